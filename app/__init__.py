@@ -1,0 +1,149 @@
+"""Headway: slow work in the background, shown live and correctly in the browser."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from celery import Celery
+from flask import Flask, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import access, api, config, errors, events, inbox, ops, routes
+from app.backend import LiveBackend, LiveTask
+from app.config import ROOT
+from app.extensions import mail, socketio
+from app.fanout import RoomManager
+from app.keeper import Keeper
+from app.records import Records, connect
+from app.tasks import KINDS
+
+CSP = (
+    "default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+LARGEST_PACKET = 16 * 1024  # bytes from a client
+
+
+def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
+    """Make a Headway app from the environment's settings and `overrides`.
+
+    Raises config.ConfigError for a setting that is wrong or unsafe.
+    """
+    app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    overrides = overrides or {}
+    scalars = {key: str(value) for key, value in overrides.items() if isinstance(value, str | int | float)}
+    settings = config.load({**os.environ, **scalars})  # so that what is derived from an override follows it
+    app.config.update(IDENTIFY=access.visitor, **settings)
+    app.config.update({key: value for key, value in overrides.items() if key not in settings})
+    records = Records(connect(app.config["REDIS_URL"]), app.config["TASK_TTL_DAYS"])
+    fanout = RoomManager(app.config["REDIS_URL"], records)
+    app.extensions |= {"records": records, "fanout": fanout, "celery": _celery(app)}
+    mail.init_app(app)
+    for door in (routes.pages, api.api, inbox.inbox, ops.ops):
+        app.register_blueprint(door)
+    errors.init_app(app)
+    _guard(app)
+    socketio.init_app(
+        app,
+        # Both: without `message_queue` here a later init_app would take the stock manager in silence.
+        client_manager=fanout,
+        message_queue=app.config["REDIS_URL"],
+        async_mode=app.config["SOCKETIO_ASYNC_MODE"],
+        transports=["websocket"],
+        cors_allowed_origins=events.origin_allowed,
+        max_http_buffer_size=LARGEST_PACKET,
+        http_compression=False,
+        ping_interval=10,
+        ping_timeout=10,
+        cookie=None,
+        manage_session=False,
+    )
+    if app.config["TRUSTED_PROXIES"]:
+        hops = app.config["TRUSTED_PROXIES"]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    return app
+
+
+def _celery(app: Flask) -> Celery:
+    class FlaskTask(LiveTask):
+        """A task that runs within the app's context."""
+
+        max_retries = app.config["MAX_ATTEMPTS"] - 1
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            with app.app_context():
+                return super().__call__(*args, **kwargs)
+
+    celery = Celery(app.name, task_cls=FlaskTask)
+    url = app.config["REDIS_URL"]
+    celery.conf.update(
+        broker_url=app.config["CELERY_BROKER_URL"],
+        result_backend=f"app.backend.LiveBackend+{url}",
+        result_expires=app.config["TASK_TTL_DAYS"] * 86400,
+        redis_socket_timeout=2.0,
+        redis_socket_connect_timeout=2.0,
+        task_default_queue="celery",
+        task_routes={kind.name: {"queue": kind.queue} for kind in KINDS.values()},
+        task_create_missing_queues=True,
+        task_serializer="json",
+        accept_content=["json"],
+        task_acks_late=True,
+        task_acks_on_failure_or_timeout=True,
+        task_reject_on_worker_lost=False,
+        worker_prefetch_multiplier=1,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_soft_shutdown_timeout=8.0,
+        worker_enable_soft_shutdown_on_idle=True,
+        worker_hijack_root_logger=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_channel_error_retry=True,
+        broker_transport_options={
+            "visibility_timeout": 3600,
+            "socket_timeout": 2,
+            "socket_connect_timeout": 2,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+        },
+    )
+    celery.steps["worker"].add(Keeper)
+    celery.set_default()
+    if not isinstance(celery.backend, LiveBackend):
+        raise config.ConfigError(
+            "Celery's results do not go through Headway: unset CELERY_RESULT_BACKEND, which overrides all configuration."
+        )
+    return celery
+
+
+def _guard(app: Flask) -> None:
+    """Put the rules that hold at every door."""
+
+    @app.before_request
+    def refuse_other_sites() -> None:
+        g.csp_nonce = secrets.token_urlsafe(16)
+        foreign = request.method in access.UNSAFE and access.is_foreign(
+            request.headers, request.scheme, request.host, app.config["ALLOWED_ORIGINS"]
+        )
+        if foreign:
+            raise errors.Refused(403, "foreign_site", "This request comes from another site's page.")
+
+    @app.after_request
+    def add_headers(response: Any) -> Any:
+        response.headers["Content-Security-Policy"] = CSP.format(nonce=g.get("csp_nonce", ""))
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "same-origin"
+        return response
+
+    @app.context_processor
+    def for_templates() -> dict[str, Any]:
+        inbox_on = app.config["MAIL_INBOX"] is not None
+        return {
+            "csp_nonce": g.get("csp_nonce", ""),
+            "inbox_on": inbox_on,
+            "inbox_count": inbox.count() if inbox_on else 0,
+        }
+
+

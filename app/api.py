@@ -1,0 +1,205 @@
+"""The JSON doors: the status of one task and of many, an owner's list, starting by name, a task's log."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, current_app, request
+from flask.typing import ResponseReturnValue
+
+from app.access import current_owner, may_see, welcome
+from app.errors import Refused
+from app.fanout import RoomManager
+from app.records import TASK_ID, Records, Started, Stored
+from app.snapshot import Phase, fragment, phases_of_state
+from app.tasks import start
+
+api = Blueprint("api", __name__)
+
+MOST_IDS = 100
+FARTHEST_SECONDS = 366 * 86400
+LONGEST_KEY = 255
+
+
+def get_records() -> Records:
+    """Return the app's records."""
+    records: Records = current_app.extensions["records"]
+    return records
+
+
+def server_state() -> dict[str, Any]:
+    """Return what the `server` event carries, read now."""
+    fanout: RoomManager = current_app.extensions["fanout"]
+    return {"live": fanout.live, **get_records().overview()}
+
+
+def read_mine(task_ids: Sequence[str]) -> tuple[dict[str, Stored], list[str]]:
+    """Return the caller's records by id, and which ids are missing: unknown, expired, not theirs, or no ids at all."""
+    wanted = list(dict.fromkeys(task_ids))
+    well_formed = [task_id for task_id in wanted if TASK_ID.match(task_id)]
+    owner = current_owner()
+    found = {
+        task_id: stored
+        for task_id, stored in zip(well_formed, get_records().read(well_formed), strict=True)
+        if stored is not None and may_see(stored, owner)
+    }
+    return found, [task_id for task_id in wanted if task_id not in found]
+
+
+@api.get("/status/<task_id>")
+def status(task_id: str) -> ResponseReturnValue:
+    """200 and the snapshot, with an ETag (304 on If-None-Match); 404 for what is unknown, expired or not yours."""
+    found, _ = read_mine([task_id])
+    if task_id not in found:
+        raise Refused(404, "not_found", "There is no such task, or it is not yours.")
+    stored = found[task_id]
+    response = _json(stored.snapshot)
+    response.set_etag(stored.version)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response.make_conditional(request)
+
+
+@api.get("/status")
+def batch_status() -> ResponseReturnValue:
+    """`?task_id=a&task_id=b`: `{"snapshots", "missing", "server"}` for up to 100 ids in one answer."""
+    task_ids = request.args.getlist("task_id")
+    if not task_ids or len(task_ids) > MOST_IDS:
+        raise Refused(400, "bad_task_ids", f"Ask for 1 to {MOST_IDS} tasks: /status?task_id=...&task_id=...")
+    found, missing = read_mine(task_ids)
+    snapshots = ",".join(stored.snapshot for stored in found.values())
+    return _json(
+        f'{{"snapshots":[{snapshots}],"missing":{fragment(missing)},"server":{fragment(server_state())}}}',
+        cache="private, no-store",
+    )
+
+
+@api.get("/tasks")
+def list_tasks() -> ResponseReturnValue:
+    """The owner's tasks, newest first: `{"tasks", "next", "server"}`; `?phase=`, `?state=`, `?limit=`, `?cursor=`."""
+    limit = _integer(request.args.get("limit", "50"), "limit", 1, 100)
+    owner = current_owner()
+    page, following = (
+        get_records().owned(owner, limit, _phases(), _cursor(request.args.get("cursor"))) if owner else ([], None)
+    )
+    cursor = fragment("~".join(following)) if following else "null"
+    return _json(
+        f'{{"tasks":[{",".join(page)}],"next":{cursor},"server":{fragment(server_state())}}}', cache="private, no-store"
+    )
+
+
+@api.post("/tasks")
+def start_task() -> ResponseReturnValue:
+    """JSON `{"name", "args", "countdown" or "eta"}`: 202 and the snapshot, as `/longtask`."""
+    if not request.is_json:
+        raise Refused(415, "not_json", "Send JSON, with Content-Type: application/json.")
+    body = request.get_json()
+    if not isinstance(body, dict):
+        raise Refused(400, "bad_json", 'Send an object: {"name": "long_task", "args": {}}.')
+    unknown = body.keys() - {"name", "args", "countdown", "eta"}
+    name, args = body.get("name"), body.get("args", {})
+    if unknown or not isinstance(name, str) or not isinstance(args, dict):
+        wrong = {key: "No such key." for key in unknown}
+        if not isinstance(name, str):
+            wrong["name"] = "Must be the name of a task."
+        if not isinstance(args, dict):
+            wrong["args"] = "Must be an object: arguments by name."
+        raise Refused(400, "bad_request", "Some keys cannot be used.", wrong)
+    countdown, eta = _when(body)
+    owner = welcome() or ""
+    return accepted(start(name, args, owner=owner, key=idempotency_key(), countdown=countdown, eta=eta))
+
+
+@api.get("/tasks/<task_id>/log")
+def log(task_id: str) -> ResponseReturnValue:
+    """`{"lines": [{"seq", "at", "level", "text"}], "first_seq", "last_seq"}`: the kept lines after `?after=`."""
+    after = _integer(request.args.get("after", "0"), "after", 0, 2**53)
+    found, _ = read_mine([task_id])
+    if task_id not in found:
+        raise Refused(404, "not_found", "There is no such task, or it is not yours.")
+    return _json(fragment(get_records().tail(task_id, after)), cache="private, no-store")
+
+
+def accepted(started: Started) -> Response:
+    """202, where to ask for the status, and the snapshot."""
+    response = _json(started.snapshot, 202)
+    response.headers["Location"] = f"/status/{started.task_id}"
+    if started.replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+def idempotency_key() -> str:
+    """Return the key of the request's header, or of its form; "" for none."""
+    key = request.headers.get("Idempotency-Key") or request.form.get("idempotency_key", "")
+    if len(key) > LONGEST_KEY:
+        raise Refused(400, "bad_key", f"An Idempotency-Key has at most {LONGEST_KEY} characters.")
+    return key
+
+
+def _json(text: str, status: int = 200, cache: str = "") -> Response:
+    response = Response(text + "\n", status, mimetype="application/json")
+    if cache:
+        response.headers["Cache-Control"] = cache
+    return response
+
+
+def _when(body: dict[str, Any]) -> tuple[float, datetime | None]:
+    """Return `(countdown in seconds, eta)`; raises Refused for both, for the past's far end, for no number, no time."""
+    countdown, eta = body.get("countdown"), body.get("eta")
+    if countdown is not None and eta is not None:
+        raise Refused(400, "bad_time", "Give countdown or eta, not both.", {"eta": "Not beside countdown."})
+    if countdown is not None:
+        number = isinstance(countdown, int | float) and not isinstance(countdown, bool) and math.isfinite(countdown)
+        if not number or not 0 <= countdown <= FARTHEST_SECONDS:
+            why = f"Must be a number of seconds from 0 to {FARTHEST_SECONDS}."
+            raise Refused(400, "bad_time", why, {"countdown": why})
+        return float(countdown), None
+    if eta is None:
+        return 0.0, None
+    return 0.0, _time(eta)
+
+
+def _time(text: Any) -> datetime:
+    try:
+        when = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        when = None
+    if when is None or when.tzinfo is None:
+        why = "Must be a time with its zone: 2026-11-22T08:00:00Z."
+        raise Refused(400, "bad_time", why, {"eta": why})
+    if (when - datetime.now(UTC)).total_seconds() > FARTHEST_SECONDS:
+        why = "Must be within a year."
+        raise Refused(400, "bad_time", why, {"eta": why})
+    return when
+
+
+def _integer(text: str, name: str, least: int, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or not least <= int(text) <= most:
+        raise Refused(400, "bad_number", f"{name} must be from {least} to {most}.", {name: "Out of range."})
+    return int(text)
+
+
+def _phases() -> set[Phase]:
+    """Return the phases that `?phase=` and `?state=` ask for; none means all."""
+    phases: set[Phase] = set()
+    for word in request.args.getlist("phase"):
+        if word not in set(Phase):
+            raise Refused(400, "bad_phase", f"There is no phase {word}.", {"phase": "Unknown."})
+        phases.add(Phase(word))
+    for word in request.args.getlist("state"):
+        if not (of_state := phases_of_state(word)):
+            raise Refused(400, "bad_state", f"There is no state {word}.", {"state": "Unknown."})
+        phases |= of_state
+    return phases
+
+
+def _cursor(text: str | None) -> tuple[str, str]:
+    if not text:
+        return "", ""
+    score, _, task_id = text.partition("~")
+    if not score.isdigit() or len(score) > 18 or not TASK_ID.match(task_id):
+        raise Refused(400, "bad_cursor", "Take the cursor from the answer before.", {"cursor": "Malformed."})
+    return score, task_id

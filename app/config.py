@@ -1,0 +1,186 @@
+"""Every setting of Headway: its default, its name in the environment, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+WEAK_SECRETS = {"", "dev", "secret", "changeme", "change-me", "password", "top-secret!"}
+SHORTEST_SECRET = 16
+
+NUMBERS: dict[str, tuple[float, float, float]] = {
+    # name: (default, smallest, largest)
+    "PORT": (5000, 1, 65535),
+    "WEB_PROCESSES": (1, 1, 64),
+    "WEB_MAX_CONNECTIONS": (20_000, 16, 1_000_000),
+    "WORKER_CONCURRENCY": (4, 1, 256),
+    "MAIL_CONCURRENCY": (2, 1, 256),
+    "MAX_ATTEMPTS": (4, 1, 100),
+    "LONG_TASK_STEP_SECONDS": (1.0, 0.0, 3600.0),
+    "TASK_TTL_DAYS": (7, 1, 3650),
+    "MAIL_PORT": (25, 1, 65535),
+    "MAIL_TIMEOUT_SECONDS": (15.0, 0.1, 600.0),
+}
+FLAGS = {"MAIL_USE_TLS": False, "MAIL_USE_SSL": False}
+TEXTS = {
+    "APP_ENV": "development",
+    "HOST": "127.0.0.1",
+    "SOCKETIO_ASYNC_MODE": "eventlet",
+    "MAIL_SERVER": "",
+    "MAIL_USERNAME": "",
+    "MAIL_PASSWORD": "",
+    "MAIL_DEFAULT_SENDER": "flask@example.com",
+}
+SOCKETIO_ASYNC_MODES = ("eventlet", "gevent", "threading")
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used; the message names it and says what to do."""
+
+
+def load(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return all settings by name, read from `environ` and, where that is silent, from `DATA_DIR`.
+
+    Raises ConfigError on the first setting that is wrong or, in production, unsafe.
+    """
+    settings: dict[str, Any] = {"DATA_DIR": data_dir(environ)}
+    for name, text in TEXTS.items():
+        settings[name] = environ.get(name, text)
+    for name, flag in FLAGS.items():
+        settings[name] = _flag(name, environ.get(name), flag)
+    for name, limits in NUMBERS.items():
+        settings[name] = _number(name, environ.get(name), *limits)
+    steps = environ.get("LONG_TASK_STEPS")
+    settings["LONG_TASK_STEPS"] = _number("LONG_TASK_STEPS", steps, 0, 1, 1_000_000) if steps else None
+    settings["ALLOWED_ORIGINS"] = environ.get("ALLOWED_ORIGINS", "").split()
+    settings["TRUSTED_PROXIES"] = _number("TRUSTED_PROXIES", environ.get("TRUSTED_PROXIES"), 0, 0, 10)
+    _refuse_unknown_words(settings)
+    production = settings["APP_ENV"] == "production"
+    settings["SECRET_KEY"] = _secret_key(environ, settings["DATA_DIR"], production)
+    settings["REDIS_URL"] = _redis_url(environ, settings["DATA_DIR"], production)
+    settings["CELERY_BROKER_URL"] = environ.get("CELERY_BROKER_URL") or settings["REDIS_URL"]
+    settings.update(_mail(settings, production))
+    settings.update(_flask(settings, production))
+    return settings
+
+
+def data_dir(environ: Mapping[str, str]) -> Path:
+    """Return the folder for what outlives a restart on this machine (`DATA_DIR`, else `.data`)."""
+    return Path(environ.get("DATA_DIR") or ROOT / ".data")
+
+
+def services(folder: Path) -> dict[str, Any]:
+    """Return where `make run` started the embedded services: `{"redis_url", "inbox_port"}`, or `{}`."""
+    try:
+        found = json.loads((folder / "services.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _number(name: str, text: str | None, default: float, least: float, most: float) -> float | int:
+    if not text:
+        return default
+    try:
+        value = float(text) if isinstance(default, float) else int(text)
+    except ValueError:
+        raise ConfigError(f"{name} must be a number, not {text!r}.") from None
+    if not least <= value <= most:  # also false for NaN
+        raise ConfigError(f"{name} must be from {least:g} to {most:g}, not {text}.")
+    return value
+
+
+def _flag(name: str, text: str | None, default: bool) -> bool:
+    if not text:
+        return default
+    word = text.strip().lower()
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off"):
+        return False
+    raise ConfigError(f"{name} must be true or false, not {text!r}.")
+
+
+def _refuse_unknown_words(settings: Mapping[str, Any]) -> None:
+    if settings["SOCKETIO_ASYNC_MODE"] not in SOCKETIO_ASYNC_MODES:
+        raise ConfigError(f"SOCKETIO_ASYNC_MODE must be one of {', '.join(SOCKETIO_ASYNC_MODES)}.")
+    if settings["APP_ENV"] not in ("development", "production"):
+        raise ConfigError("APP_ENV must be development or production.")
+    if settings["MAIL_USE_TLS"] and settings["MAIL_USE_SSL"]:
+        raise ConfigError("Set MAIL_USE_TLS (STARTTLS) or MAIL_USE_SSL, not both.")
+
+
+def _secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> str:
+    """Return SECRET_KEY; in development one is made once and kept, so that cookies outlive a restart."""
+    key = environ.get("SECRET_KEY", "")
+    if production:
+        if key.lower() in WEAK_SECRETS or len(key) < SHORTEST_SECRET:
+            raise ConfigError(
+                f"SECRET_KEY must be a secret of {SHORTEST_SECRET} characters or more in production: "
+                "python -c 'import secrets; print(secrets.token_hex(32))' makes one."
+            )
+        return key
+    return key or _kept_secret(folder / "secret_key")
+
+
+def _kept_secret(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x") as file:  # "x": of two processes that start at once, one makes it
+            path.chmod(0o600)
+            file.write(secrets.token_hex(32))
+    except FileExistsError:
+        pass
+    return path.read_text()
+
+
+def _redis_url(environ: Mapping[str, str], folder: Path, production: bool) -> str:
+    url = environ.get("REDIS_URL") or services(folder).get("redis_url")
+    if not url:
+        raise ConfigError(
+            "REDIS_URL is not set and no `make run` has started a Valkey here: "
+            "run `make run`, or set REDIS_URL=redis://host:6379/0."
+        )
+    if not url.startswith(("redis://", "rediss://")):
+        raise ConfigError("REDIS_URL must begin with redis:// or rediss:// (also for Valkey).")
+    embedded = not environ.get("REDIS_URL") or environ.get("EMBEDDED_VALKEY") == "1"
+    if production and embedded and environ.get("ALLOW_EMBEDDED_VALKEY") != "1":
+        raise ConfigError("In production set REDIS_URL, or ALLOW_EMBEDDED_VALKEY=1 to use the embedded Valkey.")
+    return str(url)
+
+
+def _mail(settings: Mapping[str, Any], production: bool) -> dict[str, Any]:
+    """Without MAIL_SERVER, e-mail goes to the development inbox on this machine."""
+    if settings["MAIL_SERVER"]:
+        return {"MAIL_INBOX": None, "MAIL_SUPPRESS_SEND": False}
+    if production:
+        raise ConfigError("Set MAIL_SERVER in production: the development inbox sends nothing to anybody.")
+    return {
+        "MAIL_SERVER": "127.0.0.1",
+        "MAIL_PORT": services(settings["DATA_DIR"]).get("inbox_port", 2525),
+        "MAIL_USE_TLS": False,
+        "MAIL_USE_SSL": False,
+        "MAIL_USERNAME": "",
+        "MAIL_PASSWORD": "",
+        "MAIL_INBOX": settings["DATA_DIR"] / "inbox",
+        "MAIL_SUPPRESS_SEND": False,
+    }
+
+
+def _flask(settings: Mapping[str, Any], production: bool) -> dict[str, Any]:
+    return {
+        # Cookies are shared by every port of a host, so the name is Headway's own.
+        "SESSION_COOKIE_NAME": "headway_session",
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": production,
+        "PERMANENT_SESSION_LIFETIME": timedelta(days=365),
+        "SESSION_REFRESH_EACH_REQUEST": False,
+        "MAX_CONTENT_LENGTH": 64 * 1024,
+        "TEMPLATES_AUTO_RELOAD": not production,
+    }

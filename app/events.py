@@ -1,0 +1,145 @@
+"""The doors of a socket: `watch`, `unwatch`, `watch_mine`. Each call is acknowledged, also when it is refused."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+from functools import wraps
+from json import loads
+from typing import Any, TypeAlias
+
+from flask import current_app, request
+from flask_socketio import disconnect, emit, join_room, leave_room
+
+from app.access import current_owner, is_foreign
+from app.api import MOST_IDS, get_records, read_mine
+from app.extensions import socketio
+from app.fanout import MINE, Deaf, RoomManager
+from app.records import Unavailable, room
+
+Answer: TypeAlias = dict[str, Any]
+
+CALLS, CALL_SECONDS = 100, 10.0  # one socket may make so many calls in so many seconds
+_calls: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=CALLS))
+
+
+def origin_allowed(origin: str | None, environ: dict[str, Any]) -> bool:
+    """Engine.IO's question at the handshake: the same rule as for requests."""
+    headers = {"Origin": origin} if origin else {}
+    if site := environ.get("HTTP_SEC_FETCH_SITE"):
+        headers["Sec-Fetch-Site"] = site
+    allowed: list[str] = environ["flask.app"].config["ALLOWED_ORIGINS"]
+    return not is_foreign(headers, environ["wsgi.url_scheme"], environ.get("HTTP_HOST", ""), allowed)
+
+
+def call(handler: Callable[[dict[str, Any]], Answer]) -> Callable[..., Answer]:
+    """Give a handler its payload, an object; answer `{"error": {...}}` to anything else, and when Redis is away."""
+
+    @wraps(handler)
+    def guarded(payload: Any = None, *_: Any) -> Answer:
+        if _too_many():
+            disconnect()
+            return _error("too_many", "Too many calls: this socket is closed.")
+        if not isinstance(payload, dict):
+            return _error("bad_payload", "Send one object.")
+        try:
+            return handler(payload)
+        except BadPayload as bad:
+            return _error("bad_payload", str(bad))
+        except Deaf:
+            return _error("unavailable", "Live updates are paused here. Ask again in a moment.")
+        except Unavailable:
+            return _error("unavailable", "Redis does not answer. Ask again in a moment.")
+
+    return guarded
+
+
+class BadPayload(ValueError):
+    """A call's payload is not of its form; the message says what it takes."""
+
+
+@socketio.on("connect")
+def connected(auth: Any = None) -> None:
+    """Tell the new socket how this process fares."""
+    emit("server", _fanout().server_state())
+
+
+@socketio.on("disconnect")
+def disconnected(reason: str = "") -> None:
+    _calls.pop(request.sid, None)  # type: ignore[attr-defined]  # Flask-SocketIO puts it there
+
+
+@socketio.on("watch")
+@call
+def watch(payload: dict[str, Any]) -> Answer:
+    """`{"task_ids", "after": {task_id: seq}}` -> `{"snapshots", "logs", "missing"}`; from then on pushes arrive.
+
+    Subscribed first and read after: what is written in between arrives twice rather than never.
+    """
+    after = _after(payload)
+    found, missing = read_mine(_task_ids(payload))
+    rooms = [room("task", task_id) for task_id in found]
+    for name in rooms:
+        join_room(name)
+    _fanout().confirm(rooms)
+    found, gone = read_mine(list(found))
+    logs = {task_id: get_records().tail(task_id, after[task_id]) for task_id in found if task_id in after}
+    return {
+        "snapshots": [loads(stored.snapshot) for stored in found.values()],
+        "logs": logs,
+        "missing": missing + gone,
+    }
+
+
+@socketio.on("unwatch")
+@call
+def unwatch(payload: dict[str, Any]) -> Answer:
+    """`{"task_ids"}` -> `{}`."""
+    for task_id in _task_ids(payload):
+        leave_room(room("task", task_id))
+    return {}
+
+
+@socketio.on("watch_mine")
+@call
+def watch_mine(payload: dict[str, Any]) -> Answer:
+    """`{}` -> `{"snapshots"}`: the owner's newest 50; from then on these and all that the owner starts arrive."""
+    owner = current_owner()
+    if owner is None:
+        return {"snapshots": []}
+    name = room("owner", owner)
+    join_room(name)
+    _fanout().confirm([name])
+    return {"snapshots": [loads(snapshot) for snapshot in get_records().owned(owner, MINE)[0]]}
+
+
+def _fanout() -> RoomManager:
+    fanout: RoomManager = current_app.extensions["fanout"]
+    return fanout
+
+
+def _task_ids(payload: dict[str, Any]) -> list[str]:
+    task_ids = payload.get("task_ids")
+    if not isinstance(task_ids, list) or len(task_ids) > MOST_IDS:
+        raise BadPayload(f"task_ids must be a list of at most {MOST_IDS} ids.")
+    return [task_id if isinstance(task_id, str) else str(task_id)[:40] for task_id in task_ids]
+
+
+def _after(payload: dict[str, Any]) -> dict[str, int]:
+    after = payload.get("after") or {}
+    if not isinstance(after, dict) or not all(type(seq) is int and 0 <= seq < 2**53 for seq in after.values()):
+        raise BadPayload("after must give a log line's number by task id.")
+    return after
+
+
+def _too_many() -> bool:
+    calls = _calls[request.sid]  # type: ignore[attr-defined]  # Flask-SocketIO puts it there
+    now = time.monotonic()
+    flood = len(calls) == CALLS and now - calls[0] < CALL_SECONDS
+    calls.append(now)
+    return flood
+
+
+def _error(code: str, message: str) -> Answer:
+    return {"error": {"code": code, "message": message}}

@@ -1,0 +1,32 @@
+"""What the page's forms say, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.tasks.mail import BadAddress, check_address
+
+COUNTDOWNS = {"Send": 0.0, "Send in 1 minute": 60.0}
+
+
+@dataclass(frozen=True)
+class EmailForm:
+    """The e-mail form: the address, when to send (seconds from now), and what is wrong by field, if anything."""
+
+    email: str
+    countdown: float
+    errors: Mapping[str, str]
+
+    @classmethod
+    def read(cls, form: Mapping[str, str]) -> EmailForm:
+        email = form.get("email", "").strip()
+        submit = form.get("submit", "")
+        errors = {}
+        try:
+            check_address(email)
+        except BadAddress as error:
+            errors["email"] = str(error)
+        if submit not in COUNTDOWNS:
+            errors["submit"] = f"Must be one of: {', '.join(COUNTDOWNS)}."
+        return cls(email, COUNTDOWNS.get(submit, 0.0), errors)

@@ -1,0 +1,120 @@
+-- The head of every script: how a record lies in Redis, and how its snapshot is put together.
+--
+-- A record is a hash. Its public fields hold JSON fragments, so that a snapshot is a concatenation: decoding and encoding
+-- with cjson would turn [] into {} and a version into 1.7e+15.
+
+-- The fan-out reads the id and the version from the first two.
+local PUBLIC = {'task_id', 'version', 'name', 'title', 'state', 'phase', 'current', 'total', 'status', 'step', 'result',
+  'error', 'attempt', 'max_attempts', 'created_at', 'scheduled_for', 'started_at', 'updated_at', 'finished_at'}
+
+local STATE = {scheduled = 'PENDING', queued = 'PENDING', retrying = 'PENDING', running = 'PROGRESS',
+  cancelling = 'PROGRESS', succeeded = 'SUCCESS', failed = 'FAILURE', cancelled = 'REVOKED'}
+local FINAL = {succeeded = true, failed = true, cancelled = true}
+
+local LEASES, OUTBOX, WAITING = 'headway:leases', 'headway:outbox', 'headway:waiting:'
+local CHANNEL = 'flask-socketio:'
+
+local clock = redis.call('TIME')
+local NOW = clock[1] * 1000000 + clock[2]  -- microseconds, as every time and version in here
+
+local function integer(number)
+  return string.format('%.0f', number)
+end
+
+-- RFC 3339 in UTC with milliseconds, as a JSON fragment. Days to a date after Howard Hinnant, "chrono-compatible
+-- low-level date algorithms".
+local function stamp(micros)
+  local ms = math.floor(micros / 1000)
+  local seconds = math.floor(ms / 1000)
+  local rest = seconds % 86400
+  local z = math.floor(seconds / 86400) + 719468
+  local era = math.floor(z / 146097)
+  local doe = z - era * 146097
+  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+  local mp = math.floor((5 * doy + 2) / 153)
+  local day = doy - math.floor((153 * mp + 2) / 5) + 1
+  local month = mp < 10 and mp + 3 or mp - 9
+  local year = yoe + era * 400 + (month <= 2 and 1 or 0)
+  return string.format('"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ"', year, month, day, math.floor(rest / 3600),
+    math.floor(rest / 60) % 60, rest % 60, ms % 1000)
+end
+
+local function text(fragment)  -- of a JSON string that needs no escapes
+  return fragment and string.sub(fragment, 2, -2)
+end
+
+-- Of a record: its owner, its version, its snapshot as JSON; nothing when there is no such record.
+local function snapshot(record)
+  local values = redis.call('HMGET', record, 'owner', 'queue', unpack(PUBLIC))
+  if not values[3] then return nil end
+  local parts, version, position = {}, nil, 'null'
+  for i, name in ipairs(PUBLIC) do
+    local value = values[i + 2] or 'null'
+    if name == 'version' then version = value end
+    if name == 'phase' and value == '"queued"' and values[2] then
+      local ahead = redis.call('ZRANK', WAITING .. values[2], text(values[3]))
+      if ahead then position = integer(ahead) end
+    end
+    parts[i] = '"' .. name .. '":' .. value
+  end
+  return values[1] or '', version, '{' .. table.concat(parts, ',') .. ',"queue_position":' .. position .. '}'
+end
+
+-- Store fields (name -> fragment) as the record's next version; tell Celery's clients and the rooms.
+-- `meta` is Celery's own form of the result, `ttl` milliseconds. Returns the snapshot.
+local function commit(record, id, fields, meta, ttl)
+  local old = redis.call('HMGET', record, 'version', 'owner', 'queue')
+  local phase = text(fields.phase)
+  local version = math.max((tonumber(old[1]) or 0) + 1, NOW)
+  fields.version = integer(version)
+  fields.updated_at = stamp(NOW)
+  if phase then
+    fields.state = '"' .. STATE[phase] .. '"'
+    if phase ~= 'queued' and old[3] then redis.call('ZREM', WAITING .. old[3], id) end
+    if FINAL[phase] then fields.finished_at = fields.updated_at end
+    if phase ~= 'running' then redis.call('ZREM', LEASES, id) end
+  end
+  local flat = {}
+  for name, value in pairs(fields) do
+    flat[#flat + 1] = name
+    flat[#flat + 1] = value
+  end
+  redis.call('HSET', record, unpack(flat))
+  redis.call('PEXPIRE', record, ttl)
+  redis.call('PEXPIRE', 'headway:log:' .. id, ttl)
+  local celery = 'celery-task-meta-' .. id
+  redis.call('SET', celery, meta, 'PX', ttl)
+  redis.call('PUBLISH', celery, meta)
+  local owner, _, json = snapshot(record)
+  local event = '["snapshot",' .. json .. ']'
+  redis.call('PUBLISH', CHANNEL .. 'task:' .. id, event)
+  if owner ~= '' then redis.call('PUBLISH', CHANNEL .. 'owner:' .. owner, event) end
+  return json
+end
+
+-- The fields of a record that nobody has written yet.
+local function blank(id, name, title, max_attempts)
+  return {task_id = '"' .. id .. '"', name = name, title = title, phase = '"queued"', current = '0', total = '1',
+    status = '"Pending..."', step = 'null', result = 'null', error = 'null', attempt = '0',
+    max_attempts = max_attempts, created_at = stamp(NOW), scheduled_for = 'null', started_at = 'null',
+    finished_at = 'null', order = '0', fence = '', spent = '', high = '0'}
+end
+
+-- Whether the delivery (token, order) may write to this record: nil, or why not.
+-- `order` grows with each retry and replacement of one id; a token is used by one delivery alone.
+local function fenced(held, token, order)
+  if held.phase and FINAL[text(held.phase)] then return 'final' end
+  if token == '' or not held.phase then return nil end
+  if order > held.order then return nil end
+  if order < held.order then return 'stale' end
+  if held.fence == token then return nil end
+  if held.fence == '' and not string.find(held.spent, token, 1, true) then return nil end
+  return 'superseded'
+end
+
+local function hold(record)
+  local values = redis.call('HMGET', record, 'phase', 'fence', 'order', 'spent', 'current', 'total', 'high', 'attempt')
+  return {phase = values[1] or nil, fence = values[2] or '', order = tonumber(values[3] or 0), spent = values[4] or '',
+    current = values[5], total = values[6], high = tonumber(values[7] or 0), attempt = tonumber(values[8] or 0)}
+end

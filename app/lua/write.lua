@@ -1,0 +1,35 @@
+-- One change of a task. KEYS: record.
+-- ARGV: id, token ('' for a write without a fence), order, name, title, max_attempts (fragments), meta, ttl ms,
+-- delay us of a retry, the write's own id, then field, fragment, ... Returns 'written', or why not.
+local record, id, token, order = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
+-- Sent again because its reply was lost: it was stored, so its writer must hear so.
+if ARGV[10] ~= '' and redis.call('HGET', record, 'write_id') == ARGV[10] then return 'written' end
+local held = hold(record)
+local refused = fenced(held, token, order)
+if refused then return refused end
+
+local fields = held.phase and {} or blank(id, ARGV[4], ARGV[5], ARGV[6])
+for i = 11, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
+local phase = text(fields.phase)
+local total = tonumber(fields.total or held.total)  -- nil where unknown
+
+if phase == 'running' and fields.current and total and total > 0 then
+  -- Within an attempt the bar never goes back.
+  local ratio = tonumber(fields.current) / total
+  if ratio < held.high then
+    fields.current, fields.total = nil, nil
+  else
+    fields.high = string.format('%.17g', ratio)
+  end
+elseif phase == 'succeeded' then
+  fields.total = total and fields.total or held.total
+  if not tonumber(fields.total) then fields.total = tonumber(held.current) and held.current or '1' end
+  fields.current = fields.total
+elseif phase == 'retrying' then
+  -- The next attempt was sent before this was stored: from now on only that one counts.
+  fields.order, fields.fence, fields.spent = integer(order + 1), '', held.spent .. ' ' .. token
+  fields.scheduled_for = stamp(NOW + tonumber(ARGV[9]))
+end
+fields.write_id = ARGV[10]
+commit(record, id, fields, ARGV[7], ARGV[8])
+return 'written'

@@ -1,0 +1,77 @@
+"""The doors for people: the page and the article's two ways to start something."""
+
+from __future__ import annotations
+
+from json import loads
+from uuid import uuid4
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from app.access import welcome
+from app.api import accepted, get_records, idempotency_key, server_state
+from app.errors import Refused, wants_json, wants_page
+from app.fanout import MINE
+from app.forms import EmailForm
+from app.records import Unavailable
+from app.tasks import start
+
+pages = Blueprint("pages", __name__)
+
+
+@pages.get("/")
+def index() -> ResponseReturnValue:
+    """The page: the forms, and the visitor's newest tasks."""
+    return _page(session.get("email", ""), None)
+
+
+@pages.post("/")
+def send_email() -> ResponseReturnValue:
+    """Start an e-mail, now or in a minute. Form: `email`, `submit`, perhaps `idempotency_key`."""
+    form = EmailForm.read(request.form)
+    if form.errors:
+        message = " ".join(form.errors.values())
+        if wants_json():
+            raise Refused(400, "bad_form", message, form.errors)
+        return _page(form.email, message), 400
+    owner = welcome() or ""
+    started = start(
+        "send_async_email", {"email": form.email}, owner=owner, key=idempotency_key(), countdown=form.countdown
+    )
+    session["email"] = form.email
+    if wants_json():
+        return accepted(started)
+    if form.countdown:
+        flash(f"An email will be sent to {form.email} in one minute")
+    else:
+        flash(f"Sending email to {form.email}")
+    return redirect(url_for(".index"))
+
+
+@pages.post("/longtask")
+def long_task() -> ResponseReturnValue:
+    """Start the long task: 202, `Location: /status/<task_id>`, the snapshot; a form without JavaScript goes back."""
+    started = start("long_task", {}, owner=welcome() or "", key=idempotency_key())
+    if wants_page() and not wants_json():
+        return redirect(url_for(".index"), 303)
+    return accepted(started)
+
+
+def _page(email: str, error: str | None) -> str:
+    owner = welcome()
+    try:
+        tasks = [loads(snapshot) for snapshot in get_records().owned(owner, MINE)[0]] if owner else []
+        server = server_state()
+    except Unavailable as away:
+        # The page still opens, says so, and fills itself when Redis is back.
+        current_app.logger.warning("The page is shown without tasks: %s", away)
+        tasks, server = [], {"live": False, "now": None, "workers": 0, "slots": 0, "queued": 0}
+    return render_template(
+        "index.html",
+        email=email,
+        error=error,
+        tasks=tasks,
+        server=server,
+        idempotency_key=str(uuid4()),
+        idempotency_key_long=str(uuid4()),
+    )

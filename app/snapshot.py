@@ -1,0 +1,177 @@
+"""What is known of a task at one moment: its phase, its snapshot, and what Celery's states mean in those words.
+
+Pure: no Redis, no Flask. The shape is the one of every door (202 body, status, `watch`, `snapshot` event, list).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+LONGEST_TEXT = 500
+
+
+class Phase(StrEnum):
+    """Headway's word for where a task stands."""
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
+
+STATE = {
+    # The article's clients take every word that is not one of these five for an end.
+    Phase.SCHEDULED: "PENDING",
+    Phase.QUEUED: "PENDING",
+    Phase.RETRYING: "PENDING",
+    Phase.RUNNING: "PROGRESS",
+    Phase.CANCELLING: "PROGRESS",
+    Phase.SUCCEEDED: "SUCCESS",
+    Phase.FAILED: "FAILURE",
+    Phase.CANCELLED: "REVOKED",
+}
+
+PHASE_OF_CELERY = {
+    "PENDING": Phase.QUEUED,
+    "RECEIVED": Phase.QUEUED,
+    "RETRY": Phase.RETRYING,
+    "SUCCESS": Phase.SUCCEEDED,
+    "FAILURE": Phase.FAILED,
+    "REVOKED": Phase.CANCELLED,
+    "REJECTED": Phase.FAILED,
+}
+
+ERRORS = {
+    # Celery's class: (type, message); no message keeps the exception's own.
+    "WorkerLostError": ("WorkerLost", ""),
+    "SoftTimeLimitExceeded": ("TimeLimitExceeded", "The task ran over its time limit."),
+    "TimeLimitExceeded": ("TimeLimitExceeded", "The task ran over its time limit and was ended."),
+}
+
+ARTICLE_KEYS = {"current", "total", "status", "result"}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One task as every reader sees it; times are RFC 3339 UTC strings with milliseconds, or None."""
+
+    task_id: str
+    name: str
+    title: str
+    state: str
+    phase: Phase
+    current: float
+    total: float | None
+    status: str
+    step: Mapping[str, Any] | None
+    result: Any
+    error: Mapping[str, str] | None
+    attempt: int
+    max_attempts: int
+    version: int
+    queue_position: int | None
+    created_at: str
+    scheduled_for: str | None
+    started_at: str | None
+    updated_at: str
+    finished_at: str | None
+
+    @classmethod
+    def from_json(cls, text: str) -> Snapshot:
+        """Read the JSON of any door; raises TypeError when a key is missing or unknown."""
+        keys = json.loads(text)
+        return cls(**keys | {"phase": Phase(keys["phase"])})
+
+    @property
+    def final(self) -> bool:
+        return self.phase in FINAL
+
+
+def phase_of(celery_state: str) -> Phase:
+    """Return the phase of a Celery state; a state of a task author's own is running."""
+    return PHASE_OF_CELERY.get(celery_state, Phase.RUNNING)
+
+
+def phases_of_state(state: str) -> set[Phase]:
+    """Return the phases that show as one of the article's five states (none for another word)."""
+    return {phase for phase, word in STATE.items() if word == state}
+
+
+def progress_fields(celery_state: str, meta: Any) -> dict[str, Any]:
+    """Return what an `update_state(celery_state, meta)` says of a running task.
+
+    Numbers that are none (text, NaN, booleans) say nothing. A meta that is no dict shows the state alone.
+    """
+    own_word = "" if celery_state in ("PROGRESS", "STARTED") else celery_state
+    if not isinstance(meta, dict):
+        return {"status": own_word}
+    fields: dict[str, Any] = {"status": one_line(meta.get("status", own_word))}
+    if is_number(meta.get("current")):
+        fields["current"] = meta["current"]
+    if "total" in meta and (meta["total"] is None or is_number(meta["total"])):
+        fields["total"] = meta["total"]
+    if "step" in meta:
+        fields["step"] = meta["step"]
+    return fields
+
+
+def success_fields(value: Any) -> dict[str, Any]:
+    """Return what a task's return value says; a dict with the article's keys is unwrapped into them."""
+    if isinstance(value, dict) and "result" in value and value.keys() <= ARTICLE_KEYS:
+        fields: dict[str, Any] = {"status": one_line(value.get("status", "")), "result": value["result"]}
+        if is_number(value.get("total")):
+            fields["total"] = value["total"]
+        return fields
+    return {"status": "", "result": value}
+
+
+def error_of(exc: Any) -> dict[str, str]:
+    """Return `{"type", "message"}` of an exception: one line for people, no traceback, no password of a URL."""
+    name = type(exc).__name__
+    known, sentence = ERRORS.get(name, (name, ""))
+    return {"type": known, "message": sentence or without_passwords(one_line(exc)) or known}
+
+
+def one_line(value: Any) -> str:
+    """Return `value` as one line of at most LONGEST_TEXT characters."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+
+
+def without_passwords(text: str) -> str:
+    """Mask `user:password@` in URLs: connection errors of brokers and databases quote theirs."""
+    return re.sub(r"(\w+://)[^\s/@]*@", r"\1***@", text)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def fragment(value: Any) -> str:
+    """Return `value` as strict, compact JSON: what JSON has no word for becomes text, NaN becomes null."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
+    except (ValueError, TypeError):  # NaN or infinity, or keys that are no text
+        return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

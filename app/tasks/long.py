@@ -1,0 +1,31 @@
+"""The article's long computation: 10 to 50 steps of a second, and 42."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+from flask import current_app
+
+from app.tasks.kinds import startable
+
+VERBS = ("Starting up", "Booting", "Repairing", "Loading", "Checking")
+ADJECTIVES = ("master", "radiant", "silent", "harmonic", "fast")
+NOUNS = ("solar array", "particle reshaper", "cosmic ray", "orbiter", "bit")
+
+
+@startable("Long task", bind=True)
+def long_task(self: Any) -> dict[str, Any]:
+    """Report by Celery's own `update_state`, as any task written for Celery does.
+
+    LONG_TASK_STEPS and LONG_TASK_STEP_SECONDS set how many steps there are and how long each takes.
+    """
+    total = current_app.config["LONG_TASK_STEPS"] or random.randint(10, 50)
+    message = ""
+    for done in range(total):
+        if not message or random.random() < 0.25:
+            message = f"{random.choice(VERBS)} {random.choice(ADJECTIVES)} {random.choice(NOUNS)}..."
+        self.update_state(state="PROGRESS", meta={"current": done, "total": total, "status": message})
+        time.sleep(current_app.config["LONG_TASK_STEP_SECONDS"])
+    return {"current": 100, "total": 100, "status": "Task completed!", "result": 42}

