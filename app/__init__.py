@@ -56,6 +56,8 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
         cors_allowed_origins=events.origin_allowed,
         max_http_buffer_size=LARGEST_PACKET,
         http_compression=False,
+        # One call of a socket at a time, in their order: a client that floods waits for itself alone.
+        async_handlers=False,
         ping_interval=10,
         ping_timeout=10,
         cookie=None,

@@ -57,7 +57,7 @@ def status(task_id: str) -> ResponseReturnValue:
         raise Refused(404, "not_found", "There is no such task, or it is not yours.")
     stored = found[task_id]
     response = _json(stored.snapshot)
-    response.set_etag(stored.version)
+    response.set_etag(stored.tag)
     response.headers["Cache-Control"] = "private, no-cache"
     return response.make_conditional(request)
 
@@ -80,10 +80,9 @@ def batch_status() -> ResponseReturnValue:
 def list_tasks() -> ResponseReturnValue:
     """The owner's tasks, newest first: `{"tasks", "next", "server"}`; `?phase=`, `?state=`, `?limit=`, `?cursor=`."""
     limit = _integer(request.args.get("limit", "50"), "limit", 1, 100)
+    phases, start_at = _phases(), _cursor(request.args.get("cursor"))
     owner = current_owner()
-    page, following = (
-        get_records().owned(owner, limit, _phases(), _cursor(request.args.get("cursor"))) if owner else ([], None)
-    )
+    page, following = get_records().owned(owner, limit, phases, start_at) if owner else ([], None)
     cursor = fragment("~".join(following)) if following else "null"
     return _json(
         f'{{"tasks":[{",".join(page)}],"next":{cursor},"server":{fragment(server_state())}}}', cache="private, no-store"
@@ -95,7 +94,10 @@ def start_task() -> ResponseReturnValue:
     """JSON `{"name", "args", "countdown" or "eta"}`: 202 and the snapshot, as `/longtask`."""
     if not request.is_json:
         raise Refused(415, "not_json", "Send JSON, with Content-Type: application/json.")
-    body = request.get_json()
+    try:
+        body = request.get_json()
+    except RecursionError:
+        raise Refused(400, "bad_json", "This JSON is nested too deep.") from None
     if not isinstance(body, dict):
         raise Refused(400, "bad_json", 'Send an object: {"name": "long_task", "args": {}}.')
     unknown = body.keys() - {"name", "args", "countdown", "eta"}
@@ -126,7 +128,7 @@ def accepted(started: Started) -> Response:
     """202, where to ask for the status, and the snapshot."""
     response = _json(started.snapshot, 202)
     response.headers["Location"] = f"/status/{started.task_id}"
-    if started.replayed:
+    if started.verdict == "replayed":
         response.headers["Idempotency-Replayed"] = "true"
     return response
 

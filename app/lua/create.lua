@@ -40,4 +40,4 @@ if once ~= '' then
   redis.call('HSET', once, 'id', id, 'digest', digest)
   redis.call('PEXPIRE', once, ttl)
 end
-return {'created', id, commit(record, id, fields, meta, ttl)}
+return {at and at > NOW and 'scheduled' or 'created', id, commit(record, id, fields, meta, ttl)}

@@ -1,7 +1,7 @@
--- Many tasks at once. KEYS: records. Returns for each {owner, version, snapshot}, or false.
+-- Many tasks at once. KEYS: records. Returns for each {owner, tag, snapshot}, or false.
 local found = {}
 for i, record in ipairs(KEYS) do
-  local owner, version, json = snapshot(record)
-  found[i] = owner and {owner, version, json} or false
+  local owner, tag, json = snapshot(record)
+  found[i] = owner and {owner, tag, json} or false
 end
 return found

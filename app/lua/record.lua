@@ -44,21 +44,21 @@ local function text(fragment)  -- of a JSON string that needs no escapes
   return fragment and string.sub(fragment, 2, -2)
 end
 
--- Of a record: its owner, its version, its snapshot as JSON; nothing when there is no such record.
+-- Of a record: its owner, a tag that changes with what is shown, its snapshot as JSON; nothing when there is none.
 local function snapshot(record)
   local values = redis.call('HMGET', record, 'owner', 'queue', unpack(PUBLIC))
   if not values[3] then return nil end
-  local parts, version, position = {}, nil, 'null'
+  local parts, tag, position = {}, nil, 'null'
   for i, name in ipairs(PUBLIC) do
     local value = values[i + 2] or 'null'
-    if name == 'version' then version = value end
+    if name == 'version' then tag = value end
     if name == 'phase' and value == '"queued"' and values[2] then
       local ahead = redis.call('ZRANK', WAITING .. values[2], text(values[3]))
-      if ahead then position = integer(ahead) end
+      if ahead then position = integer(ahead); tag = tag .. '-' .. position end
     end
     parts[i] = '"' .. name .. '":' .. value
   end
-  return values[1] or '', version, '{' .. table.concat(parts, ',') .. ',"queue_position":' .. position .. '}'
+  return values[1] or '', tag, '{' .. table.concat(parts, ',') .. ',"queue_position":' .. position .. '}'
 end
 
 -- Store fields (name -> fragment) as the record's next version; tell Celery's clients and the rooms.

@@ -49,7 +49,7 @@ def start(
         key=key,
         when=_when(countdown, eta),
     )
-    if not started.replayed and not countdown and eta is None:
+    if started.verdict == "created":
         _send_now(celery, records, started.task_id, message)
     return started
 

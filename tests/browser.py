@@ -1,0 +1,67 @@
+"""A visitor without a browser: cookies, HTTP and a websocket, and all that was pushed to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+import socketio
+
+from tests.processes import wait_for
+
+
+class Visitor:
+    """One visitor at one web process; `snapshots` and `logs` hold every push in its order."""
+
+    def __init__(self, address: str, cookies: requests.cookies.RequestsCookieJar | None = None) -> None:
+        self.address = address
+        self.http = requests.Session()
+        if cookies is not None:
+            self.http.cookies.update(cookies)
+        self.http.get(address, timeout=10).raise_for_status()
+        self.snapshots: list[dict[str, Any]] = []
+        self.logs: list[dict[str, Any]] = []
+        self.servers: list[dict[str, Any]] = []
+        self.others: list[tuple[str, Any]] = []
+        self.socket = socketio.Client(reconnection=False)
+        self.socket.on("snapshot", self.snapshots.append)
+        self.socket.on("log", self.logs.append)
+        self.socket.on("server", self.servers.append)
+        self.socket.on("*", lambda event, data: self.others.append((event, data)))
+
+    def connect(self, origin: str | None = None, **headers: str) -> Visitor:
+        """Open the websocket; `origin` "" sends no Origin header, as a program does, None the page's own."""
+        origins = {"origin": origin} if origin else {"suppress_origin": origin == ""}
+        self.socket.eio.websocket_extra_options = origins
+        cookie = "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
+        self.socket.connect(self.address, {"Cookie": cookie, **headers}, transports=["websocket"], wait_timeout=5)
+        return self
+
+    def close(self) -> None:
+        self.socket.disconnect()
+        self.http.close()
+
+    def call(self, event: str, payload: Any) -> Any:
+        """Send an event and return its acknowledgement; fails after 5 s without one."""
+        return self.socket.call(event, payload, timeout=5)
+
+    def start(self, name: str = "long_task", **args: Any) -> str:
+        response = self.http.post(f"{self.address}/tasks", json={"name": name, "args": args}, timeout=10)
+        assert response.status_code == 202, response.text
+        return str(response.json()["task_id"])
+
+    def status(self, task_id: str) -> dict[str, Any]:
+        response = self.http.get(f"{self.address}/status/{task_id}", timeout=10)
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+    def pushed(self, task_id: str) -> list[dict[str, Any]]:
+        return [snapshot for snapshot in self.snapshots if snapshot["task_id"] == task_id]
+
+    def wait_for_end(self, task_id: str, seconds: float = 20) -> dict[str, Any]:
+        """Return the final snapshot that was pushed."""
+        return wait_for(
+            lambda: next((s for s in self.pushed(task_id) if s["finished_at"]), None),
+            seconds,
+            f"no end of {task_id} was pushed",
+        )

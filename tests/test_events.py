@@ -1,0 +1,355 @@
+"""The socket's doors, over real websockets to a real web process, with a real worker behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import requests
+import socketio
+from flask_socketio import SocketIO
+
+from app.records import Delivery, Records, celery_meta
+from app.snapshot import Phase
+from tests.browser import Visitor
+from tests.processes import Process, Valkey, running, wait_for, web, worker
+
+HERE = Delivery("test", 0)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    valkey = Valkey(tmp_path_factory.mktemp("valkey-events"))
+    yield valkey
+    valkey.stop()
+
+
+@pytest.fixture(scope="module")
+def settings(server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {
+        "REDIS_URL": server.url,
+        "DATA_DIR": str(tmp_path_factory.mktemp("data")),
+        "SECRET_KEY": "a secret for the tests",
+        "LONG_TASK_STEPS": "10",
+        "LONG_TASK_STEP_SECONDS": "0.02",
+    }
+
+
+@pytest.fixture(scope="module")
+def process(settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Process, str]]:
+    process, address = web(tmp_path_factory.mktemp("web"), settings)
+    with running(process):
+        yield process, address
+
+
+@pytest.fixture(scope="module")
+def address(process: tuple[Process, str]) -> str:
+    return process[1]
+
+
+@pytest.fixture(scope="module")
+def working(settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    with running(worker(tmp_path_factory.mktemp("worker"), settings, "celery")) as process:
+        yield process
+
+
+@pytest.fixture
+def visitor(address: str) -> Iterator[Visitor]:
+    visitor = Visitor(address).connect()
+    yield visitor
+    visitor.close()
+
+
+@pytest.fixture
+def records(server: Valkey) -> Records:
+    return Records(redis.Redis.from_url(server.url, decode_responses=True), 7)
+
+
+def hand_task(records: Records, visitor: Visitor) -> str:
+    """A task of the visitor's that no worker takes: the test plays the worker."""
+    response = visitor.http.post(f"{visitor.address}/tasks", json={"name": "long_task", "countdown": 3600}, timeout=10)
+    task_id = response.json()["task_id"]
+    assert records.claim(task_id, HERE, name="long_task", max_attempts=4, hostname="test") == "claimed"
+    return task_id
+
+
+def write(records: Records, task_id: str, current: int, phase: Phase = Phase.RUNNING) -> None:
+    fields = {"current": current, "total": 1000}
+    meta = celery_meta(task_id, "PROGRESS")
+    assert records.write(task_id, HERE, phase, fields, meta=meta, name="long_task", max_attempts=4)
+
+
+def test_a_watched_task_is_pushed_in_order_to_its_end(visitor: Visitor, working: Process):
+    task_id = visitor.start()
+
+    ack = visitor.call("watch", {"task_ids": [task_id]})
+
+    assert [snapshot["task_id"] for snapshot in ack["snapshots"]] == [task_id]
+    assert (ack["missing"], ack["logs"]) == ([], {})
+    assert visitor.wait_for_end(task_id) == visitor.status(task_id)
+    versions = [snapshot["version"] for snapshot in visitor.pushed(task_id)]
+    assert versions == sorted(set(versions))
+    assert [s["current"] for s in visitor.pushed(task_id) if s["phase"] == "running"][-10:] == list(range(10))
+
+
+def test_all_that_an_owner_starts_arrives_once_each_even_when_watched_too(visitor: Visitor, working: Process):
+    old = visitor.start()
+    ack = visitor.call("watch_mine", {})
+    assert old in [snapshot["task_id"] for snapshot in ack["snapshots"]]
+
+    new = visitor.start()
+    visitor.call("watch", {"task_ids": [new, old]})
+
+    for task_id in (old, new):
+        visitor.wait_for_end(task_id)
+        versions = [snapshot["version"] for snapshot in visitor.pushed(task_id)]
+        assert versions == sorted(set(versions))
+
+
+def test_a_second_tab_and_a_second_process_see_the_same(
+    visitor: Visitor, working: Process, settings: dict[str, str], tmp_path: Path
+):
+    other, address = web(tmp_path, settings)
+    with running(other):
+        tab = Visitor(address, visitor.http.cookies).connect()
+        tab.call("watch_mine", {})
+        visitor.call("watch_mine", {})
+
+        task_id = visitor.start()
+
+        assert visitor.wait_for_end(task_id) == tab.wait_for_end(task_id) == tab.status(task_id)
+        tab.close()
+
+
+def test_a_stranger_gets_nothing(visitor: Visitor, address: str, records: Records):
+    task_id = hand_task(records, visitor)
+    stranger = Visitor(address).connect()
+
+    ack = stranger.call("watch", {"task_ids": [task_id, "7f0b2a3e-0000-4000-8000-000000000000"]})
+    mine = stranger.call("watch_mine", {})
+    visitor.call("watch", {"task_ids": [task_id]})
+    write(records, task_id, 5)
+
+    assert ack == {"snapshots": [], "logs": {}, "missing": [task_id, "7f0b2a3e-0000-4000-8000-000000000000"]}
+    assert mine == {"snapshots": []}
+    wait_for(lambda: visitor.pushed(task_id))
+    stranger.call("watch_mine", {})  # a round trip after the push: whatever was sent has arrived
+    assert stranger.snapshots == []
+    stranger.close()
+
+
+def test_after_unwatch_nothing_more_arrives(visitor: Visitor, records: Records, server: Valkey):
+    task_id = hand_task(records, visitor)
+    visitor.call("watch", {"task_ids": [task_id]})
+
+    assert visitor.call("unwatch", {"task_ids": [task_id]}) == {}
+    wait_for(lambda: not records.client.pubsub_numsub(f"flask-socketio:task:{task_id}")[0][1])
+    write(records, task_id, 5)
+    ack = visitor.call("watch", {"task_ids": [task_id]})
+
+    assert ack["snapshots"][0]["current"] == 5
+    write(records, task_id, 6)
+    wait_for(lambda: visitor.pushed(task_id))
+    assert [snapshot["current"] for snapshot in visitor.pushed(task_id)] == [6]
+
+
+def test_nothing_is_lost_between_the_answer_and_the_first_push(visitor: Visitor, records: Records):
+    for _ in range(20):
+        task_id = hand_task(records, visitor)
+        visitor.socket.emit("watch", {"task_ids": [task_id]}, callback=lambda ack: acks.append(ack))
+        acks: list[dict] = []
+
+        current = 0
+        while not acks:
+            current += 1
+            write(records, task_id, current)
+        write(records, task_id, current + 1)
+
+        wait_for(lambda t=task_id, c=current: visitor.pushed(t) and visitor.pushed(t)[-1]["current"] == c + 1)
+        shown = [acks[0]["snapshots"][0]["current"], *[snapshot["current"] for snapshot in visitor.pushed(task_id)]]
+        assert set(range(min(shown), current + 2)) <= set(shown)
+        visitor.call("unwatch", {"task_ids": [task_id]})
+
+
+def test_a_log_is_given_from_where_the_reader_stands_and_then_pushed(visitor: Visitor, records: Records):
+    task_id = hand_task(records, visitor)
+    for number in range(3):
+        records.log(task_id, HERE, [("INFO", f"line {number + 1}")])
+
+    ack = visitor.call("watch", {"task_ids": [task_id], "after": {task_id: 1}})
+    records.log(task_id, HERE, [("WARNING", "line 4")])
+
+    assert [line["text"] for line in ack["logs"][task_id]["lines"]] == ["line 2", "line 3"]
+    wait_for(lambda: visitor.logs)
+    assert visitor.logs[0]["task_id"] == task_id
+    assert [(line["seq"], line["level"]) for line in visitor.logs[0]["lines"]] == [(4, "WARNING")]
+    tail = visitor.http.get(f"{visitor.address}/tasks/{task_id}/log", params={"after": 2}, timeout=5).json()
+    assert [line["seq"] for line in tail["lines"]] == [3, 4]
+
+
+def test_a_new_socket_is_told_how_the_server_fares(visitor: Visitor):
+    state = wait_for(lambda: visitor.servers)[0]
+
+    assert state.keys() == {"live", "now", "workers", "slots", "queued"}
+    assert state["live"] is True
+
+
+@pytest.mark.parametrize("event", ["watch", "unwatch", "watch_mine"])
+@pytest.mark.parametrize("payload", [None, "x", 5, [], [["a"]], True])
+def test_a_payload_that_is_no_object_is_acknowledged_with_an_error(visitor: Visitor, event: str, payload: object):
+    assert visitor.call(event, payload)["error"]["code"] == "bad_payload"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"task_ids": "x"},
+        {"task_ids": {"a": 1}},
+        {"task_ids": ["x"] * 101},
+        {"task_ids": [], "after": []},
+        {"task_ids": [], "after": {"x": "1"}},
+        {"task_ids": [], "after": {"x": -1}},
+        {"task_ids": [], "after": {"x": True}},
+    ],
+)
+def test_a_payload_of_the_wrong_form_is_an_error(visitor: Visitor, payload: object):
+    assert visitor.call("watch", payload)["error"]["message"]
+
+
+def test_ids_that_are_no_ids_are_missing_like_unknown_ones(visitor: Visitor):
+    ids = ["", "*", "/", "x" * 10_000, "task:1", "\x00", "a\r\nb", visitor.socket.get_sid()]
+
+    ack = visitor.call("watch", {"task_ids": [*ids, None, 5, ["x"], {}]})
+
+    assert ack["snapshots"] == []
+    assert set(ids) <= set(ack["missing"])
+    assert visitor.call("watch_mine", {}) == {"snapshots": []}
+
+
+def test_what_clients_send_is_relayed_to_nobody(visitor: Visitor, address: str, records: Records):
+    task_id = hand_task(records, visitor)
+    tab = Visitor(address, visitor.http.cookies).connect()
+    for one in (visitor, tab):
+        one.call("watch", {"task_ids": [task_id]})
+
+    for event in ("snapshot", "log", "server", "message", "join", f"task:{task_id}"):
+        tab.socket.emit(event, {"task_id": task_id, "version": 10**17})
+    tab.call("watch_mine", {})
+    visitor.call("watch_mine", {})
+
+    assert visitor.snapshots == tab.snapshots == []
+    assert visitor.others == tab.others == []
+    tab.close()
+
+
+def test_a_flood_closes_its_socket_and_nobody_elses(visitor: Visitor, address: str):
+    flooder = Visitor(address).connect()
+
+    with pytest.raises(socketio.exceptions.BadNamespaceError):  # the client's word for "no longer connected"
+        for _ in range(100_000):
+            flooder.socket.emit("watch_mine", {})
+
+    assert visitor.call("watch_mine", {}) == {"snapshots": []}
+
+
+def test_an_oversized_message_closes_its_socket_and_nobody_elses(visitor: Visitor, address: str):
+    loud = Visitor(address).connect()
+
+    loud.socket.emit("watch", {"task_ids": ["x" * 100_000]})
+
+    wait_for(lambda: not loud.socket.connected)
+    assert visitor.call("watch_mine", {}) == {"snapshots": []}
+
+
+def test_only_websockets_are_served(address: str):
+    polling = requests.get(f"{address}/socket.io/", params={"EIO": "4", "transport": "polling"}, timeout=5)
+
+    assert polling.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("origin", "headers", "welcome"),
+    [
+        ("", {}, True),
+        ("SELF", {}, True),
+        ("SELF", {"Sec-Fetch-Site": "same-origin"}, True),
+        ("http://evil.example", {}, False),
+        ("null", {}, False),
+        ("http://127.0.0.1:1", {}, False),
+        ("SELF", {"Sec-Fetch-Site": "cross-site"}, False),
+        ("http://evil.example", {"X-Forwarded-Host": "evil.example"}, False),
+    ],
+)
+def test_sockets_of_other_sites_are_refused(address: str, origin: str, headers: dict[str, str], welcome: bool):
+    visitor = Visitor(address)
+    origin = address if origin == "SELF" else origin
+
+    if welcome:
+        visitor.connect(origin, **headers)
+        assert "snapshots" in visitor.call("watch_mine", {})
+        visitor.close()
+    else:
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            visitor.connect(origin, **headers)
+
+
+def test_a_plain_emit_from_any_process_still_arrives(visitor: Visitor, records: Records, server: Valkey):
+    task_id = hand_task(records, visitor)
+    visitor.call("watch", {"task_ids": [task_id]})
+
+    SocketIO(message_queue=server.url).emit("hello", {"from": "elsewhere"}, to=f"task:{task_id}")
+
+    wait_for(lambda: visitor.others)
+    assert visitor.others == [("hello", {"from": "elsewhere"})]
+
+
+def test_a_process_hears_only_what_its_viewers_watch(visitor: Visitor, records: Records):
+    watched, other = hand_task(records, visitor), hand_task(records, visitor)
+
+    visitor.call("watch", {"task_ids": [watched]})
+
+    channels = [f"flask-socketio:task:{task_id}" for task_id in (watched, other)]
+    assert [count for _, count in records.client.pubsub_numsub(*channels)] == [1, 0]
+    visitor.close()
+    wait_for(lambda: not records.client.pubsub_numsub(channels[0])[0][1])
+
+
+def test_after_its_connection_is_cut_the_process_reads_again_what_was_missed(visitor: Visitor, records: Records):
+    task_id = hand_task(records, visitor)
+    visitor.call("watch", {"task_ids": [task_id]})
+
+    records.client.client_kill_filter(_type="pubsub")
+    write(records, task_id, 7)
+
+    wait_for(lambda: visitor.pushed(task_id) and visitor.pushed(task_id)[-1]["current"] == 7, 10)
+    write(records, task_id, 8)
+    wait_for(lambda: visitor.pushed(task_id)[-1]["current"] == 8, 5)
+
+
+def test_while_redis_hangs_calls_are_answered_with_an_error(visitor: Visitor, server: Valkey):
+    server.freeze()
+    try:
+        ack = visitor.call("watch", {"task_ids": ["7f0b2a3e-0000-4000-8000-000000000000"]})
+    finally:
+        server.thaw()
+
+    assert ack["error"]["code"] == "unavailable"
+
+
+def test_a_restart_of_redis_heals_by_itself(visitor: Visitor, records: Records, server: Valkey):
+    task_id = hand_task(records, visitor)
+    visitor.call("watch", {"task_ids": [task_id]})
+    visitor.call("watch_mine", {})
+
+    server.stop()
+    wait_for(lambda: any(not state["live"] for state in visitor.servers), 15, "nobody was told that Redis is away")
+    server.start()
+    write(records, task_id, 9)
+
+    wait_for(lambda: visitor.pushed(task_id) and visitor.pushed(task_id)[-1]["current"] == 9, 15)
+    wait_for(lambda: visitor.servers[-1]["live"], 15)
+    other = hand_task(records, visitor)
+    wait_for(lambda: visitor.pushed(other))
