@@ -126,10 +126,8 @@ def _guard(app: Flask) -> None:
     @app.before_request
     def refuse_other_sites() -> None:
         g.csp_nonce = secrets.token_urlsafe(16)
-        foreign = request.method in access.UNSAFE and access.is_foreign(
-            request.headers, request.scheme, request.host, app.config["ALLOWED_ORIGINS"]
-        )
-        if foreign:
+        origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+        if request.method in access.UNSAFE and access.is_foreign(origin, site, request.scheme, request.host):
             raise errors.Refused(403, "foreign_site", "This request comes from another site's page.")
 
     @app.after_request

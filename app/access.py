@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from flask import current_app, session
@@ -43,18 +42,16 @@ def may_see(stored: Stored | None, owner: str | None) -> bool:
     return stored is not None and owner is not None and stored.owner == owner
 
 
-def is_foreign(headers: Mapping[str, str], scheme: str, host: str, allowed: list[str]) -> bool:
+def is_foreign(origin: str | None, fetch_site: str | None, scheme: str, host: str) -> bool:
     """Whether a browser sent this request for another site's page.
 
-    Judged by Sec-Fetch-Site, else by Origin against the host; a client that sends neither is no browser. `allowed` are
-    origins that count as our own.
+    Judged by Sec-Fetch-Site, else by Origin against the host; a client that sends neither is no browser.
+    ALLOWED_ORIGINS count as our own.
     """
-    origin = headers.get("Origin")
-    if origin in allowed and origin is not None:
+    if origin is not None and origin in current_app.config["ALLOWED_ORIGINS"]:
         return False
-    site = headers.get("Sec-Fetch-Site")
-    if site is not None:
-        return site not in ("same-origin", "none")
+    if fetch_site is not None:
+        return fetch_site not in ("same-origin", "none")
     if origin is None:
         return False
     parts = urlsplit(origin)

@@ -49,7 +49,7 @@ def delivery_of(request: Context | None) -> Delivery:
     return Delivery(getattr(request, FENCE, UNCLAIMED), order)
 
 
-class LiveTask(Task):  # type: ignore[type-arg]  # celery-types makes Task generic, Celery's own class is not
+class LiveTask(Task):
     """A task whose runs are claimed: of two deliveries of one task, one runs."""
 
     abstract = True

@@ -9,7 +9,7 @@ from functools import wraps
 from json import loads
 from typing import Any, TypeAlias
 
-from flask import current_app, request
+from flask import Flask, current_app, request
 from flask_socketio import emit, join_room, leave_room
 
 from app.access import current_owner, is_foreign
@@ -26,11 +26,10 @@ PACE = "headway.calls"  # the handshake's environ, one per socket, holds when it
 
 def origin_allowed(origin: str | None, environ: dict[str, Any]) -> bool:
     """Engine.IO's question at the handshake: the same rule as for requests."""
-    headers = {"Origin": origin} if origin else {}
-    if site := environ.get("HTTP_SEC_FETCH_SITE"):
-        headers["Sec-Fetch-Site"] = site
-    allowed: list[str] = environ["flask.app"].config["ALLOWED_ORIGINS"]
-    return not is_foreign(headers, environ["wsgi.url_scheme"], environ.get("HTTP_HOST", ""), allowed)
+    app: Flask = environ["flask.app"]
+    with app.app_context():
+        site, host = environ.get("HTTP_SEC_FETCH_SITE"), environ.get("HTTP_HOST", "")
+        return not is_foreign(origin, site, environ["wsgi.url_scheme"], host)
 
 
 def call(handler: Callable[[dict[str, Any]], Answer]) -> Callable[..., Answer]:

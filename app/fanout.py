@@ -104,7 +104,7 @@ class Hearing:
                 failures += 1
 
     def _connect(self) -> None:
-        connection = self._pool.make_connection()
+        connection: Any = self._pool.make_connection()
         connection.connect()
         with self._lock:
             self._connection = connection
@@ -134,7 +134,7 @@ class Hearing:
             self._connection.disconnect()  # the reader sees it, and reconnects
 
 
-class RoomManager(PubSubManager):  # type: ignore[misc]  # python-socketio is untyped
+class RoomManager(PubSubManager):
     """Keeps the rooms of one web process, and their channels in step with them."""
 
     name = "headway"

@@ -24,7 +24,7 @@ GREET_EVERY = 10  # rounds
 PRESENT_SECONDS = 15.0
 
 
-class Keeper(bootsteps.StartStopStep):  # type: ignore[misc]  # celery-types leaves bootsteps untyped
+class Keeper(bootsteps.StartStopStep):
     """Starts and stops the keeper's thread with the worker."""
 
     requires = ("celery.worker.components:Pool",)

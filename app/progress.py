@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from celery import current_task
-from redis.exceptions import RedisError
 
 from app.backend import REPORT, LiveBackend, delivery_of
+from app.records import Unavailable
 
 FLUSH_SECONDS = 0.1
 
@@ -97,7 +97,7 @@ class Progress:
             return
         try:
             task.backend.records.log(task.request.id, delivery_of(task.request), [(level, str(text))])
-        except RedisError:
+        except Unavailable:
             return
 
     def flush(self) -> None:

@@ -152,7 +152,7 @@ class Records:
             raise TooLate
         if verdict == "conflict":
             raise AlreadyUsed
-        return Started(*found, verdict)
+        return Started(found[0], found[1], verdict)
 
     def sent(self, task_id: str) -> None:
         """Note that the task's message is with the broker."""
@@ -249,7 +249,7 @@ class Records:
 
     def now(self) -> int:
         """Return Redis's clock in microseconds."""
-        seconds, micros = cast(tuple[int, int], self.client.time())
+        seconds, micros = self.client.time()
         return seconds * 1_000_000 + micros
 
     def greet(self, worker: str, slots: int, seconds: float) -> None:

@@ -141,7 +141,7 @@ def error_of(exc: Any) -> dict[str, str]:
     """Return `{"type", "message"}` of an exception: one line for people, no traceback, no password of a URL."""
     name = type(exc).__name__
     known, sentence = ERRORS.get(name, (name, ""))
-    return {"type": known, "message": sentence or without_passwords(one_line(exc)) or known}
+    return {"type": known, "message": sentence or one_line(without_passwords(str(exc))) or known}
 
 
 def one_line(value: Any) -> str:

@@ -1,0 +1,83 @@
+"""A file of `app/` imports only from files above it; this order is also the order in which to read them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+APP = Path(__file__).resolve().parent.parent / "app"
+
+LAYERS = [
+    "config",
+    "snapshot",
+    "records",
+    "backend",
+    "fanout",
+    "mail",
+    "extensions",
+    "access",
+    "progress",
+    "tasks.kinds",
+    "tasks.long",
+    "tasks.mail",
+    "tasks",
+    "keeper",
+    "forms",
+    "errors",
+    "inbox",
+    "api",
+    "routes",
+    "events",
+    "ops",
+    "",  # app/__init__.py knows everyone
+]
+SPEAK_REDIS = {"records", "backend", "fanout"}
+NAME_EVENTLET = {"config"}
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(APP).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Modules that a file imports, wherever in it: `app.records` as "records"."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {node.module or ""}
+            if node.module in ("app", "app.tasks"):  # what is taken may be a module itself
+                names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def files() -> dict[str, Path]:
+    return {module_of(path): path for path in APP.rglob("*.py")}
+
+
+def test_every_file_has_its_layer():
+    assert sorted(files()) == sorted(LAYERS)
+
+
+def test_a_file_imports_only_from_files_above_it():
+    for module, path in files().items():
+        for name in imports_of(path):
+            above = name.removeprefix("app.").removeprefix("app")
+            if not name.startswith("app") or above not in LAYERS or (above == "" and module != ""):
+                continue
+            assert above == module or LAYERS.index(above) < LAYERS.index(module), f"{module} imports {name}"
+
+
+def test_only_records_backend_and_fanout_speak_redis():
+    speakers = {module for module, path in files().items() if any(n.split(".")[0] == "redis" for n in imports_of(path))}
+
+    assert speakers <= SPEAK_REDIS
+
+
+def test_only_a_setting_names_eventlet():
+    names = {module for module, path in files().items() if "eventlet" in path.read_text()}
+
+    assert names <= NAME_EVENTLET

@@ -1,0 +1,113 @@
+"""What Celery's states and values mean as a snapshot, and the examples that the browser's tests share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app import snapshot
+from app.snapshot import FINAL, STATE, Phase, Snapshot
+
+CASES = json.loads((Path(__file__).parent / "contract.json").read_text())["snapshots"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
+def test_the_shared_examples_have_this_shape(case: dict):
+    example = Snapshot.from_json(json.dumps(case["snapshot"]))
+
+    assert STATE[example.phase] == example.state
+    assert example.final == (example.finished_at is not None)
+    assert (example.error is not None) == (example.phase in (Phase.FAILED, Phase.RETRYING))
+    if example.phase == Phase.SUCCEEDED:
+        assert example.current == example.total
+
+
+def test_every_phase_has_a_shared_example():
+    assert {case["snapshot"]["phase"] for case in CASES} == set(Phase)
+
+
+def test_a_snapshot_refuses_a_missing_or_an_unknown_key():
+    keys = dict(CASES[0]["snapshot"])
+    with pytest.raises(TypeError):
+        Snapshot.from_json(json.dumps(keys | {"percent": 5}))
+    del keys["version"]
+    with pytest.raises(TypeError):
+        Snapshot.from_json(json.dumps(keys))
+
+
+def test_the_article_knows_five_states():
+    assert set(STATE.values()) == {"PENDING", "PROGRESS", "SUCCESS", "FAILURE", "REVOKED"}
+    assert {snapshot.phase_of(state) for state in ("SUCCESS", "FAILURE", "REVOKED")} == FINAL
+    assert snapshot.phase_of("UPLOADING") == Phase.RUNNING
+    assert snapshot.phases_of_state("PENDING") == {Phase.SCHEDULED, Phase.QUEUED, Phase.RETRYING}
+    assert snapshot.phases_of_state("RETRY") == set()
+
+
+@pytest.mark.parametrize(
+    ("meta", "fields"),
+    [
+        ({"current": 1, "total": 2, "status": "x"}, {"current": 1, "total": 2, "status": "x"}),
+        ({"current": 1.5, "total": None}, {"current": 1.5, "total": None, "status": ""}),
+        ({"current": float("nan"), "total": "many"}, {"status": ""}),
+        ({"current": True, "total": False}, {"status": ""}),
+        ({"status": "two\nlines"}, {"status": "two lines"}),
+        ("half", {"status": ""}),
+        (None, {"status": ""}),
+    ],
+)
+def test_progress_takes_numbers_and_one_line(meta: object, fields: dict):
+    assert snapshot.progress_fields("PROGRESS", meta) == fields
+
+
+def test_a_state_of_the_authors_own_shows_itself_where_it_says_nothing():
+    assert snapshot.progress_fields("UPLOADING", [1]) == {"status": "UPLOADING"}
+    assert snapshot.progress_fields("UPLOADING", {"current": 1}) == {"status": "UPLOADING", "current": 1}
+
+
+@pytest.mark.parametrize(
+    ("value", "fields"),
+    [
+        (
+            {"current": 100, "total": 100, "status": "Task completed!", "result": 42},
+            {"status": "Task completed!", "result": 42, "total": 100},
+        ),
+        ({"result": None}, {"status": "", "result": None}),
+        ({"result": 1, "other": 2}, {"status": "", "result": {"result": 1, "other": 2}}),
+        ({"current": 1}, {"status": "", "result": {"current": 1}}),
+        ([], {"status": "", "result": []}),
+        (None, {"status": "", "result": None}),
+    ],
+)
+def test_a_result_in_the_articles_keys_is_unwrapped_and_any_other_is_the_result(value: object, fields: dict):
+    assert snapshot.success_fields(value) == fields
+
+
+def test_an_error_says_no_password_and_stays_one_line():
+    error = snapshot.error_of(OSError("no\nhost amqp://me:hunter2@mq:5672/ " + "x" * 1000))
+
+    assert error["type"] == "OSError"
+    assert "hunter2" not in error["message"]
+    assert error["message"].startswith("no host amqp://***@mq")
+    assert len(error["message"]) == snapshot.LONGEST_TEXT
+
+
+def test_an_error_without_words_has_its_name():
+    assert snapshot.error_of(KeyError()) == {"type": "KeyError", "message": "KeyError"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([], "[]"),
+        ({}, "{}"),
+        (float("nan"), "null"),
+        ({1: [float("inf"), {"a": float("nan")}]}, '{"1":[null,{"a":null}]}'),
+        ("é\u2028", '"é\u2028"'),
+        (Path("x"), '"x"'),
+    ],
+)
+def test_fragments_are_strict_json(value: object, text: str):
+    assert snapshot.fragment(value) == text
+    json.loads(text)
