@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -127,9 +128,9 @@ def worker(folder: Path, env: Mapping[str, str], queues: str = "celery,mail", mo
     return process
 
 
-def web(folder: Path, env: Mapping[str, str]) -> tuple[Process, str]:
-    """Start a web process on a free port and wait until it is ready; returns it and its address."""
-    port = free_port()
+def web(folder: Path, env: Mapping[str, str], port: int = 0) -> tuple[Process, str]:
+    """Start a web process, on a free port if none is given, and wait until it is ready; returns it and its address."""
+    port = port or free_port()
     process = Process([sys.executable, "wsgi.py"], folder / f"web-{port}.log", {**env, "PORT": str(port)})
     address = f"http://127.0.0.1:{port}"
     wait_for(lambda: answers(f"{address}/readyz") or process.popen.poll(), 20, "the web process is not ready")
@@ -143,3 +144,30 @@ def answers(url: str) -> bool:
         return bool(requests.get(url, timeout=5).status_code == 200)
     except requests.ConnectionError:
         return False
+
+
+class System:
+    """All of Headway on one machine: Valkey, the development inbox, a worker, and a web process on a port that it keeps."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.valkey = Valkey(folder)
+        data = folder / "data"
+        data.mkdir()
+        inbox_port = free_port()
+        (data / "services.json").write_text(json.dumps({"redis_url": self.valkey.url, "inbox_port": inbox_port}))
+        self.env = {"DATA_DIR": str(data), "SECRET_KEY": "a secret for the tests", **settings}
+        listen = ["-n", "-l", f"127.0.0.1:{inbox_port}", "-c", "aiosmtpd.handlers.Mailbox", str(data / "inbox")]
+        self.inbox = Process([sys.executable, "-m", "aiosmtpd", *listen], folder / "inbox.log")
+        self.worker = worker(folder, self.env)
+        self.web, self.address = web(folder, self.env)
+
+    def restart_web(self) -> None:
+        """Start a web process again where the last one listened."""
+        port = self.address.rpartition(":")[2]
+        self.web, self.address = web(self.folder, self.env, int(port))
+
+    def stop(self) -> None:
+        for process in (self.web, self.worker, self.inbox):
+            process.stop()
+        self.valkey.stop()

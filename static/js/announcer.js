@@ -1,0 +1,56 @@
+/** Speaks to screen readers: changes of state and each quarter, at most once in 5 s; failures at once. */
+
+import { FINAL, percent } from "./snapshot.js";
+import { headline } from "./words.js";
+
+/** @typedef {import("./snapshot.js").Snapshot} Snapshot */
+
+const SILENCE_MS = 5000;
+
+export class Announcer {
+  /** @type {Map<string, string>} task -> phase and quarter last seen */
+  #seen = new Map();
+  /** @type {Map<string, string>} task -> what is to be said; only its newest counts */
+  #waiting = new Map();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #silence;
+  #polite;
+  #alert;
+
+  /**
+   * @param {{textContent: string | null}} polite an element with aria-live="polite"
+   * @param {{textContent: string | null}} alert an element with role="alert"
+   */
+  constructor(polite, alert) {
+    this.#polite = polite;
+    this.#alert = alert;
+  }
+
+  /** @param {Snapshot} snapshot */
+  observe(snapshot) {
+    const { task_id, phase, title } = snapshot;
+    const mark = `${phase} ${phase === "running" ? Math.floor((percent(snapshot) ?? 0) / 25) : ""}`;
+    const before = this.#seen.get(task_id);
+    this.#seen.set(task_id, mark);
+    // What had ended before the page was opened is no news.
+    if (before === mark || (before === undefined && FINAL.has(phase))) return;
+    const sentence = `${title}: ${headline(snapshot)}`;
+    if (phase === "failed") {
+      this.#waiting.delete(task_id);
+      this.#alert.textContent = `${sentence}. ${snapshot.error?.message ?? ""}`;
+    } else {
+      this.#waiting.set(task_id, sentence);
+      this.#speak();
+    }
+  }
+
+  #speak() {
+    if (this.#silence || !this.#waiting.size) return;
+    this.#polite.textContent = [...this.#waiting.values()].join(". ");
+    this.#waiting.clear();
+    this.#silence = setTimeout(() => {
+      this.#silence = undefined;
+      this.#speak();
+    }, SILENCE_MS);
+  }
+}

@@ -1,0 +1,114 @@
+/** The page: puts the parts together. */
+
+import { Announcer } from "./announcer.js";
+import { TaskForm } from "./task-form.js";
+import { TaskList } from "./task-list.js";
+import { TaskProgress } from "./task-progress.js";
+import { offerThemes } from "./theme.js";
+import { sharedWatcher } from "./watch-task.js";
+import { formatTime, headline } from "./words.js";
+
+/**
+ * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {import("./connection.js").ServerState} ServerState
+ * @typedef {import("./connection.js").ConnectionState} ConnectionState
+ */
+
+const CHIP_GRACE_MS = 300; // a question on its way is no loss of connection
+
+const TITLE = document.title;
+
+/** @param {string} selector */
+function find(selector) {
+  return /** @type {HTMLElement} */ (document.querySelector(selector));
+}
+
+function showTasks() {
+  const watcher = sharedWatcher();
+  const list = new TaskList(find("#tasks"));
+  const announcer = new Announcer(find("#announcer"), find("#alarm"));
+  const titles = new Titles();
+  watcher.watchMine((snapshot) => {
+    list.receive(snapshot);
+    announcer.observe(snapshot);
+    titles.observe(snapshot);
+  });
+  TaskProgress.define();
+  for (const form of document.querySelectorAll("form")) {
+    new TaskForm(form, {
+      sending: (title) => list.expect(title),
+      refused: (item) => list.drop(item),
+      accepted: (item, snapshot) => {
+        list.accept(item, snapshot);
+        watcher.receive(snapshot);
+      },
+    });
+  }
+}
+
+/** The window's title: the newest of the running tasks. */
+class Titles {
+  /** @type {Map<string, Snapshot>} */
+  #running = new Map();
+
+  /** @param {Snapshot} snapshot */
+  observe(snapshot) {
+    if (snapshot.phase === "running") this.#running.set(snapshot.task_id, snapshot);
+    else this.#running.delete(snapshot.task_id);
+    const newest = [...this.#running.values()].reduce(later, null);
+    document.title = newest ? `(${headline(newest)}) ${newest.title} · Headway` : TITLE;
+  }
+}
+
+/** @param {Snapshot | null} one @param {Snapshot} other */
+function later(one, other) {
+  return one && one.created_at >= other.created_at ? one : other;
+}
+
+function showConnection() {
+  const { connection } = sharedWatcher();
+  const chip = find("#connection");
+  const [sign, words] = [find("#connection [data-part=sign]"), find("#connection [data-part=words]")];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let grace;
+  const show = () => {
+    clearTimeout(grace);
+    grace = undefined;
+    chip.dataset.state = connection.state;
+    [sign.textContent, words.textContent] = chipWords(connection);
+  };
+  connection.on("change", (/** @type {ConnectionState} */ state) => {
+    if (state === "live") show();
+    else grace ??= setTimeout(show, CHIP_GRACE_MS);
+  });
+}
+
+/** @param {import("./connection.js").Connection} connection */
+function chipWords({ state, pollSeconds, heardAt }) {
+  switch (state) {
+    case "live":
+      return ["●", "Live"];
+    case "reconnecting":
+      return ["◌", "Reconnecting…"];
+    case "polling":
+      return ["◔", `Polling every ${pollSeconds} s`];
+    case "offline":
+      return ["○", `Offline, showing ${formatTime(heardAt)}`];
+  }
+}
+
+function showServer() {
+  sharedWatcher().connection.on("server", (/** @type {ServerState} */ { workers, slots, queued }) => {
+    find("#server").textContent = `${counted(workers, "worker")} · ${counted(slots, "slot")} · queue ${queued}`;
+  });
+}
+
+/** @param {number} n @param {string} noun */
+function counted(n, noun) {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
+}
+
+offerThemes(find("#theme"));
+showConnection();
+showServer();
+if (document.querySelector("#tasks")) showTasks();

@@ -1,0 +1,203 @@
+/** One websocket to the server, and the truth about it: what the chip says, the server's state and its clock. */
+
+/**
+ * @typedef {"live" | "reconnecting" | "polling" | "offline"} ConnectionState
+ *
+ * @typedef {object} ServerState
+ * @property {boolean} live whether the web process hears Redis
+ * @property {string | null} now
+ * @property {number} workers
+ * @property {number} slots
+ * @property {number} queued
+ *
+ * @typedef {object} Facts
+ * @property {boolean} connected the socket is open; what follows is of this socket
+ * @property {boolean} hears the server said that it hears Redis
+ * @property {boolean} settled all that is watched is acknowledged
+ * @property {boolean} onLine
+ * @property {number} pollSeconds 0: not polling
+ * @property {boolean} pollFailed
+ *
+ * @typedef {"connect" | "announced" | "server" | "snapshot" | "log" | "change"} Topic "server": the server's state, read
+ *   anywhere; "announced": it came over the socket
+ *
+ * @typedef {object} Socket the part of Socket.IO's that is used
+ * @property {boolean} connected
+ * @property {(event: string, listener: (...args: any[]) => void) => unknown} on
+ * @property {() => unknown} connect
+ * @property {() => unknown} disconnect
+ * @property {(ms: number) => {emitWithAck: (event: string, payload: object) => Promise<any>}} timeout
+ */
+
+const OPTIONS = { transports: ["websocket"], reconnectionDelay: 250, reconnectionDelayMax: 2000, timeout: 5000 };
+const ANSWER_MS = 5000; // the server itself gives up on Redis after 2 s
+const REFUSED_MS = 2000;
+
+export class Connection {
+  /** @type {Map<Topic, Set<(payload: any) => void>>} */
+  #listeners = new Map();
+  /** @type {Socket | null} */
+  #socket = null;
+  /** @type {Facts} */
+  #facts = { connected: false, hears: false, settled: false, onLine: true, pollSeconds: 0, pollFailed: false };
+  #load;
+  #ahead = -Infinity; // ms by which the server's clock is ahead of ours
+  /** @type {ServerState | null} */
+  server = null;
+  /** When anything was last heard; ms on our clock, for people. */
+  heardAt = Date.now();
+
+  /** @param {() => Promise<{io: (options: any) => any}>} load imports the Socket.IO client */
+  constructor(load = () => import("socket.io-client")) {
+    this.#load = load;
+  }
+
+  /** Open the socket and keep it open. Never rejects: without the library there is polling. */
+  async open() {
+    let io;
+    try {
+      ({ io } = await this.#load());
+    } catch {
+      return;
+    }
+    const socket = (this.#socket = /** @type {Socket} */ (io(OPTIONS)));
+    socket.on("connect", () => this.#connected());
+    socket.on("disconnect", (/** @type {string} */ reason) => this.#disconnected(reason));
+    socket.on("connect_error", () => this.#connectLater());
+    socket.on("server", (/** @type {ServerState} */ server) => this.#told(server));
+    socket.on("snapshot", (payload) => this.#tell("snapshot", payload));
+    socket.on("log", (payload) => this.#tell("log", payload));
+  }
+
+  get connected() {
+    return this.#facts.connected;
+  }
+
+  get pollSeconds() {
+    return this.#facts.pollSeconds;
+  }
+
+  /** @returns {ConnectionState} */
+  get state() {
+    const { hears, settled, onLine, pollSeconds, pollFailed } = this.#facts;
+    if (hears && settled) return "live"; // also on a machine that is on no network: localhost is enough
+    if (!onLine || pollFailed) return "offline";
+    return pollSeconds ? "polling" : "reconnecting";
+  }
+
+  /** The server's time, ms. */
+  now() {
+    return Date.now() + (Number.isFinite(this.#ahead) ? this.#ahead : 0);
+  }
+
+  /**
+   * Listen; call what is returned to stop.
+   *
+   * @param {Topic} topic
+   * @param {(payload: any) => void} listener
+   */
+  on(topic, listener) {
+    const listeners = this.#listeners.get(topic) ?? new Set();
+    this.#listeners.set(topic, listeners.add(listener));
+    return () => void listeners.delete(listener);
+  }
+
+  /**
+   * Note what others know of the connection.
+   *
+   * @param {Partial<Facts>} news
+   */
+  note(news) {
+    const before = this.#shown();
+    Object.assign(this.#facts, news);
+    if (this.#shown() !== before) this.#tell("change", this.state);
+  }
+
+  /**
+   * Take in the server's state, which a poll brings too.
+   *
+   * @param {ServerState} server
+   */
+  heard(server) {
+    this.server = server;
+    this.observe(server.now);
+    this.#tell("server", server);
+  }
+
+  /**
+   * Take in a time that the server wrote. Each is late by its way here, so the latest clock is nearest the truth.
+   *
+   * @param {string | null} time
+   */
+  observe(time) {
+    this.heardAt = Date.now();
+    if (time) this.#ahead = Math.max(this.#ahead, Date.parse(time) - Date.now());
+  }
+
+  /**
+   * Call the server and return its answer. Rejects for `{error}`; a socket that does not answer is dead, whatever it
+   * says, and is opened anew.
+   *
+   * @param {string} event
+   * @param {object} payload
+   * @returns {Promise<any>}
+   */
+  async request(event, payload) {
+    if (!this.#socket || !this.connected) throw new Error("The socket is not open");
+    let answer;
+    try {
+      answer = await this.#socket.timeout(ANSWER_MS).emitWithAck(event, payload);
+    } catch (error) {
+      if (this.connected) this.#restart();
+      throw error;
+    }
+    if (answer?.error) throw new Error(answer.error.message);
+    return answer;
+  }
+
+  /** Connect now rather than at the next turn of the back-off. */
+  hurry() {
+    if (this.#socket && !this.connected) this.#restart();
+  }
+
+  #shown() {
+    return this.state === "polling" ? `${this.state} ${this.pollSeconds}` : this.state;
+  }
+
+  #connected() {
+    this.#ahead = -Infinity; // either clock may have been set since
+    this.note({ connected: true, settled: false });
+    this.#tell("connect", undefined);
+  }
+
+  /** @param {string} reason */
+  #disconnected(reason) {
+    this.note({ connected: false, hears: false, settled: false });
+    if (reason === "io server disconnect") this.#connectLater();
+  }
+
+  /** Socket.IO gives up where the server itself says no; it may be starting. */
+  #connectLater() {
+    setTimeout(() => {
+      const socket = this.#socket;
+      if (socket && !socket.connected) socket.connect();
+    }, REFUSED_MS);
+  }
+
+  #restart() {
+    this.#socket?.disconnect();
+    this.#socket?.connect();
+  }
+
+  /** @param {ServerState} server */
+  #told(server) {
+    this.note({ hears: server.live });
+    this.heard(server);
+    this.#tell("announced", server);
+  }
+
+  /** @param {Topic} topic @param {any} payload */
+  #tell(topic, payload) {
+    for (const listener of this.#listeners.get(topic) ?? []) listener(payload);
+  }
+}

@@ -1,0 +1,70 @@
+/** How fast a running task gets on: a moving mean of its rate, and the time to go where that can be said honestly. */
+
+/** @typedef {import("./snapshot.js").Snapshot} Snapshot */
+
+const SMOOTHING = 0.3; // as tqdm's
+const QUIET_MS = 2000;
+const FEWEST_UPDATES = 3;
+const STEADY = 0.15; // of the rate: varies less than this, one number says it
+const WILD = 0.5; // varies more than this, no number does
+
+export class Pace {
+  #attempt = -1;
+  #startedAt = 0;
+  #at = 0;
+  #current = 0;
+  #updates = 0;
+  #rate = 0;
+  #spread = 0;
+
+  /** @param {Snapshot} snapshot */
+  observe({ phase, attempt, current, started_at, updated_at }) {
+    if (phase !== "running" || !started_at) return;
+    if (attempt !== this.#attempt || current < this.#current) this.#restart(attempt, Date.parse(started_at));
+    const at = Date.parse(updated_at);
+    if (current <= this.#current || at <= this.#at) return;
+    this.#take((1000 * (current - this.#current)) / (at - this.#at));
+    this.#at = at;
+    this.#current = current;
+  }
+
+  /**
+   * Units per second; null while it is too early to say.
+   *
+   * @param {number} now server time, ms
+   */
+  rate(now) {
+    return this.#updates > 0 && now - this.#startedAt >= QUIET_MS ? this.#rate : null;
+  }
+
+  /**
+   * Least and most seconds to go; null where nobody could tell.
+   *
+   * @param {Snapshot} snapshot
+   * @param {number} now server time, ms
+   * @returns {[number, number] | null}
+   */
+  left({ current, total }, now) {
+    const rate = this.rate(now);
+    const doubt = this.#spread / this.#rate;
+    if (!rate || total === null || this.#updates < FEWEST_UPDATES || doubt > WILD) return null;
+    const since = (now - this.#at) / 1000;
+    const after = (/** @type {number} */ speed) => Math.max(0, (total - current) / speed - since);
+    return doubt < STEADY ? [after(rate), after(rate)] : [after(rate * (1 + doubt)), after(rate * (1 - doubt))];
+  }
+
+  /** @param {number} attempt @param {number} startedAt */
+  #restart(attempt, startedAt) {
+    this.#attempt = attempt;
+    this.#startedAt = this.#at = startedAt;
+    this.#current = this.#updates = this.#rate = this.#spread = 0;
+  }
+
+  /** @param {number} rate of the newest stretch */
+  #take(rate) {
+    const weight = this.#updates++ ? SMOOTHING : 1;
+    const off = this.#updates > 1 ? Math.abs(rate - this.#rate) : 0;
+    this.#spread += weight * (off - this.#spread);
+    this.#rate += weight * (rate - this.#rate);
+  }
+}

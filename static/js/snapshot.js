@@ -1,0 +1,62 @@
+/**
+ * What is known of a task at one moment: its shape, and the rules that every reader follows. Pure.
+ *
+ * @typedef {"scheduled" | "queued" | "running" | "retrying" | "cancelling" | "succeeded" | "failed" | "cancelled"} Phase
+ *
+ * @typedef {object} Snapshot
+ * @property {string} task_id
+ * @property {string} name registered name of the task
+ * @property {string} title
+ * @property {"PENDING" | "PROGRESS" | "SUCCESS" | "FAILURE" | "REVOKED"} state
+ * @property {Phase} phase
+ * @property {number} current
+ * @property {number | null} total null: unknown
+ * @property {string} status
+ * @property {{index: number | null, count: number | null, name: string} | null} step
+ * @property {unknown} result in succeeded only
+ * @property {{type: string, message: string} | null} error in failed and retrying only
+ * @property {number} attempt 0 until a worker takes the task
+ * @property {number} max_attempts
+ * @property {number} version
+ * @property {number | null} queue_position how many are ahead, while queued
+ * @property {string} created_at times are RFC 3339
+ * @property {string | null} scheduled_for
+ * @property {string | null} started_at
+ * @property {string} updated_at
+ * @property {string | null} finished_at
+ *
+ * @typedef {{seq: number, at: string, level: string, text: string}} LogLine
+ */
+
+/** @type {ReadonlySet<Phase>} */
+export const FINAL = new Set(/** @type {Phase[]} */ (["succeeded", "failed", "cancelled"]));
+
+/** @param {Snapshot} snapshot */
+export function isFinal(snapshot) {
+  return FINAL.has(snapshot.phase);
+}
+
+/**
+ * Whether `next` replaces `prev`. The place in the queue changes without a write to the task, so at the same version
+ * another place is a fresher reading.
+ *
+ * @param {Snapshot} next
+ * @param {Snapshot | null} prev
+ */
+export function isNewer(next, prev) {
+  if (!prev || next.version !== prev.version) return !prev || next.version > prev.version;
+  return next.queue_position !== prev.queue_position;
+}
+
+/**
+ * Whole percent, 100 in success and nowhere else; null when the total is unknown.
+ *
+ * @param {Snapshot} snapshot
+ * @returns {number | null}
+ */
+export function percent({ phase, current, total }) {
+  if (phase === "succeeded") return 100;
+  if (total === null || total <= 0) return null;
+  // The epsilon: 0.29 of 1 is 29 %, though 100 * 0.29 is 28.999999999999996.
+  return Math.min(99, Math.max(0, Math.floor((100 * current) / total + 1e-9)));
+}

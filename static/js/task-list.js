@@ -1,0 +1,146 @@
+/** The visitor's tasks as a list, newest first, with its filters. */
+
+import { FINAL } from "./snapshot.js";
+import { TaskProgress } from "./task-progress.js";
+
+/**
+ * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {import("./snapshot.js").Phase} Phase
+ * @typedef {"all" | "running" | "failed" | "done"} Filter
+ */
+
+/** @type {Readonly<Record<Filter, (phase: Phase) => boolean>>} */
+const FILTERS = {
+  all: () => true,
+  running: (phase) => !FINAL.has(phase) && phase !== "scheduled",
+  failed: (phase) => phase === "failed",
+  done: (phase) => phase === "succeeded" || phase === "cancelled",
+};
+
+export class TaskList {
+  /** @type {Filter} */
+  #filter = "all";
+  #root;
+  #list;
+  #search;
+  #empty;
+
+  /** @param {HTMLElement} root holds the list, and beside it the filters and the words for an empty list */
+  constructor(root) {
+    this.#root = root;
+    this.#list = /** @type {HTMLUListElement} */ (root.querySelector("ul"));
+    this.#search = /** @type {HTMLInputElement} */ (root.querySelector("input[type=search]"));
+    this.#empty = /** @type {HTMLElement} */ (root.querySelector("[data-part=empty]"));
+    this.#search.addEventListener("input", () => this.#show());
+    for (const button of this.#buttons) button.addEventListener("click", () => this.#choose(button));
+    this.#show();
+  }
+
+  /**
+   * Show a card for a request that has not been answered yet; `accept` or `drop` it.
+   *
+   * @param {string} title
+   * @returns {HTMLLIElement}
+   */
+  expect(title) {
+    const item = card({ label: title });
+    item.dataset.title = title;
+    this.#list.prepend(item);
+    this.#show();
+    return item;
+  }
+
+  /**
+   * The request was answered. Its task's push may have been faster, and have taken the card.
+   *
+   * @param {HTMLLIElement} item
+   * @param {Snapshot} snapshot
+   */
+  accept(item, snapshot) {
+    this.receive(snapshot);
+    this.drop(item);
+  }
+
+  /**
+   * Take away an expected card, unless a task has taken it.
+   *
+   * @param {HTMLLIElement} item
+   */
+  drop(item) {
+    if (!item.dataset.taskId) item.remove();
+    this.#show();
+  }
+
+  /** @param {Snapshot} snapshot */
+  receive(snapshot) {
+    const item = this.#item(snapshot.task_id) ?? this.#expected(snapshot) ?? this.#insert(snapshot);
+    item.dataset.phase = snapshot.phase;
+    item.dataset.created = snapshot.created_at;
+    item.dataset.title = snapshot.title;
+    this.#show();
+  }
+
+  /** @param {Snapshot} snapshot */
+  #expected({ task_id, title }) {
+    const item = this.#items.find(({ dataset }) => !dataset.taskId && dataset.title === title);
+    if (!item) return undefined;
+    item.dataset.taskId = task_id;
+    item.querySelector("task-progress")?.setAttribute("task-id", task_id);
+    return item;
+  }
+
+  /** @param {Snapshot} snapshot */
+  #insert({ task_id, created_at }) {
+    const item = card({ "task-id": task_id });
+    item.dataset.taskId = task_id;
+    const older = this.#items.find(({ dataset }) => dataset.created && dataset.created < created_at);
+    this.#list.insertBefore(item, older ?? null);
+    return item;
+  }
+
+  /** @param {string} taskId */
+  #item(taskId) {
+    return this.#items.find(({ dataset }) => dataset.taskId === taskId);
+  }
+
+  get #items() {
+    return [...this.#list.children].filter((child) => child instanceof HTMLLIElement);
+  }
+
+  get #buttons() {
+    return [...this.#root.querySelectorAll("button")].filter(({ dataset }) => dataset.filter);
+  }
+
+  /** @param {HTMLButtonElement} button */
+  #choose(button) {
+    this.#filter = /** @type {Filter} */ (button.dataset.filter);
+    this.#show();
+  }
+
+  #show() {
+    const words = this.#search.value.trim().toLowerCase();
+    const items = this.#items;
+    const fits = (/** @type {Filter} */ filter, /** @type {HTMLLIElement} */ { dataset }) =>
+      !dataset.phase ? filter === "all" : FILTERS[filter](/** @type {Phase} */ (dataset.phase));
+    for (const item of items) {
+      item.hidden = !fits(this.#filter, item) || !(item.dataset.title ?? "").toLowerCase().includes(words);
+    }
+    for (const button of this.#buttons) {
+      const filter = /** @type {Filter} */ (button.dataset.filter);
+      button.ariaPressed = String(filter === this.#filter);
+      const count = /** @type {HTMLElement} */ (button.querySelector("span"));
+      count.textContent = String(items.filter((item) => fits(filter, item)).length);
+    }
+    this.#empty.hidden = items.some(({ hidden }) => !hidden);
+    this.#empty.textContent = items.length ? "Nothing matches." : (this.#empty.dataset.none ?? "");
+  }
+}
+
+/** @param {Record<string, string>} attributes of the task-progress in it */
+function card(attributes) {
+  const item = document.createElement("li");
+  const progress = new TaskProgress();
+  for (const [name, value] of Object.entries(attributes)) progress.setAttribute(name, value);
+  item.append(progress);
+  return item;
+}

@@ -1,0 +1,351 @@
+/**
+ * Watch tasks: pushed while the socket lives, polled while it does not. Whatever the way, each snapshot arrives at
+ * `receive`, where its version decides.
+ */
+
+import { Connection } from "./connection.js";
+import { isFinal, isNewer } from "./snapshot.js";
+
+/**
+ * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {import("./snapshot.js").LogLine} LogLine
+ *
+ * @callback OnTask called with each newer snapshot, and the newest line of the task's log; null: no longer kept, or not
+ *   the caller's
+ * @param {Snapshot | null} snapshot
+ * @param {LogLine | null} line
+ * @returns {void}
+ *
+ * @callback OnSnapshot
+ * @param {Snapshot} snapshot
+ * @returns {void}
+ *
+ * @typedef {object} Watched
+ * @property {Snapshot | null} snapshot
+ * @property {LogLine | null} line
+ * @property {boolean} missing
+ * @property {boolean} asked on the present socket
+ * @property {Set<OnTask>} listeners
+ */
+
+const MOST_IDS = 100; // in one request
+const PATIENCE_MS = 2000; // without a live socket, before polling begins
+const POLL_MS = { least: 2000, most: 10_000, growth: 1.5 };
+const ASK_MS = { least: 500, most: 5000, growth: 2 };
+const POLL_TIMEOUT_MS = 8000;
+
+export class TaskWatcher {
+  /** @type {Map<string, Watched>} */
+  #tasks = new Map();
+  /** @type {Set<OnSnapshot>} */
+  #listListeners = new Set();
+  #listAsked = false;
+  #proven = false; // the present socket has answered
+  #asking = false;
+  #askAgainIn = ASK_MS.least;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #askTimer;
+  #pollAgainIn = POLL_MS.least;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #pollTimer;
+  #polling = false;
+  #served = false; // what the server last said of itself
+  #changes = 0;
+  #fetch;
+  #random;
+
+  /**
+   * @param {Connection} connection
+   * @param {{fetch?: typeof fetch, random?: () => number}} [means]
+   */
+  constructor(connection, { fetch: get = (...request) => fetch(...request), random = Math.random } = {}) {
+    this.connection = connection;
+    this.#fetch = get;
+    this.#random = random;
+    connection.on("connect", () => this.#askAllAgain());
+    connection.on("announced", (server) => this.#announced(server));
+    connection.on("snapshot", (snapshot) => this.receive(snapshot));
+    connection.on("log", ({ task_id, lines }) => this.#append(task_id, lines));
+    connection.on("change", () => this.#pollOrNot());
+    this.#pollOrNot();
+  }
+
+  /**
+   * Watch one task; call what is returned to stop.
+   *
+   * @param {string} taskId
+   * @param {OnTask} onSnapshot
+   */
+  watchTask(taskId, onSnapshot) {
+    const watched = this.#watched(taskId);
+    watched.listeners.add(onSnapshot);
+    if (watched.snapshot || watched.missing) onSnapshot(watched.snapshot, watched.line);
+    this.#askSoon();
+    return () => {
+      watched.listeners.delete(onSnapshot);
+      if (!watched.listeners.size) this.#forget(taskId, watched);
+    };
+  }
+
+  /**
+   * Watch all of the visitor's own tasks, also those started in another tab; call what is returned to stop.
+   *
+   * @param {OnSnapshot} onSnapshot
+   */
+  watchMine(onSnapshot) {
+    this.#listListeners.add(onSnapshot);
+    this.#askSoon();
+    return () => void this.#listListeners.delete(onSnapshot);
+  }
+
+  /**
+   * Where pushed, acknowledged, polled and posted snapshots meet.
+   *
+   * @param {Snapshot} snapshot
+   */
+  receive(snapshot) {
+    this.connection.observe(snapshot.updated_at);
+    const watched = this.#watched(snapshot.task_id);
+    if (!isNewer(snapshot, watched.snapshot)) return;
+    watched.snapshot = snapshot;
+    watched.missing = false;
+    this.#changes++;
+    for (const listener of this.#listListeners) listener(snapshot);
+    this.#tell(watched);
+  }
+
+  /** Read the truth now: after sleep, after a network change, when the page becomes visible. */
+  check() {
+    this.#pollAgainIn = POLL_MS.least;
+    if (this.connection.connected) {
+      this.#askAllAgain();
+    } else {
+      this.connection.hurry();
+      this.#pollNow();
+    }
+  }
+
+  /** @param {string} taskId @returns {Watched} */
+  #watched(taskId) {
+    const known = this.#tasks.get(taskId);
+    if (known) return known;
+    const watched = { snapshot: null, line: null, missing: false, asked: false, listeners: new Set() };
+    this.#tasks.set(taskId, watched);
+    return watched;
+  }
+
+  /** @param {string} taskId @param {Watched} watched */
+  #forget(taskId, watched) {
+    this.#tasks.delete(taskId);
+    if (watched.asked) this.connection.request("unwatch", { task_ids: [taskId] }).catch(() => undefined);
+  }
+
+  /** @param {Watched} watched */
+  #tell({ listeners, snapshot, line, missing }) {
+    for (const listener of listeners) listener(missing ? null : snapshot, line);
+  }
+
+  // Asking over the socket
+
+  /** All that is begun in one turn goes out in one call. */
+  #askSoon() {
+    queueMicrotask(() => this.#ask());
+  }
+
+  #askAllAgain() {
+    this.#proven = this.#listAsked = false;
+    for (const watched of this.#tasks.values()) watched.asked = false;
+    this.#askAgainIn = ASK_MS.least;
+    this.#ask();
+  }
+
+  async #ask() {
+    clearTimeout(this.#askTimer);
+    if (this.#asking || !this.connection.connected) return;
+    this.#asking = true;
+    try {
+      while (!this.#proven || this.#listWanted() || this.#idsToAsk().length) {
+        this.connection.note({ settled: false });
+        await (this.#listWanted() ? this.#askForMine() : this.#askForTasks());
+        this.#proven = true;
+      }
+      this.#askAgainIn = ASK_MS.least;
+      this.connection.note({ settled: this.connection.connected });
+    } catch {
+      this.#askLater();
+    } finally {
+      this.#asking = false;
+    }
+  }
+
+  #askLater() {
+    if (!this.connection.connected) return; // the next connect asks
+    this.#askTimer = setTimeout(() => this.#ask(), this.#askAgainIn * (0.5 + 0.5 * this.#random()));
+    this.#askAgainIn = Math.min(ASK_MS.most, this.#askAgainIn * ASK_MS.growth);
+  }
+
+  #listWanted() {
+    return this.#listListeners.size > 0 && !this.#listAsked;
+  }
+
+  #idsToAsk() {
+    const entries = [...this.#tasks].filter(([, { asked, listeners }]) => !asked && listeners.size);
+    return entries.filter(([, { snapshot }]) => !snapshot || !isFinal(snapshot)).map(([id]) => id).slice(0, MOST_IDS);
+  }
+
+  async #askForMine() {
+    this.#listAsked = true;
+    try {
+      const { snapshots } = await this.connection.request("watch_mine", {});
+      snapshots.forEach((/** @type {Snapshot} */ snapshot) => this.receive(snapshot));
+    } catch (error) {
+      this.#listAsked = false;
+      throw error;
+    }
+  }
+
+  async #askForTasks() {
+    const ids = this.#idsToAsk();
+    const after = Object.fromEntries(ids.map((id) => [id, this.#watched(id).line?.seq ?? 0]));
+    // Set before the answer: a gap in the log that shows meanwhile takes it back, and the task is asked for again.
+    ids.forEach((id) => (this.#watched(id).asked = true));
+    try {
+      const { snapshots, logs, missing } = await this.connection.request("watch", { task_ids: ids, after });
+      snapshots.forEach((/** @type {Snapshot} */ snapshot) => this.receive(snapshot));
+      missing.forEach((/** @type {string} */ id) => this.#miss(id));
+      for (const [id, { lines }] of Object.entries(logs)) this.#catchUp(id, lines);
+    } catch (error) {
+      ids.forEach((id) => (this.#watched(id).asked = false));
+      throw error;
+    }
+  }
+
+  /** @param {string} taskId */
+  #miss(taskId) {
+    const watched = this.#tasks.get(taskId);
+    if (!watched || watched.missing) return;
+    watched.missing = true;
+    watched.snapshot = null;
+    this.#tell(watched);
+  }
+
+  /** @param {import("./connection.js").ServerState} server */
+  #announced({ live }) {
+    const back = live && !this.#served;
+    this.#served = live;
+    if (this.#asking) return;
+    if (back) this.#listAsked = false;
+    for (const watched of this.#tasks.values()) {
+      // The server's news are the sign that the queue has moved.
+      if (back || watched.snapshot?.phase === "queued") watched.asked = false;
+    }
+    this.#ask();
+  }
+
+  // The log: lines carry numbers without gaps
+
+  /** @param {string} taskId @param {LogLine[]} lines as pushed */
+  #append(taskId, lines) {
+    const watched = this.#tasks.get(taskId);
+    if (!watched) return;
+    for (const line of lines) {
+      const last = watched.line?.seq ?? 0;
+      if (line.seq === last + 1) watched.line = line;
+      else if (line.seq > last) watched.asked = false;
+    }
+    this.#tell(watched);
+    this.#ask();
+  }
+
+  /** @param {string} taskId @param {LogLine[]} lines as answered: older ones may no longer be kept */
+  #catchUp(taskId, lines) {
+    const watched = this.#tasks.get(taskId);
+    const newest = lines.at(-1);
+    if (!watched || !newest || newest.seq <= (watched.line?.seq ?? 0)) return;
+    watched.line = newest;
+    this.#tell(watched);
+  }
+
+  // Polling
+
+  #pollOrNot() {
+    if (this.connection.state !== "live") {
+      this.#pollTimer ??= setTimeout(() => this.#pollNow(), PATIENCE_MS);
+      return;
+    }
+    clearTimeout(this.#pollTimer);
+    this.#pollTimer = undefined;
+    this.#pollAgainIn = POLL_MS.least;
+    this.connection.note({ pollSeconds: 0, pollFailed: false });
+  }
+
+  async #pollNow() {
+    if (this.#polling) return;
+    clearTimeout(this.#pollTimer);
+    this.#polling = true;
+    const changes = this.#changes;
+    const addresses = this.#addresses();
+    const results = await Promise.allSettled(addresses.map((address) => this.#poll(address)));
+    this.#polling = false;
+    this.#pollTimer = undefined;
+    if (this.connection.state === "live") return;
+    this.#pollAgainIn =
+      this.#changes > changes ? POLL_MS.least : Math.min(POLL_MS.most, this.#pollAgainIn * POLL_MS.growth);
+    this.#pollTimer = setTimeout(() => this.#pollNow(), this.#pollAgainIn * (0.8 + 0.2 * this.#random()));
+    const pollFailed = results.some(({ status }) => status === "rejected");
+    this.connection.note({ pollSeconds: addresses.length ? Math.round(this.#pollAgainIn / 1000) : 0, pollFailed });
+  }
+
+  #addresses() {
+    const unfinished = [...this.#tasks].filter(([, { snapshot, missing }]) => !missing && !(snapshot && isFinal(snapshot)));
+    const addresses = this.#listListeners.size ? ["/tasks"] : [];
+    for (let from = 0; from < unfinished.length; from += MOST_IDS) {
+      const ids = unfinished.slice(from, from + MOST_IDS).map(([id]) => ["task_id", id]);
+      addresses.push(`/status?${new URLSearchParams(ids)}`);
+    }
+    return addresses;
+  }
+
+  /** @param {string} address */
+  async #poll(address) {
+    const headers = { Accept: "application/json" };
+    const response = await this.#fetch(address, { headers, signal: AbortSignal.timeout(POLL_TIMEOUT_MS) });
+    if (!response.ok) throw new Error(`${address}: ${response.status}`);
+    const { tasks, snapshots = tasks, missing = [], server } = await response.json();
+    this.connection.heard(server);
+    snapshots.forEach((/** @type {Snapshot} */ snapshot) => this.receive(snapshot));
+    missing.forEach((/** @type {string} */ id) => this.#miss(id));
+  }
+}
+
+/** @type {TaskWatcher | undefined} */
+let shared;
+
+/** The page's one watcher, made and connected at its first use. */
+export function sharedWatcher() {
+  return (shared ??= connectedWatcher());
+}
+
+/**
+ * Watch one task; call what is returned to stop.
+ *
+ * @param {string} taskId
+ * @param {OnTask} onSnapshot
+ */
+export function watchTask(taskId, onSnapshot) {
+  return sharedWatcher().watchTask(taskId, onSnapshot);
+}
+
+function connectedWatcher() {
+  const connection = new Connection();
+  const watcher = new TaskWatcher(connection);
+  const note = () => connection.note({ onLine: navigator.onLine });
+  const check = () => (note(), watcher.check());
+  addEventListener("online", check);
+  addEventListener("offline", check);
+  addEventListener("pageshow", (event) => event.persisted && check());
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && check());
+  note();
+  void connection.open();
+  return watcher;
+}

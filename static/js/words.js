@@ -1,0 +1,264 @@
+/** How a task reads: signs, headlines, numbers and times as text. Pure: the time is an argument, in milliseconds. */
+
+import { percent } from "./snapshot.js";
+
+/**
+ * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {import("./snapshot.js").Phase} Phase
+ *
+ * @typedef {object} Reading one task as the page shows it; empty strings for what there is nothing to say of
+ * @property {string} sign
+ * @property {string} figure beside the bar
+ * @property {string} headline
+ * @property {string} text
+ * @property {string} numbers
+ *
+ * @typedef {object} Circumstances
+ * @property {number} now server time
+ * @property {number | null} [workers] how many run; null or absent: not known
+ * @property {number | null} [rate] units per second
+ * @property {[number, number] | null} [left] least and most seconds to go
+ */
+
+const SPACE = "\u202f"; // narrow, and no line break
+const MAIL = "send_async_email";
+const WORKERLESS_MS = 5000;
+
+/** @type {Readonly<Record<Phase, string>>} */
+export const SIGNS = {
+  scheduled: "◷",
+  queued: "○",
+  running: "◐",
+  retrying: "↻",
+  cancelling: "◍",
+  succeeded: "✓",
+  failed: "✕",
+  cancelled: "⊘",
+};
+
+export const MISSING = "No longer kept, or not yours";
+
+/**
+ * The phase in words, with its one number.
+ *
+ * @param {Snapshot} snapshot
+ * @returns {string}
+ */
+export function headline(snapshot) {
+  const { phase, attempt, max_attempts } = snapshot;
+  const part = percent(snapshot);
+  switch (phase) {
+    case "scheduled":
+      return "Scheduled";
+    case "queued":
+      return "Queued";
+    case "running":
+      return part === null ? "Running" : formatPercent(part);
+    case "retrying":
+      return `Try ${attempt + 1} of ${Math.max(max_attempts, attempt + 1)}`;
+    case "cancelling":
+      return "Cancelling…";
+    case "succeeded":
+      return snapshot.name === MAIL ? "Accepted by the mail server" : doneIn(snapshot);
+    case "failed":
+      return attempt > 1 ? `Failed after ${attempt} tries` : "Failed";
+    case "cancelled":
+      return snapshot.started_at && part !== null ? `Cancelled at ${formatPercent(part)}` : "Cancelled";
+  }
+}
+
+/**
+ * @param {Snapshot} snapshot
+ * @param {Circumstances} at
+ * @returns {Reading}
+ */
+export function read(snapshot, at) {
+  const part = percent(snapshot);
+  const counts = part !== null && (part > 0 || snapshot.phase === "running");
+  return {
+    sign: SIGNS[snapshot.phase],
+    figure: counts ? formatPercent(part) : "",
+    headline: snapshot.phase === "running" && part !== null ? "" : headline(snapshot),
+    text: text(snapshot, at),
+    numbers: numbers(snapshot, at),
+  };
+}
+
+/**
+ * @param {Snapshot} snapshot
+ * @param {Circumstances} at
+ * @returns {string}
+ */
+function text(snapshot, { now, workers }) {
+  switch (snapshot.phase) {
+    case "scheduled":
+      return `${snapshot.name === MAIL ? "sends" : "starts"} at ${formatTime(snapshot.scheduled_for)}`;
+    case "queued":
+      if (workers === 0 && now - Date.parse(snapshot.updated_at) >= WORKERLESS_MS) {
+        return "No worker is running. Start one with: make worker";
+      }
+      return joined(["waiting for a worker", snapshot.queue_position ? `${snapshot.queue_position} ahead` : ""]);
+    case "retrying":
+    case "failed":
+      return snapshot.error?.message ?? "";
+    case "succeeded":
+      return joined([snapshot.name === MAIL ? "" : snapshot.status, shortResult(snapshot.result)]);
+    default:
+      return joined([formatStep(snapshot.step), snapshot.status]);
+  }
+}
+
+/**
+ * @param {Snapshot} snapshot
+ * @param {Circumstances} at
+ * @returns {string}
+ */
+function numbers(snapshot, { now, rate, left }) {
+  switch (snapshot.phase) {
+    case "scheduled":
+    case "retrying":
+      return countdown(snapshot.scheduled_for, now);
+    case "running":
+      return joined([
+        formatCount(snapshot),
+        rate ? formatRate(rate) : "",
+        snapshot.started_at ? `${formatDuration(now - Date.parse(snapshot.started_at))} elapsed` : "",
+        left ? formatLeft(left) : "",
+      ]);
+    case "succeeded":
+      return snapshot.name === MAIL ? `in ${tookSeconds(snapshot)}` : "";
+    default:
+      return "";
+  }
+}
+
+/**
+ * What there is to say beyond a line, as pairs of name and value.
+ *
+ * @param {Snapshot} snapshot
+ * @returns {[string, string][]}
+ */
+export function details(snapshot) {
+  const { result, error, attempt, max_attempts } = snapshot;
+  const { reply, message_id } = /** @type {{reply?: string, message_id?: string}} */ (isMail(snapshot) ? result : {});
+  /** @type {[string, string][]} */
+  const rows = [
+    ["Server’s reply", reply ?? ""],
+    ["Message-ID", message_id ?? ""],
+    ["Result", result === null || isMail(snapshot) || shortResult(result) ? "" : JSON.stringify(result, null, 2)],
+    ["Error", error ? `${error.type}: ${error.message}` : ""],
+    ["Tries", attempt ? `${attempt} of ${max_attempts}` : ""],
+    ["Requested", formatTime(snapshot.created_at)],
+    ["Started", formatTime(snapshot.started_at)],
+    ["Finished", formatTime(snapshot.finished_at)],
+    ["Task", snapshot.task_id],
+  ];
+  return rows.filter(([, value]) => value);
+}
+
+/**
+ * Whether the task was an e-mail that a mail server took.
+ *
+ * @param {Snapshot} snapshot
+ */
+export function isMail({ name, result }) {
+  return name === MAIL && typeof result === "object" && result !== null;
+}
+
+/** @param {string | null} due @param {number} now */
+function countdown(due, now) {
+  if (!due) return "";
+  const ms = Date.parse(due) - now;
+  return ms > 0 ? `in ${formatDuration(ms)}` : "at any moment";
+}
+
+/** @param {Snapshot} snapshot */
+function doneIn(snapshot) {
+  return snapshot.started_at ? `Done in ${tookSeconds(snapshot)}` : "Done";
+}
+
+/**
+ * From the start of the last attempt to the end: "0.4 s", "12.4 s", "2:05".
+ *
+ * @param {Snapshot} snapshot
+ */
+function tookSeconds({ started_at, finished_at, updated_at }) {
+  const ms = Date.parse(finished_at ?? updated_at) - Date.parse(started_at ?? updated_at);
+  return ms < 60_000 ? `${(Math.max(0, ms) / 1000).toFixed(1)}${SPACE}s` : formatDuration(ms);
+}
+
+/**
+ * A result that fits in a line; longer ones belong to the details.
+ *
+ * @param {unknown} result
+ */
+function shortResult(result) {
+  const short = typeof result === "number" || typeof result === "boolean" || typeof result === "string";
+  return short && String(result).length <= 80 ? `Result: ${result}` : "";
+}
+
+/** @param {number} part */
+export function formatPercent(part) {
+  return `${part}${SPACE}%`;
+}
+
+/**
+ * "m:ss", from an hour on "h:mm:ss".
+ *
+ * @param {number} ms less than nothing counts as nothing
+ */
+export function formatDuration(ms) {
+  const all = Math.max(0, Math.floor(ms / 1000));
+  const [hours, minutes, seconds] = [Math.floor(all / 3600), Math.floor(all / 60) % 60, all % 60];
+  const pad = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  return hours ? `${hours}:${pad(minutes)}:${pad(seconds)}` : `${minutes}:${pad(seconds)}`;
+}
+
+/**
+ * The time of day in the reader's own zone, with the date when it is another day's.
+ *
+ * @param {string | number | null} time
+ * @param {number} [now]
+ */
+export function formatTime(time, now = Date.now()) {
+  if (time === null) return "";
+  const date = new Date(time);
+  const clock = date.toLocaleTimeString([], { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  return date.toDateString() === new Date(now).toDateString() ? clock : `${date.toLocaleDateString()} ${clock}`;
+}
+
+/** @param {number} rate per second */
+export function formatRate(rate) {
+  if (rate >= 10) return `${grouped(Math.round(rate))}/s`;
+  return rate >= 0.1 ? `${rate.toFixed(1)}/s` : `${(rate * 60).toFixed(1)}/min`;
+}
+
+/** @param {[number, number]} seconds least and most */
+export function formatLeft([least, most]) {
+  const [from, to] = [formatDuration(least * 1000), formatDuration(most * 1000)];
+  return from === to ? `~${to} left` : `~${from}–${to} left`;
+}
+
+/** @param {Snapshot["step"]} step */
+function formatStep(step) {
+  if (!step) return "";
+  return step.index && step.count ? `step ${step.index}/${step.count} ${step.name}` : step.name;
+}
+
+/** @param {Snapshot} snapshot */
+function formatCount({ current, total }) {
+  if (total === null) return current ? grouped(current) : "";
+  return total > 1 ? `${grouped(current)}${SPACE}/${SPACE}${grouped(total)}` : "";
+}
+
+/** @param {number} number */
+function grouped(number) {
+  const [whole, rest] = String(Number(number.toFixed(2))).split(".");
+  const digits = whole.replace(/\B(?=(\d{3})+$)/g, SPACE);
+  return rest ? `${digits}.${rest}` : digits;
+}
+
+/** @param {string[]} parts */
+function joined(parts) {
+  return parts.filter(Boolean).join(" · ");
+}

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+
+import { Announcer } from "../../static/js/announcer.js";
+
+beforeEach(() => mock.timers.enable({ apis: ["setTimeout"] }));
+afterEach(() => mock.timers.reset());
+
+/** A live region that remembers all it was made to say. */
+class Region {
+  said = [];
+  set textContent(text) {
+    this.said.push(text.replace("\u202f", " "));
+  }
+}
+
+function listener() {
+  const [polite, alert] = [new Region(), new Region()];
+  const announcer = new Announcer(polite, alert);
+  const observe = (phase, current = 0, task_id = "a") =>
+    announcer.observe({ task_id, title: `Task ${task_id}`, phase, current, total: 100, attempt: 1, error: null });
+  return { polite, alert, observe };
+}
+
+test("speaks of changes of state and of quarters, not of every percent", () => {
+  const { polite, observe } = listener();
+
+  for (let current = 0; current <= 60; current++) {
+    observe("running", current);
+    mock.timers.tick(5000);
+  }
+
+  assert.deepEqual(polite.said, ["Task a: 0 %", "Task a: 25 %", "Task a: 50 %"]);
+});
+
+test("says at most one thing in five seconds, the newest of each task", () => {
+  const { polite, observe } = listener();
+  observe("queued");
+  observe("running", 10);
+  observe("running", 30);
+  observe("queued", 0, "b");
+
+  mock.timers.tick(4999);
+  assert.deepEqual(polite.said, ["Task a: Queued"]);
+  mock.timers.tick(1);
+
+  assert.deepEqual(polite.said, ["Task a: Queued", "Task a: 30 %. Task b: Queued"]);
+});
+
+test("a failure interrupts; what is left to say of it is dropped", () => {
+  const { polite, alert, observe } = listener();
+  observe("queued");
+  observe("running", 10);
+  observe("failed", 10);
+  mock.timers.tick(5000);
+
+  assert.deepEqual(polite.said, ["Task a: Queued"]);
+  assert.equal(alert.said.length, 1);
+  assert.match(alert.said[0], /^Task a: Failed/);
+});
+
+test("what had ended before is no news", () => {
+  const { polite, alert, observe } = listener();
+
+  observe("succeeded");
+  observe("failed", 0, "b");
+
+  assert.deepEqual([...polite.said, ...alert.said], []);
+});

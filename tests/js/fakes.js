@@ -1,0 +1,83 @@
+/** What the browser and the server give, under the test's hand. */
+
+/** A Socket.IO client that answers as `answer` says. */
+export class FakeSocket {
+  connected = false;
+  calls = [];
+  restarts = 0;
+  #listeners = new Map();
+
+  answer = (event, payload) => ({ snapshots: [], logs: {}, missing: [], event, payload });
+
+  on(event, listener) {
+    this.#listeners.set(event, listener);
+  }
+
+  emit(event, payload) {
+    this.#listeners.get(event)?.(payload);
+  }
+
+  open({ live = true } = {}) {
+    this.connected = true;
+    this.emit("connect");
+    this.emit("server", server({ live }));
+  }
+
+  close(reason = "transport close") {
+    this.connected = false;
+    this.emit("disconnect", reason);
+  }
+
+  connect() {
+    this.restarts++;
+  }
+
+  disconnect() {
+    if (this.connected) this.close("io client disconnect");
+  }
+
+  timeout() {
+    return {
+      emitWithAck: async (event, payload) => {
+        this.calls.push([event, payload]);
+        return this.answer(event, payload);
+      },
+    };
+  }
+
+  names() {
+    return this.calls.map(([event]) => event);
+  }
+}
+
+/** A fetch that notes addresses and answers as `answer` says. */
+export class FakeServer {
+  addresses = [];
+
+  answer = (address) => (address.startsWith("/tasks") ? { tasks: [] } : { snapshots: [], missing: [] });
+
+  fetch = async (address) => {
+    this.addresses.push(String(address));
+    return { ok: true, json: async () => ({ server: server(), ...(await this.answer(String(address))) }) };
+  };
+}
+
+export function server(state = {}) {
+  return { live: true, now: null, workers: 1, slots: 4, queued: 0, ...state };
+}
+
+export function snapshot(task_id, version, state = {}) {
+  return {
+    task_id,
+    version,
+    phase: "running",
+    queue_position: null,
+    updated_at: "2026-11-22T08:00:00.000Z",
+    ...state,
+  };
+}
+
+/** Let everything happen that waits for no clock. */
+export function settled() {
+  return new Promise((resolve) => setImmediate(resolve));
+}

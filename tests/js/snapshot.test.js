@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { isNewer, percent } from "../../static/js/snapshot.js";
+import { SIGNS, headline } from "../../static/js/words.js";
+
+const contract = JSON.parse(readFileSync(new URL("../contract.json", import.meta.url), "utf8"));
+
+for (const expected of contract.snapshots) {
+  test(`contract: ${expected.case}`, () => {
+    assert.equal(percent(expected.snapshot), expected.percent);
+    assert.equal(SIGNS[expected.snapshot.phase], expected.sign);
+    assert.equal(headline(expected.snapshot), expected.headline);
+  });
+}
+
+for (const { case: name, prev, next, newer } of contract.order) {
+  test(`order: ${name}`, () => assert.equal(isNewer(next, prev), newer));
+}
+
+test("percent is 100 in success alone, whatever the numbers say", () => {
+  const phases = ["scheduled", "queued", "running", "retrying", "cancelling", "failed", "cancelled"];
+
+  const parts = phases.map((phase) => percent({ phase, current: 1e9, total: 1 }));
+
+  assert.deepEqual(new Set(parts), new Set([99]));
+  assert.equal(percent({ phase: "succeeded", current: 0, total: null }), 100);
+});
+
+test("percent is whole and never negative", () => {
+  assert.equal(percent({ phase: "running", current: 2, total: 3 }), 66);
+  assert.equal(percent({ phase: "running", current: -5, total: 3 }), 0);
+});

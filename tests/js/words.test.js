@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { details, formatDuration, formatLeft, formatRate, read } from "../../static/js/words.js";
+
+const contract = JSON.parse(readFileSync(new URL("../contract.json", import.meta.url), "utf8"));
+const NARROW = "\u202f";
+
+function snapshot(name) {
+  return contract.snapshots.find((entry) => entry.case === name).snapshot;
+}
+
+function at(time) {
+  return { now: Date.parse(time) };
+}
+
+test("a running task tells its step, count, pace and times", () => {
+  const reading = read(snapshot("running in a named step"), {
+    ...at("2026-11-22T08:00:22.900Z"),
+    rate: 1,
+    left: [12, 17],
+  });
+
+  assert.equal(reading.figure, `35${NARROW}%`);
+  assert.equal(reading.headline, "");
+  assert.equal(reading.text, "step 3/7 Tokenising · batch 42");
+  assert.equal(reading.numbers, `7${NARROW}/${NARROW}20 · 1.0/s · 0:21 elapsed · ~0:12–0:17 left`);
+});
+
+test("an unknown total shows the count alone", () => {
+  const reading = read(snapshot("running, total unknown"), at("2026-11-22T08:00:02Z"));
+
+  assert.equal(reading.figure, "");
+  assert.equal(reading.headline, "Running");
+  assert.equal(reading.numbers, `1${NARROW}234 · 0:01 elapsed`);
+});
+
+test("a queued task says who is ahead, and after five seconds that no worker runs", () => {
+  const queued = snapshot("queued, with tasks ahead");
+
+  const early = read(queued, { ...at("2026-11-22T08:00:04.900Z"), workers: 0 });
+  const late = read(queued, { ...at("2026-11-22T08:00:05Z"), workers: 0 });
+  const busy = read(queued, { ...at("2026-11-22T08:10:00Z"), workers: 1 });
+  const unknown = read(queued, { ...at("2026-11-22T08:10:00Z"), workers: null });
+
+  assert.equal(early.text, "waiting for a worker · 2 ahead");
+  assert.match(late.text, /^No worker is running.*make worker$/);
+  assert.equal(busy.text, early.text);
+  assert.equal(unknown.text, early.text);
+});
+
+test("a scheduled e-mail counts down, and not below nothing", () => {
+  const scheduled = snapshot("scheduled e-mail");
+
+  assert.equal(read(scheduled, at("2026-11-22T08:00:12Z")).numbers, "in 0:48");
+  assert.equal(read(scheduled, at("2026-11-22T08:02:00Z")).numbers, "at any moment");
+  assert.match(read(scheduled, at("2026-11-22T08:00:12Z")).text, /^sends at /);
+});
+
+test("a retry says when and why", () => {
+  const reading = read(snapshot("retrying after an error"), at("2026-11-22T08:00:13.400Z"));
+
+  assert.equal(`${reading.headline} ${reading.numbers}: ${reading.text}`, "Try 2 of 4 in 0:08: connection refused");
+});
+
+test("a short result stands in the line, a longer one in the details, null nowhere", () => {
+  const now = at("2026-11-22T09:00:00Z");
+
+  assert.equal(read(snapshot("succeeded with a number"), now).text, "Task completed! · Result: 42");
+  assert.equal(read(snapshot("succeeded with null"), now).text, "");
+  assert.equal(read(snapshot("succeeded with an object"), now).text, "");
+  const names = (name) => details(snapshot(name)).map(([label]) => label);
+  assert.ok(names("succeeded with an object").includes("Result"));
+  assert.ok(!names("succeeded with a number").includes("Result"));
+  assert.ok(!names("succeeded with null").includes("Result"));
+});
+
+test("an accepted e-mail shows the server's reply and its Message-ID", () => {
+  const accepted = snapshot("e-mail accepted");
+
+  const rows = Object.fromEntries(details(accepted));
+
+  assert.equal(rows["Server’s reply"], "250 OK");
+  assert.equal(rows["Message-ID"], accepted.result.message_id);
+  assert.equal(read(accepted, at("2026-11-22T09:00:00Z")).numbers, `in 0.4${NARROW}s`);
+});
+
+test("the details of a failure name the error", () => {
+  const rows = Object.fromEntries(details(snapshot("failed, nobody can know")));
+
+  assert.match(rows.Error, /^OutcomeUnknown: /);
+});
+
+test("durations, rates and times to go", () => {
+  assert.deepEqual([0, 59_999, 60_000, 3_725_000, -5].map(formatDuration), ["0:00", "0:59", "1:00", "1:02:05", "0:00"]);
+  assert.deepEqual([0.02, 0.5, 9.94, 1234].map(formatRate), ["1.2/min", "0.5/s", "9.9/s", `1${NARROW}234/s`]);
+  assert.equal(formatLeft([7.2, 7.9]), "~0:07 left");
+  assert.equal(formatLeft([7, 61]), "~0:07–1:01 left");
+});

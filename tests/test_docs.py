@@ -1,0 +1,130 @@
+"""The documents say what the code does: examples run, and every route, event, setting and make target is named."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app import config, create_app
+from app.extensions import socketio
+from tests.processes import ROOT, running, wait_for, web, worker
+
+README = (ROOT / "README.md").read_text()
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def own_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with the README's task, and a worker's and a web process's module that know it."""
+    [code] = [block for block in blocks("python") if "@startable" in block]
+    (tmp_path / "report.py").write_text(code)
+    (tmp_path / "own_worker.py").write_text("import report\nfrom worker import celery\n")
+    (tmp_path / "sitecustomize.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
+    return tmp_path
+
+
+def test_the_readmes_own_task_runs_and_is_pushed(own_task: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(str(own_task))
+    __import__("report")
+    [request] = [block for block in blocks("sh") if "monthly_report" in block]
+    body = re.search(r"-d '(.*?)'", request, re.DOTALL)
+    assert body is not None
+    client = create_app(env).test_client()
+
+    with running(worker(own_task, env, "celery", "own_worker")):
+        response = client.post("/tasks", data=body[1], content_type="application/json")
+        location = response.headers["Location"]
+        end = wait_for(lambda: (s := client.get(location).get_json())["finished_at"] and s)
+
+    assert (end["phase"], end["title"], end["result"]) == ("succeeded", "Report for 2026-11", "100 rows in 2026-11")
+    log = client.get(f"/tasks/{end['task_id']}/log").get_json()
+    assert [line["text"] for line in log["lines"]] == ["all rows read"]
+    sys.modules.pop("report")
+
+
+def test_the_readmes_two_settings_make_a_celery_app_live():
+    from celery import Celery
+
+    from app.backend import LiveBackend, LiveTask
+
+    [code] = [block for block in blocks("python") if "result_backend" in block]
+    settings: dict[str, str] = {}
+    exec(code, settings)
+
+    app = Celery("existing", task_cls=settings["task_cls"], backend=settings["result_backend"])
+
+    assert isinstance(app.backend, LiveBackend)
+    assert issubclass(app.Task, LiveTask)
+
+
+def test_every_setting_is_in_the_readme():
+    names = {*config.TEXTS, *config.FLAGS, *config.NUMBERS, *re.findall(r'environ\.get\("(\w+)"', Path(config.__file__).read_text())}
+    names -= {"EMBEDDED_VALKEY"}  # run.py's word to its own children
+
+    assert {name for name in names if f"`{name}`" not in README} == set()
+
+
+def test_every_setting_of_the_readme_exists():
+    [table] = re.findall(r"## Settings\n(.*?)\n## ", README, re.DOTALL)
+    source = Path(config.__file__).read_text()
+
+    for name in re.findall(r"`([A-Z][A-Z_]+)`", table):
+        assert f'"{name}"' in source, name
+
+
+def test_every_route_and_event_is_in_the_protocol(env: dict[str, str]):
+    app = create_app(env)
+    routes = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"}
+    events = {handler[0] for handler in socketio.handlers} - {"connect", "disconnect"}
+
+    for rule in routes:
+        assert f" {re.sub(r'<(?:\w+:)?(\w+)>', r'<\1>', rule)}" in PROTOCOL, rule
+    for event in events | {"snapshot", "log", "server"}:
+        assert f"`{event}`" in PROTOCOL, event
+
+
+def test_every_key_of_the_snapshot_is_in_the_protocol():
+    from dataclasses import fields
+
+    from app.snapshot import Phase, Snapshot
+
+    for name in [*(field.name for field in fields(Snapshot)), *Phase]:
+        assert f"`{name}`" in PROTOCOL, name
+
+
+def test_every_make_target_that_is_named_exists():
+    makefile = (ROOT / "Makefile").read_text()
+    documents = README + (ROOT / "CONTRIBUTING.md").read_text() + (ROOT / "CHANGELOG.md").read_text()
+
+    for target in set(re.findall(r"[`\n]make ([a-z-]+)", documents)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_links_between_documents_lead_somewhere():
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]:
+        text = document.read_text()
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text) + re.findall(r'(?:src|srcset)="([^":]+)"', text):
+            assert target.startswith("/static/") or (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_articles_requests_work_over_http(env: dict[str, str], tmp_path: Path):
+    import requests
+
+    process, address = web(tmp_path, env)
+    with running(process):
+        visitor = requests.Session()
+        started = visitor.post(f"{address}/longtask", timeout=10)
+        status = visitor.get(address + started.headers["Location"], timeout=10)
+        stranger = requests.get(address + started.headers["Location"], timeout=10)
+
+    assert (started.status_code, status.status_code, stranger.status_code) == (202, 200, 404)
+    assert status.json()["state"] == "PENDING"
