@@ -21,8 +21,9 @@ from app.records import Records, connect
 from app.tasks import KINDS
 
 CSP = (
-    "default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "frame-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; frame-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
 )
 LARGEST_PACKET = 16 * 1024  # bytes from a client
 
@@ -115,7 +116,7 @@ def _celery(app: Flask) -> Celery:
     celery.set_default()
     if not isinstance(celery.backend, LiveBackend):
         raise config.ConfigError(
-            "Celery's results do not go through Headway: unset CELERY_RESULT_BACKEND, which overrides all configuration."
+            "Celery's results do not go through Headway: unset CELERY_RESULT_BACKEND, which overrides any setting."
         )
     return celery
 
@@ -145,5 +146,3 @@ def _guard(app: Flask) -> None:
             "inbox_on": inbox_on,
             "inbox_count": inbox.count() if inbox_on else 0,
         }
-
-

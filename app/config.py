@@ -153,8 +153,7 @@ def _redis_url(environ: Mapping[str, str], folder: Path, production: bool) -> st
         )
     if not url.startswith(("redis://", "rediss://")):
         raise ConfigError("REDIS_URL must begin with redis:// or rediss:// (also for Valkey).")
-    embedded = not environ.get("REDIS_URL") or environ.get("EMBEDDED_VALKEY") == "1"
-    if production and embedded and environ.get("ALLOW_EMBEDDED_VALKEY") != "1":
+    if production and not environ.get("REDIS_URL") and environ.get("ALLOW_EMBEDDED_VALKEY") != "1":
         raise ConfigError("In production set REDIS_URL, or ALLOW_EMBEDDED_VALKEY=1 to use the embedded Valkey.")
     return str(url)
 

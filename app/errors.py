@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import Any
 
-from flask import Flask, jsonify, render_template, request
+from flask import Flask, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -47,46 +48,59 @@ def error(status: int, code: str, message: str, fields: Mapping[str, str] | None
     return jsonify(error=body), status
 
 
+def refused(exc: Refused) -> ResponseReturnValue:
+    return error(exc.status, exc.code, exc.message, exc.fields)
+
+
+def bad_arguments(exc: BadArguments) -> ResponseReturnValue:
+    return error(400, "bad_arguments", "Some arguments cannot be used.", exc.fields)
+
+
+def unknown_kind(exc: UnknownKind) -> ResponseReturnValue:
+    return error(400, "unknown_task", f"There is no task {exc}. Known: {', '.join(sorted(KINDS))}.")
+
+
+def already_used(exc: AlreadyUsed) -> ResponseReturnValue:
+    return error(422, "key_already_used", "This Idempotency-Key came before with another request.")
+
+
+def unavailable(exc: Exception) -> ResponseReturnValue:
+    logger.warning("Redis does not answer: %s", exc)
+    response = make_response(error(503, "unavailable", UNAVAILABLE))
+    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def http_error(exc: HTTPException) -> ResponseReturnValue:
+    status = exc.code or 500
+    if status < 400:
+        return exc
+    phrase = HTTPStatus(status).phrase
+    response = make_response(error(status, phrase.lower().replace(" ", "_"), exc.description or phrase))
+    for name, value in exc.get_headers():
+        if name in ("Allow", "Retry-After"):
+            response.headers[name] = value
+    return response
+
+
+def unexpected(exc: Exception) -> ResponseReturnValue:
+    logger.exception("Unexpected error at %s %s", request.method, request.path)
+    return error(500, "internal_error", "Something went wrong here. It has been logged.")
+
+
+HANDLERS: dict[type[Exception], Callable[[Any], ResponseReturnValue]] = {
+    Refused: refused,
+    BadArguments: bad_arguments,
+    UnknownKind: unknown_kind,
+    AlreadyUsed: already_used,
+    TooLate: unavailable,
+    Unavailable: unavailable,
+    HTTPException: http_error,
+    Exception: unexpected,
+}
+
+
 def init_app(app: Flask) -> None:
     """Turn every exception of a request into an answer."""
-
-    @app.errorhandler(Refused)
-    def refused(exc: Refused) -> ResponseReturnValue:
-        return error(exc.status, exc.code, exc.message, exc.fields)
-
-    @app.errorhandler(BadArguments)
-    def bad_arguments(exc: BadArguments) -> ResponseReturnValue:
-        return error(400, "bad_arguments", "Some arguments cannot be used.", exc.fields)
-
-    @app.errorhandler(UnknownKind)
-    def unknown_kind(exc: UnknownKind) -> ResponseReturnValue:
-        return error(400, "unknown_task", f"There is no task {exc}. Known: {', '.join(sorted(KINDS))}.")
-
-    @app.errorhandler(AlreadyUsed)
-    def already_used(exc: AlreadyUsed) -> ResponseReturnValue:
-        return error(422, "key_already_used", "This Idempotency-Key came before with another request.")
-
-    @app.errorhandler(TooLate)
-    @app.errorhandler(Unavailable)
-    def unavailable(exc: Exception) -> ResponseReturnValue:
-        logger.warning("Redis does not answer: %s", exc)
-        response = app.make_response(error(503, "unavailable", UNAVAILABLE))
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-        return response
-
-    @app.errorhandler(HTTPException)
-    def http_error(exc: HTTPException) -> ResponseReturnValue:
-        status = exc.code or 500
-        if status < 400:
-            return exc
-        code = HTTPStatus(status).phrase.lower().replace(" ", "_")
-        response = app.make_response(error(status, code, exc.description or HTTPStatus(status).phrase))
-        for name, value in exc.get_headers():
-            if name in ("Allow", "Retry-After"):
-                response.headers[name] = value
-        return response
-
-    @app.errorhandler(Exception)
-    def unexpected(exc: Exception) -> ResponseReturnValue:
-        logger.exception("Unexpected error at %s %s", request.method, request.path)
-        return error(500, "internal_error", "Something went wrong here. It has been logged.")
+    for kind, handler in HANDLERS.items():
+        app.register_error_handler(kind, handler)

@@ -25,7 +25,9 @@ from app.records import Records, Unavailable
 
 logger = logging.getLogger(__name__)
 
-QUEUE = "flask-socketio"  # Flask-SocketIO's channel; a bare socketio.RedisManager would use another, and nobody would hear
+QUEUE = (
+    "flask-socketio"  # Flask-SocketIO's channel; a bare socketio.RedisManager would use another, and nobody would hear
+)
 NAMESPACE = "/"
 ROOMS = ("task:", "owner:")
 BEAT_SECONDS = 2.0
@@ -172,7 +174,10 @@ class RoomManager(PubSubManager):
         return time.monotonic() - self._heard_at < DEAF_SECONDS
 
     def prove(self, seconds: float) -> bool:
-        """Send a beat through Redis and wait for it. Raises records.Unavailable when it cannot even be sent."""
+        """Send a beat through Redis and wait for it; False when it does not come back in time.
+
+        Raises records.Unavailable when it cannot even be sent.
+        """
         self.initialize()
         self._beat_heard.clear()
         self.records.client.publish(self._own_channel, "beat")
@@ -237,7 +242,7 @@ class RoomManager(PubSubManager):
     def _beat(self) -> None:
         while True:
             try:
-                self.records.client.publish(self._own_channel, "beat")
+                self.prove(BEAT_SECONDS)
                 self._overview = self.records.overview()
                 self._catch_up()
             except Unavailable as error:
@@ -282,5 +287,3 @@ def _stamp_of(event: str) -> tuple[str, int]:
         return "", 0
     task_id, _, rest = event[len(SNAPSHOT_HEAD) :].partition('","version":')
     return task_id, int(rest[: rest.index(",")])
-
-

@@ -107,7 +107,7 @@ class Progress:
 
 
 def _report() -> Report | None:
-    """Return the running task's report. It lies on the request, since a task object is one for all runs of a process."""
+    """Return the running task's report. It lies on the request: a task object is one for all runs of a process."""
     if not current_task or current_task.request.called_directly:
         return None
     held = current_task.request.__dict__

@@ -32,7 +32,9 @@ LEASE_SECONDS = 15.0
 LOG_LINES = 1000  # kept of each task
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
 
-Unavailable = redis.RedisError  # Redis is away, hung, full or read-only: nothing was changed, or only the reply was lost
+Unavailable = (
+    redis.RedisError
+)  # Redis is away, hung, full or read-only: nothing was changed, or only the reply was lost
 
 
 class AlreadyUsed(Exception):
@@ -62,7 +64,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Started:
-    """The outcome of `create`: the task, its snapshot as JSON, and whether it is new, for later, or known by its key."""
+    """The outcome of `create`: the task, its snapshot as JSON, whether it is new, for later, or known by its key."""
 
     task_id: str
     snapshot: str

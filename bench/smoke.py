@@ -51,7 +51,7 @@ def delays(pushes: list[dict[str, Any]], drawn: list[tuple[str, int, float]]) ->
 
 def drawing(page: Page, visitor: Visitor) -> list[float]:
     page.context.add_cookies(
-        [{"name": name, "value": value, "url": visitor.address} for name, value in visitor.http.cookies.items()]
+        [{"name": name, "value": value or "", "url": visitor.address} for name, value in visitor.http.cookies.items()]
     )
     page.goto(visitor.address)
     page.get_by_text("Live", exact=True).wait_for()

@@ -1,4 +1,4 @@
-"""Real processes for tests: Valkey, workers, web processes, each on a free port, each ended by the test that began it."""
+"""Real processes for tests: Valkey, workers, web processes, each on a free port, ended by the test that began it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -71,10 +71,8 @@ class Process:
             self.kill()
 
     def kill(self) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.popen.wait()
 
 
@@ -147,7 +145,7 @@ def answers(url: str) -> bool:
 
 
 class System:
-    """All of Headway on one machine: Valkey, the development inbox, a worker, and a web process on a port that it keeps."""
+    """All of Headway on one machine: Valkey, the development inbox, a worker, a web process on a port that it keeps."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder

@@ -94,7 +94,9 @@ def test_a_bad_form_is_refused_and_starts_nothing(client: FlaskClient, redis_url
 
 
 def test_tasks_are_started_by_name(client: FlaskClient):
-    mail = client.post("/tasks", json={"name": "send_async_email", "args": {"email": "ada@example.com"}, "countdown": 30})
+    mail = client.post(
+        "/tasks", json={"name": "send_async_email", "args": {"email": "ada@example.com"}, "countdown": 30}
+    )
     long = client.post("/tasks", json={"name": "long_task"})
 
     assert (mail.status_code, mail.get_json()["phase"]) == (202, "scheduled")
@@ -159,7 +161,9 @@ def test_a_bad_request_is_refused_and_starts_nothing(client: FlaskClient, redis_
         (b'{"name": "' + b"x" * 70_000 + b'"}', "application/json", 413),
     ],
 )
-def test_a_body_that_is_no_json_is_refused(client: FlaskClient, redis_url: str, data: bytes, content_type: str, status: int):
+def test_a_body_that_is_no_json_is_refused(
+    client: FlaskClient, redis_url: str, data: bytes, content_type: str, status: int
+):
     response = client.post("/tasks", data=data, content_type=content_type)
 
     assert response.status_code == status
@@ -223,7 +227,9 @@ def test_what_is_unknown_expired_malformed_or_not_yours_is_alike(app: Flask, cli
     app.extensions["records"].forget(gone)
     ids = [theirs, gone, "7f0b2a3e-0000-4000-8000-000000000000", "..", "a*", "a:b", "%00", "a%0d%0ab", "x" * 200]
 
-    answers = {(r.status_code, r.text) for r in (client.get(f"/status/{task_id}") for task_id in ids if task_id != "..")}
+    answers = {
+        (r.status_code, r.text) for r in (client.get(f"/status/{task_id}") for task_id in ids if task_id != "..")
+    }
     strangers = {(r.status_code, r.text) for r in (app.test_client().get(f"/status/{theirs}"),)}
 
     assert len(answers) == 1
@@ -267,7 +273,9 @@ def test_the_same_key_gives_the_same_task_and_another_body_is_refused(client: Fl
 
     first = client.post("/longtask", headers=headers)
     again = client.post("/longtask", headers=headers)
-    other = client.post("/tasks", json={"name": "send_async_email", "args": {"email": "a@example.com"}}, headers=headers)
+    other = client.post(
+        "/tasks", json={"name": "send_async_email", "args": {"email": "a@example.com"}}, headers=headers
+    )
 
     assert (first.status_code, again.status_code, other.status_code) == (202, 202, 422)
     assert again.get_json()["task_id"] == first.get_json()["task_id"]
@@ -318,7 +326,9 @@ def test_a_key_has_a_length(client: FlaskClient):
         ({"Origin": "http://evil.example", "X-Forwarded-Host": "evil.example"}, 403),
     ],
 )
-def test_a_foreign_page_cannot_start_anything(client: FlaskClient, redis_url: str, headers: dict[str, str], status: int):
+def test_a_foreign_page_cannot_start_anything(
+    client: FlaskClient, redis_url: str, headers: dict[str, str], status: int
+):
     response = client.post("/longtask", headers=headers)
 
     assert response.status_code == status

@@ -158,8 +158,8 @@ def test_after_unwatch_nothing_more_arrives(visitor: Visitor, records: Records, 
 def test_nothing_is_lost_between_the_answer_and_the_first_push(visitor: Visitor, records: Records):
     for _ in range(20):
         task_id = hand_task(records, visitor)
-        visitor.socket.emit("watch", {"task_ids": [task_id]}, callback=lambda ack: acks.append(ack))
         acks: list[dict] = []
+        visitor.socket.emit("watch", {"task_ids": [task_id]}, callback=acks.append)
 
         current = 0
         while not acks:
@@ -248,9 +248,12 @@ def test_what_clients_send_is_relayed_to_nobody(visitor: Visitor, address: str, 
 def test_a_flood_closes_its_socket_and_nobody_elses(visitor: Visitor, address: str):
     flooder = Visitor(address).connect()
 
-    with pytest.raises(socketio.exceptions.BadNamespaceError):  # the client's word for "no longer connected"
+    def flood() -> None:
         for _ in range(100_000):
             flooder.socket.emit("watch_mine", {})
+
+    with pytest.raises(socketio.exceptions.BadNamespaceError):  # the client's word for "no longer connected"
+        flood()
 
     assert visitor.call("watch_mine", {}) == {"snapshots": []}
 

@@ -249,6 +249,7 @@ def populate(system: System, page: Page) -> None:
     """Give the page's visitor a task in every phase, as workers would have left them."""
     cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
     visitor = Visitor(system.address)
+    visitor.http.cookies.clear()
     visitor.http.cookies.update(cookies)
     records = Records(connect(system.valkey.url), 7)
 

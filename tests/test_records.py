@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -94,7 +95,7 @@ def test_versions_grow_with_each_write_and_never_fall_behind_the_clock(records: 
         write(records, task_id, FIRST, Phase.RUNNING, current=done, total=50)
         versions.append(read(records, task_id).version)
 
-    assert all(later > earlier for earlier, later in zip(versions, versions[1:], strict=False))
+    assert all(later > earlier for earlier, later in itertools.pairwise(versions))
     records.forget(task_id)
     write(records, task_id, Delivery(), Phase.RUNNING, current=1, total=2)
     assert read(records, task_id).version > versions[-1]
@@ -261,7 +262,12 @@ def test_everything_that_names_a_task_has_a_time_to_live(records: Records):
     records.log(task_id, FIRST, [("INFO", "line")])
     week = 7 * 24 * 3600 * 1000
 
-    for key in (f"headway:task:{task_id}", f"celery-task-meta-{task_id}", f"headway:log:{task_id}", "headway:owner:ada"):
+    for key in (
+        f"headway:task:{task_id}",
+        f"celery-task-meta-{task_id}",
+        f"headway:log:{task_id}",
+        "headway:owner:ada",
+    ):
         assert week - 60_000 < records.client.pttl(key) <= week, key
     [once] = records.client.keys("headway:once:*")
     assert records.client.pttl(once) > 0
@@ -331,7 +337,11 @@ def test_a_log_numbers_its_lines_and_keeps_the_newest(records: Records, monkeypa
         assert records.log(task_id, FIRST, [("INFO", f'line "{number}"')])
 
     tail = records.tail(task_id, 0)
-    assert [(line["seq"], line["text"]) for line in tail["lines"]] == [(3, 'line "3"'), (4, 'line "4"'), (5, 'line "5"')]
+    assert [(line["seq"], line["text"]) for line in tail["lines"]] == [
+        (3, 'line "3"'),
+        (4, 'line "4"'),
+        (5, 'line "5"'),
+    ]
     assert (tail["first_seq"], tail["last_seq"]) == (3, 5)
     assert [line["seq"] for line in records.tail(task_id, 4)["lines"]] == [5]
     assert records.tail(task_id, 5) == {"lines": [], "first_seq": 3, "last_seq": 5}

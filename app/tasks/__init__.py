@@ -28,12 +28,19 @@ class UnknownKind(LookupError):
 
 
 def start(
-    name: str, args: Mapping[str, Any], *, owner: str, key: str = "", countdown: float = 0.0, eta: datetime | None = None
+    name: str,
+    args: Mapping[str, Any],
+    *,
+    owner: str,
+    key: str = "",
+    countdown: float = 0.0,
+    eta: datetime | None = None,
 ) -> Started:
     """Start a task for `owner`: in `countdown` seconds, at `eta` (aware), or now.
 
     The record comes first: once it stands, the message is sent, if not from here then by a keeper.
-    Raises UnknownKind, BadArguments, records.AlreadyUsed, records.TooLate, records.Unavailable; nothing is started then.
+    Nothing is started when it raises UnknownKind, BadArguments, records.AlreadyUsed, records.TooLate or
+    records.Unavailable.
     """
     kind = KINDS.get(name)
     if kind is None:

@@ -1,0 +1,165 @@
+"""The development inbox: reads the e-mail that did not leave this machine, from the Maildir that caught it."""
+
+from __future__ import annotations
+
+import email
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.errors import MessageError
+from email.header import decode_header, make_header
+from email.message import Message
+from email.utils import getaddresses
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, abort, current_app, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+
+from app.records import TASK_ID
+
+inbox = Blueprint("inbox", __name__)
+
+MOST_LISTED = 200
+MOST_KEPT = 1_000
+LARGEST_READ = 1024 * 1024  # bytes of a message
+
+FILE_NAME = re.compile(r"(\d{1,11})\.M(\d{1,6})P\d+Q(\d+)\.[^:]+")  # seconds, microseconds, count
+
+
+@inbox.get("/inbox")
+def index() -> ResponseReturnValue:
+    """The messages, newest first; `?task_id=` leaves those of one task."""
+    return render_template("inbox.html", messages=messages(request.args.get("task_id")))
+
+
+@inbox.get("/inbox.json")
+def index_json() -> ResponseReturnValue:
+    """`{"messages": [{"id", "task_id", "message_id", "from", "to", "subject", "at", "text", "html"}]}`."""
+    response = jsonify(messages=messages(request.args.get("task_id")))
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@inbox.get("/inbox/<message_id>")
+def show(message_id: str) -> ResponseReturnValue:
+    """One message."""
+    for path in _files(_folder()):
+        if _id_of(path) == message_id and (message := _read(path)):
+            return render_template("inbox_message.html", message=message)
+    abort(404, "There is no such message in the inbox.")
+
+
+def messages(task_id: str | None = None) -> list[dict[str, Any]]:
+    """Return the newest 200 messages, newest first; of one task if `task_id` is given. 404 where there is no inbox."""
+    found = filter(None, map(_read, _files(_folder())))
+    return list(islice((each for each in found if not task_id or each["task_id"] == task_id), MOST_LISTED))
+
+
+def count() -> int:
+    """Return how many messages the inbox has; reads none of them."""
+    return len(_files(_folder()))
+
+
+def _folder() -> Path:
+    folder: Path | None = current_app.config["MAIL_INBOX"]
+    if folder is None:
+        abort(404, "There is no inbox here: a real mail server is set.")
+    return Path(folder)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the messages' files, newest first, after deleting all but the newest 1,000."""
+    paths = [path for part in ("new", "cur") for path in _listed(folder / part) if FILE_NAME.match(path.name)]
+    paths.sort(key=_arrival, reverse=True)
+    for path in paths[MOST_KEPT:]:
+        path.unlink(missing_ok=True)
+    return paths[:MOST_KEPT]
+
+
+def _listed(folder: Path) -> Iterator[Path]:
+    try:
+        yield from folder.iterdir()
+    except FileNotFoundError:  # no message has come yet
+        return
+
+
+def _arrival(path: Path) -> tuple[int, ...]:
+    found = FILE_NAME.match(path.name)
+    return tuple(map(int, found.groups())) if found else ()
+
+
+def _id_of(path: Path) -> str:
+    return path.name.partition(":")[0]  # a mail program appends flags
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return a message as it is shown, however broken it is; None if it has just been deleted."""
+    try:
+        with path.open("rb") as file:
+            message = email.message_from_bytes(file.read(LARGEST_READ))
+    except FileNotFoundError:
+        return None
+    seconds, micros, _ = _arrival(path)
+    at = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+    message_id = _header(message, "Message-ID")
+    return {
+        "id": _id_of(path),
+        "task_id": _task_of(message_id),
+        "message_id": message_id,
+        "from": _header(message, "From") or _header(message, "X-MailFrom"),
+        "to": _recipients(message),
+        "subject": _header(message, "Subject"),
+        "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "text": _body(message, "text/plain") or "",
+        "html": _body(message, "text/html"),
+    }
+
+
+def _task_of(message_id: str) -> str | None:
+    task_id = message_id.strip("<>").rpartition("@")[0]
+    return task_id if TASK_ID.match(task_id) else None
+
+
+def _recipients(message: Message) -> list[str]:
+    """Return who the message went to: the catching server adds the envelope's as its last header."""
+    envelope = message.get_all("X-RcptTo", [])
+    if envelope:
+        return [address.strip() for address in _decoded(envelope[-1]).split(",")]
+    return [address for _, address in getaddresses(map(_decoded, message.get_all("To", []))) if address]
+
+
+def _header(message: Message, name: str) -> str:
+    return _decoded(message.get(name, ""))
+
+
+def _decoded(header: Any) -> str:
+    try:
+        text = str(make_header(decode_header(header)))
+    except (MessageError, LookupError, ValueError):  # encoded words that are none, an unknown charset
+        text = str(header)
+    return " ".join(_sound(text).split())
+
+
+def _body(message: Message, kind: str) -> str | None:
+    """Return the first part of a content type that is no attachment; None if there is none."""
+    for part in message.walk():
+        if part.get_content_type() == kind and part.get_content_disposition() != "attachment":
+            content = part.get_payload(decode=True)
+            if isinstance(content, bytes):
+                return _text(content, part.get_content_charset("utf-8"))
+    return None
+
+
+def _text(content: bytes, charset: str) -> str:
+    try:
+        text = content.decode(charset, "replace")
+    except (LookupError, ValueError):  # not a charset, or one that cannot replace
+        text = content.decode("utf-8", "replace")
+    return _sound(text).replace("\r\n", "\n")
+
+
+def _sound(text: str) -> str:
+    """Return `text` without what UTF-8 cannot carry: some charsets decode to half a character."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,239 @@
+"""Flask-Mail with time-outs and verified TLS, and what the answers of a mail server mean."""
+
+from __future__ import annotations
+
+import base64
+import re
+import smtplib
+import socket
+import ssl
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.charset import QP, Charset
+from email.utils import parseaddr
+from typing import Any, Self
+
+from flask import current_app
+from flask_mail import Connection, Mail, Message
+
+LONGEST_TEXT = 300  # characters of a subject or of a server's words
+QUIT_SECONDS = 2.0
+SUPPRESSED = "Not sent: MAIL_SUPPRESS_SEND is set"
+UNCONFIRMED = "The mail server did not confirm the message: the server may have taken it."
+
+# Quoted-printable: a body may have any character and lines of any length; SMTP takes 998 bytes of 7 bits.
+BODY_CHARSET = Charset("utf-8")
+BODY_CHARSET.body_encoding = QP
+
+
+class MailAnswer(Exception):
+    """A mail server's answer that is no yes: its `code`, and its `text` in one line."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(code, text)
+        self.code, self.text = code, text
+
+    def __str__(self) -> str:
+        return f"The mail server said: {self.code} {self.text}".rstrip()
+
+
+class MailRefused(MailAnswer):
+    """5xx: the server will never take this message."""
+
+
+class MailDeferred(MailAnswer):
+    """4xx: the server did not take the message, and may do so later."""
+
+
+class MailUnavailable(Exception):
+    """No conversation came about, or it broke before the message was complete: the server has not got it."""
+
+
+class OutcomeUnknown(Exception):
+    """The whole message was sent and no answer came: nobody can know whether the server took it."""
+
+    def __init__(self, text: str = UNCONFIRMED) -> None:
+        super().__init__(text)
+
+
+class Conversation(smtplib.SMTP):
+    """One SMTP conversation, which keeps the server's answer to the message."""
+
+    reply: tuple[int, bytes] | None = None
+
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        """Send the message, in bytes with CRLF, and then its final dot apart.
+
+        Until the dot a broken conversation is harmless; from the dot on it raises OutcomeUnknown.
+        """
+        code, text = self.docmd("DATA")
+        if code != 354 or self.sock is None:
+            raise smtplib.SMTPDataError(code, text)
+        self.sock.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )  # else the dot waits 40 ms for the message's ACK
+        self.send(re.sub(rb"(?m)^\.", b"..", msg.removesuffix(b"\r\n") + b"\r\n"))
+        try:
+            self.send(b".\r\n")
+            code, text = self.getreply()
+        except Exception as cut:  # also a time limit: whatever ends the wait, the message is out
+            raise OutcomeUnknown from cut
+        if code == 250:
+            self.reply = code, text
+        elif not 400 <= code < 600:
+            raise OutcomeUnknown
+        return code, text
+
+    def quit(self) -> tuple[int, bytes]:
+        """Say goodbye. The message's fate is settled by now, so no error or long silence here matters."""
+        if self.sock is not None:
+            self.sock.settimeout(min(self.timeout, QUIT_SECONDS))
+        try:
+            return super().quit()
+        except OSError:
+            return 221, b""
+        finally:
+            self.close()
+
+
+class TlsConversation(Conversation, smtplib.SMTP_SSL):
+    """A conversation that is encrypted from its first byte."""
+
+
+class TimedConnection(Connection):
+    """A connection for messages to one recipient each, since a refusal of one among several would be hidden."""
+
+    host: Conversation | None
+
+    def __init__(self, mail: Mail, seconds: float) -> None:
+        """`seconds`: the longest wait for the server at each step."""
+        super().__init__(mail)
+        self._seconds = seconds
+
+    @property
+    def reply(self) -> str:
+        """The server's answer to the last message that it took: "250 2.0.0 Ok: queued as 4B1F"."""
+        if self.host is None or self.host.reply is None:
+            return SUPPRESSED
+        code, text = self.host.reply
+        return f"{code} {self._words(text)}"
+
+    def __enter__(self) -> Self:
+        """Connect. Raises MailRefused, MailDeferred, MailUnavailable."""
+        with self._meaning():
+            return super().__enter__()
+
+    def send(self, message: Message, envelope_from: str | tuple[str, str] | None = None) -> None:
+        """Send a message to its one recipient; returning means that the server took it, as `reply` says.
+
+        Raises MailRefused, MailDeferred, MailUnavailable, OutcomeUnknown; ValueError for another number of recipients.
+        """
+        if len(message.send_to) != 1:
+            raise ValueError("A message goes to one recipient.")
+        if not message.sender:
+            raise ValueError("A message needs a sender: set MAIL_DEFAULT_SENDER.")
+        with self._meaning():
+            super().send(message, envelope_from)
+
+    def configure_host(self) -> Conversation:
+        """Connect, encrypt and log in. Never prints the conversation, which holds the password."""
+        server, port = str(self.mail.server), int(self.mail.port)
+        host: Conversation
+        if self.mail.use_ssl:
+            host = TlsConversation(server, port, timeout=self._seconds, context=ssl.create_default_context())
+        else:
+            host = Conversation(server, port, timeout=self._seconds)
+        try:
+            if self.mail.use_tls:
+                host.starttls(context=ssl.create_default_context())
+            if self.mail.username and self.mail.password:
+                host.login(self.mail.username, self.mail.password)
+        except BaseException:
+            host.close()
+            raise
+        return host
+
+    @contextmanager
+    def _meaning(self) -> Iterator[None]:
+        """Turn smtplib's exceptions into this module's."""
+        try:
+            yield
+        except smtplib.SMTPRecipientsRefused as error:
+            ((code, text),) = error.recipients.values()
+            raise self._no(code, text) from None
+        except smtplib.SMTPResponseException as error:
+            raise self._no(error.smtp_code, error.smtp_error) from None
+        except OSError as error:  # smtplib's other exceptions too
+            raise MailUnavailable(self._obstacle(error)) from error
+
+    def _no(self, code: int, text: bytes | str) -> Exception:
+        words = self._words(text)
+        if 500 <= code < 600:
+            return MailRefused(code, words)
+        if 400 <= code < 500:
+            return MailDeferred(code, words)
+        return MailUnavailable(f"The mail server's answer makes no sense: {words}")
+
+    def _obstacle(self, error: OSError) -> str:
+        cause: BaseException = error
+        if isinstance(error, smtplib.SMTPServerDisconnected) and isinstance(error.__context__, OSError):
+            cause = error.__context__  # behind which smtplib hides a time-out
+        if isinstance(cause, TimeoutError):
+            return f"The mail server did not answer within {self._seconds:g} s."
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"The mail server's certificate is not trusted: {self._words(cause.verify_message)}."
+        if isinstance(cause, ssl.SSLError):
+            return f"The mail server does not speak TLS as it should: {self._words(cause.reason or str(cause))}."
+        if isinstance(cause, smtplib.SMTPServerDisconnected | ConnectionResetError | BrokenPipeError):
+            return "The mail server closed the connection."
+        if isinstance(cause, smtplib.SMTPNotSupportedError):
+            return f"The mail server cannot do what the settings ask for: {self._words(str(cause))}"
+        return f"The mail server cannot be reached: {self._words(getattr(cause, 'strerror', None) or str(cause))}."
+
+    def _words(self, text: bytes | str) -> str:
+        """Return a server's words as one line; some servers repeat what they did not understand, secrets and all."""
+        words = text.decode(errors="replace") if isinstance(text, bytes) else text
+        for secret in _secrets(self.mail.username or "", self.mail.password or ""):
+            words = words.replace(secret, "***")
+        return one_line(words)
+
+
+class TimedMail(Mail):
+    """Flask-Mail's `Mail`: `with mail.connect() as connection: connection.send(message)`, then `connection.reply`."""
+
+    def connect(self) -> TimedConnection:
+        return TimedConnection(current_app.extensions["mail"], current_app.config["MAIL_TIMEOUT_SECONDS"])
+
+
+def letter(task_id: str, to: str, subject: str, body: str) -> Message:
+    """Return a task's message. It has the task's Message-ID, so that a copy can be told for one; see `message_id`."""
+    message = Message(subject=one_line(subject), recipients=[to], body=body)
+    message.charset = BODY_CHARSET  # type: ignore[assignment]  # passed on to MIMEText and Header, which take it
+    message.msgId = message_id(task_id)
+    return message
+
+
+def message_id(task_id: str) -> str:
+    """Return `<task_id@domain>`, with the domain of MAIL_DEFAULT_SENDER."""
+    _, address = parseaddr(current_app.config["MAIL_DEFAULT_SENDER"])
+    domain = address.partition("@")[2]
+    return f"<{task_id}@{domain if re.fullmatch(r'[A-Za-z0-9.-]+', domain) else 'headway.invalid'}>"
+
+
+def one_line(text: str) -> str:
+    """Return `text` as one line without control characters, of at most LONGEST_TEXT characters.
+
+    The standard library's generator ends a header at characters that Flask-Mail lets pass, such as a vertical tab.
+    """
+    visible = (" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text)
+    line = " ".join("".join(visible).split())
+    return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
+
+
+def _secrets(username: str, password: str) -> list[str]:
+    """Return the password in each form in which it goes over the wire."""
+    if not password:
+        return []
+    forms = (f"\0{username}\0{password}", password)
+    return [base64.b64encode(form.encode()).decode() for form in forms] + [password]

@@ -1,0 +1,199 @@
+"""A real SMTP server for tests that does at each step what a test tells it, also what no honest server does."""
+
+from __future__ import annotations
+
+import socketserver
+import ssl
+import subprocess
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any
+
+DROP = "drop"  # close the connection instead of an answer
+SILENCE = "silence"  # answer nothing, and keep the connection open
+
+REPLIES = {
+    "connect": "220 test ready",
+    "starttls": "220 go ahead",
+    "auth": "235 2.7.0 welcome",
+    "mail": "250 2.1.0 sender ok",
+    "rcpt": "250 2.1.5 recipient ok",
+    "data": "354 end with a dot",
+    "body": "",  # nothing is said within a message; only DROP has a meaning here
+    "message": "250 2.0.0 Ok: queued as 4B1F",
+    "rset": "250 2.0.0 reset",
+    "quit": "221 2.0.0 bye",
+}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A message that the server has, up to its final dot."""
+
+    mail_from: str
+    rcpt_tos: tuple[str, ...]
+    content: bytes
+
+    @property
+    def message(self) -> Any:
+        return message_from_bytes(self.content)
+
+
+class SmtpServer:
+    """Listens on a free port of 127.0.0.1; use it as a context manager.
+
+    `replies` replaces the answer to a step (see REPLIES): a line, DROP or SILENCE; it may be changed while it runs.
+    `complete` holds each message whose final dot came, `accepted` those that were answered with 250.
+    """
+
+    def __init__(self, *, certificate: Path | None = None, implicit_tls: bool = False, **replies: str) -> None:
+        self.replies = {**REPLIES, **replies}
+        self.complete: list[Taken] = []
+        self.accepted: list[Taken] = []
+        self.commands: list[str] = []
+        self.tls: ssl.SSLContext | None = None
+        if certificate:
+            self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self.tls.load_cert_chain(certificate)
+        self.implicit_tls = implicit_tls
+        self._server = _Server(("127.0.0.1", 0), _Session)
+        self._server.owner = self
+        self.port = int(self._server.server_address[1])
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    def __enter__(self) -> SmtpServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def message_ids(self) -> Counter[str]:
+        """How often each Message-ID was accepted."""
+        return Counter(taken.message["Message-ID"] for taken in self.accepted)
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    owner: SmtpServer
+
+
+class _Gone(Exception):
+    """The conversation is over."""
+
+
+class _Session(socketserver.StreamRequestHandler):
+    """One conversation."""
+
+    server: _Server
+    timeout = 10  # seconds, so that no test waits for ever
+
+    def handle(self) -> None:
+        try:
+            if self.server.owner.implicit_tls:
+                self._encrypt()
+            self._say("connect")
+            while True:
+                self._obey(self._line().decode("utf-8", "replace").rstrip("\r\n"))
+        except (_Gone, OSError):
+            return
+
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()  # the encrypted one, of which the server does not know
+
+    def _obey(self, command: str) -> None:
+        self.server.owner.commands.append(command)
+        verb, _, rest = command.partition(" ")
+        match verb.lower():
+            case "ehlo":
+                self._greet()
+            case "starttls":
+                self._say("starttls")
+                self._encrypt()
+            case "mail":
+                self.mail_from, self.rcpt_tos = _address(rest), list[str]()
+                self._say("mail")
+            case "rcpt":
+                if self._say("rcpt"):
+                    self.rcpt_tos.append(_address(rest))
+            case "data":
+                if self._say("data"):
+                    self._take()
+            case "quit":
+                self._say("quit")
+                raise _Gone
+            case "auth" | "rset" as step:
+                self._say(step)
+            case _:
+                self._write("500 5.5.2 unknown command")
+
+    def _greet(self) -> None:
+        owner = self.server.owner
+        words = ["test", "8BITMIME", "AUTH PLAIN LOGIN"]
+        if owner.tls and not owner.implicit_tls:
+            words.append("STARTTLS")
+        for word in words[:-1]:
+            self._write(f"250-{word}")
+        self._write(f"250 {words[-1]}")
+
+    def _take(self) -> None:
+        owner = self.server.owner
+        if owner.replies["body"] == DROP:
+            raise _Gone
+        lines = []
+        while (line := self._line()) != b".\r\n":
+            lines.append(line[1:] if line.startswith(b".") else line)
+        taken = Taken(self.mail_from, tuple(self.rcpt_tos), b"".join(lines))
+        owner.complete.append(taken)
+        if owner.replies["message"].startswith("250"):
+            owner.accepted.append(taken)
+        self._say("message")
+
+    def _say(self, step: str) -> bool:
+        """Answer as the script has it; returns whether the answer is a yes."""
+        answer = self.server.owner.replies[step]
+        if answer == DROP:
+            raise _Gone
+        if answer == SILENCE:
+            self.rfile.read()  # until the client gives up
+            raise _Gone
+        self._write(answer)
+        return answer[0] in "23"
+
+    def _line(self) -> bytes:
+        line = self.rfile.readline()
+        if not line:
+            raise _Gone
+        return line
+
+    def _write(self, text: str) -> None:
+        self.wfile.write(text.encode() + b"\r\n")
+
+    def _encrypt(self) -> None:
+        assert self.server.owner.tls
+        self.request = self.connection = self.server.owner.tls.wrap_socket(self.connection, server_side=True)
+        self.rfile = self.connection.makefile("rb")
+        self.wfile = self.connection.makefile("wb", buffering=0)
+
+
+def _address(text: str) -> str:
+    """Return what stands between the angle brackets of `FROM:<...>`, all of it."""
+    return text[text.index("<") + 1 : text.rindex(">")]
+
+
+def make_certificate(folder: Path, name: str) -> Path:
+    """Make a self-signed certificate with its key in one file; `name` as in "DNS:localhost" or "IP:127.0.0.1"."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=headway test", "-addext", f"subjectAltName={name}"]
+    command = ["openssl", "req", "-x509", *curve, *names, "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    both = folder / "both.pem"
+    both.write_text(key.read_text() + certificate.read_text())
+    return both
