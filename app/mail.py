@@ -18,7 +18,6 @@ from flask import current_app
 from flask_mail import Connection, Mail, Message
 
 LONGEST_TEXT = 300  # characters of a subject or of a server's words
-QUIT_SECONDS = 2.0
 SUPPRESSED = "Not sent: MAIL_SUPPRESS_SEND is set"
 UNCONFIRMED = "The mail server did not confirm the message: the server may have taken it."
 
@@ -60,6 +59,7 @@ class OutcomeUnknown(Exception):
 class Conversation(smtplib.SMTP):
     """One SMTP conversation, which keeps the server's answer to the message."""
 
+    quit_seconds = 2.0
     reply: tuple[int, bytes] | None = None
 
     def data(self, msg: Any) -> tuple[int, bytes]:
@@ -88,7 +88,7 @@ class Conversation(smtplib.SMTP):
     def quit(self) -> tuple[int, bytes]:
         """Say goodbye. The message's fate is settled by now, so no error or long silence here matters."""
         if self.sock is not None:
-            self.sock.settimeout(min(self.timeout, QUIT_SECONDS))
+            self.sock.settimeout(min(self.timeout, self.quit_seconds))
         try:
             return super().quit()
         except OSError:

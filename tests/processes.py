@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,6 +61,15 @@ class Process:
     def output(self) -> str:
         return self.log.read_text(errors="replace")
 
+    def wait_until(self, ready: Callable[[], bool], seconds: float = 30.0) -> None:
+        """Return when the process is ready; end it, and fail with what it said, if it never is."""
+        try:
+            wait_for(lambda: ready() or self.popen.poll() is not None, seconds)
+            assert self.popen.poll() is None
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"{self.popen.args} is not ready:\n{self.output()}") from error
+
     def stop(self, with_signal: int = signal.SIGTERM, seconds: float = 20.0) -> int:
         """Signal the process, wait, and end whatever is left of its group."""
         if self.popen.poll() is None:
@@ -89,7 +98,7 @@ class Valkey:
         flags = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         keep = ["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
         self.process = Process([get_binary_path(), *flags, *keep], self.folder / "valkey.log")
-        wait_for(self._answers, message="Valkey does not answer")
+        self.process.wait_until(self._answers)
 
     def _answers(self) -> bool:
         try:
@@ -121,8 +130,7 @@ def worker(folder: Path, env: Mapping[str, str], queues: str = "celery,mail", mo
     name = f"{queues.replace(',', '-')}-{free_port()}"
     command = [sys.executable, "-m", "celery", "-A", module, "worker", "-Q", queues, "-c", "4", "-n", f"{name}@%h"]
     process = Process([*command, "--loglevel", "INFO"], folder / f"{name}.log", {"REMAP_SIGTERM": "SIGQUIT", **env})
-    wait_for(lambda: " ready." in process.output() or process.popen.poll(), 30, "the worker is not ready")
-    assert process.popen.poll() is None, process.output()
+    process.wait_until(lambda: " ready." in process.output())
     return process
 
 
@@ -131,8 +139,7 @@ def web(folder: Path, env: Mapping[str, str], port: int = 0) -> tuple[Process, s
     port = port or free_port()
     process = Process([sys.executable, "wsgi.py"], folder / f"web-{port}.log", {**env, "PORT": str(port)})
     address = f"http://127.0.0.1:{port}"
-    wait_for(lambda: answers(f"{address}/readyz") or process.popen.poll(), 20, "the web process is not ready")
-    assert process.popen.poll() is None, process.output()
+    process.wait_until(lambda: answers(f"{address}/readyz"))
     return process, address
 
 
@@ -149,16 +156,22 @@ class System:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        self.valkey = Valkey(folder)
-        data = folder / "data"
-        data.mkdir()
-        inbox_port = free_port()
-        (data / "services.json").write_text(json.dumps({"redis_url": self.valkey.url, "inbox_port": inbox_port}))
-        self.env = {"DATA_DIR": str(data), "SECRET_KEY": "a secret for the tests", **settings}
-        listen = ["-n", "-l", f"127.0.0.1:{inbox_port}", "-c", "aiosmtpd.handlers.Mailbox", str(data / "inbox")]
-        self.inbox = Process([sys.executable, "-m", "aiosmtpd", *listen], folder / "inbox.log")
-        self.worker = worker(folder, self.env)
-        self.web, self.address = web(folder, self.env)
+        with ExitStack() as started:
+            self.valkey = Valkey(folder)
+            started.callback(self.valkey.stop)
+            data = folder / "data"
+            data.mkdir()
+            inbox_port = free_port()
+            (data / "services.json").write_text(json.dumps({"redis_url": self.valkey.url, "inbox_port": inbox_port}))
+            self.env = {"DATA_DIR": str(data), "SECRET_KEY": "a secret for the tests", **settings}
+            listen = ["-n", "-l", f"127.0.0.1:{inbox_port}", "-c", "aiosmtpd.handlers.Mailbox", str(data / "inbox")]
+            self.inbox = Process([sys.executable, "-m", "aiosmtpd", *listen], folder / "inbox.log")
+            started.callback(self.inbox.stop)
+            self.worker = worker(folder, self.env)
+            started.callback(self.worker.stop)
+            self.web, self.address = web(folder, self.env)
+            started.callback(lambda: self.web.stop())  # whichever runs then
+            self._started = started.pop_all()
 
     def restart_web(self) -> None:
         """Start a web process again where the last one listened."""
@@ -166,6 +179,4 @@ class System:
         self.web, self.address = web(self.folder, self.env, int(port))
 
     def stop(self) -> None:
-        for process in (self.web, self.worker, self.inbox):
-            process.stop()
-        self.valkey.stop()
+        self._started.close()

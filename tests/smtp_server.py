@@ -69,6 +69,10 @@ class SmtpServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Listen no more."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

@@ -21,6 +21,7 @@ from app.extensions import mail
 from app.mail import (
     SUPPRESSED,
     UNCONFIRMED,
+    Conversation,
     MailDeferred,
     MailRefused,
     MailUnavailable,
@@ -132,7 +133,7 @@ def test_what_happens_at_quit_does_not_undo_an_accepted_message(goodbye: str):
 
 
 def test_a_long_time_out_is_not_spent_on_the_goodbye(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("app.mail.QUIT_SECONDS", 0.2)
+    monkeypatch.setattr(Conversation, "quit_seconds", 0.2)
     began = time.monotonic()
 
     with SmtpServer(quit=SILENCE) as server:

@@ -1,0 +1,287 @@
+"""`run.py` as a person meets it: real processes, from the first line to the last child."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import requests
+
+from tests.processes import ROOT, Process, answers, free_port, wait_for
+
+
+class Run(Process):
+    """`python run.py` with a data folder and a port."""
+
+    def __init__(self, folder: Path, port: int, **settings: str) -> None:
+        folder.mkdir(exist_ok=True)
+        self.data = folder / "data"
+        self.address = f"http://127.0.0.1:{port}"
+        env = {"DATA_DIR": str(self.data), "PORT": str(port), "REDIS_URL": "", "MAIL_SERVER": "", **settings}
+        super().__init__([sys.executable, "run.py"], folder / "run.log", env)
+
+    def ready(self, seconds: float = 30) -> Run:
+        wait_for(lambda: "Headway is ready" in self.output() or self.popen.poll() is not None, seconds, "not ready")
+        assert self.popen.poll() is None, self.output()
+        return self
+
+    def family(self) -> dict[int, str]:
+        """Return the command line of every process that this run began, whoever its parent is by now.
+
+        They are known by their DATA_DIR, which all inherit; Valkey, which overwrites that, by its working directory.
+        """
+        mark = f"DATA_DIR={self.data}\0".encode()
+        found = {}
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                working = (entry / "cwd").readlink()
+                if mark in (entry / "environ").read_bytes() or working.is_relative_to(self.data):
+                    found[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
+            except OSError:
+                continue  # it has ended meanwhile
+        return found
+
+    def one(self, command: str) -> int:
+        """Return the first process whose command line holds this."""
+        return min(pid for pid, line in self.family().items() if command in line)
+
+    def valkey(self) -> redis.Redis:
+        return redis.Redis.from_url(json.loads((self.data / "services.json").read_text())["redis_url"])
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    """Start a run in a folder; whatever is left of any run at the end of the test is ended."""
+    runs: list[Run] = []
+
+    def start_one(folder: str = "one", port: int = 0, **settings: str) -> Run:
+        run = Run(tmp_path / folder, port or free_port(), **settings)
+        runs.append(run)
+        return run
+
+    yield start_one
+    for run in runs:
+        for pid in run.family():
+            os.kill(pid, signal.SIGKILL)
+        run.kill()
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_one_command_starts_all_says_where_and_stops_all(start: Callable[..., Run]):
+    run = start(WEB_PROCESSES="2").ready()
+
+    lines = run.output().splitlines()
+    family = run.family()
+    code = run.stop(signal.SIGTERM, 30)
+
+    assert lines == [f"Headway is ready: {run.address} (Ctrl-C stops it)"]
+    for command, count in {"valkey-server": 1, "aiosmtpd": 1, "wsgi.py": 2, "-Q mail": 1, "-Q celery": 1}.items():
+        assert sum(command in line for line in family.values()) >= count, family
+    assert (code, run.family()) == (0, {})
+    assert "Headway has stopped." in run.output()
+
+
+def test_ctrl_c_reaches_only_the_supervisor_and_stops_all(start: Callable[..., Run]):
+    run = start().ready()
+
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does to what runs in its foreground
+    code = run.popen.wait(30)
+
+    assert (code, run.family()) == (0, {})
+    assert "Traceback" not in run.output()
+
+
+def test_a_second_ctrl_c_hurries(start: Callable[..., Run]):
+    run = start().ready()
+    os.kill(run.one("-Q celery"), signal.SIGSTOP)  # it will never stop by itself
+
+    run.popen.send_signal(signal.SIGINT)
+    wait_for(lambda: "Stopping" in run.output())
+    begun = time.monotonic()
+    run.popen.send_signal(signal.SIGINT)
+    code = run.popen.wait(10)
+
+    assert (code, run.family()) == (0, {})
+    assert time.monotonic() - begun < 5
+    assert "worker-long did not stop in time: killed." in run.output()
+
+
+def test_yesterdays_tasks_and_visitors_are_still_there(start: Callable[..., Run]):
+    first = start(LONG_TASK_STEPS="2", LONG_TASK_STEP_SECONDS="0.01").ready()
+    visitor = requests.Session()
+    visitor.get(first.address, timeout=10)
+    status = visitor.post(f"{first.address}/longtask", timeout=10).headers["Location"]
+    wait_for(lambda: visitor.get(first.address + status, timeout=10).json()["state"] == "SUCCESS")
+    first.stop(signal.SIGTERM, 30)
+    begun = time.monotonic()
+
+    second = start().ready()
+
+    assert time.monotonic() - begun < 10
+    answer = visitor.get(second.address + status, timeout=10)
+    assert (answer.status_code, answer.json()["result"]) == (200, 42)
+
+
+def test_a_taken_port_is_said_at_once(start: Callable[..., Run]):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        run = start(port=port)
+        code = run.popen.wait(10)
+
+    words = f"Port {port} is taken by another program: stop it, or choose another: make run PORT={port + 1}"
+    assert (code, run.output()) == (1, f"Headway: {words}\n")
+    assert run.family() == {}
+
+
+def test_a_port_that_others_may_share_counts_as_taken(start: Callable[..., Run]):
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as eventlet's own `listen` does
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+
+        code = start(port=other.getsockname()[1]).popen.wait(10)
+
+    assert code == 1
+
+
+def test_a_second_run_on_the_same_data_is_refused_and_harms_nothing(start: Callable[..., Run]):
+    first = start().ready()
+
+    second = start()
+    code = second.popen.wait(10)
+
+    assert code == 1
+    assert f"Headway runs already on {first.data} (process {first.pid})" in second.output()
+    assert answers(f"{first.address}/readyz")
+
+
+def test_a_second_run_on_other_data_takes_other_ports(start: Callable[..., Run]):
+    first, second = start("one").ready(), start("two").ready()
+
+    ports = [json.loads((run.data / "services.json").read_text()) for run in (first, second)]
+
+    assert len({json.dumps(services) for services in ports}) == 2
+    assert answers(f"{first.address}/readyz")
+    assert answers(f"{second.address}/readyz")
+
+
+def test_a_wrong_setting_is_one_line(start: Callable[..., Run]):
+    run = start(WORKER_CONCURRENCY="many")
+
+    code = run.popen.wait(10)
+
+    assert (code, run.output()) == (2, "Headway: WORKER_CONCURRENCY must be a number, not 'many'.\n")
+
+
+def test_a_web_process_that_dies_is_replaced_while_the_port_keeps_accepting(start: Callable[..., Run]):
+    run = start().ready()
+    killed = run.one("wsgi.py")
+
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: killed not in run.family())
+    answer = requests.get(f"{run.address}/healthz", timeout=15)  # waits in the socket's queue for the new process
+
+    assert answer.status_code == 200
+    assert "web-1 was killed by signal 9; it is started again in 0.2 s." in run.output()
+    assert run.one("wsgi.py") != killed
+
+
+def test_a_killed_worker_takes_its_pool_with_it_and_is_replaced(start: Callable[..., Run]):
+    run = start(WORKER_CONCURRENCY="2").ready()
+    killed = run.one("-Q celery")
+    pool = wait_for(lambda: children_of(killed))
+
+    os.kill(killed, signal.SIGKILL)
+
+    wait_for(lambda: not set(pool) & set(run.family()), message="the pool outlives its worker")
+    wait_for(lambda: any("-Q celery" in line for line in run.family().values()))
+
+
+def test_valkey_comes_back_where_it_was_with_what_it_held(start: Callable[..., Run]):
+    run = start().ready()
+    with run.valkey() as client:
+        client.set("held", "1")
+        killed = run.one("valkey-server")
+
+        os.kill(killed, signal.SIGKILL)
+        wait_for(lambda: killed not in run.family())
+
+        def held() -> bool:
+            try:
+                return bool(client.get("held") == b"1")
+            except redis.RedisError:
+                return False
+
+        wait_for(held)
+    wait_for(lambda: answers(f"{run.address}/readyz"))
+
+
+def test_a_killed_supervisor_leaves_nothing_and_the_next_run_starts(start: Callable[..., Run]):
+    first = start().ready()
+    first.popen.kill()
+    first.popen.wait()
+
+    second = start().ready(60)  # waits until the last of the first run's children is gone
+
+    assert "Traceback" not in second.output()
+    assert sum("valkey-server" in line for line in second.family().values()) == 1
+
+
+def test_a_redis_of_ones_own_is_used_and_awaited(start: Callable[..., Run], redis_url: str):
+    run = start(REDIS_URL=redis_url, MAIL_SERVER="127.0.0.1").ready()
+
+    family = run.family()
+
+    assert not [line for line in family.values() if "valkey-server" in line or "aiosmtpd" in line]
+    assert json.loads((run.data / "services.json").read_text()) == {}
+
+
+@pytest.mark.parametrize("mode", ["eventlet", "gevent", "threading"])
+def test_a_web_process_finishes_its_requests_and_stops(mode: str, env: dict[str, str], tmp_path: Path):
+    """The listening socket is handed over and, when the process stops, still open here: nobody is turned away."""
+    (tmp_path / "slow.py").write_text(
+        "import time\nimport wsgi\n"
+        "@wsgi.app.get('/slow')\n"
+        "def slow():\n    print('working', flush=True)\n    time.sleep(1)\n    return 'done'\n"
+        "wsgi.main()\n"
+    )
+    port = free_port()
+    paths = {"PYTHONPATH": str(ROOT), "PORT": str(port), "SOCKETIO_ASYNC_MODE": mode, "PYTHONUNBUFFERED": "1"}
+    process = Process([sys.executable, str(tmp_path / "slow.py")], tmp_path / "web.log", {**env, **paths})
+    try:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/readyz") or process.popen.poll(), 20, "not ready")
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"GET /slow HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+            wait_for(lambda: "working" in process.output())
+            process.popen.send_signal(signal.SIGTERM)
+            client.settimeout(5)
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+        code = process.popen.wait(5)
+    finally:
+        process.kill()
+
+    assert answer.endswith(b"done"), process.output()
+    assert (code, process.output()) == (0, f"Headway serves http://127.0.0.1:{port}\nworking\n")
+
+
+def test_a_web_process_started_by_hand_refuses_a_taken_port(env: dict[str, str], tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        process = Process([sys.executable, "wsgi.py"], tmp_path / "web.log", {**env, "PORT": port})
+
+        code = process.popen.wait(15)
+
+    assert code == 1
+    assert f"Port {port} is taken by another program" in process.output()
