@@ -11,10 +11,9 @@ from celery import Celery
 from flask import Flask, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import access, api, config, errors, events, inbox, ops, routes
+from app import access, api, config, errors, events, extensions, inbox, ops, routes
 from app.backend import LiveBackend, LiveTask
 from app.config import ROOT
-from app.extensions import mail, socketio
 from app.fanout import RoomManager
 from app.keeper import Keeper
 from app.records import Records, connect
@@ -42,12 +41,12 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     records = Records(connect(app.config["REDIS_URL"]), app.config["TASK_TTL_DAYS"])
     fanout = RoomManager(app.config["REDIS_URL"], records)
     app.extensions |= {"records": records, "fanout": fanout, "celery": _celery(app)}
-    mail.init_app(app)
+    extensions.mail.init_app(app)
     for door in (routes.pages, api.api, inbox.inbox, ops.ops):
         app.register_blueprint(door)
     errors.init_app(app)
     _guard(app)
-    socketio.init_app(
+    extensions.socketio.init_app(
         app,
         # Both: without `message_queue` here a later init_app would take the stock manager in silence.
         client_manager=fanout,
@@ -99,7 +98,6 @@ def _celery(app: Flask) -> Celery:
         worker_prefetch_multiplier=1,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_soft_shutdown_timeout=8.0,
-        worker_enable_soft_shutdown_on_idle=True,
         worker_hijack_root_logger=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,

@@ -54,7 +54,7 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     """
     settings: dict[str, Any] = {"DATA_DIR": data_dir(environ)}
     for name, text in TEXTS.items():
-        settings[name] = environ.get(name, text)
+        settings[name] = environ.get(name) or text
     for name, flag in FLAGS.items():
         settings[name] = _flag(name, environ.get(name), flag)
     for name, limits in NUMBERS.items():

@@ -68,7 +68,7 @@ class Process:
             assert self.popen.poll() is None
         except AssertionError as error:
             self.kill()
-            raise AssertionError(f"{self.popen.args} is not ready:\n{self.output()}") from error
+            raise AssertionError(f"{self.popen.args!r} is not ready:\n{self.output()}") from error
 
     def stop(self, with_signal: int = signal.SIGTERM, seconds: float = 20.0) -> int:
         """Signal the process, wait, and end whatever is left of its group."""

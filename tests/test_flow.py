@@ -88,7 +88,9 @@ def test_an_emails_way_to_the_mail_servers_yes_is_pushed(mailing: tuple[str, Smt
     assert [s["status"] for s in visitor.pushed(task_id)][-3:-1] == ["Connecting to the mail server...", "Sending..."]
     message = server.accepted[0].message
     assert message["Subject"] == "Hello from Flask"
-    assert message.get_payload(decode=True).decode().strip() == "This is a test email sent from a background Celery task."
+    assert (
+        message.get_payload(decode=True).decode().strip() == "This is a test email sent from a background Celery task."
+    )
     visitor.close()
 
 

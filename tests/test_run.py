@@ -26,7 +26,7 @@ class Run(Process):
         self.data = folder / "data"
         self.address = f"http://127.0.0.1:{port}"
         env = {"DATA_DIR": str(self.data), "PORT": str(port), "REDIS_URL": "", "MAIL_SERVER": "", **settings}
-        super().__init__([sys.executable, "run.py"], folder / "run.log", env)
+        super().__init__([sys.executable, "run.py"], folder / f"run-{port}.log", env)
 
     def ready(self, seconds: float = 30) -> Run:
         wait_for(lambda: "Headway is ready" in self.output() or self.popen.poll() is not None, seconds, "not ready")
