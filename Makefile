@@ -1,0 +1,68 @@
+# `make run` and `make test` set themselves up; `make help` lists the rest.
+# Settings come from the environment or from the command line: make run PORT=5001
+
+PYTHON ?= python3
+export PYTHON
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install run worker web test check bench-smoke fmt lock clean
+
+help:  ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
+
+install: .venv/run.stamp static/vendor/run.stamp  ## set up what `make run` needs (PYTHON=python3.12 chooses the Python)
+
+run: install  ## start everything on this machine; Ctrl-C stops it in order
+	@$(BIN)/python run.py
+
+worker: .venv/run.stamp  ## one more worker for both queues (QUEUES=mail or QUEUES=celery for one of them)
+	@REMAP_SIGTERM=SIGQUIT exec $(BIN)/celery -A worker worker -Q $(or $(QUEUES),celery,mail) \
+	  -c $(or $(WORKER_CONCURRENCY),4) -n extra-$$$$@%h --loglevel INFO
+
+web: install  ## one more web process (PORT=5001)
+	@$(BIN)/python wsgi.py
+
+test: .venv/dev.stamp node_modules/dev.stamp  ## all tests: a real Valkey, workers, mail conversation and browser
+	@scripts/need-chromium.sh
+	@scripts/npm.sh test
+	@$(BIN)/python -m pytest
+
+check: .venv/dev.stamp node_modules/dev.stamp  ## lint, format and types of Python and JavaScript, and the locks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	scripts/npm.sh run --silent check
+	scripts/locks.sh --check
+
+bench-smoke: .venv/dev.stamp node_modules/dev.stamp  ## how soon a worker's report is drawn in a browser
+	@$(BIN)/python -m bench.smoke
+
+fmt: .venv/dev.stamp  ## format the Python
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: .venv/dev.stamp  ## make requirements*.txt from requirements*.in (remove a .txt first to take newer versions)
+	scripts/locks.sh
+
+clean:  ## remove all that was set up, but not .data, which holds your tasks
+	rm -rf .venv node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find app bench tests -name __pycache__ -prune -exec rm -r {} +
+
+# A stamp is newer than what was installed, so that a second start installs nothing.
+
+.venv/run.stamp: requirements.txt scripts/install.sh
+	@scripts/install.sh requirements.txt
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.txt .venv/run.stamp
+	@scripts/install.sh requirements-dev.txt
+	@touch $@
+
+static/vendor/run.stamp: package.json package-lock.json scripts/browser-files.sh | .venv/run.stamp
+	@scripts/browser-files.sh --omit=dev
+	@touch $@
+
+node_modules/dev.stamp: package.json package-lock.json scripts/browser-files.sh | .venv/run.stamp
+	@scripts/browser-files.sh
+	@touch $@ static/vendor/run.stamp

@@ -1,0 +1,126 @@
+"""A program that is kept running: it starts again when it dies, and stops with all that it began."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+BACK_OFF_SECONDS = (0.2, 5.0)  # before a restart: at first, at most
+STEADY_SECONDS = 10.0  # who lived so long starts anew with the short back-off
+PR_SET_PDEATHSIG = 1  # of Linux's prctl
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def say(line: str) -> None:
+    with contextlib.suppress(OSError):  # nobody reads any more; the work goes on
+        print(line, flush=True)
+
+
+class Child:
+    """One program that is kept running until `stop`, in a session of its own: the terminal's Ctrl-C spares it."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        grace: float,
+        env: Mapping[str, str] | None = None,
+        inherits: Iterable[int] = (),
+    ) -> None:
+        """`grace`: seconds to stop; `env`: beside this process's own; `inherits`: file descriptors."""
+        self.name = name
+        self.inherits = list(inherits)
+        self._command = command
+        self._grace = grace
+        self._env = {**os.environ, **(env or {})}
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._pid = 0
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._keep())
+
+    async def stop(self, hurry: asyncio.Event) -> None:
+        """End it: by SIGTERM, and by SIGKILL when its grace is over or `hurry` is set."""
+        if self._task is None:
+            return
+        self._stopping.set()
+        self._send(os.kill, signal.SIGTERM)
+        hurried = asyncio.create_task(hurry.wait())
+        await asyncio.wait({self._task, hurried}, timeout=self._grace, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if not self._task.done():
+            say(f"{self.name} did not stop in time: killed.")
+            self._send(os.killpg, signal.SIGKILL)
+        await self._task
+
+    async def _keep(self) -> None:
+        shortest, longest = BACK_OFF_SECONDS
+        delay = shortest
+        while not self._stopping.is_set():
+            begun = time.monotonic()
+            code = await self._run()
+            if self._stopping.is_set():
+                return
+            delay = shortest if time.monotonic() - begun > STEADY_SECONDS else delay
+            how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            say(f"{self.name} {how}; it is started again in {delay:g} s.")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), delay)
+            delay = min(delay * 2, longest)
+
+    async def _run(self) -> int:
+        """Run it once, with its output under its name; returns its exit code."""
+        ours, theirs = os.pipe()
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            env=self._env,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            pass_fds=self.inherits,
+            preexec_fn=end_with_parent,
+        )
+        os.close(theirs)
+        self._pid = process.pid
+        if self._stopping.is_set():  # while it was being started
+            self._send(os.kill, signal.SIGTERM)
+        relay = asyncio.create_task(self._relay(os.fdopen(ours, "rb")))
+        code = await process.wait()
+        self._send(os.killpg, signal.SIGKILL)  # what it left behind: a killed worker's pool
+        self._pid = 0
+        await asyncio.wait({relay}, timeout=1.0)  # longer only where a process that left the group keeps the pipe
+        relay.cancel()
+        return code
+
+    async def _relay(self, pipe: Any) -> None:
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), pipe
+        )
+        with contextlib.closing(transport):
+            while not reader.at_eof():
+                with contextlib.suppress(ValueError):  # a line of more than 64 KiB is left out
+                    if line := (await reader.readline()).decode(errors="replace").rstrip():
+                        say(f"{self.name:<11} | {line}")
+
+    def _send(self, send: Callable[[int, int], None], number: int) -> None:
+        if self._pid:
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: the latter for a zombie
+                send(self._pid, number)
+
+
+def end_with_parent() -> None:
+    """In a child, before its program: have Linux send SIGTERM when this supervisor is killed."""
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

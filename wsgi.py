@@ -1,0 +1,149 @@
+"""A web process: `python wsgi.py` serves, on the socket that `run.py` bound or on one of its own at HOST and PORT."""
+
+import os
+import warnings
+
+# As in app/config.py, which cannot be imported yet: what it imports must find the patched standard library.
+MODE = os.environ.get("SOCKETIO_ASYNC_MODE", "eventlet")
+
+if MODE == "eventlet":
+    os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")  # its resolver can stall
+    # Known, and the reason why the mode is a setting; said to whoever starts a server it would be noise.
+    warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
+    import eventlet
+
+    eventlet.monkey_patch()
+elif MODE == "gevent":
+    from gevent import monkey
+
+    monkey.patch_all()
+
+# Below the patch, on purpose.
+import contextlib
+import logging
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from werkzeug.wsgi import ClosingIterator
+
+from app import create_app
+from app.config import ConfigError
+from listening import CannotListen, address_of, listen
+
+# A client that stays silent for so long in the middle of a request is cut off. A websocket is never silent so long: it
+# answers a ping every 10 s.
+SILENCE_SECONDS = 60
+LAST_REQUESTS_SECONDS = 3.0
+
+try:
+    app = create_app()
+except ConfigError as error:
+    sys.exit(f"Headway: {error}")
+
+
+class Requests:
+    """The app, and how many requests it works on. Websockets do not count: they end with the process."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+        self._app = app
+        self.running: set[object] = set()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith("/socket.io/"):
+            return self._app(environ, start_response)
+        request = object()
+        self.running.add(request)
+        return ClosingIterator(self._app(environ, start_response), lambda: self.running.discard(request))
+
+
+def serve_eventlet(listener: socket.socket, requests: Requests) -> Callable[[], None]:
+    """Serve in the background, as the two below do; returns what stops accepting."""
+    from eventlet import wsgi
+
+    server = eventlet.spawn(
+        wsgi.server,
+        listener,
+        requests,
+        max_size=app.config["WEB_MAX_CONNECTIONS"],
+        socket_timeout=SILENCE_SECONDS,
+        log_output=False,
+        debug=False,  # no traceback to clients
+    )
+    return lambda: server.kill()
+
+
+def serve_gevent(listener: socket.socket, requests: Requests) -> Callable[[], None]:
+    from gevent import pywsgi
+
+    server = pywsgi.WSGIServer(listener, requests, log=None, spawn=app.config["WEB_MAX_CONNECTIONS"])
+    server.start()
+    return lambda: server.close()
+
+
+def serve_threading(listener: socket.socket, requests: Requests) -> Callable[[], None]:
+    import threading
+
+    from werkzeug.serving import make_server
+
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line for each request
+    host, port = listener.getsockname()[:2]
+    server = make_server(host, port, requests, threaded=True, fd=listener.fileno())
+    server.socket.settimeout(1.0)  # of several processes that see a connection only one gets it
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.shutdown
+
+
+SERVERS = {"eventlet": serve_eventlet, "gevent": serve_gevent, "threading": serve_threading}
+
+
+def open_listener() -> socket.socket:
+    """Return the inherited listening socket, or one of our own."""
+    if fd := os.environ.get("HEADWAY_LISTEN_FD"):
+        return socket.socket(-1, fileno=int(fd))  # -1: of whatever family it is
+    try:
+        listener = listen(app.config["HOST"], app.config["PORT"])
+    except CannotListen as error:
+        sys.exit(f"Headway: {error}")
+    print(f"Headway serves {address_of(listener)}", flush=True)
+    return listener
+
+
+def wait_for_stop() -> None:
+    """Return after SIGTERM or Ctrl-C; until then everything else runs, green or not.
+
+    The signal arrives as a byte: an exception from a handler would hit whichever request happens to run.
+    """
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    signal.set_wakeup_fd(theirs.fileno())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    ours.recv(1)
+
+
+def allow_many_connections() -> None:
+    """Raise this process's limit of open files as far as it may."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses "unlimited": then what it gave stays
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    allow_many_connections()
+    requests = Requests(app)
+    stop_accepting = SERVERS[MODE](open_listener(), requests)
+    wait_for_stop()
+    stop_accepting()
+    deadline = time.monotonic() + LAST_REQUESTS_SECONDS
+    while requests.running and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    main()
