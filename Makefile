@@ -6,7 +6,7 @@ export PYTHON
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install run worker web test check bench-smoke fmt lock clean
+.PHONY: help install run worker web test check bench-smoke screenshots fmt lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
@@ -37,6 +37,9 @@ check: .venv/dev.stamp node_modules/dev.stamp  ## lint, format and types of Pyth
 
 bench-smoke: .venv/dev.stamp node_modules/dev.stamp  ## how soon a worker's report is drawn in a browser
 	@$(BIN)/python -m bench.smoke
+
+screenshots: .venv/dev.stamp node_modules/dev.stamp  ## the README's pictures, from a running system
+	@$(BIN)/python -m bench.screenshots
 
 fmt: .venv/dev.stamp  ## format the Python
 	$(BIN)/ruff check --fix .

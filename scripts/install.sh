@@ -20,5 +20,5 @@ if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
   fi
 fi
 echo "Installing $1 ..."
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$1" ||
+.venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r "$1" ||
   give_up "$1 was not installed; see above. Is the package index reachable?"

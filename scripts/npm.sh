@@ -4,11 +4,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 own=.venv/node
 
-if ! command -v npm >/dev/null || ! node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null; then
+if ! command -v npm >/dev/null || ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null; then
   if [ ! "$own/installed" -nt requirements-node.txt ]; then
     echo "No Node 20 here: installing one into $own ..." >&2
     if ! { .venv/bin/python -m venv --clear "$own" &&
-      "$own/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.txt; }; then
+      "$own/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-node.txt; }; then
       echo "Headway: requirements-node.txt was not installed; see above. Is the package index reachable?" >&2
       exit 1
     fi
