@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, jsonify, make_response, render_template, request
+from flask import Flask, Response, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -17,6 +17,7 @@ from app.tasks import KINDS, BadArguments, UnknownKind
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
+JSON_DOORS = {"api", "ops"}  # blueprints that answer in JSON whoever asks
 UNAVAILABLE = "Redis does not answer, so nothing was started or changed. Try again in a moment."
 
 
@@ -29,9 +30,9 @@ class Refused(Exception):
 
 
 def wants_json() -> bool:
-    """Whether the client prefers JSON to a page; one that takes anything gets what the route is for."""
-    best = request.accept_mimetypes.best_match(["text/html", "application/json"])
-    return best == "application/json" and request.accept_mimetypes[best] > request.accept_mimetypes["text/html"]
+    """Whether the client names JSON and prefers it to a page; one that takes anything gets what the route is for."""
+    named = dict(request.accept_mimetypes)
+    return named.get("application/json", 0) > named.get("text/html", 0)
 
 
 def wants_page() -> bool:
@@ -39,13 +40,17 @@ def wants_page() -> bool:
     return "text/html" in request.headers.get("Accept", "")
 
 
-def error(status: int, code: str, message: str, fields: Mapping[str, str] | None = None) -> ResponseReturnValue:
+def error(status: int, code: str, message: str, fields: Mapping[str, str] | None = None) -> Response:
     """Answer with `{"error": {"code", "message", "fields"?}}`, or with a page that says the same."""
-    if wants_page() and not wants_json():
-        page = render_template("error.html", code=status, title=HTTPStatus(status).phrase, message=message)
-        return page, status
-    body = {"code": code, "message": message} | ({"fields": dict(fields)} if fields else {})
-    return jsonify(error=body), status
+    if wants_page() and not wants_json() and request.blueprint not in JSON_DOORS:
+        phrase = HTTPStatus(status).phrase
+        response = make_response(render_template("error.html", code=status, title=phrase, message=message), status)
+    else:
+        body = {"code": code, "message": message} | ({"fields": dict(fields)} if fields else {})
+        response = make_response(jsonify(error=body), status)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
 
 
 def refused(exc: Refused) -> ResponseReturnValue:
@@ -66,9 +71,7 @@ def already_used(exc: AlreadyUsed) -> ResponseReturnValue:
 
 def unavailable(exc: Exception) -> ResponseReturnValue:
     logger.warning("Redis does not answer: %s", exc)
-    response = make_response(error(503, "unavailable", UNAVAILABLE))
-    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return response
+    return error(503, "unavailable", UNAVAILABLE)
 
 
 def http_error(exc: HTTPException) -> ResponseReturnValue:
@@ -76,7 +79,7 @@ def http_error(exc: HTTPException) -> ResponseReturnValue:
     if status < 400:
         return exc
     phrase = HTTPStatus(status).phrase
-    response = make_response(error(status, phrase.lower().replace(" ", "_"), exc.description or phrase))
+    response = error(status, phrase.lower().replace(" ", "_"), exc.description or phrase)
     for name, value in exc.get_headers():
         if name in ("Allow", "Retry-After"):
             response.headers[name] = value

@@ -20,7 +20,7 @@ class EmailForm:
 
     @classmethod
     def read(cls, form: Mapping[str, str]) -> EmailForm:
-        email = form.get("email", "").strip()
+        email = form.get("email", "").strip(" ")
         submit = form.get("submit", "")
         errors = {}
         try:

@@ -78,6 +78,7 @@ def test_the_email_form_gives_programs_the_snapshot(client: FlaskClient):
         {"email": "a@example.com, b@example.com", "submit": "Send"},
         {"email": "a@example.com\r\nBcc: b@example.com", "submit": "Send"},
         {"email": "a@example.com\x00", "submit": "Send"},
+        {"email": "a@example.com\r\n", "submit": "Send"},
         {"email": "a" * 300 + "@example.com", "submit": "Send"},
         {"email": "ada@example.com", "submit": "Send to all"},
     ],
@@ -237,6 +238,23 @@ def test_what_is_unknown_expired_malformed_or_not_yours_is_alike(app: Flask, cli
     assert answers.pop()[0] == 404
     batch = client.get("/status", query_string=[("task_id", task_id) for task_id in ids]).get_json()
     assert (batch["snapshots"], batch["missing"]) == ([], ids)
+
+
+@pytest.mark.parametrize("path", ["/status/abc", "/status", "/tasks/abc/log"])
+def test_a_json_door_refuses_in_json_also_to_a_browser(client: FlaskClient, path: str):
+    assert client.get(path, headers=BROWSER).get_json()["error"]["code"]
+    assert "<h1>" in client.get("/no/such/page", headers=BROWSER).text
+
+
+def test_a_client_that_names_json_gets_json(client: FlaskClient):
+    form = {"email": "nobody", "submit": "Send"}
+
+    answers = [
+        client.post("/", data=form, headers={"Accept": accept}).is_json
+        for accept in ("application/json", "application/json, text/plain, */*", "*/*", BROWSER["Accept"])
+    ]
+
+    assert answers == [True, True, False, False]
 
 
 def test_many_statuses_in_one_answer(client: FlaskClient):

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from app.records import Delivery, Records, celery_meta, connect
 from app.snapshot import Phase
 from tests.browser import Visitor
-from tests.processes import System
+from tests.processes import System, running, web
 
 HISTORY = """() => {
   window.history_ = [];
@@ -90,6 +90,34 @@ def test_three_tasks_run_to_their_end_in_order_without_polling(page: Page, syste
         assert len(values) > 5
         assert max(values) < 100
         assert drawn[-1]["value"] == 100
+
+
+def test_ten_tasks_from_two_browsers_through_two_web_processes(browser: Browser, system: System, tmp_path: Path):
+    process, address = web(tmp_path, system.env)
+    with running(process):
+        pages = [browser.new_context().new_page() for _ in range(2)]
+        asked: list[str] = []
+        for page, where in zip(pages, (system.address, address), strict=True):
+            page.goto(where)
+            expect(page.locator("#connection")).to_have_text(re.compile("Live"), timeout=10_000)
+            page.evaluate(HISTORY)
+            page.on("request", lambda request: asked.append(request.method))
+        for _ in range(5):
+            for page in pages:
+                start_long_task(page)
+
+        for page, where in zip(pages, (system.address, address), strict=True):
+            expect(cards(page, "succeeded")).to_have_count(5, timeout=30_000)
+            expect(cards(page)).to_have_count(5)
+            history = page.evaluate("window.history_")
+            for task_id in {entry["id"] for entry in history}:
+                drawn = [entry["version"] for entry in history if entry["id"] == task_id]
+                assert drawn == sorted(set(drawn))
+                record = page.request.get(f"{where}/status/{task_id}").json()
+                assert (drawn[-1], record["phase"]) == (record["version"], "succeeded")
+        assert asked == ["POST"] * 10  # no polling while Live
+        for page in pages:
+            page.context.close()
 
 
 def test_a_reload_and_a_second_tab_show_the_same_and_a_stranger_nothing(

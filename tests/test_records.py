@@ -165,7 +165,9 @@ def test_after_a_retry_the_old_attempt_is_out_and_the_next_may_claim(records: Re
     waiting = read(records, task_id)
 
     assert (waiting.phase, waiting.state, waiting.error) == ("retrying", "PENDING", {"type": "E", "message": "m"})
-    assert not write(records, task_id, FIRST, Phase.RUNNING, current=5, total=6)
+    for late in (FIRST, SECOND):
+        assert not write(records, task_id, late, Phase.RUNNING, current=5, total=6)
+        assert not write(records, task_id, late, Phase.CANCELLED)
     assert claim(records, task_id, Delivery("again", 1)) == "claimed"
     assert read(records, task_id).error is None
 
@@ -357,11 +359,8 @@ def test_each_write_is_published_to_the_task_and_to_its_owner_and_to_celery(reco
 
     claim(records, task_id, FIRST)
 
-    heard = {}
-    while len(heard) < 3:
-        message = listener.get_message(timeout=1)
-        if message:
-            heard[message["channel"]] = json.loads(message["data"])
+    messages = [listener.get_message(timeout=5) for _ in range(3)]
+    heard = {message["channel"]: json.loads(message["data"]) for message in messages if message}
     current = json.loads(records.read([task_id])[0].snapshot)
     assert heard[f"flask-socketio:task:{task_id}"] == ["snapshot", current]
     assert heard["flask-socketio:owner:ada"] == ["snapshot", current]

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -69,9 +70,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
 
     yield start_one
     for run in runs:
-        for pid in run.family():
-            os.kill(pid, signal.SIGKILL)
         run.kill()
+        for pid in run.family():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def children_of(pid: int) -> list[int]:
@@ -118,19 +120,19 @@ def test_a_second_ctrl_c_hurries(start: Callable[..., Run]):
 
 
 def test_yesterdays_tasks_and_visitors_are_still_there(start: Callable[..., Run]):
-    first = start(LONG_TASK_STEPS="2", LONG_TASK_STEP_SECONDS="0.01").ready()
-    visitor = requests.Session()
-    visitor.get(first.address, timeout=10)
-    status = visitor.post(f"{first.address}/longtask", timeout=10).headers["Location"]
-    wait_for(lambda: visitor.get(first.address + status, timeout=10).json()["state"] == "SUCCESS")
-    first.stop(signal.SIGTERM, 30)
-    begun = time.monotonic()
+    with requests.Session() as visitor:
+        first = start(LONG_TASK_STEPS="2", LONG_TASK_STEP_SECONDS="0.01").ready()
+        visitor.get(first.address, timeout=10)
+        status = visitor.post(f"{first.address}/longtask", timeout=10).headers["Location"]
+        wait_for(lambda: visitor.get(first.address + status, timeout=10).json()["state"] == "SUCCESS")
+        first.stop(signal.SIGTERM, 30)
+        begun = time.monotonic()
 
-    second = start().ready()
+        second = start().ready()
 
-    assert time.monotonic() - begun < 10
-    answer = visitor.get(second.address + status, timeout=10)
-    assert (answer.status_code, answer.json()["result"]) == (200, 42)
+        assert time.monotonic() - begun < 10
+        answer = visitor.get(second.address + status, timeout=10)
+        assert (answer.status_code, answer.json()["result"]) == (200, 42)
 
 
 def test_a_taken_port_is_said_at_once(start: Callable[..., Run]):

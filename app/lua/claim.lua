@@ -11,7 +11,6 @@ if held.phase and order == held.order and held.fence ~= '' then
 end
 
 local fields = held.phase and {} or blank(id, ARGV[4], ARGV[5], ARGV[6])
-if held.fence ~= '' then fields.spent = held.spent .. ' ' .. held.fence end
 fields.name, fields.max_attempts = ARGV[4], ARGV[6]
 fields.phase, fields.current, fields.total, fields.status, fields.step = '"running"', '0', '1', '""', 'null'
 fields.error, fields.scheduled_for, fields.started_at, fields.high = 'null', 'null', stamp(NOW), '0'

@@ -98,23 +98,22 @@ local function blank(id, name, title, max_attempts)
   return {task_id = '"' .. id .. '"', name = name, title = title, phase = '"queued"', current = '0', total = '1',
     status = '"Pending..."', step = 'null', result = 'null', error = 'null', attempt = '0',
     max_attempts = max_attempts, created_at = stamp(NOW), scheduled_for = 'null', started_at = 'null',
-    finished_at = 'null', order = '0', fence = '', spent = '', high = '0'}
+    finished_at = 'null', order = '0', fence = '', high = '0'}
 end
 
 -- Whether the delivery (token, order) may write to this record: nil, or why not.
--- `order` grows with each retry and replacement of one id; a token is used by one delivery alone.
+-- `order` grows with each retry and replacement of one id; without a fence, nobody has claimed that order yet.
 local function fenced(held, token, order)
   if held.phase and FINAL[text(held.phase)] then return 'final' end
   if token == '' or not held.phase then return nil end
   if order > held.order then return nil end
   if order < held.order then return 'stale' end
-  if held.fence == token then return nil end
-  if held.fence == '' and not string.find(held.spent, token, 1, true) then return nil end
-  return 'superseded'
+  if held.fence ~= '' and held.fence ~= token then return 'superseded' end
+  return nil
 end
 
 local function hold(record)
-  local values = redis.call('HMGET', record, 'phase', 'fence', 'order', 'spent', 'current', 'total', 'high', 'attempt')
-  return {phase = values[1] or nil, fence = values[2] or '', order = tonumber(values[3] or 0), spent = values[4] or '',
-    current = values[5], total = values[6], high = tonumber(values[7] or 0), attempt = tonumber(values[8] or 0)}
+  local values = redis.call('HMGET', record, 'phase', 'fence', 'order', 'current', 'total', 'high', 'attempt')
+  return {phase = values[1] or nil, fence = values[2] or '', order = tonumber(values[3] or 0), current = values[4],
+    total = values[5], high = tonumber(values[6] or 0), attempt = tonumber(values[7] or 0)}
 end

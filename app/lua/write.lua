@@ -27,7 +27,7 @@ elseif phase == 'succeeded' then
   fields.current = fields.total
 elseif phase == 'retrying' then
   -- The next attempt was sent before this was stored: from now on only that one counts.
-  fields.order, fields.fence, fields.spent = integer(order + 1), '', held.spent .. ' ' .. token
+  fields.order, fields.fence = integer(order + 1), ''
   fields.scheduled_for = stamp(NOW + tonumber(ARGV[9]))
 end
 fields.write_id = ARGV[10]

@@ -31,7 +31,8 @@ class Kind:
     prepare: Callable[[Mapping[str, Any]], dict[str, Any]]
 
     def title_of(self, args: Mapping[str, Any]) -> str:
-        return self.title.format_map(args)
+        """Return the title with the request's arguments, and the task's where the request leaves them out."""
+        return self.title.format_map({**self.prepare(args), **args})
 
 
 def startable(
@@ -60,6 +61,7 @@ def startable(
 def _by_signature(function: Callable[..., Any], skip: int) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     parameters = list(inspect.signature(function).parameters.values())[skip:]
     hints = get_type_hints(function)
+    defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
 
     def prepare(args: Mapping[str, Any]) -> dict[str, Any]:
         names = {parameter.name for parameter in parameters}
@@ -72,7 +74,7 @@ def _by_signature(function: Callable[..., Any], skip: int) -> Callable[[Mapping[
                 wrong[parameter.name] = "Is missing."
         if wrong:
             raise BadArguments(wrong)
-        return dict(args)
+        return {**defaults, **args}
 
     return prepare
 

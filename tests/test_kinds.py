@@ -1,0 +1,48 @@
+"""Kinds of work: how a function's signature becomes a check, and its arguments a title."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.tasks.kinds import KINDS, BadArguments, Kind, startable
+
+
+@pytest.fixture
+def kind() -> Kind:
+    @startable("Report for {month}, {rows} rows", bind=True)
+    def a_report(self, month: str, rows: int = 100, share: float = 0.5, loud: bool = False, extra=None):
+        raise AssertionError("only its signature is used")
+
+    return KINDS.pop("a_report")
+
+
+def test_arguments_are_filled_from_the_defaults_and_name_the_title(kind: Kind):
+    assert kind.prepare({"month": "May"}) == {
+        "month": "May",
+        "rows": 100,
+        "share": 0.5,
+        "loud": False,
+        "extra": None,
+    }
+    assert kind.title_of({"month": "May"}) == "Report for May, 100 rows"
+    assert kind.prepare({"month": "May", "share": 1, "extra": {"any": ["thing"]}})["share"] == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "field"),
+    [
+        ({}, "month"),
+        ({"month": 5}, "month"),
+        ({"month": "May", "rows": "5"}, "rows"),
+        ({"month": "May", "rows": 1.5}, "rows"),
+        ({"month": "May", "rows": True}, "rows"),
+        ({"month": "May", "loud": 1}, "loud"),
+        ({"month": "May", "self": 1}, "self"),
+        ({"month": "May", "other": 1}, "other"),
+    ],
+)
+def test_what_does_not_fit_the_signature_is_named(kind: Kind, args: dict, field: str):
+    with pytest.raises(BadArguments) as refused:
+        kind.prepare(args)
+
+    assert refused.value.fields.keys() == {field}
