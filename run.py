@@ -148,7 +148,6 @@ def worker(name: str, queue: str, slots: int) -> Child:
     celery = [sys.executable, "-m", "celery", "-q", "-A", "worker", "worker", "--loglevel", "WARNING"]
     env = {
         "REMAP_SIGTERM": "SIGQUIT",  # Celery's soft shutdown: what still runs after it goes back to the queue
-        "SOCKETIO_ASYNC_MODE": "threading",  # a worker serves no sockets, so it needs no eventlet
         # A container's usual user is root: no news at each start.
         "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
     }

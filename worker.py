@@ -5,4 +5,5 @@ Binds only `celery`: Celery takes the first app that it finds in this module, al
 
 from app import create_app
 
-celery = create_app().extensions["celery"]
+# A worker serves no sockets, so it needs no eventlet.
+celery = create_app({"SOCKETIO_ASYNC_MODE": "threading"}).extensions["celery"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 import socketio
@@ -13,7 +13,10 @@ from tests.processes import wait_for
 class Visitor:
     """One visitor at one web process; `snapshots` and `logs` hold every push in its order."""
 
+    open: ClassVar[set[Visitor]] = set()
+
     def __init__(self, address: str, cookies: requests.cookies.RequestsCookieJar | None = None) -> None:
+        self.open.add(self)
         self.address = address
         self.http = requests.Session()
         if cookies is not None:
@@ -38,8 +41,17 @@ class Visitor:
         return self
 
     def close(self) -> None:
+        """End the socket, also one that the server has ended already, and the HTTP connections."""
         self.socket.disconnect()
+        if self.socket.eio.ws is not None:
+            self.socket.eio.ws.shutdown()  # its close() leaves a socket open that the server has closed
         self.http.close()
+        self.open.discard(self)
+
+    @classmethod
+    def close_all(cls) -> None:
+        for visitor in tuple(cls.open):
+            visitor.close()
 
     def call(self, event: str, payload: Any) -> Any:
         """Send an event and return its acknowledgement; fails after 5 s without one."""

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from app import create_app
 from app.records import Records, connect
+from tests.browser import Visitor
 from tests.processes import Valkey
 
 
@@ -57,6 +58,12 @@ def app(env: dict[str, str]):
 @pytest.fixture
 def client(app):
     return app.test_client()
+
+
+@pytest.fixture(autouse=True)
+def no_visitor_stays() -> Iterator[None]:
+    yield
+    Visitor.close_all()
 
 
 @pytest.fixture(scope="session")

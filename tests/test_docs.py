@@ -124,8 +124,7 @@ def test_the_articles_requests_work_over_http(env: dict[str, str], tmp_path: Pat
     import requests
 
     process, address = web(tmp_path, env)
-    with running(process):
-        visitor = requests.Session()
+    with running(process), requests.Session() as visitor:
         started = visitor.post(f"{address}/longtask", timeout=10)
         status = visitor.get(address + started.headers["Location"], timeout=10)
         stranger = requests.get(address + started.headers["Location"], timeout=10)

@@ -56,10 +56,8 @@ def working(settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def visitor(address: str) -> Iterator[Visitor]:
-    visitor = Visitor(address).connect()
-    yield visitor
-    visitor.close()
+def visitor(address: str) -> Visitor:
+    return Visitor(address).connect()
 
 
 @pytest.fixture
@@ -137,7 +135,6 @@ def test_a_stranger_gets_nothing(visitor: Visitor, address: str, records: Record
     wait_for(lambda: visitor.pushed(task_id))
     stranger.call("watch_mine", {})  # a round trip after the push: whatever was sent has arrived
     assert stranger.snapshots == []
-    stranger.close()
 
 
 def test_after_unwatch_nothing_more_arrives(visitor: Visitor, records: Records, server: Valkey):
@@ -242,7 +239,6 @@ def test_what_clients_send_is_relayed_to_nobody(visitor: Visitor, address: str, 
 
     assert visitor.snapshots == tab.snapshots == []
     assert visitor.others == tab.others == []
-    tab.close()
 
 
 def test_a_flood_closes_its_socket_and_nobody_elses(visitor: Visitor, address: str):

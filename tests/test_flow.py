@@ -55,13 +55,12 @@ def end_of(visitor: Visitor, task_id: str, seconds: float = 20) -> dict[str, Any
 
 def test_the_articles_own_client_works(system: System):
     """What the article's page does: POST, take Location, poll, compute a percentage, end at any other state."""
-    visitor = requests.Session()
-    started = visitor.post(f"{system.address}/longtask", timeout=10)
+    started = requests.post(f"{system.address}/longtask", timeout=10)
     where = system.address + started.headers["Location"]
     seen: list[tuple[str, int]] = []
 
     def poll() -> dict[str, Any] | None:
-        told = visitor.get(where, timeout=10).json()
+        told = requests.get(where, cookies=started.cookies, timeout=10).json()
         seen.append((told["state"], int(told["current"] * 100 / told["total"])))
         return None if told["state"] in ("PENDING", "PROGRESS") else told
 
