@@ -178,13 +178,14 @@ function doneIn(snapshot) {
 }
 
 /**
- * From the start of the last attempt to the end: "0.4 s", "12.4 s", "2:05".
+ * From the start of the last attempt to the end: "32 ms", "0.4 s", "12.4 s", "2:05".
  *
  * @param {Snapshot} snapshot
  */
 function tookSeconds({ started_at, finished_at, updated_at }) {
   const ms = Date.parse(finished_at ?? updated_at) - Date.parse(started_at ?? updated_at);
-  return ms < 60_000 ? `${(Math.max(0, ms) / 1000).toFixed(1)}${SPACE}s` : formatDuration(ms);
+  if (ms < 100) return `${Math.max(0, ms)}${SPACE}ms`;
+  return ms < 60_000 ? `${(ms / 1000).toFixed(1)}${SPACE}s` : formatDuration(ms);
 }
 
 /**

@@ -84,6 +84,8 @@ test("an accepted e-mail shows the server's reply and its Message-ID", () => {
   assert.equal(rows["Server’s reply"], "250 OK");
   assert.equal(rows["Message-ID"], accepted.result.message_id);
   assert.equal(read(accepted, at("2026-11-22T09:00:00Z")).numbers, `in 0.4${NARROW}s`);
+  const quick = { ...accepted, finished_at: new Date(Date.parse(accepted.started_at) + 32).toISOString() };
+  assert.equal(read(quick, at("2026-11-22T09:00:00Z")).numbers, `in 32${NARROW}ms`);
 });
 
 test("the details of a failure name the error", () => {
