@@ -7,7 +7,7 @@ import pytest
 from app.tasks.kinds import KINDS, BadArguments, Kind, startable
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def kind() -> Kind:
     @startable("Report for {month}, {rows} rows", bind=True)
     def a_report(self, month: str, rows: int = 100, share: float = 0.5, loud: bool = False, extra=None):
@@ -17,14 +17,12 @@ def kind() -> Kind:
 
 
 def test_arguments_are_filled_from_the_defaults_and_name_the_title(kind: Kind):
-    assert kind.prepare({"month": "May"}) == {
-        "month": "May",
-        "rows": 100,
-        "share": 0.5,
-        "loud": False,
-        "extra": None,
-    }
-    assert kind.title_of({"month": "May"}) == "Report for May, 100 rows"
+    args = {"month": "May"}
+
+    prepared = kind.prepare(args)
+
+    assert prepared == {"month": "May", "rows": 100, "share": 0.5, "loud": False, "extra": None}
+    assert kind.title_of(args, prepared) == "Report for May, 100 rows"
     assert kind.prepare({"month": "May", "share": 1, "extra": {"any": ["thing"]}})["share"] == 1
 
 

@@ -526,7 +526,8 @@ def test_arguments_are_an_address_and_nothing_else():
                 kind.prepare(args)
             assert caught.value.fields.keys() == wrong
 
-    assert (kind.queue, kind.title_of({"email": "ada@example.com"})) == ("mail", "E-mail to ada@example.com")
+    title = kind.title_of({"email": "ada@example.com"}, {"email_data": {}})
+    assert (kind.queue, title) == ("mail", "E-mail to ada@example.com")
 
 
 def test_the_article_says_what_the_mail_says():

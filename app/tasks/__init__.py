@@ -45,13 +45,14 @@ def start(
     kind = KINDS.get(name)
     if kind is None:
         raise UnknownKind(name)
-    message = {"name": name, "args": [], "kwargs": kind.prepare(args), "queue": kind.queue}
+    prepared = kind.prepare(args)
+    message = {"name": name, "args": [], "kwargs": prepared, "queue": kind.queue}
     records: Records = current_app.extensions["records"]
     celery: Celery = current_app.extensions["celery"]
     started = records.create(
         owner=owner,
         message=message,
-        title=kind.title_of(args),
+        title=kind.title_of(args, prepared),
         max_attempts=current_app.config["MAX_ATTEMPTS"],
         key=key,
         when=_when(countdown, eta),

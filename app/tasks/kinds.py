@@ -30,9 +30,9 @@ class Kind:
     queue: str
     prepare: Callable[[Mapping[str, Any]], dict[str, Any]]
 
-    def title_of(self, args: Mapping[str, Any]) -> str:
-        """Return the title with the request's arguments, and the task's where the request leaves them out."""
-        return self.title.format_map({**self.prepare(args), **args})
+    def title_of(self, args: Mapping[str, Any], prepared: Mapping[str, Any]) -> str:
+        """Return the title with a request's arguments, or the task's prepared ones where the request has none."""
+        return self.title.format_map({**prepared, **args})
 
 
 def startable(
