@@ -58,7 +58,11 @@ class Requests:
             return self._app(environ, start_response)
         request = object()
         self.running.add(request)
-        return ClosingIterator(self._app(environ, start_response), lambda: self.running.discard(request))
+        try:
+            return ClosingIterator(self._app(environ, start_response), lambda: self.running.discard(request))
+        except BaseException:
+            self.running.discard(request)
+            raise
 
 
 def serve_eventlet(listener: socket.socket, requests: Requests) -> Callable[[], None]:
@@ -137,6 +141,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     allow_many_connections()
     requests = Requests(app)
+    app.extensions["fanout"].initialize()
     stop_accepting = SERVERS[MODE](open_listener(), requests)
     wait_for_stop()
     stop_accepting()

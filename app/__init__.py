@@ -108,6 +108,10 @@ def _celery(app: Flask) -> Celery:
             "socket_connect_timeout": 2,
             "socket_keepalive": True,
             "health_check_interval": 10,
+            # For a start whose broker is down: the outbox has it, so one more try is enough.
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0.1,
         },
     )
     celery.steps["worker"].add(Keeper)

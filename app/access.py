@@ -54,5 +54,8 @@ def is_foreign(origin: str | None, fetch_site: str | None, scheme: str, host: st
         return fetch_site not in ("same-origin", "none")
     if origin is None:
         return False
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # no browser sends such a thing
+        return True
     return (parts.scheme, parts.netloc.lower()) != (scheme, host.lower())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +13,7 @@ from app.access import current_owner, may_see, welcome
 from app.errors import Refused
 from app.fanout import RoomManager
 from app.records import TASK_ID, Records, Started, Stored
-from app.snapshot import Phase, fragment, phases_of_state
+from app.snapshot import Phase, fragment, is_number, phases_of_state
 from app.tasks import start
 
 api = Blueprint("api", __name__)
@@ -149,13 +148,12 @@ def _json(text: str, status: int = 200, cache: str = "") -> Response:
 
 
 def _when(body: dict[str, Any]) -> tuple[float, datetime | None]:
-    """Return `(countdown in seconds, eta)`; raises Refused for both, for the past's far end, for no number, no time."""
+    """Return `(countdown in seconds, eta)`; raises Refused for both, or for what is none. The past is now."""
     countdown, eta = body.get("countdown"), body.get("eta")
     if countdown is not None and eta is not None:
         raise Refused(400, "bad_time", "Give countdown or eta, not both.", {"eta": "Not beside countdown."})
     if countdown is not None:
-        number = isinstance(countdown, int | float) and not isinstance(countdown, bool) and math.isfinite(countdown)
-        if not number or not 0 <= countdown <= FARTHEST_SECONDS:
+        if not is_number(countdown) or not 0 <= countdown <= FARTHEST_SECONDS:
             why = f"Must be a number of seconds from 0 to {FARTHEST_SECONDS}."
             raise Refused(400, "bad_time", why, {"countdown": why})
         return float(countdown), None
@@ -202,6 +200,6 @@ def _cursor(text: str | None) -> tuple[str, str]:
     if not text:
         return "", ""
     score, _, task_id = text.partition("~")
-    if not score.isdigit() or len(score) > 18 or not TASK_ID.match(task_id):
+    if not score.isascii() or not score.isdigit() or len(score) > 18 or not TASK_ID.match(task_id):
         raise Refused(400, "bad_cursor", "Take the cursor from the answer before.", {"cursor": "Malformed."})
     return score, task_id

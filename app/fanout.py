@@ -8,10 +8,12 @@ from any process arrives too.
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -89,24 +91,36 @@ class Hearing:
         """Yield `(channel, text)` for ever, over as many connections as it takes."""
         failures = 0
         while True:
+            connection: Any = self._pool.make_connection()
             try:
-                self._connect()
+                self._connect(connection)
                 while True:
-                    kind, channel, data = self._connection.read_response()
+                    kind, channel, data = connection.read_response()
                     if kind == "message":
                         failures = 0
                         yield channel, data
                     elif kind == "subscribe":
                         self._asked.popleft().set()
-            except (redis.RedisError, OSError) as error:
+            except Exception as error:  # one that is broken from elsewhere fails in many ways
                 if not failures:
                     logger.warning("Redis is not heard (%s); reconnecting", error)
-                self._drop()
+                self.drop()
+                connection.disconnect()
                 time.sleep(RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)])
                 failures += 1
 
-    def _connect(self) -> None:
-        connection: Any = self._pool.make_connection()
+    def drop(self) -> None:
+        """Break the connection, so that the reader wakes up and makes another.
+
+        Shut down and not closed: a closed one would wake nobody, and redis-py would open it again at the next command.
+        """
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None and connection._sock is not None:
+            with suppress(OSError):
+                connection._sock.shutdown(socket.SHUT_RDWR)
+
+    def _connect(self, connection: Any) -> None:
         connection.connect()
         with self._lock:
             self._connection = connection
@@ -114,13 +128,9 @@ class Hearing:
             for channel, confirmed in self._confirmed.items():
                 confirmed.clear()
                 self._ask(channel)
+            if self._connection is None:
+                raise redis.ConnectionError("The connection broke while it was being asked for its channels.")
             self.connects += 1
-
-    def _drop(self) -> None:
-        with self._lock:
-            connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.disconnect()
 
     def _ask(self, channel: str) -> None:
         if self._connection is not None:
@@ -133,7 +143,7 @@ class Hearing:
         try:
             self._connection.send_command(*command, check_health=False)
         except (redis.RedisError, OSError):
-            self._connection.disconnect()  # the reader sees it, and reconnects
+            self.drop()
 
 
 class RoomManager(PubSubManager):
@@ -242,10 +252,11 @@ class RoomManager(PubSubManager):
     def _beat(self) -> None:
         while True:
             try:
-                self.prove(BEAT_SECONDS)
+                if not self.prove(BEAT_SECONDS) and not self.live:
+                    self._hearing.drop()
                 self._overview = self.records.overview()
                 self._catch_up()
-            except Unavailable as error:
+            except (Unavailable, Deaf) as error:
                 logger.debug("Redis is away: %s", error)
             except Exception:
                 logger.exception("The beat failed")

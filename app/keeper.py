@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, bootsteps
@@ -50,19 +51,20 @@ class Keeper(bootsteps.StartStopStep):
     def _run(self) -> None:
         rounds = 0
         while not self._stop.wait(ROUND_SECONDS if rounds else 0):
-            try:
-                self._send_due()
-                if rounds % GREET_EVERY == 0:
-                    self._renew()
-            except (Unavailable, OperationalError) as error:
-                logger.warning("The keeper waits for Redis: %s", error)
-            except Exception:
-                logger.exception("The keeper's round failed")
+            if rounds % GREET_EVERY == 0:
+                self._try(self._renew)
+            self._try(self._send_due)
             rounds += 1
+        self._try(self._leave)
+
+    def _try(self, duty: Callable[[], None]) -> None:
+        """Do one of a round's duties; a failure of one must not keep the others from being done."""
         try:
-            self._records.greet(self._name, self._slots, 0)
-        except Unavailable:
-            logger.debug("Redis is away: this worker will be forgotten by itself")
+            duty()
+        except (Unavailable, OperationalError) as error:
+            logger.warning("The keeper waits for Redis: %s", error)
+        except Exception:
+            logger.exception("The keeper's round failed")
 
     def _send_due(self) -> None:
         for task_id, message in self._records.due():
@@ -71,5 +73,13 @@ class Keeper(bootsteps.StartStopStep):
 
     def _renew(self) -> None:
         self._records.greet(self._name, self._slots, PRESENT_SECONDS)
-        running = list(state.active_requests)
-        self._records.renew((request.id, request.request_dict.get(FENCE, "")) for request in running)
+        self._records.renew(_held())
+
+    def _leave(self) -> None:
+        self._records.greet(self._name, self._slots, 0)
+        self._records.release(_held())
+
+
+def _held() -> list[tuple[str, str]]:
+    """Return `(task_id, token)` of what this worker runs."""
+    return [(request.id, request.request_dict.get(FENCE, "")) for request in list(state.active_requests)]

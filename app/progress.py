@@ -108,7 +108,7 @@ class Progress:
 
 def _report() -> Report | None:
     """Return the running task's report. It lies on the request: a task object is one for all runs of a process."""
-    if not current_task or current_task.request.called_directly:
+    if not current_task or current_task.request.called_directly or current_task.request.is_eager:
         return None
     held = current_task.request.__dict__
     if REPORT not in held:

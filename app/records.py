@@ -221,6 +221,12 @@ class Records:
         if flat:
             self._run("renew", [], [int(LEASE_SECONDS * 1e6), *flat])
 
+    def release(self, held: Iterable[tuple[str, str]]) -> None:
+        """Give up the leases of `(task_id, token)` pairs, so that others may claim the tasks at once."""
+        flat = [part for pair in held for part in pair]
+        if flat:
+            self._run("release", [], flat)
+
     def forget(self, task_id: str) -> None:
         """Drop all that is kept of a task."""
         self.client.delete(_record(task_id), _log(task_id), f"celery-task-meta-{task_id}")

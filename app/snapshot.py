@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -156,15 +157,17 @@ def without_passwords(text: str) -> str:
 
 
 def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether `value` is a number that JSON and JavaScript have: no boolean, no NaN, nothing beyond a double."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def fragment(value: Any) -> str:
     """Return `value` as strict, compact JSON: what JSON has no word for becomes text, NaN becomes null."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
     except (ValueError, TypeError):  # NaN or infinity, or keys that are no text
-        return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
+        text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
+    return text.encode("utf-8", "replace").decode()  # half characters, as of a file name that is no UTF-8
 
 
 def _finite(value: Any) -> Any:

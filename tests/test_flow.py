@@ -158,6 +158,25 @@ def test_a_task_whose_sender_died_before_the_message_is_sent_by_a_keeper(system:
     assert records.client.zscore("headway:outbox", task_id) is None
 
 
+def test_a_task_goes_on_elsewhere_when_its_worker_is_stopped(env: dict[str, str], tmp_path: Path):
+    """As at a deploy: the stopped worker gives its message back and its lease up, and the next one begins at once."""
+    env |= {"LONG_TASK_STEPS": "24", "LONG_TASK_STEP_SECONDS": "0.5"}
+    with ExitStack() as stack:
+        process, address = web(tmp_path, env)
+        stack.enter_context(running(process))
+        visitor = Visitor(address)
+        first = worker(tmp_path, env, "celery")
+        stack.callback(first.kill)
+        task_id = visitor.start()
+        wait_for(lambda: visitor.status(task_id)["current"] > 0)
+
+        first.stop()
+        stack.enter_context(running(worker(tmp_path, env, "celery")))
+
+        end = end_of(visitor, task_id, 40)
+        assert (end["phase"], end["attempt"]) == ("succeeded", 2)
+
+
 def test_twenty_tasks_of_two_visitors_through_two_web_processes(system: System, tmp_path: Path):
     other, address = web(tmp_path, system.env)
     with running(other):

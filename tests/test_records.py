@@ -133,6 +133,30 @@ def test_a_delivery_may_take_over_when_the_lease_has_run_out(records: Records):
     assert write(records, task_id, SECOND, Phase.SUCCEEDED, result=2)
 
 
+def test_a_dropped_delivery_is_made_good_if_the_holder_is_lost(records: Records):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+    assert claim(records, task_id, SECOND) == "running"
+    assert records.due() == []
+
+    records.client.zadd("headway:outbox", {task_id: 1})
+    assert records.due() == []  # its holder lives
+    records.release([(task_id, "first")])
+    records.client.zadd("headway:outbox", {task_id: 1})
+
+    assert [due for due, _ in records.due()] == [task_id]
+    assert claim(records, task_id, Delivery("third", 0)) == "claimed"
+
+
+def test_only_its_holder_gives_a_lease_up(records: Records):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+
+    records.release([(task_id, "second")])
+
+    assert claim(records, task_id, SECOND) == "running"
+
+
 def test_a_renewed_lease_keeps_others_out_and_only_its_holder_renews(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)

@@ -52,6 +52,7 @@ def test_the_article_knows_five_states():
         ({"current": 1.5, "total": None}, {"current": 1.5, "total": None, "status": ""}),
         ({"current": float("nan"), "total": "many"}, {"status": ""}),
         ({"current": True, "total": False}, {"status": ""}),
+        ({"current": 10**400, "total": 1}, {"status": "", "total": 1}),
         ({"status": "two\nlines"}, {"status": "two lines"}),
         ("half", {"status": ""}),
         (None, {"status": ""}),
@@ -105,6 +106,7 @@ def test_an_error_without_words_has_its_name():
         (float("nan"), "null"),
         ({1: [float("inf"), {"a": float("nan")}]}, '{"1":[null,{"a":null}]}'),
         ("é\u2028", '"é\u2028"'),
+        ("caf\udce9", '"caf?"'),
         (Path("x"), '"x"'),
     ],
 )

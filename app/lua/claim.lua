@@ -7,7 +7,11 @@ if held.phase and order < held.order then return 'stale' end
 if held.fence == token then return 'claimed' end  -- its reply was lost
 if held.phase and order == held.order and held.fence ~= '' then
   local lease = redis.call('ZSCORE', LEASES, id)
-  if lease and tonumber(lease) > NOW then return 'running' end
+  if lease and tonumber(lease) > NOW then
+    -- This delivery's message is gone now. Should its holder be gone too, a keeper sends the task again.
+    if redis.call('HEXISTS', record, 'message') == 1 then redis.call('ZADD', OUTBOX, lease, id) end
+    return 'running'
+  end
 end
 
 local fields = held.phase and {} or blank(id, ARGV[4], ARGV[5], ARGV[6])

@@ -5,7 +5,10 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', OUTBOX, '-inf', NOW, 'LIMIT', 0,
   local record = 'headway:task:' .. id
   local values = redis.call('HMGET', record, 'phase', 'message', 'queue')
   local phase = text(values[1] or nil)
-  if phase == 'scheduled' or phase == 'queued' then
+  local lease = tonumber(redis.call('ZSCORE', LEASES, id) or 0)
+  if phase == 'running' and lease > NOW then
+    redis.call('ZADD', OUTBOX, lease, id)
+  elseif phase == 'scheduled' or phase == 'queued' or phase == 'running' then
     redis.call('ZADD', OUTBOX, NOW + 5000000, id)
     if phase == 'scheduled' then
       redis.call('ZADD', WAITING .. values[3], NOW, id)

@@ -89,7 +89,10 @@ local function commit(record, id, fields, meta, ttl)
   local owner, _, json = snapshot(record)
   local event = '["snapshot",' .. json .. ']'
   redis.call('PUBLISH', CHANNEL .. 'task:' .. id, event)
-  if owner ~= '' then redis.call('PUBLISH', CHANNEL .. 'owner:' .. owner, event) end
+  if owner ~= '' then
+    redis.call('PEXPIRE', 'headway:owner:' .. owner, ttl, 'GT')  -- the list lives as long as what it lists
+    redis.call('PUBLISH', CHANNEL .. 'owner:' .. owner, event)
+  end
   return json
 end
 
