@@ -191,7 +191,7 @@ class LiveBackend(RedisBackend):
 
     def _until_stored(self, write: Callable[[], T]) -> T:
         """Try until Redis answers: a task's start and its outcome must not be lost with one connection."""
-        return self.ensure(write, (), max_retries=None)  # type: ignore[no-any-return]
+        return self.ensure(write, (), max_retries=None)  # type: ignore[no-any-return]  # Celery is untyped
 
 
 def _fields(phase: Phase, state: str, value: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from flask_socketio import emit, join_room, leave_room
 from app.access import current_owner, is_foreign
 from app.api import MOST_IDS, get_records, read_mine
 from app.extensions import socketio
-from app.fanout import MINE, Deaf, RoomManager
+from app.fanout import MINE, NAMESPACE, Deaf, RoomManager
 from app.records import Unavailable, room
 
 Answer: TypeAlias = dict[str, Any]
@@ -149,7 +149,8 @@ def _too_many() -> bool:
 def _close_transport() -> None:
     """End the connection itself: Socket.IO's own disconnect only says goodbye, and would go on reading the flood."""
     manager = _fanout()
-    manager.server.eio.disconnect(manager.eio_sid_from_sid(request.sid, request.namespace))  # type: ignore[attr-defined]
+    sid: str = request.sid  # type: ignore[attr-defined]  # Flask-SocketIO puts it there
+    manager.server.eio.disconnect(manager.eio_sid_from_sid(sid, NAMESPACE))
     socketio.sleep(0)  # to the writer, which closes
 
 
