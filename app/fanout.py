@@ -27,9 +27,8 @@ from app.records import Records, Unavailable
 
 logger = logging.getLogger(__name__)
 
-QUEUE = (
-    "flask-socketio"  # Flask-SocketIO's channel; a bare socketio.RedisManager would use another, and nobody would hear
-)
+# Flask-SocketIO's channel; a bare socketio.RedisManager would use another, and nobody would hear.
+QUEUE = "flask-socketio"
 NAMESPACE = "/"
 ROOMS = ("task:", "owner:")
 BEAT_SECONDS = 2.0

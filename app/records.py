@@ -23,7 +23,6 @@ from app.snapshot import Phase, fragment
 
 SCRIPTS = Path(__file__).parent / "lua"
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
-NO_OWNER = ""
 UNFENCED = ""  # the token of a write that comes from no delivery
 UNCLAIMED = "-"  # the token of a delivery that no worker marked: it may write where nobody has claimed
 
