@@ -15,7 +15,6 @@ from app import access, api, config, errors, events, extensions, inbox, ops, rou
 from app.backend import LiveBackend, LiveTask
 from app.config import ROOT
 from app.fanout import RoomManager
-from app.keeper import Keeper
 from app.records import Records, connect
 from app.tasks import KINDS
 
@@ -99,6 +98,8 @@ def _celery(app: Flask) -> Celery:
         worker_prefetch_multiplier=1,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_soft_shutdown_timeout=8.0,
+        # How long a lost process's last words are waited for; what it has stored itself stands anyway.
+        worker_lost_wait=1.0,
         worker_hijack_root_logger=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
@@ -108,14 +109,13 @@ def _celery(app: Flask) -> Celery:
             "socket_timeout": 2,
             "socket_connect_timeout": 2,
             "socket_keepalive": True,
-            "health_check_interval": 10,
+            "health_check_interval": 5,  # a connection that is dead and does not say so is found within 11 s
             # For a start whose broker is down: the outbox has it, so one more try is enough.
             "max_retries": 1,
             "interval_start": 0,
             "interval_step": 0.1,
         },
     )
-    celery.steps["worker"].add(Keeper)
     celery.set_default()
     if not isinstance(celery.backend, LiveBackend):
         raise config.ConfigError(

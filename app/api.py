@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,15 +12,22 @@ from flask.typing import ResponseReturnValue
 from app.access import current_owner, may_see, welcome
 from app.errors import Refused
 from app.fanout import RoomManager
-from app.records import TASK_ID, Records, Started, Stored
-from app.snapshot import Phase, fragment, is_number, phases_of_state
-from app.tasks import start
+from app.records import TASK_ID, Changed, Records, Started, Stored
+from app.snapshot import Phase, Snapshot, fragment, is_number, phases_of_state
+from app.tasks import moment, start, start_again
 
 api = Blueprint("api", __name__)
 
 MOST_IDS = 100
 FARTHEST_SECONDS = 366 * 86400
 LONGEST_KEY = 255
+
+NOT_FOUND = Refused(404, "not_found", "There is no such task, or it is not yours.")
+TOO_LATE = {
+    "unknown": NOT_FOUND,
+    "final": Refused(409, "final", "This task has ended already."),
+    "not_waiting": Refused(409, "not_waiting", "This task waits for no time: it is with the workers, or has ended."),
+}
 
 
 def get_records() -> Records:
@@ -51,10 +58,7 @@ def read_mine(task_ids: Sequence[str]) -> tuple[dict[str, Stored], list[str]]:
 @api.get("/status/<task_id>")
 def status(task_id: str) -> ResponseReturnValue:
     """200 and the snapshot, with an ETag (304 on If-None-Match); 404 for what is unknown, expired or not yours."""
-    found, _ = read_mine([task_id])
-    if task_id not in found:
-        raise Refused(404, "not_found", "There is no such task, or it is not yours.")
-    stored = found[task_id]
+    stored = _mine(task_id)
     response = _json(stored.snapshot)
     response.set_etag(stored.tag)
     response.headers["Cache-Control"] = "private, no-cache"
@@ -91,35 +95,48 @@ def list_tasks() -> ResponseReturnValue:
 @api.post("/tasks")
 def start_task() -> ResponseReturnValue:
     """JSON `{"name", "args", "countdown" or "eta"}`: 202 and the snapshot, as `/longtask`."""
-    if not request.is_json:
-        raise Refused(415, "not_json", "Send JSON, with Content-Type: application/json.")
-    try:
-        body = request.get_json()
-    except RecursionError:
-        raise Refused(400, "bad_json", "This JSON is nested too deep.") from None
-    if not isinstance(body, dict):
-        raise Refused(400, "bad_json", 'Send an object: {"name": "long_task", "args": {}}.')
-    unknown = body.keys() - {"name", "args", "countdown", "eta"}
+    body = _body({"name", "args", "countdown", "eta"})
     name, args = body.get("name"), body.get("args", {})
-    if unknown or not isinstance(name, str) or not isinstance(args, dict):
-        wrong = {key: "No such key." for key in unknown}
-        if not isinstance(name, str):
-            wrong["name"] = "Must be the name of a task."
-        if not isinstance(args, dict):
-            wrong["args"] = "Must be an object: arguments by name."
-        raise Refused(400, "bad_request", "Some keys cannot be used.", wrong)
+    if not isinstance(name, str):
+        raise Refused(400, "bad_request", "Which task?", {"name": "Must be the name of a task."})
+    if not isinstance(args, dict):
+        raise Refused(400, "bad_request", "With which arguments?", {"args": "Must be an object: arguments by name."})
     countdown, eta = _when(body)
     owner = welcome() or ""
     return accepted(start(name, args, owner=owner, key=idempotency_key(), countdown=countdown, eta=eta))
+
+
+@api.post("/tasks/<task_id>/cancel")
+def cancel(task_id: str) -> ResponseReturnValue:
+    """202 and the snapshot: cancelled, or cancelling while it runs; 409 when the task has ended."""
+    _mine(task_id)
+    return _changed(get_records().cancel(task_id))
+
+
+@api.post("/tasks/<task_id>/schedule")
+def schedule(task_id: str) -> ResponseReturnValue:
+    """JSON `{"countdown"}` or `{"eta"}`: another time for a scheduled or retrying task, 0 for now; else 409."""
+    _mine(task_id)
+    body = _body({"countdown", "eta"})
+    if body.get("countdown") is None and body.get("eta") is None:
+        raise Refused(400, "bad_time", 'Give a time: {"countdown": seconds} or {"eta": time}.')
+    return _changed(get_records().schedule(task_id, moment(*_when(body))))
+
+
+@api.post("/tasks/<task_id>/retry")
+def retry(task_id: str) -> ResponseReturnValue:
+    """202, and a new task with the same arguments; 409 while the task has not ended."""
+    stored = _mine(task_id)
+    if not Snapshot.from_json(stored.snapshot).final:
+        raise Refused(409, "not_final", "This task has not ended yet.")
+    return accepted(start_again(task_id, owner=stored.owner, key=idempotency_key()))
 
 
 @api.get("/tasks/<task_id>/log")
 def log(task_id: str) -> ResponseReturnValue:
     """`{"lines": [{"seq", "at", "level", "text"}], "first_seq", "last_seq"}`: the kept lines after `?after=`."""
     after = _integer(request.args.get("after", "0"), "after", 0, 2**53)
-    found, _ = read_mine([task_id])
-    if task_id not in found:
-        raise Refused(404, "not_found", "There is no such task, or it is not yours.")
+    _mine(task_id)
     return _json(fragment(get_records().tail(task_id, after)), cache="private, no-store")
 
 
@@ -138,6 +155,36 @@ def idempotency_key() -> str:
     if len(key) > LONGEST_KEY:
         raise Refused(400, "bad_key", f"An Idempotency-Key has at most {LONGEST_KEY} characters.")
     return key
+
+
+def _mine(task_id: str) -> Stored:
+    """Return the caller's task; raises Refused (404) for what is unknown, expired or not theirs."""
+    found, _ = read_mine([task_id])
+    if task_id not in found:
+        raise NOT_FOUND
+    return found[task_id]
+
+
+def _changed(changed: Changed) -> Response:
+    """Answer to a change that a person asked for: 202 and the snapshot, or why it came too late."""
+    if changed.snapshot is None:
+        raise TOO_LATE[changed.verdict]
+    return _json(changed.snapshot, 202)
+
+
+def _body(keys: Set[str]) -> dict[str, Any]:
+    """Return the request's JSON, an object with no other keys than these; raises Refused."""
+    if not request.is_json:
+        raise Refused(415, "not_json", "Send JSON, with Content-Type: application/json.")
+    try:
+        body = request.get_json()
+    except RecursionError:
+        raise Refused(400, "bad_json", "This JSON is nested too deep.") from None
+    if not isinstance(body, dict):
+        raise Refused(400, "bad_json", f"Send an object with these keys: {', '.join(sorted(keys))}.")
+    if unknown := body.keys() - keys:
+        raise Refused(400, "bad_request", "Some keys cannot be used.", dict.fromkeys(sorted(unknown), "No such key."))
+    return body
 
 
 def _json(text: str, status: int = 200, cache: str = "") -> Response:

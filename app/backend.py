@@ -10,26 +10,31 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, TypeVar
 from uuid import uuid4
 
 from celery import Task, signals, states
+from celery._state import get_current_worker_task
 from celery.app.task import Context
 from celery.backends.redis import RedisBackend
-from celery.exceptions import Ignore, Retry, TaskRevokedError
-from redis.exceptions import RedisError
+from celery.exceptions import Ignore, Reject, Retry, TaskRevokedError, WorkerLostError
+from celery.worker import strategy
 
-from app.records import UNCLAIMED, Delivery, Records, connect
+from app.records import STORED, UNCLAIMED, Delivery, Records, Unavailable, connect
 from app.snapshot import Phase, error_of, phase_of, progress_fields, success_fields
 
 logger = logging.getLogger(__name__)
 
 FENCE = "headway_fence"  # the request's key for the token of its delivery
-REPORT = "headway_report"  # the request's key for what a run has said through app.progress
+REPORTS = "headway_reports"  # the request's key for what a run says through app.progress: one, from its first word on
 REPLACEMENT = 1_000_000  # a replaced task counts its retries anew, so one replacement outweighs them all
 DEFAULT_ATTEMPTS = 4
+UNSTORED = ""  # the verdict of a report that did not reach Redis
+PAUSE_SECONDS = (0.1, 1.0)  # between the tries of a write that must not be lost: at first, at most
 
 T = TypeVar("T")
 
@@ -45,19 +50,44 @@ def delivery_of(request: Context | None) -> Delivery:
     """Return which delivery a request is; none at all without a request."""
     if request is None:
         return Delivery()
-    order = (request.replaced_task_nesting or 0) * REPLACEMENT + (request.retries or 0)
-    return Delivery(getattr(request, FENCE, UNCLAIMED), order)
+    return Delivery(getattr(request, FENCE, UNCLAIMED), _order(request.replaced_task_nesting, request.retries))
+
+
+def signature_of(task: Task, request: Context) -> dict[str, Any]:
+    """Return the Celery signature that sends a request's message again, just as it came."""
+    signature: dict[str, Any] = task.signature_from_request(request, retries=request.retries)
+    headers = signature["options"].get("headers") or {}
+    signature["options"]["headers"] = {key: value for key, value in headers.items() if key != FENCE}
+    return signature
+
+
+class Stopped(BaseException):
+    """Ends a run that must not go on: it has been cancelled, or another one has taken over.
+
+    No Exception, so that a task's own `except Exception` lets it pass. `verdict` is the record's, see `Records.write`.
+    """
+
+    def __init__(self, verdict: str) -> None:
+        super().__init__(verdict)
+        self.verdict = verdict
 
 
 class LiveTask(Task):
-    """A task whose runs are claimed: of two deliveries of one task, one runs."""
+    """A task whose runs are claimed (of two deliveries of one task, one runs) and which waits in Redis for its time."""
 
     abstract = True
     max_retries = DEFAULT_ATTEMPTS - 1
+    Strategy = "app.backend:receive"
+
+    @classmethod
+    def bind(cls, app: Any) -> Any:
+        """Give the app's workers a keeper too."""
+        app.steps["worker"].add("app.keeper:Keeper")  # by name: that file is made from this one
+        return super().bind(app)
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         """Claim the record. Raises Ignore (Celery then drops the delivery) when it is not this delivery's turn."""
-        if self.request.is_eager or not isinstance(self.backend, LiveBackend):
+        if not self._has_record():
             return
         verdict = self.backend.claim(task_id, self)
         if verdict != "claimed":
@@ -65,13 +95,75 @@ class LiveTask(Task):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the body; what it said last is sent also when it fails."""
+        reports: list[Any] = []
+        self.request.__dict__[REPORTS] = reports  # Celery runs the body with a copy of this request
         try:
-            return super().__call__(*args, **kwargs)
-        except BaseException:
-            report = self.request.__dict__.get(REPORT)
-            if report:
-                report.flush()
+            try:
+                return super().__call__(*args, **kwargs)
+            except BaseException:
+                for report in reports:
+                    report.flush()
+                raise
+        except Stopped as stopped:
+            if stopped.verdict == "cancelling":
+                self.backend.mark_as_revoked(self.request.id, "Cancelled", self.request)
+            raise Ignore(f"{self.name}[{self.request.id}] is {stopped.verdict}: this run ends") from None
+        except (Ignore, Reject):
+            if self._has_record():
+                self.backend.drop(self.request)
             raise
+
+    def update_state(
+        self, task_id: str | None = None, state: str | None = None, meta: Any = None, **kwargs: Any
+    ) -> None:
+        """Store a state, as Celery's own does. Raises Stopped when this run has to end."""
+        if not self._has_record() or task_id not in (None, self.request.id):
+            super().update_state(task_id, state, meta, **kwargs)
+            return
+        verdict = self.backend.report(self.request, state, meta)
+        if verdict not in ("written", UNSTORED):
+            raise Stopped(verdict)
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any) -> Any:
+        """Send the task; with a `countdown` or an `eta`, as a retry has, it waits in Redis and for Redis's clock."""
+        later = options.get("countdown") is not None or options.get("eta") is not None
+        if not later or self.app.conf.task_always_eager or not isinstance(self.backend, LiveBackend):
+            return super().apply_async(args, kwargs, task_id, **options)
+        task_id = task_id or str(uuid4())
+        self.backend.park(self, args, kwargs, task_id, **options)
+        return self.AsyncResult(task_id)
+
+    def _has_record(self) -> bool:
+        """Whether this is a run whose record is kept."""
+        request = self.request
+        return not (request.is_eager or request.called_directly) and isinstance(self.backend, LiveBackend)
+
+
+def receive(task: LiveTask, app: Any, consumer: Any) -> Callable[..., Any]:
+    """Celery's own strategy, except that a message for later waits in Redis and not in this worker's memory."""
+    take = strategy.default(task, app, consumer)
+
+    def on_message(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any, **kwargs: Any) -> None:
+        if (message.headers or {}).get("eta") and _parked(task, message):
+            ack(logger, consumer.connection_errors)
+        else:
+            take(message, body, ack, reject, callbacks, **kwargs)
+
+    return on_message
+
+
+def _parked(task: LiveTask, message: Any) -> bool:
+    """Whether a message with an `eta` is kept in Redis now, or not wanted any more."""
+    if not isinstance(task.backend, LiveBackend):
+        return False
+    args, kwargs, embed = message.payload
+    request = Context(message.headers, args=args, kwargs=kwargs, delivery_info=message.delivery_info, **embed)
+    try:
+        task.backend.keep(request.id, signature_of(task, request), _moment(request.eta, task.app), Delivery())
+    except Unavailable as error:
+        logger.warning("Task %s waits in this worker, as Redis is away: %s", request.id, error)
+        return False
+    return True
 
 
 class LiveBackend(RedisBackend):
@@ -83,24 +175,86 @@ class LiveBackend(RedisBackend):
 
     def __init__(self, app: Any, url: str | None = None, **kwargs: Any) -> None:
         super().__init__(app=app, url=url, **kwargs)
-        timeout = float(app.conf.redis_socket_timeout or 5)
         ttl_days = (self.expires or 7 * 86400) / 86400
-        self.records = Records(connect(self.as_uri(include_password=True), timeout), ttl_days)
+        self.records = Records(connect(self.as_uri(include_password=True)), ttl_days)
 
     def claim(self, task_id: str, task: Any) -> str:
         """Claim a record for the running delivery of `task`; see `Records.claim`."""
         request = task.request
         if not hasattr(request, FENCE):
             setattr(request, FENCE, uuid4().hex)
+        message = signature_of(task, request)
         return self._until_stored(
             lambda: self.records.claim(
                 task_id,
                 delivery_of(request),
-                name=task.name,
+                message=message,
                 max_attempts=_attempts_of(task),
                 hostname=request.hostname or "",
             )
         )
+
+    def report(self, request: Context, state: str | None, meta: Any) -> str:
+        """Store what a run says of itself; returns the verdict, see `Records.write`, or UNSTORED."""
+        return self._store(request.id, meta, state or "PROGRESS", None, request)
+
+    def drop(self, request: Context) -> None:
+        """Give up a run that ends without an outcome."""
+        self._until_stored(lambda: self.records.drop(request.id, delivery_of(request)))
+
+    def park(self, task: LiveTask, args: Any, kwargs: Any, task_id: str, **options: Any) -> None:
+        """Keep a task in Redis until its `countdown` is over or its `eta` has come.
+
+        A retry is kept whatever Redis does meanwhile; else raises records.Unavailable.
+        """
+        countdown, eta = options.pop("countdown", None), options.pop("eta", None)
+        when = f"+{countdown * 1e6:.0f}" if eta is None else _moment(eta, self.app)
+        parent = get_current_worker_task()
+        if parent is not None:
+            root_id = parent.request.root_id or parent.request.id
+            options = {"parent_id": parent.request.id, "root_id": root_id, **options}
+        message = task.signature(args, kwargs, {**options, "task_id": task_id})
+        if parent is None or parent.request.id != task_id:
+            self.keep(task_id, message, when, Delivery())
+        else:
+            run = delivery_of(parent.request)
+            self._until_stored(lambda: self.keep(task_id, message, when, run))
+
+    def keep(self, task_id: str, message: Mapping[str, Any], when: str, run: Delivery) -> None:
+        """Keep a message until `when`; see `Records.park`."""
+        task, options = self.app.tasks.get(message["task"]), message["options"]
+        queue = options.get("queue") or self.app.amqp.router.route({}, message["task"])["queue"].name
+        self.records.park(
+            task_id,
+            _order(options.get("replaced_task_nesting"), options.get("retries")),
+            message={**message, "options": {**options, "queue": queue}},
+            max_attempts=_attempts_of(task),
+            when=when,
+            run=run,
+        )
+
+    def send(self, task_id: str, message: Mapping[str, Any]) -> None:
+        """Hand a message, a Celery signature, to the broker.
+
+        Raises kombu's OperationalError when that does not answer; TypeError or ValueError when the task does not take
+        these arguments.
+        """
+        self.app.signature(message).apply_async(task_id=task_id, retry=False)
+
+    def give_up(self, task_id: str, token: str, message: Mapping[str, Any] | None) -> None:
+        """Fail a task whose last attempt was lost with its worker; `token` is that attempt's."""
+        options = message["options"] if message else {}
+        request = Context(
+            id=task_id,
+            task=message["task"] if message else None,
+            retries=options.get("retries", 0),
+            replaced_task_nesting=options.get("replaced_task_nesting", 0),
+            chord=options.get("chord"),
+            chain=options.get("chain"),
+            errbacks=options.get("link_error"),
+            **{FENCE: token},
+        )
+        self.mark_as_failure(task_id, WorkerLostError("The worker was lost, and no attempt is left."), request=request)
 
     def store_result(
         self,
@@ -123,10 +277,24 @@ class LiveBackend(RedisBackend):
         store_result: bool = True,
         state: str = states.SUCCESS,
     ) -> None:
+        """Store the end; see the class."""
         keep = store_result and not (request is not None and request.ignore_result)
         stored = self._store(task_id, result if keep else None, state, None, request)
-        if stored and request is not None and request.chord:
+        if stored in STORED and request is not None and request.chord:
             self.on_chord_part_return(request, state, result)
+
+    def mark_as_retry(
+        self,
+        task_id: str,
+        exc: BaseException,
+        traceback: str | None = None,
+        request: Context | None = None,
+        store_result: bool = True,
+        state: str = states.RETRY,
+    ) -> None:
+        """Store that the task waits for its next attempt; attempts that were lost with their workers count too."""
+        if self._store(task_id, exc, state, traceback, request) == "exhausted":
+            self.mark_as_failure(task_id, exc, traceback, request)
 
     def mark_as_failure(
         self,
@@ -138,7 +306,10 @@ class LiveBackend(RedisBackend):
         call_errbacks: bool = True,
         state: str = states.FAILURE,
     ) -> None:
-        if not self._store(task_id, exc, state, traceback, request) or request is None:
+        """Store the failure; a task whose worker was lost is tried again while it has attempts left."""
+        if isinstance(exc, WorkerLostError) and self._lose(task_id, request) != "exhausted":
+            return
+        if self._store(task_id, exc, state, traceback, request) not in STORED or request is None:
             return
         if request.chord:
             self.on_chord_part_return(request, state, exc)
@@ -154,21 +325,25 @@ class LiveBackend(RedisBackend):
         store_result: bool = True,
         state: str = states.REVOKED,
     ) -> None:
+        """Store that the task was cancelled."""
         exc = TaskRevokedError(reason)
-        if self._store(task_id, exc, state, None, request) and request is not None and request.chord:
+        if self._store(task_id, exc, state, None, request) in STORED and request is not None and request.chord:
             self.on_chord_part_return(request, state, exc)
 
     def _forget(self, task_id: str) -> None:
         self.records.forget(task_id)
 
-    def _store(self, task_id: str, value: Any, state: str, traceback: str | None, request: Context | None) -> bool:
+    def _lose(self, task_id: str, request: Context | None) -> str:
+        return self._until_stored(lambda: self.records.lose(task_id, delivery_of(request)))
+
+    def _store(self, task_id: str, value: Any, state: str, traceback: str | None, request: Context | None) -> str:
         phase = phase_of(state)
         encoded = self.encode_result(value, state)
         meta = self._get_result_meta(encoded, state, traceback, request) | {"task_id": task_id}
         task = self.app.tasks.get(getattr(request, "task", None))
         write_id = uuid4().hex
 
-        def write() -> bool:
+        def write() -> str:
             return self.records.write(
                 task_id,
                 delivery_of(request),
@@ -178,6 +353,7 @@ class LiveBackend(RedisBackend):
                 name=getattr(request, "task", None) or "unknown",
                 max_attempts=_attempts_of(task),
                 retry_in=_retry_delay(value),
+                most_failures=inf if _retries_for_ever(task) else _attempts_of(task),
                 write_id=write_id,
             )
 
@@ -185,13 +361,20 @@ class LiveBackend(RedisBackend):
             return self._until_stored(write)
         try:
             return write()
-        except RedisError as error:  # the next report says it anew
+        except Unavailable as error:  # the next report says it anew
             logger.warning("A progress report of %s was not stored: %s", task_id, error)
-            return False
+            return UNSTORED
 
     def _until_stored(self, write: Callable[[], T]) -> T:
-        """Try until Redis answers: a task's start and its outcome must not be lost with one connection."""
-        return self.ensure(write, (), max_retries=None)  # type: ignore[no-any-return]  # Celery is untyped
+        """Try until Redis takes it: a task's start and its outcome must not be lost with one connection."""
+        pause, longest = PAUSE_SECONDS
+        while True:
+            try:
+                return write()
+            except Unavailable as error:
+                logger.warning("Redis does not take a write, which is tried again: %s", error)
+                time.sleep(pause)
+                pause = min(2 * pause, longest)
 
 
 def _fields(phase: Phase, state: str, value: Any) -> dict[str, Any]:
@@ -222,6 +405,22 @@ def _retry_delay(value: Any) -> float:
     return max(0.0, float(when or 0.0))
 
 
+def _moment(eta: Any, app: Any) -> str:
+    """Return a time as `Records.park` takes it; one without a zone is in Celery's own."""
+    when = eta if isinstance(eta, datetime) else datetime.fromisoformat(eta)
+    return f"{(when if when.tzinfo else when.replace(tzinfo=app.timezone)).timestamp() * 1e6:.0f}"
+
+
+def _order(nesting: int | None, retries: int | None) -> int:
+    return (nesting or 0) * REPLACEMENT + (retries or 0)
+
+
 def _attempts_of(task: Any) -> int:
-    retries = getattr(task, "max_retries", None)
+    retries = getattr(task, "override_max_retries", None)
+    if retries is None:
+        retries = getattr(task, "max_retries", None)
     return DEFAULT_ATTEMPTS if retries is None else int(retries) + 1
+
+
+def _retries_for_ever(task: Any) -> bool:
+    return task is not None and task.max_retries is None and task.override_max_retries is None

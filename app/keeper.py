@@ -1,4 +1,5 @@
-"""What each worker does beside its tasks: it sends what the outbox holds, renews its leases, and says that it is there.
+"""What each worker does beside its tasks: it says that it is there and what it holds, ends what was cancelled and does
+not end by itself, and, one worker at a time, sees to it that no task is lost and each is sent at its time.
 
 A Celery bootstep with a thread of the worker's parent: timers of Celery's event loop stop under `--pool=solo`.
 """
@@ -6,23 +7,25 @@ A Celery bootstep with a thread of the worker's parent: timers of Celery's event
 from __future__ import annotations
 
 import logging
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from celery import Celery, bootsteps
 from celery.worker import state
 from kombu.exceptions import OperationalError
 
-from app.backend import FENCE
-from app.records import Records, Unavailable
-from app.tasks import send
+from app import broker
+from app.backend import FENCE, LiveBackend
+from app.records import Unavailable
 
 logger = logging.getLogger(__name__)
 
 ROUND_SECONDS = 0.5
-GREET_EVERY = 10  # rounds
-PRESENT_SECONDS = 15.0
+HOLD_EVERY = 8  # rounds
+LOOK_EVERY = 10  # rounds; longer than HOLD_EVERY, so that between two looks each worker has said what it holds
+BATCH = 100
 
 
 class Keeper(bootsteps.StartStopStep):
@@ -31,12 +34,15 @@ class Keeper(bootsteps.StartStopStep):
     requires = ("celery.worker.components:Pool",)
 
     def __init__(self, worker: Any, **_: Any) -> None:
+        self._worker = worker
         self._celery: Celery = worker.app
-        self._records: Records = worker.app.backend.records
-        self._name: str = worker.hostname
-        self._slots: int = worker.concurrency
+        self._backend: LiveBackend = worker.app.backend
+        self._missing: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+
+    def include_if(self, worker: Any) -> bool:
+        return isinstance(worker.app.backend, LiveBackend)
 
     def start(self, worker: Any) -> None:
         self._thread.start()
@@ -51,9 +57,11 @@ class Keeper(bootsteps.StartStopStep):
     def _run(self) -> None:
         rounds = 0
         while not self._stop.wait(ROUND_SECONDS if rounds else 0):
-            if rounds % GREET_EVERY == 0:
-                self._try(self._renew)
-            self._try(self._send_due)
+            if rounds % HOLD_EVERY == 0:
+                self._try(self._hold)
+            self._try(self._round)
+            if rounds % LOOK_EVERY == 0:
+                self._try(self._look)
             rounds += 1
         self._try(self._leave)
 
@@ -66,20 +74,57 @@ class Keeper(bootsteps.StartStopStep):
         except Exception:
             logger.exception("The keeper's round failed")
 
-    def _send_due(self) -> None:
-        for task_id, message in self._records.due():
-            send(self._celery, task_id, message)
-            self._records.sent(task_id)
+    def _hold(self) -> None:
+        running = _running()
+        begun = {task_id for task_id, _ in running}
+        received = {request.id for request in list(state.reserved_requests)} - begun
+        self._backend.records.hold(self._worker.hostname, self._worker.concurrency, running, received)
 
-    def _renew(self) -> None:
-        self._records.greet(self._name, self._slots, PRESENT_SECONDS)
-        self._records.renew(_held())
+    def _round(self) -> None:
+        full = True
+        while full and not self._stop.is_set():
+            duties = self._backend.records.round(self._worker.hostname, BATCH)
+            for task_id, token, message in duties.lost:
+                self._backend.give_up(task_id, token, message)
+            for task_id, message in duties.due:
+                self._send(task_id, message)
+            self._end(duties.doomed)
+            full = len(duties.due) == BATCH
+
+    def _send(self, task_id: str, message: Mapping[str, Any]) -> None:
+        try:
+            self._backend.send(task_id, message)
+        except (TypeError, ValueError, LookupError) as error:  # its code has changed since: it can never be sent
+            logger.exception("Task %s cannot be sent", task_id)
+            self._backend.mark_as_failure(task_id, error)
+        self._backend.records.sent(task_id)
+
+    def _end(self, doomed: set[str]) -> None:
+        """Kill the processes of cancelled runs that have not ended by themselves."""
+        for request in list(state.active_requests):
+            if request.id in doomed and request.worker_pid:
+                try:
+                    self._worker.pool.terminate_job(request.worker_pid, signal.SIGKILL)
+                except NotImplementedError:
+                    logger.warning("This pool cannot end task %s, which was cancelled", request.id)
+
+    def _look(self) -> None:
+        """Have each message sent again that two looks in a row have missed: it was lost on its way to a worker.
+
+        Never by age. Should it turn up after all, its delivery is dropped at the claim.
+        """
+        missed: set[str] = set()
+        for queue, task_ids in self._backend.records.suspects().items():
+            missed |= broker.missing(self._celery, queue, task_ids)
+        if lost := missed & self._missing:
+            logger.warning("The messages of %d tasks are lost and are sent again", len(lost))
+            self._backend.records.resend(lost)
+        self._missing = missed - lost
 
     def _leave(self) -> None:
-        self._records.greet(self._name, self._slots, 0)
-        self._records.release(_held())
+        self._backend.records.leave(self._worker.hostname, self._worker.concurrency, _running())
 
 
-def _held() -> list[tuple[str, str]]:
+def _running() -> list[tuple[str, str]]:
     """Return `(task_id, token)` of what this worker runs."""
     return [(request.id, request.request_dict.get(FENCE, "")) for request in list(state.active_requests)]

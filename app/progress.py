@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from celery import current_task
 
-from app.backend import REPORT, LiveBackend, delivery_of
+from app.backend import REPORTS, LiveBackend, delivery_of
 from app.records import Unavailable
 
 FLUSH_SECONDS = 0.1
@@ -110,11 +110,10 @@ def _report() -> Report | None:
     """Return the running task's report. It lies on the request: a task object is one for all runs of a process."""
     if not current_task or current_task.request.called_directly or current_task.request.is_eager:
         return None
-    held = current_task.request.__dict__
-    if REPORT not in held:
-        held[REPORT] = Report(current_task._get_current_object())
-    report: Report = held[REPORT]
-    return report
+    reports: list[Report] = current_task.request.__dict__.setdefault(REPORTS, [])
+    if not reports:
+        reports.append(Report(current_task._get_current_object()))
+    return reports[0]
 
 
 progress = Progress()

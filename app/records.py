@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from math import inf
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from uuid import uuid4
 
 import redis
+from kombu.utils.json import dumps, loads
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -24,16 +26,20 @@ from app.snapshot import Phase, fragment
 SCRIPTS = Path(__file__).parent / "lua"
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
 UNFENCED = ""  # the token of a write that comes from no delivery
+STORED = {"written", "cancelling", "cancelled"}  # the verdicts of a write that took place
 UNCLAIMED = "-"  # the token of a delivery that no worker marked: it may write where nobody has claimed
 
 QUEUES = ("celery", "mail")
-LEASE_SECONDS = 15.0
+LEASE_SECONDS = 15.0  # a worker that was silent for so long is lost
+CANCEL_GRACE_SECONDS = 5.0  # a cancelled run that has not ended by then is ended
 LOG_LINES = 1000  # kept of each task
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
+PASSING = (redis.OutOfMemoryError, redis.ReadOnlyError)  # redis-py takes the code off the words of these
+REFUSALS = {"MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN"}  # what Redis says while it takes no writes
 
-Unavailable = (
-    redis.RedisError
-)  # Redis is away, hung, full or read-only: nothing was changed, or only the reply was lost
+
+class Unavailable(Exception):
+    """Redis is away, hung, full or read-only: nothing was changed, or only the reply was lost."""
 
 
 class AlreadyUsed(Exception):
@@ -62,6 +68,23 @@ class Stored:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """The outcome of `cancel` and `schedule`: the snapshot as JSON, or why nothing was changed."""
+
+    verdict: str
+    snapshot: str | None
+
+
+@dataclass(frozen=True)
+class Duties:
+    """What a keeper has to do now."""
+
+    due: list[tuple[str, dict[str, Any]]]  # (task_id, message) to be sent; call `sent` for each one that was
+    lost: list[tuple[str, str, dict[str, Any] | None]]  # (task_id, token, message) of tasks whose last attempt was lost
+    doomed: set[str]  # cancelled tasks that did not end by themselves; whoever runs one has to end it
+
+
+@dataclass(frozen=True)
 class Started:
     """The outcome of `create`: the task, its snapshot as JSON, whether it is new, for later, or known by its key."""
 
@@ -70,12 +93,26 @@ class Started:
     verdict: Literal["created", "scheduled", "replayed"]
 
 
+class Client(redis.Redis):
+    """A client of Redis that raises Unavailable for whatever passes by itself, and nothing else for it."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().execute_command(*args, **options)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            raise Unavailable(str(error)) from error
+        except redis.ResponseError as error:
+            if isinstance(error, PASSING) or str(error).partition(" ")[0] in REFUSALS:
+                raise Unavailable(str(error)) from error
+            raise
+
+
 def connect(url: str, timeout: float = 1.0) -> redis.Redis:
     """Return a client that gives up after `timeout` seconds, without retries.
 
     redis-py's own retries turn one second into 14.6 against a Redis that hangs.
     """
-    return redis.Redis.from_url(
+    return Client.from_url(
         url,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
@@ -85,16 +122,10 @@ def connect(url: str, timeout: float = 1.0) -> redis.Redis:
     )
 
 
-def celery_meta(task_id: str, state: str, result: Any = None) -> str:
-    """Return Celery's JSON for a task that has no outcome yet."""
-    meta = {"status": state, "result": result, "traceback": None, "children": [], "date_done": None}
-    return fragment(meta | {"task_id": task_id})
-
-
 class Records:
     """All reads and writes of records, over one Redis client.
 
-    Every method raises `Unavailable` when Redis does not answer in time.
+    Every method raises Unavailable when Redis does not answer in time, or takes no writes.
     """
 
     def __init__(self, client: redis.Redis, ttl_days: float) -> None:
@@ -122,13 +153,13 @@ class Records:
         key: str = "",
         when: str = "",
     ) -> Started:
-        """Make the record of a task that is not sent yet; `message` is `{"name", "args", "kwargs", "queue"}`.
+        """Make the record of a task that is not sent yet; `message` is its Celery signature, with a queue.
 
         `when` is "" for now, "+<microseconds>" from now, or "<microseconds>" on Redis's clock. The same `key` of the
         same owner gives the same task again. Raises AlreadyUsed when that came with another message, TooLate.
         """
         task_id = str(uuid4())
-        body = fragment([message, when])
+        text = dumps(message)
         deadline = self.now() + int(START_SECONDS * 1e6)
         once = f"headway:once:{owner}:{sha256(key.encode()).hexdigest()}" if key else ""
         verdict, *found = self._run(
@@ -137,15 +168,14 @@ class Records:
             [
                 task_id,
                 owner,
-                message["queue"],
-                fragment(message["name"]),
+                message["options"]["queue"],
+                fragment(message["task"]),
                 fragment(title),
                 max_attempts,
-                fragment(message),
-                celery_meta(task_id, "PENDING"),
+                text,
                 self.ttl,
                 deadline,
-                sha256(body.encode()).hexdigest(),
+                sha256(f"{text} {when}".encode()).hexdigest(),
                 when,
             ],
         )
@@ -159,27 +189,48 @@ class Records:
         """Note that the task's message is with the broker."""
         self.client.zrem("headway:outbox", task_id)
 
-    def due(self, limit: int = 100) -> list[tuple[str, dict[str, Any]]]:
-        """Return `(task_id, message)` of what has to be sent now; call `sent` for each one that was."""
-        head, tail = celery_meta("\0", "PENDING").split(json.dumps("\0")[1:-1])
-        flat = self._run("due", [], [limit, self.ttl, head, tail])
-        return [(task_id, json.loads(message)) for task_id, message in zip(flat[::2], flat[1::2], strict=True)]
+    def park(
+        self, task_id: str, order: int, *, message: Mapping[str, Any], max_attempts: int, when: str, run: Delivery
+    ) -> str:
+        """Keep a message, a Celery signature with a queue, until it is time to send it: "parked", or why not.
 
-    # Writing
+        `order` is the message's own; `run` is the delivery that asks for its own next attempt, `Delivery()` for none.
+        """
+        name, queue = fragment(message["task"]), message["options"]["queue"]
+        args = [task_id, order, name, name, max_attempts, dumps(message), queue, self.ttl, when, run.token, run.order]
+        return str(self._run("park", [_record(task_id)], args))
 
-    def claim(self, task_id: str, delivery: Delivery, *, name: str, max_attempts: int, hostname: str) -> str:
-        """Give the task to this delivery: "claimed", or why not ("final", "stale", "running")."""
-        meta = celery_meta(task_id, "STARTED", {"hostname": hostname})
-        names = [fragment(name), fragment(name), max_attempts]
-        lease = int(LEASE_SECONDS * 1e6)
-        return cast(
-            str,
-            self._run(
-                "claim",
-                [_record(task_id)],
-                [task_id, delivery.token, delivery.order, *names, meta, self.ttl, lease],
-            ),
-        )
+    def message(self, task_id: str) -> tuple[dict[str, Any], str] | None:
+        """Return a task's Celery signature and its title; None where they are not kept."""
+        message, title = self.client.hmget(_record(task_id), "message", "title")
+        return (loads(message), json.loads(title)) if message and title else None
+
+    # What people change
+
+    def cancel(self, task_id: str) -> Changed:
+        """Cancel a task: "cancelled", "cancelling" while it runs, or "final", "unknown"."""
+        return self._change("cancel", task_id, int(CANCEL_GRACE_SECONDS * 1e6))
+
+    def schedule(self, task_id: str, when: str) -> Changed:
+        """Set another time for a scheduled or retrying task: "scheduled", "queued", or "not_waiting", "unknown"."""
+        return self._change("schedule", task_id, when)
+
+    def _change(self, script: str, task_id: str, *args: Any) -> Changed:
+        verdict, *snapshot = self._run(script, [_record(task_id)], [task_id, self.ttl, *args])
+        return Changed(verdict, snapshot[0] if snapshot else None)
+
+    # What a run writes
+
+    def claim(
+        self, task_id: str, delivery: Delivery, *, message: Mapping[str, Any], max_attempts: int, hostname: str
+    ) -> str:
+        """Give the task to this delivery of `message`, its Celery signature with a queue.
+
+        Returns "claimed", or why not: "final", "stale", "running", "cancelled".
+        """
+        name, queue = fragment(message["task"]), message["options"]["queue"]
+        args = [task_id, delivery.token, delivery.order, name, name, max_attempts, fragment(hostname), dumps(message)]
+        return str(self._run("claim", [_record(task_id)], [*args, queue, self.ttl, int(LEASE_SECONDS * 1e6)]))
 
     def write(
         self,
@@ -192,21 +243,21 @@ class Records:
         name: str,
         max_attempts: int,
         retry_in: float = 0.0,
+        most_failures: float = inf,
         write_id: str = "",
-    ) -> bool:
-        """Store a change and publish it; `fields` are public keys of the snapshot, `retry_in` is in seconds.
+    ) -> str:
+        """Store a change and publish it; `fields` are public keys of the snapshot, `meta` is Celery's form of it.
 
-        False when the record refuses it: the task has ended, or a newer delivery has taken over. A write repeated
-        with its `write_id`, because the first reply was lost, is True again.
+        Returns one of STORED when it was: "cancelling" means that the task has been cancelled and has to stop, and
+        "cancelled" that its retry was turned into its end. Else why not: "final" (the task has ended), "stale" or
+        "superseded" (a newer delivery has it), "exhausted" (a retry in `retry_in` seconds after `most_failures`).
+        A write repeated with its `write_id`, because the first reply was lost, is stored again.
         """
         names = [fragment(name), fragment(name), max_attempts]
         flat = [part for key, value in {**fields, "phase": phase}.items() for part in (key, fragment(value))]
-        verdict = self._run(
-            "write",
-            [_record(task_id)],
-            [task_id, delivery.token, delivery.order, *names, meta, self.ttl, int(retry_in * 1e6), write_id, *flat],
-        )
-        return bool(verdict == "written")
+        retry = [int(retry_in * 1e6), write_id, most_failures]
+        args = [task_id, delivery.token, delivery.order, *names, meta, self.ttl, *retry, *flat]
+        return str(self._run("write", [_record(task_id)], args))
 
     def log(self, task_id: str, delivery: Delivery, lines: Iterable[tuple[str, str]]) -> bool:
         """Append `(level, text)` lines to the task's log and publish them; False when the record refuses."""
@@ -214,21 +265,61 @@ class Records:
         keys = [_record(task_id), _log(task_id)]
         return bool(self._run("log", keys, [task_id, delivery.token, delivery.order, LOG_LINES, *flat]) == "written")
 
-    def renew(self, held: Iterable[tuple[str, str]]) -> None:
-        """Renew the leases of `(task_id, token)` pairs."""
-        flat = [part for pair in held for part in pair]
-        if flat:
-            self._run("renew", [], [int(LEASE_SECONDS * 1e6), *flat])
+    def mail(self, task_id: str, delivery: Delivery, stage: Literal["prepared", "committing"]) -> str:
+        """Note how far the task's e-mail is: "written", "cancelling", "unknown" after another run was lost while it
+        committed, or why not."""
+        return str(self._run("mail", [_record(task_id)], [delivery.token, delivery.order, stage]))
 
-    def release(self, held: Iterable[tuple[str, str]]) -> None:
-        """Give up the leases of `(task_id, token)` pairs, so that others may claim the tasks at once."""
-        flat = [part for pair in held for part in pair]
-        if flat:
-            self._run("release", [], flat)
+    def lose(self, task_id: str, delivery: Delivery) -> str:
+        """Note that the process of a run is gone: "requeued", "cancelled", "exhausted" when the caller has to store the
+        failure, or why it changes nothing."""
+        return str(self._run("lose", [_record(task_id)], [task_id, delivery.token, delivery.order, self.ttl]))
+
+    def drop(self, task_id: str, delivery: Delivery) -> None:
+        """Give up a run that ends without an outcome."""
+        self._run("drop", [_record(task_id)], [task_id, delivery.token])
 
     def forget(self, task_id: str) -> None:
         """Drop all that is kept of a task."""
         self.client.delete(_record(task_id), _log(task_id), f"celery-task-meta-{task_id}")
+
+    # What workers and their keepers do
+
+    def hold(self, worker: str, slots: int, running: Iterable[tuple[str, str]], received: Iterable[str]) -> None:
+        """Say for the next LEASE_SECONDS that a worker is there, and what it holds: `(task_id, token)` of what it runs,
+        ids of what it has received and not begun."""
+        pairs = [part for pair in running for part in pair]
+        lease = int(LEASE_SECONDS * 1e6)
+        self._run("hold", [], [f"{worker} {slots}", lease, lease, len(pairs) // 2, *pairs, *received])
+
+    def leave(self, worker: str, slots: int, running: Iterable[tuple[str, str]]) -> None:
+        """Give back what a worker that stops still runs: others may run it at once, and it counts as no failure."""
+        pairs = [part for pair in running for part in pair]
+        self._run("leave", [], [f"{worker} {slots}", self.ttl, *pairs])
+
+    def round(self, keeper: str, limit: int = 100) -> Duties:
+        """Do one round: what is lost is queued again, and what is due is returned; see Duties.
+
+        One keeper at a time has the office; another one gets only what is doomed.
+        """
+        due, lost, doomed = self._run("round", [], [keeper, limit, self.ttl, int(LEASE_SECONDS * 1e6)])
+        return Duties(
+            [(task_id, loads(message)) for task_id, message in zip(due[::2], due[1::2], strict=True)],
+            [
+                (task_id, token, loads(message) if message else None)
+                for task_id, token, message in zip(lost[::3], lost[1::3], lost[2::3], strict=True)
+            ],
+            set(doomed),
+        )
+
+    def suspects(self, limit: int = 1000) -> dict[str, list[str]]:
+        """Return, by queue, the ids that wait longest and whose message should be with the broker."""
+        flat = self._run("suspects", [], [limit])
+        return dict(zip(flat[::2], flat[1::2], strict=True))
+
+    def resend(self, task_ids: Iterable[str]) -> None:
+        """Have the messages of tasks that are still queued sent again."""
+        self._run("resend", [], task_ids)
 
     # Reading
 
@@ -258,13 +349,6 @@ class Records:
         """Return Redis's clock in microseconds."""
         seconds, micros = self.client.time()
         return seconds * 1_000_000 + micros
-
-    def greet(self, worker: str, slots: int, seconds: float) -> None:
-        """Count `worker` and its slots in for so many seconds; 0 counts it out."""
-        if seconds:
-            self.client.zadd("headway:workers", {f"{worker} {slots}": self.now() + int(seconds * 1e6)})
-        else:
-            self.client.zrem("headway:workers", f"{worker} {slots}")
 
     def overview(self) -> dict[str, Any]:
         """Return `{"now", "workers", "slots", "queued"}`."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-from app.records import Delivery, Records, celery_meta, connect
+from app.records import Delivery, Records, connect
 from app.snapshot import Phase
 from tests.browser import Visitor
 from tests.processes import Valkey, running, web, worker
@@ -69,8 +69,9 @@ def writing(url: str) -> tuple[float, float]:
     """Return medians in microseconds: one PING, and one report (checked, versioned, stored, published)."""
     client = connect(url)
     records, here = Records(client, 7), Delivery("bench", 0)
-    records.claim("bench", here, name="bench", max_attempts=1, hostname="bench")
-    meta = celery_meta("bench", "PROGRESS", {"current": 1, "total": 2})
+    message = {"task": "bench", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
+    records.claim("bench", here, message=message, max_attempts=1, hostname="bench")
+    meta = json.dumps({"status": "PROGRESS", "result": {"current": 1, "total": 2}, "task_id": "bench"})
     pings, writes = [], []
     for n in range(3000):
         begun = time.perf_counter()

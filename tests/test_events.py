@@ -11,7 +11,7 @@ import requests
 import socketio
 from flask_socketio import SocketIO
 
-from app.records import Delivery, Records, celery_meta
+from app.records import Delivery, Records
 from app.snapshot import Phase
 from tests.browser import Visitor
 from tests.processes import Process, Valkey, running, wait_for, web, worker
@@ -69,14 +69,14 @@ def hand_task(records: Records, visitor: Visitor) -> str:
     """A task of the visitor's that no worker takes: the test plays the worker."""
     response = visitor.http.post(f"{visitor.address}/tasks", json={"name": "long_task", "countdown": 3600}, timeout=10)
     task_id = response.json()["task_id"]
-    assert records.claim(task_id, HERE, name="long_task", max_attempts=4, hostname="test") == "claimed"
+    message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
+    assert records.claim(task_id, HERE, message=message, max_attempts=4, hostname="test") == "claimed"
     return task_id
 
 
 def write(records: Records, task_id: str, current: int, phase: Phase = Phase.RUNNING) -> None:
     fields = {"current": current, "total": 1000}
-    meta = celery_meta(task_id, "PROGRESS")
-    assert records.write(task_id, HERE, phase, fields, meta=meta, name="long_task", max_attempts=4)
+    assert records.write(task_id, HERE, phase, fields, meta="{}", name="long_task", max_attempts=4) == "written"
 
 
 def test_a_watched_task_is_pushed_in_order_to_its_end(visitor: Visitor, working: Process):

@@ -7,15 +7,16 @@ import json
 
 import pytest
 
-from app.records import AlreadyUsed, Delivery, Records, celery_meta
+from app.records import STORED, AlreadyUsed, Delivery, Records
 from app.snapshot import FINAL, Phase, Snapshot
 
 NAMES = {"name": "long_task", "max_attempts": 4}
+MESSAGE = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
 FIRST, SECOND = Delivery("first", 0), Delivery("second", 0)
 
 
 def start(records: Records, **options) -> str:
-    message = {"name": "long_task", "args": [], "kwargs": options.pop("kwargs", {}), "queue": "celery"}
+    message = MESSAGE | {"kwargs": options.pop("kwargs", {})}
     started = records.create(**{"owner": "ada", "message": message, "title": "Long task", "max_attempts": 4} | options)
     return started.task_id
 
@@ -27,11 +28,23 @@ def read(records: Records, task_id: str) -> Snapshot:
 
 
 def claim(records: Records, task_id: str, delivery: Delivery) -> str:
-    return records.claim(task_id, delivery, **NAMES, hostname="here")
+    return records.claim(task_id, delivery, message=MESSAGE, max_attempts=4, hostname="here")
 
 
 def write(records: Records, task_id: str, delivery: Delivery, phase: Phase, **fields) -> bool:
-    return records.write(task_id, delivery, phase, fields, meta=celery_meta(task_id, "X"), **NAMES)
+    return records.write(task_id, delivery, phase, fields, meta="{}", **NAMES) in STORED
+
+
+def lapse(records: Records, task_id: str) -> None:
+    """Let the time of a lease go by."""
+    records.client.zadd("headway:leases", {task_id: records.now() - 1})
+
+
+def due(records: Records) -> list[str]:
+    """Return what a keeper gets to send, as if keepers had done their rounds all the time."""
+    records.client.set("headway:round", records.now())
+    records.client.delete("headway:patience")
+    return [task_id for task_id, _ in records.round("keeper").due]
 
 
 def test_a_new_task_is_queued_and_waits_behind_those_before_it(records: Records):
@@ -120,53 +133,257 @@ def test_of_two_deliveries_of_one_task_one_runs(records: Records):
     assert read(records, task_id).attempt == 1
 
 
-def test_a_delivery_may_take_over_when_the_lease_has_run_out(records: Records):
+def test_a_lost_run_is_queued_again_and_its_late_writes_are_refused(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
-    records.client.zadd("headway:leases", {task_id: records.now() - 1})
+    write(records, task_id, FIRST, Phase.RUNNING, current=9, total=10)
+    assert due(records) == []
+    lapse(records, task_id)
+    assert claim(records, task_id, SECOND) == "running"  # until a keeper has seen to it
 
+    assert due(records) == [task_id]
+
+    waiting = read(records, task_id)
+    assert (waiting.phase, waiting.status, waiting.current, waiting.attempt) == (
+        "queued",
+        "Worker lost, trying again",
+        0,
+        1,
+    )
+    assert not write(records, task_id, FIRST, Phase.RUNNING, current=10, total=10)
+    assert not write(records, task_id, FIRST, Phase.SUCCEEDED, result=1)
     assert claim(records, task_id, SECOND) == "claimed"
-
     assert read(records, task_id).attempt == 2
-    assert not write(records, task_id, FIRST, Phase.RUNNING, current=9, total=10)
     assert not write(records, task_id, FIRST, Phase.SUCCEEDED, result=1)
     assert write(records, task_id, SECOND, Phase.SUCCEEDED, result=2)
 
 
-def test_a_dropped_delivery_is_made_good_if_the_holder_is_lost(records: Records):
+def test_the_last_attempt_that_is_lost_is_handed_out_to_be_failed(records: Records):
+    task_id = start(records, max_attempts=2)
+    for number, token in enumerate(("one", "two")):
+        delivery = Delivery(token)
+        assert records.claim(task_id, delivery, message=MESSAGE, max_attempts=2, hostname="h") == "claimed"
+        lapse(records, task_id)
+        records.client.set("headway:round", records.now())
+        duties = records.round("keeper")
+        assert [lost[:2] for lost in duties.lost] == ([(task_id, "two")] if number else [])
+
+    assert records.round("keeper").lost == []  # put off, for whoever took it is storing the failure
+    assert write(records, task_id, Delivery("two"), Phase.FAILED)
+
+
+def test_after_nobody_did_the_rounds_workers_get_the_time_to_renew(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
-    assert claim(records, task_id, SECOND) == "running"
-    assert records.due() == []
+    lapse(records, task_id)
 
+    assert records.round("keeper").due == []  # the first round ever
+    assert read(records, task_id).phase == "running"
+
+
+def test_one_keeper_at_a_time_has_the_office(records: Records):
+    task_id = start(records)
     records.client.zadd("headway:outbox", {task_id: 1})
-    assert records.due() == []  # its holder lives
-    records.release([(task_id, "first")])
+
+    assert records.round("one").due != []
     records.client.zadd("headway:outbox", {task_id: 1})
+    assert records.round("two").due == []
+    records.client.delete("headway:keeper")  # the first one is gone
+    assert records.round("two").due != []
 
-    assert [due for due, _ in records.due()] == [task_id]
-    assert claim(records, task_id, Delivery("third", 0)) == "claimed"
 
-
-def test_only_its_holder_gives_a_lease_up(records: Records):
-    task_id = start(records)
+def test_a_worker_that_stops_gives_its_tasks_back_which_is_no_failure(records: Records):
+    task_id = start(records, max_attempts=1)
     claim(records, task_id, FIRST)
 
-    records.release([(task_id, "second")])
+    records.leave("worker", 4, [(task_id, "second")])
+    assert read(records, task_id).phase == "running"
+    records.leave("worker", 4, [(task_id, "first")])
 
-    assert claim(records, task_id, SECOND) == "running"
+    assert (read(records, task_id).phase, read(records, task_id).status) == ("queued", "Pending...")
+    assert not write(records, task_id, FIRST, Phase.SUCCEEDED, result=1)
+    assert claim(records, task_id, SECOND) == "claimed"
 
 
-def test_a_renewed_lease_keeps_others_out_and_only_its_holder_renews(records: Records):
+def test_only_its_holder_renews_a_lease_and_none_is_made_anew(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
-    records.client.zadd("headway:leases", {task_id: records.now() - 1})
+    lapse(records, task_id)
 
-    records.renew([(task_id, "second")])
+    records.hold("worker", 4, [(task_id, "second")], [])
     assert records.client.zscore("headway:leases", task_id) < records.now()
-    records.renew([(task_id, "first")])
+    records.hold("worker", 4, [(task_id, "first")], [])
+    assert records.client.zscore("headway:leases", task_id) > records.now()
 
-    assert claim(records, task_id, SECOND) == "running"
+    records.drop(task_id, FIRST)
+    records.hold("worker", 4, [(task_id, "first")], [])
+    assert records.client.zscore("headway:leases", task_id) is None
+
+
+def test_a_lost_process_is_told_by_its_parent(records: Records):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+    records.client.set("headway:round", records.now())
+
+    assert records.lose(task_id, SECOND) == "superseded"
+    assert records.lose(task_id, FIRST) == "requeued"
+    assert due(records) == [task_id]
+    assert records.lose(task_id, FIRST) == "superseded"
+
+
+def test_without_a_keeper_a_lost_process_is_the_tasks_end(records: Records):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+
+    assert records.lose(task_id, FIRST) == "exhausted"
+
+
+@pytest.mark.parametrize("when", ["", "+60000000"])
+def test_what_has_not_begun_is_cancelled_at_once(records: Records, when: str):
+    task_id = start(records, when=when)
+
+    cancelled = records.cancel(task_id)
+
+    assert cancelled.verdict == "cancelled"
+    assert read(records, task_id).phase == "cancelled"
+    assert json.loads(cancelled.snapshot)["version"] == read(records, task_id).version
+    assert claim(records, task_id, FIRST) == "final"
+    assert due(records) == []
+    assert records.cancel(task_id).verdict == "final"
+    assert records.overview()["queued"] == 0
+
+
+def test_a_run_is_told_that_it_is_cancelled_and_a_true_end_stands(records: Records):
+    stops, ends = start(records), start(records)
+    for task_id in (stops, ends):
+        claim(records, task_id, FIRST)
+        assert records.cancel(task_id).verdict == records.cancel(task_id).verdict == "cancelling"
+
+    verdict = records.write(stops, FIRST, Phase.RUNNING, {"current": 3, "total": 10}, meta="{}", **NAMES)
+
+    assert verdict == "cancelling"
+    assert (read(records, stops).phase, read(records, stops).current) == ("cancelling", 3)
+    assert write(records, stops, FIRST, Phase.CANCELLED)
+    assert write(records, ends, FIRST, Phase.SUCCEEDED, result=1)
+    assert (read(records, stops).phase, read(records, ends).phase) == ("cancelled", "succeeded")
+
+
+@pytest.mark.parametrize("how", ["lapse", "lose", "leave", "retry"])
+def test_a_cancelled_run_that_is_lost_stopped_or_retried_ends_as_cancelled(records: Records, how: str):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+    records.cancel(task_id)
+    if how == "lapse":
+        lapse(records, task_id)
+        assert due(records) == []
+    elif how == "lose":
+        records.client.set("headway:round", records.now())
+        assert records.lose(task_id, FIRST) == "cancelled"
+    elif how == "leave":
+        records.leave("worker", 4, [(task_id, "first")])
+    else:
+        assert records.write(task_id, FIRST, Phase.RETRYING, {}, meta="{}", **NAMES) == "cancelled"
+
+    assert read(records, task_id).phase == "cancelled"
+
+
+def test_a_cancelled_run_that_goes_on_is_doomed_when_its_grace_is_over(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    patient, soon = start(records), start(records)
+    claim(records, patient, FIRST)
+    claim(records, soon, FIRST)
+    records.cancel(patient)
+    monkeypatch.setattr("app.records.CANCEL_GRACE_SECONDS", 0.0)
+    records.cancel(soon)
+
+    assert records.round("one").doomed == records.round("not in office").doomed == {soon}
+
+
+def test_another_time_and_now(records: Records):
+    task_id = start(records, when="+60000000")
+    before = read(records, task_id)
+
+    later = records.schedule(task_id, "+120000000")
+    assert later.verdict == "scheduled"
+    assert json.loads(later.snapshot)["scheduled_for"] > before.scheduled_for
+    assert due(records) == []
+    assert records.schedule(task_id, "").verdict == "queued"
+
+    assert due(records) == [task_id]
+    assert read(records, task_id).scheduled_for is None
+    assert records.schedule(task_id, "").verdict == "not_waiting"
+    assert records.schedule("nobody", "").verdict == "unknown"
+
+
+@pytest.mark.parametrize("first", ["the message", "that it retries"])
+def test_a_retry_waits_with_its_own_message_whichever_is_stored_first(records: Records, first: str):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+    successor = MESSAGE | {"options": {"queue": "celery", "retries": 1}}
+
+    if first == "the message":
+        assert records.park(task_id, 1, message=successor, max_attempts=4, when="", run=FIRST) == "parked"
+        assert due(records) == []  # before its predecessor has ended
+        assert write(records, task_id, FIRST, Phase.RETRYING)
+    else:
+        assert write(records, task_id, FIRST, Phase.RETRYING)
+        assert records.park(task_id, 1, message=successor, max_attempts=4, when="", run=Delivery()) == "parked"
+
+    records.client.zadd("headway:outbox", {task_id: 1}, xx=True)
+    assert records.round("keeper").due == [(task_id, successor)]
+    assert read(records, task_id).phase == "queued"
+
+
+def test_only_the_run_that_has_the_task_asks_for_its_next_attempt(records: Records):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+
+    assert records.park(task_id, 1, message=MESSAGE, max_attempts=4, when="", run=SECOND) == "superseded"
+    assert records.park(task_id, 0, message=MESSAGE, max_attempts=4, when="", run=Delivery()) == "known"
+
+
+def test_a_message_that_was_lost_is_suspected_unless_a_worker_has_it(records: Records):
+    lost, received, unsent = start(records), start(records), start(records)
+    records.sent(lost)
+    records.sent(received)
+    records.hold("worker", 4, [], [received])
+
+    assert records.suspects() == {"celery": [lost]}
+    records.resend([lost])
+
+    assert due(records) == [lost]
+    assert records.suspects() == {}
+    assert unsent
+
+
+def test_an_e_mail_that_was_committed_by_a_lost_run_is_unknown(records: Records):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+    assert records.mail(task_id, FIRST, "prepared") == "written"
+    assert records.mail(task_id, SECOND, "committing") == "superseded"
+    lapse(records, task_id)
+    due(records)
+    claim(records, task_id, SECOND)
+
+    assert records.mail(task_id, SECOND, "prepared") == "written"  # the first had not got so far
+    assert records.mail(task_id, SECOND, "committing") == "written"
+    assert records.mail(task_id, SECOND, "prepared") == "written"  # its own word: the server said no
+    assert records.mail(task_id, SECOND, "committing") == "written"
+    assert records.mail(task_id, FIRST, "committing") == "superseded"
+    lapse(records, task_id)
+    due(records)
+    claim(records, task_id, Delivery("third"))
+
+    assert records.mail(task_id, Delivery("third"), "prepared") == "unknown"
+
+
+def test_a_cancelled_e_mail_is_not_committed(records: Records):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+    records.cancel(task_id)
+
+    assert records.mail(task_id, FIRST, "committing") == "cancelling"
 
 
 def test_a_retry_supersedes_the_attempt_before_it_whichever_is_stored_first(records: Records):
@@ -206,7 +423,7 @@ def test_a_write_whose_reply_was_lost_is_told_again_that_it_was_stored(records: 
     again = records.write(*arguments, meta="{}", **NAMES, write_id="w1")
     other = records.write(*arguments, meta="{}", **NAMES, write_id="w2")
 
-    assert (first, again, other) == (True, True, False)
+    assert (first, again, other) == ("written", "written", "final")
     assert read(records, task_id).version == version
 
 
@@ -310,15 +527,15 @@ def test_a_task_for_later_lives_a_week_after_its_time(records: Records):
 
 def test_the_outbox_holds_a_task_until_it_is_sent(records: Records):
     now, later = start(records), start(records, when="+60000000")
-    assert records.due() == []
+    assert due(records) == []
 
     records.client.zadd("headway:outbox", {now: 1, later: 1})
-    due = dict(records.due())
+    duties = dict(records.round("keeper").due)
 
-    assert due.keys() == {now, later}
-    assert due[now]["name"] == "long_task"
+    assert duties.keys() == {now, later}
+    assert duties[now] == MESSAGE
     assert read(records, later).phase == "queued"
-    assert records.due() == []  # put off, for whoever took them is sending
+    assert due(records) == []  # put off, for whoever took them is sending
     records.sent(now)
     assert records.client.zscore("headway:outbox", now) is None
     claim(records, later, FIRST)
@@ -392,17 +609,17 @@ def test_each_write_is_published_to_the_task_and_to_its_owner_and_to_celery(reco
     listener.close()
 
 
-def test_workers_are_counted_while_they_greet(records: Records):
+def test_workers_are_counted_while_they_say_that_they_are_there(records: Records):
     start(records)
-    records.greet("one@here", 4, 10)
-    records.greet("two@here", 2, 10)
+    records.hold("one@here", 4, [], [])
+    records.hold("two@here", 2, [], [])
     assert {key: records.overview()[key] for key in ("workers", "slots", "queued")} == {
         "workers": 2,
         "slots": 6,
         "queued": 1,
     }
 
-    records.greet("one@here", 4, 0)
-    records.greet("two@here", 2, -1)
+    records.leave("one@here", 4, [])
+    records.client.zadd("headway:workers", {"two@here 2": 1})
 
     assert records.overview()["workers"] == 0

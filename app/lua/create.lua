@@ -1,11 +1,10 @@
 -- A new task. KEYS: record, owner's list, idempotency key ('' for none).
--- ARGV: id, owner, queue, name, title, max_attempts (JSON fragments), message, meta, ttl ms, deadline us,
--- body's digest, when: '' for now, '+<us>' from now, or '<us>' of Redis's clock.
+-- ARGV: id, owner, queue, name, title, max_attempts (JSON fragments), message, ttl ms, deadline us, body's digest, when.
 local record, list, once = KEYS[1], KEYS[2], KEYS[3]
-local id, owner, queue, message, meta, ttl, digest = ARGV[1], ARGV[2], ARGV[3], ARGV[7], ARGV[8], tonumber(ARGV[9]), ARGV[11]
+local id, owner, message, ttl, digest = ARGV[1], ARGV[2], ARGV[7], tonumber(ARGV[8]), ARGV[10]
 
 -- A command that waited in a socket while Redis hung comes too late: its caller has been told "not started".
-if NOW > tonumber(ARGV[10]) then return {'late'} end
+if NOW > tonumber(ARGV[9]) then return {'late'} end
 
 if once ~= '' then
   local known = redis.call('HMGET', once, 'id', 'digest')
@@ -18,18 +17,14 @@ if once ~= '' then
 end
 
 local fields = blank(id, ARGV[4], ARGV[5], ARGV[6])
-fields.owner, fields.queue, fields.message = owner, queue, message
+fields.owner, fields.queue, fields.message = owner, ARGV[3], message
 -- Whoever sends the message strikes it from the outbox; one that stays (the sender died) is sent by a keeper.
 local due = NOW + 5000000
-local at = nil
-if string.sub(ARGV[12], 1, 1) == '+' then at = NOW + tonumber(string.sub(ARGV[12], 2)) end
-if not at and ARGV[12] ~= '' then at = tonumber(ARGV[12]) end
-if at and at > NOW then
+local at = moment(ARGV[11])
+if at > NOW then
   due = at
   ttl = ttl + math.floor((at - NOW) / 1000)
   fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', stamp(at)
-else
-  redis.call('ZADD', 'headway:waiting:' .. queue, NOW, id)
 end
 redis.call('ZADD', OUTBOX, due, id)
 if owner ~= '' then
@@ -40,4 +35,4 @@ if once ~= '' then
   redis.call('HSET', once, 'id', id, 'digest', digest)
   redis.call('PEXPIRE', once, ttl)
 end
-return {at and at > NOW and 'scheduled' or 'created', id, commit(record, id, fields, meta, ttl)}
+return {at > NOW and 'scheduled' or 'created', id, commit(record, id, fields, celery_meta(id, 'PENDING'), ttl)}

@@ -11,8 +11,15 @@ local STATE = {scheduled = 'PENDING', queued = 'PENDING', retrying = 'PENDING', 
   cancelling = 'PROGRESS', succeeded = 'SUCCESS', failed = 'FAILURE', cancelled = 'REVOKED'}
 local FINAL = {succeeded = true, failed = true, cancelled = true}
 
-local LEASES, OUTBOX, WAITING = 'headway:leases', 'headway:outbox', 'headway:waiting:'
 local CHANNEL = 'flask-socketio:'
+
+-- Shared sets of ids, by time: until when a worker holds what it runs, and what it has received and not begun; when a
+-- message is to be sent; since when a task waits in a queue; until when a cancelled run may end by itself.
+local LEASES, RESERVED, OUTBOX = 'headway:leases', 'headway:reserved', 'headway:outbox'
+local WAITING, DOOMED = 'headway:waiting:', 'headway:doomed'
+local QUEUES = 'headway:queues'
+
+local NOBODY = 'nobody'  -- the fence of a task that was taken from who ran it: no delivery has this token
 
 local clock = redis.call('TIME')
 local NOW = clock[1] * 1000000 + clock[2]  -- microseconds, as every time and version in here
@@ -40,6 +47,13 @@ local function stamp(micros)
     math.floor(rest / 60) % 60, rest % 60, ms % 1000)
 end
 
+-- A time as it is asked for: '' now, '+<us>' from now, or '<us>' on this clock. Microseconds.
+local function moment(when)
+  if when == '' then return NOW end
+  if string.sub(when, 1, 1) == '+' then return NOW + tonumber(string.sub(when, 2)) end
+  return tonumber(when)
+end
+
 local function text(fragment)  -- of a JSON string that needs no escapes
   return fragment and string.sub(fragment, 2, -2)
 end
@@ -61,8 +75,14 @@ local function snapshot(record)
   return values[1] or '', tag, '{' .. table.concat(parts, ',') .. ',"queue_position":' .. position .. '}'
 end
 
+-- Celery's own form of what has no result that a worker made.
+local function celery_meta(id, state, result)
+  return '{"status":"' .. state .. '","result":' .. (result or 'null') .. ',"traceback":null,"children":[],"date_done":' ..
+    (state == 'REVOKED' and stamp(NOW) or 'null') .. ',"task_id":"' .. id .. '"}'
+end
+
 -- Store fields (name -> fragment) as the record's next version; tell Celery's clients and the rooms.
--- `meta` is Celery's own form of the result, `ttl` milliseconds. Returns the snapshot.
+-- `meta` is Celery's own form of the result (nil: as it was), `ttl` milliseconds. Returns the snapshot.
 local function commit(record, id, fields, meta, ttl)
   local old = redis.call('HMGET', record, 'version', 'owner', 'queue')
   local phase = text(fields.phase)
@@ -71,9 +91,19 @@ local function commit(record, id, fields, meta, ttl)
   fields.updated_at = stamp(NOW)
   if phase then
     fields.state = '"' .. STATE[phase] .. '"'
-    if phase ~= 'queued' and old[3] then redis.call('ZREM', WAITING .. old[3], id) end
-    if FINAL[phase] then fields.finished_at = fields.updated_at end
-    if phase ~= 'running' then redis.call('ZREM', LEASES, id) end
+    local queue = fields.queue or old[3]
+    if queue and phase == 'queued' then
+      redis.call('SADD', QUEUES, queue)
+      redis.call('ZADD', WAITING .. queue, NOW, id)
+    elseif queue then
+      redis.call('ZREM', WAITING .. queue, id)
+    end
+    if phase ~= 'running' and phase ~= 'cancelling' then redis.call('ZREM', LEASES, id) end
+    if FINAL[phase] then
+      fields.finished_at = fields.updated_at
+      redis.call('ZREM', OUTBOX, id)
+      redis.call('ZREM', DOOMED, id)
+    end
   end
   local flat = {}
   for name, value in pairs(fields) do
@@ -84,8 +114,12 @@ local function commit(record, id, fields, meta, ttl)
   redis.call('PEXPIRE', record, ttl)
   redis.call('PEXPIRE', 'headway:log:' .. id, ttl)
   local celery = 'celery-task-meta-' .. id
-  redis.call('SET', celery, meta, 'PX', ttl)
-  redis.call('PUBLISH', celery, meta)
+  if meta then
+    redis.call('SET', celery, meta, 'PX', ttl)
+    redis.call('PUBLISH', celery, meta)
+  else
+    redis.call('PEXPIRE', celery, ttl)
+  end
   local owner, _, json = snapshot(record)
   local event = '["snapshot",' .. json .. ']'
   redis.call('PUBLISH', CHANNEL .. 'task:' .. id, event)
@@ -101,13 +135,13 @@ local function blank(id, name, title, max_attempts)
   return {task_id = '"' .. id .. '"', name = name, title = title, phase = '"queued"', current = '0', total = '1',
     status = '"Pending..."', step = 'null', result = 'null', error = 'null', attempt = '0',
     max_attempts = max_attempts, created_at = stamp(NOW), scheduled_for = 'null', started_at = 'null',
-    finished_at = 'null', order = '0', fence = '', high = '0'}
+    finished_at = 'null', order = '0', fence = '', high = '0', failures = '0'}
 end
 
 -- Whether the delivery (token, order) may write to this record: nil, or why not.
 -- `order` grows with each retry and replacement of one id; without a fence, nobody has claimed that order yet.
 local function fenced(held, token, order)
-  if held.phase and FINAL[text(held.phase)] then return 'final' end
+  if held.phase and FINAL[held.phase] then return 'final' end
   if token == '' or not held.phase then return nil end
   if order > held.order then return nil end
   if order < held.order then return 'stale' end
@@ -116,7 +150,43 @@ local function fenced(held, token, order)
 end
 
 local function hold(record)
-  local values = redis.call('HMGET', record, 'phase', 'fence', 'order', 'current', 'total', 'high', 'attempt')
-  return {phase = values[1] or nil, fence = values[2] or '', order = tonumber(values[3] or 0), current = values[4],
-    total = values[5], high = tonumber(values[6] or 0), attempt = tonumber(values[7] or 0)}
+  local values = redis.call('HMGET', record, 'phase', 'fence', 'order', 'current', 'total', 'high', 'attempt', 'failures',
+    'max_attempts', 'cancel')
+  return {phase = text(values[1] or nil), fence = values[2] or '', order = tonumber(values[3] or 0), current = values[4],
+    total = values[5], high = tonumber(values[6] or 0), attempt = tonumber(values[7] or 0),
+    failures = tonumber(values[8] or 0), max_attempts = tonumber(values[9] or 1), cancel = values[10] or nil}
+end
+
+local function begun(held)
+  return held.phase == 'running' or held.phase == 'cancelling'
+end
+
+-- End a task as cancelled.
+local function revoke(record, id, ttl)
+  local why = '{"exc_type":"TaskRevokedError","exc_message":["cancelled"],"exc_module":"celery.exceptions"}'
+  local fields = {phase = '"cancelled"', status = '"Cancelled"', error = 'null', scheduled_for = 'null'}
+  return commit(record, id, fields, celery_meta(id, 'REVOKED', why), ttl)
+end
+
+-- Have a task wait for a worker anew. Whoever ran it can write no more.
+local function requeue(record, id, status, ttl)
+  commit(record, id, {phase = '"queued"', status = status, current = '0', total = '1', step = 'null', error = 'null',
+    scheduled_for = 'null', high = '0', fence = NOBODY}, celery_meta(id, 'PENDING'), ttl)
+end
+
+-- The attempt that runs is lost. Returns 'cancelled', or 'requeued' when its message is to be sent again, or 'exhausted'
+-- when it was the last attempt: then its holder, or whoever acts for it, has to store the failure soon.
+local function lose(record, id, held, ttl)
+  if held.cancel then
+    revoke(record, id, ttl)
+    return 'cancelled'
+  end
+  if redis.call('HEXISTS', record, 'message') == 0 or held.failures + 1 >= held.max_attempts then
+    redis.call('ZADD', LEASES, NOW + 5000000, id)
+    return 'exhausted'
+  end
+  redis.call('HINCRBY', record, 'failures', 1)
+  requeue(record, id, '"Worker lost, trying again"', ttl)
+  redis.call('ZADD', OUTBOX, NOW, id)
+  return 'requeued'
 end

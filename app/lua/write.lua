@@ -1,6 +1,8 @@
 -- One change of a task. KEYS: record.
 -- ARGV: id, token ('' for a write without a fence), order, name, title, max_attempts (fragments), meta, ttl ms,
--- delay us of a retry, the write's own id, then field, fragment, ... Returns 'written', or why not.
+-- delay us of a retry, the write's own id, failures at which no retry follows, then field, fragment, ...
+-- Returns 'written'; 'cancelling' when it was and the task has to stop; 'cancelled' for a retry of such a task;
+-- 'exhausted' for a retry after the last attempt, which is not stored; or why not.
 local record, id, token, order = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 -- Sent again because its reply was lost: it was stored, so its writer must hear so.
 if ARGV[10] ~= '' and redis.call('HGET', record, 'write_id') == ARGV[10] then return 'written' end
@@ -9,8 +11,15 @@ local refused = fenced(held, token, order)
 if refused then return refused end
 
 local fields = held.phase and {} or blank(id, ARGV[4], ARGV[5], ARGV[6])
-for i = 11, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
+for i = 12, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
 local phase = text(fields.phase)
+local verdict = 'written'
+if held.cancel and phase == 'running' then
+  fields.phase, verdict = '"cancelling"', 'cancelling'
+elseif held.cancel and phase == 'retrying' then
+  revoke(record, id, ARGV[8])
+  return 'cancelled'
+end
 local total = tonumber(fields.total or held.total)  -- nil where unknown
 
 if phase == 'running' and fields.current and total and total > 0 then
@@ -26,10 +35,12 @@ elseif phase == 'succeeded' then
   if not tonumber(fields.total) then fields.total = tonumber(held.current) and held.current or '1' end
   fields.current = fields.total
 elseif phase == 'retrying' then
+  if held.failures + 1 >= tonumber(ARGV[11]) then return 'exhausted' end
   -- The next attempt was sent before this was stored: from now on only that one counts.
+  fields.failures = integer(held.failures + 1)
   fields.order, fields.fence = integer(order + 1), ''
   fields.scheduled_for = stamp(NOW + tonumber(ARGV[9]))
 end
 fields.write_id = ARGV[10]
 commit(record, id, fields, ARGV[7], ARGV[8])
-return 'written'
+return verdict

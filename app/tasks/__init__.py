@@ -6,7 +6,7 @@ A kind of work is a file of its own here; the import below is what puts it on th
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,11 +14,12 @@ from celery import Celery
 from flask import current_app
 from kombu.exceptions import OperationalError
 
+from app.backend import LiveBackend
 from app.records import Records, Started, Unavailable
 from app.tasks import long, mail
 from app.tasks.kinds import KINDS, BadArguments
 
-__all__ = ["KINDS", "BadArguments", "UnknownKind", "long", "mail", "send", "start"]
+__all__ = ["KINDS", "BadArguments", "UnknownKind", "long", "mail", "moment", "start", "start_again"]
 
 logger = logging.getLogger(__name__)
 
@@ -46,43 +47,59 @@ def start(
     if kind is None:
         raise UnknownKind(name)
     prepared = kind.prepare(args)
-    message = {"name": name, "args": [], "kwargs": prepared, "queue": kind.queue}
+    title = kind.title_of(args, prepared)
+    return _start(name, prepared, kind.queue, title, owner=owner, key=key, when=moment(countdown, eta))
+
+
+def start_again(task_id: str, *, owner: str, key: str = "") -> Started:
+    """Start a new task with the same arguments as one that is kept; raises as `start` does, UnknownKind also for one
+    whose message is not kept."""
     records: Records = current_app.extensions["records"]
-    celery: Celery = current_app.extensions["celery"]
-    started = records.create(
-        owner=owner,
-        message=message,
-        title=kind.title_of(args, prepared),
-        max_attempts=current_app.config["MAX_ATTEMPTS"],
-        key=key,
-        when=_when(countdown, eta),
-    )
-    if started.verdict == "created":
-        _send_now(celery, records, started.task_id, message)
-    return started
+    kept = records.message(task_id)
+    if kept is None:
+        raise UnknownKind(task_id)
+    message, title = kept
+    queue = message["options"]["queue"]
+    return _start(message["task"], message["kwargs"], queue, title, args=message["args"], owner=owner, key=key)
 
 
-def send(celery: Celery, task_id: str, message: Mapping[str, Any]) -> None:
-    """Hand a task's message to the broker; raises kombu's OperationalError when that does not answer."""
-    celery.send_task(
-        message["name"],
-        args=message["args"],
-        kwargs=message["kwargs"],
-        queue=message["queue"],
-        task_id=task_id,
-        retry=False,
-    )
-
-
-def _send_now(celery: Celery, records: Records, task_id: str, message: Mapping[str, Any]) -> None:
-    try:
-        send(celery, task_id, message)
-        records.sent(task_id)
-    except (OperationalError, Unavailable) as error:
-        logger.warning("Task %s stands in the outbox; a keeper will send it: %s", task_id, error)
-
-
-def _when(countdown: float, eta: datetime | None) -> str:
+def moment(countdown: float, eta: datetime | None) -> str:
+    """Return a time as `Records.create` takes it."""
     if eta is not None:
         return f"{eta.timestamp() * 1e6:.0f}"
     return f"+{countdown * 1e6:.0f}" if countdown else ""
+
+
+def _start(
+    name: str,
+    kwargs: Mapping[str, Any],
+    queue: str,
+    title: str,
+    *,
+    args: Sequence[Any] = (),
+    owner: str,
+    key: str,
+    when: str = "",
+) -> Started:
+    records: Records = current_app.extensions["records"]
+    celery: Celery = current_app.extensions["celery"]
+    message = celery.signature(name, args=args, kwargs=kwargs, queue=queue)
+    started = records.create(
+        owner=owner,
+        message=message,
+        title=title,
+        max_attempts=current_app.config["MAX_ATTEMPTS"],
+        key=key,
+        when=when,
+    )
+    if started.verdict == "created":
+        _send_now(celery.backend, records, started.task_id, message)
+    return started
+
+
+def _send_now(backend: LiveBackend, records: Records, task_id: str, message: Mapping[str, Any]) -> None:
+    try:
+        backend.send(task_id, message)
+        records.sent(task_id)
+    except (OperationalError, Unavailable) as error:
+        logger.warning("Task %s stands in the outbox; a keeper will send it: %s", task_id, error)

@@ -1,0 +1,36 @@
+"""What Celery's broker holds, where it can be asked: a Redis whose queues are lists."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+SLICE = 1000  # messages read at a time, so that Redis is not held up
+
+
+def missing(celery: Celery, queue: str, task_ids: Iterable[str]) -> set[str]:
+    """Return which of the tasks have no message in this queue.
+
+    Reads from the end that is taken from, for the tasks that have waited longest are there. A broker that is no Redis
+    delivers again by itself: none is missing. Raises kombu's OperationalError.
+    """
+    with celery.connection_for_read() as connection:
+        if connection.transport.driver_type != "redis":
+            return set()
+        try:
+            return _missing(connection.default_channel, queue, set(task_ids))
+        except connection.connection_errors as error:
+            raise OperationalError(str(error)) from error
+
+
+def _missing(channel: Any, queue: str, wanted: set[str]) -> set[str]:
+    for priority in channel.priority_steps:
+        key, end = channel._q_for_pri(queue, priority), -1
+        while wanted and (messages := channel.client.lrange(key, end - SLICE + 1, end)):
+            wanted -= {json.loads(message)["headers"].get("id") for message in messages}
+            end -= SLICE
+    return wanted

@@ -1,0 +1,13 @@
+-- A person cancels a task. KEYS: record. ARGV: id, ttl ms, grace us: how long a run may take to end by itself.
+-- Returns {'cancelled' or 'cancelling', snapshot}, or {why not}.
+local record, id = KEYS[1], ARGV[1]
+local held = hold(record)
+if not held.phase then return {'unknown'} end
+if FINAL[held.phase] then return {'final'} end
+if not begun(held) then return {'cancelled', revoke(record, id, ARGV[2])} end
+if held.cancel then
+  local _, _, json = snapshot(record)
+  return {'cancelling', json}
+end
+redis.call('ZADD', DOOMED, NOW + tonumber(ARGV[3]), id)
+return {'cancelling', commit(record, id, {phase = '"cancelling"', cancel = '1'}, nil, ARGV[2])}

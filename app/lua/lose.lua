@@ -1,0 +1,9 @@
+-- A worker's parent says that the process of a run is gone. KEYS: record. ARGV: id, token, order, ttl ms.
+-- Returns 'requeued', 'cancelled', 'exhausted' when the failure is the task's end, or why it changes nothing.
+local record, id = KEYS[1], ARGV[1]
+local held = hold(record)
+local refused = fenced(held, ARGV[2], tonumber(ARGV[3]))
+if refused then return refused end
+-- Where no keeper has been for a minute, as in an app that has none, nobody would send the task again.
+if NOW - tonumber(redis.call('GET', 'headway:round') or 0) > 60000000 then return 'exhausted' end
+return lose(record, id, held, ARGV[4])

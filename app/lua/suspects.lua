@@ -1,0 +1,12 @@
+-- Of what waits longest in each queue: what should be with the broker, for no worker has it and nobody is to send it.
+-- ARGV: how many of each queue. Returns {queue, {id, ...}, ...}.
+local found = {}
+for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
+  local ids = {}
+  for _, id in ipairs(redis.call('ZRANGE', WAITING .. queue, 0, tonumber(ARGV[1]) - 1)) do
+    local reserved = tonumber(redis.call('ZSCORE', RESERVED, id) or 0)
+    if reserved <= NOW and not redis.call('ZSCORE', OUTBOX, id) then ids[#ids + 1] = id end
+  end
+  if #ids > 0 then found[#found + 1], found[#found + 2] = queue, ids end
+end
+return found
