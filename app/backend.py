@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from math import inf
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import uuid4
 
 from celery import Task, signals, states
@@ -87,7 +87,7 @@ class LiveTask(Task):
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         """Claim the record. Raises Ignore (Celery then drops the delivery) when it is not this delivery's turn."""
-        if not self._has_record():
+        if not self.has_record:
             return
         verdict = self.backend.claim(task_id, self)
         if verdict != "claimed":
@@ -109,7 +109,7 @@ class LiveTask(Task):
                 self.backend.mark_as_revoked(self.request.id, "Cancelled", self.request)
             raise Ignore(f"{self.name}[{self.request.id}] is {stopped.verdict}: this run ends") from None
         except (Ignore, Reject):
-            if self._has_record():
+            if self.has_record:
                 self.backend.drop(self.request)
             raise
 
@@ -117,7 +117,7 @@ class LiveTask(Task):
         self, task_id: str | None = None, state: str | None = None, meta: Any = None, **kwargs: Any
     ) -> None:
         """Store a state, as Celery's own does. Raises Stopped when this run has to end."""
-        if not self._has_record() or task_id not in (None, self.request.id):
+        if not self.has_record or task_id not in (None, self.request.id):
             super().update_state(task_id, state, meta, **kwargs)
             return
         verdict = self.backend.report(self.request, state, meta)
@@ -133,7 +133,8 @@ class LiveTask(Task):
         self.backend.park(self, args, kwargs, task_id, **options)
         return self.AsyncResult(task_id)
 
-    def _has_record(self) -> bool:
+    @property
+    def has_record(self) -> bool:
         """Whether this is a run whose record is kept."""
         request = self.request
         return not (request.is_eager or request.called_directly) and isinstance(self.backend, LiveBackend)
@@ -197,6 +198,10 @@ class LiveBackend(RedisBackend):
     def report(self, request: Context, state: str | None, meta: Any) -> str:
         """Store what a run says of itself; returns the verdict, see `Records.write`, or UNSTORED."""
         return self._store(request.id, meta, state or "PROGRESS", None, request)
+
+    def mail(self, request: Context, stage: Literal["prepared", "committing"], seconds: float) -> str:
+        """Store how far a run's e-mail is; see `Records.mail`. Raises records.Unavailable after so many seconds."""
+        return self._until_stored(lambda: self.records.mail(request.id, delivery_of(request), stage), seconds)
 
     def drop(self, request: Context) -> None:
         """Give up a run that ends without an outcome."""
@@ -365,13 +370,19 @@ class LiveBackend(RedisBackend):
             logger.warning("A progress report of %s was not stored: %s", task_id, error)
             return UNSTORED
 
-    def _until_stored(self, write: Callable[[], T]) -> T:
-        """Try until Redis takes it: a task's start and its outcome must not be lost with one connection."""
+    def _until_stored(self, write: Callable[[], T], seconds: float = inf) -> T:
+        """Try until Redis takes it: a task's start and its outcome must not be lost with one connection.
+
+        Raises Unavailable after so many seconds.
+        """
         pause, longest = PAUSE_SECONDS
+        deadline = time.monotonic() + seconds
         while True:
             try:
                 return write()
             except Unavailable as error:
+                if time.monotonic() > deadline:
+                    raise
                 logger.warning("Redis does not take a write, which is tried again: %s", error)
                 time.sleep(pause)
                 pause = min(2 * pause, longest)

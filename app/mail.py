@@ -8,7 +8,7 @@ import smtplib
 import socket
 import ssl
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.charset import QP, Charset
 from email.utils import parseaddr
@@ -61,11 +61,13 @@ class Conversation(smtplib.SMTP):
 
     quit_seconds = 2.0
     reply: tuple[int, bytes] | None = None
+    commit: Callable[[], None] | None = None  # called just before the final dot; if it raises, no message was sent
 
     def data(self, msg: Any) -> tuple[int, bytes]:
         """Send the message, in bytes with CRLF, and then its final dot apart.
 
-        Until the dot a broken conversation is harmless; from the dot on it raises OutcomeUnknown.
+        Until the dot a broken conversation is harmless; from the dot on it raises OutcomeUnknown. Raises whatever
+        `commit` does.
         """
         code, text = self.docmd("DATA")
         if code != 354 or self.sock is None:
@@ -74,6 +76,12 @@ class Conversation(smtplib.SMTP):
             socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
         )  # else the dot waits 40 ms for the message's ACK
         self.send(re.sub(rb"(?m)^\.", b"..", msg.removesuffix(b"\r\n") + b"\r\n"))
+        if self.commit:
+            try:
+                self.commit()
+            except BaseException:
+                self.close()  # a goodbye would become part of the message
+                raise
         try:
             self.send(b".\r\n")
             code, text = self.getreply()
@@ -124,15 +132,23 @@ class TimedConnection(Connection):
         with self._meaning():
             return super().__enter__()
 
-    def send(self, message: Message, envelope_from: str | tuple[str, str] | None = None) -> None:
+    def send(
+        self,
+        message: Message,
+        envelope_from: str | tuple[str, str] | None = None,
+        commit: Callable[[], None] | None = None,
+    ) -> None:
         """Send a message to its one recipient; returning means that the server took it, as `reply` says.
 
-        Raises MailRefused, MailDeferred, MailUnavailable, OutcomeUnknown; ValueError for another number of recipients.
+        `commit` is called when nothing but the final dot is missing; if it raises, the message is not sent. Raises
+        MailRefused, MailDeferred, MailUnavailable, OutcomeUnknown; ValueError for another number of recipients.
         """
         if len(message.send_to) != 1:
             raise ValueError("A message goes to one recipient.")
         if not message.sender:
             raise ValueError("A message needs a sender: set MAIL_DEFAULT_SENDER.")
+        if self.host is not None:
+            self.host.commit = commit
         with self._meaning():
             super().send(message, envelope_from)
 

@@ -35,6 +35,7 @@ def mail_server() -> Iterator[SmtpServer]:
 def mailing(env: dict[str, str], mail_server: SmtpServer, tmp_path: Path) -> Iterator[tuple[str, SmtpServer]]:
     """A web process and a worker that send to a mail server of the test's."""
     env |= {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(mail_server.port), "MAIL_TIMEOUT_SECONDS": "2"}
+    env |= {"MAX_ATTEMPTS": "2", "MAIL_RETRY_SECONDS": "0.1"}
     with ExitStack() as stack:
         stack.enter_context(running(worker(tmp_path, env, "mail")))
         process, address = web(tmp_path, env)
@@ -115,6 +116,23 @@ def test_an_email_that_is_not_taken_ends_with_the_reason(
     if answer[0].isdigit():
         assert answer in end["error"]["message"]
     assert server.accepted == []
+
+
+def test_an_email_that_is_deferred_waits_says_so_and_is_sent_once(mailing: tuple[str, SmtpServer]):
+    address, server = mailing
+    server.replies["rcpt"] = "451 4.7.1 greylisted"
+    visitor = Visitor(address).connect()
+    visitor.call("watch_mine", {})
+    task_id = start_email(visitor)["task_id"]
+
+    waiting = wait_for(lambda: next((s for s in visitor.pushed(task_id) if s["phase"] == "retrying"), None))
+    server.replies["rcpt"] = "250 ok"
+    end = visitor.wait_for_end(task_id)
+
+    assert waiting["error"] == {"type": "MailDeferred", "message": "The mail server said: 451 4.7.1 greylisted"}
+    assert waiting["scheduled_for"] > waiting["updated_at"]
+    assert (end["phase"], end["attempt"], end["error"]) == ("succeeded", 2, None)
+    assert server.message_ids()[f"<{task_id}@example.com>"] == 1
 
 
 def test_a_mail_server_that_is_not_there_ends_the_task(mailing: tuple[str, SmtpServer]):

@@ -61,6 +61,31 @@ def send(port: int, subject: str = "Hello", body: str = "Hi.", to: str = "ada@ex
         return connection.reply
 
 
+def test_the_commitment_is_made_when_nothing_but_the_final_dot_is_missing():
+    seen: list[tuple[int, int]] = []
+    with SmtpServer() as server, mail_app(server.port).app_context(), mail.connect() as connection:
+        message = letter(TASK, "ada@example.com", "Hello", "Hi.")
+        connection.send(message, commit=lambda: seen.append((server.commands.count("DATA"), len(server.complete))))
+
+    assert seen == [(1, 0)]
+    assert len(server.accepted) == 1
+
+
+def test_a_commitment_that_fails_sends_nothing_at_all():
+    def commit() -> None:
+        raise KeyError("not now")
+
+    with (
+        SmtpServer() as server,
+        mail_app(server.port).app_context(),
+        pytest.raises(KeyError),
+        mail.connect() as connection,
+    ):
+        connection.send(letter(TASK, "ada@example.com", "Hello", "Hi."), commit=commit)
+
+    assert (server.complete, server.accepted) == ([], [])
+
+
 # What the server answers, and what that means
 
 
@@ -541,6 +566,7 @@ def test_the_article_says_what_the_mail_says():
 def test_an_emails_fate_is_in_its_snapshot(env: dict[str, str], tmp_path: Path):
     with SmtpServer() as server:
         env |= {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(server.port), "MAIL_TIMEOUT_SECONDS": "0.5"}
+        env |= {"MAX_ATTEMPTS": "2", "MAIL_RETRY_SECONDS": "0.1"}
         client = create_app(env).test_client()
         process = worker(tmp_path, env, "mail")
         try:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from math import inf
+from typing import Any, Literal
 
 from email_validator import EmailNotValidError, validate_email
 from flask import current_app
 
+from app.backend import LiveTask, Stopped
 from app.extensions import mail
-from app.mail import letter
+from app.mail import MailDeferred, MailUnavailable, OutcomeUnknown, letter
+from app.records import Unavailable
 from app.tasks.kinds import BadArguments, startable
 
 LONGEST_ADDRESS = 254
+COMMIT_SECONDS = 5.0  # the mail server waits that long for the final dot
+RETRY_GROWTH = 6  # 10 s, 1 min, 6 min: a server that defers strangers wants some minutes
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -78,19 +83,58 @@ def _email_data(args: Mapping[str, Any]) -> dict[str, Any]:
     return {"email_data": email_message(to)}
 
 
+class SendKey:
+    """What the record says of a task's e-mail, so that it is sent at most once, whoever dies meanwhile.
+
+    Until it is committed it may be sent again. A run that was lost after that may have sent it or not.
+    """
+
+    def __init__(self, task: LiveTask) -> None:
+        self._task = task
+
+    def prepare(self) -> None:
+        """Say that the mail server has not got it. Raises OutcomeUnknown after a run that was lost; Stopped."""
+        self._note("prepared", inf)
+
+    def commit(self) -> None:
+        """Say that the mail server gets it now. Raises Stopped when it must not; MailUnavailable."""
+        try:
+            self._note("committing", COMMIT_SECONDS)
+        except Unavailable as error:
+            raise MailUnavailable("Redis did not answer, so the message was not sent.") from error
+
+    def _note(self, stage: Literal["prepared", "committing"], seconds: float) -> None:
+        if not self._task.has_record:
+            return
+        verdict = self._task.backend.mail(self._task.request, stage, seconds)
+        if verdict == "unknown":
+            raise OutcomeUnknown("The worker was lost while it sent this e-mail: the mail server may have taken it.")
+        if verdict != "written":
+            raise Stopped(verdict)
+
+
 @startable("E-mail to {email}", queue="mail", prepare=_email_data, bind=True)
 def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]:
-    """Send `{"subject", "to", "body"}` and return what the mail server said.
+    """Send `{"subject", "to", "body"}`, at most once, and return what the mail server said.
 
-    Raises BadAddress, and what `TimedConnection.send` raises. Nothing here tries again.
+    What the server defers, or has not got, is tried again with back-off while there are attempts left. Raises
+    BadAddress, MailRefused, OutcomeUnknown, and after the last attempt what that ended with.
     """
     to = check_address(email_data["to"])
     message = letter(self.request.id, to, email_data["subject"], email_data["body"])
-    _report(self, "Connecting to the mail server...")
-    with mail.connect() as connection:
-        _report(self, "Sending...")
-        connection.send(message)
-        result = {"reply": connection.reply, "message_id": message.msgId, "to": to}
+    key = SendKey(self)
+    key.prepare()
+    try:
+        _report(self, "Connecting to the mail server...")
+        with mail.connect() as connection:
+            _report(self, "Sending...")
+            connection.send(message, commit=key.commit)
+            reply = connection.reply
+    except (MailDeferred, MailUnavailable) as obstacle:
+        key.prepare()
+        countdown = current_app.config["MAIL_RETRY_SECONDS"] * RETRY_GROWTH**self.request.retries
+        raise self.retry(exc=obstacle, countdown=countdown) from None
+    result = {"reply": reply, "message_id": message.msgId, "to": to}
     return {"current": 1, "total": 1, "status": "Accepted by the mail server", "result": result}
 
 
