@@ -11,7 +11,7 @@ from flask import Flask, Response, jsonify, make_response, render_template, requ
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from app.records import AlreadyUsed, TooLate, Unavailable
+from app.records import AlreadyUsed, TakesNoWrites, TooLate, Unavailable
 from app.tasks import KINDS, BadArguments, UnknownKind
 
 logger = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER_SECONDS = 2
 JSON_DOORS = {"api", "ops"}  # blueprints that answer in JSON whoever asks
 UNAVAILABLE = "Redis does not answer, so nothing was started or changed. Try again in a moment."
+TAKES_NO_WRITES = "Redis is full or cannot write, so nothing was started or changed. Try again in a moment."
 
 
 class Refused(Exception):
@@ -70,8 +71,8 @@ def already_used(exc: AlreadyUsed) -> ResponseReturnValue:
 
 
 def unavailable(exc: Exception) -> ResponseReturnValue:
-    logger.warning("Redis does not answer: %s", exc)
-    return error(503, "unavailable", UNAVAILABLE)
+    logger.warning("Redis is not available: %s", exc)
+    return error(503, "unavailable", TAKES_NO_WRITES if isinstance(exc, TakesNoWrites) else UNAVAILABLE)
 
 
 def http_error(exc: HTTPException) -> ResponseReturnValue:

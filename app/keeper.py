@@ -26,6 +26,7 @@ ROUND_SECONDS = 0.5
 HOLD_EVERY = 8  # rounds
 LOOK_EVERY = 10  # rounds; longer than HOLD_EVERY, so that between two looks each worker has said what it holds
 BATCH = 100
+LEAVE_SECONDS = 3.0  # how long a worker that has to end takes leave of a Redis that may not answer
 
 
 class Keeper(bootsteps.StartStopStep):
@@ -53,6 +54,7 @@ class Keeper(bootsteps.StartStopStep):
 
     def terminate(self, worker: Any) -> None:
         self._stop.set()
+        self._thread.join(LEAVE_SECONDS)
 
     def _run(self) -> None:
         rounds = 0

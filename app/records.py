@@ -42,6 +42,10 @@ class Unavailable(Exception):
     """Redis is away, hung, full or read-only: nothing was changed, or only the reply was lost."""
 
 
+class TakesNoWrites(Unavailable):
+    """Redis answers, and is full, read-only or cannot write to its disk."""
+
+
 class AlreadyUsed(Exception):
     """An idempotency key came again with another body."""
 
@@ -103,7 +107,7 @@ class Client(redis.Redis):
             raise Unavailable(str(error)) from error
         except redis.ResponseError as error:
             if isinstance(error, PASSING) or str(error).partition(" ")[0] in REFUSALS:
-                raise Unavailable(str(error)) from error
+                raise TakesNoWrites(str(error)) from error
             raise
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 
 import pytest
 
-from app.records import STORED, AlreadyUsed, Delivery, Records
+from app.records import STORED, AlreadyUsed, Delivery, Records, TakesNoWrites, Unavailable
 from app.snapshot import FINAL, Phase, Snapshot
+from tests.processes import Valkey
 
 NAMES = {"name": "long_task", "max_attempts": 4}
 MESSAGE = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
@@ -623,3 +625,35 @@ def test_workers_are_counted_while_they_say_that_they_are_there(records: Records
     records.client.zadd("headway:workers", {"two@here 2": 1})
 
     assert records.overview()["workers"] == 0
+
+
+def test_a_hung_redis_holds_up_a_report_for_a_second_at_most(records: Records, valkey: Valkey):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+    valkey.freeze()
+    try:
+        for _ in range(2):  # on the open connection, and on a new one
+            begun = time.monotonic()
+            with pytest.raises(Unavailable):
+                write(records, task_id, FIRST, Phase.RUNNING, current=1, total=2)
+            assert time.monotonic() - begun < 1.5
+    finally:
+        valkey.thaw()
+
+    assert write(records, task_id, FIRST, Phase.RUNNING, current=1, total=2)
+
+
+def test_a_full_redis_takes_no_new_task_and_lets_what_has_begun_go_on(records: Records):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+    records.client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(TakesNoWrites):
+            start(records)
+        assert write(records, task_id, FIRST, Phase.RUNNING, current=1, total=2)
+        assert write(records, task_id, FIRST, Phase.SUCCEEDED, result=1)
+    finally:
+        records.client.config_set("maxmemory", 0)
+
+    assert [json.loads(snapshot)["task_id"] for snapshot in records.owned("ada", 10)[0]] == [task_id]
+    start(records)
