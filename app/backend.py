@@ -21,6 +21,7 @@ from celery import Task, signals, states
 from celery._state import get_current_worker_task
 from celery.app.task import Context
 from celery.backends.redis import RedisBackend
+from celery.canvas import Signature
 from celery.exceptions import Ignore, Reject, Retry, TaskRevokedError, WorkerLostError
 from celery.worker import strategy
 
@@ -130,8 +131,15 @@ class LiveTask(Task):
         if not later or self.app.conf.task_always_eager or not isinstance(self.backend, LiveBackend):
             return super().apply_async(args, kwargs, task_id, **options)
         task_id = task_id or str(uuid4())
-        self.backend.park(self, args, kwargs, task_id, **options)
+        self.backend.park(self, args, kwargs, task_id, options)
         return self.AsyncResult(task_id)
+
+    def on_replace(self, sig: Any) -> Any:
+        """Hand over to another task under this one's id. A plain one waits in Redis meanwhile, so it cannot be lost."""
+        if self.has_record and type(sig) is Signature:
+            self.backend.park(sig.type, sig.args, sig.kwargs, self.request.id, sig.options)
+            raise Ignore("Replaced by new task")
+        return super().on_replace(sig)
 
     @property
     def has_record(self) -> bool:
@@ -207,18 +215,19 @@ class LiveBackend(RedisBackend):
         """Give up a run that ends without an outcome."""
         self._until_stored(lambda: self.records.drop(request.id, delivery_of(request)))
 
-    def park(self, task: LiveTask, args: Any, kwargs: Any, task_id: str, **options: Any) -> None:
-        """Keep a task in Redis until its `countdown` is over or its `eta` has come.
+    def park(self, task: LiveTask, args: Any, kwargs: Any, task_id: str, options: Mapping[str, Any]) -> None:
+        """Keep a task in Redis until its `countdown` is over or its `eta` has come; with neither it is sent soon.
 
-        A retry is kept whatever Redis does meanwhile; else raises records.Unavailable.
+        A run's own successor is kept whatever Redis does meanwhile; else raises records.Unavailable.
         """
-        countdown, eta = options.pop("countdown", None), options.pop("eta", None)
+        countdown, eta = options.get("countdown") or 0, options.get("eta")
         when = f"+{countdown * 1e6:.0f}" if eta is None else _moment(eta, self.app)
+        options = {key: value for key, value in options.items() if key not in ("countdown", "eta")}
         parent = get_current_worker_task()
         if parent is not None:
             root_id = parent.request.root_id or parent.request.id
             options = {"parent_id": parent.request.id, "root_id": root_id, **options}
-        message = task.signature(args, kwargs, {**options, "task_id": task_id})
+        message = task.signature(args, kwargs, options | {"task_id": task_id})
         if parent is None or parent.request.id != task_id:
             self.keep(task_id, message, when, Delivery())
         else:

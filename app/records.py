@@ -191,7 +191,7 @@ class Records:
 
     def sent(self, task_id: str) -> None:
         """Note that the task's message is with the broker."""
-        self.client.zrem("headway:outbox", task_id)
+        self._run("sent", [_record(task_id)], [task_id])
 
     def park(
         self, task_id: str, order: int, *, message: Mapping[str, Any], max_attempts: int, when: str, run: Delivery
@@ -230,7 +230,7 @@ class Records:
     ) -> str:
         """Give the task to this delivery of `message`, its Celery signature with a queue.
 
-        Returns "claimed", or why not: "final", "stale", "running", "cancelled".
+        Returns "claimed", or why not: "final", "stale", "superseded", "running", "cancelled".
         """
         name, queue = fragment(message["task"]), message["options"]["queue"]
         args = [task_id, delivery.token, delivery.order, name, name, max_attempts, fragment(hostname), dumps(message)]

@@ -4,7 +4,7 @@ local record, id = KEYS[1], ARGV[1]
 local held = hold(record)
 if not held.phase then return {'unknown'} end
 if FINAL[held.phase] then return {'final'} end
-if not begun(held) then return {'cancelled', revoke(record, id, ARGV[2])} end
+if not begun(held) or not has_holder(id) then return {'cancelled', revoke(record, id, ARGV[2])} end
 if held.cancel then
   local _, _, json = snapshot(record)
   return {'cancelling', json}

@@ -6,12 +6,13 @@ local held = hold(record)
 if held.phase and FINAL[held.phase] then return 'final' end
 if held.phase and order < held.order then return 'stale' end
 if held.fence == token then return 'claimed' end  -- its reply was lost
+if string.find(held.spent, token, 1, true) then return 'superseded' end
 if held.cancel then
   revoke(record, id, ttl)
   return 'cancelled'
 end
 -- Should the holder be lost, the keepers see to it when its lease ends; this delivery's message is not needed then.
-if begun(held) and order == held.order and redis.call('ZSCORE', LEASES, id) then return 'running' end
+if begun(held) and order == held.order and has_holder(id) then return 'running' end
 
 local fields = held.phase and {} or blank(id, ARGV[4], ARGV[5], ARGV[6])
 fields.name, fields.max_attempts = ARGV[4], ARGV[6]

@@ -8,7 +8,7 @@ for i = 3, #ARGV, 2 do
     if held.cancel then
       revoke(record, id, ARGV[2])
     else
-      requeue(record, id, '"Pending..."', ARGV[2])
+      requeue(record, id, held, '"Pending..."', ARGV[2])
     end
   end
 end

@@ -19,8 +19,6 @@ local LEASES, RESERVED, OUTBOX = 'headway:leases', 'headway:reserved', 'headway:
 local WAITING, DOOMED = 'headway:waiting:', 'headway:doomed'
 local QUEUES = 'headway:queues'
 
-local NOBODY = 'nobody'  -- the fence of a task that was taken from who ran it: no delivery has this token
-
 local clock = redis.call('TIME')
 local NOW = clock[1] * 1000000 + clock[2]  -- microseconds, as every time and version in here
 
@@ -98,6 +96,7 @@ local function commit(record, id, fields, meta, ttl)
     elseif queue then
       redis.call('ZREM', WAITING .. queue, id)
     end
+    if old[3] and old[3] ~= queue then redis.call('ZREM', WAITING .. old[3], id) end
     if phase ~= 'running' and phase ~= 'cancelling' then redis.call('ZREM', LEASES, id) end
     if FINAL[phase] then
       fields.finished_at = fields.updated_at
@@ -135,30 +134,37 @@ local function blank(id, name, title, max_attempts)
   return {task_id = '"' .. id .. '"', name = name, title = title, phase = '"queued"', current = '0', total = '1',
     status = '"Pending..."', step = 'null', result = 'null', error = 'null', attempt = '0',
     max_attempts = max_attempts, created_at = stamp(NOW), scheduled_for = 'null', started_at = 'null',
-    finished_at = 'null', order = '0', fence = '', high = '0', failures = '0'}
+    finished_at = 'null', order = '0', fence = '', spent = '', high = '0', failures = '0'}
 end
 
 -- Whether the delivery (token, order) may write to this record: nil, or why not.
--- `order` grows with each retry and replacement of one id; without a fence, nobody has claimed that order yet.
+-- `order` grows with each retry and replacement of one id; without a fence, nobody has that order now. `spent` are the
+-- tokens of those from whom it was taken.
 local function fenced(held, token, order)
   if held.phase and FINAL[held.phase] then return 'final' end
   if token == '' or not held.phase then return nil end
   if order > held.order then return nil end
   if order < held.order then return 'stale' end
   if held.fence ~= '' and held.fence ~= token then return 'superseded' end
+  if string.find(held.spent, token, 1, true) then return 'superseded' end
   return nil
 end
 
 local function hold(record)
   local values = redis.call('HMGET', record, 'phase', 'fence', 'order', 'current', 'total', 'high', 'attempt', 'failures',
-    'max_attempts', 'cancel')
+    'max_attempts', 'cancel', 'spent')
   return {phase = text(values[1] or nil), fence = values[2] or '', order = tonumber(values[3] or 0), current = values[4],
     total = values[5], high = tonumber(values[6] or 0), attempt = tonumber(values[7] or 0),
-    failures = tonumber(values[8] or 0), max_attempts = tonumber(values[9] or 1), cancel = values[10] or nil}
+    failures = tonumber(values[8] or 0), max_attempts = tonumber(values[9] or 1), cancel = values[10] or nil,
+    spent = values[11] or ''}
 end
 
 local function begun(held)
   return held.phase == 'running' or held.phase == 'cancelling'
+end
+
+local function has_holder(id)
+  return redis.call('ZSCORE', LEASES, id)
 end
 
 -- End a task as cancelled.
@@ -169,9 +175,9 @@ local function revoke(record, id, ttl)
 end
 
 -- Have a task wait for a worker anew. Whoever ran it can write no more.
-local function requeue(record, id, status, ttl)
+local function requeue(record, id, held, status, ttl)
   commit(record, id, {phase = '"queued"', status = status, current = '0', total = '1', step = 'null', error = 'null',
-    scheduled_for = 'null', high = '0', fence = NOBODY}, celery_meta(id, 'PENDING'), ttl)
+    scheduled_for = 'null', high = '0', fence = '', spent = held.spent .. ' ' .. held.fence}, celery_meta(id, 'PENDING'), ttl)
 end
 
 -- The attempt that runs is lost. Returns 'cancelled', or 'requeued' when its message is to be sent again, or 'exhausted'
@@ -186,7 +192,7 @@ local function lose(record, id, held, ttl)
     return 'exhausted'
   end
   redis.call('HINCRBY', record, 'failures', 1)
-  requeue(record, id, '"Worker lost, trying again"', ttl)
+  requeue(record, id, held, '"Worker lost, trying again"', ttl)
   redis.call('ZADD', OUTBOX, NOW, id)
   return 'requeued'
 end

@@ -2,7 +2,14 @@
 -- Returns {{id, message, ...} to be sent, {id, token, message, ...} to be failed, {id, ...} whose runs are to be ended by
 -- who holds them}; the first two only to who is in office, and again in 5 s until it is done: a keeper may die here.
 local limit, ttl = tonumber(ARGV[2]), ARGV[3]
-local doomed = redis.call('ZRANGEBYSCORE', DOOMED, '-inf', NOW, 'LIMIT', 0, limit)
+local doomed = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', DOOMED, '-inf', NOW, 'LIMIT', 0, limit)) do
+  if hold('headway:task:' .. id).phase == 'cancelling' then
+    doomed[#doomed + 1] = id
+  else
+    redis.call('ZREM', DOOMED, id)
+  end
+end
 local office = redis.call('GET', 'headway:keeper')
 if office and office ~= ARGV[1] then return {{}, {}, doomed} end
 redis.call('SET', 'headway:keeper', ARGV[1], 'PX', 1500)
@@ -30,7 +37,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', OUTBOX, '-inf', NOW, 'LIMIT', 0,
   local record = 'headway:task:' .. id
   local held = hold(record)
   local message = redis.call('HGET', record, 'message')
-  if begun(held) then
+  if begun(held) and has_holder(id) then
     -- A successor that waits for its predecessor to store that it retries.
     redis.call('ZADD', OUTBOX, NOW + 200000, id)
   elseif message and not FINAL[held.phase] then

@@ -4,8 +4,11 @@ local found = {}
 for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
   local ids = {}
   for _, id in ipairs(redis.call('ZRANGE', WAITING .. queue, 0, tonumber(ARGV[1]) - 1)) do
-    local reserved = tonumber(redis.call('ZSCORE', RESERVED, id) or 0)
-    if reserved <= NOW and not redis.call('ZSCORE', OUTBOX, id) then ids[#ids + 1] = id end
+    if redis.call('HGET', 'headway:task:' .. id, 'phase') ~= '"queued"' then
+      redis.call('ZREM', WAITING .. queue, id)  -- forgotten, or expired
+    elseif tonumber(redis.call('ZSCORE', RESERVED, id) or 0) <= NOW and not redis.call('ZSCORE', OUTBOX, id) then
+      ids[#ids + 1] = id
+    end
   end
   if #ids > 0 then found[#found + 1], found[#found + 2] = queue, ids end
 end

@@ -3,7 +3,7 @@
 -- delay us of a retry, the write's own id, failures at which no retry follows, then field, fragment, ...
 -- Returns 'written'; 'cancelling' when it was and the task has to stop; 'cancelled' for a retry of such a task;
 -- 'exhausted' for a retry after the last attempt, which is not stored; or why not.
-local record, id, token, order = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
+local record, id, token, order, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[8])
 -- Sent again because its reply was lost: it was stored, so its writer must hear so.
 if ARGV[10] ~= '' and redis.call('HGET', record, 'write_id') == ARGV[10] then return 'written' end
 local held = hold(record)
@@ -17,7 +17,7 @@ local verdict = 'written'
 if held.cancel and phase == 'running' then
   fields.phase, verdict = '"cancelling"', 'cancelling'
 elseif held.cancel and phase == 'retrying' then
-  revoke(record, id, ARGV[8])
+  revoke(record, id, ttl)
   return 'cancelled'
 end
 local total = tonumber(fields.total or held.total)  -- nil where unknown
@@ -38,9 +38,10 @@ elseif phase == 'retrying' then
   if held.failures + 1 >= tonumber(ARGV[11]) then return 'exhausted' end
   -- The next attempt was sent before this was stored: from now on only that one counts.
   fields.failures = integer(held.failures + 1)
-  fields.order, fields.fence = integer(order + 1), ''
+  fields.order, fields.fence = integer(math.max(order, held.order) + 1), ''
   fields.scheduled_for = stamp(NOW + tonumber(ARGV[9]))
+  ttl = ttl + math.floor(tonumber(ARGV[9]) / 1000)
 end
 fields.write_id = ARGV[10]
-commit(record, id, fields, ARGV[7], ARGV[8])
+commit(record, id, fields, ARGV[7], ttl)
 return verdict
