@@ -213,8 +213,9 @@ export class TaskProgress extends HTMLElement {
     const headline = part("headline");
     headline.textContent = this.hasAttribute("task-id") ? "Loading…" : "Sending request…";
     words.append(headline, " ", part("text"), " ", part("numbers"), " ", link);
-    const head = [sign, " ", title, " ", actions, " ", more];
-    this.replaceChildren(...head, bar, " ", part("figure"), words, part("line"), message, part("note"), list);
+    const head = document.createElement("div");
+    head.append(sign, " ", title, " ", actions, " ", more);
+    this.replaceChildren(head, bar, " ", part("figure"), words, part("line"), message, part("note"), list);
   }
 }
 
