@@ -341,7 +341,7 @@ def test_a_running_task_is_cancelled_where_it_stands(page: Page, slow: System):
     assert values == sorted(values)
     assert values[-1] < 100
     expect(card.get_by_role("button", name="Cancel")).to_have_count(0)
-    expect(card.get_by_role("button", name="Run again: Long task")).to_be_focused()
+    expect(card.get_by_role("button", name="Details of Long task")).to_be_focused()
 
 
 def test_what_waits_is_cancelled_before_it_starts(page: Page, slow: System):

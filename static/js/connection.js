@@ -33,7 +33,7 @@
 
 const OPTIONS = {
   transports: ["websocket"],
-  // When a server restarts, all its pages come at once: the first try is within 0 to 500 ms, later ones 2 s apart at most.
+  // A server that restarts sees all its pages at once: each tries at a time of its own within 500 ms, later ones within 2 s.
   reconnectionDelay: 250,
   randomizationFactor: 1,
   reconnectionDelayMax: 2000,

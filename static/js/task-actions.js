@@ -54,6 +54,7 @@ export class TaskActions {
   show(snapshot) {
     this.#snapshot = snapshot;
     const offered = snapshot ? actions(snapshot) : {};
+    const held = document.activeElement;
     for (const [action, button] of this.#buttons) {
       const words = offered[action] ?? "";
       button.hidden = !words;
@@ -63,7 +64,7 @@ export class TaskActions {
     }
     this.#forgetWhatIsOver(snapshot?.phase ?? "missing");
     if (!offered.change) this.#close();
-    if (document.activeElement instanceof HTMLButtonElement && document.activeElement.hidden) this.#focus();
+    if (held instanceof HTMLButtonElement && held.hidden && this.#bar.contains(held)) this.#rest.focus();
   }
 
   /** @param {Action} action @param {() => void} act */
@@ -149,10 +150,13 @@ export class TaskActions {
     if (this.#saidIn !== phase) this.#say("");
   }
 
-  /** @param {HTMLElement} [wanted] */
+  /**
+   * Where the wanted element is gone, the harmless one gets the focus: a second Enter must not do another thing.
+   *
+   * @param {HTMLElement} wanted
+   */
   #focus(wanted) {
-    const shown = [wanted, ...this.#buttons.values(), this.#rest].find((button) => button?.checkVisibility());
-    shown?.focus();
+    (wanted.checkVisibility() ? wanted : this.#rest).focus();
   }
 
   // The form for another time

@@ -416,7 +416,7 @@ test("a task that was running a moment ago and is gone is told as missing, to it
   socket.open();
   await settled();
 
-  socket.answer = () => ({ snapshots: [], logs: {}, missing: ["a"] }); // Redis was emptied, and the socket closed for it
+  socket.answer = () => ({ snapshots: [], logs: {}, missing: ["a"] }); // Redis was emptied
   socket.close();
   socket.open();
   await settled();

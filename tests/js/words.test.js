@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { actions, details, formatDuration, formatLeft, formatRate, formatTime, read, timeLabel } from "../../static/js/words.js";
+import {
+  actions,
+  details,
+  formatDuration,
+  formatLeft,
+  formatRate,
+  formatTime,
+  read,
+  timeLabel,
+} from "../../static/js/words.js";
 
 const contract = JSON.parse(readFileSync(new URL("../contract.json", import.meta.url), "utf8"));
 const NARROW = "\u202f";
@@ -106,7 +115,8 @@ test("each phase offers what can be done in it", () => {
 });
 
 test("another time is for sending or for starting", () => {
-  assert.deepEqual(["scheduled e-mail", "scheduled task"].map((name) => timeLabel(snapshot(name))), ["Send at", "Start at"]);
+  assert.equal(timeLabel(snapshot("scheduled e-mail")), "Send at");
+  assert.equal(timeLabel(snapshot("scheduled task")), "Start at");
 });
 
 test("a short result stands in the line, a longer one in the details, null nowhere", () => {
