@@ -33,7 +33,7 @@
 
 const OPTIONS = {
   transports: ["websocket"],
-  // A server that restarts sees all its pages at once: each tries at a time of its own within 500 ms, later ones within 2 s.
+  // A server that restarts sees all its pages at once: each tries at a time of its own, first within 500 ms, then 2 s.
   reconnectionDelay: 250,
   randomizationFactor: 1,
   reconnectionDelayMax: 2000,

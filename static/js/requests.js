@@ -26,8 +26,8 @@ export class Refused extends Error {
 }
 
 /**
- * POST, and return the snapshot that is answered. Throws Refused when the server says no, and other errors when there is
- * no answer to be had: then the same key again makes sure that nothing is done twice.
+ * POST, and return the snapshot that is answered. Throws Refused when the server says no, and other errors when there
+ * is no answer to be had: then the same key again makes sure that nothing is done twice.
  *
  * @param {string} address
  * @param {{body?: URLSearchParams | object, key?: string}} [request] a form's fields, or an object to send as JSON

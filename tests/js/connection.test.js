@@ -29,7 +29,7 @@ test("speaks over the websocket alone", async () => {
   assert.deepEqual(options.transports, ["websocket"]);
 });
 
-test("after a loss the first try comes within half a second, at a time of its own, and later ones within two", async () => {
+test("after a loss each page tries at a time of its own, first within half a second, then within two", async () => {
   const { reconnectionDelay, randomizationFactor, reconnectionDelayMax } = await optionsOf();
 
   assert.equal(reconnectionDelay * (1 - randomizationFactor), 0);
