@@ -169,6 +169,8 @@ function text(snapshot, { now, workers }) {
       return failure(snapshot);
     case "succeeded":
       return joined([snapshot.name === MAIL ? "" : snapshot.status, shortResult(snapshot.result)]);
+    case "cancelled":
+      return headline(snapshot).startsWith(snapshot.status) ? "" : snapshot.status;
     default:
       return joined([formatStep(snapshot.step), snapshot.status]);
   }

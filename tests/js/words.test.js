@@ -100,6 +100,13 @@ test("ends that a person must judge are told in plain sentences, with the error 
   assert.match(Object.fromEntries(details(snapshot("failed, its workers kept dying"))).Error, /SIGKILL/);
 });
 
+test("a cancelled task does not say so twice", () => {
+  const cancelled = snapshot("cancelled at 37 %");
+
+  assert.equal(read({ ...cancelled, status: "Cancelled" }, at("2026-11-22T09:00:00Z")).text, "");
+  assert.equal(read({ ...cancelled, status: "expired" }, at("2026-11-22T09:00:00Z")).text, "expired");
+});
+
 test("each phase offers what can be done in it", () => {
   const offered = Object.fromEntries(contract.snapshots.map((entry) => [entry.case, actions(entry.snapshot)]));
 
