@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+import redis
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from app.records import STORED, Delivery, Records, connect
 from app.snapshot import Phase
-from tests.browser import Visitor
 from tests.processes import System, running, web
 
 HISTORY = """() => {
@@ -29,7 +31,9 @@ HISTORY = """() => {
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    system = System(tmp_path_factory.mktemp("system"), LONG_TASK_STEPS="20", LONG_TASK_STEP_SECONDS="0.05")
+    quick = {"LONG_TASK_STEPS": "20", "LONG_TASK_STEP_SECONDS": "0.05"}
+    patient = {"MAIL_TIMEOUT_SECONDS": "3", "MAIL_RETRY_SECONDS": "50"}
+    system = System(tmp_path_factory.mktemp("system"), **quick, **patient)
     yield system
     system.stop()
 
@@ -62,7 +66,7 @@ def open_live(page: Page, system: System) -> None:
     expect(page.locator("#connection")).to_have_text(re.compile("Live"), timeout=10_000)
 
 
-def cards(page: Page, phase: str = "") -> object:
+def cards(page: Page, phase: str = "") -> Locator:
     return page.locator(f'task-progress[data-phase="{phase}"]' if phase else "task-progress[task-id]")
 
 
@@ -273,27 +277,271 @@ def test_away_from_the_network_the_chip_says_so_and_back_it_heals(page: Page, co
     expect(page.locator("#connection")).to_have_text(re.compile("Live"), timeout=15_000)
 
 
+# What a person does with a task
+
+
+def card_of(page: Page, task_id: str) -> Locator:
+    return page.locator(f'task-progress[task-id="{task_id}"]')
+
+
+def is_in(card: Locator, phase: str, timeout: float = 10_000) -> None:
+    expect(card).to_have_attribute("data-phase", phase, timeout=timeout)
+
+
+def act(card: Locator, words: str) -> None:
+    """Click the button of these words; its name goes on with the task's."""
+    card.get_by_role("button", name=f"{words}: ").click()
+
+
+def start(page: Page, system: System, name: str = "long_task", countdown: float = 0, **args: str) -> str:
+    """Start a task of the page's visitor beside the page."""
+    body = {"name": name, "args": args, "countdown": countdown}
+    response = page.request.post(f"{system.address}/tasks", data=body)
+    assert response.status == 202, response.text()
+    return str(response.json()["task_id"])
+
+
+def start_for_later(page: Page, system: System, name: str = "long_task", **args: str) -> str:
+    return start(page, system, name, 3600, **args)
+
+
+def as_left(system: System, task_id: str, *writes: tuple[Phase, dict]) -> None:
+    """Claim a task and write these changes, as a worker that is gone since would have."""
+    records = Records(connect(system.valkey.url), 7)
+    here = Delivery(task_id, 0)
+    kept = records.message(task_id)
+    assert kept is not None
+    records.claim(here.token, here, message=kept[0], max_attempts=4, hostname="test")
+    for phase, fields in writes:
+        verdict = records.write(
+            here.token, here, phase, fields, meta="{}", name=kept[0]["task"], max_attempts=4, retry_in=8.0
+        )
+        assert verdict in STORED
+
+
+def letters(page: Page, system: System, to: str) -> list[dict]:
+    inbox = page.request.get(f"{system.address}/inbox.json").json()["messages"]
+    return [letter for letter in inbox if letter["to"] == [to]]
+
+
+UNKNOWN = {"type": "OutcomeUnknown", "message": "no answer after the final dot"}
+
+
+def test_a_running_task_is_cancelled_where_it_stands(page: Page, slow: System):
+    open_live(page, slow)
+    page.evaluate(HISTORY)
+    card = card_of(page, start(page, slow))
+    is_in(card, "running")
+    expect(card.locator("progress")).not_to_have_js_property("value", 0, timeout=10_000)
+
+    act(card, "Cancel")
+
+    is_in(card, "cancelled")
+    expect(card).to_contain_text(re.compile(r"Cancelled at \d+.%"))
+    history = page.evaluate("window.history_")
+    assert [entry["phase"] for entry in history][-2:] == ["cancelling", "cancelled"]
+    values = [entry["value"] for entry in history if entry["phase"] != "queued"]
+    assert values == sorted(values)
+    assert values[-1] < 100
+    expect(card.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect(card.get_by_role("button", name="Details of Long task")).to_be_focused()
+
+
+def test_what_waits_is_cancelled_before_it_starts(page: Page, slow: System):
+    open_live(page, slow)
+    scheduled = card_of(page, start_for_later(page, slow))
+    is_in(scheduled, "scheduled")
+    running = [card_of(page, start(page, slow)) for _ in range(4)]
+    for card in running:
+        is_in(card, "running")
+    queued = card_of(page, start(page, slow))
+    is_in(queued, "queued")
+
+    for card in (scheduled, queued):
+        act(card, "Cancel")
+
+        is_in(card, "cancelled", timeout=5_000)
+        expect(card).to_contain_text("Cancelled before it started")
+    for card in running:
+        act(card, "Cancel")
+        is_in(card, "cancelled")
+
+
+def test_a_scheduled_email_is_sent_now(page: Page, system: System):
+    open_live(page, system)
+    card = card_of(page, start_for_later(page, system, "send_async_email", email="now@example.com"))
+
+    act(card, "Run now")
+
+    is_in(card, "succeeded")
+    assert len(letters(page, system, "now@example.com")) == 1
+
+
+def test_a_scheduled_task_is_given_another_time(page: Page, system: System):
+    open_live(page, system)
+    task_id = start_for_later(page, system)
+    card = card_of(page, task_id)
+    change = card.get_by_role("button", name="Change: Long task")
+    change.click()
+    field = card.get_by_label("Start at")
+    expect(field).to_be_focused()
+
+    page.keyboard.press("Escape")
+    expect(field).to_have_count(0)
+    expect(change).to_be_focused()
+    change.press("Enter")
+    wanted = (datetime.now() + timedelta(hours=5)).replace(second=0, microsecond=0)
+    field.fill(wanted.strftime("%Y-%m-%dT%H:%M"))
+    card.get_by_role("button", name="Save").click()
+
+    expect(field).to_have_count(0)
+    expect(change).to_be_focused()
+    expect(card).to_contain_text(f"{wanted:%H:%M}:00")
+    due = page.request.get(f"{system.address}/status/{task_id}").json()["scheduled_for"]
+    assert datetime.fromisoformat(due) == wanted.astimezone()
+
+
+def test_an_email_that_waits_for_its_next_try_tells_so_and_takes_it_at_once(page: Page, system: System):
+    open_live(page, system)
+    system.inbox.popen.send_signal(signal.SIGSTOP)
+    try:
+        card = card_of(page, start(page, system, "send_async_email", email="later@example.com"))
+
+        is_in(card, "retrying", timeout=20_000)
+        expect(card).to_contain_text(re.compile(r"Try 2 of 4 in 0:[0-5]\d:\s+\S"))
+        expect(card).to_contain_text(re.compile(r"retrying at \d\d:\d\d:\d\d \(2 of 4\)"))
+    finally:
+        system.inbox.popen.send_signal(signal.SIGCONT)
+    act(card, "Retry now")
+
+    is_in(card, "succeeded")
+    expect(card).not_to_contain_text("Try")
+    assert len(letters(page, system, "later@example.com")) == 1
+
+
+def test_an_email_that_nobody_can_know_of_is_sent_again_once_for_a_double_click(page: Page, system: System):
+    open_live(page, system)
+    task_id = start_for_later(page, system, "send_async_email", email="again@example.com")
+    card = card_of(page, task_id)
+    is_in(card, "scheduled")
+    as_left(system, task_id, (Phase.FAILED, {"error": UNKNOWN, "status": ""}))
+    expect(card).to_contain_text("The mail server may have taken it already")
+    expect(card).to_contain_text("a second e-mail may arrive")
+
+    card.get_by_role("button", name="Send again: E-mail to again@example.com").dblclick()
+
+    is_in(cards(page).first, "succeeded")
+    expect(cards(page).first).to_contain_text("E-mail to again@example.com")
+    expect(card).to_contain_text("Started again, as a new task.")
+    page.reload()
+    expect(cards(page)).to_have_count(2)
+    assert len(letters(page, system, "again@example.com")) == 1
+
+
+def test_where_only_the_answer_was_lost_the_same_wish_again_starts_nothing_twice(page: Page, system: System):
+    open_live(page, system)
+    task_id = start(page, system)
+    card = card_of(page, task_id)
+    is_in(card, "succeeded", timeout=20_000)
+
+    def lose_the_answer(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/retry", lose_the_answer, times=1)
+    act(card, "Run again")
+    expect(card.get_by_role("alert")).to_have_text(
+        "The server does not answer. Nothing is lost: try again in a moment."
+    )
+    act(card, "Run again")
+
+    expect(card).to_contain_text("Started again")
+    expect(card.get_by_role("alert")).to_have_count(0)
+    expect(cards(page, "succeeded")).to_have_count(2, timeout=20_000)
+    page.reload()
+    expect(cards(page)).to_have_count(2)
+
+
+def test_a_click_that_comes_too_late_is_answered_with_the_truth(page: Page, system: System):
+    open_live(page, system)
+    task_id = start_for_later(page, system)
+    card = card_of(page, task_id)
+    is_in(card, "scheduled")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(f"{request.method} {request.url.removeprefix(system.address)}"))
+
+    def come_first(route: Route) -> None:
+        route.fetch()
+        route.continue_()
+
+    page.route("**/cancel", come_first)
+    act(card, "Cancel")
+
+    expect(card.get_by_role("alert")).to_have_text("It has ended already.")
+    is_in(card, "cancelled")
+    assert asked == [f"POST /tasks/{task_id}/cancel", f"GET /status?task_id={task_id}"]
+
+
+def test_buttons_work_while_the_page_polls(page: Page, slow: System):
+    page.route_web_socket(re.compile("socket.io"), lambda socket: socket.close(code=1012))
+    page.goto(slow.address)
+    expect(page.locator("#connection")).to_have_text(re.compile("Polling"), timeout=10_000)
+    start_long_task(page)
+    is_in(cards(page).first, "running")
+
+    act(cards(page).first, "Cancel")
+
+    is_in(cards(page).first, "cancelled")
+    act(cards(page).first, "Run again")
+    expect(cards(page)).to_have_count(2)
+    act(cards(page).first, "Cancel")
+    is_in(cards(page).first, "cancelled")
+
+
+def test_while_redis_hangs_a_click_is_told_so_and_nothing_is_lost(page: Page, slow: System):
+    open_live(page, slow)
+    card = card_of(page, start_for_later(page, slow))
+    is_in(card, "scheduled")
+
+    slow.valkey.freeze()
+    try:
+        act(card, "Cancel")
+        expect(card.get_by_role("alert")).to_contain_text("Redis does not answer", timeout=5_000)
+    finally:
+        slow.valkey.thaw()
+    is_in(card, "scheduled")
+    act(card, "Cancel")
+
+    is_in(card, "cancelled")
+    expect(card.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_task_whose_record_is_gone_says_so_and_stops(page: Page, slow: System):
+    page.route_web_socket(re.compile("socket.io"), lambda socket: socket.close(code=1012))
+    page.goto(slow.address)
+    start_long_task(page)
+    is_in(cards(page).first, "running")
+    expect(page).to_have_title(re.compile("Long task"))
+
+    with redis.Redis.from_url(slow.valkey.url) as client:
+        client.flushall()
+
+    is_in(cards(page).first, "missing", timeout=15_000)
+    expect(cards(page).first).to_contain_text("No longer kept, or not yours")
+    expect(cards(page).first.get_by_role("button")).to_have_count(0)
+    expect(cards(page).first.locator("progress")).to_have_js_property("value", 0)
+    expect(page).to_have_title("Tasks · Headway")
+    expect(page.get_by_role("button", name="Running 0")).to_be_visible()
+
+
 def populate(system: System, page: Page) -> None:
     """Give the page's visitor a task in every phase, as workers would have left them."""
-    cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
-    visitor = Visitor(system.address)
-    visitor.http.cookies.clear()
-    visitor.http.cookies.update(cookies)
-    records = Records(connect(system.valkey.url), 7)
 
-    def task(*writes: tuple[Phase, dict]) -> None:
-        response = visitor.http.post(
-            f"{system.address}/tasks", json={"name": "long_task", "countdown": 3600}, timeout=10
-        ).json()
-        here = Delivery(response["task_id"], 0)
+    def task(*writes: tuple[Phase, dict]) -> str:
+        task_id = start_for_later(page, system)
         if writes:
-            message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-            records.claim(here.token, here, message=message, max_attempts=4, hostname="test")
-        for phase, fields in writes:
-            kept = records.write(
-                here.token, here, phase, fields, meta="{}", name="long_task", max_attempts=4, retry_in=8.0
-            )
-            assert kept in STORED
+            as_left(system, task_id, *writes)
+        return task_id
 
     some = (Phase.RUNNING, {"current": 37, "total": 100, "status": "Booting silent orbiter..."})
     error = {"type": "ConnectionError", "message": "connection refused <img src=x onerror=alert(1)>"}
@@ -304,15 +552,15 @@ def populate(system: System, page: Page) -> None:
     task(some, (Phase.SUCCEEDED, {"result": 42, "status": "Task completed!"}))
     task(some, (Phase.SUCCEEDED, {"result": {"reply": "250 OK"}, "status": ""}))
     task(some, (Phase.FAILED, {"error": error, "status": error["message"]}))
+    task(some, (Phase.FAILED, {"error": UNKNOWN, "status": ""}))
     task(some, (Phase.CANCELLED, {"status": "revoked"}))
-    task(some)
-    task(some)
-    visitor.http.close()
+    task(some, (Phase.CANCELLING, {}))
+    task((Phase.QUEUED, {"status": "Worker lost, trying again"}))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 320])
-@pytest.mark.parametrize("state", ["empty", "ten tasks", "offline"])
+@pytest.mark.parametrize("state", ["empty", "every phase", "offline"])
 def test_the_page_is_accessible_in_every_dress(
     browser: Browser, system: System, tmp_path: Path, scheme: str, width: int, state: str
 ):
@@ -322,7 +570,12 @@ def test_the_page_is_accessible_in_every_dress(
     open_live(page, system)
     if state != "empty":
         populate(system, page)
-        expect(cards(page)).to_have_count(10, timeout=10_000)
+        expect(cards(page)).to_have_count(11, timeout=10_000)
+        expect(cards(page, "scheduled")).to_have_count(1)
+        for phase in Phase:
+            expect(cards(page, phase).first).to_be_visible()
+        expect(cards(page, "queued")).to_contain_text("Queued Worker lost, trying again")
+        act(cards(page, "scheduled"), "Change")
     if state == "offline":
         context.set_offline(True)
         expect(page.locator("#connection")).to_have_text(re.compile("Offline"), timeout=10_000)

@@ -1,14 +1,14 @@
 /** Speaks to screen readers: changes of state and each quarter, at most once in 5 s; failures at once. */
 
 import { FINAL, percent } from "./snapshot.js";
-import { headline } from "./words.js";
+import { MISSING, failure, headline } from "./words.js";
 
 /** @typedef {import("./snapshot.js").Snapshot} Snapshot */
 
 const SILENCE_MS = 5000;
 
 export class Announcer {
-  /** @type {Map<string, string>} task -> phase and quarter last seen */
+  /** @type {Map<string, {title: string, mark: string}>} task -> what was last seen: its phase and quarter */
   #seen = new Map();
   /** @type {Map<string, string>} task -> what is to be said; only its newest counts */
   #waiting = new Map();
@@ -27,21 +27,28 @@ export class Announcer {
   }
 
   /** @param {Snapshot} snapshot */
-  observe(snapshot) {
+  receive(snapshot) {
     const { task_id, phase, title } = snapshot;
     const mark = `${phase} ${phase === "running" ? Math.floor((percent(snapshot) ?? 0) / 25) : ""}`;
-    const before = this.#seen.get(task_id);
-    this.#seen.set(task_id, mark);
+    const before = this.#seen.get(task_id)?.mark;
+    this.#seen.set(task_id, { title, mark });
     // What had ended before the page was opened is no news.
     if (before === mark || (before === undefined && FINAL.has(phase))) return;
     const sentence = `${title}: ${headline(snapshot)}`;
     if (phase === "failed") {
       this.#waiting.delete(task_id);
-      this.#alert.textContent = `${sentence}. ${snapshot.error?.message ?? ""}`;
+      this.#alert.textContent = `${sentence}. ${failure(snapshot)}`;
     } else {
       this.#waiting.set(task_id, sentence);
       this.#speak();
     }
+  }
+
+  /** @param {string} taskId of a task that is no longer kept */
+  lose(taskId) {
+    this.#waiting.set(taskId, `${this.#seen.get(taskId)?.title ?? "A task"}: ${MISSING}`);
+    this.#seen.delete(taskId);
+    this.#speak();
   }
 
   #speak() {

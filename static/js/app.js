@@ -28,10 +28,11 @@ function showTasks() {
   const list = new TaskList(find("#tasks"));
   const announcer = new Announcer(find("#announcer"), find("#alarm"));
   const titles = new Titles();
-  watcher.watchMine((snapshot) => {
-    list.receive(snapshot);
-    announcer.observe(snapshot);
-    titles.observe(snapshot);
+  watcher.watchMine((snapshot, taskId) => {
+    for (const part of [list, announcer, titles]) {
+      if (snapshot) part.receive(snapshot);
+      else part.lose(taskId);
+    }
   });
   TaskProgress.define();
   for (const form of document.querySelectorAll("form")) {
@@ -52,9 +53,19 @@ class Titles {
   #running = new Map();
 
   /** @param {Snapshot} snapshot */
-  observe(snapshot) {
+  receive(snapshot) {
     if (snapshot.phase === "running") this.#running.set(snapshot.task_id, snapshot);
     else this.#running.delete(snapshot.task_id);
+    this.#show();
+  }
+
+  /** @param {string} taskId */
+  lose(taskId) {
+    this.#running.delete(taskId);
+    this.#show();
+  }
+
+  #show() {
     const newest = [...this.#running.values()].reduce(later, null);
     document.title = newest ? `(${headline(newest)}) ${newest.title} · Headway` : TITLE;
   }

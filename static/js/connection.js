@@ -14,6 +14,7 @@
  * @property {boolean} connected the socket is open; what follows is of this socket
  * @property {boolean} hears the server said that it hears Redis
  * @property {boolean} settled all that is watched is acknowledged
+ * @property {boolean} silent nothing came over the socket for longer than the server's pings let expect
  * @property {boolean} onLine
  * @property {number} pollSeconds 0: not polling
  * @property {boolean} pollFailed
@@ -23,15 +24,25 @@
  *
  * @typedef {object} Socket the part of Socket.IO's that is used
  * @property {boolean} connected
+ * @property {{engine: {on: (event: "packet", listener: () => void) => unknown}}} io
  * @property {(event: string, listener: (...args: any[]) => void) => unknown} on
  * @property {() => unknown} connect
  * @property {() => unknown} disconnect
  * @property {(ms: number) => {emitWithAck: (event: string, payload: object) => Promise<any>}} timeout
  */
 
-const OPTIONS = { transports: ["websocket"], reconnectionDelay: 250, reconnectionDelayMax: 2000, timeout: 5000 };
+const OPTIONS = {
+  transports: ["websocket"],
+  // A server that restarts sees all its pages at once: each tries at a time of its own, first within 500 ms, then 2 s.
+  reconnectionDelay: 250,
+  randomizationFactor: 1,
+  reconnectionDelayMax: 2000,
+  timeout: 5000,
+};
 const ANSWER_MS = 5000; // the server itself gives up on Redis after 2 s
+const SENT_AWAY_MS = 500;
 const REFUSED_MS = 2000;
+const SILENCE_MS = 9000; // the server pings every 7 s, and Engine.IO waits 6 s more before it gives the socket up
 
 export class Connection {
   /** @type {Map<Topic, Set<(payload: any) => void>>} */
@@ -39,17 +50,32 @@ export class Connection {
   /** @type {Socket | null} */
   #socket = null;
   /** @type {Facts} */
-  #facts = { connected: false, hears: false, settled: false, onLine: true, pollSeconds: 0, pollFailed: false };
+  #facts = {
+    connected: false,
+    hears: false,
+    settled: false,
+    silent: false,
+    onLine: true,
+    pollSeconds: 0,
+    pollFailed: false,
+  };
   #load;
+  #random;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #silence;
   #ahead = -Infinity; // ms by which the server's clock is ahead of ours
   /** @type {ServerState | null} */
   server = null;
   /** When anything was last heard; ms on our clock, for people. */
   heardAt = Date.now();
 
-  /** @param {() => Promise<{io: (options: any) => any}>} load imports the Socket.IO client */
-  constructor(load = () => import("socket.io-client")) {
+  /**
+   * @param {() => Promise<{io: (options: any) => any}>} load imports the Socket.IO client
+   * @param {() => number} random
+   */
+  constructor(load = () => import("socket.io-client"), random = Math.random) {
     this.#load = load;
+    this.#random = random;
   }
 
   /** Open the socket and keep it open. Never rejects: without the library there is polling. */
@@ -63,7 +89,7 @@ export class Connection {
     const socket = (this.#socket = /** @type {Socket} */ (io(OPTIONS)));
     socket.on("connect", () => this.#connected());
     socket.on("disconnect", (/** @type {string} */ reason) => this.#disconnected(reason));
-    socket.on("connect_error", () => this.#connectLater());
+    socket.on("connect_error", () => this.#connectWithin(REFUSED_MS));
     socket.on("server", (/** @type {ServerState} */ server) => this.#told(server));
     socket.on("snapshot", (payload) => this.#tell("snapshot", payload));
     socket.on("log", (payload) => this.#tell("log", payload));
@@ -79,8 +105,8 @@ export class Connection {
 
   /** @returns {ConnectionState} */
   get state() {
-    const { hears, settled, onLine, pollSeconds, pollFailed } = this.#facts;
-    if (hears && settled) return "live"; // also on a machine that is on no network: localhost is enough
+    const { hears, settled, silent, onLine, pollSeconds, pollFailed } = this.#facts;
+    if (hears && settled && !silent) return "live"; // also on a machine that is on no network: localhost is enough
     if (!onLine || pollFailed) return "offline";
     return pollSeconds ? "polling" : "reconnecting";
   }
@@ -166,22 +192,36 @@ export class Connection {
 
   #connected() {
     this.#ahead = -Infinity; // either clock may have been set since
+    this.#socket?.io.engine.on("packet", () => this.#listen());
+    this.#listen();
     this.note({ connected: true, settled: false });
     this.#tell("connect", undefined);
   }
 
   /** @param {string} reason */
   #disconnected(reason) {
+    clearTimeout(this.#silence);
     this.note({ connected: false, hears: false, settled: false });
-    if (reason === "io server disconnect") this.#connectLater();
+    if (reason === "io server disconnect") this.#connectWithin(SENT_AWAY_MS);
   }
 
-  /** Socket.IO gives up where the server itself says no; it may be starting. */
-  #connectLater() {
+  /** A half-open socket says nothing, and no error either: until Engine.IO has found out, there is polling. */
+  #listen() {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.note({ silent: true }), SILENCE_MS);
+    this.note({ silent: false });
+  }
+
+  /**
+   * Socket.IO gives up where the server itself says no; it may be starting, or stopping beside another.
+   *
+   * @param {number} ms
+   */
+  #connectWithin(ms) {
     setTimeout(() => {
       const socket = this.#socket;
       if (socket && !socket.connected) socket.connect();
-    }, REFUSED_MS);
+    }, ms * this.#random());
   }
 
   #restart() {

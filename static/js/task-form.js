@@ -1,5 +1,7 @@
 /** A form that starts a task without leaving the page. */
 
+import { newKey, post, reason } from "./requests.js";
+
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
  *
@@ -8,9 +10,6 @@
  * @property {(item: HTMLLIElement, snapshot: Snapshot) => void} accepted
  * @property {(item: HTMLLIElement) => void} refused
  */
-
-const TIMEOUT_MS = 10_000;
-const UNREACHED = "The server does not answer. Nothing you typed is lost: try again in a moment.";
 
 export class TaskForm {
   #form;
@@ -44,11 +43,13 @@ export class TaskForm {
     this.#complain("");
     this.#busy(true);
     try {
-      this.#handlers.accepted(item, await this.#post(body));
+      // Not `form.action`: a field of that name would hide it.
+      const address = this.#form.getAttribute("action") ?? "";
+      this.#handlers.accepted(item, await post(address, { body, key: this.#key.value }));
       this.#renewKey();
     } catch (error) {
       this.#handlers.refused(item);
-      this.#complain(error instanceof Refused ? error.message : UNREACHED);
+      this.#complain(reason(error));
     } finally {
       this.#busy(false);
       if (document.activeElement === document.body) submitter?.focus(); // a button that is off loses the focus
@@ -69,25 +70,8 @@ export class TaskForm {
     return body;
   }
 
-  /**
-   * @param {URLSearchParams} body
-   * @returns {Promise<Snapshot>}
-   */
-  async #post(body) {
-    const headers = { Accept: "application/json", "Idempotency-Key": this.#key.value };
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
-    // Not `form.action`: a field of that name would hide it.
-    const address = this.#form.getAttribute("action") ?? "";
-    const response = await fetch(address, { method: "POST", headers, body, signal });
-    const answer = await response.json();
-    if (response.ok) return answer;
-    const { message, fields = {} } = answer.error;
-    throw new Refused(Object.values(fields).join(" ") || message);
-  }
-
   #renewKey() {
-    const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID is missing on plain http
-    this.#key.value = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    this.#key.value = newKey();
     this.#sent = "";
   }
 
@@ -111,6 +95,3 @@ export class TaskForm {
     for (const button of this.#form.querySelectorAll("button")) button.disabled = busy;
   }
 }
-
-/** The server said no; the message says why. */
-class Refused extends Error {}

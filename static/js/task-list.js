@@ -1,6 +1,5 @@
 /** The visitor's tasks as a list, newest first, with its filters. */
 
-import { FINAL } from "./snapshot.js";
 import { TaskProgress } from "./task-progress.js";
 
 /**
@@ -9,13 +8,19 @@ import { TaskProgress } from "./task-progress.js";
  * @typedef {"all" | "running" | "failed" | "done"} Filter
  */
 
-/** @type {Readonly<Record<Filter, (phase: Phase) => boolean>>} */
+const MISSING = "missing"; // in place of a phase
+
+/** @type {Readonly<Record<Exclude<Filter, "all">, ReadonlySet<string | undefined>>>} */
 const FILTERS = {
-  all: () => true,
-  running: (phase) => !FINAL.has(phase) && phase !== "scheduled",
-  failed: (phase) => phase === "failed",
-  done: (phase) => phase === "succeeded" || phase === "cancelled",
+  running: phases("queued", "running", "retrying", "cancelling"),
+  failed: phases("failed"),
+  done: phases("succeeded", "cancelled"),
 };
+
+/** @param {Phase[]} phases */
+function phases(...phases) {
+  return new Set(phases);
+}
 
 export class TaskList {
   /** @type {Filter} */
@@ -80,6 +85,18 @@ export class TaskList {
     this.#show();
   }
 
+  /**
+   * The task is no longer kept.
+   *
+   * @param {string} taskId
+   */
+  lose(taskId) {
+    const item = this.#item(taskId);
+    if (!item) return;
+    item.dataset.phase = MISSING;
+    this.#show();
+  }
+
   /** @param {Snapshot} snapshot */
   #expected({ task_id, title }) {
     const item = this.#items.find(({ dataset }) => !dataset.taskId && dataset.title === title);
@@ -121,7 +138,7 @@ export class TaskList {
     const words = this.#search.value.trim().toLowerCase();
     const items = this.#items;
     const fits = (/** @type {Filter} */ filter, /** @type {HTMLLIElement} */ { dataset }) =>
-      !dataset.phase ? filter === "all" : FILTERS[filter](/** @type {Phase} */ (dataset.phase));
+      filter === "all" || FILTERS[filter].has(dataset.phase);
     for (const item of items) {
       item.hidden = !fits(this.#filter, item) || !(item.dataset.title ?? "").toLowerCase().includes(words);
     }

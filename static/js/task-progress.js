@@ -7,6 +7,7 @@ import { isFinal, percent } from "./snapshot.js";
 import { sharedWatcher, watchTask } from "./watch-task.js";
 import { MISSING, details, isMail, read } from "./words.js";
 import { Pace } from "./pace.js";
+import { TaskActions } from "./task-actions.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -17,6 +18,7 @@ import { Pace } from "./pace.js";
 const TAGS = /** @type {const} */ ({
   sign: "span",
   title: "h3",
+  actions: "span",
   more: "button",
   bar: "progress",
   figure: "span",
@@ -25,6 +27,8 @@ const TAGS = /** @type {const} */ ({
   numbers: "span",
   link: "a",
   line: "code",
+  message: "p",
+  note: "p",
   details: "dl",
 });
 const TICK_MS = 250;
@@ -44,6 +48,8 @@ export class TaskProgress extends HTMLElement {
   #line = null;
   #missing = false;
   #pace = new Pace();
+  /** @type {TaskActions | undefined} */
+  #actions;
   #frame = 0;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #ticking;
@@ -51,6 +57,7 @@ export class TaskProgress extends HTMLElement {
 
   connectedCallback() {
     this.#parts ??= this.#adopt();
+    this.#actions ??= new TaskActions(this.#parts);
     this.#watch();
   }
 
@@ -116,6 +123,7 @@ export class TaskProgress extends HTMLElement {
     this.#drawBar(snapshot);
     this.#drawLink(snapshot);
     this.#drawDetails(snapshot);
+    this.#actions?.show(snapshot);
     set(this, "data-version", String(snapshot.version)); // last: who sees it finds all else drawn
   }
 
@@ -125,7 +133,8 @@ export class TaskProgress extends HTMLElement {
     for (const part of /** @type {const} */ (["figure", "text", "numbers", "line"])) this.#write(part, "");
     this.#write("headline", MISSING);
     this.#part("bar").setAttribute("value", "0");
-    this.#part("more").hidden = this.#part("details").hidden = true;
+    for (const part of /** @type {const} */ (["more", "details", "link"])) this.#part(part).hidden = true;
+    this.#actions?.show(null);
   }
 
   /** @param {Snapshot} snapshot */
@@ -186,8 +195,8 @@ export class TaskProgress extends HTMLElement {
       element.dataset.part = name;
       return element;
     };
-    const [sign, title, more, bar, link, list] = /** @type {Part[]} */ (
-      ["sign", "title", "more", "bar", "link", "details"]
+    const [sign, title, actions, more, bar, link, list, message] = /** @type {Part[]} */ (
+      ["sign", "title", "actions", "more", "bar", "link", "details", "message"]
     ).map(part);
     set(sign, "aria-hidden", "true");
     title.textContent = this.getAttribute("label") ?? "Task";
@@ -198,12 +207,15 @@ export class TaskProgress extends HTMLElement {
     set(bar, "value", "0");
     set(bar, "aria-label", title.textContent);
     link.textContent = "Open in inbox →";
+    set(message, "role", "alert");
     more.hidden = link.hidden = list.hidden = true;
     const words = document.createElement("p");
     const headline = part("headline");
     headline.textContent = this.hasAttribute("task-id") ? "Loading…" : "Sending request…";
     words.append(headline, " ", part("text"), " ", part("numbers"), " ", link);
-    this.replaceChildren(sign, " ", title, " ", more, bar, " ", part("figure"), words, part("line"), list);
+    const head = document.createElement("div");
+    head.append(sign, " ", title, " ", actions, " ", more);
+    this.replaceChildren(head, bar, " ", part("figure"), words, part("line"), message, part("note"), list);
   }
 }
 

@@ -16,8 +16,9 @@ import { isFinal, isNewer } from "./snapshot.js";
  * @param {LogLine | null} line
  * @returns {void}
  *
- * @callback OnSnapshot
- * @param {Snapshot} snapshot
+ * @callback OnMine called with each newer snapshot of any task; null: the task of this id is no longer kept
+ * @param {Snapshot | null} snapshot
+ * @param {string} taskId
  * @returns {void}
  *
  * @typedef {object} Watched
@@ -37,7 +38,7 @@ const POLL_TIMEOUT_MS = 8000;
 export class TaskWatcher {
   /** @type {Map<string, Watched>} */
   #tasks = new Map();
-  /** @type {Set<OnSnapshot>} */
+  /** @type {Set<OnMine>} */
   #listListeners = new Set();
   #listAsked = false;
   #proven = false; // the present socket has answered
@@ -90,7 +91,7 @@ export class TaskWatcher {
   /**
    * Watch all of the visitor's own tasks, also those started in another tab; call what is returned to stop.
    *
-   * @param {OnSnapshot} onSnapshot
+   * @param {OnMine} onSnapshot
    */
   watchMine(onSnapshot) {
     this.#listListeners.add(onSnapshot);
@@ -110,8 +111,17 @@ export class TaskWatcher {
     watched.snapshot = snapshot;
     watched.missing = false;
     this.#changes++;
-    for (const listener of this.#listListeners) listener(snapshot);
+    for (const listener of this.#listListeners) listener(snapshot, snapshot.task_id);
     this.#tell(watched);
+  }
+
+  /**
+   * Read one task now, by plain HTTP and also when it has ended. Rejects where the server does not answer.
+   *
+   * @param {string} taskId
+   */
+  async refresh(taskId) {
+    await this.#poll(`/status?${new URLSearchParams({ task_id: taskId })}`);
   }
 
   /** Read the truth now: after sleep, after a network change, when the page becomes visible. */
@@ -226,6 +236,7 @@ export class TaskWatcher {
     if (!watched || watched.missing) return;
     watched.missing = true;
     watched.snapshot = null;
+    for (const listener of this.#listListeners) listener(null, taskId);
     this.#tell(watched);
   }
 

@@ -13,6 +13,8 @@ import { percent } from "./snapshot.js";
  * @property {string} text
  * @property {string} numbers
  *
+ * @typedef {"now" | "change" | "again" | "cancel"} Action what a person may do with a task
+ *
  * @typedef {object} Circumstances
  * @property {number} now server time
  * @property {number | null} [workers] how many run; null or absent: not known
@@ -23,6 +25,7 @@ import { percent } from "./snapshot.js";
 const SPACE = "\u202f"; // narrow, and no line break
 const MAIL = "send_async_email";
 const WORKERLESS_MS = 5000;
+const PENDING = "Pending..."; // the article's word for a task that waits for its first worker
 
 /** @type {Readonly<Record<Phase, string>>} */
 export const SIGNS = {
@@ -38,6 +41,13 @@ export const SIGNS = {
 
 export const MISSING = "No longer kept, or not yours";
 
+/** Ends that need another sentence than the exception's own: by the error's type. */
+const ENDS = /** @type {Record<string, string>} */ ({
+  WorkerLost: "The worker that ran it was lost, and no try is left.",
+  OutcomeUnknown: "The mail server may have taken it already. If you send it again, a second e-mail may arrive.",
+  TimeLimitExceeded: "It ran over its time limit and was ended.",
+});
+
 /**
  * The phase in words, with its one number.
  *
@@ -45,7 +55,7 @@ export const MISSING = "No longer kept, or not yours";
  * @returns {string}
  */
 export function headline(snapshot) {
-  const { phase, attempt, max_attempts } = snapshot;
+  const { phase, attempt } = snapshot;
   const part = percent(snapshot);
   switch (phase) {
     case "scheduled":
@@ -55,7 +65,7 @@ export function headline(snapshot) {
     case "running":
       return part === null ? "Running" : formatPercent(part);
     case "retrying":
-      return `Try ${attempt + 1} of ${Math.max(max_attempts, attempt + 1)}`;
+      return `Try ${nextTry(snapshot)}`;
     case "cancelling":
       return "Cancelling…";
     case "succeeded":
@@ -63,8 +73,48 @@ export function headline(snapshot) {
     case "failed":
       return attempt > 1 ? `Failed after ${attempt} tries` : "Failed";
     case "cancelled":
-      return snapshot.started_at && part !== null ? `Cancelled at ${formatPercent(part)}` : "Cancelled";
+      if (!snapshot.started_at) return "Cancelled before it started";
+      return part === null ? "Cancelled" : `Cancelled at ${formatPercent(part)}`;
   }
+}
+
+/**
+ * What a person may do with a task now, in the words of its buttons.
+ *
+ * @param {Snapshot} snapshot
+ * @returns {Partial<Record<Action, string>>}
+ */
+export function actions({ phase, error }) {
+  switch (phase) {
+    case "scheduled":
+      return { now: "Run now", change: "Change", cancel: "Cancel" };
+    case "queued":
+    case "running":
+      return { cancel: "Cancel" };
+    case "retrying":
+      return { now: "Retry now", cancel: "Cancel" };
+    case "cancelling":
+      return {};
+    case "failed":
+      return { again: error?.type === "OutcomeUnknown" ? "Send again" : "Retry" };
+    case "succeeded":
+    case "cancelled":
+      return { again: "Run again" };
+  }
+}
+
+/**
+ * Why a task failed, in one plain sentence.
+ *
+ * @param {Snapshot} snapshot
+ */
+export function failure({ error }) {
+  return ENDS[error?.type ?? ""] ?? error?.message ?? "";
+}
+
+/** @param {Snapshot} snapshot */
+export function timeLabel({ name }) {
+  return name === MAIL ? "Send at" : "Start at";
 }
 
 /**
@@ -78,10 +128,22 @@ export function read(snapshot, at) {
   return {
     sign: SIGNS[snapshot.phase],
     figure: counts ? formatPercent(part) : "",
-    headline: snapshot.phase === "running" && part !== null ? "" : headline(snapshot),
+    headline: lead(snapshot, at),
     text: text(snapshot, at),
     numbers: numbers(snapshot, at),
   };
+}
+
+/**
+ * The headline, without the number that stands beside the bar, and with the time that runs.
+ *
+ * @param {Snapshot} snapshot
+ * @param {Circumstances} at
+ */
+function lead(snapshot, { now }) {
+  if (snapshot.phase === "running" && percent(snapshot) !== null) return "";
+  if (snapshot.phase === "retrying") return `${headline(snapshot)} ${countdown(snapshot.scheduled_for, now)}:`;
+  return headline(snapshot);
 }
 
 /**
@@ -93,16 +155,22 @@ function text(snapshot, { now, workers }) {
   switch (snapshot.phase) {
     case "scheduled":
       return `${snapshot.name === MAIL ? "sends" : "starts"} at ${formatTime(snapshot.scheduled_for)}`;
-    case "queued":
+    case "queued": {
+      const again = snapshot.status === PENDING ? "" : snapshot.status;
       if (workers === 0 && now - Date.parse(snapshot.updated_at) >= WORKERLESS_MS) {
-        return "No worker is running. Start one with: make worker";
+        return joined([again, "No worker is running. Start one with: make worker"]);
       }
-      return joined(["waiting for a worker", snapshot.queue_position ? `${snapshot.queue_position} ahead` : ""]);
+      const ahead = snapshot.queue_position ? `${snapshot.queue_position} ahead` : "";
+      return again || joined(["waiting for a worker", ahead]);
+    }
     case "retrying":
-    case "failed":
       return snapshot.error?.message ?? "";
+    case "failed":
+      return failure(snapshot);
     case "succeeded":
       return joined([snapshot.name === MAIL ? "" : snapshot.status, shortResult(snapshot.result)]);
+    case "cancelled":
+      return headline(snapshot).startsWith(snapshot.status) ? "" : snapshot.status;
     default:
       return joined([formatStep(snapshot.step), snapshot.status]);
   }
@@ -116,8 +184,9 @@ function text(snapshot, { now, workers }) {
 function numbers(snapshot, { now, rate, left }) {
   switch (snapshot.phase) {
     case "scheduled":
-    case "retrying":
       return countdown(snapshot.scheduled_for, now);
+    case "retrying":
+      return `retrying at ${formatTime(snapshot.scheduled_for)} (${nextTry(snapshot)})`;
     case "running":
       return joined([
         formatCount(snapshot),
@@ -147,7 +216,7 @@ export function details(snapshot) {
     ["Message-ID", message_id ?? ""],
     ["Result", result === null || isMail(snapshot) || shortResult(result) ? "" : JSON.stringify(result, null, 2)],
     ["Error", error ? `${error.type}: ${error.message}` : ""],
-    ["Tries", attempt ? `${attempt} of ${max_attempts}` : ""],
+    ["Tries", attempt ? `${attempt} of ${Math.max(max_attempts, attempt)}` : ""],
     ["Requested", formatTime(snapshot.created_at)],
     ["Started", formatTime(snapshot.started_at)],
     ["Finished", formatTime(snapshot.finished_at)],
@@ -163,6 +232,11 @@ export function details(snapshot) {
  */
 export function isMail({ name, result }) {
   return name === MAIL && typeof result === "object" && result !== null;
+}
+
+/** @param {Snapshot} snapshot */
+function nextTry({ attempt, max_attempts }) {
+  return `${attempt + 1} of ${Math.max(max_attempts, attempt + 1)}`; // planned stops make tries beyond the limit
 }
 
 /** @param {string | null} due @param {number} now */

@@ -18,8 +18,8 @@ function listener() {
   const [polite, alert] = [new Region(), new Region()];
   const announcer = new Announcer(polite, alert);
   const observe = (phase, current = 0, task_id = "a") =>
-    announcer.observe({ task_id, title: `Task ${task_id}`, phase, current, total: 100, attempt: 1, error: null });
-  return { polite, alert, observe };
+    announcer.receive({ task_id, title: `Task ${task_id}`, phase, current, total: 100, attempt: 1, error: null });
+  return { polite, alert, observe, announcer };
 }
 
 test("speaks of changes of state and of quarters, not of every percent", () => {
@@ -66,4 +66,24 @@ test("what had ended before is no news", () => {
   observe("failed", 0, "b");
 
   assert.deepEqual([...polite.said, ...alert.said], []);
+});
+
+test("a task that is no longer kept is told of by its name", () => {
+  const { polite, observe, announcer } = listener();
+  observe("running", 10);
+  mock.timers.tick(5000);
+
+  announcer.lose("a");
+
+  assert.deepEqual(polite.said, ["Task a: 10 %", "Task a: No longer kept, or not yours"]);
+});
+
+test("a failure is told in the page's words", () => {
+  const { alert, announcer } = listener();
+  const error = { type: "OutcomeUnknown", message: "No answer." };
+  announcer.receive({ task_id: "a", title: "Mail", phase: "running", current: 0, total: 1, attempt: 1, error: null });
+
+  announcer.receive({ task_id: "a", title: "Mail", phase: "failed", current: 0, total: 1, attempt: 1, error });
+
+  assert.match(alert.said[0], /^Mail: Failed\. .*a second e-mail may arrive\.$/);
 });

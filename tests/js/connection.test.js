@@ -9,20 +9,32 @@ const NOW = Date.parse("2026-11-22T08:00:00Z");
 beforeEach(() => mock.timers.enable({ apis: ["setTimeout", "Date"], now: NOW }));
 afterEach(() => mock.timers.reset());
 
-async function opened() {
+async function opened({ random = () => 1 } = {}) {
   const socket = new FakeSocket();
-  const connection = new Connection(async () => ({ io: () => socket }));
+  const connection = new Connection(async () => ({ io: () => socket }), random);
   await connection.open();
   socket.open();
   return { socket, connection };
 }
 
-test("speaks over the websocket alone", async () => {
+async function optionsOf() {
   let options;
   await new Connection(async () => ({ io: (given) => ((options = given), new FakeSocket()) })).open();
+  return options;
+}
+
+test("speaks over the websocket alone", async () => {
+  const options = await optionsOf();
 
   assert.deepEqual(options.transports, ["websocket"]);
-  assert.ok(options.reconnectionDelayMax <= 2000);
+});
+
+test("after a loss each page tries at a time of its own, first within half a second, then within two", async () => {
+  const { reconnectionDelay, randomizationFactor, reconnectionDelayMax } = await optionsOf();
+
+  assert.equal(reconnectionDelay * (1 - randomizationFactor), 0);
+  assert.equal(reconnectionDelay * (1 + randomizationFactor), 500);
+  assert.ok(reconnectionDelayMax <= 2000);
 });
 
 test("a call that is answered with an error rejects with its message", async () => {
@@ -41,13 +53,53 @@ test("a call on a closed socket rejects and is not sent", async () => {
   assert.deepEqual(socket.calls, []);
 });
 
-test("a server that closes the socket is asked again", async () => {
+test("a server that sends its pages away is asked again at once, by each page at a time of its own", async () => {
+  const [first, last] = [await opened({ random: () => 0.1 }), await opened({ random: () => 1 })];
+
+  first.socket.close("io server disconnect");
+  last.socket.close("io server disconnect");
+  mock.timers.tick(50);
+  assert.deepEqual([first.socket.restarts, last.socket.restarts], [1, 0]);
+  mock.timers.tick(450);
+
+  assert.deepEqual([first.socket.restarts, last.socket.restarts], [1, 1]);
+});
+
+test("a loss that Socket.IO heals by itself is left to it", async () => {
   const { socket } = await opened();
 
-  socket.close("io server disconnect");
-  mock.timers.tick(2000);
+  socket.close("transport close");
+  mock.timers.tick(60_000);
 
-  assert.equal(socket.restarts, 1);
+  assert.equal(socket.restarts, 0);
+});
+
+test("a socket that says nothing for longer than the pings let expect is not Live, until it speaks", async () => {
+  const { socket, connection } = await opened();
+  connection.note({ settled: true });
+  mock.timers.tick(60_000);
+  assert.equal(connection.state, "live");
+
+  socket.dead = true;
+  mock.timers.tick(9000);
+  assert.equal(connection.state, "reconnecting");
+  socket.emit("server", server());
+
+  assert.equal(connection.state, "live");
+});
+
+test("a socket that is closed is not called silent when it is back", async () => {
+  const { socket, connection } = await opened();
+  socket.dead = true;
+  mock.timers.tick(8000);
+
+  socket.close();
+  socket.dead = false;
+  socket.open();
+  connection.note({ settled: true });
+  mock.timers.tick(5000);
+
+  assert.equal(connection.state, "live");
 });
 
 test("a server that refuses the socket is asked again", async () => {

@@ -1,11 +1,15 @@
 /** What the browser and the server give, under the test's hand. */
 
-/** A Socket.IO client that answers as `answer` says. */
+/** A Socket.IO client that answers as `answer` says, and whose server pings. */
 export class FakeSocket {
   connected = false;
+  dead = false; // half-open: nothing comes, and nothing says so
   calls = [];
   restarts = 0;
   #listeners = new Map();
+  #hear = () => {};
+
+  io = { engine: { on: (_, listener) => (this.#hear = listener) } };
 
   answer = (event, payload) => ({ snapshots: [], logs: {}, missing: [], event, payload });
 
@@ -15,12 +19,20 @@ export class FakeSocket {
 
   emit(event, payload) {
     this.#listeners.get(event)?.(payload);
+    if (this.connected) this.#hear();
+  }
+
+  #ping() {
+    if (!this.connected || this.dead) return;
+    this.#hear();
+    setTimeout(() => this.#ping(), 7000);
   }
 
   open({ live = true } = {}) {
     this.connected = true;
     this.emit("connect");
     this.emit("server", server({ live }));
+    this.#ping();
   }
 
   close(reason = "transport close") {

@@ -406,6 +406,85 @@ test("a missing task is told once, and again when it is found", async () => {
   assert.deepEqual(versions, [null, 1]);
 });
 
+test("a task that was running a moment ago and is gone is told as missing, to its card and to the list", async () => {
+  const { socket, watcher } = await page();
+  const { versions, onSnapshot } = history();
+  const mine = [];
+  watcher.watchMine((next, taskId) => mine.push([taskId, next?.version]));
+  watcher.watchTask("a", onSnapshot);
+  socket.answer = (event) => ({ snapshots: event === "watch" ? [snapshot("a", 5)] : [], logs: {}, missing: [] });
+  socket.open();
+  await settled();
+
+  socket.answer = () => ({ snapshots: [], logs: {}, missing: ["a"] }); // Redis was emptied
+  socket.close();
+  socket.open();
+  await settled();
+
+  assert.deepEqual(versions, [5, null]);
+  assert.deepEqual(mine, [["a", 5], ["a", undefined]]);
+});
+
+test("a poll tells of a missing task too, and it is polled no more", async () => {
+  const { http, watcher } = await page();
+  const { versions, onSnapshot } = history();
+  watcher.receive(snapshot("a", 5));
+  watcher.watchTask("a", onSnapshot);
+  http.answer = () => ({ snapshots: [], missing: ["a"] });
+
+  await pass(2000);
+  await pass(60_000);
+
+  assert.deepEqual(versions, [5, null]);
+  assert.equal(http.addresses.length, 1);
+});
+
+test("one task can be read at once, also when it has ended and the socket is live", async () => {
+  const { socket, http, watcher } = await page();
+  const { versions, onSnapshot } = history();
+  watcher.receive(snapshot("a", 5, { phase: "failed" }));
+  watcher.watchTask("a", onSnapshot);
+  socket.open();
+  await settled();
+  http.answer = () => ({ snapshots: [], missing: ["a"] });
+
+  await watcher.refresh("a");
+
+  assert.deepEqual(http.addresses, ["/status?task_id=a"]);
+  assert.deepEqual(versions, [5, null]);
+});
+
+test("an older snapshot takes no task back from its end, whatever the door", async () => {
+  const { socket, http, watcher } = await page();
+  const { versions, onSnapshot } = history();
+  watcher.watchTask("a", onSnapshot);
+  socket.open();
+  await settled();
+  socket.emit("snapshot", snapshot("a", 9, { phase: "cancelled" }));
+  http.answer = () => ({ snapshots: [snapshot("a", 8, { phase: "cancelling" })], missing: [] });
+
+  socket.emit("snapshot", snapshot("a", 8, { phase: "succeeded" }));
+  await watcher.refresh("a");
+  watcher.receive(snapshot("a", 7));
+
+  assert.deepEqual(versions, [9]);
+});
+
+test("a half-open socket is helped out by polling until it is found out", async () => {
+  const { socket, http, watcher, chip } = await page();
+  watcher.watchTask("a", () => {});
+  socket.open();
+  await settled();
+  await pass(7000);
+
+  socket.dead = true;
+  await pass(9000);
+  await pass(2000);
+
+  assert.deepEqual(http.addresses, ["/status?task_id=a"]);
+  assert.deepEqual(chip, ["live", "reconnecting", "polling"]);
+});
+
 test("a second watcher of a task gets what is known at once", async () => {
   const { watcher } = await page();
   watcher.receive(snapshot("a", 5));

@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { details, formatDuration, formatLeft, formatRate, read } from "../../static/js/words.js";
+import {
+  actions,
+  details,
+  formatDuration,
+  formatLeft,
+  formatRate,
+  formatTime,
+  read,
+  timeLabel,
+} from "../../static/js/words.js";
 
 const contract = JSON.parse(readFileSync(new URL("../contract.json", import.meta.url), "utf8"));
 const NARROW = "\u202f";
@@ -58,10 +67,63 @@ test("a scheduled e-mail counts down, and not below nothing", () => {
   assert.match(read(scheduled, at("2026-11-22T08:00:12Z")).text, /^sends at /);
 });
 
-test("a retry says when and why", () => {
-  const reading = read(snapshot("retrying after an error"), at("2026-11-22T08:00:13.400Z"));
+test("a retry says when and why, and when that is by the clock", () => {
+  const retrying = snapshot("retrying after an error");
 
-  assert.equal(`${reading.headline} ${reading.numbers}: ${reading.text}`, "Try 2 of 4 in 0:08: connection refused");
+  const reading = read(retrying, at("2026-11-22T08:00:13.400Z"));
+
+  assert.equal(`${reading.headline} ${reading.text}`, "Try 2 of 4 in 0:08: connection refused");
+  assert.equal(reading.numbers, `retrying at ${formatTime(retrying.scheduled_for)} (2 of 4)`);
+  assert.equal(read(retrying, at("2026-11-22T08:01:00Z")).headline, "Try 2 of 4 at any moment:");
+});
+
+test("a task whose worker was lost says exactly that, and also where no worker is left", () => {
+  const lost = snapshot("queued, its worker lost");
+
+  assert.equal(read(lost, { ...at("2026-11-22T08:00:20Z"), workers: 1 }).text, "Worker lost, trying again");
+  assert.equal(
+    read(lost, { ...at("2026-11-22T08:00:20Z"), workers: 0 }).text,
+    "Worker lost, trying again · No worker is running. Start one with: make worker",
+  );
+});
+
+test("ends that a person must judge are told in plain sentences, with the error itself in the details", () => {
+  const said = (name) => read(snapshot(name), at("2026-11-22T09:00:00Z")).text;
+
+  assert.equal(said("failed, its workers kept dying"), "The worker that ran it was lost, and no try is left.");
+  assert.equal(
+    said("failed, nobody can know"),
+    "The mail server may have taken it already. If you send it again, a second e-mail may arrive.",
+  );
+  assert.equal(said("failed with all counted"), "It ran over its time limit and was ended.");
+  assert.equal(said("failed after four tries"), "connection refused");
+  assert.match(Object.fromEntries(details(snapshot("failed, its workers kept dying"))).Error, /SIGKILL/);
+});
+
+test("a cancelled task does not say so twice", () => {
+  const cancelled = snapshot("cancelled at 37 %");
+
+  assert.equal(read({ ...cancelled, status: "Cancelled" }, at("2026-11-22T09:00:00Z")).text, "");
+  assert.equal(read({ ...cancelled, status: "expired" }, at("2026-11-22T09:00:00Z")).text, "expired");
+});
+
+test("each phase offers what can be done in it", () => {
+  const offered = Object.fromEntries(contract.snapshots.map((entry) => [entry.case, actions(entry.snapshot)]));
+
+  assert.deepEqual(offered["scheduled e-mail"], { now: "Run now", change: "Change", cancel: "Cancel" });
+  assert.deepEqual(offered["queued, next"], { cancel: "Cancel" });
+  assert.deepEqual(offered["running at 42 %"], { cancel: "Cancel" });
+  assert.deepEqual(offered["retrying after an error"], { now: "Retry now", cancel: "Cancel" });
+  assert.deepEqual(offered["cancelling at 37 %"], {});
+  assert.deepEqual(offered["succeeded with a number"], { again: "Run again" });
+  assert.deepEqual(offered["failed after four tries"], { again: "Retry" });
+  assert.deepEqual(offered["failed, nobody can know"], { again: "Send again" });
+  assert.deepEqual(offered["cancelled at 37 %"], { again: "Run again" });
+});
+
+test("another time is for sending or for starting", () => {
+  assert.equal(timeLabel(snapshot("scheduled e-mail")), "Send at");
+  assert.equal(timeLabel(snapshot("scheduled task")), "Start at");
 });
 
 test("a short result stands in the line, a longer one in the details, null nowhere", () => {

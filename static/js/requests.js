@@ -1,0 +1,66 @@
+/** Requests that start or change something: plain HTTP, so that they work whatever the socket does. */
+
+/** @typedef {import("./snapshot.js").Snapshot} Snapshot */
+
+const TIMEOUT_MS = 10_000;
+const UNREACHED = "The server does not answer. Nothing is lost: try again in a moment.";
+
+/** Where the server's own words say less than the card needs: by the refusal's code. */
+const REFUSALS = /** @type {Record<string, string>} */ ({
+  final: "It has ended already.",
+  not_final: "It has not ended yet.",
+  not_waiting: "It is no longer waiting.",
+  not_found: "It is no longer kept, or not yours.",
+});
+
+/** The server said no; the message says why. */
+export class Refused extends Error {
+  /**
+   * @param {number} status
+   * @param {{code: string, message: string, fields?: Record<string, string>}} error
+   */
+  constructor(status, { code, message, fields = {} }) {
+    super(REFUSALS[code] ?? (Object.values(fields).join(" ") || message));
+    this.status = status;
+  }
+}
+
+/**
+ * POST, and return the snapshot that is answered. Throws Refused when the server says no, and other errors when there
+ * is no answer to be had: then the same key again makes sure that nothing is done twice.
+ *
+ * @param {string} address
+ * @param {{body?: URLSearchParams | object, key?: string}} [request] a form's fields, or an object to send as JSON
+ * @returns {Promise<Snapshot>}
+ */
+export async function post(address, { body, key } = {}) {
+  const form = !body || body instanceof URLSearchParams;
+  const response = await fetch(address, {
+    method: "POST",
+    headers: {
+      Accept: "application/json",
+      ...(key && { "Idempotency-Key": key }),
+      ...(!form && { "Content-Type": "application/json" }),
+    },
+    body: form ? body : JSON.stringify(body),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Refused(response.status, answer.error);
+  return answer;
+}
+
+/**
+ * Why a request came to nothing, in one sentence for people.
+ *
+ * @param {unknown} error
+ */
+export function reason(error) {
+  return error instanceof Refused ? error.message : UNREACHED;
+}
+
+/** A key for one wish; the wish keeps it until it is fulfilled. */
+export function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID is missing on plain http
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,219 @@
+/** What a person may do with one task: the buttons of its card, and a small form for another time. */
+
+import { Refused, newKey, post, reason } from "./requests.js";
+import { sharedWatcher } from "./watch-task.js";
+import { actions, timeLabel } from "./words.js";
+
+/**
+ * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {import("./words.js").Action} Action
+ */
+
+const MINUTE_MS = 60_000;
+const FARTHEST_MS = 365 * 24 * 60 * MINUTE_MS;
+
+export class TaskActions {
+  /** @type {Snapshot | null} */
+  #snapshot = null;
+  /** @type {Map<Action, HTMLButtonElement>} */
+  #buttons = new Map();
+  #bar;
+  #message;
+  #note;
+  #rest;
+  /** @type {string | undefined} what the card was when it began to show the message */
+  #saidIn;
+  /** @type {HTMLFormElement | undefined} */
+  #form;
+  #key = newKey(); // of the next "again"; a new one only when a task has come of it
+
+  /**
+   * @param {object} parts
+   * @param {HTMLElement} parts.actions where the buttons go
+   * @param {HTMLElement} parts.message says what went wrong
+   * @param {HTMLElement} parts.note says what was done
+   * @param {HTMLElement} parts.more takes the focus when the button that had it goes
+   */
+  constructor({ actions: bar, message, note, more }) {
+    this.#bar = bar;
+    this.#message = message;
+    this.#note = note;
+    this.#rest = more;
+    this.#add("now", () => this.#ask("schedule", { countdown: 0 }));
+    this.#add("change", () => (this.#form ? this.#close() : this.#open()));
+    this.#button("change").ariaExpanded = "false";
+    this.#add("again", () => this.#again());
+    this.#add("cancel", () => this.#ask("cancel"));
+  }
+
+  /**
+   * Offer what fits the task's phase.
+   *
+   * @param {Snapshot | null} snapshot null: nothing can be done
+   */
+  show(snapshot) {
+    this.#snapshot = snapshot;
+    const offered = snapshot ? actions(snapshot) : {};
+    const held = document.activeElement;
+    for (const [action, button] of this.#buttons) {
+      const words = offered[action] ?? "";
+      button.hidden = !words;
+      if (button.textContent === words) continue;
+      button.textContent = words;
+      button.setAttribute("aria-label", `${words}: ${snapshot?.title}`);
+    }
+    this.#forgetWhatIsOver(snapshot?.phase ?? "missing");
+    if (!offered.change) this.#close();
+    if (held instanceof HTMLButtonElement && held.hidden && this.#bar.contains(held)) this.#rest.focus();
+  }
+
+  /** @param {Action} action @param {() => void} act */
+  #add(action, act) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.hidden = true;
+    button.dataset.action = action;
+    button.addEventListener("click", ({ detail }) => {
+      if (detail < 2) act(); // a double click is one wish, however fast the first was answered
+    });
+    this.#buttons.set(action, button);
+    this.#bar.append(button);
+  }
+
+  // Requests
+
+  async #again() {
+    const started = await this.#ask("retry", undefined, this.#key);
+    if (!started) return;
+    this.#key = newKey();
+    this.#note.textContent = "Started again, as a new task.";
+  }
+
+  /**
+   * Ask for a change of the task; the answer's snapshot goes where all others go. Returns whether it was granted.
+   *
+   * @param {"cancel" | "schedule" | "retry"} what
+   * @param {object} [body]
+   * @param {string} [key]
+   */
+  async #ask(what, body, key) {
+    const taskId = this.#snapshot?.task_id ?? "";
+    const before = document.activeElement;
+    this.#say("");
+    this.#busy(true);
+    try {
+      sharedWatcher().receive(await post(`/tasks/${taskId}/${what}`, { body, key }));
+      return true;
+    } catch (error) {
+      await this.#explain(taskId, error);
+      return false;
+    } finally {
+      this.#busy(false);
+      // A button that is off loses the focus.
+      if (document.activeElement === document.body && before instanceof HTMLElement) this.#focus(before);
+    }
+  }
+
+  /**
+   * The truth first, if the refusal shows that the card has missed it.
+   *
+   * @param {string} taskId
+   * @param {unknown} error
+   */
+  async #explain(taskId, error) {
+    if (error instanceof Refused && (error.status === 404 || error.status === 409)) {
+      await sharedWatcher().refresh(taskId).catch(() => undefined);
+    }
+    this.#say(reason(error));
+  }
+
+  /** @param {boolean} busy */
+  #busy(busy) {
+    for (const button of this.#buttons.values()) button.disabled = busy;
+    for (const button of this.#form?.querySelectorAll("button") ?? []) button.disabled = busy;
+  }
+
+  /** @param {string} sentence empty: none */
+  #say(sentence) {
+    this.#message.textContent = sentence;
+    this.#note.textContent = "";
+    this.#saidIn = undefined;
+  }
+
+  /**
+   * A message stays while the card is what it was when the message came.
+   *
+   * @param {string} phase
+   */
+  #forgetWhatIsOver(phase) {
+    this.#saidIn ??= phase;
+    if (this.#saidIn !== phase) this.#say("");
+  }
+
+  /**
+   * Where the wanted element is gone, the harmless one gets the focus: a second Enter must not do another thing.
+   *
+   * @param {HTMLElement} wanted
+   */
+  #focus(wanted) {
+    (wanted.checkVisibility() ? wanted : this.#rest).focus();
+  }
+
+  // The form for another time
+
+  #open() {
+    const snapshot = /** @type {Snapshot} */ (this.#snapshot);
+    const now = sharedWatcher().connection.now();
+    const form = (this.#form = document.createElement("form"));
+    const [label, input, save] = [
+      document.createElement("label"),
+      document.createElement("input"),
+      document.createElement("button"),
+    ];
+    form.dataset.part = "change";
+    label.append(timeLabel(snapshot), " ", input);
+    [input.type, input.required] = ["datetime-local", true];
+    [input.min, input.max] = [wholeMinute(now), wholeMinute(now + FARTHEST_MS)];
+    input.value = wholeMinute(Math.max(now, Date.parse(snapshot.scheduled_for ?? "") || now));
+    save.textContent = "Save";
+    save.setAttribute("aria-label", `Save the new time of ${snapshot.title}`);
+    form.append(label, " ", save);
+    form.addEventListener("keydown", ({ key }) => key === "Escape" && this.#close());
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#change(input.value);
+    });
+    this.#message.before(form);
+    this.#button("change").ariaExpanded = "true";
+    input.focus();
+  }
+
+  /** @param {string} time of the reader's own clock */
+  async #change(time) {
+    if (await this.#ask("schedule", { eta: new Date(time).toISOString() })) this.#close();
+  }
+
+  #close() {
+    if (!this.#form) return;
+    const focused = this.#form.contains(document.activeElement);
+    this.#form.remove();
+    this.#form = undefined;
+    this.#button("change").ariaExpanded = "false";
+    if (focused) this.#focus(this.#button("change"));
+  }
+
+  /** @param {Action} action */
+  #button(action) {
+    return /** @type {HTMLButtonElement} */ (this.#buttons.get(action));
+  }
+}
+
+/**
+ * The next whole minute of the reader's own clock, as a datetime-local field has it.
+ *
+ * @param {number} ms
+ */
+function wholeMinute(ms) {
+  const minute = new Date(Math.ceil(ms / MINUTE_MS) * MINUTE_MS);
+  return new Date(minute.getTime() - minute.getTimezoneOffset() * MINUTE_MS).toISOString().slice(0, 16);
+}

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { afterEach, mock, test } from "node:test";
+
+import { Refused, newKey, post, reason } from "../../static/js/requests.js";
+
+afterEach(() => mock.restoreAll());
+
+/** The server's answer to all that is asked; returns the requests. */
+function answers(status, body) {
+  const json = async () => (typeof body === "string" ? JSON.parse(body) : body);
+  const fetched = mock.method(globalThis, "fetch", async () => ({ ok: status < 400, status, json }));
+  return () => fetched.mock.calls.map(({ arguments: [address, request] }) => ({ address, ...request }));
+}
+
+async function refusal(...request) {
+  return post(...request).then(() => assert.fail("not refused"), (error) => error);
+}
+
+test("a form goes as a form, an object as JSON, and either with its key", async () => {
+  const requests = answers(202, { task_id: "a" });
+
+  assert.deepEqual(await post("/", { body: new URLSearchParams({ email: "a@b.c" }), key: "k" }), { task_id: "a" });
+  await post("/tasks/a/schedule", { body: { countdown: 0 } });
+  await post("/tasks/a/cancel");
+
+  const [form, json, bare] = requests();
+  assert.equal(String(form.body), "email=a%40b.c");
+  assert.deepEqual(form.headers, { Accept: "application/json", "Idempotency-Key": "k" });
+  assert.equal(json.body, '{"countdown":0}');
+  assert.deepEqual(json.headers, { Accept: "application/json", "Content-Type": "application/json" });
+  assert.deepEqual([bare.method, bare.body, bare.headers], ["POST", undefined, { Accept: "application/json" }]);
+});
+
+test("a refusal says in one sentence what is so", async () => {
+  const sentences = {
+    final: "It has ended already.",
+    not_final: "It has not ended yet.",
+    not_waiting: "It is no longer waiting.",
+    other: "The server's words.",
+  };
+  for (const [code, sentence] of Object.entries(sentences)) {
+    answers(409, { error: { code, message: "The server's words." } });
+
+    const error = await refusal("/tasks/a/cancel");
+
+    assert.ok(error instanceof Refused);
+    assert.deepEqual([error.status, reason(error)], [409, sentence]);
+  }
+});
+
+test("a refusal of fields says what is wrong with each", async () => {
+  answers(400, { error: { code: "bad_time", message: "no", fields: { eta: "Must be within a year." } } });
+
+  assert.equal(reason(await refusal("/tasks/a/schedule")), "Must be within a year.");
+});
+
+test("no answer, and one that is not Headway's, are the server's silence and no refusal", async () => {
+  mock.method(globalThis, "fetch", () => Promise.reject(new TypeError("network")));
+  const cut = await refusal("/tasks/a/cancel");
+  mock.restoreAll();
+  answers(502, "<html>");
+  const proxy = await refusal("/tasks/a/cancel");
+
+  for (const error of [cut, proxy]) {
+    assert.ok(!(error instanceof Refused));
+    assert.match(reason(error), /^The server does not answer\. Nothing is lost/);
+  }
+});
+
+test("each wish has a key of its own", () => {
+  assert.match(newKey(), /^[0-9a-f]{32}$/);
+  assert.notEqual(newKey(), newKey());
+});
