@@ -228,11 +228,11 @@ class Records:
     def claim(
         self, task_id: str, delivery: Delivery, *, message: Mapping[str, Any], max_attempts: int, hostname: str
     ) -> str:
-        """Give the task to this delivery of `message`, its Celery signature with a queue.
+        """Give the task to this delivery of `message`, its Celery signature.
 
         Returns "claimed", or why not: "final", "stale", "superseded", "running", "cancelled".
         """
-        name, queue = fragment(message["task"]), message["options"]["queue"]
+        name, queue = fragment(message["task"]), message["options"].get("queue", "")
         args = [task_id, delivery.token, delivery.order, name, name, max_attempts, fragment(hostname), dumps(message)]
         return str(self._run("claim", [_record(task_id)], [*args, queue, self.ttl, int(LEASE_SECONDS * 1e6)]))
 

@@ -657,3 +657,14 @@ def test_a_full_redis_takes_no_new_task_and_lets_what_has_begun_go_on(records: R
 
     assert [json.loads(snapshot)["task_id"] for snapshot in records.owned("ada", 10)[0]] == [task_id]
     start(records)
+
+
+def test_a_message_that_came_by_an_exchange_is_never_suspected(records: Records):
+    task_id = "by-an-exchange"
+    message = MESSAGE | {"options": {"exchange": "reports", "routing_key": "reports.monthly"}}
+    assert records.claim(task_id, FIRST, message=message, max_attempts=4, hostname="here") == "claimed"
+    lapse(records, task_id)
+
+    assert due(records) == [task_id]
+    records.sent(task_id)
+    assert records.suspects() == {}

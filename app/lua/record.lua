@@ -91,7 +91,7 @@ local function commit(record, id, fields, meta, ttl)
     fields.state = '"' .. STATE[phase] .. '"'
     local queue = fields.queue or old[3]
     if queue and phase == 'queued' then
-      redis.call('SADD', QUEUES, queue)
+      if queue ~= '' then redis.call('SADD', QUEUES, queue) end
       redis.call('ZADD', WAITING .. queue, NOW, id)
     elseif queue then
       redis.call('ZREM', WAITING .. queue, id)
