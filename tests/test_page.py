@@ -172,7 +172,7 @@ def test_an_email_for_later_counts_down(page: Page, system: System):
 
 def test_a_refused_address_is_told_at_the_field_and_kept(page: Page, system: System):
     open_live(page, system)
-    field = page.get_by_label("E-mail to")
+    field = page.get_by_role("textbox", name="E-mail to")
     field.fill("nobody@@example")
 
     page.get_by_role("button", name="Send", exact=True).click()
