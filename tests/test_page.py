@@ -14,11 +14,13 @@ from zoneinfo import ZoneInfo
 import pytest
 import redis
 from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
+from app.extensions import socketio
 from app.records import STORED, Delivery, Records, connect
 from app.snapshot import Phase
-from tests.processes import System, running, web
+from tests.processes import ROOT, System, running, web
 
 HISTORY = """() => {
   window.history_ = [];
@@ -527,22 +529,33 @@ def test_while_redis_hangs_a_click_is_told_so_and_nothing_is_lost(page: Page, sl
     expect(card.get_by_role("alert")).to_have_count(0)
 
 
-def test_a_task_whose_record_is_gone_says_so_and_stops(page: Page, slow: System):
-    page.route_web_socket(re.compile("socket.io"), lambda socket: socket.close(code=1012))
+@pytest.mark.parametrize("way", ["live", "polling"])
+def test_when_redis_was_emptied_a_card_says_that_its_record_is_gone_and_stops(page: Page, slow: System, way: str):
+    if way == "polling":
+        page.route_web_socket(re.compile("socket.io"), lambda socket: socket.close(code=1012))
     page.goto(slow.address)
+    expect(page.locator("#connection")).to_have_text(re.compile(way, re.IGNORECASE), timeout=10_000)
     start_long_task(page)
-    is_in(cards(page).first, "running")
+    card = cards(page).first
+    is_in(card, "running")
     expect(page).to_have_title(re.compile("Long task"))
 
     with redis.Redis.from_url(slow.valkey.url) as client:
         client.flushall()
 
-    is_in(cards(page).first, "missing", timeout=15_000)
-    expect(cards(page).first).to_contain_text("No longer kept, or not yours")
-    expect(cards(page).first.get_by_role("button")).to_have_count(0)
-    expect(cards(page).first.locator("progress")).to_have_js_property("value", 0)
+    is_in(card, "missing", timeout=15_000)
+    expect(card).to_contain_text("No longer kept, or not yours")
+    expect(card.get_by_role("button")).to_have_count(0)
+    expect(card.locator("progress")).to_have_js_property("value", 0)
     expect(page).to_have_title("Tasks · Headway")
     expect(page.get_by_role("button", name="Running 0")).to_be_visible()
+
+
+def test_the_page_waits_longer_for_a_sign_of_life_than_the_server_between_two(app: Flask):
+    source = (ROOT / "static" / "js" / "connection.js").read_text()
+    [silence] = re.findall(r"SILENCE_MS = (\d+)", source)
+
+    assert int(silence) >= 1000 * socketio.server.eio.ping_interval + 1500
 
 
 def populate(system: System, page: Page) -> None:
