@@ -18,14 +18,13 @@ import websocket
 from engineio.exceptions import SocketIsClosedError
 
 from app.fanout import RoomManager
-from app.records import Delivery, Records, connect
-from app.snapshot import Phase
-from tests.browser import Visitor
+from app.records import Records, connect
+from tests.browser import Returning, Visitor
+from tests.by_hand import HERE, hand_task, open_websocket, write
 from tests.faults.proxy import Proxy
 from tests.processes import Process, Valkey, answers, free_port, running, wait_for, web
 
 MODES = ("eventlet", "gevent", "threading")
-HERE = Delivery("test", 0)
 
 # A web process that also tells how many threads, or greenlets, live in it.
 COUNTING = """
@@ -73,53 +72,9 @@ def records(server: Valkey) -> Iterator[Records]:
     client.close()
 
 
-class Returning(Visitor):
-    """A visitor that comes back by itself and asks anew at each connect, as the page does."""
-
-    def __init__(self, address: str) -> None:
-        super().__init__(address)
-        self.watched: list[str] = []
-        self.missing: list[str] = []
-        self.connects = 0
-        self.goodbyes: list[str] = []
-        self.socket.reconnection = True
-        self.socket.reconnection_delay, self.socket.reconnection_delay_max = 0.25, 2
-        self.socket.randomization_factor = 0.1
-        self.socket.on("connect", self._ask)
-        self.socket.on("disconnect", self.goodbyes.append)
-
-    def watch(self, task_id: str) -> None:
-        self.watched.append(task_id)
-        self.receive(self.call("watch", {"task_ids": [task_id]}))
-
-    def receive(self, ack: dict[str, Any]) -> None:
-        self.snapshots += ack["snapshots"]
-        self.missing += ack["missing"]
-
-    def _ask(self) -> None:
-        self.connects += 1
-        if self.watched:
-            self.socket.emit("watch", {"task_ids": self.watched}, callback=self.receive)
-
-
 @pytest.fixture
 def visitor(address: str) -> Visitor:
     return Visitor(address).connect()
-
-
-def hand_task(records: Records, visitor: Visitor) -> str:
-    """A task of the visitor's that no worker takes: the test plays the worker."""
-    response = visitor.http.post(f"{visitor.address}/tasks", json={"name": "long_task", "countdown": 3600}, timeout=10)
-    assert response.status_code == 202, response.text
-    task_id = str(response.json()["task_id"])
-    message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-    assert records.claim(task_id, HERE, message=message, max_attempts=4, hostname="test") == "claimed"
-    return task_id
-
-
-def write(records: Records, task_id: str, current: int) -> None:
-    fields = {"current": current, "total": 1000}
-    assert records.write(task_id, HERE, Phase.RUNNING, fields, meta="{}", name="long_task", max_attempts=4) == "written"
 
 
 def status_of(visitor: Visitor, task_id: str) -> int:
@@ -376,18 +331,6 @@ def test_a_websocket_whose_client_is_gone_without_a_word_is_closed_in_15_s(
         for mode, (connection, count, before) in zip(MODES, silent, strict=True):
             wait_for(lambda: count() <= before, begun + 15 - time.monotonic(), f"{mode}: still there")  # noqa: B023
             connection.shutdown()
-
-
-def open_websocket(address: str) -> websocket.WebSocket:
-    """A Socket.IO connection by hand, that answers nothing by itself."""
-    connection = websocket.create_connection(
-        address.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket", timeout=5
-    )
-    connection.recv()
-    connection.send("40")
-    while not connection.recv().startswith("40"):
-        pass
-    return connection
 
 
 # Rooms and their channels
