@@ -10,7 +10,7 @@ import signal
 import time
 
 from celery import Celery
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, Reject
 
 from app.progress import progress
 
@@ -81,6 +81,33 @@ def too_long():
 @celery.task
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@celery.task
+def die_once(folder):
+    if not os.listdir(folder):
+        note.run(folder)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "alive"
+
+
+@celery.task(bind=True)
+def stubborn(self):
+    """Report for ever, whatever is raised."""
+    while True:
+        try:
+            self.update_state(state="PROGRESS", meta={"status": "still here"})
+            time.sleep(0.05)
+        except Exception:
+            continue
+
+
+@celery.task
+def reject_once(folder):
+    if not os.listdir(folder):
+        note.run(folder)
+        raise Reject("not now", requeue=True)
+    return "taken"
 
 
 @celery.task(ignore_result=True)

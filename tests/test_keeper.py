@@ -1,0 +1,168 @@
+"""What the keepers of real workers see to: lost processes and messages, what is for later, what is cancelled.
+
+Real workers run tests/plain_celery.py, a Celery project that names Headway's backend and task class, and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from celery import chord
+
+from app.records import Records, connect
+from app.snapshot import Phase, Snapshot
+from tests import plain_celery as plain
+from tests.processes import Process, Valkey, running, wait_for, worker
+
+
+@pytest.fixture(scope="module")
+def workers(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    for app in (plain.celery, plain.stock):
+        app.conf.broker_url = valkey.url
+    plain.celery.conf.result_backend = f"app.backend.LiveBackend+{valkey.url}"
+    plain.stock.conf.result_backend = valkey.url
+    env = {"REDIS_URL": valkey.url}
+    with running(worker(tmp_path_factory.mktemp("worker"), env, "celery", "tests.plain_celery")) as process:
+        yield process
+
+
+@pytest.fixture
+def records(workers: Process, valkey: Valkey) -> Iterator[Records]:
+    client = connect(valkey.url)
+    yield Records(client, 7)
+    client.close()
+
+
+def snapshot(records: Records, task_id: str) -> Snapshot | None:
+    [stored] = records.read([task_id])
+    return Snapshot.from_json(stored.snapshot) if stored else None
+
+
+def reached(records: Records, task_id: str, *phases: Phase, seconds: float = 20) -> Snapshot:
+    """Return the task's snapshot once it is in one of these phases."""
+
+    def found() -> Snapshot | None:
+        now = snapshot(records, task_id)
+        return now if now and now.phase in phases else None
+
+    return wait_for(found, seconds, f"{task_id} is {snapshot(records, task_id)}")
+
+
+def create(records: Records, queue: str = "celery") -> str:
+    """Make the record of a task whose message went to the broker, and is there no more."""
+    message = {"task": "tests.plain_celery.add", "args": [20, 22], "kwargs": {}, "options": {"queue": queue}}
+    task_id = records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id
+    records.sent(task_id)
+    return task_id
+
+
+def test_a_task_whose_process_dies_is_tried_again(records: Records, tmp_path: Path):
+    result = plain.die_once.delay(str(tmp_path))
+
+    end = reached(records, result.id, Phase.SUCCEEDED, Phase.FAILED)
+
+    assert (end.phase, end.result, end.attempt, end.error) == ("succeeded", "alive", 2, None)
+
+
+def test_a_chord_counts_a_part_once_though_its_process_died(records: Records, tmp_path: Path):
+    once, counts = tmp_path / "once", tmp_path / "counts"
+    once.mkdir()
+    counts.mkdir()
+
+    chord([plain.add.si(1, 1), plain.die_once.si(str(once))], app=plain.celery)(plain.note.si(str(counts)))
+
+    wait_for(lambda: os.listdir(counts))
+    plain.add.delay(1, 1).get(timeout=10)
+    assert len(os.listdir(counts)) == 1
+
+
+def test_what_another_client_sends_for_later_waits_in_redis_until_redis_says_so(records: Records):
+    result = plain.stock.send_task("tests.plain_celery.add", (20, 22), countdown=2)
+
+    waiting = reached(records, result.id, Phase.SCHEDULED)
+    assert waiting.scheduled_for is not None
+    wait_for(lambda: records.client.hlen("unacked") == 0)  # no worker has it in its memory
+    end = reached(records, result.id, Phase.SUCCEEDED)
+
+    assert (end.result, end.attempt) == (42, 1)
+    assert end.started_at is not None
+    assert end.started_at >= waiting.scheduled_for
+
+
+def test_what_is_sent_for_later_by_the_app_itself_never_comes_to_the_broker_before_its_time(records: Records):
+    result = plain.add.apply_async((20, 22), countdown=60)
+
+    assert reached(records, result.id, Phase.SCHEDULED).attempt == 0
+    assert (records.client.llen("celery"), records.client.hlen("unacked")) == (0, 0)
+    assert records.schedule(result.id, "").verdict == "queued"
+    assert reached(records, result.id, Phase.SUCCEEDED).result == 42
+
+
+def test_a_retry_waits_in_redis_too(records: Records):
+    result = plain.fail_then_succeed.delay(1)
+
+    reached(records, result.id, Phase.RETRYING)
+    wait_for(lambda: records.client.hlen("unacked") == 0 or snapshot(records, result.id).phase != Phase.RETRYING)
+
+    assert reached(records, result.id, Phase.SUCCEEDED).attempt == 2
+
+
+def test_a_cancelled_task_ends_whatever_it_catches(records: Records):
+    result = plain.stubborn.delay()
+    reached(records, result.id, Phase.RUNNING)
+
+    assert records.cancel(result.id).verdict == "cancelling"
+
+    assert reached(records, result.id, Phase.CANCELLED).status == "Cancelled"
+
+
+def test_a_cancelled_task_that_says_nothing_is_ended_and_its_worker_works_on(records: Records):
+    result = plain.sleep.delay(600)
+    reached(records, result.id, Phase.RUNNING)
+
+    assert records.cancel(result.id).verdict == "cancelling"
+
+    assert reached(records, result.id, Phase.CANCELLED).attempt == 1
+    assert plain.add.delay(20, 22).get(timeout=10) == 42
+
+
+def test_a_cancelled_task_that_waits_is_never_run(records: Records, tmp_path: Path):
+    result = plain.note.apply_async((str(tmp_path),), countdown=1)
+
+    assert records.cancel(result.id).verdict == "cancelled"
+
+    plain.sleep.delay(2).get(timeout=15)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_task_that_asks_to_be_ignored_is_not_taken_for_lost(records: Records):
+    result = plain.ignore.delay()
+    wait_for(lambda: (s := snapshot(records, result.id)) and s.status == "halfway")
+
+    wait_for(lambda: records.client.zscore("headway:leases", result.id) is None)
+
+    assert snapshot(records, result.id).phase == "running"
+
+
+def test_a_rejected_message_is_taken_again_at_once(records: Records, tmp_path: Path):
+    result = plain.reject_once.delay(str(tmp_path))
+
+    assert reached(records, result.id, Phase.SUCCEEDED, seconds=10).result == "taken"
+
+
+def test_a_lost_message_is_sent_again_and_one_that_waits_is_not(records: Records):
+    waiting = [create(records, "nobody-takes-it") for _ in range(300)]
+    for task_id in waiting:
+        plain.stock.send_task("tests.plain_celery.add", (1, 1), task_id=task_id, queue="nobody-takes-it")
+
+    lost = create(records)
+
+    assert reached(records, lost, Phase.SUCCEEDED, seconds=30).result == 42  # after two looks at all queues
+    assert records.client.llen("nobody-takes-it") == len(waiting)
+    assert not any(records.client.zscore("headway:outbox", task_id) for task_id in waiting)
