@@ -16,12 +16,18 @@ from app.progress import progress
 
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:1/0")
 
-celery = Celery("plain", broker=URL, backend=f"app.backend.LiveBackend+{URL}", task_cls="app.backend:LiveTask")
+celery = Celery(
+    "plain",
+    broker=os.environ.get("BROKER_URL", URL),
+    backend=f"app.backend.LiveBackend+{URL}",
+    task_cls="app.backend:LiveTask",
+)
 celery.conf.update(
     task_acks_late=True,
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
     worker_soft_shutdown_timeout=8.0,
+    broker_transport_options={"socket_timeout": 2, "socket_connect_timeout": 2, "health_check_interval": 2},
 )
 
 stock = Celery("stock", broker=URL, backend=URL)  # a client that knows nothing of Headway

@@ -6,16 +6,22 @@ Real workers run tests/plain_celery.py, a Celery project that names Headway's ba
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import redis
 from celery import chord
 
+from app.broker import break_off
+from app.keeper import STUCK_AFTER, Keeper
 from app.records import Records, connect
 from app.snapshot import Phase, Snapshot
 from tests import plain_celery as plain
+from tests.faults.proxy import Proxy
 from tests.processes import Process, Valkey, running, wait_for, worker
 
 
@@ -99,7 +105,7 @@ def test_what_is_sent_for_later_by_the_app_itself_never_comes_to_the_broker_befo
     result = plain.add.apply_async((20, 22), countdown=60)
 
     assert reached(records, result.id, Phase.SCHEDULED).attempt == 0
-    assert (records.client.llen("celery"), records.client.hlen("unacked")) == (0, 0)
+    assert result.id not in "".join(records.client.lrange("celery", 0, -1) + records.client.hvals("unacked"))
     assert records.schedule(result.id, "").verdict == "queued"
     assert reached(records, result.id, Phase.SUCCEEDED).result == 42
 
@@ -166,3 +172,67 @@ def test_a_lost_message_is_sent_again_and_one_that_waits_is_not(records: Records
     assert reached(records, lost, Phase.SUCCEEDED, seconds=30).result == 42  # after two looks at all queues
     assert records.client.llen("nobody-takes-it") == len(waiting)
     assert not any(records.client.zscore("headway:outbox", task_id) for task_id in waiting)
+
+
+def test_a_worker_takes_tasks_again_soon_after_its_broker_was_half_open(valkey: Valkey, tmp_path: Path):
+    with Proxy(valkey.port) as proxy:
+        env = {"REDIS_URL": valkey.url, "BROKER_URL": f"redis://127.0.0.1:{proxy.port}/0"}
+        with running(worker(tmp_path, env, "hangs", "tests.plain_celery")) as process:
+            proxy.swallow()
+            wait_for(lambda: "dropping stale connection" in process.output(), 30)
+            proxy.heal()
+
+            result = plain.stock.send_task("tests.plain_celery.add", (20, 22), queue="hangs")
+
+            assert result.get(timeout=15) == 42
+
+
+def test_a_loop_that_stands_still_begins_nothing_and_is_freed(valkey: Valkey, monkeypatch: pytest.MonkeyPatch):
+    freed: list[object] = []
+    monkeypatch.setattr("app.broker.break_off", freed.append)
+    turns: list[Callable[[], None]] = []
+    connection = object()
+    stuck = SimpleNamespace(
+        app=plain.celery,
+        options={},
+        hostname="stuck@here",
+        concurrency=1,
+        pool=SimpleNamespace(uses_semaphore=True),
+        hub=SimpleNamespace(call_soon=turns.append),
+        consumer=SimpleNamespace(connection=connection),
+    )
+    keeper = Keeper(stuck)
+
+    for _ in range(STUCK_AFTER - 1):
+        keeper._watch_loop()
+    assert freed == []
+    turns[-1]()  # the loop has turned
+    for _ in range(STUCK_AFTER):
+        keeper._watch_loop()
+
+    assert freed == [connection]
+
+
+def test_a_read_that_nothing_ends_is_broken_off_from_another_thread(valkey: Valkey):
+    plain.stock.conf.broker_url = valkey.url
+    with plain.stock.connection_for_read() as connection:
+        listener = connection.default_channel.subclient
+        listener.subscribe("nothing-comes")
+        listener.parse_response()
+        ended: list[object] = []
+
+        def read() -> None:
+            try:
+                ended.append(listener.parse_response())
+            except Exception as error:
+                ended.append(error)
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        time.sleep(0.2)  # so that it reads; nothing tells
+        assert ended == []
+        break_off(connection)
+        thread.join(10)
+        listener.close()
+
+    assert len(ended) == 1
