@@ -102,7 +102,7 @@ def serve_gevent(listener: socket.socket, requests: Requests) -> Callable[[], No
     from gevent import pywsgi
 
     class Handler(pywsgi.WSGIHandler):  # type: ignore[misc]  # untyped
-        """Ends a connection with its websocket, and waits for no request on it."""
+        """Ends a connection with its websocket: there is no next request on it to wait for."""
 
         def run_application(self) -> None:
             self.close_connection |= "HTTP_UPGRADE" in self.environ
@@ -117,11 +117,18 @@ def serve_gevent(listener: socket.socket, requests: Requests) -> Callable[[], No
 def serve_threading(listener: socket.socket, requests: Requests) -> Callable[[], None]:
     import threading
 
-    from werkzeug.serving import make_server
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Handler(WSGIRequestHandler):
+        """Ends a connection with its websocket, as gevent's above does."""
+
+        def run_wsgi(self) -> None:
+            self.close_connection |= "Upgrade" in self.headers
+            super().run_wsgi()
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line for each request
     host, port = listener.getsockname()[:2]
-    server = make_server(host, port, requests, threaded=True, fd=listener.fileno())
+    server = make_server(host, port, requests, threaded=True, request_handler=Handler, fd=listener.fileno())
     server.socket.settimeout(1.0)  # of several processes that see a connection only one gets it
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.shutdown
