@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from app.records import Delivery, Records
 from app.snapshot import Phase, Snapshot
+from tests.processes import Valkey
 
 HERE = Delivery("test")
 MESSAGE = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
@@ -185,3 +186,23 @@ def test_another_sites_page_changes_nothing(client: FlaskClient, door: str):
 @pytest.mark.parametrize("door", ["cancel", "retry", "schedule"])
 def test_a_get_changes_nothing(client: FlaskClient, door: str):
     assert client.get(f"/tasks/{start(client, countdown=3600)}/{door}").status_code == 405
+
+
+def test_while_redis_hangs_nothing_is_changed_then_or_later(client: FlaskClient, records: Records, valkey: Valkey):
+    waits, ended = start(client, countdown=3600), start(client)
+    run(records, ended, Phase.FAILED)
+    before = client.get(f"/status/{waits}").get_json()
+    valkey.freeze()
+    try:
+        answers = [
+            client.post(f"/tasks/{waits}/cancel"),
+            client.post(f"/tasks/{waits}/schedule", json={"countdown": 0}),
+            client.post(f"/tasks/{ended}/retry", headers={"Idempotency-Key": "k"}),
+        ]
+    finally:
+        valkey.thaw()
+
+    assert [answer.status_code for answer in answers] == [503, 503, 503]
+    assert client.get(f"/status/{waits}").get_json() == before
+    assert len(client.get("/tasks").get_json()["tasks"]) == 2
+    assert client.post(f"/tasks/{ended}/retry", headers={"Idempotency-Key": "k"}).status_code == 202

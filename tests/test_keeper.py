@@ -39,6 +39,15 @@ def workers(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
+def another(workers: Process, valkey: Valkey, tmp_path: Path) -> Iterator[Process]:
+    """A worker that alone takes from the queue "other"."""
+    process = worker(tmp_path, {"REDIS_URL": valkey.url}, "other", "tests.plain_celery")
+    yield process
+    process.kill()
+    plain.celery.control.cancel_consumer("other")
+
+
+@pytest.fixture
 def records(workers: Process, valkey: Valkey) -> Iterator[Records]:
     client = connect(valkey.url)
     yield Records(client, 7)
@@ -74,6 +83,55 @@ def test_a_task_whose_process_dies_is_tried_again(records: Records, tmp_path: Pa
     end = reached(records, result.id, Phase.SUCCEEDED, Phase.FAILED)
 
     assert (end.phase, end.result, end.attempt, end.error) == ("succeeded", "alive", 2, None)
+
+
+def test_a_task_that_kills_its_process_each_time_ends_and_the_pool_works_on(records: Records):
+    result = plain.die.delay()
+
+    end = reached(records, result.id, Phase.FAILED, seconds=60)
+
+    assert (end.error["type"], end.attempt, end.max_attempts) == ("WorkerLost", 4, 4)
+    assert plain.add.delay(20, 22).get(timeout=10) == 42
+
+
+def test_what_a_killed_worker_ran_goes_on_elsewhere_and_what_was_cancelled_does_not(
+    records: Records, another: Process, tmp_path: Path
+):
+    """Killed with all its processes, so that nobody is left to say so: only its leases end."""
+    counts = tmp_path / "counts"
+    counts.mkdir()
+    ran = [plain.note_and_sleep.apply_async((str(counts), 3), queue="other") for _ in range(2)]
+    stopped = [plain.sleep.apply_async((600,), queue="other") for _ in range(2)]
+    for result in ran + stopped:
+        reached(records, result.id, Phase.RUNNING)
+    for result in stopped:
+        assert records.cancel(result.id).verdict == "cancelling"
+
+    another.kill()
+    plain.celery.control.add_consumer("other", reply=True, timeout=5)
+
+    for result in stopped:
+        assert reached(records, result.id, Phase.CANCELLED, seconds=30).attempt == 1
+    for result in ran:
+        assert reached(records, result.id, Phase.SUCCEEDED, seconds=30).attempt == 2
+    assert len(os.listdir(counts)) == 4
+
+
+def test_what_a_stopped_worker_ran_goes_back_and_has_not_failed(records: Records, another: Process):
+    long = plain.sleep.apply_async((600,), queue="other")
+    short = plain.sleep.apply_async((1,), queue="other")
+    for result in (long, short):
+        reached(records, result.id, Phase.RUNNING)
+
+    another.stop(seconds=15)
+
+    waiting = snapshot(records, long.id)
+    assert (waiting.phase, waiting.status, waiting.attempt) == ("queued", "Pending...", 1)
+    assert snapshot(records, short.id).phase == "succeeded"
+    assert records.client.hget(f"headway:task:{long.id}", "failures") == "0"
+    plain.celery.control.add_consumer("other", reply=True, timeout=5)
+    assert reached(records, long.id, Phase.RUNNING).attempt == 2
+    records.cancel(long.id)
 
 
 def test_a_chord_counts_a_part_once_though_its_process_died(records: Records, tmp_path: Path):
