@@ -148,11 +148,8 @@ def message_of(order: int) -> dict[str, Any]:
 
 
 def order_of(message: dict[str, Any] | None) -> int:
-    return (
-        0
-        if message is None
-        else message["options"]["replaced_task_nesting"] * REPLACEMENT + message["options"]["retries"]
-    )
+    options = message["options"] if message else message_of(0)["options"]
+    return options["replaced_task_nesting"] * REPLACEMENT + options["retries"]
 
 
 def moment(delay: int) -> str:
@@ -193,7 +190,7 @@ def check_order(earlier: Snapshot, later: Snapshot) -> None:
 
 numbers = st.sampled_from([0, 1, 3, 5, 9, 10, 2.5])
 totals = st.sampled_from([None, 0, 1, 10, 1000])
-metas = st.fixed_dictionaries({}, optional={"current": numbers, "total": totals, "status": st.just("so far")})
+meta = st.fixed_dictionaries({}, optional={"current": numbers, "total": totals, "status": st.just("so far")})
 delays = st.sampled_from([0, 3, 60, FAR_SECONDS])
 starts = {
     "how": st.sampled_from(["created", "sent", "parked", "begun", "begun", "begun"]),
@@ -303,7 +300,7 @@ class RecordMachine(RuleBasedStateMachine):
         task.messages.append(task.hand.pop())
         task.sent += 1
 
-    @one_task(lambda task: task.sent)
+    @one_task(lambda task: task.sent, weight=4)
     def note_that_it_was_sent(self, task: Task) -> None:
         task.sent -= 1
         self.records.sent(task.id)
@@ -368,9 +365,10 @@ class RecordMachine(RuleBasedStateMachine):
             return "running"
         return "claimed"
 
-    @one_run(lambda run: run.speaks, meta=metas, weight=3)
-    def report(self, run: Run, meta: dict[str, Any]) -> None:
-        self.write(run, Phase.RUNNING, progress_fields("PROGRESS", meta))
+    @one_run(lambda run: run.speaks, metas=st.lists(meta, min_size=1, max_size=4), weight=3)
+    def report(self, run: Run, metas: list[dict[str, Any]]) -> None:
+        for meta in metas:
+            self.write(run, Phase.RUNNING, progress_fields("PROGRESS", meta))
 
     @one_run(lambda run: run.speaks, repeated=st.booleans(), weight=1)
     def succeed(self, run: Run, repeated: bool) -> None:
@@ -397,10 +395,12 @@ class RecordMachine(RuleBasedStateMachine):
         if stores:
             self.store_that_it_retries(run)
 
-    @one_run(lambda run: run.on and run.successor is None, delay=delays)
-    def replace(self, run: Run, delay: int) -> None:
+    @one_run(lambda run: run.on and run.successor is None, delay=delays, drops=st.booleans(), weight=3)
+    def replace(self, run: Run, delay: int, drops: bool) -> None:
         run.delay = delay
         self.park_for_a_run(run, REPLACEMENT)
+        if drops:
+            self.drop(run, again=False)
 
     @one_run(lambda run: run.speaks and run.successor == run.order + 1, weight=3)
     def store_that_it_retries(self, run: Run) -> None:
@@ -428,12 +428,12 @@ class RecordMachine(RuleBasedStateMachine):
         assert self.park(task, task.order, task.owed.delay, Delivery()) == "parked" or task.stray
         task.owed, task.parked = None, True
 
-    @one_run(lambda run: run.successor and not run.ended, claims=st.integers(0, 1), weight=5)
+    @one_run(lambda run: run.successor, claims=st.integers(0, 1), weight=4)
     def deliver_successor_early(self, run: Run, claims: int) -> None:
         """As it happens to a replacement that went by the broker."""
         self.begin(Run(run.task, run.successor), claims)
 
-    @one_run(lambda run: run.on and run.successor != run.order + 1, again=st.booleans())
+    @one_run(lambda run: run.on and run.successor != run.order + 1, again=st.booleans(), weight=4)
     def drop(self, run: Run, again: bool) -> None:
         """Celery's Ignore, as after a replacement, or Reject with requeue."""
         task, run.ended = run.task, True
@@ -503,7 +503,7 @@ class RecordMachine(RuleBasedStateMachine):
 
     # A worker
 
-    @one_run(lambda run: not run.claimed and not run.ended, weight=1)
+    @one_run(lambda run: not run.claimed and not run.ended)
     def expire(self, run: Run) -> None:
         """The worker's parent says that a message came too late, or was revoked, before it began."""
         task, run.ended = run.task, True
@@ -542,6 +542,7 @@ class RecordMachine(RuleBasedStateMachine):
             task.messages.append(run.order)
         if self.may_write(run):
             self.records.give_back([(task.id, run.token)])
+            assert task.stray or self.phase_now(task) == (Phase.CANCELLED if task.cancelling else Phase.QUEUED)
             task.holder = None
         else:
             with self.unchanged(task):
@@ -559,7 +560,7 @@ class RecordMachine(RuleBasedStateMachine):
 
     # Keepers, and time
 
-    @step("", seconds=st.sampled_from([1, 6, 16]), weight=1)
+    @step("", seconds=st.sampled_from([1, 6, 16]))
     def pass_without_a_round(self, seconds: int) -> None:
         """Redis hangs, or no worker is there."""
         self.pass_time(seconds)
@@ -608,6 +609,8 @@ class RecordMachine(RuleBasedStateMachine):
         for task_id, message in duties.due:
             task, order = self.task(task_id), order_of(message)
             assert task.stray or (not task.held and order >= task.order)
+            assert self.phase_now(task) == Phase.QUEUED
+            assert self.client.zscore("headway:outbox", task_id), "it is sent again until somebody notes that it was"
             (task.messages if sends else task.hand).append(order)
             task.sent += sends
         assert requeued <= {task_id for task_id, _ in duties.due}, "what was lost is sent at once"
@@ -676,6 +679,9 @@ class RecordMachine(RuleBasedStateMachine):
             pipeline.zscore(key, task.id)
         return pipeline.execute()
 
+    def phase_now(self, task: Task) -> Phase:
+        return Phase(json.loads(self.client.hget(f"headway:task:{task.id}", "phase")))
+
     def heard(self) -> list[Snapshot]:
         """Return what has been pushed since the last time."""
         self.client.publish("the end", "")
@@ -742,14 +748,14 @@ class RecordMachine(RuleBasedStateMachine):
         assert celery > 0
         assert log == NO_KEY or log > 0
         assert sum(score is not None for score in waiting) == (task.phase == Phase.QUEUED)
+        assert (lease is not None) == (task.held and not task.final)
+        assert (doomed is not None) == (task.phase == Phase.CANCELLING)
         if task.final:
-            assert (lease, outbox, doomed) == (None, None, None)
+            assert outbox is None
         elif task.phase in WAITS_FOR_ITS_TIME:
             assert task.owed or outbox < now + ttl * 1000, "its message is kept until it is due"
         elif task.phase != Phase.QUEUED:
-            assert (lease is None) == task.dropped
-            assert (doomed is not None) == (task.phase == Phase.CANCELLING)
-            assert outbox is not None or not task.parked
+            assert (outbox is not None) == task.parked
 
     def teardown(self) -> None:
         """All workers die, again and again, and keepers do their rounds: each task comes to its end."""
