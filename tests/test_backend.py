@@ -140,7 +140,7 @@ def test_a_hard_time_limit_is_shown(records: Records):
 def test_a_lost_worker_is_shown(records: Records):
     result = plain.die.delay()
 
-    end = final(records, result.id)
+    end = final(records, result.id, 60)  # each of its four attempts has to be missed
 
     assert (end.phase, end.error["type"]) == ("failed", "WorkerLost")
     with pytest.raises(WorkerLostError):

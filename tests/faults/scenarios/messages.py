@@ -245,10 +245,10 @@ def _moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def _fill(one: Trial, seconds: float = 2.0, mails: bool = True) -> None:
+def _fill(one: Trial, seconds: float = 3.0, mails: bool = True) -> None:
     """Give every slot something to do, so that what comes next waits in its queue; the mail server becomes slow."""
     slots = sum(len(worker.pool()) for worker in one.system.workers)
-    for _ in range(slots + 1):
+    for _ in range(2 * slots + 1):  # also where starting them takes longer than the first ones do
         one.start(silence(seconds))
     if mails:
         one.system.smtp.delay = 0.3
