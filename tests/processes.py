@@ -155,7 +155,7 @@ def answers(url: str) -> bool:
     """Whether a GET gives 200."""
     try:
         return bool(requests.get(url, timeout=5).status_code == 200)
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 
