@@ -36,7 +36,8 @@ class Kept:
         self.starts = 0
         self._command, self._folder, self._env, self._fds = command, folder, env, fds
         self._stopping = threading.Event()
-        self._run()
+        self._starting = threading.Lock()  # so that nothing is started after `stop`
+        self._start()
         self._thread = threading.Thread(target=self._keep, name=f"keeps {name}", daemon=True)
         self._thread.start()
 
@@ -66,11 +67,12 @@ class Kept:
         return time.monotonic() - begun
 
     def stop(self) -> None:
-        self._stopping.set()
+        with self._starting:
+            self._stopping.set()
         self.process.stop()
         self._thread.join()
 
-    def _run(self) -> None:
+    def _start(self) -> None:
         self.starts += 1
         log = self._folder / f"{self.name}-{self.starts}.log"
         self.process = Process(self._command, log, self._env, self._fds)
@@ -83,10 +85,12 @@ class Kept:
             self.process.popen.wait()
             self.process.kill()  # what it left behind: a killed worker's pool
             delay = shortest if time.monotonic() - begun > STEADY_SECONDS else delay
-            if self._stopping.wait(delay):
-                return
+            self._stopping.wait(delay)
             delay = min(delay * 2, longest)
-            self._run()
+            with self._starting:
+                if self._stopping.is_set():
+                    return
+                self._start()
 
 
 @dataclass(frozen=True)
