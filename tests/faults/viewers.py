@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import random
-import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from os import geteuid
 from typing import Any, Protocol
 from uuid import uuid4
 
 import engineio
 import requests
 import socketio
-from playwright.sync_api import Page, sync_playwright
 
 from tests.faults.invariants import FINAL, History
-from tests.processes import wait_for
+from tests.processes import ROOT, wait_for
 
 # As in static/js: connection.js, watch-task.js.
 RECONNECT_SECONDS = (0.25, 2.0)
@@ -251,39 +251,23 @@ class Visitor:
             self._take_all("list", self.get("/tasks")["tasks"])
 
 
-OBSERVE = """() => {
-  window.drawn = [];
-  const note = (card) => window.drawn.push([card.getAttribute("task-id"), Number(card.dataset.version),
-    card.dataset.phase, card.querySelector("progress").value]);
-  const cards = (records) => records.map(({ target }) => target).filter((target) => target.matches("task-progress"));
-  new MutationObserver((records) => new Set(cards(records)).forEach(note))
-    .observe(document.body, { subtree: true, attributes: true, attributeFilter: ["data-version", "data-phase"] });
-}"""
-READ = """() => ({
-  chip: document.querySelector("#connection").dataset.state,
-  cards: [...document.querySelectorAll("task-progress[task-id]")].map((card) =>
-    [card.getAttribute("task-id"), card.dataset.phase, Number(card.dataset.version)]),
-  drawn: window.drawn.splice(0),
-})"""
-
-
 class BrowserPage:
-    """The page, open in a real browser as one visitor's; read through what it draws, in a thread of its own."""
+    """The page, open in a real browser as one visitor's, in a process of its own (`tests.faults.browser`)."""
 
     def __init__(self, visitor: Visitor) -> None:
-        self.owner, self.address, self.history = visitor.owner, visitor.address, visitor.history
-        self._cookies = visitor.cookies
+        self.owner, self.history = visitor.owner, visitor.history
         self.chip = ""  # what it says: live, reconnecting, polling, offline
         self._shown: dict[str, int] = {}
         self._phases: dict[str, str] = {}
-        self._requests: queue.Queue[tuple[Callable[[Page], Any], queue.Queue[Any]]] = queue.Queue()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._live, name="browser", daemon=True)
+        command = [sys.executable, "-m", "tests.faults.browser", visitor.address, json.dumps(visitor.cookies)]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._thread = threading.Thread(target=self._read, name="browser", daemon=True)
         self._thread.start()
-        wait_for(self.live, 30, "the page does not become Live")
-
-    def live(self) -> bool:
-        return self.chip == "live"
+        try:
+            wait_for(self.live, 30, "the page does not become Live")
+        except AssertionError:
+            self.close()
+            raise
 
     def version(self, task_id: str) -> int | None:
         return self._shown.get(task_id)
@@ -291,40 +275,22 @@ class BrowserPage:
     def ended(self, task_id: str) -> bool:
         return self._phases.get(task_id) in FINAL
 
-    def do(self, what: Callable[[Page], Any]) -> Any:
-        """Do something with the page, in the thread that may."""
-        answer: queue.Queue[Any] = queue.Queue()
-        self._requests.put((what, answer))
-        return answer.get(timeout=30)
+    def live(self) -> bool:
+        return self.chip == "live"
 
     def close(self) -> None:
-        self._stopping.set()
+        """Close the browser, which ends with its input."""
+        self._process.communicate()
         self._thread.join()
 
-    def _live(self) -> None:
-        path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-        flags = ["--no-sandbox"] if geteuid() == 0 else []  # the sandbox needs rights that root in a container has not
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=path, args=[*flags, "--disable-background-networking"])
-            context = browser.new_context()
-            context.add_cookies([{"name": n, "value": v, "url": self.address} for n, v in self._cookies.items()])
-            page = context.new_page()
-            page.on("pageerror", lambda error: self.history.object_to(f"the page: {error}"))
-            page.goto(self.address)
-            page.evaluate(OBSERVE)
-            while not self._stopping.is_set():
-                self._look(page)
-                page.wait_for_timeout(100)
-            browser.close()
-
-    def _look(self, page: Page) -> None:
-        while not self._requests.empty():
-            what, answer = self._requests.get()
-            answer.put(what(page))
-        read = page.evaluate(READ)
-        for card, version, phase, value in read["drawn"]:
-            self.history.draw(card, version, phase, value)
-        cards = read["cards"]
-        self._shown = {card: MISSING if phase == "missing" else version for card, phase, version in cards}
-        self._phases = {card: phase for card, phase, _ in cards}
-        self.chip = read["chip"]
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            told = json.loads(line)
+            for error in told["errors"]:
+                self.history.object_to(f"the page: {error}")
+            for card, version, phase, value in told["drawn"]:
+                self.history.draw(card, version, phase, value)
+            cards = told["cards"]
+            self._shown = {card: MISSING if phase == "missing" else version for card, phase, version in cards}
+            self._phases = {card: phase for card, phase, _ in cards}
+            self.chip = told["chip"]

@@ -1,0 +1,54 @@
+"""The page in a real browser, as a process: `python -m tests.faults.browser ADDRESS COOKIES`.
+
+Tells in a line of JSON, ten times a second, what the chip and the cards show and all that was drawn since. It ends when
+its input does.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import shutil
+import sys
+from os import geteuid
+
+from playwright.sync_api import sync_playwright
+
+ROUND_MS = 100
+OBSERVE = """() => {
+  window.drawn = [];
+  const note = (card) => window.drawn.push([card.getAttribute("task-id"), Number(card.dataset.version),
+    card.dataset.phase, card.querySelector("progress").value]);
+  const cards = (records) => records.map(({ target }) => target).filter((target) => target.matches("task-progress"));
+  new MutationObserver((records) => new Set(cards(records)).forEach(note))
+    .observe(document.body, { subtree: true, attributes: true, attributeFilter: ["data-version", "data-phase"] });
+}"""
+READ = """() => ({
+  chip: document.querySelector("#connection").dataset.state,
+  cards: [...document.querySelectorAll("task-progress[task-id]")].map((card) =>
+    [card.getAttribute("task-id"), card.dataset.phase, Number(card.dataset.version)]),
+  drawn: window.drawn.splice(0),
+})"""
+
+
+def main(address: str, cookies: dict[str, str]) -> None:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    flags = ["--no-sandbox"] if geteuid() == 0 else []  # the sandbox needs rights that root in a container has not
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*flags, "--disable-background-networking"])
+        context = browser.new_context()
+        context.add_cookies([{"name": name, "value": value, "url": address} for name, value in cookies.items()])
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address)
+        page.evaluate(OBSERVE)
+        while not select.select([sys.stdin], [], [], 0)[0]:
+            print(json.dumps({**page.evaluate(READ), "errors": errors}), flush=True)
+            errors.clear()
+            page.wait_for_timeout(ROUND_MS)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], json.loads(sys.argv[2]))
