@@ -46,14 +46,14 @@ class Taken:
 class SmtpServer:
     """Listens on a free port of 127.0.0.1; use it as a context manager.
 
-    `replies` replaces the answer to a step (see REPLIES): a line, DROP or SILENCE; it may be changed while it runs, as
-    may `delay`, by which each answer is late. `complete` holds each message whose final dot came, `accepted` those that
-    were answered with 250, `broken` what came of each message that was cut off before its dot.
+    `replies` replaces the answer to a step (see REPLIES): a line, DROP or SILENCE; `delays` are seconds by which the
+    answer to a step is late. Both may be changed while it runs. `complete` holds each message whose final dot came,
+    `accepted` those that were answered with 250, `broken` what came of each message that was cut off before its dot.
     """
 
     def __init__(self, *, certificate: Path | None = None, implicit_tls: bool = False, **replies: str) -> None:
         self.replies = {**REPLIES, **replies}
-        self.delay = 0.0
+        self.delays: dict[str, float] = {}
         self.complete: list[Taken] = []
         self.accepted: list[Taken] = []
         self.broken: list[Taken] = []
@@ -181,7 +181,7 @@ class _Session(socketserver.StreamRequestHandler):
 
     def _say(self, step: str) -> bool:
         """Answer as the script has it; returns whether the answer is a yes."""
-        time.sleep(self.server.owner.delay)
+        time.sleep(self.server.owner.delays.get(step, 0))
         answer = self.server.owner.replies[step]
         if answer == DROP:
             raise _Gone

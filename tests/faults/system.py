@@ -166,7 +166,7 @@ class System:
         for proxy in (self.to_web, self.web_redis, self.mail_smtp, *self.worker_redis.values()):
             proxy.heal()
         self.smtp.replies.update(REPLIES)
-        self.smtp.delay = 0.0
+        self.smtp.delays.clear()
         for process in (*self.all_workers, *self.webs):
             process.signal(signal.SIGCONT)
         self.until_ready()

@@ -32,7 +32,7 @@ def duplicate_delivery(system: System, count: int) -> Row:
                 one.start(start)
             copies = [_messages(system, queue) for queue in QUEUES]
             waiting = [(queue, message) for queue, found in zip(QUEUES, copies, strict=True) for message in found]
-            system.smtp.delay = 0.0
+            system.smtp.delays.clear()
             assert waiting, "no message waits"
             _deliver(system, waiting, 3)
             task_id = _id_of(waiting[0][1])
@@ -58,7 +58,7 @@ def message_lost(system: System, count: int) -> Row:
                 for message in _messages(system, queue)
                 if system.records.client.lrem(queue, 1, message)
             ]
-            system.smtp.delay = 0.0
+            system.smtp.delays.clear()
             assert lost, "no message waits"
             vanished = time.monotonic()
             ids = [_id_of(message) for _, message in lost]
@@ -251,7 +251,7 @@ def _fill(one: Trial, seconds: float = 3.0, mails: bool = True) -> None:
     for _ in range(2 * slots + 1):  # also where starting them takes longer than the first ones do
         one.start(silence(seconds))
     if mails:
-        one.system.smtp.delay = 0.3
+        one.system.smtp.delays["mail"] = 2.0
         for _ in range(len(one.system.mailer.pool()) + 1):
             one.start(mail())
     for queue in QUEUES if mails else QUEUES[:1]:

@@ -22,6 +22,7 @@ DEPLOY: Mix = (
 )
 DEPLOY_RATE = 40
 EXIT_SECONDS = 15.0
+SLOW = {"rcpt": 0.1, "message": 0.2}  # a mail server whose conversations last long enough to be hit
 
 
 def worker_child_killed(system: System, count: int) -> Row:
@@ -51,13 +52,13 @@ def mail_child_killed(system: System, count: int) -> Row:
     """kill -9 of a pool process for mail, at any point of its conversation."""
     chance = random.Random(count)
     with trial(system, "mail child: kill -9", count, errors={UNKNOWN}) as one:
-        system.smtp.delay = 0.03
+        system.smtp.delays.update(SLOW)
         one.load(6, MAILS)
         for _ in range(count):
             kill(wait_for(lambda: chance.choice(system.mailer.pool() or [0]), message="the mail worker has no pool"))
             one.ended()
             time.sleep(chance.uniform(0.2, 0.6))
-        system.smtp.delay = 0.0
+        system.smtp.delays.clear()
     return one.row
 
 
@@ -65,7 +66,7 @@ def worker_parent_killed(system: System, count: int) -> Row:
     """kill -9 of a worker, with its pool; its tasks go on elsewhere. The next one is not spared while one recovers."""
     chance = random.Random(count)
     with trial(system, "worker parent: kill -9", count, limit=30, page=True, errors={UNKNOWN}) as one:
-        system.smtp.delay = 0.03
+        system.smtp.delays.update(SLOW)
         one.load(8, LONG)
         for number in range(count):
             time.sleep(chance.uniform(2.5, 4.0))
@@ -74,7 +75,7 @@ def worker_parent_killed(system: System, count: int) -> Row:
             held = _held_by(one, worker)
             worker.end(signal.SIGKILL)
             one.ended(held)
-        system.smtp.delay = 0.0
+        system.smtp.delays.clear()
     return one.row
 
 
