@@ -82,6 +82,11 @@ class Trial:
         [task_id] = start.task_ids
         return task_id
 
+    def give_up(self, start: Start, visitor: int = 0) -> None:
+        """Ask once for a task, and give it up when that is refused."""
+        self.started.append(start)
+        insist(self.visitors[visitor], start, give_up=True)
+
     def act(self, task_id: str, what: str) -> None:
         """Press a button of a task, as its owner; what it answers is for the invariants."""
         [owner] = {start.owner for start in self.starts if task_id in start.task_ids}

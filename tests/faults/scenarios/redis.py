@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.faults.invariants import FINAL
 from tests.faults.load import Mix, long_task, mail, silence, work
@@ -19,6 +20,7 @@ LASTING: Mix = (
     (20, lambda _: long_task()),
 )
 PAGE_GRACE_SECONDS = 1.0
+BURST = 40
 
 
 def valkey_restarted(system: System, count: int) -> Row:
@@ -39,10 +41,14 @@ def valkey_stopped(system: System, seconds: float) -> Row:
     with trial(system, fault, page=True, answered=True, errors={UNKNOWN}) as one:
         one.load(10, give_up=0.2)
         time.sleep(2)
-        system.valkey.freeze()
-        time.sleep(seconds)
-        system.valkey.thaw()
-        one.ended()
+        with ThreadPoolExecutor(BURST) as pool:  # some are in the middle of their start when it hangs
+            for number in range(BURST):
+                pool.submit(one.give_up, work(), number % len(one.visitors))
+            time.sleep(0.1)
+            system.valkey.freeze()
+            time.sleep(seconds)
+            system.valkey.thaw()
+            one.ended()
         one.until_right()
         time.sleep(2)  # what was held up in a socket would begin now
     return one.row
