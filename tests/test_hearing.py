@@ -32,13 +32,14 @@ MODES = ("eventlet", "gevent", "threading")
 COUNTING = """
 import gc, threading, wsgi
 if wsgi.MODE == "gevent":
-    from gevent import Greenlet as greenlet  # not those of its resolver
-else:
-    from greenlet import greenlet
+    from gevent import Greenlet as kind  # not those of its resolver
+elif wsgi.MODE == "eventlet":
+    from greenlet import greenlet as kind
 @wsgi.app.get("/counted")
 def counted():
-    greenlets = sum(isinstance(one, greenlet) and bool(one) for one in gc.get_objects())
-    return str(threading.active_count() if wsgi.MODE == "threading" else greenlets)
+    if wsgi.MODE == "threading":
+        return str(threading.active_count())
+    return str(sum(isinstance(one, kind) and bool(one) for one in gc.get_objects()))
 wsgi.main()
 """
 
