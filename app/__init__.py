@@ -70,6 +70,18 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     return app
 
 
+class ImpatientSender(Celery):
+    """Celery that soon gives up a broker which hangs: whoever starts a task is answered, for the outbox has the message.
+
+    A new connection takes two time-outs of such a broker: redis-py 8 passes over the first one in its handshake.
+    """
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        """Return a connection to send by, as Celery's own does."""
+        impatient = {"socket_timeout": 1, "max_retries": 0} | (options.pop("transport_options", None) or {})
+        return super().connection_for_write(url, transport_options=impatient, **options)
+
+
 def _celery(app: Flask) -> Celery:
     class FlaskTask(LiveTask):
         """A task that runs within the app's context."""
@@ -80,7 +92,7 @@ def _celery(app: Flask) -> Celery:
             with app.app_context():
                 return super().__call__(*args, **kwargs)
 
-    celery = Celery(app.name, task_cls=FlaskTask)
+    celery = ImpatientSender(app.name, task_cls=FlaskTask)
     url = app.config["REDIS_URL"]
     celery.conf.update(
         broker_url=app.config["CELERY_BROKER_URL"],
@@ -102,6 +114,7 @@ def _celery(app: Flask) -> Celery:
         # How long a lost process's last words are waited for; what it has stored itself stands anyway.
         worker_lost_wait=1.0,
         worker_hijack_root_logger=True,
+        broker_pool_acquire_timeout=0.5,  # starts do not queue up behind a broker that hangs
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
@@ -112,10 +125,6 @@ def _celery(app: Flask) -> Celery:
             "socket_connect_timeout": 2,
             "socket_keepalive": True,
             "health_check_interval": 5,  # a connection that is dead and does not say so is found within 11 s
-            # For a start whose broker is down: the outbox has it, so one more try is enough.
-            "max_retries": 1,
-            "interval_start": 0,
-            "interval_step": 0.1,
         },
     )
     celery.set_default()

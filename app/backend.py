@@ -198,6 +198,12 @@ class LiveBackend(RedisBackend):
         ttl_days = (self.expires or 7 * 86400) / 86400
         self.records = Records(connect(self.as_uri(include_password=True)), ttl_days)
 
+    def on_task_call(self, producer: Any, task_id: str) -> None:
+        """Do nothing: Celery's own subscribes here to each task that is sent, and waits a minute for a Redis that hangs.
+
+        Whoever waits for a result subscribes to it then, and reads it after that.
+        """
+
     def claim(self, task_id: str, task: Any) -> str:
         """Claim a record for the running delivery of `task`; see `Records.claim`."""
         request = task.request

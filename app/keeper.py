@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from celery import Celery, bootsteps
+from celery import Celery, bootsteps, signals
 from celery.worker import state
 from kombu.exceptions import OperationalError
 
@@ -28,6 +28,12 @@ LOOK_EVERY = 10  # rounds; longer than HOLD_EVERY, so that between two looks eac
 BATCH = 100
 STUCK_AFTER = 20  # rounds in which Redis answered, and the worker's own loop did not turn once
 LEAVE_SECONDS = 3.0  # how long a worker that has to end takes leave of a Redis that may not answer
+
+
+@signals.worker_ready.connect
+def heed_early_stop(**_: Any) -> None:
+    """End a worker that was told to stop while it was starting: Celery's loop would look for its pool, which is gone."""
+    state.maybe_shutdown()
 
 
 class Keeper(bootsteps.StartStopStep):

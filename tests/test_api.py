@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import redis
@@ -15,6 +17,7 @@ from app.snapshot import Snapshot
 from tests.processes import Valkey, free_port
 
 ACCEPT_JSON = {"Accept": "application/json"}
+PATIENCE_SECONDS = 10  # of a caller; an answer is promised within 3
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 
@@ -453,3 +456,23 @@ def test_a_start_while_redis_hangs_is_503_and_never_begins(env: dict[str, str], 
     assert [response.status_code for response in responses] == [503, 503]
     assert json.loads(client.get("/tasks").text)["tasks"] == []
     assert started(env["REDIS_URL"]) == 0
+
+
+def test_starts_that_meet_a_broker_that_hangs_are_answered_and_kept(
+    env: dict[str, str], records: Records, tmp_path: Path
+):
+    broker = Valkey(tmp_path)
+    app = create_app(env | {"CELERY_BROKER_URL": broker.url})
+    try:
+        assert app.test_client().post("/longtask").status_code == 202  # a connection that it will hang on
+        broker.freeze()
+        with ThreadPoolExecutor(24) as crowd:
+            starts = [crowd.submit(app.test_client().post, "/longtask") for _ in range(24)]
+            answers = [start.result(timeout=PATIENCE_SECONDS) for start in starts]
+    finally:
+        broker.thaw()
+        broker.stop()
+
+    assert {answer.status_code for answer in answers} == {202}
+    waiting = set(records.client.zrange("headway:outbox", 0, -1))
+    assert {answer.get_json()["task_id"] for answer in answers} <= waiting

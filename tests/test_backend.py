@@ -252,6 +252,13 @@ def test_a_stock_client_waits_for_a_result_by_push(records: Records, hold: Path)
     assert got == [None]
 
 
+def test_only_who_waits_for_a_result_subscribes_to_it(records: Records):
+    result = plain.add.delay(20, 22)
+    before = records.client.pubsub_channels("celery-task-meta-*")
+
+    assert (before, result.get(timeout=15)) == ([], 42)
+
+
 def test_a_chord_with_a_failing_part_fails_once(records: Records, tmp_path: Path):
     body = plain.total.s().on_error(plain.note.si(str(tmp_path)))
     result = chord([plain.add.s(1, 1), plain.fail.s("part")], app=plain.celery)(body)

@@ -6,6 +6,7 @@ Real workers run tests/plain_celery.py, a Celery project that names Headway's ba
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -248,6 +249,17 @@ def test_a_worker_takes_tasks_again_soon_after_its_broker_was_half_open(valkey: 
             result = plain.stock.send_task("tests.plain_celery.add", (20, 22), queue="hangs")
 
             assert result.get(timeout=40) == 42  # the worker connects anew after growing pauses
+
+
+def test_a_worker_that_is_stopped_while_it_starts_ends_without_a_word_of_fault(valkey: Valkey, tmp_path: Path):
+    env = {"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path), "REMAP_SIGTERM": "SIGQUIT"}
+    command = [sys.executable, "-m", "celery", "-A", "tests.stopped_early", "worker", "-c", "1", "-n", "early@%h"]
+
+    process = Process(command, tmp_path / "early.log", env)
+    process.popen.wait(30)
+
+    assert "Cold shutdown" in process.output()
+    assert "Traceback" not in process.output()
 
 
 def test_a_loop_that_stands_still_begins_nothing_and_is_freed(valkey: Valkey, monkeypatch: pytest.MonkeyPatch):

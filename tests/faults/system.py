@@ -17,7 +17,7 @@ from app.records import Records, connect
 from listening import listen
 from tests.faults.kinds import JOURNAL
 from tests.faults.proxy import Proxy
-from tests.processes import Process, Valkey, answers, free_port, wait_for
+from tests.processes import Process, Valkey, answers, wait_for
 from tests.smtp_server import REPLIES, SmtpServer
 
 BACK_OFF_SECONDS = (0.2, 2.0)  # before a restart: at first, at most
@@ -139,7 +139,7 @@ class System:
         self.mail_smtp = self._stack.enter_context(Proxy(self.smtp.port))
         self.web_redis = self._stack.enter_context(Proxy(self.valkey.port))
         self.worker_redis: dict[str, Proxy] = {}
-        listener = self._stack.enter_context(listen("127.0.0.1", free_port()))
+        listener = self._stack.enter_context(listen("127.0.0.1", 0))
         self.webs = [self._web(f"web-{number}", listener.fileno()) for number in (1, 2)]
         self.workers = [self._worker(f"long-{number}", "celery") for number in (1, 2)]
         self.mailer = self._worker("mail", "mail")
