@@ -71,7 +71,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
 
 
 class ImpatientSender(Celery):
-    """Celery that soon gives up a broker which hangs: whoever starts a task is answered, for the outbox has the message.
+    """Celery that soon gives up a broker which hangs: a start is answered all the same, for the outbox has its message.
 
     A new connection takes two time-outs of such a broker: redis-py 8 passes over the first one in its handshake.
     """

@@ -199,7 +199,7 @@ class LiveBackend(RedisBackend):
         self.records = Records(connect(self.as_uri(include_password=True)), ttl_days)
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
-        """Do nothing: Celery's own subscribes here to each task that is sent, and waits a minute for a Redis that hangs.
+        """Do nothing: Celery's own subscribes to each task that it sends, and takes a minute where Redis hangs.
 
         Whoever waits for a result subscribes to it then, and reads it after that.
         """

@@ -32,7 +32,7 @@ LEAVE_SECONDS = 3.0  # how long a worker that has to end takes leave of a Redis 
 
 @signals.worker_ready.connect
 def heed_early_stop(**_: Any) -> None:
-    """End a worker that was told to stop while it was starting: Celery's loop would look for its pool, which is gone."""
+    """End a worker that was told to stop while it started: Celery's loop would look for its pool, which is gone."""
     state.maybe_shutdown()
 
 

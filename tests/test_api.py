@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,8 @@ from app.snapshot import Snapshot
 from tests.processes import Valkey, free_port
 
 ACCEPT_JSON = {"Accept": "application/json"}
-PATIENCE_SECONDS = 10  # of a caller; an answer is promised within 3
+CROWD = 150  # many times the connections that a process keeps to its broker
+PATIENCE_SECONDS = 8  # of a caller; an answer is promised within 3
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 
@@ -466,13 +467,14 @@ def test_starts_that_meet_a_broker_that_hangs_are_answered_and_kept(
     try:
         assert app.test_client().post("/longtask").status_code == 202  # a connection that it will hang on
         broker.freeze()
-        with ThreadPoolExecutor(24) as crowd:
-            starts = [crowd.submit(app.test_client().post, "/longtask") for _ in range(24)]
-            answers = [start.result(timeout=PATIENCE_SECONDS) for start in starts]
+        with ThreadPoolExecutor(CROWD) as crowd:
+            starts = [crowd.submit(app.test_client().post, "/longtask") for _ in range(CROWD)]
+            answered, late = wait(starts, PATIENCE_SECONDS)
     finally:
         broker.thaw()
         broker.stop()
 
-    assert {answer.status_code for answer in answers} == {202}
+    answers = [start.result() for start in answered]
+    assert (late, {answer.status_code for answer in answers}) == (set(), {202})
     waiting = set(records.client.zrange("headway:outbox", 0, -1))
     assert {answer.get_json()["task_id"] for answer in answers} <= waiting

@@ -412,7 +412,21 @@ def test_after_a_retry_the_old_attempt_is_out_and_the_next_may_claim(records: Re
         assert not write(records, task_id, late, Phase.RUNNING, current=5, total=6)
         assert not write(records, task_id, late, Phase.CANCELLED)
     assert claim(records, task_id, Delivery("again", 1)) == "claimed"
-    assert read(records, task_id).error is None
+    running = read(records, task_id)
+    assert (running.phase, running.error, running.scheduled_for) == ("running", None, None)
+
+
+def test_each_run_from_which_a_task_was_taken_is_out_for_good(records: Records):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+    records.drop(task_id, FIRST)  # it gave the task up, and lives on
+    assert claim(records, task_id, SECOND) == "claimed"
+    due(records)  # there are keepers
+    assert records.lose(task_id, SECOND) == "requeued"
+
+    for late in (FIRST, SECOND):
+        assert not write(records, task_id, late, Phase.SUCCEEDED, result=1)
+        assert claim(records, task_id, late) == "superseded"
 
 
 def test_a_write_whose_reply_was_lost_is_told_again_that_it_was_stored(records: Records):
