@@ -36,7 +36,7 @@ from app.config import ConfigError
 from listening import CannotListen, address_of, listen
 
 # A client that stays silent for so long in the middle of a request is cut off. A websocket is never silent so long: it
-# answers a ping every 10 s.
+# answers a ping every 7 s.
 SILENCE_SECONDS = 60
 LAST_REQUESTS_SECONDS = 3.0
 
@@ -47,7 +47,7 @@ except ConfigError as error:
 
 
 class Requests:
-    """The app, and how many requests it works on. Websockets do not count: they end with the process."""
+    """The app, and how many requests it works on. Websockets do not count: they are closed, not waited for."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
         self._app = app
@@ -84,7 +84,15 @@ def serve_eventlet(listener: socket.socket, requests: Requests) -> Callable[[], 
 def serve_gevent(listener: socket.socket, requests: Requests) -> Callable[[], None]:
     from gevent import pywsgi
 
-    server = pywsgi.WSGIServer(listener, requests, log=None, spawn=app.config["WEB_MAX_CONNECTIONS"])
+    class Handler(pywsgi.WSGIHandler):  # type: ignore[misc]  # untyped
+        """Ends a connection with its websocket, and waits for no request on it."""
+
+        def run_application(self) -> None:
+            self.close_connection |= "HTTP_UPGRADE" in self.environ
+            super().run_application()
+
+    most = app.config["WEB_MAX_CONNECTIONS"]
+    server = pywsgi.WSGIServer(listener, requests, log=None, handler_class=Handler, spawn=most)
     server.start()
     return lambda: server.close()
 
@@ -145,6 +153,7 @@ def main() -> None:
     stop_accepting = SERVERS[MODE](open_listener(), requests)
     wait_for_stop()
     stop_accepting()
+    app.extensions["fanout"].close_websockets()
     deadline = time.monotonic() + LAST_REQUESTS_SECONDS
     while requests.running and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -57,8 +57,9 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
         http_compression=False,
         # One call of a socket at a time, in their order: a client that floods waits for itself alone.
         async_handlers=False,
-        ping_interval=10,
-        ping_timeout=10,
+        # Together 13 s: by then both ends know of a half-open connection.
+        ping_interval=7,
+        ping_timeout=6,
         cookie=None,
         manage_session=False,
     )

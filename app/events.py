@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from functools import wraps
 from json import loads
 from typing import Any, TypeAlias
@@ -21,7 +20,6 @@ from app.records import Unavailable, room
 
 Answer: TypeAlias = dict[str, Any]
 
-PROOF_SECONDS = 1.0
 CALLS, CALL_SECONDS = 100, 10.0  # one socket may make so many calls in so many seconds
 PACE = "headway.calls"  # the handshake's environ, one per socket, holds when its last calls came
 
@@ -61,12 +59,8 @@ class BadPayload(ValueError):
 
 @socketio.on("connect")
 def connected(auth: Any = None) -> None:
-    """Tell the new socket how this process fares; at the first one of a process, after its first beat."""
-    fanout = _fanout()
-    if not fanout.live:
-        with suppress(Unavailable):
-            fanout.prove(PROOF_SECONDS)
-    emit("server", fanout.server_state())
+    """Tell the new socket how this process fares."""
+    emit("server", _fanout().server_state())
 
 
 @socketio.on("watch")

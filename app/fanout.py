@@ -8,22 +8,27 @@ from any process arrives too.
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
 import redis
 from engineio import packet as engineio_packet
+from engineio.exceptions import SocketIsClosedError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from socketio.pubsub_manager import PubSubManager
 
-from app.records import Records, Unavailable
+from app.records import Records, Unavailable, room
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +36,19 @@ logger = logging.getLogger(__name__)
 QUEUE = "flask-socketio"
 NAMESPACE = "/"
 ROOMS = ("task:", "owner:")
+EPOCH = "headway:epoch"  # a key that stays as long as Redis keeps what it holds
 BEAT_SECONDS = 2.0
-DEAF_SECONDS = 5.0  # no beat of our own came back for so long: reconnect
-ANNOUNCE_SECONDS = 5.0
+DEAF_SECONDS = 3.0  # a beat that has not come back by then will not come
+RETRY_SECONDS = 0.5  # to the next beat while something is wrong
+LIVE_SECONDS = BEAT_SECONDS + DEAF_SECONDS
+HANDSHAKE_SECONDS = 1.0
+RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.5)
 CONFIRM_SECONDS = 2.0
-RECONNECT_SECONDS = (0.1, 0.2, 0.5, 1.0)
+ANNOUNCE_SECONDS = 5.0
+REREAD = 100  # rooms at a time
 MINE = 50  # tasks of an owner that one answer shows
 SNAPSHOT_HEAD = '["snapshot",{"task_id":"'
+SERVICE_RESTART = struct.pack("!BBH", 0x88, 2, 1012)  # a websocket's close frame, and the code that says "come back"
 
 
 class Deaf(Exception):
@@ -52,19 +63,23 @@ class Hearing:
     """
 
     def __init__(self, url: str) -> None:
-        self._pool = redis.ConnectionPool.from_url(
+        pool = redis.ConnectionPool.from_url(
             url,
-            socket_timeout=DEAF_SECONDS,
-            socket_connect_timeout=1.0,
+            socket_timeout=HANDSHAKE_SECONDS,
+            socket_connect_timeout=HANDSHAKE_SECONDS,
             retry=Retry(NoBackoff(), 0),
             decode_responses=True,
             protocol=2,
         )
+        # Made past the pool, which gives out 100 connections in its life and then none.
+        self._make: Callable[[], Any] = partial(pool.connection_class, **pool.connection_kwargs)
         self._lock = threading.RLock()
         self._connection: Any = None
         self._confirmed: dict[str, threading.Event] = {}
         self._asked: deque[threading.Event] = deque()
-        self.connects = 0
+        self._sessions = count(1)
+        self.session = 0  # the number of the connection that listens, 0 while there is none
+        self.renewed = threading.Event()  # set by each new one
 
     def subscribe(self, channel: str) -> None:
         """Ask for a channel; a subscription that stands already is kept."""
@@ -90,13 +105,14 @@ class Hearing:
         """Yield `(channel, text)` for ever, over as many connections as it takes."""
         failures = 0
         while True:
-            connection: Any = self._pool.make_connection()
+            connection = self._make()
             try:
                 self._connect(connection)
                 while True:
-                    kind, channel, data = connection.read_response()
+                    # Our own beats are heard all the time: a connection that stays silent is none.
+                    kind, channel, data = connection.read_response(timeout=LIVE_SECONDS)
+                    failures = 0
                     if kind == "message":
-                        failures = 0
                         yield channel, data
                     elif kind == "subscribe":
                         self._asked.popleft().set()
@@ -115,6 +131,7 @@ class Hearing:
         """
         with self._lock:
             connection, self._connection = self._connection, None
+            self.session = 0
         if connection is not None and connection._sock is not None:
             with suppress(OSError):
                 connection._sock.shutdown(socket.SHUT_RDWR)
@@ -129,7 +146,8 @@ class Hearing:
                 self._ask(channel)
             if self._connection is None:
                 raise redis.ConnectionError("The connection broke while it was being asked for its channels.")
-            self.connects += 1
+            self.session = next(self._sessions)
+        self.renewed.set()
 
     def _ask(self, channel: str) -> None:
         if self._connection is not None:
@@ -145,6 +163,56 @@ class Hearing:
             self.drop()
 
 
+class Websockets:
+    """The open websockets of this process, by Engine.IO session: known, so that they can be closed from here."""
+
+    def __init__(self, engineio: Any) -> None:
+        self._seconds = engineio.ping_interval + engineio.ping_timeout
+        self._open: dict[str, Any] = {}
+        driver = engineio._async
+        engineio._async = {**driver, "websocket": partial(self._accept, driver["websocket"])}
+
+    def close(self, sessions: Iterable[str] | None = None) -> None:
+        """Close these, or all, in the way after which every client comes back by itself, and asks anew.
+
+        Engine.IO's own goodbye would be taken by some for the last word. Nobody is waited for: a client that does not
+        read loses its connection all the same.
+        """
+        for session in tuple(self._open) if sessions is None else sessions:
+            if connection := self._open.get(session):
+                with suppress(OSError):
+                    connection.setblocking(False)
+                    connection.send(SERVICE_RESTART)
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self, accept: Callable[..., Any], handler: Any, engineio: Any) -> Any:
+        """Stand in for the driver's own way to make the WSGI app of a websocket."""
+        session = handler.__self__.sid
+
+        def handle(websocket: Any) -> Any:
+            self._open[session] = self._connection_of(websocket)
+            try:
+                return handler(websocket)
+            finally:
+                self._open.pop(session, None)
+
+        return accept(handle, engineio)
+
+    def _connection_of(self, websocket: Any) -> Any:
+        """Return the socket below, which from now on fails when its client is silent or does not read for too long."""
+        if hasattr(websocket, "socket"):
+            return websocket.socket  # Engine.IO sets the limit
+        connection = websocket.ws.sock
+        if os.get_blocking(connection.fileno()):
+            limit = struct.pack("@ll", int(self._seconds), 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        else:
+            connection.settimeout(self._seconds)
+        return connection
+
+
 class RoomManager(PubSubManager):
     """Keeps the rooms of one web process, and their channels in step with them."""
 
@@ -157,9 +225,12 @@ class RoomManager(PubSubManager):
         self._own_channel = f"{QUEUE}:process:{uuid4().hex}"
         self._hearing.subscribe(QUEUE)
         self._hearing.subscribe(self._own_channel)
-        self._heard_at = float("-inf")
-        self._beat_heard = threading.Event()
-        self._resynced = 1  # the first connection has nothing to catch up with
+        self._beat_heard = threading.Condition()
+        self._proven_at = float("-inf")  # when the newest beat that came back was sent
+        self._session = 0  # of the hearing, as far as it was noticed here
+        self._missed: set[str] = set()  # rooms to be read again since
+        self._epoch = ""
+        self._membership = threading.RLock()  # rooms, their channels, and what was sent to whom change together
         self._sent: dict[str, dict[str, int]] = {}  # Engine.IO session -> task -> version last pushed
         self._overview: dict[str, Any] = {"now": None, "workers": 0, "slots": 0, "queued": 0}
         self._announced: dict[str, Any] = {}
@@ -168,6 +239,10 @@ class RoomManager(PubSubManager):
         self._started = False
 
     # Life
+
+    def set_server(self, server: Any) -> None:
+        super().set_server(server)
+        self._websockets = Websockets(server.eio)
 
     def initialize(self) -> None:
         """Start to listen, once; Socket.IO calls this at the first connection, `/readyz` perhaps before."""
@@ -179,8 +254,9 @@ class RoomManager(PubSubManager):
 
     @property
     def live(self) -> bool:
-        """Whether this process has lately heard itself through Redis."""
-        return time.monotonic() - self._heard_at < DEAF_SECONDS
+        """Whether this process has lately heard itself through Redis, and missed nothing before that."""
+        caught_up = 0 < self._session == self._hearing.session and not self._missed
+        return caught_up and time.monotonic() - self._proven_at < LIVE_SECONDS
 
     def prove(self, seconds: float) -> bool:
         """Send a beat through Redis and wait for it; False when it does not come back in time.
@@ -188,27 +264,39 @@ class RoomManager(PubSubManager):
         Raises records.Unavailable when it cannot even be sent.
         """
         self.initialize()
-        self._beat_heard.clear()
-        self.records.client.publish(self._own_channel, "beat")
-        return self._beat_heard.wait(seconds)
+        deadline = time.monotonic() + seconds
+        with suppress(Deaf):
+            self._hearing.wait([self._own_channel], seconds)
+            sent_at = time.monotonic()
+            self.records.client.publish(self._own_channel, repr(sent_at))
+            with self._beat_heard:
+                left = deadline - time.monotonic()
+                return self._beat_heard.wait_for(lambda: self._proven_at >= sent_at, left)
+        return False
 
     def server_state(self) -> dict[str, Any]:
         """Return the `server` event's payload: `{"live", "now", "workers", "slots", "queued"}`."""
         return {"live": self.live, **self._overview}
 
+    def close_websockets(self) -> None:
+        """Send all clients away, so that they connect anew, to this process or to another, and ask anew."""
+        self._websockets.close()
+
     # Rooms
 
     def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
-        super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
-        if _has_channel(room):
-            self._hearing.subscribe(f"{QUEUE}:{room}")
+        with self._membership:
+            super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
+            if _has_channel(room):
+                self._hearing.subscribe(f"{QUEUE}:{room}")
 
     def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
-        if room is None:
-            self._sent.pop(self.eio_sid_from_sid(sid, namespace) or "", None)
-        super().basic_leave_room(sid, namespace, room)
-        if _has_channel(room) and room not in self.rooms.get(namespace, {}):
-            self._hearing.unsubscribe(f"{QUEUE}:{room}")
+        with self._membership:
+            if room is None:
+                self._sent.pop(self.eio_sid_from_sid(sid, namespace) or "", None)
+            super().basic_leave_room(sid, namespace, room)
+            if _has_channel(room) and room not in self.rooms.get(namespace, {}):
+                self._hearing.unsubscribe(f"{QUEUE}:{room}")
 
     def confirm(self, rooms: Iterable[str]) -> None:
         """Return when everything published to these rooms from now on reaches this process. Raises Deaf."""
@@ -228,8 +316,9 @@ class RoomManager(PubSubManager):
             if channel == QUEUE:
                 yield text
             elif channel == self._own_channel:
-                self._heard_at = time.monotonic()
-                self._beat_heard.set()
+                with self._beat_heard:
+                    self._proven_at = max(self._proven_at, float(text))
+                    self._beat_heard.notify_all()
             else:
                 self.deliver(channel.removeprefix(f"{QUEUE}:"), text)
 
@@ -237,52 +326,112 @@ class RoomManager(PubSubManager):
         """Send an event (the JSON of `[name, payload]`) to a room's viewers here; a snapshot only where it is news."""
         packet = engineio_packet.Packet(engineio_packet.MESSAGE, f"2{event}")
         task_id, version = _stamp_of(event)
-        for _, eio_sid in self.get_participants(NAMESPACE, name):
-            if task_id:
-                # A viewer may be in the task's room and in the owner's: one push of a version is enough.
-                versions = self._sent.setdefault(eio_sid, {})
-                if versions.get(task_id, 0) >= version:
-                    continue
-                versions[task_id] = version
-            self.server._send_eio_packet(eio_sid, packet)
+        with self._membership:
+            for _, eio_sid in self.get_participants(NAMESPACE, name):
+                if task_id:
+                    # A viewer may be in the task's room and in the owner's: one push of a version is enough.
+                    versions = self._sent.setdefault(eio_sid, {})
+                    if versions.get(task_id, 0) >= version:
+                        continue
+                    versions[task_id] = version
+                with suppress(SocketIsClosedError):  # just now; the others get it
+                    self.server._send_eio_packet(eio_sid, packet)
 
     # The beat
 
     def _beat(self) -> None:
         while True:
+            pause = RETRY_SECONDS
             try:
-                if not self.prove(BEAT_SECONDS) and not self.live:
-                    self._hearing.drop()
-                self._overview = self.records.overview()
-                self._catch_up()
-            except (Unavailable, Deaf) as error:
-                logger.debug("Redis is away: %s", error)
+                if self._is_well():
+                    pause = BEAT_SECONDS
+                self._announce()
             except Exception:
                 logger.exception("The beat failed")
-            self._announce()
-            time.sleep(BEAT_SECONDS)
+            self._hearing.renewed.wait(pause)
+
+    def _is_well(self) -> bool:
+        """Prove that this process hears, and mend what it missed; False when that has to be tried again soon."""
+        self._hearing.renewed.clear()
+        if not self._hearing.session:
+            return False
+        if self._hearing.session != self._session:
+            self._start_anew()
+        try:
+            if not self.prove(DEAF_SECONDS):
+                self._hearing.drop()
+                return False
+            self._notice_emptying()
+            self._catch_up()
+            self._overview = self.records.overview()
+        except Deaf:
+            return False
+        except Unavailable as error:
+            logger.debug("Redis is away: %s", error)
+            self._drop_idle_connections()
+            return False
+        return True
+
+    def _start_anew(self) -> None:
+        """Note that the hearing has reconnected: any push may have been missed."""
+        self._session = self._hearing.session
+        self._missed = {name for name in tuple(self.rooms.get(NAMESPACE, {})) if _has_channel(name)}
+        self._drop_idle_connections()
+
+    def _drop_idle_connections(self) -> None:
+        """Make no use of connections older than a fault: each one that is half-open would cost somebody a request."""
+        self.records.client.connection_pool.disconnect(inuse_connections=False)
+
+    def _notice_emptying(self) -> None:
+        """When Redis has lost all that it held, have every client ask anew, and hear what is missing."""
+        client = self.records.client
+        epoch = client.get(EPOCH)
+        if epoch is None:
+            client.set(EPOCH, uuid4().hex, nx=True)
+            epoch = client.get(EPOCH)
+        if self._epoch and epoch != self._epoch:
+            logger.warning("Redis was emptied; all clients ask anew")
+            self.close_websockets()
+        self._epoch = str(epoch)
 
     def _catch_up(self) -> None:
-        """After a reconnect, read again all that this process has viewers for: any push may have been missed."""
-        connects = self._hearing.connects
-        if connects <= self._resynced or not self.live:
-            return
-        names = [name for name in self.rooms.get(NAMESPACE, {}) if _has_channel(name)]
+        """Read again what was missed; what cannot be read now stays for the next beat."""
+        while self._missed:
+            names = list(self._missed)[:REREAD]
+            self._read_again([name for name in names if name in self.rooms.get(NAMESPACE, {})])
+            self._missed.difference_update(names)
+
+    def _read_again(self, names: list[str]) -> None:
         self.confirm(names)
-        for name in names:
-            kind, _, key = name.partition(":")
-            if kind == "owner":
-                snapshots = self.records.owned(key, MINE)[0]
-            else:
-                snapshots = [stored.snapshot for stored in self.records.read([key]) if stored]
-            for snapshot in reversed(snapshots):
-                self.deliver(name, f'["snapshot",{snapshot}]')
-        self._resynced = connects
+        tasks = [name.removeprefix("task:") for name in names if name.startswith("task:")]
+        for task_id, stored, line in zip(tasks, self.records.read(tasks), self._newest_lines(tasks), strict=True):
+            name = room("task", task_id)
+            if stored is None or not stored.owner:
+                # Lost, perhaps made anew by its worker, and nobody's then: its viewers have to hear so.
+                self._websockets.close(eio_sid for _, eio_sid in self.get_participants(NAMESPACE, name))
+                continue
+            self.deliver(name, f'["snapshot",{stored.snapshot}]')
+            if line:  # whoever lacks lines before it sees the gap
+                self.deliver(name, f'["log",{{"task_id":"{task_id}","lines":[{line}]}}]')
+        owners = [name.removeprefix("owner:") for name in names if name.startswith("owner:")]
+        for owner in owners:
+            for snapshot in reversed(self.records.owned(owner, MINE)[0]):
+                self.deliver(room("owner", owner), f'["snapshot",{snapshot}]')
+
+    def _newest_lines(self, task_ids: list[str]) -> list[str]:
+        """Return the newest line of each task's log as JSON, "" where there is none."""
+        with self.records.client.pipeline(transaction=False) as pipe:
+            for task_id in task_ids:
+                pipe.lrange(f"headway:log:{task_id}", -1, -1)
+            return ["".join(lines) for lines in pipe.execute()]
 
     def _announce(self) -> None:
+        """Tell all clients how this process fares: whether it is live at once, the rest now and then."""
         state = self.server_state()
         news = {key: value for key, value in state.items() if key != "now"}
-        if news != self._announced and time.monotonic() - self._announced_at >= ANNOUNCE_SECONDS:
+        turned = news["live"] != self._announced.get("live")
+        due = time.monotonic() - self._announced_at >= ANNOUNCE_SECONDS
+        if turned or (due and news != self._announced):
             self._announced, self._announced_at = news, time.monotonic()
             self.emit("server", state, namespace=NAMESPACE, ignore_queue=True)
 

@@ -1,0 +1,451 @@
+"""A web process and its Redis: whatever happens between them, all that is watched is soon right again, by itself."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import requests
+import websocket
+from engineio.exceptions import SocketIsClosedError
+
+from app.fanout import RoomManager
+from app.records import Delivery, Records, celery_meta, connect
+from app.snapshot import Phase
+from tests.browser import Visitor
+from tests.faults.proxy import Proxy
+from tests.processes import Process, Valkey, answers, free_port, running, wait_for, web
+
+MODES = ("eventlet", "gevent", "threading")
+HERE = Delivery("test", 0)
+
+# A web process that also tells how many threads, or greenlets, live in it.
+COUNTING = """
+import gc, threading, wsgi
+from greenlet import greenlet
+@wsgi.app.get("/counted")
+def counted():
+    greenlets = sum(isinstance(one, greenlet) and bool(one) for one in gc.get_objects())
+    return str(threading.active_count() if wsgi.MODE == "threading" else greenlets)
+wsgi.main()
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    valkey = Valkey(tmp_path_factory.mktemp("valkey-hearing"))
+    yield valkey
+    valkey.stop()
+
+
+@pytest.fixture(scope="module")
+def network(server: Valkey) -> Iterator[Proxy]:
+    """What lies between the web process and Redis; the test itself goes straight there."""
+    with Proxy(server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {"DATA_DIR": str(tmp_path_factory.mktemp("data")), "SECRET_KEY": "a secret for the tests"}
+
+
+@pytest.fixture(scope="module")
+def address(network: Proxy, settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    env = settings | {"REDIS_URL": f"redis://127.0.0.1:{network.port}/0"}
+    process, address = web(tmp_path_factory.mktemp("web"), env)
+    with running(process):
+        yield address
+
+
+@pytest.fixture
+def records(server: Valkey) -> Iterator[Records]:
+    client = connect(server.url)
+    yield Records(client, 7)
+    client.close()
+
+
+class Returning(Visitor):
+    """A visitor that comes back by itself and asks anew at each connect, as the page does."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.watched: list[str] = []
+        self.missing: list[str] = []
+        self.connects = 0
+        self.goodbyes: list[str] = []
+        self.socket.reconnection = True
+        self.socket.reconnection_delay, self.socket.reconnection_delay_max = 0.25, 2
+        self.socket.randomization_factor = 0.1
+        self.socket.on("connect", self._ask)
+        self.socket.on("disconnect", self.goodbyes.append)
+
+    def watch(self, task_id: str) -> None:
+        self.watched.append(task_id)
+        self.receive(self.call("watch", {"task_ids": [task_id]}))
+
+    def receive(self, ack: dict[str, Any]) -> None:
+        self.snapshots += ack["snapshots"]
+        self.missing += ack["missing"]
+
+    def _ask(self) -> None:
+        self.connects += 1
+        if self.watched:
+            self.socket.emit("watch", {"task_ids": self.watched}, callback=self.receive)
+
+
+@pytest.fixture
+def visitor(address: str) -> Visitor:
+    return Visitor(address).connect()
+
+
+def hand_task(records: Records, visitor: Visitor) -> str:
+    """A task of the visitor's that no worker takes: the test plays the worker."""
+    response = visitor.http.post(f"{visitor.address}/tasks", json={"name": "long_task", "countdown": 3600}, timeout=10)
+    assert response.status_code == 202, response.text
+    task_id = str(response.json()["task_id"])
+    assert records.claim(task_id, HERE, name="long_task", max_attempts=4, hostname="test") == "claimed"
+    return task_id
+
+
+def write(records: Records, task_id: str, current: int) -> None:
+    fields = {"current": current, "total": 1000}
+    meta = celery_meta(task_id, "PROGRESS")
+    assert records.write(task_id, HERE, Phase.RUNNING, fields, meta=meta, name="long_task", max_attempts=4)
+
+
+def status_of(visitor: Visitor, task_id: str) -> int:
+    """The HTTP status of a question for the task, each on a connection of its own."""
+    where = f"{visitor.address}/status/{task_id}"
+    return requests.get(where, cookies=visitor.http.cookies, timeout=9).status_code
+
+
+def shown(visitor: Visitor, task_id: str) -> int | None:
+    """What the visitor last saw of a task."""
+    seen = visitor.pushed(task_id)
+    return max(seen, key=lambda snapshot: int(snapshot["version"]))["current"] if seen else None
+
+
+# Faults: on within the `with`, over after it
+
+
+Fault = Callable[[Valkey, Proxy, Records, Visitor], AbstractContextManager[None]]
+
+
+@contextmanager
+def killed(server: Valkey, network: Proxy, records: Records, visitor: Visitor) -> Iterator[None]:
+    records.client.client_kill_filter(_type="pubsub")
+    yield
+
+
+@contextmanager
+def cut(server: Valkey, network: Proxy, records: Records, visitor: Visitor) -> Iterator[None]:
+    network.cut()
+    try:
+        wait_for(lambda: not visitor.servers[-1]["live"], 10)
+        yield
+    finally:
+        network.heal()
+
+
+@contextmanager
+def half_open(server: Valkey, network: Proxy, records: Records, visitor: Visitor) -> Iterator[None]:
+    """The connections there are lead nowhere; new ones work."""
+    network.swallow()
+    network.heal()
+    yield
+
+
+@contextmanager
+def black_hole(server: Valkey, network: Proxy, records: Records, visitor: Visitor) -> Iterator[None]:
+    """New connections lead nowhere either."""
+    network.swallow()
+    try:
+        wait_for(lambda: not visitor.servers[-1]["live"], 10)
+        assert not answers(f"{visitor.address}/readyz")
+        yield
+    finally:
+        network.heal()
+
+
+@contextmanager
+def hung(server: Valkey, network: Proxy, records: Records, visitor: Visitor) -> Iterator[None]:
+    server.freeze()
+    try:
+        wait_for(lambda: not visitor.servers[-1]["live"], 10)
+        begun = time.monotonic()
+        assert not answers(f"{visitor.address}/readyz")
+        assert time.monotonic() - begun < 4
+    finally:
+        server.thaw()
+    yield
+
+
+@contextmanager
+def restarted(server: Valkey, network: Proxy, records: Records, visitor: Visitor) -> Iterator[None]:
+    server.stop()
+    try:
+        wait_for(lambda: not visitor.servers[-1]["live"], 10)
+        assert not answers(f"{visitor.address}/readyz")
+    finally:
+        server.start()
+    yield
+
+
+@pytest.mark.parametrize(
+    ("fault", "seconds"), [(killed, 5), (cut, 5), (hung, 5), (restarted, 5), (black_hole, 5), (half_open, 15)]
+)
+def test_after_a_fault_all_that_is_watched_is_right_again(
+    fault: Fault, seconds: float, server: Valkey, network: Proxy, records: Records, visitor: Visitor
+):
+    watched, listed = hand_task(records, visitor), hand_task(records, visitor)
+    visitor.call("watch", {"task_ids": [watched]})
+    visitor.call("watch_mine", {})
+    wait_for(lambda: visitor.servers[-1]["live"])
+
+    with fault(server, network, records, visitor):
+        for task_id in (watched, listed):
+            write(records, task_id, 7)
+        records.log(watched, HERE, [("INFO", "said while nobody heard")])
+
+    over = time.monotonic()
+    wait_for(lambda: (shown(visitor, watched), shown(visitor, listed)) == (7, 7), seconds)
+    wait_for(lambda: visitor.logs, over + seconds - time.monotonic())
+    wait_for(lambda: visitor.servers[-1]["live"], over + seconds - time.monotonic())
+    wait_for(lambda: answers(f"{visitor.address}/readyz"), over + seconds - time.monotonic())
+    write(records, watched, 8)
+    wait_for(lambda: shown(visitor, watched) == 8, 5)
+    versions = [snapshot["version"] for snapshot in visitor.pushed(watched)]
+    assert versions == sorted(set(versions))
+
+
+def test_half_open_connections_that_lie_idle_are_found_too(network: Proxy, records: Records, visitor: Visitor):
+    task_id = hand_task(records, visitor)
+
+    def ask(_: int) -> int:
+        return status_of(visitor, task_id)
+
+    with ThreadPoolExecutor(20) as many:
+        wait_for(lambda: list(many.map(ask, range(40))) == [200] * 40 and len(records.client.client_list()) > 5)
+        network.swallow()
+        network.heal()
+        wait_for(lambda: not visitor.servers[-1]["live"], 15)
+        wait_for(lambda: visitor.servers[-1]["live"], 5)
+
+        assert list(many.map(ask, range(40))) == [200] * 40
+
+
+def test_what_could_not_be_read_again_is_read_later(server: Valkey, records: Records, visitor: Visitor):
+    task_id = hand_task(records, visitor)
+    visitor.call("watch", {"task_ids": [task_id]})
+    wait_for(lambda: visitor.servers[-1]["live"])
+    write(records, task_id, 6)
+    wait_for(lambda: shown(visitor, task_id) == 6)
+
+    with redis.Redis.from_url(server.url) as client:
+        client.execute_command("ACL SETUSER", "default", "-evalsha")  # nobody may read records
+        try:
+            client.client_kill_filter(_type="pubsub")
+            wait_for(lambda: not visitor.servers[-1]["live"], message="it says that it is live, and is behind")
+        finally:
+            client.execute_command("ACL SETUSER", "default", "+evalsha")
+        client.client_kill_filter(_type="pubsub")
+        write(records, task_id, 7)
+
+    wait_for(lambda: shown(visitor, task_id) == 7, 5)
+    wait_for(lambda: visitor.servers[-1]["live"], 5)
+
+
+def test_it_reconnects_as_often_as_it_takes(server: Valkey, records: Records, visitor: Visitor):
+    task_id = hand_task(records, visitor)
+    visitor.call("watch", {"task_ids": [task_id]})
+
+    kills = 0
+    while kills < 120:
+        kills += wait_for(lambda: records.client.client_kill_filter(_type="pubsub"))
+    write(records, task_id, 7)
+
+    wait_for(lambda: shown(visitor, task_id) == 7, 5)
+
+
+def test_when_redis_is_emptied_viewers_hear_what_is_missing(server: Valkey, address: str, records: Records):
+    visitor = Returning(address)
+    visitor.connect()
+    task_id = hand_task(records, visitor)
+    visitor.watch(task_id)
+    wait_for(lambda: records.client.exists("headway:epoch"))
+    visitor.snapshots.clear()
+
+    records.client.flushall()
+    write(records, task_id, 7)  # its worker knows nothing of it
+
+    wait_for(lambda: visitor.missing == [task_id], 5)
+    assert visitor.goodbyes == ["transport error"]  # not "io server disconnect", after which clients stay away
+    visitor.snapshots.clear()
+    write(records, task_id, 8)
+    visitor.call("watch_mine", {})  # a round trip after the write: whatever was sent has arrived
+    assert visitor.snapshots == []
+
+
+def test_a_record_that_redis_lost_is_missed_after_the_next_reconnect(server: Valkey, address: str, records: Records):
+    visitor = Returning(address)
+    visitor.connect()
+    lost, kept = hand_task(records, visitor), hand_task(records, visitor)
+    visitor.watch(lost)
+    visitor.watch(kept)
+
+    records.forget(lost)
+    records.client.client_kill_filter(_type="pubsub")
+
+    wait_for(lambda: visitor.missing == [lost], 5)
+    write(records, kept, 7)
+    wait_for(lambda: shown(visitor, kept) == 7, 5)
+
+
+# No thread, no greenlet is left behind
+
+
+@contextmanager
+def counting(mode: str, settings: dict[str, str], folder: Path) -> Iterator[tuple[str, Callable[[], int]]]:
+    """A web process in this mode: its address, and how many threads and greenlets live in it."""
+    port = free_port()
+    env = settings | {"SOCKETIO_ASYNC_MODE": mode, "PORT": str(port)}
+    process = Process([sys.executable, "-c", COUNTING], folder / f"counting-{mode}.log", env)
+    address = f"http://127.0.0.1:{port}"
+    process.wait_until(lambda: answers(f"{address}/readyz"))
+    with running(process):
+        yield address, lambda: int(requests.get(f"{address}/counted", timeout=5).text)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_while_redis_hangs_all_is_refused_in_time_and_nothing_stays_stuck(
+    mode: str, server: Valkey, settings: dict[str, str], records: Records, tmp_path: Path
+):
+    with (
+        counting(mode, settings | {"REDIS_URL": server.url}, tmp_path) as (address, count),
+        ThreadPoolExecutor(20) as many,
+    ):
+        visitors = [Visitor(address).connect() for _ in range(5)]
+        task_ids = [hand_task(records, visitor) for visitor in visitors]
+        for visitor, task_id in zip(visitors, task_ids, strict=True):
+            visitor.call("watch", {"task_ids": [task_id]})
+        before = count()
+
+        def ask(number: int) -> tuple[int, bool]:
+            begun = time.monotonic()
+            visitor, task_id = visitors[number % 5], task_ids[number % 5]
+            started = None if number % 2 else requests.post(f"{address}/longtask", timeout=9)
+            status = started.status_code if started is not None else status_of(visitor, task_id)
+            return status, time.monotonic() - begun < 4
+
+        server.freeze()
+        try:
+            told = list(many.map(ask, range(60)))
+            acks = [visitor.call("watch", {"task_ids": [task_ids[0]]}) for visitor in visitors]
+        finally:
+            server.thaw()
+
+        assert told == [(503, True)] * 60
+        assert [ack["error"]["code"] for ack in acks] == ["unavailable"] * 5
+        wait_for(lambda: count() <= before, 15, f"{count()} live, and {before} before")
+        write(records, task_ids[0], 7)
+        wait_for(lambda: shown(visitors[0], task_ids[0]) == 7, 5)
+
+
+def test_a_websocket_whose_client_is_gone_without_a_word_is_closed_in_15_s(
+    server: Valkey, settings: dict[str, str], tmp_path: Path
+):
+    with ExitStack() as stack:
+        silent: list[tuple[websocket.WebSocket, Callable[[], int], int]] = []
+        for mode in MODES:
+            address, count = stack.enter_context(counting(mode, settings | {"REDIS_URL": server.url}, tmp_path))
+            Visitor(address).connect().close()  # the first one starts what stays
+            before = count()
+            silent.append((open_websocket(address), count, before))
+            assert count() > before
+
+        begun = time.monotonic()
+        for mode, (connection, count, before) in zip(MODES, silent, strict=True):
+            wait_for(lambda: count() <= before, begun + 15 - time.monotonic(), f"{mode}: still there")  # noqa: B023
+            connection.shutdown()
+
+
+def open_websocket(address: str) -> websocket.WebSocket:
+    """A Socket.IO connection by hand, that answers nothing by itself."""
+    connection = websocket.create_connection(
+        address.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket", timeout=5
+    )
+    connection.recv()
+    connection.send("40")
+    while not connection.recv().startswith("40"):
+        pass
+    return connection
+
+
+# Rooms and their channels
+
+
+class Subscriptions:
+    """The channels that stand; `pause` is called in the middle of an unsubscription."""
+
+    def __init__(self, pause: Callable[[], object]) -> None:
+        self.channels: set[str] = set()
+        self.subscribe = self.channels.add
+        self._pause = pause
+
+    def unsubscribe(self, channel: str) -> None:
+        self._pause()
+        self.channels.discard(channel)
+
+
+class Sockets:
+    """Engine.IO's side of a server, with one socket that is closed just now."""
+
+    json = None
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def _send_eio_packet(self, eio_sid: str, packet: Any) -> None:
+        if eio_sid == "closed":
+            raise SocketIsClosedError
+        self.sent.append(eio_sid)
+
+
+@pytest.fixture
+def manager(records: Records, server: Valkey) -> RoomManager:
+    manager = RoomManager(server.url, records)
+    for name in ("closed", "one", "two"):
+        manager.basic_enter_room(name, "/", None, eio_sid=name)
+    return manager
+
+
+def test_who_enters_a_room_while_its_last_viewer_leaves_is_heard_for(manager: RoomManager):
+    entered = threading.Event()
+    # Where entering waits for the leaving, as it should, this pause ends by itself.
+    manager._hearing = Subscriptions(lambda: (entering.start(), entered.wait(0.5)))
+    entering = threading.Thread(target=lambda: (manager.basic_enter_room("two", "/", "task:x"), entered.set()))
+    manager.basic_enter_room("one", "/", "task:x")
+
+    manager.basic_leave_room("one", "/", "task:x")
+    entering.join()
+
+    assert manager._hearing.channels == {"flask-socketio:task:x"}
+
+
+def test_a_socket_that_closes_just_now_keeps_nothing_from_the_others(manager: RoomManager):
+    manager.server = Sockets()
+    for name in ("closed", "one", "two"):
+        manager.basic_enter_room(name, "/", "task:x")
+
+    manager.deliver("task:x", '["log",{}]')
+
+    assert manager.server.sent == ["one", "two"]
