@@ -176,8 +176,8 @@ def _parked(task: LiveTask, message: Any) -> bool:
     request = Context(message.headers, args=args, kwargs=kwargs, delivery_info=message.delivery_info, **embed)
     try:
         task.backend.keep(request.id, signature_of(task, request), _moment(request.eta, task.app), Delivery())
-    except Unavailable as error:
-        logger.warning("Task %s waits in this worker, as Redis is away: %s", request.id, error)
+    except (Unavailable, ValueError) as error:  # what is no time Celery refuses itself
+        logger.warning("Task %s is not kept in Redis for its time: %s", request.id, error)
         return False
     return True
 

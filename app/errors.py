@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from app.records import AlreadyUsed, TakesNoWrites, TooLate, Unavailable
-from app.tasks import KINDS, BadArguments, UnknownKind
+from app.tasks import KINDS, BadArguments, NotKept, UnknownKind
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +66,10 @@ def unknown_kind(exc: UnknownKind) -> ResponseReturnValue:
     return error(400, "unknown_task", f"There is no task {exc}. Known: {', '.join(sorted(KINDS))}.")
 
 
+def not_kept(exc: NotKept) -> ResponseReturnValue:
+    return error(409, "not_kept", "What this task was started with is no longer kept.")
+
+
 def already_used(exc: AlreadyUsed) -> ResponseReturnValue:
     return error(422, "key_already_used", "This Idempotency-Key came before with another request.")
 
@@ -96,6 +100,7 @@ HANDLERS: dict[type[Exception], Callable[[Any], ResponseReturnValue]] = {
     Refused: refused,
     BadArguments: bad_arguments,
     UnknownKind: unknown_kind,
+    NotKept: not_kept,
     AlreadyUsed: already_used,
     TooLate: unavailable,
     Unavailable: unavailable,

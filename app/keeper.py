@@ -39,6 +39,7 @@ class Keeper(bootsteps.StartStopStep):
         self._celery: Celery = worker.app
         self._backend: LiveBackend = worker.app.backend
         self._missing: set[str] = set()
+        self._well = True
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
 
@@ -71,8 +72,11 @@ class Keeper(bootsteps.StartStopStep):
         """Do one of a round's duties; a failure of one must not keep the others from being done."""
         try:
             duty()
+            self._well = True
         except (Unavailable, OperationalError) as error:
-            logger.warning("The keeper waits for Redis: %s", error)
+            if self._well:
+                logger.warning("The keeper waits for Redis: %s", error)
+            self._well = False
         except Exception:
             logger.exception("The keeper's round failed")
 

@@ -18,7 +18,7 @@ import websocket
 from engineio.exceptions import SocketIsClosedError
 
 from app.fanout import RoomManager
-from app.records import Delivery, Records, celery_meta, connect
+from app.records import Delivery, Records, connect
 from app.snapshot import Phase
 from tests.browser import Visitor
 from tests.faults.proxy import Proxy
@@ -112,14 +112,14 @@ def hand_task(records: Records, visitor: Visitor) -> str:
     response = visitor.http.post(f"{visitor.address}/tasks", json={"name": "long_task", "countdown": 3600}, timeout=10)
     assert response.status_code == 202, response.text
     task_id = str(response.json()["task_id"])
-    assert records.claim(task_id, HERE, name="long_task", max_attempts=4, hostname="test") == "claimed"
+    message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
+    assert records.claim(task_id, HERE, message=message, max_attempts=4, hostname="test") == "claimed"
     return task_id
 
 
 def write(records: Records, task_id: str, current: int) -> None:
     fields = {"current": current, "total": 1000}
-    meta = celery_meta(task_id, "PROGRESS")
-    assert records.write(task_id, HERE, Phase.RUNNING, fields, meta=meta, name="long_task", max_attempts=4)
+    assert records.write(task_id, HERE, Phase.RUNNING, fields, meta="{}", name="long_task", max_attempts=4) == "written"
 
 
 def status_of(visitor: Visitor, task_id: str) -> int:

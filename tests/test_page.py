@@ -9,15 +9,18 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import redis
 from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
+from app.extensions import socketio
 from app.records import STORED, Delivery, Records, connect
 from app.snapshot import Phase
-from tests.processes import System, running, web
+from tests.processes import ROOT, System, running, web
 
 HISTORY = """() => {
   window.history_ = [];
@@ -172,7 +175,7 @@ def test_an_email_for_later_counts_down(page: Page, system: System):
 
 def test_a_refused_address_is_told_at_the_field_and_kept(page: Page, system: System):
     open_live(page, system)
-    field = page.get_by_label("E-mail to")
+    field = page.get_by_role("textbox", name="E-mail to")
     field.fill("nobody@@example")
 
     page.get_by_role("button", name="Send", exact=True).click()
@@ -377,7 +380,9 @@ def test_a_scheduled_email_is_sent_now(page: Page, system: System):
     assert len(letters(page, system, "now@example.com")) == 1
 
 
-def test_a_scheduled_task_is_given_another_time(page: Page, system: System):
+def test_a_scheduled_task_is_given_another_time(browser: Browser, system: System):
+    context = browser.new_context(timezone_id="Asia/Kolkata")
+    page = context.new_page()
     open_live(page, system)
     task_id = start_for_later(page, system)
     card = card_of(page, task_id)
@@ -390,7 +395,7 @@ def test_a_scheduled_task_is_given_another_time(page: Page, system: System):
     expect(field).to_have_count(0)
     expect(change).to_be_focused()
     change.press("Enter")
-    wanted = (datetime.now() + timedelta(hours=5)).replace(second=0, microsecond=0)
+    wanted = (datetime.now(ZoneInfo("Asia/Kolkata")) + timedelta(hours=5)).replace(second=0, microsecond=0)
     field.fill(wanted.strftime("%Y-%m-%dT%H:%M"))
     card.get_by_role("button", name="Save").click()
 
@@ -398,7 +403,8 @@ def test_a_scheduled_task_is_given_another_time(page: Page, system: System):
     expect(change).to_be_focused()
     expect(card).to_contain_text(f"{wanted:%H:%M}:00")
     due = page.request.get(f"{system.address}/status/{task_id}").json()["scheduled_for"]
-    assert datetime.fromisoformat(due) == wanted.astimezone()
+    assert datetime.fromisoformat(due) == wanted
+    context.close()
 
 
 def test_an_email_that_waits_for_its_next_try_tells_so_and_takes_it_at_once(page: Page, system: System):
@@ -428,7 +434,10 @@ def test_an_email_that_nobody_can_know_of_is_sent_again_once_for_a_double_click(
     expect(card).to_contain_text("The mail server may have taken it already")
     expect(card).to_contain_text("a second e-mail may arrive")
 
-    card.get_by_role("button", name="Send again: E-mail to again@example.com").dblclick()
+    again = card.get_by_role("button", name="Send again: E-mail to again@example.com")
+    again.dblclick()
+    expect(again).to_be_enabled()
+    again.dispatch_event("click", {"detail": 2})  # of a slower double click, when the first was answered
 
     is_in(cards(page).first, "succeeded")
     expect(cards(page).first).to_contain_text("E-mail to again@example.com")
@@ -488,10 +497,14 @@ def test_buttons_work_while_the_page_polls(page: Page, slow: System):
     expect(page.locator("#connection")).to_have_text(re.compile("Polling"), timeout=10_000)
     start_long_task(page)
     is_in(cards(page).first, "running")
+    polls = re.compile(r"/(status|tasks)(\?.*)?$")
+    page.route(polls, lambda route: route.abort())
 
     act(cards(page).first, "Cancel")
 
-    is_in(cards(page).first, "cancelled")
+    is_in(cards(page).first, "cancelling", timeout=2_000)  # as the answer says, before any poll
+    page.unroute(polls)
+    is_in(cards(page).first, "cancelled", timeout=15_000)
     act(cards(page).first, "Run again")
     expect(cards(page)).to_have_count(2)
     act(cards(page).first, "Cancel")
@@ -516,22 +529,33 @@ def test_while_redis_hangs_a_click_is_told_so_and_nothing_is_lost(page: Page, sl
     expect(card.get_by_role("alert")).to_have_count(0)
 
 
-def test_a_task_whose_record_is_gone_says_so_and_stops(page: Page, slow: System):
-    page.route_web_socket(re.compile("socket.io"), lambda socket: socket.close(code=1012))
+@pytest.mark.parametrize("way", ["live", "polling"])
+def test_when_redis_was_emptied_a_card_says_that_its_record_is_gone_and_stops(page: Page, slow: System, way: str):
+    if way == "polling":
+        page.route_web_socket(re.compile("socket.io"), lambda socket: socket.close(code=1012))
     page.goto(slow.address)
+    expect(page.locator("#connection")).to_have_text(re.compile(way, re.IGNORECASE), timeout=10_000)
     start_long_task(page)
-    is_in(cards(page).first, "running")
+    card = cards(page).first
+    is_in(card, "running")
     expect(page).to_have_title(re.compile("Long task"))
 
     with redis.Redis.from_url(slow.valkey.url) as client:
         client.flushall()
 
-    is_in(cards(page).first, "missing", timeout=15_000)
-    expect(cards(page).first).to_contain_text("No longer kept, or not yours")
-    expect(cards(page).first.get_by_role("button")).to_have_count(0)
-    expect(cards(page).first.locator("progress")).to_have_js_property("value", 0)
+    is_in(card, "missing", timeout=15_000)
+    expect(card).to_contain_text("No longer kept, or not yours")
+    expect(card.get_by_role("button")).to_have_count(0)
+    expect(card.locator("progress")).to_have_js_property("value", 0)
     expect(page).to_have_title("Tasks · Headway")
     expect(page.get_by_role("button", name="Running 0")).to_be_visible()
+
+
+def test_the_page_waits_longer_for_a_sign_of_life_than_the_server_between_two(app: Flask):
+    source = (ROOT / "static" / "js" / "connection.js").read_text()
+    [silence] = re.findall(r"SILENCE_MS = (\d+)", source)
+
+    assert int(silence) >= 1000 * socketio.server.eio.ping_interval + 1500
 
 
 def populate(system: System, page: Page) -> None:

@@ -20,7 +20,7 @@ fields.message, fields.queue = ARGV[8], ARGV[9]
 fields.phase, fields.current, fields.total, fields.status, fields.step = '"running"', '0', '1', '""', 'null'
 fields.error, fields.scheduled_for, fields.started_at, fields.high = 'null', 'null', stamp(NOW), '0'
 fields.attempt = integer(held.attempt + 1)
-fields.fence, fields.order = token, integer(order)
+fields.fence, fields.order, fields.spent = token, integer(order), held.spent .. ' ' .. held.fence
 redis.call('ZADD', LEASES, NOW + tonumber(ARGV[11]), id)
 redis.call('ZREM', OUTBOX, id)
 commit(record, id, fields, celery_meta(id, 'STARTED', '{"hostname":' .. ARGV[7] .. '}'), ttl)

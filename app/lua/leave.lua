@@ -8,7 +8,8 @@ for i = 3, #ARGV, 2 do
     if held.cancel then
       revoke(record, id, ARGV[2])
     else
-      requeue(record, id, held, '"Pending..."', ARGV[2])
+      requeue(record, id, held, held.fence, '"Pending..."', ARGV[2])
+      redis.call('ZREM', OUTBOX, id)  -- a successor that it has asked for and not made way for
     end
   end
 end

@@ -12,6 +12,7 @@ redis.call('ZADD', OUTBOX, at, id)
 if held.phase then
   -- The next attempt; it may come before its predecessor has stored that it retries.
   redis.call('HSET', record, 'message', message, 'queue', queue)
+  redis.call('PEXPIRE', record, ttl, 'GT')
 else
   local fields = blank(id, ARGV[3], ARGV[4], ARGV[5])
   fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', stamp(at)

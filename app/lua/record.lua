@@ -174,15 +174,22 @@ local function revoke(record, id, ttl)
   return commit(record, id, fields, celery_meta(id, 'REVOKED', why), ttl)
 end
 
--- Have a task wait for a worker anew. Whoever ran it can write no more.
-local function requeue(record, id, held, status, ttl)
-  commit(record, id, {phase = '"queued"', status = status, current = '0', total = '1', step = 'null', error = 'null',
-    scheduled_for = 'null', high = '0', fence = '', spent = held.spent .. ' ' .. held.fence}, celery_meta(id, 'PENDING'), ttl)
+-- What a task shows while it waits for a worker.
+local function queued(status)
+  return {phase = '"queued"', status = status, current = '0', total = '1', step = 'null', error = 'null',
+    scheduled_for = 'null', high = '0'}
 end
 
--- The attempt that runs is lost. Returns 'cancelled', or 'requeued' when its message is to be sent again, or 'exhausted'
+-- Take a task from the run with this token, which can write no more, and have it wait for a worker anew.
+local function requeue(record, id, held, token, status, ttl)
+  local fields = queued(status)
+  fields.fence, fields.spent = '', held.spent .. ' ' .. token
+  commit(record, id, fields, celery_meta(id, 'PENDING'), ttl)
+end
+
+-- The attempt with this token is lost. Returns 'cancelled', or 'requeued' when its message is to be sent again, or 'exhausted'
 -- when it was the last attempt: then its holder, or whoever acts for it, has to store the failure soon.
-local function lose(record, id, held, ttl)
+local function lose(record, id, held, token, ttl)
   if held.cancel then
     revoke(record, id, ttl)
     return 'cancelled'
@@ -192,7 +199,7 @@ local function lose(record, id, held, ttl)
     return 'exhausted'
   end
   redis.call('HINCRBY', record, 'failures', 1)
-  requeue(record, id, held, '"Worker lost, trying again"', ttl)
+  requeue(record, id, held, token, '"Worker lost, trying again"', ttl)
   redis.call('ZADD', OUTBOX, NOW, id)
   return 'requeued'
 end

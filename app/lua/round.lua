@@ -26,7 +26,7 @@ if redis.call('EXISTS', 'headway:patience') == 0 then
     local held = hold(record)
     if not begun(held) then
       redis.call('ZREM', LEASES, id)
-    elseif lose(record, id, held, ttl) == 'exhausted' then
+    elseif lose(record, id, held, held.fence, ttl) == 'exhausted' then
       lost[#lost + 1], lost[#lost + 2], lost[#lost + 3] = id, held.fence, redis.call('HGET', record, 'message') or ''
     end
   end
@@ -43,8 +43,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', OUTBOX, '-inf', NOW, 'LIMIT', 0,
   elseif message and not FINAL[held.phase] then
     redis.call('ZADD', OUTBOX, NOW + 5000000, id)
     if held.phase ~= 'queued' then
-      local fields = {phase = '"queued"', status = '"Pending..."', scheduled_for = 'null', error = 'null'}
-      commit(record, id, fields, celery_meta(id, 'PENDING'), ttl)
+      commit(record, id, queued('"Pending..."'), celery_meta(id, 'PENDING'), ttl)
     end
     due[#due + 1], due[#due + 2] = id, message
   else

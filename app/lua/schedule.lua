@@ -9,5 +9,4 @@ if at > NOW then
   local ttl = tonumber(ARGV[2]) + math.floor((at - NOW) / 1000)
   return {'scheduled', commit(record, id, {scheduled_for = stamp(at)}, nil, ttl)}
 end
-local fields = {phase = '"queued"', status = '"Pending..."', scheduled_for = 'null', error = 'null'}
-return {'queued', commit(record, id, fields, celery_meta(id, 'PENDING'), ARGV[2])}
+return {'queued', commit(record, id, queued('"Pending..."'), celery_meta(id, 'PENDING'), ARGV[2])}

@@ -20,15 +20,14 @@ elseif held.cancel and phase == 'retrying' then
   revoke(record, id, ttl)
   return 'cancelled'
 end
-local total = tonumber(fields.total or held.total)  -- nil where unknown
+local current, total = tonumber(fields.current or held.current), tonumber(fields.total or held.total)  -- nil: unknown
 
-if phase == 'running' and fields.current and total and total > 0 then
+if phase == 'running' and (fields.current or fields.total) and current and total and total > 0 then
   -- Within an attempt the bar never goes back.
-  local ratio = tonumber(fields.current) / total
-  if ratio < held.high then
+  if current / total < held.high then
     fields.current, fields.total = nil, nil
   else
-    fields.high = string.format('%.17g', ratio)
+    fields.high = string.format('%.17g', current / total)
   end
 elseif phase == 'succeeded' then
   fields.total = total and fields.total or held.total

@@ -19,13 +19,17 @@ from app.records import Records, Started, Unavailable
 from app.tasks import long, mail
 from app.tasks.kinds import KINDS, BadArguments
 
-__all__ = ["KINDS", "BadArguments", "UnknownKind", "long", "mail", "moment", "start", "start_again"]
+__all__ = ["KINDS", "BadArguments", "NotKept", "UnknownKind", "long", "mail", "moment", "start", "start_again"]
 
 logger = logging.getLogger(__name__)
 
 
 class UnknownKind(LookupError):
     """No task of that name may be started."""
+
+
+class NotKept(LookupError):
+    """What a task was started with is not kept."""
 
 
 def start(
@@ -52,12 +56,11 @@ def start(
 
 
 def start_again(task_id: str, *, owner: str, key: str = "") -> Started:
-    """Start a new task with the same arguments as one that is kept; raises as `start` does, UnknownKind also for one
-    whose message is not kept."""
+    """Start a new task with the same arguments as another. Raises NotKept, and what `start` raises."""
     records: Records = current_app.extensions["records"]
     kept = records.message(task_id)
     if kept is None:
-        raise UnknownKind(task_id)
+        raise NotKept(task_id)
     message, title = kept
     queue = message["options"]["queue"]
     return _start(message["task"], message["kwargs"], queue, title, args=message["args"], owner=owner, key=key)

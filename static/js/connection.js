@@ -200,7 +200,6 @@ export class Connection {
 
   /** @param {string} reason */
   #disconnected(reason) {
-    clearTimeout(this.#silence);
     this.note({ connected: false, hears: false, settled: false });
     if (reason === "io server disconnect") this.#connectWithin(SENT_AWAY_MS);
   }

@@ -83,9 +83,25 @@ test("a socket that says nothing for longer than the pings let expect is not Liv
   socket.dead = true;
   mock.timers.tick(9000);
   assert.equal(connection.state, "reconnecting");
+  socket.dead = false;
   socket.emit("server", server());
 
   assert.equal(connection.state, "live");
+});
+
+test("a socket that never says anything is not Live for long", async () => {
+  const { socket, connection } = await opened();
+  socket.close();
+  mock.timers.tick(20_000);
+
+  socket.dead = true;
+  socket.open();
+  connection.note({ settled: true });
+  mock.timers.tick(8999);
+  assert.equal(connection.state, "live");
+  mock.timers.tick(1);
+
+  assert.equal(connection.state, "reconnecting");
 });
 
 test("a socket that is closed is not called silent when it is back", async () => {

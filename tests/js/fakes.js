@@ -19,7 +19,7 @@ export class FakeSocket {
 
   emit(event, payload) {
     this.#listeners.get(event)?.(payload);
-    if (this.connected) this.#hear();
+    if (this.connected && !this.dead) this.#hear();
   }
 
   #ping() {
