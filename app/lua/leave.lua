@@ -6,7 +6,7 @@ for i = 3, #ARGV, 2 do
   local held = hold(record)
   if begun(held) and held.fence == ARGV[i + 1] then
     if held.cancel then
-      revoke(record, id, ARGV[2])
+      revoke(record, id, held, ARGV[2])
     else
       requeue(record, id, held, held.fence, '"Pending..."', ARGV[2])
       redis.call('ZREM', OUTBOX, id)  -- a successor that it has asked for and not made way for
