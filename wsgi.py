@@ -38,7 +38,7 @@ from listening import CannotListen, address_of, listen
 # A client that stays silent for so long in the middle of a request is cut off. A websocket is never silent so long: it
 # answers a ping every 7 s.
 SILENCE_SECONDS = 60
-LAST_REQUESTS_SECONDS = 3.0
+LAST_REQUESTS_SECONDS = (0.1, 3.0)  # to answer what was asked: at least, as some may not have been read yet; at most
 
 try:
     app = create_app()
@@ -68,10 +68,27 @@ class Requests:
 def serve_eventlet(listener: socket.socket, requests: Requests) -> Callable[[], None]:
     """Serve in the background, as the two below do; returns what stops accepting."""
     from eventlet import wsgi
+    from eventlet.support.greenlets import GreenletExit
+
+    class Door:
+        """The listener, through which a killed server only stops to accept.
+
+        One that ends cuts off its websockets, and whoever it has not read from yet; this one ends with the process.
+        """
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(listener, name)
+
+        def accept(self) -> Any:
+            try:
+                return listener.accept()
+            except GreenletExit:
+                while True:  # the connection that it waited for may wake it once more
+                    eventlet.sleep(1)
 
     server = eventlet.spawn(
         wsgi.server,
-        listener,
+        Door(),
         requests,
         max_size=app.config["WEB_MAX_CONNECTIONS"],
         socket_timeout=SILENCE_SECONDS,
@@ -85,7 +102,7 @@ def serve_gevent(listener: socket.socket, requests: Requests) -> Callable[[], No
     from gevent import pywsgi
 
     class Handler(pywsgi.WSGIHandler):  # type: ignore[misc]  # untyped
-        """Ends a connection with its websocket, and waits for no request on it."""
+        """Ends a connection with its websocket: there is no next request on it to wait for."""
 
         def run_application(self) -> None:
             self.close_connection |= "HTTP_UPGRADE" in self.environ
@@ -100,11 +117,18 @@ def serve_gevent(listener: socket.socket, requests: Requests) -> Callable[[], No
 def serve_threading(listener: socket.socket, requests: Requests) -> Callable[[], None]:
     import threading
 
-    from werkzeug.serving import make_server
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Handler(WSGIRequestHandler):
+        """Ends a connection with its websocket, as gevent's above does."""
+
+        def run_wsgi(self) -> None:
+            self.close_connection |= "Upgrade" in self.headers
+            super().run_wsgi()
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line for each request
     host, port = listener.getsockname()[:2]
-    server = make_server(host, port, requests, threaded=True, fd=listener.fileno())
+    server = make_server(host, port, requests, threaded=True, request_handler=Handler, fd=listener.fileno())
     server.socket.settimeout(1.0)  # of several processes that see a connection only one gets it
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.shutdown
@@ -136,6 +160,7 @@ def wait_for_stop() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     ours.recv(1)
+    signal.set_wakeup_fd(-1)  # a second signal changes nothing
 
 
 def allow_many_connections() -> None:
@@ -154,8 +179,8 @@ def main() -> None:
     wait_for_stop()
     stop_accepting()
     app.extensions["fanout"].close_websockets()
-    deadline = time.monotonic() + LAST_REQUESTS_SECONDS
-    while requests.running and time.monotonic() < deadline:
+    least, most = (time.monotonic() + seconds for seconds in LAST_REQUESTS_SECONDS)
+    while time.monotonic() < (most if requests.running else least):
         time.sleep(0.02)
 
 

@@ -1,9 +1,11 @@
-"""What Celery's broker holds, where it can be asked: a Redis whose queues are lists."""
+"""Celery's broker where it is a Redis: what its queues hold, and how a connection to it is broken off."""
 
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from celery import Celery
@@ -25,6 +27,18 @@ def missing(celery: Celery, queue: str, task_ids: Iterable[str]) -> set[str]:
             return _missing(connection.default_channel, queue, set(task_ids))
         except connection.connection_errors as error:
             raise OperationalError(str(error)) from error
+
+
+def break_off(connection: Any) -> None:
+    """End the reads of a worker's connection from another thread: they fail at once, and the worker connects anew."""
+    if connection is None or connection.transport.driver_type != "redis":
+        return
+    for channel in list(connection.transport.cycle._channels):
+        for client in (channel.__dict__.get("client"), channel.__dict__.get("subclient")):
+            sock = getattr(getattr(client, "connection", None), "_sock", None)
+            if sock is not None:
+                with suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
 
 
 def _missing(channel: Any, queue: str, wanted: set[str]) -> set[str]:

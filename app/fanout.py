@@ -29,6 +29,7 @@ from redis.retry import Retry
 from socketio.pubsub_manager import PubSubManager
 
 from app.records import Records, Unavailable, room
+from app.snapshot import fragment
 
 logger = logging.getLogger(__name__)
 
@@ -322,8 +323,11 @@ class RoomManager(PubSubManager):
             else:
                 self.deliver(channel.removeprefix(f"{QUEUE}:"), text)
 
-    def deliver(self, name: str, event: str) -> None:
-        """Send an event (the JSON of `[name, payload]`) to a room's viewers here; a snapshot only where it is news."""
+    def deliver(self, name: str | None, event: str) -> None:
+        """Send an event (the JSON of `[name, payload]`) to a room's viewers here, or to all clients (None).
+
+        A snapshot goes only where it is news.
+        """
         packet = engineio_packet.Packet(engineio_packet.MESSAGE, f"2{event}")
         task_id, version = _stamp_of(event)
         with self._membership:
@@ -341,23 +345,18 @@ class RoomManager(PubSubManager):
 
     def _beat(self) -> None:
         while True:
-            pause = RETRY_SECONDS
-            try:
-                if self._is_well():
-                    pause = BEAT_SECONDS
-                self._announce()
-            except Exception:
-                logger.exception("The beat failed")
-            self._hearing.renewed.wait(pause)
+            well = self._is_well()
+            self._announce()
+            self._hearing.renewed.wait(BEAT_SECONDS if well else RETRY_SECONDS)
 
     def _is_well(self) -> bool:
         """Prove that this process hears, and mend what it missed; False when that has to be tried again soon."""
         self._hearing.renewed.clear()
         if not self._hearing.session:
             return False
-        if self._hearing.session != self._session:
-            self._start_anew()
         try:
+            if self._hearing.session != self._session:
+                self._start_anew()
             if not self.prove(DEAF_SECONDS):
                 self._hearing.drop()
                 return False
@@ -366,9 +365,12 @@ class RoomManager(PubSubManager):
             self._overview = self.records.overview()
         except Deaf:
             return False
-        except Unavailable as error:
+        except (Unavailable, redis.ConnectionError, redis.TimeoutError) as error:  # the last two from a pipeline
             logger.debug("Redis is away: %s", error)
             self._drop_idle_connections()
+            return False
+        except Exception:  # the beat has to go on, whatever it meets
+            logger.exception("The beat failed")
             return False
         return True
 
@@ -433,7 +435,7 @@ class RoomManager(PubSubManager):
         due = time.monotonic() - self._announced_at >= ANNOUNCE_SECONDS
         if turned or (due and news != self._announced):
             self._announced, self._announced_at = news, time.monotonic()
-            self.emit("server", state, namespace=NAMESPACE, ignore_queue=True)
+            self.deliver(None, f'["server",{fragment(state)}]')
 
 
 def _has_channel(name: Any) -> bool:

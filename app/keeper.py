@@ -26,6 +26,7 @@ ROUND_SECONDS = 0.5
 HOLD_EVERY = 8  # rounds
 LOOK_EVERY = 10  # rounds; longer than HOLD_EVERY, so that between two looks each worker has said what it holds
 BATCH = 100
+STUCK_AFTER = 20  # rounds in which Redis answered, and the worker's own loop did not turn once
 LEAVE_SECONDS = 3.0  # how long a worker that has to end takes leave of a Redis that may not answer
 
 
@@ -35,11 +36,15 @@ class Keeper(bootsteps.StartStopStep):
     requires = ("celery.worker.components:Pool",)
 
     def __init__(self, worker: Any, **_: Any) -> None:
+        # What Celery's workers tell each other is sent from their loop, which stands still while Redis does not answer,
+        # and for minutes after it. Keepers know by leases who is there.
+        worker.options.update(without_heartbeat=True, without_gossip=True, without_mingle=True)
         self._worker = worker
         self._celery: Celery = worker.app
         self._backend: LiveBackend = worker.app.backend
         self._missing: set[str] = set()
         self._well = True
+        self._still = 0  # rounds since the worker's own loop has turned
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
 
@@ -84,7 +89,22 @@ class Keeper(bootsteps.StartStopStep):
         running = _running()
         begun = {task_id for task_id, _ in running}
         received = {request.id for request in list(state.reserved_requests)} - begun
+        if self._still >= STUCK_AFTER:
+            received = set()  # it will not begin them; others may
         self._backend.records.hold(self._worker.hostname, self._worker.concurrency, running, received)
+
+    def _turned(self) -> None:
+        self._still = 0
+
+    def _watch_loop(self) -> None:
+        """Free a loop that is stuck: kombu reads its pub/sub connection without a limit, also one that is half-open."""
+        if not self._worker.pool.uses_semaphore:
+            return  # only prefork's loop is free while tasks run
+        self._still += 1
+        self._worker.hub.call_soon(self._turned)
+        if self._still % STUCK_AFTER == 0:
+            logger.warning("The worker's loop is stuck; its connections to the broker are broken off")
+            broker.break_off(self._worker.consumer.connection)
 
     def _round(self) -> None:
         full = True
@@ -96,6 +116,7 @@ class Keeper(bootsteps.StartStopStep):
                 self._send(task_id, message)
             self._end(duties.doomed)
             full = len(duties.due) == BATCH
+        self._watch_loop()
 
     def _send(self, task_id: str, message: Mapping[str, Any]) -> None:
         try:

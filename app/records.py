@@ -35,6 +35,7 @@ LEASE_SECONDS = 15.0  # a worker that was silent for so long is lost
 CANCEL_GRACE_SECONDS = 5.0  # a cancelled run that has not ended by then is ended
 LOG_LINES = 1000  # kept of each task
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
+MOST_CONNECTIONS = 32  # of one process to Redis
 PASSING = (redis.OutOfMemoryError, redis.ReadOnlyError)  # redis-py takes the code off the words of these
 REFUSALS = {"MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN"}  # what Redis says while it takes no writes
 
@@ -115,16 +116,20 @@ class Client(redis.Redis):
 def connect(url: str, timeout: float = 1.0) -> redis.Redis:
     """Return a client that gives up after `timeout` seconds, without retries.
 
-    redis-py's own retries turn one second into 14.6 against a Redis that hangs.
+    redis-py's own retries turn one second into 14.6 against a Redis that hangs, and its usual pool raises at the 101st
+    connection, which a storm of visitors asks for; here they take turns.
     """
-    return Client.from_url(
+    pool = redis.BlockingConnectionPool.from_url(
         url,
+        max_connections=MOST_CONNECTIONS,
+        timeout=timeout,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 0),
         decode_responses=True,
         protocol=2,
     )
+    return Client.from_pool(pool)
 
 
 def _library() -> tuple[str, str]:

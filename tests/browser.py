@@ -77,3 +77,37 @@ class Visitor:
             seconds,
             f"no end of {task_id} was pushed",
         )
+
+
+class Returning(Visitor):
+    """A visitor that comes back by itself and asks anew at each connect, as the page does."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.watched: list[str] = []
+        self.missing: list[str] = []
+        self.connects = 0
+        self.goodbyes: list[str] = []
+        self.socket.reconnection = True
+        self.socket.reconnection_delay, self.socket.reconnection_delay_max = 0.25, 2
+        self.socket.randomization_factor = 0.1
+        self.socket.on("connect", self._ask)
+        self.socket.on("disconnect", self._part)
+
+    def watch(self, task_id: str) -> None:
+        self.watched.append(task_id)
+        self.receive(self.call("watch", {"task_ids": [task_id]}))
+
+    def receive(self, ack: dict[str, Any]) -> None:
+        self.snapshots += ack["snapshots"]
+        self.missing += ack["missing"]
+
+    def _part(self, reason: str) -> None:
+        self.goodbyes.append(reason)
+        if self.socket.eio.state == "connected":  # lost: the next one takes its place
+            self.socket.eio.ws.shutdown()
+
+    def _ask(self) -> None:
+        self.connects += 1
+        if self.watched:
+            self.socket.emit("watch", {"task_ids": self.watched}, callback=self.receive)

@@ -10,18 +10,24 @@ import signal
 import time
 
 from celery import Celery
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, Reject
 
 from app.progress import progress
 
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:1/0")
 
-celery = Celery("plain", broker=URL, backend=f"app.backend.LiveBackend+{URL}", task_cls="app.backend:LiveTask")
+celery = Celery(
+    "plain",
+    broker=os.environ.get("BROKER_URL", URL),
+    backend=f"app.backend.LiveBackend+{URL}",
+    task_cls="app.backend:LiveTask",
+)
 celery.conf.update(
     task_acks_late=True,
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
     worker_soft_shutdown_timeout=8.0,
+    broker_transport_options={"socket_timeout": 2, "socket_connect_timeout": 2, "health_check_interval": 2},
 )
 
 stock = Celery("stock", broker=URL, backend=URL)  # a client that knows nothing of Headway
@@ -81,6 +87,33 @@ def too_long():
 @celery.task
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@celery.task
+def die_once(folder):
+    if not os.listdir(folder):
+        note.run(folder)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "alive"
+
+
+@celery.task(bind=True)
+def stubborn(self):
+    """Report for ever, whatever is raised."""
+    while True:
+        try:
+            self.update_state(state="PROGRESS", meta={"status": "still here"})
+            time.sleep(0.05)
+        except Exception:
+            continue
+
+
+@celery.task
+def reject_once(folder):
+    if not os.listdir(folder):
+        note.run(folder)
+        raise Reject("not now", requeue=True)
+    return "taken"
 
 
 @celery.task(ignore_result=True)

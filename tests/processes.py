@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -40,9 +40,11 @@ def wait_for(what: Callable[[], T | None], seconds: float = 15.0, message: str =
 
 
 class Process:
-    """A child process in a group of its own, with its output in a file."""
+    """A child process in a group of its own, with its output in a file; `fds` are file descriptors for it."""
 
-    def __init__(self, command: list[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: list[str], log: Path, env: Mapping[str, str] | None = None, fds: Sequence[int] = ()
+    ) -> None:
         self.log = log
         with log.open("ab") as output:
             self.popen = subprocess.Popen(
@@ -52,6 +54,7 @@ class Process:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=fds,
             )
 
     @property
@@ -115,6 +118,11 @@ class Valkey:
 
     def stop(self) -> None:
         self.process.stop(seconds=10)
+
+    def restart(self, with_signal: int = signal.SIGTERM) -> None:
+        """End it and start it where it was, with what it had."""
+        self.process.stop(with_signal, seconds=10)
+        self.start()
 
 
 @contextmanager

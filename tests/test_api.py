@@ -411,7 +411,16 @@ def redis_down(env: dict[str, str]) -> FlaskClient:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/longtask"), ("POST", "/tasks"), ("GET", "/tasks"), ("GET", "/status/abc"), ("GET", "/readyz")],
+    [
+        ("POST", "/longtask"),
+        ("POST", "/tasks"),
+        ("POST", "/tasks/abc/cancel"),
+        ("POST", "/tasks/abc/retry"),
+        ("POST", "/tasks/abc/schedule"),
+        ("GET", "/tasks"),
+        ("GET", "/status/abc"),
+        ("GET", "/readyz"),
+    ],
 )
 def test_without_redis_the_answer_is_503_and_when_to_come_again(redis_down: FlaskClient, method: str, path: str):
     with redis_down.session_transaction() as session:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,20 +18,23 @@ import requests
 import websocket
 from engineio.exceptions import SocketIsClosedError
 
+from app import fanout
 from app.fanout import RoomManager
-from app.records import Delivery, Records, connect
-from app.snapshot import Phase
-from tests.browser import Visitor
+from app.records import Records, Unavailable, connect
+from tests.browser import Returning, Visitor
+from tests.by_hand import HERE, hand_task, open_websocket, write
 from tests.faults.proxy import Proxy
 from tests.processes import Process, Valkey, answers, free_port, running, wait_for, web
 
 MODES = ("eventlet", "gevent", "threading")
-HERE = Delivery("test", 0)
 
 # A web process that also tells how many threads, or greenlets, live in it.
 COUNTING = """
 import gc, threading, wsgi
-from greenlet import greenlet
+if wsgi.MODE == "gevent":
+    from gevent import Greenlet as greenlet  # not those of its resolver
+else:
+    from greenlet import greenlet
 @wsgi.app.get("/counted")
 def counted():
     greenlets = sum(isinstance(one, greenlet) and bool(one) for one in gc.get_objects())
@@ -73,53 +77,9 @@ def records(server: Valkey) -> Iterator[Records]:
     client.close()
 
 
-class Returning(Visitor):
-    """A visitor that comes back by itself and asks anew at each connect, as the page does."""
-
-    def __init__(self, address: str) -> None:
-        super().__init__(address)
-        self.watched: list[str] = []
-        self.missing: list[str] = []
-        self.connects = 0
-        self.goodbyes: list[str] = []
-        self.socket.reconnection = True
-        self.socket.reconnection_delay, self.socket.reconnection_delay_max = 0.25, 2
-        self.socket.randomization_factor = 0.1
-        self.socket.on("connect", self._ask)
-        self.socket.on("disconnect", self.goodbyes.append)
-
-    def watch(self, task_id: str) -> None:
-        self.watched.append(task_id)
-        self.receive(self.call("watch", {"task_ids": [task_id]}))
-
-    def receive(self, ack: dict[str, Any]) -> None:
-        self.snapshots += ack["snapshots"]
-        self.missing += ack["missing"]
-
-    def _ask(self) -> None:
-        self.connects += 1
-        if self.watched:
-            self.socket.emit("watch", {"task_ids": self.watched}, callback=self.receive)
-
-
 @pytest.fixture
 def visitor(address: str) -> Visitor:
     return Visitor(address).connect()
-
-
-def hand_task(records: Records, visitor: Visitor) -> str:
-    """A task of the visitor's that no worker takes: the test plays the worker."""
-    response = visitor.http.post(f"{visitor.address}/tasks", json={"name": "long_task", "countdown": 3600}, timeout=10)
-    assert response.status_code == 202, response.text
-    task_id = str(response.json()["task_id"])
-    message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-    assert records.claim(task_id, HERE, message=message, max_attempts=4, hostname="test") == "claimed"
-    return task_id
-
-
-def write(records: Records, task_id: str, current: int) -> None:
-    fields = {"current": current, "total": 1000}
-    assert records.write(task_id, HERE, Phase.RUNNING, fields, meta="{}", name="long_task", max_attempts=4) == "written"
 
 
 def status_of(visitor: Visitor, task_id: str) -> int:
@@ -201,10 +161,17 @@ def restarted(server: Valkey, network: Proxy, records: Records, visitor: Visitor
 
 
 @pytest.mark.parametrize(
-    ("fault", "seconds"), [(killed, 5), (cut, 5), (hung, 5), (restarted, 5), (black_hole, 5), (half_open, 15)]
+    ("fault", "hears_in", "right_in"),
+    [(killed, 3, 5), (cut, 3, 5), (hung, 3, 5), (restarted, 3, 5), (black_hole, 3, 5), (half_open, 15, 15)],
 )
 def test_after_a_fault_all_that_is_watched_is_right_again(
-    fault: Fault, seconds: float, server: Valkey, network: Proxy, records: Records, visitor: Visitor
+    fault: Fault,
+    hears_in: float,
+    right_in: float,
+    server: Valkey,
+    network: Proxy,
+    records: Records,
+    visitor: Visitor,
 ):
     watched, listed = hand_task(records, visitor), hand_task(records, visitor)
     visitor.call("watch", {"task_ids": [watched]})
@@ -217,10 +184,10 @@ def test_after_a_fault_all_that_is_watched_is_right_again(
         records.log(watched, HERE, [("INFO", "said while nobody heard")])
 
     over = time.monotonic()
-    wait_for(lambda: (shown(visitor, watched), shown(visitor, listed)) == (7, 7), seconds)
-    wait_for(lambda: visitor.logs, over + seconds - time.monotonic())
-    wait_for(lambda: visitor.servers[-1]["live"], over + seconds - time.monotonic())
-    wait_for(lambda: answers(f"{visitor.address}/readyz"), over + seconds - time.monotonic())
+    wait_for(lambda: answers(f"{visitor.address}/readyz"), hears_in)
+    wait_for(lambda: (shown(visitor, watched), shown(visitor, listed)) == (7, 7), over + right_in - time.monotonic())
+    wait_for(lambda: visitor.logs, over + right_in - time.monotonic())
+    wait_for(lambda: visitor.servers[-1]["live"], over + right_in - time.monotonic())
     write(records, watched, 8)
     wait_for(lambda: shown(visitor, watched) == 8, 5)
     versions = [snapshot["version"] for snapshot in visitor.pushed(watched)]
@@ -237,6 +204,7 @@ def test_half_open_connections_that_lie_idle_are_found_too(network: Proxy, recor
         wait_for(lambda: list(many.map(ask, range(40))) == [200] * 40 and len(records.client.client_list()) > 5)
         network.swallow()
         network.heal()
+        wait_for(lambda: ask(0) == 200)  # one of them is replaced, and does not speak for the others
         wait_for(lambda: not visitor.servers[-1]["live"], 15)
         wait_for(lambda: visitor.servers[-1]["live"], 5)
 
@@ -262,6 +230,24 @@ def test_what_could_not_be_read_again_is_read_later(server: Valkey, records: Rec
 
     wait_for(lambda: shown(visitor, task_id) == 7, 5)
     wait_for(lambda: visitor.servers[-1]["live"], 5)
+
+
+def test_it_never_waits_long_before_it_tries_again(monkeypatch: pytest.MonkeyPatch):
+    pauses: list[float] = []
+
+    class Enough(Exception):
+        pass
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 50:
+            raise Enough
+
+    monkeypatch.setattr(fanout, "time", SimpleNamespace(sleep=sleep))
+    with pytest.raises(Enough):
+        next(fanout.Hearing(f"redis://127.0.0.1:{free_port()}/0").messages())
+
+    assert max(pauses) + fanout.HANDSHAKE_SECONDS < 3
 
 
 def test_it_reconnects_as_often_as_it_takes(server: Valkey, records: Records, visitor: Visitor):
@@ -303,6 +289,7 @@ def test_a_record_that_redis_lost_is_missed_after_the_next_reconnect(server: Val
     visitor.watch(kept)
 
     records.forget(lost)
+    write(records, lost, 5)  # by its worker, which knows nothing of it: nobody's from now on
     records.client.client_kill_filter(_type="pubsub")
 
     wait_for(lambda: visitor.missing == [lost], 5)
@@ -325,39 +312,41 @@ def counting(mode: str, settings: dict[str, str], folder: Path) -> Iterator[tupl
         yield address, lambda: int(requests.get(f"{address}/counted", timeout=5).text)
 
 
-@pytest.mark.parametrize("mode", MODES)
 def test_while_redis_hangs_all_is_refused_in_time_and_nothing_stays_stuck(
-    mode: str, server: Valkey, settings: dict[str, str], records: Records, tmp_path: Path
+    server: Valkey, settings: dict[str, str], records: Records, tmp_path: Path
 ):
-    with (
-        counting(mode, settings | {"REDIS_URL": server.url}, tmp_path) as (address, count),
-        ThreadPoolExecutor(20) as many,
-    ):
-        visitors = [Visitor(address).connect() for _ in range(5)]
-        task_ids = [hand_task(records, visitor) for visitor in visitors]
-        for visitor, task_id in zip(visitors, task_ids, strict=True):
+    env = settings | {"REDIS_URL": server.url}
+    with ExitStack() as stack, ThreadPoolExecutor(40) as many:
+        webs = [stack.enter_context(counting(mode, env, tmp_path)) for mode in MODES]
+        visitors = [Visitor(address).connect() for address, _ in webs for _ in range(4)]
+        watched = {visitor: hand_task(records, visitor) for visitor in visitors}
+        for visitor, task_id in watched.items():
             visitor.call("watch", {"task_ids": [task_id]})
-        before = count()
+        before = [count() for _, count in webs]
 
-        def ask(number: int) -> tuple[int, bool]:
+        def ask(visitor: Visitor) -> tuple[int, bool]:
             begun = time.monotonic()
-            visitor, task_id = visitors[number % 5], task_ids[number % 5]
-            started = None if number % 2 else requests.post(f"{address}/longtask", timeout=9)
-            status = started.status_code if started is not None else status_of(visitor, task_id)
-            return status, time.monotonic() - begun < 4
+            return status_of(visitor, watched[visitor]), time.monotonic() - begun < 4
+
+        def start(visitor: Visitor) -> tuple[int, bool]:
+            begun = time.monotonic()
+            return requests.post(f"{visitor.address}/longtask", timeout=9).status_code, time.monotonic() - begun < 4
 
         server.freeze()
         try:
-            told = list(many.map(ask, range(60)))
-            acks = [visitor.call("watch", {"task_ids": [task_ids[0]]}) for visitor in visitors]
+            told = [*many.map(ask, visitors * 3), *many.map(start, visitors * 3)]
+            acks = list(many.map(lambda visitor: visitor.call("watch", {"task_ids": [watched[visitor]]}), visitors))
+            wait_for(lambda: all(not visitor.servers[-1]["live"] for visitor in visitors), 10)
         finally:
             server.thaw()
 
-        assert told == [(503, True)] * 60
-        assert [ack["error"]["code"] for ack in acks] == ["unavailable"] * 5
-        wait_for(lambda: count() <= before, 15, f"{count()} live, and {before} before")
-        write(records, task_ids[0], 7)
-        wait_for(lambda: shown(visitors[0], task_ids[0]) == 7, 5)
+        assert told == [(503, True)] * len(visitors) * 6
+        assert [ack["error"]["code"] for ack in acks] == ["unavailable"] * len(visitors)
+        for task_id in watched.values():
+            write(records, task_id, 7)
+        wait_for(lambda: {shown(visitor, task_id) for visitor, task_id in watched.items()} == {7}, 5)
+        counts = [count for _, count in webs]
+        wait_for(lambda: all(count() <= some for count, some in zip(counts, before, strict=True)), 15, "some are stuck")
 
 
 def test_a_websocket_whose_client_is_gone_without_a_word_is_closed_in_15_s(
@@ -367,10 +356,9 @@ def test_a_websocket_whose_client_is_gone_without_a_word_is_closed_in_15_s(
         silent: list[tuple[websocket.WebSocket, Callable[[], int], int]] = []
         for mode in MODES:
             address, count = stack.enter_context(counting(mode, settings | {"REDIS_URL": server.url}, tmp_path))
-            Visitor(address).connect().close()  # the first one starts what stays
-            before = count()
-            silent.append((open_websocket(address), count, before))
-            assert count() > before
+            before = min(count() for _ in range(10))  # without what is just about to end
+            silent.append((open_websocket(address), count, before + 1))  # the first one starts what watches them all
+            assert count() > before + 1
 
         begun = time.monotonic()
         for mode, (connection, count, before) in zip(MODES, silent, strict=True):
@@ -378,19 +366,7 @@ def test_a_websocket_whose_client_is_gone_without_a_word_is_closed_in_15_s(
             connection.shutdown()
 
 
-def open_websocket(address: str) -> websocket.WebSocket:
-    """A Socket.IO connection by hand, that answers nothing by itself."""
-    connection = websocket.create_connection(
-        address.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket", timeout=5
-    )
-    connection.recv()
-    connection.send("40")
-    while not connection.recv().startswith("40"):
-        pass
-    return connection
-
-
-# Rooms and their channels
+# Beats, rooms and their channels
 
 
 class Subscriptions:
@@ -404,6 +380,26 @@ class Subscriptions:
     def unsubscribe(self, channel: str) -> None:
         self._pause()
         self.channels.discard(channel)
+
+
+class Backlog:
+    """A hearing at which messages arrive when the test says so."""
+
+    session = 1
+
+    def __init__(self) -> None:
+        self.arriving: list[tuple[str, str]] = []
+        self.renewed = threading.Event()
+        self.dropped = False
+
+    def drop(self) -> None:
+        self.dropped = True
+
+    def wait(self, channels: list[str], seconds: float) -> None:
+        """All subscriptions stand."""
+
+    def messages(self) -> Iterator[tuple[str, str]]:
+        yield from self.arriving
 
 
 class Sockets:
@@ -426,6 +422,56 @@ def manager(records: Records, server: Valkey) -> RoomManager:
     for name in ("closed", "one", "two"):
         manager.basic_enter_room(name, "/", None, eio_sid=name)
     return manager
+
+
+def test_a_process_that_does_not_hear_its_beat_reconnects(manager: RoomManager, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(fanout, "DEAF_SECONDS", 0.05)
+    monkeypatch.setattr(manager, "initialize", lambda: None)
+    manager._hearing = Backlog()
+
+    assert not manager._is_well()
+
+    assert manager._hearing.dropped
+
+
+def test_a_beat_that_cannot_be_sent_is_the_last_on_its_connection_and_on_idle_ones(
+    manager: RoomManager, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(manager, "initialize", lambda: None)
+    manager._hearing, manager._session = Backlog(), Backlog.session
+    others = manager.records.client.client_list
+    with manager.records.client.client() as one, manager.records.client.client() as other:
+        one.ping()
+        other.ping()
+    assert [client["cmd"] for client in others()].count("ping") == 1
+
+    def publish(channel: str, text: str) -> None:
+        raise Unavailable
+
+    monkeypatch.setattr(manager.records.client, "publish", publish)
+    assert not manager._is_well()
+
+    wait_for(lambda: "ping" not in [client["cmd"] for client in others()], 5)
+
+
+def test_a_beat_of_long_ago_proves_nothing(manager: RoomManager, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(manager, "initialize", lambda: None)
+    manager._hearing = backlog = Backlog()
+    sent: list[tuple[str, str]] = []
+
+    def publish_and_hear(number: int) -> Callable[[str, str], None]:
+        def publish(channel: str, text: str) -> None:
+            sent.append((channel, text))
+            backlog.arriving = [sent[number]]
+            assert list(manager._listen()) == []
+
+        return publish
+
+    def prove_by(number: int) -> bool:
+        monkeypatch.setattr(manager.records.client, "publish", publish_and_hear(number))
+        return manager.prove(0.05)
+
+    assert [prove_by(0), prove_by(0), prove_by(-1)] == [True, False, True]
 
 
 def test_who_enters_a_room_while_its_last_viewer_leaves_is_heard_for(manager: RoomManager):

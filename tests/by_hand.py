@@ -1,0 +1,38 @@
+"""Work by hand: the test itself plays the worker, or a client that knows nothing of Socket.IO."""
+
+from __future__ import annotations
+
+import websocket
+
+from app.records import Delivery, Records
+from app.snapshot import Phase
+from tests.browser import Visitor
+
+HERE = Delivery("test", 0)
+
+
+def hand_task(records: Records, visitor: Visitor) -> str:
+    """A task of the visitor's that no worker takes: the test plays the worker."""
+    response = visitor.http.post(f"{visitor.address}/tasks", json={"name": "long_task", "countdown": 3600}, timeout=10)
+    assert response.status_code == 202, response.text
+    task_id = str(response.json()["task_id"])
+    message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
+    assert records.claim(task_id, HERE, message=message, max_attempts=4, hostname="test") == "claimed"
+    return task_id
+
+
+def write(records: Records, task_id: str, current: int, phase: Phase = Phase.RUNNING) -> None:
+    fields = {"current": current, "total": 1000}
+    assert records.write(task_id, HERE, phase, fields, meta="{}", name="long_task", max_attempts=4) == "written"
+
+
+def open_websocket(address: str) -> websocket.WebSocket:
+    """A Socket.IO connection that answers nothing by itself."""
+    connection = websocket.create_connection(
+        address.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket", timeout=5
+    )
+    connection.recv()
+    connection.send("40")
+    while not connection.recv().startswith("40"):
+        pass
+    return connection

@@ -1,0 +1,296 @@
+"""What the keepers of real workers see to: lost processes and messages, what is for later, what is cancelled.
+
+Real workers run tests/plain_celery.py, a Celery project that names Headway's backend and task class, and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import redis
+from celery import chord
+
+from app.broker import break_off
+from app.keeper import STUCK_AFTER, Keeper
+from app.records import Records, connect
+from app.snapshot import Phase, Snapshot
+from tests import plain_celery as plain
+from tests.faults.proxy import Proxy
+from tests.processes import Process, Valkey, running, wait_for, worker
+
+
+@pytest.fixture(scope="module")
+def workers(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    for app in (plain.celery, plain.stock):
+        app.conf.broker_url = valkey.url
+    plain.celery.conf.result_backend = f"app.backend.LiveBackend+{valkey.url}"
+    plain.stock.conf.result_backend = valkey.url
+    env = {"REDIS_URL": valkey.url}
+    with running(worker(tmp_path_factory.mktemp("worker"), env, "celery", "tests.plain_celery")) as process:
+        yield process
+
+
+@pytest.fixture
+def another(workers: Process, valkey: Valkey, tmp_path: Path) -> Iterator[Process]:
+    """A worker that alone takes from the queue "other"."""
+    process = worker(tmp_path, {"REDIS_URL": valkey.url}, "other", "tests.plain_celery")
+    yield process
+    process.kill()
+    plain.celery.control.cancel_consumer("other")
+
+
+@pytest.fixture
+def records(workers: Process, valkey: Valkey) -> Iterator[Records]:
+    client = connect(valkey.url)
+    yield Records(client, 7)
+    client.close()
+
+
+def snapshot(records: Records, task_id: str) -> Snapshot | None:
+    [stored] = records.read([task_id])
+    return Snapshot.from_json(stored.snapshot) if stored else None
+
+
+def reached(records: Records, task_id: str, *phases: Phase, seconds: float = 20) -> Snapshot:
+    """Return the task's snapshot once it is in one of these phases."""
+
+    def found() -> Snapshot | None:
+        now = snapshot(records, task_id)
+        return now if now and now.phase in phases else None
+
+    return wait_for(found, seconds, f"{task_id} is {snapshot(records, task_id)}")
+
+
+def create(records: Records, queue: str = "celery") -> str:
+    """Make the record of a task whose message went to the broker, and is there no more."""
+    message = {"task": "tests.plain_celery.add", "args": [20, 22], "kwargs": {}, "options": {"queue": queue}}
+    task_id = records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id
+    records.sent(task_id)
+    return task_id
+
+
+def test_a_task_whose_process_dies_is_tried_again(records: Records, tmp_path: Path):
+    result = plain.die_once.delay(str(tmp_path))
+
+    end = reached(records, result.id, Phase.SUCCEEDED, Phase.FAILED)
+
+    assert (end.phase, end.result, end.attempt, end.error) == ("succeeded", "alive", 2, None)
+
+
+def test_a_task_that_kills_its_process_each_time_ends_and_the_pool_works_on(records: Records):
+    result = plain.die.delay()
+
+    end = reached(records, result.id, Phase.FAILED, seconds=60)
+
+    assert (end.error["type"], end.attempt, end.max_attempts) == ("WorkerLost", 4, 4)
+    assert plain.add.delay(20, 22).get(timeout=10) == 42
+
+
+def test_what_a_killed_worker_ran_goes_on_elsewhere_and_what_was_cancelled_does_not(
+    records: Records, another: Process, tmp_path: Path
+):
+    """Killed with all its processes, so that nobody is left to say so: only its leases end."""
+    counts = tmp_path / "counts"
+    counts.mkdir()
+    ran = [plain.note_and_sleep.apply_async((str(counts), 3), queue="other") for _ in range(2)]
+    stopped = [plain.sleep.apply_async((600,), queue="other") for _ in range(2)]
+    for result in ran + stopped:
+        reached(records, result.id, Phase.RUNNING)
+    for result in stopped:
+        assert records.cancel(result.id).verdict == "cancelling"
+
+    another.kill()
+    plain.celery.control.add_consumer("other", reply=True, timeout=5)
+
+    for result in stopped:
+        assert reached(records, result.id, Phase.CANCELLED, seconds=30).attempt == 1
+    for result in ran:
+        assert reached(records, result.id, Phase.SUCCEEDED, seconds=30).attempt == 2
+    assert len(os.listdir(counts)) == 4
+
+
+def test_what_a_stopped_worker_ran_goes_back_and_has_not_failed(records: Records, another: Process):
+    long = plain.sleep.apply_async((600,), queue="other")
+    short = plain.sleep.apply_async((1,), queue="other")
+    for result in (long, short):
+        reached(records, result.id, Phase.RUNNING)
+
+    another.stop(seconds=15)
+
+    waiting = snapshot(records, long.id)
+    assert (waiting.phase, waiting.status, waiting.attempt) == ("queued", "Pending...", 1)
+    assert snapshot(records, short.id).phase == "succeeded"
+    assert records.client.hget(f"headway:task:{long.id}", "failures") == "0"
+    plain.celery.control.add_consumer("other", reply=True, timeout=5)
+    assert reached(records, long.id, Phase.RUNNING).attempt == 2
+    records.cancel(long.id)
+
+
+def test_a_chord_counts_a_part_once_though_its_process_died(records: Records, tmp_path: Path):
+    once, counts = tmp_path / "once", tmp_path / "counts"
+    once.mkdir()
+    counts.mkdir()
+
+    chord([plain.add.si(1, 1), plain.die_once.si(str(once))], app=plain.celery)(plain.note.si(str(counts)))
+
+    wait_for(lambda: os.listdir(counts))
+    plain.add.delay(1, 1).get(timeout=10)
+    assert len(os.listdir(counts)) == 1
+
+
+def test_what_another_client_sends_for_later_waits_in_redis_until_redis_says_so(records: Records):
+    result = plain.stock.send_task("tests.plain_celery.add", (20, 22), countdown=2)
+
+    waiting = reached(records, result.id, Phase.SCHEDULED)
+    assert waiting.scheduled_for is not None
+    wait_for(lambda: records.client.hlen("unacked") == 0)  # no worker has it in its memory
+    end = reached(records, result.id, Phase.SUCCEEDED)
+
+    assert (end.result, end.attempt) == (42, 1)
+    assert end.started_at is not None
+    assert end.started_at >= waiting.scheduled_for
+
+
+def test_what_is_sent_for_later_by_the_app_itself_never_comes_to_the_broker_before_its_time(records: Records):
+    result = plain.add.apply_async((20, 22), countdown=60)
+
+    assert reached(records, result.id, Phase.SCHEDULED).attempt == 0
+    assert result.id not in "".join(records.client.lrange("celery", 0, -1) + records.client.hvals("unacked"))
+    assert records.schedule(result.id, "").verdict == "queued"
+    assert reached(records, result.id, Phase.SUCCEEDED).result == 42
+
+
+def test_a_retry_waits_in_redis_too(records: Records):
+    result = plain.fail_then_succeed.delay(1)
+
+    reached(records, result.id, Phase.RETRYING)
+    wait_for(lambda: records.client.hlen("unacked") == 0 or snapshot(records, result.id).phase != Phase.RETRYING)
+
+    assert reached(records, result.id, Phase.SUCCEEDED).attempt == 2
+
+
+def test_a_cancelled_task_ends_whatever_it_catches(records: Records):
+    result = plain.stubborn.delay()
+    reached(records, result.id, Phase.RUNNING)
+
+    assert records.cancel(result.id).verdict == "cancelling"
+
+    assert reached(records, result.id, Phase.CANCELLED).status == "Cancelled"
+
+
+def test_a_cancelled_task_that_says_nothing_is_ended_and_its_worker_works_on(records: Records):
+    result = plain.sleep.delay(600)
+    reached(records, result.id, Phase.RUNNING)
+
+    assert records.cancel(result.id).verdict == "cancelling"
+
+    assert reached(records, result.id, Phase.CANCELLED).attempt == 1
+    assert plain.add.delay(20, 22).get(timeout=10) == 42
+
+
+def test_a_cancelled_task_that_waits_is_never_run(records: Records, tmp_path: Path):
+    result = plain.note.apply_async((str(tmp_path),), countdown=1)
+
+    assert records.cancel(result.id).verdict == "cancelled"
+
+    plain.sleep.delay(2).get(timeout=15)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_task_that_asks_to_be_ignored_is_not_taken_for_lost(records: Records):
+    result = plain.ignore.delay()
+    wait_for(lambda: (s := snapshot(records, result.id)) and s.status == "halfway")
+
+    wait_for(lambda: records.client.zscore("headway:leases", result.id) is None)
+
+    assert snapshot(records, result.id).phase == "running"
+
+
+def test_a_rejected_message_is_taken_again_at_once(records: Records, tmp_path: Path):
+    result = plain.reject_once.delay(str(tmp_path))
+
+    assert reached(records, result.id, Phase.SUCCEEDED, seconds=10).result == "taken"
+
+
+def test_a_lost_message_is_sent_again_and_one_that_waits_is_not(records: Records):
+    waiting = [create(records, "nobody-takes-it") for _ in range(300)]
+    for task_id in waiting:
+        plain.stock.send_task("tests.plain_celery.add", (1, 1), task_id=task_id, queue="nobody-takes-it")
+
+    lost = create(records)
+
+    assert reached(records, lost, Phase.SUCCEEDED, seconds=30).result == 42  # after two looks at all queues
+    assert records.client.llen("nobody-takes-it") == len(waiting)
+    assert not any(records.client.zscore("headway:outbox", task_id) for task_id in waiting)
+
+
+def test_a_worker_takes_tasks_again_soon_after_its_broker_was_half_open(valkey: Valkey, tmp_path: Path):
+    with Proxy(valkey.port) as proxy:
+        env = {"REDIS_URL": valkey.url, "BROKER_URL": f"redis://127.0.0.1:{proxy.port}/0"}
+        with running(worker(tmp_path, env, "hangs", "tests.plain_celery")) as process:
+            proxy.swallow()
+            wait_for(lambda: "dropping stale connection" in process.output(), 30)
+            proxy.heal()
+
+            result = plain.stock.send_task("tests.plain_celery.add", (20, 22), queue="hangs")
+
+            assert result.get(timeout=15) == 42
+
+
+def test_a_loop_that_stands_still_begins_nothing_and_is_freed(valkey: Valkey, monkeypatch: pytest.MonkeyPatch):
+    freed: list[object] = []
+    monkeypatch.setattr("app.broker.break_off", freed.append)
+    turns: list[Callable[[], None]] = []
+    connection = object()
+    stuck = SimpleNamespace(
+        app=plain.celery,
+        options={},
+        hostname="stuck@here",
+        concurrency=1,
+        pool=SimpleNamespace(uses_semaphore=True),
+        hub=SimpleNamespace(call_soon=turns.append),
+        consumer=SimpleNamespace(connection=connection),
+    )
+    keeper = Keeper(stuck)
+
+    for _ in range(STUCK_AFTER - 1):
+        keeper._watch_loop()
+    assert freed == []
+    turns[-1]()  # the loop has turned
+    for _ in range(STUCK_AFTER):
+        keeper._watch_loop()
+
+    assert freed == [connection]
+
+
+def test_a_read_that_nothing_ends_is_broken_off_from_another_thread(valkey: Valkey):
+    plain.stock.conf.broker_url = valkey.url
+    with plain.stock.connection_for_read() as connection:
+        listener = connection.default_channel.subclient
+        listener.subscribe("nothing-comes")
+        listener.parse_response()
+        ended: list[object] = []
+
+        def read() -> None:
+            try:
+                ended.append(listener.parse_response())
+            except Exception as error:
+                ended.append(error)
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        time.sleep(0.2)  # so that it reads; nothing tells
+        assert ended == []
+        break_off(connection)
+        thread.join(10)
+        listener.close()
+
+    assert len(ended) == 1

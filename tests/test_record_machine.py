@@ -1,0 +1,797 @@
+"""The record's promises under any order of events: whatever messages, runs, workers, keepers and people do.
+
+Hypothesis draws the order, a real Valkey runs the scripts. The model knows only what must hold: who has the task, its
+attempt, its failures, and which messages there are. RECORD_MACHINE_EXAMPLES asks for a longer search, each time
+another.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from app.backend import REPLACEMENT
+from app.records import QUEUES, Delivery, Records, connect
+from app.snapshot import FINAL, STATE, Phase, Snapshot, progress_fields, success_fields
+
+EXAMPLES = int(os.environ.get("RECORD_MACHINE_EXAMPLES", 0))
+LENGTH = 30  # steps of an example
+TTL_DAYS = 7
+FAR_SECONDS = 30 * 86400
+MOST_ATTEMPTS = 3
+SETS = ("headway:leases", "headway:reserved", "headway:outbox", "headway:doomed")
+WAITING = tuple(f"headway:waiting:{queue}" for queue in QUEUES)
+WAITS_FOR_ITS_TIME = {Phase.SCHEDULED, Phase.RETRYING}
+NO_KEY = -2  # as PTTL has it
+REFUSED = {"final", "stale", "superseded"}
+ERROR = {"type": "ConnectionError", "message": "refused"}
+FAILURE = {"error": ERROR, "status": "refused"}
+RETRY = {"error": ERROR, "status": "", "current": 0, "total": 1, "step": None}
+
+# As if so many microseconds had gone by: each moment that a script compares with its clock lies so much earlier.
+ELAPSE = """
+for _, key in ipairs(KEYS) do
+  local flat = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+  for i = 1, #flat, 2 do redis.call('ZADD', key, flat[i + 1] - ARGV[1], flat[i]) end
+end
+"""
+
+
+@dataclass(eq=False)
+class Run:
+    """A delivery of a message to a worker, and what became of it; it may write long after it has lost the task."""
+
+    task: Task
+    order: int
+    token: str = field(default_factory=lambda: uuid4().hex)
+    claimed: bool = False
+    ended: bool = False  # its body is over
+    successor: int | None = None  # the order of the message that it parked
+    delay: int = 0  # of that
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(f"run {self.token[:4]} of order {self.order} of task {self.task.id[:4]}")
+
+    @property
+    def delivery(self) -> Delivery:
+        return Delivery(self.token, self.order)
+
+    @property
+    def is_over(self) -> bool:
+        return self.task.is_over
+
+    @property
+    def holds(self) -> bool:
+        return self.task.holder is self
+
+    @property
+    def on(self) -> bool:
+        """Whether its body is not over, whoever has the task now."""
+        return self.claimed and not self.ended
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it may write: when it is over, only what comes too late."""
+        return self.on or (self.claimed and (not self.holds or self.task.final))
+
+
+@dataclass(eq=False)
+class Task:
+    """What must be so of a task."""
+
+    id: str
+    max_attempts: int
+    messages: list[int] = field(default_factory=list)  # the orders of those that the broker has
+    hand: list[int] = field(default_factory=list)  # the same of those that somebody is about to send
+    sent: int = 0  # of how many sent ones the outbox has not heard yet
+    order: int = 0
+    holder: Run | None = None  # the only one that may write
+    dropped: bool = False  # its holder ended without an outcome
+    owed: Run | None = None  # a run that has stored that it retries, and has to park its successor
+    parked: bool = False  # a successor waits in the outbox for its time, or for its predecessor's end
+    cancelling: bool = False
+    attempt: int = 0
+    failures: int = 0
+    mail: tuple[str, Run] | None = None
+    last: Snapshot | None = None
+    high: float = 0.0  # the farthest that the bar was in this attempt
+    stray: bool = False  # it was forgotten meanwhile: whatever still writes makes a record without a past
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(f"task {self.id[:4]}")
+
+    @property
+    def final(self) -> bool:
+        return self.last is not None and self.last.final
+
+    @property
+    def is_over(self) -> bool:
+        return self.final or self.stray
+
+    @property
+    def phase(self) -> Phase | None:
+        return self.last.phase if self.last else None
+
+    @property
+    def held(self) -> bool:
+        return self.holder is not None and not self.dropped
+
+    def lose(self) -> None:
+        """Its run is gone, and it waits anew."""
+        self.holder, self.dropped = None, False
+        self.failures += 1
+
+    def go_astray(self) -> None:
+        self.stray, self.last = True, None
+
+
+def message_of(order: int) -> dict[str, Any]:
+    """Return a message of this order; retries change the queue."""
+    retries, nesting = order % REPLACEMENT, order // REPLACEMENT
+    options = {"queue": QUEUES[order % 2], "retries": retries, "replaced_task_nesting": nesting}
+    return {"task": "long_task", "args": [], "kwargs": {}, "options": options}
+
+
+def order_of(message: dict[str, Any] | None) -> int:
+    return (
+        0
+        if message is None
+        else message["options"]["replaced_task_nesting"] * REPLACEMENT + message["options"]["retries"]
+    )
+
+
+def moment(delay: int) -> str:
+    return f"+{delay * 1_000_000}"
+
+
+def ratio(snapshot: Snapshot) -> float | None:
+    return snapshot.current / snapshot.total if snapshot.total and snapshot.total > 0 else None
+
+
+def check(snapshot: Snapshot) -> None:
+    """What holds of each snapshot."""
+    phase = snapshot.phase
+    assert snapshot.state == STATE[phase]
+    assert (snapshot.error is not None) == (phase in {Phase.FAILED, Phase.RETRYING})
+    assert (snapshot.finished_at is not None) == (phase in FINAL)
+    if phase not in FINAL:
+        assert (snapshot.scheduled_for is not None) == (phase in WAITS_FOR_ITS_TIME)
+    assert snapshot.result is None or phase == Phase.SUCCEEDED
+    assert snapshot.queue_position is None or phase == Phase.QUEUED
+    if snapshot.state == "PENDING":
+        assert (snapshot.current, snapshot.total, snapshot.step) == (0, 1, None)
+    if phase == Phase.SUCCEEDED:
+        assert snapshot.current == snapshot.total
+
+
+def check_order(earlier: Snapshot, later: Snapshot) -> None:
+    """What holds of a snapshot and the next one of its task."""
+    assert not earlier.final, f"{earlier} was final, then came {later}"
+    assert later.version > earlier.version
+    assert later.created_at == earlier.created_at
+    assert later.attempt - earlier.attempt in (0, 1)
+    if later.attempt > earlier.attempt:
+        assert later.phase == Phase.RUNNING
+    elif earlier.phase == Phase.CANCELLING:
+        assert later.phase != Phase.RUNNING
+
+
+numbers = st.sampled_from([0, 1, 3, 5, 9, 10, 2.5])
+totals = st.sampled_from([None, 0, 1, 10, 1000])
+metas = st.fixed_dictionaries({}, optional={"current": numbers, "total": totals, "status": st.just("so far")})
+delays = st.sampled_from([0, 3, 60, FAR_SECONDS])
+starts = {
+    "how": st.sampled_from(["created", "sent", "parked", "begun", "begun", "begun"]),
+    "delay": delays,
+    "attempts": st.sampled_from([1, 2, MOST_ATTEMPTS, MOST_ATTEMPTS]),
+    "claims": st.integers(1, 2),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """What may happen next: to one of the machine's tasks or runs that is fit for it, or to the whole."""
+
+    does: Callable[..., object]
+    kind: str
+    fit: Callable[[Any], object]
+    drawn: dict[str, st.SearchStrategy[Any]]
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(self.does.__name__)
+
+    def among(self, machine: RecordMachine) -> list[Any]:
+        subjects = getattr(machine, self.kind) if self.kind else [machine]
+        return [subject for subject in subjects if self.fit(subject)]
+
+
+STEPS: list[Step] = []
+
+
+def step(kind: str, fit: Callable[[Any], object] = lambda subject: True, weight: int = 2, **drawn: Any) -> Any:
+    """Make a method a step of the machine, that is taken the more often the larger its weight."""
+
+    def decorate(does: Callable[..., object]) -> Any:
+        STEPS.extend([Step(does, kind, fit, drawn)] * weight)
+        return does
+
+    return decorate
+
+
+def one_task(fit: Callable[[Task], object] = lambda task: True, **options: Any) -> Any:
+    return step("tasks", fit, **options)
+
+
+def one_run(fit: Callable[[Run], object] = lambda run: True, **options: Any) -> Any:
+    return step("runs", fit, **options)
+
+
+class RecordMachine(RuleBasedStateMachine):
+    def __init__(self, records: Records) -> None:
+        super().__init__()
+        self.records, self.client = records, records.client
+        self.client.flushdb()
+        self.client.set("headway:round", records.now())
+        self.tasks: list[Task] = []
+        self.runs: list[Run] = []
+        self.missing: set[str] = set()  # by the last look
+        self.ear = self.client.pubsub()
+        self.ear.psubscribe("flask-socketio:task:*", "the end")
+        assert [self.ear.get_message(timeout=5)["type"] for _ in range(2)] == ["psubscribe"] * 2
+
+    def task(self, task_id: str) -> Task:
+        return next(task for task in self.tasks if task.id == task_id)
+
+    # A task comes to be
+
+    @initialize(**starts)
+    def start_the_first(self, **how: Any) -> None:
+        self.start(**how)
+
+    @rule(data=st.data())
+    def take_a_step(self, data: st.DataObject) -> None:
+        chosen = data.draw(st.sampled_from([each for each in STEPS if each.among(self)]), label="step")
+        among = chosen.among(self)
+        if chosen.kind:
+            lively = [each for each in among if not each.is_over]  # to the rest all is refused
+            among = [data.draw(st.sampled_from(3 * lively + among), label="of")]
+        values = data.draw(st.fixed_dictionaries(chosen.drawn), label="with")
+        chosen.does(self, *(among if chosen.kind else []), **values)
+
+    @step("", lambda machine: sum(not task.is_over for task in machine.tasks) < 2, weight=4, **starts)
+    def start_another(self, **how: Any) -> None:
+        self.start(**how)
+
+    def start(self, how: str, delay: int, attempts: int, claims: int) -> None:
+        task = Task(str(uuid4()), attempts)
+        self.tasks.append(task)
+        if how == "parked":
+            assert self.park(task, 0, delay, Delivery()) == "parked"
+        elif how == "created":
+            message, when = message_of(0), moment(delay) if delay else ""
+            started = self.records.create(owner="ada", message=message, title="T", max_attempts=attempts, when=when)
+            task.id, task.hand = started.task_id, [] if delay else [0]
+        elif how == "sent":
+            task.messages = [0]
+        else:
+            self.begin(Run(task, 0), claims)
+
+    def park(self, task: Task, order: int, delay: int, run: Delivery) -> str:
+        return self.records.park(
+            task.id, order, message=message_of(order), max_attempts=task.max_attempts, when=moment(delay), run=run
+        )
+
+    # Messages
+
+    @one_task(lambda task: task.hand, weight=4)
+    def send(self, task: Task) -> None:
+        task.messages.append(task.hand.pop())
+        task.sent += 1
+
+    @one_task(lambda task: task.sent)
+    def note_that_it_was_sent(self, task: Task) -> None:
+        task.sent -= 1
+        self.records.sent(task.id)
+
+    @one_task(lambda task: task.messages and task.last, weight=1)  # nobody can miss a message that has no record
+    def lose_a_message(self, task: Task) -> None:
+        task.messages.pop(0)
+
+    @one_task(lambda task: task.messages, stays=st.booleans(), claims=st.integers(0, 2), weight=5)
+    def deliver(self, task: Task, stays: bool, claims: int) -> None:
+        self.begin(Run(task, task.messages[0] if stays else task.messages.pop(0)), claims)
+
+    @one_run(claims=st.integers(0, 2), weight=1)
+    def deliver_again(self, run: Run, claims: int) -> None:
+        self.begin(Run(run.task, run.order), claims)
+
+    def begin(self, run: Run, claims: int) -> None:
+        """Receive a message; claim its task, once more where the reply was lost."""
+        self.runs.append(run)
+        if claims:
+            self.claim(run)
+        if claims > 1 and run.holds:
+            self.claim(run)
+
+    @one_run(lambda run: run.task.last and not run.task.stray and run.order <= run.task.order, delay=delays, weight=1)
+    def park_again(self, run: Run, delay: int) -> None:
+        """As a worker does that finds an `eta` on a message."""
+        task = run.task
+        if run.order < task.order or task.phase != Phase.RETRYING:
+            with self.unchanged(task):
+                assert self.park(task, run.order, delay, Delivery()) in {"final", "stale", "known"}
+
+    # A run
+
+    @one_run(lambda run: run.claimed or not run.ended)
+    def claim(self, run: Run) -> None:
+        task = run.task
+        wanted = self.verdict_of_a_claim(run)
+        verdict = self.records.claim(
+            task.id, run.delivery, message=message_of(run.order), max_attempts=task.max_attempts, hostname="here"
+        )
+        assert task.stray or verdict == wanted, f"{verdict}, not {wanted}"
+        if verdict == "claimed" and not run.holds:
+            task.holder, task.order, run.claimed, task.owed = run, run.order, True, None
+            task.dropped = task.parked = False
+            task.attempt += 1
+            task.high = 0.0
+
+    def verdict_of_a_claim(self, run: Run) -> str:
+        task = run.task
+        if task.final:
+            return "final"
+        if run.order < task.order:
+            return "stale"
+        if run.holds:
+            return "claimed"
+        if run.claimed:
+            return "superseded"
+        if task.cancelling:
+            return "cancelled"
+        if task.held and run.order == task.order:
+            return "running"
+        return "claimed"
+
+    @one_run(lambda run: run.speaks, meta=metas, weight=3)
+    def report(self, run: Run, meta: dict[str, Any]) -> None:
+        self.write(run, Phase.RUNNING, progress_fields("PROGRESS", meta))
+
+    @one_run(lambda run: run.speaks, repeated=st.booleans(), weight=1)
+    def succeed(self, run: Run, repeated: bool) -> None:
+        self.write(run, Phase.SUCCEEDED, success_fields(42) | {"error": None, "step": None}, repeated)
+
+    @one_run(lambda run: run.speaks, repeated=st.booleans(), weight=1)
+    def fail(self, run: Run, repeated: bool) -> None:
+        """By itself, or at its time limit."""
+        self.write(run, Phase.FAILED, FAILURE, repeated)
+
+    @one_run(lambda run: run.speaks, repeated=st.booleans(), weight=1)
+    def stop(self, run: Run, repeated: bool) -> None:
+        """As a run does that heard that it was cancelled."""
+        self.write(run, Phase.CANCELLED, {"error": None, "status": "Cancelled"}, repeated)
+
+    @one_run(
+        lambda run: run.on and run.successor is None, delay=delays, stores=st.booleans(), parks=st.booleans(), weight=5
+    )
+    def retry(self, run: Run, delay: int, parks: bool, stores: bool) -> None:
+        """Park the next attempt and store that the task retries; each may also come later, or never."""
+        run.delay = delay
+        if parks:
+            self.park_for_a_run(run, 1)
+        if stores:
+            self.store_that_it_retries(run)
+
+    @one_run(lambda run: run.on and run.successor is None, delay=delays)
+    def replace(self, run: Run, delay: int) -> None:
+        run.delay = delay
+        self.park_for_a_run(run, REPLACEMENT)
+
+    @one_run(lambda run: run.speaks and run.successor == run.order + 1, weight=3)
+    def store_that_it_retries(self, run: Run) -> None:
+        task = run.task
+        if self.may_write(run) and not task.stray and not task.cancelling and task.failures + 1 >= task.max_attempts:
+            with self.unchanged(task):
+                assert self.store(run, Phase.RETRYING, RETRY) == "exhausted"
+        elif self.write(run, Phase.RETRYING, RETRY) == "written":
+            task.order, task.holder = run.order + 1, None
+            task.failures += 1
+            task.owed = None if run.successor else run
+
+    def park_for_a_run(self, run: Run, step: int) -> None:
+        task = run.task
+        if self.may_write(run):
+            assert self.park(task, run.order + step, run.delay, run.delivery) == "parked" or task.stray
+            run.successor, task.parked = run.order + step, True
+        else:
+            with self.unchanged(task):
+                assert self.park(task, run.order + step, run.delay, run.delivery) != "parked"
+
+    @one_task(lambda task: task.owed and task.phase == Phase.RETRYING, weight=3)
+    def park_successor(self, task: Task) -> None:
+        """After its predecessor has stored that it retries."""
+        assert self.park(task, task.order, task.owed.delay, Delivery()) == "parked" or task.stray
+        task.owed, task.parked = None, True
+
+    @one_run(lambda run: run.successor and not run.ended, claims=st.integers(0, 1), weight=5)
+    def deliver_successor_early(self, run: Run, claims: int) -> None:
+        """As it happens to a replacement that went by the broker."""
+        self.begin(Run(run.task, run.successor), claims)
+
+    @one_run(lambda run: run.on and run.successor != run.order + 1, again=st.booleans())
+    def drop(self, run: Run, again: bool) -> None:
+        """Celery's Ignore, as after a replacement, or Reject with requeue."""
+        task, run.ended = run.task, True
+        if again:
+            task.messages.append(run.order)
+        if self.may_write(run):
+            task.dropped = True
+            self.records.drop(task.id, run.delivery)
+        else:
+            with self.unchanged(task):
+                self.records.drop(task.id, run.delivery)
+
+    @one_run(lambda run: run.speaks, weight=1)
+    def log(self, run: Run) -> None:
+        with self.unchanged(run.task, but_for=self.may_write(run)):
+            written = self.records.log(run.task.id, run.delivery, [("INFO", "line")])
+        assert run.task.stray or written == self.may_write(run)
+
+    @one_run(lambda run: run.speaks and not run.task.stray, stage=st.sampled_from(["prepared", "committing"]))
+    def mail(self, run: Run, stage: Any) -> None:
+        task = run.task
+        known, mailer = task.mail or ("", None)
+        with self.unchanged(task, but_for=self.may_write(run)):
+            verdict = self.records.mail(task.id, run.delivery, stage)
+        if not self.may_write(run):
+            assert verdict in REFUSED
+        elif known == "committing" and mailer is not run:
+            assert verdict == "unknown"
+        else:
+            assert verdict == ("cancelling" if task.cancelling else "written")
+            task.mail = task.mail if task.cancelling else (stage, run)
+
+    def may_write(self, run: Run) -> bool:
+        return run.task.stray or (run.holds and not run.task.final)
+
+    def write(self, run: Run, phase: Phase, fields: dict[str, Any], repeated: bool = False) -> str:
+        """Write as a run does that has claimed the task, whoever has it now."""
+        task, write_id = run.task, uuid4().hex
+        if self.may_write(run):
+            verdict = self.store(run, phase, fields, write_id)
+            heard = {"cancelling"} if phase == Phase.RUNNING else {"written", "cancelled"}
+            assert task.stray or verdict in (heard if task.cancelling else {"written"})
+            run.ended = run.ended or phase != Phase.RUNNING
+        else:
+            with self.unchanged(task):
+                verdict = self.store(run, phase, fields, write_id)
+            assert verdict in REFUSED
+        if repeated and verdict == "written":
+            with self.unchanged(task):
+                assert self.store(run, phase, fields, write_id) == "written" or task.stray
+        return verdict
+
+    def store(self, run: Run, phase: Phase, fields: dict[str, Any], write_id: str = "") -> str:
+        task = run.task
+        return self.records.write(
+            task.id,
+            run.delivery,
+            phase,
+            fields,
+            meta=json.dumps({"status": STATE[phase], "result": None, "task_id": task.id}),
+            name="long_task",
+            max_attempts=task.max_attempts,
+            most_failures=task.max_attempts,
+            retry_in=run.delay,
+            write_id=write_id,
+        )
+
+    # A worker
+
+    @one_run(lambda run: not run.claimed and not run.ended, weight=1)
+    def expire(self, run: Run) -> None:
+        """The worker's parent says that a message came too late, or was revoked, before it began."""
+        task, run.ended = run.task, True
+        fields = {"error": None, "status": "expired"}
+        if task.final or run.order < task.order or (task.held and run.order == task.order):
+            with self.unchanged(task):
+                assert self.store(run, Phase.CANCELLED, fields) in REFUSED or task.stray
+        else:
+            verdict = self.store(run, Phase.CANCELLED, fields)
+            assert verdict == "written" or task.stray or task.dropped
+
+    @one_run(lambda run: not run.ended, weight=3)
+    def lose_a_process(self, run: Run) -> None:
+        task, run.ended = run.task, True
+        if not self.may_write(run) and (run.claimed or task.held or task.final):
+            with self.unchanged(task):
+                assert self.records.lose(task.id, run.delivery) in REFUSED
+            return
+        verdict = self.records.lose(task.id, run.delivery)
+        assert verdict == self.fate_of_a_lost_run(task) or task.stray or not run.holds
+        if verdict == "requeued":
+            task.lose()
+        elif verdict == "exhausted":
+            assert self.store(run, Phase.FAILED, FAILURE) == "written"
+
+    def fate_of_a_lost_run(self, task: Task) -> str:
+        if task.cancelling:
+            return "cancelled"
+        return "exhausted" if task.failures + 1 >= task.max_attempts else "requeued"
+
+    @one_run(lambda run: run.on, again=st.booleans())
+    def leave(self, run: Run, again: bool) -> None:
+        """A planned stop: the message goes back to the broker, or is lost there."""
+        task, run.ended = run.task, True
+        if again:
+            task.messages.append(run.order)
+        if self.may_write(run):
+            self.records.leave("worker", 4, [(task.id, run.token)])
+            task.holder = None
+        else:
+            with self.unchanged(task):
+                self.records.leave("worker", 4, [(task.id, run.token)])
+
+    @one_run(received=st.booleans(), weight=1)
+    def hold(self, run: Run, received: bool) -> None:
+        task = run.task
+        before = self.client.zscore("headway:leases", task.id)
+        self.records.hold("worker", 4, [(task.id, run.token)], [task.id] if received else [])
+        after = self.client.zscore("headway:leases", task.id)
+        if not task.stray:
+            renewed = self.may_write(run) and not task.dropped
+            assert (after > before) if renewed else after == before
+
+    # Keepers, and time
+
+    @step("", seconds=st.sampled_from([1, 6, 16]), weight=1)
+    def pass_without_a_round(self, seconds: int) -> None:
+        """Redis hangs, or no worker is there."""
+        self.pass_time(seconds)
+        self.client.decrby("headway:round", seconds * 1_000_000)
+        left = self.client.pttl("headway:patience") - seconds * 1000
+        if left > 0:
+            self.client.pexpire("headway:patience", left)
+        else:
+            self.client.delete("headway:patience")
+
+    def pass_with_rounds(self, seconds: int) -> None:
+        self.pass_time(seconds)
+        self.client.set("headway:round", self.records.now())
+        self.client.delete("headway:patience")
+
+    def pass_time(self, seconds: int) -> None:
+        self.client.eval(ELAPSE, len(SETS), *SETS, seconds * 1_000_000)
+        self.client.delete("headway:keeper")
+
+    @step(
+        "",
+        after=st.sampled_from([0, 6, 16, 61, 2 * FAR_SECONDS]),
+        gives_up=st.booleans(),
+        sends=st.booleans(),
+        weight=6,
+    )
+    def round(self, after: int, gives_up: bool, sends: bool) -> None:
+        if after:
+            self.pass_with_rounds(after)
+        lapsed = self.client.zrangebyscore("headway:leases", "-inf", self.records.now())
+        duties = self.records.round("keeper")
+        patient = self.client.exists("headway:patience")
+        lost = {task_id: Run(self.task(task_id), order_of(message), token) for task_id, token, message in duties.lost}
+        assert not (patient and lost)
+        requeued = set()
+        for task in [self.task(task_id) for task_id in lapsed if not patient]:
+            fate = self.fate_of_a_lost_run(task)
+            if not task.stray:
+                assert (task.id in lost) == (fate == "exhausted")
+                if fate == "requeued":
+                    task.lose()
+                    requeued.add(task.id)
+        for run in lost.values() if gives_up else ():
+            assert run.task.stray or run.token == run.task.holder.token
+            assert self.store(run, Phase.FAILED, FAILURE) == "written"
+        for task_id, message in duties.due:
+            task, order = self.task(task_id), order_of(message)
+            assert task.stray or (not task.held and order >= task.order)
+            (task.messages if sends else task.hand).append(order)
+            task.sent += sends
+        assert requeued <= {task_id for task_id, _ in duties.due}, "what was lost is sent at once"
+
+    @step("")
+    def look(self) -> None:
+        found = self.records.suspects()
+        suspects = [self.task(task_id) for ids in found.values() for task_id in ids]
+        assert all(task.stray or task.phase == Phase.QUEUED for task in suspects)
+        missed = {task.id for task in suspects if not task.messages}
+        self.records.resend(missed & self.missing)
+        self.missing = missed - self.missing
+
+    # People
+
+    @one_task(lambda task: not task.is_over, weight=2)
+    def cancel(self, task: Task) -> None:
+        verdict = self.records.cancel(task.id).verdict
+        if task.stray:
+            return
+        if task.last is None:
+            assert verdict == "unknown"
+        elif task.final:
+            assert verdict == "final"
+        else:
+            assert verdict == ("cancelling" if task.held else "cancelled")
+            task.cancelling = task.held
+
+    @one_task(lambda task: task.phase in WAITS_FOR_ITS_TIME and not task.owed, delay=delays)
+    def schedule(self, task: Task, delay: int) -> None:
+        verdict = self.records.schedule(task.id, moment(delay) if delay else "").verdict
+        assert verdict == ("scheduled" if delay else "queued")
+
+    @one_task(lambda task: task.phase not in WAITS_FOR_ITS_TIME, weight=1)
+    def schedule_in_vain(self, task: Task) -> None:
+        with self.unchanged(task):
+            assert self.records.schedule(task.id, "").verdict in {"not_waiting", "unknown"}
+
+    @one_task(lambda task: task.attempt and not task.stray, weight=1)
+    def forget(self, task: Task) -> None:
+        self.records.forget(task.id)
+        task.go_astray()
+
+    @step("", lambda machine: len(machine.runs) > 2, weight=1)
+    def empty_redis(self) -> None:
+        self.client.flushdb()
+        self.client.set("headway:round", self.records.now())
+        for task in self.tasks:
+            task.go_astray()
+
+    # What must hold after each step
+
+    @contextmanager
+    def unchanged(self, task: Task, but_for: bool = False) -> Iterator[None]:
+        """What happens here changes nothing of a task, unless it comes from its holder or the task is astray."""
+        before = None if but_for or task.stray else self.kept(task)
+        yield
+        assert before is None or self.kept(task) == before
+
+    def kept(self, task: Task) -> list[Any]:
+        """Return all that Redis keeps of a task."""
+        pipeline = self.client.pipeline()
+        pipeline.hgetall(f"headway:task:{task.id}").get(f"celery-task-meta-{task.id}")
+        pipeline.lrange(f"headway:log:{task.id}", 0, -1)
+        for key in (*SETS, *WAITING):
+            pipeline.zscore(key, task.id)
+        return pipeline.execute()
+
+    def heard(self) -> list[Snapshot]:
+        """Return what has been pushed since the last time."""
+        self.client.publish("the end", "")
+        snapshots = []
+        while (message := self.ear.get_message(timeout=5)) and message["channel"] != "the end":
+            event, payload = json.loads(message["data"])
+            if event == "snapshot":
+                snapshots.append(Snapshot.from_json(json.dumps(payload)))
+        assert message, "Redis was not heard"
+        return snapshots
+
+    @invariant()
+    def all_is_well(self) -> None:
+        self.snapshots_tell_a_history()
+        self.each_task_is_where_it_goes_on_from_and_nowhere_else()
+
+    def snapshots_tell_a_history(self) -> None:
+        for snapshot in self.heard():
+            check(snapshot)
+            task = self.task(snapshot.task_id)
+            if task.last and not task.stray:
+                check_order(task.last, snapshot)
+            task.last = snapshot
+            if snapshot.state == "PROGRESS" and not task.stray and (far := ratio(snapshot)) is not None:
+                assert far >= task.high, "the bar went back"
+                task.high = far
+        for task, stored in zip(self.tasks, self.records.read([task.id for task in self.tasks]), strict=True):
+            if task.stray:
+                task.last = Snapshot.from_json(stored.snapshot) if stored else None
+                continue
+            assert (stored is None) == (task.last is None)
+            if stored is not None:
+                now = Snapshot.from_json(stored.snapshot)
+                check(now)
+                assert now == task.last or (now.phase == Phase.QUEUED and now.version == task.last.version)
+                assert now.attempt == task.attempt
+
+    def each_task_is_where_it_goes_on_from_and_nowhere_else(self) -> None:
+        tasks = [task for task in self.tasks if task.last and not task.stray]
+        pipeline = self.client.pipeline()
+        for task in tasks:
+            for key in ("headway:task:", "celery-task-meta-", "headway:log:"):
+                pipeline.pttl(key + task.id)
+            for key in (*SETS, *WAITING):
+                pipeline.zscore(key, task.id)
+        *answers, now = pipeline.time().execute()
+        for task, first in zip(tasks, range(0, len(answers), 9), strict=True):
+            self.check_places(task, now[0] * 1e6 + now[1], *answers[first : first + 9])
+
+    def check_places(
+        self,
+        task: Task,
+        now: float,
+        ttl: int,
+        celery: int,
+        log: int,
+        lease: Any,
+        _: Any,
+        outbox: Any,
+        doomed: Any,
+        *waiting: Any,
+    ) -> None:
+        assert ttl > 0
+        assert celery > 0
+        assert log == NO_KEY or log > 0
+        assert sum(score is not None for score in waiting) == (task.phase == Phase.QUEUED)
+        if task.final:
+            assert (lease, outbox, doomed) == (None, None, None)
+        elif task.phase in WAITS_FOR_ITS_TIME:
+            assert task.owed or outbox < now + ttl * 1000, "its message is kept until it is due"
+        elif task.phase != Phase.QUEUED:
+            assert (lease is None) == task.dropped
+            assert (doomed is not None) == (task.phase == Phase.CANCELLING)
+            assert outbox is not None or not task.parked
+
+    def teardown(self) -> None:
+        """All workers die, again and again, and keepers do their rounds: each task comes to its end."""
+        try:
+            self.look_after_all()
+        finally:
+            self.ear.close()
+
+    def look_after_all(self) -> None:
+        for task in self.tasks:
+            if task.owed and task.phase == Phase.RETRYING:
+                self.park_successor(task)
+        for _ in range(MOST_ATTEMPTS + 5):
+            self.look()
+            self.round(after=2 * FAR_SECONDS, gives_up=True, sends=True)
+            self.all_is_well()
+            for task in self.tasks:
+                while task.hand:
+                    task.messages.append(task.hand.pop())
+                while task.messages:
+                    self.records.sent(task.id)
+                    self.claim(Run(task, task.messages.pop()))
+                    self.all_is_well()
+        for task in self.tasks:
+            ignored = task.dropped and not task.parked
+            assert task.is_over or task.last is None or ignored, f"stranded: {task.last}"
+        assert self.client.zcard("headway:outbox") == 0
+
+
+def test_a_record_keeps_its_promises_in_any_order_of_events(redis_url: str):
+    client = connect(redis_url, timeout=5)
+    records = Records(client, TTL_DAYS)
+    run_state_machine_as_test(
+        lambda: RecordMachine(records),
+        settings=settings(
+            max_examples=EXAMPLES or 120,
+            stateful_step_count=LENGTH,
+            derandomize=not EXAMPLES,
+            database=None,
+            deadline=None,
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    client.close()
