@@ -6,7 +6,7 @@ export PYTHON
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install run worker web test check bench-smoke screenshots fmt lock clean
+.PHONY: help install run worker web test check faults bench-smoke screenshots fmt lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
@@ -34,6 +34,10 @@ check: .venv/dev.stamp node_modules/dev.stamp  ## lint, format and types of Pyth
 	$(BIN)/mypy
 	scripts/npm.sh run --silent check
 	scripts/locks.sh --check
+
+faults: .venv/dev.stamp node_modules/dev.stamp  ## break everything in every way, count what is lost (FAULTS="--seed 7 --minutes 10")
+	@scripts/need-chromium.sh
+	@$(BIN)/python -m tests.faults $(FAULTS)
 
 bench-smoke: .venv/dev.stamp node_modules/dev.stamp  ## how soon a worker's report is drawn in a browser
 	@$(BIN)/python -m bench.smoke

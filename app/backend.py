@@ -25,6 +25,7 @@ from celery.backends.redis import RedisBackend
 from celery.canvas import Signature
 from celery.exceptions import Ignore, Reject, Retry, TaskRevokedError, WorkerLostError
 from celery.worker import strategy
+from celery.worker.request import Request
 
 from app.records import STORED, UNCLAIMED, Delivery, Records, Unavailable, connect
 from app.snapshot import Phase, error_of, phase_of, progress_fields, success_fields
@@ -82,11 +83,21 @@ class Stopped(BaseException):
         self.verdict = verdict
 
 
+class LiveRequest(Request):
+    """A message as its worker has it. A worker that stops ends what it runs by `cancel`, and its task is given back."""
+
+    def _announce_cancelled(self, emit_retry: bool = True) -> None:
+        super()._announce_cancelled(emit_retry=False)  # it is no retry: the same message is delivered again
+        if isinstance(self.task.backend, LiveBackend):
+            self.task.backend.give_back(self.id, self.request_dict[FENCE])
+
+
 class LiveTask(Task):
     """A task whose runs are claimed (of two deliveries of one task, one runs) and which waits in Redis for its time."""
 
     abstract = True
     max_retries = DEFAULT_ATTEMPTS - 1
+    Request = LiveRequest
     Strategy = "app.backend:receive"
 
     @classmethod
@@ -221,6 +232,13 @@ class LiveBackend(RedisBackend):
     def drop(self, request: Context) -> None:
         """Give up a run that ends without an outcome."""
         self._until_stored(lambda: self.records.drop(request.id, delivery_of(request)))
+
+    def give_back(self, task_id: str, token: str) -> None:
+        """Give back a run that its worker ends because it stops; where Redis is away, its lease sees to it."""
+        try:
+            self.records.give_back([(task_id, token)])
+        except Unavailable as error:
+            logger.warning("Task %s is not given back now: %s", task_id, error)
 
     def park(self, task: LiveTask, args: Any, kwargs: Any, task_id: str, options: Mapping[str, Any]) -> None:
         """Keep a task in Redis until its `countdown` is over or its `eta` has come; with neither it is sent soon.

@@ -149,7 +149,8 @@ class Keeper(bootsteps.StartStopStep):
         self._missing = missed - lost
 
     def _leave(self) -> None:
-        self._backend.records.leave(self._worker.hostname, self._worker.concurrency, _running())
+        self._backend.records.give_back(_running())
+        self._backend.records.leave(self._worker.hostname, self._worker.concurrency)
 
 
 def _running() -> list[tuple[str, str]]:

@@ -329,10 +329,15 @@ class Records:
         lease = int(LEASE_SECONDS * 1e6)
         self._run("hold", [], [f"{worker} {slots}", lease, lease, len(pairs) // 2, *pairs, *received])
 
-    def leave(self, worker: str, slots: int, running: Iterable[tuple[str, str]]) -> None:
-        """Give back what a worker that stops still runs: others may run it at once, and it counts as no failure."""
+    def leave(self, worker: str, slots: int) -> None:
+        """Say that a worker is there no longer."""
+        self.client.zrem("headway:workers", f"{worker} {slots}")
+
+    def give_back(self, running: Iterable[tuple[str, str]]) -> None:
+        """Give back `(task_id, token)` of what a worker that stops runs: others may run it at once, and it counts as no
+        failure."""
         pairs = [part for pair in running for part in pair]
-        self._run("leave", [], [f"{worker} {slots}", self.ttl, *pairs])
+        self._run("give_back", [], [self.ttl, *pairs])
 
     def round(self, keeper: str, limit: int = 100) -> Duties:
         """Do one round: what is lost is queued again, and what is due is returned; see Duties.

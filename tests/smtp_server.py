@@ -6,6 +6,7 @@ import socketserver
 import ssl
 import subprocess
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -45,24 +46,25 @@ class Taken:
 class SmtpServer:
     """Listens on a free port of 127.0.0.1; use it as a context manager.
 
-    `replies` replaces the answer to a step (see REPLIES): a line, DROP or SILENCE; it may be changed while it runs.
-    `complete` holds each message whose final dot came, `accepted` those that were answered with 250.
+    `replies` replaces the answer to a step (see REPLIES): a line, DROP or SILENCE; it may be changed while it runs, as
+    may `delay`, by which each answer is late. `complete` holds each message whose final dot came, `accepted` those that
+    were answered with 250, `broken` what came of each message that was cut off before its dot.
     """
 
     def __init__(self, *, certificate: Path | None = None, implicit_tls: bool = False, **replies: str) -> None:
         self.replies = {**REPLIES, **replies}
+        self.delay = 0.0
         self.complete: list[Taken] = []
         self.accepted: list[Taken] = []
+        self.broken: list[Taken] = []
         self.commands: list[str] = []
         self.tls: ssl.SSLContext | None = None
         if certificate:
             self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             self.tls.load_cert_chain(certificate)
         self.implicit_tls = implicit_tls
-        self._server = _Server(("127.0.0.1", 0), _Session)
-        self._server.owner = self
-        self.port = int(self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self.port = 0
+        self._bind()
 
     def __enter__(self) -> SmtpServer:
         self._thread.start()
@@ -76,6 +78,17 @@ class SmtpServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+    def reopen(self) -> None:
+        """Listen again, at the same port."""
+        self._bind()
+        self._thread.start()
+
+    def _bind(self) -> None:
+        self._server = _Server(("127.0.0.1", self.port), _Session)
+        self._server.owner = self
+        self.port = int(self._server.server_address[1])
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     def message_ids(self) -> Counter[str]:
         """How often each Message-ID was accepted."""
@@ -148,19 +161,27 @@ class _Session(socketserver.StreamRequestHandler):
 
     def _take(self) -> None:
         owner = self.server.owner
-        if owner.replies["body"] == DROP:
-            raise _Gone
-        lines = []
-        while (line := self._line()) != b".\r\n":
-            lines.append(line[1:] if line.startswith(b".") else line)
-        taken = Taken(self.mail_from, tuple(self.rcpt_tos), b"".join(lines))
+        lines: list[bytes] = []
+        try:
+            while (line := self._line()) != b".\r\n":
+                if owner.replies["body"] == DROP and line == b"\r\n":
+                    raise _Gone  # after the headers
+                lines.append(line[1:] if line.startswith(b".") else line)
+        except (_Gone, OSError):
+            owner.broken.append(self._taken(lines))
+            raise
+        taken = self._taken(lines)
         owner.complete.append(taken)
         if owner.replies["message"].startswith("250"):
             owner.accepted.append(taken)
         self._say("message")
 
+    def _taken(self, lines: list[bytes]) -> Taken:
+        return Taken(self.mail_from, tuple(self.rcpt_tos), b"".join(lines))
+
     def _say(self, step: str) -> bool:
         """Answer as the script has it; returns whether the answer is a yes."""
+        time.sleep(self.server.owner.delay)
         answer = self.server.owner.replies[step]
         if answer == DROP:
             raise _Gone

@@ -541,11 +541,11 @@ class RecordMachine(RuleBasedStateMachine):
         if again:
             task.messages.append(run.order)
         if self.may_write(run):
-            self.records.leave("worker", 4, [(task.id, run.token)])
+            self.records.give_back([(task.id, run.token)])
             task.holder = None
         else:
             with self.unchanged(task):
-                self.records.leave("worker", 4, [(task.id, run.token)])
+                self.records.give_back([(task.id, run.token)])
 
     @one_run(received=st.booleans(), weight=1)
     def hold(self, run: Run, received: bool) -> None:

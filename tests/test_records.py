@@ -198,9 +198,9 @@ def test_a_worker_that_stops_gives_its_tasks_back_which_is_no_failure(records: R
     task_id = start(records, max_attempts=1)
     claim(records, task_id, FIRST)
 
-    records.leave("worker", 4, [(task_id, "second")])
+    records.give_back([(task_id, "second")])
     assert read(records, task_id).phase == "running"
-    records.leave("worker", 4, [(task_id, "first")])
+    records.give_back([(task_id, "first")])
 
     assert (read(records, task_id).phase, read(records, task_id).status) == ("queued", "Pending...")
     assert not write(records, task_id, FIRST, Phase.SUCCEEDED, result=1)
@@ -282,7 +282,7 @@ def test_a_cancelled_run_that_is_lost_stopped_or_retried_ends_as_cancelled(recor
         records.client.set("headway:round", records.now())
         assert records.lose(task_id, FIRST) == "cancelled"
     elif how == "leave":
-        records.leave("worker", 4, [(task_id, "first")])
+        records.give_back([(task_id, "first")])
     else:
         assert records.write(task_id, FIRST, Phase.RETRYING, {}, meta="{}", **NAMES) == "cancelled"
 
@@ -621,7 +621,7 @@ def test_workers_are_counted_while_they_say_that_they_are_there(records: Records
         "queued": 1,
     }
 
-    records.leave("one@here", 4, [])
+    records.leave("one@here", 4)
     records.client.zadd("headway:workers", {"two@here 2": 1})
 
     assert records.overview()["workers"] == 0

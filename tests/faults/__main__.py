@@ -1,0 +1,66 @@
+"""`make faults`: every fault in full, one table, exit code 1 unless all is clean.
+
+python -m tests.faults                           all faults, about 20 minutes
+python -m tests.faults --only web --only deploy  some of them
+python -m tests.faults --short                   each once or a few times, as the tests do
+python -m tests.faults --seed 7 --minutes 10     faults at random, by a schedule that the seed decides
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from app.config import ROOT
+from tests.faults import chaos
+from tests.faults.faults import FAULTS
+from tests.faults.report import Row, table, write
+from tests.faults.runner import Job, run
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Break Headway and count.")
+    names = [fault.name for fault in FAULTS]
+    parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=", ".join(names))
+    parser.add_argument("--short", action="store_true", help="each fault once or a few times")
+    parser.add_argument("--lanes", type=int, default=1, help="systems side by side (1)")
+    parser.add_argument("--seed", type=int, help="faults at random, by this seed")
+    parser.add_argument("--minutes", type=float, default=10.0, help="for how long, at random (10)")
+    parser.add_argument("--json", type=Path, default=ROOT / ".data" / "faults.json", help="where the rows go, too")
+    return parser.parse_args()
+
+
+def jobs_of(chosen: argparse.Namespace) -> list[Job]:
+    if chosen.seed is not None:
+        print(chaos.words(chaos.schedule(chosen.seed, chosen.minutes)), flush=True)
+        return [("random", partial(chaos.random_faults, seed=chosen.seed, minutes=chosen.minutes))]
+    return [
+        (fault.name, lambda system, fault=fault, amount=amount: fault.run(system, amount))
+        for fault in FAULTS
+        for amount in (fault.short if chosen.short else fault.full)
+        if not chosen.only or fault.name in chosen.only
+    ]
+
+
+def say(name: str, row: Row, seconds: float) -> None:
+    print(f"{name} ({seconds:.0f} s)\n{table([row])}\n", flush=True)
+
+
+def main() -> int:
+    chosen = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no process is left
+    begun = time.monotonic()
+    rows = run(jobs_of(chosen), chosen.lanes, say)
+    write(rows, chosen.json)
+    print(table(rows))
+    print(f"\n{sum(row.clean for row in rows)} of {len(rows)} clean in {(time.monotonic() - begun) / 60:.1f} minutes")
+    print(f"Rows: {chosen.json}")
+    return 0 if all(row.clean for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The list of faults: what `make faults` does of each, and what the tests do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.faults.report import Row
+from tests.faults.scenarios import mail, messages, network, processes, redis
+from tests.faults.system import System
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One kind of fault. `run` takes how often, how many or how long; it is run with each of `full` or `short`."""
+
+    name: str
+    run: Callable[[System, Any], Row]
+    full: tuple[float, ...]
+    short: tuple[float, ...]
+
+
+FAULTS = (
+    Fault("worker-child", processes.worker_child_killed, (100,), (5,)),
+    Fault("worker-parent", processes.worker_parent_killed, (20,), (1,)),
+    Fault("mail-child", processes.mail_child_killed, (40,), (4,)),
+    Fault("web", processes.web_killed, (20,), (2,)),
+    Fault("deploy", processes.deploy, (10,), (1,)),
+    Fault("valkey-restarted", redis.valkey_restarted, (10,), (1,)),
+    Fault("valkey-stopped", redis.valkey_stopped, (5, 30), (4,)),
+    Fault("valkey-emptied", redis.valkey_emptied, (2,), (1,)),
+    Fault("valkey-full", redis.valkey_full, (2,), (1,)),
+    Fault("web-redis-cut", network.web_redis_cut, (3,), (1,)),
+    Fault("web-redis-half-open", network.web_redis_half_open, (3,), (1,)),
+    Fault("worker-redis-cut", network.worker_redis_cut, (3,), (1,)),
+    Fault("worker-redis-half-open", network.worker_redis_half_open, (3,), (1,)),
+    Fault("worker-out-of-reach", network.one_worker_out_of_reach, (30,), (20,)),
+    Fault("websockets-cut", network.websockets_cut, (30,), (4,)),
+    Fault("websocket-blocked", network.websocket_blocked, (2,), (1,)),
+    Fault("browser-web-half-open", network.browser_web_half_open, (2,), (1,)),
+    Fault("smtp-down", mail.down, (3,), (1,)),
+    Fault("smtp-4xx", mail.deferring, (3,), (1,)),
+    Fault("smtp-4xx-message", mail.deferring_message, (3,), (1,)),
+    Fault("smtp-5xx", mail.refusing, (3,), (1,)),
+    Fault("smtp-silent", mail.silent, (3,), (1,)),
+    Fault("smtp-dropped-before-data", mail.dropping_before_data, (3,), (1,)),
+    Fault("smtp-dropped-in-message", mail.dropping_in_message, (3,), (1,)),
+    Fault("smtp-dropped-after-data", mail.dropping_after_data, (3,), (1,)),
+    Fault("smtp-silent-after-data", mail.silent_after_data, (3,), (1,)),
+    Fault("smtp-dropped-at-quit", mail.dropping_at_quit, (3,), (1,)),
+    Fault("clock", messages.clock_wrong, (3660, -3660), (3660,)),
+    Fault("duplicates", messages.duplicate_delivery, (5,), (1,)),
+    Fault("message-lost", messages.message_lost, (5,), (1,)),
+    Fault("poison", messages.poison, (5,), (1,)),
+    Fault("one-key", messages.idempotent_start, (5,), (1,)),
+    Fault("many-at-once", messages.many_at_once, (10_000,), (400,)),
+    Fault("cancelled", messages.cancelled_across_a_restart, (3,), (1,)),
+    Fault("scheduled", messages.scheduled_across_a_restart, (2,), (1,)),
+)

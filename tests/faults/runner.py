@@ -1,0 +1,87 @@
+"""Runs faults one after the other on a system, on several systems side by side, also where one breaks a trial off."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from tests.faults.report import Row
+from tests.faults.system import System
+
+Job = tuple[str, Callable[[System], Row]]  # the fault's name, and what makes its row
+Say = Callable[[str, Row, float], None]
+
+
+class Lane:
+    """One system, on which one job is done after the other; where one leaves it broken, a new system is made."""
+
+    def __init__(self, jobs: SimpleQueue[Job], say: Say) -> None:
+        self.rows: list[Row] = []
+        self._system: System | None = None
+        self._jobs, self._say = jobs, say
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def stop(self) -> None:
+        """End the system; its logs are kept where something was not clean."""
+        system, self._system = self._system, None
+        if system is not None:
+            system.stop()
+            if all(row.clean for row in self.rows):
+                shutil.rmtree(system.folder)
+
+    def _run(self) -> None:
+        with suppress(Empty):
+            while True:
+                name, job = self._jobs.get_nowait()
+                begun = time.monotonic()
+                row = self._do(name, job)
+                row.name = name
+                self.rows.append(row)
+                self._say(name, row, time.monotonic() - begun)
+        self.stop()
+
+    def _do(self, name: str, job: Callable[[System], Row]) -> Row:
+        try:
+            if self._system is None:
+                self._system = System(Path(tempfile.mkdtemp(prefix="headway-faults-")))
+            return job(self._system)
+        except Exception as error:
+            return Row(name, 1, wrong=1, evidence=[f"the trial broke off: {error!r}"])
+        finally:
+            self._mend()
+
+    def _mend(self) -> None:
+        """Make the system whole for the next job, or give it up."""
+        try:
+            if self._system is not None:
+                self._system.mend()
+        except Exception:
+            self.stop()
+
+
+def run(jobs: Sequence[Job], lanes: int, say: Say) -> list[Row]:
+    """Do all jobs on so many systems side by side; returns their rows in the order of the jobs."""
+    waiting: SimpleQueue[Job] = SimpleQueue()
+    for job in jobs:
+        waiting.put(job)
+    running = [Lane(waiting, say) for _ in range(min(lanes, len(jobs)))]
+    try:
+        for lane in running:
+            lane.join()
+    finally:  # also when this process is told to end
+        while not waiting.empty():
+            waiting.get()
+        for lane in running:
+            lane.stop()
+    names = [name for name, _ in jobs]
+    return sorted((row for lane in running for row in lane.rows), key=lambda row: names.index(row.name))

@@ -1,0 +1,330 @@
+"""Who watches while things break: light visitors that behave as the page does, and the page itself in a browser."""
+
+from __future__ import annotations
+
+import queue
+import random
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from os import geteuid
+from typing import Any, Protocol
+from uuid import uuid4
+
+import engineio
+import requests
+import socketio
+from playwright.sync_api import Page, sync_playwright
+
+from tests.faults.invariants import FINAL, History
+from tests.processes import wait_for
+
+# As in static/js: connection.js, watch-task.js.
+RECONNECT_SECONDS = (0.25, 2.0)
+PATIENCE_SECONDS, POLL_SECONDS, POLL_TIMEOUT = 2.0, 2.0, 8.0
+ANSWER_SECONDS = 5
+MOST_IDS = 100
+ROUND_SECONDS = 0.05
+
+MISSING = -1  # in place of a version
+
+
+class Watching(Protocol):
+    """What a trial asks of whoever watches."""
+
+    owner: str
+
+    def version(self, task_id: str) -> int | None:
+        """Return the version that is shown of a task, MISSING where it is said to be gone."""
+
+    def ended(self, task_id: str) -> bool:
+        """Whether a final phase is shown of a task."""
+
+    def live(self) -> bool:
+        """Whether it says that it is up to date by itself."""
+
+
+class _InOrder(engineio.Client):  # type: ignore[misc]  # untyped
+    """Handles one message after the other; the stock client starts a thread for each, and their order is lost."""
+
+    def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
+        return super()._trigger_event(event, *args, **{**options, "run_async": False})
+
+
+class _Socket(socketio.Client):  # type: ignore[misc]
+    def _engineio_client_class(self) -> type[engineio.Client]:
+        return _InOrder
+
+
+class Line:
+    """One websocket connection, and what was asked over it."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.name = uuid4().hex
+        self.hears = False  # the server says that it hears Redis
+        self.asked: set[str] = set()
+        self.asked_for_all = False
+        self._socket = _Socket(reconnection=False)
+        self._socket.on("server", self._told)
+        self._socket.on("snapshot", lambda snapshot: visitor.take("push", snapshot, self.name))
+        cookie = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+        with suppress(socketio.exceptions.ConnectionError):
+            self._socket.connect(visitor.address, {"Cookie": cookie}, transports=["websocket"], wait_timeout=5)
+
+    @property
+    def open(self) -> bool:
+        return bool(self._socket.connected)
+
+    def call(self, event: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Return the acknowledgement. Raises socketio's errors, at once when the connection ends, which its own `call`
+        does not notice."""
+        answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._socket.emit(event, payload, callback=answers.put)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while self.open and time.monotonic() < deadline:
+            with suppress(queue.Empty):
+                return answers.get(timeout=ROUND_SECONDS)
+        raise socketio.exceptions.TimeoutError
+
+    def close(self) -> None:
+        """Break the connection; a polite end would wait for the other one, who may be out of reach."""
+        websocket = self._socket.eio.ws
+        if websocket is None or websocket.sock is None:
+            return
+        with suppress(OSError):
+            websocket.sock.shutdown(socket.SHUT_RDWR)  # wakes the reader, who puts the rest in order
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while self.open and time.monotonic() < deadline:
+            time.sleep(ROUND_SECONDS)
+        websocket.shutdown()
+
+    def _told(self, server: dict[str, Any]) -> None:
+        if server["live"] and not self.hears:
+            self.asked.clear()
+            self.asked_for_all = False
+        self.hears = bool(server["live"])
+
+
+class Visitor:
+    """A visitor with one page open: starts tasks, hears of them over a websocket, polls while that is not live.
+
+    Every snapshot that it meets, at whichever door, goes into `history`.
+    """
+
+    def __init__(self, name: str, address: str, history: History) -> None:
+        self.owner, self.address, self.history = name, address, history
+        self.http = requests.Session()
+        wait_for(self._enter, 30, f"{name} does not get in")
+        self._newest: dict[str, dict[str, Any]] = {}
+        self._unfinished: set[str] = set()
+        self._gone: set[str] = set()
+        self._line = Line(self)
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=each, name=name, daemon=True) for each in (self._hear, self._fall_back)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        return {name: value or "" for name, value in self.http.cookies.items()}
+
+    def version(self, task_id: str) -> int | None:
+        known = self._newest.get(task_id)
+        if task_id in self._gone:
+            return MISSING
+        return int(known["version"]) if known else None
+
+    def ended(self, task_id: str) -> bool:
+        return task_id in self._newest and self._newest[task_id]["phase"] in FINAL
+
+    def live(self) -> bool:
+        line = self._line
+        return line.open and line.hears and line.asked_for_all
+
+    def take(self, door: str, snapshot: dict[str, Any], line: str = "") -> None:
+        """Draw a snapshot, if it is newer than what is drawn."""
+        self.history.see(self.owner, door, line, snapshot)
+        task_id = snapshot["task_id"]
+        known = self._newest.get(task_id)
+        if known is None or snapshot["version"] > known["version"]:
+            self._newest[task_id] = snapshot
+            self._gone.discard(task_id)
+            (self._unfinished.discard if snapshot["phase"] in FINAL else self._unfinished.add)(task_id)
+
+    def get(self, path: str, **params: Any) -> dict[str, Any]:
+        """Ask as the page does. Raises requests.RequestException, also for what is no 200."""
+        return self._ask_over_http("GET", path, params=params)
+
+    def act(self, task_id: str, what: str) -> dict[str, Any]:
+        """Press one of a task's buttons, "cancel" or "retry". Raises requests.RequestException."""
+        snapshot = self._ask_over_http("POST", f"/tasks/{task_id}/{what}")
+        self.take("202", snapshot)
+        return snapshot
+
+    def _ask_over_http(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        begun, status = time.monotonic(), 0
+        try:
+            response = self.http.request(method, self.address + path, timeout=POLL_TIMEOUT, **options)
+            status = response.status_code
+        finally:
+            self.history.answer(f"{method} {path}", status, time.monotonic() - begun)
+        response.raise_for_status()
+        return dict(response.json())
+
+    def close(self) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+        self._line.close()
+        self.http.close()
+
+    def _enter(self) -> bool:
+        try:
+            return self.http.get(self.address, timeout=10).ok and bool(self.http.cookies)
+        except requests.RequestException:
+            return False
+
+    # The websocket
+
+    def _hear(self) -> None:
+        """Keep a line open, and ask over it."""
+        shortest, longest = RECONNECT_SECONDS
+        delay = shortest
+        while not self._stopping.wait(ROUND_SECONDS):
+            if self._line.open:
+                delay = shortest
+                self._ask(self._line)
+            elif not self._stopping.wait(delay * random.uniform(0.5, 1.5)):
+                self._line.close()
+                self._line = Line(self)
+                delay = min(delay * 2, longest)
+
+    def _unasked(self, line: Line) -> list[str]:
+        return list(self._unfinished - line.asked - self._gone)[:MOST_IDS]
+
+    def _ask(self, line: Line) -> None:
+        """Ask for what is watched and was not asked for over this line; what fails is asked for again."""
+        try:
+            if not line.asked_for_all:
+                line.asked_for_all = True
+                self._take_all("ack", line.call("watch_mine", {})["snapshots"], line=line.name)
+            elif ids := self._unasked(line):
+                answer = line.call("watch", {"task_ids": ids})
+                self._take_all("ack", answer["snapshots"], answer["missing"], line.name)
+                line.asked.update(ids)
+        except KeyError:  # {"error": ...}
+            line.asked_for_all = False
+            self._stopping.wait(0.5)
+        except (socketio.exceptions.SocketIOError, OSError):  # no answer: it is dead, whatever it says
+            line.close()
+
+    def _take_all(
+        self, door: str, snapshots: Iterable[dict[str, Any]], missing: Iterable[str] = (), line: str = ""
+    ) -> None:
+        for snapshot in snapshots:
+            self.take(door, snapshot, line)
+        self._gone.update(missing)
+
+    # The status endpoint
+
+    def _fall_back(self) -> None:
+        """Poll while the line is not live."""
+        alone_since = time.monotonic()
+        while not self._stopping.wait(ROUND_SECONDS):
+            if self.live():
+                alone_since = time.monotonic()
+            elif time.monotonic() - alone_since > PATIENCE_SECONDS:
+                self._poll()
+                self._stopping.wait(POLL_SECONDS)
+
+    def _poll(self) -> None:
+        unfinished = list(self._unfinished - self._gone)
+        with suppress(requests.RequestException, ValueError):
+            for first in range(0, len(unfinished), MOST_IDS):
+                answer = self.get("/status", task_id=unfinished[first : first + MOST_IDS])
+                self._take_all("status", answer["snapshots"], answer["missing"])
+            self._take_all("list", self.get("/tasks")["tasks"])
+
+
+OBSERVE = """() => {
+  window.drawn = [];
+  const note = (card) => window.drawn.push([card.getAttribute("task-id"), Number(card.dataset.version),
+    card.dataset.phase, card.querySelector("progress").value]);
+  const cards = (records) => records.map(({ target }) => target).filter((target) => target.matches("task-progress"));
+  new MutationObserver((records) => new Set(cards(records)).forEach(note))
+    .observe(document.body, { subtree: true, attributes: true, attributeFilter: ["data-version", "data-phase"] });
+}"""
+READ = """() => ({
+  chip: document.querySelector("#connection").dataset.state,
+  cards: [...document.querySelectorAll("task-progress[task-id]")].map((card) =>
+    [card.getAttribute("task-id"), card.dataset.phase, Number(card.dataset.version)]),
+  drawn: window.drawn.splice(0),
+})"""
+
+
+class BrowserPage:
+    """The page, open in a real browser as one visitor's; read through what it draws, in a thread of its own."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.owner, self.address, self.history = visitor.owner, visitor.address, visitor.history
+        self._cookies = visitor.cookies
+        self.chip = ""  # what it says: live, reconnecting, polling, offline
+        self._shown: dict[str, int] = {}
+        self._phases: dict[str, str] = {}
+        self._requests: queue.Queue[tuple[Callable[[Page], Any], queue.Queue[Any]]] = queue.Queue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._live, name="browser", daemon=True)
+        self._thread.start()
+        wait_for(self.live, 30, "the page does not become Live")
+
+    def live(self) -> bool:
+        return self.chip == "live"
+
+    def version(self, task_id: str) -> int | None:
+        return self._shown.get(task_id)
+
+    def ended(self, task_id: str) -> bool:
+        return self._phases.get(task_id) in FINAL
+
+    def do(self, what: Callable[[Page], Any]) -> Any:
+        """Do something with the page, in the thread that may."""
+        answer: queue.Queue[Any] = queue.Queue()
+        self._requests.put((what, answer))
+        return answer.get(timeout=30)
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _live(self) -> None:
+        path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+        flags = ["--no-sandbox"] if geteuid() == 0 else []  # the sandbox needs rights that root in a container has not
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=path, args=[*flags, "--disable-background-networking"])
+            context = browser.new_context()
+            context.add_cookies([{"name": n, "value": v, "url": self.address} for n, v in self._cookies.items()])
+            page = context.new_page()
+            page.on("pageerror", lambda error: self.history.object_to(f"the page: {error}"))
+            page.goto(self.address)
+            page.evaluate(OBSERVE)
+            while not self._stopping.is_set():
+                self._look(page)
+                page.wait_for_timeout(100)
+            browser.close()
+
+    def _look(self, page: Page) -> None:
+        while not self._requests.empty():
+            what, answer = self._requests.get()
+            answer.put(what(page))
+        read = page.evaluate(READ)
+        for card, version, phase, value in read["drawn"]:
+            self.history.draw(card, version, phase, value)
+        cards = read["cards"]
+        self._shown = {card: MISSING if phase == "missing" else version for card, phase, version in cards}
+        self._phases = {card: phase for card, phase, _ in cards}
+        self.chip = read["chip"]

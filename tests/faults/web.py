@@ -1,0 +1,9 @@
+"""A web process with the suite's kinds of work beside the app's: `python -m tests.faults.web`."""
+
+import wsgi  # first: it patches the standard library
+from tests.faults import kinds
+
+__all__ = ["kinds"]
+
+if __name__ == "__main__":
+    wsgi.main()

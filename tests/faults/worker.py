@@ -1,0 +1,8 @@
+"""A worker with the suite's kinds of work beside the app's: `celery -A tests.faults.worker worker`."""
+
+from app import create_app
+from tests.faults import kinds
+
+celery = create_app({"SOCKETIO_ASYNC_MODE": "threading"}).extensions["celery"]
+
+__all__ = ["celery", "kinds"]
