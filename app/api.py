@@ -42,14 +42,14 @@ def server_state() -> dict[str, Any]:
     return {"live": fanout.live, **get_records().overview()}
 
 
-def read_mine(task_ids: Sequence[str]) -> tuple[dict[str, Stored], list[str]]:
+def read_mine(task_ids: Sequence[str], known: Sequence[str] = ()) -> tuple[dict[str, Stored], list[str]]:
     """Return the caller's records by id, and which ids are missing: unknown, expired, not theirs, or no ids at all."""
     wanted = list(dict.fromkeys(task_ids))
     well_formed = [task_id for task_id in wanted if TASK_ID.match(task_id)]
     owner = current_owner()
     found = {
         task_id: stored
-        for task_id, stored in zip(well_formed, get_records().read(well_formed), strict=True)
+        for task_id, stored in zip(well_formed, get_records().read(well_formed, known), strict=True)
         if stored is not None and may_see(stored, owner)
     }
     return found, [task_id for task_id in wanted if task_id not in found]
@@ -58,8 +58,9 @@ def read_mine(task_ids: Sequence[str]) -> tuple[dict[str, Stored], list[str]]:
 @api.get("/status/<task_id>")
 def status(task_id: str) -> ResponseReturnValue:
     """200 and the snapshot, with an ETag (304 on If-None-Match); 404 for what is unknown, expired or not yours."""
-    stored = _mine(task_id)
-    response = _json(stored.snapshot)
+    known = next(iter(request.if_none_match), "")
+    stored = _mine(task_id, known)
+    response = _json(stored.snapshot) if stored.snapshot else Response(status=304)
     response.set_etag(stored.tag)
     response.headers["Cache-Control"] = "private, no-cache"
     return response.make_conditional(request)
@@ -157,9 +158,9 @@ def idempotency_key() -> str:
     return key
 
 
-def _mine(task_id: str) -> Stored:
-    """Return the caller's task; raises Refused (404) for what is unknown, expired or not theirs."""
-    found, _ = read_mine([task_id])
+def _mine(task_id: str, known: str = "") -> Stored:
+    """Return the caller's task, see `Records.read`; raises Refused (404) for what is unknown, expired or not theirs."""
+    found, _ = read_mine([task_id], [known])
     if task_id not in found:
         raise NOT_FOUND
     return found[task_id]

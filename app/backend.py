@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -32,13 +33,21 @@ from app.snapshot import Phase, error_of, phase_of, progress_fields, success_fie
 logger = logging.getLogger(__name__)
 
 FENCE = "headway_fence"  # the request's key for the token of its delivery
-REPORTS = "headway_reports"  # the request's key for what a run says through app.progress: one, from its first word on
 REPLACEMENT = 1_000_000  # a replaced task counts its retries anew, so one replacement outweighs them all
 DEFAULT_ATTEMPTS = 4
 UNSTORED = ""  # the verdict of a report that did not reach Redis
 PAUSE_SECONDS = (0.1, 1.0)  # between the tries of a write that must not be lost: at first, at most
 
 T = TypeVar("T")
+
+
+class Run(threading.local):
+    """What the run of this thread says through `app.progress`; None before its first word."""
+
+    report: Any = None
+
+
+RUN = Run()
 
 
 @signals.task_received.connect
@@ -107,15 +116,9 @@ class LiveTask(Task):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the body; what it said last is sent also when it fails."""
-        reports: list[Any] = []
-        self.request.__dict__[REPORTS] = reports  # Celery runs the body with a copy of this request
+        outer, RUN.report = RUN.report, None
         try:
-            try:
-                return super().__call__(*args, **kwargs)
-            except BaseException:
-                for report in reports:
-                    report.flush()
-                raise
+            return super().__call__(*args, **kwargs)
         except Stopped as stopped:
             if stopped.verdict == "cancelling":
                 self.backend.mark_as_revoked(self.request.id, "Cancelled", self.request)
@@ -124,6 +127,10 @@ class LiveTask(Task):
             if self.has_record:
                 self.backend.drop(self.request)
             raise
+        finally:
+            if RUN.report is not None:
+                RUN.report.close()
+            RUN.report = outer
 
     def update_state(
         self, task_id: str | None = None, state: str | None = None, meta: Any = None, **kwargs: Any
@@ -375,6 +382,8 @@ class LiveBackend(RedisBackend):
         return self._until_stored(lambda: self.records.lose(task_id, delivery_of(request)))
 
     def _store(self, task_id: str, value: Any, state: str, traceback: str | None, request: Context | None) -> str:
+        if request is not None and request.is_eager and not self.app.conf.task_store_eager_result:
+            return "written"  # as Celery's own: an eager run leaves no trace
         phase = phase_of(state)
         encoded = self.encode_result(value, state)
         meta = self._get_result_meta(encoded, state, traceback, request) | {"task_id": task_id}

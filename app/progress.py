@@ -8,97 +8,185 @@
         progress.set(current=0, total=size)
         progress.update(len(chunk))
     progress.log("uploaded to the archive")
+
+A call only notes what is said. A thread beside the run sends it, at most ten times a second: the first word at once, of
+numbers and words the newest, each step and each line. So a run never waits for Redis. Once a task has been cancelled,
+or another run of it has taken over, the next call raises `app.backend.Stopped`.
 """
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from celery import current_task
 
-from app.backend import REPORTS, LiveBackend, delivery_of
+from app.backend import RUN, UNSTORED, LiveTask, Stopped, delivery_of
 from app.records import Unavailable
 
 FLUSH_SECONDS = 0.1
+MOST_UNSENT = 1000  # steps, and lines, that wait for Redis; older ones are lost
 
 T = TypeVar("T")
 UNSAID: Any = object()
 
 
 class Report:
-    """What one run has said so far, and when it was last sent."""
+    """What one run says. Written by the run, which never waits here; sent by whoever calls `flush`."""
 
-    def __init__(self, task: Any) -> None:
-        self._task = task
-        self._meta: dict[str, Any] = {"current": 0, "total": None, "status": "", "step": None}
-        self._unsent = False
-        self._sent_at = float("-inf")
+    def __init__(self, task: LiveTask) -> None:
+        self.current: float = 0
+        self.stopped = ""  # why the run has to end, once it has
+        self._total: float | None = None
+        self._status = ""
+        self._step: dict[str, Any] | None = None
+        self._backend = task.backend
+        self._request = task.request
+        self._steps: deque[dict[str, Any]] = deque(maxlen=MOST_UNSENT)
+        self._lines: deque[tuple[str, str]] = deque(maxlen=MOST_UNSENT)
+        self._saying = threading.Lock()
+        self._sending = threading.Lock()
+        self._sent = self._meta()
 
-    def say(self, **news: Any) -> None:
-        """Note `news`; send all that is known when the last sending was long enough ago."""
-        self._meta.update(news)
-        self._unsent = True
-        if time.monotonic() - self._sent_at >= FLUSH_SECONDS:
-            self.flush()
+    def say(self, current: float, total: float | None, status: str) -> None:
+        """Note any of these; UNSAID leaves what was said before."""
+        with self._saying:  # so that no new number is sent with an old total
+            self.current = self.current if current is UNSAID else current
+            self._total = self._total if total is UNSAID else total
+            self._status = self._status if status is UNSAID else status
 
-    def advance(self, n: float) -> None:
-        self.say(current=self._meta["current"] + n)
+    def enter(self, step: dict[str, Any] | None) -> None:
+        """Note a step, which is sent even if the next one comes at once."""
+        with self._saying:
+            self._step = step
+            self._steps.append(self._meta())
+
+    def log(self, level: str, text: str) -> None:
+        self._lines.append((level, text))
 
     def flush(self) -> None:
-        """Send what has not been sent."""
-        if self._unsent:
-            self._unsent = False
-            self._task.update_state(state="PROGRESS", meta=dict(self._meta))
-            self._sent_at = time.monotonic()
+        """Send what has not been sent; what Redis does not take now is sent the next time."""
+        with self._sending:
+            while self._steps and self._send(self._steps[0]):
+                self._steps.popleft()
+            with self._saying:
+                meta = self._meta()
+            if meta != self._sent:
+                self._send(meta)
+            self._send_lines()
+
+    def close(self) -> None:
+        """Send the last words, before the run's outcome is stored."""
+        SENDER.remove(self)
+        self.flush()
+
+    def _meta(self) -> dict[str, Any]:
+        return {"current": self.current, "total": self._total, "status": self._status, "step": self._step}
+
+    def _send(self, meta: dict[str, Any]) -> bool:
+        verdict = self._backend.report(self._request, "PROGRESS", meta)
+        if verdict == UNSTORED:
+            return False
+        self._sent = meta
+        if verdict != "written":
+            self.stopped = verdict
+        return True
+
+    def _send_lines(self) -> None:
+        lines = list(self._lines)
+        if not lines:
+            return
+        try:
+            self._backend.records.log(self._request.id, delivery_of(self._request), lines)
+        except Unavailable:
+            return
+        for _ in lines:
+            self._lines.popleft()
+
+
+class Sender:
+    """The thread that sends what this process's runs say. It is made anew where a fork has left it behind."""
+
+    def __init__(self) -> None:
+        self._reports: set[Report] = set()
+        self._news = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, report: Report) -> None:
+        self._reports.add(report)
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
+            self._thread.start()
+        self._news.set()
+
+    def remove(self, report: Report) -> None:
+        self._reports.discard(report)
+
+    def _run(self) -> None:
+        while True:
+            if not self._reports:
+                self._news.wait()
+            self._news.clear()
+            for report in tuple(self._reports):
+                report.flush()
+            time.sleep(FLUSH_SECONDS)
+
+
+SENDER = Sender()
 
 
 class Progress:
-    """The running task's progress; all numbers are in the task's own unit."""
+    """The running task's progress; all numbers are in the task's own unit. Its calls raise Stopped, see the module."""
 
     def update(self, n: float = 1) -> None:
         """Advance by `n`, as `tqdm.update` does."""
-        if report := _report():
-            report.advance(n)
+        report = RUN.report
+        if report is None:
+            report = _begin()
+            if report is None:
+                return
+        if report.stopped:
+            raise Stopped(report.stopped)
+        report.current += n
 
     def set(self, current: float = UNSAID, total: float | None = UNSAID, status: str = UNSAID) -> None:
         """Say any of: how far, of how much (None: unknown), and one line of text."""
-        news = {"current": current, "total": total, "status": status}
         if report := _report():
-            report.say(**{key: value for key, value in news.items() if value is not UNSAID})
+            report.say(current, total, status)
 
     def track(self, iterable: Iterable[T], status: str = "", total: float | None = None) -> Iterator[T]:
         """Yield from `iterable` and count; the total is its length where it has one."""
         if total is None and isinstance(iterable, Sized):
             total = len(iterable)
-        self.set(current=0, total=total, status=status)
+        report = _report()
+        if report is None:
+            yield from iterable
+            return
+        report.say(0, total, status)
         for item in iterable:
             yield item
-            self.update()
-        self.flush()
+            if report.stopped:
+                raise Stopped(report.stopped)
+            report.current += 1
 
     @contextmanager
     def step(self, name: str, index: int | None = None, count: int | None = None) -> Iterator[None]:
         """Name the part of the work that the block does: "step 3/7 Tokenising"."""
         report = _report()
         if report:
-            report.say(step={"index": index, "count": count, "name": name})
-            report.flush()
+            report.enter({"index": index, "count": count, "name": name})
         yield
         if report:
-            report.say(step=None)
+            report.enter(None)
 
     def log(self, text: str, level: str = "INFO") -> None:
-        """Add a line to the task's log, which its viewers see grow. A line is lost when Redis is away."""
-        task = current_task
-        if not task or task.request.is_eager or not isinstance(task.backend, LiveBackend):
-            return
-        try:
-            task.backend.records.log(task.request.id, delivery_of(task.request), [(level, str(text))])
-        except Unavailable:
-            return
+        """Add a line to the task's log, which its viewers see grow."""
+        if report := _report():
+            report.log(level, str(text))
 
     def flush(self) -> None:
         """Send now what has not been sent."""
@@ -106,14 +194,22 @@ class Progress:
             report.flush()
 
 
-def _report() -> Report | None:
-    """Return the running task's report. It lies on the request: a task object is one for all runs of a process."""
-    if not current_task or current_task.request.called_directly or current_task.request.is_eager:
+def _report() -> Any:
+    """Return the run's report, None outside a task. Raises Stopped."""
+    report = RUN.report or _begin()
+    if report and report.stopped:
+        raise Stopped(report.stopped)
+    return report
+
+
+def _begin() -> Report | None:
+    """Make the report of a run at its first word."""
+    task = current_task._get_current_object() if current_task else None
+    if not isinstance(task, LiveTask) or not task.has_record:
         return None
-    reports: list[Report] = current_task.request.__dict__.setdefault(REPORTS, [])
-    if not reports:
-        reports.append(Report(current_task._get_current_object()))
-    return reports[0]
+    report = RUN.report = Report(task)
+    SENDER.add(report)
+    return report
 
 
 progress = Progress()

@@ -24,6 +24,7 @@ from redis.retry import Retry
 from app.snapshot import Phase, fragment
 
 SCRIPTS = Path(__file__).parent / "lua"
+READS = {"read", "tail"}  # may run where Redis takes no writes; all but `create` may where it is full
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
 UNFENCED = ""  # the token of a write that comes from no delivery
 STORED = {"written", "cancelling", "cancelled"}  # the verdicts of a write that took place
@@ -131,6 +132,28 @@ def connect(url: str, timeout: float = 1.0) -> redis.Redis:
     return Client.from_pool(pool)
 
 
+def _library() -> tuple[str, str]:
+    """Return the Redis library of all scripts, and the digest that is in its name and in its functions' names.
+
+    So a deploy's old and new processes each call their own. A loaded library is compiled once, where a script would
+    build its closures anew at each call.
+    """
+    bodies = {path.stem: path.read_text() for path in sorted(SCRIPTS.glob("*.lua"))}
+    head = bodies.pop("record")
+    digest = sha256((head + "".join(bodies.values())).encode()).hexdigest()[:12]
+    parts = [f"#!lua name=headway_{digest}\n{head}"]
+    for name, body in bodies.items():
+        flags = "'no-writes'" if name in READS else "'allow-oom'" if name != "create" else ""
+        callback = f"function(KEYS, ARGV) begin()\n{body}\nend"
+        parts.append(
+            f"redis.register_function{{function_name='{name}_{digest}', flags={{{flags}}}, callback={callback}}}"
+        )
+    return "\n".join(parts), digest
+
+
+LIBRARY, LIBRARY_DIGEST = _library()
+
+
 class Records:
     """All reads and writes of records, over one Redis client.
 
@@ -140,15 +163,20 @@ class Records:
     def __init__(self, client: redis.Redis, ttl_days: float) -> None:
         self.client = client
         self.ttl = int(ttl_days * 24 * 3600 * 1000)  # milliseconds
-        head = (SCRIPTS / "record.lua").read_text()
-        self._scripts = {
-            path.stem: client.register_script(head + path.read_text())
-            for path in SCRIPTS.glob("*.lua")
-            if path.stem != "record"
-        }
 
-    def _run(self, script: str, keys: Sequence[str], args: Iterable[Any]) -> Any:
-        return self._scripts[script](keys=keys, args=list(args))
+    def _run(self, function: str, keys: Sequence[str], args: Iterable[Any]) -> Any:
+        call = ("FCALL", f"{function}_{LIBRARY_DIGEST}", len(keys), *keys, *args)
+        try:
+            return self.client.execute_command(*call)
+        except redis.ResponseError as error:
+            if "Function not found" not in str(error):
+                raise
+        try:
+            self.client.execute_command("FUNCTION", "LOAD", LIBRARY)
+        except redis.ResponseError as error:
+            if "already exists" not in str(error):  # another process has loaded it just now
+                raise
+        return self.client.execute_command(*call)
 
     # Starting
 
@@ -337,12 +365,15 @@ class Records:
 
     # Reading
 
-    def read(self, task_ids: Sequence[str]) -> list[Stored | None]:
-        """Return the records of well-formed ids in one round trip, None for each one that is unknown or expired."""
+    def read(self, task_ids: Sequence[str], known: Sequence[str] = ()) -> list[Stored | None]:
+        """Return the records of well-formed ids in one round trip, None for each one that is unknown or expired.
+
+        `known` are tags that the reader has, in the order of the ids: where one is still right, no snapshot is made.
+        """
         if not task_ids:
             return []
-        found = self._run("read", [_record(task_id) for task_id in task_ids], [])
-        return [Stored(*values) if values else None for values in found]
+        found = self._run("read", [_record(task_id) for task_id in task_ids], known)
+        return [Stored(*values, *[""] * (3 - len(values))) if values else None for values in found]
 
     def owned(
         self, owner: str, limit: int, phases: Iterable[Phase] = (), cursor: tuple[str, str] = ("", "")

@@ -4,10 +4,10 @@ local record, id = KEYS[1], ARGV[1]
 local held = hold(record)
 if not held.phase then return {'unknown'} end
 if FINAL[held.phase] then return {'final'} end
-if not begun(held) or not has_holder(id) then return {'cancelled', revoke(record, id, ARGV[2])} end
+if not begun(held) or not has_holder(id) then return {'cancelled', revoke(record, id, held, ARGV[2])} end
 if held.cancel then
-  local _, _, json = snapshot(record)
+  local _, json = compose(held.fields)
   return {'cancelling', json}
 end
 redis.call('ZADD', DOOMED, NOW + tonumber(ARGV[3]), id)
-return {'cancelling', commit(record, id, {phase = '"cancelling"', cancel = '1'}, nil, ARGV[2])}
+return {'cancelling', commit(record, id, held, {phase = '"cancelling"', cancel = '1'}, nil, ARGV[2])}

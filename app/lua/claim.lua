@@ -8,7 +8,7 @@ if held.phase and order < held.order then return 'stale' end
 if held.fence == token then return 'claimed' end  -- its reply was lost
 if string.find(held.spent, token, 1, true) then return 'superseded' end
 if held.cancel then
-  revoke(record, id, ttl)
+  revoke(record, id, held, ttl)
   return 'cancelled'
 end
 -- Should the holder be lost, the keepers see to it when its lease ends; this delivery's message is not needed then.
@@ -23,5 +23,5 @@ fields.attempt = integer(held.attempt + 1)
 fields.fence, fields.order, fields.spent = token, integer(order), held.spent .. ' ' .. held.fence
 redis.call('ZADD', LEASES, NOW + tonumber(ARGV[11]), id)
 redis.call('ZREM', OUTBOX, id)
-commit(record, id, fields, celery_meta(id, 'STARTED', '{"hostname":' .. ARGV[7] .. '}'), ttl)
+commit(record, id, held, fields, celery_meta(id, 'STARTED', '{"hostname":' .. ARGV[7] .. '}'), ttl)
 return 'claimed'

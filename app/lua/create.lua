@@ -8,14 +8,15 @@ if NOW > tonumber(ARGV[9]) then return {'late'} end
 
 if once ~= '' then
   local known = redis.call('HMGET', once, 'id', 'digest')
-  local _, _, json = nil, nil, nil
-  if known[1] then _, _, json = snapshot('headway:task:' .. known[1]) end
-  if json then
+  local former = known[1] and hold('headway:task:' .. known[1])
+  if former and former.phase then
     if known[2] ~= digest then return {'conflict'} end
+    local _, json = compose(former.fields)
     return {'replayed', known[1], json}
   end
 end
 
+local held = hold(record)
 local fields = blank(id, ARGV[4], ARGV[5], ARGV[6])
 fields.owner, fields.queue, fields.message = owner, ARGV[3], message
 -- Whoever sends the message strikes it from the outbox; one that stays (the sender died) is sent by a keeper.
@@ -35,4 +36,4 @@ if once ~= '' then
   redis.call('HSET', once, 'id', id, 'digest', digest)
   redis.call('PEXPIRE', once, ttl)
 end
-return {at > NOW and 'scheduled' or 'created', id, commit(record, id, fields, celery_meta(id, 'PENDING'), ttl)}
+return {at > NOW and 'scheduled' or 'created', id, commit(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)}

@@ -5,7 +5,7 @@ for i = 2, #ARGV, 2 do
   local held = hold(record)
   if begun(held) and held.fence == ARGV[i + 1] then
     if held.cancel then
-      revoke(record, id, ARGV[1])
+      revoke(record, id, held, ARGV[1])
     else
       requeue(record, id, held, held.fence, '"Pending..."', ARGV[1])
       redis.call('ZREM', OUTBOX, id)  -- a successor that it has asked for and not made way for

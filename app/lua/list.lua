@@ -12,12 +12,13 @@ while #page <= limit do
   for i = 1, #chunk, 2 do
     local id, at = chunk[i], chunk[i + 1]
     if not (at == score and id >= last) then  -- of one score, ids come in falling order
-      local _, _, json = snapshot('headway:task:' .. id)
-      if not json then
+      local held = hold('headway:task:' .. id)
+      if not held.phase then
         redis.call('ZREM', list, id)
         offset = offset - 1
-      elseif phases == '' or string.find(phases, '|' .. text(redis.call('HGET', 'headway:task:' .. id, 'phase')) .. '|', 1, true) then
+      elseif phases == '' or string.find(phases, '|' .. held.phase .. '|', 1, true) then
         if #page == limit then return {seen_score, seen_id, unpack(page)} end
+        local _, json = compose(held.fields)
         page[#page + 1] = json
         seen_score, seen_id = at, id
       end

@@ -17,6 +17,6 @@ else
   local fields = blank(id, ARGV[3], ARGV[4], ARGV[5])
   fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', stamp(at)
   fields.message, fields.queue, fields.order = message, queue, integer(order)
-  commit(record, id, fields, celery_meta(id, 'PENDING'), ttl)
+  commit(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
 end
 return 'parked'

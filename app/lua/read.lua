@@ -1,7 +1,13 @@
--- Many tasks at once. KEYS: records. Returns for each {owner, tag, snapshot}, or false.
+-- Many tasks at once. KEYS: records. ARGV: for each the tag of what the reader has ('' for nothing).
+-- Returns for each {owner, tag, snapshot}, without a snapshot where the reader has it, or false.
 local found = {}
 for i, record in ipairs(KEYS) do
-  local owner, tag, json = snapshot(record)
-  found[i] = owner and {owner, tag, json} or false
+  local held = hold(record)
+  if held.phase then
+    local tag, json = compose(held.fields)
+    found[i] = {held.fields.owner or '', tag, ARGV[i] ~= tag and json or nil}
+  else
+    found[i] = false
+  end
 end
 return found

@@ -1,4 +1,5 @@
--- The head of every script: how a record lies in Redis, and how its snapshot is put together.
+-- The head of the library: how a record lies in Redis, and how its snapshot is put together. Each other file here is the
+-- body of one function of it, called with KEYS and ARGV.
 --
 -- A record is a hash. Its public fields hold JSON fragments, so that a snapshot is a concatenation: decoding and encoding
 -- with cjson would turn [] into {} and a version into 1.7e+15.
@@ -6,6 +7,11 @@
 -- The fan-out reads the id and the version from the first two.
 local PUBLIC = {'task_id', 'version', 'name', 'title', 'state', 'phase', 'current', 'total', 'status', 'step', 'result',
   'error', 'attempt', 'max_attempts', 'created_at', 'scheduled_for', 'started_at', 'updated_at', 'finished_at'}
+
+local PRIVATE = {'owner', 'queue', 'fence', 'spent', 'order', 'high', 'failures', 'cancel', 'write_id', 'kept'}
+local FIELDS = {}  -- while it is loaded a library has no functions of Lua's own, such as ipairs
+for i = 1, #PUBLIC do FIELDS[i] = PUBLIC[i] end
+for i = 1, #PRIVATE do FIELDS[#PUBLIC + i] = PRIVATE[i] end
 
 local STATE = {scheduled = 'PENDING', queued = 'PENDING', retrying = 'PENDING', running = 'PROGRESS',
   cancelling = 'PROGRESS', succeeded = 'SUCCESS', failed = 'FAILURE', cancelled = 'REVOKED'}
@@ -19,19 +25,20 @@ local LEASES, RESERVED, OUTBOX = 'headway:leases', 'headway:reserved', 'headway:
 local WAITING, DOOMED = 'headway:waiting:', 'headway:doomed'
 local QUEUES = 'headway:queues'
 
-local clock = redis.call('TIME')
-local NOW = clock[1] * 1000000 + clock[2]  -- microseconds, as every time and version in here
+local HOUR = 3600 * 1000000
+local NOW  -- microseconds, as every time and version in here; set as each function begins
+
+local function begin()
+  local clock = redis.call('TIME')
+  NOW = clock[1] * 1000000 + clock[2]
+end
 
 local function integer(number)
   return string.format('%.0f', number)
 end
 
--- RFC 3339 in UTC with milliseconds, as a JSON fragment. Days to a date after Howard Hinnant, "chrono-compatible
--- low-level date algorithms".
-local function stamp(micros)
-  local ms = math.floor(micros / 1000)
-  local seconds = math.floor(ms / 1000)
-  local rest = seconds % 86400
+-- The day of a time in seconds. After Howard Hinnant, "chrono-compatible low-level date algorithms".
+local function date(seconds)
   local z = math.floor(seconds / 86400) + 719468
   local era = math.floor(z / 146097)
   local doe = z - era * 146097
@@ -41,8 +48,19 @@ local function stamp(micros)
   local day = doy - math.floor((153 * mp + 2) / 5) + 1
   local month = mp < 10 and mp + 3 or mp - 9
   local year = yoe + era * 400 + (month <= 2 and 1 or 0)
-  return string.format('"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ"', year, month, day, math.floor(rest / 3600),
-    math.floor(rest / 60) % 60, rest % 60, ms % 1000)
+  return string.format('%04d-%02d-%02d', year, month, day)
+end
+
+local today, today_text = nil, nil
+
+-- RFC 3339 in UTC with milliseconds, as a JSON fragment.
+local function stamp(micros)
+  local ms = math.floor(micros / 1000)
+  local seconds = math.floor(ms / 1000)
+  local rest = seconds % 86400
+  if seconds - rest ~= today then today, today_text = seconds - rest, date(seconds) end
+  return string.format('"%sT%02d:%02d:%02d.%03dZ"', today_text, math.floor(rest / 3600), math.floor(rest / 60) % 60,
+    rest % 60, ms % 1000)
 end
 
 -- A time as it is asked for: '' now, '+<us>' from now, or '<us>' on this clock. Microseconds.
@@ -56,21 +74,25 @@ local function text(fragment)  -- of a JSON string that needs no escapes
   return fragment and string.sub(fragment, 2, -2)
 end
 
--- Of a record: its owner, a tag that changes with what is shown, its snapshot as JSON; nothing when there is none.
-local function snapshot(record)
-  local values = redis.call('HMGET', record, 'owner', 'queue', unpack(PUBLIC))
-  if not values[3] then return nil end
-  local parts, tag, position = {}, nil, 'null'
-  for i, name in ipairs(PUBLIC) do
-    local value = values[i + 2] or 'null'
-    if name == 'version' then tag = value end
-    if name == 'phase' and value == '"queued"' and values[2] then
-      local ahead = redis.call('ZRANK', WAITING .. values[2], text(values[3]))
-      if ahead then position = integer(ahead); tag = tag .. '-' .. position end
-    end
-    parts[i] = '"' .. name .. '":' .. value
+-- Of a record's fields: a tag that changes with what is shown, and the snapshot as JSON.
+local function compose(fields)
+  local parts, position = {}, 'null'
+  for i, name in ipairs(PUBLIC) do parts[i] = '"' .. name .. '":' .. (fields[name] or 'null') end
+  if fields.phase == '"queued"' and fields.queue then
+    local ahead = redis.call('ZRANK', WAITING .. fields.queue, text(fields.task_id))
+    if ahead then position = integer(ahead) end
   end
-  return values[1] or '', tag, '{' .. table.concat(parts, ',') .. ',"queue_position":' .. position .. '}'
+  local tag = position == 'null' and fields.version or fields.version .. '-' .. position
+  return tag, '{' .. table.concat(parts, ',') .. ',"queue_position":' .. position .. '}'
+end
+
+-- What a record holds, `fields` as they lie there and some of them as Lua has them; without a phase it is none.
+local function hold(record)
+  local values, fields = redis.call('HMGET', record, unpack(FIELDS)), {}
+  for i, name in ipairs(FIELDS) do fields[name] = values[i] or nil end
+  return {fields = fields, phase = text(fields.phase), fence = fields.fence or '', spent = fields.spent or '',
+    order = tonumber(fields.order or 0), high = tonumber(fields.high or 0), attempt = tonumber(fields.attempt or 0),
+    failures = tonumber(fields.failures or 0), max_attempts = tonumber(fields.max_attempts or 1), cancel = fields.cancel}
 end
 
 -- Celery's own form of what has no result that a worker made.
@@ -79,53 +101,63 @@ local function celery_meta(id, state, result)
     (state == 'REVOKED' and stamp(NOW) or 'null') .. ',"task_id":"' .. id .. '"}'
 end
 
--- Store fields (name -> fragment) as the record's next version; tell Celery's clients and the rooms.
--- `meta` is Celery's own form of the result (nil: as it was), `ttl` milliseconds. Returns the snapshot.
-local function commit(record, id, fields, meta, ttl)
-  local old = redis.call('HMGET', record, 'version', 'owner', 'queue')
-  local phase = text(fields.phase)
-  local version = math.max((tonumber(old[1]) or 0) + 1, NOW)
-  fields.version = integer(version)
-  fields.updated_at = stamp(NOW)
-  if phase then
-    fields.state = '"' .. STATE[phase] .. '"'
-    local queue = fields.queue or old[3]
-    if queue and phase == 'queued' then
-      if queue ~= '' then redis.call('SADD', QUEUES, queue) end
-      redis.call('ZADD', WAITING .. queue, NOW, id)
-    elseif queue then
-      redis.call('ZREM', WAITING .. queue, id)
-    end
-    if old[3] and old[3] ~= queue then redis.call('ZREM', WAITING .. old[3], id) end
-    if phase ~= 'running' and phase ~= 'cancelling' then redis.call('ZREM', LEASES, id) end
-    if FINAL[phase] then
-      fields.finished_at = fields.updated_at
-      redis.call('ZREM', OUTBOX, id)
-      redis.call('ZREM', DOOMED, id)
-    end
+-- What goes with a change of phase: whose the task is now, and when its record ends.
+local function move(record, id, held, fields, phase, ttl)
+  local queue, before = fields.queue or held.fields.queue, held.fields.queue
+  if queue and phase == 'queued' then
+    if queue ~= '' then redis.call('SADD', QUEUES, queue) end
+    redis.call('ZADD', WAITING .. queue, NOW, id)
+  elseif queue then
+    redis.call('ZREM', WAITING .. queue, id)
   end
+  if before and before ~= queue then redis.call('ZREM', WAITING .. before, id) end
+  if phase ~= 'running' and phase ~= 'cancelling' then redis.call('ZREM', LEASES, id) end
+  if FINAL[phase] then
+    fields.finished_at = fields.updated_at
+    redis.call('ZREM', OUTBOX, id)
+    redis.call('ZREM', DOOMED, id)
+  end
+end
+
+-- Store `changes` (name -> fragment) as the record's next version; tell Celery's clients and the rooms.
+-- `meta` is Celery's own form of the result (nil: as it was), `ttl` milliseconds. Returns the snapshot.
+local function commit(record, id, held, changes, meta, ttl)
+  local fields = held.fields
+  local phase = text(changes.phase)
+  changes.version = integer(math.max((tonumber(fields.version) or 0) + 1, NOW))
+  changes.updated_at = stamp(NOW)
+  if phase then
+    changes.state = '"' .. STATE[phase] .. '"'
+    move(record, id, held, changes, phase, ttl)
+  end
+  -- Reports in a row need not put the end of their record off each time.
+  local keep = phase ~= held.phase or NOW - tonumber(fields.kept or 0) > HOUR
+  if keep then changes.kept = integer(NOW) end
   local flat = {}
-  for name, value in pairs(fields) do
-    flat[#flat + 1] = name
-    flat[#flat + 1] = value
+  for name, value in pairs(changes) do
+    if fields[name] ~= value then
+      flat[#flat + 1], flat[#flat + 2] = name, value
+      fields[name] = value
+    end
   end
   redis.call('HSET', record, unpack(flat))
-  redis.call('PEXPIRE', record, ttl)
-  redis.call('PEXPIRE', 'headway:log:' .. id, ttl)
   local celery = 'celery-task-meta-' .. id
   if meta then
     redis.call('SET', celery, meta, 'PX', ttl)
     redis.call('PUBLISH', celery, meta)
-  else
-    redis.call('PEXPIRE', celery, ttl)
   end
-  local owner, _, json = snapshot(record)
+  local owner = fields.owner or ''
+  if keep then
+    redis.call('PEXPIRE', record, ttl)
+    redis.call('PEXPIRE', 'headway:log:' .. id, ttl)
+    if not meta then redis.call('PEXPIRE', celery, ttl) end
+    -- The list lives as long as what it lists.
+    if owner ~= '' then redis.call('PEXPIRE', 'headway:owner:' .. owner, ttl, 'GT') end
+  end
+  local _, json = compose(fields)
   local event = '["snapshot",' .. json .. ']'
   redis.call('PUBLISH', CHANNEL .. 'task:' .. id, event)
-  if owner ~= '' then
-    redis.call('PEXPIRE', 'headway:owner:' .. owner, ttl, 'GT')  -- the list lives as long as what it lists
-    redis.call('PUBLISH', CHANNEL .. 'owner:' .. owner, event)
-  end
+  if owner ~= '' then redis.call('PUBLISH', CHANNEL .. 'owner:' .. owner, event) end
   return json
 end
 
@@ -150,15 +182,6 @@ local function fenced(held, token, order)
   return nil
 end
 
-local function hold(record)
-  local values = redis.call('HMGET', record, 'phase', 'fence', 'order', 'current', 'total', 'high', 'attempt', 'failures',
-    'max_attempts', 'cancel', 'spent')
-  return {phase = text(values[1] or nil), fence = values[2] or '', order = tonumber(values[3] or 0), current = values[4],
-    total = values[5], high = tonumber(values[6] or 0), attempt = tonumber(values[7] or 0),
-    failures = tonumber(values[8] or 0), max_attempts = tonumber(values[9] or 1), cancel = values[10] or nil,
-    spent = values[11] or ''}
-end
-
 local function begun(held)
   return held.phase == 'running' or held.phase == 'cancelling'
 end
@@ -168,10 +191,10 @@ local function has_holder(id)
 end
 
 -- End a task as cancelled.
-local function revoke(record, id, ttl)
+local function revoke(record, id, held, ttl)
   local why = '{"exc_type":"TaskRevokedError","exc_message":["cancelled"],"exc_module":"celery.exceptions"}'
   local fields = {phase = '"cancelled"', status = '"Cancelled"', error = 'null', scheduled_for = 'null'}
-  return commit(record, id, fields, celery_meta(id, 'REVOKED', why), ttl)
+  return commit(record, id, held, fields, celery_meta(id, 'REVOKED', why), ttl)
 end
 
 -- What a task shows while it waits for a worker.
@@ -184,14 +207,14 @@ end
 local function requeue(record, id, held, token, status, ttl)
   local fields = queued(status)
   fields.fence, fields.spent = '', held.spent .. ' ' .. token
-  commit(record, id, fields, celery_meta(id, 'PENDING'), ttl)
+  commit(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
 end
 
 -- The attempt with this token is lost. Returns 'cancelled', or 'requeued' when its message is to be sent again, or 'exhausted'
 -- when it was the last attempt: then its holder, or whoever acts for it, has to store the failure soon.
 local function lose(record, id, held, token, ttl)
   if held.cancel then
-    revoke(record, id, ttl)
+    revoke(record, id, held, ttl)
     return 'cancelled'
   end
   if redis.call('HEXISTS', record, 'message') == 0 or held.failures + 1 >= held.max_attempts then

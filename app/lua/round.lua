@@ -43,7 +43,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', OUTBOX, '-inf', NOW, 'LIMIT', 0,
   elseif message and not FINAL[held.phase] then
     redis.call('ZADD', OUTBOX, NOW + 5000000, id)
     if held.phase ~= 'queued' then
-      commit(record, id, queued('"Pending..."'), celery_meta(id, 'PENDING'), ttl)
+      commit(record, id, held, queued('"Pending..."'), celery_meta(id, 'PENDING'), ttl)
     end
     due[#due + 1], due[#due + 2] = id, message
   else

@@ -7,6 +7,6 @@ if held.phase ~= 'scheduled' and held.phase ~= 'retrying' then return {'not_wait
 redis.call('ZADD', OUTBOX, at, id)
 if at > NOW then
   local ttl = tonumber(ARGV[2]) + math.floor((at - NOW) / 1000)
-  return {'scheduled', commit(record, id, {scheduled_for = stamp(at)}, nil, ttl)}
+  return {'scheduled', commit(record, id, held, {scheduled_for = stamp(at)}, nil, ttl)}
 end
-return {'queued', commit(record, id, queued('"Pending..."'), celery_meta(id, 'PENDING'), ARGV[2])}
+return {'queued', commit(record, id, held, queued('"Pending..."'), celery_meta(id, 'PENDING'), ARGV[2])}

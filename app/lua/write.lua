@@ -5,8 +5,8 @@
 -- 'exhausted' for a retry after the last attempt, which is not stored; or why not.
 local record, id, token, order, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[8])
 -- Sent again because its reply was lost: it was stored, so its writer must hear so.
-if ARGV[10] ~= '' and redis.call('HGET', record, 'write_id') == ARGV[10] then return 'written' end
 local held = hold(record)
+if ARGV[10] ~= '' and held.fields.write_id == ARGV[10] then return 'written' end
 local refused = fenced(held, token, order)
 if refused then return refused end
 
@@ -17,10 +17,10 @@ local verdict = 'written'
 if held.cancel and phase == 'running' then
   fields.phase, verdict = '"cancelling"', 'cancelling'
 elseif held.cancel and phase == 'retrying' then
-  revoke(record, id, ttl)
+  revoke(record, id, held, ttl)
   return 'cancelled'
 end
-local current, total = tonumber(fields.current or held.current), tonumber(fields.total or held.total)  -- nil: unknown
+local current, total = tonumber(fields.current or held.fields.current), tonumber(fields.total or held.fields.total)  -- nil: unknown
 
 if phase == 'running' and (fields.current or fields.total) and current and total and total > 0 then
   -- Within an attempt the bar never goes back.
@@ -30,8 +30,8 @@ if phase == 'running' and (fields.current or fields.total) and current and total
     fields.high = string.format('%.17g', current / total)
   end
 elseif phase == 'succeeded' then
-  fields.total = total and fields.total or held.total
-  if not tonumber(fields.total) then fields.total = tonumber(held.current) and held.current or '1' end
+  fields.total = total and fields.total or held.fields.total
+  if not tonumber(fields.total) then fields.total = tonumber(held.fields.current) and held.fields.current or '1' end
   fields.current = fields.total
 elseif phase == 'retrying' then
   if held.failures + 1 >= tonumber(ARGV[11]) then return 'exhausted' end
@@ -41,6 +41,6 @@ elseif phase == 'retrying' then
   fields.scheduled_for = stamp(NOW + tonumber(ARGV[9]))
   ttl = ttl + math.floor(tonumber(ARGV[9]) / 1000)
 end
-fields.write_id = ARGV[10]
-commit(record, id, fields, ARGV[7], ttl)
+if ARGV[10] ~= '' then fields.write_id = ARGV[10] end
+commit(record, id, held, fields, ARGV[7], ttl)
 return verdict

@@ -1,0 +1,226 @@
+"""What a run says through `app.progress`: it never waits, its viewers miss nothing, ten times a second is enough."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from celery import Celery, current_task
+from celery.exceptions import Ignore
+
+from app.progress import progress
+from app.records import Records
+from app.snapshot import Phase, Snapshot
+from tests.processes import Valkey, wait_for
+
+
+@pytest.fixture
+def celery(redis_url: str) -> Iterator[Celery]:
+    app = Celery(
+        "progress",
+        broker=redis_url,
+        backend=f"app.backend.LiveBackend+{redis_url}",
+        task_cls="app.backend:LiveTask",
+        set_as_current=False,
+    )
+    yield app
+    app.close()
+
+
+def run(celery: Celery, body: Callable[..., Any]) -> str:
+    """Run a body as a worker's process runs a task's, up to its outcome; returns the task's id."""
+    task, task_id = celery.task(name=f"body-{uuid4()}")(body), str(uuid4())
+    task.push_request(
+        id=task_id, task=task.name, called_directly=False, retries=0, delivery_info={"exchange": "", "routing_key": "q"}
+    )
+    try:
+        task.before_start(task_id, (), {})
+        task()
+    finally:
+        task.pop_request()
+    return task_id
+
+
+@contextmanager
+def pushes(records: Records) -> Iterator[Callable[[], list[Snapshot]]]:
+    """Give a function that returns all snapshots that have been pushed so far."""
+    listener = records.client.pubsub(ignore_subscribe_messages=True)
+    listener.psubscribe("flask-socketio:task:*")
+    listener.get_message(timeout=1)
+    seen: list[Snapshot] = []
+
+    def so_far() -> list[Snapshot]:
+        while message := listener.get_message(timeout=0.05):
+            event, payload = json.loads(message["data"])
+            if event == "snapshot":
+                seen.append(Snapshot.from_json(json.dumps(payload)))
+        return seen
+
+    yield so_far
+    listener.close()
+
+
+def test_a_tight_loop_is_pushed_at_most_ten_times_a_second_and_to_its_last_word(celery: Celery, records: Records):
+    def body() -> None:
+        progress.set(total=10**9)
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            progress.update()
+
+    with pushes(records) as seen:
+        run(celery, body)
+        reports = seen()[1:]  # the first is the claim
+
+    assert 3 <= len(reports) <= 12
+    currents = [snapshot.current for snapshot in reports]
+    assert currents == sorted(set(currents))
+    assert currents[-1] > 1000
+
+
+def test_the_first_word_is_sent_at_once_and_beside_the_run(celery: Celery, records: Records):
+    def body() -> None:
+        progress.set(status="reading")
+        wait_for(lambda: read(records, current_task.request.id).status == "reading")
+
+    run(celery, body)
+
+
+def test_each_step_is_sent_however_short_it_is(celery: Celery, records: Records):
+    def body() -> None:
+        for index in range(1, 6):
+            with progress.step(f"part {index}", index, 5):
+                pass
+
+    with pushes(records) as seen:
+        run(celery, body)
+        steps = [snapshot.step for snapshot in seen()]
+
+    names = [step["name"] for step in steps if step]
+    assert names == [f"part {index}" for index in range(1, 6)]
+    assert steps[-1] is None
+
+
+def test_a_total_is_never_shown_with_a_number_of_another(celery: Celery, records: Records):
+    def body() -> None:
+        end = time.monotonic() + 0.6
+        while time.monotonic() < end:
+            for current, total in ((1, 10), (900, 1000)):
+                progress.set(current=current, total=total)
+
+    with pushes(records) as seen:
+        run(celery, body)
+        pairs = {(snapshot.current, snapshot.total) for snapshot in seen()}
+
+    assert pairs <= {(0, 1), (1, 10), (900, 1000)}
+
+
+def test_track_counts_what_it_yields(celery: Celery, records: Records):
+    got: list[int] = []
+
+    def body() -> None:
+        got.extend(progress.track(iter(range(7)), "Reading", total=7))
+
+    task_id = run(celery, body)
+
+    assert got == list(range(7))
+    end = read(records, task_id)
+    assert (end.current, end.total, end.status) == (7, 7, "Reading")
+
+
+def test_a_hung_redis_holds_no_run_up_and_the_newest_word_arrives_after_it(
+    celery: Celery, records: Records, valkey: Valkey
+):
+    worst = 0.0
+
+    def body() -> None:
+        nonlocal worst
+        progress.update()
+        wait_for(lambda: read(records, current_task.request.id).current == 1)
+        valkey.freeze()
+        try:
+            for _ in range(30):
+                begun = time.monotonic()
+                progress.update()
+                progress.log("a line")
+                worst = max(worst, time.monotonic() - begun)
+                time.sleep(0.02)
+        finally:
+            valkey.thaw()
+        wait_for(lambda: read(records, current_task.request.id).current == 31)
+
+    task_id = run(celery, body)
+
+    assert worst < 0.5
+    assert [line["text"] for line in records.tail(task_id, 0)["lines"]] == ["a line"] * 30
+
+
+def test_a_failing_run_leaves_its_last_words(celery: Celery, records: Records):
+    ids: list[str] = []
+
+    def body() -> None:
+        ids.append(current_task.request.id)
+        for _ in progress.track(range(5), "Reading"):
+            progress.log("row")
+        raise KeyError("after the last row")
+
+    with pytest.raises(KeyError):
+        run(celery, body)
+
+    assert (read(records, ids[0]).current, len(records.tail(ids[0], 0)["lines"])) == (5, 5)
+
+
+@pytest.mark.parametrize("say", ["update", "set", "log", "step", "track"])
+def test_the_next_word_of_a_cancelled_run_ends_it_whatever_it_catches(celery: Celery, records: Records, say: str):
+    words: dict[str, Callable[[], Any]] = {
+        "update": progress.update,
+        "set": lambda: progress.set(current=next(count)),
+        "log": lambda: progress.log("line"),
+        "step": lambda: progress.step("s").__enter__(),
+        "track": lambda: list(progress.track([next(count)])),
+    }
+    count, ids = itertools.count(), []
+
+    def body() -> None:
+        ids.append(current_task.request.id)
+        progress.update()
+        records.cancel(ids[0])
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            try:
+                progress.set(status=str(next(count)))  # so that there is something to send
+                words[say]()
+                time.sleep(0.01)
+            except Exception:
+                pass
+        raise AssertionError("never told")
+
+    with pytest.raises(Ignore, match="cancelling"):
+        run(celery, body)
+
+    assert read(records, ids[0]).phase == Phase.CANCELLED
+
+
+def test_outside_a_task_and_in_an_eager_one_nothing_is_said(celery: Celery, records: Records):
+    def body() -> None:
+        progress.update()
+        progress.set(current=1, total=2, status="x")
+        progress.log("x")
+        with progress.step("x"):
+            assert list(progress.track([1, 2])) == [1, 2]
+
+    body()
+    assert celery.task(body).apply().successful()
+
+    assert records.client.keys("headway:task:*") == []
+
+
+def read(records: Records, task_id: str) -> Snapshot:
+    [stored] = records.read([task_id])
+    assert stored is not None
+    return Snapshot.from_json(stored.snapshot)
