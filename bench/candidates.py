@@ -36,7 +36,7 @@ class Web:
 
 
 class Candidate:
-    """One way, running; its parts are started when they are first needed."""
+    """One way, running: a Valkey, a web process and a reporter; `wait` until they are ready."""
 
     name: ClassVar[str]
     dialect: ClassVar[Dialect] = SOCKETIO
@@ -49,18 +49,14 @@ class Candidate:
         self._started = started
         self.valkey = Valkey(folder)
         started.callback(self.valkey.stop)
+        self.web = self.launch_web(free_port())
+        self.reporter = self._start_reporter()  # as a worker does
+        started.callback(self.reporter.stop)
 
-    @cached_property
-    def web(self) -> Web:
-        """The first web process."""
-        return self.another_web()
-
-    @cached_property
-    def reporter(self) -> Helper:
-        """The process that reports, as a worker does."""
-        helper = self._start_reporter()
-        self._started.callback(helper.stop)
-        return helper
+    def wait(self) -> None:
+        """Return when the parts are ready. Raises Failed or AssertionError where one is not in time."""
+        self.web.process.wait_until(lambda: self.serves(self.web))
+        self.reporter.wait()
 
     def another_web(self) -> Web:
         """Start a web process more, and wait until it serves."""

@@ -25,8 +25,8 @@ def write(found: dict[str, Any]) -> None:
     text = DOCUMENT.read_text()
     for name, part in parts.items():
         text, filled = re.subn(
-            rf"(<!-- bench:{name} -->\n).*?(\n<!-- /bench:{name} -->)",
-            lambda marks, part=part: marks[1] + part + marks[2],  # type: ignore[misc]  # a lambda takes its default
+            rf"(<!-- bench:{name} -->\n).*?(<!-- /bench:{name} -->)",
+            lambda marks, part=part: f"{marks[1]}{part}\n{marks[2]}",  # type: ignore[misc]  # a lambda takes its default
             text,
             flags=re.DOTALL,
         )

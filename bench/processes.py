@@ -41,7 +41,10 @@ class Helper:
         assert popen.stdin is not None
         assert popen.stdout is not None
         self._popen, self._requests, self._answers = popen, popen.stdin, popen.stdout
-        self.answer()  # it says when it is ready
+
+    def wait(self) -> None:
+        """Return when it is ready, before it is asked for anything. Raises Failed."""
+        self.answer()
 
     def ask(self, do: str, **arguments: Any) -> None:
         """Have it do something; `answer` waits for the end of it."""

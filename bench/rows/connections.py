@@ -15,8 +15,6 @@ from bench.table import Comparison, Row
 
 WARM = 100  # connections before the first look: what the process needs once
 SPARE_FILES = 500
-SETTLE_SECONDS = 1.0
-BEYOND_DEFAULT = 1100  # more than the 1,024 connections that eventlet serves unless told otherwise
 CONNECT_SECONDS, RETURN_SECONDS, BEYOND_SECONDS = 120.0, 60.0, 10.0
 CURRENT_SECONDS = 10.0
 MEGABYTE = 1e6
@@ -27,8 +25,7 @@ SMALL_BUFFER = 4096
 
 
 def memory(bench: Bench) -> Row:
-    kinds = (Headway, Pattern, Node)
-    found = {kind.name: _memory_each(bench, bench.candidate(kind)) for kind in kinds}
+    found = {each.name: _memory_each(bench, each) for each in bench.candidates(Headway, Pattern, Node)}
     ours = found[Headway.name]
     return Row(
         f"memory of an idle websocket, of {bench.plan.idle}",
@@ -45,10 +42,10 @@ def _memory_each(bench: Bench, candidate: Candidate) -> float:
     web = candidate.another_web()
     rooms, crowd = candidate.rooms(ROOMS), candidate.crowd(web)
     bench.swarm.add(crowd, [[rooms[n % ROOMS]] for n in range(WARM)])
-    bench.swarm.run(SETTLE_SECONDS)
+    bench.swarm.run(bench.plan.settle_seconds)
     before = memory_bytes(web.pid)
     bench.swarm.add(crowd, [[rooms[n % ROOMS]] for n in range(bench.plan.idle)])
-    bench.swarm.run(SETTLE_SECONDS)
+    bench.swarm.run(bench.plan.settle_seconds)
     grown = memory_bytes(web.pid) - before
     bench.swarm.dismiss(crowd)
     web.process.stop()
@@ -69,28 +66,30 @@ def connections(bench: Bench) -> Row:
         notes.append(str(failed))
     notes.append(f"{crowd.ready} connected in {time.monotonic() - begun:.1f} s, after {crowd.refusals} refusals")
     bench.swarm.run(bench.plan.hold_seconds)
-    served = count - _left_out(bench, candidate, crowd, rooms)
+    served = _served(bench, candidate, crowd, rooms)
     before = memory_bytes(web.pid)
     took, current = _restart(bench, candidate, web, crowd, rooms)
     notes.append(f"{current} of {count} were current {took:.1f} s after a new process was launched")
     notes.append(f"the process held them in {before / 1e6:.0f} MB")
     bench.swarm.dismiss(crowd)
-    return Row(
+    row = Row(
         "connections held by one process",
         [
             Comparison("live and served", served, "", "wanted", wanted, 1.0, at_least=True),
             Comparison("current after its restart", took, "s", "allowed", CURRENT_SECONDS, 1.0),
-            Comparison("live and served", served, "", Pattern.name, _served_by_default(bench)),
         ],
         notes,
     )
+    if bench.plan.beyond:
+        row.comparisons.append(Comparison("live and served", served, "", Pattern.name, _served_by_default(bench)))
+    return row
 
 
-def _left_out(bench: Bench, candidate: Candidate, crowd: Crowd, rooms: list[str]) -> int:
-    """Return how many do not get a report of their room."""
+def _served(bench: Bench, candidate: Candidate, crowd: Crowd, rooms: list[str]) -> int:
+    """Return how many get a report of their room."""
     last = candidate.reporter.call("report", rooms=rooms, rate=float(ROOMS), seconds=1.0)["last"]
     bench.swarm.run_until(lambda: not behind([crowd], last), CURRENT_SECONDS)
-    return behind([crowd], last)
+    return len(crowd.viewers) - behind([crowd], last)
 
 
 def _restart(bench: Bench, candidate: Candidate, web: Web, crowd: Crowd, rooms: list[str]) -> tuple[float, int]:
@@ -113,13 +112,13 @@ def _served_by_default(bench: Bench) -> int:
     web = candidate.another_web()
     crowd = candidate.crowd(web)
     try:
-        bench.swarm.add(crowd, [candidate.rooms(1)] * BEYOND_DEFAULT, BEYOND_SECONDS)
+        bench.swarm.add(crowd, [candidate.rooms(1)] * bench.plan.beyond, BEYOND_SECONDS)
     except Failed:
         return crowd.ready
     finally:
         bench.swarm.dismiss(crowd)
         web.process.stop()
-    return BEYOND_DEFAULT
+    return bench.plan.beyond
 
 
 @dataclass

@@ -20,8 +20,8 @@ def one_each(rooms: list[str]) -> list[list[str]]:
 
 
 def latency(bench: Bench) -> Row:
-    kinds = (Headway, Pattern, Node, ShardedNode, CeleryProgress, Floor)
-    found = bench.loads(map(bench.candidate, kinds), one_each, SLOW_ROOMS, SLOW_RATE)
+    candidates = bench.candidates(Headway, Pattern, Node, ShardedNode, CeleryProgress, Floor)
+    found = bench.loads(candidates, one_each, SLOW_ROOMS, SLOW_RATE)
 
     def compare(what: str, share: float, peer: type[Candidate], bar: float | None = None) -> Comparison:
         ours, theirs = (median(found[name], lambda load: load.latency(share)) for name in (Headway.name, peer.name))
@@ -45,8 +45,8 @@ def latency(bench: Bench) -> Row:
 
 
 def rooms(bench: Bench) -> Row:
-    kinds = (Headway, Pattern, Node, ShardedNode, Floor)
-    found = bench.loads(map(bench.candidate, kinds), one_each, ROOMS, RATE)
+    candidates = bench.candidates(Headway, Pattern, Node, ShardedNode, Floor)
+    found = bench.loads(candidates, one_each, ROOMS, RATE)
     row = _cpu_per_delivery("web CPU: 100 rooms of one viewer, 1,000 reports/s", found, 0.5, RATE)
     ours = found[Headway.name]
     row.costs = {
@@ -58,8 +58,8 @@ def rooms(bench: Bench) -> Row:
 
 def crowd(bench: Bench) -> Row:
     viewers = bench.plan.crowd
-    kinds = (Headway, Pattern, Node, ShardedNode, Floor)
-    found = bench.loads(map(bench.candidate, kinds), lambda rooms: [rooms] * viewers, 1, CROWD_RATE)
+    candidates = bench.candidates(Headway, Pattern, Node, ShardedNode, Floor)
+    found = bench.loads(candidates, lambda rooms: [rooms] * viewers, 1, CROWD_RATE)
     row = _cpu_per_delivery(f"web CPU: one room of {viewers} viewers, 10 reports/s", found, 0.35, CROWD_RATE)
     row.costs = {"crowd": viewers, "web_crowd_us": median(found[Headway.name], lambda load: load.per_delivery)}
     return row
@@ -83,18 +83,19 @@ def _cpu_per_delivery(title: str, found: dict[str, list[Load]], bar: float, rate
 def elsewhere(bench: Bench) -> Row:
     found: dict[str, list[Load]] = {}
     stages = []
-    for candidate in (bench.candidate(Headway), bench.candidate(Pattern)):
+    for candidate in bench.candidates(Headway, Pattern):
         watchers = candidate.crowd()
         bench.swarm.add(watchers, one_each(candidate.rooms(QUIET)))
         stages.append((candidate, watchers, candidate.rooms(ROOMS)))
     for _ in range(bench.plan.rounds):
         for candidate, watchers, elsewhere in stages:
-            load = bench.load(candidate, [watchers], elsewhere, rate=RATE, seconds=bench.plan.seconds)
+            # Twice as long: there is little to be seen, and what a process does by itself comes every 2 s.
+            load = bench.load(candidate, [watchers], elsewhere, rate=RATE, seconds=bench.plan.seconds * 2)
             found.setdefault(candidate.name, []).append(load)
     for _, watchers, _ in stages:
         bench.swarm.dismiss(watchers)
     ours, theirs = (
-        median(found[name], lambda load: load.web_cpu / load.reports * load.rate) * 100
+        median(found[name], lambda load: load.web_cpu / load.reports * RATE) * 100
         for name in (Headway.name, Pattern.name)
     )
     return Row(
@@ -109,7 +110,7 @@ def elsewhere(bench: Bench) -> Row:
 def processes(bench: Bench) -> Row:
     """Two web processes of two cores leave none to the rest, so what they could deliver comes from what they use."""
     gain, notes, client = {}, [], 0.0
-    for candidate in (bench.candidate(Headway), bench.candidate(Pattern)):
+    for candidate in bench.candidates(Headway, Pattern):
         webs = [candidate.web, candidate.another_web()]
         rooms = candidate.rooms(ROOMS)
         found: dict[str, list[Load]] = {"one": [], "two": []}

@@ -53,6 +53,7 @@ def drawn(bench: Bench) -> Row:
 def _delays(bench: Bench, steps: int) -> list[float]:
     with ExitStack() as started:
         candidate = Headway(bench.folder / "drawn", started)  # a worker would run what other rows have left in theirs
+        candidate.wait()
         env = {**candidate.env, "LONG_TASK_STEPS": str(steps), "LONG_TASK_STEP_SECONDS": str(STEP_SECONDS)}
         started.enter_context(running(worker(bench.folder, env)))
         playwright = started.enter_context(sync_playwright())

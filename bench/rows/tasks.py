@@ -32,7 +32,7 @@ def track(bench: Bench) -> Row:
 
 
 def report(bench: Bench) -> Row:
-    reporters = {kind.name: bench.candidate(kind).reporter for kind in (Headway, Pattern, CeleryProgress)}
+    reporters = {each.name: each.reporter for each in bench.candidates(Headway, Pattern, CeleryProgress)}
     took = bench.in_turn(
         {name: partial(reporter.call, "cost", seconds=bench.plan.seconds) for name, reporter in reporters.items()}
     )
