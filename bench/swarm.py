@@ -168,7 +168,7 @@ class Viewer:
                 return
         if crowd.dialect.join is None:
             return
-        kind = data[begin : begin + 2]
+        kind = data[begin : min(begin + 2, end)]
         if kind == b"2":
             self.send("3")
         elif kind.startswith(b"0"):
