@@ -131,7 +131,8 @@ class Bench:
 
         self.swarm.run_until(done, seconds * 4 + 10)
         told = reporter.answer()
-        self.swarm.run_until(lambda: not behind(crowds, told["last"]), DRAIN_SECONDS * 10)
+        if candidate.keeps_last:
+            self.swarm.run_until(lambda: not behind(crowds, told["last"]), DRAIN_SECONDS * 10)
         self.swarm.run(DRAIN_SECONDS)
         late = behind(crowds, told["last"])
         if late and candidate.keeps_last:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.candidates import Candidate, CeleryProgress, Floor, Headway, Node, Pattern, ShardedNode
+from bench.machine import cpu_seconds
 from bench.measure import Bench, Load, busiest, median, notes_on
 from bench.table import Comparison, Row
 
@@ -48,10 +49,12 @@ def rooms(bench: Bench) -> Row:
     candidates = bench.candidates(Headway, Pattern, Node, ShardedNode, Floor)
     found = bench.loads(candidates, one_each, ROOMS, RATE)
     row = _cpu_per_delivery("web CPU: 100 rooms of one viewer, 1,000 reports/s", found, 0.5, RATE)
-    ours = found[Headway.name]
+    redis = {name: median(loads, lambda load: load.redis_cpu / load.reports) * 1e6 for name, loads in found.items()}
+    for peer in (Pattern.name, Node.name):
+        row.comparisons.append(Comparison("a report, in Redis", redis[Headway.name], "µs", peer, redis[peer]))
     row.costs = {
-        "web_one_viewer_us": median(ours, lambda load: load.per_delivery),
-        "redis_watched_us": median(ours, lambda load: load.redis_cpu / load.reports) * 1e6,
+        "web_one_viewer_us": median(found[Headway.name], lambda load: load.per_delivery),
+        "redis_watched_us": redis[Headway.name],
     }
     return row
 
@@ -92,7 +95,12 @@ def elsewhere(bench: Bench) -> Row:
             # Twice as long: there is little to be seen, and what a process does by itself comes every 2 s.
             load = bench.load(candidate, [watchers], elsewhere, rate=RATE, seconds=bench.plan.seconds * 2)
             found.setdefault(candidate.name, []).append(load)
-    for _, watchers, _ in stages:
+    notes = notes_on(found, RATE)
+    for candidate, watchers, _ in stages:
+        cpu = cpu_seconds(candidate.web.pid)
+        bench.swarm.run(bench.plan.seconds * 2)
+        idle = (cpu_seconds(candidate.web.pid) - cpu) / (bench.plan.seconds * 2)
+        notes.append(f"{candidate.name}: {idle:.2%} of a core while nobody reports")
         bench.swarm.dismiss(watchers)
     ours, theirs = (
         median(found[name], lambda load: load.web_cpu / load.reports * RATE) * 100
@@ -101,7 +109,7 @@ def elsewhere(bench: Bench) -> Row:
     return Row(
         "a web process whose viewers watch other rooms, 1,000 reports/s elsewhere",
         [Comparison("of a core", ours, "%", Pattern.name, theirs, 0.01)],
-        notes_on(found, RATE),
+        notes,
         {"redis_unwatched_us": median(found[Headway.name], lambda load: load.redis_cpu / load.reports) * 1e6},
         busiest(found),
     )
