@@ -285,7 +285,7 @@ class Swarm:
             heapq.heappop(self._timers)[2]()
 
     def _ask_again(self, viewer: Viewer) -> None:
-        """Ask for the rooms anew after static/js/watch-task.js's own pauses: 500 ms, and twice as much each time."""
+        """Ask for the rooms anew after static/js/watch-task.js's own pauses: at most 500 ms, and twice that each time."""
         viewer.refused = False
         viewer.crowd.refusals += 1
         opened = viewer.socket
@@ -294,7 +294,7 @@ class Swarm:
             if viewer.socket is opened:
                 viewer.join()
 
-        self._in(min(5.0, 0.25 * 2**viewer.asked), ask)
+        self._in(min(5.0, 0.25 * 2**viewer.asked) * (0.5 + 0.5 * random.random()), ask)
 
     def _lose(self, viewer: Viewer) -> None:
         viewer.crowd.lost += 1
