@@ -285,7 +285,7 @@ class Swarm:
             heapq.heappop(self._timers)[2]()
 
     def _ask_again(self, viewer: Viewer) -> None:
-        """Ask for the rooms anew after static/js/watch-task.js's own pauses: at most 500 ms, and twice that each time."""
+        """Ask for the rooms anew after static/js/watch-task.js's own pauses: up to 500 ms, and twice that each time."""
         viewer.refused = False
         viewer.crowd.refusals += 1
         opened = viewer.socket
