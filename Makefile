@@ -6,7 +6,7 @@ export PYTHON
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install run worker web test check faults bench-smoke screenshots fmt lock clean
+.PHONY: help install run worker web test check faults bench bench-smoke screenshots fmt lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
@@ -39,8 +39,11 @@ faults: .venv/dev.stamp node_modules/dev.stamp  ## break everything in every way
 	@scripts/need-chromium.sh
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
-bench-smoke: .venv/dev.stamp node_modules/dev.stamp  ## how soon a worker's report is drawn in a browser
-	@$(BIN)/python -m bench.smoke
+bench: .venv/bench.stamp node_modules/dev.stamp bench/node_modules/bench.stamp  ## Headway beside its peers, in numbers: some 15 minutes (BENCH="--only rooms")
+	@$(BIN)/python -m bench $(BENCH)
+
+bench-smoke: .venv/bench.stamp node_modules/dev.stamp bench/node_modules/bench.stamp  ## the same in tiny windows: whether it runs, in under a minute
+	@$(BIN)/python -m bench --quick $(BENCH)
 
 screenshots: .venv/dev.stamp node_modules/dev.stamp  ## the README's pictures, from a running system
 	@$(BIN)/python -m bench.screenshots
@@ -53,7 +56,7 @@ lock: .venv/dev.stamp  ## make requirements*.txt from requirements*.in (remove a
 	scripts/locks.sh
 
 clean:  ## remove all that was set up, but not .data, which holds your tasks
-	rm -rf .venv node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules bench/node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find app bench tests -name __pycache__ -prune -exec rm -r {} +
 
 # A stamp is newer than what was installed, so that a second start installs nothing.
@@ -64,6 +67,15 @@ clean:  ## remove all that was set up, but not .data, which holds your tasks
 
 .venv/dev.stamp: requirements-dev.txt .venv/run.stamp
 	@scripts/install.sh requirements-dev.txt
+	@touch $@
+
+.venv/bench.stamp: requirements-bench.txt .venv/dev.stamp
+	@scripts/install.sh requirements-bench.txt
+	@touch $@
+
+bench/node_modules/bench.stamp: bench/package.json bench/package-lock.json | .venv/run.stamp
+	@echo "Installing the bench's Node peers ..."
+	@scripts/npm.sh --prefix bench ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
 static/vendor/run.stamp: package.json package-lock.json scripts/browser-files.sh | .venv/run.stamp

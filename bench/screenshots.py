@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
-from bench.smoke import chromium
+from bench.rows.drawing import chromium
 from tests.processes import ROOT, System
 
 

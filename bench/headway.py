@@ -1,0 +1,105 @@
+"""Headway's own side: a process that reports as a worker's pool process does, over the real backend and records.
+
+`python -m bench.headway`, with the settings of a worker in the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from celery.app.task import Context
+from tqdm import tqdm
+
+from app import create_app, tasks
+from app.backend import FENCE, LiveBackend, delivery_of
+from app.progress import progress
+from bench.peers import pace
+
+_runs: dict[str, Context] = {}
+
+
+def report(task: Any, **asked: Any) -> dict[str, Any]:
+    """Report for the tasks that are the rooms, each of which this process claims as its worker does."""
+
+    def say(task_id: str, done: int, status: str) -> None:
+        meta = {"current": done, "total": pace.TOTAL, "status": status}
+        verdict = task.backend.report(_run_of(task_id, task.backend), "PROGRESS", meta)
+        assert verdict == "written", verdict
+
+    return pace.report(say, **asked)
+
+
+def cost(task: Any, seconds: float) -> dict[str, float]:
+    """Report as a task does, by Celery's own call and by Headway's; and ask Redis for nothing."""
+
+    def update_state() -> None:
+        task.update_state(state="PROGRESS", meta={"current": 1, "total": 100, "status": pace.STATUS})
+
+    def flush() -> None:
+        progress.set(status=pace.STATUS)
+        progress.flush()
+
+    return pace.alternate(seconds, ping=task.backend.records.client.ping, report=update_state, flush=flush)
+
+
+def update(task: Any, seconds: float) -> dict[str, float]:
+    def headway(turns: int) -> None:
+        progress.set(current=0, total=turns)
+        for _ in range(turns):
+            progress.update()
+
+    def bar(turns: int) -> None:
+        with open(os.devnull, "w") as nowhere, tqdm(total=turns, file=nowhere) as drawn:
+            for _ in range(turns):
+                drawn.update()
+
+    return pace.per_turn(seconds, headway=headway, tqdm=bar)
+
+
+def track(task: Any, seconds: float) -> dict[str, float]:
+    def bare(turns: int) -> None:
+        for _ in range(turns):
+            pass
+
+    def headway(turns: int) -> None:
+        for _ in progress.track(range(turns)):
+            pass
+
+    def bar(turns: int) -> None:
+        with open(os.devnull, "w") as nowhere:
+            for _ in tqdm(range(turns), file=nowhere):
+                pass
+
+    return pace.per_turn(seconds, bare=bare, headway=headway, tqdm=bar)
+
+
+def _run_of(task_id: str, backend: LiveBackend) -> Context:
+    if task_id not in _runs:
+        request = _runs[task_id] = Context(id=task_id, task="bench", retries=0, replaced_task_nesting=0)
+        setattr(request, FENCE, uuid4().hex)
+        message = {"task": "bench", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
+        backend.records.claim(task_id, delivery_of(request), message=message, max_attempts=1, hostname="bench")
+    return _runs[task_id]
+
+
+def main() -> None:
+    app = create_app({"SOCKETIO_ASYNC_MODE": "threading"})
+    within: dict[str, Callable[..., Any]] = {"report": report, "cost": cost, "update": update, "track": track}
+
+    @app.extensions["celery"].task(name="bench", bind=True)
+    def bench(self: Any, action: str, **asked: Any) -> Any:
+        return within[action](self, **asked)
+
+    def start(seconds: float) -> dict[str, float]:
+        with app.app_context():
+            return pace.alternate(seconds, start=lambda: tasks.start("long_task", {}, owner="bench"))
+
+    pace.serve({"start": start, **{name: partial(pace.run, bench, action=name) for name in within}})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""What each helper in Python is made of: a loop that answers requests, a task's run, a pace at which it reports."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+from celery.app.trace import build_tracer
+
+TOTAL = 10**9
+STATUS = "Booting silent orbiter..."
+
+_done = count()  # never falls: Headway lets no bar go back
+
+
+def serve(actions: Mapping[str, Callable[..., Any]]) -> None:
+    """Do what each line of standard input asks for, `{"do": action, ...}`, until it ends."""
+    with os.fdopen(os.dup(1), "w", buffering=1) as answers:
+        os.dup2(2, 1)  # what others print is no answer
+        answers.write('"ready"\n')
+        for line in sys.stdin:
+            request = json.loads(line)
+            answers.write(json.dumps(actions[request.pop("do")](**request)) + "\n")
+
+
+def run(task: Any, **kwargs: Any) -> Any:
+    """Run a Celery task as a worker's pool process does, and return what it returns."""
+    task_id = str(uuid4())
+    request = {
+        "id": task_id,
+        "task": task.name,
+        "retries": 0,
+        "delivery_info": {"exchange": "", "routing_key": "celery"},
+    }
+    returned = build_tracer(task.name, task, app=task.app)(task_id, (), kwargs, request)
+    if returned.info is not None:
+        raise RuntimeError(str(returned.retval))
+    return returned.retval
+
+
+def report(say: Callable[[str, int, str], object], rooms: Sequence[str], rate: float, seconds: float) -> dict[str, Any]:
+    """Report for the rooms in turn, `rate` reports a second together; `say` takes the room, how far, a line of text.
+
+    Each report's text carries the moment at which it was made. Returns how many there were, how long they took, this
+    process's CPU time, and each room's last moment.
+    """
+    last = dict.fromkeys(rooms, 0)
+    reports = max(len(rooms), round(rate * seconds))
+    cpu, begun = time.process_time(), time.perf_counter()
+    for n in range(reports):
+        wait = begun + n / rate - time.perf_counter()
+        if wait > 0:
+            time.sleep(wait)
+        room = rooms[n % len(rooms)]
+        last[room] = time.monotonic_ns()
+        say(room, next(_done), f"{STATUS} @{last[room]}")
+    return {
+        "published": reports,
+        "seconds": time.perf_counter() - begun,
+        "cpu": time.process_time() - cpu,
+        "last": last,
+    }
+
+
+def alternate(seconds: float, **bodies: Callable[[], object]) -> dict[str, float]:
+    """Call the bodies in turn for so long; returns each one's median, in seconds a call."""
+    taken: dict[str, list[float]] = {name: [] for name in bodies}
+    deadline = time.perf_counter() + seconds
+    while time.perf_counter() < deadline:
+        for name, body in bodies.items():
+            begun = time.perf_counter()
+            body()
+            taken[name].append(time.perf_counter() - begun)
+    return {name: sorted(times)[len(times) // 2] for name, times in taken.items()}
+
+
+def per_turn(seconds: float, **loops: Callable[[int], object]) -> dict[str, float]:
+    """Run each loop, a function of how often it turns, for about so long; returns the seconds a turn."""
+    found = {}
+    for name, loop in loops.items():
+        turns, taken = 1000, 0.0
+        while (taken := _timed(loop, turns)) < seconds / 10:
+            turns *= 4
+        turns = int(turns * seconds / taken)
+        found[name] = _timed(loop, turns) / turns
+    return found
+
+
+def _timed(loop: Callable[[int], object], turns: int) -> float:
+    begun = time.perf_counter()
+    loop(turns)
+    return time.perf_counter() - begun

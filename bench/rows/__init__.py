@@ -1,0 +1,26 @@
+"""The rows of the table, in its order: a function of the bench each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.measure import Bench
+from bench.rows import connections, delivery, drawing, requests, tasks
+from bench.table import Row
+
+ROWS: dict[str, Callable[[Bench], Row]] = {
+    "update": tasks.update,
+    "track": tasks.track,
+    "report": tasks.report,
+    "latency": delivery.latency,
+    "rooms": delivery.rooms,
+    "crowd": delivery.crowd,
+    "elsewhere": delivery.elsewhere,
+    "processes": delivery.processes,
+    "memory": connections.memory,
+    "connections": connections.connections,
+    "stalled": connections.stalled,
+    "status": requests.status,
+    "starts": requests.starts,
+    "drawn": drawing.drawn,
+}
