@@ -8,9 +8,7 @@ from any process arrives too.
 from __future__ import annotations
 
 import logging
-import os
 import socket
-import struct
 import threading
 import time
 from collections import deque
@@ -28,6 +26,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from socketio.pubsub_manager import PubSubManager
 
+from app.engine import SERVICE_RESTART
 from app.records import Records, Unavailable, room
 from app.snapshot import fragment
 
@@ -49,7 +48,6 @@ ANNOUNCE_SECONDS = 5.0
 REREAD = 100  # rooms at a time
 MINE = 50  # tasks of an owner that one answer shows
 SNAPSHOT_HEAD = '["snapshot",{"task_id":"'
-SERVICE_RESTART = struct.pack("!BBH", 0x88, 2, 1012)  # a websocket's close frame, and the code that says "come back"
 
 
 class Deaf(Exception):
@@ -164,56 +162,6 @@ class Hearing:
             self.drop()
 
 
-class Websockets:
-    """The open websockets of this process, by Engine.IO session: known, so that they can be closed from here."""
-
-    def __init__(self, engineio: Any) -> None:
-        self._seconds = engineio.ping_interval + engineio.ping_timeout
-        self._open: dict[str, Any] = {}
-        driver = engineio._async
-        engineio._async = {**driver, "websocket": partial(self._accept, driver["websocket"])}
-
-    def close(self, sessions: Iterable[str] | None = None) -> None:
-        """Close these, or all, in the way after which every client comes back by itself, and asks anew.
-
-        Engine.IO's own goodbye would be taken by some for the last word. Nobody is waited for: a client that does not
-        read loses its connection all the same.
-        """
-        for session in tuple(self._open) if sessions is None else sessions:
-            if connection := self._open.get(session):
-                with suppress(OSError):
-                    connection.setblocking(False)
-                    connection.send(SERVICE_RESTART)
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-
-    def _accept(self, accept: Callable[..., Any], handler: Any, engineio: Any) -> Any:
-        """Stand in for the driver's own way to make the WSGI app of a websocket."""
-        session = handler.__self__.sid
-
-        def handle(websocket: Any) -> Any:
-            self._open[session] = self._connection_of(websocket)
-            try:
-                return handler(websocket)
-            finally:
-                self._open.pop(session, None)
-
-        return accept(handle, engineio)
-
-    def _connection_of(self, websocket: Any) -> Any:
-        """Return the socket below, which from now on fails when its client is silent or does not read for too long."""
-        if hasattr(websocket, "socket"):
-            return websocket.socket  # Engine.IO sets the limit
-        connection = websocket.ws.sock
-        if os.get_blocking(connection.fileno()):
-            limit = struct.pack("@ll", int(self._seconds), 0)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-        else:
-            connection.settimeout(self._seconds)
-        return connection
-
-
 class RoomManager(PubSubManager):
     """Keeps the rooms of one web process, and their channels in step with them."""
 
@@ -240,10 +188,6 @@ class RoomManager(PubSubManager):
         self._started = False
 
     # Life
-
-    def set_server(self, server: Any) -> None:
-        super().set_server(server)
-        self._websockets = Websockets(server.eio)
 
     def initialize(self) -> None:
         """Start to listen, once; Socket.IO calls this at the first connection, `/readyz` perhaps before."""
@@ -281,7 +225,7 @@ class RoomManager(PubSubManager):
 
     def close_websockets(self) -> None:
         """Send all clients away, so that they connect anew, to this process or to another, and ask anew."""
-        self._websockets.close()
+        self.server.eio.end(SERVICE_RESTART)
 
     # Rooms
 
@@ -410,7 +354,8 @@ class RoomManager(PubSubManager):
             name = room("task", task_id)
             if stored is None or not stored.owner:
                 # Lost, perhaps made anew by its worker, and nobody's then: its viewers have to hear so.
-                self._websockets.close(eio_sid for _, eio_sid in self.get_participants(NAMESPACE, name))
+                viewers = [eio_sid for _, eio_sid in self.get_participants(NAMESPACE, name)]
+                self.server.eio.end(SERVICE_RESTART, viewers)
                 continue
             self.deliver(name, f'["snapshot",{stored.snapshot}]')
             if line:  # whoever lacks lines before it sees the gap
