@@ -45,7 +45,7 @@ SERVICE_RESTART = 1012  # "come back": after it every client does so by itself
 FRAMES, FRAME_SECONDS = 120, 10.0  # a client's, in so many seconds: 100 calls, and what the transport needs besides
 UNREAD_BYTES = 64 * 1024  # of calls that wait; beyond it the client is not read on
 READ_BYTES = 64 * 1024
-SEND_BUFFER = 64 * 1024  # in the kernel: what lies there can no longer be replaced by newer
+KERNEL_BYTES = 64 * 1024  # of a connection, each way: what lies there can no longer be replaced by newer
 LINE_BYTES = 64 * 1024  # of log lines that wait for one client; beyond it the oldest go
 MOST_BYTES = 512 * 1024  # that wait for one client
 STUCK_SECONDS = 20.0  # a client that takes nothing for so long is dropped
@@ -56,6 +56,7 @@ WORKERS = 64  # calls at a time; Redis has connections for as many
 MOST_WAITING = 2000  # sockets whose calls wait; beyond it a newcomer is asked to come later
 RETRY_AFTER_SECONDS = 1
 
+VERSION = "13"
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 SWITCHING = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"
@@ -646,7 +647,8 @@ class LeanEngine(engineio.Server):
             return _too_busy()
         key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
         if "eventlet.input" not in environ or not _is_handshake(environ, key):
-            return self._bad_request("Not a handshake of a websocket.")
+            refusal = self._bad_request("Not a handshake of a websocket.")
+            return {**refusal, "headers": [*refusal["headers"], ("Sec-WebSocket-Version", VERSION)]}
         self._start()
         sid = self.generate_id()
         kept = _kept(environ)
@@ -668,7 +670,8 @@ class LeanEngine(engineio.Server):
         ours.setblocking(False)
         with suppress(OSError):  # of a connection that is broken already
             ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BYTES)
         return ours
 
     def _opening(self, sid: str) -> bytes:
@@ -782,7 +785,7 @@ def install() -> None:
 
 def _is_handshake(environ: dict[str, Any], key: str) -> bool:
     connection = environ.get("HTTP_CONNECTION", "").lower()
-    if "upgrade" not in connection or environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
+    if "upgrade" not in connection or environ.get("HTTP_SEC_WEBSOCKET_VERSION") != VERSION:
         return False
     try:
         return len(b64decode(key, validate=True)) == 16
