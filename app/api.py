@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,14 +42,17 @@ def server_state() -> dict[str, Any]:
     return {"live": fanout.live, **get_records().overview()}
 
 
-def read_mine(task_ids: Sequence[str]) -> tuple[dict[str, Stored], list[str]]:
+def read_mine(
+    task_ids: Sequence[str], read: Callable[[list[str]], list[Stored | None]] | None = None
+) -> tuple[dict[str, Stored], list[str]]:
     """Return the caller's records by id, and which ids are missing: unknown, expired, not theirs, or no ids at all."""
+    read = read or get_records().read
     wanted = list(dict.fromkeys(task_ids))
     well_formed = [task_id for task_id in wanted if TASK_ID.match(task_id)]
     owner = current_owner()
     found = {
         task_id: stored
-        for task_id, stored in zip(well_formed, get_records().read(well_formed), strict=True)
+        for task_id, stored in zip(well_formed, read(well_formed), strict=True)
         if stored is not None and may_see(stored, owner)
     }
     return found, [task_id for task_id in wanted if task_id not in found]

@@ -100,18 +100,18 @@ class Event:
 
     __slots__ = ("_packet", "frame", "key", "text")
 
-    def __init__(self, text: str, key: str | None = None) -> None:
+    def __init__(self, text: bytes, key: str | None = None) -> None:
         """`text` is a Socket.IO packet. Of those that wait for a client with one `key` only the newest is sent."""
         self.text = text
         self.key = key
-        self.frame = frame(b"4" + text.encode())
+        self.frame = frame(b"4" + text)
         self._packet: Any = None
 
     @property
     def packet(self) -> Any:
         """The same for Engine.IO's own sockets."""
         if self._packet is None:
-            self._packet = packet.Packet(packet.MESSAGE, self.text)
+            self._packet = packet.Packet(packet.MESSAGE, self.text.decode())
         return self._packet
 
 
@@ -297,8 +297,9 @@ class Socket:
     @property
     def interest(self) -> int:
         """What has to be waited for, as epoll's flags."""
-        reads = self.closed or self._unread <= UNREAD_BYTES
-        return (self._engine.IN if reads else 0) | (self._engine.OUT if self._backlog else 0)
+        if self.closed:
+            return self._engine.GONE
+        return (self._engine.IN if self._unread <= UNREAD_BYTES else 0) | (self._engine.OUT if self._backlog else 0)
 
     # Sending
 
@@ -361,16 +362,15 @@ class Socket:
 
     def receive(self) -> None:
         """Take in what the client has sent."""
+        if self.closed:
+            return self.release()  # it is gone
         try:
             data = self._connection.recv(READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
             data = b""
-        if self.closed:
-            if not data:
-                self.release()
-        elif data:
+        if data:
             self._heard = True
             self._take(data)
         else:
@@ -482,7 +482,7 @@ class Socket:
         self.end(NORMAL, reason or self._engine.reason.SERVER_DISCONNECT)
 
     def end(self, code: int, reason: str) -> None:
-        """Close, and leave the client a moment to read why."""
+        """Close, and leave the client a moment to read why; what it sends from now on is not read."""
         if not self.closed and self._backlog is None:
             self._write(close_frame(code))
         if self.closed:
@@ -614,12 +614,12 @@ class LeanEngine(engineio.Server):
     def __init__(self, most_sockets: int, **options: Any) -> None:
         super().__init__(**options)
         # In here, because the other modes, and workers, go without it.
-        from eventlet import hubs, patcher, wsgi
+        from eventlet import getcurrent, hubs, patcher, wsgi
 
-        self._wait_for = hubs.trampoline
+        self._hub, self._getcurrent = hubs.get_hub, getcurrent
         self._web_server = wsgi.WSGI_LOCAL
         self._select = patcher.original("select")
-        self.IN, self.OUT = self._select.EPOLLIN, self._select.EPOLLOUT
+        self.IN, self.OUT, self.GONE = self._select.EPOLLIN, self._select.EPOLLOUT, self._select.EPOLLRDHUP
         self.clock = Clock(self.ping_interval, self.ping_timeout)
         self._most = most_sockets
         self._epoll: Any = None
@@ -688,8 +688,20 @@ class LeanEngine(engineio.Server):
             self.start_background_task(self._tick_for_ever)
 
     def _serve_for_ever(self) -> None:
+        hub, me = self._hub(), self._getcurrent()
+        resting = False
+
+        def wake(fd: int) -> None:
+            nonlocal resting
+            if resting:
+                resting = False
+                me.switch()
+
+        # Once and for all: to add an epoll to another costs by what is in it.
+        hub.add(hub.READ, self._epoll.fileno(), wake, me.throw, None)
         while True:
-            self._wait_for(self._epoll.fileno(), read=True)
+            resting = True
+            hub.switch()
             ready = self._epoll.poll(0, AT_ONCE)
             for fd, what in ready:
                 if socket := self._by_fd.get(fd):

@@ -76,7 +76,7 @@ def disconnect(sid, reason):
 def do(what, given):
     if what == "push":
         for text, key in given:
-            event = engine.Event(text, key)
+            event = engine.Event(text.encode(), key)
             for sid in tuple(server.eio.sockets):
                 server.eio.pusher(sid)(event)
     elif what == "emit":
@@ -548,7 +548,7 @@ def test_answers_to_a_slow_reader_are_all_kept_in_order(server: Server, slow: Cl
     fill(server)
     for number in range(20):
         slow.say(f'42{number}["echo",{number}]')
-        wait_for(lambda n=number: server.do()["handled"][-1] == n)
+        wait_for(lambda n=number: server.do()["handled"][-1:] == [n])
         server.push(("2a", "a"))
 
     answers = []
