@@ -18,8 +18,10 @@ from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from fcntl import ioctl
 from functools import partial
 from hashlib import sha1
+from termios import TIOCOUTQ
 from typing import Any
 
 import engineio
@@ -201,7 +203,7 @@ def _unmask(payload: bytes, mask: bytes) -> bytes:
 class Backlog:
     """What waits for a client that does not take it: of each key the newest, where the first of them stood."""
 
-    __slots__ = ("_line_bytes", "_lines", "_rest", "_serial", "_waiting", "since", "size")
+    __slots__ = ("_line_bytes", "_lines", "_rest", "_serial", "_waiting", "held", "since", "size")
 
     def __init__(self, rest: bytes) -> None:
         self._rest = rest  # of a frame that was sent in part: nothing may come between
@@ -211,6 +213,7 @@ class Backlog:
         self._line_bytes = 0
         self.size = len(rest)
         self.since = time.monotonic()  # when the client last took something
+        self.held = b""  # how much the kernel held then
 
     def add(self, data: bytes, key: str | None) -> None:
         """Have a frame wait; one of a key takes the place of what waits with it."""
@@ -295,7 +298,7 @@ class Socket:
         return self._connection.fileno()
 
     @property
-    def interest(self) -> int:
+    def interest(self) -> Any:
         """What has to be waited for, as epoll's flags."""
         if self.closed:
             return self._engine.GONE
@@ -467,7 +470,13 @@ class Socket:
             self.abort(self._engine.reason.PING_TIMEOUT)
 
     def is_stuck(self, now: float) -> bool:
-        return self._backlog is not None and now - self._backlog.since > STUCK_SECONDS
+        """Whether the client has taken nothing for too long; asked at each tick while something waits."""
+        if self._backlog is None:
+            return False
+        held = ioctl(self.fileno, TIOCOUTQ, bytes(4))
+        if held != self._backlog.held:  # the client's kernel has taken some of what ours holds
+            self._backlog.held, self._backlog.since = held, now
+        return now - self._backlog.since > STUCK_SECONDS
 
     def drop(self) -> None:
         """Give up a client that does not take what is sent; what lies in the kernel for it is given up too."""
