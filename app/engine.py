@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import resource
 import socket
 import struct
 import sys
@@ -55,7 +56,9 @@ LINGER_SECONDS = 2.0  # for a client to read why it is closed
 TICKS = 10  # in a second
 AT_ONCE = 256  # sockets served before others have their turn
 WORKERS = 64  # calls at a time; Redis has connections for as many
+TURN_SECONDS = 0.005  # of handling calls, before others have their turn
 MOST_WAITING = 2000  # sockets whose calls wait; beyond it a newcomer is asked to come later
+SPARE_FILES = 200
 RETRY_AFTER_SECONDS = 1
 
 VERSION = "13"
@@ -637,6 +640,7 @@ class LeanEngine(engineio.Server):
         self._leaving: deque[tuple[float, Socket]] = deque()
         self._with_work: deque[Socket] = deque()
         self._workers = 0
+        self._starting = False  # whether one of them has not begun yet
 
     def pusher(self, sid: str) -> Callable[[Event], None]:
         """Return what sends an event to a socket, or nothing once that has ended."""
@@ -652,10 +656,10 @@ class LeanEngine(engineio.Server):
     # The handshake
 
     def _handle_connect(self, environ: dict[str, Any], *_: Any) -> Any:
-        if len(self.sockets) >= self._most or len(self._with_work) > MOST_WAITING:
+        if self._is_full(environ) or len(self._with_work) > MOST_WAITING:
             return _too_busy()
         key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
-        if "eventlet.input" not in environ or not _is_handshake(environ, key):
+        if not _is_handshake(environ, key):
             refusal = self._bad_request("Not a handshake of a websocket.")
             return {**refusal, "headers": [*refusal["headers"], ("Sec-WebSocket-Version", VERSION)]}
         self._start()
@@ -671,6 +675,14 @@ class LeanEngine(engineio.Server):
         socket.send_frame(SWITCHING % accept + self._opening(sid))
         return []
 
+    def _is_full(self, environ: dict[str, Any]) -> bool:
+        """Whether there is no place for one more socket. Some files are left to requests, so that these go on."""
+        most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return (
+            len(self.sockets) >= self._most
+            or environ["eventlet.input"].get_socket().fileno() >= most_files - SPARE_FILES
+        )
+
     def _take_over(self, environ: dict[str, Any]) -> Any:
         """Take the connection out of the web server's hands, which is left with nothing to close."""
         theirs = environ["eventlet.input"].get_socket().fd
@@ -684,9 +696,11 @@ class LeanEngine(engineio.Server):
         return ours
 
     def _opening(self, sid: str) -> bytes:
-        timing = {"pingTimeout": int(self.ping_timeout * 1000), "pingInterval": int(self.ping_interval * 1000)}
-        data = {"sid": sid, "upgrades": [], **timing, "maxPayload": self.max_http_buffer_size}
-        return frame(packet.Packet(packet.OPEN, data).encode().encode())
+        timeout, interval = int(self.ping_timeout * 1000), int(self.ping_interval * 1000)
+        return frame(
+            f'0{{"sid":"{sid}","upgrades":[],"pingTimeout":{timeout},"pingInterval":{interval},'
+            f'"maxPayload":{self.max_http_buffer_size}}}'.encode()
+        )
 
     # What goes on in the background
 
@@ -744,23 +758,34 @@ class LeanEngine(engineio.Server):
             self._leaving.popleft()[1].release()
 
     def _work(self) -> None:
+        """Handle what waits, one message of each socket in turn; a worker that waits is followed by another."""
+        self._starting = False
+        until = time.monotonic() + TURN_SECONDS
         try:
             while self._with_work:
                 socket = self._with_work.popleft()
+                self._have_a_worker()
                 if socket.work():
                     self._with_work.append(socket)
-                self.sleep(0)
+                if time.monotonic() > until:
+                    self.sleep(0)
+                    until = time.monotonic() + TURN_SECONDS
         finally:
             self._workers -= 1
+
+    def _have_a_worker(self) -> None:
+        """Have one more start with the next turn, if there is anything left for it."""
+        if self._with_work and not self._starting and self._workers < WORKERS:
+            self._starting = True
+            self._workers += 1
+            self.start_background_task(self._work)
 
     # What sockets tell
 
     def has_work(self, socket: Socket) -> None:
         """Note that a message waits to be handled."""
         self._with_work.append(socket)
-        if self._workers < WORKERS:
-            self._workers += 1
-            self.start_background_task(self._work)
+        self._have_a_worker()
 
     def attend(self, socket: Socket) -> None:
         """Wait for what the socket is interested in now."""

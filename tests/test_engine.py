@@ -50,6 +50,9 @@ import socketio
 from greenlet import greenlet
 from app import engine
 vars(engine).update(constants)
+if files := options.pop("files", None):
+    import resource
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 engine.install()
 settings = {"transports": ["websocket"], "max_http_buffer_size": 16384, "async_handlers": False, **options}
 server = socketio.Server(async_mode=mode, **settings)
@@ -727,6 +730,23 @@ def test_beyond_its_connections_a_server_asks_to_come_later(tmp_path: Path):
         wait_for(lambda: server.do()["sockets"] == 1)
         with Client(server) as four:
             assert four.join().call("echo", 1) == 1
+
+
+def test_where_files_are_few_some_are_left_to_requests(tmp_path: Path):
+    with serving(tmp_path, constants={"SPARE_FILES": 20}, files=100) as server:
+        clients = [Client(server) for _ in range(90)]
+        heads = [client.ask() for client in clients]
+
+        welcome = [head for head in heads if head.startswith(b"HTTP/1.1 101 ")]
+        refused = [head for head in heads if head.startswith(b"HTTP/1.1 503 ")]
+        assert 50 < len(welcome) < 80
+        assert len(welcome) + len(refused) == 90
+        assert server.do()["sockets"] == len(welcome)
+        for client in clients:
+            client.__exit__()
+        wait_for(lambda: server.do()["sockets"] == 0, 5)
+        with Client(server) as client:
+            assert client.join().call("echo", 1) == 1
 
 
 def test_idle_websockets_cost_little_memory_and_no_greenlets(tmp_path: Path):
