@@ -57,19 +57,23 @@ def watch(payload: dict[str, Any]) -> Answer:
 
     Subscribed first and read after: what is written in between arrives twice rather than never.
     """
-    after = _after(payload)
-    fanout = _fanout()
-    found, missing = read_mine(_task_ids(payload), fanout.reader.read)
-    rooms = [room("task", task_id) for task_id in found]
-    for name in rooms:
-        join_room(name)
-    fanout.confirm(rooms)
-    found, gone = read_mine(list(found), fanout.reader.read)
+    after, task_ids, fanout = _after(payload), _task_ids(payload), _fanout()
+    heard = fanout.heard(task_ids)
+    found, missing = read_mine(task_ids, fanout.reader.read)
+    for task_id in found:
+        join_room(room("task", task_id))
+    # What was read before this process heard of the task, or has been followed by news by now, is read again.
+    late = [task_id for task_id, stored in found.items() if task_id not in heard or fanout.has_news(task_id, stored)]
+    if late:
+        fanout.confirm(room("task", task_id) for task_id in late)
+        again, gone = read_mine(late, fanout.reader.read)
+        found = {task_id: stored for task_id, stored in (found | again).items() if task_id not in gone}
+        missing += gone
     logs = {task_id: get_records().tail(task_id, after[task_id]) for task_id in found if task_id in after}
     return {
         "snapshots": [loads(stored.snapshot) for stored in found.values()],
         "logs": logs,
-        "missing": missing + gone,
+        "missing": missing,
     }
 
 

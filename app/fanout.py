@@ -96,6 +96,10 @@ class Hearing:
             if self._numbers.pop(channel, None):
                 self._unsent.append(("UNSUBSCRIBE", channel))
 
+    def hears(self, channel: str) -> bool:
+        """Whether Redis has confirmed this channel on the current connection."""
+        return 0 < self._numbers.get(channel, 0) <= self._answered
+
     def wait(self, channels: Iterable[str], seconds: float) -> None:
         """Return when Redis has confirmed all of these on the current connection; raises Deaf after `seconds`."""
         deadline = time.monotonic() + seconds
@@ -409,6 +413,15 @@ class RoomManager(PubSubManager):
     def confirm(self, rooms: Iterable[str]) -> None:
         """Return when everything published to these rooms from now on reaches this process. Raises Deaf."""
         self._hearing.wait([f"{QUEUE}:{name}" for name in rooms], CONFIRM_SECONDS)
+
+    def heard(self, task_ids: Iterable[str]) -> set[str]:
+        """Return those of these tasks whose rooms this process is known to hear already."""
+        return {task_id for task_id in task_ids if self._hearing.hears(f"{QUEUE}:{room('task', task_id)}")}
+
+    def has_news(self, task_id: str, stored: Stored) -> bool:
+        """Whether the viewers of a task's room have been told something newer than what is stored here."""
+        own = self._rooms.get(room("task", task_id))
+        return own is not None and own.version(task_id) > int(stored.tag.partition("-")[0])
 
     # Messages
 

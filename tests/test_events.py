@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 import redis
 import requests
 import socketio
+from flask import Flask
 from flask_socketio import SocketIO
 
-from app.records import Records
+from app import events
+from app.records import Records, Stored
 from tests.browser import Visitor
 from tests.by_hand import HERE, hand_task, write
 from tests.processes import Process, Valkey, running, wait_for, web, worker
@@ -300,3 +302,49 @@ def test_a_process_hears_only_what_its_viewers_watch(visitor: Visitor, records: 
     assert [count for _, count in records.client.pubsub_numsub(*channels)] == [1, 0]
     visitor.close()
     wait_for(lambda: not records.client.pubsub_numsub(channels[0])[0][1])
+
+
+class Rooms:
+    """The fan-out as `watch` sees it, and in which order it is asked what."""
+
+    def __init__(self, heard: set[str], news: set[str], steps: list[str]) -> None:
+        self.reader = self
+        self._heard, self._news, self._steps = heard, news, steps
+
+    def read(self, task_ids: list[str]) -> list[Stored | None]:
+        self._steps.append(f"read {' '.join(task_ids)}")
+        return [Stored("ada", "1", f'{{"task_id":"{task_id}"}}') for task_id in task_ids]
+
+    def heard(self, task_ids: list[str]) -> set[str]:
+        return self._heard
+
+    def has_news(self, task_id: str, stored: Stored) -> bool:
+        return task_id in self._news
+
+    def confirm(self, rooms: Iterable[str]) -> None:
+        self._steps.append(f"confirm {' '.join(rooms)}")
+
+
+@pytest.mark.parametrize(
+    ("heard", "news", "again"),
+    [
+        ({"a", "b"}, set(), []),  # all that is published since reaches this process, and nothing has been
+        ({"a"}, set(), ["confirm task:b", "read b"]),
+        ({"a", "b"}, {"a"}, ["confirm task:a", "read a"]),
+        (set(), set(), ["confirm task:a task:b", "read a b"]),
+    ],
+)
+def test_what_may_have_been_missed_is_read_again_after_joining(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, heard: set[str], news: set[str], again: list[str]
+):
+    steps: list[str] = []
+    monkeypatch.setitem(app.extensions, "fanout", Rooms(heard, news, steps))
+    monkeypatch.setattr(events, "join_room", lambda name: steps.append(f"join {name}"))
+    app.config["IDENTIFY"] = lambda: "ada"
+
+    with app.test_request_context():
+        answer = events.watch({"task_ids": ["a", "b"]})
+
+    assert steps == ["read a b", "join task:a", "join task:b", *again]
+    assert [snapshot["task_id"] for snapshot in answer["snapshots"]] == ["a", "b"]
+    assert answer["missing"] == []
