@@ -18,7 +18,7 @@ import time
 from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from fcntl import ioctl
 from functools import partial
 from hashlib import sha1
@@ -570,6 +570,11 @@ class StockEngine(engineio.Server):
 
         return push
 
+    @contextmanager
+    def reading(self, connection: Any) -> Iterator[Callable[[int], bytes]]:
+        """Give what reads from a connection."""
+        yield connection.recv
+
     def end(self, code: int, sids: Iterable[str] | None = None) -> None:
         """Close these websockets, or all, with this code. A client that does not read it loses its connection too."""
         for sid in tuple(self._open) if sids is None else sids:
@@ -653,6 +658,26 @@ class LeanEngine(engineio.Server):
             if socket := self.sockets.get(sid):
                 socket.end(code, self.reason.SERVER_DISCONNECT)
 
+    @contextmanager
+    def reading(self, connection: Any) -> Iterator[Callable[[int], bytes]]:
+        """Give what reads from a connection as its `recv` does; waiting is prepared once, not at each read."""
+        if hasattr(connection, "pending"):  # TLS holds back what it has read; whether a file is readable says little
+            yield connection.recv
+            return
+        wait, stop = self._wait_at(connection.fileno())
+
+        def receive(size: int) -> bytes:
+            while True:
+                wait()
+                with suppress(BlockingIOError):
+                    data: bytes = connection.fd.recv(size)
+                    return data
+
+        try:
+            yield receive
+        finally:
+            stop()
+
     # The handshake
 
     def _handle_connect(self, environ: dict[str, Any], *_: Any) -> Any:
@@ -711,20 +736,10 @@ class LeanEngine(engineio.Server):
             self.start_background_task(self._tick_for_ever)
 
     def _serve_for_ever(self) -> None:
-        hub, me = self._hub(), self._getcurrent()
-        resting = False
-
-        def wake(fd: int) -> None:
-            nonlocal resting
-            if resting:
-                resting = False
-                me.switch()
-
         # Once and for all: to add an epoll to another costs by what is in it.
-        hub.add(hub.READ, self._epoll.fileno(), wake, me.throw, None)
+        wait, _ = self._wait_at(self._epoll.fileno())
         while True:
-            resting = True
-            hub.switch()
+            wait()
             ready = self._epoll.poll(0, AT_ONCE)
             for fd, what in ready:
                 if socket := self._by_fd.get(fd):
@@ -741,6 +756,26 @@ class LeanEngine(engineio.Server):
         except Exception:
             logger.exception("A socket could not be served")
             socket.abort(self.reason.TRANSPORT_ERROR)
+
+    def _wait_at(self, fd: int) -> tuple[Callable[[], None], Callable[[], None]]:
+        """Return what gives way until there is something to read at a file, and what ends the watch over it."""
+        hub, me = self._hub(), self._getcurrent()
+        waiting = False
+
+        def wake(fd: int) -> None:
+            if waiting:
+                me.switch()
+
+        def wait() -> None:
+            nonlocal waiting
+            waiting = True
+            try:
+                hub.switch()
+            finally:
+                waiting = False
+
+        watch = hub.add(hub.READ, fd, wake, me.throw, None)
+        return wait, partial(hub.remove, watch)
 
     def _tick_for_ever(self) -> None:
         while True:

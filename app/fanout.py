@@ -12,10 +12,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from itertools import count
-from typing import Any, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 from uuid import uuid4
 
 import hiredis
@@ -53,6 +53,10 @@ TURN_SECONDS = 0.005
 SNAPSHOT_HEAD, LOG_HEAD = b'["snapshot",{"task_id":"', b'["log",'
 
 
+# Given a connection, a context that gives what reads from it.
+Reading: TypeAlias = Callable[[Any], AbstractContextManager[Callable[[int], bytes]]]
+
+
 class Deaf(Exception):
     """Redis did not confirm a subscription in time."""
 
@@ -83,6 +87,7 @@ class Hearing:
         self._sessions = count(1)
         self.session = 0  # the number of the connection that listens, 0 while there is none
         self.renewed = threading.Event()  # set by each new one
+        self.heard_at = 0.0
 
     def subscribe(self, channel: str) -> None:
         """Ask for a channel, with the next `wait`; a subscription that stands already is kept."""
@@ -117,18 +122,23 @@ class Hearing:
             if not answered.wait(max(0.0, deadline - time.monotonic())):
                 raise Deaf(", ".join(channels))
 
-    def drains(self) -> Iterator[list[tuple[str, bytes]]]:
+    def drains(self, reading: Reading) -> Iterator[list[tuple[str, bytes]]]:
         """Yield what Redis has sent at once, `(channel, message)` each, over as many connections as it takes."""
         failures = 0
         while True:
             connection = self._make()
             try:
                 connection.connect()
-                reader = hiredis.Reader()
+                replies = hiredis.Reader()
                 self._begin(connection)
-                while True:
-                    yield self._drain(connection, reader)
-                    failures = 0
+                with reading(connection._sock) as receive:
+                    while True:
+                        data = receive(DRAIN_BYTES)
+                        if not data:
+                            raise redis.ConnectionError("Redis has closed the connection.")
+                        replies.feed(data)
+                        yield self._drain(replies)
+                        failures = 0
             except Exception as error:  # one that is broken from elsewhere fails in many ways
                 if not failures:
                     logger.warning("Redis is not heard (%s); reconnecting", error)
@@ -149,14 +159,11 @@ class Hearing:
             with suppress(OSError):
                 connection._sock.shutdown(socket.SHUT_RDWR)
 
-    def _drain(self, connection: Any, reader: Any) -> list[tuple[str, bytes]]:
-        """Return the messages that have come; wait for the first thing to come."""
+    def _drain(self, replies: Any) -> list[tuple[str, bytes]]:
+        """Return the messages that have come."""
+        self.heard_at = time.monotonic()
         messages: list[tuple[str, bytes]] = []
-        data = connection._sock.recv(DRAIN_BYTES)
-        if not data:
-            raise redis.ConnectionError("Redis has closed the connection.")
-        reader.feed(data)
-        while (reply := reader.gets()) is not False:
+        while (reply := replies.gets()) is not False:
             kind, channel, message = reply
             if kind == b"message":
                 messages.append((channel.decode(), message))
@@ -165,10 +172,10 @@ class Hearing:
         return messages
 
     def _begin(self, connection: Any) -> None:
-        # Our own beats are heard all the time: a connection that stays silent is none.
         connection._sock.settimeout(LIVE_SECONDS)
         with self._lock:
             self._connection = connection
+            self.heard_at = time.monotonic()
             self._asked = self._answered = 0
             self._unsent.clear()
             for channel in self._numbers:
@@ -433,7 +440,7 @@ class RoomManager(PubSubManager):
 
     def _listen(self) -> Iterator[bytes]:
         """Deliver what the rooms' channels say; yield what the common channel says to python-socketio."""
-        for messages in self._hearing.drains():
+        for messages in self._hearing.drains(self.server.eio.reading):
             events: dict[tuple[str, str | int], bytes] = {}
             for number, (channel, message) in enumerate(messages):
                 if channel == QUEUE:
@@ -498,6 +505,9 @@ class RoomManager(PubSubManager):
         """Prove that this process hears, and mend what it missed; False when that has to be tried again soon."""
         self._hearing.renewed.clear()
         if not self._hearing.session:
+            return False
+        if time.monotonic() - self._hearing.heard_at > LIVE_SECONDS:
+            self._hearing.drop()  # our own beats are heard all the time: a connection that stays silent is none
             return False
         try:
             if self._hearing.session != self._session:

@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from math import inf
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -247,7 +248,7 @@ def test_it_never_waits_long_before_it_tries_again(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(fanout, "time", SimpleNamespace(sleep=sleep))
     with pytest.raises(Enough):
-        next(fanout.Hearing(f"redis://127.0.0.1:{free_port()}/0").drains())
+        next(fanout.Hearing(f"redis://127.0.0.1:{free_port()}/0").drains(nullcontext))
 
     assert max(pauses) + fanout.HANDSHAKE_SECONDS < 3
 
@@ -389,6 +390,7 @@ class Arrivals:
     """A hearing at which messages arrive, all at once, when the test says so."""
 
     session = 1
+    heard_at = inf
 
     def __init__(self) -> None:
         self.arriving: list[tuple[str, bytes]] = []
@@ -406,12 +408,14 @@ class Arrivals:
     def wait(self, channels: list[str], seconds: float) -> None:
         """They are confirmed."""
 
-    def drains(self) -> Iterator[list[tuple[str, bytes]]]:
+    def drains(self, reading: Any) -> Iterator[list[tuple[str, bytes]]]:
         yield self.arriving
 
 
 class Sockets:
     """A server and its engine: what was sent to whom; `at_turn` is called when others have their turn."""
+
+    reading = None
 
     def __init__(self) -> None:
         self.eio = self
