@@ -20,6 +20,7 @@ elif MODE == "gevent":
 
 # Below the patch, on purpose.
 import contextlib
+import errno
 import logging
 import resource
 import signal
@@ -27,8 +28,10 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
+from itertools import count
 from typing import Any
 
+from greenlet import GreenletExit
 from werkzeug.wsgi import ClosingIterator
 
 from app import create_app
@@ -38,6 +41,10 @@ from listening import CannotListen, address_of, listen
 # A client that stays silent for so long in the middle of a request is cut off. A websocket is never silent so long: it
 # answers a ping every 7 s.
 SILENCE_SECONDS = 60
+AT_ONCE = 16  # connections accepted before others have their turn
+NO_MORE_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+LARGEST_HEAD = 64 * 1024
+NO_PLACE = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 LAST_REQUESTS_SECONDS = (0.1, 3.0)  # to answer what was asked: at least, as some may not have been read yet; at most
 
 try:
@@ -65,37 +72,67 @@ class Requests:
             raise
 
 
+class Door:
+    """A listener for eventlet's server, which lets a crowd in a few at a time: those inside have their turn."""
+
+    def __init__(self, listener: Any) -> None:
+        self._listener = listener
+        self._accepted = count(1)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._listener, name)
+
+    def accept(self) -> Any:
+        """Return the next connection. A killed server only stops to accept.
+
+        One that ends cuts off whoever it has not read from yet; this one ends with the process.
+        """
+        if next(self._accepted) % AT_ONCE == 0:
+            time.sleep(0)
+        try:
+            return self._accept()
+        except GreenletExit:
+            while True:  # the connection that it waited for may wake it once more
+                time.sleep(1)
+
+    def _accept(self) -> Any:
+        while True:
+            try:
+                return self._listener.accept()
+            except OSError as error:
+                if error.errno not in NO_MORE_FILES:
+                    raise
+            time.sleep(0.1)  # until somebody has left: at an error the server would stop for good
+
+
 def serve_eventlet(listener: socket.socket, requests: Requests) -> Callable[[], None]:
     """Serve in the background, as the two below do; returns what stops accepting."""
     from eventlet import wsgi
-    from eventlet.support.greenlets import GreenletExit
 
-    class Door:
-        """The listener, through which a killed server only stops to accept.
+    class Places(eventlet.GreenPool):  # type: ignore[misc]  # untyped
+        """Room for so many connections; who finds none is told so and does not wait. Websockets take none."""
 
-        One that ends cuts off its websockets, and whoever it has not read from yet; this one ends with the process.
-        """
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(listener, name)
-
-        def accept(self) -> Any:
-            try:
-                return listener.accept()
-            except GreenletExit:
-                while True:  # the connection that it waited for may wake it once more
-                    eventlet.sleep(1)
+        def spawn(self, serve: Callable[..., None], connection: Any) -> Any:
+            return super().spawn(serve, connection) if self.free() > 0 else eventlet.spawn(refuse, connection[1])
 
     server = eventlet.spawn(
         wsgi.server,
-        Door(),
+        Door(listener),
         requests,
-        max_size=app.config["WEB_MAX_CONNECTIONS"],
+        custom_pool=Places(app.config["WEB_MAX_CONNECTIONS"]),
         socket_timeout=SILENCE_SECONDS,
         log_output=False,
         debug=False,  # no traceback to clients
     )
     return lambda: server.kill()
+
+
+def refuse(connection: Any) -> None:
+    """Ask a client to come later."""
+    connection.settimeout(1)
+    with contextlib.suppress(OSError):
+        connection.recv(LARGEST_HEAD)  # what is closed unread is reset, and the answer lost
+        connection.sendall(NO_PLACE)
 
 
 def serve_gevent(listener: socket.socket, requests: Requests) -> Callable[[], None]:

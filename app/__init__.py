@@ -11,7 +11,7 @@ from celery import Celery
 from flask import Flask, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import access, api, config, errors, events, extensions, inbox, ops, routes
+from app import access, api, config, engine, errors, events, extensions, inbox, ops, routes
 from app.backend import LiveBackend, LiveTask
 from app.config import ROOT
 from app.fanout import RoomManager
@@ -45,6 +45,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
         app.register_blueprint(door)
     errors.init_app(app)
     _guard(app)
+    engine.install()
     extensions.socketio.init_app(
         app,
         # Both: without `message_queue` here a later init_app would take the stock manager in silence.
@@ -53,6 +54,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
         async_mode=app.config["SOCKETIO_ASYNC_MODE"],
         transports=["websocket"],
         cors_allowed_origins=events.origin_allowed,
+        most_sockets=app.config["WEB_MAX_CONNECTIONS"],
         max_http_buffer_size=LARGEST_PACKET,
         http_compression=False,
         # One call of a socket at a time, in their order: a client that floods waits for itself alone.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
@@ -42,14 +43,17 @@ def server_state() -> dict[str, Any]:
     return {"live": fanout.live, **get_records().overview()}
 
 
-def read_mine(task_ids: Sequence[str], known: Sequence[str] = ()) -> tuple[dict[str, Stored], list[str]]:
+def read_mine(
+    task_ids: Sequence[str], read: Callable[[list[str]], list[Stored | None]] | None = None
+) -> tuple[dict[str, Stored], list[str]]:
     """Return the caller's records by id, and which ids are missing: unknown, expired, not theirs, or no ids at all."""
+    read = read or get_records().read
     wanted = list(dict.fromkeys(task_ids))
     well_formed = [task_id for task_id in wanted if TASK_ID.match(task_id)]
     owner = current_owner()
     found = {
         task_id: stored
-        for task_id, stored in zip(well_formed, get_records().read(well_formed, known), strict=True)
+        for task_id, stored in zip(well_formed, read(well_formed), strict=True)
         if stored is not None and may_see(stored, owner)
     }
     return found, [task_id for task_id in wanted if task_id not in found]
@@ -160,7 +164,7 @@ def idempotency_key() -> str:
 
 def _mine(task_id: str, known: str = "") -> Stored:
     """Return the caller's task, see `Records.read`; raises Refused (404) for what is unknown, expired or not theirs."""
-    found, _ = read_mine([task_id], [known])
+    found, _ = read_mine([task_id], partial(get_records().read, known=[known]))
     if task_id not in found:
         raise NOT_FOUND
     return found[task_id]

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from collections.abc import Callable
 from functools import wraps
 from json import loads
 from typing import Any, TypeAlias
 
-from flask import Flask, current_app, request
-from flask_socketio import emit, join_room, leave_room
+from flask import Flask, current_app
+from flask_socketio import join_room, leave_room
 
 from app.access import current_owner, is_foreign
 from app.api import MOST_IDS, get_records, read_mine
 from app.extensions import socketio
-from app.fanout import MINE, NAMESPACE, Deaf, RoomManager
+from app.fanout import MINE, Deaf, RoomManager
 from app.records import Unavailable, room
 
 Answer: TypeAlias = dict[str, Any]
-
-CALLS, CALL_SECONDS = 100, 10.0  # one socket may make so many calls in so many seconds
-PACE = "headway.calls"  # the handshake's environ, one per socket, holds when its last calls came
 
 
 def origin_allowed(origin: str | None, environ: dict[str, Any]) -> bool:
@@ -37,8 +32,6 @@ def call(handler: Callable[[dict[str, Any]], Answer]) -> Callable[..., Answer]:
 
     @wraps(handler)
     def guarded(payload: Any = None, *_: Any) -> Answer:
-        if _too_many():
-            return _error("too_many", "Too many calls: this socket is closed.")
         if not isinstance(payload, dict):
             return _error("bad_payload", "Send one object.")
         try:
@@ -57,12 +50,6 @@ class BadPayload(ValueError):
     """A call's payload is not of its form; the message says what it takes."""
 
 
-@socketio.on("connect")
-def connected(auth: Any = None) -> None:
-    """Tell the new socket how this process fares."""
-    emit("server", _fanout().server_state())
-
-
 @socketio.on("watch")
 @call
 def watch(payload: dict[str, Any]) -> Answer:
@@ -70,18 +57,23 @@ def watch(payload: dict[str, Any]) -> Answer:
 
     Subscribed first and read after: what is written in between arrives twice rather than never.
     """
-    after = _after(payload)
-    found, missing = read_mine(_task_ids(payload))
-    rooms = [room("task", task_id) for task_id in found]
-    for name in rooms:
-        join_room(name)
-    _fanout().confirm(rooms)
-    found, gone = read_mine(list(found))
+    after, task_ids, fanout = _after(payload), _task_ids(payload), _fanout()
+    heard = fanout.heard(task_ids)
+    found, missing = read_mine(task_ids, fanout.reader.read)
+    for task_id in found:
+        join_room(room("task", task_id))
+    # What was read before this process heard of the task, or has been followed by news by now, is read again.
+    late = [task_id for task_id, stored in found.items() if task_id not in heard or fanout.has_news(task_id, stored)]
+    if late:
+        fanout.confirm(room("task", task_id) for task_id in late)
+        again, gone = read_mine(late, fanout.reader.read)
+        found = {task_id: stored for task_id, stored in (found | again).items() if task_id not in gone}
+        missing += gone
     logs = {task_id: get_records().tail(task_id, after[task_id]) for task_id in found if task_id in after}
     return {
         "snapshots": [loads(stored.snapshot) for stored in found.values()],
         "logs": logs,
-        "missing": missing + gone,
+        "missing": missing,
     }
 
 
@@ -124,28 +116,6 @@ def _after(payload: dict[str, Any]) -> dict[str, int]:
     if not isinstance(after, dict) or not all(type(seq) is int and 0 <= seq < 2**53 for seq in after.values()):
         raise BadPayload("after must give a log line's number by task id.")
     return after
-
-
-def _too_many() -> bool:
-    """Whether this socket has made too many calls; the first one too many closes it."""
-    calls: deque[float] | None = request.environ.setdefault(PACE, deque(maxlen=CALLS))
-    if calls is None:
-        return True  # closed, with more calls on their way
-    now = time.monotonic()
-    if len(calls) == CALLS and now - calls[0] < CALL_SECONDS:
-        request.environ[PACE] = None
-        _close_transport()
-        return True
-    calls.append(now)
-    return False
-
-
-def _close_transport() -> None:
-    """End the connection itself: Socket.IO's own disconnect only says goodbye, and would go on reading the flood."""
-    manager = _fanout()
-    sid: str = request.sid  # type: ignore[attr-defined]  # Flask-SocketIO puts it there
-    manager.server.eio.disconnect(manager.eio_sid_from_sid(sid, NAMESPACE))
-    socketio.sleep(0)  # to the writer, which closes
 
 
 def _error(code: str, message: str) -> Answer:

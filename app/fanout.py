@@ -8,27 +8,24 @@ from any process arrives too.
 from __future__ import annotations
 
 import logging
-import os
 import socket
-import struct
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, TypeAlias, TypeGuard
 from uuid import uuid4
 
+import hiredis
 import redis
-from engineio import packet as engineio_packet
-from engineio.exceptions import SocketIsClosedError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from socketio.pubsub_manager import PubSubManager
 
-from app.records import Records, Unavailable, room
+from app.engine import SERVICE_RESTART, Event
+from app.records import Records, Stored, Unavailable, room
 from app.snapshot import fragment
 
 logger = logging.getLogger(__name__)
@@ -48,8 +45,16 @@ CONFIRM_SECONDS = 2.0
 ANNOUNCE_SECONDS = 5.0
 REREAD = 100  # rooms at a time
 MINE = 50  # tasks of an owner that one answer shows
-SNAPSHOT_HEAD = '["snapshot",{"task_id":"'
-SERVICE_RESTART = struct.pack("!BBH", 0x88, 2, 1012)  # a websocket's close frame, and the code that says "come back"
+LARGEST_READ = 200  # records
+KNOWN = 1000  # tasks of a room whose last version is known
+DRAIN_BYTES = 256 * 1024
+AT_ONCE = 100  # viewers
+TURN_SECONDS = 0.005
+SNAPSHOT_HEAD, LOG_HEAD = b'["snapshot",{"task_id":"', b'["log",'
+
+
+# Given a connection, a context that gives what reads from it.
+Reading: TypeAlias = Callable[[Any], AbstractContextManager[Callable[[int], bytes]]]
 
 
 class Deaf(Exception):
@@ -59,8 +64,8 @@ class Deaf(Exception):
 class Hearing:
     """The one Redis connection that listens: it subscribes, reads, notices its own deafness and reconnects.
 
-    Redis answers SUBSCRIBEs in their order, so the first unanswered one is the one that an answer belongs to; an answer
-    to an earlier subscription of the same channel, given up since, confirms nothing.
+    Redis answers SUBSCRIBEs in their order, so the n-th answer on a connection confirms the n-th one; an answer to an
+    earlier subscription of the same channel, given up since, confirms nothing.
     """
 
     def __init__(self, url: str) -> None:
@@ -69,54 +74,71 @@ class Hearing:
             socket_timeout=HANDSHAKE_SECONDS,
             socket_connect_timeout=HANDSHAKE_SECONDS,
             retry=Retry(NoBackoff(), 0),
-            decode_responses=True,
             protocol=2,
         )
         # Made past the pool, which gives out 100 connections in its life and then none.
         self._make: Callable[[], Any] = partial(pool.connection_class, **pool.connection_kwargs)
         self._lock = threading.RLock()
         self._connection: Any = None
-        self._confirmed: dict[str, threading.Event] = {}
-        self._asked: deque[threading.Event] = deque()
+        self._numbers: dict[str, int] = {}  # of each channel's SUBSCRIBE on this connection
+        self._asked = self._answered = 0
+        self._unsent: list[tuple[str, str]] = []
+        self._waiting: dict[int, threading.Event] = {}  # by the number whose answer is waited for
         self._sessions = count(1)
         self.session = 0  # the number of the connection that listens, 0 while there is none
         self.renewed = threading.Event()  # set by each new one
+        self.heard_at = 0.0
 
     def subscribe(self, channel: str) -> None:
-        """Ask for a channel; a subscription that stands already is kept."""
+        """Ask for a channel, with the next `wait`; a subscription that stands already is kept."""
         with self._lock:
-            if channel not in self._confirmed:
-                self._confirmed[channel] = threading.Event()
+            if channel not in self._numbers:
                 self._ask(channel)
 
     def unsubscribe(self, channel: str) -> None:
+        """Give a channel up, with the next `wait`."""
         with self._lock:
-            if self._confirmed.pop(channel, None):
-                self._send("UNSUBSCRIBE", channel)
+            if self._numbers.pop(channel, None):
+                self._unsent.append(("UNSUBSCRIBE", channel))
+
+    def hears(self, channel: str) -> bool:
+        """Whether Redis has confirmed this channel on the current connection."""
+        return 0 < self._numbers.get(channel, 0) <= self._answered
 
     def wait(self, channels: Iterable[str], seconds: float) -> None:
         """Return when Redis has confirmed all of these on the current connection; raises Deaf after `seconds`."""
         deadline = time.monotonic() + seconds
-        for channel in channels:
-            confirmed = self._confirmed.get(channel)
-            if confirmed is None or not confirmed.wait(max(0.0, deadline - time.monotonic())):
-                raise Deaf(channel)
+        channels = list(channels)
+        if not self._missing(channels) and not self._unsent:
+            return
+        time.sleep(0)  # others may have something to ask too: one write for all
+        while True:
+            with self._lock:
+                self._flush()
+                number = self._missing(channels)
+                if not number:
+                    return
+                answered = self._waiting.setdefault(number, threading.Event())
+            if not answered.wait(max(0.0, deadline - time.monotonic())):
+                raise Deaf(", ".join(channels))
 
-    def messages(self) -> Iterator[tuple[str, str]]:
-        """Yield `(channel, text)` for ever, over as many connections as it takes."""
+    def drains(self, reading: Reading) -> Iterator[list[tuple[str, bytes]]]:
+        """Yield what Redis has sent at once, `(channel, message)` each, over as many connections as it takes."""
         failures = 0
         while True:
             connection = self._make()
             try:
-                self._connect(connection)
-                while True:
-                    # Our own beats are heard all the time: a connection that stays silent is none.
-                    kind, channel, data = connection.read_response(timeout=LIVE_SECONDS)
-                    failures = 0
-                    if kind == "message":
-                        yield channel, data
-                    elif kind == "subscribe":
-                        self._asked.popleft().set()
+                connection.connect()
+                replies = hiredis.Reader()
+                self._begin(connection)
+                with reading(connection._sock) as receive:
+                    while True:
+                        data = receive(DRAIN_BYTES)
+                        if not data:
+                            raise redis.ConnectionError("Redis has closed the connection.")
+                        replies.feed(data)
+                        yield self._drain(replies)
+                        failures = 0
             except Exception as error:  # one that is broken from elsewhere fails in many ways
                 if not failures:
                     logger.warning("Redis is not heard (%s); reconnecting", error)
@@ -132,86 +154,138 @@ class Hearing:
         """
         with self._lock:
             connection, self._connection = self._connection, None
-            self.session = 0
+            self.session = self._answered = 0
         if connection is not None and connection._sock is not None:
             with suppress(OSError):
                 connection._sock.shutdown(socket.SHUT_RDWR)
 
-    def _connect(self, connection: Any) -> None:
-        connection.connect()
+    def _drain(self, replies: Any) -> list[tuple[str, bytes]]:
+        """Return the messages that have come."""
+        self.heard_at = time.monotonic()
+        messages: list[tuple[str, bytes]] = []
+        while (reply := replies.gets()) is not False:
+            kind, channel, message = reply
+            if kind == b"message":
+                messages.append((channel.decode(), message))
+            elif kind == b"subscribe":
+                self._confirm()
+        return messages
+
+    def _begin(self, connection: Any) -> None:
+        connection._sock.settimeout(LIVE_SECONDS)
         with self._lock:
             self._connection = connection
-            self._asked.clear()
-            for channel, confirmed in self._confirmed.items():
-                confirmed.clear()
+            self.heard_at = time.monotonic()
+            self._asked = self._answered = 0
+            self._unsent.clear()
+            for channel in self._numbers:
                 self._ask(channel)
+            self._flush()
             if self._connection is None:
                 raise redis.ConnectionError("The connection broke while it was being asked for its channels.")
             self.session = next(self._sessions)
+            waiting, self._waiting = self._waiting, {}
+        for event in waiting.values():  # of the connection before: they wait anew
+            event.set()
         self.renewed.set()
 
     def _ask(self, channel: str) -> None:
-        if self._connection is not None:
-            self._asked.append(self._confirmed[channel])
-        self._send("SUBSCRIBE", channel)
+        self._asked += 1
+        self._numbers[channel] = self._asked
+        self._unsent.append(("SUBSCRIBE", channel))
 
-    def _send(self, *command: str) -> None:
-        if self._connection is None:
-            return  # the next connection asks for all that stands
-        try:
-            self._connection.send_command(*command, check_health=False)
-        except (redis.RedisError, OSError):
-            self.drop()
+    def _confirm(self) -> None:
+        with self._lock:
+            self._answered += 1
+            answered = self._waiting.pop(self._answered, None)
+        if answered is not None:
+            answered.set()
 
+    def _missing(self, channels: list[str]) -> int:
+        """Return the number of the last answer that is missing for these, 0 for none."""
+        number = max((self._numbers.get(channel, self._asked + 1) for channel in channels), default=0)
+        return number if number > self._answered else 0
 
-class Websockets:
-    """The open websockets of this process, by Engine.IO session: known, so that they can be closed from here."""
-
-    def __init__(self, engineio: Any) -> None:
-        self._seconds = engineio.ping_interval + engineio.ping_timeout
-        self._open: dict[str, Any] = {}
-        driver = engineio._async
-        engineio._async = {**driver, "websocket": partial(self._accept, driver["websocket"])}
-
-    def close(self, sessions: Iterable[str] | None = None) -> None:
-        """Close these, or all, in the way after which every client comes back by itself, and asks anew.
-
-        Engine.IO's own goodbye would be taken by some for the last word. Nobody is waited for: a client that does not
-        read loses its connection all the same.
-        """
-        for session in tuple(self._open) if sessions is None else sessions:
-            if connection := self._open.get(session):
-                with suppress(OSError):
-                    connection.setblocking(False)
-                    connection.send(SERVICE_RESTART)
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-
-    def _accept(self, accept: Callable[..., Any], handler: Any, engineio: Any) -> Any:
-        """Stand in for the driver's own way to make the WSGI app of a websocket."""
-        session = handler.__self__.sid
-
-        def handle(websocket: Any) -> Any:
-            self._open[session] = self._connection_of(websocket)
+    def _flush(self) -> None:
+        """Send what has been asked; without a connection, the next one asks for all that stands."""
+        commands, self._unsent = self._unsent, []
+        if commands and self._connection is not None:
             try:
-                return handler(websocket)
+                packed = self._connection.pack_commands(commands)
+                self._connection.send_packed_command(packed, check_health=False)
+            except (redis.RedisError, OSError):
+                self.drop()
+
+
+class Batch:
+    """Reads that go to Redis together."""
+
+    def __init__(self) -> None:
+        self.task_ids: list[str] = []
+        self.found: list[Stored | None] = []
+        self.error: Exception | None = None
+        self.done = threading.Event()
+
+
+class Reader:
+    """Reads records; what is asked for while a read is under way goes to Redis together, in the next one."""
+
+    def __init__(self, read: Callable[[list[str]], list[Stored | None]]) -> None:
+        self._read = read
+        self._lock, self._turn = threading.Lock(), threading.Lock()
+        self._next = Batch()
+
+    def read(self, task_ids: list[str]) -> list[Stored | None]:
+        """Return what `Records.read` does, and raise what it raises."""
+        if not task_ids:
+            return []
+        with self._lock:
+            batch = self._next
+            begin = len(batch.task_ids)
+            batch.task_ids += task_ids
+            if len(batch.task_ids) >= LARGEST_READ:
+                self._next = Batch()
+        if begin == 0:
+            self._do(batch)
+        batch.done.wait()
+        if batch.error is not None:
+            raise batch.error
+        return batch.found[begin : begin + len(task_ids)]
+
+    def _do(self, batch: Batch) -> None:
+        with self._turn:
+            with self._lock:
+                if self._next is batch:
+                    self._next = Batch()
+            try:
+                batch.found = self._read(batch.task_ids)
+            except Exception as error:
+                batch.error = error
             finally:
-                self._open.pop(session, None)
+                batch.done.set()
 
-        return accept(handle, engineio)
 
-    def _connection_of(self, websocket: Any) -> Any:
-        """Return the socket below, which from now on fails when its client is silent or does not read for too long."""
-        if hasattr(websocket, "socket"):
-            return websocket.socket  # Engine.IO sets the limit
-        connection = websocket.ws.sock
-        if os.get_blocking(connection.fileno()):
-            limit = struct.pack("@ll", int(self._seconds), 0)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-        else:
-            connection.settimeout(self._seconds)
-        return connection
+class Room:
+    """The viewers of a room in this process, and what they have been told of its tasks."""
+
+    __slots__ = ("_versions", "viewers")
+
+    def __init__(self) -> None:
+        self.viewers: dict[str, Callable[[Event], None]] = {}  # by their Socket.IO id, what sends to them
+        self._versions: dict[str, int] = {}  # the newest of each task
+
+    def version(self, task_id: str) -> int:
+        return self._versions.get(task_id, 0)
+
+    def note(self, task_id: str, version: int) -> bool:
+        """Note a version as told; False when it is not newer than the last."""
+        if self._versions.get(task_id, 0) >= version:
+            return False
+        self._versions.pop(task_id, None)  # the last told stands last
+        self._versions[task_id] = version
+        if len(self._versions) > KNOWN:
+            del self._versions[next(iter(self._versions))]
+        return True
 
 
 class RoomManager(PubSubManager):
@@ -222,6 +296,7 @@ class RoomManager(PubSubManager):
     def __init__(self, url: str, records: Records) -> None:
         super().__init__(channel=QUEUE)
         self.records = records
+        self.reader = Reader(records.read)
         self._hearing = Hearing(url)
         self._own_channel = f"{QUEUE}:process:{uuid4().hex}"
         self._hearing.subscribe(QUEUE)
@@ -232,18 +307,19 @@ class RoomManager(PubSubManager):
         self._missed: set[str] = set()  # rooms to be read again since
         self._epoch = ""
         self._membership = threading.RLock()  # rooms, their channels, and what was sent to whom change together
-        self._sent: dict[str, dict[str, int]] = {}  # Engine.IO session -> task -> version last pushed
+        self._rooms: dict[str, Room] = {}  # those that have a channel
+        self._joined: dict[str, set[str]] = {}  # by Socket.IO id, all rooms but the two that everybody is in
+        self._parted: dict[str, dict[str, int]] = {}  # by Socket.IO id, versions told in rooms of tasks since left
+        self._turn_began = 0.0
         self._overview: dict[str, Any] = {"now": None, "workers": 0, "slots": 0, "queued": 0}
+        self._state: dict[str, Any] = {}
+        self._state_event = Event(b"")
         self._announced: dict[str, Any] = {}
         self._announced_at = float("-inf")
         self._starting = threading.Lock()
         self._started = False
 
     # Life
-
-    def set_server(self, server: Any) -> None:
-        super().set_server(server)
-        self._websockets = Websockets(server.eio)
 
     def initialize(self) -> None:
         """Start to listen, once; Socket.IO calls this at the first connection, `/readyz` perhaps before."""
@@ -275,33 +351,84 @@ class RoomManager(PubSubManager):
                 return self._beat_heard.wait_for(lambda: self._proven_at >= sent_at, left)
         return False
 
-    def server_state(self) -> dict[str, Any]:
-        """Return the `server` event's payload: `{"live", "now", "workers", "slots", "queued"}`."""
-        return {"live": self.live, **self._overview}
-
     def close_websockets(self) -> None:
-        """Send all clients away, so that they connect anew, to this process or to another, and ask anew."""
-        self._websockets.close()
+        """Send all clients away, so that they connect anew, to this process or to another, and ask anew.
+
+        Engine.IO's own goodbye would be taken by some for the last word.
+        """
+        self.server.eio.end(SERVICE_RESTART)
+
+    def connect(self, sid: str, namespace: str) -> Any:
+        """Tell a client, as soon as it is connected, how this process fares."""
+        connected = super().connect(sid, namespace)
+        self.server.eio.pusher(self.eio_sid_from_sid(sid, namespace))(self._server_event())
+        return connected
 
     # Rooms
 
     def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
         with self._membership:
-            super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
-            if _has_channel(room):
+            if not _has_channel(room):
+                super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
+            else:
+                own = self._rooms.setdefault(room, Room())
+                own.viewers[sid] = self.server.eio.pusher(self.eio_sid_from_sid(sid, namespace))
                 self._hearing.subscribe(f"{QUEUE}:{room}")
+            if room not in (None, sid):
+                self._joined.setdefault(sid, set()).add(room)
 
     def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
         with self._membership:
-            if room is None:
-                self._sent.pop(self.eio_sid_from_sid(sid, namespace) or "", None)
-            super().basic_leave_room(sid, namespace, room)
-            if _has_channel(room) and room not in self.rooms.get(namespace, {}):
-                self._hearing.unsubscribe(f"{QUEUE}:{room}")
+            self._joined.get(sid, set()).discard(room)
+            if not _has_channel(room):
+                super().basic_leave_room(sid, namespace, room)
+            elif (own := self._rooms.get(room)) and own.viewers.pop(sid, None):
+                self._part(sid, room, own)
+                if not own.viewers:
+                    del self._rooms[room]
+                    self._hearing.unsubscribe(f"{QUEUE}:{room}")
+
+    def _part(self, sid: str, room: str, own: Room) -> None:
+        """Note what a viewer was told in a task's room: by the owner's the same may still be on its way."""
+        task_id = room.removeprefix("task:")
+        if version := own.version(task_id):
+            parted = self._parted.setdefault(sid, {})
+            parted[task_id] = version
+            if len(parted) > REREAD:
+                del parted[next(iter(parted))]
+
+    def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
+        """Leave all rooms; python-socketio would look through all rooms of everybody for that."""
+        with self._membership:
+            for name in (*self._joined.pop(sid, ()), sid, None):
+                self.basic_leave_room(sid, namespace, name)
+            self._parted.pop(sid, None)
+            self.callbacks.pop(sid, None)
+            for pending in (self.pending_connect, self.pending_disconnect):
+                if sid in pending.get(namespace, ()):
+                    pending[namespace].remove(sid)
+
+    def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
+        with self._membership:
+            own = self._rooms.get(room) if isinstance(room, str) else None
+            viewers = [(sid, self.eio_sid_from_sid(sid, namespace)) for sid in own.viewers] if own else []
+        yield from viewers if own else super().get_participants(namespace, room)
+
+    def get_rooms(self, sid: str, namespace: str) -> list[str]:
+        return [sid, *self._joined.get(sid, ())]
 
     def confirm(self, rooms: Iterable[str]) -> None:
         """Return when everything published to these rooms from now on reaches this process. Raises Deaf."""
         self._hearing.wait([f"{QUEUE}:{name}" for name in rooms], CONFIRM_SECONDS)
+
+    def heard(self, task_ids: Iterable[str]) -> set[str]:
+        """Return those of these tasks whose rooms this process is known to hear already."""
+        return {task_id for task_id in task_ids if self._hearing.hears(f"{QUEUE}:{room('task', task_id)}")}
+
+    def has_news(self, task_id: str, stored: Stored) -> bool:
+        """Whether the viewers of a task's room have been told something newer than what is stored here."""
+        own = self._rooms.get(room("task", task_id))
+        return own is not None and own.version(task_id) > int(stored.tag.partition("-")[0])
 
     # Messages
 
@@ -311,35 +438,60 @@ class RoomManager(PubSubManager):
         except Unavailable as error:
             logger.error("An emit did not reach the message queue: %s", error)
 
-    def _listen(self) -> Iterator[str]:
+    def _listen(self) -> Iterator[bytes]:
         """Deliver what the rooms' channels say; yield what the common channel says to python-socketio."""
-        for channel, text in self._hearing.messages():
-            if channel == QUEUE:
-                yield text
-            elif channel == self._own_channel:
-                with self._beat_heard:
-                    self._proven_at = max(self._proven_at, float(text))
-                    self._beat_heard.notify_all()
-            else:
-                self.deliver(channel.removeprefix(f"{QUEUE}:"), text)
+        for messages in self._hearing.drains(self.server.eio.reading):
+            events: dict[tuple[str, str | int], bytes] = {}
+            for number, (channel, message) in enumerate(messages):
+                if channel == QUEUE:
+                    yield message
+                elif channel == self._own_channel:
+                    self._hear_beat(float(message))
+                else:
+                    task_id, _ = _stamp_of(message)
+                    key = channel.removeprefix(f"{QUEUE}:"), task_id or number
+                    events.pop(key, None)  # the newest of what has come at once is enough
+                    events[key] = message
+            for (name, _), event in events.items():
+                self.deliver(name, event)
 
-    def deliver(self, name: str | None, event: str) -> None:
-        """Send an event (the JSON of `[name, payload]`) to a room's viewers here, or to all clients (None).
+    def _hear_beat(self, sent_at: float) -> None:
+        with self._beat_heard:
+            self._proven_at = max(self._proven_at, sent_at)
+            self._beat_heard.notify_all()
 
-        A snapshot goes only where it is news.
-        """
-        packet = engineio_packet.Packet(engineio_packet.MESSAGE, f"2{event}")
-        task_id, version = _stamp_of(event)
+    def deliver(self, name: str, message: bytes) -> None:
+        """Send an event (the JSON of `[name, payload]`) to a room's viewers here; a snapshot only where it is news."""
+        task_id, version = _stamp_of(message)
         with self._membership:
-            for _, eio_sid in self.get_participants(NAMESPACE, name):
-                if task_id:
-                    # A viewer may be in the task's room and in the owner's: one push of a version is enough.
-                    versions = self._sent.setdefault(eio_sid, {})
-                    if versions.get(task_id, 0) >= version:
-                        continue
-                    versions[task_id] = version
-                with suppress(SocketIsClosedError):  # just now; the others get it
-                    self.server._send_eio_packet(eio_sid, packet)
+            room = self._rooms.get(name)
+            if room is None or (task_id and not room.note(task_id, version)):
+                return
+            viewers = list(room.viewers)
+        event = Event(b"2" + message, task_id or (Event.LINES if message.startswith(LOG_HEAD) else None))
+        for begin in range(0, len(viewers), AT_ONCE):
+            with self._membership:
+                if task_id and room.version(task_id) != version:
+                    return  # a newer one has overtaken this one while others had their turn
+                self._push(room, viewers[begin : begin + AT_ONCE], event, task_id, version)
+            self._give_others_their_turn()
+
+    def _push(self, room: Room, viewers: list[str], event: Event, task_id: str, version: int) -> None:
+        # A viewer who is in the task's room and in the owner's hears it there: one push of a version is enough.
+        of_task = self._rooms.get(f"task:{task_id}", room)
+        for sid in viewers:
+            push = room.viewers.get(sid)
+            if push is None or (of_task is not room and sid in of_task.viewers):
+                continue
+            if sid in self._parted and self._parted[sid].get(task_id, 0) >= version:
+                continue
+            push(event)
+
+    def _give_others_their_turn(self) -> None:
+        """Let the rest of the process run after a while: neither a busy room nor a large one may delay it."""
+        if time.monotonic() - self._turn_began > TURN_SECONDS:
+            self.server.sleep(0)
+            self._turn_began = time.monotonic()
 
     # The beat
 
@@ -353,6 +505,9 @@ class RoomManager(PubSubManager):
         """Prove that this process hears, and mend what it missed; False when that has to be tried again soon."""
         self._hearing.renewed.clear()
         if not self._hearing.session:
+            return False
+        if time.monotonic() - self._hearing.heard_at > LIVE_SECONDS:
+            self._hearing.drop()  # our own beats are heard all the time: a connection that stays silent is none
             return False
         try:
             if self._hearing.session != self._session:
@@ -377,7 +532,7 @@ class RoomManager(PubSubManager):
     def _start_anew(self) -> None:
         """Note that the hearing has reconnected: any push may have been missed."""
         self._session = self._hearing.session
-        self._missed = {name for name in tuple(self.rooms.get(NAMESPACE, {})) if _has_channel(name)}
+        self._missed = set(self._rooms)
         self._drop_idle_connections()
 
     def _drop_idle_connections(self) -> None:
@@ -400,7 +555,7 @@ class RoomManager(PubSubManager):
         """Read again what was missed; what cannot be read now stays for the next beat."""
         while self._missed:
             names = list(self._missed)[:REREAD]
-            self._read_again([name for name in names if name in self.rooms.get(NAMESPACE, {})])
+            self._read_again([name for name in names if name in self._rooms])
             self._missed.difference_update(names)
 
     def _read_again(self, names: list[str]) -> None:
@@ -410,15 +565,16 @@ class RoomManager(PubSubManager):
             name = room("task", task_id)
             if stored is None or not stored.owner:
                 # Lost, perhaps made anew by its worker, and nobody's then: its viewers have to hear so.
-                self._websockets.close(eio_sid for _, eio_sid in self.get_participants(NAMESPACE, name))
+                viewers = [eio_sid for _, eio_sid in self.get_participants(NAMESPACE, name)]
+                self.server.eio.end(SERVICE_RESTART, viewers)
                 continue
-            self.deliver(name, f'["snapshot",{stored.snapshot}]')
+            self.deliver(name, f'["snapshot",{stored.snapshot}]'.encode())
             if line:  # whoever lacks lines before it sees the gap
-                self.deliver(name, f'["log",{{"task_id":"{task_id}","lines":[{line}]}}]')
+                self.deliver(name, f'["log",{{"task_id":"{task_id}","lines":[{line}]}}]'.encode())
         owners = [name.removeprefix("owner:") for name in names if name.startswith("owner:")]
         for owner in owners:
             for snapshot in reversed(self.records.owned(owner, MINE)[0]):
-                self.deliver(room("owner", owner), f'["snapshot",{snapshot}]')
+                self.deliver(room("owner", owner), f'["snapshot",{snapshot}]'.encode())
 
     def _newest_lines(self, task_ids: list[str]) -> list[str]:
         """Return the newest line of each task's log as JSON, "" where there is none."""
@@ -429,22 +585,31 @@ class RoomManager(PubSubManager):
 
     def _announce(self) -> None:
         """Tell all clients how this process fares: whether it is live at once, the rest now and then."""
-        state = self.server_state()
-        news = {key: value for key, value in state.items() if key != "now"}
+        event = self._server_event()
+        news = {key: value for key, value in self._state.items() if key != "now"}
         turned = news["live"] != self._announced.get("live")
         due = time.monotonic() - self._announced_at >= ANNOUNCE_SECONDS
         if turned or (due and news != self._announced):
             self._announced, self._announced_at = news, time.monotonic()
-            self.deliver(None, f'["server",{fragment(state)}]')
+            for _, eio_sid in self.get_participants(NAMESPACE, None):
+                self.server.eio.pusher(eio_sid)(event)
+
+    def _server_event(self) -> Event:
+        """Return the `server` event: `{"live", "now", "workers", "slots", "queued"}`."""
+        state = {"live": self.live, **self._overview}
+        if state != self._state:
+            self._state = state
+            self._state_event = Event(f'2["server",{fragment(state)}]'.encode(), "server")
+        return self._state_event
 
 
-def _has_channel(name: Any) -> bool:
+def _has_channel(name: Any) -> TypeGuard[str]:
     return isinstance(name, str) and name.startswith(ROOMS)
 
 
-def _stamp_of(event: str) -> tuple[str, int]:
+def _stamp_of(message: bytes) -> tuple[str, int]:
     """Return task id and version of a snapshot event, ("", 0) of another; `record.lua` writes these two first."""
-    if not event.startswith(SNAPSHOT_HEAD):
+    if not message.startswith(SNAPSHOT_HEAD):
         return "", 0
-    task_id, _, rest = event[len(SNAPSHOT_HEAD) :].partition('","version":')
-    return task_id, int(rest[: rest.index(",")])
+    task_id, _, rest = message[len(SNAPSHOT_HEAD) :].partition(b'","version":')
+    return task_id.decode(), int(rest[: rest.index(b",")])

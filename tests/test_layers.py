@@ -14,6 +14,7 @@ LAYERS = [
     "backend",
     "broker",
     "keeper",
+    "engine",
     "fanout",
     "mail",
     "extensions",
@@ -33,7 +34,7 @@ LAYERS = [
     "",  # app/__init__.py knows everyone
 ]
 SPEAK_REDIS = {"records", "backend", "fanout"}
-NAME_EVENTLET = {"config"}
+NAME_EVENTLET = {"config", "engine"}
 
 
 def module_of(path: Path) -> str:
@@ -78,7 +79,7 @@ def test_only_records_backend_and_fanout_speak_redis():
     assert speakers <= SPEAK_REDIS
 
 
-def test_only_a_setting_names_eventlet():
+def test_only_a_setting_and_the_engine_name_eventlet():
     names = {module for module, path in files().items() if "eventlet" in path.read_text()}
 
     assert names <= NAME_EVENTLET
