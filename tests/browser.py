@@ -42,7 +42,7 @@ class Visitor:
 
     def close(self) -> None:
         """End the socket, also one that the server has ended already, and the HTTP connections."""
-        self.socket.disconnect()
+        self.socket.shutdown()  # which also ends its attempts to connect again
         if self.socket.eio.ws is not None:
             self.socket.eio.ws.shutdown()  # its close() leaves a socket open that the server has closed
         self.http.close()
