@@ -852,15 +852,16 @@ class LeanEngine(engineio.Server):
         self._epoll.unregister(socket.fileno)
 
 
-def make_engine(async_mode: str, most_sockets: int = sys.maxsize, **options: Any) -> StockEngine | LeanEngine:
-    """Return the engine for a mode."""
-    lean = async_mode == "eventlet" and sys.platform == "linux"
-    engine = LeanEngine if lean else StockEngine
-    return engine(most_sockets, async_mode=async_mode, **options)
+def make_engine(most_sockets: int | None = None, **options: Any) -> StockEngine | LeanEngine | engineio.Server:
+    """Return the engine for the mode of a server that says how many sockets it takes, Engine.IO's own for any other."""
+    if most_sockets is None:
+        return engineio.Server(**options)
+    lean = options["async_mode"] == "eventlet" and sys.platform == "linux"
+    return (LeanEngine if lean else StockEngine)(most_sockets, **options)
 
 
 def install() -> None:
-    """Have every Socket.IO server of this process run on these: Flask-SocketIO names the server's class in its code."""
+    """Have the Socket.IO server of this process run on these: Flask-SocketIO names the server's class in its code."""
     socketio.Server._engineio_server_class = lambda server: make_engine
 
 

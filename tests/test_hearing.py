@@ -224,12 +224,12 @@ def test_what_could_not_be_read_again_is_read_later(server: Valkey, records: Rec
     wait_for(lambda: shown(visitor, task_id) == 6)
 
     with redis.Redis.from_url(server.url) as client:
-        client.execute_command("ACL SETUSER", "default", "-evalsha")  # nobody may read records
+        client.execute_command("ACL SETUSER", "default", "-fcall", "-fcall_ro")  # nobody may read records
         try:
             client.client_kill_filter(_type="pubsub")
             wait_for(lambda: not visitor.servers[-1]["live"], message="it says that it is live, and is behind")
         finally:
-            client.execute_command("ACL SETUSER", "default", "+evalsha")
+            client.execute_command("ACL SETUSER", "default", "+fcall", "+fcall_ro")
         client.client_kill_filter(_type="pubsub")
         write(records, task_id, 7)
 
