@@ -25,7 +25,8 @@ def latency(bench: Bench) -> Row:
     found = bench.loads(candidates, one_each, SLOW_ROOMS, SLOW_RATE)
 
     def compare(what: str, share: float, peer: type[Candidate], bar: float | None = None) -> Comparison:
-        ours, theirs = (median(found[name], lambda load: load.latency(share)) for name in (Headway.name, peer.name))
+        came = {name: [load for load in loads if load.delivered] for name, loads in found.items()}
+        ours, theirs = (median(came[name], lambda load: load.latency(share)) for name in (Headway.name, peer.name))
         return Comparison(what, ours, "ms", peer.name, theirs, bar)
 
     return Row(
