@@ -6,8 +6,11 @@ The scripts are in `app/lua/`; `record.lua` says how a record lies in Redis.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
+import socket
+import termios
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -36,6 +39,8 @@ CANCEL_GRACE_SECONDS = 5.0  # a cancelled run that has not ended by then is ende
 LOG_LINES = 1000  # kept of each task
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
 MOST_CONNECTIONS = 32  # of one process to Redis
+LOOKS = hasattr(socket, "TCP_INFO")  # Linux
+ESTABLISHED = b"\x01"  # the first byte of TCP_INFO
 PASSING = (redis.OutOfMemoryError, redis.ReadOnlyError)  # redis-py takes the code off the words of these
 REFUSALS = {"MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN"}  # what Redis says while it takes no writes
 
@@ -113,6 +118,20 @@ class Client(redis.Redis):
             raise
 
 
+class Connection(redis.Connection):
+    """A connection that is looked over, before each use, by two calls of the kernel.
+
+    redis-py's own look polls, and in a green process that is a turn of the event loop.
+    """
+
+    def can_read(self, timeout: float = 0) -> bool:
+        """Whether there is what nobody has asked for; True as well for a connection that has ended."""
+        if timeout or not self._sock or not LOOKS:
+            return bool(super().can_read(timeout))
+        state = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        return state != ESTABLISHED or any(fcntl.ioctl(self._sock.fileno(), termios.FIONREAD, bytes(4)))
+
+
 def connect(url: str, timeout: float = 1.0) -> redis.Redis:
     """Return a client that gives up after `timeout` seconds, without retries.
 
@@ -129,6 +148,8 @@ def connect(url: str, timeout: float = 1.0) -> redis.Redis:
         decode_responses=True,
         protocol=2,
     )
+    if pool.connection_class is redis.Connection:  # neither TLS nor a socket of Unix
+        pool.connection_class = Connection
     return Client.from_pool(pool)
 
 
