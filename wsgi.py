@@ -123,6 +123,7 @@ def serve_eventlet(listener: socket.socket, requests: Requests) -> Callable[[], 
         socket_timeout=SILENCE_SECONDS,
         log_output=False,
         debug=False,  # no traceback to clients
+        capitalize_response_headers=False,  # they are as they should be
     )
     return lambda: server.kill()
 

@@ -109,13 +109,22 @@ class Client(redis.Redis):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
-            return super().execute_command(*args, **options)
+            return self._call(args) if args[0] == "FCALL" else super().execute_command(*args, **options)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise Unavailable(str(error)) from error
         except redis.ResponseError as error:
             if isinstance(error, PASSING) or str(error).partition(" ")[0] in REFUSALS:
                 raise TakesNoWrites(str(error)) from error
             raise
+
+    def _call(self, command: Sequence[Any]) -> Any:
+        """Do what redis-py does where nothing is retried, measured or converted."""
+        connection = self.connection_pool.get_connection()
+        try:
+            connection.send_command(*command)
+            return connection.read_response()
+        finally:
+            self.connection_pool.release(connection)
 
 
 class Connection(redis.Connection):
