@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from math import inf
 from pathlib import Path
+from queue import Empty
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -141,13 +142,41 @@ class Connection(redis.Connection):
         return state != ESTABLISHED or any(fcntl.ioctl(self._sock.fileno(), termios.FIONREAD, bytes(4)))
 
 
+class Pool(redis.BlockingConnectionPool):
+    """redis-py's pool, without its metrics and its warnings of what was called otherwise once."""
+
+    def get_connection(self, *_: Any, **__: Any) -> Any:
+        """Return a connection that is there, as redis-py's does."""
+        self._checkpid()
+        try:
+            connection = self.pool.get(timeout=self.timeout) or self.make_connection()
+        except Empty:
+            raise redis.ConnectionError("No connection available.") from None
+        try:
+            connection.connect()
+            if _is_stale(connection):
+                connection.disconnect()
+                connection.connect()
+        except BaseException:
+            self.release(connection)
+            raise
+        return connection
+
+
+def _is_stale(connection: redis.Connection) -> bool:
+    try:
+        return connection.can_read()
+    except (redis.ConnectionError, redis.TimeoutError, OSError):
+        return True
+
+
 def connect(url: str, timeout: float = 1.0) -> redis.Redis:
     """Return a client that gives up after `timeout` seconds, without retries.
 
     redis-py's own retries turn one second into 14.6 against a Redis that hangs, and its usual pool raises at the 101st
     connection, which a storm of visitors asks for; here they take turns.
     """
-    pool = redis.BlockingConnectionPool.from_url(
+    pool = Pool.from_url(
         url,
         max_connections=MOST_CONNECTIONS,
         timeout=timeout,

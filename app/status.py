@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from flask import Flask, Response
-from werkzeug.http import parse_etags
+from werkzeug.http import http_date, parse_etags
 
 from app.access import Sessions, guards, new_nonce, visitor
 from app.api import ASK_AGAIN, read_one
@@ -57,6 +57,7 @@ class Shortcut:
         tags = parse_etags(environ.get("HTTP_IF_NONE_MATCH"))
         stored = read_one(self._records, owner, environ["PATH_INFO"][len(PATH) :], next(iter(tags), ""))
         headers = [
+            ("Date", _date(int(time.time()))),
             ("ETag", f'"{stored.tag}"'),
             ("Cache-Control", ASK_AGAIN),
             ("Vary", "Cookie"),
@@ -71,3 +72,8 @@ class Shortcut:
         """Answer to an exception as Flask does to one of a route."""
         with self._app.request_context(environ):
             return self._app.finalize_request(self._app.handle_user_exception(error))
+
+
+@lru_cache(1)
+def _date(second: int) -> str:
+    return http_date(second)
