@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery
-from flask import Flask, request
+from flask import Flask, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import access, api, config, engine, errors, events, extensions, inbox, ops, routes, status
@@ -144,14 +144,14 @@ def _guard(app: Flask) -> None:
 
     @app.after_request
     def add_headers(response: Any) -> Any:
-        response.headers.update(access.guards(access.nonce()))
+        response.headers.update(access.guards(g.get("csp_nonce")))
         return response
 
     @app.context_processor
     def for_templates() -> dict[str, Any]:
         inbox_on = app.config["MAIL_INBOX"] is not None
         return {
-            "csp_nonce": access.nonce(),
+            "csp_nonce": access.nonce,
             "inbox_on": inbox_on,
             "inbox_count": inbox.count() if inbox_on else 0,
         }

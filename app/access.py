@@ -17,7 +17,7 @@ from app.records import Stored
 VISITOR = "visitor"
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 CSP = (
-    "default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; "
+    "default-src 'self'; script-src 'self'{nonce}; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; frame-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
@@ -38,9 +38,10 @@ class Sessions(SecureCookieSessionInterface):
     def vouched(self, app: Flask, cookies: str) -> tuple[str | None, float]:
         """Return the visitor of a request with these cookies, and until when (in Unix time) they say so."""
         serializer, lifetime = self.get_signing_serializer(app), int(app.permanent_session_lifetime.total_seconds())
+        cookie = parse_cookie(cookies).get(self.get_cookie_name(app))
+        if serializer is None or not cookie:
+            return None, 0.0
         try:
-            assert serializer is not None  # config.load sees to a key
-            cookie = parse_cookie(cookies).get(self.get_cookie_name(app), "")
             session, signed = serializer.loads(cookie, max_age=lifetime, return_timestamp=True)
         except BadSignature:
             return None, 0.0
@@ -101,20 +102,16 @@ def is_foreign(origin: str | None, fetch_site: str | None, scheme: str, host: st
 
 
 def nonce() -> str:
-    """Return the word by which this answer's page may run its own scripts."""
+    """Return the word by which this answer's page, and no other, may run scripts that stand in it."""
     if "csp_nonce" not in g:
-        g.csp_nonce = new_nonce()
+        g.csp_nonce = secrets.token_urlsafe(16)
     return str(g.csp_nonce)
 
 
-def new_nonce() -> str:
-    return secrets.token_urlsafe(16)
-
-
-def guards(nonce: str) -> dict[str, str]:
-    """Return the headers that every answer has."""
+def guards(nonce: str | None = None) -> dict[str, str]:
+    """Return the headers that every answer has; what is no page needs no nonce."""
     return {
-        "Content-Security-Policy": CSP.format(nonce=nonce),
+        "Content-Security-Policy": CSP.format(nonce=f" 'nonce-{nonce}'" if nonce else ""),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin",
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import re
 import socket
 import termios
@@ -143,7 +144,7 @@ class Connection(redis.Connection):
 
 
 class Pool(redis.BlockingConnectionPool):
-    """redis-py's pool, without its metrics and its warnings of what was called otherwise once."""
+    """redis-py's pool, without its metrics, which nobody reads here."""
 
     def get_connection(self, *_: Any, **__: Any) -> Any:
         """Return a connection that is there, as redis-py's does."""
@@ -161,6 +162,13 @@ class Pool(redis.BlockingConnectionPool):
             self.release(connection)
             raise
         return connection
+
+    def release(self, connection: Any) -> None:
+        """Put a connection back."""
+        if connection.pid == os.getpid():
+            self.pool.put_nowait(connection)
+        else:  # a process that was forked meanwhile has to leave it alone
+            super().release(connection)
 
 
 def _is_stale(connection: redis.Connection) -> bool:

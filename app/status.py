@@ -13,12 +13,13 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.http import http_date, parse_etags
 
-from app.access import Sessions, guards, new_nonce, visitor
+from app.access import Sessions, guards, visitor
 from app.api import ASK_AGAIN, read_one
 from app.records import TASK_ID, Records
 
 PATH = "/status/"
 MOST_VISITORS = 4096  # whose cookies need not be verified anew
+ALWAYS = (("Cache-Control", ASK_AGAIN), ("Vary", "Cookie"), *guards().items())
 
 Answer = tuple[str, list[tuple[str, str]], bytes]
 
@@ -59,9 +60,7 @@ class Shortcut:
         headers = [
             ("Date", _date(int(time.time()))),
             ("ETag", f'"{stored.tag}"'),
-            ("Cache-Control", ASK_AGAIN),
-            ("Vary", "Cookie"),
-            *guards(new_nonce()).items(),
+            *ALWAYS,
         ]
         if tags.contains_weak(stored.tag):
             return "304 NOT MODIFIED", headers, b""
@@ -71,7 +70,9 @@ class Shortcut:
     def _failed(self, environ: dict[str, Any], error: Exception) -> Response:
         """Answer to an exception as Flask does to one of a route."""
         with self._app.request_context(environ):
-            return self._app.finalize_request(self._app.handle_user_exception(error))
+            response = self._app.finalize_request(self._app.handle_user_exception(error))
+        response.vary.add("Cookie")
+        return response
 
 
 @lru_cache(1)
