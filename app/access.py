@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from flask import Flask, current_app, g, session
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from werkzeug.http import parse_cookie
+from werkzeug.sansio.http import parse_cookie  # the one that a request uses: it takes any bytes
 
 from app.records import Stored
 

@@ -255,6 +255,16 @@ def test_the_shortcut_answers_as_the_route_does(
     assert {**one.headers, "Date": ""} == {**other.headers, "Date": ""}
 
 
+@pytest.mark.parametrize(
+    "cookie", ["headway_session=\xff.a.b", "\xe9", "headway_session=", "=;;", "headway_session=a.b.c"]
+)
+def test_a_cookie_that_is_none_is_a_stranger(client: FlaskClient, cookie: str):
+    location = client.post("/longtask").headers["Location"]
+    client.delete_cookie("headway_session")
+
+    assert client.get(location, environ_overrides={"HTTP_COOKIE": cookie}).status_code == 404
+
+
 def test_a_cookie_ends_with_its_lifetime(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch):
     location = client.post("/longtask").headers["Location"]
     assert client.get(location).status_code == 200
