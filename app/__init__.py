@@ -10,7 +10,7 @@ from celery import Celery
 from flask import Flask, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import access, api, config, engine, errors, events, extensions, inbox, ops, routes, status
+from app import access, api, broker, config, engine, errors, events, extensions, inbox, ops, routes, status
 from app.backend import LiveBackend, LiveTask
 from app.config import ROOT
 from app.fanout import RoomManager
@@ -33,7 +33,9 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     app.config.update({key: value for key, value in overrides.items() if key not in settings})
     records = Records(connect(app.config["REDIS_URL"]), app.config["TASK_TTL_DAYS"])
     fanout = RoomManager(app.config["REDIS_URL"], records)
-    app.extensions |= {"records": records, "fanout": fanout, "celery": _celery(app)}
+    celery = _celery(app)
+    letters = broker.letters(celery, app.config["REDIS_URL"])
+    app.extensions |= {"records": records, "fanout": fanout, "celery": celery, "letters": letters}
     extensions.mail.init_app(app)
     for door in (routes.pages, api.api, inbox.inbox, ops.ops):
         app.register_blueprint(door)

@@ -388,7 +388,7 @@ class LiveBackend(RedisBackend):
         encoded = self.encode_result(value, state)
         meta = self._get_result_meta(encoded, state, traceback, request) | {"task_id": task_id}
         task = self.app.tasks.get(getattr(request, "task", None))
-        write_id = uuid4().hex
+        write_id = "" if phase == Phase.RUNNING else uuid4().hex  # a report is not repeated
 
         def write() -> str:
             return self.records.write(

@@ -1,17 +1,64 @@
-"""Celery's broker where it is a Redis: what its queues hold, and how a connection to it is broken off."""
+"""Celery's broker where it is a Redis: how a message lies in its queue, what queues hold, how a connection is ended."""
 
 from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from celery import Celery
+from kombu.connection import Connection
 from kombu.exceptions import OperationalError
+from kombu.transport import virtual
+from kombu.utils.json import dumps
 
 SLICE = 1000  # messages read at a time, so that Redis is not held up
+
+
+class Sheet(virtual.Channel):
+    """A channel on which messages are written down and sent nowhere."""
+
+    def _put(self, queue: str, message: dict[str, Any], **_: Any) -> None:
+        self.connection.written = message
+
+    def _size(self, queue: str) -> int:
+        return 0
+
+
+class Paper(virtual.Transport):
+    Channel = Sheet
+    written: dict[str, Any]
+
+
+class Letters:
+    """Writes messages as they lie in the queues of a Redis broker, so that a record and its message are one write.
+
+    Celery makes them, with its routes and signals; `after_task_publish` then comes before the message has gone.
+    """
+
+    def __init__(self, celery: Celery) -> None:
+        self._celery = celery
+        self._connection = Connection(transport=Paper)
+        self._producer = celery.amqp.Producer(self._connection, auto_declare=False)
+        self._lock = threading.Lock()
+
+    def write(self, task_id: str, message: Mapping[str, Any]) -> str:
+        """Return the text of a message, a Celery signature; "" for one of a priority, whose queue has another key."""
+        with self._lock:
+            self._celery.signature(message).apply_async(task_id=task_id, producer=self._producer, retry=False)
+            written = self._connection.transport.written
+        return "" if written["properties"]["priority"] else dumps(written)
+
+
+def letters(celery: Celery, url: str) -> Letters | None:
+    """Return what writes messages, None where the broker's queues do not lie, under their own names, at `url`."""
+    conf = celery.conf
+    there = (conf.broker_write_url or conf.broker_url) == url and not conf.broker_use_ssl
+    plain = not conf.broker_transport_options.get("global_keyprefix") and not conf.task_send_sent_event
+    return Letters(celery) if there and plain else None
 
 
 def missing(celery: Celery, queue: str, task_ids: Iterable[str]) -> set[str]:

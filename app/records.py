@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import termios
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -40,6 +41,7 @@ LEASE_SECONDS = 15.0  # a worker that was silent for so long is lost
 CANCEL_GRACE_SECONDS = 5.0  # a cancelled run that has not ended by then is ended
 LOG_LINES = 1000  # kept of each task
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
+CLOCK_SECONDS = 5.0  # for which a look at Redis's clock is good
 MOST_CONNECTIONS = 32  # of one process to Redis
 LOOKS = hasattr(socket, "TCP_INFO")  # Linux
 ESTABLISHED = b"\x01"  # the first byte of TCP_INFO
@@ -230,6 +232,7 @@ class Records:
     def __init__(self, client: redis.Redis, ttl_days: float) -> None:
         self.client = client
         self.ttl = int(ttl_days * 24 * 3600 * 1000)  # milliseconds
+        self._clock_asked, self._clock_ahead = -inf, 0  # seconds; microseconds that Redis's clock is ahead of ours
 
     def _run(self, function: str, keys: Sequence[str], args: Iterable[Any]) -> Any:
         call = ("FCALL", f"{function}_{LIBRARY_DIGEST}", len(keys), *keys, *args)
@@ -256,38 +259,40 @@ class Records:
         max_attempts: int,
         key: str = "",
         when: str = "",
+        task_id: str = "",
+        letter: str = "",
     ) -> Started:
-        """Make the record of a task that is not sent yet; `message` is its Celery signature, with a queue.
+        """Make the record of a task; `message` is its Celery signature, with a queue.
 
-        `when` is "" for now, "+<microseconds>" from now, or "<microseconds>" on Redis's clock. The same `key` of the
-        same owner gives the same task again. Raises AlreadyUsed when that came with another message, TooLate.
+        `when` is "" for now, "+<microseconds>" from now, or "<microseconds>" on Redis's clock. `letter` is the message
+        as it lies in that queue, and is put there with the record; without it the message is not sent yet. The same
+        `key` of the same owner gives the same task again. Raises AlreadyUsed when that came with another message,
+        TooLate.
         """
-        task_id = str(uuid4())
+        task_id = task_id or str(uuid4())
         text = dumps(message)
-        deadline = self.now() + int(START_SECONDS * 1e6)
         once = f"headway:once:{owner}:{sha256(key.encode()).hexdigest()}" if key else ""
-        verdict, *found = self._run(
-            "create",
-            [_record(task_id), f"headway:owner:{owner}", once],
-            [
-                task_id,
-                owner,
-                message["options"]["queue"],
-                fragment(message["task"]),
-                fragment(title),
-                max_attempts,
-                text,
-                self.ttl,
-                deadline,
-                sha256(f"{text} {when}".encode()).hexdigest(),
-                when,
-            ],
-        )
+        keys = [_record(task_id), f"headway:owner:{owner}", once]
+        name, queue = fragment(message["task"]), message["options"]["queue"]
+        args = [task_id, owner, queue, name, fragment(title), max_attempts, text, self.ttl]
+        digest = sha256(f"{text} {when}".encode()).hexdigest()
+        begun = time.monotonic()
+        verdict, *found = self._run("create", keys, [*args, self._deadline(), digest, when, letter])
+        if verdict == "late" and time.monotonic() - begun < START_SECONDS:  # Redis's clock has been put forward
+            self._clock_asked = -inf
+            verdict, *found = self._run("create", keys, [*args, self._deadline(), digest, when, letter])
         if verdict == "late":
             raise TooLate
         if verdict == "conflict":
             raise AlreadyUsed
         return Started(found[0], found[1], verdict)
+
+    def _deadline(self) -> int:
+        """Return until when a start may begin, on Redis's clock, which is asked now and then."""
+        if time.monotonic() - self._clock_asked > CLOCK_SECONDS:
+            now, self._clock_asked = self.now(), time.monotonic()
+            self._clock_ahead = now - int(self._clock_asked * 1e6)
+        return int((time.monotonic() + START_SECONDS) * 1e6) + self._clock_ahead
 
     def sent(self, task_id: str) -> None:
         """Note that the task's message is with the broker."""
@@ -357,7 +362,8 @@ class Records:
         "superseded" (a newer delivery has it), "exhausted" (a retry in `retry_in` seconds after `most_failures`).
         A write repeated with its `write_id`, because the first reply was lost, is stored again.
         """
-        names = [fragment(name), fragment(name), max_attempts]
+        quoted = fragment(name)
+        names = [quoted, quoted, max_attempts]
         flat = [part for key, value in {**fields, "phase": phase}.items() for part in (key, fragment(value))]
         retry = [int(retry_in * 1e6), write_id, most_failures]
         args = [task_id, delivery.token, delivery.order, *names, meta, self.ttl, *retry, *flat]

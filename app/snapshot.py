@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
 LONGEST_TEXT = 500
 
 
@@ -164,9 +165,11 @@ def is_number(value: Any) -> bool:
 def fragment(value: Any) -> str:
     """Return `value` as strict, compact JSON: what JSON has no word for becomes text, NaN becomes null."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
+        text = STRICT.encode(value)
     except (ValueError, TypeError):  # NaN or infinity, or keys that are no text
-        text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
+        text = STRICT.encode(_finite(value))
+    if text.isascii():
+        return text
     return text.encode("utf-8", "replace").decode()  # half characters, as of a file name that is no UTF-8
 
 

@@ -54,7 +54,8 @@ if files := options.pop("files", None):
     import resource
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 engine.install()
-settings = {"most_sockets": 10_000, "transports": ["websocket"], "max_http_buffer_size": 16384, "async_handlers": False, **options}
+limits = {"most_sockets": 10_000, "max_http_buffer_size": 16384}
+settings = {"transports": ["websocket"], "async_handlers": False, **limits, **options}
 server = socketio.Server(async_mode=mode, **settings)
 handled, gone = [], []
 

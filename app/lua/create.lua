@@ -1,5 +1,6 @@
 -- A new task. KEYS: record, owner's list, idempotency key ('' for none).
--- ARGV: id, owner, queue, name, title, max_attempts (JSON fragments), message, ttl ms, deadline us, body's digest, when.
+-- ARGV: id, owner, queue, name, title, max_attempts (JSON fragments), message, ttl ms, deadline us, body's digest, when,
+-- the message as it lies in the queue ('': it is sent later).
 local record, list, once = KEYS[1], KEYS[2], KEYS[3]
 local id, owner, message, ttl, digest = ARGV[1], ARGV[2], ARGV[7], tonumber(ARGV[8]), ARGV[10]
 
@@ -27,7 +28,11 @@ if at > NOW then
   ttl = ttl + math.floor((at - NOW) / 1000)
   fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', stamp(at)
 end
-redis.call('ZADD', OUTBOX, due, id)
+if at > NOW or ARGV[12] == '' then
+  redis.call('ZADD', OUTBOX, due, id)
+else
+  redis.call('LPUSH', fields.queue, ARGV[12])
+end
 if owner ~= '' then
   redis.call('ZADD', list, NOW, id)
   if redis.call('PTTL', list) < ttl then redis.call('PEXPIRE', list, ttl) end

@@ -9,12 +9,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from celery import Celery
 from flask import current_app
 from kombu.exceptions import OperationalError
 
 from app.backend import LiveBackend
+from app.broker import Letters
 from app.records import Records, Started, Unavailable
 from app.tasks import long, mail
 from app.tasks.kinds import KINDS, BadArguments
@@ -29,7 +31,7 @@ class UnknownKind(LookupError):
 
 
 class NotKept(LookupError):
-    """What a task was started with is not kept."""
+    """What a task was started with is not kept, or its code takes it no longer."""
 
 
 def start(
@@ -63,7 +65,10 @@ def start_again(task_id: str, *, owner: str, key: str = "") -> Started:
         raise NotKept(task_id)
     message, title = kept
     queue = message["options"]["queue"]
-    return _start(message["task"], message["kwargs"], queue, title, args=message["args"], owner=owner, key=key)
+    try:
+        return _start(message["task"], message["kwargs"], queue, title, args=message["args"], owner=owner, key=key)
+    except TypeError as error:
+        raise NotKept(task_id) from error
 
 
 def moment(countdown: float, eta: datetime | None) -> str:
@@ -86,7 +91,9 @@ def _start(
 ) -> Started:
     records: Records = current_app.extensions["records"]
     celery: Celery = current_app.extensions["celery"]
-    message = celery.signature(name, args=args, kwargs=kwargs, queue=queue)
+    letters: Letters | None = current_app.extensions["letters"]
+    task_id, message = str(uuid4()), celery.signature(name, args=args, kwargs=kwargs, queue=queue)
+    letter = letters.write(task_id, message) if letters and not when else ""
     started = records.create(
         owner=owner,
         message=message,
@@ -94,8 +101,10 @@ def _start(
         max_attempts=current_app.config["MAX_ATTEMPTS"],
         key=key,
         when=when,
+        task_id=task_id,
+        letter=letter,
     )
-    if started.verdict == "created":
+    if started.verdict == "created" and not letter:
         _send_now(celery.backend, records, started.task_id, message)
     return started
 
