@@ -27,12 +27,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any
 
 from greenlet import GreenletExit
-from werkzeug.wsgi import ClosingIterator
 
 from app import create_app
 from app.config import ConfigError
@@ -63,13 +62,20 @@ class Requests:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith("/socket.io/"):
             return self._app(environ, start_response)
+        return self._counted(environ, start_response)
+
+    def _counted(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
         request = object()
         self.running.add(request)
         try:
-            return ClosingIterator(self._app(environ, start_response), lambda: self.running.discard(request))
-        except BaseException:
+            answer = self._app(environ, start_response)
+            try:
+                yield from answer
+            finally:
+                if hasattr(answer, "close"):
+                    answer.close()
+        finally:
             self.running.discard(request)
-            raise
 
 
 class Door:
@@ -123,6 +129,7 @@ def serve_eventlet(listener: socket.socket, requests: Requests) -> Callable[[], 
         socket_timeout=SILENCE_SECONDS,
         log_output=False,
         debug=False,  # no traceback to clients
+        capitalize_response_headers=False,  # they are as they should be
     )
     return lambda: server.kill()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,18 +10,13 @@ from celery import Celery
 from flask import Flask, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import access, api, broker, config, engine, errors, events, extensions, inbox, ops, routes
+from app import access, api, broker, config, engine, errors, events, extensions, inbox, ops, routes, status
 from app.backend import LiveBackend, LiveTask
 from app.config import ROOT
 from app.fanout import RoomManager
 from app.records import Records, connect
 from app.tasks import KINDS
 
-CSP = (
-    "default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; frame-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
-)
 LARGEST_PACKET = 16 * 1024  # bytes from a client
 
 
@@ -47,6 +41,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
         app.register_blueprint(door)
     errors.init_app(app)
     _guard(app)
+    app.session_interface = sessions = access.Sessions()
     engine.install()
     extensions.socketio.init_app(
         app,
@@ -67,10 +62,11 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
         cookie=None,
         manage_session=False,
     )
+    app.wsgi_app = status.Shortcut(app, sessions)  # type: ignore[method-assign]  # how Flask wants it wrapped
     if app.config["TRUSTED_PROXIES"]:
         hops = app.config["TRUSTED_PROXIES"]
         wrapped = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)
-        app.wsgi_app = wrapped  # type: ignore[method-assign]  # how Flask wants it wrapped
+        app.wsgi_app = wrapped  # type: ignore[method-assign]  # as above
     return app
 
 
@@ -144,23 +140,20 @@ def _guard(app: Flask) -> None:
 
     @app.before_request
     def refuse_other_sites() -> None:
-        g.csp_nonce = secrets.token_urlsafe(16)
         origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
         if request.method in access.UNSAFE and access.is_foreign(origin, site, request.scheme, request.host):
             raise errors.Refused(403, "foreign_site", "This request comes from another site's page.")
 
     @app.after_request
     def add_headers(response: Any) -> Any:
-        response.headers["Content-Security-Policy"] = CSP.format(nonce=g.get("csp_nonce", ""))
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers.update(access.guards(g.get("csp_nonce")))
         return response
 
     @app.context_processor
     def for_templates() -> dict[str, Any]:
         inbox_on = app.config["MAIL_INBOX"] is not None
         return {
-            "csp_nonce": g.get("csp_nonce", ""),
+            "csp_nonce": access.nonce,
             "inbox_on": inbox_on,
             "inbox_count": inbox.count() if inbox_on else 0,
         }

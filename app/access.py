@@ -1,20 +1,60 @@
-"""Who may see and do what: one predicate for every door, and the rule for requests from other sites."""
+"""Who may see and do what: one predicate for every door, the rule for requests from other sites, what pages may do."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
-from flask import current_app, session
+from flask import Flask, current_app, g, session
+from flask.sessions import SecureCookieSessionInterface
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from werkzeug.sansio.http import parse_cookie  # the one that a request uses: it takes any bytes
 
 from app.records import Stored
 
 VISITOR = "visitor"
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+CSP = (
+    "default-src 'self'; script-src 'self'{nonce}; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; frame-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+
+
+class Sessions(SecureCookieSessionInterface):
+    """Flask's sessions, with a serializer that is made once and not at each request."""
+
+    _made: tuple[Any, URLSafeTimedSerializer | None] = None, None
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Return what signs the cookies of an app."""
+        keys = app.secret_key, app.config["SECRET_KEY_FALLBACKS"]
+        if self._made[0] != keys:
+            self._made = keys, super().get_signing_serializer(app)
+        return self._made[1]
+
+    def vouched(self, app: Flask, cookies: str) -> tuple[str | None, float]:
+        """Return the visitor of a request with these cookies, and until when (in Unix time) they say so."""
+        serializer, lifetime = self.get_signing_serializer(app), int(app.permanent_session_lifetime.total_seconds())
+        cookie = parse_cookie(cookies).get(self.get_cookie_name(app))
+        if serializer is None or not cookie:
+            return None, 0.0
+        try:
+            session, signed = serializer.loads(cookie, max_age=lifetime, return_timestamp=True)
+        except BadSignature:
+            return None, 0.0
+        return visitor_of(session), signed.timestamp() + lifetime
 
 
 def visitor() -> str | None:
     """Return the random id in the visitor's signed cookie, None for one who has none yet."""
+    return visitor_of(session)
+
+
+def visitor_of(session: Mapping[str, Any]) -> str | None:
+    """Return the visitor's id in a session, None for none."""
     found = session.get(VISITOR)
     return found if isinstance(found, str) else None
 
@@ -59,3 +99,19 @@ def is_foreign(origin: str | None, fetch_site: str | None, scheme: str, host: st
     except ValueError:  # no browser sends such a thing
         return True
     return (parts.scheme, parts.netloc.lower()) != (scheme, host.lower())
+
+
+def nonce() -> str:
+    """Return the word by which this answer's page, and no other, may run scripts that stand in it."""
+    if "csp_nonce" not in g:
+        g.csp_nonce = secrets.token_urlsafe(16)
+    return str(g.csp_nonce)
+
+
+def guards(nonce: str | None = None) -> dict[str, str]:
+    """Return the headers that every answer has; what is no page needs no nonce."""
+    return {
+        "Content-Security-Policy": CSP.format(nonce=f" 'nonce-{nonce}'" if nonce else ""),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
@@ -22,6 +21,7 @@ api = Blueprint("api", __name__)
 MOST_IDS = 100
 FARTHEST_SECONDS = 366 * 86400
 LONGEST_KEY = 255
+ASK_AGAIN = "private, no-cache"  # Cache-Control of what has an ETag
 
 NOT_FOUND = Refused(404, "not_found", "There is no such task, or it is not yours.")
 TOO_LATE = {
@@ -59,6 +59,14 @@ def read_mine(
     return found, [task_id for task_id in wanted if task_id not in found]
 
 
+def read_one(records: Records, owner: str | None, task_id: str, known: str = "") -> Stored:
+    """Return an owner's task, see `Records.read`; raises Refused (404) for what is unknown, expired or not theirs."""
+    [stored] = records.read([task_id], [known]) if TASK_ID.match(task_id) else [None]
+    if stored is None or not may_see(stored, owner):
+        raise NOT_FOUND
+    return stored
+
+
 @api.get("/status/<task_id>")
 def status(task_id: str) -> ResponseReturnValue:
     """200 and the snapshot, with an ETag (304 on If-None-Match); 404 for what is unknown, expired or not yours."""
@@ -66,7 +74,7 @@ def status(task_id: str) -> ResponseReturnValue:
     stored = _mine(task_id, known)
     response = _json(stored.snapshot) if stored.snapshot else Response(status=304)
     response.set_etag(stored.tag)
-    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Cache-Control"] = ASK_AGAIN
     return response.make_conditional(request)
 
 
@@ -163,11 +171,7 @@ def idempotency_key() -> str:
 
 
 def _mine(task_id: str, known: str = "") -> Stored:
-    """Return the caller's task, see `Records.read`; raises Refused (404) for what is unknown, expired or not theirs."""
-    found, _ = read_mine([task_id], partial(get_records().read, known=[known]))
-    if task_id not in found:
-        raise NOT_FOUND
-    return found[task_id]
+    return read_one(get_records(), current_owner(), task_id, known)
 
 
 def _changed(changed: Changed) -> Response:

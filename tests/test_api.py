@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
+from app.access import visitor
 from app.records import TASK_ID, Records
 from app.snapshot import Snapshot
 from tests.processes import Valkey, free_port
@@ -217,6 +219,60 @@ def test_a_status_that_has_not_changed_is_304(client: FlaskClient):
 
     assert (again.status_code, again.data) == (304, b"")
     assert first.headers["Cache-Control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"If-None-Match": "{etag}"},
+        {"If-None-Match": "W/{etag}"},
+        {"If-None-Match": '"other", {etag}'},
+        {"If-None-Match": '"other"'},
+        {"If-None-Match": "*"},
+        {"If-Match": '"other"'},
+        {"Host": "no host"},
+        {"Range": "bytes=0-1"},
+    ],
+)
+@pytest.mark.parametrize("task_id", ["{task_id}", "none", "", "a/b", "a:b"])
+def test_the_shortcut_answers_as_the_route_does(
+    env: dict[str, str], client: FlaskClient, method: str, headers: dict[str, str], task_id: str
+):
+    location = client.post("/longtask").headers["Location"]
+    etag = client.get(location).headers["ETag"]
+    roundabout = create_app(env | {"IDENTIFY": lambda: visitor()}).test_client()  # any but its own
+    cookie = client.get_cookie("headway_session")
+    assert cookie is not None
+    roundabout.set_cookie("headway_session", cookie.value)
+    path = "/status/" + task_id.format(task_id=location.rpartition("/")[2])
+    asked = {name: value.format(etag=etag) for name, value in headers.items()}
+
+    one, other = (each.open(path, method=method, headers=asked) for each in (client, roundabout))
+
+    assert (one.status, one.data) == (other.status, other.data)
+    assert {**one.headers, "Date": ""} == {**other.headers, "Date": ""}
+
+
+@pytest.mark.parametrize(
+    "cookie", ["headway_session=\xff.a.b", "\xe9", "headway_session=", "=;;", "headway_session=a.b.c"]
+)
+def test_a_cookie_that_is_none_is_a_stranger(client: FlaskClient, cookie: str):
+    location = client.post("/longtask").headers["Location"]
+    client.delete_cookie("headway_session")
+
+    assert client.get(location, environ_overrides={"HTTP_COOKIE": cookie}).status_code == 404
+
+
+def test_a_cookie_ends_with_its_lifetime(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch):
+    location = client.post("/longtask").headers["Location"]
+    assert client.get(location).status_code == 200
+
+    now, lifetime = time.time(), app.permanent_session_lifetime.total_seconds()
+    monkeypatch.setattr(time, "time", lambda: now + lifetime + 2)
+
+    assert client.get(location).status_code == 404
 
 
 def test_a_status_that_has_moved_up_the_queue_is_not_304(client: FlaskClient, app: Flask):
@@ -457,6 +513,24 @@ def test_a_start_while_redis_hangs_is_503_and_never_begins(env: dict[str, str], 
     assert [response.status_code for response in responses] == [503, 503]
     assert json.loads(client.get("/tasks").text)["tasks"] == []
     assert started(env["REDIS_URL"]) == 0
+
+
+def test_a_status_while_redis_hangs_is_503_in_time(env: dict[str, str], valkey: Valkey):
+    client = create_app(env).test_client()
+    location = client.post("/longtask").headers["Location"]
+    valkey.freeze()
+    try:
+        begun = time.monotonic()
+        response = client.get(location)
+        seconds = time.monotonic() - begun
+    finally:
+        valkey.thaw()
+
+    assert (response.status_code, response.get_json()["error"]["code"]) == (503, "unavailable")
+    assert int(response.headers["Retry-After"]) > 0
+    assert "Content-Security-Policy" in response.headers
+    assert seconds < 3
+    assert client.get(location).status_code == 200
 
 
 def test_starts_that_meet_a_broker_that_hangs_are_answered_and_kept(

@@ -28,6 +28,7 @@ LAYERS = [
     "errors",
     "inbox",
     "api",
+    "status",
     "routes",
     "events",
     "ops",
