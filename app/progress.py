@@ -46,8 +46,9 @@ class Report:
         self._step: dict[str, Any] | None = None
         self._backend = task.backend
         self._request = task.request
-        self._steps: deque[dict[str, Any]] = deque(maxlen=MOST_UNSENT)
+        self._due: deque[dict[str, Any]] = deque(maxlen=MOST_UNSENT)  # to be sent even if newer comes at once
         self._lines: deque[tuple[str, str]] = deque(maxlen=MOST_UNSENT)
+        self._silent = True
         self._saying = threading.Lock()
         self._sending = threading.Lock()
         self._sent = self._meta()
@@ -58,12 +59,15 @@ class Report:
             self.current = self.current if current is UNSAID else current
             self._total = self._total if total is UNSAID else total
             self._status = self._status if status is UNSAID else status
+            if self._silent:
+                self._silent = False
+                self._due.append(self._meta())
 
     def enter(self, step: dict[str, Any] | None) -> None:
         """Note a step, which is sent even if the next one comes at once."""
         with self._saying:
-            self._step = step
-            self._steps.append(self._meta())
+            self._step, self._silent = step, False
+            self._due.append(self._meta())
 
     def log(self, level: str, text: str) -> None:
         self._lines.append((level, text))
@@ -71,8 +75,8 @@ class Report:
     def flush(self) -> None:
         """Send what has not been sent; what Redis does not take now is sent the next time."""
         with self._sending:
-            while self._steps and self._send(self._steps[0]):
-                self._steps.popleft()
+            while self._due and self._send(self._due[0]):
+                self._due.popleft()
             with self._saying:
                 meta = self._meta()
             if meta != self._sent:
