@@ -7,16 +7,19 @@ import re
 import smtplib
 import socket
 import ssl
+import threading
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.charset import QP, Charset
 from email.utils import parseaddr
+from math import inf
 from typing import Any, Self
 
 from flask import current_app
 from flask_mail import Connection, Mail, Message
 
+KEEP_SECONDS = 5.0  # for which a conversation is kept open for the next message
 LONGEST_TEXT = 300  # characters of a subject or of a server's words
 SUPPRESSED = "Not sent: MAIL_SUPPRESS_SEND is set"
 UNCONFIRMED = "The mail server did not confirm the message: the server may have taken it."
@@ -57,9 +60,11 @@ class OutcomeUnknown(Exception):
 
 
 class Conversation(smtplib.SMTP):
-    """One SMTP conversation, which keeps the server's answer to the message."""
+    """One SMTP conversation, which keeps the server's answer to the last message."""
 
     quit_seconds = 2.0
+    messages = 0  # that the server took
+    committed = False  # whether the server may have got the present one
     reply: tuple[int, bytes] | None = None
     commit: Callable[[], None] | None = None  # called just before the final dot; if it raises, no message was sent
 
@@ -82,6 +87,7 @@ class Conversation(smtplib.SMTP):
             except BaseException:
                 self.close()  # a goodbye would become part of the message
                 raise
+        self.committed = True
         try:
             self.send(b".\r\n")
             code, text = self.getreply()
@@ -89,6 +95,7 @@ class Conversation(smtplib.SMTP):
             raise OutcomeUnknown from cut
         if code == 250:
             self.reply = code, text
+            self.messages += 1
         elif not 400 <= code < 600:
             raise OutcomeUnknown
         return code, text
@@ -109,8 +116,52 @@ class TlsConversation(Conversation, smtplib.SMTP_SSL):
     """A conversation that is encrypted from its first byte."""
 
 
+class Kept:
+    """The conversation that this process has left open, so that a bulk mailing does not say hello for each message."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._host: Conversation | None = None
+        self._settings: Any = None
+        self._timer: threading.Timer | None = None
+
+    def take(self, settings: Any) -> Conversation | None:
+        """Return the open conversation, if it is with the server of these settings."""
+        with self._lock:
+            host, self._host = self._host, None
+            if self._timer:
+                self._timer.cancel()
+        if host is not None and self._settings != settings:
+            host.quit()
+            return None
+        return host
+
+    def put(self, host: Conversation, settings: Any) -> None:
+        """Keep a conversation for a while."""
+        with self._lock:
+            former, self._host, self._settings = self._host, host, settings
+            self._timer = threading.Timer(KEEP_SECONDS, self._let_go, [host])
+            self._timer.daemon = True
+            self._timer.start()
+        if former is not None:
+            former.quit()
+
+    def _let_go(self, host: Conversation) -> None:
+        with self._lock:
+            if self._host is not host:
+                return
+            self._host = None
+        host.quit()
+
+
+KEPT = Kept()
+
+
 class TimedConnection(Connection):
-    """A connection for messages to one recipient each, since a refusal of one among several would be hidden."""
+    """A connection for messages to one recipient each, since a refusal of one among several would be hidden.
+
+    The conversation goes on where the last message's left off, if that was just now and the server took it.
+    """
 
     host: Conversation | None
 
@@ -118,6 +169,8 @@ class TimedConnection(Connection):
         """`seconds`: the longest wait for the server at each step."""
         super().__init__(mail)
         self._seconds = seconds
+        self._settings = mail.server, mail.port, mail.use_tls, mail.use_ssl, mail.username, mail.password, seconds
+        self._goes_on = False
 
     @property
     def reply(self) -> str:
@@ -129,8 +182,21 @@ class TimedConnection(Connection):
 
     def __enter__(self) -> Self:
         """Connect. Raises MailRefused, MailDeferred, MailUnavailable."""
-        with self._meaning():
-            return super().__enter__()
+        self.host = None if self.mail.suppress else KEPT.take(self._settings)
+        self._goes_on = self.host is not None
+        if not self._goes_on:
+            with self._meaning():
+                super().__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+        """Leave the conversation open for the next message; say goodbye after a fault, and after as many as allowed."""
+        if self.host is None:
+            return
+        if kind is None and 0 < self.host.messages < (self.mail.max_emails or inf):
+            KEPT.put(self.host, self._settings)
+        else:
+            self.host.quit()
 
     def send(
         self,
@@ -147,8 +213,23 @@ class TimedConnection(Connection):
             raise ValueError("A message goes to one recipient.")
         if not message.sender:
             raise ValueError("A message needs a sender: set MAIL_DEFAULT_SENDER.")
+        try:
+            self._send(message, envelope_from, commit)
+        except (MailDeferred, MailUnavailable):
+            if self.host is None or not self._goes_on or self.host.committed:
+                raise
+            self.host.quit()  # the server may have had enough of this conversation, or ended it
+            self._goes_on = False
+            with self._meaning():
+                self.host = self.configure_host()
+            self._send(message, envelope_from, commit)
+
+    def _send(
+        self, message: Message, envelope_from: str | tuple[str, str] | None, commit: Callable[[], None] | None
+    ) -> None:
         if self.host is not None:
-            self.host.commit = commit
+            self.host.commit, self.host.committed = commit, False
+        self.num_emails = -1  # so that Flask-Mail, which counts too, does not close and open before `reply` is read
         with self._meaning():
             super().send(message, envelope_from)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import socketserver
 import ssl
 import subprocess
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from email import message_from_bytes
 from pathlib import Path
@@ -64,6 +66,7 @@ class SmtpServer:
             self.tls.load_cert_chain(certificate)
         self.implicit_tls = implicit_tls
         self.port = 0
+        self._idle: set[_Session] = set()
         self._bind()
 
     def __enter__(self) -> SmtpServer:
@@ -77,7 +80,14 @@ class SmtpServer:
         """Listen no more."""
         self._server.shutdown()
         self._thread.join()
+        self.hang_up()
         self._server.server_close()
+
+    def hang_up(self) -> None:
+        """End the conversations that wait for another message."""
+        for session in tuple(self._idle):
+            with suppress(OSError):
+                session.connection.shutdown(socket.SHUT_RDWR)
 
     def reopen(self) -> None:
         """Listen again, at the same port."""
@@ -109,6 +119,7 @@ class _Session(socketserver.StreamRequestHandler):
 
     server: _Server
     timeout = 10  # seconds, so that no test waits for ever
+    taken = False  # whether the last command was a message's end
 
     def handle(self) -> None:
         try:
@@ -116,7 +127,7 @@ class _Session(socketserver.StreamRequestHandler):
                 self._encrypt()
             self._say("connect")
             while True:
-                self._obey(self._line().decode("utf-8", "replace").rstrip("\r\n"))
+                self._obey(self._next().decode("utf-8", "replace").rstrip("\r\n"))
         except (_Gone, OSError):
             return
 
@@ -126,6 +137,7 @@ class _Session(socketserver.StreamRequestHandler):
 
     def _obey(self, command: str) -> None:
         self.server.owner.commands.append(command)
+        self.taken = command.lower() == "data"
         verb, _, rest = command.partition(" ")
         match verb.lower():
             case "ehlo":
@@ -190,6 +202,15 @@ class _Session(socketserver.StreamRequestHandler):
             raise _Gone
         self._write(answer)
         return answer[0] in "23"
+
+    def _next(self) -> bytes:
+        """Return the next command; between two messages whoever ends the server may end the wait for it."""
+        idle = self.server.owner._idle if self.taken else set()
+        idle.add(self)
+        try:
+            return self._line()
+        finally:
+            idle.discard(self)
 
     def _line(self) -> bytes:
         line = self.rfile.readline()

@@ -16,6 +16,7 @@ from flask_mail import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.access import nonce
 from app.config import ROOT
 from app.extensions import mail
 from app.inbox import MOST_KEPT, MOST_LISTED, count, inbox
@@ -46,6 +47,7 @@ def inbox_app(folder: Path | None, port: int = 1) -> Flask:
     )
     mail.init_app(app)
     app.register_blueprint(inbox)
+    app.add_template_global(nonce, "csp_nonce")
     return app
 
 

@@ -33,7 +33,7 @@ from app.mail import (
 from app.tasks.kinds import KINDS, BadArguments
 from app.tasks.mail import BadAddress, check_address, email_message
 from tests.processes import free_port, wait_for, worker
-from tests.smtp_server import DROP, SILENCE, SmtpServer, make_certificate
+from tests.smtp_server import DROP, REPLIES, SILENCE, SmtpServer, make_certificate
 
 TASK = "0d4c4b7e-2f0e-4a0b-9a3e-1c5d7f7b9a10"
 PASSWORD = "correct horse"
@@ -84,6 +84,88 @@ def test_a_commitment_that_fails_sends_nothing_at_all():
         connection.send(letter(TASK, "ada@example.com", "Hello", "Hi."), commit=commit)
 
     assert (server.complete, server.accepted) == ([], [])
+
+
+# One conversation for many messages
+
+
+def say_hello(server: SmtpServer, count: int = 1, **settings: object) -> None:
+    for number in range(count):
+        send(server.port, f"Hello {number}", **settings)
+
+
+def test_messages_in_a_row_go_through_one_conversation():
+    with SmtpServer() as server:
+        say_hello(server, 5)
+
+    verbs = [command.partition(" ")[0].lower() for command in server.commands]
+    assert verbs == ["ehlo", *["mail", "rcpt", "data"] * 5]
+    assert [taken.message["Subject"] for taken in server.accepted] == [f"Hello {number}" for number in range(5)]
+
+
+def test_a_conversation_ends_a_while_after_its_last_message(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("app.mail.KEEP_SECONDS", 0.1)
+    with SmtpServer() as server:
+        say_hello(server)
+        wait_for(lambda: "quit" in server.commands)
+        say_hello(server)
+
+    assert sum(command.startswith("ehlo") for command in server.commands) == 2
+    assert len(server.accepted) == 2
+
+
+def test_a_conversation_ends_where_the_server_takes_no_more():
+    with SmtpServer() as server:
+        say_hello(server, 5, MAIL_MAX_EMAILS=2)
+
+    assert sum(command.startswith("ehlo") for command in server.commands) == 3
+    assert server.commands.count("quit") == 2
+    assert len(server.accepted) == 5
+
+
+def test_a_conversation_that_the_server_has_ended_meanwhile_is_begun_anew():
+    with SmtpServer() as server:
+        say_hello(server)
+        server.hang_up()
+        say_hello(server)
+
+    assert len(server.accepted) == 2
+
+
+@pytest.mark.parametrize("step", ["mail", "rcpt", "data"])
+def test_what_is_deferred_late_in_a_conversation_is_asked_once_more_in_a_new_one(step: str):
+    with SmtpServer() as server:
+        say_hello(server)
+        server.replies[step] = "421 4.7.0 too many messages"
+        with pytest.raises(MailDeferred):
+            say_hello(server)
+
+        assert sum(command.startswith("ehlo") for command in server.commands) == 2
+        server.replies[step] = REPLIES[step]
+        say_hello(server)
+
+    assert len(server.accepted) == 2
+
+
+@pytest.mark.parametrize(("answer", "meaning"), [("451 later", MailDeferred), (DROP, OutcomeUnknown)])
+def test_what_the_server_may_have_got_is_not_sent_again(answer: str, meaning: type[Exception]):
+    with SmtpServer() as server:
+        say_hello(server)
+        server.replies["message"] = answer
+        with pytest.raises(meaning):
+            say_hello(server)
+
+    assert len(server.complete) == 2
+
+
+def test_other_settings_are_another_conversation():
+    with SmtpServer() as one, SmtpServer() as other:
+        say_hello(one)
+        say_hello(other)
+        say_hello(one)
+
+    assert [len(one.accepted), len(other.accepted)] == [2, 1]
+    assert one.commands.count("quit") == 1
 
 
 # What the server answers, and what that means
@@ -152,7 +234,7 @@ def test_without_an_answer_to_the_whole_message_the_outcome_is_unknown(last: str
 @pytest.mark.parametrize("goodbye", [DROP, SILENCE, "421 busy", "500 what?"])
 def test_what_happens_at_quit_does_not_undo_an_accepted_message(goodbye: str):
     with SmtpServer(quit=goodbye) as server:
-        assert send(server.port, MAIL_TIMEOUT_SECONDS=0.3).startswith("250 ")
+        assert send(server.port, MAIL_TIMEOUT_SECONDS=0.3, MAIL_MAX_EMAILS=1).startswith("250 ")
 
     assert server.message_ids().total() == 1
 
@@ -162,7 +244,7 @@ def test_a_long_time_out_is_not_spent_on_the_goodbye(monkeypatch: pytest.MonkeyP
     began = time.monotonic()
 
     with SmtpServer(quit=SILENCE) as server:
-        assert send(server.port, MAIL_TIMEOUT_SECONDS=8.0).startswith("250 ")
+        assert send(server.port, MAIL_TIMEOUT_SECONDS=8.0, MAIL_MAX_EMAILS=1).startswith("250 ")
 
     assert time.monotonic() - began < 3
 
@@ -414,7 +496,6 @@ def test_a_body_arrives_whole_and_ends_only_at_its_end(body: str):
         "mail",
         "rcpt",
         "data",
-        "quit",
     ]
 
 

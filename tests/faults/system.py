@@ -123,6 +123,7 @@ class System:
             "MAX_ATTEMPTS": "10",  # so that no task meets its last one by chance
             "MAIL_TIMEOUT_SECONDS": "2",
             "MAIL_RETRY_SECONDS": "0.3",
+            "MAIL_MAX_EMAILS": "5",
             JOURNAL: str(self.journal),
         }
         with ExitStack() as stack:

@@ -76,6 +76,7 @@ def _with_answer(system: System, fault: str, seconds: float, step: str, answer: 
         one.load(6, MAILS)
         time.sleep(1)
         system.smtp.replies[step] = answer
+        system.smtp.hang_up()  # those that are connected are to meet it too
         time.sleep(seconds)
         _must_be_met(one, error)
         system.smtp.replies[step] = REPLIES[step]
