@@ -47,6 +47,17 @@ def test_a_long_task_is_accepted_as_the_article_has_it(client: FlaskClient):
     assert status.get_json().items() >= {"state": "PENDING", "current": 0, "total": 1, "status": "Pending..."}.items()
 
 
+def test_the_message_of_a_start_is_what_celery_itself_would_send(app: Flask, client: FlaskClient, records: Records):
+    task_id = client.post("/longtask").get_json()["task_id"]
+    app.extensions["celery"].signature("long_task", queue="celery").apply_async(task_id=task_id)
+
+    theirs, ours = map(json.loads, records.client.lrange("celery", 0, -1))
+    for message in (theirs, ours):
+        assert message["properties"].pop("delivery_tag")
+    assert ours == theirs
+    assert records.client.zcard("headway:outbox") == 0
+
+
 def test_a_browsers_form_without_javascript_comes_back_to_the_page(client: FlaskClient):
     response = client.post("/longtask", headers=BROWSER)
 

@@ -515,6 +515,24 @@ def test_a_start_that_redis_saw_too_late_is_refused(records: Records, monkeypatc
     assert records.client.keys("headway:*") == []
 
 
+def test_a_start_begins_though_redis_clock_was_put_forward(records: Records):
+    start(records)
+    records._clock_ahead -= 3600 * 1_000_000  # what was seen of the clock before
+
+    assert read(records, start(records)).phase == "queued"
+
+
+def test_a_message_is_put_down_with_its_record_or_not_at_all(records: Records):
+    task_id = start(records, letter="the message", key="once")
+    with pytest.raises(AlreadyUsed):
+        start(records, letter="another", key="once", kwargs={"other": 1})
+
+    assert records.client.lrange("celery", 0, -1) == ["the message"]
+    assert records.client.zscore("headway:outbox", task_id) is None
+    assert start(records, letter="the message", key="once") == task_id
+    assert records.client.llen("celery") == 1
+
+
 def test_everything_that_names_a_task_has_a_time_to_live(records: Records):
     task_id = start(records, key="k")
     claim(records, task_id, FIRST)
