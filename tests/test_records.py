@@ -559,6 +559,22 @@ def test_a_task_for_later_lives_a_week_after_its_time(records: Records):
     assert read(records, task_id).phase == "scheduled"
 
 
+def test_a_successor_that_waits_long_keeps_its_record_whatever_is_said_meanwhile(records: Records):
+    task_id, month = start(records), 30 * 86400
+    record = f"headway:task:{task_id}"
+    claim(records, task_id, FIRST)
+    assert (
+        records.park(task_id, 1, message=MESSAGE, max_attempts=4, when=f"+{month * 1_000_000}", run=FIRST) == "parked"
+    )
+
+    records.client.hset(record, "kept", 0)  # as after an hour
+    write(records, task_id, FIRST, Phase.RUNNING, current=1, total=2)
+    assert records.client.pttl(record) > month * 1000
+
+    write(records, task_id, FIRST, Phase.FAILED, status="the end")
+    assert records.client.pttl(record) <= records.ttl
+
+
 def test_the_outbox_holds_a_task_until_it_is_sent(records: Records):
     now, later = start(records), start(records, when="+60000000")
     assert due(records) == []

@@ -148,7 +148,8 @@ local function commit(record, id, held, changes, meta, ttl)
   end
   local owner = fields.owner or ''
   if keep then
-    redis.call('PEXPIRE', record, ttl)
+    -- A successor that waits for later keeps its record longer, whatever the run before it still says.
+    if FINAL[phase] or redis.call('PTTL', record) < tonumber(ttl) then redis.call('PEXPIRE', record, ttl) end
     redis.call('PEXPIRE', 'headway:log:' .. id, ttl)
     if not meta then redis.call('PEXPIRE', celery, ttl) end
     -- The list lives as long as what it lists.
