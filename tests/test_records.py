@@ -359,6 +359,14 @@ def test_a_message_that_was_lost_is_suspected_unless_a_worker_has_it(records: Re
     assert unsent
 
 
+def test_what_a_worker_had_received_is_forgotten_when_nobody_says_it_again(records: Records):
+    records.client.zadd("headway:reserved", {"long gone": records.now() - 1})
+
+    records.hold("one@host", 4, [], ["here"])
+
+    assert records.client.zrange("headway:reserved", 0, -1) == ["here"]
+
+
 def test_an_e_mail_that_was_committed_by_a_lost_run_is_unknown(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
