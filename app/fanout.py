@@ -309,7 +309,7 @@ class RoomManager(PubSubManager):
         self._membership = threading.RLock()  # rooms, their channels, and what was sent to whom change together
         self._rooms: dict[str, Room] = {}  # those that have a channel
         self._joined: dict[str, set[str]] = {}  # by Socket.IO id, all rooms but the two that everybody is in
-        self._parted: dict[str, dict[str, int]] = {}  # by Socket.IO id, versions told in rooms of tasks since left
+        self._told: dict[str, dict[str, int]] = {}  # by Socket.IO id, versions of tasks told in another room before
         self._turn_began = 0.0
         self._overview: dict[str, Any] = {"now": None, "workers": 0, "slots": 0, "queued": 0}
         self._state: dict[str, Any] = {}
@@ -374,6 +374,10 @@ class RoomManager(PubSubManager):
                 own = self._rooms.setdefault(room, Room())
                 own.viewers[sid] = self.server.eio.pusher(self.eio_sid_from_sid(sid, namespace))
                 self._hearing.subscribe(f"{QUEUE}:{room}")
+                # What the owner's room has told of the task, its own may tell again when it is read again.
+                for other in self._joined.get(sid, ()):
+                    if other in self._rooms and other != room:
+                        self._note_told(sid, room, self._rooms[other])
             if room not in (None, sid):
                 self._joined.setdefault(sid, set()).add(room)
 
@@ -383,26 +387,26 @@ class RoomManager(PubSubManager):
             if not _has_channel(room):
                 super().basic_leave_room(sid, namespace, room)
             elif (own := self._rooms.get(room)) and own.viewers.pop(sid, None):
-                self._part(sid, room, own)
+                self._note_told(sid, room, own)  # by the owner's the same may still be on its way
                 if not own.viewers:
                     del self._rooms[room]
                     self._hearing.unsubscribe(f"{QUEUE}:{room}")
 
-    def _part(self, sid: str, room: str, own: Room) -> None:
-        """Note what a viewer was told in a task's room: by the owner's the same may still be on its way."""
+    def _note_told(self, sid: str, room: str, where: Room) -> None:
+        """Note what a viewer was told of the task of this room, in a room that tells the viewer no more of it."""
         task_id = room.removeprefix("task:")
-        if version := own.version(task_id):
-            parted = self._parted.setdefault(sid, {})
-            parted[task_id] = version
-            if len(parted) > REREAD:
-                del parted[next(iter(parted))]
+        if version := where.version(task_id):
+            told = self._told.setdefault(sid, {})
+            told[task_id] = max(version, told.pop(task_id, 0))
+            if len(told) > REREAD:
+                del told[next(iter(told))]
 
     def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
         """Leave all rooms; python-socketio would look through all rooms of everybody for that."""
         with self._membership:
             for name in (*self._joined.pop(sid, ()), sid, None):
                 self.basic_leave_room(sid, namespace, name)
-            self._parted.pop(sid, None)
+            self._told.pop(sid, None)
             self.callbacks.pop(sid, None)
             for pending in (self.pending_connect, self.pending_disconnect):
                 if sid in pending.get(namespace, ()):
@@ -483,7 +487,7 @@ class RoomManager(PubSubManager):
             push = room.viewers.get(sid)
             if push is None or (of_task is not room and sid in of_task.viewers):
                 continue
-            if sid in self._parted and self._parted[sid].get(task_id, 0) >= version:
+            if sid in self._told and self._told[sid].get(task_id, 0) >= version:
                 continue
             push(event)
 

@@ -255,6 +255,22 @@ def test_it_never_waits_long_before_it_tries_again(monkeypatch: pytest.MonkeyPat
     assert max(pauses) + fanout.HANDSHAKE_SECONDS < 3
 
 
+def test_what_the_owners_room_has_told_the_tasks_own_does_not_tell_again(records: Records, visitor: Visitor):
+    visitor.call("watch_mine", {})
+    task_id = hand_task(records, visitor)
+    write(records, task_id, 6)
+    wait_for(lambda: shown(visitor, task_id) == 6)
+
+    visitor.call("watch", {"task_ids": [task_id]})
+    records.client.client_kill_filter(_type="pubsub")  # all rooms are read again
+    time.sleep(3)
+    write(records, task_id, 7)
+    wait_for(lambda: shown(visitor, task_id) == 7)
+
+    versions = [snapshot["version"] for snapshot in visitor.pushed(task_id)]
+    assert versions == sorted(set(versions))
+
+
 def test_it_reconnects_as_often_as_it_takes(server: Valkey, records: Records, visitor: Visitor):
     task_id = hand_task(records, visitor)
     visitor.call("watch", {"task_ids": [task_id]})
@@ -608,7 +624,7 @@ def test_nothing_is_kept_of_who_has_gone(manager: RoomManager, sockets: Sockets)
 
     manager.basic_disconnect("one", "/")
 
-    assert (manager._rooms, manager._joined, manager._parted) == ({}, {}, {})
+    assert (manager._rooms, manager._joined, manager._told) == ({}, {}, {})
     assert list(manager.get_participants("/", None)) == [("two", "two")]
     assert list(manager.get_participants("/", "somebody else's room")) == []
 

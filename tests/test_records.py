@@ -359,6 +359,48 @@ def test_a_message_that_was_lost_is_suspected_unless_a_worker_has_it(records: Re
     assert unsent
 
 
+def test_only_what_is_queued_is_suspected_or_sent_again(records: Records):
+    gone, running = start(records), start(records)
+    records.sent(gone)
+    records.forget(gone)
+    claim(records, running, FIRST)
+
+    assert records.suspects() == {}
+    assert records.client.zscore("headway:waiting:celery", gone) is None
+    records.resend([gone, running])
+    assert records.client.zrange("headway:outbox", 0, -1) == []
+
+
+def test_late_news_of_a_message_strikes_no_next_attempt(records: Records):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+    records.park(task_id, 1, message=MESSAGE, max_attempts=4, when="+60000000", run=FIRST)
+    write(records, task_id, FIRST, Phase.RETRYING, error=None, current=0, total=1)
+
+    records.sent(task_id)
+
+    assert records.client.zscore("headway:outbox", task_id) is not None
+
+
+def test_a_run_that_is_given_back_has_no_successor(records: Records):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+    records.park(task_id, 1, message=MESSAGE, max_attempts=4, when="+60000000", run=FIRST)
+
+    records.give_back([(task_id, "first")])
+
+    assert read(records, task_id).phase == "queued"
+    assert records.client.zscore("headway:outbox", task_id) is None
+
+
+def test_a_next_attempt_that_nobody_has_claimed_may_be_ended_by_its_worker(records: Records):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+    write(records, task_id, FIRST, Phase.RETRYING, error=None, current=0, total=1)
+
+    assert write(records, task_id, Delivery("again", 1), Phase.CANCELLED)  # it has expired, or was revoked
+
+
 def test_what_a_worker_had_received_is_forgotten_when_nobody_says_it_again(records: Records):
     records.client.zadd("headway:reserved", {"long gone": records.now() - 1})
 
