@@ -29,7 +29,7 @@ from app.backend import RUN, UNSTORED, LiveTask, Stopped, delivery_of
 from app.records import Unavailable
 
 FLUSH_SECONDS = 0.1
-MOST_UNSENT = 1000  # steps, and lines, that wait for Redis; older ones are lost
+MOST_UNSENT = 1000  # steps, and lines, that wait for Redis; of more the oldest go, and the log says how many lines
 
 T = TypeVar("T")
 UNSAID: Any = object()
@@ -47,7 +47,8 @@ class Report:
         self._backend = task.backend
         self._request = task.request
         self._due: deque[dict[str, Any]] = deque(maxlen=MOST_UNSENT)  # to be sent even if newer comes at once
-        self._lines: deque[tuple[str, str]] = deque(maxlen=MOST_UNSENT)
+        self._lines: deque[tuple[str, str]] = deque()
+        self._lines_lost = 0
         self._silent = True
         self._saying = threading.Lock()
         self._sending = threading.Lock()
@@ -70,13 +71,15 @@ class Report:
             self._due.append(self._meta())
 
     def log(self, level: str, text: str) -> None:
-        self._lines.append((level, text))
+        """Note a line."""
+        with self._saying:
+            self._keep([(level, text)])
 
     def flush(self) -> None:
         """Send what has not been sent; what Redis does not take now is sent the next time."""
         with self._sending:
-            while self._due and self._send(self._due[0]):
-                self._due.popleft()
+            while self._send_due():
+                pass
             with self._saying:
                 meta = self._meta()
             if meta != self._sent:
@@ -100,16 +103,38 @@ class Report:
             self.stopped = verdict
         return True
 
+    def _send_due(self) -> bool:
+        """Send what has to be sent first; whether it was, and more may be due."""
+        with self._saying:
+            due = self._due[0] if self._due else None
+        if due is None or not self._send(due):
+            return False
+        with self._saying:
+            if self._due[0] is due:  # else it has made room for newer ones meanwhile
+                self._due.popleft()
+        return True
+
     def _send_lines(self) -> None:
-        lines = list(self._lines)
+        with self._saying:
+            lines, self._lines = list(self._lines), deque()
+            lost, self._lines_lost = self._lines_lost, 0
+        gap = [("WARNING", f"{lost} lines are missing here: Redis did not take them in time.")] if lost else []
         if not lines:
             return
         try:
-            self._backend.records.log(self._request.id, delivery_of(self._request), lines)
+            self._backend.records.log(self._request.id, delivery_of(self._request), gap + lines)
         except Unavailable:
-            return
-        for _ in lines:
+            with self._saying:
+                newer, self._lines = self._lines, deque(lines)
+                self._lines_lost += lost
+                self._keep(newer)
+
+    def _keep(self, lines: Iterable[tuple[str, str]]) -> None:
+        """Have lines wait; of too many the oldest go."""
+        self._lines.extend(lines)
+        while len(self._lines) > MOST_UNSENT:
             self._lines.popleft()
+            self._lines_lost += 1
 
 
 class Sender:

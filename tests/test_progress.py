@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from celery import Celery, current_task
 from celery.exceptions import Ignore
 
 from app.progress import progress
-from app.records import Records
+from app.records import Records, Unavailable
 from app.snapshot import Phase, Snapshot
 from tests.processes import Valkey, wait_for
 
@@ -158,6 +159,37 @@ def test_a_hung_redis_holds_no_run_up_and_the_newest_word_arrives_after_it(
 
     assert worst < 0.5
     assert [line["text"] for line in records.tail(task_id, 0)["lines"]] == ["a line"] * 30
+
+
+def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
+    celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    store, refusals = Records.log, iter([True])
+
+    def log(self: Records, *args: Any) -> bool:
+        if next(refusals, False):
+            progress.log("said while the others are on their way")
+            raise Unavailable
+        return store(self, *args)
+
+    monkeypatch.setattr("app.progress.MOST_UNSENT", 3)
+    monkeypatch.setattr("app.progress.SENDER", SimpleNamespace(add=bool, remove=bool))  # the test sends itself
+    monkeypatch.setattr(Records, "log", log)
+
+    def body() -> None:
+        for number in range(4):
+            progress.log(f"line {number}")
+        progress.flush()
+        progress.flush()
+
+    lines = records.tail(run(celery, body), 0)["lines"]
+
+    assert [line["text"] for line in lines] == [
+        "2 lines are missing here: Redis did not take them in time.",
+        "line 2",
+        "line 3",
+        "said while the others are on their way",
+    ]
 
 
 def test_a_failing_run_leaves_its_last_words(celery: Celery, records: Records):
