@@ -13,8 +13,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import access, api, broker, config, engine, errors, events, extensions, inbox, ops, routes, status
 from app.backend import LiveBackend, LiveTask
 from app.config import ROOT
+from app.connection import connect
 from app.fanout import RoomManager
-from app.records import Records, connect
+from app.records import Records
 from app.tasks import KINDS
 
 LARGEST_PACKET = 16 * 1024  # bytes from a client

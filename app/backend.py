@@ -27,7 +27,8 @@ from celery.exceptions import Ignore, Reject, Retry, TaskRevokedError, WorkerLos
 from celery.worker import strategy
 from celery.worker.request import Request
 
-from app.records import STORED, UNCLAIMED, Delivery, Records, Unavailable, connect
+from app.connection import Unavailable, connect
+from app.records import STORED, UNCLAIMED, Delivery, Records
 from app.snapshot import Phase, error_of, phase_of, progress_fields, success_fields
 
 logger = logging.getLogger(__name__)
@@ -232,7 +233,7 @@ class LiveBackend(RedisBackend):
         return self._store(request.id, meta, state or "PROGRESS", None, request)
 
     def mail(self, request: Context, stage: Literal["prepared", "committing"], seconds: float) -> str:
-        """Store how far a run's e-mail is; see `Records.mail`. Raises records.Unavailable after so many seconds."""
+        """Store how far a run's e-mail is; see `Records.mail`. Raises connection.Unavailable after so many seconds."""
         return self._until_stored(lambda: self.records.mail(request.id, delivery_of(request), stage), seconds)
 
     def drop(self, request: Context) -> None:
@@ -249,7 +250,7 @@ class LiveBackend(RedisBackend):
     def park(self, task: LiveTask, args: Any, kwargs: Any, task_id: str, options: Mapping[str, Any]) -> None:
         """Keep a task in Redis until its `countdown` is over or its `eta` has come; with neither it is sent soon.
 
-        A run's own successor is kept whatever Redis does meanwhile; else raises records.Unavailable.
+        A run's own successor is kept whatever Redis does meanwhile; else raises connection.Unavailable.
         """
         countdown, eta = options.get("countdown") or 0, options.get("eta")
         when = f"+{countdown * 1e6:.0f}" if eta is None else _moment(eta, self.app)

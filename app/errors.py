@@ -11,7 +11,8 @@ from flask import Flask, Response, jsonify, make_response, render_template, requ
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from app.records import AlreadyUsed, TakesNoWrites, TooLate, Unavailable
+from app.connection import TakesNoWrites, Unavailable
+from app.records import AlreadyUsed, TooLate
 from app.tasks import KINDS, BadArguments, NotKept, UnknownKind
 
 logger = logging.getLogger(__name__)

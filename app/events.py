@@ -12,9 +12,10 @@ from flask_socketio import join_room, leave_room
 
 from app.access import current_owner, is_foreign
 from app.api import MOST_IDS, get_records, read_mine
+from app.connection import Unavailable
 from app.extensions import socketio
 from app.fanout import MINE, Deaf, RoomManager
-from app.records import Unavailable, room
+from app.records import room
 
 Answer: TypeAlias = dict[str, Any]
 

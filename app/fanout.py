@@ -24,8 +24,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from socketio.pubsub_manager import PubSubManager
 
+from app.connection import Unavailable
 from app.engine import SERVICE_RESTART, Event
-from app.records import Records, Stored, Unavailable, room
+from app.records import Records, Stored, room
 from app.snapshot import fragment
 
 logger = logging.getLogger(__name__)
@@ -338,7 +339,7 @@ class RoomManager(PubSubManager):
     def prove(self, seconds: float) -> bool:
         """Send a beat through Redis and wait for it; False when it does not come back in time.
 
-        Raises records.Unavailable when it cannot even be sent.
+        Raises connection.Unavailable when it cannot even be sent.
         """
         self.initialize()
         deadline = time.monotonic() + seconds

@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError
 
 from app import broker
 from app.backend import FENCE, LiveBackend
-from app.records import Unavailable
+from app.connection import Unavailable
 
 logger = logging.getLogger(__name__)
 

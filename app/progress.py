@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 from celery import current_task
 
 from app.backend import RUN, UNSTORED, LiveTask, Stopped, delivery_of
-from app.records import Unavailable
+from app.connection import Unavailable
 
 FLUSH_SECONDS = 0.1
 MOST_UNSENT = 1000  # steps, and lines, that wait for Redis; of more the oldest go, and the log says how many lines

@@ -6,27 +6,21 @@ The scripts are in `app/lua/`; `record.lua` says how a record lies in Redis.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
-import socket
-import termios
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import inf
 from pathlib import Path
-from queue import Empty
 from typing import Any, Literal
 from uuid import uuid4
 
 import redis
 from kombu.utils.json import dumps, loads
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from app.connection import Client
 from app.snapshot import Phase, fragment
 
 SCRIPTS = Path(__file__).parent / "lua"
@@ -42,19 +36,6 @@ CANCEL_GRACE_SECONDS = 5.0  # a cancelled run that has not ended by then is ende
 LOG_LINES = 1000  # kept of each task
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
 CLOCK_SECONDS = 5.0  # for which a look at Redis's clock is good
-MOST_CONNECTIONS = 32  # of one process to Redis
-LOOKS = hasattr(socket, "TCP_INFO")  # Linux
-ESTABLISHED = b"\x01"  # the first byte of TCP_INFO
-PASSING = (redis.OutOfMemoryError, redis.ReadOnlyError)  # redis-py takes the code off the words of these
-REFUSALS = {"MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN"}  # what Redis says while it takes no writes
-
-
-class Unavailable(Exception):
-    """Redis is away, hung, full or read-only: nothing was changed, or only the reply was lost."""
-
-
-class TakesNoWrites(Unavailable):
-    """Redis answers, and is full, read-only or cannot write to its disk."""
 
 
 class AlreadyUsed(Exception):
@@ -108,99 +89,6 @@ class Started:
     verdict: Literal["created", "scheduled", "replayed"]
 
 
-class Client(redis.Redis):
-    """A client of Redis that raises Unavailable for whatever passes by itself, and nothing else for it."""
-
-    def execute_command(self, *args: Any, **options: Any) -> Any:
-        try:
-            return self._call(args) if args[0] == "FCALL" else super().execute_command(*args, **options)
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            raise Unavailable(str(error)) from error
-        except redis.ResponseError as error:
-            if isinstance(error, PASSING) or str(error).partition(" ")[0] in REFUSALS:
-                raise TakesNoWrites(str(error)) from error
-            raise
-
-    def _call(self, command: Sequence[Any]) -> Any:
-        """Do what redis-py does where nothing is retried, measured or converted."""
-        connection = self.connection_pool.get_connection()
-        try:
-            connection.send_command(*command)
-            return connection.read_response()
-        finally:
-            self.connection_pool.release(connection)
-
-
-class Connection(redis.Connection):
-    """A connection that is looked over, before each use, by two calls of the kernel.
-
-    redis-py's own look polls, and in a green process that is a turn of the event loop.
-    """
-
-    def can_read(self, timeout: float = 0) -> bool:
-        """Whether there is what nobody has asked for; True as well for a connection that has ended."""
-        if timeout or not self._sock or not LOOKS:
-            return bool(super().can_read(timeout))
-        state = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
-        return state != ESTABLISHED or any(fcntl.ioctl(self._sock.fileno(), termios.FIONREAD, bytes(4)))
-
-
-class Pool(redis.BlockingConnectionPool):
-    """redis-py's pool, without its metrics, which nobody reads here."""
-
-    def get_connection(self, *_: Any, **__: Any) -> Any:
-        """Return a connection that is there, as redis-py's does."""
-        self._checkpid()
-        try:
-            connection = self.pool.get(timeout=self.timeout) or self.make_connection()
-        except Empty:
-            raise redis.ConnectionError("No connection available.") from None
-        try:
-            connection.connect()
-            if _is_stale(connection):
-                connection.disconnect()
-                connection.connect()
-        except BaseException:
-            self.release(connection)
-            raise
-        return connection
-
-    def release(self, connection: Any) -> None:
-        """Put a connection back."""
-        if connection.pid == os.getpid():
-            self.pool.put_nowait(connection)
-        else:  # a process that was forked meanwhile has to leave it alone
-            super().release(connection)
-
-
-def _is_stale(connection: redis.Connection) -> bool:
-    try:
-        return connection.can_read()
-    except (redis.ConnectionError, redis.TimeoutError, OSError):
-        return True
-
-
-def connect(url: str, timeout: float = 1.0) -> redis.Redis:
-    """Return a client that gives up after `timeout` seconds, without retries.
-
-    redis-py's own retries turn one second into 14.6 against a Redis that hangs, and its usual pool raises at the 101st
-    connection, which a storm of visitors asks for; here they take turns.
-    """
-    pool = Pool.from_url(
-        url,
-        max_connections=MOST_CONNECTIONS,
-        timeout=timeout,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=True,
-        protocol=2,
-    )
-    if pool.connection_class is redis.Connection:  # neither TLS nor a socket of Unix
-        pool.connection_class = Connection
-    return Client.from_pool(pool)
-
-
 def _library() -> tuple[str, str]:
     """Return the Redis library of all scripts, and the digest that is in its name and in its functions' names.
 
@@ -229,15 +117,15 @@ class Records:
     Every method raises Unavailable when Redis does not answer in time, or takes no writes.
     """
 
-    def __init__(self, client: redis.Redis, ttl_days: float) -> None:
+    def __init__(self, client: Client, ttl_days: float) -> None:
         self.client = client
         self.ttl = int(ttl_days * 24 * 3600 * 1000)  # milliseconds
-        self._clock_asked, self._clock_ahead = -inf, 0  # seconds; microseconds that Redis's clock is ahead of ours
+        self._clock = -inf, 0  # when Redis's was asked (seconds), and how far it was ahead of ours (microseconds)
 
-    def _run(self, function: str, keys: Sequence[str], args: Iterable[Any]) -> Any:
-        call = ("FCALL", f"{function}_{LIBRARY_DIGEST}", len(keys), *keys, *args)
+    def _run(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        call = (f"{function}_{LIBRARY_DIGEST}", keys, args)
         try:
-            return self.client.execute_command(*call)
+            return self.client.call(*call)
         except redis.ResponseError as error:
             if "Function not found" not in str(error):
                 raise
@@ -246,7 +134,7 @@ class Records:
         except redis.ResponseError as error:
             if "already exists" not in str(error):  # another process has loaded it just now
                 raise
-        return self.client.execute_command(*call)
+        return self.client.call(*call)
 
     # Starting
 
@@ -279,7 +167,7 @@ class Records:
         begun = time.monotonic()
         verdict, *found = self._run("create", keys, [*args, self._deadline(), digest, when, letter])
         if verdict == "late" and time.monotonic() - begun < START_SECONDS:  # Redis's clock has been put forward
-            self._clock_asked = -inf
+            self._clock = -inf, 0
             verdict, *found = self._run("create", keys, [*args, self._deadline(), digest, when, letter])
         if verdict == "late":
             raise TooLate
@@ -289,10 +177,12 @@ class Records:
 
     def _deadline(self) -> int:
         """Return until when a start may begin, on Redis's clock, which is asked now and then."""
-        if time.monotonic() - self._clock_asked > CLOCK_SECONDS:
-            now, self._clock_asked = self.now(), time.monotonic()
-            self._clock_ahead = now - int(self._clock_asked * 1e6)
-        return int((time.monotonic() + START_SECONDS) * 1e6) + self._clock_ahead
+        asked, ahead = self._clock
+        if time.monotonic() - asked > CLOCK_SECONDS:
+            now, asked = self.now(), time.monotonic()
+            ahead = now - int(asked * 1e6)
+            self._clock = asked, ahead
+        return int((time.monotonic() + START_SECONDS) * 1e6) + ahead
 
     def sent(self, task_id: str) -> None:
         """Note that the task's message is with the broker."""
@@ -434,7 +324,7 @@ class Records:
 
     def resend(self, task_ids: Iterable[str]) -> None:
         """Have the messages of tasks that are still queued sent again."""
-        self._run("resend", [], task_ids)
+        self._run("resend", [], list(task_ids))
 
     # Reading
 

@@ -10,10 +10,10 @@ from flask.typing import ResponseReturnValue
 
 from app.access import welcome
 from app.api import accepted, get_records, idempotency_key, server_state
+from app.connection import Unavailable
 from app.errors import Refused, wants_json, wants_page
 from app.fanout import MINE
 from app.forms import EmailForm
-from app.records import Unavailable
 from app.tasks import start
 
 pages = Blueprint("pages", __name__)

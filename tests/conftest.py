@@ -12,7 +12,8 @@ import redis
 from playwright.sync_api import Browser, sync_playwright
 
 from app import create_app
-from app.records import Records, connect
+from app.connection import connect
+from app.records import Records
 from tests.browser import Visitor
 from tests.processes import Valkey
 

@@ -17,7 +17,8 @@ from celery.backends.redis import RedisBackend
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.result import AsyncResult, GroupResult
 
-from app.records import Records, connect
+from app.connection import connect
+from app.records import Records
 from app.snapshot import Snapshot
 from tests import plain_celery as plain
 from tests.processes import Process, Valkey, running, wait_for, worker

@@ -20,9 +20,10 @@ import requests
 import websocket
 
 from app import fanout
+from app.connection import Unavailable, connect
 from app.engine import Event
 from app.fanout import KNOWN, Reader, RoomManager
-from app.records import Records, Unavailable, connect
+from app.records import Records
 from tests.browser import Returning, Visitor
 from tests.by_hand import HERE, hand_task, open_websocket, write
 from tests.faults.proxy import Proxy

@@ -18,8 +18,9 @@ import redis
 from celery import chord
 
 from app.broker import break_off
+from app.connection import connect
 from app.keeper import STUCK_AFTER, Keeper
-from app.records import Records, connect
+from app.records import Records
 from app.snapshot import Phase, Snapshot
 from tests import plain_celery as plain
 from tests.faults.proxy import Proxy

@@ -10,6 +10,7 @@ APP = Path(__file__).resolve().parent.parent / "app"
 LAYERS = [
     "config",
     "snapshot",
+    "connection",
     "records",
     "backend",
     "broker",
@@ -34,7 +35,7 @@ LAYERS = [
     "ops",
     "",  # app/__init__.py knows everyone
 ]
-SPEAK_REDIS = {"records", "backend", "fanout"}
+SPEAK_REDIS = {"connection", "records", "backend", "fanout"}
 NAME_EVENTLET = {"config", "engine"}
 
 
@@ -74,7 +75,7 @@ def test_a_file_imports_only_from_files_above_it():
             assert above == module or LAYERS.index(above) < LAYERS.index(module), f"{module} imports {name}"
 
 
-def test_only_records_backend_and_fanout_speak_redis():
+def test_only_four_files_speak_redis():
     speakers = {module for module, path in files().items() if any(n.split(".")[0] == "redis" for n in imports_of(path))}
 
     assert speakers <= SPEAK_REDIS

@@ -17,8 +17,9 @@ from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
+from app.connection import connect
 from app.extensions import socketio
-from app.records import STORED, Delivery, Records, connect
+from app.records import STORED, Delivery, Records
 from app.snapshot import Phase
 from tests.processes import ROOT, System, running, web
 

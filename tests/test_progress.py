@@ -15,8 +15,9 @@ import pytest
 from celery import Celery, current_task
 from celery.exceptions import Ignore
 
+from app.connection import Unavailable
 from app.progress import progress
-from app.records import Records, Unavailable
+from app.records import Records
 from app.snapshot import Phase, Snapshot
 from tests.processes import Valkey, wait_for
 

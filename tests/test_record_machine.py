@@ -26,7 +26,8 @@ from hypothesis.stateful import (
 )
 
 from app.backend import REPLACEMENT
-from app.records import QUEUES, Delivery, Records, connect
+from app.connection import connect
+from app.records import QUEUES, Delivery, Records
 from app.snapshot import FINAL, STATE, Phase, Snapshot, progress_fields, success_fields
 
 EXAMPLES = int(os.environ.get("RECORD_MACHINE_EXAMPLES", 0))

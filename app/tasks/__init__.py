@@ -17,7 +17,8 @@ from kombu.exceptions import OperationalError
 
 from app.backend import LiveBackend
 from app.broker import Letters
-from app.records import Records, Started, Unavailable
+from app.connection import Unavailable
+from app.records import Records, Started
 from app.tasks import long, mail
 from app.tasks.kinds import KINDS, BadArguments
 
@@ -47,7 +48,7 @@ def start(
 
     The record comes first: once it stands, the message is sent, if not from here then by a keeper.
     Nothing is started when it raises UnknownKind, BadArguments, records.AlreadyUsed, records.TooLate or
-    records.Unavailable.
+    connection.Unavailable.
     """
     kind = KINDS.get(name)
     if kind is None:

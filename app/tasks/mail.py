@@ -11,9 +11,9 @@ from email_validator import EmailNotValidError, validate_email
 from flask import current_app
 
 from app.backend import LiveTask, Stopped
+from app.connection import Unavailable
 from app.extensions import mail
 from app.mail import MailDeferred, MailUnavailable, OutcomeUnknown, letter
-from app.records import Unavailable
 from app.tasks.kinds import BadArguments, startable
 
 LONGEST_ADDRESS = 254

@@ -1,0 +1,135 @@
+"""Connections to Redis: what passes by itself is Unavailable, nobody waits long, and a call costs little.
+
+Celery's broker and the fan-out's listener have connections of their own.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import termios
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from queue import Empty
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+MOST_CONNECTIONS = 32  # of one process
+LOOKS = hasattr(socket, "TCP_INFO")  # Linux
+ESTABLISHED = b"\x01"  # the first byte of TCP_INFO
+PASSING = (redis.OutOfMemoryError, redis.ReadOnlyError)  # redis-py takes the code off the words of these
+REFUSALS = {"MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN"}  # what Redis says while it takes no writes
+
+
+class Unavailable(Exception):
+    """Redis is away, hung, full or read-only: nothing was changed, or only the reply was lost."""
+
+
+class TakesNoWrites(Unavailable):
+    """Redis answers, and is full, read-only or cannot write to its disk."""
+
+
+class Client(redis.Redis):
+    """A client of Redis that raises Unavailable for whatever passes by itself, and nothing else for it."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Do any command, as redis-py does."""
+        with _passing():
+            return super().execute_command(*args, **options)
+
+    def call(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Call a function of a loaded library, without what redis-py adds: nothing is retried, measured, converted."""
+        with _passing():
+            connection = self.connection_pool.get_connection()
+            try:
+                connection.send_command("FCALL", function, len(keys), *keys, *args)
+                return connection.read_response()
+            finally:
+                self.connection_pool.release(connection)
+
+
+@contextmanager
+def _passing() -> Iterator[None]:
+    """Turn what passes by itself into Unavailable."""
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise Unavailable(str(error)) from error
+    except redis.ResponseError as error:
+        if isinstance(error, PASSING) or str(error).partition(" ")[0] in REFUSALS:
+            raise TakesNoWrites(str(error)) from error
+        raise
+
+
+class Connection(redis.Connection):
+    """A connection that is looked over, before each use, by two calls of the kernel.
+
+    redis-py's own look polls, and in a green process that is a turn of the event loop.
+    """
+
+    def can_read(self, timeout: float = 0) -> bool:
+        """Whether there is what nobody has asked for; True as well for a connection that has ended."""
+        if timeout or not self._sock or not LOOKS:
+            return bool(super().can_read(timeout))
+        state = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        return state != ESTABLISHED or any(fcntl.ioctl(self._sock.fileno(), termios.FIONREAD, bytes(4)))
+
+
+class Pool(redis.BlockingConnectionPool):
+    """redis-py's pool, without its metrics, which nobody reads here."""
+
+    def get_connection(self, *_: Any, **__: Any) -> Any:
+        """Return a connection that is there, as redis-py's does."""
+        self._checkpid()
+        try:
+            connection = self.pool.get(timeout=self.timeout) or self.make_connection()
+        except Empty:
+            raise redis.ConnectionError("No connection available.") from None
+        try:
+            connection.connect()
+            if _is_stale(connection):
+                connection.disconnect()
+                connection.connect()
+        except BaseException:
+            self.release(connection)
+            raise
+        return connection
+
+    def release(self, connection: Any) -> None:
+        """Put a connection back."""
+        if connection.pid == os.getpid():
+            self.pool.put_nowait(connection)
+        else:  # a process that was forked meanwhile has to leave it alone
+            super().release(connection)
+
+
+def _is_stale(connection: redis.Connection) -> bool:
+    try:
+        return connection.can_read()
+    except (redis.ConnectionError, redis.TimeoutError, OSError):
+        return True
+
+
+def connect(url: str, timeout: float = 1.0) -> Client:
+    """Return a client that gives up after `timeout` seconds, without retries.
+
+    redis-py's own retries turn one second into 14.6 against a Redis that hangs, and its usual pool raises at the 101st
+    connection, which a storm of visitors asks for; here they take turns.
+    """
+    pool = Pool.from_url(
+        url,
+        max_connections=MOST_CONNECTIONS,
+        timeout=timeout,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+        protocol=2,
+    )
+    if pool.connection_class is redis.Connection:  # neither TLS nor a socket of Unix
+        pool.connection_class = Connection
+    return Client.from_pool(pool)  # type: ignore[return-value]  # redis-py names its own class there
