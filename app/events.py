@@ -14,7 +14,8 @@ from app.access import current_owner, is_foreign
 from app.api import MOST_IDS, get_records, read_mine
 from app.connection import Unavailable
 from app.extensions import socketio
-from app.fanout import MINE, Deaf, RoomManager
+from app.fanout import MINE, RoomManager
+from app.hearing import Deaf
 from app.records import room
 
 Answer: TypeAlias = dict[str, Any]

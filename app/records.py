@@ -24,7 +24,7 @@ from app.connection import Client
 from app.snapshot import Phase, fragment
 
 SCRIPTS = Path(__file__).parent / "lua"
-READS = {"read", "tail"}  # may run where Redis takes no writes; all but `create` may where it is full
+READS = {"read", "tail", "newest"}  # may run where Redis takes no writes; all but `create` may where it is full
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
 UNFENCED = ""  # the token of a write that comes from no delivery
 STORED = {"written", "cancelling", "cancelled"}  # the verdicts of a write that took place
@@ -350,6 +350,11 @@ class Records:
         """Return `{"lines", "first_seq", "last_seq"}`: the kept log lines after `after`, and what is kept."""
         first, last, *lines = self._run("tail", [_record(task_id), _log(task_id)], [after])
         return {"lines": [json.loads(line) for line in lines], "first_seq": int(first), "last_seq": int(last)}
+
+    def newest_lines(self, task_ids: Sequence[str]) -> list[str]:
+        """Return the newest line of each task's log as JSON, "" where there is none."""
+        lines: list[str] = self._run("newest", [_log(task_id) for task_id in task_ids], [])
+        return lines
 
     # The system
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-import redis
 import requests
 import socketio
 from flask import Flask
 from flask_socketio import SocketIO
 
 from app import events
+from app.connection import connect
 from app.records import Records, Stored
 from tests.browser import Visitor
 from tests.by_hand import HERE, hand_task, write
@@ -62,7 +62,7 @@ def visitor(address: str) -> Visitor:
 
 @pytest.fixture
 def records(server: Valkey) -> Records:
-    return Records(redis.Redis.from_url(server.url, decode_responses=True), 7)
+    return Records(connect(server.url), 7)
 
 
 def test_a_watched_task_is_pushed_in_order_to_its_end(visitor: Visitor, working: Process):

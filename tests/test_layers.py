@@ -16,6 +16,7 @@ LAYERS = [
     "broker",
     "keeper",
     "engine",
+    "hearing",
     "fanout",
     "mail",
     "extensions",
@@ -35,7 +36,7 @@ LAYERS = [
     "ops",
     "",  # app/__init__.py knows everyone
 ]
-SPEAK_REDIS = {"connection", "records", "backend", "fanout"}
+SPEAK_REDIS = {"connection", "records", "backend", "hearing"}
 NAME_EVENTLET = {"config", "engine"}
 
 

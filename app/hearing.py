@@ -1,0 +1,189 @@
+"""What a web process hears of Redis: the one connection that listens, and its subscriptions."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
+from functools import partial
+from itertools import count
+from typing import Any, TypeAlias
+
+import hiredis
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+logger = logging.getLogger(__name__)
+
+HANDSHAKE_SECONDS = 1.0
+RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.5)
+DRAIN_BYTES = 256 * 1024
+
+# Given a connection, a context that gives what reads from it.
+Reading: TypeAlias = Callable[[Any], AbstractContextManager[Callable[[int], bytes]]]
+
+
+class Deaf(Exception):
+    """Redis did not confirm a subscription in time."""
+
+
+class Hearing:
+    """The one Redis connection that listens: it subscribes, reads, notices its own deafness and reconnects.
+
+    Redis answers SUBSCRIBEs in their order, so the n-th answer on a connection confirms the n-th one; an answer to an
+    earlier subscription of the same channel, given up since, confirms nothing.
+    """
+
+    def __init__(self, url: str, silence_seconds: float) -> None:
+        """A connection at which nothing is heard for so many seconds is given up."""
+        pool = redis.ConnectionPool.from_url(
+            url,
+            socket_timeout=HANDSHAKE_SECONDS,
+            socket_connect_timeout=HANDSHAKE_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+        )
+        self._silence_seconds = silence_seconds
+        # Made past the pool, which gives out 100 connections in its life and then none.
+        self._make: Callable[[], Any] = partial(pool.connection_class, **pool.connection_kwargs)
+        self._lock = threading.RLock()
+        self._connection: Any = None
+        self._numbers: dict[str, int] = {}  # of each channel's SUBSCRIBE on this connection
+        self._asked = self._answered = 0
+        self._unsent: list[tuple[str, str]] = []
+        self._waiting: dict[int, threading.Event] = {}  # by the number whose answer is waited for
+        self._sessions = count(1)
+        self.session = 0  # the number of the connection that listens, 0 while there is none
+        self.renewed = threading.Event()  # set by each new one
+        self.heard_at = 0.0
+
+    def subscribe(self, channel: str) -> None:
+        """Ask for a channel, with the next `wait`; a subscription that stands already is kept."""
+        with self._lock:
+            if channel not in self._numbers:
+                self._ask(channel)
+
+    def unsubscribe(self, channel: str) -> None:
+        """Give a channel up, with the next `wait`."""
+        with self._lock:
+            if self._numbers.pop(channel, None):
+                self._unsent.append(("UNSUBSCRIBE", channel))
+
+    def hears(self, channel: str) -> bool:
+        """Whether Redis has confirmed this channel on the current connection."""
+        return 0 < self._numbers.get(channel, 0) <= self._answered
+
+    def wait(self, channels: Iterable[str], seconds: float) -> None:
+        """Return when Redis has confirmed all of these on the current connection; raises Deaf after `seconds`."""
+        deadline = time.monotonic() + seconds
+        channels = list(channels)
+        if not self._missing(channels) and not self._unsent:
+            return
+        time.sleep(0)  # others may have something to ask too: one write for all
+        while True:
+            with self._lock:
+                self._flush()
+                number = self._missing(channels)
+                if not number:
+                    return
+                answered = self._waiting.setdefault(number, threading.Event())
+            if not answered.wait(max(0.0, deadline - time.monotonic())):
+                raise Deaf(", ".join(channels))
+
+    def drains(self, reading: Reading) -> Iterator[list[tuple[str, bytes]]]:
+        """Yield what Redis has sent at once, `(channel, message)` each, over as many connections as it takes."""
+        failures = 0
+        while True:
+            connection = self._make()
+            try:
+                connection.connect()
+                replies = hiredis.Reader()
+                self._begin(connection)
+                with reading(connection._sock) as receive:
+                    while True:
+                        data = receive(DRAIN_BYTES)
+                        if not data:
+                            raise redis.ConnectionError("Redis has closed the connection.")
+                        replies.feed(data)
+                        yield self._drain(replies)
+                        failures = 0
+            except Exception as error:  # one that is broken from elsewhere fails in many ways
+                if not failures:
+                    logger.warning("Redis is not heard (%s); reconnecting", error)
+                self.drop()
+                connection.disconnect()
+                time.sleep(RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)])
+                failures += 1
+
+    def drop(self) -> None:
+        """Break the connection, so that the reader wakes up and makes another.
+
+        Shut down and not closed: a closed one would wake nobody, and redis-py would open it again at the next command.
+        """
+        with self._lock:
+            connection, self._connection = self._connection, None
+            self.session = self._answered = 0
+        if connection is not None and connection._sock is not None:
+            with suppress(OSError):
+                connection._sock.shutdown(socket.SHUT_RDWR)
+
+    def _drain(self, replies: Any) -> list[tuple[str, bytes]]:
+        """Return the messages that have come."""
+        self.heard_at = time.monotonic()
+        messages: list[tuple[str, bytes]] = []
+        while (reply := replies.gets()) is not False:
+            kind, channel, message = reply
+            if kind == b"message":
+                messages.append((channel.decode(), message))
+            elif kind == b"subscribe":
+                self._confirm()
+        return messages
+
+    def _begin(self, connection: Any) -> None:
+        connection._sock.settimeout(self._silence_seconds)
+        with self._lock:
+            self._connection = connection
+            self.heard_at = time.monotonic()
+            self._asked = self._answered = 0
+            self._unsent.clear()
+            for channel in self._numbers:
+                self._ask(channel)
+            self._flush()
+            if self._connection is None:
+                raise redis.ConnectionError("The connection broke while it was being asked for its channels.")
+            self.session = next(self._sessions)
+            waiting, self._waiting = self._waiting, {}
+        for event in waiting.values():  # of the connection before: they wait anew
+            event.set()
+        self.renewed.set()
+
+    def _ask(self, channel: str) -> None:
+        self._asked += 1
+        self._numbers[channel] = self._asked
+        self._unsent.append(("SUBSCRIBE", channel))
+
+    def _confirm(self) -> None:
+        with self._lock:
+            self._answered += 1
+            answered = self._waiting.pop(self._answered, None)
+        if answered is not None:
+            answered.set()
+
+    def _missing(self, channels: list[str]) -> int:
+        """Return the number of the last answer that is missing for these, 0 for none."""
+        number = max((self._numbers.get(channel, self._asked + 1) for channel in channels), default=0)
+        return number if number > self._answered else 0
+
+    def _flush(self) -> None:
+        """Send what has been asked; without a connection, the next one asks for all that stands."""
+        commands, self._unsent = self._unsent, []
+        if commands and self._connection is not None:
+            try:
+                packed = self._connection.pack_commands(commands)
+                self._connection.send_packed_command(packed, check_health=False)
+            except (redis.RedisError, OSError):
+                self.drop()
