@@ -71,18 +71,6 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     return app
 
 
-class ImpatientSender(Celery):
-    """Celery that soon gives up a broker which hangs: a start is answered all the same, for the outbox has its message.
-
-    A new connection takes two time-outs of such a broker: redis-py 8 passes over the first one in its handshake.
-    """
-
-    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
-        """Return a connection to send by, as Celery's own does."""
-        impatient = {"socket_timeout": 1, "max_retries": 0} | (options.pop("transport_options", None) or {})
-        return super().connection_for_write(url, transport_options=impatient, **options)
-
-
 def _celery(app: Flask) -> Celery:
     class FlaskTask(LiveTask):
         """A task that runs within the app's context."""
@@ -93,7 +81,7 @@ def _celery(app: Flask) -> Celery:
             with app.app_context():
                 return super().__call__(*args, **kwargs)
 
-    celery = ImpatientSender(app.name, task_cls=FlaskTask)
+    celery = broker.ImpatientSender(app.name, task_cls=FlaskTask)
     url = app.config["REDIS_URL"]
     celery.conf.update(
         broker_url=app.config["CELERY_BROKER_URL"],

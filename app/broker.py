@@ -18,6 +18,18 @@ from kombu.utils.json import dumps
 SLICE = 1000  # messages read at a time, so that Redis is not held up
 
 
+class ImpatientSender(Celery):
+    """Celery that soon gives up a broker which hangs: a start is answered all the same, for the outbox has its message.
+
+    A new connection takes two time-outs of such a broker: redis-py 8 passes over the first one in its handshake.
+    """
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        """Return a connection to send by, as Celery's own does."""
+        impatient = {"socket_timeout": 1, "max_retries": 0} | (options.pop("transport_options", None) or {})
+        return super().connection_for_write(url, transport_options=impatient, **options)
+
+
 class Sheet(virtual.Channel):
     """A channel on which messages are written down and sent nowhere."""
 

@@ -30,22 +30,25 @@ import socketio
 from engineio import packet
 from engineio.exceptions import SocketIsClosedError
 
+from app.frames import (
+    BINARY,
+    CLOSE,
+    NO_BINARY,
+    NORMAL,
+    NOT_A_MESSAGE,
+    PING,
+    PONG,
+    PROTOCOL_ERROR,
+    TEXT,
+    Credit,
+    Reader,
+    Violation,
+    close_frame,
+    frame,
+)
+
 logger = logging.getLogger(__name__)
 
-# Of a frame (RFC 6455, 5.2)
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-FINAL, RESERVED, CONTROL, MASKED = 0x80, 0x70, 0x08, 0x80
-
-# Why a websocket is closed
-NORMAL = 1000
-PROTOCOL_ERROR = 1002
-NO_BINARY = 1003
-NOT_A_MESSAGE = 1007  # not UTF-8, or nothing that Engine.IO and Socket.IO know
-FLOOD = 1008
-TOO_BIG = 1009
-SERVICE_RESTART = 1012  # "come back": after it every client does so by itself
-
-FRAMES, FRAME_SECONDS = 120, 10.0  # a client's, in so many seconds: 100 calls, and what the transport needs besides
 UNREAD_BYTES = 64 * 1024  # of calls that wait; beyond it the client is not read on
 READ_BYTES = 64 * 1024
 KERNEL_BYTES = 64 * 1024  # of a connection, each way: what lies there can no longer be replaced by newer
@@ -73,30 +76,8 @@ OF_ONE_CLIENT = ("HTTP_COOKIE", "REMOTE_PORT")
 NO_BODY = io.BytesIO()
 
 
-class Violation(Exception):
-    """A client does what it must not; `code` is what it hears."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-def frame(payload: bytes, opcode: int = TEXT) -> bytes:
-    """Return a whole message as a server's frame."""
-    head, size = FINAL | opcode, len(payload)
-    if size < 126:
-        return struct.pack("!BB", head, size) + payload
-    if size < 65536:
-        return struct.pack("!BBH", head, 126, size) + payload
-    return struct.pack("!BBQ", head, 127, size) + payload
-
-
 PING_FRAME = frame(b"2")  # Engine.IO's own ping, not a websocket's
 GOODBYE = frame(b"1")
-
-
-def close_frame(code: int) -> bytes:
-    return frame(struct.pack("!H", code), CLOSE)
 
 
 class Event:
@@ -119,89 +100,6 @@ class Event:
         if self._packet is None:
             self._packet = packet.Packet(packet.MESSAGE, self.text.decode())
         return self._packet
-
-
-class Credit:
-    """How much a client may send: so many frames at once, and then as many as come back with time."""
-
-    __slots__ = ("_spent_until",)
-
-    def __init__(self) -> None:
-        self._spent_until = 0.0
-
-    def spend(self) -> None:
-        """Take the price of one frame. Raises Violation for one too many."""
-        now = time.monotonic()
-        self._spent_until = max(self._spent_until, now) + FRAME_SECONDS / FRAMES
-        if self._spent_until - now > FRAME_SECONDS:
-            raise Violation(FLOOD)
-
-
-class Reader:
-    """Reads what a client sends, by RFC 6455 and within limits."""
-
-    __slots__ = ("_credit", "_in_parts", "_largest", "_parts", "_rest")
-
-    def __init__(self, largest: int) -> None:
-        self._largest = largest  # bytes of a message
-        self._rest = b""  # the beginning of a frame
-        self._parts = b""  # the beginning of a message
-        self._in_parts = False
-        self._credit = Credit()
-
-    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Yield `(opcode, payload)` of each message and control frame that is whole. Raises Violation."""
-        if self._rest:
-            data = self._rest + data
-        at = 0
-        while found := self._frame(data, at):
-            first, payload, at = found
-            self._credit.spend()
-            if first & CONTROL:
-                yield first & 0x0F, payload
-            elif (message := self._assemble(first, payload)) is not None:
-                yield TEXT, message
-        self._rest = data[at:]
-
-    def _frame(self, data: bytes, at: int) -> tuple[int, bytes, int] | None:
-        """Return first byte and payload of the frame at `at`, and where the next begins; None before its end."""
-        begin = at + 2
-        if len(data) < begin:
-            return None
-        first, size = data[at], data[at + 1] & 0x7F
-        control = first & CONTROL
-        if first & RESERVED or not data[at + 1] & MASKED or (control and (size > 125 or not first & FINAL)):
-            raise Violation(PROTOCOL_ERROR)
-        if size > 125:
-            begin += 2 if size == 126 else 8
-            if len(data) < begin:
-                return None
-            size = int.from_bytes(data[at + 2 : begin])
-        if not control and size + len(self._parts) > self._largest:
-            raise Violation(TOO_BIG)
-        end = begin + 4 + size
-        if len(data) < end:
-            return None
-        return first, _unmask(data[begin + 4 : end], data[begin : begin + 4]), end
-
-    def _assemble(self, first: int, payload: bytes) -> bytes | None:
-        opcode = first & 0x0F
-        if opcode > BINARY or (opcode == CONTINUATION) != self._in_parts:
-            raise Violation(PROTOCOL_ERROR)
-        if opcode == BINARY:
-            raise Violation(NO_BINARY)
-        self._in_parts = not first & FINAL
-        if self._in_parts:
-            self._parts += payload
-            return None
-        message, self._parts = self._parts + payload, b""
-        return message
-
-
-def _unmask(payload: bytes, mask: bytes) -> bytes:
-    size = len(payload)
-    pattern = (mask * (size // 4 + 1))[:size]
-    return (int.from_bytes(payload) ^ int.from_bytes(pattern)).to_bytes(size)
 
 
 class Backlog:

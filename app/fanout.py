@@ -18,7 +18,8 @@ from uuid import uuid4
 from socketio.pubsub_manager import PubSubManager
 
 from app.connection import Unavailable
-from app.engine import SERVICE_RESTART, Event
+from app.engine import Event
+from app.frames import SERVICE_RESTART
 from app.hearing import Deaf, Hearing
 from app.records import Records, Stored, room
 from app.snapshot import fragment

@@ -15,25 +15,28 @@ from typing import Any
 import pytest
 import requests
 
-from app.engine import (
+from app.engine import MOST_BYTES, Backlog, Event
+from app.frames import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
     FLOOD,
-    MOST_BYTES,
     NO_BINARY,
     NORMAL,
     NOT_A_MESSAGE,
+    PING,
+    PONG,
     PROTOCOL_ERROR,
     SERVICE_RESTART,
+    TEXT,
     TOO_BIG,
-    Backlog,
     Credit,
-    Event,
     Reader,
     Violation,
     frame,
 )
 from tests.processes import Process, answers, free_port, running, wait_for
 
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 LARGEST = 16 * 1024
 SMALL_BUFFER = 4096
 

@@ -15,6 +15,7 @@ LAYERS = [
     "backend",
     "broker",
     "keeper",
+    "frames",
     "engine",
     "hearing",
     "fanout",
