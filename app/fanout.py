@@ -97,14 +97,21 @@ class Reader:
 class Room:
     """The viewers of a room in this process, and what they have been told of its tasks."""
 
-    __slots__ = ("_versions", "viewers")
+    __slots__ = ("_versions", "before", "underway", "viewers")
 
     def __init__(self) -> None:
         self.viewers: dict[str, Callable[[Event], None]] = {}  # by their Socket.IO id, what sends to them
+        self.before: dict[str, int] = {}  # what they have been told of this room's task before they came
+        self.underway: list[str] = []  # tasks of which some viewers have not been told the newest yet
         self._versions: dict[str, int] = {}  # the newest of each task
 
     def version(self, task_id: str) -> int:
+        """Return the newest version of a task that was told here."""
         return self._versions.get(task_id, 0)
+
+    def told_all(self, task_id: str) -> int:
+        """Return the version of a task that all who are here have been told, as far as that is known."""
+        return 0 if task_id in self.underway else self.version(task_id)
 
     def note(self, task_id: str, version: int) -> bool:
         """Note a version as told; False when it is not newer than the last."""
@@ -138,7 +145,7 @@ class RoomManager(PubSubManager):
         self._membership = threading.RLock()  # rooms, their channels, and what was sent to whom change together
         self._rooms: dict[str, Room] = {}  # those that have a channel
         self._joined: dict[str, set[str]] = {}  # by Socket.IO id, all rooms but the two that everybody is in
-        self._told: dict[str, dict[str, int]] = {}  # by Socket.IO id, versions of tasks told in another room before
+        self._left: dict[str, dict[str, int]] = {}  # by Socket.IO id, versions told in rooms of tasks since left
         self._turn_began = 0.0
         self._overview: dict[str, Any] = {"now": None, "workers": 0, "slots": 0, "queued": 0}
         self._state: dict[str, Any] = {}
@@ -201,12 +208,10 @@ class RoomManager(PubSubManager):
                 super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
             else:
                 own = self._rooms.setdefault(room, Room())
+                if sid not in own.viewers and (before := self._told(sid, room)):
+                    own.before[sid] = before
                 own.viewers[sid] = self.server.eio.pusher(self.eio_sid_from_sid(sid, namespace))
                 self._hearing.subscribe(f"{QUEUE}:{room}")
-                # What the owner's room has told of the task, its own may tell again when it is read again.
-                for other in self._joined.get(sid, ()):
-                    if other in self._rooms and other != room:
-                        self._note_told(sid, room, self._rooms[other])
             if room not in (None, sid):
                 self._joined.setdefault(sid, set()).add(room)
 
@@ -216,26 +221,33 @@ class RoomManager(PubSubManager):
             if not _has_channel(room):
                 super().basic_leave_room(sid, namespace, room)
             elif (own := self._rooms.get(room)) and own.viewers.pop(sid, None):
-                self._note_told(sid, room, own)  # by the owner's the same may still be on its way
+                own.before.pop(sid, None)
+                self._remember(sid, room, own.version(_task_of(room)))
                 if not own.viewers:
                     del self._rooms[room]
                     self._hearing.unsubscribe(f"{QUEUE}:{room}")
 
-    def _note_told(self, sid: str, room: str, where: Room) -> None:
-        """Note what a viewer was told of the task of this room, in a room that tells the viewer no more of it."""
-        task_id = room.removeprefix("task:")
-        if version := where.version(task_id):
-            told = self._told.setdefault(sid, {})
-            told[task_id] = max(version, told.pop(task_id, 0))
-            if len(told) > REREAD:
-                del told[next(iter(told))]
+    def _told(self, sid: str, room: str) -> int:
+        """Return which version of a task somebody has been told who enters its room: there, or in the owner's."""
+        task_id = _task_of(room)
+        owners = (name for name in self._joined.get(sid, ()) if name.startswith("owner:"))
+        told = [self._rooms[name].told_all(task_id) for name in owners]
+        return max([self._left.get(sid, {}).get(task_id, 0), *told])
+
+    def _remember(self, sid: str, room: str, version: int) -> None:
+        """Note what somebody was told who leaves a task's room: in the owner's the same may still be on its way."""
+        if version:
+            left = self._left.setdefault(sid, {})
+            left[_task_of(room)] = max(version, left.pop(_task_of(room), 0))
+            if len(left) > KNOWN:
+                del left[next(iter(left))]
 
     def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
         """Leave all rooms; python-socketio would look through all rooms of everybody for that."""
         with self._membership:
             for name in (*self._joined.pop(sid, ()), sid, None):
                 self.basic_leave_room(sid, namespace, name)
-            self._told.pop(sid, None)
+            self._left.pop(sid, None)
             self.callbacks.pop(sid, None)
             for pending in (self.pending_connect, self.pending_disconnect):
                 if sid in pending.get(namespace, ()):
@@ -301,24 +313,33 @@ class RoomManager(PubSubManager):
             if room is None or (task_id and not room.note(task_id, version)):
                 return
             viewers = list(room.viewers)
+            room.underway.append(task_id)
+        try:
+            self._push_to_all(room, viewers, message, task_id, version)
+        finally:
+            room.underway.remove(task_id)
+        self._give_others_their_turn()
+
+    def _push_to_all(self, room: Room, viewers: list[str], message: bytes, task_id: str, version: int) -> None:
         event = Event(b"2" + message, task_id or (Event.LINES if message.startswith(LOG_HEAD) else None))
         for begin in range(0, len(viewers), AT_ONCE):
             with self._membership:
                 if task_id and room.version(task_id) != version:
                     return  # a newer one has overtaken this one while others had their turn
                 self._push(room, viewers[begin : begin + AT_ONCE], event, task_id, version)
-            self._give_others_their_turn()
+            if begin + AT_ONCE < len(viewers):
+                self._give_others_their_turn()
 
     def _push(self, room: Room, viewers: list[str], event: Event, task_id: str, version: int) -> None:
         # A viewer who is in the task's room and in the owner's hears it there: one push of a version is enough.
-        of_task = self._rooms.get(f"task:{task_id}", room)
+        of_task = self._rooms.get(f"task:{task_id}")
         for sid in viewers:
             push = room.viewers.get(sid)
-            if push is None or (of_task is not room and sid in of_task.viewers):
+            if push is None or (of_task not in (None, room) and sid in of_task.viewers):
                 continue
-            if sid in self._told and self._told[sid].get(task_id, 0) >= version:
-                continue
-            push(event)
+            told = room.before.get(sid, 0) if of_task is room else self._left.get(sid, {}).get(task_id, 0)
+            if not version or told < version:
+                push(event)
 
     def _give_others_their_turn(self) -> None:
         """Let the rest of the process run after a while: neither a busy room nor a large one may delay it."""
@@ -432,6 +453,10 @@ class RoomManager(PubSubManager):
 
 def _has_channel(name: Any) -> TypeGuard[str]:
     return isinstance(name, str) and name.startswith(ROOMS)
+
+
+def _task_of(room: str) -> str:
+    return room.removeprefix("task:")
 
 
 def _stamp_of(message: bytes) -> tuple[str, int]:

@@ -22,7 +22,7 @@ import websocket
 from app import hearing
 from app.connection import Unavailable, connect
 from app.engine import Event
-from app.fanout import KNOWN, Reader, RoomManager
+from app.fanout import KNOWN, REREAD, Reader, RoomManager
 from app.records import Records
 from tests.browser import Returning, Visitor
 from tests.by_hand import HERE, hand_task, open_websocket, write
@@ -547,6 +547,32 @@ def test_what_the_owners_room_has_told_the_tasks_own_does_not_tell_again(manager
     assert sockets.versions("one") == [5, 6]
 
 
+def test_it_is_known_of_however_many_tasks_what_was_told_before(manager: RoomManager, sockets: Sockets):
+    tasks = [f"t{number}" for number in range(3 * REREAD)]
+    manager.basic_enter_room("one", "/", "owner:o")
+    arrive(manager, *[("owner:o", snapshot(5, task)) for task in tasks])
+    for task in tasks:
+        manager.basic_enter_room("one", "/", f"task:{task}")
+
+    arrive(manager, *[(f"task:{task}", snapshot(5, task)) for task in tasks])
+
+    assert len(sockets.versions("one")) == len(tasks)
+
+
+def test_who_enters_a_tasks_room_while_the_owners_is_being_told_hears_of_it_once(
+    manager: RoomManager, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("app.fanout.TURN_SECONDS", 0)
+    monkeypatch.setattr("app.fanout.AT_ONCE", 1)
+    for name in ("one", "two"):
+        manager.basic_enter_room(name, "/", "owner:o")
+    sockets.at_turn = lambda: manager.basic_enter_room("two", "/", "task:x")  # which has not been told yet
+
+    arrive(manager, ("owner:o", snapshot(5)), ("task:x", snapshot(5)))
+
+    assert sockets.versions("one") == sockets.versions("two") == [5]
+
+
 def test_what_was_told_in_a_room_since_left_is_not_told_again_by_another(manager: RoomManager, sockets: Sockets):
     manager.basic_enter_room("one", "/", "owner:o")
     manager.basic_enter_room("one", "/", "task:x")
@@ -554,7 +580,9 @@ def test_what_was_told_in_a_room_since_left_is_not_told_again_by_another(manager
     manager.basic_leave_room("one", "/", "task:x")
 
     arrive(manager, ("owner:o", snapshot(5)))
-    arrive(manager, ("owner:o", snapshot(6)))
+    manager.basic_enter_room("one", "/", "task:x")
+    arrive(manager, ("task:x", snapshot(5)))  # as when it is read again
+    arrive(manager, ("task:x", snapshot(6)))
 
     assert sockets.versions("one") == [5, 6]
 
@@ -620,7 +648,7 @@ def test_nothing_is_kept_of_who_has_gone(manager: RoomManager, sockets: Sockets)
 
     manager.basic_disconnect("one", "/")
 
-    assert (manager._rooms, manager._joined, manager._told) == ({}, {}, {})
+    assert (manager._rooms, manager._joined, manager._left) == ({}, {}, {})
     assert list(manager.get_participants("/", None)) == [("two", "two")]
     assert list(manager.get_participants("/", "somebody else's room")) == []
 
