@@ -587,6 +587,19 @@ def test_what_was_told_in_a_room_since_left_is_not_told_again_by_another(manager
     assert sockets.versions("one") == [5, 6]
 
 
+def test_who_leaves_a_tasks_room_and_enters_it_again_is_not_told_again(manager: RoomManager, sockets: Sockets):
+    for version in (5, 6):
+        manager.basic_enter_room("one", "/", "task:x")
+        arrive(manager, ("task:x", snapshot(5)), ("task:x", snapshot(version)))
+        arrive(manager, ("task:x", snapshot(5)))
+        manager.basic_leave_room("one", "/", "task:x")
+
+    manager.basic_enter_room("one", "/", "task:x")
+    arrive(manager, ("task:x", snapshot(6)))  # as when it is read again
+
+    assert sockets.versions("one") == [5, 6]
+
+
 def test_what_was_read_before_a_push_and_comes_after_it_is_old(manager: RoomManager, sockets: Sockets):
     manager.basic_enter_room("one", "/", "task:x")
     arrive(manager, ("task:x", snapshot(7)))
