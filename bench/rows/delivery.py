@@ -117,18 +117,21 @@ def elsewhere(bench: Bench) -> Row:
 
 
 def processes(bench: Bench) -> Row:
-    """Two web processes of two cores leave none to the rest, so what they could deliver comes from what they use."""
+    """Give each of two web processes the load that one had; two of two cores leave none to the rest, so what they could
+    deliver comes from what they use.
+    """
     gain, notes, client = {}, [], 0.0
     for candidate in bench.candidates(Headway, Pattern):
         webs = [candidate.web, candidate.another_web()]
-        rooms = candidate.rooms(ROOMS)
+        rooms = candidate.rooms(ROOMS * len(webs))
         found: dict[str, list[Load]] = {"one": [], "two": []}
         for _ in range(bench.plan.rounds):
             for name, used in (("one", webs[:1]), ("two", webs)):
                 crowds = [candidate.crowd(web) for web in used]
+                watched, rate = rooms[: ROOMS * len(used)], RATE * len(used)
                 for n, each in enumerate(crowds):
-                    bench.swarm.add(each, one_each(rooms[n :: len(used)]))
-                load = bench.load(candidate, crowds, rooms, rate=RATE, seconds=bench.plan.seconds, webs=used)
+                    bench.swarm.add(each, one_each(watched[n :: len(used)]))
+                load = bench.load(candidate, crowds, watched, rate=rate, seconds=bench.plan.seconds, webs=used)
                 found[name].append(load)
                 for each in crowds:
                     bench.swarm.dismiss(each)
@@ -136,7 +139,8 @@ def processes(bench: Bench) -> Row:
         one, two = (median(found[name], lambda load: load.per_delivery) for name in ("one", "two"))
         gain[candidate.name] = 2 * one / two
         notes += [f"{candidate.name}: {one:.0f} µs of CPU a delivery with one process, {two:.0f} µs with two"]
-        notes += [f"{candidate.name}: {note}" for note in notes_on(found, RATE)]
+        for name, rate in (("one", RATE), ("two", 2 * RATE)):
+            notes += [f"{candidate.name}, {name}: {note}" for note in notes_on({candidate.name: found[name]}, rate)]
         client = max(client, busiest(found))
     return Row(
         "deliveries/s of 2 web processes over 1, disjoint viewers",
