@@ -163,6 +163,23 @@ def test_an_email_is_shown_to_its_end_and_can_be_read(page: Page, system: System
     expect(page.locator("main")).to_contain_text("This is a test email sent from a background Celery task.")
 
 
+def test_an_answer_that_comes_after_the_tasks_end_changes_nothing(page: Page, system: System):
+    open_live(page, system)
+
+    def hold_back(route: Route) -> None:
+        response = route.fetch()
+        expect(cards(page, "succeeded")).to_have_count(1, timeout=10_000)
+        route.fulfill(response=response)
+
+    page.route("**/longtask", hold_back)
+    with page.expect_response("**/longtask"):
+        start_long_task(page)
+
+    page.wait_for_function("document.querySelectorAll('task-progress').length === 1")  # the answer's own card has gone
+    expect(page.get_by_role("button", name="Running")).to_have_text("Running 0")
+    expect(page.get_by_role("button", name="Done")).to_have_text("Done 1")
+
+
 def test_an_email_for_later_counts_down(page: Page, system: System):
     open_live(page, system)
     page.get_by_label("E-mail to").fill("ada@example.com")

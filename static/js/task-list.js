@@ -76,9 +76,15 @@ export class TaskList {
     this.#show();
   }
 
-  /** @param {Snapshot} snapshot */
+  /**
+   * An older snapshot than the last changes nothing: a start's own answer may come after its task's end.
+   *
+   * @param {Snapshot} snapshot
+   */
   receive(snapshot) {
     const item = this.#item(snapshot.task_id) ?? this.#expected(snapshot) ?? this.#insert(snapshot);
+    if (snapshot.version < Number(item.dataset.version ?? 0)) return;
+    item.dataset.version = String(snapshot.version);
     item.dataset.phase = snapshot.phase;
     item.dataset.created = snapshot.created_at;
     item.dataset.title = snapshot.title;
