@@ -25,6 +25,9 @@ function phases(...phases) {
 export class TaskList {
   /** @type {Filter} */
   #filter = "all";
+  /** @type {Map<string, {item: HTMLLIElement, version: number}>} by task id */
+  #tasks = new Map();
+  #stale = false; // whether what is shown waits for the next frame
   #root;
   #list;
   #search;
@@ -38,6 +41,7 @@ export class TaskList {
     this.#empty = /** @type {HTMLElement} */ (root.querySelector("[data-part=empty]"));
     this.#search.addEventListener("input", () => this.#show());
     for (const button of this.#buttons) button.addEventListener("click", () => this.#choose(button));
+    for (const item of this.#items) this.#tasks.set(item.dataset.taskId ?? "", { item, version: 0 });
     this.#show();
   }
 
@@ -82,13 +86,15 @@ export class TaskList {
    * @param {Snapshot} snapshot
    */
   receive(snapshot) {
-    const item = this.#item(snapshot.task_id) ?? this.#expected(snapshot) ?? this.#insert(snapshot);
-    if (snapshot.version < Number(item.dataset.version ?? 0)) return;
-    item.dataset.version = String(snapshot.version);
+    const known = this.#tasks.get(snapshot.task_id);
+    if (known && snapshot.version < known.version) return;
+    const item = known?.item ?? this.#expected(snapshot) ?? this.#insert(snapshot);
+    this.#tasks.set(snapshot.task_id, { item, version: snapshot.version });
+    if (item.dataset.phase === snapshot.phase) return;
     item.dataset.phase = snapshot.phase;
     item.dataset.created = snapshot.created_at;
     item.dataset.title = snapshot.title;
-    this.#show();
+    this.#showSoon();
   }
 
   /**
@@ -97,10 +103,10 @@ export class TaskList {
    * @param {string} taskId
    */
   lose(taskId) {
-    const item = this.#item(taskId);
-    if (!item) return;
-    item.dataset.phase = MISSING;
-    this.#show();
+    const known = this.#tasks.get(taskId);
+    if (!known) return;
+    known.item.dataset.phase = MISSING;
+    this.#showSoon();
   }
 
   /** @param {Snapshot} snapshot */
@@ -121,11 +127,6 @@ export class TaskList {
     return item;
   }
 
-  /** @param {string} taskId */
-  #item(taskId) {
-    return this.#items.find(({ dataset }) => dataset.taskId === taskId);
-  }
-
   get #items() {
     return [...this.#list.children].filter((child) => child instanceof HTMLLIElement);
   }
@@ -138,6 +139,16 @@ export class TaskList {
   #choose(button) {
     this.#filter = /** @type {Filter} */ (button.dataset.filter);
     this.#show();
+  }
+
+  /** Show once in a frame, however many tasks have changed. */
+  #showSoon() {
+    if (this.#stale) return;
+    this.#stale = true;
+    requestAnimationFrame(() => {
+      this.#stale = false;
+      this.#show();
+    });
   }
 
   #show() {
