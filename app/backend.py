@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from math import inf
 from typing import Any, Literal, TypeVar
 from uuid import uuid4
@@ -28,7 +29,7 @@ from celery.worker import strategy
 from celery.worker.request import Request
 
 from app.connection import Unavailable, connect
-from app.records import STORED, UNCLAIMED, Delivery, Records
+from app.records import STORED, UNCLAIMED, Delivery, Records, Write
 from app.snapshot import Phase, error_of, phase_of, progress_fields, success_fields
 
 logger = logging.getLogger(__name__)
@@ -37,15 +38,49 @@ FENCE = "headway_fence"  # the request's key for the token of its delivery
 REPLACEMENT = 1_000_000  # a replaced task counts its retries anew, so one replacement outweighs them all
 DEFAULT_ATTEMPTS = 4
 UNSTORED = ""  # the verdict of a report that did not reach Redis
+OFTEN_SECONDS = 0.05  # a report that comes so soon after another does not wait for its reply
+LONG_SECONDS = 0.2
 PAUSE_SECONDS = (0.1, 1.0)  # between the tries of a write that must not be lost: at first, at most
 
 T = TypeVar("T")
 
 
-class Run(threading.local):
-    """What the run of this thread says through `app.progress`; None before its first word."""
+class Updates:
+    """What a run says by `update_state`. One that says much waits for no reply: it is heeded at the next word."""
 
-    report: Any = None
+    def __init__(self) -> None:
+        self._said_at = -inf
+        self._unheard: Callable[[], str] | None = None
+
+    def say(self, begin: Callable[[], Callable[[], str]]) -> None:
+        """Begin a report. Raises Stopped when the run has to end."""
+        began = time.monotonic()
+        self.heed()
+        if time.monotonic() - began > LONG_SECONDS:
+            return  # Redis hangs, and a report may not hold up its task for long; the next one says it anew
+        self._unheard = begin()
+        if began - self._said_at > OFTEN_SECONDS:
+            self.heed()
+        self._said_at = time.monotonic()
+
+    def heed(self) -> None:
+        """Hear what Redis has said to the last one. Raises Stopped."""
+        verdict = self.hear()
+        if verdict not in ("written", UNSTORED):
+            raise Stopped(verdict)
+
+    def hear(self) -> str:
+        """Return the verdict on the last one."""
+        unheard, self._unheard = self._unheard, None
+        return unheard() if unheard else UNSTORED
+
+
+class Run(threading.local):
+    """What the run of this thread says."""
+
+    def __init__(self) -> None:
+        self.report: Any = None  # through `app.progress`; None before its first word
+        self.updates = Updates()
 
 
 RUN = Run()
@@ -117,7 +152,8 @@ class LiveTask(Task):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the body; what it said last is sent also when it fails."""
-        outer, RUN.report = RUN.report, None
+        outer = RUN.report, RUN.updates
+        RUN.report, RUN.updates = None, Updates()
         try:
             return super().__call__(*args, **kwargs)
         except Stopped as stopped:
@@ -129,9 +165,10 @@ class LiveTask(Task):
                 self.backend.drop(self.request)
             raise
         finally:
+            RUN.updates.hear()
             if RUN.report is not None:
                 RUN.report.close()
-            RUN.report = outer
+            RUN.report, RUN.updates = outer
 
     def update_state(
         self, task_id: str | None = None, state: str | None = None, meta: Any = None, **kwargs: Any
@@ -140,9 +177,7 @@ class LiveTask(Task):
         if not self.has_record or task_id not in (None, self.request.id):
             super().update_state(task_id, state, meta, **kwargs)
             return
-        verdict = self.backend.report(self.request, state, meta)
-        if verdict not in ("written", UNSTORED):
-            raise Stopped(verdict)
+        RUN.updates.say(lambda: self.backend.begin_report(self.request, state, meta))
 
     def apply_async(self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any) -> Any:
         """Send the task; with a `countdown` or an `eta`, as a retry has, it waits in Redis and for Redis's clock."""
@@ -230,7 +265,11 @@ class LiveBackend(RedisBackend):
 
     def report(self, request: Context, state: str | None, meta: Any) -> str:
         """Store what a run says of itself; returns the verdict, see `Records.write`, or UNSTORED."""
-        return self._store(request.id, meta, state or "PROGRESS", None, request)
+        return self.begin_report(request, state, meta)()
+
+    def begin_report(self, request: Context, state: str | None, meta: Any) -> Callable[[], str]:
+        """Send what a run says of itself; what is returned waits for what `report` returns, and has to be called."""
+        return self._begin(self._write_of(request.id, meta, state or "PROGRESS", None, request))
 
     def mail(self, request: Context, stage: Literal["prepared", "committing"], seconds: float) -> str:
         """Store how far a run's e-mail is; see `Records.mail`. Raises connection.Unavailable after so many seconds."""
@@ -385,33 +424,48 @@ class LiveBackend(RedisBackend):
     def _store(self, task_id: str, value: Any, state: str, traceback: str | None, request: Context | None) -> str:
         if request is not None and request.is_eager and not self.app.conf.task_store_eager_result:
             return "written"  # as Celery's own: an eager run leaves no trace
+        write = self._write_of(task_id, value, state, traceback, request)
+        if write.phase == Phase.RUNNING:
+            return self._begin(write)()
+        return self._until_stored(lambda: self.records.write(write))
+
+    def _write_of(self, task_id: str, value: Any, state: str, traceback: str | None, request: Context | None) -> Write:
         phase = phase_of(state)
         encoded = self.encode_result(value, state)
         meta = self._get_result_meta(encoded, state, traceback, request) | {"task_id": task_id}
         task = self.app.tasks.get(getattr(request, "task", None))
-        write_id = "" if phase == Phase.RUNNING else uuid4().hex  # a report is not repeated
+        return Write(
+            task_id,
+            delivery_of(request),
+            phase,
+            _fields(phase, state, value),
+            meta=self.encode(meta),
+            name=getattr(request, "task", None) or "unknown",
+            max_attempts=_attempts_of(task),
+            retry_in=_retry_delay(value),
+            most_failures=inf if _retries_for_ever(task) else _attempts_of(task),
+            write_id="" if phase == Phase.RUNNING else uuid4().hex,  # a report is not repeated
+        )
 
-        def write() -> str:
-            return self.records.write(
-                task_id,
-                delivery_of(request),
-                phase,
-                _fields(phase, state, value),
-                meta=self.encode(meta),
-                name=getattr(request, "task", None) or "unknown",
-                max_attempts=_attempts_of(task),
-                retry_in=_retry_delay(value),
-                most_failures=inf if _retries_for_ever(task) else _attempts_of(task),
-                write_id=write_id,
-            )
+    def _begin(self, write: Write) -> Callable[[], str]:
+        """Send a report; one that Redis does not take is not repeated, since the next one says it anew."""
 
-        if phase != Phase.RUNNING:
-            return self._until_stored(write)
-        try:
-            return write()
-        except Unavailable as error:  # the next report says it anew
-            logger.warning("A progress report of %s was not stored: %s", task_id, error)
+        def unstored(error: Unavailable) -> str:
+            logger.warning("A progress report of %s was not stored: %s", write.task_id, error)
             return UNSTORED
+
+        try:
+            reply = self.records.begin_write(write)
+        except Unavailable as error:
+            return partial(unstored, error)
+
+        def verdict() -> str:
+            try:
+                return reply()
+            except Unavailable as error:
+                return unstored(error)
+
+        return verdict
 
     def _until_stored(self, write: Callable[[], T], seconds: float = inf) -> T:
         """Try until Redis takes it: a task's start and its outcome must not be lost with one connection.

@@ -41,15 +41,34 @@ class Client(redis.Redis):
         with _passing():
             return super().execute_command(*args, **options)
 
-    def call(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+    def call(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Call:
         """Call a function of a loaded library, without what redis-py adds: nothing is retried, measured, converted."""
         with _passing():
             connection = self.connection_pool.get_connection()
             try:
                 connection.send_command("FCALL", function, len(keys), *keys, *args)
-                return connection.read_response()
-            finally:
+            except BaseException:
                 self.connection_pool.release(connection)
+                raise
+            return Call(self.connection_pool, connection)
+
+
+class Call:
+    """A call that is on its way. `reply` has to be asked for, once: until then the connection is nobody else's."""
+
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, pool: redis.ConnectionPool, connection: Any) -> None:
+        self._pool = pool
+        self._connection = connection
+
+    def reply(self) -> Any:
+        """Wait for what Redis answers."""
+        with _passing():
+            try:
+                return self._connection.read_response()
+            finally:
+                self._pool.release(self._connection)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import inf
@@ -52,6 +52,22 @@ class Delivery:
 
     token: str = UNFENCED
     order: int = 0
+
+
+@dataclass(frozen=True)
+class Write:
+    """What a run writes into its record."""
+
+    task_id: str
+    delivery: Delivery
+    phase: Phase
+    fields: Mapping[str, Any]  # public keys of the snapshot
+    meta: str  # the same in Celery's form
+    name: str
+    max_attempts: int
+    retry_in: float = 0.0  # seconds
+    most_failures: float = inf  # after which there is no retry
+    write_id: str = ""  # repeated with it, because the first reply was lost, it is stored again
 
 
 @dataclass(frozen=True)
@@ -123,18 +139,30 @@ class Records:
         self._clock = -inf, 0  # when Redis's was asked (seconds), and how far it was ahead of ours (microseconds)
 
     def _run(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        return self._begin(function, keys, args)()
+
+    def _begin(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Callable[[], Any]:
+        """Call a function; what is returned waits for the reply, and has to be called."""
         call = (f"{function}_{LIBRARY_DIGEST}", keys, args)
-        try:
-            return self.client.call(*call)
-        except redis.ResponseError as error:
-            if "Function not found" not in str(error):
-                raise
+        begun = self.client.call(*call)
+
+        def reply() -> Any:
+            try:
+                return begun.reply()
+            except redis.ResponseError as error:
+                if "Function not found" not in str(error):
+                    raise
+            self._load()
+            return self.client.call(*call).reply()
+
+        return reply
+
+    def _load(self) -> None:
         try:
             self.client.execute_command("FUNCTION", "LOAD", LIBRARY)
         except redis.ResponseError as error:
             if "already exists" not in str(error):  # another process has loaded it just now
                 raise
-        return self.client.call(*call)
 
     # Starting
 
@@ -231,33 +259,24 @@ class Records:
         args = [task_id, delivery.token, delivery.order, name, name, max_attempts, fragment(hostname), dumps(message)]
         return str(self._run("claim", [_record(task_id)], [*args, queue, self.ttl, int(LEASE_SECONDS * 1e6)]))
 
-    def write(
-        self,
-        task_id: str,
-        delivery: Delivery,
-        phase: Phase,
-        fields: Mapping[str, Any],
-        *,
-        meta: str,
-        name: str,
-        max_attempts: int,
-        retry_in: float = 0.0,
-        most_failures: float = inf,
-        write_id: str = "",
-    ) -> str:
-        """Store a change and publish it; `fields` are public keys of the snapshot, `meta` is Celery's form of it.
+    def write(self, write: Write) -> str:
+        """Store a change and publish it.
 
         Returns one of STORED when it was: "cancelling" means that the task has been cancelled and has to stop, and
         "cancelled" that its retry was turned into its end. Else why not: "final" (the task has ended), "stale" or
-        "superseded" (a newer delivery has it), "exhausted" (a retry in `retry_in` seconds after `most_failures`).
-        A write repeated with its `write_id`, because the first reply was lost, is stored again.
+        "superseded" (a newer delivery has it), "exhausted" (a retry after `most_failures`).
         """
-        quoted = fragment(name)
-        names = [quoted, quoted, max_attempts]
-        flat = [part for key, value in {**fields, "phase": phase}.items() for part in (key, fragment(value))]
-        retry = [int(retry_in * 1e6), write_id, most_failures]
-        args = [task_id, delivery.token, delivery.order, *names, meta, self.ttl, *retry, *flat]
-        return str(self._run("write", [_record(task_id)], args))
+        return self.begin_write(write)()
+
+    def begin_write(self, write: Write) -> Callable[[], str]:
+        """Send a change; what is returned waits for what `write` returns, and has to be called."""
+        name = fragment(write.name)
+        fields = {**write.fields, "phase": write.phase}
+        flat = [part for key, value in fields.items() for part in (key, fragment(value))]
+        run = [write.task_id, write.delivery.token, write.delivery.order]
+        retry = [int(write.retry_in * 1e6), write.write_id, write.most_failures]
+        args = [*run, name, name, write.max_attempts, write.meta, self.ttl, *retry, *flat]
+        return self._begin("write", [_record(write.task_id)], args)
 
     def log(self, task_id: str, delivery: Delivery, lines: Iterable[tuple[str, str]]) -> bool:
         """Append `(level, text)` lines to the task's log and publish them; False when the record refuses."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import websocket
 
-from app.records import Delivery, Records
+from app.records import Delivery, Records, Write
 from app.snapshot import Phase
 from tests.browser import Visitor
 
@@ -23,7 +23,7 @@ def hand_task(records: Records, visitor: Visitor) -> str:
 
 def write(records: Records, task_id: str, current: int, phase: Phase = Phase.RUNNING) -> None:
     fields = {"current": current, "total": 1000}
-    assert records.write(task_id, HERE, phase, fields, meta="{}", name="long_task", max_attempts=4) == "written"
+    assert records.write(Write(task_id, HERE, phase, fields, meta="{}", name="long_task", max_attempts=4)) == "written"
 
 
 def open_websocket(address: str) -> websocket.WebSocket:

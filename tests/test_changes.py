@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.records import Delivery, Records
+from app.records import Delivery, Records, Write
 from app.snapshot import Phase, Snapshot
 from tests.processes import Valkey
 
@@ -24,7 +24,7 @@ def run(records: Records, task_id: str, end: Phase | None = None) -> None:
     """Play the worker of a task, up to its end if one is given."""
     assert records.claim(task_id, HERE, message=MESSAGE, max_attempts=4, hostname="test") == "claimed"
     if end:
-        records.write(task_id, HERE, end, {}, meta="{}", name="long_task", max_attempts=4)
+        records.write(Write(task_id, HERE, end, {}, meta="{}", name="long_task", max_attempts=4))
 
 
 def test_a_task_that_has_not_begun_is_cancelled_at_once(client: FlaskClient):
@@ -95,7 +95,7 @@ def test_what_a_run_was_started_with_is_what_it_is_started_again_with(client: Fl
     task_id = start(client)
     message = MESSAGE | {"options": {"queue": "celery", "task_id": task_id, "retries": 3, "root_id": task_id}}
     assert records.claim(task_id, HERE, message=message, max_attempts=4, hostname="test") == "claimed"
-    records.write(task_id, HERE, Phase.FAILED, {}, meta="{}", name="long_task", max_attempts=4)
+    records.write(Write(task_id, HERE, Phase.FAILED, {}, meta="{}", name="long_task", max_attempts=4))
 
     new = client.post(f"/tasks/{task_id}/retry").get_json()["task_id"]
 

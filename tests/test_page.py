@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, e
 
 from app.connection import connect
 from app.extensions import socketio
-from app.records import STORED, Delivery, Records
+from app.records import STORED, Delivery, Records, Write
 from app.snapshot import Phase
 from tests.processes import ROOT, System, running, web
 
@@ -335,7 +335,7 @@ def as_left(system: System, task_id: str, *writes: tuple[Phase, dict]) -> None:
     records.claim(here.token, here, message=kept[0], max_attempts=4, hostname="test")
     for phase, fields in writes:
         verdict = records.write(
-            here.token, here, phase, fields, meta="{}", name=kept[0]["task"], max_attempts=4, retry_in=8.0
+            Write(here.token, here, phase, fields, meta="{}", name=kept[0]["task"], max_attempts=4, retry_in=8.0)
         )
         assert verdict in STORED
 

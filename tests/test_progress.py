@@ -1,4 +1,5 @@
-"""What a run says through `app.progress`: it never waits, its viewers miss nothing, ten times a second is enough."""
+"""What a run says: through `app.progress` it never waits, its viewers miss nothing, ten times a second is enough; by
+Celery's `update_state` all is stored, and only one who says little waits for the reply."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ import pytest
 from celery import Celery, current_task
 from celery.exceptions import Ignore
 
+from app.backend import LONG_SECONDS, UNSTORED, Stopped, Updates
 from app.connection import Unavailable
 from app.progress import progress
 from app.records import Records
@@ -208,7 +210,7 @@ def test_a_failing_run_leaves_its_last_words(celery: Celery, records: Records):
     assert (read(records, ids[0]).current, len(records.tail(ids[0], 0)["lines"])) == (5, 5)
 
 
-@pytest.mark.parametrize("say", ["update", "set", "log", "step", "track"])
+@pytest.mark.parametrize("say", ["update", "set", "log", "step", "track", "update_state"])
 def test_the_next_word_of_a_cancelled_run_ends_it_whatever_it_catches(celery: Celery, records: Records, say: str):
     words: dict[str, Callable[[], Any]] = {
         "update": progress.update,
@@ -216,6 +218,7 @@ def test_the_next_word_of_a_cancelled_run_ends_it_whatever_it_catches(celery: Ce
         "log": lambda: progress.log("line"),
         "step": lambda: progress.step("s").__enter__(),
         "track": lambda: list(progress.track([next(count)])),
+        "update_state": lambda: current_task.update_state(meta={"status": str(next(count))}),
     }
     count, ids = itertools.count(), []
 
@@ -237,6 +240,64 @@ def test_the_next_word_of_a_cancelled_run_ends_it_whatever_it_catches(celery: Ce
         run(celery, body)
 
     assert read(records, ids[0]).phase == Phase.CANCELLED
+
+
+def test_updates_of_the_state_in_quick_succession_wait_for_no_reply_and_are_all_stored(
+    celery: Celery, records: Records, valkey: Valkey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr("app.backend.OFTEN_SECONDS", 60)
+
+    def body() -> None:
+        for done in range(3):
+            current_task.update_state(meta={"current": done, "total": 5})
+        wait_for(lambda: read(records, current_task.request.id).current == 2)
+        valkey.freeze()
+        try:
+            current_task.update_state(meta={"current": 3, "total": 5})
+        finally:
+            valkey.thaw()
+
+    with pushes(records) as seen:
+        run(celery, body)
+        reports = seen()[1:]  # the first is the claim
+
+    assert [snapshot.current for snapshot in reports] == [0, 1, 2, 3]
+    assert not caplog.records
+
+
+def test_a_cancelled_run_that_seldom_says_something_hears_of_it_in_the_same_call(
+    celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("app.backend.OFTEN_SECONDS", 0)
+
+    def body() -> None:
+        current_task.update_state(meta={"status": "one"})
+        records.cancel(current_task.request.id)
+        with pytest.raises(Stopped, match="cancelling"):
+            current_task.update_state(meta={"status": "two"})
+
+    run(celery, body)
+
+
+def test_who_has_waited_for_a_slow_redis_is_not_made_to_wait_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("app.backend.OFTEN_SECONDS", 60)
+    begun = []
+
+    def begin() -> Callable[[], str]:
+        begun.append("report")
+        return slow
+
+    def slow() -> str:
+        time.sleep(LONG_SECONDS + 0.01)
+        return UNSTORED
+
+    updates = Updates()
+    for _ in range(3):
+        updates.say(begin)
+    assert len(begun) == 2  # the third waited for the second, and was not sent
+
+    updates.say(begin)
+    assert len(begun) == 3
 
 
 def test_outside_a_task_and_in_an_eager_one_nothing_is_said(celery: Celery, records: Records):

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 
 from app.backend import REPLACEMENT
 from app.connection import connect
-from app.records import QUEUES, Delivery, Records
+from app.records import QUEUES, Delivery, Records, Write
 from app.snapshot import FINAL, STATE, Phase, Snapshot, progress_fields, success_fields
 
 EXAMPLES = int(os.environ.get("RECORD_MACHINE_EXAMPLES", 0))
@@ -490,16 +490,18 @@ class RecordMachine(RuleBasedStateMachine):
     def store(self, run: Run, phase: Phase, fields: dict[str, Any], write_id: str = "") -> str:
         task = run.task
         return self.records.write(
-            task.id,
-            run.delivery,
-            phase,
-            fields,
-            meta=json.dumps({"status": STATE[phase], "result": None, "task_id": task.id}),
-            name="long_task",
-            max_attempts=task.max_attempts,
-            most_failures=task.max_attempts,
-            retry_in=run.delay,
-            write_id=write_id,
+            Write(
+                task.id,
+                run.delivery,
+                phase,
+                fields,
+                meta=json.dumps({"status": STATE[phase], "result": None, "task_id": task.id}),
+                name="long_task",
+                max_attempts=task.max_attempts,
+                most_failures=task.max_attempts,
+                retry_in=run.delay,
+                write_id=write_id,
+            )
         )
 
     # A worker

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from app.connection import TakesNoWrites, Unavailable
-from app.records import STORED, AlreadyUsed, Delivery, Records
+from app.records import STORED, AlreadyUsed, Delivery, Records, Write
 from app.snapshot import FINAL, Phase, Snapshot
 from tests.processes import Valkey
 
@@ -35,7 +35,7 @@ def claim(records: Records, task_id: str, delivery: Delivery) -> str:
 
 
 def write(records: Records, task_id: str, delivery: Delivery, phase: Phase, **fields) -> bool:
-    return records.write(task_id, delivery, phase, fields, meta="{}", **NAMES) in STORED
+    return records.write(Write(task_id, delivery, phase, fields, meta="{}", **NAMES)) in STORED
 
 
 def lapse(records: Records, task_id: str) -> None:
@@ -262,7 +262,7 @@ def test_a_run_is_told_that_it_is_cancelled_and_a_true_end_stands(records: Recor
         claim(records, task_id, FIRST)
         assert records.cancel(task_id).verdict == records.cancel(task_id).verdict == "cancelling"
 
-    verdict = records.write(stops, FIRST, Phase.RUNNING, {"current": 3, "total": 10}, meta="{}", **NAMES)
+    verdict = records.write(Write(stops, FIRST, Phase.RUNNING, {"current": 3, "total": 10}, meta="{}", **NAMES))
 
     assert verdict == "cancelling"
     assert (read(records, stops).phase, read(records, stops).current) == ("cancelling", 3)
@@ -285,7 +285,7 @@ def test_a_cancelled_run_that_is_lost_stopped_or_retried_ends_as_cancelled(recor
     elif how == "leave":
         records.give_back([(task_id, "first")])
     else:
-        assert records.write(task_id, FIRST, Phase.RETRYING, {}, meta="{}", **NAMES) == "cancelled"
+        assert records.write(Write(task_id, FIRST, Phase.RETRYING, {}, meta="{}", **NAMES)) == "cancelled"
 
     assert read(records, task_id).phase == "cancelled"
 
@@ -485,10 +485,10 @@ def test_a_write_whose_reply_was_lost_is_told_again_that_it_was_stored(records: 
     claim(records, task_id, FIRST)
     arguments = (task_id, FIRST, Phase.FAILED, {"status": "x"})
 
-    first = records.write(*arguments, meta="{}", **NAMES, write_id="w1")
+    first = records.write(Write(*arguments, meta="{}", **NAMES, write_id="w1"))
     version = read(records, task_id).version
-    again = records.write(*arguments, meta="{}", **NAMES, write_id="w1")
-    other = records.write(*arguments, meta="{}", **NAMES, write_id="w2")
+    again = records.write(Write(*arguments, meta="{}", **NAMES, write_id="w1"))
+    other = records.write(Write(*arguments, meta="{}", **NAMES, write_id="w2"))
 
     assert (first, again, other) == ("written", "written", "final")
     assert read(records, task_id).version == version
