@@ -57,7 +57,8 @@ MOST_BYTES = 512 * 1024  # that wait for one client
 STUCK_SECONDS = 20.0  # a client that takes nothing for so long is dropped
 LINGER_SECONDS = 2.0  # for a client to read why it is closed
 TICKS = 2  # in a second: each wakes the process
-GATHER_SECONDS = 0.002  # of a connection that has more to read within this time
+SOON_SECONDS = 0.002  # a connection that has more to read so soon
+GATHER_SECONDS = 0.004  # is left to gather more for so long
 AT_ONCE = 256  # sockets served before others have their turn
 WORKERS = 64  # calls at a time; Redis has connections for as many
 TURN_SECONDS = 0.005  # of handling calls, before others have their turn
@@ -573,7 +574,7 @@ class LeanEngine(engineio.Server):
             began = time.monotonic()
             while True:
                 wait()
-                if time.monotonic() - began < GATHER_SECONDS:
+                if time.monotonic() - began < SOON_SECONDS:
                     stop()  # what is watched and not read would keep the process awake
                     self.sleep(GATHER_SECONDS)
                     wait, stop = self._wait_at(connection.fileno())

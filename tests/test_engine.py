@@ -48,7 +48,7 @@ if mode == "eventlet":
     import eventlet; eventlet.monkey_patch()
 elif mode == "gevent":
     from gevent import monkey; monkey.patch_all()
-import gc, threading, time
+import gc, socket, threading, time
 import socketio
 from greenlet import greenlet
 from app import engine
@@ -80,6 +80,20 @@ def leave(sid, data):
 def disconnect(sid, reason):
     gone.append(reason)
 
+def read(writes, pause):
+    # How many bytes each read gives of a connection to which a byte comes after each pause.
+    near, far = socket.socketpair()
+    def write():
+        for _ in range(writes):
+            far.send(b".")
+            server.sleep(pause)
+    server.start_background_task(write)
+    sizes = []
+    with server.eio.reading(near) as receive:
+        while sum(sizes) < writes:
+            sizes.append(len(receive(1000)))
+    return sizes
+
 def do(what, given):
     if what == "push":
         for text, key in given:
@@ -90,11 +104,13 @@ def do(what, given):
         server.emit(*given)
     elif what == "end":
         server.eio.end(given)
+    elif what == "read":
+        return read(*given)
     gc.collect()
     living = sum(isinstance(one, greenlet) and bool(one) for one in gc.get_objects())
-    backlogs = [getattr(socket, "_backlog", None) for socket in server.eio.sockets.values()]
+    backlogs = [getattr(one, "_backlog", None) for one in server.eio.sockets.values()]
     return {
-        "sockets": sum(not socket.closed for socket in server.eio.sockets.values()), "handled": handled, "gone": gone,
+        "sockets": sum(not one.closed for one in server.eio.sockets.values()), "handled": handled, "gone": gone,
         "tasks": threading.active_count() if mode == "threading" else living,
         "waiting": [backlog.size for backlog in backlogs if backlog],
     }
@@ -768,6 +784,12 @@ def test_idle_websockets_cost_little_memory_and_no_greenlets(tmp_path: Path):
         for client in clients:
             client.__exit__()
         wait_for(lambda: server.do()["sockets"] == 0, 10)
+
+
+def test_what_comes_in_quick_succession_is_read_together(tmp_path: Path):
+    with serving(tmp_path, constants={"SOON_SECONDS": 0.1, "GATHER_SECONDS": 0.3}) as server:
+        assert len(server.do("read", [20, 0.01])) < 10
+        assert server.do("read", [3, 0.5]) == [1, 1, 1]
 
 
 # The other modes
