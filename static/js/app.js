@@ -14,7 +14,7 @@ import { formatTime, headline } from "./words.js";
  * @typedef {import("./connection.js").ConnectionState} ConnectionState
  */
 
-const CHIP_GRACE_MS = 300; // a question on its way is no loss of connection
+const CHIP_GRACE_MS = 300; // a check that is answered sooner is no loss of connection
 
 const TITLE = document.title;
 

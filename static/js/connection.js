@@ -230,9 +230,9 @@ export class Connection {
 
   /** @param {ServerState} server */
   #told(server) {
-    this.note({ hears: server.live });
     this.heard(server);
     this.#tell("announced", server);
+    this.note({ hears: server.live }); // last: whoever asks anew has said so by now
   }
 
   /** @param {Topic} topic @param {any} payload */

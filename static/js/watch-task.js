@@ -50,7 +50,7 @@ export class TaskWatcher {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #pollTimer;
   #polling = false;
-  #served = false; // what the server last said of itself
+  #served = true; // whether the server says that it hears
   #changes = 0;
   #fetch;
   #random;
@@ -63,7 +63,7 @@ export class TaskWatcher {
     this.connection = connection;
     this.#fetch = get;
     this.#random = random;
-    connection.on("connect", () => this.#askAllAgain());
+    connection.on("connect", () => this.#connected());
     connection.on("announced", (server) => this.#announced(server));
     connection.on("snapshot", (snapshot) => this.receive(snapshot));
     connection.on("log", ({ task_id, lines }) => this.#append(task_id, lines));
@@ -162,7 +162,13 @@ export class TaskWatcher {
     queueMicrotask(() => this.#ask());
   }
 
+  #connected() {
+    this.#served = true; // unless it says otherwise
+    this.#askAllAgain();
+  }
+
   #askAllAgain() {
+    this.#doubt();
     this.#proven = this.#listAsked = false;
     for (const watched of this.#tasks.values()) watched.asked = false;
     this.#askAgainIn = ASK_MS.least;
@@ -175,17 +181,32 @@ export class TaskWatcher {
     this.#asking = true;
     try {
       while (!this.#proven || this.#listWanted() || this.#idsToAsk().length) {
-        this.connection.note({ settled: false });
-        await (this.#listWanted() ? this.#askForMine() : this.#askForTasks());
+        await this.#orDoubt(this.#listWanted() ? this.#askForMine() : this.#askForTasks());
         this.#proven = true;
       }
       this.#askAgainIn = ASK_MS.least;
       this.connection.note({ settled: this.connection.connected });
     } catch {
+      this.#doubt();
       this.#askLater();
     } finally {
       this.#asking = false;
     }
+  }
+
+  /**
+   * Wait for an answer. On a socket that has answered before, a question on its way is no loss of connection, unless it
+   * takes long.
+   *
+   * @param {Promise<void>} answer
+   */
+  async #orDoubt(answer) {
+    const timer = setTimeout(() => this.#doubt(), PATIENCE_MS);
+    await answer.finally(() => clearTimeout(timer));
+  }
+
+  #doubt() {
+    this.connection.note({ settled: false });
   }
 
   #askLater() {
@@ -244,11 +265,11 @@ export class TaskWatcher {
   #announced({ live }) {
     const back = live && !this.#served;
     this.#served = live;
+    if (back) return this.#askAllAgain();
     if (this.#asking) return;
-    if (back) this.#listAsked = false;
     for (const watched of this.#tasks.values()) {
       // The server's news are the sign that the queue has moved.
-      if (back || watched.snapshot?.phase === "queued") watched.asked = false;
+      if (watched.snapshot?.phase === "queued") watched.asked = false;
     }
     this.#ask();
   }

@@ -125,12 +125,86 @@ test("the chip says Live only when connected, heard and acknowledged", async () 
   assert.equal(connection.state, "reconnecting");
   acknowledge({ snapshots: [snapshot("a", 1)], logs: {}, missing: [] });
   await settled();
+  assert.equal(connection.state, "reconnecting", "that may have been read before the server heard");
+  acknowledge({ snapshots: [snapshot("a", 1)], logs: {}, missing: [] });
+  await settled();
   assert.equal(connection.state, "live");
   socket.emit("server", server({ live: false }));
   assert.equal(connection.state, "reconnecting");
   socket.close();
 
   assert.deepEqual(chip, ["live", "reconnecting"]);
+});
+
+test("a socket that has answered stays Live while the next answer is on its way, but not for long", async () => {
+  const { socket, watcher, connection } = await page();
+  socket.open();
+  await settled();
+  let acknowledge;
+  socket.answer = () => new Promise((resolve) => (acknowledge = resolve));
+
+  watcher.watchTask("a", () => {});
+  await settled();
+  await pass(1999);
+  assert.equal(connection.state, "live");
+  acknowledge({ snapshots: [snapshot("a", 1)], logs: {}, missing: [] });
+  await pass(1);
+  assert.equal(connection.state, "live");
+
+  watcher.watchTask("b", () => {});
+  await settled();
+  await pass(2000);
+  assert.equal(connection.state, "reconnecting");
+  acknowledge({ snapshots: [snapshot("b", 1)], logs: {}, missing: [] });
+  await settled();
+  assert.equal(connection.state, "live");
+});
+
+test("a refusal ends Live until the answer comes", async () => {
+  const { socket, watcher, chip } = await page();
+  socket.open();
+  await settled();
+  socket.answer = () => ({ error: { code: "unavailable", message: "Redis does not answer." } });
+  watcher.watchTask("a", () => {});
+  await settled();
+  assert.deepEqual(chip, ["live", "reconnecting"]);
+
+  socket.answer = () => ({ snapshots: [snapshot("a", 1)], logs: {}, missing: [] });
+  await pass(500);
+
+  assert.deepEqual(chip, ["live", "reconnecting", "live"]);
+});
+
+test("where the server was deaf, Live waits until all is asked for anew", async () => {
+  const { socket, watcher, chip } = await page();
+  watcher.watchTask("a", () => {});
+  socket.open();
+  await settled();
+  let acknowledge;
+  socket.answer = () => new Promise((resolve) => (acknowledge = resolve));
+
+  socket.emit("server", server({ live: false }));
+  socket.emit("server", server({ live: true }));
+  await settled();
+  assert.deepEqual(chip, ["live", "reconnecting"]);
+  acknowledge({ snapshots: [snapshot("a", 2)], logs: {}, missing: [] });
+  await settled();
+
+  assert.deepEqual(chip, ["live", "reconnecting", "live"]);
+});
+
+test("after a deaf server, another one is asked once", async () => {
+  const { socket, watcher } = await page();
+  watcher.watchTask("a", () => {});
+  socket.open({ live: false });
+  await settled();
+  socket.close();
+  socket.calls.length = 0;
+
+  socket.open({ live: true });
+  await settled();
+
+  assert.deepEqual(socket.names(), ["watch"]);
 });
 
 test("while Live nothing is polled", async () => {
