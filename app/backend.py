@@ -248,20 +248,27 @@ class LiveBackend(RedisBackend):
         """
 
     def claim(self, task_id: str, task: Any) -> str:
-        """Claim a record for the running delivery of `task`; see `Records.claim`."""
+        """Claim a record for the running delivery of `task`; see `Records.claim`.
+
+        A process can be gone before its worker knows that it has begun; then the pool hands the delivery to another.
+        """
         request = task.request
         if not hasattr(request, FENCE):
             setattr(request, FENCE, uuid4().hex)
-        message = signature_of(task, request)
-        return self._until_stored(
+        run, message = uuid4().hex, signature_of(task, request)
+        verdict = self._until_stored(
             lambda: self.records.claim(
                 task_id,
                 delivery_of(request),
+                run,
                 message=message,
                 max_attempts=_attempts_of(task),
                 hostname=request.hostname or "",
             )
         )
+        if verdict == "lost":
+            self.mark_as_failure(task_id, WorkerLostError("Worker exited prematurely."), request=request)
+        return verdict
 
     def report(self, request: Context, state: str | None, meta: Any) -> str:
         """Store what a run says of itself; returns the verdict, see `Records.write`, or UNSTORED."""

@@ -249,15 +249,23 @@ class Records:
     # What a run writes
 
     def claim(
-        self, task_id: str, delivery: Delivery, *, message: Mapping[str, Any], max_attempts: int, hostname: str
+        self,
+        task_id: str,
+        delivery: Delivery,
+        run: str,
+        *,
+        message: Mapping[str, Any],
+        max_attempts: int,
+        hostname: str,
     ) -> str:
-        """Give the task to this delivery of `message`, its Celery signature.
+        """Give the task to this delivery of `message`, its Celery signature; each of its runs has a name of its own.
 
-        Returns "claimed", or why not: "final", "stale", "superseded", "running", "cancelled".
+        Returns "claimed", "lost" when another run of this delivery has it, which then is to be reported as lost, or why
+        not: "final", "stale", "superseded", "running", "cancelled".
         """
         name, queue = fragment(message["task"]), message["options"].get("queue", "")
         args = [task_id, delivery.token, delivery.order, name, name, max_attempts, fragment(hostname), dumps(message)]
-        return str(self._run("claim", [_record(task_id)], [*args, queue, self.ttl, int(LEASE_SECONDS * 1e6)]))
+        return str(self._run("claim", [_record(task_id)], [*args, queue, self.ttl, int(LEASE_SECONDS * 1e6), run]))
 
     def write(self, write: Write) -> str:
         """Store a change and publish it.

@@ -17,7 +17,7 @@ def hand_task(records: Records, visitor: Visitor) -> str:
     assert response.status_code == 202, response.text
     task_id = str(response.json()["task_id"])
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-    assert records.claim(task_id, HERE, message=message, max_attempts=4, hostname="test") == "claimed"
+    assert records.claim(task_id, HERE, "run", message=message, max_attempts=4, hostname="test") == "claimed"
     return task_id
 
 

@@ -155,6 +155,10 @@ def web(folder: Path, env: Mapping[str, str], port: int = 0) -> tuple[Process, s
     return process, address
 
 
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def answers(url: str) -> bool:
     """Whether a GET gives 200."""
     try:

@@ -22,7 +22,7 @@ def start(client: FlaskClient, **body: object) -> str:
 
 def run(records: Records, task_id: str, end: Phase | None = None) -> None:
     """Play the worker of a task, up to its end if one is given."""
-    assert records.claim(task_id, HERE, message=MESSAGE, max_attempts=4, hostname="test") == "claimed"
+    assert records.claim(task_id, HERE, "run", message=MESSAGE, max_attempts=4, hostname="test") == "claimed"
     if end:
         records.write(Write(task_id, HERE, end, {}, meta="{}", name="long_task", max_attempts=4))
 
@@ -94,7 +94,7 @@ def test_an_email_that_is_sent_again_is_another_task_with_the_same_arguments(cli
 def test_what_a_run_was_started_with_is_what_it_is_started_again_with(client: FlaskClient, records: Records):
     task_id = start(client)
     message = MESSAGE | {"options": {"queue": "celery", "task_id": task_id, "retries": 3, "root_id": task_id}}
-    assert records.claim(task_id, HERE, message=message, max_attempts=4, hostname="test") == "claimed"
+    assert records.claim(task_id, HERE, "run", message=message, max_attempts=4, hostname="test") == "claimed"
     records.write(Write(task_id, HERE, Phase.FAILED, {}, meta="{}", name="long_task", max_attempts=4))
 
     new = client.post(f"/tasks/{task_id}/retry").get_json()["task_id"]

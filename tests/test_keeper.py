@@ -6,6 +6,7 @@ Real workers run tests/plain_celery.py, a Celery project that names Headway's ba
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -24,7 +25,8 @@ from app.records import Records
 from app.snapshot import Phase, Snapshot
 from tests import plain_celery as plain
 from tests.faults.proxy import Proxy
-from tests.processes import Process, Valkey, running, wait_for, worker
+from tests.late_pool import LATE_SECONDS
+from tests.processes import Process, Valkey, children_of, running, wait_for, worker
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +101,29 @@ def test_a_task_that_kills_its_process_each_time_ends_and_the_pool_works_on(reco
 
     assert (end.error["type"], end.attempt, end.max_attempts) == ("WorkerLost", 4, 4)
     assert plain.add.delay(20, 22).get(timeout=10) == 42
+
+
+def test_a_run_that_was_killed_before_its_worker_heard_of_it_counts_as_an_attempt(
+    records: Records, valkey: Valkey, tmp_path: Path
+):
+    """Celery's pool hands on the message of a process that died while the pool saw to the death of another."""
+    with running(worker(tmp_path, {"REDIS_URL": valkey.url}, "late", "tests.late_pool")) as late:
+        pool = children_of(late.pid)
+        for pid in pool:
+            os.kill(pid, signal.SIGSTOP)
+        ran = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            ran.append(plain.die_once.apply_async((str(tmp_path / name),), queue="late"))
+        wait_for(lambda: late.output().count(" received") == 2)
+        time.sleep(0.5)  # for both to be handed to a process
+        for pid in pool:
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(LATE_SECONDS / 4)
+
+        ends = [reached(records, result.id, Phase.SUCCEEDED) for result in ran]
+
+    assert [end.attempt for end in ends] == [2, 2]
 
 
 def test_what_a_killed_worker_ran_goes_on_elsewhere_and_what_was_cancelled_does_not(
@@ -243,6 +268,8 @@ def test_a_worker_takes_tasks_again_soon_after_its_broker_was_half_open(valkey: 
     with Proxy(valkey.port) as proxy:
         env = {"REDIS_URL": valkey.url, "BROKER_URL": f"redis://127.0.0.1:{proxy.port}/0"}
         with running(worker(tmp_path, env, "hangs", "tests.plain_celery")) as process:
+            before = plain.stock.send_task("tests.plain_celery.add", (1, 1), queue="hangs")
+            assert before.get(timeout=10) == 2  # its loop turns, and waits for the next one
             proxy.swallow()
             wait_for(lambda: "dropping stale connection" in process.output(), 30)
             proxy.heal()

@@ -332,7 +332,7 @@ def as_left(system: System, task_id: str, *writes: tuple[Phase, dict]) -> None:
     here = Delivery(task_id, 0)
     kept = records.message(task_id)
     assert kept is not None
-    records.claim(here.token, here, message=kept[0], max_attempts=4, hostname="test")
+    records.claim(here.token, here, "run", message=kept[0], max_attempts=4, hostname="test")
     for phase, fields in writes:
         verdict = records.write(
             Write(here.token, here, phase, fields, meta="{}", name=kept[0]["task"], max_attempts=4, retry_in=8.0)

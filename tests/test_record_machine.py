@@ -341,7 +341,12 @@ class RecordMachine(RuleBasedStateMachine):
         task = run.task
         wanted = self.verdict_of_a_claim(run)
         verdict = self.records.claim(
-            task.id, run.delivery, message=message_of(run.order), max_attempts=task.max_attempts, hostname="here"
+            task.id,
+            run.delivery,
+            "run",
+            message=message_of(run.order),
+            max_attempts=task.max_attempts,
+            hostname="here",
         )
         assert task.stray or verdict == wanted, f"{verdict}, not {wanted}"
         if verdict == "claimed" and not run.holds:
@@ -349,6 +354,22 @@ class RecordMachine(RuleBasedStateMachine):
             task.dropped = task.parked = False
             task.attempt += 1
             task.high = 0.0
+
+    @one_run(lambda run: run.claimed and not run.task.stray)
+    def take_up_again(self, run: Run) -> None:
+        """As another process of the pool does, where the first one died before its worker knew that it had begun."""
+        task = run.task
+        wanted = "lost" if run.holds and not task.final else self.verdict_of_a_claim(run)
+        with self.unchanged(task):
+            verdict = self.records.claim(
+                task.id,
+                run.delivery,
+                "another run",
+                message=message_of(run.order),
+                max_attempts=task.max_attempts,
+                hostname="here",
+            )
+        assert verdict == wanted
 
     def verdict_of_a_claim(self, run: Run) -> str:
         task = run.task

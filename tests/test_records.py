@@ -30,8 +30,8 @@ def read(records: Records, task_id: str) -> Snapshot:
     return Snapshot.from_json(stored.snapshot)
 
 
-def claim(records: Records, task_id: str, delivery: Delivery) -> str:
-    return records.claim(task_id, delivery, message=MESSAGE, max_attempts=4, hostname="here")
+def claim(records: Records, task_id: str, delivery: Delivery, run: str = "run") -> str:
+    return records.claim(task_id, delivery, run, message=MESSAGE, max_attempts=4, hostname="here")
 
 
 def write(records: Records, task_id: str, delivery: Delivery, phase: Phase, **fields) -> bool:
@@ -165,7 +165,7 @@ def test_the_last_attempt_that_is_lost_is_handed_out_to_be_failed(records: Recor
     task_id = start(records, max_attempts=2)
     for number, token in enumerate(("one", "two")):
         delivery = Delivery(token)
-        assert records.claim(task_id, delivery, message=MESSAGE, max_attempts=2, hostname="h") == "claimed"
+        assert records.claim(task_id, delivery, "run", message=MESSAGE, max_attempts=2, hostname="h") == "claimed"
         lapse(records, task_id)
         records.client.set("headway:round", records.now())
         duties = records.round("keeper")
@@ -429,6 +429,23 @@ def test_an_e_mail_that_was_committed_by_a_lost_run_is_unknown(records: Records)
     claim(records, task_id, Delivery("third"))
 
     assert records.mail(task_id, Delivery("third"), "prepared") == "unknown"
+
+
+def test_a_delivery_that_another_process_takes_up_is_lost_and_not_claimed_twice(records: Records):
+    task_id = start(records)
+    assert claim(records, task_id, FIRST, "one") == "claimed"
+    assert claim(records, task_id, FIRST, "one") == "claimed"  # the reply was lost
+    assert records.mail(task_id, FIRST, "committing") == "written"
+    before = read(records, task_id)
+
+    assert claim(records, task_id, FIRST, "another") == "lost"
+
+    assert read(records, task_id) == before
+    records.client.set("headway:round", records.now())
+    assert records.lose(task_id, FIRST) == "requeued"
+    assert claim(records, task_id, FIRST, "another") == "superseded"
+    assert claim(records, task_id, SECOND) == "claimed"
+    assert records.mail(task_id, SECOND, "prepared") == "unknown"
 
 
 def test_a_cancelled_e_mail_is_not_committed(records: Records):
@@ -762,7 +779,7 @@ def test_a_full_redis_takes_no_new_task_and_lets_what_has_begun_go_on(records: R
 def test_a_message_that_came_by_an_exchange_is_never_suspected(records: Records):
     task_id = "by-an-exchange"
     message = MESSAGE | {"options": {"exchange": "reports", "routing_key": "reports.monthly"}}
-    assert records.claim(task_id, FIRST, message=message, max_attempts=4, hostname="here") == "claimed"
+    assert records.claim(task_id, FIRST, "run", message=message, max_attempts=4, hostname="here") == "claimed"
     lapse(records, task_id)
 
     assert due(records) == [task_id]

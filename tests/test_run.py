@@ -17,7 +17,7 @@ import pytest
 import redis
 import requests
 
-from tests.processes import ROOT, Process, answers, free_port, wait_for
+from tests.processes import ROOT, Process, answers, children_of, free_port, wait_for
 
 
 class Run(Process):
@@ -75,10 +75,6 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
         for pid in run.family():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-
-
-def children_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_one_command_starts_all_says_where_and_stops_all(start: Callable[..., Run]):

@@ -18,7 +18,7 @@ from app.records import Records
 from listening import listen
 from tests.faults.kinds import JOURNAL
 from tests.faults.proxy import Proxy
-from tests.processes import Process, Valkey, answers, wait_for
+from tests.processes import Process, Valkey, answers, children_of, wait_for
 from tests.smtp_server import REPLIES, SmtpServer
 
 BACK_OFF_SECONDS = (0.2, 2.0)  # before a restart: at first, at most
@@ -53,7 +53,7 @@ class Kept:
     def pool(self) -> list[int]:
         """Return the children of the process."""
         try:
-            return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+            return children_of(self.pid)
         except OSError:  # it has died
             return []
 
