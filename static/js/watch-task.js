@@ -180,13 +180,15 @@ export class TaskWatcher {
     if (this.#asking || !this.connection.connected) return;
     this.#asking = true;
     try {
-      while (!this.#proven || this.#listWanted() || this.#idsToAsk().length) {
+      while (!this.#proven || this.#listWanted() || this.#unasked().length) {
+        const last = !this.#listWanted() && this.#unasked().length <= MOST_IDS; // what begins meanwhile is new
+        this.#proven = true; // by an answer, unless all is to be asked again before it comes
         await this.#orDoubt(this.#listWanted() ? this.#askForMine() : this.#askForTasks());
-        this.#proven = true;
+        if (last && this.#proven) this.connection.note({ settled: this.connection.connected });
       }
       this.#askAgainIn = ASK_MS.least;
-      this.connection.note({ settled: this.connection.connected });
     } catch {
+      this.#proven = false;
       this.#doubt();
       this.#askLater();
     } finally {
@@ -219,9 +221,9 @@ export class TaskWatcher {
     return this.#listListeners.size > 0 && !this.#listAsked;
   }
 
-  #idsToAsk() {
+  #unasked() {
     const entries = [...this.#tasks].filter(([, { asked, listeners }]) => !asked && listeners.size);
-    return entries.filter(([, { snapshot }]) => !snapshot || !isFinal(snapshot)).map(([id]) => id).slice(0, MOST_IDS);
+    return entries.filter(([, { snapshot }]) => !snapshot || !isFinal(snapshot)).map(([id]) => id);
   }
 
   async #askForMine() {
@@ -236,7 +238,7 @@ export class TaskWatcher {
   }
 
   async #askForTasks() {
-    const ids = this.#idsToAsk();
+    const ids = this.#unasked().slice(0, MOST_IDS);
     const after = Object.fromEntries(ids.map((id) => [id, this.#watched(id).line?.seq ?? 0]));
     // Set before the answer: a gap in the log that shows meanwhile takes it back, and the task is asked for again.
     ids.forEach((id) => (this.#watched(id).asked = true));

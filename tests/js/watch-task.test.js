@@ -160,6 +160,46 @@ test("a socket that has answered stays Live while the next answer is on its way,
   assert.equal(connection.state, "live");
 });
 
+test("Live waits for the list and for every call of what was watched", async () => {
+  for (const [tasks, calls] of [[50, 2], [150, 3]]) {
+    const { socket, watcher, connection } = await page();
+    let acknowledge;
+    socket.answer = () => new Promise((resolve) => (acknowledge = resolve));
+    watcher.watchMine(() => {});
+    for (let i = 0; i < tasks; i++) watcher.watchTask(`task-${i}`, () => {});
+    socket.open();
+    await settled();
+
+    const states = [];
+    while (connection.state !== "live") {
+      states.push(connection.state);
+      acknowledge({ snapshots: [], logs: {}, missing: [] });
+      await settled();
+    }
+
+    assert.deepEqual(states, Array(calls).fill("reconnecting"));
+    assert.equal(socket.calls.length, calls);
+  }
+});
+
+test("who starts tasks faster than they are answered is Live all the same", async () => {
+  const { socket, watcher, chip } = await page();
+  let acknowledge;
+  socket.answer = () => new Promise((resolve) => (acknowledge = resolve));
+  watcher.watchMine(() => {});
+  watcher.watchTask("0", () => {});
+  socket.open();
+  for (let i = 1; i < 4; i++) {
+    await settled();
+    watcher.watchTask(`${i}`, () => {});
+    acknowledge({ snapshots: [], logs: {}, missing: [] });
+  }
+  await settled();
+
+  assert.deepEqual(socket.calls.slice(1).map(([, { task_ids }]) => task_ids), [["0", "1"], ["2"], ["3"]]);
+  assert.deepEqual(chip, ["live"]);
+});
+
 test("a refusal ends Live until the answer comes", async () => {
   const { socket, watcher, chip } = await page();
   socket.open();
@@ -173,6 +213,19 @@ test("a refusal ends Live until the answer comes", async () => {
   await pass(500);
 
   assert.deepEqual(chip, ["live", "reconnecting", "live"]);
+});
+
+test("a refusal is asked about again also where nothing is watched", async () => {
+  const { socket, connection } = await page();
+  socket.answer = () => ({ error: { code: "unavailable", message: "Redis does not answer." } });
+  socket.open();
+  await settled();
+  assert.equal(connection.state, "reconnecting");
+
+  socket.answer = () => ({ snapshots: [], logs: {}, missing: [] });
+  await pass(500);
+
+  assert.equal(connection.state, "live");
 });
 
 test("where the server was deaf, Live waits until all is asked for anew", async () => {
