@@ -181,7 +181,7 @@ export class TaskWatcher {
     this.#asking = true;
     try {
       while (!this.#proven || this.#listWanted() || this.#unasked().length) {
-        const last = !this.#listWanted() && this.#unasked().length <= MOST_IDS; // what begins meanwhile is new
+        const last = this.#unasked().length <= (this.#listWanted() ? 0 : MOST_IDS); // what begins meanwhile is new
         this.#proven = true; // by an answer, unless all is to be asked again before it comes
         await this.#orDoubt(this.#listWanted() ? this.#askForMine() : this.#askForTasks());
         if (last && this.#proven) this.connection.note({ settled: this.connection.connected });
