@@ -106,9 +106,9 @@ class Keeper(bootsteps.StartStopStep):
         """Free a loop that is stuck: kombu reads its pub/sub connection without a limit, also one that is half-open."""
         if not self._worker.pool.uses_semaphore:
             return  # only prefork's loop is free while tasks run
-        self._still += 1
+        self._still = still = self._still + 1  # the loop may set it back at any moment
         self._worker.hub.call_soon(self._turned)
-        if self._still % STUCK_AFTER == 0:
+        if still % STUCK_AFTER == 0:
             logger.warning("The worker's loop is stuck; its connections to the broker are broken off")
             broker.break_off(self._worker.consumer.connection)
 

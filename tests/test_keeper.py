@@ -264,7 +264,9 @@ def test_a_lost_message_is_sent_again_and_one_that_waits_is_not(records: Records
     assert not any(records.client.zscore("headway:outbox", task_id) for task_id in waiting)
 
 
-def test_a_worker_takes_tasks_again_soon_after_its_broker_was_half_open(valkey: Valkey, tmp_path: Path):
+def test_a_worker_takes_tasks_again_soon_after_its_broker_was_half_open(
+    workers: Process, valkey: Valkey, tmp_path: Path
+):
     with Proxy(valkey.port) as proxy:
         env = {"REDIS_URL": valkey.url, "BROKER_URL": f"redis://127.0.0.1:{proxy.port}/0"}
         with running(worker(tmp_path, env, "hangs", "tests.plain_celery")) as process:
@@ -290,21 +292,41 @@ def test_a_worker_that_is_stopped_while_it_starts_ends_without_a_word_of_fault(v
     assert "Traceback" not in process.output()
 
 
-def test_a_loop_that_stands_still_begins_nothing_and_is_freed(valkey: Valkey, monkeypatch: pytest.MonkeyPatch):
-    freed: list[object] = []
-    monkeypatch.setattr("app.broker.break_off", freed.append)
-    turns: list[Callable[[], None]] = []
-    connection = object()
-    stuck = SimpleNamespace(
+@pytest.fixture
+def freed(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Return the connections that are broken off."""
+    connections: list[object] = []
+    monkeypatch.setattr("app.broker.break_off", connections.append)
+    return connections
+
+
+def keeper_of_a_loop(call_soon: Callable[[Callable[[], None]], object], connection: object = None) -> Keeper:
+    """A keeper whose worker's loop is as told."""
+    worker = SimpleNamespace(
         app=plain.celery,
         options={},
-        hostname="stuck@here",
+        hostname="loop@here",
         concurrency=1,
         pool=SimpleNamespace(uses_semaphore=True),
-        hub=SimpleNamespace(call_soon=turns.append),
+        hub=SimpleNamespace(call_soon=call_soon),
         consumer=SimpleNamespace(connection=connection),
     )
-    keeper = Keeper(stuck)
+    return Keeper(worker)
+
+
+def test_a_loop_that_turns_as_soon_as_it_is_called_is_left_alone(freed: list[object]):
+    keeper = keeper_of_a_loop(lambda callback: callback())
+
+    for _ in range(2 * STUCK_AFTER):
+        keeper._watch_loop()
+
+    assert freed == []
+
+
+def test_a_loop_that_stands_still_is_freed(freed: list[object]):
+    turns: list[Callable[[], None]] = []
+    connection = object()
+    keeper = keeper_of_a_loop(turns.append, connection)
 
     for _ in range(STUCK_AFTER - 1):
         keeper._watch_loop()
