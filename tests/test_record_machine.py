@@ -340,14 +340,7 @@ class RecordMachine(RuleBasedStateMachine):
     def claim(self, run: Run) -> None:
         task = run.task
         wanted = self.verdict_of_a_claim(run)
-        verdict = self.records.claim(
-            task.id,
-            run.delivery,
-            "run",
-            message=message_of(run.order),
-            max_attempts=task.max_attempts,
-            hostname="here",
-        )
+        verdict = self.ask_for(run, "one")
         assert task.stray or verdict == wanted, f"{verdict}, not {wanted}"
         if verdict == "claimed" and not run.holds:
             task.holder, task.order, run.claimed, task.owed = run, run.order, True, None
@@ -361,15 +354,11 @@ class RecordMachine(RuleBasedStateMachine):
         task = run.task
         wanted = "lost" if run.holds and not task.final else self.verdict_of_a_claim(run)
         with self.unchanged(task):
-            verdict = self.records.claim(
-                task.id,
-                run.delivery,
-                "another run",
-                message=message_of(run.order),
-                max_attempts=task.max_attempts,
-                hostname="here",
-            )
-        assert verdict == wanted
+            assert self.ask_for(run, "another") == wanted
+
+    def ask_for(self, run: Run, name: str) -> str:
+        message, most = message_of(run.order), run.task.max_attempts
+        return self.records.claim(run.task.id, run.delivery, name, message=message, max_attempts=most, hostname="here")
 
     def verdict_of_a_claim(self, run: Run) -> str:
         task = run.task
