@@ -27,6 +27,7 @@ HOLD_EVERY = 8  # rounds
 LOOK_EVERY = 10  # rounds; longer than HOLD_EVERY, so that between two looks each worker has said what it holds
 BATCH = 100
 STUCK_AFTER = 20  # rounds in which Redis answered, and the worker's own loop did not turn once
+END_AFTER = 6  # rounds in which a pool that was told to end has not
 LEAVE_SECONDS = 3.0  # how long a worker that has to end takes leave of a Redis that may not answer
 
 
@@ -51,6 +52,7 @@ class Keeper(bootsteps.StartStopStep):
         self._missing: set[str] = set()
         self._well = True
         self._still = 0  # rounds since the worker's own loop has turned
+        self._ending = 0  # rounds since its pool was told to end
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
 
@@ -76,6 +78,7 @@ class Keeper(bootsteps.StartStopStep):
             self._try(self._round)
             if rounds % LOOK_EVERY == 0:
                 self._try(self._look)
+            self._try(self._end_pool)
             rounds += 1
         self._try(self._leave)
 
@@ -140,6 +143,19 @@ class Keeper(bootsteps.StartStopStep):
                     self._worker.pool.terminate_job(request.worker_pid, signal.SIGKILL)
                 except NotImplementedError:
                     logger.warning("This pool cannot end task %s, which was cancelled", request.id)
+
+    def _end_pool(self) -> None:
+        """Kill the processes of a pool that does not end.
+
+        Celery ends it inside a signal's handler. A result whose reading that has interrupted is never read on, and the
+        pool would wait for it as long as its processes live.
+        """
+        if not state.should_terminate or not self._worker.pool.uses_semaphore:
+            return
+        self._ending += 1
+        if self._ending == END_AFTER:
+            for pid in self._worker.pool.info["processes"]:
+                self._worker.pool.terminate_job(pid, signal.SIGKILL)
 
     def _look(self) -> None:
         """Have each message sent again that two looks in a row have missed: it was lost on its way to a worker.

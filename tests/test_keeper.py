@@ -281,6 +281,16 @@ def test_a_worker_takes_tasks_again_soon_after_its_broker_was_half_open(
             assert result.get(timeout=40) == 42  # the worker connects anew after growing pauses
 
 
+def test_a_worker_that_is_stopped_while_it_reads_a_result_ends(workers: Process, valkey: Valkey, tmp_path: Path):
+    with running(worker(tmp_path, {"REDIS_URL": valkey.url}, "stops", "tests.stopped_mid_result")) as process:
+        result = plain.add.apply_async((20, 22), queue="stops")
+
+        assert process.popen.wait(30) is not None
+
+    assert result.get(timeout=10) == 42
+    assert "Cold shutdown" in process.output()
+
+
 def test_a_worker_that_is_stopped_while_it_starts_ends_without_a_word_of_fault(valkey: Valkey, tmp_path: Path):
     env = {"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path), "REMAP_SIGTERM": "SIGQUIT"}
     command = [sys.executable, "-m", "celery", "-A", "tests.stopped_early", "worker", "-c", "1", "-n", "early@%h"]
