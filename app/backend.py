@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import partial
 from math import inf
@@ -75,15 +75,9 @@ class Updates:
         return unheard() if unheard else UNSTORED
 
 
-class Run(threading.local):
-    """What the run of this thread says."""
-
-    def __init__(self) -> None:
-        self.report: Any = None  # through `app.progress`; None before its first word
-        self.updates = Updates()
-
-
-RUN = Run()
+# Of the present run; a context variable costs `progress.update` less than a thread's local does.
+REPORT: ContextVar[Any] = ContextVar("report", default=None)  # through `app.progress`; None before its first word
+UPDATES: ContextVar[Updates | None] = ContextVar("updates", default=None)  # None outside a run
 
 
 @signals.task_received.connect
@@ -152,8 +146,7 @@ class LiveTask(Task):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the body; what it said last is sent also when it fails."""
-        outer = RUN.report, RUN.updates
-        RUN.report, RUN.updates = None, Updates()
+        report, updates = REPORT.set(None), UPDATES.set(said := Updates())
         try:
             return super().__call__(*args, **kwargs)
         except Stopped as stopped:
@@ -165,10 +158,11 @@ class LiveTask(Task):
                 self.backend.drop(self.request)
             raise
         finally:
-            RUN.updates.hear()
-            if RUN.report is not None:
-                RUN.report.close()
-            RUN.report, RUN.updates = outer
+            said.hear()
+            if REPORT.get() is not None:
+                REPORT.get().close()
+            REPORT.reset(report)
+            UPDATES.reset(updates)
 
     def update_state(
         self, task_id: str | None = None, state: str | None = None, meta: Any = None, **kwargs: Any
@@ -177,7 +171,8 @@ class LiveTask(Task):
         if not self.has_record or task_id not in (None, self.request.id):
             super().update_state(task_id, state, meta, **kwargs)
             return
-        RUN.updates.say(lambda: self.backend.begin_report(self.request, state, meta))
+        updates = UPDATES.get() or Updates()
+        updates.say(lambda: self.backend.begin_report(self.request, state, meta))
 
     def apply_async(self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any) -> Any:
         """Send the task; with a `countdown` or an `eta`, as a retry has, it waits in Redis and for Redis's clock."""
