@@ -20,7 +20,7 @@ elif MODE == "gevent":
 
 # Below the patch, on purpose.
 import contextlib
-import errno
+import gc
 import logging
 import resource
 import signal
@@ -31,17 +31,16 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any
 
-from greenlet import GreenletExit
-
 from app import create_app
 from app.config import ConfigError
+from app.connection import has_left
 from listening import CannotListen, address_of, listen
 
 # A client that stays silent for so long in the middle of a request is cut off. A websocket is never silent so long: it
 # answers a ping every 7 s.
 SILENCE_SECONDS = 60
-AT_ONCE = 16  # connections accepted before others have their turn
-NO_MORE_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+AT_ONCE = 16  # connections let in before others have their turn
+RECEIVED_AT_ONCE = 64  # connections that come to wait for that
 LARGEST_HEAD = 64 * 1024
 NO_PLACE = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 LAST_REQUESTS_SECONDS = (0.1, 3.0)  # to answer what was asked: at least, as some may not have been read yet; at most
@@ -79,36 +78,43 @@ class Requests:
 
 
 class Door:
-    """A listener for eventlet's server, which lets a crowd in a few at a time: those inside have their turn."""
+    """A listener for eventlet's server, which lets a crowd in a few at a time: those inside have their turn.
+
+    The crowd waits here. The kernel has few places, and whoever finds none hears nothing: it tries again seconds later.
+    """
 
     def __init__(self, listener: Any) -> None:
         self._listener = listener
-        self._accepted = count(1)
+        most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._waiting = eventlet.Queue(most_files // 2)
+        self._let_in = count(1)
+        self._porter = eventlet.spawn(self._receive)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._listener, name)
 
     def accept(self) -> Any:
-        """Return the next connection. A killed server only stops to accept.
-
-        One that ends cuts off whoever it has not read from yet; this one ends with the process.
-        """
-        if next(self._accepted) % AT_ONCE == 0:
+        """Return the next connection whose client has not left meanwhile."""
+        if next(self._let_in) % AT_ONCE == 0:
             time.sleep(0)
-        try:
-            return self._accept()
-        except GreenletExit:
-            while True:  # the connection that it waited for may wake it once more
-                time.sleep(1)
-
-    def _accept(self) -> Any:
         while True:
+            connection, address = self._waiting.get()
+            if not has_left(connection):
+                return connection, address
+            connection.close()
+
+    def shut(self) -> None:
+        """Receive nobody else. Whoever waits is still let in: a server that ends would cut them off."""
+        self._porter.kill()
+
+    def _receive(self) -> None:
+        for received in count(1):
             try:
-                return self._listener.accept()
-            except OSError as error:
-                if error.errno not in NO_MORE_FILES:
-                    raise
-            time.sleep(0.1)  # until somebody has left: at an error the server would stop for good
+                self._waiting.put(self._listener.accept())
+            except OSError:  # it has left already, or there are no files: until somebody else has left
+                time.sleep(0.1)
+            if received % RECEIVED_AT_ONCE == 0:
+                time.sleep(0)
 
 
 def serve_eventlet(listener: socket.socket, requests: Requests) -> Callable[[], None]:
@@ -121,9 +127,10 @@ def serve_eventlet(listener: socket.socket, requests: Requests) -> Callable[[], 
         def spawn(self, serve: Callable[..., None], connection: Any) -> Any:
             return super().spawn(serve, connection) if self.free() > 0 else eventlet.spawn(refuse, connection[1])
 
-    server = eventlet.spawn(
+    door = Door(listener)
+    eventlet.spawn(
         wsgi.server,
-        Door(listener),
+        door,
         requests,
         custom_pool=Places(app.config["WEB_MAX_CONNECTIONS"]),
         socket_timeout=SILENCE_SECONDS,
@@ -131,7 +138,7 @@ def serve_eventlet(listener: socket.socket, requests: Requests) -> Callable[[], 
         debug=False,  # no traceback to clients
         capitalize_response_headers=False,  # they are as they should be
     )
-    return lambda: server.kill()
+    return door.shut
 
 
 def refuse(connection: Any) -> None:
@@ -214,9 +221,16 @@ def allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def spare_the_collector() -> None:
+    """Have what lives as long as the process, and thousands of sockets, looked through for garbage less often."""
+    gc.freeze()
+    gc.set_threshold(10_000)
+
+
 def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     allow_many_connections()
+    spare_the_collector()
     requests = Requests(app)
     app.extensions["fanout"].initialize()
     stop_accepting = SERVERS[MODE](open_listener(), requests)

@@ -44,13 +44,11 @@ def server_state() -> dict[str, Any]:
 
 
 def read_mine(
-    task_ids: Sequence[str], read: Callable[[list[str]], list[Stored | None]] | None = None
+    task_ids: Sequence[str], owner: str | None, read: Callable[[list[str]], list[Stored | None]]
 ) -> tuple[dict[str, Stored], list[str]]:
-    """Return the caller's records by id, and which ids are missing: unknown, expired, not theirs, or no ids at all."""
-    read = read or get_records().read
+    """Return an owner's records by id, and which ids are missing: unknown, expired, not theirs, or no ids at all."""
     wanted = list(dict.fromkeys(task_ids))
     well_formed = [task_id for task_id in wanted if TASK_ID.match(task_id)]
-    owner = current_owner()
     found = {
         task_id: stored
         for task_id, stored in zip(well_formed, read(well_formed), strict=True)
@@ -84,7 +82,7 @@ def batch_status() -> ResponseReturnValue:
     task_ids = request.args.getlist("task_id")
     if not task_ids or len(task_ids) > MOST_IDS:
         raise Refused(400, "bad_task_ids", f"Ask for 1 to {MOST_IDS} tasks: /status?task_id=...&task_id=...")
-    found, missing = read_mine(task_ids)
+    found, missing = read_mine(task_ids, current_owner(), get_records().read)
     snapshots = ",".join(stored.snapshot for stored in found.values())
     return _json(
         f'{{"snapshots":[{snapshots}],"missing":{fragment(missing)},"server":{fragment(server_state())}}}',

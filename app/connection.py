@@ -84,6 +84,11 @@ def _passing() -> Iterator[None]:
         raise
 
 
+def has_left(connection: socket.socket) -> bool:
+    """Whether the other end has closed a TCP connection; only Linux tells."""
+    return LOOKS and connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) != ESTABLISHED
+
+
 class Connection(redis.Connection):
     """A connection that is looked over, before each use, by two calls of the kernel.
 
@@ -94,8 +99,7 @@ class Connection(redis.Connection):
         """Whether there is what nobody has asked for; True as well for a connection that has ended."""
         if timeout or not self._sock or not LOOKS:
             return bool(super().can_read(timeout))
-        state = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
-        return state != ESTABLISHED or any(fcntl.ioctl(self._sock.fileno(), termios.FIONREAD, bytes(4)))
+        return has_left(self._sock) or any(fcntl.ioctl(self._sock.fileno(), termios.FIONREAD, bytes(4)))
 
 
 class Pool(redis.BlockingConnectionPool):

@@ -1,4 +1,7 @@
-"""The doors of a socket: `watch`, `unwatch`, `watch_mine`. Each call is acknowledged, also when it is refused."""
+"""The doors of a socket: `watch`, `unwatch`, `watch_mine`. Each call is acknowledged, also when it is refused.
+
+They stand in python-socketio's server itself: Flask-SocketIO makes a request of each call, which costs more than it.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,17 @@ from functools import wraps
 from json import loads
 from typing import Any, TypeAlias
 
-from flask import Flask, current_app
-from flask_socketio import join_room, leave_room
+from flask import Flask
 
-from app.access import current_owner, is_foreign
-from app.api import MOST_IDS, get_records, read_mine
+from app.access import Sessions, current_owner, is_foreign, visitor
+from app.api import MOST_IDS, read_mine
 from app.connection import Unavailable
-from app.extensions import socketio
 from app.fanout import MINE, RoomManager
 from app.hearing import Deaf
-from app.records import room
+from app.records import Records, room
+
+NAMESPACE = "/"
+OWNER = "headway.owner"  # in a socket's environ, once its cookie has been read
 
 Answer: TypeAlias = dict[str, Any]
 
@@ -29,15 +33,19 @@ def origin_allowed(origin: str | None, environ: dict[str, Any]) -> bool:
         return not is_foreign(origin, site, environ["wsgi.url_scheme"], host)
 
 
-def call(handler: Callable[[dict[str, Any]], Answer]) -> Callable[..., Answer]:
-    """Give a handler its payload, an object; answer `{"error": {...}}` to anything else, and when Redis is away."""
+class BadPayload(ValueError):
+    """A call's payload is not of its form; the message says what it takes."""
 
-    @wraps(handler)
-    def guarded(payload: Any = None, *_: Any) -> Answer:
+
+def guarded(door: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., Answer]:
+    """Give a door its payload, an object; answer `{"error": {...}}` to anything else, and when Redis is away."""
+
+    @wraps(door)
+    def answer(sid: str, payload: Any = None, *_: Any) -> Answer:
         if not isinstance(payload, dict):
             return _error("bad_payload", "Send one object.")
         try:
-            return handler(payload)
+            return door(sid, payload)
         except BadPayload as bad:
             return _error("bad_payload", str(bad))
         except Deaf:
@@ -45,65 +53,74 @@ def call(handler: Callable[[dict[str, Any]], Answer]) -> Callable[..., Answer]:
         except Unavailable:
             return _error("unavailable", "Redis does not answer. Ask again in a moment.")
 
-    return guarded
+    return answer
 
 
-class BadPayload(ValueError):
-    """A call's payload is not of its form; the message says what it takes."""
+class Doors:
+    """What a socket of an app may call."""
 
+    def __init__(self, app: Flask, sessions: Sessions) -> None:
+        self._app, self._sessions = app, sessions
+        self._records: Records = app.extensions["records"]
+        self._fanout: RoomManager = app.extensions["fanout"]
 
-@socketio.on("watch")
-@call
-def watch(payload: dict[str, Any]) -> Answer:
-    """`{"task_ids", "after": {task_id: seq}}` -> `{"snapshots", "logs", "missing"}`; from then on pushes arrive.
+    def open(self) -> None:
+        """Have the app's Socket.IO server bring the calls here."""
+        for door in (self.watch, self.unwatch, self.watch_mine):
+            self._fanout.server.on(door.__name__, guarded(door))
 
-    Subscribed first and read after: what is written in between arrives twice rather than never.
-    """
-    after, task_ids, fanout = _after(payload), _task_ids(payload), _fanout()
-    heard = fanout.heard(task_ids)
-    found, missing = read_mine(task_ids, fanout.reader.read)
-    for task_id in found:
-        join_room(room("task", task_id))
-    # What was read before this process heard of the task, or has been followed by news by now, is read again.
-    late = [task_id for task_id, stored in found.items() if task_id not in heard or fanout.has_news(task_id, stored)]
-    if late:
-        fanout.confirm(room("task", task_id) for task_id in late)
-        again, gone = read_mine(late, fanout.reader.read)
-        found = {task_id: stored for task_id, stored in (found | again).items() if task_id not in gone}
-        missing += gone
-    logs = {task_id: get_records().tail(task_id, after[task_id]) for task_id in found if task_id in after}
-    return {
-        "snapshots": [loads(stored.snapshot) for stored in found.values()],
-        "logs": logs,
-        "missing": missing,
-    }
+    def watch(self, sid: str, payload: dict[str, Any]) -> Answer:
+        """`{"task_ids", "after": {task_id: seq}}` -> `{"snapshots", "logs", "missing"}`; from then on pushes arrive.
 
+        Subscribed first and read after: what is written in between arrives twice rather than never.
+        """
+        after, task_ids, owner, fanout = _after(payload), _task_ids(payload), self._owner(sid), self._fanout
+        heard = fanout.heard(task_ids)
+        found, missing = read_mine(task_ids, owner, fanout.reader.read)
+        for task_id in found:
+            fanout.enter_room(sid, NAMESPACE, room("task", task_id))
+        # What was read before this process heard of the task, or has been followed by news by now, is read again.
+        late = [task_id for task_id, one in found.items() if task_id not in heard or fanout.has_news(task_id, one)]
+        if late:
+            fanout.confirm(room("task", task_id) for task_id in late)
+            again, gone = read_mine(late, owner, fanout.reader.read)
+            found = {task_id: stored for task_id, stored in (found | again).items() if task_id not in gone}
+            missing += gone
+        logs = {task_id: self._records.tail(task_id, after[task_id]) for task_id in found if task_id in after}
+        return {
+            "snapshots": [loads(stored.snapshot) for stored in found.values()],
+            "logs": logs,
+            "missing": missing,
+        }
 
-@socketio.on("unwatch")
-@call
-def unwatch(payload: dict[str, Any]) -> Answer:
-    """`{"task_ids"}` -> `{}`."""
-    for task_id in _task_ids(payload):
-        leave_room(room("task", task_id))
-    return {}
+    def unwatch(self, sid: str, payload: dict[str, Any]) -> Answer:
+        """`{"task_ids"}` -> `{}`."""
+        for task_id in _task_ids(payload):
+            self._fanout.leave_room(sid, NAMESPACE, room("task", task_id))
+        return {}
 
+    def watch_mine(self, sid: str, payload: dict[str, Any]) -> Answer:
+        """`{}` -> `{"snapshots"}`: the owner's newest 50; from then on these and all that the owner starts arrive."""
+        owner = self._owner(sid)
+        if owner is None:
+            return {"snapshots": []}
+        name = room("owner", owner)
+        self._fanout.enter_room(sid, NAMESPACE, name)
+        self._fanout.confirm([name])
+        return {"snapshots": [loads(snapshot) for snapshot in self._records.owned(owner, MINE)[0]]}
 
-@socketio.on("watch_mine")
-@call
-def watch_mine(payload: dict[str, Any]) -> Answer:
-    """`{}` -> `{"snapshots"}`: the owner's newest 50; from then on these and all that the owner starts arrive."""
-    owner = current_owner()
-    if owner is None:
-        return {"snapshots": []}
-    name = room("owner", owner)
-    join_room(name)
-    _fanout().confirm([name])
-    return {"snapshots": [loads(snapshot) for snapshot in get_records().owned(owner, MINE)[0]]}
-
-
-def _fanout() -> RoomManager:
-    fanout: RoomManager = current_app.extensions["fanout"]
-    return fanout
+    def _owner(self, sid: str) -> str | None:
+        """Return who a socket speaks for: its handshake's visitor, or who an IDENTIFY of one's own says."""
+        environ = self._fanout.server.get_environ(sid)
+        if environ is None:  # it has ended
+            return None
+        if self._app.config["IDENTIFY"] is not visitor:
+            with self._app.request_context(environ):
+                return current_owner()
+        if OWNER not in environ:
+            environ[OWNER], _ = self._sessions.vouched(self._app, environ.get("HTTP_COOKIE", ""))
+        owner: str | None = environ[OWNER]
+        return owner
 
 
 def _task_ids(payload: dict[str, Any]) -> list[str]:

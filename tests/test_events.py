@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 import socketio
 from flask import Flask
 from flask_socketio import SocketIO
+from werkzeug.test import create_environ
 
-from app import events
+from app.access import Sessions
 from app.connection import connect
+from app.events import Doors
 from app.records import Records, Stored
 from tests.browser import Visitor
 from tests.by_hand import HERE, hand_task, write
@@ -308,8 +311,14 @@ class Rooms:
     """The fan-out as `watch` sees it, and in which order it is asked what."""
 
     def __init__(self, heard: set[str], news: set[str], steps: list[str]) -> None:
-        self.reader = self
+        self.reader = self.server = self
         self._heard, self._news, self._steps = heard, news, steps
+
+    def get_environ(self, sid: str) -> dict[str, Any]:
+        return create_environ()
+
+    def enter_room(self, sid: str, namespace: str, name: str) -> None:
+        self._steps.append(f"join {name}")
 
     def read(self, task_ids: list[str]) -> list[Stored | None]:
         self._steps.append(f"read {' '.join(task_ids)}")
@@ -339,11 +348,9 @@ def test_what_may_have_been_missed_is_read_again_after_joining(
 ):
     steps: list[str] = []
     monkeypatch.setitem(app.extensions, "fanout", Rooms(heard, news, steps))
-    monkeypatch.setattr(events, "join_room", lambda name: steps.append(f"join {name}"))
     app.config["IDENTIFY"] = lambda: "ada"
 
-    with app.test_request_context():
-        answer = events.watch({"task_ids": ["a", "b"]})
+    answer = Doors(app, Sessions()).watch("sid", {"task_ids": ["a", "b"]})
 
     assert steps == ["read a b", "join task:a", "join task:b", *again]
     assert [snapshot["task_id"] for snapshot in answer["snapshots"]] == ["a", "b"]

@@ -1,0 +1,104 @@
+"""Where a crowd of clients waits until a web process has time for them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.processes import ROOT, wait_for
+
+BACKLOG = 4
+CROWD = 200
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listener:
+        yield listener
+
+
+@pytest.fixture
+def door(listener: socket.socket, env: dict[str, str]) -> Iterator[Door]:
+    with Door(listener, env) as door:
+        yield door
+
+
+class Door:
+    """`tests.door` as a process."""
+
+    def __init__(self, listener: socket.socket, env: dict[str, str]) -> None:
+        self._popen = subprocess.Popen(
+            [sys.executable, "-m", "tests.door"],
+            cwd=ROOT,
+            env={**os.environ, **env, "HEADWAY_LISTEN_FD": str(listener.fileno())},
+            pass_fds=[listener.fileno()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Door:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._popen.communicate(timeout=10)
+
+    def ask(self, what: str) -> str:
+        assert self._popen.stdin is not None
+        assert self._popen.stdout is not None
+        self._popen.stdin.write(f"{what}\n")
+        self._popen.stdin.flush()
+        return self._popen.stdout.readline().strip()
+
+
+def come(listener: socket.socket) -> socket.socket:
+    return socket.create_connection(listener.getsockname(), timeout=20)
+
+
+def port_of(client: socket.socket) -> str:
+    return str(client.getsockname()[1])
+
+
+def waiting_in_the_kernel(listener: socket.socket) -> int:
+    """Of those who have come, how many no process has received."""
+    info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+    return int.from_bytes(info[24:28], sys.byteorder)  # tcpi_unacked
+
+
+def test_a_crowd_is_received_before_it_is_let_in_and_in_its_order(listener: socket.socket, door: Door):
+    crowd = [come(listener) for _ in range(CROWD)]
+
+    assert [door.ask("next") for _ in crowd] == [port_of(client) for client in crowd]
+    for client in crowd:
+        client.close()
+
+
+def test_who_has_left_meanwhile_is_not_let_in(listener: socket.socket, door: Door):
+    first = come(listener)
+    assert door.ask("next") == port_of(first)
+    for _ in range(3):
+        come(listener).close()
+    second = come(listener)
+
+    assert door.ask("next") == port_of(second)
+    first.close()
+    second.close()
+
+
+def test_a_shut_door_receives_nobody_and_lets_in_who_waits(listener: socket.socket, door: Door):
+    first, second = come(listener), come(listener)
+    assert door.ask("next") == port_of(first)
+    wait_for(lambda: waiting_in_the_kernel(listener) == 0)
+
+    door.ask("shut")
+    third = come(listener)
+
+    assert door.ask("next") == port_of(second)
+    assert waiting_in_the_kernel(listener) == 1
+    for client in (first, second, third):
+        client.close()
