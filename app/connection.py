@@ -9,8 +9,7 @@ import fcntl
 import os
 import socket
 import termios
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from queue import Empty
 from typing import Any
 
@@ -38,12 +37,12 @@ class Client(redis.Redis):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Do any command, as redis-py does."""
-        with _passing():
+        with _PASSING:
             return super().execute_command(*args, **options)
 
     def call(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Call:
         """Call a function of a loaded library, without what redis-py adds: nothing is retried, measured, converted."""
-        with _passing():
+        with _PASSING:
             connection = self.connection_pool.get_connection()
             try:
                 connection.send_command("FCALL", function, len(keys), *keys, *args)
@@ -64,24 +63,31 @@ class Call:
 
     def reply(self) -> Any:
         """Wait for what Redis answers."""
-        with _passing():
+        with _PASSING:
             try:
                 return self._connection.read_response()
             finally:
                 self._pool.release(self._connection)
 
 
-@contextmanager
-def _passing() -> Iterator[None]:
-    """Turn what passes by itself into Unavailable."""
-    try:
-        yield
-    except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise Unavailable(str(error)) from error
-    except redis.ResponseError as error:
-        if isinstance(error, PASSING) or str(error).partition(" ")[0] in REFUSALS:
+class _Passing:
+    """Turns what passes by itself into Unavailable."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            return
+        if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+            raise Unavailable(str(error)) from error
+        if isinstance(error, redis.ResponseError) and (
+            isinstance(error, PASSING) or str(error).partition(" ")[0] in REFUSALS
+        ):
             raise TakesNoWrites(str(error)) from error
-        raise
+
+
+_PASSING = _Passing()
 
 
 def has_left(connection: socket.socket) -> bool:

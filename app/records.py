@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from math import inf
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
 import redis
@@ -54,8 +54,7 @@ class Delivery:
     order: int = 0
 
 
-@dataclass(frozen=True)
-class Write:
+class Write(NamedTuple):
     """What a run writes into its record."""
 
     task_id: str

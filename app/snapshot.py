@@ -164,6 +164,8 @@ def is_number(value: Any) -> bool:
 
 def fragment(value: Any) -> str:
     """Return `value` as strict, compact JSON: what JSON has no word for becomes text, NaN becomes null."""
+    if type(value) is int:  # an encoder is slow to begin, and each report has some
+        return str(value)
     try:
         text = STRICT.encode(value)
     except (ValueError, TypeError):  # NaN or infinity, or keys that are no text
