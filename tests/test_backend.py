@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from celery import chain, chord, group
+from celery import Celery, chain, chord, group
+from celery.app.task import Context
 from celery.backends.redis import RedisBackend
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.result import AsyncResult, GroupResult
@@ -316,3 +317,16 @@ def test_forgetting_a_result_drops_the_record(records: Records):
     result.forget()
 
     assert snapshot(records, result.id) is None
+
+
+@pytest.mark.parametrize("extended", [False, True])
+@pytest.mark.parametrize("state", ["PROGRESS", "RETRY", "PENDING", "A WORD OF ONE'S OWN"])
+def test_a_state_has_celerys_own_form(extended: bool, state: str):
+    app = Celery(set_as_current=False, backend="app.backend.LiveBackend+redis://127.0.0.1:1")
+    app.conf.result_extended = extended
+    children = [AsyncResult("child", app=app)]
+    whole = Context(id="a", task="t", args=[1], kwargs={}, group="g", parent_id="p", children=children, retries=2)
+    for request in (None, Context(id="a", task="t"), whole):
+        stock = RedisBackend._get_result_meta(app.backend, {"current": 1}, state, None, request)
+
+        assert app.backend._get_result_meta({"current": 1}, state, None, request) == stock
