@@ -41,6 +41,7 @@ from listening import CannotListen, address_of, listen
 SILENCE_SECONDS = 60
 AT_ONCE = 16  # connections let in before others have their turn
 RECEIVED_AT_ONCE = 64  # connections that come to wait for that
+STAYS_SECONDS = 1.0  # who has closed its side before that may only have nothing more to say
 LARGEST_HEAD = 64 * 1024
 NO_PLACE = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 LAST_REQUESTS_SECONDS = (0.1, 3.0)  # to answer what was asked: at least, as some may not have been read yet; at most
@@ -94,12 +95,12 @@ class Door:
         return getattr(self._listener, name)
 
     def accept(self) -> Any:
-        """Return the next connection whose client has not left meanwhile."""
+        """Return the next connection whose client has not left while it waited for long."""
         if next(self._let_in) % AT_ONCE == 0:
             time.sleep(0)
         while True:
-            connection, address = self._waiting.get()
-            if not has_left(connection):
+            came, (connection, address) = self._waiting.get()
+            if time.monotonic() - came < STAYS_SECONDS or not has_left(connection):
                 return connection, address
             connection.close()
 
@@ -110,7 +111,8 @@ class Door:
     def _receive(self) -> None:
         for received in count(1):
             try:
-                self._waiting.put(self._listener.accept())
+                connection = self._listener.accept()
+                self._waiting.put((time.monotonic(), connection))
             except OSError:  # it has left already, or there are no files: until somebody else has left
                 time.sleep(0.1)
             if received % RECEIVED_AT_ONCE == 0:

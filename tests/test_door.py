@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -46,6 +48,7 @@ class Door:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._popen.terminate()
         self._popen.communicate(timeout=10)
 
     def ask(self, what: str) -> str:
@@ -53,6 +56,7 @@ class Door:
         assert self._popen.stdout is not None
         self._popen.stdin.write(f"{what}\n")
         self._popen.stdin.flush()
+        assert select.select([self._popen.stdout], [], [], 20)[0], f"no answer to {what}"
         return self._popen.stdout.readline().strip()
 
 
@@ -78,12 +82,24 @@ def test_a_crowd_is_received_before_it_is_let_in_and_in_its_order(listener: sock
         client.close()
 
 
+def test_who_has_only_said_all_is_let_in(listener: socket.socket, door: Door):
+    first = come(listener)
+    assert door.ask("next") == port_of(first)
+    client = come(listener)
+    client.shutdown(socket.SHUT_WR)
+
+    assert door.ask("next") == port_of(client)
+    first.close()
+    client.close()
+
+
 def test_who_has_left_meanwhile_is_not_let_in(listener: socket.socket, door: Door):
     first = come(listener)
     assert door.ask("next") == port_of(first)
     for _ in range(3):
         come(listener).close()
     second = come(listener)
+    time.sleep(1.2)  # as a crowd makes them wait
 
     assert door.ask("next") == port_of(second)
     first.close()
