@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -22,7 +23,7 @@ from uuid import uuid4
 from celery import Task, signals, states
 from celery._state import get_current_worker_task
 from celery.app.task import Context
-from celery.backends.redis import RedisBackend
+from celery.backends.redis import RedisBackend, ResultConsumer
 from celery.canvas import Signature
 from celery.exceptions import Ignore, Reject, Retry, TaskRevokedError, WorkerLostError
 from celery.worker import strategy
@@ -40,6 +41,7 @@ DEFAULT_ATTEMPTS = 4
 UNSTORED = ""  # the verdict of a report that did not reach Redis
 OFTEN_SECONDS = 0.05  # a report that comes so soon after another does not wait for its reply
 LONG_SECONDS = 0.2
+READ_AGAIN_SECONDS = 1.0  # who waits for a result
 PAUSE_SECONDS = (0.1, 1.0)  # between the tries of a write that must not be lost: at first, at most
 
 T = TypeVar("T")
@@ -224,12 +226,38 @@ def _parked(task: LiveTask, message: Any) -> bool:
     return True
 
 
+class Results(ResultConsumer):
+    """Waits for results as Celery's own does, and reads them again each second.
+
+    Celery's own relies on pushes alone once it has subscribed and read. Redis may see that read before the
+    subscription, though, since they come over two connections; a result between the two is pushed to nobody.
+    """
+
+    def drain_events_until(self, p: Any, timeout: float | None = None, on_interval: Any = None) -> Iterator[None]:
+        """Wait until the promise is kept; raises TimeoutError after so many seconds."""
+        read_at = time.monotonic()
+        for _ in super().drain_events_until(p, timeout, on_interval):
+            if time.monotonic() - read_at >= READ_AGAIN_SECONDS:
+                self._read()
+                read_at = time.monotonic()
+            yield
+
+    def _read(self) -> None:
+        keys = list(self.subscribed_to)
+        with suppress(Unavailable):
+            for meta in self.backend.records.client.mget(keys) if keys else ():
+                if meta:
+                    self.on_state_change(self._decode_result(meta), None)
+
+
 class LiveBackend(RedisBackend):
     """Stores each state as a write of the task's record.
 
     A write is refused when the task has ended or a newer delivery has taken over; it then has no effect at all: it
     counts in no chord and calls no error callback.
     """
+
+    ResultConsumer = Results
 
     def __init__(self, app: Any, url: str | None = None, **kwargs: Any) -> None:
         super().__init__(app=app, url=url, **kwargs)
