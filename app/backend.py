@@ -42,6 +42,7 @@ UNSTORED = ""  # the verdict of a report that did not reach Redis
 OFTEN_SECONDS = 0.05  # a report that comes so soon after another does not wait for its reply
 LONG_SECONDS = 0.2
 READ_AGAIN_SECONDS = 1.0  # who waits for a result
+SETTLE_AGAIN_SECONDS = 1.0  # what the broker did not take
 PAUSE_SECONDS = (0.1, 1.0)  # between the tries of a write that must not be lost: at first, at most
 
 T = TypeVar("T")
@@ -200,16 +201,42 @@ class LiveTask(Task):
 
 
 def receive(task: LiveTask, app: Any, consumer: Any) -> Callable[..., Any]:
-    """Celery's own strategy, except that a message for later waits in Redis and not in this worker's memory."""
+    """Celery's own strategy, except that a message for later waits in Redis and not in this worker's memory, and that a
+    message is acknowledged, or rejected, until the broker has taken that."""
     take = strategy.default(task, app, consumer)
 
     def on_message(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any, **kwargs: Any) -> None:
+        ack, reject = _until_settled(ack, message, consumer), _until_settled(reject, message, consumer)
         if (message.headers or {}).get("eta") and _parked(task, message):
             ack(logger, consumer.connection_errors)
         else:
             take(message, body, ack, reject, callbacks, **kwargs)
 
     return on_message
+
+
+def _until_settled(settle: Callable[..., Any], message: Any, consumer: Any) -> Callable[..., None]:
+    """Return Celery's `settle`, which acknowledges or rejects a message, repeated while the broker does not take it.
+
+    Celery tries once. A message that then stays with the worker takes one of its places, `worker_prefetch_multiplier`
+    for each process, for as long as its connection lasts.
+    """
+    connection = consumer.connection
+
+    def attempt(*args: Any) -> None:
+        settle(*args)
+        consumer.call_soon(look, args)
+
+    def look(args: Any) -> None:
+        if not message.acknowledged:
+            consumer.timer.call_after(SETTLE_AGAIN_SECONDS, again, args)
+
+    def again(*args: Any) -> None:
+        # A worker that has connected anew holds none of its former messages.
+        if not message.acknowledged and consumer.connection is connection:
+            attempt(*args)
+
+    return attempt
 
 
 def _parked(task: LiveTask, message: Any) -> bool:

@@ -281,6 +281,23 @@ def test_a_worker_takes_tasks_again_soon_after_its_broker_was_half_open(
             assert result.get(timeout=40) == 42  # the worker connects anew after growing pauses
 
 
+def test_a_worker_keeps_its_places_when_the_broker_takes_no_word_of_its_messages(
+    workers: Process, valkey: Valkey, tmp_path: Path
+):
+    places, folder = 4, tmp_path / "rejected"
+    folder.mkdir()
+    env = {"REDIS_URL": valkey.url, "FAILURES": str(places)}
+    with running(worker(tmp_path, env, "fails", "tests.failing_settlements")) as process:
+        results = [plain.add.apply_async((n, n), queue="fails") for n in range(places - 1)]
+        rejected = plain.reject_once.apply_async((str(folder),), queue="fails")
+        wait_for(lambda: process.output().count("Couldn't") == places)
+
+        later = plain.add.apply_async((20, 22), queue="fails")
+
+        assert (later.get(timeout=15), rejected.get(timeout=15)) == (42, "taken")
+        assert [result.get(timeout=5) for result in results] == [0, 2, 4]
+
+
 def test_a_worker_that_is_stopped_while_it_reads_a_result_ends(workers: Process, valkey: Valkey, tmp_path: Path):
     with running(worker(tmp_path, {"REDIS_URL": valkey.url}, "stops", "tests.stopped_mid_result")) as process:
         result = plain.add.apply_async((20, 22), queue="stops")

@@ -280,8 +280,9 @@ class BrowserPage:
 
     def close(self) -> None:
         """Close the browser, which ends with its input."""
-        self._process.communicate()
-        self._thread.join()
+        with self._process:  # at its end the process has ended too
+            self._process.stdin.close()
+            self._thread.join()
 
     def _read(self) -> None:
         for line in self._process.stdout or ():
