@@ -26,7 +26,7 @@ celery.conf.update(
     task_acks_late=True,
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
-    worker_soft_shutdown_timeout=8.0,
+    worker_soft_shutdown_timeout=4.0,
     broker_transport_options={"socket_timeout": 2, "socket_connect_timeout": 2, "health_check_interval": 2},
 )
 
