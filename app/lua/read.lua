@@ -2,7 +2,7 @@
 -- Returns for each {owner, tag, snapshot}, without a snapshot where the reader has it, or false.
 local found = {}
 for i, record in ipairs(KEYS) do
-  local held = hold(record)
+  local held = hold(record, SHORT)
   if held.phase then
     local tag, json = compose(held.fields)
     found[i] = {held.fields.owner or '', tag, ARGV[i] ~= tag and json or nil}

@@ -4,14 +4,26 @@
 -- A record is a hash. Its public fields hold JSON fragments, so that a snapshot is a concatenation: decoding and encoding
 -- with cjson would turn [] into {} and a version into 1.7e+15.
 
--- The fan-out reads the id and the version from the first two.
-local PUBLIC = {'task_id', 'version', 'name', 'title', 'state', 'phase', 'current', 'total', 'status', 'step', 'result',
-  'error', 'attempt', 'max_attempts', 'created_at', 'scheduled_for', 'started_at', 'updated_at', 'finished_at'}
+-- The fan-out reads the id and the version from the first two. What comes after these lies also put together, in `still`:
+-- reports come often, change none of it, and read it in one.
+local MOVING = {'task_id', 'version', 'state', 'phase', 'current', 'total', 'status', 'step', 'updated_at'}
+local STILL = {'name', 'title', 'result', 'error', 'attempt', 'max_attempts', 'created_at', 'scheduled_for', 'started_at',
+  'finished_at'}
+local PRIVATE = {'owner', 'queue', 'fence', 'spent', 'order', 'high', 'cancel', 'write_id', 'kept', 'still'}
 
-local PRIVATE = {'owner', 'queue', 'fence', 'spent', 'order', 'high', 'failures', 'cancel', 'write_id', 'kept'}
-local FIELDS = {}  -- while it is loaded a library has no functions of Lua's own, such as ipairs
-for i = 1, #PUBLIC do FIELDS[i] = PUBLIC[i] end
-for i = 1, #PRIVATE do FIELDS[#PUBLIC + i] = PRIVATE[i] end
+-- While it is loaded a library has no functions of Lua's own, such as ipairs.
+local function joined(...)
+  local all, lists = {}, {...}
+  for i = 1, #lists do
+    for j = 1, #lists[i] do all[#all + 1] = lists[i][j] end
+  end
+  return all
+end
+
+local SHORT = joined(MOVING, PRIVATE)
+local FIELDS = joined(SHORT, STILL, {'failures'})
+local MOVES = {}
+for i = 1, #MOVING do MOVES[MOVING[i]] = true end
 
 local STATE = {scheduled = 'PENDING', queued = 'PENDING', retrying = 'PENDING', running = 'PROGRESS',
   cancelling = 'PROGRESS', succeeded = 'SUCCESS', failed = 'FAILURE', cancelled = 'REVOKED'}
@@ -74,25 +86,42 @@ local function text(fragment)  -- of a JSON string that needs no escapes
   return fragment and string.sub(fragment, 2, -2)
 end
 
+local function members(names, fields)
+  local parts = {}
+  for i, name in ipairs(names) do parts[i] = '"' .. name .. '":' .. (fields[name] or 'null') end
+  return table.concat(parts, ',')
+end
+
 -- Of a record's fields: a tag that changes with what is shown, and the snapshot as JSON.
 local function compose(fields)
-  local parts, position = {}, 'null'
-  for i, name in ipairs(PUBLIC) do parts[i] = '"' .. name .. '":' .. (fields[name] or 'null') end
+  local position = 'null'
   if fields.phase == '"queued"' and fields.queue then
     local ahead = redis.call('ZRANK', WAITING .. fields.queue, text(fields.task_id))
     if ahead then position = integer(ahead) end
   end
   local tag = position == 'null' and fields.version or fields.version .. '-' .. position
-  return tag, '{' .. table.concat(parts, ',') .. ',"queue_position":' .. position .. '}'
+  return tag, '{' .. members(MOVING, fields) .. ',' .. fields.still .. ',"queue_position":' .. position .. '}'
 end
 
 -- What a record holds, `fields` as they lie there and some of them as Lua has them; without a phase it is none.
-local function hold(record)
-  local values, fields = redis.call('HMGET', record, unpack(FIELDS)), {}
-  for i, name in ipairs(FIELDS) do fields[name] = values[i] or nil end
-  return {fields = fields, phase = text(fields.phase), fence = fields.fence or '', spent = fields.spent or '',
-    order = tonumber(fields.order or 0), high = tonumber(fields.high or 0), attempt = tonumber(fields.attempt or 0),
-    failures = tonumber(fields.failures or 0), max_attempts = tonumber(fields.max_attempts or 1), cancel = fields.cancel}
+-- With the SHORT names it is enough to show, and to change what is MOVING.
+local function hold(record, names)
+  names = names or FIELDS
+  local values, fields = redis.call('HMGET', record, unpack(names)), {}
+  for i, name in ipairs(names) do fields[name] = values[i] or nil end
+  return {fields = fields, short = names == SHORT, phase = text(fields.phase), cancel = fields.cancel,
+    fence = fields.fence or '', spent = fields.spent or '', order = tonumber(fields.order or 0),
+    high = tonumber(fields.high or 0), attempt = tonumber(fields.attempt or 0),
+    failures = tonumber(fields.failures or 0), max_attempts = tonumber(fields.max_attempts or 1)}
+end
+
+-- The same for a change by a run of these names: short, where that is enough.
+local function hold_run(record, changes)
+  for name in pairs(changes) do
+    if not MOVES[name] then return hold(record) end
+  end
+  local held = hold(record, SHORT)
+  return held.phase == 'running' and changes.phase == '"running"' and not held.cancel and held or hold(record)
 end
 
 -- Celery's own form of what has no result that a worker made.
@@ -126,7 +155,7 @@ local function commit(record, id, held, changes, meta, ttl)
   local phase = text(changes.phase)
   changes.version = integer(math.max((tonumber(fields.version) or 0) + 1, NOW))
   changes.updated_at = stamp(NOW)
-  if phase then
+  if phase and not held.short then
     changes.state = '"' .. STATE[phase] .. '"'
     move(record, id, held, changes, phase, ttl)
   end
@@ -139,6 +168,10 @@ local function commit(record, id, held, changes, meta, ttl)
       flat[#flat + 1], flat[#flat + 2] = name, value
       fields[name] = value
     end
+  end
+  if not held.short then
+    fields.still = members(STILL, fields)
+    flat[#flat + 1], flat[#flat + 2] = 'still', fields.still
   end
   redis.call('HSET', record, unpack(flat))
   local celery = 'celery-task-meta-' .. id

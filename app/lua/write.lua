@@ -4,14 +4,17 @@
 -- Returns 'written'; 'cancelling' when it was and the task has to stop; 'cancelled' for a retry of such a task;
 -- 'exhausted' for a retry after the last attempt, which is not stored; or why not.
 local record, id, token, order, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[8])
+local fields = {}
+for i = 12, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
+local held = hold_run(record, fields)
 -- Sent again because its reply was lost: it was stored, so its writer must hear so.
-local held = hold(record)
 if ARGV[10] ~= '' and held.fields.write_id == ARGV[10] then return 'written' end
 local refused = fenced(held, token, order)
 if refused then return refused end
 
-local fields = held.phase and {} or blank(id, ARGV[4], ARGV[5], ARGV[6])
-for i = 12, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
+if not held.phase then
+  for name, value in pairs(blank(id, ARGV[4], ARGV[5], ARGV[6])) do fields[name] = fields[name] or value end
+end
 local phase = text(fields.phase)
 local verdict = 'written'
 if held.cancel and phase == 'running' then
