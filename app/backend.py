@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
@@ -29,7 +30,7 @@ from celery.exceptions import Ignore, Reject, Retry, TaskRevokedError, WorkerLos
 from celery.worker import strategy
 from celery.worker.request import Request
 
-from app.connection import Unavailable, connect
+from app.connection import Line, Unavailable, connect
 from app.records import STORED, UNCLAIMED, Delivery, Records, Write
 from app.snapshot import Phase, error_of, phase_of, progress_fields, success_fields
 
@@ -49,33 +50,35 @@ T = TypeVar("T")
 
 
 class Updates:
-    """What a run says by `update_state`. One that says much waits for no reply: it is heeded at the next word."""
+    """What a run says by `update_state`. One that says much waits for no reply: it is heeded after its next word."""
 
     def __init__(self) -> None:
         self._said_at = -inf
-        self._unheard: Callable[[], str] | None = None
+        self._line: Line | None = None
+        self._unheard: deque[Callable[[], str]] = deque()  # two at most
 
-    def say(self, begin: Callable[[], Callable[[], str]]) -> None:
-        """Begin a report. Raises Stopped when the run has to end."""
+    def say(self, backend: LiveBackend, request: Context, state: str | None, meta: Any) -> None:
+        """Send a report. Raises Stopped when the run has to end."""
         began = time.monotonic()
-        self.heed()
-        if time.monotonic() - began > LONG_SECONDS:
-            return  # Redis hangs, and a report may not hold up its task for long; the next one says it anew
-        self._unheard = begin()
-        if began - self._said_at > OFTEN_SECONDS:
-            self.heed()
+        line = self._line = self._line or backend.records.client.line()
+        if not line.has_reply:
+            self._heed()
+            if time.monotonic() - began > LONG_SECONDS:
+                return  # Redis hangs, and a report may not hold up its task for long; the next one says it anew
+        self._unheard.append(backend.begin_report(request, state, meta, line))
+        self._heed(all_but=1 if began - self._said_at <= OFTEN_SECONDS else 0)
         self._said_at = time.monotonic()
 
-    def heed(self) -> None:
-        """Hear what Redis has said to the last one. Raises Stopped."""
-        verdict = self.hear()
-        if verdict not in ("written", UNSTORED):
-            raise Stopped(verdict)
+    def close(self) -> None:
+        """Hear what Redis has said, which is of no use any more."""
+        while self._unheard:
+            self._unheard.popleft()()
 
-    def hear(self) -> str:
-        """Return the verdict on the last one."""
-        unheard, self._unheard = self._unheard, None
-        return unheard() if unheard else UNSTORED
+    def _heed(self, all_but: int = 0) -> None:
+        while len(self._unheard) > all_but:
+            verdict = self._unheard.popleft()()
+            if verdict not in ("written", UNSTORED):
+                raise Stopped(verdict)
 
 
 # Of the present run; a context variable costs `progress.update` less than a thread's local does.
@@ -161,7 +164,7 @@ class LiveTask(Task):
                 self.backend.drop(self.request)
             raise
         finally:
-            said.hear()
+            said.close()
             if REPORT.get() is not None:
                 REPORT.get().close()
             REPORT.reset(report)
@@ -175,7 +178,7 @@ class LiveTask(Task):
             super().update_state(task_id, state, meta, **kwargs)
             return
         updates = UPDATES.get() or Updates()
-        updates.say(lambda: self.backend.begin_report(self.request, state, meta))
+        updates.say(self.backend, self.request, state, meta)
 
     def apply_async(self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any) -> Any:
         """Send the task; with a `countdown` or an `eta`, as a retry has, it waits in Redis and for Redis's clock."""
@@ -322,11 +325,11 @@ class LiveBackend(RedisBackend):
 
     def report(self, request: Context, state: str | None, meta: Any) -> str:
         """Store what a run says of itself; returns the verdict, see `Records.write`, or UNSTORED."""
-        return self.begin_report(request, state, meta)()
+        return self.begin_report(request, state, meta, self.records.client.line())()
 
-    def begin_report(self, request: Context, state: str | None, meta: Any) -> Callable[[], str]:
+    def begin_report(self, request: Context, state: str | None, meta: Any, line: Line) -> Callable[[], str]:
         """Send what a run says of itself; what is returned waits for what `report` returns, and has to be called."""
-        return self._begin(self._write_of(request.id, meta, state or "PROGRESS", None, request))
+        return self._begin(self._write_of(request.id, meta, state or "PROGRESS", None, request), line)
 
     def mail(self, request: Context, stage: Literal["prepared", "committing"], seconds: float) -> str:
         """Store how far a run's e-mail is; see `Records.mail`. Raises connection.Unavailable after so many seconds."""
@@ -483,7 +486,7 @@ class LiveBackend(RedisBackend):
             return "written"  # as Celery's own: an eager run leaves no trace
         write = self._write_of(task_id, value, state, traceback, request)
         if write.phase == Phase.RUNNING:
-            return self._begin(write)()
+            return self._begin(write, self.records.client.line())()
         return self._until_stored(lambda: self.records.write(write))
 
     def _write_of(self, task_id: str, value: Any, state: str, traceback: str | None, request: Context | None) -> Write:
@@ -523,7 +526,7 @@ class LiveBackend(RedisBackend):
     def _extended(self) -> bool:
         return bool(self.app.conf.find_value_for_key("extended", "result"))
 
-    def _begin(self, write: Write) -> Callable[[], str]:
+    def _begin(self, write: Write, line: Line) -> Callable[[], str]:
         """Send a report; one that Redis does not take is not repeated, since the next one says it anew."""
 
         def unstored(error: Unavailable) -> str:
@@ -531,7 +534,7 @@ class LiveBackend(RedisBackend):
             return UNSTORED
 
         try:
-            reply = self.records.begin_write(write)
+            reply = self.records.begin_write(write, line)
         except Unavailable as error:
             return partial(unstored, error)
 

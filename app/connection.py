@@ -40,34 +40,55 @@ class Client(redis.Redis):
         with _PASSING:
             return super().execute_command(*args, **options)
 
-    def call(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Call:
-        """Call a function of a loaded library, without what redis-py adds: nothing is retried, measured, converted."""
-        with _PASSING:
-            connection = self.connection_pool.get_connection()
-            try:
-                connection.send_command("FCALL", function, len(keys), *keys, *args)
-            except BaseException:
-                self.connection_pool.release(connection)
-                raise
-            return Call(self.connection_pool, connection)
+    def line(self) -> Line:
+        """Return what calls functions of a loaded library."""
+        return Line(self.connection_pool)
 
 
-class Call:
-    """A call that is on its way. `reply` has to be asked for, once: until then the connection is nobody else's."""
+class Line:
+    """Calls of functions, one behind the other on one connection, which this has for itself while a reply is due.
 
-    __slots__ = ("_connection", "_pool")
+    Without what redis-py adds: nothing is retried, measured, converted.
+    """
 
-    def __init__(self, pool: redis.ConnectionPool, connection: Any) -> None:
+    __slots__ = ("_connection", "_due", "_pool")
+
+    def __init__(self, pool: redis.ConnectionPool) -> None:
         self._pool = pool
-        self._connection = connection
+        self._connection: Any = None
+        self._due = 0
+
+    def call(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> None:
+        """Send a call; its reply has to be asked for, once.
+
+        While another's is due, only where `has_reply`: a connection that has ended would be opened anew.
+        """
+        with _PASSING:
+            if not self._due:
+                self._connection = self._pool.get_connection()
+            try:
+                self._connection.send_command("FCALL", function, len(keys), *keys, *args)
+                self._due += 1
+            finally:
+                self._let_go()
 
     def reply(self) -> Any:
-        """Wait for what Redis answers."""
+        """Wait for what Redis answers to the first call that was not asked for yet."""
         with _PASSING:
             try:
                 return self._connection.read_response()
             finally:
-                self._pool.release(self._connection)
+                self._due -= 1
+                self._let_go()
+
+    @property
+    def has_reply(self) -> bool:
+        """Whether the connection stands and a reply has come; False also where that cannot be told."""
+        return self._due > 0 and LOOKS and self._connection._sock is not None and _holds(self._connection._sock)
+
+    def _let_go(self) -> None:
+        if not self._due:
+            self._pool.release(self._connection)
 
 
 class _Passing:
@@ -95,6 +116,11 @@ def has_left(connection: socket.socket) -> bool:
     return LOOKS and connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) != ESTABLISHED
 
 
+def _holds(connection: socket.socket) -> bool:
+    """Whether there is something to read."""
+    return any(fcntl.ioctl(connection.fileno(), termios.FIONREAD, bytes(4)))
+
+
 class Connection(redis.Connection):
     """A connection that is looked over, before each use, by two calls of the kernel.
 
@@ -105,7 +131,7 @@ class Connection(redis.Connection):
         """Whether there is what nobody has asked for; True as well for a connection that has ended."""
         if timeout or not self._sock or not LOOKS:
             return bool(super().can_read(timeout))
-        return has_left(self._sock) or any(fcntl.ioctl(self._sock.fileno(), termios.FIONREAD, bytes(4)))
+        return has_left(self._sock) or _holds(self._sock)
 
 
 class Pool(redis.BlockingConnectionPool):

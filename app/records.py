@@ -20,7 +20,7 @@ from uuid import uuid4
 import redis
 from kombu.utils.json import dumps, loads
 
-from app.connection import Client
+from app.connection import Client, Line
 from app.snapshot import Phase, fragment
 
 SCRIPTS = Path(__file__).parent / "lua"
@@ -138,21 +138,23 @@ class Records:
         self._clock = -inf, 0  # when Redis's was asked (seconds), and how far it was ahead of ours (microseconds)
 
     def _run(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        return self._begin(function, keys, args)()
+        return self._begin(function, keys, args, self.client.line())()
 
-    def _begin(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Callable[[], Any]:
+    def _begin(self, function: str, keys: Sequence[str], args: Sequence[Any], line: Line) -> Callable[[], Any]:
         """Call a function; what is returned waits for the reply, and has to be called."""
         call = (f"{function}_{LIBRARY_DIGEST}", keys, args)
-        begun = self.client.call(*call)
+        line.call(*call)
 
         def reply() -> Any:
             try:
-                return begun.reply()
+                return line.reply()
             except redis.ResponseError as error:
                 if "Function not found" not in str(error):
                     raise
             self._load()
-            return self.client.call(*call).reply()
+            again = self.client.line()  # on this one another's reply may be due
+            again.call(*call)
+            return again.reply()
 
         return reply
 
@@ -273,9 +275,9 @@ class Records:
         "cancelled" that its retry was turned into its end. Else why not: "final" (the task has ended), "stale" or
         "superseded" (a newer delivery has it), "exhausted" (a retry after `most_failures`).
         """
-        return self.begin_write(write)()
+        return self.begin_write(write, self.client.line())()
 
-    def begin_write(self, write: Write) -> Callable[[], str]:
+    def begin_write(self, write: Write, line: Line) -> Callable[[], str]:
         """Send a change; what is returned waits for what `write` returns, and has to be called."""
         name = fragment(write.name)
         fields = {**write.fields, "phase": write.phase}
@@ -283,7 +285,7 @@ class Records:
         run = [write.task_id, write.delivery.token, write.delivery.order]
         retry = [int(write.retry_in * 1e6), write.write_id, write.most_failures]
         args = [*run, name, name, write.max_attempts, write.meta, self.ttl, *retry, *flat]
-        return self._begin("write", [_record(write.task_id)], args)
+        return self._begin("write", [_record(write.task_id)], args, line)
 
     def log(self, task_id: str, delivery: Delivery, lines: Iterable[tuple[str, str]]) -> bool:
         """Append `(level, text)` lines to the task's log and publish them; False when the record refuses."""

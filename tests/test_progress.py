@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import pytest
 from celery import Celery, current_task
+from celery.app.task import Context
 from celery.exceptions import Ignore
 
 from app.backend import LONG_SECONDS, UNSTORED, Stopped, Updates
@@ -283,7 +284,7 @@ def test_who_has_waited_for_a_slow_redis_is_not_made_to_wait_again(monkeypatch: 
     monkeypatch.setattr("app.backend.OFTEN_SECONDS", 60)
     begun = []
 
-    def begin() -> Callable[[], str]:
+    def begin_report(*_: object) -> Callable[[], str]:
         begun.append("report")
         return slow
 
@@ -291,12 +292,15 @@ def test_who_has_waited_for_a_slow_redis_is_not_made_to_wait_again(monkeypatch: 
         time.sleep(LONG_SECONDS + 0.01)
         return UNSTORED
 
+    line = SimpleNamespace(has_reply=False)
+    client = SimpleNamespace(line=lambda: line)
+    backend = SimpleNamespace(begin_report=begin_report, records=SimpleNamespace(client=client))
     updates = Updates()
     for _ in range(3):
-        updates.say(begin)
+        updates.say(backend, Context(), "PROGRESS", {})
     assert len(begun) == 2  # the third waited for the second, and was not sent
 
-    updates.say(begin)
+    updates.say(backend, Context(), "PROGRESS", {})
     assert len(begun) == 3
 
 

@@ -785,17 +785,3 @@ def test_a_message_that_came_by_an_exchange_is_never_suspected(records: Records)
     assert due(records) == [task_id]
     records.sent(task_id)
     assert records.suspects() == {}
-
-
-def test_a_connection_that_redis_has_closed_or_that_holds_a_stray_reply_is_not_used_again(records: Records):
-    task_id = start(records)
-    records.client.client_kill_filter(_type="normal")
-
-    assert records.read([task_id])[0]
-
-    connection = records.client.connection_pool.get_connection()
-    connection.send_command("PING")  # whose reply nobody takes
-    records.client.connection_pool.release(connection)
-    time.sleep(0.1)
-
-    assert records.read([task_id])[0]
