@@ -273,9 +273,9 @@ class Results(ResultConsumer):
             yield
 
     def _read(self) -> None:
-        keys = list(self.subscribed_to)
+        keys, client = list(self.subscribed_to), self.backend.records.client
         with suppress(Unavailable):
-            for meta in self.backend.records.client.mget(keys) if keys else ():
+            for meta in client.execute_command("MGET", *keys, NEVER_DECODE=True) if keys else ():
                 if meta:
                     self.on_state_change(self._decode_result(meta), None)
 

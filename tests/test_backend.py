@@ -19,6 +19,7 @@ from celery.backends.redis import RedisBackend
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.result import AsyncResult, GroupResult
 
+from app.backend import READ_AGAIN_SECONDS
 from app.connection import connect
 from app.records import Records
 from app.snapshot import Snapshot
@@ -275,6 +276,18 @@ def test_a_result_whose_push_went_to_nobody_is_read(records: Records, hold: Path
         (hold / result.id).touch()
 
     assert got == [None]
+
+
+def test_results_that_are_no_text_are_waited_for_too(records: Records, valkey: Valkey):
+    app = Celery("pickles", backend=f"app.backend.LiveBackend+{valkey.url}", set_as_current=False)
+    app.conf.update(result_serializer="pickle", result_accept_content=["pickle"])
+    result = AsyncResult("a-pickle", app=app)
+    app.backend.store_result(result.id, {"half"}, "UPLOADING")
+    end = threading.Timer(READ_AGAIN_SECONDS + 0.5, lambda: app.backend.mark_as_done(result.id, {"all"}))
+    end.start()
+
+    assert result.get(timeout=10) == {"all"}
+    end.join()
 
 
 def test_only_who_waits_for_a_result_subscribes_to_it(records: Records):
