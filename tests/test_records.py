@@ -785,3 +785,14 @@ def test_a_message_that_came_by_an_exchange_is_never_suspected(records: Records)
     assert due(records) == [task_id]
     records.sent(task_id)
     assert records.suspects() == {}
+
+
+def test_a_record_that_an_earlier_version_has_kept_is_read_and_written_as_any(records: Records):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+    before = read(records, task_id)
+    records.client.hdel(f"headway:task:{task_id}", "still")
+
+    assert read(records, task_id) == before
+    assert write(records, task_id, FIRST, Phase.RUNNING, current=1, total=2)
+    assert (read(records, task_id).current, read(records, task_id).title) == (1, before.title)

@@ -100,7 +100,8 @@ local function compose(fields)
     if ahead then position = integer(ahead) end
   end
   local tag = position == 'null' and fields.version or fields.version .. '-' .. position
-  return tag, '{' .. members(MOVING, fields) .. ',' .. fields.still .. ',"queue_position":' .. position .. '}'
+  local still = fields.still or members(STILL, fields)
+  return tag, '{' .. members(MOVING, fields) .. ',' .. still .. ',"queue_position":' .. position .. '}'
 end
 
 -- What a record holds, `fields` as they lie there and some of them as Lua has them; without a phase it is none.
@@ -109,6 +110,7 @@ local function hold(record, names)
   names = names or FIELDS
   local values, fields = redis.call('HMGET', record, unpack(names)), {}
   for i, name in ipairs(names) do fields[name] = values[i] or nil end
+  if fields.phase and not fields.still and names == SHORT then return hold(record) end  -- kept since an earlier version
   return {fields = fields, short = names == SHORT, phase = text(fields.phase), cancel = fields.cancel,
     fence = fields.fence or '', spent = fields.spent or '', order = tonumber(fields.order or 0),
     high = tonumber(fields.high or 0), attempt = tonumber(fields.attempt or 0),
