@@ -105,7 +105,7 @@ local function compose(fields)
 end
 
 -- What a record holds, `fields` as they lie there and some of them as Lua has them; without a phase it is none.
--- With the SHORT names it is enough to show, and to change what is MOVING.
+-- What is read by the SHORT names is enough to show, and to change what is MOVING while the phase stays.
 local function hold(record, names)
   names = names or FIELDS
   local values, fields = redis.call('HMGET', record, unpack(names)), {}
@@ -117,13 +117,12 @@ local function hold(record, names)
     failures = tonumber(fields.failures or 0), max_attempts = tonumber(fields.max_attempts or 1)}
 end
 
--- The same for a change by a run of these names: short, where that is enough.
+-- The same for a run that makes these changes: SHORT where the task goes on running and all of them are MOVING.
 local function hold_run(record, changes)
-  for name in pairs(changes) do
-    if not MOVES[name] then return hold(record) end
-  end
-  local held = hold(record, SHORT)
-  return held.phase == 'running' and changes.phase == '"running"' and not held.cancel and held or hold(record)
+  local short = changes.phase == '"running"'
+  for name in pairs(changes) do short = short and MOVES[name] end
+  local held = hold(record, short and SHORT)
+  return held.short and held.phase ~= 'running' and hold(record) or held
 end
 
 -- Celery's own form of what has no result that a worker made.
