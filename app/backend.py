@@ -325,9 +325,11 @@ class LiveBackend(RedisBackend):
 
     def report(self, request: Context, state: str | None, meta: Any) -> str:
         """Store what a run says of itself; returns the verdict, see `Records.write`, or UNSTORED."""
-        return self.begin_report(request, state, meta, self.records.client.line())()
+        return self.begin_report(request, state, meta)()
 
-    def begin_report(self, request: Context, state: str | None, meta: Any, line: Line) -> Callable[[], str]:
+    def begin_report(
+        self, request: Context, state: str | None, meta: Any, line: Line | None = None
+    ) -> Callable[[], str]:
         """Send what a run says of itself; what is returned waits for what `report` returns, and has to be called."""
         return self._begin(self._write_of(request.id, meta, state or "PROGRESS", None, request), line)
 
@@ -486,7 +488,7 @@ class LiveBackend(RedisBackend):
             return "written"  # as Celery's own: an eager run leaves no trace
         write = self._write_of(task_id, value, state, traceback, request)
         if write.phase == Phase.RUNNING:
-            return self._begin(write, self.records.client.line())()
+            return self._begin(write)()
         return self._until_stored(lambda: self.records.write(write))
 
     def _write_of(self, task_id: str, value: Any, state: str, traceback: str | None, request: Context | None) -> Write:
@@ -526,7 +528,7 @@ class LiveBackend(RedisBackend):
     def _extended(self) -> bool:
         return bool(self.app.conf.find_value_for_key("extended", "result"))
 
-    def _begin(self, write: Write, line: Line) -> Callable[[], str]:
+    def _begin(self, write: Write, line: Line | None = None) -> Callable[[], str]:
         """Send a report; one that Redis does not take is not repeated, since the next one says it anew."""
 
         def unstored(error: Unavailable) -> str:

@@ -138,11 +138,14 @@ class Records:
         self._clock = -inf, 0  # when Redis's was asked (seconds), and how far it was ahead of ours (microseconds)
 
     def _run(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        return self._begin(function, keys, args, self.client.line())()
+        return self._begin(function, keys, args)()
 
-    def _begin(self, function: str, keys: Sequence[str], args: Sequence[Any], line: Line) -> Callable[[], Any]:
+    def _begin(
+        self, function: str, keys: Sequence[str], args: Sequence[Any], line: Line | None = None
+    ) -> Callable[[], Any]:
         """Call a function; what is returned waits for the reply, and has to be called."""
         call = (f"{function}_{LIBRARY_DIGEST}", keys, args)
+        line = line or self.client.line()
         line.call(*call)
 
         def reply() -> Any:
@@ -275,10 +278,11 @@ class Records:
         "cancelled" that its retry was turned into its end. Else why not: "final" (the task has ended), "stale" or
         "superseded" (a newer delivery has it), "exhausted" (a retry after `most_failures`).
         """
-        return self.begin_write(write, self.client.line())()
+        return self.begin_write(write)()
 
-    def begin_write(self, write: Write, line: Line) -> Callable[[], str]:
-        """Send a change; what is returned waits for what `write` returns, and has to be called."""
+    def begin_write(self, write: Write, line: Line | None = None) -> Callable[[], str]:
+        """Send a change, by default on a line of its own; what is returned has to be called, and returns what `write`
+        does."""
         name = fragment(write.name)
         fields = {**write.fields, "phase": write.phase}
         flat = [part for key, value in fields.items() for part in (key, fragment(value))]
