@@ -27,8 +27,6 @@ from celery.app.task import Context
 from celery.backends.redis import RedisBackend, ResultConsumer
 from celery.canvas import Signature
 from celery.exceptions import Ignore, Reject, Retry, TaskRevokedError, WorkerLostError
-from celery.worker import strategy
-from celery.worker.request import Request
 
 from app.connection import Line, Unavailable, connect
 from app.records import STORED, UNCLAIMED, Delivery, Records, Write
@@ -43,7 +41,6 @@ UNSTORED = ""  # the verdict of a report that did not reach Redis
 OFTEN_SECONDS = 0.05  # a report that comes so soon after another does not wait for its reply
 LONG_SECONDS = 0.2
 READ_AGAIN_SECONDS = 1.0  # who waits for a result
-SETTLE_AGAIN_SECONDS = 1.0  # what the broker did not take
 PAUSE_SECONDS = (0.1, 1.0)  # between the tries of a write that must not be lost: at first, at most
 
 T = TypeVar("T")
@@ -119,22 +116,14 @@ class Stopped(BaseException):
         self.verdict = verdict
 
 
-class LiveRequest(Request):
-    """A message as its worker has it. A worker that stops ends what it runs by `cancel`, and its task is given back."""
-
-    def _announce_cancelled(self, emit_retry: bool = True) -> None:
-        super()._announce_cancelled(emit_retry=False)  # it is no retry: the same message is delivered again
-        if isinstance(self.task.backend, LiveBackend):
-            self.task.backend.give_back(self.id, self.request_dict[FENCE])
-
-
 class LiveTask(Task):
     """A task whose runs are claimed (of two deliveries of one task, one runs) and which waits in Redis for its time."""
 
     abstract = True
     max_retries = DEFAULT_ATTEMPTS - 1
-    Request = LiveRequest
-    Strategy = "app.backend:receive"
+    # By name: that file is made from this one.
+    Request = "app.delivery:LiveRequest"
+    Strategy = "app.delivery:receive"
 
     @classmethod
     def bind(cls, app: Any) -> Any:
@@ -201,59 +190,6 @@ class LiveTask(Task):
         """Whether this is a run whose record is kept."""
         request = self.request
         return not (request.is_eager or request.called_directly) and isinstance(self.backend, LiveBackend)
-
-
-def receive(task: LiveTask, app: Any, consumer: Any) -> Callable[..., Any]:
-    """Celery's own strategy, except that a message for later waits in Redis and not in this worker's memory, and that a
-    message is acknowledged, or rejected, until the broker has taken that."""
-    take = strategy.default(task, app, consumer)
-
-    def on_message(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any, **kwargs: Any) -> None:
-        ack, reject = _until_settled(ack, message, consumer), _until_settled(reject, message, consumer)
-        if (message.headers or {}).get("eta") and _parked(task, message):
-            ack(logger, consumer.connection_errors)
-        else:
-            take(message, body, ack, reject, callbacks, **kwargs)
-
-    return on_message
-
-
-def _until_settled(settle: Callable[..., Any], message: Any, consumer: Any) -> Callable[..., None]:
-    """Return Celery's `settle`, which acknowledges or rejects a message, repeated while the broker does not take it.
-
-    Celery tries once. A message that then stays with the worker takes one of its places, `worker_prefetch_multiplier`
-    for each process, for as long as its connection lasts.
-    """
-    connection = consumer.connection
-
-    def attempt(*args: Any) -> None:
-        settle(*args)
-        consumer.call_soon(look, args)
-
-    def look(args: Any) -> None:
-        if not message.acknowledged:
-            consumer.timer.call_after(SETTLE_AGAIN_SECONDS, again, args)
-
-    def again(*args: Any) -> None:
-        # A worker that has connected anew holds none of its former messages.
-        if not message.acknowledged and consumer.connection is connection:
-            attempt(*args)
-
-    return attempt
-
-
-def _parked(task: LiveTask, message: Any) -> bool:
-    """Whether a message with an `eta` is kept in Redis now, or not wanted any more."""
-    if not isinstance(task.backend, LiveBackend):
-        return False
-    args, kwargs, embed = message.payload
-    request = Context(message.headers, args=args, kwargs=kwargs, delivery_info=message.delivery_info, **embed)
-    try:
-        task.backend.keep(request.id, signature_of(task, request), _moment(request.eta, task.app), Delivery())
-    except (Unavailable, ValueError) as error:  # what is no time Celery refuses itself
-        logger.warning("Task %s is not kept in Redis for its time: %s", request.id, error)
-        return False
-    return True
 
 
 class Results(ResultConsumer):
@@ -354,7 +290,7 @@ class LiveBackend(RedisBackend):
         A run's own successor is kept whatever Redis does meanwhile; else raises connection.Unavailable.
         """
         countdown, eta = options.get("countdown") or 0, options.get("eta")
-        when = f"+{countdown * 1e6:.0f}" if eta is None else _moment(eta, self.app)
+        when = f"+{countdown * 1e6:.0f}" if eta is None else moment(eta, self.app)
         options = {key: value for key, value in options.items() if key not in ("countdown", "eta")}
         parent = get_current_worker_task()
         if parent is not None:
@@ -594,7 +530,7 @@ def _retry_delay(value: Any) -> float:
     return max(0.0, float(when or 0.0))
 
 
-def _moment(eta: Any, app: Any) -> str:
+def moment(eta: Any, app: Any) -> str:
     """Return a time as `Records.park` takes it; one without a zone is in Celery's own."""
     when = eta if isinstance(eta, datetime) else datetime.fromisoformat(eta)
     return f"{(when if when.tzinfo else when.replace(tzinfo=app.timezone)).timestamp() * 1e6:.0f}"

@@ -1,0 +1,81 @@
+"""A task's message as its worker has it: taken, kept for later, settled with the broker, given back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery.app.task import Context
+from celery.worker import strategy
+from celery.worker.request import Request
+
+from app.backend import FENCE, LiveBackend, LiveTask, moment, signature_of
+from app.connection import Unavailable
+from app.records import Delivery
+
+logger = logging.getLogger(__name__)
+
+SETTLE_AGAIN_SECONDS = 1.0
+
+
+class LiveRequest(Request):
+    """A message as its worker has it. A worker that stops ends what it runs by `cancel`, and its task is given back."""
+
+    def _announce_cancelled(self, emit_retry: bool = True) -> None:
+        super()._announce_cancelled(emit_retry=False)  # it is no retry: the same message is delivered again
+        if isinstance(self.task.backend, LiveBackend):
+            self.task.backend.give_back(self.id, self.request_dict[FENCE])
+
+
+def receive(task: LiveTask, app: Any, consumer: Any) -> Callable[..., Any]:
+    """Celery's own strategy, except that a message for later waits in Redis and not in this worker's memory, and that a
+    message is acknowledged, or rejected, until the broker has taken that."""
+    take = strategy.default(task, app, consumer)
+
+    def on_message(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any, **kwargs: Any) -> None:
+        ack, reject = _until_settled(ack, message, consumer), _until_settled(reject, message, consumer)
+        if (message.headers or {}).get("eta") and _parked(task, message):
+            ack(logger, consumer.connection_errors)
+        else:
+            take(message, body, ack, reject, callbacks, **kwargs)
+
+    return on_message
+
+
+def _until_settled(settle: Callable[..., Any], message: Any, consumer: Any) -> Callable[..., None]:
+    """Return Celery's `settle`, which acknowledges or rejects a message, repeated while the broker does not take it.
+
+    Celery tries once. A message that then stays with the worker takes one of its places, `worker_prefetch_multiplier`
+    for each process, for as long as its connection lasts.
+    """
+    connection = consumer.connection
+
+    def attempt(*args: Any) -> None:
+        settle(*args)
+        consumer.call_soon(look, args)
+
+    def look(args: Any) -> None:
+        if not message.acknowledged:
+            consumer.timer.call_after(SETTLE_AGAIN_SECONDS, again, args)
+
+    def again(*args: Any) -> None:
+        # A worker that has connected anew holds none of its former messages.
+        if not message.acknowledged and consumer.connection is connection:
+            attempt(*args)
+
+    return attempt
+
+
+def _parked(task: LiveTask, message: Any) -> bool:
+    """Whether a message with an `eta` is kept in Redis now, or not wanted any more."""
+    if not isinstance(task.backend, LiveBackend):
+        return False
+    args, kwargs, embed = message.payload
+    request = Context(message.headers, args=args, kwargs=kwargs, delivery_info=message.delivery_info, **embed)
+    try:
+        task.backend.keep(request.id, signature_of(task, request), moment(request.eta, task.app), Delivery())
+    except (Unavailable, ValueError) as error:  # what is no time Celery refuses itself
+        logger.warning("Task %s is not kept in Redis for its time: %s", request.id, error)
+        return False
+    return True
