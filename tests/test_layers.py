@@ -13,6 +13,7 @@ LAYERS = [
     "connection",
     "records",
     "backend",
+    "delivery",
     "broker",
     "keeper",
     "frames",
