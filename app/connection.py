@@ -14,12 +14,14 @@ from queue import Empty
 from typing import Any
 
 import redis
+from hiredis import pack_command
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 MOST_CONNECTIONS = 32  # of one process
 LOOKS = hasattr(socket, "TCP_INFO")  # Linux
 ESTABLISHED = b"\x01"  # the first byte of TCP_INFO
+NOTHING = bytes(4)  # to read
 PASSING = (redis.OutOfMemoryError, redis.ReadOnlyError)  # redis-py takes the code off the words of these
 REFUSALS = {"MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN"}  # what Redis says while it takes no writes
 
@@ -67,7 +69,7 @@ class Line:
             if not self._due:
                 self._connection = self._pool.get_connection()
             try:
-                self._connection.send_command("FCALL", function, len(keys), *keys, *args)
+                self._connection.send_packed_command([pack_command(("FCALL", function, len(keys), *keys, *args))])
                 self._due += 1
             finally:
                 self._let_go()
@@ -118,7 +120,7 @@ def has_left(connection: socket.socket) -> bool:
 
 def _holds(connection: socket.socket) -> bool:
     """Whether there is something to read."""
-    return any(fcntl.ioctl(connection.fileno(), termios.FIONREAD, bytes(4)))
+    return fcntl.ioctl(connection.fileno(), termios.FIONREAD, NOTHING) != NOTHING
 
 
 class Connection(redis.Connection):
@@ -145,9 +147,9 @@ class Pool(redis.BlockingConnectionPool):
         except Empty:
             raise redis.ConnectionError("No connection available.") from None
         try:
-            connection.connect()
-            if _is_stale(connection):
+            if connection.is_connected and _is_stale(connection):
                 connection.disconnect()
+            if not connection.is_connected:
                 connection.connect()
         except BaseException:
             self.release(connection)

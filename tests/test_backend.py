@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from celery.app.task import Context
 from celery.backends.redis import RedisBackend
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.result import AsyncResult, GroupResult
+from kombu.exceptions import EncodeError
 
 from app.backend import READ_AGAIN_SECONDS
 from app.connection import connect
@@ -366,3 +368,20 @@ def test_a_state_has_celerys_own_form(extended: bool, state: str):
         stock = RedisBackend._get_result_meta(app.backend, {"current": 1}, state, None, request)
 
         assert app.backend._get_result_meta({"current": 1}, state, None, request) == stock
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+@pytest.mark.parametrize("serializer", ["json", "pickle"])
+def test_a_result_has_celerys_own_form(serializer: str, compression: str | None):
+    app = Celery(set_as_current=False, backend="app.backend.LiveBackend+redis://127.0.0.1:1")
+    app.conf.update(result_serializer=serializer, result_compression=compression)
+    for result in ("ä", 1.5, {1: [None, (True,)]}, datetime(2026, 1, 2, tzinfo=UTC)):
+        assert app.backend.encode({"result": result}) == RedisBackend.encode(app.backend, {"result": result})
+
+
+@pytest.mark.parametrize("result", [object(), {(1, 2): 3}])
+def test_a_result_that_cannot_be_written_is_celerys_own_error(result: object):
+    app = Celery(set_as_current=False, backend="app.backend.LiveBackend+redis://127.0.0.1:1")
+
+    with pytest.raises(EncodeError):
+        app.backend.encode({"result": result})
