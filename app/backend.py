@@ -305,7 +305,7 @@ class LiveBackend(RedisBackend):
 
     def keep(self, task_id: str, message: Mapping[str, Any], when: str, run: Delivery) -> None:
         """Keep a message until `when`; see `Records.park`."""
-        task, options = self.app.tasks.get(message["task"]), message["options"]
+        task, options = self._tasks.get(message["task"]), message["options"]
         queue = options.get("queue") or self.app.amqp.router.route({}, message["task"])["queue"].name
         self.records.park(
             task_id,
@@ -431,7 +431,7 @@ class LiveBackend(RedisBackend):
         phase, name = phase_of(state), getattr(request, "task", None)
         meta = self._get_result_meta(self.encode_result(value, state), state, traceback, request)
         meta["task_id"] = task_id
-        task = self.app.tasks.get(name)
+        task = self._tasks.get(name)
         write = Write(
             task_id,
             delivery_of(request),
@@ -462,14 +462,20 @@ class LiveBackend(RedisBackend):
 
     def encode(self, data: Any) -> Any:
         """Return what Celery's own does, without Kombu's way to the encoder, which takes longer than to encode."""
-        if not self.compression:
-            with suppress(Exception):  # which that way turns into one that Celery knows
-                return self.encoder(data)
-        return super().encode(data)
+        if self.compression:
+            return super().encode(data)
+        try:
+            return self.encoder(data)
+        except Exception:
+            return super().encode(data)  # that way turns it into an error that Celery knows
 
     @cached_property
     def _extended(self) -> bool:
         return bool(self.app.conf.find_value_for_key("extended", "result"))
+
+    @cached_property
+    def _tasks(self) -> Any:
+        return self.app.tasks  # which takes a lock at each look
 
     def _begin(self, write: Write, line: Line | None = None) -> Callable[[], str]:
         """Send a report; one that Redis does not take is not repeated, since the next one says it anew."""

@@ -46,8 +46,7 @@ class TooLate(Exception):
     """Redis took the start only after its deadline, and refused it: nothing was started."""
 
 
-@dataclass(frozen=True)
-class Delivery:
+class Delivery(NamedTuple):
     """Which delivery of a task's message writes: its token, and its place among the deliveries of one id."""
 
     token: str = UNFENCED
