@@ -1,0 +1,76 @@
+"""Frames and what waits for a client, without a socket."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from app.engine import Backlog, Event
+from app.frames import TOO_BIG, Credit, Reader, Violation, frame
+from tests.websockets import LARGEST, masked
+
+
+@pytest.mark.parametrize(("size", "head"), [(125, 2), (126, 4), (65535, 4), (65536, 10)])
+def test_a_frame_has_the_shortest_head(size: int, head: int):
+    assert len(frame(b"x" * size)) == head + size
+
+
+def test_a_reader_keeps_no_more_than_it_must():
+    reader = Reader(LARGEST)
+
+    assert list(reader.feed(masked(b"4" * 1000)[:-1])) == []
+    with pytest.raises(Violation) as raised:
+        list(reader.feed(b"x" + masked(b"4" * (LARGEST + 1))[:10]))
+
+    assert raised.value.code == TOO_BIG
+
+
+def test_credit_comes_back_with_time(monkeypatch: pytest.MonkeyPatch):
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    credit = Credit()
+
+    def spend(frames: int) -> None:
+        for _ in range(frames):
+            credit.spend()
+
+    spend(110)
+    now[0] += 5
+    spend(69)
+
+    with pytest.raises(Violation):
+        spend(2)
+
+
+def everything(backlog: Backlog, taken: Callable[[bytes], int] = len) -> bytes:
+    sent = b""
+    while data := backlog.next():
+        sent += data[: taken(data)]
+        backlog.took(taken(data))
+    return sent
+
+
+def test_a_backlog_sends_pings_first_but_never_within_a_frame():
+    backlog = Backlog(b"rest.")
+    backlog.add(b"one.", "a")
+    backlog.add_first(b"ping.")
+    backlog.add_first(b"pong.")
+    backlog.add(b"two.", "a")
+
+    assert everything(backlog, lambda data: (len(data) + 1) // 2) == b"rest.ping.two."
+    assert backlog.size == 0
+
+
+def test_a_backlog_knows_its_size():
+    backlog = Backlog(b"")
+    backlog.add(b"x" * 10, "a")
+    backlog.add(b"x" * 20, "a")
+    backlog.add(b"x" * 5, None)
+    for _ in range(3):
+        backlog.add(b"x" * 40_000, Event.LINES)
+
+    assert backlog.size == 40_025
+    assert len(everything(backlog)) == 40_025
+    assert backlog.size == 0
