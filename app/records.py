@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from math import inf
 from pathlib import Path
@@ -21,7 +22,7 @@ import redis
 from kombu.utils.json import dumps, loads
 
 from app.connection import Client, Line
-from app.snapshot import Phase, fragment
+from app.snapshot import Phase, fragment, title_line
 
 SCRIPTS = Path(__file__).parent / "lua"
 READS = {"read", "tail", "newest"}  # may run where Redis takes no writes; all but `create` may where it is full
@@ -193,7 +194,7 @@ class Records:
         once = f"headway:once:{owner}:{sha256(key.encode()).hexdigest()}" if key else ""
         keys = [_record(task_id), f"headway:owner:{owner}", once]
         name, queue = fragment(message["task"]), message["options"]["queue"]
-        args = [task_id, owner, queue, name, fragment(title), max_attempts, text, self.ttl]
+        args = [task_id, owner, queue, name, fragment(title_line(title)), max_attempts, text, self.ttl]
         digest = sha256(f"{text} {when}".encode()).hexdigest()
         begun = time.monotonic()
         verdict, *found = self._run("create", keys, [*args, self._deadline(), digest, when, letter])
@@ -226,7 +227,7 @@ class Records:
 
         `order` is the message's own; `run` is the delivery that asks for its own next attempt, `Delivery()` for none.
         """
-        name, queue = fragment(message["task"]), message["options"]["queue"]
+        name, queue = _label(message["task"]), message["options"]["queue"]
         args = [task_id, order, name, name, max_attempts, dumps(message), queue, self.ttl, when, run.token, run.order]
         return str(self._run("park", [_record(task_id)], args))
 
@@ -266,7 +267,7 @@ class Records:
         Returns "claimed", "lost" when another run of this delivery has it, which then is to be reported as lost, or why
         not: "final", "stale", "superseded", "running", "cancelled".
         """
-        name, queue = fragment(message["task"]), message["options"].get("queue", "")
+        name, queue = _label(message["task"]), message["options"].get("queue", "")
         args = [task_id, delivery.token, delivery.order, name, name, max_attempts, fragment(hostname), dumps(message)]
         return str(self._run("claim", [_record(task_id)], [*args, queue, self.ttl, int(LEASE_SECONDS * 1e6), run]))
 
@@ -282,7 +283,7 @@ class Records:
     def begin_write(self, write: Write, line: Line | None = None) -> Callable[[], str]:
         """Send a change, by default on a line of its own; what is returned has to be called, and returns what `write`
         does."""
-        name = fragment(write.name)
+        name = _label(write.name)
         fields = {**write.fields, "phase": write.phase}
         flat = [part for key, value in fields.items() for part in (key, fragment(value))]
         run = [write.task_id, write.delivery.token, write.delivery.order]
@@ -406,6 +407,12 @@ Room = Literal["task", "owner"]
 def room(kind: Room, name: str) -> str:
     """Return the room of a task or of an owner; its channel in Redis carries the message queue's name before it."""
     return f"{kind}:{name}"
+
+
+@lru_cache(1024)
+def _label(name: str) -> str:
+    """Return a task's name, which a message may have from anywhere, as a fragment for people."""
+    return fragment(title_line(name))
 
 
 def _record(task_id: str) -> str:

@@ -16,6 +16,9 @@ from typing import Any
 
 STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
 LONGEST_TEXT = 500
+MAX_TITLE_CHARS = 200
+LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")  # and what else is no character
+BIDI_MARKS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")  # they reorder what follows
 
 
 class Phase(StrEnum):
@@ -150,6 +153,13 @@ def one_line(value: Any) -> str:
     """Return `value` as one line of at most LONGEST_TEXT characters."""
     text = " ".join(str(value).split())
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+
+
+def title_line(text: str) -> str:
+    """Return `text` as a title: one line of visible characters, at most MAX_TITLE_CHARS."""
+    visible = BIDI_MARKS.sub("", LINE_BREAKS.sub(" ", text))
+    line = " ".join(visible.split())
+    return line if len(line) <= MAX_TITLE_CHARS else line[: MAX_TITLE_CHARS - 1] + "…"
 
 
 def without_passwords(text: str) -> str:

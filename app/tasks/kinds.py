@@ -9,6 +9,8 @@ from typing import Any, get_type_hints
 
 from celery import shared_task
 
+from app.snapshot import title_line
+
 KINDS: dict[str, Kind] = {}
 WIDENED = {float: (int, float)}
 
@@ -31,8 +33,15 @@ class Kind:
     prepare: Callable[[Mapping[str, Any]], dict[str, Any]]
 
     def title_of(self, args: Mapping[str, Any], prepared: Mapping[str, Any]) -> str:
-        """Return the title with a request's arguments, or the task's prepared ones where the request has none."""
-        return self.title.format_map({**prepared, **args})
+        """Return the title with a request's arguments, or the task's prepared ones where the request has none.
+
+        The task's name, where these arguments do not fit the title's format.
+        """
+        try:
+            title = self.title.format_map({**prepared, **args})
+        except Exception:  # an argument's own `__format__` may raise anything
+            return self.name
+        return title_line(title) or self.name
 
 
 def startable(
