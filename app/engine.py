@@ -57,8 +57,6 @@ MOST_BYTES = 512 * 1024  # that wait for one client
 STUCK_SECONDS = 20.0  # a client that takes nothing for so long is dropped
 LINGER_SECONDS = 2.0  # for a client to read why it is closed
 TICKS = 2  # in a second: each wakes the process
-SOON_SECONDS = 0.002  # a connection that has more to read so soon
-GATHER_SECONDS = 0.004  # is left to gather more for so long
 AT_ONCE = 256  # sockets served before others have their turn
 WORKERS = 64  # calls at a time; Redis has connections for as many
 TURN_SECONDS = 0.005  # of handling calls, before others have their turn
@@ -560,9 +558,10 @@ class LeanEngine(engineio.Server):
 
     @contextmanager
     def reading(self, connection: Any) -> Iterator[Callable[[int], bytes]]:
-        """Give what reads from a connection as its `recv` does, and has what comes in quick succession read together.
+        """Give what reads from a connection as its `recv` does.
 
-        Waiting is prepared once, not at each read: to wake up costs more than to read.
+        Waiting is prepared once, not at each read: to wake up costs more than to read. What comes while the process is
+        busy is read together; a pause to gather more would cost each report that pause.
         """
         if hasattr(connection, "pending"):  # TLS holds back what it has read; whether a file is readable says little
             yield connection.recv
@@ -570,14 +569,8 @@ class LeanEngine(engineio.Server):
         wait, stop = self._wait_at(connection.fileno())
 
         def receive(size: int) -> bytes:
-            nonlocal wait, stop
-            began = time.monotonic()
             while True:
                 wait()
-                if time.monotonic() - began < SOON_SECONDS:
-                    stop()  # what is watched and not read would keep the process awake
-                    self.sleep(GATHER_SECONDS)
-                    wait, stop = self._wait_at(connection.fileno())
                 with suppress(BlockingIOError):
                     data: bytes = connection.fd.recv(size)
                     return data

@@ -34,8 +34,8 @@ def report(task: Any, **asked: Any) -> dict[str, Any]:
     return pace.report(say, **asked)
 
 
-def cost(task: Any, seconds: float) -> dict[str, float]:
-    """Report as a task does, by Celery's own call and by Headway's; and ask Redis for nothing."""
+def cost(task: Any, what: str = "report", **asked: Any) -> float:
+    """Report as a task does, by Celery's own call or by Headway's; or ask Redis for nothing."""
     done = count()
 
     def update_state() -> None:
@@ -44,7 +44,8 @@ def cost(task: Any, seconds: float) -> dict[str, float]:
     def say() -> None:
         progress.set(current=next(done), total=pace.TOTAL, status=pace.STATUS)
 
-    return pace.alternate(seconds, ping=task.backend.records.client.ping, report=update_state, say=say)
+    bodies = {"report": update_state, "say": say, "ping": task.backend.records.client.ping}
+    return pace.cost(body=bodies[what], **asked)
 
 
 def update(task: Any, seconds: float) -> dict[str, float]:
@@ -95,9 +96,9 @@ def main() -> None:
     def bench(self: Any, action: str, **asked: Any) -> Any:
         return within[action](self, **asked)
 
-    def start(seconds: float) -> dict[str, float]:
+    def start(seconds: float) -> float:
         with app.app_context():
-            return pace.alternate(seconds, start=lambda: tasks.start("long_task", {}, owner="bench"))
+            return pace.cost(seconds, lambda: tasks.start("long_task", {}, owner="bench"))
 
     pace.serve({"start": start, **{name: partial(pace.run, bench, action=name) for name in within}})
 

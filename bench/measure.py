@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import TypeVar
 from bench.candidates import Candidate, Web
 from bench.machine import cpu_seconds
 from bench.processes import Failed
+from bench.schedule import Pace, Schedule, evenly
 from bench.swarm import Crowd, Swarm
 
 DRAIN_SECONDS = 0.3  # for what is on its way when the last report has been made
@@ -66,7 +68,8 @@ class Load:
     reporter_cpu: float
     latencies: Sequence[int]  # nanoseconds, sorted
     client: float  # the swarm's share of a core
-    rate: float  # reports a second, as it came out
+    asked: float  # reports a second, as the schedule has them
+    rate: float  # and as they came out
 
     def latency(self, share: float) -> float:
         """Return the quantile in milliseconds."""
@@ -110,6 +113,7 @@ class Bench:
         *,
         rate: float,
         seconds: float,
+        pace: Pace = evenly,
         webs: Sequence[Web] = (),
         meanwhile: Callable[[], object] = lambda: None,
     ) -> Load:
@@ -121,9 +125,10 @@ class Bench:
         for crowd in crowds:
             crowd.forget()
         reporter = candidate.reporter
+        schedule = pace(rooms, rate, seconds)
         cpu, redis_cpu = sum(map(cpu_seconds, pids)), cpu_seconds(candidate.valkey.process.pid)
         client, begun = time.process_time(), time.monotonic()
-        reporter.ask("report", rooms=rooms, rate=rate, seconds=seconds)
+        reporter.ask("report", schedule=schedule)
 
         def done() -> bool:
             meanwhile()
@@ -139,19 +144,25 @@ class Bench:
             raise Failed(f"{candidate.name}: {late} viewers did not get the last report of their room")
         delivered = sum(crowd.events for crowd in crowds)
         return Load(
-            reports=told["published"],
+            reports=len(schedule),
             delivered=delivered,
-            missing=_expected(crowds, rooms, told["published"]) - delivered,
+            missing=_expected(crowds, schedule) - delivered,
             web_cpu=sum(map(cpu_seconds, pids)) - cpu,
             redis_cpu=cpu_seconds(candidate.valkey.process.pid) - redis_cpu,
             reporter_cpu=told["cpu"],
             latencies=sorted(latency for crowd in crowds for latency in crowd.latencies),
             client=(time.process_time() - client) / (time.monotonic() - begun),
-            rate=told["published"] / told["seconds"],
+            asked=len(schedule) / max(seconds, schedule[-1][0]),
+            rate=len(schedule) / max(seconds, told["seconds"]),
         )
 
     def loads(
-        self, candidates: Iterable[Candidate], viewers: Callable[[list[str]], list[list[str]]], count: int, rate: float
+        self,
+        candidates: Iterable[Candidate],
+        viewers: Callable[[list[str]], list[list[str]]],
+        count: int,
+        rate: float,
+        pace: Pace = evenly,
     ) -> dict[str, list[Load]]:
         """Load each candidate in turn, round after round, with `count` rooms and the viewers that are made of them."""
         found: dict[str, list[Load]] = {}
@@ -159,11 +170,11 @@ class Bench:
         for candidate in candidates:
             rooms, crowd = candidate.rooms(count), candidate.crowd()
             self.swarm.add(crowd, viewers(rooms))
-            self.load(candidate, [crowd], rooms, rate=rate, seconds=self.plan.warm_seconds)
+            self.load(candidate, [crowd], rooms, rate=rate, seconds=self.plan.warm_seconds, pace=pace)
             stages.append((candidate, crowd, rooms))
         for _ in range(self.plan.rounds):
             for candidate, crowd, rooms in stages:
-                load = self.load(candidate, [crowd], rooms, rate=rate, seconds=self.plan.seconds)
+                load = self.load(candidate, [crowd], rooms, rate=rate, seconds=self.plan.seconds, pace=pace)
                 found.setdefault(candidate.name, []).append(load)
         for _, crowd, _ in stages:
             self.swarm.dismiss(crowd)
@@ -183,10 +194,9 @@ def behind(crowds: Iterable[Crowd], last: Mapping[str, int]) -> int:
     return sum(viewer.last != last.get(viewer.rooms[0], viewer.last) for crowd in crowds for viewer in crowd.viewers)
 
 
-def _expected(crowds: Iterable[Crowd], rooms: Sequence[str], reports: int) -> int:
-    each, more = divmod(reports, len(rooms))
-    of_room = {room: each + (n < more) for n, room in enumerate(rooms)}
-    return sum(of_room.get(viewer.rooms[0], 0) for crowd in crowds for viewer in crowd.viewers)
+def _expected(crowds: Iterable[Crowd], schedule: Schedule) -> int:
+    of_room = Counter(room for _, room in schedule)
+    return sum(of_room[viewer.rooms[0]] for crowd in crowds for viewer in crowd.viewers)
 
 
 def median(loads: Iterable[Load], of: Callable[[Load], float]) -> float:
@@ -198,13 +208,14 @@ def busiest(loads: Mapping[str, Sequence[Load]]) -> float:
     return max(load.client for each in loads.values() for load in each)
 
 
-def notes_on(loads: Mapping[str, Sequence[Load]], rate: float) -> list[str]:
+def notes_on(loads: Mapping[str, Sequence[Load]]) -> list[str]:
     """Say what has to be known of these loads: what did not come, which reporter fell behind."""
     notes = []
     for name, each in loads.items():
         if missing := sum(load.missing for load in each):
             whole = missing + sum(load.delivered for load in each)
             notes.append(f"{name}: {missing} of {whole} deliveries were merged into later ones, or lost")
-        if (slowest := min(load.rate for load in each)) < rate * (1 - BEHIND):
-            notes.append(f"{name}: its reporter came to {slowest:.0f} reports a second, not {rate:g}")
+        slowest = min(each, key=lambda load: load.rate / load.asked)
+        if slowest.rate < slowest.asked * (1 - BEHIND):
+            notes.append(f"{name}: its reporter came to {slowest.rate:.0f} reports a second, not {slowest.asked:.0f}")
     return notes

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import statistics
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from bench import docs, model
+from bench import docs, model, schedule
 from bench.swarm import HEADWAY, Crowd, Swarm, Viewer
 from bench.table import Comparison, Row, for_terminal
 from tests.processes import free_port
@@ -113,3 +115,24 @@ def test_a_saved_run_fills_the_document(tmp_path: Path, monkeypatch: pytest.Monk
     assert text.count("| it | 1.00 µs | peer | 2.00 µs | 0.500 × | ≤ 0.6 × | met |") == 1
     assert text.count("- a row: a note") == 1
     assert "about 10,000 reports a second" in text
+
+
+@pytest.mark.parametrize("rate", [100.0, 1000.0])
+def test_reports_at_random_times_come_at_the_rate_and_in_order(rate: float):
+    rooms = [f"room-{n}" for n in range(20)]
+
+    found = schedule.at_random(rooms, rate, seconds=60.0)
+
+    times = [at for at, _ in found]
+    gaps = [later - at for at, later in pairwise(times)]
+    assert times == sorted(times)
+    assert len(found) == pytest.approx(rate * 60, rel=0.05)
+    assert {room for _, room in found} == set(rooms)
+    # Of a Poisson process the gaps spread as wide as their mean; evenly paced ones not at all.
+    assert statistics.stdev(gaps) == pytest.approx(statistics.mean(gaps), rel=0.1)
+    assert found == schedule.at_random(rooms, rate, seconds=60.0)
+
+
+def test_evenly_paced_reports_reach_each_room():
+    assert schedule.evenly(["a", "b"], 2.0, seconds=2.0) == [(0.0, "a"), (0.5, "b"), (1.0, "a"), (1.5, "b")]
+    assert schedule.evenly(["a", "b"], 1.0, seconds=0.0) == [(0.0, "a"), (1.0, "b")]

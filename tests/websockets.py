@@ -37,7 +37,7 @@ engine.install()
 limits = {"most_sockets": 10_000, "max_http_buffer_size": 16384}
 settings = {"transports": ["websocket"], "async_handlers": False, **limits, **options}
 server = socketio.Server(async_mode=mode, **settings)
-handled, gone = [], []
+handled, gone, released = [], [], threading.Event()
 
 @server.event
 def echo(sid, data):
@@ -50,26 +50,19 @@ def nap(sid, seconds):
     return seconds
 
 @server.event
+def hold(sid, data):
+    # Handled until the test has it released, however long the test takes.
+    released.clear()
+    while not released.is_set():
+        server.sleep(0.01)
+
+@server.event
 def leave(sid, data):
     server.eio.disconnect(server.manager.eio_sid_from_sid(sid, "/"))
 
 @server.event
 def disconnect(sid, reason):
     gone.append(reason)
-
-def read(writes, pause):
-    # How many bytes each read gives of a connection to which a byte comes after each pause.
-    near, far = socket.socketpair()
-    def write():
-        for _ in range(writes):
-            far.send(b".")
-            server.sleep(pause)
-    server.start_background_task(write)
-    sizes = []
-    with server.eio.reading(near) as receive:
-        while sum(sizes) < writes:
-            sizes.append(len(receive(1000)))
-    return sizes
 
 def do(what, given):
     if what == "push":
@@ -79,10 +72,10 @@ def do(what, given):
                 server.eio.pusher(sid)(event)
     elif what == "emit":
         server.emit(*given)
+    elif what == "release":
+        released.set()
     elif what == "end":
         server.eio.end(given)
-    elif what == "read":
-        return read(*given)
     gc.collect()
     living = sum(isinstance(one, greenlet) and bool(one) for one in gc.get_objects())
     backlogs = [getattr(one, "_backlog", None) for one in server.eio.sockets.values()]

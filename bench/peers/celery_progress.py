@@ -49,9 +49,9 @@ def report(url: str) -> None:
         return pace.report(say, **asked)
 
     @celery.task(bind=True)
-    def cost(self: Any, seconds: float) -> dict[str, float]:
+    def cost(self: Any, **asked: Any) -> float:
         recorder = WebSocketProgressRecorder(self)
-        return pace.alternate(seconds, report=lambda: recorder.set_progress(1, 100, description=pace.STATUS))
+        return pace.cost(body=lambda: recorder.set_progress(1, 100, description=pace.STATUS), **asked)
 
     pace.serve({"report": lambda **asked: pace.run(reports, **asked), "cost": lambda **asked: pace.run(cost, **asked)})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -44,40 +45,38 @@ def run(task: Any, **kwargs: Any) -> Any:
     return returned.retval
 
 
-def report(say: Callable[[str, int, str], object], rooms: Sequence[str], rate: float, seconds: float) -> dict[str, Any]:
-    """Report for the rooms in turn, `rate` reports a second together; `say` takes the room, how far, a line of text.
+def report(say: Callable[[str, int, str], object], schedule: Sequence[tuple[float, str]]) -> dict[str, Any]:
+    """Report as the schedule says, `(seconds from now, room)` each; `say` takes the room, how far, a line of text.
 
-    Each report's text carries the moment at which it was made. Returns how many there were, how long they took, this
-    process's CPU time, and each room's last moment.
+    Each report's text carries the moment at which it was made. Returns how long it took, this process's CPU time, and
+    each room's last moment.
     """
-    last = dict.fromkeys(rooms, 0)
-    reports = max(len(rooms), round(rate * seconds))
-    cpu, begun = time.process_time(), time.perf_counter()
-    for n in range(reports):
-        wait = begun + n / rate - time.perf_counter()
+    last = {}
+    cpu = time.process_time()
+    begun = time.perf_counter()
+    for at, room in schedule:
+        wait = begun + at - time.perf_counter()
         if wait > 0:
             time.sleep(wait)
-        room = rooms[n % len(rooms)]
         last[room] = time.monotonic_ns()
         say(room, next(_done), f"{STATUS} @{last[room]}")
-    return {
-        "published": reports,
-        "seconds": time.perf_counter() - begun,
-        "cpu": time.process_time() - cpu,
-        "last": last,
-    }
+    return {"seconds": time.perf_counter() - begun, "cpu": time.process_time() - cpu, "last": last}
 
 
-def alternate(seconds: float, **bodies: Callable[[], object]) -> dict[str, float]:
-    """Call the bodies in turn for so long; returns each one's median, in seconds a call."""
-    taken: dict[str, list[float]] = {name: [] for name in bodies}
+def cost(seconds: float, body: Callable[[], object], work_seconds: float = 0.0) -> float:
+    """Call the body for so long, with so much work of the task's own before each call.
+
+    Returns the median of a call, in seconds. One body alone: what it leaves behind would slow another one down.
+    """
+    taken = []
     deadline = time.perf_counter() + seconds
-    while time.perf_counter() < deadline:
-        for name, body in bodies.items():
-            begun = time.perf_counter()
-            body()
-            taken[name].append(time.perf_counter() - begun)
-    return {name: sorted(times)[len(times) // 2] for name, times in taken.items()}
+    while (begun := time.perf_counter()) < deadline:
+        while time.perf_counter() - begun < work_seconds:
+            pass
+        called = time.perf_counter()
+        body()
+        taken.append(time.perf_counter() - called)
+    return statistics.median(taken)
 
 
 def per_turn(seconds: float, **loops: Callable[[int], object]) -> dict[str, float]:

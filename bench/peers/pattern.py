@@ -46,8 +46,8 @@ def report(url: str) -> None:
         return pace.report(lambda *what: say(self, *what), **asked)
 
     @celery.task(bind=True)
-    def cost(self: Any, seconds: float) -> dict[str, float]:
-        return pace.alternate(seconds, report=lambda: say(self, self.request.id, 1, pace.STATUS))
+    def cost(self: Any, **asked: Any) -> float:
+        return pace.cost(body=lambda: say(self, self.request.id, 1, pace.STATUS), **asked)
 
     @celery.task
     def long_task() -> None:
@@ -57,7 +57,7 @@ def report(url: str) -> None:
         {
             "report": lambda **asked: pace.run(reports, **asked),
             "cost": lambda **asked: pace.run(cost, **asked),
-            "start": lambda seconds: pace.alternate(seconds, start=long_task.apply_async),
+            "start": lambda seconds: pace.cost(seconds, long_task.apply_async),
         }
     )
 

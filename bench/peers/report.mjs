@@ -25,22 +25,20 @@ async function emitterOf() {
 const emitter = await emitterOf();
 let done = 0;
 
-async function report({ rooms, rate, seconds }) {
-  const last = Object.fromEntries(rooms.map((room) => [room, 0]));
-  const published = Math.max(rooms.length, Math.round(rate * seconds));
+async function report({ schedule }) {
+  const last = {};
   const cpu = process.cpuUsage();
   const begun = performance.now();
-  for (let n = 0; n < published; n++) {
+  for (const [at, room] of schedule) {
     // Asleep until it is time, as pace.py: a process that looks each millisecond keeps its caches warm.
-    for (let wait; (wait = begun + (n / rate) * 1000 - performance.now()) > 0; ) await sleep(wait);
-    const room = rooms[n % rooms.length];
+    for (let wait; (wait = begun + at * 1000 - performance.now()) > 0; ) await sleep(wait);
     const now = process.hrtime.bigint(); // the clock of Python's time.monotonic_ns
     last[room] = Number(now);
     const status = `${STATUS} @${now}`;
     emitter.to(room).emit("progress", { task_id: room, state: "PROGRESS", current: done++, total: TOTAL, status });
   }
   const { user, system } = process.cpuUsage(cpu);
-  return { published, seconds: (performance.now() - begun) / 1000, cpu: (user + system) / 1e6, last };
+  return { seconds: (performance.now() - begun) / 1000, cpu: (user + system) / 1e6, last };
 }
 
 console.log('"ready"');

@@ -184,7 +184,7 @@ def stalled(bench: Bench) -> Row:
         [
             f"it was ended, and came again, {who.came - 1} times",
             f"p99 of the others when it reads: {', '.join(f'{load.latency(0.99):.1f}' for load in without)} ms",
-            *notes_on({Headway.name: [*without, with_one]}, RATE),
+            *notes_on({Headway.name: [*without, with_one]}),
         ],
         client=busiest({Headway.name: [*without, with_one]}),
     )

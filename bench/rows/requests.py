@@ -41,9 +41,7 @@ def starts(bench: Bench) -> Row:
     found = bench.in_turn(
         {name: partial(reporter.call, "start", seconds=bench.plan.seconds / 2) for name, reporter in reporters.items()}
     )
-    ours, theirs = (
-        1 / statistics.median(each["start"] for each in found[name]) for name in (Headway.name, Pattern.name)
-    )
+    ours, theirs = (1 / statistics.median(found[name]) for name in (Headway.name, Pattern.name))
     return Row(
         "tasks started a second",
         [Comparison("record and message", ours, "", "apply_async", theirs, 0.8, at_least=True)],
@@ -53,7 +51,7 @@ def starts(bench: Bench) -> Row:
 def _running(candidate: Candidate) -> str:
     """Return a task that has reported."""
     [task_id] = candidate.rooms(1)
-    candidate.reporter.call("report", rooms=[task_id], rate=1.0, seconds=0.0)
+    candidate.reporter.call("report", schedule=[(0.0, task_id)])
     return task_id
 
 

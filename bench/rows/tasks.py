@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
 from functools import partial
 
 from bench.candidates import CeleryProgress, Headway, Pattern
 from bench.measure import Bench
 from bench.table import Comparison, Row
+
+WORK_SECONDS = 0.001
 
 
 def update(bench: Bench) -> Row:
@@ -32,24 +33,29 @@ def track(bench: Bench) -> Row:
 
 
 def report(bench: Bench) -> Row:
-    reporters = {each.name: each.reporter for each in bench.candidates(Headway, Pattern, CeleryProgress)}
-    took = bench.in_turn(
-        {name: partial(reporter.call, "cost", seconds=bench.plan.seconds) for name, reporter in reporters.items()}
-    )
-    figure, ping, said = (_micros(took[Headway.name], name) for name in ("report", "ping", "say"))
-    peers = {name: _micros(took[name], "report") for name in (Pattern.name, CeleryProgress.name)}
+    return _report(bench, "one flushed report, back to back", 0.0)
+
+
+def report_apart(bench: Bench) -> Row:
+    """What tasks do: they work between two reports, and the processes on the way fall asleep meanwhile."""
+    return _report(bench, "one flushed report, after 1 ms of work", WORK_SECONDS)
+
+
+def _report(bench: Bench, title: str, work_seconds: float) -> Row:
+    headway, *peers = bench.candidates(Headway, Pattern, CeleryProgress)
+    asked = {"seconds": bench.plan.seconds / 2, "work_seconds": work_seconds}
+    measures = {each.name: partial(each.reporter.call, "cost", **asked) for each in peers}
+    for what in ("report", "say", "ping"):
+        measures[what] = partial(headway.reporter.call, "cost", what=what, **asked)
+    took = {name: statistics.median(each) * 1e6 for name, each in bench.in_turn(measures).items()}
     return Row(
-        "one flushed report: stored, versioned, pushed",
+        title,
         [
-            Comparison("update_state", figure, "µs", Pattern.name, peers[Pattern.name], 0.35),
-            Comparison("update_state", figure, "µs", "one Redis PING", ping, 2.0),
-            Comparison("update_state", figure, "µs", CeleryProgress.name, peers[CeleryProgress.name]),
-            Comparison("progress.set", said, "µs", Pattern.name, peers[Pattern.name], 0.35),
-            Comparison("progress.set", said, "µs", "one Redis PING", ping, 2.0),
+            Comparison("update_state", took["report"], "µs", Pattern.name, took[Pattern.name], 0.35),
+            Comparison("update_state", took["report"], "µs", "one Redis PING", took["ping"], 2.0),
+            Comparison("update_state", took["report"], "µs", CeleryProgress.name, took[CeleryProgress.name]),
+            Comparison("progress.set", took["say"], "µs", Pattern.name, took[Pattern.name], 0.35),
+            Comparison("progress.set", took["say"], "µs", "one Redis PING", took["ping"], 2.0),
         ],
-        costs={"task_us": figure},
+        costs={} if work_seconds else {"task_us": took["report"]},
     )
-
-
-def _micros(took: Sequence[Mapping[str, float]], name: str) -> float:
-    return statistics.median(each[name] for each in took) * 1e6
