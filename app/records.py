@@ -66,7 +66,7 @@ class Write(NamedTuple):
     max_attempts: int
     retry_in: float = 0.0  # seconds
     most_failures: float = inf  # after which there is no retry
-    write_id: str = ""  # repeated with it, because the first reply was lost, it is stored again
+    write_id: str = ""  # by which a write that is repeated, since its reply was lost, is told from a new one
 
 
 @dataclass(frozen=True)

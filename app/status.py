@@ -1,4 +1,4 @@
-"""The status of one task, ahead of Flask: what clients without a socket ask for all the time.
+"""The status of one task, ahead of Flask: what the article's page and scripts ask for all the time.
 
 The rules are those of the route in `app/api.py`, which answers all that is less common.
 """

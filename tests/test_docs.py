@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from app import config, create_app
-from app.extensions import socketio
 from tests.processes import ROOT, running, wait_for, web, worker
 
 README = (ROOT / "README.md").read_text()
@@ -88,10 +87,11 @@ def test_every_setting_of_the_readme_exists():
 def test_every_route_and_event_is_in_the_protocol(env: dict[str, str]):
     app = create_app(env)
     routes = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"}
-    events = {handler[0] for handler in socketio.handlers} - {"connect", "disconnect"}
+    events = set(app.extensions["fanout"].server.handlers["/"]) - {"connect", "disconnect"}
 
     for rule in routes:
         assert f" {rule.replace('<message_id>', '<id>')}" in PROTOCOL, rule
+    assert events
     for event in events | {"snapshot", "log", "server"}:
         assert f"`{event}`" in PROTOCOL, event
 
