@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -21,11 +22,12 @@ from uuid import uuid4
 import redis
 from kombu.utils.json import dumps, loads
 
-from app.connection import Client, Line
+from app.connection import Client, Line, Unavailable
 from app.snapshot import Phase, fragment, title_line
 
 SCRIPTS = Path(__file__).parent / "lua"
-READS = {"read", "tail", "newest"}  # may run where Redis takes no writes; all but `create` may where it is full
+# May run where Redis takes no writes. All others but `create` may run where it is full.
+READS = {"list", "newest", "overview", "read", "tail"}
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
 UNFENCED = ""  # the token of a write that comes from no delivery
 STORED = {"written", "cancelling", "cancelled"}  # the verdicts of a write that took place
@@ -35,6 +37,7 @@ QUEUES = ("celery", "mail")
 LEASE_SECONDS = 15.0  # a worker that was silent for so long is lost
 CANCEL_GRACE_SECONDS = 5.0  # a cancelled run that has not ended by then is ended
 LOG_LINES = 1000  # kept of each task
+PRUNED_AT_ONCE = 1000  # expired ids that one reading of a list removes
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
 CLOCK_SECONDS = 5.0  # for which a look at Redis's clock is good
 
@@ -375,7 +378,11 @@ class Records:
     ) -> tuple[list[str], tuple[str, str] | None]:
         """Return snapshots (JSON) of the owner's tasks, newest first, and the cursor of the next page, if any."""
         words = "".join(f"{phase}|" for phase in phases)
-        score, last, *page = self._run("list", [f"headway:owner:{owner}"], [limit, words and f"|{words}", *cursor])
+        keys = [f"headway:owner:{owner}"]
+        score, last, expired, *page = self._run("list", keys, [limit, words and f"|{words}", *cursor])
+        if expired:
+            with suppress(Unavailable):  # where Redis takes no writes, the next reader sees to it
+                self._run("prune", keys, expired[:PRUNED_AT_ONCE])
         return page, (score, last) if score else None
 
     def tail(self, task_id: str, after: int) -> dict[str, Any]:

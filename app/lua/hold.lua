@@ -1,5 +1,6 @@
 -- A worker says that it is there and what it holds. ARGV: worker, present us, lease us, how many run, then id, token for
 -- each that runs, then the ids of those that it has received and not begun.
+redis.call('ZREMRANGEBYSCORE', 'headway:workers', '-inf', NOW)
 redis.call('ZADD', 'headway:workers', NOW + tonumber(ARGV[2]), ARGV[1])
 local runs = tonumber(ARGV[4])
 for i = 5, 3 + 2 * runs, 2 do
