@@ -26,10 +26,11 @@ from celery._state import get_current_worker_task
 from celery.app.task import Context
 from celery.backends.redis import RedisBackend, ResultConsumer
 from celery.canvas import Signature
-from celery.exceptions import Ignore, Reject, Retry, TaskRevokedError, WorkerLostError
+from celery.exceptions import Ignore, ImproperlyConfigured, Reject, Retry, TaskRevokedError, WorkerLostError
 
 from app.connection import Line, Unavailable, connect
 from app.records import STORED, UNCLAIMED, Delivery, Records, Write
+from app.redis_url import BadURL, normalize
 from app.snapshot import Phase, error_of, phase_of, progress_fields, success_fields
 
 logger = logging.getLogger(__name__)
@@ -226,6 +227,13 @@ class LiveBackend(RedisBackend):
     ResultConsumer = Results
 
     def __init__(self, app: Any, url: str | None = None, **kwargs: Any) -> None:
+        try:
+            url = normalize(url or "")
+        except BadURL as error:
+            raise ImproperlyConfigured(f"result_backend {error}") from None
+        if app.conf.redis_backend_use_ssl:
+            why = "put its options into the URL of result_backend, which begins with rediss://"
+            raise ImproperlyConfigured(f"redis_backend_use_ssl cannot be used with LiveBackend: {why}.")
         super().__init__(app=app, url=url, **kwargs)
         ttl_days = (self.expires or 7 * 86400) / 86400
         self.records = Records(connect(self.as_uri(include_password=True)), ttl_days)

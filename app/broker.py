@@ -15,6 +15,8 @@ from kombu.exceptions import OperationalError
 from kombu.transport import virtual
 from kombu.utils.json import dumps
 
+from app.redis_url import normalize_broker
+
 SLICE = 1000  # messages read at a time, so that Redis is not held up
 
 
@@ -27,7 +29,15 @@ class ImpatientSender(Celery):
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
         """Return a connection to send by, as Celery's own does."""
         impatient = {"socket_timeout": 1, "max_retries": 0} | (options.pop("transport_options", None) or {})
+        url = normalize_broker(url or self.conf.broker_write_url)
         return super().connection_for_write(url, transport_options=impatient, **options)
+
+    def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
+        """Return a connection to receive by, as Celery's own does.
+
+        Celery takes a broker's URL from the environment before any setting, so it is normalized here.
+        """
+        return super().connection_for_read(normalize_broker(url or self.conf.broker_read_url), **options)
 
 
 class Sheet(virtual.Channel):
@@ -68,7 +78,7 @@ class Letters:
 def letters(celery: Celery, url: str) -> Letters | None:
     """Return what writes messages, None where the broker's queues do not lie, under their own names, at `url`."""
     conf = celery.conf
-    there = (conf.broker_write_url or conf.broker_url) == url and not conf.broker_use_ssl
+    there = normalize_broker(conf.broker_write_url or conf.broker_url) == url and not conf.broker_use_ssl
     plain = not conf.broker_transport_options.get("global_keyprefix") and not conf.task_send_sent_event
     return Letters(celery) if there and plain else None
 

@@ -7,10 +7,12 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from app import redis_url
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -69,7 +71,7 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     production = settings["APP_ENV"] == "production"
     settings["SECRET_KEY"] = _secret_key(environ, settings["DATA_DIR"], production)
     settings["REDIS_URL"] = _redis_url(environ, settings["DATA_DIR"], production)
-    settings["CELERY_BROKER_URL"] = environ.get("CELERY_BROKER_URL") or settings["REDIS_URL"]
+    settings["CELERY_BROKER_URL"] = _broker_url(environ) or settings["REDIS_URL"]
     settings.update(_mail(settings, production))
     settings.update(_flask(settings, production))
     return settings
@@ -153,11 +155,23 @@ def _redis_url(environ: Mapping[str, str], folder: Path, production: bool) -> st
             "REDIS_URL is not set and no `make run` has started a Valkey here: "
             "run `make run`, or set REDIS_URL=redis://host:6379/0."
         )
-    if not url.startswith(("redis://", "rediss://")):
-        raise ConfigError("REDIS_URL must begin with redis:// or rediss:// (also for Valkey).")
     if production and not environ.get("REDIS_URL") and environ.get("ALLOW_EMBEDDED_VALKEY") != "1":
         raise ConfigError("In production set REDIS_URL, or ALLOW_EMBEDDED_VALKEY=1 to use the embedded Valkey.")
-    return str(url)
+    return _normalized("REDIS_URL", str(url), redis_url.normalize)
+
+
+def _broker_url(environ: Mapping[str, str]) -> str:
+    """Return the broker's URL, "" for none; the other two names are Celery's own, which reads them itself."""
+    for name in ("CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"):
+        _normalized(name, environ.get(name, ""), redis_url.normalize_broker)
+    return _normalized("CELERY_BROKER_URL", environ.get("CELERY_BROKER_URL", ""), redis_url.normalize_broker)
+
+
+def _normalized(name: str, url: str, normalize: Callable[[str], str]) -> str:
+    try:
+        return url and normalize(url)
+    except redis_url.BadURL as error:
+        raise ConfigError(f"{name} {error}") from None
 
 
 def _mail(settings: Mapping[str, Any], production: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 APP = Path(__file__).resolve().parent.parent / "app"
 
 LAYERS = [
+    "redis_url",
     "config",
     "snapshot",
     "connection",
