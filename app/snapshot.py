@@ -81,7 +81,7 @@ class Snapshot:
     total: float | None
     status: str
     step: Mapping[str, Any] | None
-    result: Any
+    result_size: int | None  # bytes of the whole result, where `result` is a preview of it
     error: Mapping[str, str] | None
     attempt: int
     max_attempts: int
@@ -92,11 +92,14 @@ class Snapshot:
     started_at: str | None
     updated_at: str
     finished_at: str | None
+    result: Any = None  # the key is there in SUCCESS only
 
     @classmethod
     def from_json(cls, text: str) -> Snapshot:
         """Read the JSON of any door; raises TypeError when a key is missing or unknown."""
         keys = json.loads(text)
+        if ("result" in keys) != (keys.get("state") == STATE[Phase.SUCCEEDED]):
+            raise TypeError("The key `result` is there in SUCCESS, and only there.")
         return cls(**keys | {"phase": Phase(keys["phase"])})
 
     @property

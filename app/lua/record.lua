@@ -7,8 +7,10 @@
 -- The fan-out reads the id and the version from the first two. What comes after these lies also put together, in `still`:
 -- reports come often, change none of it, and read it in one.
 local MOVING = {'task_id', 'version', 'state', 'phase', 'current', 'total', 'status', 'step', 'updated_at'}
-local STILL = {'name', 'title', 'result', 'error', 'attempt', 'max_attempts', 'created_at', 'scheduled_for', 'started_at',
-  'finished_at'}
+local STILL = {'result_size', 'name', 'title', 'error', 'attempt', 'max_attempts', 'created_at', 'scheduled_for',
+  'started_at', 'finished_at'}
+local STILL_HEAD = '"result_size":'  -- what an earlier version put together begins otherwise
+local MAX_RESULT = 8192  -- bytes of a result that an earlier version kept, beyond which it is not shown
 local PRIVATE = {'owner', 'queue', 'fence', 'spent', 'order', 'high', 'cancel', 'write_id', 'kept', 'still'}
 
 -- While it is loaded a library has no functions of Lua's own, such as ipairs.
@@ -21,7 +23,7 @@ local function joined(...)
 end
 
 local SHORT = joined(MOVING, PRIVATE)
-local FIELDS = joined(SHORT, STILL, {'failures'})
+local FIELDS = joined(SHORT, STILL, {'result', 'failures'})
 local MOVES = {}
 for i = 1, #MOVING do MOVES[MOVING[i]] = true end
 
@@ -92,6 +94,12 @@ local function members(names, fields)
   return table.concat(parts, ',')
 end
 
+-- What lies put together. The article's page takes a `result` for the sign of success, so it is there in SUCCESS alone.
+local function still_members(fields)
+  local all = members(STILL, fields)
+  return fields.state == '"SUCCESS"' and all .. ',' .. members({'result'}, fields) or all
+end
+
 -- Of a record's fields: a tag that changes with what is shown, and the snapshot as JSON.
 local function compose(fields)
   local position = 'null'
@@ -100,7 +108,7 @@ local function compose(fields)
     if ahead then position = integer(ahead) end
   end
   local tag = position == 'null' and fields.version or fields.version .. '-' .. position
-  local still = fields.still or members(STILL, fields)
+  local still = fields.still or still_members(fields)
   return tag, '{' .. members(MOVING, fields) .. ',' .. still .. ',"queue_position":' .. position .. '}'
 end
 
@@ -110,7 +118,13 @@ local function hold(record, names)
   names = names or FIELDS
   local values, fields = redis.call('HMGET', record, unpack(names)), {}
   for i, name in ipairs(names) do fields[name] = values[i] or nil end
-  if fields.phase and not fields.still and names == SHORT then return hold(record) end  -- kept since an earlier version
+  if fields.still and string.sub(fields.still, 1, #STILL_HEAD) ~= STILL_HEAD then fields.still = nil end
+  if fields.phase and not fields.still then  -- kept since an earlier version
+    if names == SHORT then return hold(record) end
+    if #(fields.result or '') > MAX_RESULT then
+      fields.result, fields.result_size = 'null', integer(#fields.result)
+    end
+  end
   return {fields = fields, short = names == SHORT, phase = text(fields.phase), cancel = fields.cancel,
     fence = fields.fence or '', spent = fields.spent or '', order = tonumber(fields.order or 0),
     high = tonumber(fields.high or 0), attempt = tonumber(fields.attempt or 0),
@@ -171,7 +185,7 @@ local function commit(record, id, held, changes, meta, ttl)
     end
   end
   if not held.short then
-    fields.still = members(STILL, fields)
+    fields.still = still_members(fields)
     flat[#flat + 1], flat[#flat + 2] = 'still', fields.still
   end
   redis.call('HSET', record, unpack(flat))
@@ -199,7 +213,7 @@ end
 -- The fields of a record that nobody has written yet.
 local function blank(id, name, title, max_attempts)
   return {task_id = '"' .. id .. '"', name = name, title = title, phase = '"queued"', current = '0', total = '1',
-    status = '"Pending..."', step = 'null', result = 'null', error = 'null', attempt = '0',
+    status = '"Pending..."', step = 'null', result = 'null', result_size = 'null', error = 'null', attempt = '0',
     max_attempts = max_attempts, created_at = stamp(NOW), scheduled_for = 'null', started_at = 'null',
     finished_at = 'null', order = '0', fence = '', spent = '', high = '0', failures = '0'}
 end

@@ -13,7 +13,8 @@
  * @property {number | null} total null: unknown
  * @property {string} status
  * @property {{index: number | null, count: number | null, name: string} | null} step
- * @property {unknown} result in succeeded only
+ * @property {unknown} [result] the key is there in succeeded only
+ * @property {number | null} result_size bytes of the whole, where `result` is a preview of it
  * @property {{type: string, message: string} | null} error in failed and retrying only
  * @property {number} attempt 0 until a worker takes the task
  * @property {number} max_attempts

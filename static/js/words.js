@@ -214,7 +214,7 @@ export function details(snapshot) {
   const rows = [
     ["Server’s reply", reply ?? ""],
     ["Message-ID", message_id ?? ""],
-    ["Result", result === null || isMail(snapshot) || shortResult(result) ? "" : JSON.stringify(result, null, 2)],
+    ["Result", result === undefined || result === null || isMail(snapshot) || shortResult(result) ? "" : JSON.stringify(result, null, 2)],
     ["Error", error ? `${error.type}: ${error.message}` : ""],
     ["Tries", attempt ? `${attempt} of ${Math.max(max_attempts, attempt)}` : ""],
     ["Requested", formatTime(snapshot.created_at)],

@@ -162,3 +162,11 @@ test("durations, rates and times to go", () => {
   assert.equal(formatLeft([7.2, 7.9]), "~0:07 left");
   assert.equal(formatLeft([7, 61]), "~0:07–1:01 left");
 });
+
+test("a task without a result says nothing of one", () => {
+  const failed = snapshot("failed at the first try");
+
+  assert.ok(!("result" in failed));
+  assert.ok(details(failed).every(([name]) => name !== "Result"));
+  assert.doesNotMatch(read(failed, at("2026-11-22T08:00:22Z")).text, /Result|undefined/);
+});
