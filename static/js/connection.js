@@ -1,5 +1,7 @@
 /** One websocket to the server, and the truth about it: what the chip says, the server's state and its clock. */
 
+import { reviver } from "./exact.js";
+
 /**
  * @typedef {"live" | "reconnecting" | "polling" | "offline"} ConnectionState
  *
@@ -24,7 +26,7 @@
  *
  * @typedef {object} Socket the part of Socket.IO's that is used
  * @property {boolean} connected
- * @property {{engine: {on: (event: "packet", listener: () => void) => unknown}}} io
+ * @property {{engine: {on: (event: "packet", listener: () => void) => unknown}, decoder: {opts: {reviver?: unknown}}}} io
  * @property {(event: string, listener: (...args: any[]) => void) => unknown} on
  * @property {() => unknown} connect
  * @property {() => unknown} disconnect
@@ -87,6 +89,7 @@ export class Connection {
       return;
     }
     const socket = (this.#socket = /** @type {Socket} */ (io(OPTIONS)));
+    socket.io.decoder.opts.reviver = reviver; // Socket.IO has no option for it
     socket.on("connect", () => this.#connected());
     socket.on("disconnect", (/** @type {string} */ reason) => this.#disconnected(reason));
     socket.on("connect_error", () => this.#connectWithin(REFUSED_MS));

@@ -1,5 +1,7 @@
 /** Requests that start or change something: plain HTTP, so that they work whatever the socket does. */
 
+import { parse } from "./exact.js";
+
 /** @typedef {import("./snapshot.js").Snapshot} Snapshot */
 
 const TIMEOUT_MS = 10_000;
@@ -45,7 +47,7 @@ export async function post(address, { body, key } = {}) {
     body: form ? body : JSON.stringify(body),
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
-  const answer = await response.json();
+  const answer = parse(await response.text());
   if (!response.ok) throw new Refused(response.status, answer.error);
   return answer;
 }

@@ -50,6 +50,17 @@ export function isNewer(next, prev) {
 }
 
 /**
+ * The same with the bar's numbers as numbers, however many digits they came with.
+ *
+ * @param {Snapshot} snapshot
+ * @returns {Snapshot}
+ */
+export function withNumbers(snapshot) {
+  const { current, total } = snapshot;
+  return { ...snapshot, current: Number(current), total: total === null ? null : Number(total) };
+}
+
+/**
  * Whole percent, 100 in success and nowhere else; null when the total is unknown.
  *
  * @param {Snapshot} snapshot

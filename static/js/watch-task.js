@@ -4,7 +4,8 @@
  */
 
 import { Connection } from "./connection.js";
-import { isFinal, isNewer } from "./snapshot.js";
+import { parse } from "./exact.js";
+import { isFinal, isNewer, withNumbers } from "./snapshot.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -108,7 +109,7 @@ export class TaskWatcher {
     this.connection.observe(snapshot.updated_at);
     const watched = this.#watched(snapshot.task_id);
     if (!isNewer(snapshot, watched.snapshot)) return;
-    watched.snapshot = snapshot;
+    watched.snapshot = withNumbers(snapshot);
     watched.missing = false;
     this.#changes++;
     for (const listener of this.#listListeners) listener(snapshot, snapshot.task_id);
@@ -345,7 +346,7 @@ export class TaskWatcher {
     const headers = { Accept: "application/json" };
     const response = await this.#fetch(address, { headers, signal: AbortSignal.timeout(POLL_TIMEOUT_MS) });
     if (!response.ok) throw new Error(`${address}: ${response.status}`);
-    const { tasks, snapshots = tasks, missing = [], server } = await response.json();
+    const { tasks, snapshots = tasks, missing = [], server } = parse(await response.text());
     this.connection.heard(server);
     snapshots.forEach((/** @type {Snapshot} */ snapshot) => this.receive(snapshot));
     missing.forEach((/** @type {string} */ id) => this.#miss(id));

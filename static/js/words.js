@@ -1,5 +1,6 @@
 /** How a task reads: signs, headlines, numbers and times as text. Pure: the time is an argument, in milliseconds. */
 
+import { print } from "./exact.js";
 import { percent } from "./snapshot.js";
 
 /**
@@ -214,7 +215,7 @@ export function details(snapshot) {
   const rows = [
     ["Server’s reply", reply ?? ""],
     ["Message-ID", message_id ?? ""],
-    ["Result", result === undefined || result === null || isMail(snapshot) || shortResult(result) ? "" : JSON.stringify(result, null, 2)],
+    ["Result", result === undefined || result === null || isMail(snapshot) || shortResult(result) ? "" : print(result)],
     ["Error", error ? `${error.type}: ${error.message}` : ""],
     ["Tries", attempt ? `${attempt} of ${Math.max(max_attempts, attempt)}` : ""],
     ["Requested", formatTime(snapshot.created_at)],
@@ -268,7 +269,7 @@ function tookSeconds({ started_at, finished_at, updated_at }) {
  * @param {unknown} result
  */
 function shortResult(result) {
-  const short = typeof result === "number" || typeof result === "boolean" || typeof result === "string";
+  const short = ["number", "bigint", "boolean", "string"].includes(typeof result);
   return short && String(result).length <= 80 ? `Result: ${result}` : "";
 }
 

@@ -9,7 +9,7 @@ export class FakeSocket {
   #listeners = new Map();
   #hear = () => {};
 
-  io = { engine: { on: (_, listener) => (this.#hear = listener) } };
+  io = { engine: { on: (_, listener) => (this.#hear = listener) }, decoder: { opts: {} } };
 
   answer = (event, payload) => ({ snapshots: [], logs: {}, missing: [], event, payload });
 
@@ -70,7 +70,7 @@ export class FakeServer {
 
   fetch = async (address) => {
     this.addresses.push(String(address));
-    return { ok: true, json: async () => ({ server: server(), ...(await this.answer(String(address))) }) };
+    return { ok: true, text: async () => JSON.stringify({ server: server(), ...(await this.answer(String(address))) }) };
   };
 }
 

@@ -7,8 +7,8 @@ afterEach(() => mock.restoreAll());
 
 /** The server's answer to all that is asked; returns the requests. */
 function answers(status, body) {
-  const json = async () => (typeof body === "string" ? JSON.parse(body) : body);
-  const fetched = mock.method(globalThis, "fetch", async () => ({ ok: status < 400, status, json }));
+  const text = async () => (typeof body === "string" ? body : JSON.stringify(body));
+  const fetched = mock.method(globalThis, "fetch", async () => ({ ok: status < 400, status, text }));
   return () => fetched.mock.calls.map(({ arguments: [address, request] }) => ({ address, ...request }));
 }
 
