@@ -29,9 +29,10 @@ from celery.canvas import Signature
 from celery.exceptions import Ignore, ImproperlyConfigured, Reject, Retry, TaskRevokedError, WorkerLostError
 
 from app.connection import Line, Unavailable, connect
+from app.error_text import error_of, original_of
 from app.records import STORED, UNCLAIMED, Delivery, Records, Write
 from app.redis_url import BadURL, normalize
-from app.snapshot import Phase, error_of, phase_of, progress_fields, success_fields
+from app.snapshot import Phase, one_line, phase_of, progress_fields, success_fields
 
 logger = logging.getLogger(__name__)
 
@@ -530,12 +531,13 @@ def _fields(phase: Phase, state: str, value: Any) -> dict[str, Any]:
     if phase == Phase.SUCCEEDED:
         return success_fields(value) | {"error": None, "step": None}
     if phase == Phase.RETRYING:
-        return {"error": error_of(value), "status": "", "current": 0, "total": 1, "step": None}
+        error = error_of(original_of(value, sys.exc_info()[1]))
+        return {"error": error, "status": "", "current": 0, "total": 1, "step": None}
     if phase == Phase.FAILED:
-        error = error_of(value)
+        error = error_of(original_of(value, sys.exc_info()[1]))
         return {"error": error, "status": error["message"]}
     if phase == Phase.CANCELLED:
-        return {"status": str(value), "error": None}
+        return {"status": one_line(value), "error": None}
     return {}
 
 

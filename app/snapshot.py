@@ -16,6 +16,7 @@ from typing import Any
 
 STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
 LONGEST_TEXT = 500
+MAX_READ_CHARS = 10_000  # of a text that becomes one line
 MAX_TITLE_CHARS = 200
 LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")  # and what else is no character
 BIDI_MARKS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")  # they reorder what follows
@@ -56,13 +57,6 @@ PHASE_OF_CELERY = {
     "FAILURE": Phase.FAILED,
     "REVOKED": Phase.CANCELLED,
     "REJECTED": Phase.FAILED,
-}
-
-ERRORS = {
-    # Celery's class: (type, message); no message keeps the exception's own.
-    "WorkerLostError": ("WorkerLost", ""),
-    "SoftTimeLimitExceeded": ("TimeLimitExceeded", "The task ran over its time limit."),
-    "TimeLimitExceeded": ("TimeLimitExceeded", "The task ran over its time limit and was ended."),
 }
 
 ARTICLE_KEYS = {"current", "total", "status", "result"}
@@ -145,17 +139,12 @@ def success_fields(value: Any) -> dict[str, Any]:
     return {"status": "", "result": value}
 
 
-def error_of(exc: Any) -> dict[str, str]:
-    """Return `{"type", "message"}` of an exception: one line for people, no traceback, no password of a URL."""
-    name = type(exc).__name__
-    known, sentence = ERRORS.get(name, (name, ""))
-    return {"type": known, "message": sentence or one_line(without_passwords(str(exc))) or known}
-
-
 def one_line(value: Any) -> str:
-    """Return `value` as one line of at most LONGEST_TEXT characters."""
-    text = " ".join(str(value).split())
-    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+    """Return `value` as one line of at most LONGEST_TEXT characters; of a text of megabytes the rest is not read."""
+    whole = str(value).strip()
+    head = whole[:MAX_READ_CHARS]
+    line = " ".join(head.split())
+    return line if len(line) <= LONGEST_TEXT and head == whole else line[: LONGEST_TEXT - 1] + "…"
 
 
 def title_line(text: str) -> str:
@@ -163,11 +152,6 @@ def title_line(text: str) -> str:
     visible = BIDI_MARKS.sub("", LINE_BREAKS.sub(" ", text))
     line = " ".join(visible.split())
     return line if len(line) <= MAX_TITLE_CHARS else line[: MAX_TITLE_CHARS - 1] + "…"
-
-
-def without_passwords(text: str) -> str:
-    """Mask `user:password@` in URLs: connection errors of brokers and databases quote theirs."""
-    return re.sub(r"(\w+://)[^\s/@]*@", r"\1***@", text)
 
 
 def is_number(value: Any) -> bool:

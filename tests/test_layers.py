@@ -11,6 +11,7 @@ LAYERS = [
     "redis_url",
     "config",
     "snapshot",
+    "error_text",
     "connection",
     "records",
     "backend",

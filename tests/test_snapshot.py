@@ -85,19 +85,6 @@ def test_a_result_in_the_articles_keys_is_unwrapped_and_any_other_is_the_result(
     assert snapshot.success_fields(value) == fields
 
 
-def test_an_error_says_no_password_and_stays_one_line():
-    error = snapshot.error_of(OSError("no\nhost amqp://me:hunter2@mq:5672/ " + "x" * 1000))
-
-    assert error["type"] == "OSError"
-    assert "hunter2" not in error["message"]
-    assert error["message"].startswith("no host amqp://***@mq")
-    assert len(error["message"]) == snapshot.LONGEST_TEXT
-
-
-def test_an_error_without_words_has_its_name():
-    assert snapshot.error_of(KeyError()) == {"type": "KeyError", "message": "KeyError"}
-
-
 @pytest.mark.parametrize(
     ("value", "text"),
     [
