@@ -135,6 +135,8 @@ class Bench:
             return reporter.answered()
 
         self.swarm.run_until(done, seconds * 4 + 10)
+        if not reporter.answered():  # to wait on would leave the viewers' pings without an answer
+            raise Failed(f"{candidate.name}: its reporter falls far behind {rate:g} reports a second")
         told = reporter.answer()
         if candidate.keeps_last:
             self.swarm.run_until(lambda: not behind(crowds, told["last"]), DRAIN_SECONDS * 10)
