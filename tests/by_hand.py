@@ -16,9 +16,13 @@ def hand_task(records: Records, visitor: Visitor) -> str:
     response = visitor.http.post(f"{visitor.address}/tasks", json={"name": "long_task", "countdown": 3600}, timeout=10)
     assert response.status_code == 202, response.text
     task_id = str(response.json()["task_id"])
+    claim(records, task_id)
+    return task_id
+
+
+def claim(records: Records, task_id: str) -> None:
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
     assert records.claim(task_id, HERE, "run", message=message, max_attempts=4, hostname="test") == "claimed"
-    return task_id
 
 
 def write(records: Records, task_id: str, current: int, phase: Phase = Phase.RUNNING) -> None:

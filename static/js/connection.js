@@ -2,6 +2,8 @@
 
 import { reviver } from "./exact.js";
 
+import { callAll } from "./listeners.js";
+
 /**
  * @typedef {"live" | "reconnecting" | "polling" | "offline"} ConnectionState
  *
@@ -240,6 +242,6 @@ export class Connection {
 
   /** @param {Topic} topic @param {any} payload */
   #tell(topic, payload) {
-    for (const listener of this.#listeners.get(topic) ?? []) listener(payload);
+    callAll(this.#listeners.get(topic) ?? [], payload);
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import { Connection } from "./connection.js";
+import { callAll } from "./listeners.js";
 import { parse } from "./exact.js";
 import { isFinal, isNewer, withNumbers } from "./snapshot.js";
 
@@ -112,7 +113,7 @@ export class TaskWatcher {
     watched.snapshot = withNumbers(snapshot);
     watched.missing = false;
     this.#changes++;
-    for (const listener of this.#listListeners) listener(snapshot, snapshot.task_id);
+    callAll(this.#listListeners, snapshot, snapshot.task_id);
     this.#tell(watched);
   }
 
@@ -153,7 +154,7 @@ export class TaskWatcher {
 
   /** @param {Watched} watched */
   #tell({ listeners, snapshot, line, missing }) {
-    for (const listener of listeners) listener(missing ? null : snapshot, line);
+    callAll(listeners, missing ? null : snapshot, line);
   }
 
   // Asking over the socket
@@ -185,8 +186,9 @@ export class TaskWatcher {
         const last = this.#unasked().length <= (this.#listWanted() ? 0 : MOST_IDS); // what begins meanwhile is new
         this.#proven = true; // by an answer, unless all is to be asked again before it comes
         await this.#orDoubt(this.#listWanted() ? this.#askForMine() : this.#askForTasks());
-        if (last && this.#proven) this.connection.note({ settled: this.connection.connected });
+        if (last && this.#proven) this.#settle();
       }
+      this.#settle(); // an answer may have ended tasks that were still to be asked for, and cards may have gone
       this.#askAgainIn = ASK_MS.least;
     } catch {
       this.#proven = false;
@@ -206,6 +208,10 @@ export class TaskWatcher {
   async #orDoubt(answer) {
     const timer = setTimeout(() => this.#doubt(), PATIENCE_MS);
     await answer.finally(() => clearTimeout(timer));
+  }
+
+  #settle() {
+    this.connection.note({ settled: this.connection.connected });
   }
 
   #doubt() {
@@ -260,7 +266,7 @@ export class TaskWatcher {
     if (!watched || watched.missing) return;
     watched.missing = true;
     watched.snapshot = null;
-    for (const listener of this.#listListeners) listener(null, taskId);
+    callAll(this.#listListeners, null, taskId);
     this.#tell(watched);
   }
 

@@ -1,0 +1,34 @@
+"""The page in a browser, for tests with a web process and no worker: they play the worker by hand."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+from app.records import Records
+from tests.by_hand import claim
+
+LIVE = re.compile("Live")
+
+
+def chip(page: Page) -> Locator:
+    return page.locator("#connection")
+
+
+def cards(page: Page, phase: str = "") -> Locator:
+    return page.locator(f'task-progress[data-phase="{phase}"]' if phase else "task-progress[task-id]")
+
+
+def open_live(page: Page, address: str, milliseconds: float = 10_000) -> None:
+    page.goto(address)
+    expect(chip(page)).to_have_text(LIVE, timeout=milliseconds)
+
+
+def start_by_hand(page: Page, address: str, records: Records) -> str:
+    """Start a task of the page's visitor, as a worker that claims it; returns its id."""
+    response = page.request.post(f"{address}/tasks", data={"name": "long_task", "countdown": 3600})
+    assert response.status == 202, response.text()
+    task_id = str(response.json()["task_id"])
+    claim(records, task_id)
+    return task_id
