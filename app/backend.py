@@ -27,11 +27,13 @@ from celery.app.task import Context
 from celery.backends.redis import RedisBackend, ResultConsumer
 from celery.canvas import Signature
 from celery.exceptions import Ignore, ImproperlyConfigured, Reject, Retry, TaskRevokedError, WorkerLostError
+from kombu.utils.url import parse_url
 
 from app.connection import Line, Unavailable, connect
 from app.error_text import error_of, original_of
-from app.records import STORED, UNCLAIMED, Delivery, Records, Write
+from app.records import STORED, UNCLAIMED, Delivery, Records, Source, Write
 from app.redis_url import BadURL, normalize
+from app.sends import RECORDED, SEND, identified, recorded, send_of
 from app.snapshot import Phase, one_line, phase_of, progress_fields, success_fields
 
 logger = logging.getLogger(__name__)
@@ -100,11 +102,11 @@ def delivery_of(request: Context | None) -> Delivery:
 
 
 def signature_of(task: Task, request: Context) -> dict[str, Any]:
-    """Return the Celery signature that sends a request's message again, just as it came."""
+    """Return the Celery signature that sends a request's message again, as it came, and with the news of its record."""
     signature: dict[str, Any] = task.signature_from_request(request, retries=request.retries)
     headers = signature["options"].get("headers") or {}
     signature["options"]["headers"] = {key: value for key, value in headers.items() if key != FENCE}
-    return signature
+    return recorded(signature, request.id)
 
 
 class Stopped(BaseException):
@@ -237,6 +239,8 @@ class LiveBackend(RedisBackend):
             raise ImproperlyConfigured(f"redis_backend_use_ssl cannot be used with LiveBackend: {why}.")
         super().__init__(app=app, url=url, **kwargs)
         ttl_days = (self.expires or 7 * 86400) / 86400
+        if not self._unacked:  # a record is kept for longer than another Redis may keep a message and give it back
+            ttl_days = max(ttl_days, self._visibility_days)
         self.records = Records(connect(self.as_uri(include_password=True)), ttl_days)
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
@@ -262,11 +266,20 @@ class LiveBackend(RedisBackend):
                 message=message,
                 max_attempts=_attempts_of(task),
                 hostname=request.hostname or "",
+                source=self.source_of(request),
             )
         )
+        if verdict == "expired":
+            logger.warning("Task %s came again after its record had expired, and is not run", task_id)
         if verdict == "lost":
             self.mark_as_failure(task_id, WorkerLostError("Worker exited prematurely."), request=request)
         return verdict
+
+    def source_of(self, request: Context) -> Source:
+        """Return where a request's message comes from."""
+        tag = (request.properties or {}).get("delivery_tag")
+        held = f"{self._unacked} {tag}" if self._unacked and isinstance(tag, str) else ""
+        return Source(getattr(request, SEND, ""), getattr(request, RECORDED, "") == request.id, held)
 
     def report(self, request: Context, state: str | None, meta: Any) -> str:
         """Store what a run says of itself; returns the verdict, see `Records.write`, or UNSTORED."""
@@ -305,24 +318,27 @@ class LiveBackend(RedisBackend):
         if parent is not None:
             root_id = parent.request.root_id or parent.request.id
             options = {"parent_id": parent.request.id, "root_id": root_id, **options}
-        message = task.signature(args, kwargs, options | {"task_id": task_id})
+        message = identified(task.signature(args, kwargs, options | {"task_id": task_id}), task_id)
+        source = Source(send_of(message))
         if parent is None or parent.request.id != task_id:
-            self.keep(task_id, message, when, Delivery())
+            if self.keep(task_id, message, when, Delivery(), source) == "busy":
+                raise ValueError(f"Task {task_id} has not ended: it cannot be sent again under this id.")
         else:
             run = delivery_of(parent.request)
-            self._until_stored(lambda: self.keep(task_id, message, when, run))
+            self._until_stored(lambda: self.keep(task_id, message, when, run, source))
 
-    def keep(self, task_id: str, message: Mapping[str, Any], when: str, run: Delivery) -> None:
-        """Keep a message until `when`; see `Records.park`."""
+    def keep(self, task_id: str, message: Mapping[str, Any], when: str, run: Delivery, source: Source) -> str:
+        """Keep a message until `when`; see `Records.park`, which says what is returned."""
         task, options = self._tasks.get(message["task"]), message["options"]
         queue = options.get("queue") or self.app.amqp.router.route({}, message["task"])["queue"].name
-        self.records.park(
+        return self.records.park(
             task_id,
             _order(options.get("replaced_task_nesting"), options.get("retries")),
-            message={**message, "options": {**options, "queue": queue}},
+            message=recorded({**message, "options": {**options, "queue": queue}}, task_id),
             max_attempts=_attempts_of(task),
             when=when,
             run=run,
+            source=source,
         )
 
     def send(self, task_id: str, message: Mapping[str, Any]) -> None:
@@ -482,6 +498,27 @@ class LiveBackend(RedisBackend):
     def _extended(self) -> bool:
         return bool(self.app.conf.find_value_for_key("extended", "result"))
 
+    @property
+    def _broker_url(self) -> str:
+        """The broker that messages are taken from; of several, the first."""
+        url = self.app.conf.broker_read_url or self.app.conf.broker_url or ""
+        return str(url[0] if isinstance(url, list | tuple) else url).partition(";")[0]
+
+    @cached_property
+    def _unacked(self) -> str:
+        """Where the broker holds what is not acknowledged: "<hash> <index>"; "" in another Redis than the records'."""
+        options = self.app.conf.broker_transport_options
+        if _database(self._broker_url) != _database(self.as_uri(include_password=True)):
+            return ""
+        names = [options.get(f"{name}_key", name) for name in ("unacked", "unacked_index")]
+        return " ".join(f"{options.get('global_keyprefix', '')}{name}" for name in names)
+
+    @property
+    def _visibility_days(self) -> float:
+        """After how many days a Redis gives back a message that was not acknowledged, and a day more; else 0."""
+        seconds = self.app.conf.broker_transport_options.get("visibility_timeout", 3600)
+        return seconds / 86400 + 1 if self._broker_url.startswith("redis") else 0.0
+
     @cached_property
     def _tasks(self) -> Any:
         return self.app.tasks  # which takes a lock at each look
@@ -557,6 +594,12 @@ def moment(eta: Any, app: Any) -> str:
     """Return a time as `Records.park` takes it; one without a zone is in Celery's own."""
     when = eta if isinstance(eta, datetime) else datetime.fromisoformat(eta)
     return f"{(when if when.tzinfo else when.replace(tzinfo=app.timezone)).timestamp() * 1e6:.0f}"
+
+
+def _database(url: str) -> tuple[str, str, int, str]:
+    """Return which Redis database a URL names; another kind of broker is none that holds records."""
+    parts = parse_url(url)
+    return parts["transport"], parts["hostname"] or "localhost", parts["port"] or 6379, parts["virtual_host"] or "0"
 
 
 def _order(nesting: int | None, retries: int | None) -> int:

@@ -98,6 +98,25 @@ def missing(celery: Celery, queue: str, task_ids: Iterable[str]) -> set[str]:
             raise OperationalError(str(error)) from error
 
 
+def withdraw(celery: Celery, task_ids: Iterable[str]) -> None:
+    """Take the messages of tasks out of the hands of workers that are gone: they would come back in days.
+
+    Raises kombu's OperationalError.
+    """
+    wanted = set(task_ids)
+    with celery.connection_for_read() as connection:
+        if connection.transport.driver_type != "redis":
+            return
+        channel = connection.default_channel
+        try:
+            for tag, entry in channel.client.hscan_iter(f"{channel.global_keyprefix}{channel.unacked_key}"):
+                message, *_ = json.loads(entry)
+                if (message.get("headers") or {}).get("id") in wanted:
+                    channel.qos._remove_from_indices(tag).execute()
+        except connection.connection_errors as error:
+            raise OperationalError(str(error)) from error
+
+
 def break_off(connection: Any) -> None:
     """End the reads of a worker's connection from another thread: they fail at once, and the worker connects anew."""
     if connection is None or connection.transport.driver_type != "redis":

@@ -72,9 +72,11 @@ def _parked(task: LiveTask, message: Any) -> bool:
     if not isinstance(task.backend, LiveBackend):
         return False
     args, kwargs, embed = message.payload
-    request = Context(message.headers, args=args, kwargs=kwargs, delivery_info=message.delivery_info, **embed)
+    properties = {"properties": message.properties, "delivery_info": message.delivery_info}
+    request = Context(message.headers, args=args, kwargs=kwargs, **properties, **embed)
     try:
-        task.backend.keep(request.id, signature_of(task, request), moment(request.eta, task.app), Delivery())
+        message, source = signature_of(task, request), task.backend.source_of(request)
+        task.backend.keep(request.id, message, moment(request.eta, task.app), Delivery(), source)
     except (Unavailable, ValueError) as error:  # what is no time Celery refuses itself
         logger.warning("Task %s is not kept in Redis for its time: %s", request.id, error)
         return False

@@ -160,7 +160,8 @@ class Keeper(bootsteps.StartStopStep):
     def _look(self) -> None:
         """Have each message sent again that two looks in a row have missed: it was lost on its way to a worker.
 
-        Never by age. Should it turn up after all, its delivery is dropped at the claim.
+        Never by age. Should it turn up after all, its delivery is dropped at the claim; what a worker had in hand that
+        was killed before it began is withdrawn.
         """
         missed: set[str] = set()
         for queue, task_ids in self._backend.records.suspects().items():
@@ -168,6 +169,7 @@ class Keeper(bootsteps.StartStopStep):
         if lost := missed & self._missing:
             logger.warning("The messages of %d tasks are lost and are sent again", len(lost))
             self._backend.records.resend(lost)
+            broker.withdraw(self._celery, lost)
         self._missing = missed - lost
 
     def _leave(self) -> None:

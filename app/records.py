@@ -23,6 +23,7 @@ import redis
 from kombu.utils.json import dumps, loads
 
 from app.connection import Client, Line, Unavailable
+from app.sends import send_of, without_headers
 from app.snapshot import Phase, fragment, title_line
 
 SCRIPTS = Path(__file__).parent / "lua"
@@ -55,6 +56,22 @@ class Delivery(NamedTuple):
 
     token: str = UNFENCED
     order: int = 0
+
+
+class Source(NamedTuple):
+    """Where a message comes from: its send's id ("" unknown), whether it says that its task had a record, and where the
+    broker holds it ("<hash> <index> <delivery tag>"; "" in another Redis than this)."""
+
+    send: str = ""
+    recorded: bool = False
+    held: str = ""
+
+    @property
+    def args(self) -> list[Any]:
+        return [self.send, int(self.recorded), self.held]
+
+
+NO_SOURCE = Source()
 
 
 class Write(NamedTuple):
@@ -198,12 +215,13 @@ class Records:
         keys = [_record(task_id), f"headway:owner:{owner}", once]
         name, queue = fragment(message["task"]), message["options"]["queue"]
         args = [task_id, owner, queue, name, fragment(title_line(title)), max_attempts, text, self.ttl]
-        digest = sha256(f"{text} {when}".encode()).hexdigest()
+        send = send_of(message)
+        digest = sha256(f"{dumps(without_headers(message))} {when}".encode()).hexdigest()
         begun = time.monotonic()
-        verdict, *found = self._run("create", keys, [*args, self._deadline(), digest, when, letter])
+        verdict, *found = self._run("create", keys, [*args, self._deadline(), digest, when, letter, send])
         if verdict == "late" and time.monotonic() - begun < START_SECONDS:  # Redis's clock has been put forward
             self._clock = -inf, 0
-            verdict, *found = self._run("create", keys, [*args, self._deadline(), digest, when, letter])
+            verdict, *found = self._run("create", keys, [*args, self._deadline(), digest, when, letter, send])
         if verdict == "late":
             raise TooLate
         if verdict == "conflict":
@@ -224,15 +242,24 @@ class Records:
         self._run("sent", [_record(task_id)], [task_id])
 
     def park(
-        self, task_id: str, order: int, *, message: Mapping[str, Any], max_attempts: int, when: str, run: Delivery
+        self,
+        task_id: str,
+        order: int,
+        *,
+        message: Mapping[str, Any],
+        max_attempts: int,
+        when: str,
+        run: Delivery,
+        source: Source = NO_SOURCE,
     ) -> str:
         """Keep a message, a Celery signature with a queue, until it is time to send it: "parked", or why not.
 
         `order` is the message's own; `run` is the delivery that asks for its own next attempt, `Delivery()` for none.
+        "busy": another send of the same id has not ended.
         """
         name, queue = _label(message["task"]), message["options"]["queue"]
         args = [task_id, order, name, name, max_attempts, dumps(message), queue, self.ttl, when, run.token, run.order]
-        return str(self._run("park", [_record(task_id)], args))
+        return str(self._run("park", [_record(task_id)], [*args, *source.args]))
 
     def message(self, task_id: str) -> tuple[dict[str, Any], str] | None:
         """Return a task's Celery signature and its title; None where they are not kept."""
@@ -264,15 +291,17 @@ class Records:
         message: Mapping[str, Any],
         max_attempts: int,
         hostname: str,
+        source: Source = NO_SOURCE,
     ) -> str:
         """Give the task to this delivery of `message`, its Celery signature; each of its runs has a name of its own.
 
         Returns "claimed", "lost" when another run of this delivery has it, which then is to be reported as lost, or why
-        not: "final", "stale", "superseded", "running", "cancelled".
+        not: "final", "stale", "superseded", "running", "cancelled", "expired" (there was a record, and is none).
         """
         name, queue = _label(message["task"]), message["options"].get("queue", "")
         args = [task_id, delivery.token, delivery.order, name, name, max_attempts, fragment(hostname), dumps(message)]
-        return str(self._run("claim", [_record(task_id)], [*args, queue, self.ttl, int(LEASE_SECONDS * 1e6), run]))
+        lease = int(LEASE_SECONDS * 1e6)
+        return str(self._run("claim", [_record(task_id)], [*args, queue, self.ttl, lease, run, *source.args]))
 
     def write(self, write: Write) -> str:
         """Store a change and publish it.

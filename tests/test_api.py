@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.access import visitor
 from app.records import TASK_ID, Records
+from app.sends import RECORDED, SEND
 from app.snapshot import Snapshot
 from tests.processes import Valkey, free_port
 
@@ -54,6 +55,8 @@ def test_the_message_of_a_start_is_what_celery_itself_would_send(app: Flask, cli
     theirs, ours = map(json.loads, records.client.lrange("celery", 0, -1))
     for message in (theirs, ours):
         assert message["properties"].pop("delivery_tag")
+        assert message["headers"].pop(SEND)
+    assert ours["headers"].pop(RECORDED) == task_id
     assert ours == theirs
     assert records.client.zcard("headway:outbox") == 0
 

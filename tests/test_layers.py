@@ -13,6 +13,7 @@ LAYERS = [
     "snapshot",
     "error_text",
     "connection",
+    "sends",
     "records",
     "backend",
     "delivery",

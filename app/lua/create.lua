@@ -1,6 +1,6 @@
 -- A new task. KEYS: record, owner's list, idempotency key ('' for none).
 -- ARGV: id, owner, queue, name, title, max_attempts (JSON fragments), message, ttl ms, deadline us, body's digest, when,
--- the message as it lies in the queue ('': it is sent later).
+-- the message as it lies in the queue ('': it is sent later), id of the send.
 local record, list, once = KEYS[1], KEYS[2], KEYS[3]
 local id, owner, message, ttl, digest = ARGV[1], ARGV[2], ARGV[7], tonumber(ARGV[8]), ARGV[10]
 
@@ -19,7 +19,7 @@ end
 
 local held = hold(record)
 local fields = blank(id, ARGV[4], ARGV[5], ARGV[6])
-fields.owner, fields.queue, fields.message = owner, ARGV[3], message
+fields.owner, fields.queue, fields.message, fields.sends = owner, ARGV[3], message, ARGV[13]
 -- Whoever sends the message strikes it from the outbox; one that stays (the sender died) is sent by a keeper.
 local due = NOW + 5000000
 local at = moment(ARGV[11])

@@ -1,20 +1,31 @@
 -- A message that is for later waits here. KEYS: record.
 -- ARGV: id, order, name, title, max_attempts (fragments), message, queue, ttl ms, when, and token and order of the run
--- that asks ('' for none). Returns 'parked', or why not.
+-- that asks ('' for none), id of the send, '1' for a message whose task had a record, where the broker holds it (see
+-- settle; '' where it comes from no broker). Returns 'parked', or why not: 'busy' where another send has not ended.
 local record, id, order, message, queue, at = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[6], ARGV[7], moment(ARGV[9])
 local ttl = tonumber(ARGV[8]) + math.max(0, math.floor((at - NOW) / 1000))
+local send, recorded = ARGV[12], ARGV[13] == '1'
 local held = hold(record)
+settle(ARGV[14])  -- from here on it waits here, or is not wanted
+if recorded and not held.phase then return 'expired' end
+if is_former_send(held, send) then return 'stale' end
+local again = FINAL[held.phase] and is_new_send(held, send)
+local renewal = again and renewed(record, id, held, ARGV[3], ARGV[5])
+if again then held.phase = nil end
 local refused = fenced(held, ARGV[10], tonumber(ARGV[11]))
 if refused then return refused end
 if held.phase and order < held.order then return 'stale' end
-if held.phase and order == held.order and held.phase ~= 'retrying' then return 'known' end
+if held.phase and order == held.order and held.phase ~= 'retrying' then
+  return is_new_send(held, send) and 'busy' or 'known'
+end
 redis.call('ZADD', OUTBOX, at, id)
 if held.phase then
   -- The next attempt; it may come before its predecessor has stored that it retries.
   redis.call('HSET', record, 'message', message, 'queue', queue)
   redis.call('PEXPIRE', record, ttl, 'GT')
 else
-  local fields = blank(id, ARGV[3], ARGV[4], ARGV[5])
+  local fields = renewal or blank(id, ARGV[3], ARGV[4], ARGV[5])
+  fields.sends = with_send(held, send)
   fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', stamp(at)
   fields.message, fields.queue, fields.order = message, queue, integer(order)
   commit(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)

@@ -23,7 +23,7 @@ local function joined(...)
 end
 
 local SHORT = joined(MOVING, PRIVATE)
-local FIELDS = joined(SHORT, STILL, {'result', 'failures'})
+local FIELDS = joined(SHORT, STILL, {'result', 'failures', 'sends', 'delivery'})
 local MOVES = {}
 for i = 1, #MOVING do MOVES[MOVING[i]] = true end
 
@@ -40,6 +40,7 @@ local WAITING, DOOMED = 'headway:waiting:', 'headway:doomed'
 local QUEUES = 'headway:queues'
 
 local HOUR = 3600 * 1000000
+local UNENDED = 90 * 24 * 3600 * 1000  -- ms for which a task that has not ended is kept beyond its time
 local NOW  -- microseconds, as every time and version in here; set as each function begins
 
 local function begin()
@@ -139,6 +140,43 @@ local function hold_run(record, changes)
   return held.short and held.phase ~= 'running' and hold(record) or held
 end
 
+-- Take a delivery's message out of the broker's hands. `delivery` says where a broker in this Redis holds it, '' for none:
+-- '<hash> <index> <tag>'.
+local function settle(delivery)
+  local unacked, index, tag = string.match(delivery or '', '^(%S+) (%S+) (%S+)$')
+  if not tag then return end
+  redis.call('HDEL', unacked, tag)
+  redis.call('ZREM', index, tag)
+end
+
+-- Have a message that the broker may give back say that its task had a record.
+local function mark(delivery, id)
+  local unacked, _, tag = string.match(delivery, '^(%S+) (%S+) (%S+)$')
+  local entry = tag and redis.call('HGET', unacked, tag)
+  local _, headers = string.find(entry or '', '"headers": {', 1, true)
+  if not headers then return end
+  local header = '"headway_recorded": ' .. cjson.encode(id) .. ', '
+  redis.call('HSET', unacked, tag, string.sub(entry, 1, headers) .. header .. string.sub(entry, headers + 1))
+end
+
+-- Of the sends of one id: whether this one has not been seen yet. Without an id of its own nobody can tell.
+local SENDS_KEPT = 100
+local function is_new_send(held, send)
+  local sends = held.fields.sends or ''
+  return send ~= '' and sends ~= '' and not string.find(sends, send, 1, true)
+end
+
+local function is_former_send(held, send)
+  local sends = held.fields.sends or ''
+  return send ~= '' and string.find(sends, send, 1, true) and string.sub(sends, -#send) ~= send
+end
+
+local function with_send(held, send)
+  local sends = held.fields.sends or ''
+  if send == '' or string.find(sends, send, 1, true) then return sends end
+  return string.sub(sends .. ' ' .. send, -SENDS_KEPT * (#send + 1))
+end
+
 -- Celery's own form of what has no result that a worker made.
 local function celery_meta(id, state, result)
   return '{"status":"' .. state .. '","result":' .. (result or 'null') .. ',"traceback":null,"children":[],"date_done":' ..
@@ -157,6 +195,7 @@ local function move(record, id, held, fields, phase, ttl)
   if before and before ~= queue then redis.call('ZREM', WAITING .. before, id) end
   if phase ~= 'running' and phase ~= 'cancelling' then redis.call('ZREM', LEASES, id) end
   if FINAL[phase] then
+    settle(held.fields.delivery)
     fields.finished_at = fields.updated_at
     redis.call('ZREM', OUTBOX, id)
     redis.call('ZREM', DOOMED, id)
@@ -170,6 +209,7 @@ local function commit(record, id, held, changes, meta, ttl)
   local phase = text(changes.phase)
   changes.version = integer(math.max((tonumber(fields.version) or 0) + 1, NOW))
   changes.updated_at = stamp(NOW)
+  if not FINAL[phase or held.phase] then ttl = tonumber(ttl) + UNENDED end
   if phase and not held.short then
     changes.state = '"' .. STATE[phase] .. '"'
     move(record, id, held, changes, phase, ttl)
@@ -246,6 +286,14 @@ local function revoke(record, id, held, ttl)
   return commit(record, id, held, fields, celery_meta(id, 'REVOKED', why), ttl)
 end
 
+-- The fields of a record that begins anew, for a new send of an id whose task has ended.
+local function renewed(record, id, held, name, max_attempts)
+  redis.call('HDEL', record, 'cancel', 'mail', 'mailer', 'run', 'write_id')
+  held.fields.cancel, held.fields.write_id = nil, nil
+  held.cancel, held.order, held.attempt, held.high, held.failures = nil, 0, 0, 0, 0
+  return blank(id, name, held.fields.title or name, max_attempts)
+end
+
 -- What a task shows while it waits for a worker.
 local function queued(status)
   return {phase = '"queued"', status = status, current = '0', total = '1', step = 'null', error = 'null',
@@ -262,6 +310,7 @@ end
 -- The attempt with this token is lost. Returns 'cancelled', or 'requeued' when its message is to be sent again, or 'exhausted'
 -- when it was the last attempt: then its holder, or whoever acts for it, has to store the failure soon.
 local function lose(record, id, held, token, ttl)
+  settle(held.fields.delivery)
   if held.cancel then
     revoke(record, id, held, ttl)
     return 'cancelled'

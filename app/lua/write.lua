@@ -38,6 +38,7 @@ elseif phase == 'succeeded' then
   fields.current = fields.total
 elseif phase == 'retrying' then
   if held.failures + 1 >= tonumber(ARGV[11]) then return 'exhausted' end
+  settle(held.fields.delivery)
   -- The next attempt was sent before this was stored: from now on only that one counts.
   fields.failures = integer(held.failures + 1)
   fields.order, fields.fence = integer(math.max(order, held.order) + 1), ''

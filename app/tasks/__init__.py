@@ -19,6 +19,7 @@ from app.backend import LiveBackend
 from app.broker import Letters
 from app.connection import Unavailable
 from app.records import Records, Started
+from app.sends import identified, recorded
 from app.tasks import long, mail
 from app.tasks.kinds import KINDS, BadArguments
 
@@ -93,7 +94,9 @@ def _start(
     records: Records = current_app.extensions["records"]
     celery: Celery = current_app.extensions["celery"]
     letters: Letters | None = current_app.extensions["letters"]
-    task_id, message = str(uuid4()), celery.signature(name, args=args, kwargs=kwargs, queue=queue)
+    task_id = str(uuid4())
+    plain = celery.signature(name, args=args, kwargs=kwargs, queue=queue)
+    message = recorded(identified(plain, task_id), task_id)
     letter = letters.write(task_id, message) if letters and not when else ""
     started = records.create(
         owner=owner,

@@ -1,0 +1,93 @@
+"""A worker's side of the broker by hand: messages are taken, claimed, given back after their time, restored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+from celery.app.task import Context
+
+from app.backend import FENCE
+from app.delivery import _parked
+from tests import plain_celery as plain
+
+
+class Hand:
+    """What one worker of tests/plain_celery.py does with its messages, without one."""
+
+    def __init__(self) -> None:
+        self.backend = plain.celery.backend
+        self.records = self.backend.records
+        self.redis = self.records.client
+        self._connection = plain.celery.connection_for_read()
+        self._channel = self._connection.channel()
+        self._channel.do_restore = False  # a worker that is killed restores nothing
+
+    def close(self) -> None:
+        self._channel._qos._on_collect.cancel()
+        self._connection.release()
+
+    def take(self, queue: str = "celery") -> Any:
+        """Take the next message, which then is not acknowledged; None for an empty queue."""
+        message = self._channel.basic_get(queue)
+        if message is not None:
+            message.headers[FENCE] = uuid4().hex  # as `mark_delivery` does
+        return message
+
+    def claim(self, message: Any) -> str:
+        """Claim as a pool process does that got this message."""
+        task = plain.celery.tasks[message.headers["task"]]
+        with running_as(task, message):
+            return str(self.backend.claim(message.headers["id"], task))
+
+    def park(self, message: Any) -> bool:
+        """Keep a message for its time as a worker does that got it."""
+        return _parked(plain.celery.tasks[message.headers["task"]], message)
+
+    def unacked(self) -> list[str]:
+        """Return the ids of the tasks whose messages the broker holds."""
+        return [json.loads(entry)[0]["headers"]["id"] for entry in self.redis.hvals("unacked")]
+
+    def let_time_pass(self) -> None:
+        """Have the broker give back what was not acknowledged within its visibility timeout."""
+        for tag in self.redis.zrange("unacked_index", 0, -1):
+            self.redis.zadd("unacked_index", {tag: 1000}, xx=True)
+        self._channel.qos.restore_visible(interval=1)
+
+    def let_record_expire(self, task_id: str) -> None:
+        self.redis.delete(f"headway:task:{task_id}", f"headway:log:{task_id}", f"celery-task-meta-{task_id}")
+
+    def lose_worker(self, task_id: str) -> None:
+        """Have the lease of a run end, and maintenance see it."""
+        self.redis.zadd("headway:leases", {task_id: 1})
+        self.keep()
+
+    def keep(self) -> list[str]:
+        """Do a round of maintenance, as if rounds were done all the time; returns whose messages were sent."""
+        self.redis.set("headway:round", self.records.now())
+        self.redis.delete("headway:patience")
+        due = self.records.round("keeper").due
+        for task_id, message in due:
+            self.backend.send(task_id, message)
+            self.records.sent(task_id)
+        return [task_id for task_id, _ in due]
+
+    def phase(self, task_id: str) -> str:
+        [stored] = self.records.read([task_id])
+        return str(json.loads(stored.snapshot)["phase"]) if stored else "none"
+
+
+@contextmanager
+def running_as(task: Any, message: Any) -> Iterator[Context]:
+    """Let `task` run for a message, in this thread."""
+    args, kwargs, embed = message.payload
+    details = {"properties": message.properties, "delivery_info": message.delivery_info}
+    request = {**message.headers, "args": args, "kwargs": kwargs, **details, **embed}
+    task.push_request(**request, called_directly=False)
+    try:
+        yield task.request
+    finally:
+        task.pop_request()
