@@ -32,7 +32,12 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     settings = config.load({**os.environ, **scalars})  # so that what is derived from an override follows it
     app.config.update(IDENTIFY=access.visitor, **settings)
     app.config.update({key: value for key, value in overrides.items() if key not in settings})
-    records = Records(connect(app.config["REDIS_URL"]), app.config["TASK_TTL_DAYS"])
+    records = Records(
+        connect(app.config["REDIS_URL"]),
+        app.config["TASK_TTL_DAYS"],
+        app.config["LEASE_SECONDS"],
+        app.config["CANCEL_GRACE_SECONDS"],
+    )
     fanout = RoomManager(app.config["REDIS_URL"], records)
     celery = _celery(app)
     letters = broker.letters(celery, app.config["REDIS_URL"])
@@ -88,6 +93,7 @@ def _celery(app: Flask) -> Celery:
         broker_url=app.config["CELERY_BROKER_URL"],
         result_backend=f"app.backend.LiveBackend+{url}",
         result_expires=app.config["TASK_TTL_DAYS"] * 86400,
+        headway_lease_seconds=app.config["LEASE_SECONDS"],
         redis_socket_timeout=2.0,
         redis_socket_connect_timeout=2.0,
         task_default_queue="celery",

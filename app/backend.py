@@ -31,7 +31,7 @@ from kombu.utils.url import parse_url
 
 from app.connection import Line, Unavailable, connect
 from app.error_text import error_of, original_of
-from app.records import STORED, UNCLAIMED, Delivery, Records, Source, Write
+from app.records import LEASE_SECONDS, STORED, UNCLAIMED, Delivery, Records, Source, Write
 from app.redis_url import BadURL, normalize
 from app.sends import RECORDED, SEND, identified, recorded, send_of
 from app.snapshot import Phase, one_line, phase_of, progress_fields, success_fields
@@ -241,7 +241,8 @@ class LiveBackend(RedisBackend):
         ttl_days = (self.expires or 7 * 86400) / 86400
         if not self._unacked:  # a record is kept for longer than another Redis may keep a message and give it back
             ttl_days = max(ttl_days, self._visibility_days)
-        self.records = Records(connect(self.as_uri(include_password=True)), ttl_days)
+        lease_seconds = app.conf.get("headway_lease_seconds", LEASE_SECONDS)
+        self.records = Records(connect(self.as_uri(include_password=True)), ttl_days, lease_seconds)
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Do nothing: Celery's own subscribes to each task that it sends, and takes a minute where Redis hangs.

@@ -27,6 +27,8 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
     "WORKER_CONCURRENCY": (4, 1, 256),
     "MAIL_CONCURRENCY": (2, 1, 256),
     "MAX_ATTEMPTS": (4, 1, 100),
+    "LEASE_SECONDS": (15.0, 2.0, 3600.0),
+    "CANCEL_GRACE_SECONDS": (5.0, 0.0, 3600.0),
     "LONG_TASK_STEP_SECONDS": (1.0, 0.0, 3600.0),
     "TASK_TTL_DAYS": (7, 1, 3650),
     "MAIL_PORT": (25, 1, 65535),

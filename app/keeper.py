@@ -23,8 +23,8 @@ from app.connection import Unavailable
 logger = logging.getLogger(__name__)
 
 ROUND_SECONDS = 0.5
-HOLD_EVERY = 8  # rounds
-LOOK_EVERY = 10  # rounds; longer than HOLD_EVERY, so that between two looks each worker has said what it holds
+RENEWALS = 4  # of a lease, while it lasts
+LOOK_EVERY = 10  # rounds, or more: between two looks each worker has said what it holds
 BATCH = 100
 STUCK_AFTER = 20  # rounds in which Redis answered, and the worker's own loop did not turn once
 END_AFTER = 6  # rounds in which a pool that was told to end has not
@@ -71,12 +71,13 @@ class Keeper(bootsteps.StartStopStep):
         self._thread.join(LEAVE_SECONDS)
 
     def _run(self) -> None:
+        hold_every = max(1, int(self._backend.records.lease_seconds / RENEWALS / ROUND_SECONDS))
         rounds = 0
         while not self._stop.wait(ROUND_SECONDS if rounds else 0):
-            if rounds % HOLD_EVERY == 0:
+            if rounds % hold_every == 0:
                 self._try(self._hold)
             self._try(self._round)
-            if rounds % LOOK_EVERY == 0:
+            if rounds % max(LOOK_EVERY, hold_every + 2) == 0:
                 self._try(self._look)
             self._try(self._end_pool)
             rounds += 1

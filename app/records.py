@@ -35,8 +35,8 @@ STORED = {"written", "cancelling", "cancelled"}  # the verdicts of a write that 
 UNCLAIMED = "-"  # the token of a delivery that no worker marked: it may write where nobody has claimed
 
 QUEUES = ("celery", "mail")
-LEASE_SECONDS = 15.0  # a worker that was silent for so long is lost
-CANCEL_GRACE_SECONDS = 5.0  # a cancelled run that has not ended by then is ended
+LEASE_SECONDS = 15.0
+CANCEL_GRACE_SECONDS = 5.0
 LOG_LINES = 1000  # kept of each task
 PRUNED_AT_ONCE = 1000  # expired ids that one reading of a list removes
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
@@ -152,9 +152,19 @@ class Records:
     Every method raises Unavailable when Redis does not answer in time, or takes no writes.
     """
 
-    def __init__(self, client: Client, ttl_days: float) -> None:
+    def __init__(
+        self,
+        client: Client,
+        ttl_days: float,
+        lease_seconds: float = LEASE_SECONDS,
+        cancel_grace_seconds: float = CANCEL_GRACE_SECONDS,
+    ) -> None:
+        """A worker that is silent for a lease is lost; a cancelled run that has not ended within its grace is ended."""
         self.client = client
         self.ttl = int(ttl_days * 24 * 3600 * 1000)  # milliseconds
+        self.lease_seconds = lease_seconds
+        self._lease = int(lease_seconds * 1e6)  # microseconds, as the next
+        self._cancel_grace = int(cancel_grace_seconds * 1e6)
         self._clock = -inf, 0  # when Redis's was asked (seconds), and how far it was ahead of ours (microseconds)
 
     def _run(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
@@ -270,7 +280,7 @@ class Records:
 
     def cancel(self, task_id: str) -> Changed:
         """Cancel a task: "cancelled", "cancelling" while it runs, or "final", "unknown"."""
-        return self._change("cancel", task_id, int(CANCEL_GRACE_SECONDS * 1e6))
+        return self._change("cancel", task_id, self._cancel_grace)
 
     def schedule(self, task_id: str, when: str) -> Changed:
         """Set another time for a scheduled or retrying task: "scheduled", "queued", or "not_waiting", "unknown"."""
@@ -300,8 +310,8 @@ class Records:
         """
         name, queue = _label(message["task"]), message["options"].get("queue", "")
         args = [task_id, delivery.token, delivery.order, name, name, max_attempts, fragment(hostname), dumps(message)]
-        lease = int(LEASE_SECONDS * 1e6)
-        return str(self._run("claim", [_record(task_id)], [*args, queue, self.ttl, lease, run, *source.args]))
+        run_args = [*args, queue, self.ttl, self._lease, run, *source.args]
+        return str(self._run("claim", [_record(task_id)], run_args))
 
     def write(self, write: Write) -> str:
         """Store a change and publish it.
@@ -350,11 +360,12 @@ class Records:
     # What workers and their keepers do
 
     def hold(self, worker: str, slots: int, running: Iterable[tuple[str, str]], received: Iterable[str]) -> None:
-        """Say for the next LEASE_SECONDS that a worker is there, and what it holds: `(task_id, token)` of what it runs,
-        ids of what it has received and not begun."""
+        """Say, for as long as a lease lasts, that a worker is there and what it holds.
+
+        `running` are `(task_id, token)` of what it runs, `received` ids of what it has received and not begun.
+        """
         pairs = [part for pair in running for part in pair]
-        lease = int(LEASE_SECONDS * 1e6)
-        self._run("hold", [], [f"{worker} {slots}", lease, lease, len(pairs) // 2, *pairs, *received])
+        self._run("hold", [], [f"{worker} {slots}", self._lease, self._lease, len(pairs) // 2, *pairs, *received])
 
     def leave(self, worker: str, slots: int) -> None:
         """Say that a worker is there no longer."""
@@ -371,7 +382,7 @@ class Records:
 
         One keeper at a time has the office; another one gets only what is doomed.
         """
-        due, lost, doomed = self._run("round", [], [keeper, limit, self.ttl, int(LEASE_SECONDS * 1e6)])
+        due, lost, doomed = self._run("round", [], [keeper, limit, self.ttl, self._lease])
         return Duties(
             [(task_id, loads(message)) for task_id, message in zip(due[::2], due[1::2], strict=True)],
             [

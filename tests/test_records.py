@@ -290,15 +290,12 @@ def test_a_cancelled_run_that_is_lost_stopped_or_retried_ends_as_cancelled(recor
     assert read(records, task_id).phase == "cancelled"
 
 
-def test_a_cancelled_run_that_goes_on_is_doomed_when_its_grace_is_over(
-    records: Records, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_cancelled_run_that_goes_on_is_doomed_when_its_grace_is_over(records: Records):
     patient, soon = start(records), start(records)
     claim(records, patient, FIRST)
     claim(records, soon, FIRST)
     records.cancel(patient)
-    monkeypatch.setattr("app.records.CANCEL_GRACE_SECONDS", 0.0)
-    records.cancel(soon)
+    Records(records.client, ttl_days=7, cancel_grace_seconds=0.0).cancel(soon)
 
     assert records.round("one").doomed == records.round("not in office").doomed == {soon}
 
