@@ -29,16 +29,27 @@ from celery.canvas import Signature
 from celery.exceptions import Ignore, ImproperlyConfigured, Reject, Retry, TaskRevokedError, WorkerLostError
 from kombu.utils.url import parse_url
 
+from app import dependents
 from app.connection import Line, Unavailable, connect
+from app.context import as_context, whole_number
 from app.error_text import error_of, original_of
 from app.records import LEASE_SECONDS, STORED, UNCLAIMED, Delivery, Records, Source, Write
 from app.redis_url import BadURL, normalize
 from app.sends import RECORDED, SEND, identified, recorded, send_of
-from app.snapshot import Phase, one_line, phase_of, progress_fields, success_fields
+from app.snapshot import (
+    FINAL,
+    Phase,
+    cancelled_status,
+    phase_by_hand,
+    phase_of,
+    progress_fields,
+    success_fields,
+)
 
 logger = logging.getLogger(__name__)
 
 FENCE = "headway_fence"  # the request's key for the token of its delivery
+ENDED = "headway_ended"  # and for whether its run has stored an end by `update_state`
 REPLACEMENT = 1_000_000  # a replaced task counts its retries anew, so one replacement outweighs them all
 DEFAULT_ATTEMPTS = 4
 UNSTORED = ""  # the verdict of a report that did not reach Redis
@@ -265,7 +276,7 @@ class LiveBackend(RedisBackend):
                 delivery_of(request),
                 run,
                 message=message,
-                max_attempts=_attempts_of(task),
+                max_attempts=_attempts_of(task, request),
                 hostname=request.hostname or "",
                 source=self.source_of(request),
             )
@@ -290,7 +301,15 @@ class LiveBackend(RedisBackend):
         self, request: Context, state: str | None, meta: Any, line: Line | None = None
     ) -> Callable[[], str]:
         """Send what a run says of itself; what is returned waits for what `report` returns, and has to be called."""
-        return self._begin(self._write_of(request.id, meta, state or "PROGRESS", None, request), line)
+        if getattr(request, ENDED, False):
+            return lambda: "written"  # the run has stored an end itself and goes on
+        state = state or "PROGRESS"
+        write = self._write_of(request.id, meta, state, None, request, phase_by_hand(state, begun=True))
+        if write.phase not in FINAL:
+            return self._begin(write, line)
+        verdict = self._until_stored(lambda: self.records.write(write))
+        setattr(request, ENDED, verdict in STORED)
+        return lambda: verdict
 
     def mail(self, request: Context, stage: Literal["prepared", "committing"], seconds: float) -> str:
         """Store how far a run's e-mail is; see `Records.mail`. Raises connection.Unavailable after so many seconds."""
@@ -352,17 +371,7 @@ class LiveBackend(RedisBackend):
 
     def give_up(self, task_id: str, token: str, message: Mapping[str, Any] | None) -> None:
         """Fail a task whose last attempt was lost with its worker; `token` is that attempt's."""
-        options = message["options"] if message else {}
-        request = Context(
-            id=task_id,
-            task=message["task"] if message else None,
-            retries=options.get("retries", 0),
-            replaced_task_nesting=options.get("replaced_task_nesting", 0),
-            chord=options.get("chord"),
-            chain=options.get("chain"),
-            errbacks=options.get("link_error"),
-            **{FENCE: token},
-        )
+        request = dependents.request_of(task_id, message or {}, **{FENCE: token})
         self.mark_as_failure(task_id, WorkerLostError("The worker was lost, and no attempt is left."), request=request)
 
     def store_result(
@@ -375,7 +384,10 @@ class LiveBackend(RedisBackend):
         **_: Any,
     ) -> Any:
         """Store any state of any task, as Celery's contract says; a refused write changes nothing and is no error."""
-        self._store(task_id, result, state, traceback, request)
+        try:
+            self._store(task_id, result, state, traceback, as_context(task_id, request), by_hand=True)
+        except Exception:
+            logger.exception("State %s of task %s cannot be stored", state, task_id)
         return result
 
     def mark_as_done(
@@ -387,10 +399,11 @@ class LiveBackend(RedisBackend):
         state: str = states.SUCCESS,
     ) -> None:
         """Store the end; see the class."""
+        request = as_context(task_id, request)
         keep = store_result and not (request is not None and request.ignore_result)
         stored = self._store(task_id, result if keep else None, state, None, request)
-        if stored in STORED and request is not None and request.chord:
-            self.on_chord_part_return(request, state, result)
+        if stored in STORED and dependents.concern(request, state):
+            dependents.tell(self, request, state, result)
 
     def mark_as_retry(
         self,
@@ -402,7 +415,7 @@ class LiveBackend(RedisBackend):
         state: str = states.RETRY,
     ) -> None:
         """Store that the task waits for its next attempt; attempts that were lost with their workers count too."""
-        if self._store(task_id, exc, state, traceback, request) == "exhausted":
+        if self._store_end(task_id, exc, state, traceback, as_context(task_id, request)) == "exhausted":
             self.mark_as_failure(task_id, exc, traceback, request)
 
     def mark_as_failure(
@@ -416,15 +429,13 @@ class LiveBackend(RedisBackend):
         state: str = states.FAILURE,
     ) -> None:
         """Store the failure; a task whose worker was lost is tried again while it has attempts left."""
+        request = as_context(task_id, request)
         if isinstance(exc, WorkerLostError) and self._lose(task_id, request) != "exhausted":
             return
-        if self._store(task_id, exc, state, traceback, request) not in STORED or request is None:
-            return
-        if request.chord:
-            self.on_chord_part_return(request, state, exc)
-        self._fail_chain(getattr(request, "chain", None), exc, traceback, store_result=store_result, state=state)
-        if call_errbacks and request.errbacks:
-            self._call_task_errbacks(request, exc, traceback)
+        stored = self._store_end(task_id, exc, state, traceback, request)
+        if stored in STORED and dependents.concern(request, state):
+            how = {"store_result": store_result, "call_errbacks": call_errbacks}
+            dependents.tell(self, request, state, exc, traceback, **how)
 
     def mark_as_revoked(
         self,
@@ -436,8 +447,10 @@ class LiveBackend(RedisBackend):
     ) -> None:
         """Store that the task was cancelled."""
         exc = TaskRevokedError(reason)
-        if self._store(task_id, exc, state, None, request) in STORED and request is not None and request.chord:
-            self.on_chord_part_return(request, state, exc)
+        request = as_context(task_id, request)
+        stored = self._store_end(task_id, exc, state, None, request)
+        if stored in STORED and dependents.concern(request, state):
+            dependents.tell(self, request, state, exc)
 
     def _forget(self, task_id: str) -> None:
         self.records.forget(task_id)
@@ -445,16 +458,50 @@ class LiveBackend(RedisBackend):
     def _lose(self, task_id: str, request: Context | None) -> str:
         return self._until_stored(lambda: self.records.lose(task_id, delivery_of(request)))
 
-    def _store(self, task_id: str, value: Any, state: str, traceback: str | None, request: Context | None) -> str:
+    def _store_end(
+        self, task_id: str, exc: BaseException | None, state: str, traceback: str | None, request: Context | None
+    ) -> str:
+        """Store how a run ended: where it cannot be stored as it is, its words. Returns the verdict; never raises.
+
+        Celery calls from its consumer too, which would end with an exception, and its worker with it.
+        """
+        try:
+            return self._store(task_id, exc, state, traceback, request)
+        except Exception:
+            logger.exception("%s of task %s cannot be stored as it is", state, task_id)
+        said = error_of(exc)
+        plain = {"exc_type": said["type"], "exc_message": [said["message"]], "exc_module": None}
+        delivery = {FENCE: getattr(request, FENCE, UNCLAIMED), "retries": getattr(request, "retries", 0)}
+        nesting = getattr(request, "replaced_task_nesting", 0)
+        bare = Context(delivery, id=task_id, replaced_task_nesting=nesting, delivery_info={}, task=None)
+        try:
+            return self._store(task_id, plain, state, None, bare if request else None)
+        except Exception as error:
+            logger.error("%s of task %s is not stored: %s", state, task_id, error)
+            return UNSTORED
+
+    def _store(
+        self,
+        task_id: str,
+        value: Any,
+        state: str,
+        traceback: str | None,
+        request: Context | None,
+        *,
+        by_hand: bool = False,
+    ) -> str:
         if request is not None and request.is_eager and not self.app.conf.task_store_eager_result:
             return "written"  # as Celery's own: an eager run leaves no trace
-        write = self._write_of(task_id, value, state, traceback, request)
+        phase = phase_by_hand(state, begun=False) if by_hand else phase_of(state)
+        write = self._write_of(task_id, value, state, traceback, request, phase)
         if write.phase == Phase.RUNNING:
             return self._begin(write)()
         return self._until_stored(lambda: self.records.write(write))
 
-    def _write_of(self, task_id: str, value: Any, state: str, traceback: str | None, request: Context | None) -> Write:
-        phase, name = phase_of(state), getattr(request, "task", None)
+    def _write_of(
+        self, task_id: str, value: Any, state: str, traceback: str | None, request: Context | None, phase: Phase
+    ) -> Write:
+        name = getattr(request, "task", None)
         meta = self._get_result_meta(self.encode_result(value, state), state, traceback, request)
         meta["task_id"] = task_id
         task = self._tasks.get(name)
@@ -465,7 +512,7 @@ class LiveBackend(RedisBackend):
             _fields(phase, state, value),
             self.encode(meta),
             name or "unknown",
-            _attempts_of(task),
+            _attempts_of(task, request),
         )
         if phase == Phase.RUNNING:
             return write  # a report is not repeated
@@ -575,7 +622,7 @@ def _fields(phase: Phase, state: str, value: Any) -> dict[str, Any]:
         error = error_of(original_of(value, sys.exc_info()[1]))
         return {"error": error, "status": error["message"]}
     if phase == Phase.CANCELLED:
-        return {"status": one_line(value), "error": None}
+        return {"status": cancelled_status(value), "error": None}
     return {}
 
 
@@ -603,16 +650,23 @@ def _database(url: str) -> tuple[str, str, int, str]:
     return parts["transport"], parts["hostname"] or "localhost", parts["port"] or 6379, parts["virtual_host"] or "0"
 
 
-def _order(nesting: int | None, retries: int | None) -> int:
-    return (nesting or 0) * REPLACEMENT + (retries or 0)
+def _order(nesting: Any, retries: Any) -> int:
+    return whole_number(nesting) * REPLACEMENT + whole_number(retries)
 
 
-def _attempts_of(task: Any) -> int:
-    retries = getattr(task, "override_max_retries", None)
+def _attempts_of(task: Any, request: Context | None = None) -> int:
+    """Return how many attempts a task has; one that retries for ever has some left after each retry."""
+    retries = _max_retries(task)
     if retries is None:
-        retries = getattr(task, "max_retries", None)
-    return DEFAULT_ATTEMPTS if retries is None else int(retries) + 1
+        return DEFAULT_ATTEMPTS + whole_number(getattr(request, "retries", 0))
+    return whole_number(retries) + 1
 
 
 def _retries_for_ever(task: Any) -> bool:
-    return task is not None and task.max_retries is None and task.override_max_retries is None
+    return task is not None and _max_retries(task) is None
+
+
+def _max_retries(task: Any) -> Any:
+    """Return the limit that Celery goes by: `retry` leaves its own on the task."""
+    override = getattr(task, "override_max_retries", None)
+    return getattr(task, "max_retries", None) if override is None else override

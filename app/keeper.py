@@ -19,6 +19,7 @@ from kombu.exceptions import OperationalError
 from app import broker
 from app.backend import FENCE, LiveBackend
 from app.connection import Unavailable
+from app.consumer import guarded
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,9 @@ class Keeper(bootsteps.StartStopStep):
 
     def include_if(self, worker: Any) -> bool:
         return isinstance(worker.app.backend, LiveBackend)
+
+    def create(self, worker: Any) -> None:
+        worker.consumer_cls = guarded(worker.consumer_cls)  # which is made after this step
 
     def start(self, worker: Any) -> None:
         self._thread.start()

@@ -56,7 +56,6 @@ PHASE_OF_CELERY = {
     "SUCCESS": Phase.SUCCEEDED,
     "FAILURE": Phase.FAILED,
     "REVOKED": Phase.CANCELLED,
-    "REJECTED": Phase.FAILED,
 }
 
 ARTICLE_KEYS = {"current", "total", "status", "result"}
@@ -106,6 +105,18 @@ def phase_of(celery_state: str) -> Phase:
     return PHASE_OF_CELERY.get(celery_state, Phase.RUNNING)
 
 
+def phase_by_hand(celery_state: str, *, begun: bool) -> Phase:
+    """Return the phase of a state that a program has set by `update_state` or `store_result`.
+
+    An end is one. By any other word nothing is sent or run, so a task that has begun stays running, and else QUEUED
+    means "as it was".
+    """
+    phase = phase_of(celery_state)
+    if phase in FINAL or phase == Phase.RUNNING:
+        return phase
+    return Phase.RUNNING if begun else Phase.QUEUED
+
+
 def phases_of_state(state: str) -> set[Phase]:
     """Return the phases that show as one of the article's five states (none for another word)."""
     return {phase for phase, word in STATE.items() if word == state}
@@ -137,6 +148,12 @@ def success_fields(value: Any) -> dict[str, Any]:
             fields["total"] = value["total"]
         return fields
     return {"status": "", "result": value}
+
+
+def cancelled_status(value: Any) -> str:
+    """Return what a task's cancellation says: Celery's exception, or what a task has stored by hand."""
+    said = value.get("status") if isinstance(value, dict) else value
+    return one_line("Cancelled" if said is None else said)
 
 
 def one_line(value: Any) -> str:

@@ -7,6 +7,8 @@ local record, id, token, order, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3
 local fields = {}
 for i = 12, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
 local held = hold_run(record, fields)
+-- A word that a program has set by hand: a task is queued by its message and by maintenance alone.
+if held.phase and fields.phase == '"queued"' then fields.phase = nil end
 -- Sent again because its reply was lost: it was stored, so its writer must hear so.
 if ARGV[10] ~= '' and held.fields.write_id == ARGV[10] then return 'written' end
 local refused = fenced(held, token, order)

@@ -1,0 +1,46 @@
+"""Celery's Context, out of whatever Celery and its clients hand over as a request.
+
+A result backend is called with the worker's own requests, with contexts, with a bunch of the few names that a consumer
+knows of a message it cannot run, and with none; what came in a message may be of any type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from celery.app.task import Context
+
+
+def as_context(task_id: str, request: Any) -> Context | None:
+    """Return a request of this task as a Context with all the names that Celery's own code reads; None for none.
+
+    A request of another task says nothing of this one: `update_state(task_id=...)` hands over its caller's.
+    """
+    if request is None:
+        return None
+    own = getattr(request, "_context", request)  # the worker's Request has one
+    known = dict(own) if isinstance(own, Mapping) else dict(getattr(own, "__dict__", {}))
+    if known.get("id") is not None and str(known["id"]) != str(task_id):
+        return None
+    if isinstance(own, Context) and _is_sound(own):
+        return own
+    name = known.get("task", known.get("name"))
+    known.update(id=task_id, task=name if isinstance(name, str) else None)
+    known["delivery_info"] = known.get("delivery_info") or {}
+    known |= {key: whole_number(known.get(key)) for key in ("retries", "replaced_task_nesting")}
+    return Context(known)
+
+
+def whole_number(value: Any) -> int:
+    """Return `value` as a whole number, 0 for what is none."""
+    try:
+        return int(value or 0)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def _is_sound(context: Context) -> bool:
+    numbers = isinstance(context.retries, int) and isinstance(context.replaced_task_nesting, int)
+    names = context.id is not None and isinstance(getattr(context, "task", None), str)
+    return numbers and names and context.delivery_info is not None

@@ -1,0 +1,195 @@
+"""Messages that a worker cannot run: it goes on, its places stay free, and the task that can be named ends as failed.
+
+One worker of tests/plain_celery.py takes them all.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import pickle
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from app.connection import connect
+from app.records import Records
+from app.snapshot import Snapshot
+from tests import plain_celery as plain
+from tests.processes import Process, Valkey, running, wait_for, worker
+
+ADD = "tests.plain_celery.add"
+EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+GOOD: list[Any] = [[1, 2], {}, EMBED]
+
+BAD: dict[str, tuple[dict[str, Any], dict[str, Any], Any]] = {
+    # headers, other keys of the message, body
+    "unknown task": ({"task": "tests.gone"}, {}, GOOD),
+    "unknown task, unknown body": ({"task": "tests.gone"}, {"content-type": "application/x-odd"}, "?"),
+    "empty body": ({}, {}, []),
+    "body of two": ({}, {}, [[1], {}]),
+    "body of four": ({}, {}, [[1], {}, {}, {}]),
+    "body a number": ({}, {}, 5),
+    "body null": ({}, {}, None),
+    "body a text": ({}, {}, "args"),
+    "keyword arguments a list": ({}, {}, [[1, 2], [], EMBED]),
+    "keyword arguments null": ({}, {}, [[1, 2], None, EMBED]),
+    "arguments a number": ({}, {}, [5, {}, EMBED]),
+    "arguments null": ({}, {}, [None, {}, EMBED]),
+    "too many arguments": ({}, {}, [[1, 2, 3], {}, EMBED]),
+    "what follows a list": ({}, {}, [[1, 2], {}, ["x"]]),
+    "a chain that is none": ({}, {}, [[1, 2], {}, EMBED | {"chain": 5}]),
+    "callbacks that are none": ({}, {}, [[1, 2], {}, EMBED | {"callbacks": 5}]),
+    "one time limit": ({"timelimit": [5]}, {}, GOOD),
+    "three time limits": ({"timelimit": [5, 5, 5]}, {}, GOOD),
+    "time limits of text": ({"timelimit": ["soon", "later"]}, {}, GOOD),
+    "a time limit that is none": ({"timelimit": 5}, {}, GOOD),
+    "an odd eta": ({"eta": "tomorrow"}, {}, GOOD),
+    "an eta of a number": ({"eta": 5}, {}, GOOD),
+    "an odd expiry": ({"expires": "never"}, {}, GOOD),
+    "an expiry of a list": ({"expires": [1]}, {}, GOOD),
+    "stamps that are none": ({"stamped_headers": 5, "expires": "2099-01-01T00:00:00Z"}, {}, GOOD),
+    "stamped without stamps": ({"stamped_headers": ["a"], "stamps": None}, {}, GOOD),
+    "no JSON": ({}, {}, b"{no json"),
+    "no UTF-8": ({}, {}, b"\xff\xfe["),
+    "unknown content type": ({}, {"content-type": "application/x-odd"}, GOOD),
+    "content that is not accepted": (
+        {},
+        {"content-type": "application/x-python-serialize", "content-encoding": "binary"},
+        pickle.dumps(([1, 2], {}, EMBED)),
+    ),
+    "unknown compression": ({"compression": "application/x-odd"}, {}, GOOD),
+    "a task's name that is a list": ({"task": [ADD]}, {}, GOOD),
+    "a task's name that is null": ({"task": None}, {}, GOOD),
+    "no task at all": ({"task": ...}, {}, GOOD),
+}
+RUNS = {
+    # Odd, and Celery runs them.
+    "retries of text": ({"retries": "many", "replaced_task_nesting": []}, {}, GOOD),
+    "unknown encoding": ({}, {"content-encoding": "klingon"}, GOOD),
+    "time limits that are null": ({"timelimit": None}, {}, GOOD),
+    "what follows is null": ({}, {}, [[1, 2], {}, None]),
+    "a group that is a number": ({"group": 5, "parent_id": 7}, {}, GOOD),
+}
+NAMELESS = {
+    "no id": ({"id": ...}, {}, GOOD),
+    "an id that is a number": ({"id": 5}, {}, GOOD),
+    "an id that is a list": ({"id": []}, {}, GOOD),
+    "an id with quotes": ({"id": 'a"b'}, {}, []),
+    "no headers": (..., {}, GOOD),
+    "headers that are a list": ([], {}, GOOD),
+}
+
+
+@pytest.fixture(scope="module")
+def process(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    with connect(valkey.url) as client:
+        client.flushall()
+    plain.celery.conf.broker_url = valkey.url
+    plain.celery.conf.result_backend = f"app.backend.LiveBackend+{valkey.url}"
+    with running(
+        worker(tmp_path_factory.mktemp("worker"), {"REDIS_URL": valkey.url}, "celery", "tests.plain_celery")
+    ) as it:
+        yield it
+
+
+@pytest.fixture
+def records(process: Process, valkey: Valkey) -> Iterator[Records]:
+    client = connect(valkey.url)
+    yield Records(client, 7)
+    client.close()
+
+
+def put(records: Records, case: tuple[Any, dict[str, Any], Any], task_id: str) -> None:
+    """Put a message into the queue as a broker in Redis keeps it."""
+    headers, more, body = case
+    if isinstance(headers, dict):
+        headers = {"lang": "py", "task": ADD, "id": task_id, "retries": 0, **headers}
+        headers = {key: value for key, value in headers.items() if value is not ...}
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    message = {
+        "body": base64.b64encode(raw).decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": headers,
+        "properties": {
+            "body_encoding": "base64",
+            "correlation_id": task_id,
+            "delivery_info": {"exchange": "", "routing_key": "celery"},
+            "delivery_mode": 2,
+            "delivery_tag": str(uuid4()),
+            "priority": 0,
+            "reply_to": None,
+        },
+        **more,
+    }
+    if headers is ...:
+        del message["headers"]
+    records.client.lpush("celery", json.dumps(message))
+
+
+def shown(records: Records, task_id: str) -> Snapshot | None:
+    [stored] = records.read([task_id])
+    return Snapshot.from_json(stored.snapshot) if stored else None
+
+
+def ended(records: Records, task_id: str) -> Snapshot:
+    def found() -> Snapshot | None:
+        now = shown(records, task_id)
+        return now if now and now.final else None
+
+    return wait_for(found, 20, f"{task_id} is {shown(records, task_id)}")
+
+
+@pytest.fixture(scope="module")
+def sent(process: Process, valkey: Valkey) -> dict[str, str]:
+    """All of them at once, more than the worker has places for."""
+    client = connect(valkey.url)
+    records, ids = Records(client, 7), {}
+    for name, case in (BAD | RUNS | NAMELESS).items():
+        ids[name] = str(uuid4())
+        put(records, case, ids[name])
+    client.close()
+    return ids
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_task_whose_message_cannot_be_run_ends_as_failed(records: Records, sent: dict[str, str], name: str):
+    end = ended(records, sent[name])
+
+    assert end.phase == "failed"
+    assert end.error["message"].strip()
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_message_that_is_only_odd_is_run(records: Records, sent: dict[str, str], name: str):
+    end = ended(records, sent[name])
+
+    assert (end.phase, end.result) == ("succeeded", 3)
+
+
+def test_the_same_worker_goes_on_with_all_its_places(records: Records, process: Process, sent: dict[str, str]):
+    results = [plain.sleep.delay(1) for _ in range(4)]
+    wait_for(
+        lambda: all(shown(records, result.id) and shown(records, result.id).phase == "running" for result in results)
+    )
+
+    assert [plain.add.delay(1, n).get(timeout=20) for n in range(8)] == list(range(1, 9))
+    assert process.popen.poll() is None
+    wait_for(lambda: not records.client.hlen("unacked"))
+    output = process.output()
+    assert output.count(" ready.") == 1
+    assert "Unrecoverable error" not in output
+    assert "Connection to broker lost" not in output
+
+
+def test_a_task_of_a_newer_web_process_keeps_its_record_and_ends(records: Records, process: Process):
+    message = {"task": "tests.newer", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
+    task_id = records.create(owner="ada", message=message, title="Something new", max_attempts=4).task_id
+    plain.celery.send_task("tests.newer", task_id=task_id)
+
+    end = ended(records, task_id)
+
+    assert (end.title, end.error["type"]) == ("Something new", "NotRegistered")
