@@ -143,6 +143,23 @@ def retry(task_id: str) -> ResponseReturnValue:
     return accepted(start_again(task_id, owner=stored.owner, key=idempotency_key()))
 
 
+@api.get("/tasks/<task_id>/result")
+def result(task_id: str) -> ResponseReturnValue:
+    """The whole result as JSON, a file with `?download`; 409 while the task has not succeeded."""
+    stored = _mine(task_id)
+    found = get_records().result(task_id)
+    if found is None:
+        ended_well = Snapshot.from_json(stored.snapshot).phase == Phase.SUCCEEDED
+        raise NOT_FOUND if ended_well else Refused(409, "no_result", "This task has not succeeded.")
+    size, pieces = found
+    response = Response(pieces, mimetype="application/json")
+    response.content_length = size
+    response.headers["Cache-Control"] = "private, no-store"
+    if "download" in request.args:
+        response.headers["Content-Disposition"] = f'attachment; filename="{task_id}.json"'
+    return response
+
+
 @api.get("/tasks/<task_id>/log")
 def log(task_id: str) -> ResponseReturnValue:
     """`{"lines": [{"seq", "at", "level", "text"}], "first_seq", "last_seq"}`: the kept lines after `?after=`."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from math import inf
 from typing import Any, Literal, TypeVar
 from uuid import uuid4
@@ -33,8 +33,9 @@ from app import dependents
 from app.connection import Line, Unavailable, connect
 from app.context import as_context, whole_number
 from app.error_text import error_of, original_of
-from app.records import LEASE_SECONDS, STORED, UNCLAIMED, Delivery, Records, Source, Write
+from app.records import LEASE_SECONDS, MAX_CALL_BYTES, STORED, UNCLAIMED, Delivery, Records, Source, Write
 from app.redis_url import BadURL, normalize
+from app.results import RESULT_MAX_BYTES, Packed, pack
 from app.sends import RECORDED, SEND, identified, recorded, send_of
 from app.snapshot import (
     FINAL,
@@ -504,15 +505,17 @@ class LiveBackend(RedisBackend):
         name = getattr(request, "task", None)
         meta = self._get_result_meta(self.encode_result(value, state), state, traceback, request)
         meta["task_id"] = task_id
+        packed = self._pack(phase, meta, _fields(phase, state, value))
         task = self._tasks.get(name)
         write = Write(
             task_id,
             delivery_of(request),
             phase,
-            _fields(phase, state, value),
-            self.encode(meta),
+            packed.fields,
+            packed.meta,
             name or "unknown",
             _attempts_of(task, request),
+            whole=packed.whole,
         )
         if phase == Phase.RUNNING:
             return write  # a report is not repeated
@@ -532,6 +535,26 @@ class LiveBackend(RedisBackend):
             "date_done": None,
             **{key: value for key, value in of_whom.items() if value},
         }
+
+    def _pack(self, phase: Phase, meta: dict[str, Any], fields: dict[str, Any]) -> Packed:
+        """Encode Celery's form. A result is cut in `fields` where it is large, a report or an error in its form."""
+        if phase == Phase.SUCCEEDED:
+            return pack(meta, fields, self.encode, self._max_result_bytes)
+        encoded = self.encode(meta)
+        if phase == Phase.RUNNING and len(encoded) > MAX_CALL_BYTES:
+            return Packed(self.encode(_cut_report(meta, fields)), fields)
+        if fields.get("error") and len(encoded) > self._max_result_bytes:
+            return Packed(self.encode(self._cut_error(meta, fields["error"])), fields)
+        return Packed(encoded, fields)
+
+    def _cut_error(self, meta: dict[str, Any], error: dict[str, str]) -> dict[str, Any]:
+        """Return Celery's form of an exception whose words are beyond all measure."""
+        message = RuntimeError(f"{error['type']}: {error['message']}")
+        return {**meta, "result": self.encode_result(message, meta["status"]), "traceback": None}
+
+    @cached_property
+    def _max_result_bytes(self) -> int:
+        return int(self.app.conf.get("headway_result_max_bytes") or RESULT_MAX_BYTES)
 
     def encode(self, data: Any) -> Any:
         """Return what Celery's own does, without Kombu's way to the encoder, which takes longer than to encode."""
@@ -607,6 +630,18 @@ class LiveBackend(RedisBackend):
                 logger.warning("Redis does not take a write, which is tried again: %s", error)
                 time.sleep(pause)
                 pause = min(2 * pause, longest)
+
+
+def _cut_report(meta: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """Return Celery's form of a report that is too large to be sent ten times a second: what the snapshot shows."""
+    _warn_of_cut_reports(meta["task_id"])
+    shown = {key: value for key, value in fields.items() if key in ("current", "total", "status")}
+    return {**meta, "result": shown, "children": []}
+
+
+@lru_cache(1000)  # once for each task
+def _warn_of_cut_reports(task_id: str) -> None:
+    logger.warning("Reports of %s of more than %s bytes are cut to what the page shows", task_id, MAX_CALL_BYTES)
 
 
 def _fields(phase: Phase, state: str, value: Any) -> dict[str, Any]:

@@ -31,6 +31,7 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
     "CANCEL_GRACE_SECONDS": (5.0, 0.0, 3600.0),
     "LONG_TASK_STEP_SECONDS": (1.0, 0.0, 3600.0),
     "TASK_TTL_DAYS": (7, 1, 3650),
+    "RESULT_MAX_BYTES": (64 * 1024 * 1024, 64 * 1024, 512 * 1024 * 1024 - 1),  # Redis takes no larger text
     "MAIL_PORT": (25, 1, 65535),
     "MAIL_TIMEOUT_SECONDS": (15.0, 0.1, 600.0),
     "MAIL_RETRY_SECONDS": (10.0, 0.0, 3600.0),

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from itertools import chain
 from math import inf
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -40,6 +41,9 @@ CANCEL_GRACE_SECONDS = 5.0
 LOG_LINES = 1000  # kept of each task
 PRUNED_AT_ONCE = 1000  # expired ids that one reading of a list removes
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
+MAX_CALL_BYTES = 64 * 1024  # of a text that goes to Redis, and to its channels, in one
+PIECE_BYTES = 512 * 1024
+STAGED_SECONDS = 60.0  # for which a staged text waits for its write
 CLOCK_SECONDS = 5.0  # for which a look at Redis's clock is good
 
 
@@ -49,6 +53,10 @@ class AlreadyUsed(Exception):
 
 class TooLate(Exception):
     """Redis took the start only after its deadline, and refused it: nothing was started."""
+
+
+class ResultGone(Exception):
+    """A large result has expired while it was being read."""
 
 
 class Delivery(NamedTuple):
@@ -81,12 +89,13 @@ class Write(NamedTuple):
     delivery: Delivery
     phase: Phase
     fields: Mapping[str, Any]  # public keys of the snapshot
-    meta: str  # the same in Celery's form
+    meta: str | bytes  # the same in Celery's form
     name: str
     max_attempts: int
     retry_in: float = 0.0  # seconds
     most_failures: float = inf  # after which there is no retry
     write_id: str = ""  # by which a write that is repeated, since its reply was lost, is told from a new one
+    whole: bytes = b""  # the JSON of a result of which `fields` has a preview, where `meta` does not hold it
 
 
 @dataclass(frozen=True)
@@ -320,18 +329,35 @@ class Records:
         "cancelled" that its retry was turned into its end. Else why not: "final" (the task has ended), "stale" or
         "superseded" (a newer delivery has it), "exhausted" (a retry after `most_failures`).
         """
-        return self.begin_write(write)()
+        if len(write.meta) <= MAX_CALL_BYTES and not write.whole:
+            return self.begin_write(write)()
+        staged = [self._stage(text) for text in (write.meta, write.whole) if text]
+        outcome = self.begin_write(write._replace(meta=""), staged=staged)()
+        if outcome == "unstaged":
+            raise Unavailable("Redis lost a large result while it was being stored.")
+        with suppress(Unavailable):
+            self.client.unlink(*staged)  # where it was not taken over
+        return outcome
 
-    def begin_write(self, write: Write, line: Line | None = None) -> Callable[[], str]:
+    def _stage(self, text: str | bytes) -> str:
+        """Put a large text into Redis, piece by piece; returns the key where it waits for its `write`."""
+        key = f"headway:staged:{uuid4().hex}"
+        data = text.encode() if isinstance(text, str) else text
+        # From its end, so that the first piece makes room for all.
+        for start in reversed(range(0, len(data), PIECE_BYTES)):
+            self._run("stage", [key], [start, data[start : start + PIECE_BYTES], int(STAGED_SECONDS * 1000)])
+        return key
+
+    def begin_write(self, write: Write, line: Line | None = None, staged: Sequence[str] = ()) -> Callable[[], str]:
         """Send a change, by default on a line of its own; what is returned has to be called, and returns what `write`
-        does."""
+        does. `staged` are the keys of its large texts."""
         name = _label(write.name)
         fields = {**write.fields, "phase": write.phase}
         flat = [part for key, value in fields.items() for part in (key, fragment(value))]
         run = [write.task_id, write.delivery.token, write.delivery.order]
         retry = [int(write.retry_in * 1e6), write.write_id, write.most_failures]
         args = [*run, name, name, write.max_attempts, write.meta, self.ttl, *retry, *flat]
-        return self._begin("write", [_record(write.task_id)], args, line)
+        return self._begin("write", [_record(write.task_id), *staged], args, line)
 
     def log(self, task_id: str, delivery: Delivery, lines: Iterable[tuple[str, str]]) -> bool:
         """Append `(level, text)` lines to the task's log and publish them; False when the record refuses."""
@@ -355,7 +381,7 @@ class Records:
 
     def forget(self, task_id: str) -> None:
         """Drop all that is kept of a task."""
-        self.client.delete(_record(task_id), _log(task_id), f"celery-task-meta-{task_id}")
+        self.client.delete(_record(task_id), _log(task_id), _celery(task_id), _result(task_id))
 
     # What workers and their keepers do
 
@@ -413,6 +439,34 @@ class Records:
         found = self._run("read", [_record(task_id) for task_id in task_ids], known)
         return [Stored(*values, *[""] * (3 - len(values))) if values else None for values in found]
 
+    def result(self, task_id: str) -> tuple[int, Iterator[bytes]] | None:
+        """Return how many bytes the JSON of a task's result has, and these in pieces; None where it is not kept.
+
+        A later piece raises ResultGone when it has expired meanwhile.
+        """
+        names = ("state", "result", "result_size", "result_at")
+        state, text, size, start = self.client.hmget(_record(task_id), names)
+        if state != '"SUCCESS"' or text is None:
+            return None
+        if size in (None, "null"):
+            whole = str(text).encode()
+            return len(whole), iter([whole])
+        key = _celery(task_id) if start else _result(task_id)
+        pieces = self._pieces(key, int(start or 0), int(size))
+        try:
+            first = next(pieces)
+        except ResultGone:
+            return None
+        return int(size), chain([first], pieces)
+
+    def _pieces(self, key: str, start: int, size: int) -> Iterator[bytes]:
+        for at in range(start, start + size, PIECE_BYTES):
+            end = min(at + PIECE_BYTES, start + size)
+            piece: bytes = self.client.execute_command("GETRANGE", key, at, end - 1, NEVER_DECODE=True)
+            if len(piece) != end - at:
+                raise ResultGone
+            yield piece
+
     def owned(
         self, owner: str, limit: int, phases: Iterable[Phase] = (), cursor: tuple[str, str] = ("", "")
     ) -> tuple[list[str], tuple[str, str] | None]:
@@ -464,6 +518,14 @@ def _label(name: str) -> str:
 
 def _record(task_id: str) -> str:
     return f"headway:task:{task_id}"
+
+
+def _celery(task_id: str) -> str:
+    return f"celery-task-meta-{task_id}"
+
+
+def _result(task_id: str) -> str:
+    return f"headway:result:{task_id}"
 
 
 def _log(task_id: str) -> str:

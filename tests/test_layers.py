@@ -12,6 +12,7 @@ LAYERS = [
     "config",
     "snapshot",
     "error_text",
+    "results",
     "context",
     "dependents",
     "connection",

@@ -1,8 +1,9 @@
--- One change of a task. KEYS: record.
+-- One change of a task. KEYS: record; then, where they are large, the keys under which Celery's own form and the whole
+-- result were staged (see stage.lua): to copy megabytes would hold Redis up.
 -- ARGV: id, token ('' for a write without a fence), order, name, title, max_attempts (fragments), meta, ttl ms,
 -- delay us of a retry, the write's own id, failures at which no retry follows, then field, fragment, ...
 -- Returns 'written'; 'cancelling' when it was and the task has to stop; 'cancelled' for a retry of such a task;
--- 'exhausted' for a retry after the last attempt, which is not stored; or why not.
+-- 'exhausted' for a retry after the last attempt, which is not stored; 'unstaged' when what was staged is gone; or why not.
 local record, id, token, order, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[8])
 local fields = {}
 for i = 12, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
@@ -48,5 +49,21 @@ elseif phase == 'retrying' then
   ttl = ttl + math.floor(tonumber(ARGV[9]) / 1000)
 end
 if ARGV[10] ~= '' then fields.write_id = ARGV[10] end
-commit(record, id, held, fields, ARGV[7], ttl)
+if not KEYS[2] then
+  commit(record, id, held, fields, ARGV[7], ttl)
+  return verdict
+end
+
+local celery = 'celery-task-meta-' .. id
+local places = {celery, 'headway:result:' .. id}
+for i = 2, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 0 then return 'unstaged' end
+end
+for i = 2, #KEYS do
+  redis.call('RENAME', KEYS[i], places[i - 1])
+  redis.call('PEXPIRE', places[i - 1], ttl)
+end
+commit(record, id, held, fields, nil, ttl)
+-- Celery's clients read no key again once they wait, so one that waits for just this task is told the whole.
+if redis.call('PUBSUB', 'NUMSUB', celery)[2] > 0 then redis.call('PUBLISH', celery, redis.call('GET', celery)) end
 return verdict

@@ -5,7 +5,7 @@
 
 import { isFinal, percent } from "./snapshot.js";
 import { sharedWatcher, watchTask } from "./watch-task.js";
-import { MISSING, details, isMail, read } from "./words.js";
+import { MISSING, details, isMail, read, showAll } from "./words.js";
 import { Pace } from "./pace.js";
 import { TaskActions } from "./task-actions.js";
 
@@ -149,8 +149,12 @@ export class TaskProgress extends HTMLElement {
   /** @param {Snapshot} snapshot */
   #drawLink(snapshot) {
     const link = this.#part("link");
-    link.hidden = !isMail(snapshot) || document.body.dataset.inbox !== "on";
-    if (!link.hidden) set(link, "href", `/inbox?task_id=${encodeURIComponent(snapshot.task_id)}`);
+    const all = showAll(snapshot);
+    link.hidden = !all && (!isMail(snapshot) || document.body.dataset.inbox !== "on");
+    if (link.hidden) return;
+    const taskId = encodeURIComponent(snapshot.task_id);
+    set(link, "href", all ? `/tasks/${taskId}/result` : `/inbox?task_id=${taskId}`);
+    this.#write("link", all || "Open in inbox →");
   }
 
   /** @param {Snapshot} snapshot */

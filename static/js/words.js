@@ -25,6 +25,7 @@ import { percent } from "./snapshot.js";
 
 const SPACE = "\u202f"; // narrow, and no line break
 const MAIL = "send_async_email";
+const LINE_CHARS = 80;
 const WORKERLESS_MS = 5000;
 const PENDING = "Pending..."; // the article's word for a task that waits for its first worker
 
@@ -169,7 +170,7 @@ function text(snapshot, { now, workers }) {
     case "failed":
       return failure(snapshot);
     case "succeeded":
-      return joined([snapshot.name === MAIL ? "" : snapshot.status, shortResult(snapshot.result)]);
+      return joined([snapshot.name === MAIL ? "" : snapshot.status, shortResult(snapshot)]);
     case "cancelled":
       return headline(snapshot).startsWith(snapshot.status) ? "" : snapshot.status;
     default:
@@ -209,13 +210,13 @@ function numbers(snapshot, { now, rate, left }) {
  * @returns {[string, string][]}
  */
 export function details(snapshot) {
-  const { result, error, attempt, max_attempts } = snapshot;
-  const { reply, message_id } = /** @type {{reply?: string, message_id?: string}} */ (isMail(snapshot) ? result : {});
+  const { error, attempt, max_attempts } = snapshot;
+  const { reply, message_id } = /** @type {{reply?: string, message_id?: string}} */ (isMail(snapshot) ? snapshot.result : {});
   /** @type {[string, string][]} */
   const rows = [
     ["Server’s reply", reply ?? ""],
     ["Message-ID", message_id ?? ""],
-    ["Result", result === undefined || result === null || isMail(snapshot) || shortResult(result) ? "" : print(result)],
+    ["Result", isMail(snapshot) ? "" : longResult(snapshot)],
     ["Error", error ? `${error.type}: ${error.message}` : ""],
     ["Tries", attempt ? `${attempt} of ${Math.max(max_attempts, attempt)}` : ""],
     ["Requested", formatTime(snapshot.created_at)],
@@ -264,13 +265,44 @@ function tookSeconds({ started_at, finished_at, updated_at }) {
 }
 
 /**
- * A result that fits in a line; longer ones belong to the details.
+ * A result that fits in a line, or the beginning of one that is kept apart; others belong to the details.
  *
- * @param {unknown} result
+ * @param {Snapshot} snapshot
  */
-function shortResult(result) {
-  const short = ["number", "bigint", "boolean", "string"].includes(typeof result);
-  return short && String(result).length <= 80 ? `Result: ${result}` : "";
+function shortResult({ result, result_size }) {
+  if (!["number", "bigint", "boolean", "string"].includes(typeof result)) return "";
+  const words = String(result);
+  if (words.length <= LINE_CHARS) return `Result: ${words}`;
+  return result_size ? `Result: ${words.slice(0, LINE_CHARS - 1)}…` : "";
+}
+
+/** @param {Snapshot} snapshot */
+function longResult(snapshot) {
+  const { result, result_size } = snapshot;
+  if (result === undefined || result === null) return "";
+  if (result_size) return String(result);
+  return shortResult(snapshot) ? "" : print(result);
+}
+
+/**
+ * The words of the link to a result that is kept apart, "" where the snapshot has it whole.
+ *
+ * @param {Snapshot} snapshot
+ */
+export function showAll({ result_size }) {
+  return result_size ? `Show all (${formatSize(result_size)})` : "";
+}
+
+/**
+ * "900 B", "12 kB", "1.5 MB", "20 MB".
+ *
+ * @param {number} bytes
+ */
+export function formatSize(bytes) {
+  if (bytes < 1000) return `${bytes}${SPACE}B`;
+  if (bytes < 999_500) return `${Math.round(bytes / 1000)}${SPACE}kB`;
+  const megabytes = bytes / 1_000_000;
+  return `${megabytes < 9.95 ? megabytes.toFixed(1) : Math.round(megabytes)}${SPACE}MB`;
 }
 
 /** @param {number} part */

@@ -8,8 +8,10 @@ import {
   formatDuration,
   formatLeft,
   formatRate,
+  formatSize,
   formatTime,
   read,
+  showAll,
   timeLabel,
 } from "../../static/js/words.js";
 
@@ -169,4 +171,26 @@ test("a task without a result says nothing of one", () => {
   assert.ok(!("result" in failed));
   assert.ok(details(failed).every(([name]) => name !== "Result"));
   assert.doesNotMatch(read(failed, at("2026-11-22T08:00:22Z")).text, /Result|undefined/);
+});
+
+test("a large result shows its beginning, and where the whole is", () => {
+  const large = snapshot("succeeded with a large result");
+  const whole = snapshot("succeeded with an object");
+
+  const { text } = read(large, at("2026-11-22T08:00:22Z"));
+
+  assert.match(text, /^Task completed! · Result: \[\{"row": 1.*…$/);
+  assert.equal(text.length, "Task completed! · Result: ".length + 80);
+  assert.equal(Object.fromEntries(details(large)).Result, large.result);
+  assert.equal(showAll(large), `Show all (20${NARROW}MB)`);
+  assert.equal(showAll(whole), "");
+});
+
+test("sizes have two digits at least, and a unit", () => {
+  const sizes = [0, 999, 1000, 8193, 999_499, 999_500, 1_500_000, 9_949_999, 9_950_000, 20_000_002, 1_234_567_890];
+
+  assert.deepEqual(
+    sizes.map((bytes) => formatSize(bytes).replace(NARROW, " ")),
+    ["0 B", "999 B", "1 kB", "8 kB", "999 kB", "1.0 MB", "1.5 MB", "9.9 MB", "10 MB", "20 MB", "1235 MB"],
+  );
 });
