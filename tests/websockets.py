@@ -76,12 +76,13 @@ def do(what, given):
         released.set()
     elif what == "end":
         server.eio.end(given)
-    gc.collect()
-    living = sum(isinstance(one, greenlet) and bool(one) for one in gc.get_objects())
+    elif what == "tasks":
+        gc.collect()
+        living = sum(isinstance(one, greenlet) and bool(one) for one in gc.get_objects())
+        return threading.active_count() if mode == "threading" else living
     backlogs = [getattr(one, "_backlog", None) for one in server.eio.sockets.values()]
     return {
         "sockets": sum(not one.closed for one in server.eio.sockets.values()), "handled": handled, "gone": gone,
-        "tasks": threading.active_count() if mode == "threading" else living,
         "waiting": [backlog.size for backlog in backlogs if backlog],
     }
 
@@ -122,6 +123,11 @@ class Server:
 
     def push(self, *events: tuple[str, str | None]) -> Any:
         return self.do("push", events)
+
+    @property
+    def tasks(self) -> int:
+        """How many threads or greenlets it has."""
+        return int(self.do("tasks"))
 
     @property
     def memory(self) -> int:
