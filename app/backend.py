@@ -29,7 +29,7 @@ from celery.canvas import Signature
 from celery.exceptions import Ignore, ImproperlyConfigured, Reject, Retry, TaskRevokedError, WorkerLostError
 from kombu.utils.url import parse_url
 
-from app import dependents
+from app import dependents, endings
 from app.connection import Line, Unavailable, connect
 from app.context import as_context, whole_number
 from app.error_text import error_of, original_of
@@ -168,6 +168,11 @@ class LiveTask(Task):
             if self.has_record:
                 self.backend.drop(self.request)
             raise
+        except BaseException as error:
+            end = endings.end_of(error, self._time_limit) if self.has_record else error
+            if end is error:
+                raise
+            raise end from error
         finally:
             said.close()
             if REPORT.get() is not None:
@@ -200,6 +205,13 @@ class LiveTask(Task):
             self.backend.park(sig.type, sig.args, sig.kwargs, self.request.id, sig.options)
             raise Ignore("Replaced by new task")
         return super().on_replace(sig)
+
+    @property
+    def _time_limit(self) -> float | None:
+        """The hard time limit of this run, in seconds."""
+        hard, _ = self.request.timelimit or (None, None)
+        limit: float | None = hard or self.time_limit or self.app.conf.task_time_limit
+        return limit
 
     @property
     def has_record(self) -> bool:

@@ -6,10 +6,12 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from billiard.einfo import ExceptionInfo
 from celery.app.task import Context
 from celery.worker import strategy
 from celery.worker.request import Request
 
+from app import endings
 from app.backend import FENCE, LiveBackend, LiveTask, moment, signature_of
 from app.connection import Unavailable
 from app.records import Delivery
@@ -21,6 +23,18 @@ SETTLE_AGAIN_SECONDS = 1.0
 
 class LiveRequest(Request):
     """A message as its worker has it. A worker that stops ends what it runs by `cancel`, and its task is given back."""
+
+    def on_success(self, outcome: Any, **kwargs: Any) -> None:
+        """Note what a pool reports of a run; those of threads and greenlets report here too that it broke off."""
+        if isinstance(outcome, ExceptionInfo):
+            self.on_failure(outcome)
+        else:
+            super().on_success(outcome, **kwargs)
+
+    def on_failure(self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False) -> None:
+        """Note that a run failed; no failure of a run is one of its worker."""
+        endings.contain(exc_info)
+        super().on_failure(exc_info, send_failed_event, return_ok)
 
     def _announce_cancelled(self, emit_retry: bool = True) -> None:
         super()._announce_cancelled(emit_retry=False)  # it is no retry: the same message is delivered again

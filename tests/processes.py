@@ -137,11 +137,14 @@ def running(process: Process) -> Iterator[Process]:
         process.stop()
 
 
-def worker(folder: Path, env: Mapping[str, str], queues: str = "celery,mail", module: str = "worker") -> Process:
-    """Start a worker and wait until it takes tasks."""
+def worker(
+    folder: Path, env: Mapping[str, str], queues: str = "celery,mail", module: str = "worker", *options: str
+) -> Process:
+    """Start a worker and wait until it takes tasks; `options` are further ones of its command line."""
     name = f"{queues.replace(',', '-')}-{free_port()}"
     command = [sys.executable, "-m", "celery", "-A", module, "worker", "-Q", queues, "-c", "4", "-n", f"{name}@%h"]
-    process = Process([*command, "--loglevel", "INFO"], folder / f"{name}.log", {"REMAP_SIGTERM": "SIGQUIT", **env})
+    command += ["--loglevel", "INFO", *options]
+    process = Process(command, folder / f"{name}.log", {"REMAP_SIGTERM": "SIGQUIT", **env})
     process.wait_until(lambda: " ready." in process.output())
     return process
 

@@ -15,6 +15,7 @@ LAYERS = [
     "results",
     "context",
     "dependents",
+    "endings",
     "connection",
     "sends",
     "records",

@@ -1,0 +1,71 @@
+"""How a task's body may end: whatever it raises is a failure of this one task, and of nothing else.
+
+Celery and its pools take what is no Exception for the end of a process: the task is tried again, or, in a thread, never
+ends. They take a MemoryError for the end of the whole worker, though most are one allocation that was too large.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import Any
+
+from billiard.common import EX_SOFTWARE, terminate_handler_fired
+from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
+from celery.exceptions import TimeLimitExceeded, WorkerShutdown, WorkerTerminate
+
+
+class BodyFailure(Exception):
+    """What a body raised, as an exception that ends no more than the task; a subclass has the original's name."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return failure, (type(self).__name__, *self.args)
+
+
+def failure(name: str, message: str) -> BodyFailure:
+    """Return an ordinary exception whose type has this name."""
+    return _class(name)(message)
+
+
+def end_of(error: BaseException, time_limit: float | None) -> BaseException:
+    """Return what Celery is to see of what a body raised: `error` itself, or a failure in its place.
+
+    `time_limit` is the task's, in seconds, None for none.
+    """
+    if terminate_handler_fired():  # the process is told to end: what is raised meanwhile is no outcome
+        return error if isinstance(error, SystemExit) else SystemExit(EX_SOFTWARE)
+    if isinstance(error, Exception | WorkerShutdown | WorkerTerminate) or is_kill(error):
+        return error
+    if _is_green("Timeout", error) and time_limit:
+        exceeded: BaseException = TimeLimitExceeded(time_limit)
+        return exceeded
+    return failure(type(error).__name__, _words_of(error))
+
+
+def is_kill(error: BaseException) -> bool:
+    """Whether this is what ends a greenlet from outside."""
+    return _is_green("GreenletExit", error)
+
+
+def contain(info: ExceptionInfo) -> None:
+    """Have a MemoryError that a pool reports be a failure like any other."""
+    error = info.exception.exc if isinstance(info.exception, ExceptionWithTraceback) else info.exception
+    if isinstance(error, MemoryError):
+        info.exception = failure(type(error).__name__, str(error) or "The process is out of memory.")
+
+
+@cache
+def _class(name: str) -> type[BodyFailure]:
+    return type(name, (BodyFailure,), {"__module__": __name__})
+
+
+def _is_green(name: str, error: BaseException) -> bool:
+    gevent = sys.modules.get("gevent")
+    return gevent is not None and isinstance(error, getattr(gevent, name))
+
+
+def _words_of(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        code = "" if error.code is None else repr(error.code)
+        return f"The task called sys.exit({code})."
+    return str(error) or f"The task raised {type(error).__name__}."
