@@ -180,6 +180,21 @@ def test_no_channel_carries_a_large_text(records: Records, live: LiveBackend, ch
     assert max(sizes) < 10_000
 
 
+def test_large_arguments_are_kept_and_neither_pushed_nor_listed(records: Records, channels: Any):
+    message = {**MESSAGE, "kwargs": {"rows": "x" * (5 * MB)}}
+    task_id = start(records)
+
+    assert (
+        records.claim(task_id, Delivery("run", 0), "run", message=message, max_attempts=4, hostname="here") == "claimed"
+    )
+
+    sizes = [len(message["data"]) for message in iter(lambda: channels.get_message(timeout=0.2), None)]
+    assert sizes
+    assert max(sizes) < 10_000
+    assert len(text_of(records, task_id)) < 10_000
+    assert records.message(task_id) == (message, "Long task")
+
+
 def test_a_list_of_large_results_is_small(records: Records, live: LiveBackend, client: Any):
     with client.session_transaction() as session:
         session["visitor"] = "ada"
