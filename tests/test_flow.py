@@ -16,7 +16,7 @@ from app.connection import connect
 from app.records import Records
 from tests.browser import Visitor
 from tests.processes import System, running, wait_for, web, worker
-from tests.smtp_server import SmtpServer
+from tests.smtp_server import REPLIES, SmtpServer
 
 
 @pytest.fixture(scope="module")
@@ -26,22 +26,25 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     system.stop()
 
 
-@pytest.fixture
-def mail_server() -> Iterator[SmtpServer]:
+@pytest.fixture(scope="module")
+def mail_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, SmtpServer]]:
+    """A system that sends to a mail server of the tests', with a conversation for each message."""
     with SmtpServer() as server:
-        yield server
+        mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(server.port), "MAIL_MAX_EMAILS": "1"}
+        limits = {"MAIL_TIMEOUT_SECONDS": "2", "MAX_ATTEMPTS": "2", "MAIL_RETRY_SECONDS": "0.1"}
+        system = System(tmp_path_factory.mktemp("mail"), **mail, **limits)
+        yield system, server
+        system.stop()
 
 
 @pytest.fixture
-def mailing(env: dict[str, str], mail_server: SmtpServer, tmp_path: Path) -> Iterator[tuple[str, SmtpServer]]:
-    """A web process and a worker that send to a mail server of the test's."""
-    env |= {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(mail_server.port), "MAIL_TIMEOUT_SECONDS": "2"}
-    env |= {"MAX_ATTEMPTS": "2", "MAIL_RETRY_SECONDS": "0.1"}
-    with ExitStack() as stack:
-        stack.enter_context(running(worker(tmp_path, env, "mail")))
-        process, address = web(tmp_path, env)
-        stack.enter_context(running(process))
-        yield address, mail_server
+def mailing(mail_system: tuple[System, SmtpServer]) -> Iterator[tuple[str, SmtpServer]]:
+    """The address of a web process, and a mail server that takes everything until the test says otherwise."""
+    system, server = mail_system
+    yield system.address, server
+    server.replies.update(REPLIES)
+    server.delays.clear()
+    server.accepted.clear()
 
 
 def start_email(visitor: Visitor, submit: str = "Send") -> dict[str, Any]:
@@ -139,11 +142,12 @@ def test_an_email_that_is_deferred_waits_says_so_and_is_sent_once(mailing: tuple
 
 def test_a_mail_server_that_is_not_there_ends_the_task(mailing: tuple[str, SmtpServer]):
     address, server = mailing
-    server.close()
     visitor = Visitor(address)
+    server.close()
 
     end = end_of(visitor, start_email(visitor)["task_id"])
 
+    server.reopen()
     assert (end["phase"], end["error"]["type"]) == ("failed", "MailUnavailable")
 
 
