@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from celery import Celery
 from flask import Flask, g, request
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import access, api, broker, config, engine, errors, events, extensions, inbox, ops, routes, status
 from app.backend import LiveBackend, LiveTask
 from app.config import ROOT
 from app.connection import connect
 from app.fanout import RoomManager
+from app.origins import is_cross_site
+from app.proxies import TrustedProxies
 from app.records import Records
 from app.tasks import KINDS
 
@@ -56,7 +58,8 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
         message_queue=app.config["REDIS_URL"],
         async_mode=app.config["SOCKETIO_ASYNC_MODE"],
         transports=["websocket"],
-        cors_allowed_origins=events.origin_allowed,
+        cors_allowed_origins=[],  # not Engine.IO's own rule, but that of requests:
+        refuses=partial(is_cross_site, allowed=app.config["ALLOWED_ORIGINS"]),
         most_sockets=app.config["WEB_MAX_CONNECTIONS"],
         max_http_buffer_size=LARGEST_PACKET,
         http_compression=False,
@@ -71,8 +74,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     events.Doors(app, sessions).open()
     app.wsgi_app = status.Shortcut(app, sessions)  # type: ignore[method-assign]  # how Flask wants it wrapped
     if app.config["TRUSTED_PROXIES"]:
-        hops = app.config["TRUSTED_PROXIES"]
-        wrapped = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)
+        wrapped = TrustedProxies(app.wsgi_app, app.config["TRUSTED_PROXIES"])
         app.wsgi_app = wrapped  # type: ignore[method-assign]  # as above
     return app
 
@@ -137,9 +139,9 @@ def _guard(app: Flask) -> None:
 
     @app.before_request
     def refuse_other_sites() -> None:
-        origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
-        if request.method in access.UNSAFE and access.is_foreign(origin, site, request.scheme, request.host):
-            raise errors.Refused(403, "foreign_site", "This request comes from another site's page.")
+        allowed = app.config["ALLOWED_ORIGINS"]
+        if request.method in access.UNSAFE and is_cross_site(request.environ, allowed):
+            raise errors.Refused(403, "cross_site", "This request comes from another site's page.")
 
     @app.after_request
     def add_headers(response: Any) -> Any:

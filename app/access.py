@@ -1,20 +1,21 @@
-"""Who may see and do what: one predicate for every door, the rule for requests from other sites, what pages may do."""
+"""Who may see and do what: one predicate for every door, a visitor's cookie, what pages may do."""
 
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-from flask import Flask, current_app, g, session
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, Request, current_app, g, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.sansio.http import parse_cookie  # the one that a request uses: it takes any bytes
 
 from app.records import Stored
 
 VISITOR = "visitor"
+CLOCK_TOLERANCE_SECONDS = 600  # by so much the clocks of two hosts may differ
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 CSP = (
     "default-src 'self'; script-src 'self'{nonce}; style-src 'self'; img-src 'self' data:; "
@@ -35,17 +36,31 @@ class Sessions(SecureCookieSessionInterface):
             self._made = keys, super().get_signing_serializer(app)
         return self._made[1]
 
-    def vouched(self, app: Flask, cookies: str) -> tuple[str | None, float]:
-        """Return the visitor of a request with these cookies, and until when (in Unix time) they say so."""
-        serializer, lifetime = self.get_signing_serializer(app), int(app.permanent_session_lifetime.total_seconds())
-        cookie = parse_cookie(cookies).get(self.get_cookie_name(app))
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
+        """Return the session of a request's cookie; an empty one where there is none that is signed by us."""
+        session, until = self._read(app, request.cookies.get(self.get_cookie_name(app)))
+        return self.session_class(session if time.time() < until else {})
+
+    def verify_cookie(self, app: Flask, cookies: str) -> tuple[str | None, float]:
+        """Return the visitor named by a `Cookie` header, and until when (in Unix time) it says so."""
+        session, until = self._read(app, parse_cookie(cookies).get(self.get_cookie_name(app)))
+        return (visitor_of(session), until) if time.time() < until else (None, 0.0)
+
+    def _read(self, app: Flask, cookie: str | None) -> tuple[dict[str, Any], float]:
+        """Return the session in a cookie and when it expires.
+
+        The host that signed it may have had another time of day. A signature is ours whatever it says, so one of the
+        future is as good as any: to its visitor, a new identity in its place would be the loss of all tasks.
+        """
+        serializer = self.get_signing_serializer(app)
         if serializer is None or not cookie:
-            return None, 0.0
+            return {}, 0.0
         try:
-            session, signed = serializer.loads(cookie, max_age=lifetime, return_timestamp=True)
+            session, signed = serializer.loads(cookie, return_timestamp=True)
         except BadSignature:
-            return None, 0.0
-        return visitor_of(session), signed.timestamp() + lifetime
+            return {}, 0.0
+        lifetime = app.permanent_session_lifetime.total_seconds()
+        return session, signed.timestamp() + lifetime + CLOCK_TOLERANCE_SECONDS
 
 
 def visitor() -> str | None:
@@ -80,25 +95,6 @@ def welcome() -> str | None:
 def may_see(stored: Stored | None, owner: str | None) -> bool:
     """Whether `owner` may see a record: it is there, and it is theirs."""
     return stored is not None and owner is not None and stored.owner == owner
-
-
-def is_foreign(origin: str | None, fetch_site: str | None, scheme: str, host: str) -> bool:
-    """Whether a browser sent this request for another site's page.
-
-    Judged by Sec-Fetch-Site, else by Origin against the host; a client that sends neither is no browser.
-    ALLOWED_ORIGINS count as our own.
-    """
-    if origin is not None and origin in current_app.config["ALLOWED_ORIGINS"]:
-        return False
-    if fetch_site is not None:
-        return fetch_site not in ("same-origin", "none")
-    if origin is None:
-        return False
-    try:
-        parts = urlsplit(origin)
-    except ValueError:  # no browser sends such a thing
-        return True
-    return (parts.scheme, parts.netloc.lower()) != (scheme, host.lower())
 
 
 def nonce() -> str:

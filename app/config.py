@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app import redis_url
+from app.origins import Origin, parse_origin
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -68,11 +69,12 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
         settings[name] = _number(name, environ.get(name), *limits)
     steps = environ.get("LONG_TASK_STEPS")
     settings["LONG_TASK_STEPS"] = _number("LONG_TASK_STEPS", steps, 0, 1, 1_000_000) if steps else None
-    settings["ALLOWED_ORIGINS"] = environ.get("ALLOWED_ORIGINS", "").split()
+    settings["ALLOWED_ORIGINS"] = frozenset(map(_origin, environ.get("ALLOWED_ORIGINS", "").split()))
     settings["TRUSTED_PROXIES"] = _number("TRUSTED_PROXIES", environ.get("TRUSTED_PROXIES"), 0, 0, 10)
     _refuse_unknown_words(settings)
     production = settings["APP_ENV"] == "production"
     settings["SECRET_KEY"] = _secret_key(environ, settings["DATA_DIR"], production)
+    settings["SECRET_KEY_FALLBACKS"] = _old_secret_keys(environ, production)
     settings["REDIS_URL"] = _redis_url(environ, settings["DATA_DIR"], production)
     settings["CELERY_BROKER_URL"] = _broker_url(environ) or settings["REDIS_URL"]
     settings.update(_mail(settings, production))
@@ -117,6 +119,15 @@ def _flag(name: str, text: str | None, default: bool) -> bool:
     raise ConfigError(f"{name} must be true or false, not {text!r}.")
 
 
+def _origin(text: str) -> Origin:
+    origin = parse_origin(text.removesuffix("/"))
+    if origin is None:
+        raise ConfigError(
+            f"ALLOWED_ORIGINS must hold origins as https://example.com or https://example.com:8443, not {text!r}."
+        )
+    return origin
+
+
 def _refuse_unknown_words(settings: Mapping[str, Any]) -> None:
     if settings["SOCKETIO_ASYNC_MODE"] not in SOCKETIO_ASYNC_MODES:
         raise ConfigError(f"SOCKETIO_ASYNC_MODE must be one of {', '.join(SOCKETIO_ASYNC_MODES)}.")
@@ -130,13 +141,28 @@ def _secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> s
     """Return SECRET_KEY; in development one is made once and kept, so that cookies outlive a restart."""
     key = environ.get("SECRET_KEY", "")
     if production:
-        if key.lower() in WEAK_SECRETS or len(key) < SHORTEST_SECRET:
+        if _is_weak(key):
             raise ConfigError(
                 f"SECRET_KEY must be a secret of {SHORTEST_SECRET} characters or more in production: "
                 "python -c 'import secrets; print(secrets.token_hex(32))' makes one."
             )
         return key
     return key or _kept_secret(folder / "secret_key")
+
+
+def _old_secret_keys(environ: Mapping[str, str], production: bool) -> list[str]:
+    """Return SECRET_KEY_FALLBACKS: keys by which cookies were signed, and are still taken."""
+    keys = environ.get("SECRET_KEY_FALLBACKS", "").split()
+    if production and any(map(_is_weak, keys)):
+        raise ConfigError(
+            "SECRET_KEY_FALLBACKS holds a weak key, by which anybody could sign cookies: each must be a secret of "
+            f"{SHORTEST_SECRET} characters or more in production. Leave it out; its cookies are not taken any more."
+        )
+    return keys
+
+
+def _is_weak(key: str) -> bool:
+    return key.lower() in WEAK_SECRETS or len(key) < SHORTEST_SECRET
 
 
 def _kept_secret(path: Path) -> str:

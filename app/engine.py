@@ -49,6 +49,8 @@ from app.frames import (
 
 logger = logging.getLogger(__name__)
 
+Refuses = Callable[[dict[str, Any]], bool]  # whether a handshake, by its environ, comes from another site's page
+
 UNREAD_BYTES = 64 * 1024  # of calls that wait; beyond it the client is not read on
 READ_BYTES = 64 * 1024
 KERNEL_BYTES = 64 * 1024  # of a connection, each way: what lies there can no longer be replaced by newer
@@ -452,9 +454,10 @@ class Clock:
 class StockEngine(engineio.Server):
     """Engine.IO's own server and sockets, closed as Headway closes them."""
 
-    def __init__(self, most_sockets: int, **options: Any) -> None:
+    def __init__(self, most_sockets: int, refuses: Refuses, **options: Any) -> None:
         super().__init__(**options)
         self._most = most_sockets
+        self._refuses = refuses
         self._open: dict[str, Any] = {}
         self._credits: dict[str, Credit] = {}
         self._async: dict[str, Any] = {**self._async, "websocket": partial(self._accept, self._async["websocket"])}
@@ -484,6 +487,8 @@ class StockEngine(engineio.Server):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def _handle_connect(self, environ: dict[str, Any], *args: Any) -> Any:
+        if self._refuses(environ):
+            return _cross_site()
         return _too_busy() if len(self.sockets) >= self._most else super()._handle_connect(environ, *args)
 
     def _trigger_event(self, event: str, sid: str, *args: Any, **options: Any) -> Any:
@@ -526,7 +531,7 @@ class StockEngine(engineio.Server):
 class LeanEngine(engineio.Server):
     """Engine.IO's server for eventlet, with sockets that need no greenlet."""
 
-    def __init__(self, most_sockets: int, **options: Any) -> None:
+    def __init__(self, most_sockets: int, refuses: Refuses, **options: Any) -> None:
         super().__init__(**options)
         # In here, because the other modes, and workers, go without it.
         from eventlet import getcurrent, hubs, patcher, wsgi
@@ -537,6 +542,7 @@ class LeanEngine(engineio.Server):
         self.IN, self.OUT, self.GONE = self._select.EPOLLIN, self._select.EPOLLOUT, self._select.EPOLLRDHUP
         self.clock = Clock(self.ping_interval, self.ping_timeout)
         self._most = most_sockets
+        self._refuses = refuses
         self._epoll: Any = None
         self._by_fd: dict[int, Socket] = {}
         self._blocked: set[Socket] = set()
@@ -583,6 +589,8 @@ class LeanEngine(engineio.Server):
     # The handshake
 
     def _handle_connect(self, environ: dict[str, Any], *_: Any) -> Any:
+        if self._refuses(environ):
+            return _cross_site()
         if self._is_full(environ) or len(self._with_work) > MOST_WAITING:
             return _too_busy()
         key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
@@ -754,12 +762,14 @@ class LeanEngine(engineio.Server):
         self._epoll.unregister(socket.fileno)
 
 
-def make_engine(most_sockets: int | None = None, **options: Any) -> StockEngine | LeanEngine | engineio.Server:
+def make_engine(
+    most_sockets: int | None = None, refuses: Refuses = lambda environ: False, **options: Any
+) -> StockEngine | LeanEngine | engineio.Server:
     """Return the engine for the mode of a server that says how many sockets it takes, Engine.IO's own for any other."""
     if most_sockets is None:
         return engineio.Server(**options)
     lean = options["async_mode"] == "eventlet" and sys.platform == "linux"
-    return (LeanEngine if lean else StockEngine)(most_sockets, **options)
+    return (LeanEngine if lean else StockEngine)(most_sockets, refuses, **options)
 
 
 def install() -> None:
@@ -785,6 +795,15 @@ def _kept(environ: dict[str, Any]) -> dict[str, Any]:
         if not name.startswith(PASSING)
     }
     return {**kept, "wsgi.input": NO_BODY}
+
+
+def _cross_site() -> dict[str, Any]:
+    headers = [("Content-Type", "text/plain")]
+    return {
+        "status": "403 FORBIDDEN",
+        "headers": headers,
+        "response": b"This handshake comes from another site's page.",
+    }
 
 
 def _too_busy() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from flask import Flask
 
-from app.access import Sessions, current_owner, is_foreign, visitor
+from app.access import Sessions, current_owner, visitor
 from app.api import MOST_IDS, read_mine
 from app.connection import Unavailable
 from app.fanout import MINE, RoomManager
@@ -23,14 +23,6 @@ NAMESPACE = "/"
 OWNER = "headway.owner"  # in a socket's environ, once its cookie has been read
 
 Answer: TypeAlias = dict[str, Any]
-
-
-def origin_allowed(origin: str | None, environ: dict[str, Any]) -> bool:
-    """Engine.IO's question at the handshake: the same rule as for requests."""
-    app: Flask = environ["flask.app"]
-    with app.app_context():
-        site, host = environ.get("HTTP_SEC_FETCH_SITE"), environ.get("HTTP_HOST", "")
-        return not is_foreign(origin, site, environ["wsgi.url_scheme"], host)
 
 
 class BadPayload(ValueError):
@@ -118,7 +110,7 @@ class Doors:
             with self._app.request_context(environ):
                 return current_owner()
         if OWNER not in environ:
-            environ[OWNER], _ = self._sessions.vouched(self._app, environ.get("HTTP_COOKIE", ""))
+            environ[OWNER], _ = self._sessions.verify_cookie(self._app, environ.get("HTTP_COOKIE", ""))
         owner: str | None = environ[OWNER]
         return owner
 

@@ -30,7 +30,7 @@ class Shortcut:
     def __init__(self, app: Flask, sessions: Sessions) -> None:
         self._app, self._beyond = app, app.wsgi_app
         self._records: Records = app.extensions["records"]
-        self._vouched = lru_cache(MOST_VISITORS)(partial(sessions.vouched, app))
+        self._verify_cookie = lru_cache(MOST_VISITORS)(partial(sessions.verify_cookie, app))
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         owner = self._owner(environ)
@@ -51,7 +51,7 @@ class Shortcut:
         # Another function may ask Flask whatever it likes.
         if self._app.config["IDENTIFY"] is not visitor or not TASK_ID.match(path, len(PATH)):
             return None
-        owner, until = self._vouched(environ.get("HTTP_COOKIE", ""))
+        owner, until = self._verify_cookie(environ.get("HTTP_COOKIE", ""))
         return owner if time.time() < until else None
 
     def _answer(self, environ: dict[str, Any], owner: str) -> Answer:

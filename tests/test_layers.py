@@ -9,6 +9,8 @@ APP = Path(__file__).resolve().parent.parent / "app"
 
 LAYERS = [
     "redis_url",
+    "origins",
+    "proxies",
     "config",
     "snapshot",
     "error_text",

@@ -1,0 +1,82 @@
+"""Origins (RFC 6454): which site a request comes from, and whether it is ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from ipaddress import IPv6Address
+from typing import Any, NamedTuple
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+FORWARDED_PORT = "headway.forwarded_port"  # in an environ: the port that a trusted proxy was asked at
+
+ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]\\]+)(?::(\d{0,5}))?", re.IGNORECASE)
+
+
+class Origin(NamedTuple):
+    """An origin in the one form by which two can be compared."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+def parse_origin(text: str) -> Origin | None:
+    """Return the origin that a text names, None for a text that names none, as `null` does.
+
+    The case of letters, a default port, the dot at a name's end and how an IPv6 address or a name with letters beyond
+    ASCII is written make no difference.
+    """
+    found = ORIGIN.fullmatch(text)
+    if found is None:
+        return None
+    scheme = found[1].lower()
+    try:
+        host = _canonical(found[2])
+    except ValueError:  # also an encoding's
+        return None
+    port = int(found[3]) if found[3] else DEFAULT_PORTS.get(scheme, 0)
+    return Origin(scheme, host, port) if host and port < 65536 else None
+
+
+def is_cross_site(environ: dict[str, Any], allowed: Collection[Origin]) -> bool:
+    """Whether a browser sent this request for another site's page; `allowed` origins count as our own.
+
+    Judged by Sec-Fetch-Site, else by Origin against the host. A client that sends neither is no browser.
+    """
+    header = _text(environ, "HTTP_ORIGIN")
+    origin = parse_origin(header) if header is not None else None
+    if origin in allowed:
+        return False
+    fetch_site = _text(environ, "HTTP_SEC_FETCH_SITE")
+    if fetch_site is not None:
+        return fetch_site not in ("same-origin", "none")
+    return header is not None and (origin is None or origin not in _own(environ))
+
+
+def _own(environ: dict[str, Any]) -> Iterator[Origin]:
+    """Yield the origins of a page that this request's host may have served."""
+    host = _text(environ, "HTTP_HOST")
+    if host is None:
+        host = f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"  # a request of HTTP/1.0
+    own = parse_origin(f"{environ['wsgi.url_scheme']}://{host}")
+    if own is None:
+        return
+    yield own
+    port = environ.get(FORWARDED_PORT, "")
+    if not host.rpartition("]")[2].partition(":")[2] and port.isascii() and port.isdigit():
+        yield own._replace(port=int(port))
+
+
+def _text(environ: dict[str, Any], name: str) -> str | None:
+    """Return a header as text: WSGI gives its bytes, each as a character."""
+    value = environ.get(name)
+    return None if value is None else str(value).strip().encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _canonical(host: str) -> str:
+    """Return a host in its canonical form. Raises ValueError."""
+    if host.startswith("["):
+        return f"[{IPv6Address(host[1:-1]).compressed}]"
+    host = host.lower().removesuffix(".")
+    return host if host.isascii() else host.encode("idna").decode()
