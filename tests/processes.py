@@ -47,13 +47,18 @@ class Process:
     """A child process in a group of its own, with its output in a file; `fds` are file descriptors for it."""
 
     def __init__(
-        self, command: list[str], log: Path, env: Mapping[str, str] | None = None, fds: Sequence[int] = ()
+        self,
+        command: list[str],
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        fds: Sequence[int] = (),
+        root: Path = ROOT,
     ) -> None:
         self.log = log
         with log.open("ab") as output:
             self.popen = subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=root,
                 env={**os.environ, **(env or {})},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -138,21 +143,26 @@ def running(process: Process) -> Iterator[Process]:
 
 
 def worker(
-    folder: Path, env: Mapping[str, str], queues: str = "celery,mail", module: str = "worker", *options: str
+    folder: Path,
+    env: Mapping[str, str],
+    queues: str = "celery,mail",
+    module: str = "worker",
+    *options: str,
+    root: Path = ROOT,
 ) -> Process:
     """Start a worker and wait until it takes tasks; `options` are further ones of its command line."""
     name = f"{queues.replace(',', '-')}-{free_port()}"
     command = [sys.executable, "-m", "celery", "-A", module, "worker", "-Q", queues, "-c", "4", "-n", f"{name}@%h"]
     command += ["--loglevel", "INFO", *options]
-    process = Process(command, folder / f"{name}.log", {"REMAP_SIGTERM": "SIGQUIT", **env})
+    process = Process(command, folder / f"{name}.log", {"REMAP_SIGTERM": "SIGQUIT", **env}, root=root)
     process.wait_until(lambda: " ready." in process.output())
     return process
 
 
-def web(folder: Path, env: Mapping[str, str], port: int = 0) -> tuple[Process, str]:
+def web(folder: Path, env: Mapping[str, str], port: int = 0, root: Path = ROOT) -> tuple[Process, str]:
     """Start a web process, on a free port if none is given, and wait until it is ready; returns it and its address."""
     port = port or free_port()
-    process = Process([sys.executable, "wsgi.py"], folder / f"web-{port}.log", {**env, "PORT": str(port)})
+    process = Process([sys.executable, "wsgi.py"], folder / f"web-{port}.log", {**env, "PORT": str(port)}, root=root)
     address = f"http://127.0.0.1:{port}"
     process.wait_until(lambda: answers(f"{address}/readyz"))
     return process, address

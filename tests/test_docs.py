@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 
 import pytest
 
 from app import config, create_app
+from tests.browser import Visitor
 from tests.processes import ROOT, running, wait_for, web, worker
 
 README = (ROOT / "README.md").read_text()
@@ -20,34 +23,48 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-@pytest.fixture
-def own_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with the README's task, and a worker's and a web process's module that know it."""
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project in which the README's "Add a task of your own" has been followed."""
+    copy = tmp_path_factory.mktemp("followed") / "headway"
+    unwanted = shutil.ignore_patterns(".*", "node_modules", "bench", "docs", "__pycache__", "faults", "js")
+    shutil.copytree(ROOT, copy, ignore=unwanted)
     [code] = [block for block in blocks("python") if "@startable" in block]
-    (tmp_path / "report.py").write_text(code)
-    (tmp_path / "own_worker.py").write_text("import report\nfrom worker import celery\n")
-    (tmp_path / "sitecustomize.py").write_text("")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
-    return tmp_path
+    (copy / code.split("\n")[0].removeprefix("# ")).write_text(code)
+    return copy
 
 
-def test_the_readmes_own_task_runs_and_is_pushed(own_task: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(own_task))
-    __import__("report")
+def test_the_readmes_own_task_runs_and_is_pushed(followed: Path, env: dict[str, str], tmp_path: Path):
     [request] = [block for block in blocks("sh") if "monthly_report" in block]
-    body = re.search(r"-d '(.*?)'", request, re.DOTALL)
-    assert body is not None
-    client = create_app(env).test_client()
 
-    with running(worker(own_task, env, "celery", "own_worker")):
-        response = client.post("/tasks", data=body[1], content_type="application/json")
-        location = response.headers["Location"]
-        end = wait_for(lambda: (s := client.get(location).get_json())["finished_at"] and s)
+    with running(worker(tmp_path, env, "celery", root=followed)):
+        process, address = web(tmp_path, env, root=followed)
+        with running(process):
+            command = request.replace("localhost:5000", address)
+            answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
+            head = Message()
+            for name, value in re.findall(r"^([\w-]+): (.*?)\r?$", answer, re.MULTILINE):
+                head[name] = value
+            visitor = Visitor(address)
+            visitor.http.headers["Cookie"] = head["Set-Cookie"].partition(";")[0]
+            task_id = head["Location"].removeprefix("/status/")
+            end = wait_for(lambda: (s := visitor.status(task_id))["finished_at"] and s)
+            log = visitor.http.get(f"{address}/tasks/{task_id}/log", timeout=10).json()
 
     assert (end["phase"], end["title"], end["result"]) == ("succeeded", "Report for 2026-11", "100 rows in 2026-11")
-    log = client.get(f"/tasks/{end['task_id']}/log").get_json()
     assert [line["text"] for line in log["lines"]] == ["all rows read"]
-    sys.modules.pop("report")
+
+
+@pytest.mark.parametrize(
+    "check",
+    ["ruff check app", "ruff format --check app", "mypy app", "pytest tests/test_layers.py"],
+)
+def test_the_project_passes_its_checks_with_the_readmes_own_task(followed: Path, check: str):
+    command = [sys.executable, "-m", *check.split()]
+
+    run = subprocess.run(command, cwd=followed, capture_output=True, text=True, check=False)
+
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_the_readmes_two_settings_make_a_celery_app_live():

@@ -1,6 +1,6 @@
 """The tasks that people may start, and the one way to start one.
 
-A kind of work is a file of its own here; the import below is what puts it on the list.
+A kind of work is a file of its own here: each is imported, and so its tasks are known.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 from uuid import uuid4
 
@@ -20,12 +22,14 @@ from app.broker import Letters
 from app.connection import Unavailable
 from app.records import Records, Started
 from app.sends import identified, recorded
-from app.tasks import long, mail
 from app.tasks.kinds import KINDS, BadArguments
 
-__all__ = ["KINDS", "BadArguments", "NotKept", "UnknownKind", "long", "mail", "moment", "start", "start_again"]
+__all__ = ["KINDS", "BadArguments", "NotKept", "UnknownKind", "moment", "start", "start_again"]
 
 logger = logging.getLogger(__name__)
+
+for file in iter_modules(__path__):
+    import_module(f"{__name__}.{file.name}")
 
 
 class UnknownKind(LookupError):
