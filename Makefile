@@ -4,6 +4,7 @@
 PYTHON ?= python3
 export PYTHON
 BIN := .venv/bin
+ALL_QUEUES := celery,mail
 
 .DEFAULT_GOAL := help
 .PHONY: help install run worker web test check faults bench bench-smoke screenshots fmt lock clean
@@ -17,7 +18,7 @@ run: install  ## start everything on this machine; Ctrl-C stops it in order
 	@$(BIN)/python run.py
 
 worker: .venv/run.stamp  ## one more worker for both queues (QUEUES=mail or QUEUES=celery for one of them)
-	@REMAP_SIGTERM=SIGQUIT exec $(BIN)/celery -A worker worker -Q $(or $(QUEUES),celery,mail) \
+	@REMAP_SIGTERM=SIGQUIT exec $(BIN)/celery -A worker worker -Q $(or $(QUEUES),$(ALL_QUEUES)) \
 	  -c $(or $(WORKER_CONCURRENCY),4) -n extra-$$$$@%h --loglevel INFO
 
 web: install  ## one more web process (PORT=5001)

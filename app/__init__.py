@@ -9,6 +9,7 @@ from typing import Any
 
 from celery import Celery
 from flask import Flask, g, request
+from kombu.entity import Exchange, Queue
 
 from app import access, api, broker, config, engine, errors, events, extensions, inbox, ops, routes, status
 from app.backend import LiveBackend, LiveTask
@@ -17,7 +18,7 @@ from app.connection import connect
 from app.fanout import RoomManager
 from app.origins import is_cross_site
 from app.proxies import TrustedProxies
-from app.records import Records
+from app.records import QUEUES, Records
 from app.tasks import KINDS
 
 LARGEST_PACKET = 16 * 1024  # bytes from a client
@@ -100,6 +101,7 @@ def _celery(app: Flask) -> Celery:
         redis_socket_timeout=2.0,
         redis_socket_connect_timeout=2.0,
         task_default_queue="celery",
+        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],  # what a worker takes
         task_routes={kind.name: {"queue": kind.queue} for kind in KINDS.values()},
         task_create_missing_queues=True,
         task_serializer="json",

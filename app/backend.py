@@ -27,6 +27,7 @@ from celery.app.task import Context
 from celery.backends.redis import RedisBackend, ResultConsumer
 from celery.canvas import Signature
 from celery.exceptions import Ignore, ImproperlyConfigured, Reject, Retry, TaskRevokedError, WorkerLostError
+from kombu.transport import TRANSPORT_ALIASES
 from kombu.utils.url import parse_url
 
 from app import dependents, endings
@@ -58,6 +59,9 @@ OFTEN_SECONDS = 0.05  # a report that comes so soon after another does not wait 
 LONG_SECONDS = 0.2
 READ_AGAIN_SECONDS = 1.0  # who waits for a result
 PAUSE_SECONDS = (0.1, 1.0)  # between the tries of a write that must not be lost: at first, at most
+
+# By name: that file is made from this one.
+TRANSPORT_ALIASES.update(redis="app.transport:Transport", rediss="app.transport:Transport")
 
 T = TypeVar("T")
 

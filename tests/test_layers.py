@@ -22,6 +22,7 @@ LAYERS = [
     "sends",
     "records",
     "backend",
+    "transport",
     "delivery",
     "consumer",
     "broker",

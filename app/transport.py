@@ -1,0 +1,77 @@
+"""Kombu's transport for Redis, where Headway needs more of it.
+
+`app/backend.py` puts it in the place of kombu's own, by name.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from celery import current_app
+from celery.app.task import Context
+from kombu.transport import redis
+
+from app.backend import LiveBackend
+
+logger = logging.getLogger(__name__)
+
+
+class Channel(redis.Channel):
+    """Kombu's channel, except that it can be closed at any moment, and that what is purged is cancelled."""
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        """Return the parameters of a connection. Raises ConnectionError where the channel has lost its own.
+
+        Kombu's own raises AttributeError then, which no part of Celery takes for a lost connection: as a channel that
+        broke is closed and gives back its messages, that would end the worker.
+        """
+        if self.connection is None or self.connection.client is None:
+            raise ConnectionError("The connection to the broker has been closed.")
+        return dict(super()._connparams(asynchronous))
+
+    def _purge(self, queue: str) -> int:
+        """Empty a queue, cancel the tasks whose messages were in it, and return how many these were."""
+        with self.conn_or_acquire() as client, client.pipeline() as pipe:
+            for key in (self._q_for_pri(queue, priority) for priority in self.priority_steps):
+                pipe.lrange(f"{self.global_keyprefix}{key}", 0, -1).delete(key)
+            raw = [message for messages in pipe.execute()[::2] for message in messages]
+        self._cancel(raw)
+        return len(raw)
+
+    def _cancel(self, raw: Iterable[bytes]) -> None:
+        backend = current_app.backend
+        if not isinstance(backend, LiveBackend):
+            return
+        for text in raw:
+            message = self.Message(json.loads(text), channel=self)
+            task_id = (message.headers or {}).get("id")
+            if task_id:
+                backend.mark_as_revoked(task_id, "Purged from its queue", _request_of(message))
+
+
+class Transport(redis.Transport):
+    """Kombu's transport with these channels: one that cannot give back its messages does not keep others open."""
+
+    Channel = Channel
+
+    def close_connection(self, connection: Any) -> None:
+        """Close all channels."""
+        for channels in (self._avail_channels, self.channels):
+            while channels:
+                with suppress(*self.connection_errors):
+                    channels.pop().close()
+        super().close_connection(connection)
+
+
+def _request_of(message: Any) -> Context:
+    """Return the request of a message that nobody has taken; without its chord where its body cannot be read."""
+    try:
+        _, _, embed = message.payload
+    except Exception as error:  # whatever a foreign serializer raises
+        logger.warning("The message of task %s cannot be read: %s", message.headers["id"], error)
+        embed = {}
+    return Context(message.headers, **embed)
