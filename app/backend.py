@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache, partial
 from math import inf
@@ -30,13 +30,14 @@ from celery.exceptions import Ignore, ImproperlyConfigured, Reject, Retry, TaskR
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.utils.url import parse_url
 
-from app import dependents, endings
+from app import dependents, endings, runs
 from app.connection import Line, Unavailable, connect
 from app.context import as_context, whole_number
 from app.error_text import error_of, original_of
 from app.records import LEASE_SECONDS, MAX_CALL_BYTES, STORED, UNCLAIMED, Delivery, Records, Source, Write
 from app.redis_url import BadURL, normalize
 from app.results import RESULT_MAX_BYTES, Packed, pack
+from app.runs import Run, Stopped
 from app.sends import RECORDED, SEND, identified, recorded, send_of
 from app.snapshot import (
     FINAL,
@@ -47,6 +48,7 @@ from app.snapshot import (
     progress_fields,
     success_fields,
 )
+from app.values import as_json
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +75,14 @@ class Updates:
         self._said_at = -inf
         self._line: Line | None = None
         self._unheard: deque[Callable[[], str]] = deque()  # two at most
+        self._saying = threading.Lock()  # of a run's threads, one at a time
 
     def say(self, backend: LiveBackend, request: Context, state: str | None, meta: Any) -> None:
         """Send a report. Raises Stopped when the run has to end."""
+        with self._saying:
+            self._say(backend, request, state, meta)
+
+    def _say(self, backend: LiveBackend, request: Context, state: str | None, meta: Any) -> None:
         began = time.monotonic()
         line = self._line = self._line or backend.records.client.line()
         if not line.has_reply:
@@ -88,19 +95,15 @@ class Updates:
 
     def close(self) -> None:
         """Hear what Redis has said, which is of no use any more."""
-        while self._unheard:
-            self._unheard.popleft()()
+        with self._saying:
+            while self._unheard:
+                self._unheard.popleft()()
 
     def _heed(self, all_but: int = 0) -> None:
         while len(self._unheard) > all_but:
             verdict = self._unheard.popleft()()
             if verdict not in ("written", UNSTORED):
                 raise Stopped(verdict)
-
-
-# Of the present run; a context variable costs `progress.update` less than a thread's local does.
-REPORT: ContextVar[Any] = ContextVar("report", default=None)  # through `app.progress`; None before its first word
-UPDATES: ContextVar[Updates | None] = ContextVar("updates", default=None)  # None outside a run
 
 
 @signals.task_received.connect
@@ -123,17 +126,6 @@ def signature_of(task: Task, request: Context) -> dict[str, Any]:
     headers = signature["options"].get("headers") or {}
     signature["options"]["headers"] = {key: value for key, value in headers.items() if key != FENCE}
     return recorded(signature, request.id)
-
-
-class Stopped(BaseException):
-    """Ends a run that must not go on: it has been cancelled, or another one has taken over.
-
-    No Exception, so that a task's own `except Exception` lets it pass. `verdict` is the record's, see `Records.write`.
-    """
-
-    def __init__(self, verdict: str) -> None:
-        super().__init__(verdict)
-        self.verdict = verdict
 
 
 class LiveTask(Task):
@@ -161,38 +153,60 @@ class LiveTask(Task):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the body; what it said last is sent also when it fails."""
-        report, updates = REPORT.set(None), UPDATES.set(said := Updates())
+        if self.request.is_eager:
+            with runs.outside():
+                return super().__call__(*args, **kwargs)
+        around = runs.present()
+        if not self.has_record or (around is not None and around.task_id == self.request.id):
+            return super().__call__(*args, **kwargs)  # called as a function: what it says, the run around it says
+        run = Run(self, self.request)
+        run.updates = Updates()
+        with runs.within(run):
+            return self._run_body(run, args, kwargs)
+
+    def _run_body(self, run: Run, args: Any, kwargs: Any) -> Any:
         try:
-            return super().__call__(*args, **kwargs)
+            try:
+                return super().__call__(*args, **kwargs)
+            finally:
+                run.check_told()
         except Stopped as stopped:
             if stopped.verdict == "cancelling":
                 self.backend.mark_as_revoked(self.request.id, "Cancelled", self.request)
             raise Ignore(f"{self.name}[{self.request.id}] is {stopped.verdict}: this run ends") from None
         except (Ignore, Reject):
-            if self.has_record:
-                self.backend.drop(self.request)
+            self.backend.drop(self.request)
             raise
         except BaseException as error:
-            end = endings.end_of(error, self._time_limit) if self.has_record else error
+            end = endings.end_of(error, self._time_limit)
             if end is error:
                 raise
             raise end from error
         finally:
-            said.close()
-            if REPORT.get() is not None:
-                REPORT.get().close()
-            REPORT.reset(report)
-            UPDATES.reset(updates)
+            run.updates.close()
+            if run.report is not None:
+                run.report.close()
+            run.end()
 
     def update_state(
         self, task_id: str | None = None, state: str | None = None, meta: Any = None, **kwargs: Any
     ) -> None:
         """Store a state, as Celery's own does. Raises Stopped when this run has to end."""
-        if not self.has_record or task_id not in (None, self.request.id):
+        run = runs.present()
+        if run is not None and task_id in (None, run.task_id):
+            run.check()
+            try:
+                run.updates.say(run.task.backend, run.request, state, meta)
+            except Stopped as stopped:
+                run.stop(stopped.verdict)  # for its other threads too
+                run.check()
+        elif self.has_record and task_id in (None, self.request.id):
+            Updates().say(self.backend, self.request, state, meta)
+        elif task_id in (None, self.request.id) or not isinstance(self.backend, LiveBackend):
             super().update_state(task_id, state, meta, **kwargs)
-            return
-        updates = UPDATES.get() or Updates()
-        updates.say(self.backend, self.request, state, meta)
+        elif not runs.speaks_late(task_id):
+            # Another task's: this one's delivery says nothing of that.
+            self.backend.store_result(task_id, meta, state or "PROGRESS", **kwargs)
 
     def apply_async(self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any) -> Any:
         """Send the task; with a `countdown` or an `eta`, as a retry has, it waits in Redis and for Redis's clock."""
@@ -310,18 +324,29 @@ class LiveBackend(RedisBackend):
         held = f"{self._unacked} {tag}" if self._unacked and isinstance(tag, str) else ""
         return Source(getattr(request, SEND, ""), getattr(request, RECORDED, "") == request.id, held)
 
-    def report(self, request: Context, state: str | None, meta: Any) -> str:
-        """Store what a run says of itself; returns the verdict, see `Records.write`, or UNSTORED."""
-        return self.begin_report(request, state, meta)()
+    def report(self, request: Context, state: str | None, meta: Any, bar: int | None = None) -> str:
+        """Store what a run says of itself; returns the verdict, see `Records.write`, or UNSTORED.
+
+        Within a `bar` it never goes back.
+        """
+        return self.begin_report(request, state, meta, bar=bar)()
 
     def begin_report(
-        self, request: Context, state: str | None, meta: Any, line: Line | None = None
+        self,
+        request: Context,
+        state: str | None,
+        meta: Any,
+        line: Line | None = None,
+        *,
+        bar: int | None = None,
     ) -> Callable[[], str]:
         """Send what a run says of itself; what is returned waits for what `report` returns, and has to be called."""
         if getattr(request, ENDED, False):
             return lambda: "written"  # the run has stored an end itself and goes on
         state = state or "PROGRESS"
         write = self._write_of(request.id, meta, state, None, request, phase_by_hand(state, begun=True))
+        if bar is not None:
+            write = write._replace(fields={**write.fields, "bar": bar})
         if write.phase not in FINAL:
             return self._begin(write, line)
         verdict = self._until_stored(lambda: self.records.write(write))
@@ -556,7 +581,7 @@ class LiveBackend(RedisBackend):
         """Encode Celery's form. A result is cut in `fields` where it is large, a report or an error in its form."""
         if phase == Phase.SUCCEEDED:
             return pack(meta, fields, self.encode, self._max_result_bytes)
-        encoded = self.encode(meta)
+        encoded = self._encode_report(meta) if phase == Phase.RUNNING else self.encode(meta)
         if phase == Phase.RUNNING and len(encoded) > MAX_CALL_BYTES:
             return Packed(self.encode(_cut_report(meta, fields)), fields)
         if fields.get("error") and len(encoded) > self._max_result_bytes:
@@ -571,6 +596,13 @@ class LiveBackend(RedisBackend):
     @cached_property
     def _max_result_bytes(self) -> int:
         return int(self.app.conf.get("headway_result_max_bytes") or RESULT_MAX_BYTES)
+
+    def _encode_report(self, meta: Mapping[str, Any]) -> Any:
+        """Return what `encode` does; what no encoder takes is shown as well as it can be, or left out."""
+        try:
+            return self.encode(meta)
+        except Exception:
+            return self.encode({**meta, "result": as_json(meta["result"])})
 
     def encode(self, data: Any) -> Any:
         """Return what Celery's own does, without Kombu's way to the encoder, which takes longer than to encode."""

@@ -1,6 +1,7 @@
 """What a task says while it runs: `from app.progress import progress`.
 
-`progress` is the running task's, as Flask's `request` is the running request's; outside a task its calls do nothing.
+`progress` is the running task's, as Flask's `request` is the running request's; outside a task its calls
+do nothing. The run's threads and coroutines speak for it too.
 
     for row in progress.track(rows, "Reading"):
         ...
@@ -9,239 +10,166 @@
         progress.update(len(chunk))
     progress.log("uploaded to the archive")
 
-A call only notes what is said. A thread beside the run sends it, at most ten times a second: the first word at once, of
-numbers and words the newest, each step and each line. So a run never waits for Redis. Once a task has been cancelled,
-or another run of it has taken over, the next call raises `app.backend.Stopped`.
+A step with an index and a count is a part of the whole bar; one without, as a loop outside of any step, has
+a bar of its own. Of loops in one another the outermost is the bar, and the next one stands beside it.
+
+A call only notes what is said. A thread beside the run sends it, at most ten times a second: the first word
+at once, of numbers and words the newest, each step and each line. So a run never waits for Redis. What
+cannot be shown (a number that is none, a text that cannot be made) is left out. Once a task has been
+cancelled, or another run of it has taken over, the next call raises `app.runs.Stopped`.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from celery import current_task
-
-from app.backend import REPORT, UNSTORED, LiveTask, Stopped, delivery_of
-from app.connection import Unavailable
-
-FLUSH_SECONDS = 0.1
-MOST_UNSENT = 1000  # steps, and lines, that wait for Redis; of more the oldest go, and the log says how many lines
+from app import runs
+from app.bars import Part
+from app.report import FLUSHER, MAX_LINE_CHARS, UNSET, ProgressBuffer
+from app.runs import HERE, Run
+from app.snapshot import MAX_READ_CHARS, one_line
+from app.values import as_number, as_text
 
 T = TypeVar("T")
-UNSAID: Any = object()
+ONE = 1
 
-_present = REPORT.get  # looked up once: in a tight loop of `progress.update` it would be a quarter of the cost
-
-
-class Report:
-    """What one run says. Written by the run, which never waits here; sent by whoever calls `flush`."""
-
-    def __init__(self, task: LiveTask) -> None:
-        self.current: float = 0
-        self.stopped = ""  # why the run has to end, once it has
-        self._total: float | None = None
-        self._status = ""
-        self._step: dict[str, Any] | None = None
-        self._backend = task.backend
-        self._request = task.request
-        self._due: deque[dict[str, Any]] = deque(maxlen=MOST_UNSENT)  # to be sent even if newer comes at once
-        self._lines: deque[tuple[str, str]] = deque()
-        self._lines_lost = 0
-        self._silent = True
-        self._saying = threading.Lock()
-        self._sending = threading.Lock()
-        self._sent = self._meta()
-
-    def say(self, current: float, total: float | None, status: str) -> None:
-        """Note any of these; UNSAID leaves what was said before."""
-        with self._saying:  # so that no new number is sent with an old total
-            self.current = self.current if current is UNSAID else current
-            self._total = self._total if total is UNSAID else total
-            self._status = self._status if status is UNSAID else status
-            if self._silent:
-                self._silent = False
-                self._due.append(self._meta())
-
-    def enter(self, step: dict[str, Any] | None) -> None:
-        """Note a step, which is sent even if the next one comes at once."""
-        with self._saying:
-            self._step, self._silent = step, False
-            self._due.append(self._meta())
-
-    def log(self, level: str, text: str) -> None:
-        """Note a line."""
-        with self._saying:
-            self._keep([(level, text)])
-
-    def flush(self) -> None:
-        """Send what has not been sent; what Redis does not take now is sent the next time."""
-        with self._sending:
-            while self._send_due():
-                pass
-            with self._saying:
-                meta = self._meta()
-            if meta != self._sent:
-                self._send(meta)
-            self._send_lines()
-
-    def close(self) -> None:
-        """Send the last words, before the run's outcome is stored."""
-        SENDER.remove(self)
-        self.flush()
-
-    def _meta(self) -> dict[str, Any]:
-        return {"current": self.current, "total": self._total, "status": self._status, "step": self._step}
-
-    def _send(self, meta: dict[str, Any]) -> bool:
-        verdict = self._backend.report(self._request, "PROGRESS", meta)
-        if verdict == UNSTORED:
-            return False
-        self._sent = meta
-        if verdict != "written":
-            self.stopped = verdict
-        return True
-
-    def _send_due(self) -> bool:
-        """Send what has to be sent first; whether it was, and more may be due."""
-        with self._saying:
-            due = self._due[0] if self._due else None
-        if due is None or not self._send(due):
-            return False
-        with self._saying:
-            if self._due[0] is due:  # else it has made room for newer ones meanwhile
-                self._due.popleft()
-        return True
-
-    def _send_lines(self) -> None:
-        with self._saying:
-            lines, self._lines = list(self._lines), deque()
-            lost, self._lines_lost = self._lines_lost, 0
-        gap = [("WARNING", f"{lost} lines are missing here: Redis did not take them in time.")] if lost else []
-        if not lines:
-            return
-        try:
-            self._backend.records.log(self._request.id, delivery_of(self._request), gap + lines)
-        except Unavailable:
-            with self._saying:
-                newer, self._lines = self._lines, deque(lines)
-                self._lines_lost += lost
-                self._keep(newer)
-
-    def _keep(self, lines: Iterable[tuple[str, str]]) -> None:
-        """Have lines wait; of too many the oldest go."""
-        self._lines.extend(lines)
-        while len(self._lines) > MOST_UNSENT:
-            self._lines.popleft()
-            self._lines_lost += 1
-
-
-class Sender:
-    """The thread that sends what this process's runs say. It is made anew where a fork has left it behind."""
-
-    def __init__(self) -> None:
-        self._reports: set[Report] = set()
-        self._news = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def add(self, report: Report) -> None:
-        self._reports.add(report)
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
-            self._thread.start()
-        self._news.set()
-
-    def remove(self, report: Report) -> None:
-        self._reports.discard(report)
-
-    def _run(self) -> None:
-        while True:
-            if not self._reports:
-                self._news.wait()
-            self._news.clear()
-            for report in tuple(self._reports):
-                report.flush()
-            time.sleep(FLUSH_SECONDS)
-
-
-SENDER = Sender()
+_here = HERE.get  # looked up once: in a tight loop of `progress.update` it would be a quarter of the cost
 
 
 class Progress:
     """The running task's progress; all numbers are in the task's own unit. Its calls raise Stopped, see the module."""
 
-    def update(self, n: float = 1) -> None:
+    def update(self, n: float = ONE) -> None:
         """Advance by `n`, as `tqdm.update` does."""
-        report = _present()
-        if report is None:
-            report = _begin()
-            if report is None:
+        part = _here()
+        if not part.is_open:
+            found = _find()
+            if found is None:
                 return
-        if report.stopped:
-            raise Stopped(report.stopped)
-        report.current += n
+            part = found
+        if n is not ONE:
+            number = as_number(n)
+            if number is None:
+                return
+            n = number
+        # No lock: while it adds plain numbers the interpreter lets no other thread in, so no count is lost.
+        part.current += n
 
-    def set(self, current: float = UNSAID, total: float | None = UNSAID, status: str = UNSAID) -> None:
+    def set(self, current: float = UNSET, total: float | None = UNSET, status: str = UNSET) -> None:
         """Say any of: how far, of how much (None: unknown), and one line of text."""
-        if report := _report():
-            report.say(current, total, status)
+        if part := _find():
+            part.run.report.say(part, _number(current), total if total is None else _number(total), _status(status))
 
     def track(self, iterable: Iterable[T], status: str = "", total: float | None = None) -> Iterator[T]:
-        """Yield from `iterable` and count; the total is its length where it has one."""
-        if total is None and isinstance(iterable, Sized):
-            total = len(iterable)
-        report = _report()
-        if report is None:
+        """Yield from `iterable` and count; the total is its length where it has one. `status` names the loop."""
+        around = _find()
+        if around is None:
             yield from iterable
             return
-        report.say(0, total, status)
-        for item in iterable:
-            yield item
-            if report.stopped:
-                raise Stopped(report.stopped)
-            report.current += 1
+        total = _length(iterable) if total is None else as_number(total)
+        part = Part(_name(status), total, parent=around, is_loop=True)
+        with _inside(part):
+            for item in iterable:
+                yield item
+                if not part.is_open:
+                    part.run.check()
+                part.current += 1
 
     @contextmanager
     def step(self, name: str, index: int | None = None, count: int | None = None) -> Iterator[None]:
         """Name the part of the work that the block does: "step 3/7 Tokenising"."""
-        report = _report()
-        if report:
-            report.enter({"index": index, "count": count, "name": name})
-        yield
-        if report:
-            report.enter(None)
+        around = _find()
+        if around is None:
+            yield
+            return
+        part = Part(_name(name), parent=around, is_step=True, index=as_number(index), count=as_number(count))
+        with _inside(part):
+            yield
 
     def log(self, text: str, level: str = "INFO") -> None:
         """Add a line to the task's log, which its viewers see grow."""
-        if report := _report():
-            report.log(level, str(text))
+        part, line = _find(), as_text(text, MAX_LINE_CHARS)
+        if part and line is not None:
+            part.run.report.log(as_text(level) or "INFO", line)
 
     def flush(self) -> None:
         """Send now what has not been sent."""
-        if report := _report():
-            report.flush()
+        if part := _find():
+            part.run.report.flush()
+
+    def bind(self, function: Callable[..., T]) -> Callable[..., T]:
+        """Return a function that speaks for this run in whatever thread it is called.
+
+        Threads that this run starts, and what it hands to a ThreadPoolExecutor, do so anyway.
+        """
+        return runs.bind(function)
 
 
-def _report() -> Any:
-    """Return the run's report, None outside a task. Raises Stopped."""
-    report = _present() or _begin()
-    if report and report.stopped:
-        raise Stopped(report.stopped)
-    return report
-
-
-def _begin() -> Report | None:
-    """Make the report of a run at its first word."""
-    task = current_task._get_current_object() if current_task else None
-    if not isinstance(task, LiveTask) or not task.has_record:
+def _find() -> Part | None:
+    """Return the part of the run in which the caller is, None outside a task. Raises Stopped."""
+    run = runs.present()
+    if run is None:
         return None
-    report = Report(task)
-    REPORT.set(report)
-    SENDER.add(report)
-    return report
+    run.check()
+    if run.report is None:
+        _begin(run)
+    return runs.here(run)
+
+
+def _begin(run: Run) -> None:
+    """Have a run speak."""
+    with run.lock:
+        if run.report is None:
+            run.report = ProgressBuffer(run)
+            run.open(run.parts[0])
+            FLUSHER.add(run.report)
+
+
+@contextmanager
+def _inside(part: Part) -> Iterator[None]:
+    """Have the block, in this thread or coroutine, be in a part of its run."""
+    report = part.run.report
+    report.enter(part)
+    HERE.set(part)
+    try:
+        yield
+    except GeneratorExit:  # a loop was left early
+        report.leave(part)
+        raise
+    except BaseException:
+        report.leave(part, has_failed=True)
+        raise
+    else:
+        report.leave(part)
+    finally:
+        # A loop may be left in another thread than it began in, and after one that began in it.
+        if _here().run is part.run:
+            HERE.set(runs.here(part.run))
+
+
+def _number(value: Any) -> Any:
+    number = value if value is UNSET else as_number(value)
+    return UNSET if number is None else number
+
+
+def _status(value: Any) -> Any:
+    if value is UNSET:
+        return UNSET
+    text = "" if value is None else as_text(value, MAX_READ_CHARS)
+    return UNSET if text is None else text
+
+
+def _name(value: Any) -> str:
+    return one_line(as_text(value, MAX_READ_CHARS) or "")
+
+
+def _length(iterable: Iterable[Any]) -> float | None:
+    try:
+        return as_number(len(iterable)) if isinstance(iterable, Sized) else None
+    except Exception:  # one whose length is not known yet
+        return None
 
 
 progress = Progress()

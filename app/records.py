@@ -88,7 +88,7 @@ class Write(NamedTuple):
     task_id: str
     delivery: Delivery
     phase: Phase
-    fields: Mapping[str, Any]  # public keys of the snapshot
+    fields: Mapping[str, Any]  # public keys of the snapshot, and `bar`: which one its numbers belong to
     meta: str | bytes  # the same in Celery's form
     name: str
     max_attempts: int

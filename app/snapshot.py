@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from app.bars import place, scaled, sensible
+from app.values import as_number, as_text
+
 STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
 LONGEST_TEXT = 500
 MAX_READ_CHARS = 10_000  # of a text that becomes one line
@@ -125,27 +128,63 @@ def phases_of_state(state: str) -> set[Phase]:
 def progress_fields(celery_state: str, meta: Any) -> dict[str, Any]:
     """Return what an `update_state(celery_state, meta)` says of a running task.
 
-    Numbers that are none (text, NaN, booleans) say nothing. A meta that is no dict shows the state alone.
+    What cannot be shown says nothing: numbers that are none (text, NaN, booleans), text that cannot be made.
+    A meta that is no dict shows the state alone. `description` is celery-progress's word for the status.
     """
     own_word = "" if celery_state in ("PROGRESS", "STARTED") else celery_state
     if not isinstance(meta, dict):
         return {"status": own_word}
-    fields: dict[str, Any] = {"status": one_line(meta.get("status", own_word))}
-    if is_number(meta.get("current")):
-        fields["current"] = meta["current"]
-    if "total" in meta and (meta["total"] is None or is_number(meta["total"])):
-        fields["total"] = meta["total"]
+    said = (as_text(meta[key], MAX_READ_CHARS) for key in ("status", "description") if key in meta)
+    fields: dict[str, Any] = {"status": one_line(next((text for text in said if text is not None), own_word))}
+    current, total = as_number(meta.get("current")), as_number(meta.get("total"))
+    if current is not None:
+        fields["current"] = current
+    if total is not None or ("total" in meta and meta["total"] is None):
+        fields["total"] = total
     if "step" in meta:
-        fields["step"] = meta["step"]
+        fields |= _step_fields(meta["step"], current, total)
     return fields
+
+
+def _step_fields(said: Any, current: float | None, total: float | None) -> dict[str, Any]:
+    """Return what a step adds; one with a number and a count is a part of the bar, and has the task's numbers where it
+    has none of its own."""
+    step = step_of(said)
+    if step is None:
+        return {"step": None}
+    fields: dict[str, Any] = {"step": step, "bar": f"{step['index']} {step['name']}"}
+    if step["index"] is None or step["count"] is None:
+        return fields
+    has_own = not said.keys().isdisjoint(("current", "total"))
+    if not has_own:
+        step["current"], step["total"] = sensible(current or 0, total) or (0, None)
+    if not has_own or (current is None and total is None):
+        fields["current"], fields["total"] = scaled(step["index"], step["count"], step["current"], step["total"])
+    return fields
+
+
+def step_of(value: Any) -> dict[str, Any] | None:
+    """Return a step as the snapshot has it, from a dict with some of its keys, or its name alone; else None."""
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, dict):
+        return None
+    index, count = place(as_number(value.get("index")), as_number(value.get("count")))
+    current, total = sensible(as_number(value.get("current")) or 0, as_number(value.get("total"))) or (0, None)
+    name = one_line(as_text(value.get("name"), MAX_READ_CHARS) or "")
+    return {"index": index, "count": count, "name": name, "current": current, "total": total}
 
 
 def success_fields(value: Any) -> dict[str, Any]:
     """Return what a task's return value says; a dict with the article's keys is unwrapped into them."""
     if isinstance(value, dict) and "result" in value and value.keys() <= ARTICLE_KEYS:
-        fields: dict[str, Any] = {"status": one_line(value.get("status", "")), "result": value["result"]}
-        if is_number(value.get("total")):
-            fields["total"] = value["total"]
+        fields: dict[str, Any] = {
+            "status": one_line(as_text(value.get("status"), MAX_READ_CHARS) or ""),
+            "result": value["result"],
+        }
+        total = as_number(value.get("total"))
+        if total is not None:
+            fields["total"] = total
         return fields
     return {"status": "", "result": value}
 

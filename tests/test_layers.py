@@ -12,6 +12,9 @@ LAYERS = [
     "origins",
     "proxies",
     "config",
+    "values",
+    "bars",
+    "runs",
     "snapshot",
     "error_text",
     "results",
@@ -34,6 +37,7 @@ LAYERS = [
     "mail",
     "extensions",
     "access",
+    "report",
     "progress",
     "tasks.kinds",
     "tasks.*",  # a file for each kind of work

@@ -4,71 +4,31 @@ Celery's `update_state` all is stored, and only one who says little waits for th
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from celery import Celery, current_task
 from celery.app.task import Context
 from celery.exceptions import Ignore
 
-from app.backend import LONG_SECONDS, UNSTORED, Stopped, Updates
+from app.backend import LONG_SECONDS, UNSTORED, Updates
 from app.connection import Unavailable
 from app.progress import progress
 from app.records import Records
-from app.snapshot import Phase, Snapshot
+from app.runs import Stopped
+from app.snapshot import Phase
+from tests.bodies import live_celery, pushes, read, run
 from tests.processes import Valkey, wait_for
 
 
 @pytest.fixture
 def celery(redis_url: str) -> Iterator[Celery]:
-    app = Celery(
-        "progress",
-        broker=redis_url,
-        backend=f"app.backend.LiveBackend+{redis_url}",
-        task_cls="app.backend:LiveTask",
-        set_as_current=False,
-    )
+    app = live_celery(redis_url)
     yield app
     app.close()
-
-
-def run(celery: Celery, body: Callable[..., Any]) -> str:
-    """Run a body as a worker's process runs a task's, up to its outcome; returns the task's id."""
-    task, task_id = celery.task(name=f"body-{uuid4()}")(body), str(uuid4())
-    task.push_request(
-        id=task_id, task=task.name, called_directly=False, retries=0, delivery_info={"exchange": "", "routing_key": "q"}
-    )
-    try:
-        task.before_start(task_id, (), {})
-        task()
-    finally:
-        task.pop_request()
-    return task_id
-
-
-@contextmanager
-def pushes(records: Records) -> Iterator[Callable[[], list[Snapshot]]]:
-    """Give a function that returns all snapshots that have been pushed so far."""
-    listener = records.client.pubsub(ignore_subscribe_messages=True)
-    listener.psubscribe("flask-socketio:task:*")
-    listener.get_message(timeout=1)
-    seen: list[Snapshot] = []
-
-    def so_far() -> list[Snapshot]:
-        while message := listener.get_message(timeout=0.05):
-            event, payload = json.loads(message["data"])
-            if event == "snapshot":
-                seen.append(Snapshot.from_json(json.dumps(payload)))
-        return seen
-
-    yield so_far
-    listener.close()
 
 
 def test_a_tight_loop_is_pushed_at_most_ten_times_a_second_and_to_its_last_word(celery: Celery, records: Records):
@@ -176,8 +136,8 @@ def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
             raise Unavailable
         return store(self, *args)
 
-    monkeypatch.setattr("app.progress.MOST_UNSENT", 3)
-    monkeypatch.setattr("app.progress.SENDER", SimpleNamespace(add=bool, remove=bool))  # the test sends itself
+    monkeypatch.setattr("app.report.MAX_UNSENT", 3)
+    monkeypatch.setattr("app.progress.FLUSHER", SimpleNamespace(add=bool))  # the test sends itself
     monkeypatch.setattr(Records, "log", log)
 
     def body() -> None:
@@ -277,7 +237,8 @@ def test_a_cancelled_run_that_seldom_says_something_hears_of_it_in_the_same_call
         with pytest.raises(Stopped, match="cancelling"):
             current_task.update_state(meta={"status": "two"})
 
-    run(celery, body)
+    with pytest.raises(Ignore, match="cancelling"):  # what it returns lacks what was ended
+        run(celery, body)
 
 
 def test_who_has_waited_for_a_slow_redis_is_not_made_to_wait_again(monkeypatch: pytest.MonkeyPatch):
@@ -316,9 +277,3 @@ def test_outside_a_task_and_in_an_eager_one_nothing_is_said(celery: Celery, reco
     assert celery.task(body).apply().successful()
 
     assert records.client.keys("headway:task:*") == []
-
-
-def read(records: Records, task_id: str) -> Snapshot:
-    [stored] = records.read([task_id])
-    assert stored is not None
-    return Snapshot.from_json(stored.snapshot)

@@ -11,7 +11,7 @@ local STILL = {'result_size', 'name', 'title', 'error', 'attempt', 'max_attempts
   'started_at', 'finished_at'}
 local STILL_HEAD = '"result_size":'  -- what an earlier version put together begins otherwise
 local MAX_RESULT = 8192  -- bytes of a result that an earlier version kept, beyond which it is not shown
-local PRIVATE = {'owner', 'queue', 'fence', 'spent', 'order', 'high', 'cancel', 'write_id', 'kept', 'still'}
+local PRIVATE = {'owner', 'queue', 'fence', 'spent', 'order', 'high', 'bar', 'cancel', 'write_id', 'kept', 'still'}
 
 -- While it is loaded a library has no functions of Lua's own, such as ipairs.
 local function joined(...)
@@ -24,7 +24,7 @@ end
 
 local SHORT = joined(MOVING, PRIVATE)
 local FIELDS = joined(SHORT, STILL, {'result', 'failures', 'sends', 'delivery'})
-local MOVES = {}
+local MOVES = {bar = true}
 for i = 1, #MOVING do MOVES[MOVING[i]] = true end
 
 local STATE = {scheduled = 'PENDING', queued = 'PENDING', retrying = 'PENDING', running = 'PROGRESS',

@@ -26,18 +26,26 @@ elseif held.cancel and phase == 'retrying' then
   revoke(record, id, held, ttl)
   return 'cancelled'
 end
+local is_next_bar = fields.bar and fields.bar ~= held.fields.bar
+if is_next_bar then
+  fields.high, fields.current, fields.total = '0', fields.current or '0', fields.total or 'null'
+elseif fields.current and held.fields.current == '0' and held.fields.total == '1' and tonumber(fields.current) > 1 then
+  fields.total = fields.total or 'null'  -- of how much, nobody has said yet
+end
 local current, total = tonumber(fields.current or held.fields.current), tonumber(fields.total or held.fields.total)  -- nil: unknown
 
-if phase == 'running' and (fields.current or fields.total) and current and total and total > 0 then
-  -- Within an attempt the bar never goes back.
-  if current / total < held.high then
+if phase == 'running' and (fields.current or fields.total) and current then
+  -- Within a bar of an attempt it never goes back, and 15 of 10 is not shown.
+  local high, part = is_next_bar and 0 or held.high, total and total > 0 and current / total
+  if current < 0 or (total and total < 0) or (part and (part < high or part > 1 + 1e-9)) then
     fields.current, fields.total = nil, nil
-  else
-    fields.high = string.format('%.17g', current / total)
+  elseif part then
+    fields.high = string.format('%.17g', part)
   end
 elseif phase == 'succeeded' then
   fields.total = total and fields.total or held.fields.total
-  if not tonumber(fields.total) then fields.total = tonumber(held.fields.current) and held.fields.current or '1' end
+  if (tonumber(fields.total) or 0) <= 0 then fields.total = held.fields.current end
+  if (tonumber(fields.total) or 0) <= 0 then fields.total = '1' end
   fields.current = fields.total
 elseif phase == 'retrying' then
   if held.failures + 1 >= tonumber(ARGV[11]) then return 'exhausted' end

@@ -10,10 +10,11 @@ from typing import Any, Literal
 from email_validator import EmailNotValidError, validate_email
 from flask import current_app
 
-from app.backend import LiveTask, Stopped
+from app.backend import LiveTask
 from app.connection import Unavailable
 from app.extensions import mail
 from app.mail import MailDeferred, MailUnavailable, OutcomeUnknown, letter
+from app.runs import Stopped
 from app.tasks.kinds import BadArguments, startable
 
 LONGEST_ADDRESS = 254

@@ -1,0 +1,147 @@
+"""What a run shows of the parts that it is in: one bar, and the step beside it.
+
+A run is in parts, one within the other: the run itself, its steps, its loops. The outermost that counts is the bar; of
+steps with a number and a count it is all of them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+ROUNDING = 1e-9  # ten times 0.1 is no more than 1
+
+
+def sensible(current: float, total: float | None) -> tuple[float, float | None] | None:
+    """Return numbers as they are shown, a total of nothing as not known; None where they make no sense (15 of 10)."""
+    total = total or None
+    if total is None:
+        return (current, total) if current >= 0 else None
+    return (min(current, total), total) if 0 <= current <= total * (1 + ROUNDING) else None
+
+
+def scaled(index: int, count: int, current: float, total: float | None) -> tuple[float, int]:
+    """Return how far a task is, in steps, when it is that far in one of so many."""
+    return round(index - 1 + (current / total if total else 0), 9), count
+
+
+def place(index: float | None, count: float | None) -> tuple[int | None, int | None]:
+    """Return which of how many steps one is; neither where that makes no sense (4 of 3)."""
+    if index is not None and not 1 <= index <= (count or index):
+        return None, None
+    return None if index is None else int(index), None if count is None else int(count)
+
+
+class Part:
+    """A part of a run that counts: `current` of `total`, None when that is not known."""
+
+    __slots__ = (
+        "_honest",
+        "count",
+        "current",
+        "has_ended",
+        "index",
+        "is_loop",
+        "is_open",
+        "is_step",
+        "name",
+        "parent",
+        "run",
+        "total",
+    )
+
+    def __init__(
+        self,
+        name: str = "",
+        total: float | None = None,
+        *,
+        parent: Part | None = None,
+        run: Any = None,
+        is_loop: bool = False,
+        is_step: bool = False,
+        index: float | None = None,
+        count: float | None = None,
+    ) -> None:
+        self.name = name
+        self.current: float = 0
+        self.total = total
+        self.parent = parent
+        self.run: Any = parent.run if parent else run
+        self.is_loop = is_loop
+        self.is_step = is_step
+        self.index, self.count = place(index, count)
+        self.is_open = False  # whether it may be counted in without another look at its run
+        self.has_ended = False
+        self._honest: tuple[float, float | None] = (0, None)
+
+    @property
+    def lineage(self) -> list[Part]:
+        """What it is in, outermost first, and itself, without what has ended."""
+        above = self.parent.lineage if self.parent else []
+        return above if self.has_ended else [*above, self]
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether it is one of so many steps."""
+        return self.index is not None and self.count is not None
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether it has said how far it is."""
+        return self.is_loop or self.current != 0 or self.total is not None
+
+    @property
+    def is_bar(self) -> bool:
+        return self.has_numbers or self.is_numbered
+
+    @property
+    def numbers(self) -> tuple[float, float | None]:
+        """How far it is, of how much; where that makes no sense (15 of 10), the last that did."""
+        self._honest = sensible(self.current, self.total) or self._honest
+        return self._honest
+
+    def complete(self) -> None:
+        """Count it as done."""
+        self.total = self.total or 1
+        self.current = self.total
+
+
+class Shown(NamedTuple):
+    """What a snapshot has of it, and which part is the bar."""
+
+    current: float
+    total: float | None
+    step: dict[str, Any] | None
+    bar: Part
+
+
+def shown(parts: Sequence[Part]) -> Shown:
+    """Return what parts show that a run is in, outermost first; there is one at least."""
+    bars = [part for part in parts if part.is_bar]
+    if not bars:
+        return Shown(0, None, _step(parts, bars), parts[-1])
+    return Shown(*_numbers(bars), _step(parts, bars), bars[0])
+
+
+def _numbers(bars: Sequence[Part]) -> tuple[float, float | None]:
+    """Return the numbers of the outermost of these, scaled over all steps where it is one of so many."""
+    current, total = _own(bars)
+    index, count = bars[0].index, bars[0].count
+    return (current, total) if index is None or count is None else scaled(index, count, current, total)
+
+
+def _own(bars: Sequence[Part]) -> tuple[float, float | None]:
+    """Return the numbers of the outermost itself; a step without any has those of what is in it."""
+    outermost, *inner = bars
+    return outermost.numbers if outermost.has_numbers or not inner else _numbers(inner)
+
+
+def _step(parts: Sequence[Part], bars: Sequence[Part]) -> dict[str, Any] | None:
+    steps = [part for part in parts if part.is_step]
+    # What stands beside the bar: its own step, or the next part that counts.
+    beside = bars if bars and (bars[0].is_numbered or len(bars) == 1) else bars[1:]
+    if not steps and len(bars) < 2:
+        return None
+    of = beside[0] if beside and beside[0].is_numbered else steps[-1] if steps else beside[0]
+    current, total = _own(beside) if beside else (0, None)
+    return {"index": of.index, "count": of.count, "name": of.name, "current": current, "total": total}

@@ -1,0 +1,68 @@
+"""A task's body, run in the test's own process as a worker's process runs it, and what it has told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+from celery import Celery
+
+from app.records import Records
+from app.snapshot import Snapshot
+
+
+def live_celery(redis_url: str) -> Celery:
+    return Celery(
+        "progress",
+        broker=redis_url,
+        backend=f"app.backend.LiveBackend+{redis_url}",
+        task_cls="app.backend:LiveTask",
+        set_as_current=False,
+    )
+
+
+def run(celery: Celery, body: Callable[..., Any], *, bind: bool = False) -> str:
+    """Run a body up to its outcome, which is not stored; returns the task's id."""
+    task = celery.task(name=f"body-{uuid4()}", bind=bind)(body)
+    return run_task(task)
+
+
+def run_task(task: Any, task_id: str = "") -> str:
+    task_id = task_id or str(uuid4())
+    task.push_request(
+        id=task_id, task=task.name, called_directly=False, retries=0, delivery_info={"exchange": "", "routing_key": "q"}
+    )
+    try:
+        task.before_start(task_id, (), {})
+        task()
+    finally:
+        task.pop_request()
+    return task_id
+
+
+@contextmanager
+def pushes(records: Records) -> Iterator[Callable[[], list[Snapshot]]]:
+    """Give a function that returns all snapshots that have been pushed so far."""
+    listener = records.client.pubsub(ignore_subscribe_messages=True)
+    listener.psubscribe("flask-socketio:task:*")
+    listener.get_message(timeout=1)
+    seen: list[Snapshot] = []
+
+    def so_far() -> list[Snapshot]:
+        while message := listener.get_message(timeout=0.05):
+            event, payload = json.loads(message["data"])
+            if event == "snapshot":
+                seen.append(Snapshot.from_json(json.dumps(payload)))
+        return seen
+
+    yield so_far
+    listener.close()
+
+
+def read(records: Records, task_id: str) -> Snapshot:
+    [stored] = records.read([task_id])
+    assert stored is not None
+    return Snapshot.from_json(stored.snapshot)
