@@ -108,8 +108,8 @@ def plan(settings: Mapping[str, Any], services: Mapping[str, Any], listener: soc
     """Return all children; each inherits the lock."""
     folder: Path = settings["DATA_DIR"]
     workers = [
-        worker("long", "celery", settings["WORKER_CONCURRENCY"]),
-        worker("mail", "mail", settings["MAIL_CONCURRENCY"]),
+        worker("long", "celery", settings["WORKER_CONCURRENCY"], settings["SHUTDOWN_SECONDS"]),
+        worker("mail", "mail", settings["MAIL_CONCURRENCY"], settings["SHUTDOWN_SECONDS"]),
     ]
     webs = [web(number, listener.fileno()) for number in range(1, settings["WEB_PROCESSES"] + 1)]
     stages = [workers, webs]
@@ -144,14 +144,19 @@ def inbox(port: int, folder: Path) -> Child:
     return Child("inbox", [sys.executable, "-m", "aiosmtpd", *where], grace=5)
 
 
-def worker(name: str, queue: str, slots: int) -> Child:
+def worker(name: str, queue: str, slots: int, shutdown_seconds: float) -> Child:
     celery = [sys.executable, "-m", "celery", "-q", "-A", "worker", "worker", "--loglevel", "WARNING"]
     env = {
         "REMAP_SIGTERM": "SIGQUIT",  # Celery's soft shutdown: what still runs after it goes back to the queue
         # A container's usual user is root: no news at each start.
         "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
     }
-    return Child(f"worker-{name}", [*celery, "-Q", queue, "-c", str(slots), "-n", f"{name}@%h"], grace=20, env=env)
+    return Child(
+        f"worker-{name}",
+        [*celery, "-Q", queue, "-c", str(slots), "-n", f"{name}@%h"],
+        grace=shutdown_seconds + 12,
+        env=env,
+    )
 
 
 def web(number: int, fd: int) -> Child:

@@ -111,7 +111,7 @@ def _celery(app: Flask) -> Celery:
         task_reject_on_worker_lost=False,
         worker_prefetch_multiplier=1,
         worker_cancel_long_running_tasks_on_connection_loss=False,
-        worker_soft_shutdown_timeout=8.0,
+        worker_soft_shutdown_timeout=app.config["SHUTDOWN_SECONDS"],
         # How long a lost process's last words are waited for; what it has stored itself stands anyway.
         worker_lost_wait=1.0,
         worker_hijack_root_logger=True,

@@ -30,6 +30,7 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
     "MAX_ATTEMPTS": (4, 1, 100),
     "LEASE_SECONDS": (15.0, 2.0, 3600.0),
     "CANCEL_GRACE_SECONDS": (5.0, 0.0, 3600.0),
+    "SHUTDOWN_SECONDS": (8.0, 0.0, 86400.0),
     "LONG_TASK_STEP_SECONDS": (1.0, 0.0, 3600.0),
     "TASK_TTL_DAYS": (7, 1, 3650),
     "RESULT_MAX_BYTES": (64 * 1024 * 1024, 64 * 1024, 512 * 1024 * 1024 - 1),  # Redis takes no larger text

@@ -36,6 +36,13 @@ class LiveRequest(Request):
         endings.contain(exc_info)
         super().on_failure(exc_info, send_failed_event, return_ok)
 
+    def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
+        """End this run because its worker stops; what a pool cannot end is given back all the same."""
+        try:
+            super().cancel(pool, signal, emit_retry)
+        except NotImplementedError:
+            self._announce_cancelled(emit_retry)
+
     def _announce_cancelled(self, emit_retry: bool = True) -> None:
         super()._announce_cancelled(emit_retry=False)  # it is no retry: the same message is delivered again
         if isinstance(self.task.backend, LiveBackend):

@@ -7,12 +7,15 @@ A Celery bootstep with a thread of the worker's parent: timers of Celery's event
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from celery import Celery, bootsteps, signals
+from celery.platforms import EX_FAILURE
 from celery.worker import state
 from kombu.exceptions import OperationalError
 
@@ -20,6 +23,7 @@ from app import broker
 from app.backend import FENCE, LiveBackend
 from app.connection import Unavailable
 from app.consumer import guarded
+from app.stopping import PlannedStop, can_end_runs
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +58,7 @@ class Keeper(bootsteps.StartStopStep):
         self._well = True
         self._still = 0  # rounds since the worker's own loop has turned
         self._ending = 0  # rounds since its pool was told to end
+        self._planned_stop = PlannedStop(worker)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
 
@@ -62,17 +67,24 @@ class Keeper(bootsteps.StartStopStep):
 
     def create(self, worker: Any) -> None:
         worker.consumer_cls = guarded(worker.consumer_cls)  # which is made after this step
+        # A step is stopped before the pool; what that still runs has to be held until it has ended.
+        worker.blueprint.on_stopped = partial(self._leave_and, worker.blueprint.on_stopped)
 
     def start(self, worker: Any) -> None:
+        self._planned_stop.install()
         self._thread.start()
 
-    def stop(self, worker: Any) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def terminate(self, worker: Any) -> None:
+    def _leave_and(self, on_stopped: Callable[[], None]) -> None:
         self._stop.set()
         self._thread.join(LEAVE_SECONDS)
+        on_stopped()
+        if state.active_requests and not can_end_runs(self._worker.pool):
+            logger.warning("The threads of this worker still run what was given back: its process ends")
+            self._exit()
+
+    def _exit(self) -> None:
+        logging.shutdown()
+        os._exit(EX_FAILURE)
 
     def _run(self) -> None:
         hold_every = max(1, int(self._backend.records.lease_seconds / RENEWALS / ROUND_SECONDS))
@@ -84,6 +96,7 @@ class Keeper(bootsteps.StartStopStep):
             if rounds % max(LOOK_EVERY, hold_every + 2) == 0:
                 self._try(self._look)
             self._try(self._end_pool)
+            self._try(self._proceed_to_stop)
             rounds += 1
         self._try(self._leave)
 
@@ -105,15 +118,16 @@ class Keeper(bootsteps.StartStopStep):
         received = {request.id for request in list(state.reserved_requests)} - begun
         if self._still >= STUCK_AFTER:
             received = set()  # it will not begin them; others may
-        self._backend.records.hold(self._worker.hostname, self._worker.concurrency, running, received)
+        taking = not self._planned_stop.is_begun
+        self._backend.records.hold(self._worker.hostname, self._worker.concurrency, running, received, taking)
 
     def _turned(self) -> None:
         self._still = 0
 
     def _watch_loop(self) -> None:
         """Free a loop that is stuck: kombu reads its pub/sub connection without a limit, also one that is half-open."""
-        if not self._worker.pool.uses_semaphore:
-            return  # only prefork's loop is free while tasks run
+        if not self._worker.pool.uses_semaphore or self._worker.blueprint.state != bootsteps.RUN:
+            return  # only prefork's loop is free while tasks run, and none is while its worker stops
         self._still = still = self._still + 1  # the loop may set it back at any moment
         self._worker.hub.call_soon(self._turned)
         if still % STUCK_AFTER == 0:
@@ -155,12 +169,25 @@ class Keeper(bootsteps.StartStopStep):
         Celery ends it inside a signal's handler. A result whose reading that has interrupted is never read on, and the
         pool would wait for it as long as its processes live.
         """
-        if not state.should_terminate or not self._worker.pool.uses_semaphore:
+        pool = self._worker.pool
+        if not state.should_terminate or not pool.uses_semaphore or not pool.active:
             return
         self._ending += 1
         if self._ending == END_AFTER:
             for pid in self._worker.pool.info["processes"]:
                 self._worker.pool.terminate_job(pid, signal.SIGKILL)
+
+    def _proceed_to_stop(self) -> None:
+        stop = self._planned_stop
+        if stop.is_due and not can_end_runs(self._worker.pool):
+            self._backend.records.give_back(_running())
+        stop.proceed()
+        if stop.is_late and not can_end_runs(self._worker.pool):
+            # Its one thread is in a task that nothing interrupts, and cannot give its messages back.
+            ids = [task_id for task_id, _ in _running()]
+            self._backend.records.resend(ids)
+            broker.withdraw(self._celery, ids)
+            self._exit()
 
     def _look(self) -> None:
         """Have each message sent again that two looks in a row have missed: it was lost on its way to a worker.

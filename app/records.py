@@ -385,13 +385,25 @@ class Records:
 
     # What workers and their keepers do
 
-    def hold(self, worker: str, slots: int, running: Iterable[tuple[str, str]], received: Iterable[str]) -> None:
+    def hold(
+        self,
+        worker: str,
+        slots: int,
+        running: Iterable[tuple[str, str]],
+        received: Iterable[str],
+        taking: bool = True,
+    ) -> None:
         """Say, for as long as a lease lasts, that a worker is there and what it holds.
 
-        `running` are `(task_id, token)` of what it runs, `received` ids of what it has received and not begun.
+        `running` are `(task_id, token)` of what it runs, `received` ids of what it has received and not begun; a worker
+        that is not `taking` ends when it has done these, and does not count.
         """
         pairs = [part for pair in running for part in pair]
-        self._run("hold", [], [f"{worker} {slots}", self._lease, self._lease, len(pairs) // 2, *pairs, *received])
+        self._run(
+            "hold",
+            [],
+            [f"{worker} {slots}", self._lease if taking else 0, self._lease, len(pairs) // 2, *pairs, *received],
+        )
 
     def leave(self, worker: str, slots: int) -> None:
         """Say that a worker is there no longer."""

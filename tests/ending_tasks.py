@@ -27,6 +27,7 @@ celery.conf.update(
     worker_prefetch_multiplier=1,
     worker_lost_wait=0.5,
     worker_soft_shutdown_timeout=float(os.environ.get("SHUTDOWN_SECONDS", "4")),
+    headway_lease_seconds=float(os.environ.get("LEASE_SECONDS", "15")),
     broker_connection_retry_on_startup=True,
 )
 
@@ -134,3 +135,23 @@ def meet(folder, place, others):
             raise TimeoutError("the others do not come")
         time.sleep(0.02)
     return "met"
+
+
+@celery.task
+def neighbour_once(folder, seconds):
+    """Last so long the first time."""
+    count_run(folder)
+    if len(os.listdir(folder)) == 1:
+        time.sleep(seconds)
+    return "again"
+
+
+@celery.task
+def deaf_once(folder):
+    """Let no exception of any kind end the first run."""
+    count_run(folder)
+    while len(os.listdir(folder)) == 1:
+        try:
+            time.sleep(600)
+        except BaseException:
+            continue

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from app.connection import connect
-from app.records import Records
-from app.snapshot import Phase, Snapshot
+from app.snapshot import Phase
 from tests import ending_tasks as tasks
-from tests.processes import Process, Valkey, running, wait_for, worker
+from tests.by_project import Project, runs
+from tests.by_project import project as started
+from tests.processes import Valkey, wait_for
 
 POOLS = ("prefork", "threads", "gevent", "solo")
 
@@ -40,48 +38,12 @@ LOST = ("os._exit(0)", "os._exit(1)", "SIGKILL", "SIGSEGV")
 PLACES = 4
 
 
-class Project:
-    """The project's worker with one pool, and what its tasks leave behind."""
-
-    def __init__(self, pool: str, process: Process, records: Records, folder: Path) -> None:
-        self.pool, self.process, self.records = pool, process, records
-        self.folder = folder
-
-    def start(self, task: Any, *args: Any) -> tuple[str, Path]:
-        """Start a task; its first argument is a folder in which it leaves a file for each run."""
-        counts = self.folder / os.urandom(4).hex()
-        counts.mkdir()
-        result = task.apply_async((str(counts), *args), queue=self.pool)
-        return str(result.id), counts
-
-    def snapshot(self, task_id: str) -> Snapshot | None:
-        [stored] = self.records.read([task_id])
-        return Snapshot.from_json(stored.snapshot) if stored else None
-
-    def end_of(self, task_id: str, seconds: float = 30) -> Snapshot:
-        def ended() -> Snapshot | None:
-            now = self.snapshot(task_id)
-            return now if now and now.final else None
-
-        return wait_for(ended, seconds, f"{task_id} is {self.snapshot(task_id)}\n{self.process.output()[-3000:]}")
-
-
 @pytest.fixture(scope="module", params=POOLS)
 def project(
     request: pytest.FixtureRequest, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Project]:
-    pool, folder = request.param, tmp_path_factory.mktemp("endings")
-    tasks.celery.conf.broker_url = valkey.url
-    tasks.celery.conf.result_backend = f"app.backend.LiveBackend+{valkey.url}"
-    client = connect(valkey.url)
-    env = {"REDIS_URL": valkey.url}
-    with running(worker(folder, env, pool, "tests.ending_tasks", "-P", pool)) as process:
-        yield Project(pool, process, Records(client, 7), folder)
-    client.close()
-
-
-def runs(counts: Path) -> int:
-    return len(os.listdir(counts))
+    with started(request.param, valkey, tmp_path_factory.mktemp("endings")) as project:
+        yield project
 
 
 def test_whatever_a_body_raises_fails_this_task_alone_and_once(project: Project):

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 import redis
-from celery import chord
+from celery import bootsteps, chord
 
 from app.broker import break_off
 from app.connection import connect
@@ -336,6 +336,7 @@ def keeper_of_a_loop(call_soon: Callable[[Callable[[], None]], object], connecti
         hostname="loop@here",
         concurrency=1,
         pool=SimpleNamespace(uses_semaphore=True),
+        blueprint=SimpleNamespace(state=bootsteps.RUN),
         hub=SimpleNamespace(call_soon=call_soon),
         consumer=SimpleNamespace(connection=connection),
     )

@@ -29,6 +29,7 @@ LAYERS = [
     "delivery",
     "consumer",
     "broker",
+    "stopping",
     "keeper",
     "frames",
     "engine",

@@ -1,0 +1,113 @@
+"""How a worker is stopped in order: what runs has a grace to end in, and what does not goes back to be run elsewhere.
+
+Celery waits out the whole grace in a signal's handler, where no end of a run is heard of. Here its loop goes on
+meanwhile, and the worker ends as soon as nothing runs. Celery's own setting says how long the grace is.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from math import inf
+from types import FrameType
+from typing import Any
+
+from celery.apps.worker import REMAP_SIGTERM
+from celery.concurrency.base import BasePool
+from celery.exceptions import WorkerTerminate
+from celery.platforms import EX_FAILURE
+from celery.worker import state
+from kombu.common import ignore_errors
+
+logger = logging.getLogger(__name__)
+
+SIGNALS = ("SIGQUIT", "SIGTERM") if REMAP_SIGTERM == "SIGQUIT" else ("SIGQUIT",)
+URGE_AFTER = 1.0  # seconds in which a worker that is to end has not begun to
+
+
+class PlannedStop:
+    """One worker's. The methods but `install` are called by the thread that maintains the worker."""
+
+    def __init__(self, worker: Any) -> None:
+        self._worker = worker
+        self._grace = float(worker.app.conf.worker_soft_shutdown_timeout or 0)
+        self._celerys: dict[int, Callable[[int, FrameType | None], Any]] = {}
+        self._number = signal.SIGTERM
+        self._deadline = inf
+        self._end_asked = inf  # when the worker was told to end
+        self._urged = False
+
+    def install(self) -> None:
+        """Take the signals that mean such a stop; only in the main thread, once Celery has its handlers in place."""
+        for name in SIGNALS:
+            number = signal.Signals[name]
+            self._celerys[number] = signal.getsignal(number)  # type: ignore[assignment]
+            signal.signal(number, self._on_signal)
+        self._worker.wait_for_soft_shutdown = lambda: None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the worker takes no more tasks."""
+        told = state.should_stop, state.should_terminate
+        return self._deadline < inf or any(word not in (None, False) for word in told)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether what still runs has to be given back now."""
+        return time.monotonic() >= self._deadline and self._end_asked == inf
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the worker does not end, whatever it was told."""
+        return self._urged and time.monotonic() > self._end_asked + 3 * URGE_AFTER
+
+    def proceed(self) -> None:
+        """Do what is next: take no more, end when nothing runs or the grace is over."""
+        if self._deadline == inf:
+            return
+        now = time.monotonic()
+        if self._end_asked < inf:
+            if now > self._end_asked + URGE_AFTER and not self._urged:
+                self._urged = True
+                os.kill(os.getpid(), self._number)  # its loop stands still, or is where a task runs
+        elif now >= self._deadline or not state.active_requests:
+            self._end_asked = now
+            self._call(self._end)
+        else:
+            self._call(self._take_no_more)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._number = signal.Signals(number)
+        if self._deadline == inf and self._grace > 0 and state.active_requests:
+            logger.warning("This worker stops: what runs has %g seconds to end", self._grace)
+            self._deadline = time.monotonic() + self._grace
+        elif can_end_runs(self._worker.pool):
+            self._celerys[number](number, frame)
+        else:
+            raise WorkerTerminate(EX_FAILURE)
+
+    def _end(self) -> None:
+        if can_end_runs(self._worker.pool):
+            self._celerys[self._number](self._number, None)
+        else:
+            state.should_terminate = EX_FAILURE
+
+    def _take_no_more(self) -> None:
+        consumer = self._worker.consumer
+        if consumer.task_consumer:
+            ignore_errors(consumer, consumer.task_consumer.cancel)
+
+    def _call(self, duty: Callable[[], None]) -> None:
+        """Have the worker's loop do it; a pool of greenlets has none, and its threads are greenlets too."""
+        if self._worker.hub is None:
+            duty()
+        else:
+            self._worker.hub.call_soon(duty)
+
+
+def can_end_runs(pool: Any) -> bool:
+    """Whether a pool can end a run from outside: processes and greenlets can be, threads cannot."""
+    return getattr(pool.terminate_job, "__func__", None) is not BasePool.terminate_job

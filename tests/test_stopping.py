@@ -1,0 +1,97 @@
+"""A worker that is stopped in order: what runs ends or goes back, once, and nobody waits for nothing."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from app.snapshot import Phase
+from tests import ending_tasks as tasks
+from tests.by_project import project, runs
+from tests.processes import Valkey, running, wait_for
+
+LONG = "300"
+FOR_EVER = 600.0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_warm_shutdown_finishes_what_runs_and_holds_it_meanwhile(
+    pool: str, number: signal.Signals, valkey: Valkey, tmp_path: Path
+):
+    with project(pool, valkey, tmp_path, REMAP_SIGTERM="", LEASE_SECONDS="2") as stops:
+        task_id, counts = stops.start(tasks.neighbour, 6)
+        stops.reached(task_id, Phase.RUNNING)
+
+        stops.process.popen.send_signal(number)
+        wait_for(lambda: stops.records.client.zcard("headway:workers") == 0)  # it takes nothing more
+        with running(stops.worker()):
+            end = stops.end_of(task_id)
+            stops.process.popen.wait(20)
+
+        assert (end.phase, end.result, end.attempt, runs(counts)) == ("succeeded", "undisturbed", 1, 1)
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", "solo"])
+def test_a_planned_stop_lasts_no_longer_than_what_runs(pool: str, valkey: Valkey, tmp_path: Path):
+    with project(pool, valkey, tmp_path, SHUTDOWN_SECONDS=LONG) as stops:
+        task_id, counts = stops.start(tasks.neighbour, 2)
+        stops.reached(task_id, Phase.RUNNING)
+
+        stops.process.popen.send_signal(signal.SIGTERM)
+
+        stops.process.popen.wait(30)
+        assert (stops.end_of(task_id).phase, runs(counts)) == ("succeeded", 1)
+        assert stops.records.client.hvals("unacked") == []
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", "solo"])
+def test_what_does_not_end_within_the_grace_runs_elsewhere_and_has_not_failed(
+    pool: str, valkey: Valkey, tmp_path: Path
+):
+    with project(pool, valkey, tmp_path, SHUTDOWN_SECONDS="1") as stops:
+        task_id, counts = stops.start(tasks.neighbour_once, FOR_EVER)
+        stops.reached(task_id, Phase.RUNNING)
+
+        stops.process.popen.send_signal(signal.SIGTERM)
+
+        stops.process.popen.wait(30)
+        given_back = stops.snapshot(task_id)
+        assert (given_back.phase, given_back.status, given_back.attempt) == ("queued", "Pending...", 1)
+        with running(stops.worker()):
+            end = stops.end_of(task_id)
+        assert (end.phase, end.result, end.attempt, runs(counts)) == ("succeeded", "again", 2, 2)
+        assert stops.records.client.hget(f"headway:task:{task_id}", "failures") == "0"
+
+
+def test_a_second_signal_ends_the_grace(valkey: Valkey, tmp_path: Path):
+    with project("prefork", valkey, tmp_path, SHUTDOWN_SECONDS=LONG) as stops:
+        task_id, _ = stops.start(tasks.neighbour, FOR_EVER)
+        stops.reached(task_id, Phase.RUNNING)
+
+        stops.process.popen.send_signal(signal.SIGTERM)
+        wait_for(lambda: "300 seconds to end" in stops.process.output())
+        stops.process.popen.send_signal(signal.SIGTERM)
+
+        stops.process.popen.wait(30)
+        assert stops.snapshot(task_id).phase == "queued"
+
+
+def test_a_stop_of_an_idle_worker_takes_no_time(valkey: Valkey, tmp_path: Path):
+    with project("prefork", valkey, tmp_path, SHUTDOWN_SECONDS=LONG) as stops:
+        stops.process.popen.send_signal(signal.SIGTERM)
+        stops.process.popen.wait(20)
+
+
+def test_a_solo_worker_whose_task_lets_nothing_interrupt_it_ends_all_the_same(valkey: Valkey, tmp_path: Path):
+    with project("solo", valkey, tmp_path, SHUTDOWN_SECONDS="1") as stops:
+        task_id, counts = stops.start(tasks.deaf_once)
+        stops.reached(task_id, Phase.RUNNING)
+
+        stops.process.popen.send_signal(signal.SIGTERM)
+
+        stops.process.popen.wait(30)
+        with running(stops.worker()):
+            assert (stops.end_of(task_id).phase, runs(counts)) == ("succeeded", 2)
