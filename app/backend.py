@@ -38,6 +38,7 @@ from app.records import LEASE_SECONDS, MAX_CALL_BYTES, STORED, UNCLAIMED, Delive
 from app.redis_url import BadURL, normalize
 from app.results import RESULT_MAX_BYTES, Packed, pack
 from app.runs import Run, Stopped
+from app.seldom import SeldomLogger
 from app.sends import RECORDED, SEND, identified, recorded, send_of
 from app.snapshot import (
     FINAL,
@@ -51,6 +52,7 @@ from app.snapshot import (
 from app.values import as_json
 
 logger = logging.getLogger(__name__)
+seldom = SeldomLogger(logger)
 
 FENCE = "headway_fence"  # the request's key for the token of its delivery
 ENDED = "headway_ended"  # and for whether its run has stored an end by `update_state`
@@ -646,7 +648,7 @@ class LiveBackend(RedisBackend):
         """Send a report; one that Redis does not take is not repeated, since the next one says it anew."""
 
         def unstored(error: Unavailable) -> str:
-            logger.warning("A progress report of %s was not stored: %s", write.task_id, error)
+            seldom.warning("A progress report of %s was not stored: %s", write.task_id, error)
             return UNSTORED
 
         try:
@@ -675,7 +677,7 @@ class LiveBackend(RedisBackend):
             except Unavailable as error:
                 if time.monotonic() > deadline:
                     raise
-                logger.warning("Redis does not take a write, which is tried again: %s", error)
+                seldom.warning("Redis does not take a write, which is tried again: %s", error)
                 time.sleep(pause)
                 pause = min(2 * pause, longest)
 

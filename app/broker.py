@@ -83,6 +83,13 @@ def letters(celery: Celery, url: str) -> Letters | None:
     return Letters(celery) if there and plain else None
 
 
+def reach(url: str, seconds: float) -> str:
+    """Return host and port of a broker that answers within some seconds; raises kombu's OperationalError."""
+    with Connection(url, connect_timeout=seconds) as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0, timeout=seconds)
+        return f"{connection.hostname}:{connection.port or connection.default_port}"
+
+
 def missing(celery: Celery, queue: str, task_ids: Iterable[str]) -> set[str]:
     """Return which of the tasks have no message in this queue.
 

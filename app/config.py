@@ -97,6 +97,11 @@ def services(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def is_weak(secret: str) -> bool:
+    """Whether a secret is one that others try first, or so short that they can try all."""
+    return secret.lower() in WEAK_SECRETS or len(secret) < SHORTEST_SECRET
+
+
 def _number(name: str, text: str | None, default: float, least: float, most: float) -> float | int:
     if not text:
         return default
@@ -142,7 +147,7 @@ def _secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> s
     """Return SECRET_KEY; in development one is made once and kept, so that cookies outlive a restart."""
     key = environ.get("SECRET_KEY", "")
     if production:
-        if _is_weak(key):
+        if is_weak(key):
             raise ConfigError(
                 f"SECRET_KEY must be a secret of {SHORTEST_SECRET} characters or more in production: "
                 "python -c 'import secrets; print(secrets.token_hex(32))' makes one."
@@ -154,16 +159,12 @@ def _secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> s
 def _old_secret_keys(environ: Mapping[str, str], production: bool) -> list[str]:
     """Return SECRET_KEY_FALLBACKS: keys by which cookies were signed, and are still taken."""
     keys = environ.get("SECRET_KEY_FALLBACKS", "").split()
-    if production and any(map(_is_weak, keys)):
+    if production and any(map(is_weak, keys)):
         raise ConfigError(
             "SECRET_KEY_FALLBACKS holds a weak key, by which anybody could sign cookies: each must be a secret of "
             f"{SHORTEST_SECRET} characters or more in production. Leave it out; its cookies are not taken any more."
         )
     return keys
-
-
-def _is_weak(key: str) -> bool:
-    return key.lower() in WEAK_SECRETS or len(key) < SHORTEST_SECRET
 
 
 def _kept_secret(path: Path) -> str:

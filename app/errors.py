@@ -11,7 +11,7 @@ from flask import Flask, Response, jsonify, make_response, render_template, requ
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from app.connection import TakesNoWrites, Unavailable
+from app.connection import SENTENCES, Reason, Unavailable
 from app.records import AlreadyUsed, TooLate
 from app.tasks import KINDS, BadArguments, NotKept, UnknownKind
 
@@ -19,8 +19,7 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
 JSON_DOORS = {"api", "ops"}  # blueprints that answer in JSON whoever asks
-UNAVAILABLE = "Redis does not answer, so nothing was started or changed. Try again in a moment."
-TAKES_NO_WRITES = "Redis is full or cannot write, so nothing was started or changed. Try again in a moment."
+UNAVAILABLE = "{}, so nothing was started or changed. Try again in a moment."
 
 
 class Refused(Exception):
@@ -75,9 +74,14 @@ def already_used(exc: AlreadyUsed) -> ResponseReturnValue:
     return error(422, "key_already_used", "This Idempotency-Key came before with another request.")
 
 
-def unavailable(exc: Exception) -> ResponseReturnValue:
-    logger.warning("Redis is not available: %s", exc)
-    return error(503, "unavailable", TAKES_NO_WRITES if isinstance(exc, TakesNoWrites) else UNAVAILABLE)
+def too_late(_: TooLate) -> ResponseReturnValue:
+    logger.warning("Redis took a start only after its deadline, and refused it")
+    return error(503, "unavailable", UNAVAILABLE.format(SENTENCES[Reason.UNREACHABLE]))
+
+
+def unavailable(exc: Unavailable) -> ResponseReturnValue:
+    logger.warning("%s: %s", SENTENCES[exc.reason], exc)
+    return error(503, "unavailable", UNAVAILABLE.format(SENTENCES[exc.reason]))
 
 
 def http_error(exc: HTTPException) -> ResponseReturnValue:
@@ -103,7 +107,7 @@ HANDLERS: dict[type[Exception], Callable[[Any], ResponseReturnValue]] = {
     UnknownKind: unknown_kind,
     NotKept: not_kept,
     AlreadyUsed: already_used,
-    TooLate: unavailable,
+    TooLate: too_late,
     Unavailable: unavailable,
     HTTPException: http_error,
     Exception: unexpected,

@@ -14,7 +14,7 @@ from flask import Flask
 
 from app.access import Sessions, current_owner, visitor
 from app.api import MOST_IDS, read_mine
-from app.connection import Unavailable
+from app.connection import SENTENCES, Unavailable
 from app.fanout import MINE, RoomManager
 from app.hearing import Deaf
 from app.records import Records, room
@@ -42,8 +42,8 @@ def guarded(door: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., Answ
             return _error("bad_payload", str(bad))
         except Deaf:
             return _error("unavailable", "Live updates are paused here. Ask again in a moment.")
-        except Unavailable:
-            return _error("unavailable", "Redis does not answer. Ask again in a moment.")
+        except Unavailable as error:
+            return _error("unavailable", f"{SENTENCES[error.reason]}. Ask again in a moment.")
 
     return answer
 

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from socketio.pubsub_manager import PubSubManager
 
-from app.connection import Unavailable
+from app.connection import SENTENCES, Problem, Reason, TakesNoWrites, Unavailable, problem_of
 from app.engine import Event
 from app.frames import SERVICE_RESTART
 from app.hearing import Deaf, Hearing
@@ -147,7 +147,8 @@ class RoomManager(PubSubManager):
         self._joined: dict[str, set[str]] = {}  # by Socket.IO id, all rooms but the two that everybody is in
         self._left: dict[str, dict[str, int]] = {}  # by Socket.IO id, versions told in rooms of tasks since left
         self._turn_began = 0.0
-        self._overview: dict[str, Any] = {"now": None, "workers": 0, "slots": 0, "queued": 0}
+        self._overview: dict[str, Any] = dict.fromkeys(("now", "workers", "slots", "queued"))  # not known yet
+        self._trouble: Unavailable | None = None  # what Redis refuses, though it answers
         self._state: dict[str, Any] = {}
         self._state_event = Event(b"")
         self._announced: dict[str, Any] = {}
@@ -372,16 +373,34 @@ class RoomManager(PubSubManager):
             self._notice_emptying()
             self._catch_up()
             self._overview = self.records.overview()
+            self.records.probe()
         except Deaf:
             return False
         except Unavailable as error:
-            logger.debug("Redis is away: %s", error)
-            self._drop_idle_connections()
-            return False
+            if error.reason is Reason.UNREACHABLE:
+                logger.debug("Redis is away: %s", error)
+                self._drop_idle_connections()
+                return False
+            self._note(error)
+            return isinstance(error, TakesNoWrites)
         except Exception:  # the beat has to go on, whatever it meets
             logger.exception("The beat failed")
             return False
+        self._note(None)
         return True
+
+    def _note(self, trouble: Unavailable | None) -> None:
+        """Note what Redis refuses, and say in the log when that changes."""
+        if trouble and (self._trouble is None or self._trouble.reason != trouble.reason):
+            logger.warning("%s: %s", SENTENCES[trouble.reason], trouble)
+        elif self._trouble and not trouble:
+            logger.warning("Redis takes tasks again")
+        self._trouble = trouble
+
+    @property
+    def problem(self) -> Problem | None:
+        """Why no task can be started now though Redis answers, as far as it is known."""
+        return problem_of(self._trouble) if self._trouble else None
 
     def _start_anew(self) -> None:
         """Note that the hearing has reconnected: any push may have been missed."""
@@ -398,12 +417,13 @@ class RoomManager(PubSubManager):
         client = self.records.client
         epoch = client.get(EPOCH)
         if epoch is None:
-            client.set(EPOCH, uuid4().hex, nx=True)
+            with suppress(TakesNoWrites):
+                client.set(EPOCH, uuid4().hex, nx=True)
             epoch = client.get(EPOCH)
         if self._epoch and epoch != self._epoch:
             logger.warning("Redis was emptied; all clients ask anew")
             self.close_websockets()
-        self._epoch = str(epoch)
+        self._epoch = str(epoch or "")
 
     def _catch_up(self) -> None:
         """Read again what was missed; what cannot be read now stays for the next beat."""
@@ -432,10 +452,10 @@ class RoomManager(PubSubManager):
                 self.deliver(room("owner", owner), f'["snapshot",{snapshot}]'.encode())
 
     def _announce(self) -> None:
-        """Tell all clients how this process fares: whether it is live at once, the rest now and then."""
+        """Tell all clients how this process fares: what is wrong at once, the rest now and then."""
         event = self._server_event()
         news = {key: value for key, value in self._state.items() if key != "now"}
-        turned = news["live"] != self._announced.get("live")
+        turned = any(news[key] != self._announced.get(key) for key in ("live", "problem"))
         due = time.monotonic() - self._announced_at >= ANNOUNCE_SECONDS
         if turned or (due and news != self._announced):
             self._announced, self._announced_at = news, time.monotonic()
@@ -443,8 +463,8 @@ class RoomManager(PubSubManager):
                 self.server.eio.pusher(eio_sid)(event)
 
     def _server_event(self) -> Event:
-        """Return the `server` event: `{"live", "now", "workers", "slots", "queued"}`."""
-        state = {"live": self.live, **self._overview}
+        """Return the `server` event: `{"live", "now", "workers", "slots", "queued", "problem"}`."""
+        state = {"live": self.live, **self._overview, "problem": self.problem}
         if state != self._state:
             self._state = state
             self._state_event = Event(f'2["server",{fragment(state)}]'.encode(), "server")

@@ -21,8 +21,10 @@ from kombu.exceptions import OperationalError
 
 from app import broker
 from app.backend import FENCE, LiveBackend
+from app.config import ConfigError
 from app.connection import Unavailable
 from app.consumer import guarded
+from app.redis_checks import refuse_unfit
 from app.stopping import PlannedStop, can_end_runs
 
 logger = logging.getLogger(__name__)
@@ -66,6 +68,11 @@ class Keeper(bootsteps.StartStopStep):
         return isinstance(worker.app.backend, LiveBackend)
 
     def create(self, worker: Any) -> None:
+        """Refuse to start at a Redis that Headway cannot work with."""
+        try:
+            refuse_unfit(self._backend.url, self._celery.conf.broker_read_url, production=False)
+        except ConfigError as error:
+            raise SystemExit(f"Headway: {error}") from None
         worker.consumer_cls = guarded(worker.consumer_cls)  # which is made after this step
         # A step is stopped before the pool; what that still runs has to be held until it has ended.
         worker.blueprint.on_stopped = partial(self._leave_and, worker.blueprint.on_stopped)
@@ -104,7 +111,6 @@ class Keeper(bootsteps.StartStopStep):
         """Do one of a round's duties; a failure of one must not keep the others from being done."""
         try:
             duty()
-            self._well = True
         except (Unavailable, OperationalError) as error:
             if self._well:
                 logger.warning("The keeper waits for Redis: %s", error)
@@ -144,6 +150,7 @@ class Keeper(bootsteps.StartStopStep):
                 self._send(task_id, message)
             self._end(duties.doomed)
             full = len(duties.due) == BATCH
+        self._well = True
         self._watch_loop()
 
     def _send(self, task_id: str, message: Mapping[str, Any]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
+from app.connection import SENTENCES, Reason, Unavailable
 from app.errors import Refused
 from app.fanout import RoomManager
+from app.records import Records
 
 ops = Blueprint("ops", __name__)
 
@@ -21,8 +23,18 @@ def healthz() -> ResponseReturnValue:
 
 @ops.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """200 when a message of this process came back to it through Redis, else 503 with `Retry-After`."""
+    """200 when a message of this process came back to it through Redis, which takes new tasks.
+
+    Else 503 with `Retry-After`; the error's code is a `connection.Reason`.
+    """
     fanout: RoomManager = current_app.extensions["fanout"]
-    if not fanout.prove(PROOF_SECONDS):
-        raise Refused(503, "deaf", "This process does not hear Redis.")
+    records: Records = current_app.extensions["records"]
+    try:
+        records.probe()
+        proven = fanout.prove(PROOF_SECONDS)
+    except Unavailable as error:
+        current_app.logger.warning("Not ready: %s: %s", SENTENCES[error.reason], error)
+        raise Refused(503, error.reason, f"{SENTENCES[error.reason]}.") from None
+    if not proven:
+        raise Refused(503, Reason.UNREACHABLE, "This process does not hear Redis.")
     return jsonify(status="ready")

@@ -28,8 +28,8 @@ from app.sends import send_of, without_headers
 from app.snapshot import Phase, fragment, title_line
 
 SCRIPTS = Path(__file__).parent / "lua"
-# May run where Redis takes no writes. All others but `create` may run where it is full.
-READS = {"list", "newest", "overview", "read", "tail"}
+READS = {"list", "newest", "overview", "read", "tail"}  # may run where Redis takes no writes
+NEED_MEMORY = {"create", "probe"}  # may not run where Redis is full; all others may
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
 UNFENCED = ""  # the token of a write that comes from no delivery
 STORED = {"written", "cancelling", "cancelled"}  # the verdicts of a write that took place
@@ -141,15 +141,22 @@ def _library() -> tuple[str, str]:
     """
     bodies = {path.stem: path.read_text() for path in sorted(SCRIPTS.glob("*.lua"))}
     head = bodies.pop("record")
-    digest = sha256((head + "".join(bodies.values())).encode()).hexdigest()[:12]
+    flags_of = {name: _flags(name) for name in bodies}
+    digest = sha256((head + repr([bodies, flags_of])).encode()).hexdigest()[:12]
     parts = [f"#!lua name=headway_{digest}\n{head}"]
     for name, body in bodies.items():
-        flags = "'no-writes'" if name in READS else "'allow-oom'" if name != "create" else ""
+        flags = flags_of[name]
         callback = f"function(KEYS, ARGV) begin()\n{body}\nend"
         parts.append(
             f"redis.register_function{{function_name='{name}_{digest}', flags={{{flags}}}, callback={callback}}}"
         )
     return "\n".join(parts), digest
+
+
+def _flags(function: str) -> str:
+    if function in READS:
+        return "'no-writes'"
+    return "" if function in NEED_MEMORY else "'allow-oom'"
 
 
 LIBRARY, LIBRARY_DIGEST = _library()
@@ -231,7 +238,7 @@ class Records:
         task_id = task_id or str(uuid4())
         text = dumps(message)
         once = f"headway:once:{owner}:{sha256(key.encode()).hexdigest()}" if key else ""
-        keys = [_record(task_id), f"headway:owner:{owner}", once]
+        keys = [_record(task_id), f"headway:owner:{owner}", *filter(None, [once])]
         name, queue = fragment(message["task"]), message["options"]["queue"]
         args = [task_id, owner, queue, name, fragment(title_line(title)), max_attempts, text, self.ttl]
         send = send_of(message)
@@ -502,6 +509,14 @@ class Records:
         return lines
 
     # The system
+
+    def probe(self, commands: Iterable[str] = ()) -> list[str]:
+        """Return which of these commands, words with spaces between them, this user may not give.
+
+        Raises Unavailable also where Redis takes no new tasks, with the reason.
+        """
+        denied: list[str] = self._run("probe", [], list(commands))
+        return denied
 
     def now(self) -> int:
         """Return Redis's clock in microseconds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from json import loads
+from typing import Any
 from uuid import uuid4
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
@@ -10,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from app.access import welcome
 from app.api import accepted, get_records, idempotency_key, server_state
-from app.connection import Unavailable
+from app.connection import Unavailable, problem_of
 from app.errors import Refused, wants_json, wants_page
 from app.fanout import MINE
 from app.forms import EmailForm
@@ -59,13 +60,14 @@ def long_task() -> ResponseReturnValue:
 
 def _page(email: str, error: str | None) -> str:
     owner = welcome()
+    tasks: list[Any] | None
     try:
         tasks = [loads(snapshot) for snapshot in get_records().owned(owner, MINE)[0]] if owner else []
         server = server_state()
     except Unavailable as away:
         # The page still opens, says so, and fills itself when Redis is back.
         current_app.logger.warning("The page is shown without tasks: %s", away)
-        tasks, server = [], {"live": False, "now": None, "workers": 0, "slots": 0, "queued": 0}
+        tasks, server = None, {"workers": None, "problem": problem_of(away)}
     return render_template(
         "index.html",
         email=email,

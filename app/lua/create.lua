@@ -1,4 +1,4 @@
--- A new task. KEYS: record, owner's list, idempotency key ('' for none).
+-- A new task. KEYS: record, owner's list, and where it has one the idempotency key.
 -- ARGV: id, owner, queue, name, title, max_attempts (JSON fragments), message, ttl ms, deadline us, body's digest, when,
 -- the message as it lies in the queue ('': it is sent later), id of the send.
 local record, list, once = KEYS[1], KEYS[2], KEYS[3]
@@ -7,7 +7,7 @@ local id, owner, message, ttl, digest = ARGV[1], ARGV[2], ARGV[7], tonumber(ARGV
 -- A command that waited in a socket while Redis hung comes too late: its caller has been told "not started".
 if NOW > tonumber(ARGV[9]) then return {'late'} end
 
-if once ~= '' then
+if once then
   local known = redis.call('HMGET', once, 'id', 'digest')
   local former = known[1] and hold('headway:task:' .. known[1])
   if former and former.phase then
@@ -37,7 +37,7 @@ if owner ~= '' then
   redis.call('ZADD', list, NOW, id)
   if redis.call('PTTL', list) < ttl then redis.call('PEXPIRE', list, ttl) end
 end
-if once ~= '' then
+if once then
   redis.call('HSET', once, 'id', id, 'digest', digest)
   redis.call('PEXPIRE', once, ttl)
 end

@@ -28,12 +28,13 @@ function showTasks() {
   const list = new TaskList(find("#tasks"));
   const announcer = new Announcer(find("#announcer"), find("#alarm"));
   const titles = new Titles();
-  watcher.watchMine((snapshot, taskId) => {
+  const receive = (/** @type {Snapshot | null} */ snapshot, /** @type {string} */ taskId) => {
     for (const part of [list, announcer, titles]) {
       if (snapshot) part.receive(snapshot);
       else part.lose(taskId);
     }
-  });
+  };
+  watcher.watchMine(receive, () => list.settle());
   TaskProgress.define();
   for (const form of document.querySelectorAll("form")) {
     new TaskForm(form, {
@@ -85,17 +86,30 @@ function showConnection() {
   const show = () => {
     clearTimeout(grace);
     grace = undefined;
-    chip.dataset.state = connection.state;
+    chip.dataset.state = problemOf(connection) ? "problem" : connection.state;
     [sign.textContent, words.textContent] = chipWords(connection);
   };
+  connection.on("server", () => grace === undefined && show());
   connection.on("change", (/** @type {ConnectionState} */ state) => {
     if (state === "live") show();
     else grace ??= setTimeout(show, CHIP_GRACE_MS);
   });
 }
 
+/**
+ * What the server says is wrong with Redis, where it can be asked: no task starts then.
+ *
+ * @param {import("./connection.js").Connection} connection
+ */
+function problemOf({ state, server }) {
+  return state === "live" || state === "polling" ? server?.problem : null;
+}
+
 /** @param {import("./connection.js").Connection} connection */
-function chipWords({ state, pollSeconds, heardAt }) {
+function chipWords(connection) {
+  const { state, pollSeconds, heardAt } = connection;
+  const problem = problemOf(connection);
+  if (problem) return ["▲", problem.message];
   switch (state) {
     case "live":
       return ["●", "Live"];
@@ -110,7 +124,8 @@ function chipWords({ state, pollSeconds, heardAt }) {
 
 function showServer() {
   sharedWatcher().connection.on("server", (/** @type {ServerState} */ { workers, slots, queued }) => {
-    find("#server").textContent = `${counted(workers, "worker")} · ${counted(slots, "slot")} · queue ${queued}`;
+    const known = `${counted(workers ?? 0, "worker")} · ${counted(slots ?? 0, "slot")} · queue ${queued}`;
+    find("#server").textContent = workers === null ? "" : known;
   });
 }
 

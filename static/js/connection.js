@@ -10,9 +10,10 @@ import { callAll } from "./listeners.js";
  * @typedef {object} ServerState
  * @property {boolean} live whether the web process hears Redis
  * @property {string | null} now
- * @property {number} workers
- * @property {number} slots
- * @property {number} queued
+ * @property {number | null} workers null, as the next two: not known yet
+ * @property {number | null} slots
+ * @property {number | null} queued
+ * @property {{code: string, message: string} | null} problem why no task can be started now though Redis answers
  *
  * @typedef {object} Facts
  * @property {boolean} connected the socket is open; what follows is of this socket

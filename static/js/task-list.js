@@ -45,6 +45,12 @@ export class TaskList {
     this.#show();
   }
 
+  /** All of the visitor's tasks have been read. */
+  settle() {
+    delete this.#root.dataset.unknown;
+    this.#show();
+  }
+
   /**
    * Show a card for a request that has not been answered yet; `accept` or `drop` it.
    *
@@ -154,6 +160,7 @@ export class TaskList {
   #show() {
     const words = this.#search.value.trim().toLowerCase();
     const items = this.#items;
+    const { unknown } = this.#root.dataset; // words for as long as nobody has read which tasks there are
     const fits = (/** @type {Filter} */ filter, /** @type {HTMLLIElement} */ { dataset }) =>
       filter === "all" || FILTERS[filter].has(dataset.phase);
     for (const item of items) {
@@ -163,10 +170,10 @@ export class TaskList {
       const filter = /** @type {Filter} */ (button.dataset.filter);
       button.ariaPressed = String(filter === this.#filter);
       const count = /** @type {HTMLElement} */ (button.querySelector("span"));
-      count.textContent = String(items.filter((item) => fits(filter, item)).length);
+      count.textContent = unknown ? "–" : String(items.filter((item) => fits(filter, item)).length);
     }
     this.#empty.hidden = items.some(({ hidden }) => !hidden);
-    this.#empty.textContent = items.length ? "Nothing matches." : (this.#empty.dataset.none ?? "");
+    this.#empty.textContent = items.length ? "Nothing matches." : (unknown ?? this.#empty.dataset.none ?? "");
   }
 }
 

@@ -42,6 +42,8 @@ export class TaskWatcher {
   #tasks = new Map();
   /** @type {Set<OnMine>} */
   #listListeners = new Set();
+  /** @type {Set<() => void>} */
+  #readListeners = new Set();
   #listAsked = false;
   #proven = false; // the present socket has answered
   #asking = false;
@@ -94,11 +96,16 @@ export class TaskWatcher {
    * Watch all of the visitor's own tasks, also those started in another tab; call what is returned to stop.
    *
    * @param {OnMine} onSnapshot
+   * @param {() => void} onRead called each time that all of them have been read
    */
-  watchMine(onSnapshot) {
+  watchMine(onSnapshot, onRead = () => {}) {
     this.#listListeners.add(onSnapshot);
+    this.#readListeners.add(onRead);
     this.#askSoon();
-    return () => void this.#listListeners.delete(onSnapshot);
+    return () => {
+      this.#listListeners.delete(onSnapshot);
+      this.#readListeners.delete(onRead);
+    };
   }
 
   /**
@@ -238,6 +245,7 @@ export class TaskWatcher {
     try {
       const { snapshots } = await this.connection.request("watch_mine", {});
       snapshots.forEach((/** @type {Snapshot} */ snapshot) => this.receive(snapshot));
+      callAll(this.#readListeners);
     } catch (error) {
       this.#listAsked = false;
       throw error;
@@ -356,6 +364,7 @@ export class TaskWatcher {
     this.connection.heard(server);
     snapshots.forEach((/** @type {Snapshot} */ snapshot) => this.receive(snapshot));
     missing.forEach((/** @type {string} */ id) => this.#miss(id));
+    if (tasks) callAll(this.#readListeners);
   }
 }
 
