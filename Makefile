@@ -7,7 +7,7 @@ BIN := .venv/bin
 ALL_QUEUES := celery,mail
 
 .DEFAULT_GOAL := help
-.PHONY: help install run worker web test check faults bench bench-smoke screenshots fmt lock clean
+.PHONY: help install run worker web doctor test check faults bench bench-smoke screenshots fmt lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
@@ -23,6 +23,9 @@ worker: .venv/run.stamp  ## one more worker for both queues (QUEUES=mail or QUEU
 
 web: install  ## one more web process (PORT=5001)
 	@$(BIN)/python wsgi.py
+
+doctor: .venv/run.stamp  ## look at Redis and the settings: what is wrong, what it means, what to do
+	@$(BIN)/python -m app.doctor
 
 test: .venv/dev.stamp node_modules/dev.stamp  ## all tests: a real Valkey, workers, mail conversation and browser
 	@scripts/need-chromium.sh

@@ -1,0 +1,71 @@
+"""`make doctor`: looks at all that Headway needs around it, and says of each what it means and what to do.
+
+A check is a function that takes the settings and yields findings; `CHECKS` has them in their order.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from kombu.exceptions import OperationalError
+
+from app import broker, config, redis_checks
+from app.checks import Finding, Mark
+
+Settings: TypeAlias = Mapping[str, Any]
+
+BROKER_SECONDS = 2.0
+
+
+def check_secret(settings: Settings) -> Iterator[Finding]:
+    """Whoever guesses SECRET_KEY can be any visitor; in production a weak one does not come so far."""
+    if config.is_weak(settings["SECRET_KEY"]):
+        text = f"weak, and refused in production: set a random one of {config.SHORTEST_SECRET} characters or more"
+        yield Finding(Mark.WARNING, "SECRET_KEY", text)
+    else:
+        yield Finding(Mark.GOOD, "SECRET_KEY", "strong enough")
+
+
+def check_redis(settings: Settings) -> Iterator[Finding]:
+    """The Redis of REDIS_URL: see app/redis_checks.py."""
+    for finding in redis_checks.findings(settings["REDIS_URL"], settings["CELERY_BROKER_URL"]):
+        yield finding._replace(subject=f"Redis {finding.subject}")
+
+
+def check_broker(settings: Settings) -> Iterator[Finding]:
+    """The broker, where it is another one than the Redis of the records."""
+    if settings["CELERY_BROKER_URL"] == settings["REDIS_URL"]:
+        return
+    try:
+        answering = broker.reach(settings["CELERY_BROKER_URL"], BROKER_SECONDS)
+    except OperationalError as error:
+        text = f"does not answer ({type(error.__cause__ or error).__name__}): see CELERY_BROKER_URL"
+        yield Finding(Mark.BAD, "broker", text)  # without a library's words, which may hold the URL
+    else:
+        yield Finding(Mark.GOOD, "broker", f"{answering} answers")
+
+
+CHECKS: Iterable[Callable[[Settings], Iterator[Finding]]] = (check_secret, check_redis, check_broker)
+
+
+def main(environ: Mapping[str, str] = os.environ) -> int:
+    """Say what is found; returns the exit code, 1 where something does not work."""
+    try:
+        settings = config.load(environ)
+    except config.ConfigError as error:
+        print(Finding(Mark.BAD, "settings", str(error)))
+        return 1
+    print(Finding(Mark.GOOD, "settings", f"for {settings['APP_ENV']}"))
+    worked = True
+    for check in CHECKS:
+        for finding in check(settings):
+            print(finding, flush=True)
+            worked &= finding.mark is not Mark.BAD
+    return 0 if worked else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
