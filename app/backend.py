@@ -26,7 +26,15 @@ from celery._state import get_current_worker_task
 from celery.app.task import Context
 from celery.backends.redis import RedisBackend, ResultConsumer
 from celery.canvas import Signature
-from celery.exceptions import Ignore, ImproperlyConfigured, Reject, Retry, TaskRevokedError, WorkerLostError
+from celery.exceptions import (
+    Ignore,
+    ImproperlyConfigured,
+    Reject,
+    Retry,
+    SecurityError,
+    TaskRevokedError,
+    WorkerLostError,
+)
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.utils.url import parse_url
 
@@ -34,7 +42,7 @@ from app import dependents, endings, runs
 from app.connection import Line, Unavailable, connect
 from app.context import as_context, whole_number
 from app.error_text import error_of, original_of
-from app.records import LEASE_SECONDS, MAX_CALL_BYTES, STORED, UNCLAIMED, Delivery, Records, Source, Write
+from app.records import LEASE_SECONDS, MAX_CALL_BYTES, STORED, UNCLAIMED, Delivery, Records, Source, Teller, Write
 from app.redis_url import BadURL, normalize
 from app.results import RESULT_MAX_BYTES, Packed, pack
 from app.runs import Run, Stopped
@@ -308,7 +316,7 @@ class LiveBackend(RedisBackend):
                 task_id,
                 delivery_of(request),
                 run,
-                message=message,
+                message=dependents.marked(message),
                 max_attempts=_attempts_of(task, request),
                 hostname=request.hostname or "",
                 source=self.source_of(request),
@@ -316,6 +324,8 @@ class LiveBackend(RedisBackend):
         )
         if verdict == "expired":
             logger.warning("Task %s came again after its record had expired, and is not run", task_id)
+        if verdict in ("final", "cancelled"):
+            self.tell_by_request(request)
         if verdict == "lost":
             self.mark_as_failure(task_id, WorkerLostError("Worker exited prematurely."), request=request)
         return verdict
@@ -398,7 +408,7 @@ class LiveBackend(RedisBackend):
         return self.records.park(
             task_id,
             _order(options.get("replaced_task_nesting"), options.get("retries")),
-            message=recorded({**message, "options": {**options, "queue": queue}}, task_id),
+            message=dependents.marked(recorded({**message, "options": {**options, "queue": queue}}, task_id)),
             max_attempts=_attempts_of(task),
             when=when,
             run=run,
@@ -411,6 +421,8 @@ class LiveBackend(RedisBackend):
         Raises kombu's OperationalError when that does not answer; TypeError or ValueError when the task does not take
         these arguments.
         """
+        if not message:
+            raise ValueError("Its message cannot be read, so it cannot be sent again.")
         self.app.signature(message).apply_async(task_id=task_id, retry=False)
 
     def give_up(self, task_id: str, token: str, message: Mapping[str, Any] | None) -> None:
@@ -445,9 +457,8 @@ class LiveBackend(RedisBackend):
         """Store the end; see the class."""
         request = as_context(task_id, request)
         keep = store_result and not (request is not None and request.ignore_result)
-        stored = self._store(task_id, result if keep else None, state, None, request)
-        if stored in STORED and dependents.concern(request, state):
-            dependents.tell(self, request, state, result)
+        stored = self._store(task_id, result if keep else None, state, None, request, teller="1")
+        self._tell(stored, request, state, result)
 
     def mark_as_retry(
         self,
@@ -459,7 +470,7 @@ class LiveBackend(RedisBackend):
         state: str = states.RETRY,
     ) -> None:
         """Store that the task waits for its next attempt; attempts that were lost with their workers count too."""
-        if self._store_end(task_id, exc, state, traceback, as_context(task_id, request)) == "exhausted":
+        if self._store_end(task_id, exc, state, traceback, as_context(task_id, request), "") == "exhausted":
             self.mark_as_failure(task_id, exc, traceback, request)
 
     def mark_as_failure(
@@ -473,13 +484,13 @@ class LiveBackend(RedisBackend):
         state: str = states.FAILURE,
     ) -> None:
         """Store the failure; a task whose worker was lost is tried again while it has attempts left."""
+        # A consumer knows no more of a task than its name, where the task is not registered.
+        teller: Teller = "1" if request is None or hasattr(request, "group") else "?"
         request = as_context(task_id, request)
         if isinstance(exc, WorkerLostError) and self._lose(task_id, request) != "exhausted":
             return
-        stored = self._store_end(task_id, exc, state, traceback, request)
-        if stored in STORED and dependents.concern(request, state):
-            how = {"store_result": store_result, "call_errbacks": call_errbacks}
-            dependents.tell(self, request, state, exc, traceback, **how)
+        stored = self._store_end(task_id, exc, state, traceback, request, teller)
+        self._tell(stored, request, state, exc, traceback, store_result=store_result, call_errbacks=call_errbacks)
 
     def mark_as_revoked(
         self,
@@ -491,10 +502,47 @@ class LiveBackend(RedisBackend):
     ) -> None:
         """Store that the task was cancelled."""
         exc = TaskRevokedError(reason)
+        teller: Teller = "?" if request is None else "1"  # whoever commands a worker to revoke knows an id
         request = as_context(task_id, request)
-        stored = self._store_end(task_id, exc, state, None, request)
-        if stored in STORED and dependents.concern(request, state):
-            dependents.tell(self, request, state, exc)
+        stored = self._store_end(task_id, exc, state, None, request, teller)
+        self._tell(stored, request, state, exc)
+
+    def tell_dependents(self, task_id: str, message: Mapping[str, Any]) -> None:
+        """Tell the chord, chain and error callbacks of a task that it has ended, as its kept message names them."""
+        self._tell_late(dependents.request_of(task_id, message))
+
+    def tell_by_request(self, request: Context) -> None:
+        """Do the same by the request of a delivery that comes after the end, unless somebody has or does."""
+        if dependents.concern(request, states.FAILURE) and self._until_stored(
+            lambda: self.records.may_tell(request.id)
+        ):
+            self._tell_late(request)
+
+    def _tell_late(self, request: Context) -> None:
+        state, result = self._end_of(request.id)
+        ended = state in self.READY_STATES and dependents.concern(request, state)
+        if not ended or dependents.tell(self, request, state, result):
+            self._until_stored(lambda: self.records.told(request.id))
+
+    def _tell(self, verdict: str, request: Context | None, state: str, result: Any, *rest: Any, **how: Any) -> None:
+        """Tell all who depend on a task of an end that this process has stored, or that was stored without them."""
+        if not dependents.concern(request, state):
+            return
+        if verdict == "final":
+            self.tell_by_request(request)
+        elif verdict in STORED and dependents.tell(self, request, state, result, *rest, **how) and not request.is_eager:
+            self._until_stored(lambda: self.records.told(request.id))
+
+    def _end_of(self, task_id: str) -> tuple[str, Any]:
+        """Return the Celery state in which a task has ended, and its result or exception."""
+        meta = self.decode(self.get(self.get_key_for_task(task_id))) or {"status": states.PENDING, "result": None}
+        state, result = meta["status"], meta["result"]
+        if state not in self.EXCEPTION_STATES:
+            return state, result
+        try:
+            return state, self.exception_to_python(result)
+        except (TypeError, ValueError, SecurityError):  # what a program has stored by hand
+            return state, RuntimeError(error_of(result)["message"])
 
     def _forget(self, task_id: str) -> None:
         self.records.forget(task_id)
@@ -503,14 +551,20 @@ class LiveBackend(RedisBackend):
         return self._until_stored(lambda: self.records.lose(task_id, delivery_of(request)))
 
     def _store_end(
-        self, task_id: str, exc: BaseException | None, state: str, traceback: str | None, request: Context | None
+        self,
+        task_id: str,
+        exc: BaseException | None,
+        state: str,
+        traceback: str | None,
+        request: Context | None,
+        teller: Teller,
     ) -> str:
         """Store how a run ended: where it cannot be stored as it is, its words. Returns the verdict; never raises.
 
         Celery calls from its consumer too, which would end with an exception, and its worker with it.
         """
         try:
-            return self._store(task_id, exc, state, traceback, request)
+            return self._store(task_id, exc, state, traceback, request, teller)
         except Exception:
             logger.exception("%s of task %s cannot be stored as it is", state, task_id)
         said = error_of(exc)
@@ -519,7 +573,7 @@ class LiveBackend(RedisBackend):
         nesting = getattr(request, "replaced_task_nesting", 0)
         bare = Context(delivery, id=task_id, replaced_task_nesting=nesting, delivery_info={}, task=None)
         try:
-            return self._store(task_id, plain, state, None, bare if request else None)
+            return self._store(task_id, plain, state, None, bare if request else None, teller)
         except Exception as error:
             logger.error("%s of task %s is not stored: %s", state, task_id, error)
             return UNSTORED
@@ -531,6 +585,7 @@ class LiveBackend(RedisBackend):
         state: str,
         traceback: str | None,
         request: Context | None,
+        teller: Teller = "",
         *,
         by_hand: bool = False,
     ) -> str:
@@ -540,7 +595,7 @@ class LiveBackend(RedisBackend):
         write = self._write_of(task_id, value, state, traceback, request, phase)
         if write.phase == Phase.RUNNING:
             return self._begin(write)()
-        return self._until_stored(lambda: self.records.write(write))
+        return self._until_stored(lambda: self.records.write(write._replace(teller=teller)))
 
     def _write_of(
         self, task_id: str, value: Any, state: str, traceback: str | None, request: Context | None, phase: Phase

@@ -117,8 +117,7 @@ def withdraw(celery: Celery, task_ids: Iterable[str]) -> None:
         channel = connection.default_channel
         try:
             for tag, entry in channel.client.hscan_iter(f"{channel.global_keyprefix}{channel.unacked_key}"):
-                message, *_ = json.loads(entry)
-                if (message.get("headers") or {}).get("id") in wanted:
+                if _task_id(entry) in wanted:
                     channel.qos._remove_from_indices(tag).execute()
         except connection.connection_errors as error:
             raise OperationalError(str(error)) from error
@@ -136,10 +135,21 @@ def break_off(connection: Any) -> None:
                     sock.shutdown(socket.SHUT_RDWR)
 
 
+def _task_id(text: str | bytes) -> str | None:
+    """Return the task of a message as it lies in a queue or in a worker's hands; None where it names none."""
+    try:
+        found = json.loads(text)
+        message = found[0] if isinstance(found, list) else found
+        task_id = message["headers"]["id"]
+    except (ValueError, LookupError, TypeError):  # whatever others have put there
+        return None
+    return task_id if isinstance(task_id, str) else None
+
+
 def _missing(channel: Any, queue: str, wanted: set[str]) -> set[str]:
     for priority in channel.priority_steps:
         key, end = channel._q_for_pri(queue, priority), -1
         while wanted and (messages := channel.client.lrange(key, end - SLICE + 1, end)):
-            wanted -= {json.loads(message)["headers"].get("id") for message in messages}
+            wanted -= {_task_id(message) for message in messages}
             end -= SLICE
     return wanted

@@ -106,6 +106,14 @@ def fail_rejected(sender: Any, message: Any, exc: Exception | None, **_: Any) ->
         backend.mark_as_failure(task_id, error, request=request_of(message))
 
 
+@signals.task_unknown.connect
+def tell_dependents(sender: Any, message: Any, **_: Any) -> None:
+    """Tell the chord, chain and error callbacks of a task with an unknown name: the consumer knows none of them."""
+    backend, task_id = sender.app.backend, id_of(message)
+    if task_id is not None and isinstance(backend, LiveBackend):
+        backend.tell_by_request(request_of(message))
+
+
 def _check_body(payload: Any) -> None:
     if isinstance(payload, Mapping):
         return  # as above

@@ -10,7 +10,8 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -57,6 +58,7 @@ class Keeper(bootsteps.StartStopStep):
         self._celery: Celery = worker.app
         self._backend: LiveBackend = worker.app.backend
         self._missing: set[str] = set()
+        self._complained: deque[str] = deque(maxlen=1000)  # ids that stand in the log already
         self._well = True
         self._still = 0  # rounds since the worker's own loop has turned
         self._ending = 0  # rounds since its pool was told to end
@@ -144,19 +146,48 @@ class Keeper(bootsteps.StartStopStep):
         full = True
         while full and not self._stop.is_set():
             duties = self._backend.records.round(self._worker.hostname, BATCH)
-            for task_id, token, message in duties.lost:
-                self._backend.give_up(task_id, token, message)
-            for task_id, message in duties.due:
-                self._send(task_id, message)
+            for task_id, why in duties.broken.items():
+                logger.error("The record of task %s cannot be handled and is left: %s", task_id, why)
+            # What is due last, so that a broker that is away keeps nothing else from being done.
+            self._for_each(self._backend.give_up, duties.lost)
+            self._for_each(self._backend.tell_dependents, duties.ended)
             self._end(duties.doomed)
+            self._for_each(self._send, duties.due)
             full = len(duties.due) == BATCH
         self._well = True
         self._watch_loop()
 
+    def _for_each(self, duty: Callable[..., None], tasks: Iterable[tuple[Any, ...]]) -> None:
+        """Do a duty for each `(task_id, ...)`; what one of them raises is logged once, and the others have their turn.
+
+        Raises Unavailable, and the broker's error where it takes two in a row: that is not the task's.
+        """
+        refused = 0
+        for task_id, *rest in tasks:
+            try:
+                duty(task_id, *rest)
+                refused = 0
+            except Unavailable:
+                raise
+            except OperationalError as error:
+                refused += 1
+                if refused > 1:
+                    raise
+                self._complain(task_id, error)
+            except Exception as error:
+                self._complain(task_id, error)
+
+    def _complain(self, task_id: str, error: Exception) -> None:
+        if task_id not in self._complained:
+            self._complained.append(task_id)
+            logger.error("Maintenance cannot handle %s: %s", task_id, error, exc_info=error)
+
     def _send(self, task_id: str, message: Mapping[str, Any]) -> None:
         try:
             self._backend.send(task_id, message)
-        except (TypeError, ValueError, LookupError) as error:  # its code has changed since: it can never be sent
+        except (Unavailable, OperationalError):
+            raise
+        except Exception as error:  # its code has changed since: it can never be sent
             logger.exception("Task %s cannot be sent", task_id)
             self._backend.mark_as_failure(task_id, error)
         self._backend.records.sent(task_id)
@@ -169,6 +200,8 @@ class Keeper(bootsteps.StartStopStep):
                     self._worker.pool.terminate_job(request.worker_pid, signal.SIGKILL)
                 except NotImplementedError:
                     logger.warning("This pool cannot end task %s, which was cancelled", request.id)
+                except Exception as error:
+                    self._complain(request.id, error)
 
     def _end_pool(self) -> None:
         """Kill the processes of a pool that does not end.
@@ -203,8 +236,11 @@ class Keeper(bootsteps.StartStopStep):
         was killed before it began is withdrawn.
         """
         missed: set[str] = set()
-        for queue, task_ids in self._backend.records.suspects().items():
-            missed |= broker.missing(self._celery, queue, task_ids)
+
+        def look(queue: str, task_ids: list[str]) -> None:
+            missed.update(broker.missing(self._celery, queue, task_ids))
+
+        self._for_each(look, self._backend.records.suspects().items())
         if lost := missed & self._missing:
             logger.warning("The messages of %d tasks are lost and are sent again", len(lost))
             self._backend.records.resend(lost)

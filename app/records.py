@@ -82,6 +82,9 @@ class Source(NamedTuple):
 NO_SOURCE = Source()
 
 
+Teller = Literal["1", "", "?"]  # of a task's end its dependents: its writer, maintenance, whoever has its message
+
+
 class Write(NamedTuple):
     """What a run writes into its record."""
 
@@ -95,6 +98,7 @@ class Write(NamedTuple):
     retry_in: float = 0.0  # seconds
     most_failures: float = inf  # after which there is no retry
     write_id: str = ""  # by which a write that is repeated, since its reply was lost, is told from a new one
+    teller: Teller = ""
     whole: bytes = b""  # the JSON of a result of which `fields` has a preview, where `meta` does not hold it
 
 
@@ -122,6 +126,8 @@ class Duties:
     due: list[tuple[str, dict[str, Any]]]  # (task_id, message) to be sent; call `sent` for each one that was
     lost: list[tuple[str, str, dict[str, Any] | None]]  # (task_id, token, message) of tasks whose last attempt was lost
     doomed: set[str]  # cancelled tasks that did not end by themselves; whoever runs one has to end it
+    ended: list[tuple[str, dict[str, Any]]]  # (task_id, message) of which the dependents have to be told; call `told`
+    broken: dict[str, str]  # task_id -> why, of records that cannot be handled; they are left alone
 
 
 @dataclass(frozen=True)
@@ -362,7 +368,7 @@ class Records:
         fields = {**write.fields, "phase": write.phase}
         flat = [part for key, value in fields.items() for part in (key, fragment(value))]
         run = [write.task_id, write.delivery.token, write.delivery.order]
-        retry = [int(write.retry_in * 1e6), write.write_id, write.most_failures]
+        retry = [int(write.retry_in * 1e6), write.write_id, write.most_failures, write.teller]
         args = [*run, name, name, write.max_attempts, write.meta, self.ttl, *retry, *flat]
         return self._begin("write", [_record(write.task_id), *staged], args, line)
 
@@ -427,15 +433,25 @@ class Records:
 
         One keeper at a time has the office; another one gets only what is doomed.
         """
-        due, lost, doomed = self._run("round", [], [keeper, limit, self.ttl, self._lease])
+        due, lost, doomed, ended, broken = self._run("round", [], [keeper, limit, self.ttl, self._lease])
         return Duties(
-            [(task_id, loads(message)) for task_id, message in zip(due[::2], due[1::2], strict=True)],
+            [(task_id, _message(text)) for task_id, text in zip(due[::2], due[1::2], strict=True)],
             [
-                (task_id, token, loads(message) if message else None)
-                for task_id, token, message in zip(lost[::3], lost[1::3], lost[2::3], strict=True)
+                (task_id, token, _message(text) if text else None)
+                for task_id, token, text in zip(lost[::3], lost[1::3], lost[2::3], strict=True)
             ],
             set(doomed),
+            [(task_id, _message(text)) for task_id, text in zip(ended[::2], ended[1::2], strict=True)],
+            dict(zip(broken[::2], broken[1::2], strict=True)),
         )
+
+    def may_tell(self, task_id: str) -> bool:
+        """Whether the caller has to tell the dependents of a task that has ended, and nobody else does."""
+        return bool(self._run("tell", [], [task_id]))
+
+    def told(self, task_id: str) -> None:
+        """Note that a task's dependents have been told of its end."""
+        self.client.zrem("headway:untold", task_id)
 
     def suspects(self, limit: int = 1000) -> dict[str, list[str]]:
         """Return, by queue, the ids that wait longest and whose message should be with the broker."""
@@ -553,6 +569,14 @@ def _celery(task_id: str) -> str:
 
 def _result(task_id: str) -> str:
     return f"headway:result:{task_id}"
+
+
+def _message(text: str) -> dict[str, Any]:
+    """Return a kept message, {} for one that cannot be read."""
+    with suppress(Exception):  # what stands in a message names types of its sender's
+        message = loads(text)
+        return message if isinstance(message, dict) else {}
+    return {}
 
 
 def _log(task_id: str) -> str:

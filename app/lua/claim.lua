@@ -22,7 +22,7 @@ end
 if begun(held) and order == held.order and has_holder(id) then return 'running' end
 
 fields.name, fields.max_attempts = ARGV[4], ARGV[6]
-fields.message, fields.queue = ARGV[8], ARGV[9]
+fields.message, fields.queue, fields.dependents = ARGV[8], ARGV[9], dependents_of(ARGV[8])
 fields.phase, fields.current, fields.total, fields.status, fields.step = '"running"', '0', '1', '""', 'null'
 fields.error, fields.scheduled_for, fields.started_at, fields.high = 'null', 'null', stamp(NOW), '0'
 fields.attempt = integer(held.attempt + 1)

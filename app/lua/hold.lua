@@ -5,7 +5,7 @@ redis.call('ZADD', 'headway:workers', NOW + tonumber(ARGV[2]), ARGV[1])
 local runs = tonumber(ARGV[4])
 for i = 5, 3 + 2 * runs, 2 do
   -- Renewed by its holder alone, and never made anew: whoever gave it up may have ended meanwhile.
-  if redis.call('HGET', 'headway:task:' .. ARGV[i], 'fence') == ARGV[i + 1] then
+  if redis.pcall('HGET', 'headway:task:' .. ARGV[i], 'fence') == ARGV[i + 1] then
     redis.call('ZADD', LEASES, 'XX', NOW + tonumber(ARGV[3]), ARGV[i])
   end
 end

@@ -21,13 +21,14 @@ end
 redis.call('ZADD', OUTBOX, at, id)
 if held.phase then
   -- The next attempt; it may come before its predecessor has stored that it retries.
-  redis.call('HSET', record, 'message', message, 'queue', queue)
+  redis.call('HSET', record, 'message', message, 'queue', queue, 'dependents', dependents_of(message))
   redis.call('PEXPIRE', record, ttl, 'GT')
 else
   local fields = renewal or blank(id, ARGV[3], ARGV[4], ARGV[5])
   fields.sends = with_send(held, send)
   fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', stamp(at)
   fields.message, fields.queue, fields.order = message, queue, integer(order)
+  fields.dependents = dependents_of(message)
   commit(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
 end
 return 'parked'

@@ -23,7 +23,7 @@ local function joined(...)
 end
 
 local SHORT = joined(MOVING, PRIVATE)
-local FIELDS = joined(SHORT, STILL, {'result', 'failures', 'sends', 'delivery'})
+local FIELDS = joined(SHORT, STILL, {'result', 'failures', 'sends', 'delivery', 'dependents'})
 local MOVES = {bar = true}
 for i = 1, #MOVING do MOVES[MOVING[i]] = true end
 
@@ -38,6 +38,9 @@ local CHANNEL = 'flask-socketio:'
 local LEASES, RESERVED, OUTBOX = 'headway:leases', 'headway:reserved', 'headway:outbox'
 local WAITING, DOOMED = 'headway:waiting:', 'headway:doomed'
 local QUEUES = 'headway:queues'
+-- Tasks that have ended and whose chord, chain or error callbacks have yet to be told, by when maintenance tells them.
+local UNTOLD = 'headway:untold'
+local TELL_US = 30 * 1000000  -- for which whoever tells them is left to it
 
 local HOUR = 3600 * 1000000
 local UNENDED = 90 * 24 * 3600 * 1000  -- ms for which a task that has not ended is kept beyond its time
@@ -183,6 +186,25 @@ local function celery_meta(id, state, result)
     (state == 'REVOKED' and stamp(NOW) or 'null') .. ',"task_id":"' .. id .. '"}'
 end
 
+-- Who depends on the end of a task with this message, which says it first: a chord ('always'), a chain or error callbacks
+-- ('failure'), or nobody ('').
+local function dependents_of(message)
+  return string.match(message, '^{"dependents": "(%a+)"') or ''
+end
+
+-- Note that somebody has to be told of a task's end. `held.teller`: '1' where the writer of the end tells them now.
+local function note_dependents(id, held, fields, phase, ttl)
+  local who, due = fields.dependents or held.fields.dependents, NOW
+  if who == 'unknown' then
+    due = NOW + tonumber(ttl) * 1000  -- its message says it, should it still come
+  elseif who ~= 'always' and (who ~= 'failure' or phase == 'succeeded') then
+    return
+  elseif held.teller == '1' then
+    due = NOW + TELL_US
+  end
+  redis.call('ZADD', UNTOLD, due, id)
+end
+
 -- What goes with a change of phase: whose the task is now, and when its record ends.
 local function move(record, id, held, fields, phase, ttl)
   local queue, before = fields.queue or held.fields.queue, held.fields.queue
@@ -199,6 +221,7 @@ local function move(record, id, held, fields, phase, ttl)
     fields.finished_at = fields.updated_at
     redis.call('ZREM', OUTBOX, id)
     redis.call('ZREM', DOOMED, id)
+    note_dependents(id, held, fields, phase, ttl)
   end
 end
 
@@ -277,6 +300,20 @@ end
 
 local function has_holder(id)
   return redis.call('ZSCORE', LEASES, id)
+end
+
+-- Do something for each of these ids of a shared set. One whose record cannot be handled goes out of the set, and the
+-- others have their turn. Returns {id, why, ...} of those.
+local function for_each(set, ids, handle)
+  local broken = {}
+  for _, id in ipairs(ids) do
+    local well, why = pcall(handle, id)
+    if not well then
+      redis.call('ZREM', set, id)
+      broken[#broken + 1], broken[#broken + 2] = id, type(why) == 'table' and why.err or tostring(why)
+    end
+  end
+  return broken
 end
 
 -- End a task as cancelled.

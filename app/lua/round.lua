@@ -1,17 +1,25 @@
 -- One round of one keeper, who keeps the office while he does his rounds. ARGV: keeper, limit, ttl ms, lease us.
 -- Returns {{id, message, ...} to be sent, {id, token, message, ...} to be failed, {id, ...} whose runs are to be ended by
--- who holds them}; the first two only to who is in office, and again in 5 s until it is done: a keeper may die here.
+-- who holds them, {id, message, ...} whose dependents are to be told of their end, {id, why, ...} that cannot be handled}.
+-- All but the third only to who is in office, and the first two again in 5 s, the fourth in 30 s, until it is done: a
+-- keeper may die here.
 local limit, ttl = tonumber(ARGV[2]), ARGV[3]
-local doomed = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', DOOMED, '-inf', NOW, 'LIMIT', 0, limit)) do
+local due, lost, doomed, ended = {}, {}, {}, {}
+local broken = {}
+
+local function sweep(set, handle)
+  broken = joined(broken, for_each(set, redis.call('ZRANGEBYSCORE', set, '-inf', NOW, 'LIMIT', 0, limit), handle))
+end
+
+sweep(DOOMED, function(id)
   if hold('headway:task:' .. id).phase == 'cancelling' then
     doomed[#doomed + 1] = id
   else
     redis.call('ZREM', DOOMED, id)
   end
-end
+end)
 local office = redis.call('GET', 'headway:keeper')
-if office and office ~= ARGV[1] then return {{}, {}, doomed} end
+if office and office ~= ARGV[1] then return {due, lost, doomed, ended, broken} end
 redis.call('SET', 'headway:keeper', ARGV[1], 'PX', 1500)
 
 -- While nobody did the rounds (Redis hung or was away, all workers were) nobody could renew a lease either.
@@ -19,9 +27,8 @@ local last = tonumber(redis.call('GET', 'headway:round') or 0)
 redis.call('SET', 'headway:round', integer(NOW))
 if NOW - last > 5000000 then redis.call('SET', 'headway:patience', 1, 'PX', math.floor(tonumber(ARGV[4]) / 1000)) end
 
-local lost = {}
 if redis.call('EXISTS', 'headway:patience') == 0 then
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', NOW, 'LIMIT', 0, limit)) do
+  sweep(LEASES, function(id)
     local record = 'headway:task:' .. id
     local held = hold(record)
     if not begun(held) then
@@ -29,11 +36,10 @@ if redis.call('EXISTS', 'headway:patience') == 0 then
     elseif lose(record, id, held, held.fence, ttl) == 'exhausted' then
       lost[#lost + 1], lost[#lost + 2], lost[#lost + 3] = id, held.fence, redis.call('HGET', record, 'message') or ''
     end
-  end
+  end)
 end
 
-local due = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', OUTBOX, '-inf', NOW, 'LIMIT', 0, limit)) do
+sweep(OUTBOX, function(id)
   local record = 'headway:task:' .. id
   local held = hold(record)
   local message = redis.call('HGET', record, 'message')
@@ -49,5 +55,16 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', OUTBOX, '-inf', NOW, 'LIMIT', 0,
   else
     redis.call('ZREM', OUTBOX, id)
   end
-end
-return {due, lost, doomed}
+end)
+
+sweep(UNTOLD, function(id)
+  local record = 'headway:task:' .. id
+  local message = redis.call('HGET', record, 'message')
+  if message and FINAL[hold(record).phase] then
+    redis.call('ZADD', UNTOLD, NOW + TELL_US, id)
+    ended[#ended + 1], ended[#ended + 2] = id, message
+  else
+    redis.call('ZREM', UNTOLD, id)
+  end
+end)
+return {due, lost, doomed, ended, broken}

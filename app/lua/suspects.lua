@@ -4,7 +4,7 @@ local found = {}
 for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
   local ids = {}
   for _, id in ipairs(redis.call('ZRANGE', WAITING .. queue, 0, tonumber(ARGV[1]) - 1)) do
-    if redis.call('HGET', 'headway:task:' .. id, 'phase') ~= '"queued"' then
+    if redis.pcall('HGET', 'headway:task:' .. id, 'phase') ~= '"queued"' then
       redis.call('ZREM', WAITING .. queue, id)  -- forgotten, or expired
     elseif tonumber(redis.call('ZSCORE', RESERVED, id) or 0) <= NOW and not redis.call('ZSCORE', OUTBOX, id) then
       ids[#ids + 1] = id

@@ -1,12 +1,13 @@
 -- One change of a task. KEYS: record; then, where they are large, the keys under which Celery's own form and the whole
 -- result were staged (see stage.lua): to copy megabytes would hold Redis up.
 -- ARGV: id, token ('' for a write without a fence), order, name, title, max_attempts (fragments), meta, ttl ms,
--- delay us of a retry, the write's own id, failures at which no retry follows, then field, fragment, ...
+-- delay us of a retry, the write's own id, failures at which no retry follows, who tells the
+-- task's dependents of an end ('1' its writer, '' maintenance, '?' whoever has its message), then field, fragment, ...
 -- Returns 'written'; 'cancelling' when it was and the task has to stop; 'cancelled' for a retry of such a task;
 -- 'exhausted' for a retry after the last attempt, which is not stored; 'unstaged' when what was staged is gone; or why not.
 local record, id, token, order, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[8])
 local fields = {}
-for i = 12, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
+for i = 13, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
 local held = hold_run(record, fields)
 -- A word that a program has set by hand: a task is queued by its message and by maintenance alone.
 if held.phase and fields.phase == '"queued"' then fields.phase = nil end
@@ -19,6 +20,8 @@ if not held.phase then
   for name, value in pairs(blank(id, ARGV[4], ARGV[5], ARGV[6])) do fields[name] = fields[name] or value end
 end
 local phase = text(fields.phase)
+held.teller = ARGV[12]
+if held.teller == '?' and redis.call('HEXISTS', record, 'message') == 0 then fields.dependents = 'unknown' end
 local verdict = 'written'
 if held.cancel and phase == 'running' then
   fields.phase, verdict = '"cancelling"', 'cancelling'
