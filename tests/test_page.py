@@ -334,8 +334,11 @@ def as_left(system: System, task_id: str, *writes: tuple[Phase, dict]) -> None:
     assert kept is not None
     records.claim(here.token, here, "run", message=kept[0], max_attempts=4, hostname="test")
     for phase, fields in writes:
+        if phase == Phase.QUEUED:
+            records.give_back([(task_id, here.token)])
+            here = Delivery()  # who gave it back writes no more
         verdict = records.write(
-            Write(here.token, here, phase, fields, meta="{}", name=kept[0]["task"], max_attempts=4, retry_in=8.0)
+            Write(task_id, here, phase, fields, meta="{}", name=kept[0]["task"], max_attempts=4, retry_in=8.0)
         )
         assert verdict in STORED
 
