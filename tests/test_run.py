@@ -18,6 +18,7 @@ import redis
 import requests
 
 from tests.processes import ROOT, Process, answers, children_of, free_port, wait_for
+from tests.stream import stream_of_clients
 
 
 class Run(Process):
@@ -82,13 +83,16 @@ def test_one_command_starts_all_says_where_and_stops_all(start: Callable[..., Ru
 
     lines = run.output().splitlines()
     family = run.family()
-    code = run.stop(signal.SIGTERM, 30)
+    with stream_of_clients(int(run.address.rpartition(":")[2])) as ends:
+        wait_for(lambda: len(ends) > 20)
+        code = run.stop(signal.SIGTERM, 30)
 
     assert lines == [f"Headway is ready: {run.address} (Ctrl-C stops it)"]
     for command, count in {"valkey-server": 1, "aiosmtpd": 1, "wsgi.py": 2, "-Q mail": 1, "-Q celery": 1}.items():
         assert sum(command in line for line in family.values()) >= count, family
     assert (code, run.family()) == (0, {})
     assert "Headway has stopped." in run.output()
+    assert set(ends) == {"200", "refused"}
 
 
 def test_ctrl_c_reaches_only_the_supervisor_and_stops_all(start: Callable[..., Run]):
