@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import date
 from functools import cached_property, lru_cache, partial
 from math import inf
 from typing import Any, Literal, TypeVar
@@ -23,9 +23,8 @@ from uuid import uuid4
 
 from celery import Task, signals, states
 from celery._state import get_current_worker_task
-from celery.app.task import Context
+from celery.app.task import Context, get_actual_ignore_result
 from celery.backends.redis import RedisBackend, ResultConsumer
-from celery.canvas import Signature
 from celery.exceptions import (
     Ignore,
     ImproperlyConfigured,
@@ -35,6 +34,7 @@ from celery.exceptions import (
     TaskRevokedError,
     WorkerLostError,
 )
+from kombu.message import Message
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.utils.url import parse_url
 
@@ -42,12 +42,24 @@ from app import dependents, endings, runs
 from app.connection import Line, Unavailable, connect
 from app.context import as_context, whole_number
 from app.error_text import error_of, original_of
-from app.records import LEASE_SECONDS, MAX_CALL_BYTES, STORED, UNCLAIMED, Delivery, Records, Source, Teller, Write
+from app.messages import OutboxProducer, due_time, is_for_another_broker, moment, request_of, without_times
+from app.records import (
+    LEASE_SECONDS,
+    MAX_CALL_BYTES,
+    NO_SOURCE,
+    STORED,
+    UNCLAIMED,
+    Delivery,
+    Records,
+    Source,
+    Teller,
+    Write,
+)
 from app.redis_url import BadURL, normalize
 from app.results import RESULT_MAX_BYTES, Packed, pack
 from app.runs import Run, Stopped
 from app.seldom import SeldomLogger
-from app.sends import RECORDED, SEND, identified, recorded, send_of
+from app.sends import RECORDED, SEND, recorded, send_of
 from app.snapshot import (
     FINAL,
     Phase,
@@ -62,6 +74,7 @@ from app.values import as_json
 logger = logging.getLogger(__name__)
 seldom = SeldomLogger(logger)
 
+MAX_ATTEMPTS = "headway_max_attempts"  # of a Retry: what its call allows, inf for as many as it takes
 FENCE = "headway_fence"  # the request's key for the token of its delivery
 ENDED = "headway_ended"  # and for whether its run has stored an end by `update_state`
 REPLACEMENT = 1_000_000  # a replaced task counts its retries anew, so one replacement outweighs them all
@@ -130,12 +143,27 @@ def delivery_of(request: Context | None) -> Delivery:
     return Delivery(getattr(request, FENCE, UNCLAIMED), _order(request.replaced_task_nesting, request.retries))
 
 
+def _run_of(task_id: str | None) -> Context | None:
+    """Return the request of the present run, if it is one of this task."""
+    task = get_current_worker_task()
+    if task is None or task.request.is_eager or task.request.id != task_id:
+        return None
+    return task.request
+
+
 def signature_of(task: Task, request: Context) -> dict[str, Any]:
     """Return the Celery signature that sends a request's message again, as it came, and with the news of its record."""
     signature: dict[str, Any] = task.signature_from_request(request, retries=request.retries)
     headers = signature["options"].get("headers") or {}
     signature["options"]["headers"] = {key: value for key, value in headers.items() if key != FENCE}
+    # What a sender has put in their place may be there to hide them.
+    shown = {name: getattr(request, name, None) for name in ("argsrepr", "kwargsrepr")}
+    signature["options"] |= {name: text for name, text in shown.items() if text is not None}
     return recorded(signature, request.id)
+
+
+class Unattended(Exception):
+    """No worker is there that sees to what waits in Redis."""
 
 
 class LiveTask(Task):
@@ -177,7 +205,7 @@ class LiveTask(Task):
     def _run_body(self, run: Run, args: Any, kwargs: Any) -> Any:
         try:
             try:
-                return super().__call__(*args, **kwargs)
+                return self._call_body(run, args, kwargs)
             finally:
                 run.check_told()
         except Stopped as stopped:
@@ -186,6 +214,12 @@ class LiveTask(Task):
             raise Ignore(f"{self.name}[{self.request.id}] is {stopped.verdict}: this run ends") from None
         except (Ignore, Reject):
             self.backend.drop(self.request)
+            if run.successor:
+                self.backend.release(self.request.id)
+            raise
+        except Retry as retry:
+            if self._keeps_errors_to_itself:  # Celery then stores no retry either
+                self.backend.mark_as_retry(self.request.id, retry.exc, request=self.request)
             raise
         except BaseException as error:
             end = endings.end_of(error, self._time_limit)
@@ -197,6 +231,23 @@ class LiveTask(Task):
             if run.report is not None:
                 run.report.close()
             run.end()
+
+    def _call_body(self, run: Run, args: Any, kwargs: Any) -> Any:
+        """Run the body. One that has handed its task over ends as that, whatever it does afterwards."""
+        try:
+            result = super().__call__(*args, **kwargs)
+        except (Retry, Stopped):
+            raise
+        except BaseException as error:
+            end = endings.end_of(error, self._time_limit)
+            if run.successor is None or not isinstance(end, Exception):
+                raise
+            if isinstance(run.successor, Retry) and not isinstance(end, Ignore | Reject):
+                run.successor.exc = end
+            raise run.successor from end
+        if run.successor is not None:
+            raise run.successor
+        return result
 
     def update_state(
         self, task_id: str | None = None, state: str | None = None, meta: Any = None, **kwargs: Any
@@ -219,20 +270,74 @@ class LiveTask(Task):
             self.backend.store_result(task_id, meta, state or "PROGRESS", **kwargs)
 
     def apply_async(self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any) -> Any:
-        """Send the task; with a `countdown` or an `eta`, as a retry has, it waits in Redis and for Redis's clock."""
-        later = options.get("countdown") is not None or options.get("eta") is not None
-        if not later or self.app.conf.task_always_eager or not isinstance(self.backend, LiveBackend):
-            return super().apply_async(args, kwargs, task_id, **options)
-        task_id = task_id or str(uuid4())
-        self.backend.park(self, args, kwargs, task_id, options)
-        return self.AsyncResult(task_id)
+        """Send the task; with a `countdown` or an `eta`, as a retry has, it waits in Redis and for Redis's clock.
+
+        So does what takes over this run's id, a retry or a replacement, so that it cannot be lost. Raises ValueError
+        for a time that is none.
+        """
+        send = super().apply_async
+        if self.app.conf.task_always_eager or not isinstance(self.backend, LiveBackend):
+            return send(args, kwargs, task_id, **options)
+        when = due_time(options.get("countdown"), options.get("eta"), self.app)
+        if when or _run_of(task_id) is not None:
+            if not is_for_another_broker(options, self.app):
+                return self.backend.park(self, send, args, kwargs, task_id or str(uuid4()), when, options)
+        else:
+            options = without_times(options)  # it is not for later
+        return send(args, kwargs, task_id, **options)
+
+    def retry(
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        exc: BaseException | None = None,
+        throw: bool = True,
+        eta: Any = None,
+        countdown: Any = None,
+        max_retries: int | None = None,
+        **options: Any,
+    ) -> Retry:
+        """Ask for the next attempt, as Celery's own does; however the run then ends, it is followed by that attempt.
+
+        Raises ValueError for a time that is none, and what the message cannot be made with.
+        """
+        times = {"eta": eta, "countdown": countdown}
+        if not self.has_record:
+            return super().retry(args, kwargs, exc, throw, max_retries=max_retries, **times, **options)
+        due_time(countdown, eta, self.app)
+        try:
+            asked: Retry = super().retry(args, kwargs, exc, False, max_retries=max_retries, **times, **options)
+        except Reject as reject:  # Celery drops a task whose message it cannot make
+            if isinstance(reject.reason, Exception):
+                raise reject.reason from None
+            raise
+        # Celery leaves the call's limit on the task, where the next run of any other finds it.
+        limit = self.max_retries if max_retries is None else max_retries
+        setattr(asked, MAX_ATTEMPTS, inf if limit is None else limit + 1)
+        self._hand_over(asked)
+        if throw:
+            raise asked
+        return asked
 
     def on_replace(self, sig: Any) -> Any:
-        """Hand over to another task under this one's id. A plain one waits in Redis meanwhile, so it cannot be lost."""
-        if self.has_record and type(sig) is Signature:
-            self.backend.park(sig.type, sig.args, sig.kwargs, self.request.id, sig.options)
-            raise Ignore("Replaced by new task")
-        return super().on_replace(sig)
+        """Hand over to another task under this one's id, as Celery's own does."""
+        try:
+            return super().on_replace(sig)
+        except Ignore as replaced:
+            if self.has_record:
+                self._hand_over(replaced)
+            raise
+
+    def _hand_over(self, end: Retry | Ignore) -> None:
+        """Note how the present run has to end, since another one takes over its task."""
+        run = runs.present()
+        if run is not None and run.task_id == self.request.id:
+            run.successor = end
+
+    @property
+    def _keeps_errors_to_itself(self) -> bool:
+        ignores = get_actual_ignore_result(self, self.request)
+        return bool(ignores) and not self.store_errors_even_if_ignored
 
     @property
     def _time_limit(self) -> float | None:
@@ -380,40 +485,77 @@ class LiveBackend(RedisBackend):
         except Unavailable as error:
             logger.warning("Task %s is not given back now: %s", task_id, error)
 
-    def park(self, task: LiveTask, args: Any, kwargs: Any, task_id: str, options: Mapping[str, Any]) -> None:
-        """Keep a task in Redis until its `countdown` is over or its `eta` has come; with neither it is sent soon.
+    def park(
+        self,
+        task: LiveTask,
+        send: Callable[..., Any],
+        args: Any,
+        kwargs: Any,
+        task_id: str,
+        when: str,
+        options: Mapping[str, Any],
+    ) -> Any:
+        """Keep the message that `send`, Celery's own `apply_async`, makes until it is due; returns what `send` does.
 
-        A run's own successor is kept whatever Redis does meanwhile; else raises connection.Unavailable.
+        `when` is as for `Records.park`. A run's own successor is kept whatever Redis does meanwhile, and is sent when
+        the run has ended; else raises connection.Unavailable.
         """
-        countdown, eta = options.get("countdown") or 0, options.get("eta")
-        when = f"+{countdown * 1e6:.0f}" if eta is None else moment(eta, self.app)
-        options = {key: value for key, value in options.items() if key not in ("countdown", "eta")}
-        parent = get_current_worker_task()
-        if parent is not None:
-            root_id = parent.request.root_id or parent.request.id
-            options = {"parent_id": parent.request.id, "root_id": root_id, **options}
-        message = identified(task.signature(args, kwargs, options | {"task_id": task_id}), task_id)
-        source = Source(send_of(message))
-        if parent is None or parent.request.id != task_id:
-            if self.keep(task_id, message, when, Delivery(), source) == "busy":
-                raise ValueError(f"Task {task_id} has not ended: it cannot be sent again under this id.")
-        else:
-            run = delivery_of(parent.request)
-            self._until_stored(lambda: self.keep(task_id, message, when, run, source))
+        run = _run_of(task_id)
 
-    def keep(self, task_id: str, message: Mapping[str, Any], when: str, run: Delivery, source: Source) -> str:
+        def put(made: Message) -> None:
+            message = signature_of(task, request_of(made))
+            source = Source(send_of(message))
+            if run is not None:
+                self._until_stored(lambda: self.keep(task_id, message, when, delivery_of(run), source))
+                return
+            verdict = self.keep(task_id, message, when, Delivery(), source, only_attended=True)
+            if verdict == "unattended":
+                raise Unattended
+            if verdict == "busy":
+                raise ValueError(f"Task {task_id} has not ended: it cannot be sent again under this id.")
+            if verdict == "due":
+                self.release(task_id)
+
+        kept = {"producer": OutboxProducer(put), "publisher": None, "connection": None, "retry": False}
+        if run is not None:
+            kept["add_to_parent"] = False
+        try:
+            return send(args, kwargs, task_id, **without_times(options) | kept)
+        except Unattended:
+            return send(args, kwargs, task_id, **options)
+
+    def keep(
+        self,
+        task_id: str,
+        message: Mapping[str, Any],
+        when: str,
+        run: Delivery,
+        source: Source = NO_SOURCE,
+        *,
+        only_attended: bool = False,
+    ) -> str:
         """Keep a message until `when`; see `Records.park`, which says what is returned."""
-        task, options = self._tasks.get(message["task"]), message["options"]
-        queue = options.get("queue") or self.app.amqp.router.route({}, message["task"])["queue"].name
+        options = message["options"]
         return self.records.park(
             task_id,
             _order(options.get("replaced_task_nesting"), options.get("retries")),
-            message=dependents.marked(recorded({**message, "options": {**options, "queue": queue}}, task_id)),
-            max_attempts=_attempts_of(task),
+            message=dependents.marked(message),
+            max_attempts=_attempts_of(self._tasks.get(message["task"])),
             when=when,
             run=run,
             source=source,
+            only_attended=only_attended,
         )
+
+    def release(self, task_id: str) -> None:
+        """Send a kept message that is due now. Where that fails, or is not come to, maintenance sends it."""
+        try:
+            message = self.records.release(task_id)
+            if message is not None:
+                self.send(task_id, message)
+                self.records.sent(task_id)
+        except Exception as error:
+            logger.warning("Task %s is not sent at once, but by maintenance: %s", task_id, error)
 
     def send(self, task_id: str, message: Mapping[str, Any]) -> None:
         """Hand a message, a Celery signature, to the broker.
@@ -423,7 +565,15 @@ class LiveBackend(RedisBackend):
         """
         if not message:
             raise ValueError("Its message cannot be read, so it cannot be sent again.")
-        self.app.signature(message).apply_async(task_id=task_id, retry=False)
+        options = {**message["options"], "task_id": task_id, "retry": False, "add_to_parent": False}
+        if options.get("exchange"):  # this process may not have met it yet
+            queues = self.app.amqp.queues.values()
+            options["declare"] = [queue for queue in queues if queue.exchange.name == options["exchange"]]
+        task = self._tasks.get(message["task"])
+        if task is None:
+            self.app.send_task(message["task"], message["args"], message["kwargs"], **options)
+        else:  # not by its own, which would keep it again
+            Task.apply_async(task, message["args"], message["kwargs"], **options)
 
     def give_up(self, task_id: str, token: str, message: Mapping[str, Any] | None) -> None:
         """Fail a task whose last attempt was lost with its worker; `token` is that attempt's."""
@@ -470,8 +620,11 @@ class LiveBackend(RedisBackend):
         state: str = states.RETRY,
     ) -> None:
         """Store that the task waits for its next attempt; attempts that were lost with their workers count too."""
-        if self._store_end(task_id, exc, state, traceback, as_context(task_id, request), "") == "exhausted":
+        verdict = self._store_end(task_id, exc, state, traceback, as_context(task_id, request), "")
+        if verdict == "exhausted":
             self.mark_as_failure(task_id, exc, traceback, request)
+        elif verdict == "written" and not _retry_delay(exc, self.app):
+            self.release(task_id)
 
     def mark_as_failure(
         self,
@@ -617,8 +770,15 @@ class LiveBackend(RedisBackend):
         )
         if phase == Phase.RUNNING:
             return write  # a report is not repeated
-        most_failures = inf if _retries_for_ever(task) else write.max_attempts
-        return write._replace(retry_in=_retry_delay(value), most_failures=most_failures, write_id=uuid4().hex)
+        most_failures = inf if _retries_for_ever(task) else float(write.max_attempts)
+        if phase == Phase.RETRYING:
+            most_failures = getattr(_retry_of(value), MAX_ATTEMPTS, most_failures)
+        return write._replace(
+            max_attempts=write.max_attempts if most_failures == inf else int(most_failures),
+            retry_in=_retry_delay(value, self.app),
+            most_failures=most_failures,
+            write_id=uuid4().hex,
+        )
 
     def _get_result_meta(self, result: Any, state: str, traceback: Any, request: Any, **options: Any) -> dict[str, Any]:
         """Return what Celery's own does; for a report without a search through its settings, which takes longest."""
@@ -766,22 +926,17 @@ def _fields(phase: Phase, state: str, value: Any) -> dict[str, Any]:
     return {}
 
 
-def _retry_delay(value: Any) -> float:
-    """Return in how many seconds the next attempt starts.
+def _retry_of(value: Any) -> BaseException | None:
+    """Return the Retry of a state RETRY: Celery hands only its cause to `mark_as_retry`, while it handles it itself."""
+    return value if isinstance(value, Retry) else sys.exc_info()[1]
 
-    Celery hands only the cause to `mark_as_retry`; the Retry that knows the time is the exception being handled.
-    """
-    retry = value if isinstance(value, Retry) else sys.exc_info()[1]
-    when = getattr(retry, "when", None)
-    if isinstance(when, datetime):
-        when = (when - datetime.now(when.tzinfo or UTC)).total_seconds()
+
+def _retry_delay(value: Any, app: Any) -> float:
+    """Return in how many seconds the next attempt starts."""
+    when = getattr(_retry_of(value), "when", None)
+    if isinstance(when, date | str):
+        when = int(moment(when, app)) / 1e6 - time.time()
     return max(0.0, float(when or 0.0))
-
-
-def moment(eta: Any, app: Any) -> str:
-    """Return a time as `Records.park` takes it; one without a zone is in Celery's own."""
-    when = eta if isinstance(eta, datetime) else datetime.fromisoformat(eta)
-    return f"{(when if when.tzinfo else when.replace(tzinfo=app.timezone)).timestamp() * 1e6:.0f}"
 
 
 def _database(url: str) -> tuple[str, str, int, str]:
@@ -796,17 +951,11 @@ def _order(nesting: Any, retries: Any) -> int:
 
 def _attempts_of(task: Any, request: Context | None = None) -> int:
     """Return how many attempts a task has; one that retries for ever has some left after each retry."""
-    retries = _max_retries(task)
+    retries = getattr(task, "max_retries", None)
     if retries is None:
         return DEFAULT_ATTEMPTS + whole_number(getattr(request, "retries", 0))
     return whole_number(retries) + 1
 
 
 def _retries_for_ever(task: Any) -> bool:
-    return task is not None and _max_retries(task) is None
-
-
-def _max_retries(task: Any) -> Any:
-    """Return the limit that Celery goes by: `retry` leaves its own on the task."""
-    override = getattr(task, "override_max_retries", None)
-    return getattr(task, "max_retries", None) if override is None else override
+    return task is not None and getattr(task, "max_retries", None) is None

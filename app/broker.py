@@ -12,9 +12,9 @@ from typing import Any
 from celery import Celery
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
-from kombu.transport import virtual
 from kombu.utils.json import dumps
 
+from app.messages import CapturingTransport
 from app.redis_url import normalize_broker
 
 SLICE = 1000  # messages read at a time, so that Redis is not held up
@@ -40,21 +40,6 @@ class ImpatientSender(Celery):
         return super().connection_for_read(normalize_broker(url or self.conf.broker_read_url), **options)
 
 
-class Sheet(virtual.Channel):
-    """A channel on which messages are written down and sent nowhere."""
-
-    def _put(self, queue: str, message: dict[str, Any], **_: Any) -> None:
-        self.connection.written = message
-
-    def _size(self, queue: str) -> int:
-        return 0
-
-
-class Paper(virtual.Transport):
-    Channel = Sheet
-    written: dict[str, Any]
-
-
 class Letters:
     """Writes messages as they lie in the queues of a Redis broker, so that a record and its message are one write.
 
@@ -63,16 +48,19 @@ class Letters:
 
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
-        self._connection = Connection(transport=Paper)
+        self._connection = Connection(transport=CapturingTransport)
         self._producer = celery.amqp.Producer(self._connection, auto_declare=False)
         self._lock = threading.Lock()
 
     def write(self, task_id: str, message: Mapping[str, Any]) -> str:
-        """Return the text of a message, a Celery signature; "" for one of a priority, whose queue has another key."""
+        """Return the text of a message, a Celery signature; "" for one that lies in no list of its queue's name: it has
+        a priority, or goes by an exchange."""
         with self._lock:
             self._celery.signature(message).apply_async(task_id=task_id, producer=self._producer, retry=False)
-            written = self._connection.transport.written
-        return "" if written["properties"]["priority"] else dumps(written)
+            message = self._connection.transport.captured
+        properties = message["properties"]
+        by_name = not properties["delivery_info"]["exchange"] and not properties["priority"]
+        return dumps(message) if by_name else ""
 
 
 def letters(celery: Celery, url: str) -> Letters | None:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from billiard.einfo import ExceptionInfo
-from celery.app.task import Context
 from celery.worker import strategy
 from celery.worker.request import Request
 
 from app import endings
-from app.backend import FENCE, LiveBackend, LiveTask, moment, signature_of
+from app.backend import FENCE, LiveBackend, LiveTask, signature_of
 from app.connection import Unavailable
+from app.messages import moment, request_of
 from app.records import Delivery
 
 logger = logging.getLogger(__name__)
@@ -92,12 +92,10 @@ def _parked(task: LiveTask, message: Any) -> bool:
     """Whether a message with an `eta` is kept in Redis now, or not wanted any more."""
     if not isinstance(task.backend, LiveBackend):
         return False
-    args, kwargs, embed = message.payload
-    properties = {"properties": message.properties, "delivery_info": message.delivery_info}
-    request = Context(message.headers, args=args, kwargs=kwargs, **properties, **embed)
     try:
-        message, source = signature_of(task, request), task.backend.source_of(request)
-        task.backend.keep(request.id, message, moment(request.eta, task.app), Delivery(), source)
+        request = request_of(message)
+        kept, source = signature_of(task, request), task.backend.source_of(request)
+        task.backend.keep(request.id, kept, moment(request.eta, task.app), Delivery(), source)
     except (Unavailable, ValueError) as error:  # what is no time Celery refuses itself
         logger.warning("Task %s is not kept in Redis for its time: %s", request.id, error)
         return False

@@ -283,15 +283,22 @@ class Records:
         when: str,
         run: Delivery,
         source: Source = NO_SOURCE,
+        only_attended: bool = False,
     ) -> str:
-        """Keep a message, a Celery signature with a queue, until it is time to send it: "parked", or why not.
+        """Keep a message, a Celery signature, until it is time to send it: "parked", or why not.
 
         `order` is the message's own; `run` is the delivery that asks for its own next attempt, `Delivery()` for none.
-        "busy": another send of the same id has not ended.
+        Returns "due" when it is kept and may be released now; "busy" when another send of the same id has not ended;
+        with `only_attended` "unattended" when no worker has done its rounds for a minute, so that nobody might send it.
         """
-        name, queue = _label(message["task"]), message["options"]["queue"]
+        name, queue = _label(message["task"]), message["options"].get("queue", "")
         args = [task_id, order, name, name, max_attempts, dumps(message), queue, self.ttl, when, run.token, run.order]
-        return str(self._run("park", [_record(task_id)], [*args, *source.args]))
+        return str(self._run("park", [_record(task_id)], [*args, *source.args, int(only_attended)]))
+
+    def release(self, task_id: str) -> dict[str, Any] | None:
+        """Take a kept message that is due; None where it is not to be sent. Send it, and then call `sent`."""
+        message = self._run("release", [_record(task_id)], [task_id, self.ttl])
+        return loads(message) if message else None
 
     def message(self, task_id: str) -> tuple[dict[str, Any], str] | None:
         """Return a task's Celery signature and its title; None where they are not kept."""

@@ -43,6 +43,7 @@ class Run:
         self.parts = [Part(run=self)]  # that it is in, in the order in which they began: itself, its steps and loops
         self.report: Any = None  # what it has said by `app.progress`; None before its first word
         self.updates: Any = None  # what it says by `update_state`
+        self.successor: Any = None  # the Retry or Ignore that it ends with, since its task has been handed over
         self.lock = threading.Lock()
         self.has_ended = False
         self._verdict = ""

@@ -27,7 +27,7 @@ class Hand:
         self._channel.do_restore = False  # a worker that is killed restores nothing
 
     def close(self) -> None:
-        self._channel._qos._on_collect.cancel()
+        self._channel.qos._on_collect.cancel()
         self._connection.release()
 
     def take(self, queue: str = "celery") -> Any:

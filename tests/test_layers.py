@@ -28,6 +28,7 @@ LAYERS = [
     "records",
     "rights",
     "redis_checks",
+    "messages",
     "backend",
     "transport",
     "delivery",

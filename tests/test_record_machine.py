@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 from uuid import uuid4
 
@@ -279,7 +280,7 @@ class RecordMachine(RuleBasedStateMachine):
         task = Task(str(uuid4()), attempts)
         self.tasks.append(task)
         if how == "parked":
-            assert self.park(task, 0, delay, Delivery()) == "parked"
+            assert self.park(task, 0, delay, Delivery()) == ("parked" if delay else "due")
         elif how == "created":
             message, when = message_of(0), moment(delay) if delay else ""
             started = self.records.create(owner="ada", message=message, title="T", max_attempts=attempts, when=when)
@@ -300,6 +301,23 @@ class RecordMachine(RuleBasedStateMachine):
     def send(self, task: Task) -> None:
         task.messages.append(task.hand.pop())
         task.sent += 1
+
+    @one_task(lambda task: task.last, sends=st.booleans(), weight=3)
+    def release(self, task: Task, sends: bool) -> None:
+        """Whoever has parked a message that is due sends it, and may die before that."""
+        due = (self.client.zscore("headway:outbox", task.id) or inf) <= self.records.now()
+        with self.unchanged(task, but_for=due):
+            message = self.records.release(task.id)
+        assert task.stray or (message is not None) == (due and not task.held and not task.final)
+        if message is not None:
+            self.take_due(task, order_of(message), sends)
+
+    def take_due(self, task: Task, order: int, sends: bool) -> None:
+        assert task.stray or (not task.held and order >= task.order)
+        assert self.phase_now(task) == Phase.QUEUED
+        assert self.client.zscore("headway:outbox", task.id), "it is sent again until somebody notes that it was"
+        (task.messages if sends else task.hand).append(order)
+        task.sent += sends
 
     @one_task(lambda task: task.sent, weight=4)
     def note_that_it_was_sent(self, task: Task) -> None:
@@ -431,12 +449,13 @@ class RecordMachine(RuleBasedStateMachine):
             run.successor, task.parked = run.order + step, True
         else:
             with self.unchanged(task):
-                assert self.park(task, run.order + step, run.delay, run.delivery) != "parked"
+                assert self.park(task, run.order + step, run.delay, run.delivery) not in {"parked", "due"}
 
     @one_task(lambda task: task.owed and task.phase == Phase.RETRYING, weight=3)
     def park_successor(self, task: Task) -> None:
         """After its predecessor has stored that it retries."""
-        assert self.park(task, task.order, task.owed.delay, Delivery()) == "parked" or task.stray
+        kept = "parked" if task.owed.delay else "due"
+        assert self.park(task, task.order, task.owed.delay, Delivery()) == kept or task.stray
         task.owed, task.parked = None, True
 
     @one_run(lambda run: run.successor, claims=st.integers(0, 1), weight=4)
@@ -620,12 +639,7 @@ class RecordMachine(RuleBasedStateMachine):
             assert run.task.stray or run.token == run.task.holder.token
             assert self.store(run, Phase.FAILED, FAILURE) == "written"
         for task_id, message in duties.due:
-            task, order = self.task(task_id), order_of(message)
-            assert task.stray or (not task.held and order >= task.order)
-            assert self.phase_now(task) == Phase.QUEUED
-            assert self.client.zscore("headway:outbox", task_id), "it is sent again until somebody notes that it was"
-            (task.messages if sends else task.hand).append(order)
-            task.sent += sends
+            self.take_due(self.task(task_id), order_of(message), sends)
         assert requeued <= {task_id for task_id, _ in duties.due}, "what was lost is sent at once"
 
     @step("")

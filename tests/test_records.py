@@ -328,7 +328,7 @@ def test_a_retry_waits_with_its_own_message_whichever_is_stored_first(records: R
         assert write(records, task_id, FIRST, Phase.RETRYING)
     else:
         assert write(records, task_id, FIRST, Phase.RETRYING)
-        assert records.park(task_id, 1, message=successor, max_attempts=4, when="", run=Delivery()) == "parked"
+        assert records.park(task_id, 1, message=successor, max_attempts=4, when="", run=Delivery()) == "due"
 
     records.client.zadd("headway:outbox", {task_id: 1}, xx=True)
     assert records.round("keeper").due == [(task_id, successor)]

@@ -24,6 +24,7 @@ def hand(redis_url: str) -> Iterator[Hand]:
     plain.stock.conf.result_backend = redis_url
     plain.celery.conf.result_backend = f"app.backend.LiveBackend+{redis_url}"
     hand = Hand()
+    hand.keep()  # a worker is there
     yield hand
     hand.close()
 

@@ -21,7 +21,8 @@ end
 -- Should the holder be lost, the keepers see to it when its lease ends; this delivery's message is not needed then.
 if begun(held) and order == held.order and has_holder(id) then return 'running' end
 
-fields.name, fields.max_attempts = ARGV[4], ARGV[6]
+fields.name = ARGV[4]
+if held.attempt == 0 then fields.max_attempts = ARGV[6] end  -- a retry may have asked for more
 fields.message, fields.queue, fields.dependents = ARGV[8], ARGV[9], dependents_of(ARGV[8])
 fields.phase, fields.current, fields.total, fields.status, fields.step = '"running"', '0', '1', '""', 'null'
 fields.error, fields.scheduled_for, fields.started_at, fields.high = 'null', 'null', stamp(NOW), '0'

@@ -5,6 +5,5 @@ local held = hold(record)
 local refused = fenced(held, ARGV[2], tonumber(ARGV[3]))
 if refused then return refused end
 if begun(held) and held.fence ~= ARGV[2] then return 'superseded' end  -- a successor that had not taken over yet
--- Where no keeper has been for a minute, as in an app that has none, nobody would send the task again.
-if NOW - tonumber(redis.call('GET', 'headway:round') or 0) > 60000000 then return 'exhausted' end
+if not is_attended() then return 'exhausted' end  -- nobody would send the task again
 return lose(record, id, held, ARGV[2], ARGV[4])

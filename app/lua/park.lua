@@ -1,11 +1,13 @@
 -- A message that is for later waits here. KEYS: record.
 -- ARGV: id, order, name, title, max_attempts (fragments), message, queue, ttl ms, when, and token and order of the run
 -- that asks ('' for none), id of the send, '1' for a message whose task had a record, where the broker holds it (see
--- settle; '' where it comes from no broker). Returns 'parked', or why not: 'busy' where another send has not ended.
+-- settle; '' where it comes from no broker), '1' for: only where workers do their rounds.
+-- Returns 'parked', 'due' where nobody runs it and its time has come, or why not: 'busy' where another send has not ended.
 local record, id, order, message, queue, at = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[6], ARGV[7], moment(ARGV[9])
 local ttl = tonumber(ARGV[8]) + math.max(0, math.floor((at - NOW) / 1000))
 local send, recorded = ARGV[12], ARGV[13] == '1'
 local held = hold(record)
+if ARGV[15] == '1' and not held.phase and not is_attended() then return 'unattended' end
 settle(ARGV[14])  -- from here on it waits here, or is not wanted
 if recorded and not held.phase then return 'expired' end
 if is_former_send(held, send) then return 'stale' end
@@ -26,9 +28,9 @@ if held.phase then
 else
   local fields = renewal or blank(id, ARGV[3], ARGV[4], ARGV[5])
   fields.sends = with_send(held, send)
-  fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', stamp(at)
+  if at > NOW then fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', stamp(at) end
   fields.message, fields.queue, fields.order = message, queue, integer(order)
   fields.dependents = dependents_of(message)
   commit(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
 end
-return 'parked'
+return at <= NOW and not begun(held) and 'due' or 'parked'

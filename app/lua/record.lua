@@ -316,6 +316,11 @@ local function for_each(set, ids, handle)
   return broken
 end
 
+-- Whether workers do their rounds: none has for a minute, as in an app that has no keeper, where this is false.
+local function is_attended()
+  return NOW - tonumber(redis.call('GET', 'headway:round') or 0) <= 60000000
+end
+
 -- End a task as cancelled.
 local function revoke(record, id, held, ttl)
   local why = '{"exc_type":"TaskRevokedError","exc_message":["cancelled"],"exc_module":"celery.exceptions"}'
@@ -335,6 +340,20 @@ end
 local function queued(status)
   return {phase = '"queued"', status = status, current = '0', total = '1', step = 'null', error = 'null',
     scheduled_for = 'null', high = '0'}
+end
+
+-- Take a message that is due, to be sent now; it is due again in 5 s, should it not be sent. nil where it is not wanted.
+local function take_due(record, id, held, ttl)
+  local message = redis.call('HGET', record, 'message')
+  if not message or FINAL[held.phase] then
+    redis.call('ZREM', OUTBOX, id)
+    return nil
+  end
+  redis.call('ZADD', OUTBOX, NOW + 5000000, id)
+  if held.phase ~= 'queued' then
+    commit(record, id, held, queued('"Pending..."'), celery_meta(id, 'PENDING'), ttl)
+  end
+  return message
 end
 
 -- Take a task from the run with this token, which can write no more, and have it wait for a worker anew.

@@ -42,18 +42,12 @@ end
 sweep(OUTBOX, function(id)
   local record = 'headway:task:' .. id
   local held = hold(record)
-  local message = redis.call('HGET', record, 'message')
   if begun(held) and has_holder(id) then
     -- A successor that waits for its predecessor to store that it retries.
     redis.call('ZADD', OUTBOX, NOW + 200000, id)
-  elseif message and not FINAL[held.phase] then
-    redis.call('ZADD', OUTBOX, NOW + 5000000, id)
-    if held.phase ~= 'queued' then
-      commit(record, id, held, queued('"Pending..."'), celery_meta(id, 'PENDING'), ttl)
-    end
-    due[#due + 1], due[#due + 2] = id, message
   else
-    redis.call('ZREM', OUTBOX, id)
+    local message = take_due(record, id, held, ttl)
+    if message then due[#due + 1], due[#due + 2] = id, message end
   end
 end)
 

@@ -56,7 +56,7 @@ elseif phase == 'retrying' then
   -- The next attempt was sent before this was stored: from now on only that one counts.
   fields.failures = integer(held.failures + 1)
   fields.order, fields.fence = integer(math.max(order, held.order) + 1), ''
-  fields.scheduled_for = stamp(NOW + tonumber(ARGV[9]))
+  fields.scheduled_for, fields.max_attempts = stamp(NOW + tonumber(ARGV[9])), ARGV[6]
   ttl = ttl + math.floor(tonumber(ARGV[9]) / 1000)
 end
 if ARGV[10] ~= '' then fields.write_id = ARGV[10] end

@@ -1,0 +1,7 @@
+-- A message that is due is sent by who has kept it, not only at the next round. KEYS: record. ARGV: id, ttl ms.
+-- Returns the message, '' where it is not to be sent now.
+local record, id = KEYS[1], ARGV[1]
+local at = tonumber(redis.call('ZSCORE', OUTBOX, id) or 'inf')
+local held = hold(record)
+if at > NOW or begun(held) and has_holder(id) then return '' end
+return take_due(record, id, held, ARGV[2]) or ''

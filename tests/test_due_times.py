@@ -1,0 +1,120 @@
+"""When a message is due and when it expires: times that are none are refused where they are given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta, timezone
+from fractions import Fraction
+from math import inf, nan
+from typing import Any
+
+import pytest
+
+from app.messages import due_time
+from tests import plain_celery as plain
+from tests.by_broker import Hand
+
+NOW = datetime.now(UTC)
+FAR_EAST = timezone(timedelta(hours=14))
+
+
+@pytest.fixture
+def hand(redis_url: str) -> Iterator[Hand]:
+    plain.celery.conf.broker_url = redis_url
+    plain.celery.conf.result_backend = f"app.backend.LiveBackend+{redis_url}"
+    hand = Hand()
+    hand.keep()  # a worker is there
+    yield hand
+    hand.close()
+
+
+@pytest.mark.parametrize("countdown", [nan, inf, -inf, 1e12, -1e12, 1e308, 10**400])
+def test_a_countdown_that_is_no_time_is_refused_by_the_sender(hand: Hand, countdown: float):
+    with pytest.raises(ValueError, match="countdown is out of range"):
+        plain.add.apply_async((1, 2), countdown=countdown)
+
+    assert hand.redis.zcard("headway:outbox") == hand.redis.llen("celery") == 0
+
+
+@pytest.mark.parametrize(
+    ("time", "error"),
+    [
+        ({"countdown": "5"}, TypeError),
+        ({"countdown": timedelta(seconds=5)}, TypeError),
+        ({"countdown": [1]}, TypeError),
+        ({"eta": "tomorrow"}, ValueError),
+        ({"eta": 5}, TypeError),
+        ({"eta": 1e12}, TypeError),
+        ({"eta": timedelta(seconds=5)}, TypeError),
+        ({"expires": nan, "countdown": 60}, ValueError),
+        ({"expires": "tomorrow", "countdown": 60}, ValueError),
+        ({"expires": inf, "countdown": 60}, OverflowError),  # as stock
+        ({"expires": timedelta(seconds=5), "countdown": 60}, TypeError),
+    ],
+)
+def test_what_is_no_time_is_refused_by_the_sender(hand: Hand, time: dict[str, Any], error: type[Exception]):
+    with pytest.raises(error):
+        plain.add.apply_async((1, 2), **time)
+
+    assert hand.redis.zcard("headway:outbox") == hand.redis.llen("celery") == 0
+
+
+@pytest.mark.parametrize("countdown", [0, None, -1, -1e9, 0.0, False])
+def test_a_countdown_that_is_over_sends_at_once(hand: Hand, countdown: float | None):
+    plain.add.apply_async((1, 2), countdown=countdown)
+
+    assert hand.take().headers["eta"] is None
+
+
+@pytest.mark.parametrize("eta", [NOW - timedelta(days=5), datetime(1, 1, 1), "2020-01-01T00:00:00Z", date(2020, 1, 1)])
+def test_an_eta_that_is_past_sends_at_once(hand: Hand, eta: Any):
+    result = plain.add.apply_async((1, 2), eta=eta)
+
+    assert hand.take().headers["id"] == result.id
+    assert (hand.phase(result.id), hand.keep()) == ("queued", [])
+
+
+@pytest.mark.parametrize(
+    ("time", "micros"),
+    [
+        ({"countdown": 1.5}, "+1500000"),
+        ({"countdown": Fraction(1, 2)}, "+500000"),
+        ({"countdown": True}, "+1000000"),
+        ({"eta": datetime(2030, 1, 1, 14, tzinfo=FAR_EAST)}, "1893456000000000"),
+        ({"eta": datetime(2030, 1, 1)}, "1893456000000000"),
+        ({"eta": "2030-01-01T00:00:00"}, "1893456000000000"),
+        ({"eta": date(2030, 1, 1)}, "1893456000000000"),
+        ({"eta": datetime(9999, 12, 31, tzinfo=UTC)}, "253402214400000000"),
+        ({"countdown": 2, "eta": datetime(2030, 1, 1)}, "+2000000"),  # as stock
+        ({"countdown": 0, "eta": datetime(2030, 1, 1)}, "1893456000000000"),
+    ],
+)
+def test_when_a_message_is_due(time: dict[str, Any], micros: str):
+    assert due_time(time.get("countdown"), time.get("eta"), plain.celery) == micros
+
+
+def test_the_last_day_of_all_can_be_waited_for(hand: Hand):
+    result = plain.add.apply_async((1, 2), eta=datetime(9999, 12, 31, 23, 59, 59))
+
+    [stored] = hand.records.read([result.id])
+    assert json.loads(stored.snapshot)["scheduled_for"] == "9999-12-31T23:59:59.000Z"
+
+
+@pytest.mark.parametrize("kind", ["int", "float", "datetime", "text"])
+@pytest.mark.parametrize("countdown", [60, None])
+def test_a_message_expires_when_its_first_sending_said_so(hand: Hand, kind: str, countdown: float | None):
+    at = datetime.now(UTC) + timedelta(seconds=30)
+    expires = {"int": 30, "float": 30.5, "datetime": at, "text": at.isoformat()}[kind]
+    result = plain.add.apply_async((1, 2), countdown=countdown, expires=expires)
+    if countdown:
+        hand.redis.zadd("headway:outbox", {result.id: 1})
+        assert hand.keep() == [result.id]
+    first = hand.take()
+    assert hand.claim(first) == "claimed"
+    hand.lose_worker(result.id)
+    again = hand.take()
+
+    assert first.headers["expires"] == again.headers["expires"]
+    left = datetime.fromisoformat(again.headers["expires"]) - datetime.now(UTC)
+    assert timedelta(seconds=20) < left < timedelta(seconds=31)
