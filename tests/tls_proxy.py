@@ -2,59 +2,65 @@
 
 from __future__ import annotations
 
-import asyncio
+import select
+import socket
+import socketserver
 import ssl
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+CHUNK = 65536
+POLL_SECONDS = 0.02
 
 
-class TlsProxy:
-    """Listens on a free port of its own, in a thread; `accepted` counts the handshakes that came to an end."""
+class TlsProxy(socketserver.ThreadingTCPServer):
+    """Listens on a free port of its own; `accepted` counts the handshakes that came to an end."""
+
+    daemon_threads = False  # so that `stop` waits for them
 
     def __init__(self, certificate: Path, port: int) -> None:
         """`certificate`: a file with the key too; `port`: of the Redis on this machine."""
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(certificate)
-        self._target = port
+        super().__init__(("127.0.0.1", 0), Connection)
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(certificate)
+        self.target = port
+        self.port: int = self.server_address[1]
         self.accepted = 0
-        self.port = 0
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.open: set[Any] = set()
+        self._thread = threading.Thread(target=self.serve_forever, args=(POLL_SECONDS,))
         self._thread.start()
-        self._ready.wait()
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.shutdown()
         self._thread.join()
-
-    def _run(self) -> None:
-        self._loop.set_exception_handler(lambda *_: None)  # of handshakes that are refused
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context))
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        self._loop.run_forever()
-        server.close()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0.1))
-        self._loop.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.accepted += 1
-        there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        await asyncio.wait(
-            {asyncio.create_task(_pass_on(reader, back)), asyncio.create_task(_pass_on(there, writer))},
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        for end in (back, writer):
+        for end in tuple(self.open):
             with suppress(OSError):
-                end.transport.abort()
+                socket.socket.shutdown(end, socket.SHUT_RDWR)  # which wakes its thread
+        self.server_close()
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
+class Connection(socketserver.BaseRequestHandler):
+    server: TlsProxy
+
+    def handle(self) -> None:
+        with (
+            suppress(OSError),  # a handshake that the client broke off, for one
+            self.server.tls.wrap_socket(self.request, server_side=True) as client,
+            socket.create_connection(("127.0.0.1", self.server.target)) as redis,
+        ):
+            self.server.accepted += 1
+            self.server.open |= {client, redis}
+            relay(client, redis)
+
+
+def relay(client: ssl.SSLSocket, redis: socket.socket) -> None:
+    """Pass on what either says until one ends; in one thread, since a TLS connection bears no two."""
+    while True:
+        ready = [client] if client.pending() else select.select([client, redis], [], [])[0]
+        for source in ready:
+            data = source.recv(CHUNK)
+            if not data:
+                return
+            (redis if source is client else client).sendall(data)
