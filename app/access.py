@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Request, current_app, g, session
+from flask import Flask, Request, current_app, g, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.sansio.http import parse_cookie  # the one that a request uses: it takes any bytes
@@ -40,6 +40,10 @@ class Sessions(SecureCookieSessionInterface):
         """Return the session of a request's cookie; an empty one where there is none that is signed by us."""
         session, until = self._read(app, request.cookies.get(self.get_cookie_name(app)))
         return self.session_class(session if time.time() < until else {})
+
+    def get_cookie_path(self, app: Flask) -> str:
+        """Return the path that Headway lives below: a cookie is nobody else's business on this host."""
+        return request.script_root or super().get_cookie_path(app)
 
     def verify_cookie(self, app: Flask, cookies: str) -> tuple[str | None, float]:
         """Return the visitor named by a `Cookie` header, and until when (in Unix time) it says so."""

@@ -171,7 +171,7 @@ def log(task_id: str) -> ResponseReturnValue:
 def accepted(started: Started) -> Response:
     """202, where to ask for the status, and the snapshot."""
     response = _json(started.snapshot, 202)
-    response.headers["Location"] = f"/status/{started.task_id}"
+    response.headers["Location"] = f"{request.script_root}/status/{started.task_id}"
     if started.verdict == "replayed":
         response.headers["Idempotency-Replayed"] = "true"
     return response

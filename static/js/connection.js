@@ -3,6 +3,7 @@
 import { reviver } from "./exact.js";
 
 import { callAll } from "./listeners.js";
+import { at } from "./root.js";
 
 /**
  * @typedef {"live" | "reconnecting" | "polling" | "offline"} ConnectionState
@@ -37,6 +38,7 @@ import { callAll } from "./listeners.js";
  */
 
 const OPTIONS = {
+  path: at("/socket.io/"),
   transports: ["websocket"],
   // A server that restarts sees all its pages at once: each tries at a time of its own, first within 500 ms, then 2 s.
   reconnectionDelay: 250,

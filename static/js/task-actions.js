@@ -1,6 +1,7 @@
 /** What a person may do with one task: the buttons of its card, and a small form for another time. */
 
 import { Refused, newKey, post, reason } from "./requests.js";
+import { at } from "./root.js";
 import { sharedWatcher } from "./watch-task.js";
 import { actions, timeLabel } from "./words.js";
 
@@ -102,7 +103,7 @@ export class TaskActions {
     this.#say("");
     this.#busy(true);
     try {
-      sharedWatcher().receive(await post(`/tasks/${taskId}/${what}`, { body, key }));
+      sharedWatcher().receive(await post(at(`/tasks/${taskId}/${what}`), { body, key }));
       return true;
     } catch (error) {
       await this.#explain(taskId, error);

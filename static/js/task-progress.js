@@ -3,6 +3,7 @@
  * element makes its own parts. It needs no framework, no other script and no styles.
  */
 
+import { at } from "./root.js";
 import { isFinal, percent } from "./snapshot.js";
 import { sharedWatcher, watchTask } from "./watch-task.js";
 import { MISSING, details, isMail, read, showAll } from "./words.js";
@@ -153,7 +154,7 @@ export class TaskProgress extends HTMLElement {
     link.hidden = !all && (!isMail(snapshot) || document.body.dataset.inbox !== "on");
     if (link.hidden) return;
     const taskId = encodeURIComponent(snapshot.task_id);
-    set(link, "href", all ? `/tasks/${taskId}/result` : `/inbox?task_id=${taskId}`);
+    set(link, "href", at(all ? `/tasks/${taskId}/result` : `/inbox?task_id=${taskId}`));
     this.#write("link", all || "Open in inbox →");
   }
 

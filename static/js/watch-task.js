@@ -5,6 +5,7 @@
 
 import { Connection } from "./connection.js";
 import { callAll } from "./listeners.js";
+import { at } from "./root.js";
 import { parse } from "./exact.js";
 import { isFinal, isNewer, withNumbers } from "./snapshot.js";
 
@@ -130,7 +131,7 @@ export class TaskWatcher {
    * @param {string} taskId
    */
   async refresh(taskId) {
-    await this.#poll(`/status?${new URLSearchParams({ task_id: taskId })}`);
+    await this.#poll(at(`/status?${new URLSearchParams({ task_id: taskId })}`));
   }
 
   /** Read the truth now: after sleep, after a network change, when the page becomes visible. */
@@ -347,10 +348,10 @@ export class TaskWatcher {
 
   #addresses() {
     const unfinished = [...this.#tasks].filter(([, { snapshot, missing }]) => !missing && !(snapshot && isFinal(snapshot)));
-    const addresses = this.#listListeners.size ? ["/tasks"] : [];
+    const addresses = this.#listListeners.size ? [at("/tasks")] : [];
     for (let from = 0; from < unfinished.length; from += MOST_IDS) {
       const ids = unfinished.slice(from, from + MOST_IDS).map(([id]) => ["task_id", id]);
-      addresses.push(`/status?${new URLSearchParams(ids)}`);
+      addresses.push(at(`/status?${new URLSearchParams(ids)}`));
     }
     return addresses;
   }
