@@ -60,7 +60,9 @@ def start(
         raise UnknownKind(name)
     prepared = kind.prepare(args)
     title = kind.title_of(args, prepared)
-    return _start(name, prepared, kind.queue, title, owner=owner, key=key, when=moment(countdown, eta))
+    ordered, named = kind.call.split(prepared)
+    when = moment(countdown, eta)
+    return _start(name, named, kind.queue, title, args=ordered, owner=owner, key=key, when=when)
 
 
 def start_again(task_id: str, *, owner: str, key: str = "") -> Started:
@@ -70,7 +72,7 @@ def start_again(task_id: str, *, owner: str, key: str = "") -> Started:
     if kept is None:
         raise NotKept(task_id)
     message, title = kept
-    queue = message["options"]["queue"]
+    queue = message["options"].get("queue") or current_app.extensions["celery"].conf.task_default_queue
     try:
         return _start(message["task"], message["kwargs"], queue, title, args=message["args"], owner=owner, key=key)
     except TypeError as error:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from inspect import Parameter, formatannotation, signature
+from itertools import takewhile
+from math import isfinite
+from types import GenericAlias, NoneType, SimpleNamespace, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from celery import shared_task
 
@@ -24,6 +27,33 @@ class BadArguments(ValueError):
 
 
 @dataclass(frozen=True)
+class Call:
+    """How a function takes its arguments: which it takes by position alone, or may, and the name of its `*rest`."""
+
+    positional_only: tuple[str, ...] = ()
+    positional: tuple[str, ...] = ()
+    rest: str = ""
+
+    def ordered(self, prepared: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the names of the arguments that have to go by position."""
+        return self.positional if prepared.get(self.rest) else self.positional_only
+
+    def gaps(self, args: Mapping[str, Any], prepared: Mapping[str, Any]) -> set[str]:
+        """Return what is missing before the last of the request's arguments that go by position."""
+        names = self.ordered(prepared)
+        given = [place for place, name in enumerate(names) if name in args]
+        last = len(names) if prepared.get(self.rest) else max(given, default=0)
+        return set(names[:last]) - prepared.keys()
+
+    def split(self, prepared: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Return arguments by name as `(args, kwargs)`; what follows a gap is left to the function's own default."""
+        names = self.ordered(prepared)
+        given = list(takewhile(prepared.__contains__, names))
+        args = [prepared[name] for name in given] + list(prepared.get(self.rest, ()))
+        return args, {name: value for name, value in prepared.items() if name not in (*names, self.rest)}
+
+
+@dataclass(frozen=True)
 class Kind:
     """One kind of work: `prepare` turns a request's arguments into the task's, or raises BadArguments."""
 
@@ -31,6 +61,7 @@ class Kind:
     title: str
     queue: str
     prepare: Callable[[Mapping[str, Any]], dict[str, Any]]
+    call: Call
 
     def title_of(self, args: Mapping[str, Any], prepared: Mapping[str, Any]) -> str:
         """Return the title with a request's arguments, or the task's prepared ones where the request has none.
@@ -54,43 +85,89 @@ def startable(
     """Make a function a Celery task that `POST /tasks` may start under the function's name.
 
     `title` is for people and may name arguments ("Report for {month}"); `prepare` replaces the check of the arguments
-    against the function's signature and its `str`, `int`, `float` and `bool` annotations; `options` are Celery's
-    (`bind`, `max_retries`, `time_limit`, ...).
+    against the function's signature and annotations; `options` are Celery's (`bind`, `max_retries`, `time_limit`,
+    ...). Arguments are given by name, also those that the function takes by position; its `*rest` is a list.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
         name = function.__name__
-        check = prepare or _by_signature(function, skip=1 if options.get("bind") else 0)
-        KINDS[name] = Kind(name, title, queue, check)
+        parameters = list(signature(function).parameters.values())[1 if options.get("bind") else 0 :]
+        call = _call_of(parameters)
+        check = prepare or _by_signature(parameters, call, function.__globals__)
+        KINDS[name] = Kind(name, title, queue, check, call)
         return shared_task(name=name, **options)(function)
 
     return decorate
 
 
-def _by_signature(function: Callable[..., Any], skip: int) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    parameters = list(inspect.signature(function).parameters.values())[skip:]
-    hints = get_type_hints(function)
-    defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
+def _call_of(parameters: Sequence[Parameter]) -> Call:
+    by_position = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    return Call(
+        tuple(each.name for each in by_position if each.kind is each.POSITIONAL_ONLY),
+        tuple(each.name for each in by_position),
+        next((each.name for each in parameters if each.kind is each.VAR_POSITIONAL), ""),
+    )
+
+
+def _by_signature(
+    parameters: Sequence[Parameter], call: Call, names: dict[str, Any]
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Return a check of arguments by name against parameters, whose annotations may use these names."""
+    hints = {each.name: _hint_of(each, names) for each in parameters}
+    extra = next((each for each in parameters if each.kind is each.VAR_KEYWORD), None)
+    known = {each.name: each for each in parameters if each is not extra}
+    if call.rest:
+        hints[call.rest] = GenericAlias(list, (hints[call.rest],))
+    required = {name for name, each in known.items() if each.default is each.empty and name != call.rest}
+    defaults = {name: each.default for name, each in known.items() if _is_plain(each.default)}
 
     def prepare(args: Mapping[str, Any]) -> dict[str, Any]:
-        names = {parameter.name for parameter in parameters}
-        wrong = {name: "No such argument." for name in args if name not in names}
-        for parameter in parameters:
-            if parameter.name in args:
-                if not _fits(args[parameter.name], hints.get(parameter.name)):
-                    wrong[parameter.name] = f"Must be of type {hints[parameter.name].__name__}."
-            elif parameter.default is parameter.empty:
-                wrong[parameter.name] = "Is missing."
+        wrong = dict.fromkeys(required - args.keys(), "Is missing.")
+        for name, value in args.items():
+            hint = hints[name] if name in known else hints[extra.name] if extra else Any
+            if (name not in known and extra is None) or name == "self":  # Celery calls it so
+                wrong[name] = "No such argument."
+            elif not _fits(value, hint):
+                wrong[name] = f"Must be of type {formatannotation(hint)}."
+        prepared = {**defaults, **args}
+        wrong |= dict.fromkeys(call.gaps(args, prepared) - wrong.keys(), "Is missing.")
         if wrong:
             raise BadArguments(wrong)
-        return {**defaults, **args}
+        return prepared
 
     return prepare
 
 
+def _hint_of(parameter: Parameter, names: dict[str, Any]) -> Any:
+    """Return a parameter's annotation; Any for none, and for one that cannot be read as the program runs."""
+    if parameter.annotation is parameter.empty:
+        return Any
+    try:
+        return get_type_hints(SimpleNamespace(__annotations__={"it": parameter.annotation}), names)["it"]
+    except Exception:  # it may be any expression
+        return Any
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a default is one that JSON gives back as it was; any other the function itself fills in."""
+    return value is None or type(value) in (str, int, bool) or (type(value) is float and isfinite(value))
+
+
 def _fits(value: Any, hint: Any) -> bool:
-    if hint not in (str, int, float, bool):
+    """Whether a value of JSON's fits an annotation, as far as that says what JSON can tell."""
+    kind, inner = get_origin(hint) or hint, get_args(hint)
+    if kind in (Union, UnionType):
+        return any(_fits(value, each) for each in inner)
+    if kind is Literal:
+        return any(value == each and type(value) is type(each) for each in inner)
+    if kind in (list, Sequence):
+        return isinstance(value, list) and all(_fits(each, inner[0]) for each in value if inner)
+    if kind in (dict, Mapping):
+        return isinstance(value, dict) and all(_fits(each, inner[1]) for each in value.values() if inner)
+    if kind in (None, NoneType):
+        return value is None
+    if kind not in (str, int, float, bool):
         return True
     if isinstance(value, bool):
-        return hint is bool
-    return isinstance(value, WIDENED.get(hint, hint))
+        return kind is bool
+    return isinstance(value, WIDENED.get(kind, kind))
