@@ -26,8 +26,7 @@ def live_celery(redis_url: str) -> Celery:
 
 def run(celery: Celery, body: Callable[..., Any], *, bind: bool = False) -> str:
     """Run a body up to its outcome, which is not stored; returns the task's id."""
-    task = celery.task(name=f"body-{uuid4()}", bind=bind)(body)
-    return run_task(task)
+    return run_task(celery.task(name=f"body-{uuid4()}", bind=bind, shared=False)(body))
 
 
 def run_task(task: Any, task_id: str = "") -> str:

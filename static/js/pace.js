@@ -20,8 +20,9 @@ export class Pace {
   /** @param {Snapshot} snapshot */
   observe({ phase, attempt, current, started_at, updated_at }) {
     if (phase !== "running" || !started_at) return;
-    if (attempt !== this.#attempt || current < this.#current) this.#restart(attempt, Date.parse(started_at));
     const at = Date.parse(updated_at);
+    if (attempt !== this.#attempt) this.#restart(attempt, Date.parse(started_at), 0);
+    else if (current < this.#current) this.#restart(attempt, at, current); // the next loop, or step
     if (current <= this.#current || at <= this.#at) return;
     this.#take((1000 * (current - this.#current)) / (at - this.#at));
     this.#at = at;
@@ -38,7 +39,7 @@ export class Pace {
   }
 
   /**
-   * Least and most seconds to go; null where nobody could tell.
+   * Least and most seconds to go, below nothing where it takes longer than that; null where nobody could tell.
    *
    * @param {Snapshot} snapshot
    * @param {number} now server time, ms
@@ -49,15 +50,16 @@ export class Pace {
     const doubt = this.#spread / this.#rate;
     if (!rate || total === null || this.#updates < FEWEST_UPDATES || doubt > WILD) return null;
     const since = (now - this.#at) / 1000;
-    const after = (/** @type {number} */ speed) => Math.max(0, (total - current) / speed - since);
+    const after = (/** @type {number} */ speed) => (total - current) / speed - since;
     return doubt < STEADY ? [after(rate), after(rate)] : [after(rate * (1 + doubt)), after(rate * (1 - doubt))];
   }
 
-  /** @param {number} attempt @param {number} startedAt */
-  #restart(attempt, startedAt) {
+  /** @param {number} attempt @param {number} at @param {number} current */
+  #restart(attempt, at, current) {
     this.#attempt = attempt;
-    this.#startedAt = this.#at = startedAt;
-    this.#current = this.#updates = this.#rate = this.#spread = 0;
+    this.#startedAt = this.#at = at;
+    this.#current = current;
+    this.#updates = this.#rate = this.#spread = 0;
   }
 
   /** @param {number} rate of the newest stretch */

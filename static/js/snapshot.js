@@ -12,7 +12,7 @@
  * @property {number} current
  * @property {number | null} total null: unknown
  * @property {string} status
- * @property {{index: number | null, count: number | null, name: string} | null} step
+ * @property {Step | null} step
  * @property {unknown} [result] the key is there in succeeded only
  * @property {number | null} result_size bytes of the whole, where `result` is a preview of it
  * @property {{type: string, message: string} | null} error in failed and retrying only
@@ -25,6 +25,13 @@
  * @property {string | null} started_at
  * @property {string} updated_at
  * @property {string | null} finished_at
+ *
+ * @typedef {object} Step of the task's work, with numbers of its own
+ * @property {number | null} index
+ * @property {number | null} count with an index: the task's `current` and `total` are of all steps together
+ * @property {string} name
+ * @property {number} current
+ * @property {number | null} total
  *
  * @typedef {{seq: number, at: string, level: string, text: string}} LogLine
  */
@@ -61,14 +68,15 @@ export function withNumbers(snapshot) {
 }
 
 /**
- * Whole percent, 100 in success and nowhere else; null when the total is unknown.
+ * Whole percent, 100 in success and nowhere else; null when the total is unknown, and when a task that has begun has
+ * said nothing yet.
  *
  * @param {Snapshot} snapshot
  * @returns {number | null}
  */
-export function percent({ phase, current, total }) {
+export function percent({ phase, state, current, total }) {
   if (phase === "succeeded") return 100;
-  if (total === null || total <= 0) return null;
+  if (total === null || total <= 0 || (state !== "PENDING" && current === 0 && total === 1)) return null;
   // The epsilon: 0.29 of 1 is 29 %, though 100 * 0.29 is 28.999999999999996.
   return Math.min(99, Math.max(0, Math.floor((100 * current) / total + 1e-9)));
 }

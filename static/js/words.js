@@ -27,6 +27,7 @@ const SPACE = "\u202f"; // narrow, and no line break
 const MAIL = "send_async_email";
 const LINE_CHARS = 80;
 const WORKERLESS_MS = 5000;
+const OVERDUE_SECONDS = 1; // past the estimate: with the last second before it, "~0:00 left" is shown for two
 const PENDING = "Pending..."; // the article's word for a task that waits for its first worker
 
 /** @type {Readonly<Record<Phase, string>>} */
@@ -174,7 +175,7 @@ function text(snapshot, { now, workers }) {
     case "cancelled":
       return headline(snapshot).startsWith(snapshot.status) ? "" : snapshot.status;
     default:
-      return joined([formatStep(snapshot.step), snapshot.status]);
+      return joined([formatStep(snapshot), snapshot.status]);
   }
 }
 
@@ -191,8 +192,8 @@ function numbers(snapshot, { now, rate, left }) {
       return `retrying at ${formatTime(snapshot.scheduled_for)} (${nextTry(snapshot)})`;
     case "running":
       return joined([
-        formatCount(snapshot),
-        rate ? formatRate(rate) : "",
+        isNumbered(snapshot) ? "" : formatCount(snapshot),
+        rate && !isNumbered(snapshot) ? formatRate(rate) : "",
         snapshot.started_at ? `${formatDuration(now - Date.parse(snapshot.started_at))} elapsed` : "",
         left ? formatLeft(left) : "",
       ]);
@@ -341,19 +342,36 @@ export function formatRate(rate) {
   return rate >= 0.1 ? `${rate.toFixed(1)}/s` : `${(rate * 60).toFixed(1)}/min`;
 }
 
-/** @param {[number, number]} seconds least and most */
+/** @param {[number, number]} seconds least and most; below nothing where it takes longer than expected */
 export function formatLeft([least, most]) {
+  if (most < -OVERDUE_SECONDS) return "longer than usual";
   const [from, to] = [formatDuration(least * 1000), formatDuration(most * 1000)];
   return from === to ? `~${to} left` : `~${from}–${to} left`;
 }
 
-/** @param {Snapshot["step"]} step */
-function formatStep(step) {
+/**
+ * The step with its own numbers, unless the bar has just these.
+ *
+ * @param {Snapshot} snapshot
+ */
+function formatStep(snapshot) {
+  const { step, current, total } = snapshot;
   if (!step) return "";
-  return step.index && step.count ? `step ${step.index}/${step.count} ${step.name}` : step.name;
+  const place = isNumbered(snapshot) ? `step ${step.index}/${step.count}` : "";
+  const isBar = !place && step.current === current && step.total === total;
+  return [place, step.name, isBar ? "" : formatCount(step)].filter(Boolean).join(" ");
 }
 
-/** @param {Snapshot} snapshot */
+/**
+ * Whether the task's own numbers are of all steps together.
+ *
+ * @param {Snapshot} snapshot
+ */
+function isNumbered({ step }) {
+  return Boolean(step?.index && step.count);
+}
+
+/** @param {{current: number, total: number | null}} part */
 function formatCount({ current, total }) {
   if (total === null) return current ? grouped(current) : "";
   return total > 1 ? `${grouped(current)}${SPACE}/${SPACE}${grouped(total)}` : "";

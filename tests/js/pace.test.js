@@ -32,11 +32,11 @@ test("the time to go needs three updates", () => {
   assert.deepEqual(steady.left(running(3, 3000), START + 3000), [17, 17]);
 });
 
-test("the time to go runs on between updates, and not below nothing", () => {
+test("the time to go runs on between updates, and below nothing", () => {
   const pace = paced([1, 1000], [2, 2000], [3, 3000]);
 
   assert.deepEqual(pace.left(running(3, 3000), START + 5000), [15, 15]);
-  assert.deepEqual(pace.left(running(3, 3000), START + 60_000), [0, 0]);
+  assert.deepEqual(pace.left(running(3, 3000), START + 60_000), [-40, -40]);
 });
 
 test("an uneven pace gives a range, a wild one nothing", () => {
@@ -60,6 +60,16 @@ test("another attempt begins anew", () => {
 
   assert.equal(pace.rate(START + 4000), 0.25);
   assert.equal(pace.left(running(1, 4000, 2), START + 4000), null);
+});
+
+test("the next loop of an attempt begins where it is seen first", () => {
+  const pace = paced([1, 1000], [2, 2000], [9, 3000]);
+
+  pace.observe(running(0, 60_000));
+  pace.observe(running(1, 61_000));
+
+  assert.equal(pace.rate(START + 61_000), null);
+  assert.equal(pace.rate(START + 62_000), 1);
 });
 
 test("a total that is not known has no time to go", () => {

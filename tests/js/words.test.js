@@ -35,8 +35,45 @@ test("a running task tells its step, count, pace and times", () => {
 
   assert.equal(reading.figure, `35${NARROW}%`);
   assert.equal(reading.headline, "");
-  assert.equal(reading.text, "step 3/7 Tokenising · batch 42");
-  assert.equal(reading.numbers, `7${NARROW}/${NARROW}20 · 1.0/s · 0:21 elapsed · ~0:12–0:17 left`);
+  assert.equal(reading.text, `step 3/7 Tokenising 10${NARROW}/${NARROW}20 · batch 42`);
+  assert.equal(reading.numbers, "0:21 elapsed · ~0:12–0:17 left"); // the bar and its pace are of steps
+});
+
+test("a step and a loop within another tell their own numbers once", () => {
+  const time = { ...at("2026-11-22T08:00:22.900Z"), rate: 1 };
+
+  const step = read(snapshot("running in a step without a number"), time);
+  const loop = read(snapshot("running in a loop within another"), time);
+  const unknown = snapshot("running in a loop within another");
+  unknown.step = { ...unknown.step, total: null };
+
+  assert.equal(step.text, "Upload");
+  assert.equal(step.numbers, `7${NARROW}/${NARROW}20 · 1.0/s · 0:21 elapsed`);
+  assert.equal(loop.text, `rows 3${NARROW}/${NARROW}10 · files`);
+  assert.equal(loop.numbers, `2${NARROW}/${NARROW}5 · 1.0/s · 0:21 elapsed`);
+  assert.equal(read(unknown, time).text, "rows 3 · files");
+});
+
+test("a task that has said nothing has no number", () => {
+  const reading = read(snapshot("running, nothing said yet"), at("2026-11-22T08:00:02Z"));
+
+  assert.equal(reading.figure, "");
+  assert.equal(reading.headline, "Running");
+  assert.equal(reading.numbers, "0:01 elapsed");
+});
+
+test("nothing left is said for two seconds, then that it takes longer", () => {
+  const said = [1, 0.9, 0, -1, -1.01, -60].map((left) => formatLeft([left, left]));
+
+  assert.deepEqual(said, [
+    "~0:01 left",
+    "~0:00 left",
+    "~0:00 left",
+    "~0:00 left",
+    "longer than usual",
+    "longer than usual",
+  ]);
+  assert.equal(formatLeft([-20, 4]), "~0:00–0:04 left");
 });
 
 test("an unknown total shows the count alone", () => {

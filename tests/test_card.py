@@ -1,0 +1,64 @@
+"""The server's own card of a task, as a page without JavaScript shows it: it says what the script would."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask, render_template_string
+
+CASES = json.loads((Path(__file__).parent / "contract.json").read_text())["snapshots"]
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+CARD = '{% from "task.html" import card %}{{ card(task) }}'
+
+
+def card_of(task: dict) -> str:
+    with Flask(__name__, template_folder=str(TEMPLATES)).app_context():
+        return render_template_string(CARD, task=task)
+
+
+def part(card: str, name: str) -> str:
+    found = re.search(rf'data-part="{name}"[^>]*>(.*?)</', card, re.DOTALL)
+    assert found
+    return html.unescape(re.sub(r"<[^>]*>", "", found[1])).strip()
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
+def test_the_bar_stands_where_the_script_would_have_it(case: dict):
+    card = card_of(case["snapshot"])
+
+    [bar] = re.findall(r"<progress[^>]*>", card)
+    value = re.search(r'value="(\d+)"', bar)
+    is_final = case["snapshot"]["finished_at"] is not None
+    expected = case["percent"] if case["percent"] is not None else 0 if is_final else None
+    assert (value and int(value[1])) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "numbers"),
+    [
+        ("running in a named step", "step 3/7 Tokenising 10 / 20 · batch 42", ""),
+        ("running in a step without a number", "Upload", "7 / 20"),
+        ("running in a loop within another", "rows 3 / 10 · files", "2 / 5"),
+        ("running, nothing said yet", "", ""),
+        ("running, total unknown", None, "1 234"),
+    ],
+)
+def test_a_step_tells_its_own_numbers_once(name: str, text: str | None, numbers: str):
+    [snapshot] = [case["snapshot"] for case in CASES if case["case"] == name]
+
+    card = card_of(snapshot)
+
+    assert text is None or part(card, "text").replace("\u202f", " ") == text
+    assert part(card, "numbers").replace("\u202f", " ") == numbers
+
+
+def test_a_step_s_name_is_text():
+    [snapshot] = [case["snapshot"] for case in CASES if case["case"] == "running in a named step"]
+    snapshot = {**snapshot, "step": {**snapshot["step"], "name": "<b>a & b</b>"}}
+
+    assert "<b>" not in card_of(snapshot)
+    assert "&lt;b&gt;a &amp; b&lt;/b&gt; 10" in card_of(snapshot)

@@ -1,0 +1,486 @@
+"""Who speaks for a run: its threads, pools and coroutines, and nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from celery import Celery, current_task
+from celery.exceptions import Ignore
+
+from app import runs
+from app.progress import progress
+from app.records import Records
+from app.report import FLUSHER
+from app.runs import Stopped
+from app.snapshot import Phase
+from tests.bodies import live_celery, pushes, read, run, run_task
+from tests.processes import wait_for
+
+N = 12
+
+
+@pytest.fixture
+def celery(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
+    monkeypatch.setattr(runs, "_process", runs._Process())  # as a process of a worker begins
+    app = live_celery(redis_url)
+    yield app
+    app.close()
+
+
+def in_threads(work: Callable[[], Any]) -> None:
+    threads = [threading.Thread(target=work) for _ in range(N)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def in_an_executor(work: Callable[[], Any]) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: work(), range(N)))
+
+
+def in_a_thread_pool(work: Callable[[], Any]) -> None:
+    with ThreadPool(4) as pool:
+        pool.map(lambda _: work(), range(N))
+
+
+def in_a_timer(work: Callable[[], Any]) -> None:
+    timers = [threading.Timer(0.0, work) for _ in range(N)]
+    for timer in timers:
+        timer.start()
+    for timer in timers:
+        timer.join()
+
+
+def in_a_copied_context(work: Callable[[], Any]) -> None:
+    for _ in range(N):
+        contextvars.copy_context().run(work)
+
+
+async def _later(work: Callable[[], Any]) -> None:
+    await asyncio.sleep(0)
+    work()
+
+
+def in_gathered_coroutines(work: Callable[[], Any]) -> None:
+    async def main() -> None:
+        await asyncio.gather(*(_later(work) for _ in range(N)))
+
+    asyncio.run(main())
+
+
+def in_tasks_of_asyncio(work: Callable[[], Any]) -> None:
+    async def main() -> None:
+        await asyncio.wait([asyncio.create_task(_later(work)) for _ in range(N)])
+
+    asyncio.run(main())
+
+
+def in_to_thread(work: Callable[[], Any]) -> None:
+    async def main() -> None:
+        await asyncio.gather(*(asyncio.to_thread(work) for _ in range(N)))
+
+    asyncio.run(main())
+
+
+def in_an_executor_of_a_loop(work: Callable[[], Any]) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(loop.run_in_executor(None, work) for _ in range(N)))
+
+    asyncio.run(main())
+
+
+def in_a_loop_of_another_thread(work: Callable[[], Any]) -> None:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        for _ in range(N):
+            asyncio.run_coroutine_threadsafe(_later(work), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+WAYS = [
+    in_threads,
+    in_an_executor,
+    in_a_thread_pool,
+    in_a_timer,
+    in_a_copied_context,
+    in_gathered_coroutines,
+    in_tasks_of_asyncio,
+    in_to_thread,
+    in_an_executor_of_a_loop,
+    in_a_loop_of_another_thread,
+]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_each_counts_in_its_run_whose_first_word_it_may_be_and_the_last_is_sent(
+    celery: Celery, records: Records, way: Callable[..., None]
+):
+    def work() -> None:
+        progress.update()
+        progress.log("item")
+
+    def body() -> None:
+        way(work)
+
+    task_id = run(celery, body)
+
+    assert read(records, task_id).current == N
+    assert len(records.tail(task_id, 0)["lines"]) == N
+    assert not FLUSHER._buffers
+
+
+def test_a_thread_counts_while_it_runs(celery: Celery, records: Records):
+    def body() -> None:
+        task_id = current_task.request.id
+        progress.set(current=0, total=2)
+        half = threading.Event()
+
+        def work() -> None:
+            progress.update()
+            half.wait(10)
+            progress.update()
+
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(work)
+            wait_for(lambda: read(records, task_id).current == 1)
+            half.set()
+            future.result()
+
+    run(celery, body)
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+def test_each_value_that_a_thread_stores_by_update_state_is_shown(celery: Celery, records: Records, by_id: bool):
+    def body(self: Any) -> None:
+        task_id = self.request.id if by_id else None
+
+        def beat() -> None:
+            for done in range(10):
+                self.update_state(task_id=task_id, state="PROGRESS", meta={"current": done, "total": 10})
+
+        thread = threading.Thread(target=beat)
+        thread.start()
+        thread.join()
+
+    with pushes(records) as seen:
+        run(celery, body, bind=True)
+        shown = [snapshot.current for snapshot in seen()[1:]]  # the first is the claim
+
+    assert shown == list(range(10))
+
+
+def test_update_state_of_many_threads_at_once_loses_none(celery: Celery, records: Records):
+    def body(self: Any) -> None:
+        def say(_: int) -> None:
+            for _ in range(20):
+                self.update_state(task_id=self_id, meta={"status": "beat"})
+
+        self_id = self.request.id
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(say, range(4)))
+
+    with pushes(records) as seen:
+        run(celery, body, bind=True)
+        versions = [snapshot.version for snapshot in seen()]
+
+    assert len(versions) == len(set(versions)) == 81
+    assert versions == sorted(versions)
+
+
+def test_sums_of_threads_that_switch_all_the_time_are_right(celery: Celery, records: Records):
+    def body() -> None:
+        def count() -> None:
+            for _ in range(20_000):
+                progress.update()
+                progress.update(2)
+
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            with ThreadPoolExecutor(8) as pool:
+                for _ in range(8):
+                    pool.submit(count)
+        finally:
+            sys.setswitchinterval(before)
+
+    assert read(records, run(celery, body)).current == 8 * 20_000 * 3
+
+
+# Not multiprocessing's pool of threads: it waits without end for one of its threads that ends by what is no Exception,
+# so there the process is ended after its grace.
+CANCELLED = [way for way in WAYS if way not in (in_a_copied_context, in_a_thread_pool)]
+
+
+@pytest.mark.parametrize("way", CANCELLED, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("by", ["progress", "update_state"])
+def test_a_cancel_reaches_each_and_the_run_ends_whatever_it_returns(
+    celery: Celery, records: Records, way: Callable[..., None], by: str
+):
+    ids = []
+
+    def body(self: Any) -> str:
+        task_id = self.request.id
+        ids.append(task_id)
+        progress.update()
+        records.cancel(task_id)
+
+        def work() -> None:
+            end = time.monotonic() + 10
+            while time.monotonic() < end:
+                if by == "progress":
+                    progress.update()
+                else:
+                    self.update_state(task_id=task_id, meta={"status": "on"})
+                time.sleep(0.01)
+            raise AssertionError("never told")
+
+        way(work)
+        return "done"
+
+    with pytest.raises(Ignore, match="cancelling"):
+        run(celery, body, bind=True)
+
+    assert read(records, ids[0]).phase == Phase.CANCELLED
+
+
+def test_a_thread_that_is_stopped_leaves_no_traceback(celery: Celery, records: Records, capfd: pytest.CaptureFixture):
+    def body() -> None:
+        progress.update()
+        records.cancel(current_task.request.id)
+
+        def work() -> None:
+            while True:
+                progress.update()
+                time.sleep(0.01)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+
+    with pytest.raises(Ignore):
+        run(celery, body)
+
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_two_runs_at_once_share_a_pool_and_neither_counts_in_the_other(celery: Celery, records: Records):
+    both = threading.Barrier(2, timeout=20)
+    shared = ThreadPoolExecutor(3)
+    ids: dict[int, str] = {}
+
+    def body(size: int) -> Callable[[], None]:
+        def work() -> None:
+            time.sleep(0.001)
+            progress.update()
+
+        def count() -> None:
+            ids[size] = current_task.request.id
+            both.wait()
+            in_threads(work)
+            for future in [shared.submit(work) for _ in range(size)]:
+                future.result(20)
+            both.wait()
+
+        return count
+
+    def one(size: int) -> None:
+        run(celery, body(size))
+
+    threads = [threading.Thread(target=one, args=(size,)) for size in (5, 20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    shared.shutdown()
+
+    assert {size: read(records, task_id).current for size, task_id in ids.items()} == {5: N + 5, 20: N + 20}
+
+
+def test_a_thread_of_which_nothing_is_known_counts_in_none_of_two_runs(celery: Celery, records: Records):
+    told: list[Any] = []
+    with ThreadPool(1) as unknown:  # it is older than the runs
+        unknown.apply(int)
+        both = threading.Barrier(2, timeout=20)
+        ids: list[str] = []
+
+        def body() -> None:
+            ids.append(current_task.request.id)
+            progress.set(current=0, total=9)
+            both.wait()
+            told.append(unknown.apply(progress.update))
+            bound = progress.bind(progress.update)
+            unknown.apply(bound)
+            both.wait()
+
+        threads = [threading.Thread(target=run, args=(celery, body)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+
+    assert [read(records, task_id).current for task_id in ids] == [1, 1]  # what it was bound to
+
+
+def test_a_thread_that_outlives_its_run_counts_in_no_other(celery: Celery, records: Records):
+    go, gone = threading.Event(), threading.Event()
+    left: list[threading.Thread] = []
+
+    def first(self: Any) -> None:
+        task_id = self.request.id
+        progress.set(current=0, total=5)
+
+        def work() -> None:
+            go.wait(20)
+            progress.update()
+            self.update_state(task_id=task_id, meta={"status": "late"})
+            gone.set()
+
+        left.append(threading.Thread(target=work))
+        left[0].start()
+
+    def second() -> None:
+        progress.set(current=0, total=5)
+        go.set()
+        gone.wait(20)
+
+    first_id = run(celery, first, bind=True)
+    second_id = run(celery, second)
+    left[0].join(20)
+
+    assert [read(records, task_id).current for task_id in (first_id, second_id)] == [0, 0]
+    assert read(records, first_id).status == ""
+
+
+def test_a_pool_that_outlives_a_run_works_for_the_next(celery: Celery, records: Records):
+    with ThreadPoolExecutor(2) as shared:
+
+        def body() -> None:
+            for future in [shared.submit(progress.update) for _ in range(3)]:
+                future.result()
+
+        assert [read(records, run(celery, body)).current for _ in range(2)] == [3, 3]
+
+
+def test_a_step_of_a_coroutine_takes_no_count_of_another(celery: Celery, records: Records):
+    def body() -> None:
+        async def item(number: int) -> None:
+            with progress.step(f"item {number}"):
+                await asyncio.sleep(0.001 * number)
+            progress.update()
+
+        async def main() -> None:
+            await asyncio.gather(*(item(number) for number in range(N)))
+
+        progress.set(total=N)
+        asyncio.run(main())
+
+    end = read(records, run(celery, body))
+
+    assert (end.current, end.total, end.step) == (N, N, None)
+
+
+def test_a_task_that_is_called_as_a_function_speaks_for_the_run_around_it(celery: Celery, records: Records):
+    @celery.task(name="inner", shared=False)
+    def inner() -> int:
+        progress.update(2)
+        return 1
+
+    def body() -> None:
+        progress.set(current=0, total=5)
+        assert inner() == 1
+        inner.apply()  # an eager one has no record
+
+    assert read(records, run(celery, body)).current == 2
+
+
+def test_update_state_of_another_task_is_stored_as_stock_does(celery: Celery, records: Records):
+    @celery.task(name="waiting", shared=False)
+    def waiting() -> None:
+        """Is looked at only."""
+
+    other = run_task(waiting)
+
+    def body(self: Any) -> None:
+        self.update_state(task_id=other, state="PROGRESS", meta={"current": 1, "total": 4, "status": "helped"})
+
+    run(celery, body, bind=True)
+
+    assert (read(records, other).current, read(records, other).status) == (1, "helped")
+
+
+@pytest.mark.filterwarnings("ignore")  # eventlet's and Python's words on fork()
+def test_a_forked_process_says_nothing_and_does_not_hang(celery: Celery, records: Records):
+    def body() -> None:
+        progress.set(current=1, total=5)
+        child = os.fork()
+        if child == 0:
+            progress.update()
+            progress.log("from the child")
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        progress.update()
+
+    task_id = run(celery, body)
+
+    assert read(records, task_id).current == 2
+    assert records.tail(task_id, 0)["lines"] == []
+
+
+def test_an_executor_does_what_it_did(celery: Celery):
+    with ThreadPoolExecutor(1, initializer=lambda: None) as pool:
+
+        def body() -> None:
+            future: Future[int] = pool.submit(divmod, 7, 3)
+            assert future.result(10) == (2, 1)
+            failing = pool.submit(int, "x", base=10)
+            assert isinstance(failing.exception(10), ValueError)
+            assert pool.submit(dict, self=1, fn=2).result(10) == {"self": 1, "fn": 2}
+
+        run(celery, body)
+
+
+def test_outside_a_run_threads_are_as_they_were():
+    said: list[Any] = []
+
+    class Subclass(threading.Thread):
+        def run(self) -> None:
+            said.append(progress.update())
+
+    thread = Subclass()
+    thread.start()
+    thread.join()
+
+    assert said == [None]
+    with pytest.raises(RuntimeError):
+        thread.start()
+
+
+def test_stopped_is_told_once_by_each_word():
+    run_ = runs.Run(SimpleNamespace(backend=None), SimpleNamespace(id="x"))
+    run_.check_told()
+    run_.stop("superseded")
+    for _ in range(2):
+        with pytest.raises(Stopped, match="superseded"):
+            run_.check()
+    with pytest.raises(Stopped):
+        run_.check_told()
