@@ -86,10 +86,12 @@ def test_mounted_in_another_app_it_knows_its_path(app: Flask):
     assert started.headers["Location"] == f"{PREFIX}/status/{started.json['task_id']}"
     assert client.get(started.headers["Location"]).status_code == 200
     assert client.get(f"/status/{started.json['task_id']}").status_code == 404
+    assert client.get(PREFIX, headers=BROWSER, follow_redirects=True).status_code == 200
     page = client.get(f"{PREFIX}/", headers=BROWSER)
     assert {address.startswith(f"{PREFIX}/") for address in paths_in(page.text)} == {True}
     handshake = client.get(f"{PREFIX}/socket.io/?EIO=4&transport=polling")
-    assert (handshake.status_code, handshake.json) == (400, "Invalid transport")
+    assert handshake.status_code == 400
+    assert "Invalid transport" in handshake.text
 
 
 # In a browser
