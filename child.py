@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.programs import processes
+
 BACK_OFF_SECONDS = (0.2, 5.0)  # before a restart: at first, at most
 STEADY_SECONDS = 10.0  # who lived so long starts anew with the short back-off
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
@@ -60,7 +62,7 @@ class Child:
         hurried.cancel()
         if not self._task.done():
             say(f"{self.name} did not stop in time: killed.")
-            self._send(os.killpg, signal.SIGKILL)
+            self._send(kill_session, signal.SIGKILL)
         await self._task
 
     async def _keep(self) -> None:
@@ -97,7 +99,7 @@ class Child:
             self._send(os.kill, signal.SIGTERM)
         relay = asyncio.create_task(self._relay(os.fdopen(ours, "rb")))
         code = await process.wait()
-        self._send(os.killpg, signal.SIGKILL)  # what it left behind: a killed worker's pool
+        self._send(kill_session, signal.SIGKILL)  # what it left behind: a killed worker's pool
         self._pid = 0
         await asyncio.wait({relay}, timeout=1.0)  # longer only where a process that left the group keeps the pipe
         relay.cancel()
@@ -118,6 +120,16 @@ class Child:
         if self._pid:
             with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: the latter for a zombie
                 send(self._pid, number)
+
+
+def kill_session(leader: int, number: int) -> None:
+    """Signal a program and all that is in its session: each process of a worker's pool has a group of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, number)
+    for process in processes():
+        if process.session == leader:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, number)
 
 
 def end_with_parent() -> None:

@@ -38,7 +38,7 @@ from kombu.message import Message
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.utils.url import parse_url
 
-from app import dependents, endings, runs
+from app import dependents, endings, programs, runs
 from app.connection import Line, Unavailable, connect
 from app.context import as_context, whole_number
 from app.error_text import error_of, original_of
@@ -199,7 +199,7 @@ class LiveTask(Task):
             return super().__call__(*args, **kwargs)  # called as a function: what it says, the run around it says
         run = Run(self, self.request)
         run.updates = Updates()
-        with runs.within(run):
+        with runs.within(run), programs.marked(getattr(self.request, FENCE, "")) as run.origin:
             return self._run_body(run, args, kwargs)
 
     def _run_body(self, run: Run, args: Any, kwargs: Any) -> Any:
@@ -209,6 +209,7 @@ class LiveTask(Task):
             finally:
                 run.check_told()
         except Stopped as stopped:
+            programs.end(run.origin)
             if stopped.verdict == "cancelling":
                 self.backend.mark_as_revoked(self.request.id, "Cancelled", self.request)
             raise Ignore(f"{self.name}[{self.request.id}] is {stopped.verdict}: this run ends") from None
@@ -221,11 +222,6 @@ class LiveTask(Task):
             if self._keeps_errors_to_itself:  # Celery then stores no retry either
                 self.backend.mark_as_retry(self.request.id, retry.exc, request=self.request)
             raise
-        except BaseException as error:
-            end = endings.end_of(error, self._time_limit)
-            if end is error:
-                raise
-            raise end from error
         finally:
             run.updates.close()
             if run.report is not None:
@@ -239,9 +235,13 @@ class LiveTask(Task):
         except (Retry, Stopped):
             raise
         except BaseException as error:
+            if endings.is_broken_off(error):
+                programs.end(run.origin)
             end = endings.end_of(error, self._time_limit)
             if run.successor is None or not isinstance(end, Exception):
-                raise
+                if end is error:
+                    raise
+                raise end from error
             if isinstance(run.successor, Retry) and not isinstance(end, Ignore | Reject):
                 run.successor.exc = end
             raise run.successor from end

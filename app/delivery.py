@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +12,11 @@ from billiard.einfo import ExceptionInfo
 from celery.worker import strategy
 from celery.worker.request import Request
 
-from app import endings
+from app import endings, programs
 from app.backend import FENCE, LiveBackend, LiveTask, signature_of
 from app.connection import Unavailable
 from app.messages import moment, request_of
+from app.programs import Origin, clock
 from app.records import Delivery
 
 logger = logging.getLogger(__name__)
@@ -23,6 +26,8 @@ SETTLE_AGAIN_SECONDS = 1.0
 
 class LiveRequest(Request):
     """A message as its worker has it. A worker that stops ends what it runs by `cancel`, and its task is given back."""
+
+    _origin: Origin | None = None
 
     def on_success(self, outcome: Any, **kwargs: Any) -> None:
         """Note what a pool reports of a run; those of threads and greenlets report here too that it broke off."""
@@ -34,10 +39,35 @@ class LiveRequest(Request):
     def on_failure(self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False) -> None:
         """Note that a run failed; no failure of a run is one of its worker."""
         endings.contain(exc_info)
+        if endings.is_loss(exc_info):
+            self.end_programs()
+            programs.sweep()  # before it is run again
         super().on_failure(exc_info, send_failed_event, return_ok)
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """Note which process runs it since when."""
+        self._origin = Origin(pid, self.request_dict.get(FENCE, ""), clock() + time_accepted - time.monotonic())
+        super().on_accepted(pid, time_accepted)
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        """Note that a run is over its time; its process is ended next."""
+        if not soft:
+            self.end_programs()
+        super().on_timeout(soft, timeout)
+
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        """End this run, as Celery's `revoke(terminate=True)` wants it."""
+        self.end_programs()
+        super().terminate(pool, signal)
+
+    def end_programs(self) -> None:
+        """Have the programs that this run has started end with its process."""
+        if self._origin is not None and self._origin.pid != os.getpid():
+            programs.end_after(self._origin)
 
     def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
         """End this run because its worker stops; what a pool cannot end is given back all the same."""
+        self.end_programs()
         try:
             super().cancel(pool, signal, emit_retry)
         except NotImplementedError:

@@ -12,7 +12,14 @@ from typing import Any
 
 from billiard.common import EX_SOFTWARE, terminate_handler_fired
 from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
-from celery.exceptions import TimeLimitExceeded, WorkerShutdown, WorkerTerminate
+from celery.exceptions import (
+    SoftTimeLimitExceeded,
+    Terminated,
+    TimeLimitExceeded,
+    WorkerLostError,
+    WorkerShutdown,
+    WorkerTerminate,
+)
 
 
 class BodyFailure(Exception):
@@ -42,16 +49,31 @@ def end_of(error: BaseException, time_limit: float | None) -> BaseException:
     return failure(type(error).__name__, _words_of(error))
 
 
+def is_broken_off(error: BaseException) -> bool:
+    """Whether a body was ended by its soft time limit, or with its process."""
+    return isinstance(error, SoftTimeLimitExceeded) or terminate_handler_fired()
+
+
 def is_kill(error: BaseException) -> bool:
     """Whether this is what ends a greenlet from outside."""
     return _is_green("GreenletExit", error)
 
 
+def is_loss(info: ExceptionInfo) -> bool:
+    """Whether a pool reports that the process of a run is gone."""
+    return isinstance(_reported(info), WorkerLostError | Terminated | SystemExit | KeyboardInterrupt)
+
+
 def contain(info: ExceptionInfo) -> None:
     """Have a MemoryError that a pool reports be a failure like any other."""
-    error = info.exception.exc if isinstance(info.exception, ExceptionWithTraceback) else info.exception
+    error = _reported(info)
     if isinstance(error, MemoryError):
         info.exception = failure(type(error).__name__, str(error) or "The process is out of memory.")
+
+
+def _reported(info: ExceptionInfo) -> BaseException:
+    error: BaseException = info.exception
+    return error.exc if isinstance(error, ExceptionWithTraceback) else error
 
 
 @cache

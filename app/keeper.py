@@ -14,17 +14,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from celery import Celery, bootsteps, signals
 from celery.platforms import EX_FAILURE
 from celery.worker import state
 from kombu.exceptions import OperationalError
 
-from app import broker
-from app.backend import FENCE, LiveBackend
+from app import broker, programs
+from app.backend import FENCE, UNSTORED, LiveBackend
 from app.config import ConfigError
 from app.connection import Unavailable
 from app.consumer import guarded
+from app.delivery import LiveRequest
 from app.redis_checks import refuse_unfit
 from app.stopping import PlannedStop, can_end_runs
 
@@ -36,6 +38,7 @@ LOOK_EVERY = 10  # rounds, or more: between two looks each worker has said what 
 BATCH = 100
 STUCK_AFTER = 20  # rounds in which Redis answered, and the worker's own loop did not turn once
 END_AFTER = 6  # rounds in which a pool that was told to end has not
+CANNOT_END = "This worker cannot stop a task that runs: it ends at its next report, or when it is done."
 LEAVE_SECONDS = 3.0  # how long a worker that has to end takes leave of a Redis that may not answer
 
 
@@ -59,6 +62,7 @@ class Keeper(bootsteps.StartStopStep):
         self._backend: LiveBackend = worker.app.backend
         self._missing: set[str] = set()
         self._complained: deque[str] = deque(maxlen=1000)  # ids that stand in the log already
+        self._unending: WeakSet[Any] = WeakSet()  # cancelled runs that this worker has said it cannot end
         self._well = True
         self._still = 0  # rounds since the worker's own loop has turned
         self._ending = 0  # rounds since its pool was told to end
@@ -86,6 +90,7 @@ class Keeper(bootsteps.StartStopStep):
     def _leave_and(self, on_stopped: Callable[[], None]) -> None:
         self._stop.set()
         self._thread.join(LEAVE_SECONDS)
+        programs.sweep_all()
         on_stopped()
         if state.active_requests and not can_end_runs(self._worker.pool):
             logger.warning("The threads of this worker still run what was given back: its process ends")
@@ -104,6 +109,7 @@ class Keeper(bootsteps.StartStopStep):
             self._try(self._round)
             if rounds % max(LOOK_EVERY, hold_every + 2) == 0:
                 self._try(self._look)
+            self._try(programs.sweep)
             self._try(self._end_pool)
             self._try(self._proceed_to_stop)
             rounds += 1
@@ -197,11 +203,26 @@ class Keeper(bootsteps.StartStopStep):
         for request in list(state.active_requests):
             if request.id in doomed and request.worker_pid:
                 try:
-                    self._worker.pool.terminate_job(request.worker_pid, signal.SIGKILL)
-                except NotImplementedError:
-                    logger.warning("This pool cannot end task %s, which was cancelled", request.id)
+                    self._end_run(request)
                 except Exception as error:
                     self._complain(request.id, error)
+
+    def _end_run(self, request: Any) -> None:
+        pool = self._worker.pool
+        if can_end_runs(pool):
+            if isinstance(request, LiveRequest):
+                request.end_programs()
+            pool.terminate_job(request.worker_pid, signal.SIGKILL)
+            if pool.is_green:  # it says of itself that it is done
+                self._backend.mark_as_revoked(request.id, "Cancelled", request)
+        elif request not in self._unending:
+            self._say_it_goes_on(request)
+
+    def _say_it_goes_on(self, request: Any) -> None:
+        if self._backend.report(request._context, "PROGRESS", {"status": CANNOT_END}) == UNSTORED:
+            return  # in the next round
+        self._unending.add(request)
+        logger.warning("Task %s was cancelled. %s", request.id, CANNOT_END)
 
     def _end_pool(self) -> None:
         """Kill the processes of a pool that does not end.

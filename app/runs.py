@@ -44,6 +44,7 @@ class Run:
         self.report: Any = None  # what it has said by `app.progress`; None before its first word
         self.updates: Any = None  # what it says by `update_state`
         self.successor: Any = None  # the Retry or Ignore that it ends with, since its task has been handed over
+        self.origin: Any = None  # of the programs that it starts, where that can be told
         self.lock = threading.Lock()
         self.has_ended = False
         self._verdict = ""

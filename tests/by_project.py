@@ -16,7 +16,9 @@ from tests.processes import Process, Valkey, running, wait_for, worker
 
 
 class Project:
-    """Its tasks go to a queue of this pool's own."""
+    """Its tasks go to a queue of its own."""
+
+    module = "tests.ending_tasks"
 
     def __init__(self, pool: str, queue: str, records: Records, folder: Path, env: dict[str, str]) -> None:
         self.pool, self.queue, self.records, self.folder = pool, queue, records, folder
@@ -25,7 +27,7 @@ class Project:
 
     def worker(self, **env: str) -> Process:
         """Start one more worker."""
-        return worker(self.folder, self._env | env, self.queue, "tests.ending_tasks", "-P", self.pool)
+        return worker(self.folder, self._env | env, self.queue, self.module, "-P", self.pool)
 
     def start(self, task: Any, *args: Any) -> tuple[str, Path]:
         """Start a task; its first argument is a folder in which it leaves a file for each run."""
@@ -55,13 +57,13 @@ class Project:
 
 
 @contextmanager
-def project(pool: str, valkey: Valkey, folder: Path, **env: str) -> Iterator[Project]:
+def project(pool: str, valkey: Valkey, folder: Path, kind: type[Project] = Project, **env: str) -> Iterator[Project]:
     """Start a project; `env` are settings of its workers."""
     tasks.celery.conf.broker_url = valkey.url
     tasks.celery.conf.result_backend = f"app.backend.LiveBackend+{valkey.url}"
     client = connect(valkey.url)
     queue = f"{pool}-{os.urandom(4).hex()}"
-    started = Project(pool, queue, Records(client, 7), folder, {"REDIS_URL": valkey.url, **env})
+    started = kind(pool, queue, Records(client, 7), folder, {"REDIS_URL": valkey.url, **env})
     with running(started.process):
         yield started
     client.close()

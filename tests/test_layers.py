@@ -23,6 +23,7 @@ LAYERS = [
     "context",
     "dependents",
     "endings",
+    "programs",
     "connection",
     "sends",
     "records",

@@ -1,0 +1,172 @@
+"""The programs that a task's run has started: where the run is broken off, they end with it.
+
+A kill of the run's process does not reach them. They are known by the run's mark, a variable that each program
+inherits, and where that is missing by their parents or their group: each process of a pool has a process group of its
+own. Read from Linux's /proc; elsewhere they go on. Whose they are can be told where a process runs one task at a time:
+under prefork and solo.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from billiard.process import current_process
+from celery import signals
+
+PROC = Path("/proc")
+IS_LINUX = (PROC / "self" / "environ").exists()
+MARK = "HEADWAY_RUN"  # the variable; it holds the token of the run's delivery
+TICKS = os.sysconf("SC_CLK_TCK")
+MAX_WAITS = 20  # sweeps for which a process that was told to end is waited for
+END_SECONDS = 1.0
+LOOK_SECONDS = 0.02
+
+
+class Process(NamedTuple):
+    pid: int
+    parent: int
+    group: int
+    session: int
+    started: int  # clock ticks since the machine's start
+
+
+class Origin(NamedTuple):
+    """A run of a task's body, as far as it concerns its programs."""
+
+    pid: int  # the process that runs it
+    token: str  # of its delivery
+    since: float  # `clock` as it began
+
+
+class _BrokenOff:
+    """A run whose process has been told to end."""
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self.found = find(origin)  # as long as their parents live
+        self.waits = 0
+
+
+_one_at_a_time = False  # whether this process runs one task at a time
+_broken_off: list[_BrokenOff] = []
+_sweeping = threading.Lock()
+
+
+@signals.worker_process_init.connect
+def prepare_process(**_: object) -> None:
+    """Note that this process runs one task at a time; one of a pool gets a group of its own."""
+    global _one_at_a_time
+    _one_at_a_time = True
+    if IS_LINUX and current_process().daemon:  # not the worker itself, under solo
+        with suppress(OSError):
+            os.setpgid(0, 0)
+
+
+def clock() -> float:
+    """Return the seconds since the machine's start, in which /proc says when a process began."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if IS_LINUX else 0.0
+
+
+@contextmanager
+def marked(token: str) -> Iterator[Origin | None]:
+    """Mark what the block starts as this run's; gives None where that cannot be told."""
+    if not (IS_LINUX and _one_at_a_time):
+        yield None
+        return
+    os.environ[MARK] = token
+    try:
+        yield Origin(os.getpid(), token, clock())
+    finally:
+        os.environ.pop(MARK, None)
+
+
+def find(origin: Origin) -> list[Process]:
+    """Return a run's programs that live, parents before their children."""
+    earliest = int(origin.since * TICKS) - 1
+    rest = [each for each in processes() if each.started >= earliest and each.pid != origin.pid]
+    marks = {each.pid: _mark_of(each.pid) for each in rest}
+    rest = [each for each in rest if marks[each.pid] in ("", origin.token)]
+    found: list[Process] = []
+    known = {origin.pid}
+    while new := [p for p in rest if marks[p.pid] or p.group == origin.pid or p.parent in known]:
+        found += new
+        known |= {each.pid for each in new}
+        rest = [each for each in rest if each.pid not in known]
+    return found
+
+
+def end(origin: Origin | None) -> None:
+    """Kill a run's programs, also those that they start meanwhile; none is known of no origin."""
+    deadline = time.monotonic() + END_SECONDS
+    while origin and _kill(find(origin)) and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+
+
+def end_after(origin: Origin) -> None:
+    """Have `sweep` kill a run's programs once its process has gone, which has just been, or is about to be, told to."""
+    if IS_LINUX and all(left.origin != origin for left in _broken_off):
+        _broken_off.append(_BrokenOff(origin))
+
+
+def sweep() -> None:
+    """Kill what runs that were broken off have left; to be called now and then."""
+    if not _sweeping.acquire(blocking=False):
+        return
+    try:
+        for left in list(_broken_off):
+            left.waits += 1
+            if _read(left.origin.pid) and left.waits < MAX_WAITS:
+                continue
+            if not _kill({*left.found, *find(left.origin)}):
+                _broken_off.remove(left)
+    finally:
+        _sweeping.release()
+
+
+def sweep_all() -> None:
+    """Kill all that is left of such runs, as a worker does that ends."""
+    deadline = time.monotonic() + END_SECONDS
+    while _broken_off and time.monotonic() < deadline:
+        sweep()
+        time.sleep(LOOK_SECONDS)
+
+
+def processes() -> list[Process]:
+    """Return the processes of this machine that live, by their start."""
+    pids = [int(name) for name in os.listdir(PROC) if name.isdigit()] if IS_LINUX else []
+    return sorted(filter(None, map(_read, pids)), key=lambda process: process.started)
+
+
+def _kill(found: Iterable[Process]) -> bool:
+    """Kill what lives of these; whether any did."""
+    living = [each for each in found if (now := _read(each.pid)) and now.started == each.started]
+    for each in living:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(each.pid, signal.SIGKILL)
+    return bool(living)
+
+
+def _read(pid: int) -> Process | None:
+    """Return a process, None where there is none, or only its exit code."""
+    try:
+        _, _, fields = (PROC / str(pid) / "stat").read_text().rpartition(")")  # its name may hold anything
+    except (OSError, ValueError):
+        return None
+    state, parent, group, session, *rest = fields.split()
+    return None if state in "ZX" else Process(pid, int(parent), int(group), int(session), int(rest[15]))
+
+
+def _mark_of(pid: int) -> str:
+    try:
+        variables = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:  # another user's, or gone
+        return ""
+    prefix = f"{MARK}=".encode()
+    return next((each.removeprefix(prefix).decode() for each in variables if each.startswith(prefix)), "")
