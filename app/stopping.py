@@ -38,6 +38,7 @@ class PlannedStop:
         self._number = signal.SIGTERM
         self._deadline = inf
         self._end_asked = inf  # when the worker was told to end
+        self._ending = False
         self._urged = False
 
     def install(self) -> None:
@@ -70,7 +71,7 @@ class PlannedStop:
             return
         now = time.monotonic()
         if self._end_asked < inf:
-            if now > self._end_asked + URGE_AFTER and not self._urged:
+            if now > self._end_asked + URGE_AFTER and not (self._urged or self._ending):
                 self._urged = True
                 os.kill(os.getpid(), self._number)  # its loop stands still, or is where a task runs
         elif now >= self._deadline or not state.active_requests:
@@ -90,6 +91,7 @@ class PlannedStop:
             raise WorkerTerminate(EX_FAILURE)
 
     def _end(self) -> None:
+        self._ending = True
         if can_end_runs(self._worker.pool):
             self._celerys[self._number](self._number, None)
         else:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
 import time
 
 from app.progress import progress
-from tests.ending_tasks import celery, count_run
+from tests.ending_tasks import celery, count_run, crash
 
 
 def child(name):
@@ -102,7 +101,7 @@ def dies(folder, how):
     if how == "exit":
         os._exit(1)
     elif how == "crash":
-        ctypes.string_at(0)
+        crash()
     else:
         os.kill(os.getpid(), signal.SIGKILL)
 
