@@ -21,7 +21,7 @@ from app.connection import SENTENCES, Problem, Reason, TakesNoWrites, Unavailabl
 from app.engine import Event
 from app.frames import SERVICE_RESTART
 from app.hearing import Deaf, Hearing
-from app.records import Records, Stored, room
+from app.records import OVERVIEW, Records, Stored, room
 from app.snapshot import fragment
 
 logger = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ class RoomManager(PubSubManager):
         self._joined: dict[str, set[str]] = {}  # by Socket.IO id, all rooms but the two that everybody is in
         self._left: dict[str, dict[str, int]] = {}  # by Socket.IO id, versions told in rooms of tasks since left
         self._turn_began = 0.0
-        self._overview: dict[str, Any] = dict.fromkeys(("now", "workers", "slots", "queued"))  # not known yet
+        self._overview: dict[str, Any] = dict.fromkeys(OVERVIEW)  # not known yet
         self._trouble: Unavailable | None = None  # what Redis refuses, though it answers
         self._state: dict[str, Any] = {}
         self._state_event = Event(b"")
@@ -463,7 +463,7 @@ class RoomManager(PubSubManager):
                 self.server.eio.pusher(eio_sid)(event)
 
     def _server_event(self) -> Event:
-        """Return the `server` event: `{"live", "now", "workers", "slots", "queued", "problem"}`."""
+        """Return the `server` event: `{"live", "now", "workers", "slots", "queued", "queues", "problem"}`."""
         state = {"live": self.live, **self._overview, "problem": self.problem}
         if state != self._state:
             self._state = state

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
+from uuid import uuid4
 from weakref import WeakSet
 
 from celery import Celery, bootsteps, signals
@@ -60,6 +61,8 @@ class Keeper(bootsteps.StartStopStep):
         self._worker = worker
         self._celery: Celery = worker.app
         self._backend: LiveBackend = worker.app.backend
+        self._id = f"{worker.hostname}/{uuid4().hex}"
+        self._namesakes: set[str] = set()  # ids of other workers of this name that were warned of
         self._missing: set[str] = set()
         self._complained: deque[str] = deque(maxlen=1000)  # ids that stand in the log already
         self._unending: WeakSet[Any] = WeakSet()  # cancelled runs that this worker has said it cannot end
@@ -132,8 +135,19 @@ class Keeper(bootsteps.StartStopStep):
         received = {request.id for request in list(state.reserved_requests)} - begun
         if self._still >= STUCK_AFTER:
             received = set()  # it will not begin them; others may
-        taking = not self._planned_stop.is_begun
-        self._backend.records.hold(self._worker.hostname, self._worker.concurrency, running, received, taking)
+        queues = sorted(self._celery.amqp.queues.consume_from)
+        namesakes = self._backend.records.hold(
+            self._id,
+            self._worker.concurrency,
+            running,
+            received,
+            name=self._worker.hostname,
+            queues=queues,
+            taking=not self._planned_stop.is_begun,
+        )
+        if set(namesakes) - self._namesakes:
+            logger.warning("Another worker is named %s too: give each a name with -n", self._worker.hostname)
+        self._namesakes |= set(namesakes)
 
     def _turned(self) -> None:
         self._still = 0
@@ -151,7 +165,7 @@ class Keeper(bootsteps.StartStopStep):
     def _round(self) -> None:
         full = True
         while full and not self._stop.is_set():
-            duties = self._backend.records.round(self._worker.hostname, BATCH)
+            duties = self._backend.records.round(self._id, BATCH)
             for task_id, why in duties.broken.items():
                 logger.error("The record of task %s cannot be handled and is left: %s", task_id, why)
             # What is due last, so that a broker that is away keeps nothing else from being done.
@@ -270,7 +284,7 @@ class Keeper(bootsteps.StartStopStep):
 
     def _leave(self) -> None:
         self._backend.records.give_back(_running())
-        self._backend.records.leave(self._worker.hostname, self._worker.concurrency)
+        self._backend.records.leave(self._id, self._worker.concurrency)
 
 
 def _running() -> list[tuple[str, str]]:

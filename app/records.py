@@ -36,6 +36,7 @@ STORED = {"written", "cancelling", "cancelled"}  # the verdicts of a write that 
 UNCLAIMED = "-"  # the token of a delivery that no worker marked: it may write where nobody has claimed
 
 QUEUES = ("celery", "mail")
+OVERVIEW = ("now", "workers", "slots", "queued", "queues")
 LEASE_SECONDS = 15.0
 CANCEL_GRACE_SECONDS = 5.0
 LOG_LINES = 1000  # kept of each task
@@ -411,23 +412,27 @@ class Records:
         slots: int,
         running: Iterable[tuple[str, str]],
         received: Iterable[str],
+        *,
+        name: str = "",
+        queues: Sequence[str] = (),
         taking: bool = True,
-    ) -> None:
+    ) -> list[str]:
         """Say, for as long as a lease lasts, that a worker is there and what it holds.
 
-        `running` are `(task_id, token)` of what it runs, `received` ids of what it has received and not begun; a worker
-        that is not `taking` ends when it has done these, and does not count.
+        `worker` is the id of its process, `running` are `(task_id, token)` of what it runs, `received` ids of what it
+        has received and not begun, `queues` those that it takes; a worker that is not `taking` ends when it has done
+        these, and does not count. Returns the ids of other workers of the same name.
         """
         pairs = [part for pair in running for part in pair]
-        self._run(
-            "hold",
-            [],
-            [f"{worker} {slots}", self._lease if taking else 0, self._lease, len(pairs) // 2, *pairs, *received],
-        )
+        takes = dumps(list(queues)) if queues else ""
+        about = [worker, slots, name or worker, takes, self._lease if taking else 0, self._lease]
+        namesakes: list[str] = self._run("hold", [], [*about, len(pairs) // 2, *pairs, *received])
+        return namesakes
 
     def leave(self, worker: str, slots: int) -> None:
         """Say that a worker is there no longer."""
         self.client.zrem("headway:workers", f"{worker} {slots}")
+        self.client.delete(f"headway:worker:{worker}")
 
     def give_back(self, running: Iterable[tuple[str, str]]) -> None:
         """Give back `(task_id, token)` of what a worker that stops runs: others may run it at once, and it counts as no
@@ -547,9 +552,11 @@ class Records:
         return seconds * 1_000_000 + micros
 
     def overview(self) -> dict[str, Any]:
-        """Return `{"now", "workers", "slots", "queued"}`."""
-        now, workers, slots, queued = self._run("overview", [], [self.ttl, *QUEUES])
-        return {"now": json.loads(now), "workers": workers, "slots": slots, "queued": queued}
+        """Return `{"now", "workers", "slots", "queued", "queues": {"<name>": {"queued", "workers"}}}`."""
+        now, workers, slots, queued, *flat = self._run("overview", [], [self.ttl, *QUEUES])
+        each = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+        queues = {name: {"queued": waiting, "workers": takers} for name, waiting, takers in sorted(each)}
+        return {"now": json.loads(now), "workers": workers, "slots": slots, "queued": queued, "queues": queues}
 
 
 Room = Literal["task", "owner"]

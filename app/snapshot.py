@@ -83,6 +83,7 @@ class Snapshot:
     max_attempts: int
     version: int
     queue_position: int | None
+    queue: str | None
     created_at: str
     scheduled_for: str | None
     started_at: str | None

@@ -1,9 +1,36 @@
--- The system at a glance. ARGV: ttl ms, then names of queues. Returns {now (JSON), workers, slots, queued}.
+-- The system at a glance. ARGV: ttl ms, then names of queues that are always shown.
+-- Returns {now (JSON), workers, slots, queued, queue, queued in it, workers that take it, ...}.
 -- What has ended or expired meanwhile is not counted; maintenance removes it.
 local oldest = '(' .. integer(NOW - (tonumber(ARGV[1]) + UNENDED) * 1000)
-local workers, slots, queued = redis.call('ZRANGEBYSCORE', 'headway:workers', '(' .. integer(NOW), '+inf'), 0, 0
-for _, worker in ipairs(workers) do slots = slots + tonumber(string.match(worker, ' (%d+)$')) end
-for i = 2, #ARGV do
-  queued = queued + redis.call('ZCOUNT', WAITING .. ARGV[i], oldest, '+inf')
+local workers = redis.call('ZRANGEBYSCORE', WORKERS, '(' .. integer(NOW), '+inf')
+local slots, queued, unknown, taken = 0, 0, 0, {}
+for _, worker in ipairs(workers) do
+  local id, count = string.match(worker, '^(.*) (%d+)$')
+  slots = slots + tonumber(count)
+  local queues = redis.call('HGET', WORKER .. id, 'queues')
+  if queues and queues ~= '' then
+    for _, queue in ipairs(cjson.decode(queues)) do taken[queue] = (taken[queue] or 0) + 1 end
+  else
+    unknown = unknown + 1  -- an earlier version's: counts for every queue
+  end
 end
-return {stamp(NOW), #workers, slots, queued}
+
+local names, seen = {}, {}
+local function add(name)
+  if not seen[name] then names[#names + 1], seen[name] = name, true end
+end
+for i = 2, #ARGV do add(ARGV[i]) end
+local always = #names
+for _, name in ipairs(redis.call('SMEMBERS', QUEUES)) do add(name) end
+for name in pairs(taken) do add(name) end
+
+local found = {stamp(NOW), #workers, slots, 0}
+for i, name in ipairs(names) do
+  local waiting, takers = redis.call('ZCOUNT', WAITING .. name, oldest, '+inf'), (taken[name] or 0) + unknown
+  queued = queued + waiting
+  if i <= always or waiting > 0 or taken[name] then
+    found[#found + 1], found[#found + 2], found[#found + 3] = name, waiting, takers
+  end
+end
+found[4] = queued
+return found

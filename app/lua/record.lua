@@ -42,6 +42,9 @@ local QUEUES = 'headway:queues'
 local UNTOLD = 'headway:untold'
 local TELL_US = 30 * 1000000  -- for which whoever tells them is left to it
 
+-- Which workers are there, until when, as '<id> <slots>', and of each one what else is known.
+local WORKERS, WORKER = 'headway:workers', 'headway:worker:'
+
 local HOUR = 3600 * 1000000
 local UNENDED = 90 * 24 * 3600 * 1000  -- ms for which a task that has not ended is kept beyond its time
 local NOW  -- microseconds, as every time and version in here; set as each function begins
@@ -106,14 +109,16 @@ end
 
 -- Of a record's fields: a tag that changes with what is shown, and the snapshot as JSON.
 local function compose(fields)
-  local position = 'null'
+  local position, queue = 'null', 'null'
   if fields.phase == '"queued"' and fields.queue then
     local ahead = redis.call('ZRANK', WAITING .. fields.queue, text(fields.task_id))
     if ahead then position = integer(ahead) end
+    if fields.queue ~= '' then queue = cjson.encode(fields.queue) end
   end
   local tag = position == 'null' and fields.version or fields.version .. '-' .. position
   local still = fields.still or still_members(fields)
-  return tag, '{' .. members(MOVING, fields) .. ',' .. still .. ',"queue_position":' .. position .. '}'
+  return tag, '{' .. members(MOVING, fields) .. ',' .. still .. ',"queue_position":' .. position ..
+    ',"queue":' .. queue .. '}'
 end
 
 -- What a record holds, `fields` as they lie there and some of them as Lua has them; without a phase it is none.

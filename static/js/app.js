@@ -6,7 +6,7 @@ import { TaskList } from "./task-list.js";
 import { TaskProgress } from "./task-progress.js";
 import { offerThemes } from "./theme.js";
 import { sharedWatcher } from "./watch-task.js";
-import { formatTime, headline } from "./words.js";
+import { formatTime, headline, serverWords } from "./words.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -123,15 +123,9 @@ function chipWords(connection) {
 }
 
 function showServer() {
-  sharedWatcher().connection.on("server", (/** @type {ServerState} */ { workers, slots, queued }) => {
-    const known = `${counted(workers ?? 0, "worker")} · ${counted(slots ?? 0, "slot")} · queue ${queued}`;
-    find("#server").textContent = workers === null ? "" : known;
+  sharedWatcher().connection.on("server", (/** @type {ServerState} */ server) => {
+    find("#server").textContent = serverWords(server);
   });
-}
-
-/** @param {number} n @param {string} noun */
-function counted(n, noun) {
-  return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }
 
 offerThemes(find("#theme"));

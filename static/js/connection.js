@@ -11,9 +11,10 @@ import { at } from "./root.js";
  * @typedef {object} ServerState
  * @property {boolean} live whether the web process hears Redis
  * @property {string | null} now
- * @property {number | null} workers null, as the next two: not known yet
+ * @property {number | null} workers null, as the next three: not known yet
  * @property {number | null} slots
  * @property {number | null} queued
+ * @property {Record<string, {queued: number, workers: number}> | null} queues
  * @property {{code: string, message: string} | null} problem why no task can be started now though Redis answers
  *
  * @typedef {object} Facts

@@ -20,6 +20,7 @@
  * @property {number} max_attempts
  * @property {number} version
  * @property {number | null} queue_position how many are ahead, while queued
+ * @property {string | null} queue its name, while queued
  * @property {string} created_at times are RFC 3339
  * @property {string | null} scheduled_for
  * @property {string | null} started_at

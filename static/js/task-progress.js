@@ -114,7 +114,7 @@ export class TaskProgress extends HTMLElement {
     const { connection } = sharedWatcher();
     const now = connection.now();
     const [rate, left] = [this.#pace.rate(now), this.#pace.left(snapshot, now)];
-    const reading = read(snapshot, { now, workers: connection.server?.workers ?? null, rate, left });
+    const reading = read(snapshot, { now, workers: connection.server?.workers ?? null, queues: connection.server?.queues, rate, left });
     set(this, "data-phase", snapshot.phase);
     this.#write("title", snapshot.title);
     for (const part of /** @type {const} */ (["sign", "figure", "headline", "text", "numbers"])) {

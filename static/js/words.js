@@ -6,6 +6,7 @@ import { percent } from "./snapshot.js";
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
  * @typedef {import("./snapshot.js").Phase} Phase
+ * @typedef {import("./connection.js").ServerState} ServerState
  *
  * @typedef {object} Reading one task as the page shows it; empty strings for what there is nothing to say of
  * @property {string} sign
@@ -19,6 +20,7 @@ import { percent } from "./snapshot.js";
  * @typedef {object} Circumstances
  * @property {number} now server time
  * @property {number | null} [workers] how many run; null or absent: not known
+ * @property {ServerState["queues"]} [queues]
  * @property {number | null} [rate] units per second
  * @property {[number, number] | null} [left] least and most seconds to go
  */
@@ -154,14 +156,17 @@ function lead(snapshot, { now }) {
  * @param {Circumstances} at
  * @returns {string}
  */
-function text(snapshot, { now, workers }) {
+function text(snapshot, { now, workers, queues }) {
   switch (snapshot.phase) {
     case "scheduled":
       return `${snapshot.name === MAIL ? "sends" : "starts"} at ${formatTime(snapshot.scheduled_for)}`;
     case "queued": {
       const again = snapshot.status === PENDING ? "" : snapshot.status;
-      if (workers === 0 && now - Date.parse(snapshot.updated_at) >= WORKERLESS_MS) {
-        return joined([again, "No worker is running. Start one with: make worker"]);
+      if (now - Date.parse(snapshot.updated_at) >= WORKERLESS_MS) {
+        if (workers === 0) return joined([again, "No worker is running. Start one with: make worker"]);
+        if (snapshot.queue !== null && queues?.[snapshot.queue]?.workers === 0) {
+          return joined([again, `No worker takes the queue ${snapshot.queue}. Start one with: make worker`]);
+        }
       }
       const ahead = snapshot.queue_position ? `${snapshot.queue_position} ahead` : "";
       return again || joined(["waiting for a worker", ahead]);
@@ -334,6 +339,27 @@ export function formatTime(time, now = Date.now()) {
   const date = new Date(time);
   const clock = date.toLocaleTimeString([], { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit" });
   return date.toDateString() === new Date(now).toDateString() ? clock : `${date.toLocaleDateString()} ${clock}`;
+}
+
+/**
+ * The footer: how many workers and slots there are, what waits, and which queues wait for a worker of their own.
+ *
+ * @param {ServerState} server
+ */
+export function serverWords({ workers, slots, queued, queues }) {
+  if (workers === null || slots === null || queues === null) return "";
+  const untaken = Object.keys(queues).filter((name) => queues[name].queued && !queues[name].workers);
+  return joined([
+    counted(workers, "worker"),
+    counted(slots, "slot"),
+    `queue ${queued}`,
+    untaken.length ? `no worker takes ${untaken.join(", ")}` : "",
+  ]);
+}
+
+/** @param {number} n @param {string} noun */
+function counted(n, noun) {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }
 
 /** @param {number} rate per second */

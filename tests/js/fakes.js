@@ -75,7 +75,7 @@ export class FakeServer {
 }
 
 export function server(state = {}) {
-  return { live: true, now: null, workers: 1, slots: 4, queued: 0, ...state };
+  return { live: true, now: null, workers: 1, slots: 4, queued: 0, queues: {}, ...state };
 }
 
 export function snapshot(task_id, version, state = {}) {
@@ -84,6 +84,7 @@ export function snapshot(task_id, version, state = {}) {
     version,
     phase: "running",
     queue_position: null,
+    queue: null,
     updated_at: "2026-11-22T08:00:00.000Z",
     ...state,
   };

@@ -13,6 +13,7 @@ import {
   read,
   showAll,
   timeLabel,
+  serverWords,
 } from "../../static/js/words.js";
 
 const contract = JSON.parse(readFileSync(new URL("../contract.json", import.meta.url), "utf8"));
@@ -96,6 +97,29 @@ test("a queued task says who is ahead, and after five seconds that no worker run
   assert.match(late.text, /^No worker is running.*make worker$/);
   assert.equal(busy.text, early.text);
   assert.equal(unknown.text, early.text);
+});
+
+test("a queued task says when no worker takes its queue, however many there are", () => {
+  const queued = { ...snapshot("queued, with tasks ahead"), queue: "mail" };
+  const text = (queues, time = "2026-11-22T08:10:00Z") => read(queued, { ...at(time), workers: 2, queues }).text;
+
+  const alone = { mail: { queued: 3, workers: 0 }, celery: { queued: 0, workers: 2 } };
+  assert.equal(text(alone), "No worker takes the queue mail. Start one with: make worker");
+  assert.equal(text(alone, "2026-11-22T08:00:04Z"), "waiting for a worker · 2 ahead");
+  for (const known of [{ mail: { queued: 3, workers: 1 } }, {}, undefined]) {
+    assert.equal(text(known), "waiting for a worker · 2 ahead");
+  }
+});
+
+test("the footer names queues that wait for a worker of their own", () => {
+  const server = { live: true, now: null, workers: 1, slots: 4, queued: 3 };
+  const words = (queues) => serverWords({ ...server, queues });
+
+  assert.equal(words({ celery: { queued: 3, workers: 1 }, mail: { queued: 0, workers: 0 } }), "1 worker · 4 slots · queue 3");
+  assert.equal(
+    words({ celery: { queued: 1, workers: 0 }, mail: { queued: 2, workers: 0 } }),
+    "1 worker · 4 slots · queue 3 · no worker takes celery, mail",
+  );
 });
 
 test("a scheduled e-mail counts down, and not below nothing", () => {
