@@ -8,6 +8,7 @@ An existing Celery project becomes live with two settings:
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
@@ -38,9 +39,10 @@ from kombu.message import Message
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.utils.url import parse_url
 
-from app import dependents, endings, programs, runs
+from app import dependents, encoded, endings, programs, runs
 from app.connection import Line, Unavailable, connect
 from app.context import as_context, whole_number
+from app.encoded import SERIALIZER
 from app.error_text import error_of, original_of
 from app.messages import OutboxProducer, due_time, is_for_another_broker, moment, request_of, without_times
 from app.records import (
@@ -76,6 +78,7 @@ seldom = SeldomLogger(logger)
 
 MAX_ATTEMPTS = "headway_max_attempts"  # of a Retry: what its call allows, inf for as many as it takes
 FENCE = "headway_fence"  # the request's key for the token of its delivery
+OWN_KEYS = {FENCE, SERIALIZER}
 ENDED = "headway_ended"  # and for whether its run has stored an end by `update_state`
 REPLACEMENT = 1_000_000  # a replaced task counts its retries anew, so one replacement outweighs them all
 DEFAULT_ATTEMPTS = 4
@@ -134,6 +137,7 @@ def mark_delivery(request: Any, **_: Any) -> None:
     """Give each delivery a token in the worker's parent, so that what the parent writes (time limits, lost workers,
     revokes) carries the same one as what the child writes."""
     request.request_dict[FENCE] = uuid4().hex
+    request.request_dict[SERIALIZER] = encoded.serializer_of(request.content_type)
 
 
 def delivery_of(request: Context | None) -> Delivery:
@@ -155,10 +159,12 @@ def signature_of(task: Task, request: Context) -> dict[str, Any]:
     """Return the Celery signature that sends a request's message again, as it came, and with the news of its record."""
     signature: dict[str, Any] = task.signature_from_request(request, retries=request.retries)
     headers = signature["options"].get("headers") or {}
-    signature["options"]["headers"] = {key: value for key, value in headers.items() if key != FENCE}
+    signature["options"]["headers"] = {key: value for key, value in headers.items() if key not in OWN_KEYS}
     # What a sender has put in their place may be there to hide them.
     shown = {name: getattr(request, name, None) for name in ("argsrepr", "kwargsrepr")}
     signature["options"] |= {name: text for name, text in shown.items() if text is not None}
+    if (serializer := getattr(request, SERIALIZER, "json")) != _default_serializer(task):
+        signature["options"]["serializer"] = serializer
     return recorded(signature, request.id)
 
 
@@ -421,7 +427,7 @@ class LiveBackend(RedisBackend):
                 task_id,
                 delivery_of(request),
                 run,
-                message=dependents.marked(message),
+                message=self._kept(message, task),
                 max_attempts=_attempts_of(task, request),
                 hostname=request.hostname or "",
                 source=self.source_of(request),
@@ -501,6 +507,8 @@ class LiveBackend(RedisBackend):
         the run has ended; else raises connection.Unavailable.
         """
         run = _run_of(task_id)
+        if run is not None and (serializer := getattr(run, SERIALIZER, "json")) != "json":
+            options = {"serializer": serializer, **options}  # it has the same arguments
 
         def put(made: Message) -> None:
             message = signature_of(task, request_of(made))
@@ -535,12 +543,12 @@ class LiveBackend(RedisBackend):
         only_attended: bool = False,
     ) -> str:
         """Keep a message until `when`; see `Records.park`, which says what is returned."""
-        options = message["options"]
+        task, options = self._tasks.get(message["task"]), message["options"]
         return self.records.park(
             task_id,
             _order(options.get("replaced_task_nesting"), options.get("retries")),
-            message=dependents.marked(message),
-            max_attempts=_attempts_of(self._tasks.get(message["task"])),
+            message=self._kept(message, task),
+            max_attempts=_attempts_of(task),
             when=when,
             run=run,
             source=source,
@@ -557,6 +565,15 @@ class LiveBackend(RedisBackend):
         except Exception as error:
             logger.warning("Task %s is not sent at once, but by maintenance: %s", task_id, error)
 
+    def _kept(self, message: Mapping[str, Any], task: Any) -> dict[str, Any]:
+        """Return a Celery signature as its record keeps it."""
+        serializer = message["options"].get("serializer") or _default_serializer(task or self.app.Task)
+        return encoded.encode(dependents.marked(message), serializer)
+
+    def _signature(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the Celery signature that a record has kept."""
+        return encoded.decode(message, self.app.conf.accept_content)
+
     def send(self, task_id: str, message: Mapping[str, Any]) -> None:
         """Hand a message, a Celery signature, to the broker.
 
@@ -565,6 +582,7 @@ class LiveBackend(RedisBackend):
         """
         if not message:
             raise ValueError("Its message cannot be read, so it cannot be sent again.")
+        message = self._signature(message)
         options = {**message["options"], "task_id": task_id, "retry": False, "add_to_parent": False}
         if options.get("exchange"):  # this process may not have met it yet
             queues = self.app.amqp.queues.values()
@@ -577,7 +595,12 @@ class LiveBackend(RedisBackend):
 
     def give_up(self, task_id: str, token: str, message: Mapping[str, Any] | None) -> None:
         """Fail a task whose last attempt was lost with its worker; `token` is that attempt's."""
-        request = dependents.request_of(task_id, message or {}, **{FENCE: token})
+        try:
+            known = self._signature(message or {})
+        except Exception as error:
+            logger.warning("What depends on task %s cannot be told of its end: %s", task_id, error)
+            known = dict(message or {})
+        request = dependents.request_of(task_id, known, **{FENCE: token})
         self.mark_as_failure(task_id, WorkerLostError("The worker was lost, and no attempt is left."), request=request)
 
     def store_result(
@@ -662,7 +685,7 @@ class LiveBackend(RedisBackend):
 
     def tell_dependents(self, task_id: str, message: Mapping[str, Any]) -> None:
         """Tell the chord, chain and error callbacks of a task that it has ended, as its kept message names them."""
-        self._tell_late(dependents.request_of(task_id, message))
+        self._tell_late(dependents.request_of(task_id, self._signature(message)))
 
     def tell_by_request(self, request: Context) -> None:
         """Do the same by the request of a delivery that comes after the end, unless somebody has or does."""
@@ -830,6 +853,14 @@ class LiveBackend(RedisBackend):
         except Exception:
             return super().encode(data)  # that way turns it into an error that Celery knows
 
+    def decode(self, payload: Any) -> Any:
+        """Return what Celery's own does; what the record's scripts wrote is JSON, whatever the project's serializer."""
+        if self.serializer != "json" and isinstance(payload, bytes | str):
+            text = payload if isinstance(payload, bytes) else payload.encode()
+            if text.startswith(b'{"status":"'):
+                return json.loads(text)
+        return super().decode(payload)
+
     @cached_property
     def _extended(self) -> bool:
         return bool(self.app.conf.find_value_for_key("extended", "result"))
@@ -943,6 +974,10 @@ def _database(url: str) -> tuple[str, str, int, str]:
     """Return which Redis database a URL names; another kind of broker is none that holds records."""
     parts = parse_url(url)
     return parts["transport"], parts["hostname"] or "localhost", parts["port"] or 6379, parts["virtual_host"] or "0"
+
+
+def _default_serializer(task: Any) -> str:
+    return str(getattr(task, "serializer", None) or task.app.conf.task_serializer)
 
 
 def _order(nesting: Any, retries: Any) -> int:

@@ -17,6 +17,8 @@ from kombu.entity import Exchange
 from kombu.message import Message
 from kombu.transport import virtual
 
+from app.encoded import SERIALIZER, serializer_of
+
 
 class CapturingChannel(virtual.Channel):
     """A channel that keeps the message published on it last, with its exchange and routing key, and sends none."""
@@ -88,7 +90,8 @@ def request_of(message: Message) -> Context:
     info = {"priority": properties.get("priority"), "redelivered": False}
     info |= {key: message.delivery_info.get(key) for key in ("exchange", "routing_key")}
     known = {"args": args, "kwargs": kwargs, "properties": properties, "reply_to": properties.get("reply_to")}
-    return Context(headers, delivery_info=info, **known, **embed)
+    known[SERIALIZER] = serializer_of(message.content_type)
+    return Context(headers, delivery_info=info, **known, **(embed or {}))
 
 
 def without_times(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ LAYERS = [
     "results",
     "context",
     "dependents",
+    "encoded",
     "endings",
     "programs",
     "connection",

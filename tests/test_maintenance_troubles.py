@@ -46,7 +46,7 @@ def lose(records: Records) -> None:
 def park(records: Records) -> None:
     """Five that are due."""
     for task_id in IDS:
-        assert records.park(task_id, 0, message=MESSAGE, max_attempts=4, when="+0", run=Delivery()) == "parked"
+        assert records.park(task_id, 0, message=MESSAGE, max_attempts=4, when="+0", run=Delivery()) == "due"
 
 
 def cancel(records: Records) -> None:

@@ -17,6 +17,7 @@ from celery import Celery
 from flask import current_app
 from kombu.exceptions import OperationalError
 
+from app import encoded
 from app.backend import LiveBackend
 from app.broker import Letters
 from app.connection import Unavailable
@@ -72,6 +73,8 @@ def start_again(task_id: str, *, owner: str, key: str = "") -> Started:
     if kept is None:
         raise NotKept(task_id)
     message, title = kept
+    if encoded.KEY in message:  # its arguments are no JSON, as those of a start are
+        raise NotKept(task_id)
     queue = message["options"].get("queue") or current_app.extensions["celery"].conf.task_default_queue
     try:
         return _start(message["task"], message["kwargs"], queue, title, args=message["args"], owner=owner, key=key)

@@ -1,0 +1,47 @@
+"""A kept message whose arguments JSON has no word for, as those of `serializer="pickle"`.
+
+The record keeps a Celery signature as JSON. What a task was sent by another serializer is kept as that encodes it, in
+base64, so that the same message is sent again; it is read only where the project accepts that content.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from kombu.serialization import dumps, loads, prepare_accept_content, registry
+
+KEY = "encoded"  # of a kept message
+SERIALIZER = "headway_serializer"  # the request's key for what encoded its message
+FOLLOWING = ("chord", "chain", "link", "link_error")  # options that name other tasks, with arguments of their own
+
+
+def serializer_of(content_type: str | None) -> str:
+    """Return the name of the serializer that makes this content, JSON's for none."""
+    return str(registry.type_to_name.get(content_type, content_type or "json"))
+
+
+def encode(message: Mapping[str, Any], serializer: str) -> dict[str, Any]:
+    """Return a Celery signature as it is kept; raises what the serializer does."""
+    if serializer == "json":
+        return dict(message)
+    options = dict(message["options"])
+    following = {name: options.pop(name) for name in FOLLOWING if options.get(name)}
+    content = [message["args"], message["kwargs"], following]
+    content_type, content_encoding, data = dumps(content, serializer=serializer)
+    raw = data.encode(content_encoding) if isinstance(data, str) else data
+    kept = {"type": content_type, "encoding": content_encoding, "data": b64encode(raw).decode()}
+    return {**message, "args": [], "kwargs": {}, "options": options | {"serializer": serializer}, KEY: kept}
+
+
+def decode(message: Mapping[str, Any], accept: Any) -> dict[str, Any]:
+    """Return the Celery signature of a kept message. Raises ContentDisallowed for what `accept` does not name."""
+    if KEY not in message:
+        return dict(message)
+    kept = message[KEY]
+    raw = b64decode(kept["data"])
+    content = loads(raw, kept["type"], kept["encoding"], accept=prepare_accept_content(accept))
+    args, kwargs, following = content
+    rest = {key: value for key, value in message.items() if key != KEY}
+    return {**rest, "args": args, "kwargs": kwargs, "options": {**message["options"], **following}}
