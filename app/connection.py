@@ -18,7 +18,7 @@ from typing import Any, TypedDict
 import redis
 from hiredis import pack_command
 from redis.backoff import NoBackoff
-from redis.exceptions import ClusterDownError, MasterDownError, NoPermissionError
+from redis.exceptions import ClusterDownError, NoPermissionError
 from redis.retry import Retry
 
 MOST_CONNECTIONS = 32  # of one process
@@ -62,8 +62,7 @@ REASONS: tuple[tuple[type[Exception], Reason], ...] = (  # redis-py takes the co
     (redis.TimeoutError, Reason.UNREACHABLE),
     (redis.OutOfMemoryError, Reason.FULL),
     (redis.ReadOnlyError, Reason.READ_ONLY),
-    (MasterDownError, Reason.READ_ONLY),
-    (ClusterDownError, Reason.READ_ONLY),
+    (ClusterDownError, Reason.READ_ONLY),  # a MASTERDOWN too
     (NoPermissionError, Reason.NO_RIGHT),
 )
 CODES = {

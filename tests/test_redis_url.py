@@ -107,8 +107,9 @@ def test_a_certificate_is_verified_unless_the_url_says_otherwise():
         assert (found["verifies"], found["checks_host"]) == (ssl.CERT_REQUIRED, True)
 
 
-def test_a_broker_that_celery_reads_from_the_environment_verifies_too(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("CELERY_BROKER_URL", "rediss://h/0?ssl_cert_reqs=CERT_REQUIRED")
+@pytest.mark.parametrize("url", ["rediss://h", "rediss://h/0?ssl_cert_reqs=cert_required"])
+def test_a_broker_that_celery_reads_from_the_environment_verifies_too(monkeypatch: pytest.MonkeyPatch, url: str):
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
     celery = ImpatientSender("a", broker="redis://elsewhere/0", set_as_current=False)
 
     for connection in (celery.connection_for_read(), celery.connection_for_write(), celery.connection()):

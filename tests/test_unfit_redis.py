@@ -110,12 +110,14 @@ def test_a_wrong_password_is_refused(server: Valkey, password: str):
 def test_requests_at_a_redis_that_is_replaced_by_an_older_one_say_so(env: dict[str, str], old_redis: OldRedis):
     client = create_app(env | {"REDIS_URL": old_redis.url}).test_client()
 
-    ready, started = client.get("/readyz"), client.post("/longtask")
+    ready, started, page = client.get("/readyz"), client.post("/longtask"), client.get("/").text
 
     assert (ready.status_code, ready.json["error"]["code"]) == (503, "redis_too_old")
     assert (started.status_code, started.json["error"]["code"]) == (503, "unavailable")
     assert "older than 7.0" in started.json["error"]["message"]
     assert started.headers["Retry-After"]
+    assert page.count("<span>–</span>") == 4  # how many tasks there are of each kind
+    assert ">Redis is older than 7.0, so your tasks cannot be shown now" in page
 
 
 def test_a_worker_says_it_once_while_an_older_redis_answers(old_redis: OldRedis, caplog: pytest.LogCaptureFixture):
