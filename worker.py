@@ -4,6 +4,9 @@ Binds only `celery`: Celery takes the first app that it finds in this module, al
 """
 
 from app import create_app
+from app.masking import guard_process
+
+guard_process()
 
 # A worker serves no sockets, so it needs no eventlet.
 celery = create_app({"SOCKETIO_ASYNC_MODE": "threading"}).extensions["celery"]

@@ -35,6 +35,7 @@ from typing import Any
 from app import create_app, redis_checks
 from app.config import ConfigError
 from app.connection import has_left
+from app.masking import guard_process
 from listening import HANDSHAKE_SECONDS, CannotListen, address_of, listen, refuse_newcomers
 
 # A client that stays silent for so long in the middle of a request is cut off. A websocket is never silent so long: it
@@ -50,6 +51,7 @@ NO_PLACE = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Lengt
 # say what it wants; at most, to answer what was asked.
 LAST_REQUESTS_SECONDS = (0.1, 1.0, 3.0)
 
+guard_process()
 try:
     app = create_app()
 except ConfigError as error:

@@ -39,7 +39,7 @@ from kombu.message import Message
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.utils.url import parse_url
 
-from app import dependents, encoded, endings, programs, runs
+from app import dependents, encoded, endings, masking, programs, runs
 from app.connection import Line, Unavailable, connect
 from app.context import as_context, whole_number
 from app.encoded import SERIALIZER
@@ -397,6 +397,7 @@ class LiveBackend(RedisBackend):
             url = normalize(url or "")
         except BadURL as error:
             raise ImproperlyConfigured(f"result_backend {error}") from None
+        masking.keep("result_backend", masking.of_url(url))
         if app.conf.redis_backend_use_ssl:
             why = "put its options into the URL of result_backend, which begins with rediss://"
             raise ImproperlyConfigured(f"redis_backend_use_ssl cannot be used with LiveBackend: {why}.")
@@ -779,7 +780,10 @@ class LiveBackend(RedisBackend):
         name = getattr(request, "task", None)
         meta = self._get_result_meta(self.encode_result(value, state), state, traceback, request)
         meta["task_id"] = task_id
-        packed = self._pack(phase, meta, _fields(phase, state, value))
+        fields = _fields(phase, state, value)
+        packed = self._pack(phase, meta, fields)
+        if masking.is_told(packed.meta) or masking.is_told(packed.whole):
+            packed = self._pack(phase, masking.masked(meta), masking.masked(fields))
         task = self._tasks.get(name)
         write = Write(
             task_id,

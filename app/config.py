@@ -7,12 +7,13 @@ import json
 import os
 import secrets
 import tempfile
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from app import redis_url
+from app import masking, redis_url
 from app.origins import Origin, parse_origin
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,6 +50,14 @@ TEXTS = {
     "MAIL_PASSWORD": "",
     "MAIL_DEFAULT_SENDER": "flask@example.com",
 }
+SECRETS = ("MAIL_PASSWORD", "SECRET_KEY", "SECRET_KEY_FALLBACKS")
+URLS = (
+    "REDIS_URL",
+    "CELERY_BROKER_URL",
+    "CELERY_BROKER_READ_URL",
+    "CELERY_BROKER_WRITE_URL",
+    "CELERY_RESULT_BACKEND",
+)
 SOCKETIO_ASYNC_MODES = ("eventlet", "gevent", "threading")
 
 
@@ -59,8 +68,11 @@ class ConfigError(ValueError):
 def load(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return all settings by name, read from `environ` and, where that is silent, from `DATA_DIR`.
 
+    From then on the secrets are masked in what is logged and stored; see app/masking.py.
     Raises ConfigError on the first setting that is wrong or, in production, unsafe.
     """
+    _mask_secrets(environ)
+    _refuse_bad_bytes(environ)
     settings: dict[str, Any] = {"DATA_DIR": data_dir(environ)}
     for name, text in TEXTS.items():
         settings[name] = environ.get(name) or text
@@ -78,6 +90,7 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     settings["SECRET_KEY_FALLBACKS"] = _old_secret_keys(environ, production)
     settings["REDIS_URL"] = _redis_url(environ, settings["DATA_DIR"], production)
     settings["CELERY_BROKER_URL"] = _broker_url(environ) or settings["REDIS_URL"]
+    _refuse_bad_login(settings)
     settings.update(_mail(settings, production))
     settings.update(_flask(settings, production))
     return settings
@@ -100,6 +113,29 @@ def services(folder: Path) -> dict[str, Any]:
 def is_weak(secret: str) -> bool:
     """Whether a secret is one that others try first, or so short that they can try all."""
     return secret.lower() in WEAK_SECRETS or len(secret) < SHORTEST_SECRET
+
+
+def _mask_secrets(environ: Mapping[str, str]) -> None:
+    for name in SECRETS:
+        value = environ.get(name, "")
+        parts = value.split() if name == "SECRET_KEY_FALLBACKS" else [value]
+        masking.keep(name, filter(_is_secret, parts))
+    for name in URLS:
+        parts = masking.of_url(environ.get(name, ""))
+        masking.keep(name, filter(_is_secret, parts))
+
+
+def _is_secret(text: str) -> bool:
+    """Whether a text is worth masking: a word that others try first is part of much that is logged."""
+    return text.lower() not in WEAK_SECRETS
+
+
+def _refuse_bad_bytes(environ: Mapping[str, str]) -> None:
+    for name in (*TEXTS, *SECRETS, *URLS):
+        try:
+            environ.get(name, "").encode()
+        except UnicodeEncodeError:  # its words may hold the secret
+            raise ConfigError(f"{name} must be UTF-8 text: the environment has it in another encoding.") from None
 
 
 def _number(name: str, text: str | None, default: float, least: float, most: float) -> float | int:
@@ -153,7 +189,11 @@ def _secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> s
                 "python -c 'import secrets; print(secrets.token_hex(32))' makes one."
             )
         return key
-    return key or _kept_secret(folder / "secret_key")
+    if key:
+        return key
+    kept = _kept_secret(folder / "secret_key")
+    masking.keep("SECRET_KEY", [kept])
+    return kept
 
 
 def _old_secret_keys(environ: Mapping[str, str], production: bool) -> list[str]:
@@ -203,6 +243,13 @@ def _normalized(name: str, url: str, normalize: Callable[[str], str]) -> str:
         return url and normalize(url)
     except redis_url.BadURL as error:
         raise ConfigError(f"{name} {error}") from None
+
+
+def _refuse_bad_login(settings: Mapping[str, Any]) -> None:
+    """A mail server gets both in UTF-8 (RFC 4616), which has a place for any character but these."""
+    for name in ("MAIL_USERNAME", "MAIL_PASSWORD"):
+        if any(unicodedata.category(char) == "Cc" for char in settings[name]):
+            raise ConfigError(f"{name} must not hold a line end or another control character: remove it.")
 
 
 def _mail(settings: Mapping[str, Any], production: bool) -> dict[str, Any]:

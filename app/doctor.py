@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 
 from app import broker, config, redis_checks
 from app.checks import Finding, Mark
+from app.masking import mask
 
 Settings: TypeAlias = Mapping[str, Any]
 
@@ -56,13 +57,13 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     try:
         settings = config.load(environ)
     except config.ConfigError as error:
-        print(Finding(Mark.BAD, "settings", str(error)))
+        print(mask(str(Finding(Mark.BAD, "settings", str(error)))))
         return 1
     print(Finding(Mark.GOOD, "settings", f"for {settings['APP_ENV']}"))
     worked = True
     for check in CHECKS:
         for finding in check(settings):
-            print(finding, flush=True)
+            print(mask(str(finding)), flush=True)
             worked &= finding.mark is not Mark.BAD
     return 0 if worked else 1
 

@@ -5,13 +5,13 @@ Pure, and as long as the text at most: a task may raise megabytes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from celery.exceptions import Retry
 from celery.utils.serialization import UnpickleableExceptionWrapper
 
+from app.masking import mask
 from app.snapshot import one_line
 
 ERRORS = {
@@ -23,13 +23,10 @@ ERRORS = {
 UNNAMED = "Failure"  # the type of what a task stored as its failure and is no exception
 WORDS = ("status", "message", "error", "detail")  # keys under which such a failure says why
 MAX_GROUPED = 5  # exceptions of a group that are named
-# Up to the last @ before a slash or a space: a password may hold one itself. What comes before "://" is not searched:
-# a pattern that begins with a word would look through a long word once from each of its characters.
-USERINFO = re.compile(r"(?<=://)[^\s/]*@")
 
 
 def error_of(error: Any) -> dict[str, str]:
-    """Return `{"type", "message"}` of an error: one line for people, no traceback, no password of a URL.
+    """Return `{"type", "message"}` of an error: one line for people, no traceback, no secret.
 
     `error` is an exception, Celery's own form of one (`{"exc_type", "exc_message", ...}`), or anything that a task has
     stored as its failure by hand. Never raises.
@@ -39,12 +36,7 @@ def error_of(error: Any) -> dict[str, str]:
     except Exception:  # a class of the task's own may raise in any of its methods
         name, words = type(error).__name__, ""
     known, sentence = ERRORS.get(name, (one_line(name), ""))
-    return {"type": known, "message": sentence or one_line(without_passwords(words)) or known}
-
-
-def without_passwords(text: str) -> str:
-    """Mask `user:password@` in URLs: connection errors of brokers and databases quote theirs."""
-    return USERINFO.sub("***@", text)
+    return {"type": known, "message": sentence or one_line(mask(words)) or known}
 
 
 def original_of(error: Any, handled: BaseException | None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import re
 import smtplib
 import socket
@@ -19,8 +20,11 @@ from typing import Any, Self
 from flask import current_app
 from flask_mail import Connection, Mail, Message
 
+from app.masking import MASK, forms
+
 KEEP_SECONDS = 5.0  # for which a conversation is kept open for the next message
 LONGEST_TEXT = 300  # characters of a subject or of a server's words
+MOST_CHALLENGES = 5  # of a login, as smtplib has it
 SUPPRESSED = "Not sent: MAIL_SUPPRESS_SEND is set"
 UNCONFIRMED = "The mail server did not confirm the message: the server may have taken it."
 
@@ -67,6 +71,33 @@ class Conversation(smtplib.SMTP):
     committed = False  # whether the server may have got the present one
     reply: tuple[int, bytes] | None = None
     commit: Callable[[], None] | None = None  # called just before the final dot; if it raises, no message was sent
+
+    def auth(
+        self, mechanism: str, authobject: Callable[..., str | None], *, initial_response_ok: bool = True
+    ) -> tuple[int, bytes]:
+        """Log in as smtplib does, with the user name and the password in UTF-8 (RFC 4616), not in ASCII alone."""
+        first = authobject() if initial_response_ok else None
+        challenges = 0 if first is None else 1
+        code, reply = self.docmd("AUTH", mechanism if first is None else f"{mechanism} {_base64(first)}")
+        while code == 334 and challenges < MOST_CHALLENGES:
+            challenges += 1
+            self._auth_challenge_count = challenges  # by which `auth_login` knows what is asked for
+            try:
+                challenge = base64.decodebytes(reply)
+            except ValueError:
+                raise smtplib.SMTPAuthenticationError(code, reply) from None
+            code, reply = self.docmd(_base64(authobject(challenge) or ""))
+        if code in (235, 503):
+            return code, reply
+        raise smtplib.SMTPAuthenticationError(code, reply)
+
+    def auth_cram_md5(  # type: ignore[override]  # as smtplib calls it, in one signature
+        self, challenge: bytes | None = None
+    ) -> str | None:
+        """Answer a challenge of CRAM-MD5."""
+        if challenge is None:
+            return None
+        return f"{self.user} {hmac.new(self.password.encode(), challenge, 'md5').hexdigest()}"
 
     def data(self, msg: Any) -> tuple[int, bytes]:
         """Send the message, in bytes with CRLF, and then its final dot apart.
@@ -291,8 +322,8 @@ class TimedConnection(Connection):
     def _words(self, text: bytes | str) -> str:
         """Return a server's words as one line; some servers repeat what they did not understand, secrets and all."""
         words = text.decode(errors="replace") if isinstance(text, bytes) else text
-        for secret in _secrets(self.mail.username or "", self.mail.password or ""):
-            words = words.replace(secret, "***")
+        for form in forms(self.mail.password or "", self.mail.username or ""):
+            words = words.replace(form, MASK)
         return one_line(words)
 
 
@@ -318,6 +349,10 @@ def message_id(task_id: str) -> str:
     return f"<{task_id}@{domain if re.fullmatch(r'[A-Za-z0-9.-]+', domain) else 'headway.invalid'}>"
 
 
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
 def one_line(text: str) -> str:
     """Return `text` as one line without control characters, of at most LONGEST_TEXT characters.
 
@@ -326,11 +361,3 @@ def one_line(text: str) -> str:
     visible = (" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text)
     line = " ".join("".join(visible).split())
     return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
-
-
-def _secrets(username: str, password: str) -> list[str]:
-    """Return the password in each form in which it goes over the wire."""
-    if not password:
-        return []
-    forms = (f"\0{username}\0{password}", password)
-    return [base64.b64encode(form.encode()).decode() for form in forms] + [password]

@@ -24,6 +24,7 @@ import redis
 from kombu.utils.json import dumps, loads
 
 from app.connection import Client, Line, Unavailable
+from app.masking import mask
 from app.sends import send_of, without_headers
 from app.snapshot import Phase, fragment, title_line
 
@@ -382,7 +383,7 @@ class Records:
 
     def log(self, task_id: str, delivery: Delivery, lines: Iterable[tuple[str, str]]) -> bool:
         """Append `(level, text)` lines to the task's log and publish them; False when the record refuses."""
-        flat = [part for level, line in lines for part in (fragment(level), fragment(line))]
+        flat = [part for level, line in lines for part in (fragment(level), fragment(mask(line)))]
         keys = [_record(task_id), _log(task_id)]
         return bool(self._run("log", keys, [task_id, delivery.token, delivery.order, LOG_LINES, *flat]) == "written")
 

@@ -53,7 +53,14 @@ class SmtpServer:
     `accepted` those that were answered with 250, `broken` what came of each message that was cut off before its dot.
     """
 
-    def __init__(self, *, certificate: Path | None = None, implicit_tls: bool = False, **replies: str) -> None:
+    def __init__(
+        self,
+        *,
+        certificate: Path | None = None,
+        implicit_tls: bool = False,
+        mechanisms: str = "PLAIN LOGIN",
+        **replies: str,
+    ) -> None:
         self.replies = {**REPLIES, **replies}
         self.delays: dict[str, float] = {}
         self.complete: list[Taken] = []
@@ -65,6 +72,7 @@ class SmtpServer:
             self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             self.tls.load_cert_chain(certificate)
         self.implicit_tls = implicit_tls
+        self.mechanisms = mechanisms  # of AUTH
         self.port = 0
         self._idle: set[_Session] = set()
         self._bind()
@@ -164,7 +172,7 @@ class _Session(socketserver.StreamRequestHandler):
 
     def _greet(self) -> None:
         owner = self.server.owner
-        words = ["test", "8BITMIME", "AUTH PLAIN LOGIN"]
+        words = ["test", "8BITMIME", f"AUTH {owner.mechanisms}"]
         if owner.tls and not owner.implicit_tls:
             words.append("STARTTLS")
         for word in words[:-1]:
@@ -201,6 +209,9 @@ class _Session(socketserver.StreamRequestHandler):
             self.rfile.read()  # until the client gives up
             raise _Gone
         self._write(answer)
+        if answer.startswith("334"):  # a challenge: whatever answers it is right
+            self.server.owner.commands.append(self._line().decode().rstrip())
+            self._write(REPLIES[step])
         return answer[0] in "23"
 
     def _next(self) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 APP = Path(__file__).resolve().parent.parent / "app"
 
 LAYERS = [
+    "masking",
     "redis_url",
     "origins",
     "proxies",

@@ -1,0 +1,126 @@
+"""Masks the secrets of the settings in whatever text is logged, stored or shown, whichever library made the text.
+
+Pure, and as long as the text at most.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import logging
+import quopri
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote
+
+MASK = "***"
+SHORTEST_FORM = 4  # characters: what is shorter is part of many a word
+# Up to the last @ before a slash or a space: a password may hold one itself. What comes before "://" is not searched:
+# a pattern that begins with a word would look through a long word once from each of its characters.
+USERINFO = re.compile(r"(?<=://)[^\s/]*@")
+IN_URL = re.compile(r"://[^:@\s]*:(\S*)@")
+
+_known: dict[str, frozenset[str]] = {}  # by where the secrets come from, each in all its forms
+_forms: tuple[str, ...] = ()  # the same together, the longest first
+_encoded: tuple[bytes, ...] = ()
+
+
+def keep(source: str, secrets: Iterable[str]) -> None:
+    """Mask these secrets from now on, instead of those that came from this source before."""
+    global _forms, _encoded
+    _known[source] = frozenset(form for secret in secrets if len(secret) >= SHORTEST_FORM for form in forms(secret))
+    _forms = tuple(sorted(frozenset().union(*_known.values()), key=len, reverse=True))
+    _encoded = tuple(form.encode(errors="surrogateescape") for form in _forms)
+
+
+def of_url(urls: str) -> list[str]:
+    """Return the password of a URL, or of several with ";" between them: as it is written, and as it is meant."""
+    found = [password for url in urls.split(";") for password in IN_URL.findall(url)]
+    return [*found, *map(unquote, found)]
+
+
+def forms(secret: str, username: str = "") -> list[str]:
+    """Return a secret in each form in which a library may show it, the longest first.
+
+    `username` is the one with which it goes over the wire (AUTH PLAIN).
+    """
+    if not secret:
+        return []
+    raw = secret.encode(errors="surrogateescape")
+    plain = f"\0{username}\0{secret}".encode(errors="surrogateescape")
+    percent = {quote(raw), quote(raw, safe=""), quote_plus(raw)}
+    quoted = {secret, repr(secret)[1:-1], ascii(secret)[1:-1], repr(raw)[2:-1], json.dumps(secret)[1:-1]}
+    quoted |= {json.dumps(secret, ensure_ascii=False)[1:-1], html.escape(secret)}
+    found = quoted | {json.dumps(form, ensure_ascii=False)[1:-1] for form in quoted}  # quoted twice
+    found |= percent | {re.sub("%..", lambda code: code[0].lower(), form) for form in percent}
+    found |= {base64.b64encode(raw).decode(), base64.b64encode(plain).decode()}
+    found |= {quopri.encodestring(raw, header=header).decode().replace("=\n", "") for header in (False, True)}
+    found |= {form for form in _inner_base64(raw) if len(form) >= 2 * SHORTEST_FORM}
+    return sorted((form for form in found if len(form) >= SHORTEST_FORM or form == secret), key=len, reverse=True)
+
+
+def _inner_base64(raw: bytes) -> Iterator[str]:
+    """Yield what base64 makes of these bytes, wherever in a longer text they stand."""
+    for before in range(3):
+        whole = (before + len(raw)) * 8 // 6
+        text = base64.b64encode(b"\0" * before + raw).decode()[-(-before * 8 // 6) : whole]
+        yield from {text, text.replace("+", "-").replace("/", "_")}
+
+
+def mask(text: str) -> str:
+    """Mask the secrets, and `user:password@` in any URL."""
+    text = USERINFO.sub(f"{MASK}@", text)
+    for form in _forms:
+        if form in text:
+            text = text.replace(form, MASK)
+    return text
+
+
+def is_told(text: str | bytes) -> bool:
+    """Whether a text holds a secret of the settings."""
+    if isinstance(text, str):
+        return any(form in text for form in _forms)
+    return any(form in text for form in _encoded)
+
+
+def masked(value: Any) -> Any:
+    """Return a value with the secrets masked in all texts that it holds."""
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, Mapping):
+        return {masked(key): masked(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [masked(item) for item in value]
+    if value is None or isinstance(value, int | float):
+        return value
+    return mask(str(value)) if is_told(str(value)) else value
+
+
+class MaskedRecord(logging.LogRecord):
+    """A log record that tells no secret, by its message or its traceback."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.exc_info and self.exc_info[0]:
+            self.exc_text = mask("".join(traceback.format_exception(*self.exc_info))).rstrip()
+
+    def getMessage(self) -> str:
+        return mask(super().getMessage())
+
+
+def guard_process() -> None:
+    """Mask what this process logs, and the traceback of what nobody catches."""
+    logging.setLogRecordFactory(MaskedRecord)
+    sys.excepthook = _tell
+    threading.excepthook = lambda args: _tell(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _tell(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    if not issubclass(kind, SystemExit) and sys.stderr is not None:
+        sys.stderr.write(mask("".join(traceback.format_exception(kind, error, trace))))
