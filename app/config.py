@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import tempfile
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
-from app import masking, redis_url
+from app import mailbox, masking, redis_url
 from app.origins import Origin, parse_origin
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,7 +51,10 @@ TEXTS = {
     "MAIL_USERNAME": "",
     "MAIL_PASSWORD": "",
     "MAIL_DEFAULT_SENDER": "flask@example.com",
+    "MAIL_LOCAL_HOSTNAME": "",
 }
+LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+HOSTNAME = re.compile(rf"(?=.{{1,253}}\Z){LABEL}(?:\.{LABEL})*\Z")
 SECRETS = ("MAIL_PASSWORD", "SECRET_KEY", "SECRET_KEY_FALLBACKS")
 URLS = (
     "REDIS_URL",
@@ -91,6 +96,8 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     settings["REDIS_URL"] = _redis_url(environ, settings["DATA_DIR"], production)
     settings["CELERY_BROKER_URL"] = _broker_url(environ) or settings["REDIS_URL"]
     _refuse_bad_login(settings)
+    _refuse_bad_hostname(settings["MAIL_LOCAL_HOSTNAME"])
+    settings["MAIL_DEFAULT_SENDER"] = _sender(settings["MAIL_DEFAULT_SENDER"])
     settings.update(_mail(settings, production))
     settings.update(_flask(settings, production))
     return settings
@@ -250,6 +257,30 @@ def _refuse_bad_login(settings: Mapping[str, Any]) -> None:
     for name in ("MAIL_USERNAME", "MAIL_PASSWORD"):
         if any(unicodedata.category(char) == "Cc" for char in settings[name]):
             raise ConfigError(f"{name} must not hold a line end or another control character: remove it.")
+
+
+def _refuse_bad_hostname(name: str) -> None:
+    if name and not HOSTNAME.match(name) and not _is_address_literal(name):
+        raise ConfigError(
+            "MAIL_LOCAL_HOSTNAME must be this machine's name as the mail server is to hear it (EHLO), "
+            "as mailer.example.com, or an address in brackets, as [192.0.2.1] or [IPv6:2001:db8::1]."
+        )
+
+
+def _is_address_literal(text: str) -> bool:
+    if not (text.startswith("[") and text.endswith("]")):
+        return False
+    kind, _, address = text[1:-1].rpartition("IPv6:")
+    with contextlib.suppress(ValueError):
+        return not kind and bool(IPv6Address(address) if text.startswith("[IPv6:") else IPv4Address(address))
+    return False
+
+
+def _sender(text: str) -> str:
+    try:
+        return mailbox.normalize(text)
+    except mailbox.BadMailbox as error:
+        raise ConfigError(f"MAIL_DEFAULT_SENDER {error}.") from None
 
 
 def _mail(settings: Mapping[str, Any], production: bool) -> dict[str, Any]:

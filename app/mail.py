@@ -13,13 +13,14 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.charset import QP, Charset
-from email.utils import parseaddr
+from email.utils import formataddr, parseaddr
 from math import inf
 from typing import Any, Self
 
 from flask import current_app
 from flask_mail import Connection, Mail, Message
 
+from app import mailbox
 from app.masking import MASK, forms
 
 KEEP_SECONDS = 5.0  # for which a conversation is kept open for the next message
@@ -244,6 +245,7 @@ class TimedConnection(Connection):
             raise ValueError("A message goes to one recipient.")
         if not message.sender:
             raise ValueError("A message needs a sender: set MAIL_DEFAULT_SENDER.")
+        message.sender = _sender(message.sender)
         try:
             self._send(message, envelope_from, commit)
         except (MailDeferred, MailUnavailable):
@@ -267,11 +269,13 @@ class TimedConnection(Connection):
     def configure_host(self) -> Conversation:
         """Connect, encrypt and log in. Never prints the conversation, which holds the password."""
         server, port = str(self.mail.server), int(self.mail.port)
+        name = current_app.config.get("MAIL_LOCAL_HOSTNAME") or None
         host: Conversation
         if self.mail.use_ssl:
-            host = TlsConversation(server, port, timeout=self._seconds, context=ssl.create_default_context())
+            context = ssl.create_default_context()
+            host = TlsConversation(server, port, name, timeout=self._seconds, context=context)
         else:
-            host = Conversation(server, port, timeout=self._seconds)
+            host = Conversation(server, port, name, timeout=self._seconds)
         try:
             if self.mail.use_tls:
                 host.starttls(context=ssl.create_default_context())
@@ -347,6 +351,13 @@ def message_id(task_id: str) -> str:
     _, address = parseaddr(current_app.config["MAIL_DEFAULT_SENDER"])
     domain = address.partition("@")[2]
     return f"<{task_id}@{domain if re.fullmatch(r'[A-Za-z0-9.-]+', domain) else 'headway.invalid'}>"
+
+
+def _sender(sender: str | tuple[str, str]) -> str:
+    try:
+        return mailbox.normalize(sender if isinstance(sender, str) else formataddr(sender))
+    except mailbox.BadMailbox as error:
+        raise ValueError(f"A message's sender {error}.") from None
 
 
 def _base64(text: str) -> str:

@@ -12,6 +12,7 @@ LAYERS = [
     "redis_url",
     "origins",
     "proxies",
+    "mailbox",
     "config",
     "values",
     "bars",
