@@ -118,7 +118,7 @@ function chipWords(connection) {
     case "polling":
       return ["◔", `Polling every ${pollSeconds} s`];
     case "offline":
-      return ["○", `Offline, showing ${formatTime(heardAt)}`];
+      return ["○", `Offline, showing ${formatTime(heardAt, connection.now())}`];
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { reviver } from "./exact.js";
 
+import { ServerClock } from "./clock.js";
 import { callAll } from "./listeners.js";
 import { at } from "./root.js";
 
@@ -71,19 +72,20 @@ export class Connection {
   #random;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #silence;
-  #ahead = -Infinity; // ms by which the server's clock is ahead of ours
   /** @type {ServerState | null} */
   server = null;
-  /** When anything was last heard; ms on our clock, for people. */
-  heardAt = Date.now();
 
   /**
    * @param {() => Promise<{io: (options: any) => any}>} load imports the Socket.IO client
    * @param {() => number} random
+   * @param {ServerClock} clock
    */
-  constructor(load = () => import("socket.io-client"), random = Math.random) {
+  constructor(load = () => import("socket.io-client"), random = Math.random, clock = new ServerClock()) {
     this.#load = load;
     this.#random = random;
+    this.clock = clock;
+    /** When anything was last heard; the server's time, ms. */
+    this.heardAt = clock.now();
   }
 
   /** Open the socket and keep it open. Never rejects: without the library there is polling. */
@@ -122,7 +124,7 @@ export class Connection {
 
   /** The server's time, ms. */
   now() {
-    return Date.now() + (Number.isFinite(this.#ahead) ? this.#ahead : 0);
+    return this.clock.now();
   }
 
   /**
@@ -155,18 +157,19 @@ export class Connection {
    */
   heard(server) {
     this.server = server;
-    this.observe(server.now);
+    if (server.now) this.clock.set(Date.parse(server.now));
+    this.heardAt = this.now();
     this.#tell("server", server);
   }
 
   /**
-   * Take in a time that the server wrote. Each is late by its way here, so the latest clock is nearest the truth.
+   * Take in a time that the server wrote, perhaps long ago.
    *
-   * @param {string | null} time
+   * @param {string} time
    */
   observe(time) {
-    this.heardAt = Date.now();
-    if (time) this.#ahead = Math.max(this.#ahead, Date.parse(time) - Date.now());
+    this.clock.observe(Date.parse(time));
+    this.heardAt = this.now();
   }
 
   /**
@@ -200,7 +203,7 @@ export class Connection {
   }
 
   #connected() {
-    this.#ahead = -Infinity; // either clock may have been set since
+    this.clock.measureAgain();
     this.#socket?.io.engine.on("packet", () => this.#listen());
     this.#listen();
     this.note({ connected: true, settled: false });

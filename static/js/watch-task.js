@@ -37,6 +37,7 @@ const PATIENCE_MS = 2000; // without a live socket, before polling begins
 const POLL_MS = { least: 2000, most: 10_000, growth: 1.5 };
 const ASK_MS = { least: 500, most: 5000, growth: 2 };
 const POLL_TIMEOUT_MS = 8000;
+const CLOCK_MS = 1000; // between two looks at whether this machine has slept
 
 export class TaskWatcher {
   /** @type {Map<string, Watched>} */
@@ -143,6 +144,13 @@ export class TaskWatcher {
       this.connection.hurry();
       this.#pollNow();
     }
+  }
+
+  /** The same, and the server's time, where this machine has slept or its clock was set. */
+  checkClock() {
+    if (!this.connection.clock.hasSkipped()) return;
+    this.check();
+    void this.#pollNow(); // the answer brings it
   }
 
   /** @param {string} taskId @returns {Watched} */
@@ -392,6 +400,7 @@ function connectedWatcher() {
   const watcher = new TaskWatcher(connection);
   const note = () => connection.note({ onLine: navigator.onLine });
   const check = () => (note(), watcher.check());
+  setInterval(() => watcher.checkClock(), CLOCK_MS);
   addEventListener("online", check);
   addEventListener("offline", check);
   addEventListener("pageshow", (event) => event.persisted && check());

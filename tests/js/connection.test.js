@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
+import { ServerClock } from "../../static/js/clock.js";
 import { Connection } from "../../static/js/connection.js";
 import { FakeSocket, server } from "./fakes.js";
 
@@ -11,7 +12,8 @@ afterEach(() => mock.timers.reset());
 
 async function opened({ random = () => 1 } = {}) {
   const socket = new FakeSocket();
-  const connection = new Connection(async () => ({ io: () => socket }), random);
+  const clock = new ServerClock({ steady: () => Date.now() });
+  const connection = new Connection(async () => ({ io: () => socket }), random, clock);
   await connection.open();
   socket.open();
   return { socket, connection };
@@ -140,11 +142,12 @@ test("the server's clock is followed by the freshest of its times", async () => 
 
 test("a new socket measures the clock anew", async () => {
   const { socket, connection } = await opened();
-  connection.observe("2026-11-22T09:00:00.000Z");
+  connection.heard(server({ now: "2026-11-22T09:00:00.000Z" }));
 
   socket.close();
   socket.open();
-  connection.observe("2026-11-22T08:00:01.000Z");
+  assert.equal(connection.now(), NOW + 3_600_000, "until then it is the best that is known");
+  connection.heard(server({ now: "2026-11-22T08:00:01.000Z" }));
 
   assert.equal(connection.now(), NOW + 1000);
 });
