@@ -22,7 +22,7 @@ from celery.platforms import EX_FAILURE
 from celery.worker import state
 from kombu.exceptions import OperationalError
 
-from app import broker, programs
+from app import broker, inherited, programs
 from app.backend import FENCE, UNSTORED, LiveBackend
 from app.config import ConfigError
 from app.connection import Unavailable
@@ -83,6 +83,7 @@ class Keeper(bootsteps.StartStopStep):
         except ConfigError as error:
             raise SystemExit(f"Headway: {error}") from None
         worker.consumer_cls = guarded(worker.consumer_cls)  # which is made after this step
+        inherited.separate()
         # A step is stopped before the pool; what that still runs has to be held until it has ended.
         worker.blueprint.on_stopped = partial(self._leave_and, worker.blueprint.on_stopped)
 

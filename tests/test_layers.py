@@ -27,6 +27,7 @@ LAYERS = [
     "encoded",
     "endings",
     "programs",
+    "inherited",
     "connection",
     "sends",
     "records",
