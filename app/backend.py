@@ -1,9 +1,8 @@
 """Celery's result backend on Headway's records: the one place through which every change of every task passes.
 
-An existing Celery project becomes live with two settings:
+An existing Celery project becomes live with two arguments:
 
-    result_backend = "app.backend.LiveBackend+redis://localhost:6379/0"
-    task_cls = "app.backend:LiveTask"
+    Celery(..., backend="app.backend.LiveBackend+redis://localhost:6379/0", task_cls="app.backend:LiveTask")
 """
 
 from __future__ import annotations
@@ -77,8 +76,10 @@ logger = logging.getLogger(__name__)
 seldom = SeldomLogger(logger)
 
 MAX_ATTEMPTS = "headway_max_attempts"  # of a Retry: what its call allows, inf for as many as it takes
+KEEPER = "app.keeper:Keeper"  # by name: that file is made from this one
+CLAIMED = "headway_claimed"  # the request's key for the token that its run has claimed the record with
 FENCE = "headway_fence"  # the request's key for the token of its delivery
-OWN_KEYS = {FENCE, SERIALIZER}
+OWN_KEYS = {FENCE, CLAIMED, SERIALIZER}
 ENDED = "headway_ended"  # and for whether its run has stored an end by `update_state`
 REPLACEMENT = 1_000_000  # a replaced task counts its retries anew, so one replacement outweighs them all
 DEFAULT_ATTEMPTS = 4
@@ -132,6 +133,28 @@ class Updates:
                 raise Stopped(verdict)
 
 
+@signals.worker_ready.connect
+def name_what_is_not_live(sender: Any = None, **_: Any) -> None:
+    """Say so where a worker has half of what makes its tasks live: without the rest their records go nowhere."""
+    app = getattr(sender, "app", None)
+    if app is None:
+        return
+    names = ", ".join(sorted(name for name in app.tasks if not name.startswith("celery.")))
+    if KEEPER not in app.steps["worker"] and isinstance(app.backend, LiveBackend):
+        logger.error(
+            "These tasks are not live, for their app has no live task class: give Celery(...) "
+            'task_cls="app.backend:LiveTask", or a subclass of it: %s',
+            names,
+        )
+    elif KEEPER in app.steps["worker"] and not isinstance(app.backend, LiveBackend):
+        logger.error(
+            "These tasks are not live, for their results go to %s: set result_backend to "
+            "app.backend.LiveBackend+redis://..., and unset CELERY_RESULT_BACKEND, which overrides it: %s",
+            type(app.backend).__name__,
+            names,
+        )
+
+
 @signals.task_received.connect
 def mark_delivery(request: Any, **_: Any) -> None:
     """Give each delivery a token in the worker's parent, so that what the parent writes (time limits, lost workers,
@@ -176,7 +199,6 @@ class LiveTask(Task):
     """A task whose runs are claimed (of two deliveries of one task, one runs) and which waits in Redis for its time."""
 
     abstract = True
-    max_retries = DEFAULT_ATTEMPTS - 1
     # By name: that file is made from this one.
     Request = "app.delivery:LiveRequest"
     Strategy = "app.delivery:receive"
@@ -184,34 +206,48 @@ class LiveTask(Task):
     @classmethod
     def bind(cls, app: Any) -> Any:
         """Give the app's workers a keeper too."""
-        app.steps["worker"].add("app.keeper:Keeper")  # by name: that file is made from this one
+        app.steps["worker"].add(KEEPER)
         return super().bind(app)
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
-        """Claim the record. Raises Ignore (Celery then drops the delivery) when it is not this delivery's turn."""
-        if not self.has_record:
+        """Claim the record, as `claim` does."""
+        self.claim(task_id)
+        super().before_start(task_id, args, kwargs)
+
+    def claim(self, task_id: str) -> None:
+        """Claim the record, once for each run.
+
+        Raises Ignore (Celery then drops the delivery) when it is not this delivery's turn.
+        """
+        request = self.request
+        if not self.has_record or getattr(request, CLAIMED, "") == getattr(request, FENCE, None):
             return
         verdict = self.backend.claim(task_id, self)
         if verdict != "claimed":
             raise Ignore(f"{self.name}[{task_id}] is {verdict}: this delivery is dropped")
+        setattr(request, CLAIMED, getattr(request, FENCE))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the body; what it said last is sent also when it fails."""
+        """Run the body, as `run_live` does."""
+        return self.run_live(super().__call__, args, kwargs)
+
+    def run_live(self, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call a run's body; what it said last is sent also when it fails."""
         if self.request.is_eager:
             with runs.outside():
-                return super().__call__(*args, **kwargs)
+                return call(*args, **kwargs)
         around = runs.present()
         if not self.has_record or (around is not None and around.task_id == self.request.id):
-            return super().__call__(*args, **kwargs)  # called as a function: what it says, the run around it says
+            return call(*args, **kwargs)  # called as a function: what it says, the run around it says
         run = Run(self, self.request)
         run.updates = Updates()
         with runs.within(run), programs.marked(getattr(self.request, FENCE, "")) as run.origin:
-            return self._run_body(run, args, kwargs)
+            return self._run_body(run, partial(call, *args, **kwargs))
 
-    def _run_body(self, run: Run, args: Any, kwargs: Any) -> Any:
+    def _run_body(self, run: Run, body: Callable[[], Any]) -> Any:
         try:
             try:
-                return self._call_body(run, args, kwargs)
+                return self._call_body(run, body)
             finally:
                 run.check_told()
         except Stopped as stopped:
@@ -234,10 +270,10 @@ class LiveTask(Task):
                 run.report.close()
             run.end()
 
-    def _call_body(self, run: Run, args: Any, kwargs: Any) -> Any:
+    def _call_body(self, run: Run, body: Callable[[], Any]) -> Any:
         """Run the body. One that has handed its task over ends as that, whatever it does afterwards."""
         try:
-            result = super().__call__(*args, **kwargs)
+            result = body()
         except (Retry, Stopped):
             raise
         except BaseException as error:

@@ -28,6 +28,7 @@ from app.config import ConfigError
 from app.connection import Unavailable
 from app.consumer import guarded
 from app.delivery import LiveRequest
+from app.live_tasks import make_all_live
 from app.redis_checks import refuse_unfit
 from app.stopping import PlannedStop, can_end_runs
 
@@ -82,6 +83,7 @@ class Keeper(bootsteps.StartStopStep):
             refuse_unfit(self._backend.url, self._celery.conf.broker_read_url, production=False)
         except ConfigError as error:
             raise SystemExit(f"Headway: {error}") from None
+        make_all_live(self._celery)
         worker.consumer_cls = guarded(worker.consumer_cls)  # which is made after this step
         inherited.separate()
         # A step is stopped before the pool; what that still runs has to be held until it has ended.

@@ -142,6 +142,14 @@ def test_what_cannot_be_started_says_why(function: Callable[..., Any], args: dic
     assert refused.value.fields == wrong
 
 
+@pytest.mark.parametrize(
+    ("function", "args"),
+    [(positional_only, {"a": 1}), (positional_gap, {}), (defaults, {"b": 1}), (hints, {"a": 1}), (bound, {"a": 1})],
+)
+def test_celery_takes_what_was_checked(client: Any, function: Callable[..., Any], args: dict[str, Any]):
+    assert client.post("/tasks", json={"name": function.__name__, "args": args}).status_code == 202
+
+
 def test_a_request_starts_it_and_its_retry_has_the_same_arguments(client: Any, records: Records):
     args = {"a": 1, "rest": [5], "d": 7}
 

@@ -37,6 +37,7 @@ LAYERS = [
     "backend",
     "transport",
     "delivery",
+    "live_tasks",
     "consumer",
     "broker",
     "stopping",
