@@ -60,7 +60,7 @@ from app.redis_url import BadURL, normalize
 from app.results import RESULT_MAX_BYTES, Packed, pack
 from app.runs import Run, Stopped
 from app.seldom import SeldomLogger
-from app.sends import RECORDED, SEND, recorded, send_of
+from app.sends import RECORDED, SEND, recorded, send_of, waits_of
 from app.snapshot import (
     FINAL,
     Phase,
@@ -1029,7 +1029,7 @@ def _attempts_of(task: Any, request: Context | None = None) -> int:
     retries = getattr(task, "max_retries", None)
     if retries is None:
         return DEFAULT_ATTEMPTS + whole_number(getattr(request, "retries", 0))
-    return whole_number(retries) + 1
+    return whole_number(retries) + 1 + waits_of(request)
 
 
 def _retries_for_ever(task: Any) -> bool:

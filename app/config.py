@@ -40,6 +40,7 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
     "MAIL_PORT": (25, 1, 65535),
     "MAIL_TIMEOUT_SECONDS": (15.0, 0.1, 600.0),
     "MAIL_RETRY_SECONDS": (10.0, 0.0, 3600.0),
+    "MAIL_RETRY_HOURS": (24.0, 0.0, 720.0),
     "MAIL_MAX_EMAILS": (100, 1, 1_000_000),
 }
 FLAGS = {"MAIL_USE_TLS": False, "MAIL_USE_SSL": False}

@@ -26,6 +26,13 @@ from app.masking import MASK, forms
 KEEP_SECONDS = 5.0  # for which a conversation is kept open for the next message
 LONGEST_TEXT = 300  # characters of a subject or of a server's words
 MOST_CHALLENGES = 5  # of a login, as smtplib has it
+LOGIN_WANTED = (530, 538)  # at any command, RFC 4954
+REFUSALS: dict[type[smtplib.SMTPResponseException], str] = {
+    smtplib.SMTPConnectError: "refuses the connection",
+    smtplib.SMTPHeloError: "refuses the name of this host (MAIL_LOCAL_HOSTNAME)",
+    smtplib.SMTPAuthenticationError: "refuses the login",
+}
+REFUSES_TLS = "refuses to encrypt"
 SUPPRESSED = "Not sent: MAIL_SUPPRESS_SEND is set"
 UNCONFIRMED = "The mail server did not confirm the message: the server may have taken it."
 
@@ -54,7 +61,10 @@ class MailDeferred(MailAnswer):
 
 
 class MailUnavailable(Exception):
-    """No conversation came about, or it broke before the message was complete: the server has not got it."""
+    """No mail goes to the server now: it is away, broke off, or refuses this host or its login.
+
+    It has not got the message, and the message is not why.
+    """
 
 
 class OutcomeUnknown(Exception):
@@ -271,20 +281,33 @@ class TimedConnection(Connection):
         server, port = str(self.mail.server), int(self.mail.port)
         name = current_app.config.get("MAIL_LOCAL_HOSTNAME") or None
         host: Conversation
-        if self.mail.use_ssl:
-            context = ssl.create_default_context()
-            host = TlsConversation(server, port, name, timeout=self._seconds, context=context)
-        else:
-            host = Conversation(server, port, name, timeout=self._seconds)
-        try:
-            if self.mail.use_tls:
-                host.starttls(context=ssl.create_default_context())
-            if self.mail.username and self.mail.password:
-                host.login(self.mail.username, self.mail.password)
-        except BaseException:
-            host.close()
-            raise
+        with self._before_any_message():
+            if self.mail.use_ssl:
+                context = ssl.create_default_context()
+                host = TlsConversation(server, port, name, timeout=self._seconds, context=context)
+            else:
+                host = Conversation(server, port, name, timeout=self._seconds)
+            try:
+                if self.mail.use_tls:
+                    host.starttls(context=ssl.create_default_context())
+                host.ehlo_or_helo_if_needed()
+                if self.mail.username and self.mail.password:
+                    host.login(self.mail.username, self.mail.password)
+            except BaseException:
+                host.close()
+                raise
         return host
+
+    @contextmanager
+    def _before_any_message(self) -> Iterator[None]:
+        """Turn a no that comes before any message, whatever its code, into MailUnavailable."""
+        try:
+            yield
+        except smtplib.SMTPResponseException as error:
+            refuses = REFUSALS.get(type(error), REFUSES_TLS)
+            words = self._words(error.smtp_error)
+            text = f"The mail server {refuses}: {error.smtp_code} {words}".rstrip()
+            raise MailUnavailable(text) from None
 
     @contextmanager
     def _meaning(self) -> Iterator[None]:
@@ -301,6 +324,8 @@ class TimedConnection(Connection):
 
     def _no(self, code: int, text: bytes | str) -> Exception:
         words = self._words(text)
+        if code in LOGIN_WANTED:
+            return MailUnavailable(f"The mail server wants a login or TLS: {code} {words}")
         if 500 <= code < 600:
             return MailRefused(code, words)
         if 400 <= code < 500:
@@ -319,7 +344,7 @@ class TimedConnection(Connection):
             return f"The mail server does not speak TLS as it should: {self._words(cause.reason or str(cause))}."
         if isinstance(cause, smtplib.SMTPServerDisconnected | ConnectionResetError | BrokenPipeError):
             return "The mail server closed the connection."
-        if isinstance(cause, smtplib.SMTPNotSupportedError):
+        if type(cause) in (smtplib.SMTPNotSupportedError, smtplib.SMTPException):
             return f"The mail server cannot do what the settings ask for: {self._words(str(cause))}"
         return f"The mail server cannot be reached: {self._words(getattr(cause, 'strerror', None) or str(cause))}."
 

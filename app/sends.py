@@ -14,8 +14,12 @@ from uuid import NAMESPACE_OID, uuid4, uuid5
 from celery import signals
 from celery._state import get_current_worker_task
 
+from app.context import whole_number
+
 SEND = "headway_send"  # the header for the id of the send
 RECORDED = "headway_recorded"  # the header for the id of a task that has a record; a copy of it for another one is void
+
+WAITS = "headway_waits"  # the header for how many attempts of a task were no fault of its own, and count for none
 
 
 @signals.before_task_publish.connect
@@ -55,6 +59,11 @@ def recorded(message: Mapping[str, Any], task_id: str) -> dict[str, Any]:
 def send_of(message: Mapping[str, Any]) -> str:
     """Return the id of the send of a Celery signature, "" where it has none."""
     return str((message["options"].get("headers") or {}).get(SEND, ""))
+
+
+def waits_of(request: Any) -> int:
+    """Return how many attempts of a request's task count for none."""
+    return whole_number(getattr(request, WAITS, 0))
 
 
 def without_headers(message: Mapping[str, Any]) -> dict[str, Any]:

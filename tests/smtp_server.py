@@ -20,6 +20,7 @@ SILENCE = "silence"  # answer nothing, and keep the connection open
 
 REPLIES = {
     "connect": "220 test ready",
+    "ehlo": "",  # what the server can do, unless a test says otherwise
     "starttls": "220 go ahead",
     "auth": "235 2.7.0 welcome",
     "mail": "250 2.1.0 sender ok",
@@ -148,7 +149,7 @@ class _Session(socketserver.StreamRequestHandler):
         self.taken = command.lower() == "data"
         verb, _, rest = command.partition(" ")
         match verb.lower():
-            case "ehlo":
+            case "ehlo" | "helo":
                 self._greet()
             case "starttls":
                 self._say("starttls")
@@ -172,6 +173,9 @@ class _Session(socketserver.StreamRequestHandler):
 
     def _greet(self) -> None:
         owner = self.server.owner
+        if owner.replies["ehlo"]:
+            self._say("ehlo")
+            return
         words = ["test", "8BITMIME", f"AUTH {owner.mechanisms}"]
         if owner.tls and not owner.implicit_tls:
             words.append("STARTTLS")

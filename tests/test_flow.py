@@ -32,6 +32,7 @@ def mail_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Syst
     with SmtpServer() as server:
         mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(server.port), "MAIL_MAX_EMAILS": "1"}
         limits = {"MAIL_TIMEOUT_SECONDS": "2", "MAX_ATTEMPTS": "2", "MAIL_RETRY_SECONDS": "0.1"}
+        limits["MAIL_RETRY_HOURS"] = "0.0005"
         system = System(tmp_path_factory.mktemp("mail"), **mail, **limits)
         yield system, server
         system.stop()

@@ -48,6 +48,7 @@ LAYERS = [
     "hearing",
     "fanout",
     "mail",
+    "outage",
     "extensions",
     "access",
     "report",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from collections.abc import Mapping
 from math import inf
@@ -11,14 +12,19 @@ from email_validator import EmailNotValidError, validate_email
 from flask import current_app
 
 from app.backend import LiveTask
-from app.connection import Unavailable
+from app.connection import Client, Unavailable
 from app.extensions import mail
 from app.mail import MailDeferred, MailUnavailable, OutcomeUnknown, letter
+from app.outage import LONGEST_WAIT, OUTAGE
+from app.records import Records
 from app.runs import Stopped
+from app.sends import WAITS, waits_of
 from app.tasks.kinds import BadArguments, startable
 
 LONGEST_ADDRESS = 254
+SINCE = "headway_waits_since"  # the header for when an email first had to wait for its mail server, Unix time
 COMMIT_SECONDS = 5.0  # the mail server waits that long for the final dot
+FEWEST_WAITS = 8  # that an email has within MAIL_RETRY_HOURS
 RETRY_GROWTH = 6  # 10 s, 1 min, 6 min: a server that defers strangers wants some minutes
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -118,25 +124,57 @@ class SendKey:
 def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]:
     """Send `{"subject", "to", "body"}`, at most once, and return what the mail server said.
 
-    What the server defers, or has not got, is tried again with back-off while there are attempts left. Raises
-    BadAddress, MailRefused, OutcomeUnknown, and after the last attempt what that ended with.
+    What the server defers is tried again with back-off while there are attempts left; for a server that takes no mail
+    now it waits up to MAIL_RETRY_HOURS. Raises BadAddress, MailRefused, OutcomeUnknown, and what the last attempt or
+    wait ended with.
     """
     to = check_address(email_data["to"])
     message = letter(self.request.id, to, email_data["subject"], email_data["body"])
     key = SendKey(self)
     key.prepare()
     try:
+        OUTAGE.check()
         _report(self, "Connecting to the mail server...")
         with mail.connect() as connection:
             _report(self, "Sending...")
             connection.send(message, commit=key.commit)
             reply = connection.reply
-    except (MailDeferred, MailUnavailable) as obstacle:
+    except MailDeferred as obstacle:
+        OUTAGE.end(_redis())
         key.prepare()
-        countdown = current_app.config["MAIL_RETRY_SECONDS"] * RETRY_GROWTH**self.request.retries
-        raise self.retry(exc=obstacle, countdown=countdown) from None
+        waits = waits_of(self.request)
+        deferrals = self.request.retries - waits
+        countdown = current_app.config["MAIL_RETRY_SECONDS"] * RETRY_GROWTH**deferrals
+        limit = self.max_retries + waits
+        raise self.retry(exc=obstacle, countdown=countdown, max_retries=limit) from None
+    except MailUnavailable as obstacle:
+        key.prepare()
+        raise _wait(self, obstacle) from None
+    OUTAGE.end(_redis())
     result = {"reply": reply, "message_id": message.msgId, "to": to}
     return {"current": 1, "total": 1, "status": "Accepted by the mail server", "result": result}
+
+
+def _wait(task: Any, obstacle: MailUnavailable) -> Exception:
+    """Return what has an email wait for its mail server, and uses up no attempt; in the end the obstacle itself."""
+    settings = current_app.config
+    request = task.request
+    since = float(getattr(request, SINCE, None) or time.time())
+    patience = settings["MAIL_RETRY_HOURS"] * 3600
+    spacing = settings["MAIL_RETRY_SECONDS"], min(LONGEST_WAIT, patience / FEWEST_WAITS)
+    countdown = OUTAGE.meet(obstacle, spacing, _redis())
+    if time.time() + countdown > since + patience:
+        return obstacle
+    waits = waits_of(request) + 1
+    headers = {**(request.headers or {}), WAITS: waits, SINCE: since}
+    limit = task.max_retries + waits
+    again: Exception = task.retry(exc=obstacle, countdown=countdown, max_retries=limit, headers=headers, throw=False)
+    return again
+
+
+def _redis() -> Client:
+    records: Records = current_app.extensions["records"]
+    return records.client
 
 
 def _report(task: Any, status: str) -> None:
