@@ -1,0 +1,65 @@
+"""Tasks that report from wherever they work; started as `celery -A tests.reporting_tasks worker`."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from app.progress import progress
+from tests.ending_tasks import celery
+from tests.test_values import NO_NUMBERS, NUMBERS
+
+
+@celery.task
+def pooled(items):
+    """Count in a pool of threads, whose first word is the first of all."""
+
+    def work(_):
+        time.sleep(0.01)
+        progress.update()
+        progress.log("item")
+
+    with ThreadPoolExecutor(4) as pool:
+        return len(list(pool.map(work, range(items))))
+
+
+@celery.task
+def gathered(items):
+    async def work(item):
+        await asyncio.sleep(0.002 * item)
+        progress.update()
+
+    async def main():
+        await asyncio.gather(*(work(item) for item in range(items)))
+
+    asyncio.run(main())
+    return items
+
+
+@celery.task
+def odd():
+    for value in [number for number, _ in NUMBERS] + NO_NUMBERS:
+        progress.set(current=value, total=value, status=value)
+        progress.log(value)
+    progress.set(current=3, total=5, status="rows")
+    return "all said"
+
+
+@celery.task(bind=True)
+def beats(self, beats):
+    """Report from a thread alone, by the task's own id; `beats` of 0: for ever."""
+
+    def beat():
+        done = 0
+        while not beats or done < beats:
+            done += 1
+            self.update_state(task_id=task_id, state="PROGRESS", meta={"current": done, "total": None})
+            time.sleep(0.02)
+
+    task_id = self.request.id
+    thread = threading.Thread(target=beat)
+    thread.start()
+    thread.join()
+    return "the thread has ended"

@@ -1,0 +1,81 @@
+"""Reports from threads and coroutines at real workers: pools of processes, of threads and of greenlets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.connection import connect
+from app.records import Records
+from app.snapshot import Phase, Snapshot
+from tests import reporting_tasks as tasks
+from tests.processes import Valkey, running, wait_for, worker
+
+
+class Started:
+    def __init__(self, pool: str, queue: str, records: Records) -> None:
+        self.pool, self.queue, self.records = pool, queue, records
+
+    def start(self, task: Any, *args: Any) -> str:
+        return str(task.apply_async(args, queue=self.queue).id)
+
+    def snapshot(self, task_id: str) -> Snapshot | None:
+        [stored] = self.records.read([task_id])
+        return Snapshot.from_json(stored.snapshot) if stored else None
+
+    def end_of(self, task_id: str) -> Snapshot:
+        def end() -> Snapshot | None:
+            now = self.snapshot(task_id)
+            return now if now and now.final else None
+
+        return wait_for(end, 30)
+
+
+@pytest.fixture(scope="module", params=("prefork", "threads", "gevent"))
+def started(
+    request: pytest.FixtureRequest, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Started]:
+    tasks.celery.conf.broker_url = valkey.url
+    tasks.celery.conf.result_backend = f"app.backend.LiveBackend+{valkey.url}"
+    client = connect(valkey.url)
+    queue = f"reports-{request.param}-{os.urandom(4).hex()}"
+    folder = tmp_path_factory.mktemp("reports")
+    process = worker(folder, {"REDIS_URL": valkey.url}, queue, "tests.reporting_tasks", "-P", request.param)
+    with running(process):
+        yield Started(request.param, queue, Records(client, 7))
+    client.close()
+
+
+def test_tasks_at_once_count_each_its_own_and_end_as_they_return(started: Started):
+    sizes = (8, 20)
+    pooled = {started.start(tasks.pooled, size): size for size in sizes}
+    odd = started.start(tasks.odd)
+    beats = started.start(tasks.beats, 10)
+
+    for task_id, size in pooled.items():
+        end = started.end_of(task_id)
+        assert (end.phase, end.result, end.current) == (Phase.SUCCEEDED, size, size)
+        assert len(started.records.tail(task_id, 0)["lines"]) == size
+    end = started.end_of(odd)
+    assert (end.phase, end.result, end.total) == (Phase.SUCCEEDED, "all said", 5)
+    assert (started.end_of(beats).result, started.end_of(beats).current) == ("the thread has ended", 10)
+
+
+def test_coroutines_are_summed_up(started: Started):
+    end = started.end_of(started.start(tasks.gathered, 12))
+
+    assert (end.phase, end.current) == (Phase.SUCCEEDED, 12)
+
+
+def test_a_cancel_reaches_a_run_of_which_only_a_thread_reports(started: Started):
+    task_id = started.start(tasks.beats, 0)
+    wait_for(lambda: (now := started.snapshot(task_id)) and now.current > 2, 30)
+
+    started.records.cancel(task_id)
+
+    end = started.end_of(task_id)
+    assert end.phase == Phase.CANCELLED
+    assert (end.finished_at or "") > (end.started_at or "")
