@@ -27,13 +27,15 @@ from typing import Any, TypeVar
 
 from app import runs
 from app.bars import Part
-from app.report import FLUSHER, MAX_LINE_CHARS, UNSET, ProgressBuffer
+from app.report import FLUSHER, UNSET, ProgressBuffer
 from app.runs import HERE, Run
 from app.snapshot import MAX_READ_CHARS, one_line
 from app.values import as_number, as_text
 
 T = TypeVar("T")
 ONE = 1
+MAX_LINE_CHARS = 4000
+MAX_LEVEL_CHARS = 20
 
 _here = HERE.get  # looked up once: in a tight loop of `progress.update` it would be a quarter of the cost
 
@@ -92,7 +94,7 @@ class Progress:
         """Add a line to the task's log, which its viewers see grow."""
         part, line = _find(), as_text(text, MAX_LINE_CHARS)
         if part and line is not None:
-            part.run.report.log(as_text(level) or "INFO", line)
+            part.run.report.log(as_text(level, MAX_LEVEL_CHARS) or "INFO", line)
 
     def flush(self) -> None:
         """Send now what has not been sent."""

@@ -14,15 +14,12 @@ from app.backend import UNSTORED, delivery_of
 from app.bars import Part, Shown, shown
 from app.connection import Unavailable
 from app.runs import Run, detached
-from app.values import clip
 
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.1
 MAX_UNSENT = 1000  # steps, and lines, that wait for Redis; of more the oldest go, and the log says how many lines
 MAX_UNSENT_CHARS = 1_000_000  # of such lines
-MAX_LINE_CHARS = 4000
-MAX_LEVEL_CHARS = 20
 MAX_CALL_LINES = 100
 UNSET: Any = object()
 
@@ -98,7 +95,7 @@ class ProgressBuffer:
     def log(self, level: str, text: str) -> None:
         """Note a line."""
         with self._writing:
-            self._keep([(clip(level, MAX_LEVEL_CHARS), clip(text, MAX_LINE_CHARS))])
+            self._keep([(level, text)])
 
     def flush(self) -> None:
         """Send what has not been sent; what Redis does not take now is sent the next time."""

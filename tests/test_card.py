@@ -10,13 +10,21 @@ from pathlib import Path
 import pytest
 from flask import Flask, render_template_string
 
+from app import create_app
+from tests.processes import Valkey
+
 CASES = json.loads((Path(__file__).parent / "contract.json").read_text())["snapshots"]
-TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 CARD = '{% from "task.html" import card %}{{ card(task) }}'
 
 
-def card_of(task: dict) -> str:
-    with Flask(__name__, template_folder=str(TEMPLATES)).app_context():
+@pytest.fixture(scope="module")
+def app(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    data = tmp_path_factory.mktemp("data")
+    return create_app({"REDIS_URL": valkey.url, "DATA_DIR": str(data), "SECRET_KEY": "a secret for the tests"})
+
+
+def card_of(app: Flask, task: dict) -> str:
+    with app.test_request_context():
         return render_template_string(CARD, task=task)
 
 
@@ -27,8 +35,8 @@ def part(card: str, name: str) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
-def test_the_bar_stands_where_the_script_would_have_it(case: dict):
-    card = card_of(case["snapshot"])
+def test_the_bar_stands_where_the_script_would_have_it(app: Flask, case: dict):
+    card = card_of(app, case["snapshot"])
 
     [bar] = re.findall(r"<progress[^>]*>", card)
     value = re.search(r'value="(\d+)"', bar)
@@ -47,18 +55,18 @@ def test_the_bar_stands_where_the_script_would_have_it(case: dict):
         ("running, total unknown", None, "1 234"),
     ],
 )
-def test_a_step_tells_its_own_numbers_once(name: str, text: str | None, numbers: str):
+def test_a_step_tells_its_own_numbers_once(app: Flask, name: str, text: str | None, numbers: str):
     [snapshot] = [case["snapshot"] for case in CASES if case["case"] == name]
 
-    card = card_of(snapshot)
+    card = card_of(app, snapshot)
 
     assert text is None or part(card, "text").replace("\u202f", " ") == text
     assert part(card, "numbers").replace("\u202f", " ") == numbers
 
 
-def test_a_step_s_name_is_text():
+def test_a_step_s_name_is_text(app: Flask):
     [snapshot] = [case["snapshot"] for case in CASES if case["case"] == "running in a named step"]
     snapshot = {**snapshot, "step": {**snapshot["step"], "name": "<b>a & b</b>"}}
 
-    assert "<b>" not in card_of(snapshot)
-    assert "&lt;b&gt;a &amp; b&lt;/b&gt; 10" in card_of(snapshot)
+    assert "<b>" not in card_of(app, snapshot)
+    assert "&lt;b&gt;a &amp; b&lt;/b&gt; 10" in card_of(app, snapshot)

@@ -13,9 +13,10 @@ from celery import Celery, current_task
 
 from app.backend import LiveBackend
 from app.connection import Unavailable
-from app.progress import progress
+from app.progress import MAX_LINE_CHARS, progress
 from app.records import Records
-from app.report import FLUSHER, MAX_LINE_CHARS, MAX_UNSENT_CHARS
+from app.report import FLUSHER, MAX_UNSENT_CHARS
+from app.runs import HERE
 from tests.bodies import live_celery, read, run
 from tests.processes import wait_for
 from tests.test_values import NO_NUMBERS, NUMBERS, Broken, Lazy
@@ -190,13 +191,16 @@ def test_texts_are_cut_with_a_mark_before_they_are_sent(
         with progress.step("n" * 200_000, 1, 2):
             progress.set(current=1, total=2, status="s " * 1_000_000)
             progress.log("l" * 3_000_000, level="LOUD" * 1000)
+            names.append(HERE.get().name)
             progress.flush()
             step.append(read(records, current_task.request.id))
         current_task.update_state(meta={"status": "u" * 60_000, "step": {"name": "n" * 200_000}})
 
     step: list[Any] = []
+    names: list[str] = []
     task_id = run(celery, body)
 
+    assert len(names[0]) == 500
     [line] = records.tail(task_id, 0)["lines"]
     assert (len(line["text"]), line["text"][-2:]) == (MAX_LINE_CHARS, "l…")
     assert (len(line["level"]), line["level"][-1]) == (20, "…")

@@ -381,6 +381,26 @@ def test_a_pool_that_outlives_a_run_works_for_the_next(celery: Celery, records: 
         assert [read(records, run(celery, body)).current for _ in range(2)] == [3, 3]
 
 
+def test_the_threads_of_a_pool_do_not_belong_to_the_run_that_was_the_first_to_use_it(celery: Celery, records: Records):
+    go = threading.Event()
+    with ThreadPoolExecutor(1) as shared:
+
+        def elsewhere() -> None:
+            go.wait(20)
+            shared.submit(progress.update).result(20)
+
+        stranger = threading.Thread(target=elsewhere)
+        stranger.start()
+
+        def body() -> None:
+            runs._process.had_two = True  # so that whoever is not known belongs to none
+            shared.submit(progress.update).result(20)
+            go.set()
+            stranger.join(20)
+
+        assert read(records, run(celery, body)).current == 1
+
+
 def test_a_step_of_a_coroutine_takes_no_count_of_another(celery: Celery, records: Records):
     def body() -> None:
         async def item(number: int) -> None:
@@ -436,6 +456,7 @@ def test_a_forked_process_says_nothing_and_does_not_hang(celery: Celery, records
         if child == 0:
             progress.update()
             progress.log("from the child")
+            progress.flush()
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
         progress.update()
