@@ -146,6 +146,21 @@ def test_an_attempt_that_the_call_allows_is_counted_so(live: Fleet):
     assert history_of(live, "as_often_as_the_call_says")[0]["max_attempts"] == 2  # and by no other run
 
 
+@pytest.mark.parametrize(
+    ("name", "args", "times"),
+    [
+        ("last", (), {"countdown": 1, "expires": 0.3}),
+        ("raises_it", (1.0,), {"expires": 0.7}),
+        ("last", (), {"expires": -1}),
+    ],
+)
+def test_what_has_expired_is_cancelled(live: Fleet, name: str, args: tuple[float, ...], times: dict[str, float]):
+    task_id = live.client.send_task(f"tests.handing_over.{name}", args=args, **times).id
+
+    wait_for(lambda: live.end_of(task_id)[0] == "REVOKED")
+    assert live.runs_of(task_id) <= 1
+
+
 @pytest.mark.parametrize("by", ["a task", "a chain", "a group", "one for later", "one by name"])
 def test_a_replaced_task_ends_as_its_replacement(live: Fleet, by: str):
     task_id = live.start("replaced", by)
