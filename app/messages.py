@@ -109,6 +109,17 @@ def is_for_another_broker(options: Mapping[str, Any], app: Celery) -> bool:
     return bool(connection.as_uri(include_password=True) != ours.as_uri(include_password=True))
 
 
+def expiry_of(task: Any, app: Celery) -> dict[str, str]:
+    """Return when a task that is sent now expires by itself, as an option of its message; none for never.
+
+    A number of seconds counts from now, not from when its message is sent again.
+    """
+    expires = getattr(task, "expires", None)
+    if isinstance(expires, Real):
+        expires = app.now() + timedelta(seconds=float(expires))
+    return {"expires": expires.isoformat()} if isinstance(expires, datetime) else {}
+
+
 def due_time(countdown: Any, eta: Any, app: Celery) -> str:
     """Return when a message is due, as `Records.park` takes it: "" for now; a countdown goes before an eta.
 

@@ -25,7 +25,7 @@ from kombu.utils.json import dumps, loads
 
 from app.connection import Client, Line, Unavailable
 from app.masking import mask
-from app.sends import send_of, without_headers
+from app.sends import as_asked, send_of
 from app.snapshot import Phase, fragment, title_line
 
 SCRIPTS = Path(__file__).parent / "lua"
@@ -250,7 +250,7 @@ class Records:
         name, queue = fragment(message["task"]), message["options"]["queue"]
         args = [task_id, owner, queue, name, fragment(title_line(title)), max_attempts, text, self.ttl]
         send = send_of(message)
-        digest = sha256(f"{dumps(without_headers(message))} {when}".encode()).hexdigest()
+        digest = sha256(f"{dumps(as_asked(message))} {when}".encode()).hexdigest()
         begun = time.monotonic()
         verdict, *found = self._run("create", keys, [*args, self._deadline(), digest, when, letter, send])
         if verdict == "late" and time.monotonic() - begun < START_SECONDS:  # Redis's clock has been put forward

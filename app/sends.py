@@ -66,9 +66,9 @@ def waits_of(request: Any) -> int:
     return whole_number(getattr(request, WAITS, 0))
 
 
-def without_headers(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a Celery signature without headers: what its sender asked for."""
-    options = {key: value for key, value in message["options"].items() if key != "headers"}
+def as_asked(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Celery signature without what differs each time that a task is started: what its sender asked for."""
+    options = {key: value for key, value in message["options"].items() if key not in ("headers", "expires")}
     return {**message, "options": options}
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from app.messages import due_time
+from app.records import Records
+from app.tasks.kinds import KINDS, startable
 from tests import plain_celery as plain
 from tests.by_broker import Hand
 
@@ -118,3 +120,30 @@ def test_a_message_expires_when_its_first_sending_said_so(hand: Hand, kind: str,
     assert first.headers["expires"] == again.headers["expires"]
     left = datetime.fromisoformat(again.headers["expires"]) - datetime.now(UTC)
     assert timedelta(seconds=20) < left < timedelta(seconds=31)
+
+
+@pytest.fixture(scope="module")
+def expiring() -> Iterator[None]:
+    @startable("Expires", expires=30)
+    def expires_soon() -> None: ...
+
+    yield
+    KINDS.pop("expires_soon")
+
+
+@pytest.mark.parametrize("countdown", [None, 60])
+def test_a_task_that_expires_does_so_after_its_request(
+    client: Any, records: Records, expiring: None, countdown: float | None
+):
+    body = {"name": "expires_soon", "countdown": countdown}
+    key = {"Idempotency-Key": "once"}
+    first = client.post("/tasks", json=body, headers=key)
+    again = client.post("/tasks", json=body, headers=key)
+
+    message, _ = records.message(first.json["task_id"])
+    left = datetime.fromisoformat(message["options"]["expires"]) - datetime.now(UTC)
+    assert timedelta(seconds=20) < left <= timedelta(seconds=30)
+    assert again.json["task_id"] == first.json["task_id"]
+    if not countdown:
+        [letter] = records.client.lrange("celery", 0, -1)
+        assert json.loads(letter)["headers"]["expires"] == message["options"]["expires"]

@@ -21,6 +21,7 @@ from app import encoded
 from app.backend import LiveBackend
 from app.broker import Letters
 from app.connection import Unavailable
+from app.messages import expiry_of
 from app.records import Records, Started
 from app.sends import identified, recorded
 from app.tasks.kinds import KINDS, BadArguments
@@ -104,7 +105,8 @@ def _start(
     celery: Celery = current_app.extensions["celery"]
     letters: Letters | None = current_app.extensions["letters"]
     task_id = str(uuid4())
-    plain = celery.signature(name, args=args, kwargs=kwargs, queue=queue)
+    expiry = expiry_of(celery.tasks.get(name), celery)
+    plain = celery.signature(name, args=args, kwargs=kwargs, queue=queue, **expiry)
     message = recorded(identified(plain, task_id), task_id)
     letter = letters.write(task_id, message) if letters and not when else ""
     started = records.create(
