@@ -7,7 +7,7 @@ BIN := .venv/bin
 ALL_QUEUES := celery,mail
 
 .DEFAULT_GOAL := help
-.PHONY: help install run worker web doctor test check faults bench bench-smoke screenshots fmt lock clean
+.PHONY: help install run worker web doctor paused resume test check faults bench bench-smoke screenshots fmt lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
@@ -23,6 +23,12 @@ worker: .venv/run.stamp  ## one more worker for both queues (QUEUES=mail or QUEU
 
 web: install  ## one more web process (PORT=5001)
 	@$(BIN)/python wsgi.py
+
+paused: .venv/run.stamp  ## what a Redis that was restored from a backup would run again
+	@$(BIN)/python -m app.resume list
+
+resume: .venv/run.stamp  ## have what a restored Redis holds go on
+	@$(BIN)/python -m app.resume
 
 doctor: .venv/run.stamp  ## look at Redis and the settings: what is wrong, what it means, what to do
 	@$(BIN)/python -m app.doctor

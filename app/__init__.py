@@ -98,6 +98,7 @@ def _celery(app: Flask) -> Celery:
         result_expires=app.config["TASK_TTL_DAYS"] * 86400,
         headway_lease_seconds=app.config["LEASE_SECONDS"],
         headway_result_max_bytes=app.config["RESULT_MAX_BYTES"],
+        headway_data_dir=app.config["DATA_DIR"],  # where a worker remembers which state of Redis it has seen
         redis_socket_timeout=2.0,
         redis_socket_connect_timeout=2.0,
         task_default_queue="celery",

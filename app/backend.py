@@ -83,6 +83,8 @@ OWN_KEYS = {FENCE, CLAIMED, SERIALIZER}
 ENDED = "headway_ended"  # and for whether its run has stored an end by `update_state`
 REPLACEMENT = 1_000_000  # a replaced task counts its retries anew, so one replacement outweighs them all
 DEFAULT_ATTEMPTS = 4
+EARLY_SECONDS = 10.0  # how long a claim waits, at most, for a sweep that looks at a Redis that was away
+EARLY_PAUSE_SECONDS = 0.1
 UNSTORED = ""  # the verdict of a report that did not reach Redis
 OFTEN_SECONDS = 0.05  # a report that comes so soon after another does not wait for its reply
 LONG_SECONDS = 0.2
@@ -459,8 +461,9 @@ class LiveBackend(RedisBackend):
         if not hasattr(request, FENCE):
             setattr(request, FENCE, uuid4().hex)
         run, message = uuid4().hex, signature_of(task, request)
-        verdict = self._until_stored(
-            lambda: self.records.claim(
+
+        def claim(patient: bool) -> str:
+            return self.records.claim(
                 task_id,
                 delivery_of(request),
                 run,
@@ -468,8 +471,15 @@ class LiveBackend(RedisBackend):
                 max_attempts=_attempts_of(task, request),
                 hostname=request.hostname or "",
                 source=self.source_of(request),
+                patient=patient,
             )
-        )
+
+        began, verdict = time.monotonic(), "early"
+        while verdict == "early":
+            patient = time.monotonic() - began < EARLY_SECONDS
+            verdict = self._until_stored(partial(claim, patient))
+            if verdict == "early":
+                time.sleep(EARLY_PAUSE_SECONDS)
         if verdict == "expired":
             logger.warning("Task %s came again after its record had expired, and is not run", task_id)
         if verdict in ("final", "cancelled"):

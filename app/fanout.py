@@ -463,7 +463,7 @@ class RoomManager(PubSubManager):
                 self.server.eio.pusher(eio_sid)(event)
 
     def _server_event(self) -> Event:
-        """Return the `server` event: `{"live", "now", "workers", "slots", "queued", "queues", "problem"}`."""
+        """Return the `server` event: `{"live", "now", "workers", "slots", "queued", "queues", "paused", "problem"}`."""
         state = {"live": self.live, **self._overview, "problem": self.problem}
         if state != self._state:
             self._state = state

@@ -10,9 +10,11 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from math import inf
 from typing import Any
 from uuid import uuid4
 from weakref import WeakSet
@@ -30,6 +32,7 @@ from app.consumer import guarded
 from app.delivery import LiveRequest
 from app.live_tasks import make_all_live
 from app.redis_checks import refuse_unfit
+from app.restored import Memory
 from app.stopping import PlannedStop, can_end_runs
 
 logger = logging.getLogger(__name__)
@@ -37,6 +40,8 @@ logger = logging.getLogger(__name__)
 ROUND_SECONDS = 0.5
 RENEWALS = 4  # of a lease, while it lasts
 LOOK_EVERY = 10  # rounds, or more: between two looks each worker has said what it holds
+SAVE_EVERY = 10  # rounds: to remember Redis's state on disk
+SAY_EVERY_SECONDS = 60.0
 BATCH = 100
 STUCK_AFTER = 20  # rounds in which Redis answered, and the worker's own loop did not turn once
 END_AFTER = 6  # rounds in which a pool that was told to end has not
@@ -64,6 +69,8 @@ class Keeper(bootsteps.StartStopStep):
         self._backend: LiveBackend = worker.app.backend
         self._id = f"{worker.hostname}/{uuid4().hex}"
         self._namesakes: set[str] = set()  # ids of other workers of this name that were warned of
+        self._memory = Memory(self._celery.conf.get("headway_data_dir"))
+        self._paused_said_at = -inf
         self._missing: set[str] = set()
         self._complained: deque[str] = deque(maxlen=1000)  # ids that stand in the log already
         self._unending: WeakSet[Any] = WeakSet()  # cancelled runs that this worker has said it cannot end
@@ -115,10 +122,13 @@ class Keeper(bootsteps.StartStopStep):
             self._try(self._round)
             if rounds % max(LOOK_EVERY, hold_every + 2) == 0:
                 self._try(self._look)
+            if rounds % SAVE_EVERY == 0:
+                self._memory.save()
             self._try(programs.sweep)
             self._try(self._end_pool)
             self._try(self._proceed_to_stop)
             rounds += 1
+        self._memory.save()
         self._try(self._leave)
 
     def _try(self, duty: Callable[[], None]) -> None:
@@ -152,6 +162,20 @@ class Keeper(bootsteps.StartStopStep):
             logger.warning("Another worker is named %s too: give each a name with -n", self._worker.hostname)
         self._namesakes |= set(namesakes)
 
+    def _say_paused(self, is_paused: bool) -> None:
+        """Say each minute that nothing runs, and how it goes on."""
+        if not is_paused or time.monotonic() - self._paused_said_at < SAY_EVERY_SECONDS:
+            return
+        paused, waiting = self._backend.records.paused(), len(self._backend.records.unended())
+        self._paused_said_at = time.monotonic()
+        if paused is not None:
+            logger.warning(
+                "Redis holds the data of %s, and later data was seen: it was restored from a backup. Nothing runs until"
+                " `make resume`; %d tasks would run, perhaps again: `make paused` lists them.",
+                paused.data_of,
+                waiting,
+            )
+
     def _turned(self) -> None:
         self._still = 0
 
@@ -168,7 +192,9 @@ class Keeper(bootsteps.StartStopStep):
     def _round(self) -> None:
         full = True
         while full and not self._stop.is_set():
-            duties = self._backend.records.round(self._id, BATCH)
+            duties = self._backend.records.round(self._id, BATCH, self._memory.seen)
+            self._memory.note(duties.seen)
+            self._say_paused(duties.paused)
             for task_id, why in duties.broken.items():
                 logger.error("The record of task %s cannot be handled and is left: %s", task_id, why)
             # What is due last, so that a broker that is away keeps nothing else from being done.

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
@@ -25,6 +26,7 @@ from kombu.utils.json import dumps, loads
 
 from app.connection import Client, Line, Unavailable
 from app.masking import mask
+from app.restored import NOT_SEEN, Seen
 from app.sends import as_asked, send_of
 from app.snapshot import Phase, fragment, title_line
 
@@ -37,10 +39,11 @@ STORED = {"written", "cancelling", "cancelled"}  # the verdicts of a write that 
 UNCLAIMED = "-"  # the token of a delivery that no worker marked: it may write where nobody has claimed
 
 QUEUES = ("celery", "mail")
-OVERVIEW = ("now", "workers", "slots", "queued", "queues")
+OVERVIEW = ("now", "workers", "slots", "queued", "queues", "paused")
 LEASE_SECONDS = 15.0
 CANCEL_GRACE_SECONDS = 5.0
 LOG_LINES = 1000  # kept of each task
+READ_AT_ONCE = 200
 PRUNED_AT_ONCE = 1000  # expired ids that one reading of a list removes
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
 MAX_CALL_BYTES = 64 * 1024  # of a text that goes to Redis, and to its channels, in one
@@ -130,6 +133,15 @@ class Duties:
     doomed: set[str]  # cancelled tasks that did not end by themselves; whoever runs one has to end it
     ended: list[tuple[str, dict[str, Any]]]  # (task_id, message) of which the dependents have to be told; call `told`
     broken: dict[str, str]  # task_id -> why, of records that cannot be handled; they are left alone
+    seen: Seen
+    paused: bool  # see Records.paused
+
+
+class Paused(NamedTuple):
+    """Since when all is paused, and of which time the data is that was restored: RFC 3339."""
+
+    since: str
+    data_of: str
 
 
 @dataclass(frozen=True)
@@ -333,15 +345,17 @@ class Records:
         max_attempts: int,
         hostname: str,
         source: Source = NO_SOURCE,
+        patient: bool = False,
     ) -> str:
         """Give the task to this delivery of `message`, its Celery signature; each of its runs has a name of its own.
 
         Returns "claimed", "lost" when another run of this delivery has it, which then is to be reported as lost, or why
-        not: "final", "stale", "superseded", "running", "cancelled", "expired" (there was a record, and is none).
+        not: "final", "stale", "superseded", "running", "cancelled", "expired" (there was a record, and is none),
+        "paused" (it is kept until all goes on); for a `patient` caller "early": ask again after the next sweep.
         """
         name, queue = _label(message["task"]), message["options"].get("queue", "")
         args = [task_id, delivery.token, delivery.order, name, name, max_attempts, fragment(hostname), dumps(message)]
-        run_args = [*args, queue, self.ttl, self._lease, run, *source.args]
+        run_args = [*args, queue, self.ttl, self._lease, run, *source.args, int(patient)]
         return str(self._run("claim", [_record(task_id)], run_args))
 
     def write(self, write: Write) -> str:
@@ -441,12 +455,14 @@ class Records:
         pairs = [part for pair in running for part in pair]
         self._run("give_back", [], [self.ttl, *pairs])
 
-    def round(self, keeper: str, limit: int = 100) -> Duties:
+    def round(self, keeper: str, limit: int = 100, seen: Seen = NOT_SEEN) -> Duties:
         """Do one round: what is lost is queued again, and what is due is returned; see Duties.
 
-        One keeper at a time has the office; another one gets only what is doomed.
+        One keeper at a time has the office; another one gets only what is doomed. All is paused where `seen` is a later
+        state of Redis than this one.
         """
-        due, lost, doomed, ended, broken = self._run("round", [], [keeper, limit, self.ttl, self._lease])
+        args = [keeper, limit, self.ttl, self._lease, *seen, uuid4().hex]
+        due, lost, doomed, ended, broken, (epoch, generation, paused) = self._run("round", [], args)
         return Duties(
             [(task_id, _message(text)) for task_id, text in zip(due[::2], due[1::2], strict=True)],
             [
@@ -456,6 +472,8 @@ class Records:
             set(doomed),
             [(task_id, _message(text)) for task_id, text in zip(ended[::2], ended[1::2], strict=True)],
             dict(zip(broken[::2], broken[1::2], strict=True)),
+            Seen(epoch, generation),
+            bool(paused),
         )
 
     def may_tell(self, task_id: str) -> bool:
@@ -537,6 +555,25 @@ class Records:
         lines: list[str] = self._run("newest", [_log(task_id) for task_id in task_ids], [])
         return lines
 
+    # After a restore
+
+    def paused(self) -> Paused | None:
+        """Return since when nothing runs, because Redis was restored from a backup; None where all goes on."""
+        since, data_of = self.client.hmget("headway:paused", "since", "data_of")
+        return Paused(_rfc3339(str(since)), _rfc3339(str(data_of))) if since and data_of else None
+
+    def unended(self) -> list[str]:
+        """Return the snapshots (JSON) of all tasks that wait or run."""
+        sets = ["headway:outbox", "headway:leases"]
+        sets += [f"headway:waiting:{queue!s}" for queue in self.client.smembers("headway:queues")]
+        ids = sorted({str(task_id) for name in sets for task_id in self.client.zrange(name, 0, -1)})
+        found = [self.read(ids[begin : begin + READ_AT_ONCE]) for begin in range(0, len(ids), READ_AT_ONCE)]
+        return [stored.snapshot for some in found for stored in some if stored is not None]
+
+    def resume(self) -> bool:
+        """Have what was restored go on; False where nothing is paused."""
+        return bool(self._run("resume", [], []))
+
     # The system
 
     def probe(self, commands: Iterable[str] = ()) -> list[str]:
@@ -553,11 +590,12 @@ class Records:
         return seconds * 1_000_000 + micros
 
     def overview(self) -> dict[str, Any]:
-        """Return `{"now", "workers", "slots", "queued", "queues": {"<name>": {"queued", "workers"}}}`."""
-        now, workers, slots, queued, *flat = self._run("overview", [], [self.ttl, *QUEUES])
+        """Return `{"now", "workers", "slots", "queued", "queues": {"<name>": {"queued", "workers"}}, "paused"}`."""
+        now, workers, slots, queued, paused, *flat = self._run("overview", [], [self.ttl, *QUEUES])
         each = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
         queues = {name: {"queued": waiting, "workers": takers} for name, waiting, takers in sorted(each)}
-        return {"now": json.loads(now), "workers": workers, "slots": slots, "queued": queued, "queues": queues}
+        numbers = {"workers": workers, "slots": slots, "queued": queued}
+        return {"now": json.loads(now), **numbers, "queues": queues, "paused": bool(paused)}
 
 
 Room = Literal["task", "owner"]
@@ -572,6 +610,11 @@ def room(kind: Room, name: str) -> str:
 def _label(name: str) -> str:
     """Return a task's name, which a message may have from anywhere, as a fragment for people."""
     return fragment(title_line(name))
+
+
+def _rfc3339(micros: str) -> str:
+    time = datetime.fromtimestamp(int(micros) / 1e6, UTC)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _record(task_id: str) -> str:

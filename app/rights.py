@@ -43,7 +43,7 @@ FOR_BROKER: Mapping[str, Iterable[str]] = {
     "_kombu.binding.celery": ("SADD", "SREM", "SMEMBERS"),
     "_kombu.binding_permanent.celery": ("SADD", "SREM"),
     "_kombu.binding_deadlines": ("EVALSHA digest 1", "ZADD", "ZREM", "ZRANGEBYSCORE"),
-    "unacked": ("HSET", "HGET", "HDEL", "WATCH"),
+    "unacked": ("HSET", "HGET", "HDEL", "HSCAN", "WATCH"),
     "unacked_index": ("ZADD", "ZREM", "ZRANGE"),
     "unacked_mutex": ("SET", "EVALSHA digest 1", "GET", "DEL"),
 }

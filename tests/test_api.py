@@ -342,7 +342,7 @@ def test_many_statuses_in_one_answer(client: FlaskClient):
 
     assert [snapshot["task_id"] for snapshot in batch["snapshots"]] == ids
     assert batch["missing"] == ["nope"]
-    assert batch["server"].keys() == {"live", "now", "workers", "slots", "queued", "queues", "problem"}
+    assert batch["server"].keys() == {"live", "now", "workers", "slots", "queued", "queues", "paused", "problem"}
     assert batch["server"]["queued"] == 3
 
 

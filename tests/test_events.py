@@ -180,7 +180,7 @@ def test_a_log_is_given_from_where_the_reader_stands_and_then_pushed(visitor: Vi
 def test_a_new_socket_is_told_how_the_server_fares(visitor: Visitor):
     state = wait_for(lambda: visitor.servers)[0]
 
-    assert state.keys() == {"live", "now", "workers", "slots", "queued", "queues", "problem"}
+    assert state.keys() == {"live", "now", "workers", "slots", "queued", "queues", "paused", "problem"}
     assert state["live"] is True
 
 

@@ -1,9 +1,12 @@
 -- A worker's delivery asks for the task. KEYS: record.
 -- ARGV: id, token, order, name, title, max_attempts, hostname (fragments), message, queue, ttl ms, lease us, run,
--- id of the send ('' unknown), '1' for a message whose task had a record, where the broker holds it (see settle).
+-- id of the send ('' unknown), '1' for a message whose task had a record, where the broker holds it (see settle), '1' to
+-- be told 'early' where no sweep has seen Redis since it was away: it may have been restored from a backup.
 -- Returns 'claimed', 'lost' when another run of this delivery had it, or why not.
 local record, id, token, order, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[10]
 local send, recorded, delivery = ARGV[13], ARGV[14] == '1', ARGV[15]
+local last = ARGV[16] == '1' and redis.call('GET', 'headway:round')
+if last and NOW - tonumber(last) > 5000000 then return 'early' end
 local held = hold(record)
 if recorded and not held.phase then return 'expired' end
 if is_former_send(held, send) then return 'stale' end
@@ -20,6 +23,15 @@ if held.cancel then
 end
 -- Should the holder be lost, the keepers see to it when its lease ends; this delivery's message is not needed then.
 if begun(held) and order == held.order and has_holder(id) then return 'running' end
+
+if redis.call('EXISTS', PAUSED) == 1 then
+  for name, value in pairs(queued('"Pending..."')) do fields[name] = value end
+  fields.message, fields.queue, fields.order, fields.sends = ARGV[8], ARGV[9], integer(order), with_send(held, send)
+  settle(delivery)
+  redis.call('ZADD', OUTBOX, NOW, id)  -- it is sent when all goes on
+  commit(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
+  return 'paused'
+end
 
 fields.name = ARGV[4]
 if held.attempt == 0 then fields.max_attempts = ARGV[6] end  -- a retry may have asked for more

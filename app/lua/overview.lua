@@ -1,5 +1,5 @@
 -- The system at a glance. ARGV: ttl ms, then names of queues that are always shown.
--- Returns {now (JSON), workers, slots, queued, queue, queued in it, workers that take it, ...}.
+-- Returns {now (JSON), workers, slots, queued, 1 while paused, queue, queued in it, workers that take it, ...}.
 -- What has ended or expired meanwhile is not counted; maintenance removes it.
 local oldest = '(' .. integer(NOW - (tonumber(ARGV[1]) + UNENDED) * 1000)
 local workers = redis.call('ZRANGEBYSCORE', WORKERS, '(' .. integer(NOW), '+inf')
@@ -24,7 +24,7 @@ local always = #names
 for _, name in ipairs(redis.call('SMEMBERS', QUEUES)) do add(name) end
 for name in pairs(taken) do add(name) end
 
-local found = {stamp(NOW), #workers, slots, 0}
+local found = {stamp(NOW), #workers, slots, 0, redis.call('EXISTS', PAUSED)}
 for i, name in ipairs(names) do
   local waiting, takers = redis.call('ZCOUNT', WAITING .. name, oldest, '+inf'), (taken[name] or 0) + unknown
   queued = queued + waiting

@@ -42,6 +42,9 @@ local QUEUES = 'headway:queues'
 local UNTOLD = 'headway:untold'
 local TELL_US = 30 * 1000000  -- for which whoever tells them is left to it
 
+-- Which data this is, how many sweeps it has seen, and, while it is paused, since when and of which time it is.
+local EPOCH, GENERATION, PAUSED = 'headway:epoch', 'headway:generation', 'headway:paused'
+
 -- Which workers are there, until when, as '<id> <slots>', and of each one what else is known.
 local WORKERS, WORKER = 'headway:workers', 'headway:worker:'
 
@@ -284,6 +287,17 @@ local function blank(id, name, title, max_attempts)
     status = '"Pending..."', step = 'null', result = 'null', result_size = 'null', error = 'null', attempt = '0',
     max_attempts = max_attempts, created_at = stamp(NOW), scheduled_for = 'null', started_at = 'null',
     finished_at = 'null', order = '0', fence = '', spent = '', high = '0', failures = '0'}
+end
+
+-- Pause all where a worker remembers a later state of this data: it was restored from a backup.
+local SWEEPS_LOST = 30  -- at most, where Redis has lost its last seconds only
+local function notice_restore(epoch, seen)
+  local generation = tonumber(redis.call('GET', GENERATION) or 0)
+  if redis.call('GET', EPOCH) ~= epoch or generation + SWEEPS_LOST >= seen then return end
+  local former = tonumber(redis.call('HGET', PAUSED, 'seen') or 0)
+  redis.call('HSET', PAUSED, 'seen', integer(math.max(seen, former)))
+  redis.call('HSETNX', PAUSED, 'since', NOW)
+  redis.call('HSETNX', PAUSED, 'data_of', redis.call('GET', 'headway:round') or NOW)
 end
 
 -- Whether the delivery (token, order) may write to this record: nil, or why not.

@@ -1,10 +1,16 @@
--- One round of one keeper, who keeps the office while he does his rounds. ARGV: keeper, limit, ttl ms, lease us.
+-- One round of one keeper, who keeps the office while he does his rounds. ARGV: keeper, limit, ttl ms, lease us,
+-- which data this worker remembers, how many sweeps it had seen ('', 0: none), and a name for data that has none.
 -- Returns {{id, message, ...} to be sent, {id, token, message, ...} to be failed, {id, ...} whose runs are to be ended by
--- who holds them, {id, message, ...} whose dependents are to be told of their end, {id, why, ...} that cannot be handled}.
+-- who holds them, {id, message, ...} whose dependents are to be told of their end, {id, why, ...} that cannot be handled},
+-- {which data, sweeps, 1 while paused}.
 -- All but the third only to who is in office, and the first two again in 5 s, the fourth in 30 s, until it is done: a
 -- keeper may die here.
 local limit, ttl = tonumber(ARGV[2]), ARGV[3]
 local due, lost, doomed, ended = {}, {}, {}, {}
+if ARGV[5] ~= '' then notice_restore(ARGV[5], tonumber(ARGV[6])) end
+redis.call('SET', EPOCH, ARGV[7], 'NX')
+local paused = redis.call('EXISTS', PAUSED)
+local state = {redis.call('GET', EPOCH), tonumber(redis.call('GET', GENERATION) or 0), paused}
 local broken = {}
 
 local function sweep(set, handle)
@@ -19,13 +25,17 @@ sweep(DOOMED, function(id)
   end
 end)
 local office = redis.call('GET', 'headway:keeper')
-if office and office ~= ARGV[1] then return {due, lost, doomed, ended, broken} end
+if office and office ~= ARGV[1] then return {due, lost, doomed, ended, broken, state} end
 redis.call('SET', 'headway:keeper', ARGV[1], 'PX', 1500)
 
 -- While nobody did the rounds (Redis hung or was away, all workers were) nobody could renew a lease either.
 local last = tonumber(redis.call('GET', 'headway:round') or 0)
 redis.call('SET', 'headway:round', integer(NOW))
+if NOW - last > 400000 then state[2] = redis.call('INCR', GENERATION) end
 if NOW - last > 5000000 then redis.call('SET', 'headway:patience', 1, 'PX', math.floor(tonumber(ARGV[4]) / 1000)) end
+
+-- What was restored waits until an operator has looked at it.
+if paused == 1 then return {due, lost, doomed, ended, broken, state} end
 
 if redis.call('EXISTS', 'headway:patience') == 0 then
   sweep(LEASES, function(id)
@@ -61,4 +71,4 @@ sweep(UNTOLD, function(id)
     redis.call('ZREM', UNTOLD, id)
   end
 end)
-return {due, lost, doomed, ended, broken}
+return {due, lost, doomed, ended, broken, state}

@@ -16,6 +16,7 @@ import { at } from "./root.js";
  * @property {number | null} slots
  * @property {number | null} queued
  * @property {Record<string, {queued: number, workers: number}> | null} queues
+ * @property {boolean | null} paused whether a restored Redis waits for its operator
  * @property {{code: string, message: string} | null} problem why no task can be started now though Redis answers
  *
  * @typedef {object} Facts

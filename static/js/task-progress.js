@@ -114,7 +114,8 @@ export class TaskProgress extends HTMLElement {
     const { connection } = sharedWatcher();
     const now = connection.now();
     const [rate, left] = [this.#pace.rate(now), this.#pace.left(snapshot, now)];
-    const reading = read(snapshot, { now, workers: connection.server?.workers ?? null, queues: connection.server?.queues, rate, left });
+    const { workers = null, queues = null, paused = null } = connection.server ?? {};
+    const reading = read(snapshot, { now, workers, queues, paused, rate, left });
     set(this, "data-phase", snapshot.phase);
     this.#write("title", snapshot.title);
     for (const part of /** @type {const} */ (["sign", "figure", "headline", "text", "numbers"])) {

@@ -21,6 +21,7 @@ import { percent } from "./snapshot.js";
  * @property {number} now server time
  * @property {number | null} [workers] how many run; null or absent: not known
  * @property {ServerState["queues"]} [queues]
+ * @property {ServerState["paused"]} [paused]
  * @property {number | null} [rate] units per second
  * @property {[number, number] | null} [left] least and most seconds to go
  */
@@ -156,12 +157,13 @@ function lead(snapshot, { now }) {
  * @param {Circumstances} at
  * @returns {string}
  */
-function text(snapshot, { now, workers, queues }) {
+function text(snapshot, { now, workers, queues, paused }) {
   switch (snapshot.phase) {
     case "scheduled":
       return `${snapshot.name === MAIL ? "sends" : "starts"} at ${formatTime(snapshot.scheduled_for)}`;
     case "queued": {
       const again = snapshot.status === PENDING ? "" : snapshot.status;
+      if (paused) return "Paused: the data was restored from a backup. To go on: make resume";
       if (now - Date.parse(snapshot.updated_at) >= WORKERLESS_MS) {
         if (workers === 0) return joined([again, "No worker is running. Start one with: make worker"]);
         if (snapshot.queue !== null && queues?.[snapshot.queue]?.workers === 0) {
@@ -346,13 +348,14 @@ export function formatTime(time, now = Date.now()) {
  *
  * @param {ServerState} server
  */
-export function serverWords({ workers, slots, queued, queues }) {
+export function serverWords({ workers, slots, queued, queues, paused }) {
   if (workers === null || slots === null || queues === null) return "";
   const untaken = Object.keys(queues).filter((name) => queues[name].queued && !queues[name].workers);
   return joined([
     counted(workers, "worker"),
     counted(slots, "slot"),
     `queue ${queued}`,
+    paused ? "paused: see make paused" : "",
     untaken.length ? `no worker takes ${untaken.join(", ")}` : "",
   ]);
 }

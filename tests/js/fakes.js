@@ -75,7 +75,7 @@ export class FakeServer {
 }
 
 export function server(state = {}) {
-  return { live: true, now: null, workers: 1, slots: 4, queued: 0, queues: {}, ...state };
+  return { live: true, now: null, workers: 1, slots: 4, queued: 0, queues: {}, paused: false, ...state };
 }
 
 export function snapshot(task_id, version, state = {}) {

@@ -111,6 +111,13 @@ test("a queued task says when no worker takes its queue, however many there are"
   }
 });
 
+test("a queued task says that a restored Redis waits for its operator", () => {
+  const queued = snapshot("queued, next");
+
+  assert.match(read(queued, { ...at("2026-11-22T08:00:01Z"), workers: 1, paused: true }).text, /^Paused: .*make resume$/);
+  assert.equal(read(queued, { ...at("2026-11-22T08:00:01Z"), workers: 1, paused: false }).text, "waiting for a worker");
+});
+
 test("the footer names queues that wait for a worker of their own", () => {
   const server = { live: true, now: null, workers: 1, slots: 4, queued: 3 };
   const words = (queues) => serverWords({ ...server, queues });

@@ -1,0 +1,57 @@
+"""What a worker remembers of Redis beside Redis itself, to tell a restored backup from a Redis that merely stopped.
+
+Maintenance counts its sweeps in Redis. A count that is well below one that was seen, in the same data, is an older
+state of it: what has run since then would run again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Seen(NamedTuple):
+    """A state of Redis: which data (`headway:epoch`), and how many sweeps it had seen."""
+
+    epoch: str = ""
+    generation: int = 0
+
+
+NOT_SEEN = Seen()
+
+
+class Memory:
+    """The newest state that was seen, kept in a file where there is a folder for it; workers may share the file."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._path = folder / "redis-seen.json" if folder else None
+        self.seen = self._load()
+
+    def note(self, seen: Seen) -> None:
+        """Remember what Redis says now, in this process."""
+        if seen.epoch != self.seen.epoch or seen.generation > self.seen.generation:
+            self.seen = seen
+
+    def save(self) -> None:
+        """Keep it for the next process. A folder that cannot be written costs the memory, nothing else."""
+        if self._path is None or not self.seen.epoch:
+            return
+        kept = self._load()
+        if kept.epoch == self.seen.epoch and kept.generation >= self.seen.generation:
+            return
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=self._path.parent, delete=False) as draft:
+                json.dump(self.seen._asdict(), draft)
+            os.replace(draft.name, self._path)
+
+    def _load(self) -> Seen:
+        try:
+            kept = json.loads(self._path.read_text()) if self._path else {}
+            return Seen(str(kept["epoch"]), int(kept["generation"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return NOT_SEEN

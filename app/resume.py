@@ -1,0 +1,44 @@
+"""`make paused` lists what a restored backup would run again, `make resume` has it go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from app import config
+from app.connection import Unavailable, connect
+from app.records import Records
+
+
+def main(arguments: Sequence[str]) -> int:
+    """List what waits (`list`), or resume; returns the exit code, 1 for a wrong setting or where Redis is away."""
+    try:
+        settings = config.load(os.environ)
+        records = Records(connect(settings["REDIS_URL"]), settings["TASK_TTL_DAYS"])
+        if arguments[:1] == ["list"]:
+            _show(records)
+        elif records.resume():
+            print("Resumed: what waited goes on.")
+        else:
+            print("Nothing is paused.")
+    except (config.ConfigError, Unavailable) as error:
+        print(f"Headway: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _show(records: Records) -> None:
+    paused, unended = records.paused(), records.unended()
+    if paused is None:
+        print("Nothing is paused.")
+    else:
+        print(f"Paused since {paused.since}: Redis holds the data of {paused.data_of}.")
+        print(f"`make resume` has these {len(unended)} tasks go on. Cancel what must not run again on its page.")
+    for snapshot in map(json.loads, unended if paused else ()):
+        print(f"  {snapshot['task_id']}  {snapshot['phase']:<10}  {snapshot['created_at']}  {snapshot['title']}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
