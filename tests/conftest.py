@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 from playwright.sync_api import Browser, sync_playwright
@@ -16,6 +17,9 @@ from app.connection import connect
 from app.records import Records
 from tests.browser import Visitor
 from tests.processes import Valkey
+
+hypothesis.settings.register_profile("headway", deadline=None)  # a busy machine is no fault
+hypothesis.settings.load_profile("headway")
 
 
 @pytest.fixture(scope="session")

@@ -79,7 +79,8 @@ class Process:
         return self.popen.pid
 
     def output(self) -> str:
-        return self.log.read_text(errors="replace")
+        """What it has said; "" where the test has taken its folder away."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = 30.0) -> None:
         """Return when the process is ready; end it, and fail with what it said, if it never is."""

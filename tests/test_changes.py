@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.records import Delivery, Records, Write
+from app.sends import RECORDED, SEND
 from app.snapshot import Phase, Snapshot
 from tests.processes import Valkey
 
@@ -101,7 +102,10 @@ def test_what_a_run_was_started_with_is_what_it_is_started_again_with(client: Fl
 
     kept = records.message(new)
     assert kept is not None
+    sent = kept[0]["options"].pop("headers")
     assert kept[0]["options"] == {"queue": "celery"}  # nothing of the old one's runs
+    assert sent.keys() == {SEND, RECORDED}
+    assert sent[RECORDED] == new
 
 
 def test_another_time_and_now(client: FlaskClient):

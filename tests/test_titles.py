@@ -9,11 +9,11 @@ import pytest
 
 from app.records import Delivery, Records, Write
 from app.snapshot import MAX_TITLE_CHARS, Phase, title_line
-from app.tasks.kinds import KINDS, Kind
+from app.tasks.kinds import KINDS, Call, Kind
 
 
 def kind(title: str) -> Kind:
-    return Kind("long_task", title, "celery", prepare=lambda args: {})
+    return Kind("long_task", title, "celery", prepare=lambda args: {}, call=Call())
 
 
 @pytest.mark.parametrize(
