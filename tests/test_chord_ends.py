@@ -76,6 +76,20 @@ def cancel_running(records: Records) -> AsyncResult:
     return body
 
 
+def revoke_scheduled(records: Records) -> AsyncResult:
+    body, ids = start(plain.add.s(1, 1), plain.add.s(1, 2).set(countdown=3600))
+    reached(records, ids[1], "scheduled")
+    plain.celery.control.revoke(ids[1])
+    return body
+
+
+def cancel_scheduled(records: Records) -> AsyncResult:
+    body, ids = start(plain.add.s(1, 1), plain.add.s(1, 2).set(countdown=3600))
+    reached(records, ids[1], "scheduled")
+    assert records.cancel(ids[1]).verdict == "cancelled"
+    return body
+
+
 def cancel_retrying(records: Records) -> AsyncResult:
     body, ids = start(plain.add.s(1, 1), plain.fail_then_succeed.s(99))
     reached(records, ids[1], "retrying")
@@ -105,6 +119,8 @@ def take_too_long(_: Records) -> AsyncResult:
         revoke_queued,
         revoke_running,
         cancel_running,
+        revoke_scheduled,
+        cancel_scheduled,
         cancel_retrying,
         lose_each_time,
         expire,
