@@ -28,7 +28,6 @@ def as_context(task_id: str, request: Any) -> Context | None:
     name = known.get("task", known.get("name"))
     known.update(id=task_id, task=name if isinstance(name, str) else None)
     known["delivery_info"] = known.get("delivery_info") or {}
-    known |= {key: whole_number(known.get(key)) for key in ("retries", "replaced_task_nesting")}
     return Context(known)
 
 
@@ -41,6 +40,5 @@ def whole_number(value: Any) -> int:
 
 
 def _is_sound(context: Context) -> bool:
-    numbers = isinstance(context.retries, int) and isinstance(context.replaced_task_nesting, int)
-    names = context.id is not None and isinstance(getattr(context, "task", None), str)
-    return numbers and names and context.delivery_info is not None
+    has_names = context.id is not None and isinstance(getattr(context, "task", None), str)
+    return has_names and context.delivery_info is not None
