@@ -29,12 +29,19 @@ class LiveRequest(Request):
 
     _origin: Origin | None = None
 
-    def on_success(self, outcome: Any, **kwargs: Any) -> None:
-        """Note what a pool reports of a run; those of threads and greenlets report here too that it broke off."""
-        if isinstance(outcome, ExceptionInfo):
-            self.on_failure(outcome)
-        else:
-            super().on_success(outcome, **kwargs)
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Have a class that Celery derives for a task, with its own `on_success`, take a run that broke off for one.
+
+        Pools of threads and of greenlets, and solo, report that there.
+        """
+        super().__init_subclass__(**kwargs)
+        on_success = cls.on_success
+
+        def on_outcome(self: LiveRequest, outcome: Any, **kwargs: Any) -> Any:
+            broke_off = isinstance(outcome, ExceptionInfo)
+            return self.on_failure(outcome) if broke_off else on_success(self, outcome, **kwargs)
+
+        cls.on_success = on_outcome
 
     def on_failure(self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False) -> None:
         """Note that a run failed; no failure of a run is one of its worker."""

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from math import inf
 from typing import Any
@@ -77,7 +77,7 @@ class Keeper(bootsteps.StartStopStep):
         self._well = True
         self._still = 0  # rounds since the worker's own loop has turned
         self._ending = 0  # rounds since its pool was told to end
-        self._planned_stop = PlannedStop(worker)
+        self._planned_stop = PlannedStop(worker, self._give_back_running, self._abandon)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
 
@@ -126,7 +126,6 @@ class Keeper(bootsteps.StartStopStep):
                 self._memory.save()
             self._try(programs.sweep)
             self._try(self._end_pool)
-            self._try(self._proceed_to_stop)
             rounds += 1
         self._memory.save()
         self._try(self._leave)
@@ -281,17 +280,17 @@ class Keeper(bootsteps.StartStopStep):
             for pid in self._worker.pool.info["processes"]:
                 self._worker.pool.terminate_job(pid, signal.SIGKILL)
 
-    def _proceed_to_stop(self) -> None:
-        stop = self._planned_stop
-        if stop.is_due and not can_end_runs(self._worker.pool):
-            self._backend.records.give_back(_running())
-        stop.proceed()
-        if stop.is_late and not can_end_runs(self._worker.pool):
-            # Its one thread is in a task that nothing interrupts, and cannot give its messages back.
-            ids = [task_id for task_id, _ in _running()]
-            self._backend.records.resend(ids)
-            broker.withdraw(self._celery, ids)
-            self._exit()
+    def _give_back_running(self) -> None:
+        self._try(lambda: self._backend.records.give_back(_running()))
+
+    def _abandon(self) -> None:
+        """End this process, whose one thread is in a task that nothing interrupts: it cannot give its messages back."""
+        self._try(lambda: self._send_elsewhere([task_id for task_id, _ in _running()]))
+        self._exit()
+
+    def _send_elsewhere(self, task_ids: Collection[str]) -> None:
+        self._backend.records.resend(task_ids)
+        broker.withdraw(self._celery, task_ids)
 
     def _look(self) -> None:
         """Have each message sent again that two looks in a row have missed: it was lost on its way to a worker.
@@ -307,8 +306,7 @@ class Keeper(bootsteps.StartStopStep):
         self._for_each(look, self._backend.records.suspects().items())
         if lost := missed & self._missing:
             logger.warning("The messages of %d tasks are lost and are sent again", len(lost))
-            self._backend.records.resend(lost)
-            broker.withdraw(self._celery, lost)
+            self._send_elsewhere(lost)
         self._missing = missed - lost
 
     def _leave(self) -> None:

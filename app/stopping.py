@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from math import inf
@@ -25,21 +26,24 @@ from kombu.common import ignore_errors
 logger = logging.getLogger(__name__)
 
 SIGNALS = ("SIGQUIT", "SIGTERM") if REMAP_SIGTERM == "SIGQUIT" else ("SIGQUIT",)
+LOOK_SECONDS = 0.2
 URGE_AFTER = 1.0  # seconds in which a worker that is to end has not begun to
+LEAVE_AFTER = 2.0  # and in which it has not ended then
 
 
 class PlannedStop:
-    """One worker's. The methods but `install` are called by the thread that maintains the worker."""
+    """One worker's: `give_back` gives back what still runs, and `abandon` ends a process that nothing else ends."""
 
-    def __init__(self, worker: Any) -> None:
+    def __init__(self, worker: Any, give_back: Callable[[], None], abandon: Callable[[], None]) -> None:
         self._worker = worker
+        self._give_back = give_back
+        self._abandon = abandon
         self._grace = float(worker.app.conf.worker_soft_shutdown_timeout or 0)
         self._celerys: dict[int, Callable[[int, FrameType | None], Any]] = {}
         self._number = signal.SIGTERM
         self._deadline = inf
-        self._end_asked = inf  # when the worker was told to end
+        self._asked = threading.Event()
         self._ending = False
-        self._urged = False
 
     def install(self) -> None:
         """Take the signals that mean such a stop; only in the main thread, once Celery has its handlers in place."""
@@ -48,6 +52,7 @@ class PlannedStop:
             self._celerys[number] = signal.getsignal(number)  # type: ignore[assignment]
             signal.signal(number, self._on_signal)
         self._worker.wait_for_soft_shutdown = lambda: None
+        threading.Thread(target=self._attend, name="stop", daemon=True).start()
 
     @property
     def is_begun(self) -> bool:
@@ -55,40 +60,31 @@ class PlannedStop:
         told = state.should_stop, state.should_terminate
         return self._deadline < inf or any(word not in (None, False) for word in told)
 
-    @property
-    def is_due(self) -> bool:
-        """Whether what still runs has to be given back now."""
-        return time.monotonic() >= self._deadline and self._end_asked == inf
-
-    @property
-    def is_late(self) -> bool:
-        """Whether the worker does not end, whatever it was told."""
-        return self._urged and time.monotonic() > self._end_asked + 3 * URGE_AFTER
-
-    def proceed(self) -> None:
-        """Do what is next: take no more, end when nothing runs or the grace is over."""
-        if self._deadline == inf:
-            return
-        now = time.monotonic()
-        if self._end_asked < inf:
-            if now > self._end_asked + URGE_AFTER and not (self._urged or self._ending):
-                self._urged = True
-                os.kill(os.getpid(), self._number)  # its loop stands still, or is where a task runs
-        elif now >= self._deadline or not state.active_requests:
-            self._end_asked = now
-            self._call(self._end)
-        else:
-            self._call(self._take_no_more)
-
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._number = signal.Signals(number)
         if self._deadline == inf and self._grace > 0 and state.active_requests:
             logger.warning("This worker stops: what runs has %g seconds to end", self._grace)
             self._deadline = time.monotonic() + self._grace
+            self._asked.set()
         elif can_end_runs(self._worker.pool):
             self._celerys[number](number, frame)
         else:
             raise WorkerTerminate(EX_FAILURE)
+
+    def _attend(self) -> None:
+        self._asked.wait()
+        while state.active_requests and time.monotonic() < self._deadline:
+            self._call(self._take_no_more)
+            time.sleep(LOOK_SECONDS)
+        if not can_end_runs(self._worker.pool):
+            self._give_back()
+        self._call(self._end)
+        time.sleep(URGE_AFTER)
+        if not self._ending:  # its loop stands still, or is where a task runs
+            os.kill(os.getpid(), self._number)
+        time.sleep(LEAVE_AFTER)
+        if not self._ending and not can_end_runs(self._worker.pool):
+            self._abandon()
 
     def _end(self) -> None:
         self._ending = True

@@ -148,7 +148,11 @@ def neighbour_once(folder, seconds):
     """Last so long the first time."""
     count_run(folder)
     if len(os.listdir(folder)) == 1:
-        time.sleep(seconds)
+        try:
+            time.sleep(seconds)
+        finally:
+            with open(f"{folder}.finally", "x"):
+                pass
     return "again"
 
 
@@ -178,3 +182,14 @@ def reports(folder):
     while True:
         progress.update()
         time.sleep(0.02)
+
+
+def exit_afterwards(self, *_):
+    sys.exit(3)
+
+
+@celery.task(on_success=exit_afterwards)
+def exits_afterwards(folder):
+    """Have a hook end it, once its result is stored."""
+    count_run(folder)
+    return 42

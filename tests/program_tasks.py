@@ -108,8 +108,9 @@ def dies(folder, how):
 
 @celery.task
 def leaves(folder):
-    """Leave a program that is meant to go on."""
+    """Leave programs that are meant to go on."""
     child(name_of(folder))
+    bare_environment(name_of(folder))
     count_run(folder)
     return os.getpid()
 

@@ -92,6 +92,13 @@ def test_a_body_that_returns_or_asks_to_run_again_is_taken_at_its_word(project: 
     all_places_are_free(project)
 
 
+def test_a_hook_that_ends_its_process_changes_no_outcome(project: Project):
+    task_id, counts = project.start(tasks.exits_afterwards)
+
+    assert (project.end_of(task_id).result, runs(counts)) == (42, 1)
+    all_places_are_free(project)
+
+
 def test_a_body_that_asks_to_be_ignored_ends_without_an_outcome(project: Project):
     task_id, counts = project.start(tasks.end, "Ignore")
 

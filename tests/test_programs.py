@@ -65,7 +65,7 @@ def neighbours(pool: Programs) -> Iterator[tuple[Path, Path]]:
     counts = [counts for _, counts in left]
     yield running, counts
     live = [len(programs_of(each)) for each in counts]
-    assert (len(programs_of(running)) >= ALL, live) == (True, [1] * len(left))
+    assert (len(programs_of(running)) >= ALL, live) == (True, [2] * len(left))
     for each in (running, *counts):
         for pid in programs_of(each):
             os.kill(pid, signal.SIGKILL)

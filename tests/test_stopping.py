@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def test_what_does_not_end_within_the_grace_runs_elsewhere_and_has_not_failed(
         stops.process.popen.send_signal(signal.SIGTERM)
 
         stops.process.popen.wait(30)
+        assert os.path.exists(f"{counts}.finally") == (pool != "threads")  # which only the process's end stops
         given_back = stops.snapshot(task_id)
         assert (given_back.phase, given_back.status, given_back.attempt) == ("queued", "Pending...", 1)
         with running(stops.worker()):
