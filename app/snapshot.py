@@ -135,8 +135,10 @@ def progress_fields(celery_state: str, meta: Any) -> dict[str, Any]:
     own_word = "" if celery_state in ("PROGRESS", "STARTED") else celery_state
     if not isinstance(meta, dict):
         return {"status": own_word}
-    said = (as_text(meta[key], MAX_READ_CHARS) for key in ("status", "description") if key in meta)
-    fields: dict[str, Any] = {"status": one_line(next((text for text in said if text is not None), own_word))}
+    status = as_text(meta.get("status"), MAX_READ_CHARS)
+    if status is None:
+        status = as_text(meta.get("description"), MAX_READ_CHARS)
+    fields: dict[str, Any] = {"status": one_line(own_word if status is None else status)}
     current, total = as_number(meta.get("current")), as_number(meta.get("total"))
     if current is not None:
         fields["current"] = current
