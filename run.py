@@ -27,6 +27,8 @@ from app import config, redis_checks
 from child import Child, say
 from listening import HANDSHAKE_SECONDS, CannotListen, address_of, listen, refuse_newcomers
 
+logger = logging.getLogger(__name__)
+
 VALKEY_PORT, INBOX_PORT = 6390, 2525  # preferred; where taken, any free one
 LEFTOVERS_SECONDS = 25.0  # how long what a killed run left behind may take to stop
 POLL_SECONDS = 0.05
@@ -102,9 +104,14 @@ def choose_services(folder: Path) -> dict[str, Any]:
     return services
 
 
-def refuse_unfit_redis(settings: Mapping[str, Any]) -> None:
-    """Say once, for all children, what is wrong with the Redis of REDIS_URL. Raises config.ConfigError."""
+def check_surroundings(settings: Mapping[str, Any]) -> None:
+    """Say once, for all children, what is wrong with the Redis of REDIS_URL and with cookies.
+
+    Raises config.ConfigError.
+    """
     logging.basicConfig(level=logging.WARNING, format="Headway: %(message)s")
+    if warning := config.cookie_warning(settings):
+        logger.warning("TRUSTED_PROXIES is 0; %s.", warning)
     production = settings["APP_ENV"] == "production"
     redis_checks.refuse_unfit(settings["REDIS_URL"], settings["CELERY_BROKER_URL"], production=production)
     os.environ[redis_checks.WARNED] = "1"
@@ -254,7 +261,7 @@ def main() -> int:
             services = choose_services(folder)
             settings = config.load(os.environ)
             if "redis_url" not in services:
-                refuse_unfit_redis(settings)
+                check_surroundings(settings)
             with listen(settings["HOST"], settings["PORT"]) as listener:
                 asyncio.run(supervise(plan(settings, services, listener, locked), services, listener))
     except (config.ConfigError, CannotRun, CannotListen) as error:

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from app import create_app, redis_checks
+from app import config, create_app, redis_checks
 from app.config import ConfigError
 from app.connection import has_left
 from app.masking import guard_process
@@ -298,7 +298,11 @@ def spare_the_collector() -> None:
     gc.set_threshold(10_000)
 
 
-def refuse_unfit_redis() -> None:
+def check_surroundings() -> None:
+    """Refuse a Redis that is of no use; warn of what else is wrong, where no parent has done so."""
+    warning = config.cookie_warning(app.config)
+    if warning and not os.environ.get(redis_checks.WARNED):
+        logging.warning("TRUSTED_PROXIES is 0; %s.", warning)
     production = app.config["APP_ENV"] == "production"
     try:
         redis_checks.refuse_unfit(app.config["REDIS_URL"], app.config["CELERY_BROKER_URL"], production=production)
@@ -308,7 +312,7 @@ def refuse_unfit_redis() -> None:
 
 def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    refuse_unfit_redis()
+    check_surroundings()
     allow_many_connections()
     spare_the_collector()
     requests = Requests(app)

@@ -92,8 +92,23 @@ def welcome() -> str | None:
     if current_app.config["IDENTIFY"] is visitor:
         session.permanent = True
         session.modified = True  # so that the year begins anew
+        g.is_newcomer = VISITOR not in session
         session.setdefault(VISITOR, secrets.token_urlsafe(16))
     return current_owner()
+
+
+def lacks_cookie() -> bool:
+    """Whether the request shows no cookie of ours, and its sender is known by nothing else."""
+    return current_app.config["IDENTIFY"] is visitor and visitor() is None
+
+
+def cookie_is_dropped() -> bool:
+    """Whether a browser drops our cookie, which is for https alone, since the page came over plain http.
+
+    A browser says in Origin what it sees; a proxy with TLS that is not among TRUSTED_PROXIES does not.
+    """
+    seen = request.headers.get("Origin", request.scheme)
+    return bool(current_app.config["SESSION_COOKIE_SECURE"]) and not seen.lower().startswith("https")
 
 
 def may_see(stored: Stored | None, owner: str | None) -> bool:

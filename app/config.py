@@ -146,6 +146,16 @@ def _refuse_bad_bytes(environ: Mapping[str, str]) -> None:
             raise ConfigError(f"{name} must be UTF-8 text: the environment has it in another encoding.") from None
 
 
+def cookie_warning(settings: Mapping[str, Any]) -> str | None:
+    """Return why browsers may keep no cookie of this server, None where nothing speaks for it."""
+    if settings["APP_ENV"] != "production" or settings["TRUSTED_PROXIES"]:
+        return None
+    return (
+        "in production the cookie by which visitors find their tasks is Secure: browsers keep it over https only. "
+        "Serve through a proxy with TLS, and set TRUSTED_PROXIES to the number of proxies"
+    )
+
+
 def _number(name: str, text: str | None, default: float, least: float, most: float) -> float | int:
     if not text:
         return default

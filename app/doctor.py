@@ -30,6 +30,12 @@ def check_secret(settings: Settings) -> Iterator[Finding]:
         yield Finding(Mark.GOOD, "SECRET_KEY", "strong enough")
 
 
+def check_cookies(settings: Settings) -> Iterator[Finding]:
+    """A browser that keeps no cookie finds none of its tasks."""
+    if warning := config.cookie_warning(settings):
+        yield Finding(Mark.WARNING, "cookies", f"TRUSTED_PROXIES is 0; {warning}")
+
+
 def check_redis(settings: Settings) -> Iterator[Finding]:
     """The Redis of REDIS_URL: see app/redis_checks.py."""
     for finding in redis_checks.findings(settings["REDIS_URL"], settings["CELERY_BROKER_URL"]):
@@ -49,7 +55,7 @@ def check_broker(settings: Settings) -> Iterator[Finding]:
         yield Finding(Mark.GOOD, "broker", f"{answering} answers")
 
 
-CHECKS: Iterable[Callable[[Settings], Iterator[Finding]]] = (check_secret, check_redis, check_broker)
+CHECKS: Iterable[Callable[[Settings], Iterator[Finding]]] = (check_secret, check_cookies, check_redis, check_broker)
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from json import loads
 from typing import Any
 from uuid import uuid4
@@ -9,13 +10,19 @@ from uuid import uuid4
 from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from app.access import welcome
+from app.access import cookie_is_dropped, lacks_cookie, welcome
 from app.api import accepted, get_records, idempotency_key, server_state
 from app.connection import Unavailable, problem_of
 from app.errors import Refused, wants_json, wants_page
 from app.fanout import MINE
 from app.forms import EmailForm
+from app.seldom import SeldomLogger
 from app.tasks import start
+
+logger = logging.getLogger(__name__)
+seldom = SeldomLogger(logger)
+
+NO_COOKIE = "Nothing was started: your browser did not send the cookie by which your tasks are shown to you."
 
 pages = Blueprint("pages", __name__)
 
@@ -35,6 +42,7 @@ def send_email() -> ResponseReturnValue:
         if wants_json():
             raise Refused(400, "bad_form", message, form.errors)
         return _page(form.email, message), 400
+    _refuse_without_cookie()
     owner = welcome() or ""
     started = start(
         "send_async_email", {"email": form.email}, owner=owner, key=idempotency_key(), countdown=form.countdown
@@ -52,10 +60,26 @@ def send_email() -> ResponseReturnValue:
 @pages.post("/longtask")
 def long_task() -> ResponseReturnValue:
     """Start the long task: 202, `Location: /status/<task_id>`, the snapshot; a form without JavaScript goes back."""
+    _refuse_without_cookie()
     started = start("long_task", {}, owner=welcome() or "", key=idempotency_key())
     if wants_page() and not wants_json():
         return redirect(url_for(".index"), 303)
     return accepted(started)
+
+
+def _refuse_without_cookie() -> None:
+    """Start nothing for the form of a page that would never see it: its browser keeps no cookie. Raises Refused.
+
+    The page came with a cookie, and its form says so: other clients may well start something before they have one.
+    """
+    if request.form.get("cookie") != "required" or not lacks_cookie():
+        return
+    if cookie_is_dropped():
+        seldom.warning("A browser keeps no cookie of this server over plain http, and can start nothing: use https")
+        raise Refused(
+            403, "cookie_required", f"{NO_COOKIE} Open this page over https, where it is kept, and allow cookies."
+        )
+    raise Refused(403, "cookie_required", f"{NO_COOKIE} Allow cookies for this site, then reload the page.")
 
 
 def _page(email: str, error: str | None) -> str:

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -72,8 +73,9 @@ def no_visitor_stays() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium of the system. Where it is missing a run at home says so loudly; CI (REQUIRE_BROWSER=1) fails."""
+def chromium() -> dict[str, Any]:
+    """How to start Chromium of the system. Where it is missing a run at home says so loudly; CI (REQUIRE_BROWSER=1)
+    fails."""
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
         message = "NO BROWSER: the page was not tested. Install Debian's package chromium, or run `make test`."
@@ -82,7 +84,12 @@ def browser() -> Iterator[Browser]:
         pytest.skip(message)
     # Chromium's sandbox needs rights that root in a container has not.
     flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return {"executable_path": path, "args": [*flags, "--disable-background-networking"]}
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: dict[str, Any]) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*flags, "--disable-background-networking"])
+        browser = playwright.chromium.launch(**chromium)
         yield browser
         browser.close()

@@ -122,6 +122,39 @@ function chipWords(connection) {
   }
 }
 
+/** Without a cookie nobody's tasks can be shown: said before anything is started. */
+function showCookies() {
+  const notice = find("#cookies");
+  notice.textContent = cookieProblem();
+  notice.hidden = !notice.textContent;
+}
+
+function cookieProblem() {
+  const why = "Your tasks are shown to you by a cookie.";
+  const isSecure = document.body.dataset.cookies === "secure";
+  if (keepsCookie(isSecure)) return "";
+  return isSecure && keepsCookie(false)
+    ? `${why} Browsers keep it over https only, and this page came over plain http: open it over https.`
+    : `${why} This browser keeps none of this site: allow cookies, then reload the page.`;
+}
+
+/**
+ * Found by trying: where a site's cookies are blocked, `navigator.cookieEnabled` may still be true.
+ *
+ * @param {boolean} isSecure
+ */
+function keepsCookie(isSecure) {
+  const probe = `headway_probe=1; SameSite=Lax${isSecure ? "; Secure" : ""}`;
+  try {
+    document.cookie = probe;
+    const kept = document.cookie.includes("headway_probe=1");
+    document.cookie = `${probe}; Max-Age=0`;
+    return kept;
+  } catch {
+    return false; // a sandbox forbids even to look
+  }
+}
+
 function showServer() {
   sharedWatcher().connection.on("server", (/** @type {ServerState} */ server) => {
     find("#server").textContent = serverWords(server);
@@ -131,4 +164,5 @@ function showServer() {
 offerThemes(find("#theme"));
 showConnection();
 showServer();
+if (document.querySelector("#cookies")) showCookies();
 if (document.querySelector("#tasks")) showTasks();
