@@ -81,6 +81,7 @@ def test_an_eta_that_is_past_sends_at_once(hand: Hand, eta: Any):
     ("time", "micros"),
     [
         ({"countdown": 1.5}, "+1500000"),
+        ({"countdown": -1.5}, ""),
         ({"countdown": Fraction(1, 2)}, "+500000"),
         ({"countdown": True}, "+1000000"),
         ({"eta": datetime(2030, 1, 1, 14, tzinfo=FAR_EAST)}, "1893456000000000"),

@@ -9,12 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from celery import Task, chord, group
+from celery import Celery, Task, chord, group
 from celery.beat import ScheduleEntry, Scheduler
 from celery.schedules import schedule
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import EncodeError
 
+from app.backend import LiveTask
 from app.messages import CapturingTransport
 from app.sends import RECORDED, SEND
 from tests import plain_celery as plain
@@ -186,3 +187,25 @@ def test_a_priority_survives_a_worker_that_keeps_a_message(hand: Hand):
     assert hand.park(message)
 
     assert sent_later(hand, message.headers["id"])["properties"]["priority"] == 6
+
+
+def test_a_message_for_an_exchange_arrives_also_where_nobody_has_met_that_yet(hand: Hand, redis_url: str):
+    app = Celery(
+        "topical",
+        broker=redis_url,
+        backend=f"app.backend.LiveBackend+{redis_url}",
+        task_cls=LiveTask,
+        set_as_current=False,
+    )
+    app.conf.task_queues = [Queue("celery"), Queue("topical", Exchange("topical", type="topic"), routing_key="a.#")]
+    task = app.task(do_nothing, name="topical", shared=False)
+
+    result = task.apply_async(countdown=60, queue="topical", routing_key="a.b")
+    hand.redis.zadd("headway:outbox", {result.id: 1})
+    [(task_id, message)] = hand.records.round("keeper").due
+    app.backend.send(task_id, message)
+
+    assert json.loads(hand.redis.lindex("topical", 0))["headers"]["id"] == result.id
+
+
+def do_nothing() -> None: ...
