@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Request, current_app, g, request, session
+from flask import Flask, Request, Response, after_this_request, current_app, g, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.sansio.http import parse_cookie  # the one that a request uses: it takes any bytes
@@ -109,6 +109,15 @@ def cookie_is_dropped() -> bool:
     """
     seen = request.headers.get("Origin", request.scheme)
     return bool(current_app.config["SESSION_COOKIE_SECURE"]) and not seen.lower().startswith("https")
+
+
+def hint(text: str) -> None:
+    """Have the answer to this request tell something to the author of its client, in a header."""
+
+    @after_this_request
+    def add_header(response: Response) -> Response:
+        response.headers["Headway-Hint"] = text
+        return response
 
 
 def may_see(stored: Stored | None, owner: str | None) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, current_app, g, request
 from flask.typing import ResponseReturnValue
 
-from app.access import cookie_is_dropped, current_owner, lacks_cookie, may_see, welcome
+from app.access import cookie_is_dropped, current_owner, hint, lacks_cookie, may_see, welcome
 from app.errors import Refused
 from app.fanout import RoomManager
 from app.records import TASK_ID, Changed, Records, Started, Stored
@@ -24,13 +24,7 @@ LONGEST_KEY = 255
 ASK_AGAIN = "private, no-cache"  # Cache-Control of what has an ETag
 
 NOT_FOUND = Refused(404, "not_found", "There is no such task, or it is not yours.")
-NO_COOKIE = Refused(
-    404,
-    "not_found",
-    "There is no such task, or it is not yours: this request has no cookie of this server, and a task is shown to its "
-    "owner only. Send the cookie that came with the 202 (curl -c jar, then curl -b jar).",
-)
-SEND_COOKIE = "A task is shown to its owner: send the cookie of this answer with further requests."
+SEND_COOKIE = "A task is shown to its owner: send the cookie that came with the 202 (curl -c jar, then curl -b jar)."
 ONLY_OVER_HTTPS = " Browsers keep it over https only."
 TOO_LATE = {
     "unknown": NOT_FOUND,
@@ -69,7 +63,9 @@ def read_one(records: Records, owner: str | None, task_id: str, known: str = "")
     """Return an owner's task, see `Records.read`; raises Refused (404) for what is unknown, expired or not theirs."""
     [stored] = records.read([task_id], [known]) if TASK_ID.match(task_id) else [None]
     if stored is None or not may_see(stored, owner):
-        raise NO_COOKIE if owner is None and lacks_cookie() else NOT_FOUND
+        if owner is None and lacks_cookie():
+            hint(SEND_COOKIE)
+        raise NOT_FOUND
     return stored
 
 
@@ -181,7 +177,7 @@ def accepted(started: Started) -> Response:
     response = _json(started.snapshot, 202)
     response.headers["Location"] = f"{request.script_root}/status/{started.task_id}"
     if g.get("is_newcomer"):
-        response.headers["Headway-Hint"] = SEND_COOKIE + (ONLY_OVER_HTTPS if cookie_is_dropped() else "")
+        hint(SEND_COOKIE + (ONLY_OVER_HTTPS if cookie_is_dropped() else ""))
     if started.verdict == "replayed":
         response.headers["Idempotency-Replayed"] = "true"
     return response

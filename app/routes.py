@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from json import loads
 from typing import Any
 from uuid import uuid4
@@ -16,11 +17,9 @@ from app.connection import Unavailable, problem_of
 from app.errors import Refused, wants_json, wants_page
 from app.fanout import MINE
 from app.forms import EmailForm
-from app.seldom import SeldomLogger
 from app.tasks import start
 
 logger = logging.getLogger(__name__)
-seldom = SeldomLogger(logger)
 
 NO_COOKIE = "Nothing was started: your browser did not send the cookie by which your tasks are shown to you."
 
@@ -75,11 +74,15 @@ def _refuse_without_cookie() -> None:
     if request.form.get("cookie") != "required" or not lacks_cookie():
         return
     if cookie_is_dropped():
-        seldom.warning("A browser keeps no cookie of this server over plain http, and can start nothing: use https")
-        raise Refused(
-            403, "cookie_required", f"{NO_COOKIE} Open this page over https, where it is kept, and allow cookies."
-        )
+        _warn_of_plain_http()
+        message = f"{NO_COOKIE} Open this page over https, where it is kept, and allow cookies."
+        raise Refused(403, "cookie_required", message)
     raise Refused(403, "cookie_required", f"{NO_COOKIE} Allow cookies for this site, then reload the page.")
+
+
+@cache
+def _warn_of_plain_http() -> None:
+    logger.warning("A browser keeps no cookie of this server over plain http, and can start nothing: use https")
 
 
 def _page(email: str, error: str | None) -> str:
