@@ -20,7 +20,9 @@ ROUNDS = 6
 def cancels(
     request: pytest.FixtureRequest, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Project]:
-    with project(request.param, valkey, tmp_path_factory.mktemp("cancels")) as started:
+    # A lease that outlasts the test: it is not what ends a run.
+    folder = tmp_path_factory.mktemp("cancels")
+    with project(request.param, valkey, folder, LEASE_SECONDS="300") as started:
         yield started
 
 
