@@ -21,17 +21,12 @@ SPREAD = 0.2  # of a wait, so that what waits does not come all at once
 
 
 class Outage:
-    """What this process knows of it: while it lasts the process asks the mail server seldom, not for each email."""
+    """What this process knows of it: how long the emails that meet it are to wait."""
 
     def __init__(self) -> None:
-        self._met: MailUnavailable | None = None
+        self._is_met = False
         self._wait = 0.0
         self._until = 0.0
-
-    def check(self) -> None:
-        """Raise what was met last, until it is time to ask the mail server again."""
-        if self._met is not None and time.monotonic() < self._until:
-            raise MailUnavailable(str(self._met))
 
     def meet(self, obstacle: MailUnavailable, waits: tuple[float, float], client: Client) -> float:
         """Note that mail cannot be sent, and say so once. Returns in how many seconds an email is to be tried again.
@@ -39,20 +34,21 @@ class Outage:
         `waits` are the shortest and the longest, in seconds.
         """
         left = self._until - time.monotonic()
-        if self._met is None or left <= 0:
-            if self._met is None:
+        if not self._is_met or left <= 0:
+            if not self._is_met:
                 self._say(obstacle, client)
             shortest, longest = waits
             left = self._wait = max(shortest, min(2 * self._wait, longest))
             self._until = time.monotonic() + left
-            self._met = obstacle
+            self._is_met = True
         return left * (1 + random.uniform(0, SPREAD))
 
     def end(self, client: Client) -> None:
         """Note that the mail server has answered for a message."""
-        if self._met is None:
+        if not self._is_met:
             return
-        self._met, self._wait = None, 0.0
+        self._is_met = False
+        self._wait = 0.0
         try:
             if client.delete(KEY):
                 logger.warning("The mail server takes mail again")

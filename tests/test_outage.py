@@ -92,18 +92,12 @@ def test_the_waits_double_up_to_a_minute(clock: Clock, records: Records):
     assert one.meet(MailUnavailable("away"), WAITS, records.client) == 10
 
 
-def test_the_mail_server_is_asked_once_for_all_emails_that_wait(clock: Clock, records: Records):
+def test_emails_that_meet_it_meanwhile_wait_for_the_same_time(clock: Clock, records: Records):
     one = Outage()
-    one.check()
     assert one.meet(MailUnavailable("away"), WAITS, records.client) == 10
     clock.now += 4
 
-    with pytest.raises(MailUnavailable, match="away"):
-        one.check()
     assert one.meet(MailUnavailable("away"), WAITS, records.client) == 6
-
-    clock.now += 6
-    one.check()
 
 
 def test_several_processes_say_once_that_it_began_and_ended(
@@ -139,7 +133,7 @@ def test_it_does_without_redis(clock: Clock, valkey: object, caplog: pytest.LogC
     assert one.meet(MailUnavailable("away"), WAITS, Away()) == 10  # type: ignore[arg-type]
     assert "away" in caplog.text
     one.end(Away())  # type: ignore[arg-type]
-    one.check()
+    assert one.meet(MailUnavailable("away"), WAITS, Away()) == 10  # type: ignore[arg-type]
 
 
 # Real processes

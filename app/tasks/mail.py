@@ -133,7 +133,6 @@ def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]
     key = SendKey(self)
     key.prepare()
     try:
-        OUTAGE.check()
         _report(self, "Connecting to the mail server...")
         with mail.connect() as connection:
             _report(self, "Sending...")
