@@ -37,7 +37,7 @@ test: .venv/dev.stamp node_modules/dev.stamp  ## all tests: a real Valkey, worke
 	@scripts/need-chromium.sh
 	@scripts/npm.sh test
 	@# Most tests wait most of the time, so several files run side by side; the faults have the machine for themselves.
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --ignore tests/faults
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --ignore tests/faults
 	@$(BIN)/python -m pytest tests/faults
 
 check: .venv/dev.stamp node_modules/dev.stamp  ## lint, format and types of Python and JavaScript, and the locks
