@@ -75,10 +75,7 @@ def after_a_retry(hand: Hand) -> str:
     task_id = plainly(hand)
     message = hand.take()
     assert hand.claim(message) == "claimed"
-    with running_as(plain.add, message):
-        _task_stack.push(plain.add)
-        plain.add.signature_from_request(plain.add.request, countdown=60, retries=1).apply_async()
-        _task_stack.pop()
+    retry_by(hand, message)
     end(hand, task_id, Phase.RETRYING)
     hand.redis.zadd("headway:outbox", {task_id: 1})
     assert hand.keep() == [task_id]
@@ -152,6 +149,40 @@ def test_a_second_copy_of_one_send_is_dropped_after_the_end(hand: Hand, way: Way
     end(hand, task_id, phase)
 
     assert hand.claim(hand.take()) == "final"
+
+
+def retry_by(hand: Hand, message: Any) -> None:
+    """Ask for the next attempt as a run of `message` does."""
+    with running_as(plain.add, message):
+        _task_stack.push(plain.add)
+        plain.add.signature_from_request(plain.add.request, countdown=60, retries=1).apply_async()
+        _task_stack.pop()
+
+
+def test_what_waits_for_its_next_attempt_is_no_longer_in_the_hands_of_the_last(hand: Hand):
+    task_id = plainly(hand)
+    message = hand.take()
+    hand.claim(message)
+    retry_by(hand, message)
+
+    end(hand, task_id, Phase.RETRYING)  # and its worker is killed before it acknowledges
+
+    assert hand.unacked() == []
+
+
+def test_a_successor_that_overtakes_takes_its_predecessors_message_out_of_the_brokers_hands(hand: Hand):
+    task_id = plainly(hand)
+    message = hand.take()
+    hand.claim(message)
+    retry_by(hand, message)  # and its worker is killed before it says that it retries
+    hand.redis.zrem("headway:leases", task_id)
+    hand.redis.zadd("headway:outbox", {task_id: 1})
+    assert hand.keep() == [task_id]
+
+    assert hand.claim(hand.take()) == "claimed"
+
+    assert hand.unacked() == [task_id]  # the successor's alone
+    assert hand.redis.zcard("unacked_index") == 1
 
 
 def test_what_a_dead_worker_never_began_is_withdrawn_when_it_is_sent_again(hand: Hand):
