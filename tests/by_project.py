@@ -33,7 +33,9 @@ class Project:
         """Start a task; its first argument is a folder in which it leaves a file for each run."""
         counts = self.folder / os.urandom(4).hex()
         counts.mkdir()
-        result = task.apply_async((str(counts), *args), queue=self.queue)
+        # A connection of its own: one that Celery keeps would outlive the test's Valkey, unclosed.
+        with tasks.celery.connection_for_write() as connection:
+            result = task.apply_async((str(counts), *args), queue=self.queue, connection=connection)
         return str(result.id), counts
 
     def snapshot(self, task_id: str) -> Snapshot | None:
