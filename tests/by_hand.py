@@ -5,8 +5,9 @@ from __future__ import annotations
 import websocket
 
 from app.records import Delivery, Records, Write
-from app.snapshot import Phase
+from app.snapshot import Phase, Snapshot
 from tests.browser import Visitor
+from tests.processes import wait_for
 
 HERE = Delivery("test", 0)
 
@@ -28,6 +29,22 @@ def claim(records: Records, task_id: str) -> None:
 def write(records: Records, task_id: str, current: int, phase: Phase = Phase.RUNNING) -> None:
     fields = {"current": current, "total": 1000}
     assert records.write(Write(task_id, HERE, phase, fields, meta="{}", name="long_task", max_attempts=4)) == "written"
+
+
+def shown(records: Records, task_id: str) -> Snapshot | None:
+    """Return a task's snapshot; None where nothing is known of it."""
+    [stored] = records.read([task_id])
+    return Snapshot.from_json(stored.snapshot) if stored else None
+
+
+def reached(records: Records, task_id: str, *phases: Phase, seconds: float = 20) -> Snapshot:
+    """Return a task's snapshot once it is in one of these phases."""
+
+    def found() -> Snapshot | None:
+        now = shown(records, task_id)
+        return now if now and now.phase in phases else None
+
+    return wait_for(found, seconds, f"{task_id} is {shown(records, task_id)}")
 
 
 def open_websocket(address: str) -> websocket.WebSocket:

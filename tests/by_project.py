@@ -12,6 +12,7 @@ from app.connection import connect
 from app.records import Records
 from app.snapshot import Phase, Snapshot
 from tests import ending_tasks as tasks
+from tests.by_hand import shown
 from tests.processes import Process, Valkey, running, wait_for, worker
 
 
@@ -39,8 +40,7 @@ class Project:
         return str(result.id), counts
 
     def snapshot(self, task_id: str) -> Snapshot | None:
-        [stored] = self.records.read([task_id])
-        return Snapshot.from_json(stored.snapshot) if stored else None
+        return shown(self.records, task_id)
 
     def reached(self, task_id: str, *phases: Phase, seconds: float = 30) -> Snapshot:
         """Return the task's snapshot once it is in one of these phases."""

@@ -16,8 +16,10 @@ from playwright.sync_api import Browser, sync_playwright
 from app import create_app
 from app.connection import connect
 from app.records import Records
+from tests import plain_celery as plain
 from tests.browser import Visitor
-from tests.processes import Valkey
+from tests.by_broker import Hand
+from tests.processes import Process, Valkey, running, web_for, worker
 
 hypothesis.settings.register_profile("headway", deadline=None)  # a busy machine is no fault
 hypothesis.settings.load_profile("headway")
@@ -42,6 +44,42 @@ def records(redis_url: str) -> Iterator[Records]:
     client = connect(redis_url)
     yield Records(client, ttl_days=7)
     client.close()
+
+
+@pytest.fixture
+def shared_records(valkey: Valkey) -> Iterator[Records]:
+    """Records in a Valkey that a process of the module works on, so it is not emptied."""
+    client = connect(valkey.url)
+    yield Records(client, ttl_days=7)
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def plain_worker(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A worker of tests/plain_celery.py for all tests of a module, which begin with an empty Valkey."""
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    plain.use(valkey.url)
+    folder = tmp_path_factory.mktemp("worker")
+    with running(worker(folder, {"REDIS_URL": valkey.url}, "celery", "tests.plain_celery")) as process:
+        yield process
+
+
+@pytest.fixture
+def hand(redis_url: str) -> Iterator[Hand]:
+    """The test in the place of a worker of tests/plain_celery.py; maintenance has seen one."""
+    plain.use(redis_url)
+    hand = Hand()
+    hand.keep()
+    yield hand
+    hand.close()
+
+
+@pytest.fixture(scope="module")
+def web_address(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a web process for all tests of a module; there is no worker."""
+    with web_for(valkey, tmp_path_factory.mktemp("web")) as address:
+        yield address
 
 
 @pytest.fixture

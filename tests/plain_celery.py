@@ -33,6 +33,12 @@ celery.conf.update(
 stock = Celery("stock", broker=URL, backend=URL)  # a client that knows nothing of Headway
 
 
+def use(url):
+    """Have both apps, in the test's own process, use this Redis."""
+    celery.conf.update(broker_url=url, result_backend=f"app.backend.LiveBackend+{url}")
+    stock.conf.update(broker_url=url, result_backend=url)
+
+
 @celery.task
 def add(x, y):
     return x + y

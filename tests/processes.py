@@ -178,6 +178,15 @@ def web(folder: Path, env: Mapping[str, str], port: int = 0, root: Path = ROOT) 
     return process, address
 
 
+@contextmanager
+def web_for(server: Valkey, folder: Path) -> Iterator[str]:
+    """Run a web process; gives its address."""
+    env = {"REDIS_URL": server.url, "DATA_DIR": str(folder), "SECRET_KEY": "a secret for the tests"}
+    process, address = web(folder, env)
+    with running(process):
+        yield address
+
+
 def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import pickle
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -16,9 +15,10 @@ import pytest
 
 from app.connection import connect
 from app.records import Records
-from app.snapshot import Snapshot
+from app.snapshot import FINAL, Phase
 from tests import plain_celery as plain
-from tests.processes import Process, Valkey, running, wait_for, worker
+from tests.by_hand import reached, shown
+from tests.processes import Process, Valkey, wait_for
 
 ADD = "tests.plain_celery.add"
 EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
@@ -83,25 +83,6 @@ NAMELESS = {
 }
 
 
-@pytest.fixture(scope="module")
-def process(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with connect(valkey.url) as client:
-        client.flushall()
-    plain.celery.conf.broker_url = valkey.url
-    plain.celery.conf.result_backend = f"app.backend.LiveBackend+{valkey.url}"
-    with running(
-        worker(tmp_path_factory.mktemp("worker"), {"REDIS_URL": valkey.url}, "celery", "tests.plain_celery")
-    ) as it:
-        yield it
-
-
-@pytest.fixture
-def records(process: Process, valkey: Valkey) -> Iterator[Records]:
-    client = connect(valkey.url)
-    yield Records(client, 7)
-    client.close()
-
-
 def put(records: Records, case: tuple[Any, dict[str, Any], Any], task_id: str) -> None:
     """Put a message into the queue as a broker in Redis keeps it."""
     headers, more, body = case
@@ -130,21 +111,8 @@ def put(records: Records, case: tuple[Any, dict[str, Any], Any], task_id: str) -
     records.client.lpush("celery", json.dumps(message))
 
 
-def shown(records: Records, task_id: str) -> Snapshot | None:
-    [stored] = records.read([task_id])
-    return Snapshot.from_json(stored.snapshot) if stored else None
-
-
-def ended(records: Records, task_id: str) -> Snapshot:
-    def found() -> Snapshot | None:
-        now = shown(records, task_id)
-        return now if now and now.final else None
-
-    return wait_for(found, 20, f"{task_id} is {shown(records, task_id)}")
-
-
 @pytest.fixture(scope="module")
-def sent(process: Process, valkey: Valkey) -> dict[str, str]:
+def sent(plain_worker: Process, valkey: Valkey) -> dict[str, str]:
     """All of them at once, more than the worker has places for."""
     client = connect(valkey.url)
     records, ids = Records(client, 7), {}
@@ -156,40 +124,41 @@ def sent(process: Process, valkey: Valkey) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_task_whose_message_cannot_be_run_ends_as_failed(records: Records, sent: dict[str, str], name: str):
-    end = ended(records, sent[name])
+def test_a_task_whose_message_cannot_be_run_ends_as_failed(shared_records: Records, sent: dict[str, str], name: str):
+    end = reached(shared_records, sent[name], *FINAL)
 
     assert end.phase == "failed"
     assert end.error["message"].strip()
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_message_that_is_only_odd_is_run(records: Records, sent: dict[str, str], name: str):
-    end = ended(records, sent[name])
+def test_a_message_that_is_only_odd_is_run(shared_records: Records, sent: dict[str, str], name: str):
+    end = reached(shared_records, sent[name], *FINAL)
 
     assert (end.phase, end.result) == ("succeeded", 3)
 
 
-def test_the_same_worker_goes_on_with_all_its_places(records: Records, process: Process, sent: dict[str, str]):
+def test_the_same_worker_goes_on_with_all_its_places(
+    shared_records: Records, plain_worker: Process, sent: dict[str, str]
+):
     results = [plain.sleep.delay(1) for _ in range(4)]
-    wait_for(
-        lambda: all(shown(records, result.id) and shown(records, result.id).phase == "running" for result in results)
-    )
+    running = [Phase.RUNNING] * len(results)
+    wait_for(lambda: [now.phase for result in results if (now := shown(shared_records, result.id))] == running)
 
     assert [plain.add.delay(1, n).get(timeout=20) for n in range(8)] == list(range(1, 9))
-    assert process.popen.poll() is None
-    wait_for(lambda: not records.client.hlen("unacked"))
-    output = process.output()
+    assert plain_worker.popen.poll() is None
+    wait_for(lambda: not shared_records.client.hlen("unacked"))
+    output = plain_worker.output()
     assert output.count(" ready.") == 1
     assert "Unrecoverable error" not in output
     assert "Connection to broker lost" not in output
 
 
-def test_a_task_of_a_newer_web_process_keeps_its_record_and_ends(records: Records, process: Process):
+def test_a_task_of_a_newer_web_process_keeps_its_record_and_ends(shared_records: Records, plain_worker: Process):
     message = {"task": "tests.newer", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-    task_id = records.create(owner="ada", message=message, title="Something new", max_attempts=4).task_id
+    task_id = shared_records.create(owner="ada", message=message, title="Something new", max_attempts=4).task_id
     plain.celery.send_task("tests.newer", task_id=task_id)
 
-    end = ended(records, task_id)
+    end = reached(shared_records, task_id, *FINAL)
 
     assert (end.title, end.error["type"]) == ("Something new", "NotRegistered")

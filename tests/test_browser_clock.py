@@ -8,11 +8,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.connection import connect
 from app.records import Records
 from tests.by_hand import write
 from tests.page import LIVE, cards, chip, open_live, start_by_hand
-from tests.processes import Valkey, running, web
 
 HOURS = 3600
 # The machine's two clocks, under the test's hand: its time of day, and the one that counts on.
@@ -24,39 +22,23 @@ CLOCKS = """
 """
 
 
-@pytest.fixture(scope="module")
-def address(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("web")
-    env = {"REDIS_URL": valkey.url, "DATA_DIR": str(folder), "SECRET_KEY": "a secret for the tests"}
-    process, address = web(folder, env)
-    with running(process):
-        yield address
-
-
 @pytest.fixture
-def standing(valkey: Valkey) -> Iterator[Records]:
-    client = connect(valkey.url)
-    yield Records(client, ttl_days=7)
-    client.close()
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
+def page(browser: Browser, web_address: str) -> Iterator[Page]:
     context = browser.new_context()
     page = context.new_page()
     page.add_init_script(CLOCKS)
-    open_live(page, address)
+    open_live(page, web_address)
     yield page
     context.close()
 
 
 @pytest.mark.parametrize("hours", [5, -5])
 def test_a_clock_that_is_set_leaves_what_has_elapsed_and_what_is_to_come(
-    page: Page, address: str, standing: Records, hours: int
+    page: Page, web_address: str, shared_records: Records, hours: int
 ):
-    write(standing, start_by_hand(page, address, standing), 1)
+    write(shared_records, start_by_hand(page, web_address, shared_records), 1)
     expect(cards(page, "running")).to_contain_text(re.compile(r"0:0\d elapsed"))
-    page.request.post(f"{address}/tasks", data={"name": "long_task", "countdown": 600})
+    page.request.post(f"{web_address}/tasks", data={"name": "long_task", "countdown": 600})
     expect(cards(page, "scheduled")).to_contain_text(re.compile(r"in 9:5\d"))
 
     before = cards(page, "running").inner_text()
@@ -70,8 +52,8 @@ def test_a_clock_that_is_set_leaves_what_has_elapsed_and_what_is_to_come(
     assert re.search(r"in 9:[0-5]\d\b", to_come), to_come
 
 
-def test_after_a_sleep_what_has_elapsed_is_right(page: Page, address: str, standing: Records):
-    write(standing, start_by_hand(page, address, standing), 1)
+def test_after_a_sleep_what_has_elapsed_is_right(page: Page, web_address: str, shared_records: Records):
+    write(shared_records, start_by_hand(page, web_address, shared_records), 1)
     some = re.compile(r"\b0:(0[1-9]|[1-5]\d) elapsed")
     expect(cards(page, "running")).to_contain_text(some)
 

@@ -20,7 +20,7 @@ from celery.utils.objects import Bunch
 
 from app.backend import FENCE, LiveBackend
 from app.records import Delivery, Records
-from app.snapshot import Snapshot
+from tests.by_hand import shown
 
 STORES = {
     "mark_as_started", "mark_as_done", "mark_as_failure", "mark_as_retry", "mark_as_revoked", "store_result",
@@ -116,11 +116,6 @@ def backend(records: Records, redis_url: str) -> LiveBackend:
     return app.backend
 
 
-def shown(records: Records, task_id: str = ID) -> Snapshot | None:
-    [stored] = records.read([task_id])
-    return Snapshot.from_json(stored.snapshot) if stored else None
-
-
 def claim(records: Records, token: str = "token", task_id: str = ID) -> None:
     message = {"task": "add", "args": [1], "kwargs": {}, "options": {"queue": "celery"}}
     delivery = Delivery(token, 0)
@@ -161,7 +156,7 @@ def test_an_end_is_stored_whatever_request_comes_with_it(
     """For a task without a record, also one that this app does not know."""
     getattr(backend, method)(ID, value, request=REQUESTS[kind])
 
-    snapshot = shown(records)
+    snapshot = shown(records, ID)
     assert snapshot is not None
     assert snapshot.phase == phase
     assert (
@@ -180,18 +175,18 @@ def test_a_run_ends_by_its_own_delivery_or_by_nobodys(
     getattr(backend, method)(ID, value, request=REQUESTS[kind])
 
     known = kind == "context" or (kind == "none" and not isinstance(value, WorkerLostError))  # of which process?
-    assert shown(records).phase == (phase if known else "running")
+    assert shown(records, ID).phase == (phase if known else "running")
 
 
 @pytest.mark.parametrize("kind", REQUESTS)
 @pytest.mark.parametrize("method", ["mark_as_failure", "mark_as_revoked", "mark_as_retry", "mark_as_done"])
 def test_after_an_end_nothing_changes_and_nobody_raises(backend: LiveBackend, records: Records, kind: str, method: str):
     backend.mark_as_done(ID, 1)
-    before = shown(records)
+    before = shown(records, ID)
 
     getattr(backend, method)(ID, "late" if method == "mark_as_done" else ValueError("late"), request=REQUESTS[kind])
 
-    assert shown(records) == before
+    assert shown(records, ID) == before
 
 
 @pytest.mark.parametrize("extended", [False, True])
@@ -212,7 +207,7 @@ def test_what_cannot_be_stored_as_it_is_is_stored_in_words_and_logged_once(
 
     getattr(backend, method)(ID, Unspeakable("disk full"), "traceback", request=request)
 
-    snapshot = shown(records)
+    snapshot = shown(records, ID)
     assert (snapshot.phase, snapshot.error["type"]) == ("failed" if "fail" in method else "retrying", "Unspeakable")
     logged = [each for each in caplog.records if each.levelno >= logging.ERROR]
     assert len(logged) == (1 if serializer == "json" else 0)  # a pickle can be made of it
@@ -246,14 +241,14 @@ def test_a_task_that_sets_another_ones_state_writes_as_nobody(backend: LiveBacke
 
     backend.store_result(ID, {"current": 3, "total": 4}, "PROGRESS", request=other)
 
-    assert shown(records).current == 3
+    assert shown(records, ID).current == 3
     assert "group_id" not in backend.get_task_meta(ID)
 
 
 def test_a_task_that_this_worker_does_not_know_keeps_its_name(backend: LiveBackend, records: Records):
     backend.mark_as_failure(ID, NotRegistered("gone"), request=REQUESTS["bunch"])
 
-    snapshot = shown(records)
+    snapshot = shown(records, ID)
     assert (snapshot.name, snapshot.error["type"]) == ("gone", "NotRegistered")
     assert "gone" in snapshot.error["message"]
 
@@ -271,10 +266,10 @@ def test_a_task_that_may_retry_for_ever_ends(backend: LiveBackend, records: Reco
             break
         backend.mark_as_retry(ID, ValueError("again"), request=request)
 
-    assert shown(records).attempt == (9 if limit is None else 1 if limit in (0, "x") else 3)
+    assert shown(records, ID).attempt == (9 if limit is None else 1 if limit in (0, "x") else 3)
     if limit is None:
         backend.mark_as_failure(ID, ValueError("enough"), request=Context(vars(request), retries=9))
-    assert shown(records).phase == "failed"
+    assert shown(records, ID).phase == "failed"
 
 
 def test_each_of_celerys_words_set_by_hand_is_shown_and_queues_nothing(backend: LiveBackend, records: Records):
@@ -339,11 +334,11 @@ def test_an_end_set_by_hand_is_the_end_and_its_run_goes_on(
     request = Context(id=ID, task="add", delivery_info={}, **{FENCE: "token"})
 
     assert backend.report(request, state, meta) == "written"
-    ended = shown(records)
+    ended = shown(records, ID)
     assert (ended.phase, ended.status) == (phase, words)
     assert backend.report(request, "PROGRESS", {"current": 1}) == "written"  # nothing stops it
     backend.mark_as_done(ID, "returned", request)
     backend.mark_as_failure(ID, ValueError("raised"), request=request)
 
-    assert shown(records) == ended
+    assert shown(records, ID) == ended
     assert records.round("keeper").due == records.round("keeper").lost == []

@@ -5,7 +5,7 @@ One worker of tests/plain_celery.py; each chord's parts that are not in trouble 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,39 +13,13 @@ from celery import chord
 from celery.exceptions import ChordError
 from celery.result import AsyncResult
 
-from app.connection import connect
 from app.records import Records
-from app.snapshot import Snapshot
+from app.snapshot import Phase
 from tests import plain_celery as plain
-from tests.processes import Process, Valkey, running, wait_for, worker
-from tests.test_callers import shown
+from tests.by_hand import reached
+from tests.processes import wait_for
 
-
-@pytest.fixture(scope="module")
-def process(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with connect(valkey.url) as client:
-        client.flushall()
-    plain.celery.conf.broker_url = valkey.url
-    plain.celery.conf.result_backend = f"app.backend.LiveBackend+{valkey.url}"
-    with running(
-        worker(tmp_path_factory.mktemp("worker"), {"REDIS_URL": valkey.url}, "celery", "tests.plain_celery")
-    ) as it:
-        yield it
-
-
-@pytest.fixture
-def records(process: Process, valkey: Valkey) -> Iterator[Records]:
-    client = connect(valkey.url)
-    yield Records(client, 7)
-    client.close()
-
-
-def reached(records: Records, task_id: str, phase: str) -> Snapshot:
-    def there() -> Snapshot | None:
-        now = shown(records, task_id)
-        return now if now and now.phase == phase else None
-
-    return wait_for(there, 20, f"{task_id} is {shown(records, task_id)}")
+pytestmark = pytest.mark.usefixtures("plain_worker")
 
 
 def start(*parts: Any, after: int = 0) -> tuple[AsyncResult, list[str]]:
@@ -64,35 +38,35 @@ def revoke_queued(_: Records) -> AsyncResult:
 
 def revoke_running(records: Records) -> AsyncResult:
     body, ids = start(plain.add.s(1, 1), plain.sleep.s(60))
-    reached(records, ids[1], "running")
+    reached(records, ids[1], Phase.RUNNING)
     plain.celery.control.revoke(ids[1], terminate=True)
     return body
 
 
 def cancel_running(records: Records) -> AsyncResult:
     body, ids = start(plain.add.s(1, 1), plain.report.s(1000, 0.05))
-    reached(records, ids[1], "running")
+    reached(records, ids[1], Phase.RUNNING)
     assert records.cancel(ids[1]).verdict == "cancelling"
     return body
 
 
 def revoke_scheduled(records: Records) -> AsyncResult:
     body, ids = start(plain.add.s(1, 1), plain.add.s(1, 2).set(countdown=3600))
-    reached(records, ids[1], "scheduled")
+    reached(records, ids[1], Phase.SCHEDULED)
     plain.celery.control.revoke(ids[1])
     return body
 
 
 def cancel_scheduled(records: Records) -> AsyncResult:
     body, ids = start(plain.add.s(1, 1), plain.add.s(1, 2).set(countdown=3600))
-    reached(records, ids[1], "scheduled")
+    reached(records, ids[1], Phase.SCHEDULED)
     assert records.cancel(ids[1]).verdict == "cancelled"
     return body
 
 
 def cancel_retrying(records: Records) -> AsyncResult:
     body, ids = start(plain.add.s(1, 1), plain.fail_then_succeed.s(99))
-    reached(records, ids[1], "retrying")
+    reached(records, ids[1], Phase.RETRYING)
     assert records.cancel(ids[1]).verdict == "cancelled"
     return body
 
@@ -129,11 +103,11 @@ def take_too_long(_: Records) -> AsyncResult:
     ],
 )
 def test_the_body_of_a_chord_with_a_part_in_trouble_ends_as_failed(
-    records: Records, way: Callable[[Records], AsyncResult]
+    shared_records: Records, way: Callable[[Records], AsyncResult]
 ):
-    body = way(records)
+    body = way(shared_records)
 
     with pytest.raises(ChordError):
         AsyncResult(body.id, app=plain.celery).get(timeout=30)  # without its parents' errors
-    assert reached(records, body.id, "failed").error["type"] == "ChordError"
-    wait_for(lambda: not records.client.zcard("headway:untold"))
+    assert reached(shared_records, body.id, Phase.FAILED).error["type"] == "ChordError"
+    wait_for(lambda: not shared_records.client.zcard("headway:untold"))

@@ -16,7 +16,7 @@ from app import dependents
 from app.backend import FENCE
 from app.records import Delivery, Records, Write
 from app.snapshot import Phase
-from tests.test_callers import shown
+from tests.by_hand import shown
 
 ERRBACK = "another.app"  # an error callback that is not registered here, which Celery sends on
 RUN = Delivery("token", 0)

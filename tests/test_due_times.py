@@ -21,16 +21,6 @@ NOW = datetime.now(UTC)
 FAR_EAST = timezone(timedelta(hours=14))
 
 
-@pytest.fixture
-def hand(redis_url: str) -> Iterator[Hand]:
-    plain.celery.conf.broker_url = redis_url
-    plain.celery.conf.result_backend = f"app.backend.LiveBackend+{redis_url}"
-    hand = Hand()
-    hand.keep()  # a worker is there
-    yield hand
-    hand.close()
-
-
 @pytest.mark.parametrize("countdown", [nan, inf, -inf, 1e12, -1e12, 1e308, 10**400])
 def test_a_countdown_that_is_no_time_is_refused_by_the_sender(hand: Hand, countdown: float):
     with pytest.raises(ValueError, match="countdown is out of range"):

@@ -23,8 +23,8 @@ from app.encoded import decode, encode, serializer_of
 from app.records import Delivery, Records
 from app.tasks import NotKept, start_again
 from tests import pickle_celery as pickles
+from tests.by_hand import shown
 from tests.processes import Process, Valkey, running, worker
-from tests.test_callers import shown
 
 ODD: list[Any] = [{1, 2}, {1: {2: (3,)}}, 1j, b"\xff", date(2026, 1, 2), range(3), Path("x"), float("inf"), "\udce9"]
 ID = "7f3a1c52-9b1e-4c7d-8a55-0d2f6f1b9e02"

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 from app.connection import Unavailable
 from app.keeper import Keeper
 from app.records import Delivery, Records
-from tests.test_callers import shown
+from tests.by_hand import shown
 
 IDS = [f"task-{n}" for n in range(5)]
 BAD = IDS[2]

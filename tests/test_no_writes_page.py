@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser import Visitor
 from tests.no_writes import WAYS, full
 from tests.page import LIVE, chip, open_live
-from tests.processes import Valkey, running, wait_for, web
+from tests.processes import Valkey, wait_for, web_for
 
 REASONS = {
     "full": "redis_full",
@@ -30,10 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 
 @pytest.fixture(scope="module")
 def address(server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("web")
-    env = {"REDIS_URL": server.url, "DATA_DIR": str(folder), "SECRET_KEY": "a secret for the tests"}
-    process, address = web(folder, env)
-    with running(process):
+    with web_for(server, tmp_path_factory.mktemp("web")) as address:
         yield address
 
 

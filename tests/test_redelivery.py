@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,18 +15,6 @@ from app.sends import RECORDED, SEND, identified, recorded
 from app.snapshot import Phase
 from tests import plain_celery as plain
 from tests.by_broker import Hand, running_as
-
-
-@pytest.fixture
-def hand(redis_url: str) -> Iterator[Hand]:
-    for app in (plain.celery, plain.stock):
-        app.conf.broker_url = redis_url
-    plain.stock.conf.result_backend = redis_url
-    plain.celery.conf.result_backend = f"app.backend.LiveBackend+{redis_url}"
-    hand = Hand()
-    hand.keep()  # a worker is there
-    yield hand
-    hand.close()
 
 
 def end(hand: Hand, task_id: str, phase: Phase = Phase.SUCCEEDED) -> None:

@@ -7,12 +7,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from app.connection import connect
 from app.records import Records
 from app.snapshot import Phase
 from tests.by_hand import write
 from tests.page import LIVE, cards, chip, open_live, start_by_hand
-from tests.processes import Valkey, running, web
 
 ENDS = (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
 SOON_MS = 3000
@@ -22,23 +20,6 @@ LONE_CARD = """async (task_id) => {
   TaskProgress.define();
   document.querySelector("main").innerHTML = `<task-progress task-id="${task_id}"></task-progress>`;
 }"""
-
-
-@pytest.fixture(scope="module")
-def address(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("web")
-    env = {"REDIS_URL": valkey.url, "DATA_DIR": str(folder), "SECRET_KEY": "a secret for the tests"}
-    process, address = web(folder, env)
-    with running(process):
-        yield address
-
-
-@pytest.fixture
-def standing(valkey: Valkey) -> Iterator[Records]:
-    """Records in what the web process runs on: nothing of it is emptied."""
-    client = connect(valkey.url)
-    yield Records(client, ttl_days=7)
-    client.close()
 
 
 @pytest.fixture
@@ -62,28 +43,30 @@ def end_some(page: Page, address: str, records: Records, ends: list[Phase]) -> l
     [[ENDS[0]], [ENDS[1]], [ENDS[2]], list(ENDS), [*ENDS * 17]],
     ids=["succeeded", "failed", "cancelled", "one of each", "51 of them"],
 )
-def test_it_is_live_and_does_not_poll(context: BrowserContext, address: str, standing: Records, ends: list[Phase]):
+def test_it_is_live_and_does_not_poll(
+    context: BrowserContext, web_address: str, shared_records: Records, ends: list[Phase]
+):
     page = context.new_page()
-    open_live(page, address)
-    end_some(page, address, standing, ends)
+    open_live(page, web_address)
+    end_some(page, web_address, shared_records, ends)
     expect(cards(page)).to_have_count(len(ends))
     asked: list[str] = []
-    context.on("request", lambda request: asked.append(request.url.removeprefix(address)))
+    context.on("request", lambda request: asked.append(request.url.removeprefix(web_address)))
 
     page.reload()
     expect(chip(page)).to_have_text(LIVE, timeout=SOON_MS)
     tab = context.new_page()
-    open_live(tab, address, SOON_MS)
+    open_live(tab, web_address, SOON_MS)
 
     expect(cards(tab)).to_have_count(min(len(ends), 50))
     assert [path for path in asked if path.startswith(("/tasks", "/status"))] == []
 
 
-def test_so_is_a_lone_card_of_a_task_that_has_ended(context: BrowserContext, address: str, standing: Records):
+def test_so_is_a_lone_card_of_a_task_that_has_ended(context: BrowserContext, web_address: str, shared_records: Records):
     page = context.new_page()
-    open_live(page, address)
-    [task_id] = end_some(page, address, standing, [Phase.FAILED])
-    page.goto(f"{address}/inbox")  # a page without the list
+    open_live(page, web_address)
+    [task_id] = end_some(page, web_address, shared_records, [Phase.FAILED])
+    page.goto(f"{web_address}/inbox")  # a page without the list
 
     page.evaluate(LONE_CARD, task_id)
 

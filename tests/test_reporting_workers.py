@@ -10,8 +10,9 @@ import pytest
 
 from app.connection import connect
 from app.records import Records
-from app.snapshot import Phase, Snapshot
+from app.snapshot import FINAL, Phase, Snapshot
 from tests import reporting_tasks as tasks
+from tests.by_hand import reached, shown
 from tests.processes import Valkey, running, wait_for, worker
 
 
@@ -22,16 +23,8 @@ class Started:
     def start(self, task: Any, *args: Any) -> str:
         return str(task.apply_async(args, queue=self.queue).id)
 
-    def snapshot(self, task_id: str) -> Snapshot | None:
-        [stored] = self.records.read([task_id])
-        return Snapshot.from_json(stored.snapshot) if stored else None
-
     def end_of(self, task_id: str) -> Snapshot:
-        def end() -> Snapshot | None:
-            now = self.snapshot(task_id)
-            return now if now and now.final else None
-
-        return wait_for(end, 30)
+        return reached(self.records, task_id, *FINAL, seconds=30)
 
 
 @pytest.fixture(scope="module", params=("prefork", "threads", "gevent"))
@@ -72,7 +65,7 @@ def test_coroutines_are_summed_up(started: Started):
 
 def test_a_cancel_reaches_a_run_of_which_only_a_thread_reports(started: Started):
     task_id = started.start(tasks.beats, 0)
-    wait_for(lambda: (now := started.snapshot(task_id)) and now.current > 2, 30)
+    wait_for(lambda: (now := shown(started.records, task_id)) and now.current > 2, 30)
 
     started.records.cancel(task_id)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -49,16 +48,6 @@ OPTIONS: dict[str, Any] = {
     "parents": {"root_id": "root", "parent_id": "parent", "add_to_parent": False},
     "nesting": {"replaced_task_nesting": 2, "retries": 3},
 }
-
-
-@pytest.fixture
-def hand(redis_url: str) -> Iterator[Hand]:
-    plain.celery.conf.broker_url = redis_url
-    plain.celery.conf.result_backend = f"app.backend.LiveBackend+{redis_url}"
-    hand = Hand()
-    hand.keep()  # a worker is there
-    yield hand
-    hand.close()
 
 
 def stock_message(options: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -34,16 +34,6 @@ def replaced(self: Any) -> str:
 
 
 WAYS = [again, again_in_silence, replaced]
-
-
-@pytest.fixture
-def hand(redis_url: str) -> Iterator[Hand]:
-    plain.celery.conf.broker_url = redis_url
-    plain.celery.conf.result_backend = f"app.backend.LiveBackend+{redis_url}"
-    hand = Hand()
-    hand.keep()  # a worker is there
-    yield hand
-    hand.close()
 
 
 def run(message: Any) -> None:

@@ -90,7 +90,7 @@ def test_a_queue_of_any_name_is_shown_while_its_task_waits(records: Records, que
 
 @pytest.fixture
 def two(redis_url: str, valkey: Valkey, tmp_path: Path) -> Iterator[list[Process]]:
-    plain.celery.conf.broker_url = redis_url
+    plain.use(redis_url)
     command = [sys.executable, "-m", "celery", "-A", "tests.plain_celery", "worker", "-c", "1", "-n", "same@%h"]
     processes = [
         Process([*command, "-Q", "celery"], tmp_path / f"{number}.log", {"REDIS_URL": redis_url}) for number in "12"
