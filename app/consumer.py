@@ -12,13 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from celery import signals
-from celery.app.task import Context
 from celery.exceptions import InvalidTaskError
 from celery.utils.imports import symbol_by_name
 from celery.worker import state
 
 from app.backend import LiveBackend
-from app.records import TASK_ID
+from app.messages import id_of, readable_request_of
 
 logger = logging.getLogger(__name__)
 
@@ -80,30 +79,13 @@ def check(message: Any) -> None:
         raise InvalidTaskError("The headers that are stamped have no stamps.")
 
 
-def id_of(message: Any) -> str | None:
-    """Return the id of the task that a message names, None where it names none."""
-    headers = message.headers if isinstance(message.headers, Mapping) else {}
-    task_id = headers.get("id")
-    return task_id if isinstance(task_id, str) and TASK_ID.match(task_id) else None
-
-
-def request_of(message: Any) -> Context:
-    """Return the request of a message, as far as it can be read."""
-    try:
-        args, kwargs, embed = message.payload
-        known = {**embed, "args": args, "kwargs": kwargs}
-    except Exception:  # another content type, other types
-        known = {}
-    return Context({**message.headers, **known, "delivery_info": message.delivery_info or {}})
-
-
 @signals.task_rejected.connect
 def fail_rejected(sender: Any, message: Any, exc: Exception | None, **_: Any) -> None:
     """Store that a task failed whose message Celery has rejected, which it tells nobody."""
     backend, task_id = sender.app.backend, id_of(message)
     if task_id is not None and isinstance(backend, LiveBackend):
         error = exc or InvalidTaskError("The message names no task.")
-        backend.mark_as_failure(task_id, error, request=request_of(message))
+        backend.mark_as_failure(task_id, error, request=readable_request_of(message))
 
 
 @signals.task_unknown.connect
@@ -111,7 +93,7 @@ def tell_dependents(sender: Any, message: Any, **_: Any) -> None:
     """Tell the chord, chain and error callbacks of a task with an unknown name: the consumer knows none of them."""
     backend, task_id = sender.app.backend, id_of(message)
     if task_id is not None and isinstance(backend, LiveBackend):
-        backend.tell_by_request(request_of(message))
+        backend.tell_by_request(readable_request_of(message))
 
 
 def _check_body(payload: Any) -> None:

@@ -18,6 +18,7 @@ from kombu.message import Message
 from kombu.transport import virtual
 
 from app.encoded import SERIALIZER, serializer_of
+from app.records import TASK_ID
 
 
 class CapturingChannel(virtual.Channel):
@@ -92,6 +93,23 @@ def request_of(message: Message) -> Context:
     known = {"args": args, "kwargs": kwargs, "properties": properties, "reply_to": properties.get("reply_to")}
     known[SERIALIZER] = serializer_of(message.content_type)
     return Context(headers, delivery_info=info, **known, **(embed or {}))
+
+
+def id_of(message: Any) -> str | None:
+    """Return the id of the task that a message names, None where it names none."""
+    headers = message.headers if isinstance(message.headers, Mapping) else {}
+    task_id = headers.get("id")
+    return task_id if isinstance(task_id, str) and TASK_ID.match(task_id) else None
+
+
+def readable_request_of(message: Any) -> Context:
+    """Return the request of a message, without what cannot be read of its body."""
+    try:
+        args, kwargs, embed = message.payload
+        known = {**embed, "args": args, "kwargs": kwargs}
+    except Exception:  # another content type, other types
+        known = {}
+    return Context({**message.headers, **known, "delivery_info": message.delivery_info or {}})
 
 
 def without_times(options: Mapping[str, Any]) -> dict[str, Any]:

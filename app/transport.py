@@ -12,10 +12,10 @@ from contextlib import suppress
 from typing import Any
 
 from celery import current_app
-from celery.app.task import Context
 from kombu.transport import redis
 
 from app.backend import LiveBackend
+from app.messages import id_of, readable_request_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,10 +47,13 @@ class Channel(redis.Channel):
         if not isinstance(backend, LiveBackend):
             return
         for text in raw:
-            message = self.Message(json.loads(text), channel=self)
-            task_id = (message.headers or {}).get("id")
-            if task_id:
-                backend.mark_as_revoked(task_id, "Purged from its queue", _request_of(message))
+            try:
+                message = self.Message(json.loads(text), channel=self)
+                if task_id := id_of(message):
+                    request = readable_request_of(message)
+                    backend.mark_as_revoked(task_id, "Purged from its queue", request)
+            except Exception:  # one message costs no other
+                logger.exception("The task of a purged message is not cancelled")
 
 
 class Transport(redis.Transport):
@@ -65,13 +68,3 @@ class Transport(redis.Transport):
                 with suppress(*self.connection_errors):
                     channels.pop().close()
         super().close_connection(connection)
-
-
-def _request_of(message: Any) -> Context:
-    """Return the request of a message that nobody has taken; without its chord where its body cannot be read."""
-    try:
-        _, _, embed = message.payload
-    except Exception as error:  # whatever a foreign serializer raises
-        logger.warning("The message of task %s cannot be read: %s", message.headers["id"], error)
-        embed = {}
-    return Context(message.headers, **embed)

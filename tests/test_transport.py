@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from tests.processes import ROOT, Valkey
 from tests.test_records import claim
 
 ADDRESS = "ada@example.com"
+EMBED = b"what follows the arguments"
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +116,39 @@ def test_a_message_that_cannot_be_read_is_purged_as_well(celery: Celery, records
     assert purge(celery) == 2
 
     assert AsyncResult("unreadable", app=celery).state == "REVOKED"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (EMBED, b"null"),
+        (EMBED, b"5"),
+        (b"{", b"no JSON {"),
+        (b'"id": "odd"', b'"id": 5'),
+        (b'"headers": {', b'"headers": [], "others": {'),
+    ],
+)
+def test_an_odd_message_leaves_no_other_one_uncancelled(celery: Celery, records: Records, old: bytes, new: bytes):
+    celery.tasks["long_task"].apply_async(task_id="odd")
+    message = records.client.lpop("celery")
+    records.client.lpush("celery", rewritten(message, old, new))
+    tasks = [celery.tasks["long_task"].apply_async() for _ in range(2)]
+    records.client.lmove("celery", "celery", "RIGHT", "LEFT")  # it is in between
+
+    assert purge(celery) == 3
+
+    assert [AsyncResult(task.id, app=celery).state for task in tasks] == ["REVOKED"] * 2
+
+
+def rewritten(message: str, old: bytes, new: bytes) -> bytes:
+    """Return a queued message with a part of it, or of its body, replaced once."""
+    if old != EMBED:
+        assert old in message.encode()
+        return message.encode().replace(old, new, 1)
+    fields = json.loads(message)
+    args, kwargs, _ = json.loads(base64.b64decode(fields["body"]))
+    fields["body"] = base64.b64encode(json.dumps([args, kwargs, json.loads(new)]).encode()).decode()
+    return json.dumps(fields).encode()
 
 
 def test_a_chord_whose_part_is_purged_ends(celery: Celery, redis_url: str):
