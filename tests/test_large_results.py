@@ -18,7 +18,7 @@ from kombu.utils.json import dumps, loads
 from app.backend import LiveBackend
 from app.engine import MOST_BYTES
 from app.fanout import MINE
-from app.records import STAGED_SECONDS, Delivery, Records
+from app.records import STAGED_SECONDS, Delivery, Records, Source
 from app.results import MAX_RESULT_BYTES, PREVIEW_CHARS
 from app.snapshot import Snapshot, fragment
 from tests.large import MB, MESSAGE, celery_app, left_over, start, text_of, whole
@@ -141,6 +141,18 @@ def test_other_forms_of_celerys_result_hold_no_json_to_be_read(records: Records,
     assert ttl - 5000 < records.client.pttl(f"headway:result:{task_id}") <= ttl
     app.backend.forget(task_id)
     assert not list(records.client.scan_iter(f"*{task_id}"))
+
+
+def test_the_result_of_a_new_send_is_not_looked_for_where_the_former_ones_lay(records: Records, live: LiveBackend):
+    for send, value in ("1st", "x" * MB), ("2nd", APART["decimal"]), ("3rd", "y" * MB):
+        claimed = records.claim(
+            "again", Delivery(send), send, message=MESSAGE, max_attempts=4, hostname="here", source=Source(send)
+        )
+        assert claimed == "claimed"
+
+        live.mark_as_done("again", value, request=Context(id="again", task="long_task", headway_fence=send))
+
+        assert json.loads(whole(records, "again")) == as_json(value)
 
 
 def test_what_lies_apart_lasts_as_long_as_its_record(records: Records, live: LiveBackend):

@@ -349,7 +349,7 @@ end
 
 -- The fields of a record that begins anew, for a new send of an id whose task has ended.
 local function renewed(record, id, held, name, max_attempts)
-  redis.call('HDEL', record, 'cancel', 'mail', 'mailer', 'run', 'write_id')
+  redis.call('HDEL', record, 'cancel', 'mail', 'mailer', 'result_at', 'run', 'write_id')
   held.fields.cancel, held.fields.write_id = nil, nil
   held.cancel, held.order, held.attempt, held.high, held.failures = nil, 0, 0, 0, 0
   return blank(id, name, held.fields.title or name, max_attempts)
