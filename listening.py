@@ -9,11 +9,10 @@ import struct
 import sys
 
 BACKLOG = 4096  # a whole crowd that reconnects at once; the kernel takes its own limit if that is smaller
-
-
 SO_ATTACH_FILTER = 26  # of Linux, which Python does not name
 HANDSHAKE_SECONDS = 0.2  # for a client to end the handshake that it has begun
-# A program for Linux's packet filter, as (code, jump if true, jump if false, operand): to a segment's TCP header.
+# A program for Linux's packet filter, as (code, jump if true, jump if false, operand): to a
+# segment's TCP header.
 DROP_FIRST_SEGMENTS = [
     (0x30, 0, 0, 13),  # load the byte of flags
     (0x54, 0, 0, 0x12),  # keep SYN and ACK of it
@@ -46,9 +45,10 @@ def listen(host: str, port: int) -> socket.socket:
 def refuse_newcomers(listener: socket.socket) -> None:
     """Begin no new connection; those that have begun can still be accepted.
 
-    A listening socket that is closed resets whatever has connected and waits to be accepted. With this before, and some
-    time to accept it all, nobody does: a newcomer asks again after a second, and finds the socket closed. It holds for
-    every process that shares the socket. Elsewhere than on Linux it does nothing.
+    A listening socket that is closed resets whatever has connected and waits to be accepted. With
+    this before, and some time to accept it all, nobody does: a newcomer asks again after a second,
+    and finds the socket closed. It holds for every process that shares the socket. Elsewhere than
+    on Linux it does nothing.
     """
     if sys.platform != "linux":
         return

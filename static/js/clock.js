@@ -44,7 +44,7 @@ export class ServerClock {
     this.#offset = Math.max(this.#offset, time - this.#steady());
   }
 
-  /** Measure anew: the server's clock may have been set, or it may be another server's. */
+  /** Measure again: the server's clock may have been set, or it may be another server's. */
   measureAgain() {
     this.#isMeasured = false;
   }

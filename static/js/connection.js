@@ -1,8 +1,7 @@
 /** One websocket to the server, and the truth about it: what the chip says, the server's state and its clock. */
 
-import { reviver } from "./exact.js";
-
 import { ServerClock } from "./clock.js";
+import { reviver } from "./exact.js";
 import { callAll } from "./listeners.js";
 import { at } from "./root.js";
 

@@ -4,9 +4,9 @@
  */
 
 import { Connection } from "./connection.js";
+import { parse } from "./exact.js";
 import { callAll } from "./listeners.js";
 import { at } from "./root.js";
-import { parse } from "./exact.js";
 import { isFinal, isNewer, withNumbers } from "./snapshot.js";
 
 /**
