@@ -1,7 +1,8 @@
 -- A worker's delivery asks for the task. KEYS: record.
--- ARGV: id, token, order, name, title, max_attempts, hostname (fragments), message, queue, ttl ms, lease us, run,
--- id of the send ('' unknown), '1' for a message whose task had a record, where the broker holds it (see settle), '1' to
--- be told 'early' where no sweep has seen Redis since it was away: it may have been restored from a backup.
+-- ARGV: id, token, order, name, title, max_attempts, hostname (fragments), message, queue, ttl ms,
+-- lease us, run, id of the send ('' unknown), '1' for a message whose task had a record, where the
+-- broker holds it (see settle), '1' to be told 'early' where no sweep has seen Redis since it was
+-- away: it may have been restored from a backup.
 -- Returns 'claimed', 'lost' when another run of this delivery had it, or why not.
 local record, id, token, order, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[10]
 local send, recorded, delivery = ARGV[13], ARGV[14] == '1', ARGV[15]
@@ -12,7 +13,12 @@ if recorded and not held.phase then return 'expired' end
 if is_former_send(held, send) then return 'stale' end
 local again = FINAL[held.phase] and is_new_send(held, send)
 if FINAL[held.phase] and not again then return 'final' end
-local fields = again and renewed(record, id, held, ARGV[4], ARGV[6]) or held.phase and {} or blank(id, ARGV[4], ARGV[5], ARGV[6])
+local fields = {}
+if again then
+  fields = renewed(record, id, held, ARGV[4], ARGV[6])
+elseif not held.phase then
+  fields = blank(id, ARGV[4], ARGV[5], ARGV[6])
+end
 if held.phase and order < held.order then return 'stale' end
 -- The same run asks again when its reply was lost; the pool hands on what a process of it had only just begun as it died.
 if held.fence == token then return redis.call('HGET', record, 'run') == ARGV[12] and 'claimed' or 'lost' end
@@ -42,7 +48,7 @@ fields.attempt = integer(held.attempt + 1)
 fields.fence, fields.order, fields.spent = token, integer(order), held.spent .. ' ' .. held.fence
 fields.run = ARGV[12]
 fields.sends, fields.delivery = with_send(held, send), delivery
--- Of this id's messages the broker need not keep another one, and this one has to say that it was here.
+-- The broker need keep no former message of this id, and this one has to say that it was here.
 if held.fields.delivery ~= delivery then settle(held.fields.delivery) end
 if not recorded then mark(delivery, id) end
 redis.call('ZADD', LEASES, NOW + tonumber(ARGV[11]), id)

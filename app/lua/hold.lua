@@ -1,5 +1,6 @@
--- A worker says that it is there and what it holds. ARGV: the worker's id, slots, name, queues (a JSON list; '': not known),
--- present us (0: it ends), lease us, how many run, then id, token for each that runs, then the ids of those that it has received and not begun.
+-- A worker says that it is there and what it holds. ARGV: the worker's id, slots, name, queues (a
+-- JSON list; '': not known), present us (0: it ends), lease us, how many run, then id, token for
+-- each that runs, then the ids of those that it has received and not begun.
 -- Returns the ids of other workers of the same name.
 local worker, slots, name, queues, present = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local lease, runs = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -23,6 +24,8 @@ for i = first + 2 * runs, #ARGV do redis.call('ZADD', RESERVED, NOW + lease, ARG
 local namesakes = {}
 for _, other in ipairs(redis.call('ZRANGEBYSCORE', WORKERS, '(' .. integer(NOW), '+inf')) do
   local id = string.match(other, '^(.*) %d+$')
-  if id ~= worker and redis.call('HGET', WORKER .. id, 'name') == name then namesakes[#namesakes + 1] = id end
+  if id ~= worker and redis.call('HGET', WORKER .. id, 'name') == name then
+    namesakes[#namesakes + 1] = id
+  end
 end
 return namesakes

@@ -1,6 +1,6 @@
 -- An owner's tasks, newest first. KEYS: owner's list.
--- ARGV: limit, phases ('|queued|running|', '' for all), cursor's score and id ('' for the first page).
--- Returns {next score, next id, {id that has expired, ...}, snapshot, ...}; next is '' on the last page.
+-- ARGV: limit, phases ('|queued|running|', '' for all), cursor's score and id ('' at first).
+-- Returns {next score, next id, {expired id, ...}, snapshot, ...}; next is '' on the last page.
 local list, limit, phases, score, last = KEYS[1], tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local page, expired, seen_score, seen_id = {}, {}, '', ''
 local from = score == '' and '+inf' or score

@@ -1,5 +1,6 @@
 -- The system at a glance. ARGV: ttl ms, then names of queues that are always shown.
--- Returns {now (JSON), workers, slots, queued, 1 while paused, queue, queued in it, workers that take it, ...}.
+-- Returns {now (JSON), workers, slots, queued, 1 while paused, queue, queued in it, workers that
+-- take it, ...}.
 -- What has ended or expired meanwhile is not counted; maintenance removes it.
 local oldest = '(' .. integer(NOW - (tonumber(ARGV[1]) + UNENDED) * 1000)
 local workers = redis.call('ZRANGEBYSCORE', WORKERS, '(' .. integer(NOW), '+inf')

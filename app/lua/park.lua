@@ -1,8 +1,10 @@
 -- A message that is for later waits here. KEYS: record.
--- ARGV: id, order, name, title, max_attempts (fragments), message, queue, ttl ms, when, and token and order of the run
--- that asks ('' for none), id of the send, '1' for a message whose task had a record, where the broker holds it (see
--- settle; '' where it comes from no broker), '1' for: only where workers do their rounds.
--- Returns 'parked', 'due' where nobody runs it and its time has come, or why not: 'busy' where another send has not ended.
+-- ARGV: id, order, name, title, max_attempts (fragments), message, queue, ttl ms, when, and token
+-- and order of the run that asks ('' for none), id of the send, '1' for a message whose task had a
+-- record, where the broker holds it (see settle; '' where it comes from no broker), '1' for: only
+-- where workers do their rounds.
+-- Returns 'parked', 'due' where nobody runs it and its time has come, or why not: 'busy' where
+-- another send has not ended.
 local record, id, order, message, queue, at = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[6], ARGV[7], moment(ARGV[9])
 local ttl = tonumber(ARGV[8]) + math.max(0, math.floor((at - NOW) / 1000))
 local send, recorded = ARGV[12], ARGV[13] == '1'

@@ -1,5 +1,5 @@
--- Runs where a task may be created, and is refused where not: it has the same flags, and writes nothing.
--- ARGV: commands, each its words with spaces between them. Returns those that this user may not give.
+-- Run where a task may be created, and refused where not: the flags are the same. Writes nothing.
+-- ARGV: commands, their words with spaces between them. Returns the ones that this user may not give.
 local denied = {}
 for _, command in ipairs(ARGV) do
   local words = {}

@@ -38,11 +38,12 @@ local CHANNEL = 'flask-socketio:'
 local LEASES, RESERVED, OUTBOX = 'headway:leases', 'headway:reserved', 'headway:outbox'
 local WAITING, DOOMED = 'headway:waiting:', 'headway:doomed'
 local QUEUES = 'headway:queues'
--- Tasks that have ended and whose chord, chain or error callbacks have yet to be told, by when maintenance tells them.
+-- Tasks that have ended and whose chord, chain or error callbacks have yet to be told, by when
+-- maintenance tells them.
 local UNTOLD = 'headway:untold'
-local TELL_US = 30 * 1000000  -- for which whoever tells them is left to it
+local TELL_US = 30 * 1000000  -- how long a process that tells them has for it
 
--- Which data this is, how many sweeps it has seen, and, while it is paused, since when and of which time it is.
+-- Which data this is, how many sweeps it has seen, and while paused, since when and of what time.
 local EPOCH, GENERATION, PAUSED = 'headway:epoch', 'headway:generation', 'headway:paused'
 
 -- Which workers are there, until when, as '<id> <slots>', and of each one what else is known.
@@ -104,7 +105,8 @@ local function members(names, fields)
   return table.concat(parts, ',')
 end
 
--- What lies put together. The article's page takes a `result` for the sign of success, so it is there in SUCCESS alone.
+-- What lies put together. The article's page takes a `result` for the sign of success, so it is
+-- there in SUCCESS alone.
 local function still_members(fields)
   local all = members(STILL, fields)
   return fields.state == '"SUCCESS"' and all .. ',' .. members({'result'}, fields) or all
@@ -151,8 +153,8 @@ local function hold_run(record, changes)
   return held.short and held.phase ~= 'running' and hold(record) or held
 end
 
--- Take a delivery's message out of the broker's hands. `delivery` says where a broker in this Redis holds it, '' for none:
--- '<hash> <index> <tag>'.
+-- Remove a delivery's message from what the broker holds. `delivery` says where a broker in this Redis
+-- holds it, '' for none: '<hash> <index> <tag>'.
 local function settle(delivery)
   local unacked, index, tag = string.match(delivery or '', '^(%S+) (%S+) (%S+)$')
   if not tag then return end
@@ -170,7 +172,7 @@ local function mark(delivery, id)
   redis.call('HSET', unacked, tag, string.sub(entry, 1, headers) .. header .. string.sub(entry, headers + 1))
 end
 
--- Of the sends of one id: whether this one has not been seen yet. Without an id of its own nobody can tell.
+-- Of the sends of one id: whether this one is new. One without an id cannot be told from others.
 local SENDS_KEPT = 100
 local function is_new_send(held, send)
   local sends = held.fields.sends or ''
@@ -194,13 +196,13 @@ local function celery_meta(id, state, result)
     (state == 'REVOKED' and stamp(NOW) or 'null') .. ',"task_id":"' .. id .. '"}'
 end
 
--- Who depends on the end of a task with this message, which says it first: a chord ('always'), a chain or error callbacks
--- ('failure'), or nobody ('').
+-- Who depends on the end of a task with this message, which says it first: a chord ('always'), a
+-- chain or error callbacks ('failure'), or nobody ('').
 local function dependents_of(message)
   return string.match(message, '^{"dependents": "(%a+)"') or ''
 end
 
--- Note that somebody has to be told of a task's end. `held.teller`: '1' where the writer of the end tells them now.
+-- Note that dependents have to be told of a task's end. `held.teller`: '1' if its writer does now.
 local function note_dependents(id, held, fields, phase, ttl)
   local who, due = fields.dependents or held.fields.dependents, NOW
   if who == 'unknown' then
@@ -321,8 +323,8 @@ local function has_holder(id)
   return redis.call('ZSCORE', LEASES, id)
 end
 
--- Do something for each of these ids of a shared set. One whose record cannot be handled goes out of the set, and the
--- others have their turn. Returns {id, why, ...} of those.
+-- Do something for each of these ids of a shared set. One whose record cannot be handled goes out
+-- of the set, and the others have their turn. Returns {id, why, ...} of those.
 local function for_each(set, ids, handle)
   local broken = {}
   for _, id in ipairs(ids) do
@@ -335,7 +337,7 @@ local function for_each(set, ids, handle)
   return broken
 end
 
--- Whether workers do their rounds: none has for a minute, as in an app that has no keeper, where this is false.
+-- Whether a worker has done a round within a minute; in an app without a keeper none does.
 local function is_attended()
   return NOW - tonumber(redis.call('GET', 'headway:round') or 0) <= 60000000
 end
@@ -347,7 +349,7 @@ local function revoke(record, id, held, ttl)
   return commit(record, id, held, fields, celery_meta(id, 'REVOKED', why), ttl)
 end
 
--- The fields of a record that begins anew, for a new send of an id whose task has ended.
+-- The fields of a record that starts over, for a new send of an id whose task has ended.
 local function renewed(record, id, held, name, max_attempts)
   redis.call('HDEL', record, 'cancel', 'mail', 'mailer', 'result_at', 'run', 'write_id')
   held.fields.cancel, held.fields.write_id = nil, nil
@@ -361,7 +363,7 @@ local function queued(status)
     scheduled_for = 'null', high = '0'}
 end
 
--- Take a message that is due, to be sent now; it is due again in 5 s, should it not be sent. nil where it is not wanted.
+-- Take a message that is due, to be sent now; nil where it is not wanted. Due again in 5 s if unsent.
 local function take_due(record, id, held, ttl)
   local message = redis.call('HGET', record, 'message')
   if not message or FINAL[held.phase] then

@@ -1,4 +1,5 @@
--- A message that is due is sent by who has kept it, not only at the next round. KEYS: record. ARGV: id, ttl ms.
+-- Take a kept message that is due, so that it need not wait for the next round.
+-- KEYS: record. ARGV: id, ttl ms.
 -- Returns the message, '' where it is not to be sent now.
 local record, id = KEYS[1], ARGV[1]
 local at = tonumber(redis.call('ZSCORE', OUTBOX, id) or 'inf')

@@ -1,4 +1,5 @@
 -- An operator has what was restored go on. Returns 1 where anything was paused, else 0.
 local seen = tonumber(redis.call('HGET', PAUSED, 'seen') or 0)
-if seen > tonumber(redis.call('GET', GENERATION) or 0) then redis.call('SET', GENERATION, integer(seen)) end
+local generation = tonumber(redis.call('GET', GENERATION) or 0)
+if seen > generation then redis.call('SET', GENERATION, integer(seen)) end
 return redis.call('DEL', PAUSED)

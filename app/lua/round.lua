@@ -1,20 +1,23 @@
--- One round of one keeper, who keeps the office while he does his rounds. ARGV: keeper, limit, ttl ms, lease us,
--- which data this worker remembers, how many sweeps it had seen ('', 0: none), and a name for data that has none.
--- Returns {{id, message, ...} to be sent, {id, token, message, ...} to be failed, {id, ...} whose runs are to be ended by
--- who holds them, {id, message, ...} whose dependents are to be told of their end, {id, why, ...} that cannot be handled},
--- {which data, sweeps, 1 while paused}.
--- All but the third only to who is in office, and the first two again in 5 s, the fourth in 30 s, until it is done: a
--- keeper may die here.
+-- One round of one keeper, who keeps the office while he does his rounds. ARGV: keeper, limit, ttl
+-- ms, lease us, which data this worker remembers, how many sweeps it had seen ('', 0: none), and a
+-- name for data that has none.
+-- Returns {{id, message, ...} to be sent, {id, token, message, ...} to be failed, {id, ...} whose
+-- runs are to be ended by who holds them, {id, message, ...} whose dependents are to be told of
+-- their end, {id, why, ...} that cannot be handled}, {which data, sweeps, 1 while paused}.
+-- All but the third only to who is in office, and the first two again in 5 s, the fourth in 30 s,
+-- until it is done: a keeper may die here.
 local limit, ttl = tonumber(ARGV[2]), ARGV[3]
 local due, lost, doomed, ended = {}, {}, {}, {}
-if ARGV[5] ~= '' then notice_restore(ARGV[5], tonumber(ARGV[6])) end
-redis.call('SET', EPOCH, ARGV[7], 'NX')
+local remembered, sweeps_seen, new_epoch = ARGV[5], tonumber(ARGV[6]), ARGV[7]
+if remembered ~= '' then notice_restore(remembered, sweeps_seen) end
+redis.call('SET', EPOCH, new_epoch, 'NX')
 local paused = redis.call('EXISTS', PAUSED)
 local state = {redis.call('GET', EPOCH), tonumber(redis.call('GET', GENERATION) or 0), paused}
 local broken = {}
 
 local function sweep(set, handle)
-  broken = joined(broken, for_each(set, redis.call('ZRANGEBYSCORE', set, '-inf', NOW, 'LIMIT', 0, limit), handle))
+  local ids = redis.call('ZRANGEBYSCORE', set, '-inf', NOW, 'LIMIT', 0, limit)
+  broken = joined(broken, for_each(set, ids, handle))
 end
 
 sweep(DOOMED, function(id)

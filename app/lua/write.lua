@@ -1,10 +1,12 @@
--- One change of a task. KEYS: record; then, where they are large, the keys under which Celery's own form and the whole
--- result were staged (see stage.lua): to copy megabytes would hold Redis up.
--- ARGV: id, token ('' for a write without a fence), order, name, title, max_attempts (fragments), meta, ttl ms,
--- delay us of a retry, the write's own id, failures at which no retry follows, who tells the
--- task's dependents of an end ('1' its writer, '' maintenance, '?' whoever has its message), then field, fragment, ...
--- Returns 'written'; 'cancelling' when it was and the task has to stop; 'cancelled' for a retry of such a task;
--- 'exhausted' for a retry after the last attempt, which is not stored; 'unstaged' when what was staged is gone; or why not.
+-- One change of a task. KEYS: record; then, where they are large, the keys under which Celery's own
+-- form and the whole result were staged (see stage.lua): to copy megabytes would hold Redis up.
+-- ARGV: id, token ('' for a write without a fence), order, name, title, max_attempts (fragments),
+-- meta, ttl ms, delay us of a retry, the write's own id, failures at which no retry follows, who
+-- tells the task's dependents of an end ('1' its writer, '' maintenance, '?' whoever has its
+-- message), then field, fragment, ...
+-- Returns 'written'; 'cancelling' when it was and the task has to stop; 'cancelled' for a retry of
+-- such a task; 'exhausted' for a retry after the last attempt, which is not stored; 'unstaged' when
+-- what was staged is gone; or why not.
 local record, id, token, order, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[8])
 local fields = {}
 for i = 13, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
@@ -21,7 +23,9 @@ if not held.phase then
 end
 local phase = text(fields.phase)
 held.teller = ARGV[12]
-if held.teller == '?' and redis.call('HEXISTS', record, 'message') == 0 then fields.dependents = 'unknown' end
+if held.teller == '?' and redis.call('HEXISTS', record, 'message') == 0 then
+  fields.dependents = 'unknown'
+end
 local verdict = 'written'
 if held.cancel and phase == 'running' then
   fields.phase, verdict = '"cancelling"', 'cancelling'
@@ -75,6 +79,9 @@ for i = 2, #KEYS do
   redis.call('PEXPIRE', places[i - 1], ttl)
 end
 commit(record, id, held, fields, nil, ttl)
--- Celery's clients read no key again once they wait, so one that waits for just this task is told the whole.
-if redis.call('PUBSUB', 'NUMSUB', celery)[2] > 0 then redis.call('PUBLISH', celery, redis.call('GET', celery)) end
+-- Celery's clients read no key again once they wait, so one that waits for just this task is told
+-- the whole.
+if redis.call('PUBSUB', 'NUMSUB', celery)[2] > 0 then
+  redis.call('PUBLISH', celery, redis.call('GET', celery))
+end
 return verdict
