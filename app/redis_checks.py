@@ -1,4 +1,7 @@
-"""Whether a Redis is fit for Headway, when a process starts and for `make doctor`: each check is one small function."""
+"""Whether a Redis is fit for Headway, as a process starts and for `make doctor`.
+
+Each check is one small function.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import redis
@@ -22,6 +25,8 @@ from app.redis_url import BadURL, normalize_broker
 from app.rights import described, missing
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 OLDEST = tuple(map(int, OLDEST_REDIS.split(".")))
 CLOCK_SECONDS = 2.0  # more than this apart is worth a word
@@ -60,21 +65,11 @@ class Server:
     @cached_property
     def info(self) -> Mapping[str, Any] | None:
         """What INFO says, None where that is not allowed."""
-        try:
-            return dict(self.client.info())
-        except Unavailable as error:
-            if error.reason in (Reason.NO_RIGHT, Reason.TOO_OLD):
-                return None
-            raise
+        return _if_allowed(lambda: dict(self.client.info()))
 
     def setting(self, name: str) -> str | None:
         """Return a setting of the server's own, None where that is not allowed."""
-        try:
-            return str(self.client.config_get(name).get(name, ""))
-        except Unavailable as error:
-            if error.reason in (Reason.NO_RIGHT, Reason.TOO_OLD):
-                return None
-            raise
+        return _if_allowed(lambda: str(self.client.config_get(name).get(name, "")))
 
 
 def check_connection(server: Server) -> Finding:
@@ -116,7 +111,7 @@ def check_writes(server: Server) -> Finding:
 
 
 def check_eviction(server: Server) -> Finding:
-    """A Redis that makes room by itself takes away records, which all have an end, and queued messages."""
+    """Eviction would drop records, which all have an expiry, and queued messages."""
     subject = "memory"
     if server.info is None:
         return Finding(Mark.WARNING, subject, "cannot be seen without the right to INFO")
@@ -202,7 +197,7 @@ CHECKS: tuple[Callable[[Server], Finding], ...] = (
 
 
 def findings(url: str, broker_url: str) -> Iterator[Finding]:
-    """Yield what each check finds; where Redis does not answer, or is too old, the checks end with that."""
+    """Yield what each check finds, up to one that the others need."""
     with closing(connect(url)) as client:
         server = Server(client, url, broker_url)
         for check in CHECKS:
@@ -221,7 +216,7 @@ def _found(check: Callable[[Server], Finding], server: Server) -> Finding:
 
 
 def refuse_unfit(url: str, broker_url: str, *, production: bool) -> None:
-    """Refuse a Redis that is too old or gives too few rights; warn in the log of one that loses tasks.
+    """Refuse a Redis that is too old or gives too few rights; warn of one that loses tasks.
 
     Says nothing where Redis does not answer, since it may come. Raises ConfigError.
     """
@@ -238,6 +233,16 @@ def refuse_unfit(url: str, broker_url: str, *, production: bool) -> None:
         except Unavailable as error:
             if error.reason in (Reason.NO_LOGIN, Reason.TOO_OLD):
                 raise ConfigError(f"REDIS_URL: {SENTENCES[error.reason]}: {error}") from None
+
+
+def _if_allowed(ask: Callable[[], T]) -> T | None:
+    """Return Redis's answer, None where it refuses the command or does not know it."""
+    try:
+        return ask()
+    except Unavailable as error:
+        if error.reason in (Reason.NO_RIGHT, Reason.TOO_OLD):
+            return None
+        raise
 
 
 def _warn(finding: Finding) -> None:
