@@ -123,7 +123,7 @@ class Child:
 
 
 def kill_session(leader: int, number: int) -> None:
-    """Signal a program and all that is in its session: each process of a worker's pool has a group of its own."""
+    """Signal a program and its session: each process of a worker's pool has its own group."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, number)
     for process in processes():

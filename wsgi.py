@@ -47,8 +47,8 @@ STAYS_SECONDS = 1.0  # who has closed its side before that may only have nothing
 LARGEST_HEAD = 64 * 1024
 POLL_SECONDS = 0.05  # how long the threading server may take to notice that it is to stop
 NO_PLACE = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-# When the process ends: at least, for what has come and was not read yet; at most, for a client that has connected to
-# say what it wants; at most, to answer what was asked.
+# When the process ends: at least, for what has come and was not read yet; at most, for a client
+# that has connected to say what it wants; at most, to answer what was asked.
 LAST_REQUESTS_SECONDS = (0.1, 1.0, 3.0)
 
 guard_process()
@@ -63,7 +63,8 @@ class Serving:
     """A server that runs in the background."""
 
     stop_accepting: Callable[[], None]
-    waiting: Callable[[], int] = lambda: 0  # connections that have been accepted and not been looked at
+    # Connections that have been accepted and not been looked at.
+    waiting: Callable[[], int] = lambda: 0
 
 
 class Requests:
@@ -83,7 +84,7 @@ class Requests:
 
     @contextlib.contextmanager
     def of(self, address: tuple[Any, ...]) -> Iterator[None]:
-        """Note that a client at this address has connected, until it asks for something or its connection ends."""
+        """Note that a client at this address is connected, until it asks or leaves."""
         client = address[0], address[1]
         self.connected.add(client)
         try:
@@ -262,7 +263,8 @@ def is_inherited() -> bool:
 def open_listener() -> socket.socket:
     """Return the inherited listening socket, or one of our own."""
     if is_inherited():
-        return socket.socket(-1, fileno=int(os.environ["HEADWAY_LISTEN_FD"]))  # -1: of whatever family it is
+        # -1: of whatever family it is.
+        return socket.socket(-1, fileno=int(os.environ["HEADWAY_LISTEN_FD"]))
     try:
         listener = listen(app.config["HOST"], app.config["PORT"])
     except CannotListen as error:

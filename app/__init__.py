@@ -98,11 +98,13 @@ def _celery(app: Flask) -> Celery:
         result_expires=app.config["TASK_TTL_DAYS"] * 86400,
         headway_lease_seconds=app.config["LEASE_SECONDS"],
         headway_result_max_bytes=app.config["RESULT_MAX_BYTES"],
-        headway_data_dir=app.config["DATA_DIR"],  # where a worker remembers which state of Redis it has seen
+        # Where a worker remembers which state of Redis it has seen.
+        headway_data_dir=app.config["DATA_DIR"],
         redis_socket_timeout=2.0,
         redis_socket_connect_timeout=2.0,
         task_default_queue="celery",
-        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],  # what a worker takes
+        # What a worker takes.
+        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
         task_routes={kind.name: {"queue": kind.queue} for kind in KINDS.values()},
         task_create_missing_queues=True,
         task_serializer="json",

@@ -37,24 +37,24 @@ class Sessions(SecureCookieSessionInterface):
         return self._made[1]
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
-        """Return the session of a request's cookie; an empty one where there is none that is signed by us."""
+        """Return the session in a request's cookie; an empty one without a cookie of ours."""
         session, until = self._read(app, request.cookies.get(self.get_cookie_name(app)))
         return self.session_class(session if time.time() < until else {})
 
     def get_cookie_path(self, app: Flask) -> str:
-        """Return the path that Headway lives below: a cookie is nobody else's business on this host."""
+        """Return the path that Headway is mounted at: no other site gets its cookie."""
         return request.script_root or super().get_cookie_path(app)
 
     def verify_cookie(self, app: Flask, cookies: str) -> tuple[str | None, float]:
-        """Return the visitor named by a `Cookie` header, and until when (in Unix time) it says so."""
+        """Return (visitor or None, expiry as Unix time) from a `Cookie` header."""
         session, until = self._read(app, parse_cookie(cookies).get(self.get_cookie_name(app)))
         return (visitor_of(session), until) if time.time() < until else (None, 0.0)
 
     def _read(self, app: Flask, cookie: str | None) -> tuple[dict[str, Any], float]:
         """Return the session in a cookie and when it expires.
 
-        The host that signed it may have had another time of day. A signature is ours whatever it says, so one of the
-        future is as good as any: to its visitor, a new identity in its place would be the loss of all tasks.
+        The clock of the host that signed it may have been ahead. The signature is valid all the
+        same, so one from the future is accepted: a new identity would cost its visitor all tasks.
         """
         serializer = self.get_signing_serializer(app)
         if serializer is None or not cookie:
@@ -98,21 +98,22 @@ def welcome() -> str | None:
 
 
 def lacks_cookie() -> bool:
-    """Whether the request shows no cookie of ours, and its sender is known by nothing else."""
+    """Whether the request has no cookie of ours, and nothing else identifies its sender."""
     return current_app.config["IDENTIFY"] is visitor and visitor() is None
 
 
 def cookie_is_dropped() -> bool:
-    """Whether a browser drops our cookie, which is for https alone, since the page came over plain http.
+    """Whether a browser drops our Secure cookie, since the page came over plain http.
 
-    A browser says in Origin what it sees; a proxy with TLS that is not among TRUSTED_PROXIES does not.
+    A browser says in Origin what it sees; a proxy with TLS that is not among TRUSTED_PROXIES does
+    not.
     """
     seen = request.headers.get("Origin", request.scheme)
     return bool(current_app.config["SESSION_COOKIE_SECURE"]) and not seen.lower().startswith("https")
 
 
 def hint(text: str) -> None:
-    """Have the answer to this request tell something to the author of its client, in a header."""
+    """Add a `Headway-Hint` header to this response, for the author of the client."""
 
     @after_this_request
     def add_header(response: Response) -> Response:

@@ -2,7 +2,8 @@
 
 An existing Celery project becomes live with two arguments:
 
-    Celery(..., backend="app.backend.LiveBackend+redis://localhost:6379/0", task_cls="app.backend:LiveTask")
+    Celery(..., backend="app.backend.LiveBackend+redis://localhost:6379/0",
+    task_cls="app.backend:LiveTask")
 """
 
 from __future__ import annotations
@@ -75,15 +76,18 @@ from app.values import as_json
 logger = logging.getLogger(__name__)
 seldom = SeldomLogger(logger)
 
-MAX_ATTEMPTS = "headway_max_attempts"  # of a Retry: what its call allows, inf for as many as it takes
+# Of a Retry: what its call allows, inf for as many as it takes.
+MAX_ATTEMPTS = "headway_max_attempts"
 KEEPER = "app.keeper:Keeper"  # by name: that file is made from this one
-CLAIMED = "headway_claimed"  # the request's key for the token that its run has claimed the record with
+# The request's key for the token that its run has claimed the record with.
+CLAIMED = "headway_claimed"
 FENCE = "headway_fence"  # the request's key for the token of its delivery
-OWN_KEYS = {FENCE, CLAIMED, SERIALIZER}
-ENDED = "headway_ended"  # and for whether its run has stored an end by `update_state`
+ENDED = "headway_ended"  # the request's key for whether its run has stored an end by `update_state`
+OWN_KEYS = {FENCE, CLAIMED, SERIALIZER}  # never sent on with a message
 REPLACEMENT = 1_000_000  # a replaced task counts its retries anew, so one replacement outweighs them all
 DEFAULT_ATTEMPTS = 4
-EARLY_SECONDS = 10.0  # how long a claim waits, at most, for a sweep that looks at a Redis that was away
+# How long a claim waits, at most, for a sweep that looks at a Redis that was away.
+EARLY_SECONDS = 10.0
 EARLY_PAUSE_SECONDS = 0.1
 UNSTORED = ""  # the verdict of a report that did not reach Redis
 OFTEN_SECONDS = 0.05  # a report that comes so soon after another does not wait for its reply
@@ -137,20 +141,20 @@ class Updates:
 
 @signals.worker_ready.connect
 def name_what_is_not_live(sender: Any = None, **_: Any) -> None:
-    """Say so where a worker has half of what makes its tasks live: without the rest their records go nowhere."""
+    """Log an error where a worker has only one of the two arguments that make its tasks live."""
     app = getattr(sender, "app", None)
     if app is None:
         return
     names = ", ".join(sorted(name for name in app.tasks if not name.startswith("celery.")))
     if KEEPER not in app.steps["worker"] and isinstance(app.backend, LiveBackend):
         logger.error(
-            "These tasks are not live, for their app has no live task class: give Celery(...) "
+            "These tasks are not live, because their app has no live task class: give Celery(...) "
             'task_cls="app.backend:LiveTask", or a subclass of it: %s',
             names,
         )
     elif KEEPER in app.steps["worker"] and not isinstance(app.backend, LiveBackend):
         logger.error(
-            "These tasks are not live, for their results go to %s: set result_backend to "
+            "These tasks are not live, because their results go to %s: set result_backend to "
             "app.backend.LiveBackend+redis://..., and unset CELERY_RESULT_BACKEND, which overrides it: %s",
             type(app.backend).__name__,
             names,
@@ -181,7 +185,10 @@ def _run_of(task_id: str | None) -> Context | None:
 
 
 def signature_of(task: Task, request: Context) -> dict[str, Any]:
-    """Return the Celery signature that sends a request's message again, as it came, and with the news of its record."""
+    """Return the Celery signature that sends a request's message again, as it came.
+
+    It says that its task has a record.
+    """
     signature: dict[str, Any] = task.signature_from_request(request, retries=request.retries)
     headers = signature["options"].get("headers") or {}
     signature["options"]["headers"] = {key: value for key, value in headers.items() if key not in OWN_KEYS}
@@ -240,7 +247,8 @@ class LiveTask(Task):
                 return call(*args, **kwargs)
         around = runs.present()
         if not self.has_record or (around is not None and around.task_id == self.request.id):
-            return call(*args, **kwargs)  # called as a function: what it says, the run around it says
+            # Called as a function: what it says, the run around it says.
+            return call(*args, **kwargs)
         run = Run(self, self.request)
         run.updates = Updates()
         with runs.within(run), programs.marked(getattr(self.request, FENCE, "")) as run.origin:
@@ -273,7 +281,7 @@ class LiveTask(Task):
             run.end()
 
     def _call_body(self, run: Run, body: Callable[[], Any]) -> Any:
-        """Run the body. One that has handed its task over ends as that, whatever it does afterwards."""
+        """Run the body. One that has handed its task over ends as that, whatever it does then."""
         try:
             result = body()
         except (Retry, Stopped):
@@ -314,10 +322,10 @@ class LiveTask(Task):
             self.backend.store_result(task_id, meta, state or "PROGRESS", **kwargs)
 
     def apply_async(self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any) -> Any:
-        """Send the task; with a `countdown` or an `eta`, as a retry has, it waits in Redis and for Redis's clock.
+        """Send the task; with a `countdown` or an `eta` it waits in Redis and for Redis's clock.
 
-        So does what takes over this run's id, a retry or a replacement, so that it cannot be lost. Raises ValueError
-        for a time that is none.
+        So does what takes over this run's id, a retry or a replacement, so that it cannot be lost.
+        Raises ValueError or TypeError for an invalid time.
         """
         send = super().apply_async
         if self.app.conf.task_always_eager or not isinstance(self.backend, LiveBackend):
@@ -341,9 +349,9 @@ class LiveTask(Task):
         max_retries: int | None = None,
         **options: Any,
     ) -> Retry:
-        """Ask for the next attempt, as Celery's own does; however the run then ends, it is followed by that attempt.
+        """Ask for the next attempt, which follows this run however it then ends.
 
-        Raises ValueError for a time that is none, and what the message cannot be made with.
+        Raises ValueError or TypeError for an invalid time, and what making the message raises.
         """
         times = {"eta": eta, "countdown": countdown}
         if not self.has_record:
@@ -441,7 +449,8 @@ class LiveBackend(RedisBackend):
             raise ImproperlyConfigured(f"redis_backend_use_ssl cannot be used with LiveBackend: {why}.")
         super().__init__(app=app, url=url, **kwargs)
         ttl_days = (self.expires or 7 * 86400) / 86400
-        if not self._unacked:  # a record is kept for longer than another Redis may keep a message and give it back
+        # A record is kept for longer than another Redis may keep a message and give it back.
+        if not self._unacked:
             ttl_days = max(ttl_days, self._visibility_days)
         lease_seconds = app.conf.get("headway_lease_seconds", LEASE_SECONDS)
         self.records = Records(connect(self.as_uri(include_password=True)), ttl_days, lease_seconds)
@@ -548,10 +557,10 @@ class LiveBackend(RedisBackend):
         when: str,
         options: Mapping[str, Any],
     ) -> Any:
-        """Keep the message that `send`, Celery's own `apply_async`, makes until it is due; returns what `send` does.
+        """Keep the message that `send`, Celery's `apply_async`, makes until it is due.
 
-        `when` is as for `Records.park`. A run's own successor is kept whatever Redis does meanwhile, and is sent when
-        the run has ended; else raises connection.Unavailable.
+        `when` is as for `Records.park`. A run's own successor is kept whatever Redis does
+        meanwhile, and is sent when the run has ended; else raises connection.Unavailable.
         """
         run = _run_of(task_id)
         if run is not None and (serializer := getattr(run, SERIALIZER, "json")) != "json":
@@ -603,7 +612,7 @@ class LiveBackend(RedisBackend):
         )
 
     def release(self, task_id: str) -> None:
-        """Send a kept message that is due now. Where that fails, or is not come to, maintenance sends it."""
+        """Send a kept message that is due now; if that fails, maintenance sends it."""
         try:
             message = self.records.release(task_id)
             if message is not None:
@@ -725,17 +734,17 @@ class LiveBackend(RedisBackend):
     ) -> None:
         """Store that the task was cancelled."""
         exc = TaskRevokedError(reason)
-        teller: Teller = "?" if request is None else "1"  # whoever commands a worker to revoke knows an id
+        teller: Teller = "?" if request is None else "1"  # a revoke command knows only the id
         request = as_context(task_id, request)
         stored = self._store_end(task_id, exc, state, None, request, teller)
         self._tell(stored, request, state, exc)
 
     def tell_dependents(self, task_id: str, message: Mapping[str, Any]) -> None:
-        """Tell the chord, chain and error callbacks of a task that it has ended, as its kept message names them."""
+        """Tell a task's dependents, as its kept message names them, that it has ended."""
         self._tell_late(dependents.request_of(task_id, self._signature(message)))
 
     def tell_by_request(self, request: Context) -> None:
-        """Do the same by the request of a delivery that comes after the end, unless somebody has or does."""
+        """Tell them by the request of a later delivery, unless they have been told, or are now."""
         if dependents.concern(request, states.FAILURE) and self._until_stored(
             lambda: self.records.may_tell(request.id)
         ):
@@ -748,7 +757,7 @@ class LiveBackend(RedisBackend):
             self._until_stored(lambda: self.records.told(request.id))
 
     def _tell(self, verdict: str, request: Context | None, state: str, result: Any, *rest: Any, **how: Any) -> None:
-        """Tell all who depend on a task of an end that this process has stored, or that was stored without them."""
+        """Tell a task's dependents of an end that was stored here, or stored without them."""
         if not dependents.concern(request, state):
             return
         if verdict == "final":
@@ -782,9 +791,10 @@ class LiveBackend(RedisBackend):
         request: Context | None,
         teller: Teller,
     ) -> str:
-        """Store how a run ended: where it cannot be stored as it is, its words. Returns the verdict; never raises.
+        """Store how a run ended, or its error message alone where the rest cannot be stored.
 
-        Celery calls from its consumer too, which would end with an exception, and its worker with it.
+        Returns the verdict, see `Records.write`, or UNSTORED. Never raises: Celery calls it from
+        its consumer too, and an exception there would end the worker.
         """
         try:
             return self._store(task_id, exc, state, traceback, request, teller)
@@ -868,7 +878,10 @@ class LiveBackend(RedisBackend):
         }
 
     def _pack(self, phase: Phase, meta: dict[str, Any], fields: dict[str, Any]) -> Packed:
-        """Encode Celery's form. A result is cut in `fields` where it is large, a report or an error in its form."""
+        """Encode Celery's form.
+
+        A large result is cut in `fields`, a large report or error in Celery's form.
+        """
         if phase == Phase.SUCCEEDED:
             return pack(meta, fields, self.encode, self._max_result_bytes)
         encoded = self._encode_report(meta) if phase == Phase.RUNNING else self.encode(meta)
@@ -879,7 +892,7 @@ class LiveBackend(RedisBackend):
         return Packed(encoded, fields)
 
     def _cut_error(self, meta: dict[str, Any], error: dict[str, str]) -> dict[str, Any]:
-        """Return Celery's form of an exception whose words are beyond all measure."""
+        """Return Celery's form of an exception whose message is too large."""
         message = RuntimeError(f"{error['type']}: {error['message']}")
         return {**meta, "result": self.encode_result(message, meta["status"]), "traceback": None}
 
@@ -888,7 +901,7 @@ class LiveBackend(RedisBackend):
         return int(self.app.conf.get("headway_result_max_bytes") or RESULT_MAX_BYTES)
 
     def _encode_report(self, meta: Mapping[str, Any]) -> Any:
-        """Return what `encode` does; what no encoder takes is shown as well as it can be, or left out."""
+        """Return what `encode` does; what cannot be encoded is shown as JSON or left out."""
         try:
             return self.encode(meta)
         except Exception:
@@ -904,7 +917,7 @@ class LiveBackend(RedisBackend):
             return super().encode(data)  # that way turns it into an error that Celery knows
 
     def decode(self, payload: Any) -> Any:
-        """Return what Celery's own does; what the record's scripts wrote is JSON, whatever the project's serializer."""
+        """Return what Celery's own does, except for the JSON of the record's scripts."""
         if self.serializer != "json" and isinstance(payload, bytes | str):
             text = payload if isinstance(payload, bytes) else payload.encode()
             if text.startswith(b'{"status":"'):
@@ -923,7 +936,10 @@ class LiveBackend(RedisBackend):
 
     @cached_property
     def _unacked(self) -> str:
-        """Where the broker holds what is not acknowledged: "<hash> <index>"; "" in another Redis than the records'."""
+        """Where the broker holds unacknowledged messages: "<hash> <index>".
+
+        "" where the broker is not in the Redis of the records.
+        """
         options = self.app.conf.broker_transport_options
         if _database(self._broker_url) != _database(self.as_uri(include_password=True)):
             return ""
@@ -932,7 +948,7 @@ class LiveBackend(RedisBackend):
 
     @property
     def _visibility_days(self) -> float:
-        """After how many days a Redis gives back a message that was not acknowledged, and a day more; else 0."""
+        """A day more than a broker in Redis waits to redeliver a message; 0 for another broker."""
         seconds = self.app.conf.broker_transport_options.get("visibility_timeout", 3600)
         return seconds / 86400 + 1 if self._broker_url.startswith("redis") else 0.0
 
@@ -979,7 +995,7 @@ class LiveBackend(RedisBackend):
 
 
 def _cut_report(meta: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
-    """Return Celery's form of a report that is too large to be sent ten times a second: what the snapshot shows."""
+    """Return Celery's form of a report that is too large: what the snapshot shows of it."""
     _warn_of_cut_reports(meta["task_id"])
     shown = {key: value for key, value in fields.items() if key in ("current", "total", "status")}
     return {**meta, "result": shown, "children": []}
@@ -1008,7 +1024,10 @@ def _fields(phase: Phase, state: str, value: Any) -> dict[str, Any]:
 
 
 def _retry_of(value: Any) -> BaseException | None:
-    """Return the Retry of a state RETRY: Celery hands only its cause to `mark_as_retry`, while it handles it itself."""
+    """Return the Retry of a state RETRY.
+
+    Celery hands only its cause to `mark_as_retry`, while it handles the Retry itself.
+    """
     return value if isinstance(value, Retry) else sys.exc_info()[1]
 
 
@@ -1021,7 +1040,7 @@ def _retry_delay(value: Any, app: Any) -> float:
 
 
 def _database(url: str) -> tuple[str, str, int, str]:
-    """Return which Redis database a URL names; another kind of broker is none that holds records."""
+    """Return what tells whether two URLs name the same Redis database."""
     parts = parse_url(url)
     return parts["transport"], parts["hostname"] or "localhost", parts["port"] or 6379, parts["virtual_host"] or "0"
 
@@ -1035,7 +1054,7 @@ def _order(nesting: Any, retries: Any) -> int:
 
 
 def _attempts_of(task: Any, request: Context | None = None) -> int:
-    """Return how many attempts a task has; one that retries for ever has some left after each retry."""
+    """Return how many attempts a task has; one that retries forever has some left after each."""
     retries = getattr(task, "max_retries", None)
     if retries is None:
         return DEFAULT_ATTEMPTS + whole_number(getattr(request, "retries", 0))

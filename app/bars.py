@@ -1,7 +1,7 @@
 """What a run shows of the parts that it is in: one bar, and the step beside it.
 
-A run is in parts, one within the other: the run itself, its steps, its loops. The outermost that counts is the bar; of
-steps with a number and a count it is all of them together.
+A run is in parts, one within the other: the run itself, its steps, its loops. The outermost that
+counts is the bar; of steps with a number and a count it is all of them together.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ ROUNDING = 1e-9  # ten times 0.1 is no more than 1
 
 
 def sensible(current: float, total: float | None) -> tuple[float, float | None] | None:
-    """Return numbers as they are shown, a total of nothing as not known; None where they make no sense (15 of 10)."""
+    """Return numbers as they are shown; None where they make no sense (15 of 10).
+
+    A total of 0 means that it is not known.
+    """
     total = total or None
     if total is None:
         return (current, total) if current >= 0 else None
@@ -124,7 +127,7 @@ def shown(parts: Sequence[Part]) -> Shown:
 
 
 def _numbers(bars: Sequence[Part]) -> tuple[float, float | None]:
-    """Return the numbers of the outermost of these, scaled over all steps where it is one of so many."""
+    """Return the numbers of the outermost of these, scaled over all steps if it is a step."""
     current, total = _own(bars)
     index, count = bars[0].index, bars[0].count
     return (current, total) if index is None or count is None else scaled(index, count, current, total)

@@ -35,7 +35,8 @@ class ImpatientSender(Celery):
     def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
         """Return a connection to receive by, as Celery's own does.
 
-        Celery takes a broker's URL from the environment before any setting, so it is normalized here.
+        Celery takes a broker's URL from the environment before any setting, so it is normalized
+        here.
         """
         return super().connection_for_read(normalize_broker(url or self.conf.broker_read_url), **options)
 
@@ -53,8 +54,10 @@ class Letters:
         self._lock = threading.Lock()
 
     def write(self, task_id: str, message: Mapping[str, Any]) -> str:
-        """Return the text of a message, a Celery signature; "" for one that lies in no list of its queue's name: it has
-        a priority, or goes by an exchange."""
+        """Return the text of a message, a Celery signature, as it lies in its queue's list.
+
+        "" for a message that lies elsewhere: one with a priority, or for an exchange.
+        """
         with self._lock:
             self._celery.signature(message).apply_async(task_id=task_id, producer=self._producer, retry=False)
             message = self._connection.transport.captured
@@ -72,7 +75,10 @@ def letters(celery: Celery, url: str) -> Letters | None:
 
 
 def reach(url: str, seconds: float) -> str:
-    """Return host and port of a broker that answers within some seconds; raises kombu's OperationalError."""
+    """Return "host:port" of a broker that answers within `seconds`.
+
+    Raises kombu's OperationalError.
+    """
     with Connection(url, connect_timeout=seconds) as connection:
         connection.ensure_connection(max_retries=1, interval_start=0, timeout=seconds)
         return f"{connection.hostname}:{connection.port or connection.default_port}"
@@ -94,7 +100,7 @@ def missing(celery: Celery, queue: str, task_ids: Iterable[str]) -> set[str]:
 
 
 def withdraw(celery: Celery, task_ids: Iterable[str]) -> None:
-    """Take the messages of tasks out of the hands of workers that are gone: they would come back in days.
+    """Remove the messages of tasks that workers took and died with: they would come back in days.
 
     Raises kombu's OperationalError.
     """
@@ -124,7 +130,7 @@ def break_off(connection: Any) -> None:
 
 
 def _task_id(text: str | bytes) -> str | None:
-    """Return the task of a message as it lies in a queue or in a worker's hands; None where it names none."""
+    """Return the task id in a message as a queue or a worker holds it; None without one."""
     try:
         found = json.loads(text)
         message = found[0] if isinstance(found, list) else found

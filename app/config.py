@@ -36,7 +36,8 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
     "SHUTDOWN_SECONDS": (8.0, 0.0, 86400.0),
     "LONG_TASK_STEP_SECONDS": (1.0, 0.0, 3600.0),
     "TASK_TTL_DAYS": (7, 1, 3650),
-    "RESULT_MAX_BYTES": (64 * 1024 * 1024, 64 * 1024, 512 * 1024 * 1024 - 1),  # Redis takes no larger text
+    # Redis takes no larger text.
+    "RESULT_MAX_BYTES": (64 * 1024 * 1024, 64 * 1024, 512 * 1024 * 1024 - 1),
     "MAIL_PORT": (25, 1, 65535),
     "MAIL_TIMEOUT_SECONDS": (15.0, 0.1, 600.0),
     "MAIL_RETRY_SECONDS": (10.0, 0.0, 3600.0),
@@ -119,7 +120,7 @@ def services(folder: Path) -> dict[str, Any]:
 
 
 def is_weak(secret: str) -> bool:
-    """Whether a secret is one that others try first, or so short that they can try all."""
+    """Whether a secret is easily guessed: a common word, or too short."""
     return secret.lower() in WEAK_SECRETS or len(secret) < SHORTEST_SECRET
 
 
@@ -134,7 +135,7 @@ def _mask_secrets(environ: Mapping[str, str]) -> None:
 
 
 def _is_secret(text: str) -> bool:
-    """Whether a text is worth masking: a word that others try first is part of much that is logged."""
+    """Whether a text is worth masking; a common word occurs in many a log line."""
     return text.lower() not in WEAK_SECRETS
 
 
@@ -147,7 +148,7 @@ def _refuse_bad_bytes(environ: Mapping[str, str]) -> None:
 
 
 def cookie_warning(settings: Mapping[str, Any]) -> str | None:
-    """Return why browsers may keep no cookie of this server, None where nothing speaks for it."""
+    """Return why browsers may drop this server's cookies, None where they keep them."""
     if settings["APP_ENV"] != "production" or settings["TRUSTED_PROXIES"]:
         return None
     return (
@@ -250,7 +251,10 @@ def _redis_url(environ: Mapping[str, str], folder: Path, production: bool) -> st
 
 
 def _broker_url(environ: Mapping[str, str]) -> str:
-    """Return the broker's URL, "" for none; the other two names are Celery's own, which reads them itself."""
+    """Return the broker's URL, "" for none.
+
+    The other two names are Celery's own: it reads them itself.
+    """
     for name in ("CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"):
         _normalized(name, environ.get(name, ""), redis_url.normalize_broker)
     return _normalized("CELERY_BROKER_URL", environ.get("CELERY_BROKER_URL", ""), redis_url.normalize_broker)
@@ -264,7 +268,7 @@ def _normalized(name: str, url: str, normalize: Callable[[str], str]) -> str:
 
 
 def _refuse_bad_login(settings: Mapping[str, Any]) -> None:
-    """A mail server gets both in UTF-8 (RFC 4616), which has a place for any character but these."""
+    """A mail server gets both in UTF-8 (RFC 4616), which allows any character but these."""
     for name in ("MAIL_USERNAME", "MAIL_PASSWORD"):
         if any(unicodedata.category(char) == "Cc" for char in settings[name]):
             raise ConfigError(f"{name} must not hold a line end or another control character: remove it.")

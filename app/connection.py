@@ -55,7 +55,8 @@ SENTENCES = {
     Reason.NO_RIGHT: "Redis refuses a right that Headway needs",
     Reason.NO_LOGIN: "Redis refuses the password",
 }
-REASONS: tuple[tuple[type[Exception], Reason], ...] = (  # redis-py takes the code off the words of these
+# Redis-py takes the code off the words of these.
+REASONS: tuple[tuple[type[Exception], Reason], ...] = (
     (redis.AuthenticationError, Reason.NO_LOGIN),
     (redis.BusyLoadingError, Reason.LOADING),
     (redis.ConnectionError, Reason.UNREACHABLE),
@@ -74,7 +75,10 @@ WRITES_FAIL = {Reason.BUSY, Reason.FULL, Reason.READ_ONLY, Reason.CANNOT_SAVE}
 
 
 class Unavailable(Exception):
-    """Redis is away, hung or of no use: nothing was changed, or only the reply was lost. `reason` says why."""
+    """Redis is away, hung or refuses: nothing was changed, or only the reply was lost.
+
+    `reason` says why.
+    """
 
     def __init__(self, message: str = "", reason: Reason = Reason.UNREACHABLE) -> None:
         super().__init__(message)
@@ -100,7 +104,8 @@ def problem_of(error: Unavailable) -> Problem:
 def translate(error: BaseException) -> Unavailable | None:
     """Return what an exception of redis-py means, None where it is a mistake of the caller's.
 
-    The message is Redis's own, except that of a command which Redis does not know: there it repeats the arguments.
+    The message is Redis's own, except that of a command which Redis does not know: there it repeats
+    the arguments.
     """
     reason = _reason_of(error)
     if reason is None:

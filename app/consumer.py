@@ -1,7 +1,7 @@
-"""Messages that no worker can run: the worker goes on, and the task that such a message names ends as failed.
+"""Messages that no worker can run: the worker goes on, and their tasks end as failed.
 
-Celery's consumer ends with an exception that it does not expect of a message, and its worker with it; that message then
-comes back to the next one. What it does expect it only logs.
+Celery's consumer ends with an exception that it does not expect of a message, and its worker with
+it; that message then comes back to the next one. What it does expect it only logs.
 """
 
 from __future__ import annotations
@@ -59,15 +59,18 @@ class MessageGuard:
 
 
 def guarded(consumer_class: Any) -> type:
-    """Return the class of a worker's consumer with the guard; `consumer_class` may be its qualified name."""
+    """Return the class of a worker's consumer with the guard.
+
+    `consumer_class` may be its qualified name.
+    """
     return type("GuardedConsumer", (MessageGuard, symbol_by_name(consumer_class)), {})
 
 
 def check(message: Any) -> None:
-    """Raise InvalidTaskError where a message has what Celery takes for granted and stumbles on only later."""
+    """Raise InvalidTaskError for a message without what Celery relies on and does not check."""
     headers = message.headers
     if not isinstance(headers, Mapping) or "task" not in headers:
-        return  # another protocol, which Celery reads itself
+        return  # protocol 1, which Celery reads itself
     if not isinstance(headers["task"], str) or not isinstance(headers.get("id"), str):
         raise InvalidTaskError("The task's name and its id have to be text.")
     _check_body(message.payload)
@@ -90,7 +93,7 @@ def fail_rejected(sender: Any, message: Any, exc: Exception | None, **_: Any) ->
 
 @signals.task_unknown.connect
 def tell_dependents(sender: Any, message: Any, **_: Any) -> None:
-    """Tell the chord, chain and error callbacks of a task with an unknown name: the consumer knows none of them."""
+    """Tell the dependents of a task with an unknown name: the consumer knows none of them."""
     backend, task_id = sender.app.backend, id_of(message)
     if task_id is not None and isinstance(backend, LiveBackend):
         backend.tell_by_request(readable_request_of(message))
@@ -98,7 +101,7 @@ def tell_dependents(sender: Any, message: Any, **_: Any) -> None:
 
 def _check_body(payload: Any) -> None:
     if isinstance(payload, Mapping):
-        return  # as above
+        return  # of protocol 1
     if not isinstance(payload, list | tuple) or len(payload) != 3:
         raise InvalidTaskError("The body is not a list of arguments, keyword arguments and what follows.")
     _, kwargs, embed = payload

@@ -1,7 +1,8 @@
 """Celery's Context, out of whatever Celery and its clients hand over as a request.
 
-A result backend is called with the worker's own requests, with contexts, with a bunch of the few names that a consumer
-knows of a message it cannot run, and with none; what came in a message may be of any type.
+A result backend is called with the worker's own requests, with contexts, with a bunch of the few
+names that a consumer knows of a message it cannot run, and with none; what came in a message may be
+of any type.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from celery.app.task import Context
 
 
 def as_context(task_id: str, request: Any) -> Context | None:
-    """Return a request of this task as a Context with all the names that Celery's own code reads; None for none.
+    """Return a request of this task as a Context with all names that Celery's code reads.
 
-    A request of another task says nothing of this one: `update_state(task_id=...)` hands over its caller's.
+    None for no request.
+
+    A request of another task says nothing of this one: `update_state(task_id=...)` hands over its
+    caller's.
     """
     if request is None:
         return None
@@ -32,7 +36,7 @@ def as_context(task_id: str, request: Any) -> Context | None:
 
 
 def whole_number(value: Any) -> int:
-    """Return `value` as a whole number, 0 for what is none."""
+    """Return `value` as a whole number, 0 where it is not one."""
     try:
         return int(value or 0)
     except (TypeError, ValueError, OverflowError):

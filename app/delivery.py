@@ -30,7 +30,7 @@ class LiveRequest(Request):
     _origin: Origin | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Have a class that Celery derives for a task, with its own `on_success`, take a run that broke off for one.
+        """Have the class that Celery derives for each task treat a broken-off run as a failure.
 
         Pools of threads and of greenlets, and solo, report that there.
         """
@@ -73,7 +73,7 @@ class LiveRequest(Request):
             programs.end_after(self._origin)
 
     def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
-        """End this run because its worker stops; what a pool cannot end is given back all the same."""
+        """End this run because its worker stops; what a pool cannot end is given back."""
         self.end_programs()
         try:
             super().cancel(pool, signal, emit_retry)

@@ -1,8 +1,8 @@
-"""Who depends on a task's end beside those that watch it: its chord, the rest of its chain, its error callbacks.
+"""Who depends on a task's end: its chord, the rest of its chain, its error callbacks.
 
-Celery tells them in the process that stores an end. A task may also end where nothing of it is at hand: a person
-cancels it in a web process, its worker is lost, a program stores its end by hand. The record says whether somebody has
-yet to be told, and maintenance sees to it.
+Celery tells them in the process that stores an end. A task may also end where nothing of it is at
+hand: a person cancels it in a web process, its worker is lost, a program stores its end by hand.
+The record says whether somebody has yet to be told, and maintenance sees to it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KEY = "dependents"  # of a kept message, in which it comes first: the record's s
 
 
 def kind_of(chord: Any, chain: Any, errbacks: Any) -> str:
-    """Return which ends somebody has to be told of: ALWAYS, ON_FAILURE or ""."""
+    """Return which ends of a task have dependents to tell: ALWAYS, ON_FAILURE or ""."""
     if chord:
         return ALWAYS
     return ON_FAILURE if chain or errbacks else ""
@@ -77,10 +77,10 @@ def tell(
     store_result: bool = True,
     call_errbacks: bool = True,
 ) -> bool:
-    """Tell all who depend on a task that it ended in a Celery state with this result; whether that worked.
+    """Tell a task's dependents that it ended in a Celery state; whether that worked.
 
-    Telling twice does no harm: a chord counts each part once, and a chain's tasks end once. Error callbacks are called
-    for a failure alone, as Celery does.
+    Telling twice does no harm: a chord counts each part once, and a chain's tasks end once. Error
+    callbacks are called for a failure alone, as Celery does.
     """
     try:
         if request.chord:

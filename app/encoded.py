@@ -1,7 +1,8 @@
-"""A kept message whose arguments JSON has no word for, as those of `serializer="pickle"`.
+"""A kept message whose arguments JSON cannot hold, as those of `serializer="pickle"`.
 
-The record keeps a Celery signature as JSON. What a task was sent by another serializer is kept as that encodes it, in
-base64, so that the same message is sent again; it is read only where the project accepts that content.
+The record keeps a Celery signature as JSON. What a task was sent by another serializer is kept as
+that encodes it, in base64, so that the same message is sent again; it is read only where the
+project accepts that content.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from kombu.serialization import dumps, loads, prepare_accept_content, registry
 
 KEY = "encoded"  # of a kept message
 SERIALIZER = "headway_serializer"  # the request's key for what encoded its message
-FOLLOWING = ("chord", "chain", "link", "link_error")  # options that name other tasks, with arguments of their own
+# Options that name other tasks, with arguments of their own.
+FOLLOWING = ("chord", "chain", "link", "link_error")
 
 
 def serializer_of(content_type: str | None) -> str:
@@ -36,7 +38,10 @@ def encode(message: Mapping[str, Any], serializer: str) -> dict[str, Any]:
 
 
 def decode(message: Mapping[str, Any], accept: Any) -> dict[str, Any]:
-    """Return the Celery signature of a kept message. Raises ContentDisallowed for what `accept` does not name."""
+    """Return the Celery signature of a kept message.
+
+    Raises ContentDisallowed for a content type that `accept` does not name.
+    """
     if KEY not in message:
         return dict(message)
     kept = message[KEY]

@@ -1,7 +1,8 @@
 """How a task's body may end: whatever it raises is a failure of this one task, and of nothing else.
 
-Celery and its pools take what is no Exception for the end of a process: the task is tried again, or, in a thread, never
-ends. They take a MemoryError for the end of the whole worker, though most are one allocation that was too large.
+Celery and its pools take a BaseException for the end of a process: the task is run again, or, in a
+thread, never ends. They take a MemoryError for the end of the whole worker, though most are one
+allocation that was too large.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from celery.exceptions import (
 
 
 class BodyFailure(Exception):
-    """What a body raised, as an exception that ends no more than the task; a subclass has the original's name."""
+    """What a body raised, as an exception that ends only the task.
+
+    A subclass has the original's name.
+    """
 
     def __reduce__(self) -> tuple[Any, ...]:
         return failure, (type(self).__name__, *self.args)
@@ -35,11 +39,12 @@ def failure(name: str, message: str) -> BodyFailure:
 
 
 def end_of(error: BaseException, time_limit: float | None) -> BaseException:
-    """Return what Celery is to see of what a body raised: `error` itself, or a failure in its place.
+    """Return what Celery is to see of what a body raised: `error` itself, or a failure.
 
     `time_limit` is the task's, in seconds, None for none.
     """
-    if terminate_handler_fired():  # the process is told to end: what is raised meanwhile is no outcome
+    # The process is told to end: what is raised meanwhile is no outcome.
+    if terminate_handler_fired():
         return error if isinstance(error, SystemExit) else SystemExit(EX_SOFTWARE)
     if isinstance(error, Exception | WorkerShutdown | WorkerTerminate) or is_kill(error):
         return error

@@ -49,7 +49,8 @@ from app.frames import (
 
 logger = logging.getLogger(__name__)
 
-Refuses = Callable[[dict[str, Any]], bool]  # whether a handshake, by its environ, comes from another site's page
+# Whether a handshake, by its environ, comes from another site's page.
+Refuses = Callable[[dict[str, Any]], bool]
 
 UNREAD_BYTES = 64 * 1024  # of calls that wait; beyond it the client is not read on
 READ_BYTES = 64 * 1024
@@ -564,10 +565,11 @@ class LeanEngine(engineio.Server):
 
     @contextmanager
     def reading(self, connection: Any) -> Iterator[Callable[[int], bytes]]:
-        """Give what reads from a connection as its `recv` does.
+        """Yield a function that reads from a connection as its `recv` does.
 
-        Waiting is prepared once, not at each read: to wake up costs more than to read. What comes while the process is
-        busy is read together; a pause to gather more would cost each report that pause.
+        Waiting is prepared once, not at each read: to wake up costs more than to read. What comes
+        while the process is busy is read together; a pause to gather more would cost each report
+        that pause.
         """
         if hasattr(connection, "pending"):  # TLS holds back what it has read; whether a file is readable says little
             yield connection.recv

@@ -1,4 +1,4 @@
-"""The words of an error, out of whatever a task or Celery calls one: its type and one line that says why.
+"""The type of an error and one line that says why, whatever a task or Celery calls an error.
 
 Pure, and as long as the text at most: a task may raise megabytes.
 """
@@ -28,8 +28,8 @@ MAX_GROUPED = 5  # exceptions of a group that are named
 def error_of(error: Any) -> dict[str, str]:
     """Return `{"type", "message"}` of an error: one line for people, no traceback, no secret.
 
-    `error` is an exception, Celery's own form of one (`{"exc_type", "exc_message", ...}`), or anything that a task has
-    stored as its failure by hand. Never raises.
+    `error` is an exception, Celery's own form of one (`{"exc_type", "exc_message", ...}`), or
+    anything that a task has stored as its failure by hand. Never raises.
     """
     try:
         name, words = _read(error)
@@ -42,8 +42,9 @@ def error_of(error: Any) -> dict[str, str]:
 def original_of(error: Any, handled: BaseException | None) -> Any:
     """Return the exception that a task raised, where `error` is what Celery has made of it.
 
-    Celery wraps what cannot be pickled, or takes a base class of it, and a retry without a cause has none. `handled` is
-    the exception being handled (`sys.exc_info()`): the original, or the Retry that was raised because of it.
+    Celery wraps what cannot be pickled, or takes a base class of it, and a retry without a cause
+    has none. `handled` is the exception being handled (`sys.exc_info()`): the original, or the
+    Retry that was raised because of it.
     """
     if isinstance(handled, Retry):
         if error is None:

@@ -463,7 +463,7 @@ class RoomManager(PubSubManager):
                 self.server.eio.pusher(eio_sid)(event)
 
     def _server_event(self) -> Event:
-        """Return the `server` event: `{"live", "now", "workers", "slots", "queued", "queues", "paused", "problem"}`."""
+        """Return the `server` event: `live`, `problem` and the keys of `Records.overview`."""
         state = {"live": self.live, **self._overview, "problem": self.problem}
         if state != self._state:
             self._state = state

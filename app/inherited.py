@@ -1,8 +1,8 @@
-"""What a pool's process has of its worker by being forked: the connections of a worker are not its own.
+"""Closes, in the processes of a worker's pool, the worker's connections that they inherit by fork.
 
-A process that takes the place of another is forked while the worker is connected. It would hold the other ends open: a
-worker that is killed would stay connected to its broker, and be sent messages, for as long as a process of its pool
-lives. Linux only, since /proc says what a descriptor is.
+A process that replaces another is forked while the worker is connected, and would keep its
+connections open: a killed worker would stay connected to its broker, and be sent messages, for as
+long as a process of its pool lives. Linux only, since it reads /proc.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from celery import signals
 
 DESCRIPTORS = Path("/proc/self/fd")
 
-_first: dict[int, str] | None = None  # what there was before the pool: a program's own, which its processes may use
+# What there was before the pool: a program's own, which its processes may use.
+_first: dict[int, str] | None = None
 _workers: dict[int, str] = {}  # what the worker has opened since
 
 
@@ -35,15 +36,18 @@ def _note_sockets(**_: object) -> None:
 
 
 def _let_go(**_: object) -> None:
-    """Put nothing in the place of the worker's sockets; not closed, since objects that are not used still name them."""
+    """Replace the worker's sockets by /dev/null.
+
+    They are not closed, since unused objects still hold their numbers.
+    """
     if not _workers:
         return
     sockets = _sockets()
-    nothing = os.open(os.devnull, os.O_RDWR)
+    null = os.open(os.devnull, os.O_RDWR)
     for fd, name in _workers.items():
         if sockets.get(fd) == name:
-            os.dup2(nothing, fd, inheritable=False)
-    os.close(nothing)
+            os.dup2(null, fd, inheritable=False)
+    os.close(null)
 
 
 def _sockets() -> dict[int, str]:

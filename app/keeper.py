@@ -73,7 +73,8 @@ class Keeper(bootsteps.StartStopStep):
         self._paused_said_at = -inf
         self._missing: set[str] = set()
         self._complained: deque[str] = deque(maxlen=1000)  # ids that stand in the log already
-        self._unending: WeakSet[Any] = WeakSet()  # cancelled runs that this worker has said it cannot end
+        # Cancelled runs that this worker has said it cannot end.
+        self._unending: WeakSet[Any] = WeakSet()
         self._well = True
         self._still = 0  # rounds since the worker's own loop has turned
         self._ending = 0  # rounds since its pool was told to end
@@ -181,7 +182,8 @@ class Keeper(bootsteps.StartStopStep):
     def _watch_loop(self) -> None:
         """Free a loop that is stuck: kombu reads its pub/sub connection without a limit, also one that is half-open."""
         if not self._worker.pool.uses_semaphore or self._worker.blueprint.state != bootsteps.RUN:
-            return  # only prefork's loop is free while tasks run, and none is while its worker stops
+            # Only prefork's loop is free while tasks run, and none is while its worker stops.
+            return
         self._still = still = self._still + 1  # the loop may set it back at any moment
         self._worker.hub.call_soon(self._turned)
         if still % STUCK_AFTER == 0:
@@ -206,9 +208,10 @@ class Keeper(bootsteps.StartStopStep):
         self._watch_loop()
 
     def _for_each(self, duty: Callable[..., None], tasks: Iterable[tuple[Any, ...]]) -> None:
-        """Do a duty for each `(task_id, ...)`; what one of them raises is logged once, and the others have their turn.
+        """Do a duty for each `(task_id, ...)`; an error of one is logged once and stops no other.
 
-        Raises Unavailable, and the broker's error where it takes two in a row: that is not the task's.
+        Raises Unavailable, and the broker's error where it takes two in a row: that is not the
+        task's.
         """
         refused = 0
         for task_id, *rest in tasks:
@@ -284,7 +287,10 @@ class Keeper(bootsteps.StartStopStep):
         self._try(lambda: self._backend.records.give_back(_running()))
 
     def _abandon(self) -> None:
-        """End this process, whose one thread is in a task that nothing interrupts: it cannot give its messages back."""
+        """End this process: its one thread is in a task that nothing interrupts.
+
+        So it cannot give its messages back; they are sent again.
+        """
         self._try(lambda: self._send_elsewhere([task_id for task_id, _ in _running()]))
         self._exit()
 
@@ -295,8 +301,8 @@ class Keeper(bootsteps.StartStopStep):
     def _look(self) -> None:
         """Have each message sent again that two looks in a row have missed: it was lost on its way to a worker.
 
-        Never by age. Should it turn up after all, its delivery is dropped at the claim; what a worker had in hand that
-        was killed before it began is withdrawn.
+        Never by age. Should it turn up after all, its delivery is dropped at the claim; what a
+        worker had in hand that was killed before it began is withdrawn.
         """
         missed: set[str] = set()
 

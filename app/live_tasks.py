@@ -1,7 +1,8 @@
-"""All tasks of an app become live in its workers, whatever their base class, and whatever that overrides.
+"""Makes all tasks of an app live in its workers, whatever their base class overrides.
 
-A `base=` of a task's own leaves the app's task class out, and one that overrides `__call__` or `before_start` need not
-call what it overrides. So each such task's class gets one more, which comes before its own.
+A `base=` of a task's own leaves the app's task class out, and one that overrides `__call__` or
+`before_start` need not call what it overrides. So each such task's class gets one more, which comes
+before its own.
 """
 
 from __future__ import annotations

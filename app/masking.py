@@ -1,4 +1,4 @@
-"""Masks the secrets of the settings in whatever text is logged, stored or shown, whichever library made the text.
+"""Masks the secrets of the settings in any text that is logged, stored or shown.
 
 Pure, and as long as the text at most.
 """
@@ -20,9 +20,10 @@ from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
 MASK = "***"
-SHORTEST_FORM = 4  # characters: what is shorter is part of many a word
-# Up to the last @ before a slash or a space: a password may hold one itself. What comes before "://" is not searched:
-# a pattern that begins with a word would look through a long word once from each of its characters.
+MIN_FORM_CHARS = 4  # anything shorter is part of many a word
+# Up to the last @ before a slash or a space: a password may hold one itself. What comes before
+# "://" is not searched: a pattern that begins with a word would look through a long word once from
+# each of its characters.
 USERINFO = re.compile(r"(?<=://)[^\s/]*@")
 IN_URL = re.compile(r"://[^:@\s]*:(\S*)@")
 
@@ -34,13 +35,16 @@ _encoded: tuple[bytes, ...] = ()
 def keep(source: str, secrets: Iterable[str]) -> None:
     """Mask these secrets from now on, instead of those that came from this source before."""
     global _forms, _encoded
-    _known[source] = frozenset(form for secret in secrets if len(secret) >= SHORTEST_FORM for form in forms(secret))
+    _known[source] = frozenset(form for secret in secrets if len(secret) >= MIN_FORM_CHARS for form in forms(secret))
     _forms = tuple(sorted(frozenset().union(*_known.values()), key=len, reverse=True))
     _encoded = tuple(form.encode(errors="surrogateescape") for form in _forms)
 
 
 def of_url(urls: str) -> list[str]:
-    """Return the password of a URL, or of several with ";" between them: as it is written, and as it is meant."""
+    """Return the passwords in a URL, or in several with ";" between them.
+
+    Each as it is written, and decoded.
+    """
     found = [password for url in urls.split(";") for password in IN_URL.findall(url)]
     return [*found, *map(unquote, found)]
 
@@ -61,8 +65,8 @@ def forms(secret: str, username: str = "") -> list[str]:
     found |= percent | {re.sub("%..", lambda code: code[0].lower(), form) for form in percent}
     found |= {base64.b64encode(raw).decode(), base64.b64encode(plain).decode()}
     found |= {quopri.encodestring(raw, header=header).decode().replace("=\n", "") for header in (False, True)}
-    found |= {form for form in _inner_base64(raw) if len(form) >= 2 * SHORTEST_FORM}
-    return sorted((form for form in found if len(form) >= SHORTEST_FORM or form == secret), key=len, reverse=True)
+    found |= {form for form in _inner_base64(raw) if len(form) >= 2 * MIN_FORM_CHARS}
+    return sorted((form for form in found if len(form) >= MIN_FORM_CHARS or form == secret), key=len, reverse=True)
 
 
 def _inner_base64(raw: bytes) -> Iterator[str]:

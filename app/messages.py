@@ -22,7 +22,7 @@ from app.records import TASK_ID
 
 
 class CapturingChannel(virtual.Channel):
-    """A channel that keeps the message published on it last, with its exchange and routing key, and sends none."""
+    """A channel that keeps the last message published on it and delivers none."""
 
     def basic_publish(self, message: dict[str, Any], exchange: str, routing_key: str, **_: Any) -> None:
         self._inplace_augment_message(message, exchange, routing_key)
@@ -42,7 +42,8 @@ class CapturingTransport(virtual.Transport):
 class OutboxProducer:
     """A producer for one task's message, which it hands to `put` instead of a broker.
 
-    So Celery does all that it does for a message: checks, routes, signals, `expires`, the result and its parent.
+    So Celery does all that it does for a message: checks, routes, signals, `expires`, the result
+    and its parent.
     """
 
     def __init__(self, put: Callable[[Message], None]) -> None:
@@ -59,7 +60,10 @@ class OutboxProducer:
         compression: str | None = None,
         **properties: Any,
     ) -> None:
-        """Hand over a message. What comes after it is Celery's event of its sending, which is sent with it later."""
+        """Hand over a message.
+
+        What Celery publishes next is the event of its sending, which is sent with it later.
+        """
         put, self._put = self._put, None
         if put is None:
             return
@@ -118,7 +122,7 @@ def without_times(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_for_another_broker(options: Mapping[str, Any], app: Celery) -> bool:
-    """Whether `apply_async` with these options sends by a connection that leads to another broker than the app's."""
+    """Whether `apply_async` with these options sends to another broker than the app's."""
     producer = options.get("producer") or options.get("publisher")
     connection = options.get("connection") or (producer and producer.connection)
     if not connection:
@@ -128,7 +132,9 @@ def is_for_another_broker(options: Mapping[str, Any], app: Celery) -> bool:
 
 
 def expiry_of(task: Any, app: Celery) -> dict[str, str]:
-    """Return when a task that is sent now expires by itself, as an option of its message; none for never.
+    """Return when a task that is sent now expires, as an option of its message.
+
+    Empty for never.
 
     A number of seconds counts from now, not from when its message is sent again.
     """
@@ -139,9 +145,11 @@ def expiry_of(task: Any, app: Celery) -> dict[str, str]:
 
 
 def due_time(countdown: Any, eta: Any, app: Celery) -> str:
-    """Return when a message is due, as `Records.park` takes it: "" for now; a countdown goes before an eta.
+    """Return when a message is due, as `Records.park` takes it: "" for now.
 
-    Raises ValueError for what is no time, or one beyond the year 9999, and TypeError.
+    A countdown precedes an eta.
+
+    Raises ValueError for an invalid time or one beyond the year 9999, TypeError for another type.
     """
     if countdown:
         if not isinstance(countdown, Real):
@@ -158,7 +166,7 @@ def due_time(countdown: Any, eta: Any, app: Celery) -> str:
 def moment(eta: date | str, app: Celery) -> str:
     """Return a time in microseconds on Redis's clock; one without a zone is in Celery's own.
 
-    Raises ValueError or TypeError for what is no time.
+    Raises ValueError for an invalid time, TypeError for another type.
     """
     if not isinstance(eta, date | str):
         raise TypeError(f"eta must be a time, not {type(eta).__name__}")

@@ -8,7 +8,8 @@ from ipaddress import IPv6Address
 from typing import Any, NamedTuple
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-FORWARDED_PORT = "headway.forwarded_port"  # in an environ: the port that a trusted proxy was asked at
+# In an environ: the port that a trusted proxy was asked at.
+FORWARDED_PORT = "headway.forwarded_port"
 
 ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]\\]+)(?::(\d{0,5}))?", re.IGNORECASE)
 
@@ -24,8 +25,8 @@ class Origin(NamedTuple):
 def parse_origin(text: str) -> Origin | None:
     """Return the origin that a text names, None for a text that names none, as `null` does.
 
-    The case of letters, a default port, the dot at a name's end and how an IPv6 address or a name with letters beyond
-    ASCII is written make no difference.
+    The case of letters, a default port, the dot at a name's end and how an IPv6 address or a name
+    with letters beyond ASCII is written make no difference.
     """
     found = ORIGIN.fullmatch(text)
     if found is None:
@@ -40,9 +41,12 @@ def parse_origin(text: str) -> Origin | None:
 
 
 def is_cross_site(environ: dict[str, Any], allowed: Collection[Origin]) -> bool:
-    """Whether a browser sent this request for another site's page; `allowed` origins count as our own.
+    """Whether a browser sent this request for another site's page.
 
-    Judged by Sec-Fetch-Site, else by Origin against the host. A client that sends neither is no browser.
+    `allowed` origins count as our own.
+
+    Judged by Sec-Fetch-Site, else by Origin against the host. A client that sends neither is no
+    browser.
     """
     header = _text(environ, "HTTP_ORIGIN")
     origin = parse_origin(header) if header is not None else None

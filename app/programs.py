@@ -1,9 +1,9 @@
 """The programs that a task's run has started: where the run is broken off, they end with it.
 
-A kill of the run's process does not reach them. They are known by the run's mark, a variable that each program
-inherits, and where that is missing by their parents or their group: each process of a pool has a process group of its
-own. Read from Linux's /proc; elsewhere they go on. Whose they are can be told where a process runs one task at a time:
-under prefork and solo.
+A kill of the run's process does not reach them. They are known by the run's mark, a variable that
+each program inherits, and where that is missing by their parents or their group: each process of a
+pool has a process group of its own. Read from Linux's /proc; elsewhere they go on. Whose they are
+can be told where a process runs one task at a time: under prefork and solo.
 """
 
 from __future__ import annotations
@@ -110,7 +110,10 @@ def end(origin: Origin | None) -> None:
 
 
 def end_after(origin: Origin) -> None:
-    """Have `sweep` kill a run's programs once its process has gone, which has just been, or is about to be, told to."""
+    """Have `sweep` kill a run's programs once its process has gone.
+
+    It has just been told to end, or is about to be.
+    """
     if IS_LINUX and all(left.origin != origin for left in _broken_off):
         _broken_off.append(_BrokenOff(origin))
 
@@ -156,7 +159,8 @@ def _kill(found: Iterable[Process]) -> bool:
 def _read(pid: int) -> Process | None:
     """Return a process, None where there is none, or only its exit code."""
     try:
-        _, _, fields = (PROC / str(pid) / "stat").read_text().rpartition(")")  # its name may hold anything
+        # Its name may hold anything.
+        _, _, fields = (PROC / str(pid) / "stat").read_text().rpartition(")")
     except (OSError, ValueError):
         return None
     state, parent, group, session, *rest = fields.split()

@@ -1,7 +1,7 @@
 """What a task says while it runs: `from app.progress import progress`.
 
-`progress` is the running task's, as Flask's `request` is the running request's; outside a task its calls
-do nothing. The run's threads and coroutines speak for it too.
+`progress` is the running task's, as Flask's `request` is the running request's; outside a task its
+calls do nothing. The run's threads and coroutines speak for it too.
 
     for row in progress.track(rows, "Reading"):
         ...
@@ -10,13 +10,14 @@ do nothing. The run's threads and coroutines speak for it too.
         progress.update(len(chunk))
     progress.log("uploaded to the archive")
 
-A step with an index and a count is a part of the whole bar; one without, as a loop outside of any step, has
-a bar of its own. Of loops in one another the outermost is the bar, and the next one stands beside it.
+A step with an index and a count is a part of the whole bar; one without, as a loop outside of any
+step, has a bar of its own. Of loops in one another the outermost is the bar, and the next one
+stands beside it.
 
-A call only notes what is said. A thread beside the run sends it, at most ten times a second: the first word
-at once, of numbers and words the newest, each step and each line. So a run never waits for Redis. What
-cannot be shown (a number that is none, a text that cannot be made) is left out. Once a task has been
-cancelled, or another run of it has taken over, the next call raises `app.runs.Stopped`.
+A call only notes what is said. A thread beside the run sends it, at most ten times a second: the
+first word at once, of numbers and words the newest, each step and each line. So a run never waits
+for Redis. What cannot be shown (NaN, an object whose `str` raises) is left out. Once a task has
+been cancelled, or another run of it has taken over, the next call raises `app.runs.Stopped`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ ONE = 1
 MAX_LINE_CHARS = 4000
 MAX_LEVEL_CHARS = 20
 
-_here = HERE.get  # looked up once: in a tight loop of `progress.update` it would be a quarter of the cost
+# Looked up once: in a tight loop of `progress.update` it would be a quarter of the cost.
+_here = HERE.get
 
 
 class Progress:
@@ -56,7 +58,8 @@ class Progress:
             if number is None:
                 return
             n = number
-        # No lock: while it adds plain numbers the interpreter lets no other thread in, so no count is lost.
+        # No lock: while it adds plain numbers the interpreter lets no other thread in, so no count
+        # is lost.
         part.current += n
 
     def set(self, current: float = UNSET, total: float | None = UNSET, status: str = UNSET) -> None:
@@ -65,7 +68,10 @@ class Progress:
             part.run.report.say(part, _number(current), total if total is None else _number(total), _status(status))
 
     def track(self, iterable: Iterable[T], status: str = "", total: float | None = None) -> Iterator[T]:
-        """Yield from `iterable` and count; the total is its length where it has one. `status` names the loop."""
+        """Yield from `iterable` and count; the total is its length where it has one.
+
+        `status` names the loop.
+        """
         around = _find()
         if around is None:
             yield from iterable

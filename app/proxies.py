@@ -1,4 +1,4 @@
-"""What trusted proxies say of the request that they pass on: the address, scheme, host, port and path it came to."""
+"""What trusted proxies say of a request: its address, scheme, host, port and path."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.origins import FORWARDED_PORT
 
-PREFIX = re.compile(r"(/[A-Za-z0-9._~!$&'()*+;=:@-]+)+")  # of a path; never of a host, as "//example.com" is
+# Of a path; never of a host, as "//example.com" is.
+PREFIX = re.compile(r"(/[A-Za-z0-9._~!$&'()*+;=:@-]+)+")
 
-SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}  # some name a websocket's own
+# Some name a websocket's own.
+SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class TrustedProxies(ProxyFix):
-    """A WSGI app behind so many proxies, by their `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `-Prefix`.
+    """A WSGI app behind so many proxies, by their `X-Forwarded-` headers.
 
-    `Forwarded` (RFC 7239) is not read: a proxy that knows only the others passes on what a client writes there.
+    Read are `-For`, `-Proto`, `-Host`, `-Port` and `-Prefix`.
+
+    `Forwarded` (RFC 7239) is not read: a proxy that knows only the others passes on what a client
+    writes there.
     """
 
     def __init__(self, app: Wsgi, hops: int) -> None:
@@ -30,7 +35,8 @@ class TrustedProxies(ProxyFix):
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if scheme := SCHEMES.get(self._trusted(environ, "HTTP_X_FORWARDED_PROTO").lower()):
             environ["wsgi.url_scheme"] = scheme
-        # The host keeps its own port: a proxy in a container may name the port that it has in there.
+        # The host keeps its own port: a proxy in a container may name the port that it has in
+        # there.
         if port := self._trusted(environ, "HTTP_X_FORWARDED_PORT"):
             environ[FORWARDED_PORT] = port
         prefix = self._trusted(environ, "HTTP_X_FORWARDED_PREFIX").rstrip("/")

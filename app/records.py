@@ -43,8 +43,8 @@ OVERVIEW = ("now", "workers", "slots", "queued", "queues", "paused")
 LEASE_SECONDS = 15.0
 CANCEL_GRACE_SECONDS = 5.0
 LOG_LINES = 1000  # kept of each task
-READ_AT_ONCE = 200
-PRUNED_AT_ONCE = 1000  # expired ids that one reading of a list removes
+READ_BATCH = 200
+PRUNE_BATCH = 1000  # expired ids that one reading of a list removes
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
 MAX_CALL_BYTES = 64 * 1024  # of a text that goes to Redis, and to its channels, in one
 PIECE_BYTES = 512 * 1024
@@ -72,8 +72,11 @@ class Delivery(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where a message comes from: its send's id ("" unknown), whether it says that its task had a record, and where the
-    broker holds it ("<hash> <index> <delivery tag>"; "" in another Redis than this)."""
+    """Where a message comes from.
+
+    Its send's id ("" unknown), whether it says that its task had a record, and where the broker
+    holds it: "<hash> <index> <delivery tag>", "" in another Redis than this.
+    """
 
     send: str = ""
     recorded: bool = False
@@ -87,7 +90,9 @@ class Source(NamedTuple):
 NO_SOURCE = Source()
 
 
-Teller = Literal["1", "", "?"]  # of a task's end its dependents: its writer, maintenance, whoever has its message
+# Who tells a task's dependents of its end: the writer of the end, maintenance, a holder of its
+# message.
+Teller = Literal["1", "", "?"]
 
 
 class Write(NamedTuple):
@@ -96,15 +101,18 @@ class Write(NamedTuple):
     task_id: str
     delivery: Delivery
     phase: Phase
-    fields: Mapping[str, Any]  # public keys of the snapshot, and `bar`: which one its numbers belong to
+    # Public keys of the snapshot, and `bar`: which one its numbers belong to.
+    fields: Mapping[str, Any]
     meta: str | bytes  # the same in Celery's form
     name: str
     max_attempts: int
     retry_in: float = 0.0  # seconds
     most_failures: float = inf  # after which there is no retry
-    write_id: str = ""  # by which a write that is repeated, since its reply was lost, is told from a new one
+    # By which a write that is repeated, since its reply was lost, is told from a new one.
+    write_id: str = ""
     teller: Teller = ""
-    whole: bytes = b""  # the JSON of a result of which `fields` has a preview, where `meta` does not hold it
+    # The JSON of a result of which `fields` has a preview, where `meta` does not hold it.
+    whole: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -131,7 +139,8 @@ class Duties:
     due: list[tuple[str, dict[str, Any]]]  # (task_id, message) to be sent; call `sent` for each one that was
     lost: list[tuple[str, str, dict[str, Any] | None]]  # (task_id, token, message) of tasks whose last attempt was lost
     doomed: set[str]  # cancelled tasks that did not end by themselves; whoever runs one has to end it
-    ended: list[tuple[str, dict[str, Any]]]  # (task_id, message) of which the dependents have to be told; call `told`
+    # (task_id, message) of which the dependents have to be told; call `told`.
+    ended: list[tuple[str, dict[str, Any]]]
     broken: dict[str, str]  # task_id -> why, of records that cannot be handled; they are left alone
     seen: Seen
     paused: bool  # see Records.paused
@@ -195,7 +204,7 @@ class Records:
         lease_seconds: float = LEASE_SECONDS,
         cancel_grace_seconds: float = CANCEL_GRACE_SECONDS,
     ) -> None:
-        """A worker that is silent for a lease is lost; a cancelled run that has not ended within its grace is ended."""
+        """Set how long a silent worker keeps its tasks, and a cancelled run may take to end."""
         self.client = client
         self.ttl = int(ttl_days * 24 * 3600 * 1000)  # milliseconds
         self.lease_seconds = lease_seconds
@@ -301,16 +310,17 @@ class Records:
     ) -> str:
         """Keep a message, a Celery signature, until it is time to send it: "parked", or why not.
 
-        `order` is the message's own; `run` is the delivery that asks for its own next attempt, `Delivery()` for none.
-        Returns "due" when it is kept and may be released now; "busy" when another send of the same id has not ended;
-        with `only_attended` "unattended" when no worker has done its rounds for a minute, so that nobody might send it.
+        `order` is the message's own; `run` is the delivery that asks for its own next attempt,
+        `Delivery()` for none. Returns "due" when it is kept and may be released now; "busy" when
+        another send of the same id has not ended; with `only_attended` "unattended" when no worker
+        has done its rounds for a minute, so that nobody might send it.
         """
         name, queue = _label(message["task"]), message["options"].get("queue", "")
         args = [task_id, order, name, name, max_attempts, dumps(message), queue, self.ttl, when, run.token, run.order]
         return str(self._run("park", [_record(task_id)], [*args, *source.args, int(only_attended)]))
 
     def release(self, task_id: str) -> dict[str, Any] | None:
-        """Take a kept message that is due; None where it is not to be sent. Send it, and then call `sent`."""
+        """Take a kept message that is due, None if it is not wanted; send it, then call `sent`."""
         message = self._run("release", [_record(task_id)], [task_id, self.ttl])
         return loads(message) if message else None
 
@@ -349,9 +359,10 @@ class Records:
     ) -> str:
         """Give the task to this delivery of `message`, its Celery signature; each of its runs has a name of its own.
 
-        Returns "claimed", "lost" when another run of this delivery has it, which then is to be reported as lost, or why
-        not: "final", "stale", "superseded", "running", "cancelled", "expired" (there was a record, and is none),
-        "paused" (it is kept until all goes on); for a `patient` caller "early": ask again after the next sweep.
+        Returns "claimed", "lost" when another run of this delivery has it, which then is to be
+        reported as lost, or why not: "final", "stale", "superseded", "running", "cancelled",
+        "expired" (there was a record, and is none), "paused" (it is kept until all goes on); for a
+        `patient` caller "early": ask again after the next sweep.
         """
         name, queue = _label(message["task"]), message["options"].get("queue", "")
         args = [task_id, delivery.token, delivery.order, name, name, max_attempts, fragment(hostname), dumps(message)]
@@ -376,7 +387,7 @@ class Records:
         return outcome
 
     def _stage(self, text: str | bytes) -> str:
-        """Put a large text into Redis, piece by piece; returns the key where it waits for its `write`."""
+        """Put a large text into Redis, piece by piece; returns the key where it waits."""
         key = f"headway:staged:{uuid4().hex}"
         data = text.encode() if isinstance(text, str) else text
         # From its end, so that the first piece makes room for all.
@@ -385,8 +396,10 @@ class Records:
         return key
 
     def begin_write(self, write: Write, line: Line | None = None, staged: Sequence[str] = ()) -> Callable[[], str]:
-        """Send a change, by default on a line of its own; what is returned has to be called, and returns what `write`
-        does. `staged` are the keys of its large texts."""
+        """Send a change, by default on a line of its own; `staged` are the keys of its large texts.
+
+        What is returned has to be called, and returns what `write` does.
+        """
         name = _label(write.name)
         fields = {**write.fields, "phase": write.phase}
         flat = [part for key, value in fields.items() for part in (key, fragment(value))]
@@ -434,9 +447,10 @@ class Records:
     ) -> list[str]:
         """Say, for as long as a lease lasts, that a worker is there and what it holds.
 
-        `worker` is the id of its process, `running` are `(task_id, token)` of what it runs, `received` ids of what it
-        has received and not begun, `queues` those that it takes; a worker that is not `taking` ends when it has done
-        these, and does not count. Returns the ids of other workers of the same name.
+        `worker` is the id of its process, `running` are `(task_id, token)` of what it runs,
+        `received` ids of what it has received and not begun, `queues` those that it takes; a worker
+        that is not `taking` ends when it has done these, and does not count. Returns the ids of
+        other workers of the same name.
         """
         pairs = [part for pair in running for part in pair]
         takes = dumps(list(queues)) if queues else ""
@@ -458,8 +472,8 @@ class Records:
     def round(self, keeper: str, limit: int = 100, seen: Seen = NOT_SEEN) -> Duties:
         """Do one round: what is lost is queued again, and what is due is returned; see Duties.
 
-        One keeper at a time has the office; another one gets only what is doomed. All is paused where `seen` is a later
-        state of Redis than this one.
+        One keeper at a time has the office; another one gets only what is doomed. All is paused
+        where `seen` is a later state of Redis than this one.
         """
         args = [keeper, limit, self.ttl, self._lease, *seen, uuid4().hex]
         due, lost, doomed, ended, broken, (epoch, generation, paused) = self._run("round", [], args)
@@ -477,7 +491,10 @@ class Records:
         )
 
     def may_tell(self, task_id: str) -> bool:
-        """Whether the caller has to tell the dependents of a task that has ended, and nobody else does."""
+        """Whether the caller has to tell the dependents of a task that has ended.
+
+        False where somebody else does.
+        """
         return bool(self._run("tell", [], [task_id]))
 
     def told(self, task_id: str) -> None:
@@ -506,7 +523,9 @@ class Records:
         return [Stored(*values, *[""] * (3 - len(values))) if values else None for values in found]
 
     def result(self, task_id: str) -> tuple[int, Iterator[bytes]] | None:
-        """Return how many bytes the JSON of a task's result has, and these in pieces; None where it is not kept.
+        """Return the size of the JSON of a task's result, in bytes, and its pieces.
+
+        None where it is not kept.
 
         A later piece raises ResultGone when it has expired meanwhile.
         """
@@ -542,7 +561,7 @@ class Records:
         score, last, expired, *page = self._run("list", keys, [limit, words and f"|{words}", *cursor])
         if expired:
             with suppress(Unavailable):  # where Redis takes no writes, the next reader sees to it
-                self._run("prune", keys, expired[:PRUNED_AT_ONCE])
+                self._run("prune", keys, expired[:PRUNE_BATCH])
         return page, (score, last) if score else None
 
     def tail(self, task_id: str, after: int) -> dict[str, Any]:
@@ -558,7 +577,7 @@ class Records:
     # After a restore
 
     def paused(self) -> Paused | None:
-        """Return since when nothing runs, because Redis was restored from a backup; None where all goes on."""
+        """Return since when all is paused after a restore from a backup; None where it is not."""
         since, data_of = self.client.hmget("headway:paused", "since", "data_of")
         return Paused(_rfc3339(str(since)), _rfc3339(str(data_of))) if since and data_of else None
 
@@ -567,7 +586,7 @@ class Records:
         sets = ["headway:outbox", "headway:leases"]
         sets += [f"headway:waiting:{queue!s}" for queue in self.client.smembers("headway:queues")]
         ids = sorted({str(task_id) for name in sets for task_id in self.client.zrange(name, 0, -1)})
-        found = [self.read(ids[begin : begin + READ_AT_ONCE]) for begin in range(0, len(ids), READ_AT_ONCE)]
+        found = [self.read(ids[begin : begin + READ_BATCH]) for begin in range(0, len(ids), READ_BATCH)]
         return [stored.snapshot for some in found for stored in some if stored is not None]
 
     def resume(self) -> bool:
@@ -590,7 +609,10 @@ class Records:
         return seconds * 1_000_000 + micros
 
     def overview(self) -> dict[str, Any]:
-        """Return `{"now", "workers", "slots", "queued", "queues": {"<name>": {"queued", "workers"}}, "paused"}`."""
+        """Return the system at a glance, with the keys of OVERVIEW.
+
+        `queues` is `{"<name>": {"queued", "workers"}}`.
+        """
         now, workers, slots, queued, paused, *flat = self._run("overview", [], [self.ttl, *QUEUES])
         each = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
         queues = {name: {"queued": waiting, "workers": takers} for name, waiting, takers in sorted(each)}
@@ -608,7 +630,7 @@ def room(kind: Room, name: str) -> str:
 
 @lru_cache(1024)
 def _label(name: str) -> str:
-    """Return a task's name, which a message may have from anywhere, as a fragment for people."""
+    """Return a task's name, which may be any text of any sender, as a fragment for people."""
     return fragment(title_line(name))
 
 
@@ -631,7 +653,7 @@ def _result(task_id: str) -> str:
 
 def _message(text: str) -> dict[str, Any]:
     """Return a kept message, {} for one that cannot be read."""
-    with suppress(Exception):  # what stands in a message names types of its sender's
+    with suppress(Exception):  # it may name types that only its sender knows
         message = loads(text)
         return message if isinstance(message, dict) else {}
     return {}

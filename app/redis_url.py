@@ -1,7 +1,8 @@
-"""Redis URLs: read once, and given to every library in the one form that all of them understand alike.
+"""Redis URLs: read once, and given to every library in a form that all read alike.
 
-redis-py, kombu and Celery each parse a URL by rules of their own: of database numbers, of TLS options and their words,
-of what happens without one. kombu verifies no certificate unless told to; Celery refuses a URL that does not say.
+redis-py, kombu and Celery each parse a URL by rules of their own: of database numbers, of TLS
+options and their words, of what happens without one. kombu verifies no certificate unless told to;
+Celery refuses a URL that does not say.
 """
 
 from __future__ import annotations
@@ -28,11 +29,16 @@ ENCODE = (
 
 
 class BadURL(ValueError):
-    """A URL that cannot be used. The message follows the setting's name, and holds nothing of the URL's secrets."""
+    """A URL that cannot be used.
+
+    The message follows the setting's name, and holds none of the URL's secrets.
+    """
 
 
 def normalize(url: str) -> str:
-    """Return a Redis URL in the form that redis-py, kombu and Celery read alike; verifies certificates by default.
+    """Return a Redis URL in the form that redis-py, kombu and Celery read alike.
+
+    Certificates are verified by default.
 
     Raises BadURL.
     """
@@ -50,7 +56,7 @@ def normalize(url: str) -> str:
 
 
 def normalize_broker(url: str) -> str:
-    """Return a broker's URL, or several with ";" between them, each that leads to a Redis as `normalize` does.
+    """Return a broker's URL, or several with ";" between them; those of Redis normalized.
 
     Raises BadURL.
     """
@@ -156,7 +162,10 @@ def _flag(name: str, word: str) -> str:
 
 
 def _check_files(tls: Mapping[str, str]) -> None:
-    """Read the files of certificates and keys; redis-py would only at the first connection, and without their names."""
+    """Read the files of certificates and keys.
+
+    redis-py would only at the first connection, and its errors do not name them.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     authorities, folder, certificate, key = map(tls.get, FILES)
     if folder and not isdir(folder):

@@ -1,4 +1,4 @@
-"""What a run says by `app.progress`, until it is sent: by a thread beside the run, ten times a second at most."""
+"""What a run says by `app.progress`, until a thread beside the run sends it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from app.runs import Run, detached
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.1
-MAX_UNSENT = 1000  # steps, and lines, that wait for Redis; of more the oldest go, and the log says how many lines
+# Steps, and lines, that wait for Redis; of more the oldest go, and the log says how many lines.
+MAX_UNSENT = 1000
 MAX_UNSENT_CHARS = 1_000_000  # of such lines
 MAX_CALL_LINES = 100
 UNSET: Any = object()
 
 WRITTEN = "written"
 
-Line = tuple[str, str]  # level, text
+LogLine = tuple[str, str]  # level, text
 Meta = tuple[dict[str, Any], int]  # what a snapshot has of it, and a number for each bar
 
 
 class ProgressBuffer:
-    """What one run says. Its threads write here and never wait; whoever calls `flush` sends."""
+    """What one run says: its threads write here and never wait, and `flush` sends it."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -38,12 +39,14 @@ class ProgressBuffer:
         self._request = run.request
         self._base = run.parts[0]
         self._last: Part | None = None  # the last bar to end, which is shown until there is another
-        self._base_then: tuple[float, float | None] = (0, None)  # what the run itself had said when that ended
+        # What the run itself had said when that ended.
+        self._base_then: tuple[float, float | None] = (0, None)
         self._bar = self._base
         self._bars = 0  # before that
         self._status = ""
-        self._unsent: deque[Meta] = deque(maxlen=MAX_UNSENT)  # to be sent even if newer comes at once
-        self._lines: deque[Line] = deque()
+        # To be sent even if newer comes at once.
+        self._unsent: deque[Meta] = deque(maxlen=MAX_UNSENT)
+        self._lines: deque[LogLine] = deque()
         self._line_chars = 0
         self._lines_lost = 0
         self._is_silent = True
@@ -118,7 +121,7 @@ class ProgressBuffer:
             self.fail("Progress")
 
     def fail(self, what: str) -> None:
-        """Log, once, why something is not sent; it costs this word, and neither the run nor its sender."""
+        """Log, once, why something is not sent; that stops neither the run nor its sender."""
         if not self._has_failed:
             logger.exception("%s of task %s is not sent", what, self._request.id)
         self._has_failed = True
@@ -189,7 +192,7 @@ class ProgressBuffer:
             self.fail("A log line")
         return True
 
-    def _keep(self, lines: Iterable[Line]) -> None:
+    def _keep(self, lines: Iterable[LogLine]) -> None:
         """Have lines wait; of too many the oldest go."""
         for line in lines:
             self._lines.append(line)
@@ -198,14 +201,14 @@ class ProgressBuffer:
             self._pop()
             self._lines_lost += 1
 
-    def _pop(self) -> Line:
+    def _pop(self) -> LogLine:
         line = self._lines.popleft()
         self._line_chars -= len(line[1])
         return line
 
 
 class Flusher:
-    """The thread that sends what this process's runs say. It is started again where a fork has left it behind."""
+    """The thread that sends what this process's runs say; it is started again after a fork."""
 
     def __init__(self) -> None:
         self._buffers: set[ProgressBuffer] = set()

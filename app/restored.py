@@ -1,7 +1,7 @@
-"""What a worker remembers of Redis beside Redis itself, to tell a restored backup from a Redis that merely stopped.
+"""What a worker remembers of Redis, to tell a restored backup from a Redis that stopped.
 
-Maintenance counts its sweeps in Redis. A count that is well below one that was seen, in the same data, is an older
-state of it: what has run since then would run again.
+Maintenance counts its sweeps in Redis. A count that is well below one that was seen, in the same
+data, is an older state of it: what has run since then would run again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ NOT_SEEN = Seen()
 
 
 class Memory:
-    """The newest state that was seen, kept in a file where there is a folder for it; workers may share the file."""
+    """The newest state that was seen, kept in a file that workers may share.
+
+    Without a folder it is kept in memory alone.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self._path = folder / "redis-seen.json" if folder else None
@@ -37,7 +40,7 @@ class Memory:
             self.seen = seen
 
     def save(self) -> None:
-        """Keep it for the next process. A folder that cannot be written costs the memory, nothing else."""
+        """Keep it for the next process, if the folder can be written."""
         if self._path is None or not self.seen.epoch:
             return
         kept = self._load()

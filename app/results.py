@@ -14,7 +14,8 @@ from kombu.exceptions import EncodeError
 
 from app.snapshot import fragment
 
-MAX_RESULT_BYTES = 8192  # of a result that the snapshot has whole; a list of 50 has to fit a socket's backlog
+# Of a result that the snapshot has whole; a list of 50 has to fit a socket's backlog.
+MAX_RESULT_BYTES = 8192
 PREVIEW_CHARS = 1000
 RESULT_MAX_BYTES = 64 * 1024 * 1024  # the setting's default
 
@@ -25,7 +26,7 @@ Encode = Callable[[Any], str | bytes]
 
 
 class ResultTooLarge(EncodeError):
-    """A result beyond RESULT_MAX_BYTES; Celery fails the task for it, as for one that cannot be encoded."""
+    """A result beyond RESULT_MAX_BYTES; Celery fails the task for it."""
 
 
 class Packed(NamedTuple):
@@ -37,7 +38,9 @@ class Packed(NamedTuple):
 
 
 def pack(meta: dict[str, Any], fields: Mapping[str, Any], encode: Encode, limit: int) -> Packed:
-    """Encode Celery's `meta` of a success; `fields` are what `snapshot.success_fields` makes of the same value.
+    """Encode Celery's `meta` of a success.
+
+    `fields` are what `snapshot.success_fields` makes of the same value.
 
     Raises ResultTooLarge beyond `limit` bytes, and what `encode` raises.
     """
@@ -68,7 +71,10 @@ def _preview(result: Any, text: bytes) -> str:
 
 
 def _splice(meta: dict[str, Any], result: Any, text: bytes, encode: Encode) -> tuple[bytes, int] | None:
-    """Return Celery's form with `text` in the result's place, and where it begins; None where that is no JSON."""
+    """Return Celery's form with `text` in the result's place, and where it begins.
+
+    None where Celery's form is not JSON.
+    """
     mark = uuid4().hex
     value = meta["result"]
     if value is result:

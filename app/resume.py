@@ -13,7 +13,10 @@ from app.records import Records
 
 
 def main(arguments: Sequence[str]) -> int:
-    """List what waits (`list`), or resume; returns the exit code, 1 for a wrong setting or where Redis is away."""
+    """List what waits (`list`), or resume.
+
+    Returns the exit code: 1 for a wrong setting, or where Redis is away.
+    """
     try:
         settings = config.load(os.environ)
         records = Records(connect(settings["REDIS_URL"]), settings["TASK_TTL_DAYS"])

@@ -60,7 +60,7 @@ class Right(NamedTuple):
 
 
 def missing(records: Records, broker: bool, database: int = 0) -> list[Right]:
-    """Return what this user may not do and Headway does; with `broker`, also what Celery does in this database.
+    """Return what Headway does and this user may not; with `broker`, Celery too.
 
     Raises Unavailable.
     """

@@ -67,9 +67,10 @@ def long_task() -> ResponseReturnValue:
 
 
 def _refuse_without_cookie() -> None:
-    """Start nothing for the form of a page that would never see it: its browser keeps no cookie. Raises Refused.
+    """Start nothing for a page that would never see it, since its browser keeps no cookie.
 
-    The page came with a cookie, and its form says so: other clients may well start something before they have one.
+    The page came with a cookie, and its form says so: other clients may well start something before
+    they have one.
     """
     if request.form.get("cookie") != "required" or not lacks_cookie():
         return

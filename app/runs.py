@@ -1,9 +1,9 @@
-"""Which run is speaking: a run of a task's body is known to the threads and coroutines that it starts.
+"""Which run is speaking: a run is known to the threads and coroutines that it starts.
 
-A coroutine has a copy of the context of what started it. A thread has an empty one, so it is given the run as
-it is started, and so is what is handed to a pool of threads. A thread of which nothing is known (a library
-in C has started it, or `multiprocessing.pool.ThreadPool`) speaks for the one run of its process, unless that
-ever had two at once. None ever counts in another run.
+A coroutine has a copy of the context of what started it. A thread has an empty one, so it is given
+the run as it is started, and so is what is handed to a pool of threads. A thread of which nothing
+is known (a library in C has started it, or `multiprocessing.pool.ThreadPool`) speaks for the one
+run of its process, unless that ever had two at once. None ever counts in another run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ T = TypeVar("T")
 class Stopped(BaseException):
     """Ends a run that must not go on: it has been cancelled, or another one has taken over.
 
-    No Exception, so that a task's own `except Exception` lets it pass. `verdict` is the record's, see `Records.write`.
+    No Exception, so that a task's own `except Exception` lets it pass. `verdict` is the record's,
+    see `Records.write`.
     """
 
     def __init__(self, verdict: str) -> None:
@@ -40,10 +41,12 @@ class Run:
         self.task = task
         self.request = request
         self.task_id: str = request.id
-        self.parts = [Part(run=self)]  # that it is in, in the order in which they began: itself, its steps and loops
+        # That it is in, in the order in which they began: itself, its steps and loops.
+        self.parts = [Part(run=self)]
         self.report: Any = None  # what it has said by `app.progress`; None before its first word
         self.updates: Any = None  # what it says by `update_state`
-        self.successor: Any = None  # the Retry or Ignore that it ends with, since its task has been handed over
+        # The Retry or Ignore that it ends with, since its task has been handed over.
+        self.successor: Any = None
         self.origin: Any = None  # of the programs that it starts, where that can be told
         self.lock = threading.Lock()
         self.has_ended = False
@@ -68,12 +71,12 @@ class Run:
             raise Stopped(self._verdict)
 
     def check_told(self) -> None:
-        """Raise Stopped when any of its threads and coroutines was ended so: what the run returns lacks their part."""
+        """Raise Stopped if it stopped any thread or coroutine: the result lacks their part."""
         if self._was_told:
             raise Stopped(self._verdict)
 
     def end(self) -> None:
-        """Note that the body has returned; a thread may outlive it, and is not listened to any more."""
+        """Note that the body has returned; a thread that outlives it is not listened to."""
         self.has_ended = True
         self._close()
 
@@ -155,7 +158,7 @@ def outside() -> Iterator[None]:
 
 
 def detached(function: Callable[..., T]) -> T:
-    """Call a function that belongs to no run, as one that starts a thread for all of them."""
+    """Call a function outside of any run, such as one that starts a thread for all runs."""
     return _call_in(UNKNOWN, function)
 
 
@@ -174,7 +177,7 @@ def _call_in(part: Part, function: Callable[..., T], /, *args: Any, **kwargs: An
 
 @cache
 def _follow_threads() -> None:
-    """Have threads belong to the run that starts them, and work for a pool to the run that hands it over."""
+    """Have threads, and the work of pools, belong to the run that starts or submits them."""
     start = threading.Thread.start
     submit: Callable[..., Any] = ThreadPoolExecutor.submit
 
@@ -191,7 +194,8 @@ def _follow_threads() -> None:
         if part is UNKNOWN:
             return submit(self, function, *args, **kwargs)
         work = partial(_call_in, part, function)
-        return detached(partial(submit, self, work, *args, **kwargs))  # the pool's threads belong to no run
+        # The pool's threads belong to no run.
+        return detached(partial(submit, self, work, *args, **kwargs))
 
     for owner, name, function in (
         (threading.Thread, "start", start_in_run),
@@ -208,7 +212,7 @@ def _run_thread(part: Part, thread: threading.Thread, body: Callable[[], None]) 
 
 
 def _forget_runs() -> None:
-    """Have a forked process speak for none of its parent's runs, whose locks and threads it has not got."""
+    """Have a forked process speak for none of its parent's runs: it lacks their threads."""
     for run in tuple(_process.runs):
         run.end()
     _process.runs.clear()

@@ -10,7 +10,10 @@ AGAIN_SECONDS = 10.0
 
 
 class SeldomLogger:
-    """Warns of the same thing once in ten seconds at most; the same is what has the same words before its arguments."""
+    """Warns of the same thing once in ten seconds at most.
+
+    The same is what has the same message before its arguments.
+    """
 
     def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._logger = logger

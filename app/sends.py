@@ -1,8 +1,9 @@
 """Which send a message belongs to, and whether its task had a record by then.
 
-A message may come again in many ways: given back by a worker that stops, after the broker's visibility timeout,
-published twice where a reply was lost, sent again by maintenance. The record tells those apart from a new send under
-the same id by the id of the send, and a header tells a message whose record has expired from one that never had any.
+A message may come again in many ways: given back by a worker that stops, after the broker's
+visibility timeout, published twice where a reply was lost, sent again by maintenance. The record
+tells those apart from a new send under the same id by the id of the send, and a header tells a
+message whose record has expired from one that never had any.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from celery._state import get_current_worker_task
 from app.context import whole_number
 
 SEND = "headway_send"  # the header for the id of the send
-RECORDED = "headway_recorded"  # the header for the id of a task that has a record; a copy of it for another one is void
+# The header for the id of a task that has a record; a copy of it for another one is void.
+RECORDED = "headway_recorded"
 
-WAITS = "headway_waits"  # the header for how many attempts of a task were no fault of its own, and count for none
+# The header for how many attempts of a task were no fault of its own, and count for none.
+WAITS = "headway_waits"
 
 
 @signals.before_task_publish.connect
@@ -67,7 +70,10 @@ def waits_of(request: Any) -> int:
 
 
 def as_asked(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a Celery signature without what differs each time that a task is started: what its sender asked for."""
+    """Return a Celery signature as its sender asked for it.
+
+    Without what differs each time that a task is started.
+    """
     options = {key: value for key, value in message["options"].items() if key not in ("headers", "expires")}
     return {**message, "options": options}
 

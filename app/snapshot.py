@@ -21,8 +21,10 @@ STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", 
 LONGEST_TEXT = 500
 MAX_READ_CHARS = 10_000  # of a text that becomes one line
 MAX_TITLE_CHARS = 200
-LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")  # and what else is no character
-BIDI_MARKS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")  # they reorder what follows
+# And what else is no character.
+LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+# They reorder what follows.
+BIDI_MARKS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
 
 
 class Phase(StrEnum):
@@ -112,8 +114,8 @@ def phase_of(celery_state: str) -> Phase:
 def phase_by_hand(celery_state: str, *, begun: bool) -> Phase:
     """Return the phase of a state that a program has set by `update_state` or `store_result`.
 
-    An end is one. By any other word nothing is sent or run, so a task that has begun stays running, and else QUEUED
-    means "as it was".
+    An end is one. By any other word nothing is sent or run, so a task that has begun stays running,
+    and else QUEUED means "as it was".
     """
     phase = phase_of(celery_state)
     if phase in FINAL or phase == Phase.RUNNING:
@@ -129,8 +131,9 @@ def phases_of_state(state: str) -> set[Phase]:
 def progress_fields(celery_state: str, meta: Any) -> dict[str, Any]:
     """Return what an `update_state(celery_state, meta)` says of a running task.
 
-    What cannot be shown says nothing: numbers that are none (text, NaN, booleans), text that cannot be made.
-    A meta that is no dict shows the state alone. `description` is celery-progress's word for the status.
+    What cannot be shown is left out: text, NaN and booleans for numbers, objects whose `str`
+    raises. Of a meta that is not a dict only the state is shown. `description` is celery-progress's
+    word for the status.
     """
     own_word = "" if celery_state in ("PROGRESS", "STARTED") else celery_state
     if not isinstance(meta, dict):
@@ -150,8 +153,11 @@ def progress_fields(celery_state: str, meta: Any) -> dict[str, Any]:
 
 
 def _step_fields(said: Any, current: float | None, total: float | None) -> dict[str, Any]:
-    """Return what a step adds; one with a number and a count is a part of the bar, and has the task's numbers where it
-    has none of its own."""
+    """Return what a step adds.
+
+    One with an index and a count is a part of the bar; without numbers of its own it has the
+    task's.
+    """
     step = step_of(said)
     if step is None:
         return {"step": None}
@@ -167,7 +173,10 @@ def _step_fields(said: Any, current: float | None, total: float | None) -> dict[
 
 
 def step_of(value: Any) -> dict[str, Any] | None:
-    """Return a step as the snapshot has it, from a dict with some of its keys, or its name alone; else None."""
+    """Return a step as the snapshot has it, from a dict with some of its keys or its name.
+
+    None for anything else.
+    """
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, dict):
@@ -193,13 +202,16 @@ def success_fields(value: Any) -> dict[str, Any]:
 
 
 def cancelled_status(value: Any) -> str:
-    """Return what a task's cancellation says: Celery's exception, or what a task has stored by hand."""
+    """Return what a cancellation says: Celery's exception, or what a task stored by hand."""
     said = value.get("status") if isinstance(value, dict) else value
     return one_line("Cancelled" if said is None else said)
 
 
 def one_line(value: Any) -> str:
-    """Return `value` as one line of at most LONGEST_TEXT characters; of a text of megabytes the rest is not read."""
+    """Return `value` as one line of at most LONGEST_TEXT characters.
+
+    Beyond MAX_READ_CHARS a text is not read.
+    """
     whole = str(value).strip()
     head = whole[:MAX_READ_CHARS]
     line = " ".join(head.split())

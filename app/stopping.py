@@ -1,7 +1,8 @@
-"""How a worker is stopped in order: what runs has a grace to end in, and what does not goes back to be run elsewhere.
+"""How a worker stops in order: what it runs may end within a grace, the rest is given back.
 
-Celery waits out the whole grace in a signal's handler, where no end of a run is heard of. Here its loop goes on
-meanwhile, and the worker ends as soon as nothing runs. Celery's own setting says how long the grace is.
+Celery waits out the whole grace in a signal's handler, where no end of a run is heard of. Here its
+loop goes on meanwhile, and the worker ends as soon as nothing runs. Celery's own setting says how
+long the grace is.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ LEAVE_AFTER = 2.0  # and in which it has not ended then
 
 
 class PlannedStop:
-    """One worker's: `give_back` gives back what still runs, and `abandon` ends a process that nothing else ends."""
+    """One worker's.
+
+    `give_back` gives back what still runs, `abandon` ends a process that nothing else ends.
+    """
 
     def __init__(self, worker: Any, give_back: Callable[[], None], abandon: Callable[[], None]) -> None:
         self._worker = worker
@@ -46,7 +50,10 @@ class PlannedStop:
         self._ending = False
 
     def install(self) -> None:
-        """Take the signals that mean such a stop; only in the main thread, once Celery has its handlers in place."""
+        """Take the signals for such a stop.
+
+        Only in the main thread, once Celery has its handlers in place.
+        """
         for name in SIGNALS:
             number = signal.Signals[name]
             self._celerys[number] = signal.getsignal(number)  # type: ignore[assignment]
@@ -99,7 +106,7 @@ class PlannedStop:
             ignore_errors(consumer, consumer.task_consumer.cancel)
 
     def _call(self, duty: Callable[[], None]) -> None:
-        """Have the worker's loop do it; a pool of greenlets has none, and its threads are greenlets too."""
+        """Have the worker's loop do it; a pool of greenlets has no loop, and needs none."""
         if self._worker.hub is None:
             duty()
         else:

@@ -21,20 +21,22 @@ logger = logging.getLogger(__name__)
 
 
 class Channel(redis.Channel):
-    """Kombu's channel, except that it can be closed at any moment, and that what is purged is cancelled."""
+    """Kombu's channel, which can be closed at any moment and cancels what it purges."""
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
-        """Return the parameters of a connection. Raises ConnectionError where the channel has lost its own.
+        """Return the parameters of a connection.
 
-        Kombu's own raises AttributeError then, which no part of Celery takes for a lost connection: as a channel that
-        broke is closed and gives back its messages, that would end the worker.
+        Raises ConnectionError where the channel has lost its own.
+
+        Kombu's own raises AttributeError then, which no part of Celery takes for a lost connection:
+        as a channel that broke is closed and gives back its messages, that would end the worker.
         """
         if self.connection is None or self.connection.client is None:
             raise ConnectionError("The connection to the broker has been closed.")
         return dict(super()._connparams(asynchronous))
 
     def _purge(self, queue: str) -> int:
-        """Empty a queue, cancel the tasks whose messages were in it, and return how many these were."""
+        """Empty a queue and cancel the tasks of its messages; returns how many there were."""
         with self.conn_or_acquire() as client, client.pipeline() as pipe:
             for key in (self._q_for_pri(queue, priority) for priority in self.priority_steps):
                 pipe.lrange(f"{self.global_keyprefix}{key}", 0, -1).delete(key)
@@ -57,7 +59,7 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """Kombu's transport with these channels: one that cannot give back its messages does not keep others open."""
+    """Kombu's transport, whose channels are all closed, also where one raises."""
 
     Channel = Channel
 

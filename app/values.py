@@ -1,7 +1,9 @@
-"""Values that a task reports, as numbers, text and JSON. Whatever cannot be shown is left out; nothing here raises.
+"""Values that a task reports, as numbers, text and JSON; what cannot be shown is left out.
 
-Libraries have numbers of their own (numpy, decimal, fractions, torch), and text that is made late (Babel, Django). They
-are taken by what they can do, so none of these libraries is needed here.
+Nothing here raises.
+
+Libraries have numbers of their own (numpy, decimal, fractions, torch), and text that is made late
+(Babel, Django). They are taken by what they can do, so none of these libraries is needed here.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ LEFT_OUT: Any = object()
 
 
 def as_number(value: Any) -> int | float | None:
-    """Return `value` as a number that JSON and JavaScript have; None for text, booleans, NaN, and what is too large."""
+    """Return `value` as a number that JSON and JavaScript have.
+
+    None for text, booleans, NaN, and what is too large.
+    """
     if type(value) in (int, float) and -MAX_NUMBER <= value <= MAX_NUMBER:  # nearly all
         return value  # type: ignore[no-any-return]
     try:
@@ -44,7 +49,7 @@ def _number(value: Any) -> int | float | None:
 
 
 def as_text(value: Any, limit: int = MAX_CHARS) -> str | None:
-    """Return `value` as text, cut to `limit` characters; None where it has none, and for None itself."""
+    """Return `value` as text of at most `limit` characters; None where it has none."""
     try:
         return None if value is None else clip(str(value), limit)
     except Exception:  # as above
@@ -67,7 +72,7 @@ def as_json(value: Any) -> Any:
 
 
 class _Plain:
-    """Copies one value; counts its items, since one that holds itself has no end."""
+    """Copies one value, up to MAX_ITEMS: a value that contains itself has no end."""
 
     def __init__(self) -> None:
         self._left = MAX_ITEMS

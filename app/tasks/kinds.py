@@ -28,7 +28,10 @@ class BadArguments(ValueError):
 
 @dataclass(frozen=True)
 class Call:
-    """How a function takes its arguments: which it takes by position alone, or may, and the name of its `*rest`."""
+    """How a function takes its arguments.
+
+    Which it takes by position alone, which it may so take, and the name of its `*rest`.
+    """
 
     positional_only: tuple[str, ...] = ()
     positional: tuple[str, ...] = ()
@@ -46,7 +49,10 @@ class Call:
         return set(names[:last]) - prepared.keys()
 
     def split(self, prepared: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-        """Return arguments by name as `(args, kwargs)`; what follows a gap is left to the function's own default."""
+        """Return arguments by name as `(args, kwargs)`.
+
+        What follows a gap is left to the function's defaults.
+        """
         names = self.ordered(prepared)
         given = list(takewhile(prepared.__contains__, names))
         args = [prepared[name] for name in given] + list(prepared.get(self.rest, ()))
@@ -64,7 +70,7 @@ class Kind:
     call: Call
 
     def title_of(self, args: Mapping[str, Any], prepared: Mapping[str, Any]) -> str:
-        """Return the title with a request's arguments, or the task's prepared ones where the request has none.
+        """Return the title with a request's arguments, else with the task's prepared ones.
 
         The task's name, where these arguments do not fit the title's format.
         """
@@ -84,9 +90,10 @@ def startable(
 ) -> Callable[[Callable[..., Any]], Any]:
     """Make a function a Celery task that `POST /tasks` may start under the function's name.
 
-    `title` is for people and may name arguments ("Report for {month}"); `prepare` replaces the check of the arguments
-    against the function's signature and annotations; `options` are Celery's (`bind`, `max_retries`, `time_limit`,
-    ...). Arguments are given by name, also those that the function takes by position; its `*rest` is a list.
+    `title` is for people and may name arguments ("Report for {month}"); `prepare` replaces the
+    check of the arguments against the function's signature and annotations; `options` are Celery's
+    (`bind`, `max_retries`, `time_limit`, ...). Arguments are given by name, also those that the
+    function takes by position; its `*rest` is a list.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
@@ -112,7 +119,10 @@ def _call_of(parameters: Sequence[Parameter]) -> Call:
 def _by_signature(
     parameters: Sequence[Parameter], call: Call, names: dict[str, Any]
 ) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """Return a check of arguments by name against parameters, whose annotations may use these names."""
+    """Return a check of arguments by name against parameters.
+
+    Their annotations may use `names`.
+    """
     hints = {each.name: _hint_of(each, names) for each in parameters}
     extra = next((each for each in parameters if each.kind is each.VAR_KEYWORD), None)
     known = {each.name: each for each in parameters if each is not extra}
@@ -139,7 +149,7 @@ def _by_signature(
 
 
 def _hint_of(parameter: Parameter, names: dict[str, Any]) -> Any:
-    """Return a parameter's annotation; Any for none, and for one that cannot be read as the program runs."""
+    """Return a parameter's annotation; Any where it has none that can be evaluated."""
     if parameter.annotation is parameter.empty:
         return Any
     try:
@@ -149,7 +159,7 @@ def _hint_of(parameter: Parameter, names: dict[str, Any]) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a default is one that JSON gives back as it was; any other the function itself fills in."""
+    """Whether JSON gives a default back as it was; others are left to the function."""
     return value is None or type(value) in (str, int, bool) or (type(value) is float and isfinite(value))
 
 
