@@ -12,9 +12,11 @@ from celery import Celery
 
 from app.records import Records
 from app.snapshot import Snapshot
+from tests.by_hand import shown, subscribed
 
 
 def live_celery(redis_url: str) -> Celery:
+    """Return a Celery app whose tasks and results are live."""
     return Celery(
         "progress",
         broker=redis_url,
@@ -45,23 +47,20 @@ def run_task(task: Any, task_id: str = "") -> str:
 @contextmanager
 def pushes(records: Records) -> Iterator[Callable[[], list[Snapshot]]]:
     """Give a function that returns all snapshots that have been pushed so far."""
-    listener = records.client.pubsub(ignore_subscribe_messages=True)
-    listener.psubscribe("flask-socketio:task:*")
-    listener.get_message(timeout=1)
     seen: list[Snapshot] = []
+    with subscribed(records, "flask-socketio:task:*") as pubsub:
 
-    def so_far() -> list[Snapshot]:
-        while message := listener.get_message(timeout=0.05):
-            event, payload = json.loads(message["data"])
-            if event == "snapshot":
-                seen.append(Snapshot.from_json(json.dumps(payload)))
-        return seen
+        def so_far() -> list[Snapshot]:
+            while message := pubsub.get_message(timeout=0.05):
+                event, payload = json.loads(message["data"])
+                if event == "snapshot":
+                    seen.append(Snapshot.from_json(json.dumps(payload)))
+            return seen
 
-    yield so_far
-    listener.close()
+        yield so_far
 
 
 def read(records: Records, task_id: str) -> Snapshot:
-    [stored] = records.read([task_id])
-    assert stored is not None
-    return Snapshot.from_json(stored.snapshot)
+    snapshot = shown(records, task_id)
+    assert snapshot is not None
+    return snapshot

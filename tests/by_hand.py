@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import websocket
 
 from app.records import Delivery, Records, Write
@@ -45,6 +49,16 @@ def reached(records: Records, task_id: str, *phases: Phase, seconds: float = 20)
         return now if now and now.phase in phases else None
 
     return wait_for(found, seconds, f"{task_id} is {shown(records, task_id)}")
+
+
+@contextmanager
+def subscribed(records: Records, pattern: str) -> Iterator[Any]:
+    """Give a subscription to all channels of this pattern, confirmed."""
+    pubsub = records.client.pubsub(ignore_subscribe_messages=True)
+    pubsub.psubscribe(pattern)
+    pubsub.get_message(timeout=1)
+    yield pubsub
+    pubsub.close()
 
 
 def open_websocket(address: str) -> websocket.WebSocket:

@@ -16,6 +16,7 @@ from app import dependents
 from app.backend import FENCE
 from app.records import Delivery, Records, Write
 from app.snapshot import Phase
+from tests.bodies import live_celery
 from tests.by_hand import shown
 
 ERRBACK = "another.app"  # an error callback that is not registered here, which Celery sends on
@@ -80,8 +81,7 @@ class Part:
 
 @pytest.fixture
 def part(records: Records, redis_url: str) -> Part:
-    url = f"app.backend.LiveBackend+{redis_url}"
-    app = Celery("parts", broker=redis_url, backend=url, task_cls="app.backend:LiveTask", set_as_current=False)
+    app = live_celery(redis_url)
     for name in ("part", "total"):
         _task(app, name)
     return Part(app, records)

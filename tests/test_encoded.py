@@ -23,6 +23,7 @@ from app.encoded import decode, encode, serializer_of
 from app.records import Delivery, Records
 from app.tasks import NotKept, start_again
 from tests import pickle_celery as pickles
+from tests.bodies import live_celery
 from tests.by_hand import shown
 from tests.processes import Process, Valkey, running, worker
 
@@ -32,8 +33,7 @@ ID = "7f3a1c52-9b1e-4c7d-8a55-0d2f6f1b9e02"
 
 @pytest.fixture
 def app(redis_url: str) -> Celery:
-    url = f"app.backend.LiveBackend+{redis_url}"
-    app = Celery("odd", broker=redis_url, backend=url, task_cls="app.backend:LiveTask", set_as_current=False)
+    app = live_celery(redis_url)
     app.conf.accept_content = ["json", "pickle", "msgpack"]
 
     @app.task(name="odd", shared=False, bind=True)

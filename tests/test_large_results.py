@@ -21,6 +21,7 @@ from app.fanout import MINE
 from app.records import STAGED_SECONDS, Delivery, Records, Source
 from app.results import MAX_RESULT_BYTES, PREVIEW_CHARS
 from app.snapshot import Snapshot, fragment
+from tests.by_hand import subscribed
 from tests.large import MB, MESSAGE, celery_app, left_over, start, text_of, whole
 from tests.processes import wait_for
 
@@ -170,11 +171,8 @@ def test_what_lies_apart_lasts_as_long_as_its_record(records: Records, live: Liv
 
 @pytest.fixture
 def channels(records: Records) -> Iterator[Any]:
-    pubsub = records.client.pubsub(ignore_subscribe_messages=True)
-    pubsub.psubscribe("*")
-    pubsub.get_message(timeout=1)
-    yield pubsub
-    pubsub.close()
+    with subscribed(records, "*") as pubsub:
+        yield pubsub
 
 
 def test_no_channel_carries_a_large_text(records: Records, live: LiveBackend, channels: Any):

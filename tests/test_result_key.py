@@ -11,6 +11,7 @@ import pytest
 
 from app.records import Delivery, Records, Write
 from app.snapshot import STATE, Phase, Snapshot
+from tests.by_hand import subscribed
 
 MESSAGE = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
 RUN = Delivery("run", 0)
@@ -59,11 +60,8 @@ def check(text: str | bytes | None) -> dict[str, Any]:
 
 @pytest.fixture
 def pushes(records: Records) -> Iterator[Any]:
-    pubsub = records.client.pubsub(ignore_subscribe_messages=True)
-    pubsub.psubscribe("flask-socketio:*")
-    pubsub.get_message(timeout=1)
-    yield pubsub
-    pubsub.close()
+    with subscribed(records, "flask-socketio:*") as pubsub:
+        yield pubsub
 
 
 @pytest.mark.parametrize("phase", Phase)
