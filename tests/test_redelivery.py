@@ -18,7 +18,7 @@ from tests.by_broker import Hand, running_as
 
 
 def end(hand: Hand, task_id: str, phase: Phase = Phase.SUCCEEDED) -> None:
-    """End a run as whoever holds it."""
+    """End a run, as the delivery that holds it."""
     fence, order = hand.redis.hmget(f"headway:task:{task_id}", "fence", "order")
     write = Write(task_id, Delivery(fence, int(order)), phase, {}, "{}", "add", 4)
     assert hand.records.write(write) in ("written", "cancelling")
