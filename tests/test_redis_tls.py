@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,8 +24,6 @@ from tests.tls_proxy import TlsProxy
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not shutil.which("openssl"):
-        pytest.skip("NO OPENSSL: Redis over TLS was not tested. Install the command `openssl`.")
     return make_certificate(tmp_path_factory.mktemp("tls"), "IP:127.0.0.1")
 
 
