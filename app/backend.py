@@ -60,7 +60,6 @@ from app.records import (
 from app.redis_url import BadURL, normalize
 from app.results import RESULT_MAX_BYTES, Packed, pack
 from app.runs import Run, Stopped
-from app.seldom import SeldomLogger
 from app.sends import RECORDED, SEND, recorded, send_of, waits_of
 from app.snapshot import (
     FINAL,
@@ -71,10 +70,11 @@ from app.snapshot import (
     progress_fields,
     success_fields,
 )
+from app.throttled import ThrottledLogger
 from app.values import as_json
 
 logger = logging.getLogger(__name__)
-seldom = SeldomLogger(logger)
+throttled = ThrottledLogger(logger)
 
 # Of a Retry: what its call allows, inf for as many as it takes.
 MAX_ATTEMPTS = "headway_max_attempts"
@@ -960,7 +960,7 @@ class LiveBackend(RedisBackend):
         """Send a report; one that Redis does not take is not repeated, since the next one says it anew."""
 
         def unstored(error: Unavailable) -> str:
-            seldom.warning("A progress report of %s was not stored: %s", write.task_id, error)
+            throttled.warning("A progress report of %s was not stored: %s", write.task_id, error)
             return UNSTORED
 
         try:
@@ -989,7 +989,7 @@ class LiveBackend(RedisBackend):
             except Unavailable as error:
                 if time.monotonic() > deadline:
                     raise
-                seldom.warning("Redis does not take a write, which is tried again: %s", error)
+                throttled.warning("Redis does not take a write, which is tried again: %s", error)
                 time.sleep(pause)
                 pause = min(2 * pause, longest)
 

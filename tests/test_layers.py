@@ -18,7 +18,7 @@ LAYERS = [
     "bars",
     "runs",
     "checks",
-    "seldom",
+    "throttled",
     "snapshot",
     "error_text",
     "results",

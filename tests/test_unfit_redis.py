@@ -21,7 +21,7 @@ from app.backend import FENCE, LiveBackend
 from app.config import ConfigError
 from app.keeper import Keeper
 from app.redis_checks import WARNED, refuse_unfit
-from app.seldom import SeldomLogger
+from app.throttled import ThrottledLogger
 from tests.old_redis import OldRedis
 from tests.processes import ROOT, Valkey, free_port
 
@@ -137,7 +137,7 @@ def test_a_worker_says_it_once_while_an_older_redis_answers(old_redis: OldRedis,
 def test_a_run_says_it_once_while_an_older_redis_answers(
     old_redis: OldRedis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(app.backend, "seldom", SeldomLogger(app.backend.logger))
+    monkeypatch.setattr(app.backend, "throttled", ThrottledLogger(app.backend.logger))
     backend = LiveBackend(app=Celery("a", set_as_current=False), url=old_redis.url)
     request = Context(id="a-task", task="a", hostname="here", **{FENCE: "token"})
 

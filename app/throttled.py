@@ -9,11 +9,8 @@ from collections.abc import Callable
 AGAIN_SECONDS = 10.0
 
 
-class SeldomLogger:
-    """Warns of the same thing once in ten seconds at most.
-
-    The same is what has the same message before its arguments.
-    """
+class ThrottledLogger:
+    """Warns once in ten seconds at most of each message, whatever its arguments."""
 
     def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._logger = logger
