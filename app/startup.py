@@ -1,0 +1,25 @@
+"""What a program looks at before it serves: Redis and cookies."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from app import config, redis_checks
+
+logger = logging.getLogger(__name__)
+
+
+def check_surroundings(settings: Mapping[str, Any]) -> None:
+    """Log what is wrong with cookies and Redis, unless a parent process has done so.
+
+    Raises ConfigError for a Redis that Headway cannot work with.
+    """
+    warning = config.cookie_warning(settings)
+    if warning and not os.environ.get(redis_checks.WARNED):
+        logger.warning("TRUSTED_PROXIES is 0; %s.", warning)
+    production = settings["APP_ENV"] == "production"
+    url, broker_url = settings["REDIS_URL"], settings["CELERY_BROKER_URL"]
+    redis_checks.refuse_unfit(url, broker_url, production=production)
