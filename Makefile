@@ -30,7 +30,7 @@ paused: .venv/run.stamp  ## what a Redis that was restored from a backup would r
 resume: .venv/run.stamp  ## have what a restored Redis holds go on
 	@$(BIN)/python -m app.resume
 
-doctor: .venv/run.stamp  ## look at Redis and the settings: what is wrong, what it means, what to do
+doctor: .venv/run.stamp  ## look at Redis, the mail server and the settings: what is wrong, what it means, what to do
 	@$(BIN)/python -m app.doctor
 
 test: .venv/dev.stamp node_modules/dev.stamp  ## all tests: a real Valkey, workers, mail conversation and browser

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})  # what goes to them stays on this machine
+
 
 class Mark(StrEnum):
     """How a finding is to be taken."""

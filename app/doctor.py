@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from kombu.exceptions import OperationalError
 
-from app import broker, config, redis_checks
+from app import broker, config, mail_checks, redis_checks
 from app.checks import Finding, Mark
 from app.masking import mask
 
@@ -55,7 +55,20 @@ def check_broker(settings: Settings) -> Iterator[Finding]:
         yield Finding(Mark.GOOD, "broker", f"{answering} answers")
 
 
-CHECKS: Iterable[Callable[[Settings], Iterator[Finding]]] = (check_secret, check_cookies, check_redis, check_broker)
+def check_mail(settings: Settings) -> Iterator[Finding]:
+    """The mail server of MAIL_SERVER, where one is set: see app/mail_checks.py."""
+    if settings["MAIL_INBOX"] is None:
+        for finding in mail_checks.findings(settings):
+            yield finding._replace(subject=f"mail {finding.subject}")
+
+
+CHECKS: Iterable[Callable[[Settings], Iterator[Finding]]] = (
+    check_secret,
+    check_cookies,
+    check_redis,
+    check_broker,
+    check_mail,
+)
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:

@@ -144,9 +144,9 @@ class Conversation(smtplib.SMTP):
 
     def quit(self) -> tuple[int, bytes]:
         """Say goodbye. The message's fate is settled by now, so no error or long silence here matters."""
-        if self.sock is not None:
-            self.sock.settimeout(min(self.timeout, self.quit_seconds))
         try:
+            if self.sock is not None:
+                self.sock.settimeout(min(self.timeout, self.quit_seconds))
             return super().quit()
         except OSError:
             return 221, b""
@@ -349,11 +349,7 @@ class TimedConnection(Connection):
         return f"The mail server cannot be reached: {self._words(getattr(cause, 'strerror', None) or str(cause))}."
 
     def _words(self, text: bytes | str) -> str:
-        """Return a server's words as one line; some servers repeat what they did not understand, secrets and all."""
-        words = text.decode(errors="replace") if isinstance(text, bytes) else text
-        for form in forms(self.mail.password or "", self.mail.username or ""):
-            words = words.replace(form, MASK)
-        return one_line(words)
+        return server_words(text, self.mail.username or "", self.mail.password or "")
 
 
 class TimedMail(Mail):
@@ -361,6 +357,14 @@ class TimedMail(Mail):
 
     def connect(self) -> TimedConnection:
         return TimedConnection(current_app.extensions["mail"], current_app.config["MAIL_TIMEOUT_SECONDS"])
+
+
+def server_words(text: bytes | str, username: str, password: str) -> str:
+    """Return a server's words as one line; some servers repeat what they did not understand, secrets and all."""
+    words = text.decode(errors="replace") if isinstance(text, bytes) else text
+    for form in forms(password, username):
+        words = words.replace(form, MASK)
+    return one_line(words)
 
 
 def letter(task_id: str, to: str, subject: str, body: str) -> Message:

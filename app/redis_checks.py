@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import redis
 
-from app.checks import Finding, Mark
+from app.checks import LOCAL, Finding, Mark
 from app.config import ConfigError
 from app.connection import OLDEST_REDIS, SENTENCES, Client, Reason, TakesNoWrites, Unavailable, connect
 from app.records import Records
@@ -33,7 +33,6 @@ CLOCK_SECONDS = 2.0  # more than this apart is worth a word
 LATENCY_SECONDS = 0.020
 ROUND_TRIPS = 9
 NEARLY_FULL = 0.9
-LOCAL = {"localhost", "127.0.0.1", "::1"}
 WARNED = "HEADWAY_WARNED"  # in the environment of processes whose parent has warned for all
 RIGHTS_HELP = 'README.md, "Redis", has the ACL rules that Headway needs'
 KEEP_HELP = "set `appendonly yes` (and `appendfsync everysec`) in redis.conf"
