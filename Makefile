@@ -7,7 +7,7 @@ BIN := .venv/bin
 ALL_QUEUES := celery,mail
 
 .DEFAULT_GOAL := help
-.PHONY: help install run worker web doctor paused resume test check faults bench bench-smoke screenshots fmt lock clean
+.PHONY: help install run worker web doctor paused resume unsent retry-unsent test check faults bench bench-smoke screenshots fmt lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
@@ -29,6 +29,12 @@ paused: .venv/run.stamp  ## what a Redis that was restored from a backup would r
 
 resume: .venv/run.stamp  ## have what a restored Redis holds go on
 	@$(BIN)/python -m app.resume
+
+unsent: .venv/run.stamp  ## emails that failed because the mail server took none for MAIL_RETRY_HOURS
+	@$(BIN)/python -m app.unsent list
+
+retry-unsent: .venv/run.stamp  ## start all of them again, each once
+	@$(BIN)/python -m app.unsent
 
 doctor: .venv/run.stamp  ## look at Redis, the mail server and the settings: what is wrong, what it means, what to do
 	@$(BIN)/python -m app.doctor

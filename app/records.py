@@ -522,6 +522,13 @@ class Records:
         found = self._run("read", [_record(task_id) for task_id in task_ids], known)
         return [Stored(*values, *[""] * (3 - len(values))) if values else None for values in found]
 
+    def scan(self) -> Iterator[Stored]:
+        """Yield the records of all tasks, in no order, each once."""
+        keys = self.client.scan_iter(match=_record("*"), count=READ_BATCH)
+        ids = list({str(key).removeprefix(_record("")) for key in keys})
+        for begin in range(0, len(ids), READ_BATCH):
+            yield from filter(None, self.read(ids[begin : begin + READ_BATCH]))
+
     def result(self, task_id: str) -> tuple[int, Iterator[bytes]] | None:
         """Return the size of the JSON of a task's result, in bytes, and its pieces.
 

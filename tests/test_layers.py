@@ -68,6 +68,7 @@ LAYERS = [
     "routes",
     "events",
     "ops",
+    "unsent",
     "",  # app/__init__.py knows everyone
 ]
 SPEAK_REDIS = {"connection", "records", "redis_checks", "backend", "hearing"}

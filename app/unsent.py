@@ -1,0 +1,103 @@
+"""`make unsent` lists emails that failed because the mail server took none.
+
+`make retry-unsent` starts all of them again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from flask import Flask
+
+from app import create_app
+from app.config import ConfigError
+from app.connection import Unavailable
+from app.mail import MailUnavailable
+from app.masking import guard_process
+from app.records import Records, TooLate
+from app.tasks import NotKept, start_again
+
+
+class Unsent(NamedTuple):
+    """A task that failed because its mail server took no email; `snapshot` is its last one."""
+
+    owner: str
+    snapshot: dict[str, Any]
+
+    @property
+    def task_id(self) -> str:
+        return str(self.snapshot["task_id"])
+
+    def __str__(self) -> str:
+        task = self.snapshot
+        why = task["error"]["message"]
+        return f"{task['task_id']}  {task['finished_at']}  {task['title']}: {why}"
+
+
+def find(records: Records) -> list[Unsent]:
+    """Return what failed so, the oldest first, without what its owner has started again since.
+
+    A later task of the same owner and title counts as that.
+    """
+    newest: dict[tuple[str, str], str] = {}
+    failed: list[Unsent] = []
+    for stored in records.scan():
+        task = json.loads(stored.snapshot)
+        about = stored.owner, task["title"]
+        newest[about] = max(newest.get(about, ""), task["created_at"])
+        if task["phase"] == "failed" and task["error"]["type"] == MailUnavailable.__name__:
+            failed.append(Unsent(stored.owner, task))
+
+    def is_left(one: Unsent) -> bool:
+        since = newest[one.owner, one.snapshot["title"]]
+        return not one.owner or since < one.snapshot["finished_at"]
+
+    return sorted(filter(is_left, failed), key=lambda one: str(one.snapshot["created_at"]))
+
+
+def retry(unsent: Sequence[Unsent]) -> list[Unsent]:
+    """Start a new task for each, once however often this is called; needs an app's context.
+
+    Returns those whose arguments are not kept. Raises connection.Unavailable and records.TooLate:
+    call it again then.
+    """
+    not_kept = []
+    for one in unsent:
+        try:
+            start_again(one.task_id, owner=one.owner, key=f"retry-unsent {one.task_id}")
+        except NotKept:
+            not_kept.append(one)
+    return not_kept
+
+
+def main(arguments: Sequence[str]) -> int:
+    """List what failed so (`list`), or start it again; returns the exit code, 1 if some is left."""
+    try:
+        app = create_app({"SOCKETIO_ASYNC_MODE": "threading"})  # serves nothing
+        return _run(app, only_list=arguments[:1] == ["list"])
+    except (ConfigError, Unavailable, TooLate) as error:
+        print(f"Headway: {error or 'Redis was too slow: run this again'}", file=sys.stderr)
+        return 1
+
+
+def _run(app: Flask, *, only_list: bool) -> int:
+    unsent = find(app.extensions["records"])
+    if only_list:
+        print(f"{len(unsent)} emails failed because the mail server took none.")
+        for one in unsent:
+            print(f"  {one}")
+        return 0
+    with app.app_context():
+        not_kept = retry(unsent)
+    print(f"{len(unsent) - len(not_kept)} emails are started again.")
+    for one in not_kept:
+        print(f"  its arguments are no longer kept: {one}")
+    return 1 if not_kept else 0
+
+
+if __name__ == "__main__":
+    guard_process()
+    sys.exit(main(sys.argv[1:]))
