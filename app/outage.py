@@ -61,7 +61,7 @@ class Outage:
         except Unavailable:
             is_first = True
         if is_first:
-            logger.warning("E-mail waits: %s", obstacle)
+            logger.warning("Emails wait: %s", obstacle)
 
 
 OUTAGE = Outage()

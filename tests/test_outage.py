@@ -110,7 +110,7 @@ def test_several_processes_say_once_that_it_began_and_ended(
             one.meet(MailUnavailable("The mail server refuses the login: 535 no"), WAITS, records.client)
         clock.now += 100
     assert [record.getMessage() for record in caplog.records] == [
-        "E-mail waits: The mail server refuses the login: 535 no"
+        "Emails wait: The mail server refuses the login: 535 no"
     ]
     assert 0 < records.client.ttl(outage.KEY) <= outage.KEPT_SECONDS
 
@@ -166,7 +166,7 @@ def test_emails_outlive_a_wrong_login_by_more_than_their_attempts(mailing: tuple
     assert all(end["max_attempts"] > end["attempt"] - 1 for end in ends)
     assert sorted(server.message_ids().values()) == [1] * 5
     log = system.worker.output()
-    assert log.count(f"E-mail waits: {words}") == 1
+    assert log.count(f"Emails wait: {words}") == 1
     wait_for(lambda: system.worker.output().count("The mail server takes mail again") == 1)
 
 
