@@ -70,3 +70,21 @@ def test_a_step_s_name_is_text(app: Flask):
 
     assert "<b>" not in card_of(app, snapshot)
     assert "&lt;b&gt;a &amp; b&lt;/b&gt; 10" in card_of(app, snapshot)
+
+
+@pytest.mark.parametrize(
+    ("name", "headline", "numbers"),
+    [
+        ("waiting for the mail server", "Waiting to send:", "next attempt at 08:00:21 UTC"),
+        ("failed, the mail server took nothing", "Failed", ""),
+        ("retrying after an error", "Try 2 of 4:", "retrying at 08:00:21 UTC (2 of 4)"),
+        ("failed after four tries", "Failed after 4 tries", ""),
+    ],
+)
+def test_a_wait_for_the_mail_server_counts_for_no_attempt(app: Flask, name: str, headline: str, numbers: str):
+    [snapshot] = [case["snapshot"] for case in CASES if case["case"] == name]
+
+    card = card_of(app, snapshot)
+
+    assert part(card, "headline") == headline
+    assert part(card, "numbers") == numbers

@@ -31,6 +31,7 @@ const MAIL = "send_async_email";
 const LINE_CHARS = 80;
 const WORKERLESS_MS = 5000;
 const OVERDUE_SECONDS = 1; // past the estimate: with the last second before it, "~0:00 left" is shown for two
+const UNAVAILABLE = "MailUnavailable"; // the type of an error that uses up no attempt: the mail server takes nothing
 const PENDING = "Pending..."; // the article's word for a task that waits for its first worker
 
 /** @type {Readonly<Record<Phase, string>>} */
@@ -71,13 +72,13 @@ export function headline(snapshot) {
     case "running":
       return part === null ? "Running" : formatPercent(part);
     case "retrying":
-      return `Try ${nextTry(snapshot)}`;
+      return isHeldUp(snapshot) ? "Waiting to send" : `Try ${nextTry(snapshot)}`;
     case "cancelling":
       return "Cancelling…";
     case "succeeded":
       return snapshot.name === MAIL ? "Accepted by the mail server" : doneIn(snapshot);
     case "failed":
-      return attempt > 1 ? `Failed after ${attempt} tries` : "Failed";
+      return attempt > 1 && !isHeldUp(snapshot) ? `Failed after ${attempt} tries` : "Failed";
     case "cancelled":
       if (!snapshot.started_at) return "Cancelled before it started";
       return part === null ? "Cancelled" : `Cancelled at ${formatPercent(part)}`;
@@ -148,7 +149,10 @@ export function read(snapshot, at) {
  */
 function lead(snapshot, { now }) {
   if (snapshot.phase === "running" && percent(snapshot) !== null) return "";
-  if (snapshot.phase === "retrying") return `${headline(snapshot)} ${countdown(snapshot.scheduled_for, now)}:`;
+  if (snapshot.phase === "retrying") {
+    const link = isHeldUp(snapshot) ? ", next attempt" : "";
+    return `${headline(snapshot)}${link} ${countdown(snapshot.scheduled_for, now)}:`;
+  }
   return headline(snapshot);
 }
 
@@ -196,7 +200,9 @@ function numbers(snapshot, { now, rate, left }) {
     case "scheduled":
       return countdown(snapshot.scheduled_for, now);
     case "retrying":
-      return `retrying at ${formatTime(snapshot.scheduled_for)} (${nextTry(snapshot)})`;
+      return isHeldUp(snapshot)
+        ? `next attempt at ${formatTime(snapshot.scheduled_for)}`
+        : `retrying at ${formatTime(snapshot.scheduled_for)} (${nextTry(snapshot)})`;
     case "running":
       return joined([
         isNumbered(snapshot) ? "" : formatCount(snapshot),
@@ -226,7 +232,7 @@ export function details(snapshot) {
     ["Message-ID", message_id ?? ""],
     ["Result", isMail(snapshot) ? "" : longResult(snapshot)],
     ["Error", error ? `${error.type}: ${error.message}` : ""],
-    ["Tries", attempt ? `${attempt} of ${Math.max(max_attempts, attempt)}` : ""],
+    ["Tries", attempt && !isHeldUp(snapshot) ? `${attempt} of ${Math.max(max_attempts, attempt)}` : ""],
     ["Requested", formatTime(snapshot.created_at)],
     ["Started", formatTime(snapshot.started_at)],
     ["Finished", formatTime(snapshot.finished_at)],
@@ -242,6 +248,15 @@ export function details(snapshot) {
  */
 export function isMail({ name, result }) {
   return name === MAIL && typeof result === "object" && result !== null;
+}
+
+/**
+ * Whether an email waits, or has waited in vain, for a mail server that takes none: such runs count for no attempt.
+ *
+ * @param {Snapshot} snapshot
+ */
+function isHeldUp({ error }) {
+  return error?.type === UNAVAILABLE;
 }
 
 /** @param {Snapshot} snapshot */

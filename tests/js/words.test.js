@@ -147,6 +147,22 @@ test("a retry says when and why, and when that is by the clock", () => {
   assert.equal(read(retrying, at("2026-11-22T08:01:00Z")).headline, "Try 2 of 4 at any moment:");
 });
 
+test("an email that waits for its mail server counts no attempts, nor when it has waited in vain", () => {
+  const waiting = snapshot("waiting for the mail server");
+  const failed = snapshot("failed, the mail server took nothing");
+
+  const reading = read(waiting, at("2026-11-22T08:00:13.400Z"));
+
+  assert.equal(
+    `${reading.headline} ${reading.text}`,
+    "Waiting to send, next attempt in 0:08: The mail server closed the connection.",
+  );
+  assert.equal(reading.numbers, `next attempt at ${formatTime(waiting.scheduled_for)}`);
+  assert.equal(read(failed, at("2026-11-23T09:00:00Z")).headline, "Failed");
+  for (const each of [waiting, failed]) assert.ok(!("Tries" in Object.fromEntries(details(each))));
+  assert.deepEqual(actions(waiting), { now: "Retry now", cancel: "Cancel" });
+});
+
 test("a task whose worker was lost says exactly that, and also where no worker is left", () => {
   const lost = snapshot("queued, its worker lost");
 
