@@ -501,7 +501,10 @@ class LiveBackend(RedisBackend):
         """Return where a request's message comes from."""
         tag = (request.properties or {}).get("delivery_tag")
         held = f"{self._unacked} {tag}" if self._unacked and isinstance(tag, str) else ""
-        return Source(getattr(request, SEND, ""), getattr(request, RECORDED, "") == request.id, held)
+        # In protocol 1 a message's headers stand apart from what Celery says of the task.
+        apart = request.headers if isinstance(request.headers, Mapping) else {}
+        recorded_id = getattr(request, RECORDED, "") or apart.get(RECORDED, "")
+        return Source(getattr(request, SEND, ""), recorded_id == request.id, held)
 
     def report(self, request: Context, state: str | None, meta: Any, bar: int | None = None) -> str:
         """Store what a run says of itself; returns the verdict, see `Records.write`, or UNSTORED.

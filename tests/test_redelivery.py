@@ -10,7 +10,8 @@ import pytest
 from celery._state import _task_stack
 
 from app import broker, sends
-from app.records import Delivery, Write
+from app.messages import request_of
+from app.records import Delivery, Records, Source, Write
 from app.sends import RECORDED, SEND, identified, recorded
 from app.snapshot import Phase
 from tests import plain_celery as plain
@@ -325,3 +326,38 @@ def test_a_stock_clients_second_send_cannot_be_told_from_a_redelivery(hand: Hand
     end(hand, "stock")
 
     assert hand.claim(hand.take()) == "final"
+
+
+@pytest.mark.parametrize("headers", [{}, {"id": "x"}, {"lang": "py", "id": "x"}])
+def test_a_message_that_is_marked_can_still_be_read(records: Records, headers: dict[str, str]):
+    message = {"body": "", "headers": headers, "properties": {}}
+    records.client.hset("unacked", "tag", json.dumps([message, "", "celery"]))
+    signature = {"task": "add", "args": [], "kwargs": {}, "options": {}}
+    held = Source(held="unacked unacked_index tag")
+
+    records.claim("x", Delivery("run"), "run", message=signature, max_attempts=4, hostname="here", source=held)
+
+    [marked, *_] = json.loads(str(records.client.hget("unacked", "tag")))
+    assert marked == {**message, "headers": {**headers, RECORDED: "x"}}
+
+
+def test_a_message_of_protocol_1_says_it_too(hand: Hand):
+    plain.celery.conf.task_protocol = 1
+    try:
+        plain.add.apply_async((1, 2), task_id="old")
+    finally:
+        plain.celery.conf.task_protocol = 2
+    request = request_of(hand.take())
+    assert not hand.backend.source_of(request).recorded
+    request.properties["delivery_tag"] = hand.redis.hkeys("unacked")[0]
+    task = plain.celery.tasks["tests.plain_celery.add"]
+    task.request_stack.push(request)
+    try:
+        assert hand.backend.claim("old", task) == "claimed"
+    finally:
+        task.request_stack.pop()
+
+    hand.let_record_expire("old")
+    hand.let_time_pass()
+
+    assert hand.backend.source_of(request_of(hand.take())).recorded

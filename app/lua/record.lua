@@ -168,8 +168,10 @@ local function mark(delivery, id)
   local entry = tag and redis.call('HGET', unacked, tag)
   local _, headers = string.find(entry or '', '"headers": {', 1, true)
   if not headers then return end
-  local header = '"headway_recorded": ' .. cjson.encode(id) .. ', '
-  redis.call('HSET', unacked, tag, string.sub(entry, 1, headers) .. header .. string.sub(entry, headers + 1))
+  local rest = string.sub(entry, headers + 1)
+  local comma = string.sub(rest, 1, 1) == '}' and '' or ', '  -- protocol 1 has no headers
+  local header = '"headway_recorded": ' .. cjson.encode(id) .. comma
+  redis.call('HSET', unacked, tag, string.sub(entry, 1, headers) .. header .. rest)
 end
 
 -- Of the sends of one id: whether this one is new. One without an id cannot be told from others.
