@@ -134,8 +134,9 @@ def _task_id(text: str | bytes) -> str | None:
     try:
         found = json.loads(text)
         message = found[0] if isinstance(found, list) else found
-        task_id = message["headers"]["id"]
-    except (ValueError, LookupError, TypeError):  # whatever others have put there
+        # In protocol 1 there are no headers; in either this is the task's id.
+        task_id = message["headers"].get("id") or message["properties"]["correlation_id"]
+    except (ValueError, LookupError, TypeError, AttributeError):  # whatever others have put there
         return None
     return task_id if isinstance(task_id, str) else None
 

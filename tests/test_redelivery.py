@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -341,12 +341,21 @@ def test_a_message_that_is_marked_can_still_be_read(records: Records, headers: d
     assert marked == {**message, "headers": {**headers, RECORDED: "x"}}
 
 
-def test_a_message_of_protocol_1_says_it_too(hand: Hand):
+@pytest.fixture
+def old_protocol() -> Iterator[None]:
     plain.celery.conf.task_protocol = 1
-    try:
-        plain.add.apply_async((1, 2), task_id="old")
-    finally:
-        plain.celery.conf.task_protocol = 2
+    yield
+    plain.celery.conf.task_protocol = 2
+
+
+def test_a_message_of_protocol_1_that_waits_is_not_missed(hand: Hand, old_protocol: None):
+    plain.add.apply_async((1, 2), task_id="old")
+
+    assert broker.missing(plain.celery, "celery", ["old", "other"]) == {"other"}
+
+
+def test_a_message_of_protocol_1_says_that_it_had_a_record(hand: Hand, old_protocol: None):
+    plain.add.apply_async((1, 2), task_id="old")
     request = request_of(hand.take())
     assert not hand.backend.source_of(request).recorded
     request.properties["delivery_tag"] = hand.redis.hkeys("unacked")[0]
