@@ -254,9 +254,11 @@ def test_a_rejected_message_is_taken_again_at_once(records: Records, tmp_path: P
 
 
 def test_a_lost_message_is_sent_again_and_one_that_waits_is_not(records: Records):
-    waiting = [create(records, "nobody-takes-it") for _ in range(300)]
-    for task_id in waiting:
-        plain.stock.send_task("tests.plain_celery.add", (1, 1), task_id=task_id, queue="nobody-takes-it")
+    queue, waiting = "nobody-takes-it", []
+    for _ in range(300):
+        waiting.append(create(records, queue))
+        # At once, before two looks miss it.
+        plain.stock.send_task("tests.plain_celery.add", (1, 1), task_id=waiting[-1], queue=queue)
 
     lost = create(records)
 
