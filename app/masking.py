@@ -26,6 +26,7 @@ MIN_FORM_CHARS = 4  # anything shorter is part of many a word
 # each of its characters.
 USERINFO = re.compile(r"(?<=://)[^\s/]*@")
 IN_URL = re.compile(r"://[^:@\s]*:(\S*)@")
+CUT_USERINFO = re.compile(r"(?<=://)[^\s/]*\Z")  # its @ may be in what was cut off
 
 _known: dict[str, frozenset[str]] = {}  # by where the secrets come from, each in all its forms
 _forms: tuple[str, ...] = ()  # the same together, the longest first
@@ -84,6 +85,15 @@ def mask(text: str) -> str:
         if form in text:
             text = text.replace(form, MASK)
     return text
+
+
+def head(text: str, limit: int) -> str:
+    """Return at most the first `limit` characters of a longer text, with the secrets masked and no part of one."""
+    margin = len(_forms[0]) if _forms else 0
+    known = mask(text[: limit + margin])
+    if len(text) > limit + margin:
+        limit = min(limit, max(0, len(known) - margin))  # a secret may have been cut there
+    return CUT_USERINFO.sub("", known[:limit])
 
 
 def is_told(text: str | bytes) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from app import masking
 from app.bars import place, scaled, sensible
 from app.values import as_number, as_text
 
@@ -213,9 +214,12 @@ def one_line(value: Any) -> str:
     Beyond MAX_READ_CHARS a text is not read.
     """
     whole = str(value).strip()
-    head = whole[:MAX_READ_CHARS]
+    is_read = len(whole) <= MAX_READ_CHARS
+    head = whole if is_read else masking.head(whole, MAX_READ_CHARS)
     line = " ".join(head.split())
-    return line if len(line) <= LONGEST_TEXT and head == whole else line[: LONGEST_TEXT - 1] + "…"
+    if line != head:  # a secret may hold the spaces that have gone
+        line = " ".join(masking.mask(head).split())
+    return line if len(line) <= LONGEST_TEXT and is_read else masking.head(line, LONGEST_TEXT - 1) + "…"
 
 
 def title_line(text: str) -> str:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from app import masking
+
 MAX_NUMBER = 1e300  # below a double's largest, so that a sum of some of these is still one
 MAX_CHARS = 500
 MAX_DEPTH = 20
@@ -57,9 +59,9 @@ def as_text(value: Any, limit: int = MAX_CHARS) -> str | None:
 
 
 def clip(text: str, limit: int = MAX_CHARS) -> str:
-    """Return `text` cut to `limit` characters, with a mark where it was cut."""
+    """Return `text` cut to `limit` characters, with a mark where it was cut, and no part of a secret before it."""
     # A subclass of str may hold anything else, and be as large.
-    return str.__str__(text) if len(text) <= limit else text[: limit - 1] + "…"
+    return str.__str__(text) if len(text) <= limit else masking.head(text, limit - 1) + "…"
 
 
 def as_json(value: Any) -> Any:

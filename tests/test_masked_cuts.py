@@ -1,0 +1,70 @@
+"""Texts of a task that are cut: secrets are masked before the cut, so that no part of one stays beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from app import masking
+from app.progress import MAX_LINE_CHARS
+from app.snapshot import LONGEST_TEXT, MAX_READ_CHARS, one_line, progress_fields
+from app.values import MAX_CHARS, as_json, as_text
+
+SECRET = "Tr0ub4dor-and-3"
+PARTS = [SECRET[:4], SECRET[-4:]]
+
+
+@pytest.fixture(autouse=True)
+def secrets() -> Iterator[None]:
+    masking.keep("test", [SECRET])
+    yield
+    masking.keep("test", [])
+
+
+CUTS: dict[str, tuple[int, Callable[[str], object]]] = {
+    "log line": (MAX_LINE_CHARS, lambda text: as_text(text, MAX_LINE_CHARS)),
+    "what is read of a status": (MAX_READ_CHARS, lambda text: as_text(text, MAX_READ_CHARS)),
+    "value in a report": (MAX_CHARS, lambda text: as_json({"said": text})),
+    "status": (LONGEST_TEXT, one_line),
+    "status of a report": (LONGEST_TEXT, lambda text: progress_fields("PROGRESS", {"status": text})["status"]),
+    "name of a step": (LONGEST_TEXT, lambda text: progress_fields("PROGRESS", {"step": text})["step"]["name"]),
+}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_no_part_of_a_secret_stays_at_a_cut(cut: str):
+    limit, made = CUTS[cut]
+    for before in range(limit - len(SECRET) - 3, limit + 2):
+        shown = str(made("x" * before + SECRET + "y" * 20_000))
+
+        assert not any(part in shown for part in PARTS), before
+        assert shown.count("x") >= min(before, limit - len(SECRET))
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_secrets_that_are_masked_bring_no_part_of_another_before_the_cut(cut: str):
+    limit, made = CUTS[cut]
+    for before in range(len(SECRET) + 2):
+        shown = str(made("x" * before + f"{SECRET} " * limit))
+
+        assert not any(part in shown for part in PARTS), before
+        assert "***" in shown
+
+
+def test_a_secret_with_spaces_is_masked_before_they_go():
+    masking.keep("test", ["two  words"])
+
+    assert one_line("it is two  words") == "it is ***"
+
+
+def test_a_url_that_is_cut_within_its_password_shows_none():
+    for before in range(LONGEST_TEXT - 40, LONGEST_TEXT):
+        shown = one_line("x" * before + " redis://user:unknown@host/0 " + "y" * LONGEST_TEXT)
+
+        assert "unk" not in shown, before
+
+
+def test_what_needs_no_cut_stays_as_it_is():
+    for text in ("x" * MAX_CHARS, "https://host.example:8080", "a" * (MAX_CHARS - 25) + " https://host.example"):
+        assert (as_text(text), one_line(text)) == (text, text)
