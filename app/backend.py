@@ -33,6 +33,7 @@ from celery.exceptions import (
     Retry,
     SecurityError,
     TaskRevokedError,
+    TimeLimitExceeded,
     WorkerLostError,
 )
 from kombu.message import Message
@@ -724,6 +725,8 @@ class LiveBackend(RedisBackend):
         request = as_context(task_id, request)
         if isinstance(exc, WorkerLostError) and self._lose(task_id, request) != "exhausted":
             return
+        if isinstance(exc, TimeLimitExceeded) and self._leave_to_successor(task_id, exc, request):
+            return
         stored = self._store_end(task_id, exc, state, traceback, request, teller)
         self._tell(stored, request, state, exc, traceback, store_result=store_result, call_errbacks=call_errbacks)
 
@@ -784,6 +787,22 @@ class LiveBackend(RedisBackend):
 
     def _lose(self, task_id: str, request: Context | None) -> str:
         return self._until_stored(lambda: self.records.lose(task_id, delivery_of(request)))
+
+    def _leave_to_successor(self, task_id: str, exc: BaseException, request: Context | None) -> bool:
+        """Store a run that was ended over its time, and had asked for its next attempt before, as a retry.
+
+        Returns whether it is one: it had asked, and an attempt is left.
+        """
+        due = self._until_stored(lambda: self.records.successor_due(task_id))
+        if due is None:
+            return False
+        try:
+            raise Retry(exc=exc, when=due)
+        except Retry as retry:  # which is being handled also where Celery stores one
+            verdict = self._store_end(task_id, exc, states.RETRY, None, request, "")
+            if verdict == "written" and not _retry_delay(retry, self.app):
+                self.release(task_id)
+        return verdict != "exhausted"
 
     def _store_end(
         self,

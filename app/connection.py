@@ -22,6 +22,8 @@ from redis.exceptions import ClusterDownError, NoPermissionError
 from redis.retry import Retry
 
 MOST_CONNECTIONS = 32  # of one process
+PIECE_BYTES = 256 * 1024  # of a large call that have to be on their way within a connection's timeout
+LARGE_REPLY_SECONDS = 10.0  # more for the reply to one: its end is still on its way, and Redis has to take it in
 LOOKS = hasattr(socket, "TCP_INFO")  # Linux
 ESTABLISHED = b"\x01"  # the first byte of TCP_INFO
 NOTHING = bytes(4)  # to read
@@ -151,12 +153,13 @@ class Line:
     Without what redis-py adds: nothing is retried, measured, converted.
     """
 
-    __slots__ = ("_connection", "_due", "_pool")
+    __slots__ = ("_connection", "_due", "_is_large", "_pool")
 
     def __init__(self, pool: redis.ConnectionPool) -> None:
         self._pool = pool
         self._connection: Any = None
         self._due = 0
+        self._is_large = False
 
     def call(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> None:
         """Send a call; its reply has to be asked for, once.
@@ -167,7 +170,9 @@ class Line:
             if not self._due:
                 self._connection = self._pool.get_connection()
             try:
-                self._connection.send_packed_command([pack_command(("FCALL", function, len(keys), *keys, *args))])
+                packed = pack_command(("FCALL", function, len(keys), *keys, *args))
+                self._is_large = len(packed) > PIECE_BYTES
+                self._connection.send_packed_command(_pieces(packed) if self._is_large else [packed])
                 self._due += 1
             finally:
                 self._let_go()
@@ -176,6 +181,9 @@ class Line:
         """Wait for what Redis answers to the first call that was not asked for yet."""
         with _PASSING:
             try:
+                if self._is_large:
+                    timeout = self._connection.socket_timeout + LARGE_REPLY_SECONDS
+                    return self._connection.read_response(timeout=timeout)
                 return self._connection.read_response()
             finally:
                 self._due -= 1
@@ -189,6 +197,12 @@ class Line:
     def _let_go(self) -> None:
         if not self._due:
             self._pool.release(self._connection)
+
+
+def _pieces(packed: bytes) -> list[memoryview]:
+    """Cut a call: redis-py sends each of these with a timeout of its own."""
+    view = memoryview(packed)
+    return [view[start : start + PIECE_BYTES] for start in range(0, len(packed), PIECE_BYTES)]
 
 
 class _Passing:

@@ -191,8 +191,8 @@ class Keeper(bootsteps.StartStopStep):
             broker.break_off(self._worker.consumer.connection)
 
     def _round(self) -> None:
-        full = True
-        while full and not self._stop.is_set():
+        has_more = True
+        while has_more and not self._stop.is_set():
             duties = self._backend.records.round(self._id, BATCH, self._memory.seen)
             self._memory.note(duties.seen)
             self._say_paused(duties.paused)
@@ -203,7 +203,7 @@ class Keeper(bootsteps.StartStopStep):
             self._for_each(self._backend.tell_dependents, duties.ended)
             self._end(duties.doomed)
             self._for_each(self._send, duties.due)
-            full = len(duties.due) == BATCH
+            has_more = duties.has_more
         self._well = True
         self._watch_loop()
 

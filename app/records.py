@@ -144,6 +144,7 @@ class Duties:
     broken: dict[str, str]  # task_id -> why, of records that cannot be handled; they are left alone
     seen: Seen
     paused: bool  # see Records.paused
+    has_more: bool  # whether the next round has something to do now
 
 
 class Paused(NamedTuple):
@@ -324,6 +325,11 @@ class Records:
         message = self._run("release", [_record(task_id)], [task_id, self.ttl])
         return loads(message) if message else None
 
+    def successor_due(self, task_id: str) -> datetime | None:
+        """Return when the message is due that a task's present run has left for its next one; None without one."""
+        micros = self.client.zscore("headway:outbox", task_id)
+        return None if micros is None else datetime.fromtimestamp(micros / 1e6, UTC)
+
     def message(self, task_id: str) -> tuple[dict[str, Any], str] | None:
         """Return a task's Celery signature and its title; None where they are not kept."""
         message, title = self.client.hmget(_record(task_id), "message", "title")
@@ -476,7 +482,8 @@ class Records:
         where `seen` is a later state of Redis than this one.
         """
         args = [keeper, limit, self.ttl, self._lease, *seen, uuid4().hex]
-        due, lost, doomed, ended, broken, (epoch, generation, paused) = self._run("round", [], args)
+        due, lost, doomed, ended, broken, state = self._run("round", [], args)
+        epoch, generation, paused, is_cut = state
         return Duties(
             [(task_id, _message(text)) for task_id, text in zip(due[::2], due[1::2], strict=True)],
             [
@@ -488,6 +495,7 @@ class Records:
             dict(zip(broken[::2], broken[1::2], strict=True)),
             Seen(epoch, generation),
             bool(paused),
+            len(due) // 2 == limit or bool(is_cut),
         )
 
     def may_tell(self, task_id: str) -> bool:

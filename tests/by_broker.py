@@ -75,6 +75,10 @@ class Hand:
             self.records.sent(task_id)
         return [task_id for task_id, _ in due]
 
+    def snapshot(self, task_id: str) -> dict[str, Any]:
+        [stored] = self.records.read([task_id])
+        return json.loads(stored.snapshot) if stored else {}
+
     def phase(self, task_id: str) -> str:
         [stored] = self.records.read([task_id])
         return str(json.loads(stored.snapshot)["phase"]) if stored else "none"

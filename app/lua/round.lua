@@ -3,21 +3,32 @@
 -- name for data that has none.
 -- Returns {{id, message, ...} to be sent, {id, token, message, ...} to be failed, {id, ...} whose
 -- runs are to be ended by who holds them, {id, message, ...} whose dependents are to be told of
--- their end, {id, why, ...} that cannot be handled}, {which data, sweeps, 1 while paused}.
+-- their end, {id, why, ...} that cannot be handled}, {which data, sweeps, 1 while paused, 1 where
+-- the messages of one of these lists are so large that there is more to do}.
 -- All but the third only to who is in office, and the first two again in 5 s, the fourth in 30 s,
 -- until it is done: a keeper may die here.
 local limit, ttl = tonumber(ARGV[2]), ARGV[3]
+local MAX_MESSAGES = 4 * 1024 * 1024  -- bytes of messages after which a list has no further one
 local due, lost, doomed, ended = {}, {}, {}, {}
 local remembered, sweeps_seen, new_epoch = ARGV[5], tonumber(ARGV[6]), ARGV[7]
 if remembered ~= '' then notice_restore(remembered, sweeps_seen) end
 redis.call('SET', EPOCH, new_epoch, 'NX')
 local paused = redis.call('EXISTS', PAUSED)
-local state = {redis.call('GET', EPOCH), tonumber(redis.call('GET', GENERATION) or 0), paused}
+local state = {redis.call('GET', EPOCH), tonumber(redis.call('GET', GENERATION) or 0), paused, 0}
 local broken = {}
 
+-- `handle` returns the message that goes into the reply, if any.
 local function sweep(set, handle)
+  local bytes = 0
+  local function handle_or_leave(id)
+    if bytes >= MAX_MESSAGES then
+      state[4] = 1
+    else
+      bytes = bytes + #(handle(id) or '')
+    end
+  end
   local ids = redis.call('ZRANGEBYSCORE', set, '-inf', NOW, 'LIMIT', 0, limit)
-  broken = joined(broken, for_each(set, ids, handle))
+  broken = joined(broken, for_each(set, ids, handle_or_leave))
 end
 
 sweep(DOOMED, function(id)
@@ -47,7 +58,9 @@ if redis.call('EXISTS', 'headway:patience') == 0 then
     if not begun(held) then
       redis.call('ZREM', LEASES, id)
     elseif lose(record, id, held, held.fence, ttl) == 'exhausted' then
-      lost[#lost + 1], lost[#lost + 2], lost[#lost + 3] = id, held.fence, redis.call('HGET', record, 'message') or ''
+      local message = redis.call('HGET', record, 'message') or ''
+      lost[#lost + 1], lost[#lost + 2], lost[#lost + 3] = id, held.fence, message
+      return message
     end
   end)
 end
@@ -61,6 +74,7 @@ sweep(OUTBOX, function(id)
   else
     local message = take_due(record, id, held, ttl)
     if message then due[#due + 1], due[#due + 2] = id, message end
+    return message
   end
 end)
 
@@ -70,6 +84,7 @@ sweep(UNTOLD, function(id)
   if message and FINAL[hold(record).phase] then
     redis.call('ZADD', UNTOLD, NOW + TELL_US, id)
     ended[#ended + 1], ended[#ended + 2] = id, message
+    return message
   else
     redis.call('ZREM', UNTOLD, id)
   end
