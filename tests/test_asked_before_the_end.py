@@ -13,9 +13,7 @@ from celery.exceptions import Retry, TimeLimitExceeded
 
 from app.sends import WAITS, waits_of
 from tests.by_broker import Hand, running_as
-from tests.test_successors import again, again_in_silence, hand, phase_at_last
-
-__all__ = ["hand"]  # a fixture
+from tests.test_successors import again, again_in_silence, phase_at_last
 
 
 @contextmanager

@@ -294,7 +294,7 @@ def test_results_that_are_no_text_are_waited_for_too(records: Records, valkey: V
 
 def test_only_who_waits_for_a_result_subscribes_to_it(records: Records):
     result = plain.add.delay(20, 22)
-    before = records.client.pubsub_channels("celery-task-meta-*")
+    before = records.client.pubsub_channels(f"celery-task-meta-{result.id}")  # results of other tests have theirs
 
     assert (before, result.get(timeout=15)) == ([], 42)
 
