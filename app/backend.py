@@ -61,7 +61,7 @@ from app.records import (
 from app.redis_url import BadURL, normalize
 from app.results import RESULT_MAX_BYTES, Packed, pack
 from app.runs import Run, Stopped
-from app.sends import RECORDED, SEND, recorded, send_of, waits_of
+from app.sends import RECORDED, SEND, recorded, send_of
 from app.snapshot import (
     FINAL,
     Phase,
@@ -1080,7 +1080,7 @@ def _attempts_of(task: Any, request: Context | None = None) -> int:
     retries = getattr(task, "max_retries", None)
     if retries is None:
         return DEFAULT_ATTEMPTS + whole_number(getattr(request, "retries", 0))
-    return whole_number(retries) + 1 + waits_of(request)
+    return whole_number(retries) + 1
 
 
 def _retries_for_ever(task: Any) -> bool:

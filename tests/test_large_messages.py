@@ -24,7 +24,10 @@ def message(size: int) -> dict[str, Any]:
 
 
 class SlowWay:
-    """A way to a port on which a megabyte takes an eighth of the timeout, and after `most` bytes nothing moves."""
+    """A way to a port on which a megabyte takes an eighth of the timeout, and after `most` bytes nothing moves.
+
+    The reply to what is large takes longer than the timeout.
+    """
 
     def __init__(self, port: int, most: float) -> None:
         self._listener = socket.socket()
@@ -32,6 +35,7 @@ class SlowWay:
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen()
         self._target, self._most = port, most
+        self._is_large = False
         self._is_over = threading.Event()
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -51,6 +55,8 @@ class SlowWay:
     def _copy(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError), source, target:
             while data := source.recv(65536):
+                if self._is_large:
+                    self._is_over.wait(TIMEOUT * 1.5)
                 target.sendall(data)
 
     def _copy_slowly(self, source: socket.socket, target: socket.socket) -> None:
@@ -58,6 +64,7 @@ class SlowWay:
         with suppress(OSError), source, target:
             while data := source.recv(65536):
                 if taken // MEGABYTE != (taken + len(data)) // MEGABYTE:
+                    self._is_large = True
                     self._is_over.wait(TIMEOUT / 8)
                 taken += len(data)
                 if taken > self._most:

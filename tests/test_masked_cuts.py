@@ -60,7 +60,7 @@ def test_a_secret_with_spaces_is_masked_before_they_go():
 
 def test_a_url_that_is_cut_within_its_password_shows_none():
     for before in range(LONGEST_TEXT - 40, LONGEST_TEXT):
-        shown = one_line("x" * before + " redis://user:unknown@host/0 " + "y" * LONGEST_TEXT)
+        shown = one_line("x" * before + f" redis://user:unknown{'z' * LONGEST_TEXT}@host/0 " + "y" * LONGEST_TEXT)
 
         assert "unk" not in shown, before
 
