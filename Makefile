@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 export PYTHON
+# Each process of Headway would compile its files again.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 ALL_QUEUES := celery,mail
 
@@ -43,7 +45,7 @@ test: .venv/dev.stamp node_modules/dev.stamp  ## all tests: a real Valkey, worke
 	@scripts/need-chromium.sh
 	@scripts/npm.sh test
 	@# Most tests wait most of the time, so several files run side by side; the faults have the machine for themselves.
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --ignore tests/faults
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/faults
 	@$(BIN)/python -m pytest tests/faults
 
 check: .venv/dev.stamp node_modules/dev.stamp  ## lint, format and types of Python and JavaScript, and the locks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -23,6 +24,42 @@ from tests.processes import Process, Valkey, running, web_for, worker
 
 hypothesis.settings.register_profile("headway", deadline=None)  # a busy machine is no fault
 hypothesis.settings.load_profile("headway")
+
+# Longest first: a file that takes minutes, begun last, would run alone at the end.
+LONG_FILES = [
+    "test_page",
+    "test_stopping",
+    "test_keeper",
+    "test_run",
+    "test_hearing",
+    "test_flow",
+    "test_endings",
+    "test_cancel_pools",
+    "test_docs",
+    "test_web_stopping",
+    "test_handover",
+    "test_programs",
+    "test_engine_life",
+    "test_redis_tls",
+    "test_api",
+    "test_callers",
+    "test_reload",
+    "test_restored",
+    "test_digits",
+    "test_door",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def leaks_are_blamed_on_their_file() -> Iterator[None]:
+    """Have Python say at a file's end, and not in another file, what the file has left open."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
