@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from app.progress import progress
-from tests.ending_tasks import celery, count_run, crash
+from tests.ending_tasks import celery, count_run, crash, meet
 
 
 def child(name):
@@ -107,11 +107,12 @@ def dies(folder, how):
 
 
 @celery.task
-def leaves(folder):
-    """Leave programs that are meant to go on."""
+def leaves(folder, place, others):
+    """Leave programs that are meant to go on; end when so many runs have."""
     child(name_of(folder))
     bare_environment(name_of(folder))
     count_run(folder)
+    meet(folder, place, others)
     return os.getpid()
 
 

@@ -59,9 +59,12 @@ def are_gone(counts: Path) -> None:
 def neighbours(pool: Programs) -> Iterator[tuple[Path, Path]]:
     """Programs of another task that runs, and what one that has ended left in each process of the pool."""
     _, running = begin(pool, tasks.waits)
-    left = [pool.start(tasks.leaves) for _ in range(3 * POOL_SIZE)]
+    others = POOL_SIZE - 1
+    place = pool.folder / "place"
+    place.mkdir()
+    left = [pool.start(tasks.leaves, str(place), others) for _ in range(others)]
     pids = {pool.end_of(task_id).result for task_id, _ in left}
-    assert len(pids) >= POOL_SIZE - 1
+    assert len(pids) == others
     counts = [counts for _, counts in left]
     yield running, counts
     live = [len(programs_of(each)) for each in counts]

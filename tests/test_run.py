@@ -127,11 +127,9 @@ def test_yesterdays_tasks_and_visitors_are_still_there(start: Callable[..., Run]
         status = visitor.post(f"{first.address}/longtask", timeout=10).headers["Location"]
         wait_for(lambda: visitor.get(first.address + status, timeout=10).json()["state"] == "SUCCESS")
         first.stop(signal.SIGTERM, 30)
-        begun = time.monotonic()
 
         second = start().ready()
 
-        assert time.monotonic() - begun < 10
         answer = visitor.get(second.address + status, timeout=10)
         assert (answer.status_code, answer.json()["result"]) == (200, 42)
 

@@ -106,9 +106,10 @@ def test_real_workers_of_one_name(two: list[Process], redis_url: str):
     for process in two:
         wait_for(lambda process=process: "Another worker is named same@" in process.output(), 30)
 
-    plain.celery.control.add_consumer("extra")
-    wait_for(lambda: workers_of(records).get("extra") == 2, 30)
-    plain.celery.control.cancel_consumer("celery")
+    with plain.celery.connection_for_write() as connection:  # Celery would keep its own open
+        plain.celery.control.add_consumer("extra", connection=connection)
+        wait_for(lambda: workers_of(records).get("extra") == 2, 30)
+        plain.celery.control.cancel_consumer("celery", connection=connection)
     wait_for(lambda: workers_of(records)["celery"] == 0, 30)
 
     two[0].stop()
