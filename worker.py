@@ -4,7 +4,7 @@ Binds only `celery`: Celery takes the first app that it finds in this module, al
 """
 
 from app import create_app
-from app.masking import guard_process
+from headway.masking import guard_process
 
 guard_process()
 

@@ -33,10 +33,10 @@ from itertools import count
 from typing import Any
 
 from app import create_app
-from app.config import ConfigError
-from app.connection import has_left
-from app.masking import guard_process
 from app.startup import check_surroundings
+from headway.exceptions import ConfigError
+from headway.masking import guard_process
+from headway.store.connection import has_left
 from listening import HANDSHAKE_SECONDS, CannotListen, address_of, listen, refuse_newcomers
 
 # A client that stays silent for so long in the middle of a request is cut off. A websocket is never silent so long: it

@@ -11,15 +11,20 @@ from celery import Celery
 from flask import Flask, g, request
 from kombu.entity import Exchange, Queue
 
-from app import access, api, broker, config, engine, errors, events, extensions, inbox, ops, routes, status
-from app.backend import LiveBackend, LiveTask
+from app import config, extensions, inbox, routes
 from app.config import ROOT
-from app.connection import connect
-from app.fanout import RoomManager
-from app.origins import is_cross_site
-from app.proxies import TrustedProxies
-from app.records import QUEUES, Records
-from app.tasks import KINDS
+from headway.celery import broker
+from headway.celery.backend import LiveBackend, LiveTask
+from headway.engine import server as engine
+from headway.exceptions import ConfigError
+from headway.push.manager import RoomManager
+from headway.service import KINDS
+from headway.store.connection import connect
+from headway.store.records import QUEUES, Records
+from headway.web import access, api, errors, ops, status
+from headway.web import handlers as events
+from headway.web.origins import is_cross_site
+from headway.web.proxies import TrustedProxies
 
 LARGEST_PACKET = 16 * 1024  # bytes from a client
 
@@ -27,7 +32,7 @@ LARGEST_PACKET = 16 * 1024  # bytes from a client
 def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     """Make a Headway app from the environment's settings and `overrides`.
 
-    Raises config.ConfigError for a setting that is wrong or unsafe.
+    Raises ConfigError for a setting that is wrong or unsafe.
     """
     app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     overrides = overrides or {}
@@ -94,7 +99,7 @@ def _celery(app: Flask) -> Celery:
     url = app.config["REDIS_URL"]
     celery.conf.update(
         broker_url=app.config["CELERY_BROKER_URL"],
-        result_backend=f"app.backend.LiveBackend+{url}",
+        result_backend=f"headway.celery.backend.LiveBackend+{url}",
         result_expires=app.config["TASK_TTL_DAYS"] * 86400,
         headway_lease_seconds=app.config["LEASE_SECONDS"],
         headway_result_max_bytes=app.config["RESULT_MAX_BYTES"],
@@ -133,7 +138,7 @@ def _celery(app: Flask) -> Celery:
     )
     celery.set_default()
     if not isinstance(celery.backend, LiveBackend):
-        raise config.ConfigError(
+        raise ConfigError(
             "Celery's results do not go through Headway: unset CELERY_RESULT_BACKEND, which overrides any setting."
         )
     return celery

@@ -15,8 +15,11 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
-from app import mailbox, masking, redis_url
-from app.origins import Origin, parse_origin
+from app import mailbox
+from headway import masking
+from headway.exceptions import ConfigError
+from headway.store import redis_url
+from headway.web.origins import Origin, parse_origin
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -68,14 +71,10 @@ URLS = (
 SOCKETIO_ASYNC_MODES = ("eventlet", "gevent", "threading")
 
 
-class ConfigError(ValueError):
-    """A setting that cannot be used; the message names it and says what to do."""
-
-
 def load(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return all settings by name, read from `environ` and, where that is silent, from `DATA_DIR`.
 
-    From then on the secrets are masked in what is logged and stored; see app/masking.py.
+    From then on the secrets are masked in what is logged and stored; see headway/masking.py.
     Raises ConfigError on the first setting that is wrong or, in production, unsafe.
     """
     _mask_secrets(environ)

@@ -12,9 +12,12 @@ from typing import Any, TypeAlias
 
 from kombu.exceptions import OperationalError
 
-from app import broker, config, mail_checks, redis_checks
-from app.checks import Finding, Mark
-from app.masking import mask
+from app import config, mail_checks
+from headway.celery import broker
+from headway.exceptions import ConfigError
+from headway.masking import mask
+from headway.store import redis_checks
+from headway.store.checks import Finding, Mark
 
 Settings: TypeAlias = Mapping[str, Any]
 
@@ -37,7 +40,7 @@ def check_cookies(settings: Settings) -> Iterator[Finding]:
 
 
 def check_redis(settings: Settings) -> Iterator[Finding]:
-    """The Redis of REDIS_URL: see app/redis_checks.py."""
+    """The Redis of REDIS_URL: see headway/store/redis_checks.py."""
     for finding in redis_checks.findings(settings["REDIS_URL"], settings["CELERY_BROKER_URL"]):
         yield finding._replace(subject=f"Redis {finding.subject}")
 
@@ -75,7 +78,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     """Say what is found; returns the exit code, 1 where something does not work."""
     try:
         settings = config.load(environ)
-    except config.ConfigError as error:
+    except ConfigError as error:
         print(mask(str(Finding(Mark.BAD, "settings", str(error)))))
         return 1
     print(Finding(Mark.GOOD, "settings", f"for {settings['APP_ENV']}"))

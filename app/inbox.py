@@ -17,7 +17,7 @@ from typing import Any
 from flask import Blueprint, abort, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.records import TASK_ID
+from headway.store.records import TASK_ID
 
 inbox = Blueprint("inbox", __name__)
 

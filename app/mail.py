@@ -21,7 +21,7 @@ from flask import current_app
 from flask_mail import Connection, Mail, Message
 
 from app import mailbox
-from app.masking import MASK, forms
+from headway.masking import MASK, forms
 
 KEEP_SECONDS = 5.0  # for which a conversation is kept open for the next message
 LONGEST_TEXT = 300  # characters of a subject or of a server's words

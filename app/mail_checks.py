@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from app.checks import LOCAL, Finding, Mark
 from app.mail import Conversation, TlsConversation, server_words
+from headway.store.checks import LOCAL, Finding, Mark
 
 CONNECT_SECONDS = 5.0
 PORTS = "587 with MAIL_USE_TLS, 465 with MAIL_USE_SSL, else mostly 25"

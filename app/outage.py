@@ -9,8 +9,8 @@ import logging
 import random
 import time
 
-from app.connection import Client, Unavailable
 from app.mail import MailUnavailable
+from headway.store.connection import Client, Unavailable
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from app import config
-from app.connection import Unavailable, connect
-from app.records import Records
+from headway.exceptions import ConfigError
+from headway.store.connection import Unavailable, connect
+from headway.store.records import Records
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
             print("Resumed: what waited goes on.")
         else:
             print("Nothing is paused.")
-    except (config.ConfigError, Unavailable) as error:
+    except (ConfigError, Unavailable) as error:
         print(f"Headway: {error}", file=sys.stderr)
         return 1
     return 0

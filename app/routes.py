@@ -11,13 +11,13 @@ from uuid import uuid4
 from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from app.access import cookie_is_dropped, lacks_cookie, welcome
-from app.api import accepted, get_records, idempotency_key, server_state
-from app.connection import Unavailable, problem_of
-from app.errors import Refused, wants_json, wants_page
-from app.fanout import MINE
 from app.forms import EmailForm
-from app.tasks import start
+from headway.push.manager import MINE
+from headway.service import start
+from headway.store.connection import Unavailable, problem_of
+from headway.web.access import cookie_is_dropped, lacks_cookie, welcome
+from headway.web.api import accepted, get_records, idempotency_key, server_state
+from headway.web.errors import Refused, wants_json, wants_page
 
 logger = logging.getLogger(__name__)
 

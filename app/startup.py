@@ -7,7 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from app import config, redis_checks
+from app import config
+from headway.store import redis_checks
 
 logger = logging.getLogger(__name__)
 

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 from flask import Flask
 
 from app import create_app
-from app.config import ConfigError
-from app.connection import Unavailable
 from app.mail import MailUnavailable
-from app.masking import guard_process
-from app.records import Records, TooLate
-from app.tasks import NotKept, start_again
+from headway.exceptions import ConfigError
+from headway.masking import guard_process
+from headway.service import NotKept, start_again
+from headway.store.connection import Unavailable
+from headway.store.records import Records, TooLate
 
 
 class Unsent(NamedTuple):

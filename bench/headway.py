@@ -15,10 +15,11 @@ from uuid import uuid4
 from celery.app.task import Context
 from tqdm import tqdm
 
-from app import create_app, tasks
-from app.backend import FENCE, LiveBackend, delivery_of
-from app.progress import progress
+from app import create_app
 from bench.peers import pace
+from headway import service
+from headway.celery.backend import FENCE, LiveBackend, delivery_of
+from headway.progress import progress
 
 _runs: dict[str, Context] = {}
 
@@ -98,7 +99,7 @@ def main() -> None:
 
     def start(seconds: float) -> float:
         with app.app_context():
-            return pace.cost(seconds, lambda: tasks.start("long_task", {}, owner="bench"))
+            return pace.cost(seconds, lambda: service.start("long_task", {}, owner="bench"))
 
     pace.serve({"start": start, **{name: partial(pace.run, bench, action=name) for name in within}})
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.table import Row
 
 FULL = 0.7  # of a core; beyond it, waiting grows faster than work
-TASK_RATE = 10  # reports a second that a task makes at most: app/progress.py sends no more
+TASK_RATE = 10  # reports a second that a task makes at most: headway/progress.py sends no more
 SIZES = (  # tasks that report at once, viewers, viewers of each watched task
     (100, 1_000, 10),
     (1_000, 1_000, 1),

@@ -13,7 +13,9 @@ from celery.worker.request import Request
 
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:1/0")
 
-celery = Celery("based", broker=URL, backend=f"app.backend.LiveBackend+{URL}", task_cls="app.backend:LiveTask")
+celery = Celery(
+    "based", broker=URL, backend=f"headway.celery.backend.LiveBackend+{URL}", task_cls="headway.celery.backend:LiveTask"
+)
 celery.conf.update(task_acks_late=True, worker_prefetch_multiplier=1, broker_connection_retry_on_startup=True)
 context: list[str] = []
 

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from celery import Celery
 
-from app.records import Records
-from app.snapshot import Snapshot
+from headway.snapshot import Snapshot
+from headway.store.records import Records
 from tests.by_hand import shown, subscribed
 
 
@@ -20,8 +20,8 @@ def live_celery(redis_url: str) -> Celery:
     return Celery(
         "progress",
         broker=redis_url,
-        backend=f"app.backend.LiveBackend+{redis_url}",
-        task_cls="app.backend:LiveTask",
+        backend=f"headway.celery.backend.LiveBackend+{redis_url}",
+        task_cls="headway.celery.backend:LiveTask",
         set_as_current=False,
     )
 

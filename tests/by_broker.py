@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from celery.app.task import Context
 
-from app.backend import FENCE
-from app.delivery import _parked
+from headway.celery.backend import FENCE
+from headway.celery.delivery import _parked
 from tests import plain_celery as plain
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import websocket
 
-from app.records import Delivery, Records, Write
-from app.snapshot import Phase, Snapshot
+from headway.snapshot import Phase, Snapshot
+from headway.store.records import Delivery, Records, Write
 from tests.browser import Visitor
 from tests.processes import wait_for
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.connection import connect
-from app.records import Records
-from app.snapshot import Phase, Snapshot
+from headway.snapshot import Phase, Snapshot
+from headway.store.connection import connect
+from headway.store.records import Records
 from tests import ending_tasks as tasks
 from tests.by_hand import shown
 from tests.processes import Process, Valkey, running, wait_for, worker
@@ -62,7 +62,7 @@ class Project:
 def project(pool: str, valkey: Valkey, folder: Path, kind: type[Project] = Project, **env: str) -> Iterator[Project]:
     """Start a project; `env` are settings of its workers."""
     tasks.celery.conf.broker_url = valkey.url
-    tasks.celery.conf.result_backend = f"app.backend.LiveBackend+{valkey.url}"
+    tasks.celery.conf.result_backend = f"headway.celery.backend.LiveBackend+{valkey.url}"
     client = connect(valkey.url)
     queue = f"{pool}-{os.urandom(4).hex()}"
     started = kind(pool, queue, Records(client, 7), folder, {"REDIS_URL": valkey.url, **env})

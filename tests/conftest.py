@@ -15,8 +15,8 @@ import redis
 from playwright.sync_api import Browser, sync_playwright
 
 from app import create_app
-from app.connection import connect
-from app.records import Records
+from headway.store.connection import connect
+from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.browser import Visitor
 from tests.by_broker import Hand

@@ -13,15 +13,15 @@ import time
 from celery import Celery
 from celery.exceptions import Ignore, Reject
 
-from app.progress import progress
+from headway.progress import progress
 
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:1/0")
 
 celery = Celery(
     "endings",
     broker=URL,
-    backend=f"app.backend.LiveBackend+{URL}",
-    task_cls="app.backend:LiveTask",
+    backend=f"headway.celery.backend.LiveBackend+{URL}",
+    task_cls="headway.celery.backend:LiveTask",
 )
 celery.conf.update(
     task_acks_late=True,

@@ -11,10 +11,10 @@ import time
 from celery import Celery, chain, group
 from celery.exceptions import Ignore, Reject
 
-from app.progress import progress
+from headway.progress import progress
 
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:1/0")
-LIVE = {"backend": f"app.backend.LiveBackend+{URL}", "task_cls": "app.backend:LiveTask"}
+LIVE = {"backend": f"headway.celery.backend.LiveBackend+{URL}", "task_cls": "headway.celery.backend:LiveTask"}
 
 celery = Celery("handing-over", broker=URL, **(LIVE if os.environ.get("HEADWAY") == "1" else {"backend": URL}))
 celery.conf.update(

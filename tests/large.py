@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Celery
 
-from app.records import Records
+from headway.store.records import Records
 
 MB = 1_000_000
 MESSAGE = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
@@ -15,7 +15,7 @@ MESSAGE = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "
 def celery_app(url: str, **conf: Any) -> Celery:
     """A Celery app whose results are live."""
     app = Celery("large", broker=url, set_as_current=False)
-    app.conf.update(result_backend=f"app.backend.LiveBackend+{url}", **conf)
+    app.conf.update(result_backend=f"headway.celery.backend.LiveBackend+{url}", **conf)
     return app
 
 

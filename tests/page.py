@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from app.records import Records
+from headway.store.records import Records
 from tests.by_hand import claim
 
 LIVE = re.compile("Live")

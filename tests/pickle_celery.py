@@ -8,7 +8,12 @@ from celery import Celery
 
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:1/0")
 
-celery = Celery("pickles", broker=URL, backend=f"app.backend.LiveBackend+{URL}", task_cls="app.backend:LiveTask")
+celery = Celery(
+    "pickles",
+    broker=URL,
+    backend=f"headway.celery.backend.LiveBackend+{URL}",
+    task_cls="headway.celery.backend:LiveTask",
+)
 celery.conf.update(
     accept_content=["json", "pickle", "msgpack"],
     result_serializer="pickle",

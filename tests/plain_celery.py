@@ -12,15 +12,15 @@ import time
 from celery import Celery
 from celery.exceptions import Ignore, Reject
 
-from app.progress import progress
+from headway.progress import progress
 
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:1/0")
 
 celery = Celery(
     "plain",
     broker=os.environ.get("BROKER_URL", URL),
-    backend=f"app.backend.LiveBackend+{URL}",
-    task_cls="app.backend:LiveTask",
+    backend=f"headway.celery.backend.LiveBackend+{URL}",
+    task_cls="headway.celery.backend:LiveTask",
 )
 celery.conf.update(
     task_acks_late=True,
@@ -35,7 +35,7 @@ stock = Celery("stock", broker=URL, backend=URL)  # a client that knows nothing 
 
 def use(url):
     """Have both apps, in the test's own process, use this Redis."""
-    celery.conf.update(broker_url=url, result_backend=f"app.backend.LiveBackend+{url}")
+    celery.conf.update(broker_url=url, result_backend=f"headway.celery.backend.LiveBackend+{url}")
     stock.conf.update(broker_url=url, result_backend=url)
 
 

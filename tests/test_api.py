@@ -13,10 +13,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.access import CLOCK_TOLERANCE_SECONDS, visitor
-from app.records import TASK_ID, Records
-from app.sends import RECORDED, SEND
-from app.snapshot import Snapshot
+from headway.celery.sends import RECORDED, SEND
+from headway.snapshot import Snapshot
+from headway.store.records import TASK_ID, Records
+from headway.web.access import CLOCK_TOLERANCE_SECONDS, visitor
 from tests.processes import Valkey, free_port
 
 ACCEPT_JSON = {"Accept": "application/json"}

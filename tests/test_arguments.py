@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import pytest
 
-from app.records import Records
-from app.tasks.kinds import KINDS, BadArguments, startable
+from headway.registry import KINDS, BadArguments, startable
+from headway.store.records import Records
 
 if TYPE_CHECKING:
     from nowhere import Unknown

@@ -21,10 +21,10 @@ from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.result import AsyncResult, GroupResult
 from kombu.exceptions import EncodeError
 
-from app.backend import READ_AGAIN_SECONDS
-from app.connection import connect
-from app.records import Records
-from app.snapshot import Snapshot
+from headway.celery.backend import READ_AGAIN_SECONDS
+from headway.snapshot import Snapshot
+from headway.store.connection import connect
+from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.processes import Process, Valkey, running, wait_for, worker
 
@@ -39,7 +39,7 @@ def workers(valkey: Valkey, hold: Path, tmp_path_factory: pytest.TempPathFactory
     env = {"REDIS_URL": valkey.url, "HOLD_DIR": str(hold)}
     for app in (plain.celery, plain.stock):
         app.conf.broker_url = valkey.url
-    plain.celery.conf.result_backend = f"app.backend.LiveBackend+{valkey.url}"
+    plain.celery.conf.result_backend = f"headway.celery.backend.LiveBackend+{valkey.url}"
     plain.stock.conf.result_backend = valkey.url
     with running(worker(tmp_path_factory.mktemp("worker"), env, "celery", "tests.plain_celery")) as process:
         yield process
@@ -281,7 +281,7 @@ def test_a_result_whose_push_went_to_nobody_is_read(records: Records, hold: Path
 
 
 def test_results_that_are_no_text_are_waited_for_too(records: Records, valkey: Valkey):
-    app = Celery("pickles", backend=f"app.backend.LiveBackend+{valkey.url}", set_as_current=False)
+    app = Celery("pickles", backend=f"headway.celery.backend.LiveBackend+{valkey.url}", set_as_current=False)
     app.conf.update(result_serializer="pickle", result_accept_content=["pickle"])
     result = AsyncResult("a-pickle", app=app)
     app.backend.store_result(result.id, {"half"}, "UPLOADING")
@@ -360,7 +360,7 @@ def test_forgetting_a_result_drops_the_record(records: Records):
 @pytest.mark.parametrize("extended", [False, True])
 @pytest.mark.parametrize("state", ["PROGRESS", "RETRY", "PENDING", "A WORD OF ONE'S OWN"])
 def test_a_state_has_celerys_own_form(extended: bool, state: str):
-    app = Celery(set_as_current=False, backend="app.backend.LiveBackend+redis://127.0.0.1:1")
+    app = Celery(set_as_current=False, backend="headway.celery.backend.LiveBackend+redis://127.0.0.1:1")
     app.conf.result_extended = extended
     children = [AsyncResult("child", app=app)]
     whole = Context(id="a", task="t", args=[1], kwargs={}, group="g", parent_id="p", children=children, retries=2)
@@ -373,7 +373,7 @@ def test_a_state_has_celerys_own_form(extended: bool, state: str):
 @pytest.mark.parametrize("compression", [None, "gzip"])
 @pytest.mark.parametrize("serializer", ["json", "pickle"])
 def test_a_result_has_celerys_own_form(serializer: str, compression: str | None):
-    app = Celery(set_as_current=False, backend="app.backend.LiveBackend+redis://127.0.0.1:1")
+    app = Celery(set_as_current=False, backend="headway.celery.backend.LiveBackend+redis://127.0.0.1:1")
     app.conf.update(result_serializer=serializer, result_compression=compression)
     for result in ("ä", 1.5, {1: [None, (True,)]}, datetime(2026, 1, 2, tzinfo=UTC)):
         assert app.backend.encode({"result": result}) == RedisBackend.encode(app.backend, {"result": result})
@@ -381,7 +381,7 @@ def test_a_result_has_celerys_own_form(serializer: str, compression: str | None)
 
 @pytest.mark.parametrize("result", [object(), {(1, 2): 3}])
 def test_a_result_that_cannot_be_written_is_celerys_own_error(result: object):
-    app = Celery(set_as_current=False, backend="app.backend.LiveBackend+redis://127.0.0.1:1")
+    app = Celery(set_as_current=False, backend="headway.celery.backend.LiveBackend+redis://127.0.0.1:1")
 
     with pytest.raises(EncodeError):
         app.backend.encode({"result": result})

@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import pytest
 
-from app.connection import connect
-from app.records import Records
-from app.snapshot import FINAL, Phase
+from headway.snapshot import FINAL, Phase
+from headway.store.connection import connect
+from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.by_hand import reached, shown
 from tests.processes import Process, Valkey, wait_for

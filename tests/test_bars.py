@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 from celery import Celery, current_task
 
-from app.bars import Part, shown
-from app.progress import progress
-from app.records import Records
-from app.snapshot import Snapshot, progress_fields
+from headway.bars import Part, shown
+from headway.progress import progress
+from headway.snapshot import Snapshot, progress_fields
+from headway.store.records import Records
 from tests.bodies import live_celery, read, run
 
 
 @pytest.fixture
 def celery(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
-    monkeypatch.setattr("app.backend.OFTEN_SECONDS", 0)  # so that each `update_state` is there to be looked at
+    monkeypatch.setattr(
+        "headway.celery.backend.OFTEN_SECONDS", 0
+    )  # so that each `update_state` is there to be looked at
     app = live_celery(redis_url)
     yield app
     app.close()

@@ -12,11 +12,11 @@ import pytest
 from celery import Celery, Task
 from celery.app.trace import build_tracer
 
-from app.backend import LiveTask, name_what_is_not_live
-from app.connection import connect
-from app.delivery import LiveRequest
-from app.live_tasks import make_all_live
-from app.records import Records
+from headway.celery.backend import LiveTask, name_what_is_not_live
+from headway.celery.delivery import LiveRequest
+from headway.celery.live_tasks import make_all_live
+from headway.store.connection import connect
+from headway.store.records import Records
 from tests import based_celery as based
 from tests.processes import Process, Valkey, running, wait_for, worker
 
@@ -25,7 +25,7 @@ KINDS = [*based.BASES]
 
 @pytest.fixture(scope="module")
 def system(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    based.celery.conf.update(broker_url=valkey.url, result_backend=f"app.backend.LiveBackend+{valkey.url}")
+    based.celery.conf.update(broker_url=valkey.url, result_backend=f"headway.celery.backend.LiveBackend+{valkey.url}")
     with running(
         worker(tmp_path_factory.mktemp("based"), {"REDIS_URL": valkey.url}, "celery", "tests.based_celery")
     ) as it:
@@ -99,13 +99,13 @@ def make_app(**options: Any) -> Celery:
     return app
 
 
-LIVE_URL = "app.backend.LiveBackend+redis://127.0.0.1:1"
+LIVE_URL = "headway.celery.backend.LiveBackend+redis://127.0.0.1:1"
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"backend": LIVE_URL}, 'task_cls="app.backend:LiveTask"'),
+        ({"backend": LIVE_URL}, 'task_cls="headway.celery.backend:LiveTask"'),
         ({"task_cls": LiveTask, "backend": "cache+memory://"}, "unset CELERY_RESULT_BACKEND"),
         ({"task_cls": LiveTask}, "set result_backend"),
         ({"task_cls": LiveTask, "backend": LIVE_URL}, ""),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.records import Records
+from headway.store.records import Records
 from tests.by_hand import write
 from tests.page import LIVE, cards, chip, open_live, start_by_hand
 

@@ -18,8 +18,8 @@ from celery.app.task import Context
 from celery.exceptions import NotRegistered, Reject, Retry, TimeLimitExceeded, WorkerLostError
 from celery.utils.objects import Bunch
 
-from app.backend import FENCE, LiveBackend
-from app.records import Delivery, Records
+from headway.celery.backend import FENCE, LiveBackend
+from headway.store.records import Delivery, Records
 from tests.by_hand import shown
 
 STORES = {
@@ -106,7 +106,10 @@ class Unspeakable(Exception):
 @pytest.fixture
 def backend(records: Records, redis_url: str) -> LiveBackend:
     app = Celery(
-        "callers", backend=f"app.backend.LiveBackend+{redis_url}", task_cls="app.backend:LiveTask", set_as_current=False
+        "callers",
+        backend=f"headway.celery.backend.LiveBackend+{redis_url}",
+        task_cls="headway.celery.backend:LiveTask",
+        set_as_current=False,
     )
 
     @app.task(name="add", shared=False)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.keeper import CANNOT_END
-from app.snapshot import Phase
+from headway.celery.maintenance import CANNOT_END
+from headway.snapshot import Phase
 from tests import ending_tasks as tasks
 from tests.by_project import Project, project, runs
 from tests.processes import Valkey, wait_for

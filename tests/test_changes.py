@@ -8,9 +8,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.records import Delivery, Records, Write
-from app.sends import RECORDED, SEND
-from app.snapshot import Phase, Snapshot
+from headway.celery.sends import RECORDED, SEND
+from headway.snapshot import Phase, Snapshot
+from headway.store.records import Delivery, Records, Write
 from tests.processes import Valkey
 
 HERE = Delivery("test")

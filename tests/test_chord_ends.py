@@ -13,8 +13,8 @@ from celery import chord
 from celery.exceptions import ChordError
 from celery.result import AsyncResult
 
-from app.records import Records
-from app.snapshot import Phase
+from headway.snapshot import Phase
+from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.by_hand import reached
 from tests.processes import wait_for

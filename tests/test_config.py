@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import config, create_app
+from headway.exceptions import ConfigError
 
 STRONG = "0123456789abcdef0123456789abcdef"
 
@@ -56,7 +57,7 @@ def test_embedded_services_are_found_where_make_run_wrote_them(tmp_path: Path):
 
 
 def test_without_any_redis_the_message_says_what_to_do(tmp_path: Path):
-    with pytest.raises(config.ConfigError, match="make run"):
+    with pytest.raises(ConfigError, match="make run"):
         config.load({"DATA_DIR": str(tmp_path)})
 
 
@@ -87,12 +88,12 @@ def test_a_mail_server_turns_the_inbox_off(env: dict[str, str]):
     ],
 )
 def test_a_wrong_setting_is_named(env: dict[str, str], name: str, value: str):
-    with pytest.raises(config.ConfigError, match=name):
+    with pytest.raises(ConfigError, match=name):
         config.load(env | {name: value})
 
 
 def test_tls_and_ssl_exclude_each_other(env: dict[str, str]):
-    with pytest.raises(config.ConfigError, match="MAIL_USE_TLS"):
+    with pytest.raises(ConfigError, match="MAIL_USE_TLS"):
         config.load(env | {"MAIL_SERVER": "smtp.example.com", "MAIL_USE_TLS": "1", "MAIL_USE_SSL": "1"})
 
 
@@ -104,12 +105,12 @@ def test_production_starts_when_all_is_set(production: dict[str, str]):
 
 @pytest.mark.parametrize("secret", ["", "dev", "top-secret!", "CHANGE-ME", "short"])
 def test_production_refuses_a_weak_secret(production: dict[str, str], secret: str):
-    with pytest.raises(config.ConfigError, match="SECRET_KEY"):
+    with pytest.raises(ConfigError, match="SECRET_KEY"):
         config.load(production | {"SECRET_KEY": secret})
 
 
 def test_production_refuses_the_development_inbox(production: dict[str, str]):
-    with pytest.raises(config.ConfigError, match="MAIL_SERVER"):
+    with pytest.raises(ConfigError, match="MAIL_SERVER"):
         config.load(production | {"MAIL_SERVER": ""})
 
 
@@ -117,7 +118,7 @@ def test_production_takes_the_embedded_valkey_only_by_name(production: dict[str,
     (tmp_path / "services.json").write_text('{"redis_url": "redis://127.0.0.1:6390/0"}')
     embedded = {key: value for key, value in production.items() if key != "REDIS_URL"}
 
-    with pytest.raises(config.ConfigError, match="ALLOW_EMBEDDED_VALKEY"):
+    with pytest.raises(ConfigError, match="ALLOW_EMBEDDED_VALKEY"):
         config.load(embedded)
     assert config.load(embedded | {"ALLOW_EMBEDDED_VALKEY": "1"})["REDIS_URL"]
 
@@ -125,5 +126,5 @@ def test_production_takes_the_embedded_valkey_only_by_name(production: dict[str,
 def test_a_backend_that_is_not_headways_is_refused(env: dict[str, str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://127.0.0.1:6379/5")
 
-    with pytest.raises(config.ConfigError, match="CELERY_RESULT_BACKEND"):
+    with pytest.raises(ConfigError, match="CELERY_RESULT_BACKEND"):
         create_app(env)

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from app.connection import Line, Unavailable
-from app.records import LIBRARY_DIGEST, Records
+from headway.store.connection import Line, Unavailable
+from headway.store.records import LIBRARY_DIGEST, Records
 from tests.processes import wait_for
 
 

@@ -10,7 +10,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import config, create_app
-from app.access import CLOCK_TOLERANCE_SECONDS, VISITOR
+from headway.exceptions import ConfigError
+from headway.web.access import CLOCK_TOLERANCE_SECONDS, VISITOR
 
 DAY = 86400.0
 LIFETIME = 365 * DAY
@@ -144,7 +145,7 @@ def test_a_secret_that_is_no_longer_named_is_not_taken(env: dict[str, str]):
 def test_production_refuses_an_old_secret_that_anybody_could_guess(weak: str):
     settings = {"APP_ENV": "production", "SECRET_KEY": NEW, "REDIS_URL": "redis://x/0", "MAIL_SERVER": "x"}
 
-    with pytest.raises(config.ConfigError, match="SECRET_KEY_FALLBACKS") as refused:
+    with pytest.raises(ConfigError, match="SECRET_KEY_FALLBACKS") as refused:
         config.load(settings | {"SECRET_KEY_FALLBACKS": f"{OLD} {weak}"})
 
     assert weak not in str(refused.value)

@@ -12,10 +12,10 @@ from celery import Celery, states
 from celery.app.task import Context
 from celery.exceptions import WorkerLostError
 
-from app import dependents
-from app.backend import FENCE
-from app.records import Delivery, Records, Write
-from app.snapshot import Phase
+from headway.celery import dependents
+from headway.celery.backend import FENCE
+from headway.snapshot import Phase
+from headway.store.records import Delivery, Records, Write
 from tests.bodies import live_celery
 from tests.by_hand import shown
 
@@ -321,7 +321,7 @@ def test_a_task_that_nobody_depends_on_leaves_nothing_behind(part: Part):
 
 
 def test_an_eager_run_tells_without_redis():
-    app = Celery("eager", backend="app.backend.LiveBackend+redis://127.0.0.1:1/0", set_as_current=False)
+    app = Celery("eager", backend="headway.celery.backend.LiveBackend+redis://127.0.0.1:1/0", set_as_current=False)
     request = Context(id="eager", task="t", is_eager=True, errbacks=[], chain=None, delivery_info={"is_eager": True})
 
     app.backend.mark_as_failure("eager", ValueError("x"), request=Context(vars(request), chain=[{"options": {}}]))

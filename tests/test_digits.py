@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from app.connection import connect
-from app.records import Delivery, Records, Write
-from app.snapshot import Phase
+from headway.snapshot import Phase
+from headway.store.connection import connect
+from headway.store.records import Delivery, Records, Write
 from tests.processes import Valkey, running, web
 
 LONG = 1234567890123456789

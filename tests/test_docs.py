@@ -71,7 +71,7 @@ def test_the_project_passes_its_checks_with_the_readmes_own_task(followed: Path,
 def test_the_readmes_two_arguments_make_a_celery_app_live():
     from celery import Celery
 
-    from app.backend import LiveBackend, LiveTask
+    from headway.celery.backend import LiveBackend, LiveTask
 
     [code] = [block for block in blocks("python") if "task_cls" in block]
     names: dict[str, Any] = {"Celery": Celery}
@@ -116,7 +116,7 @@ def test_every_route_and_event_is_in_the_protocol(env: dict[str, str]):
 def test_every_key_of_the_snapshot_is_in_the_protocol():
     from dataclasses import fields
 
-    from app.snapshot import Phase, Snapshot
+    from headway.snapshot import Phase, Snapshot
 
     for name in [*(field.name for field in fields(Snapshot)), *Phase]:
         assert f"`{name}`" in PROTOCOL, name

@@ -12,10 +12,11 @@ from types import SimpleNamespace
 import pytest
 import redis
 
-from app import doctor, redis_checks
-from app.checks import Mark
-from app.connection import connect
-from app.redis_checks import Server, findings
+from app import doctor
+from headway.store import redis_checks
+from headway.store.checks import Mark
+from headway.store.connection import connect
+from headway.store.redis_checks import Server, findings
 from tests.no_writes import WAYS
 from tests.old_redis import OldRedis
 from tests.processes import ROOT, Valkey, free_port

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from app.messages import due_time
-from app.records import Records
-from app.tasks.kinds import KINDS, startable
+from headway.celery.messages import due_time
+from headway.registry import KINDS, startable
+from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.by_broker import Hand
 

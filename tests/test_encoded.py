@@ -17,11 +17,11 @@ from celery._state import _task_stack
 from celery.app.task import Context
 from kombu.exceptions import ContentDisallowed
 
-from app.backend import FENCE, LiveBackend, mark_delivery
-from app.connection import connect
-from app.encoded import decode, encode, serializer_of
-from app.records import Delivery, Records
-from app.tasks import NotKept, start_again
+from headway.celery.backend import FENCE, LiveBackend, mark_delivery
+from headway.celery.encoded import decode, encode, serializer_of
+from headway.service import NotKept, start_again
+from headway.store.connection import connect
+from headway.store.records import Delivery, Records
 from tests import pickle_celery as pickles
 from tests.bodies import live_celery
 from tests.by_hand import shown
@@ -187,7 +187,7 @@ def process(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with connect(valkey.url) as client:
         client.flushall()
     pickles.celery.conf.broker_url = valkey.url
-    pickles.celery.conf.result_backend = f"app.backend.LiveBackend+{valkey.url}"
+    pickles.celery.conf.result_backend = f"headway.celery.backend.LiveBackend+{valkey.url}"
     env = {"REDIS_URL": valkey.url, "C_FORCE_ROOT": "1"}  # a test may run as root, which Celery refuses with pickles
     with running(worker(tmp_path_factory.mktemp("worker"), env, "celery", "tests.pickle_celery")) as process:
         yield process

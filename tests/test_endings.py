@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.snapshot import Phase
+from headway.snapshot import Phase
 from tests import ending_tasks as tasks
 from tests.by_project import Project, runs
 from tests.by_project import project as started

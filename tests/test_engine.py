@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.frames import (
+from headway.engine.frames import (
     BINARY,
     CLOSE,
     CONTINUATION,

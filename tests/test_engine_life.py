@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.frames import (
-    CLOSE,
-    SERVICE_RESTART,
-)
+from headway.engine.frames import CLOSE, SERVICE_RESTART
 from tests.processes import wait_for
 from tests.websockets import Client, Server, masked, serving
 

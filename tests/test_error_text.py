@@ -11,8 +11,8 @@ from celery import Celery
 from celery.exceptions import Retry, SoftTimeLimitExceeded, WorkerLostError
 from celery.utils.serialization import UnpickleableExceptionWrapper, get_pickleable_exception
 
-from app.error_text import error_of, original_of
-from app.snapshot import LONGEST_TEXT, one_line
+from headway.celery.error_text import error_of, original_of
+from headway.snapshot import LONGEST_TEXT, one_line
 
 
 class TwoArgs(Exception):
@@ -148,7 +148,9 @@ def test_a_retry_without_a_cause_tells_what_was_handled_when_it_was_raised():
 
 
 def test_an_eager_run_stores_the_words_of_what_was_raised(redis_url: str):
-    app = Celery("eager", backend=f"app.backend.LiveBackend+{redis_url}", task_cls="app.backend:LiveTask")
+    app = Celery(
+        "eager", backend=f"headway.celery.backend.LiveBackend+{redis_url}", task_cls="headway.celery.backend:LiveTask"
+    )
     app.conf.update(task_always_eager=True, task_store_eager_result=True)
 
     @app.task(name="raises")

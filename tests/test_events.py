@@ -13,10 +13,10 @@ from flask import Flask
 from flask_socketio import SocketIO
 from werkzeug.test import create_environ
 
-from app.access import Sessions
-from app.connection import connect
-from app.events import Doors
-from app.records import Records, Stored
+from headway.store.connection import connect
+from headway.store.records import Records, Stored
+from headway.web.access import Sessions
+from headway.web.handlers import Doors
 from tests.browser import Visitor
 from tests.by_hand import HERE, hand_task, write
 from tests.processes import Process, Valkey, running, wait_for, web, worker

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-from app.connection import connect
-from app.records import Records
+from headway.store.connection import connect
+from headway.store.records import Records
 from tests.browser import Visitor
 from tests.processes import System, running, wait_for, web, worker
 from tests.smtp_server import REPLIES, SmtpServer

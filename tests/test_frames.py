@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from app.engine import Backlog, Event
-from app.frames import TOO_BIG, Credit, Reader, Violation, frame
+from headway.engine.frames import TOO_BIG, Credit, Reader, Violation, frame
+from headway.engine.server import Backlog, Event
 from tests.websockets import LARGEST, masked
 
 

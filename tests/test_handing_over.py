@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from app.connection import connect
+from headway.store.connection import connect
 from tests.processes import Process, Valkey, running, wait_for, worker
 
 WAYS = {

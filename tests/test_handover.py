@@ -16,8 +16,8 @@ import pytest
 import requests
 import websocket
 
-from app.records import Records
-from app.snapshot import Phase
+from headway.snapshot import Phase
+from headway.store.records import Records
 from listening import listen
 from tests.browser import Returning, Visitor
 from tests.by_hand import hand_task, open_websocket, write

@@ -19,11 +19,11 @@ import redis
 import requests
 import websocket
 
-from app import hearing
-from app.connection import Unavailable, connect
-from app.engine import Event
-from app.fanout import KNOWN, REREAD, Reader, RoomManager
-from app.records import Records
+from headway.engine.server import Event
+from headway.push import subscriber as hearing
+from headway.push.manager import KNOWN, REREAD, Reader, RoomManager
+from headway.store.connection import Unavailable, connect
+from headway.store.records import Records
 from tests.browser import Returning, Visitor
 from tests.by_hand import HERE, hand_task, open_websocket, write
 from tests.faults.proxy import Proxy
@@ -451,7 +451,7 @@ def manager(records: Records, server: Valkey, sockets: Sockets) -> RoomManager:
 
 
 def test_a_process_that_does_not_hear_its_beat_reconnects(manager: RoomManager, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("app.fanout.DEAF_SECONDS", 0.05)
+    monkeypatch.setattr("headway.push.manager.DEAF_SECONDS", 0.05)
     monkeypatch.setattr(manager, "initialize", lambda: None)
     manager._hearing = Arrivals()
 
@@ -562,8 +562,8 @@ def test_it_is_known_of_however_many_tasks_what_was_told_before(manager: RoomMan
 def test_who_enters_a_tasks_room_while_the_owners_is_being_told_hears_of_it_once(
     manager: RoomManager, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("app.fanout.TURN_SECONDS", 0)
-    monkeypatch.setattr("app.fanout.AT_ONCE", 1)
+    monkeypatch.setattr("headway.push.manager.TURN_SECONDS", 0)
+    monkeypatch.setattr("headway.push.manager.AT_ONCE", 1)
     for name in ("one", "two"):
         manager.basic_enter_room(name, "/", "owner:o")
     sockets.at_turn = lambda: manager.basic_enter_room("two", "/", "task:x")  # which has not been told yet
@@ -637,7 +637,7 @@ def test_a_busy_room_delays_a_quiet_one_by_one_push(manager: RoomManager, socket
 def test_a_push_to_a_large_room_gives_way_and_is_overtaken_by_a_newer_one(
     manager: RoomManager, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("app.fanout.TURN_SECONDS", 0)
+    monkeypatch.setattr("headway.push.manager.TURN_SECONDS", 0)
     viewers = [str(number) for number in range(250)]
     for name in viewers:
         manager.basic_enter_room(name, "/", None, eio_sid=name)

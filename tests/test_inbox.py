@@ -16,12 +16,12 @@ from flask_mail import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.access import nonce
 from app.config import ROOT
 from app.extensions import mail
 from app.inbox import MOST_KEPT, MOST_LISTED, count, inbox
 from app.mail import letter
 from app.routes import pages
+from headway.web.access import nonce
 from tests.processes import free_port
 
 TASK = "0d4c4b7e-2f0e-4a0b-9a3e-1c5d7f7b9a10"

@@ -7,7 +7,7 @@ import signal
 from collections import Counter
 from pathlib import Path
 
-from app.snapshot import Phase
+from headway.snapshot import Phase
 from tests import ending_tasks as tasks
 from tests.by_project import Project, project
 from tests.processes import Process, Valkey, children_of, wait_for, worker

@@ -18,11 +18,11 @@ import pytest
 import redis
 from celery import bootsteps, chord
 
-from app.broker import break_off
-from app.connection import connect
-from app.keeper import STUCK_AFTER, Keeper
-from app.records import Records
-from app.snapshot import Phase, Snapshot
+from headway.celery.broker import break_off
+from headway.celery.maintenance import STUCK_AFTER, Keeper
+from headway.snapshot import Phase, Snapshot
+from headway.store.connection import connect
+from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.faults.proxy import Proxy
 from tests.late_pool import LATE_SECONDS
@@ -35,7 +35,7 @@ def workers(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         client.flushall()
     for app in (plain.celery, plain.stock):
         app.conf.broker_url = valkey.url
-    plain.celery.conf.result_backend = f"app.backend.LiveBackend+{valkey.url}"
+    plain.celery.conf.result_backend = f"headway.celery.backend.LiveBackend+{valkey.url}"
     plain.stock.conf.result_backend = valkey.url
     env = {"REDIS_URL": valkey.url}
     with running(worker(tmp_path_factory.mktemp("worker"), env, "celery", "tests.plain_celery")) as process:
@@ -326,7 +326,7 @@ def test_a_worker_that_is_stopped_while_it_starts_ends_without_a_word_of_fault(v
 def freed(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Return the connections that are broken off."""
     connections: list[object] = []
-    monkeypatch.setattr("app.broker.break_off", connections.append)
+    monkeypatch.setattr("headway.celery.broker.break_off", connections.append)
     return connections
 
 

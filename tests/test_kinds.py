@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.tasks.kinds import KINDS, BadArguments, Kind, startable
+from headway.registry import KINDS, BadArguments, Kind, startable
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from app.connection import Unavailable, connect
-from app.records import Delivery, Records
+from headway.store.connection import Unavailable, connect
+from headway.store.records import Delivery, Records
 from tests.processes import Valkey
 
 TIMEOUT = 1.0

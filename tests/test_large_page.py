@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from app.backend import LiveBackend
-from app.connection import connect
-from app.records import Records
+from headway.celery.backend import LiveBackend
+from headway.store.connection import connect
+from headway.store.records import Records
 from tests.browser import Visitor
 from tests.by_hand import hand_task, write
 from tests.large import MB, celery_app

@@ -15,12 +15,12 @@ from celery.app.task import Context
 from celery.result import AsyncResult
 from kombu.utils.json import dumps, loads
 
-from app.backend import LiveBackend
-from app.engine import MOST_BYTES
-from app.fanout import MINE
-from app.records import STAGED_SECONDS, Delivery, Records, Source
-from app.results import MAX_RESULT_BYTES, PREVIEW_CHARS
-from app.snapshot import Snapshot, fragment
+from headway.celery.backend import LiveBackend
+from headway.celery.results import MAX_RESULT_BYTES, PREVIEW_CHARS
+from headway.engine.server import MOST_BYTES
+from headway.push.manager import MINE
+from headway.snapshot import Snapshot, fragment
+from headway.store.records import STAGED_SECONDS, Delivery, Records, Source
 from tests.by_hand import subscribed
 from tests.large import MB, MESSAGE, celery_app, left_over, start, text_of, whole
 from tests.processes import wait_for

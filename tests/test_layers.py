@@ -1,105 +1,118 @@
-"""A file of `app/` imports only from files above it; this order is also the order in which to read them."""
+"""A file imports only from files above it; this order is also the order in which to read them."""
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
 
-APP = Path(__file__).resolve().parent.parent / "app"
+ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = [
-    "masking",
-    "redis_url",
-    "origins",
-    "proxies",
-    "mailbox",
-    "config",
-    "values",
-    "bars",
-    "runs",
-    "checks",
-    "throttled",
-    "snapshot",
-    "error_text",
-    "results",
-    "context",
-    "dependents",
-    "encoded",
-    "endings",
-    "programs",
-    "inherited",
-    "connection",
-    "sends",
-    "restored",
-    "records",
-    "rights",
-    "redis_checks",
-    "startup",
-    "messages",
-    "backend",
-    "transport",
-    "delivery",
-    "live_tasks",
-    "consumer",
-    "broker",
-    "stopping",
-    "keeper",
-    "resume",
-    "frames",
-    "engine",
-    "hearing",
-    "fanout",
-    "mail",
-    "mail_checks",
-    "doctor",
-    "outage",
-    "extensions",
-    "access",
-    "report",
-    "progress",
-    "tasks.kinds",
-    "tasks.*",  # a file for each kind of work
-    "tasks",
-    "forms",
-    "errors",
-    "inbox",
-    "api",
-    "status",
-    "routes",
-    "events",
-    "ops",
-    "unsent",
-    "",  # app/__init__.py knows everyone
+    "headway",
+    "headway.exceptions",
+    "headway.masking",
+    "headway.throttled",
+    "headway.values",
+    "headway.bars",
+    "headway.snapshot",
+    "headway.store",
+    "headway.store.checks",
+    "headway.store.redis_url",
+    "headway.store.connection",
+    "headway.celery.context",
+    "headway.celery.sends",
+    "headway.store.restored",
+    "headway.store.records",
+    "headway.store.rights",
+    "headway.store.redis_checks",
+    "headway.celery",
+    "headway.celery.runs",
+    "headway.celery.error_text",
+    "headway.celery.results",
+    "headway.celery.dependents",
+    "headway.celery.encoded",
+    "headway.celery.endings",
+    "headway.celery.programs",
+    "headway.celery.inherited",
+    "headway.celery.messages",
+    "headway.celery.backend",
+    "headway.celery.transport",
+    "headway.celery.delivery",
+    "headway.celery.live_tasks",
+    "headway.celery.consumer",
+    "headway.celery.broker",
+    "headway.celery.stopping",
+    "headway.celery.maintenance",
+    "headway.celery.report",
+    "headway.progress",
+    "headway.engine",
+    "headway.engine.frames",
+    "headway.engine.server",
+    "headway.push",
+    "headway.push.subscriber",
+    "headway.push.manager",
+    "headway.registry",
+    "headway.service",
+    "headway.web",
+    "headway.web.origins",
+    "headway.web.proxies",
+    "headway.web.access",
+    "headway.web.errors",
+    "headway.web.api",
+    "headway.web.status",
+    "headway.web.ops",
+    "headway.web.handlers",
+    "app.mailbox",
+    "app.config",
+    "app.startup",
+    "app.resume",
+    "app.mail",
+    "app.mail_checks",
+    "app.doctor",
+    "app.outage",
+    "app.extensions",
+    "app.tasks.*",  # a file for each kind of work
+    "app.tasks",
+    "app.forms",
+    "app.inbox",
+    "app.routes",
+    "app",
+    "app.unsent",
 ]
-SPEAK_REDIS = {"connection", "records", "redis_checks", "backend", "hearing"}
-NAME_EVENTLET = {"config", "engine"}
+SPEAK_REDIS = {
+    "headway.store.connection",
+    "headway.store.records",
+    "headway.store.redis_checks",
+    "headway.celery.backend",
+    "headway.push.subscriber",
+}
+USE_EVENTLET = {"app.config", "headway.engine.server"}
 
 
 def module_of(path: Path) -> str:
-    parts = path.relative_to(APP).with_suffix("").parts
+    parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
 
 
 def layer_of(module: str) -> str:
-    return "tasks.*" if module.startswith("tasks.") and module not in LAYERS else module
+    return "app.tasks.*" if module.startswith("app.tasks.") else module
 
 
 def imports_of(path: Path) -> set[str]:
-    """Modules that a file imports, wherever in it: `app.records` as "records"."""
+    """Return the modules that a file imports, wherever in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            names |= {node.module or ""}
-            if node.module in ("app", "app.tasks"):  # what is taken may be a module itself
-                names |= {f"{node.module}.{alias.name}" for alias in node.names}
+            of_package = {f"{node.module}.{alias.name}" for alias in node.names} & files().keys()
+            names |= of_package or {node.module or ""}  # what is taken may be a module itself
     return names
 
 
 def files() -> dict[str, Path]:
-    return {module_of(path): path for path in APP.rglob("*.py")}
+    return {module_of(path): path for package in ("app", "headway") for path in (ROOT / package).rglob("*.py")}
 
 
 def test_every_file_has_its_layer():
@@ -109,12 +122,15 @@ def test_every_file_has_its_layer():
 def test_a_file_imports_only_from_files_above_it():
     known = files()
     for module, path in known.items():
-        for name in imports_of(path):
-            above = name.removeprefix("app.").removeprefix("app")
-            if not name.startswith("app") or above not in known or (above == "" and module != ""):
-                continue
-            layers = LAYERS.index(layer_of(above)), LAYERS.index(layer_of(module))
-            assert above == module or layers[0] < layers[1], f"{module} imports {name}"
+        for name in imports_of(path) & known.keys():
+            above, below = LAYERS.index(layer_of(name)), LAYERS.index(layer_of(module))
+            assert above < below, f"{module} imports {name}"
+
+
+def test_the_library_knows_no_application():
+    for module, path in files().items():
+        if module.startswith("headway"):
+            assert not {name for name in imports_of(path) if name.split(".")[0] == "app"}, module
 
 
 def test_only_these_files_speak_redis():
@@ -123,7 +139,7 @@ def test_only_these_files_speak_redis():
     assert speakers <= SPEAK_REDIS
 
 
-def test_only_a_setting_and_the_engine_name_eventlet():
-    names = {module for module, path in files().items() if "eventlet" in path.read_text()}
+def test_only_a_setting_and_the_engine_use_eventlet():
+    users = {module for module, path in files().items() if "eventlet" in path.read_text()}
 
-    assert names <= NAME_EVENTLET
+    assert users <= USE_EVENTLET

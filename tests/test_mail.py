@@ -30,8 +30,8 @@ from app.mail import (
     message_id,
     one_line,
 )
-from app.tasks.kinds import KINDS, BadArguments
 from app.tasks.mail import BadAddress, check_address, email_message
+from headway.registry import KINDS, BadArguments
 from tests.processes import free_port, wait_for, worker
 from tests.smtp_server import DROP, REPLIES, SILENCE, SmtpServer, make_certificate
 

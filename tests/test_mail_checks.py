@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app import doctor, mail_checks
-from app.checks import Finding, Mark
+from headway.store.checks import Finding, Mark
 from tests.processes import free_port
 from tests.smtp_server import DROP, SILENCE, SmtpServer
 from tests.test_mail import certificate_for

@@ -9,6 +9,7 @@ import pytest
 
 from app import config
 from app.mail import MailUnavailable
+from headway.exceptions import ConfigError
 from tests.smtp_server import SmtpServer
 from tests.test_mail import send
 
@@ -67,7 +68,7 @@ def test_a_challenge_that_makes_no_sense_is_no_answer(challenge: str):
 @pytest.mark.parametrize("name", ["MAIL_USERNAME", "MAIL_PASSWORD"])
 @pytest.mark.parametrize("text", ["secret\n", "sec\x00ret", "sec\x7fret", "sec\x85ret"])
 def test_a_login_with_a_control_character_is_refused_at_start(name: str, text: str):
-    with pytest.raises(config.ConfigError, match=f"^{name} must not hold a line end") as caught:
+    with pytest.raises(ConfigError, match=f"^{name} must not hold a line end") as caught:
         config.load({"REDIS_URL": "redis://127.0.0.1/0", name: text})
 
     assert "sec" not in str(caught.value)
@@ -77,7 +78,7 @@ def test_a_login_with_a_control_character_is_refused_at_start(name: str, text: s
 def test_a_text_in_another_encoding_is_refused_at_start(name: str):
     latin_1 = "redis://:p\udce4ssword@127.0.0.1/0"  # as os.environ has bytes that are no UTF-8
 
-    with pytest.raises(config.ConfigError, match=f"^{name} must be UTF-8 text") as caught:
+    with pytest.raises(ConfigError, match=f"^{name} must be UTF-8 text") as caught:
         config.load({"REDIS_URL": "redis://127.0.0.1/0", name: latin_1})
 
     assert "ssword" not in repr(caught.value)

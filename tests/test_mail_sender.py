@@ -10,6 +10,7 @@ import pytest
 from app import config
 from app.extensions import mail
 from app.mail import letter
+from headway.exceptions import ConfigError
 from tests.smtp_server import SmtpServer
 from tests.test_mail import TASK, mail_app, send
 
@@ -80,7 +81,7 @@ BAD = [
 
 @pytest.mark.parametrize("sender", BAD)
 def test_another_sender_is_refused_at_start_in_one_line_that_says_what_to_write(sender: str):
-    with pytest.raises(config.ConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         loaded("MAIL_DEFAULT_SENDER", sender)
 
     message = str(caught.value)
@@ -129,7 +130,7 @@ def test_the_mail_server_is_greeted_with_the_name_of_the_setting(name: str):
     ],
 )
 def test_another_name_is_refused_at_start(name: str):
-    with pytest.raises(config.ConfigError, match=r"^MAIL_LOCAL_HOSTNAME must be this machine's name"):
+    with pytest.raises(ConfigError, match=r"^MAIL_LOCAL_HOSTNAME must be this machine's name"):
         loaded("MAIL_LOCAL_HOSTNAME", name)
 
 

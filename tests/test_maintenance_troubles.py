@@ -11,9 +11,9 @@ from celery import Celery
 from celery.worker import state
 from kombu.exceptions import OperationalError
 
-from app.connection import Unavailable
-from app.keeper import Keeper
-from app.records import Delivery, Records
+from headway.celery.maintenance import Keeper
+from headway.store.connection import Unavailable
+from headway.store.records import Delivery, Records
 from tests.by_hand import shown
 
 IDS = [f"task-{n}" for n in range(5)]
@@ -24,7 +24,9 @@ MESSAGE = {"task": "add", "args": [1], "kwargs": {}, "options": {"queue": "celer
 
 @pytest.fixture
 def keeper(records: Records, redis_url: str) -> Keeper:
-    app = Celery("keeper", broker=redis_url, backend=f"app.backend.LiveBackend+{redis_url}", set_as_current=False)
+    app = Celery(
+        "keeper", broker=redis_url, backend=f"headway.celery.backend.LiveBackend+{redis_url}", set_as_current=False
+    )
     pool = SimpleNamespace(uses_semaphore=False, ended=[], terminate_job=lambda pid, _: pool.ended.append(pid))
     worker: Any = SimpleNamespace(options={}, app=app, hostname="here", concurrency=1, pool=pool)
     return Keeper(worker)

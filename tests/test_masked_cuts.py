@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app import masking
-from app.progress import MAX_LINE_CHARS
-from app.snapshot import LONGEST_TEXT, MAX_READ_CHARS, one_line, progress_fields
-from app.values import MAX_CHARS, as_json, as_text
+from headway import masking
+from headway.progress import MAX_LINE_CHARS
+from headway.snapshot import LONGEST_TEXT, MAX_READ_CHARS, one_line, progress_fields
+from headway.values import MAX_CHARS, as_json, as_text
 
 SECRET = "Tr0ub4dor-and-3"
 PARTS = [SECRET[:4], SECRET[-4:]]

@@ -17,8 +17,10 @@ from urllib.parse import quote, quote_plus
 import pytest
 from celery import Celery
 
-from app import config, masking
-from app.records import Delivery, Records
+from app import config
+from headway import masking
+from headway.exceptions import ConfigError
+from headway.store.records import Delivery, Records
 
 SECRETS = ["pässwort€", "correct horse/battery", 'it\'s\\n"quoted"&<b>', "plain-secret-1234", "密码密码密码"]
 FORMS: dict[str, Callable[[str], str]] = {
@@ -123,7 +125,7 @@ def test_the_settings_secrets_are_known_from_the_start():
         "PORT": "wrong",  # what comes after is as secret
     }
     try:
-        with pytest.raises(config.ConfigError):
+        with pytest.raises(ConfigError):
             config.load(environ)
 
         words = "redis-secret, broker secret, mail-secret, key-secret, older-secret, oldest-secret"
@@ -185,7 +187,9 @@ def test_what_nobody_catches_is_masked(capsys: pytest.CaptureFixture[str], monke
 
 @pytest.fixture
 def celery(redis_url: str) -> Celery:
-    app = Celery("masked", backend=f"app.backend.LiveBackend+{redis_url}", task_cls="app.backend:LiveTask")
+    app = Celery(
+        "masked", backend=f"headway.celery.backend.LiveBackend+{redis_url}", task_cls="headway.celery.backend:LiveTask"
+    )
     app.conf.update(task_always_eager=True, task_store_eager_result=True)
     return app
 

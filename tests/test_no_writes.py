@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from app.connection import TakesNoWrites, connect
-from app.records import Records
+from headway.store.connection import TakesNoWrites, connect
+from headway.store.records import Records
 from tests.no_writes import WAYS, read_only
 from tests.processes import Valkey
 

@@ -11,12 +11,12 @@ import pytest
 import redis
 from celery import Celery, current_task
 
-from app.backend import LiveBackend
-from app.connection import Unavailable
-from app.progress import MAX_LINE_CHARS, progress
-from app.records import Records
-from app.report import FLUSHER, MAX_UNSENT_CHARS
-from app.runs import HERE
+from headway.celery.backend import LiveBackend
+from headway.celery.report import FLUSHER, MAX_UNSENT_CHARS
+from headway.celery.runs import HERE
+from headway.progress import MAX_LINE_CHARS, progress
+from headway.store.connection import Unavailable
+from headway.store.records import Records
 from tests.bodies import live_celery, read, run
 from tests.processes import wait_for
 from tests.test_values import NO_NUMBERS, NUMBERS, Broken, Lazy

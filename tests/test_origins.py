@@ -9,7 +9,8 @@ import pytest
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from app import config, create_app
-from app.origins import Origin, parse_origin
+from headway.exceptions import ConfigError
+from headway.web.origins import Origin, parse_origin
 
 HANDSHAKE = {
     "Connection": "Upgrade",
@@ -166,5 +167,5 @@ def test_an_origin_of_a_scheme_of_its_own_has_no_port():
 def test_an_allowed_origin_that_is_none_is_refused_at_start(tmp_path: Any, text: str):
     settings = {"REDIS_URL": "redis://127.0.0.1:1/0", "DATA_DIR": str(tmp_path), "ALLOWED_ORIGINS": text}
 
-    with pytest.raises(config.ConfigError, match="ALLOWED_ORIGINS"):
+    with pytest.raises(ConfigError, match="ALLOWED_ORIGINS"):
         config.load(settings)

@@ -12,7 +12,7 @@ import pytest
 from app import outage
 from app.mail import MailUnavailable
 from app.outage import LONGEST_WAIT, Outage
-from app.records import Records
+from headway.store.records import Records
 from tests.browser import Visitor
 from tests.processes import System, wait_for
 from tests.smtp_server import REPLIES, SmtpServer

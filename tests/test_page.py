@@ -17,10 +17,10 @@ from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
-from app.connection import connect
 from app.extensions import socketio
-from app.records import STORED, Delivery, Records, Write
-from app.snapshot import Phase
+from headway.snapshot import Phase
+from headway.store.connection import connect
+from headway.store.records import STORED, Delivery, Records, Write
 from tests.processes import ROOT, System, running, web
 
 HISTORY = """() => {

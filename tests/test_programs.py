@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.snapshot import Phase
+from headway.snapshot import Phase
 from tests import program_tasks as tasks
 from tests.by_project import Project, project, runs
 from tests.processes import Valkey, wait_for

@@ -1,4 +1,4 @@
-"""What a run says: through `app.progress` it never waits, its viewers miss nothing, ten times a second is enough; by
+"""What a run reports: through `headway.progress` it never waits and its viewers miss nothing, at ten times a second; by
 Celery's `update_state` all is stored, and only one who says little waits for the reply."""
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from celery import Celery, current_task
 from celery.app.task import Context
 from celery.exceptions import Ignore
 
-from app.backend import LONG_SECONDS, UNSTORED, Updates
-from app.connection import Unavailable
-from app.progress import progress
-from app.records import Records
-from app.runs import Stopped
-from app.snapshot import Phase
+from headway.celery.backend import LONG_SECONDS, UNSTORED, Updates
+from headway.celery.runs import Stopped
+from headway.progress import progress
+from headway.snapshot import Phase
+from headway.store.connection import Unavailable
+from headway.store.records import Records
 from tests.bodies import live_celery, pushes, read, run
 from tests.processes import Valkey, wait_for
 
@@ -136,8 +136,8 @@ def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
             raise Unavailable
         return store(self, *args)
 
-    monkeypatch.setattr("app.report.MAX_UNSENT", 3)
-    monkeypatch.setattr("app.progress.FLUSHER", SimpleNamespace(add=bool))  # the test sends itself
+    monkeypatch.setattr("headway.celery.report.MAX_UNSENT", 3)
+    monkeypatch.setattr("headway.progress.FLUSHER", SimpleNamespace(add=bool))  # the test sends itself
     monkeypatch.setattr(Records, "log", log)
 
     def body() -> None:
@@ -206,7 +206,7 @@ def test_the_next_word_of_a_cancelled_run_ends_it_whatever_it_catches(celery: Ce
 def test_updates_of_the_state_in_quick_succession_wait_for_no_reply_and_are_all_stored(
     celery: Celery, records: Records, valkey: Valkey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr("app.backend.OFTEN_SECONDS", 60)
+    monkeypatch.setattr("headway.celery.backend.OFTEN_SECONDS", 60)
 
     def body() -> None:
         for done in range(3):
@@ -229,7 +229,7 @@ def test_updates_of_the_state_in_quick_succession_wait_for_no_reply_and_are_all_
 def test_a_cancelled_run_that_seldom_says_something_hears_of_it_in_the_same_call(
     celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("app.backend.OFTEN_SECONDS", 0)
+    monkeypatch.setattr("headway.celery.backend.OFTEN_SECONDS", 0)
 
     def body() -> None:
         current_task.update_state(meta={"status": "one"})
@@ -242,7 +242,7 @@ def test_a_cancelled_run_that_seldom_says_something_hears_of_it_in_the_same_call
 
 
 def test_who_has_waited_for_a_slow_redis_is_not_made_to_wait_again(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("app.backend.OFTEN_SECONDS", 60)
+    monkeypatch.setattr("headway.celery.backend.OFTEN_SECONDS", 60)
     begun = []
 
     def begin_report(*_: object) -> Callable[[], str]:

@@ -26,10 +26,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.backend import REPLACEMENT
-from app.connection import connect
-from app.records import QUEUES, Delivery, Records, Write
-from app.snapshot import FINAL, STATE, Phase, Snapshot, progress_fields, success_fields
+from headway.celery.backend import REPLACEMENT
+from headway.snapshot import FINAL, STATE, Phase, Snapshot, progress_fields, success_fields
+from headway.store.connection import connect
+from headway.store.records import QUEUES, Delivery, Records, Write
 
 EXAMPLES = int(os.environ.get("RECORD_MACHINE_EXAMPLES", 0))
 LENGTH = 30  # steps of an example

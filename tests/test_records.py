@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from app.connection import TakesNoWrites, Unavailable
-from app.records import STORED, AlreadyUsed, Delivery, Records, Write
-from app.snapshot import FINAL, Phase, Snapshot
+from headway.snapshot import FINAL, Phase, Snapshot
+from headway.store.connection import TakesNoWrites, Unavailable
+from headway.store.records import SCRIPTS, STORED, AlreadyUsed, Delivery, Records, Write
 from tests.processes import Valkey
 
 NAMES = {"name": "long_task", "max_attempts": 4}
@@ -80,7 +80,7 @@ def test_times_are_redis_time_in_rfc_3339(records: Records):
 def test_stamps_agree_with_pythons_calendar(records: Records, moment: int):
     from datetime import UTC, datetime
 
-    head = (__import__("app.records").records.SCRIPTS / "record.lua").read_text()
+    head = (SCRIPTS / "record.lua").read_text()
 
     text = records.client.eval(head + f"return stamp({moment} * 1000000 + 123456)", 0)
 
@@ -570,7 +570,7 @@ def test_one_key_of_one_owner_is_one_task(records: Records):
 
 
 def test_a_start_that_redis_saw_too_late_is_refused(records: Records, monkeypatch: pytest.MonkeyPatch):
-    from app.records import TooLate
+    from headway.store.records import TooLate
 
     monkeypatch.setattr(records, "now", lambda: int(records.client.time()[0] * 1e6 - 60e6))
 
@@ -687,7 +687,7 @@ def test_a_list_can_be_of_some_phases_and_forgets_what_expired(records: Records)
 
 
 def test_a_log_numbers_its_lines_and_keeps_the_newest(records: Records, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("app.records.LOG_LINES", 3)
+    monkeypatch.setattr("headway.store.records.LOG_LINES", 3)
     task_id = start(records)
     claim(records, task_id, FIRST)
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from celery._state import _task_stack
 
-from app import broker, sends
-from app.messages import request_of
-from app.records import Delivery, Records, Source, Write
-from app.sends import RECORDED, SEND, identified, recorded
-from app.snapshot import Phase
+from headway.celery import broker, sends
+from headway.celery.messages import request_of
+from headway.celery.sends import RECORDED, SEND, identified, recorded
+from headway.snapshot import Phase
+from headway.store.records import Delivery, Records, Source, Write
 from tests import plain_celery as plain
 from tests.by_broker import Hand, running_as
 

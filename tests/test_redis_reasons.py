@@ -8,7 +8,7 @@ import pytest
 import redis
 from redis.exceptions import MasterDownError, NoPermissionError
 
-from app.connection import SENTENCES, Reason, TakesNoWrites, Unavailable, connect, translate
+from headway.store.connection import SENTENCES, Reason, TakesNoWrites, Unavailable, connect, translate
 from tests.old_redis import OldRedis
 
 SECRET = "hunter2-marked"

@@ -10,12 +10,12 @@ import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from app.backend import LiveBackend
-from app.broker import ImpatientSender
-from app.connection import Unavailable, connect
-from app.hearing import Hearing
-from app.records import Records
-from app.redis_url import normalize
+from headway.celery.backend import LiveBackend
+from headway.celery.broker import ImpatientSender
+from headway.push.subscriber import Hearing
+from headway.store.connection import Unavailable, connect
+from headway.store.records import Records
+from headway.store.redis_url import normalize
 from tests.browser import Visitor
 from tests.processes import Valkey, running, web, worker
 from tests.smtp_server import make_certificate

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import config
-from app.backend import LiveBackend
-from app.broker import ImpatientSender
-from app.redis_url import BadURL, normalize, normalize_broker
+from headway.celery.backend import LiveBackend
+from headway.celery.broker import ImpatientSender
+from headway.exceptions import ConfigError
+from headway.store.redis_url import BadURL, normalize, normalize_broker
 
 SECRET = "hunter2-marked"
 
@@ -193,7 +194,7 @@ def with_password(url: str) -> str:
 def test_a_wrong_url_is_refused_in_one_line_without_its_password(tmp_path: Path, name: str, url: str):
     environ = {"DATA_DIR": str(tmp_path), "SECRET_KEY": "x" * 32, "REDIS_URL": "redis://h", name: url}
 
-    with pytest.raises(config.ConfigError) as refused:
+    with pytest.raises(ConfigError) as refused:
         config.load(environ)
 
     message = str(refused.value)
@@ -216,7 +217,7 @@ def test_a_backend_refuses_tls_options_that_half_of_it_would_not_see():
 
 @pytest.mark.parametrize("name", ["CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"])
 def test_celerys_own_names_for_the_broker_are_checked_too(tmp_path: Path, name: str):
-    with pytest.raises(config.ConfigError, match=f"^{name} "):
+    with pytest.raises(ConfigError, match=f"^{name} "):
         config.load({"DATA_DIR": str(tmp_path), "REDIS_URL": "redis://h", name: "redis://h/x"})
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from app.records import Records
-from app.snapshot import Phase
+from headway.snapshot import Phase
+from headway.store.records import Records
 from tests.by_hand import write
 from tests.page import LIVE, cards, chip, open_live, start_by_hand
 

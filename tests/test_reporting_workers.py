@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.connection import connect
-from app.records import Records
-from app.snapshot import FINAL, Phase, Snapshot
+from headway.snapshot import FINAL, Phase, Snapshot
+from headway.store.connection import connect
+from headway.store.records import Records
 from tests import reporting_tasks as tasks
 from tests.by_hand import reached, shown
 from tests.processes import Valkey, running, wait_for, worker
@@ -32,7 +32,7 @@ def started(
     request: pytest.FixtureRequest, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Started]:
     tasks.celery.conf.broker_url = valkey.url
-    tasks.celery.conf.result_backend = f"app.backend.LiveBackend+{valkey.url}"
+    tasks.celery.conf.result_backend = f"headway.celery.backend.LiveBackend+{valkey.url}"
     client = connect(valkey.url)
     queue = f"reports-{request.param}-{os.urandom(4).hex()}"
     folder = tmp_path_factory.mktemp("reports")

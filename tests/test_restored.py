@@ -12,10 +12,10 @@ import pytest
 import requests
 
 from app import resume
-from app.connection import connect
-from app.records import Delivery, Records
-from app.restored import NOT_SEEN, Memory, Seen
-from app.snapshot import Phase
+from headway.snapshot import Phase
+from headway.store.connection import connect
+from headway.store.records import Delivery, Records
+from headway.store.restored import NOT_SEEN, Memory, Seen
 from tests.processes import Valkey, running, wait_for, web, worker
 from tests.test_records import FIRST, MESSAGE, claim, read, start, write
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.backend import LiveBackend
-from app.connection import Unavailable
-from app.records import PIECE_BYTES, Records
+from headway.celery.backend import LiveBackend
+from headway.store.connection import Unavailable
+from headway.store.records import PIECE_BYTES, Records
 from tests.large import celery_app, start
 
 ROWS = [{"row": n, "name": "é"} for n in range(100_000)]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.records import Delivery, Records, Write
-from app.snapshot import STATE, Phase, Snapshot
+from headway.snapshot import STATE, Phase, Snapshot
+from headway.store.records import Delivery, Records, Write
 from tests.by_hand import subscribed
 
 MESSAGE = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}

@@ -11,11 +11,11 @@ import pytest
 from celery import Celery
 from celery.result import AsyncResult
 
-from app.backend import LiveBackend
-from app.connection import Unavailable
-from app.records import MAX_CALL_BYTES, PIECE_BYTES, STAGED_SECONDS, Delivery, Records, ResultGone, Write
-from app.results import ResultTooLarge
-from app.snapshot import Phase, Snapshot
+from headway.celery.backend import LiveBackend
+from headway.celery.results import ResultTooLarge
+from headway.snapshot import Phase, Snapshot
+from headway.store.connection import Unavailable
+from headway.store.records import MAX_CALL_BYTES, PIECE_BYTES, STAGED_SECONDS, Delivery, Records, ResultGone, Write
 from tests.large import MB, celery_app, left_over, start, text_of, whole
 
 

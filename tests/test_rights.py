@@ -11,12 +11,12 @@ import pytest
 import redis
 
 from app import create_app
-from app.config import ConfigError
-from app.connection import Reason, Unavailable, connect
-from app.records import Delivery, Records, Write
-from app.redis_checks import refuse_unfit
-from app.rights import FOR_BROKER, FOR_RECORDS
-from app.snapshot import Phase
+from headway.exceptions import ConfigError
+from headway.snapshot import Phase
+from headway.store.connection import Reason, Unavailable, connect
+from headway.store.records import Delivery, Records, Write
+from headway.store.redis_checks import refuse_unfit
+from headway.store.rights import FOR_BROKER, FOR_RECORDS
 from tests.browser import Visitor
 from tests.processes import ROOT, Valkey, running, web, worker
 

@@ -12,9 +12,9 @@ from urllib.parse import quote
 import pytest
 import redis
 
-from app.connection import connect
-from app.masking import forms
-from app.records import Records
+from headway.masking import forms
+from headway.store.connection import connect
+from headway.store.records import Records
 from tests.browser import Visitor
 from tests.processes import ROOT, Valkey, answers, free_port, running, wait_for, web, worker
 from tests.smtp_server import DROP, SmtpServer

@@ -14,9 +14,9 @@ from celery.schedules import schedule
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import EncodeError
 
-from app.backend import LiveTask
-from app.messages import CapturingTransport
-from app.sends import RECORDED, SEND
+from headway.celery.backend import LiveTask
+from headway.celery.messages import CapturingTransport
+from headway.celery.sends import RECORDED, SEND
 from tests import plain_celery as plain
 from tests.by_broker import Hand
 
@@ -182,7 +182,7 @@ def test_a_message_for_an_exchange_arrives_also_where_nobody_has_met_that_yet(ha
     app = Celery(
         "topical",
         broker=redis_url,
-        backend=f"app.backend.LiveBackend+{redis_url}",
+        backend=f"headway.celery.backend.LiveBackend+{redis_url}",
         task_cls=LiveTask,
         set_as_current=False,
     )

@@ -9,11 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from app.engine import MOST_BYTES, Event
-from app.frames import (
-    PING,
-    PONG,
-)
+from headway.engine.frames import PING, PONG
+from headway.engine.server import MOST_BYTES, Event
 from tests.processes import wait_for
 from tests.websockets import Client, Server, masked, serving
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app import snapshot
-from app.snapshot import FINAL, STATE, Phase, Snapshot
+from headway import snapshot
+from headway.snapshot import FINAL, STATE, Phase, Snapshot
 
 CASES = json.loads((Path(__file__).parent / "contract.json").read_text())["snapshots"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.snapshot import Phase
+from headway.snapshot import Phase
 from tests import ending_tasks as tasks
 from tests.by_project import project, runs
 from tests.processes import Valkey, running, wait_for

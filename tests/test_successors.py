@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from celery.app.trace import build_tracer
 
-from app.connection import Unavailable
+from headway.store.connection import Unavailable
 from tests import plain_celery as plain
 from tests.by_broker import Hand
 
@@ -79,7 +79,7 @@ def test_a_successor_is_sent_at_once(hand: Hand, task: Any):
 def test_redis_may_be_away_for_a_moment(hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any, where: str):
     away = fail(2, getattr(hand.records, where), Unavailable("away"))
     monkeypatch.setattr(hand.records, where, away)
-    monkeypatch.setattr("app.backend.PAUSE_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("headway.celery.backend.PAUSE_SECONDS", (0.0, 0.0))
     task_id = task.delay().id
     run(hand.take())
 

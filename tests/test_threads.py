@@ -18,12 +18,12 @@ import pytest
 from celery import Celery, current_task
 from celery.exceptions import Ignore
 
-from app import runs
-from app.progress import progress
-from app.records import Records
-from app.report import FLUSHER
-from app.runs import Stopped
-from app.snapshot import Phase
+from headway.celery import runs
+from headway.celery.report import FLUSHER
+from headway.celery.runs import Stopped
+from headway.progress import progress
+from headway.snapshot import Phase
+from headway.store.records import Records
 from tests.bodies import live_celery, pushes, read, run, run_task
 from tests.processes import wait_for
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.records import Delivery, Records, Write
-from app.snapshot import MAX_TITLE_CHARS, Phase, title_line
-from app.tasks.kinds import KINDS, Call, Kind
+from headway.registry import KINDS, Call, Kind
+from headway.snapshot import MAX_TITLE_CHARS, Phase, title_line
+from headway.store.records import Delivery, Records, Write
 
 
 def kind(title: str) -> Kind:

@@ -18,9 +18,9 @@ from kombu.common import ignore_errors
 from kombu.connection import Connection
 
 from app import create_app
-from app.backend import LiveBackend
-from app.records import QUEUES, Records
-from app.transport import Transport
+from headway.celery.backend import LiveBackend
+from headway.celery.transport import Transport
+from headway.store.records import QUEUES, Records
 from tests.by_hand import HERE
 from tests.processes import ROOT, Valkey
 from tests.test_records import claim

@@ -15,13 +15,13 @@ import redis
 from celery import Celery
 from celery.app.task import Context
 
-import app.backend
 from app import create_app
-from app.backend import FENCE, LiveBackend
-from app.config import ConfigError
-from app.keeper import Keeper
-from app.redis_checks import WARNED, refuse_unfit
-from app.throttled import ThrottledLogger
+from headway.celery import backend as live
+from headway.celery.backend import FENCE, LiveBackend
+from headway.celery.maintenance import Keeper
+from headway.exceptions import ConfigError
+from headway.store.redis_checks import WARNED, refuse_unfit
+from headway.throttled import ThrottledLogger
 from tests.old_redis import OldRedis
 from tests.processes import ROOT, Valkey, free_port
 
@@ -121,7 +121,7 @@ def test_requests_at_a_redis_that_is_replaced_by_an_older_one_say_so(env: dict[s
 
 
 def test_a_worker_says_it_once_while_an_older_redis_answers(old_redis: OldRedis, caplog: pytest.LogCaptureFixture):
-    backend = f"app.backend.LiveBackend+{old_redis.url}"
+    backend = f"headway.celery.backend.LiveBackend+{old_redis.url}"
     celery = Celery("a", broker=old_redis.url, backend=backend, set_as_current=False)
     pool, rounds = SimpleNamespace(uses_semaphore=False), iter([False] * 20 + [True])
     keeper = Keeper(SimpleNamespace(app=celery, options={}, hostname="a@here", concurrency=1, pool=pool))
@@ -137,7 +137,7 @@ def test_a_worker_says_it_once_while_an_older_redis_answers(old_redis: OldRedis,
 def test_a_run_says_it_once_while_an_older_redis_answers(
     old_redis: OldRedis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(app.backend, "throttled", ThrottledLogger(app.backend.logger))
+    monkeypatch.setattr(live, "throttled", ThrottledLogger(live.logger))
     backend = LiveBackend(app=Celery("a", set_as_current=False), url=old_redis.url)
     request = Context(id="a-task", task="a", hostname="here", **{FENCE: "token"})
 

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 
 from app import unsent
 from app.mail import MailRefused, MailUnavailable
-from app.records import Records
-from app.tasks import start
+from headway.service import start
+from headway.store.records import Records
 from tests.processes import free_port
 
 AWAY = MailUnavailable("The mail server refuses the login: 535 no")
@@ -117,7 +117,7 @@ def test_without_an_owner_each_is_started_again_once(app: Flask, records: Record
 
 
 def test_many_are_found(app: Flask, records: Records, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("app.records.READ_BATCH", 3)
+    monkeypatch.setattr("headway.store.records.READ_BATCH", 3)
     client = app.test_client()
     ids = [send(client, f"a{n}@example.com") for n in range(20)]
     for task_id in ids:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from kombu.utils.json import dumps
 
-from app.snapshot import progress_fields
-from app.values import MAX_ITEMS, as_json, as_number, as_text, clip
+from headway.snapshot import progress_fields
+from headway.values import MAX_ITEMS, as_json, as_number, as_text, clip
 
 
 class IndexNumber:

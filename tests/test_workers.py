@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from app.connection import connect
-from app.records import Records
+from headway.store.connection import connect
+from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.processes import Process, Valkey, wait_for
 

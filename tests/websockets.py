@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from app.frames import CLOSE, TEXT
+from headway.engine.frames import CLOSE, TEXT
 from tests.processes import Process, answers, free_port, running
 
 LARGEST = 16 * 1024  # of what a client may send

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import current_app
 
-from app.tasks.kinds import startable
+from headway.registry import startable
 
 VERBS = ("Starting up", "Booting", "Repairing", "Loading", "Checking")
 ADJECTIVES = ("master", "radiant", "silent", "harmonic", "fast")

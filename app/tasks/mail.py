@@ -11,15 +11,15 @@ from typing import Any, Literal
 from email_validator import EmailNotValidError, validate_email
 from flask import current_app
 
-from app.backend import LiveTask
-from app.connection import Client, Unavailable
 from app.extensions import mail
 from app.mail import MailDeferred, MailUnavailable, OutcomeUnknown, letter
 from app.outage import LONGEST_WAIT, OUTAGE
-from app.records import Records
-from app.runs import Stopped
-from app.sends import WAITS, waits_of
-from app.tasks.kinds import BadArguments, startable
+from headway.celery.backend import LiveTask
+from headway.celery.runs import Stopped
+from headway.celery.sends import WAITS, waits_of
+from headway.registry import BadArguments, startable
+from headway.store.connection import Client, Unavailable
+from headway.store.records import Records
 
 LONGEST_ADDRESS = 254
 SINCE = "headway_waits_since"  # the header for when an email first had to wait for its mail server, Unix time

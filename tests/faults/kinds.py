@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from app.tasks.kinds import startable
+from headway.registry import startable
 
 JOURNAL = "FAULTS_JOURNAL"  # the environment's name for the journal's path
 

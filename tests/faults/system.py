@@ -13,8 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.connection import connect
-from app.records import Records
+from headway.store.connection import connect
+from headway.store.records import Records
 from listening import listen
 from tests.faults.kinds import JOURNAL
 from tests.faults.proxy import Proxy

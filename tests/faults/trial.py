@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from app.connection import Unavailable
+from headway.store.connection import Unavailable
 from tests.faults.invariants import FINAL, History
 from tests.faults.load import USUAL, Load, Mix, Start, insist
 from tests.faults.report import Row

@@ -1,0 +1,1 @@
+"""Headway: slow work in the background, shown live and correctly in the browser."""

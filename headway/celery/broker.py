@@ -1,0 +1,150 @@
+"""Celery's broker where it is a Redis: how a message lies in its queue, what queues hold, how a connection is ended."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from celery import Celery
+from kombu.connection import Connection
+from kombu.exceptions import OperationalError
+from kombu.utils.json import dumps
+
+from headway.celery.messages import CapturingTransport
+from headway.store.redis_url import normalize_broker
+
+SLICE = 1000  # messages read at a time, so that Redis is not held up
+
+
+class ImpatientSender(Celery):
+    """Celery that soon gives up a broker which hangs: a start is answered all the same, for the outbox has its message.
+
+    A new connection takes two time-outs of such a broker: redis-py 8 passes over the first one in its handshake.
+    """
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        """Return a connection to send by, as Celery's own does."""
+        impatient = {"socket_timeout": 1, "max_retries": 0} | (options.pop("transport_options", None) or {})
+        url = normalize_broker(url or self.conf.broker_write_url)
+        return super().connection_for_write(url, transport_options=impatient, **options)
+
+    def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
+        """Return a connection to receive by, as Celery's own does.
+
+        Celery takes a broker's URL from the environment before any setting, so it is normalized
+        here.
+        """
+        return super().connection_for_read(normalize_broker(url or self.conf.broker_read_url), **options)
+
+
+class Letters:
+    """Writes messages as they lie in the queues of a Redis broker, so that a record and its message are one write.
+
+    Celery makes them, with its routes and signals; `after_task_publish` then comes before the message has gone.
+    """
+
+    def __init__(self, celery: Celery) -> None:
+        self._celery = celery
+        self._connection = Connection(transport=CapturingTransport)
+        self._producer = celery.amqp.Producer(self._connection, auto_declare=False)
+        self._lock = threading.Lock()
+
+    def write(self, task_id: str, message: Mapping[str, Any]) -> str:
+        """Return the text of a message, a Celery signature, as it lies in its queue's list.
+
+        "" for a message that lies elsewhere: one with a priority, or for an exchange.
+        """
+        with self._lock:
+            self._celery.signature(message).apply_async(task_id=task_id, producer=self._producer, retry=False)
+            message = self._connection.transport.captured
+        properties = message["properties"]
+        by_name = not properties["delivery_info"]["exchange"] and not properties["priority"]
+        return dumps(message) if by_name else ""
+
+
+def letters(celery: Celery, url: str) -> Letters | None:
+    """Return what writes messages, None where the broker's queues do not lie, under their own names, at `url`."""
+    conf = celery.conf
+    there = normalize_broker(conf.broker_write_url or conf.broker_url) == url and not conf.broker_use_ssl
+    plain = not conf.broker_transport_options.get("global_keyprefix") and not conf.task_send_sent_event
+    return Letters(celery) if there and plain else None
+
+
+def reach(url: str, seconds: float) -> str:
+    """Return "host:port" of a broker that answers within `seconds`.
+
+    Raises kombu's OperationalError.
+    """
+    with Connection(url, connect_timeout=seconds) as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0, timeout=seconds)
+        return f"{connection.hostname}:{connection.port or connection.default_port}"
+
+
+def missing(celery: Celery, queue: str, task_ids: Iterable[str]) -> set[str]:
+    """Return which of the tasks have no message in this queue.
+
+    Reads from the end that is taken from, for the tasks that have waited longest are there. A broker that is no Redis
+    delivers again by itself: none is missing. Raises kombu's OperationalError.
+    """
+    with celery.connection_for_read() as connection:
+        if connection.transport.driver_type != "redis":
+            return set()
+        try:
+            return _missing(connection.default_channel, queue, set(task_ids))
+        except connection.connection_errors as error:
+            raise OperationalError(str(error)) from error
+
+
+def withdraw(celery: Celery, task_ids: Iterable[str]) -> None:
+    """Remove the messages of tasks that workers took and died with: they would come back in days.
+
+    Raises kombu's OperationalError.
+    """
+    wanted = set(task_ids)
+    with celery.connection_for_read() as connection:
+        if connection.transport.driver_type != "redis":
+            return
+        channel = connection.default_channel
+        try:
+            for tag, entry in channel.client.hscan_iter(f"{channel.global_keyprefix}{channel.unacked_key}"):
+                if _task_id(entry) in wanted:
+                    channel.qos._remove_from_indices(tag).execute()
+        except connection.connection_errors as error:
+            raise OperationalError(str(error)) from error
+
+
+def break_off(connection: Any) -> None:
+    """End the reads of a worker's connection from another thread: they fail at once, and the worker connects anew."""
+    if connection is None or connection.transport.driver_type != "redis":
+        return
+    for channel in list(connection.transport.cycle._channels):
+        for client in (channel.__dict__.get("client"), channel.__dict__.get("subclient")):
+            sock = getattr(getattr(client, "connection", None), "_sock", None)
+            if sock is not None:
+                with suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+
+
+def _task_id(text: str | bytes) -> str | None:
+    """Return the task id in a message as a queue or a worker holds it; None without one."""
+    try:
+        found = json.loads(text)
+        message = found[0] if isinstance(found, list) else found
+        # In protocol 1 there are no headers; in either this is the task's id.
+        task_id = message["headers"].get("id") or message["properties"]["correlation_id"]
+    except (ValueError, LookupError, TypeError, AttributeError):  # whatever others have put there
+        return None
+    return task_id if isinstance(task_id, str) else None
+
+
+def _missing(channel: Any, queue: str, wanted: set[str]) -> set[str]:
+    for priority in channel.priority_steps:
+        key, end = channel._q_for_pri(queue, priority), -1
+        while wanted and (messages := channel.client.lrange(key, end - SLICE + 1, end)):
+            wanted -= {_task_id(message) for message in messages}
+            end -= SLICE
+    return wanted

@@ -1,0 +1,117 @@
+"""Messages that no worker can run: the worker goes on, and their tasks end as failed.
+
+Celery's consumer ends with an exception that it does not expect of a message, and its worker with
+it; that message then comes back to the next one. What it does expect it only logs.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from celery import signals
+from celery.exceptions import InvalidTaskError
+from celery.utils.imports import symbol_by_name
+from celery.worker import state
+
+from headway.celery.backend import LiveBackend
+from headway.celery.messages import id_of, readable_request_of
+
+logger = logging.getLogger(__name__)
+
+
+class MessageGuard:
+    """Mixed into a worker's consumer: whatever one message raises, the others are taken."""
+
+    app: Any
+    connection_errors: tuple[type[Exception], ...]
+    channel_errors: tuple[type[Exception], ...]
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+        handle: Callable[[Any], Any] = super().create_task_handler(*args, **kwargs)  # type: ignore[misc]
+
+        def on_message(message: Any) -> None:
+            try:
+                check(message)
+                handle(message)
+            except (*self.connection_errors, *self.channel_errors):
+                raise  # the worker connects again
+            except Exception as error:
+                self._reject(message, error)
+
+        return on_message
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Acknowledge a message that cannot be decoded, as Celery does, and say so."""
+        super().on_decode_error(message, exc)  # type: ignore[misc]
+        signals.task_rejected.send(sender=self, message=message, exc=exc)
+
+    def _reject(self, message: Any, error: Exception) -> None:
+        logger.error("A message cannot be run and is rejected (task %s): %s", id_of(message), error, exc_info=error)
+        request = state.requests.get(id_of(message))
+        if request is not None and request.message is message:
+            state.task_ready(request)
+        if not message.acknowledged:
+            message.reject_log_error(logger, self.connection_errors)
+        signals.task_rejected.send(sender=self, message=message, exc=error)
+
+
+def guarded(consumer_class: Any) -> type:
+    """Return the class of a worker's consumer with the guard.
+
+    `consumer_class` may be its qualified name.
+    """
+    return type("GuardedConsumer", (MessageGuard, symbol_by_name(consumer_class)), {})
+
+
+def check(message: Any) -> None:
+    """Raise InvalidTaskError for a message without what Celery relies on and does not check."""
+    headers = message.headers
+    if not isinstance(headers, Mapping) or "task" not in headers:
+        return  # protocol 1, which Celery reads itself
+    if not isinstance(headers["task"], str) or not isinstance(headers.get("id"), str):
+        raise InvalidTaskError("The task's name and its id have to be text.")
+    _check_body(message.payload)
+    limits = headers.get("timelimit")
+    if limits and not (isinstance(limits, list | tuple) and len(limits) == 2 and all(map(_is_limit, limits))):
+        raise InvalidTaskError(f"The time limits {limits!r:.200} are not two numbers of seconds.")
+    stamped, stamps = headers.get("stamped_headers"), headers.get("stamps")
+    if stamped and not (isinstance(stamped, list | tuple) and isinstance(stamps, Mapping)):
+        raise InvalidTaskError("The headers that are stamped have no stamps.")
+
+
+@signals.task_rejected.connect
+def fail_rejected(sender: Any, message: Any, exc: Exception | None, **_: Any) -> None:
+    """Store that a task failed whose message Celery has rejected, which it tells nobody."""
+    backend, task_id = sender.app.backend, id_of(message)
+    if task_id is not None and isinstance(backend, LiveBackend):
+        error = exc or InvalidTaskError("The message names no task.")
+        backend.mark_as_failure(task_id, error, request=readable_request_of(message))
+
+
+@signals.task_unknown.connect
+def tell_dependents(sender: Any, message: Any, **_: Any) -> None:
+    """Tell the dependents of a task with an unknown name: the consumer knows none of them."""
+    backend, task_id = sender.app.backend, id_of(message)
+    if task_id is not None and isinstance(backend, LiveBackend):
+        backend.tell_by_request(readable_request_of(message))
+
+
+def _check_body(payload: Any) -> None:
+    if isinstance(payload, Mapping):
+        return  # of protocol 1
+    if not isinstance(payload, list | tuple) or len(payload) != 3:
+        raise InvalidTaskError("The body is not a list of arguments, keyword arguments and what follows.")
+    _, kwargs, embed = payload
+    if not isinstance(kwargs, Mapping):
+        raise InvalidTaskError("The keyword arguments are not a mapping.")
+    if embed is not None and not isinstance(embed, Mapping):
+        raise InvalidTaskError("What follows the arguments is not a mapping.")
+
+
+def _is_limit(seconds: Any) -> bool:
+    if seconds is None:
+        return True
+    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds)

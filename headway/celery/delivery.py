@@ -1,0 +1,139 @@
+"""A task's message as its worker has it: taken, kept for later, settled with the broker, given back."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from billiard.einfo import ExceptionInfo
+from celery.worker import strategy
+from celery.worker.request import Request
+
+from headway.celery import endings, programs
+from headway.celery.backend import FENCE, LiveBackend, LiveTask, signature_of
+from headway.celery.messages import moment, request_of
+from headway.celery.programs import Origin, clock
+from headway.store.connection import Unavailable
+from headway.store.records import Delivery
+
+logger = logging.getLogger(__name__)
+
+SETTLE_AGAIN_SECONDS = 1.0
+
+
+class LiveRequest(Request):
+    """A message as its worker has it. A worker that stops ends what it runs by `cancel`, and its task is given back."""
+
+    _origin: Origin | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Have the class that Celery derives for each task treat a broken-off run as a failure.
+
+        Pools of threads and of greenlets, and solo, report that there.
+        """
+        super().__init_subclass__(**kwargs)
+        on_success = cls.on_success
+
+        def on_outcome(self: LiveRequest, outcome: Any, **kwargs: Any) -> Any:
+            broke_off = isinstance(outcome, ExceptionInfo)
+            return self.on_failure(outcome) if broke_off else on_success(self, outcome, **kwargs)
+
+        cls.on_success = on_outcome
+
+    def on_failure(self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False) -> None:
+        """Note that a run failed; no failure of a run is one of its worker."""
+        endings.contain(exc_info)
+        if endings.is_loss(exc_info):
+            self.end_programs()
+            programs.sweep()  # before it is run again
+        super().on_failure(exc_info, send_failed_event, return_ok)
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """Note which process runs it since when."""
+        self._origin = Origin(pid, self.request_dict.get(FENCE, ""), clock() + time_accepted - time.monotonic())
+        super().on_accepted(pid, time_accepted)
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        """Note that a run is over its time; its process is ended next."""
+        if not soft:
+            self.end_programs()
+        super().on_timeout(soft, timeout)
+
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        """End this run, as Celery's `revoke(terminate=True)` wants it."""
+        self.end_programs()
+        super().terminate(pool, signal)
+
+    def end_programs(self) -> None:
+        """Have the programs that this run has started end with its process."""
+        if self._origin is not None and self._origin.pid != os.getpid():
+            programs.end_after(self._origin)
+
+    def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
+        """End this run because its worker stops; what a pool cannot end is given back."""
+        self.end_programs()
+        try:
+            super().cancel(pool, signal, emit_retry)
+        except NotImplementedError:
+            self._announce_cancelled(emit_retry)
+
+    def _announce_cancelled(self, emit_retry: bool = True) -> None:
+        super()._announce_cancelled(emit_retry=False)  # it is no retry: the same message is delivered again
+        if isinstance(self.task.backend, LiveBackend):
+            self.task.backend.give_back(self.id, self.request_dict[FENCE])
+
+
+def receive(task: LiveTask, app: Any, consumer: Any) -> Callable[..., Any]:
+    """Celery's own strategy, except that a message for later waits in Redis and not in this worker's memory, and that a
+    message is acknowledged, or rejected, until the broker has taken that."""
+    take = strategy.default(task, app, consumer)
+
+    def on_message(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any, **kwargs: Any) -> None:
+        ack, reject = _until_settled(ack, message, consumer), _until_settled(reject, message, consumer)
+        if (message.headers or {}).get("eta") and _parked(task, message):
+            ack(logger, consumer.connection_errors)
+        else:
+            take(message, body, ack, reject, callbacks, **kwargs)
+
+    return on_message
+
+
+def _until_settled(settle: Callable[..., Any], message: Any, consumer: Any) -> Callable[..., None]:
+    """Return Celery's `settle`, which acknowledges or rejects a message, repeated while the broker does not take it.
+
+    Celery tries once. A message that then stays with the worker takes one of its places, `worker_prefetch_multiplier`
+    for each process, for as long as its connection lasts.
+    """
+    connection = consumer.connection
+
+    def attempt(*args: Any) -> None:
+        settle(*args)
+        consumer.call_soon(look, args)
+
+    def look(args: Any) -> None:
+        if not message.acknowledged:
+            consumer.timer.call_after(SETTLE_AGAIN_SECONDS, again, args)
+
+    def again(*args: Any) -> None:
+        # A worker that has connected anew holds none of its former messages.
+        if not message.acknowledged and consumer.connection is connection:
+            attempt(*args)
+
+    return attempt
+
+
+def _parked(task: LiveTask, message: Any) -> bool:
+    """Whether a message with an `eta` is kept in Redis now, or not wanted any more."""
+    if not isinstance(task.backend, LiveBackend):
+        return False
+    try:
+        request = request_of(message)
+        kept, source = signature_of(task, request), task.backend.source_of(request)
+        task.backend.keep(request.id, kept, moment(request.eta, task.app), Delivery(), source)
+    except (Unavailable, ValueError) as error:  # what is no time Celery refuses itself
+        logger.warning("Task %s is not kept in Redis for its time: %s", request.id, error)
+        return False
+    return True

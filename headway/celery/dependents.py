@@ -1,0 +1,95 @@
+"""Who depends on a task's end: its chord, the rest of its chain, its error callbacks.
+
+Celery tells them in the process that stores an end. A task may also end where nothing of it is at
+hand: a person cancels it in a web process, its worker is lost, a program stores its end by hand.
+The record says whether somebody has yet to be told, and maintenance sees to it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, TypeGuard
+
+from celery import states
+from celery.app.task import Context
+
+from headway.celery.context import whole_number
+
+logger = logging.getLogger(__name__)
+
+ALWAYS = "always"  # there is a chord, which counts each end
+ON_FAILURE = "failure"  # there is a chain or an error callback
+KEY = "dependents"  # of a kept message, in which it comes first: the record's scripts read it there
+
+
+def kind_of(chord: Any, chain: Any, errbacks: Any) -> str:
+    """Return which ends of a task have dependents to tell: ALWAYS, ON_FAILURE or ""."""
+    if chord:
+        return ALWAYS
+    return ON_FAILURE if chain or errbacks else ""
+
+
+def marked(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Celery signature that says first who depends on it."""
+    options = message["options"]
+    kind = kind_of(options.get("chord"), options.get("chain"), options.get("link_error"))
+    return {KEY: kind, **message} if kind else dict(message)
+
+
+def concern(request: Context | None, state: str) -> TypeGuard[Context]:
+    """Whether somebody has to be told that a request's task ended in this Celery state."""
+    if request is None:
+        return False
+    kind = kind_of(request.chord, request.chain, request.errbacks)
+    return kind == ALWAYS or (kind == ON_FAILURE and state in states.PROPAGATE_STATES)
+
+
+def request_of(task_id: str, message: Mapping[str, Any], **more: Any) -> Context:
+    """Return the request of a task's kept message, a Celery signature."""
+    options = message.get("options") or {}
+    return Context(
+        id=task_id,
+        task=message.get("task"),
+        args=message.get("args"),
+        kwargs=message.get("kwargs"),
+        retries=whole_number(options.get("retries")),
+        replaced_task_nesting=whole_number(options.get("replaced_task_nesting")),
+        group=options.get("group_id"),
+        group_index=options.get("group_index"),
+        root_id=options.get("root_id"),
+        parent_id=options.get("parent_id"),
+        chord=options.get("chord"),
+        chain=options.get("chain"),
+        errbacks=options.get("link_error"),
+        delivery_info={},
+        **more,
+    )
+
+
+def tell(
+    backend: Any,
+    request: Context,
+    state: str,
+    result: Any,
+    traceback: str | None = None,
+    *,
+    store_result: bool = True,
+    call_errbacks: bool = True,
+) -> bool:
+    """Tell a task's dependents that it ended in a Celery state; whether that worked.
+
+    Telling twice does no harm: a chord counts each part once, and a chain's tasks end once. Error
+    callbacks are called for a failure alone, as Celery does.
+    """
+    try:
+        if request.chord:
+            backend.on_chord_part_return(request, state, result)
+        if state in states.PROPAGATE_STATES:
+            backend._fail_chain(request.chain, result, traceback, store_result=store_result, state=state)
+        if state == states.FAILURE and call_errbacks and request.errbacks:
+            backend._call_task_errbacks(request, result, traceback)
+    except Exception:
+        logger.exception("The chord, chain or error callbacks of task %s are not told of its end", request.id)
+        return False
+    return True

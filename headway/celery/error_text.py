@@ -1,0 +1,120 @@
+"""The type of an error and one line that says why, whatever a task or Celery calls an error.
+
+Pure, and as long as the text at most: a task may raise megabytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from celery.exceptions import Retry
+from celery.utils.serialization import UnpickleableExceptionWrapper
+
+from headway.masking import mask
+from headway.snapshot import one_line
+
+ERRORS = {
+    # Celery's class: (type, message); no message keeps the exception's own.
+    "WorkerLostError": ("WorkerLost", ""),
+    "SoftTimeLimitExceeded": ("TimeLimitExceeded", "The task ran over its time limit."),
+    "TimeLimitExceeded": ("TimeLimitExceeded", "The task ran over its time limit and was ended."),
+}
+UNNAMED = "Failure"  # the type of what a task stored as its failure and is no exception
+WORDS = ("status", "message", "error", "detail")  # keys under which such a failure says why
+MAX_GROUPED = 5  # exceptions of a group that are named
+
+
+def error_of(error: Any) -> dict[str, str]:
+    """Return `{"type", "message"}` of an error: one line for people, no traceback, no secret.
+
+    `error` is an exception, Celery's own form of one (`{"exc_type", "exc_message", ...}`), or
+    anything that a task has stored as its failure by hand. Never raises.
+    """
+    try:
+        name, words = _read(error)
+    except Exception:  # a class of the task's own may raise in any of its methods
+        name, words = type(error).__name__, ""
+    known, sentence = ERRORS.get(name, (one_line(name), ""))
+    return {"type": known, "message": sentence or one_line(mask(words)) or known}
+
+
+def original_of(error: Any, handled: BaseException | None) -> Any:
+    """Return the exception that a task raised, where `error` is what Celery has made of it.
+
+    Celery wraps what cannot be pickled, or takes a base class of it, and a retry without a cause
+    has none. `handled` is the exception being handled (`sys.exc_info()`): the original, or the
+    Retry that was raised because of it.
+    """
+    if isinstance(handled, Retry):
+        if error is None:
+            says_why = handled.message or handled.excs or handled.__context__ is None
+            return handled if says_why else handled.__context__
+        handled = handled.__context__
+    try:
+        return handled if _is_made_of(error, handled) else error
+    except Exception:  # arguments of an exception that cannot be compared
+        return error
+
+
+def _is_made_of(error: Any, handled: BaseException | None) -> bool:
+    if handled is None or not isinstance(error, BaseException):
+        return False
+    if isinstance(error, UnpickleableExceptionWrapper):
+        return bool(type(handled).__name__ == error.exc_cls_name)
+    return isinstance(handled, type(error)) and bool(handled.args == error.args)
+
+
+def _read(error: Any) -> tuple[str, str]:
+    if isinstance(error, BaseException):
+        name, words = _read_exception(error)
+    elif isinstance(error, Mapping) and "exc_type" in error:
+        name = _text_of(error["exc_type"]).rpartition(".")[2]
+        words = _join(name, _as_args(error.get("exc_message", "")))
+    elif isinstance(error, Mapping):
+        found = next((error[key] for key in WORDS if error.get(key)), error)
+        name, words = UNNAMED, _text_of(found)
+    else:
+        name, words = UNNAMED, "" if error is None else _text_of(error)
+    words = words.strip()
+    if words and not any(char.isalpha() for char in words):  # a bare number says nothing
+        words = f"{name}: {words}"
+    return name, words
+
+
+def _read_exception(error: BaseException) -> tuple[str, str]:
+    name = type(error).__name__
+    if isinstance(error, UnpickleableExceptionWrapper):
+        name = _text_of(error.exc_cls_name)
+        words = _join(name, _as_args(error.exc_args))
+    elif isinstance(error, Retry):
+        words = _text_of(error.message or error.excs or "The task asked to run again.")
+    elif isinstance(error, BaseExceptionGroup):
+        words = f"{error.message}: {'; '.join(map(_in_group, error.exceptions[:MAX_GROUPED]))}"
+    elif type(error).__str__ in (BaseException.__str__, KeyError.__str__):
+        words = _join(name, error.args)
+    else:
+        words = _text_of(error) or _join(name, error.args)
+    return name, words
+
+
+def _in_group(error: BaseException) -> str:
+    name, words = _read(error)
+    return words if words.startswith(name) else f"{name}: {words}"
+
+
+def _join(name: str, args: Sequence[Any]) -> str:
+    if name == "KeyError" and len(args) == 1:
+        return f"KeyError: {args[0]!r}"  # the key alone says nothing
+    return ", ".join(filter(None, map(_text_of, args)))
+
+
+def _as_args(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _text_of(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception:
+        return ""

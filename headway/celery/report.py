@@ -1,0 +1,246 @@
+"""What a run says by `headway.progress`, until a thread beside the run sends it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from headway.bars import Part, Shown, shown
+from headway.celery.backend import UNSTORED, delivery_of
+from headway.celery.runs import Run, detached
+from headway.store.connection import Unavailable
+
+logger = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 0.1
+# Steps, and lines, that wait for Redis; of more the oldest go, and the log says how many lines.
+MAX_UNSENT = 1000
+MAX_UNSENT_CHARS = 1_000_000  # of such lines
+MAX_CALL_LINES = 100
+UNSET: Any = object()
+
+WRITTEN = "written"
+
+LogLine = tuple[str, str]  # level, text
+Meta = tuple[dict[str, Any], int]  # what a snapshot has of it, and a number for each bar
+
+
+class ProgressBuffer:
+    """What one run says: its threads write here and never wait, and `flush` sends it."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._backend = run.task.backend
+        self._request = run.request
+        self._base = run.parts[0]
+        self._last: Part | None = None  # the last bar to end, which is shown until there is another
+        # What the run itself had said when that ended.
+        self._base_then: tuple[float, float | None] = (0, None)
+        self._bar = self._base
+        self._bars = 0  # before that
+        self._status = ""
+        # To be sent even if newer comes at once.
+        self._unsent: deque[Meta] = deque(maxlen=MAX_UNSENT)
+        self._lines: deque[LogLine] = deque()
+        self._line_chars = 0
+        self._lines_lost = 0
+        self._is_silent = True
+        self._has_failed = False
+        self._writing = threading.Lock()
+        self._sending = threading.Lock()
+        self._sent = self._unsaid = self._meta()
+
+    def say(self, part: Part, current: float = UNSET, total: float | None = UNSET, status: str = UNSET) -> None:
+        """Note any of these; UNSET leaves what was said before."""
+        with self._writing:  # so that no new number is sent with an old total
+            part.current = part.current if current is UNSET else current
+            part.total = part.total if total is UNSET else total
+            self._status = self._status if status is UNSET else status
+            if self._is_silent:
+                self._is_silent = False
+                self._unsent.append(self._meta())
+
+    def enter(self, part: Part) -> None:
+        """Begin a part; a step is sent even if the next one comes at once."""
+        with self._writing:
+            if part.is_step:
+                self._last = None
+            elif part.name and not any(other.is_loop for other in self._run.parts):
+                self._status = part.name  # an inner loop's name stands beside its numbers
+            self._run.parts.append(part)
+            self._run.open(part)
+            if part.is_step or self._is_silent:
+                self._is_silent = False
+                self._unsent.append(self._meta())
+
+    def leave(self, part: Part, *, has_failed: bool = False) -> None:
+        """End a part. Where that was an error, it is shown until there is something else to say."""
+        with self._writing:
+            meta = self._meta()
+            if has_failed and meta != self._unsaid:
+                self._unsent.append(meta)
+            if part.is_numbered and not has_failed:
+                part.complete()
+            if part.is_bar:
+                self._last, self._base_then = part, (self._base.current, self._base.total)
+            part.is_open, part.has_ended = False, True
+            self._run.parts.remove(part)
+            if has_failed:
+                self._unsaid = self._meta()
+            elif part.is_step:
+                self._unsent.append(self._meta())
+
+    def log(self, level: str, text: str) -> None:
+        """Note a line."""
+        with self._writing:
+            self._keep([(level, text)])
+
+    def flush(self) -> None:
+        """Send what has not been sent; what Redis does not take now is sent the next time."""
+        with self._sending:
+            while self._send_first():
+                pass
+            with self._writing:
+                meta = self._meta()
+            if meta not in (self._sent, self._unsaid):
+                self._send(meta)
+            while self._send_lines():
+                pass
+
+    def close(self) -> None:
+        """Send the last words, before the run's outcome is stored."""
+        FLUSHER.remove(self)
+        try:
+            self.flush()
+        except Exception:
+            self.fail("Progress")
+
+    def fail(self, what: str) -> None:
+        """Log, once, why something is not sent; that stops neither the run nor its sender."""
+        if not self._has_failed:
+            logger.exception("%s of task %s is not sent", what, self._request.id)
+        self._has_failed = True
+
+    def _meta(self) -> Meta:
+        seen = self._shown()
+        if seen.bar is not self._bar:
+            self._bar = seen.bar
+            self._bars += 1
+        meta = {"current": seen.current, "total": seen.total, "status": self._status, "step": seen.step}
+        return meta, self._bars
+
+    def _shown(self) -> Shown:
+        """Return what is shown of the part that began first, and of what began last in it."""
+        parts = self._run.parts[1:]
+        chain = []
+        if parts:
+            chain = next(part.lineage for part in reversed(parts) if parts[0] in part.lineage)[1:]
+        if any(part.is_bar for part in chain) or (chain and not self._last):
+            return shown(chain)
+        has_spoken = not chain and (self._base.current, self._base.total) != self._base_then
+        if has_spoken or not self._last:
+            return shown([self._base])
+        return shown([self._last])._replace(step=shown(chain).step if chain else None)
+
+    def _send(self, said: Meta) -> bool:
+        """Send it; whether it is done with."""
+        try:
+            verdict = self._backend.report(self._request, "PROGRESS", *said)
+        except Exception:
+            self.fail("A report")
+            verdict = WRITTEN
+        if verdict == UNSTORED:
+            return False
+        self._sent = said
+        if verdict != WRITTEN:
+            self._run.stop(verdict)
+        return True
+
+    def _send_first(self) -> bool:
+        """Send what has to be sent first; whether it was, and more may have to be."""
+        with self._writing:
+            first = self._unsent[0] if self._unsent else None
+        if first is None or not self._send(first):
+            return False
+        with self._writing:
+            if self._unsent[0] is first:  # else it has made room for newer ones meanwhile
+                self._unsent.popleft()
+        return True
+
+    def _send_lines(self) -> bool:
+        """Send some lines; whether they were, and there may be more."""
+        with self._writing:
+            lines = [self._pop() for _ in range(min(MAX_CALL_LINES, len(self._lines)))]
+            lost, self._lines_lost = self._lines_lost, 0
+        gap = [("WARNING", f"{lost} lines are missing here: Redis did not take them in time.")] if lost else []
+        if not lines:
+            return False
+        try:
+            self._backend.records.log(self._request.id, delivery_of(self._request), gap + lines)
+        except Unavailable:
+            with self._writing:
+                newer, self._lines, self._line_chars = self._lines, deque(), 0
+                self._lines_lost += lost
+                self._keep([*lines, *newer])
+            return False
+        except Exception:
+            self.fail("A log line")
+        return True
+
+    def _keep(self, lines: Iterable[LogLine]) -> None:
+        """Have lines wait; of too many the oldest go."""
+        for line in lines:
+            self._lines.append(line)
+            self._line_chars += len(line[1])
+        while len(self._lines) > MAX_UNSENT or self._line_chars > MAX_UNSENT_CHARS:
+            self._pop()
+            self._lines_lost += 1
+
+    def _pop(self) -> LogLine:
+        line = self._lines.popleft()
+        self._line_chars -= len(line[1])
+        return line
+
+
+class Flusher:
+    """The thread that sends what this process's runs say; it is started again after a fork."""
+
+    def __init__(self) -> None:
+        self._buffers: set[ProgressBuffer] = set()
+        self._news = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, buffer: ProgressBuffer) -> None:
+        self._buffers.add(buffer)
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
+            detached(self._thread.start)
+        self._news.set()
+
+    def forget(self) -> None:
+        """Be as new: a forked process has neither the thread nor the runs."""
+        self.__dict__.update(Flusher().__dict__)
+
+    def remove(self, buffer: ProgressBuffer) -> None:
+        self._buffers.discard(buffer)
+
+    def _run(self) -> None:
+        while True:
+            if not self._buffers:
+                self._news.wait()
+            self._news.clear()
+            for buffer in tuple(self._buffers):
+                try:
+                    buffer.flush()
+                except Exception:  # one run's costs no other's
+                    buffer.fail("Progress")
+            time.sleep(FLUSH_SECONDS)
+
+
+FLUSHER = Flusher()
+os.register_at_fork(after_in_child=FLUSHER.forget)

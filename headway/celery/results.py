@@ -1,0 +1,97 @@
+"""What a task hands back: Celery's own form of it, and of a large result a preview for the record.
+
+Pure: no Redis. A large result is in Redis once, within Celery's own form where that is JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from kombu.exceptions import EncodeError
+
+from headway.snapshot import fragment
+
+# Of a result that the snapshot has whole; a list of 50 has to fit a socket's backlog.
+MAX_RESULT_BYTES = 8192
+PREVIEW_CHARS = 1000
+RESULT_MAX_BYTES = 64 * 1024 * 1024  # the setting's default
+
+# As `snapshot.fragment`, but only of what Celery's own encoder has the same words for.
+PLAIN = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+Encode = Callable[[Any], str | bytes]
+
+
+class ResultTooLarge(EncodeError):
+    """A result beyond RESULT_MAX_BYTES; Celery fails the task for it."""
+
+
+class Packed(NamedTuple):
+    """A result, ready to be stored."""
+
+    meta: str | bytes  # Celery's own form
+    fields: Mapping[str, Any]  # the record's, with a preview of a large one
+    whole: bytes = b""  # the JSON of a large one, where `meta` does not hold it
+
+
+def pack(meta: dict[str, Any], fields: Mapping[str, Any], encode: Encode, limit: int) -> Packed:
+    """Encode Celery's `meta` of a success.
+
+    `fields` are what `snapshot.success_fields` makes of the same value.
+
+    Raises ResultTooLarge beyond `limit` bytes, and what `encode` raises.
+    """
+    result = fields["result"]
+    text, is_plain = _json(result)
+    if len(text) <= MAX_RESULT_BYTES:
+        return Packed(_within(limit, encode(meta)), fields)
+    _within(limit, text)
+    shown = {**fields, "result": _preview(result, text), "result_size": len(text)}
+    spliced = _splice(meta, result, text, encode) if is_plain else None
+    if spliced is None:
+        return Packed(_within(limit, encode(meta)), shown, text)
+    encoded, start = spliced
+    return Packed(_within(limit, encoded), {**shown, "result_at": start})
+
+
+def _json(value: Any) -> tuple[bytes, bool]:
+    """Return a value as the snapshot has it, and whether it means the same to Celery."""
+    try:
+        return PLAIN.encode(value).encode(), True
+    except (TypeError, ValueError):  # a type that JSON has no word for, NaN, half a character
+        return fragment(value).encode(), False
+
+
+def _preview(result: Any, text: bytes) -> str:
+    shown = result if isinstance(result, str) else text[: 4 * PREVIEW_CHARS].decode(errors="ignore")
+    return shown[: PREVIEW_CHARS - 1] + "…"
+
+
+def _splice(meta: dict[str, Any], result: Any, text: bytes, encode: Encode) -> tuple[bytes, int] | None:
+    """Return Celery's form with `text` in the result's place, and where it begins.
+
+    None where Celery's form is not JSON.
+    """
+    mark = uuid4().hex
+    value = meta["result"]
+    if value is result:
+        marked: Any = mark
+    elif isinstance(value, dict) and value.get("result") is result:
+        marked = {**value, "result": mark}
+    else:
+        return None
+    encoded = encode({**meta, "result": marked})
+    if not isinstance(encoded, str):  # another serializer's, or compressed
+        return None
+    head, found, tail = encoded.partition(f'"{mark}"')
+    start = len(head.encode())
+    return (b"".join((head.encode(), text, tail.encode())), start) if found else None
+
+
+def _within(limit: int, encoded: str | bytes) -> str | bytes:
+    if len(encoded) > limit:
+        raise ResultTooLarge(f"The result has {len(encoded):,} bytes, and {limit:,} are allowed (RESULT_MAX_BYTES).")
+    return encoded

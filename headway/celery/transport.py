@@ -1,0 +1,72 @@
+"""Kombu's transport for Redis, where Headway needs more of it.
+
+`headway/celery/backend.py` puts it in the place of kombu's own, by name.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from celery import current_app
+from kombu.transport import redis
+
+from headway.celery.backend import LiveBackend
+from headway.celery.messages import id_of, readable_request_of
+
+logger = logging.getLogger(__name__)
+
+
+class Channel(redis.Channel):
+    """Kombu's channel, which can be closed at any moment and cancels what it purges."""
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        """Return the parameters of a connection.
+
+        Raises ConnectionError where the channel has lost its own.
+
+        Kombu's own raises AttributeError then, which no part of Celery takes for a lost connection:
+        as a channel that broke is closed and gives back its messages, that would end the worker.
+        """
+        if self.connection is None or self.connection.client is None:
+            raise ConnectionError("The connection to the broker has been closed.")
+        return dict(super()._connparams(asynchronous))
+
+    def _purge(self, queue: str) -> int:
+        """Empty a queue and cancel the tasks of its messages; returns how many there were."""
+        with self.conn_or_acquire() as client, client.pipeline() as pipe:
+            for key in (self._q_for_pri(queue, priority) for priority in self.priority_steps):
+                pipe.lrange(f"{self.global_keyprefix}{key}", 0, -1).delete(key)
+            raw = [message for messages in pipe.execute()[::2] for message in messages]
+        self._cancel(raw)
+        return len(raw)
+
+    def _cancel(self, raw: Iterable[bytes]) -> None:
+        backend = current_app.backend
+        if not isinstance(backend, LiveBackend):
+            return
+        for text in raw:
+            try:
+                message = self.Message(json.loads(text), channel=self)
+                if task_id := id_of(message):
+                    request = readable_request_of(message)
+                    backend.mark_as_revoked(task_id, "Purged from its queue", request)
+            except Exception:  # one message costs no other
+                logger.exception("The task of a purged message is not cancelled")
+
+
+class Transport(redis.Transport):
+    """Kombu's transport, whose channels are all closed, also where one raises."""
+
+    Channel = Channel
+
+    def close_connection(self, connection: Any) -> None:
+        """Close all channels."""
+        for channels in (self._avail_channels, self.channels):
+            while channels:
+                with suppress(*self.connection_errors):
+                    channels.pop().close()
+        super().close_connection(connection)

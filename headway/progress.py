@@ -1,0 +1,183 @@
+"""What a task says while it runs: `from headway.progress import progress`.
+
+`progress` is the running task's, as Flask's `request` is the running request's; outside a task its
+calls do nothing. The run's threads and coroutines speak for it too.
+
+    for row in progress.track(rows, "Reading"):
+        ...
+    with progress.step("Upload", 2, 3):
+        progress.set(current=0, total=size)
+        progress.update(len(chunk))
+    progress.log("uploaded to the archive")
+
+A step with an index and a count is a part of the whole bar; one without, as a loop outside of any
+step, has a bar of its own. Of loops in one another the outermost is the bar, and the next one
+stands beside it.
+
+A call only notes what is said. A thread beside the run sends it, at most ten times a second: the
+first word at once, of numbers and words the newest, each step and each line. So a run never waits
+for Redis. What cannot be shown (NaN, an object whose `str` raises) is left out. Once a task has
+been cancelled, or another run of it has taken over, the next call raises `headway.celery.runs.Stopped`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from headway.bars import Part
+from headway.celery import runs
+from headway.celery.report import FLUSHER, UNSET, ProgressBuffer
+from headway.celery.runs import HERE, Run
+from headway.snapshot import MAX_READ_CHARS, one_line
+from headway.values import as_number, as_text
+
+T = TypeVar("T")
+ONE = 1
+MAX_LINE_CHARS = 4000
+MAX_LEVEL_CHARS = 20
+
+# Looked up once: in a tight loop of `progress.update` it would be a quarter of the cost.
+_here = HERE.get
+
+
+class Progress:
+    """The running task's progress; all numbers are in the task's own unit. Its calls raise Stopped, see the module."""
+
+    def update(self, n: float = ONE) -> None:
+        """Advance by `n`, as `tqdm.update` does."""
+        part = _here()
+        if not part.is_open:
+            found = _find()
+            if found is None:
+                return
+            part = found
+        if n is not ONE:
+            number = as_number(n)
+            if number is None:
+                return
+            n = number
+        # No lock: while it adds plain numbers the interpreter lets no other thread in, so no count
+        # is lost.
+        part.current += n
+
+    def set(self, current: float = UNSET, total: float | None = UNSET, status: str = UNSET) -> None:
+        """Say any of: how far, of how much (None: unknown), and one line of text."""
+        if part := _find():
+            part.run.report.say(part, _number(current), total if total is None else _number(total), _status(status))
+
+    def track(self, iterable: Iterable[T], status: str = "", total: float | None = None) -> Iterator[T]:
+        """Yield from `iterable` and count; the total is its length where it has one.
+
+        `status` names the loop.
+        """
+        around = _find()
+        if around is None:
+            yield from iterable
+            return
+        total = _length(iterable) if total is None else as_number(total)
+        part = Part(_name(status), total, parent=around, is_loop=True)
+        with _inside(part):
+            for item in iterable:
+                yield item
+                if not part.is_open:
+                    part.run.check()
+                part.current += 1
+
+    @contextmanager
+    def step(self, name: str, index: int | None = None, count: int | None = None) -> Iterator[None]:
+        """Name the part of the work that the block does: "step 3/7 Tokenising"."""
+        around = _find()
+        if around is None:
+            yield
+            return
+        part = Part(_name(name), parent=around, is_step=True, index=as_number(index), count=as_number(count))
+        with _inside(part):
+            yield
+
+    def log(self, text: str, level: str = "INFO") -> None:
+        """Add a line to the task's log, which its viewers see grow."""
+        part, line = _find(), as_text(text, MAX_LINE_CHARS)
+        if part and line is not None:
+            part.run.report.log(as_text(level, MAX_LEVEL_CHARS) or "INFO", line)
+
+    def flush(self) -> None:
+        """Send now what has not been sent."""
+        if part := _find():
+            part.run.report.flush()
+
+    def bind(self, function: Callable[..., T]) -> Callable[..., T]:
+        """Return a function that speaks for this run in whatever thread it is called.
+
+        Threads that this run starts, and what it hands to a ThreadPoolExecutor, do so anyway.
+        """
+        return runs.bind(function)
+
+
+def _find() -> Part | None:
+    """Return the part of the run in which the caller is, None outside a task. Raises Stopped."""
+    run = runs.present()
+    if run is None:
+        return None
+    run.check()
+    if run.report is None:
+        _begin(run)
+    return runs.here(run)
+
+
+def _begin(run: Run) -> None:
+    """Have a run speak."""
+    with run.lock:
+        if run.report is None:
+            run.report = ProgressBuffer(run)
+            run.open(run.parts[0])
+            FLUSHER.add(run.report)
+
+
+@contextmanager
+def _inside(part: Part) -> Iterator[None]:
+    """Have the block, in this thread or coroutine, be in a part of its run."""
+    report = part.run.report
+    report.enter(part)
+    HERE.set(part)
+    try:
+        yield
+    except GeneratorExit:  # a loop was left early
+        report.leave(part)
+        raise
+    except BaseException:
+        report.leave(part, has_failed=True)
+        raise
+    else:
+        report.leave(part)
+    finally:
+        # A loop may be left in another thread than it began in, and after one that began in it.
+        if _here().run is part.run:
+            HERE.set(runs.here(part.run))
+
+
+def _number(value: Any) -> Any:
+    number = value if value is UNSET else as_number(value)
+    return UNSET if number is None else number
+
+
+def _status(value: Any) -> Any:
+    if value is UNSET:
+        return UNSET
+    text = "" if value is None else as_text(value, MAX_READ_CHARS)
+    return UNSET if text is None else text
+
+
+def _name(value: Any) -> str:
+    return one_line(as_text(value, MAX_READ_CHARS) or "")
+
+
+def _length(iterable: Iterable[Any]) -> float | None:
+    try:
+        return as_number(len(iterable)) if isinstance(iterable, Sized) else None
+    except Exception:  # one whose length is not known yet
+        return None
+
+
+progress = Progress()

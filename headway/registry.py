@@ -1,0 +1,183 @@
+"""Kinds of work that may be started from outside: how each is called, checked, titled and queued."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import Parameter, formatannotation, signature
+from itertools import takewhile
+from math import isfinite
+from types import GenericAlias, NoneType, SimpleNamespace, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from celery import shared_task
+
+from headway.snapshot import title_line
+
+KINDS: dict[str, Kind] = {}
+WIDENED = {float: (int, float)}
+
+
+class BadArguments(ValueError):
+    """Arguments that a kind of work cannot take; `fields` says why, by name."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {why}" for name, why in fields.items()))
+        self.fields = dict(fields)
+
+
+@dataclass(frozen=True)
+class Call:
+    """How a function takes its arguments.
+
+    Which it takes by position alone, which it may so take, and the name of its `*rest`.
+    """
+
+    positional_only: tuple[str, ...] = ()
+    positional: tuple[str, ...] = ()
+    rest: str = ""
+
+    def ordered(self, prepared: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the names of the arguments that have to go by position."""
+        return self.positional if prepared.get(self.rest) else self.positional_only
+
+    def gaps(self, args: Mapping[str, Any], prepared: Mapping[str, Any]) -> set[str]:
+        """Return what is missing before the last of the request's arguments that go by position."""
+        names = self.ordered(prepared)
+        given = [place for place, name in enumerate(names) if name in args]
+        last = len(names) if prepared.get(self.rest) else max(given, default=0)
+        return set(names[:last]) - prepared.keys()
+
+    def split(self, prepared: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Return arguments by name as `(args, kwargs)`.
+
+        What follows a gap is left to the function's defaults.
+        """
+        names = self.ordered(prepared)
+        given = list(takewhile(prepared.__contains__, names))
+        args = [prepared[name] for name in given] + list(prepared.get(self.rest, ()))
+        return args, {name: value for name, value in prepared.items() if name not in (*names, self.rest)}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of work: `prepare` turns a request's arguments into the task's, or raises BadArguments."""
+
+    name: str
+    title: str
+    queue: str
+    prepare: Callable[[Mapping[str, Any]], dict[str, Any]]
+    call: Call
+
+    def title_of(self, args: Mapping[str, Any], prepared: Mapping[str, Any]) -> str:
+        """Return the title with a request's arguments, else with the task's prepared ones.
+
+        The task's name, where these arguments do not fit the title's format.
+        """
+        try:
+            title = self.title.format_map({**prepared, **args})
+        except Exception:  # an argument's own `__format__` may raise anything
+            return self.name
+        return title_line(title) or self.name
+
+
+def startable(
+    title: str,
+    *,
+    queue: str = "celery",
+    prepare: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
+    **options: Any,
+) -> Callable[[Callable[..., Any]], Any]:
+    """Make a function a Celery task that `POST /tasks` may start under the function's name.
+
+    `title` is for people and may name arguments ("Report for {month}"); `prepare` replaces the
+    check of the arguments against the function's signature and annotations; `options` are Celery's
+    (`bind`, `max_retries`, `time_limit`, ...). Arguments are given by name, also those that the
+    function takes by position; its `*rest` is a list.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        name = function.__name__
+        parameters = list(signature(function).parameters.values())[1 if options.get("bind") else 0 :]
+        call = _call_of(parameters)
+        check = prepare or _by_signature(parameters, call, function.__globals__)
+        KINDS[name] = Kind(name, title, queue, check, call)
+        return shared_task(name=name, **options)(function)
+
+    return decorate
+
+
+def _call_of(parameters: Sequence[Parameter]) -> Call:
+    by_position = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    return Call(
+        tuple(each.name for each in by_position if each.kind is each.POSITIONAL_ONLY),
+        tuple(each.name for each in by_position),
+        next((each.name for each in parameters if each.kind is each.VAR_POSITIONAL), ""),
+    )
+
+
+def _by_signature(
+    parameters: Sequence[Parameter], call: Call, names: dict[str, Any]
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Return a check of arguments by name against parameters.
+
+    Their annotations may use `names`.
+    """
+    hints = {each.name: _hint_of(each, names) for each in parameters}
+    extra = next((each for each in parameters if each.kind is each.VAR_KEYWORD), None)
+    known = {each.name: each for each in parameters if each is not extra}
+    if call.rest:
+        hints[call.rest] = GenericAlias(list, (hints[call.rest],))
+    required = {name for name, each in known.items() if each.default is each.empty and name != call.rest}
+    defaults = {name: each.default for name, each in known.items() if _is_plain(each.default)}
+
+    def prepare(args: Mapping[str, Any]) -> dict[str, Any]:
+        wrong = dict.fromkeys(required - args.keys(), "Is missing.")
+        for name, value in args.items():
+            hint = hints[name] if name in known else hints[extra.name] if extra else Any
+            if (name not in known and extra is None) or name == "self":  # Celery calls it so
+                wrong[name] = "No such argument."
+            elif not _fits(value, hint):
+                wrong[name] = f"Must be of type {formatannotation(hint)}."
+        prepared = {**defaults, **args}
+        wrong |= dict.fromkeys(call.gaps(args, prepared) - wrong.keys(), "Is missing.")
+        if wrong:
+            raise BadArguments(wrong)
+        return prepared
+
+    return prepare
+
+
+def _hint_of(parameter: Parameter, names: dict[str, Any]) -> Any:
+    """Return a parameter's annotation; Any where it has none that can be evaluated."""
+    if parameter.annotation is parameter.empty:
+        return Any
+    try:
+        return get_type_hints(SimpleNamespace(__annotations__={"it": parameter.annotation}), names)["it"]
+    except Exception:  # it may be any expression
+        return Any
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON gives a default back as it was; others are left to the function."""
+    return value is None or type(value) in (str, int, bool) or (type(value) is float and isfinite(value))
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value of JSON's fits an annotation, as far as that says what JSON can tell."""
+    kind, inner = get_origin(hint) or hint, get_args(hint)
+    if kind in (Union, UnionType):
+        return any(_fits(value, each) for each in inner)
+    if kind is Literal:
+        return any(value == each and type(value) is type(each) for each in inner)
+    if kind in (list, Sequence):
+        return isinstance(value, list) and all(_fits(each, inner[0]) for each in value if inner)
+    if kind in (dict, Mapping):
+        return isinstance(value, dict) and all(_fits(each, inner[1]) for each in value.values() if inner)
+    if kind in (None, NoneType):
+        return value is None
+    if kind not in (str, int, float, bool):
+        return True
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, WIDENED.get(kind, kind))

@@ -1,0 +1,124 @@
+"""What may be done with tasks: the one way to start one, or one again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from celery import Celery
+from flask import current_app
+from kombu.exceptions import OperationalError
+
+from headway.celery import encoded
+from headway.celery.backend import LiveBackend
+from headway.celery.broker import Letters
+from headway.celery.messages import expiry_of
+from headway.celery.sends import identified, recorded
+from headway.registry import KINDS, BadArguments
+from headway.store.connection import Unavailable
+from headway.store.records import Records, Started
+
+__all__ = ["KINDS", "BadArguments", "NotKept", "UnknownKind", "moment", "start", "start_again"]
+
+logger = logging.getLogger(__name__)
+
+
+class UnknownKind(LookupError):
+    """No task of that name may be started."""
+
+
+class NotKept(LookupError):
+    """What a task was started with is not kept, or its code takes it no longer."""
+
+
+def start(
+    name: str,
+    args: Mapping[str, Any],
+    *,
+    owner: str,
+    key: str = "",
+    countdown: float = 0.0,
+    eta: datetime | None = None,
+) -> Started:
+    """Start a task for `owner`: in `countdown` seconds, at `eta` (aware), or now.
+
+    The record comes first: once it stands, the message is sent, if not from here then by a keeper.
+    Nothing is started when it raises UnknownKind, BadArguments, records.AlreadyUsed, records.TooLate or
+    connection.Unavailable.
+    """
+    kind = KINDS.get(name)
+    if kind is None:
+        raise UnknownKind(name)
+    prepared = kind.prepare(args)
+    title = kind.title_of(args, prepared)
+    ordered, named = kind.call.split(prepared)
+    when = moment(countdown, eta)
+    return _start(name, named, kind.queue, title, args=ordered, owner=owner, key=key, when=when)
+
+
+def start_again(task_id: str, *, owner: str, key: str = "") -> Started:
+    """Start a new task with the same arguments as another. Raises NotKept, and what `start` raises."""
+    records: Records = current_app.extensions["records"]
+    kept = records.message(task_id)
+    if kept is None:
+        raise NotKept(task_id)
+    message, title = kept
+    if encoded.KEY in message:  # its arguments are no JSON, as those of a start are
+        raise NotKept(task_id)
+    queue = message["options"].get("queue") or current_app.extensions["celery"].conf.task_default_queue
+    try:
+        return _start(message["task"], message["kwargs"], queue, title, args=message["args"], owner=owner, key=key)
+    except TypeError as error:
+        raise NotKept(task_id) from error
+
+
+def moment(countdown: float, eta: datetime | None) -> str:
+    """Return a time as `Records.create` takes it."""
+    if eta is not None:
+        return f"{eta.timestamp() * 1e6:.0f}"
+    return f"+{countdown * 1e6:.0f}" if countdown else ""
+
+
+def _start(
+    name: str,
+    kwargs: Mapping[str, Any],
+    queue: str,
+    title: str,
+    *,
+    args: Sequence[Any] = (),
+    owner: str,
+    key: str,
+    when: str = "",
+) -> Started:
+    records: Records = current_app.extensions["records"]
+    celery: Celery = current_app.extensions["celery"]
+    letters: Letters | None = current_app.extensions["letters"]
+    task_id = str(uuid4())
+    expiry = expiry_of(celery.tasks.get(name), celery)
+    plain = celery.signature(name, args=args, kwargs=kwargs, queue=queue, **expiry)
+    message = recorded(identified(plain, task_id), task_id)
+    letter = letters.write(task_id, message) if letters and not when else ""
+    started = records.create(
+        owner=owner,
+        message=message,
+        title=title,
+        max_attempts=current_app.config["MAX_ATTEMPTS"],
+        key=key,
+        when=when,
+        task_id=task_id,
+        letter=letter,
+    )
+    if started.verdict == "created" and not letter:
+        _send_now(celery.backend, records, started.task_id, message)
+    return started
+
+
+def _send_now(backend: LiveBackend, records: Records, task_id: str, message: Mapping[str, Any]) -> None:
+    try:
+        backend.send(task_id, message)
+        records.sent(task_id)
+    except (OperationalError, Unavailable) as error:
+        logger.warning("Task %s stands in the outbox; a keeper will send it: %s", task_id, error)

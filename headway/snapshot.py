@@ -1,0 +1,257 @@
+"""What is known of a task at one moment: its phase, its snapshot, and what Celery's states mean in those words.
+
+Pure: no Redis, no Flask. The shape is the one of every door (202 body, status, `watch`, `snapshot` event, list).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from headway import masking
+from headway.bars import place, scaled, sensible
+from headway.values import as_number, as_text
+
+STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
+LONGEST_TEXT = 500
+MAX_READ_CHARS = 10_000  # of a text that becomes one line
+MAX_TITLE_CHARS = 200
+# And what else is no character.
+LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+# They reorder what follows.
+BIDI_MARKS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
+
+
+class Phase(StrEnum):
+    """Headway's word for where a task stands."""
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
+
+STATE = {
+    # The article's clients take every word that is not one of these five for an end.
+    Phase.SCHEDULED: "PENDING",
+    Phase.QUEUED: "PENDING",
+    Phase.RETRYING: "PENDING",
+    Phase.RUNNING: "PROGRESS",
+    Phase.CANCELLING: "PROGRESS",
+    Phase.SUCCEEDED: "SUCCESS",
+    Phase.FAILED: "FAILURE",
+    Phase.CANCELLED: "REVOKED",
+}
+
+PHASE_OF_CELERY = {
+    "PENDING": Phase.QUEUED,
+    "RECEIVED": Phase.QUEUED,
+    "RETRY": Phase.RETRYING,
+    "SUCCESS": Phase.SUCCEEDED,
+    "FAILURE": Phase.FAILED,
+    "REVOKED": Phase.CANCELLED,
+}
+
+ARTICLE_KEYS = {"current", "total", "status", "result"}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One task as every reader sees it; times are RFC 3339 UTC strings with milliseconds, or None."""
+
+    task_id: str
+    name: str
+    title: str
+    state: str
+    phase: Phase
+    current: float
+    total: float | None
+    status: str
+    step: Mapping[str, Any] | None
+    result_size: int | None  # bytes of the whole result, where `result` is a preview of it
+    error: Mapping[str, str] | None
+    attempt: int
+    max_attempts: int
+    version: int
+    queue_position: int | None
+    queue: str | None
+    created_at: str
+    scheduled_for: str | None
+    started_at: str | None
+    updated_at: str
+    finished_at: str | None
+    result: Any = None  # the key is there in SUCCESS only
+
+    @classmethod
+    def from_json(cls, text: str) -> Snapshot:
+        """Read the JSON of any door; raises TypeError when a key is missing or unknown."""
+        keys = json.loads(text)
+        if ("result" in keys) != (keys.get("state") == STATE[Phase.SUCCEEDED]):
+            raise TypeError("The key `result` is there in SUCCESS, and only there.")
+        return cls(**keys | {"phase": Phase(keys["phase"])})
+
+    @property
+    def final(self) -> bool:
+        return self.phase in FINAL
+
+
+def phase_of(celery_state: str) -> Phase:
+    """Return the phase of a Celery state; a state of a task author's own is running."""
+    return PHASE_OF_CELERY.get(celery_state, Phase.RUNNING)
+
+
+def phase_by_hand(celery_state: str, *, begun: bool) -> Phase:
+    """Return the phase of a state that a program has set by `update_state` or `store_result`.
+
+    An end is one. By any other word nothing is sent or run, so a task that has begun stays running,
+    and else QUEUED means "as it was".
+    """
+    phase = phase_of(celery_state)
+    if phase in FINAL or phase == Phase.RUNNING:
+        return phase
+    return Phase.RUNNING if begun else Phase.QUEUED
+
+
+def phases_of_state(state: str) -> set[Phase]:
+    """Return the phases that show as one of the article's five states (none for another word)."""
+    return {phase for phase, word in STATE.items() if word == state}
+
+
+def progress_fields(celery_state: str, meta: Any) -> dict[str, Any]:
+    """Return what an `update_state(celery_state, meta)` says of a running task.
+
+    What cannot be shown is left out: text, NaN and booleans for numbers, objects whose `str`
+    raises. Of a meta that is not a dict only the state is shown. `description` is celery-progress's
+    word for the status.
+    """
+    own_word = "" if celery_state in ("PROGRESS", "STARTED") else celery_state
+    if not isinstance(meta, dict):
+        return {"status": own_word}
+    status = as_text(meta.get("status"), MAX_READ_CHARS)
+    if status is None:
+        status = as_text(meta.get("description"), MAX_READ_CHARS)
+    fields: dict[str, Any] = {"status": one_line(own_word if status is None else status)}
+    current, total = as_number(meta.get("current")), as_number(meta.get("total"))
+    if current is not None:
+        fields["current"] = current
+    if total is not None or ("total" in meta and meta["total"] is None):
+        fields["total"] = total
+    if "step" in meta:
+        fields |= _step_fields(meta["step"], current, total)
+    return fields
+
+
+def _step_fields(said: Any, current: float | None, total: float | None) -> dict[str, Any]:
+    """Return what a step adds.
+
+    One with an index and a count is a part of the bar; without numbers of its own it has the
+    task's.
+    """
+    step = step_of(said)
+    if step is None:
+        return {"step": None}
+    fields: dict[str, Any] = {"step": step, "bar": f"{step['index']} {step['name']}"}
+    if step["index"] is None or step["count"] is None:
+        return fields
+    has_own = not said.keys().isdisjoint(("current", "total"))
+    if not has_own:
+        step["current"], step["total"] = sensible(current or 0, total) or (0, None)
+    if not has_own or (current is None and total is None):
+        fields["current"], fields["total"] = scaled(step["index"], step["count"], step["current"], step["total"])
+    return fields
+
+
+def step_of(value: Any) -> dict[str, Any] | None:
+    """Return a step as the snapshot has it, from a dict with some of its keys or its name.
+
+    None for anything else.
+    """
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, dict):
+        return None
+    index, count = place(as_number(value.get("index")), as_number(value.get("count")))
+    current, total = sensible(as_number(value.get("current")) or 0, as_number(value.get("total"))) or (0, None)
+    name = one_line(as_text(value.get("name"), MAX_READ_CHARS) or "")
+    return {"index": index, "count": count, "name": name, "current": current, "total": total}
+
+
+def success_fields(value: Any) -> dict[str, Any]:
+    """Return what a task's return value says; a dict with the article's keys is unwrapped into them."""
+    if isinstance(value, dict) and "result" in value and value.keys() <= ARTICLE_KEYS:
+        fields: dict[str, Any] = {
+            "status": one_line(as_text(value.get("status"), MAX_READ_CHARS) or ""),
+            "result": value["result"],
+        }
+        total = as_number(value.get("total"))
+        if total is not None:
+            fields["total"] = total
+        return fields
+    return {"status": "", "result": value}
+
+
+def cancelled_status(value: Any) -> str:
+    """Return what a cancellation says: Celery's exception, or what a task stored by hand."""
+    said = value.get("status") if isinstance(value, dict) else value
+    return one_line("Cancelled" if said is None else said)
+
+
+def one_line(value: Any) -> str:
+    """Return `value` as one line of at most LONGEST_TEXT characters.
+
+    Beyond MAX_READ_CHARS a text is not read.
+    """
+    whole = str(value).strip()
+    is_read = len(whole) <= MAX_READ_CHARS
+    head = whole if is_read else masking.head(whole, MAX_READ_CHARS)
+    line = " ".join(head.split())
+    if line != head:  # a secret may hold the spaces that have gone
+        line = " ".join(masking.mask(head).split())
+    return line if len(line) <= LONGEST_TEXT and is_read else masking.head(line, LONGEST_TEXT - 1) + "…"
+
+
+def title_line(text: str) -> str:
+    """Return `text` as a title: one line of visible characters, at most MAX_TITLE_CHARS."""
+    visible = BIDI_MARKS.sub("", LINE_BREAKS.sub(" ", text))
+    line = " ".join(visible.split())
+    return line if len(line) <= MAX_TITLE_CHARS else line[: MAX_TITLE_CHARS - 1] + "…"
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is a number that JSON and JavaScript have: no boolean, no NaN, nothing beyond a double."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def fragment(value: Any) -> str:
+    """Return `value` as strict, compact JSON: what JSON has no word for becomes text, NaN becomes null."""
+    if type(value) is int:  # an encoder is slow to begin, and each report has some
+        return str(value)
+    try:
+        text = STRICT.encode(value)
+    except (ValueError, TypeError):  # NaN or infinity, or keys that are no text
+        text = STRICT.encode(_finite(value))
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "replace").decode()  # half characters, as of a file name that is no UTF-8
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

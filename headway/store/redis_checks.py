@@ -1,0 +1,262 @@
+"""Whether a Redis is fit for Headway, as a process starts and for `make doctor`.
+
+Each check is one small function.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from functools import cached_property
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import redis
+
+from headway.exceptions import ConfigError
+from headway.store.checks import LOCAL, Finding, Mark
+from headway.store.connection import OLDEST_REDIS, SENTENCES, Client, Reason, TakesNoWrites, Unavailable, connect
+from headway.store.records import Records
+from headway.store.redis_url import BadURL, normalize_broker
+from headway.store.rights import described, missing
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+OLDEST = tuple(map(int, OLDEST_REDIS.split(".")))
+CLOCK_SECONDS = 2.0  # more than this apart is worth a word
+LATENCY_SECONDS = 0.020
+ROUND_TRIPS = 9
+NEARLY_FULL = 0.9
+WARNED = "HEADWAY_WARNED"  # in the environment of processes whose parent has warned for all
+RIGHTS_HELP = 'README.md, "Redis", has the ACL rules that Headway needs'
+KEEP_HELP = "set `appendonly yes` (and `appendfsync everysec`) in redis.conf"
+
+
+class Server:
+    """A Redis that is looked at: what it says of itself is asked for once."""
+
+    def __init__(self, client: Client, url: str, broker_url: str) -> None:
+        """`url` as `redis_url.normalize` writes it."""
+        self.client = client
+        self.records = Records(client, ttl_days=1)
+        self.parts = urlsplit(url)
+        self.address = f"{self.parts.hostname}:{self.parts.port}"
+        self.is_broker = _is_same(url, broker_url)
+
+    @cached_property
+    def version(self) -> str:
+        """As in "Redis 7.2.4"; "" where it does not say. HELLO needs no right."""
+        try:
+            reply = self.client.execute_command("HELLO")
+        except (redis.ResponseError, Unavailable) as error:
+            if isinstance(error, Unavailable) and error.reason is not Reason.TOO_OLD:
+                raise
+            return ""
+        said = reply if isinstance(reply, Mapping) else dict(zip(reply[::2], reply[1::2], strict=True))
+        return f"{str(said.get('server', 'redis')).capitalize()} {said.get('version', '?')}"
+
+    @cached_property
+    def info(self) -> Mapping[str, Any] | None:
+        """What INFO says, None where that is not allowed."""
+        return _if_allowed(lambda: dict(self.client.info()))
+
+    def setting(self, name: str) -> str | None:
+        """Return a setting of the server's own, None where that is not allowed."""
+        return _if_allowed(lambda: str(self.client.config_get(name).get(name, "")))
+
+
+def check_connection(server: Server) -> Finding:
+    """Whether Redis answers, and takes this password."""
+    server.client.time()
+    return Finding(Mark.GOOD, "connection", f"{server.address} answers")
+
+
+def check_version(server: Server) -> Finding:
+    """Functions, which all of Headway's scripts are, came with 7.0; a Valkey always has them."""
+    subject, version = "version", server.version
+    name, _, number = version.partition(" ")
+    if name == "Valkey" or _numbers(number) >= OLDEST:
+        return Finding(Mark.GOOD, subject, version)
+    text = f"{version or 'This Redis'} is too old: Headway needs Redis {OLDEST_REDIS} or newer, or Valkey."
+    return Finding(Mark.BAD, subject, text)
+
+
+def check_rights(server: Server) -> Finding:
+    """Which of the commands that Headway and Celery give are refused to this user."""
+    subject = "rights"
+    try:
+        denied = missing(server.records, server.is_broker, int(server.parts.path.strip("/") or 0))
+    except TakesNoWrites:
+        return Finding(Mark.WARNING, subject, "cannot be seen while Redis takes no writes")
+    except Unavailable as error:
+        if error.reason is not Reason.NO_RIGHT:
+            raise
+        return Finding(Mark.BAD, subject, f"{error}. {RIGHTS_HELP}.")
+    if denied:
+        return Finding(Mark.BAD, subject, f"this user may not {described(denied)}. {RIGHTS_HELP}.")
+    return Finding(Mark.GOOD, subject, "all that Headway does is allowed")
+
+
+def check_writes(server: Server) -> Finding:
+    """Whether functions can be loaded and called, and a task could be created now."""
+    server.records.probe()
+    return Finding(Mark.GOOD, "writes", "tasks can be created")
+
+
+def check_eviction(server: Server) -> Finding:
+    """Eviction would drop records, which all have an expiry, and queued messages."""
+    subject = "memory"
+    if server.info is None:
+        return Finding(Mark.WARNING, subject, "cannot be seen without the right to INFO")
+    limit, policy = int(server.info.get("maxmemory", 0)), server.info.get("maxmemory_policy", "noeviction")
+    if not limit:
+        return Finding(Mark.GOOD, subject, "no maxmemory, so nothing is evicted")
+    if policy != "noeviction":
+        text = f"maxmemory-policy is {policy}: a full Redis drops tasks without a word. Set it to noeviction."
+        return Finding(Mark.WARNING, subject, text)
+    share = min(1.0, int(server.info["used_memory"]) / limit)
+    if share >= NEARLY_FULL:
+        return Finding(Mark.WARNING, subject, f"{share:.0%} of maxmemory is used: no task starts when it is full")
+    return Finding(Mark.GOOD, subject, f"noeviction, {share:.0%} of maxmemory used")
+
+
+def check_persistence(server: Server) -> Finding:
+    """What a restart of Redis would leave."""
+    subject = "persistence"
+    if server.info is None:
+        return Finding(Mark.WARNING, subject, "cannot be seen without the right to INFO")
+    if server.info.get("aof_last_write_status") == "err" or server.info.get("rdb_last_bgsave_status") == "err":
+        return Finding(
+            Mark.BAD, subject, "Redis could not write to its disk: see its log, and whether the disk is full"
+        )
+    if server.info.get("aof_enabled"):
+        return Finding(Mark.GOOD, subject, "append-only file")
+    snapshots = server.setting("save")
+    if snapshots == "":
+        return Finding(Mark.WARNING, subject, f"off: a restart of Redis loses all tasks; {KEEP_HELP}")
+    if snapshots is None:
+        return Finding(Mark.WARNING, subject, f"no append-only file, and snapshots cannot be seen; {KEEP_HELP}")
+    return Finding(Mark.WARNING, subject, f"snapshots only: a crash loses what came after the last one; {KEEP_HELP}")
+
+
+def check_clock(server: Server) -> Finding:
+    """Headway goes by Redis's clock; cookies and Celery's own times by this machine's."""
+    apart = server.records.now() / 1e6 - time.time()
+    if abs(apart) > CLOCK_SECONDS:
+        way = "ahead of" if apart > 0 else "behind"
+        text = f"Redis's is {abs(apart):.1f} s {way} this machine's: have NTP set both"
+        return Finding(Mark.WARNING, "clock", text)
+    return Finding(Mark.GOOD, "clock", "agrees with this machine's")
+
+
+def check_latency(server: Server) -> Finding:
+    """How long a question and its answer take."""
+    took = []
+    for _ in range(ROUND_TRIPS):
+        began = time.perf_counter()
+        server.client.time()
+        took.append(time.perf_counter() - began)
+    median = statistics.median(took)
+    if median > LATENCY_SECONDS:
+        text = f"{median * 1000:.1f} ms for a round trip: each report and request waits for one; run nearer to Redis"
+        return Finding(Mark.WARNING, "latency", text)
+    return Finding(Mark.GOOD, "latency", f"{median * 1000:.1f} ms for a round trip")
+
+
+def check_tls(server: Server) -> Finding:
+    """Whether others on the way can read passwords and tasks."""
+    subject = "TLS"
+    if server.parts.scheme == "redis":
+        if server.parts.hostname in LOCAL:
+            return Finding(Mark.GOOD, subject, "not needed on this machine")
+        return Finding(Mark.WARNING, subject, "off: passwords and tasks can be read on the way; use rediss://")
+    if "ssl_cert_reqs=none" in server.parts.query:
+        text = "on, without verification: anybody on the way can pose as Redis; use ssl_cert_reqs=required"
+        return Finding(Mark.WARNING, subject, text)
+    return Finding(Mark.GOOD, subject, "on, and the certificate is verified")
+
+
+CHECKS: tuple[Callable[[Server], Finding], ...] = (
+    check_connection,
+    check_version,
+    check_writes,
+    check_rights,
+    check_eviction,
+    check_persistence,
+    check_clock,
+    check_latency,
+    check_tls,
+)
+
+
+def findings(url: str, broker_url: str) -> Iterator[Finding]:
+    """Yield what each check finds, up to one that the others need."""
+    with closing(connect(url)) as client:
+        server = Server(client, url, broker_url)
+        for check in CHECKS:
+            finding = _found(check, server)
+            yield finding
+            if finding.mark is Mark.BAD and check in (check_connection, check_version):
+                return
+
+
+def _found(check: Callable[[Server], Finding], server: Server) -> Finding:
+    try:
+        return check(server)
+    except Unavailable as error:
+        text = f"{SENTENCES[error.reason]} ({server.address}): {error}"
+        return Finding(Mark.BAD, check.__name__.removeprefix("check_"), text)
+
+
+def refuse_unfit(url: str, broker_url: str, *, production: bool) -> None:
+    """Refuse a Redis that is too old or gives too few rights; warn of one that loses tasks.
+
+    Says nothing where Redis does not answer, since it may come. Raises ConfigError.
+    """
+    with closing(connect(url)) as client:
+        server = Server(client, url, broker_url)
+        try:
+            for check in (check_version, check_rights):
+                if (finding := check(server)).mark is Mark.BAD:
+                    raise ConfigError(f"REDIS_URL: {finding.text}")
+            if server.info is not None and not os.environ.get(WARNED):
+                _warn(check_eviction(server))
+                if production:
+                    _warn(check_persistence(server))
+        except Unavailable as error:
+            if error.reason in (Reason.NO_LOGIN, Reason.TOO_OLD):
+                raise ConfigError(f"REDIS_URL: {SENTENCES[error.reason]}: {error}") from None
+
+
+def _if_allowed(ask: Callable[[], T]) -> T | None:
+    """Return Redis's answer, None where it refuses the command or does not know it."""
+    try:
+        return ask()
+    except Unavailable as error:
+        if error.reason in (Reason.NO_RIGHT, Reason.TOO_OLD):
+            return None
+        raise
+
+
+def _warn(finding: Finding) -> None:
+    if finding.mark is not Mark.GOOD:
+        logger.warning("Redis: %s: %s", finding.subject, finding.text)
+
+
+def _is_same(url: str, broker_url: str) -> bool:
+    try:
+        return normalize_broker(broker_url) == url
+    except BadURL:  # of a project whose broker is its own affair
+        return False
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the first two numbers of a version, (0,) where there are none."""
+    first = version.split(".")[:2]
+    return tuple(int(number) for number in first) if all(number.isdigit() for number in first) else (0,)

@@ -1,0 +1,86 @@
+"""What Headway does in Redis, for users who may do no more than that (ACL).
+
+README.md, "Redis", says the same as key patterns, channels and categories of commands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import NamedTuple
+
+from headway.store.records import LIBRARY, QUEUES, Records
+
+SHOWN = 4  # keys, and commands for each, that a message names
+ANY = "00000000-0000-0000-0000-000000000000"  # stands for any task's id
+WITHOUT_KEY = {"PUBLISH", "PUBSUB", "TIME"}
+OF_FUNCTIONS = sorted(set(re.findall(r"redis\.call\('([A-Z]+)'", LIBRARY)) - WITHOUT_KEY - {"LPUSH"})
+OF_RESULTS = ("DEL", "GET", "MGET", "PEXPIRE", "SET")
+OF_CHORDS = ("EXPIRE", "INCR", "ZADD", "ZCOUNT", "ZRANGE")
+PUSHED = ("flask-socketio", *(f"flask-socketio:{kind}:{ANY}" for kind in ("task", "owner", "process")))
+
+# What follows a key in a command; of these, whatever followed would be further keys.
+REST = {
+    **dict.fromkeys(("DEL", "EXISTS", "MGET", "PSUBSCRIBE", "SUBSCRIBE", "WATCH"), ""),
+    "BRPOP": "0",
+    "RENAME": "headway:task:",
+}
+
+# For each key or channel, the commands that it is for.
+FOR_RECORDS: Mapping[str, Iterable[str]] = {
+    "": ("TIME", "FCALL name 0", "FUNCTION LOAD code", "MULTI", "EXEC", "UNSUBSCRIBE", "PUBSUB NUMSUB"),
+    f"headway:task:{ANY}": (*OF_FUNCTIONS, "DEL"),
+    f"celery-task-meta-{ANY}": (*OF_RESULTS, "PUBLISH", "SUBSCRIBE"),
+    f"celery-taskset-meta-{ANY}": OF_CHORDS,
+    **dict.fromkeys(PUSHED, ("PUBLISH", "SUBSCRIBE")),
+    **dict.fromkeys(QUEUES, ("LPUSH",)),
+}
+OF_QUEUES = ("BRPOP", "DEL", "LLEN", "LPUSH", "LRANGE", "RPOP", "RPUSH")
+FOR_BROKER: Mapping[str, Iterable[str]] = {
+    "": ("PING", "SCRIPT LOAD code", "SCRIPT EXISTS digest", "WATCH", "UNWATCH", "PUNSUBSCRIBE"),
+    **dict.fromkeys((*QUEUES, "worker@host.celery.pidbox", f"{ANY}.reply.celery.pidbox"), OF_QUEUES),
+    "_kombu.binding.celery": ("SADD", "SREM", "SMEMBERS"),
+    "_kombu.binding_permanent.celery": ("SADD", "SREM"),
+    "_kombu.binding_deadlines": ("EVALSHA digest 1", "ZADD", "ZREM", "ZRANGEBYSCORE"),
+    "unacked": ("HSET", "HGET", "HDEL", "HSCAN", "WATCH"),
+    "unacked_index": ("ZADD", "ZREM", "ZRANGE"),
+    "unacked_mutex": ("SET", "EVALSHA digest 1", "GET", "DEL"),
+}
+
+
+class Right(NamedTuple):
+    """A command, and the key or channel that it is for; its text is what `Records.probe` takes."""
+
+    command: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.command} {self.target} {REST.get(self.command, '1 1')}" if self.target else self.command
+
+
+def missing(records: Records, broker: bool, database: int = 0) -> list[Right]:
+    """Return what Headway does and this user may not; with `broker`, Celery too.
+
+    Raises Unavailable.
+    """
+    tables = [FOR_RECORDS]
+    if broker:
+        tables += [FOR_BROKER, {f"/{database}.celery.pidbox": ("PUBLISH", "PSUBSCRIBE")}]
+    entries = chain.from_iterable(table.items() for table in tables)
+    rights = [Right(command, target) for target, commands in entries for command in commands]
+    denied = set(records.probe(map(str, rights)))
+    return [right for right in rights if str(right) in denied]
+
+
+def described(rights: Iterable[Right]) -> str:
+    """Return rights as people read them: the commands, by what they are for."""
+    commands: dict[str, list[str]] = {}
+    for command, target in rights:
+        commands.setdefault(target.replace(ANY, "*"), []).append(command.partition(" ")[0])
+    parts = [f"{_listed(names)} for {target}" if target else _listed(names) for target, names in commands.items()]
+    return _listed(parts, "; ")
+
+
+def _listed(words: list[str], between: str = ", ") -> str:
+    return between.join(words[:SHOWN]) + (f" and {len(words) - SHOWN} more" if len(words) > SHOWN else "")

@@ -1,0 +1,282 @@
+"""The JSON doors: the status of one task and of many, an owner's list, starting by name, a task's log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Set
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, current_app, g, request
+from flask.typing import ResponseReturnValue
+
+from headway.push.manager import RoomManager
+from headway.service import moment, start, start_again
+from headway.snapshot import Phase, Snapshot, fragment, is_number, phases_of_state
+from headway.store.records import TASK_ID, Changed, Records, Started, Stored
+from headway.web.access import cookie_is_dropped, current_owner, hint, lacks_cookie, may_see, welcome
+from headway.web.errors import Refused
+
+api = Blueprint("api", __name__)
+
+MOST_IDS = 100
+FARTHEST_SECONDS = 366 * 86400
+LONGEST_KEY = 255
+ASK_AGAIN = "private, no-cache"  # Cache-Control of what has an ETag
+
+NOT_FOUND = Refused(404, "not_found", "There is no such task, or it is not yours.")
+SEND_COOKIE = "A task is shown to its owner: send the cookie that came with the 202 (curl -c jar, then curl -b jar)."
+ONLY_OVER_HTTPS = " Browsers keep it over https only."
+TOO_LATE = {
+    "unknown": NOT_FOUND,
+    "final": Refused(409, "final", "This task has ended already."),
+    "not_waiting": Refused(409, "not_waiting", "This task waits for no time: it is with the workers, or has ended."),
+}
+
+
+def get_records() -> Records:
+    """Return the app's records."""
+    records: Records = current_app.extensions["records"]
+    return records
+
+
+def server_state() -> dict[str, Any]:
+    """Return what the `server` event carries, read now."""
+    fanout: RoomManager = current_app.extensions["fanout"]
+    return {"live": fanout.live, **get_records().overview(), "problem": fanout.problem}
+
+
+def read_mine(
+    task_ids: Sequence[str], owner: str | None, read: Callable[[list[str]], list[Stored | None]]
+) -> tuple[dict[str, Stored], list[str]]:
+    """Return an owner's records by id, and which ids are missing: unknown, expired, not theirs, or no ids at all."""
+    wanted = list(dict.fromkeys(task_ids))
+    well_formed = [task_id for task_id in wanted if TASK_ID.match(task_id)]
+    found = {
+        task_id: stored
+        for task_id, stored in zip(well_formed, read(well_formed), strict=True)
+        if stored is not None and may_see(stored, owner)
+    }
+    return found, [task_id for task_id in wanted if task_id not in found]
+
+
+def read_one(records: Records, owner: str | None, task_id: str, known: str = "") -> Stored:
+    """Return an owner's task, see `Records.read`; raises Refused (404) for what is unknown, expired or not theirs."""
+    [stored] = records.read([task_id], [known]) if TASK_ID.match(task_id) else [None]
+    if stored is None or not may_see(stored, owner):
+        if owner is None and lacks_cookie():
+            hint(SEND_COOKIE)
+        raise NOT_FOUND
+    return stored
+
+
+@api.get("/status/<task_id>")
+def status(task_id: str) -> ResponseReturnValue:
+    """200 and the snapshot, with an ETag (304 on If-None-Match); 404 for what is unknown, expired or not yours."""
+    known = next(iter(request.if_none_match), "")
+    stored = _mine(task_id, known)
+    response = _json(stored.snapshot) if stored.snapshot else Response(status=304)
+    response.set_etag(stored.tag)
+    response.headers["Cache-Control"] = ASK_AGAIN
+    return response.make_conditional(request)
+
+
+@api.get("/status")
+def batch_status() -> ResponseReturnValue:
+    """`?task_id=a&task_id=b`: `{"snapshots", "missing", "server"}` for up to 100 ids in one answer."""
+    task_ids = request.args.getlist("task_id")
+    if not task_ids or len(task_ids) > MOST_IDS:
+        raise Refused(400, "bad_task_ids", f"Ask for 1 to {MOST_IDS} tasks: /status?task_id=...&task_id=...")
+    found, missing = read_mine(task_ids, current_owner(), get_records().read)
+    snapshots = ",".join(stored.snapshot for stored in found.values())
+    return _json(
+        f'{{"snapshots":[{snapshots}],"missing":{fragment(missing)},"server":{fragment(server_state())}}}',
+        cache="private, no-store",
+    )
+
+
+@api.get("/tasks")
+def list_tasks() -> ResponseReturnValue:
+    """The owner's tasks, newest first: `{"tasks", "next", "server"}`; `?phase=`, `?state=`, `?limit=`, `?cursor=`."""
+    limit = _integer(request.args.get("limit", "50"), "limit", 1, 100)
+    phases, start_at = _phases(), _cursor(request.args.get("cursor"))
+    owner = current_owner()
+    page, following = get_records().owned(owner, limit, phases, start_at) if owner else ([], None)
+    cursor = fragment("~".join(following)) if following else "null"
+    return _json(
+        f'{{"tasks":[{",".join(page)}],"next":{cursor},"server":{fragment(server_state())}}}', cache="private, no-store"
+    )
+
+
+@api.post("/tasks")
+def start_task() -> ResponseReturnValue:
+    """JSON `{"name", "args", "countdown" or "eta"}`: 202 and the snapshot, as `/longtask`."""
+    body = _body({"name", "args", "countdown", "eta"})
+    name, args = body.get("name"), body.get("args", {})
+    if not isinstance(name, str):
+        raise Refused(400, "bad_request", "Which task?", {"name": "Must be the name of a task."})
+    if not isinstance(args, dict):
+        raise Refused(400, "bad_request", "With which arguments?", {"args": "Must be an object: arguments by name."})
+    countdown, eta = _when(body)
+    owner = welcome() or ""
+    return accepted(start(name, args, owner=owner, key=idempotency_key(), countdown=countdown, eta=eta))
+
+
+@api.post("/tasks/<task_id>/cancel")
+def cancel(task_id: str) -> ResponseReturnValue:
+    """202 and the snapshot: cancelled, or cancelling while it runs; 409 when the task has ended."""
+    _mine(task_id)
+    return _changed(get_records().cancel(task_id))
+
+
+@api.post("/tasks/<task_id>/schedule")
+def schedule(task_id: str) -> ResponseReturnValue:
+    """JSON `{"countdown"}` or `{"eta"}`: another time for a scheduled or retrying task, 0 for now; else 409."""
+    _mine(task_id)
+    body = _body({"countdown", "eta"})
+    if body.get("countdown") is None and body.get("eta") is None:
+        raise Refused(400, "bad_time", 'Give a time: {"countdown": seconds} or {"eta": time}.')
+    return _changed(get_records().schedule(task_id, moment(*_when(body))))
+
+
+@api.post("/tasks/<task_id>/retry")
+def retry(task_id: str) -> ResponseReturnValue:
+    """202, and a new task with the same arguments; 409 while the task has not ended."""
+    stored = _mine(task_id)
+    if not Snapshot.from_json(stored.snapshot).final:
+        raise Refused(409, "not_final", "This task has not ended yet.")
+    return accepted(start_again(task_id, owner=stored.owner, key=idempotency_key()))
+
+
+@api.get("/tasks/<task_id>/result")
+def result(task_id: str) -> ResponseReturnValue:
+    """The whole result as JSON, a file with `?download`; 409 while the task has not succeeded."""
+    stored = _mine(task_id)
+    found = get_records().result(task_id)
+    if found is None:
+        ended_well = Snapshot.from_json(stored.snapshot).phase == Phase.SUCCEEDED
+        raise NOT_FOUND if ended_well else Refused(409, "no_result", "This task has not succeeded.")
+    size, pieces = found
+    response = Response(pieces, mimetype="application/json")
+    response.content_length = size
+    response.headers["Cache-Control"] = "private, no-store"
+    if "download" in request.args:
+        response.headers["Content-Disposition"] = f'attachment; filename="{task_id}.json"'
+    return response
+
+
+@api.get("/tasks/<task_id>/log")
+def log(task_id: str) -> ResponseReturnValue:
+    """`{"lines": [{"seq", "at", "level", "text"}], "first_seq", "last_seq"}`: the kept lines after `?after=`."""
+    after = _integer(request.args.get("after", "0"), "after", 0, 2**53)
+    _mine(task_id)
+    return _json(fragment(get_records().tail(task_id, after)), cache="private, no-store")
+
+
+def accepted(started: Started) -> Response:
+    """202, where to ask for the status, and the snapshot."""
+    response = _json(started.snapshot, 202)
+    response.headers["Location"] = f"{request.script_root}/status/{started.task_id}"
+    if g.get("is_newcomer"):
+        hint(SEND_COOKIE + (ONLY_OVER_HTTPS if cookie_is_dropped() else ""))
+    if started.verdict == "replayed":
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+def idempotency_key() -> str:
+    """Return the key of the request's header, or of its form; "" for none."""
+    key = request.headers.get("Idempotency-Key") or request.form.get("idempotency_key", "")
+    if len(key) > LONGEST_KEY:
+        raise Refused(400, "bad_key", f"An Idempotency-Key has at most {LONGEST_KEY} characters.")
+    return key
+
+
+def _mine(task_id: str, known: str = "") -> Stored:
+    return read_one(get_records(), current_owner(), task_id, known)
+
+
+def _changed(changed: Changed) -> Response:
+    """Answer to a change that a person asked for: 202 and the snapshot, or why it came too late."""
+    if changed.snapshot is None:
+        raise TOO_LATE[changed.verdict]
+    return _json(changed.snapshot, 202)
+
+
+def _body(keys: Set[str]) -> dict[str, Any]:
+    """Return the request's JSON, an object with no other keys than these; raises Refused."""
+    if not request.is_json:
+        raise Refused(415, "not_json", "Send JSON, with Content-Type: application/json.")
+    try:
+        body = request.get_json()
+    except RecursionError:
+        raise Refused(400, "bad_json", "This JSON is nested too deep.") from None
+    if not isinstance(body, dict):
+        raise Refused(400, "bad_json", f"Send an object with these keys: {', '.join(sorted(keys))}.")
+    if unknown := body.keys() - keys:
+        raise Refused(400, "bad_request", "Some keys cannot be used.", dict.fromkeys(sorted(unknown), "No such key."))
+    return body
+
+
+def _json(text: str, status: int = 200, cache: str = "") -> Response:
+    response = Response(text + "\n", status, mimetype="application/json")
+    if cache:
+        response.headers["Cache-Control"] = cache
+    return response
+
+
+def _when(body: dict[str, Any]) -> tuple[float, datetime | None]:
+    """Return `(countdown in seconds, eta)`; raises Refused for both, or for what is none. The past is now."""
+    countdown, eta = body.get("countdown"), body.get("eta")
+    if countdown is not None and eta is not None:
+        raise Refused(400, "bad_time", "Give countdown or eta, not both.", {"eta": "Not beside countdown."})
+    if countdown is not None:
+        if not is_number(countdown) or not 0 <= countdown <= FARTHEST_SECONDS:
+            why = f"Must be a number of seconds from 0 to {FARTHEST_SECONDS}."
+            raise Refused(400, "bad_time", why, {"countdown": why})
+        return float(countdown), None
+    if eta is None:
+        return 0.0, None
+    return 0.0, _time(eta)
+
+
+def _time(text: Any) -> datetime:
+    try:
+        when = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        when = None
+    if when is None or when.tzinfo is None:
+        why = "Must be a time with its zone: 2026-11-22T08:00:00Z."
+        raise Refused(400, "bad_time", why, {"eta": why})
+    if (when - datetime.now(UTC)).total_seconds() > FARTHEST_SECONDS:
+        why = "Must be within a year."
+        raise Refused(400, "bad_time", why, {"eta": why})
+    return when
+
+
+def _integer(text: str, name: str, least: int, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or not least <= int(text) <= most:
+        raise Refused(400, "bad_number", f"{name} must be from {least} to {most}.", {name: "Out of range."})
+    return int(text)
+
+
+def _phases() -> set[Phase]:
+    """Return the phases that `?phase=` and `?state=` ask for; none means all."""
+    phases: set[Phase] = set()
+    for word in request.args.getlist("phase"):
+        if word not in set(Phase):
+            raise Refused(400, "bad_phase", f"There is no phase {word}.", {"phase": "Unknown."})
+        phases.add(Phase(word))
+    for word in request.args.getlist("state"):
+        if not (of_state := phases_of_state(word)):
+            raise Refused(400, "bad_state", f"There is no state {word}.", {"state": "Unknown."})
+        phases |= of_state
+    return phases
+
+
+def _cursor(text: str | None) -> tuple[str, str]:
+    if not text:
+        return "", ""
+    score, _, task_id = text.partition("~")
+    if not score.isascii() or not score.isdigit() or len(score) > 18 or not TASK_ID.match(task_id):
+        raise Refused(400, "bad_cursor", "Take the cursor from the answer before.", {"cursor": "Malformed."})
+    return score, task_id

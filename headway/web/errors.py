@@ -1,0 +1,120 @@
+"""Every refusal and failure in one form: JSON for programs, a page for browsers, and never a traceback."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, jsonify, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from headway.service import KINDS, BadArguments, NotKept, UnknownKind
+from headway.store.connection import SENTENCES, Reason, Unavailable
+from headway.store.records import AlreadyUsed, TooLate
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 2
+JSON_DOORS = {"api", "ops"}  # blueprints that answer in JSON whoever asks
+UNAVAILABLE = "{}, so nothing was started or changed. Try again in a moment."
+
+
+class Refused(Exception):
+    """A request that is not done, for a reason that its sender can mend."""
+
+    def __init__(self, status: int, code: str, message: str, fields: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.fields = status, code, message, fields
+
+
+def wants_json() -> bool:
+    """Whether the client names JSON and prefers it to a page; one that takes anything gets what the route is for."""
+    named = dict(request.accept_mimetypes)
+    return named.get("application/json", 0) > named.get("text/html", 0)
+
+
+def wants_page() -> bool:
+    """Whether the client is a browser that shows a page."""
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def error(status: int, code: str, message: str, fields: Mapping[str, str] | None = None) -> Response:
+    """Answer with `{"error": {"code", "message", "fields"?}}`, or with a page that says the same."""
+    if wants_page() and not wants_json() and request.blueprint not in JSON_DOORS:
+        phrase = HTTPStatus(status).phrase
+        response = make_response(render_template("error.html", code=status, title=phrase, message=message), status)
+    else:
+        body = {"code": code, "message": message} | ({"fields": dict(fields)} if fields else {})
+        response = make_response(jsonify(error=body), status)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def refused(exc: Refused) -> ResponseReturnValue:
+    return error(exc.status, exc.code, exc.message, exc.fields)
+
+
+def bad_arguments(exc: BadArguments) -> ResponseReturnValue:
+    return error(400, "bad_arguments", "Some arguments cannot be used.", exc.fields)
+
+
+def unknown_kind(exc: UnknownKind) -> ResponseReturnValue:
+    return error(400, "unknown_task", f"There is no task {exc}. Known: {', '.join(sorted(KINDS))}.")
+
+
+def not_kept(exc: NotKept) -> ResponseReturnValue:
+    return error(409, "not_kept", "What this task was started with is no longer kept.")
+
+
+def already_used(exc: AlreadyUsed) -> ResponseReturnValue:
+    return error(422, "key_already_used", "This Idempotency-Key came before with another request.")
+
+
+def too_late(_: TooLate) -> ResponseReturnValue:
+    logger.warning("Redis took a start only after its deadline, and refused it")
+    return error(503, "unavailable", UNAVAILABLE.format(SENTENCES[Reason.UNREACHABLE]))
+
+
+def unavailable(exc: Unavailable) -> ResponseReturnValue:
+    logger.warning("%s: %s", SENTENCES[exc.reason], exc)
+    return error(503, "unavailable", UNAVAILABLE.format(SENTENCES[exc.reason]))
+
+
+def http_error(exc: HTTPException) -> ResponseReturnValue:
+    status = exc.code or 500
+    if status < 400:
+        return exc
+    phrase = HTTPStatus(status).phrase
+    response = error(status, phrase.lower().replace(" ", "_"), exc.description or phrase)
+    for name, value in exc.get_headers():
+        if name in ("Allow", "Retry-After"):
+            response.headers[name] = value
+    return response
+
+
+def unexpected(exc: Exception) -> ResponseReturnValue:
+    logger.exception("Unexpected error at %s %s", request.method, request.path)
+    return error(500, "internal_error", "Something went wrong here. It has been logged.")
+
+
+HANDLERS: dict[type[Exception], Callable[[Any], ResponseReturnValue]] = {
+    Refused: refused,
+    BadArguments: bad_arguments,
+    UnknownKind: unknown_kind,
+    NotKept: not_kept,
+    AlreadyUsed: already_used,
+    TooLate: too_late,
+    Unavailable: unavailable,
+    HTTPException: http_error,
+    Exception: unexpected,
+}
+
+
+def init_app(app: Flask) -> None:
+    """Turn every exception of a request into an answer."""
+    for kind, handler in HANDLERS.items():
+        app.register_error_handler(kind, handler)

@@ -1,0 +1,133 @@
+"""The doors of a socket: `watch`, `unwatch`, `watch_mine`. Each call is acknowledged, also when it is refused.
+
+They stand in python-socketio's server itself: Flask-SocketIO makes a request of each call, which costs more than it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from json import loads
+from typing import Any, TypeAlias
+
+from flask import Flask
+
+from headway.push.manager import MINE, RoomManager
+from headway.push.subscriber import Deaf
+from headway.store.connection import SENTENCES, Unavailable
+from headway.store.records import Records, room
+from headway.web.access import Sessions, current_owner, visitor
+from headway.web.api import MOST_IDS, read_mine
+
+NAMESPACE = "/"
+OWNER = "headway.owner"  # in a socket's environ, once its cookie has been read
+
+Answer: TypeAlias = dict[str, Any]
+
+
+class BadPayload(ValueError):
+    """A call's payload is not of its form; the message says what it takes."""
+
+
+def guarded(door: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., Answer]:
+    """Give a door its payload, an object; answer `{"error": {...}}` to anything else, and when Redis is away."""
+
+    @wraps(door)
+    def answer(sid: str, payload: Any = None, *_: Any) -> Answer:
+        if not isinstance(payload, dict):
+            return _error("bad_payload", "Send one object.")
+        try:
+            return door(sid, payload)
+        except BadPayload as bad:
+            return _error("bad_payload", str(bad))
+        except Deaf:
+            return _error("unavailable", "Live updates are paused here. Ask again in a moment.")
+        except Unavailable as error:
+            return _error("unavailable", f"{SENTENCES[error.reason]}. Ask again in a moment.")
+
+    return answer
+
+
+class Doors:
+    """What a socket of an app may call."""
+
+    def __init__(self, app: Flask, sessions: Sessions) -> None:
+        self._app, self._sessions = app, sessions
+        self._records: Records = app.extensions["records"]
+        self._fanout: RoomManager = app.extensions["fanout"]
+
+    def open(self) -> None:
+        """Have the app's Socket.IO server bring the calls here."""
+        for door in (self.watch, self.unwatch, self.watch_mine):
+            self._fanout.server.on(door.__name__, guarded(door))
+
+    def watch(self, sid: str, payload: dict[str, Any]) -> Answer:
+        """`{"task_ids", "after": {task_id: seq}}` -> `{"snapshots", "logs", "missing"}`; from then on pushes arrive.
+
+        Subscribed first and read after: what is written in between arrives twice rather than never.
+        """
+        after, task_ids, owner, fanout = _after(payload), _task_ids(payload), self._owner(sid), self._fanout
+        heard = fanout.heard(task_ids)
+        found, missing = read_mine(task_ids, owner, fanout.reader.read)
+        for task_id in found:
+            fanout.enter_room(sid, NAMESPACE, room("task", task_id))
+        # What was read before this process heard of the task, or has been followed by news by now, is read again.
+        late = [task_id for task_id, one in found.items() if task_id not in heard or fanout.has_news(task_id, one)]
+        if late:
+            fanout.confirm(room("task", task_id) for task_id in late)
+            again, gone = read_mine(late, owner, fanout.reader.read)
+            found = {task_id: stored for task_id, stored in (found | again).items() if task_id not in gone}
+            missing += gone
+        logs = {task_id: self._records.tail(task_id, after[task_id]) for task_id in found if task_id in after}
+        return {
+            "snapshots": [loads(stored.snapshot) for stored in found.values()],
+            "logs": logs,
+            "missing": missing,
+        }
+
+    def unwatch(self, sid: str, payload: dict[str, Any]) -> Answer:
+        """`{"task_ids"}` -> `{}`."""
+        for task_id in _task_ids(payload):
+            self._fanout.leave_room(sid, NAMESPACE, room("task", task_id))
+        return {}
+
+    def watch_mine(self, sid: str, payload: dict[str, Any]) -> Answer:
+        """`{}` -> `{"snapshots"}`: the owner's newest 50; from then on these and all that the owner starts arrive."""
+        owner = self._owner(sid)
+        if owner is None:
+            return {"snapshots": []}
+        name = room("owner", owner)
+        self._fanout.enter_room(sid, NAMESPACE, name)
+        self._fanout.confirm([name])
+        return {"snapshots": [loads(snapshot) for snapshot in self._records.owned(owner, MINE)[0]]}
+
+    def _owner(self, sid: str) -> str | None:
+        """Return who a socket speaks for: its handshake's visitor, or who an IDENTIFY of one's own says."""
+        environ = self._fanout.server.get_environ(sid)
+        if environ is None:  # it has ended
+            return None
+        if self._app.config["IDENTIFY"] is not visitor:
+            with self._app.request_context(environ):
+                return current_owner()
+        if OWNER not in environ:
+            environ[OWNER], _ = self._sessions.verify_cookie(self._app, environ.get("HTTP_COOKIE", ""))
+        owner: str | None = environ[OWNER]
+        return owner
+
+
+def _task_ids(payload: dict[str, Any]) -> list[str]:
+    task_ids = payload.get("task_ids")
+    if not isinstance(task_ids, list) or len(task_ids) > MOST_IDS:
+        raise BadPayload(f"task_ids must be a list of at most {MOST_IDS} ids.")
+    return [task_id if isinstance(task_id, str) else str(task_id)[:40] for task_id in task_ids]
+
+
+def _after(payload: dict[str, Any]) -> dict[str, int]:
+    after = payload.get("after", {})
+    if not isinstance(after, dict) or not all(type(seq) is int and 0 <= seq < 2**53 for seq in after.values()):
+        raise BadPayload("after must give a log line's number by task id.")
+    return after
+
+
+def _error(code: str, message: str) -> Answer:
+    return {"error": {"code": code, "message": message}}

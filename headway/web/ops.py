@@ -1,0 +1,40 @@
+"""The doors for operators."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app, jsonify
+from flask.typing import ResponseReturnValue
+
+from headway.push.manager import RoomManager
+from headway.store.connection import SENTENCES, Reason, Unavailable
+from headway.store.records import Records
+from headway.web.errors import Refused
+
+ops = Blueprint("ops", __name__)
+
+PROOF_SECONDS = 2.0
+
+
+@ops.get("/healthz")
+def healthz() -> ResponseReturnValue:
+    """200 while this process serves; asks nothing of anybody else."""
+    return jsonify(status="ok")
+
+
+@ops.get("/readyz")
+def readyz() -> ResponseReturnValue:
+    """200 when a message of this process came back to it through Redis, which takes new tasks.
+
+    Else 503 with `Retry-After`; the error's code is a `connection.Reason`.
+    """
+    fanout: RoomManager = current_app.extensions["fanout"]
+    records: Records = current_app.extensions["records"]
+    try:
+        records.probe()
+        proven = fanout.prove(PROOF_SECONDS)
+    except Unavailable as error:
+        current_app.logger.warning("Not ready: %s: %s", SENTENCES[error.reason], error)
+        raise Refused(503, error.reason, f"{SENTENCES[error.reason]}.") from None
+    if not proven:
+        raise Refused(503, Reason.UNREACHABLE, "This process does not hear Redis.")
+    return jsonify(status="ready")
