@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import hypothesis
 import pytest
@@ -56,10 +57,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def leaks_are_blamed_on_their_file() -> Iterator[None]:
-    """Have Python say at a file's end, and not in another file, what the file has left open."""
-    yield
-    gc.collect()
+def redis_connections_end_with_their_file() -> Iterator[None]:
+    """End the connections of clients, backends and Celery apps that a file's tests leave to the garbage collector.
+
+    It may come to a socket before it comes to the connection that would close it, and Python then warns of the socket,
+    in whichever test runs by then.
+    """
+    pools: WeakSet[redis.ConnectionPool] = WeakSet()
+    init = redis.ConnectionPool.__init__
+
+    def note(pool: redis.ConnectionPool, *args: Any, **options: Any) -> None:
+        init(pool, *args, **options)
+        pools.add(pool)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redis.ConnectionPool, "__init__", note)
+        yield
+    for pool in list(pools):
+        pool.disconnect()
+    gc.collect()  # what else it has left open is said here, and not in another file
 
 
 @pytest.fixture(scope="session")
