@@ -17,9 +17,8 @@ from tqdm import tqdm
 
 from app import create_app
 from bench.peers import pace
-from headway import service
+from headway import progress, service
 from headway.celery.backend import FENCE, LiveBackend, delivery_of
-from headway.progress import progress
 
 _runs: dict[str, Context] = {}
 

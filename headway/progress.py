@@ -1,4 +1,4 @@
-"""What a task says while it runs: `from headway.progress import progress`.
+"""What a task says while it runs: `from headway import progress`.
 
 `progress` is the running task's, as Flask's `request` is the running request's; outside a task its
 calls do nothing. The run's threads and coroutines speak for it too.
@@ -42,77 +42,80 @@ MAX_LEVEL_CHARS = 20
 _here = HERE.get
 
 
-class Progress:
-    """The running task's progress; all numbers are in the task's own unit. Its calls raise Stopped, see the module."""
-
-    def update(self, n: float = ONE) -> None:
-        """Advance by `n`, as `tqdm.update` does."""
-        part = _here()
-        if not part.is_open:
-            found = _find()
-            if found is None:
-                return
-            part = found
-        if n is not ONE:
-            number = as_number(n)
-            if number is None:
-                return
-            n = number
-        # No lock: while it adds plain numbers the interpreter lets no other thread in, so no count
-        # is lost.
-        part.current += n
-
-    def set(self, current: float = UNSET, total: float | None = UNSET, status: str = UNSET) -> None:
-        """Say any of: how far, of how much (None: unknown), and one line of text."""
-        if part := _find():
-            part.run.report.say(part, _number(current), total if total is None else _number(total), _status(status))
-
-    def track(self, iterable: Iterable[T], status: str = "", total: float | None = None) -> Iterator[T]:
-        """Yield from `iterable` and count; the total is its length where it has one.
-
-        `status` names the loop.
-        """
-        around = _find()
-        if around is None:
-            yield from iterable
+def update(n: float = ONE) -> None:
+    """Advance by `n`, as `tqdm.update` does."""
+    part = _here()
+    if not part.is_open:
+        found = _find()
+        if found is None:
             return
-        total = _length(iterable) if total is None else as_number(total)
-        part = Part(_name(status), total, parent=around, is_loop=True)
-        with _inside(part):
-            for item in iterable:
-                yield item
-                if not part.is_open:
-                    part.run.check()
-                part.current += 1
-
-    @contextmanager
-    def step(self, name: str, index: int | None = None, count: int | None = None) -> Iterator[None]:
-        """Name the part of the work that the block does: "step 3/7 Tokenising"."""
-        around = _find()
-        if around is None:
-            yield
+        part = found
+    if n is not ONE:
+        number = as_number(n)
+        if number is None:
             return
-        part = Part(_name(name), parent=around, is_step=True, index=as_number(index), count=as_number(count))
-        with _inside(part):
-            yield
+        n = number
+    # No lock: while it adds plain numbers the interpreter lets no other thread in, so no count
+    # is lost.
+    part.current += n
 
-    def log(self, text: str, level: str = "INFO") -> None:
-        """Add a line to the task's log, which its viewers see grow."""
-        part, line = _find(), as_text(text, MAX_LINE_CHARS)
-        if part and line is not None:
-            part.run.report.log(as_text(level, MAX_LEVEL_CHARS) or "INFO", line)
 
-    def flush(self) -> None:
-        """Send now what has not been sent."""
-        if part := _find():
-            part.run.report.flush()
+def set(current: float = UNSET, total: float | None = UNSET, status: str = UNSET) -> None:
+    """Say any of: how far, of how much (None: unknown), and one line of text."""
+    if part := _find():
+        part.run.report.say(part, _number(current), total if total is None else _number(total), _status(status))
 
-    def bind(self, function: Callable[..., T]) -> Callable[..., T]:
-        """Return a function that speaks for this run in whatever thread it is called.
 
-        Threads that this run starts, and what it hands to a ThreadPoolExecutor, do so anyway.
-        """
-        return runs.bind(function)
+def track(iterable: Iterable[T], status: str = "", total: float | None = None) -> Iterator[T]:
+    """Yield from `iterable` and count; the total is its length where it has one.
+
+    `status` names the loop.
+    """
+    around = _find()
+    if around is None:
+        yield from iterable
+        return
+    total = _length(iterable) if total is None else as_number(total)
+    part = Part(_name(status), total, parent=around, is_loop=True)
+    with _inside(part):
+        for item in iterable:
+            yield item
+            if not part.is_open:
+                part.run.check()
+            part.current += 1
+
+
+@contextmanager
+def step(name: str, index: int | None = None, count: int | None = None) -> Iterator[None]:
+    """Name the part of the work that the block does: "step 3/7 Tokenising"."""
+    around = _find()
+    if around is None:
+        yield
+        return
+    part = Part(_name(name), parent=around, is_step=True, index=as_number(index), count=as_number(count))
+    with _inside(part):
+        yield
+
+
+def log(text: str, level: str = "INFO") -> None:
+    """Add a line to the task's log, which its viewers see grow."""
+    part, line = _find(), as_text(text, MAX_LINE_CHARS)
+    if part and line is not None:
+        part.run.report.log(as_text(level, MAX_LEVEL_CHARS) or "INFO", line)
+
+
+def flush() -> None:
+    """Send now what has not been sent."""
+    if part := _find():
+        part.run.report.flush()
+
+
+def bind(function: Callable[..., T]) -> Callable[..., T]:
+    """Return a function that speaks for this run in whatever thread it is called.
+
+    Threads that this run starts, and what it hands to a ThreadPoolExecutor, do so anyway.
+    """
+    return runs.bind(function)
 
 
 def _find() -> Part | None:
@@ -178,6 +181,3 @@ def _length(iterable: Iterable[Any]) -> float | None:
         return as_number(len(iterable)) if isinstance(iterable, Sized) else None
     except Exception:  # one whose length is not known yet
         return None
-
-
-progress = Progress()

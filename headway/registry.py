@@ -81,7 +81,7 @@ class Kind:
         return title_line(title) or self.name
 
 
-def startable(
+def task(
     title: str,
     *,
     queue: str = "celery",

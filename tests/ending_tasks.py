@@ -13,7 +13,7 @@ import time
 from celery import Celery
 from celery.exceptions import Ignore, Reject
 
-from headway.progress import progress
+from headway import progress
 
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:1/0")
 

@@ -11,7 +11,7 @@ import time
 from celery import Celery, chain, group
 from celery.exceptions import Ignore, Reject
 
-from headway.progress import progress
+from headway import progress
 
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:1/0")
 LIVE = {"backend": f"headway.celery.backend.LiveBackend+{URL}", "task_cls": "headway.celery.backend:LiveTask"}

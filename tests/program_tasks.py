@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from headway.progress import progress
+from headway import progress
 from tests.ending_tasks import celery, count_run, crash, meet
 
 

@@ -7,7 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from headway.progress import progress
+from headway import progress
 from tests.ending_tasks import celery
 from tests.test_values import NO_NUMBERS, NUMBERS
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import pytest
 
-from headway.registry import KINDS, BadArguments, startable
+from headway.registry import KINDS, BadArguments, task
 from headway.store.records import Records
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ FUNCTIONS = [
 @pytest.fixture(scope="module", autouse=True)
 def kinds():
     for function in FUNCTIONS:
-        startable("T", bind=function is bound)(function)
+        task("T", bind=function is bound)(function)
     yield
     for function in FUNCTIONS:
         KINDS.pop(function.__name__)

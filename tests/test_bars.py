@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from celery import Celery, current_task
 
+from headway import progress
 from headway.bars import Part, shown
-from headway.progress import progress
 from headway.snapshot import Snapshot, progress_fields
 from headway.store.records import Records
 from tests.bodies import live_celery, read, run

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from headway.celery.messages import due_time
-from headway.registry import KINDS, startable
+from headway.registry import KINDS, task
 from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.by_broker import Hand
@@ -115,7 +115,7 @@ def test_a_message_expires_when_its_first_sending_said_so(hand: Hand, kind: str,
 
 @pytest.fixture(scope="module")
 def expiring() -> Iterator[None]:
-    @startable("Expires", expires=30)
+    @task("Expires", expires=30)
     def expires_soon() -> None: ...
 
     yield

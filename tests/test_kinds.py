@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from headway.registry import KINDS, BadArguments, Kind, startable
+from headway.registry import KINDS, BadArguments, Kind, task
 
 
 @pytest.fixture(scope="module")
 def kind() -> Kind:
-    @startable("Report for {month}, {rows} rows", bind=True)
+    @task("Report for {month}, {rows} rows", bind=True)
     def a_report(self, month: str, rows: int = 100, share: float = 0.5, loud: bool = False, extra=None):
         raise AssertionError("only its signature is used")
 

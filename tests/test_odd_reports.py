@@ -11,10 +11,11 @@ import pytest
 import redis
 from celery import Celery, current_task
 
+from headway import progress
 from headway.celery.backend import LiveBackend
 from headway.celery.report import FLUSHER, MAX_UNSENT_CHARS
 from headway.celery.runs import HERE
-from headway.progress import MAX_LINE_CHARS, progress
+from headway.progress import MAX_LINE_CHARS
 from headway.store.connection import Unavailable
 from headway.store.records import Records
 from tests.bodies import live_celery, read, run

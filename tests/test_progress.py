@@ -14,9 +14,9 @@ from celery import Celery, current_task
 from celery.app.task import Context
 from celery.exceptions import Ignore
 
+from headway import progress
 from headway.celery.backend import LONG_SECONDS, UNSTORED, Updates
 from headway.celery.runs import Stopped
-from headway.progress import progress
 from headway.snapshot import Phase
 from headway.store.connection import Unavailable
 from headway.store.records import Records

@@ -18,10 +18,10 @@ import pytest
 from celery import Celery, current_task
 from celery.exceptions import Ignore
 
+from headway import progress
 from headway.celery import runs
 from headway.celery.report import FLUSHER
 from headway.celery.runs import Stopped
-from headway.progress import progress
 from headway.snapshot import Phase
 from headway.store.records import Records
 from tests.bodies import live_celery, pushes, read, run, run_task

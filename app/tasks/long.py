@@ -8,14 +8,14 @@ from typing import Any
 
 from flask import current_app
 
-from headway.registry import startable
+from headway import task
 
 VERBS = ("Starting up", "Booting", "Repairing", "Loading", "Checking")
 ADJECTIVES = ("master", "radiant", "silent", "harmonic", "fast")
 NOUNS = ("solar array", "particle reshaper", "cosmic ray", "orbiter", "bit")
 
 
-@startable("Long task", bind=True)
+@task("Long task", bind=True)
 def long_task(self: Any) -> dict[str, Any]:
     """Report by Celery's own `update_state`, as any task written for Celery does.
 

@@ -11,13 +11,14 @@ from typing import Any, Literal
 from email_validator import EmailNotValidError, validate_email
 from flask import current_app
 
+import headway
 from app.extensions import mail
 from app.mail import MailDeferred, MailUnavailable, OutcomeUnknown, letter
 from app.outage import LONGEST_WAIT, OUTAGE
 from headway.celery.backend import LiveTask
 from headway.celery.runs import Stopped
 from headway.celery.sends import WAITS, waits_of
-from headway.registry import BadArguments, startable
+from headway.registry import BadArguments
 from headway.store.connection import Client, Unavailable
 from headway.store.records import Records
 
@@ -120,7 +121,7 @@ class SendKey:
             raise Stopped(verdict)
 
 
-@startable("E-mail to {email}", queue="mail", prepare=_email_data, bind=True)
+@headway.task("E-mail to {email}", queue="mail", prepare=_email_data, bind=True)
 def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]:
     """Send `{"subject", "to", "body"}`, at most once, and return what the mail server said.
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from headway.registry import startable
+from headway import task
 
 JOURNAL = "FAULTS_JOURNAL"  # the environment's name for the journal's path
 
@@ -22,7 +22,7 @@ def note(task: Any, event: str) -> None:
         journal.write(line.encode() + b"\n")
 
 
-@startable("Work {label}", bind=True)
+@task("Work {label}", bind=True)
 def work(self: Any, label: str, steps: int = 3, seconds: float = 0.05) -> str:
     """Report each of `steps`, `seconds` apart, and return the label."""
     note(self, "begin")
@@ -33,7 +33,7 @@ def work(self: Any, label: str, steps: int = 3, seconds: float = 0.05) -> str:
     return label
 
 
-@startable("Silence {label}", bind=True)
+@task("Silence {label}", bind=True)
 def silence(self: Any, label: str, seconds: float = 0.5) -> str:
     """Report nothing at all."""
     note(self, "begin")
@@ -42,14 +42,14 @@ def silence(self: Any, label: str, seconds: float = 0.5) -> str:
     return label
 
 
-@startable("Poison {label}", bind=True, max_retries=3)
+@task("Poison {label}", bind=True, max_retries=3)
 def poison(self: Any, label: str) -> None:
     """Kill the process that runs it, at every attempt."""
     note(self, "begin")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@startable("Clock {label}", bind=True)
+@task("Clock {label}", bind=True)
 def clock(self: Any, label: str) -> dict[str, float]:
     """Return what each clock of the worker says."""
     return {"time": time.time(), "datetime": datetime.now().timestamp(), "celery": self.app.now().timestamp()}
