@@ -85,8 +85,10 @@ clean:  ## remove all that was set up, but not .data, which holds your tasks
 	@scripts/install.sh requirements.txt
 	@touch $@
 
-.venv/dev.stamp: requirements-dev.txt .venv/run.stamp
+.venv/dev.stamp: requirements-dev.txt pyproject.toml .venv/run.stamp
 	@scripts/install.sh requirements-dev.txt
+	@# As a project has it that installs it: with its entry points.
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/bench.stamp: requirements-bench.txt .venv/dev.stamp

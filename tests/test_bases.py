@@ -99,27 +99,30 @@ def make_app(**options: Any) -> Celery:
     return app
 
 
-LIVE_URL = "headway.celery.backend.LiveBackend+redis://127.0.0.1:1"
+LIVE_URL = "headway+redis://127.0.0.1:1"
+MAINTENANCE = "headway.celery.maintenance.Keeper"
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "steps", "words"),
     [
-        ({"backend": LIVE_URL}, 'task_cls="headway.celery.backend:LiveTask"'),
-        ({"task_cls": LiveTask, "backend": "cache+memory://"}, "unset CELERY_RESULT_BACKEND"),
-        ({"task_cls": LiveTask}, "set result_backend"),
-        ({"task_cls": LiveTask, "backend": LIVE_URL}, ""),
-        ({"backend": "cache+memory://"}, ""),
+        ({"backend": LIVE_URL}, [], "made after their worker"),
+        ({"backend": LIVE_URL}, [MAINTENANCE], ""),
+        ({"task_cls": LiveTask, "backend": "cache+memory://"}, [], "unset CELERY_RESULT_BACKEND"),
+        ({"task_cls": LiveTask}, [], "set result_backend"),
+        ({"task_cls": LiveTask, "backend": LIVE_URL}, [MAINTENANCE], ""),
+        ({"backend": "cache+memory://"}, [], ""),
     ],
 )
 def test_half_a_live_app_is_named_as_its_worker_starts(
-    options: dict[str, Any], words: str, caplog: pytest.LogCaptureFixture
+    options: dict[str, Any], steps: list[str], words: str, caplog: pytest.LogCaptureFixture
 ):
     app = make_app(**options)
     assert "its_task" in app.tasks
+    controller = SimpleNamespace(steps=[SimpleNamespace(name=name) for name in steps])
 
     with caplog.at_level(logging.ERROR):
-        name_what_is_not_live(SimpleNamespace(app=app))
+        name_what_is_not_live(SimpleNamespace(app=app, controller=controller))
 
     assert [words in line and "its_task" in line for line in caplog.messages] == ([True] if words else [])
 

@@ -30,7 +30,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("followed") / "headway"
     unwanted = shutil.ignore_patterns(".*", "node_modules", "bench", "docs", "__pycache__", "faults", "js")
     shutil.copytree(ROOT, copy, ignore=unwanted)
-    [code] = [block for block in blocks("python") if "@startable" in block]
+    [code] = [block for block in blocks("python") if "@task" in block]
     (copy / code.split("\n")[0].removeprefix("# ")).write_text(code)
     return copy
 
@@ -68,18 +68,18 @@ def test_the_project_passes_its_checks_with_the_readmes_own_task(followed: Path,
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_the_readmes_two_arguments_make_a_celery_app_live():
+def test_the_readmes_one_setting_makes_a_celery_app_live():
     from celery import Celery
 
-    from headway.celery.backend import LiveBackend, LiveTask
+    from headway.celery.backend import KEEPER, LiveBackend
 
-    [code] = [block for block in blocks("python") if "task_cls" in block]
+    [code] = [block for block in blocks("python") if "headway+redis" in block]
     names: dict[str, Any] = {"Celery": Celery}
     exec(code, names)
 
     app = names["celery"]
     assert isinstance(app.backend, LiveBackend)
-    assert issubclass(app.Task, LiveTask)
+    assert KEEPER in app.steps["worker"]
 
 
 def test_every_setting_is_in_the_readme():

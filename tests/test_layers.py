@@ -8,7 +8,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = [
-    "headway",
     "headway.exceptions",
     "headway.masking",
     "headway.throttled",
@@ -39,6 +38,7 @@ LAYERS = [
     "headway.celery.transport",
     "headway.celery.delivery",
     "headway.celery.live_tasks",
+    "headway.celery.cli",
     "headway.celery.consumer",
     "headway.celery.broker",
     "headway.celery.stopping",
@@ -52,6 +52,7 @@ LAYERS = [
     "headway.push.subscriber",
     "headway.push.manager",
     "headway.registry",
+    "headway",
     "headway.service",
     "headway.web",
     "headway.web.origins",

@@ -1,9 +1,8 @@
 """Celery's result backend on Headway's records: the one place through which every change of every task passes.
 
-An existing Celery project becomes live with two arguments:
+An existing Celery project becomes live with one setting:
 
-    Celery(..., backend="headway.celery.backend.LiveBackend+redis://localhost:6379/0",
-    task_cls="headway.celery.backend:LiveTask")
+    Celery(..., backend="headway+redis://localhost:6379/0")
 """
 
 from __future__ import annotations
@@ -135,21 +134,22 @@ class Updates:
 
 @signals.worker_ready.connect
 def name_what_is_not_live(sender: Any = None, **_: Any) -> None:
-    """Log an error where a worker has only one of the two arguments that make its tasks live."""
+    """Log an error where a live task class is used without a live backend, or a backend was made too late."""
     app = getattr(sender, "app", None)
     if app is None:
         return
     names = ", ".join(sorted(name for name in app.tasks if not name.startswith("celery.")))
-    if KEEPER not in app.steps["worker"] and isinstance(app.backend, LiveBackend):
-        logger.error(
-            "These tasks are not live, because their app has no live task class: give Celery(...) "
-            'task_cls="headway.celery.backend:LiveTask", or a subclass of it: %s',
-            names,
-        )
-    elif KEEPER in app.steps["worker"] and not isinstance(app.backend, LiveBackend):
+    if isinstance(app.backend, LiveBackend):
+        if not any(step.name == KEEPER.replace(":", ".") for step in sender.controller.steps):
+            logger.error(
+                "These tasks are not live, because their result backend was made after their worker. "
+                "Start the worker by Celery's command line, or use app.backend before: %s",
+                names,
+            )
+    elif issubclass(app.Task, LiveTask):
         logger.error(
             "These tasks are not live, because their results go to %s: set result_backend to "
-            "headway.celery.backend.LiveBackend+redis://..., and unset CELERY_RESULT_BACKEND, which overrides it: %s",
+            "headway+redis://..., and unset CELERY_RESULT_BACKEND, which overrides it: %s",
             type(app.backend).__name__,
             names,
         )
@@ -205,12 +205,6 @@ class LiveTask(Task):
     # By name: that file is made from this one.
     Request = "headway.celery.delivery:LiveRequest"
     Strategy = "headway.celery.delivery:receive"
-
-    @classmethod
-    def bind(cls, app: Any) -> Any:
-        """Give the app's workers a keeper too."""
-        app.steps["worker"].add(KEEPER)
-        return super().bind(app)
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         """Claim the record, as `claim` does."""
@@ -448,6 +442,7 @@ class LiveBackend(RedisBackend):
             ttl_days = max(ttl_days, self._visibility_days)
         lease_seconds = app.conf.get("headway_lease_seconds", LEASE_SECONDS)
         self.records = Records(connect(self.as_uri(include_password=True)), ttl_days, lease_seconds)
+        app.steps["worker"].add(KEEPER)
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Do nothing: Celery's own subscribes to each task that it sends, and takes a minute where Redis hangs.

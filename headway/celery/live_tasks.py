@@ -32,18 +32,23 @@ class Outermost:
 
 
 def make_all_live(app: Celery) -> None:
-    """Make each task of an app a live one, and say which cannot be."""
-    elsewhere = []
-    for name, task in app.tasks.items():
+    """Make each task of an app a live one, and say which are live and which cannot be."""
+    for task in app.tasks.values():
         if isinstance(task.backend, LiveBackend):
             _make_live(task)
-        else:
-            elsewhere.append(name)
-    if elsewhere:
+    live, others = live_and_not(app)
+    logger.info("%s tasks are live: claimed by one worker at a time, leased, pushed and recovered", len(live))
+    if others:
         logger.warning(
-            "These tasks are not live, since they have a result backend of their own; remove it: %s",
-            ", ".join(sorted(elsewhere)),
+            "These tasks are not live, since they have a result backend of their own; remove it: %s", ", ".join(others)
         )
+
+
+def live_and_not(app: Celery) -> tuple[list[str], list[str]]:
+    """Return the names of an app's tasks, without Celery's own: those that are live, and those that cannot be."""
+    own = {name: task for name, task in sorted(app.tasks.items()) if not name.startswith("celery.")}
+    live = [name for name, task in own.items() if isinstance(task.backend, LiveBackend)]
+    return live, [name for name in own if name not in live]
 
 
 def _make_live(task: Task) -> None:

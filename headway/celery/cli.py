@@ -1,0 +1,56 @@
+"""`celery -A proj headway`: says what of a Celery project is live, and whether its Redis is fit.
+
+Celery loads each plug-in of its command line (the entry point `celery.commands`) before it makes a worker. For a
+project whose one sign of Headway is its `result_backend` that is the moment at which the worker can still be given
+its maintenance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from celery import Celery, signals
+from celery.bin.base import CeleryCommand
+
+from headway.masking import mask
+from headway.store.checks import Finding, Mark
+
+
+@signals.celeryd_init.connect
+def make_backend(instance: Any = None, **_: Any) -> None:
+    """Have a live backend made before its worker is: it adds maintenance to the worker's steps."""
+    if "headway" in str(instance.app.conf.result_backend):
+        instance.app.backend  # noqa: B018  # made as it is asked for
+
+
+@click.command("headway", cls=CeleryCommand)
+@click.pass_context
+def headway(ctx: click.Context) -> None:
+    """Say which tasks are live, and whether Redis is fit for them."""
+    worked = True
+    for finding in findings(ctx.obj.app):
+        click.echo(mask(str(finding)))
+        worked &= finding.mark is not Mark.BAD
+    ctx.exit(0 if worked else 1)
+
+
+def findings(app: Celery) -> Iterator[Finding]:
+    """Yield what makes the tasks of an app live, or keeps them from it."""
+    # Not at the top: a project without Headway, in the same environment, is spared it.
+    from headway.celery.backend import LiveBackend
+    from headway.celery.live_tasks import live_and_not
+    from headway.store import redis_checks
+
+    backend = app.backend
+    if not isinstance(backend, LiveBackend):
+        text = f'results go to {type(backend).__name__}: set result_backend to "headway+redis://host:6379/0"'
+        yield Finding(Mark.BAD, "tasks", text)
+        return
+    live, others = live_and_not(app)
+    yield Finding(Mark.GOOD, "tasks", f"{len(live)} are live")
+    if others:
+        text = f"not live, as they have a result backend of their own; remove it: {', '.join(others)}"
+        yield Finding(Mark.WARNING, "tasks", text)
+    yield from redis_checks.findings(backend.url, app.conf.broker_read_url)

@@ -1,0 +1,138 @@
+"""The wheel: a foreign project that installs it is live by one setting, and without that setting is as it was."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from headway.store.records import Records
+from tests.processes import ROOT, Process, Valkey, running
+
+CLIENT = """
+import app, json, sys
+ends = []
+for result in [app.add.delay(1, 2), app.stocktake.delay(), app.die_once.delay(sys.argv[1])]:
+    value = result.get(timeout=60, propagate=False)
+    ends.append((result.id, value if result.successful() else type(value).__name__))
+print(json.dumps(ends))
+"""
+
+
+def run(*command: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=ROOT)
+    [built] = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def shop(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project's folder with an environment of its own, `.venv`, that has the wheel and nothing of this repository."""
+    folder = tmp_path_factory.mktemp("shop")
+    shutil.copytree(ROOT / "tests" / "shop" / "app", folder / "app")
+    uv = Path(sys.executable).with_name("uv")
+    run(uv, "venv", "-q", "-p", sys.executable, folder / ".venv")
+    python = folder / ".venv" / "bin" / "python"
+    run(uv, "pip", "install", "-q", "-p", python, "-c", ROOT / "requirements.txt", wheel)
+    return folder
+
+
+class Shop:
+    """The project as it runs: its worker, and what its commands say."""
+
+    def __init__(self, folder: Path, valkey: Valkey, backend: str, logs: Path) -> None:
+        self.folder = folder
+        self.env = {"SHOP_REDIS": valkey.url, "SHOP_BACKEND": backend, "PYTHONPATH": "", "LANG": "C.UTF-8"}
+        celery = [str(folder / ".venv/bin/celery"), "-A", "app"]
+        command = [*celery, "worker", "-c", "2", "--loglevel", "INFO"]
+        self.worker = Process(command, logs / "worker.log", self.env, root=folder)
+        self.worker.wait_until(lambda: " ready." in self.worker.output())
+        self.check = subprocess.run([*celery, "headway"], cwd=folder, env=os.environ | self.env, capture_output=True)
+
+    def ends(self, mark: Path) -> list[tuple[str, str]]:
+        """Start each of its tasks; returns their ids, and results or names of exceptions."""
+        python = self.folder / ".venv" / "bin" / "python"
+        done = run(python, "-c", CLIENT, mark, cwd=self.folder, env=os.environ | self.env)
+        return [tuple(end) for end in json.loads(done.stdout)]
+
+
+@pytest.fixture
+def live(shop: Path, valkey: Valkey, redis_url: str, tmp_path: Path) -> Iterator[Shop]:
+    started = Shop(shop, valkey, f"headway+{redis_url}", tmp_path)
+    with running(started.worker):
+        yield started
+
+
+@pytest.fixture
+def stock(shop: Path, valkey: Valkey, redis_url: str, tmp_path: Path) -> Iterator[Shop]:
+    started = Shop(shop, valkey, redis_url, tmp_path)
+    with running(started.worker):
+        yield started
+
+
+def test_the_wheel_holds_the_library_alone_and_all_of_it(wheel: Path):
+    with zipfile.ZipFile(wheel) as opened:
+        packed = {name for name in opened.namelist() if ".dist-info/" not in name}
+
+    in_repository = {str(path.relative_to(ROOT)) for path in (ROOT / "headway").rglob("*") if path.is_file()}
+    assert packed == {name for name in in_repository if "__pycache__" not in name}
+    assert "headway/py.typed" in packed
+
+
+def test_one_setting_makes_a_project_live(live: Shop, records: Records, tmp_path: Path):
+    ends = live.ends(tmp_path / "mark")
+
+    assert [end for _, end in ends] == [3, "all there", "alive"]
+    snapshots = [json.loads(stored.snapshot) for stored in records.read([task_id for task_id, _ in ends]) if stored]
+    assert [(one["phase"], one["attempt"]) for one in snapshots] == [
+        ("succeeded", 1),
+        ("succeeded", 1),
+        ("succeeded", 2),  # its process was killed, and it was run again
+    ]
+    assert "3 tasks are live" in live.worker.output()
+    assert (live.check.returncode, b"3 are live" in live.check.stdout) == (0, True), live.check
+
+
+def test_without_it_nothing_differs(stock: Shop, records: Records, tmp_path: Path):
+    ends = stock.ends(tmp_path / "mark")
+
+    assert [end for _, end in ends] == [3, "all there", "WorkerLostError"]
+    assert not records.client.keys("*headway*")
+    assert "live" not in stock.worker.output()
+    assert (stock.check.returncode, b"set result_backend to" in stock.check.stdout) == (1, True), stock.check
+
+
+def test_all_that_the_library_imports_is_declared():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*declared["dependencies"], *chain.from_iterable(declared["optional-dependencies"].values())]
+    names = {re.split(r"[\[<>=]", each)[0].replace("-", "_") for each in wanted}
+    names |= {"engineio", "socketio", "hiredis", "billiard"}  # python-engineio, python-socketio, redis[hiredis], celery
+
+    imported = set()
+    for path in (ROOT / "headway").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(str(node.module).split(".")[0])
+
+    assert imported - names - set(sys.stdlib_module_names) == {"headway"}
