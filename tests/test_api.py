@@ -235,25 +235,22 @@ def test_a_status_that_has_not_changed_is_304(client: FlaskClient):
     assert first.headers["Cache-Control"] == "private, no-cache"
 
 
+CONDITIONS: list[dict[str, str]] = [
+    {},
+    {"If-None-Match": "{etag}"},
+    {"If-None-Match": "W/{etag}"},
+    {"If-None-Match": '"other", {etag}'},
+    {"If-None-Match": '"other"'},
+    {"If-None-Match": "*"},
+    {"If-Match": '"other"'},
+    {"Host": "no host"},
+    {"Range": "bytes=0-1"},
+]
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"If-None-Match": "{etag}"},
-        {"If-None-Match": "W/{etag}"},
-        {"If-None-Match": '"other", {etag}'},
-        {"If-None-Match": '"other"'},
-        {"If-None-Match": "*"},
-        {"If-Match": '"other"'},
-        {"Host": "no host"},
-        {"Range": "bytes=0-1"},
-    ],
-)
 @pytest.mark.parametrize("task_id", ["{task_id}", "none", "", "a/b", "a:b"])
-def test_the_shortcut_answers_as_the_route_does(
-    env: dict[str, str], client: FlaskClient, method: str, headers: dict[str, str], task_id: str
-):
+def test_the_shortcut_answers_as_the_route_does(env: dict[str, str], client: FlaskClient, method: str, task_id: str):
     location = client.post("/longtask").headers["Location"]
     etag = client.get(location).headers["ETag"]
     roundabout = create_app(env | {"IDENTIFY": lambda: visitor()}).test_client()  # any but its own
@@ -261,12 +258,12 @@ def test_the_shortcut_answers_as_the_route_does(
     assert cookie is not None
     roundabout.set_cookie("headway_session", cookie.value)
     path = "/status/" + task_id.format(task_id=location.rpartition("/")[2])
-    asked = {name: value.format(etag=etag) for name, value in headers.items()}
 
-    one, other = (each.open(path, method=method, headers=asked) for each in (client, roundabout))
-
-    assert (one.status, one.data) == (other.status, other.data)
-    assert {**one.headers, "Date": ""} == {**other.headers, "Date": ""}
+    for headers in CONDITIONS:
+        asked = {name: value.format(etag=etag) for name, value in headers.items()}
+        one, other = (each.open(path, method=method, headers=asked) for each in (client, roundabout))
+        assert (one.status, one.data) == (other.status, other.data), headers
+        assert {**one.headers, "Date": ""} == {**other.headers, "Date": ""}, headers
 
 
 @pytest.mark.parametrize(
