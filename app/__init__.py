@@ -13,7 +13,7 @@ from kombu.entity import Exchange, Queue
 
 from app import config, extensions, inbox, routes
 from app.config import ROOT
-from headway.celery import broker
+from headway.celery import broker, sends
 from headway.celery.backend import LiveBackend, LiveTask
 from headway.engine import server as engine
 from headway.exceptions import ConfigError
@@ -49,6 +49,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     fanout = RoomManager(app.config["REDIS_URL"], records)
     celery = _celery(app)
     letters = broker.letters(celery, app.config["REDIS_URL"])
+    sends.load_owner_by(access.owner_of_sender)
     app.extensions |= {"records": records, "fanout": fanout, "celery": celery, "letters": letters}
     extensions.mail.init_app(app)
     for door in (routes.pages, api.api, inbox.inbox, ops.ops):

@@ -16,7 +16,7 @@ from headway.celery import encoded
 from headway.celery.backend import LiveBackend
 from headway.celery.broker import Letters
 from headway.celery.messages import expiry_of
-from headway.celery.sends import identified, recorded
+from headway.celery.sends import identified, owned, recorded
 from headway.registry import KINDS, BadArguments
 from headway.store.connection import Unavailable
 from headway.store.records import Records, Started
@@ -99,7 +99,7 @@ def _start(
     task_id = str(uuid4())
     expiry = expiry_of(celery.tasks.get(name), celery)
     plain = celery.signature(name, args=args, kwargs=kwargs, queue=queue, **expiry)
-    message = recorded(identified(plain, task_id), task_id)
+    message = recorded(identified(owned(plain, owner), task_id), task_id)
     letter = letters.write(task_id, message) if letters and not when else ""
     started = records.create(
         owner=owner,

@@ -1,4 +1,4 @@
-"""Which send a message belongs to, and whether its task had a record by then.
+"""Which send a message belongs to, whether its task had a record by then, and whose task it is.
 
 A message may come again in many ways: given back by a worker that stops, after the broker's
 visibility timeout, published twice where a reply was lost, sent again by maintenance. The record
@@ -8,7 +8,7 @@ message whose record has expired from one that never had any.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
@@ -21,13 +21,30 @@ SEND = "headway_send"  # the header for the id of the send
 # The header for the id of a task that has a record; a copy of it for another one is void.
 RECORDED = "headway_recorded"
 
+# The headers for who may see a task, and for its title; a task that a run starts is its owner's.
+OWNER, TITLE = "headway_owner", "headway_title"
+
 # The header for how many attempts of a task were no fault of its own, and count for none.
 WAITS = "headway_waits"
 
 
+def nobody() -> str | None:
+    """Return None: where nobody says otherwise, no task has an owner."""
+    return None
+
+
+_load_owner: Callable[[], str | None] = nobody
+
+
+def load_owner_by(loader: Callable[[], str | None]) -> None:
+    """Have `loader` say whose the tasks are that are sent outside of runs, None for nobody's."""
+    global _load_owner
+    _load_owner = loader
+
+
 @signals.before_task_publish.connect
 def identify(headers: dict[str, Any] | None = None, **_: Any) -> None:
-    """Give a message the id of its send, above kombu's own attempts to publish it.
+    """Give a message the id of its send, above kombu's own attempts to publish it, and its owner.
 
     A run that is repeated sends its callbacks again: they have the same id each time.
     """
@@ -35,13 +52,14 @@ def identify(headers: dict[str, Any] | None = None, **_: Any) -> None:
         return
     task = get_current_worker_task()
     run = task.request if task is not None else None
+    if OWNER not in headers and (owner := getattr(run, OWNER, None) if run else _load_owner()):
+        headers[OWNER] = owner
     if run is None:
         headers.setdefault(SEND, uuid4().hex)
     elif run.id != headers["id"]:
         headers.setdefault(SEND, uuid5(NAMESPACE_OID, f"{run.id} {getattr(run, SEND, '')} {headers['id']}").hex)
     else:  # a retry or a replacement
-        if getattr(run, SEND, ""):
-            headers[SEND] = getattr(run, SEND)
+        headers |= {name: getattr(run, name) for name in (SEND, TITLE) if getattr(run, name, "")}
         if getattr(task, "has_record", False):
             headers[RECORDED] = run.id
 
@@ -61,7 +79,22 @@ def recorded(message: Mapping[str, Any], task_id: str) -> dict[str, Any]:
 
 def send_of(message: Mapping[str, Any]) -> str:
     """Return the id of the send of a Celery signature, "" where it has none."""
-    return str((message["options"].get("headers") or {}).get(SEND, ""))
+    return _header(message, SEND)
+
+
+def owned(message: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """Return a Celery signature whose task is `owner`'s."""
+    return _with_headers(message, {**(message["options"].get("headers") or {}), OWNER: owner})
+
+
+def owner_of(message: Mapping[str, Any]) -> str:
+    """Return the owner that a Celery signature names, "" for none."""
+    return _header(message, OWNER)
+
+
+def title_of(message: Mapping[str, Any]) -> str:
+    """Return the title that a Celery signature names, "" for none."""
+    return _header(message, TITLE)
 
 
 def waits_of(request: Any) -> int:
@@ -76,6 +109,11 @@ def as_asked(message: Mapping[str, Any]) -> dict[str, Any]:
     """
     options = {key: value for key, value in message["options"].items() if key not in ("headers", "expires")}
     return {**message, "options": options}
+
+
+def _header(message: Mapping[str, Any], name: str) -> str:
+    found = (message["options"].get("headers") or {}).get(name)
+    return found if isinstance(found, str) else ""
 
 
 def _with_headers(message: Mapping[str, Any], headers: Mapping[str, Any]) -> dict[str, Any]:

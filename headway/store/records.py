@@ -24,7 +24,7 @@ from uuid import uuid4
 import redis
 from kombu.utils.json import dumps, loads
 
-from headway.celery.sends import as_asked, send_of
+from headway.celery.sends import as_asked, owner_of, send_of, title_of
 from headway.masking import mask
 from headway.snapshot import Phase, fragment, title_line
 from headway.store.connection import Client, Line, Unavailable
@@ -317,8 +317,9 @@ class Records:
         has done its rounds for a minute, so that nobody might send it.
         """
         name, queue = _label(message["task"]), message["options"].get("queue", "")
-        args = [task_id, order, name, name, max_attempts, dumps(message), queue, self.ttl, when, run.token, run.order]
-        return str(self._run("park", [_record(task_id)], [*args, *source.args, int(only_attended)]))
+        title = _title(message)
+        args = [task_id, order, name, title, max_attempts, dumps(message), queue, self.ttl, when, run.token, run.order]
+        return str(self._run("park", [_record(task_id)], [*args, *source.args, int(only_attended), owner_of(message)]))
 
     def release(self, task_id: str) -> dict[str, Any] | None:
         """Take a kept message that is due, None if it is not wanted; send it, then call `sent`."""
@@ -371,9 +372,9 @@ class Records:
         `patient` caller "early": ask again after the next sweep.
         """
         name, queue = _label(message["task"]), message["options"].get("queue", "")
-        args = [task_id, delivery.token, delivery.order, name, name, max_attempts, fragment(hostname), dumps(message)]
-        run_args = [*args, queue, self.ttl, self._lease, run, *source.args, int(patient)]
-        return str(self._run("claim", [_record(task_id)], run_args))
+        args = [task_id, delivery.token, delivery.order, name, _title(message), max_attempts, fragment(hostname)]
+        run_args = [dumps(message), queue, self.ttl, self._lease, run, *source.args, int(patient), owner_of(message)]
+        return str(self._run("claim", [_record(task_id)], [*args, *run_args]))
 
     def write(self, write: Write) -> str:
         """Store a change and publish it.
@@ -641,6 +642,11 @@ Room = Literal["task", "owner"]
 def room(kind: Room, name: str) -> str:
     """Return the room of a task or of an owner; its channel in Redis carries the message queue's name before it."""
     return f"{kind}:{name}"
+
+
+def _title(message: Mapping[str, Any]) -> str:
+    """Return the title of a message's task as a JSON fragment: its own, or the task's name."""
+    return fragment(title_line(title_of(message))) if title_of(message) else _label(message["task"])
 
 
 @lru_cache(1024)

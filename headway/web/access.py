@@ -7,7 +7,17 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Request, Response, after_this_request, current_app, g, request, session
+from flask import (
+    Flask,
+    Request,
+    Response,
+    after_this_request,
+    current_app,
+    g,
+    has_request_context,
+    request,
+    session,
+)
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.sansio.http import parse_cookie  # the one that a request uses: it takes any bytes
@@ -85,6 +95,12 @@ def current_owner() -> str | None:
     """
     owner: str | None = current_app.config["IDENTIFY"]()
     return owner or None
+
+
+def owner_of_sender() -> str | None:
+    """Return whose the tasks are that are sent now: the owner of the request, None outside of one."""
+    identify = current_app.config.get("IDENTIFY") if has_request_context() else None
+    return (identify() or None) if identify else None
 
 
 def welcome() -> str | None:

@@ -2,7 +2,7 @@
 -- ARGV: id, token, order, name, title, max_attempts, hostname (fragments), message, queue, ttl ms,
 -- lease us, run, id of the send ('' unknown), '1' for a message whose task had a record, where the
 -- broker holds it (see settle), '1' to be told 'early' where no sweep has seen Redis since it was
--- away: it may have been restored from a backup.
+-- away: it may have been restored from a backup; the owner of a task that has no record yet ('' none).
 -- Returns 'claimed', 'lost' when another run of this delivery had it, or why not.
 local record, id, token, order, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[10]
 local send, recorded, delivery = ARGV[13], ARGV[14] == '1', ARGV[15]
@@ -18,6 +18,7 @@ if again then
   fields = renewed(record, id, held, ARGV[4], ARGV[6])
 elseif not held.phase then
   fields = blank(id, ARGV[4], ARGV[5], ARGV[6])
+  give_to(ARGV[17], id, fields, tonumber(ttl))
 end
 if held.phase and order < held.order then return 'stale' end
 -- The same run asks again when its reply was lost; the pool hands on what a process of it had only just begun as it died.

@@ -1,7 +1,7 @@
 -- A new task. KEYS: record, owner's list, and where it has one the idempotency key.
 -- ARGV: id, owner, queue, name, title, max_attempts (JSON fragments), message, ttl ms, deadline us, body's digest, when,
 -- the message as it lies in the queue ('': it is sent later), id of the send.
-local record, list, once = KEYS[1], KEYS[2], KEYS[3]
+local record, once = KEYS[1], KEYS[3]
 local id, owner, message, ttl, digest = ARGV[1], ARGV[2], ARGV[7], tonumber(ARGV[8]), ARGV[10]
 
 -- A command that waited in a socket while Redis hung comes too late: its caller has been told "not started".
@@ -19,7 +19,7 @@ end
 
 local held = hold(record)
 local fields = blank(id, ARGV[4], ARGV[5], ARGV[6])
-fields.owner, fields.queue, fields.message, fields.sends = owner, ARGV[3], message, ARGV[13]
+fields.queue, fields.message, fields.sends = ARGV[3], message, ARGV[13]
 -- Whoever sends the message strikes it from the outbox; one that stays (the sender died) is sent by a keeper.
 local due = NOW + 5000000
 local at = moment(ARGV[11])
@@ -33,10 +33,7 @@ if at > NOW or ARGV[12] == '' then
 else
   redis.call('LPUSH', fields.queue, ARGV[12])
 end
-if owner ~= '' then
-  redis.call('ZADD', list, NOW, id)
-  if redis.call('PTTL', list) < ttl then redis.call('PEXPIRE', list, ttl) end
-end
+give_to(owner, id, fields, ttl)
 if once then
   redis.call('HSET', once, 'id', id, 'digest', digest)
   redis.call('PEXPIRE', once, ttl)

@@ -2,7 +2,7 @@
 -- ARGV: id, order, name, title, max_attempts (fragments), message, queue, ttl ms, when, and token
 -- and order of the run that asks ('' for none), id of the send, '1' for a message whose task had a
 -- record, where the broker holds it (see settle; '' where it comes from no broker), '1' for: only
--- where workers do their rounds.
+-- where workers do their rounds, the owner of a task that has no record yet ('' none).
 -- Returns 'parked', 'due' where nobody runs it and its time has come, or why not: 'busy' where
 -- another send has not ended.
 local record, id, order, message, queue, at = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[6], ARGV[7], moment(ARGV[9])
@@ -29,6 +29,7 @@ if held.phase then
   redis.call('PEXPIRE', record, ttl, 'GT')
 else
   local fields = renewal or blank(id, ARGV[3], ARGV[4], ARGV[5])
+  if not renewal then give_to(ARGV[16], id, fields, ttl) end
   fields.sends = with_send(held, send)
   if at > NOW then fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', stamp(at) end
   fields.message, fields.queue, fields.order = message, queue, integer(order)

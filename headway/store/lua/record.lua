@@ -293,6 +293,15 @@ local function blank(id, name, title, max_attempts)
     finished_at = 'null', order = '0', fence = '', spent = '', high = '0', failures = '0'}
 end
 
+-- Have a new record be its owner's, '' for nobody's.
+local function give_to(owner, id, fields, ttl)
+  if owner == '' then return end
+  local list = 'headway:owner:' .. owner
+  fields.owner = owner
+  redis.call('ZADD', list, NOW, id)
+  if redis.call('PTTL', list) < ttl then redis.call('PEXPIRE', list, ttl) end
+end
+
 -- Pause all where a worker remembers a later state of this data: it was restored from a backup.
 local SWEEPS_LOST = 30  -- at most, where Redis has lost its last seconds only
 local function notice_restore(epoch, seen)
