@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import engineio
 import requests
 import socketio
 
 from tests.processes import wait_for
+
+
+class _OrderedEngine(engineio.Client):  # type: ignore[misc]  # untyped
+    """Handles one message after the other; the stock client starts a thread for each, and their order is lost."""
+
+    def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
+        return super()._trigger_event(event, *args, **{**options, "run_async": False})
+
+
+class OrderedClient(socketio.Client):  # type: ignore[misc]
+    """A client whose handlers are called in the order in which the events came."""
+
+    def _engineio_client_class(self) -> type[engineio.Client]:
+        return _OrderedEngine
 
 
 class Visitor:
@@ -26,7 +41,7 @@ class Visitor:
         self.logs: list[dict[str, Any]] = []
         self.servers: list[dict[str, Any]] = []
         self.others: list[tuple[str, Any]] = []
-        self.socket = socketio.Client(reconnection=False)
+        self.socket = OrderedClient(reconnection=False)
         self.socket.on("snapshot", self.snapshots.append)
         self.socket.on("log", self.logs.append)
         self.socket.on("server", self.servers.append)

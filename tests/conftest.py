@@ -178,7 +178,7 @@ def chromium() -> dict[str, Any]:
     return {"executable_path": path, "args": [*flags, "--disable-background-networking"]}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: with Playwright there, nothing else may run an event loop
 def browser(chromium: dict[str, Any]) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**chromium)

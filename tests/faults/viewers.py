@@ -15,10 +15,10 @@ from contextlib import suppress
 from typing import Any, Protocol
 from uuid import uuid4
 
-import engineio
 import requests
 import socketio
 
+from tests.browser import OrderedClient
 from tests.faults.invariants import FINAL, History
 from tests.processes import ROOT, wait_for
 
@@ -47,18 +47,6 @@ class Watching(Protocol):
         """Whether it says that it is up to date by itself."""
 
 
-class _InOrder(engineio.Client):  # type: ignore[misc]  # untyped
-    """Handles one message after the other; the stock client starts a thread for each, and their order is lost."""
-
-    def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
-        return super()._trigger_event(event, *args, **{**options, "run_async": False})
-
-
-class _Socket(socketio.Client):  # type: ignore[misc]
-    def _engineio_client_class(self) -> type[engineio.Client]:
-        return _InOrder
-
-
 class Line:
     """One websocket connection, and what was asked over it."""
 
@@ -67,7 +55,7 @@ class Line:
         self.hears = False  # the server says that it hears Redis
         self.asked: set[str] = set()
         self.asked_for_all = False
-        self._socket = _Socket(reconnection=False)
+        self._socket = OrderedClient(reconnection=False)
         self._socket.on("server", self._told)
         self._socket.on("snapshot", lambda snapshot: visitor.take("push", snapshot, self.name))
         cookie = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
