@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from headway.celery.sends import RECORDED, SEND
+from headway.celery.sends import OWNER, RECORDED, SEND
 from headway.snapshot import Phase, Snapshot
 from headway.store.records import Delivery, Records, Write
 from tests.processes import Valkey
@@ -104,7 +104,7 @@ def test_what_a_run_was_started_with_is_what_it_is_started_again_with(client: Fl
     assert kept is not None
     sent = kept[0]["options"].pop("headers")
     assert kept[0]["options"] == {"queue": "celery"}  # nothing of the old one's runs
-    assert sent.keys() == {SEND, RECORDED}
+    assert sent.keys() == {SEND, RECORDED, OWNER}
     assert sent[RECORDED] == new
 
 
