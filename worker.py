@@ -9,4 +9,4 @@ from headway.masking import guard_process
 guard_process()
 
 # A worker serves no sockets, so it needs no eventlet.
-celery = create_app({"SOCKETIO_ASYNC_MODE": "threading"}).extensions["celery"]
+celery = create_app({"SOCKETIO_ASYNC_MODE": "threading"}).extensions["headway"].celery

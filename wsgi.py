@@ -310,7 +310,7 @@ def main() -> None:
     allow_many_connections()
     spare_the_collector()
     requests = Requests(app)
-    app.extensions["fanout"].initialize()
+    app.extensions["headway"].manager.initialize()
     listener = open_listener()
     serving = SERVERS[MODE](listener, requests)
     wait_for_stop()
@@ -320,7 +320,7 @@ def main() -> None:
         time.sleep(HANDSHAKE_SECONDS)  # meanwhile all are accepted
     serving.stop_accepting()
     listener.close()
-    app.extensions["fanout"].close_websockets()
+    app.extensions["headway"].manager.close_websockets()
     answer_the_last(serving, requests)
 
 

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from celery import Celery
-from flask import Flask, g, request
+from flask import Flask
 from kombu.entity import Exchange, Queue
 
 from app import config, extensions, inbox, routes
 from app.config import ROOT
-from headway.celery import broker, sends
-from headway.celery.backend import LiveBackend, LiveTask
-from headway.engine import server as engine
-from headway.exceptions import ConfigError
-from headway.push.manager import RoomManager
-from headway.service import KINDS
-from headway.store.connection import connect
-from headway.store.records import QUEUES, Records
-from headway.web import access, api, errors, ops, status
-from headway.web import handlers as events
-from headway.web.origins import is_cross_site
+from headway.celery import broker
+from headway.celery.backend import LiveTask
+from headway.registry import KINDS
+from headway.store.records import QUEUES
+from headway.web import access, status
+from headway.web.errors import handle_errors
+from headway.web.guards import guard
 from headway.web.proxies import TrustedProxies
-
-LARGEST_PACKET = 16 * 1024  # bytes from a client
 
 
 def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
@@ -38,47 +31,22 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     overrides = overrides or {}
     scalars = {key: str(value) for key, value in overrides.items() if isinstance(value, str | int | float)}
     settings = config.load({**os.environ, **scalars})  # so that what is derived from an override follows it
-    app.config.update(IDENTIFY=access.visitor, **settings)
+    app.config.update(settings)
     app.config.update({key: value for key, value in overrides.items() if key not in settings})
-    records = Records(
-        connect(app.config["REDIS_URL"]),
-        app.config["TASK_TTL_DAYS"],
-        app.config["LEASE_SECONDS"],
-        app.config["CANCEL_GRACE_SECONDS"],
+    app.config.update(
+        HEADWAY_ASYNC_MODE=app.config["SOCKETIO_ASYNC_MODE"],
+        HEADWAY_ALLOWED_ORIGINS=app.config["ALLOWED_ORIGINS"],
+        HEADWAY_MAX_CONNECTIONS=app.config["WEB_MAX_CONNECTIONS"],
+        HEADWAY_MAX_ATTEMPTS=app.config["MAX_ATTEMPTS"],
     )
-    fanout = RoomManager(app.config["REDIS_URL"], records)
-    celery = _celery(app)
-    letters = broker.letters(celery, app.config["REDIS_URL"])
-    sends.load_owner_by(access.owner_of_sender)
-    app.extensions |= {"records": records, "fanout": fanout, "celery": celery, "letters": letters}
-    extensions.mail.init_app(app)
-    for door in (routes.pages, api.api, inbox.inbox, ops.ops):
-        app.register_blueprint(door)
-    errors.init_app(app)
-    _guard(app)
     app.session_interface = sessions = access.Sessions()
-    engine.install()
-    extensions.socketio.init_app(
-        app,
-        # Both: without `message_queue` here a later init_app would take the stock manager in silence.
-        client_manager=fanout,
-        message_queue=app.config["REDIS_URL"],
-        async_mode=app.config["SOCKETIO_ASYNC_MODE"],
-        transports=["websocket"],
-        cors_allowed_origins=[],  # not Engine.IO's own rule, but that of requests:
-        refuses=partial(is_cross_site, allowed=app.config["ALLOWED_ORIGINS"]),
-        most_sockets=app.config["WEB_MAX_CONNECTIONS"],
-        max_http_buffer_size=LARGEST_PACKET,
-        http_compression=False,
-        # One call of a socket at a time, in their order: a client that floods waits for itself alone.
-        async_handlers=False,
-        # Together 13 s: by then both ends know of a half-open connection.
-        ping_interval=7,
-        ping_timeout=6,
-        cookie=None,
-        manage_session=False,
-    )
-    events.Doors(app, sessions).open()
+    extensions.mail.init_app(app)
+    extensions.headway.init_app(app, celery=_celery(app), url_prefix="")
+    for blueprint in (routes.pages, inbox.inbox):
+        app.register_blueprint(blueprint)
+    handle_errors(app)
+    guard(app)
+    _add_to_templates(app)
     app.wsgi_app = status.Shortcut(app, sessions)  # type: ignore[method-assign]  # how Flask wants it wrapped
     if app.config["TRUSTED_PROXIES"]:
         wrapped = TrustedProxies(app.wsgi_app, app.config["TRUSTED_PROXIES"])
@@ -103,6 +71,7 @@ def _celery(app: Flask) -> Celery:
         result_backend=f"headway.celery.backend.LiveBackend+{url}",
         result_expires=app.config["TASK_TTL_DAYS"] * 86400,
         headway_lease_seconds=app.config["LEASE_SECONDS"],
+        headway_cancel_grace_seconds=app.config["CANCEL_GRACE_SECONDS"],
         headway_result_max_bytes=app.config["RESULT_MAX_BYTES"],
         # Where a worker remembers which state of Redis it has seen.
         headway_data_dir=app.config["DATA_DIR"],
@@ -138,27 +107,10 @@ def _celery(app: Flask) -> Celery:
         },
     )
     celery.set_default()
-    if not isinstance(celery.backend, LiveBackend):
-        raise ConfigError(
-            "Celery's results do not go through Headway: unset CELERY_RESULT_BACKEND, which overrides any setting."
-        )
     return celery
 
 
-def _guard(app: Flask) -> None:
-    """Put the rules that hold at every door."""
-
-    @app.before_request
-    def refuse_other_sites() -> None:
-        allowed = app.config["ALLOWED_ORIGINS"]
-        if request.method in access.UNSAFE and is_cross_site(request.environ, allowed):
-            raise errors.Refused(403, "cross_site", "This request comes from another site's page.")
-
-    @app.after_request
-    def add_headers(response: Any) -> Any:
-        response.headers.update(access.guards(g.get("csp_nonce")))
-        return response
-
+def _add_to_templates(app: Flask) -> None:
     @app.context_processor
     def for_templates() -> dict[str, Any]:
         inbox_on = app.config["MAIL_INBOX"] is not None

@@ -84,7 +84,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(app: Flask, *, only_list: bool) -> int:
-    unsent = find(app.extensions["records"])
+    unsent = find(app.extensions["headway"].records)
     if only_list:
         print(f"{len(unsent)} emails failed because the mail server took none.")
         for one in unsent:

@@ -92,7 +92,7 @@ def main() -> None:
     app = create_app({"SOCKETIO_ASYNC_MODE": "threading"})
     within: dict[str, Callable[..., Any]] = {"report": report, "cost": cost, "update": update, "track": track}
 
-    @app.extensions["celery"].task(name="bench", bind=True)
+    @app.extensions["headway"].celery.task(name="bench", bind=True)
     def bench(self: Any, action: str, **asked: Any) -> Any:
         return within[action](self, **asked)
 

@@ -8,16 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from celery import Celery
-from flask import current_app
 from kombu.exceptions import OperationalError
 
 from headway.celery import encoded
 from headway.celery.backend import LiveBackend
-from headway.celery.broker import Letters
 from headway.celery.messages import expiry_of
 from headway.celery.sends import identified, owned, recorded
 from headway.registry import KINDS, BadArguments
+from headway.state import state
 from headway.store.connection import Unavailable
 from headway.store.records import Records, Started
 
@@ -61,14 +59,13 @@ def start(
 
 def start_again(task_id: str, *, owner: str, key: str = "") -> Started:
     """Start a new task with the same arguments as another. Raises NotKept, and what `start` raises."""
-    records: Records = current_app.extensions["records"]
-    kept = records.message(task_id)
+    kept = state().records.message(task_id)
     if kept is None:
         raise NotKept(task_id)
     message, title = kept
     if encoded.KEY in message:  # its arguments are no JSON, as those of a start are
         raise NotKept(task_id)
-    queue = message["options"].get("queue") or current_app.extensions["celery"].conf.task_default_queue
+    queue = message["options"].get("queue") or state().celery.conf.task_default_queue
     try:
         return _start(message["task"], message["kwargs"], queue, title, args=message["args"], owner=owner, key=key)
     except TypeError as error:
@@ -93,9 +90,8 @@ def _start(
     key: str,
     when: str = "",
 ) -> Started:
-    records: Records = current_app.extensions["records"]
-    celery: Celery = current_app.extensions["celery"]
-    letters: Letters | None = current_app.extensions["letters"]
+    own = state()
+    records, celery, letters = own.records, own.celery, own.encoder
     task_id = str(uuid4())
     expiry = expiry_of(celery.tasks.get(name), celery)
     plain = celery.signature(name, args=args, kwargs=kwargs, queue=queue, **expiry)
@@ -105,7 +101,7 @@ def _start(
         owner=owner,
         message=message,
         title=title,
-        max_attempts=current_app.config["MAX_ATTEMPTS"],
+        max_attempts=own.max_attempts,
         key=key,
         when=when,
         task_id=task_id,

@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from headway.celery.sends import RECORDED, SEND
+from headway.celery.sends import OWNER, RECORDED, SEND
 from headway.snapshot import Snapshot
 from headway.store.records import TASK_ID, Records
 from headway.web.access import CLOCK_TOLERANCE_SECONDS, visitor
@@ -50,13 +50,14 @@ def test_a_long_task_is_accepted_as_the_article_has_it(client: FlaskClient):
 
 def test_the_message_of_a_start_is_what_celery_itself_would_send(app: Flask, client: FlaskClient, records: Records):
     task_id = client.post("/longtask").get_json()["task_id"]
-    app.extensions["celery"].signature("long_task", queue="celery").apply_async(task_id=task_id)
+    app.extensions["headway"].celery.signature("long_task", queue="celery").apply_async(task_id=task_id)
 
     theirs, ours = map(json.loads, records.client.lrange("celery", 0, -1))
     for message in (theirs, ours):
         assert message["properties"].pop("delivery_tag")
         assert message["headers"].pop(SEND)
     assert ours["headers"].pop(RECORDED) == task_id
+    assert ours["headers"].pop(OWNER)
     assert ours == theirs
     assert records.client.zcard("headway:outbox") == 0
 
@@ -253,7 +254,7 @@ CONDITIONS: list[dict[str, str]] = [
 def test_the_shortcut_answers_as_the_route_does(env: dict[str, str], client: FlaskClient, method: str, task_id: str):
     location = client.post("/longtask").headers["Location"]
     etag = client.get(location).headers["ETag"]
-    roundabout = create_app(env | {"IDENTIFY": lambda: visitor()}).test_client()  # any but its own
+    roundabout = create_app(env | {"HEADWAY_OWNER_LOADER": lambda: visitor()}).test_client()  # any but its own
     cookie = client.get_cookie("headway_session")
     assert cookie is not None
     roundabout.set_cookie("headway_session", cookie.value)
@@ -291,7 +292,7 @@ def test_a_status_that_has_moved_up_the_queue_is_not_304(client: FlaskClient, ap
     behind = client.get(client.post("/longtask").headers["Location"])
     assert behind.get_json()["queue_position"] == 1
 
-    app.extensions["records"].client.zrem("headway:waiting:celery", ahead)
+    app.extensions["headway"].records.client.zrem("headway:waiting:celery", ahead)
     moved = client.get(f"/status/{behind.get_json()['task_id']}", headers={"If-None-Match": behind.headers["ETag"]})
 
     assert (moved.status_code, moved.get_json()["queue_position"]) == (200, 0)
@@ -300,7 +301,7 @@ def test_a_status_that_has_moved_up_the_queue_is_not_304(client: FlaskClient, ap
 def test_what_is_unknown_expired_malformed_or_not_yours_is_alike(app: Flask, client: FlaskClient):
     theirs = app.test_client().post("/longtask").headers["Location"].rpartition("/")[2]
     gone = client.post("/longtask").headers["Location"].rpartition("/")[2]
-    app.extensions["records"].forget(gone)
+    app.extensions["headway"].records.forget(gone)
     ids = [theirs, gone, "7f0b2a3e-0000-4000-8000-000000000000", "..", "a*", "a:b", "%00", "a%0d%0ab", "x" * 200]
 
     answers = {
@@ -462,7 +463,7 @@ def test_a_forged_cookie_is_a_stranger(app: Flask, client: FlaskClient):
 def test_an_app_with_logins_says_who_asks(env: dict[str, str]):
     from flask import request
 
-    app = create_app(env | {"IDENTIFY": lambda: request.headers.get("X-User")})
+    app = create_app(env | {"HEADWAY_OWNER_LOADER": lambda: request.headers.get("X-User")})
     one, two = app.test_client(), app.test_client()
 
     location = one.post("/longtask", headers={"X-User": "ada"}).headers["Location"]

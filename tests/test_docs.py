@@ -82,6 +82,31 @@ def test_the_readmes_one_setting_makes_a_celery_app_live():
     assert KEEPER in app.steps["worker"]
 
 
+def test_the_readmes_extension_serves_an_owners_tasks(redis_url: str):
+    import flask
+    from celery import Celery
+
+    from headway.celery.sends import load_owner_by, nobody
+
+    [code] = [block for block in blocks("python") if "Headway()" in block]
+    app = flask.Flask("shop")
+    app.secret_key = "a secret for the tests"
+    app.post("/login")(lambda: flask.session.update(user_id="ada") or "")
+    celery = Celery("shop", broker=redis_url, backend=f"headway+{redis_url}", set_as_current=False)
+    exec(code, {"app": app, "celery": celery, "session": flask.session})
+    load_owner_by(nobody)
+    celery.backend.records.create(
+        owner="ada", message={"task": "add", "options": {"queue": "celery"}}, title="Sum", max_attempts=1
+    )
+    client = app.test_client()
+
+    before = client.get("/headway/tasks").get_json()["tasks"]
+    client.post("/login")
+    after = client.get("/headway/tasks").get_json()["tasks"]
+
+    assert (before, [task["title"] for task in after]) == ([], ["Sum"])
+
+
 def test_every_setting_is_in_the_readme():
     names = {
         *config.TEXTS,
@@ -104,7 +129,7 @@ def test_every_setting_of_the_readme_exists():
 def test_every_route_and_event_is_in_the_protocol(env: dict[str, str]):
     app = create_app(env)
     routes = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"}
-    events = set(app.extensions["fanout"].server.handlers["/"]) - {"connect", "disconnect"}
+    events = set(app.extensions["headway"].manager.server.handlers["/"]) - {"connect", "disconnect"}
 
     for rule in routes:
         assert f" {rule.replace('<message_id>', '<id>')}" in PROTOCOL, rule

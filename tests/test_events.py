@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from flask import Flask
 from flask_socketio import SocketIO
 from werkzeug.test import create_environ
 
+from headway.state import state_of
 from headway.store.connection import connect
 from headway.store.records import Records, Stored
-from headway.web.access import Sessions
 from headway.web.handlers import Doors
 from tests.browser import Visitor
 from tests.by_hand import HERE, hand_task, write
@@ -347,10 +348,11 @@ def test_what_may_have_been_missed_is_read_again_after_joining(
     app: Flask, monkeypatch: pytest.MonkeyPatch, heard: set[str], news: set[str], again: list[str]
 ):
     steps: list[str] = []
-    monkeypatch.setitem(app.extensions, "fanout", Rooms(heard, news, steps))
-    app.config["IDENTIFY"] = lambda: "ada"
+    manager: Any = Rooms(heard, news, steps)
+    monkeypatch.setitem(app.extensions, "headway", replace(state_of(app), manager=manager))
+    app.config["HEADWAY_OWNER_LOADER"] = lambda: "ada"
 
-    answer = Doors(app, Sessions()).watch("sid", {"task_ids": ["a", "b"]})
+    answer = Doors(app).watch("sid", {"task_ids": ["a", "b"]})
 
     assert steps == ["read a b", "join task:a", "join task:b", *again]
     assert [snapshot["task_id"] for snapshot in answer["snapshots"]] == ["a", "b"]

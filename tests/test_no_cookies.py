@@ -95,7 +95,7 @@ def test_a_status_under_another_cookie_says_what_it_said(app: Flask, client: Fla
 
 
 def test_an_app_with_logins_needs_no_cookie_of_ours(env: dict[str, str]):
-    client = create_app(env | {"IDENTIFY": lambda: "ada"}).test_client(use_cookies=False)
+    client = create_app(env | {"HEADWAY_OWNER_LOADER": lambda: "ada"}).test_client(use_cookies=False)
 
     response = client.post("/longtask", data=REQUIRED, headers=AS_JSON)
 

@@ -17,7 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
-from app.extensions import socketio
+from app.extensions import headway
 from headway.snapshot import Phase
 from headway.store.connection import connect
 from headway.store.records import STORED, Delivery, Records, Write
@@ -580,7 +580,7 @@ def test_the_page_waits_longer_for_a_sign_of_life_than_the_server_between_two(ap
     source = (ROOT / "static" / "js" / "connection.js").read_text()
     [silence] = re.findall(r"SILENCE_MS = (\d+)", source)
 
-    assert int(silence) >= 1000 * socketio.server.eio.ping_interval + 1500
+    assert int(silence) >= 1000 * headway.socketio.server.eio.ping_interval + 1500
 
 
 def populate(system: System, page: Page) -> None:

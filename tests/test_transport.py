@@ -43,8 +43,8 @@ def app(one_app: Flask, redis_url: str) -> Flask:
 
 @pytest.fixture
 def celery(app: Flask) -> Celery:
-    app.extensions["celery"].set_current()
-    return app.extensions["celery"]
+    app.extensions["headway"].celery.set_current()
+    return app.extensions["headway"].celery
 
 
 def started(client: FlaskClient, name: str, **args: str) -> str:

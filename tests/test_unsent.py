@@ -19,7 +19,7 @@ AWAY = MailUnavailable("The mail server refuses the login: 535 no")
 
 @pytest.fixture
 def records(app: Flask) -> Records:
-    return app.extensions["records"]
+    return app.extensions["headway"].records
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def send(client: FlaskClient, address: str) -> str:
 
 
 def fail(app: Flask, task_id: str, error: Exception = AWAY) -> None:
-    app.extensions["celery"].backend.store_result(task_id, error, "FAILURE")
+    app.extensions["headway"].celery.backend.store_result(task_id, error, "FAILURE")
 
 
 def found(records: Records) -> list[str]:

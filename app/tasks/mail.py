@@ -173,7 +173,7 @@ def _wait(task: Any, obstacle: MailUnavailable) -> Exception:
 
 
 def _redis() -> Client:
-    records: Records = current_app.extensions["records"]
+    records: Records = current_app.extensions["headway"].records
     return records.client
 
 

@@ -51,6 +51,7 @@ from headway.celery.sends import RECORDED, SEND, recorded, send_of
 from headway.snapshot import FINAL, Phase, cancelled_status, phase_by_hand, phase_of, progress_fields, success_fields
 from headway.store.connection import Line, Unavailable, connect
 from headway.store.records import (
+    CANCEL_GRACE_SECONDS,
     LEASE_SECONDS,
     MAX_CALL_BYTES,
     NO_SOURCE,
@@ -441,7 +442,8 @@ class LiveBackend(RedisBackend):
         if not self._unacked:
             ttl_days = max(ttl_days, self._visibility_days)
         lease_seconds = app.conf.get("headway_lease_seconds", LEASE_SECONDS)
-        self.records = Records(connect(self.as_uri(include_password=True)), ttl_days, lease_seconds)
+        cancel_grace = app.conf.get("headway_cancel_grace_seconds", CANCEL_GRACE_SECONDS)
+        self.records = Records(connect(self.as_uri(include_password=True)), ttl_days, lease_seconds, cancel_grace)
         app.steps["worker"].add(KEEPER)
 
     def on_task_call(self, producer: Any, task_id: str) -> None:

@@ -774,9 +774,18 @@ def make_engine(
     return (LeanEngine if lean else StockEngine)(most_sockets, refuses, **options)
 
 
-def install() -> None:
-    """Have the Socket.IO server of this process run on these: Flask-SocketIO names the server's class in its code."""
+@contextmanager
+def installed() -> Iterator[None]:
+    """Have the Socket.IO servers that the block makes run on these; another one of this process keeps its own.
+
+    Flask-SocketIO names the server's class in its code.
+    """
+    before = socketio.Server._engineio_server_class
     socketio.Server._engineio_server_class = lambda server: make_engine
+    try:
+        yield
+    finally:
+        socketio.Server._engineio_server_class = before
 
 
 def _is_handshake(environ: dict[str, Any], key: str) -> bool:

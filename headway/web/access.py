@@ -41,7 +41,7 @@ class Sessions(SecureCookieSessionInterface):
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         """Return what signs the cookies of an app."""
-        keys = app.secret_key, app.config["SECRET_KEY_FALLBACKS"]
+        keys = app.secret_key, app.config.get("SECRET_KEY_FALLBACKS")
         if self._made[0] != keys:
             self._made = keys, super().get_signing_serializer(app)
         return self._made[1]
@@ -89,23 +89,28 @@ def visitor_of(session: Mapping[str, Any]) -> str | None:
 
 
 def current_owner() -> str | None:
-    """Return who the request or socket speaks for, as `app.config["IDENTIFY"]` says.
-
-    An app with logins sets that to a function of its own: `create_app({"IDENTIFY": lambda: current_user.get_id()})`.
-    """
-    owner: str | None = current_app.config["IDENTIFY"]()
+    """Return who the request or socket speaks for, as the app's owner loader says."""
+    owner: str | None = current_app.config["HEADWAY_OWNER_LOADER"]()
     return owner or None
 
 
+def cookie_sessions(app: Flask) -> Sessions | None:
+    """Return what reads an owner out of a cookie alone; None where only a request can say who it is."""
+    sessions = app.session_interface
+    return sessions if app.config["HEADWAY_OWNER_LOADER"] is visitor and isinstance(sessions, Sessions) else None
+
+
 def owner_of_sender() -> str | None:
-    """Return whose the tasks are that are sent now: the owner of the request, None outside of one."""
-    identify = current_app.config.get("IDENTIFY") if has_request_context() else None
-    return (identify() or None) if identify else None
+    """Return whose the tasks are that are sent now: the owner of the request, None outside of one.
+
+    A visitor without an id gets one.
+    """
+    return welcome() if has_request_context() and "HEADWAY_OWNER_LOADER" in current_app.config else None
 
 
 def welcome() -> str | None:
     """Return the owner of the request, after giving a visitor without one an id in a cookie that lasts a year."""
-    if current_app.config["IDENTIFY"] is visitor:
+    if current_app.config["HEADWAY_OWNER_LOADER"] is visitor:
         session.permanent = True
         session.modified = True  # so that the year begins anew
         g.is_newcomer = VISITOR not in session
@@ -115,7 +120,7 @@ def welcome() -> str | None:
 
 def lacks_cookie() -> bool:
     """Whether the request has no cookie of ours, and nothing else identifies its sender."""
-    return current_app.config["IDENTIFY"] is visitor and visitor() is None
+    return current_app.config["HEADWAY_OWNER_LOADER"] is visitor and visitor() is None
 
 
 def cookie_is_dropped() -> bool:

@@ -6,17 +6,20 @@ from collections.abc import Callable, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, g, request, url_for
 from flask.typing import ResponseReturnValue
 
-from headway.push.manager import RoomManager
 from headway.service import moment, start, start_again
 from headway.snapshot import Phase, Snapshot, fragment, is_number, phases_of_state
+from headway.state import state
 from headway.store.records import TASK_ID, Changed, Records, Started, Stored
 from headway.web.access import cookie_is_dropped, current_owner, hint, lacks_cookie, may_see, welcome
-from headway.web.errors import Refused
+from headway.web.errors import Refused, handle_errors
+from headway.web.guards import guard
 
-api = Blueprint("api", __name__)
+api = Blueprint("headway", __name__)
+handle_errors(api)
+guard(api)
 
 MOST_IDS = 100
 FARTHEST_SECONDS = 366 * 86400
@@ -35,14 +38,13 @@ TOO_LATE = {
 
 def get_records() -> Records:
     """Return the app's records."""
-    records: Records = current_app.extensions["records"]
-    return records
+    return state().records
 
 
 def server_state() -> dict[str, Any]:
     """Return what the `server` event carries, read now."""
-    fanout: RoomManager = current_app.extensions["fanout"]
-    return {"live": fanout.live, **get_records().overview(), "problem": fanout.problem}
+    manager = state().manager
+    return {"live": manager.live, **get_records().overview(), "problem": manager.problem}
 
 
 def read_mine(
@@ -175,7 +177,7 @@ def log(task_id: str) -> ResponseReturnValue:
 def accepted(started: Started) -> Response:
     """202, where to ask for the status, and the snapshot."""
     response = _json(started.snapshot, 202)
-    response.headers["Location"] = f"{request.script_root}/status/{started.task_id}"
+    response.headers["Location"] = url_for("headway.status", task_id=started.task_id)
     if g.get("is_newcomer"):
         hint(SEND_COOKIE + (ONLY_OVER_HTTPS if cookie_is_dropped() else ""))
     if started.verdict == "replayed":

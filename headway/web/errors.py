@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, jsonify, make_response, render_template, request
+from flask import Blueprint, Flask, Response, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -18,7 +18,7 @@ from headway.store.records import AlreadyUsed, TooLate
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
-JSON_DOORS = {"api", "ops"}  # blueprints that answer in JSON whoever asks
+JSON_DOORS = {"headway", "headway_ops"}  # blueprints that answer in JSON whoever asks
 UNAVAILABLE = "{}, so nothing was started or changed. Try again in a moment."
 
 
@@ -114,7 +114,7 @@ HANDLERS: dict[type[Exception], Callable[[Any], ResponseReturnValue]] = {
 }
 
 
-def init_app(app: Flask) -> None:
-    """Turn every exception of a request into an answer."""
+def handle_errors(of: Flask | Blueprint) -> None:
+    """Turn every exception of a request of an app, or of a blueprint, into an answer."""
     for kind, handler in HANDLERS.items():
-        app.register_error_handler(kind, handler)
+        of.register_error_handler(kind, handler)

@@ -12,11 +12,12 @@ from typing import Any, TypeAlias
 
 from flask import Flask
 
-from headway.push.manager import MINE, RoomManager
+from headway.push.manager import MINE
 from headway.push.subscriber import Deaf
+from headway.state import state_of
 from headway.store.connection import SENTENCES, Unavailable
-from headway.store.records import Records, room
-from headway.web.access import Sessions, current_owner, visitor
+from headway.store.records import room
+from headway.web.access import cookie_sessions, current_owner
 from headway.web.api import MOST_IDS, read_mine
 
 NAMESPACE = "/"
@@ -51,10 +52,10 @@ def guarded(door: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., Answ
 class Doors:
     """What a socket of an app may call."""
 
-    def __init__(self, app: Flask, sessions: Sessions) -> None:
-        self._app, self._sessions = app, sessions
-        self._records: Records = app.extensions["records"]
-        self._fanout: RoomManager = app.extensions["fanout"]
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._records = state_of(app).records
+        self._fanout = state_of(app).manager
 
     def open(self) -> None:
         """Have the app's Socket.IO server bring the calls here."""
@@ -102,15 +103,16 @@ class Doors:
         return {"snapshots": [loads(snapshot) for snapshot in self._records.owned(owner, MINE)[0]]}
 
     def _owner(self, sid: str) -> str | None:
-        """Return who a socket speaks for: its handshake's visitor, or who an IDENTIFY of one's own says."""
+        """Return who a socket speaks for: its handshake's visitor, or who an owner loader of the app's own says."""
         environ = self._fanout.server.get_environ(sid)
         if environ is None:  # it has ended
             return None
-        if self._app.config["IDENTIFY"] is not visitor:
+        sessions = cookie_sessions(self._app)
+        if sessions is None:
             with self._app.request_context(environ):
                 return current_owner()
         if OWNER not in environ:
-            environ[OWNER], _ = self._sessions.verify_cookie(self._app, environ.get("HTTP_COOKIE", ""))
+            environ[OWNER], _ = sessions.verify_cookie(self._app, environ.get("HTTP_COOKIE", ""))
         owner: str | None = environ[OWNER]
         return owner
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
-from headway.push.manager import RoomManager
+from headway.state import state
 from headway.store.connection import SENTENCES, Reason, Unavailable
-from headway.store.records import Records
-from headway.web.errors import Refused
+from headway.web.errors import Refused, handle_errors
+from headway.web.guards import guard
 
-ops = Blueprint("ops", __name__)
+ops = Blueprint("headway_ops", __name__)
+handle_errors(ops)
+guard(ops)
 
 PROOF_SECONDS = 2.0
 
@@ -27,11 +29,9 @@ def readyz() -> ResponseReturnValue:
 
     Else 503 with `Retry-After`; the error's code is a `connection.Reason`.
     """
-    fanout: RoomManager = current_app.extensions["fanout"]
-    records: Records = current_app.extensions["records"]
     try:
-        records.probe()
-        proven = fanout.prove(PROOF_SECONDS)
+        state().records.probe()
+        proven = state().manager.prove(PROOF_SECONDS)
     except Unavailable as error:
         current_app.logger.warning("Not ready: %s: %s", SENTENCES[error.reason], error)
         raise Refused(503, error.reason, f"{SENTENCES[error.reason]}.") from None

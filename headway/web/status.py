@@ -13,7 +13,8 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.http import http_date, parse_etags
 
-from headway.store.records import TASK_ID, Records
+from headway.state import state_of
+from headway.store.records import TASK_ID
 from headway.web.access import Sessions, guards, visitor
 from headway.web.api import ASK_AGAIN, read_one
 
@@ -29,7 +30,7 @@ class Shortcut:
 
     def __init__(self, app: Flask, sessions: Sessions) -> None:
         self._app, self._beyond = app, app.wsgi_app
-        self._records: Records = app.extensions["records"]
+        self._records = state_of(app).records
         self._verify_cookie = lru_cache(MOST_VISITORS)(partial(sessions.verify_cookie, app))
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -49,7 +50,7 @@ class Shortcut:
         if not path.startswith(PATH) or environ["REQUEST_METHOD"] != "GET" or "HTTP_IF_MATCH" in environ:
             return None
         # Another function may ask Flask whatever it likes.
-        if self._app.config["IDENTIFY"] is not visitor or not TASK_ID.match(path, len(PATH)):
+        if self._app.config["HEADWAY_OWNER_LOADER"] is not visitor or not TASK_ID.match(path, len(PATH)):
             return None
         owner, until = self._verify_cookie(environ.get("HTTP_COOKIE", ""))
         return owner if time.time() < until else None

@@ -3,6 +3,6 @@
 from app import create_app
 from tests.faults import kinds
 
-celery = create_app({"SOCKETIO_ASYNC_MODE": "threading"}).extensions["celery"]
+celery = create_app({"SOCKETIO_ASYNC_MODE": "threading"}).extensions["headway"].celery
 
 __all__ = ["celery", "kinds"]

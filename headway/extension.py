@@ -1,0 +1,111 @@
+"""The Flask extension: live tasks for any app.
+
+headway = Headway()
+headway.init_app(app, celery=celery)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from celery import Celery
+from flask import Flask
+from flask_socketio import SocketIO
+
+from headway.celery.backend import LiveBackend
+from headway.celery.broker import letters
+from headway.celery.sends import load_owner_by
+from headway.engine.server import installed
+from headway.exceptions import ConfigError
+from headway.push.manager import RoomManager
+from headway.state import KEY, State
+from headway.web import access
+from headway.web.api import api
+from headway.web.handlers import Doors
+from headway.web.ops import ops
+from headway.web.origins import is_cross_site
+
+MAX_PACKET_BYTES = 16 * 1024  # from a client
+DEFAULTS: dict[str, Any] = {
+    "HEADWAY_ASYNC_MODE": "threading",
+    "HEADWAY_ALLOWED_ORIGINS": frozenset(),
+    "HEADWAY_MAX_CONNECTIONS": 20_000,
+    "HEADWAY_MAX_ATTEMPTS": 4,
+}
+
+
+class Headway:
+    """Endpoints and websockets for the tasks of a Celery app whose result backend is `headway+redis://...`.
+
+    `socketio` is the app's Socket.IO server. Run the app by its `run`, or by a server of its async mode.
+    """
+
+    def __init__(self, app: Flask | None = None, **options: Any) -> None:
+        """Bind to an app at once, where one is given, as `init_app` does."""
+        self.socketio = SocketIO()
+        self._load_owner: Callable[[], str | None] = access.visitor
+        if app is not None:
+            self.init_app(app, **options)
+
+    def owner_loader(self, loader: Callable[[], str | None]) -> Callable[[], str | None]:
+        """Register the function, before `init_app`, that says who a request is of: an id, or None for nobody.
+
+        The default is a random id in the session's signed cookie.
+        """
+        self._load_owner = loader
+        return loader
+
+    def init_app(self, app: Flask, *, celery: Celery, url_prefix: str = "/headway") -> None:
+        """Add the endpoints and the websockets to an app, below `url_prefix`.
+
+        Raises ConfigError where the Celery app has another result backend.
+        """
+        backend = celery.backend
+        if not isinstance(backend, LiveBackend):
+            raise ConfigError(
+                f"Celery's results do not go through Headway but to {type(backend).__name__}: set result_backend to "
+                "headway+redis://..., and unset CELERY_RESULT_BACKEND, which overrides any setting."
+            )
+        for name, default in DEFAULTS.items():
+            app.config.setdefault(name, default)
+        app.config.setdefault("HEADWAY_OWNER_LOADER", self._load_owner)
+        state = State(
+            celery=celery,
+            records=backend.records,
+            manager=RoomManager(backend.url, backend.records),
+            encoder=letters(celery, backend.url),
+            max_attempts=app.config["HEADWAY_MAX_ATTEMPTS"],
+            allowed_origins=frozenset(app.config["HEADWAY_ALLOWED_ORIGINS"]),
+        )
+        app.extensions[KEY] = state
+        load_owner_by(access.owner_of_sender)
+        for blueprint in (api, ops):
+            app.register_blueprint(blueprint, url_prefix=url_prefix or None)
+        self._serve_sockets(app, state, backend.url, url_prefix)
+
+    def _serve_sockets(self, app: Flask, state: State, redis_url: str, url_prefix: str) -> None:
+        with installed():
+            self.socketio.init_app(
+                app,
+                path=f"{url_prefix}/socket.io",
+                # Both: without `message_queue` here a later init_app would take the stock manager in silence.
+                client_manager=state.manager,
+                message_queue=redis_url,
+                async_mode=app.config["HEADWAY_ASYNC_MODE"],
+                transports=["websocket"],
+                cors_allowed_origins=[],  # not Engine.IO's own rule, but that of requests:
+                refuses=partial(is_cross_site, allowed=state.allowed_origins),
+                most_sockets=app.config["HEADWAY_MAX_CONNECTIONS"],
+                max_http_buffer_size=MAX_PACKET_BYTES,
+                http_compression=False,
+                # One call of a socket at a time, in their order: a client that floods waits for itself alone.
+                async_handlers=False,
+                # Together 13 s: by then both ends know of a half-open connection.
+                ping_interval=7,
+                ping_timeout=6,
+                cookie=None,
+                manage_session=False,
+            )
+        Doors(app).open()

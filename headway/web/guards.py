@@ -1,0 +1,28 @@
+"""The rules that hold at every endpoint: no other site's page changes anything, and each answer says what it may do."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, Response, g, request
+
+from headway.state import state
+from headway.web.access import UNSAFE, guards
+from headway.web.errors import Refused
+from headway.web.origins import is_cross_site
+
+
+def guard(of: Flask | Blueprint) -> None:
+    """Put these rules to all requests of an app, or of a blueprint."""
+    of.before_request(refuse_other_sites)
+    of.after_request(add_headers)
+
+
+def refuse_other_sites() -> None:
+    """Refuse what a page of another site asks to change. Raises Refused (403)."""
+    if request.method in UNSAFE and is_cross_site(request.environ, state().allowed_origins):
+        raise Refused(403, "cross_site", "This request comes from another site's page.")
+
+
+def add_headers(response: Response) -> Response:
+    """Add the headers that guard an answer."""
+    response.headers.update(guards(g.get("csp_nonce")))
+    return response

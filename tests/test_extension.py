@@ -1,0 +1,101 @@
+"""Headway in somebody's Flask app: endpoints and websockets below a prefix, and nothing else of that app is touched."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import socketio
+from celery import Celery
+from flask import Flask
+
+from headway import ConfigError, Headway
+from headway.celery.sends import load_owner_by, nobody
+from tests.browser import OrderedClient
+from tests.processes import Process, answers, free_port, running, wait_for, worker
+
+
+@pytest.fixture
+def shop(redis_url: str) -> Any:
+    """A Flask app, its Celery task, and Headway with its defaults."""
+    app = Flask("shop")
+    app.config["SECRET_KEY"] = "a secret for the tests"
+    celery = Celery("shop", broker=redis_url, backend=f"headway+{redis_url}", set_as_current=False)
+
+    @celery.task(name="add", shared=False)
+    def add(x: int, y: int) -> int:
+        return x + y
+
+    @app.post("/buy")
+    def buy() -> dict[str, str]:
+        return {"task_id": add.apply_async((1, 2), headers={"headway_title": "Sum"}).id}
+
+    @app.errorhandler(404)
+    def own_not_found(error: Exception) -> tuple[str, int]:
+        return "the shop knows no such page", 404
+
+    Headway(app, celery=celery)
+    celery.backend.records.client.flushdb()
+    yield app
+    load_owner_by(nobody)
+
+
+def test_its_endpoints_are_below_the_prefix_and_the_apps_own_are_as_they_were(shop: Flask):
+    client = shop.test_client()
+
+    mine = client.get("/headway/tasks")
+    unknown = client.get("/headway/status/7f3a1c52-9b1e-4c7d-8a55-0d2f6f1b9e01")
+    own = client.get("/no/such/page")
+
+    assert (mine.status_code, mine.get_json()["tasks"]) == (200, [])
+    assert (unknown.status_code, unknown.get_json()["error"]["code"]) == (404, "not_found")
+    assert (own.status_code, own.text) == (404, "the shop knows no such page")
+    assert "Content-Security-Policy" not in own.headers
+    assert client.get("/headway/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(("path", "code"), [("/headway/tasks", 403), ("/buy", 200)])
+def test_only_its_own_endpoints_refuse_other_sites(shop: Flask, path: str, code: int):
+    response = shop.test_client().post(path, headers={"Sec-Fetch-Site": "cross-site"}, json={"name": "add"})
+
+    assert response.status_code == code
+
+
+def test_it_leaves_other_socket_servers_of_the_process_alone(shop: Flask):
+    assert type(socketio.Server(async_mode="threading").eio).__module__.startswith("engineio.")
+
+
+def test_a_celery_app_that_is_not_live_is_refused(redis_url: str):
+    with pytest.raises(ConfigError, match=r"set result_backend to headway\+redis"):
+        Headway(Flask("shop"), celery=Celery("shop", backend=redis_url, set_as_current=False))
+
+
+def test_a_task_of_its_view_is_pushed_to_its_user_and_to_nobody_else(redis_url: str, tmp_path: Path):
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    env = {"REDIS_URL": redis_url}
+    site = Process([sys.executable, "-m", "tests.flask_shop", str(port)], tmp_path / "site.log", env)
+    site.wait_until(lambda: answers(f"{address}/"))
+    with running(site), running(worker(tmp_path, env, "celery", "tests.flask_shop:celery")):
+        seen: dict[str, list[dict[str, Any]]] = {"ada": [], "bob": []}
+        sockets = {user: OrderedClient(reconnection=False) for user in seen}
+        for user, client in sockets.items():
+            client.on("snapshot", seen[user].append)
+            client.connect(
+                address, {"X-User": user}, transports=["websocket"], socketio_path="headway/socket.io", wait_timeout=5
+            )
+            client.call("watch_mine", {}, timeout=5)
+        started = requests.post(f"{address}/buy", headers={"X-User": "ada"}, timeout=10).json()["task_id"]
+
+        wait_for(lambda: [one for one in seen["ada"] if one["phase"] == "succeeded"])
+        status = requests.get(f"{address}/headway/status/{started}", headers={"X-User": "ada"}, timeout=10)
+        strange = requests.get(f"{address}/headway/status/{started}", headers={"X-User": "bob"}, timeout=10)
+        for socket in sockets.values():
+            socket.disconnect()
+
+    assert {one["task_id"] for one in seen["ada"]} == {started}
+    assert (status.json()["phase"], status.json()["result"]) == ("succeeded", 3)
+    assert (strange.status_code, seen["bob"]) == (404, [])
