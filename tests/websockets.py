@@ -28,15 +28,15 @@ elif mode == "gevent":
 import gc, socket, threading, time
 import socketio
 from greenlet import greenlet
-from app import engine
+from headway.engine import server as engine
 vars(engine).update(constants)
 if files := options.pop("files", None):
     import resource
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
-engine.install()
 limits = {"most_sockets": 10_000, "max_http_buffer_size": 16384}
 settings = {"transports": ["websocket"], "async_handlers": False, **limits, **options}
-server = socketio.Server(async_mode=mode, **settings)
+with engine.installed():
+    server = socketio.Server(async_mode=mode, **settings)
 handled, gone, released = [], [], threading.Event()
 
 @server.event
