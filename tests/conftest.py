@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 import redis
 from playwright.sync_api import Browser, sync_playwright
+from redis.connection import AbstractConnection
 
 from app import create_app
 from headway.store.connection import connect
@@ -56,32 +57,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
-POOLS: WeakSet[redis.ConnectionPool] = WeakSet()
+CONNECTIONS: WeakSet[AbstractConnection] = WeakSet()
 
 
 @pytest.fixture(autouse=True, scope="session")
-def redis_pools_are_known() -> Iterator[None]:
-    init = redis.ConnectionPool.__init__
+def redis_connections_are_known() -> Iterator[None]:
+    init = AbstractConnection.__init__
 
-    def note(pool: redis.ConnectionPool, *args: Any, **options: Any) -> None:
-        init(pool, *args, **options)
-        POOLS.add(pool)
+    def note(connection: AbstractConnection, *args: Any, **options: Any) -> None:
+        init(connection, *args, **options)
+        CONNECTIONS.add(connection)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(redis.ConnectionPool, "__init__", note)
+        patch.setattr(AbstractConnection, "__init__", note)
         yield
 
 
 @pytest.fixture(autouse=True, scope="module")
-def redis_connections_end_with_their_file(redis_pools_are_known: None) -> Iterator[None]:
+def redis_connections_end_with_their_file(redis_connections_are_known: None) -> Iterator[None]:
     """End the connections of clients, backends and Celery apps that a file's tests leave to the garbage collector.
 
     It may come to a socket before it comes to the connection that would close it, and Python then warns of the socket,
     in whichever test runs by then.
     """
     yield
-    for pool in list(POOLS):
-        pool.disconnect()
+    for connection in list(CONNECTIONS):
+        connection.disconnect()
     gc.collect()  # what else it has left open is said here, and not in another file
 
 
