@@ -34,15 +34,16 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def jobs_of(chosen: argparse.Namespace) -> list[Job]:
-    if chosen.seed is not None:
+def jobs_of(chosen: argparse.Namespace, *, alone: bool) -> list[Job]:
+    """Return what was chosen of the faults that are run alone, or of the others."""
+    if chosen.seed is not None and not alone:
         print(chaos.words(chaos.schedule(chosen.seed, chosen.minutes)), flush=True)
         return [("random", partial(chaos.random_faults, seed=chosen.seed, minutes=chosen.minutes))]
     return [
         (fault.name, lambda system, fault=fault, amount=amount: fault.run(system, amount))
         for fault in FAULTS
         for amount in (fault.short if chosen.short else fault.full)
-        if not chosen.only or fault.name in chosen.only
+        if fault.alone == alone and chosen.seed is None and (not chosen.only or fault.name in chosen.only)
     ]
 
 
@@ -54,7 +55,7 @@ def main() -> int:
     chosen = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no process is left
     begun = time.monotonic()
-    rows = run(jobs_of(chosen), chosen.lanes, say)
+    rows = run(jobs_of(chosen, alone=False), chosen.lanes, say) + run(jobs_of(chosen, alone=True), 1, say)
     write(rows, chosen.json)
     print(table(rows))
     print(f"\n{sum(row.clean for row in rows)} of {len(rows)} clean in {(time.monotonic() - begun) / 60:.1f} minutes")

@@ -13,20 +13,24 @@ from tests.faults.system import System
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind of fault. `run` takes how often, how many or how long; it is run with each of `full` or `short`."""
+    """One kind of fault. `run` takes how often, how many or how long; it is run with each of `full` or `short`.
+
+    One that loads the machine, or counts how soon processes start, is run alone, also where others are side by side.
+    """
 
     name: str
     run: Callable[[System, Any], Row]
     full: tuple[float, ...]
     short: tuple[float, ...]
+    alone: bool = False
 
 
 FAULTS = (
     Fault("worker-child", processes.worker_child_killed, (100,), (5,)),
     Fault("worker-parent", processes.worker_parent_killed, (20,), (1,)),
     Fault("mail-child", processes.mail_child_killed, (40,), (4,)),
-    Fault("web", processes.web_killed, (20,), (2,)),
-    Fault("deploy", processes.deploy, (10,), (1,)),
+    Fault("web", processes.web_killed, (20,), (2,), alone=True),
+    Fault("deploy", processes.deploy, (10,), (1,), alone=True),
     Fault("valkey-restarted", redis.valkey_restarted, (10,), (1,)),
     Fault("valkey-stopped", redis.valkey_stopped, (5, 30), (4,)),
     Fault("valkey-emptied", redis.valkey_emptied, (2,), (1,)),
@@ -54,7 +58,7 @@ FAULTS = (
     Fault("message-lost", messages.message_lost, (5,), (1,)),
     Fault("poison", messages.poison, (5,), (1,)),
     Fault("one-key", messages.idempotent_start, (5,), (1,)),
-    Fault("many-at-once", messages.many_at_once, (10_000,), (400,)),
+    Fault("many-at-once", messages.many_at_once, (10_000,), (400,), alone=True),
     Fault("cancelled", messages.cancelled_across_a_restart, (3,), (1,)),
-    Fault("scheduled", messages.scheduled_across_a_restart, (2,), (1,)),
+    Fault("scheduled", messages.scheduled_across_a_restart, (2,), (1,), alone=True),
 )
