@@ -25,12 +25,12 @@ from headway.web import access
 from headway.web.api import api
 from headway.web.handlers import Doors
 from headway.web.ops import ops
-from headway.web.origins import is_cross_site
+from headway.web.origins import is_cross_site, parse_origins
 
 MAX_PACKET_BYTES = 16 * 1024  # from a client
 DEFAULTS: dict[str, Any] = {
     "HEADWAY_ASYNC_MODE": "threading",
-    "HEADWAY_ALLOWED_ORIGINS": frozenset(),
+    "HEADWAY_ALLOWED_ORIGINS": (),
     "HEADWAY_MAX_CONNECTIONS": 20_000,
     "HEADWAY_MAX_ATTEMPTS": 4,
 }
@@ -60,7 +60,7 @@ class Headway:
     def init_app(self, app: Flask, *, celery: Celery, url_prefix: str = "/headway") -> None:
         """Add the endpoints and the websockets to an app, below `url_prefix`.
 
-        Raises ConfigError where the Celery app has another result backend.
+        Raises ConfigError where the Celery app has another result backend, or a setting cannot be used.
         """
         backend = celery.backend
         if not isinstance(backend, LiveBackend):
@@ -77,7 +77,7 @@ class Headway:
             manager=RoomManager(backend.url, backend.records),
             encoder=letters(celery, backend.url),
             max_attempts=app.config["HEADWAY_MAX_ATTEMPTS"],
-            allowed_origins=frozenset(app.config["HEADWAY_ALLOWED_ORIGINS"]),
+            allowed_origins=parse_origins("HEADWAY_ALLOWED_ORIGINS", app.config["HEADWAY_ALLOWED_ORIGINS"]),
         )
         app.extensions[KEY] = state
         load_owner_by(access.owner_of_sender)

@@ -65,6 +65,26 @@ def test_only_its_own_endpoints_refuse_other_sites(shop: Flask, path: str, code:
     assert response.status_code == code
 
 
+@pytest.mark.parametrize("allowed", ["https://partner.example", ["https://partner.example/"]])
+def test_another_sites_page_may_be_allowed(redis_url: str, allowed: Any):
+    app = Flask("shop")
+    app.config.update(SECRET_KEY="a secret for the tests", HEADWAY_ALLOWED_ORIGINS=allowed)
+    Headway(app, celery=Celery("shop", broker=redis_url, backend=f"headway+{redis_url}", set_as_current=False))
+    load_owner_by(nobody)
+
+    response = app.test_client().post("/headway/tasks", headers={"Origin": "https://partner.example"}, json={})
+
+    assert (response.status_code, response.get_json()["error"]["code"]) == (400, "bad_request")
+
+
+def test_an_allowed_origin_that_is_none_is_refused(redis_url: str):
+    app = Flask("shop")
+    app.config["HEADWAY_ALLOWED_ORIGINS"] = ["partner.example"]
+
+    with pytest.raises(ConfigError, match=r"HEADWAY_ALLOWED_ORIGINS must hold .*, not 'partner\.example'"):
+        Headway(app, celery=Celery("shop", broker=redis_url, backend=f"headway+{redis_url}", set_as_current=False))
+
+
 def test_it_leaves_other_socket_servers_of_the_process_alone(shop: Flask):
     assert socketio.Server(async_mode="threading")._engineio_server_class() is engineio.Server
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from ipaddress import IPv6Address
 from typing import Any, NamedTuple
+
+from headway.exceptions import ConfigError
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # In an environ: the port that a trusted proxy was asked at.
@@ -38,6 +40,19 @@ def parse_origin(text: str) -> Origin | None:
         return None
     port = int(found[3]) if found[3] else DEFAULT_PORTS.get(scheme, 0)
     return Origin(scheme, host, port) if host and port < 65536 else None
+
+
+def parse_origins(setting: str, texts: str | Iterable[str]) -> frozenset[Origin]:
+    """Return the origins that a setting names, in a list or separated by spaces. Raises ConfigError."""
+    origins = set()
+    for text in texts.split() if isinstance(texts, str) else texts:
+        origin = parse_origin(text.removesuffix("/"))
+        if origin is None:
+            raise ConfigError(
+                f"{setting} must hold origins as https://example.com or https://example.com:8443, not {text!r}."
+            )
+        origins.add(origin)
+    return frozenset(origins)
 
 
 def is_cross_site(environ: dict[str, Any], allowed: Collection[Origin]) -> bool:
