@@ -18,7 +18,7 @@ from headway.registry import KINDS
 from headway.store.records import QUEUES
 from headway.web import access, status
 from headway.web.errors import handle_errors
-from headway.web.guards import guard
+from headway.web.guards import add_headers
 from headway.web.proxies import TrustedProxies
 
 
@@ -45,7 +45,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     for blueprint in (routes.pages, inbox.inbox):
         app.register_blueprint(blueprint)
     handle_errors(app)
-    guard(app)
+    app.after_request(add_headers)  # to what is no endpoint's, too
     _add_to_templates(app)
     app.wsgi_app = status.Shortcut(app, sessions)  # type: ignore[method-assign]  # how Flask wants it wrapped
     if app.config["TRUSTED_PROXIES"]:

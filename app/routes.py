@@ -18,12 +18,14 @@ from headway.store.connection import Unavailable, problem_of
 from headway.web.access import cookie_is_dropped, lacks_cookie, welcome
 from headway.web.api import accepted, get_records, idempotency_key, server_state
 from headway.web.errors import Refused, wants_json, wants_page
+from headway.web.guards import refuse_other_sites
 
 logger = logging.getLogger(__name__)
 
 NO_COOKIE = "Nothing was started: your browser did not send the cookie by which your tasks are shown to you."
 
 pages = Blueprint("pages", __name__)
+pages.before_request(refuse_other_sites)
 
 
 @pages.get("/")

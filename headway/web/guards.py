@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Response, g, request
 
 from headway.state import state
 from headway.web.access import UNSAFE, guards
@@ -10,8 +10,8 @@ from headway.web.errors import Refused
 from headway.web.origins import is_cross_site
 
 
-def guard(of: Flask | Blueprint) -> None:
-    """Put these rules to all requests of an app, or of a blueprint."""
+def guard(of: Blueprint) -> None:
+    """Put these rules to all requests of a blueprint."""
     of.before_request(refuse_other_sites)
     of.after_request(add_headers)
 
