@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 export PYTHON
-# Each process of Headway would compile its files again.
+# Where this is set, each process compiles all of Headway's files again.
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 ALL_QUEUES := celery,mail
@@ -87,7 +87,7 @@ clean:  ## remove all that was set up, but not .data, which holds your tasks
 
 .venv/dev.stamp: requirements-dev.txt pyproject.toml .venv/run.stamp
 	@scripts/install.sh requirements-dev.txt
-	@# As a project has it that installs it: with its entry points.
+	@# Installed as a project would install it, for its entry points.
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -73,12 +73,11 @@ def _celery(app: Flask) -> Celery:
         headway_lease_seconds=app.config["LEASE_SECONDS"],
         headway_cancel_grace_seconds=app.config["CANCEL_GRACE_SECONDS"],
         headway_result_max_bytes=app.config["RESULT_MAX_BYTES"],
-        # Where a worker remembers which state of Redis it has seen.
+        # A worker keeps there what it last saw of Redis, to notice a restored backup.
         headway_data_dir=app.config["DATA_DIR"],
         redis_socket_timeout=2.0,
         redis_socket_connect_timeout=2.0,
         task_default_queue="celery",
-        # What a worker takes.
         task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
         task_routes={kind.name: {"queue": kind.queue} for kind in KINDS.values()},
         task_create_missing_queues=True,

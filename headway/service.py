@@ -29,7 +29,7 @@ class UnknownKind(LookupError):
 
 
 class NotKept(LookupError):
-    """What a task was started with is not kept, or its code takes it no longer."""
+    """The arguments of a task are no longer kept, or its code no longer takes them."""
 
 
 def start(

@@ -74,7 +74,7 @@ def test_over_the_deaths_of_its_processes_they_are_constant_and_its_own(valkey: 
         for _ in range(DEATHS):
             replace_all(narrow)
 
-        # A descriptor of a moment, as when a folder is read, is none that stays.
+        # Some descriptors are open for a moment only, as while a folder is read.
         wait_for(lambda: counted(pid) == before, message=f"{counted(pid)} are not {before}")
         for child in pool_of(narrow):
             assert held(child) <= most

@@ -368,7 +368,7 @@ class Records:
 
         Returns "claimed", "lost" when another run of this delivery has it, which then is to be
         reported as lost, or why not: "final", "stale", "superseded", "running", "cancelled",
-        "expired" (there was a record, and is none), "paused" (it is kept until all goes on); for a
+        "expired" (its record has expired), "paused" (it is kept until `make resume`); for a
         `patient` caller "early": ask again after the next sweep.
         """
         name, queue = _label(message["task"]), message["options"].get("queue", "")
