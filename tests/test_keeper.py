@@ -138,6 +138,7 @@ def test_what_a_killed_worker_ran_goes_on_elsewhere_and_what_was_cancelled_does_
         reached(records, result.id, Phase.RUNNING)
     for result in stopped:
         assert records.cancel(result.id).verdict == "cancelling"
+    wait_for(lambda: len(os.listdir(counts)) == 2)  # a run begins a little after its claim
 
     another.kill()
     records.client.zadd("headway:leases", {result.id: 0 for result in ran + stopped})  # it is over
