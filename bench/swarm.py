@@ -285,7 +285,7 @@ class Swarm:
             heapq.heappop(self._timers)[2]()
 
     def _ask_again(self, viewer: Viewer) -> None:
-        """Ask for the rooms anew after static/js/watch-task.js's own pauses: up to 500 ms, and twice that each time."""
+        """Ask for the rooms again after the pauses of watch-task.js: up to 500 ms, and twice that each time."""
         viewer.refused = False
         viewer.crowd.refusals += 1
         opened = viewer.socket
@@ -305,7 +305,7 @@ class Swarm:
             self._again(viewer)
 
     def _again(self, viewer: Viewer) -> None:
-        """Connect anew after static/js/connection.js's own pauses: within 500 ms at first, then within 2 s."""
+        """Connect again after the pauses of connection.js: within 500 ms at first, then within 2 s."""
         viewer.tries += 1
 
         def connect() -> None:

@@ -23,6 +23,7 @@ from headway.push.manager import RoomManager
 from headway.state import KEY, State
 from headway.web import access
 from headway.web.api import api
+from headway.web.assets import assets
 from headway.web.handlers import Doors
 from headway.web.ops import ops
 from headway.web.origins import is_cross_site, parse_origins
@@ -81,7 +82,7 @@ class Headway:
         )
         app.extensions[KEY] = state
         load_owner_by(access.owner_of_sender)
-        for blueprint in (api, ops):
+        for blueprint in (api, ops, assets):
             app.register_blueprint(blueprint, url_prefix=url_prefix or None)
         self._serve_sockets(app, state, backend.url, url_prefix)
 

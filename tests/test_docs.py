@@ -159,7 +159,7 @@ def test_links_between_documents_lead_somewhere():
     for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]:
         text = document.read_text()
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text) + re.findall(r'(?:src|srcset)="([^":]+)"', text):
-            assert target.startswith("/static/") or (document.parent / target).exists(), f"{document.name}: {target}"
+            assert target.startswith("/assets/") or (document.parent / target).exists(), f"{document.name}: {target}"
 
 
 def test_the_articles_requests_work_over_http(env: dict[str, str], tmp_path: Path):

@@ -60,6 +60,7 @@ LAYERS = [
     "headway.web.access",
     "headway.web.errors",
     "headway.web.guards",
+    "headway.web.assets",
     "headway.web.api",
     "headway.web.status",
     "headway.web.ops",

@@ -16,7 +16,7 @@ ENDS = (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
 SOON_MS = 3000
 
 LONE_CARD = """async (task_id) => {
-  const { TaskProgress } = await import("/static/js/task-progress.js");
+  const { TaskProgress } = await import("/assets/js/task-progress.js");
   TaskProgress.define();
   document.querySelector("main").innerHTML = `<task-progress task-id="${task_id}"></task-progress>`;
 }"""

@@ -18,7 +18,7 @@ from headway.store.records import AlreadyUsed, TooLate
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
-JSON_DOORS = {"headway", "headway_ops"}  # blueprints that answer every client in JSON
+JSON_DOORS = {"headway", "headway_ops", "headway_assets"}  # blueprints that answer every client in JSON
 UNAVAILABLE = "{}, so nothing was started or changed. Try again in a moment."
 
 

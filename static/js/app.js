@@ -1,17 +1,17 @@
 /** The page: puts the parts together. */
 
-import { Announcer } from "./announcer.js";
+import { Announcer } from "headway/announcer.js";
 import { TaskForm } from "./task-form.js";
 import { TaskList } from "./task-list.js";
-import { TaskProgress } from "./task-progress.js";
+import { TaskProgress } from "headway/task-progress.js";
 import { offerThemes } from "./theme.js";
-import { sharedWatcher } from "./watch-task.js";
-import { formatTime, headline, serverWords } from "./words.js";
+import { sharedWatcher } from "headway/watch-task.js";
+import { formatTime, headline, serverWords } from "headway/words.js";
 
 /**
- * @typedef {import("./snapshot.js").Snapshot} Snapshot
- * @typedef {import("./connection.js").ServerState} ServerState
- * @typedef {import("./connection.js").ConnectionState} ConnectionState
+ * @typedef {import("headway/snapshot.js").Snapshot} Snapshot
+ * @typedef {import("headway/connection.js").ServerState} ServerState
+ * @typedef {import("headway/connection.js").ConnectionState} ConnectionState
  */
 
 const CHIP_GRACE_MS = 300; // a check that is answered sooner is no loss of connection
@@ -99,13 +99,13 @@ function showConnection() {
 /**
  * What the server says is wrong with Redis, where it can be asked: no task starts then.
  *
- * @param {import("./connection.js").Connection} connection
+ * @param {import("headway/connection.js").Connection} connection
  */
 function problemOf({ state, server }) {
   return state === "live" || state === "polling" ? server?.problem : null;
 }
 
-/** @param {import("./connection.js").Connection} connection */
+/** @param {import("headway/connection.js").Connection} connection */
 function chipWords(connection) {
   const { state, pollSeconds, heardAt } = connection;
   const problem = problemOf(connection);

@@ -1,9 +1,9 @@
 /** A form that starts a task without leaving the page. */
 
-import { newKey, post, reason } from "./requests.js";
+import { newKey, post, reason } from "headway/requests.js";
 
 /**
- * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {import("headway/snapshot.js").Snapshot} Snapshot
  *
  * @typedef {object} Handlers
  * @property {(title: string) => HTMLLIElement} sending

@@ -1,10 +1,10 @@
 /** The visitor's tasks as a list, newest first, with its filters. */
 
-import { TaskProgress } from "./task-progress.js";
+import { TaskProgress } from "headway/task-progress.js";
 
 /**
- * @typedef {import("./snapshot.js").Snapshot} Snapshot
- * @typedef {import("./snapshot.js").Phase} Phase
+ * @typedef {import("headway/snapshot.js").Snapshot} Snapshot
+ * @typedef {import("headway/snapshot.js").Phase} Phase
  * @typedef {"all" | "running" | "failed" | "done"} Filter
  */
 

@@ -22,7 +22,7 @@ from tests.browser import OrderedClient
 from tests.faults.invariants import FINAL, History
 from tests.processes import ROOT, wait_for
 
-# As in static/js: connection.js, watch-task.js.
+# As in headway/static/js: connection.js, watch-task.js.
 RECONNECT_SECONDS = (0.25, 2.0)
 PATIENCE_SECONDS, POLL_SECONDS, POLL_TIMEOUT = 2.0, 2.0, 8.0
 ANSWER_SECONDS = 5

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-import { ServerClock } from "../../static/js/clock.js";
-import { Connection } from "../../static/js/connection.js";
-import { TaskWatcher } from "../../static/js/watch-task.js";
+import { ServerClock } from "../../headway/static/js/clock.js";
+import { Connection } from "../../headway/static/js/connection.js";
+import { TaskWatcher } from "../../headway/static/js/watch-task.js";
 import { FakeServer, FakeSocket, server, settled, snapshot } from "./fakes.js";
 
 const NOW = Date.parse("2026-11-22T08:00:00Z");

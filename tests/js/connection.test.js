@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-import { ServerClock } from "../../static/js/clock.js";
-import { Connection } from "../../static/js/connection.js";
+import { ServerClock } from "../../headway/static/js/clock.js";
+import { Connection } from "../../headway/static/js/connection.js";
 import { FakeSocket, server } from "./fakes.js";
 
 const NOW = Date.parse("2026-11-22T08:00:00Z");

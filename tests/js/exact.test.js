@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { parse, print, reviver } from "../../static/js/exact.js";
-import { isNewer, percent, withNumbers } from "../../static/js/snapshot.js";
-import { details, read } from "../../static/js/words.js";
+import { parse, print, reviver } from "../../headway/static/js/exact.js";
+import { isNewer, percent, withNumbers } from "../../headway/static/js/snapshot.js";
+import { details, read } from "../../headway/static/js/words.js";
 import { snapshot } from "./fakes.js";
 
 /** What a browser makes of a number of JSON that is written so. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Pace } from "../../static/js/pace.js";
+import { Pace } from "../../headway/static/js/pace.js";
 
 const START = Date.parse("2026-11-22T08:00:00Z");
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, mock, test } from "node:test";
 
-import { Refused, newKey, post, reason } from "../../static/js/requests.js";
+import { Refused, newKey, post, reason } from "../../headway/static/js/requests.js";
 
 afterEach(() => mock.restoreAll());
 

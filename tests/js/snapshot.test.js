@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { isNewer, percent } from "../../static/js/snapshot.js";
-import { SIGNS, headline } from "../../static/js/words.js";
+import { isNewer, percent } from "../../headway/static/js/snapshot.js";
+import { SIGNS, headline } from "../../headway/static/js/words.js";
 
 const contract = JSON.parse(readFileSync(new URL("../contract.json", import.meta.url), "utf8"));
 

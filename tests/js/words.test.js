@@ -14,7 +14,7 @@ import {
   showAll,
   timeLabel,
   serverWords,
-} from "../../static/js/words.js";
+} from "../../headway/static/js/words.js";
 
 const contract = JSON.parse(readFileSync(new URL("../contract.json", import.meta.url), "utf8"));
 const NARROW = "\u202f";
