@@ -14,13 +14,12 @@ from celery import Celery
 from flask import Flask
 from flask_socketio import SocketIO
 
-from headway.celery.backend import LiveBackend
 from headway.celery.broker import letters
 from headway.celery.sends import load_owner_by
 from headway.engine.server import installed
-from headway.exceptions import ConfigError
 from headway.push.manager import RoomManager
 from headway.state import KEY, State
+from headway.system import live_backend
 from headway.web import access
 from headway.web.api import api
 from headway.web.assets import assets
@@ -63,12 +62,7 @@ class Headway:
 
         Raises ConfigError where the Celery app has another result backend, or a setting cannot be used.
         """
-        backend = celery.backend
-        if not isinstance(backend, LiveBackend):
-            raise ConfigError(
-                f"Celery's results do not go through Headway but to {type(backend).__name__}: set result_backend to "
-                "headway+redis://..., and unset CELERY_RESULT_BACKEND, which overrides any setting."
-            )
+        backend = live_backend(celery)
         for name, default in DEFAULTS.items():
             app.config.setdefault(name, default)
         app.config.setdefault("HEADWAY_OWNER_LOADER", self._load_owner)

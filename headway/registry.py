@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from inspect import Parameter, formatannotation, signature
+from inspect import Parameter, formatannotation, signature, unwrap
 from itertools import takewhile
 from math import isfinite
 from types import GenericAlias, NoneType, SimpleNamespace, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from celery import shared_task
+from celery import Task, shared_task
 
 from headway.snapshot import title_line
 
@@ -105,6 +105,16 @@ def task(
         return shared_task(name=name, **options)(function)
 
     return decorate
+
+
+def kind_of(celery_task: Task, queue: str) -> Kind:
+    """Return the kind of work of a plain Celery task: checked by its signature, titled by its name."""
+    parameters = list(signature(celery_task.run).parameters.values())
+    call = _call_of(parameters)
+    names = getattr(unwrap(celery_task.run), "__globals__", {})
+    # A title is a format, and a name may hold braces.
+    title = celery_task.name.replace("{", "{{").replace("}", "}}")
+    return Kind(celery_task.name, title, queue, _by_signature(parameters, call, names), call)
 
 
 def _call_of(parameters: Sequence[Parameter]) -> Call:

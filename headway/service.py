@@ -14,12 +14,13 @@ from headway.celery import encoded
 from headway.celery.backend import LiveBackend
 from headway.celery.messages import expiry_of
 from headway.celery.sends import identified, owned, recorded
-from headway.registry import KINDS, BadArguments
+from headway.registry import KINDS, BadArguments, Kind
 from headway.state import state
 from headway.store.connection import Unavailable
 from headway.store.records import Records, Started
+from headway.system import System
 
-__all__ = ["KINDS", "BadArguments", "NotKept", "UnknownKind", "moment", "start", "start_again"]
+__all__ = ["KINDS", "BadArguments", "NotKept", "UnknownKind", "moment", "start", "start_again", "start_kind"]
 
 logger = logging.getLogger(__name__)
 
@@ -50,11 +51,17 @@ def start(
     kind = KINDS.get(name)
     if kind is None:
         raise UnknownKind(name)
+    return start_kind(state(), kind, args, owner=owner, key=key, when=moment(countdown, eta))
+
+
+def start_kind(
+    system: System, kind: Kind, args: Mapping[str, Any], *, owner: str, key: str = "", when: str = ""
+) -> Started:
+    """Start a task of any kind in a system, at a time as `Records.create` takes it; raises what `start` raises."""
     prepared = kind.prepare(args)
     title = kind.title_of(args, prepared)
     ordered, named = kind.call.split(prepared)
-    when = moment(countdown, eta)
-    return _start(name, named, kind.queue, title, args=ordered, owner=owner, key=key, when=when)
+    return _start(system, kind.name, named, kind.queue, title, args=ordered, owner=owner, key=key, when=when)
 
 
 def start_again(task_id: str, *, owner: str, key: str = "") -> Started:
@@ -67,7 +74,8 @@ def start_again(task_id: str, *, owner: str, key: str = "") -> Started:
         raise NotKept(task_id)
     queue = message["options"].get("queue") or state().celery.conf.task_default_queue
     try:
-        return _start(message["task"], message["kwargs"], queue, title, args=message["args"], owner=owner, key=key)
+        name, kwargs = message["task"], message["kwargs"]
+        return _start(state(), name, kwargs, queue, title, args=message["args"], owner=owner, key=key)
     except TypeError as error:
         raise NotKept(task_id) from error
 
@@ -80,6 +88,7 @@ def moment(countdown: float, eta: datetime | None) -> str:
 
 
 def _start(
+    system: System,
     name: str,
     kwargs: Mapping[str, Any],
     queue: str,
@@ -90,8 +99,7 @@ def _start(
     key: str,
     when: str = "",
 ) -> Started:
-    own = state()
-    records, celery, letters = own.records, own.celery, own.encoder
+    records, celery, letters = system.records, system.celery, system.encoder
     task_id = str(uuid4())
     expiry = expiry_of(celery.tasks.get(name), celery)
     plain = celery.signature(name, args=args, kwargs=kwargs, queue=queue, **expiry)
@@ -101,7 +109,7 @@ def _start(
         owner=owner,
         message=message,
         title=title,
-        max_attempts=own.max_attempts,
+        max_attempts=system.max_attempts,
         key=key,
         when=when,
         task_id=task_id,

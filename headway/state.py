@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from celery import Celery
 from flask import Flask, current_app
 
-from headway.celery.broker import Letters
 from headway.push.manager import RoomManager
-from headway.store.records import Records
+from headway.system import System
 from headway.web.origins import Origin
 
 KEY = "headway"
 
 
 @dataclass(frozen=True)
-class State:
-    """`encoder` is None where the broker's queues do not lie in the records' Redis."""
+class State(System):
+    """What starts tasks, and what a web process has besides."""
 
-    celery: Celery
-    records: Records
     manager: RoomManager
-    encoder: Letters | None
-    max_attempts: int
     allowed_origins: frozenset[Origin]
 
 

@@ -1,0 +1,58 @@
+"""What tasks are started in: a Celery app whose results go through Headway, and its records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from celery import Celery
+
+from headway.celery.backend import DEFAULT_ATTEMPTS, LiveBackend
+from headway.celery.broker import Letters, letters
+from headway.exceptions import ConfigError
+from headway.store.records import Records
+
+
+@dataclass(frozen=True)
+class System:
+    """`encoder` is None where the broker's queues do not lie in the records' Redis."""
+
+    celery: Celery
+    records: Records
+    encoder: Letters | None
+    max_attempts: int
+
+
+def live_backend(celery: Celery) -> LiveBackend:
+    """Return the result backend of a Celery app.
+
+    Raises ConfigError where it is not Headway's.
+    """
+    backend = celery.backend
+    if not isinstance(backend, LiveBackend):
+        raise ConfigError(
+            f"Celery's results do not go through Headway but to {type(backend).__name__}: set result_backend to "
+            "headway+redis://..., and unset CELERY_RESULT_BACKEND, which overrides any setting."
+        )
+    return backend
+
+
+def system_of(celery: Celery) -> System:
+    """Return the system of a Celery app; a worker that claims a task counts its attempts as the task itself says.
+
+    Raises ConfigError as `live_backend` does.
+    """
+    backend = live_backend(celery)
+    return System(celery, backend.records, letters(celery, backend.url), DEFAULT_ATTEMPTS)
+
+
+def queue_of(celery: Celery, name: str) -> str:
+    """Return the queue that a task's messages go to.
+
+    Raises ConfigError where the project routes them to an exchange without a queue.
+    """
+    task = celery.tasks[name]
+    own = getattr(task, "queue", None)
+    route = celery.amqp.router.route({"queue": own} if own else {}, name, task_type=task)
+    if "queue" not in route:
+        raise ConfigError(f"{name} is routed to an exchange: name its queue in task_routes to start it by Headway.")
+    return str(getattr(route["queue"], "name", route["queue"]))
