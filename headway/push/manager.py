@@ -19,15 +19,13 @@ from socketio.pubsub_manager import PubSubManager
 
 from headway.engine.frames import SERVICE_RESTART
 from headway.engine.server import Event
-from headway.push.subscriber import Deaf, Hearing
+from headway.push.subscriber import QUEUE, Deaf, Hearing
 from headway.snapshot import fragment
 from headway.store.connection import SENTENCES, Problem, Reason, TakesNoWrites, Unavailable, problem_of
 from headway.store.records import OVERVIEW, Records, Stored, room
 
 logger = logging.getLogger(__name__)
 
-# Flask-SocketIO's channel; a bare socketio.RedisManager would use another, and nobody would hear.
-QUEUE = "flask-socketio"
 NAMESPACE = "/"
 ROOMS = ("task:", "owner:")
 EPOCH = "headway:epoch"  # a key that stays as long as Redis keeps what it holds

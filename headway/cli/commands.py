@@ -1,0 +1,211 @@
+"""What the terminal offers. Each command works on the project that its group finds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence, Set
+from difflib import get_close_matches
+from functools import wraps
+from itertools import islice
+from typing import Any
+
+import click
+
+from headway.cli import drawing
+from headway.cli.exits import Command, Exit, Failure
+from headway.cli.project import Project
+from headway.cli.watching import watch_to_the_end
+from headway.masking import mask
+from headway.push.follow import UnknownTask
+from headway.snapshot import Phase, Snapshot
+from headway.store.checks import Mark
+from headway.store.records import TASK_ID, Records
+
+MAX_NAMES = 10  # that an error lists
+DEFAULT_LIMIT = 50
+PAGE = 100  # tasks of an owner that one call reads
+
+
+def _text(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Return a text that can be stored: of bytes that are not UTF-8, none can."""
+    try:
+        (value or "").encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter("This is not UTF-8.") from None
+    return value
+
+
+def _pairs(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, Any]:
+    """Return `key=value`s as a dict; a value is JSON where it parses, else text."""
+    found: dict[str, Any] = {}
+    for value in values:
+        _text(ctx, param, value)
+        key, equals, text = value.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{value!r} is not of the form key=value.")
+        if key in found:
+            raise click.BadParameter(f"{key} is given twice.")
+        found[key] = _value(text)
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(word)  # NaN and Infinity: Python reads them, and JSON has no such words
+
+
+def on_project(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command its project, which is found now and not before: `--help` takes none."""
+
+    @wraps(function)
+    def command(**options: Any) -> None:
+        ctx = click.get_current_context()
+        project: Project = ctx.obj()
+        if project.celery is None:
+            ctx.call_on_close(project.records.client.close)
+        function(project, **options)
+
+    return command
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One snapshot a line, as the status endpoint has it."
+)
+
+
+@click.command("watch", cls=Command)
+@click.argument("task_id", metavar="ID")
+@json_option
+@on_project
+def watch(project: Project, task_id: str, as_json: bool) -> None:
+    """Show a task live until it has ended.
+
+    Exit code: 0 succeeded, 1 failed, 3 cancelled, 4 no such task, 5 Redis is away, 130 Ctrl-C, which leaves the task
+    alone.
+    """
+    _exit(watch_to_the_end(project.records, task_id, as_json=as_json))
+
+
+@click.command("start", cls=Command)
+@click.argument("name", metavar="NAME")
+@click.argument("args", metavar="[KEY=VALUE]...", nargs=-1, callback=_pairs)
+@click.option(
+    "--as",
+    "owner",
+    metavar="OWNER",
+    default="",
+    callback=_text,
+    help="Whose task it is: what the app's owner loader returns.",
+)
+@click.option("--watch", "and_watch", is_flag=True, help="Show it until it has ended, as `watch` does.")
+@on_project
+def start(project: Project, name: str, args: dict[str, Any], owner: str, and_watch: bool) -> None:
+    """Start a task, and print its id.
+
+    A value is JSON where it parses, else text: rows=100 is a number, month='"2026"' a text.
+    """
+    task_id = _start(project, name, args, owner)
+    click.echo(task_id)
+    if and_watch:
+        _exit(watch_to_the_end(project.records, task_id, as_json=False))
+
+
+def _start(project: Project, name: str, args: dict[str, Any], owner: str) -> str:
+    # Not at the top: no other command needs what starts a task.
+    from headway.registry import KINDS, BadArguments, kind_of
+    from headway.service import start_kind
+    from headway.system import queue_of
+
+    system = project.system
+    known = system.celery.tasks
+    if name not in known:
+        raise Failure(f"There is no task {name}. {_suggested(name, known)}", Exit.USAGE)
+    kind = KINDS.get(name) or kind_of(known[name], queue_of(system.celery, name))
+    try:
+        return start_kind(system, kind, args, owner=owner).task_id
+    except BadArguments as error:
+        raise Failure(f"{name} cannot take these arguments: {error}", Exit.USAGE) from error
+
+
+def _suggested(name: str, known: Sequence[str]) -> str:
+    names = sorted(each for each in known if not each.startswith("celery."))
+    if close := get_close_matches(name, names):
+        return f"Did you mean {' or '.join(close)}?"
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return f"Known: {', '.join(names[:MAX_NAMES])}{more}." if names else "It has none."
+
+
+@click.command("cancel", cls=Command)
+@click.argument("task_id", metavar="ID")
+@on_project
+def cancel(project: Project, task_id: str) -> None:
+    """Cancel a task; one that runs is asked to stop."""
+    changed = project.records.cancel(task_id) if TASK_ID.match(task_id) else None
+    if changed is None or changed.verdict == "unknown":
+        raise UnknownTask(task_id)
+    if changed.snapshot is None:
+        raise Failure("This task has ended already.", Exit.FAILED)
+    click.echo(changed.verdict)
+
+
+@click.command("list", cls=Command)
+@click.option("--owner", callback=_text, help="Only this owner's.")
+@click.option(
+    "--phase",
+    "phases",
+    multiple=True,
+    type=click.Choice([phase.value for phase in Phase]),
+    help="Only in this phase; may be repeated.",
+)
+@click.option("--limit", default=DEFAULT_LIMIT, show_default=True, type=click.IntRange(1), help="How many.")
+@json_option
+@on_project
+def list_tasks(project: Project, owner: str | None, phases: Sequence[str], limit: int, as_json: bool) -> None:
+    """List tasks, the newest first."""
+    records, wanted = project.records, {Phase(phase) for phase in phases}
+    found = _owned(records, owner, wanted) if owner else _all(records, wanted)
+    for text in islice(found, limit):
+        click.echo(text if as_json else drawing.row(Snapshot.from_json(text)))
+
+
+def _owned(records: Records, owner: str, phases: Set[Phase]) -> Iterator[str]:
+    cursor: tuple[str, str] | None = ("", "")
+    while cursor:
+        page, cursor = records.owned(owner, PAGE, phases, cursor)
+        yield from page
+
+
+def _all(records: Records, phases: Set[Phase]) -> Iterator[str]:
+    made: list[tuple[str, str]] = []
+    for stored in records.scan():
+        snapshot = Snapshot.from_json(stored.snapshot)
+        if not phases or snapshot.phase in phases:
+            made.append((snapshot.created_at, stored.snapshot))
+    return (text for _, text in sorted(made, reverse=True))
+
+
+@click.command("doctor", cls=Command)
+@on_project
+def doctor(project: Project) -> None:
+    """Look at the Redis and the Celery app: what is wrong, what it means, what to do.
+
+    Exit code: 1 where something does not work.
+    """
+    worked = True
+    for finding in project.findings():
+        click.echo(mask(str(finding)))
+        worked &= finding.mark is not Mark.BAD
+    _exit(Exit.DONE if worked else Exit.FAILED)
+
+
+def _exit(code: Exit) -> None:
+    click.get_current_context().exit(code)
+
+
+COMMANDS = (watch, start, cancel, list_tasks, doctor)

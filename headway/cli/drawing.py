@@ -1,0 +1,110 @@
+"""How a task looks in a terminal: one line of text, or a bar that is drawn over and over."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any, TextIO
+
+from headway.snapshot import BIDI_MARKS, LINE_BREAKS, STATE, Phase, Snapshot, fragment
+
+BAR_CELLS = 24
+EIGHTHS = " ▏▎▍▌▋▊▉"
+MAX_RESULT_CHARS = 200
+MAX_TITLE_CELLS = 40
+# Cuts what is too long for the line; a terminal would wrap it, and the next line be drawn below.
+CLEAR, NO_WRAP, WRAP = "\r\x1b[K", "\x1b[?7l", "\x1b[?7h"
+ICONS = {
+    Phase.SCHEDULED: "◷",
+    Phase.QUEUED: "○",
+    Phase.RUNNING: "◐",
+    Phase.RETRYING: "↻",
+    Phase.CANCELLING: "◍",
+    Phase.SUCCEEDED: "✓",
+    Phase.FAILED: "✕",
+    Phase.CANCELLED: "⊘",
+}
+
+
+def visible(text: str) -> str:
+    """Return a task's text without what a terminal would obey."""
+    return " ".join(BIDI_MARKS.sub("", LINE_BREAKS.sub(" ", text)).split())
+
+
+def fraction(snapshot: Snapshot) -> float | None:
+    """Return how much is done, from 0 to 1; None where that is not known."""
+    if snapshot.phase is Phase.SUCCEEDED:
+        return 1.0
+    has_said_nothing = snapshot.current == 0 and snapshot.total == 1
+    if STATE[snapshot.phase] == "PENDING" or not snapshot.total or has_said_nothing:
+        return None
+    return snapshot.current / snapshot.total
+
+
+def percent(snapshot: Snapshot) -> str:
+    """Return how much is done as "37 %", "" where that is not known; never 100 before the end."""
+    done = fraction(snapshot)
+    if done is None:
+        return ""
+    whole = math.floor(round(done * 100, 6))  # 0.29 is a little less
+    return f"{whole if snapshot.phase is Phase.SUCCEEDED else min(99, whole)} %"
+
+
+def details(snapshot: Snapshot) -> str:
+    """Return what a snapshot says beyond its phase and its bar, in one line."""
+    return visible(_said(snapshot))
+
+
+def _said(snapshot: Snapshot) -> str:
+    error = f"{snapshot.error['type']}: {snapshot.error['message']}" if snapshot.error else ""
+    if snapshot.phase is Phase.SUCCEEDED:
+        return _result(snapshot.result)
+    if snapshot.phase is Phase.FAILED:
+        return error
+    if snapshot.phase is Phase.SCHEDULED:
+        return f"starts at {snapshot.scheduled_for}"
+    if snapshot.phase is Phase.RETRYING:
+        attempt = f"attempt {snapshot.attempt + 1} of {snapshot.max_attempts}"
+        return f"{attempt} at {snapshot.scheduled_for}: {error}"
+    if snapshot.phase is Phase.QUEUED and snapshot.queue_position:
+        return f"{snapshot.status} {snapshot.queue_position} ahead"
+    return snapshot.status
+
+
+def _result(result: Any) -> str:
+    text = result if isinstance(result, str) else fragment(result)
+    return text if len(text) <= MAX_RESULT_CHARS else text[: MAX_RESULT_CHARS - 1] + "…"
+
+
+def plain(snapshot: Snapshot) -> str:
+    """Return a line for a log: phase, percent and details."""
+    return f"{snapshot.phase:<10}  {percent(snapshot):>5}  {details(snapshot)}".rstrip()
+
+
+def row(snapshot: Snapshot) -> str:
+    """Return a line of a list."""
+    return f"{snapshot.task_id}  {snapshot.created_at}  {snapshot.phase:<10}  {percent(snapshot):>5}  " + visible(
+        snapshot.title
+    )
+
+
+def bar(done: float | None) -> str:
+    """Return a bar of BAR_CELLS characters."""
+    eighths = int((done or 0.0) * BAR_CELLS * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (EIGHTHS[rest] if rest else "")).ljust(BAR_CELLS)
+
+
+def live(snapshot: Snapshot) -> str:
+    """Return the line that a terminal shows while a task goes on."""
+    title = visible(snapshot.title)
+    title = title if len(title) <= MAX_TITLE_CELLS else title[: MAX_TITLE_CELLS - 1] + "…"
+    head = f"{ICONS[snapshot.phase]} {title}  {snapshot.phase}"
+    if snapshot.phase in (Phase.RUNNING, Phase.CANCELLING):
+        head += f"  ▕{bar(fraction(snapshot))}▏ {percent(snapshot):>4}"
+    return f"{head}  {details(snapshot)}".rstrip()
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a line can be drawn over there."""
+    return stream.isatty() and os.environ.get("TERM", "") != "dumb"

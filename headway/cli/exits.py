@@ -1,0 +1,66 @@
+"""How a command of the terminal ends: its exit code, and one line for whatever is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Any
+
+import click
+
+from headway.exceptions import ConfigError
+from headway.masking import mask
+from headway.push.follow import UnknownTask
+from headway.snapshot import Phase
+from headway.store.connection import SENTENCES, Unavailable
+from headway.store.records import TooLate
+
+
+class Exit(IntEnum):
+    """The exit codes; docs/terminal.md says the same."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2  # click's own
+    CANCELLED = 3
+    UNKNOWN = 4
+    UNAVAILABLE = 5
+    INTERRUPTED = 130  # as a shell says of Ctrl-C
+
+
+EXIT_OF = {Phase.SUCCEEDED: Exit.DONE, Phase.FAILED: Exit.FAILED, Phase.CANCELLED: Exit.CANCELLED}
+
+
+class Failure(click.ClickException):
+    """What is wrong, in one line without secrets."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        super().__init__(mask(" ".join(message.split())))
+        self.exit_code = code  # type: ignore[misc]  # click has a class for each code
+
+
+class Command(click.Command):
+    """A command whose errors are one line each."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with told():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn what a command may raise into a Failure."""
+    try:
+        yield
+    except ConfigError as error:
+        raise Failure(str(error), Exit.USAGE) from error
+    except UnknownTask as error:
+        raise Failure(f"There is no task {error}, or it is kept no longer.", Exit.UNKNOWN) from error
+    except Unavailable as error:
+        raise Failure(f"{SENTENCES[error.reason]}: {error}", Exit.UNAVAILABLE) from error
+    except TooLate as error:
+        raise Failure("Redis took too long, and nothing was started.", Exit.UNAVAILABLE) from error
+    except KeyboardInterrupt:
+        raise Failure("Interrupted.", Exit.INTERRUPTED) from None

@@ -1,0 +1,68 @@
+"""The two ways in: `headway ...`, and `flask headway ...` for a Flask app with Headway in it."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from io import TextIOWrapper
+from typing import TYPE_CHECKING
+
+import click
+
+from headway.cli.commands import COMMANDS
+from headway.cli.project import Project, find
+from headway.exceptions import ConfigError
+from headway.masking import guard_process
+
+if TYPE_CHECKING:
+    from flask.cli import ScriptInfo
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-A", "--app", metavar="PROJECT", help="The Celery app, found as `celery -A` finds it.")
+@click.option(
+    "--redis-url", metavar="URL", envvar="HEADWAY_REDIS_URL", help="The Redis of the tasks, for all but `start`."
+)
+@click.pass_context
+def headway(ctx: click.Context, app: str | None, redis_url: str | None) -> None:
+    """Tasks in the terminal: start, watch, cancel and list them."""
+    _show_any_character()
+    ctx.obj = partial(find, app, redis_url)
+
+
+@click.group("headway")
+@click.pass_context
+def flask_headway(ctx: click.Context) -> None:
+    """Tasks in the terminal: start, watch, cancel and list them."""
+    _show_any_character()
+    ctx.obj = partial(_of_flask, ctx.obj)
+
+
+def _of_flask(info: ScriptInfo) -> Project:
+    """Return the project of the app that `flask` loads, and have the command run in the app's context."""
+    from headway.state import KEY, state_of  # not at the top: `headway` needs no Flask
+
+    app = info.load_app()
+    if KEY not in app.extensions:
+        raise ConfigError(f"The Flask app {app.name} has no Headway: add headway.init_app(app, celery=celery).")
+    click.get_current_context().with_resource(app.app_context())
+    known = state_of(app)
+    return Project(known.celery, known=known)
+
+
+def _show_any_character() -> None:
+    """Write a character that the terminal's encoding has no word for as "?"."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+for command in COMMANDS:
+    headway.add_command(command)
+    flask_headway.add_command(command)
+
+
+def main() -> None:
+    """Run `headway` as a process."""
+    guard_process()
+    headway(prog_name="headway")

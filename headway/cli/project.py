@@ -1,0 +1,84 @@
+"""What a command works on: a Celery app, the Celery app of a Flask app, or all that a Redis holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from celery import Celery
+from celery.app.utils import find_app
+from celery.exceptions import ImproperlyConfigured
+
+from headway import masking
+from headway.exceptions import ConfigError
+from headway.store.checks import Finding
+from headway.store.connection import connect
+from headway.store.records import Records
+from headway.store.redis_url import BadURL, normalize
+from headway.system import System, live_backend, system_of
+
+TTL_DAYS = 7.0  # for which a task is kept that is cancelled where its project is not known
+NOTHING_GIVEN = (
+    "Say whose tasks: -A PROJECT names a Celery app, --redis-url (or HEADWAY_REDIS_URL) the Redis that holds them."
+)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A Celery app with its tasks or, where that is None, whatever the Redis at `url` holds."""
+
+    celery: Celery | None = None
+    url: str = ""
+    known: System | None = None  # of a Flask app
+
+    @cached_property
+    def records(self) -> Records:
+        """The records of the tasks. Raises ConfigError where the Celery app's results do not go through Headway."""
+        if self.celery is None:
+            return Records(connect(self.url), TTL_DAYS)
+        return live_backend(self.celery).records
+
+    @property
+    def system(self) -> System:
+        """What starts tasks. Raises ConfigError where that is not known."""
+        if self.celery is None:
+            raise ConfigError("To start a task takes its Celery app: name it by -A PROJECT.")
+        return self.known or system_of(self.celery)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what `doctor` says."""
+        from headway.celery import cli  # not at the top: other commands need none of the checks
+        from headway.store import redis_checks
+
+        return cli.findings(self.celery) if self.celery else redis_checks.findings(self.url, "")
+
+
+def find(app: str | None, redis_url: str | None) -> Project:
+    """Return the project that the options name. Raises ConfigError."""
+    if app:
+        return Project(_celery(app))
+    if not redis_url:
+        raise ConfigError(NOTHING_GIVEN)
+    masking.keep("HEADWAY_REDIS_URL", masking.of_url(redis_url))
+    try:
+        return Project(url=normalize(redis_url))
+    except BadURL as error:
+        raise ConfigError(f"HEADWAY_REDIS_URL, or --redis-url, {error}") from None
+
+
+def _celery(name: str) -> Celery:
+    """Return the Celery app of that name, found as `celery -A` finds it, with all its tasks."""
+    try:
+        app: Any = find_app(name)
+        if isinstance(app, Celery):
+            app.loader.import_default_modules()
+            app.finalize(auto=True)
+            app.backend  # noqa: B018  # made as it is asked for
+            return app
+    except ImproperlyConfigured as error:
+        raise ConfigError(f"{name}: {error}") from None
+    except (Exception, SystemExit) as error:  # whatever its module does
+        raise ConfigError(f"The Celery app {name} cannot be loaded: {type(error).__name__}: {error}") from error
+    raise ConfigError(f"{name} is no Celery app but {type(app).__name__}: name it as MODULE:NAME.")

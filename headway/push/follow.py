@@ -1,0 +1,88 @@
+"""Follows one task from outside of a web process: its record is read once, and from then on its pushes are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import NamedTuple
+
+from headway.push.subscriber import QUEUE
+from headway.snapshot import Snapshot
+from headway.store.connection import Unavailable, translate
+from headway.store.records import TASK_ID, Records, room
+
+CONFIRM_SECONDS = 2.0
+# A subscription that is silent for so long is made again: its connection may be dead, its task forgotten.
+QUIET_SECONDS = 15.0
+AWAY_SECONDS = 60.0  # for which a Redis that goes away is waited for
+PAUSE_SECONDS = 0.2
+SNAPSHOT_HEAD = '["snapshot",'
+
+
+class UnknownTask(LookupError):
+    """There is no record of this task, or there is none any more."""
+
+
+class Seen(NamedTuple):
+    """A snapshot, and its JSON as it was read."""
+
+    snapshot: Snapshot
+    text: str
+
+    def is_newer_than(self, other: Seen | None) -> bool:
+        """Whether a reader of `other` lacks this; of one version, the later read may tell another queue position."""
+        if other is None or self.snapshot.version != other.snapshot.version:
+            return other is None or self.snapshot.version > other.snapshot.version
+        return self.text != other.text
+
+
+def follow(records: Records, task_id: str, on_outage: Callable[[Unavailable], None]) -> Iterator[Seen]:
+    """Yield what becomes of a task, each snapshot newer than the one before, until it has ended.
+
+    Where Redis goes away, `on_outage` is told, and it is waited for. Raises UnknownTask; Unavailable where Redis does
+    not answer at first, or for a minute.
+    """
+    last: Seen | None = None
+    answered_at = time.monotonic()
+    while True:
+        try:
+            for seen in _subscribed(records, task_id):
+                answered_at = time.monotonic()
+                if not seen.is_newer_than(last):
+                    continue
+                last = seen
+                yield seen
+                if seen.snapshot.final:
+                    return
+        except Exception as error:
+            outage = error if isinstance(error, Unavailable) else translate(error)
+            if outage is None:
+                raise
+            if last is None or time.monotonic() - answered_at > AWAY_SECONDS:
+                raise outage from error
+            on_outage(outage)
+            time.sleep(PAUSE_SECONDS)
+
+
+def _subscribed(records: Records, task_id: str) -> Iterator[Seen]:
+    """Yield the task's record once Redis has confirmed a subscription, and then what is pushed, until that is quiet."""
+    if not TASK_ID.match(task_id):
+        raise UnknownTask(task_id)
+    with closing(records.client.pubsub()) as pubsub:  # type: ignore[no-untyped-call]
+        pubsub.subscribe(f"{QUEUE}:{room('task', task_id)}")
+        if pubsub.get_message(timeout=CONFIRM_SECONDS) is None:
+            raise Unavailable("it does not confirm a subscription")
+        yield _read(records, task_id)
+        while message := pubsub.get_message(timeout=QUIET_SECONDS):
+            text = str(message["data"])
+            if text.startswith(SNAPSHOT_HEAD):
+                text = text.removeprefix(SNAPSHOT_HEAD)[:-1]
+                yield Seen(Snapshot.from_json(text), text)
+
+
+def _read(records: Records, task_id: str) -> Seen:
+    [stored] = records.read([task_id])
+    if stored is None:
+        raise UnknownTask(task_id)
+    return Seen(Snapshot.from_json(stored.snapshot), stored.snapshot)

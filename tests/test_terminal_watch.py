@@ -1,0 +1,208 @@
+"""`headway watch`: what it shows, how it ends, and that it misses nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headway.cli import drawing
+from headway.push import follow
+from headway.snapshot import Phase
+from headway.store.connection import connect
+from headway.store.records import Records
+from tests.by_hand import shown
+from tests.processes import Process, Valkey
+from tests.terminal import TASK_ID, call, meanwhile, report, running, snapshots
+
+
+@pytest.fixture
+def watch(redis_url: str) -> Any:
+    return partial(call, "--redis-url", redis_url, "watch", TASK_ID)
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
+    """A Valkey that the test may stop."""
+    server = Valkey(tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    ("phase", "fields", "code", "words"),
+    [
+        (Phase.SUCCEEDED, {"result": [1, "two"]}, 0, 'succeeded   100 %  [1,"two"]'),
+        (Phase.FAILED, {"error": {"type": "ValueError", "message": "no"}}, 1, "failed       37 %  ValueError: no"),
+        (Phase.CANCELLED, {"status": "Cancelled"}, 3, "cancelled    37 %  Cancelled"),
+    ],
+)
+def test_the_exit_code_says_how_it_ended(
+    records: Records, watch: Any, phase: Phase, fields: dict[str, Any], code: int, words: str
+):
+    running(records)
+    report(records, current=37, total=100)
+    report(records, phase, **fields)
+
+    result = watch()
+
+    assert (result.exit_code, result.stderr) == (code, "")
+    [line] = result.stdout.splitlines()
+    time, _, said = line.partition("  ")
+    assert re.fullmatch(r"[\d-]+T[\d:.]+Z", time)
+    assert said == words
+
+
+def test_each_push_is_a_line_until_the_end(records: Records, watch: Any):
+    running(records)
+    steps = [partial(report, records, current=n, total=4, status=f"step {n}") for n in range(1, 4)]
+
+    with meanwhile(*steps, partial(report, records, Phase.SUCCEEDED, result=42)):
+        result = watch()
+
+    assert result.exit_code == 0
+    said = [line.partition("  ")[2] for line in result.stdout.splitlines()]
+    assert said == [
+        "running",
+        "running      25 %  step 1",
+        "running      50 %  step 2",
+        "running      75 %  step 3",
+        "succeeded   100 %  42",
+    ]
+
+
+def test_with_json_each_line_is_a_snapshot(records: Records, watch: Any):
+    running(records)
+    before = shown(records, TASK_ID)
+
+    with meanwhile(partial(report, records, current=1, total=2), partial(report, records, Phase.FAILED)):
+        result = watch("--json")
+
+    seen = snapshots(result)
+    assert [one["phase"] for one in seen] == ["running", "running", "failed"]
+    assert (seen[0]["version"], seen[1]["current"]) == (before.version, 1)
+    assert [one["version"] for one in seen] == sorted({one["version"] for one in seen})
+    [stored] = records.read([TASK_ID])
+    assert seen[-1] == json.loads(stored.snapshot)
+
+
+def test_what_is_written_right_after_the_read_is_not_missed(
+    records: Records, watch: Any, monkeypatch: pytest.MonkeyPatch
+):
+    running(records)
+    read, read_once = Records.read, []
+
+    def read_and_end(own: Records, *args: Any) -> Any:
+        found = read(own, *args)
+        if not read_once:
+            read_once.append(True)
+            report(records, Phase.SUCCEEDED, result=42)
+        return found
+
+    monkeypatch.setattr(Records, "read", read_and_end)
+    monkeypatch.setattr(follow, "QUIET_SECONDS", 20.0)  # within which nothing else would tell
+
+    with monkeypatch.context() as patch:
+        patch.setattr(follow, "AWAY_SECONDS", 0.0)
+        result = watch("--json")
+
+    assert [one["phase"] for one in snapshots(result)] == ["running", "succeeded"]
+    assert len(read_once) == 1
+
+
+def test_a_restart_of_redis_is_waited_for(own_valkey: Valkey):
+    with connect(own_valkey.url) as client:
+        records = Records(client, ttl_days=1)
+        running(records)
+        report(records, current=1, total=2)
+        restart = partial(own_valkey.restart, signal.SIGTERM)
+
+        with meanwhile(restart, partial(report, records, Phase.SUCCEEDED, result=42)):
+            result = call("watch", TASK_ID, HEADWAY_REDIS_URL=own_valkey.url)
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1].endswith("succeeded   100 %  42")
+    assert "waiting for it" in result.stderr
+
+
+def test_a_redis_that_stays_away_ends_it(own_valkey: Valkey, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(follow, "AWAY_SECONDS", 0.1)
+    with connect(own_valkey.url) as client:
+        records = Records(client, ttl_days=1)
+        running(records)
+
+        with meanwhile(own_valkey.stop):
+            result = call("--redis-url", own_valkey.url, "watch", TASK_ID)
+
+    assert result.exit_code == 5
+    assert result.stderr.splitlines()[-1].startswith("Error: Redis does not answer: ")
+
+
+def test_a_redis_that_hangs_is_told_at_once(own_valkey: Valkey):
+    own_valkey.freeze()
+    try:
+        result = call("--redis-url", own_valkey.url, "watch", TASK_ID)
+    finally:
+        own_valkey.thaw()
+
+    assert (result.exit_code, result.stdout) == (5, "")
+    assert result.stderr.startswith("Error: Redis does not answer: ")
+
+
+def test_a_task_that_is_forgotten_ends_it(records: Records, watch: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(follow, "QUIET_SECONDS", 0.1)
+    running(records)
+
+    with meanwhile(partial(records.forget, TASK_ID)):
+        result = watch()
+
+    assert result.exit_code == 4
+    assert result.stderr == f"Error: There is no task {TASK_ID}, or it is kept no longer.\n"
+
+
+@pytest.mark.parametrize("task_id", [TASK_ID, "no such id", "x" * 200])
+def test_an_unknown_task_is_one_line(redis_url: str, task_id: str):
+    result = call("--redis-url", redis_url, "watch", task_id)
+
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert result.stderr == f"Error: There is no task {task_id}, or it is kept no longer.\n"
+
+
+def test_a_terminal_shows_one_line_that_is_drawn_over(records: Records, watch: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(drawing, "is_terminal", lambda _: True)
+    running(records, title="Report \x1b[31mfor\x07 May")
+
+    with meanwhile(
+        partial(report, records, current=1, total=2, status="half\x1b[2J\u202e way"),
+        partial(report, records, Phase.SUCCEEDED, result="\x1b]0;title\x07"),
+    ):
+        result = watch()
+
+    drawn = result.stdout.split(drawing.CLEAR)
+    shown_lines = [line.removeprefix(drawing.NO_WRAP).partition(drawing.WRAP)[0] for line in drawn[1:]]
+    assert shown_lines == [
+        "◐ Report [31mfor May  running  ▕                        ▏",
+        "◐ Report [31mfor May  running  ▕████████████            ▏ 50 %  half [2J way",
+        "✓ Report [31mfor May  succeeded  ]0;title",
+    ]
+    assert result.stdout.endswith("\n")
+
+
+def test_ctrl_c_leaves_the_task_alone_and_says_so(records: Records, redis_url: str, tmp_path: Path):
+    running(records)
+    command = [str(Path(sys.executable).with_name("headway")), "--redis-url", redis_url, "watch", TASK_ID]
+    process = Process(command, tmp_path / "watch.log")
+    process.wait_until(lambda: "running" in process.output())
+
+    code = process.stop(signal.SIGINT)
+
+    assert code == 130
+    assert process.output().splitlines()[-1] == "Error: Stopped watching; the task goes on."
+    assert shown(records, TASK_ID).phase is Phase.RUNNING
