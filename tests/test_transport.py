@@ -108,6 +108,24 @@ def test_a_task_without_a_record_is_cancelled_too(celery: Celery, redis_url: str
     assert AsyncResult(result.id, app=celery).state == "REVOKED"
 
 
+@pytest.fixture
+def protocol_1(celery: Celery) -> Iterator[None]:
+    celery.conf.task_protocol = 1
+    yield
+    celery.conf.task_protocol = 2
+
+
+def test_a_task_of_protocol_1_is_cancelled_and_its_chord_ends(celery: Celery, redis_url: str, protocol_1: None):
+    task = celery.tasks["long_task"]
+    alone = task.apply_async()
+    body = chord([task.si()])(task.si())
+
+    assert purge(celery) == 2
+
+    assert AsyncResult(alone.id, app=celery).state == "REVOKED"
+    assert AsyncResult(body.id, app=celery).state == "FAILURE"
+
+
 def test_a_message_that_cannot_be_read_is_purged_as_well(celery: Celery, records: Records):
     celery.tasks["long_task"].apply_async(task_id="unreadable")
     records.client.lset("celery", 0, records.client.lindex("celery", 0).replace("application/json", "application/x-no"))

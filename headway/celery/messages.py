@@ -87,10 +87,7 @@ class OutboxProducer:
 
 def request_of(message: Message) -> Context:
     """Return the request that a worker makes of a message, in either of Celery's protocols."""
-    if isinstance(message.payload, dict):
-        (args, kwargs, embed), headers, *_ = proto1_to_proto2(message, dict(message.payload))
-    else:
-        (args, kwargs, embed), headers = message.payload, message.headers
+    (args, kwargs, embed), headers = _parts_of(message)
     properties = message.properties
     info = {"priority": properties.get("priority"), "redelivered": False}
     info |= {key: message.delivery_info.get(key) for key in ("exchange", "routing_key")}
@@ -100,20 +97,34 @@ def request_of(message: Message) -> Context:
 
 
 def id_of(message: Any) -> str | None:
-    """Return the id of the task that a message names, None where it names none."""
+    """Return the id of the task that a message names, None where it names none.
+
+    Celery's protocol 1 has it outside of the headers, which name no task there.
+    """
     headers = message.headers if isinstance(message.headers, Mapping) else {}
     task_id = headers.get("id")
+    if task_id is None and "task" not in headers:
+        task_id = (message.properties or {}).get("correlation_id")
     return task_id if isinstance(task_id, str) and TASK_ID.match(task_id) else None
 
 
 def readable_request_of(message: Any) -> Context:
     """Return the request of a message, without what cannot be read of its body."""
     try:
-        args, kwargs, embed = message.payload
-        known = {**embed, "args": args, "kwargs": kwargs}
+        (args, kwargs, embed), headers = _parts_of(message)
+        known = {**headers, **embed, "args": args, "kwargs": kwargs}
     except Exception:  # another content type, other types
-        known = {}
-    return Context({**message.headers, **known, "delivery_info": message.delivery_info or {}})
+        known = message.headers
+    return Context({**known, "delivery_info": message.delivery_info or {}})
+
+
+def _parts_of(message: Any) -> tuple[Any, Any]:
+    """Return the body and the headers of a message, in the form of Celery's protocol 2."""
+    payload = message.payload
+    if isinstance(payload, dict):
+        body, headers, *_ = proto1_to_proto2(message, dict(payload))
+        return body, headers
+    return payload, message.headers
 
 
 def without_times(options: Mapping[str, Any]) -> dict[str, Any]:
