@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from headway.snapshot import Phase
 from headway.store.connection import Unavailable, connect
-from headway.store.records import Delivery, Records
+from headway.store.records import Delivery, Records, Write
 from tests.processes import Valkey
 
 TIMEOUT = 1.0
@@ -135,3 +136,18 @@ def test_no_more_of_what_was_lost_either(records: Records):
     assert (len(first.lost), first.has_more) == (5, True)
     assert (len(second.lost), second.has_more) == (2, False)
     assert {task_id for task_id, *_ in first.lost + second.lost} == {f"task-{number}" for number in range(7)}
+
+
+def test_no_more_of_who_has_ended_either(records: Records):
+    for number in range(7):
+        task_id = f"task-{number}"
+        run = Delivery("token", 0)
+        kept = {"dependents": "always", **message(MEGABYTE)}
+        records.claim(task_id, run, "run", message=kept, max_attempts=1, hostname="here")
+        records.write(Write(task_id, run, Phase.SUCCEEDED, {}, "{}", "large", 1))
+
+    first, second = records.round("keeper"), records.round("keeper")
+
+    assert (len(first.ended), first.has_more) == (5, True)
+    assert (len(second.ended), second.has_more) == (2, False)
+    assert {task_id for task_id, _ in first.ended + second.ended} == {f"task-{number}" for number in range(7)}
