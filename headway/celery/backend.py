@@ -37,7 +37,6 @@ from celery.exceptions import (
 )
 from kombu.message import Message
 from kombu.transport import TRANSPORT_ALIASES
-from kombu.utils.url import parse_url
 
 from headway import masking
 from headway.celery import dependents, encoded, endings, programs, runs
@@ -63,7 +62,7 @@ from headway.store.records import (
     Teller,
     Write,
 )
-from headway.store.redis_url import BadURL, normalize
+from headway.store.redis_url import BadURL, is_same_database, normalize
 from headway.throttled import ThrottledLogger
 from headway.values import as_json
 
@@ -941,7 +940,7 @@ class LiveBackend(RedisBackend):
         return bool(self.app.conf.find_value_for_key("extended", "result"))
 
     @property
-    def _broker_url(self) -> str:
+    def broker_url(self) -> str:
         """The broker that messages are taken from; of several, the first."""
         url = self.app.conf.broker_read_url or self.app.conf.broker_url or ""
         return str(url[0] if isinstance(url, list | tuple) else url).partition(";")[0]
@@ -953,7 +952,7 @@ class LiveBackend(RedisBackend):
         "" where the broker is not in the Redis of the records.
         """
         options = self.app.conf.broker_transport_options
-        if _database(self._broker_url) != _database(self.as_uri(include_password=True)):
+        if not is_same_database(self.broker_url, self.as_uri(include_password=True)):
             return ""
         names = [options.get(f"{name}_key", name) for name in ("unacked", "unacked_index")]
         return " ".join(f"{options.get('global_keyprefix', '')}{name}" for name in names)
@@ -962,7 +961,7 @@ class LiveBackend(RedisBackend):
     def _visibility_days(self) -> float:
         """A day more than a broker in Redis waits to redeliver a message; 0 for another broker."""
         seconds = self.app.conf.broker_transport_options.get("visibility_timeout", 3600)
-        return seconds / 86400 + 1 if self._broker_url.startswith("redis") else 0.0
+        return seconds / 86400 + 1 if self.broker_url.startswith("redis") else 0.0
 
     @cached_property
     def _tasks(self) -> Any:
@@ -1049,12 +1048,6 @@ def _retry_delay(value: Any, app: Any) -> float:
     if isinstance(when, date | str):
         when = int(moment(when, app)) / 1e6 - time.time()
     return max(0.0, float(when or 0.0))
-
-
-def _database(url: str) -> tuple[str, str, int, str]:
-    """Return what tells whether two URLs name the same Redis database."""
-    parts = parse_url(url)
-    return parts["transport"], parts["hostname"] or "localhost", parts["port"] or 6379, parts["virtual_host"] or "0"
 
 
 def _default_serializer(task: Any) -> str:

@@ -53,4 +53,4 @@ def findings(app: Celery) -> Iterator[Finding]:
     if others:
         text = f"not live, as they have a result backend of their own; remove it: {', '.join(others)}"
         yield Finding(Mark.WARNING, "tasks", text)
-    yield from redis_checks.findings(backend.url, app.conf.broker_read_url)
+    yield from redis_checks.findings(backend.url, backend.broker_url)

@@ -88,7 +88,7 @@ class Keeper(bootsteps.StartStopStep):
     def create(self, worker: Any) -> None:
         """Refuse to start at a Redis that Headway cannot work with."""
         try:
-            refuse_unfit(self._backend.url, self._celery.conf.broker_read_url, production=False)
+            refuse_unfit(self._backend.url, self._backend.broker_url, production=False)
         except ConfigError as error:
             raise SystemExit(f"Headway: {error}") from None
         make_all_live(self._celery)

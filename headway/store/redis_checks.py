@@ -21,7 +21,7 @@ from headway.exceptions import ConfigError
 from headway.store.checks import LOCAL, Finding, Mark
 from headway.store.connection import OLDEST_REDIS, SENTENCES, Client, Reason, TakesNoWrites, Unavailable, connect
 from headway.store.records import Records
-from headway.store.redis_url import BadURL, normalize_broker
+from headway.store.redis_url import is_same_database
 from headway.store.rights import described, missing
 
 logger = logging.getLogger(__name__)
@@ -250,10 +250,7 @@ def _warn(finding: Finding) -> None:
 
 
 def _is_same(url: str, broker_url: str) -> bool:
-    try:
-        return normalize_broker(broker_url) == url
-    except BadURL:  # of a project whose broker is its own affair
-        return False
+    return is_same_database(url, broker_url) and urlsplit(url).username == urlsplit(broker_url).username
 
 
 def _numbers(version: str) -> tuple[int, ...]:

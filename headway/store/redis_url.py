@@ -14,6 +14,9 @@ from os.path import isdir
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from kombu.transport import TRANSPORT_ALIASES
+from kombu.utils.url import parse_url
+
+from headway.store.checks import LOCAL
 
 DEFAULT_PORT = 6379
 CERT_REQS = ("required", "optional", "none")
@@ -61,6 +64,24 @@ def normalize_broker(url: str) -> str:
     Raises BadURL.
     """
     return ";".join(_normalize_broker(one) for one in url.strip().split(";"))
+
+
+def is_same_database(url: str, other: str) -> bool:
+    """Whether two URLs name one database of one Redis, whatever their users.
+
+    All names of this machine are one. A URL that kombu cannot read names none.
+    """
+    try:
+        return _place_of(url) == _place_of(other)
+    except (TypeError, ValueError):
+        return False
+
+
+def _place_of(url: str) -> tuple[str, str, int, str]:
+    parts = parse_url(url)
+    host = parts["hostname"] or "localhost"
+    number = parts["virtual_host"] or "0"
+    return parts["transport"], "localhost" if host in LOCAL else host, parts["port"] or DEFAULT_PORT, number
 
 
 def _normalize_broker(url: str) -> str:
