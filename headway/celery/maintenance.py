@@ -79,6 +79,7 @@ class Keeper(bootsteps.StartStopStep):
         self._still = 0  # rounds since the worker's own loop has turned
         self._ending = 0  # rounds since its pool was told to end
         self._planned_stop = PlannedStop(worker, self._give_back_running, self._abandon)
+        self._is_embedded = False  # in a thread of another program, as celery.contrib.testing has it
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
 
@@ -98,7 +99,9 @@ class Keeper(bootsteps.StartStopStep):
         worker.blueprint.on_stopped = partial(self._leave_and, worker.blueprint.on_stopped)
 
     def start(self, worker: Any) -> None:
-        self._planned_stop.install()
+        self._is_embedded = threading.current_thread() is not threading.main_thread()
+        if not self._is_embedded:  # only the main thread may handle signals
+            self._planned_stop.install()
         self._thread.start()
 
     def _leave_and(self, on_stopped: Callable[[], None]) -> None:
@@ -106,7 +109,7 @@ class Keeper(bootsteps.StartStopStep):
         self._thread.join(LEAVE_SECONDS)
         programs.sweep_all()
         on_stopped()
-        if state.active_requests and not can_end_runs(self._worker.pool):
+        if state.active_requests and not (self._is_embedded or can_end_runs(self._worker.pool)):
             logger.warning("The threads of this worker still run what was given back: its process ends")
             self._exit()
 
