@@ -278,6 +278,8 @@ class LiveTask(Task):
             if endings.is_broken_off(error):
                 programs.end(run.origin)
             end = endings.end_of(error, self._time_limit)
+            if end is run.successor:
+                raise
             if run.successor is None or not isinstance(end, Exception):
                 if end is error:
                     raise
