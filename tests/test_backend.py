@@ -84,8 +84,8 @@ def test_progress_and_success_are_pushed_in_order(records: Records):
             history.append(Snapshot.from_json(json.dumps(json.loads(message["data"])[1])))
     listener.close()
 
-    assert [s.phase for s in history] == ["running"] * 6 + ["succeeded"]
-    assert [s.status for s in history][1:-1] == [f"step {n}" for n in range(5)]
+    assert [s.phase for s in history] == ["queued"] + ["running"] * 6 + ["succeeded"]
+    assert [s.status for s in history][2:-1] == [f"step {n}" for n in range(5)]
     assert (history[-1].status, history[-1].result, history[-1].current, history[-1].total) == ("done", [5], 5, 5)
     versions = [s.version for s in history]
     assert versions == sorted(set(versions))

@@ -44,6 +44,7 @@ from headway.celery.context import as_context, whole_number
 from headway.celery.encoded import SERIALIZER
 from headway.celery.error_text import error_of, original_of
 from headway.celery.messages import OutboxProducer, due_time, is_for_another_broker, moment, request_of, without_times
+from headway.celery.publishing import Recorder, record_sends
 from headway.celery.results import RESULT_MAX_BYTES, Packed, pack
 from headway.celery.runs import Run, Stopped
 from headway.celery.sends import RECORDED, SEND, recorded, send_of
@@ -446,6 +447,11 @@ class LiveBackend(RedisBackend):
         cancel_grace = app.conf.get("headway_cancel_grace_seconds", CANCEL_GRACE_SECONDS)
         self.records = Records(connect(self.as_uri(include_password=True)), ttl_days, lease_seconds, cancel_grace)
         app.steps["worker"].add(KEEPER)
+        self.recorder = Recorder(app, self.records, self.url, self._max_attempts_of)
+        record_sends(app, self.recorder)
+
+    def _max_attempts_of(self, name: str) -> int:
+        return _attempts_of(self.app._tasks.get(name))  # a send does not finalize its app
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Do nothing: Celery's own subscribes to each task that it sends, and takes a minute where Redis hangs.

@@ -60,7 +60,16 @@ class Letters:
         """
         with self._lock:
             self._celery.signature(message).apply_async(task_id=task_id, producer=self._producer, retry=False)
-            message = self._connection.transport.captured
+            return self._text()
+
+    def encode(self, body: Any, options: Mapping[str, Any]) -> str:
+        """Return what `write` does of the message that a producer's `publish` would send."""
+        with self._lock:
+            self._producer.publish(body, **{**options, "retry": False, "declare": None})
+            return self._text()
+
+    def _text(self) -> str:
+        message = self._connection.transport.captured
         properties = message["properties"]
         by_name = not properties["delivery_info"]["exchange"] and not properties["priority"]
         return dumps(message) if by_name else ""

@@ -132,7 +132,10 @@ def _parked(task: LiveTask, message: Any) -> bool:
     try:
         request = request_of(message)
         kept, source = signature_of(task, request), task.backend.source_of(request)
-        task.backend.keep(request.id, kept, moment(request.eta, task.app), Delivery(), source)
+        when = moment(request.eta, task.app)
+        verdict = task.backend.keep(request.id, kept, when, Delivery(), source)
+        if verdict == "final":  # cancelled before any worker had its message
+            task.backend.tell_by_request(request)
     except (Unavailable, ValueError) as error:  # what is no time Celery refuses itself
         logger.warning("Task %s is not kept in Redis for its time: %s", request.id, error)
         return False

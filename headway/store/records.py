@@ -32,7 +32,7 @@ from headway.store.restored import NOT_SEEN, Seen
 
 SCRIPTS = Path(__file__).parent / "lua"
 READS = {"list", "newest", "overview", "read", "tail"}  # may run where Redis takes no writes
-NEED_MEMORY = {"create", "probe"}  # may not run where Redis is full; all others may
+NEED_MEMORY = {"create", "enqueue", "probe"}  # may not run where Redis is full; all others may
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
 UNFENCED = ""  # the token of a write that comes from no delivery
 STORED = {"written", "cancelling", "cancelled"}  # the verdicts of a write that took place
@@ -88,6 +88,18 @@ class Source(NamedTuple):
 
 
 NO_SOURCE = Source()
+
+
+class Sent(NamedTuple):
+    """A message that Celery sends: `queue` is "" where it is not known, `when` as for `create`."""
+
+    name: str
+    title: str  # "" for the name
+    owner: str  # "" for nobody
+    queue: str
+    when: str
+    send: str
+    max_attempts: int
 
 
 # Who tells a task's dependents of its end: the writer of the end, maintenance, a holder of its
@@ -283,6 +295,17 @@ class Records:
         if verdict == "conflict":
             raise AlreadyUsed
         return Started(found[0], found[1], verdict)
+
+    def enqueue(self, task_id: str, sent: Sent, encoded: str = "") -> None:
+        """Make the record of a task that Celery sends, unless there is one.
+
+        `encoded` is its message as it lies in its queue in this Redis, which puts it there with
+        the record; "" where it is sent by other means.
+        """
+        title = fragment(title_line(sent.title)) if sent.title else _label(sent.name)
+        about = [sent.owner, sent.queue, _label(sent.name), title, sent.max_attempts]
+        args = [task_id, *about, self.ttl, sent.when, sent.send, encoded]
+        self._run("enqueue", [_record(task_id)], args)
 
     def _deadline(self) -> int:
         """Return until when a start may begin, on Redis's clock, which is asked now and then."""

@@ -12,7 +12,11 @@ local held = hold(record)
 if recorded and not held.phase then return 'expired' end
 if is_former_send(held, send) then return 'stale' end
 local again = FINAL[held.phase] and is_new_send(held, send)
-if FINAL[held.phase] and not again then return 'final' end
+if FINAL[held.phase] and not again then
+  -- Ended before its message was known here: with it, people can run the task again.
+  if redis.call('HSETNX', record, 'message', ARGV[8]) == 1 then redis.call('HSET', record, 'queue', ARGV[9]) end
+  return 'final'
+end
 local fields = {}
 if again then
   fields = renewed(record, id, held, ARGV[4], ARGV[6])

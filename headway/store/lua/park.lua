@@ -19,17 +19,19 @@ if again then held.phase = nil end
 local refused = fenced(held, ARGV[10], tonumber(ARGV[11]))
 if refused then return refused end
 if held.phase and order < held.order then return 'stale' end
-if held.phase and order == held.order and held.phase ~= 'retrying' then
+local is_sent = held.phase and is_only_sent(record, held.phase) and not is_new_send(held, send)
+local is_first = not held.phase or is_sent
+if not is_first and order == held.order and held.phase ~= 'retrying' then
   return is_new_send(held, send) and 'busy' or 'known'
 end
 redis.call('ZADD', OUTBOX, at, id)
-if held.phase then
+if not is_first then
   -- The next attempt; it may come before its predecessor has stored that it retries.
   redis.call('HSET', record, 'message', message, 'queue', queue, 'dependents', dependents_of(message))
   redis.call('PEXPIRE', record, ttl, 'GT')
 else
-  local fields = renewal or blank(id, ARGV[3], ARGV[4], ARGV[5])
-  if not renewal then give_to(ARGV[16], id, fields, ttl) end
+  local fields = renewal or is_sent and queued('"Pending..."') or blank(id, ARGV[3], ARGV[4], ARGV[5])
+  if not renewal and not is_sent then give_to(ARGV[16], id, fields, ttl) end
   fields.sends = with_send(held, send)
   if at > NOW then fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', stamp(at) end
   fields.message, fields.queue, fields.order = message, queue, integer(order)

@@ -334,6 +334,12 @@ local function has_holder(id)
   return redis.call('ZSCORE', LEASES, id)
 end
 
+-- Whether a task waits for its first worker with a message that is not kept here (see enqueue.lua).
+local function is_only_sent(record, phase)
+  local waits = phase == 'queued' or phase == 'scheduled'
+  return waits and redis.call('HEXISTS', record, 'message') == 0
+end
+
 -- Do something for each of these ids of a shared set. One whose record cannot be handled goes out
 -- of the set, and the others have their turn. Returns {id, why, ...} of those.
 local function for_each(set, ids, handle)

@@ -4,6 +4,7 @@ local record, id, at = KEYS[1], ARGV[1], moment(ARGV[3])
 local held = hold(record)
 if not held.phase then return {'unknown'} end
 if held.phase ~= 'scheduled' and held.phase ~= 'retrying' then return {'not_waiting'} end
+if is_only_sent(record, held.phase) then return {'not_waiting'} end
 redis.call('ZADD', OUTBOX, at, id)
 if at > NOW then
   local ttl = tonumber(ARGV[2]) + math.floor((at - NOW) / 1000)

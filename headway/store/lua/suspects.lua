@@ -4,10 +4,11 @@ local found = {}
 for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
   local ids = {}
   for _, id in ipairs(redis.call('ZRANGE', WAITING .. queue, 0, tonumber(ARGV[1]) - 1)) do
-    if redis.pcall('HGET', 'headway:task:' .. id, 'phase') ~= '"queued"' then
+    local record = 'headway:task:' .. id
+    if redis.pcall('HGET', record, 'phase') ~= '"queued"' then
       redis.call('ZREM', WAITING .. queue, id)  -- forgotten, or expired
     elseif tonumber(redis.call('ZSCORE', RESERVED, id) or 0) <= NOW and not redis.call('ZSCORE', OUTBOX, id) then
-      ids[#ids + 1] = id
+      if not is_only_sent(record, 'queued') then ids[#ids + 1] = id end
     end
   end
   if #ids > 0 then found[#found + 1], found[#found + 2] = queue, ids end

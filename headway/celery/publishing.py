@@ -1,0 +1,143 @@
+"""Gives a task its record as Celery sends it, so that its owner's page has it before a worker does.
+
+Where the message goes to a queue in the records' Redis, the message and the record are one write;
+elsewhere the record follows the message. A task that Headway starts itself has its record already.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cached_property
+from math import inf
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from celery import Celery
+from kombu.connection import Connection
+
+from headway.celery.broker import Letters, letters
+from headway.celery.messages import OutboxProducer, is_for_another_broker, moment
+from headway.celery.sends import OWNER, RECORDED, SEND, TITLE
+from headway.store.connection import Unavailable
+from headway.store.records import TASK_ID, Records, Sent
+from headway.store.redis_url import BadURL
+from headway.throttled import ThrottledLogger
+
+logger = logging.getLogger(__name__)
+throttled = ThrottledLogger(logger)
+
+AWAY_SECONDS = 5.0  # for which sends wait for no Redis that has just failed to answer one
+
+
+class Recorder:
+    """Publishes an app's messages, and makes the records of their tasks."""
+
+    def __init__(self, app: Celery, records: Records, url: str, max_attempts_of: Callable[[str], int]) -> None:
+        """Take the records' URL, and how many attempts a task of a name has."""
+        self._app, self._records, self._url = app, records, url
+        self._max_attempts_of = max_attempts_of
+        self._is_ours: WeakKeyDictionary[Connection, bool] = WeakKeyDictionary()
+        self._away_until = -inf
+
+    def publish(self, producer: Any, body: Any, options: Mapping[str, Any]) -> Any:
+        """Publish a message as `producer` does, with the record of its task.
+
+        Without it where there is none to make, or where the records' Redis takes none.
+        """
+        sent = self._sent(producer, options)
+        if sent is None:
+            return producer.publish(body, **options)
+        task_id = options["headers"]["id"]
+        by_name = sent.queue and not options.get("priority")
+        encoded = self._encoder.encode(body, options) if by_name and self._encoder else ""
+        if encoded and self._record(task_id, sent, encoded):
+            return None
+        published = producer.publish(body, **options)
+        self._record(task_id, sent)
+        return published
+
+    def _sent(self, producer: Any, options: Mapping[str, Any]) -> Sent | None:
+        """Return what is published, None for what is no new task's message."""
+        headers = options.get("headers") or {}
+        task_id, name, eta = headers.get("id"), headers.get("task"), headers.get("eta")
+        if not isinstance(task_id, str) or not TASK_ID.match(task_id) or not isinstance(name, str):
+            return None
+        if headers.get(RECORDED) == task_id or headers.get("retries"):
+            return None
+        if time.monotonic() < self._away_until or not self._is_to_our_broker(producer):
+            return None
+        try:
+            when = moment(eta, self._app) if eta else ""
+        except (TypeError, ValueError):
+            return None
+        texts = {key: headers.get(key) for key in (TITLE, OWNER, SEND)}
+        title, owner, send = (text if isinstance(text, str) else "" for text in texts.values())
+        queue = options.get("routing_key") if options.get("exchange") == "" else ""
+        return Sent(name, title, owner, queue or "", when, send, self._max_attempts_of(name))
+
+    def _is_to_our_broker(self, producer: Any) -> bool:
+        connection = producer.connection
+        known = self._is_ours.get(connection)
+        if known is None:
+            known = not is_for_another_broker({"producer": producer}, self._app)
+            self._is_ours[connection] = known
+        return known
+
+    @cached_property
+    def _encoder(self) -> Letters | None:
+        with suppress(BadURL, AttributeError):  # what Celery takes besides, as a list of brokers
+            return letters(self._app, self._url)
+        return None
+
+    def _record(self, task_id: str, sent: Sent, encoded: str = "") -> bool:
+        """Make a record, and send a message with it; False where that has failed, as no send may."""
+        if time.monotonic() < self._away_until:
+            return False
+        try:
+            self._records.enqueue(task_id, sent, encoded)
+        except Unavailable as error:
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            throttled.warning("Tasks are sent without a record, until they are claimed: %s", error)
+            return False
+        except Exception:
+            logger.exception("Task %s has no record until it is claimed", task_id)
+            return False
+        return True
+
+
+class RecordingProducer:
+    """A kombu producer that makes the records of what it publishes."""
+
+    def __init__(self, producer: Any, recorder: Recorder) -> None:
+        self._producer, self._recorder = producer, recorder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._producer, name)
+
+    def publish(self, body: Any, **options: Any) -> Any:
+        """Publish a message, as kombu's does."""
+        return self._recorder.publish(self._producer, body, options)
+
+
+def record_sends(app: Celery, recorder: Recorder) -> None:
+    """Have each message that an app sends from now on go through a recorder, its newest one.
+
+    Every way to send a task ends at `app.amqp.send_task_message`, with all headers and routes set.
+    """
+    amqp = app.amqp
+
+    def make_sender() -> Callable[..., Any]:
+        send = type(amqp)._create_task_sender(amqp)
+
+        def send_recorded(producer: Any, *args: Any, **options: Any) -> Any:
+            if not isinstance(producer, OutboxProducer):
+                producer = RecordingProducer(producer, recorder)
+            return send(producer, *args, **options)
+
+        return send_recorded
+
+    amqp._create_task_sender = make_sender
+    amqp.__dict__.pop("send_task_message", None)  # made again, by the settings of that time
