@@ -11,11 +11,12 @@ from headway.celery.runs import Stopped
 from headway.exceptions import ConfigError, HeadwayError
 from headway.registry import task
 from headway.snapshot import Phase, Snapshot
+from headway.tokens import token
 
 if TYPE_CHECKING:
     from headway.extension import Headway
 
-__all__ = ["ConfigError", "Headway", "HeadwayError", "Phase", "Snapshot", "Stopped", "task"]
+__all__ = ["ConfigError", "Headway", "HeadwayError", "Phase", "Snapshot", "Stopped", "task", "token"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,33 +6,41 @@ headway.init_app(app, celery=celery)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from celery import Celery
-from flask import Flask
+from flask import Flask, current_app
 from flask_socketio import SocketIO
 
+from headway import masking
 from headway.celery.broker import letters
 from headway.celery.sends import load_owner_by
 from headway.engine.server import installed
+from headway.exceptions import ConfigError
 from headway.push.manager import RoomManager
 from headway.state import KEY, State
 from headway.system import live_backend
+from headway.tokens import DAY_SECONDS, token
 from headway.web import access
 from headway.web.api import api
 from headway.web.assets import assets
 from headway.web.handlers import Doors
 from headway.web.ops import ops
 from headway.web.origins import is_cross_site, parse_origins
+from headway.web.viewers import secret_keys_of
 
 MAX_PACKET_BYTES = 16 * 1024  # from a client
+# Which may log the address of a request, or what a socket's client has sent.
+LOGS_OF_REQUESTS = ("werkzeug", "engineio.server", "socketio.server")
 DEFAULTS: dict[str, Any] = {
     "HEADWAY_ASYNC_MODE": "threading",
     "HEADWAY_ALLOWED_ORIGINS": (),
     "HEADWAY_MAX_CONNECTIONS": 20_000,
     "HEADWAY_MAX_ATTEMPTS": 4,
+    "HEADWAY_SECRET_KEY": None,  # the app's own
+    "HEADWAY_SECRET_KEY_FALLBACKS": (),
 }
 
 
@@ -46,6 +54,7 @@ class Headway:
         """Bind to an app at once, where one is given, as `init_app` does."""
         self.socketio = SocketIO()
         self._load_owner: Callable[[], str | None] = access.visitor
+        self._visible: Callable[[], bool] | None = None
         if app is not None:
             self.init_app(app, **options)
 
@@ -57,6 +66,31 @@ class Headway:
         self._load_owner = loader
         return loader
 
+    def visible(self, predicate: Callable[[], bool]) -> Callable[[], bool]:
+        """Register the function, before `init_app`, that says whether a request may see tasks without an owner.
+
+        Who sees such a task may cancel and rerun it too. The default is nobody.
+        """
+        self._visible = predicate
+        return predicate
+
+    def token(
+        self,
+        task_ids: str | Iterable[str] = (),
+        *,
+        owner: str | None = None,
+        read_only: bool = True,
+        expires: float = DAY_SECONDS,
+    ) -> str:
+        """Make a token that the current app takes, as `headway.token` does.
+
+        Raises ValueError for what no token can say, ConfigError where the app has no secret key.
+        """
+        keys = secret_keys_of(current_app)
+        if not keys:
+            raise ConfigError("There is no secret to sign a token with: set SECRET_KEY.")
+        return token(task_ids, owner=owner, read_only=read_only, expires=expires, secret_key=keys)
+
     def init_app(self, app: Flask, *, celery: Celery, url_prefix: str = "/headway") -> None:
         """Add the endpoints and the websockets to an app, below `url_prefix`.
 
@@ -66,6 +100,8 @@ class Headway:
         for name, default in DEFAULTS.items():
             app.config.setdefault(name, default)
         app.config.setdefault("HEADWAY_OWNER_LOADER", self._load_owner)
+        app.config.setdefault("HEADWAY_VISIBLE", self._visible)
+        masking.hide_tokens(*LOGS_OF_REQUESTS)
         state = State(
             celery=celery,
             records=backend.records,

@@ -19,6 +19,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
+from headway import tokens
+
 MASK = "***"
 MIN_FORM_CHARS = 4  # anything shorter is part of many a word
 # Up to the last @ before a slash or a space: a password may hold one itself. What comes before
@@ -81,6 +83,8 @@ def _inner_base64(raw: bytes) -> Iterator[str]:
 def mask(text: str) -> str:
     """Mask the secrets, and `user:password@` in any URL."""
     text = USERINFO.sub(f"{MASK}@", text)
+    if tokens.PREFIX in text:
+        text = tokens.TOKEN.sub(MASK, text)
     for form in _forms:
         if form in text:
             text = text.replace(form, MASK)
@@ -126,6 +130,24 @@ class MaskedRecord(logging.LogRecord):
 
     def getMessage(self) -> str:
         return mask(super().getMessage())
+
+
+class TokensHidden(logging.Filter):
+    """Takes the tokens out of log records, also where their process is not guarded."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Mask the record's text; it is logged in any case."""
+        text = record.getMessage()
+        if tokens.PREFIX in text:
+            record.msg, record.args = tokens.TOKEN.sub(MASK, text), ()
+        return True
+
+
+def hide_tokens(*names: str) -> None:
+    """Have no token stand in what these loggers write."""
+    for logger in map(logging.getLogger, names):
+        if not any(isinstance(known, TokensHidden) for known in logger.filters):
+            logger.addFilter(TokensHidden())
 
 
 def guard_process() -> None:

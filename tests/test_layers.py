@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = [
     "headway.exceptions",
+    "headway.tokens",
     "headway.masking",
     "headway.throttled",
     "headway.values",
@@ -61,7 +62,9 @@ LAYERS = [
     "headway.state",
     "headway.service",
     "headway.web.access",
+    "headway.web.viewers",
     "headway.web.errors",
+    "headway.web.reading",
     "headway.web.guards",
     "headway.web.assets",
     "headway.web.api",

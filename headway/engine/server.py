@@ -74,7 +74,7 @@ SWITCHING = (
 )
 # Of a handshake's environ, which is kept as long as its socket, what nobody asks for later.
 PASSING = ("eventlet.", "HTTP_SEC_WEBSOCKET_", "HTTP_ACCEPT_", "HTTP_UPGRADE", "HTTP_CONNECTION", "RAW_", "headers_raw")
-OF_ONE_CLIENT = ("HTTP_COOKIE", "REMOTE_PORT")
+OF_ONE_CLIENT = ("HTTP_COOKIE", "HTTP_AUTHORIZATION", "QUERY_STRING", "REMOTE_PORT")
 NO_BODY = io.BytesIO()
 
 

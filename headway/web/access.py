@@ -22,8 +22,6 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.sansio.http import parse_cookie  # the one that a request uses: it takes any bytes
 
-from headway.store.records import Stored
-
 VISITOR = "visitor"
 CLOCK_TOLERANCE_SECONDS = 600  # by so much the clocks of two hosts may differ
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -140,11 +138,6 @@ def hint(text: str) -> None:
     def add_header(response: Response) -> Response:
         response.headers["Headway-Hint"] = text
         return response
-
-
-def may_see(stored: Stored | None, owner: str | None) -> bool:
-    """Whether `owner` may see a record: it is there, and it is theirs."""
-    return stored is not None and owner is not None and stored.owner == owner
 
 
 def nonce() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Set
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,9 +13,11 @@ from headway.service import moment, start, start_again
 from headway.snapshot import Phase, Snapshot, fragment, is_number, phases_of_state
 from headway.state import state
 from headway.store.records import TASK_ID, Changed, Records, Started, Stored
-from headway.web.access import cookie_is_dropped, current_owner, hint, lacks_cookie, may_see, welcome
+from headway.web.access import cookie_is_dropped, hint, welcome
 from headway.web.errors import Refused, handle_errors
 from headway.web.guards import guard
+from headway.web.reading import NOT_FOUND, SEND_COOKIE, list_for, read_mine, read_one
+from headway.web.viewers import current_viewer
 
 api = Blueprint("headway", __name__)
 handle_errors(api)
@@ -26,8 +28,7 @@ FARTHEST_SECONDS = 366 * 86400
 LONGEST_KEY = 255
 ASK_AGAIN = "private, no-cache"  # Cache-Control of what has an ETag
 
-NOT_FOUND = Refused(404, "not_found", "There is no such task, or it is not yours.")
-SEND_COOKIE = "A task is shown to its owner: send the cookie that came with the 202 (curl -c jar, then curl -b jar)."
+READ_ONLY = Refused(403, "read_only", "This link shows the task, and can change nothing.")
 ONLY_OVER_HTTPS = " Browsers keep it over https only."
 TOO_LATE = {
     "unknown": NOT_FOUND,
@@ -47,30 +48,6 @@ def server_state() -> dict[str, Any]:
     return {"live": manager.live, **get_records().overview(), "problem": manager.problem}
 
 
-def read_mine(
-    task_ids: Sequence[str], owner: str | None, read: Callable[[list[str]], list[Stored | None]]
-) -> tuple[dict[str, Stored], list[str]]:
-    """Return an owner's records by id, and which ids are missing: unknown, expired, not theirs, or no ids at all."""
-    wanted = list(dict.fromkeys(task_ids))
-    well_formed = [task_id for task_id in wanted if TASK_ID.match(task_id)]
-    found = {
-        task_id: stored
-        for task_id, stored in zip(well_formed, read(well_formed), strict=True)
-        if stored is not None and may_see(stored, owner)
-    }
-    return found, [task_id for task_id in wanted if task_id not in found]
-
-
-def read_one(records: Records, owner: str | None, task_id: str, known: str = "") -> Stored:
-    """Return an owner's task, see `Records.read`; raises Refused (404) for what is unknown, expired or not theirs."""
-    [stored] = records.read([task_id], [known]) if TASK_ID.match(task_id) else [None]
-    if stored is None or not may_see(stored, owner):
-        if owner is None and lacks_cookie():
-            hint(SEND_COOKIE)
-        raise NOT_FOUND
-    return stored
-
-
 @api.get("/status/<task_id>")
 def status(task_id: str) -> ResponseReturnValue:
     """200 and the snapshot, with an ETag (304 on If-None-Match); 404 for what is unknown, expired or not yours."""
@@ -88,7 +65,7 @@ def batch_status() -> ResponseReturnValue:
     task_ids = request.args.getlist("task_id")
     if not task_ids or len(task_ids) > MOST_IDS:
         raise Refused(400, "bad_task_ids", f"Ask for 1 to {MOST_IDS} tasks: /status?task_id=...&task_id=...")
-    found, missing = read_mine(task_ids, current_owner(), get_records().read)
+    found, missing = read_mine(task_ids, current_viewer(), get_records().read)
     snapshots = ",".join(stored.snapshot for stored in found.values())
     return _json(
         f'{{"snapshots":[{snapshots}],"missing":{fragment(missing)},"server":{fragment(server_state())}}}',
@@ -101,8 +78,7 @@ def list_tasks() -> ResponseReturnValue:
     """The owner's tasks, newest first: `{"tasks", "next", "server"}`; `?phase=`, `?state=`, `?limit=`, `?cursor=`."""
     limit = _integer(request.args.get("limit", "50"), "limit", 1, 100)
     phases, start_at = _phases(), _cursor(request.args.get("cursor"))
-    owner = current_owner()
-    page, following = get_records().owned(owner, limit, phases, start_at) if owner else ([], None)
+    page, following = list_for(current_viewer(), limit, phases, start_at)
     cursor = fragment("~".join(following)) if following else "null"
     return _json(
         f'{{"tasks":[{",".join(page)}],"next":{cursor},"server":{fragment(server_state())}}}', cache="private, no-store"
@@ -126,14 +102,14 @@ def start_task() -> ResponseReturnValue:
 @api.post("/tasks/<task_id>/cancel")
 def cancel(task_id: str) -> ResponseReturnValue:
     """202 and the snapshot: cancelled, or cancelling while it runs; 409 when the task has ended."""
-    _mine(task_id)
+    _to_change(task_id)
     return _changed(get_records().cancel(task_id))
 
 
 @api.post("/tasks/<task_id>/schedule")
 def schedule(task_id: str) -> ResponseReturnValue:
     """JSON `{"countdown"}` or `{"eta"}`: another time for a scheduled or retrying task, 0 for now; else 409."""
-    _mine(task_id)
+    _to_change(task_id)
     body = _body({"countdown", "eta"})
     if body.get("countdown") is None and body.get("eta") is None:
         raise Refused(400, "bad_time", 'Give a time: {"countdown": seconds} or {"eta": time}.')
@@ -143,7 +119,7 @@ def schedule(task_id: str) -> ResponseReturnValue:
 @api.post("/tasks/<task_id>/retry")
 def retry(task_id: str) -> ResponseReturnValue:
     """202, and a new task with the same arguments; 409 while the task has not ended."""
-    stored = _mine(task_id)
+    stored = _to_change(task_id)
     if not Snapshot.from_json(stored.snapshot).final:
         raise Refused(409, "not_final", "This task has not ended yet.")
     return accepted(start_again(task_id, owner=stored.owner, key=idempotency_key()))
@@ -194,7 +170,15 @@ def idempotency_key() -> str:
 
 
 def _mine(task_id: str, known: str = "") -> Stored:
-    return read_one(get_records(), current_owner(), task_id, known)
+    return read_one(get_records(), current_viewer(), task_id, known)
+
+
+def _to_change(task_id: str) -> Stored:
+    viewer = current_viewer()
+    stored = read_one(get_records(), viewer, task_id)
+    if not viewer.may_change(task_id, stored):
+        raise READ_ONLY
+    return stored
 
 
 def _changed(changed: Changed) -> Response:

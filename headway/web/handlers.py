@@ -17,8 +17,10 @@ from headway.push.subscriber import Deaf
 from headway.state import state_of
 from headway.store.connection import SENTENCES, Unavailable
 from headway.store.records import room
-from headway.web.access import cookie_sessions, current_owner
-from headway.web.api import MOST_IDS, read_mine
+from headway.web.access import cookie_sessions
+from headway.web.api import MOST_IDS
+from headway.web.reading import read_mine
+from headway.web.viewers import Viewer, current_viewer, note_token, viewer_of
 
 NAMESPACE = "/"
 OWNER = "headway.owner"  # in a socket's environ, once its cookie has been read
@@ -59,24 +61,33 @@ class Doors:
 
     def open(self) -> None:
         """Have the app's Socket.IO server bring the calls here."""
+        server = self._fanout.server
         for door in (self.watch, self.unwatch, self.watch_mine):
-            self._fanout.server.on(door.__name__, guarded(door))
+            server.on(door.__name__, guarded(door))
+        connect = server._handle_connect
+
+        def connect_with_token(eio_sid: str, namespace: str | None, auth: Any) -> None:
+            # Not in a `connect` handler: that is the app's.
+            note_token(server.environ.get(eio_sid, {}), auth)
+            connect(eio_sid, namespace, auth)
+
+        server._handle_connect = connect_with_token
 
     def watch(self, sid: str, payload: dict[str, Any]) -> Answer:
         """`{"task_ids", "after": {task_id: seq}}` -> `{"snapshots", "logs", "missing"}`; from then on pushes arrive.
 
         Subscribed first and read after: what is written in between arrives twice rather than never.
         """
-        after, task_ids, owner, fanout = _after(payload), _task_ids(payload), self._owner(sid), self._fanout
+        after, task_ids, viewer, fanout = _after(payload), _task_ids(payload), self._viewer(sid), self._fanout
         heard = fanout.heard(task_ids)
-        found, missing = read_mine(task_ids, owner, fanout.reader.read)
+        found, missing = read_mine(task_ids, viewer, fanout.reader.read)
         for task_id in found:
             fanout.enter_room(sid, NAMESPACE, room("task", task_id))
         # What was read before this process heard of the task, or has been followed by news by now, is read again.
         late = [task_id for task_id, one in found.items() if task_id not in heard or fanout.has_news(task_id, one)]
         if late:
             fanout.confirm(room("task", task_id) for task_id in late)
-            again, gone = read_mine(late, owner, fanout.reader.read)
+            again, gone = read_mine(late, viewer, fanout.reader.read)
             found = {task_id: stored for task_id, stored in (found | again).items() if task_id not in gone}
             missing += gone
         logs = {task_id: self._records.tail(task_id, after[task_id]) for task_id in found if task_id in after}
@@ -94,27 +105,28 @@ class Doors:
 
     def watch_mine(self, sid: str, payload: dict[str, Any]) -> Answer:
         """`{}` -> `{"snapshots"}`: the owner's newest 50; from then on these and all that the owner starts arrive."""
-        owner = self._owner(sid)
-        if owner is None:
+        viewer = self._viewer(sid)
+        if viewer.granted_ids:
+            return {"snapshots": self.watch(sid, {"task_ids": [*viewer.granted_ids]})["snapshots"]}
+        if viewer.lists is None:
             return {"snapshots": []}
-        name = room("owner", owner)
+        name = room("owner", viewer.lists)
         self._fanout.enter_room(sid, NAMESPACE, name)
         self._fanout.confirm([name])
-        return {"snapshots": [loads(snapshot) for snapshot in self._records.owned(owner, MINE)[0]]}
+        return {"snapshots": [loads(snapshot) for snapshot in self._records.owned(viewer.lists, MINE)[0]]}
 
-    def _owner(self, sid: str) -> str | None:
+    def _viewer(self, sid: str) -> Viewer:
         """Return who a socket speaks for: its handshake's visitor, or who an owner loader of the app's own says."""
         environ = self._fanout.server.get_environ(sid)
         if environ is None:  # it has ended
-            return None
+            return Viewer(None)
         sessions = cookie_sessions(self._app)
-        if sessions is None:
+        if sessions is None or self._app.config["HEADWAY_VISIBLE"] is not None:
             with self._app.request_context(environ):
-                return current_owner()
+                return current_viewer()
         if OWNER not in environ:
             environ[OWNER], _ = sessions.verify_cookie(self._app, environ.get("HTTP_COOKIE", ""))
-        owner: str | None = environ[OWNER]
-        return owner
+        return viewer_of(self._app, environ, environ[OWNER])
 
 
 def _task_ids(payload: dict[str, Any]) -> list[str]:

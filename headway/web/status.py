@@ -16,7 +16,9 @@ from werkzeug.http import http_date, parse_etags
 from headway.state import state_of
 from headway.store.records import TASK_ID
 from headway.web.access import Sessions, guards, visitor
-from headway.web.api import ASK_AGAIN, read_one
+from headway.web.api import ASK_AGAIN
+from headway.web.reading import read_one
+from headway.web.viewers import Viewer, shows_token
 
 PATH = "/status/"
 MOST_VISITORS = 4096  # whose cookies need not be verified anew
@@ -49,15 +51,19 @@ class Shortcut:
         path = environ["PATH_INFO"]
         if not path.startswith(PATH) or environ["REQUEST_METHOD"] != "GET" or "HTTP_IF_MATCH" in environ:
             return None
-        # Another function may ask Flask whatever it likes.
-        if self._app.config["HEADWAY_OWNER_LOADER"] is not visitor or not TASK_ID.match(path, len(PATH)):
+        if shows_token(environ) or not TASK_ID.match(path, len(PATH)):
+            return None
+        # A function of the app's own may ask Flask whatever it likes.
+        config = self._app.config
+        if config["HEADWAY_OWNER_LOADER"] is not visitor or config["HEADWAY_VISIBLE"] is not None:
             return None
         owner, until = self._verify_cookie(environ.get("HTTP_COOKIE", ""))
         return owner if time.time() < until else None
 
     def _answer(self, environ: dict[str, Any], owner: str) -> Answer:
         tags = parse_etags(environ.get("HTTP_IF_NONE_MATCH"))
-        stored = read_one(self._records, owner, environ["PATH_INFO"][len(PATH) :], next(iter(tags), ""))
+        task_id, known = environ["PATH_INFO"][len(PATH) :], next(iter(tags), "")
+        stored = read_one(self._records, Viewer(owner), task_id, known)
         headers = [
             ("Date", _date(int(time.time()))),
             ("ETag", f'"{stored.tag}"'),

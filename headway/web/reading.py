@@ -1,0 +1,60 @@
+"""Reads tasks for those who may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Set
+
+from headway.snapshot import Phase, Snapshot
+from headway.state import state
+from headway.store.records import TASK_ID, Records, Stored
+from headway.web.access import hint, lacks_cookie
+from headway.web.errors import Refused
+from headway.web.viewers import Viewer
+
+NOT_FOUND = Refused(404, "not_found", "There is no such task, or it is not yours.")
+TOKEN_HAS_ENDED = Refused(404, "token_expired", "This link has expired: ask for a new one.")
+SEND_COOKIE = "A task is shown to its owner: send the cookie that came with the 202 (curl -c jar, then curl -b jar)."
+
+
+def read_mine(
+    task_ids: Sequence[str], viewer: Viewer, read: Callable[[list[str]], list[Stored | None]]
+) -> tuple[dict[str, Stored], list[str]]:
+    """Return a viewer's records by id, and which ids are missing: unknown, expired, not theirs, or no ids at all."""
+    wanted = list(dict.fromkeys(task_ids))
+    well_formed = [task_id for task_id in wanted if TASK_ID.match(task_id)]
+    found = {
+        task_id: stored
+        for task_id, stored in zip(well_formed, read(well_formed), strict=True)
+        if stored is not None and viewer.may_see(task_id, stored)
+    }
+    return found, [task_id for task_id in wanted if task_id not in found]
+
+
+def read_one(records: Records, viewer: Viewer, task_id: str, known: str = "") -> Stored:
+    """Return a viewer's task, see `Records.read`; raises Refused (404) for what is unknown, expired or not theirs."""
+    [stored] = records.read([task_id], [known]) if TASK_ID.match(task_id) else [None]
+    if stored is not None and viewer.may_see(task_id, stored):
+        return stored
+    if viewer.token_has_ended:
+        raise TOKEN_HAS_ENDED
+    if viewer.owner is None and viewer.grant is None and lacks_cookie():
+        hint(SEND_COOKIE)
+    raise NOT_FOUND
+
+
+def list_for(
+    viewer: Viewer, limit: int, phases: Set[Phase] = frozenset(), start_at: tuple[str, str] = ("", "")
+) -> tuple[list[str], tuple[str, str] | None]:
+    """Return a page of a viewer's snapshots (JSON), newest first, and the cursor of the next page, if any.
+
+    A token for some tasks lists those.
+    """
+    if viewer.granted_ids:
+        found, _ = read_mine(viewer.granted_ids, viewer, state().records.read)
+        snapshots = [Snapshot.from_json(stored.snapshot) for stored in found.values()]
+        wanted = [one for one in snapshots if not phases or one.phase in phases]
+        newest = sorted(wanted, key=lambda one: one.created_at or "", reverse=True)
+        return [found[one.task_id].snapshot for one in newest[:limit]], None
+    if viewer.lists is None:
+        return [], None
+    return state().records.owned(viewer.lists, limit, phases, start_at)

@@ -1,0 +1,100 @@
+"""Who asks for tasks, and which of them they may see and change: one rule for all endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
+
+from flask import Flask, current_app, request
+
+from headway.store.records import Stored
+from headway.tokens import PREFIX, Grant, read_token
+from headway.web.access import current_owner
+
+SHOWN = "headway.token"  # in a socket's environ: the token of its connect
+BEARER = "bearer "
+
+
+class Viewer(NamedTuple):
+    """Who asks: an owner, as the owner loader says, and whoever has a token's grant."""
+
+    owner: str | None
+    grant: Grant | None = None
+    sees_unowned: bool = False
+    token_has_ended: bool = False
+
+    def may_see(self, task_id: str, stored: Stored) -> bool:
+        """Whether a record is theirs to see."""
+        return self._is_own(stored) or self._is_granted(task_id, stored)
+
+    def may_change(self, task_id: str, stored: Stored) -> bool:
+        """Whether they may cancel, reschedule and rerun a task."""
+        if self._is_own(stored):
+            return True
+        writes = self.grant is not None and not self.grant.read_only
+        return writes and self._is_granted(task_id, stored)
+
+    @property
+    def lists(self) -> str | None:
+        """The owner whose tasks are listed: a token's before the caller's own."""
+        return self.grant.owner if self.grant and self.grant.owner else self.owner
+
+    @property
+    def granted_ids(self) -> tuple[str, ...]:
+        """The tasks that a token names."""
+        return self.grant.task_ids if self.grant else ()
+
+    def _is_own(self, stored: Stored) -> bool:
+        if not stored.owner:
+            return self.sees_unowned
+        return stored.owner == self.owner
+
+    def _is_granted(self, task_id: str, stored: Stored) -> bool:
+        if self.grant is None:
+            return False
+        return task_id in self.grant.task_ids or (bool(stored.owner) and stored.owner == self.grant.owner)
+
+
+def current_viewer() -> Viewer:
+    """Return who sends the current request, or has opened the socket that speaks."""
+    visible = current_app.config["HEADWAY_VISIBLE"]
+    sees_unowned = visible is not None and bool(visible())
+    return viewer_of(current_app, request.environ, current_owner(), sees_unowned)
+
+
+def viewer_of(app: Flask, environ: MutableMapping[str, Any], owner: str | None, sees_unowned: bool = False) -> Viewer:
+    """Return who an owner with a request's or a socket's token is."""
+    text = _token_of(environ)
+    grant = read_token(text, secret_keys_of(app)) if text else None
+    if grant is not None and grant.has_ended:
+        return Viewer(owner, None, sees_unowned, token_has_ended=True)
+    return Viewer(owner, grant, sees_unowned)
+
+
+def shows_token(environ: MutableMapping[str, Any]) -> bool:
+    """Whether a request shows what may be a token."""
+    return bool(_token_of(environ))
+
+
+def note_token(environ: MutableMapping[str, Any], auth: Any) -> None:
+    """Keep the token that a socket's client has sent with its connect."""
+    found = auth.get("token") if isinstance(auth, dict) else None
+    if isinstance(found, str):
+        environ[SHOWN] = found
+
+
+def secret_keys_of(app: Flask) -> list[str]:
+    """Return the keys whose tokens an app takes, the one that it signs with last."""
+    own = app.config["HEADWAY_SECRET_KEY"]
+    name = "HEADWAY_SECRET_KEY_FALLBACKS" if own else "SECRET_KEY_FALLBACKS"
+    return [*filter(None, [*(app.config.get(name) or ()), own or app.secret_key])]
+
+
+def _token_of(environ: MutableMapping[str, Any]) -> str:
+    """Return what is shown as a token of ours, "" for none: others may be an app's own."""
+    header, query = environ.get("HTTP_AUTHORIZATION", ""), environ.get("QUERY_STRING", "")
+    bearer = header[len(BEARER) :].strip() if header[: len(BEARER)].lower() == BEARER else ""
+    in_query = parse_qs(query).get("token", []) if "token=" in query else []
+    found = [environ.get(SHOWN, ""), bearer, *in_query]
+    return next((text for text in found if text.startswith(PREFIX)), "")
