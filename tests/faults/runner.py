@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -21,10 +21,10 @@ Say = Callable[[str, Row, float], None]
 class Lane:
     """One system, on which one job is done after the other; where one leaves it broken, a new system is made."""
 
-    def __init__(self, jobs: SimpleQueue[Job], say: Say) -> None:
+    def __init__(self, jobs: SimpleQueue[Job], settings: Mapping[str, str], say: Say) -> None:
         self.rows: list[Row] = []
         self._system: System | None = None
-        self._jobs, self._say = jobs, say
+        self._jobs, self._settings, self._say = jobs, settings, say
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -53,7 +53,7 @@ class Lane:
     def _do(self, name: str, job: Callable[[System], Row]) -> Row:
         try:
             if self._system is None:
-                self._system = System(Path(tempfile.mkdtemp(prefix="headway-faults-")))
+                self._system = System(Path(tempfile.mkdtemp(prefix="headway-faults-")), self._settings)
             return job(self._system)
         except Exception as error:
             return Row(name, 1, wrong=1, evidence=[f"the trial broke off: {error!r}"])
@@ -69,12 +69,15 @@ class Lane:
             self.stop()
 
 
-def run(jobs: Sequence[Job], lanes: int, say: Say) -> list[Row]:
-    """Do all jobs on so many systems side by side; returns their rows in the order of the jobs."""
+def run(jobs: Sequence[Job], lanes: int, settings: Mapping[str, str], say: Say) -> list[Row]:
+    """Do all jobs on so many systems side by side; returns their rows in the order of the jobs.
+
+    `settings` are beside the systems' usual ones.
+    """
     waiting: SimpleQueue[Job] = SimpleQueue()
     for job in jobs:
         waiting.put(job)
-    running = [Lane(waiting, say) for _ in range(min(lanes, len(jobs)))]
+    running = [Lane(waiting, settings, say) for _ in range(min(lanes, len(jobs)))]
     try:
         for lane in running:
             lane.join()

@@ -111,7 +111,7 @@ class System:
     server, and before Redis one for each worker, by its name in `worker_redis`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder = folder
         self.journal = folder / "journal"
         self.journal.touch()
@@ -126,6 +126,7 @@ class System:
             "MAIL_RETRY_SECONDS": "0.3",
             "MAIL_MAX_EMAILS": "5",
             JOURNAL: str(self.journal),
+            **settings,
         }
         with ExitStack() as stack:
             self._stack = stack

@@ -1,0 +1,240 @@
+"""Forks Headway's programs from a process that has imported the libraries they use: starts cost a third of the CPU.
+
+Headway's own modules are not imported there: each program imports those itself, in its own environment and folder.
+"""
+
+from __future__ import annotations
+
+import atexit
+import faulthandler
+import fcntl
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from os import fork, waitpid  # as they are before eventlet patches them
+from pathlib import Path
+from typing import IO, Any
+
+COMMON = (
+    "celery.backends.redis",
+    "email_validator",
+    "flask_mail",
+    "flask_socketio",
+    "hiredis",
+    "kombu.transport.redis",
+)
+LIBRARIES = {
+    "worker": (
+        *COMMON,
+        "celery.bin.celery",
+        "celery.apps.worker",
+        "celery.concurrency.prefork",
+        "celery.worker.components",
+        "celery.worker.consumer",
+    ),
+    "web": (*COMMON, "eventlet.wsgi"),
+}
+WEB_PROGRAMS = (["wsgi.py"], ["-m", "tests.faults.web"])
+# What a running Python can still take over from its environment, or has from the server's.
+PYTHON_SETTINGS = {"PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONUNBUFFERED"}
+READ_AT_IMPORT = "REMAP_SIGTERM"  # by billiard
+MAX_REQUEST_BYTES = 1 << 20
+MAX_FDS = 16
+FIRST_SPARE_FD = 256  # above all that programs ask for
+POLL_SECONDS = 0.02
+NUMBER = struct.Struct("i")
+
+
+def server_for(command: Sequence[str], env: Mapping[str, str]) -> str | None:
+    """Return which server can fork a program, None for one that needs a Python of its own.
+
+    Which libraries are patched, and a few settings of Python, are decided before anything is imported.
+    """
+    settings = {name for name in env if name.startswith(("PYTHON", "EVENTLET"))}
+    if not settings <= PYTHON_SETTINGS or {"gevent", "eventlet"} & set(command):
+        return None
+    if command[1:3] == ["-m", "celery"]:
+        return "worker"
+    mode = env.get("SOCKETIO_ASYNC_MODE", "eventlet")
+    return "web" if command[1:] in WEB_PROGRAMS and mode == "eventlet" else None
+
+
+class ForkedProcess:
+    """A forked program, with what is used here of `subprocess.Popen`."""
+
+    def __init__(
+        self,
+        server: str,
+        command: Sequence[str],
+        *,
+        root: Path,
+        env: Mapping[str, str],
+        output: IO[bytes],
+        fds: Sequence[int],
+    ) -> None:
+        self.args = list(command)
+        self.returncode: int | None = None
+        self._reading = threading.Lock()
+        self._watcher, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        request = {"command": self.args[1:], "env": dict(env), "root": str(root), "fds": list(fds)}
+        with theirs:
+            passed = [theirs.fileno(), output.fileno(), *fds]
+            socket.send_fds(_connect(server, env.get(READ_AT_IMPORT, "")), [json.dumps(request).encode()], passed)
+        [self.pid] = NUMBER.unpack(self._watcher.recv(NUMBER.size))
+
+    def send_signal(self, number: int) -> None:
+        """Signal the program, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Signal the program to end at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def poll(self) -> int | None:
+        """Return the exit code, or below zero the signal's number; None while the program runs."""
+        with self._reading:
+            if self.returncode is None:
+                try:
+                    [status] = NUMBER.unpack(self._watcher.recv(NUMBER.size, socket.MSG_DONTWAIT))
+                except BlockingIOError:
+                    return None
+                self._watcher.close()
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return what `poll` does, when the program has ended.
+
+        Raises subprocess.TimeoutExpired after `timeout` seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            time.sleep(POLL_SECONDS)
+        return code
+
+
+_servers: dict[tuple[str, str], socket.socket] = {}
+_starting = threading.Lock()
+
+
+def _connect(server: str, read_at_import: str) -> socket.socket:
+    """Return the socket on which a server, started when it is first needed, takes its requests."""
+    key = server, read_at_import
+    with _starting:
+        if key not in _servers:
+            _servers[key] = _start(server, read_at_import)
+        return _servers[key]
+
+
+def _start(server: str, read_at_import: str) -> socket.socket:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.forkserver", server, str(theirs.fileno())],
+        env={**os.environ, READ_AT_IMPORT: read_at_import},
+        pass_fds=[theirs.fileno()],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    theirs.close()
+
+    def stop() -> None:
+        ours.close()
+        process.wait()
+
+    atexit.register(stop)
+    return ours
+
+
+def serve(server: str, requests: socket.socket) -> None:
+    """Fork a program for each request; return when nobody is left to ask, and in each program at its end."""
+    if server == "web":
+        _patch()
+    for library in LIBRARIES[server]:
+        importlib.import_module(library)
+    while True:
+        message, fds, _, _ = socket.recv_fds(requests, MAX_REQUEST_BYTES, MAX_FDS)
+        if not message:
+            return
+        if fork() == 0:
+            requests.close()
+            return _watch(json.loads(message), *fds)
+        for fd in fds:
+            os.close(fd)
+        _reap()
+
+
+def _patch() -> None:
+    """Patch the standard library as wsgi.py does."""
+    os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
+    warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
+    import eventlet
+
+    eventlet.monkey_patch()
+
+
+def _reap() -> None:
+    try:
+        while waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def _watch(request: dict[str, Any], watcher: int, output: int, *fds: int) -> None:
+    """Run the program in a process of its own; tell its pid at once, and its status when it has ended."""
+    pid = fork()
+    if pid == 0:
+        os.close(watcher)
+        _take_over(request, output, fds)
+        return _run(request["command"])
+    for fd in (output, *fds):
+        os.close(fd)
+    os.write(watcher, NUMBER.pack(pid))
+    os.write(watcher, NUMBER.pack(waitpid(pid, 0)[1]))
+    os._exit(0)
+
+
+def _take_over(request: dict[str, Any], output: int, fds: Sequence[int]) -> None:
+    """Have the session, the folder, the environment and the descriptors that were asked for."""
+    os.setsid()
+    os.chdir(request["root"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    time.tzset()
+    spare = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_SPARE_FD) for fd in (output, output, *fds)]
+    for fd in (output, *fds):
+        os.close(fd)
+    for fd, number in zip(spare, (1, 2, *request["fds"]), strict=True):
+        os.dup2(fd, number)
+        os.close(fd)
+    if "eventlet" in sys.modules:
+        importlib.import_module("eventlet.hubs").use_hub()  # the patch has made one, whose epoll would be everybody's
+    if os.environ.get("PYTHONFAULTHANDLER"):
+        faulthandler.enable()
+    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+
+
+def _run(command: list[str]) -> None:
+    if command[0] == "-m":
+        sys.argv = command[1:]
+        runpy.run_module(command[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = command
+        runpy.run_path(command[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], socket.socket(fileno=int(sys.argv[2])))
