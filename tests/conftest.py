@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 import hypothesis
 import pytest
@@ -57,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
-CONNECTIONS: WeakSet[AbstractConnection] = WeakSet()
+CONNECTIONS: list[AbstractConnection] = []
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -66,7 +65,7 @@ def redis_connections_are_known() -> Iterator[None]:
 
     def note(connection: AbstractConnection, *args: Any, **options: Any) -> None:
         init(connection, *args, **options)
-        CONNECTIONS.add(connection)
+        CONNECTIONS.append(connection)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(AbstractConnection, "__init__", note)
@@ -78,12 +77,16 @@ def redis_connections_end_with_their_file(redis_connections_are_known: None) -> 
     """End the connections of clients, backends and Celery apps that a file's tests leave to the garbage collector.
 
     It may come to a socket before it comes to the connection that would close it, and Python then warns of the socket,
-    in whichever test runs by then.
+    in whichever test runs by then. And a result of Celery's that is collected unsubscribes, for which it may connect
+    again. So a connection is kept until all is collected that uses it: what pytest holds of a file's last test goes
+    with the next file.
     """
+    earlier = len(CONNECTIONS)
     yield
-    for connection in list(CONNECTIONS):
-        connection.disconnect()
     gc.collect()  # what else it has left open is said here, and not in another file
+    for connection in CONNECTIONS:
+        connection.disconnect()
+    del CONNECTIONS[:earlier]
 
 
 @pytest.fixture(scope="session")
