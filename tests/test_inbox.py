@@ -22,6 +22,7 @@ from app.inbox import MOST_KEPT, MOST_LISTED, count, inbox
 from app.mail import letter
 from app.routes import pages
 from headway.web.access import nonce
+from headway.web.assets import assets
 from tests.processes import free_port
 
 TASK = "0d4c4b7e-2f0e-4a0b-9a3e-1c5d7f7b9a10"
@@ -49,6 +50,7 @@ def inbox_app(folder: Path | None, port: int = 1) -> Flask:
     mail.init_app(app)
     app.register_blueprint(inbox)
     app.register_blueprint(pages)  # which the frame of each page links to
+    app.register_blueprint(assets)  # and its modules' addresses
     app.add_template_global(nonce, "csp_nonce")
     return app
 
