@@ -7,14 +7,15 @@ export PYTHON
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 ALL_QUEUES := celery,mail
+BUNDLE := headway/static/headway.js
 
 .DEFAULT_GOAL := help
-.PHONY: help install run worker web doctor paused resume unsent retry-unsent test check faults bench bench-smoke screenshots fmt lock clean
+.PHONY: help install run worker web doctor paused resume unsent retry-unsent test check faults bench bench-smoke screenshots bundle wheel fmt lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
 
-install: .venv/run.stamp static/vendor/run.stamp  ## set up what `make run` needs (PYTHON=python3.12 chooses the Python)
+install: .venv/run.stamp static/vendor/run.stamp $(BUNDLE)  ## set up what `make run` needs (PYTHON=python3.12 chooses the Python)
 
 run: install  ## start everything on this machine; Ctrl-C stops it in order
 	@$(BIN)/python run.py
@@ -41,7 +42,7 @@ retry-unsent: .venv/run.stamp  ## start all of them again, each once
 doctor: .venv/run.stamp  ## look at Redis, the mail server and the settings: what is wrong, what it means, what to do
 	@$(BIN)/python -m app.doctor
 
-test: .venv/dev.stamp node_modules/dev.stamp  ## all tests: a real Valkey, workers, mail conversation and browser
+test: .venv/dev.stamp node_modules/dev.stamp $(BUNDLE)  ## all tests: a real Valkey, workers, mail conversation and browser
 	@scripts/need-chromium.sh
 	@scripts/npm.sh test
 	@# Most tests wait most of the time, so several files run side by side; the faults have the machine for themselves.
@@ -54,6 +55,11 @@ check: .venv/dev.stamp node_modules/dev.stamp  ## lint, format and types of Pyth
 	$(BIN)/mypy
 	scripts/npm.sh run --silent check
 	scripts/locks.sh --check
+
+bundle: $(BUNDLE)  ## headway.js, the one file that any page can load
+
+wheel: .venv/dev.stamp $(BUNDLE)  ## the library to install elsewhere, into dist/
+	@$(BIN)/python -m hatchling build -t wheel
 
 faults: .venv/dev.stamp node_modules/dev.stamp  ## break everything in every way, count what is lost (FAULTS="--seed 7 --minutes 10")
 	@scripts/need-chromium.sh
@@ -76,7 +82,7 @@ lock: .venv/dev.stamp  ## make requirements*.txt from requirements*.in (remove a
 	scripts/locks.sh
 
 clean:  ## remove all that was set up, but not .data, which holds your tasks
-	rm -rf .venv node_modules bench/node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules bench/node_modules static/vendor $(BUNDLE)* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find app bench tests -name __pycache__ -prune -exec rm -r {} +
 
 # A stamp is newer than what was installed, so that a second start installs nothing.
@@ -107,3 +113,6 @@ static/vendor/run.stamp: package.json package-lock.json scripts/browser-files.sh
 node_modules/dev.stamp: package.json package-lock.json scripts/browser-files.sh | .venv/run.stamp
 	@scripts/browser-files.sh
 	@touch $@ static/vendor/run.stamp
+
+$(BUNDLE): scripts/bundle.js headway/static/card.css $(wildcard headway/static/js/*.js) static/vendor/run.stamp | .venv/run.stamp
+	@scripts/npm.sh run --silent bundle

@@ -29,6 +29,7 @@ from headway.web.assets import assets
 from headway.web.handlers import Doors
 from headway.web.ops import ops
 from headway.web.origins import is_cross_site, parse_origins
+from headway.web.pages import Pages
 from headway.web.viewers import secret_keys_of
 
 MAX_PACKET_BYTES = 16 * 1024  # from a client
@@ -114,6 +115,7 @@ class Headway:
         load_owner_by(access.owner_of_sender)
         for blueprint in (api, ops, assets):
             app.register_blueprint(blueprint, url_prefix=url_prefix or None)
+        app.jinja_env.globals["headway"] = Pages()
         self._serve_sockets(app, state, backend.url, url_prefix)
 
     def _serve_sockets(self, app: Flask, state: State, redis_url: str, url_prefix: str) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
-from flask import Blueprint, send_from_directory
-from flask.typing import ResponseReturnValue
+from flask import Blueprint, Response, request, send_from_directory, url_for
 
-from headway.web.errors import handle_errors
+from headway.exceptions import ConfigError
+from headway.web.errors import Refused, handle_errors
 from headway.web.guards import guard
 
 FOLDER = Path(__file__).resolve().parent.parent / "static"
+BUNDLE = "headway.js"
+NOT_BUILT = f"{BUNDLE} is not built: run make bundle in Headway's repository, or install a wheel."
+FOREVER = "public, max-age=31536000, immutable"
 
 assets = Blueprint("headway_assets", __name__)
 handle_errors(assets)
@@ -18,6 +23,29 @@ guard(assets)
 
 
 @assets.get("/assets/<path:name>")
-def file(name: str) -> ResponseReturnValue:
-    """A file of the library's pages; browsers ask each time whether it has changed."""
-    return send_from_directory(FOLDER, name)
+def file(name: str) -> Response:
+    """A file for browsers, which keep it: under its version for a year, else asking each time.
+
+    Everybody may read it.
+    """
+    if name == BUNDLE and not (FOLDER / BUNDLE).exists():
+        raise Refused(404, "not_built", NOT_BUILT)
+    response = send_from_directory(FOLDER, name)
+    if name == BUNDLE and request.args.get("v") == bundle_version():
+        response.headers["Cache-Control"] = FOREVER
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
+
+
+def bundle_address() -> str:
+    """Return the address of this version of `headway.js`. Raises ConfigError where it is not built."""
+    return url_for("headway_assets.file", name=BUNDLE, v=bundle_version())
+
+
+@cache
+def bundle_version() -> str:
+    """Return a hash of `headway.js`. Raises ConfigError where it is not built."""
+    try:
+        return sha256((FOLDER / BUNDLE).read_bytes()).hexdigest()[:12]
+    except FileNotFoundError:
+        raise ConfigError(NOT_BUILT) from None

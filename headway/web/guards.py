@@ -6,6 +6,7 @@ from flask import Blueprint, Response, g, request
 
 from headway.state import state
 from headway.web.access import UNSAFE, guards
+from headway.web.cors import share
 from headway.web.errors import Refused
 from headway.web.origins import is_cross_site
 
@@ -23,6 +24,7 @@ def refuse_other_sites() -> None:
 
 
 def add_headers(response: Response) -> Response:
-    """Add the headers that guard an answer."""
+    """Add the headers that guard an answer, and those that share it."""
     response.headers.update(guards(g.get("csp_nonce")))
+    share(response, state().allowed_origins)
     return response

@@ -21,6 +21,7 @@ from headway.web.reading import read_one
 from headway.web.viewers import Viewer, shows_token
 
 PATH = "/status/"
+FLASKS = frozenset({"HTTP_IF_MATCH", "HTTP_ORIGIN"})  # a request with these is Flask's
 MOST_VISITORS = 4096  # whose cookies need not be verified anew
 ALWAYS = (("Cache-Control", ASK_AGAIN), ("Vary", "Cookie"), *guards().items())
 
@@ -49,7 +50,7 @@ class Shortcut:
     def _owner(self, environ: dict[str, Any]) -> str | None:
         """Return whose task is asked for, None for a request that is Flask's."""
         path = environ["PATH_INFO"]
-        if not path.startswith(PATH) or environ["REQUEST_METHOD"] != "GET" or "HTTP_IF_MATCH" in environ:
+        if not path.startswith(PATH) or environ["REQUEST_METHOD"] != "GET" or environ.keys() & FLASKS:
             return None
         if shows_token(environ) or not TASK_ID.match(path, len(PATH)):
             return None

@@ -1,12 +1,14 @@
 /** The page: puts the parts together. */
 
 import { Announcer } from "headway/announcer.js";
+import { connectionWords } from "headway/connection-words.js";
+import { sharedWatcher } from "headway/page.js";
+import { TaskProgress } from "headway/task-progress.js";
+import { headline, serverWords } from "headway/words.js";
+
 import { TaskForm } from "./task-form.js";
 import { TaskList } from "./task-list.js";
-import { TaskProgress } from "headway/task-progress.js";
 import { offerThemes } from "./theme.js";
-import { sharedWatcher } from "headway/watch-task.js";
-import { formatTime, headline, serverWords } from "headway/words.js";
 
 /**
  * @typedef {import("headway/snapshot.js").Snapshot} Snapshot
@@ -107,19 +109,8 @@ function problemOf({ state, server }) {
 
 /** @param {import("headway/connection.js").Connection} connection */
 function chipWords(connection) {
-  const { state, pollSeconds, heardAt } = connection;
   const problem = problemOf(connection);
-  if (problem) return ["▲", problem.message];
-  switch (state) {
-    case "live":
-      return ["●", "Live"];
-    case "reconnecting":
-      return ["◌", "Reconnecting…"];
-    case "polling":
-      return ["◔", `Polling every ${pollSeconds} s`];
-    case "offline":
-      return ["○", `Offline, showing ${formatTime(heardAt, connection.now())}`];
-  }
+  return problem ? ["▲", problem.message] : connectionWords(connection);
 }
 
 /** Without a cookie nobody's tasks can be shown: said before anything is started. */

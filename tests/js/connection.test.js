@@ -13,16 +13,17 @@ afterEach(() => mock.timers.reset());
 async function opened({ random = () => 1 } = {}) {
   const socket = new FakeSocket();
   const clock = new ServerClock({ steady: () => Date.now() });
-  const connection = new Connection(async () => ({ io: () => socket }), random, clock);
+  const connection = new Connection({ load: async () => ({ io: () => socket }), random, clock });
   await connection.open();
   socket.open();
   return { socket, connection };
 }
 
-async function optionsOf() {
-  let options;
-  await new Connection(async () => ({ io: (given) => ((options = given), new FakeSocket()) })).open();
-  return options;
+async function optionsOf(server) {
+  let asked;
+  const load = async () => ({ io: (origin, options) => ((asked = { origin, ...options }), new FakeSocket()) });
+  await new Connection({ server, load }).open();
+  return asked;
 }
 
 test("speaks over the websocket alone", async () => {

@@ -14,7 +14,7 @@ const ENDS = ["succeeded", "failed", "cancelled"];
 async function reloaded(ids, { phases = ENDS, list = true } = {}) {
   const socket = new FakeSocket();
   const http = new FakeServer();
-  const connection = new Connection(async () => ({ io: () => socket }));
+  const connection = new Connection({ load: async () => ({ io: () => socket }) });
   const watcher = new TaskWatcher(connection, { fetch: http.fetch, random: () => 1 });
   const all = ids.map((id, i) => snapshot(id, i + 1, { phase: phases[i % phases.length] }));
   socket.answer = (event, payload) =>

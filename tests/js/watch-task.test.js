@@ -13,7 +13,7 @@ async function page({ library = true } = {}) {
   const socket = new FakeSocket();
   const http = new FakeServer();
   const load = library ? async () => ({ io: () => socket }) : () => Promise.reject(new Error("404"));
-  const connection = new Connection(load);
+  const connection = new Connection({ load });
   const chip = [];
   connection.on("change", (state) => chip.push(state));
   const watcher = new TaskWatcher(connection, { fetch: http.fetch, random: () => 1 });
@@ -311,7 +311,7 @@ test("a change brings polling back to every two seconds", async () => {
 
 test("polling jitters, so that many pages do not come at once", async () => {
   const http = new FakeServer();
-  const connection = new Connection(() => Promise.reject(new Error("no library")));
+  const connection = new Connection({ load: () => Promise.reject(new Error("no library")) });
   const watcher = new TaskWatcher(connection, { fetch: http.fetch, random: () => 0 });
   watcher.watchTask("a", () => {});
   await pass(2000);
@@ -721,4 +721,21 @@ test("a gap that shows while an answer is on its way is asked for again", async 
   await settled();
 
   assert.equal(newest, 3);
+});
+
+test("a watcher that is closed asks, polls and connects no more", async () => {
+  const { socket, http, watcher, connection } = await page();
+  const stop = watcher.watchTask("a", () => {});
+  assert.equal(watcher.isIdle, false);
+  stop();
+  assert.equal(watcher.isIdle, true);
+  socket.open();
+  await settled();
+
+  watcher.close();
+  http.addresses.length = socket.calls.length = 0;
+  await pass(60_000);
+
+  assert.equal(connection.connected, false);
+  assert.deepEqual([http.addresses, socket.calls, socket.restarts], [[], [], 0]);
 });

@@ -3,7 +3,7 @@
 import { ServerClock } from "./clock.js";
 import { reviver } from "./exact.js";
 import { callAll } from "./listeners.js";
-import { at } from "./root.js";
+import { Server } from "./server.js";
 
 /**
  * @typedef {"live" | "reconnecting" | "polling" | "offline"} ConnectionState
@@ -26,12 +26,14 @@ import { at } from "./root.js";
  * @property {boolean} onLine
  * @property {number} pollSeconds 0: not polling
  * @property {boolean} pollFailed
+ * @property {string} fault why the last poll failed, in one sentence; "" where it did not
  *
  * @typedef {"connect" | "announced" | "server" | "snapshot" | "log" | "change"} Topic "server": the server's state, read
  *   anywhere; "announced": it came over the socket
  *
  * @typedef {object} Socket the part of Socket.IO's that is used
  * @property {boolean} connected
+ * @property {boolean} [active] whether it goes on by itself; false: the server said no
  * @property {{engine: {on: (event: "packet", listener: () => void) => unknown}, decoder: {opts: {reviver?: unknown}}}} io
  * @property {(event: string, listener: (...args: any[]) => void) => unknown} on
  * @property {() => unknown} connect
@@ -40,7 +42,6 @@ import { at } from "./root.js";
  */
 
 const OPTIONS = {
-  path: at("/socket.io/"),
   transports: ["websocket"],
   // A server that restarts sees all its pages at once: each tries at a time of its own, first within 500 ms, then 2 s.
   reconnectionDelay: 250,
@@ -67,7 +68,10 @@ export class Connection {
     onLine: true,
     pollSeconds: 0,
     pollFailed: false,
+    fault: "",
   };
+  #refusal = ""; // the server's own words, where it opened the websocket and then refused it
+  #isClosed = false;
   #load;
   #random;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -76,11 +80,19 @@ export class Connection {
   server = null;
 
   /**
-   * @param {() => Promise<{io: (options: any) => any}>} load imports the Socket.IO client
-   * @param {() => number} random
-   * @param {ServerClock} clock
+   * @param {object} [means]
+   * @param {Server} [means.server]
+   * @param {() => Promise<{io: (origin: any, options: any) => any}>} [means.load] imports the Socket.IO client
+   * @param {() => number} [means.random]
+   * @param {ServerClock} [means.clock]
    */
-  constructor(load = () => import("socket.io-client"), random = Math.random, clock = new ServerClock()) {
+  constructor({
+    server = new Server(),
+    load = () => import("socket.io-client"),
+    random = Math.random,
+    clock = new ServerClock(),
+  } = {}) {
+    this.address = server;
     this.#load = load;
     this.#random = random;
     this.clock = clock;
@@ -96,14 +108,24 @@ export class Connection {
     } catch {
       return;
     }
-    const socket = (this.#socket = /** @type {Socket} */ (io(OPTIONS)));
+    if (this.#isClosed) return;
+    const socket = (this.#socket = /** @type {Socket} */ (io(this.address.origin, { ...OPTIONS, ...this.address.socketOptions })));
     socket.io.decoder.opts.reviver = reviver; // Socket.IO has no option for it
     socket.on("connect", () => this.#connected());
     socket.on("disconnect", (/** @type {string} */ reason) => this.#disconnected(reason));
-    socket.on("connect_error", () => this.#connectWithin(REFUSED_MS));
+    socket.on("connect_error", (/** @type {Error} */ error) => this.#refused(socket, error));
     socket.on("server", (/** @type {ServerState} */ server) => this.#told(server));
     socket.on("snapshot", (payload) => this.#tell("snapshot", payload));
     socket.on("log", (payload) => this.#tell("log", payload));
+  }
+
+  /** Close the socket for good. */
+  close() {
+    this.#isClosed = true;
+    const socket = this.#socket;
+    this.#socket = null; // so that no timer opens it again
+    socket?.disconnect();
+    clearTimeout(this.#silence);
   }
 
   get connected() {
@@ -112,6 +134,18 @@ export class Connection {
 
   get pollSeconds() {
     return this.#facts.pollSeconds;
+  }
+
+  get fault() {
+    return this.#facts.fault;
+  }
+
+  /** Why it is not live, in half a sentence. */
+  get why() {
+    const { connected, hears, silent } = this.#facts;
+    if (!connected) return this.#refusal ? `the server refuses: ${this.#refusal}` : "the websocket cannot be opened";
+    if (silent) return "nothing comes over the websocket";
+    return hears ? "the server does not answer over the websocket" : "the server does not hear Redis";
   }
 
   /** @returns {ConnectionState} */
@@ -199,15 +233,23 @@ export class Connection {
   }
 
   #shown() {
-    return this.state === "polling" ? `${this.state} ${this.pollSeconds}` : this.state;
+    const { pollSeconds, fault } = this.#facts;
+    return this.state === "polling" ? `polling ${pollSeconds}` : `${this.state} ${fault}`;
   }
 
   #connected() {
+    this.#refusal = "";
     this.clock.measureAgain();
     this.#socket?.io.engine.on("packet", () => this.#listen());
     this.#listen();
     this.note({ connected: true, settled: false });
     this.#tell("connect", undefined);
+  }
+
+  /** @param {Socket} socket @param {Error} error */
+  #refused(socket, error) {
+    this.#refusal = socket.active === false ? error.message : "";
+    this.#connectWithin(REFUSED_MS);
   }
 
   /** @param {string} reason */

@@ -1,6 +1,7 @@
 /** Requests that start or change something: plain HTTP, so that they work whatever the socket does. */
 
 import { parse } from "./exact.js";
+import { CREDENTIALS } from "./reading.js";
 
 /** @typedef {import("./snapshot.js").Snapshot} Snapshot */
 
@@ -32,19 +33,24 @@ export class Refused extends Error {
  * is no answer to be had: then the same key again makes sure that nothing is done twice.
  *
  * @param {string} address
- * @param {{body?: URLSearchParams | object, key?: string}} [request] a form's fields, or an object to send as JSON
+ * @param {object} [request]
+ * @param {URLSearchParams | object} [request.body] a form's fields, or an object to send as JSON
+ * @param {string} [request.key]
+ * @param {Record<string, string>} [request.headers] see Server
  * @returns {Promise<Snapshot>}
  */
-export async function post(address, { body, key } = {}) {
+export async function post(address, { body, key, headers } = {}) {
   const form = !body || body instanceof URLSearchParams;
   const response = await fetch(address, {
     method: "POST",
     headers: {
       Accept: "application/json",
+      ...headers,
       ...(key && { "Idempotency-Key": key }),
       ...(!form && { "Content-Type": "application/json" }),
     },
     body: form ? body : JSON.stringify(body),
+    credentials: CREDENTIALS,
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   const answer = parse(await response.text());

@@ -1,12 +1,11 @@
 /** What a person may do with one task: the buttons of its card, and a small form for another time. */
 
 import { Refused, newKey, post, reason } from "./requests.js";
-import { at } from "./root.js";
-import { sharedWatcher } from "./watch-task.js";
 import { actions, timeLabel } from "./words.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {import("./watch-task.js").TaskWatcher} TaskWatcher
  * @typedef {import("./words.js").Action} Action
  */
 
@@ -18,6 +17,7 @@ export class TaskActions {
   #snapshot = null;
   /** @type {Map<Action, HTMLButtonElement>} */
   #buttons = new Map();
+  #watcher;
   #bar;
   #message;
   #note;
@@ -29,13 +29,15 @@ export class TaskActions {
   #key = newKey(); // of the next "again"; a new one only when a task has come of it
 
   /**
+   * @param {TaskWatcher} watcher
    * @param {object} parts
    * @param {HTMLElement} parts.actions where the buttons go
    * @param {HTMLElement} parts.message says what went wrong
    * @param {HTMLElement} parts.note says what was done
    * @param {HTMLElement} parts.more takes the focus when the button that had it goes
    */
-  constructor({ actions: bar, message, note, more }) {
+  constructor(watcher, { actions: bar, message, note, more }) {
+    this.#watcher = watcher;
     this.#bar = bar;
     this.#message = message;
     this.#note = note;
@@ -55,7 +57,7 @@ export class TaskActions {
   show(snapshot) {
     this.#snapshot = snapshot;
     const offered = snapshot ? actions(snapshot) : {};
-    const held = document.activeElement;
+    const held = this.#focused();
     for (const [action, button] of this.#buttons) {
       const words = offered[action] ?? "";
       button.hidden = !words;
@@ -99,11 +101,13 @@ export class TaskActions {
    */
   async #ask(what, body, key) {
     const taskId = this.#snapshot?.task_id ?? "";
-    const before = document.activeElement;
+    const before = this.#focused();
+    const { server } = this.#watcher;
     this.#say("");
     this.#busy(true);
     try {
-      sharedWatcher().receive(await post(at(`/tasks/${taskId}/${what}`), { body, key }));
+      const address = server.at(`/tasks/${encodeURIComponent(taskId)}/${what}`);
+      this.#watcher.receive(await post(address, { body, key, headers: server.headers }));
       return true;
     } catch (error) {
       await this.#explain(taskId, error);
@@ -123,9 +127,14 @@ export class TaskActions {
    */
   async #explain(taskId, error) {
     if (error instanceof Refused && (error.status === 404 || error.status === 409)) {
-      await sharedWatcher().refresh(taskId).catch(() => undefined);
+      await this.#watcher.refresh(taskId).catch(() => undefined);
     }
     this.#say(reason(error));
+  }
+
+  /** The element that has the focus, also within a shadow tree. */
+  #focused() {
+    return /** @type {Document | ShadowRoot} */ (this.#bar.getRootNode()).activeElement;
   }
 
   /** @param {boolean} busy */
@@ -164,7 +173,7 @@ export class TaskActions {
 
   #open() {
     const snapshot = /** @type {Snapshot} */ (this.#snapshot);
-    const now = sharedWatcher().connection.now();
+    const now = this.#watcher.connection.now();
     const form = (this.#form = document.createElement("form"));
     const [label, input, save] = [
       document.createElement("label"),
@@ -196,7 +205,7 @@ export class TaskActions {
 
   #close() {
     if (!this.#form) return;
-    const focused = this.#form.contains(document.activeElement);
+    const focused = this.#form.contains(this.#focused());
     this.#form.remove();
     this.#form = undefined;
     this.#button("change").ariaExpanded = "false";

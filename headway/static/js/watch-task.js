@@ -3,10 +3,8 @@
  * `receive`, where its version decides.
  */
 
-import { Connection } from "./connection.js";
-import { parse } from "./exact.js";
 import { callAll } from "./listeners.js";
-import { at } from "./root.js";
+import { read } from "./reading.js";
 import { isFinal, isNewer, withNumbers } from "./snapshot.js";
 
 /**
@@ -36,8 +34,6 @@ const MOST_IDS = 100; // in one request
 const PATIENCE_MS = 2000; // without a live socket, before polling begins
 const POLL_MS = { least: 2000, most: 10_000, growth: 1.5 };
 const ASK_MS = { least: 500, most: 5000, growth: 2 };
-const POLL_TIMEOUT_MS = 8000;
-const CLOCK_MS = 1000; // between two looks at whether this machine has slept
 
 export class TaskWatcher {
   /** @type {Map<string, Watched>} */
@@ -56,17 +52,19 @@ export class TaskWatcher {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #pollTimer;
   #polling = false;
+  #isClosed = false;
   #served = true; // whether the server says that it hears
   #changes = 0;
   #fetch;
   #random;
 
   /**
-   * @param {Connection} connection
+   * @param {import("./connection.js").Connection} connection
    * @param {{fetch?: typeof fetch, random?: () => number}} [means]
    */
   constructor(connection, { fetch: get = (...request) => fetch(...request), random = Math.random } = {}) {
     this.connection = connection;
+    this.server = connection.address;
     this.#fetch = get;
     this.#random = random;
     connection.on("connect", () => this.#connected());
@@ -132,7 +130,20 @@ export class TaskWatcher {
    * @param {string} taskId
    */
   async refresh(taskId) {
-    await this.#poll(at(`/status?${new URLSearchParams({ task_id: taskId })}`));
+    await this.#poll(`/status?${new URLSearchParams({ task_id: taskId })}`);
+  }
+
+  /** Whether nobody listens. */
+  get isIdle() {
+    return !this.#listListeners.size && [...this.#tasks.values()].every(({ listeners }) => !listeners.size);
+  }
+
+  /** Ask no more, and close the connection, for good. */
+  close() {
+    this.#isClosed = true;
+    clearTimeout(this.#askTimer);
+    clearTimeout(this.#pollTimer);
+    this.connection.close();
   }
 
   /** Read the truth now: after sleep, after a network change, when the page becomes visible. */
@@ -327,6 +338,7 @@ export class TaskWatcher {
   // Polling
 
   #pollOrNot() {
+    if (this.#isClosed) return;
     if (this.connection.state !== "live") {
       this.#pollTimer ??= setTimeout(() => this.#pollNow(), PATIENCE_MS);
       return;
@@ -334,7 +346,7 @@ export class TaskWatcher {
     clearTimeout(this.#pollTimer);
     this.#pollTimer = undefined;
     this.#pollAgainIn = POLL_MS.least;
-    this.connection.note({ pollSeconds: 0, pollFailed: false });
+    this.connection.note({ pollSeconds: 0, pollFailed: false, fault: "" });
   }
 
   async #pollNow() {
@@ -342,70 +354,38 @@ export class TaskWatcher {
     clearTimeout(this.#pollTimer);
     this.#polling = true;
     const changes = this.#changes;
-    const addresses = this.#addresses();
-    const results = await Promise.allSettled(addresses.map((address) => this.#poll(address)));
+    const paths = this.#paths();
+    const results = await Promise.allSettled(paths.map((path) => this.#poll(path)));
     this.#polling = false;
     this.#pollTimer = undefined;
-    if (this.connection.state === "live") return;
+    if (this.#isClosed || this.connection.state === "live") return;
     this.#pollAgainIn =
       this.#changes > changes ? POLL_MS.least : Math.min(POLL_MS.most, this.#pollAgainIn * POLL_MS.growth);
     this.#pollTimer = setTimeout(() => this.#pollNow(), this.#pollAgainIn * (0.8 + 0.2 * this.#random()));
-    const pollFailed = results.some(({ status }) => status === "rejected");
-    this.connection.note({ pollSeconds: addresses.length ? Math.round(this.#pollAgainIn / 1000) : 0, pollFailed });
+    const failed = results.find((result) => result.status === "rejected");
+    this.connection.note({
+      pollSeconds: paths.length ? Math.round(this.#pollAgainIn / 1000) : 0,
+      pollFailed: failed !== undefined,
+      fault: failed?.reason.message ?? "",
+    });
   }
 
-  #addresses() {
+  #paths() {
     const unfinished = [...this.#tasks].filter(([, { snapshot, missing }]) => !missing && !(snapshot && isFinal(snapshot)));
-    const addresses = this.#listListeners.size ? [at("/tasks")] : [];
+    const paths = this.#listListeners.size ? ["/tasks"] : [];
     for (let from = 0; from < unfinished.length; from += MOST_IDS) {
       const ids = unfinished.slice(from, from + MOST_IDS).map(([id]) => ["task_id", id]);
-      addresses.push(at(`/status?${new URLSearchParams(ids)}`));
+      paths.push(`/status?${new URLSearchParams(ids)}`);
     }
-    return addresses;
+    return paths;
   }
 
-  /** @param {string} address */
-  async #poll(address) {
-    const headers = { Accept: "application/json" };
-    const response = await this.#fetch(address, { headers, signal: AbortSignal.timeout(POLL_TIMEOUT_MS) });
-    if (!response.ok) throw new Error(`${address}: ${response.status}`);
-    const { tasks, snapshots = tasks, missing = [], server } = parse(await response.text());
+  /** @param {string} path */
+  async #poll(path) {
+    const { tasks, snapshots = tasks, missing = [], server } = await read(this.server, path, this.#fetch);
     this.connection.heard(server);
     snapshots.forEach((/** @type {Snapshot} */ snapshot) => this.receive(snapshot));
     missing.forEach((/** @type {string} */ id) => this.#miss(id));
     if (tasks) callAll(this.#readListeners);
   }
-}
-
-/** @type {TaskWatcher | undefined} */
-let shared;
-
-/** The page's one watcher, made and connected at its first use. */
-export function sharedWatcher() {
-  return (shared ??= connectedWatcher());
-}
-
-/**
- * Watch one task; call what is returned to stop.
- *
- * @param {string} taskId
- * @param {OnTask} onSnapshot
- */
-export function watchTask(taskId, onSnapshot) {
-  return sharedWatcher().watchTask(taskId, onSnapshot);
-}
-
-function connectedWatcher() {
-  const connection = new Connection();
-  const watcher = new TaskWatcher(connection);
-  const note = () => connection.note({ onLine: navigator.onLine });
-  const check = () => (note(), watcher.check());
-  setInterval(() => watcher.checkClock(), CLOCK_MS);
-  addEventListener("online", check);
-  addEventListener("offline", check);
-  addEventListener("pageshow", (event) => event.persisted && check());
-  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && check());
-  note();
-  void connection.open();
-  return watcher;
 }

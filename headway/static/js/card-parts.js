@@ -1,0 +1,70 @@
+/** The parts of a card: the server's, or our own, which are the same. */
+
+/** @typedef {keyof typeof TAGS} Part */
+
+const TAGS = /** @type {const} */ ({
+  sign: "span",
+  title: "h3",
+  actions: "span",
+  more: "button",
+  bar: "progress",
+  figure: "span",
+  headline: "strong",
+  text: "span",
+  numbers: "span",
+  link: "a",
+  line: "code",
+  message: "p",
+  note: "p",
+  details: "dl",
+});
+
+export const PARTS = /** @type {Part[]} */ (Object.keys(TAGS));
+
+/**
+ * Find the parts in an element; an empty one gets them.
+ *
+ * @param {HTMLElement} root
+ * @param {{title: string, headline: string}} words until the task's own are known
+ * @returns {Record<Part, HTMLElement>}
+ */
+export function adopt(root, words) {
+  if (!root.querySelector("[data-part]")) build(root, words);
+  const entries = PARTS.map((name) => [name, root.querySelector(`[data-part="${name}"]`)]);
+  return /** @type {Record<Part, HTMLElement>} */ (Object.fromEntries(entries));
+}
+
+/** @param {HTMLElement} root @param {{title: string, headline: string}} words */
+function build(root, words) {
+  const part = (/** @type {Part} */ name) => {
+    const element = document.createElement(TAGS[name]);
+    element.dataset.part = name;
+    element.part.add(name);
+    return element;
+  };
+  const [sign, title, actions, more, bar, headline, link, list, message] = /** @type {Part[]} */ (
+    ["sign", "title", "actions", "more", "bar", "headline", "link", "details", "message"]
+  ).map(part);
+  set(sign, "aria-hidden", "true");
+  title.textContent = words.title;
+  set(more, "type", "button");
+  set(more, "aria-expanded", "false");
+  more.textContent = "Details";
+  set(bar, "max", "100");
+  set(bar, "value", "0");
+  set(bar, "aria-label", words.title);
+  link.textContent = "Open in inbox →";
+  set(message, "role", "alert");
+  more.hidden = link.hidden = list.hidden = true;
+  headline.textContent = words.headline;
+  const line = document.createElement("p");
+  line.append(headline, " ", part("text"), " ", part("numbers"), " ", link);
+  const head = document.createElement("div");
+  head.append(sign, " ", title, " ", actions, " ", more);
+  root.replaceChildren(head, bar, " ", part("figure"), line, part("line"), message, part("note"), list);
+}
+
+/** @param {Element} element @param {string} name @param {string} value */
+export function set(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}

@@ -1,0 +1,196 @@
+/** Draws one task into a page: its parts, which the server may have rendered, and what has changed of them. */
+
+import { adopt, set } from "./card-parts.js";
+import { Pace } from "./pace.js";
+import { isFinal, percent } from "./snapshot.js";
+import { TaskActions } from "./task-actions.js";
+import { MISSING, details, isMail, read, showAll } from "./words.js";
+
+/**
+ * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {import("./snapshot.js").LogLine} LogLine
+ * @typedef {import("./card-parts.js").Part} Part
+ * @typedef {import("./watch-task.js").TaskWatcher} TaskWatcher
+ */
+
+const TICK_MS = 250;
+
+export class Card {
+  #host;
+  #watcher;
+  #parts;
+  #actions;
+  /** @type {Snapshot | null} */
+  #snapshot = null;
+  /** @type {LogLine | null} */
+  #line = null;
+  #fault = "";
+  #missing = false;
+  #pace = new Pace();
+  #frame = 0;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #ticking;
+
+  /**
+   * @param {HTMLElement} host gets the phase and the version as data attributes
+   * @param {HTMLElement} root holds the parts; an empty one gets them
+   * @param {TaskWatcher} watcher
+   * @param {object} options
+   * @param {boolean} options.hasActions whether a person may act on the task here
+   * @param {string} [options.headline] until the task's own is known
+   */
+  constructor(host, root, watcher, { hasActions, headline = "Loading…" }) {
+    this.#host = host;
+    this.#watcher = watcher;
+    this.#parts = adopt(root, { title: host.getAttribute("label") ?? "Task", headline });
+    this.#parts.more.addEventListener("click", () => this.#toggleDetails());
+    this.#actions = hasActions ? new TaskActions(watcher, this.#parts) : null;
+  }
+
+  /**
+   * Show what is known by now.
+   *
+   * @param {Snapshot | null} snapshot null: the task is no longer kept, or not the caller's
+   * @param {LogLine | null} line the newest of its log
+   */
+  take(snapshot, line) {
+    this.#snapshot = snapshot;
+    this.#line = line;
+    this.#missing = !snapshot;
+    if (snapshot) this.#pace.observe(snapshot);
+    if (!snapshot || isFinal(snapshot)) this.#stopTicking();
+    else this.#ticking ??= setInterval(() => this.#drawSoon(), TICK_MS);
+    this.#drawSoon();
+  }
+
+  /**
+   * Say why nothing can be shown, for as long as nothing is known.
+   *
+   * @param {string} sentence empty: it is still being loaded
+   */
+  explain(sentence) {
+    this.#fault = sentence;
+    this.#drawSoon();
+  }
+
+  /** Draw no more. */
+  stop() {
+    this.#stopTicking();
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+  }
+
+  #stopTicking() {
+    clearInterval(this.#ticking);
+    this.#ticking = undefined;
+  }
+
+  // Drawing: once per frame, and no part that has not changed
+
+  #drawSoon() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#draw();
+    });
+  }
+
+  #draw() {
+    if (this.#snapshot) this.#drawSnapshot(this.#snapshot);
+    else if (this.#missing) this.#drawEmpty("missing", MISSING);
+    else if (this.#fault) this.#drawEmpty("unreachable", "Cannot be loaded:", this.#fault);
+  }
+
+  /** @param {Snapshot} snapshot */
+  #drawSnapshot(snapshot) {
+    const { connection } = this.#watcher;
+    const now = connection.now();
+    const [rate, left] = [this.#pace.rate(now), this.#pace.left(snapshot, now)];
+    const { workers = null, queues = null, paused = null } = connection.server ?? {};
+    const reading = read(snapshot, { now, workers, queues, paused, rate, left });
+    set(this.#host, "data-phase", snapshot.phase);
+    this.#write("title", snapshot.title);
+    for (const part of /** @type {const} */ (["sign", "figure", "headline", "text", "numbers"])) {
+      this.#write(part, reading[part]);
+    }
+    this.#write("line", isFinal(snapshot) ? "" : (this.#line?.text ?? ""));
+    this.#drawBar(snapshot);
+    this.#drawLink(snapshot);
+    this.#drawDetails(snapshot);
+    this.#actions?.show(snapshot);
+    set(this.#host, "data-version", String(snapshot.version)); // last: who sees it finds all else drawn
+  }
+
+  /** @param {string} phase @param {string} headline @param {string} [text] */
+  #drawEmpty(phase, headline, text = "") {
+    set(this.#host, "data-phase", phase);
+    this.#write("sign", "–");
+    for (const part of /** @type {const} */ (["figure", "numbers", "line"])) this.#write(part, "");
+    this.#write("headline", headline);
+    this.#write("text", text);
+    this.#part("bar").setAttribute("value", "0");
+    for (const part of /** @type {const} */ (["more", "details", "link"])) this.#part(part).hidden = true;
+    this.#actions?.show(null);
+  }
+
+  /** @param {Snapshot} snapshot */
+  #drawBar(snapshot) {
+    const bar = this.#part("bar");
+    const part = percent(snapshot);
+    set(bar, "aria-label", snapshot.title);
+    if (part === null && !isFinal(snapshot)) bar.removeAttribute("value");
+    else set(bar, "value", String(part ?? 0));
+  }
+
+  /** @param {Snapshot} snapshot */
+  #drawLink(snapshot) {
+    const link = this.#part("link");
+    const all = showAll(snapshot);
+    link.hidden = !all && (!isMail(snapshot) || document.body.dataset.inbox !== "on");
+    if (link.hidden) return;
+    const taskId = encodeURIComponent(snapshot.task_id);
+    const { server } = this.#watcher;
+    set(link, "href", all ? server.link(`/tasks/${taskId}/result`) : server.at(`/inbox?task_id=${taskId}`));
+    this.#write("link", all || "Open in inbox →");
+  }
+
+  /** @param {Snapshot} snapshot */
+  #drawDetails(snapshot) {
+    const more = this.#part("more");
+    more.hidden = false;
+    set(more, "aria-label", `Details of ${snapshot.title}`);
+    const list = this.#part("details");
+    list.hidden = more.getAttribute("aria-expanded") !== "true";
+    if (!list.hidden) fill(list, details(snapshot));
+  }
+
+  #toggleDetails() {
+    const { more } = this.#parts;
+    set(more, "aria-expanded", String(more.getAttribute("aria-expanded") !== "true"));
+    this.#drawSoon();
+  }
+
+  /** @param {Part} name @param {string} text */
+  #write(name, text) {
+    const part = this.#part(name);
+    if (part.textContent !== text) part.textContent = text;
+  }
+
+  /** @param {Part} name */
+  #part(name) {
+    return this.#parts[name];
+  }
+}
+
+/** @param {HTMLElement} list @param {[string, string][]} rows */
+function fill(list, rows) {
+  if (list.dataset.filled === JSON.stringify(rows)) return; // a redraw would undo the reader's selection of text
+  list.dataset.filled = JSON.stringify(rows);
+  const cells = rows.flatMap((row) =>
+    row.map((text, column) => {
+      const cell = document.createElement(column ? "dd" : "dt");
+      cell.textContent = text;
+      return cell;
+    }),
+  );
+  list.replaceChildren(...cells);
+}

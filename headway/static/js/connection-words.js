@@ -1,0 +1,31 @@
+/** The truth about the connection, in a sign and words. Pure. */
+
+import { formatTime } from "./words.js";
+
+/**
+ * @param {import("./connection.js").Connection} connection
+ * @returns {[sign: string, words: string]}
+ */
+export function connectionWords(connection) {
+  const { state, pollSeconds, heardAt } = connection;
+  switch (state) {
+    case "live":
+      return ["●", "Live"];
+    case "reconnecting":
+      return ["◌", "Reconnecting…"];
+    case "polling":
+      return ["◔", `Polling every ${pollSeconds} s`];
+    case "offline":
+      return ["○", `Offline, showing ${formatTime(heardAt, connection.now())}`];
+  }
+}
+
+/**
+ * Why it is not live, "" where it is or where nobody knows.
+ *
+ * @param {import("./connection.js").Connection} connection
+ */
+export function connectionReason({ state, fault, why }) {
+  if (state === "polling") return why;
+  return state === "offline" ? fault : "";
+}

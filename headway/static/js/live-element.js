@@ -1,0 +1,170 @@
+/** What `<headway-task>` and `<headway-list>` have in common: whom they ask, their look, and the truth about both. */
+
+import style from "../card.css";
+import { connectionReason, connectionWords } from "./connection-words.js";
+import { parseSource } from "./server.js";
+import { release, watcherOf } from "./watchers.js";
+
+/**
+ * @typedef {import("./watch-task.js").TaskWatcher} TaskWatcher
+ * @typedef {import("./server.js").Source} Source
+ */
+
+const GRACE_MS = 300; // a check that is answered sooner is no loss of connection
+
+/** @type {CSSStyleSheet | undefined} */
+let sheet;
+
+/** A style sheet that no Content-Security-Policy forbids: it is no `<style>` element. */
+function ownStyle() {
+  if (!sheet) {
+    sheet = new CSSStyleSheet();
+    sheet.replaceSync(style);
+  }
+  return sheet;
+}
+
+/** @type {WeakSet<TaskWatcher>} whose troubles are told in the console */
+const reported = new WeakSet();
+
+/** @param {TaskWatcher} watcher */
+function report(watcher) {
+  if (reported.has(watcher)) return;
+  reported.add(watcher);
+  const { connection, server } = watcher;
+  let told = "";
+  connection.on("change", () => {
+    const reason = connectionReason(connection);
+    if (reason && reason !== told) console.error(`Headway, ${server.base}: ${connection.state}: ${reason}`);
+    told = reason;
+  });
+}
+
+/** An element that shows what its `src` names. Attributes: `src`, `token`, and `actions` for buttons. */
+export class LiveElement extends HTMLElement {
+  static observedAttributes = ["src", "token", "actions"];
+
+  /** @type {"task" | "list"} */
+  static kind;
+
+  /** @type {(() => void)[]} */
+  #undo = [];
+  #isDue = false;
+  /** @type {HTMLElement | undefined} */
+  #note;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #grace;
+
+  connectedCallback() {
+    this.#beginSoon();
+  }
+
+  disconnectedCallback() {
+    this.#end();
+  }
+
+  attributeChangedCallback() {
+    this.#beginSoon();
+  }
+
+  /**
+   * Show what the source names within `content`, which is empty; return how to stop.
+   *
+   * @param {HTMLElement} content
+   * @param {TaskWatcher} watcher
+   * @param {string} name see Source
+   * @returns {() => void}
+   */
+  begin(content, watcher, name) {
+    throw new Error(`${this.localName} shows nothing of ${name} in ${content} by ${watcher}`);
+  }
+
+  /**
+   * Say why nothing can be shown, for as long as nothing is known.
+   *
+   * @param {string} sentence
+   */
+  explain(sentence) {
+    throw new Error(sentence);
+  }
+
+  /** Whether it shows anything yet. */
+  get isFilled() {
+    return false;
+  }
+
+  /** Whether nothing more is to be heard: then the connection does not matter. */
+  get hasEnded() {
+    return false;
+  }
+
+  /** Several attributes are often set in one go: one of them alone would ask the wrong server. */
+  #beginSoon() {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    queueMicrotask(() => {
+      this.#isDue = false;
+      this.#end();
+      if (this.isConnected) this.#begin();
+    });
+  }
+
+  #begin() {
+    const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
+    root.adoptedStyleSheets = [ownStyle()];
+    const content = document.createElement("div");
+    const note = (this.#note = document.createElement("p"));
+    content.part.add("content");
+    note.part.add("connection");
+    note.hidden = true;
+    root.replaceChildren(content, note);
+    const source = this.#source();
+    if (typeof source === "string") {
+      content.textContent = `This cannot be shown: ${source}`;
+      console.error(`Headway: ${source}`, this);
+      return;
+    }
+    const watcher = watcherOf(source.server);
+    report(watcher);
+    this.#undo.push(this.begin(content, watcher, source.name), () => release(source.server));
+    // Each poll brings the server's state: the reason for polling may be another by then.
+    for (const topic of /** @type {const} */ (["change", "server"])) {
+      this.#undo.push(watcher.connection.on(topic, () => this.#showSoon(watcher)));
+    }
+    this.showConnection(watcher);
+  }
+
+  #end() {
+    clearTimeout(this.#grace);
+    this.#grace = undefined;
+    for (const undo of this.#undo.splice(0)) undo();
+  }
+
+  /** @returns {Source | string} a string: what is wrong with it */
+  #source() {
+    const { kind } = /** @type {typeof LiveElement} */ (this.constructor);
+    try {
+      return parseSource(kind, this.getAttribute("src"), this.getAttribute("token") ?? "", document.baseURI);
+    } catch (error) {
+      return /** @type {Error} */ (error).message;
+    }
+  }
+
+  /** @param {TaskWatcher} watcher */
+  #showSoon(watcher) {
+    if (watcher.connection.state === "live") this.showConnection(watcher);
+    else this.#grace ??= setTimeout(() => this.showConnection(watcher), GRACE_MS);
+  }
+
+  /** @param {TaskWatcher} watcher */
+  showConnection({ connection }) {
+    clearTimeout(this.#grace);
+    this.#grace = undefined;
+    const note = /** @type {HTMLElement} */ (this.#note);
+    const reason = connectionReason(connection);
+    const isOffline = connection.state === "offline";
+    if (isOffline) this.explain(reason || "This machine is on no network.");
+    note.hidden = connection.state === "live" || this.hasEnded || (isOffline && !this.isFilled);
+    note.textContent = connectionWords(connection).join(" ") + (reason && `: ${reason}`);
+  }
+}

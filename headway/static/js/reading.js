@@ -1,0 +1,87 @@
+/** Reading from the server by plain HTTP, with words for all that can go wrong. */
+
+import { parse } from "./exact.js";
+
+/** @typedef {import("./server.js").Server} Server */
+
+const TIMEOUT_MS = 8000;
+
+/**
+ * GET JSON. Rejects with an Error whose message says, for people, why there is none.
+ *
+ * @param {Server} server
+ * @param {string} path
+ * @param {typeof fetch} get
+ * @returns {Promise<any>}
+ */
+export async function read(server, path, get) {
+  const address = server.at(path);
+  const request = () => ({ headers: server.headers, credentials: CREDENTIALS, signal: AbortSignal.timeout(TIMEOUT_MS) });
+  let response;
+  try {
+    response = await get(address, request());
+  } catch (error) {
+    throw new Error(await unreached(server, address, get), { cause: error });
+  }
+  const text = await response.text();
+  if (!response.ok) throw new Error(refusal(server, response.status, text));
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new Error(`What answers at ${nameOf(server)} is not Headway.`, { cause: error });
+  }
+}
+
+/** A cookie of another host's is sent where browsers keep it, as it is with the websocket. */
+export const CREDENTIALS = /** @type {const} */ ("include");
+
+/**
+ * Browsers do not tell a page whether a server is away or only refuses to be read by it: a request whose answer nobody
+ * wants to read tells them apart.
+ *
+ * @param {Server} server
+ * @param {string} address
+ * @param {typeof fetch} get
+ */
+async function unreached(server, address, get) {
+  const name = nameOf(server);
+  const away = `${name} does not answer.`;
+  if (!server.origin || server.origin === location.origin) return away;
+  if (location.protocol === "https:" && server.origin.startsWith("http:")) {
+    return `${name} is reached by plain http, which browsers refuse to a page that came by https.`;
+  }
+  try {
+    await get(address, { mode: "no-cors", signal: AbortSignal.timeout(TIMEOUT_MS) });
+  } catch {
+    return away;
+  }
+  return (
+    `${name} does not let pages of ${location.origin} read it: there, HEADWAY_ALLOWED_ORIGINS must name that origin, ` +
+    "or no Headway lives at this address."
+  );
+}
+
+/** @param {Server} server @param {number} status @param {string} text */
+function refusal(server, status, text) {
+  if (status === 404) return `No Headway lives at ${nameOf(server)} (404).`;
+  return `${nameOf(server)} answers ${status}${sentenceIn(text)}`;
+}
+
+/**
+ * The server's own words in an answer, after a colon; a full stop where it has none.
+ *
+ * @param {string} text
+ */
+function sentenceIn(text) {
+  try {
+    const { message } = JSON.parse(text).error;
+    return message ? `: ${message}` : ".";
+  } catch {
+    return ".";
+  }
+}
+
+/** @param {Server} server */
+function nameOf(server) {
+  return server.base || "The server";
+}

@@ -1,0 +1,31 @@
+"""Cross-origin resource sharing: the origins of HEADWAY_ALLOWED_ORIGINS may read what they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from flask import Response, request
+
+from headway.web.origins import Origin, parse_origin
+
+EXPOSED = "ETag, Headway-Hint, Idempotency-Replayed, Location, Retry-After"
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match",
+    "Access-Control-Max-Age": "7200",  # seconds; Chromium keeps it no longer
+}
+
+
+def share(response: Response, allowed: Collection[Origin]) -> None:
+    """Let an allowed origin's page read the response, also to a request with cookies."""
+    if not allowed:
+        return
+    response.vary.add("Origin")
+    origin = request.headers.get("Origin", "")
+    if parse_origin(origin) not in allowed:
+        return
+    response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Access-Control-Allow-Credentials"] = "true"
+    response.headers["Access-Control-Expose-Headers"] = EXPOSED
+    if request.method == "OPTIONS":
+        response.headers.update(PREFLIGHT)

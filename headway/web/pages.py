@@ -1,0 +1,42 @@
+"""What templates have as `headway`: the script, a task's card, a list of tasks."""
+
+from __future__ import annotations
+
+from flask import url_for
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from headway.web.assets import bundle_address
+
+
+class Pages:
+    """The functions of templates. What they return needs no inline script or style.
+
+    An element holds a link, which is shown where its script does not run.
+    """
+
+    @pass_context
+    def scripts(self, context: Context, nonce: str | None = None) -> Markup:
+        """Return the script's tag, once for a page, with the nonce of its Content-Security-Policy.
+
+        The nonce is the given one, else what the template has as `csp_nonce`, a text or, as of
+        Flask-Talisman, a function.
+        """
+        if nonce is None:
+            found = context.get("csp_nonce")
+            nonce = found() if callable(found) else found
+        attribute = Markup(' nonce="{}"').format(nonce) if nonce else ""
+        return Markup('<script src="{}" defer{}></script>').format(bundle_address(), attribute)
+
+    def card(self, task_id: str) -> Markup:
+        """Return the card of a task, live, with its buttons."""
+        address = url_for("headway.status", task_id=task_id)
+        link = Markup('<a href="{}">The task’s status</a>').format(address)
+        return Markup('<headway-task src="{}" actions>{}</headway-task>').format(address, link)
+
+    def list(self) -> Markup:
+        """Return the list of the visitor's own tasks, live, with their buttons."""
+        address = url_for("headway.list_tasks")
+        link = Markup('<a href="{}">Your tasks</a>').format(address)
+        return Markup('<headway-list src="{}" actions>{}</headway-list>').format(address, link)
