@@ -723,19 +723,29 @@ test("a gap that shows while an answer is on its way is asked for again", async 
   assert.equal(newest, 3);
 });
 
-test("a watcher that is closed asks, polls and connects no more", async () => {
-  const { socket, http, watcher, connection } = await page();
-  const stop = watcher.watchTask("a", () => {});
+test("a watcher is idle when nobody listens", async () => {
+  const { watcher } = await page();
+  const [stopTask, stopMine] = [watcher.watchTask("a", () => {}), watcher.watchMine(() => {})];
+
+  stopTask();
   assert.equal(watcher.isIdle, false);
-  stop();
+  stopMine();
   assert.equal(watcher.isIdle, true);
-  socket.open();
-  await settled();
-
-  watcher.close();
-  http.addresses.length = socket.calls.length = 0;
-  await pass(60_000);
-
-  assert.equal(connection.connected, false);
-  assert.deepEqual([http.addresses, socket.calls, socket.restarts], [[], [], 0]);
 });
+
+for (const before of ["open", "refused"]) {
+  test(`a watcher that is closed asks, polls and connects no more: ${before}`, async () => {
+    const { socket, http, watcher, connection } = await page();
+    watcher.watchTask("a", () => {});
+    if (before === "open") socket.open();
+    else socket.emit("connect_error", new Error("refused"));
+    await settled();
+
+    watcher.close();
+    http.addresses.length = socket.calls.length = 0;
+    await pass(60_000);
+
+    assert.equal(connection.connected, false);
+    assert.deepEqual([http.addresses, socket.calls, socket.restarts], [[], [], 0]);
+  });
+}
