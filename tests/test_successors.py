@@ -75,6 +75,24 @@ def test_a_successor_is_sent_at_once(hand: Hand, task: Any):
 
 
 @pytest.mark.parametrize("task", WAYS)
+def test_a_round_between_asking_and_ending_delays_nothing(hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any):
+    def after_a_round(end: Callable[..., None]) -> Callable[..., None]:
+        def ended(*args: Any, **kwargs: Any) -> None:
+            assert hand.keep() == []
+            end(*args, **kwargs)
+
+        return ended
+
+    for end in ("mark_as_retry", "drop"):
+        monkeypatch.setattr(hand.backend, end, after_a_round(getattr(hand.backend, end)))
+    task.delay()
+    run(hand.take())
+
+    assert hand.redis.llen("celery") == 1
+    assert phase_at_last(hand) == "succeeded"
+
+
+@pytest.mark.parametrize("task", WAYS)
 @pytest.mark.parametrize("where", ["park", "write", "drop", "release"])
 def test_redis_may_be_away_for_a_moment(hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any, where: str):
     away = fail(2, getattr(hand.records, where), Unavailable("away"))

@@ -4,5 +4,7 @@
 local record, id = KEYS[1], ARGV[1]
 local at = tonumber(redis.call('ZSCORE', OUTBOX, id) or 'inf')
 local held = hold(record)
-if at > NOW or begun(held) and has_holder(id) then return '' end
+-- What was due, and a round has postponed because the run before it had not ended, is due still.
+local is_due = at <= NOW or at == tonumber(redis.call('HGET', record, 'postponed') or '')
+if not is_due or begun(held) and has_holder(id) then return '' end
 return take_due(record, id, held, ARGV[2]) or ''

@@ -70,7 +70,9 @@ sweep(OUTBOX, function(id)
   local held = hold(record)
   if begun(held) and has_holder(id) then
     -- A successor that waits for its predecessor to store that it retries.
-    redis.call('ZADD', OUTBOX, NOW + 200000, id)
+    local later = NOW + 200000
+    redis.call('ZADD', OUTBOX, later, id)
+    redis.call('HSET', record, 'postponed', integer(later))
   else
     local message = take_due(record, id, held, ttl)
     if message then due[#due + 1], due[#due + 2] = id, message end
