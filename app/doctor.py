@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 from kombu.exceptions import OperationalError
 
@@ -18,6 +19,7 @@ from headway.exceptions import ConfigError
 from headway.masking import mask
 from headway.store import redis_checks
 from headway.store.checks import Finding, Mark
+from headway.store.names import look_up
 
 Settings: TypeAlias = Mapping[str, Any]
 
@@ -50,7 +52,10 @@ def check_broker(settings: Settings) -> Iterator[Finding]:
     if settings["CELERY_BROKER_URL"] == settings["REDIS_URL"]:
         return
     try:
+        look_up(urlsplit(settings["CELERY_BROKER_URL"].partition(";")[0]).hostname or "localhost")
         answering = broker.reach(settings["CELERY_BROKER_URL"], BROKER_SECONDS)
+    except TimeoutError as error:
+        yield Finding(Mark.BAD, "broker", str(error))
     except OperationalError as error:
         text = f"does not answer ({type(error.__cause__ or error).__name__}): see CELERY_BROKER_URL"
         yield Finding(Mark.BAD, "broker", text)  # without a library's words, which may hold the URL

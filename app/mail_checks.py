@@ -14,6 +14,7 @@ from typing import Any
 
 from app.mail import Conversation, TlsConversation, server_words
 from headway.store.checks import LOCAL, Finding, Mark
+from headway.store.names import look_up
 
 CONNECT_SECONDS = 5.0
 PORTS = "587 with MAIL_USE_TLS, 465 with MAIL_USE_SSL, else mostly 25"
@@ -68,6 +69,10 @@ class MailServer:
 def check_connection(server: MailServer) -> Finding:
     """Whether the name has an address and something listens at the port."""
     seconds = min(CONNECT_SECONDS, server.seconds)
+    try:
+        look_up(server.host, seconds)
+    except TimeoutError as error:
+        return Finding(Mark.BAD, "connection", str(error))
     try:
         socket.create_connection((server.host, server.port), seconds).close()
     except (socket.gaierror, UnicodeError):

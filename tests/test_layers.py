@@ -17,6 +17,7 @@ LAYERS = [
     "headway.snapshot",
     "headway.store",
     "headway.store.checks",
+    "headway.store.names",
     "headway.store.redis_url",
     "headway.store.connection",
     "headway.celery.context",

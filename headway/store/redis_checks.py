@@ -20,6 +20,7 @@ import redis
 from headway.exceptions import ConfigError
 from headway.store.checks import LOCAL, Finding, Mark
 from headway.store.connection import OLDEST_REDIS, SENTENCES, Client, Reason, TakesNoWrites, Unavailable, connect
+from headway.store.names import look_up
 from headway.store.records import Records
 from headway.store.redis_url import is_same_database
 from headway.store.rights import described, missing
@@ -73,6 +74,10 @@ class Server:
 
 def check_connection(server: Server) -> Finding:
     """Whether Redis answers, and takes this password."""
+    try:
+        look_up(server.parts.hostname or "localhost")
+    except TimeoutError as error:
+        return Finding(Mark.BAD, "connection", str(error))
     server.client.time()
     return Finding(Mark.GOOD, "connection", f"{server.address} answers")
 
