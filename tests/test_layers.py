@@ -45,6 +45,7 @@ LAYERS = [
     "headway.celery.cli",
     "headway.celery.consumer",
     "headway.celery.stopping",
+    "headway.celery.heartbeats",
     "headway.celery.maintenance",
     "headway.celery.report",
     "headway.progress",

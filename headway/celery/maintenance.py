@@ -28,6 +28,7 @@ from headway.celery import broker, inherited, programs
 from headway.celery.backend import FENCE, UNSTORED, LiveBackend
 from headway.celery.consumer import guarded
 from headway.celery.delivery import LiveRequest
+from headway.celery.heartbeats import Heartbeats
 from headway.celery.live_tasks import make_all_live
 from headway.celery.stopping import PlannedStop, can_end_runs
 from headway.exceptions import ConfigError
@@ -63,6 +64,7 @@ class Keeper(bootsteps.StartStopStep):
     def __init__(self, worker: Any, **_: Any) -> None:
         # What Celery's workers tell each other is sent from their loop, which stands still while Redis does not answer,
         # and for minutes after it. Keepers know by leases who is there.
+        self._heartbeats = None if worker.options.get("without_heartbeat") else Heartbeats(worker)
         worker.options.update(without_heartbeat=True, without_gossip=True, without_mingle=True)
         self._worker = worker
         self._celery: Celery = worker.app
@@ -102,10 +104,14 @@ class Keeper(bootsteps.StartStopStep):
         self._is_embedded = threading.current_thread() is not threading.main_thread()
         if not self._is_embedded:  # only the main thread may handle signals
             self._planned_stop.install()
+        if self._heartbeats is not None:
+            self._heartbeats.start()
         self._thread.start()
 
     def _leave_and(self, on_stopped: Callable[[], None]) -> None:
         self._stop.set()
+        if self._heartbeats is not None:
+            self._heartbeats.stop()
         self._thread.join(LEAVE_SECONDS)
         programs.sweep_all()
         on_stopped()

@@ -1,0 +1,57 @@
+"""A worker's heartbeats for Flower and `celery events`, from a thread of their own.
+
+Celery sends them from the worker's loop, which then waits for a Redis that hangs.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from celery.utils.sysinfo import load_average
+from celery.worker import state
+from celery.worker.state import SOFTWARE_INFO
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_SECONDS = 2.0  # as Celery's own
+
+
+class Heartbeats:
+    """Sends a worker's heartbeats while it sends events at all."""
+
+    def __init__(self, worker: Any) -> None:
+        self._worker = worker
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeats", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send none any more; does not wait, as a broker that hangs may hold the thread."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        event = "worker-online"
+        while not self._stop.wait(INTERVAL_SECONDS):
+            dispatcher = getattr(self._worker.consumer, "event_dispatcher", None)
+            if dispatcher is None or not dispatcher.enabled:
+                continue
+            try:
+                self._send(event)
+                event = "worker-heartbeat"
+            except Exception as error:  # the next one may succeed
+                logger.debug("A heartbeat is not sent: %s", error)
+
+    def _send(self, event: str) -> None:
+        with self._worker.app.events.default_dispatcher(hostname=self._worker.hostname) as dispatcher:
+            dispatcher.send(
+                event,
+                freq=INTERVAL_SECONDS,
+                active=len(state.active_requests),
+                processed=state.all_total_count[0],
+                loadavg=load_average(),
+                **SOFTWARE_INFO,
+            )
