@@ -438,6 +438,9 @@ class LiveBackend(RedisBackend):
         if app.conf.redis_backend_use_ssl:
             why = "put its options into the URL of result_backend, which begins with rediss://"
             raise ImproperlyConfigured(f"redis_backend_use_ssl cannot be used with LiveBackend: {why}.")
+        if (app.conf.result_backend_transport_options or {}).get("global_keyprefix"):
+            why = "give each project a Redis database of its own, as redis://host:6379/1"
+            raise ImproperlyConfigured(f"A global_keyprefix of results cannot be used with LiveBackend: {why}.")
         super().__init__(app=app, url=url, **kwargs)
         ttl_days = (self.expires or 7 * 86400) / 86400
         # A record is kept for longer than another Redis may keep a message and give it back.
