@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app import create_app
+from headway import token
 from headway.celery.sends import load_owner_by, nobody
 from headway.snapshot import Phase
 from headway.store.connection import connect
@@ -26,6 +27,7 @@ DOCUMENTED = "https://shop.example.com/headway"
 DOCUMENTED_TASK = "7f0b2a3e-5c1d-4e8f-9a6b-2d3c4e5f6a7b"
 UNKNOWN = "7f3a1c52-9b1e-4c7d-8a55-0d2f6f1b9e01"
 SOON_MS = 15_000
+SECRET = "a secret for the tests"
 
 
 class Site:
@@ -77,7 +79,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey) -> Iterator[
     env = {
         "REDIS_URL": valkey.url,
         "DATA_DIR": str(tmp_path_factory.mktemp("data")),
-        "SECRET_KEY": "a secret for the tests",
+        "SECRET_KEY": SECRET,
         "ALLOWED_ORIGINS": site.allowed,
     }
     process, address = web(tmp_path_factory.mktemp("web"), env)
@@ -143,6 +145,36 @@ def test_a_list_shows_what_there_is_and_what_begins_and_its_buttons_work(page: P
     expect(cards.first).to_contain_text("Cancelling")
 
 
+def test_a_token_opens_its_task_to_a_page_of_another_site(page: Page, world: World):
+    task_id = start_by_hand(page, world.address, world.records)
+    elsewhere = world.address.replace("127.0.0.1", "localhost")  # another site: browsers send it no cookie of ours
+    src = f"{elsewhere}/status/{task_id}"
+    opening = token(task_id, read_only=False, secret_key=SECRET)
+
+    show(page, world, world.element("headway-task", src))
+    expect(page.locator("headway-task")).to_contain_text("No longer kept, or not yours", timeout=SOON_MS)
+    show(page, world, world.element("headway-task", src, f'token="{opening}" actions'))
+    card = page.locator("headway-task")
+    expect(card).to_have_attribute("data-phase", "running", timeout=SOON_MS)
+    expect(card.locator("[part=connection]")).to_be_hidden(timeout=SOON_MS)
+    write(world.records, task_id, 420)
+    expect(card.locator("progress")).to_have_js_property("value", 42, timeout=1500)
+    card.get_by_role("button", name="Cancel").click()
+    expect(card).to_contain_text("Cancelling")
+
+
+def test_a_token_that_comes_later_opens_what_was_closed(page: Page, world: World):
+    first, second = (start_by_hand(page, world.address, world.records) for _ in range(2))
+    elsewhere = world.address.replace("127.0.0.1", "localhost")
+    show(page, world, world.element("headway-list", f"{elsewhere}/tasks"))
+    tasks = page.locator("headway-list")
+    expect(tasks).to_contain_text("No tasks yet.", timeout=SOON_MS)
+
+    tasks.evaluate("(list, token) => list.setAttribute('token', token)", token([first, second], secret_key=SECRET))
+
+    expect(tasks.locator("headway-task[data-phase=running]")).to_have_count(2, timeout=SOON_MS)
+
+
 def test_a_list_of_nothing_says_so(page: Page, world: World):
     show(page, world, world.element("headway-list", f"{world.address}/tasks"))
 
@@ -151,7 +183,7 @@ def test_a_list_of_nothing_says_so(page: Page, world: World):
 
 def test_a_template_s_elements_work_under_a_strict_policy(page: Page, world: World, valkey: Valkey, tmp_path: Path):
     task_id = start_by_hand(page, world.address, world.records)
-    app = create_app({"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path), "SECRET_KEY": "a secret for the tests"})
+    app = create_app({"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path), "SECRET_KEY": SECRET})
     load_owner_by(nobody)
     template = app.jinja_env.from_string("{{ headway.scripts(nonce='r4nd0m') }}{{ headway.card(task_id) }}")
     with app.test_request_context():
