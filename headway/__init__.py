@@ -5,24 +5,38 @@ These are its public names; `progress` is the module of that name.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from headway.celery.runs import Stopped
-from headway.exceptions import ConfigError, HeadwayError
-from headway.registry import task
-from headway.snapshot import Phase, Snapshot
-from headway.tokens import token
-
 if TYPE_CHECKING:
+    from headway.celery.runs import Stopped
+    from headway.exceptions import ConfigError, HeadwayError
     from headway.extension import Headway
+    from headway.registry import task
+    from headway.snapshot import Phase, Snapshot
+    from headway.tokens import token
 
 __all__ = ["ConfigError", "Headway", "HeadwayError", "Phase", "Snapshot", "Stopped", "task", "token"]
 
+HOMES = {
+    "ConfigError": "headway.exceptions",
+    "Headway": "headway.extension",
+    "HeadwayError": "headway.exceptions",
+    "Phase": "headway.snapshot",
+    "Snapshot": "headway.snapshot",
+    "Stopped": "headway.celery.runs",
+    "task": "headway.registry",
+    "token": "headway.tokens",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """Import the extension when it is asked for: a worker of a project without Flask is spared Socket.IO."""
-    if name != "Headway":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from headway.extension import Headway
+    """Import a public name as it is first asked for.
 
-    return Headway
+    So a worker of a project without Flask is spared Socket.IO, and a test run that uses no fixture
+    of Headway's is spared Celery.
+    """
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(HOMES[name]), name)
+    return found

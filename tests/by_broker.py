@@ -11,7 +11,7 @@ from uuid import uuid4
 from celery.app.task import Context
 
 from headway.celery.backend import FENCE
-from headway.celery.delivery import _parked
+from headway.celery.delivery import keep_until_due
 from tests import plain_celery as plain
 
 
@@ -45,7 +45,7 @@ class Hand:
 
     def park(self, message: Any) -> bool:
         """Keep a message for its time as a worker does that got it."""
-        return _parked(plain.celery.tasks[message.headers["task"]], message)
+        return keep_until_due(plain.celery.tasks[message.headers["task"]], message)
 
     def unacked(self) -> list[str]:
         """Return the ids of the tasks whose messages the broker holds."""

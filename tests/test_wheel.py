@@ -124,7 +124,7 @@ def test_without_it_nothing_differs(stock: Shop, records: Records, tmp_path: Pat
 def test_all_that_the_library_imports_is_declared():
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*declared["dependencies"], *chain.from_iterable(declared["optional-dependencies"].values())]
-    names = {re.split(r"[\[<>=]", each)[0].replace("-", "_") for each in wanted}
+    names = {re.split(r"[\[<>=;]", each)[0].replace("-", "_") for each in wanted}
     names |= {"engineio", "socketio", "hiredis", "billiard"}  # python-engineio, python-socketio, redis[hiredis], celery
 
     imported = set()

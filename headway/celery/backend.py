@@ -206,6 +206,7 @@ class LiveTask(Task):
     # By name: that file is made from this one.
     Request = "headway.celery.delivery:LiveRequest"
     Strategy = "headway.celery.delivery:receive"
+    run_class = Run
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         """Claim the record, as `claim` does."""
@@ -238,7 +239,7 @@ class LiveTask(Task):
         if not self.has_record or (around is not None and around.task_id == self.request.id):
             # Called as a function: what it says, the run around it says.
             return call(*args, **kwargs)
-        run = Run(self, self.request)
+        run = self.run_class(self, self.request)
         run.updates = Updates()
         with runs.within(run), programs.marked(getattr(self.request, FENCE, "")) as run.origin:
             return self._run_body(run, partial(call, *args, **kwargs))

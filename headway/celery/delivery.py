@@ -93,7 +93,7 @@ def receive(task: LiveTask, app: Any, consumer: Any) -> Callable[..., Any]:
 
     def on_message(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any, **kwargs: Any) -> None:
         ack, reject = _until_settled(ack, message, consumer), _until_settled(reject, message, consumer)
-        if (message.headers or {}).get("eta") and _parked(task, message):
+        if (message.headers or {}).get("eta") and keep_until_due(task, message):
             ack(logger, consumer.connection_errors)
         else:
             take(message, body, ack, reject, callbacks, **kwargs)
@@ -125,7 +125,7 @@ def _until_settled(settle: Callable[..., Any], message: Any, consumer: Any) -> C
     return attempt
 
 
-def _parked(task: LiveTask, message: Any) -> bool:
+def keep_until_due(task: LiveTask, message: Any) -> bool:
     """Whether a message with an `eta` is kept in Redis now, or not wanted any more."""
     if not isinstance(task.backend, LiveBackend):
         return False

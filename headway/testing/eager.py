@@ -1,0 +1,279 @@
+"""Runs a project's tasks in the test's own process, as a worker runs them, without any service.
+
+Messages are made, claimed, run, stored and published by the code that does it in production, over a
+Redis in memory. There is no other process, and no waiting: what is for later runs next.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from celery import Celery, Task
+from celery._state import get_current_worker_task
+from celery.app.trace import build_tracer
+from celery.exceptions import NotRegistered, Reject
+from celery.result import EagerResult, denied_join_result
+from kombu.connection import Connection
+from kombu.transport import TRANSPORT_ALIASES
+
+from headway.celery.backend import FENCE, LiveBackend
+from headway.celery.broker import Letters
+from headway.celery.delivery import keep_until_due
+from headway.celery.live_tasks import make_all_live
+from headway.celery.messages import (
+    CapturingChannel,
+    CapturingTransport,
+    id_of,
+    readable_request_of,
+    request_of,
+)
+from headway.celery.runs import Run
+from headway.exceptions import HeadwayError
+from headway.snapshot import Phase, Snapshot
+from headway.testing.memory import memory_clients
+from headway.testing.switch import switched
+from headway.testing.task_run import TaskRun
+from headway.testing.viewer import Viewer
+
+BROKER_URL = "headway-eager://localhost"
+HOSTNAME = "eager@test"
+MAX_RUNS = 1000  # of one call: a task that always asks for its next attempt would have no end
+MAX_FLUSHES = 1000  # of one run
+LATER = (Phase.SCHEDULED, Phase.RETRYING)
+ONLY_OF_APPLY = ("logfile", "loglevel")  # options that a message does not have
+
+
+class DetailedRun(Run):
+    """A run each word of which is sent, up to MAX_FLUSHES, and then as often as in a worker."""
+
+    flushes = 0
+
+    def open(self, part: Any) -> None:
+        """Leave a part closed: then each count in it looks at its run first."""
+
+    def check(self) -> None:
+        """Send what was said, and raise Stopped when it has to end."""
+        if self.report is not None and self.flushes < MAX_FLUSHES:
+            self.flushes += 1
+            self.report.flush()
+        super().check()
+
+
+class Eager:
+    """A worker in the test's own process, with a viewer of what its tasks show."""
+
+    def __init__(self, app: Celery) -> None:
+        self.app = app
+        self._client, celery_client = memory_clients(self._take_in)
+        self._other = LiveBackend(app=app, url="redis://127.0.0.1:1/0")
+        self._other.records.client = self._client
+        self._other.client = celery_client
+        # As where the broker is in the records' Redis: a message and its record are one write.
+        self._other.recorder._encoder = Letters(app)
+        self._queues: set[str] = set()
+        self._channel = Connection(transport=CapturingTransport).default_channel
+        self._messages: deque[dict[str, Any]] = deque()
+        self._classes: dict[Task, type[Task]] = {}  # each task's own
+        # As it was before the test began: a view's request is not its task's.
+        self._context = copy_context()
+        self._working = threading.Lock()
+
+    @contextmanager
+    def active(self) -> Iterator[Eager]:
+        """Have all tasks of the app run here in the block."""
+        with switched(self.app, BROKER_URL, self._other, {}) as backend:
+            self._backend = backend
+            self._records = backend.records
+            self._viewer = Viewer(backend)
+            self._sweep()
+            self._adopt_tasks()
+            taken, InProcessChannel.worker = InProcessChannel.worker, self
+            try:
+                yield self
+            finally:
+                InProcessChannel.worker = taken
+                for task, own in self._classes.items():
+                    task.__class__ = own
+                self._viewer.close()
+                self._client.connection_pool.disconnect()
+
+    def run(self, task: Task, *args: Any, **kwargs: Any) -> TaskRun:
+        """Run a task, with all its attempts and what it starts, and return what it showed."""
+        if task.app is not self.app:
+            raise HeadwayError(
+                f"{task.name} is a task of the Celery app {task.app.main!r}, and this fixture "
+                f"runs those of {self.app.main!r}: override the fixture headway_celery_app."
+            )
+        return self.run_of(task.apply_async(args, kwargs))
+
+    def run_of(self, task: Any) -> TaskRun:
+        """Return what a task, an AsyncResult or its id, has shown.
+
+        Raises HeadwayError where nothing has been seen of it.
+        """
+        return self._viewer.run_of(task)
+
+    @property
+    def runs(self) -> list[TaskRun]:
+        """What each task has shown, in the order in which they were first seen."""
+        return self._viewer.runs()
+
+    def receive(self, message: dict[str, Any]) -> None:
+        """Take a message of the broker's, and run its task, or, within a run, after that."""
+        self._messages.append(message)
+        self._work()
+
+    def _take_in(self, queue: str) -> None:
+        """Take a message from a queue, "" for one that waits for its time, as `receive` does."""
+        self._queues |= {queue} - {""}
+        self._work()
+
+    def _work(self) -> None:
+        """Run what there is, until there is nothing.
+
+        Where a run starts a task, also in a thread that it waits for, that one is run after it.
+        """
+        if not self._working.acquire(blocking=False):
+            return
+        try:
+            self._context.run(self._run_all)
+        finally:
+            self._working.release()
+
+    def _run_all(self) -> None:
+        for _ in range(MAX_RUNS):
+            if not self._do_next():
+                return
+        raise HeadwayError(f"These tasks have no end: after {MAX_RUNS} messages there are more.")
+
+    def _do_next(self) -> bool:
+        """Run the next message, or have one that waits for its time be the next."""
+        self._sweep()
+        self._take_from_queues()
+        if self._messages:
+            self._deliver(self._messages.popleft())
+            return True
+        waiting = [Snapshot.from_json(text) for text in self._records.unended()]
+        later = [each for each in waiting if each.phase in LATER]
+        by_time = sorted(later, key=lambda each: each.scheduled_for or "")
+        return any(self._is_due_now(each.task_id) for each in by_time)
+
+    def _is_due_now(self, task_id: str) -> bool:
+        """Have a task that waits for its time be sent next; whether it is."""
+        return self._records.schedule(task_id, "").verdict == "queued"
+
+    def _take_from_queues(self) -> None:
+        """Take the messages that were put into a queue together with their records."""
+        for queue in sorted(self._queues):
+            while text := self._client.rpop(queue):
+                self._messages.append(json.loads(str(text)))
+
+    def _sweep(self) -> None:
+        """Do a round of maintenance: send what is due, and tell what depends on what has ended."""
+        duties = self._records.round(HOSTNAME)
+        for task_id, message in duties.due:
+            self._backend.send(task_id, message)
+            self._records.sent(task_id)
+        for task_id, message in duties.ended:
+            self._backend.tell_dependents(task_id, message)
+
+    def _deliver(self, raw: dict[str, Any]) -> None:
+        """Do what a worker does with a message."""
+        message = self._channel.message_to_python(raw)
+        task_id, name = id_of(message), message.headers.get("task")
+        if task_id is None:  # an event, or a command for workers
+            return
+        task = self._task(name)
+        if task is None:
+            request = readable_request_of(message)
+            self._backend.mark_as_failure(task_id, NotRegistered(name), request=request)
+        elif message.headers.get("eta") and keep_until_due(task, message):
+            return
+        elif self._is_given_back(task, message):
+            self._messages.append(raw)
+
+    def _task(self, name: str) -> Task | None:
+        """Return a registered task, also one that was registered just now, as a live one."""
+        task = self.app.tasks.get(name)
+        if task is not None and task not in self._classes:
+            self._adopt_tasks()
+        return task
+
+    def _adopt_tasks(self) -> None:
+        """Make the app's tasks live, as a worker does, and have `apply` run them here too."""
+        tasks = [task for task in self.app.tasks.values() if task not in self._classes]
+        self._classes |= {task: type(task) for task in tasks}
+        make_all_live(self.app)
+        for task in tasks:
+            if isinstance(task.backend, LiveBackend):
+                kind = type(task)
+                names = {"__module__": kind.__module__, "__doc__": kind.__doc__}
+                task.__class__ = type(kind.__name__, (EagerTask, kind), names)
+
+    def _is_given_back(self, task: Task, message: Any) -> bool:
+        """Run a message's task; whether it gives the message back to its queue."""
+        request = vars(request_of(message)) | {FENCE: uuid4().hex, "hostname": HOSTNAME}
+        trace = build_tracer(task.name, task, app=self.app, hostname=HOSTNAME)
+        with denied_join_result():
+            outcome = trace(request["id"], request["args"], request["kwargs"], request)
+        end = outcome.info.retval if outcome.info else None
+        return isinstance(end, Reject) and bool(end.requeue)
+
+
+class EagerTask:
+    """What a task's class has more while its tasks run in the test's own process."""
+
+    run_class = DetailedRun
+
+    def apply(
+        self: Any,
+        args: Any = None,
+        kwargs: Any = None,
+        throw: bool | None = None,
+        **options: Any,
+    ) -> Any:
+        """Run the task as a worker does, and return its result.
+
+        Within a run it has no record, and is run as Celery's own does.
+        """
+        if get_current_worker_task() is not None:
+            return super().apply(args, kwargs, throw=throw, **options)  # type: ignore[misc]
+        options = {name: value for name, value in options.items() if name not in ONLY_OF_APPLY}
+        result = self.apply_async(args, kwargs, **options)
+        if self.app.conf.task_eager_propagates if throw is None else throw:
+            result.get()
+        end = result.id, result.result, result.state
+        return EagerResult(*end, traceback=result.traceback, name=self.name)
+
+
+class InProcessChannel(CapturingChannel):
+    """Hands each message to the worker of this process."""
+
+    worker: ClassVar[Eager | None] = None
+
+    def basic_publish(
+        self,
+        message: dict[str, Any],
+        exchange: str,
+        routing_key: str,
+        **_: Any,
+    ) -> None:
+        self._inplace_augment_message(message, exchange, routing_key)
+        if self.worker is not None:
+            self.worker.receive(message)
+
+
+class InProcessTransport(CapturingTransport):
+    """A broker in this process."""
+
+    Channel = InProcessChannel
+
+
+TRANSPORT_ALIASES[BROKER_URL.partition(":")[0]] = "headway.testing.eager:InProcessTransport"
