@@ -33,6 +33,11 @@ def replaced(self: Any) -> str:
     raise self.replace(plain.add.si(1, 2))
 
 
+@plain.celery.task(bind=True, name="tests.patient", shared=False, max_retries=None)
+def patient(self: Any) -> None:
+    raise self.retry(countdown=0)
+
+
 WAYS = [again, again_in_silence, replaced]
 
 
@@ -146,3 +151,16 @@ def test_a_run_that_is_lost_after_asking_runs_again(hand: Hand, monkeypatch: pyt
     assert phase_at_last(hand) == "succeeded"
     [stored] = hand.records.read([task_id])
     assert json.loads(stored.snapshot)["attempt"] == 2
+
+
+def test_one_that_may_retry_for_ever_runs_again_when_its_worker_dies(hand: Hand):
+    task_id = patient.delay().id
+    for _ in range(6):
+        run(hand.take())
+    assert hand.claim(hand.take()) == "claimed"
+    snapshot = hand.snapshot(task_id)
+    assert snapshot["attempt"] == 7 <= snapshot["max_attempts"]
+
+    hand.lose_worker(task_id)
+
+    assert hand.phase(task_id) == "queued"
