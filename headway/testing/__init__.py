@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from headway.testing.task_run import NotEnded, TaskRun
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headway.testing.task_run import NotEnded, TaskRun
 
 __all__ = ["NotEnded", "TaskRun"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name as it is asked for: pytest imports this in each run, as the plugin's."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from headway.testing import task_run
+
+    return getattr(task_run, name)
