@@ -17,7 +17,7 @@ from flask_socketio import SocketIO
 from headway import masking
 from headway.celery.broker import letters
 from headway.celery.sends import load_owner_by
-from headway.engine.server import installed
+from headway.engine.choice import installed
 from headway.exceptions import ConfigError
 from headway.push.manager import RoomManager
 from headway.state import KEY, State

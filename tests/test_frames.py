@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from headway.engine.backlog import Backlog
+from headway.engine.events import Event
 from headway.engine.frames import TOO_BIG, Credit, Reader, Violation, frame
-from headway.engine.server import Backlog, Event
 from tests.websockets import LARGEST, masked
 
 

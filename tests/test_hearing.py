@@ -19,7 +19,7 @@ import redis
 import requests
 import websocket
 
-from headway.engine.server import Event
+from headway.engine.events import Event
 from headway.push import subscriber as hearing
 from headway.push.manager import KNOWN, REREAD, Reader, RoomManager
 from headway.store.connection import Unavailable, connect

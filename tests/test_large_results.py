@@ -17,7 +17,7 @@ from kombu.utils.json import dumps, loads
 
 from headway.celery.backend import LiveBackend
 from headway.celery.results import MAX_RESULT_BYTES, PREVIEW_CHARS
-from headway.engine.server import MOST_BYTES
+from headway.engine.socket import MOST_BYTES
 from headway.push.manager import MINE
 from headway.snapshot import Snapshot, fragment
 from headway.store.records import STAGED_SECONDS, Delivery, Records, Source

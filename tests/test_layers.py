@@ -51,7 +51,14 @@ LAYERS = [
     "headway.progress",
     "headway.engine",
     "headway.engine.frames",
+    "headway.engine.events",
+    "headway.engine.backlog",
+    "headway.engine.socket",
+    "headway.engine.timers",
+    "headway.engine.handshake",
+    "headway.engine.stock",
     "headway.engine.server",
+    "headway.engine.choice",
     "headway.push",
     "headway.push.subscriber",
     "headway.push.follow",
@@ -116,7 +123,7 @@ SPEAK_REDIS = {
     "headway.celery.backend",
     "headway.push.subscriber",
 }
-USE_EVENTLET = {"app.config", "headway.engine.server"}
+USE_EVENTLET = {"app.config", "headway.engine.choice", "headway.engine.server"}
 
 
 def module_of(path: Path) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from headway.engine.events import Event
 from headway.engine.frames import PING, PONG
-from headway.engine.server import MOST_BYTES, Event
+from headway.engine.socket import MOST_BYTES
 from tests.processes import wait_for
 from tests.websockets import Client, Server, masked, serving
 

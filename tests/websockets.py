@@ -28,14 +28,16 @@ elif mode == "gevent":
 import gc, socket, threading, time
 import socketio
 from greenlet import greenlet
-from headway.engine import server as engine
-vars(engine).update(constants)
+from headway.engine import choice, server as lean, socket as sockets
+from headway.engine.events import Event
+for module in (lean, sockets):
+    vars(module).update({name: value for name, value in constants.items() if name in vars(module)})
 if files := options.pop("files", None):
     import resource
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 limits = {"most_sockets": 10_000, "max_http_buffer_size": 16384}
 settings = {"transports": ["websocket"], "async_handlers": False, **limits, **options}
-with engine.installed():
+with choice.installed():
     server = socketio.Server(async_mode=mode, **settings)
 handled, gone, released = [], [], threading.Event()
 
@@ -67,7 +69,7 @@ def disconnect(sid, reason):
 def do(what, given):
     if what == "push":
         for text, key in given:
-            event = engine.Event(text.encode(), key)
+            event = Event(text.encode(), key)
             for sid in tuple(server.eio.sockets):
                 server.eio.pusher(sid)(event)
     elif what == "emit":

@@ -17,8 +17,8 @@ from uuid import uuid4
 
 from socketio.pubsub_manager import PubSubManager
 
+from headway.engine.events import Event
 from headway.engine.frames import SERVICE_RESTART
-from headway.engine.server import Event
 from headway.push.subscriber import QUEUE, Deaf, Hearing
 from headway.snapshot import fragment
 from headway.store.connection import SENTENCES, Problem, Reason, TakesNoWrites, Unavailable, problem_of

@@ -1,0 +1,68 @@
+"""Frames that wait for a client that does not take them."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from headway.engine.events import Event
+
+LINE_BYTES = 64 * 1024  # of log lines that wait for one client; beyond it the oldest go
+
+
+class Backlog:
+    """What waits for a client that does not take it: of each key the newest, where the first of them stood."""
+
+    __slots__ = ("_line_bytes", "_lines", "_rest", "_serial", "_waiting", "held", "since", "size")
+
+    def __init__(self, rest: bytes) -> None:
+        self._rest = rest  # of a frame that was sent in part: nothing may come between
+        self._waiting: dict[str | int, bytes] = {}
+        self._serial = 0
+        self._lines: deque[int] = deque()
+        self._line_bytes = 0
+        self.size = len(rest)
+        self.since = time.monotonic()  # when the client last took something
+        self.held = b""  # how much the kernel held then
+
+    def add(self, data: bytes, key: str | None) -> None:
+        """Have a frame wait; one of a key takes the place of what waits with it."""
+        if key is None or key == Event.LINES:
+            self._serial += 1
+            self._waiting[self._serial] = data
+            self.size += len(data)
+            if key:
+                self._keep_lines(len(data))
+        else:
+            self.size += len(data) - len(self._waiting.get(key, b""))
+            self._waiting[key] = data
+
+    def add_first(self, data: bytes) -> None:
+        """Have a ping, or the answer to one, overtake the rest; one at a time."""
+        if 0 not in self._waiting:
+            self._waiting = {0: data, **self._waiting}
+            self.size += len(data)
+
+    def next(self) -> bytes:
+        """Return what has to be sent next, b"" for nothing; tell `took` how much of it was."""
+        if not self._rest and self._waiting:
+            key = next(iter(self._waiting))
+            self._rest = self._waiting.pop(key)
+            if self._lines and self._lines[0] == key:
+                self._lines.popleft()
+                self._line_bytes -= len(self._rest)
+        return self._rest
+
+    def took(self, sent: int) -> None:
+        self._rest = self._rest[sent:]
+        self.size -= sent
+        self.since = time.monotonic()
+
+    def _keep_lines(self, added: int) -> None:
+        """Forget the oldest lines where there is no room: by the newest, which comes, the client sees the gap."""
+        self._lines.append(self._serial)
+        self._line_bytes += added
+        while self._line_bytes > LINE_BYTES and len(self._lines) > 1:
+            dropped = len(self._waiting.pop(self._lines.popleft()))
+            self._line_bytes -= dropped
+            self.size -= dropped

@@ -1,0 +1,56 @@
+"""Opening handshakes: which are taken, what is kept of them, and the answers."""
+
+from __future__ import annotations
+
+import io
+import sys
+from base64 import b64decode
+from collections.abc import Callable
+from typing import Any
+
+# Whether a handshake, by its environ, comes from another site's page.
+Refuses = Callable[[dict[str, Any]], bool]
+RETRY_AFTER_SECONDS = 1
+VERSION = "13"
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+SWITCHING = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"
+)
+# Of a handshake's environ, which is kept as long as its socket, what nobody asks for later.
+PASSING = ("eventlet.", "HTTP_SEC_WEBSOCKET_", "HTTP_ACCEPT_", "HTTP_UPGRADE", "HTTP_CONNECTION", "RAW_", "headers_raw")
+OF_ONE_CLIENT = ("HTTP_COOKIE", "HTTP_AUTHORIZATION", "QUERY_STRING", "REMOTE_PORT")
+NO_BODY = io.BytesIO()
+
+
+def is_handshake(environ: dict[str, Any], key: str) -> bool:
+    connection = environ.get("HTTP_CONNECTION", "").lower()
+    if "upgrade" not in connection or environ.get("HTTP_SEC_WEBSOCKET_VERSION") != VERSION:
+        return False
+    try:
+        return len(b64decode(key, validate=True)) == 16
+    except ValueError:
+        return False
+
+
+def kept_environ(environ: dict[str, Any]) -> dict[str, Any]:
+    """Return what a socket's handlers may ask of its handshake; what many sockets have alike is there once."""
+    kept = {
+        name: sys.intern(value) if type(value) is str and name not in OF_ONE_CLIENT else value
+        for name, value in environ.items()
+        if not name.startswith(PASSING)
+    }
+    return {**kept, "wsgi.input": NO_BODY}
+
+
+def cross_site() -> dict[str, Any]:
+    headers = [("Content-Type", "text/plain")]
+    return {
+        "status": "403 FORBIDDEN",
+        "headers": headers,
+        "response": b"This handshake comes from another site's page.",
+    }
+
+
+def too_busy() -> dict[str, Any]:
+    headers = [("Retry-After", str(RETRY_AFTER_SECONDS)), ("Content-Type", "text/plain")]
+    return {"status": "503 Service Unavailable", "headers": headers, "response": b"Come back in a moment."}

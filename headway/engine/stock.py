@@ -1,0 +1,99 @@
+"""Engine.IO's own server and sockets, closed as Headway closes them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+
+import engineio
+from engineio.exceptions import SocketIsClosedError
+
+from headway.engine.events import Event
+from headway.engine.frames import (
+    Credit,
+    Violation,
+    close_frame,
+)
+from headway.engine.handshake import Refuses, cross_site, too_busy
+
+
+class StockEngine(engineio.Server):
+    """Engine.IO's own server and sockets, closed as Headway closes them."""
+
+    def __init__(self, most_sockets: int, refuses: Refuses, **options: Any) -> None:
+        super().__init__(**options)
+        self._most = most_sockets
+        self._refuses = refuses
+        self._open: dict[str, Any] = {}
+        self._credits: dict[str, Credit] = {}
+        self._async: dict[str, Any] = {**self._async, "websocket": partial(self._accept, self._async["websocket"])}
+
+    def pusher(self, sid: str) -> Callable[[Event], None]:
+        """Return what sends an event to a socket, or nothing once that has ended."""
+
+        def push(event: Event) -> None:
+            with suppress(SocketIsClosedError):  # just now; the others get it
+                self.send_packet(sid, event.packet)
+
+        return push
+
+    @contextmanager
+    def reading(self, connection: Any) -> Iterator[Callable[[int], bytes]]:
+        """Give what reads from a connection."""
+        yield connection.recv
+
+    def end(self, code: int, sids: Iterable[str] | None = None) -> None:
+        """Close these websockets, or all, with this code. A client that does not read it loses its connection too."""
+        for sid in tuple(self._open) if sids is None else sids:
+            if connection := self._open.get(sid):
+                with suppress(OSError):
+                    connection.setblocking(False)
+                    connection.send(close_frame(code))
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def _handle_connect(self, environ: dict[str, Any], *args: Any) -> Any:
+        if self._refuses(environ):
+            return cross_site()
+        return too_busy() if len(self.sockets) >= self._most else super()._handle_connect(environ, *args)
+
+    def _trigger_event(self, event: str, sid: str, *args: Any, **options: Any) -> Any:
+        if event == "message":
+            try:
+                self._credits.setdefault(sid, Credit()).spend()
+            except Violation as violation:
+                return self.end(violation.code, [sid])
+        elif event == "disconnect":
+            self._credits.pop(sid, None)
+        return super()._trigger_event(event, sid, *args, **options)
+
+    def _accept(self, accept: Callable[..., Any], handler: Any, engineio: Any) -> Any:
+        """Stand in for the driver's own way to make the WSGI app of a websocket."""
+        sid = handler.__self__.sid
+
+        def handle(websocket: Any) -> Any:
+            self._open[sid] = self._connection_of(websocket)
+            try:
+                return handler(websocket)
+            finally:
+                del self._open[sid]
+
+        return accept(handle, engineio)
+
+    def _connection_of(self, websocket: Any) -> Any:
+        """Return the socket below, which from now on fails when its client is silent or does not read for too long."""
+        if hasattr(websocket, "socket"):
+            return websocket.socket  # Engine.IO sets the limit
+        connection, seconds = websocket.ws.sock, self.ping_interval + self.ping_timeout
+        if os.get_blocking(connection.fileno()):
+            limit = struct.pack("@ll", int(seconds), 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        else:
+            connection.settimeout(seconds)
+        return connection
