@@ -15,7 +15,7 @@ from app.config import ROOT
 from headway.celery import broker
 from headway.celery.backend import LiveTask
 from headway.registry import KINDS
-from headway.store.records import QUEUES
+from headway.store.queries import QUEUES
 from headway.web import access, status
 from headway.web.errors import handle_errors
 from headway.web.guards import add_headers

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
         records = Records(connect(settings["REDIS_URL"]), settings["TASK_TTL_DAYS"])
         if arguments[:1] == ["list"]:
             _show(records)
-        elif records.resume():
+        elif records.maintenance.resume():
             print("Resumed: what waited goes on.")
         else:
             print("Nothing is paused.")
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _show(records: Records) -> None:
-    paused, unended = records.paused(), records.unended()
+    paused, unended = records.maintenance.paused(), records.maintenance.unended()
     if paused is None:
         print("Nothing is paused.")
     else:

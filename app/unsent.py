@@ -18,7 +18,8 @@ from headway.exceptions import ConfigError
 from headway.masking import guard_process
 from headway.service import NotKept, start_again
 from headway.store.connection import Unavailable
-from headway.store.records import Records, TooLate
+from headway.store.model import TooLate
+from headway.store.records import Records
 
 
 class Unsent(NamedTuple):
@@ -44,7 +45,7 @@ def find(records: Records) -> list[Unsent]:
     """
     newest: dict[tuple[str, str], str] = {}
     failed: list[Unsent] = []
-    for stored in records.scan():
+    for stored in records.queries.scan():
         task = json.loads(stored.snapshot)
         about = stored.owner, task["title"]
         newest[about] = max(newest.get(about, ""), task["created_at"])

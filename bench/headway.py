@@ -84,7 +84,9 @@ def _run_of(task_id: str, backend: LiveBackend) -> Context:
         request = _runs[task_id] = Context(id=task_id, task="bench", retries=0, replaced_task_nesting=0)
         setattr(request, FENCE, uuid4().hex)
         message = {"task": "bench", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-        backend.records.claim(task_id, delivery_of(request), "run", message=message, max_attempts=1, hostname="bench")
+        backend.records.runs.claim(
+            task_id, delivery_of(request), "run", message=message, max_attempts=1, hostname="bench"
+        )
     return _runs[task_id]
 
 

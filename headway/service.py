@@ -17,7 +17,8 @@ from headway.celery.sends import identified, owned, recorded
 from headway.registry import KINDS, BadArguments, Kind
 from headway.state import state
 from headway.store.connection import Unavailable
-from headway.store.records import Records, Started
+from headway.store.model import Started
+from headway.store.records import Records
 from headway.system import System
 
 __all__ = ["KINDS", "BadArguments", "NotKept", "UnknownKind", "moment", "start", "start_again", "start_kind"]
@@ -66,7 +67,7 @@ def start_kind(
 
 def start_again(task_id: str, *, owner: str, key: str = "") -> Started:
     """Start a new task with the same arguments as another. Raises NotKept, and what `start` raises."""
-    kept = state().records.message(task_id)
+    kept = state().records.outbox.message(task_id)
     if kept is None:
         raise NotKept(task_id)
     message, title = kept
@@ -123,6 +124,6 @@ def _start(
 def _send_now(backend: LiveBackend, records: Records, task_id: str, message: Mapping[str, Any]) -> None:
     try:
         backend.send(task_id, message)
-        records.sent(task_id)
+        records.outbox.sent(task_id)
     except (OperationalError, Unavailable) as error:
         logger.warning("Task %s stands in the outbox; a keeper will send it: %s", task_id, error)

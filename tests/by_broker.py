@@ -67,12 +67,12 @@ class Hand:
 
     def keep(self) -> list[str]:
         """Do a round of maintenance, as if rounds were done all the time; returns whose messages were sent."""
-        self.redis.set("headway:round", self.records.now())
+        self.redis.set("headway:round", self.records.queries.now())
         self.redis.delete("headway:patience")
-        due = self.records.round("keeper").due
+        due = self.records.maintenance.round("keeper").due
         for task_id, message in due:
             self.backend.send(task_id, message)
-            self.records.sent(task_id)
+            self.records.outbox.sent(task_id)
         return [task_id for task_id, _ in due]
 
     def snapshot(self, task_id: str) -> dict[str, Any]:

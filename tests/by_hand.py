@@ -9,7 +9,8 @@ from typing import Any
 import websocket
 
 from headway.snapshot import Phase, Snapshot
-from headway.store.records import Delivery, Records, Write
+from headway.store.model import Delivery, Write
+from headway.store.records import Records
 from tests.browser import Visitor
 from tests.processes import wait_for
 
@@ -27,12 +28,15 @@ def hand_task(records: Records, visitor: Visitor) -> str:
 
 def claim(records: Records, task_id: str) -> None:
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-    assert records.claim(task_id, HERE, "run", message=message, max_attempts=4, hostname="test") == "claimed"
+    assert records.runs.claim(task_id, HERE, "run", message=message, max_attempts=4, hostname="test") == "claimed"
 
 
 def write(records: Records, task_id: str, current: int, phase: Phase = Phase.RUNNING) -> None:
     fields = {"current": current, "total": 1000}
-    assert records.write(Write(task_id, HERE, phase, fields, meta="{}", name="long_task", max_attempts=4)) == "written"
+    assert (
+        records.runs.write(Write(task_id, HERE, phase, fields, meta="{}", name="long_task", max_attempts=4))
+        == "written"
+    )
 
 
 def shown(records: Records, task_id: str) -> Snapshot | None:

@@ -14,7 +14,8 @@ from click.testing import CliRunner, Result
 from headway.cli.groups import headway
 from headway.push import follow
 from headway.snapshot import Phase
-from headway.store.records import Records, Write
+from headway.store.model import Write
+from headway.store.records import Records
 from tests.by_hand import HERE, claim
 
 TASK_ID = "7f3a1c52-9b1e-4c7d-8a55-0d2f6f1b9e01"
@@ -44,7 +45,7 @@ def running(records: Records, task_id: str = TASK_ID, title: str = "Report") -> 
 
 def report(records: Records, phase: Phase = Phase.RUNNING, task_id: str = TASK_ID, **fields: Any) -> None:
     """Write what a run of the test's says."""
-    assert records.write(Write(task_id, HERE, phase, fields, "{}", "report", 4)) == "written"
+    assert records.runs.write(Write(task_id, HERE, phase, fields, "{}", "report", 4)) == "written"
 
 
 @contextmanager

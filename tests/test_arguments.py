@@ -161,7 +161,7 @@ def test_a_request_starts_it_and_its_retry_has_the_same_arguments(client: Any, r
     assert json.loads(b64decode(letter["body"]))[:2] == [[1, 2, 5], {"c": 3, "d": 7}]
     records.cancel(task_id)
     again = client.post(f"/tasks/{task_id}/retry")
-    message, _ = records.message(again.json["task_id"])
+    message, _ = records.outbox.message(again.json["task_id"])
     assert (message["args"], message["kwargs"]) == ([1, 2, 5], {"c": 3, "d": 7})
 
 

@@ -19,7 +19,8 @@ from celery.exceptions import NotRegistered, Reject, Retry, TimeLimitExceeded, W
 from celery.utils.objects import Bunch
 
 from headway.celery.backend import FENCE, LiveBackend
-from headway.store.records import Delivery, Records
+from headway.store.model import Delivery
+from headway.store.records import Records
 from tests.by_hand import shown
 
 STORES = {
@@ -122,7 +123,7 @@ def backend(records: Records, redis_url: str) -> LiveBackend:
 def claim(records: Records, token: str = "token", task_id: str = ID) -> None:
     message = {"task": "add", "args": [1], "kwargs": {}, "options": {"queue": "celery"}}
     delivery = Delivery(token, 0)
-    assert records.claim(task_id, delivery, "run", message=message, max_attempts=4, hostname="here") == "claimed"
+    assert records.runs.claim(task_id, delivery, "run", message=message, max_attempts=4, hostname="here") == "claimed"
 
 
 def callers() -> set[tuple[str, str, str]]:
@@ -265,7 +266,7 @@ def test_a_task_that_may_retry_for_ever_ends(backend: LiveBackend, records: Reco
         request = Context(id=ID, task="patient", retries=retries, delivery_info={}, **{FENCE: f"token {retries}"})
         delivery = Delivery(f"token {retries}", retries)
         message = {"task": "patient", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-        if records.claim(ID, delivery, f"run {retries}", message=message, max_attempts=4, hostname="") == "final":
+        if records.runs.claim(ID, delivery, f"run {retries}", message=message, max_attempts=4, hostname="") == "final":
             break
         backend.mark_as_retry(ID, ValueError("again"), request=request)
 
@@ -310,7 +311,10 @@ def test_a_word_set_by_hand_leaves_a_task_that_waits_where_it_is(backend: LiveBa
         after = shown(records, task_id)
         assert (after.phase, after.scheduled_for) == (before.phase, before.scheduled_for)
         assert records.client.zscore("headway:outbox", task_id) == due
-        assert records.claim(task_id, Delivery("t", 0), "r", message=message, max_attempts=4, hostname="") == "claimed"
+        assert (
+            records.runs.claim(task_id, Delivery("t", 0), "r", message=message, max_attempts=4, hostname="")
+            == "claimed"
+        )
 
 
 @pytest.mark.parametrize(
@@ -344,4 +348,4 @@ def test_an_end_set_by_hand_is_the_end_and_its_run_goes_on(
     backend.mark_as_failure(ID, ValueError("raised"), request=request)
 
     assert shown(records, ID) == ended
-    assert records.round("keeper").due == records.round("keeper").lost == []
+    assert records.maintenance.round("keeper").due == records.maintenance.round("keeper").lost == []

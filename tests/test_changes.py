@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 
 from headway.celery.sends import OWNER, RECORDED, SEND
 from headway.snapshot import Phase, Snapshot
-from headway.store.records import Delivery, Records, Write
+from headway.store.model import Delivery, Write
+from headway.store.records import Records
 from tests.processes import Valkey
 
 HERE = Delivery("test")
@@ -23,9 +24,9 @@ def start(client: FlaskClient, **body: object) -> str:
 
 def run(records: Records, task_id: str, end: Phase | None = None) -> None:
     """Play the worker of a task, up to its end if one is given."""
-    assert records.claim(task_id, HERE, "run", message=MESSAGE, max_attempts=4, hostname="test") == "claimed"
+    assert records.runs.claim(task_id, HERE, "run", message=MESSAGE, max_attempts=4, hostname="test") == "claimed"
     if end:
-        records.write(Write(task_id, HERE, end, {}, meta="{}", name="long_task", max_attempts=4))
+        records.runs.write(Write(task_id, HERE, end, {}, meta="{}", name="long_task", max_attempts=4))
 
 
 def test_a_task_that_has_not_begun_is_cancelled_at_once(client: FlaskClient):
@@ -85,7 +86,7 @@ def test_an_email_that_is_sent_again_is_another_task_with_the_same_arguments(cli
     assert (new["phase"], new["title"], new["name"]) == ("queued", "E-mail to ada@example.com", "send_async_email")
     assert replayed.get_json()["task_id"] == new["task_id"]
     assert replayed.headers["Idempotency-Replayed"] == "true"
-    before, after = records.message(task_id), records.message(new["task_id"])
+    before, after = records.outbox.message(task_id), records.outbox.message(new["task_id"])
     assert before is not None
     assert after is not None
     assert before[0]["kwargs"] == after[0]["kwargs"]
@@ -95,12 +96,12 @@ def test_an_email_that_is_sent_again_is_another_task_with_the_same_arguments(cli
 def test_what_a_run_was_started_with_is_what_it_is_started_again_with(client: FlaskClient, records: Records):
     task_id = start(client)
     message = MESSAGE | {"options": {"queue": "celery", "task_id": task_id, "retries": 3, "root_id": task_id}}
-    assert records.claim(task_id, HERE, "run", message=message, max_attempts=4, hostname="test") == "claimed"
-    records.write(Write(task_id, HERE, Phase.FAILED, {}, meta="{}", name="long_task", max_attempts=4))
+    assert records.runs.claim(task_id, HERE, "run", message=message, max_attempts=4, hostname="test") == "claimed"
+    records.runs.write(Write(task_id, HERE, Phase.FAILED, {}, meta="{}", name="long_task", max_attempts=4))
 
     new = client.post(f"/tasks/{task_id}/retry").get_json()["task_id"]
 
-    kept = records.message(new)
+    kept = records.outbox.message(new)
     assert kept is not None
     sent = kept[0]["options"].pop("headers")
     assert kept[0]["options"] == {"queue": "celery"}  # nothing of the old one's runs

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from headway.store.connection import Line, Unavailable
-from headway.store.records import LIBRARY_DIGEST, Records
+from headway.store.functions import LIBRARY_DIGEST
+from headway.store.records import Records
 from tests.processes import wait_for
 
 

@@ -15,7 +15,8 @@ from celery.exceptions import WorkerLostError
 from headway.celery import dependents
 from headway.celery.backend import FENCE
 from headway.snapshot import Phase
-from headway.store.records import Delivery, Records, Write
+from headway.store.model import Delivery, Write
+from headway.store.records import Records
 from tests.bodies import live_celery
 from tests.by_hand import shown
 
@@ -43,28 +44,28 @@ class Part:
 
     def park(self, when: str = "+3600000000") -> None:
         message = dependents.marked(self.message)
-        assert self.records.park(self.id, 0, message=message, max_attempts=4, when=when, run=Delivery()) in (
+        assert self.records.outbox.park(self.id, 0, message=message, max_attempts=4, when=when, run=Delivery()) in (
             "parked",
             "due",
         )
 
     def claim(self, max_attempts: int = 4) -> None:
         message = dependents.marked(self.message)
-        verdict = self.records.claim(self.id, RUN, "run", message=message, max_attempts=max_attempts, hostname="")
+        verdict = self.records.runs.claim(self.id, RUN, "run", message=message, max_attempts=max_attempts, hostname="")
         assert verdict == "claimed"
 
     def write(self, phase: Phase, teller: str = "") -> str:
         meta = self.backend.encode({"status": "FAILURE", "result": None, "traceback": None, "children": []})
-        return self.records.write(Write(self.id, RUN, phase, {}, meta, "part", 4, teller=teller))
+        return self.records.runs.write(Write(self.id, RUN, phase, {}, meta, "part", 4, teller=teller))
 
     def lose(self) -> None:
-        self.records.client.set("headway:round", self.records.now())  # somebody does the rounds
+        self.records.client.set("headway:round", self.records.queries.now())  # somebody does the rounds
         self.records.client.delete("headway:patience")
         self.records.client.zadd("headway:leases", {self.id: 0})
 
     def maintain(self) -> None:
         """Do one round as a worker's maintenance does."""
-        duties = self.records.round("keeper")
+        duties = self.records.maintenance.round("keeper")
         for task_id, token, message in duties.lost:
             self.backend.give_up(task_id, token, message)
         for task_id, message in duties.ended:
@@ -107,7 +108,7 @@ def cancel_scheduled(part: Part) -> None:
 
 def cancel_due(part: Part) -> None:
     part.park("+0")
-    part.records.round("keeper")
+    part.records.maintenance.round("keeper")
     cancel(part)
 
 
@@ -120,7 +121,7 @@ def cancel_queued_again(part: Part) -> None:
 
 def cancel_without_holder(part: Part) -> None:
     part.claim()
-    part.records.drop(part.id, RUN)
+    part.records.runs.drop(part.id, RUN)
     cancel(part)
 
 
@@ -133,14 +134,14 @@ def cancel_and_lose(part: Part) -> None:
 def cancel_and_kill(part: Part) -> None:
     part.claim()
     cancel(part)
-    part.records.client.set("headway:round", part.records.now())
+    part.records.client.set("headway:round", part.records.queries.now())
     part.backend.mark_as_failure(part.id, WorkerLostError("killed"), request=part.request)
 
 
 def cancel_and_stop_the_worker(part: Part) -> None:
     part.claim()
     cancel(part)
-    part.records.give_back([(part.id, "token")])
+    part.records.maintenance.give_back([(part.id, "token")])
 
 
 def cancel_and_retry(part: Part) -> None:
@@ -160,7 +161,7 @@ def cancel_and_claim_again(part: Part) -> None:
     cancel(part)
     message = dependents.marked(part.message)
     again = Delivery("another", 0)
-    assert part.records.claim(part.id, again, "r", message=message, max_attempts=4, hostname="") == "cancelled"
+    assert part.records.runs.claim(part.id, again, "r", message=message, max_attempts=4, hostname="") == "cancelled"
 
 
 def revoke_scheduled(part: Part) -> None:
@@ -209,7 +210,7 @@ def fail_and_die(part: Part) -> None:
     """Its process dies after it has stored the end, and before it told anybody."""
     part.claim()
     assert part.write(Phase.FAILED, "1") == "written"
-    assert part.records.round("keeper").ended == []  # it is left to it for a while
+    assert part.records.maintenance.round("keeper").ended == []  # it is left to it for a while
     part.records.client.zadd("headway:untold", {part.id: 0}, xx=True)
 
 
@@ -291,11 +292,11 @@ def test_an_unknown_tasks_chord_is_told_by_its_message(part: Part):
 def test_one_at_a_time_tells(part: Part):
     cancel_scheduled(part)
 
-    assert part.records.may_tell(part.id)
-    assert not part.records.may_tell(part.id)
-    assert part.records.round("keeper").ended == []
-    part.records.told(part.id)
-    assert not part.records.may_tell(part.id)
+    assert part.records.maintenance.may_tell(part.id)
+    assert not part.records.maintenance.may_tell(part.id)
+    assert part.records.maintenance.round("keeper").ended == []
+    part.records.maintenance.told(part.id)
+    assert not part.records.maintenance.may_tell(part.id)
 
 
 def test_what_could_not_be_told_is_told_again(part: Part, monkeypatch: pytest.MonkeyPatch):

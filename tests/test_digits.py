@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, expect
 
 from headway.snapshot import Phase
 from headway.store.connection import connect
-from headway.store.records import Delivery, Records, Write
+from headway.store.model import Delivery, Write
+from headway.store.records import Records
 from tests.processes import Valkey, running, web
 
 LONG = 1234567890123456789
@@ -42,9 +43,9 @@ RESULTS: list[tuple[object, str]] = [
 
 def end(records: Records, task_id: str, result: object) -> None:
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-    records.claim(task_id, RUN, "run", message=message, max_attempts=4, hostname="test")
+    records.runs.claim(task_id, RUN, "run", message=message, max_attempts=4, hostname="test")
     ended = Write(task_id, RUN, Phase.SUCCEEDED, {"result": result, "status": ""}, "{}", "long_task", 4)
-    assert records.write(ended) == "written"
+    assert records.runs.write(ended) == "written"
 
 
 @pytest.mark.parametrize("way", ["live", "polling", "reload"])

@@ -131,7 +131,7 @@ def test_a_task_that_expires_does_so_after_its_request(
     first = client.post("/tasks", json=body, headers=key)
     again = client.post("/tasks", json=body, headers=key)
 
-    message, _ = records.message(first.json["task_id"])
+    message, _ = records.outbox.message(first.json["task_id"])
     left = datetime.fromisoformat(message["options"]["expires"]) - datetime.now(UTC)
     assert timedelta(seconds=20) < left <= timedelta(seconds=30)
     assert again.json["task_id"] == first.json["task_id"]

@@ -21,7 +21,8 @@ from headway.celery.backend import FENCE, LiveBackend, mark_delivery
 from headway.celery.encoded import decode, encode, serializer_of
 from headway.service import NotKept, start_again
 from headway.store.connection import connect
-from headway.store.records import Delivery, Records
+from headway.store.model import Delivery
+from headway.store.records import Records
 from tests import pickle_celery as pickles
 from tests.bodies import live_celery
 from tests.by_hand import shown
@@ -70,16 +71,16 @@ def maintain(backend: LiveBackend) -> None:
     due = backend.records.client.zrange("headway:outbox", 0, -1)
     if due:
         backend.records.client.zadd("headway:outbox", dict.fromkeys(due, 0))  # their time has come
-    duties = backend.records.round("keeper")
+    duties = backend.records.maintenance.round("keeper")
     for task_id, token, message in duties.lost:
         backend.give_up(task_id, token, message)
     for task_id, message in duties.due:
         backend.send(task_id, message)
-        backend.records.sent(task_id)
+        backend.records.outbox.sent(task_id)
 
 
 def lose(records: Records) -> None:
-    records.client.set("headway:round", records.now())
+    records.client.set("headway:round", records.queries.now())
     records.client.delete("headway:patience")
     records.client.zadd("headway:leases", {ID: 0})
 
@@ -122,7 +123,7 @@ def test_a_json_message_is_kept_as_json(app: Celery, records: Records):
     app.tasks["odd"].apply_async((1,), task_id=ID)
     claim(app, *message_of(records))
 
-    message, _ = records.message(ID)
+    message, _ = records.outbox.message(ID)
     assert (message["args"], "encoded" in message, "serializer" in message["options"]) == ([1], False, False)
 
 
@@ -168,7 +169,7 @@ def test_a_task_whose_arguments_are_no_json_is_not_started_again_from_the_page(
 ):
     message = encode({"task": "odd", "args": [{1}], "kwargs": {}, "options": {"queue": "celery"}}, "pickle")
     run = Delivery("token", 0)
-    assert records.claim(ID, run, "run", message=message, max_attempts=4, hostname="") == "claimed"
+    assert records.runs.claim(ID, run, "run", message=message, max_attempts=4, hostname="") == "claimed"
     web = request.getfixturevalue("web_app")
 
     with web.app_context(), pytest.raises(NotKept):
@@ -213,9 +214,9 @@ def test_what_the_records_scripts_write_is_read_whatever_the_results_serializer(
     backend = app._get_backend()
     message = {"task": "odd", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
     run = Delivery("token", 0)
-    assert records.claim(ID, run, "run", message=message, max_attempts=4, hostname="") == "claimed"
+    assert records.runs.claim(ID, run, "run", message=message, max_attempts=4, hostname="") == "claimed"
     assert backend.get_state(ID) == "STARTED"
-    records.drop(ID, run)
+    records.runs.drop(ID, run)
     records.cancel(ID)
 
     assert backend.get_state(ID) == "REVOKED"

@@ -16,7 +16,8 @@ from werkzeug.test import create_environ
 
 from headway.state import state_of
 from headway.store.connection import connect
-from headway.store.records import Records, Stored
+from headway.store.model import Stored
+from headway.store.records import Records
 from headway.web.handlers import Doors
 from tests.browser import Visitor
 from tests.by_hand import HERE, hand_task, write
@@ -165,10 +166,10 @@ def test_nothing_is_lost_between_the_answer_and_the_first_push(visitor: Visitor,
 def test_a_log_is_given_from_where_the_reader_stands_and_then_pushed(visitor: Visitor, records: Records):
     task_id = hand_task(records, visitor)
     for number in range(3):
-        records.log(task_id, HERE, [("INFO", f"line {number + 1}")])
+        records.runs.log(task_id, HERE, [("INFO", f"line {number + 1}")])
 
     ack = visitor.call("watch", {"task_ids": [task_id], "after": {task_id: 1}})
-    records.log(task_id, HERE, [("WARNING", "line 4")])
+    records.runs.log(task_id, HERE, [("WARNING", "line 4")])
 
     assert [line["text"] for line in ack["logs"][task_id]["lines"]] == ["line 2", "line 3"]
     wait_for(lambda: visitor.logs)

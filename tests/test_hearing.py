@@ -187,7 +187,7 @@ def test_after_a_fault_all_that_is_watched_is_right_again(
     with fault(server, network, records, visitor):
         for task_id in (watched, listed):
             write(records, task_id, 7)
-        records.log(watched, HERE, [("INFO", "said while nobody heard")])
+        records.runs.log(watched, HERE, [("INFO", "said while nobody heard")])
 
     over = time.monotonic()
     wait_for(lambda: answers(f"{visitor.address}/readyz"), hears_in)

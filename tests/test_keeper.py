@@ -82,7 +82,7 @@ def create(records: Records, queue: str = "celery") -> str:
     """Make the record of a task whose message went to the broker, and is there no more."""
     message = {"task": "tests.plain_celery.add", "args": [20, 22], "kwargs": {}, "options": {"queue": queue}}
     task_id = records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id
-    records.sent(task_id)
+    records.outbox.sent(task_id)
     return task_id
 
 

@@ -20,7 +20,9 @@ from headway.celery.results import MAX_RESULT_BYTES, PREVIEW_CHARS
 from headway.engine.socket import MOST_BYTES
 from headway.push.manager import MINE
 from headway.snapshot import Snapshot, fragment
-from headway.store.records import STAGED_SECONDS, Delivery, Records, Source
+from headway.store.model import Delivery, Source
+from headway.store.records import Records
+from headway.store.runs import STAGED_SECONDS
 from tests.by_hand import subscribed
 from tests.large import MB, MESSAGE, celery_app, left_over, start, text_of, whole
 from tests.processes import wait_for
@@ -143,7 +145,7 @@ def test_other_forms_of_celerys_result_hold_no_json_to_be_read(records: Records,
 
 def test_the_result_of_a_new_send_is_not_looked_for_where_the_former_ones_lay(records: Records, live: LiveBackend):
     for send, value in ("1st", "x" * MB), ("2nd", APART["decimal"]), ("3rd", "y" * MB):
-        claimed = records.claim(
+        claimed = records.runs.claim(
             "again", Delivery(send), send, message=MESSAGE, max_attempts=4, hostname="here", source=Source(send)
         )
         assert claimed == "claimed"
@@ -175,7 +177,7 @@ def channels(records: Records) -> Iterator[Any]:
 def test_no_channel_carries_a_large_text(records: Records, live: LiveBackend, channels: Any):
     request = Context(id=start(records), task="long_task", **{"headway_fence": "run"})
     task_id = request.id
-    records.claim(task_id, Delivery("run", 0), "run", message=MESSAGE, max_attempts=4, hostname="here")
+    records.runs.claim(task_id, Delivery("run", 0), "run", message=MESSAGE, max_attempts=4, hostname="here")
     for meta in ({"blob": "x" * MB}, {"current": 1, "total": 2, "status": "y" * MB, "rows": list(range(100_000))}):
         assert live.report(request, "PROGRESS", meta) == "written"
     live.mark_as_done(task_id, "x" * (20 * MB), request=request)
@@ -192,14 +194,15 @@ def test_large_arguments_are_kept_and_neither_pushed_nor_listed(records: Records
     task_id = start(records)
 
     assert (
-        records.claim(task_id, Delivery("run", 0), "run", message=message, max_attempts=4, hostname="here") == "claimed"
+        records.runs.claim(task_id, Delivery("run", 0), "run", message=message, max_attempts=4, hostname="here")
+        == "claimed"
     )
 
     sizes = [len(message["data"]) for message in iter(lambda: channels.get_message(timeout=0.2), None)]
     assert sizes
     assert max(sizes) < 10_000
     assert len(text_of(records, task_id)) < 10_000
-    assert records.message(task_id) == (message, "Long task")
+    assert records.outbox.message(task_id) == (message, "Long task")
 
 
 def test_a_list_of_large_results_is_small(records: Records, live: LiveBackend, client: Any):
@@ -218,7 +221,7 @@ def test_a_page_of_the_largest_snapshots_fits_a_sockets_backlog(records: Records
     for _ in range(MINE):
         live.mark_as_done(start(records), {"status": "s" * 500, "result": "x" * (MAX_RESULT_BYTES - 2)})
 
-    assert sum(map(len, records.owned("ada", MINE)[0])) < MOST_BYTES
+    assert sum(map(len, records.queries.owned("ada", MINE)[0])) < MOST_BYTES
 
 
 # Celery's own clients

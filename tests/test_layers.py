@@ -23,6 +23,14 @@ LAYERS = [
     "headway.celery.context",
     "headway.celery.sends",
     "headway.store.restored",
+    "headway.store.keys",
+    "headway.store.model",
+    "headway.store.functions",
+    "headway.store.messages",
+    "headway.store.outbox",
+    "headway.store.runs",
+    "headway.store.queries",
+    "headway.store.maintenance",
     "headway.store.records",
     "headway.store.rights",
     "headway.store.redis_checks",
@@ -118,7 +126,7 @@ LAYERS = [
 ]
 SPEAK_REDIS = {
     "headway.store.connection",
-    "headway.store.records",
+    "headway.store.functions",
     "headway.store.redis_checks",
     "headway.celery.backend",
     "headway.push.subscriber",

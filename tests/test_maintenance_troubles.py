@@ -13,7 +13,8 @@ from kombu.exceptions import OperationalError
 
 from headway.celery.maintenance import Keeper
 from headway.store.connection import Unavailable
-from headway.store.records import Delivery, Records
+from headway.store.model import Delivery
+from headway.store.records import Records
 from tests.by_hand import shown
 
 IDS = [f"task-{n}" for n in range(5)]
@@ -34,21 +35,21 @@ def keeper(records: Records, redis_url: str) -> Keeper:
 
 def claim(records: Records, task_id: str, max_attempts: int = 4) -> None:
     run = Delivery("token", 0)
-    assert records.claim(task_id, run, "r", message=MESSAGE, max_attempts=max_attempts, hostname="") == "claimed"
+    assert records.runs.claim(task_id, run, "r", message=MESSAGE, max_attempts=max_attempts, hostname="") == "claimed"
 
 
 def lose(records: Records) -> None:
     """Five whose last attempt is lost."""
     for task_id in IDS:
         claim(records, task_id, max_attempts=1)
-    records.client.set("headway:round", records.now())
+    records.client.set("headway:round", records.queries.now())
     records.client.zadd("headway:leases", dict.fromkeys(IDS, 0))
 
 
 def park(records: Records) -> None:
     """Five that are due."""
     for task_id in IDS:
-        assert records.park(task_id, 0, message=MESSAGE, max_attempts=4, when="+0", run=Delivery()) == "due"
+        assert records.outbox.park(task_id, 0, message=MESSAGE, max_attempts=4, when="+0", run=Delivery()) == "due"
 
 
 def cancel(records: Records) -> None:
@@ -56,7 +57,7 @@ def cancel(records: Records) -> None:
     for task_id in IDS:
         options = {"queue": "celery", "chord": {"task": "x", "options": {}}}
         message = {"dependents": "always", **MESSAGE, "options": options}
-        assert records.park(task_id, 0, message=message, max_attempts=4, when="+99", run=Delivery()) == "parked"
+        assert records.outbox.park(task_id, 0, message=message, max_attempts=4, when="+99", run=Delivery()) == "parked"
         records.cancel(task_id)
 
 
@@ -141,7 +142,7 @@ def test_whatever_one_raises_the_others_have_their_turn(
 ):
     make(records)
     due = Delivery("", 0)
-    records.park("due", 0, message=MESSAGE, max_attempts=4, when="+0", run=due)
+    records.outbox.park("due", 0, message=MESSAGE, max_attempts=4, when="+0", run=due)
     handled = _raise_for_one(monkeypatch, keeper._backend, duty, error)
 
     keeper._round()
@@ -182,10 +183,10 @@ def test_one_broken_record_does_not_take_the_leases_of_a_workers_other_tasks(rec
     records.client.set(f"headway:task:{BAD}", "not a hash")
     records.client.zadd("headway:leases", dict.fromkeys(IDS, 1))
 
-    records.hold("here", 4, [(task_id, "token") for task_id in IDS], [])
+    records.maintenance.hold("here", 4, [(task_id, "token") for task_id in IDS], [])
     assert all(records.client.zscore("headway:leases", task_id) > 1 for task_id in OTHERS)
 
-    records.give_back([(task_id, "token") for task_id in IDS])
+    records.maintenance.give_back([(task_id, "token") for task_id in IDS])
     assert all(shown(records, task_id).phase == "queued" for task_id in OTHERS)
 
 
@@ -196,7 +197,7 @@ def test_garbage_in_a_queue_or_in_a_workers_hands_keeps_no_message_missing(
     for queue in ("celery", "other"):
         message = MESSAGE | {"options": {"queue": queue}}
         task_id = records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id
-        records.sent(task_id)
+        records.outbox.sent(task_id)
         records.client.lpush(queue, garbage)
     records.client.hset("unacked", "tag", garbage)
 
@@ -209,7 +210,7 @@ def test_garbage_in_a_queue_or_in_a_workers_hands_keeps_no_message_missing(
 def test_a_queue_that_cannot_be_read_keeps_no_other_from_being_read(keeper: Keeper, records: Records):
     for queue in ("broken", "other"):
         message = MESSAGE | {"options": {"queue": queue}}
-        records.sent(records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id)
+        records.outbox.sent(records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id)
     records.client.set("broken", "not a list")
 
     keeper._look()

@@ -20,7 +20,8 @@ from celery import Celery
 from app import config
 from headway import masking
 from headway.exceptions import ConfigError
-from headway.store.records import Delivery, Records
+from headway.store.model import Delivery
+from headway.store.records import Records
 
 SECRETS = ["pässwort€", "correct horse/battery", 'it\'s\\n"quoted"&<b>', "plain-secret-1234", "密码密码密码"]
 FORMS: dict[str, Callable[[str], str]] = {
@@ -261,7 +262,7 @@ def test_reports_and_log_lines_are_stored_masked(celery: Celery, records: Record
     masking.keep("test", ["pässwort€"])
     celery.backend.store_result("a", {"current": 1, "total": 2, "status": "pässwort€"}, "PROGRESS")
 
-    records.log("a", Delivery(), [("info", "with pässwort€")])
+    records.runs.log("a", Delivery(), [("info", "with pässwort€")])
 
     kept = everything(records)
     assert kept.count("***") >= 2

@@ -17,7 +17,9 @@ from headway.celery.report import FLUSHER, MAX_UNSENT_CHARS
 from headway.celery.runs import HERE
 from headway.progress import MAX_LINE_CHARS
 from headway.store.connection import Unavailable
+from headway.store.functions import Functions
 from headway.store.records import Records
+from headway.store.runs import RunRecords
 from tests.bodies import live_celery, read, run
 from tests.processes import wait_for
 from tests.test_values import NO_NUMBERS, NUMBERS, Broken, Lazy
@@ -48,7 +50,7 @@ def test_whatever_is_said_by_progress_the_rest_of_it_is_shown(celery: Celery, re
 
     end = read(records, task_id)
     assert (end.current, end.total, end.status) == (3, 5, "rows")
-    assert records.tail(task_id, 0)["lines"][-1]["text"] == "line"
+    assert records.queries.tail(task_id, 0)["lines"][-1]["text"] == "line"
 
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: type(value).__name__)
@@ -180,13 +182,13 @@ def test_texts_are_cut_with_a_mark_before_they_are_sent(
     celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
 ):
     sent: list[int] = []
-    begin = Records._begin
+    begin = Functions.begin
 
-    def measured(self: Records, function: str, keys: Any, args: Any, *rest: Any) -> Any:
+    def measured(self: Functions, function: str, keys: Any, args: Any, *rest: Any) -> Any:
         sent.append(sum(len(str(arg)) for arg in args))
         return begin(self, function, keys, args, *rest)
 
-    monkeypatch.setattr(Records, "_begin", measured)
+    monkeypatch.setattr(Functions, "begin", measured)
 
     def body() -> None:
         with progress.step("n" * 200_000, 1, 2):
@@ -202,7 +204,7 @@ def test_texts_are_cut_with_a_mark_before_they_are_sent(
     task_id = run(celery, body)
 
     assert len(names[0]) == 500
-    [line] = records.tail(task_id, 0)["lines"]
+    [line] = records.queries.tail(task_id, 0)["lines"]
     assert (len(line["text"]), line["text"][-2:]) == (MAX_LINE_CHARS, "l…")
     assert (len(line["level"]), line["level"][-1]) == (20, "…")
     assert (len(step[0].step["name"]), step[0].step["name"][-2:]) == (500, "n…")
@@ -211,15 +213,15 @@ def test_texts_are_cut_with_a_mark_before_they_are_sent(
 
 
 def test_lines_that_wait_for_redis_take_bounded_room(celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch):
-    store = Records.log
+    store = RunRecords.log
     is_away = True
 
-    def log(self: Records, *args: Any) -> bool:
+    def log(self: RunRecords, *args: Any) -> bool:
         if is_away:
             raise Unavailable
         return store(self, *args)
 
-    monkeypatch.setattr(Records, "log", log)
+    monkeypatch.setattr(RunRecords, "log", log)
 
     def body() -> None:
         nonlocal is_away
@@ -232,7 +234,7 @@ def test_lines_that_wait_for_redis_take_bounded_room(celery: Celery, records: Re
         is_away = False
 
     waiting: list[int] = []
-    lines = records.tail(run(celery, body), 0)["lines"]
+    lines = records.queries.tail(run(celery, body), 0)["lines"]
 
     assert waiting[0] <= MAX_UNSENT_CHARS
     assert lines[0]["text"] == f"{800 - (len(lines) - 1)} lines are missing here: Redis did not take them in time."

@@ -20,7 +20,8 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, e
 from app.extensions import headway
 from headway.snapshot import Phase
 from headway.store.connection import connect
-from headway.store.records import STORED, Delivery, Records, Write
+from headway.store.model import STORED, Delivery, Write
+from headway.store.records import Records
 from tests.processes import ROOT, System, running, web
 
 HISTORY = """() => {
@@ -330,14 +331,14 @@ def as_left(system: System, task_id: str, *writes: tuple[Phase, dict]) -> None:
     """Claim a task and write these changes, as a worker that is gone since would have."""
     records = Records(connect(system.valkey.url), 7)
     here = Delivery(task_id, 0)
-    kept = records.message(task_id)
+    kept = records.outbox.message(task_id)
     assert kept is not None
-    records.claim(here.token, here, "run", message=kept[0], max_attempts=4, hostname="test")
+    records.runs.claim(here.token, here, "run", message=kept[0], max_attempts=4, hostname="test")
     for phase, fields in writes:
         if phase == Phase.QUEUED:
-            records.give_back([(task_id, here.token)])
+            records.maintenance.give_back([(task_id, here.token)])
             here = Delivery()  # who gave it back writes no more
-        verdict = records.write(
+        verdict = records.runs.write(
             Write(task_id, here, phase, fields, meta="{}", name=kept[0]["task"], max_attempts=4, retry_in=8.0)
         )
         assert verdict in STORED

@@ -20,6 +20,7 @@ from headway.celery.runs import Stopped
 from headway.snapshot import Phase
 from headway.store.connection import Unavailable
 from headway.store.records import Records
+from headway.store.runs import RunRecords
 from tests.bodies import live_celery, pushes, read, run
 from tests.processes import Valkey, wait_for
 
@@ -122,15 +123,15 @@ def test_a_hung_redis_holds_no_run_up_and_the_newest_word_arrives_after_it(
     task_id = run(celery, body)
 
     assert worst < 0.5
-    assert [line["text"] for line in records.tail(task_id, 0)["lines"]] == ["a line"] * 30
+    assert [line["text"] for line in records.queries.tail(task_id, 0)["lines"]] == ["a line"] * 30
 
 
 def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
     celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
 ):
-    store, refusals = Records.log, iter([True])
+    store, refusals = RunRecords.log, iter([True])
 
-    def log(self: Records, *args: Any) -> bool:
+    def log(self: RunRecords, *args: Any) -> bool:
         if next(refusals, False):
             progress.log("said while the others are on their way")
             raise Unavailable
@@ -138,7 +139,7 @@ def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
 
     monkeypatch.setattr("headway.celery.report.MAX_UNSENT", 3)
     monkeypatch.setattr("headway.progress.FLUSHER", SimpleNamespace(add=bool))  # the test sends itself
-    monkeypatch.setattr(Records, "log", log)
+    monkeypatch.setattr(RunRecords, "log", log)
 
     def body() -> None:
         for number in range(4):
@@ -146,7 +147,7 @@ def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
         progress.flush()
         progress.flush()
 
-    lines = records.tail(run(celery, body), 0)["lines"]
+    lines = records.queries.tail(run(celery, body), 0)["lines"]
 
     assert [line["text"] for line in lines] == [
         "2 lines are missing here: Redis did not take them in time.",
@@ -168,7 +169,7 @@ def test_a_failing_run_leaves_its_last_words(celery: Celery, records: Records):
     with pytest.raises(KeyError):
         run(celery, body)
 
-    assert (read(records, ids[0]).current, len(records.tail(ids[0], 0)["lines"])) == (5, 5)
+    assert (read(records, ids[0]).current, len(records.queries.tail(ids[0], 0)["lines"])) == (5, 5)
 
 
 @pytest.mark.parametrize("say", ["update", "set", "log", "step", "track", "update_state"])

@@ -29,7 +29,9 @@ from hypothesis.stateful import (
 from headway.celery.backend import REPLACEMENT
 from headway.snapshot import FINAL, STATE, Phase, Snapshot, progress_fields, success_fields
 from headway.store.connection import connect
-from headway.store.records import QUEUES, Delivery, Records, Write
+from headway.store.model import Delivery, Write
+from headway.store.queries import QUEUES
+from headway.store.records import Records
 
 EXAMPLES = int(os.environ.get("RECORD_MACHINE_EXAMPLES", 0))
 LENGTH = 30  # steps of an example
@@ -245,7 +247,7 @@ class RecordMachine(RuleBasedStateMachine):
         super().__init__()
         self.records, self.client = records, records.client
         self.client.flushdb()
-        self.client.set("headway:round", records.now())
+        self.client.set("headway:round", records.queries.now())
         self.tasks: list[Task] = []
         self.runs: list[Run] = []
         self.missing: set[str] = set()  # by the last look
@@ -291,7 +293,7 @@ class RecordMachine(RuleBasedStateMachine):
             self.begin(Run(task, 0), claims)
 
     def park(self, task: Task, order: int, delay: int, run: Delivery) -> str:
-        return self.records.park(
+        return self.records.outbox.park(
             task.id, order, message=message_of(order), max_attempts=task.max_attempts, when=moment(delay), run=run
         )
 
@@ -305,9 +307,9 @@ class RecordMachine(RuleBasedStateMachine):
     @one_task(lambda task: task.last, sends=st.booleans(), weight=3)
     def release(self, task: Task, sends: bool) -> None:
         """Whoever has parked a message that is due sends it, and may die before that."""
-        due = (self.client.zscore("headway:outbox", task.id) or inf) <= self.records.now()
+        due = (self.client.zscore("headway:outbox", task.id) or inf) <= self.records.queries.now()
         with self.unchanged(task, but_for=due):
-            message = self.records.release(task.id)
+            message = self.records.outbox.release(task.id)
         assert task.stray or (message is not None) == (due and not task.held and not task.final)
         if message is not None:
             self.take_due(task, order_of(message), sends)
@@ -322,7 +324,7 @@ class RecordMachine(RuleBasedStateMachine):
     @one_task(lambda task: task.sent, weight=4)
     def note_that_it_was_sent(self, task: Task) -> None:
         task.sent -= 1
-        self.records.sent(task.id)
+        self.records.outbox.sent(task.id)
 
     @one_task(lambda task: task.messages and task.last, weight=1)  # nobody can miss a message that has no record
     def lose_a_message(self, task: Task) -> None:
@@ -376,7 +378,9 @@ class RecordMachine(RuleBasedStateMachine):
 
     def ask_for(self, run: Run, name: str) -> str:
         message, most = message_of(run.order), run.task.max_attempts
-        return self.records.claim(run.task.id, run.delivery, name, message=message, max_attempts=most, hostname="here")
+        return self.records.runs.claim(
+            run.task.id, run.delivery, name, message=message, max_attempts=most, hostname="here"
+        )
 
     def verdict_of_a_claim(self, run: Run) -> str:
         task = run.task
@@ -471,15 +475,15 @@ class RecordMachine(RuleBasedStateMachine):
             task.messages.append(run.order)
         if self.may_write(run):
             task.dropped = True
-            self.records.drop(task.id, run.delivery)
+            self.records.runs.drop(task.id, run.delivery)
         else:
             with self.unchanged(task):
-                self.records.drop(task.id, run.delivery)
+                self.records.runs.drop(task.id, run.delivery)
 
     @one_run(lambda run: run.speaks, weight=1)
     def log(self, run: Run) -> None:
         with self.unchanged(run.task, but_for=self.may_write(run)):
-            written = self.records.log(run.task.id, run.delivery, [("INFO", "line")])
+            written = self.records.runs.log(run.task.id, run.delivery, [("INFO", "line")])
         assert run.task.stray or written == self.may_write(run)
 
     @one_run(lambda run: run.speaks and not run.task.stray, stage=st.sampled_from(["prepared", "committing"]))
@@ -487,7 +491,7 @@ class RecordMachine(RuleBasedStateMachine):
         task = run.task
         known, mailer = task.mail or ("", None)
         with self.unchanged(task, but_for=self.may_write(run)):
-            verdict = self.records.mail(task.id, run.delivery, stage)
+            verdict = self.records.runs.mail(task.id, run.delivery, stage)
         if not self.may_write(run):
             assert verdict in REFUSED
         elif known == "committing" and mailer is not run:
@@ -518,7 +522,7 @@ class RecordMachine(RuleBasedStateMachine):
 
     def store(self, run: Run, phase: Phase, fields: dict[str, Any], write_id: str = "") -> str:
         task = run.task
-        return self.records.write(
+        return self.records.runs.write(
             Write(
                 task.id,
                 run.delivery,
@@ -552,9 +556,9 @@ class RecordMachine(RuleBasedStateMachine):
         task, run.ended = run.task, True
         if not self.may_write(run) and (run.claimed or task.held or task.final):
             with self.unchanged(task):
-                assert self.records.lose(task.id, run.delivery) in REFUSED
+                assert self.records.runs.lose(task.id, run.delivery) in REFUSED
             return
-        verdict = self.records.lose(task.id, run.delivery)
+        verdict = self.records.runs.lose(task.id, run.delivery)
         assert verdict == self.fate_of_a_lost_run(task) or task.stray or not run.holds
         if verdict == "requeued":
             task.lose()
@@ -573,18 +577,18 @@ class RecordMachine(RuleBasedStateMachine):
         if again:
             task.messages.append(run.order)
         if self.may_write(run):
-            self.records.give_back([(task.id, run.token)])
+            self.records.maintenance.give_back([(task.id, run.token)])
             assert task.stray or self.phase_now(task) == (Phase.CANCELLED if task.cancelling else Phase.QUEUED)
             task.holder = None
         else:
             with self.unchanged(task):
-                self.records.give_back([(task.id, run.token)])
+                self.records.maintenance.give_back([(task.id, run.token)])
 
     @one_run(received=st.booleans(), weight=1)
     def hold(self, run: Run, received: bool) -> None:
         task = run.task
         before = self.client.zscore("headway:leases", task.id)
-        self.records.hold("worker", 4, [(task.id, run.token)], [task.id] if received else [])
+        self.records.maintenance.hold("worker", 4, [(task.id, run.token)], [task.id] if received else [])
         after = self.client.zscore("headway:leases", task.id)
         if not task.stray:
             renewed = self.may_write(run) and not task.dropped
@@ -605,7 +609,7 @@ class RecordMachine(RuleBasedStateMachine):
 
     def pass_with_rounds(self, seconds: int) -> None:
         self.pass_time(seconds)
-        self.client.set("headway:round", self.records.now())
+        self.client.set("headway:round", self.records.queries.now())
         self.client.delete("headway:patience")
 
     def pass_time(self, seconds: int) -> None:
@@ -622,8 +626,8 @@ class RecordMachine(RuleBasedStateMachine):
     def round(self, after: int, gives_up: bool, sends: bool) -> None:
         if after:
             self.pass_with_rounds(after)
-        lapsed = self.client.zrangebyscore("headway:leases", "-inf", self.records.now())
-        duties = self.records.round("keeper")
+        lapsed = self.client.zrangebyscore("headway:leases", "-inf", self.records.queries.now())
+        duties = self.records.maintenance.round("keeper")
         patient = self.client.exists("headway:patience")
         lost = {task_id: Run(self.task(task_id), order_of(message), token) for task_id, token, message in duties.lost}
         assert not (patient and lost)
@@ -644,11 +648,11 @@ class RecordMachine(RuleBasedStateMachine):
 
     @step("")
     def look(self) -> None:
-        found = self.records.suspects()
+        found = self.records.maintenance.suspects()
         suspects = [self.task(task_id) for ids in found.values() for task_id in ids]
         assert all(task.stray or task.phase == Phase.QUEUED for task in suspects)
         missed = {task.id for task in suspects if not task.messages}
-        self.records.resend(missed & self.missing)
+        self.records.maintenance.resend(missed & self.missing)
         self.missing = missed - self.missing
 
     # People
@@ -684,7 +688,7 @@ class RecordMachine(RuleBasedStateMachine):
     @step("", lambda machine: len(machine.runs) > 2, weight=1)
     def empty_redis(self) -> None:
         self.client.flushdb()
-        self.client.set("headway:round", self.records.now())
+        self.client.set("headway:round", self.records.queries.now())
         for task in self.tasks:
             task.go_astray()
 
@@ -803,7 +807,7 @@ class RecordMachine(RuleBasedStateMachine):
                 while task.hand:
                     task.messages.append(task.hand.pop())
                 while task.messages:
-                    self.records.sent(task.id)
+                    self.records.outbox.sent(task.id)
                     self.claim(Run(task, task.messages.pop()))
                     self.all_is_well()
         for task in self.tasks:

@@ -10,7 +10,9 @@ import pytest
 
 from headway.snapshot import FINAL, Phase, Snapshot
 from headway.store.connection import TakesNoWrites, Unavailable
-from headway.store.records import SCRIPTS, STORED, AlreadyUsed, Delivery, Records, Write
+from headway.store.functions import SCRIPTS
+from headway.store.model import STORED, AlreadyUsed, Delivery, Write
+from headway.store.records import Records
 from tests.processes import Valkey
 
 NAMES = {"name": "long_task", "max_attempts": 4}
@@ -31,23 +33,23 @@ def read(records: Records, task_id: str) -> Snapshot:
 
 
 def claim(records: Records, task_id: str, delivery: Delivery, run: str = "run") -> str:
-    return records.claim(task_id, delivery, run, message=MESSAGE, max_attempts=4, hostname="here")
+    return records.runs.claim(task_id, delivery, run, message=MESSAGE, max_attempts=4, hostname="here")
 
 
 def write(records: Records, task_id: str, delivery: Delivery, phase: Phase, **fields) -> bool:
-    return records.write(Write(task_id, delivery, phase, fields, meta="{}", **NAMES)) in STORED
+    return records.runs.write(Write(task_id, delivery, phase, fields, meta="{}", **NAMES)) in STORED
 
 
 def lapse(records: Records, task_id: str) -> None:
     """Let the time of a lease go by."""
-    records.client.zadd("headway:leases", {task_id: records.now() - 1})
+    records.client.zadd("headway:leases", {task_id: records.queries.now() - 1})
 
 
 def due(records: Records) -> list[str]:
     """Return what a keeper gets to send, as if keepers had done their rounds all the time."""
-    records.client.set("headway:round", records.now())
+    records.client.set("headway:round", records.queries.now())
     records.client.delete("headway:patience")
-    return [task_id for task_id, _ in records.round("keeper").due]
+    return [task_id for task_id, _ in records.maintenance.round("keeper").due]
 
 
 def test_a_new_task_is_queued_and_waits_behind_those_before_it(records: Records):
@@ -65,7 +67,7 @@ def test_a_new_task_is_queued_and_waits_behind_those_before_it(records: Records)
 def test_times_are_redis_time_in_rfc_3339(records: Records):
     from datetime import UTC, datetime
 
-    before = records.now() // 1000
+    before = records.queries.now() // 1000
     snapshot = read(records, start(records))
 
     created = datetime.fromisoformat(snapshot.created_at)
@@ -119,7 +121,7 @@ def test_versions_grow_with_each_write_and_never_fall_behind_the_clock(records: 
 
 def test_a_version_grows_even_when_the_clock_falls_back(records: Records):
     task_id = start(records)
-    ahead = records.now() + 10**12
+    ahead = records.queries.now() + 10**12
     records.client.hset(f"headway:task:{task_id}", "version", ahead)
 
     claim(records, task_id, FIRST)
@@ -165,13 +167,13 @@ def test_the_last_attempt_that_is_lost_is_handed_out_to_be_failed(records: Recor
     task_id = start(records, max_attempts=2)
     for number, token in enumerate(("one", "two")):
         delivery = Delivery(token)
-        assert records.claim(task_id, delivery, "run", message=MESSAGE, max_attempts=2, hostname="h") == "claimed"
+        assert records.runs.claim(task_id, delivery, "run", message=MESSAGE, max_attempts=2, hostname="h") == "claimed"
         lapse(records, task_id)
-        records.client.set("headway:round", records.now())
-        duties = records.round("keeper")
+        records.client.set("headway:round", records.queries.now())
+        duties = records.maintenance.round("keeper")
         assert [lost[:2] for lost in duties.lost] == ([(task_id, "two")] if number else [])
 
-    assert records.round("keeper").lost == []  # put off, for whoever took it is storing the failure
+    assert records.maintenance.round("keeper").lost == []  # put off, for whoever took it is storing the failure
     assert write(records, task_id, Delivery("two"), Phase.FAILED)
 
 
@@ -180,7 +182,7 @@ def test_after_nobody_did_the_rounds_workers_get_the_time_to_renew(records: Reco
     claim(records, task_id, FIRST)
     lapse(records, task_id)
 
-    assert records.round("keeper").due == []  # the first round ever
+    assert records.maintenance.round("keeper").due == []  # the first round ever
     assert read(records, task_id).phase == "running"
 
 
@@ -188,20 +190,20 @@ def test_one_keeper_at_a_time_has_the_office(records: Records):
     task_id = start(records)
     records.client.zadd("headway:outbox", {task_id: 1})
 
-    assert records.round("one").due != []
+    assert records.maintenance.round("one").due != []
     records.client.zadd("headway:outbox", {task_id: 1})
-    assert records.round("two").due == []
+    assert records.maintenance.round("two").due == []
     records.client.delete("headway:keeper")  # the first one is gone
-    assert records.round("two").due != []
+    assert records.maintenance.round("two").due != []
 
 
 def test_a_worker_that_stops_gives_its_tasks_back_which_is_no_failure(records: Records):
     task_id = start(records, max_attempts=1)
     claim(records, task_id, FIRST)
 
-    records.give_back([(task_id, "second")])
+    records.maintenance.give_back([(task_id, "second")])
     assert read(records, task_id).phase == "running"
-    records.give_back([(task_id, "first")])
+    records.maintenance.give_back([(task_id, "first")])
 
     assert (read(records, task_id).phase, read(records, task_id).status) == ("queued", "Pending...")
     assert not write(records, task_id, FIRST, Phase.SUCCEEDED, result=1)
@@ -213,32 +215,32 @@ def test_only_its_holder_renews_a_lease_and_none_is_made_anew(records: Records):
     claim(records, task_id, FIRST)
     lapse(records, task_id)
 
-    records.hold("worker", 4, [(task_id, "second")], [])
-    assert records.client.zscore("headway:leases", task_id) < records.now()
-    records.hold("worker", 4, [(task_id, "first")], [])
-    assert records.client.zscore("headway:leases", task_id) > records.now()
+    records.maintenance.hold("worker", 4, [(task_id, "second")], [])
+    assert records.client.zscore("headway:leases", task_id) < records.queries.now()
+    records.maintenance.hold("worker", 4, [(task_id, "first")], [])
+    assert records.client.zscore("headway:leases", task_id) > records.queries.now()
 
-    records.drop(task_id, FIRST)
-    records.hold("worker", 4, [(task_id, "first")], [])
+    records.runs.drop(task_id, FIRST)
+    records.maintenance.hold("worker", 4, [(task_id, "first")], [])
     assert records.client.zscore("headway:leases", task_id) is None
 
 
 def test_a_lost_process_is_told_by_its_parent(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
-    records.client.set("headway:round", records.now())
+    records.client.set("headway:round", records.queries.now())
 
-    assert records.lose(task_id, SECOND) == "superseded"
-    assert records.lose(task_id, FIRST) == "requeued"
+    assert records.runs.lose(task_id, SECOND) == "superseded"
+    assert records.runs.lose(task_id, FIRST) == "requeued"
     assert due(records) == [task_id]
-    assert records.lose(task_id, FIRST) == "superseded"
+    assert records.runs.lose(task_id, FIRST) == "superseded"
 
 
 def test_without_a_keeper_a_lost_process_is_the_tasks_end(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
 
-    assert records.lose(task_id, FIRST) == "exhausted"
+    assert records.runs.lose(task_id, FIRST) == "exhausted"
 
 
 @pytest.mark.parametrize("when", ["", "+60000000"])
@@ -253,7 +255,7 @@ def test_what_has_not_begun_is_cancelled_at_once(records: Records, when: str):
     assert claim(records, task_id, FIRST) == "final"
     assert due(records) == []
     assert records.cancel(task_id).verdict == "final"
-    assert records.overview()["queued"] == 0
+    assert records.queries.overview()["queued"] == 0
 
 
 def test_a_run_is_told_that_it_is_cancelled_and_a_true_end_stands(records: Records):
@@ -262,7 +264,7 @@ def test_a_run_is_told_that_it_is_cancelled_and_a_true_end_stands(records: Recor
         claim(records, task_id, FIRST)
         assert records.cancel(task_id).verdict == records.cancel(task_id).verdict == "cancelling"
 
-    verdict = records.write(Write(stops, FIRST, Phase.RUNNING, {"current": 3, "total": 10}, meta="{}", **NAMES))
+    verdict = records.runs.write(Write(stops, FIRST, Phase.RUNNING, {"current": 3, "total": 10}, meta="{}", **NAMES))
 
     assert verdict == "cancelling"
     assert (read(records, stops).phase, read(records, stops).current) == ("cancelling", 3)
@@ -280,12 +282,12 @@ def test_a_cancelled_run_that_is_lost_stopped_or_retried_ends_as_cancelled(recor
         lapse(records, task_id)
         assert due(records) == []
     elif how == "lose":
-        records.client.set("headway:round", records.now())
-        assert records.lose(task_id, FIRST) == "cancelled"
+        records.client.set("headway:round", records.queries.now())
+        assert records.runs.lose(task_id, FIRST) == "cancelled"
     elif how == "leave":
-        records.give_back([(task_id, "first")])
+        records.maintenance.give_back([(task_id, "first")])
     else:
-        assert records.write(Write(task_id, FIRST, Phase.RETRYING, {}, meta="{}", **NAMES)) == "cancelled"
+        assert records.runs.write(Write(task_id, FIRST, Phase.RETRYING, {}, meta="{}", **NAMES)) == "cancelled"
 
     assert read(records, task_id).phase == "cancelled"
 
@@ -297,7 +299,7 @@ def test_a_cancelled_run_that_goes_on_is_doomed_when_its_grace_is_over(records: 
     records.cancel(patient)
     Records(records.client, ttl_days=7, cancel_grace_seconds=0.0).cancel(soon)
 
-    assert records.round("one").doomed == records.round("not in office").doomed == {soon}
+    assert records.maintenance.round("one").doomed == records.maintenance.round("not in office").doomed == {soon}
 
 
 def test_another_time_and_now(records: Records):
@@ -323,15 +325,15 @@ def test_a_retry_waits_with_its_own_message_whichever_is_stored_first(records: R
     successor = MESSAGE | {"options": {"queue": "celery", "retries": 1}}
 
     if first == "the message":
-        assert records.park(task_id, 1, message=successor, max_attempts=4, when="", run=FIRST) == "parked"
+        assert records.outbox.park(task_id, 1, message=successor, max_attempts=4, when="", run=FIRST) == "parked"
         assert due(records) == []  # before its predecessor has ended
         assert write(records, task_id, FIRST, Phase.RETRYING)
     else:
         assert write(records, task_id, FIRST, Phase.RETRYING)
-        assert records.park(task_id, 1, message=successor, max_attempts=4, when="", run=Delivery()) == "due"
+        assert records.outbox.park(task_id, 1, message=successor, max_attempts=4, when="", run=Delivery()) == "due"
 
     records.client.zadd("headway:outbox", {task_id: 1}, xx=True)
-    assert records.round("keeper").due == [(task_id, successor)]
+    assert records.maintenance.round("keeper").due == [(task_id, successor)]
     assert read(records, task_id).phase == "queued"
 
 
@@ -339,43 +341,43 @@ def test_only_the_run_that_has_the_task_asks_for_its_next_attempt(records: Recor
     task_id = start(records)
     claim(records, task_id, FIRST)
 
-    assert records.park(task_id, 1, message=MESSAGE, max_attempts=4, when="", run=SECOND) == "superseded"
-    assert records.park(task_id, 0, message=MESSAGE, max_attempts=4, when="", run=Delivery()) == "known"
+    assert records.outbox.park(task_id, 1, message=MESSAGE, max_attempts=4, when="", run=SECOND) == "superseded"
+    assert records.outbox.park(task_id, 0, message=MESSAGE, max_attempts=4, when="", run=Delivery()) == "known"
 
 
 def test_a_message_that_was_lost_is_suspected_unless_a_worker_has_it(records: Records):
     lost, received, unsent = start(records), start(records), start(records)
-    records.sent(lost)
-    records.sent(received)
-    records.hold("worker", 4, [], [received])
+    records.outbox.sent(lost)
+    records.outbox.sent(received)
+    records.maintenance.hold("worker", 4, [], [received])
 
-    assert records.suspects() == {"celery": [lost]}
-    records.resend([lost])
+    assert records.maintenance.suspects() == {"celery": [lost]}
+    records.maintenance.resend([lost])
 
     assert due(records) == [lost]
-    assert records.suspects() == {}
+    assert records.maintenance.suspects() == {}
     assert unsent
 
 
 def test_only_what_is_queued_is_suspected_or_sent_again(records: Records):
     gone, running = start(records), start(records)
-    records.sent(gone)
+    records.outbox.sent(gone)
     records.forget(gone)
     claim(records, running, FIRST)
 
-    assert records.suspects() == {}
+    assert records.maintenance.suspects() == {}
     assert records.client.zscore("headway:waiting:celery", gone) is None
-    records.resend([gone, running])
+    records.maintenance.resend([gone, running])
     assert records.client.zrange("headway:outbox", 0, -1) == []
 
 
 def test_late_news_of_a_message_strikes_no_next_attempt(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
-    records.park(task_id, 1, message=MESSAGE, max_attempts=4, when="+60000000", run=FIRST)
+    records.outbox.park(task_id, 1, message=MESSAGE, max_attempts=4, when="+60000000", run=FIRST)
     write(records, task_id, FIRST, Phase.RETRYING, error=None, current=0, total=1)
 
-    records.sent(task_id)
+    records.outbox.sent(task_id)
 
     assert records.client.zscore("headway:outbox", task_id) is not None
 
@@ -383,9 +385,9 @@ def test_late_news_of_a_message_strikes_no_next_attempt(records: Records):
 def test_a_run_that_is_given_back_has_no_successor(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
-    records.park(task_id, 1, message=MESSAGE, max_attempts=4, when="+60000000", run=FIRST)
+    records.outbox.park(task_id, 1, message=MESSAGE, max_attempts=4, when="+60000000", run=FIRST)
 
-    records.give_back([(task_id, "first")])
+    records.maintenance.give_back([(task_id, "first")])
 
     assert read(records, task_id).phase == "queued"
     assert records.client.zscore("headway:outbox", task_id) is None
@@ -400,9 +402,9 @@ def test_a_next_attempt_that_nobody_has_claimed_may_be_ended_by_its_worker(recor
 
 
 def test_what_a_worker_had_received_is_forgotten_when_nobody_says_it_again(records: Records):
-    records.client.zadd("headway:reserved", {"long gone": records.now() - 1})
+    records.client.zadd("headway:reserved", {"long gone": records.queries.now() - 1})
 
-    records.hold("one@host", 4, [], ["here"])
+    records.maintenance.hold("one@host", 4, [], ["here"])
 
     assert records.client.zrange("headway:reserved", 0, -1) == ["here"]
 
@@ -410,39 +412,39 @@ def test_what_a_worker_had_received_is_forgotten_when_nobody_says_it_again(recor
 def test_an_e_mail_that_was_committed_by_a_lost_run_is_unknown(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
-    assert records.mail(task_id, FIRST, "prepared") == "written"
-    assert records.mail(task_id, SECOND, "committing") == "superseded"
+    assert records.runs.mail(task_id, FIRST, "prepared") == "written"
+    assert records.runs.mail(task_id, SECOND, "committing") == "superseded"
     lapse(records, task_id)
     due(records)
     claim(records, task_id, SECOND)
 
-    assert records.mail(task_id, SECOND, "prepared") == "written"  # the first had not got so far
-    assert records.mail(task_id, SECOND, "committing") == "written"
-    assert records.mail(task_id, SECOND, "prepared") == "written"  # its own word: the server said no
-    assert records.mail(task_id, SECOND, "committing") == "written"
-    assert records.mail(task_id, FIRST, "committing") == "superseded"
+    assert records.runs.mail(task_id, SECOND, "prepared") == "written"  # the first had not got so far
+    assert records.runs.mail(task_id, SECOND, "committing") == "written"
+    assert records.runs.mail(task_id, SECOND, "prepared") == "written"  # its own word: the server said no
+    assert records.runs.mail(task_id, SECOND, "committing") == "written"
+    assert records.runs.mail(task_id, FIRST, "committing") == "superseded"
     lapse(records, task_id)
     due(records)
     claim(records, task_id, Delivery("third"))
 
-    assert records.mail(task_id, Delivery("third"), "prepared") == "unknown"
+    assert records.runs.mail(task_id, Delivery("third"), "prepared") == "unknown"
 
 
 def test_a_delivery_that_another_process_takes_up_is_lost_and_not_claimed_twice(records: Records):
     task_id = start(records)
     assert claim(records, task_id, FIRST, "one") == "claimed"
     assert claim(records, task_id, FIRST, "one") == "claimed"  # the reply was lost
-    assert records.mail(task_id, FIRST, "committing") == "written"
+    assert records.runs.mail(task_id, FIRST, "committing") == "written"
     before = read(records, task_id)
 
     assert claim(records, task_id, FIRST, "another") == "lost"
 
     assert read(records, task_id) == before
-    records.client.set("headway:round", records.now())
-    assert records.lose(task_id, FIRST) == "requeued"
+    records.client.set("headway:round", records.queries.now())
+    assert records.runs.lose(task_id, FIRST) == "requeued"
     assert claim(records, task_id, FIRST, "another") == "superseded"
     assert claim(records, task_id, SECOND) == "claimed"
-    assert records.mail(task_id, SECOND, "prepared") == "unknown"
+    assert records.runs.mail(task_id, SECOND, "prepared") == "unknown"
 
 
 def test_a_cancelled_e_mail_is_not_committed(records: Records):
@@ -450,7 +452,7 @@ def test_a_cancelled_e_mail_is_not_committed(records: Records):
     claim(records, task_id, FIRST)
     records.cancel(task_id)
 
-    assert records.mail(task_id, FIRST, "committing") == "cancelling"
+    assert records.runs.mail(task_id, FIRST, "committing") == "cancelling"
 
 
 def test_a_retry_supersedes_the_attempt_before_it_whichever_is_stored_first(records: Records):
@@ -484,10 +486,10 @@ def test_after_a_retry_the_old_attempt_is_out_and_the_next_may_claim(records: Re
 def test_each_run_from_which_a_task_was_taken_is_out_for_good(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
-    records.drop(task_id, FIRST)  # it gave the task up, and lives on
+    records.runs.drop(task_id, FIRST)  # it gave the task up, and lives on
     assert claim(records, task_id, SECOND) == "claimed"
     due(records)  # there are keepers
-    assert records.lose(task_id, SECOND) == "requeued"
+    assert records.runs.lose(task_id, SECOND) == "requeued"
 
     for late in (FIRST, SECOND):
         assert not write(records, task_id, late, Phase.SUCCEEDED, result=1)
@@ -499,10 +501,10 @@ def test_a_write_whose_reply_was_lost_is_told_again_that_it_was_stored(records: 
     claim(records, task_id, FIRST)
     arguments = (task_id, FIRST, Phase.FAILED, {"status": "x"})
 
-    first = records.write(Write(*arguments, meta="{}", **NAMES, write_id="w1"))
+    first = records.runs.write(Write(*arguments, meta="{}", **NAMES, write_id="w1"))
     version = read(records, task_id).version
-    again = records.write(Write(*arguments, meta="{}", **NAMES, write_id="w1"))
-    other = records.write(Write(*arguments, meta="{}", **NAMES, write_id="w2"))
+    again = records.runs.write(Write(*arguments, meta="{}", **NAMES, write_id="w1"))
+    other = records.runs.write(Write(*arguments, meta="{}", **NAMES, write_id="w2"))
 
     assert (first, again, other) == ("written", "written", "final")
     assert read(records, task_id).version == version
@@ -570,9 +572,9 @@ def test_one_key_of_one_owner_is_one_task(records: Records):
 
 
 def test_a_start_that_redis_saw_too_late_is_refused(records: Records, monkeypatch: pytest.MonkeyPatch):
-    from headway.store.records import TooLate
+    from headway.store.model import TooLate
 
-    monkeypatch.setattr(records, "now", lambda: int(records.client.time()[0] * 1e6 - 60e6))
+    monkeypatch.setattr(records.queries, "now", lambda: int(records.client.time()[0] * 1e6 - 60e6))
 
     with pytest.raises(TooLate):
         start(records)
@@ -602,7 +604,7 @@ def test_a_message_is_put_down_with_its_record_or_not_at_all(records: Records):
 def test_everything_that_names_a_task_lives_until_a_week_after_its_end(records: Records):
     task_id = start(records, key="k")
     claim(records, task_id, FIRST)
-    records.log(task_id, FIRST, [("INFO", "line")])
+    records.runs.log(task_id, FIRST, [("INFO", "line")])
     week, unended = 7 * 24 * 3600 * 1000, 90 * 24 * 3600 * 1000
     keys = [f"headway:task:{task_id}", f"celery-task-meta-{task_id}", f"headway:log:{task_id}"]
 
@@ -629,7 +631,8 @@ def test_a_successor_that_waits_long_keeps_its_record_whatever_is_said_meanwhile
     record = f"headway:task:{task_id}"
     claim(records, task_id, FIRST)
     assert (
-        records.park(task_id, 1, message=MESSAGE, max_attempts=4, when=f"+{month * 1_000_000}", run=FIRST) == "parked"
+        records.outbox.park(task_id, 1, message=MESSAGE, max_attempts=4, when=f"+{month * 1_000_000}", run=FIRST)
+        == "parked"
     )
 
     records.client.hset(record, "kept", 0)  # as after an hour
@@ -645,13 +648,13 @@ def test_the_outbox_holds_a_task_until_it_is_sent(records: Records):
     assert due(records) == []
 
     records.client.zadd("headway:outbox", {now: 1, later: 1})
-    duties = dict(records.round("keeper").due)
+    duties = dict(records.maintenance.round("keeper").due)
 
     assert duties.keys() == {now, later}
     assert duties[now] == MESSAGE
     assert read(records, later).phase == "queued"
     assert due(records) == []  # put off, for whoever took them is sending
-    records.sent(now)
+    records.outbox.sent(now)
     assert records.client.zscore("headway:outbox", now) is None
     claim(records, later, FIRST)
     assert records.client.zscore("headway:outbox", later) is None
@@ -661,11 +664,11 @@ def test_an_owners_list_has_all_and_only_theirs_newest_first(records: Records):
     mine = [start(records) for _ in range(7)]
     start(records, owner="bob")
 
-    first, cursor = records.owned("ada", 3)
+    first, cursor = records.queries.owned("ada", 3)
     assert cursor is not None
-    second, cursor = records.owned("ada", 3, cursor=cursor)
+    second, cursor = records.queries.owned("ada", 3, cursor=cursor)
     assert cursor is not None
-    third, end = records.owned("ada", 3, cursor=cursor)
+    third, end = records.queries.owned("ada", 3, cursor=cursor)
 
     ids = [json.loads(snapshot)["task_id"] for snapshot in first + second + third]
     assert ids == mine[::-1]
@@ -678,8 +681,8 @@ def test_a_list_can_be_of_some_phases_and_forgets_what_expired(records: Records)
     write(records, done, FIRST, Phase.SUCCEEDED, result=1)
     records.forget(gone)
 
-    page, _ = records.owned("ada", 10, [Phase.SUCCEEDED, Phase.FAILED])
-    everything, _ = records.owned("ada", 10)
+    page, _ = records.queries.owned("ada", 10, [Phase.SUCCEEDED, Phase.FAILED])
+    everything, _ = records.queries.owned("ada", 10)
 
     assert [json.loads(snapshot)["task_id"] for snapshot in page] == [done]
     assert {json.loads(snapshot)["task_id"] for snapshot in everything} == {done, waiting}
@@ -687,23 +690,23 @@ def test_a_list_can_be_of_some_phases_and_forgets_what_expired(records: Records)
 
 
 def test_a_log_numbers_its_lines_and_keeps_the_newest(records: Records, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("headway.store.records.LOG_LINES", 3)
+    monkeypatch.setattr("headway.store.runs.LOG_LINES", 3)
     task_id = start(records)
     claim(records, task_id, FIRST)
 
     for number in range(1, 6):
-        assert records.log(task_id, FIRST, [("INFO", f'line "{number}"')])
+        assert records.runs.log(task_id, FIRST, [("INFO", f'line "{number}"')])
 
-    tail = records.tail(task_id, 0)
+    tail = records.queries.tail(task_id, 0)
     assert [(line["seq"], line["text"]) for line in tail["lines"]] == [
         (3, 'line "3"'),
         (4, 'line "4"'),
         (5, 'line "5"'),
     ]
     assert (tail["first_seq"], tail["last_seq"]) == (3, 5)
-    assert [line["seq"] for line in records.tail(task_id, 4)["lines"]] == [5]
-    assert records.tail(task_id, 5) == {"lines": [], "first_seq": 3, "last_seq": 5}
-    assert not records.log(task_id, SECOND, [("INFO", "a stranger")])
+    assert [line["seq"] for line in records.queries.tail(task_id, 4)["lines"]] == [5]
+    assert records.queries.tail(task_id, 5) == {"lines": [], "first_seq": 3, "last_seq": 5}
+    assert not records.runs.log(task_id, SECOND, [("INFO", "a stranger")])
 
 
 def test_each_write_is_published_to_the_task_and_to_its_owner_and_to_celery(records: Records):
@@ -726,18 +729,18 @@ def test_each_write_is_published_to_the_task_and_to_its_owner_and_to_celery(reco
 
 def test_workers_are_counted_while_they_say_that_they_are_there(records: Records):
     start(records)
-    records.hold("one@here", 4, [], [])
-    records.hold("two@here", 2, [], [])
-    assert {key: records.overview()[key] for key in ("workers", "slots", "queued")} == {
+    records.maintenance.hold("one@here", 4, [], [])
+    records.maintenance.hold("two@here", 2, [], [])
+    assert {key: records.queries.overview()[key] for key in ("workers", "slots", "queued")} == {
         "workers": 2,
         "slots": 6,
         "queued": 1,
     }
 
-    records.leave("one@here", 4)
+    records.maintenance.leave("one@here", 4)
     records.client.zadd("headway:workers", {"two@here 2": 1})
 
-    assert records.overview()["workers"] == 0
+    assert records.queries.overview()["workers"] == 0
 
 
 def test_a_hung_redis_holds_up_a_report_for_a_second_at_most(records: Records, valkey: Valkey):
@@ -768,19 +771,19 @@ def test_a_full_redis_takes_no_new_task_and_lets_what_has_begun_go_on(records: R
     finally:
         records.client.config_set("maxmemory", 0)
 
-    assert [json.loads(snapshot)["task_id"] for snapshot in records.owned("ada", 10)[0]] == [task_id]
+    assert [json.loads(snapshot)["task_id"] for snapshot in records.queries.owned("ada", 10)[0]] == [task_id]
     start(records)
 
 
 def test_a_message_that_came_by_an_exchange_is_never_suspected(records: Records):
     task_id = "by-an-exchange"
     message = MESSAGE | {"options": {"exchange": "reports", "routing_key": "reports.monthly"}}
-    assert records.claim(task_id, FIRST, "run", message=message, max_attempts=4, hostname="here") == "claimed"
+    assert records.runs.claim(task_id, FIRST, "run", message=message, max_attempts=4, hostname="here") == "claimed"
     lapse(records, task_id)
 
     assert due(records) == [task_id]
-    records.sent(task_id)
-    assert records.suspects() == {}
+    records.outbox.sent(task_id)
+    assert records.maintenance.suspects() == {}
 
 
 def test_a_record_that_an_earlier_version_has_kept_is_read_and_written_as_any(records: Records):

@@ -14,7 +14,8 @@ import requests
 from app import resume
 from headway.snapshot import Phase
 from headway.store.connection import connect
-from headway.store.records import Delivery, Records
+from headway.store.model import Delivery
+from headway.store.records import Records
 from headway.store.restored import NOT_SEEN, Memory, Seen
 from tests.processes import Valkey, running, wait_for, web, worker
 from tests.test_records import FIRST, MESSAGE, claim, read, start, write
@@ -23,9 +24,9 @@ TOO_MANY = 31  # sweeps that a Redis does not lose by merely stopping
 
 
 def sweep(records: Records, seen: Seen = NOT_SEEN):
-    records.client.set("headway:round", records.now() - 500_000)
+    records.client.set("headway:round", records.queries.now() - 500_000)
     records.client.delete("headway:patience", "headway:keeper")
-    return records.round("keeper", seen=seen)
+    return records.maintenance.round("keeper", seen=seen)
 
 
 def go_back(records: Records, sweeps: int) -> Seen:
@@ -38,14 +39,14 @@ def go_back(records: Records, sweeps: int) -> Seen:
 def test_each_sweep_counts_and_extra_ones_in_a_row_do_not(records: Records):
     first = sweep(records).seen
     assert sweep(records).seen == Seen(first.epoch, first.generation + 1)
-    assert records.round("keeper").seen.generation == first.generation + 1
+    assert records.maintenance.round("keeper").seen.generation == first.generation + 1
 
 
 def test_a_redis_that_lost_its_last_seconds_goes_on(records: Records):
     seen = go_back(records, TOO_MANY - 2)
 
     assert not sweep(records, seen).paused
-    assert records.paused() is None
+    assert records.maintenance.paused() is None
 
 
 def test_other_data_is_not_compared(records: Records):
@@ -69,16 +70,16 @@ def test_what_was_restored_waits_until_it_is_resumed(records: Records):
     assert duties.paused
     assert (duties.due, duties.lost) == ([], [])
     assert (read(records, scheduled).phase, read(records, lost).phase) == ("scheduled", "running")
-    assert records.overview()["paused"]
-    assert {json.loads(snapshot)["task_id"] for snapshot in records.unended()} == {scheduled, lost}
+    assert records.queries.overview()["paused"]
+    assert {json.loads(snapshot)["task_id"] for snapshot in records.maintenance.unended()} == {scheduled, lost}
     assert sweep(records).paused  # also to a worker that remembers nothing
 
-    assert records.resume()
-    assert not records.resume()
+    assert records.maintenance.resume()
+    assert not records.maintenance.resume()
     duties = sweep(records, seen)  # the same memory does not pause it again
     assert not duties.paused
     assert [task_id for task_id, _ in duties.due] in ([scheduled, lost], [lost, scheduled])
-    assert not records.overview()["paused"]
+    assert not records.queries.overview()["paused"]
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -90,7 +91,7 @@ def test_a_message_that_is_taken_while_paused_is_kept_and_sent_later(records: Re
     assert read(records, task_id).phase == "queued"
     assert sweep(records).due == []
 
-    records.resume()
+    records.maintenance.resume()
     assert [found for found, _ in sweep(records).due] == [task_id]
     assert claim(records, task_id, Delivery("second")) == "claimed"
 
@@ -102,7 +103,7 @@ def test_a_task_that_is_cancelled_while_paused_never_runs(records: Records):
 
     assert records.cancel(task_id).verdict == "cancelled"
 
-    records.resume()
+    records.maintenance.resume()
     assert sweep(records).due == []
     assert claim(records, task_id, Delivery("second")) == "final"
 
@@ -120,10 +121,10 @@ def test_a_run_that_a_worker_has_held_all_along_ends_while_paused(records: Recor
 def test_a_claim_waits_for_the_first_sweep_after_an_outage(records: Records):
     def claim_patiently() -> str:
         names = {"message": MESSAGE, "max_attempts": 4, "hostname": "here"}
-        return records.claim(task_id, FIRST, "run", **names, patient=True)
+        return records.runs.claim(task_id, FIRST, "run", **names, patient=True)
 
     task_id = start(records)
-    records.client.set("headway:round", records.now() - 6_000_000)
+    records.client.set("headway:round", records.queries.now() - 6_000_000)
     assert claim_patiently() == "early"
     sweep(records)
 
@@ -240,7 +241,7 @@ def test_emails_that_went_out_after_the_backup_do_not_go_out_again(own: Valkey, 
             wait_for(lambda: client.zscore("headway:outbox", task_id) is not None, 30)
             assert phase() == "queued"
             assert "paused: see make paused" in http.get(address, timeout=10).text
-            Records(client, 7).resume()
+            Records(client, 7).maintenance.resume()
             wait_for(lambda: phase() == "succeeded", 30)
         client.close()
 

@@ -10,7 +10,9 @@ from flask.testing import FlaskClient
 
 from headway.celery.backend import LiveBackend
 from headway.store.connection import Unavailable
-from headway.store.records import PIECE_BYTES, Records
+from headway.store.queries import Queries
+from headway.store.records import Records
+from headway.store.runs import PIECE_BYTES
 from tests.large import celery_app, start
 
 ROWS = [{"row": n, "name": "é"} for n in range(100_000)]
@@ -109,6 +111,6 @@ def test_redis_away_is_503(ada: FlaskClient, records: Records, live: LiveBackend
     def away(*_: Any) -> Any:
         raise Unavailable("away")
 
-    monkeypatch.setattr(Records, "_pieces", away)
+    monkeypatch.setattr(Queries, "_pieces", away)
 
     assert ada.get(f"/tasks/{task_id}/result").status_code == 503

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from headway.snapshot import STATE, Phase, Snapshot
-from headway.store.records import Delivery, Records, Write
+from headway.store.model import Delivery, Write
+from headway.store.records import Records
 from tests.by_hand import subscribed
 
 MESSAGE = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
@@ -32,7 +33,7 @@ def start(records: Records, when: str = "") -> str:
 
 
 def write(records: Records, task_id: str, phase: Phase, **said: Any) -> str:
-    return records.write(Write(task_id, RUN, phase, said, meta="{}", name="long_task", max_attempts=4))
+    return records.runs.write(Write(task_id, RUN, phase, said, meta="{}", name="long_task", max_attempts=4))
 
 
 def bring(records: Records, phase: Phase) -> str:
@@ -40,7 +41,7 @@ def bring(records: Records, phase: Phase) -> str:
     task_id = start(records, "+60000000" if phase == Phase.SCHEDULED else "")
     if phase in (Phase.SCHEDULED, Phase.QUEUED):
         return task_id
-    records.claim(task_id, RUN, "run", message=MESSAGE, max_attempts=4, hostname="here")
+    records.runs.claim(task_id, RUN, "run", message=MESSAGE, max_attempts=4, hostname="here")
     write(records, task_id, Phase.RUNNING, current=1, total=2)
     if phase == Phase.CANCELLING:
         check(records.cancel(task_id).snapshot)
@@ -137,7 +138,7 @@ def test_a_large_result_of_an_earlier_version_is_not_shown(records: Records):
     shown = check(stored.snapshot)
     assert (shown["result"], shown["result_size"]) == (None, len(whole))
     assert len(stored.snapshot) < 10_000
-    found = records.result(task_id)
+    found = records.queries.result(task_id)
     assert found is not None
     assert (found[0], b"".join(found[1])) == (len(whole), whole.encode())
 

@@ -15,7 +15,9 @@ from headway.celery.backend import LiveBackend
 from headway.celery.results import ResultTooLarge
 from headway.snapshot import Phase, Snapshot
 from headway.store.connection import Unavailable
-from headway.store.records import MAX_CALL_BYTES, PIECE_BYTES, STAGED_SECONDS, Delivery, Records, ResultGone, Write
+from headway.store.model import MAX_CALL_BYTES, Delivery, ResultGone, Write
+from headway.store.records import Records
+from headway.store.runs import PIECE_BYTES, STAGED_SECONDS
 from tests.large import MB, celery_app, left_over, start, text_of, whole
 
 
@@ -93,30 +95,30 @@ def write_of(task_id: str, size: int = MB) -> Write:
 
 def test_what_was_staged_and_lost_is_staged_again(records: Records, monkeypatch: pytest.MonkeyPatch):
     task_id = start(records)
-    stage = records._stage
-    monkeypatch.setattr(records, "_stage", lambda text: "headway:staged:lost")
+    stage = records.runs._stage
+    monkeypatch.setattr(records.runs, "_stage", lambda text: "headway:staged:lost")
 
     with pytest.raises(Unavailable):
-        records.write(write_of(task_id))
+        records.runs.write(write_of(task_id))
     assert Snapshot.from_json(text_of(records, task_id)).phase == "queued"
-    monkeypatch.setattr(records, "_stage", stage)
+    monkeypatch.setattr(records.runs, "_stage", stage)
 
-    assert records.write(write_of(task_id)) == "written"
+    assert records.runs.write(write_of(task_id)) == "written"
     assert records.client.strlen(f"celery-task-meta-{task_id}") == MB
 
 
 def test_a_repeated_or_refused_write_leaves_nothing_behind(records: Records):
     task_id = start(records)
 
-    assert records.write(write_of(task_id)) == "written"
-    assert records.write(write_of(task_id)) == "written"  # its reply was lost
-    assert records.write(write_of(task_id)._replace(write_id="again")) == "final"
+    assert records.runs.write(write_of(task_id)) == "written"
+    assert records.runs.write(write_of(task_id)) == "written"  # its reply was lost
+    assert records.runs.write(write_of(task_id)._replace(write_id="again")) == "final"
 
     assert left_over(records) == []
 
 
 def test_a_process_that_ends_between_two_pieces_leaves_nothing_for_long(records: Records):
-    key = records._stage("x" * MB)
+    key = records.runs._stage("x" * MB)
 
     assert 0 < records.client.pttl(key) <= STAGED_SECONDS * 1000
 
@@ -124,7 +126,7 @@ def test_a_process_that_ends_between_two_pieces_leaves_nothing_for_long(records:
 def test_a_result_that_expires_while_it_is_read_breaks_off(records: Records, live: LiveBackend, monkeypatch):
     task_id = start(records)
     live.mark_as_done(task_id, "x" * MB)
-    found = records.result(task_id)
+    found = records.queries.result(task_id)
     assert found is not None
     next(found[1])
 
@@ -132,7 +134,7 @@ def test_a_result_that_expires_while_it_is_read_breaks_off(records: Records, liv
 
     with pytest.raises(ResultGone):
         list(found[1])
-    assert records.result(task_id) is None
+    assert records.queries.result(task_id) is None
     assert PIECE_BYTES < MB
 
 

@@ -62,7 +62,7 @@ def sent_later(hand: Hand, task_id: str) -> dict[str, Any]:
     """Have a kept message's time come, and return what is sent."""
     sent: list[dict[str, Any]] = []
     hand.redis.zadd("headway:outbox", {task_id: 1})
-    [(due, message)] = hand.records.round("keeper").due
+    [(due, message)] = hand.records.maintenance.round("keeper").due
     assert due == task_id
     with Connection(transport=CapturingTransport) as connection, pytest.MonkeyPatch.context() as patch:
         producer = plain.celery.amqp.Producer(connection, auto_declare=False)
@@ -120,7 +120,7 @@ def test_a_message_for_another_broker_goes_there(hand: Hand, redis_url: str, kin
 
 
 def test_where_no_worker_sees_to_the_outbox_a_message_is_sent_as_celery_sends_it(hand: Hand):
-    hand.redis.set("headway:round", hand.records.now() - 61_000_000)
+    hand.redis.set("headway:round", hand.records.queries.now() - 61_000_000)
 
     result = plain.add.apply_async((1, 2), countdown=60)
 
@@ -146,7 +146,7 @@ def test_each_part_of_a_canvas_waits_for_its_time(hand: Hand, name: str):
     CANVAS[name]()
 
     scores = dict(hand.redis.zrange("headway:outbox", 0, -1, withscores=True))
-    seconds = sorted(round((score - hand.records.now()) / 1e6) for score in scores.values())
+    seconds = sorted(round((score - hand.records.queries.now()) / 1e6) for score in scores.values())
     assert [round(each, -1) for each in seconds] == ([60, 120, 180] if name == "skew" else [60, 60, 60])
     assert hand.redis.llen("celery") == 0
 
@@ -191,7 +191,7 @@ def test_a_message_for_an_exchange_arrives_also_where_nobody_has_met_that_yet(ha
 
     result = task.apply_async(countdown=60, queue="topical", routing_key="a.b")
     hand.redis.zadd("headway:outbox", {result.id: 1})
-    [(task_id, message)] = hand.records.round("keeper").due
+    [(task_id, message)] = hand.records.maintenance.round("keeper").due
     app.backend.send(task_id, message)
 
     assert json.loads(hand.redis.lindex("topical", 0))["headers"]["id"] == result.id

@@ -58,7 +58,7 @@ def test_it_is_on_its_owners_page_at_once(hand: Hand, options: dict[str, Any], p
     snapshot = hand.snapshot(task_id)
     assert (snapshot["phase"], snapshot["queue"], snapshot["title"]) == (phase, queue, "Sum")
     assert (snapshot["name"], snapshot["attempt"]) == ("tests.plain_celery.add", 0)
-    assert hand.records.owned("ada", 50)[0]
+    assert hand.records.queries.owned("ada", 50)[0]
 
 
 def test_message_and_record_are_one_write(hand: Hand, monkeypatch: pytest.MonkeyPatch):
@@ -169,7 +169,7 @@ def test_maintenance_takes_no_such_message_for_lost(hand: Hand):
     send_as_web_process()
     hand.redis.delete("celery")
 
-    assert hand.records.suspects() == {}
+    assert hand.records.maintenance.suspects() == {}
     assert hand.keep() == []
 
 
@@ -184,10 +184,10 @@ def test_cancelled_before_a_worker_has_it(hand: Hand):
     task_id = send_as_web_process(chord=chord, group_id="group").id
 
     assert hand.records.cancel(task_id).verdict == "cancelled"
-    assert not hand.records.round("keeper").ended, "nobody knows yet who depends on it"
+    assert not hand.records.maintenance.round("keeper").ended, "nobody knows yet who depends on it"
     assert hand.claim(hand.take()) == "final"
 
-    message, title = hand.records.message(task_id) or ({}, "")
+    message, title = hand.records.outbox.message(task_id) or ({}, "")
     assert (message["task"], message["args"], title) == ("tests.plain_celery.add", [1, 2], "Sum")
     assert not hand.redis.zscore("headway:untold", task_id), "its chord was told"
 

@@ -98,15 +98,16 @@ def test_a_round_between_asking_and_ending_delays_nothing(hand: Hand, monkeypatc
 
 
 @pytest.mark.parametrize("task", WAYS)
-@pytest.mark.parametrize("where", ["park", "write", "drop", "release"])
+@pytest.mark.parametrize("where", ["outbox.park", "runs.write", "runs.drop", "outbox.release"])
 def test_redis_may_be_away_for_a_moment(hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any, where: str):
-    away = fail(2, getattr(hand.records, where), Unavailable("away"))
-    monkeypatch.setattr(hand.records, where, away)
+    part, _, method = where.partition(".")
+    store = getattr(hand.records, part)
+    monkeypatch.setattr(store, method, fail(2, getattr(store, method), Unavailable("away")))
     monkeypatch.setattr("headway.celery.backend.PAUSE_SECONDS", (0.0, 0.0))
     task_id = task.delay().id
     run(hand.take())
 
-    if where == "release" and hand.redis.llen("celery") == 0:
+    if where == "outbox.release" and hand.redis.llen("celery") == 0:
         assert hand.keep() == [task_id]
     assert phase_at_last(hand) == "succeeded"
 

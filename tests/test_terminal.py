@@ -68,7 +68,7 @@ def test_a_task_is_started_with_its_arguments(
     assert (snapshot.phase, snapshot.title) == (Phase.QUEUED, "tests.plain_celery.add")
     [message] = sent(records)
     assert message["headers"]["id"] == task_id
-    kept, _ = records.message(task_id)
+    kept, _ = records.outbox.message(task_id)
     assert kept["kwargs"] == kwargs
 
 

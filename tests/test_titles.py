@@ -9,7 +9,8 @@ import pytest
 
 from headway.registry import KINDS, Call, Kind
 from headway.snapshot import MAX_TITLE_CHARS, Phase, title_line
-from headway.store.records import Delivery, Records, Write
+from headway.store.model import Delivery, Write
+from headway.store.records import Records
 
 
 def kind(title: str) -> Kind:
@@ -89,11 +90,11 @@ def test_a_record_takes_no_other_title(records: Records):
 
     title = json.loads(started.snapshot)["title"]
     assert title == "a " + "b" * (MAX_TITLE_CHARS - 3) + "…"
-    assert records.message(started.task_id) == (message, title)
+    assert records.outbox.message(started.task_id) == (message, title)
 
 
 def test_a_task_without_a_title_is_called_by_as_much_of_its_name(records: Records):
-    written = records.write(Write("1", Delivery(), Phase.RUNNING, {}, "{}", "\u202e" + "x" * 60_000, 4))
+    written = records.runs.write(Write("1", Delivery(), Phase.RUNNING, {}, "{}", "\u202e" + "x" * 60_000, 4))
 
     [stored] = records.read(["1"])
     assert written == "written"

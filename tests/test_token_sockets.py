@@ -10,7 +10,8 @@ import pytest
 import socketio
 
 from headway import token
-from headway.store.records import Records, Sent
+from headway.store.model import Sent
+from headway.store.records import Records
 from headway.web.viewers import SHOWN, viewer_of
 from tests.browser import OrderedClient
 from tests.processes import wait_for

@@ -12,7 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from headway import ConfigError, Headway, masking, token
-from headway.store.records import Records, Sent
+from headway.store.model import Sent
+from headway.store.records import Records
 from headway.tokens import read_token
 
 SECRET = "a secret for the tests"

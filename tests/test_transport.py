@@ -20,7 +20,8 @@ from kombu.connection import Connection
 from app import create_app
 from headway.celery.backend import LiveBackend
 from headway.celery.transport import Transport
-from headway.store.records import QUEUES, Records
+from headway.store.queries import QUEUES
+from headway.store.records import Records
 from tests.by_hand import HERE
 from tests.processes import ROOT, Valkey
 from tests.test_records import claim
@@ -80,7 +81,7 @@ def test_what_is_purged_is_not_sent_again(client: FlaskClient, records: Records,
 
     assert purge(celery) == 1
 
-    assert records.suspects() == {}
+    assert records.maintenance.suspects() == {}
     assert records.client.zscore("headway:outbox", task) is None
 
 

@@ -117,7 +117,7 @@ def test_without_an_owner_each_is_started_again_once(app: Flask, records: Record
 
 
 def test_many_are_found(app: Flask, records: Records, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("headway.store.records.READ_BATCH", 3)
+    monkeypatch.setattr("headway.store.queries.READ_BATCH", 3)
     client = app.test_client()
     ids = [send(client, f"a{n}@example.com") for n in range(20)]
     for task_id in ids:

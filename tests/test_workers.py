@@ -17,22 +17,22 @@ from tests.processes import Process, Valkey, wait_for
 
 
 def hold(records: Records, worker: str, name: str, *queues: str, slots: int = 4) -> list[str]:
-    return records.hold(worker, slots, [], [], name=name, queues=queues)
+    return records.maintenance.hold(worker, slots, [], [], name=name, queues=queues)
 
 
 def workers_of(records: Records) -> dict[str, int]:
-    return {name: queue["workers"] for name, queue in records.overview()["queues"].items()}
+    return {name: queue["workers"] for name, queue in records.queries.overview()["queues"].items()}
 
 
 def test_two_workers_of_one_name_are_two_until_one_leaves(records: Records):
     assert hold(records, "1", "worker@host", "celery") == []
     assert hold(records, "2", "worker@host", "celery") == ["1"]
     assert hold(records, "1", "worker@host", "celery") == ["2"]
-    assert (records.overview()["workers"], records.overview()["slots"]) == (2, 8)
+    assert (records.queries.overview()["workers"], records.queries.overview()["slots"]) == (2, 8)
 
-    records.leave("1", 4)
+    records.maintenance.leave("1", 4)
 
-    assert records.overview()["workers"] == 1
+    assert records.queries.overview()["workers"] == 1
     assert hold(records, "2", "worker@host", "celery") == []
 
 
@@ -40,7 +40,7 @@ def test_a_worker_that_was_killed_is_none_when_its_time_is_over(records: Records
     hold(records, "1", "worker@host", "celery")
     records.client.zadd("headway:workers", {"1 4": 1})
 
-    assert records.overview()["workers"] == 0
+    assert records.queries.overview()["workers"] == 0
     assert workers_of(records) == {"celery": 0, "mail": 0}
     assert hold(records, "2", "worker@host", "celery") == []
     assert 0 < records.client.pttl("headway:worker:1") <= records.lease_seconds * 1000
@@ -50,14 +50,14 @@ def test_a_worker_that_changes_its_slots_and_queues_stays_one(records: Records):
     hold(records, "1", "worker@host", "celery")
     hold(records, "1", "worker@host", "celery", "extra", slots=6)
 
-    assert (records.overview()["workers"], records.overview()["slots"]) == (1, 6)
+    assert (records.queries.overview()["workers"], records.queries.overview()["slots"]) == (1, 6)
     assert workers_of(records) == {"celery": 1, "extra": 1, "mail": 0}
     hold(records, "1", "worker@host", "extra", slots=6)
     assert workers_of(records) == {"celery": 0, "extra": 1, "mail": 0}
 
 
 def test_a_worker_of_an_earlier_version_may_take_any_queue(records: Records):
-    records.client.zadd("headway:workers", {"old@host 2": records.now() + 15_000_000})
+    records.client.zadd("headway:workers", {"old@host 2": records.queries.now() + 15_000_000})
 
     assert workers_of(records) == {"celery": 1, "mail": 1}
 
@@ -80,12 +80,12 @@ def test_a_queue_of_any_name_is_shown_while_its_task_waits(records: Records, que
     started = records.create(owner="ada", message=message, title="Long task", max_attempts=4)
 
     assert json.loads(started.snapshot)["queue"] == queue
-    assert records.overview()["queues"][queue] == {"queued": 1, "workers": 0}
-    assert records.overview()["queued"] == 1
+    assert records.queries.overview()["queues"][queue] == {"queued": 1, "workers": 0}
+    assert records.queries.overview()["queued"] == 1
     cancelled = records.cancel(started.task_id).snapshot
     assert cancelled is not None
     assert json.loads(cancelled)["queue"] is None
-    assert queue not in records.overview()["queues"] or queue == "mail"
+    assert queue not in records.queries.overview()["queues"] or queue == "mail"
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def two(redis_url: str, valkey: Valkey, tmp_path: Path) -> Iterator[list[Process
 
 def test_real_workers_of_one_name(two: list[Process], redis_url: str):
     records = Records(connect(redis_url), 7)
-    wait_for(lambda: records.overview()["workers"] == 2, 30)
+    wait_for(lambda: records.queries.overview()["workers"] == 2, 30)
     for process in two:
         wait_for(lambda process=process: "Another worker is named same@" in process.output(), 30)
 
@@ -113,6 +113,6 @@ def test_real_workers_of_one_name(two: list[Process], redis_url: str):
     wait_for(lambda: workers_of(records)["celery"] == 0, 30)
 
     two[0].stop()
-    assert records.overview()["workers"] == 1
+    assert records.queries.overview()["workers"] == 1
     assert two[1].output().count("Another worker is named") == 1
     records.client.close()

@@ -50,19 +50,8 @@ from headway.celery.runs import Run, Stopped
 from headway.celery.sends import RECORDED, SEND, recorded, send_of
 from headway.snapshot import FINAL, Phase, cancelled_status, phase_by_hand, phase_of, progress_fields, success_fields
 from headway.store.connection import Line, Unavailable, connect
-from headway.store.records import (
-    CANCEL_GRACE_SECONDS,
-    LEASE_SECONDS,
-    MAX_CALL_BYTES,
-    NO_SOURCE,
-    STORED,
-    UNCLAIMED,
-    Delivery,
-    Records,
-    Source,
-    Teller,
-    Write,
-)
+from headway.store.model import MAX_CALL_BYTES, NO_SOURCE, STORED, UNCLAIMED, Delivery, Source, Teller, Write
+from headway.store.records import CANCEL_GRACE_SECONDS, LEASE_SECONDS, Records
 from headway.store.redis_url import BadURL, is_same_database, normalize
 from headway.throttled import ThrottledLogger
 from headway.values import as_json
@@ -464,7 +453,7 @@ class LiveBackend(RedisBackend):
         """
 
     def claim(self, task_id: str, task: Any) -> str:
-        """Claim a record for the running delivery of `task`; see `Records.claim`.
+        """Claim a record for the running delivery of `task`; see `RunRecords.claim`.
 
         A process can be gone before its worker knows that it has begun; then the pool hands the delivery to another.
         """
@@ -474,7 +463,7 @@ class LiveBackend(RedisBackend):
         run, message = uuid4().hex, signature_of(task, request)
 
         def claim(patient: bool) -> str:
-            return self.records.claim(
+            return self.records.runs.claim(
                 task_id,
                 delivery_of(request),
                 run,
@@ -509,7 +498,7 @@ class LiveBackend(RedisBackend):
         return Source(getattr(request, SEND, ""), recorded_id == request.id, held)
 
     def report(self, request: Context, state: str | None, meta: Any, bar: int | None = None) -> str:
-        """Store what a run says of itself; returns the verdict, see `Records.write`, or UNSTORED.
+        """Store what a run says of itself; returns the verdict, see `RunRecords.write`, or UNSTORED.
 
         Within a `bar` it never goes back.
         """
@@ -533,22 +522,25 @@ class LiveBackend(RedisBackend):
             write = write._replace(fields={**write.fields, "bar": bar})
         if write.phase not in FINAL:
             return self._begin(write, line)
-        verdict = self._until_stored(lambda: self.records.write(write))
+        verdict = self._until_stored(lambda: self.records.runs.write(write))
         setattr(request, ENDED, verdict in STORED)
         return lambda: verdict
 
     def mail(self, request: Context, stage: Literal["prepared", "committing"], seconds: float) -> str:
-        """Store how far a run's e-mail is; see `Records.mail`. Raises connection.Unavailable after so many seconds."""
-        return self._until_stored(lambda: self.records.mail(request.id, delivery_of(request), stage), seconds)
+        """Store how far a run's e-mail is; see `RunRecords.mail`.
+
+        Raises connection.Unavailable after so many seconds.
+        """
+        return self._until_stored(lambda: self.records.runs.mail(request.id, delivery_of(request), stage), seconds)
 
     def drop(self, request: Context) -> None:
         """Give up a run that ends without an outcome."""
-        self._until_stored(lambda: self.records.drop(request.id, delivery_of(request)))
+        self._until_stored(lambda: self.records.runs.drop(request.id, delivery_of(request)))
 
     def give_back(self, task_id: str, token: str) -> None:
         """Give back a run that its worker ends because it stops; where Redis is away, its lease sees to it."""
         try:
-            self.records.give_back([(task_id, token)])
+            self.records.maintenance.give_back([(task_id, token)])
         except Unavailable as error:
             logger.warning("Task %s is not given back now: %s", task_id, error)
 
@@ -564,7 +556,7 @@ class LiveBackend(RedisBackend):
     ) -> Any:
         """Keep the message that `send`, Celery's `apply_async`, makes until it is due.
 
-        `when` is as for `Records.park`. A run's own successor is kept whatever Redis does
+        `when` is as for `Outbox.park`. A run's own successor is kept whatever Redis does
         meanwhile, and is sent when the run has ended; else raises connection.Unavailable.
         """
         run = _run_of(task_id)
@@ -603,9 +595,9 @@ class LiveBackend(RedisBackend):
         *,
         only_attended: bool = False,
     ) -> str:
-        """Keep a message until `when`; see `Records.park`, which says what is returned."""
+        """Keep a message until `when`; see `Outbox.park`, which says what is returned."""
         task, options = self._tasks.get(message["task"]), message["options"]
-        return self.records.park(
+        return self.records.outbox.park(
             task_id,
             _order(options.get("replaced_task_nesting"), options.get("retries")),
             message=self._kept(message, task),
@@ -619,10 +611,10 @@ class LiveBackend(RedisBackend):
     def release(self, task_id: str) -> None:
         """Send a kept message that is due now; if that fails, maintenance sends it."""
         try:
-            message = self.records.release(task_id)
+            message = self.records.outbox.release(task_id)
             if message is not None:
                 self.send(task_id, message)
-                self.records.sent(task_id)
+                self.records.outbox.sent(task_id)
         except Exception as error:
             logger.warning("Task %s is not sent at once, but by maintenance: %s", task_id, error)
 
@@ -753,7 +745,7 @@ class LiveBackend(RedisBackend):
     def tell_by_request(self, request: Context) -> None:
         """Tell them by the request of a later delivery, unless they have been told, or are now."""
         if dependents.concern(request, states.FAILURE) and self._until_stored(
-            lambda: self.records.may_tell(request.id)
+            lambda: self.records.maintenance.may_tell(request.id)
         ):
             self._tell_late(request)
 
@@ -761,7 +753,7 @@ class LiveBackend(RedisBackend):
         state, result = self._end_of(request.id)
         ended = state in self.READY_STATES and dependents.concern(request, state)
         if not ended or dependents.tell(self, request, state, result):
-            self._until_stored(lambda: self.records.told(request.id))
+            self._until_stored(lambda: self.records.maintenance.told(request.id))
 
     def _tell(self, verdict: str, request: Context | None, state: str, result: Any, *rest: Any, **how: Any) -> None:
         """Tell a task's dependents of an end that was stored here, or stored without them."""
@@ -770,7 +762,7 @@ class LiveBackend(RedisBackend):
         if verdict == "final":
             self.tell_by_request(request)
         elif verdict in STORED and dependents.tell(self, request, state, result, *rest, **how) and not request.is_eager:
-            self._until_stored(lambda: self.records.told(request.id))
+            self._until_stored(lambda: self.records.maintenance.told(request.id))
 
     def _end_of(self, task_id: str) -> tuple[str, Any]:
         """Return the Celery state in which a task has ended, and its result or exception."""
@@ -787,14 +779,14 @@ class LiveBackend(RedisBackend):
         self.records.forget(task_id)
 
     def _lose(self, task_id: str, request: Context | None) -> str:
-        return self._until_stored(lambda: self.records.lose(task_id, delivery_of(request)))
+        return self._until_stored(lambda: self.records.runs.lose(task_id, delivery_of(request)))
 
     def _leave_to_successor(self, task_id: str, exc: BaseException, request: Context | None) -> bool:
         """Store a run that was ended over its time, and had asked for its next attempt before, as a retry.
 
         Returns whether it is one: it had asked, and an attempt is left.
         """
-        due = self._until_stored(lambda: self.records.successor_due(task_id))
+        due = self._until_stored(lambda: self.records.outbox.successor_due(task_id))
         if due is None:
             return False
         try:
@@ -816,7 +808,7 @@ class LiveBackend(RedisBackend):
     ) -> str:
         """Store how a run ended, or its error message alone where the rest cannot be stored.
 
-        Returns the verdict, see `Records.write`, or UNSTORED. Never raises: Celery calls it from
+        Returns the verdict, see `RunRecords.write`, or UNSTORED. Never raises: Celery calls it from
         its consumer too, and an exception there would end the worker.
         """
         try:
@@ -851,7 +843,7 @@ class LiveBackend(RedisBackend):
         write = self._write_of(task_id, value, state, traceback, request, phase)
         if write.phase == Phase.RUNNING:
             return self._begin(write)()
-        return self._until_stored(lambda: self.records.write(write._replace(teller=teller)))
+        return self._until_stored(lambda: self.records.runs.write(write._replace(teller=teller)))
 
     def _write_of(
         self, task_id: str, value: Any, state: str, traceback: str | None, request: Context | None, phase: Phase
@@ -987,7 +979,7 @@ class LiveBackend(RedisBackend):
             return UNSTORED
 
         try:
-            reply = self.records.begin_write(write, line)
+            reply = self.records.runs.begin_write(write, line)
         except Unavailable as error:
             return partial(unstored, error)
 

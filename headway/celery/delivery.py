@@ -17,7 +17,7 @@ from headway.celery.backend import FENCE, LiveBackend, LiveTask, signature_of
 from headway.celery.messages import moment, request_of
 from headway.celery.programs import Origin, clock
 from headway.store.connection import Unavailable
-from headway.store.records import Delivery
+from headway.store.model import Delivery
 
 logger = logging.getLogger(__name__)
 

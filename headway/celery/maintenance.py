@@ -158,7 +158,7 @@ class Keeper(bootsteps.StartStopStep):
         if self._still >= STUCK_AFTER:
             received = set()  # it will not begin them; others may
         queues = sorted(self._celery.amqp.queues.consume_from)
-        namesakes = self._backend.records.hold(
+        namesakes = self._backend.records.maintenance.hold(
             self._id,
             self._worker.concurrency,
             running,
@@ -175,7 +175,7 @@ class Keeper(bootsteps.StartStopStep):
         """Say each minute that nothing runs, and how it goes on."""
         if not is_paused or time.monotonic() - self._paused_said_at < SAY_EVERY_SECONDS:
             return
-        paused, waiting = self._backend.records.paused(), len(self._backend.records.unended())
+        paused, waiting = self._backend.records.maintenance.paused(), len(self._backend.records.maintenance.unended())
         self._paused_said_at = time.monotonic()
         if paused is not None:
             logger.warning(
@@ -202,7 +202,7 @@ class Keeper(bootsteps.StartStopStep):
     def _round(self) -> None:
         has_more = True
         while has_more and not self._stop.is_set():
-            duties = self._backend.records.round(self._id, BATCH, self._memory.seen)
+            duties = self._backend.records.maintenance.round(self._id, BATCH, self._memory.seen)
             self._memory.note(duties.seen)
             self._say_paused(duties.paused)
             for task_id, why in duties.broken.items():
@@ -250,7 +250,7 @@ class Keeper(bootsteps.StartStopStep):
         except Exception as error:  # its code has changed since: it can never be sent
             logger.exception("Task %s cannot be sent", task_id)
             self._backend.mark_as_failure(task_id, error)
-        self._backend.records.sent(task_id)
+        self._backend.records.outbox.sent(task_id)
 
     def _end(self, doomed: set[str]) -> None:
         """Kill the processes of cancelled runs that have not ended by themselves."""
@@ -293,7 +293,7 @@ class Keeper(bootsteps.StartStopStep):
                 self._worker.pool.terminate_job(pid, signal.SIGKILL)
 
     def _give_back_running(self) -> None:
-        self._try(lambda: self._backend.records.give_back(_running()))
+        self._try(lambda: self._backend.records.maintenance.give_back(_running()))
 
     def _abandon(self) -> None:
         """End this process: its one thread is in a task that nothing interrupts.
@@ -304,7 +304,7 @@ class Keeper(bootsteps.StartStopStep):
         self._exit()
 
     def _send_elsewhere(self, task_ids: Collection[str]) -> None:
-        self._backend.records.resend(task_ids)
+        self._backend.records.maintenance.resend(task_ids)
         broker.withdraw(self._celery, task_ids)
 
     def _look(self) -> None:
@@ -318,15 +318,15 @@ class Keeper(bootsteps.StartStopStep):
         def look(queue: str, task_ids: list[str]) -> None:
             missed.update(broker.missing(self._celery, queue, task_ids))
 
-        self._for_each(look, self._backend.records.suspects().items())
+        self._for_each(look, self._backend.records.maintenance.suspects().items())
         if lost := missed & self._missing:
             logger.warning("The messages of %d tasks are lost and are sent again", len(lost))
             self._send_elsewhere(lost)
         self._missing = missed - lost
 
     def _leave(self) -> None:
-        self._backend.records.give_back(_running())
-        self._backend.records.leave(self._id, self._worker.concurrency)
+        self._backend.records.maintenance.give_back(_running())
+        self._backend.records.maintenance.leave(self._id, self._worker.concurrency)
 
 
 def _running() -> list[tuple[str, str]]:

@@ -22,7 +22,8 @@ from headway.celery.broker import Letters, letters
 from headway.celery.messages import OutboxProducer, is_for_another_broker, moment
 from headway.celery.sends import OWNER, RECORDED, SEND, TITLE
 from headway.store.connection import Unavailable
-from headway.store.records import TASK_ID, Records, Sent
+from headway.store.model import Sent
+from headway.store.records import TASK_ID, Records
 from headway.store.redis_url import BadURL
 from headway.throttled import ThrottledLogger
 

@@ -181,7 +181,7 @@ class ProgressBuffer:
         if not lines:
             return False
         try:
-            self._backend.records.log(self._request.id, delivery_of(self._request), gap + lines)
+            self._backend.records.runs.log(self._request.id, delivery_of(self._request), gap + lines)
         except Unavailable:
             with self._writing:
                 newer, self._lines, self._line_chars = self._lines, deque(), 0

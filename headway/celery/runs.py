@@ -26,7 +26,7 @@ class Stopped(BaseException):
     """Ends a run that must not go on: it has been cancelled, or another one has taken over.
 
     No Exception, so that a task's own `except Exception` lets it pass. `verdict` is the record's,
-    see `Records.write`.
+    see `RunRecords.write`.
     """
 
     def __init__(self, verdict: str) -> None:

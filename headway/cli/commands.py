@@ -177,13 +177,13 @@ def list_tasks(project: Project, owner: str | None, phases: Sequence[str], limit
 def _owned(records: Records, owner: str, phases: Set[Phase]) -> Iterator[str]:
     cursor: tuple[str, str] | None = ("", "")
     while cursor:
-        page, cursor = records.owned(owner, PAGE, phases, cursor)
+        page, cursor = records.queries.owned(owner, PAGE, phases, cursor)
         yield from page
 
 
 def _all(records: Records, phases: Set[Phase]) -> Iterator[str]:
     made: list[tuple[str, str]] = []
-    for stored in records.scan():
+    for stored in records.queries.scan():
         snapshot = Snapshot.from_json(stored.snapshot)
         if not phases or snapshot.phase in phases:
             made.append((snapshot.created_at, stored.snapshot))

@@ -14,7 +14,7 @@ from headway.masking import mask
 from headway.push.follow import UnknownTask
 from headway.snapshot import Phase
 from headway.store.connection import SENTENCES, Unavailable
-from headway.store.records import TooLate
+from headway.store.model import TooLate
 
 
 class Exit(IntEnum):

@@ -6,9 +6,7 @@ from typing import Any
 
 from engineio import packet
 
-from headway.engine.frames import (
-    frame,
-)
+from headway.engine.frames import frame
 
 
 class Event:

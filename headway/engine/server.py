@@ -21,9 +21,7 @@ from typing import Any
 import engineio
 
 from headway.engine.events import Event
-from headway.engine.frames import (
-    frame,
-)
+from headway.engine.frames import frame
 from headway.engine.handshake import GUID, SWITCHING, VERSION, Refuses, cross_site, is_handshake, kept_environ, too_busy
 from headway.engine.socket import Socket
 from headway.engine.timers import TICKS, Clock

@@ -14,11 +14,7 @@ import engineio
 from engineio.exceptions import SocketIsClosedError
 
 from headway.engine.events import Event
-from headway.engine.frames import (
-    Credit,
-    Violation,
-    close_frame,
-)
+from headway.engine.frames import Credit, Violation, close_frame
 from headway.engine.handshake import Refuses, cross_site, too_busy
 
 

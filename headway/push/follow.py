@@ -10,7 +10,8 @@ from typing import NamedTuple
 from headway.push.subscriber import QUEUE
 from headway.snapshot import Snapshot
 from headway.store.connection import Unavailable, translate
-from headway.store.records import TASK_ID, Records, room
+from headway.store.keys import room
+from headway.store.records import TASK_ID, Records
 
 CONFIRM_SECONDS = 2.0
 # A subscription that is silent for so long is made again: its connection may be dead, its task forgotten.

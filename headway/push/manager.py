@@ -22,7 +22,10 @@ from headway.engine.frames import SERVICE_RESTART
 from headway.push.subscriber import QUEUE, Deaf, Hearing
 from headway.snapshot import fragment
 from headway.store.connection import SENTENCES, Problem, Reason, TakesNoWrites, Unavailable, problem_of
-from headway.store.records import OVERVIEW, Records, Stored, room
+from headway.store.keys import room
+from headway.store.model import Stored
+from headway.store.queries import OVERVIEW
+from headway.store.records import Records
 
 logger = logging.getLogger(__name__)
 
@@ -370,8 +373,8 @@ class RoomManager(PubSubManager):
                 return False
             self._notice_emptying()
             self._catch_up()
-            self._overview = self.records.overview()
-            self.records.probe()
+            self._overview = self.records.queries.overview()
+            self.records.queries.probe()
         except Deaf:
             return False
         except Unavailable as error:
@@ -433,7 +436,7 @@ class RoomManager(PubSubManager):
     def _read_again(self, names: list[str]) -> None:
         self.confirm(names)
         tasks = [name.removeprefix("task:") for name in names if name.startswith("task:")]
-        found, lines = self.records.read(tasks), self.records.newest_lines(tasks)
+        found, lines = self.records.read(tasks), self.records.queries.newest_lines(tasks)
         for task_id, stored, line in zip(tasks, found, lines, strict=True):
             name = room("task", task_id)
             if stored is None or not stored.owner:
@@ -446,7 +449,7 @@ class RoomManager(PubSubManager):
                 self.deliver(name, f'["log",{{"task_id":"{task_id}","lines":[{line}]}}]'.encode())
         owners = [name.removeprefix("owner:") for name in names if name.startswith("owner:")]
         for owner in owners:
-            for snapshot in reversed(self.records.owned(owner, MINE)[0]):
+            for snapshot in reversed(self.records.queries.owned(owner, MINE)[0]):
                 self.deliver(room("owner", owner), f'["snapshot",{snapshot}]'.encode())
 
     def _announce(self) -> None:
@@ -461,7 +464,7 @@ class RoomManager(PubSubManager):
                 self.server.eio.pusher(eio_sid)(event)
 
     def _server_event(self) -> Event:
-        """Return the `server` event: `live`, `problem` and the keys of `Records.overview`."""
+        """Return the `server` event: `live`, `problem` and the keys of `Queries.overview`."""
         state = {"live": self.live, **self._overview, "problem": self.problem}
         if state != self._state:
             self._state = state

@@ -110,7 +110,7 @@ def check_rights(server: Server) -> Finding:
 
 def check_writes(server: Server) -> Finding:
     """Whether functions can be loaded and called, and a task could be created now."""
-    server.records.probe()
+    server.records.queries.probe()
     return Finding(Mark.GOOD, "writes", "tasks can be created")
 
 
@@ -152,7 +152,7 @@ def check_persistence(server: Server) -> Finding:
 
 def check_clock(server: Server) -> Finding:
     """Headway goes by Redis's clock; cookies and Celery's own times by this machine's."""
-    apart = server.records.now() / 1e6 - time.time()
+    apart = server.records.queries.now() / 1e6 - time.time()
     if abs(apart) > CLOCK_SECONDS:
         way = "ahead of" if apart > 0 else "behind"
         text = f"Redis's is {abs(apart):.1f} s {way} this machine's: have NTP set both"

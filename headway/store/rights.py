@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import NamedTuple
 
-from headway.store.records import LIBRARY, QUEUES, Records
+from headway.store.functions import LIBRARY
+from headway.store.queries import QUEUES
+from headway.store.records import Records
 
 SHOWN = 4  # keys, and commands for each, that a message names
 ANY = "00000000-0000-0000-0000-000000000000"  # stands for any task's id
@@ -50,7 +52,7 @@ FOR_BROKER: Mapping[str, Iterable[str]] = {
 
 
 class Right(NamedTuple):
-    """A command, and the key or channel that it is for; its text is what `Records.probe` takes."""
+    """A command, and the key or channel that it is for; its text is what `Queries.probe` takes."""
 
     command: str
     target: str
@@ -69,7 +71,7 @@ def missing(records: Records, broker: bool, database: int = 0) -> list[Right]:
         tables += [FOR_BROKER, {f"/{database}.celery.pidbox": ("PUBLISH", "PSUBSCRIBE")}]
     entries = chain.from_iterable(table.items() for table in tables)
     rights = [Right(command, target) for target, commands in entries for command in commands]
-    denied = set(records.probe(map(str, rights)))
+    denied = set(records.queries.probe(map(str, rights)))
     return [right for right in rights if str(right) in denied]
 
 

@@ -160,7 +160,7 @@ class Eager:
         if self._messages:
             self._deliver(self._messages.popleft())
             return True
-        waiting = [Snapshot.from_json(text) for text in self._records.unended()]
+        waiting = [Snapshot.from_json(text) for text in self._records.maintenance.unended()]
         later = [each for each in waiting if each.phase in LATER]
         by_time = sorted(later, key=lambda each: each.scheduled_for or "")
         return any(self._is_due_now(each.task_id) for each in by_time)
@@ -177,10 +177,10 @@ class Eager:
 
     def _sweep(self) -> None:
         """Do a round of maintenance: send what is due, and tell what depends on what has ended."""
-        duties = self._records.round(HOSTNAME)
+        duties = self._records.maintenance.round(HOSTNAME)
         for task_id, message in duties.due:
             self._backend.send(task_id, message)
-            self._records.sent(task_id)
+            self._records.outbox.sent(task_id)
         for task_id, message in duties.ended:
             self._backend.tell_dependents(task_id, message)
 

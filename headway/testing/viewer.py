@@ -9,7 +9,7 @@ from uuid import uuid4
 from headway.celery.backend import LiveBackend
 from headway.exceptions import HeadwayError
 from headway.snapshot import Snapshot
-from headway.store.records import room
+from headway.store.keys import room
 from headway.testing.task_run import Details, TaskRun
 
 CHANNELS = f"flask-socketio:{room('task', '*')}"
@@ -70,7 +70,7 @@ class Viewer:
             run.log_lines += said["lines"]
 
     def _whole_result(self, task_id: str) -> Any:
-        found = self._records.result(task_id)
+        found = self._records.queries.result(task_id)
         if found is None:
             raise HeadwayError(f"The result of task {task_id} is no longer kept.")
         return json.loads(b"".join(found[1]))

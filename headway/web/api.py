@@ -12,7 +12,8 @@ from flask.typing import ResponseReturnValue
 from headway.service import moment, start, start_again
 from headway.snapshot import Phase, Snapshot, fragment, is_number, phases_of_state
 from headway.state import state
-from headway.store.records import TASK_ID, Changed, Records, Started, Stored
+from headway.store.model import Changed, Started, Stored
+from headway.store.records import TASK_ID, Records
 from headway.web.access import cookie_is_dropped, hint, welcome
 from headway.web.errors import Refused, handle_errors
 from headway.web.guards import guard
@@ -45,7 +46,7 @@ def get_records() -> Records:
 def server_state() -> dict[str, Any]:
     """Return what the `server` event carries, read now."""
     manager = state().manager
-    return {"live": manager.live, **get_records().overview(), "problem": manager.problem}
+    return {"live": manager.live, **get_records().queries.overview(), "problem": manager.problem}
 
 
 @api.get("/status/<task_id>")
@@ -129,7 +130,7 @@ def retry(task_id: str) -> ResponseReturnValue:
 def result(task_id: str) -> ResponseReturnValue:
     """The whole result as JSON, a file with `?download`; 409 while the task has not succeeded."""
     stored = _mine(task_id)
-    found = get_records().result(task_id)
+    found = get_records().queries.result(task_id)
     if found is None:
         ended_well = Snapshot.from_json(stored.snapshot).phase == Phase.SUCCEEDED
         raise NOT_FOUND if ended_well else Refused(409, "no_result", "This task has not succeeded.")
@@ -147,7 +148,7 @@ def log(task_id: str) -> ResponseReturnValue:
     """`{"lines": [{"seq", "at", "level", "text"}], "first_seq", "last_seq"}`: the kept lines after `?after=`."""
     after = _integer(request.args.get("after", "0"), "after", 0, 2**53)
     _mine(task_id)
-    return _json(fragment(get_records().tail(task_id, after)), cache="private, no-store")
+    return _json(fragment(get_records().queries.tail(task_id, after)), cache="private, no-store")
 
 
 def accepted(started: Started) -> Response:

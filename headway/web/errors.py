@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from headway.service import KINDS, BadArguments, NotKept, UnknownKind
 from headway.store.connection import SENTENCES, Reason, Unavailable
-from headway.store.records import AlreadyUsed, TooLate
+from headway.store.model import AlreadyUsed, TooLate
 
 logger = logging.getLogger(__name__)
 

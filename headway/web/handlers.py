@@ -16,7 +16,7 @@ from headway.push.manager import MINE
 from headway.push.subscriber import Deaf
 from headway.state import state_of
 from headway.store.connection import SENTENCES, Unavailable
-from headway.store.records import room
+from headway.store.keys import room
 from headway.web.access import cookie_sessions
 from headway.web.api import MOST_IDS
 from headway.web.reading import read_mine
@@ -90,7 +90,7 @@ class Doors:
             again, gone = read_mine(late, viewer, fanout.reader.read)
             found = {task_id: stored for task_id, stored in (found | again).items() if task_id not in gone}
             missing += gone
-        logs = {task_id: self._records.tail(task_id, after[task_id]) for task_id in found if task_id in after}
+        logs = {task_id: self._records.queries.tail(task_id, after[task_id]) for task_id in found if task_id in after}
         return {
             "snapshots": [loads(stored.snapshot) for stored in found.values()],
             "logs": logs,
@@ -113,7 +113,7 @@ class Doors:
         name = room("owner", viewer.lists)
         self._fanout.enter_room(sid, NAMESPACE, name)
         self._fanout.confirm([name])
-        return {"snapshots": [loads(snapshot) for snapshot in self._records.owned(viewer.lists, MINE)[0]]}
+        return {"snapshots": [loads(snapshot) for snapshot in self._records.queries.owned(viewer.lists, MINE)[0]]}
 
     def _viewer(self, sid: str) -> Viewer:
         """Return who a socket speaks for: its handshake's visitor, or who an owner loader of the app's own says."""

@@ -30,7 +30,7 @@ def readyz() -> ResponseReturnValue:
     Else 503 with `Retry-After`; the error's code is a `connection.Reason`.
     """
     try:
-        state().records.probe()
+        state().records.queries.probe()
         proven = state().manager.prove(PROOF_SECONDS)
     except Unavailable as error:
         current_app.logger.warning("Not ready: %s: %s", SENTENCES[error.reason], error)

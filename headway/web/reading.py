@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence, Set
 
 from headway.snapshot import Phase, Snapshot
 from headway.state import state
-from headway.store.records import TASK_ID, Records, Stored
+from headway.store.model import Stored
+from headway.store.records import TASK_ID, Records
 from headway.web.access import hint, lacks_cookie
 from headway.web.errors import Refused
 from headway.web.viewers import Viewer
@@ -57,4 +58,4 @@ def list_for(
         return [found[one.task_id].snapshot for one in newest[:limit]], None
     if viewer.lists is None:
         return [], None
-    return state().records.owned(viewer.lists, limit, phases, start_at)
+    return state().records.queries.owned(viewer.lists, limit, phases, start_at)

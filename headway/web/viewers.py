@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from flask import Flask, current_app, request
 
-from headway.store.records import Stored
+from headway.store.model import Stored
 from headway.tokens import PREFIX, Grant, read_token
 from headway.web.access import current_owner
 

@@ -1,0 +1,84 @@
+"""The Lua functions of `headway/store/lua/`, as one library in Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from headway.store.connection import Client, Line
+
+SCRIPTS = Path(__file__).parent / "lua"
+READS = {"list", "newest", "overview", "read", "tail"}  # may run where Redis takes no writes
+NEED_MEMORY = {"create", "enqueue", "probe"}  # may not run where Redis is full; all others may
+
+
+def _library() -> tuple[str, str]:
+    """Return the Redis library of all scripts, and the digest that is in its name and in its functions' names.
+
+    So a deploy's old and new processes each call their own. A loaded library is compiled once, where a script would
+    build its closures anew at each call.
+    """
+    bodies = {path.stem: path.read_text() for path in sorted(SCRIPTS.glob("*.lua"))}
+    head = bodies.pop("record")
+    flags_of = {name: _flags(name) for name in bodies}
+    digest = sha256((head + repr([bodies, flags_of])).encode()).hexdigest()[:12]
+    parts = [f"#!lua name=headway_{digest}\n{head}"]
+    for name, body in bodies.items():
+        flags = flags_of[name]
+        callback = f"function(KEYS, ARGV) begin()\n{body}\nend"
+        parts.append(
+            f"redis.register_function{{function_name='{name}_{digest}', flags={{{flags}}}, callback={callback}}}"
+        )
+    return "\n".join(parts), digest
+
+
+def _flags(function: str) -> str:
+    if function in READS:
+        return "'no-writes'"
+    return "" if function in NEED_MEMORY else "'allow-oom'"
+
+
+LIBRARY, LIBRARY_DIGEST = _library()
+
+
+class Functions:
+    """Calls the functions of the library, and loads it where Redis has it not."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def call(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Call a function and wait for its reply."""
+        return self.begin(function, keys, args)()
+
+    def begin(
+        self, function: str, keys: Sequence[str], args: Sequence[Any], line: Line | None = None
+    ) -> Callable[[], Any]:
+        """Call a function; what is returned waits for the reply, and has to be called."""
+        call = (f"{function}_{LIBRARY_DIGEST}", keys, args)
+        line = line or self.client.line()
+        line.call(*call)
+
+        def reply() -> Any:
+            try:
+                return line.reply()
+            except redis.ResponseError as error:
+                if "Function not found" not in str(error):
+                    raise
+            self._load()
+            again = self.client.line()  # on this one another's reply may be due
+            again.call(*call)
+            return again.reply()
+
+        return reply
+
+    def _load(self) -> None:
+        try:
+            self.client.execute_command("FUNCTION", "LOAD", LIBRARY)
+        except redis.ResponseError as error:
+            if "already exists" not in str(error):  # another process has loaded it just now
+                raise

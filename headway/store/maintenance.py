@@ -1,0 +1,127 @@
+"""What workers and their maintenance do with all records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from kombu.utils.json import dumps
+
+from headway.store.functions import Functions
+from headway.store.messages import decoded
+from headway.store.model import Duties, Paused, Stored
+from headway.store.queries import READ_BATCH
+from headway.store.restored import NOT_SEEN, Seen
+
+Read = Callable[[Sequence[str]], list[Stored | None]]
+
+
+class MaintenanceRecords:
+    """Which workers are there, what they hold, and what is lost, due or ended."""
+
+    def __init__(self, functions: Functions, read: Read, ttl: int, lease: int) -> None:
+        self._functions = functions
+        self._read = read
+        self._ttl = ttl
+        self._lease = lease
+
+    def hold(
+        self,
+        worker: str,
+        slots: int,
+        running: Iterable[tuple[str, str]],
+        received: Iterable[str],
+        *,
+        name: str = "",
+        queues: Sequence[str] = (),
+        taking: bool = True,
+    ) -> list[str]:
+        """Say, for as long as a lease lasts, that a worker is there and what it holds.
+
+        `worker` is the id of its process, `running` are `(task_id, token)` of what it runs,
+        `received` ids of what it has received and not begun, `queues` those that it takes; a worker
+        that is not `taking` ends when it has done these, and does not count. Returns the ids of
+        other workers of the same name.
+        """
+        pairs = [part for pair in running for part in pair]
+        takes = dumps(list(queues)) if queues else ""
+        about = [worker, slots, name or worker, takes, self._lease if taking else 0, self._lease]
+        namesakes: list[str] = self._functions.call("hold", [], [*about, len(pairs) // 2, *pairs, *received])
+        return namesakes
+
+    def leave(self, worker: str, slots: int) -> None:
+        """Say that a worker is there no longer."""
+        self._functions.client.zrem("headway:workers", f"{worker} {slots}")
+        self._functions.client.delete(f"headway:worker:{worker}")
+
+    def give_back(self, running: Iterable[tuple[str, str]]) -> None:
+        """Give back `(task_id, token)` of what a worker that stops runs: others may run it at once, and it counts as no
+        failure."""
+        pairs = [part for pair in running for part in pair]
+        self._functions.call("give_back", [], [self._ttl, *pairs])
+
+    def round(self, keeper: str, limit: int = 100, seen: Seen = NOT_SEEN) -> Duties:
+        """Do one round: what is lost is queued again, and what is due is returned; see Duties.
+
+        One keeper at a time has the office; another one gets only what is doomed. All is paused
+        where `seen` is a later state of Redis than this one.
+        """
+        args = [keeper, limit, self._ttl, self._lease, *seen, uuid4().hex]
+        due, lost, doomed, ended, broken, state = self._functions.call("round", [], args)
+        epoch, generation, paused, is_cut = state
+        return Duties(
+            [(task_id, decoded(text)) for task_id, text in zip(due[::2], due[1::2], strict=True)],
+            [
+                (task_id, token, decoded(text) if text else None)
+                for task_id, token, text in zip(lost[::3], lost[1::3], lost[2::3], strict=True)
+            ],
+            set(doomed),
+            [(task_id, decoded(text)) for task_id, text in zip(ended[::2], ended[1::2], strict=True)],
+            dict(zip(broken[::2], broken[1::2], strict=True)),
+            Seen(epoch, generation),
+            bool(paused),
+            len(due) // 2 == limit or bool(is_cut),
+        )
+
+    def may_tell(self, task_id: str) -> bool:
+        """Whether the caller has to tell the dependents of a task that has ended.
+
+        False where somebody else does.
+        """
+        return bool(self._functions.call("tell", [], [task_id]))
+
+    def told(self, task_id: str) -> None:
+        """Note that a task's dependents have been told of its end."""
+        self._functions.client.zrem("headway:untold", task_id)
+
+    def suspects(self, limit: int = 1000) -> dict[str, list[str]]:
+        """Return, by queue, the ids that wait longest and whose message should be with the broker."""
+        flat = self._functions.call("suspects", [], [limit])
+        return dict(zip(flat[::2], flat[1::2], strict=True))
+
+    def resend(self, task_ids: Iterable[str]) -> None:
+        """Have the messages of tasks that are still queued sent again."""
+        self._functions.call("resend", [], list(task_ids))
+
+    def paused(self) -> Paused | None:
+        """Return since when all is paused after a restore from a backup; None where it is not."""
+        since, data_of = self._functions.client.hmget("headway:paused", "since", "data_of")
+        return Paused(_rfc3339(str(since)), _rfc3339(str(data_of))) if since and data_of else None
+
+    def unended(self) -> list[str]:
+        """Return the snapshots (JSON) of all tasks that wait or run."""
+        sets = ["headway:outbox", "headway:leases"]
+        sets += [f"headway:waiting:{queue!s}" for queue in self._functions.client.smembers("headway:queues")]
+        ids = sorted({str(task_id) for name in sets for task_id in self._functions.client.zrange(name, 0, -1)})
+        found = [self._read(ids[begin : begin + READ_BATCH]) for begin in range(0, len(ids), READ_BATCH)]
+        return [stored.snapshot for some in found for stored in some if stored is not None]
+
+    def resume(self) -> bool:
+        """Have what was restored go on; False where nothing is paused."""
+        return bool(self._functions.call("resume", [], []))
+
+
+def _rfc3339(micros: str) -> str:
+    time = datetime.fromtimestamp(int(micros) / 1e6, UTC)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

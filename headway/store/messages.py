@@ -1,0 +1,32 @@
+"""Kept messages, and what is shown of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any
+
+from kombu.utils.json import loads
+
+from headway.celery.sends import title_of
+from headway.snapshot import fragment, title_line
+
+
+def title_fragment(message: Mapping[str, Any]) -> str:
+    """Return the title of a message's task as a JSON fragment: its own, or the task's name."""
+    return fragment(title_line(title_of(message))) if title_of(message) else label(message["task"])
+
+
+@lru_cache(1024)
+def label(name: str) -> str:
+    """Return a task's name, which may be any text of any sender, as a fragment for people."""
+    return fragment(title_line(name))
+
+
+def decoded(text: str) -> dict[str, Any]:
+    """Return a kept message, {} for one that cannot be read."""
+    with suppress(Exception):  # it may name types that only its sender knows
+        message = loads(text)
+        return message if isinstance(message, dict) else {}
+    return {}

@@ -1,0 +1,71 @@
+"""Messages that wait in Redis until it is time to send them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from kombu.utils.json import dumps, loads
+
+from headway.celery.sends import owner_of
+from headway.store.functions import Functions
+from headway.store.keys import record_key
+from headway.store.messages import label, title_fragment
+from headway.store.model import NO_SOURCE, Delivery, Source
+
+
+class Outbox:
+    """The messages of tasks that wait, for their time or for maintenance."""
+
+    def __init__(self, functions: Functions, ttl: int) -> None:
+        self._functions = functions
+        self._ttl = ttl
+
+    def sent(self, task_id: str) -> None:
+        """Note that the task's message is with the broker."""
+        self._functions.call("sent", [record_key(task_id)], [task_id])
+
+    def park(
+        self,
+        task_id: str,
+        order: int,
+        *,
+        message: Mapping[str, Any],
+        max_attempts: int,
+        when: str,
+        run: Delivery,
+        source: Source = NO_SOURCE,
+        only_attended: bool = False,
+    ) -> str:
+        """Keep a message, a Celery signature, until it is time to send it: "parked", or why not.
+
+        `order` is the message's own; `run` is the delivery that asks for its own next attempt,
+        `Delivery()` for none. Returns "due" when it is kept and may be released now; "busy" when
+        another send of the same id has not ended; with `only_attended` "unattended" when no worker
+        has done its rounds for a minute, so that nobody might send it.
+        """
+        name, queue = label(message["task"]), message["options"].get("queue", "")
+        title = title_fragment(message)
+        args = [task_id, order, name, title, max_attempts, dumps(message), queue, self._ttl, when, run.token, run.order]
+        return str(
+            self._functions.call(
+                "park", [record_key(task_id)], [*args, *source.args, int(only_attended), owner_of(message)]
+            )
+        )
+
+    def release(self, task_id: str) -> dict[str, Any] | None:
+        """Take a kept message that is due, None if it is not wanted; send it, then call `sent`."""
+        message = self._functions.call("release", [record_key(task_id)], [task_id, self._ttl])
+        return loads(message) if message else None
+
+    def successor_due(self, task_id: str) -> datetime | None:
+        """Return when the message is due that a task's present run has left for its next one; None without one."""
+        micros = self._functions.client.zscore("headway:outbox", task_id)
+        return None if micros is None else datetime.fromtimestamp(micros / 1e6, UTC)
+
+    def message(self, task_id: str) -> tuple[dict[str, Any], str] | None:
+        """Return a task's Celery signature and its title; None where they are not kept."""
+        message, title = self._functions.client.hmget(record_key(task_id), "message", "title")
+        return (loads(message), json.loads(title)) if message and title else None

@@ -1,0 +1,122 @@
+"""What is read of records, and of the system at a glance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
+from typing import Any
+
+from headway.snapshot import Phase
+from headway.store.connection import Unavailable
+from headway.store.functions import Functions
+from headway.store.keys import celery_key, log_key, record_key, result_key
+from headway.store.model import ResultGone, Stored
+from headway.store.runs import PIECE_BYTES
+
+QUEUES = ("celery", "mail")
+OVERVIEW = ("now", "workers", "slots", "queued", "queues", "paused")
+READ_BATCH = 200
+PRUNE_BATCH = 1000  # expired ids that one reading of a list removes
+
+
+class Queries:
+    """Reads of many records, of results and logs."""
+
+    def __init__(self, functions: Functions, ttl: int) -> None:
+        self._functions = functions
+        self._ttl = ttl
+
+    def read(self, task_ids: Sequence[str], known: Sequence[str] = ()) -> list[Stored | None]:
+        """Return the records of well-formed ids in one round trip, None for each one that is unknown or expired.
+
+        `known` are tags that the reader has, in the order of the ids: where one is still right, no snapshot is made.
+        """
+        if not task_ids:
+            return []
+        found = self._functions.call("read", [record_key(task_id) for task_id in task_ids], known)
+        return [Stored(*values, *[""] * (3 - len(values))) if values else None for values in found]
+
+    def scan(self) -> Iterator[Stored]:
+        """Yield the records of all tasks, in no order, each once."""
+        keys = self._functions.client.scan_iter(match=record_key("*"), count=READ_BATCH)
+        ids = list({str(key).removeprefix(record_key("")) for key in keys})
+        for begin in range(0, len(ids), READ_BATCH):
+            yield from filter(None, self.read(ids[begin : begin + READ_BATCH]))
+
+    def result(self, task_id: str) -> tuple[int, Iterator[bytes]] | None:
+        """Return the size of the JSON of a task's result, in bytes, and its pieces.
+
+        None where it is not kept.
+
+        A later piece raises ResultGone when it has expired meanwhile.
+        """
+        names = ("state", "result", "result_size", "result_at")
+        state, text, size, start = self._functions.client.hmget(record_key(task_id), names)
+        if state != '"SUCCESS"' or text is None:
+            return None
+        if size in (None, "null"):
+            whole = str(text).encode()
+            return len(whole), iter([whole])
+        key = celery_key(task_id) if start else result_key(task_id)
+        pieces = self._pieces(key, int(start or 0), int(size))
+        try:
+            first = next(pieces)
+        except ResultGone:
+            return None
+        return int(size), chain([first], pieces)
+
+    def _pieces(self, key: str, start: int, size: int) -> Iterator[bytes]:
+        for at in range(start, start + size, PIECE_BYTES):
+            end = min(at + PIECE_BYTES, start + size)
+            piece: bytes = self._functions.client.execute_command("GETRANGE", key, at, end - 1, NEVER_DECODE=True)
+            if len(piece) != end - at:
+                raise ResultGone
+            yield piece
+
+    def owned(
+        self, owner: str, limit: int, phases: Iterable[Phase] = (), cursor: tuple[str, str] = ("", "")
+    ) -> tuple[list[str], tuple[str, str] | None]:
+        """Return snapshots (JSON) of the owner's tasks, newest first, and the cursor of the next page, if any."""
+        words = "".join(f"{phase}|" for phase in phases)
+        keys = [f"headway:owner:{owner}"]
+        score, last, expired, *page = self._functions.call("list", keys, [limit, words and f"|{words}", *cursor])
+        if expired:
+            with suppress(Unavailable):  # where Redis takes no writes, the next reader sees to it
+                self._functions.call("prune", keys, expired[:PRUNE_BATCH])
+        return page, (score, last) if score else None
+
+    def tail(self, task_id: str, after: int) -> dict[str, Any]:
+        """Return `{"lines", "first_seq", "last_seq"}`: the kept log lines after `after`, and what is kept."""
+        first, last, *lines = self._functions.call("tail", [record_key(task_id), log_key(task_id)], [after])
+        return {"lines": [json.loads(line) for line in lines], "first_seq": int(first), "last_seq": int(last)}
+
+    def newest_lines(self, task_ids: Sequence[str]) -> list[str]:
+        """Return the newest line of each task's log as JSON, "" where there is none."""
+        lines: list[str] = self._functions.call("newest", [log_key(task_id) for task_id in task_ids], [])
+        return lines
+
+    def probe(self, commands: Iterable[str] = ()) -> list[str]:
+        """Return which of these commands, words with spaces between them, this user may not give.
+
+        Raises Unavailable also where Redis takes no new tasks, with the reason.
+        """
+        denied: list[str] = self._functions.call("probe", [], list(commands))
+        return denied
+
+    def now(self) -> int:
+        """Return Redis's clock in microseconds."""
+        seconds, micros = self._functions.client.time()
+        return seconds * 1_000_000 + micros
+
+    def overview(self) -> dict[str, Any]:
+        """Return the system at a glance, with the keys of OVERVIEW.
+
+        `queues` is `{"<name>": {"queued", "workers"}}`.
+        """
+        now, workers, slots, queued, paused, *flat = self._functions.call("overview", [], [self._ttl, *QUEUES])
+        each = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+        queues = {name: {"queued": waiting, "workers": takers} for name, waiting, takers in sorted(each)}
+        numbers = {"workers": workers, "slots": slots, "queued": queued}
+        return {"now": json.loads(now), **numbers, "queues": queues, "paused": bool(paused)}

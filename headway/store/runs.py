@@ -1,0 +1,127 @@
+"""What the runs of tasks write into their records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Literal
+from uuid import uuid4
+
+from kombu.utils.json import dumps
+
+from headway.celery.sends import owner_of
+from headway.masking import mask
+from headway.snapshot import fragment
+from headway.store.connection import Line, Unavailable
+from headway.store.functions import Functions
+from headway.store.keys import log_key, record_key
+from headway.store.messages import label, title_fragment
+from headway.store.model import MAX_CALL_BYTES, NO_SOURCE, Delivery, Source, Write
+
+LOG_LINES = 1000  # kept of each task
+PIECE_BYTES = 512 * 1024
+STAGED_SECONDS = 60.0  # for which a staged text waits for its write
+
+
+class RunRecords:
+    """Claims of records and changes of them by the runs that have claimed them."""
+
+    def __init__(self, functions: Functions, ttl: int, lease: int) -> None:
+        self._functions = functions
+        self._ttl = ttl
+        self._lease = lease
+
+    def claim(
+        self,
+        task_id: str,
+        delivery: Delivery,
+        run: str,
+        *,
+        message: Mapping[str, Any],
+        max_attempts: int,
+        hostname: str,
+        source: Source = NO_SOURCE,
+        patient: bool = False,
+    ) -> str:
+        """Give the task to this delivery of `message`, its Celery signature; each of its runs has a name of its own.
+
+        Returns "claimed", "lost" when another run of this delivery has it, which then is to be
+        reported as lost, or why not: "final", "stale", "superseded", "running", "cancelled",
+        "expired" (its record has expired), "paused" (it is kept until `make resume`); for a
+        `patient` caller "early": ask again after the next sweep.
+        """
+        name, queue = label(message["task"]), message["options"].get("queue", "")
+        args = [
+            task_id,
+            delivery.token,
+            delivery.order,
+            name,
+            title_fragment(message),
+            max_attempts,
+            fragment(hostname),
+        ]
+        run_args = [dumps(message), queue, self._ttl, self._lease, run, *source.args, int(patient), owner_of(message)]
+        return str(self._functions.call("claim", [record_key(task_id)], [*args, *run_args]))
+
+    def write(self, write: Write) -> str:
+        """Store a change and publish it.
+
+        Returns one of STORED when it was: "cancelling" means that the task has been cancelled and has to stop, and
+        "cancelled" that its retry was turned into its end. Else why not: "final" (the task has ended), "stale" or
+        "superseded" (a newer delivery has it), "exhausted" (a retry after `most_failures`).
+        """
+        if len(write.meta) <= MAX_CALL_BYTES and not write.whole:
+            return self.begin_write(write)()
+        staged = [self._stage(text) for text in (write.meta, write.whole) if text]
+        outcome = self.begin_write(write._replace(meta=""), staged=staged)()
+        if outcome == "unstaged":
+            raise Unavailable("Redis lost a large result while it was being stored.")
+        with suppress(Unavailable):
+            self._functions.client.unlink(*staged)  # where it was not taken over
+        return outcome
+
+    def _stage(self, text: str | bytes) -> str:
+        """Put a large text into Redis, piece by piece; returns the key where it waits."""
+        key = f"headway:staged:{uuid4().hex}"
+        data = text.encode() if isinstance(text, str) else text
+        # From its end, so that the first piece makes room for all.
+        for start in reversed(range(0, len(data), PIECE_BYTES)):
+            self._functions.call("stage", [key], [start, data[start : start + PIECE_BYTES], int(STAGED_SECONDS * 1000)])
+        return key
+
+    def begin_write(self, write: Write, line: Line | None = None, staged: Sequence[str] = ()) -> Callable[[], str]:
+        """Send a change, by default on a line of its own; `staged` are the keys of its large texts.
+
+        What is returned has to be called, and returns what `write` does.
+        """
+        name = label(write.name)
+        fields = {**write.fields, "phase": write.phase}
+        flat = [part for key, value in fields.items() for part in (key, fragment(value))]
+        run = [write.task_id, write.delivery.token, write.delivery.order]
+        retry = [int(write.retry_in * 1e6), write.write_id, write.most_failures, write.teller]
+        args = [*run, name, name, write.max_attempts, write.meta, self._ttl, *retry, *flat]
+        return self._functions.begin("write", [record_key(write.task_id), *staged], args, line)
+
+    def log(self, task_id: str, delivery: Delivery, lines: Iterable[tuple[str, str]]) -> bool:
+        """Append `(level, text)` lines to the task's log and publish them; False when the record refuses."""
+        flat = [part for level, line in lines for part in (fragment(level), fragment(mask(line)))]
+        keys = [record_key(task_id), log_key(task_id)]
+        return bool(
+            self._functions.call("log", keys, [task_id, delivery.token, delivery.order, LOG_LINES, *flat]) == "written"
+        )
+
+    def mail(self, task_id: str, delivery: Delivery, stage: Literal["prepared", "committing"]) -> str:
+        """Note how far the task's e-mail is: "written", "cancelling", "unknown" after another run was lost while it
+        committed, or why not."""
+        return str(self._functions.call("mail", [record_key(task_id)], [delivery.token, delivery.order, stage]))
+
+    def lose(self, task_id: str, delivery: Delivery) -> str:
+        """Note that the process of a run is gone: "requeued", "cancelled", "exhausted" when the caller has to store the
+        failure, or why it changes nothing."""
+        return str(
+            self._functions.call("lose", [record_key(task_id)], [task_id, delivery.token, delivery.order, self._ttl])
+        )
+
+    def drop(self, task_id: str, delivery: Delivery) -> None:
+        """Give up a run that ends without an outcome."""
+        self._functions.call("drop", [record_key(task_id)], [task_id, delivery.token])
