@@ -131,7 +131,7 @@ SPEAK_REDIS = {
     "headway.celery.backend",
     "headway.push.subscriber",
 }
-USE_EVENTLET = {"app.config", "headway.engine.choice", "headway.engine.server"}
+USE_EVENTLET = {"app.config", *(f"headway.engine.{name}" for name in ("choice", "handshake", "server"))}
 
 
 def module_of(path: Path) -> str:
