@@ -13,7 +13,7 @@ from kombu.entity import Exchange, Queue
 from app import config, extensions, inbox, routes
 from app.config import ROOT
 from headway.celery import broker
-from headway.celery.backend import LiveTask
+from headway.celery.task import LiveTask
 from headway.registry import KINDS
 from headway.store.queries import QUEUES
 from headway.web import access, status

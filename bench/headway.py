@@ -18,7 +18,8 @@ from tqdm import tqdm
 from app import create_app
 from bench.peers import pace
 from headway import progress, service
-from headway.celery.backend import FENCE, LiveBackend, delivery_of
+from headway.celery.backend import LiveBackend
+from headway.celery.fencing import FENCE, delivery_of
 
 _runs: dict[str, Context] = {}
 
@@ -28,7 +29,7 @@ def report(task: Any, **asked: Any) -> dict[str, Any]:
 
     def say(task_id: str, done: int, status: str) -> None:
         meta = {"current": done, "total": pace.TOTAL, "status": status}
-        verdict = task.backend.report(_run_of(task_id, task.backend), "PROGRESS", meta)
+        verdict = task.backend.runs.report(_run_of(task_id, task.backend), "PROGRESS", meta)
         assert verdict == "written", verdict
 
     return pace.report(say, **asked)

@@ -123,7 +123,7 @@ def _start(
 
 def _send_now(backend: LiveBackend, records: Records, task_id: str, message: Mapping[str, Any]) -> None:
     try:
-        backend.send(task_id, message)
+        backend.outbox.send(task_id, message)
         records.outbox.sent(task_id)
     except (OperationalError, Unavailable) as error:
         logger.warning("Task %s stands in the outbox; a keeper will send it: %s", task_id, error)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from celery import Celery
 
-from headway.celery.backend import DEFAULT_ATTEMPTS, LiveBackend
+from headway.celery.attempts import DEFAULT_ATTEMPTS
+from headway.celery.backend import LiveBackend
 from headway.celery.broker import Letters, letters
 from headway.exceptions import ConfigError
 from headway.store.records import Records

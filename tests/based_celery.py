@@ -14,7 +14,7 @@ from celery.worker.request import Request
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:1/0")
 
 celery = Celery(
-    "based", broker=URL, backend=f"headway.celery.backend.LiveBackend+{URL}", task_cls="headway.celery.backend:LiveTask"
+    "based", broker=URL, backend=f"headway.celery.backend.LiveBackend+{URL}", task_cls="headway.celery.task:LiveTask"
 )
 celery.conf.update(task_acks_late=True, worker_prefetch_multiplier=1, broker_connection_retry_on_startup=True)
 context: list[str] = []

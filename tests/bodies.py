@@ -21,7 +21,7 @@ def live_celery(redis_url: str) -> Celery:
         "progress",
         broker=redis_url,
         backend=f"headway.celery.backend.LiveBackend+{redis_url}",
-        task_cls="headway.celery.backend:LiveTask",
+        task_cls="headway.celery.task:LiveTask",
         set_as_current=False,
     )
 

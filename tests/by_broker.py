@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from celery.app.task import Context
 
-from headway.celery.backend import FENCE
 from headway.celery.delivery import keep_until_due
+from headway.celery.fencing import FENCE
 from tests import plain_celery as plain
 
 
@@ -41,7 +41,7 @@ class Hand:
         """Claim as a pool process does that got this message."""
         task = plain.celery.tasks[message.headers["task"]]
         with running_as(task, message):
-            return str(self.backend.claim(message.headers["id"], task))
+            return str(self.backend.runs.claim(message.headers["id"], task))
 
     def park(self, message: Any) -> bool:
         """Keep a message for its time as a worker does that got it."""
@@ -71,7 +71,7 @@ class Hand:
         self.redis.delete("headway:patience")
         due = self.records.maintenance.round("keeper").due
         for task_id, message in due:
-            self.backend.send(task_id, message)
+            self.backend.outbox.send(task_id, message)
             self.records.outbox.sent(task_id)
         return [task_id for task_id, _ in due]
 

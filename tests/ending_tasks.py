@@ -21,7 +21,7 @@ celery = Celery(
     "endings",
     broker=URL,
     backend=f"headway.celery.backend.LiveBackend+{URL}",
-    task_cls="headway.celery.backend:LiveTask",
+    task_cls="headway.celery.task:LiveTask",
 )
 celery.conf.update(
     task_acks_late=True,

@@ -14,7 +14,7 @@ from celery.exceptions import Ignore, Reject
 from headway import progress
 
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:1/0")
-LIVE = {"backend": f"headway.celery.backend.LiveBackend+{URL}", "task_cls": "headway.celery.backend:LiveTask"}
+LIVE = {"backend": f"headway.celery.backend.LiveBackend+{URL}", "task_cls": "headway.celery.task:LiveTask"}
 
 celery = Celery("handing-over", broker=URL, **(LIVE if os.environ.get("HEADWAY") == "1" else {"backend": URL}))
 celery.conf.update(

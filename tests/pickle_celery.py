@@ -12,7 +12,7 @@ celery = Celery(
     "pickles",
     broker=URL,
     backend=f"headway.celery.backend.LiveBackend+{URL}",
-    task_cls="headway.celery.backend:LiveTask",
+    task_cls="headway.celery.task:LiveTask",
 )
 celery.conf.update(
     accept_content=["json", "pickle", "msgpack"],

@@ -20,7 +20,7 @@ celery = Celery(
     "plain",
     broker=os.environ.get("BROKER_URL", URL),
     backend=f"headway.celery.backend.LiveBackend+{URL}",
-    task_cls="headway.celery.backend:LiveTask",
+    task_cls="headway.celery.task:LiveTask",
 )
 celery.conf.update(
     task_acks_late=True,

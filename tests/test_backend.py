@@ -21,7 +21,7 @@ from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.result import AsyncResult, GroupResult
 from kombu.exceptions import EncodeError
 
-from headway.celery.backend import READ_AGAIN_SECONDS
+from headway.celery.result_consumer import READ_AGAIN_SECONDS
 from headway.snapshot import Snapshot
 from headway.store.connection import connect
 from headway.store.records import Records

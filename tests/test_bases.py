@@ -12,9 +12,10 @@ import pytest
 from celery import Celery, Task
 from celery.app.trace import build_tracer
 
-from headway.celery.backend import LiveTask, name_what_is_not_live
+from headway.celery.backend import name_what_is_not_live
 from headway.celery.delivery import LiveRequest
 from headway.celery.live_tasks import make_all_live
+from headway.celery.task import LiveTask
 from headway.store.connection import connect
 from headway.store.records import Records
 from tests import based_celery as based

@@ -18,7 +18,8 @@ from celery.app.task import Context
 from celery.exceptions import NotRegistered, Reject, Retry, TimeLimitExceeded, WorkerLostError
 from celery.utils.objects import Bunch
 
-from headway.celery.backend import FENCE, LiveBackend
+from headway.celery.backend import LiveBackend
+from headway.celery.fencing import FENCE
 from headway.store.model import Delivery
 from headway.store.records import Records
 from tests.by_hand import shown
@@ -109,7 +110,7 @@ def backend(records: Records, redis_url: str) -> LiveBackend:
     app = Celery(
         "callers",
         backend=f"headway.celery.backend.LiveBackend+{redis_url}",
-        task_cls="headway.celery.backend:LiveTask",
+        task_cls="headway.celery.task:LiveTask",
         set_as_current=False,
     )
 
@@ -282,10 +283,10 @@ def test_each_of_celerys_words_set_by_hand_is_shown_and_queues_nothing(backend: 
         claim(records, task_id=task_id)
         request = Context(id=task_id, task="add", delivery_info={}, **{FENCE: "token"})
 
-        assert backend.report(request, state, {"status": "Preparing", "current": 1, "total": 2}) == "written"
+        assert backend.runs.report(request, state, {"status": "Preparing", "current": 1, "total": 2}) == "written"
         told = shown(records, task_id)
         assert (told.phase, told.status, told.current) == ("running", "Preparing", 1), state
-        assert backend.report(request, state, None) == "written"
+        assert backend.runs.report(request, state, None) == "written"
         own_word = "" if state in ("STARTED", "PROGRESS") else state
         assert shown(records, task_id).status == own_word
         assert backend.get_task_meta(task_id)["status"] == state
@@ -340,10 +341,10 @@ def test_an_end_set_by_hand_is_the_end_and_its_run_goes_on(
     claim(records)
     request = Context(id=ID, task="add", delivery_info={}, **{FENCE: "token"})
 
-    assert backend.report(request, state, meta) == "written"
+    assert backend.runs.report(request, state, meta) == "written"
     ended = shown(records, ID)
     assert (ended.phase, ended.status) == (phase, words)
-    assert backend.report(request, "PROGRESS", {"current": 1}) == "written"  # nothing stops it
+    assert backend.runs.report(request, "PROGRESS", {"current": 1}) == "written"  # nothing stops it
     backend.mark_as_done(ID, "returned", request)
     backend.mark_as_failure(ID, ValueError("raised"), request=request)
 

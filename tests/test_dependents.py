@@ -13,7 +13,7 @@ from celery.app.task import Context
 from celery.exceptions import WorkerLostError
 
 from headway.celery import dependents
-from headway.celery.backend import FENCE
+from headway.celery.fencing import FENCE
 from headway.snapshot import Phase
 from headway.store.model import Delivery, Write
 from headway.store.records import Records
@@ -67,9 +67,9 @@ class Part:
         """Do one round as a worker's maintenance does."""
         duties = self.records.maintenance.round("keeper")
         for task_id, token, message in duties.lost:
-            self.backend.give_up(task_id, token, message)
+            self.backend.runs.give_up(task_id, token, message)
         for task_id, message in duties.ended:
-            self.backend.tell_dependents(task_id, message)
+            self.backend.dependents.tell_dependents(task_id, message)
 
     def told(self) -> dict[str, str]:
         """The states of those that depend on it; "sent" where the error callback was."""
@@ -181,7 +181,7 @@ def expire(part: Part) -> None:
 
 def revoke_by_hand(part: Part) -> None:
     part.claim()
-    part.backend.report(part.request, "REVOKED", None)
+    part.backend.runs.report(part.request, "REVOKED", None)
 
 
 def lose_for_good(part: Part) -> None:
@@ -191,14 +191,14 @@ def lose_for_good(part: Part) -> None:
 
 def fail_by_hand(part: Part) -> None:
     part.claim()
-    part.backend.report(
+    part.backend.runs.report(
         part.request, "FAILURE", {"exc_type": "OSError", "exc_message": ["full"], "exc_module": "builtins"}
     )
 
 
 def fail_by_hand_in_words(part: Part) -> None:
     part.claim()
-    part.backend.report(part.request, "FAILURE", {"status": "disk full"})
+    part.backend.runs.report(part.request, "FAILURE", {"status": "disk full"})
 
 
 def fail_from_outside(part: Part) -> None:
@@ -250,7 +250,7 @@ def test_who_depends_on_a_task_hears_of_its_end(part: Part, way: Callable[[Part]
 
 def test_a_success_that_was_stored_as_its_process_died_counts_in_its_chord(part: Part):
     part.claim()
-    part.backend.report(part.request, "SUCCESS", {"result": 3})
+    part.backend.runs.report(part.request, "SUCCESS", {"result": 3})
     part.maintain()
 
     assert part.body in "".join(part.records.client.lrange("celery", 0, -1))
@@ -270,7 +270,7 @@ def test_a_revoked_part_without_a_record_is_told_of_when_its_message_comes(part:
         else:
             task = part.app.tasks["part"]
             task.request_stack.push(part.request)
-            assert part.backend.claim(part.id, task) == "final"
+            assert part.backend.runs.claim(part.id, task) == "final"
 
     assert part.told() == CANCELLED
     assert not part.records.client.zcard("headway:untold")
@@ -283,8 +283,8 @@ def test_an_unknown_tasks_chord_is_told_by_its_message(part: Part):
     part.backend.mark_as_failure(part.id, LookupError("part"), request=Bunch())
     assert part.told() == {}
 
-    part.backend.tell_by_request(part.request)
-    part.backend.tell_by_request(part.request)
+    part.backend.dependents.tell_by_request(part.request)
+    part.backend.dependents.tell_by_request(part.request)
 
     assert part.told() == FAILED
 

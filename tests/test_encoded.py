@@ -17,8 +17,9 @@ from celery._state import _task_stack
 from celery.app.task import Context
 from kombu.exceptions import ContentDisallowed
 
-from headway.celery.backend import FENCE, LiveBackend, mark_delivery
+from headway.celery.backend import LiveBackend
 from headway.celery.encoded import decode, encode, serializer_of
+from headway.celery.fencing import FENCE, mark_delivery
 from headway.service import NotKept, start_again
 from headway.store.connection import connect
 from headway.store.model import Delivery
@@ -63,7 +64,7 @@ def claim(app: Celery, content_type: str, body: Any, token: str = "token", **hea
     context = Context(known | headers, delivery_info=info, called_directly=False)
     task = app.tasks["odd"]
     task.request_stack.push(context)
-    assert app.backend.claim(ID, task) == "claimed"
+    assert app.backend.runs.claim(ID, task) == "claimed"
     return context
 
 
@@ -73,9 +74,9 @@ def maintain(backend: LiveBackend) -> None:
         backend.records.client.zadd("headway:outbox", dict.fromkeys(due, 0))  # their time has come
     duties = backend.records.maintenance.round("keeper")
     for task_id, token, message in duties.lost:
-        backend.give_up(task_id, token, message)
+        backend.runs.give_up(task_id, token, message)
     for task_id, message in duties.due:
-        backend.send(task_id, message)
+        backend.outbox.send(task_id, message)
         backend.records.outbox.sent(task_id)
 
 

@@ -149,7 +149,7 @@ def test_a_retry_without_a_cause_tells_what_was_handled_when_it_was_raised():
 
 def test_an_eager_run_stores_the_words_of_what_was_raised(redis_url: str):
     app = Celery(
-        "eager", backend=f"headway.celery.backend.LiveBackend+{redis_url}", task_cls="headway.celery.backend:LiveTask"
+        "eager", backend=f"headway.celery.backend.LiveBackend+{redis_url}", task_cls="headway.celery.task:LiveTask"
     )
     app.conf.update(task_always_eager=True, task_store_eager_result=True)
 

@@ -179,7 +179,7 @@ def test_no_channel_carries_a_large_text(records: Records, live: LiveBackend, ch
     task_id = request.id
     records.runs.claim(task_id, Delivery("run", 0), "run", message=MESSAGE, max_attempts=4, hostname="here")
     for meta in ({"blob": "x" * MB}, {"current": 1, "total": 2, "status": "y" * MB, "rows": list(range(100_000))}):
-        assert live.report(request, "PROGRESS", meta) == "written"
+        assert live.runs.report(request, "PROGRESS", meta) == "written"
     live.mark_as_done(task_id, "x" * (20 * MB), request=request)
     failed = start(records)
     live.mark_as_failure(failed, ValueError("word " * MB), traceback="y" * MB)

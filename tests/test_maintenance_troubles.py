@@ -92,7 +92,7 @@ def test_whatever_sending_one_raises_fails_it_alone(
     keeper: Keeper, records: Records, monkeypatch: pytest.MonkeyPatch, error: Exception
 ):
     park(records)
-    _raise_for_one(monkeypatch, keeper._backend, "send", error)
+    _raise_for_one(monkeypatch, keeper._backend.outbox, "send", error)
 
     keeper._round()
 
@@ -104,7 +104,7 @@ def test_a_message_that_the_broker_does_not_take_is_left_with_one_line(
     keeper: Keeper, records: Records, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     park(records)
-    _raise_for_one(monkeypatch, keeper._backend, "send", OperationalError("not this one"))
+    _raise_for_one(monkeypatch, keeper._backend.outbox, "send", OperationalError("not this one"))
 
     for _ in range(3):
         records.client.zadd("headway:outbox", {BAD: 0})
@@ -127,7 +127,7 @@ def test_a_broker_or_a_redis_that_is_away_is_not_asked_for_each_task(
         asked.append(task_id)
         raise error
 
-    monkeypatch.setattr(keeper._backend, "send", send)
+    monkeypatch.setattr(keeper._backend.outbox, "send", send)
     with pytest.raises(type(error)):
         keeper._round()
 
@@ -136,14 +136,17 @@ def test_a_broker_or_a_redis_that_is_away_is_not_asked_for_each_task(
 
 
 @pytest.mark.parametrize("error", [RuntimeError("x"), RecursionError(), ValueError()])
-@pytest.mark.parametrize(("make", "duty"), [(lose, "give_up"), (cancel, "tell_dependents"), (park, "send")])
+@pytest.mark.parametrize(
+    ("make", "duty"), [(lose, "runs.give_up"), (cancel, "dependents.tell_dependents"), (park, "outbox.send")]
+)
 def test_whatever_one_raises_the_others_have_their_turn(
     keeper: Keeper, records: Records, monkeypatch: pytest.MonkeyPatch, make: Any, duty: str, error: Exception
 ):
     make(records)
     due = Delivery("", 0)
     records.outbox.park("due", 0, message=MESSAGE, max_attempts=4, when="+0", run=due)
-    handled = _raise_for_one(monkeypatch, keeper._backend, duty, error)
+    part, _, method = duty.partition(".")
+    handled = _raise_for_one(monkeypatch, getattr(keeper._backend, part), method, error)
 
     keeper._round()
 
@@ -166,8 +169,9 @@ def test_a_record_that_no_script_can_handle_is_left_with_one_line(
     else:
         records.client.hset(record, mapping={"attempt": "x", "failures": "y", "max_attempts": "z", "order": "o"})
     handled: list[str] = []
-    for duty in ("give_up", "tell_dependents", "send"):
-        setattr(keeper._backend, duty, lambda task_id, *_: handled.append(task_id))
+    backend = keeper._backend
+    for part, duty in ((backend.runs, "give_up"), (backend.dependents, "tell_dependents"), (backend.outbox, "send")):
+        setattr(part, duty, lambda task_id, *_: handled.append(task_id))
 
     keeper._round()
     keeper._round()

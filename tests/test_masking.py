@@ -189,7 +189,7 @@ def test_what_nobody_catches_is_masked(capsys: pytest.CaptureFixture[str], monke
 @pytest.fixture
 def celery(redis_url: str) -> Celery:
     app = Celery(
-        "masked", backend=f"headway.celery.backend.LiveBackend+{redis_url}", task_cls="headway.celery.backend:LiveTask"
+        "masked", backend=f"headway.celery.backend.LiveBackend+{redis_url}", task_cls="headway.celery.task:LiveTask"
     )
     app.conf.update(task_always_eager=True, task_store_eager_result=True)
     return app

@@ -12,8 +12,8 @@ import redis
 from celery import Celery, current_task
 
 from headway import progress
-from headway.celery.backend import LiveBackend
 from headway.celery.report import FLUSHER, MAX_UNSENT_CHARS
+from headway.celery.run_store import RunStore
 from headway.celery.runs import HERE
 from headway.progress import MAX_LINE_CHARS
 from headway.store.connection import Unavailable
@@ -129,14 +129,14 @@ def test_one_run_that_cannot_be_sent_costs_no_other_and_not_itself(
     caplog: pytest.LogCaptureFixture,
     error: Exception,
 ):
-    report = LiveBackend.report
+    report = RunStore.report
 
-    def report_or_raise(self: LiveBackend, request: Any, state: str, meta: Any, *rest: Any) -> str:
+    def report_or_raise(self: RunStore, request: Any, state: str, meta: Any, *rest: Any) -> str:
         if meta["status"].startswith("bad"):
             raise error
         return report(self, request, state, meta, *rest)
 
-    monkeypatch.setattr(LiveBackend, "report", report_or_raise)
+    monkeypatch.setattr(RunStore, "report", report_or_raise)
 
     def bad() -> None:
         for number in range(3):

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from headway.celery.backend import REPLACEMENT
+from headway.celery.fencing import REPLACEMENT
 from headway.snapshot import FINAL, STATE, Phase, Snapshot, progress_fields, success_fields
 from headway.store.connection import connect
 from headway.store.model import Delivery, Write

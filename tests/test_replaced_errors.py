@@ -9,7 +9,7 @@ import pytest
 from celery import Celery
 from celery.exceptions import Ignore
 
-from headway.celery.backend import LiveTask
+from headway.celery.task import LiveTask
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from celery.schedules import schedule
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import EncodeError
 
-from headway.celery.backend import LiveTask
 from headway.celery.messages import CapturingTransport
 from headway.celery.sends import RECORDED, SEND
+from headway.celery.task import LiveTask
 from tests import plain_celery as plain
 from tests.by_broker import Hand
 
@@ -67,7 +67,7 @@ def sent_later(hand: Hand, task_id: str) -> dict[str, Any]:
     with Connection(transport=CapturingTransport) as connection, pytest.MonkeyPatch.context() as patch:
         producer = plain.celery.amqp.Producer(connection, auto_declare=False)
         patch.setattr(plain.celery, "producer_or_acquire", lambda _=None: producer)
-        hand.backend.send(task_id, message)
+        hand.backend.outbox.send(task_id, message)
         sent.append(connection.transport.captured)
     return sent[0]
 
@@ -192,7 +192,7 @@ def test_a_message_for_an_exchange_arrives_also_where_nobody_has_met_that_yet(ha
     result = task.apply_async(countdown=60, queue="topical", routing_key="a.b")
     hand.redis.zadd("headway:outbox", {result.id: 1})
     [(task_id, message)] = hand.records.maintenance.round("keeper").due
-    app.backend.send(task_id, message)
+    app.backend.outbox.send(task_id, message)
 
     assert json.loads(hand.redis.lindex("topical", 0))["headers"]["id"] == result.id
 

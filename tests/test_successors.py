@@ -88,8 +88,8 @@ def test_a_round_between_asking_and_ending_delays_nothing(hand: Hand, monkeypatc
 
         return ended
 
-    for end in ("mark_as_retry", "drop"):
-        monkeypatch.setattr(hand.backend, end, after_a_round(getattr(hand.backend, end)))
+    for part, end in ((hand.backend, "mark_as_retry"), (hand.backend.runs, "drop")):
+        monkeypatch.setattr(part, end, after_a_round(getattr(part, end)))
     task.delay()
     run(hand.take())
 
@@ -103,7 +103,7 @@ def test_redis_may_be_away_for_a_moment(hand: Hand, monkeypatch: pytest.MonkeyPa
     part, _, method = where.partition(".")
     store = getattr(hand.records, part)
     monkeypatch.setattr(store, method, fail(2, getattr(store, method), Unavailable("away")))
-    monkeypatch.setattr("headway.celery.backend.PAUSE_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("headway.celery.persistence.PAUSE_SECONDS", (0.0, 0.0))
     task_id = task.delay().id
     run(hand.take())
 
@@ -116,7 +116,7 @@ def test_redis_may_be_away_for_a_moment(hand: Hand, monkeypatch: pytest.MonkeyPa
 def test_maintenance_sends_what_a_killed_process_has_not(hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any):
     task_id = task.delay().id
     with monkeypatch.context() as killed:
-        killed.setattr(hand.backend, "release", lambda _: None)
+        killed.setattr(hand.backend.outbox, "release", lambda _: None)
         run(hand.take())
     assert hand.redis.llen("celery") == 0
 
@@ -128,7 +128,7 @@ def test_maintenance_sends_what_a_killed_process_has_not(hand: Hand, monkeypatch
 def test_what_is_taken_for_sending_and_not_sent_comes_again(hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any):
     task_id = task.delay().id
     with monkeypatch.context() as killed:
-        killed.setattr(hand.backend, "send", lambda *_: exec("raise OSError('killed')"))
+        killed.setattr(hand.backend.outbox, "send", lambda *_: exec("raise OSError('killed')"))
         run(hand.take())
     assert (hand.redis.llen("celery"), hand.keep()) == (0, [])
     hand.redis.zincrby("headway:outbox", -5_000_001, task_id)
@@ -142,8 +142,8 @@ def test_a_run_that_is_lost_after_asking_runs_again(hand: Hand, monkeypatch: pyt
     task_id = task.delay().id
     with monkeypatch.context() as killed:  # before it has stored how it ends
         killed.setattr(hand.backend, "mark_as_retry", lambda *_, **__: None)
-        killed.setattr(hand.backend, "drop", lambda _: None)
-        killed.setattr(hand.backend, "release", lambda _: None)
+        killed.setattr(hand.backend.runs, "drop", lambda _: None)
+        killed.setattr(hand.backend.outbox, "release", lambda _: None)
         run(hand.take())
     assert (hand.phase(task_id), hand.keep()) == ("running", [])
 

@@ -17,7 +17,8 @@ from celery.app.task import Context
 
 from app import create_app
 from headway.celery import backend as live
-from headway.celery.backend import FENCE, LiveBackend
+from headway.celery.backend import LiveBackend
+from headway.celery.fencing import FENCE
 from headway.celery.maintenance import Keeper
 from headway.exceptions import ConfigError
 from headway.store.redis_checks import WARNED, refuse_unfit
@@ -142,7 +143,7 @@ def test_a_run_says_it_once_while_an_older_redis_answers(
     request = Context(id="a-task", task="a", hostname="here", **{FENCE: "token"})
 
     for done in range(20):
-        assert backend.report(request, "PROGRESS", {"current": done}) == ""
+        assert backend.runs.report(request, "PROGRESS", {"current": done}) == ""
 
     assert len(caplog.messages) == 1
     assert "FCALL" in caplog.messages[0]

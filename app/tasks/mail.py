@@ -15,9 +15,9 @@ import headway
 from app.extensions import mail
 from app.mail import MailDeferred, MailUnavailable, OutcomeUnknown, letter
 from app.outage import LONGEST_WAIT, OUTAGE
-from headway.celery.backend import LiveTask
 from headway.celery.runs import Stopped
 from headway.celery.sends import WAITS, waits_of
+from headway.celery.task import LiveTask
 from headway.registry import BadArguments
 from headway.store.connection import Client, Unavailable
 from headway.store.records import Records
@@ -114,7 +114,7 @@ class SendKey:
     def _note(self, stage: Literal["prepared", "committing"], seconds: float) -> None:
         if not self._task.has_record:
             return
-        verdict = self._task.backend.mail(self._task.request, stage, seconds)
+        verdict = self._task.backend.runs.mail(self._task.request, stage, seconds)
         if verdict == "unknown":
             raise OutcomeUnknown("The worker was lost while it sent this e-mail: the mail server may have taken it.")
         if verdict != "written":

@@ -96,7 +96,7 @@ def tell_dependents(sender: Any, message: Any, **_: Any) -> None:
     """Tell the dependents of a task with an unknown name: the consumer knows none of them."""
     backend, task_id = sender.app.backend, id_of(message)
     if task_id is not None and isinstance(backend, LiveBackend):
-        backend.tell_by_request(readable_request_of(message))
+        backend.dependents.tell_by_request(readable_request_of(message))
 
 
 def _check_body(payload: Any) -> None:

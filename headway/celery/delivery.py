@@ -13,9 +13,11 @@ from celery.worker import strategy
 from celery.worker.request import Request
 
 from headway.celery import endings, programs
-from headway.celery.backend import FENCE, LiveBackend, LiveTask, signature_of
+from headway.celery.backend import LiveBackend
+from headway.celery.fencing import FENCE, signature_of
 from headway.celery.messages import moment, request_of
 from headway.celery.programs import Origin, clock
+from headway.celery.task import LiveTask
 from headway.store.connection import Unavailable
 from headway.store.model import Delivery
 
@@ -83,7 +85,7 @@ class LiveRequest(Request):
     def _announce_cancelled(self, emit_retry: bool = True) -> None:
         super()._announce_cancelled(emit_retry=False)  # it is no retry: the same message is delivered again
         if isinstance(self.task.backend, LiveBackend):
-            self.task.backend.give_back(self.id, self.request_dict[FENCE])
+            self.task.backend.runs.give_back(self.id, self.request_dict[FENCE])
 
 
 def receive(task: LiveTask, app: Any, consumer: Any) -> Callable[..., Any]:
@@ -131,11 +133,11 @@ def keep_until_due(task: LiveTask, message: Any) -> bool:
         return False
     try:
         request = request_of(message)
-        kept, source = signature_of(task, request), task.backend.source_of(request)
+        kept, source = signature_of(task, request), task.backend.runs.source_of(request)
         when = moment(request.eta, task.app)
-        verdict = task.backend.keep(request.id, kept, when, Delivery(), source)
+        verdict = task.backend.outbox.keep(request.id, kept, when, Delivery(), source)
         if verdict == "final":  # cancelled before any worker had its message
-            task.backend.tell_by_request(request)
+            task.backend.dependents.tell_by_request(request)
     except (Unavailable, ValueError) as error:  # what is no time Celery refuses itself
         logger.warning("Task %s is not kept in Redis for its time: %s", request.id, error)
         return False

@@ -14,8 +14,9 @@ from celery import Celery, Task
 from celery.utils.imports import symbol_by_name
 from celery.worker.request import Request
 
-from headway.celery.backend import LiveBackend, LiveTask
+from headway.celery.backend import LiveBackend
 from headway.celery.delivery import LiveRequest
+from headway.celery.task import LiveTask
 
 logger = logging.getLogger(__name__)
 

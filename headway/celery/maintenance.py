@@ -25,11 +25,13 @@ from celery.worker import state
 from kombu.exceptions import OperationalError
 
 from headway.celery import broker, inherited, programs
-from headway.celery.backend import FENCE, UNSTORED, LiveBackend
+from headway.celery.backend import LiveBackend
 from headway.celery.consumer import guarded
 from headway.celery.delivery import LiveRequest
+from headway.celery.fencing import FENCE
 from headway.celery.heartbeats import Heartbeats
 from headway.celery.live_tasks import make_all_live
+from headway.celery.persistence import UNSTORED
 from headway.celery.stopping import PlannedStop, can_end_runs
 from headway.exceptions import ConfigError
 from headway.store.connection import Unavailable
@@ -208,8 +210,8 @@ class Keeper(bootsteps.StartStopStep):
             for task_id, why in duties.broken.items():
                 logger.error("The record of task %s cannot be handled and is left: %s", task_id, why)
             # What is due last, so that a broker that is away keeps nothing else from being done.
-            self._for_each(self._backend.give_up, duties.lost)
-            self._for_each(self._backend.tell_dependents, duties.ended)
+            self._for_each(self._backend.runs.give_up, duties.lost)
+            self._for_each(self._backend.dependents.tell_dependents, duties.ended)
             self._end(duties.doomed)
             self._for_each(self._send, duties.due)
             has_more = duties.has_more
@@ -244,7 +246,7 @@ class Keeper(bootsteps.StartStopStep):
 
     def _send(self, task_id: str, message: Mapping[str, Any]) -> None:
         try:
-            self._backend.send(task_id, message)
+            self._backend.outbox.send(task_id, message)
         except (Unavailable, OperationalError):
             raise
         except Exception as error:  # its code has changed since: it can never be sent
@@ -273,7 +275,7 @@ class Keeper(bootsteps.StartStopStep):
             self._say_it_goes_on(request)
 
     def _say_it_goes_on(self, request: Any) -> None:
-        if self._backend.report(request._context, "PROGRESS", {"status": CANNOT_END}) == UNSTORED:
+        if self._backend.runs.report(request._context, "PROGRESS", {"status": CANNOT_END}) == UNSTORED:
             return  # in the next round
         self._unending.add(request)
         logger.warning("Task %s was cancelled. %s", request.id, CANNOT_END)

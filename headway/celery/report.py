@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from headway.bars import Part, Shown, shown
-from headway.celery.backend import UNSTORED, delivery_of
+from headway.celery.fencing import delivery_of
+from headway.celery.persistence import UNSTORED
 from headway.celery.runs import Run, detached
 from headway.store.connection import Unavailable
 
@@ -150,7 +151,7 @@ class ProgressBuffer:
     def _send(self, said: Meta) -> bool:
         """Send it; whether it is done with."""
         try:
-            verdict = self._backend.report(self._request, "PROGRESS", *said)
+            verdict = self._backend.runs.report(self._request, "PROGRESS", *said)
         except Exception:
             self.fail("A report")
             verdict = WRITTEN

@@ -54,21 +54,21 @@ class Records:
         self._lease = int(lease_seconds * 1e6)  # microseconds, as the next
         self._cancel_grace = int(cancel_grace_seconds * 1e6)
         self._clock = -inf, 0  # when Redis's was asked (seconds), and how far it was ahead of ours (microseconds)
-        self._functions = Functions(client)
-        self.outbox = Outbox(self._functions, self.ttl)
-        self.runs = RunRecords(self._functions, self.ttl, self._lease)
-        self.queries = Queries(self._functions, self.ttl)
+        self.functions = Functions(client)
+        self.outbox = Outbox(self.functions, self.ttl)
+        self.runs = RunRecords(self.functions, self.ttl, self._lease)
+        self.queries = Queries(self.functions, self.ttl)
         self.read = self.queries.read
-        self.maintenance = MaintenanceRecords(self._functions, self.read, self.ttl, self._lease)
+        self.maintenance = MaintenanceRecords(self.functions, self.read, self.ttl, self._lease)
 
     @property
     def client(self) -> Client:
         """The client of Redis that all of these use."""
-        return self._functions.client
+        return self.functions.client
 
     @client.setter
     def client(self, client: Client) -> None:
-        self._functions.client = client
+        self.functions.client = client
 
     def create(
         self,
@@ -98,12 +98,10 @@ class Records:
         send = send_of(message)
         digest = sha256(f"{dumps(as_asked(message))} {when}".encode()).hexdigest()
         begun = time.monotonic()
-        verdict, *found = self._functions.call("create", keys, [*args, self._deadline(), digest, when, letter, send])
+        verdict, *found = self.functions.call("create", keys, [*args, self._deadline(), digest, when, letter, send])
         if verdict == "late" and time.monotonic() - begun < START_SECONDS:  # Redis's clock has been put forward
             self._clock = -inf, 0
-            verdict, *found = self._functions.call(
-                "create", keys, [*args, self._deadline(), digest, when, letter, send]
-            )
+            verdict, *found = self.functions.call("create", keys, [*args, self._deadline(), digest, when, letter, send])
         if verdict == "late":
             raise TooLate
         if verdict == "conflict":
@@ -119,7 +117,7 @@ class Records:
         title = fragment(title_line(sent.title)) if sent.title else label(sent.name)
         about = [sent.owner, sent.queue, label(sent.name), title, sent.max_attempts]
         args = [task_id, *about, self.ttl, sent.when, sent.send, encoded]
-        self._functions.call("enqueue", [record_key(task_id)], args)
+        self.functions.call("enqueue", [record_key(task_id)], args)
 
     def _deadline(self) -> int:
         """Return until when a start may begin, on Redis's clock, which is asked now and then."""
@@ -143,5 +141,5 @@ class Records:
         return self._change("schedule", task_id, when)
 
     def _change(self, script: str, task_id: str, *args: Any) -> Changed:
-        verdict, *snapshot = self._functions.call(script, [record_key(task_id)], [task_id, self.ttl, *args])
+        verdict, *snapshot = self.functions.call(script, [record_key(task_id)], [task_id, self.ttl, *args])
         return Changed(verdict, snapshot[0] if snapshot else None)

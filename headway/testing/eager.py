@@ -23,9 +23,10 @@ from celery.result import EagerResult, denied_join_result
 from kombu.connection import Connection
 from kombu.transport import TRANSPORT_ALIASES
 
-from headway.celery.backend import FENCE, LiveBackend
+from headway.celery.backend import LiveBackend
 from headway.celery.broker import Letters
 from headway.celery.delivery import keep_until_due
+from headway.celery.fencing import FENCE
 from headway.celery.live_tasks import make_all_live
 from headway.celery.messages import (
     CapturingChannel,
@@ -179,10 +180,10 @@ class Eager:
         """Do a round of maintenance: send what is due, and tell what depends on what has ended."""
         duties = self._records.maintenance.round(HOSTNAME)
         for task_id, message in duties.due:
-            self._backend.send(task_id, message)
+            self._backend.outbox.send(task_id, message)
             self._records.outbox.sent(task_id)
         for task_id, message in duties.ended:
-            self._backend.tell_dependents(task_id, message)
+            self._backend.dependents.tell_dependents(task_id, message)
 
     def _deliver(self, raw: dict[str, Any]) -> None:
         """Do what a worker does with a message."""

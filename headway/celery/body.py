@@ -1,0 +1,77 @@
+"""Running a task's body: what it said last is sent also when it fails, and each way out of it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from celery.app.task import get_actual_ignore_result
+from celery.exceptions import Ignore, Reject, Retry
+
+from headway.celery import endings, programs
+from headway.celery.runs import Run, Stopped
+
+
+def run_body(run: Run, body: Callable[[], Any]) -> Any:
+    """Run a body; stores how it ends where Celery would not."""
+    task = run.task
+    try:
+        try:
+            return _call_body(run, body)
+        finally:
+            run.check_told()
+    except Stopped as stopped:
+        programs.end(run.origin)
+        if stopped.verdict == "cancelling":
+            task.backend.mark_as_revoked(task.request.id, "Cancelled", task.request)
+        raise Ignore(f"{task.name}[{task.request.id}] is {stopped.verdict}: this run ends") from None
+    except (Ignore, Reject):
+        task.backend.runs.drop(task.request)
+        if run.successor:
+            task.backend.outbox.release(task.request.id)
+        raise
+    except Retry as retry:
+        if _keeps_errors_to_itself(task):  # Celery then stores no retry either
+            task.backend.mark_as_retry(task.request.id, retry.exc, request=task.request)
+        raise
+    finally:
+        run.updates.close()
+        if run.report is not None:
+            run.report.close()
+        run.end()
+
+
+def _call_body(run: Run, body: Callable[[], Any]) -> Any:
+    """Run the body. One that has handed its task over ends as that, whatever it does then."""
+    try:
+        result = body()
+    except (Retry, Stopped):
+        raise
+    except BaseException as error:
+        if endings.is_broken_off(error):
+            programs.end(run.origin)
+        end = endings.end_of(error, _time_limit(run.task))
+        if end is run.successor:
+            raise
+        if run.successor is None or not isinstance(end, Exception):
+            if end is error:
+                raise
+            raise end from error
+        if isinstance(run.successor, Retry) and not isinstance(end, Ignore | Reject):
+            run.successor.exc = end
+        raise run.successor from end
+    if run.successor is not None:
+        raise run.successor
+    return result
+
+
+def _keeps_errors_to_itself(task: Any) -> bool:
+    ignores = get_actual_ignore_result(task, task.request)
+    return bool(ignores) and not task.store_errors_even_if_ignored
+
+
+def _time_limit(task: Any) -> float | None:
+    """The hard time limit of this run, in seconds."""
+    hard, _ = task.request.timelimit or (None, None)
+    limit: float | None = hard or task.time_limit or task.app.conf.task_time_limit
+    return limit

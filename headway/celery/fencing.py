@@ -1,0 +1,70 @@
+"""Which delivery of a task's message writes: the token that each delivery gets, and its place among them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from celery import Task, signals
+from celery._state import get_current_worker_task
+from celery.app.task import Context
+
+from headway.celery import encoded
+from headway.celery.context import whole_number
+from headway.celery.encoded import SERIALIZER
+from headway.celery.sends import recorded
+from headway.store.model import UNCLAIMED, Delivery
+
+# The request's key for the token that its run has claimed the record with.
+CLAIMED = "headway_claimed"
+FENCE = "headway_fence"  # the request's key for the token of its delivery
+ENDED = "headway_ended"  # the request's key for whether its run has stored an end by `update_state`
+OWN_KEYS = {FENCE, CLAIMED, SERIALIZER}  # never sent on with a message
+REPLACEMENT = 1_000_000  # a replaced task counts its retries anew, so one replacement outweighs them all
+
+
+@signals.task_received.connect
+def mark_delivery(request: Any, **_: Any) -> None:
+    """Give each delivery a token in the worker's parent, so that what the parent writes (time limits, lost workers,
+    revokes) carries the same one as what the child writes."""
+    request.request_dict[FENCE] = uuid4().hex
+    request.request_dict[SERIALIZER] = encoded.serializer_of(request.content_type)
+
+
+def delivery_of(request: Context | None) -> Delivery:
+    """Return which delivery a request is; none at all without a request."""
+    if request is None:
+        return Delivery()
+    return Delivery(getattr(request, FENCE, UNCLAIMED), order_of(request.replaced_task_nesting, request.retries))
+
+
+def signature_of(task: Task, request: Context) -> dict[str, Any]:
+    """Return the Celery signature that sends a request's message again, as it came.
+
+    It says that its task has a record.
+    """
+    signature: dict[str, Any] = task.signature_from_request(request, retries=request.retries)
+    headers = signature["options"].get("headers") or {}
+    signature["options"]["headers"] = {key: value for key, value in headers.items() if key not in OWN_KEYS}
+    # What a sender has put in their place may be there to hide them.
+    shown = {name: getattr(request, name, None) for name in ("argsrepr", "kwargsrepr")}
+    signature["options"] |= {name: text for name, text in shown.items() if text is not None}
+    if (serializer := getattr(request, SERIALIZER, "json")) != default_serializer(task):
+        signature["options"]["serializer"] = serializer
+    return recorded(signature, request.id)
+
+
+def default_serializer(task: Any) -> str:
+    return str(getattr(task, "serializer", None) or task.app.conf.task_serializer)
+
+
+def order_of(nesting: Any, retries: Any) -> int:
+    return whole_number(nesting) * REPLACEMENT + whole_number(retries)
+
+
+def present_request_of(task_id: str | None) -> Context | None:
+    """Return the request of the present run, if it is one of this task."""
+    task = get_current_worker_task()
+    if task is None or task.request.is_eager or task.request.id != task_id:
+        return None
+    return task.request

@@ -1,0 +1,62 @@
+"""Telling a task's dependents of its end, wherever that is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from celery import states
+from celery.app.task import Context
+from celery.exceptions import SecurityError
+
+from headway.celery.dependents import concern, request_of, tell
+from headway.celery.error_text import error_of
+from headway.celery.persistence import until_stored
+from headway.store.model import STORED
+from headway.store.records import Records
+
+
+class DependentNotifier:
+    """Tells them, or has maintenance do it."""
+
+    def __init__(self, backend: Any, records: Records) -> None:
+        self._backend = backend
+        self._records = records
+
+    def tell_dependents(self, task_id: str, message: Mapping[str, Any]) -> None:
+        """Tell a task's dependents, as its kept message names them, that it has ended."""
+        self._tell_late(request_of(task_id, self._backend.outbox.signature_from(message)))
+
+    def tell_by_request(self, request: Context) -> None:
+        """Tell them by the request of a later delivery, unless they have been told, or are now."""
+        if concern(request, states.FAILURE) and until_stored(lambda: self._records.maintenance.may_tell(request.id)):
+            self._tell_late(request)
+
+    def tell(self, verdict: str, request: Context | None, state: str, result: Any, *rest: Any, **how: Any) -> None:
+        """Tell a task's dependents of an end that was stored here, or stored without them."""
+        if not concern(request, state):
+            return
+        if verdict == "final":
+            self.tell_by_request(request)
+        elif verdict in STORED and tell(self._backend, request, state, result, *rest, **how) and not request.is_eager:
+            until_stored(lambda: self._records.maintenance.told(request.id))
+
+    def _tell_late(self, request: Context) -> None:
+        state, result = self._end_of(request.id)
+        ended = state in self._backend.READY_STATES and concern(request, state)
+        if not ended or tell(self._backend, request, state, result):
+            until_stored(lambda: self._records.maintenance.told(request.id))
+
+    def _end_of(self, task_id: str) -> tuple[str, Any]:
+        """Return the Celery state in which a task has ended, and its result or exception."""
+        meta = self._backend.decode(self._backend.get(self._backend.get_key_for_task(task_id))) or {
+            "status": states.PENDING,
+            "result": None,
+        }
+        state, result = meta["status"], meta["result"]
+        if state not in self._backend.EXCEPTION_STATES:
+            return state, result
+        try:
+            return state, self._backend.exception_to_python(result)
+        except (TypeError, ValueError, SecurityError):  # what a program has stored by hand
+            return state, RuntimeError(error_of(result)["message"])

@@ -1,0 +1,136 @@
+"""Messages that are kept in Redis until they are due, and sent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from celery import Task
+from kombu.message import Message
+
+from headway.celery import dependents, encoded
+from headway.celery.attempts import attempts_of
+from headway.celery.encoded import SERIALIZER
+from headway.celery.fencing import default_serializer, delivery_of, order_of, present_request_of, signature_of
+from headway.celery.messages import OutboxProducer, request_of, without_times
+from headway.celery.persistence import until_stored
+from headway.celery.sends import send_of
+from headway.store.model import NO_SOURCE, Delivery, Source
+from headway.store.records import Records
+
+logger = logging.getLogger(__name__)
+
+
+class Unattended(Exception):
+    """No worker is there that sees to what waits in Redis."""
+
+
+class MessageOutbox:
+    """Keeps messages with their records, and hands them to the broker."""
+
+    def __init__(self, backend: Any, records: Records) -> None:
+        self._backend = backend
+        self._records = records
+
+    def park(
+        self,
+        task: Task,
+        send: Callable[..., Any],
+        args: Any,
+        kwargs: Any,
+        task_id: str,
+        when: str,
+        options: Mapping[str, Any],
+    ) -> Any:
+        """Keep the message that `send`, Celery's `apply_async`, makes until it is due.
+
+        `when` is as for `Outbox.park`. A run's own successor is kept whatever Redis does
+        meanwhile, and is sent when the run has ended; else raises connection.Unavailable.
+        """
+        run = present_request_of(task_id)
+        if run is not None and (serializer := getattr(run, SERIALIZER, "json")) != "json":
+            options = {"serializer": serializer, **options}  # it has the same arguments
+
+        def put(made: Message) -> None:
+            message = signature_of(task, request_of(made))
+            source = Source(send_of(message))
+            if run is not None:
+                until_stored(lambda: self.keep(task_id, message, when, delivery_of(run), source))
+                return
+            verdict = self.keep(task_id, message, when, Delivery(), source, only_attended=True)
+            if verdict == "unattended":
+                raise Unattended
+            if verdict == "busy":
+                raise ValueError(f"Task {task_id} has not ended: it cannot be sent again under this id.")
+            if verdict == "due":
+                self.release(task_id)
+
+        kept = {"producer": OutboxProducer(put), "publisher": None, "connection": None, "retry": False}
+        if run is not None:
+            kept["add_to_parent"] = False
+        try:
+            return send(args, kwargs, task_id, **without_times(options) | kept)
+        except Unattended:
+            return send(args, kwargs, task_id, **options)
+
+    def keep(
+        self,
+        task_id: str,
+        message: Mapping[str, Any],
+        when: str,
+        run: Delivery,
+        source: Source = NO_SOURCE,
+        *,
+        only_attended: bool = False,
+    ) -> str:
+        """Keep a message until `when`; see `Outbox.park`, which says what is returned."""
+        task, options = self._backend.tasks.get(message["task"]), message["options"]
+        return self._records.outbox.park(
+            task_id,
+            order_of(options.get("replaced_task_nesting"), options.get("retries")),
+            message=self.kept(message, task),
+            max_attempts=attempts_of(task),
+            when=when,
+            run=run,
+            source=source,
+            only_attended=only_attended,
+        )
+
+    def release(self, task_id: str) -> None:
+        """Send a kept message that is due now; if that fails, maintenance sends it."""
+        try:
+            message = self._records.outbox.release(task_id)
+            if message is not None:
+                self.send(task_id, message)
+                self._records.outbox.sent(task_id)
+        except Exception as error:
+            logger.warning("Task %s is not sent at once, but by maintenance: %s", task_id, error)
+
+    def send(self, task_id: str, message: Mapping[str, Any]) -> None:
+        """Hand a message, a Celery signature, to the broker.
+
+        Raises kombu's OperationalError when that does not answer; TypeError or ValueError when the task does not take
+        these arguments.
+        """
+        if not message:
+            raise ValueError("Its message cannot be read, so it cannot be sent again.")
+        message = self.signature_from(message)
+        options = {**message["options"], "task_id": task_id, "retry": False, "add_to_parent": False}
+        if options.get("exchange"):  # this process may not have met it yet
+            queues = self._backend.app.amqp.queues.values()
+            options["declare"] = [queue for queue in queues if queue.exchange.name == options["exchange"]]
+        task = self._backend.tasks.get(message["task"])
+        if task is None:
+            self._backend.app.send_task(message["task"], message["args"], message["kwargs"], **options)
+        else:  # not by its own, which would keep it again
+            Task.apply_async(task, message["args"], message["kwargs"], **options)
+
+    def kept(self, message: Mapping[str, Any], task: Any) -> dict[str, Any]:
+        """Return a Celery signature as its record keeps it."""
+        serializer = message["options"].get("serializer") or default_serializer(task or self._backend.app.Task)
+        return encoded.encode(dependents.marked(message), serializer)
+
+    def signature_from(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the Celery signature that a record has kept."""
+        return encoded.decode(message, self._backend.app.conf.accept_content)

@@ -1,0 +1,56 @@
+"""What a Celery state says, as keys of the snapshot."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from functools import lru_cache
+from typing import Any
+
+from headway.celery.error_text import error_of, original_of
+from headway.snapshot import Phase, cancelled_status, progress_fields, success_fields
+from headway.store.model import MAX_CALL_BYTES
+
+logger = logging.getLogger(__name__)
+
+
+def cut_report(meta: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """Return Celery's form of a report that is too large: what the snapshot shows of it."""
+    _warn_of_cut_reports(meta["task_id"])
+    shown = {key: value for key, value in fields.items() if key in ("current", "total", "status")}
+    return {**meta, "result": shown, "children": []}
+
+
+@lru_cache(1000)  # once for each task
+def _warn_of_cut_reports(task_id: str) -> None:
+    logger.warning("Reports of %s of more than %s bytes are cut to what the page shows", task_id, MAX_CALL_BYTES)
+
+
+def fields_of(phase: Phase, state: str, value: Any) -> dict[str, Any]:
+    """Return what a Celery state and its value say, as keys of the snapshot."""
+    if phase == Phase.RUNNING:
+        return progress_fields(state, value)
+    if phase == Phase.SUCCEEDED:
+        return success_fields(value) | {"error": None, "step": None}
+    if phase == Phase.RETRYING:
+        error = error_of(original_of(value, sys.exc_info()[1]))
+        return {"error": error, "status": "", "current": 0, "total": 1, "step": None}
+    if phase == Phase.FAILED:
+        error = error_of(original_of(value, sys.exc_info()[1]))
+        return {"error": error, "status": error["message"]}
+    if phase == Phase.CANCELLED:
+        return {"status": cancelled_status(value), "error": None}
+    return {}
+
+
+def report_meta(result: Any, state: str, traceback: Any, request: Any, children: list[Any]) -> dict[str, Any]:
+    """Return Celery's form of a report."""
+    of_whom = {"group_id": getattr(request, "group", None), "parent_id": getattr(request, "parent_id", None)}
+    return {
+        "status": state,
+        "result": result,
+        "traceback": traceback,
+        "children": children,
+        "date_done": None,
+        **{key: value for key, value in of_whom.items() if value},
+    }

@@ -1,0 +1,38 @@
+"""Waiting for results by Celery's `get`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from celery.backends.redis import ResultConsumer
+
+from headway.store.connection import Unavailable
+
+READ_AGAIN_SECONDS = 1.0  # who waits for a result
+
+
+class Results(ResultConsumer):
+    """Waits for results as Celery's own does, and reads them again each second.
+
+    Celery's own relies on pushes alone once it has subscribed and read. Redis may see that read before the
+    subscription, though, since they come over two connections; a result between the two is pushed to nobody.
+    """
+
+    def drain_events_until(self, p: Any, timeout: float | None = None, on_interval: Any = None) -> Iterator[None]:
+        """Wait until the promise is kept; raises TimeoutError after so many seconds."""
+        read_at = time.monotonic()
+        for _ in super().drain_events_until(p, timeout, on_interval):
+            if time.monotonic() - read_at >= READ_AGAIN_SECONDS:
+                self._read()
+                read_at = time.monotonic()
+            yield
+
+    def _read(self) -> None:
+        keys, client = list(self.subscribed_to), self.backend.records.client
+        with suppress(Unavailable):
+            for meta in client.execute_command("MGET", *keys, NEVER_DECODE=True) if keys else ():
+                if meta:
+                    self.on_state_change(self._decode_result(meta), None)

@@ -1,0 +1,142 @@
+"""What the runs of tasks say of themselves."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Literal
+from uuid import uuid4
+
+from celery.app.task import Context
+from celery.exceptions import WorkerLostError
+
+from headway.celery.attempts import attempts_of
+from headway.celery.dependents import request_of
+from headway.celery.fencing import ENDED, FENCE, delivery_of, signature_of
+from headway.celery.persistence import until_stored
+from headway.celery.sends import RECORDED, SEND
+from headway.celery.state_store import StateStore
+from headway.snapshot import FINAL, phase_by_hand
+from headway.store.connection import Line, Unavailable
+from headway.store.model import STORED, Source
+from headway.store.records import Records
+
+logger = logging.getLogger(__name__)
+
+EARLY_SECONDS = 10.0  # how long a claim waits, at most, for a sweep that looks at a Redis that was away
+EARLY_PAUSE_SECONDS = 0.1
+
+
+class RunStore:
+    """Claims records for runs, and stores what these report until they end or are given up."""
+
+    def __init__(self, backend: Any, records: Records, states: StateStore) -> None:
+        self._backend = backend
+        self._records = records
+        self._states = states
+
+    def claim(self, task_id: str, task: Any) -> str:
+        """Claim a record for the running delivery of `task`; see `RunRecords.claim`.
+
+        A process can be gone before its worker knows that it has begun; then the pool hands the delivery to another.
+        """
+        request = task.request
+        if not hasattr(request, FENCE):
+            setattr(request, FENCE, uuid4().hex)
+        run, message = uuid4().hex, signature_of(task, request)
+
+        def claim(patient: bool) -> str:
+            return self._records.runs.claim(
+                task_id,
+                delivery_of(request),
+                run,
+                message=self._backend.outbox.kept(message, task),
+                max_attempts=attempts_of(task, request),
+                hostname=request.hostname or "",
+                source=self.source_of(request),
+                patient=patient,
+            )
+
+        began, verdict = time.monotonic(), "early"
+        while verdict == "early":
+            patient = time.monotonic() - began < EARLY_SECONDS
+            verdict = until_stored(partial(claim, patient))
+            if verdict == "early":
+                time.sleep(EARLY_PAUSE_SECONDS)
+        if verdict == "expired":
+            logger.warning("Task %s came again after its record had expired, and is not run", task_id)
+        if verdict in ("final", "cancelled"):
+            self._backend.dependents.tell_by_request(request)
+        if verdict == "lost":
+            self._backend.mark_as_failure(task_id, WorkerLostError("Worker exited prematurely."), request=request)
+        return verdict
+
+    def source_of(self, request: Context) -> Source:
+        """Return where a request's message comes from."""
+        tag = (request.properties or {}).get("delivery_tag")
+        held = f"{self._backend.unacked} {tag}" if self._backend.unacked and isinstance(tag, str) else ""
+        # In protocol 1 a message's headers stand apart from what Celery says of the task.
+        apart = request.headers if isinstance(request.headers, Mapping) else {}
+        recorded_id = getattr(request, RECORDED, "") or apart.get(RECORDED, "")
+        return Source(getattr(request, SEND, ""), recorded_id == request.id, held)
+
+    def report(self, request: Context, state: str | None, meta: Any, bar: int | None = None) -> str:
+        """Store what a run says of itself; returns the verdict, see `RunRecords.write`, or UNSTORED.
+
+        Within a `bar` it never goes back.
+        """
+        return self.begin_report(request, state, meta, bar=bar)()
+
+    def begin_report(
+        self,
+        request: Context,
+        state: str | None,
+        meta: Any,
+        line: Line | None = None,
+        *,
+        bar: int | None = None,
+    ) -> Callable[[], str]:
+        """Send what a run says of itself; what is returned waits for what `report` returns, and has to be called."""
+        if getattr(request, ENDED, False):
+            return lambda: "written"  # the run has stored an end itself and goes on
+        state = state or "PROGRESS"
+        write = self._states.writes.write_of(request.id, meta, state, None, request, phase_by_hand(state, begun=True))
+        if bar is not None:
+            write = write._replace(fields={**write.fields, "bar": bar})
+        if write.phase not in FINAL:
+            return self._states.begin(write, line)
+        verdict = until_stored(lambda: self._records.runs.write(write))
+        setattr(request, ENDED, verdict in STORED)
+        return lambda: verdict
+
+    def mail(self, request: Context, stage: Literal["prepared", "committing"], seconds: float) -> str:
+        """Store how far a run's e-mail is; see `RunRecords.mail`.
+
+        Raises connection.Unavailable after so many seconds.
+        """
+        return until_stored(lambda: self._records.runs.mail(request.id, delivery_of(request), stage), seconds)
+
+    def drop(self, request: Context) -> None:
+        """Give up a run that ends without an outcome."""
+        until_stored(lambda: self._records.runs.drop(request.id, delivery_of(request)))
+
+    def give_back(self, task_id: str, token: str) -> None:
+        """Give back a run that its worker ends because it stops; where Redis is away, its lease sees to it."""
+        try:
+            self._records.maintenance.give_back([(task_id, token)])
+        except Unavailable as error:
+            logger.warning("Task %s is not given back now: %s", task_id, error)
+
+    def give_up(self, task_id: str, token: str, message: Mapping[str, Any] | None) -> None:
+        """Fail a task whose last attempt was lost with its worker; `token` is that attempt's."""
+        try:
+            known = self._backend.outbox.signature_from(message or {})
+        except Exception as error:
+            logger.warning("What depends on task %s cannot be told of its end: %s", task_id, error)
+            known = dict(message or {})
+        request = request_of(task_id, known, **{FENCE: token})
+        self._backend.mark_as_failure(
+            task_id, WorkerLostError("The worker was lost, and no attempt is left."), request=request
+        )

@@ -1,0 +1,123 @@
+"""States that Celery stores, as changes of records."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from celery import states
+from celery.app.task import Context
+from celery.exceptions import Retry
+
+from headway.celery.attempts import retry_delay
+from headway.celery.error_text import error_of
+from headway.celery.fencing import FENCE, delivery_of
+from headway.celery.persistence import UNSTORED, until_stored
+from headway.celery.writes import WriteBuilder
+from headway.snapshot import Phase, phase_by_hand, phase_of
+from headway.store.connection import Line, Unavailable
+from headway.store.model import UNCLAIMED, Teller, Write
+from headway.store.records import Records
+from headway.throttled import ThrottledLogger
+
+logger = logging.getLogger(__name__)
+throttled = ThrottledLogger(logger)
+
+
+class StateStore:
+    """Stores the states of tasks: a start and an end until Redis has them, a report once."""
+
+    def __init__(self, backend: Any, records: Records) -> None:
+        self._backend = backend
+        self._records = records
+        self.writes = WriteBuilder(backend)
+
+    def store(
+        self,
+        task_id: str,
+        value: Any,
+        state: str,
+        traceback: str | None,
+        request: Context | None,
+        teller: Teller = "",
+        *,
+        by_hand: bool = False,
+    ) -> str:
+        """Store a state; returns the verdict, see `RunRecords.write`, or UNSTORED."""
+        if request is not None and request.is_eager and not self._backend.app.conf.task_store_eager_result:
+            return "written"  # as Celery's own: an eager run leaves no trace
+        phase = phase_by_hand(state, begun=False) if by_hand else phase_of(state)
+        write = self.writes.write_of(task_id, value, state, traceback, request, phase)
+        if write.phase == Phase.RUNNING:
+            return self.begin(write)()
+        return until_stored(lambda: self._records.runs.write(write._replace(teller=teller)))
+
+    def store_end(
+        self,
+        task_id: str,
+        exc: BaseException | None,
+        state: str,
+        traceback: str | None,
+        request: Context | None,
+        teller: Teller,
+    ) -> str:
+        """Store how a run ended, or its error message alone where the rest cannot be stored.
+
+        Returns the verdict, see `RunRecords.write`, or UNSTORED. Never raises: Celery calls it from
+        its consumer too, and an exception there would end the worker.
+        """
+        try:
+            return self.store(task_id, exc, state, traceback, request, teller)
+        except Exception:
+            logger.exception("%s of task %s cannot be stored as it is", state, task_id)
+        said = error_of(exc)
+        plain = {"exc_type": said["type"], "exc_message": [said["message"]], "exc_module": None}
+        delivery = {FENCE: getattr(request, FENCE, UNCLAIMED), "retries": getattr(request, "retries", 0)}
+        nesting = getattr(request, "replaced_task_nesting", 0)
+        bare = Context(delivery, id=task_id, replaced_task_nesting=nesting, delivery_info={}, task=None)
+        try:
+            return self.store(task_id, plain, state, None, bare if request else None, teller)
+        except Exception as error:
+            logger.error("%s of task %s is not stored: %s", state, task_id, error)
+            return UNSTORED
+
+    def begin(self, write: Write, line: Line | None = None) -> Callable[[], str]:
+        """Send a report; one that Redis does not take is not repeated, since the next one says it anew."""
+
+        def unstored(error: Unavailable) -> str:
+            throttled.warning("A progress report of %s was not stored: %s", write.task_id, error)
+            return UNSTORED
+
+        try:
+            reply = self._records.runs.begin_write(write, line)
+        except Unavailable as error:
+            return partial(unstored, error)
+
+        def verdict() -> str:
+            try:
+                return reply()
+            except Unavailable as error:
+                return unstored(error)
+
+        return verdict
+
+    def mark_lost(self, task_id: str, request: Context | None) -> str:
+        return until_stored(lambda: self._records.runs.lose(task_id, delivery_of(request)))
+
+    def leave_to_successor(self, task_id: str, exc: BaseException, request: Context | None) -> bool:
+        """Store a run that was ended over its time, and had asked for its next attempt before, as a retry.
+
+        Returns whether it is one: it had asked, and an attempt is left.
+        """
+        due = until_stored(lambda: self._records.outbox.successor_due(task_id))
+        if due is None:
+            return False
+        try:
+            raise Retry(exc=exc, when=due)
+        except Retry as retry:  # which is being handled also where Celery stores one
+            verdict = self.store_end(task_id, exc, states.RETRY, None, request, "")
+            if verdict == "written" and not retry_delay(retry, self._backend.app):
+                self._backend.outbox.release(task_id)
+        return verdict != "exhausted"

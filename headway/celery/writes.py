@@ -1,0 +1,90 @@
+"""A Celery state as a write of its task's record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from math import inf
+from typing import Any
+from uuid import uuid4
+
+from celery.app.task import Context
+
+from headway import masking
+from headway.celery.attempts import MAX_ATTEMPTS, attempts_of, retries_for_ever, retry_delay, retry_of
+from headway.celery.fencing import delivery_of
+from headway.celery.report_fields import cut_report, fields_of
+from headway.celery.results import RESULT_MAX_BYTES, Packed, pack
+from headway.snapshot import Phase
+from headway.store.model import MAX_CALL_BYTES, Write
+from headway.values import as_json
+
+
+class WriteBuilder:
+    """Encodes states, in Celery's own form and as keys of the snapshot, within their limits of size."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+
+    def write_of(
+        self, task_id: str, value: Any, state: str, traceback: str | None, request: Context | None, phase: Phase
+    ) -> Write:
+        name = getattr(request, "task", None)
+        meta = self._backend._get_result_meta(self._backend.encode_result(value, state), state, traceback, request)
+        meta["task_id"] = task_id
+        fields = fields_of(phase, state, value)
+        packed = self._pack(phase, meta, fields)
+        if masking.is_told(packed.meta) or masking.is_told(packed.whole):
+            packed = self._pack(phase, masking.masked(meta), masking.masked(fields))
+        task = self._backend.tasks.get(name)
+        write = Write(
+            task_id,
+            delivery_of(request),
+            phase,
+            packed.fields,
+            packed.meta,
+            name or "unknown",
+            attempts_of(task, request),
+            whole=packed.whole,
+        )
+        if phase == Phase.RUNNING:
+            return write  # a report is not repeated
+        most_failures = inf if retries_for_ever(task) else float(write.max_attempts)
+        if phase == Phase.RETRYING:
+            most_failures = getattr(retry_of(value), MAX_ATTEMPTS, most_failures)
+        return write._replace(
+            max_attempts=write.max_attempts if most_failures == inf else int(most_failures),
+            retry_in=retry_delay(value, self._backend.app),
+            most_failures=most_failures,
+            write_id=uuid4().hex,
+        )
+
+    def _pack(self, phase: Phase, meta: dict[str, Any], fields: dict[str, Any]) -> Packed:
+        """Encode Celery's form.
+
+        A large result is cut in `fields`, a large report or error in Celery's form.
+        """
+        if phase == Phase.SUCCEEDED:
+            return pack(meta, fields, self._backend.encode, self._max_result_bytes)
+        encoded = self._encode_report(meta) if phase == Phase.RUNNING else self._backend.encode(meta)
+        if phase == Phase.RUNNING and len(encoded) > MAX_CALL_BYTES:
+            return Packed(self._backend.encode(cut_report(meta, fields)), fields)
+        if fields.get("error") and len(encoded) > self._max_result_bytes:
+            return Packed(self._backend.encode(self._cut_error(meta, fields["error"])), fields)
+        return Packed(encoded, fields)
+
+    def _cut_error(self, meta: dict[str, Any], error: dict[str, str]) -> dict[str, Any]:
+        """Return Celery's form of an exception whose message is too large."""
+        message = RuntimeError(f"{error['type']}: {error['message']}")
+        return {**meta, "result": self._backend.encode_result(message, meta["status"]), "traceback": None}
+
+    def _encode_report(self, meta: Mapping[str, Any]) -> Any:
+        """Return what `encode` does; what cannot be encoded is shown as JSON or left out."""
+        try:
+            return self._backend.encode(meta)
+        except Exception:
+            return self._backend.encode({**meta, "result": as_json(meta["result"])})
+
+    @cached_property
+    def _max_result_bytes(self) -> int:
+        return int(self._backend.app.conf.get("headway_result_max_bytes") or RESULT_MAX_BYTES)
