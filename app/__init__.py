@@ -11,7 +11,7 @@ from flask import Flask
 from kombu.entity import Exchange, Queue
 
 from app import config, extensions, inbox, routes
-from app.config import ROOT
+from app.services import ROOT
 from headway.celery import broker
 from headway.celery.task import LiveTask
 from headway.registry import KINDS

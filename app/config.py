@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import re
-import secrets
-import tempfile
-import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
-from app import mailbox
+from app.mail_settings import mail_settings, normalized_sender, refuse_bad_hostname, refuse_bad_login
+from app.secret_keys import is_secret, old_secret_keys, secret_key
+from app.services import data_dir, services
 from headway import masking
 from headway.exceptions import ConfigError
 from headway.store import redis_url
 from headway.web.origins import parse_origins
-
-ROOT = Path(__file__).resolve().parent.parent
-
-WEAK_SECRETS = {"", "dev", "secret", "changeme", "change-me", "password", "top-secret!"}
-SHORTEST_SECRET = 16
 
 NUMBERS: dict[str, tuple[float, float, float]] = {
     # name: (default, smallest, largest)
@@ -58,8 +47,6 @@ TEXTS = {
     "MAIL_DEFAULT_SENDER": "flask@example.com",
     "MAIL_LOCAL_HOSTNAME": "",
 }
-LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-HOSTNAME = re.compile(rf"(?=.{{1,253}}\Z){LABEL}(?:\.{LABEL})*\Z")
 SECRETS = ("MAIL_PASSWORD", "SECRET_KEY", "SECRET_KEY_FALLBACKS")
 URLS = (
     "REDIS_URL",
@@ -93,50 +80,26 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     settings["TRUSTED_PROXIES"] = _number("TRUSTED_PROXIES", environ.get("TRUSTED_PROXIES"), 0, 0, 10)
     _refuse_unknown_words(settings)
     production = settings["APP_ENV"] == "production"
-    settings["SECRET_KEY"] = _secret_key(environ, settings["DATA_DIR"], production)
-    settings["SECRET_KEY_FALLBACKS"] = _old_secret_keys(environ, production)
+    settings["SECRET_KEY"] = secret_key(environ, settings["DATA_DIR"], production)
+    settings["SECRET_KEY_FALLBACKS"] = old_secret_keys(environ, production)
     settings["REDIS_URL"] = _redis_url(environ, settings["DATA_DIR"], production)
     settings["CELERY_BROKER_URL"] = _broker_url(environ) or settings["REDIS_URL"]
-    _refuse_bad_login(settings)
-    _refuse_bad_hostname(settings["MAIL_LOCAL_HOSTNAME"])
-    settings["MAIL_DEFAULT_SENDER"] = _sender(settings["MAIL_DEFAULT_SENDER"])
-    settings.update(_mail(settings, production))
+    refuse_bad_login(settings)
+    refuse_bad_hostname(settings["MAIL_LOCAL_HOSTNAME"])
+    settings["MAIL_DEFAULT_SENDER"] = normalized_sender(settings["MAIL_DEFAULT_SENDER"])
+    settings.update(mail_settings(settings, production))
     settings.update(_flask(settings, production))
     return settings
-
-
-def data_dir(environ: Mapping[str, str]) -> Path:
-    """Return the folder for what outlives a restart on this machine (`DATA_DIR`, else `.data`)."""
-    return Path(environ.get("DATA_DIR") or ROOT / ".data")
-
-
-def services(folder: Path) -> dict[str, Any]:
-    """Return where `make run` started the embedded services: `{"redis_url", "inbox_port"}`, or `{}`."""
-    try:
-        found = json.loads((folder / "services.json").read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def is_weak(secret: str) -> bool:
-    """Whether a secret is easily guessed: a common word, or too short."""
-    return secret.lower() in WEAK_SECRETS or len(secret) < SHORTEST_SECRET
 
 
 def _mask_secrets(environ: Mapping[str, str]) -> None:
     for name in SECRETS:
         value = environ.get(name, "")
         parts = value.split() if name == "SECRET_KEY_FALLBACKS" else [value]
-        masking.keep(name, filter(_is_secret, parts))
+        masking.keep(name, filter(is_secret, parts))
     for name in URLS:
         parts = masking.of_url(environ.get(name, ""))
-        masking.keep(name, filter(_is_secret, parts))
-
-
-def _is_secret(text: str) -> bool:
-    """Whether a text is worth masking; a common word occurs in many a log line."""
-    return text.lower() not in WEAK_SECRETS
+        masking.keep(name, filter(is_secret, parts))
 
 
 def _refuse_bad_bytes(environ: Mapping[str, str]) -> None:
@@ -189,46 +152,6 @@ def _refuse_unknown_words(settings: Mapping[str, Any]) -> None:
         raise ConfigError("Set MAIL_USE_TLS (STARTTLS) or MAIL_USE_SSL, not both.")
 
 
-def _secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> str:
-    """Return SECRET_KEY; in development one is made once and kept, so that cookies outlive a restart."""
-    key = environ.get("SECRET_KEY", "")
-    if production:
-        if is_weak(key):
-            raise ConfigError(
-                f"SECRET_KEY must be a secret of {SHORTEST_SECRET} characters or more in production: "
-                "python -c 'import secrets; print(secrets.token_hex(32))' makes one."
-            )
-        return key
-    if key:
-        return key
-    kept = _kept_secret(folder / "secret_key")
-    masking.keep("SECRET_KEY", [kept])
-    return kept
-
-
-def _old_secret_keys(environ: Mapping[str, str], production: bool) -> list[str]:
-    """Return SECRET_KEY_FALLBACKS: keys by which cookies were signed, and are still taken."""
-    keys = environ.get("SECRET_KEY_FALLBACKS", "").split()
-    if production and any(map(is_weak, keys)):
-        raise ConfigError(
-            "SECRET_KEY_FALLBACKS holds a weak key, by which anybody could sign cookies: each must be a secret of "
-            f"{SHORTEST_SECRET} characters or more in production. Leave it out; its cookies are not taken any more."
-        )
-    return keys
-
-
-def _kept_secret(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        # Linked when it is whole: of processes that start at once one wins, and none reads half a secret.
-        with tempfile.NamedTemporaryFile("w", dir=path.parent) as draft:
-            draft.write(secrets.token_hex(32))
-            draft.flush()
-            with contextlib.suppress(FileExistsError):
-                os.link(draft.name, path)
-    return path.read_text()
-
-
 def _redis_url(environ: Mapping[str, str], folder: Path, production: bool) -> str:
     url = environ.get("REDIS_URL") or services(folder).get("redis_url")
     if not url:
@@ -256,55 +179,6 @@ def _normalized(name: str, url: str, normalize: Callable[[str], str]) -> str:
         return url and normalize(url)
     except redis_url.BadURL as error:
         raise ConfigError(f"{name} {error}") from None
-
-
-def _refuse_bad_login(settings: Mapping[str, Any]) -> None:
-    """A mail server gets both in UTF-8 (RFC 4616), which allows any character but these."""
-    for name in ("MAIL_USERNAME", "MAIL_PASSWORD"):
-        if any(unicodedata.category(char) == "Cc" for char in settings[name]):
-            raise ConfigError(f"{name} must not hold a line end or another control character: remove it.")
-
-
-def _refuse_bad_hostname(name: str) -> None:
-    if name and not HOSTNAME.match(name) and not _is_address_literal(name):
-        raise ConfigError(
-            "MAIL_LOCAL_HOSTNAME must be this machine's name as the mail server is to hear it (EHLO), "
-            "as mailer.example.com, or an address in brackets, as [192.0.2.1] or [IPv6:2001:db8::1]."
-        )
-
-
-def _is_address_literal(text: str) -> bool:
-    if not (text.startswith("[") and text.endswith("]")):
-        return False
-    kind, _, address = text[1:-1].rpartition("IPv6:")
-    with contextlib.suppress(ValueError):
-        return not kind and bool(IPv6Address(address) if text.startswith("[IPv6:") else IPv4Address(address))
-    return False
-
-
-def _sender(text: str) -> str:
-    try:
-        return mailbox.normalize(text)
-    except mailbox.BadMailbox as error:
-        raise ConfigError(f"MAIL_DEFAULT_SENDER {error}.") from None
-
-
-def _mail(settings: Mapping[str, Any], production: bool) -> dict[str, Any]:
-    """Without MAIL_SERVER, e-mail goes to the development inbox on this machine."""
-    if settings["MAIL_SERVER"]:
-        return {"MAIL_INBOX": None, "MAIL_SUPPRESS_SEND": False}
-    if production:
-        raise ConfigError("Set MAIL_SERVER in production: the development inbox sends nothing to anybody.")
-    return {
-        "MAIL_SERVER": "127.0.0.1",
-        "MAIL_PORT": services(settings["DATA_DIR"]).get("inbox_port", 2525),
-        "MAIL_USE_TLS": False,
-        "MAIL_USE_SSL": False,
-        "MAIL_USERNAME": "",
-        "MAIL_PASSWORD": "",
-        "MAIL_INBOX": settings["DATA_DIR"] / "inbox",
-        "MAIL_SUPPRESS_SEND": False,
-    }
 
 
 def _flask(settings: Mapping[str, Any], production: bool) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from app.mail import Conversation, TlsConversation, server_words
+from app.mail_errors import server_words
+from app.smtp import Conversation, TlsConversation
 from headway.store.checks import LOCAL, Finding, Mark
 from headway.store.names import look_up
 

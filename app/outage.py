@@ -9,7 +9,7 @@ import logging
 import random
 import time
 
-from app.mail import MailUnavailable
+from app.mail_errors import MailUnavailable
 from headway.store.connection import Client, Unavailable
 
 logger = logging.getLogger(__name__)

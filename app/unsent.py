@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from flask import Flask
 
 from app import create_app
-from app.mail import MailUnavailable
+from app.mail_errors import MailUnavailable
 from headway.exceptions import ConfigError
 from headway.masking import guard_process
 from headway.service import NotKept, start_again

@@ -16,11 +16,11 @@ from flask_mail import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.config import ROOT
 from app.extensions import mail
 from app.inbox import MOST_KEPT, MOST_LISTED, count, inbox
-from app.mail import letter
+from app.messages import letter
 from app.routes import pages
+from app.services import ROOT
 from headway.web.access import nonce
 from headway.web.assets import assets
 from tests.processes import free_port

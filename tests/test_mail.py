@@ -18,18 +18,10 @@ from hypothesis import strategies as st
 
 from app import create_app
 from app.extensions import mail
-from app.mail import (
-    SUPPRESSED,
-    UNCONFIRMED,
-    Conversation,
-    MailDeferred,
-    MailRefused,
-    MailUnavailable,
-    OutcomeUnknown,
-    letter,
-    message_id,
-    one_line,
-)
+from app.mail import SUPPRESSED
+from app.mail_errors import UNCONFIRMED, MailDeferred, MailRefused, MailUnavailable, OutcomeUnknown
+from app.messages import letter, message_id, one_line
+from app.smtp import Conversation
 from app.tasks.mail import BadAddress, check_address, email_message
 from headway.registry import KINDS, BadArguments
 from tests.processes import free_port, wait_for, worker
@@ -104,7 +96,7 @@ def test_messages_in_a_row_go_through_one_conversation():
 
 
 def test_a_conversation_ends_a_while_after_its_last_message(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("app.mail.KEEP_SECONDS", 0.1)
+    monkeypatch.setattr("app.connection_cache.KEEP_SECONDS", 0.1)
     with SmtpServer() as server:
         say_hello(server)
         wait_for(lambda: "quit" in server.commands)

@@ -8,7 +8,7 @@ import hmac
 import pytest
 
 from app import config
-from app.mail import MailUnavailable
+from app.mail_errors import MailUnavailable
 from headway.exceptions import ConfigError
 from tests.smtp_server import SmtpServer
 from tests.test_mail import send

@@ -9,7 +9,7 @@ import pytest
 
 from app import config
 from app.extensions import mail
-from app.mail import letter
+from app.messages import letter
 from headway.exceptions import ConfigError
 from tests.smtp_server import SmtpServer
 from tests.test_mail import TASK, mail_app, send

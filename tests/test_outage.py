@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from app import outage
-from app.mail import MailUnavailable
+from app.mail_errors import MailUnavailable
 from app.outage import LONGEST_WAIT, Outage
 from headway.store.records import Records
 from tests.browser import Visitor

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import unsent
-from app.mail import MailRefused, MailUnavailable
+from app.mail_errors import MailRefused, MailUnavailable
 from headway.service import start
 from headway.store.records import Records
 from tests.processes import free_port

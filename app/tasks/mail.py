@@ -13,7 +13,8 @@ from flask import current_app
 
 import headway
 from app.extensions import mail
-from app.mail import MailDeferred, MailUnavailable, OutcomeUnknown, letter
+from app.mail_errors import MailDeferred, MailUnavailable, OutcomeUnknown
+from app.messages import letter
 from app.outage import LONGEST_WAIT, OUTAGE
 from headway.celery.runs import Stopped
 from headway.celery.sends import WAITS, waits_of

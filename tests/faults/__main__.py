@@ -15,7 +15,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from app.config import ROOT
+from app.services import ROOT
 from tests.faults import chaos
 from tests.faults.faults import FAULTS
 from tests.faults.report import Row, table, write

@@ -1,0 +1,125 @@
+"""What can go wrong with an email, and what it means for it."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.messages import one_line
+from headway.masking import MASK, forms
+
+LOGIN_WANTED = (530, 538)  # at any command, RFC 4954
+REFUSALS: dict[type[smtplib.SMTPResponseException], str] = {
+    smtplib.SMTPConnectError: "refuses the connection",
+    smtplib.SMTPHeloError: "refuses the name of this host (MAIL_LOCAL_HOSTNAME)",
+    smtplib.SMTPAuthenticationError: "refuses the login",
+}
+REFUSES_TLS = "refuses to encrypt"
+UNCONFIRMED = "The mail server did not confirm the message: the server may have taken it."
+
+
+class MailAnswer(Exception):
+    """A mail server's answer that is no yes: its `code`, and its `text` in one line."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(code, text)
+        self.code, self.text = code, text
+
+    def __str__(self) -> str:
+        return f"The mail server said: {self.code} {self.text}".rstrip()
+
+
+class MailRefused(MailAnswer):
+    """5xx: the server will never take this message."""
+
+
+class MailDeferred(MailAnswer):
+    """4xx: the server did not take the message, and may do so later."""
+
+
+class MailUnavailable(Exception):
+    """No mail goes to the server now: it is away, broke off, or refuses this host or its login.
+
+    It has not got the message, and the message is not why.
+    """
+
+
+class OutcomeUnknown(Exception):
+    """The whole message was sent and no answer came: nobody can know whether the server took it."""
+
+    def __init__(self, text: str = UNCONFIRMED) -> None:
+        super().__init__(text)
+
+
+def server_words(text: bytes | str, username: str, password: str) -> str:
+    """Return a server's words as one line; some servers repeat what they did not understand, secrets and all."""
+    words = text.decode(errors="replace") if isinstance(text, bytes) else text
+    for form in forms(password, username):
+        words = words.replace(form, MASK)
+    return one_line(words)
+
+
+class ErrorTranslator:
+    """Turns smtplib's exceptions into those of this file, without what is secret in a server's words."""
+
+    def __init__(self, username: str, password: str, seconds: float) -> None:
+        """`seconds`: the longest wait for the server at each step."""
+        self._username = username
+        self._password = password
+        self._seconds = seconds
+
+    def words(self, text: bytes | str) -> str:
+        """Return a server's words as one line."""
+        return server_words(text, self._username, self._password)
+
+    @contextmanager
+    def connecting(self) -> Iterator[None]:
+        """Turn a no that comes before any message, whatever its code, into MailUnavailable."""
+        try:
+            yield
+        except smtplib.SMTPResponseException as error:
+            refuses = REFUSALS.get(type(error), REFUSES_TLS)
+            words = self.words(error.smtp_error)
+            text = f"The mail server {refuses}: {error.smtp_code} {words}".rstrip()
+            raise MailUnavailable(text) from None
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Turn smtplib's exceptions into this module's."""
+        try:
+            yield
+        except smtplib.SMTPRecipientsRefused as error:
+            ((code, text),) = error.recipients.values()
+            raise self._error_of(code, text) from None
+        except smtplib.SMTPResponseException as error:
+            raise self._error_of(error.smtp_code, error.smtp_error) from None
+        except OSError as error:  # smtplib's other exceptions too
+            raise MailUnavailable(self._describe(error)) from error
+
+    def _error_of(self, code: int, text: bytes | str) -> Exception:
+        words = self.words(text)
+        if code in LOGIN_WANTED:
+            return MailUnavailable(f"The mail server wants a login or TLS: {code} {words}")
+        if 500 <= code < 600:
+            return MailRefused(code, words)
+        if 400 <= code < 500:
+            return MailDeferred(code, words)
+        return MailUnavailable(f"The mail server's answer makes no sense: {words}")
+
+    def _describe(self, error: OSError) -> str:
+        cause: BaseException = error
+        if isinstance(error, smtplib.SMTPServerDisconnected) and isinstance(error.__context__, OSError):
+            cause = error.__context__  # behind which smtplib hides a time-out
+        if isinstance(cause, TimeoutError):
+            return f"The mail server did not answer within {self._seconds:g} s."
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"The mail server's certificate is not trusted: {self.words(cause.verify_message)}."
+        if isinstance(cause, ssl.SSLError):
+            return f"The mail server does not speak TLS as it should: {self.words(cause.reason or str(cause))}."
+        if isinstance(cause, smtplib.SMTPServerDisconnected | ConnectionResetError | BrokenPipeError):
+            return "The mail server closed the connection."
+        if type(cause) in (smtplib.SMTPNotSupportedError, smtplib.SMTPException):
+            return f"The mail server cannot do what the settings ask for: {self.words(str(cause))}"
+        return f"The mail server cannot be reached: {self.words(getattr(cause, 'strerror', None) or str(cause))}."

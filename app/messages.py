@@ -1,0 +1,50 @@
+"""Messages as they are sent."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from email.charset import QP, Charset
+from email.utils import formataddr, parseaddr
+
+from flask import current_app
+from flask_mail import Message
+
+from app import mailbox
+
+LONGEST_TEXT = 300  # characters of a subject or of a server's words
+# Quoted-printable: a body may have any character and lines of any length; SMTP takes 998 bytes of 7 bits.
+BODY_CHARSET = Charset("utf-8")
+BODY_CHARSET.body_encoding = QP
+
+
+def letter(task_id: str, to: str, subject: str, body: str) -> Message:
+    """Return a task's message. It has the task's Message-ID, so that a copy can be told for one; see `message_id`."""
+    message = Message(subject=one_line(subject), recipients=[to], body=body)
+    message.charset = BODY_CHARSET  # type: ignore[assignment]  # passed on to MIMEText and Header, which take it
+    message.msgId = message_id(task_id)
+    return message
+
+
+def message_id(task_id: str) -> str:
+    """Return `<task_id@domain>`, with the domain of MAIL_DEFAULT_SENDER."""
+    _, address = parseaddr(current_app.config["MAIL_DEFAULT_SENDER"])
+    domain = address.partition("@")[2]
+    return f"<{task_id}@{domain if re.fullmatch(r'[A-Za-z0-9.-]+', domain) else 'headway.invalid'}>"
+
+
+def normalized_sender(sender: str | tuple[str, str]) -> str:
+    try:
+        return mailbox.normalize(sender if isinstance(sender, str) else formataddr(sender))
+    except mailbox.BadMailbox as error:
+        raise ValueError(f"A message's sender {error}.") from None
+
+
+def one_line(text: str) -> str:
+    """Return `text` as one line without control characters, of at most LONGEST_TEXT characters.
+
+    The standard library's generator ends a header at characters that Flask-Mail lets pass, such as a vertical tab.
+    """
+    visible = (" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text)
+    line = " ".join("".join(visible).split())
+    return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"

@@ -1,0 +1,66 @@
+"""The keys that sign cookies: which are strong enough, and where a development one is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from headway import masking
+from headway.exceptions import ConfigError
+
+WEAK_SECRETS = {"", "dev", "secret", "changeme", "change-me", "password", "top-secret!"}
+SHORTEST_SECRET = 16
+
+
+def is_weak(secret: str) -> bool:
+    """Whether a secret is easily guessed: a common word, or too short."""
+    return secret.lower() in WEAK_SECRETS or len(secret) < SHORTEST_SECRET
+
+
+def is_secret(text: str) -> bool:
+    """Whether a text is worth masking; a common word occurs in many a log line."""
+    return text.lower() not in WEAK_SECRETS
+
+
+def secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> str:
+    """Return SECRET_KEY; in development one is made once and kept, so that cookies outlive a restart."""
+    key = environ.get("SECRET_KEY", "")
+    if production:
+        if is_weak(key):
+            raise ConfigError(
+                f"SECRET_KEY must be a secret of {SHORTEST_SECRET} characters or more in production: "
+                "python -c 'import secrets; print(secrets.token_hex(32))' makes one."
+            )
+        return key
+    if key:
+        return key
+    kept = _kept_secret(folder / "secret_key")
+    masking.keep("SECRET_KEY", [kept])
+    return kept
+
+
+def old_secret_keys(environ: Mapping[str, str], production: bool) -> list[str]:
+    """Return SECRET_KEY_FALLBACKS: keys by which cookies were signed, and are still taken."""
+    keys = environ.get("SECRET_KEY_FALLBACKS", "").split()
+    if production and any(map(is_weak, keys)):
+        raise ConfigError(
+            "SECRET_KEY_FALLBACKS holds a weak key, by which anybody could sign cookies: each must be a secret of "
+            f"{SHORTEST_SECRET} characters or more in production. Leave it out; its cookies are not taken any more."
+        )
+    return keys
+
+
+def _kept_secret(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        # Linked when it is whole: of processes that start at once one wins, and none reads half a secret.
+        with tempfile.NamedTemporaryFile("w", dir=path.parent) as draft:
+            draft.write(secrets.token_hex(32))
+            draft.flush()
+            with contextlib.suppress(FileExistsError):
+                os.link(draft.name, path)
+    return path.read_text()

@@ -1,0 +1,103 @@
+"""SMTP sessions that know whether the server may have taken a message."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+import smtplib
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from app.mail_errors import OutcomeUnknown
+
+MOST_CHALLENGES = 5  # of a login, as smtplib has it
+
+
+class Conversation(smtplib.SMTP):
+    """One SMTP conversation, which keeps the server's answer to the last message."""
+
+    quit_seconds = 2.0
+    messages = 0  # that the server took
+    committed = False  # whether the server may have got the present one
+    reply: tuple[int, bytes] | None = None
+    commit: Callable[[], None] | None = None  # called just before the final dot; if it raises, no message was sent
+
+    def auth(
+        self, mechanism: str, authobject: Callable[..., str | None], *, initial_response_ok: bool = True
+    ) -> tuple[int, bytes]:
+        """Log in as smtplib does, with the user name and the password in UTF-8 (RFC 4616), not in ASCII alone."""
+        first = authobject() if initial_response_ok else None
+        challenges = 0 if first is None else 1
+        code, reply = self.docmd("AUTH", mechanism if first is None else f"{mechanism} {_base64(first)}")
+        while code == 334 and challenges < MOST_CHALLENGES:
+            challenges += 1
+            self._auth_challenge_count = challenges  # by which `auth_login` knows what is asked for
+            try:
+                challenge = base64.decodebytes(reply)
+            except ValueError:
+                raise smtplib.SMTPAuthenticationError(code, reply) from None
+            code, reply = self.docmd(_base64(authobject(challenge) or ""))
+        if code in (235, 503):
+            return code, reply
+        raise smtplib.SMTPAuthenticationError(code, reply)
+
+    def auth_cram_md5(  # type: ignore[override]  # as smtplib calls it, in one signature
+        self, challenge: bytes | None = None
+    ) -> str | None:
+        """Answer a challenge of CRAM-MD5."""
+        if challenge is None:
+            return None
+        return f"{self.user} {hmac.new(self.password.encode(), challenge, 'md5').hexdigest()}"
+
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        """Send the message, in bytes with CRLF, and then its final dot apart.
+
+        Until the dot a broken conversation is harmless; from the dot on it raises OutcomeUnknown. Raises whatever
+        `commit` does.
+        """
+        code, text = self.docmd("DATA")
+        if code != 354 or self.sock is None:
+            raise smtplib.SMTPDataError(code, text)
+        self.sock.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )  # else the dot waits 40 ms for the message's ACK
+        self.send(re.sub(rb"(?m)^\.", b"..", msg.removesuffix(b"\r\n") + b"\r\n"))
+        if self.commit:
+            try:
+                self.commit()
+            except BaseException:
+                self.close()  # a goodbye would become part of the message
+                raise
+        self.committed = True
+        try:
+            self.send(b".\r\n")
+            code, text = self.getreply()
+        except Exception as cut:  # also a time limit: whatever ends the wait, the message is out
+            raise OutcomeUnknown from cut
+        if code == 250:
+            self.reply = code, text
+            self.messages += 1
+        elif not 400 <= code < 600:
+            raise OutcomeUnknown
+        return code, text
+
+    def quit(self) -> tuple[int, bytes]:
+        """Say goodbye. The message's fate is settled by now, so no error or long silence here matters."""
+        try:
+            if self.sock is not None:
+                self.sock.settimeout(min(self.timeout, self.quit_seconds))
+            return super().quit()
+        except OSError:
+            return 221, b""
+        finally:
+            self.close()
+
+
+class TlsConversation(Conversation, smtplib.SMTP_SSL):
+    """A conversation that is encrypted from its first byte."""
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
