@@ -19,7 +19,8 @@ import redis
 from celery import bootsteps, chord
 
 from headway.celery.broker import break_off
-from headway.celery.maintenance import STUCK_AFTER, Keeper
+from headway.celery.loop_watch import STUCK_AFTER
+from headway.celery.maintenance import Keeper
 from headway.snapshot import Phase, Snapshot
 from headway.store.connection import connect
 from headway.store.records import Records
@@ -350,7 +351,7 @@ def test_a_loop_that_turns_as_soon_as_it_is_called_is_left_alone(freed: list[obj
     keeper = keeper_of_a_loop(lambda callback: callback())
 
     for _ in range(2 * STUCK_AFTER):
-        keeper._watch_loop()
+        keeper.loop_watch.check()
 
     assert freed == []
 
@@ -361,11 +362,11 @@ def test_a_loop_that_stands_still_is_freed(freed: list[object]):
     keeper = keeper_of_a_loop(turns.append, connection)
 
     for _ in range(STUCK_AFTER - 1):
-        keeper._watch_loop()
+        keeper.loop_watch.check()
     assert freed == []
     turns[-1]()  # the loop has turned
     for _ in range(STUCK_AFTER):
-        keeper._watch_loop()
+        keeper.loop_watch.check()
 
     assert freed == [connection]
 

@@ -205,8 +205,8 @@ def test_garbage_in_a_queue_or_in_a_workers_hands_keeps_no_message_missing(
         records.client.lpush(queue, garbage)
     records.client.hset("unacked", "tag", garbage)
 
-    keeper._look()
-    keeper._look()
+    keeper.sweeper.look()
+    keeper.sweeper.look()
 
     assert records.client.zcard("headway:outbox") == 2
 
@@ -217,8 +217,8 @@ def test_a_queue_that_cannot_be_read_keeps_no_other_from_being_read(keeper: Keep
         records.outbox.sent(records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id)
     records.client.set("broken", "not a list")
 
-    keeper._look()
-    keeper._look()
+    keeper.sweeper.look()
+    keeper.sweeper.look()
 
     assert records.client.zcard("headway:outbox") == 1
 

@@ -16,7 +16,7 @@ from celery import Celery
 from celery.app.task import Context
 
 from app import create_app
-from headway.celery import backend as live
+from headway.celery import state_store as live
 from headway.celery.backend import LiveBackend
 from headway.celery.fencing import FENCE
 from headway.celery.maintenance import Keeper

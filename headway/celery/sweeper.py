@@ -1,0 +1,131 @@
+"""A sweep: lost tasks are queued again, due ones sent, and the dependents of ended ones told."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from math import inf
+from typing import Any
+
+from kombu.exceptions import OperationalError
+
+from headway.celery import broker
+from headway.celery.backend import LiveBackend
+from headway.store.connection import Unavailable
+from headway.store.restored import Memory
+
+logger = logging.getLogger(__name__)
+
+BATCH = 100
+SAY_EVERY_SECONDS = 60.0
+
+
+class Sweeper:
+    """Does, one worker at a time, what concerns the tasks of all workers."""
+
+    def __init__(self, backend: LiveBackend, worker_id: str, end_runs: Callable[[set[str]], None]) -> None:
+        """`end_runs` ends this worker's runs of cancelled tasks."""
+        self._backend = backend
+        self._id = worker_id
+        self._end_runs = end_runs
+        self._memory = Memory(backend.app.conf.get("headway_data_dir"))
+        self._paused_said_at = -inf
+        self._missing: set[str] = set()
+        self._complained: deque[str] = deque(maxlen=1000)  # ids that stand in the log already
+
+    def sweep(self, stop: threading.Event) -> None:
+        """Sweep until nothing is left to do now, or `stop` is set."""
+        has_more = True
+        while has_more and not stop.is_set():
+            duties = self._backend.records.maintenance.round(self._id, BATCH, self._memory.seen)
+            self._memory.note(duties.seen)
+            self._say_paused(duties.paused)
+            for task_id, why in duties.broken.items():
+                logger.error("The record of task %s cannot be handled and is left: %s", task_id, why)
+            # What is due last, so that a broker that is away keeps nothing else from being done.
+            self._for_each(self._backend.runs.give_up, duties.lost)
+            self._for_each(self._backend.dependents.tell_dependents, duties.ended)
+            self._end_runs(duties.doomed)
+            self._for_each(self._send, duties.due)
+            has_more = duties.has_more
+
+    def remember(self) -> None:
+        """Write down which state of Redis was seen."""
+        self._memory.save()
+
+    def look(self) -> None:
+        """Have each message sent again that two looks in a row have missed: it was lost on its way to a worker.
+
+        Never by age. Should it turn up after all, its delivery is dropped at the claim; what a
+        worker had in hand that was killed before it began is withdrawn.
+        """
+        missed: set[str] = set()
+
+        def look(queue: str, task_ids: list[str]) -> None:
+            missed.update(broker.missing(self._backend.app, queue, task_ids))
+
+        self._for_each(look, self._backend.records.maintenance.suspects().items())
+        if lost := missed & self._missing:
+            logger.warning("The messages of %d tasks are lost and are sent again", len(lost))
+            self.send_elsewhere(lost)
+        self._missing = missed - lost
+
+    def send_elsewhere(self, task_ids: Collection[str]) -> None:
+        """Send messages again, and withdraw what a worker has in hand of them."""
+        self._backend.records.maintenance.resend(task_ids)
+        broker.withdraw(self._backend.app, task_ids)
+
+    def complain(self, task_id: str, error: Exception) -> None:
+        """Log an error of a task once."""
+        if task_id not in self._complained:
+            self._complained.append(task_id)
+            logger.error("Maintenance cannot handle %s: %s", task_id, error, exc_info=error)
+
+    def _say_paused(self, is_paused: bool) -> None:
+        """Say each minute that nothing runs, and how it goes on."""
+        if not is_paused or time.monotonic() - self._paused_said_at < SAY_EVERY_SECONDS:
+            return
+        paused = self._backend.records.maintenance.paused()
+        waiting = len(self._backend.records.maintenance.unended())
+        self._paused_said_at = time.monotonic()
+        if paused is not None:
+            logger.warning(
+                "Redis holds the data of %s, and later data was seen: it was restored from a backup. Nothing runs until"
+                " `make resume`; %d tasks would run, perhaps again: `make paused` lists them.",
+                paused.data_of,
+                waiting,
+            )
+
+    def _for_each(self, duty: Callable[..., None], tasks: Iterable[tuple[Any, ...]]) -> None:
+        """Do a duty for each `(task_id, ...)`; an error of one is logged once and stops no other.
+
+        Raises Unavailable, and the broker's error where it takes two in a row: that is not the
+        task's.
+        """
+        refused = 0
+        for task_id, *rest in tasks:
+            try:
+                duty(task_id, *rest)
+                refused = 0
+            except Unavailable:
+                raise
+            except OperationalError as error:
+                refused += 1
+                if refused > 1:
+                    raise
+                self.complain(task_id, error)
+            except Exception as error:
+                self.complain(task_id, error)
+
+    def _send(self, task_id: str, message: Mapping[str, Any]) -> None:
+        try:
+            self._backend.outbox.send(task_id, message)
+        except (Unavailable, OperationalError):
+            raise
+        except Exception as error:  # its code has changed since: it can never be sent
+            logger.exception("Task %s cannot be sent", task_id)
+            self._backend.mark_as_failure(task_id, error)
+        self._backend.records.outbox.sent(task_id)
