@@ -12,7 +12,7 @@ from flask import Blueprint, current_app, flash, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 
 from app.forms import EmailForm
-from headway.push.manager import MINE
+from headway.push.resync import MINE
 from headway.service import start
 from headway.store.connection import Unavailable, problem_of
 from headway.web.access import cookie_is_dropped, lacks_cookie, welcome

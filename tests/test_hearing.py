@@ -21,7 +21,10 @@ import websocket
 
 from headway.engine.events import Event
 from headway.push import subscriber as hearing
-from headway.push.manager import KNOWN, REREAD, Reader, RoomManager
+from headway.push.batches import Reader
+from headway.push.manager import RoomManager
+from headway.push.resync import REREAD
+from headway.push.rooms import KNOWN
 from headway.store.connection import Unavailable, connect
 from headway.store.records import Records
 from tests.browser import Returning, Visitor
@@ -443,7 +446,7 @@ def sockets() -> Sockets:
 @pytest.fixture
 def manager(records: Records, server: Valkey, sockets: Sockets) -> RoomManager:
     manager = RoomManager(server.url, records)
-    manager._hearing = Arrivals()
+    manager.hearing = Arrivals()
     manager.server = sockets
     for name in ("one", "two"):
         manager.basic_enter_room(name, "/", None, eio_sid=name)
@@ -451,20 +454,20 @@ def manager(records: Records, server: Valkey, sockets: Sockets) -> RoomManager:
 
 
 def test_a_process_that_does_not_hear_its_beat_reconnects(manager: RoomManager, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("headway.push.manager.DEAF_SECONDS", 0.05)
+    monkeypatch.setattr("headway.push.beat.DEAF_SECONDS", 0.05)
     monkeypatch.setattr(manager, "initialize", lambda: None)
-    manager._hearing = Arrivals()
+    manager.hearing = Arrivals()
 
-    assert not manager._is_well()
+    assert not manager.beat.is_well()
 
-    assert manager._hearing.dropped
+    assert manager.hearing.dropped
 
 
 def test_a_beat_that_cannot_be_sent_is_the_last_on_its_connection_and_on_idle_ones(
     manager: RoomManager, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(manager, "initialize", lambda: None)
-    manager._hearing, manager._session = Arrivals(), Arrivals.session
+    manager.hearing, manager.resync.session = Arrivals(), Arrivals.session
     others = manager.records.client.client_list
     with manager.records.client.client() as one, manager.records.client.client() as other:
         one.ping()
@@ -475,7 +478,7 @@ def test_a_beat_that_cannot_be_sent_is_the_last_on_its_connection_and_on_idle_on
         raise Unavailable
 
     monkeypatch.setattr(manager.records.client, "publish", publish)
-    assert not manager._is_well()
+    assert not manager.beat.is_well()
 
     wait_for(lambda: "ping" not in [client["cmd"] for client in others()], 5)
 
@@ -486,13 +489,13 @@ def snapshot(version: int, task_id: str = "x") -> bytes:
 
 def arrive(manager: RoomManager, *messages: tuple[str, bytes]) -> None:
     """Have these messages of rooms arrive at once."""
-    manager._hearing.arriving = [(f"flask-socketio:{name}", message) for name, message in messages]
+    manager.hearing.arriving = [(f"flask-socketio:{name}", message) for name, message in messages]
     assert list(manager._listen()) == []
 
 
 def test_a_beat_of_long_ago_proves_nothing(manager: RoomManager, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(manager, "initialize", lambda: None)
-    arrivals: Any = manager._hearing
+    arrivals: Any = manager.hearing
     sent: list[tuple[str, bytes]] = []
 
     def publish_and_hear(number: int) -> Callable[[str, str], None]:
@@ -505,7 +508,7 @@ def test_a_beat_of_long_ago_proves_nothing(manager: RoomManager, monkeypatch: py
 
     def prove_by(number: int) -> bool:
         monkeypatch.setattr(manager.records.client, "publish", publish_and_hear(number))
-        return manager.prove(0.05)
+        return manager.beat.prove(0.05)
 
     assert [prove_by(0), prove_by(0), prove_by(-1)] == [True, False, True]
 
@@ -513,14 +516,14 @@ def test_a_beat_of_long_ago_proves_nothing(manager: RoomManager, monkeypatch: py
 def test_who_enters_a_room_while_its_last_viewer_leaves_is_heard_for(manager: RoomManager):
     entered = threading.Event()
     # Where entering waits for the leaving, as it should, this pause ends by itself.
-    manager._hearing = Subscriptions(lambda: (entering.start(), entered.wait(0.5)))
+    manager.hearing = Subscriptions(lambda: (entering.start(), entered.wait(0.5)))
     entering = threading.Thread(target=lambda: (manager.basic_enter_room("two", "/", "task:x"), entered.set()))
     manager.basic_enter_room("one", "/", "task:x")
 
     manager.basic_leave_room("one", "/", "task:x")
     entering.join()
 
-    assert manager._hearing.channels == {"flask-socketio:task:x"}
+    assert manager.hearing.channels == {"flask-socketio:task:x"}
 
 
 def test_who_is_in_the_rooms_of_a_task_and_of_its_owner_hears_each_version_once(manager: RoomManager, sockets: Sockets):
@@ -562,8 +565,8 @@ def test_it_is_known_of_however_many_tasks_what_was_told_before(manager: RoomMan
 def test_who_enters_a_tasks_room_while_the_owners_is_being_told_hears_of_it_once(
     manager: RoomManager, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("headway.push.manager.TURN_SECONDS", 0)
-    monkeypatch.setattr("headway.push.manager.AT_ONCE", 1)
+    monkeypatch.setattr("headway.push.fanout.TURN_SECONDS", 0)
+    monkeypatch.setattr("headway.push.fanout.AT_ONCE", 1)
     for name in ("one", "two"):
         manager.basic_enter_room(name, "/", "owner:o")
     sockets.at_turn = lambda: manager.basic_enter_room("two", "/", "task:x")  # which has not been told yet
@@ -637,7 +640,7 @@ def test_a_busy_room_delays_a_quiet_one_by_one_push(manager: RoomManager, socket
 def test_a_push_to_a_large_room_gives_way_and_is_overtaken_by_a_newer_one(
     manager: RoomManager, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("headway.push.manager.TURN_SECONDS", 0)
+    monkeypatch.setattr("headway.push.fanout.TURN_SECONDS", 0)
     viewers = [str(number) for number in range(250)]
     for name in viewers:
         manager.basic_enter_room(name, "/", None, eio_sid=name)
@@ -661,7 +664,7 @@ def test_nothing_is_kept_of_who_has_gone(manager: RoomManager, sockets: Sockets)
 
     manager.basic_disconnect("one", "/")
 
-    assert (manager._rooms, manager._joined, manager._left) == ({}, {}, {})
+    assert (manager.live_rooms.by_name, manager.live_rooms.joined, manager.live_rooms.left) == ({}, {}, {})
     assert list(manager.get_participants("/", None)) == [("two", "two")]
     assert list(manager.get_participants("/", "somebody else's room")) == []
 
@@ -672,7 +675,7 @@ def test_of_an_owner_who_starts_many_tasks_only_the_last_are_remembered(manager:
     for number in range(2 * KNOWN):
         manager.deliver("owner:o", snapshot(1, str(number)))
 
-    assert len(manager._rooms["owner:o"]._versions) == KNOWN
+    assert len(manager.live_rooms.by_name["owner:o"]._versions) == KNOWN
 
 
 def test_records_asked_for_while_others_are_read_are_read_together():

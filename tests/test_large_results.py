@@ -18,7 +18,7 @@ from kombu.utils.json import dumps, loads
 from headway.celery.backend import LiveBackend
 from headway.celery.results import MAX_RESULT_BYTES, PREVIEW_CHARS
 from headway.engine.socket import MOST_BYTES
-from headway.push.manager import MINE
+from headway.push.resync import MINE
 from headway.snapshot import Snapshot, fragment
 from headway.store.model import Delivery, Source
 from headway.store.records import Records

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from flask import Flask
 
-from headway.push.manager import MINE
+from headway.push.resync import MINE
 from headway.push.subscriber import Deaf
 from headway.state import state_of
 from headway.store.connection import SENTENCES, Unavailable

@@ -1,0 +1,58 @@
+"""Reads of records that are asked for at the same time, put together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from headway.store.model import Stored
+
+LARGEST_READ = 200  # records
+
+
+class Batch:
+    """Reads that go to Redis together."""
+
+    def __init__(self) -> None:
+        self.task_ids: list[str] = []
+        self.found: list[Stored | None] = []
+        self.error: Exception | None = None
+        self.done = threading.Event()
+
+
+class Reader:
+    """Reads records; what is asked for while a read is under way goes to Redis together, in the next one."""
+
+    def __init__(self, read: Callable[[list[str]], list[Stored | None]]) -> None:
+        self._read = read
+        self._lock, self._turn = threading.Lock(), threading.Lock()
+        self._next = Batch()
+
+    def read(self, task_ids: list[str]) -> list[Stored | None]:
+        """Return what `Records.read` does, and raise what it raises."""
+        if not task_ids:
+            return []
+        with self._lock:
+            batch = self._next
+            begin = len(batch.task_ids)
+            batch.task_ids += task_ids
+            if len(batch.task_ids) >= LARGEST_READ:
+                self._next = Batch()
+        if begin == 0:
+            self._do(batch)
+        batch.done.wait()
+        if batch.error is not None:
+            raise batch.error
+        return batch.found[begin : begin + len(task_ids)]
+
+    def _do(self, batch: Batch) -> None:
+        with self._turn:
+            with self._lock:
+                if self._next is batch:
+                    self._next = Batch()
+            try:
+                batch.found = self._read(batch.task_ids)
+            except Exception as error:
+                batch.error = error
+            finally:
+                batch.done.set()

@@ -1,0 +1,73 @@
+"""Pushing what Redis says of a room to its viewers: each version once, and none that is old."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from headway.engine.events import Event
+from headway.push.rooms import Room, Rooms
+
+AT_ONCE = 100  # viewers
+TURN_SECONDS = 0.005
+SNAPSHOT_HEAD = b'["snapshot",{"task_id":"'
+LOG_HEAD = b'["log",'
+
+
+class Fanout:
+    """Pushes events to the viewers of rooms; `sleep` gives way to the rest of the process."""
+
+    def __init__(self, rooms: Rooms, sleep: Callable[[float], object]) -> None:
+        self._rooms = rooms
+        self._sleep = sleep
+        self._turn_began = 0.0
+
+    def deliver(self, name: str, message: bytes) -> None:
+        """Send an event (the JSON of `[name, payload]`) to a room's viewers here; a snapshot only where it is news."""
+        task_id, version = stamp_of(message)
+        with self._rooms.lock:
+            room = self._rooms.by_name.get(name)
+            if room is None or (task_id and not room.note(task_id, version)):
+                return
+            viewers = list(room.viewers)
+            room.underway.append(task_id)
+        try:
+            self._push_to_all(room, viewers, message, task_id, version)
+        finally:
+            room.underway.remove(task_id)
+        self._give_others_their_turn()
+
+    def _push_to_all(self, room: Room, viewers: list[str], message: bytes, task_id: str, version: int) -> None:
+        event = Event(b"2" + message, task_id or (Event.LINES if message.startswith(LOG_HEAD) else None))
+        for begin in range(0, len(viewers), AT_ONCE):
+            with self._rooms.lock:
+                if task_id and room.version(task_id) != version:
+                    return  # a newer one has overtaken this one while others had their turn
+                self._push(room, viewers[begin : begin + AT_ONCE], event, task_id, version)
+            if begin + AT_ONCE < len(viewers):
+                self._give_others_their_turn()
+
+    def _push(self, room: Room, viewers: list[str], event: Event, task_id: str, version: int) -> None:
+        # A viewer who is in the task's room and in the owner's hears it there: one push of a version is enough.
+        of_task = self._rooms.by_name.get(f"task:{task_id}")
+        for sid in viewers:
+            push = room.viewers.get(sid)
+            if push is None or (of_task not in (None, room) and sid in of_task.viewers):
+                continue
+            told = room.before.get(sid, 0) if of_task is room else self._rooms.left.get(sid, {}).get(task_id, 0)
+            if not version or told < version:
+                push(event)
+
+    def _give_others_their_turn(self) -> None:
+        """Let the rest of the process run after a while: neither a busy room nor a large one may delay it."""
+        if time.monotonic() - self._turn_began > TURN_SECONDS:
+            self._sleep(0)
+            self._turn_began = time.monotonic()
+
+
+def stamp_of(message: bytes) -> tuple[str, int]:
+    """Return task id and version of a snapshot event, ("", 0) of another; `record.lua` writes these two first."""
+    if not message.startswith(SNAPSHOT_HEAD):
+        return "", 0
+    task_id, _, rest = message[len(SNAPSHOT_HEAD) :].partition(b'","version":')
+    return task_id.decode(), int(rest[: rest.index(b",")])

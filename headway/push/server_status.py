@@ -1,0 +1,62 @@
+"""The `server` event: how a web process fares, for its clients."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from headway.engine.events import Event
+from headway.push.resync import NAMESPACE
+from headway.snapshot import fragment
+from headway.store.connection import SENTENCES, Problem, Unavailable, problem_of
+from headway.store.queries import OVERVIEW
+
+logger = logging.getLogger(__name__)
+
+ANNOUNCE_SECONDS = 5.0
+
+
+class ServerStatus:
+    """Knows what is wrong, and tells all clients when that changes."""
+
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+        self.overview: dict[str, Any] = dict.fromkeys(OVERVIEW)  # not known yet
+        self._trouble: Unavailable | None = None  # what Redis refuses, though it answers
+        self._state: dict[str, Any] = {}
+        self._state_event = Event(b"")
+        self._announced: dict[str, Any] = {}
+        self._announced_at = float("-inf")
+
+    def note(self, trouble: Unavailable | None) -> None:
+        """Note what Redis refuses, and say in the log when that changes."""
+        if trouble and (self._trouble is None or self._trouble.reason != trouble.reason):
+            logger.warning("%s: %s", SENTENCES[trouble.reason], trouble)
+        elif self._trouble and not trouble:
+            logger.warning("Redis takes tasks again")
+        self._trouble = trouble
+
+    @property
+    def problem(self) -> Problem | None:
+        """Why no task can be started now though Redis answers, as far as it is known."""
+        return problem_of(self._trouble) if self._trouble else None
+
+    def announce(self) -> None:
+        """Tell all clients how this process fares: what is wrong at once, the rest now and then."""
+        event = self.event()
+        news = {key: value for key, value in self._state.items() if key != "now"}
+        turned = any(news[key] != self._announced.get(key) for key in ("live", "problem"))
+        due = time.monotonic() - self._announced_at >= ANNOUNCE_SECONDS
+        if turned or (due and news != self._announced):
+            self._announced, self._announced_at = news, time.monotonic()
+            for _, eio_sid in self._manager.get_participants(NAMESPACE, None):
+                self._manager.server.eio.pusher(eio_sid)(event)
+
+    def event(self) -> Event:
+        """Return the `server` event: `live`, `problem` and the keys of `Queries.overview`."""
+        state = {"live": self._manager.live, **self.overview, "problem": self.problem}
+        if state != self._state:
+            self._state = state
+            self._state_event = Event(f'2["server",{fragment(state)}]'.encode(), "server")
+        return self._state_event
