@@ -28,9 +28,9 @@ elif mode == "gevent":
 import gc, socket, threading, time
 import socketio
 from greenlet import greenlet
-from headway.engine import choice, server as lean, socket as sockets
+from headway.engine import backlog, choice, server as lean, socket as sockets
 from headway.engine.events import Event
-for module in (lean, sockets):
+for module in (backlog, lean, sockets):
     vars(module).update({name: value for name, value in constants.items() if name in vars(module)})
 if files := options.pop("files", None):
     import resource

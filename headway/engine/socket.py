@@ -5,67 +5,33 @@ from __future__ import annotations
 import logging
 import socket
 import struct
-from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
-from fcntl import ioctl
-from termios import TIOCOUTQ
-from typing import Any, Protocol
-
-import socketio
+from typing import Any
 
 from headway.engine.backlog import Backlog
 from headway.engine.events import Event
 from headway.engine.frames import (
     BINARY,
     CLOSE,
-    NO_BINARY,
     NORMAL,
     NOT_A_MESSAGE,
     PING,
     PONG,
-    PROTOCOL_ERROR,
-    TEXT,
     Reader,
     Violation,
     close_frame,
     frame,
 )
+from headway.engine.inbox import Inbox
+from headway.engine.packets import GOODBYE, MESSAGE, is_sound, read_packets
+from headway.engine.protocols import Engine
 
 logger = logging.getLogger(__name__)
 
-UNREAD_BYTES = 64 * 1024  # of calls that wait; beyond it the client is not read on
 READ_BYTES = 64 * 1024
 MOST_BYTES = 512 * 1024  # that wait for one client
-STUCK_SECONDS = 20.0  # a client that takes nothing for so long is dropped
 PING_FRAME = frame(b"2")  # Engine.IO's own ping, not a websocket's
-GOODBYE = frame(b"1")
-
-
-class Timer(Protocol):
-    """What pings sockets."""
-
-    def join(self, socket: Socket) -> set[Socket]: ...
-
-
-class Engine(Protocol):
-    """The server of a socket."""
-
-    IN: int
-    OUT: int
-    GONE: int
-    clock: Timer
-    handlers: dict[str, Callable[..., Any]]
-    max_http_buffer_size: int
-    reason: Any
-
-    def attend(self, socket: Socket) -> None: ...
-    def block(self, socket: Socket) -> None: ...
-    def forget(self, socket: Socket) -> None: ...
-    def has_work(self, socket: Socket) -> None: ...
-    def ignore(self, socket: Socket) -> None: ...
-    def linger(self, socket: Socket) -> None: ...
-    def unblock(self, socket: Socket) -> None: ...
+GOODBYE_FRAME = frame(b"1")
 
 
 class Socket:
@@ -80,7 +46,6 @@ class Socket:
         "_inbox",
         "_reader",
         "_slot",
-        "_unread",
         "closed",
         "session",
         "sid",
@@ -98,8 +63,7 @@ class Socket:
         self._environ = environ
         self._reader = Reader(engine.max_http_buffer_size)
         self._backlog: Backlog | None = None
-        self._inbox: deque[tuple[str, str]] | None = None  # None: nothing waits, and nothing is being handled
-        self._unread = 0  # bytes in there
+        self._inbox = Inbox()
         self._heard = True  # since the last ping
         self._slot = engine.clock.join(self)
 
@@ -112,7 +76,7 @@ class Socket:
         """What has to be waited for, as epoll's flags."""
         if self.closed:
             return self._engine.GONE
-        return (self._engine.IN if self._unread <= UNREAD_BYTES else 0) | (self._engine.OUT if self._backlog else 0)
+        return (0 if self._inbox.is_full else self._engine.IN) | (self._engine.OUT if self._backlog else 0)
 
     # Sending
 
@@ -191,79 +155,50 @@ class Socket:
 
     def _take(self, data: bytes) -> None:
         try:
-            for opcode, payload in self._reader.feed(data):
-                if opcode == TEXT:
-                    self._take_packet(payload)
-                elif opcode == PING:
+            for kind, payload in read_packets(self._reader, data):
+                if kind == MESSAGE:
+                    self._post("message", payload.decode())
+                elif kind == PING:
                     self._send_first(frame(payload, PONG))
-                elif opcode == CLOSE:
+                elif kind == GOODBYE:
+                    self.end(NORMAL, self._engine.reason.CLIENT_DISCONNECT)
+                else:
                     self._take_leave(payload)
-                elif opcode != PONG:
-                    raise Violation(PROTOCOL_ERROR)
                 if self.closed:
                     return
         except Violation as violation:
             self.end(violation.code, self._engine.reason.TRANSPORT_ERROR)
 
-    def _take_packet(self, payload: bytes) -> None:
-        try:
-            text = payload.decode()
-        except UnicodeDecodeError:
-            raise Violation(NOT_A_MESSAGE) from None
-        kind = text[:1]
-        if kind == "4":
-            if text[1:2] in ("5", "6"):
-                raise Violation(NO_BINARY)  # Socket.IO's announcement of binary frames, which would be waited for
-            self._post("message", text[1:])
-        elif kind == "1":
-            self.end(NORMAL, self._engine.reason.CLIENT_DISCONNECT)
-        elif kind != "3":
-            raise Violation(NOT_A_MESSAGE)
-
-    def _take_leave(self, payload: bytes) -> None:
-        if len(payload) == 1:
-            raise Violation(PROTOCOL_ERROR)
-        if payload:
-            code = int.from_bytes(payload[:2])
-            if not (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999):
-                raise Violation(PROTOCOL_ERROR)
-            try:
-                payload[2:].decode()
-            except UnicodeDecodeError:
-                raise Violation(NOT_A_MESSAGE) from None
+    def _take_leave(self, code: bytes) -> None:
         if self._backlog is None:
-            self._write(frame(payload[:2], CLOSE))
+            self._write(frame(code, CLOSE))
         self.abort(self._engine.reason.TRANSPORT_CLOSE)
 
-    # Handling: one message at a time, in their order, and last that the socket is gone
+    # Handling
 
     def _post(self, event: str, data: str) -> None:
-        if self._inbox is None:
-            self._inbox = deque()
+        was_full = self._inbox.is_full
+        if self._inbox.add(event, data):
             self._engine.has_work(self)
-        self._inbox.append((event, data))
-        self._unread += len(data)
-        if self._unread > UNREAD_BYTES >= self._unread - len(data):
+        if self._inbox.is_full and not was_full:
             self._engine.attend(self)
 
     def work(self) -> bool:
         """Handle what has waited longest; return whether more waits."""
-        assert self._inbox
-        event, data = self._inbox.popleft()
+        event, data = self._inbox.next()
         try:
             self._engine.handlers[event](self.sid, data)
         except Exception:
-            if event == "message" and not _is_sound(data):
+            if event == "message" and not is_sound(data):
                 self.end(NOT_A_MESSAGE, self._engine.reason.TRANSPORT_ERROR)
             else:
                 logger.exception("A socket's %s could not be handled", event)
         self._environ.pop("werkzeug.request", None)  # which a request context leaves there
-        self._unread -= len(data)
-        if self._unread <= UNREAD_BYTES < self._unread + len(data):
+        was_full = self._inbox.is_full
+        has_more = self._inbox.handled(data)
+        if was_full and not self._inbox.is_full:
             self._engine.attend(self)
-        if not self._inbox:
-            self._inbox = None
-        return self._inbox is not None
+        return has_more
 
     # Living and ending
 
@@ -273,7 +208,7 @@ class Socket:
 
     def judge(self) -> None:
         """Give up a client that has not answered the last ping, nor anything else since."""
-        if self._heard or self._backlog or self._unread > UNREAD_BYTES:
+        if self._heard or self._backlog or self._inbox.is_full:
             return  # one that does not take what is sent is judged by that, one that is not read by nothing
         self.receive()  # it may have answered while this process was busy
         if not self._heard:
@@ -281,12 +216,7 @@ class Socket:
 
     def is_stuck(self, now: float) -> bool:
         """Whether the client has taken nothing for too long; asked at each tick while something waits."""
-        if self._backlog is None:
-            return False
-        held = ioctl(self.fileno, TIOCOUTQ, bytes(4))
-        if held != self._backlog.held:  # the client's kernel has taken some of what ours holds
-            self._backlog.held, self._backlog.since = held, now
-        return now - self._backlog.since > STUCK_SECONDS
+        return self._backlog is not None and self._backlog.is_stuck(self.fileno, now)
 
     def drop(self) -> None:
         """Give up a client that does not take what is sent; what lies in the kernel for it is given up too."""
@@ -297,7 +227,7 @@ class Socket:
     def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
         """Close as Engine.IO does: with a goodbye of its own."""
         if not abort:
-            self._send_first(GOODBYE)
+            self._send_first(GOODBYE_FRAME)
         self.end(NORMAL, reason or self._engine.reason.SERVER_DISCONNECT)
 
     def end(self, code: int, reason: str) -> None:
@@ -328,16 +258,5 @@ class Socket:
         self._backlog = None
         self._slot.discard(self)
         self._engine.forget(self)
-        while self._inbox:
-            self._unread -= len(self._inbox.pop()[1])
+        self._inbox.clear()
         self._post("disconnect", reason)
-
-
-def _is_sound(text: str) -> bool:
-    """Whether a message is a packet that Socket.IO can handle."""
-    try:
-        found = socketio.packet.Packet(encoded_packet=text)
-    except Exception:  # of many kinds; the JSON decoder's RecursionError is one
-        return False
-    is_event = found.packet_type == socketio.packet.EVENT
-    return not is_event or (isinstance(found.data, list) and bool(found.data) and isinstance(found.data[0], str))

@@ -1,0 +1,69 @@
+"""Engine.IO's packets in a client's frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import socketio
+
+from headway.engine.frames import CLOSE, NO_BINARY, NOT_A_MESSAGE, PING, PONG, PROTOCOL_ERROR, TEXT, Reader, Violation
+
+MESSAGE, GOODBYE = "message", "goodbye"
+
+
+def read_packets(frames: Reader, data: bytes) -> Iterator[tuple[str | int, bytes]]:
+    """Yield what a client has sent: (MESSAGE, text), (GOODBYE, b""), (PING, payload), (CLOSE, code to answer with).
+
+    Raises Violation.
+    """
+    for opcode, payload in frames.feed(data):
+        if opcode == TEXT:
+            yield from _packet_of(payload)
+        elif opcode == PING:
+            yield PING, payload
+        elif opcode == CLOSE:
+            yield CLOSE, _code_of(payload)
+        elif opcode != PONG:
+            raise Violation(PROTOCOL_ERROR)
+
+
+def is_sound(text: str) -> bool:
+    """Whether a message is a packet that Socket.IO can handle."""
+    try:
+        found = socketio.packet.Packet(encoded_packet=text)
+    except Exception:  # of many kinds; the JSON decoder's RecursionError is one
+        return False
+    is_event = found.packet_type == socketio.packet.EVENT
+    return not is_event or (isinstance(found.data, list) and bool(found.data) and isinstance(found.data[0], str))
+
+
+def _packet_of(payload: bytes) -> Iterator[tuple[str | int, bytes]]:
+    _check_text(payload)
+    kind = payload[:1]
+    if kind == b"4":
+        if payload[1:2] in (b"5", b"6"):
+            raise Violation(NO_BINARY)  # Socket.IO's announcement of binary frames, which would be waited for
+        yield MESSAGE, payload[1:]
+    elif kind == b"1":
+        yield GOODBYE, b""
+    elif kind != b"3":
+        raise Violation(NOT_A_MESSAGE)
+
+
+def _code_of(payload: bytes) -> bytes:
+    """Return the code of a close frame, b"" for none."""
+    if len(payload) == 1:
+        raise Violation(PROTOCOL_ERROR)
+    if payload:
+        code = int.from_bytes(payload[:2])
+        if not (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999):
+            raise Violation(PROTOCOL_ERROR)
+        _check_text(payload[2:])
+    return payload[:2]
+
+
+def _check_text(data: bytes) -> None:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        raise Violation(NOT_A_MESSAGE) from None

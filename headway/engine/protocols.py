@@ -1,0 +1,32 @@
+"""What a socket and its engine ask of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class Timer(Protocol):
+    """What pings sockets."""
+
+    def join(self, socket: Any) -> set[Any]: ...
+
+
+class Engine(Protocol):
+    """The server of a socket."""
+
+    IN: int
+    OUT: int
+    GONE: int
+    clock: Timer
+    handlers: dict[str, Callable[..., Any]]
+    max_http_buffer_size: int
+    reason: Any
+
+    def attend(self, socket: Any) -> None: ...
+    def block(self, socket: Any) -> None: ...
+    def forget(self, socket: Any) -> None: ...
+    def has_work(self, socket: Any) -> None: ...
+    def ignore(self, socket: Any) -> None: ...
+    def linger(self, socket: Any) -> None: ...
+    def unblock(self, socket: Any) -> None: ...
