@@ -17,7 +17,7 @@ from flask_socketio import SocketIO
 from headway import masking
 from headway.celery.broker import letters
 from headway.celery.sends import load_owner_by
-from headway.engine.choice import installed
+from headway.engine.choice import patch_socketio
 from headway.exceptions import ConfigError
 from headway.push.manager import RoomManager
 from headway.state import KEY, State
@@ -119,7 +119,7 @@ class Headway:
         self._serve_sockets(app, state, backend.url, url_prefix)
 
     def _serve_sockets(self, app: Flask, state: State, redis_url: str, url_prefix: str) -> None:
-        with installed():
+        with patch_socketio():
             self.socketio.init_app(
                 app,
                 path=f"{url_prefix}/socket.io",
@@ -130,7 +130,7 @@ class Headway:
                 transports=["websocket"],
                 cors_allowed_origins=[],  # not Engine.IO's own rule, but that of requests:
                 refuses=partial(is_cross_site, allowed=state.allowed_origins),
-                most_sockets=app.config["HEADWAY_MAX_CONNECTIONS"],
+                max_sockets=app.config["HEADWAY_MAX_CONNECTIONS"],
                 max_http_buffer_size=MAX_PACKET_BYTES,
                 http_compression=False,
                 # One call of a socket at a time, in their order: a client that floods waits for itself alone.

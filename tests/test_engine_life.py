@@ -103,7 +103,7 @@ def connections_of(server: Server) -> list[str]:
 
 
 def test_beyond_its_connections_a_server_asks_to_come_later(tmp_path: Path):
-    with serving(tmp_path, most_sockets=2) as server, Client(server) as one, Client(server) as two:
+    with serving(tmp_path, max_sockets=2) as server, Client(server) as one, Client(server) as two:
         one.join()
         two.join()
         with Client(server) as three:
@@ -155,7 +155,7 @@ def test_idle_websockets_cost_little_memory_and_no_greenlets(tmp_path: Path):
 
 @pytest.mark.parametrize("mode", ["eventlet", "gevent", "threading"])
 def test_every_mode_speaks_the_same(tmp_path: Path, mode: str):
-    with serving(tmp_path, mode, most_sockets=3) as server, Client(server) as flooder, Client(server) as client:
+    with serving(tmp_path, mode, max_sockets=3) as server, Client(server) as flooder, Client(server) as client:
         flooder.join()
         client.join()
         assert client.call("echo", "ä") == "ä"

@@ -9,7 +9,7 @@ import pytest
 
 from headway.engine.backlog import Backlog
 from headway.engine.events import Event
-from headway.engine.frames import TOO_BIG, Credit, Reader, Violation, frame
+from headway.engine.frames import TOO_BIG, FrameParser, ProtocolError, RateLimiter, frame
 from tests.websockets import LARGEST, masked
 
 
@@ -19,10 +19,10 @@ def test_a_frame_has_the_shortest_head(size: int, head: int):
 
 
 def test_a_reader_keeps_no_more_than_it_must():
-    reader = Reader(LARGEST)
+    reader = FrameParser(LARGEST)
 
     assert list(reader.feed(masked(b"4" * 1000)[:-1])) == []
-    with pytest.raises(Violation) as raised:
+    with pytest.raises(ProtocolError) as raised:
         list(reader.feed(b"x" + masked(b"4" * (LARGEST + 1))[:10]))
 
     assert raised.value.code == TOO_BIG
@@ -31,18 +31,18 @@ def test_a_reader_keeps_no_more_than_it_must():
 def test_credit_comes_back_with_time(monkeypatch: pytest.MonkeyPatch):
     now = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    credit = Credit()
+    credit = RateLimiter()
 
-    def spend(frames: int) -> None:
+    def take(frames: int) -> None:
         for _ in range(frames):
-            credit.spend()
+            credit.take()
 
-    spend(110)
+    take(110)
     now[0] += 5
-    spend(69)
+    take(69)
 
-    with pytest.raises(Violation):
-        spend(2)
+    with pytest.raises(ProtocolError):
+        take(2)
 
 
 def everything(backlog: Backlog, taken: Callable[[bytes], int] = len) -> bytes:

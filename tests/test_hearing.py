@@ -428,7 +428,7 @@ class Sockets:
         self.sent: list[tuple[str, Any]] = []
         self.at_turn: Callable[[], object] = list
 
-    def pusher(self, sid: str) -> Callable[[Event], None]:
+    def sender_for(self, sid: str) -> Callable[[Event], None]:
         return lambda event: self.sent.append((sid, json.loads(event.text[1:])))
 
     def sleep(self, seconds: float) -> None:

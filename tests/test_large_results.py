@@ -17,7 +17,7 @@ from kombu.utils.json import dumps, loads
 
 from headway.celery.backend import LiveBackend
 from headway.celery.results import MAX_RESULT_BYTES, PREVIEW_CHARS
-from headway.engine.socket import MOST_BYTES
+from headway.engine.socket import MAX_BACKLOG_BYTES
 from headway.push.resync import MINE
 from headway.snapshot import Snapshot, fragment
 from headway.store.model import Delivery, Source
@@ -221,7 +221,7 @@ def test_a_page_of_the_largest_snapshots_fits_a_sockets_backlog(records: Records
     for _ in range(MINE):
         live.mark_as_done(start(records), {"status": "s" * 500, "result": "x" * (MAX_RESULT_BYTES - 2)})
 
-    assert sum(map(len, records.queries.owned("ada", MINE)[0])) < MOST_BYTES
+    assert sum(map(len, records.queries.owned("ada", MINE)[0])) < MAX_BACKLOG_BYTES
 
 
 # Celery's own clients

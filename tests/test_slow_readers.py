@@ -11,7 +11,7 @@ import pytest
 
 from headway.engine.events import Event
 from headway.engine.frames import PING, PONG
-from headway.engine.socket import MOST_BYTES
+from headway.engine.socket import MAX_BACKLOG_BYTES
 from tests.processes import wait_for
 from tests.websockets import Client, Server, masked, serving
 
@@ -21,7 +21,7 @@ SMALL_BUFFER = 4096
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     # However slow the machine is, nobody here is cut off for what only a test of its own is about.
-    patience = {"STUCK_SECONDS": 300.0}
+    patience = {"STALL_SECONDS": 300.0}
     with serving(tmp_path_factory.mktemp("engine"), constants=patience, ping_interval=300) as server:
         yield server
 
@@ -99,7 +99,7 @@ def test_answers_to_a_slow_reader_are_all_kept_in_order(server: Server, slow: Cl
 
 def test_who_takes_nothing_is_dropped_and_nobody_else(tmp_path: Path):
     with (
-        serving(tmp_path, constants={"STUCK_SECONDS": 1.0}) as server,
+        serving(tmp_path, constants={"STALL_SECONDS": 1.0}) as server,
         Client(server) as client,
         Client(server, SMALL_BUFFER) as slow,
     ):
@@ -129,7 +129,7 @@ def drain(client: Client) -> None:
 
 
 def test_who_takes_a_little_is_not_dropped(tmp_path: Path):
-    with serving(tmp_path, constants={"STUCK_SECONDS": 2.0}) as server, Client(server, SMALL_BUFFER) as slow:
+    with serving(tmp_path, constants={"STALL_SECONDS": 2.0}) as server, Client(server, SMALL_BUFFER) as slow:
         slow.join()
         fill(server)
         until = time.monotonic() + 5
@@ -152,13 +152,13 @@ def test_what_waits_for_one_client_is_bounded(server: Server):
             if found["sockets"] < sockets:
                 break
 
-        assert most <= MOST_BYTES
-        assert most > MOST_BYTES / 2
+        assert most <= MAX_BACKLOG_BYTES
+        assert most > MAX_BACKLOG_BYTES / 2
         assert found["sockets"] == sockets - 1
         assert slow.is_cut()
 
 
 def test_a_frame_larger_than_all_that_may_wait_is_sent_all_the_same(server: Server, client: Client):
-    server.push(("2" + "x" * 3 * MOST_BYTES, None))
+    server.push(("2" + "x" * 3 * MAX_BACKLOG_BYTES, None))
 
-    assert len(client.text()) == 3 * MOST_BYTES + 2
+    assert len(client.text()) == 3 * MAX_BACKLOG_BYTES + 2

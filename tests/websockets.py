@@ -35,9 +35,9 @@ for module in (backlog, lean, sockets):
 if files := options.pop("files", None):
     import resource
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
-limits = {"most_sockets": 10_000, "max_http_buffer_size": 16384}
+limits = {"max_sockets": 10_000, "max_http_buffer_size": 16384}
 settings = {"transports": ["websocket"], "async_handlers": False, **limits, **options}
-with choice.installed():
+with choice.patch_socketio():
     server = socketio.Server(async_mode=mode, **settings)
 handled, gone, released = [], [], threading.Event()
 
@@ -71,7 +71,7 @@ def do(what, given):
         for text, key in given:
             event = Event(text.encode(), key)
             for sid in tuple(server.eio.sockets):
-                server.eio.pusher(sid)(event)
+                server.eio.sender_for(sid)(event)
     elif what == "emit":
         server.emit(*given)
     elif what == "release":

@@ -9,7 +9,7 @@ from termios import TIOCOUTQ
 
 from headway.engine.events import Event
 
-STUCK_SECONDS = 20.0  # a client that takes nothing for so long is dropped
+STALL_SECONDS = 20.0  # a client that takes nothing for so long is dropped
 LINE_BYTES = 64 * 1024  # of log lines that wait for one client; beyond it the oldest go
 
 
@@ -61,13 +61,13 @@ class Backlog:
         self.size -= sent
         self.since = time.monotonic()
 
-    def is_stuck(self, fileno: int, now: float) -> bool:
+    def is_stalled(self, fileno: int, now: float) -> bool:
         """Whether the client has taken nothing for too long; asked at each tick."""
         held = ioctl(fileno, TIOCOUTQ, bytes(4))
         if held != self.held:  # the client's kernel has taken some of what ours holds
             self.held = held
             self.since = now
-        return now - self.since > STUCK_SECONDS
+        return now - self.since > STALL_SECONDS
 
     def _keep_lines(self, added: int) -> None:
         """Forget the oldest lines where there is no room: by the newest, which comes, the client sees the gap."""

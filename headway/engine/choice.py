@@ -11,22 +11,22 @@ import engineio
 import socketio
 
 from headway.engine.handshake import Refuses
-from headway.engine.server import LeanEngine
-from headway.engine.stock import StockEngine
+from headway.engine.server import EpollServer
+from headway.engine.stock import DefaultServer
 
 
 def make_engine(
-    most_sockets: int | None = None, refuses: Refuses = lambda environ: False, **options: Any
-) -> StockEngine | LeanEngine | engineio.Server:
+    max_sockets: int | None = None, refuses: Refuses = lambda environ: False, **options: Any
+) -> DefaultServer | EpollServer | engineio.Server:
     """Return the engine for the mode of a server that says how many sockets it takes, Engine.IO's own for any other."""
-    if most_sockets is None:
+    if max_sockets is None:
         return engineio.Server(**options)
     lean = options["async_mode"] == "eventlet" and sys.platform == "linux"
-    return (LeanEngine if lean else StockEngine)(most_sockets, refuses, **options)
+    return (EpollServer if lean else DefaultServer)(max_sockets, refuses, **options)
 
 
 @contextmanager
-def installed() -> Iterator[None]:
+def patch_socketio() -> Iterator[None]:
     """Have the Socket.IO servers that the block makes run on these; another one of this process keeps its own.
 
     Flask-SocketIO names the server's class in its code.

@@ -19,10 +19,12 @@ FLOOD = 1008
 TOO_BIG = 1009
 SERVICE_RESTART = 1012  # "come back": after it every client does so by itself
 
-FRAMES, FRAME_SECONDS = 120, 10.0  # a client's, in so many seconds: 100 calls, and what the transport needs besides
+# a client's, in so many seconds: 100 calls, and what the transport needs besides
+FRAMES = 120
+FRAME_SECONDS = 10.0
 
 
-class Violation(Exception):
+class ProtocolError(Exception):
     """A client does what it must not; `code` is what it hears."""
 
     def __init__(self, code: int) -> None:
@@ -44,7 +46,7 @@ def close_frame(code: int) -> bytes:
     return frame(struct.pack("!H", code), CLOSE)
 
 
-class Credit:
+class RateLimiter:
     """How much a client may send: so many frames at once, and then as many as come back with time."""
 
     __slots__ = ("_spent_until",)
@@ -52,34 +54,34 @@ class Credit:
     def __init__(self) -> None:
         self._spent_until = 0.0
 
-    def spend(self) -> None:
-        """Take the price of one frame. Raises Violation for one too many."""
+    def take(self) -> None:
+        """Take the price of one frame. Raises ProtocolError for one too many."""
         now = time.monotonic()
         self._spent_until = max(self._spent_until, now) + FRAME_SECONDS / FRAMES
         if self._spent_until - now > FRAME_SECONDS:
-            raise Violation(FLOOD)
+            raise ProtocolError(FLOOD)
 
 
-class Reader:
+class FrameParser:
     """Reads what a client sends, by RFC 6455 and within limits."""
 
-    __slots__ = ("_credit", "_in_parts", "_largest", "_parts", "_rest")
+    __slots__ = ("_in_parts", "_limiter", "_max_bytes", "_parts", "_rest")
 
     def __init__(self, largest: int) -> None:
-        self._largest = largest  # bytes of a message
+        self._max_bytes = largest  # bytes of a message
         self._rest = b""  # the beginning of a frame
         self._parts = b""  # the beginning of a message
         self._in_parts = False
-        self._credit = Credit()
+        self._limiter = RateLimiter()
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Yield `(opcode, payload)` of each message and control frame that is whole. Raises Violation."""
+        """Yield `(opcode, payload)` of each message and control frame that is whole. Raises ProtocolError."""
         if self._rest:
             data = self._rest + data
         at = 0
         while found := self._frame(data, at):
             first, payload, at = found
-            self._credit.spend()
+            self._limiter.take()
             if first & CONTROL:
                 yield first & 0x0F, payload
             elif (message := self._assemble(first, payload)) is not None:
@@ -94,14 +96,14 @@ class Reader:
         first, size = data[at], data[at + 1] & 0x7F
         control = first & CONTROL
         if first & RESERVED or not data[at + 1] & MASKED or (control and (size > 125 or not first & FINAL)):
-            raise Violation(PROTOCOL_ERROR)
+            raise ProtocolError(PROTOCOL_ERROR)
         if size > 125:
             begin += 2 if size == 126 else 8
             if len(data) < begin:
                 return None
             size = int.from_bytes(data[at + 2 : begin])
-        if not control and size + len(self._parts) > self._largest:
-            raise Violation(TOO_BIG)
+        if not control and size + len(self._parts) > self._max_bytes:
+            raise ProtocolError(TOO_BIG)
         end = begin + 4 + size
         if len(data) < end:
             return None
@@ -110,9 +112,9 @@ class Reader:
     def _assemble(self, first: int, payload: bytes) -> bytes | None:
         opcode = first & 0x0F
         if opcode > BINARY or (opcode == CONTINUATION) != self._in_parts:
-            raise Violation(PROTOCOL_ERROR)
+            raise ProtocolError(PROTOCOL_ERROR)
         if opcode == BINARY:
-            raise Violation(NO_BINARY)
+            raise ProtocolError(NO_BINARY)
         self._in_parts = not first & FINAL
         if self._in_parts:
             self._parts += payload

@@ -17,7 +17,15 @@ SWITCHING = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"
 )
 # Of a handshake's environ, which is kept as long as its socket, what nobody asks for later.
-PASSING = ("eventlet.", "HTTP_SEC_WEBSOCKET_", "HTTP_ACCEPT_", "HTTP_UPGRADE", "HTTP_CONNECTION", "RAW_", "headers_raw")
+DROPPED_KEYS = (
+    "eventlet.",
+    "HTTP_SEC_WEBSOCKET_",
+    "HTTP_ACCEPT_",
+    "HTTP_UPGRADE",
+    "HTTP_CONNECTION",
+    "RAW_",
+    "headers_raw",
+)
 OF_ONE_CLIENT = ("HTTP_COOKIE", "HTTP_AUTHORIZATION", "QUERY_STRING", "REMOTE_PORT")
 NO_BODY = io.BytesIO()
 
@@ -37,7 +45,7 @@ def kept_environ(environ: dict[str, Any]) -> dict[str, Any]:
     kept = {
         name: sys.intern(value) if type(value) is str and name not in OF_ONE_CLIENT else value
         for name, value in environ.items()
-        if not name.startswith(PASSING)
+        if not name.startswith(DROPPED_KEYS)
     }
     return {**kept, "wsgi.input": NO_BODY}
 

@@ -6,15 +6,25 @@ from collections.abc import Iterator
 
 import socketio
 
-from headway.engine.frames import CLOSE, NO_BINARY, NOT_A_MESSAGE, PING, PONG, PROTOCOL_ERROR, TEXT, Reader, Violation
+from headway.engine.frames import (
+    CLOSE,
+    NO_BINARY,
+    NOT_A_MESSAGE,
+    PING,
+    PONG,
+    PROTOCOL_ERROR,
+    TEXT,
+    FrameParser,
+    ProtocolError,
+)
 
 MESSAGE, GOODBYE = "message", "goodbye"
 
 
-def read_packets(frames: Reader, data: bytes) -> Iterator[tuple[str | int, bytes]]:
+def read_packets(frames: FrameParser, data: bytes) -> Iterator[tuple[str | int, bytes]]:
     """Yield what a client has sent: (MESSAGE, text), (GOODBYE, b""), (PING, payload), (CLOSE, code to answer with).
 
-    Raises Violation.
+    Raises ProtocolError.
     """
     for opcode, payload in frames.feed(data):
         if opcode == TEXT:
@@ -24,7 +34,7 @@ def read_packets(frames: Reader, data: bytes) -> Iterator[tuple[str | int, bytes
         elif opcode == CLOSE:
             yield CLOSE, _code_of(payload)
         elif opcode != PONG:
-            raise Violation(PROTOCOL_ERROR)
+            raise ProtocolError(PROTOCOL_ERROR)
 
 
 def is_sound(text: str) -> bool:
@@ -42,22 +52,22 @@ def _packet_of(payload: bytes) -> Iterator[tuple[str | int, bytes]]:
     kind = payload[:1]
     if kind == b"4":
         if payload[1:2] in (b"5", b"6"):
-            raise Violation(NO_BINARY)  # Socket.IO's announcement of binary frames, which would be waited for
+            raise ProtocolError(NO_BINARY)  # Socket.IO's announcement of binary frames, which would be waited for
         yield MESSAGE, payload[1:]
     elif kind == b"1":
         yield GOODBYE, b""
     elif kind != b"3":
-        raise Violation(NOT_A_MESSAGE)
+        raise ProtocolError(NOT_A_MESSAGE)
 
 
 def _code_of(payload: bytes) -> bytes:
     """Return the code of a close frame, b"" for none."""
     if len(payload) == 1:
-        raise Violation(PROTOCOL_ERROR)
+        raise ProtocolError(PROTOCOL_ERROR)
     if payload:
         code = int.from_bytes(payload[:2])
         if not (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999):
-            raise Violation(PROTOCOL_ERROR)
+            raise ProtocolError(PROTOCOL_ERROR)
         _check_text(payload[2:])
     return payload[:2]
 
@@ -66,4 +76,4 @@ def _check_text(data: bytes) -> None:
     try:
         data.decode()
     except UnicodeDecodeError:
-        raise Violation(NOT_A_MESSAGE) from None
+        raise ProtocolError(NOT_A_MESSAGE) from None

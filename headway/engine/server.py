@@ -24,23 +24,23 @@ from headway.engine.events import Event
 from headway.engine.frames import frame
 from headway.engine.handshake import GUID, SWITCHING, VERSION, Refuses, cross_site, is_handshake, kept_environ, too_busy
 from headway.engine.socket import Socket
-from headway.engine.timers import TICKS, Clock
+from headway.engine.timers import TICKS, PingScheduler
 
 logger = logging.getLogger(__name__)
 
 KERNEL_BYTES = 64 * 1024  # of a connection, each way: what lies there can no longer be replaced by newer
 LINGER_SECONDS = 2.0  # for a client to read why it is closed
-AT_ONCE = 256  # sockets served before others have their turn
+BATCH_SIZE = 256  # sockets served before others have their turn
 WORKERS = 64  # calls at a time; Redis has connections for as many
 TURN_SECONDS = 0.005  # of handling calls, before others have their turn
-MOST_WAITING = 2000  # sockets whose calls wait; beyond it a newcomer is asked to come later
+MAX_WAITING = 2000  # sockets whose calls wait; beyond it a newcomer is asked to come later
 SPARE_FILES = 200
 
 
-class LeanEngine(engineio.Server):
+class EpollServer(engineio.Server):
     """Engine.IO's server for eventlet, with sockets that need no greenlet."""
 
-    def __init__(self, most_sockets: int, refuses: Refuses, **options: Any) -> None:
+    def __init__(self, max_sockets: int, refuses: Refuses, **options: Any) -> None:
         super().__init__(**options)
         # In here, because the other modes, and workers, go without it.
         from eventlet import getcurrent, hubs, patcher, wsgi
@@ -49,8 +49,8 @@ class LeanEngine(engineio.Server):
         self._web_server = wsgi.WSGI_LOCAL
         self._select = patcher.original("select")
         self.IN, self.OUT, self.GONE = self._select.EPOLLIN, self._select.EPOLLOUT, self._select.EPOLLRDHUP
-        self.clock = Clock(self.ping_interval, self.ping_timeout)
-        self._most = most_sockets
+        self.clock = PingScheduler(self.ping_interval, self.ping_timeout)
+        self._max_sockets = max_sockets
         self._refuses = refuses
         self._epoll: Any = None
         self._by_fd: dict[int, Socket] = {}
@@ -60,7 +60,7 @@ class LeanEngine(engineio.Server):
         self._workers = 0
         self._starting = False  # whether one of them has not begun yet
 
-    def pusher(self, sid: str) -> Callable[[Event], None]:
+    def sender_for(self, sid: str) -> Callable[[Event], None]:
         """Return what sends an event to a socket, or nothing once that has ended."""
         socket = self.sockets.get(sid)
         return socket.push if socket else lambda event: None
@@ -101,7 +101,7 @@ class LeanEngine(engineio.Server):
     def _handle_connect(self, environ: dict[str, Any], *_: Any) -> Any:
         if self._refuses(environ):
             return cross_site()
-        if self._is_full(environ) or len(self._with_work) > MOST_WAITING:
+        if self._is_full(environ) or len(self._with_work) > MAX_WAITING:
             return too_busy()
         key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
         if not is_handshake(environ, key):
@@ -124,7 +124,7 @@ class LeanEngine(engineio.Server):
         """Whether there is no place for one more socket. Some files are left to requests, so that these go on."""
         most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         return (
-            len(self.sockets) >= self._most
+            len(self.sockets) >= self._max_sockets
             or environ["eventlet.input"].get_socket().fileno() >= most_files - SPARE_FILES
         )
 
@@ -160,11 +160,11 @@ class LeanEngine(engineio.Server):
         wait, _ = self._wait_at(self._epoll.fileno())
         while True:
             wait()
-            ready = self._epoll.poll(0, AT_ONCE)
+            ready = self._epoll.poll(0, BATCH_SIZE)
             for fd, what in ready:
                 if socket := self._by_fd.get(fd):
                     self._serve(socket, what)
-            if len(ready) == AT_ONCE:
+            if len(ready) == BATCH_SIZE:
                 self.sleep(0)
 
     def _serve(self, socket: Socket, what: int) -> None:
@@ -207,7 +207,7 @@ class LeanEngine(engineio.Server):
                 logger.exception("A tick failed")
 
     def _clear(self, now: float) -> None:
-        for stuck in [blocked for blocked in self._blocked if blocked.is_stuck(now)]:
+        for stuck in [blocked for blocked in self._blocked if blocked.is_stalled(now)]:
             stuck.drop()
         while self._leaving and self._leaving[0][0] < now:
             self._leaving.popleft()[1].release()
@@ -242,7 +242,7 @@ class LeanEngine(engineio.Server):
         self._with_work.append(socket)
         self._have_a_worker()
 
-    def attend(self, socket: Socket) -> None:
+    def update_interest(self, socket: Socket) -> None:
         """Wait for what the socket is interested in now."""
         if socket.fileno in self._by_fd:
             self._epoll.modify(socket.fileno, socket.interest)
@@ -250,23 +250,23 @@ class LeanEngine(engineio.Server):
     def block(self, socket: Socket) -> None:
         """Note that a client does not take what is sent."""
         self._blocked.add(socket)
-        self.attend(socket)
+        self.update_interest(socket)
 
     def unblock(self, socket: Socket) -> None:
         self._blocked.discard(socket)
-        self.attend(socket)
+        self.update_interest(socket)
 
     def linger(self, socket: Socket) -> None:
         """Keep a closed socket's connection until the client has closed it too, but not for long."""
         self._leaving.append((time.monotonic() + LINGER_SECONDS, socket))
-        self.attend(socket)
+        self.update_interest(socket)
 
     def forget(self, socket: Socket) -> None:
         """Note that a socket has ended."""
         self.sockets.pop(socket.sid, None)
         self._blocked.discard(socket)
 
-    def ignore(self, socket: Socket) -> None:
+    def unregister(self, socket: Socket) -> None:
         """Wait for nothing more on a connection that will be closed now."""
         del self._by_fd[socket.fileno]
         self._epoll.unregister(socket.fileno)

@@ -17,8 +17,8 @@ from headway.engine.frames import (
     NOT_A_MESSAGE,
     PING,
     PONG,
-    Reader,
-    Violation,
+    FrameParser,
+    ProtocolError,
     close_frame,
     frame,
 )
@@ -29,7 +29,7 @@ from headway.engine.protocols import Engine
 logger = logging.getLogger(__name__)
 
 READ_BYTES = 64 * 1024
-MOST_BYTES = 512 * 1024  # that wait for one client
+MAX_BACKLOG_BYTES = 512 * 1024  # that wait for one client
 PING_FRAME = frame(b"2")  # Engine.IO's own ping, not a websocket's
 GOODBYE_FRAME = frame(b"1")
 
@@ -44,7 +44,7 @@ class Socket:
         "_environ",
         "_heard",
         "_inbox",
-        "_reader",
+        "_parser",
         "_slot",
         "closed",
         "session",
@@ -61,7 +61,7 @@ class Socket:
         self._engine = engine
         self._connection = connection
         self._environ = environ
-        self._reader = Reader(engine.max_http_buffer_size)
+        self._parser = FrameParser(engine.max_http_buffer_size)
         self._backlog: Backlog | None = None
         self._inbox = Inbox()
         self._heard = True  # since the last ping
@@ -105,7 +105,7 @@ class Socket:
             if sent:
                 return
         self._backlog.add(data, key)
-        if self._backlog.size > MOST_BYTES:
+        if self._backlog.size > MAX_BACKLOG_BYTES:
             self.drop()
 
     def send_on(self) -> None:
@@ -155,7 +155,7 @@ class Socket:
 
     def _take(self, data: bytes) -> None:
         try:
-            for kind, payload in read_packets(self._reader, data):
+            for kind, payload in read_packets(self._parser, data):
                 if kind == MESSAGE:
                     self._post("message", payload.decode())
                 elif kind == PING:
@@ -163,13 +163,13 @@ class Socket:
                 elif kind == GOODBYE:
                     self.end(NORMAL, self._engine.reason.CLIENT_DISCONNECT)
                 else:
-                    self._take_leave(payload)
+                    self._on_close_frame(payload)
                 if self.closed:
                     return
-        except Violation as violation:
-            self.end(violation.code, self._engine.reason.TRANSPORT_ERROR)
+        except ProtocolError as error:
+            self.end(error.code, self._engine.reason.TRANSPORT_ERROR)
 
-    def _take_leave(self, code: bytes) -> None:
+    def _on_close_frame(self, code: bytes) -> None:
         if self._backlog is None:
             self._write(frame(code, CLOSE))
         self.abort(self._engine.reason.TRANSPORT_CLOSE)
@@ -181,7 +181,7 @@ class Socket:
         if self._inbox.add(event, data):
             self._engine.has_work(self)
         if self._inbox.is_full and not was_full:
-            self._engine.attend(self)
+            self._engine.update_interest(self)
 
     def work(self) -> bool:
         """Handle what has waited longest; return whether more waits."""
@@ -197,7 +197,7 @@ class Socket:
         was_full = self._inbox.is_full
         has_more = self._inbox.handled(data)
         if was_full and not self._inbox.is_full:
-            self._engine.attend(self)
+            self._engine.update_interest(self)
         return has_more
 
     # Living and ending
@@ -206,17 +206,17 @@ class Socket:
         self._heard = False
         self._send_first(PING_FRAME)
 
-    def judge(self) -> None:
+    def check_timeout(self) -> None:
         """Give up a client that has not answered the last ping, nor anything else since."""
         if self._heard or self._backlog or self._inbox.is_full:
-            return  # one that does not take what is sent is judged by that, one that is not read by nothing
+            return  # a client with a backlog is handled by the stall check; one we have paused reading is exempt
         self.receive()  # it may have answered while this process was busy
         if not self._heard:
             self.abort(self._engine.reason.PING_TIMEOUT)
 
-    def is_stuck(self, now: float) -> bool:
+    def is_stalled(self, now: float) -> bool:
         """Whether the client has taken nothing for too long; asked at each tick while something waits."""
-        return self._backlog is not None and self._backlog.is_stuck(self.fileno, now)
+        return self._backlog is not None and self._backlog.is_stalled(self.fileno, now)
 
     def drop(self) -> None:
         """Give up a client that does not take what is sent; what lies in the kernel for it is given up too."""
@@ -250,7 +250,7 @@ class Socket:
     def release(self) -> None:
         """Let go of the connection."""
         if self.fileno >= 0:
-            self._engine.ignore(self)
+            self._engine.unregister(self)
             self._connection.close()
 
     def _part(self, reason: str) -> None:

@@ -14,22 +14,22 @@ import engineio
 from engineio.exceptions import SocketIsClosedError
 
 from headway.engine.events import Event
-from headway.engine.frames import Credit, Violation, close_frame
+from headway.engine.frames import ProtocolError, RateLimiter, close_frame
 from headway.engine.handshake import Refuses, cross_site, too_busy
 
 
-class StockEngine(engineio.Server):
+class DefaultServer(engineio.Server):
     """Engine.IO's own server and sockets, closed as Headway closes them."""
 
-    def __init__(self, most_sockets: int, refuses: Refuses, **options: Any) -> None:
+    def __init__(self, max_sockets: int, refuses: Refuses, **options: Any) -> None:
         super().__init__(**options)
-        self._most = most_sockets
+        self._max_sockets = max_sockets
         self._refuses = refuses
         self._open: dict[str, Any] = {}
-        self._credits: dict[str, Credit] = {}
+        self._limiters: dict[str, RateLimiter] = {}
         self._async: dict[str, Any] = {**self._async, "websocket": partial(self._accept, self._async["websocket"])}
 
-    def pusher(self, sid: str) -> Callable[[Event], None]:
+    def sender_for(self, sid: str) -> Callable[[Event], None]:
         """Return what sends an event to a socket, or nothing once that has ended."""
 
         def push(event: Event) -> None:
@@ -56,16 +56,16 @@ class StockEngine(engineio.Server):
     def _handle_connect(self, environ: dict[str, Any], *args: Any) -> Any:
         if self._refuses(environ):
             return cross_site()
-        return too_busy() if len(self.sockets) >= self._most else super()._handle_connect(environ, *args)
+        return too_busy() if len(self.sockets) >= self._max_sockets else super()._handle_connect(environ, *args)
 
     def _trigger_event(self, event: str, sid: str, *args: Any, **options: Any) -> Any:
         if event == "message":
             try:
-                self._credits.setdefault(sid, Credit()).spend()
-            except Violation as violation:
-                return self.end(violation.code, [sid])
+                self._limiters.setdefault(sid, RateLimiter()).take()
+            except ProtocolError as error:
+                return self.end(error.code, [sid])
         elif event == "disconnect":
-            self._credits.pop(sid, None)
+            self._limiters.pop(sid, None)
         return super()._trigger_event(event, sid, *args, **options)
 
     def _accept(self, accept: Callable[..., Any], handler: Any, engineio: Any) -> Any:

@@ -79,7 +79,7 @@ class RoomManager(PubSubManager):
     def connect(self, sid: str, namespace: str) -> Any:
         """Tell a client, as soon as it is connected, how this process fares."""
         connected = super().connect(sid, namespace)
-        self.server.eio.pusher(self.eio_sid_from_sid(sid, namespace))(self.status.event())
+        self.server.eio.sender_for(self.eio_sid_from_sid(sid, namespace))(self.status.event())
         return connected
 
     # Rooms
@@ -89,7 +89,7 @@ class RoomManager(PubSubManager):
             if not has_channel(room):
                 super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
             else:
-                self.live_rooms.enter(sid, room, self.server.eio.pusher(self.eio_sid_from_sid(sid, namespace)))
+                self.live_rooms.enter(sid, room, self.server.eio.sender_for(self.eio_sid_from_sid(sid, namespace)))
                 self.hearing.subscribe(f"{QUEUE}:{room}")
             if room not in (None, sid):
                 self.live_rooms.joined.setdefault(sid, set()).add(room)

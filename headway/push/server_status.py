@@ -51,7 +51,7 @@ class ServerStatus:
         if turned or (due and news != self._announced):
             self._announced, self._announced_at = news, time.monotonic()
             for _, eio_sid in self._manager.get_participants(NAMESPACE, None):
-                self._manager.server.eio.pusher(eio_sid)(event)
+                self._manager.server.eio.sender_for(eio_sid)(event)
 
     def event(self) -> Event:
         """Return the `server` event: `live`, `problem` and the keys of `Queries.overview`."""
