@@ -21,10 +21,10 @@ import websocket
 
 from headway.engine.events import Event
 from headway.push import subscriber as hearing
-from headway.push.batches import Reader
+from headway.push.batch_loader import BatchLoader
 from headway.push.manager import RoomManager
 from headway.push.resync import REREAD
-from headway.push.rooms import KNOWN
+from headway.push.rooms import MAX_VERSIONS
 from headway.store.connection import Unavailable, connect
 from headway.store.records import Records
 from tests.browser import Returning, Visitor
@@ -254,7 +254,7 @@ def test_it_never_waits_long_before_it_tries_again(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(hearing, "time", SimpleNamespace(sleep=sleep))
     with pytest.raises(Enough):
-        next(hearing.Hearing(f"redis://127.0.0.1:{free_port()}/0", 5).drains(nullcontext))
+        next(hearing.RedisSubscriber(f"redis://127.0.0.1:{free_port()}/0", 5).read_batches(nullcontext))
 
     assert max(pauses) + hearing.HANDSHAKE_SECONDS < 3
 
@@ -396,7 +396,7 @@ class Arrivals:
     """A hearing at which messages arrive, all at once, when the test says so."""
 
     session = 1
-    heard_at = inf
+    received_at = inf
 
     def __init__(self) -> None:
         self.arriving: list[tuple[str, bytes]] = []
@@ -414,7 +414,7 @@ class Arrivals:
     def wait(self, channels: list[str], seconds: float) -> None:
         """They are confirmed."""
 
-    def drains(self, reading: Any) -> Iterator[list[tuple[str, bytes]]]:
+    def read_batches(self, reading: Any) -> Iterator[list[tuple[str, bytes]]]:
         yield self.arriving
 
 
@@ -446,7 +446,7 @@ def sockets() -> Sockets:
 @pytest.fixture
 def manager(records: Records, server: Valkey, sockets: Sockets) -> RoomManager:
     manager = RoomManager(server.url, records)
-    manager.hearing = Arrivals()
+    manager.subscriber = Arrivals()
     manager.server = sockets
     for name in ("one", "two"):
         manager.basic_enter_room(name, "/", None, eio_sid=name)
@@ -454,20 +454,20 @@ def manager(records: Records, server: Valkey, sockets: Sockets) -> RoomManager:
 
 
 def test_a_process_that_does_not_hear_its_beat_reconnects(manager: RoomManager, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("headway.push.beat.DEAF_SECONDS", 0.05)
+    monkeypatch.setattr("headway.push.heartbeat.ROUND_TRIP_SECONDS", 0.05)
     monkeypatch.setattr(manager, "initialize", lambda: None)
-    manager.hearing = Arrivals()
+    manager.subscriber = Arrivals()
 
-    assert not manager.beat.is_well()
+    assert not manager.heartbeat.check_health()
 
-    assert manager.hearing.dropped
+    assert manager.subscriber.dropped
 
 
 def test_a_beat_that_cannot_be_sent_is_the_last_on_its_connection_and_on_idle_ones(
     manager: RoomManager, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(manager, "initialize", lambda: None)
-    manager.hearing, manager.resync.session = Arrivals(), Arrivals.session
+    manager.subscriber, manager.resync.session = Arrivals(), Arrivals.session
     others = manager.records.client.client_list
     with manager.records.client.client() as one, manager.records.client.client() as other:
         one.ping()
@@ -478,7 +478,7 @@ def test_a_beat_that_cannot_be_sent_is_the_last_on_its_connection_and_on_idle_on
         raise Unavailable
 
     monkeypatch.setattr(manager.records.client, "publish", publish)
-    assert not manager.beat.is_well()
+    assert not manager.heartbeat.check_health()
 
     wait_for(lambda: "ping" not in [client["cmd"] for client in others()], 5)
 
@@ -489,13 +489,13 @@ def snapshot(version: int, task_id: str = "x") -> bytes:
 
 def arrive(manager: RoomManager, *messages: tuple[str, bytes]) -> None:
     """Have these messages of rooms arrive at once."""
-    manager.hearing.arriving = [(f"flask-socketio:{name}", message) for name, message in messages]
+    manager.subscriber.arriving = [(f"flask-socketio:{name}", message) for name, message in messages]
     assert list(manager._listen()) == []
 
 
 def test_a_beat_of_long_ago_proves_nothing(manager: RoomManager, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(manager, "initialize", lambda: None)
-    arrivals: Any = manager.hearing
+    arrivals: Any = manager.subscriber
     sent: list[tuple[str, bytes]] = []
 
     def publish_and_hear(number: int) -> Callable[[str, str], None]:
@@ -508,7 +508,7 @@ def test_a_beat_of_long_ago_proves_nothing(manager: RoomManager, monkeypatch: py
 
     def prove_by(number: int) -> bool:
         monkeypatch.setattr(manager.records.client, "publish", publish_and_hear(number))
-        return manager.beat.prove(0.05)
+        return manager.heartbeat.round_trip(0.05)
 
     assert [prove_by(0), prove_by(0), prove_by(-1)] == [True, False, True]
 
@@ -516,14 +516,14 @@ def test_a_beat_of_long_ago_proves_nothing(manager: RoomManager, monkeypatch: py
 def test_who_enters_a_room_while_its_last_viewer_leaves_is_heard_for(manager: RoomManager):
     entered = threading.Event()
     # Where entering waits for the leaving, as it should, this pause ends by itself.
-    manager.hearing = Subscriptions(lambda: (entering.start(), entered.wait(0.5)))
+    manager.subscriber = Subscriptions(lambda: (entering.start(), entered.wait(0.5)))
     entering = threading.Thread(target=lambda: (manager.basic_enter_room("two", "/", "task:x"), entered.set()))
     manager.basic_enter_room("one", "/", "task:x")
 
     manager.basic_leave_room("one", "/", "task:x")
     entering.join()
 
-    assert manager.hearing.channels == {"flask-socketio:task:x"}
+    assert manager.subscriber.channels == {"flask-socketio:task:x"}
 
 
 def test_who_is_in_the_rooms_of_a_task_and_of_its_owner_hears_each_version_once(manager: RoomManager, sockets: Sockets):
@@ -566,7 +566,7 @@ def test_who_enters_a_tasks_room_while_the_owners_is_being_told_hears_of_it_once
     manager: RoomManager, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("headway.push.fanout.TURN_SECONDS", 0)
-    monkeypatch.setattr("headway.push.fanout.AT_ONCE", 1)
+    monkeypatch.setattr("headway.push.fanout.BATCH_SIZE", 1)
     for name in ("one", "two"):
         manager.basic_enter_room(name, "/", "owner:o")
     sockets.at_turn = lambda: manager.basic_enter_room("two", "/", "task:x")  # which has not been told yet
@@ -664,7 +664,11 @@ def test_nothing_is_kept_of_who_has_gone(manager: RoomManager, sockets: Sockets)
 
     manager.basic_disconnect("one", "/")
 
-    assert (manager.live_rooms.by_name, manager.live_rooms.joined, manager.live_rooms.left) == ({}, {}, {})
+    assert (manager.live_rooms.by_name, manager.live_rooms.joined, manager.live_rooms.seen_in_left_rooms) == (
+        {},
+        {},
+        {},
+    )
     assert list(manager.get_participants("/", None)) == [("two", "two")]
     assert list(manager.get_participants("/", "somebody else's room")) == []
 
@@ -672,10 +676,10 @@ def test_nothing_is_kept_of_who_has_gone(manager: RoomManager, sockets: Sockets)
 def test_of_an_owner_who_starts_many_tasks_only_the_last_are_remembered(manager: RoomManager):
     manager.basic_enter_room("one", "/", "owner:o")
 
-    for number in range(2 * KNOWN):
+    for number in range(2 * MAX_VERSIONS):
         manager.deliver("owner:o", snapshot(1, str(number)))
 
-    assert len(manager.live_rooms.by_name["owner:o"]._versions) == KNOWN
+    assert len(manager.live_rooms.by_name["owner:o"]._versions) == MAX_VERSIONS
 
 
 def test_records_asked_for_while_others_are_read_are_read_together():
@@ -688,7 +692,7 @@ def test_records_asked_for_while_others_are_read_are_read_together():
         go_on.wait(5)
         return [task_id.upper() for task_id in task_ids]
 
-    reader = Reader(read)
+    reader = BatchLoader(read)
     with ThreadPoolExecutor(5) as many:
         first = many.submit(reader.read, ["a"])
         reading.wait(5)
@@ -705,7 +709,7 @@ def test_a_read_that_fails_fails_for_all_who_asked():
     def read(task_ids: list[str]) -> list[Any]:
         raise Unavailable("away")
 
-    reader = Reader(read)
+    reader = BatchLoader(read)
 
     for _ in range(2):
         with pytest.raises(Unavailable):

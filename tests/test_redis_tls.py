@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 
 from headway.celery.backend import LiveBackend
 from headway.celery.broker import ImpatientSender
-from headway.push.subscriber import Hearing
+from headway.push.subscriber import RedisSubscriber
 from headway.store.connection import Unavailable, connect
 from headway.store.records import Records
 from headway.store.redis_url import normalize
@@ -56,7 +56,7 @@ def by_backend(url: str) -> None:
 
 
 def by_listener(url: str) -> None:
-    connection = Hearing(url, 1.0)._make()
+    connection = RedisSubscriber(url, 1.0)._make()
     connection.connect()
     connection.disconnect()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from headway.engine.events import Event
 from headway.push.rooms import Room, Rooms
 
-AT_ONCE = 100  # viewers
+BATCH_SIZE = 100  # viewers
 TURN_SECONDS = 0.005
 SNAPSHOT_HEAD = b'["snapshot",{"task_id":"'
 LOG_HEAD = b'["log",'
@@ -27,25 +27,25 @@ class Fanout:
         task_id, version = stamp_of(message)
         with self._rooms.lock:
             room = self._rooms.by_name.get(name)
-            if room is None or (task_id and not room.note(task_id, version)):
+            if room is None or (task_id and not room.record_version(task_id, version)):
                 return
             viewers = list(room.viewers)
-            room.underway.append(task_id)
+            room.in_flight.append(task_id)
         try:
             self._push_to_all(room, viewers, message, task_id, version)
         finally:
-            room.underway.remove(task_id)
-        self._give_others_their_turn()
+            room.in_flight.remove(task_id)
+        self._yield_turn()
 
     def _push_to_all(self, room: Room, viewers: list[str], message: bytes, task_id: str, version: int) -> None:
         event = Event(b"2" + message, task_id or (Event.LINES if message.startswith(LOG_HEAD) else None))
-        for begin in range(0, len(viewers), AT_ONCE):
+        for begin in range(0, len(viewers), BATCH_SIZE):
             with self._rooms.lock:
                 if task_id and room.version(task_id) != version:
                     return  # a newer one has overtaken this one while others had their turn
-                self._push(room, viewers[begin : begin + AT_ONCE], event, task_id, version)
-            if begin + AT_ONCE < len(viewers):
-                self._give_others_their_turn()
+                self._push(room, viewers[begin : begin + BATCH_SIZE], event, task_id, version)
+            if begin + BATCH_SIZE < len(viewers):
+                self._yield_turn()
 
     def _push(self, room: Room, viewers: list[str], event: Event, task_id: str, version: int) -> None:
         # A viewer who is in the task's room and in the owner's hears it there: one push of a version is enough.
@@ -54,11 +54,15 @@ class Fanout:
             push = room.viewers.get(sid)
             if push is None or (of_task not in (None, room) and sid in of_task.viewers):
                 continue
-            told = room.before.get(sid, 0) if of_task is room else self._rooms.left.get(sid, {}).get(task_id, 0)
+            told = (
+                room.seen_before.get(sid, 0)
+                if of_task is room
+                else self._rooms.seen_in_left_rooms.get(sid, {}).get(task_id, 0)
+            )
             if not version or told < version:
                 push(event)
 
-    def _give_others_their_turn(self) -> None:
+    def _yield_turn(self) -> None:
         """Let the rest of the process run after a while: neither a busy room nor a large one may delay it."""
         if time.monotonic() - self._turn_began > TURN_SECONDS:
             self._sleep(0)

@@ -16,13 +16,13 @@ from typing import Any
 from socketio.pubsub_manager import PubSubManager
 
 from headway.engine.frames import SERVICE_RESTART
-from headway.push.batches import Reader
-from headway.push.beat import LIVE_SECONDS, Beat
+from headway.push.batch_loader import BatchLoader
 from headway.push.fanout import Fanout, stamp_of
+from headway.push.heartbeat import LIVE_SECONDS, Heartbeat
 from headway.push.resync import Resync
 from headway.push.rooms import Rooms, has_channel
 from headway.push.server_status import ServerStatus
-from headway.push.subscriber import QUEUE, Hearing
+from headway.push.subscriber import QUEUE, RedisSubscriber
 from headway.store.connection import Problem, Unavailable
 from headway.store.keys import room
 from headway.store.model import Stored
@@ -41,14 +41,14 @@ class RoomManager(PubSubManager):
     def __init__(self, url: str, records: Records) -> None:
         super().__init__(channel=QUEUE)
         self.records = records
-        self.reader = Reader(records.read)
-        self.hearing = Hearing(url, LIVE_SECONDS)
-        self.hearing.subscribe(QUEUE)
+        self.reader = BatchLoader(records.read)
+        self.subscriber = RedisSubscriber(url, LIVE_SECONDS)
+        self.subscriber.subscribe(QUEUE)
         self.live_rooms = Rooms()
         self.resync = Resync(self)
         self.status = ServerStatus(self)
-        self.beat = Beat(self, self.resync, self.status)
-        self.hearing.subscribe(self.beat.channel)
+        self.heartbeat = Heartbeat(self, self.resync, self.status)
+        self.subscriber.subscribe(self.heartbeat.channel)
         self._fanout = Fanout(self.live_rooms, lambda seconds: self.server.sleep(seconds))
         self._starting = threading.Lock()
         self._started = False
@@ -61,13 +61,13 @@ class RoomManager(PubSubManager):
             if not self._started:
                 self._started = True
                 super().initialize()
-                self.server.start_background_task(self.beat.run)
+                self.server.start_background_task(self.heartbeat.run)
 
     @property
     def live(self) -> bool:
-        """Whether this process has lately heard itself through Redis, and missed nothing before that."""
-        caught_up = 0 < self.resync.session == self.hearing.session and not self.resync.missed
-        return caught_up and time.monotonic() - self.beat.proven_at < LIVE_SECONDS
+        """Whether this process has lately received its own heartbeat through Redis, and missed nothing before that."""
+        caught_up = 0 < self.resync.session == self.subscriber.session and not self.resync.missed
+        return caught_up and time.monotonic() - self.heartbeat.proven_at < LIVE_SECONDS
 
     def close_websockets(self) -> None:
         """Send all clients away, so that they connect anew, to this process or to another, and ask anew.
@@ -90,7 +90,7 @@ class RoomManager(PubSubManager):
                 super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
             else:
                 self.live_rooms.enter(sid, room, self.server.eio.sender_for(self.eio_sid_from_sid(sid, namespace)))
-                self.hearing.subscribe(f"{QUEUE}:{room}")
+                self.subscriber.subscribe(f"{QUEUE}:{room}")
             if room not in (None, sid):
                 self.live_rooms.joined.setdefault(sid, set()).add(room)
 
@@ -100,14 +100,14 @@ class RoomManager(PubSubManager):
             if not has_channel(room):
                 super().basic_leave_room(sid, namespace, room)
             elif self.live_rooms.leave(sid, room):
-                self.hearing.unsubscribe(f"{QUEUE}:{room}")
+                self.subscriber.unsubscribe(f"{QUEUE}:{room}")
 
     def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
         """Leave all rooms; python-socketio would look through all rooms of everybody for that."""
         with self.live_rooms.lock:
             for name in (*self.live_rooms.joined.pop(sid, ()), sid, None):
                 self.basic_leave_room(sid, namespace, name)
-            self.live_rooms.left.pop(sid, None)
+            self.live_rooms.seen_in_left_rooms.pop(sid, None)
             self.callbacks.pop(sid, None)
             for pending in (self.pending_connect, self.pending_disconnect):
                 if sid in pending.get(namespace, ()):
@@ -123,12 +123,15 @@ class RoomManager(PubSubManager):
         return [sid, *self.live_rooms.joined.get(sid, ())]
 
     def confirm(self, rooms: Iterable[str]) -> None:
-        """Return when everything published to these rooms from now on reaches this process. Raises Deaf."""
-        self.hearing.wait([f"{QUEUE}:{name}" for name in rooms], CONFIRM_SECONDS)
+        """Return when everything published to these rooms from now on reaches this process.
 
-    def heard(self, task_ids: Iterable[str]) -> set[str]:
-        """Return those of these tasks whose rooms this process is known to hear already."""
-        return {task_id for task_id in task_ids if self.hearing.hears(f"{QUEUE}:{room('task', task_id)}")}
+        Raises SubscriptionTimeout.
+        """
+        self.subscriber.wait([f"{QUEUE}:{name}" for name in rooms], CONFIRM_SECONDS)
+
+    def subscribed(self, task_ids: Iterable[str]) -> set[str]:
+        """Return those of these tasks whose rooms this process has subscribed to."""
+        return {task_id for task_id in task_ids if self.subscriber.is_subscribed(f"{QUEUE}:{room('task', task_id)}")}
 
     def has_news(self, task_id: str, stored: Stored) -> bool:
         """Whether the viewers of a task's room have been told something newer than what is stored here."""
@@ -145,13 +148,13 @@ class RoomManager(PubSubManager):
 
     def _listen(self) -> Iterator[bytes]:
         """Deliver what the rooms' channels say; yield what the common channel says to python-socketio."""
-        for messages in self.hearing.drains(self.server.eio.reading):
+        for messages in self.subscriber.read_batches(self.server.eio.reading):
             events: dict[tuple[str, str | int], bytes] = {}
             for number, (channel, message) in enumerate(messages):
                 if channel == QUEUE:
                     yield message
-                elif channel == self.beat.channel:
-                    self.beat.hear(float(message))
+                elif channel == self.heartbeat.channel:
+                    self.heartbeat.receive(float(message))
                 else:
                     task_id, _ = stamp_of(message)
                     key = channel.removeprefix(f"{QUEUE}:"), task_id or number

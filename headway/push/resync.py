@@ -24,13 +24,13 @@ class Resync:
 
     def __init__(self, manager: Any) -> None:
         self._manager = manager
-        self.session = 0  # of the hearing, as far as it was noticed here
+        self.session = 0  # of the subscriber, as far as it was noticed here
         self.missed: set[str] = set()  # rooms to be read again since
         self._epoch = ""
 
-    def start_anew(self) -> None:
-        """Note that the hearing has reconnected: any push may have been missed."""
-        self.session = self._manager.hearing.session
+    def on_reconnect(self) -> None:
+        """Note that the subscriber has reconnected: any push may have been missed."""
+        self.session = self._manager.subscriber.session
         self.missed = set(self._manager.live_rooms.by_name)
         self.drop_idle_connections()
 
@@ -38,8 +38,8 @@ class Resync:
         """Make no use of connections older than a fault: each one that is half-open would cost somebody a request."""
         self._manager.records.client.connection_pool.disconnect(inuse_connections=False)
 
-    def notice_emptying(self) -> None:
-        """When Redis has lost all that it held, have every client ask anew, and hear what is missing."""
+    def detect_flush(self) -> None:
+        """When Redis has lost all that it held, have every client connect again and ask what is missing."""
         client = self._manager.records.client
         epoch = client.get(EPOCH)
         if epoch is None:
@@ -65,7 +65,7 @@ class Resync:
         for task_id, stored, line in zip(tasks, found, lines, strict=True):
             name = room("task", task_id)
             if stored is None or not stored.owner:
-                # Lost, perhaps made anew by its worker, and nobody's then: its viewers have to hear so.
+                # Lost, perhaps made anew by its worker, and nobody's then: its viewers have to ask again.
                 viewers = [eio_sid for _, eio_sid in self._manager.get_participants(NAMESPACE, name)]
                 self._manager.server.eio.end(SERVICE_RESTART, viewers)
                 continue

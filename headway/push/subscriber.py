@@ -1,4 +1,4 @@
-"""What a web process hears of Redis: the one connection that listens, and its subscriptions."""
+"""A web process's subscriber: the one Redis connection that listens, and its subscriptions."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ DRAIN_BYTES = 256 * 1024
 Reading: TypeAlias = Callable[[Any], AbstractContextManager[Callable[[int], bytes]]]
 
 
-class Deaf(Exception):
+class SubscriptionTimeout(Exception):
     """Redis did not confirm a subscription in time."""
 
 
-class Hearing:
+class RedisSubscriber:
     """The one Redis connection that listens: it subscribes, reads, notices its own deafness and reconnects.
 
     Redis answers SUBSCRIBEs in their order, so the n-th answer on a connection confirms the n-th one; an answer to an
@@ -41,7 +41,7 @@ class Hearing:
     """
 
     def __init__(self, url: str, silence_seconds: float) -> None:
-        """A connection at which nothing is heard for so many seconds is given up."""
+        """A connection that is silent for so many seconds is given up."""
         pool = redis.ConnectionPool.from_url(
             url,
             socket_timeout=HANDSHAKE_SECONDS,
@@ -61,7 +61,7 @@ class Hearing:
         self._sessions = count(1)
         self.session = 0  # the number of the connection that listens, 0 while there is none
         self.renewed = threading.Event()  # set by each new one
-        self.heard_at = 0.0
+        self.received_at = 0.0
 
     def subscribe(self, channel: str) -> None:
         """Ask for a channel, with the next `wait`; a subscription that stands already is kept."""
@@ -75,12 +75,15 @@ class Hearing:
             if self._numbers.pop(channel, None):
                 self._unsent.append(("UNSUBSCRIBE", channel))
 
-    def hears(self, channel: str) -> bool:
+    def is_subscribed(self, channel: str) -> bool:
         """Whether Redis has confirmed this channel on the current connection."""
         return 0 < self._numbers.get(channel, 0) <= self._answered
 
     def wait(self, channels: Iterable[str], seconds: float) -> None:
-        """Return when Redis has confirmed all of these on the current connection; raises Deaf after `seconds`."""
+        """Return when Redis has confirmed all of these on the current connection.
+
+        Raises SubscriptionTimeout after so many seconds.
+        """
         deadline = time.monotonic() + seconds
         channels = list(channels)
         if not self._missing(channels) and not self._unsent:
@@ -94,9 +97,9 @@ class Hearing:
                     return
                 answered = self._waiting.setdefault(number, threading.Event())
             if not answered.wait(max(0.0, deadline - time.monotonic())):
-                raise Deaf(", ".join(channels))
+                raise SubscriptionTimeout(", ".join(channels))
 
-    def drains(self, reading: Reading) -> Iterator[list[tuple[str, bytes]]]:
+    def read_batches(self, reading: Reading) -> Iterator[list[tuple[str, bytes]]]:
         """Yield what Redis has sent at once, `(channel, message)` each, over as many connections as it takes."""
         failures = 0
         while True:
@@ -115,7 +118,7 @@ class Hearing:
                         failures = 0
             except Exception as error:  # one that is broken from elsewhere fails in many ways
                 if not failures:
-                    logger.warning("Redis is not heard (%s); reconnecting", error)
+                    logger.warning("The subscription to Redis is lost (%s); reconnecting", error)
                 self.drop()
                 connection.disconnect()
                 time.sleep(RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)])
@@ -135,7 +138,7 @@ class Hearing:
 
     def _drain(self, replies: Any) -> list[tuple[str, bytes]]:
         """Return the messages that have come."""
-        self.heard_at = time.monotonic()
+        self.received_at = time.monotonic()
         messages: list[tuple[str, bytes]] = []
         while (reply := replies.gets()) is not False:
             kind, channel, message = reply
@@ -149,7 +152,7 @@ class Hearing:
         connection._sock.settimeout(self._silence_seconds)
         with self._lock:
             self._connection = connection
-            self.heard_at = time.monotonic()
+            self.received_at = time.monotonic()
             self._asked = self._answered = 0
             self._unsent.clear()
             for channel in self._numbers:

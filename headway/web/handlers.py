@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from flask import Flask
 
 from headway.push.resync import MINE
-from headway.push.subscriber import Deaf
+from headway.push.subscriber import SubscriptionTimeout
 from headway.state import state_of
 from headway.store.connection import SENTENCES, Unavailable
 from headway.store.keys import room
@@ -43,7 +43,7 @@ def guarded(door: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., Answ
             return door(sid, payload)
         except BadPayload as bad:
             return _error("bad_payload", str(bad))
-        except Deaf:
+        except SubscriptionTimeout:
             return _error("unavailable", "Live updates are paused here. Ask again in a moment.")
         except Unavailable as error:
             return _error("unavailable", f"{SENTENCES[error.reason]}. Ask again in a moment.")
@@ -79,12 +79,12 @@ class Doors:
         Subscribed first and read after: what is written in between arrives twice rather than never.
         """
         after, task_ids, viewer, fanout = _after(payload), _task_ids(payload), self._viewer(sid), self._fanout
-        heard = fanout.heard(task_ids)
+        subscribed = fanout.subscribed(task_ids)
         found, missing = read_mine(task_ids, viewer, fanout.reader.read)
         for task_id in found:
             fanout.enter_room(sid, NAMESPACE, room("task", task_id))
-        # What was read before this process heard of the task, or has been followed by news by now, is read again.
-        late = [task_id for task_id, one in found.items() if task_id not in heard or fanout.has_news(task_id, one)]
+        # What was read before this process subscribed to the task, or has been followed by news by now, is read again.
+        late = [task_id for task_id, one in found.items() if task_id not in subscribed or fanout.has_news(task_id, one)]
         if late:
             fanout.confirm(room("task", task_id) for task_id in late)
             again, gone = read_mine(late, viewer, fanout.reader.read)

@@ -31,7 +31,7 @@ def readyz() -> ResponseReturnValue:
     """
     try:
         state().records.queries.probe()
-        proven = state().manager.beat.prove(PROOF_SECONDS)
+        proven = state().manager.heartbeat.round_trip(PROOF_SECONDS)
     except Unavailable as error:
         current_app.logger.warning("Not ready: %s: %s", SENTENCES[error.reason], error)
         raise Refused(503, error.reason, f"{SENTENCES[error.reason]}.") from None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from headway.store.model import Stored
 
-LARGEST_READ = 200  # records
+MAX_BATCH = 200  # records
 
 
 class Batch:
@@ -20,7 +20,7 @@ class Batch:
         self.done = threading.Event()
 
 
-class Reader:
+class BatchLoader:
     """Reads records; what is asked for while a read is under way goes to Redis together, in the next one."""
 
     def __init__(self, read: Callable[[list[str]], list[Stored | None]]) -> None:
@@ -36,7 +36,7 @@ class Reader:
             batch = self._next
             begin = len(batch.task_ids)
             batch.task_ids += task_ids
-            if len(batch.task_ids) >= LARGEST_READ:
+            if len(batch.task_ids) >= MAX_BATCH:
                 self._next = Batch()
         if begin == 0:
             self._do(batch)

@@ -1,0 +1,95 @@
+"""The heartbeat: a web process proves all the time that it receives what is published."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+from headway.push.resync import Resync
+from headway.push.server_status import ServerStatus
+from headway.push.subscriber import QUEUE, SubscriptionTimeout
+from headway.store.connection import Reason, TakesNoWrites, Unavailable
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 2.0
+ROUND_TRIP_SECONDS = 3.0  # a heartbeat that has not come back by then will not come
+LIVE_SECONDS = HEARTBEAT_SECONDS + ROUND_TRIP_SECONDS  # for which one that came back proves that this process receives
+RETRY_SECONDS = 0.5  # to the next heartbeat while something is wrong
+
+
+class Heartbeat:
+    """Sends itself a message through Redis every other second; reconnects when it does not come back."""
+
+    def __init__(self, manager: Any, resync: Resync, status: ServerStatus) -> None:
+        self._manager = manager
+        self._resync = resync
+        self._status = status
+        self.channel = f"{QUEUE}:process:{uuid4().hex}"
+        self._received = threading.Condition()
+        self.proven_at = float("-inf")  # when the newest heartbeat that came back was sent
+
+    def round_trip(self, seconds: float) -> bool:
+        """Send a heartbeat through Redis and wait for it; False when it does not come back in time.
+
+        Raises connection.Unavailable when it cannot even be sent.
+        """
+        self._manager.initialize()
+        deadline = time.monotonic() + seconds
+        with suppress(SubscriptionTimeout):
+            self._manager.subscriber.wait([self.channel], seconds)
+            sent_at = time.monotonic()
+            self._manager.records.client.publish(self.channel, repr(sent_at))
+            with self._received:
+                left = deadline - time.monotonic()
+                return self._received.wait_for(lambda: self.proven_at >= sent_at, left)
+        return False
+
+    def receive(self, sent_at: float) -> None:
+        """Note that a heartbeat has come back."""
+        with self._received:
+            self.proven_at = max(self.proven_at, sent_at)
+            self._received.notify_all()
+
+    def run(self) -> None:
+        while True:
+            well = self.check_health()
+            self._status.announce()
+            self._manager.subscriber.renewed.wait(HEARTBEAT_SECONDS if well else RETRY_SECONDS)
+
+    def check_health(self) -> bool:
+        """Make a round trip and read again what was missed; False when that has to be tried again soon."""
+        self._manager.subscriber.renewed.clear()
+        if not self._manager.subscriber.session:
+            return False
+        if time.monotonic() - self._manager.subscriber.received_at > LIVE_SECONDS:
+            self._manager.subscriber.drop()  # our own heartbeats arrive all the time: a silent connection is dead
+            return False
+        try:
+            if self._manager.subscriber.session != self._resync.session:
+                self._resync.on_reconnect()
+            if not self.round_trip(ROUND_TRIP_SECONDS):
+                self._manager.subscriber.drop()
+                return False
+            self._resync.detect_flush()
+            self._resync.catch_up()
+            self._status.overview = self._manager.records.queries.overview()
+            self._manager.records.queries.probe()
+        except SubscriptionTimeout:
+            return False
+        except Unavailable as error:
+            if error.reason is Reason.UNREACHABLE:
+                logger.debug("Redis is away: %s", error)
+                self._resync.drop_idle_connections()
+                return False
+            self._status.note(error)
+            return isinstance(error, TakesNoWrites)
+        except Exception:  # the heartbeat has to go on, whatever it meets
+            logger.exception("The heartbeat failed")
+            return False
+        self._status.note(None)
+        return True
