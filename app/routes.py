@@ -92,7 +92,7 @@ def _page(email: str, error: str | None) -> str:
     owner = welcome()
     tasks: list[Any] | None
     try:
-        tasks = [loads(snapshot) for snapshot in get_records().queries.owned(owner, MINE)[0]] if owner else []
+        tasks = [loads(snapshot) for snapshot in get_records().queries.list_by_owner(owner, MINE)[0]] if owner else []
         server = server_state()
     except Unavailable as away:
         # The page still opens, says so, and fills itself when Redis is back.

@@ -17,7 +17,7 @@ from headway.celery.sends import identified, owned, recorded
 from headway.registry import KINDS, BadArguments, Kind
 from headway.state import state
 from headway.store.connection import Unavailable
-from headway.store.model import Started
+from headway.store.model import StartResult
 from headway.store.records import Records
 from headway.system import System
 
@@ -42,7 +42,7 @@ def start(
     key: str = "",
     countdown: float = 0.0,
     eta: datetime | None = None,
-) -> Started:
+) -> StartResult:
     """Start a task for `owner`: in `countdown` seconds, at `eta` (aware), or now.
 
     The record comes first: once it stands, the message is sent, if not from here then by a keeper.
@@ -57,7 +57,7 @@ def start(
 
 def start_kind(
     system: System, kind: Kind, args: Mapping[str, Any], *, owner: str, key: str = "", when: str = ""
-) -> Started:
+) -> StartResult:
     """Start a task of any kind in a system, at a time as `Records.create` takes it; raises what `start` raises."""
     prepared = kind.prepare(args)
     title = kind.title_of(args, prepared)
@@ -65,7 +65,7 @@ def start_kind(
     return _start(system, kind.name, named, kind.queue, title, args=ordered, owner=owner, key=key, when=when)
 
 
-def start_again(task_id: str, *, owner: str, key: str = "") -> Started:
+def start_again(task_id: str, *, owner: str, key: str = "") -> StartResult:
     """Start a new task with the same arguments as another. Raises NotKept, and what `start` raises."""
     kept = state().records.outbox.message(task_id)
     if kept is None:
@@ -99,7 +99,7 @@ def _start(
     owner: str,
     key: str,
     when: str = "",
-) -> Started:
+) -> StartResult:
     records, celery, letters = system.records, system.celery, system.encoder
     task_id = str(uuid4())
     expiry = expiry_of(celery.tasks.get(name), celery)
@@ -124,6 +124,6 @@ def _start(
 def _send_now(backend: LiveBackend, records: Records, task_id: str, message: Mapping[str, Any]) -> None:
     try:
         backend.outbox.send(task_id, message)
-        records.outbox.sent(task_id)
+        records.outbox.mark_published(task_id)
     except (OperationalError, Unavailable) as error:
         logger.warning("Task %s stands in the outbox; a keeper will send it: %s", task_id, error)

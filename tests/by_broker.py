@@ -69,10 +69,10 @@ class Hand:
         """Do a round of maintenance, as if rounds were done all the time; returns whose messages were sent."""
         self.redis.set("headway:round", self.records.queries.now())
         self.redis.delete("headway:patience")
-        due = self.records.maintenance.round("keeper").due
+        due = self.records.maintenance.sweep("keeper").due
         for task_id, message in due:
             self.backend.outbox.send(task_id, message)
-            self.records.outbox.sent(task_id)
+            self.records.outbox.mark_published(task_id)
         return [task_id for task_id, _ in due]
 
     def snapshot(self, task_id: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import websocket
 
 from headway.snapshot import Phase, Snapshot
-from headway.store.model import Delivery, Write
+from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
 from tests.browser import Visitor
 from tests.processes import wait_for
@@ -34,7 +34,7 @@ def claim(records: Records, task_id: str) -> None:
 def write(records: Records, task_id: str, current: int, phase: Phase = Phase.RUNNING) -> None:
     fields = {"current": current, "total": 1000}
     assert (
-        records.runs.write(Write(task_id, HERE, phase, fields, meta="{}", name="long_task", max_attempts=4))
+        records.runs.write(StateWrite(task_id, HERE, phase, fields, meta="{}", name="long_task", max_attempts=4))
         == "written"
     )
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from headway.cli.groups import headway
 from headway.push import follow
 from headway.snapshot import Phase
-from headway.store.model import Write
+from headway.store.model import StateWrite
 from headway.store.records import Records
 from tests.by_hand import HERE, claim
 
@@ -45,7 +45,7 @@ def running(records: Records, task_id: str = TASK_ID, title: str = "Report") -> 
 
 def report(records: Records, phase: Phase = Phase.RUNNING, task_id: str = TASK_ID, **fields: Any) -> None:
     """Write what a run of the test's says."""
-    assert records.runs.write(Write(task_id, HERE, phase, fields, "{}", "report", 4)) == "written"
+    assert records.runs.write(StateWrite(task_id, HERE, phase, fields, "{}", "report", 4)) == "written"
 
 
 @contextmanager

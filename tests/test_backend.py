@@ -204,7 +204,7 @@ def test_progress_reports_by_the_convenient_words_too(records: Records):
     end = final(records, result.id)
 
     assert (end.phase, end.current, end.total) == ("failed", 3, 3)
-    assert [line["text"] for line in records.queries.tail(result.id, 0)["lines"]] == ["all read"]
+    assert [line["text"] for line in records.queries.read_log(result.id, 0)["lines"]] == ["all read"]
 
 
 def test_a_second_delivery_does_not_run_beside_the_first(records: Records, tmp_path: Path):

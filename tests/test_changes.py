@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from headway.celery.sends import OWNER, RECORDED, SEND
 from headway.snapshot import Phase, Snapshot
-from headway.store.model import Delivery, Write
+from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
 from tests.processes import Valkey
 
@@ -26,7 +26,7 @@ def run(records: Records, task_id: str, end: Phase | None = None) -> None:
     """Play the worker of a task, up to its end if one is given."""
     assert records.runs.claim(task_id, HERE, "run", message=MESSAGE, max_attempts=4, hostname="test") == "claimed"
     if end:
-        records.runs.write(Write(task_id, HERE, end, {}, meta="{}", name="long_task", max_attempts=4))
+        records.runs.write(StateWrite(task_id, HERE, end, {}, meta="{}", name="long_task", max_attempts=4))
 
 
 def test_a_task_that_has_not_begun_is_cancelled_at_once(client: FlaskClient):
@@ -97,7 +97,7 @@ def test_what_a_run_was_started_with_is_what_it_is_started_again_with(client: Fl
     task_id = start(client)
     message = MESSAGE | {"options": {"queue": "celery", "task_id": task_id, "retries": 3, "root_id": task_id}}
     assert records.runs.claim(task_id, HERE, "run", message=message, max_attempts=4, hostname="test") == "claimed"
-    records.runs.write(Write(task_id, HERE, Phase.FAILED, {}, meta="{}", name="long_task", max_attempts=4))
+    records.runs.write(StateWrite(task_id, HERE, Phase.FAILED, {}, meta="{}", name="long_task", max_attempts=4))
 
     new = client.post(f"/tasks/{task_id}/retry").get_json()["task_id"]
 

@@ -15,7 +15,7 @@ from celery.exceptions import WorkerLostError
 from headway.celery import dependents
 from headway.celery.fencing import FENCE
 from headway.snapshot import Phase
-from headway.store.model import Delivery, Write
+from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
 from tests.bodies import live_celery
 from tests.by_hand import shown
@@ -44,7 +44,7 @@ class Part:
 
     def park(self, when: str = "+3600000000") -> None:
         message = dependents.marked(self.message)
-        assert self.records.outbox.park(self.id, 0, message=message, max_attempts=4, when=when, run=Delivery()) in (
+        assert self.records.outbox.defer(self.id, 0, message=message, max_attempts=4, when=when, run=Delivery()) in (
             "parked",
             "due",
         )
@@ -56,7 +56,7 @@ class Part:
 
     def write(self, phase: Phase, teller: str = "") -> str:
         meta = self.backend.encode({"status": "FAILURE", "result": None, "traceback": None, "children": []})
-        return self.records.runs.write(Write(self.id, RUN, phase, {}, meta, "part", 4, teller=teller))
+        return self.records.runs.write(StateWrite(self.id, RUN, phase, {}, meta, "part", 4, teller=teller))
 
     def lose(self) -> None:
         self.records.client.set("headway:round", self.records.queries.now())  # somebody does the rounds
@@ -65,7 +65,7 @@ class Part:
 
     def maintain(self) -> None:
         """Do one round as a worker's maintenance does."""
-        duties = self.records.maintenance.round("keeper")
+        duties = self.records.maintenance.sweep("keeper")
         for task_id, token, message in duties.lost:
             self.backend.runs.give_up(task_id, token, message)
         for task_id, message in duties.ended:
@@ -108,7 +108,7 @@ def cancel_scheduled(part: Part) -> None:
 
 def cancel_due(part: Part) -> None:
     part.park("+0")
-    part.records.maintenance.round("keeper")
+    part.records.maintenance.sweep("keeper")
     cancel(part)
 
 
@@ -121,7 +121,7 @@ def cancel_queued_again(part: Part) -> None:
 
 def cancel_without_holder(part: Part) -> None:
     part.claim()
-    part.records.runs.drop(part.id, RUN)
+    part.records.runs.abandon(part.id, RUN)
     cancel(part)
 
 
@@ -141,7 +141,7 @@ def cancel_and_kill(part: Part) -> None:
 def cancel_and_stop_the_worker(part: Part) -> None:
     part.claim()
     cancel(part)
-    part.records.maintenance.give_back([(part.id, "token")])
+    part.records.maintenance.release([(part.id, "token")])
 
 
 def cancel_and_retry(part: Part) -> None:
@@ -210,7 +210,7 @@ def fail_and_die(part: Part) -> None:
     """Its process dies after it has stored the end, and before it told anybody."""
     part.claim()
     assert part.write(Phase.FAILED, "1") == "written"
-    assert part.records.maintenance.round("keeper").ended == []  # it is left to it for a while
+    assert part.records.maintenance.sweep("keeper").ended == []  # it is left to it for a while
     part.records.client.zadd("headway:untold", {part.id: 0}, xx=True)
 
 
@@ -292,11 +292,11 @@ def test_an_unknown_tasks_chord_is_told_by_its_message(part: Part):
 def test_one_at_a_time_tells(part: Part):
     cancel_scheduled(part)
 
-    assert part.records.maintenance.may_tell(part.id)
-    assert not part.records.maintenance.may_tell(part.id)
-    assert part.records.maintenance.round("keeper").ended == []
-    part.records.maintenance.told(part.id)
-    assert not part.records.maintenance.may_tell(part.id)
+    assert part.records.maintenance.may_notify(part.id)
+    assert not part.records.maintenance.may_notify(part.id)
+    assert part.records.maintenance.sweep("keeper").ended == []
+    part.records.maintenance.mark_notified(part.id)
+    assert not part.records.maintenance.may_notify(part.id)
 
 
 def test_what_could_not_be_told_is_told_again(part: Part, monkeypatch: pytest.MonkeyPatch):

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from headway.snapshot import Phase
 from headway.store.connection import connect
-from headway.store.model import Delivery, Write
+from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
 from tests.processes import Valkey, running, web
 
@@ -44,7 +44,7 @@ RESULTS: list[tuple[object, str]] = [
 def end(records: Records, task_id: str, result: object) -> None:
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
     records.runs.claim(task_id, RUN, "run", message=message, max_attempts=4, hostname="test")
-    ended = Write(task_id, RUN, Phase.SUCCEEDED, {"result": result, "status": ""}, "{}", "long_task", 4)
+    ended = StateWrite(task_id, RUN, Phase.SUCCEEDED, {"result": result, "status": ""}, "{}", "long_task", 4)
     assert records.runs.write(ended) == "written"
 
 

@@ -72,12 +72,12 @@ def maintain(backend: LiveBackend) -> None:
     due = backend.records.client.zrange("headway:outbox", 0, -1)
     if due:
         backend.records.client.zadd("headway:outbox", dict.fromkeys(due, 0))  # their time has come
-    duties = backend.records.maintenance.round("keeper")
+    duties = backend.records.maintenance.sweep("keeper")
     for task_id, token, message in duties.lost:
         backend.runs.give_up(task_id, token, message)
     for task_id, message in duties.due:
         backend.outbox.send(task_id, message)
-        backend.records.outbox.sent(task_id)
+        backend.records.outbox.mark_published(task_id)
 
 
 def lose(records: Records) -> None:
@@ -217,7 +217,7 @@ def test_what_the_records_scripts_write_is_read_whatever_the_results_serializer(
     run = Delivery("token", 0)
     assert records.runs.claim(ID, run, "run", message=message, max_attempts=4, hostname="") == "claimed"
     assert backend.get_state(ID) == "STARTED"
-    records.runs.drop(ID, run)
+    records.runs.abandon(ID, run)
     records.cancel(ID)
 
     assert backend.get_state(ID) == "REVOKED"

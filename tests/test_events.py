@@ -16,7 +16,7 @@ from werkzeug.test import create_environ
 
 from headway.state import state_of
 from headway.store.connection import connect
-from headway.store.model import Stored
+from headway.store.model import TaskRecord
 from headway.store.records import Records
 from headway.web.handlers import Doors
 from tests.browser import Visitor
@@ -322,14 +322,14 @@ class Rooms:
     def enter_room(self, sid: str, namespace: str, name: str) -> None:
         self._steps.append(f"join {name}")
 
-    def read(self, task_ids: list[str]) -> list[Stored | None]:
+    def read(self, task_ids: list[str]) -> list[TaskRecord | None]:
         self._steps.append(f"read {' '.join(task_ids)}")
-        return [Stored("ada", "1", f'{{"task_id":"{task_id}"}}') for task_id in task_ids]
+        return [TaskRecord("ada", "1", f'{{"task_id":"{task_id}"}}') for task_id in task_ids]
 
     def heard(self, task_ids: list[str]) -> set[str]:
         return self._heard
 
-    def has_news(self, task_id: str, stored: Stored) -> bool:
+    def has_news(self, task_id: str, stored: TaskRecord) -> bool:
         return task_id in self._news
 
     def confirm(self, rooms: Iterable[str]) -> None:

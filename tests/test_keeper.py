@@ -83,7 +83,7 @@ def create(records: Records, queue: str = "celery") -> str:
     """Make the record of a task whose message went to the broker, and is there no more."""
     message = {"task": "tests.plain_celery.add", "args": [20, 22], "kwargs": {}, "options": {"queue": queue}}
     task_id = records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id
-    records.outbox.sent(task_id)
+    records.outbox.mark_published(task_id)
     return task_id
 
 
@@ -199,7 +199,7 @@ def test_what_is_sent_for_later_by_the_app_itself_never_comes_to_the_broker_befo
 
     assert reached(records, result.id, Phase.SCHEDULED).attempt == 0
     assert not at_the_broker(records, result.id)
-    assert records.schedule(result.id, "").verdict == "queued"
+    assert records.reschedule(result.id, "").verdict == "queued"
     assert reached(records, result.id, Phase.SUCCEEDED).result == 42
 
 

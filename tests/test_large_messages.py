@@ -13,7 +13,7 @@ import pytest
 
 from headway.snapshot import Phase
 from headway.store.connection import Unavailable, connect
-from headway.store.model import Delivery, Write
+from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
 from tests.processes import Valkey
 
@@ -104,7 +104,7 @@ def test_a_redis_that_takes_no_more_of_it_is_unavailable(slow: Records):
 
 def park(records: Records, task_id: str, size: int) -> None:
     kept = {"message": message(size), "max_attempts": 4, "when": "", "run": Delivery()}
-    assert records.outbox.park(task_id, 0, **kept) == "due"
+    assert records.outbox.defer(task_id, 0, **kept) == "due"
 
 
 @pytest.mark.parametrize(("megabytes", "expected"), [(1, [5, 5, 2]), (5, [1] * 12), (0, [12])])
@@ -117,11 +117,11 @@ def test_a_round_returns_no_more_messages_than_a_reply_should_hold(
     rounds = []
     has_more = True
     while has_more:
-        duties = records.maintenance.round("keeper")
+        duties = records.maintenance.sweep("keeper")
         rounds.append(len(duties.due))
         has_more = duties.has_more
         for task_id, _ in duties.due:
-            records.outbox.sent(task_id)
+            records.outbox.mark_published(task_id)
 
     assert rounds == expected
 
@@ -134,7 +134,7 @@ def test_no_more_of_what_was_lost_either(records: Records):
         records.client.zadd("headway:leases", {task_id: 1})
     records.client.set("headway:round", records.queries.now())
 
-    first, second = records.maintenance.round("keeper"), records.maintenance.round("keeper")
+    first, second = records.maintenance.sweep("keeper"), records.maintenance.sweep("keeper")
 
     assert (len(first.lost), first.has_more) == (5, True)
     assert (len(second.lost), second.has_more) == (2, False)
@@ -147,9 +147,9 @@ def test_no_more_of_who_has_ended_either(records: Records):
         run = Delivery("token", 0)
         kept = {"dependents": "always", **message(MEGABYTE)}
         records.runs.claim(task_id, run, "run", message=kept, max_attempts=1, hostname="here")
-        records.runs.write(Write(task_id, run, Phase.SUCCEEDED, {}, "{}", "large", 1))
+        records.runs.write(StateWrite(task_id, run, Phase.SUCCEEDED, {}, "{}", "large", 1))
 
-    first, second = records.maintenance.round("keeper"), records.maintenance.round("keeper")
+    first, second = records.maintenance.sweep("keeper"), records.maintenance.sweep("keeper")
 
     assert (len(first.ended), first.has_more) == (5, True)
     assert (len(second.ended), second.has_more) == (2, False)

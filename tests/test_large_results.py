@@ -221,7 +221,7 @@ def test_a_page_of_the_largest_snapshots_fits_a_sockets_backlog(records: Records
     for _ in range(MINE):
         live.mark_as_done(start(records), {"status": "s" * 500, "result": "x" * (MAX_RESULT_BYTES - 2)})
 
-    assert sum(map(len, records.queries.owned("ada", MINE)[0])) < MAX_BACKLOG_BYTES
+    assert sum(map(len, records.queries.list_by_owner("ada", MINE)[0])) < MAX_BACKLOG_BYTES
 
 
 # Celery's own clients

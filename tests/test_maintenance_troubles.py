@@ -49,7 +49,7 @@ def lose(records: Records) -> None:
 def park(records: Records) -> None:
     """Five that are due."""
     for task_id in IDS:
-        assert records.outbox.park(task_id, 0, message=MESSAGE, max_attempts=4, when="+0", run=Delivery()) == "due"
+        assert records.outbox.defer(task_id, 0, message=MESSAGE, max_attempts=4, when="+0", run=Delivery()) == "due"
 
 
 def cancel(records: Records) -> None:
@@ -57,7 +57,7 @@ def cancel(records: Records) -> None:
     for task_id in IDS:
         options = {"queue": "celery", "chord": {"task": "x", "options": {}}}
         message = {"dependents": "always", **MESSAGE, "options": options}
-        assert records.outbox.park(task_id, 0, message=message, max_attempts=4, when="+99", run=Delivery()) == "parked"
+        assert records.outbox.defer(task_id, 0, message=message, max_attempts=4, when="+99", run=Delivery()) == "parked"
         records.cancel(task_id)
 
 
@@ -144,7 +144,7 @@ def test_whatever_one_raises_the_others_have_their_turn(
 ):
     make(records)
     due = Delivery("", 0)
-    records.outbox.park("due", 0, message=MESSAGE, max_attempts=4, when="+0", run=due)
+    records.outbox.defer("due", 0, message=MESSAGE, max_attempts=4, when="+0", run=due)
     part, _, method = duty.partition(".")
     handled = _raise_for_one(monkeypatch, getattr(keeper._backend, part), method, error)
 
@@ -187,10 +187,10 @@ def test_one_broken_record_does_not_take_the_leases_of_a_workers_other_tasks(rec
     records.client.set(f"headway:task:{BAD}", "not a hash")
     records.client.zadd("headway:leases", dict.fromkeys(IDS, 1))
 
-    records.maintenance.hold("here", 4, [(task_id, "token") for task_id in IDS], [])
+    records.maintenance.heartbeat("here", 4, [(task_id, "token") for task_id in IDS], [])
     assert all(records.client.zscore("headway:leases", task_id) > 1 for task_id in OTHERS)
 
-    records.maintenance.give_back([(task_id, "token") for task_id in IDS])
+    records.maintenance.release([(task_id, "token") for task_id in IDS])
     assert all(shown(records, task_id).phase == "queued" for task_id in OTHERS)
 
 
@@ -201,7 +201,7 @@ def test_garbage_in_a_queue_or_in_a_workers_hands_keeps_no_message_missing(
     for queue in ("celery", "other"):
         message = MESSAGE | {"options": {"queue": queue}}
         task_id = records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id
-        records.outbox.sent(task_id)
+        records.outbox.mark_published(task_id)
         records.client.lpush(queue, garbage)
     records.client.hset("unacked", "tag", garbage)
 
@@ -214,7 +214,7 @@ def test_garbage_in_a_queue_or_in_a_workers_hands_keeps_no_message_missing(
 def test_a_queue_that_cannot_be_read_keeps_no_other_from_being_read(keeper: Keeper, records: Records):
     for queue in ("broken", "other"):
         message = MESSAGE | {"options": {"queue": queue}}
-        records.outbox.sent(records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id)
+        records.outbox.mark_published(records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id)
     records.client.set("broken", "not a list")
 
     keeper.sweeper.look()

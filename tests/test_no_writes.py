@@ -43,7 +43,7 @@ def snapshot_ids(page: list[str]) -> list[str]:
 def test_what_can_be_read_is_read(records: Records, server: Valkey, way: str):
     task_id, gone = start(records), start(records)
     records.forget(gone)  # it stays on its owner's list until a reader can take it off
-    records.maintenance.hold("one@here", 4, [], [])
+    records.maintenance.heartbeat("one@here", 4, [], [])
     queued = records.queries.overview()["queued"]
     with redis.Redis.from_url(server.url) as client:
         client.zadd("headway:workers", {"gone@here 8": 1})
@@ -51,10 +51,10 @@ def test_what_can_be_read_is_read(records: Records, server: Valkey, way: str):
     with WAYS[way](server):
         with pytest.raises(TakesNoWrites):
             start(records)
-        page, _ = records.queries.owned("ada", 1)
+        page, _ = records.queries.list_by_owner("ada", 1)
         [stored] = records.read([task_id])
         overview = records.queries.overview()
-        log = records.queries.tail(task_id, 0)
+        log = records.queries.read_log(task_id, 0)
 
     assert snapshot_ids(page) == [task_id]
     assert stored is not None
@@ -68,10 +68,10 @@ def test_a_list_forgets_what_expired_as_soon_as_it_can(records: Records, server:
     key = "headway:owner:ada"
     with redis.Redis.from_url(server.url, decode_responses=True) as client:
         with read_only(server):
-            records.queries.owned("ada", 10)
+            records.queries.list_by_owner("ada", 10)
             assert client.zscore(key, gone) is not None
 
-        records.queries.owned("ada", 10)
+        records.queries.list_by_owner("ada", 10)
 
         assert client.zscore(key, gone) is None
         assert client.zscore(key, task_id) is not None

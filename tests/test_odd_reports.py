@@ -50,7 +50,7 @@ def test_whatever_is_said_by_progress_the_rest_of_it_is_shown(celery: Celery, re
 
     end = read(records, task_id)
     assert (end.current, end.total, end.status) == (3, 5, "rows")
-    assert records.queries.tail(task_id, 0)["lines"][-1]["text"] == "line"
+    assert records.queries.read_log(task_id, 0)["lines"][-1]["text"] == "line"
 
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: type(value).__name__)
@@ -204,7 +204,7 @@ def test_texts_are_cut_with_a_mark_before_they_are_sent(
     task_id = run(celery, body)
 
     assert len(names[0]) == 500
-    [line] = records.queries.tail(task_id, 0)["lines"]
+    [line] = records.queries.read_log(task_id, 0)["lines"]
     assert (len(line["text"]), line["text"][-2:]) == (MAX_LINE_CHARS, "l…")
     assert (len(line["level"]), line["level"][-1]) == (20, "…")
     assert (len(step[0].step["name"]), step[0].step["name"][-2:]) == (500, "n…")
@@ -234,7 +234,7 @@ def test_lines_that_wait_for_redis_take_bounded_room(celery: Celery, records: Re
         is_away = False
 
     waiting: list[int] = []
-    lines = records.queries.tail(run(celery, body), 0)["lines"]
+    lines = records.queries.read_log(run(celery, body), 0)["lines"]
 
     assert waiting[0] <= MAX_UNSENT_CHARS
     assert lines[0]["text"] == f"{800 - (len(lines) - 1)} lines are missing here: Redis did not take them in time."

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, e
 from app.extensions import headway
 from headway.snapshot import Phase
 from headway.store.connection import connect
-from headway.store.model import STORED, Delivery, Write
+from headway.store.model import STORED, Delivery, StateWrite
 from headway.store.records import Records
 from tests.processes import ROOT, System, running, web
 
@@ -336,10 +336,10 @@ def as_left(system: System, task_id: str, *writes: tuple[Phase, dict]) -> None:
     records.runs.claim(here.token, here, "run", message=kept[0], max_attempts=4, hostname="test")
     for phase, fields in writes:
         if phase == Phase.QUEUED:
-            records.maintenance.give_back([(task_id, here.token)])
+            records.maintenance.release([(task_id, here.token)])
             here = Delivery()  # who gave it back writes no more
         verdict = records.runs.write(
-            Write(task_id, here, phase, fields, meta="{}", name=kept[0]["task"], max_attempts=4, retry_in=8.0)
+            StateWrite(task_id, here, phase, fields, meta="{}", name=kept[0]["task"], max_attempts=4, retry_in=8.0)
         )
         assert verdict in STORED
 

@@ -123,7 +123,7 @@ def test_a_hung_redis_holds_no_run_up_and_the_newest_word_arrives_after_it(
     task_id = run(celery, body)
 
     assert worst < 0.5
-    assert [line["text"] for line in records.queries.tail(task_id, 0)["lines"]] == ["a line"] * 30
+    assert [line["text"] for line in records.queries.read_log(task_id, 0)["lines"]] == ["a line"] * 30
 
 
 def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
@@ -147,7 +147,7 @@ def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
         progress.flush()
         progress.flush()
 
-    lines = records.queries.tail(run(celery, body), 0)["lines"]
+    lines = records.queries.read_log(run(celery, body), 0)["lines"]
 
     assert [line["text"] for line in lines] == [
         "2 lines are missing here: Redis did not take them in time.",
@@ -169,7 +169,7 @@ def test_a_failing_run_leaves_its_last_words(celery: Celery, records: Records):
     with pytest.raises(KeyError):
         run(celery, body)
 
-    assert (read(records, ids[0]).current, len(records.queries.tail(ids[0], 0)["lines"])) == (5, 5)
+    assert (read(records, ids[0]).current, len(records.queries.read_log(ids[0], 0)["lines"])) == (5, 5)
 
 
 @pytest.mark.parametrize("say", ["update", "set", "log", "step", "track", "update_state"])

@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 from headway.celery.fencing import REPLACEMENT
 from headway.snapshot import FINAL, STATE, Phase, Snapshot, progress_fields, success_fields
 from headway.store.connection import connect
-from headway.store.model import Delivery, Write
+from headway.store.model import Delivery, StateWrite
 from headway.store.queries import QUEUES
 from headway.store.records import Records
 
@@ -293,7 +293,7 @@ class RecordMachine(RuleBasedStateMachine):
             self.begin(Run(task, 0), claims)
 
     def park(self, task: Task, order: int, delay: int, run: Delivery) -> str:
-        return self.records.outbox.park(
+        return self.records.outbox.defer(
             task.id, order, message=message_of(order), max_attempts=task.max_attempts, when=moment(delay), run=run
         )
 
@@ -324,7 +324,7 @@ class RecordMachine(RuleBasedStateMachine):
     @one_task(lambda task: task.sent, weight=4)
     def note_that_it_was_sent(self, task: Task) -> None:
         task.sent -= 1
-        self.records.outbox.sent(task.id)
+        self.records.outbox.mark_published(task.id)
 
     @one_task(lambda task: task.messages and task.last, weight=1)  # nobody can miss a message that has no record
     def lose_a_message(self, task: Task) -> None:
@@ -475,10 +475,10 @@ class RecordMachine(RuleBasedStateMachine):
             task.messages.append(run.order)
         if self.may_write(run):
             task.dropped = True
-            self.records.runs.drop(task.id, run.delivery)
+            self.records.runs.abandon(task.id, run.delivery)
         else:
             with self.unchanged(task):
-                self.records.runs.drop(task.id, run.delivery)
+                self.records.runs.abandon(task.id, run.delivery)
 
     @one_run(lambda run: run.speaks, weight=1)
     def log(self, run: Run) -> None:
@@ -491,7 +491,7 @@ class RecordMachine(RuleBasedStateMachine):
         task = run.task
         known, mailer = task.mail or ("", None)
         with self.unchanged(task, but_for=self.may_write(run)):
-            verdict = self.records.runs.mail(task.id, run.delivery, stage)
+            verdict = self.records.runs.advance_commit(task.id, run.delivery, stage)
         if not self.may_write(run):
             assert verdict in REFUSED
         elif known == "committing" and mailer is not run:
@@ -523,7 +523,7 @@ class RecordMachine(RuleBasedStateMachine):
     def store(self, run: Run, phase: Phase, fields: dict[str, Any], write_id: str = "") -> str:
         task = run.task
         return self.records.runs.write(
-            Write(
+            StateWrite(
                 task.id,
                 run.delivery,
                 phase,
@@ -556,9 +556,9 @@ class RecordMachine(RuleBasedStateMachine):
         task, run.ended = run.task, True
         if not self.may_write(run) and (run.claimed or task.held or task.final):
             with self.unchanged(task):
-                assert self.records.runs.lose(task.id, run.delivery) in REFUSED
+                assert self.records.runs.mark_lost(task.id, run.delivery) in REFUSED
             return
-        verdict = self.records.runs.lose(task.id, run.delivery)
+        verdict = self.records.runs.mark_lost(task.id, run.delivery)
         assert verdict == self.fate_of_a_lost_run(task) or task.stray or not run.holds
         if verdict == "requeued":
             task.lose()
@@ -577,18 +577,18 @@ class RecordMachine(RuleBasedStateMachine):
         if again:
             task.messages.append(run.order)
         if self.may_write(run):
-            self.records.maintenance.give_back([(task.id, run.token)])
+            self.records.maintenance.release([(task.id, run.token)])
             assert task.stray or self.phase_now(task) == (Phase.CANCELLED if task.cancelling else Phase.QUEUED)
             task.holder = None
         else:
             with self.unchanged(task):
-                self.records.maintenance.give_back([(task.id, run.token)])
+                self.records.maintenance.release([(task.id, run.token)])
 
     @one_run(received=st.booleans(), weight=1)
     def hold(self, run: Run, received: bool) -> None:
         task = run.task
         before = self.client.zscore("headway:leases", task.id)
-        self.records.maintenance.hold("worker", 4, [(task.id, run.token)], [task.id] if received else [])
+        self.records.maintenance.heartbeat("worker", 4, [(task.id, run.token)], [task.id] if received else [])
         after = self.client.zscore("headway:leases", task.id)
         if not task.stray:
             renewed = self.may_write(run) and not task.dropped
@@ -627,7 +627,7 @@ class RecordMachine(RuleBasedStateMachine):
         if after:
             self.pass_with_rounds(after)
         lapsed = self.client.zrangebyscore("headway:leases", "-inf", self.records.queries.now())
-        duties = self.records.maintenance.round("keeper")
+        duties = self.records.maintenance.sweep("keeper")
         patient = self.client.exists("headway:patience")
         lost = {task_id: Run(self.task(task_id), order_of(message), token) for task_id, token, message in duties.lost}
         assert not (patient and lost)
@@ -648,11 +648,11 @@ class RecordMachine(RuleBasedStateMachine):
 
     @step("")
     def look(self) -> None:
-        found = self.records.maintenance.suspects()
+        found = self.records.maintenance.unconfirmed()
         suspects = [self.task(task_id) for ids in found.values() for task_id in ids]
         assert all(task.stray or task.phase == Phase.QUEUED for task in suspects)
         missed = {task.id for task in suspects if not task.messages}
-        self.records.maintenance.resend(missed & self.missing)
+        self.records.maintenance.republish(missed & self.missing)
         self.missing = missed - self.missing
 
     # People
@@ -672,13 +672,13 @@ class RecordMachine(RuleBasedStateMachine):
 
     @one_task(lambda task: task.phase in WAITS_FOR_ITS_TIME and not task.owed, delay=delays)
     def schedule(self, task: Task, delay: int) -> None:
-        verdict = self.records.schedule(task.id, moment(delay) if delay else "").verdict
+        verdict = self.records.reschedule(task.id, moment(delay) if delay else "").verdict
         assert verdict == ("scheduled" if delay else "queued")
 
     @one_task(lambda task: task.phase not in WAITS_FOR_ITS_TIME, weight=1)
     def schedule_in_vain(self, task: Task) -> None:
         with self.unchanged(task):
-            assert self.records.schedule(task.id, "").verdict in {"not_waiting", "unknown"}
+            assert self.records.reschedule(task.id, "").verdict in {"not_waiting", "unknown"}
 
     @one_task(lambda task: task.attempt and not task.stray, weight=1)
     def forget(self, task: Task) -> None:
@@ -807,7 +807,7 @@ class RecordMachine(RuleBasedStateMachine):
                 while task.hand:
                     task.messages.append(task.hand.pop())
                 while task.messages:
-                    self.records.outbox.sent(task.id)
+                    self.records.outbox.mark_published(task.id)
                     self.claim(Run(task, task.messages.pop()))
                     self.all_is_well()
         for task in self.tasks:

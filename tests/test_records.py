@@ -11,7 +11,7 @@ import pytest
 from headway.snapshot import FINAL, Phase, Snapshot
 from headway.store.connection import TakesNoWrites, Unavailable
 from headway.store.functions import SCRIPTS
-from headway.store.model import STORED, AlreadyUsed, Delivery, Write
+from headway.store.model import STORED, AlreadyUsed, Delivery, StateWrite
 from headway.store.records import Records
 from tests.processes import Valkey
 
@@ -37,7 +37,7 @@ def claim(records: Records, task_id: str, delivery: Delivery, run: str = "run") 
 
 
 def write(records: Records, task_id: str, delivery: Delivery, phase: Phase, **fields) -> bool:
-    return records.runs.write(Write(task_id, delivery, phase, fields, meta="{}", **NAMES)) in STORED
+    return records.runs.write(StateWrite(task_id, delivery, phase, fields, meta="{}", **NAMES)) in STORED
 
 
 def lapse(records: Records, task_id: str) -> None:
@@ -49,7 +49,7 @@ def due(records: Records) -> list[str]:
     """Return what a keeper gets to send, as if keepers had done their rounds all the time."""
     records.client.set("headway:round", records.queries.now())
     records.client.delete("headway:patience")
-    return [task_id for task_id, _ in records.maintenance.round("keeper").due]
+    return [task_id for task_id, _ in records.maintenance.sweep("keeper").due]
 
 
 def test_a_new_task_is_queued_and_waits_behind_those_before_it(records: Records):
@@ -170,10 +170,10 @@ def test_the_last_attempt_that_is_lost_is_handed_out_to_be_failed(records: Recor
         assert records.runs.claim(task_id, delivery, "run", message=MESSAGE, max_attempts=2, hostname="h") == "claimed"
         lapse(records, task_id)
         records.client.set("headway:round", records.queries.now())
-        duties = records.maintenance.round("keeper")
+        duties = records.maintenance.sweep("keeper")
         assert [lost[:2] for lost in duties.lost] == ([(task_id, "two")] if number else [])
 
-    assert records.maintenance.round("keeper").lost == []  # put off, for whoever took it is storing the failure
+    assert records.maintenance.sweep("keeper").lost == []  # put off, for whoever took it is storing the failure
     assert write(records, task_id, Delivery("two"), Phase.FAILED)
 
 
@@ -182,7 +182,7 @@ def test_after_nobody_did_the_rounds_workers_get_the_time_to_renew(records: Reco
     claim(records, task_id, FIRST)
     lapse(records, task_id)
 
-    assert records.maintenance.round("keeper").due == []  # the first round ever
+    assert records.maintenance.sweep("keeper").due == []  # the first round ever
     assert read(records, task_id).phase == "running"
 
 
@@ -190,20 +190,20 @@ def test_one_keeper_at_a_time_has_the_office(records: Records):
     task_id = start(records)
     records.client.zadd("headway:outbox", {task_id: 1})
 
-    assert records.maintenance.round("one").due != []
+    assert records.maintenance.sweep("one").due != []
     records.client.zadd("headway:outbox", {task_id: 1})
-    assert records.maintenance.round("two").due == []
+    assert records.maintenance.sweep("two").due == []
     records.client.delete("headway:keeper")  # the first one is gone
-    assert records.maintenance.round("two").due != []
+    assert records.maintenance.sweep("two").due != []
 
 
 def test_a_worker_that_stops_gives_its_tasks_back_which_is_no_failure(records: Records):
     task_id = start(records, max_attempts=1)
     claim(records, task_id, FIRST)
 
-    records.maintenance.give_back([(task_id, "second")])
+    records.maintenance.release([(task_id, "second")])
     assert read(records, task_id).phase == "running"
-    records.maintenance.give_back([(task_id, "first")])
+    records.maintenance.release([(task_id, "first")])
 
     assert (read(records, task_id).phase, read(records, task_id).status) == ("queued", "Pending...")
     assert not write(records, task_id, FIRST, Phase.SUCCEEDED, result=1)
@@ -215,13 +215,13 @@ def test_only_its_holder_renews_a_lease_and_none_is_made_anew(records: Records):
     claim(records, task_id, FIRST)
     lapse(records, task_id)
 
-    records.maintenance.hold("worker", 4, [(task_id, "second")], [])
+    records.maintenance.heartbeat("worker", 4, [(task_id, "second")], [])
     assert records.client.zscore("headway:leases", task_id) < records.queries.now()
-    records.maintenance.hold("worker", 4, [(task_id, "first")], [])
+    records.maintenance.heartbeat("worker", 4, [(task_id, "first")], [])
     assert records.client.zscore("headway:leases", task_id) > records.queries.now()
 
-    records.runs.drop(task_id, FIRST)
-    records.maintenance.hold("worker", 4, [(task_id, "first")], [])
+    records.runs.abandon(task_id, FIRST)
+    records.maintenance.heartbeat("worker", 4, [(task_id, "first")], [])
     assert records.client.zscore("headway:leases", task_id) is None
 
 
@@ -230,17 +230,17 @@ def test_a_lost_process_is_told_by_its_parent(records: Records):
     claim(records, task_id, FIRST)
     records.client.set("headway:round", records.queries.now())
 
-    assert records.runs.lose(task_id, SECOND) == "superseded"
-    assert records.runs.lose(task_id, FIRST) == "requeued"
+    assert records.runs.mark_lost(task_id, SECOND) == "superseded"
+    assert records.runs.mark_lost(task_id, FIRST) == "requeued"
     assert due(records) == [task_id]
-    assert records.runs.lose(task_id, FIRST) == "superseded"
+    assert records.runs.mark_lost(task_id, FIRST) == "superseded"
 
 
 def test_without_a_keeper_a_lost_process_is_the_tasks_end(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
 
-    assert records.runs.lose(task_id, FIRST) == "exhausted"
+    assert records.runs.mark_lost(task_id, FIRST) == "exhausted"
 
 
 @pytest.mark.parametrize("when", ["", "+60000000"])
@@ -264,7 +264,9 @@ def test_a_run_is_told_that_it_is_cancelled_and_a_true_end_stands(records: Recor
         claim(records, task_id, FIRST)
         assert records.cancel(task_id).verdict == records.cancel(task_id).verdict == "cancelling"
 
-    verdict = records.runs.write(Write(stops, FIRST, Phase.RUNNING, {"current": 3, "total": 10}, meta="{}", **NAMES))
+    verdict = records.runs.write(
+        StateWrite(stops, FIRST, Phase.RUNNING, {"current": 3, "total": 10}, meta="{}", **NAMES)
+    )
 
     assert verdict == "cancelling"
     assert (read(records, stops).phase, read(records, stops).current) == ("cancelling", 3)
@@ -283,11 +285,11 @@ def test_a_cancelled_run_that_is_lost_stopped_or_retried_ends_as_cancelled(recor
         assert due(records) == []
     elif how == "lose":
         records.client.set("headway:round", records.queries.now())
-        assert records.runs.lose(task_id, FIRST) == "cancelled"
+        assert records.runs.mark_lost(task_id, FIRST) == "cancelled"
     elif how == "leave":
-        records.maintenance.give_back([(task_id, "first")])
+        records.maintenance.release([(task_id, "first")])
     else:
-        assert records.runs.write(Write(task_id, FIRST, Phase.RETRYING, {}, meta="{}", **NAMES)) == "cancelled"
+        assert records.runs.write(StateWrite(task_id, FIRST, Phase.RETRYING, {}, meta="{}", **NAMES)) == "cancelled"
 
     assert read(records, task_id).phase == "cancelled"
 
@@ -299,23 +301,23 @@ def test_a_cancelled_run_that_goes_on_is_doomed_when_its_grace_is_over(records: 
     records.cancel(patient)
     Records(records.client, ttl_days=7, cancel_grace_seconds=0.0).cancel(soon)
 
-    assert records.maintenance.round("one").doomed == records.maintenance.round("not in office").doomed == {soon}
+    assert records.maintenance.sweep("one").doomed == records.maintenance.sweep("not in office").doomed == {soon}
 
 
 def test_another_time_and_now(records: Records):
     task_id = start(records, when="+60000000")
     before = read(records, task_id)
 
-    later = records.schedule(task_id, "+120000000")
+    later = records.reschedule(task_id, "+120000000")
     assert later.verdict == "scheduled"
     assert json.loads(later.snapshot)["scheduled_for"] > before.scheduled_for
     assert due(records) == []
-    assert records.schedule(task_id, "").verdict == "queued"
+    assert records.reschedule(task_id, "").verdict == "queued"
 
     assert due(records) == [task_id]
     assert read(records, task_id).scheduled_for is None
-    assert records.schedule(task_id, "").verdict == "not_waiting"
-    assert records.schedule("nobody", "").verdict == "unknown"
+    assert records.reschedule(task_id, "").verdict == "not_waiting"
+    assert records.reschedule("nobody", "").verdict == "unknown"
 
 
 @pytest.mark.parametrize("first", ["the message", "that it retries"])
@@ -325,15 +327,15 @@ def test_a_retry_waits_with_its_own_message_whichever_is_stored_first(records: R
     successor = MESSAGE | {"options": {"queue": "celery", "retries": 1}}
 
     if first == "the message":
-        assert records.outbox.park(task_id, 1, message=successor, max_attempts=4, when="", run=FIRST) == "parked"
+        assert records.outbox.defer(task_id, 1, message=successor, max_attempts=4, when="", run=FIRST) == "parked"
         assert due(records) == []  # before its predecessor has ended
         assert write(records, task_id, FIRST, Phase.RETRYING)
     else:
         assert write(records, task_id, FIRST, Phase.RETRYING)
-        assert records.outbox.park(task_id, 1, message=successor, max_attempts=4, when="", run=Delivery()) == "due"
+        assert records.outbox.defer(task_id, 1, message=successor, max_attempts=4, when="", run=Delivery()) == "due"
 
     records.client.zadd("headway:outbox", {task_id: 1}, xx=True)
-    assert records.maintenance.round("keeper").due == [(task_id, successor)]
+    assert records.maintenance.sweep("keeper").due == [(task_id, successor)]
     assert read(records, task_id).phase == "queued"
 
 
@@ -341,43 +343,43 @@ def test_only_the_run_that_has_the_task_asks_for_its_next_attempt(records: Recor
     task_id = start(records)
     claim(records, task_id, FIRST)
 
-    assert records.outbox.park(task_id, 1, message=MESSAGE, max_attempts=4, when="", run=SECOND) == "superseded"
-    assert records.outbox.park(task_id, 0, message=MESSAGE, max_attempts=4, when="", run=Delivery()) == "known"
+    assert records.outbox.defer(task_id, 1, message=MESSAGE, max_attempts=4, when="", run=SECOND) == "superseded"
+    assert records.outbox.defer(task_id, 0, message=MESSAGE, max_attempts=4, when="", run=Delivery()) == "known"
 
 
 def test_a_message_that_was_lost_is_suspected_unless_a_worker_has_it(records: Records):
     lost, received, unsent = start(records), start(records), start(records)
-    records.outbox.sent(lost)
-    records.outbox.sent(received)
-    records.maintenance.hold("worker", 4, [], [received])
+    records.outbox.mark_published(lost)
+    records.outbox.mark_published(received)
+    records.maintenance.heartbeat("worker", 4, [], [received])
 
-    assert records.maintenance.suspects() == {"celery": [lost]}
-    records.maintenance.resend([lost])
+    assert records.maintenance.unconfirmed() == {"celery": [lost]}
+    records.maintenance.republish([lost])
 
     assert due(records) == [lost]
-    assert records.maintenance.suspects() == {}
+    assert records.maintenance.unconfirmed() == {}
     assert unsent
 
 
 def test_only_what_is_queued_is_suspected_or_sent_again(records: Records):
     gone, running = start(records), start(records)
-    records.outbox.sent(gone)
+    records.outbox.mark_published(gone)
     records.forget(gone)
     claim(records, running, FIRST)
 
-    assert records.maintenance.suspects() == {}
+    assert records.maintenance.unconfirmed() == {}
     assert records.client.zscore("headway:waiting:celery", gone) is None
-    records.maintenance.resend([gone, running])
+    records.maintenance.republish([gone, running])
     assert records.client.zrange("headway:outbox", 0, -1) == []
 
 
 def test_late_news_of_a_message_strikes_no_next_attempt(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
-    records.outbox.park(task_id, 1, message=MESSAGE, max_attempts=4, when="+60000000", run=FIRST)
+    records.outbox.defer(task_id, 1, message=MESSAGE, max_attempts=4, when="+60000000", run=FIRST)
     write(records, task_id, FIRST, Phase.RETRYING, error=None, current=0, total=1)
 
-    records.outbox.sent(task_id)
+    records.outbox.mark_published(task_id)
 
     assert records.client.zscore("headway:outbox", task_id) is not None
 
@@ -385,9 +387,9 @@ def test_late_news_of_a_message_strikes_no_next_attempt(records: Records):
 def test_a_run_that_is_given_back_has_no_successor(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
-    records.outbox.park(task_id, 1, message=MESSAGE, max_attempts=4, when="+60000000", run=FIRST)
+    records.outbox.defer(task_id, 1, message=MESSAGE, max_attempts=4, when="+60000000", run=FIRST)
 
-    records.maintenance.give_back([(task_id, "first")])
+    records.maintenance.release([(task_id, "first")])
 
     assert read(records, task_id).phase == "queued"
     assert records.client.zscore("headway:outbox", task_id) is None
@@ -404,7 +406,7 @@ def test_a_next_attempt_that_nobody_has_claimed_may_be_ended_by_its_worker(recor
 def test_what_a_worker_had_received_is_forgotten_when_nobody_says_it_again(records: Records):
     records.client.zadd("headway:reserved", {"long gone": records.queries.now() - 1})
 
-    records.maintenance.hold("one@host", 4, [], ["here"])
+    records.maintenance.heartbeat("one@host", 4, [], ["here"])
 
     assert records.client.zrange("headway:reserved", 0, -1) == ["here"]
 
@@ -412,39 +414,39 @@ def test_what_a_worker_had_received_is_forgotten_when_nobody_says_it_again(recor
 def test_an_e_mail_that_was_committed_by_a_lost_run_is_unknown(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
-    assert records.runs.mail(task_id, FIRST, "prepared") == "written"
-    assert records.runs.mail(task_id, SECOND, "committing") == "superseded"
+    assert records.runs.advance_commit(task_id, FIRST, "prepared") == "written"
+    assert records.runs.advance_commit(task_id, SECOND, "committing") == "superseded"
     lapse(records, task_id)
     due(records)
     claim(records, task_id, SECOND)
 
-    assert records.runs.mail(task_id, SECOND, "prepared") == "written"  # the first had not got so far
-    assert records.runs.mail(task_id, SECOND, "committing") == "written"
-    assert records.runs.mail(task_id, SECOND, "prepared") == "written"  # its own word: the server said no
-    assert records.runs.mail(task_id, SECOND, "committing") == "written"
-    assert records.runs.mail(task_id, FIRST, "committing") == "superseded"
+    assert records.runs.advance_commit(task_id, SECOND, "prepared") == "written"  # the first had not got so far
+    assert records.runs.advance_commit(task_id, SECOND, "committing") == "written"
+    assert records.runs.advance_commit(task_id, SECOND, "prepared") == "written"  # its own word: the server said no
+    assert records.runs.advance_commit(task_id, SECOND, "committing") == "written"
+    assert records.runs.advance_commit(task_id, FIRST, "committing") == "superseded"
     lapse(records, task_id)
     due(records)
     claim(records, task_id, Delivery("third"))
 
-    assert records.runs.mail(task_id, Delivery("third"), "prepared") == "unknown"
+    assert records.runs.advance_commit(task_id, Delivery("third"), "prepared") == "unknown"
 
 
 def test_a_delivery_that_another_process_takes_up_is_lost_and_not_claimed_twice(records: Records):
     task_id = start(records)
     assert claim(records, task_id, FIRST, "one") == "claimed"
     assert claim(records, task_id, FIRST, "one") == "claimed"  # the reply was lost
-    assert records.runs.mail(task_id, FIRST, "committing") == "written"
+    assert records.runs.advance_commit(task_id, FIRST, "committing") == "written"
     before = read(records, task_id)
 
     assert claim(records, task_id, FIRST, "another") == "lost"
 
     assert read(records, task_id) == before
     records.client.set("headway:round", records.queries.now())
-    assert records.runs.lose(task_id, FIRST) == "requeued"
+    assert records.runs.mark_lost(task_id, FIRST) == "requeued"
     assert claim(records, task_id, FIRST, "another") == "superseded"
     assert claim(records, task_id, SECOND) == "claimed"
-    assert records.runs.mail(task_id, SECOND, "prepared") == "unknown"
+    assert records.runs.advance_commit(task_id, SECOND, "prepared") == "unknown"
 
 
 def test_a_cancelled_e_mail_is_not_committed(records: Records):
@@ -452,7 +454,7 @@ def test_a_cancelled_e_mail_is_not_committed(records: Records):
     claim(records, task_id, FIRST)
     records.cancel(task_id)
 
-    assert records.runs.mail(task_id, FIRST, "committing") == "cancelling"
+    assert records.runs.advance_commit(task_id, FIRST, "committing") == "cancelling"
 
 
 def test_a_retry_supersedes_the_attempt_before_it_whichever_is_stored_first(records: Records):
@@ -486,10 +488,10 @@ def test_after_a_retry_the_old_attempt_is_out_and_the_next_may_claim(records: Re
 def test_each_run_from_which_a_task_was_taken_is_out_for_good(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
-    records.runs.drop(task_id, FIRST)  # it gave the task up, and lives on
+    records.runs.abandon(task_id, FIRST)  # it gave the task up, and lives on
     assert claim(records, task_id, SECOND) == "claimed"
     due(records)  # there are keepers
-    assert records.runs.lose(task_id, SECOND) == "requeued"
+    assert records.runs.mark_lost(task_id, SECOND) == "requeued"
 
     for late in (FIRST, SECOND):
         assert not write(records, task_id, late, Phase.SUCCEEDED, result=1)
@@ -501,10 +503,10 @@ def test_a_write_whose_reply_was_lost_is_told_again_that_it_was_stored(records: 
     claim(records, task_id, FIRST)
     arguments = (task_id, FIRST, Phase.FAILED, {"status": "x"})
 
-    first = records.runs.write(Write(*arguments, meta="{}", **NAMES, write_id="w1"))
+    first = records.runs.write(StateWrite(*arguments, meta="{}", **NAMES, write_id="w1"))
     version = read(records, task_id).version
-    again = records.runs.write(Write(*arguments, meta="{}", **NAMES, write_id="w1"))
-    other = records.runs.write(Write(*arguments, meta="{}", **NAMES, write_id="w2"))
+    again = records.runs.write(StateWrite(*arguments, meta="{}", **NAMES, write_id="w1"))
+    other = records.runs.write(StateWrite(*arguments, meta="{}", **NAMES, write_id="w2"))
 
     assert (first, again, other) == ("written", "written", "final")
     assert read(records, task_id).version == version
@@ -631,7 +633,7 @@ def test_a_successor_that_waits_long_keeps_its_record_whatever_is_said_meanwhile
     record = f"headway:task:{task_id}"
     claim(records, task_id, FIRST)
     assert (
-        records.outbox.park(task_id, 1, message=MESSAGE, max_attempts=4, when=f"+{month * 1_000_000}", run=FIRST)
+        records.outbox.defer(task_id, 1, message=MESSAGE, max_attempts=4, when=f"+{month * 1_000_000}", run=FIRST)
         == "parked"
     )
 
@@ -648,13 +650,13 @@ def test_the_outbox_holds_a_task_until_it_is_sent(records: Records):
     assert due(records) == []
 
     records.client.zadd("headway:outbox", {now: 1, later: 1})
-    duties = dict(records.maintenance.round("keeper").due)
+    duties = dict(records.maintenance.sweep("keeper").due)
 
     assert duties.keys() == {now, later}
     assert duties[now] == MESSAGE
     assert read(records, later).phase == "queued"
     assert due(records) == []  # put off, for whoever took them is sending
-    records.outbox.sent(now)
+    records.outbox.mark_published(now)
     assert records.client.zscore("headway:outbox", now) is None
     claim(records, later, FIRST)
     assert records.client.zscore("headway:outbox", later) is None
@@ -664,11 +666,11 @@ def test_an_owners_list_has_all_and_only_theirs_newest_first(records: Records):
     mine = [start(records) for _ in range(7)]
     start(records, owner="bob")
 
-    first, cursor = records.queries.owned("ada", 3)
+    first, cursor = records.queries.list_by_owner("ada", 3)
     assert cursor is not None
-    second, cursor = records.queries.owned("ada", 3, cursor=cursor)
+    second, cursor = records.queries.list_by_owner("ada", 3, cursor=cursor)
     assert cursor is not None
-    third, end = records.queries.owned("ada", 3, cursor=cursor)
+    third, end = records.queries.list_by_owner("ada", 3, cursor=cursor)
 
     ids = [json.loads(snapshot)["task_id"] for snapshot in first + second + third]
     assert ids == mine[::-1]
@@ -681,8 +683,8 @@ def test_a_list_can_be_of_some_phases_and_forgets_what_expired(records: Records)
     write(records, done, FIRST, Phase.SUCCEEDED, result=1)
     records.forget(gone)
 
-    page, _ = records.queries.owned("ada", 10, [Phase.SUCCEEDED, Phase.FAILED])
-    everything, _ = records.queries.owned("ada", 10)
+    page, _ = records.queries.list_by_owner("ada", 10, [Phase.SUCCEEDED, Phase.FAILED])
+    everything, _ = records.queries.list_by_owner("ada", 10)
 
     assert [json.loads(snapshot)["task_id"] for snapshot in page] == [done]
     assert {json.loads(snapshot)["task_id"] for snapshot in everything} == {done, waiting}
@@ -697,15 +699,15 @@ def test_a_log_numbers_its_lines_and_keeps_the_newest(records: Records, monkeypa
     for number in range(1, 6):
         assert records.runs.log(task_id, FIRST, [("INFO", f'line "{number}"')])
 
-    tail = records.queries.tail(task_id, 0)
+    tail = records.queries.read_log(task_id, 0)
     assert [(line["seq"], line["text"]) for line in tail["lines"]] == [
         (3, 'line "3"'),
         (4, 'line "4"'),
         (5, 'line "5"'),
     ]
     assert (tail["first_seq"], tail["last_seq"]) == (3, 5)
-    assert [line["seq"] for line in records.queries.tail(task_id, 4)["lines"]] == [5]
-    assert records.queries.tail(task_id, 5) == {"lines": [], "first_seq": 3, "last_seq": 5}
+    assert [line["seq"] for line in records.queries.read_log(task_id, 4)["lines"]] == [5]
+    assert records.queries.read_log(task_id, 5) == {"lines": [], "first_seq": 3, "last_seq": 5}
     assert not records.runs.log(task_id, SECOND, [("INFO", "a stranger")])
 
 
@@ -729,15 +731,15 @@ def test_each_write_is_published_to_the_task_and_to_its_owner_and_to_celery(reco
 
 def test_workers_are_counted_while_they_say_that_they_are_there(records: Records):
     start(records)
-    records.maintenance.hold("one@here", 4, [], [])
-    records.maintenance.hold("two@here", 2, [], [])
+    records.maintenance.heartbeat("one@here", 4, [], [])
+    records.maintenance.heartbeat("two@here", 2, [], [])
     assert {key: records.queries.overview()[key] for key in ("workers", "slots", "queued")} == {
         "workers": 2,
         "slots": 6,
         "queued": 1,
     }
 
-    records.maintenance.leave("one@here", 4)
+    records.maintenance.deregister("one@here", 4)
     records.client.zadd("headway:workers", {"two@here 2": 1})
 
     assert records.queries.overview()["workers"] == 0
@@ -771,7 +773,7 @@ def test_a_full_redis_takes_no_new_task_and_lets_what_has_begun_go_on(records: R
     finally:
         records.client.config_set("maxmemory", 0)
 
-    assert [json.loads(snapshot)["task_id"] for snapshot in records.queries.owned("ada", 10)[0]] == [task_id]
+    assert [json.loads(snapshot)["task_id"] for snapshot in records.queries.list_by_owner("ada", 10)[0]] == [task_id]
     start(records)
 
 
@@ -782,8 +784,8 @@ def test_a_message_that_came_by_an_exchange_is_never_suspected(records: Records)
     lapse(records, task_id)
 
     assert due(records) == [task_id]
-    records.outbox.sent(task_id)
-    assert records.maintenance.suspects() == {}
+    records.outbox.mark_published(task_id)
+    assert records.maintenance.unconfirmed() == {}
 
 
 def test_a_record_that_an_earlier_version_has_kept_is_read_and_written_as_any(records: Records):

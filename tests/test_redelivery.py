@@ -13,7 +13,7 @@ from headway.celery import broker, sends
 from headway.celery.messages import request_of
 from headway.celery.sends import RECORDED, SEND, identified, recorded
 from headway.snapshot import Phase
-from headway.store.model import Delivery, Source, Write
+from headway.store.model import Delivery, Source, StateWrite
 from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.by_broker import Hand, running_as
@@ -22,7 +22,7 @@ from tests.by_broker import Hand, running_as
 def end(hand: Hand, task_id: str, phase: Phase = Phase.SUCCEEDED) -> None:
     """End a run, as the delivery that holds it."""
     fence, order = hand.redis.hmget(f"headway:task:{task_id}", "fence", "order")
-    write = Write(task_id, Delivery(fence, int(order)), phase, {}, "{}", "add", 4)
+    write = StateWrite(task_id, Delivery(fence, int(order)), phase, {}, "{}", "add", 4)
     assert hand.records.runs.write(write) in ("written", "cancelling")
 
 
@@ -75,7 +75,7 @@ def after_a_retry(hand: Hand) -> str:
 def after_its_message_was_lost(hand: Hand) -> str:
     task_id = after_its_worker_was_lost(hand)
     hand.redis.delete("celery")
-    hand.records.maintenance.resend([task_id])
+    hand.records.maintenance.republish([task_id])
     assert hand.keep() == [task_id]
     return task_id
 
@@ -269,14 +269,14 @@ def test_a_new_send_is_not_stopped_by_the_former_ones_mail(hand: Hand):
     task_id = plainly(hand)
     hand.claim(hand.take())
     fence = hand.redis.hget(f"headway:task:{task_id}", "fence")
-    assert hand.records.runs.mail(task_id, Delivery(fence), "committing") == "written"
+    assert hand.records.runs.advance_commit(task_id, Delivery(fence), "committing") == "written"
     end(hand, task_id)
 
     plain.add.apply_async((3, 4), task_id=task_id)
     hand.claim(hand.take())
 
     fence = hand.redis.hget(f"headway:task:{task_id}", "fence")
-    assert hand.records.runs.mail(task_id, Delivery(fence), "prepared") == "written"
+    assert hand.records.runs.advance_commit(task_id, Delivery(fence), "prepared") == "written"
 
 
 # The id of a send

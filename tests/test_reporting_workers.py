@@ -51,7 +51,7 @@ def test_tasks_at_once_count_each_its_own_and_end_as_they_return(started: Starte
     for task_id, size in pooled.items():
         end = started.end_of(task_id)
         assert (end.phase, end.result, end.current) == (Phase.SUCCEEDED, size, size)
-        assert len(started.records.queries.tail(task_id, 0)["lines"]) == size
+        assert len(started.records.queries.read_log(task_id, 0)["lines"]) == size
     end = started.end_of(odd)
     assert (end.phase, end.result, end.total) == (Phase.SUCCEEDED, "all said", 5)
     assert (started.end_of(beats).result, started.end_of(beats).current) == ("the thread has ended", 10)

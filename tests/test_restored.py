@@ -26,7 +26,7 @@ TOO_MANY = 31  # sweeps that a Redis does not lose by merely stopping
 def sweep(records: Records, seen: Seen = NOT_SEEN):
     records.client.set("headway:round", records.queries.now() - 500_000)
     records.client.delete("headway:patience", "headway:keeper")
-    return records.maintenance.round("keeper", seen=seen)
+    return records.maintenance.sweep("keeper", seen=seen)
 
 
 def go_back(records: Records, sweeps: int) -> Seen:
@@ -39,7 +39,7 @@ def go_back(records: Records, sweeps: int) -> Seen:
 def test_each_sweep_counts_and_extra_ones_in_a_row_do_not(records: Records):
     first = sweep(records).seen
     assert sweep(records).seen == Seen(first.epoch, first.generation + 1)
-    assert records.maintenance.round("keeper").seen.generation == first.generation + 1
+    assert records.maintenance.sweep("keeper").seen.generation == first.generation + 1
 
 
 def test_a_redis_that_lost_its_last_seconds_goes_on(records: Records):

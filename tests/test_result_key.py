@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from headway.snapshot import STATE, Phase, Snapshot
-from headway.store.model import Delivery, Write
+from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
 from tests.by_hand import subscribed
 
@@ -33,7 +33,7 @@ def start(records: Records, when: str = "") -> str:
 
 
 def write(records: Records, task_id: str, phase: Phase, **said: Any) -> str:
-    return records.runs.write(Write(task_id, RUN, phase, said, meta="{}", name="long_task", max_attempts=4))
+    return records.runs.write(StateWrite(task_id, RUN, phase, said, meta="{}", name="long_task", max_attempts=4))
 
 
 def bring(records: Records, phase: Phase) -> str:

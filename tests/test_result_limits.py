@@ -15,7 +15,7 @@ from headway.celery.backend import LiveBackend
 from headway.celery.results import ResultTooLarge
 from headway.snapshot import Phase, Snapshot
 from headway.store.connection import Unavailable
-from headway.store.model import MAX_CALL_BYTES, Delivery, ResultGone, Write
+from headway.store.model import MAX_CALL_BYTES, Delivery, ResultGone, StateWrite
 from headway.store.records import Records
 from headway.store.runs import PIECE_BYTES, STAGED_SECONDS
 from tests.large import MB, celery_app, left_over, start, text_of, whole
@@ -88,9 +88,9 @@ def test_redis_is_not_held_up(records: Records, live: LiveBackend):
 # Faults on the way
 
 
-def write_of(task_id: str, size: int = MB) -> Write:
+def write_of(task_id: str, size: int = MB) -> StateWrite:
     fields = {"result": "cut", "result_size": size, "status": ""}
-    return Write(task_id, Delivery(), Phase.SUCCEEDED, fields, "m" * size, "long_task", 4, write_id="once")
+    return StateWrite(task_id, Delivery(), Phase.SUCCEEDED, fields, "m" * size, "long_task", 4, write_id="once")
 
 
 def test_what_was_staged_and_lost_is_staged_again(records: Records, monkeypatch: pytest.MonkeyPatch):

@@ -14,7 +14,7 @@ from app import create_app
 from headway.exceptions import ConfigError
 from headway.snapshot import Phase
 from headway.store.connection import Reason, Unavailable, connect
-from headway.store.model import Delivery, Write
+from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
 from headway.store.redis_checks import refuse_unfit
 from headway.store.rights import FOR_BROKER, FOR_RECORDS
@@ -62,28 +62,28 @@ def test_records_are_written_and_read_with_these_rights(admin: redis.Redis, url:
         for options in ({}, {"key": "once"}, {"when": "+60000000"}, {"letter": "{}"})
     ]
     task_id, cancelled, scheduled, _ = started
-    records.maintenance.hold("worker@here", 4, [], started)
+    records.maintenance.heartbeat("worker@here", 4, [], started)
     records.cancel(cancelled)
-    records.schedule(scheduled, "+1000000")
+    records.reschedule(scheduled, "+1000000")
     run = {"message": MESSAGE, "max_attempts": 4, "hostname": "here"}
     assert records.runs.claim(task_id, RUN, "run", **run) == "claimed"
     assert records.runs.log(task_id, RUN, [("INFO", "a line")])
     for phase in (Phase.RUNNING, Phase.SUCCEEDED):
         fields = {"current": 1, "total": 2}
-        write = Write(task_id, RUN, phase, fields, meta="{}", name="long_task", max_attempts=4)
+        write = StateWrite(task_id, RUN, phase, fields, meta="{}", name="long_task", max_attempts=4)
         assert records.runs.write(write) == "written"
-    records.maintenance.round("keeper")
-    records.maintenance.suspects()
-    records.maintenance.resend(started)
-    records.maintenance.give_back([(task_id, "token")])
+    records.maintenance.sweep("keeper")
+    records.maintenance.unconfirmed()
+    records.maintenance.republish(started)
+    records.maintenance.release([(task_id, "token")])
 
-    assert len(records.queries.owned("ada", 10)[0]) == len(started)
-    assert records.queries.tail(task_id, 0)["last_seq"] == 1
+    assert len(records.queries.list_by_owner("ada", 10)[0]) == len(started)
+    assert records.queries.read_log(task_id, 0)["last_seq"] == 1
     assert records.queries.newest_lines([task_id]) != [""]
     assert records.queries.overview()["workers"] == 1
     records.forget(task_id)
-    records.queries.owned("ada", 10)
-    records.maintenance.leave("worker@here", 4)
+    records.queries.list_by_owner("ada", 10)
+    records.maintenance.deregister("worker@here", 4)
     assert denied(admin) == set()
 
 

@@ -62,7 +62,7 @@ def sent_later(hand: Hand, task_id: str) -> dict[str, Any]:
     """Have a kept message's time come, and return what is sent."""
     sent: list[dict[str, Any]] = []
     hand.redis.zadd("headway:outbox", {task_id: 1})
-    [(due, message)] = hand.records.maintenance.round("keeper").due
+    [(due, message)] = hand.records.maintenance.sweep("keeper").due
     assert due == task_id
     with Connection(transport=CapturingTransport) as connection, pytest.MonkeyPatch.context() as patch:
         producer = plain.celery.amqp.Producer(connection, auto_declare=False)
@@ -191,7 +191,7 @@ def test_a_message_for_an_exchange_arrives_also_where_nobody_has_met_that_yet(ha
 
     result = task.apply_async(countdown=60, queue="topical", routing_key="a.b")
     hand.redis.zadd("headway:outbox", {result.id: 1})
-    [(task_id, message)] = hand.records.maintenance.round("keeper").due
+    [(task_id, message)] = hand.records.maintenance.sweep("keeper").due
     app.backend.outbox.send(task_id, message)
 
     assert json.loads(hand.redis.lindex("topical", 0))["headers"]["id"] == result.id

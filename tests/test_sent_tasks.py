@@ -58,7 +58,7 @@ def test_it_is_on_its_owners_page_at_once(hand: Hand, options: dict[str, Any], p
     snapshot = hand.snapshot(task_id)
     assert (snapshot["phase"], snapshot["queue"], snapshot["title"]) == (phase, queue, "Sum")
     assert (snapshot["name"], snapshot["attempt"]) == ("tests.plain_celery.add", 0)
-    assert hand.records.queries.owned("ada", 50)[0]
+    assert hand.records.queries.list_by_owner("ada", 50)[0]
 
 
 def test_message_and_record_are_one_write(hand: Hand, monkeypatch: pytest.MonkeyPatch):
@@ -169,7 +169,7 @@ def test_maintenance_takes_no_such_message_for_lost(hand: Hand):
     send_as_web_process()
     hand.redis.delete("celery")
 
-    assert hand.records.maintenance.suspects() == {}
+    assert hand.records.maintenance.unconfirmed() == {}
     assert hand.keep() == []
 
 
@@ -184,7 +184,7 @@ def test_cancelled_before_a_worker_has_it(hand: Hand):
     task_id = send_as_web_process(chord=chord, group_id="group").id
 
     assert hand.records.cancel(task_id).verdict == "cancelled"
-    assert not hand.records.maintenance.round("keeper").ended, "nobody knows yet who depends on it"
+    assert not hand.records.maintenance.sweep("keeper").ended, "nobody knows yet who depends on it"
     assert hand.claim(hand.take()) == "final"
 
     message, title = hand.records.outbox.message(task_id) or ({}, "")
@@ -221,7 +221,7 @@ class TestForLater:
     def test_before_that_it_has_no_other_time(self, hand: Hand):
         task_id = send_as_web_process(countdown=60).id
 
-        assert hand.records.schedule(task_id, "").verdict == "not_waiting"
+        assert hand.records.reschedule(task_id, "").verdict == "not_waiting"
 
 
 def test_celery_sends_by_what_is_replaced(hand: Hand):

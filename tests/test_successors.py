@@ -88,7 +88,7 @@ def test_a_round_between_asking_and_ending_delays_nothing(hand: Hand, monkeypatc
 
         return ended
 
-    for part, end in ((hand.backend, "mark_as_retry"), (hand.backend.runs, "drop")):
+    for part, end in ((hand.backend, "mark_as_retry"), (hand.backend.runs, "abandon")):
         monkeypatch.setattr(part, end, after_a_round(getattr(part, end)))
     task.delay()
     run(hand.take())
@@ -98,7 +98,7 @@ def test_a_round_between_asking_and_ending_delays_nothing(hand: Hand, monkeypatc
 
 
 @pytest.mark.parametrize("task", WAYS)
-@pytest.mark.parametrize("where", ["outbox.park", "runs.write", "runs.drop", "outbox.release"])
+@pytest.mark.parametrize("where", ["outbox.defer", "runs.write", "runs.abandon", "outbox.release"])
 def test_redis_may_be_away_for_a_moment(hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any, where: str):
     part, _, method = where.partition(".")
     store = getattr(hand.records, part)
@@ -142,7 +142,7 @@ def test_a_run_that_is_lost_after_asking_runs_again(hand: Hand, monkeypatch: pyt
     task_id = task.delay().id
     with monkeypatch.context() as killed:  # before it has stored how it ends
         killed.setattr(hand.backend, "mark_as_retry", lambda *_, **__: None)
-        killed.setattr(hand.backend.runs, "drop", lambda _: None)
+        killed.setattr(hand.backend.runs, "abandon", lambda _: None)
         killed.setattr(hand.backend.outbox, "release", lambda _: None)
         run(hand.take())
     assert (hand.phase(task_id), hand.keep()) == ("running", [])

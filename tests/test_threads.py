@@ -144,7 +144,7 @@ def test_each_counts_in_its_run_whose_first_word_it_may_be_and_the_last_is_sent(
     task_id = run(celery, body)
 
     assert read(records, task_id).current == N
-    assert len(records.queries.tail(task_id, 0)["lines"]) == N
+    assert len(records.queries.read_log(task_id, 0)["lines"]) == N
     assert not FLUSHER._buffers
 
 
@@ -464,7 +464,7 @@ def test_a_forked_process_says_nothing_and_does_not_hang(celery: Celery, records
     task_id = run(celery, body)
 
     assert read(records, task_id).current == 2
-    assert records.queries.tail(task_id, 0)["lines"] == []
+    assert records.queries.read_log(task_id, 0)["lines"] == []
 
 
 def test_an_executor_does_what_it_did(celery: Celery):

@@ -9,7 +9,7 @@ import pytest
 
 from headway.registry import KINDS, Call, Kind
 from headway.snapshot import MAX_TITLE_CHARS, Phase, title_line
-from headway.store.model import Delivery, Write
+from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
 
 
@@ -94,7 +94,7 @@ def test_a_record_takes_no_other_title(records: Records):
 
 
 def test_a_task_without_a_title_is_called_by_as_much_of_its_name(records: Records):
-    written = records.runs.write(Write("1", Delivery(), Phase.RUNNING, {}, "{}", "\u202e" + "x" * 60_000, 4))
+    written = records.runs.write(StateWrite("1", Delivery(), Phase.RUNNING, {}, "{}", "\u202e" + "x" * 60_000, 4))
 
     [stored] = records.read(["1"])
     assert written == "written"

@@ -81,7 +81,7 @@ def test_what_is_purged_is_not_sent_again(client: FlaskClient, records: Records,
 
     assert purge(celery) == 1
 
-    assert records.maintenance.suspects() == {}
+    assert records.maintenance.unconfirmed() == {}
     assert records.client.zscore("headway:outbox", task) is None
 
 

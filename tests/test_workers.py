@@ -17,7 +17,7 @@ from tests.processes import Process, Valkey, wait_for
 
 
 def hold(records: Records, worker: str, name: str, *queues: str, slots: int = 4) -> list[str]:
-    return records.maintenance.hold(worker, slots, [], [], name=name, queues=queues)
+    return records.maintenance.heartbeat(worker, slots, [], [], name=name, queues=queues)
 
 
 def workers_of(records: Records) -> dict[str, int]:
@@ -30,7 +30,7 @@ def test_two_workers_of_one_name_are_two_until_one_leaves(records: Records):
     assert hold(records, "1", "worker@host", "celery") == ["2"]
     assert (records.queries.overview()["workers"], records.queries.overview()["slots"]) == (2, 8)
 
-    records.maintenance.leave("1", 4)
+    records.maintenance.deregister("1", 4)
 
     assert records.queries.overview()["workers"] == 1
     assert hold(records, "2", "worker@host", "celery") == []

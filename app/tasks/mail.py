@@ -115,7 +115,7 @@ class SendKey:
     def _note(self, stage: Literal["prepared", "committing"], seconds: float) -> None:
         if not self._task.has_record:
             return
-        verdict = self._task.backend.runs.mail(self._task.request, stage, seconds)
+        verdict = self._task.backend.runs.advance_commit(self._task.request, stage, seconds)
         if verdict == "unknown":
             raise OutcomeUnknown("The worker was lost while it sent this e-mail: the mail server may have taken it.")
         if verdict != "written":

@@ -26,7 +26,7 @@ def run_body(run: Run, body: Callable[[], Any]) -> Any:
             task.backend.mark_as_revoked(task.request.id, "Cancelled", task.request)
         raise Ignore(f"{task.name}[{task.request.id}] is {stopped.verdict}: this run ends") from None
     except (Ignore, Reject):
-        task.backend.runs.drop(task.request)
+        task.backend.runs.abandon(task.request)
         if run.successor:
             task.backend.outbox.release(task.request.id)
         raise

@@ -85,7 +85,7 @@ class LiveRequest(Request):
     def _announce_cancelled(self, emit_retry: bool = True) -> None:
         super()._announce_cancelled(emit_retry=False)  # it is no retry: the same message is delivered again
         if isinstance(self.task.backend, LiveBackend):
-            self.task.backend.runs.give_back(self.id, self.request_dict[FENCE])
+            self.task.backend.runs.release(self.id, self.request_dict[FENCE])
 
 
 def receive(task: LiveTask, app: Any, consumer: Any) -> Callable[..., Any]:
@@ -135,7 +135,7 @@ def keep_until_due(task: LiveTask, message: Any) -> bool:
         request = request_of(message)
         kept, source = signature_of(task, request), task.backend.runs.source_of(request)
         when = moment(request.eta, task.app)
-        verdict = task.backend.outbox.keep(request.id, kept, when, Delivery(), source)
+        verdict = task.backend.outbox.store(request.id, kept, when, Delivery(), source)
         if verdict == "final":  # cancelled before any worker had its message
             task.backend.dependents.tell_by_request(request)
     except (Unavailable, ValueError) as error:  # what is no time Celery refuses itself

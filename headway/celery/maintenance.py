@@ -145,7 +145,7 @@ class Keeper(bootsteps.StartStopStep):
         if self.loop_watch.is_stuck:
             received = set()  # it will not begin them; others may
         queues = sorted(self._celery.amqp.queues.consume_from)
-        namesakes = self._backend.records.maintenance.hold(
+        namesakes = self._backend.records.maintenance.heartbeat(
             self._id,
             self._worker.concurrency,
             running,
@@ -167,7 +167,7 @@ class Keeper(bootsteps.StartStopStep):
         self._killer.end(doomed, self.sweeper.complain)
 
     def _give_back_running(self) -> None:
-        self._try(lambda: self._backend.records.maintenance.give_back(_running()))
+        self._try(lambda: self._backend.records.maintenance.release(_running()))
 
     def _abandon(self) -> None:
         """End this process: its one thread is in a task that nothing interrupts.
@@ -178,8 +178,8 @@ class Keeper(bootsteps.StartStopStep):
         self._exit()
 
     def _leave(self) -> None:
-        self._backend.records.maintenance.give_back(_running())
-        self._backend.records.maintenance.leave(self._id, self._worker.concurrency)
+        self._backend.records.maintenance.release(_running())
+        self._backend.records.maintenance.deregister(self._id, self._worker.concurrency)
 
 
 def _running() -> list[tuple[str, str]]:

@@ -156,7 +156,7 @@ def expiry_of(task: Any, app: Celery) -> dict[str, str]:
 
 
 def due_time(countdown: Any, eta: Any, app: Celery) -> str:
-    """Return when a message is due, as `Outbox.park` takes it: "" for now.
+    """Return when a message is due, as `Outbox.defer` takes it: "" for now.
 
     A countdown precedes an eta.
 

@@ -29,7 +29,7 @@ class DependentNotifier:
 
     def tell_by_request(self, request: Context) -> None:
         """Tell them by the request of a later delivery, unless they have been told, or are now."""
-        if concern(request, states.FAILURE) and until_stored(lambda: self._records.maintenance.may_tell(request.id)):
+        if concern(request, states.FAILURE) and until_stored(lambda: self._records.maintenance.may_notify(request.id)):
             self._tell_late(request)
 
     def tell(self, verdict: str, request: Context | None, state: str, result: Any, *rest: Any, **how: Any) -> None:
@@ -39,13 +39,13 @@ class DependentNotifier:
         if verdict == "final":
             self.tell_by_request(request)
         elif verdict in STORED and tell(self._backend, request, state, result, *rest, **how) and not request.is_eager:
-            until_stored(lambda: self._records.maintenance.told(request.id))
+            until_stored(lambda: self._records.maintenance.mark_notified(request.id))
 
     def _tell_late(self, request: Context) -> None:
         state, result = self._end_of(request.id)
         ended = state in self._backend.READY_STATES and concern(request, state)
         if not ended or tell(self._backend, request, state, result):
-            until_stored(lambda: self._records.maintenance.told(request.id))
+            until_stored(lambda: self._records.maintenance.mark_notified(request.id))
 
     def _end_of(self, task_id: str) -> tuple[str, Any]:
         """Return the Celery state in which a task has ended, and its result or exception."""

@@ -33,7 +33,7 @@ class MessageOutbox:
         self._backend = backend
         self._records = records
 
-    def park(
+    def defer(
         self,
         task: Task,
         send: Callable[..., Any],
@@ -45,7 +45,7 @@ class MessageOutbox:
     ) -> Any:
         """Keep the message that `send`, Celery's `apply_async`, makes until it is due.
 
-        `when` is as for `Outbox.park`. A run's own successor is kept whatever Redis does
+        `when` is as for `Outbox.defer`. A run's own successor is kept whatever Redis does
         meanwhile, and is sent when the run has ended; else raises connection.Unavailable.
         """
         run = present_request_of(task_id)
@@ -56,9 +56,9 @@ class MessageOutbox:
             message = signature_of(task, request_of(made))
             source = Source(send_of(message))
             if run is not None:
-                until_stored(lambda: self.keep(task_id, message, when, delivery_of(run), source))
+                until_stored(lambda: self.store(task_id, message, when, delivery_of(run), source))
                 return
-            verdict = self.keep(task_id, message, when, Delivery(), source, only_attended=True)
+            verdict = self.store(task_id, message, when, Delivery(), source, only_attended=True)
             if verdict == "unattended":
                 raise Unattended
             if verdict == "busy":
@@ -74,7 +74,7 @@ class MessageOutbox:
         except Unattended:
             return send(args, kwargs, task_id, **options)
 
-    def keep(
+    def store(
         self,
         task_id: str,
         message: Mapping[str, Any],
@@ -84,9 +84,9 @@ class MessageOutbox:
         *,
         only_attended: bool = False,
     ) -> str:
-        """Keep a message until `when`; see `Outbox.park`, which says what is returned."""
+        """Keep a message until `when`; see `Outbox.defer`, which says what is returned."""
         task, options = self._backend.tasks.get(message["task"]), message["options"]
-        return self._records.outbox.park(
+        return self._records.outbox.defer(
             task_id,
             order_of(options.get("replaced_task_nesting"), options.get("retries")),
             message=self.kept(message, task),
@@ -103,7 +103,7 @@ class MessageOutbox:
             message = self._records.outbox.release(task_id)
             if message is not None:
                 self.send(task_id, message)
-                self._records.outbox.sent(task_id)
+                self._records.outbox.mark_published(task_id)
         except Exception as error:
             logger.warning("Task %s is not sent at once, but by maintenance: %s", task_id, error)
 

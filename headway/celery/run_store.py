@@ -111,21 +111,21 @@ class RunStore:
         setattr(request, ENDED, verdict in STORED)
         return lambda: verdict
 
-    def mail(self, request: Context, stage: Literal["prepared", "committing"], seconds: float) -> str:
-        """Store how far a run's e-mail is; see `RunRecords.mail`.
+    def advance_commit(self, request: Context, stage: Literal["prepared", "committing"], seconds: float) -> str:
+        """Store how far a run's e-mail is; see `RunRecords.advance_commit`.
 
         Raises connection.Unavailable after so many seconds.
         """
-        return until_stored(lambda: self._records.runs.mail(request.id, delivery_of(request), stage), seconds)
+        return until_stored(lambda: self._records.runs.advance_commit(request.id, delivery_of(request), stage), seconds)
 
-    def drop(self, request: Context) -> None:
+    def abandon(self, request: Context) -> None:
         """Give up a run that ends without an outcome."""
-        until_stored(lambda: self._records.runs.drop(request.id, delivery_of(request)))
+        until_stored(lambda: self._records.runs.abandon(request.id, delivery_of(request)))
 
-    def give_back(self, task_id: str, token: str) -> None:
+    def release(self, task_id: str, token: str) -> None:
         """Give back a run that its worker ends because it stops; where Redis is away, its lease sees to it."""
         try:
-            self._records.maintenance.give_back([(task_id, token)])
+            self._records.maintenance.release([(task_id, token)])
         except Unavailable as error:
             logger.warning("Task %s is not given back now: %s", task_id, error)
 

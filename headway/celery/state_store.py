@@ -18,7 +18,7 @@ from headway.celery.persistence import UNSTORED, until_stored
 from headway.celery.writes import WriteBuilder
 from headway.snapshot import Phase, phase_by_hand, phase_of
 from headway.store.connection import Line, Unavailable
-from headway.store.model import UNCLAIMED, Teller, Write
+from headway.store.model import UNCLAIMED, StateWrite, Teller
 from headway.store.records import Records
 from headway.throttled import ThrottledLogger
 
@@ -83,7 +83,7 @@ class StateStore:
             logger.error("%s of task %s is not stored: %s", state, task_id, error)
             return UNSTORED
 
-    def begin(self, write: Write, line: Line | None = None) -> Callable[[], str]:
+    def begin(self, write: StateWrite, line: Line | None = None) -> Callable[[], str]:
         """Send a report; one that Redis does not take is not repeated, since the next one says it anew."""
 
         def unstored(error: Unavailable) -> str:
@@ -104,7 +104,7 @@ class StateStore:
         return verdict
 
     def mark_lost(self, task_id: str, request: Context | None) -> str:
-        return until_stored(lambda: self._records.runs.lose(task_id, delivery_of(request)))
+        return until_stored(lambda: self._records.runs.mark_lost(task_id, delivery_of(request)))
 
     def leave_to_successor(self, task_id: str, exc: BaseException, request: Context | None) -> bool:
         """Store a run that was ended over its time, and had asked for its next attempt before, as a retry.

@@ -40,17 +40,17 @@ class Sweeper:
         """Sweep until nothing is left to do now, or `stop` is set."""
         has_more = True
         while has_more and not stop.is_set():
-            duties = self._backend.records.maintenance.round(self._id, BATCH, self._memory.seen)
-            self._memory.note(duties.seen)
-            self._say_paused(duties.paused)
-            for task_id, why in duties.broken.items():
+            sweep = self._backend.records.maintenance.sweep(self._id, BATCH, self._memory.seen)
+            self._memory.note(sweep.seen)
+            self._say_paused(sweep.paused)
+            for task_id, why in sweep.broken.items():
                 logger.error("The record of task %s cannot be handled and is left: %s", task_id, why)
             # What is due last, so that a broker that is away keeps nothing else from being done.
-            self._for_each(self._backend.runs.give_up, duties.lost)
-            self._for_each(self._backend.dependents.tell_dependents, duties.ended)
-            self._end_runs(duties.doomed)
-            self._for_each(self._send, duties.due)
-            has_more = duties.has_more
+            self._for_each(self._backend.runs.give_up, sweep.lost)
+            self._for_each(self._backend.dependents.tell_dependents, sweep.ended)
+            self._end_runs(sweep.doomed)
+            self._for_each(self._send, sweep.due)
+            has_more = sweep.has_more
 
     def remember(self) -> None:
         """Write down which state of Redis was seen."""
@@ -67,7 +67,7 @@ class Sweeper:
         def look(queue: str, task_ids: list[str]) -> None:
             missed.update(broker.missing(self._backend.app, queue, task_ids))
 
-        self._for_each(look, self._backend.records.maintenance.suspects().items())
+        self._for_each(look, self._backend.records.maintenance.unconfirmed().items())
         if lost := missed & self._missing:
             logger.warning("The messages of %d tasks are lost and are sent again", len(lost))
             self.send_elsewhere(lost)
@@ -75,7 +75,7 @@ class Sweeper:
 
     def send_elsewhere(self, task_ids: Collection[str]) -> None:
         """Send messages again, and withdraw what a worker has in hand of them."""
-        self._backend.records.maintenance.resend(task_ids)
+        self._backend.records.maintenance.republish(task_ids)
         broker.withdraw(self._backend.app, task_ids)
 
     def complain(self, task_id: str, error: Exception) -> None:
@@ -128,4 +128,4 @@ class Sweeper:
         except Exception as error:  # its code has changed since: it can never be sent
             logger.exception("Task %s cannot be sent", task_id)
             self._backend.mark_as_failure(task_id, error)
-        self._backend.records.outbox.sent(task_id)
+        self._backend.records.outbox.mark_published(task_id)

@@ -98,7 +98,7 @@ class LiveTask(Task):
         when = due_time(options.get("countdown"), options.get("eta"), self.app)
         if when or present_request_of(task_id) is not None:
             if not is_for_another_broker(options, self.app):
-                return self.backend.outbox.park(self, send, args, kwargs, task_id or str(uuid4()), when, options)
+                return self.backend.outbox.defer(self, send, args, kwargs, task_id or str(uuid4()), when, options)
         else:
             options = without_times(options)  # it is not for later
         return send(args, kwargs, task_id, **options)

@@ -16,7 +16,7 @@ from headway.celery.fencing import delivery_of
 from headway.celery.report_fields import cut_report, fields_of
 from headway.celery.results import RESULT_MAX_BYTES, Packed, pack
 from headway.snapshot import Phase
-from headway.store.model import MAX_CALL_BYTES, Write
+from headway.store.model import MAX_CALL_BYTES, StateWrite
 from headway.values import as_json
 
 
@@ -28,7 +28,7 @@ class WriteBuilder:
 
     def write_of(
         self, task_id: str, value: Any, state: str, traceback: str | None, request: Context | None, phase: Phase
-    ) -> Write:
+    ) -> StateWrite:
         name = getattr(request, "task", None)
         meta = self._backend._get_result_meta(self._backend.encode_result(value, state), state, traceback, request)
         meta["task_id"] = task_id
@@ -37,7 +37,7 @@ class WriteBuilder:
         if masking.is_told(packed.meta) or masking.is_told(packed.whole):
             packed = self._pack(phase, masking.masked(meta), masking.masked(fields))
         task = self._backend.tasks.get(name)
-        write = Write(
+        write = StateWrite(
             task_id,
             delivery_of(request),
             phase,

@@ -177,7 +177,7 @@ def list_tasks(project: Project, owner: str | None, phases: Sequence[str], limit
 def _owned(records: Records, owner: str, phases: Set[Phase]) -> Iterator[str]:
     cursor: tuple[str, str] | None = ("", "")
     while cursor:
-        page, cursor = records.queries.owned(owner, PAGE, phases, cursor)
+        page, cursor = records.queries.list_by_owner(owner, PAGE, phases, cursor)
         yield from page
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from headway.store.model import Stored
+from headway.store.model import TaskRecord
 
 MAX_BATCH = 200  # records
 
@@ -15,7 +15,7 @@ class Batch:
 
     def __init__(self) -> None:
         self.task_ids: list[str] = []
-        self.found: list[Stored | None] = []
+        self.found: list[TaskRecord | None] = []
         self.error: Exception | None = None
         self.done = threading.Event()
 
@@ -23,12 +23,12 @@ class Batch:
 class BatchLoader:
     """Reads records; what is asked for while a read is under way goes to Redis together, in the next one."""
 
-    def __init__(self, read: Callable[[list[str]], list[Stored | None]]) -> None:
+    def __init__(self, read: Callable[[list[str]], list[TaskRecord | None]]) -> None:
         self._read = read
         self._lock, self._turn = threading.Lock(), threading.Lock()
         self._next = Batch()
 
-    def read(self, task_ids: list[str]) -> list[Stored | None]:
+    def read(self, task_ids: list[str]) -> list[TaskRecord | None]:
         """Return what `Records.read` does, and raise what it raises."""
         if not task_ids:
             return []

@@ -25,7 +25,7 @@ from headway.push.server_status import ServerStatus
 from headway.push.subscriber import QUEUE, RedisSubscriber
 from headway.store.connection import Problem, Unavailable
 from headway.store.keys import room
-from headway.store.model import Stored
+from headway.store.model import TaskRecord
 from headway.store.records import Records
 
 logger = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ class RoomManager(PubSubManager):
         """Return those of these tasks whose rooms this process has subscribed to."""
         return {task_id for task_id in task_ids if self.subscriber.is_subscribed(f"{QUEUE}:{room('task', task_id)}")}
 
-    def has_news(self, task_id: str, stored: Stored) -> bool:
+    def has_news(self, task_id: str, stored: TaskRecord) -> bool:
         """Whether the viewers of a task's room have been told something newer than what is stored here."""
         own = self.live_rooms.by_name.get(room("task", task_id))
         return own is not None and own.version(task_id) > int(stored.tag.partition("-")[0])

@@ -74,5 +74,5 @@ class Resync:
                 self._manager.deliver(name, f'["log",{{"task_id":"{task_id}","lines":[{line}]}}]'.encode())
         owners = [name.removeprefix("owner:") for name in names if name.startswith("owner:")]
         for owner in owners:
-            for snapshot in reversed(self._manager.records.queries.owned(owner, MINE)[0]):
+            for snapshot in reversed(self._manager.records.queries.list_by_owner(owner, MINE)[0]):
                 self._manager.deliver(room("owner", owner), f'["snapshot",{snapshot}]'.encode())

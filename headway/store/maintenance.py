@@ -10,11 +10,11 @@ from kombu.utils.json import dumps
 
 from headway.store.functions import Functions
 from headway.store.messages import decoded
-from headway.store.model import Duties, Paused, Stored
+from headway.store.model import Paused, Sweep, TaskRecord
 from headway.store.queries import READ_BATCH
 from headway.store.restored import NOT_SEEN, Seen
 
-Read = Callable[[Sequence[str]], list[Stored | None]]
+Read = Callable[[Sequence[str]], list[TaskRecord | None]]
 
 
 class MaintenanceRecords:
@@ -26,7 +26,7 @@ class MaintenanceRecords:
         self._ttl = ttl
         self._lease = lease
 
-    def hold(
+    def heartbeat(
         self,
         worker: str,
         slots: int,
@@ -50,27 +50,27 @@ class MaintenanceRecords:
         namesakes: list[str] = self._functions.call("hold", [], [*about, len(pairs) // 2, *pairs, *received])
         return namesakes
 
-    def leave(self, worker: str, slots: int) -> None:
+    def deregister(self, worker: str, slots: int) -> None:
         """Say that a worker is there no longer."""
         self._functions.client.zrem("headway:workers", f"{worker} {slots}")
         self._functions.client.delete(f"headway:worker:{worker}")
 
-    def give_back(self, running: Iterable[tuple[str, str]]) -> None:
+    def release(self, running: Iterable[tuple[str, str]]) -> None:
         """Give back `(task_id, token)` of what a worker that stops runs: others may run it at once, and it counts as no
         failure."""
         pairs = [part for pair in running for part in pair]
         self._functions.call("give_back", [], [self._ttl, *pairs])
 
-    def round(self, keeper: str, limit: int = 100, seen: Seen = NOT_SEEN) -> Duties:
-        """Do one round: what is lost is queued again, and what is due is returned; see Duties.
+    def sweep(self, worker: str, limit: int = 100, seen: Seen = NOT_SEEN) -> Sweep:
+        """Do one round: what is lost is queued again, and what is due is returned; see Sweep.
 
         One keeper at a time has the office; another one gets only what is doomed. All is paused
         where `seen` is a later state of Redis than this one.
         """
-        args = [keeper, limit, self._ttl, self._lease, *seen, uuid4().hex]
+        args = [worker, limit, self._ttl, self._lease, *seen, uuid4().hex]
         due, lost, doomed, ended, broken, state = self._functions.call("round", [], args)
         epoch, generation, paused, is_cut = state
-        return Duties(
+        return Sweep(
             [(task_id, decoded(text)) for task_id, text in zip(due[::2], due[1::2], strict=True)],
             [
                 (task_id, token, decoded(text) if text else None)
@@ -84,23 +84,23 @@ class MaintenanceRecords:
             len(due) // 2 == limit or bool(is_cut),
         )
 
-    def may_tell(self, task_id: str) -> bool:
+    def may_notify(self, task_id: str) -> bool:
         """Whether the caller has to tell the dependents of a task that has ended.
 
         False where somebody else does.
         """
         return bool(self._functions.call("tell", [], [task_id]))
 
-    def told(self, task_id: str) -> None:
+    def mark_notified(self, task_id: str) -> None:
         """Note that a task's dependents have been told of its end."""
         self._functions.client.zrem("headway:untold", task_id)
 
-    def suspects(self, limit: int = 1000) -> dict[str, list[str]]:
+    def unconfirmed(self, limit: int = 1000) -> dict[str, list[str]]:
         """Return, by queue, the ids that wait longest and whose message should be with the broker."""
         flat = self._functions.call("suspects", [], [limit])
         return dict(zip(flat[::2], flat[1::2], strict=True))
 
-    def resend(self, task_ids: Iterable[str]) -> None:
+    def republish(self, task_ids: Iterable[str]) -> None:
         """Have the messages of tasks that are still queued sent again."""
         self._functions.call("resend", [], list(task_ids))
 

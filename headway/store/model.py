@@ -71,7 +71,7 @@ class Sent(NamedTuple):
 Teller = Literal["1", "", "?"]
 
 
-class Write(NamedTuple):
+class StateWrite(NamedTuple):
     """What a run writes into its record."""
 
     task_id: str
@@ -92,7 +92,7 @@ class Write(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stored:
+class TaskRecord:
     """A record as read: who owns it ("" for nobody), a tag that changes whenever the snapshot does, the JSON."""
 
     owner: str
@@ -101,7 +101,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Changed:
+class ChangeResult:
     """The outcome of `cancel` and `schedule`: the snapshot as JSON, or why nothing was changed."""
 
     verdict: str
@@ -116,7 +116,7 @@ class Paused(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Duties:
+class Sweep:
     """What a keeper has to do now."""
 
     due: list[tuple[str, dict[str, Any]]]  # (task_id, message) to be sent; call `sent` for each one that was
@@ -131,7 +131,7 @@ class Duties:
 
 
 @dataclass(frozen=True)
-class Started:
+class StartResult:
     """The outcome of `create`: the task, its snapshot as JSON, whether it is new, for later, or known by its key."""
 
     task_id: str

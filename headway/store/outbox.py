@@ -23,11 +23,11 @@ class Outbox:
         self._functions = functions
         self._ttl = ttl
 
-    def sent(self, task_id: str) -> None:
+    def mark_published(self, task_id: str) -> None:
         """Note that the task's message is with the broker."""
         self._functions.call("sent", [record_key(task_id)], [task_id])
 
-    def park(
+    def defer(
         self,
         task_id: str,
         order: int,

@@ -12,7 +12,7 @@ from headway.snapshot import Phase
 from headway.store.connection import Unavailable
 from headway.store.functions import Functions
 from headway.store.keys import celery_key, log_key, record_key, result_key
-from headway.store.model import ResultGone, Stored
+from headway.store.model import ResultGone, TaskRecord
 from headway.store.runs import PIECE_BYTES
 
 QUEUES = ("celery", "mail")
@@ -28,7 +28,7 @@ class Queries:
         self._functions = functions
         self._ttl = ttl
 
-    def read(self, task_ids: Sequence[str], known: Sequence[str] = ()) -> list[Stored | None]:
+    def read(self, task_ids: Sequence[str], known: Sequence[str] = ()) -> list[TaskRecord | None]:
         """Return the records of well-formed ids in one round trip, None for each one that is unknown or expired.
 
         `known` are tags that the reader has, in the order of the ids: where one is still right, no snapshot is made.
@@ -36,9 +36,9 @@ class Queries:
         if not task_ids:
             return []
         found = self._functions.call("read", [record_key(task_id) for task_id in task_ids], known)
-        return [Stored(*values, *[""] * (3 - len(values))) if values else None for values in found]
+        return [TaskRecord(*values, *[""] * (3 - len(values))) if values else None for values in found]
 
-    def scan(self) -> Iterator[Stored]:
+    def scan(self) -> Iterator[TaskRecord]:
         """Yield the records of all tasks, in no order, each once."""
         keys = self._functions.client.scan_iter(match=record_key("*"), count=READ_BATCH)
         ids = list({str(key).removeprefix(record_key("")) for key in keys})
@@ -75,7 +75,7 @@ class Queries:
                 raise ResultGone
             yield piece
 
-    def owned(
+    def list_by_owner(
         self, owner: str, limit: int, phases: Iterable[Phase] = (), cursor: tuple[str, str] = ("", "")
     ) -> tuple[list[str], tuple[str, str] | None]:
         """Return snapshots (JSON) of the owner's tasks, newest first, and the cursor of the next page, if any."""
@@ -87,7 +87,7 @@ class Queries:
                 self._functions.call("prune", keys, expired[:PRUNE_BATCH])
         return page, (score, last) if score else None
 
-    def tail(self, task_id: str, after: int) -> dict[str, Any]:
+    def read_log(self, task_id: str, after: int) -> dict[str, Any]:
         """Return `{"lines", "first_seq", "last_seq"}`: the kept log lines after `after`, and what is kept."""
         first, last, *lines = self._functions.call("tail", [record_key(task_id), log_key(task_id)], [after])
         return {"lines": [json.loads(line) for line in lines], "first_seq": int(first), "last_seq": int(last)}

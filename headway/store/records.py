@@ -23,7 +23,7 @@ from headway.store.functions import Functions
 from headway.store.keys import celery_key, log_key, record_key, result_key
 from headway.store.maintenance import MaintenanceRecords
 from headway.store.messages import label
-from headway.store.model import AlreadyUsed, Changed, Sent, Started, TooLate
+from headway.store.model import AlreadyUsed, ChangeResult, Sent, StartResult, TooLate
 from headway.store.outbox import Outbox
 from headway.store.queries import Queries
 from headway.store.runs import RunRecords
@@ -81,7 +81,7 @@ class Records:
         when: str = "",
         task_id: str = "",
         letter: str = "",
-    ) -> Started:
+    ) -> StartResult:
         """Make the record of a task; `message` is its Celery signature, with a queue.
 
         `when` is "" for now, "+<microseconds>" from now, or "<microseconds>" on Redis's clock. `letter` is the message
@@ -106,7 +106,7 @@ class Records:
             raise TooLate
         if verdict == "conflict":
             raise AlreadyUsed
-        return Started(found[0], found[1], verdict)
+        return StartResult(found[0], found[1], verdict)
 
     def enqueue(self, task_id: str, sent: Sent, encoded: str = "") -> None:
         """Make the record of a task that Celery sends, unless there is one.
@@ -132,14 +132,14 @@ class Records:
         """Drop all that is kept of a task."""
         self.client.delete(record_key(task_id), log_key(task_id), celery_key(task_id), result_key(task_id))
 
-    def cancel(self, task_id: str) -> Changed:
+    def cancel(self, task_id: str) -> ChangeResult:
         """Cancel a task: "cancelled", "cancelling" while it runs, or "final", "unknown"."""
         return self._change("cancel", task_id, self._cancel_grace)
 
-    def schedule(self, task_id: str, when: str) -> Changed:
+    def reschedule(self, task_id: str, when: str) -> ChangeResult:
         """Set another time for a scheduled or retrying task: "scheduled", "queued", or "not_waiting", "unknown"."""
         return self._change("schedule", task_id, when)
 
-    def _change(self, script: str, task_id: str, *args: Any) -> Changed:
+    def _change(self, script: str, task_id: str, *args: Any) -> ChangeResult:
         verdict, *snapshot = self.functions.call(script, [record_key(task_id)], [task_id, self.ttl, *args])
-        return Changed(verdict, snapshot[0] if snapshot else None)
+        return ChangeResult(verdict, snapshot[0] if snapshot else None)

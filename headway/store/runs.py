@@ -16,7 +16,7 @@ from headway.store.connection import Line, Unavailable
 from headway.store.functions import Functions
 from headway.store.keys import log_key, record_key
 from headway.store.messages import label, title_fragment
-from headway.store.model import MAX_CALL_BYTES, NO_SOURCE, Delivery, Source, Write
+from headway.store.model import MAX_CALL_BYTES, NO_SOURCE, Delivery, Source, StateWrite
 
 LOG_LINES = 1000  # kept of each task
 PIECE_BYTES = 512 * 1024
@@ -63,7 +63,7 @@ class RunRecords:
         run_args = [dumps(message), queue, self._ttl, self._lease, run, *source.args, int(patient), owner_of(message)]
         return str(self._functions.call("claim", [record_key(task_id)], [*args, *run_args]))
 
-    def write(self, write: Write) -> str:
+    def write(self, write: StateWrite) -> str:
         """Store a change and publish it.
 
         Returns one of STORED when it was: "cancelling" means that the task has been cancelled and has to stop, and
@@ -89,7 +89,7 @@ class RunRecords:
             self._functions.call("stage", [key], [start, data[start : start + PIECE_BYTES], int(STAGED_SECONDS * 1000)])
         return key
 
-    def begin_write(self, write: Write, line: Line | None = None, staged: Sequence[str] = ()) -> Callable[[], str]:
+    def begin_write(self, write: StateWrite, line: Line | None = None, staged: Sequence[str] = ()) -> Callable[[], str]:
         """Send a change, by default on a line of its own; `staged` are the keys of its large texts.
 
         What is returned has to be called, and returns what `write` does.
@@ -110,18 +110,18 @@ class RunRecords:
             self._functions.call("log", keys, [task_id, delivery.token, delivery.order, LOG_LINES, *flat]) == "written"
         )
 
-    def mail(self, task_id: str, delivery: Delivery, stage: Literal["prepared", "committing"]) -> str:
+    def advance_commit(self, task_id: str, delivery: Delivery, stage: Literal["prepared", "committing"]) -> str:
         """Note how far the task's e-mail is: "written", "cancelling", "unknown" after another run was lost while it
         committed, or why not."""
         return str(self._functions.call("mail", [record_key(task_id)], [delivery.token, delivery.order, stage]))
 
-    def lose(self, task_id: str, delivery: Delivery) -> str:
+    def mark_lost(self, task_id: str, delivery: Delivery) -> str:
         """Note that the process of a run is gone: "requeued", "cancelled", "exhausted" when the caller has to store the
         failure, or why it changes nothing."""
         return str(
             self._functions.call("lose", [record_key(task_id)], [task_id, delivery.token, delivery.order, self._ttl])
         )
 
-    def drop(self, task_id: str, delivery: Delivery) -> None:
+    def abandon(self, task_id: str, delivery: Delivery) -> None:
         """Give up a run that ends without an outcome."""
         self._functions.call("drop", [record_key(task_id)], [task_id, delivery.token])

@@ -168,7 +168,7 @@ class Eager:
 
     def _is_due_now(self, task_id: str) -> bool:
         """Have a task that waits for its time be sent next; whether it is."""
-        return self._records.schedule(task_id, "").verdict == "queued"
+        return self._records.reschedule(task_id, "").verdict == "queued"
 
     def _take_from_queues(self) -> None:
         """Take the messages that were put into a queue together with their records."""
@@ -178,10 +178,10 @@ class Eager:
 
     def _sweep(self) -> None:
         """Do a round of maintenance: send what is due, and tell what depends on what has ended."""
-        duties = self._records.maintenance.round(HOSTNAME)
+        duties = self._records.maintenance.sweep(HOSTNAME)
         for task_id, message in duties.due:
             self._backend.outbox.send(task_id, message)
-            self._records.outbox.sent(task_id)
+            self._records.outbox.mark_published(task_id)
         for task_id, message in duties.ended:
             self._backend.dependents.tell_dependents(task_id, message)
 

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from headway.service import moment, start, start_again
 from headway.snapshot import Phase, Snapshot, fragment, is_number, phases_of_state
 from headway.state import state
-from headway.store.model import Changed, Started, Stored
+from headway.store.model import ChangeResult, StartResult, TaskRecord
 from headway.store.records import TASK_ID, Records
 from headway.web.access import cookie_is_dropped, hint, welcome
 from headway.web.errors import Refused, handle_errors
@@ -114,7 +114,7 @@ def schedule(task_id: str) -> ResponseReturnValue:
     body = _body({"countdown", "eta"})
     if body.get("countdown") is None and body.get("eta") is None:
         raise Refused(400, "bad_time", 'Give a time: {"countdown": seconds} or {"eta": time}.')
-    return _changed(get_records().schedule(task_id, moment(*_when(body))))
+    return _changed(get_records().reschedule(task_id, moment(*_when(body))))
 
 
 @api.post("/tasks/<task_id>/retry")
@@ -148,10 +148,10 @@ def log(task_id: str) -> ResponseReturnValue:
     """`{"lines": [{"seq", "at", "level", "text"}], "first_seq", "last_seq"}`: the kept lines after `?after=`."""
     after = _integer(request.args.get("after", "0"), "after", 0, 2**53)
     _mine(task_id)
-    return _json(fragment(get_records().queries.tail(task_id, after)), cache="private, no-store")
+    return _json(fragment(get_records().queries.read_log(task_id, after)), cache="private, no-store")
 
 
-def accepted(started: Started) -> Response:
+def accepted(started: StartResult) -> Response:
     """202, where to ask for the status, and the snapshot."""
     response = _json(started.snapshot, 202)
     response.headers["Location"] = url_for("headway.status", task_id=started.task_id)
@@ -170,11 +170,11 @@ def idempotency_key() -> str:
     return key
 
 
-def _mine(task_id: str, known: str = "") -> Stored:
+def _mine(task_id: str, known: str = "") -> TaskRecord:
     return read_one(get_records(), current_viewer(), task_id, known)
 
 
-def _to_change(task_id: str) -> Stored:
+def _to_change(task_id: str) -> TaskRecord:
     viewer = current_viewer()
     stored = read_one(get_records(), viewer, task_id)
     if not viewer.may_change(task_id, stored):
@@ -182,7 +182,7 @@ def _to_change(task_id: str) -> Stored:
     return stored
 
 
-def _changed(changed: Changed) -> Response:
+def _changed(changed: ChangeResult) -> Response:
     """Answer to a change that a person asked for: 202 and the snapshot, or why it came too late."""
     if changed.snapshot is None:
         raise TOO_LATE[changed.verdict]

@@ -90,7 +90,9 @@ class Doors:
             again, gone = read_mine(late, viewer, fanout.reader.read)
             found = {task_id: stored for task_id, stored in (found | again).items() if task_id not in gone}
             missing += gone
-        logs = {task_id: self._records.queries.tail(task_id, after[task_id]) for task_id in found if task_id in after}
+        logs = {
+            task_id: self._records.queries.read_log(task_id, after[task_id]) for task_id in found if task_id in after
+        }
         return {
             "snapshots": [loads(stored.snapshot) for stored in found.values()],
             "logs": logs,
@@ -113,7 +115,9 @@ class Doors:
         name = room("owner", viewer.lists)
         self._fanout.enter_room(sid, NAMESPACE, name)
         self._fanout.confirm([name])
-        return {"snapshots": [loads(snapshot) for snapshot in self._records.queries.owned(viewer.lists, MINE)[0]]}
+        return {
+            "snapshots": [loads(snapshot) for snapshot in self._records.queries.list_by_owner(viewer.lists, MINE)[0]]
+        }
 
     def _viewer(self, sid: str) -> Viewer:
         """Return who a socket speaks for: its handshake's visitor, or who an owner loader of the app's own says."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence, Set
 
 from headway.snapshot import Phase, Snapshot
 from headway.state import state
-from headway.store.model import Stored
+from headway.store.model import TaskRecord
 from headway.store.records import TASK_ID, Records
 from headway.web.access import hint, lacks_cookie
 from headway.web.errors import Refused
@@ -18,8 +18,8 @@ SEND_COOKIE = "A task is shown to its owner: send the cookie that came with the 
 
 
 def read_mine(
-    task_ids: Sequence[str], viewer: Viewer, read: Callable[[list[str]], list[Stored | None]]
-) -> tuple[dict[str, Stored], list[str]]:
+    task_ids: Sequence[str], viewer: Viewer, read: Callable[[list[str]], list[TaskRecord | None]]
+) -> tuple[dict[str, TaskRecord], list[str]]:
     """Return a viewer's records by id, and which ids are missing: unknown, expired, not theirs, or no ids at all."""
     wanted = list(dict.fromkeys(task_ids))
     well_formed = [task_id for task_id in wanted if TASK_ID.match(task_id)]
@@ -31,7 +31,7 @@ def read_mine(
     return found, [task_id for task_id in wanted if task_id not in found]
 
 
-def read_one(records: Records, viewer: Viewer, task_id: str, known: str = "") -> Stored:
+def read_one(records: Records, viewer: Viewer, task_id: str, known: str = "") -> TaskRecord:
     """Return a viewer's task, see `Records.read`; raises Refused (404) for what is unknown, expired or not theirs."""
     [stored] = records.read([task_id], [known]) if TASK_ID.match(task_id) else [None]
     if stored is not None and viewer.may_see(task_id, stored):
@@ -58,4 +58,4 @@ def list_for(
         return [found[one.task_id].snapshot for one in newest[:limit]], None
     if viewer.lists is None:
         return [], None
-    return state().records.queries.owned(viewer.lists, limit, phases, start_at)
+    return state().records.queries.list_by_owner(viewer.lists, limit, phases, start_at)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from flask import Flask, current_app, request
 
-from headway.store.model import Stored
+from headway.store.model import TaskRecord
 from headway.tokens import PREFIX, Grant, read_token
 from headway.web.access import current_owner
 
@@ -24,11 +24,11 @@ class Viewer(NamedTuple):
     sees_unowned: bool = False
     token_has_ended: bool = False
 
-    def may_see(self, task_id: str, stored: Stored) -> bool:
+    def may_see(self, task_id: str, stored: TaskRecord) -> bool:
         """Whether a record is theirs to see."""
         return self._is_own(stored) or self._is_granted(task_id, stored)
 
-    def may_change(self, task_id: str, stored: Stored) -> bool:
+    def may_change(self, task_id: str, stored: TaskRecord) -> bool:
         """Whether they may cancel, reschedule and rerun a task."""
         if self._is_own(stored):
             return True
@@ -45,12 +45,12 @@ class Viewer(NamedTuple):
         """The tasks that a token names."""
         return self.grant.task_ids if self.grant else ()
 
-    def _is_own(self, stored: Stored) -> bool:
+    def _is_own(self, stored: TaskRecord) -> bool:
         if not stored.owner:
             return self.sees_unowned
         return stored.owner == self.owner
 
-    def _is_granted(self, task_id: str, stored: Stored) -> bool:
+    def _is_granted(self, task_id: str, stored: TaskRecord) -> bool:
         if self.grant is None:
             return False
         return task_id in self.grant.task_ids or (bool(stored.owner) and stored.owner == self.grant.owner)
