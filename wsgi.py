@@ -36,7 +36,7 @@ from app import create_app
 from app.startup import check_surroundings
 from headway.exceptions import ConfigError
 from headway.masking import guard_process
-from headway.store.connection import has_left
+from headway.store.connection import peer_closed
 from listening import HANDSHAKE_SECONDS, CannotListen, address_of, listen, refuse_newcomers
 
 # A client that stays silent for so long in the middle of a request is cut off. A websocket is never silent so long: it
@@ -129,7 +129,7 @@ class Door:
             time.sleep(0)
         while True:
             came, (connection, address) = self._waiting.get()
-            if time.monotonic() - came < STAYS_SECONDS or not has_left(connection):
+            if time.monotonic() - came < STAYS_SECONDS or not peer_closed(connection):
                 return connection, address
             connection.close()
 

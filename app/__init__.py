@@ -64,7 +64,7 @@ def _celery(app: Flask) -> Celery:
             with app.app_context():
                 return super().__call__(*args, **kwargs)
 
-    celery = broker.ImpatientSender(app.name, task_cls=FlaskTask)
+    celery = broker.FailFastCelery(app.name, task_cls=FlaskTask)
     url = app.config["REDIS_URL"]
     celery.conf.update(
         broker_url=app.config["CELERY_BROKER_URL"],

@@ -15,7 +15,7 @@ from flask import Flask, current_app
 from flask_socketio import SocketIO
 
 from headway import masking
-from headway.celery.broker import letters
+from headway.celery.broker import message_encoder
 from headway.celery.sends import load_owner_by
 from headway.engine.choice import patch_socketio
 from headway.exceptions import ConfigError
@@ -107,7 +107,7 @@ class Headway:
             celery=celery,
             records=backend.records,
             manager=RoomManager(backend.url, backend.records),
-            encoder=letters(celery, backend.url),
+            encoder=message_encoder(celery, backend.url),
             max_attempts=app.config["HEADWAY_MAX_ATTEMPTS"],
             allowed_origins=parse_origins("HEADWAY_ALLOWED_ORIGINS", app.config["HEADWAY_ALLOWED_ORIGINS"]),
         )

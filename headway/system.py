@@ -8,7 +8,7 @@ from celery import Celery
 
 from headway.celery.attempts import DEFAULT_ATTEMPTS
 from headway.celery.backend import LiveBackend
-from headway.celery.broker import Letters, letters
+from headway.celery.broker import MessageEncoder, message_encoder
 from headway.exceptions import ConfigError
 from headway.store.records import Records
 
@@ -19,7 +19,7 @@ class System:
 
     celery: Celery
     records: Records
-    encoder: Letters | None
+    encoder: MessageEncoder | None
     max_attempts: int
 
 
@@ -43,7 +43,7 @@ def system_of(celery: Celery) -> System:
     Raises ConfigError as `live_backend` does.
     """
     backend = live_backend(celery)
-    return System(celery, backend.records, letters(celery, backend.url), DEFAULT_ATTEMPTS)
+    return System(celery, backend.records, message_encoder(celery, backend.url), DEFAULT_ATTEMPTS)
 
 
 def queue_of(celery: Celery, name: str) -> str:

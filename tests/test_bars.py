@@ -18,7 +18,7 @@ from tests.bodies import live_celery, read, run
 @pytest.fixture
 def celery(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
     monkeypatch.setattr(
-        "headway.celery.updates.OFTEN_SECONDS", 0
+        "headway.celery.report_pipeline.OFTEN_SECONDS", 0
     )  # so that each `update_state` is there to be looked at
     app = live_celery(redis_url)
     yield app

@@ -6,19 +6,19 @@ import time
 
 import pytest
 
-from headway.store.connection import Line, Unavailable
+from headway.store.connection import FunctionPipeline, Unavailable
 from headway.store.functions import LIBRARY_DIGEST
 from headway.store.records import Records
 from tests.processes import wait_for
 
 
 @pytest.fixture
-def line(records: Records) -> Line:
+def line(records: Records) -> FunctionPipeline:
     records.read(["a-task"])  # which loads the functions
-    return records.client.line()
+    return records.client.function_pipeline()
 
 
-def call(line: Line, times: int) -> None:
+def call(line: FunctionPipeline, times: int) -> None:
     """Call a function that answers with so many empty strings."""
     line.call(f"newest_{LIBRARY_DIGEST}", ["no-log"] * times, [])
 
@@ -41,7 +41,7 @@ def test_a_connection_that_redis_has_closed_or_that_holds_a_stray_reply_is_not_u
     assert records.read(["a-task"]) == [None]
 
 
-def test_calls_on_a_line_are_answered_in_their_order_on_one_connection(records: Records, line: Line):
+def test_calls_on_a_line_are_answered_in_their_order_on_one_connection(records: Records, line: FunctionPipeline):
     before = free_connections(records)
     call(line, 1)
     wait_for(lambda: line.has_reply)
@@ -53,7 +53,7 @@ def test_calls_on_a_line_are_answered_in_their_order_on_one_connection(records: 
     assert free_connections(records) == before
 
 
-def test_a_line_whose_connection_ends_says_so_to_each_call_and_takes_another(records: Records, line: Line):
+def test_a_line_whose_connection_ends_says_so_to_each_call_and_takes_another(records: Records, line: FunctionPipeline):
     before = free_connections(records)
     call(line, 1)
     wait_for(lambda: line.has_reply)

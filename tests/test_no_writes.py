@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from headway.store.connection import TakesNoWrites, connect
+from headway.store.connection import ReadOnly, connect
 from headway.store.records import Records
 from tests.no_writes import WAYS, read_only
 from tests.processes import Valkey
@@ -49,7 +49,7 @@ def test_what_can_be_read_is_read(records: Records, server: Valkey, way: str):
         client.zadd("headway:workers", {"gone@here 8": 1})
 
     with WAYS[way](server):
-        with pytest.raises(TakesNoWrites):
+        with pytest.raises(ReadOnly):
             start(records)
         page, _ = records.queries.list_by_owner("ada", 1)
         [stored] = records.read([task_id])

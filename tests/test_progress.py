@@ -15,8 +15,8 @@ from celery.app.task import Context
 from celery.exceptions import Ignore
 
 from headway import progress
+from headway.celery.report_pipeline import LONG_SECONDS, UNSTORED, ReportPipeline
 from headway.celery.runs import Stopped
-from headway.celery.updates import LONG_SECONDS, UNSTORED, Updates
 from headway.snapshot import Phase
 from headway.store.connection import Unavailable
 from headway.store.records import Records
@@ -207,7 +207,7 @@ def test_the_next_word_of_a_cancelled_run_ends_it_whatever_it_catches(celery: Ce
 def test_updates_of_the_state_in_quick_succession_wait_for_no_reply_and_are_all_stored(
     celery: Celery, records: Records, valkey: Valkey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr("headway.celery.updates.OFTEN_SECONDS", 60)
+    monkeypatch.setattr("headway.celery.report_pipeline.OFTEN_SECONDS", 60)
 
     def body() -> None:
         for done in range(3):
@@ -230,7 +230,7 @@ def test_updates_of_the_state_in_quick_succession_wait_for_no_reply_and_are_all_
 def test_a_cancelled_run_that_seldom_says_something_hears_of_it_in_the_same_call(
     celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("headway.celery.updates.OFTEN_SECONDS", 0)
+    monkeypatch.setattr("headway.celery.report_pipeline.OFTEN_SECONDS", 0)
 
     def body() -> None:
         current_task.update_state(meta={"status": "one"})
@@ -243,7 +243,7 @@ def test_a_cancelled_run_that_seldom_says_something_hears_of_it_in_the_same_call
 
 
 def test_who_has_waited_for_a_slow_redis_is_not_made_to_wait_again(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("headway.celery.updates.OFTEN_SECONDS", 60)
+    monkeypatch.setattr("headway.celery.report_pipeline.OFTEN_SECONDS", 60)
     begun = []
 
     def begin_report(*_: object) -> Callable[[], str]:
@@ -257,7 +257,7 @@ def test_who_has_waited_for_a_slow_redis_is_not_made_to_wait_again(monkeypatch: 
     line = SimpleNamespace(has_reply=False)
     client = SimpleNamespace(line=lambda: line)
     backend = SimpleNamespace(begin_report=begin_report, records=SimpleNamespace(client=client))
-    updates = Updates()
+    updates = ReportPipeline()
     for _ in range(3):
         updates.say(backend, Context(), "PROGRESS", {})
     assert len(begun) == 2  # the third waited for the second, and was not sent

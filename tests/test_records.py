@@ -9,7 +9,7 @@ import time
 import pytest
 
 from headway.snapshot import FINAL, Phase, Snapshot
-from headway.store.connection import TakesNoWrites, Unavailable
+from headway.store.connection import ReadOnly, Unavailable
 from headway.store.functions import SCRIPTS
 from headway.store.model import STORED, AlreadyUsed, Delivery, StateWrite
 from headway.store.records import Records
@@ -766,7 +766,7 @@ def test_a_full_redis_takes_no_new_task_and_lets_what_has_begun_go_on(records: R
     claim(records, task_id, FIRST)
     records.client.config_set("maxmemory", 1)
     try:
-        with pytest.raises(TakesNoWrites):
+        with pytest.raises(ReadOnly):
             start(records)
         assert write(records, task_id, FIRST, Phase.RUNNING, current=1, total=2)
         assert write(records, task_id, FIRST, Phase.SUCCEEDED, result=1)

@@ -8,7 +8,7 @@ import pytest
 import redis
 from redis.exceptions import MasterDownError, NoPermissionError
 
-from headway.store.connection import SENTENCES, Reason, TakesNoWrites, Unavailable, connect, translate
+from headway.store.connection import SENTENCES, ReadOnly, Reason, Unavailable, connect, translate
 from tests.old_redis import OldRedis
 
 SECRET = "hunter2-marked"
@@ -44,7 +44,7 @@ def test_what_redis_refuses_has_a_reason(error: Exception, reason: Reason):
     assert translated.reason is reason
     assert SENTENCES[reason]
     writes_fail = {Reason.FULL, Reason.READ_ONLY, Reason.CANNOT_SAVE, Reason.BUSY}
-    assert isinstance(translated, TakesNoWrites) == (reason in writes_fail)
+    assert isinstance(translated, ReadOnly) == (reason in writes_fail)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from headway.celery.backend import LiveBackend
-from headway.celery.broker import ImpatientSender
+from headway.celery.broker import FailFastCelery
 from headway.push.subscriber import RedisSubscriber
 from headway.store.connection import Unavailable, connect
 from headway.store.records import Records
@@ -47,7 +47,7 @@ def by_records(url: str) -> None:
 
 
 def by_broker(url: str) -> None:
-    with ImpatientSender("a", broker=url, set_as_current=False).connection_for_read() as connection:
+    with FailFastCelery("a", broker=url, set_as_current=False).connection_for_read() as connection:
         connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from app import config
 from headway.celery.backend import LiveBackend
-from headway.celery.broker import ImpatientSender
+from headway.celery.broker import FailFastCelery
 from headway.exceptions import ConfigError
 from headway.store.redis_url import BadURL, normalize, normalize_broker
 
@@ -29,7 +29,7 @@ def by_redis_py(url: str) -> dict[str, Any]:
 
 
 def by_kombu(url: str) -> dict[str, Any]:
-    transport = ImpatientSender("a", broker=url, set_as_current=False).connection_for_read().transport
+    transport = FailFastCelery("a", broker=url, set_as_current=False).connection_for_read().transport
     channel = object.__new__(transport.Channel)  # one that is made as usual connects
     channel.connection = transport
     parameters = channel._connparams()
@@ -111,7 +111,7 @@ def test_a_certificate_is_verified_unless_the_url_says_otherwise():
 @pytest.mark.parametrize("url", ["rediss://h", "rediss://h/0?ssl_cert_reqs=cert_required"])
 def test_a_broker_that_celery_reads_from_the_environment_verifies_too(monkeypatch: pytest.MonkeyPatch, url: str):
     monkeypatch.setenv("CELERY_BROKER_URL", url)
-    celery = ImpatientSender("a", broker="redis://elsewhere/0", set_as_current=False)
+    celery = FailFastCelery("a", broker="redis://elsewhere/0", set_as_current=False)
 
     for connection in (celery.connection_for_read(), celery.connection_for_write(), celery.connection()):
         assert (connection.hostname, connection.ssl) == ("h", {"ssl_cert_reqs": ssl.CERT_REQUIRED})

@@ -26,7 +26,7 @@ from headway.celery.notifier import DependentNotifier
 from headway.celery.outbox import MessageOutbox
 from headway.celery.publishing import Recorder, record_sends
 from headway.celery.report_fields import report_meta
-from headway.celery.result_consumer import Results
+from headway.celery.result_consumer import PollingResultConsumer
 from headway.celery.run_store import RunStore
 from headway.celery.state_store import StateStore
 from headway.store.connection import connect
@@ -71,7 +71,7 @@ class LiveBackend(RedisBackend):
     counts in no chord and calls no error callback.
     """
 
-    ResultConsumer = Results
+    ResultConsumer = PollingResultConsumer
 
     def __init__(self, app: Any, url: str | None = None, **kwargs: Any) -> None:
         super().__init__(app=app, url=_checked_url(app, url), **kwargs)

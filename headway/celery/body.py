@@ -35,7 +35,7 @@ def run_body(run: Run, body: Callable[[], Any]) -> Any:
             task.backend.mark_as_retry(task.request.id, retry.exc, request=task.request)
         raise
     finally:
-        run.updates.close()
+        run.report_pipeline.close()
         if run.report is not None:
             run.report.close()
         run.end()

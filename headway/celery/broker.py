@@ -20,7 +20,7 @@ from headway.store.redis_url import normalize_broker
 SLICE = 1000  # messages read at a time, so that Redis is not held up
 
 
-class ImpatientSender(Celery):
+class FailFastCelery(Celery):
     """Celery that soon gives up a broker which hangs: a start is answered all the same, for the outbox has its message.
 
     A new connection takes two time-outs of such a broker: redis-py 8 passes over the first one in its handshake.
@@ -41,7 +41,7 @@ class ImpatientSender(Celery):
         return super().connection_for_read(normalize_broker(url or self.conf.broker_read_url), **options)
 
 
-class Letters:
+class MessageEncoder:
     """Writes messages as they lie in the queues of a Redis broker, so that a record and its message are one write.
 
     Celery makes them, with its routes and signals; `after_task_publish` then comes before the message has gone.
@@ -75,12 +75,12 @@ class Letters:
         return dumps(message) if by_name else ""
 
 
-def letters(celery: Celery, url: str) -> Letters | None:
+def message_encoder(celery: Celery, url: str) -> MessageEncoder | None:
     """Return what writes messages, None where the broker's queues do not lie, under their own names, at `url`."""
     conf = celery.conf
     there = normalize_broker(conf.broker_write_url or conf.broker_url) == url and not conf.broker_use_ssl
     plain = not conf.broker_transport_options.get("global_keyprefix") and not conf.task_send_sent_event
-    return Letters(celery) if there and plain else None
+    return MessageEncoder(celery) if there and plain else None
 
 
 def reach(url: str, seconds: float) -> str:

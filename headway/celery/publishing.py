@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from celery import Celery
 from kombu.connection import Connection
 
-from headway.celery.broker import Letters, letters
+from headway.celery.broker import MessageEncoder, message_encoder
 from headway.celery.messages import OutboxProducer, is_for_another_broker, moment
 from headway.celery.sends import OWNER, RECORDED, SEND, TITLE
 from headway.store.connection import Unavailable
@@ -88,9 +88,9 @@ class Recorder:
         return known
 
     @cached_property
-    def _encoder(self) -> Letters | None:
+    def _encoder(self) -> MessageEncoder | None:
         with suppress(BadURL, AttributeError):  # what Celery takes besides, as a list of brokers
-            return letters(self._app, self._url)
+            return message_encoder(self._app, self._url)
         return None
 
     def _record(self, task_id: str, sent: Sent, encoded: str = "") -> bool:

@@ -14,7 +14,7 @@ from headway.store.connection import Unavailable
 READ_AGAIN_SECONDS = 1.0  # who waits for a result
 
 
-class Results(ResultConsumer):
+class PollingResultConsumer(ResultConsumer):
     """Waits for results as Celery's own does, and reads them again each second.
 
     Celery's own relies on pushes alone once it has subscribed and read. Redis may see that read before the

@@ -19,7 +19,7 @@ from headway.celery.persistence import until_stored
 from headway.celery.sends import RECORDED, SEND
 from headway.celery.state_store import StateStore
 from headway.snapshot import FINAL, phase_by_hand
-from headway.store.connection import Line, Unavailable
+from headway.store.connection import FunctionPipeline, Unavailable
 from headway.store.model import STORED, Source
 from headway.store.records import Records
 
@@ -94,7 +94,7 @@ class RunStore:
         request: Context,
         state: str | None,
         meta: Any,
-        line: Line | None = None,
+        pipeline: FunctionPipeline | None = None,
         *,
         bar: int | None = None,
     ) -> Callable[[], str]:
@@ -106,7 +106,7 @@ class RunStore:
         if bar is not None:
             write = write._replace(fields={**write.fields, "bar": bar})
         if write.phase not in FINAL:
-            return self._states.begin(write, line)
+            return self._states.begin(write, pipeline)
         verdict = until_stored(lambda: self._records.runs.write(write))
         setattr(request, ENDED, verdict in STORED)
         return lambda: verdict

@@ -44,7 +44,7 @@ class Run:
         # That it is in, in the order in which they began: itself, its steps and loops.
         self.parts = [Part(run=self)]
         self.report: Any = None  # what it has said by `headway.progress`; None before its first word
-        self.updates: Any = None  # what it says by `update_state`
+        self.report_pipeline: Any = None  # what it says by `update_state`
         # The Retry or Ignore that it ends with, since its task has been handed over.
         self.successor: Any = None
         self.origin: Any = None  # of the programs that it starts, where that can be told

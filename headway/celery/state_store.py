@@ -17,7 +17,7 @@ from headway.celery.fencing import FENCE, delivery_of
 from headway.celery.persistence import UNSTORED, until_stored
 from headway.celery.writes import WriteBuilder
 from headway.snapshot import Phase, phase_by_hand, phase_of
-from headway.store.connection import Line, Unavailable
+from headway.store.connection import FunctionPipeline, Unavailable
 from headway.store.model import UNCLAIMED, StateWrite, Teller
 from headway.store.records import Records
 from headway.throttled import ThrottledLogger
@@ -83,7 +83,7 @@ class StateStore:
             logger.error("%s of task %s is not stored: %s", state, task_id, error)
             return UNSTORED
 
-    def begin(self, write: StateWrite, line: Line | None = None) -> Callable[[], str]:
+    def begin(self, write: StateWrite, pipeline: FunctionPipeline | None = None) -> Callable[[], str]:
         """Send a report; one that Redis does not take is not repeated, since the next one says it anew."""
 
         def unstored(error: Unavailable) -> str:
@@ -91,7 +91,7 @@ class StateStore:
             return UNSTORED
 
         try:
-            reply = self._records.runs.begin_write(write, line)
+            reply = self._records.runs.begin_write(write, pipeline)
         except Unavailable as error:
             return partial(unstored, error)
 

@@ -17,8 +17,8 @@ from headway.celery.backend import LiveBackend
 from headway.celery.body import run_body
 from headway.celery.fencing import CLAIMED, FENCE, present_request_of
 from headway.celery.messages import due_time, is_for_another_broker, without_times
+from headway.celery.report_pipeline import ReportPipeline
 from headway.celery.runs import Run, Stopped
-from headway.celery.updates import Updates
 
 
 class LiveTask(Task):
@@ -62,7 +62,7 @@ class LiveTask(Task):
             # Called as a function: what it says, the run around it says.
             return call(*args, **kwargs)
         run = self.run_class(self, self.request)
-        run.updates = Updates()
+        run.report_pipeline = ReportPipeline()
         with runs.within(run), programs.marked(getattr(self.request, FENCE, "")) as run.origin:
             return run_body(run, partial(call, *args, **kwargs))
 
@@ -74,12 +74,12 @@ class LiveTask(Task):
         if run is not None and task_id in (None, run.task_id):
             run.check()
             try:
-                run.updates.say(run.task.backend, run.request, state, meta)
+                run.report_pipeline.send(run.task.backend, run.request, state, meta)
             except Stopped as stopped:
                 run.stop(stopped.verdict)  # for its other threads too
                 run.check()
         elif self.has_record and task_id in (None, self.request.id):
-            Updates().say(self.backend, self.request, state, meta)
+            ReportPipeline().send(self.backend, self.request, state, meta)
         elif task_id in (None, self.request.id) or not isinstance(self.backend, LiveBackend):
             super().update_state(task_id, state, meta, **kwargs)
         elif not runs.speaks_late(task_id):

@@ -12,7 +12,7 @@ from uuid import uuid4
 from headway.push.resync import Resync
 from headway.push.server_status import ServerStatus
 from headway.push.subscriber import QUEUE, SubscriptionTimeout
-from headway.store.connection import Reason, TakesNoWrites, Unavailable
+from headway.store.connection import ReadOnly, Reason, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Heartbeat:
                 self._resync.drop_idle_connections()
                 return False
             self._status.note(error)
-            return isinstance(error, TakesNoWrites)
+            return isinstance(error, ReadOnly)
         except Exception:  # the heartbeat has to go on, whatever it meets
             logger.exception("The heartbeat failed")
             return False

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from headway.engine.frames import SERVICE_RESTART
-from headway.store.connection import TakesNoWrites
+from headway.store.connection import ReadOnly
 from headway.store.keys import room
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Resync:
         client = self._manager.records.client
         epoch = client.get(EPOCH)
         if epoch is None:
-            with suppress(TakesNoWrites):
+            with suppress(ReadOnly):
                 client.set(EPOCH, uuid4().hex, nx=True)
             epoch = client.get(EPOCH)
         if self._epoch and epoch != self._epoch:

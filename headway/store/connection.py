@@ -21,12 +21,12 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ClusterDownError, NoPermissionError
 from redis.retry import Retry
 
-MOST_CONNECTIONS = 32  # of one process
+MAX_CONNECTIONS = 32  # of one process
 PIECE_BYTES = 256 * 1024  # of a large call that have to be on their way within a connection's timeout
 LARGE_REPLY_SECONDS = 10.0  # more for the reply to one: its end is still on its way, and Redis has to take it in
-LOOKS = hasattr(socket, "TCP_INFO")  # Linux
+HAS_TCP_INFO = hasattr(socket, "TCP_INFO")  # Linux
 ESTABLISHED = b"\x01"  # the first byte of TCP_INFO
-NOTHING = bytes(4)  # to read
+NO_BYTES = bytes(4)  # to read
 OLDEST_REDIS = "7.0"  # which has functions
 UNKNOWN_COMMAND = re.compile(r"unknown command [`']?([\w|]+)")
 NO_RIGHT_IN_FUNCTION = ("ACL failure in script", "The user executing the script can't")
@@ -87,7 +87,7 @@ class Unavailable(Exception):
         self.reason = reason
 
 
-class TakesNoWrites(Unavailable):
+class ReadOnly(Unavailable):
     """Redis answers, and is full, read-only or cannot write to its disk."""
 
 
@@ -117,7 +117,7 @@ def translate(error: BaseException) -> Unavailable | None:
         message = f"it does not know {unknown[1]}; Headway needs Redis {OLDEST_REDIS} or newer, or Valkey"
     elif reason is Reason.NO_RIGHT:
         message = f"{message} (`make doctor` says what is missing)"
-    return (TakesNoWrites if reason in WRITES_FAIL else Unavailable)(message, reason)
+    return (ReadOnly if reason in WRITES_FAIL else Unavailable)(message, reason)
 
 
 def _reason_of(error: BaseException) -> Reason | None:
@@ -139,15 +139,15 @@ class Client(redis.Redis):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Do any command, as redis-py does."""
-        with _PASSING:
+        with translate_errors:
             return super().execute_command(*args, **options)
 
-    def line(self) -> Line:
+    def function_pipeline(self) -> FunctionPipeline:
         """Return what calls functions of a loaded library."""
-        return Line(self.connection_pool)
+        return FunctionPipeline(self.connection_pool)
 
 
-class Line:
+class FunctionPipeline:
     """Calls of functions, one behind the other on one connection, which this has for itself while a reply is due.
 
     Without what redis-py adds: nothing is retried, measured, converted.
@@ -166,7 +166,7 @@ class Line:
 
         While another's is due, only where `has_reply`: a connection that has ended would be opened anew.
         """
-        with _PASSING:
+        with translate_errors:
             if not self._due:
                 self._connection = self._pool.get_connection()
             try:
@@ -179,7 +179,7 @@ class Line:
 
     def reply(self) -> Any:
         """Wait for what Redis answers to the first call that was not asked for yet."""
-        with _PASSING:
+        with translate_errors:
             try:
                 if self._is_large:
                     timeout = self._connection.socket_timeout + LARGE_REPLY_SECONDS
@@ -192,7 +192,7 @@ class Line:
     @property
     def has_reply(self) -> bool:
         """Whether the connection stands and a reply has come; False also where that cannot be told."""
-        return self._due > 0 and LOOKS and self._connection._sock is not None and _holds(self._connection._sock)
+        return self._due > 0 and HAS_TCP_INFO and self._connection._sock is not None and _holds(self._connection._sock)
 
     def _let_go(self) -> None:
         if not self._due:
@@ -205,7 +205,7 @@ def _pieces(packed: bytes) -> list[memoryview]:
     return [view[start : start + PIECE_BYTES] for start in range(0, len(packed), PIECE_BYTES)]
 
 
-class _Passing:
+class _TranslateErrors:
     """Turns what passes by itself into Unavailable; a class, as a generator would cost each call more."""
 
     def __enter__(self) -> None:
@@ -217,17 +217,17 @@ class _Passing:
             raise translated from (None if translated.reason is Reason.TOO_OLD else error)
 
 
-_PASSING = _Passing()
+translate_errors = _TranslateErrors()
 
 
-def has_left(connection: socket.socket) -> bool:
+def peer_closed(connection: socket.socket) -> bool:
     """Whether the other end has closed a TCP connection; only Linux tells."""
-    return LOOKS and connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) != ESTABLISHED
+    return HAS_TCP_INFO and connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) != ESTABLISHED
 
 
 def _holds(connection: socket.socket) -> bool:
     """Whether there is something to read."""
-    return fcntl.ioctl(connection.fileno(), termios.FIONREAD, NOTHING) != NOTHING
+    return fcntl.ioctl(connection.fileno(), termios.FIONREAD, NO_BYTES) != NO_BYTES
 
 
 class Connection(redis.Connection):
@@ -238,9 +238,9 @@ class Connection(redis.Connection):
 
     def can_read(self, timeout: float = 0) -> bool:
         """Whether there is what nobody has asked for; True as well for a connection that has ended."""
-        if timeout or not self._sock or not LOOKS:
+        if timeout or not self._sock or not HAS_TCP_INFO:
             return bool(super().can_read(timeout))
-        return has_left(self._sock) or _holds(self._sock)
+        return peer_closed(self._sock) or _holds(self._sock)
 
 
 class Pool(redis.BlockingConnectionPool):
@@ -286,7 +286,7 @@ def connect(url: str, timeout: float = 1.0) -> Client:
     """
     pool = Pool.from_url(
         url,
-        max_connections=MOST_CONNECTIONS,
+        max_connections=MAX_CONNECTIONS,
         timeout=timeout,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,

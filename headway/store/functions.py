@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from headway.store.connection import Client, Line
+from headway.store.connection import Client, FunctionPipeline
 
 SCRIPTS = Path(__file__).parent / "lua"
 READS = {"list", "newest", "overview", "read", "tail"}  # may run where Redis takes no writes
@@ -56,21 +56,21 @@ class Functions:
         return self.begin(function, keys, args)()
 
     def begin(
-        self, function: str, keys: Sequence[str], args: Sequence[Any], line: Line | None = None
+        self, function: str, keys: Sequence[str], args: Sequence[Any], pipeline: FunctionPipeline | None = None
     ) -> Callable[[], Any]:
         """Call a function; what is returned waits for the reply, and has to be called."""
         call = (f"{function}_{LIBRARY_DIGEST}", keys, args)
-        line = line or self.client.line()
-        line.call(*call)
+        pipeline = pipeline or self.client.function_pipeline()
+        pipeline.call(*call)
 
         def reply() -> Any:
             try:
-                return line.reply()
+                return pipeline.reply()
             except redis.ResponseError as error:
                 if "Function not found" not in str(error):
                     raise
             self._load()
-            again = self.client.line()  # on this one another's reply may be due
+            again = self.client.function_pipeline()  # on this one another's reply may be due
             again.call(*call)
             return again.reply()
 

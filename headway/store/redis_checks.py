@@ -19,7 +19,7 @@ import redis
 
 from headway.exceptions import ConfigError
 from headway.store.checks import LOCAL, Finding, Mark
-from headway.store.connection import OLDEST_REDIS, SENTENCES, Client, Reason, TakesNoWrites, Unavailable, connect
+from headway.store.connection import OLDEST_REDIS, SENTENCES, Client, ReadOnly, Reason, Unavailable, connect
 from headway.store.names import look_up
 from headway.store.records import Records
 from headway.store.redis_url import is_same_database
@@ -97,7 +97,7 @@ def check_rights(server: Server) -> Finding:
     subject = "rights"
     try:
         denied = missing(server.records, server.is_broker, int(server.parts.path.strip("/") or 0))
-    except TakesNoWrites:
+    except ReadOnly:
         return Finding(Mark.WARNING, subject, "cannot be seen while Redis takes no writes")
     except Unavailable as error:
         if error.reason is not Reason.NO_RIGHT:

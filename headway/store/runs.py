@@ -12,7 +12,7 @@ from kombu.utils.json import dumps
 from headway.celery.sends import owner_of
 from headway.masking import mask
 from headway.snapshot import fragment
-from headway.store.connection import Line, Unavailable
+from headway.store.connection import FunctionPipeline, Unavailable
 from headway.store.functions import Functions
 from headway.store.keys import log_key, record_key
 from headway.store.messages import label, title_fragment
@@ -89,7 +89,9 @@ class RunRecords:
             self._functions.call("stage", [key], [start, data[start : start + PIECE_BYTES], int(STAGED_SECONDS * 1000)])
         return key
 
-    def begin_write(self, write: StateWrite, line: Line | None = None, staged: Sequence[str] = ()) -> Callable[[], str]:
+    def begin_write(
+        self, write: StateWrite, pipeline: FunctionPipeline | None = None, staged: Sequence[str] = ()
+    ) -> Callable[[], str]:
         """Send a change, by default on a line of its own; `staged` are the keys of its large texts.
 
         What is returned has to be called, and returns what `write` does.
@@ -100,7 +102,7 @@ class RunRecords:
         run = [write.task_id, write.delivery.token, write.delivery.order]
         retry = [int(write.retry_in * 1e6), write.write_id, write.most_failures, write.teller]
         args = [*run, name, name, write.max_attempts, write.meta, self._ttl, *retry, *flat]
-        return self._functions.begin("write", [record_key(write.task_id), *staged], args, line)
+        return self._functions.begin("write", [record_key(write.task_id), *staged], args, pipeline)
 
     def log(self, task_id: str, delivery: Delivery, lines: Iterable[tuple[str, str]]) -> bool:
         """Append `(level, text)` lines to the task's log and publish them; False when the record refuses."""

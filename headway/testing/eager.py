@@ -24,7 +24,7 @@ from kombu.connection import Connection
 from kombu.transport import TRANSPORT_ALIASES
 
 from headway.celery.backend import LiveBackend
-from headway.celery.broker import Letters
+from headway.celery.broker import MessageEncoder
 from headway.celery.delivery import keep_until_due
 from headway.celery.fencing import FENCE
 from headway.celery.live_tasks import make_all_live
@@ -77,7 +77,7 @@ class Eager:
         self._other.records.client = self._client
         self._other.client = celery_client
         # As where the broker is in the records' Redis: a message and its record are one write.
-        self._other.recorder._encoder = Letters(app)
+        self._other.recorder._encoder = MessageEncoder(app)
         self._queues: set[str] = set()
         self._channel = Connection(transport=CapturingTransport).default_channel
         self._messages: deque[dict[str, Any]] = deque()

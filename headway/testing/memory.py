@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from headway.exceptions import ConfigError
-from headway.store.connection import Client, Line
+from headway.store.connection import Client, FunctionPipeline
 
 try:
     from fakeredis import FakeRedis, FakeServer
@@ -37,12 +37,12 @@ class MemoryClient(Client):
 
     on_message: Callable[[str], None]
 
-    def line(self) -> Line:
+    def line(self) -> FunctionPipeline:
         """Return what calls functions of a loaded library."""
         return MemoryLine(self)
 
 
-class MemoryLine(Line):
+class MemoryLine(FunctionPipeline):
     """Calls of functions, each done as it is made."""
 
     __slots__ = ("_client", "_replies")
