@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from kombu.exceptions import OperationalError
 
 from app import config, mail_checks
-from app.secret_keys import SHORTEST_SECRET, is_weak
+from app.secret_keys import MIN_SECRET, is_weak
 from headway.celery import broker
 from headway.exceptions import ConfigError
 from headway.masking import mask
@@ -30,7 +30,7 @@ BROKER_SECONDS = 2.0
 def check_secret(settings: Settings) -> Iterator[Finding]:
     """Whoever guesses SECRET_KEY can be any visitor; in production a weak one does not come so far."""
     if is_weak(settings["SECRET_KEY"]):
-        text = f"weak, and refused in production: set a random one of {SHORTEST_SECRET} characters or more"
+        text = f"weak, and refused in production: set a random one of {MIN_SECRET} characters or more"
         yield Finding(Mark.WARNING, "SECRET_KEY", text)
     else:
         yield Finding(Mark.GOOD, "SECRET_KEY", "strong enough")

@@ -10,13 +10,13 @@ from typing import Any, Self
 from flask import current_app
 from flask_mail import Connection, Mail, Message
 
-from app.connection_cache import Kept
+from app.connection_cache import ConnectionCache
 from app.mail_errors import ErrorTranslator, MailDeferred, MailUnavailable
 from app.messages import normalized_sender
-from app.smtp import Conversation, TlsConversation
+from app.smtp import SMTPSession, TLSSession
 
 SUPPRESSED = "Not sent: MAIL_SUPPRESS_SEND is set"
-KEPT = Kept()
+CACHE = ConnectionCache()
 
 
 class TimedConnection(Connection):
@@ -25,7 +25,7 @@ class TimedConnection(Connection):
     The conversation goes on where the last message's left off, if that was just now and the server took it.
     """
 
-    host: Conversation | None
+    host: SMTPSession | None
 
     def __init__(self, mail: Mail, seconds: float) -> None:
         """`seconds`: the longest wait for the server at each step."""
@@ -45,7 +45,7 @@ class TimedConnection(Connection):
 
     def __enter__(self) -> Self:
         """Connect. Raises MailRefused, MailDeferred, MailUnavailable."""
-        self.host = None if self.mail.suppress else KEPT.take(self._settings)
+        self.host = None if self.mail.suppress else CACHE.take(self._settings)
         self._goes_on = self.host is not None
         if not self._goes_on:
             with self._errors.sending():
@@ -57,7 +57,7 @@ class TimedConnection(Connection):
         if self.host is None:
             return
         if kind is None and 0 < self.host.messages < (self.mail.max_emails or inf):
-            KEPT.put(self.host, self._settings)
+            CACHE.put(self.host, self._settings)
         else:
             self.host.quit()
 
@@ -97,17 +97,17 @@ class TimedConnection(Connection):
         with self._errors.sending():
             super().send(message, envelope_from)
 
-    def configure_host(self) -> Conversation:
+    def configure_host(self) -> SMTPSession:
         """Connect, encrypt and log in. Never prints the conversation, which holds the password."""
         server, port = str(self.mail.server), int(self.mail.port)
         name = current_app.config.get("MAIL_LOCAL_HOSTNAME") or None
-        host: Conversation
+        host: SMTPSession
         with self._errors.connecting():
             if self.mail.use_ssl:
                 context = ssl.create_default_context()
-                host = TlsConversation(server, port, name, timeout=self._seconds, context=context)
+                host = TLSSession(server, port, name, timeout=self._seconds, context=context)
             else:
-                host = Conversation(server, port, name, timeout=self._seconds)
+                host = SMTPSession(server, port, name, timeout=self._seconds)
             try:
                 if self.mail.use_tls:
                     host.starttls(context=ssl.create_default_context())

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from app.mail_errors import server_words
-from app.smtp import Conversation, TlsConversation
+from app.smtp import SMTPSession, TLSSession
 from headway.store.checks import LOCAL, Finding, Mark
 from headway.store.names import look_up
 
@@ -26,7 +26,7 @@ OTHER_NAME = (62, 64)  # OpenSSL's codes for a certificate of another host name 
 class MailServer:
     """The mail server that is looked at, in one conversation with the time limits of a real one."""
 
-    session: Conversation | None = None  # from its greeting on
+    session: SMTPSession | None = None  # from its greeting on
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.host = str(settings["MAIL_SERVER"])
@@ -46,14 +46,14 @@ class MailServer:
     def is_local(self) -> bool:
         return self.host in LOCAL
 
-    def open(self) -> Conversation:
+    def open(self) -> SMTPSession:
         """Connect, and return the conversation from its greeting on. Raises OSError."""
         to = self.host, self.port, self.local_hostname
         if self.use_ssl:
             context = ssl.create_default_context()
-            self.session = TlsConversation(*to, timeout=self.seconds, context=context)
+            self.session = TLSSession(*to, timeout=self.seconds, context=context)
         else:
-            self.session = Conversation(*to, timeout=self.seconds)
+            self.session = SMTPSession(*to, timeout=self.seconds)
         return self.session
 
     def close(self) -> None:
@@ -212,7 +212,7 @@ def _found(subject: str, check: Callable[[MailServer], Finding], server: MailSer
         return Finding(Mark.BAD, subject, text)
 
 
-def _session_of(server: MailServer) -> Conversation:
+def _session_of(server: MailServer) -> SMTPSession:
     assert server.session is not None, "check_greeting comes first"
     return server.session
 

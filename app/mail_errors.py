@@ -20,7 +20,7 @@ REFUSES_TLS = "refuses to encrypt"
 UNCONFIRMED = "The mail server did not confirm the message: the server may have taken it."
 
 
-class MailAnswer(Exception):
+class SMTPReply(Exception):
     """A mail server's answer that is no yes: its `code`, and its `text` in one line."""
 
     def __init__(self, code: int, text: str) -> None:
@@ -31,11 +31,11 @@ class MailAnswer(Exception):
         return f"The mail server said: {self.code} {self.text}".rstrip()
 
 
-class MailRefused(MailAnswer):
+class MailRefused(SMTPReply):
     """5xx: the server will never take this message."""
 
 
-class MailDeferred(MailAnswer):
+class MailDeferred(SMTPReply):
     """4xx: the server did not take the message, and may do so later."""
 
 
@@ -92,13 +92,13 @@ class ErrorTranslator:
             yield
         except smtplib.SMTPRecipientsRefused as error:
             ((code, text),) = error.recipients.values()
-            raise self._error_of(code, text) from None
+            raise self._translate_reply(code, text) from None
         except smtplib.SMTPResponseException as error:
-            raise self._error_of(error.smtp_code, error.smtp_error) from None
+            raise self._translate_reply(error.smtp_code, error.smtp_error) from None
         except OSError as error:  # smtplib's other exceptions too
-            raise MailUnavailable(self._describe(error)) from error
+            raise MailUnavailable(self.describe_error(error)) from error
 
-    def _error_of(self, code: int, text: bytes | str) -> Exception:
+    def _translate_reply(self, code: int, text: bytes | str) -> Exception:
         words = self.words(text)
         if code in LOGIN_WANTED:
             return MailUnavailable(f"The mail server wants a login or TLS: {code} {words}")
@@ -108,7 +108,7 @@ class ErrorTranslator:
             return MailDeferred(code, words)
         return MailUnavailable(f"The mail server's answer makes no sense: {words}")
 
-    def _describe(self, error: OSError) -> str:
+    def describe_error(self, error: OSError) -> str:
         cause: BaseException = error
         if isinstance(error, smtplib.SMTPServerDisconnected) and isinstance(error.__context__, OSError):
             cause = error.__context__  # behind which smtplib hides a time-out

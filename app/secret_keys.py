@@ -13,12 +13,12 @@ from headway import masking
 from headway.exceptions import ConfigError
 
 WEAK_SECRETS = {"", "dev", "secret", "changeme", "change-me", "password", "top-secret!"}
-SHORTEST_SECRET = 16
+MIN_SECRET = 16
 
 
 def is_weak(secret: str) -> bool:
     """Whether a secret is easily guessed: a common word, or too short."""
-    return secret.lower() in WEAK_SECRETS or len(secret) < SHORTEST_SECRET
+    return secret.lower() in WEAK_SECRETS or len(secret) < MIN_SECRET
 
 
 def is_secret(text: str) -> bool:
@@ -32,7 +32,7 @@ def secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> st
     if production:
         if is_weak(key):
             raise ConfigError(
-                f"SECRET_KEY must be a secret of {SHORTEST_SECRET} characters or more in production: "
+                f"SECRET_KEY must be a secret of {MIN_SECRET} characters or more in production: "
                 "python -c 'import secrets; print(secrets.token_hex(32))' makes one."
             )
         return key
@@ -49,7 +49,7 @@ def old_secret_keys(environ: Mapping[str, str], production: bool) -> list[str]:
     if production and any(map(is_weak, keys)):
         raise ConfigError(
             "SECRET_KEY_FALLBACKS holds a weak key, by which anybody could sign cookies: each must be a secret of "
-            f"{SHORTEST_SECRET} characters or more in production. Leave it out; its cookies are not taken any more."
+            f"{MIN_SECRET} characters or more in production. Leave it out; its cookies are not taken any more."
         )
     return keys
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from app.mail_errors import OutcomeUnknown
 
-MOST_CHALLENGES = 5  # of a login, as smtplib has it
+MAX_CHALLENGES = 5  # of a login, as smtplib has it
 
 
-class Conversation(smtplib.SMTP):
+class SMTPSession(smtplib.SMTP):
     """One SMTP conversation, which keeps the server's answer to the last message."""
 
     quit_seconds = 2.0
@@ -31,7 +31,7 @@ class Conversation(smtplib.SMTP):
         first = authobject() if initial_response_ok else None
         challenges = 0 if first is None else 1
         code, reply = self.docmd("AUTH", mechanism if first is None else f"{mechanism} {_base64(first)}")
-        while code == 334 and challenges < MOST_CHALLENGES:
+        while code == 334 and challenges < MAX_CHALLENGES:
             challenges += 1
             self._auth_challenge_count = challenges  # by which `auth_login` knows what is asked for
             try:
@@ -95,7 +95,7 @@ class Conversation(smtplib.SMTP):
             self.close()
 
 
-class TlsConversation(Conversation, smtplib.SMTP_SSL):
+class TLSSession(SMTPSession, smtplib.SMTP_SSL):
     """A conversation that is encrypted from its first byte."""
 
 

@@ -100,12 +100,12 @@ def _start(
     key: str,
     when: str = "",
 ) -> StartResult:
-    records, celery, letters = system.records, system.celery, system.encoder
+    records, celery, encoder = system.records, system.celery, system.encoder
     task_id = str(uuid4())
     expiry = expiry_of(celery.tasks.get(name), celery)
     plain = celery.signature(name, args=args, kwargs=kwargs, queue=queue, **expiry)
     message = recorded(identified(owned(plain, owner), task_id), task_id)
-    letter = letters.write(task_id, message) if letters and not when else ""
+    encoded = encoder.write(task_id, message) if encoder and not when else ""
     started = records.create(
         owner=owner,
         message=message,
@@ -114,9 +114,9 @@ def _start(
         key=key,
         when=when,
         task_id=task_id,
-        letter=letter,
+        encoded=encoded,
     )
-    if started.verdict == "created" and not letter:
+    if started.verdict == "created" and not encoded:
         _send_now(celery.backend, records, started.task_id, message)
     return started
 

@@ -12,7 +12,7 @@ from celery.exceptions import Retry, SoftTimeLimitExceeded, WorkerLostError
 from celery.utils.serialization import UnpickleableExceptionWrapper, get_pickleable_exception
 
 from headway.celery.error_text import error_of, original_of
-from headway.snapshot import LONGEST_TEXT, one_line
+from headway.snapshot import MAX_TEXT, one_line
 
 
 class TwoArgs(Exception):
@@ -168,17 +168,17 @@ def test_an_error_says_no_password_and_stays_one_line():
 
     assert error["type"] == "OSError"
     assert error["message"].startswith("no host amqp://***@mq")
-    assert len(error["message"]) == LONGEST_TEXT
+    assert len(error["message"]) == MAX_TEXT
 
 
-@pytest.mark.parametrize("before", ["", "x ", "a1" * 247, "y" * (LONGEST_TEXT - 20), "z" * (LONGEST_TEXT - 2)])
+@pytest.mark.parametrize("before", ["", "x ", "a1" * 247, "y" * (MAX_TEXT - 20), "z" * (MAX_TEXT - 2)])
 @pytest.mark.parametrize("url", ["redis://:{}@db/0", "https://me:{}@host/path", "a+b://{}@h", "amqp://u:{}@mq//"])
 @pytest.mark.parametrize("password", ["hunter2", "p@hunter2", "hunter2" * 100, "hunter2:x@y@z", "hunter2?#[]"])
 def test_no_password_of_a_url_is_told_wherever_the_text_is_cut(before: str, url: str, password: str):
     message = error_of(ValueError(f"{before} {url.format(password)} and more"))["message"]
 
     assert "hunter" not in message
-    assert len(message) <= LONGEST_TEXT
+    assert len(message) <= MAX_TEXT
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_an_errors_words_cost_linear_time(text: str):
     message = error_of(ValueError(text))["message"]
 
     assert time.thread_time() - began < 2.0
-    assert len(message) <= LONGEST_TEXT
+    assert len(message) <= MAX_TEXT
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from app.extensions import mail
 from app.inbox import MOST_KEPT, MOST_LISTED, count, inbox
-from app.messages import letter
+from app.messages import make_message
 from app.routes import pages
 from app.services import ROOT
 from headway.web.access import nonce
@@ -89,7 +89,7 @@ def caught(tmp_path: Path) -> Iterator[Flask]:
 
 def test_a_sent_message_can_be_read(caught: Flask):
     with caught.app_context(), mail.connect() as connection:
-        connection.send(letter(TASK, "ada@example.com", "Grüße 🌍", "Guten Tag.\n.\nÄ " + "x" * 2000))
+        connection.send(make_message(TASK, "ada@example.com", "Grüße 🌍", "Guten Tag.\n.\nÄ " + "x" * 2000))
 
     (message,) = listed(caught.test_client())
     assert message.keys() == KEYS

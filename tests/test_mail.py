@@ -20,8 +20,8 @@ from app import create_app
 from app.extensions import mail
 from app.mail import SUPPRESSED
 from app.mail_errors import UNCONFIRMED, MailDeferred, MailRefused, MailUnavailable, OutcomeUnknown
-from app.messages import letter, message_id, one_line
-from app.smtp import Conversation
+from app.messages import make_message, message_id, one_line
+from app.smtp import SMTPSession
 from app.tasks.mail import BadAddress, check_address, email_message
 from headway.registry import KINDS, BadArguments
 from tests.processes import free_port, wait_for, worker
@@ -49,14 +49,14 @@ def mail_app(port: int, **settings: object) -> Flask:
 def send(port: int, subject: str = "Hello", body: str = "Hi.", to: str = "ada@example.com", **settings: object) -> str:
     """Send one message and return the server's reply."""
     with mail_app(port, **settings).app_context(), mail.connect() as connection:
-        connection.send(letter(TASK, to, subject, body))
+        connection.send(make_message(TASK, to, subject, body))
         return connection.reply
 
 
 def test_the_commitment_is_made_when_nothing_but_the_final_dot_is_missing():
     seen: list[tuple[int, int]] = []
     with SmtpServer() as server, mail_app(server.port).app_context(), mail.connect() as connection:
-        message = letter(TASK, "ada@example.com", "Hello", "Hi.")
+        message = make_message(TASK, "ada@example.com", "Hello", "Hi.")
         connection.send(message, commit=lambda: seen.append((server.commands.count("DATA"), len(server.complete))))
 
     assert seen == [(1, 0)]
@@ -73,7 +73,7 @@ def test_a_commitment_that_fails_sends_nothing_at_all():
         pytest.raises(KeyError),
         mail.connect() as connection,
     ):
-        connection.send(letter(TASK, "ada@example.com", "Hello", "Hi."), commit=commit)
+        connection.send(make_message(TASK, "ada@example.com", "Hello", "Hi."), commit=commit)
 
     assert (server.complete, server.accepted) == ([], [])
 
@@ -232,7 +232,7 @@ def test_what_happens_at_quit_does_not_undo_an_accepted_message(goodbye: str):
 
 
 def test_a_long_time_out_is_not_spent_on_the_goodbye(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Conversation, "quit_seconds", 0.2)
+    monkeypatch.setattr(SMTPSession, "quit_seconds", 0.2)
     began = time.monotonic()
 
     with SmtpServer(quit=SILENCE) as server:
@@ -317,7 +317,7 @@ def test_the_password_is_never_printed(capfd: pytest.CaptureFixture[str]):
     with SmtpServer() as server:
         app = mail_app(server.port, MAIL_USERNAME="user", MAIL_PASSWORD=PASSWORD, MAIL_DEBUG=1)
         with app.app_context(), mail.connect() as connection:
-            connection.send(letter(TASK, "ada@example.com", "Hello", "Hi."))
+            connection.send(make_message(TASK, "ada@example.com", "Hello", "Hi."))
 
     assert len(server.accepted) == 1
     assert capfd.readouterr() == ("", "")
@@ -402,7 +402,7 @@ def test_a_message_to_several_or_none_is_not_sent():
             (["a@example.com", "b@example.com"], []),
             (["a@example.com"], ["b@example.com"]),
         ):
-            message = letter(TASK, "", "Hello", "Hi.")
+            message = make_message(TASK, "", "Hello", "Hi.")
             message.recipients, message.bcc = [*recipients], [*bcc]
 
             with pytest.raises(ValueError, match="one recipient"):

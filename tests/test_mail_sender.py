@@ -9,7 +9,7 @@ import pytest
 
 from app import config
 from app.extensions import mail
-from app.messages import letter
+from app.messages import make_message
 from headway.exceptions import ConfigError
 from tests.smtp_server import SmtpServer
 from tests.test_mail import TASK, mail_app, send
@@ -93,7 +93,7 @@ def test_another_sender_is_refused_at_start_in_one_line_that_says_what_to_write(
 @pytest.mark.parametrize("sender", BAD)
 def test_a_messages_own_sender_is_as_strict(sender: str):
     with SmtpServer() as server, mail_app(server.port).app_context(), mail.connect() as connection:
-        message = letter(TASK, "ada@example.com", "Hello", "Hi.")
+        message = make_message(TASK, "ada@example.com", "Hello", "Hi.")
         message.sender = sender
         with pytest.raises(ValueError, match="sender must be one address"):
             connection.send(message)

@@ -8,7 +8,7 @@ import pytest
 
 from headway import masking
 from headway.progress import MAX_LINE_CHARS
-from headway.snapshot import LONGEST_TEXT, MAX_READ_CHARS, one_line, progress_fields
+from headway.snapshot import MAX_READ_CHARS, MAX_TEXT, one_line, progress_fields
 from headway.values import MAX_CHARS, as_json, as_text
 
 SECRET = "Tr0ub4dor-and-3"
@@ -26,9 +26,9 @@ CUTS: dict[str, tuple[int, Callable[[str], object]]] = {
     "log line": (MAX_LINE_CHARS, lambda text: as_text(text, MAX_LINE_CHARS)),
     "what is read of a status": (MAX_READ_CHARS, lambda text: as_text(text, MAX_READ_CHARS)),
     "value in a report": (MAX_CHARS, lambda text: as_json({"said": text})),
-    "status": (LONGEST_TEXT, one_line),
-    "status of a report": (LONGEST_TEXT, lambda text: progress_fields("PROGRESS", {"status": text})["status"]),
-    "name of a step": (LONGEST_TEXT, lambda text: progress_fields("PROGRESS", {"step": text})["step"]["name"]),
+    "status": (MAX_TEXT, one_line),
+    "status of a report": (MAX_TEXT, lambda text: progress_fields("PROGRESS", {"status": text})["status"]),
+    "name of a step": (MAX_TEXT, lambda text: progress_fields("PROGRESS", {"step": text})["step"]["name"]),
 }
 
 
@@ -59,8 +59,8 @@ def test_a_secret_with_spaces_is_masked_before_they_go():
 
 
 def test_a_url_that_is_cut_within_its_password_shows_none():
-    for before in range(LONGEST_TEXT - 40, LONGEST_TEXT):
-        shown = one_line("x" * before + f" redis://user:unknown{'z' * LONGEST_TEXT}@host/0 " + "y" * LONGEST_TEXT)
+    for before in range(MAX_TEXT - 40, MAX_TEXT):
+        shown = one_line("x" * before + f" redis://user:unknown{'z' * MAX_TEXT}@host/0 " + "y" * MAX_TEXT)
 
         assert "unk" not in shown, before
 

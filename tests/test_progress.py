@@ -15,7 +15,8 @@ from celery.app.task import Context
 from celery.exceptions import Ignore
 
 from headway import progress
-from headway.celery.report_pipeline import LONG_SECONDS, UNSTORED, ReportPipeline
+from headway.celery.persistence import UNSTORED
+from headway.celery.report_pipeline import LONG_SECONDS, ReportPipeline
 from headway.celery.runs import Stopped
 from headway.snapshot import Phase
 from headway.store.connection import Unavailable

@@ -593,13 +593,13 @@ def test_a_start_begins_though_redis_clock_was_put_forward(records: Records):
 
 
 def test_a_message_is_put_down_with_its_record_or_not_at_all(records: Records):
-    task_id = start(records, letter="the message", key="once")
+    task_id = start(records, encoded="the message", key="once")
     with pytest.raises(AlreadyUsed):
-        start(records, letter="another", key="once", kwargs={"other": 1})
+        start(records, encoded="another", key="once", kwargs={"other": 1})
 
     assert records.client.lrange("celery", 0, -1) == ["the message"]
     assert records.client.zscore("headway:outbox", task_id) is None
-    assert start(records, letter="the message", key="once") == task_id
+    assert start(records, encoded="the message", key="once") == task_id
     assert records.client.llen("celery") == 1
 
 

@@ -59,7 +59,7 @@ def test_records_are_written_and_read_with_these_rights(admin: redis.Redis, url:
     records = records_of(url)
     started = [
         records.create(owner="ada", message=MESSAGE, title="A task", max_attempts=4, **options).task_id
-        for options in ({}, {"key": "once"}, {"when": "+60000000"}, {"letter": "{}"})
+        for options in ({}, {"key": "once"}, {"when": "+60000000"}, {"encoded": "{}"})
     ]
     task_id, cancelled, scheduled, _ = started
     records.maintenance.heartbeat("worker@here", 4, [], started)

@@ -14,7 +14,7 @@ from flask import current_app
 import headway
 from app.extensions import mail
 from app.mail_errors import MailDeferred, MailUnavailable, OutcomeUnknown
-from app.messages import letter
+from app.messages import make_message
 from app.outage import LONGEST_WAIT, OUTAGE
 from headway.celery.runs import Stopped
 from headway.celery.sends import WAITS, waits_of
@@ -92,7 +92,7 @@ def _email_data(args: Mapping[str, Any]) -> dict[str, Any]:
     return {"email_data": email_message(to)}
 
 
-class SendKey:
+class SendGuard:
     """What the record says of a task's e-mail, so that it is sent at most once, whoever dies meanwhile.
 
     Until it is committed it may be sent again. A run that was lost after that may have sent it or not.
@@ -131,8 +131,8 @@ def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]
     wait ended with.
     """
     to = check_address(email_data["to"])
-    message = letter(self.request.id, to, email_data["subject"], email_data["body"])
-    key = SendKey(self)
+    message = make_message(self.request.id, to, email_data["subject"], email_data["body"])
+    key = SendGuard(self)
     key.prepare()
     try:
         _report(self, "Connecting to the mail server...")

@@ -27,7 +27,7 @@ class ReportPipeline:
 
     def __init__(self) -> None:
         self._sent_at = -inf
-        self._line: FunctionPipeline | None = None
+        self._pipeline: FunctionPipeline | None = None
         self._replies: deque[Callable[[], str]] = deque()  # two at most
         self._sending = threading.Lock()  # of a run's threads, one at a time
 
@@ -38,12 +38,12 @@ class ReportPipeline:
 
     def _send(self, backend: Any, request: Context, state: str | None, meta: Any) -> None:
         began = time.monotonic()
-        line = self._line = self._line or backend.records.client.function_pipeline()
-        if not line.has_reply:
+        pipeline = self._pipeline = self._pipeline or backend.records.client.function_pipeline()
+        if not pipeline.has_reply:
             self._check_replies()
             if time.monotonic() - began > LONG_SECONDS:
                 return  # Redis hangs, and a report may not hold up its task for long; the next one says it anew
-        self._replies.append(backend.runs.begin_report(request, state, meta, line))
+        self._replies.append(backend.runs.begin_report(request, state, meta, pipeline))
         self._check_replies(all_but=1 if began - self._sent_at <= OFTEN_SECONDS else 0)
         self._sent_at = time.monotonic()
 

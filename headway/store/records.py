@@ -80,11 +80,11 @@ class Records:
         key: str = "",
         when: str = "",
         task_id: str = "",
-        letter: str = "",
+        encoded: str = "",
     ) -> StartResult:
         """Make the record of a task; `message` is its Celery signature, with a queue.
 
-        `when` is "" for now, "+<microseconds>" from now, or "<microseconds>" on Redis's clock. `letter` is the message
+        `when` is "" for now, "+<microseconds>" from now, or "<microseconds>" on Redis's clock. `encoded` is the message
         as it lies in that queue, and is put there with the record; without it the message is not sent yet. The same
         `key` of the same owner gives the same task again. Raises AlreadyUsed when that came with another message,
         TooLate.
@@ -98,10 +98,12 @@ class Records:
         send = send_of(message)
         digest = sha256(f"{dumps(as_asked(message))} {when}".encode()).hexdigest()
         begun = time.monotonic()
-        verdict, *found = self.functions.call("create", keys, [*args, self._deadline(), digest, when, letter, send])
+        verdict, *found = self.functions.call("create", keys, [*args, self._deadline(), digest, when, encoded, send])
         if verdict == "late" and time.monotonic() - begun < START_SECONDS:  # Redis's clock has been put forward
             self._clock = -inf, 0
-            verdict, *found = self.functions.call("create", keys, [*args, self._deadline(), digest, when, letter, send])
+            verdict, *found = self.functions.call(
+                "create", keys, [*args, self._deadline(), digest, when, encoded, send]
+            )
         if verdict == "late":
             raise TooLate
         if verdict == "conflict":

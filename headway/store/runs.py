@@ -92,7 +92,7 @@ class RunRecords:
     def begin_write(
         self, write: StateWrite, pipeline: FunctionPipeline | None = None, staged: Sequence[str] = ()
     ) -> Callable[[], str]:
-        """Send a change, by default on a line of its own; `staged` are the keys of its large texts.
+        """Send a change, by default on a pipeline of its own; `staged` are the keys of its large texts.
 
         What is returned has to be called, and returns what `write` does.
         """
