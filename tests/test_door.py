@@ -25,12 +25,12 @@ def listener() -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def door(listener: socket.socket, env: dict[str, str]) -> Iterator[Door]:
-    with Door(listener, env) as door:
+def door(listener: socket.socket, env: dict[str, str]) -> Iterator[AcceptQueue]:
+    with AcceptQueue(listener, env) as door:
         yield door
 
 
-class Door:
+class AcceptQueue:
     """`tests.door` as a process."""
 
     def __init__(self, listener: socket.socket, env: dict[str, str]) -> None:
@@ -44,7 +44,7 @@ class Door:
             text=True,
         )
 
-    def __enter__(self) -> Door:
+    def __enter__(self) -> AcceptQueue:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,7 +74,7 @@ def waiting_in_the_kernel(listener: socket.socket) -> int:
     return int.from_bytes(info[24:28], sys.byteorder)  # tcpi_unacked
 
 
-def test_a_crowd_is_received_before_it_is_let_in_and_in_its_order(listener: socket.socket, door: Door):
+def test_a_crowd_is_received_before_it_is_let_in_and_in_its_order(listener: socket.socket, door: AcceptQueue):
     crowd = [come(listener) for _ in range(CROWD)]
 
     assert [door.ask("next") for _ in crowd] == [port_of(client) for client in crowd]
@@ -82,7 +82,7 @@ def test_a_crowd_is_received_before_it_is_let_in_and_in_its_order(listener: sock
         client.close()
 
 
-def test_who_has_only_said_all_is_let_in(listener: socket.socket, door: Door):
+def test_who_has_only_said_all_is_let_in(listener: socket.socket, door: AcceptQueue):
     first = come(listener)
     assert door.ask("next") == port_of(first)
     client = come(listener)
@@ -93,7 +93,7 @@ def test_who_has_only_said_all_is_let_in(listener: socket.socket, door: Door):
     client.close()
 
 
-def test_who_has_left_meanwhile_is_not_let_in(listener: socket.socket, door: Door):
+def test_who_has_left_meanwhile_is_not_let_in(listener: socket.socket, door: AcceptQueue):
     first = come(listener)
     assert door.ask("next") == port_of(first)
     for _ in range(3):
@@ -106,7 +106,7 @@ def test_who_has_left_meanwhile_is_not_let_in(listener: socket.socket, door: Doo
     second.close()
 
 
-def test_a_shut_door_receives_nobody_and_lets_in_who_waits(listener: socket.socket, door: Door):
+def test_a_shut_door_receives_nobody_and_lets_in_who_waits(listener: socket.socket, door: AcceptQueue):
     first, second = come(listener), come(listener)
     assert door.ask("next") == port_of(first)
     wait_for(lambda: waiting_in_the_kernel(listener) == 0)

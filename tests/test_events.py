@@ -18,7 +18,7 @@ from headway.state import state_of
 from headway.store.connection import connect
 from headway.store.model import TaskRecord
 from headway.store.records import Records
-from headway.web.handlers import Doors
+from headway.web.handlers import SocketHandlers
 from tests.browser import Visitor
 from tests.by_hand import HERE, hand_task, write
 from tests.processes import Process, Valkey, running, wait_for, web, worker
@@ -353,7 +353,7 @@ def test_what_may_have_been_missed_is_read_again_after_joining(
     monkeypatch.setitem(app.extensions, "headway", replace(state_of(app), manager=manager))
     app.config["HEADWAY_OWNER_LOADER"] = lambda: "ada"
 
-    answer = Doors(app).watch("sid", {"task_ids": ["a", "b"]})
+    answer = SocketHandlers(app).watch("sid", {"task_ids": ["a", "b"]})
 
     assert steps == ["read a b", "join task:a", "join task:b", *again]
     assert [snapshot["task_id"] for snapshot in answer["snapshots"]] == ["a", "b"]

@@ -1,4 +1,4 @@
-"""The JSON doors: the status of one task and of many, an owner's list, starting by name, a task's log."""
+"""The JSON endpoints: the status of one task and of many, an owner's list, starting by name, a task's log."""
 
 from __future__ import annotations
 

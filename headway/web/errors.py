@@ -18,7 +18,7 @@ from headway.store.model import AlreadyUsed, TooLate
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
-JSON_DOORS = {"headway", "headway_ops", "headway_assets"}  # blueprints that answer every client in JSON
+JSON_BLUEPRINTS = {"headway", "headway_ops", "headway_assets"}  # blueprints that answer every client in JSON
 UNAVAILABLE = "{}, so nothing was started or changed. Try again in a moment."
 
 
@@ -43,7 +43,7 @@ def wants_page() -> bool:
 
 def error(status: int, code: str, message: str, fields: Mapping[str, str] | None = None) -> Response:
     """Answer with `{"error": {"code", "message", "fields"?}}`, or with a page that says the same."""
-    if wants_page() and not wants_json() and request.blueprint not in JSON_DOORS:
+    if wants_page() and not wants_json() and request.blueprint not in JSON_BLUEPRINTS:
         phrase = HTTPStatus(status).phrase
         response = make_response(render_template("error.html", code=status, title=phrase, message=message), status)
     else:

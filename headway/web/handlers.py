@@ -1,4 +1,4 @@
-"""The doors of a socket: `watch`, `unwatch`, `watch_mine`. Each call is acknowledged, also when it is refused.
+"""The calls of a socket: `watch`, `unwatch`, `watch_mine`. Each call is acknowledged, also when it is refused.
 
 They stand in python-socketio's server itself: Flask-SocketIO makes a request of each call, which costs more than it.
 """
@@ -51,7 +51,7 @@ def guarded(door: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., Answ
     return answer
 
 
-class Doors:
+class SocketHandlers:
     """What a socket of an app may call."""
 
     def __init__(self, app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""The doors for operators."""
+"""The endpoints for operators."""
 
 from __future__ import annotations
 

@@ -21,12 +21,12 @@ PR_SET_PDEATHSIG = 1  # of Linux's prctl
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def say(line: str) -> None:
+def echo(line: str) -> None:
     with contextlib.suppress(OSError):  # nobody reads any more; the work goes on
         print(line, flush=True)
 
 
-class Child:
+class ManagedProcess:
     """One program that is kept running until `stop`, in a session of its own: the terminal's Ctrl-C spares it."""
 
     def __init__(
@@ -51,17 +51,17 @@ class Child:
     def start(self) -> None:
         self._task = asyncio.create_task(self._keep())
 
-    async def stop(self, hurry: asyncio.Event) -> None:
-        """End it: by SIGTERM, and by SIGKILL when its grace is over or `hurry` is set."""
+    async def stop(self, force: asyncio.Event) -> None:
+        """End it: by SIGTERM, and by SIGKILL when its grace is over or `force` is set."""
         if self._task is None:
             return
         self._stopping.set()
         self._send(os.kill, signal.SIGTERM)
-        hurried = asyncio.create_task(hurry.wait())
-        await asyncio.wait({self._task, hurried}, timeout=self._grace, return_when=asyncio.FIRST_COMPLETED)
-        hurried.cancel()
+        forced = asyncio.create_task(force.wait())
+        await asyncio.wait({self._task, forced}, timeout=self._grace, return_when=asyncio.FIRST_COMPLETED)
+        forced.cancel()
         if not self._task.done():
-            say(f"{self.name} did not stop in time: killed.")
+            echo(f"{self.name} did not stop in time: killed.")
             self._send(kill_session, signal.SIGKILL)
         await self._task
 
@@ -75,7 +75,7 @@ class Child:
                 return
             delay = shortest if time.monotonic() - begun > STEADY_SECONDS else delay
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            say(f"{self.name} {how}; it is started again in {delay:g} s.")
+            echo(f"{self.name} {how}; it is started again in {delay:g} s.")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay)
             delay = min(delay * 2, longest)
@@ -114,7 +114,7 @@ class Child:
             while not reader.at_eof():
                 with contextlib.suppress(ValueError):  # a line of more than 64 KiB is left out
                     if line := (await reader.readline()).decode(errors="replace").rstrip():
-                        say(f"{self.name:<11} | {line}")
+                        echo(f"{self.name:<11} | {line}")
 
     def _send(self, send: Callable[[int, int], None], number: int) -> None:
         if self._pid:
