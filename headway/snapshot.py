@@ -19,7 +19,7 @@ from headway.bars import place, scaled, sensible
 from headway.values import as_number, as_text
 
 STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
-LONGEST_TEXT = 500
+MAX_TEXT = 500
 MAX_READ_CHARS = 10_000  # of a text that becomes one line
 MAX_TITLE_CHARS = 200
 # And what else is no character.
@@ -209,7 +209,7 @@ def cancelled_status(value: Any) -> str:
 
 
 def one_line(value: Any) -> str:
-    """Return `value` as one line of at most LONGEST_TEXT characters.
+    """Return `value` as one line of at most MAX_TEXT characters.
 
     Beyond MAX_READ_CHARS a text is not read.
     """
@@ -219,7 +219,7 @@ def one_line(value: Any) -> str:
     line = " ".join(head.split())
     if line != head:  # a secret may hold the spaces that have gone
         line = " ".join(masking.mask(head).split())
-    return line if len(line) <= LONGEST_TEXT and is_read else masking.head(line, LONGEST_TEXT - 1) + "…"
+    return line if len(line) <= MAX_TEXT and is_read else masking.head(line, MAX_TEXT - 1) + "…"
 
 
 def title_line(text: str) -> str:

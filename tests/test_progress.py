@@ -256,14 +256,14 @@ def test_who_has_waited_for_a_slow_redis_is_not_made_to_wait_again(monkeypatch: 
         return UNSTORED
 
     line = SimpleNamespace(has_reply=False)
-    client = SimpleNamespace(line=lambda: line)
-    backend = SimpleNamespace(begin_report=begin_report, records=SimpleNamespace(client=client))
+    client = SimpleNamespace(function_pipeline=lambda: line)
+    backend = SimpleNamespace(runs=SimpleNamespace(begin_report=begin_report), records=SimpleNamespace(client=client))
     updates = ReportPipeline()
     for _ in range(3):
-        updates.say(backend, Context(), "PROGRESS", {})
+        updates.send(backend, Context(), "PROGRESS", {})
     assert len(begun) == 2  # the third waited for the second, and was not sent
 
-    updates.say(backend, Context(), "PROGRESS", {})
+    updates.send(backend, Context(), "PROGRESS", {})
     assert len(begun) == 3
 
 
