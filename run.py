@@ -31,7 +31,9 @@ from headway.store import redis_checks
 from listening import HANDSHAKE_SECONDS, CannotListen, address_of, listen, refuse_newcomers
 from supervisor import ManagedProcess, echo
 
-VALKEY_PORT, INBOX_PORT = 6390, 2525  # preferred; where taken, any free one
+# Preferred; where taken, any free one.
+VALKEY_PORT = 6390
+INBOX_PORT = 2525
 LEFTOVERS_SECONDS = 25.0  # how long what a killed run left behind may take to stop
 POLL_SECONDS = 0.05
 STILL_WAITING_SECONDS = 10.0
@@ -52,7 +54,8 @@ def lock(folder: Path) -> TextIO:
     begun = time.monotonic()
     while not _take(file):
         file.seek(0)
-        owner, waited = file.read(), time.monotonic() - begun
+        owner = file.read()
+        waited = time.monotonic() - begun
         if _is_alive(owner):
             raise CannotRun(
                 f"Headway runs already on {folder} (process {owner}): "
@@ -220,7 +223,8 @@ async def start(stages: Stages, services: Mapping[str, Any], address: str) -> No
 
 async def supervise(stages: Stages, services: Mapping[str, Any], listener: socket.socket) -> None:
     """Start all and keep it running until a signal comes, then stop all; a second signal hurries."""
-    stop, force = asyncio.Event(), asyncio.Event()
+    stop = asyncio.Event()
+    force = asyncio.Event()
 
     def on_signal() -> None:
         (force if stop.is_set() else stop).set()

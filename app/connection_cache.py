@@ -22,7 +22,8 @@ class ConnectionCache:
     def take(self, settings: Any) -> SMTPSession | None:
         """Return the open conversation, if it is with the server of these settings."""
         with self._lock:
-            host, self._host = self._host, None
+            host = self._host
+            self._host = None
             if self._timer:
                 self._timer.cancel()
         if host is not None and self._settings != settings:
@@ -33,7 +34,9 @@ class ConnectionCache:
     def put(self, host: SMTPSession, settings: Any) -> None:
         """Keep a conversation for a while."""
         with self._lock:
-            former, self._host, self._settings = self._host, host, settings
+            former = self._host
+            self._host = host
+            self._settings = settings
             self._timer = threading.Timer(KEEP_SECONDS, self._let_go, [host])
             self._timer.daemon = True
             self._timer.start()

@@ -92,14 +92,16 @@ class TimedConnection(Connection):
         self, message: Message, envelope_from: str | tuple[str, str] | None, commit: Callable[[], None] | None
     ) -> None:
         if self.host is not None:
-            self.host.commit, self.host.committed = commit, False
+            self.host.commit = commit
+            self.host.committed = False
         self.num_emails = -1  # so that Flask-Mail, which counts too, does not close and open before `reply` is read
         with self._errors.sending():
             super().send(message, envelope_from)
 
     def configure_host(self) -> SMTPSession:
         """Connect, encrypt and log in. Never prints the conversation, which holds the password."""
-        server, port = str(self.mail.server), int(self.mail.port)
+        server = str(self.mail.server)
+        port = int(self.mail.port)
         name = current_app.config.get("MAIL_LOCAL_HOSTNAME") or None
         host: SMTPSession
         with self._errors.connecting():

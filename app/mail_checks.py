@@ -133,7 +133,8 @@ def check_ehlo(server: MailServer) -> Finding:
 
 def check_tls(server: MailServer) -> Finding:
     """Whether others on the way can read emails and the password."""
-    session, subject = _session_of(server), "TLS"
+    session = _session_of(server)
+    subject = "TLS"
     if server.use_tls:
         try:
             session.starttls(context=ssl.create_default_context())
@@ -156,7 +157,8 @@ def check_tls(server: MailServer) -> Finding:
 
 def check_login(server: MailServer) -> Finding:
     """Whether the server takes the user name and the password."""
-    session, subject = _session_of(server), "login"
+    session = _session_of(server)
+    subject = "login"
     if not server.username and not server.password:
         return Finding(Mark.GOOD, subject, "not asked for: MAIL_USERNAME is not set")
     if not server.username or not server.password:

@@ -25,7 +25,8 @@ class SMTPReply(Exception):
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(code, text)
-        self.code, self.text = code, text
+        self.code = code
+        self.text = text
 
     def __str__(self) -> str:
         return f"The mail server said: {self.code} {self.text}".rstrip()

@@ -34,7 +34,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _show(records: Records) -> None:
-    paused, unended = records.maintenance.paused(), records.maintenance.unended()
+    paused = records.maintenance.paused()
+    unended = records.maintenance.unended()
     if paused is None:
         print("Nothing is paused.")
     else:

@@ -97,7 +97,8 @@ def _page(email: str, error: str | None) -> str:
     except Unavailable as away:
         # The page still opens, says so, and fills itself when Redis is back.
         current_app.logger.warning("The page is shown without tasks: %s", away)
-        tasks, server = None, {"workers": None, "problem": problem_of(away)}
+        tasks = None
+        server = {"workers": None, "problem": problem_of(away)}
     return render_template(
         "index.html",
         email=email,

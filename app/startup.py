@@ -22,5 +22,6 @@ def check_surroundings(settings: Mapping[str, Any]) -> None:
     if warning and not os.environ.get(redis_checks.WARNED):
         logger.warning("TRUSTED_PROXIES is 0; %s.", warning)
     production = settings["APP_ENV"] == "production"
-    url, broker_url = settings["REDIS_URL"], settings["CELERY_BROKER_URL"]
+    url = settings["REDIS_URL"]
+    broker_url = settings["CELERY_BROKER_URL"]
     redis_checks.refuse_unfit(url, broker_url, production=production)

@@ -129,7 +129,8 @@ def shown(parts: Sequence[Part]) -> Shown:
 def _numbers(bars: Sequence[Part]) -> tuple[float, float | None]:
     """Return the numbers of the outermost of these, scaled over all steps if it is a step."""
     current, total = _own(bars)
-    index, count = bars[0].index, bars[0].count
+    index = bars[0].index
+    count = bars[0].count
     return (current, total) if index is None or count is None else scaled(index, count, current, total)
 
 

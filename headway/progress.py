@@ -99,7 +99,8 @@ def step(name: str, index: int | None = None, count: int | None = None) -> Itera
 
 def log(text: str, level: str = "INFO") -> None:
     """Add a line to the task's log, which its viewers see grow."""
-    part, line = _find(), as_text(text, MAX_LINE_CHARS)
+    part = _find()
+    line = as_text(text, MAX_LINE_CHARS)
     if part and line is not None:
         part.run.report.log(as_text(level, MAX_LEVEL_CHARS) or "INFO", line)
 

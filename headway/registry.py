@@ -175,7 +175,8 @@ def _is_plain(value: Any) -> bool:
 
 def _fits(value: Any, hint: Any) -> bool:
     """Whether a value of JSON's fits an annotation, as far as that says what JSON can tell."""
-    kind, inner = get_origin(hint) or hint, get_args(hint)
+    kind = get_origin(hint) or hint
+    inner = get_args(hint)
     if kind in (Union, UnionType):
         return any(_fits(value, each) for each in inner)
     if kind is Literal:

@@ -75,7 +75,8 @@ def start_again(task_id: str, *, owner: str, key: str = "") -> StartResult:
         raise NotKept(task_id)
     queue = message["options"].get("queue") or state().celery.conf.task_default_queue
     try:
-        name, kwargs = message["task"], message["kwargs"]
+        name = message["task"]
+        kwargs = message["kwargs"]
         return _start(state(), name, kwargs, queue, title, args=message["args"], owner=owner, key=key)
     except TypeError as error:
         raise NotKept(task_id) from error
@@ -100,7 +101,9 @@ def _start(
     key: str,
     when: str = "",
 ) -> StartResult:
-    records, celery, encoder = system.records, system.celery, system.encoder
+    records = system.records
+    celery = system.celery
+    encoder = system.encoder
     task_id = str(uuid4())
     expiry = expiry_of(celery.tasks.get(name), celery)
     plain = celery.signature(name, args=args, kwargs=kwargs, queue=queue, **expiry)

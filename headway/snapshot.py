@@ -143,7 +143,8 @@ def progress_fields(celery_state: str, meta: Any) -> dict[str, Any]:
     if status is None:
         status = as_text(meta.get("description"), MAX_READ_CHARS)
     fields: dict[str, Any] = {"status": one_line(own_word if status is None else status)}
-    current, total = as_number(meta.get("current")), as_number(meta.get("total"))
+    current = as_number(meta.get("current"))
+    total = as_number(meta.get("total"))
     if current is not None:
         fields["current"] = current
     if total is not None or ("total" in meta and meta["total"] is None):

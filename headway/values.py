@@ -105,7 +105,8 @@ class _Plain:
         for key, item in value.items():
             if self._left < 0:
                 break
-            name, plain = as_text(key), self.copy(item, depth)
+            name = as_text(key)
+            plain = self.copy(item, depth)
             if name is not None and plain is not LEFT_OUT:
                 copied[name] = plain
         return copied

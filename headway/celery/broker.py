@@ -152,7 +152,8 @@ def _task_id(text: str | bytes) -> str | None:
 
 def _missing(channel: Any, queue: str, wanted: set[str]) -> set[str]:
     for priority in channel.priority_steps:
-        key, end = channel._q_for_pri(queue, priority), -1
+        key = channel._q_for_pri(queue, priority)
+        end = -1
         while wanted and (messages := channel.client.lrange(key, end - SLICE + 1, end)):
             wanted -= {_task_id(message) for message in messages}
             end -= SLICE

@@ -77,7 +77,8 @@ def check(message: Any) -> None:
     limits = headers.get("timelimit")
     if limits and not (isinstance(limits, list | tuple) and len(limits) == 2 and all(map(_is_limit, limits))):
         raise InvalidTaskError(f"The time limits {limits!r:.200} are not two numbers of seconds.")
-    stamped, stamps = headers.get("stamped_headers"), headers.get("stamps")
+    stamped = headers.get("stamped_headers")
+    stamps = headers.get("stamps")
     if stamped and not (isinstance(stamped, list | tuple) and isinstance(stamps, Mapping)):
         raise InvalidTaskError("The headers that are stamped have no stamps.")
 
@@ -85,7 +86,8 @@ def check(message: Any) -> None:
 @signals.task_rejected.connect
 def fail_rejected(sender: Any, message: Any, exc: Exception | None, **_: Any) -> None:
     """Store that a task failed whose message Celery has rejected, which it tells nobody."""
-    backend, task_id = sender.app.backend, id_of(message)
+    backend = sender.app.backend
+    task_id = id_of(message)
     if task_id is not None and isinstance(backend, LiveBackend):
         error = exc or InvalidTaskError("The message names no task.")
         backend.mark_as_failure(task_id, error, request=readable_request_of(message))
@@ -94,7 +96,8 @@ def fail_rejected(sender: Any, message: Any, exc: Exception | None, **_: Any) ->
 @signals.task_unknown.connect
 def tell_dependents(sender: Any, message: Any, **_: Any) -> None:
     """Tell the dependents of a task with an unknown name: the consumer knows none of them."""
-    backend, task_id = sender.app.backend, id_of(message)
+    backend = sender.app.backend
+    task_id = id_of(message)
     if task_id is not None and isinstance(backend, LiveBackend):
         backend.dependents.tell_by_request(readable_request_of(message))
 

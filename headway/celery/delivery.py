@@ -94,7 +94,8 @@ def receive(task: LiveTask, app: Any, consumer: Any) -> Callable[..., Any]:
     take = strategy.default(task, app, consumer)
 
     def on_message(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any, **kwargs: Any) -> None:
-        ack, reject = _until_settled(ack, message, consumer), _until_settled(reject, message, consumer)
+        ack = _until_settled(ack, message, consumer)
+        reject = _until_settled(reject, message, consumer)
         if (message.headers or {}).get("eta") and keep_until_due(task, message):
             ack(logger, consumer.connection_errors)
         else:
@@ -133,7 +134,8 @@ def keep_until_due(task: LiveTask, message: Any) -> bool:
         return False
     try:
         request = request_of(message)
-        kept, source = signature_of(task, request), task.backend.runs.source_of(request)
+        kept = signature_of(task, request)
+        source = task.backend.runs.source_of(request)
         when = moment(request.eta, task.app)
         verdict = task.backend.outbox.store(request.id, kept, when, Delivery(), source)
         if verdict == "final":  # cancelled before any worker had its message

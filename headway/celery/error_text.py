@@ -34,7 +34,8 @@ def error_of(error: Any) -> dict[str, str]:
     try:
         name, words = _read(error)
     except Exception:  # a class of the task's own may raise in any of its methods
-        name, words = type(error).__name__, ""
+        name = type(error).__name__
+        words = ""
     known, sentence = ERRORS.get(name, (one_line(name), ""))
     return {"type": known, "message": sentence or one_line(mask(words)) or known}
 
@@ -73,9 +74,11 @@ def _read(error: Any) -> tuple[str, str]:
         words = _join(name, _as_args(error.get("exc_message", "")))
     elif isinstance(error, Mapping):
         found = next((error[key] for key in WORDS if error.get(key)), error)
-        name, words = UNNAMED, _text_of(found)
+        name = UNNAMED
+        words = _text_of(found)
     else:
-        name, words = UNNAMED, "" if error is None else _text_of(error)
+        name = UNNAMED
+        words = "" if error is None else _text_of(error)
     words = words.strip()
     if words and not any(char.isalpha() for char in words):  # a bare number says nothing
         words = f"{name}: {words}"

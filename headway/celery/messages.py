@@ -64,7 +64,8 @@ class OutboxProducer:
 
         What Celery publishes next is the event of its sending, which is sent with it later.
         """
-        put, self._put = self._put, None
+        put = self._put
+        self._put = None
         if put is None:
             return
         headers = {} if headers is None else headers

@@ -53,7 +53,8 @@ class DependentNotifier:
             "status": states.PENDING,
             "result": None,
         }
-        state, result = meta["status"], meta["result"]
+        state = meta["status"]
+        result = meta["result"]
         if state not in self._backend.EXCEPTION_STATES:
             return state, result
         try:

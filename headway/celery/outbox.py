@@ -85,7 +85,8 @@ class MessageOutbox:
         only_attended: bool = False,
     ) -> str:
         """Keep a message until `when`; see `Outbox.defer`, which says what is returned."""
-        task, options = self._backend.tasks.get(message["task"]), message["options"]
+        task = self._backend.tasks.get(message["task"])
+        options = message["options"]
         return self._records.outbox.defer(
             task_id,
             order_of(options.get("replaced_task_nesting"), options.get("retries")),

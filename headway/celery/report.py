@@ -88,8 +88,10 @@ class ProgressBuffer:
             if part.is_numbered and not has_failed:
                 part.complete()
             if part.is_bar:
-                self._last, self._base_then = part, (self._base.current, self._base.total)
-            part.is_open, part.has_ended = False, True
+                self._last = part
+                self._base_then = (self._base.current, self._base.total)
+            part.is_open = False
+            part.has_ended = True
             self._run.parts.remove(part)
             if has_failed:
                 self._unsaid = self._meta()
@@ -177,7 +179,8 @@ class ProgressBuffer:
         """Send some lines; whether they were, and there may be more."""
         with self._writing:
             lines = [self._pop() for _ in range(min(MAX_CALL_LINES, len(self._lines)))]
-            lost, self._lines_lost = self._lines_lost, 0
+            lost = self._lines_lost
+            self._lines_lost = 0
         gap = [("WARNING", f"{lost} lines are missing here: Redis did not take them in time.")] if lost else []
         if not lines:
             return False
@@ -185,7 +188,9 @@ class ProgressBuffer:
             self._backend.records.runs.log(self._request.id, delivery_of(self._request), gap + lines)
         except Unavailable:
             with self._writing:
-                newer, self._lines, self._line_chars = self._lines, deque(), 0
+                newer = self._lines
+                self._lines = deque()
+                self._line_chars = 0
                 self._lines_lost += lost
                 self._keep([*lines, *newer])
             return False

@@ -31,7 +31,8 @@ class PollingResultConsumer(ResultConsumer):
             yield
 
     def _read(self) -> None:
-        keys, client = list(self.subscribed_to), self.backend.records.client
+        keys = list(self.subscribed_to)
+        client = self.backend.records.client
         with suppress(Unavailable):
             for meta in client.execute_command("MGET", *keys, NEVER_DECODE=True) if keys else ():
                 if meta:

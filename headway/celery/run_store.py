@@ -45,7 +45,8 @@ class RunStore:
         request = task.request
         if not hasattr(request, FENCE):
             setattr(request, FENCE, uuid4().hex)
-        run, message = uuid4().hex, signature_of(task, request)
+        run = uuid4().hex
+        message = signature_of(task, request)
 
         def claim(patient: bool) -> str:
             return self._records.runs.claim(
@@ -59,7 +60,8 @@ class RunStore:
                 patient=patient,
             )
 
-        began, verdict = time.monotonic(), "early"
+        began = time.monotonic()
+        verdict = "early"
         while verdict == "early":
             patient = time.monotonic() - began < EARLY_SECONDS
             verdict = until_stored(partial(claim, patient))

@@ -22,7 +22,8 @@ SEND = "headway_send"  # the header for the id of the send
 RECORDED = "headway_recorded"
 
 # The headers for who may see a task, and for its title; a task that a run starts is its owner's.
-OWNER, TITLE = "headway_owner", "headway_title"
+OWNER = "headway_owner"
+TITLE = "headway_title"
 
 # The header for how many attempts of a task were no fault of its own, and count for none.
 WAITS = "headway_waits"

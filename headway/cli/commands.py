@@ -168,7 +168,8 @@ def cancel(project: Project, task_id: str) -> None:
 @on_project
 def list_tasks(project: Project, owner: str | None, phases: Sequence[str], limit: int, as_json: bool) -> None:
     """List tasks, the newest first."""
-    records, wanted = project.records, {Phase(phase) for phase in phases}
+    records = project.records
+    wanted = {Phase(phase) for phase in phases}
     found = _owned(records, owner, wanted) if owner else _all(records, wanted)
     for text in islice(found, limit):
         click.echo(text if as_json else drawing.row(Snapshot.from_json(text)))

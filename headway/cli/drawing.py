@@ -13,7 +13,9 @@ EIGHTHS = " ▏▎▍▌▋▊▉"
 MAX_RESULT_CHARS = 200
 MAX_TITLE_CELLS = 40
 # Cuts what is too long for the line; a terminal would wrap it, and the next line be drawn below.
-CLEAR, NO_WRAP, WRAP = "\r\x1b[K", "\x1b[?7l", "\x1b[?7h"
+CLEAR = "\r\x1b[K"
+NO_WRAP = "\x1b[?7l"
+WRAP = "\x1b[?7h"
 ICONS = {
     Phase.SCHEDULED: "◷",
     Phase.QUEUED: "○",

@@ -7,8 +7,16 @@ import time
 from collections.abc import Iterator
 
 # Of a frame (RFC 6455, 5.2)
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-FINAL, RESERVED, CONTROL, MASKED = 0x80, 0x70, 0x08, 0x80
+CONTINUATION = 0
+TEXT = 1
+BINARY = 2
+CLOSE = 8
+PING = 9
+PONG = 10
+FINAL = 0x80
+RESERVED = 0x70
+CONTROL = 0x08
+MASKED = 0x80
 
 # Why a websocket is closed
 NORMAL = 1000
@@ -34,7 +42,8 @@ class ProtocolError(Exception):
 
 def frame(payload: bytes, opcode: int = TEXT) -> bytes:
     """Return a whole message as a server's frame."""
-    head, size = FINAL | opcode, len(payload)
+    head = FINAL | opcode
+    size = len(payload)
     if size < 126:
         return struct.pack("!BB", head, size) + payload
     if size < 65536:
@@ -93,7 +102,8 @@ class FrameParser:
         begin = at + 2
         if len(data) < begin:
             return None
-        first, size = data[at], data[at + 1] & 0x7F
+        first = data[at]
+        size = data[at + 1] & 0x7F
         control = first & CONTROL
         if first & RESERVED or not data[at + 1] & MASKED or (control and (size > 125 or not first & FINAL)):
             raise ProtocolError(PROTOCOL_ERROR)
@@ -119,7 +129,8 @@ class FrameParser:
         if self._in_parts:
             self._parts += payload
             return None
-        message, self._parts = self._parts + payload, b""
+        message = self._parts + payload
+        self._parts = b""
         return message
 
 

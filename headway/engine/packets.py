@@ -18,7 +18,8 @@ from headway.engine.frames import (
     ProtocolError,
 )
 
-MESSAGE, GOODBYE = "message", "goodbye"
+MESSAGE = "message"
+GOODBYE = "goodbye"
 
 
 def read_packets(frames: FrameParser, data: bytes) -> Iterator[tuple[str | int, bytes]]:

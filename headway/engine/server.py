@@ -45,10 +45,13 @@ class EpollServer(engineio.Server):
         # In here, because the other modes, and workers, go without it.
         from eventlet import getcurrent, hubs, patcher, wsgi
 
-        self._hub, self._getcurrent = hubs.get_hub, getcurrent
+        self._hub = hubs.get_hub
+        self._getcurrent = getcurrent
         self._web_server = wsgi.WSGI_LOCAL
         self._select = patcher.original("select")
-        self.IN, self.OUT, self.GONE = self._select.EPOLLIN, self._select.EPOLLOUT, self._select.EPOLLRDHUP
+        self.IN = self._select.EPOLLIN
+        self.OUT = self._select.EPOLLOUT
+        self.GONE = self._select.EPOLLRDHUP
         self.clock = PingScheduler(self.ping_interval, self.ping_timeout)
         self._max_sockets = max_sockets
         self._refuses = refuses
@@ -141,7 +144,8 @@ class EpollServer(engineio.Server):
         return ours
 
     def _opening(self, sid: str) -> bytes:
-        timeout, interval = int(self.ping_timeout * 1000), int(self.ping_interval * 1000)
+        timeout = int(self.ping_timeout * 1000)
+        interval = int(self.ping_interval * 1000)
         return frame(
             f'0{{"sid":"{sid}","upgrades":[],"pingTimeout":{timeout},"pingInterval":{interval},'
             f'"maxPayload":{self.max_http_buffer_size}}}'.encode()
@@ -179,7 +183,8 @@ class EpollServer(engineio.Server):
 
     def _wait_at(self, fd: int) -> tuple[Callable[[], None], Callable[[], None]]:
         """Return what gives way until there is something to read at a file, and what ends the watch over it."""
-        hub, me = self._hub(), self._getcurrent()
+        hub = self._hub()
+        me = self._getcurrent()
         waiting = False
 
         def wake(fd: int) -> None:

@@ -85,7 +85,8 @@ class DefaultServer(engineio.Server):
         """Return the socket below, which from now on fails when its client is silent or does not read for too long."""
         if hasattr(websocket, "socket"):
             return websocket.socket  # Engine.IO sets the limit
-        connection, seconds = websocket.ws.sock, self.ping_interval + self.ping_timeout
+        connection = websocket.ws.sock
+        seconds = self.ping_interval + self.ping_timeout
         if os.get_blocking(connection.fileno()):
             limit = struct.pack("@ll", int(seconds), 0)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)

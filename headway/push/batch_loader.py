@@ -25,7 +25,8 @@ class BatchLoader:
 
     def __init__(self, read: Callable[[list[str]], list[TaskRecord | None]]) -> None:
         self._read = read
-        self._lock, self._turn = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
         self._next = Batch()
 
     def read(self, task_ids: list[str]) -> list[TaskRecord | None]:

@@ -61,7 +61,8 @@ class Resync:
     def _read_again(self, names: list[str]) -> None:
         self._manager.confirm(names)
         tasks = [name.removeprefix("task:") for name in names if name.startswith("task:")]
-        found, lines = self._manager.records.read(tasks), self._manager.records.queries.newest_lines(tasks)
+        found = self._manager.records.read(tasks)
+        lines = self._manager.records.queries.newest_lines(tasks)
         for task_id, stored, line in zip(tasks, found, lines, strict=True):
             name = room("task", task_id)
             if stored is None or not stored.owner:

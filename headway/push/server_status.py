@@ -49,7 +49,8 @@ class ServerStatus:
         turned = any(news[key] != self._announced.get(key) for key in ("live", "problem"))
         due = time.monotonic() - self._announced_at >= ANNOUNCE_SECONDS
         if turned or (due and news != self._announced):
-            self._announced, self._announced_at = news, time.monotonic()
+            self._announced = news
+            self._announced_at = time.monotonic()
             for _, eio_sid in self._manager.get_participants(NAMESPACE, None):
                 self._manager.server.eio.sender_for(eio_sid)(event)
 

@@ -130,7 +130,8 @@ class RedisSubscriber:
         Shut down and not closed: a closed one would wake nobody, and redis-py would open it again at the next command.
         """
         with self._lock:
-            connection, self._connection = self._connection, None
+            connection = self._connection
+            self._connection = None
             self.session = self._answered = 0
         if connection is not None and connection._sock is not None:
             with suppress(OSError):
@@ -161,7 +162,8 @@ class RedisSubscriber:
             if self._connection is None:
                 raise redis.ConnectionError("The connection broke while it was being asked for its channels.")
             self.session = next(self._sessions)
-            waiting, self._waiting = self._waiting, {}
+            waiting = self._waiting
+            self._waiting = {}
         for event in waiting.values():  # of the connection before: they wait anew
             event.set()
         self.renewed.set()
@@ -185,7 +187,8 @@ class RedisSubscriber:
 
     def _flush(self) -> None:
         """Send what has been asked; without a connection, the next one asks for all that stands."""
-        commands, self._unsent = self._unsent, []
+        commands = self._unsent
+        self._unsent = []
         if commands and self._connection is not None:
             try:
                 packed = self._connection.pack_commands(commands)

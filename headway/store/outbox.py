@@ -46,7 +46,8 @@ class Outbox:
         another send of the same id has not ended; with `only_attended` "unattended" when no worker
         has done its rounds for a minute, so that nobody might send it.
         """
-        name, queue = label(message["task"]), message["options"].get("queue", "")
+        name = label(message["task"])
+        queue = message["options"].get("queue", "")
         title = title_fragment(message)
         args = [task_id, order, name, title, max_attempts, dumps(message), queue, self._ttl, when, run.token, run.order]
         return str(

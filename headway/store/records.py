@@ -93,7 +93,8 @@ class Records:
         text = dumps(message)
         once = f"headway:once:{owner}:{sha256(key.encode()).hexdigest()}" if key else ""
         keys = [record_key(task_id), f"headway:owner:{owner}", *filter(None, [once])]
-        name, queue = fragment(message["task"]), message["options"]["queue"]
+        name = fragment(message["task"])
+        queue = message["options"]["queue"]
         args = [task_id, owner, queue, name, fragment(title_line(title)), max_attempts, text, self.ttl]
         send = send_of(message)
         digest = sha256(f"{dumps(as_asked(message))} {when}".encode()).hexdigest()
@@ -125,7 +126,8 @@ class Records:
         """Return until when a start may begin, on Redis's clock, which is asked now and then."""
         asked, ahead = self._clock
         if time.monotonic() - asked > CLOCK_SECONDS:
-            now, asked = self.queries.now(), time.monotonic()
+            now = self.queries.now()
+            asked = time.monotonic()
             ahead = now - int(asked * 1e6)
             self._clock = asked, ahead
         return int((time.monotonic() + START_SECONDS) * 1e6) + ahead

@@ -84,7 +84,8 @@ def check_connection(server: Server) -> Finding:
 
 def check_version(server: Server) -> Finding:
     """Functions, which all of Headway's scripts are, came with 7.0; a Valkey always has them."""
-    subject, version = "version", server.version
+    subject = "version"
+    version = server.version
     name, _, number = version.partition(" ")
     if name == "Valkey" or _numbers(number) >= OLDEST:
         return Finding(Mark.GOOD, subject, version)
@@ -119,7 +120,8 @@ def check_eviction(server: Server) -> Finding:
     subject = "memory"
     if server.info is None:
         return Finding(Mark.WARNING, subject, "cannot be seen without the right to INFO")
-    limit, policy = int(server.info.get("maxmemory", 0)), server.info.get("maxmemory_policy", "noeviction")
+    limit = int(server.info.get("maxmemory", 0))
+    policy = server.info.get("maxmemory_policy", "noeviction")
     if not limit:
         return Finding(Mark.GOOD, subject, "no maxmemory, so nothing is evicted")
     if policy != "noeviction":

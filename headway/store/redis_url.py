@@ -129,7 +129,8 @@ def _host(parts: SplitResult) -> str:
 
 
 def _user(parts: SplitResult) -> str:
-    name, password = unquote(parts.username or ""), unquote(parts.password or "")
+    name = unquote(parts.username or "")
+    password = unquote(parts.password or "")
     if not name and not password:
         return ""
     return quote(name, safe="") + (f":{quote(password, safe='')}" if password else "") + "@"

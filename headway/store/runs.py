@@ -50,7 +50,8 @@ class RunRecords:
         "expired" (its record has expired), "paused" (it is kept until `make resume`); for a
         `patient` caller "early": ask again after the next sweep.
         """
-        name, queue = label(message["task"]), message["options"].get("queue", "")
+        name = label(message["task"])
+        queue = message["options"].get("queue", "")
         args = [
             task_id,
             delivery.token,

@@ -37,12 +37,12 @@ class MemoryClient(Client):
 
     on_message: Callable[[str], None]
 
-    def line(self) -> FunctionPipeline:
+    def function_pipeline(self) -> FunctionPipeline:
         """Return what calls functions of a loaded library."""
-        return MemoryLine(self)
+        return MemoryPipeline(self)
 
 
-class MemoryLine(FunctionPipeline):
+class MemoryPipeline(FunctionPipeline):
     """Calls of functions, each done as it is made."""
 
     __slots__ = ("_client", "_replies")

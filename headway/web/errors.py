@@ -27,7 +27,10 @@ class Refused(Exception):
 
     def __init__(self, status: int, code: str, message: str, fields: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
-        self.status, self.code, self.message, self.fields = status, code, message, fields
+        self.status = status
+        self.code = code
+        self.message = message
+        self.fields = fields
 
 
 def wants_json() -> bool:

@@ -32,7 +32,8 @@ class Shortcut:
     """A WSGI app before Flask's own."""
 
     def __init__(self, app: Flask, sessions: Sessions) -> None:
-        self._app, self._beyond = app, app.wsgi_app
+        self._app = app
+        self._beyond = app.wsgi_app
         self._records = state_of(app).records
         self._verify_cookie = lru_cache(MOST_VISITORS)(partial(sessions.verify_cookie, app))
 
