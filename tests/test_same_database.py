@@ -8,6 +8,7 @@ import pytest
 from celery import Celery
 
 from headway.celery.backend import LiveBackend
+from headway.celery.broker_url import broker_url
 from headway.celery.cli import findings
 from headway.store.connection import connect
 from headway.store.redis_checks import Server
@@ -55,7 +56,7 @@ def test_a_live_backend_settles_with_a_broker_by_another_name(redis_url: str):
 def test_of_several_brokers_the_first_counts(redis_url: str):
     brokers = [redis_url, "amqp://elsewhere"]
 
-    assert live(brokers, redis_url).broker_url == redis_url
+    assert broker_url(live(brokers, redis_url).app) == redis_url
     app = Celery("a", broker=brokers, backend=f"headway+{redis_url}", set_as_current=False)
     assert {finding.subject for finding in findings(app)} > {"tasks", "rights"}
 

@@ -20,7 +20,7 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from headway import masking
 from headway.celery.attempts import attempts_of, retry_delay
-from headway.celery.broker_url import broker_url, unacked_keys, visibility_days
+from headway.celery.broker_url import unacked_keys, visibility_days
 from headway.celery.context import as_context
 from headway.celery.notifier import DependentNotifier
 from headway.celery.outbox import MessageOutbox
@@ -213,11 +213,6 @@ class LiveBackend(RedisBackend):
     @cached_property
     def _extended(self) -> bool:
         return bool(self.app.conf.find_value_for_key("extended", "result"))
-
-    @property
-    def broker_url(self) -> str:
-        """The broker that messages are taken from; of several, the first."""
-        return broker_url(self.app)
 
     @cached_property
     def tasks(self) -> Any:

@@ -40,6 +40,7 @@ def findings(app: Celery) -> Iterator[Finding]:
     """Yield what makes the tasks of an app live, or keeps them from it."""
     # Not at the top: a project without Headway, in the same environment, is spared it.
     from headway.celery.backend import LiveBackend
+    from headway.celery.broker_url import broker_url
     from headway.celery.live_tasks import live_and_not
     from headway.store import redis_checks
 
@@ -53,4 +54,4 @@ def findings(app: Celery) -> Iterator[Finding]:
     if others:
         text = f"not live, as they have a result backend of their own; remove it: {', '.join(others)}"
         yield Finding(Mark.WARNING, "tasks", text)
-    yield from redis_checks.findings(backend.url, backend.broker_url)
+    yield from redis_checks.findings(backend.url, broker_url(app))

@@ -21,6 +21,7 @@ from kombu.exceptions import OperationalError
 
 from headway.celery import inherited, programs
 from headway.celery.backend import LiveBackend
+from headway.celery.broker_url import broker_url
 from headway.celery.consumer import guarded
 from headway.celery.fencing import FENCE
 from headway.celery.heartbeats import Heartbeats
@@ -78,7 +79,7 @@ class Keeper(bootsteps.StartStopStep):
     def create(self, worker: Any) -> None:
         """Refuse to start at a Redis that Headway cannot work with."""
         try:
-            refuse_unfit(self._backend.url, self._backend.broker_url, production=False)
+            refuse_unfit(self._backend.url, broker_url(self._celery), production=False)
         except ConfigError as error:
             raise SystemExit(f"Headway: {error}") from None
         make_all_live(self._celery)
