@@ -85,6 +85,8 @@ LAYERS = [
     "headway.engine.timers",
     "headway.engine.handshake",
     "headway.engine.stock",
+    "headway.engine.work_queue",
+    "headway.engine.readable",
     "headway.engine.server",
     "headway.engine.choice",
     "headway.push",
@@ -163,7 +165,7 @@ SPEAK_REDIS = {
     "headway.store.redis_checks",
     "headway.push.subscriber",
 }
-USE_EVENTLET = {"app.config", *(f"headway.engine.{name}" for name in ("choice", "handshake", "server"))}
+USE_EVENTLET = {"app.config", *(f"headway.engine.{name}" for name in ("choice", "handshake", "readable", "server"))}
 
 
 def module_of(path: Path) -> str:

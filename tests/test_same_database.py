@@ -49,8 +49,8 @@ def live(broker: Any, url: str) -> LiveBackend:
 
 
 def test_a_live_backend_settles_with_a_broker_by_another_name(redis_url: str):
-    assert live(redis_url.replace("127.0.0.1", "localhost"), redis_url)._unacked == "unacked unacked_index"
-    assert live("amqp://localhost", redis_url)._unacked == ""
+    assert live(redis_url.replace("127.0.0.1", "localhost"), redis_url).unacked == "unacked unacked_index"
+    assert live("amqp://localhost", redis_url).unacked == ""
 
 
 def test_of_several_brokers_the_first_counts(redis_url: str):

@@ -12,9 +12,8 @@ import socket
 import time
 from base64 import b64encode
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, suppress
 from hashlib import sha1
 from typing import Any
 
@@ -23,16 +22,16 @@ import engineio
 from headway.engine.events import Event
 from headway.engine.frames import frame
 from headway.engine.handshake import GUID, SWITCHING, VERSION, Refuses, cross_site, is_handshake, kept_environ, too_busy
+from headway.engine.readable import reading, watch_file
 from headway.engine.socket import Socket
 from headway.engine.timers import TICKS, PingScheduler
+from headway.engine.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
 KERNEL_BYTES = 64 * 1024  # of a connection, each way: what lies there can no longer be replaced by newer
 LINGER_SECONDS = 2.0  # for a client to read why it is closed
 BATCH_SIZE = 256  # sockets served before others have their turn
-WORKERS = 64  # calls at a time; Redis has connections for as many
-TURN_SECONDS = 0.005  # of handling calls, before others have their turn
 MAX_WAITING = 2000  # sockets whose calls wait; beyond it a newcomer is asked to come later
 SPARE_FILES = 200
 
@@ -43,10 +42,8 @@ class EpollServer(engineio.Server):
     def __init__(self, max_sockets: int, refuses: Refuses, **options: Any) -> None:
         super().__init__(**options)
         # In here, because the other modes, and workers, go without it.
-        from eventlet import getcurrent, hubs, patcher, wsgi
+        from eventlet import patcher, wsgi
 
-        self._hub = hubs.get_hub
-        self._getcurrent = getcurrent
         self._web_server = wsgi.WSGI_LOCAL
         self._select = patcher.original("select")
         self.IN = self._select.EPOLLIN
@@ -59,9 +56,7 @@ class EpollServer(engineio.Server):
         self._by_fd: dict[int, Socket] = {}
         self._blocked: set[Socket] = set()
         self._leaving: deque[tuple[float, Socket]] = deque()
-        self._with_work: deque[Socket] = deque()
-        self._workers = 0
-        self._starting = False  # whether one of them has not begun yet
+        self._work = WorkQueue(self.start_background_task, self.sleep)
 
     def sender_for(self, sid: str) -> Callable[[Event], None]:
         """Return what sends an event to a socket, or nothing once that has ended."""
@@ -74,37 +69,16 @@ class EpollServer(engineio.Server):
             if socket := self.sockets.get(sid):
                 socket.end(code, self.reason.SERVER_DISCONNECT)
 
-    @contextmanager
-    def reading(self, connection: Any) -> Iterator[Callable[[int], bytes]]:
-        """Yield a function that reads from a connection as its `recv` does.
-
-        Waiting is prepared once, not at each read: to wake up costs more than to read. What comes
-        while the process is busy is read together; a pause to gather more would cost each report
-        that pause.
-        """
-        if hasattr(connection, "pending"):  # TLS holds back what it has read; whether a file is readable says little
-            yield connection.recv
-            return
-        wait, stop = self._wait_at(connection.fileno())
-
-        def receive(size: int) -> bytes:
-            while True:
-                wait()
-                with suppress(BlockingIOError):
-                    data: bytes = connection.fd.recv(size)
-                    return data
-
-        try:
-            yield receive
-        finally:
-            stop()
+    def reading(self, connection: Any) -> AbstractContextManager[Callable[[int], bytes]]:
+        """Return a context with a function that reads from a connection as its `recv` does."""
+        return reading(connection)
 
     # The handshake
 
     def _handle_connect(self, environ: dict[str, Any], *_: Any) -> Any:
         if self._refuses(environ):
             return cross_site()
-        if self._is_full(environ) or len(self._with_work) > MAX_WAITING:
+        if self._is_full(environ) or len(self._work) > MAX_WAITING:
             return too_busy()
         key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
         if not is_handshake(environ, key):
@@ -115,12 +89,13 @@ class EpollServer(engineio.Server):
         kept = kept_environ(environ)
         if self._trigger_event("connect", sid, kept, run_async=False) is False:
             return self._unauthorized()
-        socket = Socket(self, sid, self._take_over(environ), kept)
+        self._web_server.already_handled = True
+        socket = Socket(self, sid, _detach(environ), kept)
         self.sockets[sid] = socket
         self._by_fd[socket.fileno] = socket
         self._epoll.register(socket.fileno, self.IN)
         accept = b64encode(sha1(key.encode() + GUID).digest())
-        socket.send_frame(SWITCHING % accept + self._opening(sid))
+        socket.send_frame(SWITCHING % accept + _opening(sid, self))
         return []
 
     def _is_full(self, environ: dict[str, Any]) -> bool:
@@ -129,26 +104,6 @@ class EpollServer(engineio.Server):
         return (
             len(self.sockets) >= self._max_sockets
             or environ["eventlet.input"].get_socket().fileno() >= most_files - SPARE_FILES
-        )
-
-    def _take_over(self, environ: dict[str, Any]) -> Any:
-        """Take the connection out of the web server's hands, which is left with nothing to close."""
-        theirs = environ["eventlet.input"].get_socket().fd
-        self._web_server.already_handled = True
-        ours = type(theirs)(fileno=theirs.detach())
-        ours.setblocking(False)
-        with suppress(OSError):  # of a connection that is broken already
-            ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BYTES)
-        return ours
-
-    def _opening(self, sid: str) -> bytes:
-        timeout = int(self.ping_timeout * 1000)
-        interval = int(self.ping_interval * 1000)
-        return frame(
-            f'0{{"sid":"{sid}","upgrades":[],"pingTimeout":{timeout},"pingInterval":{interval},'
-            f'"maxPayload":{self.max_http_buffer_size}}}'.encode()
         )
 
     # What goes on in the background
@@ -161,7 +116,7 @@ class EpollServer(engineio.Server):
 
     def _serve_for_ever(self) -> None:
         # Once and for all: to add an epoll to another costs by what is in it.
-        wait, _ = self._wait_at(self._epoll.fileno())
+        wait, _ = watch_file(self._epoll.fileno())
         while True:
             wait()
             ready = self._epoll.poll(0, BATCH_SIZE)
@@ -181,27 +136,6 @@ class EpollServer(engineio.Server):
             logger.exception("A socket could not be served")
             socket.abort(self.reason.TRANSPORT_ERROR)
 
-    def _wait_at(self, fd: int) -> tuple[Callable[[], None], Callable[[], None]]:
-        """Return what gives way until there is something to read at a file, and what ends the watch over it."""
-        hub = self._hub()
-        me = self._getcurrent()
-        waiting = False
-
-        def wake(fd: int) -> None:
-            if waiting:
-                me.switch()
-
-        def wait() -> None:
-            nonlocal waiting
-            waiting = True
-            try:
-                hub.switch()
-            finally:
-                waiting = False
-
-        watch = hub.add(hub.READ, fd, wake, me.throw, None)
-        return wait, partial(hub.remove, watch)
-
     def _tick_for_ever(self) -> None:
         while True:
             self.sleep(1 / TICKS)
@@ -217,35 +151,11 @@ class EpollServer(engineio.Server):
         while self._leaving and self._leaving[0][0] < now:
             self._leaving.popleft()[1].release()
 
-    def _work(self) -> None:
-        """Handle what waits, one message of each socket in turn; a worker that waits is followed by another."""
-        self._starting = False
-        until = time.monotonic() + TURN_SECONDS
-        try:
-            while self._with_work:
-                socket = self._with_work.popleft()
-                self._have_a_worker()
-                if socket.work():
-                    self._with_work.append(socket)
-                if time.monotonic() > until:
-                    self.sleep(0)
-                    until = time.monotonic() + TURN_SECONDS
-        finally:
-            self._workers -= 1
-
-    def _have_a_worker(self) -> None:
-        """Have one more start with the next turn, if there is anything left for it."""
-        if self._with_work and not self._starting and self._workers < WORKERS:
-            self._starting = True
-            self._workers += 1
-            self.start_background_task(self._work)
-
     # What sockets tell
 
     def has_work(self, socket: Socket) -> None:
         """Note that a message waits to be handled."""
-        self._with_work.append(socket)
-        self._have_a_worker()
+        self._work.add(socket)
 
     def update_interest(self, socket: Socket) -> None:
         """Wait for what the socket is interested in now."""
@@ -275,3 +185,24 @@ class EpollServer(engineio.Server):
         """Wait for nothing more on a connection that will be closed now."""
         del self._by_fd[socket.fileno]
         self._epoll.unregister(socket.fileno)
+
+
+def _detach(environ: dict[str, Any]) -> Any:
+    """Take the connection out of the web server's hands, which is left with nothing to close."""
+    theirs = environ["eventlet.input"].get_socket().fd
+    ours = type(theirs)(fileno=theirs.detach())
+    ours.setblocking(False)
+    with suppress(OSError):  # of a connection that is broken already
+        ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BYTES)
+    return ours
+
+
+def _opening(sid: str, server: EpollServer) -> bytes:
+    timeout = int(server.ping_timeout * 1000)
+    interval = int(server.ping_interval * 1000)
+    return frame(
+        f'0{{"sid":"{sid}","upgrades":[],"pingTimeout":{timeout},"pingInterval":{interval},'
+        f'"maxPayload":{server.max_http_buffer_size}}}'.encode()
+    )

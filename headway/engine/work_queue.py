@@ -1,0 +1,55 @@
+"""Calls of many sockets, handled by a few workers."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from headway.engine.socket import Socket
+
+WORKERS = 64  # calls at a time; Redis has connections for as many
+TURN_SECONDS = 0.005  # of handling calls, before others have their turn
+
+
+class WorkQueue:
+    """Sockets with messages to handle: one message of each in turn; a worker that waits is followed by another."""
+
+    def __init__(self, start: Callable[[Callable[[], None]], object], sleep: Callable[[float], Any]) -> None:
+        """`start` starts a task in the background, `sleep` gives way to the others."""
+        self._start = start
+        self._sleep = sleep
+        self._sockets: deque[Socket] = deque()
+        self._workers = 0
+        self._starting = False  # whether one of them has not begun yet
+
+    def __len__(self) -> int:
+        return len(self._sockets)
+
+    def add(self, socket: Socket) -> None:
+        """Note that a message of this socket waits."""
+        self._sockets.append(socket)
+        self._have_a_worker()
+
+    def _work(self) -> None:
+        self._starting = False
+        until = time.monotonic() + TURN_SECONDS
+        try:
+            while self._sockets:
+                socket = self._sockets.popleft()
+                self._have_a_worker()
+                if socket.work():
+                    self._sockets.append(socket)
+                if time.monotonic() > until:
+                    self._sleep(0)
+                    until = time.monotonic() + TURN_SECONDS
+        finally:
+            self._workers -= 1
+
+    def _have_a_worker(self) -> None:
+        """Have one more start with the next turn, if there is anything left for it."""
+        if self._sockets and not self._starting and self._workers < WORKERS:
+            self._starting = True
+            self._workers += 1
+            self._start(self._work)
