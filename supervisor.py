@@ -16,7 +16,7 @@ from typing import Any
 from headway.celery.programs import processes
 
 BACK_OFF_SECONDS = (0.2, 5.0)  # before a restart: at first, at most
-STEADY_SECONDS = 10.0  # who lived so long starts anew with the short back-off
+STEADY_SECONDS = 10.0  # who lived so long starts again with the short back-off
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 

@@ -97,7 +97,7 @@ def _celery(app: Flask) -> Celery:
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
         broker_transport_options={
-            # Keepers see to what is lost. A worker whose clock is ahead by this would hand out what others run.
+            # Maintenance sees to what is lost. A worker whose clock is ahead by this would hand out what others run.
             "visibility_timeout": 7 * 86400,
             "socket_timeout": 2,
             "socket_connect_timeout": 2,

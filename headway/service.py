@@ -45,7 +45,7 @@ def start(
 ) -> StartResult:
     """Start a task for `owner`: in `countdown` seconds, at `eta` (aware), or now.
 
-    The record comes first: once it stands, the message is sent, if not from here then by a keeper.
+    The record comes first: once it stands, the message is sent, if not from here then by maintenance.
     Nothing is started when it raises UnknownKind, BadArguments, records.AlreadyUsed, records.TooLate or
     connection.Unavailable.
     """
@@ -129,4 +129,4 @@ def _send_now(backend: LiveBackend, records: Records, task_id: str, message: Map
         backend.outbox.send(task_id, message)
         records.outbox.mark_published(task_id)
     except (OperationalError, Unavailable) as error:
-        logger.warning("Task %s stands in the outbox; a keeper will send it: %s", task_id, error)
+        logger.warning("Task %s stands in the outbox; maintenance will send it: %s", task_id, error)

@@ -101,7 +101,7 @@ def make_app(**options: Any) -> Celery:
 
 
 LIVE_URL = "headway+redis://127.0.0.1:1"
-MAINTENANCE = "headway.celery.maintenance.Keeper"
+MAINTENANCE = "headway.celery.maintenance.Maintenance"
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_the_project_passes_its_checks_with_the_readmes_own_task(followed: Path,
 def test_the_readmes_one_setting_makes_a_celery_app_live():
     from celery import Celery
 
-    from headway.celery.backend import KEEPER, LiveBackend
+    from headway.celery.backend import MAINTENANCE, LiveBackend
 
     [code] = [block for block in blocks("python") if "headway+redis" in block]
     names: dict[str, Any] = {"Celery": Celery}
@@ -79,7 +79,7 @@ def test_the_readmes_one_setting_makes_a_celery_app_live():
 
     app = names["celery"]
     assert isinstance(app.backend, LiveBackend)
-    assert KEEPER in app.steps["worker"]
+    assert MAINTENANCE in app.steps["worker"]
 
 
 def test_the_readmes_extension_serves_an_owners_tasks(redis_url: str):

@@ -20,7 +20,7 @@ from celery import bootsteps, chord
 
 from headway.celery.broker import break_off
 from headway.celery.loop_watch import STUCK_AFTER
-from headway.celery.maintenance import Keeper
+from headway.celery.maintenance import Maintenance
 from headway.snapshot import Phase, Snapshot
 from headway.store.connection import connect
 from headway.store.records import Records
@@ -332,7 +332,7 @@ def freed(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return connections
 
 
-def keeper_of_a_loop(call_soon: Callable[[Callable[[], None]], object], connection: object = None) -> Keeper:
+def keeper_of_a_loop(call_soon: Callable[[Callable[[], None]], object], connection: object = None) -> Maintenance:
     """A keeper whose worker's loop is as told."""
     worker = SimpleNamespace(
         app=plain.celery,
@@ -344,7 +344,7 @@ def keeper_of_a_loop(call_soon: Callable[[Callable[[], None]], object], connecti
         hub=SimpleNamespace(call_soon=call_soon),
         consumer=SimpleNamespace(connection=connection),
     )
-    return Keeper(worker)
+    return Maintenance(worker)
 
 
 def test_a_loop_that_turns_as_soon_as_it_is_called_is_left_alone(freed: list[object]):

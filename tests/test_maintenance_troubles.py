@@ -11,7 +11,7 @@ from celery import Celery
 from celery.worker import state
 from kombu.exceptions import OperationalError
 
-from headway.celery.maintenance import Keeper
+from headway.celery.maintenance import Maintenance
 from headway.store.connection import Unavailable
 from headway.store.model import Delivery
 from headway.store.records import Records
@@ -24,13 +24,13 @@ MESSAGE = {"task": "add", "args": [1], "kwargs": {}, "options": {"queue": "celer
 
 
 @pytest.fixture
-def keeper(records: Records, redis_url: str) -> Keeper:
+def keeper(records: Records, redis_url: str) -> Maintenance:
     app = Celery(
         "keeper", broker=redis_url, backend=f"headway.celery.backend.LiveBackend+{redis_url}", set_as_current=False
     )
     pool = SimpleNamespace(uses_semaphore=False, ended=[], terminate_job=lambda pid, _: pool.ended.append(pid))
     worker: Any = SimpleNamespace(options={}, app=app, hostname="here", concurrency=1, pool=pool)
-    return Keeper(worker)
+    return Maintenance(worker)
 
 
 def claim(records: Records, task_id: str, max_attempts: int = 4) -> None:
@@ -73,12 +73,12 @@ def complaints(caplog: pytest.LogCaptureFixture) -> int:
     "message", ["{no JSON", "[]", "5", "{}", '{"task": "add"}', '{"__type__": "x", "__value__": 1}']
 )
 def test_a_message_that_cannot_be_read_fails_its_task_alone(
-    keeper: Keeper, records: Records, message: str, caplog: pytest.LogCaptureFixture
+    keeper: Maintenance, records: Records, message: str, caplog: pytest.LogCaptureFixture
 ):
     park(records)
     records.client.hset(f"headway:task:{BAD}", "message", message)
 
-    keeper._round()
+    keeper._sweep()
 
     assert shown(records, BAD).phase == "failed"
     assert all(task_id in at_the_broker(records) for task_id in OTHERS)
@@ -89,26 +89,26 @@ def test_a_message_that_cannot_be_read_fails_its_task_alone(
     "error", [RuntimeError("x"), MemoryError(), KeyError("add"), RecursionError(), OSError(5, "x")]
 )
 def test_whatever_sending_one_raises_fails_it_alone(
-    keeper: Keeper, records: Records, monkeypatch: pytest.MonkeyPatch, error: Exception
+    keeper: Maintenance, records: Records, monkeypatch: pytest.MonkeyPatch, error: Exception
 ):
     park(records)
     _raise_for_one(monkeypatch, keeper._backend.outbox, "send", error)
 
-    keeper._round()
+    keeper._sweep()
 
     assert shown(records, BAD).phase == "failed"
     assert all(task_id in at_the_broker(records) for task_id in OTHERS)
 
 
 def test_a_message_that_the_broker_does_not_take_is_left_with_one_line(
-    keeper: Keeper, records: Records, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    keeper: Maintenance, records: Records, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     park(records)
     _raise_for_one(monkeypatch, keeper._backend.outbox, "send", OperationalError("not this one"))
 
     for _ in range(3):
         records.client.zadd("headway:outbox", {BAD: 0})
-        keeper._round()
+        keeper._sweep()
 
     assert shown(records, BAD).phase == "queued"
     assert records.client.zscore("headway:outbox", BAD)
@@ -118,7 +118,7 @@ def test_a_message_that_the_broker_does_not_take_is_left_with_one_line(
 
 @pytest.mark.parametrize("error", [OperationalError("away"), Unavailable("away")])
 def test_a_broker_or_a_redis_that_is_away_is_not_asked_for_each_task(
-    keeper: Keeper, records: Records, monkeypatch: pytest.MonkeyPatch, error: Exception
+    keeper: Maintenance, records: Records, monkeypatch: pytest.MonkeyPatch, error: Exception
 ):
     park(records)
     asked: list[str] = []
@@ -129,7 +129,7 @@ def test_a_broker_or_a_redis_that_is_away_is_not_asked_for_each_task(
 
     monkeypatch.setattr(keeper._backend.outbox, "send", send)
     with pytest.raises(type(error)):
-        keeper._round()
+        keeper._sweep()
 
     assert len(asked) <= 2
     assert all(shown(records, task_id).phase == "queued" for task_id in IDS)
@@ -140,7 +140,7 @@ def test_a_broker_or_a_redis_that_is_away_is_not_asked_for_each_task(
     ("make", "duty"), [(lose, "runs.give_up"), (cancel, "dependents.tell_dependents"), (park, "outbox.send")]
 )
 def test_whatever_one_raises_the_others_have_their_turn(
-    keeper: Keeper, records: Records, monkeypatch: pytest.MonkeyPatch, make: Any, duty: str, error: Exception
+    keeper: Maintenance, records: Records, monkeypatch: pytest.MonkeyPatch, make: Any, duty: str, error: Exception
 ):
     make(records)
     due = Delivery("", 0)
@@ -148,7 +148,7 @@ def test_whatever_one_raises_the_others_have_their_turn(
     part, _, method = duty.partition(".")
     handled = _raise_for_one(monkeypatch, getattr(keeper._backend, part), method, error)
 
-    keeper._round()
+    keeper._sweep()
 
     assert set(handled) >= set(OTHERS)
     assert "due" in at_the_broker(records)
@@ -157,7 +157,7 @@ def test_whatever_one_raises_the_others_have_their_turn(
 @pytest.mark.parametrize("make", [lose, park, cancel])
 @pytest.mark.parametrize("how", ["another type", "an unknown phase", "no numbers"])
 def test_a_record_that_no_script_can_handle_is_left_with_one_line(
-    keeper: Keeper, records: Records, make: Any, how: str, caplog: pytest.LogCaptureFixture
+    keeper: Maintenance, records: Records, make: Any, how: str, caplog: pytest.LogCaptureFixture
 ):
     make(records)
     record = f"headway:task:{BAD}"
@@ -173,8 +173,8 @@ def test_a_record_that_no_script_can_handle_is_left_with_one_line(
     for part, duty in ((backend.runs, "give_up"), (backend.dependents, "tell_dependents"), (backend.outbox, "send")):
         setattr(part, duty, lambda task_id, *_: handled.append(task_id))
 
-    keeper._round()
-    keeper._round()
+    keeper._sweep()
+    keeper._sweep()
 
     assert set(handled) >= set(OTHERS)
     assert complaints(caplog) <= 1
@@ -196,7 +196,7 @@ def test_one_broken_record_does_not_take_the_leases_of_a_workers_other_tasks(rec
 
 @pytest.mark.parametrize("garbage", ["{no JSON", "[]", "5", "{}", '{"headers": null}', '{"headers": {"id": []}}'])
 def test_garbage_in_a_queue_or_in_a_workers_hands_keeps_no_message_missing(
-    keeper: Keeper, records: Records, garbage: str
+    keeper: Maintenance, records: Records, garbage: str
 ):
     for queue in ("celery", "other"):
         message = MESSAGE | {"options": {"queue": queue}}
@@ -205,25 +205,25 @@ def test_garbage_in_a_queue_or_in_a_workers_hands_keeps_no_message_missing(
         records.client.lpush(queue, garbage)
     records.client.hset("unacked", "tag", garbage)
 
-    keeper.sweeper.look()
-    keeper.sweeper.look()
+    keeper.sweeper.check_missing()
+    keeper.sweeper.check_missing()
 
     assert records.client.zcard("headway:outbox") == 2
 
 
-def test_a_queue_that_cannot_be_read_keeps_no_other_from_being_read(keeper: Keeper, records: Records):
+def test_a_queue_that_cannot_be_read_keeps_no_other_from_being_read(keeper: Maintenance, records: Records):
     for queue in ("broken", "other"):
         message = MESSAGE | {"options": {"queue": queue}}
         records.outbox.mark_published(records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id)
     records.client.set("broken", "not a list")
 
-    keeper.sweeper.look()
-    keeper.sweeper.look()
+    keeper.sweeper.check_missing()
+    keeper.sweeper.check_missing()
 
     assert records.client.zcard("headway:outbox") == 1
 
 
-def test_a_run_that_cannot_be_ended_keeps_no_other_from_being_ended(keeper: Keeper, records: Records):
+def test_a_run_that_cannot_be_ended_keeps_no_other_from_being_ended(keeper: Maintenance, records: Records):
     requests = []
     for number, task_id in enumerate(IDS, 1):
         claim(records, task_id)
@@ -238,7 +238,7 @@ def test_a_run_that_cannot_be_ended_keeps_no_other_from_being_ended(keeper: Keep
         pool.ended.append(pid)
 
     pool.terminate_job = terminate_job
-    _with_active(requests, keeper._round)
+    _with_active(requests, keeper._sweep)
 
     assert sorted(pool.ended) == [1, 2, 4, 5]
 

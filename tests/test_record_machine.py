@@ -772,7 +772,7 @@ class RecordMachine(RuleBasedStateMachine):
         lease: Any,
         _: Any,
         outbox: Any,
-        doomed: Any,
+        overdue: Any,
         *waiting: Any,
     ) -> None:
         assert ttl > 0
@@ -780,7 +780,7 @@ class RecordMachine(RuleBasedStateMachine):
         assert log == NO_KEY or log > 0
         assert sum(score is not None for score in waiting) == (task.phase == Phase.QUEUED)
         assert (lease is not None) == (task.held and not task.final)
-        assert (doomed is not None) == (task.phase == Phase.CANCELLING)
+        assert (overdue is not None) == (task.phase == Phase.CANCELLING)
         if task.final:
             assert outbox is None
         elif task.phase in WAITS_FOR_ITS_TIME:

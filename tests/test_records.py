@@ -301,7 +301,7 @@ def test_a_cancelled_run_that_goes_on_is_doomed_when_its_grace_is_over(records: 
     records.cancel(patient)
     Records(records.client, ttl_days=7, cancel_grace_seconds=0.0).cancel(soon)
 
-    assert records.maintenance.sweep("one").doomed == records.maintenance.sweep("not in office").doomed == {soon}
+    assert records.maintenance.sweep("one").overdue == records.maintenance.sweep("not in office").overdue == {soon}
 
 
 def test_another_time_and_now(records: Records):

@@ -19,7 +19,7 @@ from app import create_app
 from headway.celery import state_store as live
 from headway.celery.backend import LiveBackend
 from headway.celery.fencing import FENCE
-from headway.celery.maintenance import Keeper
+from headway.celery.maintenance import Maintenance
 from headway.exceptions import ConfigError
 from headway.store.redis_checks import WARNED, refuse_unfit
 from headway.throttled import ThrottledLogger
@@ -125,7 +125,7 @@ def test_a_worker_says_it_once_while_an_older_redis_answers(old_redis: OldRedis,
     backend = f"headway.celery.backend.LiveBackend+{old_redis.url}"
     celery = Celery("a", broker=old_redis.url, backend=backend, set_as_current=False)
     pool, rounds = SimpleNamespace(uses_semaphore=False), iter([False] * 20 + [True])
-    keeper = Keeper(SimpleNamespace(app=celery, options={}, hostname="a@here", concurrency=1, pool=pool))
+    keeper = Maintenance(SimpleNamespace(app=celery, options={}, hostname="a@here", concurrency=1, pool=pool))
     keeper._stop = SimpleNamespace(wait=lambda _: next(rounds), is_set=lambda: False)
 
     keeper._run()

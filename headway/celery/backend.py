@@ -36,7 +36,7 @@ from headway.store.redis_url import BadURL, normalize
 
 logger = logging.getLogger(__name__)
 
-KEEPER = "headway.celery.maintenance:Keeper"  # by name: that file is made from this one
+MAINTENANCE = "headway.celery.maintenance:Maintenance"  # by name: that file is made from this one
 # By name: that file is made from this one.
 TRANSPORT_ALIASES.update(redis="headway.celery.transport:Transport", rediss="headway.celery.transport:Transport")
 
@@ -49,7 +49,7 @@ def name_what_is_not_live(sender: Any = None, **_: Any) -> None:
         return
     names = ", ".join(sorted(name for name in app.tasks if not name.startswith("celery.")))
     if isinstance(app.backend, LiveBackend):
-        if not any(step.name == KEEPER.replace(":", ".") for step in sender.controller.steps):
+        if not any(step.name == MAINTENANCE.replace(":", ".") for step in sender.controller.steps):
             logger.error(
                 "These tasks are not live, because their result backend was made after their worker. "
                 "Start the worker by Celery's command line, or use app.backend before: %s",
@@ -87,7 +87,7 @@ class LiveBackend(RedisBackend):
         self.runs = RunStore(self, self.records, self.states)
         self.outbox = MessageOutbox(self, self.records)
         self.dependents = DependentNotifier(self, self.records)
-        app.steps["worker"].add(KEEPER)
+        app.steps["worker"].add(MAINTENANCE)
         self.recorder = Recorder(app, self.records, self.url, self._max_attempts_of)
         record_sends(app, self.recorder)
 
@@ -97,7 +97,7 @@ class LiveBackend(RedisBackend):
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Do nothing: Celery's own subscribes to each task that it sends, and takes a minute where Redis hangs.
 
-        Whoever waits for a result subscribes to it then, and reads it after that.
+        A client that waits for a result subscribes to it then, and reads it after that.
         """
 
     def store_result(

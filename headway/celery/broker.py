@@ -127,7 +127,7 @@ def withdraw(celery: Celery, task_ids: Iterable[str]) -> None:
 
 
 def break_off(connection: Any) -> None:
-    """End the reads of a worker's connection from another thread: they fail at once, and the worker connects anew."""
+    """End the reads of a worker's connection from another thread: they fail at once, and the worker connects again."""
     if connection is None or connection.transport.driver_type != "redis":
         return
     for channel in list(connection.transport.cycle._channels):

@@ -121,7 +121,7 @@ def _until_settled(settle: Callable[..., Any], message: Any, consumer: Any) -> C
             consumer.timer.call_after(SETTLE_AGAIN_SECONDS, again, args)
 
     def again(*args: Any) -> None:
-        # A worker that has connected anew holds none of its former messages.
+        # A worker that has connected again holds none of its former messages.
         if not message.acknowledged and consumer.connection is connection:
             attempt(*args)
 

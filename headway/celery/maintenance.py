@@ -36,27 +36,27 @@ from headway.store.redis_checks import refuse_unfit
 
 logger = logging.getLogger(__name__)
 
-ROUND_SECONDS = 0.5
+SWEEP_SECONDS = 0.5
 RENEWALS = 4  # of a lease, while it lasts
-LOOK_EVERY = 10  # rounds, or more: between two looks each worker has said what it holds
+CHECK_EVERY = 10  # rounds, or more: between two checks each worker has said what it holds
 SAVE_EVERY = 10  # rounds: to remember Redis's state on disk
 LEAVE_SECONDS = 3.0  # how long a worker that has to end takes leave of a Redis that may not answer
 
 
 @signals.worker_ready.connect
-def heed_early_stop(**_: Any) -> None:
+def obey_early_stop(**_: Any) -> None:
     """End a worker that was told to stop while it started: Celery's loop would look for its pool, which is gone."""
     state.maybe_shutdown()
 
 
-class Keeper(bootsteps.StartStopStep):
-    """Starts and stops the keeper's thread with the worker."""
+class Maintenance(bootsteps.StartStopStep):
+    """Starts and stops the maintenance thread with the worker."""
 
     requires = ("celery.worker.components:Pool",)
 
     def __init__(self, worker: Any, **_: Any) -> None:
         # What Celery's workers tell each other is sent from their loop, which stands still while Redis does not answer,
-        # and for minutes after it. Keepers know by leases who is there.
+        # and for minutes after it. Maintenance knows by leases which workers are there.
         self._heartbeats = None if worker.options.get("without_heartbeat") else Heartbeats(worker)
         worker.options.update(without_heartbeat=True, without_gossip=True, without_mingle=True)
         self._worker = worker
@@ -68,10 +68,10 @@ class Keeper(bootsteps.StartStopStep):
         self.sweeper = Sweeper(self._backend, self._id, self._end_runs)
         self.loop_watch = LoopWatch(worker)
         self._well = True
-        self._planned_stop = PlannedStop(worker, self._give_back_running, self._abandon)
+        self._planned_stop = PlannedStop(worker, self._release_running, self._abandon)
         self._is_embedded = False  # in a thread of another program, as celery.contrib.testing has it
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
 
     def include_if(self, worker: Any) -> bool:
         return isinstance(worker.app.backend, LiveBackend)
@@ -112,21 +112,21 @@ class Keeper(bootsteps.StartStopStep):
         os._exit(EX_FAILURE)
 
     def _run(self) -> None:
-        hold_every = max(1, int(self._backend.records.lease_seconds / RENEWALS / ROUND_SECONDS))
+        heartbeat_every = max(1, int(self._backend.records.lease_seconds / RENEWALS / SWEEP_SECONDS))
         rounds = 0
-        while not self._stop.wait(ROUND_SECONDS if rounds else 0):
-            if rounds % hold_every == 0:
-                self._try(self._hold)
-            self._try(self._round)
-            if rounds % max(LOOK_EVERY, hold_every + 2) == 0:
-                self._try(self.sweeper.look)
+        while not self._stop.wait(SWEEP_SECONDS if rounds else 0):
+            if rounds % heartbeat_every == 0:
+                self._try(self._heartbeat)
+            self._try(self._sweep)
+            if rounds % max(CHECK_EVERY, heartbeat_every + 2) == 0:
+                self._try(self.sweeper.check_missing)
             if rounds % SAVE_EVERY == 0:
                 self.sweeper.remember()
             self._try(programs.sweep)
             self._try(self._killer.end_pool)
             rounds += 1
         self.sweeper.remember()
-        self._try(self._leave)
+        self._try(self._deregister)
 
     def _try(self, duty: Callable[[], None]) -> None:
         """Do one of a round's duties; a failure of one must not keep the others from being done."""
@@ -134,12 +134,12 @@ class Keeper(bootsteps.StartStopStep):
             duty()
         except (Unavailable, OperationalError) as error:
             if self._well:
-                logger.warning("The keeper waits for Redis: %s", error)
+                logger.warning("Maintenance waits for Redis: %s", error)
             self._well = False
         except Exception:
-            logger.exception("The keeper's round failed")
+            logger.exception("A sweep failed")
 
-    def _hold(self) -> None:
+    def _heartbeat(self) -> None:
         running = _running()
         begun = {task_id for task_id, _ in running}
         received = {request.id for request in list(state.reserved_requests)} - begun
@@ -159,15 +159,15 @@ class Keeper(bootsteps.StartStopStep):
             logger.warning("Another worker is named %s too: give each a name with -n", self._worker.hostname)
         self._namesakes |= set(namesakes)
 
-    def _round(self) -> None:
+    def _sweep(self) -> None:
         self.sweeper.sweep(self._stop)
         self._well = True
         self.loop_watch.check()
 
-    def _end_runs(self, doomed: set[str]) -> None:
-        self._killer.end(doomed, self.sweeper.complain)
+    def _end_runs(self, overdue: set[str]) -> None:
+        self._killer.end(overdue, self.sweeper.complain)
 
-    def _give_back_running(self) -> None:
+    def _release_running(self) -> None:
         self._try(lambda: self._backend.records.maintenance.release(_running()))
 
     def _abandon(self) -> None:
@@ -178,7 +178,7 @@ class Keeper(bootsteps.StartStopStep):
         self._try(lambda: self.sweeper.send_elsewhere([task_id for task_id, _ in _running()]))
         self._exit()
 
-    def _leave(self) -> None:
+    def _deregister(self) -> None:
         self._backend.records.maintenance.release(_running())
         self._backend.records.maintenance.deregister(self._id, self._worker.concurrency)
 

@@ -31,10 +31,10 @@ class RunKiller:
         self._unending: WeakSet[Any] = WeakSet()
         self._ending = 0  # rounds since its pool was told to end
 
-    def end(self, doomed: set[str], complain: Callable[[str, Exception], None]) -> None:
+    def end(self, overdue: set[str], complain: Callable[[str, Exception], None]) -> None:
         """Kill the processes of cancelled runs that have not ended by themselves."""
         for request in list(state.active_requests):
-            if request.id in doomed and request.worker_pid:
+            if request.id in overdue and request.worker_pid:
                 try:
                     self._end_run(request)
                 except Exception as error:

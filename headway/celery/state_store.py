@@ -84,7 +84,7 @@ class StateStore:
             return UNSTORED
 
     def begin(self, write: StateWrite, pipeline: FunctionPipeline | None = None) -> Callable[[], str]:
-        """Send a report; one that Redis does not take is not repeated, since the next one says it anew."""
+        """Send a report; one that Redis does not take is not repeated, since the next one repeats it."""
 
         def unstored(error: Unavailable) -> str:
             throttled.warning("A progress report of %s was not stored: %s", write.task_id, error)

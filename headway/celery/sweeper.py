@@ -48,7 +48,7 @@ class Sweeper:
             # What is due last, so that a broker that is away keeps nothing else from being done.
             self._for_each(self._backend.runs.give_up, sweep.lost)
             self._for_each(self._backend.dependents.tell_dependents, sweep.ended)
-            self._end_runs(sweep.doomed)
+            self._end_runs(sweep.overdue)
             self._for_each(self._send, sweep.due)
             has_more = sweep.has_more
 
@@ -56,8 +56,8 @@ class Sweeper:
         """Write down which state of Redis was seen."""
         self._memory.save()
 
-    def look(self) -> None:
-        """Have each message sent again that two looks in a row have missed: it was lost on its way to a worker.
+    def check_missing(self) -> None:
+        """Have each message sent again that two checks in a row have missed: it was lost on its way to a worker.
 
         Never by age. Should it turn up after all, its delivery is dropped at the claim; what a
         worker had in hand that was killed before it began is withdrawn.

@@ -70,7 +70,7 @@ class RoomManager(PubSubManager):
         return caught_up and time.monotonic() - self.heartbeat.proven_at < LIVE_SECONDS
 
     def close_websockets(self) -> None:
-        """Send all clients away, so that they connect anew, to this process or to another, and ask anew.
+        """Send all clients away, so that they connect and ask again, to this process or another.
 
         Engine.IO's own goodbye would be taken by some for the last word.
         """

@@ -47,7 +47,7 @@ class Resync:
                 client.set(EPOCH, uuid4().hex, nx=True)
             epoch = client.get(EPOCH)
         if self._epoch and epoch != self._epoch:
-            logger.warning("Redis was emptied; all clients ask anew")
+            logger.warning("Redis was emptied; all clients ask again")
             self._manager.close_websockets()
         self._epoch = str(epoch or "")
 
@@ -66,12 +66,12 @@ class Resync:
         for task_id, stored, line in zip(tasks, found, lines, strict=True):
             name = room("task", task_id)
             if stored is None or not stored.owner:
-                # Lost, perhaps made anew by its worker, and nobody's then: its viewers have to ask again.
+                # Lost, perhaps remade by its worker, and nobody's then: its viewers have to ask again.
                 viewers = [eio_sid for _, eio_sid in self._manager.get_participants(NAMESPACE, name)]
                 self._manager.server.eio.end(SERVICE_RESTART, viewers)
                 continue
             self._manager.deliver(name, f'["snapshot",{stored.snapshot}]'.encode())
-            if line:  # whoever lacks lines before it sees the gap
+            if line:  # a client that lacks lines before it sees the gap
                 self._manager.deliver(name, f'["log",{{"task_id":"{task_id}","lines":[{line}]}}]'.encode())
         owners = [name.removeprefix("owner:") for name in names if name.startswith("owner:")]
         for owner in owners:

@@ -164,7 +164,7 @@ class RedisSubscriber:
             self.session = next(self._sessions)
             waiting = self._waiting
             self._waiting = {}
-        for event in waiting.values():  # of the connection before: they wait anew
+        for event in waiting.values():  # of the connection before: they wait again
             event.set()
         self.renewed.set()
 

@@ -164,7 +164,7 @@ class FunctionPipeline:
     def call(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> None:
         """Send a call; its reply has to be asked for, once.
 
-        While another's is due, only where `has_reply`: a connection that has ended would be opened anew.
+        While another's is due, only where `has_reply`: a connection that has ended would be opened again.
         """
         with translate_errors:
             if not self._due:

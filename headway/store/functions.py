@@ -20,7 +20,7 @@ def _library() -> tuple[str, str]:
     """Return the Redis library of all scripts, and the digest that is in its name and in its functions' names.
 
     So a deploy's old and new processes each call their own. A loaded library is compiled once, where a script would
-    build its closures anew at each call.
+    rebuild its closures at each call.
     """
     bodies = {path.stem: path.read_text() for path in sorted(SCRIPTS.glob("*.lua"))}
     head = bodies.pop("record")

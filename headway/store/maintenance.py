@@ -62,13 +62,13 @@ class MaintenanceRecords:
         self._functions.call("give_back", [], [self._ttl, *pairs])
 
     def sweep(self, worker: str, limit: int = 100, seen: Seen = NOT_SEEN) -> Sweep:
-        """Do one round: what is lost is queued again, and what is due is returned; see Sweep.
+        """Sweep once: what is lost is queued again, and what is due is returned; see Sweep.
 
-        One keeper at a time has the office; another one gets only what is doomed. All is paused
+        One worker at a time holds the leader lock; another one gets only what is overdue. All is paused
         where `seen` is a later state of Redis than this one.
         """
         args = [worker, limit, self._ttl, self._lease, *seen, uuid4().hex]
-        due, lost, doomed, ended, broken, state = self._functions.call("round", [], args)
+        due, lost, overdue, ended, broken, state = self._functions.call("round", [], args)
         epoch, generation, paused, is_cut = state
         return Sweep(
             [(task_id, decoded(text)) for task_id, text in zip(due[::2], due[1::2], strict=True)],
@@ -76,7 +76,7 @@ class MaintenanceRecords:
                 (task_id, token, decoded(text) if text else None)
                 for task_id, token, text in zip(lost[::3], lost[1::3], lost[2::3], strict=True)
             ],
-            set(doomed),
+            set(overdue),
             [(task_id, decoded(text)) for task_id, text in zip(ended[::2], ended[1::2], strict=True)],
             dict(zip(broken[::2], broken[1::2], strict=True)),
             Seen(epoch, generation),

@@ -117,11 +117,11 @@ class Paused(NamedTuple):
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a keeper has to do now."""
+    """What a sweep found to do."""
 
     due: list[tuple[str, dict[str, Any]]]  # (task_id, message) to be sent; call `sent` for each one that was
     lost: list[tuple[str, str, dict[str, Any] | None]]  # (task_id, token, message) of tasks whose last attempt was lost
-    doomed: set[str]  # cancelled tasks that did not end by themselves; whoever runs one has to end it
+    overdue: set[str]  # cancelled tasks past their kill deadline, to be ended by the worker that runs them
     # (task_id, message) of which the dependents have to be told; call `told`.
     ended: list[tuple[str, dict[str, Any]]]
     broken: dict[str, str]  # task_id -> why, of records that cannot be handled; they are left alone
