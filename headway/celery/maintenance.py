@@ -116,7 +116,7 @@ class Maintenance(bootsteps.StartStopStep):
         rounds = 0
         while not self._stop.wait(SWEEP_SECONDS if rounds else 0):
             if rounds % heartbeat_every == 0:
-                self._try(self._heartbeat)
+                self._try(self._renew_leases)
             self._try(self._sweep)
             if rounds % max(CHECK_EVERY, heartbeat_every + 2) == 0:
                 self._try(self.sweeper.check_missing)
@@ -139,7 +139,7 @@ class Maintenance(bootsteps.StartStopStep):
         except Exception:
             logger.exception("A sweep failed")
 
-    def _heartbeat(self) -> None:
+    def _renew_leases(self) -> None:
         running = _running()
         begun = {task_id for task_id, _ in running}
         received = {request.id for request in list(state.reserved_requests)} - begun
