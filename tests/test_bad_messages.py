@@ -64,6 +64,11 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], Any]] = {
     "a task's name that is a list": ({"task": [ADD]}, {}, GOOD),
     "a task's name that is null": ({"task": None}, {}, GOOD),
     "no task at all": ({"task": ...}, {}, GOOD),
+    "protocol 1, keyword arguments a list": (
+        {"task": ..., "id": ...},
+        {},
+        {"task": ADD, "id": "x", "args": [1, 2], "kwargs": []},
+    ),
 }
 RUNS = {
     # Odd, and Celery runs them.
