@@ -10,7 +10,7 @@ ALL_QUEUES := celery,mail
 BUNDLE := headway/static/headway.js
 
 .DEFAULT_GOAL := help
-.PHONY: help install run worker web doctor paused resume unsent retry-unsent test check faults bench bench-smoke screenshots bundle wheel fmt lock clean
+.PHONY: help install run worker web doctor paused resume unsent retry-unsent test check faults bench bench-smoke matrix celery-tests screenshots bundle wheel fmt lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
@@ -70,6 +70,12 @@ bench: .venv/bench.stamp node_modules/dev.stamp bench/node_modules/bench.stamp  
 
 bench-smoke: .venv/bench.stamp node_modules/dev.stamp bench/node_modules/bench.stamp  ## the same in tiny windows: whether it runs, in under a minute
 	@$(BIN)/python -m bench --quick $(BENCH)
+
+matrix: .venv/dev.stamp $(BUNDLE)  ## the wheel with each Celery and Python that it is declared for (RELEASES="5.7")
+	@scripts/matrix.sh $(RELEASES)
+
+celery-tests: .venv/dev.stamp $(BUNDLE)  ## Celery's own integration tests, with the stock Redis backend and with Headway's
+	@scripts/celery-tests.sh
 
 screenshots: .venv/dev.stamp node_modules/dev.stamp  ## the README's pictures, from a running system
 	@$(BIN)/python -m bench.screenshots
