@@ -21,9 +21,9 @@ from headway.store.records import TASK_ID
 
 inbox = Blueprint("inbox", __name__)
 
-MOST_LISTED = 200
-MOST_KEPT = 1_000
-LARGEST_READ = 1024 * 1024  # bytes of a message
+MAX_LISTED = 200
+MAX_KEPT = 1_000
+MAX_READ_BYTES = 1024 * 1024  # bytes of a message
 
 FILE_NAME = re.compile(r"(\d{1,11})\.M(\d{1,6})P\d+Q(\d+)\.[^:]+")  # seconds, microseconds, count
 
@@ -54,7 +54,7 @@ def show(message_id: str) -> ResponseReturnValue:
 def messages(task_id: str | None = None) -> list[dict[str, Any]]:
     """Return the newest 200 messages, newest first; of one task if `task_id` is given. 404 where there is no inbox."""
     found = filter(None, map(_read, _files(_folder())))
-    return list(islice((each for each in found if not task_id or each["task_id"] == task_id), MOST_LISTED))
+    return list(islice((each for each in found if not task_id or each["task_id"] == task_id), MAX_LISTED))
 
 
 def count() -> int:
@@ -73,9 +73,9 @@ def _files(folder: Path) -> list[Path]:
     """Return the messages' files, newest first, after deleting all but the newest 1,000."""
     paths = [path for part in ("new", "cur") for path in _listed(folder / part) if FILE_NAME.match(path.name)]
     paths.sort(key=_arrival, reverse=True)
-    for path in paths[MOST_KEPT:]:
+    for path in paths[MAX_KEPT:]:
         path.unlink(missing_ok=True)
-    return paths[:MOST_KEPT]
+    return paths[:MAX_KEPT]
 
 
 def _listed(folder: Path) -> Iterator[Path]:
@@ -98,7 +98,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     """Return a message as it is shown, however broken it is; None if it has just been deleted."""
     try:
         with path.open("rb") as file:
-            message = email.message_from_bytes(file.read(LARGEST_READ))
+            message = email.message_from_bytes(file.read(MAX_READ_BYTES))
     except FileNotFoundError:
         return None
     seconds, micros, _ = _arrival(path)

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 KEY = "headway:mail-outage"
 KEPT_SECONDS = 600  # since it was last met, so that a later outage is said again
-LONGEST_WAIT = 60.0  # seconds: so soon after it was mended does mail go on
+MAX_WAIT_SECONDS = 60.0  # seconds: so soon after it was mended does mail go on
 SPREAD = 0.2  # of a wait, so that what waits does not come all at once
 
 

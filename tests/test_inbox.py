@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.extensions import mail
-from app.inbox import MOST_KEPT, MOST_LISTED, count, inbox
+from app.inbox import MAX_KEPT, MAX_LISTED, count, inbox
 from app.messages import make_message
 from app.routes import pages
 from app.services import ROOT
@@ -155,21 +155,21 @@ def test_time_order_is_by_number_not_by_spelling(folder: Path, client: FlaskClie
 
 def test_one_tasks_messages_are_found_also_behind_many_others(folder: Path, client: FlaskClient):
     put(folder, f"Message-ID: <{TASK}@example.com>\nSubject: mine\n\n", number=0)
-    for number in range(1, MOST_LISTED + 2):
+    for number in range(1, MAX_LISTED + 2):
         put(folder, f"Message-ID: <other-{number}@example.com>\n\n", number)
 
     assert [message["subject"] for message in listed(client, f"?task_id={TASK}")] == ["mine"]
     assert listed(client, "?task_id=unknown") == []
-    assert len(listed(client)) == MOST_LISTED
+    assert len(listed(client)) == MAX_LISTED
     assert "mine" in client.get(f"/inbox?task_id={TASK}").text
     assert "mine" not in client.get("/inbox").text
 
 
 def test_old_messages_go_when_there_are_too_many(folder: Path, client: FlaskClient):
-    ids = [put(folder, f"Subject: {number}\n\n", number) for number in range(MOST_KEPT + 5)]
+    ids = [put(folder, f"Subject: {number}\n\n", number) for number in range(MAX_KEPT + 5)]
 
     with client.application.app_context():
-        assert count() == MOST_KEPT
+        assert count() == MAX_KEPT
 
     assert {path.name for path in (folder / "new").iterdir()} == set(ids[5:])
     assert client.get(f"/inbox/{ids[4]}").status_code == 404

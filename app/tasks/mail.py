@@ -15,7 +15,7 @@ import headway
 from app.extensions import mail
 from app.mail_errors import MailDeferred, MailUnavailable, OutcomeUnknown
 from app.messages import make_message
-from app.outage import LONGEST_WAIT, OUTAGE
+from app.outage import MAX_WAIT_SECONDS, OUTAGE
 from headway.celery.runs import Stopped
 from headway.celery.sends import WAITS, waits_of
 from headway.celery.task import LiveTask
@@ -23,7 +23,7 @@ from headway.registry import BadArguments
 from headway.store.connection import Client, Unavailable
 from headway.store.records import Records
 
-LONGEST_ADDRESS = 254
+MAX_ADDRESS = 254
 SINCE = "headway_waits_since"  # the header for when an email first had to wait for its mail server, Unix time
 COMMIT_SECONDS = 5.0  # the mail server waits that long for the final dot
 FEWEST_WAITS = 8  # that an email has within MAIL_RETRY_HOURS
@@ -43,8 +43,8 @@ def check_address(text: str) -> str:
     """
     if not text:
         raise BadAddress("Enter an e-mail address.")
-    if len(text) > LONGEST_ADDRESS:
-        raise BadAddress(f"An e-mail address has at most {LONGEST_ADDRESS} characters.")
+    if len(text) > MAX_ADDRESS:
+        raise BadAddress(f"An e-mail address has at most {MAX_ADDRESS} characters.")
     if any(unicodedata.category(char) in INVISIBLE for char in text):
         raise BadAddress("An e-mail address has no line breaks or invisible characters.")
     if text.count("@") > 1 or "," in text or ";" in text:
@@ -63,8 +63,8 @@ def check_address(text: str) -> str:
     except EmailNotValidError as error:
         raise BadAddress(str(error)) from None
     address = valid.ascii_email
-    if address is None or len(address) > LONGEST_ADDRESS:
-        raise BadAddress(f"An e-mail address has at most {LONGEST_ADDRESS} characters.")
+    if address is None or len(address) > MAX_ADDRESS:
+        raise BadAddress(f"An e-mail address has at most {MAX_ADDRESS} characters.")
     return address
 
 
@@ -162,7 +162,7 @@ def _wait(task: Any, obstacle: MailUnavailable) -> Exception:
     request = task.request
     since = float(getattr(request, SINCE, None) or time.time())
     patience = settings["MAIL_RETRY_HOURS"] * 3600
-    spacing = settings["MAIL_RETRY_SECONDS"], min(LONGEST_WAIT, patience / FEWEST_WAITS)
+    spacing = settings["MAIL_RETRY_SECONDS"], min(MAX_WAIT_SECONDS, patience / FEWEST_WAITS)
     countdown = OUTAGE.meet(obstacle, spacing, _redis())
     if time.time() + countdown > since + patience:
         return obstacle

@@ -24,9 +24,9 @@ api = Blueprint("headway", __name__)
 handle_errors(api)
 guard(api)
 
-MOST_IDS = 100
-FARTHEST_SECONDS = 366 * 86400
-LONGEST_KEY = 255
+MAX_IDS = 100
+MAX_AHEAD_SECONDS = 366 * 86400
+MAX_KEY = 255
 ASK_AGAIN = "private, no-cache"  # Cache-Control of what has an ETag
 
 READ_ONLY = Refused(403, "read_only", "This link shows the task, and can change nothing.")
@@ -64,8 +64,8 @@ def status(task_id: str) -> ResponseReturnValue:
 def batch_status() -> ResponseReturnValue:
     """`?task_id=a&task_id=b`: `{"snapshots", "missing", "server"}` for up to 100 ids in one answer."""
     task_ids = request.args.getlist("task_id")
-    if not task_ids or len(task_ids) > MOST_IDS:
-        raise Refused(400, "bad_task_ids", f"Ask for 1 to {MOST_IDS} tasks: /status?task_id=...&task_id=...")
+    if not task_ids or len(task_ids) > MAX_IDS:
+        raise Refused(400, "bad_task_ids", f"Ask for 1 to {MAX_IDS} tasks: /status?task_id=...&task_id=...")
     found, missing = read_mine(task_ids, current_viewer(), get_records().read)
     snapshots = ",".join(stored.snapshot for stored in found.values())
     return _json(
@@ -165,8 +165,8 @@ def accepted(started: StartResult) -> Response:
 def idempotency_key() -> str:
     """Return the key of the request's header, or of its form; "" for none."""
     key = request.headers.get("Idempotency-Key") or request.form.get("idempotency_key", "")
-    if len(key) > LONGEST_KEY:
-        raise Refused(400, "bad_key", f"An Idempotency-Key has at most {LONGEST_KEY} characters.")
+    if len(key) > MAX_KEY:
+        raise Refused(400, "bad_key", f"An Idempotency-Key has at most {MAX_KEY} characters.")
     return key
 
 
@@ -217,8 +217,8 @@ def _when(body: dict[str, Any]) -> tuple[float, datetime | None]:
     if countdown is not None and eta is not None:
         raise Refused(400, "bad_time", "Give countdown or eta, not both.", {"eta": "Not beside countdown."})
     if countdown is not None:
-        if not is_number(countdown) or not 0 <= countdown <= FARTHEST_SECONDS:
-            why = f"Must be a number of seconds from 0 to {FARTHEST_SECONDS}."
+        if not is_number(countdown) or not 0 <= countdown <= MAX_AHEAD_SECONDS:
+            why = f"Must be a number of seconds from 0 to {MAX_AHEAD_SECONDS}."
             raise Refused(400, "bad_time", why, {"countdown": why})
         return float(countdown), None
     if eta is None:
@@ -234,7 +234,7 @@ def _time(text: Any) -> datetime:
     if when is None or when.tzinfo is None:
         why = "Must be a time with its zone: 2026-11-22T08:00:00Z."
         raise Refused(400, "bad_time", why, {"eta": why})
-    if (when - datetime.now(UTC)).total_seconds() > FARTHEST_SECONDS:
+    if (when - datetime.now(UTC)).total_seconds() > MAX_AHEAD_SECONDS:
         why = "Must be within a year."
         raise Refused(400, "bad_time", why, {"eta": why})
     return when

@@ -18,7 +18,7 @@ from headway.state import state_of
 from headway.store.connection import SENTENCES, Unavailable
 from headway.store.keys import room
 from headway.web.access import cookie_sessions
-from headway.web.api import MOST_IDS
+from headway.web.api import MAX_IDS
 from headway.web.reading import read_mine
 from headway.web.viewers import Viewer, current_viewer, note_token, viewer_of
 
@@ -135,8 +135,8 @@ class SocketHandlers:
 
 def _task_ids(payload: dict[str, Any]) -> list[str]:
     task_ids = payload.get("task_ids")
-    if not isinstance(task_ids, list) or len(task_ids) > MOST_IDS:
-        raise BadPayload(f"task_ids must be a list of at most {MOST_IDS} ids.")
+    if not isinstance(task_ids, list) or len(task_ids) > MAX_IDS:
+        raise BadPayload(f"task_ids must be a list of at most {MAX_IDS} ids.")
     return [task_id if isinstance(task_id, str) else str(task_id)[:40] for task_id in task_ids]
 
 

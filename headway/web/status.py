@@ -22,7 +22,7 @@ from headway.web.viewers import Viewer, shows_token
 
 PATH = "/status/"
 FLASKS = frozenset({"HTTP_IF_MATCH", "HTTP_ORIGIN"})  # a request with these is Flask's
-MOST_VISITORS = 4096  # whose cookies need not be verified anew
+MAX_VISITORS = 4096  # whose cookies need not be verified anew
 ALWAYS = (("Cache-Control", ASK_AGAIN), ("Vary", "Cookie"), *guards().items())
 
 Answer = tuple[str, list[tuple[str, str]], bytes]
@@ -35,7 +35,7 @@ class Shortcut:
         self._app = app
         self._beyond = app.wsgi_app
         self._records = state_of(app).records
-        self._verify_cookie = lru_cache(MOST_VISITORS)(partial(sessions.verify_cookie, app))
+        self._verify_cookie = lru_cache(MAX_VISITORS)(partial(sessions.verify_cookie, app))
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         owner = self._owner(environ)

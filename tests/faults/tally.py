@@ -14,7 +14,7 @@ from tests.faults.load import Start, listed
 from tests.faults.report import Row
 from tests.faults.system import Run, System
 from tests.faults.viewers import Visitor
-from tests.faults.watch import MOST_IDS, Truth
+from tests.faults.watch import MAX_IDS, Truth
 from tests.smtp_server import Taken
 
 SAME_MOMENT_SECONDS = 0.25  # clocks are read at different ends of a connection
@@ -32,8 +32,8 @@ class Tally:
         """The status endpoint must say what the records say."""
         for visitor in visitors:
             ids = [task_id for start in self._of(visitor) for task_id in start.task_ids - set(self._excused)]
-            for first in range(0, len(ids), MOST_IDS):
-                for snapshot in visitor.get("/status", task_id=ids[first : first + MOST_IDS])["snapshots"]:
+            for first in range(0, len(ids), MAX_IDS):
+                for snapshot in visitor.get("/status", task_id=ids[first : first + MAX_IDS])["snapshots"]:
                     if snapshot != (truth := self._truth[snapshot["task_id"]]):
                         self._row.object_to(f"/status says {snapshot}, the record {truth}")
 

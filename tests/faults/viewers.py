@@ -26,7 +26,7 @@ from tests.processes import ROOT, wait_for
 RECONNECT_SECONDS = (0.25, 2.0)
 PATIENCE_SECONDS, POLL_SECONDS, POLL_TIMEOUT = 2.0, 2.0, 8.0
 ANSWER_SECONDS = 5
-MOST_IDS = 100
+MAX_IDS = 100
 ROUND_SECONDS = 0.05
 
 MISSING = -1  # in place of a version
@@ -193,7 +193,7 @@ class Visitor:
                 delay = min(delay * 2, longest)
 
     def _unasked(self, line: Line) -> list[str]:
-        return list(self._unfinished - line.asked - self._gone)[:MOST_IDS]
+        return list(self._unfinished - line.asked - self._gone)[:MAX_IDS]
 
     def _ask(self, line: Line) -> None:
         """Ask for what is watched and was not asked for over this line; what fails is asked for again."""
@@ -233,8 +233,8 @@ class Visitor:
     def _poll(self) -> None:
         unfinished = list(self._unfinished - self._gone)
         with suppress(requests.RequestException, ValueError):
-            for first in range(0, len(unfinished), MOST_IDS):
-                answer = self.get("/status", task_id=unfinished[first : first + MOST_IDS])
+            for first in range(0, len(unfinished), MAX_IDS):
+                answer = self.get("/status", task_id=unfinished[first : first + MAX_IDS])
                 self._take_all("status", answer["snapshots"], answer["missing"])
             self._take_all("list", self.get("/tasks")["tasks"])
 

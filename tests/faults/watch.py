@@ -19,7 +19,7 @@ from tests.faults.viewers import MISSING, Watching
 ROUND_SECONDS = 0.1
 FRESH_SECONDS = 1.0  # what is newer than this may still be on its way to a page
 STEADY_SECONDS = 1.5  # a page that is right for so long is right
-MOST_IDS = 100
+MAX_IDS = 100
 HELD = frozenset({"running", "cancelling"})
 
 Truth = Mapping[str, Mapping[str, Any] | None]
@@ -29,7 +29,7 @@ def read(system: System, task_ids: Iterable[str]) -> dict[str, dict[str, Any] | 
     """Return what the records say, None for what is gone. What has no owner is gone, too: a run
     that went on wrote it anew after Redis was emptied. Raises Unavailable."""
     ids = list(task_ids)
-    chunks = [ids[first : first + MOST_IDS] for first in range(0, len(ids), MOST_IDS)]
+    chunks = [ids[first : first + MAX_IDS] for first in range(0, len(ids), MAX_IDS)]
     found = [stored for chunk in chunks for stored in system.records.read(chunk)]
     return {
         task_id: json.loads(stored.snapshot) if stored and stored.owner else None
