@@ -9,9 +9,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
-
-from kombu.exceptions import OperationalError
 
 from app import config, mail_checks
 from app.secret_keys import MIN_SECRET, is_weak
@@ -20,11 +17,8 @@ from headway.exceptions import ConfigError
 from headway.masking import mask
 from headway.store import redis_checks
 from headway.store.checks import Finding, Mark
-from headway.store.names import look_up
 
 Settings: TypeAlias = Mapping[str, Any]
-
-BROKER_SECONDS = 2.0
 
 
 def check_secret(settings: Settings) -> Iterator[Finding]:
@@ -50,18 +44,8 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
 
 def check_broker(settings: Settings) -> Iterator[Finding]:
     """The broker, where it is another one than the Redis of the records."""
-    if settings["CELERY_BROKER_URL"] == settings["REDIS_URL"]:
-        return
-    try:
-        look_up(urlsplit(settings["CELERY_BROKER_URL"].partition(";")[0]).hostname or "localhost")
-        answering = broker.reach(settings["CELERY_BROKER_URL"], BROKER_SECONDS)
-    except TimeoutError as error:
-        yield Finding(Mark.BAD, "broker", str(error))
-    except OperationalError as error:
-        text = f"does not answer ({type(error.__cause__ or error).__name__}): see CELERY_BROKER_URL"
-        yield Finding(Mark.BAD, "broker", text)  # without a library's words, which may hold the URL
-    else:
-        yield Finding(Mark.GOOD, "broker", f"{answering} answers")
+    if settings["CELERY_BROKER_URL"] != settings["REDIS_URL"]:
+        yield from broker.findings(settings["CELERY_BROKER_URL"])
 
 
 def check_mail(settings: Settings) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,8 +15,11 @@ from kombu.exceptions import OperationalError
 from kombu.utils.json import dumps
 
 from headway.celery.messages import CapturingTransport
-from headway.store.redis_url import normalize_broker
+from headway.store.checks import Finding, Mark
+from headway.store.names import look_up
+from headway.store.redis_url import BadURL, normalize_broker
 
+CHECK_SECONDS = 2.0
 SLICE = 1000  # messages read at a time, so that Redis is not held up
 
 
@@ -78,19 +81,45 @@ class MessageEncoder:
 def message_encoder(celery: Celery, url: str) -> MessageEncoder | None:
     """Return what writes messages, None where the broker's queues do not lie, under their own names, at `url`."""
     conf = celery.conf
-    there = normalize_broker(conf.broker_write_url or conf.broker_url) == url and not conf.broker_use_ssl
+    there = _is_at(url, conf.broker_write_url) and not conf.broker_use_ssl
     plain = not conf.broker_transport_options.get("global_keyprefix") and not conf.task_send_sent_event
     return MessageEncoder(celery) if there and plain else None
 
 
-def reach(url: str, seconds: float) -> str:
-    """Return "host:port" of a broker that answers within `seconds`.
+def _is_at(url: str, broker: str | Sequence[str] | None) -> bool:
+    """Whether the broker that a setting names, one or several, is one at this normalized URL."""
+    named = broker if isinstance(broker, str) else ";".join(broker or ())
+    try:
+        return normalize_broker(named) == url
+    except BadURL:  # of a project whose broker is its own affair
+        return False
 
-    Raises kombu's OperationalError.
+
+def timeouts(broker: str | Sequence[str] | None, seconds: float) -> dict[str, float]:
+    """Return transport options by which a broker is given up that is silent for so many seconds.
+
+    Only that of Redis needs them, and others do not take them.
     """
-    with Connection(url, connect_timeout=seconds) as connection:
-        connection.ensure_connection(max_retries=1, interval_start=0, timeout=seconds)
-        return f"{connection.hostname}:{connection.port or connection.default_port}"
+    first = broker if isinstance(broker, str) else next(iter(broker or ()), "")
+    is_redis = first.startswith(("redis://", "rediss://"))
+    return {"socket_timeout": seconds, "socket_connect_timeout": seconds} if is_redis else {}
+
+
+def findings(broker: str | Sequence[str] | None, connect: Callable[..., Any] = Connection) -> Iterator[Finding]:
+    """Yield whether a broker answers, for `make doctor` and `headway doctor`."""
+    options = timeouts(broker, CHECK_SECONDS)
+    with connect(broker, connect_timeout=CHECK_SECONDS, transport_options=options) as connection:
+        try:
+            look_up(connection.hostname or "localhost")
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=CHECK_SECONDS)
+        except TimeoutError as error:
+            yield Finding(Mark.BAD, "broker", str(error))
+        except OperationalError as error:
+            why = type(error.__cause__ or error).__name__  # without a library's words, which may hold the URL
+            yield Finding(Mark.BAD, "broker", f"does not answer ({why}): see CELERY_BROKER_URL, or broker_url")
+        else:
+            port = connection.port or connection.default_port
+            yield Finding(Mark.GOOD, "broker", f"{connection.hostname}:{port} answers")
 
 
 def missing(celery: Celery, queue: str, task_ids: Iterable[str]) -> set[str]:

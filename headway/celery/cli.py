@@ -39,10 +39,12 @@ def headway(ctx: click.Context) -> None:
 def findings(app: Celery) -> Iterator[Finding]:
     """Yield what makes the tasks of an app live, or keeps them from it."""
     # Not at the top: a project without Headway, in the same environment, is spared it.
+    from headway.celery import broker
     from headway.celery.backend import LiveBackend
     from headway.celery.broker_url import broker_url
     from headway.celery.live_tasks import live_and_not
     from headway.store import redis_checks
+    from headway.store.redis_url import is_same_database
 
     backend = app.backend
     if not isinstance(backend, LiveBackend):
@@ -54,4 +56,7 @@ def findings(app: Celery) -> Iterator[Finding]:
     if others:
         text = f"not live, as they have a result backend of their own; remove it: {', '.join(others)}"
         yield Finding(Mark.WARNING, "tasks", text)
-    yield from redis_checks.findings(backend.url, broker_url(app))
+    url = broker_url(app)
+    yield from redis_checks.findings(backend.url, url)
+    if not is_same_database(backend.url, url):
+        yield from broker.findings(app.conf.broker_read_url, app.connection_for_read)
