@@ -55,7 +55,7 @@ def meanwhile(*steps: Callable[[], object]) -> Iterator[None]:
     errors: list[Exception] = []
     read = follow._read
 
-    def read_and_tell(records: Records, task_id: str) -> follow.Seen:
+    def read_and_tell(records: Records, task_id: str) -> follow.Update:
         seen = read(records, task_id)
         has_read.set()
         return seen

@@ -120,7 +120,7 @@ LAYERS = [
     "headway.web.handlers",
     "headway.cli",
     "headway.cli.drawing",
-    "headway.cli.exits",
+    "headway.cli.errors",
     "headway.cli.watching",
     "headway.cli.project",
     "headway.cli.commands",

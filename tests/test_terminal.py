@@ -100,6 +100,7 @@ def test_flask_starts_what_its_page_does(flask: Any, records: Records):
         (("qqq",), "There is no task qqq. Known: "),
         (("tests.plain_celery.add", "x=1"), "tests.plain_celery.add cannot take these arguments: y: Is missing."),
         (("tests.plain_celery.add", "x=1", "y=2", "z=3"), "cannot take these arguments: z: No such argument."),
+        (("send_async_email", "email=ada@example.com"), "send_async_email cannot be started here: Working outside of"),
         (("tests.plain_celery.add", "x"), "'x' is not of the form key=value."),
         (("tests.plain_celery.add", "x=1", "x=2"), "x is given twice."),
         (("tests.plain_celery.add", "x=\udce4"), "This is not UTF-8."),

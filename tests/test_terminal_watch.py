@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -17,9 +19,10 @@ from headway.cli import drawing
 from headway.push import follow
 from headway.snapshot import Phase
 from headway.store.connection import connect
+from headway.store.queries import Queries
 from headway.store.records import Records
 from tests.by_hand import shown
-from tests.processes import Process, Valkey
+from tests.processes import Valkey
 from tests.terminal import TASK_ID, call, meanwhile, report, running, snapshots
 
 
@@ -97,16 +100,17 @@ def test_what_is_written_right_after_the_read_is_not_missed(
     records: Records, watch: Any, monkeypatch: pytest.MonkeyPatch
 ):
     running(records)
-    read, read_once = Records.read, []
+    read = Queries.read
+    read_once = []
 
-    def read_and_end(own: Records, *args: Any) -> Any:
+    def read_and_end(own: Queries, *args: Any) -> Any:
         found = read(own, *args)
         if not read_once:
             read_once.append(True)
             report(records, Phase.SUCCEEDED, result=42)
         return found
 
-    monkeypatch.setattr(Records, "read", read_and_end)
+    monkeypatch.setattr(Queries, "read", read_and_end)
     monkeypatch.setattr(follow, "QUIET_SECONDS", 20.0)  # within which nothing else would tell
 
     with monkeypatch.context() as patch:
@@ -129,7 +133,7 @@ def test_a_restart_of_redis_is_waited_for(own_valkey: Valkey):
 
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[-1].endswith("succeeded   100 %  42")
-    assert "waiting for it" in result.stderr
+    assert result.stderr == "(Redis does not answer; waiting for it)\n(Redis answers again)\n"
 
 
 def test_a_redis_that_stays_away_ends_it(own_valkey: Valkey, monkeypatch: pytest.MonkeyPatch):
@@ -154,6 +158,25 @@ def test_a_redis_that_hangs_is_told_at_once(own_valkey: Valkey):
 
     assert (result.exit_code, result.stdout) == (5, "")
     assert result.stderr.startswith("Error: Redis does not answer: ")
+
+
+def test_what_is_read_again_is_not_said_again(records: Records, watch: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(follow, "QUIET_SECONDS", 0.01)
+    running(records)
+    reads = []
+    read = follow._read
+
+    def read_and_end(records: Records, task_id: str) -> follow.Update:
+        reads.append(True)
+        if len(reads) == 4:
+            report(records, Phase.SUCCEEDED)
+        return read(records, task_id)
+
+    monkeypatch.setattr(follow, "_read", read_and_end)
+
+    result = watch("--json")
+
+    assert [one["phase"] for one in snapshots(result)] == ["running", "succeeded"]
 
 
 def test_a_task_that_is_forgotten_ends_it(records: Records, watch: Any, monkeypatch: pytest.MonkeyPatch):
@@ -197,12 +220,20 @@ def test_a_terminal_shows_one_line_that_is_drawn_over(records: Records, watch: A
 
 def test_ctrl_c_leaves_the_task_alone_and_says_so(records: Records, redis_url: str, tmp_path: Path):
     running(records)
-    command = [str(Path(sys.executable).with_name("headway")), "--redis-url", redis_url, "watch", TASK_ID]
-    process = Process(command, tmp_path / "watch.log")
-    process.wait_until(lambda: "running" in process.output())
+    terminal, its_end = os.openpty()
+    command = [Path(sys.executable).with_name("headway"), "--redis-url", redis_url, "watch", TASK_ID]
+    said = ""
 
-    code = process.stop(signal.SIGINT)
+    with subprocess.Popen(command, stdin=its_end, stdout=its_end, stderr=its_end, start_new_session=True) as process:
+        os.close(its_end)
+        while "▏" not in said:
+            said += os.read(terminal, 4096).decode()
+        process.send_signal(signal.SIGINT)
+        code = process.wait(20)
+    said += os.read(terminal, 4096).decode()
+    os.close(terminal)
 
     assert code == 130
-    assert process.output().splitlines()[-1] == "Error: Stopped watching; the task goes on."
+    assert said.splitlines()[-1] == "Error: Stopped watching; the task goes on."
+    assert drawing.CLEAR in said
     assert shown(records, TASK_ID).phase is Phase.RUNNING

@@ -110,6 +110,8 @@ def test_one_setting_makes_a_project_live(live: Shop, records: Records, tmp_path
     ]
     assert "3 tasks are live" in live.worker.output()
     assert (live.check.returncode, b"3 are live" in live.check.stdout) == (0, True), live.check
+    headway = [live.folder / ".venv/bin/headway", "-A", "app", "start", "app.add", "x=1", "y=2", "--watch"]
+    assert run(*headway, cwd=live.folder, env=os.environ | live.env).stdout.endswith("succeeded   100 %  3\n")
 
 
 def test_without_it_nothing_differs(stock: Shop, records: Records, tmp_path: Path):

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence, Set
 from difflib import get_close_matches
 from functools import wraps
+from heapq import nlargest
 from itertools import islice
 from typing import Any
 
 import click
 
 from headway.cli import drawing
-from headway.cli.exits import Command, Exit, Failure
+from headway.cli.errors import Command, ExitCode, Failure
 from headway.cli.project import Project
 from headway.cli.watching import watch_to_the_end
 from headway.masking import mask
@@ -60,7 +61,7 @@ def _refuse(word: str) -> None:
     raise ValueError(word)  # NaN and Infinity: Python reads them, and JSON has no such words
 
 
-def on_project(function: Callable[..., None]) -> Callable[..., None]:
+def with_project(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command its project, which is found now and not before: `--help` takes none."""
 
     @wraps(function)
@@ -82,7 +83,7 @@ json_option = click.option(
 @click.command("watch", cls=Command)
 @click.argument("task_id", metavar="ID")
 @json_option
-@on_project
+@with_project
 def watch(project: Project, task_id: str, as_json: bool) -> None:
     """Show a task live until it has ended.
 
@@ -104,7 +105,7 @@ def watch(project: Project, task_id: str, as_json: bool) -> None:
     help="Whose task it is: what the app's owner loader returns.",
 )
 @click.option("--watch", "and_watch", is_flag=True, help="Show it until it has ended, as `watch` does.")
-@on_project
+@with_project
 def start(project: Project, name: str, args: dict[str, Any], owner: str, and_watch: bool) -> None:
     """Start a task, and print its id.
 
@@ -125,12 +126,18 @@ def _start(project: Project, name: str, args: dict[str, Any], owner: str) -> str
     system = project.system
     known = system.celery.tasks
     if name not in known:
-        raise Failure(f"There is no task {name}. {_suggested(name, known)}", Exit.USAGE)
+        raise Failure(f"There is no task {name}. {_suggested(name, known)}", ExitCode.USAGE)
     kind = KINDS.get(name) or kind_of(known[name], queue_of(system.celery, name))
     try:
         return start_kind(system, kind, args, owner=owner).task_id
     except BadArguments as error:
-        raise Failure(f"{name} cannot take these arguments: {error}", Exit.USAGE) from error
+        why = "; ".join(f"{field}: {text.rstrip('.')}" for field, text in sorted(error.fields.items()))
+        raise Failure(f"{name} cannot take these arguments: {why}.", ExitCode.USAGE) from error
+    except RuntimeError as error:  # Flask's, where the check of the arguments asks for the app
+        why = str(error).partition("\n")[0]
+        raise Failure(
+            f"{name} cannot be started here: {why} Use `flask --app APP headway start`.", ExitCode.USAGE
+        ) from error
 
 
 def _suggested(name: str, known: Sequence[str]) -> str:
@@ -143,14 +150,14 @@ def _suggested(name: str, known: Sequence[str]) -> str:
 
 @click.command("cancel", cls=Command)
 @click.argument("task_id", metavar="ID")
-@on_project
+@with_project
 def cancel(project: Project, task_id: str) -> None:
     """Cancel a task; one that runs is asked to stop."""
     changed = project.records.cancel(task_id) if TASK_ID.match(task_id) else None
     if changed is None or changed.verdict == "unknown":
         raise UnknownTask(task_id)
     if changed.snapshot is None:
-        raise Failure("This task has ended already.", Exit.FAILED)
+        raise Failure("This task has ended already.", ExitCode.FAILED)
     click.echo(changed.verdict)
 
 
@@ -165,14 +172,14 @@ def cancel(project: Project, task_id: str) -> None:
 )
 @click.option("--limit", default=DEFAULT_LIMIT, show_default=True, type=click.IntRange(1), help="How many.")
 @json_option
-@on_project
+@with_project
 def list_tasks(project: Project, owner: str | None, phases: Sequence[str], limit: int, as_json: bool) -> None:
     """List tasks, the newest first."""
     records = project.records
     wanted = {Phase(phase) for phase in phases}
-    found = _owned(records, owner, wanted) if owner else _all(records, wanted)
+    found = _owned(records, owner, wanted) if owner else _newest(records, wanted, limit)
     for text in islice(found, limit):
-        click.echo(text if as_json else drawing.row(Snapshot.from_json(text)))
+        click.echo(text if as_json else drawing.list_line(Snapshot.from_json(text)))
 
 
 def _owned(records: Records, owner: str, phases: Set[Phase]) -> Iterator[str]:
@@ -182,17 +189,15 @@ def _owned(records: Records, owner: str, phases: Set[Phase]) -> Iterator[str]:
         yield from page
 
 
-def _all(records: Records, phases: Set[Phase]) -> Iterator[str]:
-    made: list[tuple[str, str]] = []
-    for stored in records.queries.scan():
-        snapshot = Snapshot.from_json(stored.snapshot)
-        if not phases or snapshot.phase in phases:
-            made.append((snapshot.created_at, stored.snapshot))
-    return (text for _, text in sorted(made, reverse=True))
+def _newest(records: Records, phases: Set[Phase], limit: int) -> Iterator[str]:
+    texts = (stored.snapshot for stored in records.queries.scan())
+    read = ((Snapshot.from_json(text), text) for text in texts)
+    dated = ((one.created_at, text) for one, text in read if not phases or one.phase in phases)
+    return (text for _, text in nlargest(limit, dated))
 
 
 @click.command("doctor", cls=Command)
-@on_project
+@with_project
 def doctor(project: Project) -> None:
     """Look at the Redis and the Celery app: what is wrong, what it means, what to do.
 
@@ -202,10 +207,10 @@ def doctor(project: Project) -> None:
     for finding in project.findings():
         click.echo(mask(str(finding)))
         worked &= finding.mark is not Mark.BAD
-    _exit(Exit.DONE if worked else Exit.FAILED)
+    _exit(ExitCode.DONE if worked else ExitCode.FAILED)
 
 
-def _exit(code: Exit) -> None:
+def _exit(code: ExitCode) -> None:
     click.get_current_context().exit(code)
 
 

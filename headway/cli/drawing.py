@@ -78,12 +78,12 @@ def _result(result: Any) -> str:
     return text if len(text) <= MAX_RESULT_CHARS else text[: MAX_RESULT_CHARS - 1] + "…"
 
 
-def plain(snapshot: Snapshot) -> str:
+def log_line(snapshot: Snapshot) -> str:
     """Return a line for a log: phase, percent and details."""
     return f"{snapshot.phase:<10}  {percent(snapshot):>5}  {details(snapshot)}".rstrip()
 
 
-def row(snapshot: Snapshot) -> str:
+def list_line(snapshot: Snapshot) -> str:
     """Return a line of a list."""
     return f"{snapshot.task_id}  {snapshot.created_at}  {snapshot.phase:<10}  {percent(snapshot):>5}  " + visible(
         snapshot.title
@@ -97,7 +97,7 @@ def bar(done: float | None) -> str:
     return ("█" * full + (EIGHTHS[rest] if rest else "")).ljust(BAR_CELLS)
 
 
-def live(snapshot: Snapshot) -> str:
+def bar_line(snapshot: Snapshot) -> str:
     """Return the line that a terminal shows while a task goes on."""
     title = visible(snapshot.title)
     title = title if len(title) <= MAX_TITLE_CELLS else title[: MAX_TITLE_CELLS - 1] + "…"

@@ -12,6 +12,7 @@ from celery.app.utils import find_app
 from celery.exceptions import ImproperlyConfigured
 
 from headway import masking
+from headway.celery.broker import timeouts
 from headway.exceptions import ConfigError
 from headway.store.checks import Finding
 from headway.store.connection import connect
@@ -19,6 +20,7 @@ from headway.store.records import Records
 from headway.store.redis_url import BadURL, normalize
 from headway.system import System, live_backend, system_of
 
+BROKER_SECONDS = 2.0
 TTL_DAYS = 7.0  # for which a task is kept that is cancelled where its project is not known
 NOTHING_GIVEN = (
     "Say whose tasks: -A PROJECT names a Celery app, --redis-url (or HEADWAY_REDIS_URL) the Redis that holds them."
@@ -45,6 +47,12 @@ class Project:
         """What starts tasks. Raises ConfigError where that is not known."""
         if self.celery is None:
             raise ConfigError("To start a task takes its Celery app: name it by -A PROJECT.")
+        conf = self.celery.conf
+        # A broker that hangs is not waited for: the task is in the outbox by then.
+        conf.broker_transport_options = {
+            **timeouts(conf.broker_write_url, BROKER_SECONDS),
+            **conf.broker_transport_options,
+        }
         return self.known or system_of(self.celery)
 
     def findings(self) -> Iterator[Finding]:

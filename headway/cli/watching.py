@@ -8,8 +8,8 @@ from functools import partial
 import click
 
 from headway.cli import drawing
-from headway.cli.exits import EXIT_OF, Exit, Failure
-from headway.push.follow import Seen, follow
+from headway.cli.errors import EXIT_OF, ExitCode, Failure
+from headway.push.follow import Update, follow
 from headway.store.connection import SENTENCES, Unavailable
 from headway.store.records import Records
 
@@ -18,20 +18,21 @@ class Lines:
     """A line for each change that people can see."""
 
     def __init__(self) -> None:
-        self._last = ""
+        self._shown = ""
+        self._noted = ""
 
-    def show(self, seen: Seen) -> None:
+    def show(self, update: Update) -> None:
         """Show a task as it is now."""
-        line = drawing.plain(seen.snapshot)
-        if line != self._last:
-            click.echo(f"{seen.snapshot.updated_at}  {line}")
-        self._last = line
+        line = drawing.log_line(update.snapshot)
+        if line != self._shown:
+            click.echo(f"{update.snapshot.updated_at}  {line}")
+        self._shown = line
 
     def note(self, text: str) -> None:
         """Say something for people, once where it is said in a row."""
-        if text != self._last:
+        if text != self._noted:
             click.echo(text, err=True)
-        self._last = text
+        self._noted = text
 
     def close(self) -> None:
         """End the line that is being drawn, if one is."""
@@ -40,44 +41,43 @@ class Lines:
 class JSONLines(Lines):
     """A snapshot a line, as the status endpoint has it."""
 
-    def show(self, seen: Seen) -> None:
+    def show(self, update: Update) -> None:
         """Show a task as it is now."""
-        click.echo(seen.text)
-        self._last = seen.text
+        click.echo(update.text)
 
 
 class Bar(Lines):
     """One line, drawn over at each change."""
 
-    def show(self, seen: Seen) -> None:
+    def show(self, update: Update) -> None:
         """Show a task as it is now."""
-        self._draw(drawing.live(seen.snapshot))
+        self._shown = drawing.bar_line(update.snapshot)
+        _draw(self._shown)
 
     def note(self, text: str) -> None:
-        """Say something for people, in place of the bar."""
-        self._draw(text)
+        """Say something for people, after the bar."""
+        _draw(f"{self._shown}  {text}")
 
     def close(self) -> None:
         """End the line."""
         click.echo()
 
-    def _draw(self, line: str) -> None:
-        if line != self._last:
-            # Colour is click's word for whether control codes are left in.
-            click.echo(f"{drawing.CLEAR}{drawing.NO_WRAP}{line}{drawing.WRAP}", nl=False, color=True)
-        self._last = line
+
+def _draw(line: str) -> None:
+    # Color is click's word for leaving control codes in.
+    click.echo(f"{drawing.CLEAR}{drawing.NO_WRAP}{line}{drawing.WRAP}", nl=False, color=True)
 
 
-def watch_to_the_end(records: Records, task_id: str, *, as_json: bool) -> Exit:
+def watch_to_the_end(records: Records, task_id: str, *, as_json: bool) -> ExitCode:
     """Show a task until it has ended. Raises what `follow` raises, and Failure where a person stops it."""
     lines = _lines(as_json)
-    code = Exit.FAILED
+    code = ExitCode.FAILED
     try:
-        for seen in follow(records, task_id, on_outage=partial(_note, lines)):
-            lines.show(seen)
-            code = EXIT_OF.get(seen.snapshot.phase, code)
+        for update in follow(records, task_id, on_outage=partial(_note, lines)):
+            lines.show(update)
+            code = EXIT_OF.get(update.snapshot.phase, code)
     except KeyboardInterrupt:
-        raise Failure("Stopped watching; the task goes on.", Exit.INTERRUPTED) from None
+        raise Failure("Stopped watching; the task goes on.", ExitCode.INTERRUPTED) from None
     finally:
         lines.close()
     return code
@@ -89,5 +89,5 @@ def _lines(as_json: bool) -> Lines:
     return Bar() if drawing.is_terminal(sys.stdout) else Lines()
 
 
-def _note(lines: Lines, outage: Unavailable) -> None:
-    lines.note(f"{SENTENCES[outage.reason]}; waiting for it.")
+def _note(lines: Lines, outage: Unavailable | None) -> None:
+    lines.note(f"({SENTENCES[outage.reason]}; waiting for it)" if outage else "(Redis answers again)")

@@ -20,41 +20,47 @@ AWAY_SECONDS = 60.0  # for which a Redis that goes away is waited for
 PAUSE_SECONDS = 0.2
 SNAPSHOT_HEAD = '["snapshot",'
 
+OnOutage = Callable[[Unavailable | None], None]
+
 
 class UnknownTask(LookupError):
     """There is no record of this task, or there is none any more."""
 
 
-class Seen(NamedTuple):
+class Update(NamedTuple):
     """A snapshot, and its JSON as it was read."""
 
     snapshot: Snapshot
     text: str
 
-    def is_newer_than(self, other: Seen | None) -> bool:
+    def is_newer_than(self, other: Update | None) -> bool:
         """Whether a reader of `other` lacks this; of one version, the later read may tell another queue position."""
         if other is None or self.snapshot.version != other.snapshot.version:
             return other is None or self.snapshot.version > other.snapshot.version
         return self.text != other.text
 
 
-def follow(records: Records, task_id: str, on_outage: Callable[[Unavailable], None]) -> Iterator[Seen]:
+def follow(records: Records, task_id: str, on_outage: OnOutage) -> Iterator[Update]:
     """Yield what becomes of a task, each snapshot newer than the one before, until it has ended.
 
-    Where Redis goes away, `on_outage` is told, and it is waited for. Raises UnknownTask; Unavailable where Redis does
-    not answer at first, or for a minute.
+    A Redis that goes away is waited for; `on_outage` is told why at each attempt, and None when it answers again.
+    Raises UnknownTask; Unavailable where Redis does not answer at first, or for a minute.
     """
-    last: Seen | None = None
+    last: Update | None = None
     answered_at = time.monotonic()
+    is_away = False
     while True:
         try:
-            for seen in _subscribed(records, task_id):
+            for update in _subscribed(records, task_id):
                 answered_at = time.monotonic()
-                if not seen.is_newer_than(last):
+                if is_away:
+                    on_outage(None)
+                    is_away = False
+                if not update.is_newer_than(last):
                     continue
-                last = seen
-                yield seen
-                if seen.snapshot.final:
+                last = update
+                yield update
+                if update.snapshot.final:
                     return
         except Exception as error:
             outage = error if isinstance(error, Unavailable) else translate(error)
@@ -63,10 +69,11 @@ def follow(records: Records, task_id: str, on_outage: Callable[[Unavailable], No
             if last is None or time.monotonic() - answered_at > AWAY_SECONDS:
                 raise outage from error
             on_outage(outage)
+            is_away = True
             time.sleep(PAUSE_SECONDS)
 
 
-def _subscribed(records: Records, task_id: str) -> Iterator[Seen]:
+def _subscribed(records: Records, task_id: str) -> Iterator[Update]:
     """Yield the task's record once Redis has confirmed a subscription, and then what is pushed, until that is quiet."""
     if not TASK_ID.match(task_id):
         raise UnknownTask(task_id)
@@ -79,11 +86,11 @@ def _subscribed(records: Records, task_id: str) -> Iterator[Seen]:
             text = str(message["data"])
             if text.startswith(SNAPSHOT_HEAD):
                 text = text.removeprefix(SNAPSHOT_HEAD)[:-1]
-                yield Seen(Snapshot.from_json(text), text)
+                yield Update(Snapshot.from_json(text), text)
 
 
-def _read(records: Records, task_id: str) -> Seen:
+def _read(records: Records, task_id: str) -> Update:
     [stored] = records.read([task_id])
     if stored is None:
         raise UnknownTask(task_id)
-    return Seen(Snapshot.from_json(stored.snapshot), stored.snapshot)
+    return Update(Snapshot.from_json(stored.snapshot), stored.snapshot)

@@ -17,7 +17,7 @@ from headway.store.connection import SENTENCES, Unavailable
 from headway.store.model import TooLate
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """The exit codes; docs/terminal.md says the same."""
 
     DONE = 0
@@ -29,13 +29,13 @@ class Exit(IntEnum):
     INTERRUPTED = 130  # as a shell says of Ctrl-C
 
 
-EXIT_OF = {Phase.SUCCEEDED: Exit.DONE, Phase.FAILED: Exit.FAILED, Phase.CANCELLED: Exit.CANCELLED}
+EXIT_OF = {Phase.SUCCEEDED: ExitCode.DONE, Phase.FAILED: ExitCode.FAILED, Phase.CANCELLED: ExitCode.CANCELLED}
 
 
 class Failure(click.ClickException):
     """What is wrong, in one line without secrets."""
 
-    def __init__(self, message: str, code: Exit) -> None:
+    def __init__(self, message: str, code: ExitCode) -> None:
         super().__init__(mask(" ".join(message.split())))
         self.exit_code = code  # type: ignore[misc]  # click has a class for each code
 
@@ -45,22 +45,22 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        with told():
+        with translated_errors():
             return super().invoke(ctx)
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Turn what a command may raise into a Failure."""
     try:
         yield
     except ConfigError as error:
-        raise Failure(str(error), Exit.USAGE) from error
+        raise Failure(str(error), ExitCode.USAGE) from error
     except UnknownTask as error:
-        raise Failure(f"There is no task {error}, or it is kept no longer.", Exit.UNKNOWN) from error
+        raise Failure(f"There is no task {error}, or it is kept no longer.", ExitCode.UNKNOWN) from error
     except Unavailable as error:
-        raise Failure(f"{SENTENCES[error.reason]}: {error}", Exit.UNAVAILABLE) from error
+        raise Failure(f"{SENTENCES[error.reason]}: {error}", ExitCode.UNAVAILABLE) from error
     except TooLate as error:
-        raise Failure("Redis took too long, and nothing was started.", Exit.UNAVAILABLE) from error
+        raise Failure("Redis took too long, and nothing was started.", ExitCode.UNAVAILABLE) from error
     except KeyboardInterrupt:
-        raise Failure("Interrupted.", Exit.INTERRUPTED) from None
+        raise Failure("Interrupted.", ExitCode.INTERRUPTED) from None
