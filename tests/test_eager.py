@@ -11,6 +11,7 @@ from celery import Celery, chain, chord, group
 from celery.exceptions import Ignore
 
 from headway import progress
+from headway.celery.publishing import Recorder
 from headway.exceptions import ConfigError, HeadwayError
 from headway.testing.eager import Eager
 from tests import plain_celery as plain
@@ -242,7 +243,7 @@ def test_always_eager_settings_make_no_difference(plain_eager: Eager, monkeypatc
     plain_eager.run_of(result).assert_showed(status="step 1")
 
 
-def test_all_is_as_it_was_afterwards():
+def test_all_is_as_it_was_afterwards(monkeypatch):
     backend, task = shop.backend, shop.tasks["count"]
     before = dict(vars(backend)), backend.records.client, type(task), dict(os.environ)
     settings = list(shop.conf.maps)
@@ -254,6 +255,10 @@ def test_all_is_as_it_was_afterwards():
     assert after == before
     assert shop.backend is backend
     assert shop.conf.maps == settings
+    sent: list[object] = []
+    monkeypatch.setattr(Recorder, "publish", lambda recorder, *_: sent.append(recorder))
+    count.delay([1])
+    assert sent == [backend.recorder]
 
 
 def test_an_app_that_is_not_live_is_refused():

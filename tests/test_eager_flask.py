@@ -47,7 +47,7 @@ def eager() -> Iterator[Eager]:
         yield eager
 
 
-def test_a_task_that_a_view_starts_runs_outside_of_its_request(eager: Eager, visitor: FlaskClient):
+def test_a_task_that_a_view_starts_runs_outside_of_its_request(visitor: FlaskClient, eager: Eager):
     task_id = visitor.post("/look").json["task_id"]
 
     eager.run_of(task_id).assert_succeeded(False)
@@ -60,7 +60,7 @@ def test_a_task_that_a_view_starts_runs_outside_of_its_request(eager: Eager, vis
     [({}, "queued"), ({"countdown": 3600}, "scheduled")],
     ids=["now", "later"],
 )
-def test_a_task_that_the_endpoint_starts(eager: Eager, visitor: FlaskClient, more, first):
+def test_a_task_that_the_endpoint_starts(visitor: FlaskClient, eager: Eager, more, first):
     answer = visitor.post("/headway/tasks", json={"name": "look", "args": {"times": 2}, **more})
 
     run = eager.run_of(answer.json["task_id"])

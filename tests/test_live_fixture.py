@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -36,6 +38,7 @@ def worker(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with running(Worker("tests.plain_celery", ["-c", "2"], ROOT, redis_url, log)) as worker:
         yield worker
         pid = worker._process.pid
+        os.kill(pid, signal.SIGSTOP)  # one that hangs is ended, too
     # Nor is any of its pool left, though one of its tasks sleeps for long.
     assert not [each for each in programs.processes() if each.session == pid]
 

@@ -41,8 +41,8 @@ def switched(
 ) -> Iterator[LiveBackend]:
     """Have `app` send to `broker_url`, and its backend be what `other` is.
 
-    The backend's object and its records stay the same, since a Flask app has them too. `env` is
-    for the processes that are started meanwhile.
+    The backend stays the same object, and its records get the other's client: a Flask app has both.
+    `env` is for the processes that are started meanwhile.
     """
     backend = backend_of(app)
     own = dict(backend.__dict__)
@@ -54,7 +54,7 @@ def switched(
         _sending(app),
     ):
         try:
-            _become(backend, {**other.__dict__, "records": records})
+            _become(backend, other.__dict__)
             records.client = other.records.client
             record_sends(app, other.recorder)
             with patch.object(app, "_backend_cache", backend):  # also for other threads
