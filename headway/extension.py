@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from celery import Celery
 from flask import Flask, current_app
@@ -54,26 +55,31 @@ class Headway:
     def __init__(self, app: Flask | None = None, **options: Any) -> None:
         """Bind to an app at once, where one is given, as `init_app` does."""
         self.socketio = SocketIO()
-        self._load_owner: Callable[[], str | None] = access.visitor
-        self._visible: Callable[[], bool] | None = None
+        self._own: dict[str, Any] = {"HEADWAY_OWNER_LOADER": access.visitor, "HEADWAY_VISIBLE": None}
+        self._apps: WeakSet[Flask] = WeakSet()
         if app is not None:
             self.init_app(app, **options)
 
     def owner_loader(self, loader: Callable[[], str | None]) -> Callable[[], str | None]:
-        """Register the function, before `init_app`, that says who a request is of: an id, or None for nobody.
+        """Register the function that says who a request is of: an id, or None for nobody.
 
         The default is a random id in the session's signed cookie.
         """
-        self._load_owner = loader
+        self._register("HEADWAY_OWNER_LOADER", loader)
         return loader
 
     def visible(self, predicate: Callable[[], bool]) -> Callable[[], bool]:
-        """Register the function, before `init_app`, that says whether a request may see tasks without an owner.
+        """Register the function that says whether a request may see tasks without an owner.
 
         Who sees such a task may cancel and rerun it too. The default is nobody.
         """
-        self._visible = predicate
+        self._register("HEADWAY_VISIBLE", predicate)
         return predicate
+
+    def _register(self, name: str, function: Callable[[], Any]) -> None:
+        self._own[name] = function
+        for app in self._apps:
+            app.config[name] = function
 
     def token(
         self,
@@ -98,10 +104,9 @@ class Headway:
         Raises ConfigError where the Celery app has another result backend, or a setting cannot be used.
         """
         backend = live_backend(celery)
-        for name, default in DEFAULTS.items():
+        for name, default in (DEFAULTS | self._own).items():
             app.config.setdefault(name, default)
-        app.config.setdefault("HEADWAY_OWNER_LOADER", self._load_owner)
-        app.config.setdefault("HEADWAY_VISIBLE", self._visible)
+        self._apps.add(app)
         masking.hide_tokens(*LOGS_OF_REQUESTS)
         state = State(
             celery=celery,

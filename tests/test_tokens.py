@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -199,6 +201,14 @@ def test_a_process_without_flask_has_the_secret_of_its_settings(monkeypatch: pyt
     celery.conf.headway_secret_key = "of Celery"
     monkeypatch.setattr("headway.tokens.current_app", celery)
     assert read_token(token(MINE), ["of Celery"])
+
+
+def test_the_readmes_tokens_can_be_made(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HEADWAY_SECRET_KEY", SECRET)
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    [code] = re.findall(r"```python\n(from headway import token\n.*?)```", readme, re.DOTALL)
+
+    exec(code, {"task_id": "a", "first_id": "a", "second_id": "b"})
 
 
 def test_without_a_secret_there_is_no_token(monkeypatch: pytest.MonkeyPatch):
