@@ -185,6 +185,7 @@ def test_cancelled_before_a_worker_has_it(hand: Hand):
 
     assert hand.records.cancel(task_id).verdict == "cancelled"
     assert not hand.records.maintenance.sweep("keeper").ended, "nobody knows yet who depends on it"
+    assert hand.redis.zscore("headway:untold", task_id)
     assert hand.claim(hand.take()) == "final"
 
     message, title = hand.records.outbox.message(task_id) or ({}, "")
