@@ -119,6 +119,7 @@ def test_a_task_is_live_in_a_page_of_another_origin(page: Page, world: World):
 
     expect(card.locator("progress")).to_have_js_property("value", 37, timeout=SOON_MS)
     expect(card).to_contain_text("Long task")
+    expect(card.locator("[aria-live=polite]")).to_have_text(re.compile("Long task: 37"))
     expect(card.locator("[part=connection]")).to_be_hidden(timeout=SOON_MS)
     write(world.records, task_id, 420)
     expect(card.locator("progress")).to_have_js_property("value", 42, timeout=1500)
@@ -137,6 +138,9 @@ def test_a_list_shows_what_there_is_and_what_begins_and_its_buttons_work(page: P
     cards = page.locator("headway-list headway-task")
 
     expect(cards).to_have_count(1, timeout=SOON_MS)
+    expect(page.locator("[aria-live=polite]")).to_have_text(
+        ["Long task: Running"]
+    )  # the list speaks, and no card in it
     second = start_by_hand(page, world.address, world.records)
     expect(cards).to_have_count(2, timeout=SOON_MS)
     ids = [card.get_attribute("src") for card in cards.all()]

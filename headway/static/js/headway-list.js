@@ -32,7 +32,7 @@ export class HeadwayList extends LiveElement {
     this.#empty.textContent = "Loading…";
     content.append(this.#list, this.#empty);
     return watcher.watchMine(
-      (snapshot) => snapshot && this.#take(snapshot, watcher),
+      (snapshot, taskId) => (snapshot ? this.#take(snapshot, watcher) : this.announcer?.lose(taskId)),
       () => (this.#empty.textContent = "No tasks yet."),
     );
   }
@@ -43,7 +43,9 @@ export class HeadwayList extends LiveElement {
   }
 
   /** @param {Snapshot} snapshot @param {TaskWatcher} watcher */
-  #take({ task_id, created_at }, { server }) {
+  #take(snapshot, { server }) {
+    const { task_id, created_at } = snapshot;
+    this.announcer?.receive(snapshot);
     if (this.#known.has(task_id)) return; // its element watches it
     const item = document.createElement("li");
     item.dataset.created = created_at;

@@ -33,7 +33,7 @@ export class HeadwayTask extends LiveElement {
     const stop = watcher.watchTask(taskId, (snapshot, line) => {
       card.take(snapshot, line);
       if (snapshot) this.#tell(snapshot, watcher);
-      else console.error(`Headway: ${watcher.server.base} has no such task, or shows it to its owner only.`, this);
+      else this.#miss(taskId, watcher);
     });
     return () => {
       stop();
@@ -51,10 +51,17 @@ export class HeadwayTask extends LiveElement {
     if (snapshot === this.#snapshot) return; // news of its log alone
     const hadEnded = this.hasEnded;
     this.#snapshot = snapshot;
+    this.announcer?.receive(snapshot);
     this.#fire("headway:change", snapshot);
     if (!this.hasEnded || hadEnded) return;
     this.#fire("headway:end", snapshot);
     this.showConnection(watcher);
+  }
+
+  /** @param {string} taskId @param {TaskWatcher} watcher */
+  #miss(taskId, { server }) {
+    this.announcer?.lose(taskId);
+    console.error(`Headway: ${server.base} has no such task, or shows it to its owner only.`, this);
   }
 
   /** @param {string} name @param {Snapshot} detail */

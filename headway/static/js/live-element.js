@@ -1,6 +1,7 @@
 /** What `<headway-task>` and `<headway-list>` have in common: whom they ask, their look, and the truth about both. */
 
 import style from "../card.css";
+import { Announcer } from "./announcer.js";
 import { connectionReason, connectionWords } from "./connection-words.js";
 import { parseSource } from "./server.js";
 import { release, watcherOf } from "./watchers.js";
@@ -49,6 +50,8 @@ export class LiveElement extends HTMLElement {
 
   /** @type {(() => void)[]} */
   #undo = [];
+  /** Speaks of all that it shows; null within another one, which does. @type {Announcer | null} */
+  announcer = null;
   #isDue = false;
   /** @type {HTMLElement | undefined} */
   #note;
@@ -117,7 +120,7 @@ export class LiveElement extends HTMLElement {
     content.part.add("content");
     note.part.add("connection");
     note.hidden = true;
-    root.replaceChildren(content, note);
+    root.replaceChildren(content, note, ...this.#voice(root));
     const source = this.#source();
     if (typeof source === "string") {
       content.textContent = `This cannot be shown: ${source}`;
@@ -132,6 +135,22 @@ export class LiveElement extends HTMLElement {
       this.#undo.push(watcher.connection.on(topic, () => this.#showSoon(watcher)));
     }
     this.showConnection(watcher);
+  }
+
+  /**
+   * Make the announcer, and the elements by which it speaks.
+   *
+   * @param {ShadowRoot} root
+   */
+  #voice(root) {
+    const around = /** @type {ShadowRoot} */ (root.host.getRootNode()).host;
+    if (around instanceof LiveElement) return [];
+    const [polite, alert] = [document.createElement("p"), document.createElement("p")];
+    polite.ariaLive = "polite";
+    alert.role = "alert";
+    polite.className = alert.className = "unseen";
+    this.announcer = new Announcer(polite, alert);
+    return [polite, alert];
   }
 
   #end() {
