@@ -15,6 +15,7 @@ from headway.celery.publishing import Recorder
 from headway.exceptions import ConfigError, HeadwayError
 from headway.testing.eager import Eager
 from tests import plain_celery as plain
+from tests.processes import Valkey
 
 shop = Celery(
     "eager-shop",
@@ -89,7 +90,8 @@ def eager() -> Iterator[Eager]:
 
 
 @pytest.fixture
-def plain_eager() -> Iterator[Eager]:
+def plain_eager(valkey: Valkey) -> Iterator[Eager]:
+    plain.use(valkey.url)  # where other files' tests want it afterwards
     with Eager(plain.celery).active() as eager:
         yield eager
 

@@ -326,7 +326,7 @@ class Rooms:
         self._steps.append(f"read {' '.join(task_ids)}")
         return [TaskRecord("ada", "1", f'{{"task_id":"{task_id}"}}') for task_id in task_ids]
 
-    def heard(self, task_ids: list[str]) -> set[str]:
+    def subscribed(self, task_ids: list[str]) -> set[str]:
         return self._heard
 
     def has_news(self, task_id: str, stored: TaskRecord) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from celery import Celery
 from celery.exceptions import Ignore
 
+from headway.celery.body import _call_body
 from headway.celery.task import LiveTask
 
 
@@ -25,13 +26,13 @@ def task() -> LiveTask:
 
 def run_that(task: LiveTask, *, hands_over: BaseException, raises: BaseException) -> BaseException:
     """Return what a run ends with that has handed its task over and then raises something."""
-    run: Any = SimpleNamespace(successor=hands_over, origin=None)
+    run: Any = SimpleNamespace(task=task, successor=hands_over, origin=None)
 
     def body() -> None:
         raise raises
 
     with pytest.raises(Ignore) as caught:
-        task._call_body(run, body)
+        _call_body(run, body)
     return caught.value
 
 
