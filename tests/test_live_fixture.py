@@ -40,7 +40,7 @@ def worker(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         pid = worker._process.pid
         os.kill(pid, signal.SIGSTOP)  # one that hangs is ended, too
     # Nor is any of its pool left, though one of its tasks sleeps for long.
-    assert not [each for each in programs.processes() if each.session == pid]
+    wait_for(lambda: not [each for each in programs.processes() if each.session == pid])
 
 
 @pytest.fixture
