@@ -8,6 +8,7 @@ import time
 
 from celery import Celery
 
+import headway.celery.backend  # noqa: F401  # so that a purge cancels what it removes
 from headway import progress
 
 URL = os.environ["SHOP_REDIS"]
