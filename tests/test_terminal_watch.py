@@ -81,6 +81,17 @@ def test_each_push_is_a_line_until_the_end(records: Records, watch: Any):
     ]
 
 
+def test_it_says_100_percent_at_the_end_only(records: Records, watch: Any):
+    running(records)
+    report(records, current=4, total=4, status="almost")
+
+    with meanwhile(partial(report, records, Phase.SUCCEEDED, result=42)):
+        result = watch()
+
+    said = [line.partition("  ")[2] for line in result.stdout.splitlines()]
+    assert said == ["running      99 %  almost", "succeeded   100 %  42"]
+
+
 def test_with_json_each_line_is_a_snapshot(records: Records, watch: Any):
     running(records)
     before = shown(records, TASK_ID)
