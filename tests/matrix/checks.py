@@ -71,9 +71,13 @@ def worker(folder, pool, name="one"):
     with log.open("w") as output:
         options = {"stdout": output, "stderr": subprocess.STDOUT, "cwd": Path(__file__).parent}
         started = subprocess.Popen([*command, "-n", f"{name}@%h", "--loglevel", "INFO"], **options)
-    until(lambda: " ready." in log.read_text() or started.poll() is not None)
-    assert started.poll() is None, log.read_text()
-    assert "tasks are live" in log.read_text()
+    try:
+        until(lambda: " ready." in log.read_text() or started.poll() is not None)
+        assert started.poll() is None, log.read_text()
+        assert "tasks are live" in log.read_text()
+    except AssertionError:
+        started.kill()
+        raise
     return started
 
 
