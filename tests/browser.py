@@ -24,6 +24,12 @@ class OrderedClient(socketio.Client):  # type: ignore[misc]  # as above
     def _engineio_client_class(self) -> type[engineio.Client]:
         return _OrderedEngine
 
+    def close(self) -> None:
+        """End the socket, also one that the server has ended already."""
+        self.shutdown()  # which also ends its attempts to connect again
+        if self.eio.ws is not None:
+            self.eio.ws.shutdown()  # its close() leaves a socket open that the server has closed
+
 
 class Visitor:
     """One visitor at one web process; `snapshots` and `logs` hold every push in its order."""
@@ -56,10 +62,8 @@ class Visitor:
         return self
 
     def close(self) -> None:
-        """End the socket, also one that the server has ended already, and the HTTP connections."""
-        self.socket.shutdown()  # which also ends its attempts to connect again
-        if self.socket.eio.ws is not None:
-            self.socket.eio.ws.shutdown()  # its close() leaves a socket open that the server has closed
+        """End the socket and the HTTP connections."""
+        self.socket.close()
         self.http.close()
         self.open.discard(self)
 

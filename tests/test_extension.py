@@ -115,7 +115,7 @@ def test_a_task_of_its_view_is_pushed_to_its_user_and_to_nobody_else(redis_url: 
         status = requests.get(f"{address}/headway/status/{started}", headers={"X-User": "ada"}, timeout=10)
         strange = requests.get(f"{address}/headway/status/{started}", headers={"X-User": "bob"}, timeout=10)
         for socket in sockets.values():
-            socket.disconnect()
+            socket.close()
 
     assert {one["task_id"] for one in seen["ada"]} == {started}
     assert (status.json()["phase"], status.json()["result"]) == ("succeeded", 3)

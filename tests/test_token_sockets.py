@@ -40,7 +40,7 @@ def connect(web_address: str) -> Iterator[Any]:
 
     yield connect
     for client in clients:
-        client.disconnect()
+        client.close()
 
 
 def ways(text: str) -> list[dict[str, Any]]:
