@@ -72,18 +72,18 @@ def test_it_watches_what_its_token_opens(connect: Any, shared_records: Records, 
     assert {one["task_id"] for one in pushed} == {MINE}
 
 
-BAD: list[Any] = [
-    {"token": "hwt_x.y"},
-    {"token": token(MINE, secret_key="another secret")},
-    {"token": 7},
-    {"token": {"a": 1}},
-    {"other": 1},
-    [1],
-    "text",
-]
+BAD: dict[str, Any] = {
+    "unsigned": {"token": "hwt_x.y"},
+    "signed by another": {"token": token(MINE, secret_key="another secret")},
+    "a number": {"token": 7},
+    "an object": {"token": {"a": 1}},
+    "another key": {"other": 1},
+    "a list": [1],
+    "a text": "text",
+}
 
 
-@pytest.mark.parametrize("auth", BAD, ids=str)
+@pytest.mark.parametrize("auth", BAD.values(), ids=BAD)
 def test_a_bad_one_is_none_at_all(connect: Any, auth: Any):
     client = connect(auth=auth)
 
