@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -236,7 +237,6 @@ def test_the_doctor_says_what_does_not_work(redis_url: str, project: None):
         (("-A", "no_such_project"), "The Celery app no_such_project cannot be loaded: ModuleNotFoundError"),
         (("-A", "tests.plain_celery:nothing"), "cannot be loaded: ModuleNotFoundError"),
         (("-A", "tests.flask_shop"), "tests.flask_shop is no Celery app but Flask: name it as MODULE:NAME."),
-        (("-A", "tests.stopped_early"), "cannot be loaded"),
         (("-A", "tests.plain_celery:stock"), "set result_backend to headway+redis://"),
         (("--redis-url", f"redis://:{SECRET}@here/first"), "must end with a database's number"),
         (("--redis-url", f"amqp://ops:{SECRET}@here"), "must begin with redis://"),
@@ -250,6 +250,17 @@ def test_what_is_wrong_with_the_project_is_one_line(redis_url: str, words: tuple
     assert line.startswith("Error: ")
     assert said in line
     assert SECRET not in line
+
+
+def test_a_project_that_ends_as_it_is_loaded_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "without_settings.py").write_text("raise SystemExit('no settings')")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    result = call("-A", "without_settings", "list")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    [line] = result.stderr.splitlines()
+    assert line.startswith("Error: The Celery app without_settings cannot be loaded: SystemExit")
 
 
 def test_a_flask_app_without_headway_is_one_line():
