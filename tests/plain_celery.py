@@ -35,6 +35,9 @@ stock = Celery("stock", broker=URL, backend=URL)  # a client that knows nothing 
 
 def use(url):
     """Have both apps, in the test's own process, use this Redis."""
+    if url not in celery.conf.result_backend:  # a backend that was made before is for another Redis
+        celery._backend_cache = None
+        vars(celery._local).pop("backend", None)
     celery.conf.update(broker_url=url, result_backend=f"headway.celery.backend.LiveBackend+{url}")
     stock.conf.update(broker_url=url, result_backend=url)
 
