@@ -45,7 +45,7 @@ class Sweeper:
             self._say_paused(sweep.paused)
             for task_id, why in sweep.broken.items():
                 logger.error("The record of task %s cannot be handled and is left: %s", task_id, why)
-            # What is due last, so that a broker that is away keeps nothing else from being done.
+            # Due tasks go last: a broker that is away must not hold up the rest of the sweep.
             self._for_each(self._backend.runs.give_up, sweep.lost)
             self._for_each(self._backend.dependents.tell_dependents, sweep.ended)
             self._end_runs(sweep.overdue)

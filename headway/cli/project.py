@@ -44,7 +44,7 @@ class Project:
 
     @property
     def system(self) -> System:
-        """What starts tasks. Raises ConfigError where that is not known."""
+        """The system that starts tasks. Raises ConfigError where no Celery app is named."""
         if self.celery is None:
             raise ConfigError("To start a task takes its Celery app: name it by -A PROJECT.")
         conf = self.celery.conf

@@ -1,4 +1,4 @@
-/** `<headway-list src=".../tasks" token="...">`: the newest tasks of whoever looks, live, in any page. */
+/** `<headway-list src=".../tasks" token="...">`: the visitor's newest tasks, live, in any page. */
 
 import { PARTS } from "./card-parts.js";
 import { LiveElement } from "./live-element.js";
