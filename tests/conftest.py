@@ -61,14 +61,16 @@ CONNECTIONS: list[AbstractConnection] = []
 
 @pytest.fixture(autouse=True, scope="session")
 def redis_connections_are_known() -> Iterator[None]:
-    init = AbstractConnection.__init__
+    """Note a connection each time it connects: a backend's may do so files after it was made."""
+    connect = AbstractConnection.connect_check_health
 
     def note(connection: AbstractConnection, *args: Any, **options: Any) -> None:
-        init(connection, *args, **options)
-        CONNECTIONS.append(connection)
+        if not connection.is_connected:
+            CONNECTIONS.append(connection)
+        connect(connection, *args, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(AbstractConnection, "__init__", note)
+        patch.setattr(AbstractConnection, "connect_check_health", note)
         yield
 
 
