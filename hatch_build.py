@@ -16,4 +16,6 @@ class CustomBuildHook(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Raise where the bundle is missing."""
         if version != "editable" and not Path(self.root, BUNDLE).exists():
-            raise FileNotFoundError(f"{BUNDLE} is missing: build it with make bundle, or the wheel with make wheel")
+            raise FileNotFoundError(
+                f"{BUNDLE} is missing: build it with make bundle, or the wheel with make wheel"
+            )

@@ -8,7 +8,9 @@ import socket
 import struct
 import sys
 
-BACKLOG = 4096  # a whole crowd that reconnects at once; the kernel takes its own limit if that is smaller
+BACKLOG = (
+    4096  # a whole crowd that reconnects at once; the kernel takes its own limit if that is smaller
+)
 SO_ATTACH_FILTER = 26  # of Linux, which Python does not name
 HANDSHAKE_SECONDS = 0.2  # for a client to end the handshake that it has begun
 # A program for Linux's packet filter, as (code, jump if true, jump if false, operand): to a
@@ -29,7 +31,8 @@ class CannotListen(Exception):
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens at `host` and `port`. Raises CannotListen.
 
-    Without SO_REUSEPORT, which eventlet's own `listen` sets: a second program would silently take half of the visitors.
+    Without SO_REUSEPORT, which eventlet's own `listen` sets: a second program would silently take
+    half of the visitors.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -52,13 +55,17 @@ def refuse_newcomers(listener: socket.socket) -> None:
     """
     if sys.platform != "linux":
         return
-    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in DROP_FIRST_SEGMENTS))
+    program = ctypes.create_string_buffer(
+        b"".join(struct.pack("HBBI", *step) for step in DROP_FIRST_SEGMENTS)
+    )
     pointer = struct.pack("HP", len(DROP_FIRST_SEGMENTS), ctypes.addressof(program))
     listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, pointer)
 
 
 def address_of(listener: socket.socket) -> str:
-    """Return where to click: a server that listens on every address is found on this machine's own."""
+    """Return where to click: a server that listens on every address is found on this machine's
+    own.
+    """
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

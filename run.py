@@ -1,7 +1,9 @@
-"""`make run`: all of Headway on this machine from one command, started and stopped in the right order.
+"""`make run`: all of Headway on this machine from one command, started and stopped in the right
+order.
 
-Valkey and the development inbox (where the settings name no other ones), two workers, and web processes that share one
-listening socket. What dies is started again. Ctrl-C and SIGTERM stop it all, so that nothing is lost or left running.
+Valkey and the development inbox (where the settings name no other ones), two workers, and web
+processes that share one listening socket. What dies is started again. Ctrl-C and SIGTERM stop it
+all, so that nothing is lost or left running.
 """
 
 from __future__ import annotations
@@ -44,10 +46,12 @@ class CannotRun(Exception):
 
 
 def lock(folder: Path) -> TextIO:
-    """Return the lock of this data folder, to be kept open. Raises CannotRun while another run has it.
+    """Return the lock of this data folder, to be kept open.
 
-    The children inherit it, so after a killed run it is free when the last of them is gone: two Valkeys must never
-    write to one append-only file.
+    Raises CannotRun while another run has it.
+
+    The children inherit it, so after a killed run it is free when the last of them is gone: two
+    Valkeys must never write to one append-only file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = (folder / "run.lock").open("a+")
@@ -97,7 +101,9 @@ def free_port(preferred: int) -> int:
 
 
 def choose_services(folder: Path) -> dict[str, Any]:
-    """Write down where the embedded services will listen, for every process that reads the settings; returns it."""
+    """Write down where the embedded services will listen, for every process that reads the
+    settings; returns it.
+    """
     services: dict[str, Any] = {}
     if not os.environ.get("REDIS_URL"):
         services["redis_url"] = f"redis://127.0.0.1:{free_port(VALKEY_PORT)}/0"
@@ -116,10 +122,17 @@ def check_surroundings(settings: Mapping[str, Any]) -> None:
     os.environ[redis_checks.WARNED] = "1"
 
 
-Stages = list[list[ManagedProcess]]  # in the order in which they start; they stop in the reverse order
+Stages = list[
+    list[ManagedProcess]
+]  # in the order in which they start; they stop in the reverse order
 
 
-def plan(settings: Mapping[str, Any], services: Mapping[str, Any], listener: socket.socket, locked: TextIO) -> Stages:
+def plan(
+    settings: Mapping[str, Any],
+    services: Mapping[str, Any],
+    listener: socket.socket,
+    locked: TextIO,
+) -> Stages:
     """Return all children; each inherits the lock."""
     folder: Path = settings["DATA_DIR"]
     workers = [
@@ -150,17 +163,45 @@ def valkey(port: int, folder: Path) -> ManagedProcess:
         "--logfile",
         folder / "valkey.log",
     ]
-    keep = ["--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction"]
-    return ManagedProcess("valkey", [get_binary_path(), *where, *keep, "--loglevel", "warning"], grace=10)
+    keep = [
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "everysec",
+        "--save",
+        "",
+        "--maxmemory-policy",
+        "noeviction",
+    ]
+    return ManagedProcess(
+        "valkey", [get_binary_path(), *where, *keep, "--loglevel", "warning"], grace=10
+    )
 
 
 def inbox(port: int, folder: Path) -> ManagedProcess:
-    where: list[str | Path] = ["-n", "-l", f"127.0.0.1:{port}", "-c", "aiosmtpd.handlers.Mailbox", folder]
+    where: list[str | Path] = [
+        "-n",
+        "-l",
+        f"127.0.0.1:{port}",
+        "-c",
+        "aiosmtpd.handlers.Mailbox",
+        folder,
+    ]
     return ManagedProcess("inbox", [sys.executable, "-m", "aiosmtpd", *where], grace=5)
 
 
 def worker(name: str, queue: str, slots: int, shutdown_seconds: float) -> ManagedProcess:
-    celery = [sys.executable, "-m", "celery", "-q", "-A", "worker", "worker", "--loglevel", "WARNING"]
+    celery = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-q",
+        "-A",
+        "worker",
+        "worker",
+        "--loglevel",
+        "WARNING",
+    ]
     env = {
         "REMAP_SIGTERM": "SIGQUIT",  # Celery's soft shutdown: what still runs after it goes back to the queue
         # A container's usual user is root: no news at each start.
@@ -176,7 +217,11 @@ def worker(name: str, queue: str, slots: int, shutdown_seconds: float) -> Manage
 
 def web(number: int, fd: int) -> ManagedProcess:
     return ManagedProcess(
-        f"web-{number}", [sys.executable, "wsgi.py"], grace=5, env={"HEADWAY_LISTEN_FD": str(fd)}, inherits=[fd]
+        f"web-{number}",
+        [sys.executable, "wsgi.py"],
+        grace=5,
+        env={"HEADWAY_LISTEN_FD": str(fd)},
+        inherits=[fd],
     )
 
 
@@ -213,16 +258,29 @@ async def start(stages: Stages, services: Mapping[str, Any], address: str) -> No
             child.start()
         if stage is stages[0] and "redis_url" in services:
             log = data_dir(os.environ) / "valkey.log"
-            await until_answers(f"Valkey; see {log}", "127.0.0.1", port_of(services["redis_url"]), "PING\r\n", b"+PONG")
+            await until_answers(
+                f"Valkey; see {log}",
+                "127.0.0.1",
+                port_of(services["redis_url"]),
+                "PING\r\n",
+                b"+PONG",
+            )
     host, _, port = address.removeprefix("http://").rpartition(":")
-    what = "the web process" if "redis_url" in services else "the web process, and for the Redis of REDIS_URL"
+    what = (
+        "the web process"
+        if "redis_url" in services
+        else "the web process, and for the Redis of REDIS_URL"
+    )
     request = f"GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
     await until_answers(what, host.strip("[]"), int(port), request, b" 200 ")
     echo(f"Headway is ready: {address} (Ctrl-C stops it)")
 
 
 async def supervise(stages: Stages, services: Mapping[str, Any], listener: socket.socket) -> None:
-    """Start all and keep it running until a signal comes, then stop all; a second signal hurries."""
+    """Start all and keep it running until a signal comes, then stop all.
+
+    A second signal hurries.
+    """
     stop = asyncio.Event()
     force = asyncio.Event()
 
@@ -251,7 +309,9 @@ async def supervise(stages: Stages, services: Mapping[str, Any], listener: socke
 
 
 def main() -> int:
-    """Return the exit code: 0 after a stop that was asked for, 1 if something is in the way, 2 for a wrong setting."""
+    """Return the exit code: 0 after a stop that was asked for, 1 if something is in the way, 2
+    for a wrong setting.
+    """
     guard_process()
     folder = data_dir(os.environ).resolve()
     os.environ["DATA_DIR"] = str(folder)
@@ -264,7 +324,9 @@ def main() -> int:
             if "redis_url" not in services:
                 check_surroundings(settings)
             with listen(settings["HOST"], settings["PORT"]) as listener:
-                asyncio.run(supervise(plan(settings, services, listener, locked), services, listener))
+                asyncio.run(
+                    supervise(plan(settings, services, listener, locked), services, listener)
+                )
     except (ConfigError, CannotRun, CannotListen) as error:
         print(f"Headway: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1

@@ -1,4 +1,6 @@
-"""A program that is kept running: it starts again when it dies, and stops with all that it began."""
+"""A program that is kept running: it starts again when it dies, and stops with all that it
+began.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def echo(line: str) -> None:
 
 
 class ManagedProcess:
-    """One program that is kept running until `stop`, in a session of its own: the terminal's Ctrl-C spares it."""
+    """One program that is kept running until `stop`, in a session of its own: the terminal's
+    Ctrl-C spares it.
+    """
 
     def __init__(
         self,
@@ -38,7 +42,10 @@ class ManagedProcess:
         env: Mapping[str, str] | None = None,
         inherits: Iterable[int] = (),
     ) -> None:
-        """`grace`: seconds to stop; `env`: beside this process's own; `inherits`: file descriptors."""
+        """`grace`: seconds to stop; `env`: beside this process's own.
+
+        `inherits`: file descriptors.
+        """
         self.name = name
         self.inherits = list(inherits)
         self._command = command
@@ -58,7 +65,9 @@ class ManagedProcess:
         self._stopping.set()
         self._send(os.kill, signal.SIGTERM)
         forced = asyncio.create_task(force.wait())
-        await asyncio.wait({self._task, forced}, timeout=self._grace, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {self._task, forced}, timeout=self._grace, return_when=asyncio.FIRST_COMPLETED
+        )
         forced.cancel()
         if not self._task.done():
             echo(f"{self.name} did not stop in time: killed.")
@@ -101,7 +110,9 @@ class ManagedProcess:
         code = await process.wait()
         self._send(kill_session, signal.SIGKILL)  # what it left behind: a killed worker's pool
         self._pid = 0
-        await asyncio.wait({relay}, timeout=1.0)  # longer only where a process that left the group keeps the pipe
+        await asyncio.wait(
+            {relay}, timeout=1.0
+        )  # longer only where a process that left the group keeps the pipe
         relay.cancel()
         return code
 
@@ -118,7 +129,9 @@ class ManagedProcess:
 
     def _send(self, send: Callable[[int, int], None], number: int) -> None:
         if self._pid:
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: the latter for a zombie
+            with contextlib.suppress(
+                ProcessLookupError, PermissionError
+            ):  # macOS: the latter for a zombie
                 send(self._pid, number)
 
 

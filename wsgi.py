@@ -1,14 +1,18 @@
-"""A web process: `python wsgi.py` serves, on the socket that `run.py` bound or on one of its own at HOST and PORT."""
+"""A web process: `python wsgi.py` serves, on the socket that `run.py` bound or on one of its
+own at HOST and PORT.
+"""
 
 import os
 import warnings
 
-# As in app/config.py, which cannot be imported yet: what it imports must find the patched standard library.
+# As in app/config.py, which cannot be imported yet: what it imports must find the patched standard
+# library.
 MODE = os.environ.get("SOCKETIO_ASYNC_MODE", "eventlet")
 
 if MODE == "eventlet":
     os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")  # its resolver can stall
-    # Known, and the reason why the mode is a setting; said to whoever starts a server it would be noise.
+    # Known, and the reason why the mode is a setting; said to whoever starts a server it would be
+    # noise.
     warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
     import eventlet
 
@@ -39,8 +43,8 @@ from headway.masking import guard_process
 from headway.store.connection import peer_closed
 from listening import HANDSHAKE_SECONDS, CannotListen, address_of, listen, refuse_newcomers
 
-# A client that stays silent for so long in the middle of a request is cut off. A websocket is never silent so long: it
-# answers a ping every 7 s.
+# A client that stays silent for so long in the middle of a request is cut off. A websocket is never
+# silent so long: it answers a ping every 7 s.
 SILENCE_SECONDS = 60
 BATCH_SIZE = 16  # connections let in before others have their turn
 RECEIVED_AT_ONCE = 64  # connections that come to wait for that
@@ -69,7 +73,10 @@ class Serving:
 
 
 class Requests:
-    """The app, and how many requests it works on. Websockets do not count: they are closed, not waited for."""
+    """The app, and how many requests it works on.
+
+    Websockets do not count: they are closed, not waited for.
+    """
 
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
         self._app = app
@@ -108,9 +115,11 @@ class Requests:
 
 
 class AcceptQueue:
-    """A listener for eventlet's server, which lets a crowd in a few at a time: those inside have their turn.
+    """A listener for eventlet's server, which lets a crowd in a few at a time: those inside have
+    their turn.
 
-    The crowd waits here. The kernel has few places, and whoever finds none hears nothing: it tries again seconds later.
+    The crowd waits here. The kernel has few places, and whoever finds none hears nothing: it tries
+    again seconds later.
     """
 
     def __init__(self, listener: Any) -> None:
@@ -138,7 +147,9 @@ class AcceptQueue:
         return int(self._waiting.qsize())
 
     def stop(self) -> None:
-        """Receive nobody else. Whoever waits is still let in: a server that ends would cut them off."""
+        """Receive nobody else. Whoever waits is still let in: a server that ends would cut them
+        off.
+        """
         self._acceptor.kill()
 
     def _receive(self) -> None:
@@ -146,7 +157,9 @@ class AcceptQueue:
             try:
                 connection = self._listener.accept()
                 self._waiting.put((time.monotonic(), connection))
-            except OSError:  # it has left already, or there are no files: until somebody else has left
+            except (
+                OSError
+            ):  # it has left already, or there are no files: until somebody else has left
                 time.sleep(0.1)
             if received % RECEIVED_AT_ONCE == 0:
                 time.sleep(0)
@@ -157,7 +170,10 @@ def serve_eventlet(listener: socket.socket, requests: Requests) -> Serving:
     from eventlet import wsgi
 
     class ConnectionPool(eventlet.GreenPool):  # type: ignore[misc]  # untyped
-        """Room for so many connections; who finds none is told so and does not wait. Websockets take none."""
+        """Room for so many connections; who finds none is told so and does not wait.
+
+        Websockets take none.
+        """
 
         def spawn(self, serve: Callable[..., None], connection: Any) -> Any:
             if self.free() <= 0:
@@ -209,7 +225,9 @@ def serve_gevent(listener: socket.socket, requests: Requests) -> Serving:
             self.close_connection |= "HTTP_UPGRADE" in self.environ
             super().run_application()
 
-        def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        def start_response(
+            self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+        ) -> Any:
             last = [("Connection", "close")] if requests.last else []
             return super().start_response(status, [*headers, *last], exc_info)
 
@@ -242,7 +260,9 @@ def serve_threading(listener: socket.socket, requests: Requests) -> Serving:
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line for each request
     host, port = listener.getsockname()[:2]
-    server = make_server(host, port, requests, threaded=True, request_handler=Handler, fd=listener.fileno())
+    server = make_server(
+        host, port, requests, threaded=True, request_handler=Handler, fd=listener.fileno()
+    )
     server.socket.settimeout(1.0)  # of several processes that see a connection only one gets it
     threading.Thread(target=server.serve_forever, args=[POLL_SECONDS], daemon=True).start()
 
@@ -277,7 +297,8 @@ def open_listener() -> socket.socket:
 def wait_for_stop() -> None:
     """Return after SIGTERM or Ctrl-C; until then everything else runs, green or not.
 
-    The signal arrives as a byte: an exception from a handler would hit whichever request happens to run.
+    The signal arrives as a byte: an exception from a handler would hit whichever request happens to
+    run.
     """
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
@@ -291,12 +312,16 @@ def wait_for_stop() -> None:
 def raise_file_limit() -> None:
     """Raise this process's limit of open files as far as it may."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    with contextlib.suppress(ValueError, OSError):  # macOS refuses "unlimited": then what it gave stays
+    with contextlib.suppress(
+        ValueError, OSError
+    ):  # macOS refuses "unlimited": then what it gave stays
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def tune_gc() -> None:
-    """Have what lives as long as the process, and thousands of sockets, looked through for garbage less often."""
+    """Have what lives as long as the process, and thousands of sockets, looked through for
+    garbage less often.
+    """
     gc.freeze()
     gc.set_threshold(10_000)
 
@@ -326,7 +351,9 @@ def main() -> None:
 
 def answer_the_last(serving: Serving, requests: Requests) -> None:
     """Return when those who have connected are answered, or have had their time."""
-    to_arrive, to_ask, to_be_answered = (time.monotonic() + seconds for seconds in LAST_REQUESTS_SECONDS)
+    to_arrive, to_ask, to_be_answered = (
+        time.monotonic() + seconds for seconds in LAST_REQUESTS_SECONDS
+    )
     while (now := time.monotonic()) < to_be_answered:
         is_asked_for = now < to_ask and (requests.connected or serving.waiting())
         if not (now < to_arrive or is_asked_for or requests.running):

@@ -27,10 +27,16 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
 
     Raises ConfigError for a setting that is wrong or unsafe.
     """
-    app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app = Flask(
+        __name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
+    )
     overrides = overrides or {}
-    scalars = {key: str(value) for key, value in overrides.items() if isinstance(value, str | int | float)}
-    settings = config.load({**os.environ, **scalars})  # so that what is derived from an override follows it
+    scalars = {
+        key: str(value) for key, value in overrides.items() if isinstance(value, str | int | float)
+    }
+    settings = config.load(
+        {**os.environ, **scalars}
+    )  # so that what is derived from an override follows it
     app.config.update(settings)
     app.config.update({key: value for key, value in overrides.items() if key not in settings})
     app.config.update(
@@ -89,7 +95,8 @@ def _celery(app: Flask) -> Celery:
         worker_prefetch_multiplier=1,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_soft_shutdown_timeout=app.config["SHUTDOWN_SECONDS"],
-        # How long a lost process's last words are waited for; what it has stored itself stands anyway.
+        # How long a lost process's last words are waited for; what it has stored itself stands
+        # anyway.
         worker_lost_wait=1.0,
         worker_hijack_root_logger=True,
         broker_pool_acquire_timeout=0.5,  # starts do not queue up behind a broker that hangs
@@ -97,7 +104,8 @@ def _celery(app: Flask) -> Celery:
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
         broker_transport_options={
-            # Maintenance sees to what is lost. A worker whose clock is ahead by this would hand out what others run.
+            # Maintenance sees to what is lost. A worker whose clock is ahead by this would hand out
+            # what others run.
             "visibility_timeout": 7 * 86400,
             "socket_timeout": 2,
             "socket_connect_timeout": 2,

@@ -7,7 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from app.mail_settings import mail_settings, normalized_sender, refuse_bad_hostname, refuse_bad_login
+from app.mail_settings import (
+    mail_settings,
+    normalized_sender,
+    refuse_bad_hostname,
+    refuse_bad_login,
+)
 from app.secret_keys import is_secret, old_secret_keys, secret_key
 from app.services import data_dir, services
 from headway import masking
@@ -74,10 +79,14 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     for name, limits in NUMBERS.items():
         settings[name] = _number(name, environ.get(name), *limits)
     steps = environ.get("LONG_TASK_STEPS")
-    settings["LONG_TASK_STEPS"] = _number("LONG_TASK_STEPS", steps, 0, 1, 1_000_000) if steps else None
+    settings["LONG_TASK_STEPS"] = (
+        _number("LONG_TASK_STEPS", steps, 0, 1, 1_000_000) if steps else None
+    )
     settings["ALLOWED_ORIGINS"] = environ.get("ALLOWED_ORIGINS", "").split()
     parse_origins("ALLOWED_ORIGINS", settings["ALLOWED_ORIGINS"])
-    settings["TRUSTED_PROXIES"] = _number("TRUSTED_PROXIES", environ.get("TRUSTED_PROXIES"), 0, 0, 10)
+    settings["TRUSTED_PROXIES"] = _number(
+        "TRUSTED_PROXIES", environ.get("TRUSTED_PROXIES"), 0, 0, 10
+    )
     _refuse_unknown_words(settings)
     production = settings["APP_ENV"] == "production"
     settings["SECRET_KEY"] = secret_key(environ, settings["DATA_DIR"], production)
@@ -107,7 +116,9 @@ def _refuse_bad_bytes(environ: Mapping[str, str]) -> None:
         try:
             environ.get(name, "").encode()
         except UnicodeEncodeError:  # its words may hold the secret
-            raise ConfigError(f"{name} must be UTF-8 text: the environment has it in another encoding.") from None
+            raise ConfigError(
+                f"{name} must be UTF-8 text: the environment has it in another encoding."
+            ) from None
 
 
 def cookie_warning(settings: Mapping[str, Any]) -> str | None:
@@ -160,7 +171,9 @@ def _redis_url(environ: Mapping[str, str], folder: Path, production: bool) -> st
             "run `make run`, or set REDIS_URL=redis://host:6379/0."
         )
     if production and not environ.get("REDIS_URL") and environ.get("ALLOW_EMBEDDED_VALKEY") != "1":
-        raise ConfigError("In production set REDIS_URL, or ALLOW_EMBEDDED_VALKEY=1 to use the embedded Valkey.")
+        raise ConfigError(
+            "In production set REDIS_URL, or ALLOW_EMBEDDED_VALKEY=1 to use the embedded Valkey."
+        )
     return _normalized("REDIS_URL", str(url), redis_url.normalize)
 
 
@@ -171,7 +184,9 @@ def _broker_url(environ: Mapping[str, str]) -> str:
     """
     for name in ("CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"):
         _normalized(name, environ.get(name, ""), redis_url.normalize_broker)
-    return _normalized("CELERY_BROKER_URL", environ.get("CELERY_BROKER_URL", ""), redis_url.normalize_broker)
+    return _normalized(
+        "CELERY_BROKER_URL", environ.get("CELERY_BROKER_URL", ""), redis_url.normalize_broker
+    )
 
 
 def _normalized(name: str, url: str, normalize: Callable[[str], str]) -> str:

@@ -11,7 +11,9 @@ KEEP_SECONDS = 5.0  # for which a conversation is kept open for the next message
 
 
 class ConnectionCache:
-    """The conversation that this process has left open, so that a bulk mailing does not say hello for each message."""
+    """The conversation that this process has left open, so that a bulk mailing does not say
+    hello for each message.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

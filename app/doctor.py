@@ -1,4 +1,5 @@
-"""`make doctor`: looks at all that Headway needs around it, and says of each what it means and what to do.
+"""`make doctor`: looks at all that Headway needs around it, and says of each what it means and what
+to do.
 
 A check is a function that takes the settings and yields findings; `CHECKS` has them in their order.
 """
@@ -22,9 +23,14 @@ Settings: TypeAlias = Mapping[str, Any]
 
 
 def check_secret(settings: Settings) -> Iterator[Finding]:
-    """Whoever guesses SECRET_KEY can be any visitor; in production a weak one does not come so far."""
+    """Whoever guesses SECRET_KEY can be any visitor.
+
+    In production a weak one does not come so far.
+    """
     if is_weak(settings["SECRET_KEY"]):
-        text = f"weak, and refused in production: set a random one of {MIN_SECRET} characters or more"
+        text = (
+            f"weak, and refused in production: set a random one of {MIN_SECRET} characters or more"
+        )
         yield Finding(Mark.WARNING, "SECRET_KEY", text)
     else:
         yield Finding(Mark.GOOD, "SECRET_KEY", "strong enough")

@@ -12,7 +12,9 @@ COUNTDOWNS = {"Send": 0.0, "Send in 1 minute": 60.0}
 
 @dataclass(frozen=True)
 class EmailForm:
-    """The e-mail form: the address, when to send (seconds from now), and what is wrong by field, if anything."""
+    """The e-mail form: the address, when to send (seconds from now), and what is wrong by
+    field, if anything.
+    """
 
     email: str
     countdown: float

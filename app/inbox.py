@@ -1,4 +1,6 @@
-"""The development inbox: reads the e-mail that did not leave this machine, from the Maildir that caught it."""
+"""The development inbox: reads the e-mail that did not leave this machine, from the Maildir
+that caught it.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def index() -> ResponseReturnValue:
 
 @inbox.get("/inbox.json")
 def index_json() -> ResponseReturnValue:
-    """`{"messages": [{"id", "task_id", "message_id", "from", "to", "subject", "at", "text", "html"}]}`."""
+    """`{"messages": [{"id", "task_id", "message_id", "from", "to", "subject", "at", "text",
+    "html"}]}`.
+    """
     response = jsonify(messages=messages(request.args.get("task_id")))
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -52,9 +56,14 @@ def show(message_id: str) -> ResponseReturnValue:
 
 
 def messages(task_id: str | None = None) -> list[dict[str, Any]]:
-    """Return the newest 200 messages, newest first; of one task if `task_id` is given. 404 where there is no inbox."""
+    """Return the newest 200 messages, newest first; of one task if `task_id` is given.
+
+    404 where there is no inbox.
+    """
     found = filter(None, map(_read, _files(_folder())))
-    return list(islice((each for each in found if not task_id or each["task_id"] == task_id), MAX_LISTED))
+    return list(
+        islice((each for each in found if not task_id or each["task_id"] == task_id), MAX_LISTED)
+    )
 
 
 def count() -> int:
@@ -71,7 +80,12 @@ def _folder() -> Path:
 
 def _files(folder: Path) -> list[Path]:
     """Return the messages' files, newest first, after deleting all but the newest 1,000."""
-    paths = [path for part in ("new", "cur") for path in _listed(folder / part) if FILE_NAME.match(path.name)]
+    paths = [
+        path
+        for part in ("new", "cur")
+        for path in _listed(folder / part)
+        if FILE_NAME.match(path.name)
+    ]
     paths.sort(key=_arrival, reverse=True)
     for path in paths[MAX_KEPT:]:
         path.unlink(missing_ok=True)
@@ -123,11 +137,15 @@ def _task_of(message_id: str) -> str | None:
 
 
 def _recipients(message: Message) -> list[str]:
-    """Return who the message went to: the catching server adds the envelope's as its last header."""
+    """Return who the message went to: the catching server adds the envelope's as its last
+    header.
+    """
     envelope = message.get_all("X-RcptTo", [])
     if envelope:
         return [address.strip() for address in _decoded(envelope[-1]).split(",")]
-    return [address for _, address in getaddresses(map(_decoded, message.get_all("To", []))) if address]
+    return [
+        address for _, address in getaddresses(map(_decoded, message.get_all("To", []))) if address
+    ]
 
 
 def _header(message: Message, name: str) -> str:
@@ -137,7 +155,11 @@ def _header(message: Message, name: str) -> str:
 def _decoded(header: Any) -> str:
     try:
         text = str(make_header(decode_header(header)))
-    except (MessageError, LookupError, ValueError):  # encoded words that are none, an unknown charset
+    except (
+        MessageError,
+        LookupError,
+        ValueError,
+    ):  # encoded words that are none, an unknown charset
         text = str(header)
     return " ".join(_sound(text).split())
 

@@ -20,9 +20,11 @@ CACHE = ConnectionCache()
 
 
 class TimedConnection(Connection):
-    """A connection for messages to one recipient each, since a refusal of one among several would be hidden.
+    """A connection for messages to one recipient each, since a refusal of one among several would
+    be hidden.
 
-    The conversation goes on where the last message's left off, if that was just now and the server took it.
+    The conversation goes on where the last message's left off, if that was just now and the server
+    took it.
     """
 
     host: SMTPSession | None
@@ -32,7 +34,15 @@ class TimedConnection(Connection):
         super().__init__(mail)
         self._seconds = seconds
         self._errors = ErrorTranslator(mail.username or "", mail.password or "", seconds)
-        self._settings = mail.server, mail.port, mail.use_tls, mail.use_ssl, mail.username, mail.password, seconds
+        self._settings = (
+            mail.server,
+            mail.port,
+            mail.use_tls,
+            mail.use_ssl,
+            mail.username,
+            mail.password,
+            seconds,
+        )
         self._goes_on = False
 
     @property
@@ -53,7 +63,10 @@ class TimedConnection(Connection):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
-        """Leave the conversation open for the next message; say goodbye after a fault, and after as many as allowed."""
+        """Leave the conversation open for the next message.
+
+        Say goodbye after a fault, and after as many as allowed.
+        """
         if self.host is None:
             return
         if kind is None and 0 < self.host.messages < (self.mail.max_emails or inf):
@@ -67,10 +80,13 @@ class TimedConnection(Connection):
         envelope_from: str | tuple[str, str] | None = None,
         commit: Callable[[], None] | None = None,
     ) -> None:
-        """Send a message to its one recipient; returning means that the server took it, as `reply` says.
+        """Send a message to its one recipient.
 
-        `commit` is called when nothing but the final dot is missing; if it raises, the message is not sent. Raises
-        MailRefused, MailDeferred, MailUnavailable, OutcomeUnknown; ValueError for another number of recipients.
+        Returning means that the server took it, as `reply` says.
+
+        `commit` is called when nothing but the final dot is missing; if it raises, the message is
+        not sent. Raises MailRefused, MailDeferred, MailUnavailable, OutcomeUnknown; ValueError for
+        another number of recipients.
         """
         if len(message.send_to) != 1:
             raise ValueError("A message goes to one recipient.")
@@ -89,12 +105,17 @@ class TimedConnection(Connection):
             self._send(message, envelope_from, commit)
 
     def _send(
-        self, message: Message, envelope_from: str | tuple[str, str] | None, commit: Callable[[], None] | None
+        self,
+        message: Message,
+        envelope_from: str | tuple[str, str] | None,
+        commit: Callable[[], None] | None,
     ) -> None:
         if self.host is not None:
             self.host.commit = commit
             self.host.committed = False
-        self.num_emails = -1  # so that Flask-Mail, which counts too, does not close and open before `reply` is read
+        self.num_emails = (
+            -1
+        )  # so that Flask-Mail, which counts too, does not close and open before `reply` is read
         with self._errors.sending():
             super().send(message, envelope_from)
 
@@ -123,7 +144,11 @@ class TimedConnection(Connection):
 
 
 class TimedMail(Mail):
-    """Flask-Mail's `Mail`: `with mail.connect() as connection: connection.send(message)`, then `connection.reply`."""
+    """Flask-Mail's `Mail`: `with mail.connect() as connection: connection.send(message)`, then
+    `connection.reply`.
+    """
 
     def connect(self) -> TimedConnection:
-        return TimedConnection(current_app.extensions["mail"], current_app.config["MAIL_TIMEOUT_SECONDS"])
+        return TimedConnection(
+            current_app.extensions["mail"], current_app.config["MAIL_TIMEOUT_SECONDS"]
+        )

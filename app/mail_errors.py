@@ -55,7 +55,10 @@ class OutcomeUnknown(Exception):
 
 
 def server_words(text: bytes | str, username: str, password: str) -> str:
-    """Return a server's words as one line; some servers repeat what they did not understand, secrets and all."""
+    """Return a server's words as one line.
+
+    Some servers repeat what they did not understand, secrets and all.
+    """
     words = text.decode(errors="replace") if isinstance(text, bytes) else text
     for form in forms(password, username):
         words = words.replace(form, MASK)
@@ -63,7 +66,9 @@ def server_words(text: bytes | str, username: str, password: str) -> str:
 
 
 class ErrorTranslator:
-    """Turns smtplib's exceptions into those of this file, without what is secret in a server's words."""
+    """Turns smtplib's exceptions into those of this file, without what is secret in a server's
+    words.
+    """
 
     def __init__(self, username: str, password: str, seconds: float) -> None:
         """`seconds`: the longest wait for the server at each step."""
@@ -111,15 +116,21 @@ class ErrorTranslator:
 
     def describe_error(self, error: OSError) -> str:
         cause: BaseException = error
-        if isinstance(error, smtplib.SMTPServerDisconnected) and isinstance(error.__context__, OSError):
+        if isinstance(error, smtplib.SMTPServerDisconnected) and isinstance(
+            error.__context__, OSError
+        ):
             cause = error.__context__  # behind which smtplib hides a time-out
         if isinstance(cause, TimeoutError):
             return f"The mail server did not answer within {self._seconds:g} s."
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"The mail server's certificate is not trusted: {self.words(cause.verify_message)}."
+            return (
+                f"The mail server's certificate is not trusted: {self.words(cause.verify_message)}."
+            )
         if isinstance(cause, ssl.SSLError):
             return f"The mail server does not speak TLS as it should: {self.words(cause.reason or str(cause))}."
-        if isinstance(cause, smtplib.SMTPServerDisconnected | ConnectionResetError | BrokenPipeError):
+        if isinstance(
+            cause, smtplib.SMTPServerDisconnected | ConnectionResetError | BrokenPipeError
+        ):
             return "The mail server closed the connection."
         if type(cause) in (smtplib.SMTPNotSupportedError, smtplib.SMTPException):
             return f"The mail server cannot do what the settings ask for: {self.words(str(cause))}"

@@ -21,7 +21,9 @@ def refuse_bad_login(settings: Mapping[str, Any]) -> None:
     """A mail server gets both in UTF-8 (RFC 4616), which allows any character but these."""
     for name in ("MAIL_USERNAME", "MAIL_PASSWORD"):
         if any(unicodedata.category(char) == "Cc" for char in settings[name]):
-            raise ConfigError(f"{name} must not hold a line end or another control character: remove it.")
+            raise ConfigError(
+                f"{name} must not hold a line end or another control character: remove it."
+            )
 
 
 def refuse_bad_hostname(name: str) -> None:
@@ -37,7 +39,9 @@ def _is_address_literal(text: str) -> bool:
         return False
     kind, _, address = text[1:-1].rpartition("IPv6:")
     with contextlib.suppress(ValueError):
-        return not kind and bool(IPv6Address(address) if text.startswith("[IPv6:") else IPv4Address(address))
+        return not kind and bool(
+            IPv6Address(address) if text.startswith("[IPv6:") else IPv4Address(address)
+        )
     return False
 
 
@@ -53,7 +57,9 @@ def mail_settings(settings: Mapping[str, Any], production: bool) -> dict[str, An
     if settings["MAIL_SERVER"]:
         return {"MAIL_INBOX": None, "MAIL_SUPPRESS_SEND": False}
     if production:
-        raise ConfigError("Set MAIL_SERVER in production: the development inbox sends nothing to anybody.")
+        raise ConfigError(
+            "Set MAIL_SERVER in production: the development inbox sends nothing to anybody."
+        )
     return {
         "MAIL_SERVER": "127.0.0.1",
         "MAIL_PORT": services(settings["DATA_DIR"]).get("inbox_port", 2525),

@@ -1,4 +1,5 @@
-"""Mailboxes, as `ada@example.com` or `Ada <ada@example.com>`: read strictly, and written so that all read them alike.
+"""Mailboxes, as `ada@example.com` or `Ada <ada@example.com>`: read strictly, and written so that
+all read them alike.
 
 The standard library's `parseaddr` makes `Doe` of `Doe, John <john@example.com>`.
 """
@@ -19,7 +20,10 @@ ATOMS = re.compile(r'[^"\\()<>\[\]:;@,]*\Z')
 
 
 class BadMailbox(ValueError):
-    """A text that is not one mailbox. The message follows the name of what holds it, and says what to write."""
+    """A text that is not one mailbox.
+
+    The message follows the name of what holds it, and says what to write.
+    """
 
 
 def normalize(text: str) -> str:
@@ -47,7 +51,8 @@ def _address(text: str) -> str:
     try:
         address = validate_email(
             text,
-            # Flask-Mail would send as another mailbox: it encodes such a local part as if it were a header's words.
+            # Flask-Mail would send as another mailbox: it encodes such a local part as if it were a
+            # header's words.
             allow_smtputf8=False,
             check_deliverability=False,
             test_environment=True,

@@ -13,13 +13,17 @@ from flask_mail import Message
 from app import mailbox
 
 MAX_TEXT = 300  # characters of a subject or of a server's words
-# Quoted-printable: a body may have any character and lines of any length; SMTP takes 998 bytes of 7 bits.
+# Quoted-printable: a body may have any character and lines of any length; SMTP takes 998 bytes of 7
+# bits.
 BODY_CHARSET = Charset("utf-8")
 BODY_CHARSET.body_encoding = QP
 
 
 def make_message(task_id: str, to: str, subject: str, body: str) -> Message:
-    """Return a task's message. It has the task's Message-ID, so that a copy can be told for one; see `message_id`."""
+    """Return a task's message.
+
+    It has the task's Message-ID, so that a copy can be told for one; see `message_id`.
+    """
     message = Message(subject=one_line(subject), recipients=[to], body=body)
     message.charset = BODY_CHARSET  # type: ignore[assignment]  # passed on to MIMEText and Header, which take it
     message.msgId = message_id(task_id)
@@ -43,8 +47,11 @@ def normalized_sender(sender: str | tuple[str, str]) -> str:
 def one_line(text: str) -> str:
     """Return `text` as one line without control characters, of at most MAX_TEXT characters.
 
-    The standard library's generator ends a header at characters that Flask-Mail lets pass, such as a vertical tab.
+    The standard library's generator ends a header at characters that Flask-Mail lets pass, such as
+    a vertical tab.
     """
-    visible = (" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text)
+    visible = (
+        " " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text
+    )
     line = " ".join("".join(visible).split())
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"

@@ -1,6 +1,8 @@
-"""A mail server that takes no mail from anybody now: how long emails wait for it, and what is said of that once.
+"""A mail server that takes no mail from anybody now: how long emails wait for it, and what is said
+of that once.
 
-It is away, or refuses the login: not the fault of any email, so none of them uses up an attempt by it.
+It is away, or refuses the login: not the fault of any email, so none of them uses up an attempt by
+it.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ class Outage:
         self._until = 0.0
 
     def meet(self, obstacle: MailUnavailable, waits: tuple[float, float], client: Client) -> float:
-        """Note that mail cannot be sent, and say so once. Returns in how many seconds an email is to be tried again.
+        """Note that mail cannot be sent, and say so once.
+
+        Returns in how many seconds an email is to be tried again.
 
         `waits` are the shortest and the longest, in seconds.
         """

@@ -8,7 +8,16 @@ from json import loads
 from typing import Any
 from uuid import uuid4
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 
 from app.forms import EmailForm
@@ -46,7 +55,11 @@ def send_email() -> ResponseReturnValue:
     _refuse_without_cookie()
     owner = welcome() or ""
     started = start(
-        "send_async_email", {"email": form.email}, owner=owner, key=idempotency_key(), countdown=form.countdown
+        "send_async_email",
+        {"email": form.email},
+        owner=owner,
+        key=idempotency_key(),
+        countdown=form.countdown,
     )
     session["email"] = form.email
     if wants_json():
@@ -60,7 +73,10 @@ def send_email() -> ResponseReturnValue:
 
 @pages.post("/longtask")
 def long_task() -> ResponseReturnValue:
-    """Start the long task: 202, `Location: /status/<task_id>`, the snapshot; a form without JavaScript goes back."""
+    """Start the long task: 202, `Location: /status/<task_id>`, the snapshot.
+
+    A form without JavaScript goes back.
+    """
     _refuse_without_cookie()
     started = start("long_task", {}, owner=welcome() or "", key=idempotency_key())
     if wants_page() and not wants_json():
@@ -80,19 +96,27 @@ def _refuse_without_cookie() -> None:
         _warn_of_plain_http()
         message = f"{NO_COOKIE} Open this page over https, where it is kept, and allow cookies."
         raise Refused(403, "cookie_required", message)
-    raise Refused(403, "cookie_required", f"{NO_COOKIE} Allow cookies for this site, then reload the page.")
+    raise Refused(
+        403, "cookie_required", f"{NO_COOKIE} Allow cookies for this site, then reload the page."
+    )
 
 
 @cache
 def _warn_of_plain_http() -> None:
-    logger.warning("A browser keeps no cookie of this server over plain http, and can start nothing: use https")
+    logger.warning(
+        "A browser keeps no cookie of this server over plain http, and can start nothing: use https"
+    )
 
 
 def _page(email: str, error: str | None) -> str:
     owner = welcome()
     tasks: list[Any] | None
     try:
-        tasks = [loads(snapshot) for snapshot in get_records().queries.list_by_owner(owner, MINE)[0]] if owner else []
+        tasks = (
+            [loads(snapshot) for snapshot in get_records().queries.list_by_owner(owner, MINE)[0]]
+            if owner
+            else []
+        )
         server = server_state()
     except Unavailable as away:
         # The page still opens, says so, and fills itself when Redis is back.

@@ -27,7 +27,9 @@ def is_secret(text: str) -> bool:
 
 
 def secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> str:
-    """Return SECRET_KEY; in development one is made once and kept, so that cookies outlive a restart."""
+    """Return SECRET_KEY; in development one is made once and kept, so that cookies outlive a
+    restart.
+    """
     key = environ.get("SECRET_KEY", "")
     if production:
         if is_weak(key):
@@ -57,7 +59,8 @@ def old_secret_keys(environ: Mapping[str, str], production: bool) -> list[str]:
 def _kept_secret(path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        # Linked when it is whole: of processes that start at once one wins, and none reads half a secret.
+        # Linked when it is whole: of processes that start at once one wins, and none reads half a
+        # secret.
         with tempfile.NamedTemporaryFile("w", dir=path.parent) as draft:
             draft.write(secrets.token_hex(32))
             draft.flush()

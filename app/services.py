@@ -16,7 +16,9 @@ def data_dir(environ: Mapping[str, str]) -> Path:
 
 
 def services(folder: Path) -> dict[str, Any]:
-    """Return where `make run` started the embedded services: `{"redis_url", "inbox_port"}`, or `{}`."""
+    """Return where `make run` started the embedded services: `{"redis_url", "inbox_port"}`, or
+    `{}`.
+    """
     try:
         found = json.loads((folder / "services.json").read_text())
     except (FileNotFoundError, ValueError):

@@ -22,15 +22,25 @@ class SMTPSession(smtplib.SMTP):
     messages = 0  # that the server took
     committed = False  # whether the server may have got the present one
     reply: tuple[int, bytes] | None = None
-    commit: Callable[[], None] | None = None  # called just before the final dot; if it raises, no message was sent
+    commit: Callable[[], None] | None = (
+        None  # called just before the final dot; if it raises, no message was sent
+    )
 
     def auth(
-        self, mechanism: str, authobject: Callable[..., str | None], *, initial_response_ok: bool = True
+        self,
+        mechanism: str,
+        authobject: Callable[..., str | None],
+        *,
+        initial_response_ok: bool = True,
     ) -> tuple[int, bytes]:
-        """Log in as smtplib does, with the user name and the password in UTF-8 (RFC 4616), not in ASCII alone."""
+        """Log in as smtplib does, with the user name and the password in UTF-8 (RFC 4616), not
+        in ASCII alone.
+        """
         first = authobject() if initial_response_ok else None
         challenges = 0 if first is None else 1
-        code, reply = self.docmd("AUTH", mechanism if first is None else f"{mechanism} {_base64(first)}")
+        code, reply = self.docmd(
+            "AUTH", mechanism if first is None else f"{mechanism} {_base64(first)}"
+        )
         while code == 334 and challenges < MAX_CHALLENGES:
             challenges += 1
             self._auth_challenge_count = challenges  # by which `auth_login` knows what is asked for
@@ -54,8 +64,8 @@ class SMTPSession(smtplib.SMTP):
     def data(self, msg: Any) -> tuple[int, bytes]:
         """Send the message, in bytes with CRLF, and then its final dot apart.
 
-        Until the dot a broken conversation is harmless; from the dot on it raises OutcomeUnknown. Raises whatever
-        `commit` does.
+        Until the dot a broken conversation is harmless; from the dot on it raises OutcomeUnknown.
+        Raises whatever `commit` does.
         """
         code, text = self.docmd("DATA")
         if code != 354 or self.sock is None:
@@ -84,7 +94,9 @@ class SMTPSession(smtplib.SMTP):
         return code, text
 
     def quit(self) -> tuple[int, bytes]:
-        """Say goodbye. The message's fate is settled by now, so no error or long silence here matters."""
+        """Say goodbye. The message's fate is settled by now, so no error or long silence here
+        matters.
+        """
         try:
             if self.sock is not None:
                 self.sock.settimeout(min(self.timeout, self.quit_seconds))

@@ -53,13 +53,23 @@ def save(path: Path, described: dict[str, str], rows: Sequence[Row], quick: bool
 
 
 def main() -> int:
-    """Return the exit code: 0 when all rows ran, and with --strict only when all bars are met as well."""
+    """Return the exit code: 0 when all rows ran, and with --strict only when all bars are met
+    as well.
+    """
     arguments = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    arguments.add_argument("--only", action="append", choices=ROWS, metavar="ROW", help=", ".join(ROWS))
-    arguments.add_argument("--quick", action="store_true", help="tiny windows: whether it runs, not how fast")
-    arguments.add_argument("--strict", action="store_true", help="a bar that is not met is a failure")
+    arguments.add_argument(
+        "--only", action="append", choices=ROWS, metavar="ROW", help=", ".join(ROWS)
+    )
+    arguments.add_argument(
+        "--quick", action="store_true", help="tiny windows: whether it runs, not how fast"
+    )
+    arguments.add_argument(
+        "--strict", action="store_true", help="a bar that is not met is a failure"
+    )
     arguments.add_argument("--json", type=Path, help="where to save it (.data/bench/<time>.json)")
-    arguments.add_argument("--write-docs", type=Path, metavar="JSON", help="put a saved run into docs/performance.md")
+    arguments.add_argument(
+        "--write-docs", type=Path, metavar="JSON", help="put a saved run into docs/performance.md"
+    )
     asked = arguments.parse_args()
     if asked.write_docs:
         docs.write(json.loads(asked.write_docs.read_text()))

@@ -1,4 +1,6 @@
-"""The ways to show a task's progress that are measured side by side, each with a Valkey and processes of its own."""
+"""The ways to show a task's progress that are measured side by side, each with a Valkey and
+processes of its own.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,10 @@ class Candidate:
         started.callback(self.reporter.stop)
 
     def wait(self) -> None:
-        """Return when the parts are ready. Raises Failed or AssertionError where one is not in time."""
+        """Return when the parts are ready.
+
+        Raises Failed or AssertionError where one is not in time.
+        """
         self.web.process.wait_until(lambda: self.serves(self.web))
         self.reporter.wait()
 
@@ -66,7 +71,9 @@ class Candidate:
 
     def launch_web(self, port: int) -> Web:
         """Start a web process, and wait for nothing."""
-        process = Process(self._web_command(port), self._folder / f"web-{port}.log", self._web_env(port))
+        process = Process(
+            self._web_command(port), self._folder / f"web-{port}.log", self._web_env(port)
+        )
         self._started.callback(process.stop)
         return Web(process, port)
 
@@ -102,7 +109,11 @@ class Headway(Candidate):
     @cached_property
     def env(self) -> Mapping[str, str]:
         data = self._folder / "data"
-        return {"REDIS_URL": self.valkey.url, "DATA_DIR": str(data), "SECRET_KEY": "a secret for the bench"}
+        return {
+            "REDIS_URL": self.valkey.url,
+            "DATA_DIR": str(data),
+            "SECRET_KEY": "a secret for the bench",
+        }
 
     @cached_property
     def visitor(self) -> requests.Session:

@@ -13,10 +13,14 @@ DOCUMENT = ROOT / "docs" / "performance.md"
 
 
 def write(found: dict[str, Any]) -> None:
-    """Fill the parts between the document's `<!-- bench:NAME -->` marks with what a run has found."""
+    """Fill the parts between the document's `<!-- bench:NAME -->` marks with what a run has
+    found.
+    """
     rows = [Row.from_dict(row) for row in found["rows"]]
     described = ", ".join(f"{what} {which}" for what, which in found["machine"].items())
-    quick = " **Tiny windows: these figures say that it runs, not how fast.**" if found["quick"] else ""
+    quick = (
+        " **Tiny windows: these figures say that it runs, not how fast.**" if found["quick"] else ""
+    )
     parts = {
         "run": f"Measured {found['at']}: {described}.{quick}",
         "table": table.for_docs(rows),

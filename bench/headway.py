@@ -1,4 +1,5 @@
-"""Headway's own side: a process that reports as a worker's pool process does, over the real backend and records.
+"""Headway's own side: a process that reports as a worker's pool process does, over the real backend
+and records.
 
 `python -m bench.headway`, with the settings of a worker in the environment.
 """
@@ -25,7 +26,9 @@ _runs: dict[str, Context] = {}
 
 
 def report(task: Any, **asked: Any) -> dict[str, Any]:
-    """Report for the tasks that are the rooms, each of which this process claims as its worker does."""
+    """Report for the tasks that are the rooms, each of which this process claims as its worker
+    does.
+    """
 
     def say(task_id: str, done: int, status: str) -> None:
         meta = {"current": done, "total": pace.TOTAL, "status": status}
@@ -40,7 +43,10 @@ def cost(task: Any, what: str = "report", **asked: Any) -> float:
     done = count()
 
     def update_state() -> None:
-        task.update_state(state="PROGRESS", meta={"current": next(done), "total": pace.TOTAL, "status": pace.STATUS})
+        task.update_state(
+            state="PROGRESS",
+            meta={"current": next(done), "total": pace.TOTAL, "status": pace.STATUS},
+        )
 
     def say() -> None:
         progress.set(current=next(done), total=pace.TOTAL, status=pace.STATUS)
@@ -82,7 +88,9 @@ def track(task: Any, seconds: float) -> dict[str, float]:
 
 def _run_of(task_id: str, backend: LiveBackend) -> Context:
     if task_id not in _runs:
-        request = _runs[task_id] = Context(id=task_id, task="bench", retries=0, replaced_task_nesting=0)
+        request = _runs[task_id] = Context(
+            id=task_id, task="bench", retries=0, replaced_task_nesting=0
+        )
         setattr(request, FENCE, uuid4().hex)
         message = {"task": "bench", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
         backend.records.runs.claim(
@@ -93,7 +101,12 @@ def _run_of(task_id: str, backend: LiveBackend) -> Context:
 
 def main() -> None:
     app = create_app({"SOCKETIO_ASYNC_MODE": "threading"})
-    within: dict[str, Callable[..., Any]] = {"report": report, "cost": cost, "update": update, "track": track}
+    within: dict[str, Callable[..., Any]] = {
+        "report": report,
+        "cost": cost,
+        "update": update,
+        "track": track,
+    }
 
     @app.extensions["headway"].celery.task(name="bench", bind=True)
     def bench(self: Any, action: str, **asked: Any) -> Any:

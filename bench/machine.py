@@ -1,4 +1,6 @@
-"""What this machine is, and what a process of it has used: CPU by the kernel's own accounting, memory by its pages."""
+"""What this machine is, and what a process of it has used: CPU by the kernel's own accounting,
+memory by its pages.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ NODE_PACKAGES = ("socket.io", "@socket.io/redis-adapter", "@socket.io/redis-emit
 def cpu_seconds(pid: int) -> float:
     """Return the CPU time that a process has used, all its threads together, to the nanosecond.
 
-    The clock that Linux keeps of each process (clock_getcpuclockid(3)); /proc/<pid>/stat counts in steps of 10 ms.
+    The clock that Linux keeps of each process (clock_getcpuclockid(3)); /proc/<pid>/stat counts in
+    steps of 10 ms.
     """
     return time.clock_gettime((~pid << 3) | 2)
 
@@ -70,7 +73,9 @@ def describe() -> dict[str, str]:
     }
     found |= {name: version(name) for name in PACKAGES}
     for name in NODE_PACKAGES:
-        found[f"npm {name}"] = _line(PEERS / "node_modules" / name / "package.json", r'^  "version": "(.*)"')
+        found[f"npm {name}"] = _line(
+            PEERS / "node_modules" / name / "package.json", r'^  "version": "(.*)"'
+        )
     return found
 
 
@@ -90,4 +95,6 @@ def _line(path: Path | str, pattern: str) -> str:
 
 
 def _said(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "?"
+    return (
+        subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "?"
+    )

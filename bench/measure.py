@@ -1,4 +1,6 @@
-"""How a row measures: its candidates, one after the other and again, under a load that is counted at both ends."""
+"""How a row measures: its candidates, one after the other and again, under a load that is
+counted at both ends.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,9 @@ class Load:
 
 
 class Bench:
-    """A run of the bench: its plan, its viewers, and its candidates, each started when it is first asked for."""
+    """A run of the bench: its plan, its viewers, and its candidates, each started when it is
+    first asked for.
+    """
 
     def __init__(self, plan: Plan, folder: Path, started: ExitStack) -> None:
         self.plan = plan
@@ -117,9 +121,11 @@ class Bench:
         webs: Sequence[Web] = (),
         meanwhile: Callable[[], object] = lambda: None,
     ) -> Load:
-        """Have a candidate report for these rooms, `rate` reports a second together, and count what comes.
+        """Have a candidate report for these rooms, `rate` reports a second together, and count what
+        comes.
 
-        Raises Failed where a viewer did not get the last report of its room from one that promises it.
+        Raises Failed where a viewer did not get the last report of its room from one that promises
+        it.
         """
         pids = [web.pid for web in webs or [candidate.web]]
         for crowd in crowds:
@@ -136,14 +142,18 @@ class Bench:
 
         self.swarm.run_until(done, seconds * 4 + 10)
         if not reporter.answered():  # to wait on would leave the viewers' pings without an answer
-            raise Failed(f"{candidate.name}: its reporter falls far behind {rate:g} reports a second")
+            raise Failed(
+                f"{candidate.name}: its reporter falls far behind {rate:g} reports a second"
+            )
         told = reporter.answer()
         if candidate.keeps_last:
             self.swarm.run_until(lambda: not behind(crowds, told["last"]), DRAIN_SECONDS * 10)
         self.swarm.run(DRAIN_SECONDS)
         late = behind(crowds, told["last"])
         if late and candidate.keeps_last:
-            raise Failed(f"{candidate.name}: {late} viewers did not get the last report of their room")
+            raise Failed(
+                f"{candidate.name}: {late} viewers did not get the last report of their room"
+            )
         delivered = sum(crowd.events for crowd in crowds)
         return Load(
             reports=len(schedule),
@@ -166,17 +176,23 @@ class Bench:
         rate: float,
         pace: Pace = evenly,
     ) -> dict[str, list[Load]]:
-        """Load each candidate in turn, round after round, with `count` rooms and the viewers that are made of them."""
+        """Load each candidate in turn, round after round, with `count` rooms and the viewers
+        that are made of them.
+        """
         found: dict[str, list[Load]] = {}
         stages = []
         for candidate in candidates:
             rooms, crowd = candidate.rooms(count), candidate.crowd()
             self.swarm.add(crowd, viewers(rooms))
-            self.load(candidate, [crowd], rooms, rate=rate, seconds=self.plan.warm_seconds, pace=pace)
+            self.load(
+                candidate, [crowd], rooms, rate=rate, seconds=self.plan.warm_seconds, pace=pace
+            )
             stages.append((candidate, crowd, rooms))
         for _ in range(self.plan.rounds):
             for candidate, crowd, rooms in stages:
-                load = self.load(candidate, [crowd], rooms, rate=rate, seconds=self.plan.seconds, pace=pace)
+                load = self.load(
+                    candidate, [crowd], rooms, rate=rate, seconds=self.plan.seconds, pace=pace
+                )
                 found.setdefault(candidate.name, []).append(load)
         for _, crowd, _ in stages:
             self.swarm.dismiss(crowd)
@@ -193,7 +209,11 @@ class Bench:
 
 def behind(crowds: Iterable[Crowd], last: Mapping[str, int]) -> int:
     """Return how many viewers have not got the last report of their room."""
-    return sum(viewer.last != last.get(viewer.rooms[0], viewer.last) for crowd in crowds for viewer in crowd.viewers)
+    return sum(
+        viewer.last != last.get(viewer.rooms[0], viewer.last)
+        for crowd in crowds
+        for viewer in crowd.viewers
+    )
 
 
 def _expected(crowds: Iterable[Crowd], schedule: Schedule) -> int:
@@ -216,8 +236,12 @@ def notes_on(loads: Mapping[str, Sequence[Load]]) -> list[str]:
     for name, each in loads.items():
         if missing := sum(load.missing for load in each):
             whole = missing + sum(load.delivered for load in each)
-            notes.append(f"{name}: {missing} of {whole} deliveries were merged into later ones, or lost")
+            notes.append(
+                f"{name}: {missing} of {whole} deliveries were merged into later ones, or lost"
+            )
         slowest = min(each, key=lambda load: load.rate / load.asked)
         if slowest.rate < slowest.asked * (1 - BEHIND):
-            notes.append(f"{name}: its reporter came to {slowest.rate:.0f} reports a second, not {slowest.asked:.0f}")
+            notes.append(
+                f"{name}: its reporter came to {slowest.rate:.0f} reports a second, not {slowest.asked:.0f}"
+            )
     return notes

@@ -22,8 +22,9 @@ SIZES = (  # tasks that report at once, viewers, viewers of each watched task
 class Costs:
     """Microseconds of CPU, and kB.
 
-    `web_report` is for a report that a web process hears, `web_viewer` for each viewer that it goes to, `redis_report`
-    for one that nobody watches, `redis_hearer` for each web process that hears it.
+    `web_report` is for a report that a web process hears, `web_viewer` for each viewer that it goes
+    to, `redis_report` for one that nobody watches, `redis_hearer` for each web process that hears
+    it.
     """
 
     task: float
@@ -55,7 +56,9 @@ class Costs:
             return None
 
     def redis_full(self) -> float:
-        """Return the reports a second, each heard by one web process, at which one Redis is full."""
+        """Return the reports a second, each heard by one web process, at which one Redis is
+        full.
+        """
         return FULL * 1e6 / (self.redis_report + self.redis_hearer)
 
     def size(self, tasks: int, viewers: int, each: int) -> list[str]:
@@ -89,7 +92,12 @@ def for_docs(rows: Iterable[Row]) -> str:
         "a web process, for each viewer of it": f"{costs.web_viewer:.0f} µs",
         "a web process, for an idle websocket": f"{costs.socket_kb:.0f} kB",
     }
-    told = ["| what | costs |", "|---|---:|", *(f"| {what} | {cost} |" for what, cost in fitted.items()), ""]
+    told = [
+        "| what | costs |",
+        "|---|---:|",
+        *(f"| {what} | {cost} |" for what, cost in fitted.items()),
+        "",
+    ]
     told += [
         "| tasks that report at once | viewers | reports/s | cores for reporting | web processes | Redis, of a core | "
         "websockets |",

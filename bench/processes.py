@@ -59,7 +59,9 @@ class Helper:
         ready = select.select([self._answers], [], [], seconds)[0]
         line = self._answers.readline() if ready else b""
         if not line:
-            raise Failed(f"{self._popen.args!r} did not answer:\n{self._log.read_text(errors='replace')[-2000:]}")
+            raise Failed(
+                f"{self._popen.args!r} did not answer:\n{self._log.read_text(errors='replace')[-2000:]}"
+            )
         return json.loads(line)
 
     def call(self, do: str, **arguments: Any) -> Any:
@@ -76,13 +78,18 @@ class Helper:
             self._popen.wait()
 
 
-def python_helper(module: str, log: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Helper:
+def python_helper(
+    module: str, log: Path, *arguments: str, env: Mapping[str, str] | None = None
+) -> Helper:
     return Helper([sys.executable, "-m", module, *arguments], log, env)
 
 
 @cache
 def node() -> str:
-    """Return the path of the Node that `make bench` uses. Raises Failed where its packages are not installed."""
+    """Return the path of the Node that `make bench` uses.
+
+    Raises Failed where its packages are not installed.
+    """
     if not (PEERS / "node_modules" / "socket.io").exists():
         raise Failed("The Node peers are not installed: run `make bench`, which does that.")
     npm = [str(ROOT / "scripts" / "npm.sh"), "--prefix", str(PEERS), "run", "--silent", "node"]

@@ -1,7 +1,8 @@
-"""Many viewers in one process: websockets by hand over epoll, Engine.IO and Socket.IO framed and read as bytes.
+"""Many viewers in one process: websockets by hand over epoll, Engine.IO and Socket.IO framed and
+read as bytes.
 
-A client library would cost more than the servers that are measured. What the swarm itself costs is told with each
-measurement, so that a figure that it has limited can be seen.
+A client library would cost more than the servers that are measured. What the swarm itself costs is
+told with each measurement, so that a figure that it has limited can be seen.
 """
 
 from __future__ import annotations
@@ -20,17 +21,22 @@ from itertools import count
 
 from bench.processes import Failed
 
-IP_BIND_ADDRESS_NO_PORT = 24  # Linux: the port is chosen at connect, so that each source address has all of them
+IP_BIND_ADDRESS_NO_PORT = (
+    24  # Linux: the port is chosen at connect, so that each source address has all of them
+)
 SOURCES = [f"127.0.0.{n}" for n in range(2, 10)]
 LARGEST_READ = 256 * 1024
-AT_ONCE = 40  # viewers on their way, where no storm is wanted: fewer than the 50 that eventlet lets wait
+AT_ONCE = (
+    40  # viewers on their way, where no storm is wanted: fewer than the 50 that eventlet lets wait
+)
 CONNECT_SECONDS = 5.0  # as the page: one that has not come so far by then tries anew
 CHECK_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a server is spoken to: the path of the websocket, and the call with which a viewer joins rooms.
+    """How a server is spoken to: the path of the websocket, and the call with which a viewer joins
+    rooms.
 
     Without `join` it is a plain websocket whose path names the room.
     """
@@ -74,7 +80,18 @@ class Crowd:
 class Viewer:
     """One websocket that watches some rooms."""
 
-    __slots__ = ("_buffer", "asked", "crowd", "last", "ready", "refused", "rooms", "socket", "tries", "upgraded")
+    __slots__ = (
+        "_buffer",
+        "asked",
+        "crowd",
+        "last",
+        "ready",
+        "refused",
+        "rooms",
+        "socket",
+        "tries",
+        "upgraded",
+    )
 
     def __init__(self, crowd: Crowd, rooms: Sequence[str]) -> None:
         self.crowd = crowd
@@ -207,7 +224,9 @@ class Viewer:
 
 
 class Swarm:
-    """All viewers of this process, whichever servers they are of: the idle ones answer pings while others are busy."""
+    """All viewers of this process, whichever servers they are of: the idle ones answer pings
+    while others are busy.
+    """
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -217,7 +236,10 @@ class Swarm:
         self._comes_back: set[int] = set()  # crowds whose viewers connect anew, by id
 
     def add(self, crowd: Crowd, viewers: Iterable[Sequence[str]], seconds: float = 60.0) -> None:
-        """Connect viewers, each of some rooms, a few at a time. Raises Failed where not all are there in time."""
+        """Connect viewers, each of some rooms, a few at a time.
+
+        Raises Failed where not all are there in time.
+        """
         waiting = [Viewer(crowd, rooms) for rooms in viewers]
         target = len(crowd.viewers) + len(waiting)
         waiting.reverse()
@@ -230,7 +252,9 @@ class Swarm:
             return crowd.ready >= target
 
         if not self.run_until(there, seconds):
-            raise Failed(f"{crowd.ready} of {target} viewers are connected after {seconds:g} s ({crowd.lost} refused).")
+            raise Failed(
+                f"{crowd.ready} of {target} viewers are connected after {seconds:g} s ({crowd.lost} refused)."
+            )
 
     def connect(self, viewer: Viewer, receive_buffer: int = 0) -> None:
         opened = viewer.open(SOURCES[next(self._order) % len(SOURCES)], receive_buffer)
@@ -285,7 +309,9 @@ class Swarm:
             heapq.heappop(self._timers)[2]()
 
     def _ask_again(self, viewer: Viewer) -> None:
-        """Ask for the rooms again after the pauses of watch-task.js: up to 500 ms, and twice that each time."""
+        """Ask for the rooms again after the pauses of watch-task.js: up to 500 ms, and twice
+        that each time.
+        """
         viewer.refused = False
         viewer.crowd.refusals += 1
         opened = viewer.socket
@@ -305,7 +331,9 @@ class Swarm:
             self._again(viewer)
 
     def _again(self, viewer: Viewer) -> None:
-        """Connect again after the pauses of connection.js: within 500 ms at first, then within 2 s."""
+        """Connect again after the pauses of connection.js: within 500 ms at first, then within
+        2 s.
+        """
         viewer.tries += 1
 
         def connect() -> None:

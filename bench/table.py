@@ -13,7 +13,10 @@ BUSY_CLIENT = 0.85  # of a core; from there on the client may be what limits
 
 @dataclass(frozen=True)
 class Comparison:
-    """A figure of Headway's beside a peer's; `bar` is for their ratio, None where it is told for information only."""
+    """A figure of Headway's beside a peer's.
+
+    `bar` is for their ratio, None where it is told for information only.
+    """
 
     what: str
     figure: float
@@ -31,18 +34,34 @@ class Comparison:
     def verdict(self) -> Verdict:
         if self.bar is None:
             return ""
-        return "met" if (self.ratio >= self.bar if self.at_least else self.ratio <= self.bar) else "NOT MET"
+        return (
+            "met"
+            if (self.ratio >= self.bar if self.at_least else self.ratio <= self.bar)
+            else "NOT MET"
+        )
 
     def cells(self) -> list[str]:
         sign = "≥" if self.at_least else "≤"
         bar = "" if self.bar is None else f"{sign} {self.bar:g} ×"
-        figure, peer_figure = (f"{number(value)} {self.unit}".rstrip() for value in (self.figure, self.peer_figure))
-        return [self.what, figure, self.peer, peer_figure, f"{number(self.ratio)} ×", bar, self.verdict]
+        figure, peer_figure = (
+            f"{number(value)} {self.unit}".rstrip() for value in (self.figure, self.peer_figure)
+        )
+        return [
+            self.what,
+            figure,
+            self.peer,
+            peer_figure,
+            f"{number(self.ratio)} ×",
+            bar,
+            self.verdict,
+        ]
 
 
 @dataclass
 class Row:
-    """One row of the table; `client` is the load's own share of a core, at most, and `costs` are what the model of a
+    """One row of the table.
+
+    `client` is the load's own share of a core, at most, and `costs` are what the model of a
     cluster is made from."""
 
     title: str
@@ -93,7 +112,9 @@ def lines(rows: Sequence[Row]) -> list[list[str]]:
     found = []
     for row in rows:
         found.append([row.title, "", "", "", "", "", row.warning])
-        found += [["  " + cells[0], *cells[1:]] for cells in (each.cells() for each in row.comparisons)]
+        found += [
+            ["  " + cells[0], *cells[1:]] for cells in (each.cells() for each in row.comparisons)
+        ]
     return found
 
 
@@ -101,7 +122,10 @@ def for_terminal(rows: Sequence[Row]) -> str:
     table = [HEAD, *lines(rows)]
     # A title may run over the cells beside it, which are empty.
     widths = [max(len(line[i]) for line in table if i or line[1]) for i in range(len(HEAD))]
-    told = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+    told = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in table
+    ]
     for row in rows:
         told += ["", row.title, *(f"  - {remark}" for remark in row.remarks)] if row.remarks else []
     return "\n".join(told)
@@ -111,6 +135,8 @@ def for_docs(rows: Sequence[Row]) -> str:
     """Return the table and what has to be known of it, in Markdown."""
     told = [f"| {' | '.join(HEAD)} |", "|---|" + "---:|---|" + "---:|" * 3 + "---|"]
     for title, *cells in lines(rows):
-        told.append(f"| {title.strip() if title.startswith('  ') else f'**{title}**'} | {' | '.join(cells)} |")
+        told.append(
+            f"| {title.strip() if title.startswith('  ') else f'**{title}**'} | {' | '.join(cells)} |"
+        )
     told += ["", *(f"- {row.title}: {'; '.join(row.remarks)}" for row in rows if row.remarks)]
     return "\n".join(told)

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from headway.snapshot import Phase, Snapshot
     from headway.tokens import token
 
-__all__ = ["ConfigError", "Headway", "HeadwayError", "Phase", "Snapshot", "Stopped", "task", "token"]
+__all__ = [
+    "ConfigError",
+    "Headway",
+    "HeadwayError",
+    "Phase",
+    "Snapshot",
+    "Stopped",
+    "task",
+    "token",
+]
 
 HOMES = {
     "ConfigError": "headway.exceptions",

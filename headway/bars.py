@@ -131,7 +131,9 @@ def _numbers(bars: Sequence[Part]) -> tuple[float, float | None]:
     current, total = _own(bars)
     index = bars[0].index
     count = bars[0].count
-    return (current, total) if index is None or count is None else scaled(index, count, current, total)
+    return (
+        (current, total) if index is None or count is None else scaled(index, count, current, total)
+    )
 
 
 def _own(bars: Sequence[Part]) -> tuple[float, float | None]:
@@ -148,4 +150,10 @@ def _step(parts: Sequence[Part], bars: Sequence[Part]) -> dict[str, Any] | None:
         return None
     of = beside[0] if beside and beside[0].is_numbered else steps[-1] if steps else beside[0]
     current, total = _own(beside) if beside else (0, None)
-    return {"index": of.index, "count": of.count, "name": of.name, "current": current, "total": total}
+    return {
+        "index": of.index,
+        "count": of.count,
+        "name": of.name,
+        "current": current,
+        "total": total,
+    }

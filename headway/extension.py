@@ -47,15 +47,20 @@ DEFAULTS: dict[str, Any] = {
 
 
 class Headway:
-    """Endpoints and websockets for the tasks of a Celery app whose result backend is `headway+redis://...`.
+    """Endpoints and websockets for the tasks of a Celery app whose result backend is
+    `headway+redis://...`.
 
-    `socketio` is the app's Socket.IO server. Run the app by its `run`, or by a server of its async mode.
+    `socketio` is the app's Socket.IO server. Run the app by its `run`, or by a server of its async
+    mode.
     """
 
     def __init__(self, app: Flask | None = None, **options: Any) -> None:
         """Bind to an app at once, where one is given, as `init_app` does."""
         self.socketio = SocketIO()
-        self._own: dict[str, Any] = {"HEADWAY_OWNER_LOADER": access.visitor, "HEADWAY_VISIBLE": None}
+        self._own: dict[str, Any] = {
+            "HEADWAY_OWNER_LOADER": access.visitor,
+            "HEADWAY_VISIBLE": None,
+        }
         self._apps: WeakSet[Flask] = WeakSet()
         if app is not None:
             self.init_app(app, **options)
@@ -101,7 +106,8 @@ class Headway:
     def init_app(self, app: Flask, *, celery: Celery, url_prefix: str = "/headway") -> None:
         """Add the endpoints and the websockets to an app, below `url_prefix`.
 
-        Raises ConfigError where the Celery app has another result backend, or a setting cannot be used.
+        Raises ConfigError where the Celery app has another result backend, or a setting cannot be
+        used.
         """
         backend = live_backend(celery)
         for name, default in (DEFAULTS | self._own).items():
@@ -114,7 +120,9 @@ class Headway:
             manager=RoomManager(backend.url, backend.records),
             encoder=message_encoder(celery, backend.url),
             max_attempts=app.config["HEADWAY_MAX_ATTEMPTS"],
-            allowed_origins=parse_origins("HEADWAY_ALLOWED_ORIGINS", app.config["HEADWAY_ALLOWED_ORIGINS"]),
+            allowed_origins=parse_origins(
+                "HEADWAY_ALLOWED_ORIGINS", app.config["HEADWAY_ALLOWED_ORIGINS"]
+            ),
         )
         app.extensions[KEY] = state
         load_owner_by(access.owner_of_sender)
@@ -128,7 +136,8 @@ class Headway:
             self.socketio.init_app(
                 app,
                 path=f"{url_prefix}/socket.io",
-                # Both: without `message_queue` here a later init_app would take the stock manager in silence.
+                # Both: without `message_queue` here a later init_app would take the stock manager
+                # in silence.
                 client_manager=state.manager,
                 message_queue=redis_url,
                 async_mode=app.config["HEADWAY_ASYNC_MODE"],
@@ -138,7 +147,8 @@ class Headway:
                 max_sockets=app.config["HEADWAY_MAX_CONNECTIONS"],
                 max_http_buffer_size=MAX_PACKET_BYTES,
                 http_compression=False,
-                # One call of a socket at a time, in their order: a client that floods waits for itself alone.
+                # One call of a socket at a time, in their order: a client that floods waits for
+                # itself alone.
                 async_handlers=False,
                 # Together 13 s: by then both ends know of a half-open connection.
                 ping_interval=7,

@@ -38,7 +38,9 @@ _encoded: tuple[bytes, ...] = ()
 def keep(source: str, secrets: Iterable[str]) -> None:
     """Mask these secrets from now on, instead of those that came from this source before."""
     global _forms, _encoded
-    _known[source] = frozenset(form for secret in secrets if len(secret) >= MIN_FORM_CHARS for form in forms(secret))
+    _known[source] = frozenset(
+        form for secret in secrets if len(secret) >= MIN_FORM_CHARS for form in forms(secret)
+    )
     _forms = tuple(sorted(frozenset().union(*_known.values()), key=len, reverse=True))
     _encoded = tuple(form.encode(errors="surrogateescape") for form in _forms)
 
@@ -62,14 +64,27 @@ def forms(secret: str, username: str = "") -> list[str]:
     raw = secret.encode(errors="surrogateescape")
     plain = f"\0{username}\0{secret}".encode(errors="surrogateescape")
     percent = {quote(raw), quote(raw, safe=""), quote_plus(raw)}
-    quoted = {secret, repr(secret)[1:-1], ascii(secret)[1:-1], repr(raw)[2:-1], json.dumps(secret)[1:-1]}
+    quoted = {
+        secret,
+        repr(secret)[1:-1],
+        ascii(secret)[1:-1],
+        repr(raw)[2:-1],
+        json.dumps(secret)[1:-1],
+    }
     quoted |= {json.dumps(secret, ensure_ascii=False)[1:-1], html.escape(secret)}
     found = quoted | {json.dumps(form, ensure_ascii=False)[1:-1] for form in quoted}  # quoted twice
     found |= percent | {re.sub("%..", lambda code: code[0].lower(), form) for form in percent}
     found |= {base64.b64encode(raw).decode(), base64.b64encode(plain).decode()}
-    found |= {quopri.encodestring(raw, header=header).decode().replace("=\n", "") for header in (False, True)}
+    found |= {
+        quopri.encodestring(raw, header=header).decode().replace("=\n", "")
+        for header in (False, True)
+    }
     found |= {form for form in _inner_base64(raw) if len(form) >= 2 * MIN_FORM_CHARS}
-    return sorted((form for form in found if len(form) >= MIN_FORM_CHARS or form == secret), key=len, reverse=True)
+    return sorted(
+        (form for form in found if len(form) >= MIN_FORM_CHARS or form == secret),
+        key=len,
+        reverse=True,
+    )
 
 
 def _inner_base64(raw: bytes) -> Iterator[str]:
@@ -92,7 +107,9 @@ def mask(text: str) -> str:
 
 
 def head(text: str, limit: int) -> str:
-    """Return at most the first `limit` characters of a longer text, with the secrets masked and no part of one."""
+    """Return at most the first `limit` characters of a longer text, with the secrets masked and
+    no part of one.
+    """
     margin = len(_forms[0]) if _forms else 0
     known = mask(text[: limit + margin])
     if len(text) > limit + margin:
@@ -157,6 +174,8 @@ def guard_process() -> None:
     threading.excepthook = lambda args: _tell(args.exc_type, args.exc_value, args.exc_traceback)
 
 
-def _tell(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+def _tell(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
     if not issubclass(kind, SystemExit) and sys.stderr is not None:
         sys.stderr.write(mask("".join(traceback.format_exception(kind, error, trace))))

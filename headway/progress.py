@@ -17,7 +17,8 @@ stands beside it.
 A call only notes what is said. A thread beside the run sends it, at most ten times a second: the
 first word at once, of numbers and words the newest, each step and each line. So a run never waits
 for Redis. What cannot be shown (NaN, an object whose `str` raises) is left out. Once a task has
-been cancelled, or another run of it has taken over, the next call raises `headway.celery.runs.Stopped`.
+been cancelled, or another run of it has taken over, the next call raises
+`headway.celery.runs.Stopped`.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ def update(n: float = ONE) -> None:
 def set(current: float = UNSET, total: float | None = UNSET, status: str = UNSET) -> None:
     """Say any of: how far, of how much (None: unknown), and one line of text."""
     if part := _find():
-        part.run.report.say(part, _number(current), total if total is None else _number(total), _status(status))
+        part.run.report.say(
+            part, _number(current), total if total is None else _number(total), _status(status)
+        )
 
 
 def track(iterable: Iterable[T], status: str = "", total: float | None = None) -> Iterator[T]:
@@ -92,7 +95,9 @@ def step(name: str, index: int | None = None, count: int | None = None) -> Itera
     if around is None:
         yield
         return
-    part = Part(_name(name), parent=around, is_step=True, index=as_number(index), count=as_number(count))
+    part = Part(
+        _name(name), parent=around, is_step=True, index=as_number(index), count=as_number(count)
+    )
     with _inside(part):
         yield
 

@@ -1,4 +1,6 @@
-"""Kinds of work that may be started from outside: how each is called, checked, titled and queued."""
+"""Kinds of work that may be started from outside: how each is called, checked, titled and
+queued.
+"""
 
 from __future__ import annotations
 
@@ -56,12 +58,16 @@ class Call:
         names = self.ordered(prepared)
         given = list(takewhile(prepared.__contains__, names))
         args = [prepared[name] for name in given] + list(prepared.get(self.rest, ()))
-        return args, {name: value for name, value in prepared.items() if name not in (*names, self.rest)}
+        return args, {
+            name: value for name, value in prepared.items() if name not in (*names, self.rest)
+        }
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of work: `prepare` turns a request's arguments into the task's, or raises BadArguments."""
+    """One kind of work: `prepare` turns a request's arguments into the task's, or raises
+    BadArguments.
+    """
 
     name: str
     title: str
@@ -98,7 +104,9 @@ def task(
 
     def decorate(function: Callable[..., Any]) -> Any:
         name = function.__name__
-        parameters = list(signature(function).parameters.values())[1 if options.get("bind") else 0 :]
+        parameters = list(signature(function).parameters.values())[
+            1 if options.get("bind") else 0 :
+        ]
         call = _call_of(parameters)
         check = prepare or _by_signature(parameters, call, function.__globals__)
         KINDS[name] = Kind(name, title, queue, check, call)
@@ -108,7 +116,9 @@ def task(
 
 
 def kind_of(celery_task: Task, queue: str) -> Kind:
-    """Return the kind of work of a plain Celery task: checked by its signature, titled by its name."""
+    """Return the kind of work of a plain Celery task: checked by its signature, titled by its
+    name.
+    """
     parameters = list(signature(celery_task.run).parameters.values())
     call = _call_of(parameters)
     names = getattr(unwrap(celery_task.run), "__globals__", {})
@@ -118,7 +128,11 @@ def kind_of(celery_task: Task, queue: str) -> Kind:
 
 
 def _call_of(parameters: Sequence[Parameter]) -> Call:
-    by_position = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    by_position = [
+        each
+        for each in parameters
+        if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+    ]
     return Call(
         tuple(each.name for each in by_position if each.kind is each.POSITIONAL_ONLY),
         tuple(each.name for each in by_position),
@@ -138,7 +152,9 @@ def _by_signature(
     known = {each.name: each for each in parameters if each is not extra}
     if call.rest:
         hints[call.rest] = GenericAlias(list, (hints[call.rest],))
-    required = {name for name, each in known.items() if each.default is each.empty and name != call.rest}
+    required = {
+        name for name, each in known.items() if each.default is each.empty and name != call.rest
+    }
     defaults = {name: each.default for name, each in known.items() if _is_plain(each.default)}
 
     def prepare(args: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,14 +179,20 @@ def _hint_of(parameter: Parameter, names: dict[str, Any]) -> Any:
     if parameter.annotation is parameter.empty:
         return Any
     try:
-        return get_type_hints(SimpleNamespace(__annotations__={"it": parameter.annotation}), names)["it"]
+        return get_type_hints(SimpleNamespace(__annotations__={"it": parameter.annotation}), names)[
+            "it"
+        ]
     except Exception:  # it may be any expression
         return Any
 
 
 def _is_plain(value: Any) -> bool:
     """Whether JSON gives a default back as it was; others are left to the function."""
-    return value is None or type(value) in (str, int, bool) or (type(value) is float and isfinite(value))
+    return (
+        value is None
+        or type(value) in (str, int, bool)
+        or (type(value) is float and isfinite(value))
+    )
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -184,7 +206,9 @@ def _fits(value: Any, hint: Any) -> bool:
     if kind in (list, Sequence):
         return isinstance(value, list) and all(_fits(each, inner[0]) for each in value if inner)
     if kind in (dict, Mapping):
-        return isinstance(value, dict) and all(_fits(each, inner[1]) for each in value.values() if inner)
+        return isinstance(value, dict) and all(
+            _fits(each, inner[1]) for each in value.values() if inner
+        )
     if kind in (None, NoneType):
         return value is None
     if kind not in (str, int, float, bool):

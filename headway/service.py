@@ -21,7 +21,16 @@ from headway.store.model import StartResult
 from headway.store.records import Records
 from headway.system import System
 
-__all__ = ["KINDS", "BadArguments", "NotKept", "UnknownKind", "moment", "start", "start_again", "start_kind"]
+__all__ = [
+    "KINDS",
+    "BadArguments",
+    "NotKept",
+    "UnknownKind",
+    "moment",
+    "start",
+    "start_again",
+    "start_kind",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +54,9 @@ def start(
 ) -> StartResult:
     """Start a task for `owner`: in `countdown` seconds, at `eta` (aware), or now.
 
-    The record comes first: once it stands, the message is sent, if not from here then by maintenance.
-    Nothing is started when it raises UnknownKind, BadArguments, records.AlreadyUsed, records.TooLate or
-    connection.Unavailable.
+    The record comes first: once it stands, the message is sent, if not from here then by
+    maintenance. Nothing is started when it raises UnknownKind, BadArguments, records.AlreadyUsed,
+    records.TooLate or connection.Unavailable.
     """
     kind = KINDS.get(name)
     if kind is None:
@@ -56,17 +65,31 @@ def start(
 
 
 def start_kind(
-    system: System, kind: Kind, args: Mapping[str, Any], *, owner: str, key: str = "", when: str = ""
+    system: System,
+    kind: Kind,
+    args: Mapping[str, Any],
+    *,
+    owner: str,
+    key: str = "",
+    when: str = "",
 ) -> StartResult:
-    """Start a task of any kind in a system, at a time as `Records.create` takes it; raises what `start` raises."""
+    """Start a task of any kind in a system, at a time as `Records.create` takes it.
+
+    Raises what `start` raises.
+    """
     prepared = kind.prepare(args)
     title = kind.title_of(args, prepared)
     ordered, named = kind.call.split(prepared)
-    return _start(system, kind.name, named, kind.queue, title, args=ordered, owner=owner, key=key, when=when)
+    return _start(
+        system, kind.name, named, kind.queue, title, args=ordered, owner=owner, key=key, when=when
+    )
 
 
 def start_again(task_id: str, *, owner: str, key: str = "") -> StartResult:
-    """Start a new task with the same arguments as another. Raises NotKept, and what `start` raises."""
+    """Start a new task with the same arguments as another.
+
+    Raises NotKept, and what `start` raises.
+    """
     kept = state().records.outbox.message(task_id)
     if kept is None:
         raise NotKept(task_id)
@@ -77,7 +100,9 @@ def start_again(task_id: str, *, owner: str, key: str = "") -> StartResult:
     try:
         name = message["task"]
         kwargs = message["kwargs"]
-        return _start(state(), name, kwargs, queue, title, args=message["args"], owner=owner, key=key)
+        return _start(
+            state(), name, kwargs, queue, title, args=message["args"], owner=owner, key=key
+        )
     except TypeError as error:
         raise NotKept(task_id) from error
 
@@ -124,7 +149,9 @@ def _start(
     return started
 
 
-def _send_now(backend: LiveBackend, records: Records, task_id: str, message: Mapping[str, Any]) -> None:
+def _send_now(
+    backend: LiveBackend, records: Records, task_id: str, message: Mapping[str, Any]
+) -> None:
     try:
         backend.outbox.send(task_id, message)
         records.outbox.mark_published(task_id)

@@ -1,6 +1,8 @@
-"""What is known of a task at one moment: its phase, its snapshot, and what Celery's states mean in those words.
+"""What is known of a task at one moment: its phase, its snapshot, and what Celery's states mean in
+those words.
 
-Pure: no Redis, no Flask. The shape is the one of every door (202 body, status, `watch`, `snapshot` event, list).
+Pure: no Redis, no Flask. The shape is the one of every door (202 body, status, `watch`, `snapshot`
+event, list).
 """
 
 from __future__ import annotations
@@ -69,7 +71,10 @@ ARTICLE_KEYS = {"current", "total", "status", "result"}
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One task as every reader sees it; times are RFC 3339 UTC strings with milliseconds, or None."""
+    """One task as every reader sees it.
+
+    Times are RFC 3339 UTC strings with milliseconds, or None.
+    """
 
     task_id: str
     name: str
@@ -170,7 +175,9 @@ def _step_fields(said: Any, current: float | None, total: float | None) -> dict[
     if not has_own:
         step["current"], step["total"] = sensible(current or 0, total) or (0, None)
     if not has_own or (current is None and total is None):
-        fields["current"], fields["total"] = scaled(step["index"], step["count"], step["current"], step["total"])
+        fields["current"], fields["total"] = scaled(
+            step["index"], step["count"], step["current"], step["total"]
+        )
     return fields
 
 
@@ -184,13 +191,18 @@ def step_of(value: Any) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         return None
     index, count = place(as_number(value.get("index")), as_number(value.get("count")))
-    current, total = sensible(as_number(value.get("current")) or 0, as_number(value.get("total"))) or (0, None)
+    current, total = sensible(
+        as_number(value.get("current")) or 0, as_number(value.get("total"))
+    ) or (0, None)
     name = one_line(as_text(value.get("name"), MAX_READ_CHARS) or "")
     return {"index": index, "count": count, "name": name, "current": current, "total": total}
 
 
 def success_fields(value: Any) -> dict[str, Any]:
-    """Return what a task's return value says; a dict with the article's keys is unwrapped into them."""
+    """Return what a task's return value says.
+
+    A dict with the article's keys is unwrapped into them.
+    """
     if isinstance(value, dict) and "result" in value and value.keys() <= ARTICLE_KEYS:
         fields: dict[str, Any] = {
             "status": one_line(as_text(value.get("status"), MAX_READ_CHARS) or ""),
@@ -231,12 +243,20 @@ def title_line(text: str) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """Whether `value` is a number that JSON and JavaScript have: no boolean, no NaN, nothing beyond a double."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    """Whether `value` is a number that JSON and JavaScript have: no boolean, no NaN, nothing
+    beyond a double.
+    """
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max
+    )
 
 
 def fragment(value: Any) -> str:
-    """Return `value` as strict, compact JSON: what JSON has no word for becomes text, NaN becomes null."""
+    """Return `value` as strict, compact JSON: what JSON has no word for becomes text, NaN
+    becomes null.
+    """
     if type(value) is int:  # an encoder is slow to begin, and each report has some
         return str(value)
     try:
@@ -245,7 +265,9 @@ def fragment(value: Any) -> str:
         text = STRICT.encode(_finite(value))
     if text.isascii():
         return text
-    return text.encode("utf-8", "replace").decode()  # half characters, as of a file name that is no UTF-8
+    return text.encode(
+        "utf-8", "replace"
+    ).decode()  # half characters, as of a file name that is no UTF-8
 
 
 def _finite(value: Any) -> Any:

@@ -38,7 +38,9 @@ def live_backend(celery: Celery) -> LiveBackend:
 
 
 def system_of(celery: Celery) -> System:
-    """Return the system of a Celery app; a worker that claims a task counts its attempts as the task itself says.
+    """Return the system of a Celery app.
+
+    A worker that claims a task counts its attempts as the task itself says.
 
     Raises ConfigError as `live_backend` does.
     """
@@ -55,5 +57,7 @@ def queue_of(celery: Celery, name: str) -> str:
     own = getattr(task, "queue", None)
     route = celery.amqp.router.route({"queue": own} if own else {}, name, task_type=task)
     if "queue" not in route:
-        raise ConfigError(f"{name} is routed to an exchange: name its queue in task_routes to start it by Headway.")
+        raise ConfigError(
+            f"{name} is routed to an exchange: name its queue in task_routes to start it by Headway."
+        )
     return str(getattr(route["queue"], "name", route["queue"]))

@@ -76,7 +76,9 @@ def read_token(text: str, secret_keys: Sequence[str]) -> Grant | None:
         return None
     try:
         says = _serializer(secret_keys).loads(text.removeprefix(PREFIX))
-        return Grant(tuple(says.get(TASKS, ())), says.get(OWNER), bool(says[READ_ONLY]), float(says[ENDS]))
+        return Grant(
+            tuple(says.get(TASKS, ())), says.get(OWNER), bool(says[READ_ONLY]), float(says[ENDS])
+        )
     except (BadData, LookupError, TypeError, ValueError, AttributeError):
         return None
 

@@ -59,7 +59,9 @@ def as_text(value: Any, limit: int = MAX_CHARS) -> str | None:
 
 
 def clip(text: str, limit: int = MAX_CHARS) -> str:
-    """Return `text` cut to `limit` characters, with a mark where it was cut, and no part of a secret before it."""
+    """Return `text` cut to `limit` characters, with a mark where it was cut, and no part of a
+    secret before it.
+    """
     # A subclass of str may hold anything else, and be as large.
     return str.__str__(text) if len(text) <= limit else masking.head(text, limit - 1) + "…"
 

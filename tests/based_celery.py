@@ -14,9 +14,14 @@ from celery.worker.request import Request
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:1/0")
 
 celery = Celery(
-    "based", broker=URL, backend=f"headway.celery.backend.LiveBackend+{URL}", task_cls="headway.celery.task:LiveTask"
+    "based",
+    broker=URL,
+    backend=f"headway.celery.backend.LiveBackend+{URL}",
+    task_cls="headway.celery.task:LiveTask",
 )
-celery.conf.update(task_acks_late=True, worker_prefetch_multiplier=1, broker_connection_retry_on_startup=True)
+celery.conf.update(
+    task_acks_late=True, worker_prefetch_multiplier=1, broker_connection_retry_on_startup=True
+)
 context: list[str] = []
 
 
@@ -62,7 +67,13 @@ class OwnRequest(Task):
     Request = CountingRequest
 
 
-BASES = {"stock": StockBase, "context": ContextTask, "hooks": OwnHooks, "request": OwnRequest, "none": None}
+BASES = {
+    "stock": StockBase,
+    "context": ContextTask,
+    "hooks": OwnHooks,
+    "request": OwnRequest,
+    "none": None,
+}
 
 
 def define(kind):

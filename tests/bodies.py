@@ -1,4 +1,6 @@
-"""A task's body, run in the test's own process as a worker's process runs it, and what it has told."""
+"""A task's body, run in the test's own process as a worker's process runs it, and what it has
+told.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,11 @@ def run(celery: Celery, body: Callable[..., Any], *, bind: bool = False) -> str:
 def run_task(task: Any, task_id: str = "") -> str:
     task_id = task_id or str(uuid4())
     task.push_request(
-        id=task_id, task=task.name, called_directly=False, retries=0, delivery_info={"exchange": "", "routing_key": "q"}
+        id=task_id,
+        task=task.name,
+        called_directly=False,
+        retries=0,
+        delivery_info={"exchange": "", "routing_key": "q"},
     )
     try:
         task.before_start(task_id, (), {})

@@ -12,7 +12,10 @@ from tests.processes import wait_for
 
 
 class _OrderedEngine(engineio.Client):  # type: ignore[misc]  # untyped
-    """Handles one message after the other; the stock client starts a thread for each, and their order is lost."""
+    """Handles one message after the other.
+
+    The stock client starts a thread for each, and their order is lost.
+    """
 
     def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
         return super()._trigger_event(event, *args, **{**options, "run_async": False})
@@ -36,7 +39,9 @@ class Visitor:
 
     open: ClassVar[set[Visitor]] = set()
 
-    def __init__(self, address: str, cookies: requests.cookies.RequestsCookieJar | None = None) -> None:
+    def __init__(
+        self, address: str, cookies: requests.cookies.RequestsCookieJar | None = None
+    ) -> None:
         self.open.add(self)
         self.address = address
         self.http = requests.Session()
@@ -54,11 +59,15 @@ class Visitor:
         self.socket.on("*", lambda event, data: self.others.append((event, data)))
 
     def connect(self, origin: str | None = None, **headers: str) -> Visitor:
-        """Open the websocket; `origin` "" sends no Origin header, as a program does, None the page's own."""
+        """Open the websocket; `origin` "" sends no Origin header, as a program does, None the
+        page's own.
+        """
         origins = {"origin": origin} if origin else {"suppress_origin": origin == ""}
         self.socket.eio.websocket_extra_options = origins
         cookie = "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
-        self.socket.connect(self.address, {"Cookie": cookie, **headers}, transports=["websocket"], wait_timeout=5)
+        self.socket.connect(
+            self.address, {"Cookie": cookie, **headers}, transports=["websocket"], wait_timeout=5
+        )
         return self
 
     def close(self) -> None:
@@ -77,7 +86,9 @@ class Visitor:
         return self.socket.call(event, payload, timeout=5)
 
     def start(self, name: str = "long_task", **args: Any) -> str:
-        response = self.http.post(f"{self.address}/tasks", json={"name": name, "args": args}, timeout=10)
+        response = self.http.post(
+            f"{self.address}/tasks", json={"name": name, "args": args}, timeout=10
+        )
         assert response.status_code == 202, response.text
         return str(response.json()["task_id"])
 

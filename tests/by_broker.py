@@ -1,4 +1,6 @@
-"""A worker's side of the broker by hand: messages are taken, claimed, given back after their time, restored."""
+"""A worker's side of the broker by hand: messages are taken, claimed, given back after their
+time, restored.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ class Hand:
         self._channel.qos.restore_visible(interval=1)
 
     def let_record_expire(self, task_id: str) -> None:
-        self.redis.delete(f"headway:task:{task_id}", f"headway:log:{task_id}", f"celery-task-meta-{task_id}")
+        self.redis.delete(
+            f"headway:task:{task_id}", f"headway:log:{task_id}", f"celery-task-meta-{task_id}"
+        )
 
     def lose_worker(self, task_id: str) -> None:
         """Have the lease of a run end, and maintenance see it."""
@@ -66,7 +70,10 @@ class Hand:
         self.keep()
 
     def keep(self) -> list[str]:
-        """Do a round of maintenance, as if rounds were done all the time; returns whose messages were sent."""
+        """Do a round of maintenance, as if rounds were done all the time.
+
+        Returns whose messages were sent.
+        """
         self.redis.set("headway:round", self.records.queries.now())
         self.redis.delete("headway:patience")
         due = self.records.maintenance.sweep("keeper").due

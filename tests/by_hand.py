@@ -19,7 +19,9 @@ HERE = Delivery("test", 0)
 
 def hand_task(records: Records, visitor: Visitor) -> str:
     """A task of the visitor's that no worker takes: the test plays the worker."""
-    response = visitor.http.post(f"{visitor.address}/tasks", json={"name": "long_task", "countdown": 3600}, timeout=10)
+    response = visitor.http.post(
+        f"{visitor.address}/tasks", json={"name": "long_task", "countdown": 3600}, timeout=10
+    )
     assert response.status_code == 202, response.text
     task_id = str(response.json()["task_id"])
     claim(records, task_id)
@@ -28,13 +30,18 @@ def hand_task(records: Records, visitor: Visitor) -> str:
 
 def claim(records: Records, task_id: str) -> None:
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-    assert records.runs.claim(task_id, HERE, "run", message=message, max_attempts=4, hostname="test") == "claimed"
+    assert (
+        records.runs.claim(task_id, HERE, "run", message=message, max_attempts=4, hostname="test")
+        == "claimed"
+    )
 
 
 def write(records: Records, task_id: str, current: int, phase: Phase = Phase.RUNNING) -> None:
     fields = {"current": current, "total": 1000}
     assert (
-        records.runs.write(StateWrite(task_id, HERE, phase, fields, meta="{}", name="long_task", max_attempts=4))
+        records.runs.write(
+            StateWrite(task_id, HERE, phase, fields, meta="{}", name="long_task", max_attempts=4)
+        )
         == "written"
     )
 

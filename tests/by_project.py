@@ -1,4 +1,6 @@
-"""A worker of tests/ending_tasks.py with one pool, what its tasks leave behind, and what their records say."""
+"""A worker of tests/ending_tasks.py with one pool, what its tasks leave behind, and what their
+records say.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class Project:
 
     module = "tests.ending_tasks"
 
-    def __init__(self, pool: str, queue: str, records: Records, folder: Path, env: dict[str, str]) -> None:
+    def __init__(
+        self, pool: str, queue: str, records: Records, folder: Path, env: dict[str, str]
+    ) -> None:
         self.pool, self.queue, self.records, self.folder = pool, queue, records, folder
         self._env = env
         self.process = self.worker()
@@ -52,14 +56,20 @@ class Project:
         try:
             return wait_for(found, seconds)
         except AssertionError:
-            raise AssertionError(f"{self.snapshot(task_id)}\n{self.process.output()[-3000:]}") from None
+            raise AssertionError(
+                f"{self.snapshot(task_id)}\n{self.process.output()[-3000:]}"
+            ) from None
 
     def end_of(self, task_id: str, seconds: float = 30) -> Snapshot:
-        return self.reached(task_id, Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, seconds=seconds)
+        return self.reached(
+            task_id, Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, seconds=seconds
+        )
 
 
 @contextmanager
-def project(pool: str, valkey: Valkey, folder: Path, kind: type[Project] = Project, **env: str) -> Iterator[Project]:
+def project(
+    pool: str, valkey: Valkey, folder: Path, kind: type[Project] = Project, **env: str
+) -> Iterator[Project]:
     """Start a project; `env` are settings of its workers."""
     tasks.celery.conf.broker_url = valkey.url
     tasks.celery.conf.result_backend = f"headway.celery.backend.LiveBackend+{valkey.url}"

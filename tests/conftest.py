@@ -76,12 +76,13 @@ def redis_connections_are_known() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="module")
 def redis_connections_end_with_their_file(redis_connections_are_known: None) -> Iterator[None]:
-    """End the connections of clients, backends and Celery apps that a file's tests leave to the garbage collector.
+    """End the connections of clients, backends and Celery apps that a file's tests leave to the
+    garbage collector.
 
-    It may come to a socket before it comes to the connection that would close it, and Python then warns of the socket,
-    in whichever test runs by then. And a result of Celery's that is collected unsubscribes, for which it may connect
-    again. So a connection is kept until all is collected that uses it: what pytest holds of a file's last test goes
-    with the next file.
+    It may come to a socket before it comes to the connection that would close it, and Python then
+    warns of the socket, in whichever test runs by then. And a result of Celery's that is collected
+    unsubscribes, for which it may connect again. So a connection is kept until all is collected
+    that uses it: what pytest holds of a file's last test goes with the next file.
     """
     earlier = len(CONNECTIONS)
     yield
@@ -122,12 +123,16 @@ def shared_records(valkey: Valkey) -> Iterator[Records]:
 
 @pytest.fixture(scope="module")
 def plain_worker(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """A worker of tests/plain_celery.py for all tests of a module, which begin with an empty Valkey."""
+    """A worker of tests/plain_celery.py for all tests of a module, which begin with an empty
+    Valkey.
+    """
     with redis.Redis.from_url(valkey.url) as client:
         client.flushall()
     plain.use(valkey.url)
     folder = tmp_path_factory.mktemp("worker")
-    with running(worker(folder, {"REDIS_URL": valkey.url}, "celery", "tests.plain_celery")) as process:
+    with running(
+        worker(folder, {"REDIS_URL": valkey.url}, "celery", "tests.plain_celery")
+    ) as process:
         yield process
 
 
@@ -178,9 +183,13 @@ def no_visitor_stays() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def chromium() -> dict[str, Any]:
-    """How to start Chromium of the system. Where it is missing a run at home says so loudly; CI (REQUIRE_BROWSER=1)
+    """How to start Chromium of the system.
+
+    Where it is missing a run at home says so loudly; CI (REQUIRE_BROWSER=1)
     fails."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    path = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
     if path is None:
         message = "NO BROWSER: the page was not tested. Install Debian's package chromium, or run `make test`."
         if os.environ.get("REQUIRE_BROWSER") == "1":
@@ -191,7 +200,9 @@ def chromium() -> dict[str, Any]:
     return {"executable_path": path, "args": [*flags, "--disable-background-networking"]}
 
 
-@pytest.fixture(scope="module")  # no longer: with Playwright there, nothing else may run an event loop
+@pytest.fixture(
+    scope="module"
+)  # no longer: with Playwright there, nothing else may run an event loop
 def browser(chromium: dict[str, Any]) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**chromium)

@@ -1,6 +1,8 @@
-"""The door of a web process, with no server behind it: `python -m tests.door`, at the socket HEADWAY_LISTEN_FD.
+"""The door of a web process, with no server behind it: `python -m tests.door`, at the socket
+HEADWAY_LISTEN_FD.
 
-Each line of input, "next" or "shut", is answered by one: the port of the client that is let in, or nothing.
+Each line of input, "next" or "shut", is answered by one: the port of the client that is let in, or
+nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A Celery project whose tasks end in every way; started as `celery -A tests.ending_tasks worker`."""
+"""A Celery project whose tasks end in every way.
+
+Started as `celery -A tests.ending_tasks worker`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""tests.plain_celery, whose broker does not take what its worker says of the first messages that it is done with."""
+"""tests.plain_celery, whose broker does not take what its worker says of the first messages
+that it is done with.
+"""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""Somebody's Flask app with Headway in it: `python -m tests.flask_shop PORT`; its Redis comes from the environment."""
+"""Somebody's Flask app with Headway in it: `python -m tests.flask_shop PORT`.
+
+Its Redis comes from the environment.
+"""
 
 from __future__ import annotations
 

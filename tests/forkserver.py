@@ -1,6 +1,8 @@
-"""Forks Headway's programs from a process that has imported the libraries they use: starts cost a third of the CPU.
+"""Forks Headway's programs from a process that has imported the libraries they use: starts cost a
+third of the CPU.
 
-Headway's own modules are not imported there: each program imports those itself, in its own environment and folder.
+Headway's own modules are not imported there: each program imports those itself, in its own
+environment and folder.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ NUMBER = struct.Struct("i")
 def server_for(command: Sequence[str], env: Mapping[str, str]) -> str | None:
     """Return which server can fork a program, None for one that needs a Python of its own.
 
-    Which libraries are patched, and a few settings of Python, are decided before anything is imported.
+    Which libraries are patched, and a few settings of Python, are decided before anything is
+    imported.
     """
     settings = {name for name in env if name.startswith(("PYTHON", "EVENTLET"))}
     if not settings <= PYTHON_SETTINGS or {"gevent", "eventlet"} & set(command):
@@ -89,7 +92,11 @@ class ForkedProcess:
         request = {"command": self.args[1:], "env": dict(env), "root": str(root), "fds": list(fds)}
         with theirs:
             passed = [theirs.fileno(), output.fileno(), *fds]
-            socket.send_fds(_connect(server, env.get(READ_AT_IMPORT, "")), [json.dumps(request).encode()], passed)
+            socket.send_fds(
+                _connect(server, env.get(READ_AT_IMPORT, "")),
+                [json.dumps(request).encode()],
+                passed,
+            )
         [self.pid] = NUMBER.unpack(self._watcher.recv(NUMBER.size))
 
     def send_signal(self, number: int) -> None:
@@ -159,7 +166,10 @@ def _start(server: str, read_at_import: str) -> socket.socket:
 
 
 def serve(server: str, requests: socket.socket) -> None:
-    """Fork a program for each request; return when nobody is left to ask, and in each program at its end."""
+    """Fork a program for each request.
+
+    Return when nobody is left to ask, and in each program at its end.
+    """
     if server == "web":
         _patch()
     for library in LIBRARIES[server]:
@@ -194,7 +204,10 @@ def _reap() -> None:
 
 
 def _watch(request: dict[str, Any], watcher: int, output: int, *fds: int) -> None:
-    """Run the program in a process of its own; tell its pid at once, and its status when it has ended."""
+    """Run the program in a process of its own.
+
+    Tell its pid at once, and its status when it has ended.
+    """
     pid = fork()
     if pid == 0:
         os.close(watcher)
@@ -214,14 +227,18 @@ def _take_over(request: dict[str, Any], output: int, fds: Sequence[int]) -> None
     os.environ.clear()
     os.environ.update(request["env"])
     time.tzset()
-    spare = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_SPARE_FD) for fd in (output, output, *fds)]
+    spare = [
+        fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_SPARE_FD) for fd in (output, output, *fds)
+    ]
     for fd in (output, *fds):
         os.close(fd)
     for fd, number in zip(spare, (1, 2, *request["fds"]), strict=True):
         os.dup2(fd, number)
         os.close(fd)
     if "eventlet" in sys.modules:
-        importlib.import_module("eventlet.hubs").use_hub()  # the patch has made one, whose epoll would be everybody's
+        importlib.import_module(
+            "eventlet.hubs"
+        ).use_hub()  # the patch has made one, whose epoll would be everybody's
     if os.environ.get("PYTHONFAULTHANDLER"):
         faulthandler.enable()
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))

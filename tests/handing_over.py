@@ -1,6 +1,7 @@
 """Tasks that ask for their next attempt, or for a replacement, and then do all that a body may do.
 
-Started by the tests as `celery -A tests.handing_over worker`, with HEADWAY=1 as live tasks and else as stock ones.
+Started by the tests as `celery -A tests.handing_over worker`, with HEADWAY=1 as live tasks and else
+as stock ones.
 """
 
 from __future__ import annotations
@@ -14,11 +15,19 @@ from celery.exceptions import Ignore, Reject
 from headway import progress
 
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:1/0")
-LIVE = {"backend": f"headway.celery.backend.LiveBackend+{URL}", "task_cls": "headway.celery.task:LiveTask"}
+LIVE = {
+    "backend": f"headway.celery.backend.LiveBackend+{URL}",
+    "task_cls": "headway.celery.task:LiveTask",
+}
 
-celery = Celery("handing-over", broker=URL, **(LIVE if os.environ.get("HEADWAY") == "1" else {"backend": URL}))
+celery = Celery(
+    "handing-over", broker=URL, **(LIVE if os.environ.get("HEADWAY") == "1" else {"backend": URL})
+)
 celery.conf.update(
-    task_acks_late=True, worker_prefetch_multiplier=1, broker_connection_retry_on_startup=True, result_expires=600
+    task_acks_late=True,
+    worker_prefetch_multiplier=1,
+    broker_connection_retry_on_startup=True,
+    result_expires=600,
 )
 ATTEMPTS = 3
 

@@ -1,4 +1,6 @@
-"""tests.plain_celery, with a pool that is slow to see to a process that has died: it hears late of the others."""
+"""tests.plain_celery, with a pool that is slow to see to a process that has died: it hears late
+of the others.
+"""
 
 import time
 

@@ -1,4 +1,6 @@
-"""A stand-in for a Redis without functions: it answers as Redis 6.2 does to what Headway begins with."""
+"""A stand-in for a Redis without functions: it answers as Redis 6.2 does to what Headway begins
+with.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ REPLIES = {
 
 
 class OldRedis(socketserver.ThreadingTCPServer):
-    """Listens on this machine, at a free port unless one is given; `version` "" is one that knows no HELLO."""
+    """Listens on this machine, at a free port unless one is given.
+
+    `version` "" is one that knows no HELLO.
+    """
 
     allow_reuse_address = True
     daemon_threads = True
@@ -51,7 +56,9 @@ class Conversation(socketserver.StreamRequestHandler):
         command, version = words[0].upper(), self.server.version
         if command == "HELLO" and version:
             said = ("server", "redis", "version", version)
-            return b"*4\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in said)
+            return b"*4\r\n" + b"".join(
+                b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in said
+            )
         if command in REPLIES:
             return REPLIES[command]
         args = "".join(f"`{word[:128]}`, " for word in words[1:])

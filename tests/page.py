@@ -1,4 +1,6 @@
-"""The page in a browser, for tests with a web process and no worker: they play the worker by hand."""
+"""The page in a browser, for tests with a web process and no worker: they play the worker by
+hand.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ def chip(page: Page) -> Locator:
 
 
 def cards(page: Page, phase: str = "") -> Locator:
-    return page.locator(f'task-progress[data-phase="{phase}"]' if phase else "task-progress[task-id]")
+    return page.locator(
+        f'task-progress[data-phase="{phase}"]' if phase else "task-progress[task-id]"
+    )
 
 
 def open_live(page: Page, address: str, milliseconds: float = 10_000) -> None:

@@ -1,4 +1,6 @@
-"""A proxy before a web process, which lives below a path there: it takes the path away, and says so in a header."""
+"""A proxy before a web process, which lives below a path there: it takes the path away, and
+says so in a header.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class Handler(socketserver.StreamRequestHandler):
         path = request[2]
         self.server.asked.append(path.decode())
         if not path.startswith(self.server.prefix + b"/"):
-            self.wfile.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            self.wfile.write(
+                b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            )
             return
         line = b"%s %s %s\r\n" % (request[1], path.removeprefix(self.server.prefix), request[3])
         extra = b"X-Forwarded-Prefix: %s\r\n" % self.server.prefix

@@ -1,4 +1,7 @@
-"""A Celery project that accepts pickles; started by the tests as `celery -A tests.pickle_celery worker`."""
+"""A Celery project that accepts pickles.
+
+Started by the tests as `celery -A tests.pickle_celery worker`.
+"""
 
 from __future__ import annotations
 

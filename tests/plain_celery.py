@@ -1,6 +1,7 @@
 """An existing Celery project that became live by two settings, with tasks of every temper.
 
-Started by the tests as `celery -A tests.plain_celery worker`; its REDIS_URL comes from the environment.
+Started by the tests as `celery -A tests.plain_celery worker`; its REDIS_URL comes from the
+environment.
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ celery.conf.update(
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
     worker_soft_shutdown_timeout=4.0,
-    broker_transport_options={"socket_timeout": 2, "socket_connect_timeout": 2, "health_check_interval": 2},
+    broker_transport_options={
+        "socket_timeout": 2,
+        "socket_connect_timeout": 2,
+        "health_check_interval": 2,
+    },
 )
 
 stock = Celery("stock", broker=URL, backend=URL)  # a client that knows nothing of Headway
@@ -55,7 +60,9 @@ def total(numbers):
 @celery.task(bind=True)
 def report(self, steps, pause=0.0):
     for done in range(steps):
-        self.update_state(state="PROGRESS", meta={"current": done, "total": steps, "status": f"step {done}"})
+        self.update_state(
+            state="PROGRESS", meta={"current": done, "total": steps, "status": f"step {done}"}
+        )
         time.sleep(pause)
     return {"current": steps, "total": steps, "status": "done", "result": [steps]}
 

@@ -1,4 +1,6 @@
-"""Real processes for tests: Valkey, workers, web processes, each on a free port, ended by the test that began it."""
+"""Real processes for tests: Valkey, workers, web processes, each on a free port, ended by the
+test that began it.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ T = TypeVar("T")
 
 
 def free_port() -> int:
-    """Return a port that nobody has now, below those that outgoing connections are given: none takes it meanwhile."""
+    """Return a port that nobody has now, below those that outgoing connections are given: none
+    takes it meanwhile.
+    """
     while True:
         port = 10_000 + secrets.randbelow(20_000)
         with socket.socket() as listener, suppress(OSError):
@@ -49,10 +53,12 @@ def wait_for(what: Callable[[], T | None], seconds: float = 15.0, message: str =
 
 
 class Process:
-    """A child process in a group of its own, with its output in a file; `fds` are file descriptors for it.
+    """A child process in a group of its own, with its output in a file.
 
-    Where it, or a child of it, crashes in native code, it says where, and `stop` fails with that. A test that crashes
-    one on purpose sets PYTHONFAULTHANDLER to "".
+    `fds` are file descriptors for it.
+
+    Where it, or a child of it, crashes in native code, it says where, and `stop` fails with that. A
+    test that crashes one on purpose sets PYTHONFAULTHANDLER to "".
     """
 
     def __init__(
@@ -69,7 +75,9 @@ class Process:
         self.popen: subprocess.Popen[bytes] | ForkedProcess
         with log.open("ab") as output:
             if server:
-                self.popen = ForkedProcess(server, command, root=root, env=environ, output=output, fds=fds)
+                self.popen = ForkedProcess(
+                    server, command, root=root, env=environ, output=output, fds=fds
+                )
             else:
                 self.popen = subprocess.Popen(
                     command,
@@ -99,7 +107,10 @@ class Process:
             raise AssertionError(f"{self.popen.args!r} is not ready:\n{self.output()}") from error
 
     def stop(self, with_signal: int = signal.SIGTERM, seconds: float = 20.0) -> int:
-        """Signal the process, wait, and end whatever is left of its group; returns the exit code."""
+        """Signal the process, wait, and end whatever is left of its group.
+
+        Returns the exit code.
+        """
         if self.popen.poll() is None:
             self.popen.send_signal(with_signal)
         try:
@@ -115,7 +126,9 @@ class Process:
 
 
 class Valkey:
-    """A Valkey of this test's own, with an append-only file, that can be stopped, frozen and started again."""
+    """A Valkey of this test's own, with an append-only file, that can be stopped, frozen and
+    started again.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -167,19 +180,47 @@ def worker(
     *options: str,
     root: Path = ROOT,
 ) -> Process:
-    """Start a worker and wait until it takes tasks; `options` are further ones of its command line."""
+    """Start a worker and wait until it takes tasks.
+
+    `options` are further ones of its command line.
+    """
     name = f"{queues.replace(',', '-')}-{free_port()}"
-    command = [sys.executable, "-m", "celery", "-A", module, "worker", "-Q", queues, "-c", "4", "-n", f"{name}@%h"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        module,
+        "worker",
+        "-Q",
+        queues,
+        "-c",
+        "4",
+        "-n",
+        f"{name}@%h",
+    ]
     command += ["--loglevel", "INFO", *options]
-    process = Process(command, folder / f"{name}.log", {"REMAP_SIGTERM": "SIGQUIT", **env}, root=root)
+    process = Process(
+        command, folder / f"{name}.log", {"REMAP_SIGTERM": "SIGQUIT", **env}, root=root
+    )
     process.wait_until(lambda: " ready." in process.output())
     return process
 
 
-def web(folder: Path, env: Mapping[str, str], port: int = 0, root: Path = ROOT) -> tuple[Process, str]:
-    """Start a web process, on a free port if none is given, and wait until it is ready; returns it and its address."""
+def web(
+    folder: Path, env: Mapping[str, str], port: int = 0, root: Path = ROOT
+) -> tuple[Process, str]:
+    """Start a web process, on a free port if none is given, and wait until it is ready.
+
+    Returns it and its address.
+    """
     port = port or free_port()
-    process = Process([sys.executable, "wsgi.py"], folder / f"web-{port}.log", {**env, "PORT": str(port)}, root=root)
+    process = Process(
+        [sys.executable, "wsgi.py"],
+        folder / f"web-{port}.log",
+        {**env, "PORT": str(port)},
+        root=root,
+    )
     address = f"http://127.0.0.1:{port}"
     process.wait_until(lambda: answers(f"{address}/readyz"))
     return process, address
@@ -207,7 +248,9 @@ def answers(url: str) -> bool:
 
 
 class System:
-    """All of Headway on one machine: Valkey, the development inbox, a worker, a web process on a port that it keeps."""
+    """All of Headway on one machine: Valkey, the development inbox, a worker, a web process on
+    a port that it keeps.
+    """
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
@@ -217,9 +260,18 @@ class System:
             data = folder / "data"
             data.mkdir()
             inbox_port = free_port()
-            (data / "services.json").write_text(json.dumps({"redis_url": self.valkey.url, "inbox_port": inbox_port}))
+            (data / "services.json").write_text(
+                json.dumps({"redis_url": self.valkey.url, "inbox_port": inbox_port})
+            )
             self.env = {"DATA_DIR": str(data), "SECRET_KEY": "a secret for the tests", **settings}
-            listen = ["-n", "-l", f"127.0.0.1:{inbox_port}", "-c", "aiosmtpd.handlers.Mailbox", str(data / "inbox")]
+            listen = [
+                "-n",
+                "-l",
+                f"127.0.0.1:{inbox_port}",
+                "-c",
+                "aiosmtpd.handlers.Mailbox",
+                str(data / "inbox"),
+            ]
             self.inbox = Process([sys.executable, "-m", "aiosmtpd", *listen], folder / "inbox.log")
             started.callback(self.inbox.stop)
             self.worker = worker(folder, self.env)

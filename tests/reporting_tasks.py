@@ -1,4 +1,7 @@
-"""Tasks that report from wherever they work; started as `celery -A tests.reporting_tasks worker`."""
+"""Tasks that report from wherever they work.
+
+Started as `celery -A tests.reporting_tasks worker`.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,9 @@ def beats(self, beats):
         done = 0
         while not beats or done < beats:
             done += 1
-            self.update_state(task_id=task_id, state="PROGRESS", meta={"current": done, "total": None})
+            self.update_state(
+                task_id=task_id, state="PROGRESS", meta={"current": done, "total": None}
+            )
             time.sleep(0.02)
 
     task_id = self.request.id

@@ -1,4 +1,6 @@
-"""A real SMTP server for tests that does at each step what a test tells it, also what no honest server does."""
+"""A real SMTP server for tests that does at each step what a test tells it, also what no honest
+server does.
+"""
 
 from __future__ import annotations
 
@@ -49,9 +51,10 @@ class Taken:
 class SmtpServer:
     """Listens on a free port of 127.0.0.1; use it as a context manager.
 
-    `replies` replaces the answer to a step (see REPLIES): a line, DROP or SILENCE; `delays` are seconds by which the
-    answer to a step is late. Both may be changed while it runs. `complete` holds each message whose final dot came,
-    `accepted` those that were answered with 250, `broken` what came of each message that was cut off before its dot.
+    `replies` replaces the answer to a step (see REPLIES): a line, DROP or SILENCE; `delays` are
+    seconds by which the answer to a step is late. Both may be changed while it runs. `complete`
+    holds each message whose final dot came, `accepted` those that were answered with 250, `broken`
+    what came of each message that was cut off before its dot.
     """
 
     def __init__(
@@ -219,7 +222,10 @@ class _Session(socketserver.StreamRequestHandler):
         return answer[0] in "23"
 
     def _next(self) -> bytes:
-        """Return the next command; between two messages whoever ends the server may end the wait for it."""
+        """Return the next command.
+
+        Between two messages whoever ends the server may end the wait for it.
+        """
         idle = self.server.owner._idle if self.taken else set()
         idle.add(self)
         try:
@@ -238,7 +244,9 @@ class _Session(socketserver.StreamRequestHandler):
 
     def _encrypt(self) -> None:
         assert self.server.owner.tls
-        self.request = self.connection = self.server.owner.tls.wrap_socket(self.connection, server_side=True)
+        self.request = self.connection = self.server.owner.tls.wrap_socket(
+            self.connection, server_side=True
+        )
         self.rfile = self.connection.makefile("rb")
         self.wfile = self.connection.makefile("wb", buffering=0)
 
@@ -249,11 +257,24 @@ def _address(text: str) -> str:
 
 
 def make_certificate(folder: Path, name: str) -> Path:
-    """Make a self-signed certificate with its key in one file; `name` as in "DNS:localhost" or "IP:127.0.0.1"."""
+    """Make a self-signed certificate with its key in one file.
+
+    `name` as in "DNS:localhost" or "IP:127.0.0.1".
+    """
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     names = ["-subj", "/CN=headway test", "-addext", f"subjectAltName={name}"]
-    command = ["openssl", "req", "-x509", *curve, *names, "-keyout", str(key), "-out", str(certificate)]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        *curve,
+        *names,
+        "-keyout",
+        str(key),
+        "-out",
+        str(certificate),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     both = folder / "both.pem"
     both.write_text(key.read_text() + certificate.read_text())

@@ -1,4 +1,6 @@
-"""A worker of Headway that is told to stop while it starts: at its last step before it says that it is ready."""
+"""A worker of Headway that is told to stop while it starts: at its last step before it says
+that it is ready.
+"""
 
 import os
 import signal

@@ -1,4 +1,6 @@
-"""Clients that keep coming to a web process, each on a connection of its own, and what becomes of each."""
+"""Clients that keep coming to a web process, each on a connection of its own, and what becomes
+of each.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ def get(port: int) -> str:
 
 @contextmanager
 def stream_of_clients(port: int) -> Iterator[list[str]]:
-    """Have a client come every few milliseconds; gives what became of each, whole when the block has ended."""
+    """Have a client come every few milliseconds.
+
+    Gives what became of each, whole when the block has ended.
+    """
     ends: list[str] = []
     over = threading.Event()
 

@@ -25,7 +25,9 @@ MESSAGE = {"task": "report", "args": [], "kwargs": {}, "options": {"queue": "cel
 def call(*words: str, **env: str) -> Result:
     """Return what `headway` says to these words."""
     settings = {"HEADWAY_REDIS_URL": None, **env}
-    return CliRunner().invoke(headway, words, env=settings, prog_name="headway", catch_exceptions=False)
+    return CliRunner().invoke(
+        headway, words, env=settings, prog_name="headway", catch_exceptions=False
+    )
 
 
 def snapshots(result: Result) -> list[dict[str, Any]]:
@@ -34,7 +36,9 @@ def snapshots(result: Result) -> list[dict[str, Any]]:
 
 def create(records: Records, task_id: str = TASK_ID, owner: str = "", title: str = "Report") -> str:
     """Make the record of a task that no worker takes."""
-    return records.create(owner=owner, message=MESSAGE, title=title, max_attempts=4, task_id=task_id).task_id
+    return records.create(
+        owner=owner, message=MESSAGE, title=title, max_attempts=4, task_id=task_id
+    ).task_id
 
 
 def running(records: Records, task_id: str = TASK_ID, title: str = "Report") -> str:
@@ -43,9 +47,13 @@ def running(records: Records, task_id: str = TASK_ID, title: str = "Report") -> 
     return task_id
 
 
-def report(records: Records, phase: Phase = Phase.RUNNING, task_id: str = TASK_ID, **fields: Any) -> None:
+def report(
+    records: Records, phase: Phase = Phase.RUNNING, task_id: str = TASK_ID, **fields: Any
+) -> None:
     """Write what a run of the test's says."""
-    assert records.runs.write(StateWrite(task_id, HERE, phase, fields, "{}", "report", 4)) == "written"
+    assert (
+        records.runs.write(StateWrite(task_id, HERE, phase, fields, "{}", "report", 4)) == "written"
+    )
 
 
 @contextmanager

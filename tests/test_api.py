@@ -1,4 +1,6 @@
-"""The HTTP doors, as the contract has them: what works, what is refused, and that a refusal starts nothing."""
+"""The HTTP doors, as the contract has them: what works, what is refused, and that a refusal
+starts nothing.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 
 
 def started(redis_url: str) -> int:
-    """How many tasks there are: records, messages at the broker, and entries of the outbox must agree."""
+    """How many tasks there are: records, messages at the broker, and entries of the outbox must
+    agree.
+    """
     with redis.Redis.from_url(redis_url) as client:
         return len(client.keys("headway:task:*")) + client.llen("celery") + client.llen("mail")
 
@@ -41,16 +45,28 @@ def test_a_long_task_is_accepted_as_the_article_has_it(client: FlaskClient):
     assert response.status_code == 202
     assert response.headers["Location"] == f"/status/{snapshot.task_id}"
     assert TASK_ID.match(snapshot.task_id)
-    assert (snapshot.state, snapshot.current, snapshot.total, snapshot.status) == ("PENDING", 0, 1, "Pending...")
+    assert (snapshot.state, snapshot.current, snapshot.total, snapshot.status) == (
+        "PENDING",
+        0,
+        1,
+        "Pending...",
+    )
 
     status = client.get(response.headers["Location"])
     assert status.status_code == 200
-    assert status.get_json().items() >= {"state": "PENDING", "current": 0, "total": 1, "status": "Pending..."}.items()
+    assert (
+        status.get_json().items()
+        >= {"state": "PENDING", "current": 0, "total": 1, "status": "Pending..."}.items()
+    )
 
 
-def test_the_message_of_a_start_is_what_celery_itself_would_send(app: Flask, client: FlaskClient, records: Records):
+def test_the_message_of_a_start_is_what_celery_itself_would_send(
+    app: Flask, client: FlaskClient, records: Records
+):
     task_id = client.post("/longtask").get_json()["task_id"]
-    app.extensions["headway"].celery.signature("long_task", queue="celery").apply_async(task_id=task_id)
+    app.extensions["headway"].celery.signature("long_task", queue="celery").apply_async(
+        task_id=task_id
+    )
 
     theirs, ours = map(json.loads, records.client.lrange("celery", 0, -1))
     for message in (theirs, ours):
@@ -70,8 +86,12 @@ def test_a_browsers_form_without_javascript_comes_back_to_the_page(client: Flask
 
 
 def test_the_email_form_answers_as_the_article_does(client: FlaskClient):
-    now = client.post("/", data={"email": "ada@example.com", "submit": "Send"}, follow_redirects=True)
-    later = client.post("/", data={"email": "ada@example.com", "submit": "Send in 1 minute"}, follow_redirects=True)
+    now = client.post(
+        "/", data={"email": "ada@example.com", "submit": "Send"}, follow_redirects=True
+    )
+    later = client.post(
+        "/", data={"email": "ada@example.com", "submit": "Send in 1 minute"}, follow_redirects=True
+    )
 
     assert "Sending email to ada@example.com" in now.text
     assert "An email will be sent to ada@example.com in one minute" in later.text
@@ -81,7 +101,9 @@ def test_the_email_form_answers_as_the_article_does(client: FlaskClient):
 
 
 def test_the_email_form_gives_programs_the_snapshot(client: FlaskClient):
-    response = client.post("/", data={"email": "ada@example.com", "submit": "Send"}, headers=ACCEPT_JSON)
+    response = client.post(
+        "/", data={"email": "ada@example.com", "submit": "Send"}, headers=ACCEPT_JSON
+    )
 
     snapshot = Snapshot.from_json(response.text)
     assert response.status_code == 202
@@ -104,7 +126,9 @@ def test_the_email_form_gives_programs_the_snapshot(client: FlaskClient):
         {"email": "ada@example.com", "submit": "Send to all"},
     ],
 )
-def test_a_bad_form_is_refused_and_starts_nothing(client: FlaskClient, redis_url: str, form: dict[str, str]):
+def test_a_bad_form_is_refused_and_starts_nothing(
+    client: FlaskClient, redis_url: str, form: dict[str, str]
+):
     page = client.post("/", data=form, headers=BROWSER)
     answer = client.post("/", data=form, headers=ACCEPT_JSON)
 
@@ -117,7 +141,8 @@ def test_a_bad_form_is_refused_and_starts_nothing(client: FlaskClient, redis_url
 
 def test_tasks_are_started_by_name(client: FlaskClient):
     mail = client.post(
-        "/tasks", json={"name": "send_async_email", "args": {"email": "ada@example.com"}, "countdown": 30}
+        "/tasks",
+        json={"name": "send_async_email", "args": {"email": "ada@example.com"}, "countdown": 30},
     )
     long = client.post("/tasks", json={"name": "long_task"})
 
@@ -127,7 +152,9 @@ def test_tasks_are_started_by_name(client: FlaskClient):
 
 
 def test_an_eta_is_kept_to_the_millisecond_and_one_in_the_past_is_now(client: FlaskClient):
-    future = client.post("/tasks", json={"name": "long_task", "eta": "2027-01-01T01:00:00.250+01:00"})
+    future = client.post(
+        "/tasks", json={"name": "long_task", "eta": "2027-01-01T01:00:00.250+01:00"}
+    )
     past = client.post("/tasks", json={"name": "long_task", "eta": "2020-01-01T00:00:00Z"})
 
     assert future.get_json()["scheduled_for"] == "2027-01-01T00:00:00.250Z"
@@ -164,7 +191,9 @@ def test_an_eta_is_kept_to_the_millisecond_and_one_in_the_past_is_now(client: Fl
         {"name": "send_async_email", "args": {"email": "a@example.com", "subject": "free"}},
     ],
 )
-def test_a_bad_request_is_refused_and_starts_nothing(client: FlaskClient, redis_url: str, body: object):
+def test_a_bad_request_is_refused_and_starts_nothing(
+    client: FlaskClient, redis_url: str, body: object
+):
     response = client.post("/tasks", json=body)
 
     assert response.status_code == 400
@@ -216,7 +245,9 @@ def test_a_body_that_is_no_json_is_refused(
         ("GET", "/status?" + "&".join(f"task_id={n}" for n in range(101)), 400),
     ],
 )
-def test_wrong_methods_paths_and_numbers_are_told_so(client: FlaskClient, method: str, path: str, status: int):
+def test_wrong_methods_paths_and_numbers_are_told_so(
+    client: FlaskClient, method: str, path: str, status: int
+):
     response = client.open(path, method=method)
 
     assert response.status_code == status
@@ -251,10 +282,14 @@ CONDITIONS: list[dict[str, str]] = [
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 @pytest.mark.parametrize("task_id", ["{task_id}", "none", "", "a/b", "a:b"])
-def test_the_shortcut_answers_as_the_route_does(env: dict[str, str], client: FlaskClient, method: str, task_id: str):
+def test_the_shortcut_answers_as_the_route_does(
+    env: dict[str, str], client: FlaskClient, method: str, task_id: str
+):
     location = client.post("/longtask").headers["Location"]
     etag = client.get(location).headers["ETag"]
-    roundabout = create_app(env | {"HEADWAY_OWNER_LOADER": lambda: visitor()}).test_client()  # any but its own
+    roundabout = create_app(
+        env | {"HEADWAY_OWNER_LOADER": lambda: visitor()}
+    ).test_client()  # any but its own
     cookie = client.get_cookie("headway_session")
     assert cookie is not None
     roundabout.set_cookie("headway_session", cookie.value)
@@ -262,13 +297,16 @@ def test_the_shortcut_answers_as_the_route_does(env: dict[str, str], client: Fla
 
     for headers in CONDITIONS:
         asked = {name: value.format(etag=etag) for name, value in headers.items()}
-        one, other = (each.open(path, method=method, headers=asked) for each in (client, roundabout))
+        one, other = (
+            each.open(path, method=method, headers=asked) for each in (client, roundabout)
+        )
         assert (one.status, one.data) == (other.status, other.data), headers
         assert {**one.headers, "Date": ""} == {**other.headers, "Date": ""}, headers
 
 
 @pytest.mark.parametrize(
-    "cookie", ["headway_session=\xff.a.b", "\xe9", "headway_session=", "=;;", "headway_session=a.b.c"]
+    "cookie",
+    ["headway_session=\xff.a.b", "\xe9", "headway_session=", "=;;", "headway_session=a.b.c"],
 )
 def test_a_cookie_that_is_none_is_a_stranger(client: FlaskClient, cookie: str):
     location = client.post("/longtask").headers["Location"]
@@ -277,7 +315,9 @@ def test_a_cookie_that_is_none_is_a_stranger(client: FlaskClient, cookie: str):
     assert client.get(location, environ_overrides={"HTTP_COOKIE": cookie}).status_code == 404
 
 
-def test_a_cookie_ends_with_its_lifetime(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch):
+def test_a_cookie_ends_with_its_lifetime(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+):
     location = client.post("/longtask").headers["Location"]
     assert client.get(location).status_code == 200
 
@@ -293,7 +333,9 @@ def test_a_status_that_has_moved_up_the_queue_is_not_304(client: FlaskClient, ap
     assert behind.get_json()["queue_position"] == 1
 
     app.extensions["headway"].records.client.zrem("headway:waiting:celery", ahead)
-    moved = client.get(f"/status/{behind.get_json()['task_id']}", headers={"If-None-Match": behind.headers["ETag"]})
+    moved = client.get(
+        f"/status/{behind.get_json()['task_id']}", headers={"If-None-Match": behind.headers["ETag"]}
+    )
 
     assert (moved.status_code, moved.get_json()["queue_position"]) == (200, 0)
 
@@ -302,10 +344,21 @@ def test_what_is_unknown_expired_malformed_or_not_yours_is_alike(app: Flask, cli
     theirs = app.test_client().post("/longtask").headers["Location"].rpartition("/")[2]
     gone = client.post("/longtask").headers["Location"].rpartition("/")[2]
     app.extensions["headway"].records.forget(gone)
-    ids = [theirs, gone, "7f0b2a3e-0000-4000-8000-000000000000", "..", "a*", "a:b", "%00", "a%0d%0ab", "x" * 200]
+    ids = [
+        theirs,
+        gone,
+        "7f0b2a3e-0000-4000-8000-000000000000",
+        "..",
+        "a*",
+        "a:b",
+        "%00",
+        "a%0d%0ab",
+        "x" * 200,
+    ]
 
     answers = {
-        (r.status_code, r.text) for r in (client.get(f"/status/{task_id}") for task_id in ids if task_id != "..")
+        (r.status_code, r.text)
+        for r in (client.get(f"/status/{task_id}") for task_id in ids if task_id != "..")
     }
     strangers = {(r.status_code, r.text) for r in (app.test_client().get(f"/status/{theirs}"),)}
 
@@ -327,7 +380,12 @@ def test_a_client_that_names_json_gets_json(client: FlaskClient):
 
     answers = [
         client.post("/", data=form, headers={"Accept": accept}).is_json
-        for accept in ("application/json", "application/json, text/plain, */*", "*/*", BROWSER["Accept"])
+        for accept in (
+            "application/json",
+            "application/json, text/plain, */*",
+            "*/*",
+            BROWSER["Accept"],
+        )
     ]
 
     assert answers == [True, True, False, False]
@@ -336,11 +394,22 @@ def test_a_client_that_names_json_gets_json(client: FlaskClient):
 def test_many_statuses_in_one_answer(client: FlaskClient):
     ids = [client.post("/longtask").get_json()["task_id"] for _ in range(3)]
 
-    batch = client.get("/status", query_string=[("task_id", task_id) for task_id in [*ids, ids[0], "nope"]]).get_json()
+    batch = client.get(
+        "/status", query_string=[("task_id", task_id) for task_id in [*ids, ids[0], "nope"]]
+    ).get_json()
 
     assert [snapshot["task_id"] for snapshot in batch["snapshots"]] == ids
     assert batch["missing"] == ["nope"]
-    assert batch["server"].keys() == {"live", "now", "workers", "slots", "queued", "queues", "paused", "problem"}
+    assert batch["server"].keys() == {
+        "live",
+        "now",
+        "workers",
+        "slots",
+        "queued",
+        "queues",
+        "paused",
+        "problem",
+    }
     assert batch["server"]["queued"] == 3
 
 
@@ -350,7 +419,9 @@ def test_the_list_is_the_owners_newest_first_in_pages(app: Flask, client: FlaskC
 
     seen, cursor, pages = [], None, 0
     while pages == 0 or cursor:
-        body = client.get("/tasks", query_string={"limit": 2} | ({"cursor": cursor} if cursor else {})).get_json()
+        body = client.get(
+            "/tasks", query_string={"limit": 2} | ({"cursor": cursor} if cursor else {})
+        ).get_json()
         seen += [task["task_id"] for task in body["tasks"]]
         cursor, pages = body["next"], pages + 1
 
@@ -362,22 +433,31 @@ def test_the_list_is_the_owners_newest_first_in_pages(app: Flask, client: FlaskC
 # Once
 
 
-def test_the_same_key_gives_the_same_task_and_another_body_is_refused(client: FlaskClient, redis_url: str):
+def test_the_same_key_gives_the_same_task_and_another_body_is_refused(
+    client: FlaskClient, redis_url: str
+):
     headers = {"Idempotency-Key": "a-key"}
 
     first = client.post("/longtask", headers=headers)
     again = client.post("/longtask", headers=headers)
     other = client.post(
-        "/tasks", json={"name": "send_async_email", "args": {"email": "a@example.com"}}, headers=headers
+        "/tasks",
+        json={"name": "send_async_email", "args": {"email": "a@example.com"}},
+        headers=headers,
     )
 
     assert (first.status_code, again.status_code, other.status_code) == (202, 202, 422)
     assert again.get_json()["task_id"] == first.get_json()["task_id"]
-    assert ("Idempotency-Replayed" in first.headers, again.headers["Idempotency-Replayed"]) == (False, "true")
+    assert ("Idempotency-Replayed" in first.headers, again.headers["Idempotency-Replayed"]) == (
+        False,
+        "true",
+    )
     assert started(redis_url) == 2  # one record, one message
 
 
-def test_a_form_may_carry_the_key_and_a_double_click_is_one_email(client: FlaskClient, redis_url: str):
+def test_a_form_may_carry_the_key_and_a_double_click_is_one_email(
+    client: FlaskClient, redis_url: str
+):
     form = {"email": "ada@example.com", "submit": "Send", "idempotency_key": "click"}
 
     client.post("/", data=form)
@@ -433,7 +513,9 @@ def test_a_foreign_page_cannot_start_anything(
 def test_an_origin_may_be_allowed_by_name(env: dict[str, str]):
     client = create_app(env | {"ALLOWED_ORIGINS": "https://partner.example"}).test_client()
 
-    allowed = client.post("/longtask", headers={"Origin": "https://partner.example", "Sec-Fetch-Site": "cross-site"})
+    allowed = client.post(
+        "/longtask", headers={"Origin": "https://partner.example", "Sec-Fetch-Site": "cross-site"}
+    )
 
     assert allowed.status_code == 202
 
@@ -494,7 +576,9 @@ def redis_down(env: dict[str, str]) -> FlaskClient:
         ("GET", "/readyz"),
     ],
 )
-def test_without_redis_the_answer_is_503_and_when_to_come_again(redis_down: FlaskClient, method: str, path: str):
+def test_without_redis_the_answer_is_503_and_when_to_come_again(
+    redis_down: FlaskClient, method: str, path: str
+):
     with redis_down.session_transaction() as session:
         session["visitor"] = "ada"
     body = {"name": "long_task"} if method == "POST" and path == "/tasks" else None
@@ -509,11 +593,15 @@ def test_without_redis_the_answer_is_503_and_when_to_come_again(redis_down: Flas
 def test_without_redis_the_page_still_opens(redis_down: FlaskClient):
     assert redis_down.get("/", headers=BROWSER).status_code == 200
     assert redis_down.get("/healthz").status_code == 200
-    page = redis_down.post("/", data={"email": "ada@example.com", "submit": "Send"}, headers=BROWSER)
+    page = redis_down.post(
+        "/", data={"email": "ada@example.com", "submit": "Send"}, headers=BROWSER
+    )
     assert (page.status_code, "Redis does not answer" in page.text) == (503, True)
 
 
-def test_a_start_while_redis_hangs_is_503_and_never_begins(env: dict[str, str], valkey: Valkey, records: Records):
+def test_a_start_while_redis_hangs_is_503_and_never_begins(
+    env: dict[str, str], valkey: Valkey, records: Records
+):
     client = create_app(env).test_client()
     client.get("/")
     valkey.freeze()
@@ -551,7 +639,9 @@ def test_starts_that_meet_a_broker_that_hangs_are_answered_and_kept(
     broker = Valkey(tmp_path)
     app = create_app(env | {"CELERY_BROKER_URL": broker.url})
     try:
-        assert app.test_client().post("/longtask").status_code == 202  # a connection that it will hang on
+        assert (
+            app.test_client().post("/longtask").status_code == 202
+        )  # a connection that it will hang on
         broker.freeze()
         with ThreadPoolExecutor(CROWD) as crowd:
             starts = [crowd.submit(app.test_client().post, "/longtask") for _ in range(CROWD)]

@@ -1,4 +1,6 @@
-"""`POST /tasks` starts what can be started, whatever its function's signature, and says what else is wrong."""
+"""`POST /tasks` starts what can be started, whatever its function's signature, and says what
+else is wrong.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def with_both(a: int, b: int = 2, *rest, c: int = 3, **options): ...
 def positional_only(a: int, b: int = 2, /, c: int = 3): ...
 def positional_gap(a=(), b: int = 2, /): ...
 def keyword_only(*, a: int, b: str = "x"): ...
-def defaults(a=[], b=(1, 2), c=datetime(2026, 1, 1), d=Colour.RED, e=object(), f=float("nan"), *rest): ...  # noqa: B006, B008
+def defaults(
+    a=[], b=(1, 2), c=datetime(2026, 1, 1), d=Colour.RED, e=object(), f=float("nan"), *rest
+): ...  # noqa: B006, B008
 def hints(
     a: Optional[int] = None,  # noqa: UP045
     b: int | None = None,
@@ -48,7 +52,16 @@ def nothing(): ...
 
 
 FUNCTIONS = [
-    *(plain, with_options, with_numbers, with_rest, with_both, positional_only, positional_gap, keyword_only),
+    *(
+        plain,
+        with_options,
+        with_numbers,
+        with_rest,
+        with_both,
+        positional_only,
+        positional_gap,
+        keyword_only,
+    ),
     *(defaults, hints, unreadable, bound, nothing),
 ]
 
@@ -62,11 +75,15 @@ def kinds():
         KINDS.pop(function.__name__)
 
 
-def bind(function: Callable[..., Any], args: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def bind(
+    function: Callable[..., Any], args: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return what a function would be called with."""
     kind = KINDS[function.__name__]
     ordered, named = json.loads(json.dumps(kind.call.split(kind.prepare(args))))
-    call = inspect.signature(function).bind(*([None] if function is bound else []), *ordered, **named)
+    call = inspect.signature(function).bind(
+        *([None] if function is bound else []), *ordered, **named
+    )
     return call.args, call.kwargs
 
 
@@ -94,7 +111,11 @@ def bind(function: Callable[..., Any], args: Mapping[str, Any]) -> tuple[tuple[A
         (keyword_only, {"a": 1}, ((), {"a": 1, "b": "x"})),
         (defaults, {}, ((), {})),
         (defaults, {"b": [3]}, None),
-        (hints, {"a": 1, "b": None, "c": [1, 2], "d": 3, "e": 1, "f": {"x": 1}, "g": ["y"], "h": {}}, None),
+        (
+            hints,
+            {"a": 1, "b": None, "c": [1, 2], "d": 3, "e": 1, "f": {"x": 1}, "g": ["y"], "h": {}},
+            None,
+        ),
         (hints, {}, None),
         (unreadable, {"a": {"any": "thing"}, "b": 1, "c": 5}, ((({"any": "thing"}, 1, 5, 1)), {})),
         (bound, {"a": 1, "rest": [2], "b": 3}, ((None, 1, 2), {"b": 3})),
@@ -129,13 +150,19 @@ def test_what_can_be_started_is(function: Callable[..., Any], args: dict[str, An
         (hints, {"c": {}}, {"c": "Must be of type list[int]."}),
         (hints, {"d": None}, {"d": "Must be of type int."}),
         (hints, {"e": True}, {"e": "Must be of type Literal['x', 1]."}),
-        (hints, {"f": {"x": "y"}}, {"f": "Must be of type collections.abc.Mapping[str, float] | None."}),
+        (
+            hints,
+            {"f": {"x": "y"}},
+            {"f": "Must be of type collections.abc.Mapping[str, float] | None."},
+        ),
         (hints, {"g": "text"}, {"g": "Must be of type collections.abc.Sequence[str] | None."}),
         (hints, {"h": 5}, {"h": "Must be of type dict | list | None."}),
         (unreadable, {"a": 1, "b": "x"}, {"b": "Must be of type int."}),
     ],
 )
-def test_what_cannot_be_started_says_why(function: Callable[..., Any], args: dict[str, Any], wrong: dict[str, str]):
+def test_what_cannot_be_started_says_why(
+    function: Callable[..., Any], args: dict[str, Any], wrong: dict[str, str]
+):
     with pytest.raises(BadArguments) as refused:
         KINDS[function.__name__].prepare(args)
 
@@ -144,9 +171,17 @@ def test_what_cannot_be_started_says_why(function: Callable[..., Any], args: dic
 
 @pytest.mark.parametrize(
     ("function", "args"),
-    [(positional_only, {"a": 1}), (positional_gap, {}), (defaults, {"b": 1}), (hints, {"a": 1}), (bound, {"a": 1})],
+    [
+        (positional_only, {"a": 1}),
+        (positional_gap, {}),
+        (defaults, {"b": 1}),
+        (hints, {"a": 1}),
+        (bound, {"a": 1}),
+    ],
 )
-def test_celery_takes_what_was_checked(client: Any, function: Callable[..., Any], args: dict[str, Any]):
+def test_celery_takes_what_was_checked(
+    client: Any, function: Callable[..., Any], args: dict[str, Any]
+):
     assert client.post("/tasks", json={"name": function.__name__, "args": args}).status_code == 202
 
 
@@ -166,7 +201,9 @@ def test_a_request_starts_it_and_its_retry_has_the_same_arguments(client: Any, r
 
 
 @pytest.mark.parametrize("function", [with_options, with_both, positional_only, bound])
-def test_a_request_with_wrong_arguments_is_answered(client: Any, records: Records, function: Callable[..., Any]):
+def test_a_request_with_wrong_arguments_is_answered(
+    client: Any, records: Records, function: Callable[..., Any]
+):
     for args in ({}, {"a": "x"}, {"a": 1, "self": 1}, {"a": None, "": 1}):
         refused = client.post("/tasks", json={"name": function.__name__, "args": args})
 

@@ -1,4 +1,6 @@
-"""A run that ends without its own word after it has asked for its next attempt, and how many attempts are left then."""
+"""A run that ends without its own word after it has asked for its next attempt, and how many
+attempts are left then.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ def test_a_hard_time_limit_without_that_is_a_failure(hand: Hand):
     assert (hand.phase(request.id), hand.keep()) == ("failed", [])
 
 
-def test_a_hard_time_limit_at_the_last_attempt_is_a_failure(hand: Hand, monkeypatch: pytest.MonkeyPatch):
+def test_a_hard_time_limit_at_the_last_attempt_is_a_failure(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+):
     again_in_silence.delay()
     with running_by_hand(hand, again_in_silence) as request:
         again_in_silence.retry(countdown=0, throw=False)
@@ -68,14 +72,18 @@ def test_a_hard_time_limit_at_the_last_attempt_is_a_failure(hand: Hand, monkeypa
     assert (hand.phase(request.id), hand.keep()) == ("failed", [])
 
 
-def test_attempts_that_were_no_fault_of_the_task_take_none_from_a_lost_one(hand: Hand, monkeypatch: pytest.MonkeyPatch):
+def test_attempts_that_were_no_fault_of_the_task_take_none_from_a_lost_one(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(again, "max_retries", 1)
     task_id = again.delay().id
     for waits in range(3):
         with running_by_hand(hand, again) as request:
             assert waits_of(request) == waits
             limit = again.max_retries + waits + 1
-            asked = again.retry(countdown=0, max_retries=limit, headers={WAITS: waits + 1}, throw=False)
+            asked = again.retry(
+                countdown=0, max_retries=limit, headers={WAITS: waits + 1}, throw=False
+            )
             with suppress(Retry):
                 try:
                     raise asked

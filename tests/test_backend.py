@@ -1,6 +1,9 @@
-"""Every state change of every task passes through the record; Celery's own clients notice no difference.
+"""Every state change of every task passes through the record.
 
-Real workers run tests/plain_celery.py: a Celery project that uses Headway's backend and task class, and nothing else.
+Celery's own clients notice no difference.
+
+Real workers run tests/plain_celery.py: a Celery project that uses Headway's backend and task class,
+and nothing else.
 """
 
 from __future__ import annotations
@@ -35,13 +38,17 @@ def hold(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def workers(valkey: Valkey, hold: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def workers(
+    valkey: Valkey, hold: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Process]:
     env = {"REDIS_URL": valkey.url, "HOLD_DIR": str(hold)}
     for app in (plain.celery, plain.stock):
         app.conf.broker_url = valkey.url
     plain.celery.conf.result_backend = f"headway.celery.backend.LiveBackend+{valkey.url}"
     plain.stock.conf.result_backend = valkey.url
-    with running(worker(tmp_path_factory.mktemp("worker"), env, "celery", "tests.plain_celery")) as process:
+    with running(
+        worker(tmp_path_factory.mktemp("worker"), env, "celery", "tests.plain_celery")
+    ) as process:
         yield process
 
 
@@ -86,7 +93,12 @@ def test_progress_and_success_are_pushed_in_order(records: Records):
 
     assert [s.phase for s in history] == ["queued"] + ["running"] * 6 + ["succeeded"]
     assert [s.status for s in history][2:-1] == [f"step {n}" for n in range(5)]
-    assert (history[-1].status, history[-1].result, history[-1].current, history[-1].total) == ("done", [5], 5, 5)
+    assert (history[-1].status, history[-1].result, history[-1].current, history[-1].total) == (
+        "done",
+        [5],
+        5,
+        5,
+    )
     versions = [s.version for s in history]
     assert versions == sorted(set(versions))
 
@@ -97,7 +109,10 @@ def test_failure_shows_its_type_and_words_and_no_traceback(records: Records):
     end = final(records, result.id)
 
     assert end.phase == "failed"
-    assert end.error == {"type": "ValueError", "message": "no such file: redis://***@db/0 second line"}
+    assert end.error == {
+        "type": "ValueError",
+        "message": "no such file: redis://***@db/0 second line",
+    }
     with pytest.raises(ValueError, match="no such file"):
         result.get(timeout=5)
 
@@ -118,7 +133,9 @@ def test_a_retry_shows_when_it_comes_and_why_and_then_counts_the_attempt(records
 def test_a_state_of_the_authors_own_is_running(records: Records, hold: Path):
     result = plain.upload.delay()
 
-    uploading = wait_for(lambda: (s := snapshot(records, result.id)) and s.status == "UPLOADING" and s)
+    uploading = wait_for(
+        lambda: (s := snapshot(records, result.id)) and s.status == "UPLOADING" and s
+    )
     assert (uploading.phase, uploading.state) == ("running", "PROGRESS")
     assert result.state == "UPLOADING"
     (hold / result.id).touch()
@@ -204,7 +221,9 @@ def test_progress_reports_by_the_convenient_words_too(records: Records):
     end = final(records, result.id)
 
     assert (end.phase, end.current, end.total) == ("failed", 3, 3)
-    assert [line["text"] for line in records.queries.read_log(result.id, 0)["lines"]] == ["all read"]
+    assert [line["text"] for line in records.queries.read_log(result.id, 0)["lines"]] == [
+        "all read"
+    ]
 
 
 def test_a_second_delivery_does_not_run_beside_the_first(records: Records, tmp_path: Path):
@@ -228,7 +247,10 @@ def test_groups_chains_and_chords_keep_working(records: Records, client: str):
         return app.signature(f"tests.plain_celery.{name}", args=args)
 
     assert sig("add", 2, 3).apply_async().get(timeout=10) == 5
-    assert chain(sig("add", 1, 2), sig("add", 3), sig("add", 4), app=app).apply_async().get(timeout=10) == 10
+    assert (
+        chain(sig("add", 1, 2), sig("add", 3), sig("add", 4), app=app).apply_async().get(timeout=10)
+        == 10
+    )
     many = group([sig("add", n, n) for n in range(8)], app=app).apply_async()
     assert many.get(timeout=10) == [2 * n for n in range(8)]
     assert chord([sig("add", n, n) for n in range(8)], app=app)(sig("total")).get(timeout=10) == 56
@@ -249,7 +271,10 @@ def test_a_group_can_be_saved_restored_and_joined_natively(records: Records):
 
 @contextmanager
 def waiting(records: Records, result: AsyncResult) -> Iterator[list[object]]:
-    """Wait for a result from within a thread; yields where it will be, once Redis knows that somebody waits."""
+    """Wait for a result from within a thread.
+
+    Yields where it will be, once Redis knows that somebody waits.
+    """
     got: list[object] = []
     waiter = threading.Thread(target=lambda: got.append(result.get(timeout=15)))
     waiter.start()
@@ -281,11 +306,15 @@ def test_a_result_whose_push_went_to_nobody_is_read(records: Records, hold: Path
 
 
 def test_results_that_are_no_text_are_waited_for_too(records: Records, valkey: Valkey):
-    app = Celery("pickles", backend=f"headway.celery.backend.LiveBackend+{valkey.url}", set_as_current=False)
+    app = Celery(
+        "pickles", backend=f"headway.celery.backend.LiveBackend+{valkey.url}", set_as_current=False
+    )
     app.conf.update(result_serializer="pickle", result_accept_content=["pickle"])
     result = AsyncResult("a-pickle", app=app)
     app.backend.store_result(result.id, {"half"}, "UPLOADING")
-    end = threading.Timer(READ_AGAIN_SECONDS + 0.5, lambda: app.backend.mark_as_done(result.id, {"all"}))
+    end = threading.Timer(
+        READ_AGAIN_SECONDS + 0.5, lambda: app.backend.mark_as_done(result.id, {"all"})
+    )
     end.start()
 
     assert result.get(timeout=10) == {"all"}
@@ -294,7 +323,9 @@ def test_results_that_are_no_text_are_waited_for_too(records: Records, valkey: V
 
 def test_only_who_waits_for_a_result_subscribes_to_it(records: Records):
     result = plain.add.delay(20, 22)
-    before = records.client.pubsub_channels(f"celery-task-meta-{result.id}")  # results of other tests have theirs
+    before = records.client.pubsub_channels(
+        f"celery-task-meta-{result.id}"
+    )  # results of other tests have theirs
 
     assert (before, result.get(timeout=15)) == ([], 42)
 
@@ -311,7 +342,9 @@ def test_a_chord_with_a_failing_part_fails_once(records: Records, tmp_path: Path
 
 
 @pytest.mark.parametrize("end", ["FAILURE", "REVOKED", "SUCCESS"])
-def test_late_progress_does_not_undo_an_end_where_celerys_own_store_lets_it(records: Records, valkey: Valkey, end: str):
+def test_late_progress_does_not_undo_an_end_where_celerys_own_store_lets_it(
+    records: Records, valkey: Valkey, end: str
+):
     ours, celerys = "ours-" + end, "celerys-" + end
     value = ValueError("x") if end != "SUCCESS" else 1
 
@@ -322,7 +355,9 @@ def test_late_progress_does_not_undo_an_end_where_celerys_own_store_lets_it(reco
     assert AsyncResult(ours, app=plain.celery).state == end
     assert snapshot(records, ours).final
     undone = AsyncResult(celerys, app=plain.stock).state
-    assert undone == ("SUCCESS" if end == "SUCCESS" else "PROGRESS")  # why Headway has a backend of its own
+    assert undone == (
+        "SUCCESS" if end == "SUCCESS" else "PROGRESS"
+    )  # why Headway has a backend of its own
 
 
 def test_a_refused_failure_counts_in_no_chord_and_calls_nobody(records: Records, tmp_path: Path):
@@ -330,7 +365,9 @@ def test_a_refused_failure_counts_in_no_chord_and_calls_nobody(records: Records,
 
     backend = plain.celery.backend
     errback = plain.note.si(str(tmp_path))
-    request = Context(id="over", errbacks=[errback], retries=0, headway_fence="t", task="tests.plain_celery.add")
+    request = Context(
+        id="over", errbacks=[errback], retries=0, headway_fence="t", task="tests.plain_celery.add"
+    )
     counted = []
     backend.store_result("over", 1, "SUCCESS")
     request.chord = errback
@@ -360,10 +397,21 @@ def test_forgetting_a_result_drops_the_record(records: Records):
 @pytest.mark.parametrize("extended", [False, True])
 @pytest.mark.parametrize("state", ["PROGRESS", "RETRY", "PENDING", "A WORD OF ONE'S OWN"])
 def test_a_state_has_celerys_own_form(extended: bool, state: str):
-    app = Celery(set_as_current=False, backend="headway.celery.backend.LiveBackend+redis://127.0.0.1:1")
+    app = Celery(
+        set_as_current=False, backend="headway.celery.backend.LiveBackend+redis://127.0.0.1:1"
+    )
     app.conf.result_extended = extended
     children = [AsyncResult("child", app=app)]
-    whole = Context(id="a", task="t", args=[1], kwargs={}, group="g", parent_id="p", children=children, retries=2)
+    whole = Context(
+        id="a",
+        task="t",
+        args=[1],
+        kwargs={},
+        group="g",
+        parent_id="p",
+        children=children,
+        retries=2,
+    )
     for request in (None, Context(id="a", task="t"), whole):
         stock = RedisBackend._get_result_meta(app.backend, {"current": 1}, state, None, request)
 
@@ -373,15 +421,21 @@ def test_a_state_has_celerys_own_form(extended: bool, state: str):
 @pytest.mark.parametrize("compression", [None, "gzip"])
 @pytest.mark.parametrize("serializer", ["json", "pickle"])
 def test_a_result_has_celerys_own_form(serializer: str, compression: str | None):
-    app = Celery(set_as_current=False, backend="headway.celery.backend.LiveBackend+redis://127.0.0.1:1")
+    app = Celery(
+        set_as_current=False, backend="headway.celery.backend.LiveBackend+redis://127.0.0.1:1"
+    )
     app.conf.update(result_serializer=serializer, result_compression=compression)
     for result in ("ä", 1.5, {1: [None, (True,)]}, datetime(2026, 1, 2, tzinfo=UTC)):
-        assert app.backend.encode({"result": result}) == RedisBackend.encode(app.backend, {"result": result})
+        assert app.backend.encode({"result": result}) == RedisBackend.encode(
+            app.backend, {"result": result}
+        )
 
 
 @pytest.mark.parametrize("result", [object(), {(1, 2): 3}])
 def test_a_result_that_cannot_be_written_is_celerys_own_error(result: object):
-    app = Celery(set_as_current=False, backend="headway.celery.backend.LiveBackend+redis://127.0.0.1:1")
+    app = Celery(
+        set_as_current=False, backend="headway.celery.backend.LiveBackend+redis://127.0.0.1:1"
+    )
 
     with pytest.raises(EncodeError):
         app.backend.encode({"result": result})

@@ -1,4 +1,5 @@
-"""Messages that a worker cannot run: it goes on, its places stay free, and the task that can be named ends as failed.
+"""Messages that a worker cannot run: it goes on, its places stay free, and the task that can be
+named ends as failed.
 
 One worker of tests/plain_celery.py takes them all.
 """
@@ -27,7 +28,11 @@ GOOD: list[Any] = [[1, 2], {}, EMBED]
 BAD: dict[str, tuple[dict[str, Any], dict[str, Any], Any]] = {
     # headers, other keys of the message, body
     "unknown task": ({"task": "tests.gone"}, {}, GOOD),
-    "unknown task, unknown body": ({"task": "tests.gone"}, {"content-type": "application/x-odd"}, "?"),
+    "unknown task, unknown body": (
+        {"task": "tests.gone"},
+        {"content-type": "application/x-odd"},
+        "?",
+    ),
     "empty body": ({}, {}, []),
     "body of two": ({}, {}, [[1], {}]),
     "body of four": ({}, {}, [[1], {}, {}, {}]),
@@ -129,7 +134,9 @@ def sent(plain_worker: Process, valkey: Valkey) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_task_whose_message_cannot_be_run_ends_as_failed(shared_records: Records, sent: dict[str, str], name: str):
+def test_a_task_whose_message_cannot_be_run_ends_as_failed(
+    shared_records: Records, sent: dict[str, str], name: str
+):
     end = reached(shared_records, sent[name], *FINAL)
 
     assert end.phase == "failed"
@@ -137,7 +144,9 @@ def test_a_task_whose_message_cannot_be_run_ends_as_failed(shared_records: Recor
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_message_that_is_only_odd_is_run(shared_records: Records, sent: dict[str, str], name: str):
+def test_a_message_that_is_only_odd_is_run(
+    shared_records: Records, sent: dict[str, str], name: str
+):
     end = reached(shared_records, sent[name], *FINAL)
 
     assert (end.phase, end.result) == ("succeeded", 3)
@@ -148,7 +157,12 @@ def test_the_same_worker_goes_on_with_all_its_places(
 ):
     results = [plain.sleep.delay(1) for _ in range(4)]
     running = [Phase.RUNNING] * len(results)
-    wait_for(lambda: [now.phase for result in results if (now := shown(shared_records, result.id))] == running)
+    wait_for(
+        lambda: (
+            [now.phase for result in results if (now := shown(shared_records, result.id))]
+            == running
+        )
+    )
 
     assert [plain.add.delay(1, n).get(timeout=20) for n in range(8)] == list(range(1, 9))
     assert plain_worker.popen.poll() is None
@@ -159,9 +173,13 @@ def test_the_same_worker_goes_on_with_all_its_places(
     assert "Connection to broker lost" not in output
 
 
-def test_a_task_of_a_newer_web_process_keeps_its_record_and_ends(shared_records: Records, plain_worker: Process):
+def test_a_task_of_a_newer_web_process_keeps_its_record_and_ends(
+    shared_records: Records, plain_worker: Process
+):
     message = {"task": "tests.newer", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-    task_id = shared_records.create(owner="ada", message=message, title="Something new", max_attempts=4).task_id
+    task_id = shared_records.create(
+        owner="ada", message=message, title="Something new", max_attempts=4
+    ).task_id
     plain.celery.send_task("tests.newer", task_id=task_id)
 
     end = reached(shared_records, task_id, *FINAL)

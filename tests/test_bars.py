@@ -1,4 +1,6 @@
-"""What a bar means: loops within and after one another, steps with and without an index, numbers without sense."""
+"""What a bar means: loops within and after one another, steps with and without an index,
+numbers without sense.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def watch(celery: Celery, records: Records) -> Callable[..., list[Snapshot]]:
     return watched
 
 
-def test_of_nested_loops_the_outer_one_is_the_bar_and_the_inner_stands_beside_it(watch: Callable[..., Any]):
+def test_of_nested_loops_the_outer_one_is_the_bar_and_the_inner_stands_beside_it(
+    watch: Callable[..., Any],
+):
     def body(look: Callable[[], None]) -> None:
         for _ in progress.track(range(3), "files"):
             for row in progress.track(range(4), "rows"):
@@ -119,7 +123,10 @@ def test_a_loop_in_a_step_has_the_numbers_of_the_step(watch: Callable[..., Any])
     seen = watch(body)
 
     assert [bar(snapshot) for snapshot in seen] == [(0.5, 2), (1, 2)]
-    assert [beside(snapshot) for snapshot in seen] == [(1, 2, "Read", 5, 10), (2, 2, "Write", 0, None)]
+    assert [beside(snapshot) for snapshot in seen] == [
+        (1, 2, "Read", 5, 10),
+        (2, 2, "Write", 0, None),
+    ]
     assert seen[0].status == "rows of a.csv"
 
 
@@ -163,7 +170,9 @@ def test_steps_in_a_loop_stand_beside_it(watch: Callable[..., Any]):
 
 def test_loops_side_by_side_each_count_their_own(watch: Callable[..., Any]):
     def body(look: Callable[[], None]) -> None:
-        for row, _ in zip(progress.track(range(6), "left"), progress.track(range(6), "right"), strict=True):
+        for row, _ in zip(
+            progress.track(range(6), "left"), progress.track(range(6), "right"), strict=True
+        ):
             if row == 3:
                 look()
 
@@ -172,7 +181,9 @@ def test_loops_side_by_side_each_count_their_own(watch: Callable[..., Any]):
     assert (bar(seen), beside(seen)) == ((3, 6), (None, None, "right", 3, 6))
 
 
-def test_a_loop_that_is_left_early_keeps_its_height_and_the_next_begins_anew(watch: Callable[..., Any]):
+def test_a_loop_that_is_left_early_keeps_its_height_and_the_next_begins_anew(
+    watch: Callable[..., Any],
+):
     def body(look: Callable[[], None]) -> None:
         for row in progress.track(range(10)):
             if row == 7:
@@ -185,7 +196,9 @@ def test_a_loop_that_is_left_early_keeps_its_height_and_the_next_begins_anew(wat
     assert [bar(snapshot) for snapshot in watch(body)] == [(7, 10), (0, 10)]
 
 
-def test_a_failing_step_is_what_is_shown_last_and_one_that_is_survived_is_not(celery: Celery, records: Records):
+def test_a_failing_step_is_what_is_shown_last_and_one_that_is_survived_is_not(
+    celery: Celery, records: Records
+):
     ids: list[str] = []
 
     def body() -> None:
@@ -228,7 +241,9 @@ def test_a_number_that_makes_no_sense_is_not_shown_and_silences_no_other(
         assert [bar(snapshot) for snapshot in watch(body)] == [(2, 10), (2, 10), (4, 10)]
 
 
-def test_within_a_bar_it_never_goes_back_and_a_meta_s_own_step_has_a_bar_of_its_own(watch: Callable[..., Any]):
+def test_within_a_bar_it_never_goes_back_and_a_meta_s_own_step_has_a_bar_of_its_own(
+    watch: Callable[..., Any],
+):
     def body(look: Callable[[], None]) -> None:
         for meta in (
             {"current": 5, "total": 10},

@@ -1,4 +1,7 @@
-"""Tasks are live whatever their base class, and whoever sends them; what is not live is named as a worker starts."""
+"""Tasks are live whatever their base class, and whoever sends them.
+
+What is not live is named as a worker starts.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,16 @@ KINDS = [*based.BASES]
 
 @pytest.fixture(scope="module")
 def system(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    based.celery.conf.update(broker_url=valkey.url, result_backend=f"headway.celery.backend.LiveBackend+{valkey.url}")
+    based.celery.conf.update(
+        broker_url=valkey.url, result_backend=f"headway.celery.backend.LiveBackend+{valkey.url}"
+    )
     with running(
-        worker(tmp_path_factory.mktemp("based"), {"REDIS_URL": valkey.url}, "celery", "tests.based_celery")
+        worker(
+            tmp_path_factory.mktemp("based"),
+            {"REDIS_URL": valkey.url},
+            "celery",
+            "tests.based_celery",
+        )
     ) as it:
         yield it
 
@@ -64,7 +74,11 @@ def test_a_task_waits_for_its_time_and_runs_once(records: Records, client: Celer
     end = end_of(records, task_id)
 
     within = {"stock": ["prepared", "within"], "context": ["within"], "hooks": ["prepared"]}
-    assert (end["state"], end["attempt"], end["max_attempts"]) == ("SUCCESS", 1, 8 if kind == "stock" else 4)
+    assert (end["state"], end["attempt"], end["max_attempts"]) == (
+        "SUCCESS",
+        1,
+        8 if kind == "stock" else 4,
+    )
     assert end["result"] == within.get(kind, [])
 
 
@@ -125,7 +139,9 @@ def test_half_a_live_app_is_named_as_its_worker_starts(
     with caplog.at_level(logging.ERROR):
         name_what_is_not_live(SimpleNamespace(app=app, controller=controller))
 
-    assert [words in line and "its_task" in line for line in caplog.messages] == ([True] if words else [])
+    assert [words in line and "its_task" in line for line in caplog.messages] == (
+        [True] if words else []
+    )
 
 
 def test_a_task_with_a_result_backend_of_its_own_is_named(caplog: pytest.LogCaptureFixture):

@@ -1,4 +1,6 @@
-"""Headway below a path of its host: behind a proxy that takes the path away, or mounted in another WSGI app."""
+"""Headway below a path of its host: behind a proxy that takes the path away, or mounted in
+another WSGI app.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def test_answers_say_where_with_the_path(behind_a_proxy: Flask, prefix: str):
 
     started = client.post("/longtask", headers=headers)
     by_form = client.post("/longtask", headers=headers | BROWSER)
-    by_email = client.post("/", data={"email": "ada@example.com", "submit": "Send"}, headers=headers | BROWSER)
+    by_email = client.post(
+        "/", data={"email": "ada@example.com", "submit": "Send"}, headers=headers | BROWSER
+    )
 
     assert started.headers["Location"] == f"{root}/status/{started.json['task_id']}"
     assert by_form.headers["Location"] == by_email.headers["Location"] == f"{root}/"
@@ -67,7 +71,9 @@ def test_answers_say_where_with_the_path(behind_a_proxy: Flask, prefix: str):
     "prefix", ["//evil.example", "https://evil.example", "/a b", '/"><script>', "headway", "/a//b"]
 )
 def test_what_is_no_path_is_not_taken_for_one(behind_a_proxy: Flask, prefix: str):
-    response = behind_a_proxy.test_client().post("/longtask", headers={"X-Forwarded-Prefix": prefix})
+    response = behind_a_proxy.test_client().post(
+        "/longtask", headers={"X-Forwarded-Prefix": prefix}
+    )
 
     assert response.headers["Location"] == f"/status/{response.json['task_id']}"
 
@@ -146,7 +152,9 @@ def test_the_page_works_in_full(context: BrowserContext, proxy: PathProxy):
     assert paths_outside(proxy) == []
 
 
-def test_where_the_websocket_is_blocked_it_polls_below_the_path(context: BrowserContext, proxy: PathProxy):
+def test_where_the_websocket_is_blocked_it_polls_below_the_path(
+    context: BrowserContext, proxy: PathProxy
+):
     page: Page = context.new_page()
     page.route_web_socket(re.compile("socket.io"), lambda socket: socket.close(code=1012))
     page.goto(f"{proxy.address}{PREFIX}/")

@@ -41,7 +41,11 @@ class Wire:
 
 def frame(text: str) -> bytes:
     data = text.encode()
-    return b"\x81" + (bytes([len(data)]) if len(data) < 126 else b"\x7e" + len(data).to_bytes(2, "big")) + data
+    return (
+        b"\x81"
+        + (bytes([len(data)]) if len(data) < 126 else b"\x7e" + len(data).to_bytes(2, "big"))
+        + data
+    )
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 64, 4096])
@@ -106,7 +110,11 @@ def test_a_saved_run_fills_the_document(tmp_path: Path, monkeypatch: pytest.Monk
     document.write_text(docs.DOCUMENT.read_text())
     monkeypatch.setattr(docs, "DOCUMENT", document)
     row = Row("a row", [Comparison("it", 1.0, "µs", "peer", 2.0, 0.6)], ["a note"], COSTS)
-    found = json.loads(json.dumps({"at": "now", "quick": False, "machine": {"cores": "2"}, "rows": [row.as_dict()]}))
+    found = json.loads(
+        json.dumps(
+            {"at": "now", "quick": False, "machine": {"cores": "2"}, "rows": [row.as_dict()]}
+        )
+    )
 
     for _ in range(2):  # the second time it replaces what the first has written
         docs.write(found)
@@ -134,5 +142,10 @@ def test_reports_at_random_times_come_at_the_rate_and_in_order(rate: float):
 
 
 def test_evenly_paced_reports_reach_each_room():
-    assert schedule.evenly(["a", "b"], 2.0, seconds=2.0) == [(0.0, "a"), (0.5, "b"), (1.0, "a"), (1.5, "b")]
+    assert schedule.evenly(["a", "b"], 2.0, seconds=2.0) == [
+        (0.0, "a"),
+        (0.5, "b"),
+        (1.0, "a"),
+        (1.5, "b"),
+    ]
     assert schedule.evenly(["a", "b"], 1.0, seconds=0.0) == [(0.0, "a"), (1.0, "b")]

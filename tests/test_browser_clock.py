@@ -1,4 +1,6 @@
-"""A browser whose clock is set while the page is open, or whose machine sleeps: what is counted counts on."""
+"""A browser whose clock is set while the page is open, or whose machine sleeps: what is counted
+counts on.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def test_a_clock_that_is_set_leaves_what_has_elapsed_and_what_is_to_come(
 
     before = cards(page, "running").inner_text()
     page.evaluate("ms => { window.set.wall = ms; }", hours * HOURS * 1000)
-    expect(cards(page, "running")).not_to_have_text(before, use_inner_text=True)  # it has been drawn since
+    expect(cards(page, "running")).not_to_have_text(
+        before, use_inner_text=True
+    )  # it has been drawn since
 
     expect(chip(page)).to_have_text(LIVE)
     elapsed = cards(page, "running").inner_text()
@@ -52,12 +56,15 @@ def test_a_clock_that_is_set_leaves_what_has_elapsed_and_what_is_to_come(
     assert re.search(r"in 9:[0-5]\d\b", to_come), to_come
 
 
-def test_after_a_sleep_what_has_elapsed_is_right(page: Page, web_address: str, shared_records: Records):
+def test_after_a_sleep_what_has_elapsed_is_right(
+    page: Page, web_address: str, shared_records: Records
+):
     write(shared_records, start_by_hand(page, web_address, shared_records), 1)
     some = re.compile(r"\b0:(0[1-9]|[1-5]\d) elapsed")
     expect(cards(page, "running")).to_contain_text(some)
 
-    # True time has not moved: a clock that is 5 h behind now is as one that has stood still for so long.
+    # True time has not moved: a clock that is 5 h behind now is as one that has stood still for so
+    # long.
     page.evaluate(
         """ms => {
           window.set.steady = -ms;

@@ -1,4 +1,5 @@
-"""Everybody who calls a result backend in the installed Celery, with what it hands over: none of them may raise.
+"""Everybody who calls a result backend in the installed Celery, with what it hands over: none of
+them may raise.
 
 A caller that a later Celery adds is not in the table, and turns the first test red.
 """
@@ -29,7 +30,13 @@ STORES = {
     "chord_error_from_stack", "fail_from_current_stack", "_fail_chain", "_call_task_errbacks", "on_task_call",
     "process_cleanup", "cleanup", "forget",
 }  # fmt: skip
-OVERRIDDEN = {"mark_as_started", "mark_as_done", "mark_as_failure", "mark_as_retry", "mark_as_revoked"}
+OVERRIDDEN = {
+    "mark_as_started",
+    "mark_as_done",
+    "mark_as_failure",
+    "mark_as_retry",
+    "mark_as_revoked",
+}
 
 CALLERS = {
     # (file, function, method): (request, state)
@@ -44,7 +51,10 @@ CALLERS = {
     ("app/trace.py", "trace_task", "store_result"): ("context", "STARTED"),
     ("backends/base.py", "_fail_chain", "store_result"): ("signature", "FAILURE"),
     ("backends/base.py", "_handle_group_chord_error", "_call_task_errbacks"): ("made up", ""),
-    ("backends/base.py", "_handle_group_chord_error", "fail_from_current_stack"): ("none", "FAILURE"),
+    ("backends/base.py", "_handle_group_chord_error", "fail_from_current_stack"): (
+        "none",
+        "FAILURE",
+    ),
     ("backends/base.py", "_handle_group_chord_error", "mark_as_failure"): ("none", "FAILURE"),
     ("backends/base.py", "chord_error_from_stack", "_call_task_errbacks"): ("made up", ""),
     ("backends/base.py", "chord_error_from_stack", "_fail_chain"): ("none", "FAILURE"),
@@ -124,7 +134,12 @@ def backend(records: Records, redis_url: str) -> LiveBackend:
 def claim(records: Records, token: str = "token", task_id: str = ID) -> None:
     message = {"task": "add", "args": [1], "kwargs": {}, "options": {"queue": "celery"}}
     delivery = Delivery(token, 0)
-    assert records.runs.claim(task_id, delivery, "run", message=message, max_attempts=4, hostname="here") == "claimed"
+    assert (
+        records.runs.claim(
+            task_id, delivery, "run", message=message, max_attempts=4, hostname="here"
+        )
+        == "claimed"
+    )
 
 
 def callers() -> set[tuple[str, str, str]]:
@@ -179,17 +194,25 @@ def test_a_run_ends_by_its_own_delivery_or_by_nobodys(
 
     getattr(backend, method)(ID, value, request=REQUESTS[kind])
 
-    known = kind == "context" or (kind == "none" and not isinstance(value, WorkerLostError))  # of which process?
+    known = kind == "context" or (
+        kind == "none" and not isinstance(value, WorkerLostError)
+    )  # of which process?
     assert shown(records, ID).phase == (phase if known else "running")
 
 
 @pytest.mark.parametrize("kind", REQUESTS)
-@pytest.mark.parametrize("method", ["mark_as_failure", "mark_as_revoked", "mark_as_retry", "mark_as_done"])
-def test_after_an_end_nothing_changes_and_nobody_raises(backend: LiveBackend, records: Records, kind: str, method: str):
+@pytest.mark.parametrize(
+    "method", ["mark_as_failure", "mark_as_revoked", "mark_as_retry", "mark_as_done"]
+)
+def test_after_an_end_nothing_changes_and_nobody_raises(
+    backend: LiveBackend, records: Records, kind: str, method: str
+):
     backend.mark_as_done(ID, 1)
     before = shown(records, ID)
 
-    getattr(backend, method)(ID, "late" if method == "mark_as_done" else ValueError("late"), request=REQUESTS[kind])
+    getattr(backend, method)(
+        ID, "late" if method == "mark_as_done" else ValueError("late"), request=REQUESTS[kind]
+    )
 
     assert shown(records, ID) == before
 
@@ -205,15 +228,22 @@ def test_what_cannot_be_stored_as_it_is_is_stored_in_words_and_logged_once(
     serializer: str,
     extended: bool,
 ):
-    backend.app.conf.update(result_serializer=serializer, result_accept_content=[serializer], result_extended=extended)
+    backend.app.conf.update(
+        result_serializer=serializer, result_accept_content=[serializer], result_extended=extended
+    )
     backend = backend.app._get_backend()
     claim(records)
-    request = Context(id=ID, task="add", args=(object(),), children=7, delivery_info={}, **{FENCE: "token"})
+    request = Context(
+        id=ID, task="add", args=(object(),), children=7, delivery_info={}, **{FENCE: "token"}
+    )
 
     getattr(backend, method)(ID, Unspeakable("disk full"), "traceback", request=request)
 
     snapshot = shown(records, ID)
-    assert (snapshot.phase, snapshot.error["type"]) == ("failed" if "fail" in method else "retrying", "Unspeakable")
+    assert (snapshot.phase, snapshot.error["type"]) == (
+        "failed" if "fail" in method else "retrying",
+        "Unspeakable",
+    )
     logged = [each for each in caplog.records if each.levelno >= logging.ERROR]
     assert len(logged) == (1 if serializer == "json" else 0)  # a pickle can be made of it
     assert type(backend.get_result(ID)).__name__ == "Unspeakable"
@@ -224,7 +254,11 @@ def test_what_cannot_be_stored_at_all_is_logged_and_left(
 ):
     records.client.set(f"headway:task:{ID}", "no record of any kind")
 
-    for method, value in (("mark_as_failure", ValueError("x")), ("mark_as_revoked", "x"), ("mark_as_retry", None)):
+    for method, value in (
+        ("mark_as_failure", ValueError("x")),
+        ("mark_as_revoked", "x"),
+        ("mark_as_retry", None),
+    ):
         getattr(backend, method)(ID, value, request=REQUESTS["bunch"])
     backend.store_result(ID, {"current": 1}, "PROGRESS")
 
@@ -232,14 +266,18 @@ def test_what_cannot_be_stored_at_all_is_logged_and_left(
     assert records.client.get(f"headway:task:{ID}") == "no record of any kind"
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, {"a": object()}, float("nan"), "\udce9", b"bytes"])
+@pytest.mark.parametrize(
+    "value", [object(), {1, 2}, {"a": object()}, float("nan"), "\udce9", b"bytes"]
+)
 @pytest.mark.parametrize("state", ["PROGRESS", "UPLOADING", "PENDING", "SUCCESS"])
 def test_a_state_that_cannot_be_stored_ends_nobody(backend: LiveBackend, state: str, value: Any):
     assert backend.store_result(ID, value, state) is value
     backend.mark_as_started(ID, pid=value)
 
 
-def test_a_task_that_sets_another_ones_state_writes_as_nobody(backend: LiveBackend, records: Records):
+def test_a_task_that_sets_another_ones_state_writes_as_nobody(
+    backend: LiveBackend, records: Records
+):
     """`update_state(task_id=...)` hands over the request of the task that calls it."""
     claim(records, "its own")
     other = Context(id=str(UUID(int=1)), task="add", group="g", **{FENCE: "another"})
@@ -250,7 +288,9 @@ def test_a_task_that_sets_another_ones_state_writes_as_nobody(backend: LiveBacke
     assert "group_id" not in backend.get_task_meta(ID)
 
 
-def test_a_task_that_this_worker_does_not_know_keeps_its_name(backend: LiveBackend, records: Records):
+def test_a_task_that_this_worker_does_not_know_keeps_its_name(
+    backend: LiveBackend, records: Records
+):
     backend.mark_as_failure(ID, NotRegistered("gone"), request=REQUESTS["bunch"])
 
     snapshot = shown(records, ID)
@@ -264,10 +304,17 @@ def test_a_task_that_may_retry_for_ever_ends(backend: LiveBackend, records: Reco
     def patient(self: Any) -> None: ...
 
     for retries in range(9):
-        request = Context(id=ID, task="patient", retries=retries, delivery_info={}, **{FENCE: f"token {retries}"})
+        request = Context(
+            id=ID, task="patient", retries=retries, delivery_info={}, **{FENCE: f"token {retries}"}
+        )
         delivery = Delivery(f"token {retries}", retries)
         message = {"task": "patient", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-        if records.runs.claim(ID, delivery, f"run {retries}", message=message, max_attempts=4, hostname="") == "final":
+        if (
+            records.runs.claim(
+                ID, delivery, f"run {retries}", message=message, max_attempts=4, hostname=""
+            )
+            == "final"
+        ):
             break
         backend.mark_as_retry(ID, ValueError("again"), request=request)
 
@@ -277,13 +324,23 @@ def test_a_task_that_may_retry_for_ever_ends(backend: LiveBackend, records: Reco
     assert shown(records, ID).phase == "failed"
 
 
-def test_each_of_celerys_words_set_by_hand_is_shown_and_queues_nothing(backend: LiveBackend, records: Records):
-    for state in [*sorted(states.ALL_STATES - states.READY_STATES), "IGNORED", "ABORTED", "UPLOADING"]:
+def test_each_of_celerys_words_set_by_hand_is_shown_and_queues_nothing(
+    backend: LiveBackend, records: Records
+):
+    for state in [
+        *sorted(states.ALL_STATES - states.READY_STATES),
+        "IGNORED",
+        "ABORTED",
+        "UPLOADING",
+    ]:
         task_id = f"by-hand-{state}"
         claim(records, task_id=task_id)
         request = Context(id=task_id, task="add", delivery_info={}, **{FENCE: "token"})
 
-        assert backend.runs.report(request, state, {"status": "Preparing", "current": 1, "total": 2}) == "written"
+        assert (
+            backend.runs.report(request, state, {"status": "Preparing", "current": 1, "total": 2})
+            == "written"
+        )
         told = shown(records, task_id)
         assert (told.phase, told.status, told.current) == ("running", "Preparing", 1), state
         assert backend.runs.report(request, state, None) == "written"
@@ -301,10 +358,14 @@ def test_each_of_celerys_words_set_by_hand_is_shown_and_queues_nothing(backend: 
 
 
 @pytest.mark.parametrize("state", ["PENDING", "RECEIVED", "RETRY"])
-def test_a_word_set_by_hand_leaves_a_task_that_waits_where_it_is(backend: LiveBackend, records: Records, state: str):
+def test_a_word_set_by_hand_leaves_a_task_that_waits_where_it_is(
+    backend: LiveBackend, records: Records, state: str
+):
     message = {"task": "add", "args": [1], "kwargs": {}, "options": {"queue": "celery"}}
     for when in ("", "+3600000000"):
-        task_id = records.create(owner="ada", message=message, title="Add", max_attempts=4, when=when).task_id
+        task_id = records.create(
+            owner="ada", message=message, title="Add", max_attempts=4, when=when
+        ).task_id
         before, due = shown(records, task_id), records.client.zscore("headway:outbox", task_id)
 
         backend.store_result(task_id, None, state)
@@ -313,7 +374,9 @@ def test_a_word_set_by_hand_leaves_a_task_that_waits_where_it_is(backend: LiveBa
         assert (after.phase, after.scheduled_for) == (before.phase, before.scheduled_for)
         assert records.client.zscore("headway:outbox", task_id) == due
         assert (
-            records.runs.claim(task_id, Delivery("t", 0), "r", message=message, max_attempts=4, hostname="")
+            records.runs.claim(
+                task_id, Delivery("t", 0), "r", message=message, max_attempts=4, hostname=""
+            )
             == "claimed"
         )
 
@@ -321,7 +384,12 @@ def test_a_word_set_by_hand_leaves_a_task_that_waits_where_it_is(backend: LiveBa
 @pytest.mark.parametrize(
     ("state", "meta", "phase", "words"),
     [
-        ("SUCCESS", {"current": 1, "total": 1, "status": "Copied", "result": 3}, "succeeded", "Copied"),
+        (
+            "SUCCESS",
+            {"current": 1, "total": 1, "status": "Copied", "result": 3},
+            "succeeded",
+            "Copied",
+        ),
         ("SUCCESS", None, "succeeded", ""),
         (
             "FAILURE",

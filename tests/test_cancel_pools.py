@@ -1,4 +1,6 @@
-"""A cancel under every pool: the run ends, or its card and one line in the log say that it cannot be ended."""
+"""A cancel under every pool: the run ends, or its card and one line in the log say that it
+cannot be ended.
+"""
 
 from __future__ import annotations
 

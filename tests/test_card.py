@@ -1,4 +1,6 @@
-"""The server's own card of a task, as a page without JavaScript shows it: it says what the script would."""
+"""The server's own card of a task, as a page without JavaScript shows it: it says what the
+script would.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ CARD = '{% from "task.html" import card %}{{ card(task) }}'
 @pytest.fixture(scope="module")
 def app(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     data = tmp_path_factory.mktemp("data")
-    return create_app({"REDIS_URL": valkey.url, "DATA_DIR": str(data), "SECRET_KEY": "a secret for the tests"})
+    return create_app(
+        {"REDIS_URL": valkey.url, "DATA_DIR": str(data), "SECRET_KEY": "a secret for the tests"}
+    )
 
 
 def card_of(app: Flask, task: dict) -> str:
@@ -81,7 +85,9 @@ def test_a_step_s_name_is_text(app: Flask):
         ("failed after four tries", "Failed after 4 tries", ""),
     ],
 )
-def test_a_wait_for_the_mail_server_counts_for_no_attempt(app: Flask, name: str, headline: str, numbers: str):
+def test_a_wait_for_the_mail_server_counts_for_no_attempt(
+    app: Flask, name: str, headline: str, numbers: str
+):
     [snapshot] = [case["snapshot"] for case in CASES if case["case"] == name]
 
     card = card_of(app, snapshot)

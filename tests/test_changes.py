@@ -24,9 +24,14 @@ def start(client: FlaskClient, **body: object) -> str:
 
 def run(records: Records, task_id: str, end: Phase | None = None) -> None:
     """Play the worker of a task, up to its end if one is given."""
-    assert records.runs.claim(task_id, HERE, "run", message=MESSAGE, max_attempts=4, hostname="test") == "claimed"
+    assert (
+        records.runs.claim(task_id, HERE, "run", message=MESSAGE, max_attempts=4, hostname="test")
+        == "claimed"
+    )
     if end:
-        records.runs.write(StateWrite(task_id, HERE, end, {}, meta="{}", name="long_task", max_attempts=4))
+        records.runs.write(
+            StateWrite(task_id, HERE, end, {}, meta="{}", name="long_task", max_attempts=4)
+        )
 
 
 def test_a_task_that_has_not_begun_is_cancelled_at_once(client: FlaskClient):
@@ -52,7 +57,9 @@ def test_a_running_task_is_asked_to_stop_however_often(client: FlaskClient, reco
 
 
 @pytest.mark.parametrize("end", [Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED])
-def test_what_has_ended_can_only_be_started_again(client: FlaskClient, records: Records, end: Phase):
+def test_what_has_ended_can_only_be_started_again(
+    client: FlaskClient, records: Records, end: Phase
+):
     task_id = start(client)
     run(records, task_id, end)
 
@@ -74,7 +81,9 @@ def test_what_has_not_ended_is_not_started_again(client: FlaskClient):
     assert (response.status_code, response.get_json()["error"]["code"]) == (409, "not_final")
 
 
-def test_an_email_that_is_sent_again_is_another_task_with_the_same_arguments(client: FlaskClient, records: Records):
+def test_an_email_that_is_sent_again_is_another_task_with_the_same_arguments(
+    client: FlaskClient, records: Records
+):
     args = {"email": "ada@example.com"}
     task_id = start(client, name="send_async_email", args=args, countdown=60)
     client.post(f"/tasks/{task_id}/cancel")
@@ -83,7 +92,11 @@ def test_an_email_that_is_sent_again_is_another_task_with_the_same_arguments(cli
     replayed = client.post(f"/tasks/{task_id}/retry", headers={"Idempotency-Key": "k"})
 
     new = again.get_json()
-    assert (new["phase"], new["title"], new["name"]) == ("queued", "E-mail to ada@example.com", "send_async_email")
+    assert (new["phase"], new["title"], new["name"]) == (
+        "queued",
+        "E-mail to ada@example.com",
+        "send_async_email",
+    )
     assert replayed.get_json()["task_id"] == new["task_id"]
     assert replayed.headers["Idempotency-Replayed"] == "true"
     before, after = records.outbox.message(task_id), records.outbox.message(new["task_id"])
@@ -93,11 +106,20 @@ def test_an_email_that_is_sent_again_is_another_task_with_the_same_arguments(cli
     assert len(client.get("/tasks").get_json()["tasks"]) == 2
 
 
-def test_what_a_run_was_started_with_is_what_it_is_started_again_with(client: FlaskClient, records: Records):
+def test_what_a_run_was_started_with_is_what_it_is_started_again_with(
+    client: FlaskClient, records: Records
+):
     task_id = start(client)
-    message = MESSAGE | {"options": {"queue": "celery", "task_id": task_id, "retries": 3, "root_id": task_id}}
-    assert records.runs.claim(task_id, HERE, "run", message=message, max_attempts=4, hostname="test") == "claimed"
-    records.runs.write(StateWrite(task_id, HERE, Phase.FAILED, {}, meta="{}", name="long_task", max_attempts=4))
+    message = MESSAGE | {
+        "options": {"queue": "celery", "task_id": task_id, "retries": 3, "root_id": task_id}
+    }
+    assert (
+        records.runs.claim(task_id, HERE, "run", message=message, max_attempts=4, hostname="test")
+        == "claimed"
+    )
+    records.runs.write(
+        StateWrite(task_id, HERE, Phase.FAILED, {}, meta="{}", name="long_task", max_attempts=4)
+    )
 
     new = client.post(f"/tasks/{task_id}/retry").get_json()["task_id"]
 
@@ -120,7 +142,11 @@ def test_another_time_and_now(client: FlaskClient):
     assert later.get_json()["scheduled_for"] > before["scheduled_for"]
 
     now = client.post(f"/tasks/{task_id}/schedule", json={"eta": "2020-01-01T00:00:00Z"})
-    assert (now.status_code, now.get_json()["phase"], now.get_json()["scheduled_for"]) == (202, "queued", None)
+    assert (now.status_code, now.get_json()["phase"], now.get_json()["scheduled_for"]) == (
+        202,
+        "queued",
+        None,
+    )
     too_late = client.post(f"/tasks/{task_id}/schedule", json={"countdown": 10})
     assert (too_late.status_code, too_late.get_json()["error"]["code"]) == (409, "not_waiting")
 
@@ -147,7 +173,9 @@ def test_what_is_no_time_changes_nothing(client: FlaskClient, body: object):
     task_id = start(client, countdown=3600)
     before = client.get(f"/status/{task_id}").get_json()
 
-    response = client.post(f"/tasks/{task_id}/schedule", data=json.dumps(body), content_type="application/json")
+    response = client.post(
+        f"/tasks/{task_id}/schedule", data=json.dumps(body), content_type="application/json"
+    )
 
     assert response.status_code == 400
     assert client.get(f"/status/{task_id}").get_json() == before
@@ -157,13 +185,18 @@ def test_no_number_and_no_json_change_nothing(client: FlaskClient):
     task_id = start(client, countdown=3600)
     door = f"/tasks/{task_id}/schedule"
 
-    assert client.post(door, data='{"countdown": NaN}', content_type="application/json").status_code == 400
+    assert (
+        client.post(door, data='{"countdown": NaN}', content_type="application/json").status_code
+        == 400
+    )
     assert client.post(door, data="countdown=0").status_code == 415
     assert client.get(f"/status/{task_id}").get_json()["phase"] == "scheduled"
 
 
 @pytest.mark.parametrize("door", ["cancel", "retry", "schedule"])
-def test_what_is_unknown_malformed_or_not_yours_is_alike(app: Flask, client: FlaskClient, door: str):
+def test_what_is_unknown_malformed_or_not_yours_is_alike(
+    app: Flask, client: FlaskClient, door: str
+):
     theirs = start(app.test_client(), countdown=3600)
     client.get("/")
 
@@ -181,7 +214,9 @@ def test_another_sites_page_changes_nothing(client: FlaskClient, door: str):
     task_id = start(client, countdown=3600)
 
     response = client.post(
-        f"/tasks/{task_id}/{door}", json={"countdown": 0}, headers={"Origin": "https://evil.example.com"}
+        f"/tasks/{task_id}/{door}",
+        json={"countdown": 0},
+        headers={"Origin": "https://evil.example.com"},
     )
 
     assert response.status_code == 403
@@ -193,7 +228,9 @@ def test_a_get_changes_nothing(client: FlaskClient, door: str):
     assert client.get(f"/tasks/{start(client, countdown=3600)}/{door}").status_code == 405
 
 
-def test_while_redis_hangs_nothing_is_changed_then_or_later(client: FlaskClient, records: Records, valkey: Valkey):
+def test_while_redis_hangs_nothing_is_changed_then_or_later(
+    client: FlaskClient, records: Records, valkey: Valkey
+):
     waits, ended = start(client, countdown=3600), start(client)
     run(records, ended, Phase.FAILED)
     before = client.get(f"/status/{waits}").get_json()

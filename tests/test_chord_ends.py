@@ -1,4 +1,5 @@
-"""A chord whose part is revoked, cancelled, lost, expired or cannot be run fails, as with Celery's own backend.
+"""A chord whose part is revoked, cancelled, lost, expired or cannot be run fails, as with Celery's
+own backend.
 
 One worker of tests/plain_celery.py; each chord's parts that are not in trouble end by themselves.
 """
@@ -23,7 +24,10 @@ pytestmark = pytest.mark.usefixtures("plain_worker")
 
 
 def start(*parts: Any, after: int = 0) -> tuple[AsyncResult, list[str]]:
-    """Start a chord of these parts, behind some that take all places; returns the body's result and the parts' ids."""
+    """Start a chord of these parts, behind some that take all places.
+
+    Returns the body's result and the parts' ids.
+    """
     for _ in range(after):
         plain.sleep.delay(2)
     body = chord(list(parts), app=plain.celery)(plain.total.s())

@@ -34,7 +34,10 @@ def test_a_secret_is_made_once_and_kept(env: dict[str, str], tmp_path: Path):
 
 def test_processes_that_start_at_once_agree_on_the_secret(env: dict[str, str]):
     keys: list[str] = []
-    threads = [threading.Thread(target=lambda: keys.append(config.load(env)["SECRET_KEY"])) for _ in range(16)]
+    threads = [
+        threading.Thread(target=lambda: keys.append(config.load(env)["SECRET_KEY"]))
+        for _ in range(16)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -62,9 +65,15 @@ def test_without_any_redis_the_message_says_what_to_do(tmp_path: Path):
 
 
 def test_a_mail_server_turns_the_inbox_off(env: dict[str, str]):
-    settings = config.load(env | {"MAIL_SERVER": "smtp.example.com", "MAIL_PORT": "587", "MAIL_USE_TLS": "true"})
+    settings = config.load(
+        env | {"MAIL_SERVER": "smtp.example.com", "MAIL_PORT": "587", "MAIL_USE_TLS": "true"}
+    )
 
-    assert (settings["MAIL_INBOX"], settings["MAIL_PORT"], settings["MAIL_USE_TLS"]) == (None, 587, True)
+    assert (settings["MAIL_INBOX"], settings["MAIL_PORT"], settings["MAIL_USE_TLS"]) == (
+        None,
+        587,
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,7 +103,9 @@ def test_a_wrong_setting_is_named(env: dict[str, str], name: str, value: str):
 
 def test_tls_and_ssl_exclude_each_other(env: dict[str, str]):
     with pytest.raises(ConfigError, match="MAIL_USE_TLS"):
-        config.load(env | {"MAIL_SERVER": "smtp.example.com", "MAIL_USE_TLS": "1", "MAIL_USE_SSL": "1"})
+        config.load(
+            env | {"MAIL_SERVER": "smtp.example.com", "MAIL_USE_TLS": "1", "MAIL_USE_SSL": "1"}
+        )
 
 
 def test_production_starts_when_all_is_set(production: dict[str, str]):
@@ -114,7 +125,9 @@ def test_production_refuses_the_development_inbox(production: dict[str, str]):
         config.load(production | {"MAIL_SERVER": ""})
 
 
-def test_production_takes_the_embedded_valkey_only_by_name(production: dict[str, str], tmp_path: Path):
+def test_production_takes_the_embedded_valkey_only_by_name(
+    production: dict[str, str], tmp_path: Path
+):
     (tmp_path / "services.json").write_text('{"redis_url": "redis://127.0.0.1:6390/0"}')
     embedded = {key: value for key, value in production.items() if key != "REDIS_URL"}
 
@@ -123,7 +136,9 @@ def test_production_takes_the_embedded_valkey_only_by_name(production: dict[str,
     assert config.load(embedded | {"ALLOW_EMBEDDED_VALKEY": "1"})["REDIS_URL"]
 
 
-def test_a_backend_that_is_not_headways_is_refused(env: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+def test_a_backend_that_is_not_headways_is_refused(
+    env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://127.0.0.1:6379/5")
 
     with pytest.raises(ConfigError, match="CELERY_RESULT_BACKEND"):

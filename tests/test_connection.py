@@ -1,4 +1,6 @@
-"""Connections to Redis: one that has ended is not used again, and calls on a line are answered in their order."""
+"""Connections to Redis: one that has ended is not used again, and calls on a line are answered
+in their order.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def free_connections(records: Records) -> int:
     return records.client.connection_pool.pool.qsize()
 
 
-def test_a_connection_that_redis_has_closed_or_that_holds_a_stray_reply_is_not_used_again(records: Records):
+def test_a_connection_that_redis_has_closed_or_that_holds_a_stray_reply_is_not_used_again(
+    records: Records,
+):
     assert records.read(["a-task"]) == [None]
     records.client.client_kill_filter(_type="normal")
 
@@ -41,7 +45,9 @@ def test_a_connection_that_redis_has_closed_or_that_holds_a_stray_reply_is_not_u
     assert records.read(["a-task"]) == [None]
 
 
-def test_calls_on_a_line_are_answered_in_their_order_on_one_connection(records: Records, line: FunctionPipeline):
+def test_calls_on_a_line_are_answered_in_their_order_on_one_connection(
+    records: Records, line: FunctionPipeline
+):
     before = free_connections(records)
     call(line, 1)
     wait_for(lambda: line.has_reply)
@@ -53,7 +59,9 @@ def test_calls_on_a_line_are_answered_in_their_order_on_one_connection(records: 
     assert free_connections(records) == before
 
 
-def test_a_line_whose_connection_ends_says_so_to_each_call_and_takes_another(records: Records, line: FunctionPipeline):
+def test_a_line_whose_connection_ends_says_so_to_each_call_and_takes_another(
+    records: Records, line: FunctionPipeline
+):
     before = free_connections(records)
     call(line, 1)
     wait_for(lambda: line.has_reply)

@@ -1,4 +1,6 @@
-"""The cookie that says who a visitor is: over hosts whose clocks differ, and over a change of the secret."""
+"""The cookie that says who a visitor is: over hosts whose clocks differ, and over a change of
+the secret.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def cookie_of(client: FlaskClient) -> str:
 
 
 def visitor_at(app: Flask, cookie: str) -> tuple[str | None, str | None, str | None]:
-    """Who a cookie names to the three that read it: a route, the status ahead of Flask, a websocket."""
+    """Who a cookie names to the three that read it: a route, the status ahead of Flask, a
+    websocket.
+    """
     sessions = app.session_interface
     with app.test_request_context("/", headers={"Cookie": f"headway_session={cookie}"}) as context:
         by_route = context.session.get(VISITOR)
@@ -49,8 +53,12 @@ def visitor_at(app: Flask, cookie: str) -> tuple[str | None, str | None, str | N
     return by_route, by_status, by_socket
 
 
-@pytest.mark.parametrize("signed_by", [-DAY, -600, -60, -2, -1, 0, 1, 2, 60, 600, 3600, DAY, 400 * DAY])
-def test_a_cookie_signed_by_another_clock_names_its_visitor(app: Flask, clock: Clock, signed_by: float):
+@pytest.mark.parametrize(
+    "signed_by", [-DAY, -600, -60, -2, -1, 0, 1, 2, 60, 600, 3600, DAY, 400 * DAY]
+)
+def test_a_cookie_signed_by_another_clock_names_its_visitor(
+    app: Flask, clock: Clock, signed_by: float
+):
     clock(signed_by)
     client = app.test_client()
     client.get("/")
@@ -116,7 +124,9 @@ def test_a_rotated_secret_keeps_the_tasks(env: dict[str, str]):
     assert len(client.get("/tasks").json["tasks"]) == 1
 
 
-@pytest.mark.parametrize("ask", [lambda client: client.get("/"), lambda client: client.post("/longtask")])
+@pytest.mark.parametrize(
+    "ask", [lambda client: client.get("/"), lambda client: client.post("/longtask")]
+)
 def test_the_page_and_each_start_sign_the_cookie_with_the_new_secret(
     env: dict[str, str], ask: Callable[[FlaskClient], object]
 ):
@@ -143,7 +153,12 @@ def test_a_secret_that_is_no_longer_named_is_not_taken(env: dict[str, str]):
 
 @pytest.mark.parametrize("weak", ["dev", "short", "0123456789abcde"])
 def test_production_refuses_an_old_secret_that_anybody_could_guess(weak: str):
-    settings = {"APP_ENV": "production", "SECRET_KEY": NEW, "REDIS_URL": "redis://x/0", "MAIL_SERVER": "x"}
+    settings = {
+        "APP_ENV": "production",
+        "SECRET_KEY": NEW,
+        "REDIS_URL": "redis://x/0",
+        "MAIL_SERVER": "x",
+    }
 
     with pytest.raises(ConfigError, match="SECRET_KEY_FALLBACKS") as refused:
         config.load(settings | {"SECRET_KEY_FALLBACKS": f"{OLD} {weak}"})

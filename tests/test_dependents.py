@@ -1,4 +1,6 @@
-"""A chord, the rest of a chain and error callbacks hear of each end of a task, also of one outside of its run."""
+"""A chord, the rest of a chain and error callbacks hear of each end of a task, also of one
+outside of its run.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ RUN = Delivery("token", 0)
 
 
 class Part:
-    """A part of a chord that waits for it alone; it is the head of a chain, and has an error callback."""
+    """A part of a chord that waits for it alone.
+
+    It is the head of a chain, and has an error callback.
+    """
 
     def __init__(self, app: Celery, records: Records) -> None:
         self.app, self.backend, self.records = app, app.backend, records
@@ -44,22 +49,32 @@ class Part:
 
     def park(self, when: str = "+3600000000") -> None:
         message = dependents.marked(self.message)
-        assert self.records.outbox.defer(self.id, 0, message=message, max_attempts=4, when=when, run=Delivery()) in (
+        assert self.records.outbox.defer(
+            self.id, 0, message=message, max_attempts=4, when=when, run=Delivery()
+        ) in (
             "parked",
             "due",
         )
 
     def claim(self, max_attempts: int = 4) -> None:
         message = dependents.marked(self.message)
-        verdict = self.records.runs.claim(self.id, RUN, "run", message=message, max_attempts=max_attempts, hostname="")
+        verdict = self.records.runs.claim(
+            self.id, RUN, "run", message=message, max_attempts=max_attempts, hostname=""
+        )
         assert verdict == "claimed"
 
     def write(self, phase: Phase, teller: str = "") -> str:
-        meta = self.backend.encode({"status": "FAILURE", "result": None, "traceback": None, "children": []})
-        return self.records.runs.write(StateWrite(self.id, RUN, phase, {}, meta, "part", 4, teller=teller))
+        meta = self.backend.encode(
+            {"status": "FAILURE", "result": None, "traceback": None, "children": []}
+        )
+        return self.records.runs.write(
+            StateWrite(self.id, RUN, phase, {}, meta, "part", 4, teller=teller)
+        )
 
     def lose(self) -> None:
-        self.records.client.set("headway:round", self.records.queries.now())  # somebody does the rounds
+        self.records.client.set(
+            "headway:round", self.records.queries.now()
+        )  # somebody does the rounds
         self.records.client.delete("headway:patience")
         self.records.client.zadd("headway:leases", {self.id: 0})
 
@@ -74,8 +89,14 @@ class Part:
     def told(self) -> dict[str, str]:
         """The states of those that depend on it; "sent" where the error callback was."""
         ids = {"body": self.body, "next": self.next}
-        found = {name: self.backend.get_task_meta(task_id, cache=False)["status"] for name, task_id in ids.items()}
-        queued = [json.loads(each)["headers"]["task"] for each in self.records.client.lrange("celery", 0, -1)]
+        found = {
+            name: self.backend.get_task_meta(task_id, cache=False)["status"]
+            for name, task_id in ids.items()
+        }
+        queued = [
+            json.loads(each)["headers"]["task"]
+            for each in self.records.client.lrange("celery", 0, -1)
+        ]
         sent = {"errback": f"sent {queued.count(ERRBACK)} times"} if ERRBACK in queued else {}
         return {name: state for name, state in found.items() if state != states.PENDING} | sent
 
@@ -161,7 +182,10 @@ def cancel_and_claim_again(part: Part) -> None:
     cancel(part)
     message = dependents.marked(part.message)
     again = Delivery("another", 0)
-    assert part.records.runs.claim(part.id, again, "r", message=message, max_attempts=4, hostname="") == "cancelled"
+    assert (
+        part.records.runs.claim(part.id, again, "r", message=message, max_attempts=4, hostname="")
+        == "cancelled"
+    )
 
 
 def revoke_scheduled(part: Part) -> None:
@@ -192,7 +216,9 @@ def lose_for_good(part: Part) -> None:
 def fail_by_hand(part: Part) -> None:
     part.claim()
     part.backend.runs.report(
-        part.request, "FAILURE", {"exc_type": "OSError", "exc_message": ["full"], "exc_module": "builtins"}
+        part.request,
+        "FAILURE",
+        {"exc_type": "OSError", "exc_message": ["full"], "exc_module": "builtins"},
     )
 
 
@@ -238,7 +264,9 @@ def fail_and_die(part: Part) -> None:
         (fail_and_die, FAILED),
     ],
 )
-def test_who_depends_on_a_task_hears_of_its_end(part: Part, way: Callable[[Part], None], told: dict[str, str]):
+def test_who_depends_on_a_task_hears_of_its_end(
+    part: Part, way: Callable[[Part], None], told: dict[str, str]
+):
     way(part)
     part.maintain()
     part.maintain()
@@ -322,7 +350,20 @@ def test_a_task_that_nobody_depends_on_leaves_nothing_behind(part: Part):
 
 
 def test_an_eager_run_tells_without_redis():
-    app = Celery("eager", backend="headway.celery.backend.LiveBackend+redis://127.0.0.1:1/0", set_as_current=False)
-    request = Context(id="eager", task="t", is_eager=True, errbacks=[], chain=None, delivery_info={"is_eager": True})
+    app = Celery(
+        "eager",
+        backend="headway.celery.backend.LiveBackend+redis://127.0.0.1:1/0",
+        set_as_current=False,
+    )
+    request = Context(
+        id="eager",
+        task="t",
+        is_eager=True,
+        errbacks=[],
+        chain=None,
+        delivery_info={"is_eager": True},
+    )
 
-    app.backend.mark_as_failure("eager", ValueError("x"), request=Context(vars(request), chain=[{"options": {}}]))
+    app.backend.mark_as_failure(
+        "eager", ValueError("x"), request=Context(vars(request), chain=[{"options": {}}])
+    )

@@ -22,7 +22,11 @@ RUN = Delivery("run", 0)
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Records]]:
     """A web process, and records in which the test plays the worker."""
     valkey = Valkey(tmp_path_factory.mktemp("valkey-digits"))
-    env = {"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path_factory.mktemp("data")), "SECRET_KEY": "of the tests" * 2}
+    env = {
+        "REDIS_URL": valkey.url,
+        "DATA_DIR": str(tmp_path_factory.mktemp("data")),
+        "SECRET_KEY": "of the tests" * 2,
+    }
     process, address = web(tmp_path_factory.mktemp("web"), env)
     client = connect(valkey.url)
     with running(process):
@@ -44,7 +48,9 @@ RESULTS: list[tuple[object, str]] = [
 def end(records: Records, task_id: str, result: object) -> None:
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
     records.runs.claim(task_id, RUN, "run", message=message, max_attempts=4, hostname="test")
-    ended = StateWrite(task_id, RUN, Phase.SUCCEEDED, {"result": result, "status": ""}, "{}", "long_task", 4)
+    ended = StateWrite(
+        task_id, RUN, Phase.SUCCEEDED, {"result": result, "status": ""}, "{}", "long_task", 4
+    )
     assert records.runs.write(ended) == "written"
 
 

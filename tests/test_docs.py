@@ -1,4 +1,6 @@
-"""The documents say what the code does: examples run, and every route, event, setting and make target is named."""
+"""The documents say what the code does: examples run, and every route, event, setting and make
+target is named.
+"""
 
 from __future__ import annotations
 
@@ -28,21 +30,27 @@ def blocks(language: str) -> list[str]:
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which the README's "Add a task of your own" has been followed."""
     copy = tmp_path_factory.mktemp("followed") / "headway"
-    unwanted = shutil.ignore_patterns(".*", "node_modules", "bench", "docs", "__pycache__", "faults", "js")
+    unwanted = shutil.ignore_patterns(
+        ".*", "node_modules", "bench", "docs", "__pycache__", "faults", "js"
+    )
     shutil.copytree(ROOT, copy, ignore=unwanted)
     [code] = [block for block in blocks("python") if "@task" in block]
     (copy / code.split("\n")[0].removeprefix("# ")).write_text(code)
     return copy
 
 
-def test_the_readmes_own_task_runs_and_is_pushed(followed: Path, env: dict[str, str], tmp_path: Path):
+def test_the_readmes_own_task_runs_and_is_pushed(
+    followed: Path, env: dict[str, str], tmp_path: Path
+):
     [request] = [block for block in blocks("sh") if "monthly_report" in block]
 
     with running(worker(tmp_path, env, "celery", root=followed)):
         process, address = web(tmp_path, env, root=followed)
         with running(process):
             command = request.replace("localhost:5000", address)
-            answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
+            answer = subprocess.run(
+                ["sh", "-c", command], capture_output=True, text=True, check=True
+            ).stdout
             head = Message()
             for name, value in re.findall(r"^([\w-]+): (.*?)\r?$", answer, re.MULTILINE):
                 head[name] = value
@@ -52,7 +60,11 @@ def test_the_readmes_own_task_runs_and_is_pushed(followed: Path, env: dict[str, 
             end = wait_for(lambda: (s := visitor.status(task_id))["finished_at"] and s)
             log = visitor.http.get(f"{address}/tasks/{task_id}/log", timeout=10).json()
 
-    assert (end["phase"], end["title"], end["result"]) == ("succeeded", "Report for 2026-11", "100 rows in 2026-11")
+    assert (end["phase"], end["title"], end["result"]) == (
+        "succeeded",
+        "Report for 2026-11",
+        "100 rows in 2026-11",
+    )
     assert [line["text"] for line in log["lines"]] == ["all rows read"]
 
 
@@ -96,7 +108,10 @@ def test_the_readmes_extension_serves_an_owners_tasks(redis_url: str):
     exec(code, {"app": app, "celery": celery, "session": flask.session})
     load_owner_by(nobody)
     celery.backend.records.create(
-        owner="ada", message={"task": "add", "options": {"queue": "celery"}}, title="Sum", max_attempts=1
+        owner="ada",
+        message={"task": "add", "options": {"queue": "celery"}},
+        title="Sum",
+        max_attempts=1,
     )
     client = app.test_client()
 
@@ -149,17 +164,27 @@ def test_every_key_of_the_snapshot_is_in_the_protocol():
 
 def test_every_make_target_that_is_named_exists():
     makefile = (ROOT / "Makefile").read_text()
-    documents = README + (ROOT / "CONTRIBUTING.md").read_text() + (ROOT / "CHANGELOG.md").read_text()
+    documents = (
+        README + (ROOT / "CONTRIBUTING.md").read_text() + (ROOT / "CHANGELOG.md").read_text()
+    )
 
     for target in set(re.findall(r"[`\n]make ([a-z-]+)", documents)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
 def test_links_between_documents_lead_somewhere():
-    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]:
+    for document in [
+        ROOT / "README.md",
+        *sorted((ROOT / "docs").glob("*.md")),
+        ROOT / "CONTRIBUTING.md",
+    ]:
         text = document.read_text()
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text) + re.findall(r'(?:src|srcset)="([^":]+)"', text):
-            assert target.startswith("/assets/") or (document.parent / target).exists(), f"{document.name}: {target}"
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text) + re.findall(
+            r'(?:src|srcset)="([^":]+)"', text
+        ):
+            assert target.startswith("/assets/") or (document.parent / target).exists(), (
+                f"{document.name}: {target}"
+            )
 
 
 def test_the_articles_requests_work_over_http(env: dict[str, str], tmp_path: Path):

@@ -79,7 +79,9 @@ def test_a_wrong_setting_is_one_line(environ: dict[str, str], capsys: pytest.Cap
     assert SECRET not in line
 
 
-@pytest.mark.parametrize(("secret", "mark"), [("changeme", "!"), ("short", "!"), ("0123456789abcdef0123", "✓")])
+@pytest.mark.parametrize(
+    ("secret", "mark"), [("changeme", "!"), ("short", "!"), ("0123456789abcdef0123", "✓")]
+)
 def test_a_weak_secret_is_a_warning(
     environ: dict[str, str], capsys: pytest.CaptureFixture[str], secret: str, mark: str
 ):
@@ -96,7 +98,13 @@ def test_a_redis_that_is_away_is_one_line_soon(environ: dict[str, str]):
     command = [sys.executable, "-m", "app.doctor"]
 
     ended = subprocess.run(
-        command, cwd=ROOT, env={**environ, "REDIS_URL": url}, capture_output=True, text=True, timeout=60, check=False
+        command,
+        cwd=ROOT,
+        env={**environ, "REDIS_URL": url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
     assert ended.returncode == 1
@@ -137,7 +145,17 @@ def test_a_wrong_password_ends_the_checks(admin: redis.Redis, server: Valkey):
 
 def test_rights_that_are_missing_are_named(admin: redis.Redis, server: Valkey):
     admin.execute_command(
-        "ACL", "SETUSER", "ops", "on", f">{SECRET}", "+@all", "-info", "-config", "-publish", "~*", "&*"
+        "ACL",
+        "SETUSER",
+        "ops",
+        "on",
+        f">{SECRET}",
+        "+@all",
+        "-info",
+        "-config",
+        "-publish",
+        "~*",
+        "&*",
     )
     url = server.url.replace("redis://", f"redis://ops:{SECRET}@")
 
@@ -162,8 +180,18 @@ def test_rights_that_are_missing_are_named(admin: redis.Redis, server: Valkey):
         ),
         (redis_checks.check_eviction, {"maxmemory": "1mb"}, Mark.WARNING, "of maxmemory is used"),
         (redis_checks.check_persistence, {"appendonly": "yes"}, Mark.GOOD, "append-only"),
-        (redis_checks.check_persistence, {"appendonly": "no", "save": ""}, Mark.WARNING, "off: a restart"),
-        (redis_checks.check_persistence, {"appendonly": "no", "save": "60 1"}, Mark.WARNING, "snapshots only"),
+        (
+            redis_checks.check_persistence,
+            {"appendonly": "no", "save": ""},
+            Mark.WARNING,
+            "off: a restart",
+        ),
+        (
+            redis_checks.check_persistence,
+            {"appendonly": "no", "save": "60 1"},
+            Mark.WARNING,
+            "snapshots only",
+        ),
     ],
 )
 def test_what_redis_keeps_is_judged(
@@ -204,8 +232,12 @@ def test_a_redis_that_cannot_write_to_its_disk_is_told(tmp_path: Path):
     assert found["writes"] is found["persistence"] is Mark.BAD
 
 
-@pytest.mark.parametrize(("ahead", "mark"), [(0.0, Mark.GOOD), (5.0, Mark.WARNING), (-3600.0, Mark.WARNING)])
-def test_clocks_that_are_apart_are_told(looked_at: Server, monkeypatch: pytest.MonkeyPatch, ahead: float, mark: Mark):
+@pytest.mark.parametrize(
+    ("ahead", "mark"), [(0.0, Mark.GOOD), (5.0, Mark.WARNING), (-3600.0, Mark.WARNING)]
+)
+def test_clocks_that_are_apart_are_told(
+    looked_at: Server, monkeypatch: pytest.MonkeyPatch, ahead: float, mark: Mark
+):
     monkeypatch.setattr(redis_checks, "time", SimpleNamespace(time=lambda: time.time() - ahead))
 
     finding = redis_checks.check_clock(looked_at)
@@ -216,7 +248,9 @@ def test_clocks_that_are_apart_are_told(looked_at: Server, monkeypatch: pytest.M
 
 def test_a_long_way_to_redis_is_told(looked_at: Server, monkeypatch: pytest.MonkeyPatch):
     clock = iter(range(100))
-    monkeypatch.setattr(redis_checks, "time", SimpleNamespace(perf_counter=lambda: next(clock) * 0.03))
+    monkeypatch.setattr(
+        redis_checks, "time", SimpleNamespace(perf_counter=lambda: next(clock) * 0.03)
+    )
 
     finding = redis_checks.check_latency(looked_at)
 
@@ -241,7 +275,9 @@ def test_a_way_that_others_can_read_is_told(looked_at: Server, url: str, mark: M
     assert words in finding.text
 
 
-def test_a_broker_elsewhere_is_asked_too(environ: dict[str, str], server: Valkey, capsys: pytest.CaptureFixture[str]):
+def test_a_broker_elsewhere_is_asked_too(
+    environ: dict[str, str], server: Valkey, capsys: pytest.CaptureFixture[str]
+):
     there = server.url.replace("/0", "/1")
     away = f"amqp://ops:{SECRET}@127.0.0.1:{free_port()}//"
 

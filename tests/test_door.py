@@ -74,7 +74,9 @@ def waiting_in_the_kernel(listener: socket.socket) -> int:
     return int.from_bytes(info[24:28], sys.byteorder)  # tcpi_unacked
 
 
-def test_a_crowd_is_received_before_it_is_let_in_and_in_its_order(listener: socket.socket, door: AcceptQueue):
+def test_a_crowd_is_received_before_it_is_let_in_and_in_its_order(
+    listener: socket.socket, door: AcceptQueue
+):
     crowd = [come(listener) for _ in range(CROWD)]
 
     assert [door.ask("next") for _ in crowd] == [port_of(client) for client in crowd]
@@ -106,7 +108,9 @@ def test_who_has_left_meanwhile_is_not_let_in(listener: socket.socket, door: Acc
     second.close()
 
 
-def test_a_shut_door_receives_nobody_and_lets_in_who_waits(listener: socket.socket, door: AcceptQueue):
+def test_a_shut_door_receives_nobody_and_lets_in_who_waits(
+    listener: socket.socket, door: AcceptQueue
+):
     first, second = come(listener), come(listener)
     assert door.ask("next") == port_of(first)
     wait_for(lambda: waiting_in_the_kernel(listener) == 0)

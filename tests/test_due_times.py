@@ -1,4 +1,6 @@
-"""When a message is due and when it expires: times that are none are refused where they are given."""
+"""When a message is due and when it expires: times that are none are refused where they are
+given.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def test_a_countdown_that_is_no_time_is_refused_by_the_sender(hand: Hand, countd
         ({"expires": timedelta(seconds=5), "countdown": 60}, TypeError),
     ],
 )
-def test_what_is_no_time_is_refused_by_the_sender(hand: Hand, time: dict[str, Any], error: type[Exception]):
+def test_what_is_no_time_is_refused_by_the_sender(
+    hand: Hand, time: dict[str, Any], error: type[Exception]
+):
     with pytest.raises(error):
         plain.add.apply_async((1, 2), **time)
 
@@ -59,7 +63,9 @@ def test_a_countdown_that_is_over_sends_at_once(hand: Hand, countdown: float | N
     assert hand.take().headers["eta"] is None
 
 
-@pytest.mark.parametrize("eta", [NOW - timedelta(days=5), datetime(1, 1, 1), "2020-01-01T00:00:00Z", date(2020, 1, 1)])
+@pytest.mark.parametrize(
+    "eta", [NOW - timedelta(days=5), datetime(1, 1, 1), "2020-01-01T00:00:00Z", date(2020, 1, 1)]
+)
 def test_an_eta_that_is_past_sends_at_once(hand: Hand, eta: Any):
     result = plain.add.apply_async((1, 2), eta=eta)
 
@@ -96,7 +102,9 @@ def test_the_last_day_of_all_can_be_waited_for(hand: Hand):
 
 @pytest.mark.parametrize("kind", ["int", "float", "datetime", "text"])
 @pytest.mark.parametrize("countdown", [60, None])
-def test_a_message_expires_when_its_first_sending_said_so(hand: Hand, kind: str, countdown: float | None):
+def test_a_message_expires_when_its_first_sending_said_so(
+    hand: Hand, kind: str, countdown: float | None
+):
     at = datetime.now(UTC) + timedelta(seconds=30)
     expires = {"int": 30, "float": 30.5, "datetime": at, "text": at.isoformat()}[kind]
     result = plain.add.apply_async((1, 2), countdown=countdown, expires=expires)

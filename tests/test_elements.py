@@ -1,4 +1,6 @@
-"""`headway.js` in Chromium: in pages of another origin, under a strict policy, and where something is wrong."""
+"""`headway.js` in Chromium: in pages of another origin, under a strict policy, and where
+something is wrong.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ SECRET = "a secret for the tests"
 
 
 class Site:
-    """Another site: a host of plain files, each with headers of its own, at two names that are two origins."""
+    """Another site: a host of plain files, each with headers of its own, at two names that are
+    two origins.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, tuple[dict[str, str], str]] = {}
@@ -104,7 +108,10 @@ def show(page: Page, world: World, text: str, origin: str = "", **headers: str) 
     """Open a page of the other site; returns what it says in the console, as it says it."""
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
-    world.site.files["/page.html"] = ({name.replace("_", "-"): value for name, value in headers.items()}, text)
+    world.site.files["/page.html"] = (
+        {name.replace("_", "-"): value for name, value in headers.items()},
+        text,
+    )
     page.goto(f"{origin or world.site.allowed}/page.html")
     return said
 
@@ -151,12 +158,16 @@ def test_a_list_shows_what_there_is_and_what_begins_and_its_buttons_work(page: P
 
 def test_a_token_opens_its_task_to_a_page_of_another_site(page: Page, world: World):
     task_id = start_by_hand(page, world.address, world.records)
-    elsewhere = world.address.replace("127.0.0.1", "localhost")  # another site: browsers send it no cookie of ours
+    elsewhere = world.address.replace(
+        "127.0.0.1", "localhost"
+    )  # another site: browsers send it no cookie of ours
     src = f"{elsewhere}/status/{task_id}"
     opening = token(task_id, read_only=False, secret_key=SECRET)
 
     show(page, world, world.element("headway-task", src))
-    expect(page.locator("headway-task")).to_contain_text("No longer kept, or not yours", timeout=SOON_MS)
+    expect(page.locator("headway-task")).to_contain_text(
+        "No longer kept, or not yours", timeout=SOON_MS
+    )
     show(page, world, world.element("headway-task", src, f'token="{opening}" actions'))
     card = page.locator("headway-task")
     expect(card).to_have_attribute("data-phase", "running", timeout=SOON_MS)
@@ -174,7 +185,10 @@ def test_a_token_that_comes_later_opens_what_was_closed(page: Page, world: World
     tasks = page.locator("headway-list")
     expect(tasks).to_contain_text("No tasks yet.", timeout=SOON_MS)
 
-    tasks.evaluate("(list, token) => list.setAttribute('token', token)", token([first, second], secret_key=SECRET))
+    tasks.evaluate(
+        "(list, token) => list.setAttribute('token', token)",
+        token([first, second], secret_key=SECRET),
+    )
 
     expect(tasks.locator("headway-task[data-phase=running]")).to_have_count(2, timeout=SOON_MS)
 
@@ -185,28 +199,40 @@ def test_a_list_of_nothing_says_so(page: Page, world: World):
     expect(page.locator("headway-list")).to_contain_text("No tasks yet.", timeout=SOON_MS)
 
 
-def test_a_template_s_elements_work_under_a_strict_policy(page: Page, world: World, valkey: Valkey, tmp_path: Path):
+def test_a_template_s_elements_work_under_a_strict_policy(
+    page: Page, world: World, valkey: Valkey, tmp_path: Path
+):
     task_id = start_by_hand(page, world.address, world.records)
     app = create_app({"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path), "SECRET_KEY": SECRET})
     load_owner_by(nobody)
-    template = app.jinja_env.from_string("{{ headway.scripts(nonce='r4nd0m') }}{{ headway.card(task_id) }}")
+    template = app.jinja_env.from_string(
+        "{{ headway.scripts(nonce='r4nd0m') }}{{ headway.card(task_id) }}"
+    )
     with app.test_request_context():
         rendered = template.render(task_id=task_id)
     sources = f"{world.address} {world.address.replace('http', 'ws', 1)}"
     policy = f"default-src 'none'; script-src 'nonce-r4nd0m'; connect-src {sources}; base-uri {world.address}"
 
-    said = show(page, world, f'<base href="{world.address}">{rendered}', Content_Security_Policy=policy)
+    said = show(
+        page, world, f'<base href="{world.address}">{rendered}', Content_Security_Policy=policy
+    )
     card = page.locator("headway-task")
 
     expect(card).to_have_attribute("data-phase", "running", timeout=SOON_MS)
     expect(card).to_have_css("border-top-left-radius", "8px")  # its own style is there
     expect(card.get_by_role("button", name="Cancel")).to_be_visible()
     expect(page.get_by_text("The task’s status")).to_be_hidden()
-    assert not [line for line in said if "Content Security Policy" in line and "favicon" not in line]
+    assert not [
+        line for line in said if "Content Security Policy" in line and "favicon" not in line
+    ]
 
 
 def test_where_the_script_is_missing_the_link_inside_is_shown(page: Page, world: World):
-    show(page, world, f'<headway-list src="x"><a href="{world.address}/tasks">Your tasks</a></headway-list>')
+    show(
+        page,
+        world,
+        f'<headway-list src="x"><a href="{world.address}/tasks">Your tasks</a></headway-list>',
+    )
 
     expect(page.get_by_role("link", name="Your tasks")).to_be_visible()
 
@@ -214,12 +240,22 @@ def test_where_the_script_is_missing_the_link_inside_is_shown(page: Page, world:
 TROUBLES = [
     ("{here}/status/" + UNKNOWN, "No longer kept, or not yours", "has no such task"),
     ("{here}/no/such/status/" + UNKNOWN, "No Headway lives at {here}/no/such (404)", "(404)"),
-    ("http://127.0.0.1:{free}/status/x", "Cannot be loaded: http://127.0.0.1:{free} does not answer.", "answer"),
-    ("{here}/statsu/x", "src must be an address that ends in /status/<task id>, not", "src must be"),
+    (
+        "http://127.0.0.1:{free}/status/x",
+        "Cannot be loaded: http://127.0.0.1:{free} does not answer.",
+        "answer",
+    ),
+    (
+        "{here}/statsu/x",
+        "src must be an address that ends in /status/<task id>, not",
+        "src must be",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("src", "words", "logged"), TROUBLES, ids=["unknown", "404", "away", "malformed"])
+@pytest.mark.parametrize(
+    ("src", "words", "logged"), TROUBLES, ids=["unknown", "404", "away", "malformed"]
+)
 def test_what_cannot_be_loaded_is_said(page: Page, world: World, src: str, words: str, logged: str):
     names = {"here": world.address, "free": str(free_port())}
 
@@ -264,7 +300,9 @@ def test_it_is_dark_where_the_page_is(page: Page, world: World):
     expect(page.locator("headway-task")).to_have_css("background-color", "rgb(22, 29, 39)")
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: re.findall("<title>(.*?)</title>", example)[0])
+@pytest.mark.parametrize(
+    "example", EXAMPLES, ids=lambda example: re.findall("<title>(.*?)</title>", example)[0]
+)
 def test_the_examples_of_the_document_work(page: Page, world: World, example: str):
     task_id = start_by_hand(page, world.address, world.records)
     example = example.replace(DOCUMENTED, world.address).replace(DOCUMENTED_TASK, task_id)

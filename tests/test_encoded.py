@@ -1,4 +1,6 @@
-"""Messages of other serializers than JSON's run as with Celery's own backend, and are sent again as they came."""
+"""Messages of other serializers than JSON's run as with Celery's own backend, and are sent
+again as they came.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,17 @@ from tests.bodies import live_celery
 from tests.by_hand import shown
 from tests.processes import Process, Valkey, running, worker
 
-ODD: list[Any] = [{1, 2}, {1: {2: (3,)}}, 1j, b"\xff", date(2026, 1, 2), range(3), Path("x"), float("inf"), "\udce9"]
+ODD: list[Any] = [
+    {1, 2},
+    {1: {2: (3,)}},
+    1j,
+    b"\xff",
+    date(2026, 1, 2),
+    range(3),
+    Path("x"),
+    float("inf"),
+    "\udce9",
+]
 ID = "7f3a1c52-9b1e-4c7d-8a55-0d2f6f1b9e02"
 
 
@@ -54,12 +66,22 @@ def message_of(records: Records) -> tuple[str, Any]:
     return message["content-type"], loads(body)
 
 
-def claim(app: Celery, content_type: str, body: Any, token: str = "token", **headers: Any) -> Context:
+def claim(
+    app: Celery, content_type: str, body: Any, token: str = "token", **headers: Any
+) -> Context:
     """Claim the task as a worker's process does that has this message."""
     args, kwargs, embed = body
     request = SimpleNamespace(request_dict={}, content_type=content_type)
     mark_delivery(request=request)
-    known = {"id": ID, "task": "odd", "args": args, "kwargs": kwargs, **request.request_dict, **embed, FENCE: token}
+    known = {
+        "id": ID,
+        "task": "odd",
+        "args": args,
+        "kwargs": kwargs,
+        **request.request_dict,
+        **embed,
+        FENCE: token,
+    }
     info = {"exchange": "", "routing_key": "celery"}
     context = Context(known | headers, delivery_info=info, called_directly=False)
     task = app.tasks["odd"]
@@ -87,9 +109,13 @@ def lose(records: Records) -> None:
 
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: type(value).__name__)
-def test_a_message_that_json_has_no_word_for_is_sent_again_as_it_came(app: Celery, records: Records, value: Any):
+def test_a_message_that_json_has_no_word_for_is_sent_again_as_it_came(
+    app: Celery, records: Records, value: Any
+):
     link = app.signature("odd", (value,))
-    app.tasks["odd"].apply_async((value,), {"more": value}, task_id=ID, serializer="pickle", link_error=link)
+    app.tasks["odd"].apply_async(
+        (value,), {"more": value}, task_id=ID, serializer="pickle", link_error=link
+    )
     content_type, body = message_of(records)
 
     claim(app, content_type, body)
@@ -111,7 +137,9 @@ def test_it_waits_for_its_time_and_for_its_next_attempt(app: Celery, records: Re
     request = claim(app, content_type, body)
     _task_stack.push(task)
     try:
-        task.apply_async(request.args, request.kwargs, task_id=ID, retries=1, countdown=0)  # as `retry` does
+        task.apply_async(
+            request.args, request.kwargs, task_id=ID, retries=1, countdown=0
+        )  # as `retry` does
     finally:
         _task_stack.pop()
     app.backend.mark_as_retry(ID, ValueError("x"), request=request)
@@ -125,13 +153,22 @@ def test_a_json_message_is_kept_as_json(app: Celery, records: Records):
     claim(app, *message_of(records))
 
     message, _ = records.outbox.message(ID)
-    assert (message["args"], "encoded" in message, "serializer" in message["options"]) == ([1], False, False)
+    assert (message["args"], "encoded" in message, "serializer" in message["options"]) == (
+        [1],
+        False,
+        False,
+    )
 
 
 @pytest.mark.parametrize("serializer", ["pickle", "msgpack", "json"])
 def test_what_is_encoded_is_decoded_where_it_is_accepted(serializer: str):
     chord = {"task": "x", "options": {"task_id": "y"}}
-    message = {"task": "odd", "args": [b"x"], "kwargs": {}, "options": {"queue": "q", "chord": chord}}
+    message = {
+        "task": "odd",
+        "args": [b"x"],
+        "kwargs": {},
+        "options": {"queue": "q", "chord": chord},
+    }
     if serializer == "json":
         message["args"] = ["x"]
 
@@ -146,14 +183,18 @@ def test_what_is_encoded_is_decoded_where_it_is_accepted(serializer: str):
 
 
 def test_a_content_type_names_its_serializer():
-    assert [serializer_of(kind) for kind in ("application/json", None, "application/x-python-serialize")] == [
+    assert [
+        serializer_of(kind) for kind in ("application/json", None, "application/x-python-serialize")
+    ] == [
         "json",
         "json",
         "pickle",
     ]
 
 
-def test_a_lost_task_whose_message_this_project_does_not_accept_fails(app: Celery, records: Records):
+def test_a_lost_task_whose_message_this_project_does_not_accept_fails(
+    app: Celery, records: Records
+):
     app.tasks["odd"].apply_async(({1},), task_id=ID, serializer="pickle")
     claim(app, *message_of(records), retries=3)
     app.conf.accept_content = ["json"]
@@ -168,9 +209,14 @@ def test_a_lost_task_whose_message_this_project_does_not_accept_fails(app: Celer
 def test_a_task_whose_arguments_are_no_json_is_not_started_again_from_the_page(
     app: Any, records: Records, request: Any
 ):
-    message = encode({"task": "odd", "args": [{1}], "kwargs": {}, "options": {"queue": "celery"}}, "pickle")
+    message = encode(
+        {"task": "odd", "args": [{1}], "kwargs": {}, "options": {"queue": "celery"}}, "pickle"
+    )
     run = Delivery("token", 0)
-    assert records.runs.claim(ID, run, "run", message=message, max_attempts=4, hostname="") == "claimed"
+    assert (
+        records.runs.claim(ID, run, "run", message=message, max_attempts=4, hostname="")
+        == "claimed"
+    )
     web = request.getfixturevalue("web_app")
 
     with web.app_context(), pytest.raises(NotKept):
@@ -190,18 +236,29 @@ def process(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         client.flushall()
     pickles.celery.conf.broker_url = valkey.url
     pickles.celery.conf.result_backend = f"headway.celery.backend.LiveBackend+{valkey.url}"
-    env = {"REDIS_URL": valkey.url, "C_FORCE_ROOT": "1"}  # a test may run as root, which Celery refuses with pickles
-    with running(worker(tmp_path_factory.mktemp("worker"), env, "celery", "tests.pickle_celery")) as process:
+    env = {
+        "REDIS_URL": valkey.url,
+        "C_FORCE_ROOT": "1",
+    }  # a test may run as root, which Celery refuses with pickles
+    with running(
+        worker(tmp_path_factory.mktemp("worker"), env, "celery", "tests.pickle_celery")
+    ) as process:
         yield process
 
 
-def test_a_worker_that_accepts_pickles_runs_them_retries_them_and_takes_them_up_again(process: Process, tmp_path: Path):
-    results = [pickles.kinds.apply_async((value,), {"more": value}, serializer="pickle") for value in ODD]
+def test_a_worker_that_accepts_pickles_runs_them_retries_them_and_takes_them_up_again(
+    process: Process, tmp_path: Path
+):
+    results = [
+        pickles.kinds.apply_async((value,), {"more": value}, serializer="pickle") for value in ODD
+    ]
     packed = pickles.kinds.apply_async((b"x",), serializer="msgpack")
     again = pickles.again.apply_async(({1, 2},), serializer="pickle")
     died = pickles.die_once.apply_async(({1, 2}, str(tmp_path)), serializer="pickle")
 
-    assert [result.get(timeout=20) for result in results] == [(type(value).__name__, ["more"]) for value in ODD]
+    assert [result.get(timeout=20) for result in results] == [
+        (type(value).__name__, ["more"]) for value in ODD
+    ]
     assert packed.get(timeout=20) == ("bytes", [])
     assert again.get(timeout=20) == {1, 2}
     assert died.get(timeout=30) == {1, 2}
@@ -215,7 +272,10 @@ def test_what_the_records_scripts_write_is_read_whatever_the_results_serializer(
     backend = app._get_backend()
     message = {"task": "odd", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
     run = Delivery("token", 0)
-    assert records.runs.claim(ID, run, "run", message=message, max_attempts=4, hostname="") == "claimed"
+    assert (
+        records.runs.claim(ID, run, "run", message=message, max_attempts=4, hostname="")
+        == "claimed"
+    )
     assert backend.get_state(ID) == "STARTED"
     records.runs.abandon(ID, run)
     records.cancel(ID)

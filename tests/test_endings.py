@@ -88,7 +88,11 @@ def test_a_body_that_returns_or_asks_to_run_again_is_taken_at_its_word(project: 
         "retry": ("succeeded", "again"),
         "reject": ("succeeded", "taken"),
     }
-    assert {how: runs(counts) for how, (_, counts) in started.items()} == {"return": 1, "retry": 2, "reject": 2}
+    assert {how: runs(counts) for how, (_, counts) in started.items()} == {
+        "return": 1,
+        "retry": 2,
+        "reject": 2,
+    }
     all_places_are_free(project)
 
 
@@ -102,7 +106,9 @@ def test_a_hook_that_ends_its_process_changes_no_outcome(project: Project):
 def test_a_body_that_asks_to_be_ignored_ends_without_an_outcome(project: Project):
     task_id, counts = project.start(tasks.end, "Ignore")
 
-    wait_for(lambda: runs(counts) and project.records.client.zscore("headway:leases", task_id) is None)
+    wait_for(
+        lambda: runs(counts) and project.records.client.zscore("headway:leases", task_id) is None
+    )
 
     assert project.snapshot(task_id).phase == "running"
     all_places_are_free(project)

@@ -1,4 +1,6 @@
-"""Engine.IO's part, over real sockets spoken to by hand: frames, slow readers, silence, whatever a client may send."""
+"""Engine.IO's part, over real sockets spoken to by hand: frames, slow readers, silence,
+whatever a client may send.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,10 @@ def client(server: Server) -> Iterator[Client]:
 
 
 def leaves_nothing(server: Server, sockets: int, tasks: int) -> None:
-    """Wait until nothing is left of a client that has ended; both counts are from before its end."""
+    """Wait until nothing is left of a client that has ended.
+
+    Both counts are from before its end.
+    """
     wait_for(lambda: server.do()["sockets"] < sockets)
     wait_for(lambda: server.tasks <= tasks, message=f"more than {tasks} tasks, as before")
 
@@ -114,7 +119,10 @@ VIOLATIONS = {
     "a binary answer to come": (masked(b"461-0[]"), NO_BINARY),
     "too big": (masked(b"4" * (LARGEST + 1)), TOO_BIG),
     "too big, by its head": (b"\x81\xff" + (2**63).to_bytes(8, "big"), TOO_BIG),
-    "too big in fragments": (masked(b"4" * LARGEST, final=False) + masked(b"4", CONTINUATION), TOO_BIG),
+    "too big in fragments": (
+        masked(b"4" * LARGEST, final=False) + masked(b"4", CONTINUATION),
+        TOO_BIG,
+    ),
     "no UTF-8": (masked(b'42["echo","\xff"]'), NOT_A_MESSAGE),
     "half a character": (masked(b'42["echo","\xc3'), NOT_A_MESSAGE),
     "empty": (masked(b""), NOT_A_MESSAGE),
@@ -127,7 +135,10 @@ VIOLATIONS = {
     "an event that is no list": (masked(b'42{"a":1}'), NOT_A_MESSAGE),
     "a name that is no string": (masked(b"42[{}]"), NOT_A_MESSAGE),
     "a flood of messages": (b"".join([masked(b'42["echo",1]')] * 200), FLOOD),
-    "a flood of nothing": (masked(b"", final=False) + masked(b"", CONTINUATION, final=False) * 200, FLOOD),
+    "a flood of nothing": (
+        masked(b"", final=False) + masked(b"", CONTINUATION, final=False) * 200,
+        FLOOD,
+    ),
     "a flood of pings": (masked(b"", PING) * 200, FLOOD),
     "a close of one byte": (masked(b"x", CLOSE), PROTOCOL_ERROR),
     "a close with a code that is none": (masked(b"\x03\xed", CLOSE), PROTOCOL_ERROR),
@@ -136,7 +147,9 @@ VIOLATIONS = {
 
 
 @pytest.mark.parametrize("violation", VIOLATIONS)
-def test_what_a_client_must_not_send_closes_it_and_leaves_nothing(server: Server, client: Client, violation: str):
+def test_what_a_client_must_not_send_closes_it_and_leaves_nothing(
+    server: Server, client: Client, violation: str
+):
     with Client(server) as other:
         other.join()
         sockets, tasks = server.do()["sockets"], server.tasks
@@ -192,7 +205,12 @@ def test_the_server_says_goodbye(server: Server):
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Sec_WebSocket_Version": "8"}, {"Sec_WebSocket_Key": ""}, {"Sec_WebSocket_Key": "=x"}, {"Connection": "close"}],
+    [
+        {"Sec_WebSocket_Version": "8"},
+        {"Sec_WebSocket_Key": ""},
+        {"Sec_WebSocket_Key": "=x"},
+        {"Connection": "close"},
+    ],
 )
 def test_what_is_no_handshake_is_refused(server: Server, headers: dict[str, str]):
     with Client(server) as client:
@@ -232,11 +250,15 @@ def test_a_client_that_sends_more_than_is_handled_is_read_later(server: Server, 
 
     client._socket.settimeout(10)
     server.do("release")
-    waited = wait_for(lambda: [text[:3] for text in server.do()["handled"] if str(text)[3:] == "zzzzzzz"], 5)
+    waited = wait_for(
+        lambda: [text[:3] for text in server.do()["handled"] if str(text)[3:] == "zzzzzzz"], 5
+    )
     assert waited == [f"{number:03}" for number in range(len(waited))]
 
 
-def test_a_message_under_way_when_its_client_goes_is_followed_by_nothing_but_the_farewell(server: Server):
+def test_a_message_under_way_when_its_client_goes_is_followed_by_nothing_but_the_farewell(
+    server: Server,
+):
     before = server.do()
     with Client(server) as client:
         client.join().say('42["nap",0.5]')

@@ -1,4 +1,6 @@
-"""The life of a websocket: pings and silence, ends, limits, idle ones, and the same in the other modes."""
+"""The life of a websocket: pings and silence, ends, limits, idle ones, and the same in the
+other modes.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +101,11 @@ def connections_of(server: Server) -> list[str]:
     """The server's connections with clients, by the kernel's account."""
     end = f"0100007F:{server.port:04X}"
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return [line[2] for line in lines if line[1] == end and line[3] not in ("0A", "06") and line[9] != "0"][1:]
+    return [
+        line[2]
+        for line in lines
+        if line[1] == end and line[3] not in ("0A", "06") and line[9] != "0"
+    ][1:]
 
 
 def test_beyond_its_connections_a_server_asks_to_come_later(tmp_path: Path):
@@ -155,7 +161,11 @@ def test_idle_websockets_cost_little_memory_and_no_greenlets(tmp_path: Path):
 
 @pytest.mark.parametrize("mode", ["eventlet", "gevent", "threading"])
 def test_every_mode_speaks_the_same(tmp_path: Path, mode: str):
-    with serving(tmp_path, mode, max_sockets=3) as server, Client(server) as flooder, Client(server) as client:
+    with (
+        serving(tmp_path, mode, max_sockets=3) as server,
+        Client(server) as flooder,
+        Client(server) as client,
+    ):
         flooder.join()
         client.join()
         assert client.call("echo", "ä") == "ä"

@@ -1,4 +1,6 @@
-"""What a card says of an error: for each kind of it the type and the words, no password, and no more than a line."""
+"""What a card says of an error: for each kind of it the type and the words, no password, and no
+more than a line.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,11 @@ CELERYS = {"exc_type": "ValueError", "exc_message": ["disk full"], "exc_module":
             "ExceptionGroup",
             "all failed: " + "; ".join(["ExceptionGroup: some: ValueError: a"] * 5),
         ),
-        (UnpickleableExceptionWrapper("m", "TwoArgs", ("no such bucket",), "TwoArgs()"), "TwoArgs", "no such bucket"),
+        (
+            UnpickleableExceptionWrapper("m", "TwoArgs", ("no such bucket",), "TwoArgs()"),
+            "TwoArgs",
+            "no such bucket",
+        ),
         (Retry(), "Retry", "The task asked to run again."),
         (Retry(message="not yet"), "Retry", "not yet"),
         (WorkerLostError("Worker exited: 9"), "WorkerLost", "Worker exited: 9"),
@@ -116,7 +122,9 @@ def test_an_error_has_its_type_and_its_words(error: Any, name: str, words: str):
 
 
 @pytest.mark.parametrize("raised", [TwoArgs("no such bucket", 404), Raises("a reason"), Code(7)])
-def test_what_celery_makes_of_an_exception_keeps_the_words_of_the_one_that_was_raised(raised: Exception):
+def test_what_celery_makes_of_an_exception_keeps_the_words_of_the_one_that_was_raised(
+    raised: Exception,
+):
     try:
         raise raised
     except Exception as error:
@@ -143,13 +151,18 @@ def test_a_retry_without_a_cause_tells_what_was_handled_when_it_was_raised():
 
     assert error_of(original_of(None, retry()))["message"] == "refused"
     assert error_of(original_of(None, retry(message="not yet")))["message"] == "not yet"
-    assert error_of(original_of(None, Retry())) == {"type": "Retry", "message": "The task asked to run again."}
+    assert error_of(original_of(None, Retry())) == {
+        "type": "Retry",
+        "message": "The task asked to run again.",
+    }
     assert error_of(original_of(None, retry(exc="a text")))["message"] == "a text"
 
 
 def test_an_eager_run_stores_the_words_of_what_was_raised(redis_url: str):
     app = Celery(
-        "eager", backend=f"headway.celery.backend.LiveBackend+{redis_url}", task_cls="headway.celery.task:LiveTask"
+        "eager",
+        backend=f"headway.celery.backend.LiveBackend+{redis_url}",
+        task_cls="headway.celery.task:LiveTask",
     )
     app.conf.update(task_always_eager=True, task_store_eager_result=True)
 
@@ -171,10 +184,18 @@ def test_an_error_says_no_password_and_stays_one_line():
     assert len(error["message"]) == MAX_TEXT
 
 
-@pytest.mark.parametrize("before", ["", "x ", "a1" * 247, "y" * (MAX_TEXT - 20), "z" * (MAX_TEXT - 2)])
-@pytest.mark.parametrize("url", ["redis://:{}@db/0", "https://me:{}@host/path", "a+b://{}@h", "amqp://u:{}@mq//"])
-@pytest.mark.parametrize("password", ["hunter2", "p@hunter2", "hunter2" * 100, "hunter2:x@y@z", "hunter2?#[]"])
-def test_no_password_of_a_url_is_told_wherever_the_text_is_cut(before: str, url: str, password: str):
+@pytest.mark.parametrize(
+    "before", ["", "x ", "a1" * 247, "y" * (MAX_TEXT - 20), "z" * (MAX_TEXT - 2)]
+)
+@pytest.mark.parametrize(
+    "url", ["redis://:{}@db/0", "https://me:{}@host/path", "a+b://{}@h", "amqp://u:{}@mq//"]
+)
+@pytest.mark.parametrize(
+    "password", ["hunter2", "p@hunter2", "hunter2" * 100, "hunter2:x@y@z", "hunter2?#[]"]
+)
+def test_no_password_of_a_url_is_told_wherever_the_text_is_cut(
+    before: str, url: str, password: str
+):
     message = error_of(ValueError(f"{before} {url.format(password)} and more"))["message"]
 
     assert "hunter" not in message

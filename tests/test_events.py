@@ -43,7 +43,9 @@ def settings(server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 
 @pytest.fixture(scope="module")
-def process(settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Process, str]]:
+def process(
+    settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Process, str]]:
     process, address = web(tmp_path_factory.mktemp("web"), settings)
     with running(process):
         yield process, address
@@ -55,7 +57,9 @@ def address(process: tuple[Process, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def working(settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def working(
+    settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Process]:
     with running(worker(tmp_path_factory.mktemp("worker"), settings, "celery")) as process:
         yield process
 
@@ -80,12 +84,18 @@ def test_a_watched_task_is_pushed_in_order_to_its_end(visitor: Visitor, working:
     assert visitor.wait_for_end(task_id) == visitor.status(task_id)
     versions = [snapshot["version"] for snapshot in visitor.pushed(task_id)]
     assert versions == sorted(set(versions))
-    steps = [snapshot["current"] for snapshot in visitor.pushed(task_id) if snapshot["phase"] == "running"]
+    steps = [
+        snapshot["current"]
+        for snapshot in visitor.pushed(task_id)
+        if snapshot["phase"] == "running"
+    ]
     assert len(steps) > 2
     assert set(steps) <= set(range(10))
 
 
-def test_all_that_an_owner_starts_arrives_once_each_even_when_watched_too(visitor: Visitor, working: Process):
+def test_all_that_an_owner_starts_arrives_once_each_even_when_watched_too(
+    visitor: Visitor, working: Process
+):
     old = visitor.start()
     ack = visitor.call("watch_mine", {})
     assert old in [snapshot["task_id"] for snapshot in ack["snapshots"]]
@@ -123,7 +133,11 @@ def test_a_stranger_gets_nothing(visitor: Visitor, address: str, records: Record
     visitor.call("watch", {"task_ids": [task_id]})
     write(records, task_id, 5)
 
-    assert ack == {"snapshots": [], "logs": {}, "missing": [task_id, "7f0b2a3e-0000-4000-8000-000000000000"]}
+    assert ack == {
+        "snapshots": [],
+        "logs": {},
+        "missing": [task_id, "7f0b2a3e-0000-4000-8000-000000000000"],
+    }
     assert mine == {"snapshots": []}
     wait_for(lambda: visitor.pushed(task_id))
     stranger.call("watch_mine", {})  # a round trip after the push: whatever was sent has arrived
@@ -157,13 +171,21 @@ def test_nothing_is_lost_between_the_answer_and_the_first_push(visitor: Visitor,
             write(records, task_id, current)
         write(records, task_id, current + 1)
 
-        wait_for(lambda t=task_id, c=current: visitor.pushed(t) and visitor.pushed(t)[-1]["current"] == c + 1)
+        wait_for(
+            lambda t=task_id, c=current: (
+                visitor.pushed(t) and visitor.pushed(t)[-1]["current"] == c + 1
+            )
+        )
         pushed = [snapshot["current"] for snapshot in visitor.pushed(task_id)]
-        assert pushed == sorted(set(pushed))  # not each one: the newest takes the place of what waits
+        assert pushed == sorted(
+            set(pushed)
+        )  # not each one: the newest takes the place of what waits
         visitor.call("unwatch", {"task_ids": [task_id]})
 
 
-def test_a_log_is_given_from_where_the_reader_stands_and_then_pushed(visitor: Visitor, records: Records):
+def test_a_log_is_given_from_where_the_reader_stands_and_then_pushed(
+    visitor: Visitor, records: Records
+):
     task_id = hand_task(records, visitor)
     for number in range(3):
         records.runs.log(task_id, HERE, [("INFO", f"line {number + 1}")])
@@ -175,20 +197,33 @@ def test_a_log_is_given_from_where_the_reader_stands_and_then_pushed(visitor: Vi
     wait_for(lambda: visitor.logs)
     assert visitor.logs[0]["task_id"] == task_id
     assert [(line["seq"], line["level"]) for line in visitor.logs[0]["lines"]] == [(4, "WARNING")]
-    tail = visitor.http.get(f"{visitor.address}/tasks/{task_id}/log", params={"after": 2}, timeout=5).json()
+    tail = visitor.http.get(
+        f"{visitor.address}/tasks/{task_id}/log", params={"after": 2}, timeout=5
+    ).json()
     assert [line["seq"] for line in tail["lines"]] == [3, 4]
 
 
 def test_a_new_socket_is_told_how_the_server_fares(visitor: Visitor):
     state = wait_for(lambda: visitor.servers)[0]
 
-    assert state.keys() == {"live", "now", "workers", "slots", "queued", "queues", "paused", "problem"}
+    assert state.keys() == {
+        "live",
+        "now",
+        "workers",
+        "slots",
+        "queued",
+        "queues",
+        "paused",
+        "problem",
+    }
     assert state["live"] is True
 
 
 @pytest.mark.parametrize("event", ["watch", "unwatch", "watch_mine"])
 @pytest.mark.parametrize("payload", [None, "x", 5, [], [["a"]], True])
-def test_a_payload_that_is_no_object_is_acknowledged_with_an_error(visitor: Visitor, event: str, payload: object):
+def test_a_payload_that_is_no_object_is_acknowledged_with_an_error(
+    visitor: Visitor, event: str, payload: object
+):
     assert visitor.call(event, payload)["error"]["code"] == "bad_payload"
 
 
@@ -241,7 +276,9 @@ def test_a_flood_closes_its_socket_and_nobody_elses(visitor: Visitor, address: s
         while True:
             flooder.socket.emit("watch_mine", {})
 
-    with pytest.raises(socketio.exceptions.BadNamespaceError):  # the client's word for "no longer connected"
+    with pytest.raises(
+        socketio.exceptions.BadNamespaceError
+    ):  # the client's word for "no longer connected"
         flood()
 
     assert visitor.call("watch_mine", {}) == {"snapshots": []}
@@ -257,7 +294,9 @@ def test_an_oversized_message_closes_its_socket_and_nobody_elses(visitor: Visito
 
 
 def test_only_websockets_are_served(address: str):
-    polling = requests.get(f"{address}/socket.io/", params={"EIO": "4", "transport": "polling"}, timeout=5)
+    polling = requests.get(
+        f"{address}/socket.io/", params={"EIO": "4", "transport": "polling"}, timeout=5
+    )
 
     assert polling.status_code == 400
 
@@ -275,7 +314,9 @@ def test_only_websockets_are_served(address: str):
         ("http://evil.example", {"X-Forwarded-Host": "evil.example"}, False),
     ],
 )
-def test_sockets_of_other_sites_are_refused(address: str, origin: str, headers: dict[str, str], welcome: bool):
+def test_sockets_of_other_sites_are_refused(
+    address: str, origin: str, headers: dict[str, str], welcome: bool
+):
     visitor = Visitor(address)
     origin = address if origin == "SELF" else origin
 
@@ -288,7 +329,9 @@ def test_sockets_of_other_sites_are_refused(address: str, origin: str, headers: 
             visitor.connect(origin, **headers)
 
 
-def test_a_plain_emit_from_any_process_still_arrives(visitor: Visitor, records: Records, server: Valkey):
+def test_a_plain_emit_from_any_process_still_arrives(
+    visitor: Visitor, records: Records, server: Valkey
+):
     task_id = hand_task(records, visitor)
     visitor.call("watch", {"task_ids": [task_id]})
 
@@ -339,7 +382,11 @@ class Rooms:
 @pytest.mark.parametrize(
     ("heard", "news", "again"),
     [
-        ({"a", "b"}, set(), []),  # all that is published since reaches this process, and nothing has been
+        (
+            {"a", "b"},
+            set(),
+            [],
+        ),  # all that is published since reaches this process, and nothing has been
         ({"a"}, set(), ["confirm task:b", "read b"]),
         ({"a", "b"}, {"a"}, ["confirm task:a", "read a"]),
         (set(), set(), ["confirm task:a task:b", "read a b"]),

@@ -1,4 +1,6 @@
-"""Headway in somebody's Flask app: endpoints and websockets below a prefix, and nothing else of that app is touched."""
+"""Headway in somebody's Flask app: endpoints and websockets below a prefix, and nothing else of
+that app is touched.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ def test_its_endpoints_are_below_the_prefix_and_the_apps_own_are_as_they_were(sh
 
 @pytest.mark.parametrize(("path", "code"), [("/headway/tasks", 403), ("/buy", 200)])
 def test_only_its_own_endpoints_refuse_other_sites(shop: Flask, path: str, code: int):
-    response = shop.test_client().post(path, headers={"Sec-Fetch-Site": "cross-site"}, json={"name": "add"})
+    response = shop.test_client().post(
+        path, headers={"Sec-Fetch-Site": "cross-site"}, json={"name": "add"}
+    )
 
     assert response.status_code == code
 
@@ -69,10 +73,17 @@ def test_only_its_own_endpoints_refuse_other_sites(shop: Flask, path: str, code:
 def test_another_sites_page_may_be_allowed(redis_url: str, allowed: Any):
     app = Flask("shop")
     app.config.update(SECRET_KEY="a secret for the tests", HEADWAY_ALLOWED_ORIGINS=allowed)
-    Headway(app, celery=Celery("shop", broker=redis_url, backend=f"headway+{redis_url}", set_as_current=False))
+    Headway(
+        app,
+        celery=Celery(
+            "shop", broker=redis_url, backend=f"headway+{redis_url}", set_as_current=False
+        ),
+    )
     load_owner_by(nobody)
 
-    response = app.test_client().post("/headway/tasks", headers={"Origin": "https://partner.example"}, json={})
+    response = app.test_client().post(
+        "/headway/tasks", headers={"Origin": "https://partner.example"}, json={}
+    )
 
     assert (response.status_code, response.get_json()["error"]["code"]) == (400, "bad_request")
 
@@ -81,8 +92,15 @@ def test_an_allowed_origin_that_is_none_is_refused(redis_url: str):
     app = Flask("shop")
     app.config["HEADWAY_ALLOWED_ORIGINS"] = ["partner.example"]
 
-    with pytest.raises(ConfigError, match=r"HEADWAY_ALLOWED_ORIGINS must hold .*, not 'partner\.example'"):
-        Headway(app, celery=Celery("shop", broker=redis_url, backend=f"headway+{redis_url}", set_as_current=False))
+    with pytest.raises(
+        ConfigError, match=r"HEADWAY_ALLOWED_ORIGINS must hold .*, not 'partner\.example'"
+    ):
+        Headway(
+            app,
+            celery=Celery(
+                "shop", broker=redis_url, backend=f"headway+{redis_url}", set_as_current=False
+            ),
+        )
 
 
 def test_it_leaves_other_socket_servers_of_the_process_alone(shop: Flask):
@@ -94,11 +112,15 @@ def test_a_celery_app_that_is_not_live_is_refused(redis_url: str):
         Headway(Flask("shop"), celery=Celery("shop", backend=redis_url, set_as_current=False))
 
 
-def test_a_task_of_its_view_is_pushed_to_its_user_and_to_nobody_else(redis_url: str, tmp_path: Path):
+def test_a_task_of_its_view_is_pushed_to_its_user_and_to_nobody_else(
+    redis_url: str, tmp_path: Path
+):
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     env = {"REDIS_URL": redis_url}
-    site = Process([sys.executable, "-m", "tests.flask_shop", str(port)], tmp_path / "site.log", env)
+    site = Process(
+        [sys.executable, "-m", "tests.flask_shop", str(port)], tmp_path / "site.log", env
+    )
     site.wait_until(lambda: answers(f"{address}/"))
     with running(site), running(worker(tmp_path, env, "celery", "tests.flask_shop:celery")):
         seen: dict[str, list[dict[str, Any]]] = {"ada": [], "bob": []}
@@ -106,14 +128,24 @@ def test_a_task_of_its_view_is_pushed_to_its_user_and_to_nobody_else(redis_url: 
         for user, client in sockets.items():
             client.on("snapshot", seen[user].append)
             client.connect(
-                address, {"X-User": user}, transports=["websocket"], socketio_path="headway/socket.io", wait_timeout=5
+                address,
+                {"X-User": user},
+                transports=["websocket"],
+                socketio_path="headway/socket.io",
+                wait_timeout=5,
             )
             client.call("watch_mine", {}, timeout=5)
-        started = requests.post(f"{address}/buy", headers={"X-User": "ada"}, timeout=10).json()["task_id"]
+        started = requests.post(f"{address}/buy", headers={"X-User": "ada"}, timeout=10).json()[
+            "task_id"
+        ]
 
         wait_for(lambda: [one for one in seen["ada"] if one["phase"] == "succeeded"])
-        status = requests.get(f"{address}/headway/status/{started}", headers={"X-User": "ada"}, timeout=10)
-        strange = requests.get(f"{address}/headway/status/{started}", headers={"X-User": "bob"}, timeout=10)
+        status = requests.get(
+            f"{address}/headway/status/{started}", headers={"X-User": "ada"}, timeout=10
+        )
+        strange = requests.get(
+            f"{address}/headway/status/{started}", headers={"X-User": "bob"}, timeout=10
+        )
         for socket in sockets.values():
             socket.close()
 

@@ -1,4 +1,6 @@
-"""Whole flows over real processes: the article's client, an e-mail's fate, the outbox, many visitors at once."""
+"""Whole flows over real processes: the article's client, an e-mail's fate, the outbox, many
+visitors at once.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ from tests.smtp_server import REPLIES, SmtpServer
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    system = System(tmp_path_factory.mktemp("system"), LONG_TASK_STEPS="15", LONG_TASK_STEP_SECONDS="0.05")
+    system = System(
+        tmp_path_factory.mktemp("system"), LONG_TASK_STEPS="15", LONG_TASK_STEP_SECONDS="0.05"
+    )
     yield system
     system.stop()
 
@@ -40,7 +44,9 @@ def mail_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Syst
 
 @pytest.fixture
 def mailing(mail_system: tuple[System, SmtpServer]) -> Iterator[tuple[str, SmtpServer]]:
-    """The address of a web process, and a mail server that takes everything until the test says otherwise."""
+    """The address of a web process, and a mail server that takes everything until the test says
+    otherwise.
+    """
     system, server = mail_system
     yield system.address, server
     server.replies.update(REPLIES)
@@ -50,7 +56,9 @@ def mailing(mail_system: tuple[System, SmtpServer]) -> Iterator[tuple[str, SmtpS
 
 def start_email(visitor: Visitor, submit: str = "Send") -> dict[str, Any]:
     form = {"email": "ada@example.com", "submit": submit}
-    response = visitor.http.post(visitor.address, data=form, headers={"Accept": "application/json"}, timeout=10)
+    response = visitor.http.post(
+        visitor.address, data=form, headers={"Accept": "application/json"}, timeout=10
+    )
     assert response.status_code == 202, response.text
     return dict(response.json())
 
@@ -60,7 +68,9 @@ def end_of(visitor: Visitor, task_id: str, seconds: float = 20) -> dict[str, Any
 
 
 def test_the_articles_own_client_works(system: System):
-    """What the article's page does: POST, take Location, poll, compute a percentage, end at any other state."""
+    """What the article's page does: POST, take Location, poll, compute a percentage, end at any
+    other state.
+    """
     started = requests.post(f"{system.address}/longtask", timeout=10)
     where = system.address + started.headers["Location"]
     seen: list[tuple[str, int]] = []
@@ -72,7 +82,10 @@ def test_the_articles_own_client_works(system: System):
 
     end = wait_for(poll)
 
-    assert end.items() >= {"current": 100, "total": 100, "status": "Task completed!", "result": 42}.items()
+    assert (
+        end.items()
+        >= {"current": 100, "total": 100, "status": "Task completed!", "result": 42}.items()
+    )
     assert {state for state, _ in seen} <= {"PENDING", "PROGRESS", "SUCCESS"}
     assert [percent for _, percent in seen] == sorted(percent for _, percent in seen)
     assert len({percent for _, percent in seen}) > 3
@@ -82,7 +95,10 @@ def test_an_emails_way_to_the_mail_servers_yes_is_pushed(mailing: tuple[str, Smt
     address, server = mailing
     visitor = Visitor(address).connect()
     visitor.call("watch_mine", {})
-    server.delays |= {"connect": 0.1, "message": 0.1}  # words that follow each other at once are told of together
+    server.delays |= {
+        "connect": 0.1,
+        "message": 0.1,
+    }  # words that follow each other at once are told of together
 
     task_id = start_email(visitor)["task_id"]
     end = visitor.wait_for_end(task_id)
@@ -91,11 +107,15 @@ def test_an_emails_way_to_the_mail_servers_yes_is_pushed(mailing: tuple[str, Smt
     assert end["result"]["reply"] == "250 2.0.0 Ok: queued as 4B1F"
     assert end["result"]["message_id"].startswith(f"<{task_id}@")
     assert server.message_ids() == {end["result"]["message_id"]: 1}
-    assert [s["status"] for s in visitor.pushed(task_id)][-3:-1] == ["Connecting to the mail server...", "Sending..."]
+    assert [s["status"] for s in visitor.pushed(task_id)][-3:-1] == [
+        "Connecting to the mail server...",
+        "Sending...",
+    ]
     message = server.accepted[0].message
     assert message["Subject"] == "Hello from Flask"
     assert (
-        message.get_payload(decode=True).decode().strip() == "This is a test email sent from a background Celery task."
+        message.get_payload(decode=True).decode().strip()
+        == "This is a test email sent from a background Celery task."
     )
     visitor.close()
 
@@ -131,11 +151,16 @@ def test_an_email_that_is_deferred_waits_says_so_and_is_sent_once(mailing: tuple
     visitor.call("watch_mine", {})
     task_id = start_email(visitor)["task_id"]
 
-    waiting = wait_for(lambda: next((s for s in visitor.pushed(task_id) if s["phase"] == "retrying"), None))
+    waiting = wait_for(
+        lambda: next((s for s in visitor.pushed(task_id) if s["phase"] == "retrying"), None)
+    )
     server.replies["rcpt"] = "250 ok"
     end = visitor.wait_for_end(task_id)
 
-    assert waiting["error"] == {"type": "MailDeferred", "message": "The mail server said: 451 4.7.1 greylisted"}
+    assert waiting["error"] == {
+        "type": "MailDeferred",
+        "message": "The mail server said: 451 4.7.1 greylisted",
+    }
     assert waiting["scheduled_for"] > waiting["updated_at"]
     assert (end["phase"], end["attempt"], end["error"]) == ("succeeded", 2, None)
     assert server.message_ids()[f"<{task_id}@example.com>"] == 1
@@ -166,7 +191,9 @@ def test_an_email_for_later_goes_once_and_not_before_its_time(system: System):
     assert phases[:2] == ["scheduled", "queued"] or phases[0] == "queued"
     assert end["phase"] == "succeeded"
     assert next(at for phase, at in history if phase == "queued") >= first["scheduled_for"]
-    sent = visitor.http.get(f"{system.address}/inbox.json", params={"task_id": first["task_id"]}, timeout=10).json()
+    sent = visitor.http.get(
+        f"{system.address}/inbox.json", params={"task_id": first["task_id"]}, timeout=10
+    ).json()
     assert len(sent["messages"]) == 1
     visitor.close()
 
@@ -174,17 +201,23 @@ def test_an_email_for_later_goes_once_and_not_before_its_time(system: System):
 def test_a_task_whose_sender_died_before_the_message_is_sent_by_a_keeper(system: System):
     records = Records(connect(system.valkey.url), 7)
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-    task_id = records.create(owner="ada", message=message, title="Long task", max_attempts=4).task_id
+    task_id = records.create(
+        owner="ada", message=message, title="Long task", max_attempts=4
+    ).task_id
     records.client.zadd("headway:outbox", {task_id: 1})  # as if its five seconds were over
 
-    [end] = wait_for(lambda: [s for s in records.read([task_id]) if s and json.loads(s.snapshot)["finished_at"]])
+    [end] = wait_for(
+        lambda: [s for s in records.read([task_id]) if s and json.loads(s.snapshot)["finished_at"]]
+    )
 
     assert json.loads(end.snapshot)["result"] == 42
     assert records.client.zscore("headway:outbox", task_id) is None
 
 
 def test_a_task_goes_on_elsewhere_when_its_worker_is_stopped(env: dict[str, str], tmp_path: Path):
-    """As at a deploy: the stopped worker gives its message back and its lease up, and the next one begins at once."""
+    """As at a deploy: the stopped worker gives its message back and its lease up, and the next
+    one begins at once.
+    """
     env |= {"LONG_TASK_STEPS": "24", "LONG_TASK_STEP_SECONDS": "0.5"}
     with ExitStack() as stack:
         process, address = web(tmp_path, env)
@@ -217,7 +250,9 @@ def test_twenty_tasks_of_two_visitors_through_two_web_processes(system: System, 
                 assert visitor.wait_for_end(task_id, 60) == visitor.status(task_id)
                 versions = [s["version"] for s in visitor.pushed(task_id)]
                 assert versions == sorted(set(versions))
-                running_ = [s["current"] for s in visitor.pushed(task_id) if s["phase"] == "running"]
+                running_ = [
+                    s["current"] for s in visitor.pushed(task_id) if s["phase"] == "running"
+                ]
                 assert running_ == sorted(running_)
             assert {s["task_id"] for s in visitor.snapshots} == set(task_ids)
             visitor.close()

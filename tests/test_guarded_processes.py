@@ -26,10 +26,18 @@ PROGRAMS = {
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_no_program_tells_a_password_as_it_ends(program: str, env: dict[str, str]):
-    settings = {**os.environ, **env, "MAIL_SERVER": "127.0.0.1", "MAIL_USERNAME": "user", "MAIL_PASSWORD": PASSWORD}
+    settings = {
+        **os.environ,
+        **env,
+        "MAIL_SERVER": "127.0.0.1",
+        "MAIL_USERNAME": "user",
+        "MAIL_PASSWORD": PASSWORD,
+    }
     code = FAIL + PROGRAMS[program]
 
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=settings, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=settings, capture_output=True, text=True
+    )
 
     said = done.stdout + done.stderr
     assert done.returncode == 1, said

@@ -1,7 +1,8 @@
-"""A run that has asked for its next attempt, or for a replacement, is followed by it, whatever it does afterwards.
+"""A run that has asked for its next attempt, or for a replacement, is followed by it, whatever it
+does afterwards.
 
-Each way is run by a worker of live tasks and by one of stock Celery: both run it as often. With stock Celery the end is
-that of whichever run stores it first, or last.
+Each way is run by a worker of live tasks and by one of stock Celery: both run it as often. With
+stock Celery the end is that of whichever run stores it first, or last.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ OURS = {
 
 
 class Fleet:
-    """A worker of tests/handing_over.py in a Redis database, a stock client of it, and the marks of its runs."""
+    """A worker of tests/handing_over.py in a Redis database, a stock client of it, and the
+    marks of its runs.
+    """
 
     def __init__(self, url: str, folder: Path, live: bool) -> None:
         self.runs, self.redis = folder / f"runs-{live}", connect(url)
@@ -64,7 +67,9 @@ class Fleet:
 
     def end_of(self, task_id: str) -> tuple[str, object]:
         """Return the state of a task and its result, by Celery's own form."""
-        meta = json.loads(self.redis.get(f"celery-task-meta-{task_id}") or '{"status": "", "result": ""}')
+        meta = json.loads(
+            self.redis.get(f"celery-task-meta-{task_id}") or '{"status": "", "result": ""}'
+        )
         return meta["status"], meta["result"]
 
     def runs_of(self, task_id: str) -> int:
@@ -123,7 +128,9 @@ def test_stock_celery_runs_it_as_often(stock: Fleet, name: str):
     wait_for(lambda: stock.runs_of(task_id) == runs)
 
 
-@pytest.mark.parametrize("name", ["returns_then", "swallows_it", "then_fails", "then_ignores", "keeps_it_to_itself"])
+@pytest.mark.parametrize(
+    "name", ["returns_then", "swallows_it", "then_fails", "then_ignores", "keeps_it_to_itself"]
+)
 def test_an_attempt_for_later_waits_for_its_time(live: Fleet, name: str):
     history = history_of(live, name, 0.7)
 
@@ -142,8 +149,12 @@ def test_an_error_after_asking_is_what_the_next_attempt_is_for(live: Fleet):
 def test_an_attempt_that_the_call_allows_is_counted_so(live: Fleet):
     history = history_of(live, "as_often_as_the_call_says")
 
-    assert [each["max_attempts"] for each in history if each["phase"] in ("retrying", "succeeded")] == [6, 6, 6]
-    assert history_of(live, "as_often_as_the_call_says")[0]["max_attempts"] == 2  # and by no other run
+    assert [
+        each["max_attempts"] for each in history if each["phase"] in ("retrying", "succeeded")
+    ] == [6, 6, 6]
+    assert (
+        history_of(live, "as_often_as_the_call_says")[0]["max_attempts"] == 2
+    )  # and by no other run
 
 
 @pytest.mark.parametrize(
@@ -154,7 +165,9 @@ def test_an_attempt_that_the_call_allows_is_counted_so(live: Fleet):
         ("last", (), {"expires": -1}),
     ],
 )
-def test_what_has_expired_is_cancelled(live: Fleet, name: str, args: tuple[float, ...], times: dict[str, float]):
+def test_what_has_expired_is_cancelled(
+    live: Fleet, name: str, args: tuple[float, ...], times: dict[str, float]
+):
     task_id = live.client.send_task(f"tests.handing_over.{name}", args=args, **times).id
 
     wait_for(lambda: live.end_of(task_id)[0] == "REVOKED")

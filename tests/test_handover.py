@@ -1,4 +1,6 @@
-"""A web process that stops: what is asked of it is answered, and its viewers find themselves at another one."""
+"""A web process that stops: what is asked of it is answered, and its viewers find themselves at
+another one.
+"""
 
 from __future__ import annotations
 
@@ -56,13 +58,17 @@ class Webs:
 
 
 @pytest.fixture(params=MODES)
-def webs(request: pytest.FixtureRequest, env: dict[str, str], records: Records, tmp_path: Path) -> Iterator[Webs]:
+def webs(
+    request: pytest.FixtureRequest, env: dict[str, str], records: Records, tmp_path: Path
+) -> Iterator[Webs]:
     webs = Webs(tmp_path, env | {"SOCKETIO_ASYNC_MODE": request.param}, records)
     yield webs
     webs.close()
 
 
-def test_viewers_of_a_process_that_stops_go_to_another_and_hear_the_end_there(webs: Webs, records: Records):
+def test_viewers_of_a_process_that_stops_go_to_another_and_hear_the_end_there(
+    webs: Webs, records: Records
+):
     old = webs.start()
     viewers = [Returning(webs.address) for _ in range(10)]
     tasks = {}
@@ -120,7 +126,9 @@ def close_code(connection: websocket.WebSocket) -> int:
     return int(struct.unpack("!H", frame.data[:2])[0])
 
 
-def test_a_request_in_the_air_is_answered_before_the_process_ends(webs: Webs, records: Records, valkey: Valkey):
+def test_a_request_in_the_air_is_answered_before_the_process_ends(
+    webs: Webs, records: Records, valkey: Valkey
+):
     process = webs.start()
     visitor = Visitor(webs.address)
     task_id = hand_task(records, visitor)

@@ -1,4 +1,6 @@
-"""A web process and its Redis: whatever happens between them, all that is watched is soon right again, by itself."""
+"""A web process and its Redis: whatever happens between them, all that is watched is soon right
+again, by itself.
+"""
 
 from __future__ import annotations
 
@@ -68,11 +70,16 @@ def network(server: Valkey) -> Iterator[Proxy]:
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return {"DATA_DIR": str(tmp_path_factory.mktemp("data")), "SECRET_KEY": "a secret for the tests"}
+    return {
+        "DATA_DIR": str(tmp_path_factory.mktemp("data")),
+        "SECRET_KEY": "a secret for the tests",
+    }
 
 
 @pytest.fixture(scope="module")
-def address(network: Proxy, settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(
+    network: Proxy, settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     env = settings | {"REDIS_URL": f"redis://127.0.0.1:{network.port}/0"}
     process, address = web(tmp_path_factory.mktemp("web"), env)
     with running(process):
@@ -134,7 +141,9 @@ def half_open(server: Valkey, network: Proxy, records: Records, visitor: Visitor
 
 
 @contextmanager
-def black_hole(server: Valkey, network: Proxy, records: Records, visitor: Visitor) -> Iterator[None]:
+def black_hole(
+    server: Valkey, network: Proxy, records: Records, visitor: Visitor
+) -> Iterator[None]:
     """New connections lead nowhere either."""
     network.swallow()
     try:
@@ -171,7 +180,14 @@ def restarted(server: Valkey, network: Proxy, records: Records, visitor: Visitor
 
 @pytest.mark.parametrize(
     ("fault", "hears_in", "right_in"),
-    [(killed, 3, 5), (cut, 3, 5), (hung, 3, 5), (restarted, 3, 5), (black_hole, 3, 5), (half_open, 15, 15)],
+    [
+        (killed, 3, 5),
+        (cut, 3, 5),
+        (hung, 3, 5),
+        (restarted, 3, 5),
+        (black_hole, 3, 5),
+        (half_open, 15, 15),
+    ],
 )
 def test_after_a_fault_all_that_is_watched_is_right_again(
     fault: Fault,
@@ -194,7 +210,10 @@ def test_after_a_fault_all_that_is_watched_is_right_again(
 
     over = time.monotonic()
     wait_for(lambda: answers(f"{visitor.address}/readyz"), hears_in)
-    wait_for(lambda: (shown(visitor, watched), shown(visitor, listed)) == (7, 7), over + right_in - time.monotonic())
+    wait_for(
+        lambda: (shown(visitor, watched), shown(visitor, listed)) == (7, 7),
+        over + right_in - time.monotonic(),
+    )
     wait_for(lambda: visitor.logs, over + right_in - time.monotonic())
     wait_for(lambda: visitor.servers[-1]["live"], over + right_in - time.monotonic())
     write(records, watched, 8)
@@ -203,24 +222,35 @@ def test_after_a_fault_all_that_is_watched_is_right_again(
     assert versions == sorted(set(versions))
 
 
-def test_half_open_connections_that_lie_idle_are_found_too(network: Proxy, records: Records, visitor: Visitor):
+def test_half_open_connections_that_lie_idle_are_found_too(
+    network: Proxy, records: Records, visitor: Visitor
+):
     task_id = hand_task(records, visitor)
 
     def ask(_: int) -> int:
         return status_of(visitor, task_id)
 
     with ThreadPoolExecutor(20) as many:
-        wait_for(lambda: list(many.map(ask, range(40))) == [200] * 40 and len(records.client.client_list()) > 5)
+        wait_for(
+            lambda: (
+                list(many.map(ask, range(40))) == [200] * 40
+                and len(records.client.client_list()) > 5
+            )
+        )
         network.swallow()
         network.heal()
-        wait_for(lambda: ask(0) == 200)  # one of them is replaced, and does not speak for the others
+        wait_for(
+            lambda: ask(0) == 200
+        )  # one of them is replaced, and does not speak for the others
         wait_for(lambda: not visitor.servers[-1]["live"], 15)
         wait_for(lambda: visitor.servers[-1]["live"], 5)
 
         assert list(many.map(ask, range(40))) == [200] * 40
 
 
-def test_what_could_not_be_read_again_is_read_later(server: Valkey, records: Records, visitor: Visitor):
+def test_what_could_not_be_read_again_is_read_later(
+    server: Valkey, records: Records, visitor: Visitor
+):
     task_id = hand_task(records, visitor)
     visitor.call("watch", {"task_ids": [task_id]})
     wait_for(lambda: visitor.servers[-1]["live"])
@@ -228,10 +258,15 @@ def test_what_could_not_be_read_again_is_read_later(server: Valkey, records: Rec
     wait_for(lambda: shown(visitor, task_id) == 6)
 
     with redis.Redis.from_url(server.url) as client:
-        client.execute_command("ACL SETUSER", "default", "-fcall", "-fcall_ro")  # nobody may read records
+        client.execute_command(
+            "ACL SETUSER", "default", "-fcall", "-fcall_ro"
+        )  # nobody may read records
         try:
             client.client_kill_filter(_type="pubsub")
-            wait_for(lambda: not visitor.servers[-1]["live"], message="it says that it is live, and is behind")
+            wait_for(
+                lambda: not visitor.servers[-1]["live"],
+                message="it says that it is live, and is behind",
+            )
         finally:
             client.execute_command("ACL SETUSER", "default", "+fcall", "+fcall_ro")
         client.client_kill_filter(_type="pubsub")
@@ -254,7 +289,11 @@ def test_it_never_waits_long_before_it_tries_again(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(hearing, "time", SimpleNamespace(sleep=sleep))
     with pytest.raises(Enough):
-        next(hearing.RedisSubscriber(f"redis://127.0.0.1:{free_port()}/0", 5).read_batches(nullcontext))
+        next(
+            hearing.RedisSubscriber(f"redis://127.0.0.1:{free_port()}/0", 5).read_batches(
+                nullcontext
+            )
+        )
 
     assert max(pauses) + hearing.HANDSHAKE_SECONDS < 3
 
@@ -271,7 +310,9 @@ def test_it_reconnects_as_often_as_it_takes(server: Valkey, records: Records, vi
     wait_for(lambda: shown(visitor, task_id) == 7, 5)
 
 
-def test_when_redis_is_emptied_viewers_hear_what_is_missing(server: Valkey, address: str, records: Records):
+def test_when_redis_is_emptied_viewers_hear_what_is_missing(
+    server: Valkey, address: str, records: Records
+):
     visitor = Returning(address)
     visitor.connect()
     task_id = hand_task(records, visitor)
@@ -283,14 +324,18 @@ def test_when_redis_is_emptied_viewers_hear_what_is_missing(server: Valkey, addr
     write(records, task_id, 7)  # its worker knows nothing of it
 
     wait_for(lambda: visitor.missing == [task_id], 5)
-    assert visitor.goodbyes == ["transport error"]  # not "io server disconnect", after which clients stay away
+    assert visitor.goodbyes == [
+        "transport error"
+    ]  # not "io server disconnect", after which clients stay away
     visitor.snapshots.clear()
     write(records, task_id, 8)
     visitor.call("watch_mine", {})  # a round trip after the write: whatever was sent has arrived
     assert visitor.snapshots == []
 
 
-def test_a_record_that_redis_lost_is_missed_after_the_next_reconnect(server: Valkey, address: str, records: Records):
+def test_a_record_that_redis_lost_is_missed_after_the_next_reconnect(
+    server: Valkey, address: str, records: Records
+):
     visitor = Returning(address)
     visitor.connect()
     lost, kept = hand_task(records, visitor), hand_task(records, visitor)
@@ -310,8 +355,12 @@ def test_a_record_that_redis_lost_is_missed_after_the_next_reconnect(server: Val
 
 
 @contextmanager
-def counting(mode: str, settings: dict[str, str], folder: Path) -> Iterator[tuple[str, Callable[[], int]]]:
-    """A web process in this mode: its address, and how many threads, greenlets and websockets live in it."""
+def counting(
+    mode: str, settings: dict[str, str], folder: Path
+) -> Iterator[tuple[str, Callable[[], int]]]:
+    """A web process in this mode: its address, and how many threads, greenlets and websockets
+    live in it.
+    """
     port = free_port()
     env = settings | {"SOCKETIO_ASYNC_MODE": mode, "PORT": str(port)}
     process = Process([sys.executable, "-c", COUNTING], folder / f"counting-{mode}.log", env)
@@ -339,12 +388,19 @@ def test_while_redis_hangs_all_is_refused_in_time_and_nothing_stays_stuck(
 
         def start(visitor: Visitor) -> tuple[int, bool]:
             begun = time.monotonic()
-            return requests.post(f"{visitor.address}/longtask", timeout=9).status_code, time.monotonic() - begun < 4
+            return requests.post(
+                f"{visitor.address}/longtask", timeout=9
+            ).status_code, time.monotonic() - begun < 4
 
         server.freeze()
         try:
             told = [*many.map(ask, visitors * 3), *many.map(start, visitors * 3)]
-            acks = list(many.map(lambda visitor: visitor.call("watch", {"task_ids": [watched[visitor]]}), visitors))
+            acks = list(
+                many.map(
+                    lambda visitor: visitor.call("watch", {"task_ids": [watched[visitor]]}),
+                    visitors,
+                )
+            )
             wait_for(lambda: all(not visitor.servers[-1]["live"] for visitor in visitors), 10)
         finally:
             server.thaw()
@@ -353,9 +409,15 @@ def test_while_redis_hangs_all_is_refused_in_time_and_nothing_stays_stuck(
         assert [ack["error"]["code"] for ack in acks] == ["unavailable"] * len(visitors)
         for task_id in watched.values():
             write(records, task_id, 7)
-        wait_for(lambda: {shown(visitor, task_id) for visitor, task_id in watched.items()} == {7}, 5)
+        wait_for(
+            lambda: {shown(visitor, task_id) for visitor, task_id in watched.items()} == {7}, 5
+        )
         counts = [count for _, count in webs]
-        wait_for(lambda: all(count() <= some for count, some in zip(counts, before, strict=True)), 15, "some are stuck")
+        wait_for(
+            lambda: all(count() <= some for count, some in zip(counts, before, strict=True)),
+            15,
+            "some are stuck",
+        )
 
 
 def test_a_websocket_whose_client_is_gone_without_a_word_is_closed_in_15_s(
@@ -364,7 +426,9 @@ def test_a_websocket_whose_client_is_gone_without_a_word_is_closed_in_15_s(
     with ExitStack() as stack:
         silent: list[tuple[websocket.WebSocket, Callable[[], int], int]] = []
         for mode in MODES:
-            address, count = stack.enter_context(counting(mode, settings | {"REDIS_URL": server.url}, tmp_path))
+            address, count = stack.enter_context(
+                counting(mode, settings | {"REDIS_URL": server.url}, tmp_path)
+            )
             before = min(count() for _ in range(10))  # without what is just about to end
             before += 2 if mode == "eventlet" else 1  # the first one starts what watches them all
             silent.append((open_websocket(address), count, before))
@@ -372,7 +436,9 @@ def test_a_websocket_whose_client_is_gone_without_a_word_is_closed_in_15_s(
 
         begun = time.monotonic()
         for mode, (connection, count, before) in zip(MODES, silent, strict=True):
-            wait_for(lambda: count() <= before, begun + 15 - time.monotonic(), f"{mode}: still there")  # noqa: B023
+            wait_for(
+                lambda: count() <= before, begun + 15 - time.monotonic(), f"{mode}: still there"
+            )  # noqa: B023
             connection.shutdown()
 
 
@@ -419,7 +485,10 @@ class Arrivals:
 
 
 class Sockets:
-    """A server and its engine: what was sent to whom; `at_turn` is called when others have their turn."""
+    """A server and its engine: what was sent to whom.
+
+    `at_turn` is called when others have their turn.
+    """
 
     reading = None
 
@@ -453,7 +522,9 @@ def manager(records: Records, server: Valkey, sockets: Sockets) -> RoomManager:
     return manager
 
 
-def test_a_process_that_does_not_hear_its_beat_reconnects(manager: RoomManager, monkeypatch: pytest.MonkeyPatch):
+def test_a_process_that_does_not_hear_its_beat_reconnects(
+    manager: RoomManager, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr("headway.push.heartbeat.ROUND_TRIP_SECONDS", 0.05)
     monkeypatch.setattr(manager, "initialize", lambda: None)
     manager.subscriber = Arrivals()
@@ -484,12 +555,17 @@ def test_a_beat_that_cannot_be_sent_is_the_last_on_its_connection_and_on_idle_on
 
 
 def snapshot(version: int, task_id: str = "x") -> bytes:
-    return b'["snapshot",{"task_id":"%s","version":%d,"phase":"running"}]' % (task_id.encode(), version)
+    return b'["snapshot",{"task_id":"%s","version":%d,"phase":"running"}]' % (
+        task_id.encode(),
+        version,
+    )
 
 
 def arrive(manager: RoomManager, *messages: tuple[str, bytes]) -> None:
     """Have these messages of rooms arrive at once."""
-    manager.subscriber.arriving = [(f"flask-socketio:{name}", message) for name, message in messages]
+    manager.subscriber.arriving = [
+        (f"flask-socketio:{name}", message) for name, message in messages
+    ]
     assert list(manager._listen()) == []
 
 
@@ -517,7 +593,9 @@ def test_who_enters_a_room_while_its_last_viewer_leaves_is_heard_for(manager: Ro
     entered = threading.Event()
     # Where entering waits for the leaving, as it should, this pause ends by itself.
     manager.subscriber = Subscriptions(lambda: (entering.start(), entered.wait(0.5)))
-    entering = threading.Thread(target=lambda: (manager.basic_enter_room("two", "/", "task:x"), entered.set()))
+    entering = threading.Thread(
+        target=lambda: (manager.basic_enter_room("two", "/", "task:x"), entered.set())
+    )
     manager.basic_enter_room("one", "/", "task:x")
 
     manager.basic_leave_room("one", "/", "task:x")
@@ -526,7 +604,9 @@ def test_who_enters_a_room_while_its_last_viewer_leaves_is_heard_for(manager: Ro
     assert manager.subscriber.channels == {"flask-socketio:task:x"}
 
 
-def test_who_is_in_the_rooms_of_a_task_and_of_its_owner_hears_each_version_once(manager: RoomManager, sockets: Sockets):
+def test_who_is_in_the_rooms_of_a_task_and_of_its_owner_hears_each_version_once(
+    manager: RoomManager, sockets: Sockets
+):
     for name in ("one", "two"):
         manager.basic_enter_room(name, "/", "owner:o")
     arrive(manager, ("owner:o", snapshot(1)))
@@ -539,7 +619,9 @@ def test_who_is_in_the_rooms_of_a_task_and_of_its_owner_hears_each_version_once(
     assert sockets.versions("one") == sockets.versions("two") == [1, 2, 3]
 
 
-def test_what_the_owners_room_has_told_the_tasks_own_does_not_tell_again(manager: RoomManager, sockets: Sockets):
+def test_what_the_owners_room_has_told_the_tasks_own_does_not_tell_again(
+    manager: RoomManager, sockets: Sockets
+):
     manager.basic_enter_room("one", "/", "owner:o")
     arrive(manager, ("owner:o", snapshot(5)))
     manager.basic_enter_room("one", "/", "task:x")
@@ -550,7 +632,9 @@ def test_what_the_owners_room_has_told_the_tasks_own_does_not_tell_again(manager
     assert sockets.versions("one") == [5, 6]
 
 
-def test_it_is_known_of_however_many_tasks_what_was_told_before(manager: RoomManager, sockets: Sockets):
+def test_it_is_known_of_however_many_tasks_what_was_told_before(
+    manager: RoomManager, sockets: Sockets
+):
     tasks = [f"t{number}" for number in range(3 * REREAD)]
     manager.basic_enter_room("one", "/", "owner:o")
     arrive(manager, *[("owner:o", snapshot(5, task)) for task in tasks])
@@ -569,14 +653,18 @@ def test_who_enters_a_tasks_room_while_the_owners_is_being_told_hears_of_it_once
     monkeypatch.setattr("headway.push.fanout.BATCH_SIZE", 1)
     for name in ("one", "two"):
         manager.basic_enter_room(name, "/", "owner:o")
-    sockets.at_turn = lambda: manager.basic_enter_room("two", "/", "task:x")  # which has not been told yet
+    sockets.at_turn = lambda: manager.basic_enter_room(
+        "two", "/", "task:x"
+    )  # which has not been told yet
 
     arrive(manager, ("owner:o", snapshot(5)), ("task:x", snapshot(5)))
 
     assert sockets.versions("one") == sockets.versions("two") == [5]
 
 
-def test_what_was_told_in_a_room_since_left_is_not_told_again_by_another(manager: RoomManager, sockets: Sockets):
+def test_what_was_told_in_a_room_since_left_is_not_told_again_by_another(
+    manager: RoomManager, sockets: Sockets
+):
     manager.basic_enter_room("one", "/", "owner:o")
     manager.basic_enter_room("one", "/", "task:x")
     arrive(manager, ("task:x", snapshot(5)))
@@ -590,7 +678,9 @@ def test_what_was_told_in_a_room_since_left_is_not_told_again_by_another(manager
     assert sockets.versions("one") == [5, 6]
 
 
-def test_who_leaves_a_tasks_room_and_enters_it_again_is_not_told_again(manager: RoomManager, sockets: Sockets):
+def test_who_leaves_a_tasks_room_and_enters_it_again_is_not_told_again(
+    manager: RoomManager, sockets: Sockets
+):
     for version in (5, 6):
         manager.basic_enter_room("one", "/", "task:x")
         arrive(manager, ("task:x", snapshot(5)), ("task:x", snapshot(version)))
@@ -603,7 +693,9 @@ def test_who_leaves_a_tasks_room_and_enters_it_again_is_not_told_again(manager: 
     assert sockets.versions("one") == [5, 6]
 
 
-def test_what_was_read_before_a_push_and_comes_after_it_is_old(manager: RoomManager, sockets: Sockets):
+def test_what_was_read_before_a_push_and_comes_after_it_is_old(
+    manager: RoomManager, sockets: Sockets
+):
     manager.basic_enter_room("one", "/", "task:x")
     arrive(manager, ("task:x", snapshot(7)))
 
@@ -619,7 +711,11 @@ def test_of_what_comes_at_once_the_newest_snapshot_of_each_task_and_each_line_is
     manager.basic_enter_room("one", "/", "owner:o")
 
     lines = [b'["log",{"seq":%d}]' % seq for seq in range(3)]
-    first = [("owner:o", snapshot(version, task_id)) for version in range(1, 100) for task_id in ("x", "y")]
+    first = [
+        ("owner:o", snapshot(version, task_id))
+        for version in range(1, 100)
+        for task_id in ("x", "y")
+    ]
     arrive(manager, *first, *(("owner:o", line) for line in lines), ("owner:o", snapshot(100)))
 
     assert [event for _, event in sockets.sent] == [
@@ -664,7 +760,11 @@ def test_nothing_is_kept_of_who_has_gone(manager: RoomManager, sockets: Sockets)
 
     manager.basic_disconnect("one", "/")
 
-    assert (manager.live_rooms.by_name, manager.live_rooms.joined, manager.live_rooms.seen_in_left_rooms) == (
+    assert (
+        manager.live_rooms.by_name,
+        manager.live_rooms.joined,
+        manager.live_rooms.seen_in_left_rooms,
+    ) == (
         {},
         {},
         {},

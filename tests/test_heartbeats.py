@@ -1,4 +1,6 @@
-"""A worker that sends events sends heartbeats too, by which Flower and `celery events` know that it is there."""
+"""A worker that sends events sends heartbeats too, by which Flower and `celery events` know
+that it is there.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def heartbeats(count: int) -> list[dict[str, Any]]:
     return heard
 
 
-def test_a_worker_that_sends_events_sends_heartbeats(valkey: Valkey, redis_url: str, tmp_path: Path):
+def test_a_worker_that_sends_events_sends_heartbeats(
+    valkey: Valkey, redis_url: str, tmp_path: Path
+):
     plain.use(redis_url)
 
     with running(worker(tmp_path, {"REDIS_URL": redis_url}, "celery", "tests.plain_celery", "-E")):

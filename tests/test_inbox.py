@@ -38,7 +38,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def inbox_app(folder: Path | None, port: int = 1) -> Flask:
-    app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app = Flask(
+        __name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
+    )
     app.config.update(
         MAIL_INBOX=folder,
         MAIL_SERVER="127.0.0.1",
@@ -89,7 +91,9 @@ def caught(tmp_path: Path) -> Iterator[Flask]:
 
 def test_a_sent_message_can_be_read(caught: Flask):
     with caught.app_context(), mail.connect() as connection:
-        connection.send(make_message(TASK, "ada@example.com", "Grüße 🌍", "Guten Tag.\n.\nÄ " + "x" * 2000))
+        connection.send(
+            make_message(TASK, "ada@example.com", "Grüße 🌍", "Guten Tag.\n.\nÄ " + "x" * 2000)
+        )
 
     (message,) = listed(caught.test_client())
     assert message.keys() == KEYS
@@ -108,13 +112,19 @@ def test_messages_come_newest_first_with_both_their_forms(caught: Flask):
     with caught.app_context():
         for number in range(12):
             with mail.connect() as connection:
-                connection.send(Message(f"No. {number}", ["ada@example.com"], "plain", html=f"<b>{number}</b>"))
+                connection.send(
+                    Message(f"No. {number}", ["ada@example.com"], "plain", html=f"<b>{number}</b>")
+                )
 
     messages = listed(caught.test_client())
-    assert [message["subject"] for message in messages] == [f"No. {number}" for number in reversed(range(12))]
+    assert [message["subject"] for message in messages] == [
+        f"No. {number}" for number in reversed(range(12))
+    ]
     assert [message["html"] for message in messages][:2] == ["<b>11</b>", "<b>10</b>"]
     assert {message["text"] for message in messages} == {"plain"}
-    assert sorted((message["at"] for message in messages), reverse=True) == [message["at"] for message in messages]
+    assert sorted((message["at"] for message in messages), reverse=True) == [
+        message["at"] for message in messages
+    ]
 
 
 def test_html_is_framed_and_everything_else_is_text(caught: Flask):
@@ -150,7 +160,10 @@ def test_time_order_is_by_number_not_by_spelling(folder: Path, client: FlaskClie
     messages = listed(client)
 
     assert [message["id"] for message in messages] == [later, late, early]
-    assert [message["at"] for message in messages][::2] == ["2023-11-14T22:13:21.000Z", "2023-11-14T22:13:20.000Z"]
+    assert [message["at"] for message in messages][::2] == [
+        "2023-11-14T22:13:21.000Z",
+        "2023-11-14T22:13:20.000Z",
+    ]
 
 
 def test_one_tasks_messages_are_found_also_behind_many_others(folder: Path, client: FlaskClient):
@@ -225,7 +238,9 @@ def test_recipients_are_the_envelopes_not_what_the_message_says(folder: Path, cl
     assert message["from"] == "flask@example.com"
 
 
-def test_recipients_of_a_message_from_elsewhere_are_those_it_names(folder: Path, client: FlaskClient):
+def test_recipients_of_a_message_from_elsewhere_are_those_it_names(
+    folder: Path, client: FlaskClient
+):
     put(folder, "To: Ada <ada@example.com>,\n bob@example.com\n\n")
 
     assert listed(client)[0]["to"] == ["ada@example.com", "bob@example.com"]
@@ -234,7 +249,11 @@ def test_recipients_of_a_message_from_elsewhere_are_those_it_names(folder: Path,
 @pytest.mark.parametrize(
     ("content", "key", "value"),
     [
-        (b"Subject: =?iso-8859-1?q?Gr=FC=DFe?= und\n =?utf-8?b?4pyT?=\n\n", "subject", "Grüße und ✓"),
+        (
+            b"Subject: =?iso-8859-1?q?Gr=FC=DFe?= und\n =?utf-8?b?4pyT?=\n\n",
+            "subject",
+            "Grüße und ✓",
+        ),
         (b"Subject: =?no-such-charset?q?abc?=\n\n", "subject", "=?no-such-charset?q?abc?="),
         (b"Subject: =?utf-8?b?a?=\n\n", "subject", "=?utf-8?b?a?="),
         (b"Subject: raw \xfc bytes\n\n", "subject", "raw � bytes"),
@@ -283,10 +302,16 @@ HEADERS = st.sampled_from(
         b"\n",
     ]
 )
-SCRAPS = st.sampled_from([b"=?utf-8?q?=ff?=", b"=?x?b?=?=", b"a@b", b"<", b'"', b"base64", b"utf-16", b"\r\n", b"--"])
+SCRAPS = st.sampled_from(
+    [b"=?utf-8?q?=ff?=", b"=?x?b?=?=", b"a@b", b"<", b'"', b"base64", b"utf-16", b"\r\n", b"--"]
+)
 
 
-@given(st.lists(st.tuples(HEADERS, st.one_of(SCRAPS, st.binary(max_size=12)), st.just(b"\n")), max_size=8))
+@given(
+    st.lists(
+        st.tuples(HEADERS, st.one_of(SCRAPS, st.binary(max_size=12)), st.just(b"\n")), max_size=8
+    )
+)
 def test_any_bytes_are_shown_without_an_error(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[tuple[bytes, ...]]
 ):

@@ -1,4 +1,6 @@
-"""A worker's descriptors over the deaths of its pool's processes: none of them keeps another's open."""
+"""A worker's descriptors over the deaths of its pool's processes: none of them keeps another's
+open.
+"""
 
 from __future__ import annotations
 
@@ -48,11 +50,16 @@ def pool_of(narrow: Project) -> set[int]:
 
 
 def replace_all(narrow: Project) -> None:
-    """Kill each process of the pool; returns when others have taken their places and a task has run in each."""
+    """Kill each process of the pool.
+
+    Returns when others have taken their places and a task has run in each.
+    """
     for pid in pool_of(narrow):
         before = pool_of(narrow)
         os.kill(pid, signal.SIGKILL)
-        wait_for(lambda old=before: len(pool_of(narrow) - old) == 1 and len(pool_of(narrow)) == SLOTS)
+        wait_for(
+            lambda old=before: len(pool_of(narrow) - old) == 1 and len(pool_of(narrow)) == SLOTS
+        )
     run_everywhere(narrow)
 
 
@@ -63,7 +70,9 @@ def run_everywhere(narrow: Project) -> None:
     assert [narrow.end_of(task_id).phase for task_id, _ in started] == [Phase.SUCCEEDED] * SLOTS
 
 
-def test_over_the_deaths_of_its_processes_they_are_constant_and_its_own(valkey: Valkey, tmp_path: Path):
+def test_over_the_deaths_of_its_processes_they_are_constant_and_its_own(
+    valkey: Valkey, tmp_path: Path
+):
     with project("prefork", valkey, tmp_path, Narrow) as narrow:
         run_everywhere(narrow)
         replace_all(narrow)

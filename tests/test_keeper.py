@@ -1,6 +1,8 @@
-"""What the keepers of real workers see to: lost processes and messages, what is for later, what is cancelled.
+"""What the keepers of real workers see to: lost processes and messages, what is for later, what is
+cancelled.
 
-Real workers run tests/plain_celery.py, a Celery project that names Headway's backend and task class, and nothing else.
+Real workers run tests/plain_celery.py, a Celery project that names Headway's backend and task
+class, and nothing else.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ def workers(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     plain.celery.conf.result_backend = f"headway.celery.backend.LiveBackend+{valkey.url}"
     plain.stock.conf.result_backend = valkey.url
     env = {"REDIS_URL": valkey.url}
-    with running(worker(tmp_path_factory.mktemp("worker"), env, "celery", "tests.plain_celery")) as process:
+    with running(
+        worker(tmp_path_factory.mktemp("worker"), env, "celery", "tests.plain_celery")
+    ) as process:
         yield process
 
 
@@ -76,12 +80,19 @@ def reached(records: Records, task_id: str, *phases: Phase, seconds: float = 20)
 
 def at_the_broker(records: Records, task_id: str) -> bool:
     """Whether the broker has a message of the task, in the queue or in a worker's hands."""
-    return task_id in "".join(records.client.lrange("celery", 0, -1) + records.client.hvals("unacked"))
+    return task_id in "".join(
+        records.client.lrange("celery", 0, -1) + records.client.hvals("unacked")
+    )
 
 
 def create(records: Records, queue: str = "celery") -> str:
     """Make the record of a task whose message went to the broker, and is there no more."""
-    message = {"task": "tests.plain_celery.add", "args": [20, 22], "kwargs": {}, "options": {"queue": queue}}
+    message = {
+        "task": "tests.plain_celery.add",
+        "args": [20, 22],
+        "kwargs": {},
+        "options": {"queue": queue},
+    }
     task_id = records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id
     records.outbox.mark_published(task_id)
     return task_id
@@ -107,7 +118,9 @@ def test_a_task_that_kills_its_process_each_time_ends_and_the_pool_works_on(reco
 def test_a_run_that_was_killed_before_its_worker_heard_of_it_counts_as_an_attempt(
     records: Records, valkey: Valkey, tmp_path: Path
 ):
-    """Celery's pool hands on the message of a process that died while the pool saw to the death of another."""
+    """Celery's pool hands on the message of a process that died while the pool saw to the death
+    of another.
+    """
     with running(worker(tmp_path, {"REDIS_URL": valkey.url}, "late", "tests.late_pool")) as late:
         pool = children_of(late.pid)
         for pid in pool:
@@ -130,7 +143,9 @@ def test_a_run_that_was_killed_before_its_worker_heard_of_it_counts_as_an_attemp
 def test_what_a_killed_worker_ran_goes_on_elsewhere_and_what_was_cancelled_does_not(
     records: Records, another: Process, tmp_path: Path
 ):
-    """Killed with all its processes, so that nobody is left to say so: only its leases end, here at once."""
+    """Killed with all its processes, so that nobody is left to say so: only its leases end,
+    here at once.
+    """
     counts = tmp_path / "counts"
     counts.mkdir()
     ran = [plain.note_and_sleep.apply_async((str(counts), 3), queue="other") for _ in range(2)]
@@ -174,7 +189,9 @@ def test_a_chord_counts_a_part_once_though_its_process_died(records: Records, tm
     once.mkdir()
     counts.mkdir()
 
-    chord([plain.add.si(1, 1), plain.die_once.si(str(once))], app=plain.celery)(plain.note.si(str(counts)))
+    chord([plain.add.si(1, 1), plain.die_once.si(str(once))], app=plain.celery)(
+        plain.note.si(str(counts))
+    )
 
     wait_for(lambda: os.listdir(counts))
     plain.add.delay(1, 1).get(timeout=10)
@@ -194,7 +211,9 @@ def test_what_another_client_sends_for_later_waits_in_redis_until_redis_says_so(
     assert end.started_at >= waiting.scheduled_for
 
 
-def test_what_is_sent_for_later_by_the_app_itself_never_comes_to_the_broker_before_its_time(records: Records):
+def test_what_is_sent_for_later_by_the_app_itself_never_comes_to_the_broker_before_its_time(
+    records: Records,
+):
     result = plain.add.apply_async((20, 22), countdown=60)
 
     assert reached(records, result.id, Phase.SCHEDULED).attempt == 0
@@ -207,7 +226,12 @@ def test_a_retry_waits_in_redis_too(records: Records):
     result = plain.fail_then_succeed.delay(1)
 
     reached(records, result.id, Phase.RETRYING)
-    wait_for(lambda: not at_the_broker(records, result.id) or snapshot(records, result.id).phase != Phase.RETRYING)
+    wait_for(
+        lambda: (
+            not at_the_broker(records, result.id)
+            or snapshot(records, result.id).phase != Phase.RETRYING
+        )
+    )
 
     assert reached(records, result.id, Phase.SUCCEEDED).attempt == 2
 
@@ -264,7 +288,9 @@ def test_a_lost_message_is_sent_again_and_one_that_waits_is_not(records: Records
 
     lost = create(records)
 
-    assert reached(records, lost, Phase.SUCCEEDED, seconds=30).result == 42  # after two looks at all queues
+    assert (
+        reached(records, lost, Phase.SUCCEEDED, seconds=30).result == 42
+    )  # after two looks at all queues
     assert records.client.llen("nobody-takes-it") == len(waiting)
     assert not any(records.client.zscore("headway:outbox", task_id) for task_id in waiting)
 
@@ -303,8 +329,12 @@ def test_a_worker_keeps_its_places_when_the_broker_takes_no_word_of_its_messages
         assert [result.get(timeout=5) for result in results] == [0, 2, 4]
 
 
-def test_a_worker_that_is_stopped_while_it_reads_a_result_ends(workers: Process, valkey: Valkey, tmp_path: Path):
-    with running(worker(tmp_path, {"REDIS_URL": valkey.url}, "stops", "tests.stopped_mid_result")) as process:
+def test_a_worker_that_is_stopped_while_it_reads_a_result_ends(
+    workers: Process, valkey: Valkey, tmp_path: Path
+):
+    with running(
+        worker(tmp_path, {"REDIS_URL": valkey.url}, "stops", "tests.stopped_mid_result")
+    ) as process:
         result = plain.add.apply_async((20, 22), queue="stops")
 
         assert process.popen.wait(30) is not None
@@ -313,9 +343,22 @@ def test_a_worker_that_is_stopped_while_it_reads_a_result_ends(workers: Process,
     assert "Cold shutdown" in process.output()
 
 
-def test_a_worker_that_is_stopped_while_it_starts_ends_without_a_word_of_fault(valkey: Valkey, tmp_path: Path):
+def test_a_worker_that_is_stopped_while_it_starts_ends_without_a_word_of_fault(
+    valkey: Valkey, tmp_path: Path
+):
     env = {"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path), "REMAP_SIGTERM": "SIGQUIT"}
-    command = [sys.executable, "-m", "celery", "-A", "tests.stopped_early", "worker", "-c", "1", "-n", "early@%h"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "tests.stopped_early",
+        "worker",
+        "-c",
+        "1",
+        "-n",
+        "early@%h",
+    ]
 
     process = Process(command, tmp_path / "early.log", env)
     process.popen.wait(30)
@@ -332,7 +375,9 @@ def freed(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return connections
 
 
-def keeper_of_a_loop(call_soon: Callable[[Callable[[], None]], object], connection: object = None) -> Maintenance:
+def keeper_of_a_loop(
+    call_soon: Callable[[Callable[[], None]], object], connection: object = None
+) -> Maintenance:
     """A keeper whose worker's loop is as told."""
     worker = SimpleNamespace(
         app=plain.celery,

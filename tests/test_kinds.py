@@ -10,7 +10,9 @@ from headway.registry import KINDS, BadArguments, Kind, task
 @pytest.fixture(scope="module")
 def kind() -> Kind:
     @task("Report for {month}, {rows} rows", bind=True)
-    def a_report(self, month: str, rows: int = 100, share: float = 0.5, loud: bool = False, extra=None):
+    def a_report(
+        self, month: str, rows: int = 100, share: float = 0.5, loud: bool = False, extra=None
+    ):
         raise AssertionError("only its signature is used")
 
     return KINDS.pop("a_report")

@@ -1,4 +1,6 @@
-"""Messages of megabytes: they reach Redis however slow the way is, and no reply to maintenance is full of them."""
+"""Messages of megabytes: they reach Redis however slow the way is, and no reply to maintenance
+is full of them.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ def message(size: int) -> dict[str, Any]:
 
 
 class SlowWay:
-    """A way to a port on which a megabyte takes an eighth of the timeout, and after `most` bytes nothing moves.
+    """A way to a port on which a megabyte takes an eighth of the timeout, and after `most` bytes
+    nothing moves.
 
     The reply to what is large takes longer than the timeout.
     """
@@ -52,7 +55,9 @@ class SlowWay:
                 client, _ = self._listener.accept()
                 server = socket.create_connection(("127.0.0.1", self._target))
                 threading.Thread(target=self._copy, args=(server, client), daemon=True).start()
-                threading.Thread(target=self._copy_slowly, args=(client, server), daemon=True).start()
+                threading.Thread(
+                    target=self._copy_slowly, args=(client, server), daemon=True
+                ).start()
 
     def _copy(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError), source, target:
@@ -130,7 +135,9 @@ def test_no_more_of_what_was_lost_either(records: Records):
     for number in range(7):
         task_id = f"task-{number}"
         run = Delivery("token", 0)
-        records.runs.claim(task_id, run, "run", message=message(MEGABYTE), max_attempts=1, hostname="here")
+        records.runs.claim(
+            task_id, run, "run", message=message(MEGABYTE), max_attempts=1, hostname="here"
+        )
         records.client.zadd("headway:leases", {task_id: 1})
     records.client.set("headway:round", records.queries.now())
 
@@ -138,7 +145,9 @@ def test_no_more_of_what_was_lost_either(records: Records):
 
     assert (len(first.lost), first.has_more) == (5, True)
     assert (len(second.lost), second.has_more) == (2, False)
-    assert {task_id for task_id, *_ in first.lost + second.lost} == {f"task-{number}" for number in range(7)}
+    assert {task_id for task_id, *_ in first.lost + second.lost} == {
+        f"task-{number}" for number in range(7)
+    }
 
 
 def test_no_more_of_who_has_ended_either(records: Records):
@@ -153,4 +162,6 @@ def test_no_more_of_who_has_ended_either(records: Records):
 
     assert (len(first.ended), first.has_more) == (5, True)
     assert (len(second.ended), second.has_more) == (2, False)
-    assert {task_id for task_id, _ in first.ended + second.ended} == {f"task-{number}" for number in range(7)}
+    assert {task_id for task_id, _ in first.ended + second.ended} == {
+        f"task-{number}" for number in range(7)
+    }

@@ -1,4 +1,6 @@
-"""Ten large results at a real web process: its page shows where the whole is, and nobody else notices."""
+"""Ten large results at a real web process: its page shows where the whole is, and nobody else
+notices.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,11 @@ System = tuple[str, Records, LiveBackend]
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A web process, and records in which the test plays the worker."""
     valkey = Valkey(tmp_path_factory.mktemp("valkey-large"))
-    env = {"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path_factory.mktemp("data")), "SECRET_KEY": "of the tests" * 2}
+    env = {
+        "REDIS_URL": valkey.url,
+        "DATA_DIR": str(tmp_path_factory.mktemp("data")),
+        "SECRET_KEY": "of the tests" * 2,
+    }
     process, address = web(tmp_path_factory.mktemp("web"), env)
     client = connect(valkey.url)
     with running(process):
@@ -49,8 +55,12 @@ def test_nobody_else_notices(system: System):
     assert other.socket.connected
     assert reader.socket.connected
     # Redis has cut no listener off.
-    assert [each["id"] for each in records.client.client_list(_type="pubsub")] == [each["id"] for each in subscribers]
-    ended = wait_for(lambda: [s for s in reader.snapshots if s["state"] == "SUCCESS"][9:] and reader.snapshots)
+    assert [each["id"] for each in records.client.client_list(_type="pubsub")] == [
+        each["id"] for each in subscribers
+    ]
+    ended = wait_for(
+        lambda: [s for s in reader.snapshots if s["state"] == "SUCCESS"][9:] and reader.snapshots
+    )
     assert max(len(json.dumps(snapshot)) for snapshot in ended) < 10_000
     assert len(reader.http.get(f"{address}/tasks", timeout=10).content) < 100_000
     assert len(reader.http.get(address, timeout=10).content) < 200_000
@@ -62,15 +72,22 @@ def test_many_read_large_results_at_once_and_others_are_served(system: System):
     task_id = hand_task(records, visitor)
     live.mark_as_done(task_id, "x" * (20 * MB))
 
-    readings = [visitor.http.get(f"{address}/tasks/{task_id}/result", stream=True, timeout=10) for _ in range(5)]
+    readings = [
+        visitor.http.get(f"{address}/tasks/{task_id}/result", stream=True, timeout=10)
+        for _ in range(5)
+    ]
 
-    assert other.http.get(f"{address}/healthz", timeout=5).status_code == 200  # while nobody reads on
+    assert (
+        other.http.get(f"{address}/healthz", timeout=5).status_code == 200
+    )  # while nobody reads on
     for reading in readings:
         assert sum(map(len, reading.iter_content(MB))) == 20 * MB + 2
 
 
 @pytest.mark.parametrize("way", ["pushed", "rendered"])
-def test_the_card_shows_the_beginning_and_where_the_whole_is(browser: Browser, system: System, way: str):
+def test_the_card_shows_the_beginning_and_where_the_whole_is(
+    browser: Browser, system: System, way: str
+):
     address, records, live = system
     context = browser.new_context(java_script_enabled=way == "pushed")
     page = context.new_page()

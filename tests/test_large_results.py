@@ -1,4 +1,6 @@
-"""Large results lie apart from their record: whole for Celery's clients and at an address, cut everywhere else."""
+"""Large results lie apart from their record: whole for Celery's clients and at an address, cut
+everywhere else.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +91,9 @@ def test_a_large_result_is_whole_for_celery_and_at_its_address_and_cut_in_the_sn
 
 
 @pytest.mark.parametrize("value", LARGE.values(), ids=LARGE)
-def test_a_large_result_of_plain_json_is_in_redis_once(records: Records, live: LiveBackend, value: Any):
+def test_a_large_result_of_plain_json_is_in_redis_once(
+    records: Records, live: LiveBackend, value: Any
+):
     task_id = start(records)
 
     live.mark_as_done(task_id, value)
@@ -110,7 +114,9 @@ def as_celery_reads(value: Any) -> Any:
 @pytest.mark.parametrize(
     "value", ["x" * (MAX_RESULT_BYTES - 2), "é" * (MAX_RESULT_BYTES // 2 - 1), None, 0, {"a": [1]}]
 )
-def test_a_result_that_fits_is_whole_in_the_snapshot(records: Records, live: LiveBackend, value: Any):
+def test_a_result_that_fits_is_whole_in_the_snapshot(
+    records: Records, live: LiveBackend, value: Any
+):
     task_id = start(records)
 
     live.mark_as_done(task_id, value)
@@ -128,7 +134,9 @@ def test_a_result_that_fits_is_whole_in_the_snapshot(records: Records, live: Liv
     ],
     ids=["pickle", "gzip"],
 )
-def test_other_forms_of_celerys_result_hold_no_json_to_be_read(records: Records, redis_url: str, conf: dict[str, Any]):
+def test_other_forms_of_celerys_result_hold_no_json_to_be_read(
+    records: Records, redis_url: str, conf: dict[str, Any]
+):
     app = celery_app(redis_url, **conf)
     value = [f"row {n}" for n in range(20_000)]
     task_id = start(records)
@@ -143,14 +151,24 @@ def test_other_forms_of_celerys_result_hold_no_json_to_be_read(records: Records,
     assert not list(records.client.scan_iter(f"*{task_id}"))
 
 
-def test_the_result_of_a_new_send_is_not_looked_for_where_the_former_ones_lay(records: Records, live: LiveBackend):
+def test_the_result_of_a_new_send_is_not_looked_for_where_the_former_ones_lay(
+    records: Records, live: LiveBackend
+):
     for send, value in ("1st", "x" * MB), ("2nd", APART["decimal"]), ("3rd", "y" * MB):
         claimed = records.runs.claim(
-            "again", Delivery(send), send, message=MESSAGE, max_attempts=4, hostname="here", source=Source(send)
+            "again",
+            Delivery(send),
+            send,
+            message=MESSAGE,
+            max_attempts=4,
+            hostname="here",
+            source=Source(send),
         )
         assert claimed == "claimed"
 
-        live.mark_as_done("again", value, request=Context(id="again", task="long_task", headway_fence=send))
+        live.mark_as_done(
+            "again", value, request=Context(id="again", task="long_task", headway_fence=send)
+        )
 
         assert json.loads(whole(records, "again")) == as_json(value)
 
@@ -159,7 +177,9 @@ def test_what_lies_apart_lasts_as_long_as_its_record(records: Records, live: Liv
     task_id = start(records)
     live.mark_as_done(task_id, "x" * MB)
 
-    record, celery = (records.client.pttl(f"{key}{task_id}") for key in ("headway:task:", "celery-task-meta-"))
+    record, celery = (
+        records.client.pttl(f"{key}{task_id}") for key in ("headway:task:", "celery-task-meta-")
+    )
 
     assert record - 5000 < celery <= record + 1
     assert celery > STAGED_SECONDS * 1000
@@ -177,14 +197,21 @@ def channels(records: Records) -> Iterator[Any]:
 def test_no_channel_carries_a_large_text(records: Records, live: LiveBackend, channels: Any):
     request = Context(id=start(records), task="long_task", **{"headway_fence": "run"})
     task_id = request.id
-    records.runs.claim(task_id, Delivery("run", 0), "run", message=MESSAGE, max_attempts=4, hostname="here")
-    for meta in ({"blob": "x" * MB}, {"current": 1, "total": 2, "status": "y" * MB, "rows": list(range(100_000))}):
+    records.runs.claim(
+        task_id, Delivery("run", 0), "run", message=MESSAGE, max_attempts=4, hostname="here"
+    )
+    for meta in (
+        {"blob": "x" * MB},
+        {"current": 1, "total": 2, "status": "y" * MB, "rows": list(range(100_000))},
+    ):
         assert live.runs.report(request, "PROGRESS", meta) == "written"
     live.mark_as_done(task_id, "x" * (20 * MB), request=request)
     failed = start(records)
     live.mark_as_failure(failed, ValueError("word " * MB), traceback="y" * MB)
 
-    sizes = [len(message["data"]) for message in iter(lambda: channels.get_message(timeout=0.2), None)]
+    sizes = [
+        len(message["data"]) for message in iter(lambda: channels.get_message(timeout=0.2), None)
+    ]
     assert len(sizes) > 8
     assert max(sizes) < 10_000
 
@@ -194,11 +221,15 @@ def test_large_arguments_are_kept_and_neither_pushed_nor_listed(records: Records
     task_id = start(records)
 
     assert (
-        records.runs.claim(task_id, Delivery("run", 0), "run", message=message, max_attempts=4, hostname="here")
+        records.runs.claim(
+            task_id, Delivery("run", 0), "run", message=message, max_attempts=4, hostname="here"
+        )
         == "claimed"
     )
 
-    sizes = [len(message["data"]) for message in iter(lambda: channels.get_message(timeout=0.2), None)]
+    sizes = [
+        len(message["data"]) for message in iter(lambda: channels.get_message(timeout=0.2), None)
+    ]
     assert sizes
     assert max(sizes) < 10_000
     assert len(text_of(records, task_id)) < 10_000
@@ -217,9 +248,13 @@ def test_a_list_of_large_results_is_small(records: Records, live: LiveBackend, c
     assert {task["result_size"] for task in answer.json["tasks"]} == {5 * MB + 2}
 
 
-def test_a_page_of_the_largest_snapshots_fits_a_sockets_backlog(records: Records, live: LiveBackend):
+def test_a_page_of_the_largest_snapshots_fits_a_sockets_backlog(
+    records: Records, live: LiveBackend
+):
     for _ in range(MINE):
-        live.mark_as_done(start(records), {"status": "s" * 500, "result": "x" * (MAX_RESULT_BYTES - 2)})
+        live.mark_as_done(
+            start(records), {"status": "s" * 500, "result": "x" * (MAX_RESULT_BYTES - 2)}
+        )
 
     assert sum(map(len, records.queries.list_by_owner("ada", MINE)[0])) < MAX_BACKLOG_BYTES
 
@@ -228,11 +263,17 @@ def test_a_page_of_the_largest_snapshots_fits_a_sockets_backlog(records: Records
 
 
 @pytest.mark.parametrize("size", [1_000, 200_000, 20 * MB, 40 * MB])
-def test_a_stock_client_that_waits_gets_the_whole(records: Records, live: LiveBackend, stock: Celery, size: int):
-    """40 MB are more than Redis sends to a subscriber: it is cut off, and reads the key as it connects again."""
+def test_a_stock_client_that_waits_gets_the_whole(
+    records: Records, live: LiveBackend, stock: Celery, size: int
+):
+    """40 MB are more than Redis sends to a subscriber: it is cut off, and reads the key as it
+    connects again.
+    """
     task_id = start(records)
     got: list[Any] = []
-    waiting = threading.Thread(target=lambda: got.append(AsyncResult(task_id, app=stock).get(timeout=30)), daemon=True)
+    waiting = threading.Thread(
+        target=lambda: got.append(AsyncResult(task_id, app=stock).get(timeout=30)), daemon=True
+    )
     waiting.start()
     wait_for(lambda: records.client.pubsub_numsub(f"celery-task-meta-{task_id}")[0][1])
 
@@ -242,7 +283,9 @@ def test_a_stock_client_that_waits_gets_the_whole(records: Records, live: LiveBa
     assert [len(result) for result in got] == [size]
 
 
-def test_a_failure_with_a_large_text_reaches_a_stock_client(records: Records, live: LiveBackend, stock: Celery):
+def test_a_failure_with_a_large_text_reaches_a_stock_client(
+    records: Records, live: LiveBackend, stock: Celery
+):
     task_id = start(records)
 
     live.mark_as_failure(task_id, ValueError("word " * MB))

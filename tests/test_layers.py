@@ -165,7 +165,10 @@ SPEAK_REDIS = {
     "headway.store.redis_checks",
     "headway.push.subscriber",
 }
-USE_EVENTLET = {"app.config", *(f"headway.engine.{name}" for name in ("choice", "handshake", "readable", "server"))}
+USE_EVENTLET = {
+    "app.config",
+    *(f"headway.engine.{name}" for name in ("choice", "handshake", "readable", "server")),
+}
 
 
 def module_of(path: Path) -> str:
@@ -191,7 +194,11 @@ def imports_of(path: Path) -> set[str]:
 
 
 def files() -> dict[str, Path]:
-    return {module_of(path): path for package in ("app", "headway") for path in (ROOT / package).rglob("*.py")}
+    return {
+        module_of(path): path
+        for package in ("app", "headway")
+        for path in (ROOT / package).rglob("*.py")
+    }
 
 
 def test_every_file_has_its_layer():
@@ -213,7 +220,11 @@ def test_the_library_knows_no_application():
 
 
 def test_only_these_files_speak_redis():
-    speakers = {module for module, path in files().items() if any(n.split(".")[0] == "redis" for n in imports_of(path))}
+    speakers = {
+        module
+        for module, path in files().items()
+        if any(n.split(".")[0] == "redis" for n in imports_of(path))
+    }
 
     assert speakers <= SPEAK_REDIS
 

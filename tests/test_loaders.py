@@ -34,7 +34,9 @@ def test_they_are_asked_whether_registered_before_or_after(redis_url: str, regis
 
     codes = {
         user: [
-            app.test_client().get(f"/headway/status/{task_id}", headers={"X-User": user}).status_code
+            app.test_client()
+            .get(f"/headway/status/{task_id}", headers={"X-User": user})
+            .status_code
             for task_id in (ADAS, NOBODYS)
         ]
         for user in ("ada", "bob", "operator")

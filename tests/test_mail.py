@@ -46,7 +46,13 @@ def mail_app(port: int, **settings: object) -> Flask:
     return app
 
 
-def send(port: int, subject: str = "Hello", body: str = "Hi.", to: str = "ada@example.com", **settings: object) -> str:
+def send(
+    port: int,
+    subject: str = "Hello",
+    body: str = "Hi.",
+    to: str = "ada@example.com",
+    **settings: object,
+) -> str:
     """Send one message and return the server's reply."""
     with mail_app(port, **settings).app_context(), mail.connect() as connection:
         connection.send(make_message(TASK, to, subject, body))
@@ -57,7 +63,10 @@ def test_the_commitment_is_made_when_nothing_but_the_final_dot_is_missing():
     seen: list[tuple[int, int]] = []
     with SmtpServer() as server, mail_app(server.port).app_context(), mail.connect() as connection:
         message = make_message(TASK, "ada@example.com", "Hello", "Hi.")
-        connection.send(message, commit=lambda: seen.append((server.commands.count("DATA"), len(server.complete))))
+        connection.send(
+            message,
+            commit=lambda: seen.append((server.commands.count("DATA"), len(server.complete))),
+        )
 
     assert seen == [(1, 0)]
     assert len(server.accepted) == 1
@@ -92,7 +101,9 @@ def test_messages_in_a_row_go_through_one_conversation():
 
     verbs = [command.partition(" ")[0].lower() for command in server.commands]
     assert verbs == ["ehlo", *["mail", "rcpt", "data"] * 5]
-    assert [taken.message["Subject"] for taken in server.accepted] == [f"Hello {number}" for number in range(5)]
+    assert [taken.message["Subject"] for taken in server.accepted] == [
+        f"Hello {number}" for number in range(5)
+    ]
 
 
 def test_a_conversation_ends_a_while_after_its_last_message(monkeypatch: pytest.MonkeyPatch):
@@ -139,7 +150,9 @@ def test_what_is_deferred_late_in_a_conversation_is_asked_once_more_in_a_new_one
     assert len(server.accepted) == 2
 
 
-@pytest.mark.parametrize(("answer", "meaning"), [("451 later", MailDeferred), (DROP, OutcomeUnknown)])
+@pytest.mark.parametrize(
+    ("answer", "meaning"), [("451 later", MailDeferred), (DROP, OutcomeUnknown)]
+)
 def test_what_the_server_may_have_got_is_not_sent_again(answer: str, meaning: type[Exception]):
     with SmtpServer() as server:
         say_hello(server)
@@ -175,8 +188,12 @@ def test_a_message_that_is_taken_gives_the_servers_own_reply():
 
 
 @pytest.mark.parametrize("step", ["mail", "rcpt", "data", "message"])
-@pytest.mark.parametrize(("answer", "meaning"), [("550 no such user", MailRefused), ("451 try later", MailDeferred)])
-def test_a_no_at_any_step_says_whether_it_is_for_ever(step: str, answer: str, meaning: type[Exception]):
+@pytest.mark.parametrize(
+    ("answer", "meaning"), [("550 no such user", MailRefused), ("451 try later", MailDeferred)]
+)
+def test_a_no_at_any_step_says_whether_it_is_for_ever(
+    step: str, answer: str, meaning: type[Exception]
+):
     with SmtpServer(**{step: answer}) as server, pytest.raises(meaning) as caught:
         send(server.port)
 
@@ -194,7 +211,10 @@ def test_a_server_that_closes_for_the_night_is_asked_again_later():
 
 @pytest.mark.parametrize("step", ["connect", "mail", "rcpt", "data"])
 def test_a_connection_lost_before_the_message_was_sent_is_no_answer(step: str):
-    with SmtpServer(**{step: DROP}) as server, pytest.raises(MailUnavailable, match=r"closed the connection\.$"):
+    with (
+        SmtpServer(**{step: DROP}) as server,
+        pytest.raises(MailUnavailable, match=r"closed the connection\.$"),
+    ):
         send(server.port)
 
     assert server.complete == []
@@ -216,7 +236,10 @@ def test_a_connection_lost_in_the_middle_of_a_message_is_no_answer():
 
 @pytest.mark.parametrize("last", [DROP, SILENCE, "nonsense", "354 go on", "250-" + "x" * 9000])
 def test_without_an_answer_to_the_whole_message_the_outcome_is_unknown(last: str):
-    with SmtpServer(message=last) as server, pytest.raises(OutcomeUnknown, match="may have taken it") as caught:
+    with (
+        SmtpServer(message=last) as server,
+        pytest.raises(OutcomeUnknown, match="may have taken it") as caught,
+    ):
         send(server.port, MAIL_TIMEOUT_SECONDS=0.3)
 
     assert len(server.complete) == 1
@@ -268,7 +291,10 @@ def test_a_server_that_is_not_there_is_named_in_a_sentence():
 
 
 def test_an_answer_that_is_no_smtp_is_no_answer():
-    with SmtpServer(mail="hello there") as server, pytest.raises(MailUnavailable, match="makes no sense"):
+    with (
+        SmtpServer(mail="hello there") as server,
+        pytest.raises(MailUnavailable, match="makes no sense"),
+    ):
         send(server.port)
 
 
@@ -278,7 +304,9 @@ def test_a_servers_words_are_one_line_of_bounded_length():
     with SmtpServer(rcpt=answer) as server, pytest.raises(MailRefused) as caught:
         send(server.port)
 
-    assert str(caught.value).startswith("The mail server said: 550 <img src=x onerror=alert(1)> [31mred very very")
+    assert str(caught.value).startswith(
+        "The mail server said: 550 <img src=x onerror=alert(1)> [31mred very very"
+    )
     assert len(str(caught.value)) < 350
     assert str(caught.value).isprintable()
 
@@ -289,7 +317,12 @@ def test_an_answer_of_several_lines_becomes_one():
 
 
 def test_the_errors_survive_a_pickle_as_celerys_processes_pass_them_on():
-    for error in (MailRefused(550, "no"), MailDeferred(451, "later"), MailUnavailable("gone"), OutcomeUnknown()):
+    for error in (
+        MailRefused(550, "no"),
+        MailDeferred(451, "later"),
+        MailUnavailable("gone"),
+        OutcomeUnknown(),
+    ):
         copy = pickle.loads(pickle.dumps(error))
 
         assert (type(copy), str(copy), copy.args) == (type(error), str(error), error.args)
@@ -299,11 +332,17 @@ def test_the_errors_survive_a_pickle_as_celerys_processes_pass_them_on():
 
 
 def test_the_login_is_refused_without_telling_the_password():
-    for words in (f"535 bad password {PASSWORD}", "535 what is AHVzZXIAY29ycmVjdCBob3JzZQ==? Y29ycmVjdCBob3JzZQ=="):
+    for words in (
+        f"535 bad password {PASSWORD}",
+        "535 what is AHVzZXIAY29ycmVjdCBob3JzZQ==? Y29ycmVjdCBob3JzZQ==",
+    ):
         with SmtpServer(auth=words) as server, pytest.raises(MailUnavailable) as caught:
             send(server.port, MAIL_USERNAME="user", MAIL_PASSWORD=PASSWORD)
 
-        assert any(command.startswith("AUTH PLAIN AHVzZXIAY29ycmVjdCBob3JzZQ==") for command in server.commands)
+        assert any(
+            command.startswith("AUTH PLAIN AHVzZXIAY29ycmVjdCBob3JzZQ==")
+            for command in server.commands
+        )
         assert "535" in str(caught.value)
         assert "***" in str(caught.value)
         assert "horse" not in repr(caught.value)
@@ -335,7 +374,9 @@ def certificate_for(folder: Path, name: str) -> Path:
 
 
 TLS = pytest.mark.parametrize(
-    ("implicit", "settings"), [(True, {"MAIL_USE_SSL": True}), (False, {"MAIL_USE_TLS": True})], ids=["ssl", "starttls"]
+    ("implicit", "settings"),
+    [(True, {"MAIL_USE_SSL": True}), (False, {"MAIL_USE_TLS": True})],
+    ids=["ssl", "starttls"],
 )
 
 
@@ -357,10 +398,16 @@ def test_mail_goes_over_tls_to_a_server_with_a_trusted_certificate(
 def test_an_untrusted_certificate_gets_neither_password_nor_message(
     certificate: Path, implicit: bool, settings: dict[str, bool]
 ):
-    with SmtpServer(certificate=certificate, implicit_tls=implicit) as server, pytest.raises(MailUnavailable) as caught:
+    with (
+        SmtpServer(certificate=certificate, implicit_tls=implicit) as server,
+        pytest.raises(MailUnavailable) as caught,
+    ):
         send(server.port, MAIL_USERNAME="user", MAIL_PASSWORD=PASSWORD, **settings)
 
-    assert str(caught.value) == "The mail server's certificate is not trusted: self-signed certificate."
+    assert (
+        str(caught.value)
+        == "The mail server's certificate is not trusted: self-signed certificate."
+    )
     assert not any(command.startswith(("AUTH", "MAIL")) for command in server.commands)
 
 
@@ -445,18 +492,35 @@ def test_a_subject_stays_in_the_subject(text: str):
     (taken,) = server.complete
     assert taken.rcpt_tos == ("ada@example.com",)
     assert sorted(taken.message.keys()) == sorted(
-        ["Content-Type", "MIME-Version", "Content-Transfer-Encoding", "Subject", "From", "To", "Date", "Message-ID"]
+        [
+            "Content-Type",
+            "MIME-Version",
+            "Content-Transfer-Encoding",
+            "Subject",
+            "From",
+            "To",
+            "Date",
+            "Message-ID",
+        ]
     )
     assert taken.message["To"] == "ada@example.com"
     assert taken.message.get_payload(decode=True) == b"Hi.\r\n"
-    assert str(make_header(decode_header(taken.message["Subject"]))).replace("\r\n", "").startswith("Hello")
+    assert (
+        str(make_header(decode_header(taken.message["Subject"])))
+        .replace("\r\n", "")
+        .startswith("Hello")
+    )
     assert max(map(len, taken.content.splitlines())) <= 998
 
 
 @pytest.mark.parametrize("text", INJECTIONS)
 def test_an_address_with_more_in_it_is_refused_before_anything_is_sent(text: str):
     with mail_app(free_port()).app_context():
-        for address in (f"ada@example.com{text}", f"{text}ada@example.com", f"ada{text}@example.com"):
+        for address in (
+            f"ada@example.com{text}",
+            f"{text}ada@example.com",
+            f"ada{text}@example.com",
+        ):
             with pytest.raises(BadAddress):
                 check_address(address)
 
@@ -542,7 +606,10 @@ def test_flask_mails_recorder_records_also_where_nothing_is_sent():
         ("ada@bücher.de", "ada@xn--bcher-kva.de"),
         ("ada@straße.de", "ada@xn--strae-oqa.de"),
         ("a%0d%0a@example.com", "a%0d%0a@example.com"),
-        ("a" * 64 + "@" + ("b" * 60 + ".") * 3 + "com", "a" * 64 + "@" + ("b" * 60 + ".") * 3 + "com"),
+        (
+            "a" * 64 + "@" + ("b" * 60 + ".") * 3 + "com",
+            "a" * 64 + "@" + ("b" * 60 + ".") * 3 + "com",
+        ),
     ],
 )
 def test_an_address_is_given_back_as_the_mail_server_gets_it(text: str, address: str):
@@ -612,7 +679,9 @@ def test_any_text_is_an_address_or_refused(text: str):
 def test_arguments_are_an_address_and_nothing_else():
     kind = KINDS["send_async_email"]
     with mail_app(free_port()).app_context():
-        assert kind.prepare({"email": "ada@example.com"}) == {"email_data": email_message("ada@example.com")}
+        assert kind.prepare({"email": "ada@example.com"}) == {
+            "email_data": email_message("ada@example.com")
+        }
         for args, wrong in (
             ({}, {"email"}),
             ({"email": 5}, {"email"}),
@@ -638,7 +707,11 @@ def test_the_article_says_what_the_mail_says():
 
 def test_an_emails_fate_is_in_its_snapshot(env: dict[str, str], tmp_path: Path):
     with SmtpServer() as server:
-        env |= {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(server.port), "MAIL_TIMEOUT_SECONDS": "0.5"}
+        env |= {
+            "MAIL_SERVER": "127.0.0.1",
+            "MAIL_PORT": str(server.port),
+            "MAIL_TIMEOUT_SECONDS": "0.5",
+        }
         env |= {"MAX_ATTEMPTS": "2", "MAIL_RETRY_SECONDS": "0.1", "MAIL_RETRY_HOURS": "0.0005"}
         client = create_app(env).test_client()
         process = worker(tmp_path, env, "mail")
@@ -654,19 +727,31 @@ def test_an_emails_fate_is_in_its_snapshot(env: dict[str, str], tmp_path: Path):
             process.kill()
 
     sent_as = f"<{taken['task_id']}@example.com>"
-    assert taken["result"] == {"reply": "250 2.0.0 Ok: queued as 4B1F", "message_id": sent_as, "to": "ada@example.com"}
+    assert taken["result"] == {
+        "reply": "250 2.0.0 Ok: queued as 4B1F",
+        "message_id": sent_as,
+        "to": "ada@example.com",
+    }
     assert (taken["phase"], taken["status"]) == ("succeeded", "Accepted by the mail server")
     assert server.message_ids() == {sent_as: 1}
     assert {each["phase"] for each in (refused, unknown, silent)} == {"failed"}
-    assert refused["error"] == {"type": "MailRefused", "message": "The mail server said: 550 5.1.1 no such user"}
+    assert refused["error"] == {
+        "type": "MailRefused",
+        "message": "The mail server said: 550 5.1.1 no such user",
+    }
     assert unknown["error"] == {"type": "OutcomeUnknown", "message": UNCONFIRMED}
-    assert silent["error"] == {"type": "MailUnavailable", "message": "The mail server did not answer within 0.5 s."}
+    assert silent["error"] == {
+        "type": "MailUnavailable",
+        "message": "The mail server did not answer within 0.5 s.",
+    }
     assert silent["status"] == silent["error"]["message"]
 
 
 def fate(client: FlaskClient, address: str) -> dict[str, Any]:
     """Send an e-mail by the form and return its final snapshot."""
-    accepted = client.post("/", data={"email": address, "submit": "Send"}, headers={"Accept": "application/json"})
+    accepted = client.post(
+        "/", data={"email": address, "submit": "Send"}, headers={"Accept": "application/json"}
+    )
 
     def final() -> dict[str, Any] | None:
         snapshot: dict[str, Any] = client.get(accepted.headers["Location"]).get_json()

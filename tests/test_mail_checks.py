@@ -1,4 +1,6 @@
-"""`make doctor` on the mail server: each step in its good and its bad cases, one line each, and no email."""
+"""`make doctor` on the mail server: each step in its good and its bad cases, one line each, and
+no email.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +112,9 @@ def test_a_port_at_which_nobody_listens_is_told():
 
 @pytest.fixture
 def full() -> Iterator[int]:
-    """The port of a listener that takes no more connections, as behind a firewall that drops them."""
+    """The port of a listener that takes no more connections, as behind a firewall that drops
+    them.
+    """
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -139,21 +143,75 @@ def test_the_port_has_a_few_seconds_whatever_the_setting(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("step", "answer", "settings", "subject", "words"),
     [
-        ("connect", "554 5.7.1 not you", {}, "greeting", "refused (554 5.7.1 not you): MAIL_SERVER takes no mail"),
-        ("connect", "421 4.3.2 too busy", {}, "greeting", "refused (421 4.3.2 too busy): the server says that this"),
+        (
+            "connect",
+            "554 5.7.1 not you",
+            {},
+            "greeting",
+            "refused (554 5.7.1 not you): MAIL_SERVER takes no mail",
+        ),
+        (
+            "connect",
+            "421 4.3.2 too busy",
+            {},
+            "greeting",
+            "refused (421 4.3.2 too busy): the server says that this",
+        ),
         ("connect", "SSH-2.0-OpenSSH_9.2", {}, "greeting", "is no mail server: check MAIL_PORT"),
-        ("connect", DROP, {}, "greeting", "none: the mail server closed the connection. Check MAIL_PORT"),
+        (
+            "connect",
+            DROP,
+            {},
+            "greeting",
+            "none: the mail server closed the connection. Check MAIL_PORT",
+        ),
         ("connect", SILENCE, {}, "greeting", "did not answer within 0.3 s. Check MAIL_PORT"),
-        ("ehlo", "550 5.7.1 bad name", {}, "EHLO", "refused (550 5.7.1 bad name): set MAIL_LOCAL_HOSTNAME"),
+        (
+            "ehlo",
+            "550 5.7.1 bad name",
+            {},
+            "EHLO",
+            "refused (550 5.7.1 bad name): set MAIL_LOCAL_HOSTNAME",
+        ),
         ("ehlo", DROP, {}, "EHLO", "the mail server closed the connection: see"),
         ("ehlo", SILENCE, {}, "EHLO", "the mail server did not answer within 0.3 s: see"),
-        ("ehlo", "250 test", STARTTLS, "TLS", "MAIL_USE_TLS needs STARTTLS, which is not offered: check MAIL_PORT"),
-        ("starttls", "454 4.7.0 no", STARTTLS, "TLS", "STARTTLS, which MAIL_USE_TLS asks for, is refused (454 4.7.0"),
+        (
+            "ehlo",
+            "250 test",
+            STARTTLS,
+            "TLS",
+            "MAIL_USE_TLS needs STARTTLS, which is not offered: check MAIL_PORT",
+        ),
+        (
+            "starttls",
+            "454 4.7.0 no",
+            STARTTLS,
+            "TLS",
+            "STARTTLS, which MAIL_USE_TLS asks for, is refused (454 4.7.0",
+        ),
         ("starttls", DROP, STARTTLS, "TLS", "the mail server closed the connection: see"),
         ("starttls", SILENCE, STARTTLS, "TLS", "the mail server did not answer within 0.3 s: see"),
-        ("auth", "535 5.7.8 no", LOGIN, "login", "refused (535 5.7.8 no): check MAIL_USERNAME and MAIL_PASSWORD"),
-        ("auth", "454 4.7.0 later", LOGIN, "login", "refused (454 4.7.0 later): the server says that this may pass"),
-        ("auth", f"535 not {PASSWORD}", LOGIN, "login", "refused (535 not ***): check MAIL_USERNAME"),
+        (
+            "auth",
+            "535 5.7.8 no",
+            LOGIN,
+            "login",
+            "refused (535 5.7.8 no): check MAIL_USERNAME and MAIL_PASSWORD",
+        ),
+        (
+            "auth",
+            "454 4.7.0 later",
+            LOGIN,
+            "login",
+            "refused (454 4.7.0 later): the server says that this may pass",
+        ),
+        (
+            "auth",
+            f"535 not {PASSWORD}",
+            LOGIN,
+            "login",
+            "refused (535 not ***): check MAIL_USERNAME",
+        ),
         ("auth", DROP, LOGIN, "login", "the mail server closed the connection: see"),
         ("auth", SILENCE, LOGIN, "login", "the mail server did not answer within 0.3 s: see"),
         ("ehlo", "250 test", LOGIN, "login", "or set MAIL_USE_TLS, without which many offer none"),
@@ -176,7 +234,9 @@ def test_a_login_by_no_password_is_told():
     assert text.startswith("none that takes a password is offered: unset MAIL_USERNAME")
 
 
-@pytest.mark.parametrize("alone", [{"MAIL_USERNAME": "ops"}, {"MAIL_PASSWORD": PASSWORD}], ids=["name", "password"])
+@pytest.mark.parametrize(
+    "alone", [{"MAIL_USERNAME": "ops"}, {"MAIL_PASSWORD": PASSWORD}], ids=["name", "password"]
+)
 def test_half_a_login_is_a_warning(alone: dict[str, str]):
     with SmtpServer() as server:
         *_, last = look_at(server.port, **alone)
@@ -185,17 +245,27 @@ def test_half_a_login_is_a_warning(alone: dict[str, str]):
     assert "MAIL_USERNAME and MAIL_PASSWORD go together" in last.text
 
 
-@pytest.mark.parametrize(("implicit", "settings"), [(False, STARTTLS), (True, IMPLICIT)], ids=["starttls", "ssl"])
-def test_a_certificate_that_is_not_known_is_told(certificate: Path, implicit: bool, settings: dict[str, bool]):
+@pytest.mark.parametrize(
+    ("implicit", "settings"), [(False, STARTTLS), (True, IMPLICIT)], ids=["starttls", "ssl"]
+)
+def test_a_certificate_that_is_not_known_is_told(
+    certificate: Path, implicit: bool, settings: dict[str, bool]
+):
     with SmtpServer(certificate=certificate, implicit_tls=implicit) as server:
         text = failure_of(look_at(server.port, **settings), "TLS")
 
-    assert text.startswith("the certificate is not trusted (self-signed certificate): MAIL_SERVER needs")
+    assert text.startswith(
+        "the certificate is not trusted (self-signed certificate): MAIL_SERVER needs"
+    )
     assert "SSL_CERT_FILE" in text
 
 
-@pytest.mark.parametrize(("implicit", "settings"), [(False, STARTTLS), (True, IMPLICIT)], ids=["starttls", "ssl"])
-def test_a_certificate_of_another_name_is_told(trusted: Path, implicit: bool, settings: dict[str, bool]):
+@pytest.mark.parametrize(
+    ("implicit", "settings"), [(False, STARTTLS), (True, IMPLICIT)], ids=["starttls", "ssl"]
+)
+def test_a_certificate_of_another_name_is_told(
+    trusted: Path, implicit: bool, settings: dict[str, bool]
+):
     with SmtpServer(certificate=trusted, implicit_tls=implicit) as server:
         text = failure_of(look_at(server.port, MAIL_SERVER="localhost", **settings), "TLS")
 
@@ -210,21 +280,29 @@ def test_tls_at_once_with_a_server_that_begins_without_is_told():
 
 
 @pytest.mark.parametrize("offered", [True, False])
-def test_a_way_that_others_can_read_is_a_warning(certificate: Path, monkeypatch: pytest.MonkeyPatch, offered: bool):
+def test_a_way_that_others_can_read_is_a_warning(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, offered: bool
+):
     connect: Callable[..., socket.socket] = socket.create_connection
     monkeypatch.setattr(
-        socket, "create_connection", lambda to, *rest, **named: connect(("127.0.0.1", to[1]), *rest, **named)
+        socket,
+        "create_connection",
+        lambda to, *rest, **named: connect(("127.0.0.1", to[1]), *rest, **named),
     )
     with SmtpServer(certificate=certificate if offered else None) as server:
         found = look_at(server.port, MAIL_SERVER="smtp.example.com", **LOGIN)
 
     [warning] = [finding for finding in found if finding.mark is not Mark.GOOD]
     assert (warning.mark, warning.subject) == (Mark.WARNING, "mail TLS")
-    assert warning.text.endswith("set MAIL_USE_TLS" if offered else "set MAIL_USE_TLS or MAIL_USE_SSL")
+    assert warning.text.endswith(
+        "set MAIL_USE_TLS" if offered else "set MAIL_USE_TLS or MAIL_USE_SSL"
+    )
     assert len(found) == len(STEPS)
 
 
-def test_the_command_says_it_and_fails(redis_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_command_says_it_and_fails(
+    redis_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     with SmtpServer(auth=f"535 not {PASSWORD}") as server:
         environ = {"REDIS_URL": redis_url, "DATA_DIR": str(tmp_path), **LOGIN}
         code = doctor.main(environ | {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(server.port)})

@@ -1,4 +1,6 @@
-"""The login at a mail server: any user name and password, by each mechanism, against what the server got."""
+"""The login at a mail server: any user name and password, by each mechanism, against what the
+server got.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,16 @@ from headway.exceptions import ConfigError
 from tests.smtp_server import SmtpServer
 from tests.test_mail import send
 
-PASSWORDS = ["pässwort€", "correct horse", "пароль", "密码🔑", "\\u00e4=C3=A4%C3%A4", "a" * 200, "é", "'\""]
+PASSWORDS = [
+    "pässwort€",
+    "correct horse",
+    "пароль",
+    "密码🔑",
+    "\\u00e4=C3=A4%C3%A4",
+    "a" * 200,
+    "é",
+    "'\"",
+]
 USERS = ["ops", "käthe@example.com"]
 
 

@@ -1,4 +1,6 @@
-"""Who an email is from, and how this machine greets the mail server: one setting each, right or refused at start."""
+"""Who an email is from, and how this machine greets the mail server: one setting each, right or
+refused at start.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +104,9 @@ def test_a_messages_own_sender_is_as_strict(sender: str):
     assert not any(command.lower().startswith("mail") for command in server.commands)
 
 
-@pytest.mark.parametrize("name", ["mailer.example.com", "a", "xn--bcher-kva.de", "[192.0.2.1]", "[IPv6:2001:db8::1]"])
+@pytest.mark.parametrize(
+    "name", ["mailer.example.com", "a", "xn--bcher-kva.de", "[192.0.2.1]", "[IPv6:2001:db8::1]"]
+)
 def test_the_mail_server_is_greeted_with_the_name_of_the_setting(name: str):
     with SmtpServer() as server:
         send(server.port, MAIL_LOCAL_HOSTNAME=loaded("MAIL_LOCAL_HOSTNAME", name))

@@ -1,4 +1,6 @@
-"""Maintenance that meets one task which it cannot handle: that one is failed or left, and all others are handled."""
+"""Maintenance that meets one task which it cannot handle: that one is failed or left, and all
+others are handled.
+"""
 
 from __future__ import annotations
 
@@ -26,16 +28,26 @@ MESSAGE = {"task": "add", "args": [1], "kwargs": {}, "options": {"queue": "celer
 @pytest.fixture
 def keeper(records: Records, redis_url: str) -> Maintenance:
     app = Celery(
-        "keeper", broker=redis_url, backend=f"headway.celery.backend.LiveBackend+{redis_url}", set_as_current=False
+        "keeper",
+        broker=redis_url,
+        backend=f"headway.celery.backend.LiveBackend+{redis_url}",
+        set_as_current=False,
     )
-    pool = SimpleNamespace(uses_semaphore=False, ended=[], terminate_job=lambda pid, _: pool.ended.append(pid))
+    pool = SimpleNamespace(
+        uses_semaphore=False, ended=[], terminate_job=lambda pid, _: pool.ended.append(pid)
+    )
     worker: Any = SimpleNamespace(options={}, app=app, hostname="here", concurrency=1, pool=pool)
     return Maintenance(worker)
 
 
 def claim(records: Records, task_id: str, max_attempts: int = 4) -> None:
     run = Delivery("token", 0)
-    assert records.runs.claim(task_id, run, "r", message=MESSAGE, max_attempts=max_attempts, hostname="") == "claimed"
+    assert (
+        records.runs.claim(
+            task_id, run, "r", message=MESSAGE, max_attempts=max_attempts, hostname=""
+        )
+        == "claimed"
+    )
 
 
 def lose(records: Records) -> None:
@@ -49,7 +61,12 @@ def lose(records: Records) -> None:
 def park(records: Records) -> None:
     """Five that are due."""
     for task_id in IDS:
-        assert records.outbox.defer(task_id, 0, message=MESSAGE, max_attempts=4, when="+0", run=Delivery()) == "due"
+        assert (
+            records.outbox.defer(
+                task_id, 0, message=MESSAGE, max_attempts=4, when="+0", run=Delivery()
+            )
+            == "due"
+        )
 
 
 def cancel(records: Records) -> None:
@@ -57,7 +74,12 @@ def cancel(records: Records) -> None:
     for task_id in IDS:
         options = {"queue": "celery", "chord": {"task": "x", "options": {}}}
         message = {"dependents": "always", **MESSAGE, "options": options}
-        assert records.outbox.defer(task_id, 0, message=message, max_attempts=4, when="+99", run=Delivery()) == "parked"
+        assert (
+            records.outbox.defer(
+                task_id, 0, message=message, max_attempts=4, when="+99", run=Delivery()
+            )
+            == "parked"
+        )
         records.cancel(task_id)
 
 
@@ -66,7 +88,13 @@ def at_the_broker(records: Records) -> str:
 
 
 def complaints(caplog: pytest.LogCaptureFixture) -> int:
-    return len([each for each in caplog.records if each.levelno >= logging.ERROR and BAD in each.getMessage()])
+    return len(
+        [
+            each
+            for each in caplog.records
+            if each.levelno >= logging.ERROR and BAD in each.getMessage()
+        ]
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +129,10 @@ def test_whatever_sending_one_raises_fails_it_alone(
 
 
 def test_a_message_that_the_broker_does_not_take_is_left_with_one_line(
-    keeper: Maintenance, records: Records, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    keeper: Maintenance,
+    records: Records,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ):
     park(records)
     _raise_for_one(monkeypatch, keeper._backend.outbox, "send", OperationalError("not this one"))
@@ -137,10 +168,16 @@ def test_a_broker_or_a_redis_that_is_away_is_not_asked_for_each_task(
 
 @pytest.mark.parametrize("error", [RuntimeError("x"), RecursionError(), ValueError()])
 @pytest.mark.parametrize(
-    ("make", "duty"), [(lose, "runs.give_up"), (cancel, "dependents.tell_dependents"), (park, "outbox.send")]
+    ("make", "duty"),
+    [(lose, "runs.give_up"), (cancel, "dependents.tell_dependents"), (park, "outbox.send")],
 )
 def test_whatever_one_raises_the_others_have_their_turn(
-    keeper: Maintenance, records: Records, monkeypatch: pytest.MonkeyPatch, make: Any, duty: str, error: Exception
+    keeper: Maintenance,
+    records: Records,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Any,
+    duty: str,
+    error: Exception,
 ):
     make(records)
     due = Delivery("", 0)
@@ -167,10 +204,16 @@ def test_a_record_that_no_script_can_handle_is_left_with_one_line(
     elif how == "an unknown phase":
         records.client.hset(record, "phase", '"odd"')
     else:
-        records.client.hset(record, mapping={"attempt": "x", "failures": "y", "max_attempts": "z", "order": "o"})
+        records.client.hset(
+            record, mapping={"attempt": "x", "failures": "y", "max_attempts": "z", "order": "o"}
+        )
     handled: list[str] = []
     backend = keeper._backend
-    for part, duty in ((backend.runs, "give_up"), (backend.dependents, "tell_dependents"), (backend.outbox, "send")):
+    for part, duty in (
+        (backend.runs, "give_up"),
+        (backend.dependents, "tell_dependents"),
+        (backend.outbox, "send"),
+    ):
         setattr(part, duty, lambda task_id, *_: handled.append(task_id))
 
     keeper._sweep()
@@ -194,7 +237,9 @@ def test_one_broken_record_does_not_take_the_leases_of_a_workers_other_tasks(rec
     assert all(shown(records, task_id).phase == "queued" for task_id in OTHERS)
 
 
-@pytest.mark.parametrize("garbage", ["{no JSON", "[]", "5", "{}", '{"headers": null}', '{"headers": {"id": []}}'])
+@pytest.mark.parametrize(
+    "garbage", ["{no JSON", "[]", "5", "{}", '{"headers": null}', '{"headers": {"id": []}}']
+)
 def test_garbage_in_a_queue_or_in_a_workers_hands_keeps_no_message_missing(
     keeper: Maintenance, records: Records, garbage: str
 ):
@@ -211,10 +256,14 @@ def test_garbage_in_a_queue_or_in_a_workers_hands_keeps_no_message_missing(
     assert records.client.zcard("headway:outbox") == 2
 
 
-def test_a_queue_that_cannot_be_read_keeps_no_other_from_being_read(keeper: Maintenance, records: Records):
+def test_a_queue_that_cannot_be_read_keeps_no_other_from_being_read(
+    keeper: Maintenance, records: Records
+):
     for queue in ("broken", "other"):
         message = MESSAGE | {"options": {"queue": queue}}
-        records.outbox.mark_published(records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id)
+        records.outbox.mark_published(
+            records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id
+        )
     records.client.set("broken", "not a list")
 
     keeper.sweeper.check_missing()
@@ -223,7 +272,9 @@ def test_a_queue_that_cannot_be_read_keeps_no_other_from_being_read(keeper: Main
     assert records.client.zcard("headway:outbox") == 1
 
 
-def test_a_run_that_cannot_be_ended_keeps_no_other_from_being_ended(keeper: Maintenance, records: Records):
+def test_a_run_that_cannot_be_ended_keeps_no_other_from_being_ended(
+    keeper: Maintenance, records: Records
+):
     requests = []
     for number, task_id in enumerate(IDS, 1):
         claim(records, task_id)
@@ -251,7 +302,9 @@ def _with_active(requests: list[Any], do: Any) -> None:
         state.active_requests = kept
 
 
-def _raise_for_one(monkeypatch: pytest.MonkeyPatch, backend: Any, duty: str, error: Exception) -> list[str]:
+def _raise_for_one(
+    monkeypatch: pytest.MonkeyPatch, backend: Any, duty: str, error: Exception
+) -> list[str]:
     done, real = [], getattr(backend, duty)
 
     def perform(task_id: str, *rest: Any) -> None:

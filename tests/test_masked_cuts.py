@@ -1,4 +1,6 @@
-"""Texts of a task that are cut: secrets are masked before the cut, so that no part of one stays beside it."""
+"""Texts of a task that are cut: secrets are masked before the cut, so that no part of one stays
+beside it.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,14 @@ CUTS: dict[str, tuple[int, Callable[[str], object]]] = {
     "what is read of a status": (MAX_READ_CHARS, lambda text: as_text(text, MAX_READ_CHARS)),
     "value in a report": (MAX_CHARS, lambda text: as_json({"said": text})),
     "status": (MAX_TEXT, one_line),
-    "status of a report": (MAX_TEXT, lambda text: progress_fields("PROGRESS", {"status": text})["status"]),
-    "name of a step": (MAX_TEXT, lambda text: progress_fields("PROGRESS", {"step": text})["step"]["name"]),
+    "status of a report": (
+        MAX_TEXT,
+        lambda text: progress_fields("PROGRESS", {"status": text})["status"],
+    ),
+    "name of a step": (
+        MAX_TEXT,
+        lambda text: progress_fields("PROGRESS", {"step": text})["step"]["name"],
+    ),
 }
 
 
@@ -60,11 +68,17 @@ def test_a_secret_with_spaces_is_masked_before_they_go():
 
 def test_a_url_that_is_cut_within_its_password_shows_none():
     for before in range(MAX_TEXT - 40, MAX_TEXT):
-        shown = one_line("x" * before + f" redis://user:unknown{'z' * MAX_TEXT}@host/0 " + "y" * MAX_TEXT)
+        shown = one_line(
+            "x" * before + f" redis://user:unknown{'z' * MAX_TEXT}@host/0 " + "y" * MAX_TEXT
+        )
 
         assert "unk" not in shown, before
 
 
 def test_what_needs_no_cut_stays_as_it_is():
-    for text in ("x" * MAX_CHARS, "https://host.example:8080", "a" * (MAX_CHARS - 25) + " https://host.example"):
+    for text in (
+        "x" * MAX_CHARS,
+        "https://host.example:8080",
+        "a" * (MAX_CHARS - 25) + " https://host.example",
+    ):
         assert (as_text(text), one_line(text)) == (text, text)

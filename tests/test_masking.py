@@ -1,4 +1,6 @@
-"""Secrets of the settings in whatever a library may make of them: nowhere told, and nothing else touched."""
+"""Secrets of the settings in whatever a library may make of them: nowhere told, and nothing
+else touched.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,13 @@ from headway.exceptions import ConfigError
 from headway.store.model import Delivery
 from headway.store.records import Records
 
-SECRETS = ["pässwort€", "correct horse/battery", 'it\'s\\n"quoted"&<b>', "plain-secret-1234", "密码密码密码"]
+SECRETS = [
+    "pässwort€",
+    "correct horse/battery",
+    'it\'s\\n"quoted"&<b>',
+    "plain-secret-1234",
+    "密码密码密码",
+]
 FORMS: dict[str, Callable[[str], str]] = {
     "clear": str,
     "repr": repr,
@@ -38,7 +46,9 @@ FORMS: dict[str, Callable[[str], str]] = {
     "quoted-printable": lambda text: quopri.encodestring(text.encode()).decode(),
     "url": quote,
     "url, all": lambda text: quote(text, safe=""),
-    "url, lower case": lambda text: re.sub("%..", lambda code: code[0].lower(), quote(text, safe="")),
+    "url, lower case": lambda text: re.sub(
+        "%..", lambda code: code[0].lower(), quote(text, safe="")
+    ),
     "form": quote_plus,
     "html": html.escape,
 }
@@ -84,7 +94,11 @@ def test_what_is_part_of_any_word_is_left(secret: str):
 def test_values_keep_their_shape():
     masking.keep("test", ["hunter22"])
 
-    value = {"a hunter22": ["x", ("hunter22", 5, None, True)], "n": 1.5, "e": ValueError("hunter22")}
+    value = {
+        "a hunter22": ["x", ("hunter22", 5, None, True)],
+        "n": 1.5,
+        "e": ValueError("hunter22"),
+    }
 
     assert masking.masked(value) == {"a ***": ["x", ["***", 5, None, True]], "n": 1.5, "e": "***"}
 
@@ -113,7 +127,12 @@ def test_the_password_of_a_url_is_found(url: str, password: str):
 
 
 def test_a_url_without_a_password_has_none():
-    assert masking.of_url("redis://ops@db/0") == masking.of_url("redis://db:6379/0") == masking.of_url("") == []
+    assert (
+        masking.of_url("redis://ops@db/0")
+        == masking.of_url("redis://db:6379/0")
+        == masking.of_url("")
+        == []
+    )
 
 
 def test_the_settings_secrets_are_known_from_the_start():
@@ -158,10 +177,14 @@ def test_a_log_line_and_its_traceback_are_masked(capsys: pytest.CaptureFixture[s
     assert "ssw" not in said
     assert "***" in said
     assert "Traceback (most recent call last)" in said
-    assert said.count("UnicodeEncodeError") == 3  # the message, and in the traceback its source line and its last
+    assert (
+        said.count("UnicodeEncodeError") == 3
+    )  # the message, and in the traceback its source line and its last
 
 
-def test_what_nobody_catches_is_masked(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+def test_what_nobody_catches_is_masked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
     masking.keep("test", ["pässwort€"])
     for module, name in ((masking.sys, "excepthook"), (threading, "excepthook")):
         monkeypatch.setattr(module, name, getattr(module, name))
@@ -189,7 +212,9 @@ def test_what_nobody_catches_is_masked(capsys: pytest.CaptureFixture[str], monke
 @pytest.fixture
 def celery(redis_url: str) -> Celery:
     app = Celery(
-        "masked", backend=f"headway.celery.backend.LiveBackend+{redis_url}", task_cls="headway.celery.task:LiveTask"
+        "masked",
+        backend=f"headway.celery.backend.LiveBackend+{redis_url}",
+        task_cls="headway.celery.task:LiveTask",
     )
     app.conf.update(task_always_eager=True, task_store_eager_result=True)
     return app
@@ -213,7 +238,12 @@ LARGE = ["x" * 100, "pässwort€"] * 200
 
 @pytest.mark.parametrize(
     "value",
-    ["said pässwort€", {"status": "pässwort€", "result": ["pässwort€"]}, {"pässwort€": ("pässwort€",)}, LARGE],
+    [
+        "said pässwort€",
+        {"status": "pässwort€", "result": ["pässwort€"]},
+        {"pässwort€": ("pässwort€",)},
+        LARGE,
+    ],
     ids=["text", "article", "keys", "large"],
 )
 def test_a_result_is_stored_masked(celery: Celery, records: Records, value: Any):
@@ -242,7 +272,9 @@ def test_a_result_is_stored_masked(celery: Celery, records: Records, value: Any)
     ],
     ids=repr,
 )
-def test_an_error_is_stored_masked_with_its_traceback(celery: Celery, records: Records, error: Exception):
+def test_an_error_is_stored_masked_with_its_traceback(
+    celery: Celery, records: Records, error: Exception
+):
     masking.keep("test", ["pässwort€"])
 
     @celery.task(shared=False)

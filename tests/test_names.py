@@ -45,7 +45,12 @@ def test_a_redis_by_such_a_name_is_one_line():
 
 
 @pytest.mark.parametrize(
-    "url", [f"amqp://ada:hunter2@rabbit{SILENT}//", f"redis://rabbit{SILENT}/1", f"amqp://rabbit{SILENT};amqp://other"]
+    "url",
+    [
+        f"amqp://ada:hunter2@rabbit{SILENT}//",
+        f"redis://rabbit{SILENT}/1",
+        f"amqp://rabbit{SILENT};amqp://other",
+    ],
 )
 def test_so_is_a_broker(url: str):
     settings = {"REDIS_URL": "redis://127.0.0.1/0", "CELERY_BROKER_URL": url}
@@ -53,11 +58,17 @@ def test_so_is_a_broker(url: str):
     [finding] = doctor.check_broker(settings)
 
     assert (finding.mark, finding.subject) == (Mark.BAD, "broker")
-    assert finding.text == "DNS does not answer for rabbit.silent.test within 0.05 s: check your DNS"
+    assert (
+        finding.text == "DNS does not answer for rabbit.silent.test within 0.05 s: check your DNS"
+    )
 
 
 def test_so_is_a_mail_server(tmp_path: Path):
-    environ = {"REDIS_URL": "redis://127.0.0.1/0", "DATA_DIR": str(tmp_path), "MAIL_TIMEOUT_SECONDS": "0.1"}
+    environ = {
+        "REDIS_URL": "redis://127.0.0.1/0",
+        "DATA_DIR": str(tmp_path),
+        "MAIL_TIMEOUT_SECONDS": "0.1",
+    }
 
     [finding] = mail_checks.findings(config.load(environ | {"MAIL_SERVER": f"mail{SILENT}"}))
 
@@ -65,6 +76,8 @@ def test_so_is_a_mail_server(tmp_path: Path):
     assert finding.text == "DNS does not answer for mail.silent.test within 0.1 s: check your DNS"
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1", "no-such-host.invalid", "a..b", "x" * 300])
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1", "::1", "no-such-host.invalid", "a..b", "x" * 300]
+)
 def test_a_name_for_which_it_answers_is_left_to_the_check(host: str):
     names.look_up(host, 20)

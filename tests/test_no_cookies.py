@@ -1,4 +1,6 @@
-"""A visitor whose browser keeps no cookie: it is said, and nothing is started that nobody would see."""
+"""A visitor whose browser keeps no cookie: it is said, and nothing is started that nobody would
+see.
+"""
 
 from __future__ import annotations
 
@@ -53,12 +55,16 @@ def test_a_page_without_its_cookie_starts_nothing(
     assert "Allow cookies" in refused.json["error"]["message"]
     assert page.status_code == 403
     assert "Allow cookies" in page.text
-    assert "Set-Cookie" not in refused.headers  # a page that is not loaded again would be another visitor's
+    assert (
+        "Set-Cookie" not in refused.headers
+    )  # a page that is not loaded again would be another visitor's
     assert started(redis_url) == 0
 
 
 @pytest.mark.parametrize(("path", "fields"), FORMS)
-def test_a_page_with_its_cookie_starts_what_it_wants(client: FlaskClient, path: str, fields: dict[str, str]):
+def test_a_page_with_its_cookie_starts_what_it_wants(
+    client: FlaskClient, path: str, fields: dict[str, str]
+):
     client.get("/")
 
     response = client.post(path, data=fields | REQUIRED, headers=AS_JSON)
@@ -79,9 +85,13 @@ def test_without_a_page_nothing_is_required_and_a_hint_is_given(no_jar: FlaskCli
 def test_a_status_without_a_cookie_says_so_of_each_task_alike(no_jar: FlaskClient):
     location = no_jar.post("/longtask").headers["Location"]
 
-    answers = [no_jar.get(path) for path in (location, "/status/00000000-0000-4000-8000-000000000000")]
+    answers = [
+        no_jar.get(path) for path in (location, "/status/00000000-0000-4000-8000-000000000000")
+    ]
 
-    assert [(each.status_code, each.json["error"]["code"]) for each in answers] == [(404, "not_found")] * 2
+    assert [(each.status_code, each.json["error"]["code"]) for each in answers] == [
+        (404, "not_found")
+    ] * 2
     assert answers[0].data == answers[1].data
     assert ["send the cookie" in each.headers["Headway-Hint"] for each in answers] == [True, True]
 
@@ -95,7 +105,9 @@ def test_a_status_under_another_cookie_says_what_it_said(app: Flask, client: Fla
 
 
 def test_an_app_with_logins_needs_no_cookie_of_ours(env: dict[str, str]):
-    client = create_app(env | {"HEADWAY_OWNER_LOADER": lambda: "ada"}).test_client(use_cookies=False)
+    client = create_app(env | {"HEADWAY_OWNER_LOADER": lambda: "ada"}).test_client(
+        use_cookies=False
+    )
 
     response = client.post("/longtask", data=REQUIRED, headers=AS_JSON)
 
@@ -104,7 +116,8 @@ def test_an_app_with_logins_needs_no_cookie_of_ours(env: dict[str, str]):
 
 
 @pytest.mark.parametrize(
-    ("headers", "over_https"), [({}, False), ({"Origin": "http://localhost"}, False), ({"Origin": "https://a"}, True)]
+    ("headers", "over_https"),
+    [({}, False), ({"Origin": "http://localhost"}, False), ({"Origin": "https://a"}, True)],
 )
 def test_production_over_plain_http_says_so(
     production: FlaskClient,
@@ -132,8 +145,12 @@ def test_production_over_plain_http_says_so(
         ({"TRUSTED_PROXIES": "1"}, False),
     ],
 )
-def test_a_start_that_may_lose_cookies_is_warned_of(tmp_path: Path, settings: dict[str, str], warns: bool):
-    loaded = config.load({"REDIS_URL": "redis://127.0.0.1:1/0", "DATA_DIR": str(tmp_path)} | settings)
+def test_a_start_that_may_lose_cookies_is_warned_of(
+    tmp_path: Path, settings: dict[str, str], warns: bool
+):
+    loaded = config.load(
+        {"REDIS_URL": "redis://127.0.0.1:1/0", "DATA_DIR": str(tmp_path)} | settings
+    )
 
     assert bool(config.cookie_warning(loaded)) == warns
     assert bool(list(doctor.check_cookies(loaded))) == warns
@@ -143,7 +160,9 @@ def test_a_start_that_may_lose_cookies_is_warned_of(tmp_path: Path, settings: di
 
 
 @pytest.fixture(scope="module")
-def process(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Process, str]]:
+def process(
+    valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Process, str]]:
     """Production over plain http."""
     folder = tmp_path_factory.mktemp("web")
     process, address = web(folder, PRODUCTION | {"REDIS_URL": valkey.url, "DATA_DIR": str(folder)})
@@ -152,18 +171,24 @@ def process(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def blocking(browser: Browser, chromium: dict[str, Any], tmp_path: Path) -> Iterator[BrowserContext]:
+def blocking(
+    browser: Browser, chromium: dict[str, Any], tmp_path: Path
+) -> Iterator[BrowserContext]:
     """A Chromium that is set to keep no cookies."""
     preferences = tmp_path / "profile" / "Default" / "Preferences"
     preferences.parent.mkdir(parents=True)
-    preferences.write_text(json.dumps({"profile": {"default_content_setting_values": {"cookies": 2}}}))
+    preferences.write_text(
+        json.dumps({"profile": {"default_content_setting_values": {"cookies": 2}}})
+    )
     context = browser.browser_type.launch_persistent_context(tmp_path / "profile", **chromium)
     yield context
     context.close()
 
 
 @pytest.fixture
-def elsewhere(browser: Browser, chromium: dict[str, Any], tmp_path: Path) -> Iterator[BrowserContext]:
+def elsewhere(
+    browser: Browser, chromium: dict[str, Any], tmp_path: Path
+) -> Iterator[BrowserContext]:
     """A Chromium to which the server is another machine, tasks.test."""
     flags = [*chromium["args"], "--host-resolver-rules=MAP tasks.test 127.0.0.1"]
     options = {**chromium, "args": flags}

@@ -1,4 +1,6 @@
-"""A Redis that takes no writes: what can be read is still shown, and the rest is refused with its reason."""
+"""A Redis that takes no writes: what can be read is still shown, and the rest is refused with
+its reason.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The web process at a Redis that takes no writes: what is known is shown, and nothing that is not."""
+"""The web process at a Redis that takes no writes: what is known is shown, and nothing that is
+not.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def address(server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield address
 
 
-def test_the_page_says_what_is_wrong_and_shows_what_it_knows(browser: Browser, address: str, server: Valkey):
+def test_the_page_says_what_is_wrong_and_shows_what_it_knows(
+    browser: Browser, address: str, server: Valkey
+):
     page = browser.new_page()
     open_live(page, address)
     expect(page.get_by_role("button", name="All")).to_have_text("All 0")
@@ -44,7 +48,9 @@ def test_the_page_says_what_is_wrong_and_shows_what_it_knows(browser: Browser, a
     with full(server):
         expect(chip(page)).to_have_text("▲ Redis is full")
         page.get_by_role("button", name="Start long task").click()
-        expect(page.get_by_role("alert").filter(has_text="Redis is full, so nothing was started")).to_be_visible()
+        expect(
+            page.get_by_role("alert").filter(has_text="Redis is full, so nothing was started")
+        ).to_be_visible()
         page.reload()
         expect(page.get_by_role("button", name="All")).to_have_text("All 1")
         expect(chip(page)).to_have_text("▲ Redis is full")

@@ -1,4 +1,6 @@
-"""A value that cannot be shown, or a report that cannot be sent, costs that, and neither the task nor another."""
+"""A value that cannot be shown, or a report that cannot be sent, costs that, and neither the
+task nor another.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def celery(redis_url: str) -> Iterator[Celery]:
 
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: type(value).__name__)
-def test_whatever_is_said_by_progress_the_rest_of_it_is_shown(celery: Celery, records: Records, value: Any):
+def test_whatever_is_said_by_progress_the_rest_of_it_is_shown(
+    celery: Celery, records: Records, value: Any
+):
     def body() -> None:
         progress.set(current=value, total=value, status=value)
         progress.update(value)
@@ -58,9 +62,17 @@ def test_whatever_lies_in_a_meta_the_rest_of_it_is_shown_also_to_a_stock_client(
     celery: Celery, records: Records, value: Any
 ):
     def body() -> None:
-        meta = {"current": 3, "total": 5, "status": "rows", "odd": value, "deep": {"list": [value, {"odd": value}]}}
+        meta = {
+            "current": 3,
+            "total": 5,
+            "status": "rows",
+            "odd": value,
+            "deep": {"list": [value, {"odd": value}]},
+        }
         current_task.update_state(meta=meta)
-        current_task.update_state(meta={**meta, "step": {"name": value, "index": value, "current": value}})
+        current_task.update_state(
+            meta={**meta, "step": {"name": value, "index": value, "current": value}}
+        )
         current_task.update_state(meta=[value])
         current_task.update_state(meta=meta)
 
@@ -106,7 +118,9 @@ def test_a_status_that_is_made_late_is_made_by_the_run(celery: Celery, records: 
     assert threads == [threading.current_thread()]
 
 
-def test_a_loop_over_what_has_no_length_yet_is_a_loop_of_unknown_length(celery: Celery, records: Records):
+def test_a_loop_over_what_has_no_length_yet_is_a_loop_of_unknown_length(
+    celery: Celery, records: Records
+):
     class Rows(Broken):
         def __iter__(self) -> Iterator[int]:
             return iter([1, 2, 3])
@@ -118,7 +132,13 @@ def test_a_loop_over_what_has_no_length_yet_is_a_loop_of_unknown_length(celery: 
     assert (end.current, end.total) == (3, None)
 
 
-ERRORS = [ValueError("bug"), MemoryError(), redis.ResponseError("WRONGTYPE"), OSError(), RecursionError()]
+ERRORS = [
+    ValueError("bug"),
+    MemoryError(),
+    redis.ResponseError("WRONGTYPE"),
+    OSError(),
+    RecursionError(),
+]
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
@@ -147,7 +167,9 @@ def test_one_run_that_cannot_be_sent_costs_no_other_and_not_itself(
 
     def neighbour() -> None:
         progress.set(status="here")
-        wait_for(lambda: read(records, current_task.request.id).status == "here")  # the thread goes on
+        wait_for(
+            lambda: read(records, current_task.request.id).status == "here"
+        )  # the thread goes on
 
     with caplog.at_level(logging.ERROR):
         task_id = run(celery, bad)
@@ -212,7 +234,9 @@ def test_texts_are_cut_with_a_mark_before_they_are_sent(
     assert max(sent) < 70_000 + 200_000
 
 
-def test_lines_that_wait_for_redis_take_bounded_room(celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch):
+def test_lines_that_wait_for_redis_take_bounded_room(
+    celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
+):
     store = RunRecords.log
     is_away = True
 
@@ -237,7 +261,10 @@ def test_lines_that_wait_for_redis_take_bounded_room(celery: Celery, records: Re
     lines = records.queries.read_log(run(celery, body), 0)["lines"]
 
     assert waiting[0] <= MAX_UNSENT_CHARS
-    assert lines[0]["text"] == f"{800 - (len(lines) - 1)} lines are missing here: Redis did not take them in time."
+    assert (
+        lines[0]["text"]
+        == f"{800 - (len(lines) - 1)} lines are missing here: Redis did not take them in time."
+    )
     assert lines[-1]["text"].startswith("799 x")
 
 

@@ -1,4 +1,6 @@
-"""Requests and websockets of other sites' pages: one rule for both doors, whatever stands before the server."""
+"""Requests and websockets of other sites' pages: one rule for both doors, whatever stands
+before the server.
+"""
 
 from __future__ import annotations
 
@@ -79,13 +81,22 @@ SAME_BEHIND_ONE = [
     ("https://tasks.example:443", {"Host": "tasks.example", "X-Forwarded-Proto": "HTTPS"}),
     ("https://tasks.example", {"Host": "tasks.example", "X-Forwarded-Proto": "wss"}),
     ("http://tasks.example", {"Host": "tasks.example", "X-Forwarded-Proto": "ws"}),
-    ("https://tasks.example", {"Host": "in:80", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "tasks.example:443"}),
+    (
+        "https://tasks.example",
+        {"Host": "in:80", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "tasks.example:443"},
+    ),
     ("http://tasks.example:8080", {"Host": "in", "X-Forwarded-Host": "tasks.example:8080"}),
-    ("http://tasks.example:8080", {"Host": "in", "X-Forwarded-Host": "evil.example, tasks.example:8080"}),
+    (
+        "http://tasks.example:8080",
+        {"Host": "in", "X-Forwarded-Host": "evil.example, tasks.example:8080"},
+    ),
     ("http://tasks.example:8080", {"Host": "tasks.example", "X-Forwarded-Port": "8080"}),
     ("http://[::1]:8080", {"Host": "[::1]", "X-Forwarded-Port": "8080"}),
     ("http://tasks.example:8080", {"Host": "tasks.example:8080", "X-Forwarded-Port": "80"}),
-    ("https://tasks.example", {"Host": "tasks.example", "X-Forwarded-Proto": "https", "X-Forwarded-Port": "8443"}),
+    (
+        "https://tasks.example",
+        {"Host": "tasks.example", "X-Forwarded-Proto": "https", "X-Forwarded-Port": "8443"},
+    ),
 ]
 OTHER_BEHIND_ONE = [
     ("http://tasks.example", {"Host": "tasks.example", "X-Forwarded-Proto": "https"}),
@@ -114,7 +125,9 @@ def ask(app: Any, method: str, path: str, headers: dict[str, str]) -> int:
     builder = EnvironBuilder(path=path, method=method, headers=None)
     environ = builder.get_environ()
     builder.close()
-    environ["eventlet.input"] = Mock(**{"get_socket.return_value.fileno.return_value": 3})  # as the server gives it
+    environ["eventlet.input"] = Mock(
+        **{"get_socket.return_value.fileno.return_value": 3}
+    )  # as the server gives it
     for name, value in headers.items():
         environ[f"HTTP_{name.upper().replace('-', '_')}"] = value.encode().decode("latin-1")
     _, status, _ = run_wsgi_app(app.wsgi_app, environ)
@@ -122,7 +135,9 @@ def ask(app: Any, method: str, path: str, headers: dict[str, str]) -> int:
 
 
 def passes(app: Any, origin: str | None, headers: dict[str, str]) -> tuple[bool, bool]:
-    """Whether a POST and a websocket's handshake get past the rule, to what they are refused for otherwise."""
+    """Whether a POST and a websocket's handshake get past the rule, to what they are refused
+    for otherwise.
+    """
     headers = headers if origin is None else headers | {"Origin": origin}
     posted = ask(app, "POST", "/tasks", headers)
     opened = ask(app, "GET", "/socket.io/?EIO=4&transport=websocket", headers | HANDSHAKE)
@@ -133,12 +148,16 @@ def passes(app: Any, origin: str | None, headers: dict[str, str]) -> tuple[bool,
 
 @pytest.mark.parametrize(("origin", "headers"), SAME)
 @pytest.mark.parametrize("hops", [0, 1])
-def test_both_doors_take_what_is_our_own(doors: dict[int, Any], hops: int, origin: str | None, headers: dict[str, str]):
+def test_both_doors_take_what_is_our_own(
+    doors: dict[int, Any], hops: int, origin: str | None, headers: dict[str, str]
+):
     assert passes(doors[hops], origin, headers) == (True, True)
 
 
 @pytest.mark.parametrize(("origin", "headers"), OTHER)
-def test_both_doors_refuse_what_is_not(doors: dict[int, Any], origin: str | None, headers: dict[str, str]):
+def test_both_doors_refuse_what_is_not(
+    doors: dict[int, Any], origin: str | None, headers: dict[str, str]
+):
     assert passes(doors[0], origin, headers) == (False, False)
 
 
@@ -148,12 +167,25 @@ def test_behind_a_proxy_both_take_it(doors: dict[int, Any], origin: str, headers
 
 
 @pytest.mark.parametrize(("origin", "headers"), OTHER_BEHIND_ONE)
-def test_behind_a_proxy_both_refuse_it(doors: dict[int, Any], origin: str | None, headers: dict[str, str]):
+def test_behind_a_proxy_both_refuse_it(
+    doors: dict[int, Any], origin: str | None, headers: dict[str, str]
+):
     assert passes(doors[1], origin, headers) == (False, False)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "null", "*", "example.com", "//example.com", "https://", "https://a b", "https://a:99999", "https://["]
+    "text",
+    [
+        "",
+        "null",
+        "*",
+        "example.com",
+        "//example.com",
+        "https://",
+        "https://a b",
+        "https://a:99999",
+        "https://[",
+    ],
 )
 def test_what_is_no_origin(text: str):
     assert parse_origin(text) is None
@@ -163,9 +195,15 @@ def test_an_origin_of_a_scheme_of_its_own_has_no_port():
     assert parse_origin("capacitor://localhost") == Origin("capacitor", "localhost", 0)
 
 
-@pytest.mark.parametrize("text", ["*", "null", "example.com", "https://example.com/page", "https://ok.example *"])
+@pytest.mark.parametrize(
+    "text", ["*", "null", "example.com", "https://example.com/page", "https://ok.example *"]
+)
 def test_an_allowed_origin_that_is_none_is_refused_at_start(tmp_path: Any, text: str):
-    settings = {"REDIS_URL": "redis://127.0.0.1:1/0", "DATA_DIR": str(tmp_path), "ALLOWED_ORIGINS": text}
+    settings = {
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "DATA_DIR": str(tmp_path),
+        "ALLOWED_ORIGINS": text,
+    }
 
     with pytest.raises(ConfigError, match="ALLOWED_ORIGINS"):
         config.load(settings)

@@ -1,4 +1,6 @@
-"""A mail server that takes no mail from anybody: each email waits for it, none is to blame, one line says so."""
+"""A mail server that takes no mail from anybody: each email waits for it, none is to blame, one
+line says so.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("starttls", "refuses to encrypt"),
     ],
 )
-def test_a_no_before_any_message_is_not_the_messages_fault(step: str, words: str, code: str, certificate: Path):
+def test_a_no_before_any_message_is_not_the_messages_fault(
+    step: str, words: str, code: str, certificate: Path
+):
     login = {"MAIL_USERNAME": "user", "MAIL_PASSWORD": PASSWORD, "MAIL_USE_TLS": step == "starttls"}
     with (
         SmtpServer(certificate=certificate, **{step: code}) as server,
@@ -50,15 +54,23 @@ def test_a_no_before_any_message_is_not_the_messages_fault(step: str, words: str
     assert not any(command.lower().startswith("mail") for command in server.commands)
 
 
-@pytest.mark.parametrize("code", ["530 5.7.0 authentication required", "538 5.7.11 encryption required"])
+@pytest.mark.parametrize(
+    "code", ["530 5.7.0 authentication required", "538 5.7.11 encryption required"]
+)
 @pytest.mark.parametrize("step", ["mail", "rcpt"])
 def test_a_login_that_is_missing_is_not_the_messages_fault(step: str, code: str):
-    with SmtpServer(**{step: code}) as server, pytest.raises(MailUnavailable, match="wants a login"):
+    with (
+        SmtpServer(**{step: code}) as server,
+        pytest.raises(MailUnavailable, match="wants a login"),
+    ):
         send(server.port)
 
 
 def test_a_server_with_no_way_to_log_in_is_named():
-    with SmtpServer(mechanisms="XOAUTH2") as server, pytest.raises(MailUnavailable, match="what the settings ask for"):
+    with (
+        SmtpServer(mechanisms="XOAUTH2") as server,
+        pytest.raises(MailUnavailable, match="what the settings ask for"),
+    ):
         send(server.port, MAIL_USERNAME="user", MAIL_PASSWORD=PASSWORD)
 
 
@@ -107,7 +119,9 @@ def test_several_processes_say_once_that_it_began_and_ended(
     processes = [Outage() for _ in range(4)]
     for _ in range(5):
         for one in processes:
-            one.meet(MailUnavailable("The mail server refuses the login: 535 no"), WAITS, records.client)
+            one.meet(
+                MailUnavailable("The mail server refuses the login: 535 no"), WAITS, records.client
+            )
         clock.now += 100
     assert [record.getMessage() for record in caplog.records] == [
         "Emails wait: The mail server refuses the login: 535 no"
@@ -118,7 +132,9 @@ def test_several_processes_say_once_that_it_began_and_ended(
     for one in processes:
         one.end(records.client)
         one.end(records.client)
-    assert [record.getMessage() for record in caplog.records] == ["The mail server takes mail again"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "The mail server takes mail again"
+    ]
 
 
 def test_it_does_without_redis(clock: Clock, valkey: object, caplog: pytest.LogCaptureFixture):
@@ -143,13 +159,20 @@ def test_it_does_without_redis(clock: Clock, valkey: object, caplog: pytest.LogC
 def mailing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, SmtpServer]]:
     with SmtpServer() as server:
         mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(server.port), "MAIL_MAX_EMAILS": "1"}
-        mail |= {"MAIL_USERNAME": "user", "MAIL_PASSWORD": PASSWORD, "MAX_ATTEMPTS": "2", "MAIL_RETRY_SECONDS": "0.1"}
+        mail |= {
+            "MAIL_USERNAME": "user",
+            "MAIL_PASSWORD": PASSWORD,
+            "MAX_ATTEMPTS": "2",
+            "MAIL_RETRY_SECONDS": "0.1",
+        }
         system = System(tmp_path_factory.mktemp("outage"), **mail)
         yield system, server
         system.stop()
 
 
-def test_emails_outlive_a_wrong_login_by_more_than_their_attempts(mailing: tuple[System, SmtpServer]):
+def test_emails_outlive_a_wrong_login_by_more_than_their_attempts(
+    mailing: tuple[System, SmtpServer],
+):
     system, server = mailing
     visitor = Visitor(system.address)
     server.replies["auth"] = "535 5.7.8 bad credentials"
@@ -158,7 +181,10 @@ def test_emails_outlive_a_wrong_login_by_more_than_their_attempts(mailing: tuple
     wait_for(lambda: all(visitor.status(task_id)["attempt"] >= 4 for task_id in ids), 40)
     waiting = wait_for(lambda: (s := visitor.status(ids[0]))["phase"] == "retrying" and s)
     server.replies["auth"] = REPLIES["auth"]
-    ends = [wait_for(lambda t=task_id: (s := visitor.status(t))["finished_at"] and s, 40) for task_id in ids]
+    ends = [
+        wait_for(lambda t=task_id: (s := visitor.status(t))["finished_at"] and s, 40)
+        for task_id in ids
+    ]
 
     words = "The mail server refuses the login: 535 5.7.8 bad credentials"
     assert waiting["error"] == {"type": "MailUnavailable", "message": words}
@@ -170,7 +196,9 @@ def test_emails_outlive_a_wrong_login_by_more_than_their_attempts(mailing: tuple
     wait_for(lambda: system.worker.output().count("The mail server takes mail again") == 1)
 
 
-def test_the_attempts_for_a_message_are_not_used_up_by_the_servers_faults(mailing: tuple[System, SmtpServer]):
+def test_the_attempts_for_a_message_are_not_used_up_by_the_servers_faults(
+    mailing: tuple[System, SmtpServer],
+):
     system, server = mailing
     visitor = Visitor(system.address)
     server.replies["connect"] = "554 5.7.1 not now"

@@ -1,4 +1,6 @@
-"""Whose a task is that Celery sends: that of the request or the run which sends it, or the one a header names."""
+"""Whose a task is that Celery sends: that of the request or the run which sends it, or the one
+a header names.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,9 @@ def test_so_does_what_waits_for_its_time(hand: Hand):
     assert hand.snapshot(stock.id)["phase"] == "scheduled"
 
 
-@pytest.mark.parametrize("headers", [{}, {"headway_owner": None}, {"headway_owner": 7, "headway_title": ["x"]}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"headway_owner": None}, {"headway_owner": 7, "headway_title": ["x"]}]
+)
 def test_where_none_is_named_the_task_is_nobodys(hand: Hand, headers: dict[str, Any]):
     result = plain.add.apply_async((1, 2), headers=headers)
 

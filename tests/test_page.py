@@ -46,7 +46,9 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system of which a test may break a part while a task runs."""
-    system = System(tmp_path_factory.mktemp("slow"), LONG_TASK_STEPS="30", LONG_TASK_STEP_SECONDS="0.3")
+    system = System(
+        tmp_path_factory.mktemp("slow"), LONG_TASK_STEPS="30", LONG_TASK_STEP_SECONDS="0.3"
+    )
     yield system
     system.stop()
 
@@ -72,7 +74,9 @@ def open_live(page: Page, system: System) -> None:
 
 
 def cards(page: Page, phase: str = "") -> Locator:
-    return page.locator(f'task-progress[data-phase="{phase}"]' if phase else "task-progress[task-id]")
+    return page.locator(
+        f'task-progress[data-phase="{phase}"]' if phase else "task-progress[task-id]"
+    )
 
 
 def start_long_task(page: Page) -> None:
@@ -83,7 +87,12 @@ def test_three_tasks_run_to_their_end_in_order_without_polling(page: Page, syste
     open_live(page, system)
     page.evaluate(HISTORY)
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(f"{request.method} {request.url.removeprefix(system.address)}"))
+    page.on(
+        "request",
+        lambda request: asked.append(
+            f"{request.method} {request.url.removeprefix(system.address)}"
+        ),
+    )
 
     for _ in range(3):
         start_long_task(page)
@@ -93,7 +102,9 @@ def test_three_tasks_run_to_their_end_in_order_without_polling(page: Page, syste
     history = page.evaluate("window.history_")
     for task_id in {entry["id"] for entry in history}:
         drawn = [entry for entry in history if entry["id"] == task_id]
-        assert [entry["version"] for entry in drawn] == sorted({entry["version"] for entry in drawn})
+        assert [entry["version"] for entry in drawn] == sorted(
+            {entry["version"] for entry in drawn}
+        )
         values = [entry["value"] for entry in drawn if entry["phase"] == "running"]
         assert values == sorted(values)
         assert len(values) > 5
@@ -101,7 +112,9 @@ def test_three_tasks_run_to_their_end_in_order_without_polling(page: Page, syste
         assert drawn[-1]["value"] == 100
 
 
-def test_ten_tasks_from_two_browsers_through_two_web_processes(browser: Browser, system: System, tmp_path: Path):
+def test_ten_tasks_from_two_browsers_through_two_web_processes(
+    browser: Browser, system: System, tmp_path: Path
+):
     process, address = web(tmp_path, system.env)
     with running(process):
         pages = [browser.new_context().new_page() for _ in range(2)]
@@ -161,7 +174,9 @@ def test_an_email_is_shown_to_its_end_and_can_be_read(page: Page, system: System
     expect(cards(page)).to_contain_text("250")
     page.get_by_role("link", name="Open in inbox").click()
     page.get_by_role("link", name="Hello from Flask").click()
-    expect(page.locator("main")).to_contain_text("This is a test email sent from a background Celery task.")
+    expect(page.locator("main")).to_contain_text(
+        "This is a test email sent from a background Celery task."
+    )
 
 
 def test_an_answer_that_comes_after_the_tasks_end_changes_nothing(page: Page, system: System):
@@ -176,7 +191,9 @@ def test_an_answer_that_comes_after_the_tasks_end_changes_nothing(page: Page, sy
     with page.expect_response("**/longtask"):
         start_long_task(page)
 
-    page.wait_for_function("document.querySelectorAll('task-progress').length === 1")  # the answer's own card has gone
+    page.wait_for_function(
+        "document.querySelectorAll('task-progress').length === 1"
+    )  # the answer's own card has gone
     expect(page.get_by_role("button", name="Running")).to_have_text("Running 0")
     expect(page.get_by_role("button", name="Done")).to_have_text("Done 1")
 
@@ -231,7 +248,9 @@ def test_it_works_by_keyboard_alone(page: Page, system: System):
     expect(cards(page, "succeeded")).to_have_count(2, timeout=20_000)
 
 
-def test_without_javascript_forms_post_and_a_reload_shows_the_truth(browser: Browser, system: System):
+def test_without_javascript_forms_post_and_a_reload_shows_the_truth(
+    browser: Browser, system: System
+):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(system.address)
@@ -278,7 +297,9 @@ def test_where_the_websocket_is_blocked_the_page_polls_and_comes_back(page: Page
     expect(cards(page, "running")).to_have_count(1, timeout=10_000)
 
     before = page.locator("task-progress progress").evaluate("bar => bar.value")
-    page.wait_for_function("before => document.querySelector('task-progress progress').value > before", arg=before)
+    page.wait_for_function(
+        "before => document.querySelector('task-progress progress').value > before", arg=before
+    )
     expect(chip).to_have_text(re.compile("Polling"))
     blocked[0] = False
 
@@ -289,7 +310,9 @@ def test_where_the_websocket_is_blocked_the_page_polls_and_comes_back(page: Page
     assert asked == []
 
 
-def test_away_from_the_network_the_chip_says_so_and_back_it_heals(page: Page, context: BrowserContext, slow: System):
+def test_away_from_the_network_the_chip_says_so_and_back_it_heals(
+    page: Page, context: BrowserContext, slow: System
+):
     open_live(page, slow)
 
     context.set_offline(True)
@@ -315,7 +338,9 @@ def act(card: Locator, words: str) -> None:
     card.get_by_role("button", name=f"{words}: ").click()
 
 
-def start(page: Page, system: System, name: str = "long_task", countdown: float = 0, **args: str) -> str:
+def start(
+    page: Page, system: System, name: str = "long_task", countdown: float = 0, **args: str
+) -> str:
     """Start a task of the page's visitor beside the page."""
     body = {"name": name, "args": args, "countdown": countdown}
     response = page.request.post(f"{system.address}/tasks", data=body)
@@ -339,7 +364,16 @@ def as_left(system: System, task_id: str, *writes: tuple[Phase, dict]) -> None:
             records.maintenance.release([(task_id, here.token)])
             here = Delivery()  # who gave it back writes no more
         verdict = records.runs.write(
-            StateWrite(task_id, here, phase, fields, meta="{}", name=kept[0]["task"], max_attempts=4, retry_in=8.0)
+            StateWrite(
+                task_id,
+                here,
+                phase,
+                fields,
+                meta="{}",
+                name=kept[0]["task"],
+                max_attempts=4,
+                retry_in=8.0,
+            )
         )
         assert verdict in STORED
 
@@ -420,7 +454,9 @@ def test_a_scheduled_task_is_given_another_time(browser: Browser, system: System
     expect(field).to_have_count(0)
     expect(change).to_be_focused()
     change.press("Enter")
-    wanted = (datetime.now(ZoneInfo("Asia/Kolkata")) + timedelta(hours=5)).replace(second=0, microsecond=0)
+    wanted = (datetime.now(ZoneInfo("Asia/Kolkata")) + timedelta(hours=5)).replace(
+        second=0, microsecond=0
+    )
     field.fill(wanted.strftime("%Y-%m-%dT%H:%M"))
     card.get_by_role("button", name="Save").click()
 
@@ -432,14 +468,18 @@ def test_a_scheduled_task_is_given_another_time(browser: Browser, system: System
     context.close()
 
 
-def test_an_email_that_waits_for_its_mail_server_tells_so_and_takes_it_at_once(page: Page, system: System):
+def test_an_email_that_waits_for_its_mail_server_tells_so_and_takes_it_at_once(
+    page: Page, system: System
+):
     open_live(page, system)
     system.inbox.popen.send_signal(signal.SIGSTOP)
     try:
         card = card_of(page, start(page, system, "send_async_email", email="later@example.com"))
 
         is_in(card, "retrying", timeout=20_000)
-        expect(card).to_contain_text(re.compile(r"Waiting to send, next attempt in 0:[0-5]\d:\s+\S"))
+        expect(card).to_contain_text(
+            re.compile(r"Waiting to send, next attempt in 0:[0-5]\d:\s+\S")
+        )
         expect(card).to_contain_text(re.compile(r"next attempt at \d\d:\d\d:\d\d"))
         expect(card).not_to_contain_text("Try")  # to wait for a server uses up no attempt
     finally:
@@ -451,7 +491,9 @@ def test_an_email_that_waits_for_its_mail_server_tells_so_and_takes_it_at_once(p
     assert len(letters(page, system, "later@example.com")) == 1
 
 
-def test_an_email_that_nobody_can_know_of_is_sent_again_once_for_a_double_click(page: Page, system: System):
+def test_an_email_that_nobody_can_know_of_is_sent_again_once_for_a_double_click(
+    page: Page, system: System
+):
     open_live(page, system)
     task_id = start_for_later(page, system, "send_async_email", email="again@example.com")
     card = card_of(page, task_id)
@@ -463,7 +505,9 @@ def test_an_email_that_nobody_can_know_of_is_sent_again_once_for_a_double_click(
     again = card.get_by_role("button", name="Send again: E-mail to again@example.com")
     again.dblclick()
     expect(again).to_be_enabled()
-    again.dispatch_event("click", {"detail": 2})  # of a slower double click, when the first was answered
+    again.dispatch_event(
+        "click", {"detail": 2}
+    )  # of a slower double click, when the first was answered
 
     is_in(cards(page).first, "succeeded")
     expect(cards(page).first).to_contain_text("E-mail to again@example.com")
@@ -473,7 +517,9 @@ def test_an_email_that_nobody_can_know_of_is_sent_again_once_for_a_double_click(
     assert len(letters(page, system, "again@example.com")) == 1
 
 
-def test_where_only_the_answer_was_lost_the_same_wish_again_starts_nothing_twice(page: Page, system: System):
+def test_where_only_the_answer_was_lost_the_same_wish_again_starts_nothing_twice(
+    page: Page, system: System
+):
     open_live(page, system)
     task_id = start(page, system)
     card = card_of(page, task_id)
@@ -503,7 +549,12 @@ def test_a_click_that_comes_too_late_is_answered_with_the_truth(page: Page, syst
     card = card_of(page, task_id)
     is_in(card, "scheduled")
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(f"{request.method} {request.url.removeprefix(system.address)}"))
+    page.on(
+        "request",
+        lambda request: asked.append(
+            f"{request.method} {request.url.removeprefix(system.address)}"
+        ),
+    )
 
     def come_first(route: Route) -> None:
         route.fetch()
@@ -556,7 +607,9 @@ def test_while_redis_hangs_a_click_is_told_so_and_nothing_is_lost(page: Page, sl
 
 
 @pytest.mark.parametrize("way", ["live", "polling"])
-def test_when_redis_was_emptied_a_card_says_that_its_record_is_gone_and_stops(page: Page, slow: System, way: str):
+def test_when_redis_was_emptied_a_card_says_that_its_record_is_gone_and_stops(
+    page: Page, slow: System, way: str
+):
     if way == "polling":
         page.route_web_socket(re.compile("socket.io"), lambda socket: socket.close(code=1012))
     page.goto(slow.address)
@@ -594,7 +647,10 @@ def populate(system: System, page: Page) -> None:
         return task_id
 
     some = (Phase.RUNNING, {"current": 37, "total": 100, "status": "Booting silent orbiter..."})
-    error = {"type": "ConnectionError", "message": "connection refused <img src=x onerror=alert(1)>"}
+    error = {
+        "type": "ConnectionError",
+        "message": "connection refused <img src=x onerror=alert(1)>",
+    }
     task()
     task(some)
     task((Phase.RUNNING, {"current": 12, "total": None, "status": "Counting"}))
@@ -633,7 +689,11 @@ def test_the_page_is_accessible_in_every_dress(
     findings = Axe().run(page)
 
     page.screenshot(path=str(tmp_path / "page.png"), full_page=True)
-    assert findings.violations_count == 0, json.dumps(findings.response["violations"], indent=1)[:3000]
-    sideways = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    assert findings.violations_count == 0, json.dumps(findings.response["violations"], indent=1)[
+        :3000
+    ]
+    sideways = page.evaluate(
+        "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    )
     assert not sideways, "the page scrolls sideways"
     context.close()

@@ -1,4 +1,6 @@
-"""What a project's own pages get: the template functions, the bundled script, and leave to read from other origins."""
+"""What a project's own pages get: the template functions, the bundled script, and leave to read
+from other origins.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,12 @@ STRANGER = {"Origin": "https://evil.example"}
 def shop(valkey: Valkey) -> Iterator[Flask]:
     """Somebody's app, with Headway below a prefix and one other origin allowed."""
     app = Flask("shop")
-    app.config.update(SECRET_KEY="a secret for the tests", HEADWAY_ALLOWED_ORIGINS=["https://partner.example"])
-    celery = Celery("shop", broker=valkey.url, backend=f"headway+{valkey.url}", set_as_current=False)
+    app.config.update(
+        SECRET_KEY="a secret for the tests", HEADWAY_ALLOWED_ORIGINS=["https://partner.example"]
+    )
+    celery = Celery(
+        "shop", broker=valkey.url, backend=f"headway+{valkey.url}", set_as_current=False
+    )
     Headway(app, celery=celery, url_prefix="/live")
     yield app
     load_owner_by(nobody)
@@ -67,7 +73,9 @@ def test_what_a_template_hands_over_is_text(shop: Flask):
         ("{{ headway.scripts(nonce='given') }}", {"csp_nonce": "abc"}, ' nonce="given"'),
     ],
 )
-def test_the_script_carries_the_nonce_of_the_page(shop: Flask, template: str, context: dict, attribute: str):
+def test_the_script_carries_the_nonce_of_the_page(
+    shop: Flask, template: str, context: dict, attribute: str
+):
     version = assets.bundle_version()
 
     tag = rendered(shop, template, **context)
@@ -78,7 +86,9 @@ def test_the_script_carries_the_nonce_of_the_page(shop: Flask, template: str, co
 def test_browsers_keep_the_script_for_as_long_as_it_is_the_same(client: FlaskClient):
     version = assets.bundle_version()
 
-    kept = client.get(f"/live/assets/headway.js?v={version}", buffered=True)  # which closes the file
+    kept = client.get(
+        f"/live/assets/headway.js?v={version}", buffered=True
+    )  # which closes the file
     for query in ("", "?v=another"):
         asked = client.get(f"/live/assets/headway.js{query}", buffered=True)
         assert asked.headers["Cache-Control"] == "no-cache"
@@ -86,7 +96,10 @@ def test_browsers_keep_the_script_for_as_long_as_it_is_the_same(client: FlaskCli
     again = client.get("/live/assets/headway.js", headers=known, buffered=True)
     licences = client.get("/live/assets/headway.js.LICENSES.txt", buffered=True)
 
-    assert (kept.status_code, kept.headers["Cache-Control"]) == (200, "public, max-age=31536000, immutable")
+    assert (kept.status_code, kept.headers["Cache-Control"]) == (
+        200,
+        "public, max-age=31536000, immutable",
+    )
     assert kept.mimetype.endswith("javascript")
     assert again.status_code == 304
     assert "socket.io" in kept.text  # the client is inside
@@ -94,11 +107,19 @@ def test_browsers_keep_the_script_for_as_long_as_it_is_the_same(client: FlaskCli
 
 
 def test_nothing_but_the_browsers_files_is_given_out(client: FlaskClient):
-    for path in ("../extension.py", "..%2fextension.py", "js/../../extension.py", "no-such.js", "js"):
+    for path in (
+        "../extension.py",
+        "..%2fextension.py",
+        "js/../../extension.py",
+        "no-such.js",
+        "js",
+    ):
         assert client.get(f"/live/assets/{path}").status_code == 404, path
 
 
-def test_a_script_that_is_not_built_is_said_to_be(shop: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_a_script_that_is_not_built_is_said_to_be(
+    shop: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     monkeypatch.setattr(assets, "FOLDER", tmp_path)
     assets.bundle_version.cache_clear()
 
@@ -124,7 +145,9 @@ def test_a_wheel_without_the_script_is_not_built(tmp_path: Path):
     "path", [f"/live/status/{TASK}", "/live/tasks", "/live/healthz", f"/live/status?task_id={TASK}"]
 )
 def test_an_allowed_origin_may_read_every_answer(client: FlaskClient, path: str):
-    allowed, refused, own = (client.get(path, headers=headers) for headers in (PARTNER, STRANGER, {}))
+    allowed, refused, own = (
+        client.get(path, headers=headers) for headers in (PARTNER, STRANGER, {})
+    )
 
     assert allowed.headers["Access-Control-Allow-Origin"] == "https://partner.example"
     assert allowed.headers["Access-Control-Allow-Credentials"] == "true"
@@ -134,7 +157,10 @@ def test_an_allowed_origin_may_read_every_answer(client: FlaskClient, path: str)
 
 
 def test_it_is_asked_before_a_token_is_sent(client: FlaskClient):
-    ask = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    ask = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization",
+    }
 
     allowed = client.options(f"/live/tasks/{TASK}/cancel", headers=PARTNER | ask)
     refused = client.options(f"/live/tasks/{TASK}/cancel", headers=STRANGER | ask)
@@ -158,4 +184,7 @@ def test_the_fast_status_is_shared_as_well(env: dict[str, str]):
 
     answer = client.get(f"/status/{task_id}", headers=PARTNER)
 
-    assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, "https://partner.example")
+    assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (
+        200,
+        "https://partner.example",
+    )

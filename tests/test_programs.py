@@ -1,4 +1,7 @@
-"""The programs that a run has started end with it where it is broken off, whatever they are; those of others never."""
+"""The programs that a run has started end with it where it is broken off, whatever they are.
+
+Those of others never.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,9 @@ def are_gone(counts: Path) -> None:
 
 @pytest.fixture(scope="module")
 def neighbours(pool: Programs) -> Iterator[tuple[Path, Path]]:
-    """Programs of another task that runs, and what one that has ended left in each process of the pool."""
+    """Programs of another task that runs, and what one that has ended left in each process of
+    the pool.
+    """
     _, running = begin(pool, tasks.waits)
     others = POOL_SIZE - 1
     place = pool.folder / "place"

@@ -1,4 +1,5 @@
-"""What a run reports: through `headway.progress` it never waits and its viewers miss nothing, at ten times a second; by
+"""What a run reports: through `headway.progress` it never waits and its viewers miss nothing, at
+ten times a second; by
 Celery's `update_state` all is stored, and only one who says little waits for the reply."""
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def celery(redis_url: str) -> Iterator[Celery]:
     app.close()
 
 
-def test_a_tight_loop_is_pushed_at_most_ten_times_a_second_and_to_its_last_word(celery: Celery, records: Records):
+def test_a_tight_loop_is_pushed_at_most_ten_times_a_second_and_to_its_last_word(
+    celery: Celery, records: Records
+):
     def body() -> None:
         progress.set(total=10**9)
         end = time.monotonic() + 1.0
@@ -124,7 +127,9 @@ def test_a_hung_redis_holds_no_run_up_and_the_newest_word_arrives_after_it(
     task_id = run(celery, body)
 
     assert worst < 0.5
-    assert [line["text"] for line in records.queries.read_log(task_id, 0)["lines"]] == ["a line"] * 30
+    assert [line["text"] for line in records.queries.read_log(task_id, 0)["lines"]] == [
+        "a line"
+    ] * 30
 
 
 def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
@@ -139,7 +144,9 @@ def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
         return store(self, *args)
 
     monkeypatch.setattr("headway.celery.report.MAX_UNSENT", 3)
-    monkeypatch.setattr("headway.progress.FLUSHER", SimpleNamespace(add=bool))  # the test sends itself
+    monkeypatch.setattr(
+        "headway.progress.FLUSHER", SimpleNamespace(add=bool)
+    )  # the test sends itself
     monkeypatch.setattr(RunRecords, "log", log)
 
     def body() -> None:
@@ -170,11 +177,16 @@ def test_a_failing_run_leaves_its_last_words(celery: Celery, records: Records):
     with pytest.raises(KeyError):
         run(celery, body)
 
-    assert (read(records, ids[0]).current, len(records.queries.read_log(ids[0], 0)["lines"])) == (5, 5)
+    assert (read(records, ids[0]).current, len(records.queries.read_log(ids[0], 0)["lines"])) == (
+        5,
+        5,
+    )
 
 
 @pytest.mark.parametrize("say", ["update", "set", "log", "step", "track", "update_state"])
-def test_the_next_word_of_a_cancelled_run_ends_it_whatever_it_catches(celery: Celery, records: Records, say: str):
+def test_the_next_word_of_a_cancelled_run_ends_it_whatever_it_catches(
+    celery: Celery, records: Records, say: str
+):
     words: dict[str, Callable[[], Any]] = {
         "update": progress.update,
         "set": lambda: progress.set(current=next(count)),
@@ -206,7 +218,11 @@ def test_the_next_word_of_a_cancelled_run_ends_it_whatever_it_catches(celery: Ce
 
 
 def test_updates_of_the_state_in_quick_succession_wait_for_no_reply_and_are_all_stored(
-    celery: Celery, records: Records, valkey: Valkey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    celery: Celery,
+    records: Records,
+    valkey: Valkey,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ):
     monkeypatch.setattr("headway.celery.report_pipeline.OFTEN_SECONDS", 60)
 
@@ -257,7 +273,9 @@ def test_who_has_waited_for_a_slow_redis_is_not_made_to_wait_again(monkeypatch: 
 
     line = SimpleNamespace(has_reply=False)
     client = SimpleNamespace(function_pipeline=lambda: line)
-    backend = SimpleNamespace(runs=SimpleNamespace(begin_report=begin_report), records=SimpleNamespace(client=client))
+    backend = SimpleNamespace(
+        runs=SimpleNamespace(begin_report=begin_report), records=SimpleNamespace(client=client)
+    )
     updates = ReportPipeline()
     for _ in range(3):
         updates.send(backend, Context(), "PROGRESS", {})

@@ -1,8 +1,9 @@
-"""The record's promises under any order of events: whatever messages, runs, workers, keepers and people do.
+"""The record's promises under any order of events: whatever messages, runs, workers, keepers and
+people do.
 
-Hypothesis draws the order, a real Valkey runs the scripts. The model knows only what must hold: who has the task, its
-attempt, its failures, and which messages there are. RECORD_MACHINE_EXAMPLES asks for a longer search, each time
-another.
+Hypothesis draws the order, a real Valkey runs the scripts. The model knows only what must hold: who
+has the task, its attempt, its failures, and which messages there are. RECORD_MACHINE_EXAMPLES asks
+for a longer search, each time another.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ ERROR = {"type": "ConnectionError", "message": "refused"}
 FAILURE = {"error": ERROR, "status": "refused"}
 RETRY = {"error": ERROR, "status": "", "current": 0, "total": 1, "step": None}
 
-# As if so many microseconds had gone by: each moment that a script compares with its clock lies so much earlier.
+# As if so many microseconds had gone by: each moment that a script compares with its clock lies so
+# much earlier.
 ELAPSE = """
 for _, key in ipairs(KEYS) do
   local flat = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
@@ -58,7 +60,10 @@ end
 
 @dataclass(eq=False)
 class Run:
-    """A delivery of a message to a worker, and what became of it; it may write long after it has lost the task."""
+    """A delivery of a message to a worker, and what became of it.
+
+    It may write long after it has lost the task.
+    """
 
     task: Task
     order: int
@@ -101,20 +106,26 @@ class Task:
     id: str
     max_attempts: int
     messages: list[int] = field(default_factory=list)  # the orders of those that the broker has
-    hand: list[int] = field(default_factory=list)  # the same of those that somebody is about to send
+    hand: list[int] = field(
+        default_factory=list
+    )  # the same of those that somebody is about to send
     sent: int = 0  # of how many sent ones the outbox has not heard yet
     order: int = 0
     holder: Run | None = None  # the only one that may write
     dropped: bool = False  # its holder ended without an outcome
     owed: Run | None = None  # a run that has stored that it retries, and has to park its successor
-    parked: bool = False  # a successor waits in the outbox for its time, or for its predecessor's end
+    parked: bool = (
+        False  # a successor waits in the outbox for its time, or for its predecessor's end
+    )
     cancelling: bool = False
     attempt: int = 0
     failures: int = 0
     mail: tuple[str, Run] | None = None
     last: Snapshot | None = None
     high: float = 0.0  # the farthest that the bar was in this attempt
-    stray: bool = False  # it was forgotten meanwhile: whatever still writes makes a record without a past
+    stray: bool = (
+        False  # it was forgotten meanwhile: whatever still writes makes a record without a past
+    )
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(f"task {self.id[:4]}")
@@ -194,7 +205,9 @@ def check_order(earlier: Snapshot, later: Snapshot) -> None:
 
 numbers = st.sampled_from([0, 1, 3, 5, 9, 10, 2.5])
 totals = st.sampled_from([None, 0, 1, 10, 1000])
-meta = st.fixed_dictionaries({}, optional={"current": numbers, "total": totals, "status": st.just("so far")})
+meta = st.fixed_dictionaries(
+    {}, optional={"current": numbers, "total": totals, "status": st.just("so far")}
+)
 delays = st.sampled_from([0, 3, 60, FAR_SECONDS])
 starts = {
     "how": st.sampled_from(["created", "sent", "parked", "begun", "begun", "begun"]),
@@ -206,7 +219,9 @@ starts = {
 
 @dataclass(frozen=True)
 class Step:
-    """What may happen next: to one of the machine's tasks or runs that is fit for it, or to the whole."""
+    """What may happen next: to one of the machine's tasks or runs that is fit for it, or to the
+    whole.
+    """
 
     does: Callable[..., object]
     kind: str
@@ -224,7 +239,9 @@ class Step:
 STEPS: list[Step] = []
 
 
-def step(kind: str, fit: Callable[[Any], object] = lambda subject: True, weight: int = 2, **drawn: Any) -> Any:
+def step(
+    kind: str, fit: Callable[[Any], object] = lambda subject: True, weight: int = 2, **drawn: Any
+) -> Any:
     """Make a method a step of the machine, that is taken the more often the larger its weight."""
 
     def decorate(does: Callable[..., object]) -> Any:
@@ -266,7 +283,9 @@ class RecordMachine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def take_a_step(self, data: st.DataObject) -> None:
-        chosen = data.draw(st.sampled_from([each for each in STEPS if each.among(self)]), label="step")
+        chosen = data.draw(
+            st.sampled_from([each for each in STEPS if each.among(self)]), label="step"
+        )
         among = chosen.among(self)
         if chosen.kind:
             lively = [each for each in among if not each.is_over]  # to the rest all is refused
@@ -274,7 +293,9 @@ class RecordMachine(RuleBasedStateMachine):
         values = data.draw(st.fixed_dictionaries(chosen.drawn), label="with")
         chosen.does(self, *(among if chosen.kind else []), **values)
 
-    @step("", lambda machine: sum(not task.is_over for task in machine.tasks) < 2, weight=4, **starts)
+    @step(
+        "", lambda machine: sum(not task.is_over for task in machine.tasks) < 2, weight=4, **starts
+    )
     def start_another(self, **how: Any) -> None:
         self.start(**how)
 
@@ -285,7 +306,9 @@ class RecordMachine(RuleBasedStateMachine):
             assert self.park(task, 0, delay, Delivery()) == ("parked" if delay else "due")
         elif how == "created":
             message, when = message_of(0), moment(delay) if delay else ""
-            started = self.records.create(owner="ada", message=message, title="T", max_attempts=attempts, when=when)
+            started = self.records.create(
+                owner="ada", message=message, title="T", max_attempts=attempts, when=when
+            )
             task.id, task.hand = started.task_id, [] if delay else [0]
         elif how == "sent":
             task.messages = [0]
@@ -294,7 +317,12 @@ class RecordMachine(RuleBasedStateMachine):
 
     def park(self, task: Task, order: int, delay: int, run: Delivery) -> str:
         return self.records.outbox.defer(
-            task.id, order, message=message_of(order), max_attempts=task.max_attempts, when=moment(delay), run=run
+            task.id,
+            order,
+            message=message_of(order),
+            max_attempts=task.max_attempts,
+            when=moment(delay),
+            run=run,
         )
 
     # Messages
@@ -317,7 +345,9 @@ class RecordMachine(RuleBasedStateMachine):
     def take_due(self, task: Task, order: int, sends: bool) -> None:
         assert task.stray or (not task.held and order >= task.order)
         assert self.phase_now(task) == Phase.QUEUED
-        assert self.client.zscore("headway:outbox", task.id), "it is sent again until somebody notes that it was"
+        assert self.client.zscore("headway:outbox", task.id), (
+            "it is sent again until somebody notes that it was"
+        )
         (task.messages if sends else task.hand).append(order)
         task.sent += sends
 
@@ -326,7 +356,9 @@ class RecordMachine(RuleBasedStateMachine):
         task.sent -= 1
         self.records.outbox.mark_published(task.id)
 
-    @one_task(lambda task: task.messages and task.last, weight=1)  # nobody can miss a message that has no record
+    @one_task(
+        lambda task: task.messages and task.last, weight=1
+    )  # nobody can miss a message that has no record
     def lose_a_message(self, task: Task) -> None:
         task.messages.pop(0)
 
@@ -346,7 +378,11 @@ class RecordMachine(RuleBasedStateMachine):
         if claims > 1 and run.holds:
             self.claim(run)
 
-    @one_run(lambda run: run.task.last and not run.task.stray and run.order <= run.task.order, delay=delays, weight=1)
+    @one_run(
+        lambda run: run.task.last and not run.task.stray and run.order <= run.task.order,
+        delay=delays,
+        weight=1,
+    )
     def park_again(self, run: Run, delay: int) -> None:
         """As a worker does that finds an `eta` on a message."""
         task = run.task
@@ -370,7 +406,9 @@ class RecordMachine(RuleBasedStateMachine):
 
     @one_run(lambda run: run.claimed and not run.task.stray)
     def take_up_again(self, run: Run) -> None:
-        """As another process of the pool does, where the first one died before its worker knew that it had begun."""
+        """As another process of the pool does, where the first one died before its worker knew
+        that it had begun.
+        """
         task = run.task
         wanted = "lost" if run.holds and not task.final else self.verdict_of_a_claim(run)
         with self.unchanged(task):
@@ -405,7 +443,9 @@ class RecordMachine(RuleBasedStateMachine):
 
     @one_run(lambda run: run.speaks, repeated=st.booleans(), weight=1)
     def succeed(self, run: Run, repeated: bool) -> None:
-        self.write(run, Phase.SUCCEEDED, success_fields(42) | {"error": None, "step": None}, repeated)
+        self.write(
+            run, Phase.SUCCEEDED, success_fields(42) | {"error": None, "step": None}, repeated
+        )
 
     @one_run(lambda run: run.speaks, repeated=st.booleans(), weight=1)
     def fail(self, run: Run, repeated: bool) -> None:
@@ -418,17 +458,26 @@ class RecordMachine(RuleBasedStateMachine):
         self.write(run, Phase.CANCELLED, {"error": None, "status": "Cancelled"}, repeated)
 
     @one_run(
-        lambda run: run.on and run.successor is None, delay=delays, stores=st.booleans(), parks=st.booleans(), weight=5
+        lambda run: run.on and run.successor is None,
+        delay=delays,
+        stores=st.booleans(),
+        parks=st.booleans(),
+        weight=5,
     )
     def retry(self, run: Run, delay: int, parks: bool, stores: bool) -> None:
-        """Park the next attempt and store that the task retries; each may also come later, or never."""
+        """Park the next attempt and store that the task retries.
+
+        Each may also come later, or never.
+        """
         run.delay = delay
         if parks:
             self.park_for_a_run(run, 1)
         if stores:
             self.store_that_it_retries(run)
 
-    @one_run(lambda run: run.on and run.successor is None, delay=delays, drops=st.booleans(), weight=3)
+    @one_run(
+        lambda run: run.on and run.successor is None, delay=delays, drops=st.booleans(), weight=3
+    )
     def replace(self, run: Run, delay: int, drops: bool) -> None:
         run.delay = delay
         self.park_for_a_run(run, REPLACEMENT)
@@ -438,7 +487,12 @@ class RecordMachine(RuleBasedStateMachine):
     @one_run(lambda run: run.speaks and run.successor == run.order + 1, weight=3)
     def store_that_it_retries(self, run: Run) -> None:
         task = run.task
-        if self.may_write(run) and not task.stray and not task.cancelling and task.failures + 1 >= task.max_attempts:
+        if (
+            self.may_write(run)
+            and not task.stray
+            and not task.cancelling
+            and task.failures + 1 >= task.max_attempts
+        ):
             with self.unchanged(task):
                 assert self.store(run, Phase.RETRYING, RETRY) == "exhausted"
         elif self.write(run, Phase.RETRYING, RETRY) == "written":
@@ -449,11 +503,16 @@ class RecordMachine(RuleBasedStateMachine):
     def park_for_a_run(self, run: Run, step: int) -> None:
         task = run.task
         if self.may_write(run):
-            assert self.park(task, run.order + step, run.delay, run.delivery) == "parked" or task.stray
+            assert (
+                self.park(task, run.order + step, run.delay, run.delivery) == "parked" or task.stray
+            )
             run.successor, task.parked = run.order + step, True
         else:
             with self.unchanged(task):
-                assert self.park(task, run.order + step, run.delay, run.delivery) not in {"parked", "due"}
+                assert self.park(task, run.order + step, run.delay, run.delivery) not in {
+                    "parked",
+                    "due",
+                }
 
     @one_task(lambda task: task.owed and task.phase == Phase.RETRYING, weight=3)
     def park_successor(self, task: Task) -> None:
@@ -486,7 +545,10 @@ class RecordMachine(RuleBasedStateMachine):
             written = self.records.runs.log(run.task.id, run.delivery, [("INFO", "line")])
         assert run.task.stray or written == self.may_write(run)
 
-    @one_run(lambda run: run.speaks and not run.task.stray, stage=st.sampled_from(["prepared", "committing"]))
+    @one_run(
+        lambda run: run.speaks and not run.task.stray,
+        stage=st.sampled_from(["prepared", "committing"]),
+    )
     def mail(self, run: Run, stage: Any) -> None:
         task = run.task
         known, mailer = task.mail or ("", None)
@@ -541,7 +603,9 @@ class RecordMachine(RuleBasedStateMachine):
 
     @one_run(lambda run: not run.claimed and not run.ended)
     def expire(self, run: Run) -> None:
-        """The worker's parent says that a message came too late, or was revoked, before it began."""
+        """The worker's parent says that a message came too late, or was revoked, before it
+        began.
+        """
         task, run.ended = run.task, True
         fields = {"error": None, "status": "expired"}
         if task.final or run.order < task.order or (task.held and run.order == task.order):
@@ -578,7 +642,9 @@ class RecordMachine(RuleBasedStateMachine):
             task.messages.append(run.order)
         if self.may_write(run):
             self.records.maintenance.release([(task.id, run.token)])
-            assert task.stray or self.phase_now(task) == (Phase.CANCELLED if task.cancelling else Phase.QUEUED)
+            assert task.stray or self.phase_now(task) == (
+                Phase.CANCELLED if task.cancelling else Phase.QUEUED
+            )
             task.holder = None
         else:
             with self.unchanged(task):
@@ -588,7 +654,9 @@ class RecordMachine(RuleBasedStateMachine):
     def hold(self, run: Run, received: bool) -> None:
         task = run.task
         before = self.client.zscore("headway:leases", task.id)
-        self.records.maintenance.heartbeat("worker", 4, [(task.id, run.token)], [task.id] if received else [])
+        self.records.maintenance.heartbeat(
+            "worker", 4, [(task.id, run.token)], [task.id] if received else []
+        )
         after = self.client.zscore("headway:leases", task.id)
         if not task.stray:
             renewed = self.may_write(run) and not task.dropped
@@ -629,7 +697,10 @@ class RecordMachine(RuleBasedStateMachine):
         lapsed = self.client.zrangebyscore("headway:leases", "-inf", self.records.queries.now())
         duties = self.records.maintenance.sweep("keeper")
         patient = self.client.exists("headway:patience")
-        lost = {task_id: Run(self.task(task_id), order_of(message), token) for task_id, token, message in duties.lost}
+        lost = {
+            task_id: Run(self.task(task_id), order_of(message), token)
+            for task_id, token, message in duties.lost
+        }
         assert not (patient and lost)
         requeued = set()
         for task in [self.task(task_id) for task_id in lapsed if not patient]:
@@ -696,7 +767,9 @@ class RecordMachine(RuleBasedStateMachine):
 
     @contextmanager
     def unchanged(self, task: Task, but_for: bool = False) -> Iterator[None]:
-        """What happens here changes nothing of a task, unless it comes from its holder or the task is astray."""
+        """What happens here changes nothing of a task, unless it comes from its holder or the
+        task is astray.
+        """
         before = None if but_for or task.stray else self.kept(task)
         yield
         assert before is None or self.kept(task) == before
@@ -736,10 +809,16 @@ class RecordMachine(RuleBasedStateMachine):
             if task.last and not task.stray:
                 check_order(task.last, snapshot)
             task.last = snapshot
-            if snapshot.state == "PROGRESS" and not task.stray and (far := ratio(snapshot)) is not None:
+            if (
+                snapshot.state == "PROGRESS"
+                and not task.stray
+                and (far := ratio(snapshot)) is not None
+            ):
                 assert far >= task.high, "the bar went back"
                 task.high = far
-        for task, stored in zip(self.tasks, self.records.read([task.id for task in self.tasks]), strict=True):
+        for task, stored in zip(
+            self.tasks, self.records.read([task.id for task in self.tasks]), strict=True
+        ):
             if task.stray:
                 task.last = Snapshot.from_json(stored.snapshot) if stored else None
                 continue
@@ -747,7 +826,9 @@ class RecordMachine(RuleBasedStateMachine):
             if stored is not None:
                 now = Snapshot.from_json(stored.snapshot)
                 check(now)
-                assert now == task.last or (now.phase == Phase.QUEUED and now.version == task.last.version)
+                assert now == task.last or (
+                    now.phase == Phase.QUEUED and now.version == task.last.version
+                )
                 assert now.attempt == task.attempt
 
     def each_task_is_where_it_goes_on_from_and_nowhere_else(self) -> None:
@@ -789,7 +870,9 @@ class RecordMachine(RuleBasedStateMachine):
             assert (outbox is not None) == task.parked
 
     def teardown(self) -> None:
-        """All workers die, again and again, and keepers do their rounds: each task comes to its end."""
+        """All workers die, again and again, and keepers do their rounds: each task comes to its
+        end.
+        """
         try:
             self.look_after_all()
         finally:

@@ -22,7 +22,9 @@ FIRST, SECOND = Delivery("first", 0), Delivery("second", 0)
 
 def start(records: Records, **options) -> str:
     message = MESSAGE | {"kwargs": options.pop("kwargs", {})}
-    started = records.create(**{"owner": "ada", "message": message, "title": "Long task", "max_attempts": 4} | options)
+    started = records.create(
+        **{"owner": "ada", "message": message, "title": "Long task", "max_attempts": 4} | options
+    )
     return started.task_id
 
 
@@ -33,11 +35,16 @@ def read(records: Records, task_id: str) -> Snapshot:
 
 
 def claim(records: Records, task_id: str, delivery: Delivery, run: str = "run") -> str:
-    return records.runs.claim(task_id, delivery, run, message=MESSAGE, max_attempts=4, hostname="here")
+    return records.runs.claim(
+        task_id, delivery, run, message=MESSAGE, max_attempts=4, hostname="here"
+    )
 
 
 def write(records: Records, task_id: str, delivery: Delivery, phase: Phase, **fields) -> bool:
-    return records.runs.write(StateWrite(task_id, delivery, phase, fields, meta="{}", **NAMES)) in STORED
+    return (
+        records.runs.write(StateWrite(task_id, delivery, phase, fields, meta="{}", **NAMES))
+        in STORED
+    )
 
 
 def lapse(records: Records, task_id: str) -> None:
@@ -57,7 +64,13 @@ def test_a_new_task_is_queued_and_waits_behind_those_before_it(records: Records)
 
     one, two = read(records, first), read(records, second)
 
-    assert (one.phase, one.state, one.current, one.total, one.status) == ("queued", "PENDING", 0, 1, "Pending...")
+    assert (one.phase, one.state, one.current, one.total, one.status) == (
+        "queued",
+        "PENDING",
+        0,
+        1,
+        "Pending...",
+    )
     assert (one.queue_position, two.queue_position) == (0, 1)
     assert one.created_at.endswith("Z")
     assert len(one.created_at) == len("2026-11-22T08:00:00.000Z")
@@ -86,7 +99,9 @@ def test_stamps_agree_with_pythons_calendar(records: Records, moment: int):
 
     text = records.client.eval(head + f"return stamp({moment} * 1000000 + 123456)", 0)
 
-    assert json.loads(text) == datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.123Z")
+    assert json.loads(text) == datetime.fromtimestamp(moment, UTC).strftime(
+        "%Y-%m-%dT%H:%M:%S.123Z"
+    )
 
 
 @pytest.mark.parametrize("final", sorted(FINAL))
@@ -167,13 +182,20 @@ def test_the_last_attempt_that_is_lost_is_handed_out_to_be_failed(records: Recor
     task_id = start(records, max_attempts=2)
     for number, token in enumerate(("one", "two")):
         delivery = Delivery(token)
-        assert records.runs.claim(task_id, delivery, "run", message=MESSAGE, max_attempts=2, hostname="h") == "claimed"
+        assert (
+            records.runs.claim(
+                task_id, delivery, "run", message=MESSAGE, max_attempts=2, hostname="h"
+            )
+            == "claimed"
+        )
         lapse(records, task_id)
         records.client.set("headway:round", records.queries.now())
         duties = records.maintenance.sweep("keeper")
         assert [lost[:2] for lost in duties.lost] == ([(task_id, "two")] if number else [])
 
-    assert records.maintenance.sweep("keeper").lost == []  # put off, for whoever took it is storing the failure
+    assert (
+        records.maintenance.sweep("keeper").lost == []
+    )  # put off, for whoever took it is storing the failure
     assert write(records, task_id, Delivery("two"), Phase.FAILED)
 
 
@@ -276,7 +298,9 @@ def test_a_run_is_told_that_it_is_cancelled_and_a_true_end_stands(records: Recor
 
 
 @pytest.mark.parametrize("how", ["lapse", "lose", "leave", "retry"])
-def test_a_cancelled_run_that_is_lost_stopped_or_retried_ends_as_cancelled(records: Records, how: str):
+def test_a_cancelled_run_that_is_lost_stopped_or_retried_ends_as_cancelled(
+    records: Records, how: str
+):
     task_id = start(records)
     claim(records, task_id, FIRST)
     records.cancel(task_id)
@@ -289,7 +313,10 @@ def test_a_cancelled_run_that_is_lost_stopped_or_retried_ends_as_cancelled(recor
     elif how == "leave":
         records.maintenance.release([(task_id, "first")])
     else:
-        assert records.runs.write(StateWrite(task_id, FIRST, Phase.RETRYING, {}, meta="{}", **NAMES)) == "cancelled"
+        assert (
+            records.runs.write(StateWrite(task_id, FIRST, Phase.RETRYING, {}, meta="{}", **NAMES))
+            == "cancelled"
+        )
 
     assert read(records, task_id).phase == "cancelled"
 
@@ -301,7 +328,11 @@ def test_a_cancelled_run_that_goes_on_is_doomed_when_its_grace_is_over(records: 
     records.cancel(patient)
     Records(records.client, ttl_days=7, cancel_grace_seconds=0.0).cancel(soon)
 
-    assert records.maintenance.sweep("one").overdue == records.maintenance.sweep("not in office").overdue == {soon}
+    assert (
+        records.maintenance.sweep("one").overdue
+        == records.maintenance.sweep("not in office").overdue
+        == {soon}
+    )
 
 
 def test_another_time_and_now(records: Records):
@@ -327,12 +358,20 @@ def test_a_retry_waits_with_its_own_message_whichever_is_stored_first(records: R
     successor = MESSAGE | {"options": {"queue": "celery", "retries": 1}}
 
     if first == "the message":
-        assert records.outbox.defer(task_id, 1, message=successor, max_attempts=4, when="", run=FIRST) == "parked"
+        assert (
+            records.outbox.defer(task_id, 1, message=successor, max_attempts=4, when="", run=FIRST)
+            == "parked"
+        )
         assert due(records) == []  # before its predecessor has ended
         assert write(records, task_id, FIRST, Phase.RETRYING)
     else:
         assert write(records, task_id, FIRST, Phase.RETRYING)
-        assert records.outbox.defer(task_id, 1, message=successor, max_attempts=4, when="", run=Delivery()) == "due"
+        assert (
+            records.outbox.defer(
+                task_id, 1, message=successor, max_attempts=4, when="", run=Delivery()
+            )
+            == "due"
+        )
 
     records.client.zadd("headway:outbox", {task_id: 1}, xx=True)
     assert records.maintenance.sweep("keeper").due == [(task_id, successor)]
@@ -343,8 +382,14 @@ def test_only_the_run_that_has_the_task_asks_for_its_next_attempt(records: Recor
     task_id = start(records)
     claim(records, task_id, FIRST)
 
-    assert records.outbox.defer(task_id, 1, message=MESSAGE, max_attempts=4, when="", run=SECOND) == "superseded"
-    assert records.outbox.defer(task_id, 0, message=MESSAGE, max_attempts=4, when="", run=Delivery()) == "known"
+    assert (
+        records.outbox.defer(task_id, 1, message=MESSAGE, max_attempts=4, when="", run=SECOND)
+        == "superseded"
+    )
+    assert (
+        records.outbox.defer(task_id, 0, message=MESSAGE, max_attempts=4, when="", run=Delivery())
+        == "known"
+    )
 
 
 def test_a_message_that_was_lost_is_suspected_unless_a_worker_has_it(records: Records):
@@ -400,7 +445,9 @@ def test_a_next_attempt_that_nobody_has_claimed_may_be_ended_by_its_worker(recor
     claim(records, task_id, FIRST)
     write(records, task_id, FIRST, Phase.RETRYING, error=None, current=0, total=1)
 
-    assert write(records, task_id, Delivery("again", 1), Phase.CANCELLED)  # it has expired, or was revoked
+    assert write(
+        records, task_id, Delivery("again", 1), Phase.CANCELLED
+    )  # it has expired, or was revoked
 
 
 def test_what_a_worker_had_received_is_forgotten_when_nobody_says_it_again(records: Records):
@@ -420,9 +467,13 @@ def test_an_e_mail_that_was_committed_by_a_lost_run_is_unknown(records: Records)
     due(records)
     claim(records, task_id, SECOND)
 
-    assert records.runs.advance_commit(task_id, SECOND, "prepared") == "written"  # the first had not got so far
+    assert (
+        records.runs.advance_commit(task_id, SECOND, "prepared") == "written"
+    )  # the first had not got so far
     assert records.runs.advance_commit(task_id, SECOND, "committing") == "written"
-    assert records.runs.advance_commit(task_id, SECOND, "prepared") == "written"  # its own word: the server said no
+    assert (
+        records.runs.advance_commit(task_id, SECOND, "prepared") == "written"
+    )  # its own word: the server said no
     assert records.runs.advance_commit(task_id, SECOND, "committing") == "written"
     assert records.runs.advance_commit(task_id, FIRST, "committing") == "superseded"
     lapse(records, task_id)
@@ -463,7 +514,9 @@ def test_a_retry_supersedes_the_attempt_before_it_whichever_is_stored_first(reco
 
     assert claim(records, task_id, Delivery("retry", 1)) == "claimed"
 
-    assert not write(records, task_id, FIRST, Phase.RETRYING, error={"type": "E", "message": "late"})
+    assert not write(
+        records, task_id, FIRST, Phase.RETRYING, error={"type": "E", "message": "late"}
+    )
     assert not write(records, task_id, FIRST, Phase.FAILED)
     assert claim(records, task_id, SECOND) == "stale"
     assert read(records, task_id).phase == "running"
@@ -473,10 +526,22 @@ def test_a_retry_supersedes_the_attempt_before_it_whichever_is_stored_first(reco
 def test_after_a_retry_the_old_attempt_is_out_and_the_next_may_claim(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
-    assert write(records, task_id, FIRST, Phase.RETRYING, error={"type": "E", "message": "m"}, current=0, total=1)
+    assert write(
+        records,
+        task_id,
+        FIRST,
+        Phase.RETRYING,
+        error={"type": "E", "message": "m"},
+        current=0,
+        total=1,
+    )
     waiting = read(records, task_id)
 
-    assert (waiting.phase, waiting.state, waiting.error) == ("retrying", "PENDING", {"type": "E", "message": "m"})
+    assert (waiting.phase, waiting.state, waiting.error) == (
+        "retrying",
+        "PENDING",
+        {"type": "E", "message": "m"},
+    )
     for late in (FIRST, SECOND):
         assert not write(records, task_id, late, Phase.RUNNING, current=5, total=6)
         assert not write(records, task_id, late, Phase.CANCELLED)
@@ -536,7 +601,11 @@ def test_the_next_attempt_begins_at_nought(records: Records):
 
 @pytest.mark.parametrize(
     ("reported", "shown"),
-    [({}, (1, 1)), ({"current": 3, "total": 10}, (10, 10)), ({"current": 3, "total": None}, (3, 3))],
+    [
+        ({}, (1, 1)),
+        ({"current": 3, "total": 10}, (10, 10)),
+        ({"current": 3, "total": None}, (3, 3)),
+    ],
 )
 def test_success_shows_a_full_bar(records: Records, reported, shown):
     task_id = start(records)
@@ -573,7 +642,9 @@ def test_one_key_of_one_owner_is_one_task(records: Records):
         start(records, key="k", kwargs={"other": "body"})
 
 
-def test_a_start_that_redis_saw_too_late_is_refused(records: Records, monkeypatch: pytest.MonkeyPatch):
+def test_a_start_that_redis_saw_too_late_is_refused(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+):
     from headway.store.model import TooLate
 
     monkeypatch.setattr(records.queries, "now", lambda: int(records.client.time()[0] * 1e6 - 60e6))
@@ -633,7 +704,9 @@ def test_a_successor_that_waits_long_keeps_its_record_whatever_is_said_meanwhile
     record = f"headway:task:{task_id}"
     claim(records, task_id, FIRST)
     assert (
-        records.outbox.defer(task_id, 1, message=MESSAGE, max_attempts=4, when=f"+{month * 1_000_000}", run=FIRST)
+        records.outbox.defer(
+            task_id, 1, message=MESSAGE, max_attempts=4, when=f"+{month * 1_000_000}", run=FIRST
+        )
         == "parked"
     )
 
@@ -691,7 +764,9 @@ def test_a_list_can_be_of_some_phases_and_forgets_what_expired(records: Records)
     assert records.client.zscore("headway:owner:ada", gone) is None
 
 
-def test_a_log_numbers_its_lines_and_keeps_the_newest(records: Records, monkeypatch: pytest.MonkeyPatch):
+def test_a_log_numbers_its_lines_and_keeps_the_newest(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr("headway.store.runs.LOG_LINES", 3)
     task_id = start(records)
     claim(records, task_id, FIRST)
@@ -714,7 +789,9 @@ def test_a_log_numbers_its_lines_and_keeps_the_newest(records: Records, monkeypa
 def test_each_write_is_published_to_the_task_and_to_its_owner_and_to_celery(records: Records):
     task_id = start(records)
     listener = records.client.pubsub(ignore_subscribe_messages=True)
-    listener.subscribe(f"flask-socketio:task:{task_id}", "flask-socketio:owner:ada", f"celery-task-meta-{task_id}")
+    listener.subscribe(
+        f"flask-socketio:task:{task_id}", "flask-socketio:owner:ada", f"celery-task-meta-{task_id}"
+    )
     for _ in range(3):
         listener.get_message(timeout=1)
 
@@ -773,14 +850,19 @@ def test_a_full_redis_takes_no_new_task_and_lets_what_has_begun_go_on(records: R
     finally:
         records.client.config_set("maxmemory", 0)
 
-    assert [json.loads(snapshot)["task_id"] for snapshot in records.queries.list_by_owner("ada", 10)[0]] == [task_id]
+    assert [
+        json.loads(snapshot)["task_id"] for snapshot in records.queries.list_by_owner("ada", 10)[0]
+    ] == [task_id]
     start(records)
 
 
 def test_a_message_that_came_by_an_exchange_is_never_suspected(records: Records):
     task_id = "by-an-exchange"
     message = MESSAGE | {"options": {"exchange": "reports", "routing_key": "reports.monthly"}}
-    assert records.runs.claim(task_id, FIRST, "run", message=message, max_attempts=4, hostname="here") == "claimed"
+    assert (
+        records.runs.claim(task_id, FIRST, "run", message=message, max_attempts=4, hostname="here")
+        == "claimed"
+    )
     lapse(records, task_id)
 
     assert due(records) == [task_id]

@@ -1,4 +1,6 @@
-"""Each way in which a message comes again: what has run, or may have run, never runs a second time."""
+"""Each way in which a message comes again: what has run, or may have run, never runs a second
+time.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def plainly(hand: Hand) -> str:
 
 
 def with_its_record(hand: Hand) -> str:
-    message = plain.celery.signature("tests.plain_celery.add", args=(1, 2), kwargs={}, queue="celery")
+    message = plain.celery.signature(
+        "tests.plain_celery.add", args=(1, 2), kwargs={}, queue="celery"
+    )
     started = hand.records.create(
         owner="ada",
         message=recorded(identified(message, "by-hand"), "by-hand"),
@@ -80,7 +84,14 @@ def after_its_message_was_lost(hand: Hand) -> str:
     return task_id
 
 
-WAYS = [plainly, with_its_record, for_later, after_its_worker_was_lost, after_a_retry, after_its_message_was_lost]
+WAYS = [
+    plainly,
+    with_its_record,
+    for_later,
+    after_its_worker_was_lost,
+    after_a_retry,
+    after_its_message_was_lost,
+]
 Way = Callable[[Hand], str]
 
 
@@ -160,7 +171,9 @@ def test_what_waits_for_its_next_attempt_is_no_longer_in_the_hands_of_the_last(h
     assert hand.unacked() == []
 
 
-def test_a_successor_that_overtakes_takes_its_predecessors_message_out_of_the_brokers_hands(hand: Hand):
+def test_a_successor_that_overtakes_takes_its_predecessors_message_out_of_the_brokers_hands(
+    hand: Hand,
+):
     task_id = plainly(hand)
     message = hand.take()
     hand.claim(message)
@@ -311,7 +324,9 @@ def test_a_run_that_is_repeated_sends_its_callbacks_with_the_same_id(hand: Hand)
 def test_a_runs_headers_that_are_passed_on_do_not_say_that_another_task_had_a_record(hand: Hand):
     task_id = with_its_record(hand)
     headers = hand.take().headers
-    plain.add.apply_async((1, 2), task_id="other", headers={RECORDED: headers[RECORDED], SEND: headers[SEND]})
+    plain.add.apply_async(
+        (1, 2), task_id="other", headers={RECORDED: headers[RECORDED], SEND: headers[SEND]}
+    )
 
     assert headers[RECORDED] == task_id
     assert hand.claim(hand.take()) == "claimed"
@@ -321,7 +336,9 @@ def test_a_stock_clients_second_send_cannot_be_told_from_a_redelivery(hand: Hand
     for _ in range(2):
         plain.stock.send_task("tests.plain_celery.add", (1, 2), task_id="stock")
         message = hand.redis.lindex("celery", 0)
-        assert SEND in json.loads(message)["headers"]  # this process is no stock client; take its mark away
+        assert (
+            SEND in json.loads(message)["headers"]
+        )  # this process is no stock client; take its mark away
         hand.redis.lset("celery", 0, message.replace(f'"{SEND}"', '"another"'))
     assert hand.claim(hand.take()) == "claimed"
     end(hand, "stock")
@@ -336,7 +353,9 @@ def test_a_message_that_is_marked_can_still_be_read(records: Records, headers: d
     signature = {"task": "add", "args": [], "kwargs": {}, "options": {}}
     held = Source(held="unacked unacked_index tag")
 
-    records.runs.claim("x", Delivery("run"), "run", message=signature, max_attempts=4, hostname="here", source=held)
+    records.runs.claim(
+        "x", Delivery("run"), "run", message=signature, max_attempts=4, hostname="here", source=held
+    )
 
     [marked, *_] = json.loads(str(records.client.hget("unacked", "tag")))
     assert marked == {**message, "headers": {**headers, RECORDED: "x"}}

@@ -1,4 +1,6 @@
-"""The fixtures know each open connection to Redis, so that none is left to the garbage collector."""
+"""The fixtures know each open connection to Redis, so that none is left to the garbage
+collector.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What redis-py's exceptions mean: which of them pass, the reason, and no secret in what is said of them."""
+"""What redis-py's exceptions mean: which of them pass, the reason, and no secret in what is
+said of them.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +30,22 @@ SECRET = "hunter2-marked"
         (redis.ResponseError("MISCONF Errors writing to the AOF file"), Reason.CANNOT_SAVE),
         (redis.ResponseError("BUSY Redis is busy running a script"), Reason.BUSY),
         (NoPermissionError("No permissions to access a key"), Reason.NO_RIGHT),
-        (redis.ResponseError("ACL failure in script: No permissions to access a key"), Reason.NO_RIGHT),
+        (
+            redis.ResponseError("ACL failure in script: No permissions to access a key"),
+            Reason.NO_RIGHT,
+        ),
         (
             redis.ResponseError("The user executing the script can't run this command"),
             Reason.NO_RIGHT,
         ),  # as 7.0 says it
-        (redis.ResponseError("unknown command 'FCALL', with args beginning with: 'x'"), Reason.TOO_OLD),
-        (redis.ResponseError("unknown command `FUNCTION`, with args beginning with: `x`"), Reason.TOO_OLD),
+        (
+            redis.ResponseError("unknown command 'FCALL', with args beginning with: 'x'"),
+            Reason.TOO_OLD,
+        ),
+        (
+            redis.ResponseError("unknown command `FUNCTION`, with args beginning with: `x`"),
+            Reason.TOO_OLD,
+        ),
     ],
 )
 def test_what_redis_refuses_has_a_reason(error: Exception, reason: Reason):

@@ -1,4 +1,6 @@
-"""A Redis behind TLS: every user of its URL verifies the certificate, or none does, as the URL says."""
+"""A Redis behind TLS: every user of its URL verifies the certificate, or none does, as the URL
+says.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ USERS = [by_records, by_broker, by_backend, by_listener]
 
 
 @pytest.mark.parametrize("use", USERS)
-@pytest.mark.parametrize("word", ["", "required", "CERT_REQUIRED", "optional", "none", "CERT_NONE", "None"])
+@pytest.mark.parametrize(
+    "word", ["", "required", "CERT_REQUIRED", "optional", "none", "CERT_NONE", "None"]
+)
 def test_each_user_of_the_url_verifies_as_it_says(
     address: str, certificate: Path, word: str, use: Callable[[str], None]
 ):

@@ -1,4 +1,6 @@
-"""Redis URLs: all libraries read them alike, and what cannot be used is refused in one line without its secrets."""
+"""Redis URLs: all libraries read them alike, and what cannot be used is refused in one line
+without its secrets.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def by_redis_py(url: str) -> dict[str, Any]:
 
 
 def by_kombu(url: str) -> dict[str, Any]:
-    transport = FailFastCelery("a", broker=url, set_as_current=False).connection_for_read().transport
+    transport = (
+        FailFastCelery("a", broker=url, set_as_current=False).connection_for_read().transport
+    )
     channel = object.__new__(transport.Channel)  # one that is made as usual connects
     channel.connection = transport
     parameters = channel._connparams()
@@ -54,7 +58,9 @@ def without_pool(parameters: dict[str, Any]) -> dict[str, Any]:
 def of(connection: Any) -> dict[str, Any]:
     """What a connection that is not open yet would do."""
     return {
-        "class": next(kind for kind in (redis.SSLConnection, redis.Connection) if isinstance(connection, kind)),
+        "class": next(
+            kind for kind in (redis.SSLConnection, redis.Connection) if isinstance(connection, kind)
+        ),
         "address": (connection.host, connection.port, connection.db or 0),
         "user": (connection.username or None, connection.password or None),
         "verifies": getattr(connection, "cert_reqs", None),
@@ -80,7 +86,10 @@ def of(connection: Any) -> dict[str, Any]:
         ("redis://ops:a%2Fb%23c%3Fd%25@h", "redis://ops:a%2Fb%23c%3Fd%25@h:6379/0"),
         ("redis://:pässwort€@h", "redis://:p%C3%A4sswort%E2%82%AC@h:6379/0"),
         ("rediss://h", "rediss://h:6379/0?ssl_cert_reqs=required"),
-        ("rediss://h?ssl_check_hostname=No", "rediss://h:6379/0?ssl_cert_reqs=required&ssl_check_hostname=false"),
+        (
+            "rediss://h?ssl_check_hostname=No",
+            "rediss://h:6379/0?ssl_cert_reqs=required&ssl_check_hostname=false",
+        ),
     ],
 )
 def test_a_url_has_one_form(url: str, normal: str):
@@ -109,11 +118,17 @@ def test_a_certificate_is_verified_unless_the_url_says_otherwise():
 
 
 @pytest.mark.parametrize("url", ["rediss://h", "rediss://h/0?ssl_cert_reqs=cert_required"])
-def test_a_broker_that_celery_reads_from_the_environment_verifies_too(monkeypatch: pytest.MonkeyPatch, url: str):
+def test_a_broker_that_celery_reads_from_the_environment_verifies_too(
+    monkeypatch: pytest.MonkeyPatch, url: str
+):
     monkeypatch.setenv("CELERY_BROKER_URL", url)
     celery = FailFastCelery("a", broker="redis://elsewhere/0", set_as_current=False)
 
-    for connection in (celery.connection_for_read(), celery.connection_for_write(), celery.connection()):
+    for connection in (
+        celery.connection_for_read(),
+        celery.connection_for_write(),
+        celery.connection(),
+    ):
         assert (connection.hostname, connection.ssl) == ("h", {"ssl_cert_reqs": ssl.CERT_REQUIRED})
 
 
@@ -191,8 +206,15 @@ def with_password(url: str) -> str:
 
 @pytest.mark.parametrize("name", ["REDIS_URL", "CELERY_BROKER_URL"])
 @pytest.mark.parametrize("url", [*WRONG[1:], *map(with_password, WRONG[2:]), *WRONG_PASSWORDS])
-def test_a_wrong_url_is_refused_in_one_line_without_its_password(tmp_path: Path, name: str, url: str):
-    environ = {"DATA_DIR": str(tmp_path), "SECRET_KEY": "x" * 32, "REDIS_URL": "redis://h", name: url}
+def test_a_wrong_url_is_refused_in_one_line_without_its_password(
+    tmp_path: Path, name: str, url: str
+):
+    environ = {
+        "DATA_DIR": str(tmp_path),
+        "SECRET_KEY": "x" * 32,
+        "REDIS_URL": "redis://h",
+        name: url,
+    }
 
     with pytest.raises(ConfigError) as refused:
         config.load(environ)
@@ -227,13 +249,16 @@ def test_celerys_own_names_for_the_broker_are_checked_too(tmp_path: Path, name: 
 
 
 @pytest.mark.parametrize(
-    "url", ["amqp://ops:pw@h//", "amqps://h:5671/vhost?heartbeat=5", "amqp://a;amqp://b", "memory://"]
+    "url",
+    ["amqp://ops:pw@h//", "amqps://h:5671/vhost?heartbeat=5", "amqp://a;amqp://b", "memory://"],
 )
 def test_other_brokers_keep_their_urls(url: str):
     assert normalize_broker(url) == url
 
 
-@pytest.mark.parametrize("url", ["amqp:h", "rabbit://h", "amqp://h:port", "redis://a;rabbit://h", "amqp://h #", ";"])
+@pytest.mark.parametrize(
+    "url", ["amqp:h", "rabbit://h", "amqp://h:port", "redis://a;rabbit://h", "amqp://h #", ";"]
+)
 def test_a_wrong_broker_is_refused(url: str):
     with pytest.raises(BadURL):
         normalize_broker(url)

@@ -62,7 +62,9 @@ def test_it_is_live_and_does_not_poll(
     assert [path for path in asked if path.startswith(("/tasks", "/status"))] == []
 
 
-def test_so_is_a_lone_card_of_a_task_that_has_ended(context: BrowserContext, web_address: str, shared_records: Records):
+def test_so_is_a_lone_card_of_a_task_that_has_ended(
+    context: BrowserContext, web_address: str, shared_records: Records
+):
     page = context.new_page()
     open_live(page, web_address)
     [task_id] = end_some(page, web_address, shared_records, [Phase.FAILED])

@@ -1,4 +1,6 @@
-"""A body that hands its task over raises what Celery knows, and no exception that is its own cause."""
+"""A body that hands its task over raises what Celery knows, and no exception that is its own
+cause.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def test_a_replacement_is_not_its_own_cause(task: LiveTask):
     ended = run_that(task, hands_over=replaced, raises=replaced)
 
     assert ended is replaced
-    assert ended.__cause__ is None  # else tblib's pickles, and whatever follows causes, would never end
+    assert (
+        ended.__cause__ is None
+    )  # else tblib's pickles, and whatever follows causes, would never end
 
 
 def test_what_is_raised_after_a_replacement_is_its_cause(task: LiveTask):

@@ -1,4 +1,6 @@
-"""Reports from threads and coroutines at real workers: pools of processes, of threads and of greenlets."""
+"""Reports from threads and coroutines at real workers: pools of processes, of threads and of
+greenlets.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def started(
     client = connect(valkey.url)
     queue = f"reports-{request.param}-{os.urandom(4).hex()}"
     folder = tmp_path_factory.mktemp("reports")
-    process = worker(folder, {"REDIS_URL": valkey.url}, queue, "tests.reporting_tasks", "-P", request.param)
+    process = worker(
+        folder, {"REDIS_URL": valkey.url}, queue, "tests.reporting_tasks", "-P", request.param
+    )
     with running(process):
         yield Started(request.param, queue, Records(client, 7))
     client.close()
@@ -54,7 +58,10 @@ def test_tasks_at_once_count_each_its_own_and_end_as_they_return(started: Starte
         assert len(started.records.queries.read_log(task_id, 0)["lines"]) == size
     end = started.end_of(odd)
     assert (end.phase, end.result, end.total) == (Phase.SUCCEEDED, "all said", 5)
-    assert (started.end_of(beats).result, started.end_of(beats).current) == ("the thread has ended", 10)
+    assert (started.end_of(beats).result, started.end_of(beats).current) == (
+        "the thread has ended",
+        10,
+    )
 
 
 def test_coroutines_are_summed_up(started: Started):

@@ -1,4 +1,7 @@
-"""A Redis that was restored from a backup waits for its operator; one that merely stopped goes on by itself."""
+"""A Redis that was restored from a backup waits for its operator.
+
+One that merely stopped goes on by itself.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,10 @@ def test_what_was_restored_waits_until_it_is_resumed(records: Records):
     assert (duties.due, duties.lost) == ([], [])
     assert (read(records, scheduled).phase, read(records, lost).phase) == ("scheduled", "running")
     assert records.queries.overview()["paused"]
-    assert {json.loads(snapshot)["task_id"] for snapshot in records.maintenance.unended()} == {scheduled, lost}
+    assert {json.loads(snapshot)["task_id"] for snapshot in records.maintenance.unended()} == {
+        scheduled,
+        lost,
+    }
     assert sweep(records).paused  # also to a worker that remembers nothing
 
     assert records.maintenance.resume()
@@ -147,7 +153,9 @@ def test_a_memory_outlives_its_process_and_keeps_the_newest(tmp_path: Path):
     assert Memory(tmp_path / "data").seen == Seen("b", 1)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"epoch": 1}', '{"epoch": "a", "generation": "x"}', "null"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"epoch": 1}', '{"epoch": "a", "generation": "x"}', "null"]
+)
 def test_a_file_that_makes_no_sense_is_no_memory(tmp_path: Path, text: str):
     (tmp_path / "redis-seen.json").write_text(text)
 
@@ -165,7 +173,9 @@ def test_without_a_folder_or_with_one_that_cannot_be_written_it_is_in_memory(tmp
 # The commands
 
 
-def test_make_paused_and_make_resume(records: Records, env, monkeypatch: pytest.MonkeyPatch, capsys):
+def test_make_paused_and_make_resume(
+    records: Records, env, monkeypatch: pytest.MonkeyPatch, capsys
+):
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     assert (resume.main(["list"]), resume.main([])) == (0, 0)
@@ -225,12 +235,18 @@ def test_emails_that_went_out_after_the_backup_do_not_go_out_again(own: Valkey, 
 
         client = connect(own.url)
         client.set("headway:epoch", "data", nx=True)
-        backup = {key: client.dump(key) for key in client.scan_iter("*") if not key.startswith("headway:keeper")}
+        backup = {
+            key: client.dump(key)
+            for key in client.scan_iter("*")
+            if not key.startswith("headway:keeper")
+        }
         with worker_of(tmp_path, env):
             wait_for(lambda: phase() == "succeeded", 30)
             client.set("headway:generation", 1000)  # it worked for some minutes
             saved = tmp_path / "data" / "redis-seen.json"
-            wait_for(lambda: saved.exists() and json.loads(saved.read_text())["generation"] >= 1000, 30)
+            wait_for(
+                lambda: saved.exists() and json.loads(saved.read_text())["generation"] >= 1000, 30
+            )
         client.flushall()
         for key, value in backup.items():
             client.restore(key, 0, value)

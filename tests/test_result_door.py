@@ -31,8 +31,12 @@ def ada(client: FlaskClient) -> FlaskClient:
     return client
 
 
-@pytest.mark.parametrize("value", [ROWS, "x" * (2 * PIECE_BYTES), 42, None, "é", {"result": [1]}, 2**63])
-def test_the_whole_is_there_as_json(ada: FlaskClient, records: Records, live: LiveBackend, value: Any):
+@pytest.mark.parametrize(
+    "value", [ROWS, "x" * (2 * PIECE_BYTES), 42, None, "é", {"result": [1]}, 2**63]
+)
+def test_the_whole_is_there_as_json(
+    ada: FlaskClient, records: Records, live: LiveBackend, value: Any
+):
     task_id = start(records)
     live.mark_as_done(task_id, value)
 
@@ -56,7 +60,9 @@ def test_it_is_read_piece_by_piece(ada: FlaskClient, records: Records, live: Liv
     assert max(map(len, pieces)) == PIECE_BYTES
 
 
-def test_it_is_a_file_where_that_is_asked_for(ada: FlaskClient, records: Records, live: LiveBackend):
+def test_it_is_a_file_where_that_is_asked_for(
+    ada: FlaskClient, records: Records, live: LiveBackend
+):
     task_id = start(records)
     live.mark_as_done(task_id, "x")
 
@@ -66,7 +72,9 @@ def test_it_is_a_file_where_that_is_asked_for(ada: FlaskClient, records: Records
     assert ada.head(f"/tasks/{task_id}/result").status_code == 200
 
 
-def test_who_may_not_see_a_task_sees_no_result(app: Any, ada: FlaskClient, records: Records, live: LiveBackend):
+def test_who_may_not_see_a_task_sees_no_result(
+    app: Any, ada: FlaskClient, records: Records, live: LiveBackend
+):
     task_id = start(records)
     live.mark_as_done(task_id, "x" * 100_000)
     nobody = app.test_client()
@@ -87,7 +95,9 @@ def test_who_may_not_see_a_task_sees_no_result(app: Any, ada: FlaskClient, recor
         assert result.status_code == 404
 
 
-def test_a_task_that_has_not_succeeded_has_none(ada: FlaskClient, records: Records, live: LiveBackend):
+def test_a_task_that_has_not_succeeded_has_none(
+    ada: FlaskClient, records: Records, live: LiveBackend
+):
     queued, failed = start(records), start(records)
     live.mark_as_failure(failed, ValueError("no"))
 
@@ -104,7 +114,9 @@ def test_a_result_that_is_gone_is_not_found(ada: FlaskClient, records: Records, 
     assert ada.get(f"/tasks/{task_id}/result").status_code == 404
 
 
-def test_redis_away_is_503(ada: FlaskClient, records: Records, live: LiveBackend, monkeypatch: pytest.MonkeyPatch):
+def test_redis_away_is_503(
+    ada: FlaskClient, records: Records, live: LiveBackend, monkeypatch: pytest.MonkeyPatch
+):
     task_id = start(records)
     live.mark_as_done(task_id, "x" * 100_000)
 

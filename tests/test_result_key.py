@@ -1,4 +1,7 @@
-"""The snapshot's key `result` is there in SUCCESS only, at every door; every other key always is."""
+"""The snapshot's key `result` is there in SUCCESS only, at every door.
+
+Every other key always is.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +30,17 @@ ENDS: dict[Phase, dict[str, Any]] = {
 
 
 def start(records: Records, when: str = "") -> str:
-    started = records.create(owner="ada", message=MESSAGE, title="Long task", max_attempts=4, when=when)
+    started = records.create(
+        owner="ada", message=MESSAGE, title="Long task", max_attempts=4, when=when
+    )
     check(started.snapshot)
     return started.task_id
 
 
 def write(records: Records, task_id: str, phase: Phase, **said: Any) -> str:
-    return records.runs.write(StateWrite(task_id, RUN, phase, said, meta="{}", name="long_task", max_attempts=4))
+    return records.runs.write(
+        StateWrite(task_id, RUN, phase, said, meta="{}", name="long_task", max_attempts=4)
+    )
 
 
 def bring(records: Records, phase: Phase) -> str:
@@ -66,7 +73,9 @@ def pushes(records: Records) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("phase", Phase)
-def test_each_door_has_the_key_in_success_only(records: Records, client: Any, pushes: Any, phase: Phase):
+def test_each_door_has_the_key_in_success_only(
+    records: Records, client: Any, pushes: Any, phase: Phase
+):
     with client.session_transaction() as session:
         session["visitor"] = "ada"
 
@@ -80,7 +89,10 @@ def test_each_door_has_the_key_in_success_only(records: Records, client: Any, pu
     assert client.get(f"/status/{task_id}").json == shown
     assert client.get(f"/status?task_id={task_id}").json["snapshots"] == [shown]
     assert client.get("/tasks").json["tasks"] == [shown]
-    pushed = [json.loads(message["data"]) for message in iter(lambda: pushes.get_message(timeout=0.05), None)]
+    pushed = [
+        json.loads(message["data"])
+        for message in iter(lambda: pushes.get_message(timeout=0.05), None)
+    ]
     assert pushed
     assert {event for event, _ in pushed} == {"snapshot"}
     for _, snapshot in pushed:
@@ -145,7 +157,17 @@ def test_a_large_result_of_an_earlier_version_is_not_shown(records: Records):
 
 def as_before(records: Records, task_id: str) -> None:
     """Put a record's still part together as an earlier version did."""
-    names = ("name", "title", "result", "error", "attempt", "max_attempts", "created_at", "scheduled_for", "started_at")
+    names = (
+        "name",
+        "title",
+        "result",
+        "error",
+        "attempt",
+        "max_attempts",
+        "created_at",
+        "scheduled_for",
+        "started_at",
+    )
     names = (*names, "finished_at")
     key = f"headway:task:{task_id}"
     values = records.client.hmget(key, names)

@@ -1,4 +1,6 @@
-"""The limits of what Celery's own form of a result may hold, and what may go wrong while a large one is stored."""
+"""The limits of what Celery's own form of a result may hold, and what may go wrong while a
+large one is stored.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def stock(redis_url: str) -> Celery:
     return Celery("stock", broker=redis_url, backend=redis_url, set_as_current=False)
 
 
-def test_a_result_beyond_the_limit_fails_with_words_that_name_the_setting(records: Records, redis_url: str):
+def test_a_result_beyond_the_limit_fails_with_words_that_name_the_setting(
+    records: Records, redis_url: str
+):
     app = celery_app(redis_url, headway_result_max_bytes=100_000)
     for value in ("x" * 100_000, {"result": 1, "status": "x" * 100_000}, [Decimal(1)] * 30_000):
         with pytest.raises(ResultTooLarge, match=r"100,000 are allowed \(RESULT_MAX_BYTES\)"):
@@ -58,7 +62,9 @@ def test_a_report_that_is_too_large_keeps_what_the_page_shows(
 ):
     task_id = start(records)
     for current in (1, 2):
-        live.store_result(task_id, {"current": current, "total": 9, "status": "s", "rows": "x" * MB}, "PROGRESS")
+        live.store_result(
+            task_id, {"current": current, "total": 9, "status": "s", "rows": "x" * MB}, "PROGRESS"
+        )
 
     assert AsyncResult(task_id, app=stock).info == {"current": 2, "total": 9, "status": "s"}
     assert Snapshot.from_json(text_of(records, task_id)).current == 2
@@ -77,7 +83,9 @@ def test_redis_is_not_held_up(records: Records, live: LiveBackend):
 
     live.mark_as_done(start(records), "x" * (50 * MB))
 
-    log = " ".join(entry["command"].decode(errors="replace") for entry in records.client.slowlog_get(10_000))
+    log = " ".join(
+        entry["command"].decode(errors="replace") for entry in records.client.slowlog_get(10_000)
+    )
     records.client.config_set("slowlog-log-slower-than", 10_000)
     records.client.config_set("slowlog-max-len", 128)
     sizes = [int(size) for size in re.findall(r"\((\d+) more bytes\)", log)]
@@ -90,10 +98,14 @@ def test_redis_is_not_held_up(records: Records, live: LiveBackend):
 
 def write_of(task_id: str, size: int = MB) -> StateWrite:
     fields = {"result": "cut", "result_size": size, "status": ""}
-    return StateWrite(task_id, Delivery(), Phase.SUCCEEDED, fields, "m" * size, "long_task", 4, write_id="once")
+    return StateWrite(
+        task_id, Delivery(), Phase.SUCCEEDED, fields, "m" * size, "long_task", 4, write_id="once"
+    )
 
 
-def test_what_was_staged_and_lost_is_staged_again(records: Records, monkeypatch: pytest.MonkeyPatch):
+def test_what_was_staged_and_lost_is_staged_again(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+):
     task_id = start(records)
     stage = records.runs._stage
     monkeypatch.setattr(records.runs, "_stage", lambda text: "headway:staged:lost")
@@ -123,7 +135,9 @@ def test_a_process_that_ends_between_two_pieces_leaves_nothing_for_long(records:
     assert 0 < records.client.pttl(key) <= STAGED_SECONDS * 1000
 
 
-def test_a_result_that_expires_while_it_is_read_breaks_off(records: Records, live: LiveBackend, monkeypatch):
+def test_a_result_that_expires_while_it_is_read_breaks_off(
+    records: Records, live: LiveBackend, monkeypatch
+):
     task_id = start(records)
     live.mark_as_done(task_id, "x" * MB)
     found = records.queries.result(task_id)
@@ -140,7 +154,10 @@ def test_a_result_that_expires_while_it_is_read_breaks_off(records: Records, liv
 
 def test_many_large_results_at_once(records: Records, live: LiveBackend):
     ids = [start(records) for _ in range(8)]
-    threads = [threading.Thread(target=live.mark_as_done, args=(task_id, "x" * (3 * MB))) for task_id in ids]
+    threads = [
+        threading.Thread(target=live.mark_as_done, args=(task_id, "x" * (3 * MB)))
+        for task_id in ids
+    ]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + 30

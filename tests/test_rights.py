@@ -1,4 +1,6 @@
-"""A Redis user with no more rights than the README names: all of Headway works, and one right less is told at start."""
+"""A Redis user with no more rights than the README names: all of Headway works, and one right
+less is told at start.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ from headway.store.rights import FOR_BROKER, FOR_RECORDS
 from tests.browser import Visitor
 from tests.processes import ROOT, Valkey, running, web, worker
 
-[RULES] = re.findall(r"ACL SETUSER headway (on >password .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+[RULES] = re.findall(
+    r"ACL SETUSER headway (on >password .*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+)
 MESSAGE = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
 RUN = Delivery("token", 0)
 
@@ -58,7 +62,9 @@ def test_records_are_written_and_read_with_these_rights(admin: redis.Redis, url:
     refuse_unfit(url, url, production=True)
     records = records_of(url)
     started = [
-        records.create(owner="ada", message=MESSAGE, title="A task", max_attempts=4, **options).task_id
+        records.create(
+            owner="ada", message=MESSAGE, title="A task", max_attempts=4, **options
+        ).task_id
         for options in ({}, {"key": "once"}, {"when": "+60000000"}, {"encoded": "{}"})
     ]
     task_id, cancelled, scheduled, _ = started
@@ -87,14 +93,18 @@ def test_records_are_written_and_read_with_these_rights(admin: redis.Redis, url:
     assert denied(admin) == set()
 
 
-def test_a_whole_system_runs_with_these_rights(admin: redis.Redis, url: str, env: dict[str, str], tmp_path: Path):
+def test_a_whole_system_runs_with_these_rights(
+    admin: redis.Redis, url: str, env: dict[str, str], tmp_path: Path
+):
     env |= {"REDIS_URL": url}
     served, address = web(tmp_path, env)
     with running(served), running(worker(tmp_path, env)):
         visitor = Visitor(address).connect()
         visitor.call("watch_mine", {})
         ids = [visitor.start(), visitor.start("send_async_email", email="ada@example.com")]
-        scheduled = visitor.http.post(f"{address}/tasks", json={"name": "long_task", "countdown": 0.5}, timeout=10)
+        scheduled = visitor.http.post(
+            f"{address}/tasks", json={"name": "long_task", "countdown": 0.5}, timeout=10
+        )
         ended = visitor.wait_for_end(scheduled.json()["task_id"])
         assert visitor.wait_for_end(ids[0])["state"] == ended["state"] == "SUCCESS"
 
@@ -112,26 +122,46 @@ def test_a_whole_system_runs_with_these_rights(admin: redis.Redis, url: str, env
         ("-time", "'time' command"),
         ("-brpop", "BRPOP for celery"),
         ("-evalsha", "EVALSHA for _kombu.binding_deadlines"),
-        ("resetkeys ~celery* ~mail* ~_kombu.binding* ~unacked* ~*.celery.pidbox*", "for headway:task:*"),
+        (
+            "resetkeys ~celery* ~mail* ~_kombu.binding* ~unacked* ~*.celery.pidbox*",
+            "for headway:task:*",
+        ),
         ("resetkeys ~headway:* ~mail* ~_kombu.binding* ~unacked* ~*.celery.pidbox*", "for celery"),
         ("resetkeys ~headway:* ~celery* ~_kombu.binding* ~unacked* ~*.celery.pidbox*", "for mail"),
-        ("resetkeys ~headway:* ~celery* ~mail* ~unacked* ~*.celery.pidbox*", "for _kombu.binding.celery"),
+        (
+            "resetkeys ~headway:* ~celery* ~mail* ~unacked* ~*.celery.pidbox*",
+            "for _kombu.binding.celery",
+        ),
         ("resetkeys ~headway:* ~celery* ~mail* ~_kombu.binding* ~*.celery.pidbox*", "for unacked"),
-        ("resetkeys ~headway:* ~celery* ~mail* ~_kombu.binding* ~unacked*", "for worker@host.celery.pidbox"),
+        (
+            "resetkeys ~headway:* ~celery* ~mail* ~_kombu.binding* ~unacked*",
+            "for worker@host.celery.pidbox",
+        ),
         (
             "resetchannels &celery-task-meta-* &/0.celery.pidbox &flask-socketio:*",
             "PUBLISH, SUBSCRIBE for flask-socketio",
         ),
-        ("resetchannels &celery-task-meta-* &/0.celery.pidbox &flask-socketio", "for flask-socketio:task:*"),
-        ("resetchannels &flask-socketio &flask-socketio:* &/0.celery.pidbox", "for celery-task-meta-*"),
-        ("resetchannels &flask-socketio &flask-socketio:* &celery-task-meta-*", "for /0.celery.pidbox"),
+        (
+            "resetchannels &celery-task-meta-* &/0.celery.pidbox &flask-socketio",
+            "for flask-socketio:task:*",
+        ),
+        (
+            "resetchannels &flask-socketio &flask-socketio:* &/0.celery.pidbox",
+            "for celery-task-meta-*",
+        ),
+        (
+            "resetchannels &flask-socketio &flask-socketio:* &celery-task-meta-*",
+            "for /0.celery.pidbox",
+        ),
         (
             "resetchannels &flask-socketio &flask-socketio:* &celery-task-meta-* &/0.*",
             "PSUBSCRIBE for /0.celery.pidbox",
         ),
     ],
 )
-def test_a_right_that_is_missing_is_named_at_start(admin: redis.Redis, url: str, less: str, missing: str):
+def test_a_right_that_is_missing_is_named_at_start(
+    admin: redis.Redis, url: str, less: str, missing: str
+):
     admin.function_flush()
     allow(admin, f"{RULES} {less}")
 
@@ -146,7 +176,9 @@ def test_a_right_that_is_missing_is_named_at_start(admin: redis.Redis, url: str,
     assert "password" not in message
 
 
-def test_what_only_celery_needs_is_not_asked_for_where_its_broker_is_elsewhere(admin: redis.Redis, url: str):
+def test_what_only_celery_needs_is_not_asked_for_where_its_broker_is_elsewhere(
+    admin: redis.Redis, url: str
+):
     allow(admin, f"{RULES} resetkeys ~headway:* ~celery* ~mail* -brpop -evalsha")
 
     refuse_unfit(url, "amqp://elsewhere", production=False)
@@ -168,7 +200,9 @@ def test_a_right_that_is_taken_away_later_is_no_error_of_the_servers(
 
 
 @pytest.mark.parametrize("less", ["-hset", "-fcall", "resetkeys", "resetchannels"])
-def test_a_denial_is_unavailable_to_the_caller_whatever_it_is_for(admin: redis.Redis, url: str, less: str):
+def test_a_denial_is_unavailable_to_the_caller_whatever_it_is_for(
+    admin: redis.Redis, url: str, less: str
+):
     records = records_of(url)
     records.read(["a-task"])
     allow(admin, f"{RULES} {less}")

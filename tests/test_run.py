@@ -28,18 +28,30 @@ class Run(Process):
         folder.mkdir(exist_ok=True)
         self.data = folder / "data"
         self.address = f"http://127.0.0.1:{port}"
-        env = {"DATA_DIR": str(self.data), "PORT": str(port), "REDIS_URL": "", "MAIL_SERVER": "", **settings}
+        env = {
+            "DATA_DIR": str(self.data),
+            "PORT": str(port),
+            "REDIS_URL": "",
+            "MAIL_SERVER": "",
+            **settings,
+        }
         super().__init__([sys.executable, "run.py"], folder / f"run-{port}.log", env)
 
     def ready(self, seconds: float = 30) -> Run:
-        wait_for(lambda: "Headway is ready" in self.output() or self.popen.poll() is not None, seconds, "not ready")
+        wait_for(
+            lambda: "Headway is ready" in self.output() or self.popen.poll() is not None,
+            seconds,
+            "not ready",
+        )
         assert self.popen.poll() is None, self.output()
         return self
 
     def family(self) -> dict[int, str]:
-        """Return the command line of every process that this run began, whoever its parent is by now.
+        """Return the command line of every process that this run began, whoever its parent is by
+        now.
 
-        They are known by their DATA_DIR, which all inherit; Valkey, which overwrites that, by its working directory.
+        They are known by their DATA_DIR, which all inherit; Valkey, which overwrites that, by its
+        working directory.
         """
         mark = f"DATA_DIR={self.data}\0".encode()
         found = {}
@@ -57,7 +69,9 @@ class Run(Process):
         return min(pid for pid, line in self.family().items() if command in line)
 
     def valkey(self) -> redis.Redis:
-        return redis.Redis.from_url(json.loads((self.data / "services.json").read_text())["redis_url"])
+        return redis.Redis.from_url(
+            json.loads((self.data / "services.json").read_text())["redis_url"]
+        )
 
 
 @pytest.fixture
@@ -88,7 +102,13 @@ def test_one_command_starts_all_says_where_and_stops_all(start: Callable[..., Ru
         code = run.stop(signal.SIGTERM, 30)
 
     assert lines == [f"Headway is ready: {run.address} (Ctrl-C stops it)"]
-    for command, count in {"valkey-server": 1, "aiosmtpd": 1, "wsgi.py": 2, "-Q mail": 1, "-Q celery": 1}.items():
+    for command, count in {
+        "valkey-server": 1,
+        "aiosmtpd": 1,
+        "wsgi.py": 2,
+        "-Q mail": 1,
+        "-Q celery": 1,
+    }.items():
         assert sum(command in line for line in family.values()) >= count, family
     assert (code, run.family()) == (0, {})
     assert "Headway has stopped." in run.output()
@@ -125,7 +145,9 @@ def test_yesterdays_tasks_and_visitors_are_still_there(start: Callable[..., Run]
         first = start(LONG_TASK_STEPS="2", LONG_TASK_STEP_SECONDS="0.01").ready()
         visitor.get(first.address, timeout=10)
         status = visitor.post(f"{first.address}/longtask", timeout=10).headers["Location"]
-        wait_for(lambda: visitor.get(first.address + status, timeout=10).json()["state"] == "SUCCESS")
+        wait_for(
+            lambda: visitor.get(first.address + status, timeout=10).json()["state"] == "SUCCESS"
+        )
         first.stop(signal.SIGTERM, 30)
 
         second = start().ready()
@@ -148,7 +170,9 @@ def test_a_taken_port_is_said_at_once(start: Callable[..., Run]):
 
 def test_a_port_that_others_may_share_counts_as_taken(start: Callable[..., Run]):
     with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as eventlet's own `listen` does
+        other.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEPORT, 1
+        )  # as eventlet's own `listen` does
         other.bind(("127.0.0.1", 0))
         other.listen()
 
@@ -183,16 +207,23 @@ def test_a_wrong_setting_is_one_line(start: Callable[..., Run]):
 
     code = run.popen.wait(10)
 
-    assert (code, run.output()) == (2, "Headway: WORKER_CONCURRENCY must be a number, not 'many'.\n")
+    assert (code, run.output()) == (
+        2,
+        "Headway: WORKER_CONCURRENCY must be a number, not 'many'.\n",
+    )
 
 
-def test_a_web_process_that_dies_is_replaced_while_the_port_keeps_accepting(start: Callable[..., Run]):
+def test_a_web_process_that_dies_is_replaced_while_the_port_keeps_accepting(
+    start: Callable[..., Run],
+):
     run = start().ready()
     killed = run.one("wsgi.py")
 
     os.kill(killed, signal.SIGKILL)
     wait_for(lambda: killed not in run.family())
-    answer = requests.get(f"{run.address}/healthz", timeout=15)  # waits in the socket's queue for the new process
+    answer = requests.get(
+        f"{run.address}/healthz", timeout=15
+    )  # waits in the socket's queue for the new process
 
     assert answer.status_code == 200
     assert "web-1 was killed by signal 9; it is started again in 0.2 s." in run.output()
@@ -231,7 +262,9 @@ def test_valkey_comes_back_where_it_was_with_what_it_held(start: Callable[..., R
     wait_for(lambda: answers(f"{run.address}/readyz"))
 
 
-def test_a_killed_supervisor_leaves_nothing_and_the_next_run_waits_for_that(start: Callable[..., Run]):
+def test_a_killed_supervisor_leaves_nothing_and_the_next_run_waits_for_that(
+    start: Callable[..., Run],
+):
     first = start().ready()
     valkey = first.one("valkey-server")
     os.kill(valkey, signal.SIGSTOP)  # it cannot stop yet
@@ -240,7 +273,9 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_run_waits_for_that(star
     wait_for(lambda: set(first.family()) == {valkey}, message="children outlive their supervisor")
 
     with (first.data / "run.lock").open() as file, pytest.raises(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as long as a Valkey may write to the data
+        fcntl.flock(
+            file, fcntl.LOCK_EX | fcntl.LOCK_NB
+        )  # as long as a Valkey may write to the data
     second = start()
     os.kill(valkey, signal.SIGCONT)
     second.ready()
@@ -259,8 +294,12 @@ def test_a_redis_of_ones_own_is_used_and_awaited(start: Callable[..., Run], redi
 
 
 @pytest.mark.parametrize("mode", ["eventlet", "gevent", "threading"])
-def test_a_web_process_finishes_its_requests_and_stops(mode: str, env: dict[str, str], tmp_path: Path):
-    """The listening socket is handed over and, when the process stops, still open here: nobody is turned away."""
+def test_a_web_process_finishes_its_requests_and_stops(
+    mode: str, env: dict[str, str], tmp_path: Path
+):
+    """The listening socket is handed over and, when the process stops, still open here: nobody
+    is turned away.
+    """
     (tmp_path / "slow.py").write_text(
         "import time\nimport wsgi\n"
         "@wsgi.app.get('/slow')\n"
@@ -268,10 +307,21 @@ def test_a_web_process_finishes_its_requests_and_stops(mode: str, env: dict[str,
         "wsgi.main()\n"
     )
     port = free_port()
-    paths = {"PYTHONPATH": str(ROOT), "PORT": str(port), "SOCKETIO_ASYNC_MODE": mode, "PYTHONUNBUFFERED": "1"}
-    process = Process([sys.executable, str(tmp_path / "slow.py")], tmp_path / "web.log", {**env, **paths})
+    paths = {
+        "PYTHONPATH": str(ROOT),
+        "PORT": str(port),
+        "SOCKETIO_ASYNC_MODE": mode,
+        "PYTHONUNBUFFERED": "1",
+    }
+    process = Process(
+        [sys.executable, str(tmp_path / "slow.py")], tmp_path / "web.log", {**env, **paths}
+    )
     try:
-        wait_for(lambda: answers(f"http://127.0.0.1:{port}/readyz") or process.popen.poll(), 20, "not ready")
+        wait_for(
+            lambda: answers(f"http://127.0.0.1:{port}/readyz") or process.popen.poll(),
+            20,
+            "not ready",
+        )
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(b"GET /slow HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
             wait_for(lambda: "working" in process.output())

@@ -1,4 +1,6 @@
-"""Whether the broker is the Redis of the records: messages are settled with a task's end, rights are checked."""
+"""Whether the broker is the Redis of the records: messages are settled with a task's end,
+rights are checked.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,10 @@ def live(broker: Any, url: str) -> LiveBackend:
 
 
 def test_a_live_backend_settles_with_a_broker_by_another_name(redis_url: str):
-    assert live(redis_url.replace("127.0.0.1", "localhost"), redis_url).unacked == "unacked unacked_index"
+    assert (
+        live(redis_url.replace("127.0.0.1", "localhost"), redis_url).unacked
+        == "unacked unacked_index"
+    )
     assert live("amqp://localhost", redis_url).unacked == ""
 
 
@@ -63,9 +68,15 @@ def test_of_several_brokers_the_first_counts(redis_url: str):
 
 @pytest.mark.parametrize(
     ("broker", "asked"),
-    [("redis://localhost:{port}/0", True), ("redis://ada:pw@127.0.0.1:{port}/0", False), ("amqp://h", False)],
+    [
+        ("redis://localhost:{port}/0", True),
+        ("redis://ada:pw@127.0.0.1:{port}/0", False),
+        ("amqp://h", False),
+    ],
 )
-def test_rights_for_the_broker_are_asked_for_where_its_user_is_ours(redis_url: str, broker: str, asked: bool):
+def test_rights_for_the_broker_are_asked_for_where_its_user_is_ours(
+    redis_url: str, broker: str, asked: bool
+):
     client = connect(redis_url)
     port = redis_url.rpartition(":")[2].partition("/")[0]
 

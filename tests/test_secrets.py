@@ -1,4 +1,6 @@
-"""A marked password in every setting that takes one, every connection failing: no log and no key of Redis tells it."""
+"""A marked password in every setting that takes one, every connection failing: no log and no
+key of Redis tells it.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def valkey_with_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valk
 
 def set_passwords(admin: redis.Redis, of_redis: str, of_broker: str) -> None:
     for name, password in (("records", of_redis), ("queues", of_broker)):
-        admin.execute_command("ACL", "SETUSER", name, "on", "resetpass", f">{password}", "+@all", "~*", "&*")
+        admin.execute_command(
+            "ACL", "SETUSER", name, "on", "resetpass", f">{password}", "+@all", "~*", "&*"
+        )
 
 
 def url(server: Valkey, user: str, password: str, database: int) -> str:
@@ -61,20 +65,32 @@ def settings(folder: Path, smtp_port: int) -> dict[str, str]:
     }
 
 
-def test_a_system_whose_connections_all_fail_tells_no_secret(valkey_with_users: Valkey, tmp_path: Path):
+def test_a_system_whose_connections_all_fail_tells_no_secret(
+    valkey_with_users: Valkey, tmp_path: Path
+):
     server = valkey_with_users
     admin = redis.Redis.from_url(server.url, decode_responses=True)
     set_passwords(admin, REDIS, BROKER)
     echo = f"535 5.7.8 what is {MAIL}, {forms(MAIL, 'ops')[0]}?"
     with SmtpServer(auth=echo) as smtp, ExitStack() as stack:
-        urls = {"REDIS_URL": url(server, "records", REDIS, 0), "CELERY_BROKER_URL": url(server, "queues", BROKER, 1)}
+        urls = {
+            "REDIS_URL": url(server, "records", REDIS, 0),
+            "CELERY_BROKER_URL": url(server, "queues", BROKER, 1),
+        }
         env = settings(tmp_path, smtp.port) | urls
-        mailer = stack.enter_context(running(worker(tmp_path, env, "mail", "worker", "--loglevel", "DEBUG")))
+        mailer = stack.enter_context(
+            running(worker(tmp_path, env, "mail", "worker", "--loglevel", "DEBUG"))
+        )
         process, address = web(tmp_path, env)
         stack.enter_context(running(process))
         visitor = Visitor(address)
         task_id = start_email(visitor)["task_id"]
-        wait_for(lambda: "refuses the login" in ((visitor.status(task_id)["error"] or {}).get("message") or ""))
+        wait_for(
+            lambda: (
+                "refuses the login"
+                in ((visitor.status(task_id)["error"] or {}).get("message") or "")
+            )
+        )
         for step, answer in (("connect", "nonsense"), ("auth", DROP)):
             attempt = visitor.status(task_id)["attempt"]
             smtp.replies |= {"connect": "220 ready", "auth": echo, step: answer}
@@ -84,7 +100,12 @@ def test_a_system_whose_connections_all_fail_tells_no_secret(valkey_with_users: 
         admin.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         admin.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         wait_for(lambda: not answers(f"{address}/readyz"))
-        wait_for(lambda: "WRONGPASS" in mailer.output() or "invalid username-password" in mailer.output(), 30)
+        wait_for(
+            lambda: (
+                "WRONGPASS" in mailer.output() or "invalid username-password" in mailer.output()
+            ),
+            30,
+        )
         set_passwords(admin, REDIS, BROKER)
         wait_for(lambda: answers(f"{address}/readyz"), 30)
 
@@ -123,7 +144,13 @@ def test_a_process_that_cannot_start_tells_no_secret(
     env |= {"PORT": str(free_port())}
     try:
         ended = subprocess.run(
-            [sys.executable, *program], cwd=ROOT, env=env, capture_output=True, text=True, timeout=3, check=False
+            [sys.executable, *program],
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=3,
+            check=False,
         )
         said = ended.stdout + ended.stderr
     except subprocess.TimeoutExpired as still_there:

@@ -1,4 +1,6 @@
-"""A message that waits for its time is the one that stock Celery sends, whatever `apply_async` was given."""
+"""A message that waits for its time is the one that stock Celery sends, whatever `apply_async`
+was given.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,10 @@ def sent_later(hand: Hand, task_id: str) -> dict[str, Any]:
     hand.redis.zadd("headway:outbox", {task_id: 1})
     [(due, message)] = hand.records.maintenance.sweep("keeper").due
     assert due == task_id
-    with Connection(transport=CapturingTransport) as connection, pytest.MonkeyPatch.context() as patch:
+    with (
+        Connection(transport=CapturingTransport) as connection,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         producer = plain.celery.amqp.Producer(connection, auto_declare=False)
         patch.setattr(plain.celery, "producer_or_acquire", lambda _=None: producer)
         hand.backend.outbox.send(task_id, message)
@@ -73,7 +78,9 @@ def sent_later(hand: Hand, task_id: str) -> dict[str, Any]:
 
 
 def essence(message: dict[str, Any]) -> dict[str, Any]:
-    headers = {key: value for key, value in message["headers"].items() if key not in OTHER_EACH_TIME}
+    headers = {
+        key: value for key, value in message["headers"].items() if key not in OTHER_EACH_TIME
+    }
     headers["stamped_headers"] = headers["stamped_headers"] or []
     properties = message["properties"]
     there = {key: properties[key] for key in ("priority", "reply_to", "delivery_info")}
@@ -132,12 +139,20 @@ def test_where_no_worker_sees_to_the_outbox_a_message_is_sent_as_celery_sends_it
 
 CANVAS = {
     "group": lambda: group([plain.add.s(1, 1)] * 3).apply_async(countdown=60),
-    "skew": lambda: group([plain.add.s(n, 1) for n in range(3)]).skew(start=60, step=60).apply_async(),
+    "skew": lambda: (
+        group([plain.add.s(n, 1) for n in range(3)]).skew(start=60, step=60).apply_async()
+    ),
     "set": lambda: group([plain.add.s(n, 1).set(countdown=60) for n in range(3)]).apply_async(),
-    "chunks": lambda: plain.add.chunks([(n, n) for n in range(6)], 2).group().apply_async(countdown=60),
+    "chunks": lambda: (
+        plain.add.chunks([(n, n) for n in range(6)], 2).group().apply_async(countdown=60)
+    ),
     "chord": lambda: chord([plain.add.s(n, 1) for n in range(3)])(plain.total.s(), countdown=60),
-    "chord's header": lambda: chord([plain.add.s(n, 1) for n in range(3)], plain.total.s()).apply_async(countdown=60),
-    "set in a header": lambda: chord([plain.add.s(n, 1).set(countdown=60) for n in range(3)])(plain.total.s()),
+    "chord's header": lambda: chord(
+        [plain.add.s(n, 1) for n in range(3)], plain.total.s()
+    ).apply_async(countdown=60),
+    "set in a header": lambda: chord([plain.add.s(n, 1).set(countdown=60) for n in range(3)])(
+        plain.total.s()
+    ),
 }
 
 
@@ -147,18 +162,25 @@ def test_each_part_of_a_canvas_waits_for_its_time(hand: Hand, name: str):
 
     scores = dict(hand.redis.zrange("headway:outbox", 0, -1, withscores=True))
     seconds = sorted(round((score - hand.records.queries.now()) / 1e6) for score in scores.values())
-    assert [round(each, -1) for each in seconds] == ([60, 120, 180] if name == "skew" else [60, 60, 60])
+    assert [round(each, -1) for each in seconds] == (
+        [60, 120, 180] if name == "skew" else [60, 60, 60]
+    )
     assert hand.redis.llen("celery") == 0
 
 
 def test_a_beat_entry_with_options_waits_for_its_time(hand: Hand):
-    entry = ScheduleEntry("each", plain.add.name, schedule=schedule(1), args=(1, 2), app=plain.celery)
+    entry = ScheduleEntry(
+        "each", plain.add.name, schedule=schedule(1), args=(1, 2), app=plain.celery
+    )
     entry.options = {"countdown": 60, "queue": Queue("other")}
 
     result = Scheduler(plain.celery, lazy=True).apply_async(entry, advance=False)
 
     assert hand.phase(result.id) == "scheduled"
-    assert json.loads(hand.redis.hget(f"headway:task:{result.id}", "message"))["options"]["queue"] == "other"
+    assert (
+        json.loads(hand.redis.hget(f"headway:task:{result.id}", "message"))["options"]["queue"]
+        == "other"
+    )
 
 
 def test_what_celery_refuses_to_send_is_refused_for_later_too(hand: Hand):
@@ -178,7 +200,9 @@ def test_a_priority_survives_a_worker_that_keeps_a_message(hand: Hand):
     assert sent_later(hand, message.headers["id"])["properties"]["priority"] == 6
 
 
-def test_a_message_for_an_exchange_arrives_also_where_nobody_has_met_that_yet(hand: Hand, redis_url: str):
+def test_a_message_for_an_exchange_arrives_also_where_nobody_has_met_that_yet(
+    hand: Hand, redis_url: str
+):
     app = Celery(
         "topical",
         broker=redis_url,
@@ -186,7 +210,10 @@ def test_a_message_for_an_exchange_arrives_also_where_nobody_has_met_that_yet(ha
         task_cls=LiveTask,
         set_as_current=False,
     )
-    app.conf.task_queues = [Queue("celery"), Queue("topical", Exchange("topical", type="topic"), routing_key="a.#")]
+    app.conf.task_queues = [
+        Queue("celery"),
+        Queue("topical", Exchange("topical", type="topic"), routing_key="a.#"),
+    ]
     task = app.task(do_nothing, name="topical", shared=False)
 
     result = task.apply_async(countdown=60, queue="topical", routing_key="a.b")

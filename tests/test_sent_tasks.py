@@ -52,7 +52,9 @@ def kept(hand: Hand, task_id: str, *names: str) -> list[Any]:
         ({"countdown": 60}, "scheduled", None),
     ],
 )
-def test_it_is_on_its_owners_page_at_once(hand: Hand, options: dict[str, Any], phase: str, queue: str | None):
+def test_it_is_on_its_owners_page_at_once(
+    hand: Hand, options: dict[str, Any], phase: str, queue: str | None
+):
     task_id = send_as_web_process(**options).id
 
     snapshot = hand.snapshot(task_id)
@@ -81,7 +83,10 @@ def test_its_claim_goes_on_with_that_record(hand: Hand):
 
     after = hand.snapshot(task_id)
     assert (after["phase"], after["attempt"], after["title"]) == ("running", 1, "Sum")
-    assert (after["created_at"], after["version"] > before["version"]) == (before["created_at"], True)
+    assert (after["created_at"], after["version"] > before["version"]) == (
+        before["created_at"],
+        True,
+    )
     assert kept(hand, task_id, "owner") == ["ada"]
 
 
@@ -140,7 +145,9 @@ def test_what_headway_starts_is_sent_once(app: Flask, hand: Hand, records: Recor
 
 
 @pytest.mark.parametrize("priority", [0, 3])
-def test_without_redis_it_is_sent_all_the_same(hand: Hand, monkeypatch: pytest.MonkeyPatch, priority: int):
+def test_without_redis_it_is_sent_all_the_same(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch, priority: int
+):
     calls = []
 
     def fail(*_: Any) -> None:

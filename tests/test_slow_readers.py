@@ -1,4 +1,6 @@
-"""Clients that do not take what they are sent, over real sockets: what waits, what is dropped, who is cut off."""
+"""Clients that do not take what they are sent, over real sockets: what waits, what is dropped,
+who is cut off.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ SMALL_BUFFER = 4096
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     # However slow the machine is, nobody here is cut off for what only a test of its own is about.
     patience = {"STALL_SECONDS": 300.0}
-    with serving(tmp_path_factory.mktemp("engine"), constants=patience, ping_interval=300) as server:
+    with serving(
+        tmp_path_factory.mktemp("engine"), constants=patience, ping_interval=300
+    ) as server:
         yield server
 
 
@@ -47,7 +51,9 @@ def fill(server: Server) -> None:
 def test_who_reads_slowly_gets_the_newest_of_each_key(server: Server, client: Client, slow: Client):
     fill(server)
 
-    server.push(*[(f"2{key}{version:05}", key) for version in range(1000) for key in ("a", "b", "c")])
+    server.push(
+        *[(f"2{key}{version:05}", key) for version in range(1000) for key in ("a", "b", "c")]
+    )
     server.push(("2end", None))
 
     texts = [text for text in slow.texts_until("42end") if text[2] != "f"]
@@ -71,10 +77,14 @@ def test_what_a_slow_reader_gets_is_whole_and_in_order(server: Server, slow: Cli
     assert slow.text() == "42again"
 
 
-def test_of_log_lines_a_slow_reader_misses_the_oldest_and_sees_the_gap(server: Server, slow: Client):
+def test_of_log_lines_a_slow_reader_misses_the_oldest_and_sees_the_gap(
+    server: Server, slow: Client
+):
     fill(server)
 
-    waiting = server.push(*[(f"2{seq:05}" + "x" * 1000, Event.LINES) for seq in range(1, 1001)])["waiting"]
+    waiting = server.push(*[(f"2{seq:05}" + "x" * 1000, Event.LINES) for seq in range(1, 1001)])[
+        "waiting"
+    ]
 
     assert max(waiting) < 100_000
     texts = [text for text in slow.texts_until("4201000" + "x" * 1000) if text[2] != "f"]
@@ -129,7 +139,10 @@ def drain(client: Client) -> None:
 
 
 def test_who_takes_a_little_is_not_dropped(tmp_path: Path):
-    with serving(tmp_path, constants={"STALL_SECONDS": 2.0}) as server, Client(server, SMALL_BUFFER) as slow:
+    with (
+        serving(tmp_path, constants={"STALL_SECONDS": 2.0}) as server,
+        Client(server, SMALL_BUFFER) as slow,
+    ):
         slow.join()
         fill(server)
         until = time.monotonic() + 5

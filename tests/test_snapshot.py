@@ -1,4 +1,6 @@
-"""What Celery's states and values mean as a snapshot, and the examples that the browser's tests share."""
+"""What Celery's states and values mean as a snapshot, and the examples that the browser's tests
+share.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,10 @@ def test_progress_takes_numbers_and_one_line(meta: object, fields: dict):
 
 def test_a_state_of_the_authors_own_shows_itself_where_it_says_nothing():
     assert snapshot.progress_fields("UPLOADING", [1]) == {"status": "UPLOADING"}
-    assert snapshot.progress_fields("UPLOADING", {"current": 1}) == {"status": "UPLOADING", "current": 1}
+    assert snapshot.progress_fields("UPLOADING", {"current": 1}) == {
+        "status": "UPLOADING",
+        "current": 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -81,7 +86,9 @@ def test_a_state_of_the_authors_own_shows_itself_where_it_says_nothing():
         (None, {"status": "", "result": None}),
     ],
 )
-def test_a_result_in_the_articles_keys_is_unwrapped_and_any_other_is_the_result(value: object, fields: dict):
+def test_a_result_in_the_articles_keys_is_unwrapped_and_any_other_is_the_result(
+    value: object, fields: dict
+):
     assert snapshot.success_fields(value) == fields
 
 

@@ -1,4 +1,6 @@
-"""A worker that is stopped in order: what runs ends or goes back, once, and nobody waits for nothing."""
+"""A worker that is stopped in order: what runs ends or goes back, once, and nobody waits for
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,19 @@ def test_a_warm_shutdown_finishes_what_runs_and_holds_it_meanwhile(
         stops.reached(task_id, Phase.RUNNING)
 
         stops.process.popen.send_signal(number)
-        wait_for(lambda: stops.records.client.zcard("headway:workers") == 0)  # it takes nothing more
+        wait_for(
+            lambda: stops.records.client.zcard("headway:workers") == 0
+        )  # it takes nothing more
         with running(stops.worker()):
             end = stops.end_of(task_id)
             stops.process.popen.wait(20)
 
-        assert (end.phase, end.result, end.attempt, runs(counts)) == ("succeeded", "undisturbed", 1, 1)
+        assert (end.phase, end.result, end.attempt, runs(counts)) == (
+            "succeeded",
+            "undisturbed",
+            1,
+            1,
+        )
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", "solo"])
@@ -59,9 +68,15 @@ def test_what_does_not_end_within_the_grace_runs_elsewhere_and_has_not_failed(
         stops.process.popen.send_signal(signal.SIGTERM)
 
         stops.process.popen.wait(30)
-        assert os.path.exists(f"{counts}.finally") == (pool != "threads")  # which only the process's end stops
+        assert os.path.exists(f"{counts}.finally") == (
+            pool != "threads"
+        )  # which only the process's end stops
         given_back = stops.snapshot(task_id)
-        assert (given_back.phase, given_back.status, given_back.attempt) == ("queued", "Pending...", 1)
+        assert (given_back.phase, given_back.status, given_back.attempt) == (
+            "queued",
+            "Pending...",
+            1,
+        )
         with running(stops.worker()):
             end = stops.end_of(task_id)
         assert (end.phase, end.result, end.attempt, runs(counts)) == ("succeeded", "again", 2, 2)
@@ -87,7 +102,9 @@ def test_a_stop_of_an_idle_worker_takes_no_time(valkey: Valkey, tmp_path: Path):
         stops.process.popen.wait(20)
 
 
-def test_a_solo_worker_whose_task_lets_nothing_interrupt_it_ends_all_the_same(valkey: Valkey, tmp_path: Path):
+def test_a_solo_worker_whose_task_lets_nothing_interrupt_it_ends_all_the_same(
+    valkey: Valkey, tmp_path: Path
+):
     with project("solo", valkey, tmp_path, SHUTDOWN_SECONDS="1") as stops:
         task_id, counts = stops.start(tasks.deaf_once)
         stops.reached(task_id, Phase.RUNNING)

@@ -1,4 +1,6 @@
-"""A retry or a replacement is never lost on its way: not with Redis away, not with its process killed in between."""
+"""A retry or a replacement is never lost on its way: not with Redis away, not with its process
+killed in between.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,11 @@ def run(message: Any) -> None:
     """Run a message as a process of the pool does."""
     task = plain.celery.tasks[message.headers["task"]]
     args, kwargs, embed = message.payload
-    details = {"properties": message.properties, "delivery_info": message.delivery_info, "hostname": "here"}
+    details = {
+        "properties": message.properties,
+        "delivery_info": message.delivery_info,
+        "hostname": "here",
+    }
     request = {**message.headers, **details, **embed, "is_eager": False}
     build_tracer(task.name, task, app=plain.celery)(message.headers["id"], args, kwargs, request)
 
@@ -80,7 +86,9 @@ def test_a_successor_is_sent_at_once(hand: Hand, task: Any):
 
 
 @pytest.mark.parametrize("task", WAYS)
-def test_a_round_between_asking_and_ending_delays_nothing(hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any):
+def test_a_round_between_asking_and_ending_delays_nothing(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any
+):
     def after_a_round(end: Callable[..., None]) -> Callable[..., None]:
         def ended(*args: Any, **kwargs: Any) -> None:
             assert hand.keep() == []
@@ -99,7 +107,9 @@ def test_a_round_between_asking_and_ending_delays_nothing(hand: Hand, monkeypatc
 
 @pytest.mark.parametrize("task", WAYS)
 @pytest.mark.parametrize("where", ["outbox.defer", "runs.write", "runs.abandon", "outbox.release"])
-def test_redis_may_be_away_for_a_moment(hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any, where: str):
+def test_redis_may_be_away_for_a_moment(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any, where: str
+):
     part, _, method = where.partition(".")
     store = getattr(hand.records, part)
     monkeypatch.setattr(store, method, fail(2, getattr(store, method), Unavailable("away")))
@@ -113,7 +123,9 @@ def test_redis_may_be_away_for_a_moment(hand: Hand, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("task", WAYS)
-def test_maintenance_sends_what_a_killed_process_has_not(hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any):
+def test_maintenance_sends_what_a_killed_process_has_not(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any
+):
     task_id = task.delay().id
     with monkeypatch.context() as killed:
         killed.setattr(hand.backend.outbox, "release", lambda _: None)
@@ -125,7 +137,9 @@ def test_maintenance_sends_what_a_killed_process_has_not(hand: Hand, monkeypatch
 
 
 @pytest.mark.parametrize("task", WAYS)
-def test_what_is_taken_for_sending_and_not_sent_comes_again(hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any):
+def test_what_is_taken_for_sending_and_not_sent_comes_again(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any
+):
     task_id = task.delay().id
     with monkeypatch.context() as killed:
         killed.setattr(hand.backend.outbox, "send", lambda *_: exec("raise OSError('killed')"))
@@ -138,7 +152,9 @@ def test_what_is_taken_for_sending_and_not_sent_comes_again(hand: Hand, monkeypa
 
 
 @pytest.mark.parametrize("task", WAYS)
-def test_a_run_that_is_lost_after_asking_runs_again(hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any):
+def test_a_run_that_is_lost_after_asking_runs_again(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any
+):
     task_id = task.delay().id
     with monkeypatch.context() as killed:  # before it has stored how it ends
         killed.setattr(hand.backend, "mark_as_retry", lambda *_, **__: None)

@@ -35,7 +35,9 @@ def flask(app: Flask) -> Any:
     """Calls `flask headway` for the reference application."""
 
     def call_flask(*words: str) -> Result:
-        return CliRunner().invoke(flask_headway, words, obj=ScriptInfo(create_app=lambda: app), catch_exceptions=False)
+        return CliRunner().invoke(
+            flask_headway, words, obj=ScriptInfo(create_app=lambda: app), catch_exceptions=False
+        )
 
     return call_flask
 
@@ -74,7 +76,9 @@ def test_a_task_is_started_with_its_arguments(
 
 
 def test_a_task_is_its_owners(project: None, records: Records):
-    task_id = call(*PLAIN, "start", "tests.plain_celery.add", "x=1", "y=2", "--as", "ada").stdout.strip()
+    task_id = call(
+        *PLAIN, "start", "tests.plain_celery.add", "x=1", "y=2", "--as", "ada"
+    ).stdout.strip()
 
     listed = call(*PLAIN, "list", "--owner", "ada", "--json")
 
@@ -99,16 +103,27 @@ def test_flask_starts_what_its_page_does(flask: Any, records: Records):
             "There is no task tests.plain_celery.ad. Did you mean tests.plain_celery.add",
         ),
         (("qqq",), "There is no task qqq. Known: "),
-        (("tests.plain_celery.add", "x=1"), "tests.plain_celery.add cannot take these arguments: y: Is missing."),
-        (("tests.plain_celery.add", "x=1", "y=2", "z=3"), "cannot take these arguments: z: No such argument."),
-        (("send_async_email", "email=ada@example.com"), "send_async_email cannot be started here: Working outside of"),
+        (
+            ("tests.plain_celery.add", "x=1"),
+            "tests.plain_celery.add cannot take these arguments: y: Is missing.",
+        ),
+        (
+            ("tests.plain_celery.add", "x=1", "y=2", "z=3"),
+            "cannot take these arguments: z: No such argument.",
+        ),
+        (
+            ("send_async_email", "email=ada@example.com"),
+            "send_async_email cannot be started here: Working outside of",
+        ),
         (("tests.plain_celery.add", "x"), "'x' is not of the form key=value."),
         (("tests.plain_celery.add", "x=1", "x=2"), "x is given twice."),
         (("tests.plain_celery.add", "x=\udce4"), "This is not UTF-8."),
         (("tests.plain_celery.add", "x=1", "y=2", "--as", "\udce4"), "This is not UTF-8."),
     ],
 )
-def test_what_cannot_be_started_is_said(project: None, records: Records, words: tuple[str, ...], said: str):
+def test_what_cannot_be_started_is_said(
+    project: None, records: Records, words: tuple[str, ...], said: str
+):
     result = call(*PLAIN, "start", *words)
 
     assert (result.exit_code, result.stdout) == (2, "")
@@ -177,7 +192,9 @@ def three(records: Records) -> list[str]:
         (("--phase", "failed"), []),
     ],
 )
-def test_tasks_are_listed(redis_url: str, three: list[str], words: tuple[str, ...], places: list[int]):
+def test_tasks_are_listed(
+    redis_url: str, three: list[str], words: tuple[str, ...], places: list[int]
+):
     result = call("--redis-url", redis_url, "list", *words, "--json")
 
     assert result.exit_code == 0
@@ -233,16 +250,27 @@ def test_the_doctor_says_what_does_not_work(redis_url: str, project: None):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "Say whose tasks: -A PROJECT names a Celery app, --redis-url (or HEADWAY_REDIS_URL) the Redis"),
-        (("-A", "no_such_project"), "The Celery app no_such_project cannot be loaded: ModuleNotFoundError"),
+        (
+            (),
+            "Say whose tasks: -A PROJECT names a Celery app, --redis-url (or HEADWAY_REDIS_URL) the Redis",
+        ),
+        (
+            ("-A", "no_such_project"),
+            "The Celery app no_such_project cannot be loaded: ModuleNotFoundError",
+        ),
         (("-A", "tests.plain_celery:nothing"), "cannot be loaded: ModuleNotFoundError"),
-        (("-A", "tests.flask_shop"), "tests.flask_shop is no Celery app but Flask: name it as MODULE:NAME."),
+        (
+            ("-A", "tests.flask_shop"),
+            "tests.flask_shop is no Celery app but Flask: name it as MODULE:NAME.",
+        ),
         (("-A", "tests.plain_celery:stock"), "set result_backend to headway+redis://"),
         (("--redis-url", f"redis://:{SECRET}@here/first"), "must end with a database's number"),
         (("--redis-url", f"amqp://ops:{SECRET}@here"), "must begin with redis://"),
     ],
 )
-def test_what_is_wrong_with_the_project_is_one_line(redis_url: str, words: tuple[str, ...], said: str):
+def test_what_is_wrong_with_the_project_is_one_line(
+    redis_url: str, words: tuple[str, ...], said: str
+):
     result = call(*words, "list")
 
     assert (result.exit_code, result.stdout) == (2, "")
@@ -252,7 +280,9 @@ def test_what_is_wrong_with_the_project_is_one_line(redis_url: str, words: tuple
     assert SECRET not in line
 
 
-def test_a_project_that_ends_as_it_is_loaded_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_project_that_ends_as_it_is_loaded_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     (tmp_path / "without_settings.py").write_text("raise SystemExit('no settings')")
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -264,7 +294,9 @@ def test_a_project_that_ends_as_it_is_loaded_is_one_line(tmp_path: Path, monkeyp
 
 
 def test_a_flask_app_without_headway_is_one_line():
-    result = CliRunner().invoke(flask_headway, ["list"], obj=ScriptInfo(create_app=lambda: Flask("shop")))
+    result = CliRunner().invoke(
+        flask_headway, ["list"], obj=ScriptInfo(create_app=lambda: Flask("shop"))
+    )
 
     assert (result.exit_code, result.stderr) == (
         2,
@@ -272,7 +304,9 @@ def test_a_flask_app_without_headway_is_one_line():
     )
 
 
-@pytest.mark.parametrize("words", [("watch", TASK_ID), ("cancel", TASK_ID), ("list",), ("list", "--owner", "ada")])
+@pytest.mark.parametrize(
+    "words", [("watch", TASK_ID), ("cancel", TASK_ID), ("list",), ("list", "--owner", "ada")]
+)
 def test_a_redis_that_is_away_is_one_line(words: tuple[str, ...]):
     url = f"redis://:{SECRET}@127.0.0.1:{free_port()}/0"
 

@@ -30,7 +30,9 @@ def make_shop(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> MakeShop:
     """Makes a project with this broker, which `-A tests.plain_celery:shop` finds."""
 
     def make(broker_url: Any, **settings: Any) -> Celery:
-        shop = Celery("shop", broker=broker_url, backend=f"headway+{redis_url}", set_as_current=False)
+        shop = Celery(
+            "shop", broker=broker_url, backend=f"headway+{redis_url}", set_as_current=False
+        )
         shop.conf.update(settings)
         shop.task(plain.add.run, name="add", shared=False)
         monkeypatch.setattr(plain, "shop", shop, raising=False)
@@ -52,7 +54,9 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker, "CHECK_SECONDS", 0.2)
 
 
-@pytest.mark.parametrize("several", [lambda url: [url], lambda url: [url, url], lambda url: f"{url};{url}"])
+@pytest.mark.parametrize(
+    "several", [lambda url: [url], lambda url: [url, url], lambda url: f"{url};{url}"]
+)
 def test_a_broker_that_is_named_in_a_list_is_used(
     make_shop: MakeShop, records: Records, redis_url: str, several: Callable[[str], Any]
 ):
@@ -65,7 +69,9 @@ def test_a_broker_that_is_named_in_a_list_is_used(
     assert looked.exit_code == 0
 
 
-def test_a_task_goes_to_the_queue_that_its_project_says(make_shop: MakeShop, records: Records, redis_url: str):
+def test_a_task_goes_to_the_queue_that_its_project_says(
+    make_shop: MakeShop, records: Records, redis_url: str
+):
     make_shop(redis_url, task_routes={"add": {"queue": "sums"}})
 
     assert call(*START).exit_code == 0
@@ -79,7 +85,9 @@ def test_a_task_of_an_exchange_is_refused(make_shop: MakeShop, redis_url: str):
     result = call(*START)
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("Error: add is routed to an exchange: name its queue in task_routes")
+    assert result.stderr.startswith(
+        "Error: add is routed to an exchange: name its queue in task_routes"
+    )
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
@@ -95,7 +103,10 @@ def test_a_broker_that_does_not_answer_does_not_hold_up_a_start(
     assert started.exit_code == 0
     assert shown(records, started.stdout.strip()).phase is Phase.QUEUED
     assert records.client.zcard("headway:outbox") == 1  # from where a worker sends it
-    assert (looked.exit_code, looked.stdout.splitlines()[-1][:26]) == (1, "✗ broker: does not answer ")
+    assert (looked.exit_code, looked.stdout.splitlines()[-1][:26]) == (
+        1,
+        "✗ broker: does not answer ",
+    )
     assert SECRET not in started.output + looked.output
 
 
@@ -122,7 +133,9 @@ def test_another_redis_as_the_broker_is_looked_at(make_shop: MakeShop, redis_url
         ("", False),
     ],
 )
-def test_messages_are_written_with_their_records_where_the_broker_is_that_redis(named: Any, expected: bool):
+def test_messages_are_written_with_their_records_where_the_broker_is_that_redis(
+    named: Any, expected: bool
+):
     shop = Celery("shop", set_as_current=False)
     shop.conf.broker_url = named
 

@@ -1,4 +1,6 @@
-"""docs/terminal.md: each of its examples is run, in their order, with a worker of the project on that page."""
+"""docs/terminal.md: each of its examples is run, in their order, with a worker of the project
+on that page.
+"""
 
 from __future__ import annotations
 
@@ -58,11 +60,15 @@ def test_the_pages_examples_say_what_it_says(valkey: Valkey, redis_url: str, tmp
             if command.startswith("headway -A shop start") and "--watch" in command:
                 real[TASK_ID] = said.splitlines()[0]
                 expected = expected.replace(TASK_ID, real[TASK_ID])
-            matches = doctest.OutputChecker().check_output(plain(expected), plain(said), doctest.ELLIPSIS)
+            matches = doctest.OutputChecker().check_output(
+                plain(expected), plain(said), doctest.ELLIPSIS
+            )
             assert matches, f"{command}\n{said}"
 
 
 def test_the_page_has_each_exit_code():
     [table] = re.findall(r"## Exit codes\n(.*?)\n\n`start", PAGE, re.DOTALL)
 
-    assert [int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)] == list(ExitCode)
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)] == list(
+        ExitCode
+    )

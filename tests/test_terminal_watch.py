@@ -43,7 +43,12 @@ def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
     ("phase", "fields", "code", "words"),
     [
         (Phase.SUCCEEDED, {"result": [1, "two"]}, 0, 'succeeded   100 %  [1,"two"]'),
-        (Phase.FAILED, {"error": {"type": "ValueError", "message": "no"}}, 1, "failed       37 %  ValueError: no"),
+        (
+            Phase.FAILED,
+            {"error": {"type": "ValueError", "message": "no"}},
+            1,
+            "failed       37 %  ValueError: no",
+        ),
         (Phase.CANCELLED, {"status": "Cancelled"}, 3, "cancelled    37 %  Cancelled"),
     ],
 )
@@ -96,7 +101,9 @@ def test_with_json_each_line_is_a_snapshot(records: Records, watch: Any):
     running(records)
     before = shown(records, TASK_ID)
 
-    with meanwhile(partial(report, records, current=1, total=2), partial(report, records, Phase.FAILED)):
+    with meanwhile(
+        partial(report, records, current=1, total=2), partial(report, records, Phase.FAILED)
+    ):
         result = watch("--json")
 
     seen = snapshots(result)
@@ -171,7 +178,9 @@ def test_a_redis_that_hangs_is_told_at_once(own_valkey: Valkey):
     assert result.stderr.startswith("Error: Redis does not answer: ")
 
 
-def test_what_is_read_again_is_not_said_again(records: Records, watch: Any, monkeypatch: pytest.MonkeyPatch):
+def test_what_is_read_again_is_not_said_again(
+    records: Records, watch: Any, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(follow, "QUIET_SECONDS", 0.01)
     running(records)
     reads = []
@@ -190,7 +199,9 @@ def test_what_is_read_again_is_not_said_again(records: Records, watch: Any, monk
     assert [one["phase"] for one in snapshots(result)] == ["running", "succeeded"]
 
 
-def test_a_task_that_is_forgotten_ends_it(records: Records, watch: Any, monkeypatch: pytest.MonkeyPatch):
+def test_a_task_that_is_forgotten_ends_it(
+    records: Records, watch: Any, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(follow, "QUIET_SECONDS", 0.1)
     running(records)
 
@@ -209,7 +220,9 @@ def test_an_unknown_task_is_one_line(redis_url: str, task_id: str):
     assert result.stderr == f"Error: There is no task {task_id}, or it is kept no longer.\n"
 
 
-def test_a_terminal_shows_one_line_that_is_drawn_over(records: Records, watch: Any, monkeypatch: pytest.MonkeyPatch):
+def test_a_terminal_shows_one_line_that_is_drawn_over(
+    records: Records, watch: Any, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(drawing, "is_terminal", lambda _: True)
     running(records, title="Report \x1b[31mfor\x07 May")
 
@@ -220,7 +233,9 @@ def test_a_terminal_shows_one_line_that_is_drawn_over(records: Records, watch: A
         result = watch()
 
     drawn = result.stdout.split(drawing.CLEAR)
-    shown_lines = [line.removeprefix(drawing.NO_WRAP).partition(drawing.WRAP)[0] for line in drawn[1:]]
+    shown_lines = [
+        line.removeprefix(drawing.NO_WRAP).partition(drawing.WRAP)[0] for line in drawn[1:]
+    ]
     assert shown_lines == [
         "◐ Report [31mfor May  running  ▕                        ▏",
         "◐ Report [31mfor May  running  ▕████████████            ▏ 50 %  half [2J way",
@@ -232,10 +247,18 @@ def test_a_terminal_shows_one_line_that_is_drawn_over(records: Records, watch: A
 def test_ctrl_c_leaves_the_task_alone_and_says_so(records: Records, redis_url: str, tmp_path: Path):
     running(records)
     terminal, its_end = os.openpty()
-    command = [Path(sys.executable).with_name("headway"), "--redis-url", redis_url, "watch", TASK_ID]
+    command = [
+        Path(sys.executable).with_name("headway"),
+        "--redis-url",
+        redis_url,
+        "watch",
+        TASK_ID,
+    ]
     said = ""
 
-    with subprocess.Popen(command, stdin=its_end, stdout=its_end, stderr=its_end, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, stdin=its_end, stdout=its_end, stderr=its_end, start_new_session=True
+    ) as process:
         os.close(its_end)
         while "▏" not in said:
             said += os.read(terminal, 4096).decode()

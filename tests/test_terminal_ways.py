@@ -1,4 +1,6 @@
-"""The three ways to call the terminal's commands, as processes: `headway`, `flask headway` and `celery ... headway`."""
+"""The three ways to call the terminal's commands, as processes: `headway`, `flask headway` and
+`celery ... headway`.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,23 @@ from tests.terminal import TASK_ID, create
 
 @pytest.fixture
 def run(env: dict[str, str], records: Records):
-    """Runs a command for the reference application, whose Redis has one task; returns the lines that it says."""
+    """Runs a command for the reference application, whose Redis has one task.
+
+    Returns the lines that it says.
+    """
     create(records)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
     def run_command(command: str) -> list[str]:
         settings = os.environ | env | {"PATH": path, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(["sh", "-c", command], cwd=ROOT, env=settings, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            ["sh", "-c", command],
+            cwd=ROOT,
+            env=settings,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 

@@ -169,13 +169,17 @@ def test_a_thread_counts_while_it_runs(celery: Celery, records: Records):
 
 
 @pytest.mark.parametrize("by_id", [True, False])
-def test_each_value_that_a_thread_stores_by_update_state_is_shown(celery: Celery, records: Records, by_id: bool):
+def test_each_value_that_a_thread_stores_by_update_state_is_shown(
+    celery: Celery, records: Records, by_id: bool
+):
     def body(self: Any) -> None:
         task_id = self.request.id if by_id else None
 
         def beat() -> None:
             for done in range(10):
-                self.update_state(task_id=task_id, state="PROGRESS", meta={"current": done, "total": 10})
+                self.update_state(
+                    task_id=task_id, state="PROGRESS", meta={"current": done, "total": 10}
+                )
 
         thread = threading.Thread(target=beat)
         thread.start()
@@ -225,8 +229,8 @@ def test_sums_of_threads_that_switch_all_the_time_are_right(celery: Celery, reco
     assert read(records, run(celery, body)).current == 8 * 20_000 * 3
 
 
-# Not multiprocessing's pool of threads: it waits without end for one of its threads that ends by what is no Exception,
-# so there the process is ended after its grace.
+# Not multiprocessing's pool of threads: it waits without end for one of its threads that ends by
+# what is no Exception, so there the process is ended after its grace.
 CANCELLED = [way for way in WAYS if way not in (in_a_copied_context, in_a_thread_pool)]
 
 
@@ -262,7 +266,9 @@ def test_a_cancel_reaches_each_and_the_run_ends_whatever_it_returns(
     assert read(records, ids[0]).phase == Phase.CANCELLED
 
 
-def test_a_thread_that_is_stopped_leaves_no_traceback(celery: Celery, records: Records, capfd: pytest.CaptureFixture):
+def test_a_thread_that_is_stopped_leaves_no_traceback(
+    celery: Celery, records: Records, capfd: pytest.CaptureFixture
+):
     def body() -> None:
         progress.update()
         records.cancel(current_task.request.id)
@@ -283,7 +289,9 @@ def test_a_thread_that_is_stopped_leaves_no_traceback(celery: Celery, records: R
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_two_runs_at_once_share_a_pool_and_neither_counts_in_the_other(celery: Celery, records: Records):
+def test_two_runs_at_once_share_a_pool_and_neither_counts_in_the_other(
+    celery: Celery, records: Records
+):
     both = threading.Barrier(2, timeout=20)
     shared = ThreadPoolExecutor(3)
     ids: dict[int, str] = {}
@@ -313,10 +321,15 @@ def test_two_runs_at_once_share_a_pool_and_neither_counts_in_the_other(celery: C
         thread.join(30)
     shared.shutdown()
 
-    assert {size: read(records, task_id).current for size, task_id in ids.items()} == {5: N + 5, 20: N + 20}
+    assert {size: read(records, task_id).current for size, task_id in ids.items()} == {
+        5: N + 5,
+        20: N + 20,
+    }
 
 
-def test_a_thread_of_which_nothing_is_known_counts_in_none_of_two_runs(celery: Celery, records: Records):
+def test_a_thread_of_which_nothing_is_known_counts_in_none_of_two_runs(
+    celery: Celery, records: Records
+):
     told: list[Any] = []
     with ThreadPool(1) as unknown:  # it is older than the runs
         unknown.apply(int)
@@ -381,7 +394,9 @@ def test_a_pool_that_outlives_a_run_works_for_the_next(celery: Celery, records: 
         assert [read(records, run(celery, body)).current for _ in range(2)] == [3, 3]
 
 
-def test_the_threads_of_a_pool_do_not_belong_to_the_run_that_was_the_first_to_use_it(celery: Celery, records: Records):
+def test_the_threads_of_a_pool_do_not_belong_to_the_run_that_was_the_first_to_use_it(
+    celery: Celery, records: Records
+):
     go = threading.Event()
     with ThreadPoolExecutor(1) as shared:
 
@@ -419,7 +434,9 @@ def test_a_step_of_a_coroutine_takes_no_count_of_another(celery: Celery, records
     assert (end.current, end.total, end.step) == (N, N, None)
 
 
-def test_a_task_that_is_called_as_a_function_speaks_for_the_run_around_it(celery: Celery, records: Records):
+def test_a_task_that_is_called_as_a_function_speaks_for_the_run_around_it(
+    celery: Celery, records: Records
+):
     @celery.task(name="inner", shared=False)
     def inner() -> int:
         progress.update(2)
@@ -441,7 +458,9 @@ def test_update_state_of_another_task_is_stored_as_stock_does(celery: Celery, re
     other = run_task(waiting)
 
     def body(self: Any) -> None:
-        self.update_state(task_id=other, state="PROGRESS", meta={"current": 1, "total": 4, "status": "helped"})
+        self.update_state(
+            task_id=other, state="PROGRESS", meta={"current": 1, "total": 4, "status": "helped"}
+        )
 
     run(celery, body, bind=True)
 

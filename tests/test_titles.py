@@ -86,7 +86,9 @@ def test_any_other_argument_is_shown_as_it_is(month: Any):
 def test_a_record_takes_no_other_title(records: Records):
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
 
-    started = records.create(owner="ada", message=message, title="a\n\u202e" + "b" * 60_000, max_attempts=4)
+    started = records.create(
+        owner="ada", message=message, title="a\n\u202e" + "b" * 60_000, max_attempts=4
+    )
 
     title = json.loads(started.snapshot)["title"]
     assert title == "a " + "b" * (MAX_TITLE_CHARS - 3) + "…"
@@ -94,7 +96,9 @@ def test_a_record_takes_no_other_title(records: Records):
 
 
 def test_a_task_without_a_title_is_called_by_as_much_of_its_name(records: Records):
-    written = records.runs.write(StateWrite("1", Delivery(), Phase.RUNNING, {}, "{}", "\u202e" + "x" * 60_000, 4))
+    written = records.runs.write(
+        StateWrite("1", Delivery(), Phase.RUNNING, {}, "{}", "\u202e" + "x" * 60_000, 4)
+    )
 
     [stored] = records.read(["1"])
     assert written == "written"
@@ -106,13 +110,17 @@ def test_a_task_without_a_title_is_called_by_as_much_of_its_name(records: Record
 def test_a_title_of_an_argument_is_cut_on_the_way_in(client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(KINDS, "long_task", kind("Report for {month}"))
 
-    started = client.post("/tasks", json={"name": "long_task", "args": {"month": "\x1b\u202e" + "x" * 60_000}})
+    started = client.post(
+        "/tasks", json={"name": "long_task", "args": {"month": "\x1b\u202e" + "x" * 60_000}}
+    )
 
     assert started.status_code == 202
     assert started.json["title"] == "Report for " + "x" * (MAX_TITLE_CHARS - 12) + "…"
 
 
-def test_a_title_that_its_argument_does_not_fit_refuses_no_start(client, monkeypatch: pytest.MonkeyPatch):
+def test_a_title_that_its_argument_does_not_fit_refuses_no_start(
+    client, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setitem(KINDS, "long_task", kind("Report for {month.year}"))
 
     started = client.post("/tasks", json={"name": "long_task", "args": {"month": {"year": 2026}}})

@@ -1,4 +1,6 @@
-"""A socket whose client shows a token at its connect, and one that `visible` lets see tasks without an owner."""
+"""A socket whose client shows a token at its connect, and one that `visible` lets see tasks
+without an owner.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ def seen(answer: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("way", range(3))
 @pytest.mark.parametrize("grant", [{"task_ids": [MINE]}, {"owner": "ada"}])
-def test_it_watches_what_its_token_opens(connect: Any, shared_records: Records, grant: dict[str, Any], way: int):
+def test_it_watches_what_its_token_opens(
+    connect: Any, shared_records: Records, grant: dict[str, Any], way: int
+):
     client = connect(**ways(token(**grant, secret_key=SECRET))[way])
     pushed: list[dict[str, Any]] = []
     client.on("snapshot", pushed.append)

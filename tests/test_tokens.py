@@ -37,7 +37,11 @@ def ids(answer: Any, key: str) -> set[str]:
     return {one["task_id"] for one in answer.get_json()[key]}
 
 
-GRANTS = [({"task_ids": MINE}, {MINE}), ({"task_ids": [MINE, NOBODYS]}, {MINE, NOBODYS}), ({"owner": "ada"}, {MINE})]
+GRANTS = [
+    ({"task_ids": MINE}, {MINE}),
+    ({"task_ids": [MINE, NOBODYS]}, {MINE, NOBODYS}),
+    ({"owner": "ada"}, {MINE}),
+]
 SHOWN: dict[str, Callable[[str], dict[str, Any]]] = {
     "in the query": lambda text: {"query_string": {"token": text}},
     "as a bearer": lambda text: {"headers": {"Authorization": f"Bearer {text}"}},
@@ -111,7 +115,9 @@ def test_another_one_cancels(client: FlaskClient, grant: dict[str, Any]):
 def test_it_does_not_open_the_door_to_other_sites(client: FlaskClient):
     text = token(MINE, read_only=False, secret_key=SECRET)
 
-    answer = client.post(f"/tasks/{MINE}/cancel?token={text}", headers={"Sec-Fetch-Site": "cross-site"})
+    answer = client.post(
+        f"/tasks/{MINE}/cancel?token={text}", headers={"Sec-Fetch-Site": "cross-site"}
+    )
 
     assert answer.get_json()["error"]["code"] == "cross_site"
 
@@ -144,7 +150,10 @@ def test_one_that_has_ended_says_so(client: FlaskClient, monkeypatch: pytest.Mon
     assert ends is not None
     monkeypatch.setattr("headway.tokens.time.time", lambda: ends.ends + 1)
 
-    for answer in (client.get(f"/status/{MINE}", **shown), client.post(f"/tasks/{MINE}/cancel", **shown)):
+    for answer in (
+        client.get(f"/status/{MINE}", **shown),
+        client.post(f"/tasks/{MINE}/cancel", **shown),
+    ):
         assert (answer.status_code, answer.get_json()["error"]["code"]) == (404, "token_expired")
     assert client.get("/tasks", **shown).get_json()["tasks"] == []
 
@@ -157,7 +166,9 @@ def test_a_former_secret_is_taken_and_the_new_one_signs(app: Flask, client: Flas
         new = Headway().token(MINE)
 
     assert read_token(new, ["a new secret"])
-    assert {client.get(f"/status/{MINE}?token={text}").status_code for text in (former, new)} == {200}
+    assert {client.get(f"/status/{MINE}?token={text}").status_code for text in (former, new)} == {
+        200
+    }
     app.config["SECRET_KEY_FALLBACKS"] = []
     assert client.get(f"/status/{MINE}?token={former}").status_code == 404
 
@@ -236,13 +247,17 @@ class TestVisible:
         app.config["HEADWAY_VISIBLE"] = lambda: request.param
         return bool(request.param)
 
-    def test_they_see_tasks_without_an_owner_and_no_others(self, client: FlaskClient, operator: bool):
+    def test_they_see_tasks_without_an_owner_and_no_others(
+        self, client: FlaskClient, operator: bool
+    ):
         codes = [client.get(f"/status/{task_id}").status_code for task_id in (NOBODYS, MINE)]
         cancelled = client.post(f"/tasks/{NOBODYS}/cancel").status_code
 
         assert (codes, cancelled) == (([200, 404], 202) if operator else ([404, 404], 404))
 
-    def test_they_are_asked_for_the_visitor_with_a_cookie_too(self, client: FlaskClient, operator: bool):
+    def test_they_are_asked_for_the_visitor_with_a_cookie_too(
+        self, client: FlaskClient, operator: bool
+    ):
         client.get("/")
 
         assert client.get(f"/status/{NOBODYS}").status_code == (200 if operator else 404)

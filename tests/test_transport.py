@@ -33,7 +33,9 @@ EMBED = b"what follows the arguments"
 @pytest.fixture(scope="module")
 def one_app(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     folder = tmp_path_factory.mktemp("data")
-    return create_app({"REDIS_URL": valkey.url, "DATA_DIR": str(folder), "SECRET_KEY": "a secret for the tests"})
+    return create_app(
+        {"REDIS_URL": valkey.url, "DATA_DIR": str(folder), "SECRET_KEY": "a secret for the tests"}
+    )
 
 
 @pytest.fixture
@@ -66,11 +68,17 @@ def purge(celery: Celery, queue: str = "celery") -> int:
 # Purging
 
 
-def test_celery_purge_cancels_what_it_removes_from_all_queues(client: FlaskClient, env: dict[str, str]):
-    tasks = [started(client, "long_task") for _ in range(4)] + [started(client, "send_async_email", email=ADDRESS)]
+def test_celery_purge_cancels_what_it_removes_from_all_queues(
+    client: FlaskClient, env: dict[str, str]
+):
+    tasks = [started(client, "long_task") for _ in range(4)] + [
+        started(client, "send_async_email", email=ADDRESS)
+    ]
 
     command = [sys.executable, "-m", "celery", "-A", "worker", "purge", "-f"]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | env, capture_output=True, text=True, timeout=60
+    )
 
     assert "Purged 5 messages from 2 known task queues" in done.stdout, done
     assert [phase(client, task) for task in tasks] == ["cancelled"] * 5
@@ -97,7 +105,11 @@ def test_what_runs_waits_for_later_or_is_in_another_queue_is_not_purged(
 
     assert purge(celery) == 1
 
-    assert [phase(client, task) for task in (running, later, other)] == ["running", "scheduled", "queued"]
+    assert [phase(client, task) for task in (running, later, other)] == [
+        "running",
+        "scheduled",
+        "queued",
+    ]
 
 
 @pytest.mark.parametrize("priority", [0, 3, 9])
@@ -116,7 +128,9 @@ def protocol_1(celery: Celery) -> Iterator[None]:
     celery.conf.task_protocol = 2
 
 
-def test_a_task_of_protocol_1_is_cancelled_and_its_chord_ends(celery: Celery, redis_url: str, protocol_1: None):
+def test_a_task_of_protocol_1_is_cancelled_and_its_chord_ends(
+    celery: Celery, redis_url: str, protocol_1: None
+):
     task = celery.tasks["long_task"]
     alone = task.apply_async()
     body = chord([task.si()])(task.si())
@@ -129,8 +143,14 @@ def test_a_task_of_protocol_1_is_cancelled_and_its_chord_ends(celery: Celery, re
 
 def test_a_message_that_cannot_be_read_is_purged_as_well(celery: Celery, records: Records):
     celery.tasks["long_task"].apply_async(task_id="unreadable")
-    records.client.lset("celery", 0, records.client.lindex("celery", 0).replace("application/json", "application/x-no"))
-    records.client.lpush("celery", '{"body": "", "properties": {"delivery_info": {}, "delivery_tag": "x"}}')
+    records.client.lset(
+        "celery",
+        0,
+        records.client.lindex("celery", 0).replace("application/json", "application/x-no"),
+    )
+    records.client.lpush(
+        "celery", '{"body": "", "properties": {"delivery_info": {}, "delivery_tag": "x"}}'
+    )
 
     assert purge(celery) == 2
 
@@ -147,7 +167,9 @@ def test_a_message_that_cannot_be_read_is_purged_as_well(celery: Celery, records
         (b'"headers": {', b'"headers": [], "others": {'),
     ],
 )
-def test_an_odd_message_leaves_no_other_one_uncancelled(celery: Celery, records: Records, old: bytes, new: bytes):
+def test_an_odd_message_leaves_no_other_one_uncancelled(
+    celery: Celery, records: Records, old: bytes, new: bytes
+):
     celery.tasks["long_task"].apply_async(task_id="odd")
     message = records.client.lpop("celery")
     records.client.lpush("celery", rewritten(message, old, new))
@@ -196,7 +218,9 @@ def test_a_worker_uses_this_transport(celery: Celery):
 
 
 @pytest.mark.parametrize("lost", ["client", "connection"])
-def test_a_channel_that_has_lost_its_connection_closes_with_a_connection_error(connection: Connection, lost: str):
+def test_a_channel_that_has_lost_its_connection_closes_with_a_connection_error(
+    connection: Connection, lost: str
+):
     channel = connection.default_channel
     had = channel.connection, channel.connection.client
     if lost == "client":
@@ -212,7 +236,9 @@ def test_a_channel_that_has_lost_its_connection_closes_with_a_connection_error(c
 
 
 def test_a_connection_that_was_half_collected_can_be_closed(connection: Connection):
-    """As in `Consumer.on_connection_error_after_connected`, where an AttributeError would end the worker."""
+    """As in `Consumer.on_connection_error_after_connected`, where an AttributeError would end
+    the worker.
+    """
     with connection.SimpleQueue("celery") as queue:
         queue.put("message")
     channel = connection.default_channel
@@ -238,7 +264,12 @@ def test_a_worker_without_options_takes_all_queues(celery: Celery):
 )
 def test_make_worker_takes_all_queues_or_those_it_is_told(setting: list[str], queues: str):
     shown = subprocess.run(
-        ["make", "-n", "worker", *setting], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+        ["make", "-n", "worker", *setting],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
     ).stdout
 
     assert f" -Q {queues} " in shown

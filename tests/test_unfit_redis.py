@@ -1,4 +1,7 @@
-"""A Redis that Headway cannot work with is refused at start, in one line; one that loses tasks gets a warning."""
+"""A Redis that Headway cannot work with is refused at start, in one line.
+
+One that loses tasks gets a warning.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,9 @@ def server(tmp_path: Path) -> Iterator[Valkey]:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_redis_without_functions_is_refused_in_one_line(program: str, old_redis: OldRedis, tmp_path: Path):
+def test_a_redis_without_functions_is_refused_in_one_line(
+    program: str, old_redis: OldRedis, tmp_path: Path
+):
     url = old_redis.url.replace("redis://", f"redis://ops:{SECRET}@")
     env = {
         "REDIS_URL": url,
@@ -69,7 +74,10 @@ def test_a_redis_without_functions_is_refused_in_one_line(program: str, old_redi
 
     assert ended.returncode in (1, 2)
     [line] = [line for line in ended.stderr.splitlines() if "Headway" in line]
-    assert line == "Headway: REDIS_URL: Redis 6.2.14 is too old: Headway needs Redis 7.0 or newer, or Valkey."
+    assert (
+        line
+        == "Headway: REDIS_URL: Redis 6.2.14 is too old: Headway needs Redis 7.0 or newer, or Valkey."
+    )
     assert "Traceback" not in ended.stderr + ended.stdout
     assert SECRET not in ended.stderr + ended.stdout
 
@@ -86,7 +94,10 @@ def test_a_redis_without_functions_is_refused_in_one_line(program: str, old_redi
     ],
 )
 def test_each_redis_without_functions_is_refused(version: str, what: str):
-    with OldRedis(version) as server, pytest.raises(ConfigError, match=rf"^REDIS_URL: {what}.*7\.0"):
+    with (
+        OldRedis(version) as server,
+        pytest.raises(ConfigError, match=rf"^REDIS_URL: {what}.*7\.0"),
+    ):
         refuse_unfit(server.url, server.url, production=False)
 
 
@@ -108,7 +119,9 @@ def test_a_wrong_password_is_refused(server: Valkey, password: str):
     assert "wrong" not in str(refused.value)
 
 
-def test_requests_at_a_redis_that_is_replaced_by_an_older_one_say_so(env: dict[str, str], old_redis: OldRedis):
+def test_requests_at_a_redis_that_is_replaced_by_an_older_one_say_so(
+    env: dict[str, str], old_redis: OldRedis
+):
     client = create_app(env | {"REDIS_URL": old_redis.url}).test_client()
 
     ready, started, page = client.get("/readyz"), client.post("/longtask"), client.get("/").text
@@ -121,11 +134,15 @@ def test_requests_at_a_redis_that_is_replaced_by_an_older_one_say_so(env: dict[s
     assert ">Redis is older than 7.0, so your tasks cannot be shown now" in page
 
 
-def test_a_worker_says_it_once_while_an_older_redis_answers(old_redis: OldRedis, caplog: pytest.LogCaptureFixture):
+def test_a_worker_says_it_once_while_an_older_redis_answers(
+    old_redis: OldRedis, caplog: pytest.LogCaptureFixture
+):
     backend = f"headway.celery.backend.LiveBackend+{old_redis.url}"
     celery = Celery("a", broker=old_redis.url, backend=backend, set_as_current=False)
     pool, rounds = SimpleNamespace(uses_semaphore=False), iter([False] * 20 + [True])
-    keeper = Maintenance(SimpleNamespace(app=celery, options={}, hostname="a@here", concurrency=1, pool=pool))
+    keeper = Maintenance(
+        SimpleNamespace(app=celery, options={}, hostname="a@here", concurrency=1, pool=pool)
+    )
     keeper._stop = SimpleNamespace(wait=lambda _: next(rounds), is_set=lambda: False)
 
     keeper._run()
@@ -155,15 +172,27 @@ def test_a_run_says_it_once_while_an_older_redis_answers(
         ({}, True, []),
         ({"maxmemory-policy": "allkeys-lru"}, True, []),  # which does nothing without a limit
         ({"maxmemory": "100mb"}, True, []),
-        ({"maxmemory": "100mb", "maxmemory-policy": "allkeys-lru"}, False, ["maxmemory-policy is allkeys-lru"]),
-        ({"maxmemory": "100mb", "maxmemory-policy": "volatile-ttl"}, True, ["maxmemory-policy is volatile-ttl"]),
+        (
+            {"maxmemory": "100mb", "maxmemory-policy": "allkeys-lru"},
+            False,
+            ["maxmemory-policy is allkeys-lru"],
+        ),
+        (
+            {"maxmemory": "100mb", "maxmemory-policy": "volatile-ttl"},
+            True,
+            ["maxmemory-policy is volatile-ttl"],
+        ),
         ({"appendonly": "no", "save": ""}, False, []),
         ({"appendonly": "no", "save": ""}, True, ["persistence: off"]),
         ({"appendonly": "no", "save": "3600 1"}, True, ["snapshots only"]),
     ],
 )
 def test_a_redis_that_loses_tasks_gets_one_warning(
-    server: Valkey, caplog: pytest.LogCaptureFixture, settings: dict[str, str], production: bool, warnings: list[str]
+    server: Valkey,
+    caplog: pytest.LogCaptureFixture,
+    settings: dict[str, str],
+    production: bool,
+    warnings: list[str],
 ):
     with redis.Redis.from_url(server.url) as client:
         for name, value in settings.items():
@@ -173,7 +202,9 @@ def test_a_redis_that_loses_tasks_gets_one_warning(
         refuse_unfit(server.url, server.url, production=production)
 
     assert len(caplog.messages) == len(warnings)
-    assert all(warning in message for warning, message in zip(warnings, caplog.messages, strict=True))
+    assert all(
+        warning in message for warning, message in zip(warnings, caplog.messages, strict=True)
+    )
 
 
 def test_children_of_make_run_do_not_repeat_the_warning(

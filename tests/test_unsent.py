@@ -1,4 +1,6 @@
-"""Emails that failed because the mail server took none are started again at once, each once, for their owners."""
+"""Emails that failed because the mail server took none are started again at once, each once,
+for their owners.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,11 @@ def titles(client: FlaskClient, phase: str) -> list[str]:
 
 def test_all_that_failed_so_is_started_again_once_for_its_owner(app: Flask, records: Records):
     ada, bob = app.test_client(), app.test_client()
-    ids = [send(ada, "one@example.com"), send(bob, "two@example.com"), send(ada, "three@example.com")]
+    ids = [
+        send(ada, "one@example.com"),
+        send(bob, "two@example.com"),
+        send(ada, "three@example.com"),
+    ]
     for task_id in ids:
         fail(app, task_id)
     fail(app, send(ada, "refused@example.com"), MailRefused(550, "no such user"))
@@ -93,7 +99,9 @@ def test_what_its_owner_has_started_again_is_left(app: Flask, records: Records):
     assert found(records) == [theirs]
 
 
-def test_several_to_one_address_that_failed_together_are_all_started_again(app: Flask, records: Records):
+def test_several_to_one_address_that_failed_together_are_all_started_again(
+    app: Flask, records: Records
+):
     client = app.test_client()
     ids = [send(client, "same@example.com") for _ in range(3)]
     for task_id in ids:
@@ -137,7 +145,9 @@ def environ(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, s
 
 
 @pytest.mark.usefixtures("environ")
-def test_the_command_lists_and_starts_again(app: Flask, records: Records, capsys: pytest.CaptureFixture[str]):
+def test_the_command_lists_and_starts_again(
+    app: Flask, records: Records, capsys: pytest.CaptureFixture[str]
+):
     task_id = send(app.test_client(), "ada@example.com")
     fail(app, task_id)
 
@@ -172,7 +182,9 @@ def test_what_cannot_be_started_again_is_told_and_holds_up_nothing(
 
 
 @pytest.mark.usefixtures("environ")
-def test_a_redis_that_is_away_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_a_redis_that_is_away_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
 
     assert unsent.main([]) == 1

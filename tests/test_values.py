@@ -147,7 +147,12 @@ def test_what_has_none_is_left_out(value: object):
 
 
 def test_text_is_whatever_can_be_made_of_a_value():
-    assert [as_text(value) for value in ("row", Lazy(), 3, Array())] == ["row", "gelesen", "3", "[1 2 3]"]
+    assert [as_text(value) for value in ("row", Lazy(), 3, Array())] == [
+        "row",
+        "gelesen",
+        "3",
+        "[1 2 3]",
+    ]
     assert [as_text(value) for value in (None, Broken(), Broken(MemoryError))] == [None, None, None]
 
 
@@ -157,9 +162,13 @@ def test_long_text_is_cut_with_a_mark():
     assert as_text("x" * 3_000_000, 100) == "x" * 99 + "…"
 
 
-@pytest.mark.parametrize("value", [value for value, _ in NUMBERS] + NO_NUMBERS, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value", [value for value, _ in NUMBERS] + NO_NUMBERS, ids=lambda value: type(value).__name__
+)
 def test_any_value_wherever_it_lies_becomes_json_and_costs_none_of_its_neighbours(value: object):
-    said = as_json({"loss": 0.5, "odd": value, "deep": [{"odd": value, "b": 2}], "tuple": (value, 1)})
+    said = as_json(
+        {"loss": 0.5, "odd": value, "deep": [{"odd": value, "b": 2}], "tuple": (value, 1)}
+    )
 
     assert json.loads(dumps(said)) == said
     assert json.dumps(said, allow_nan=False)
@@ -199,7 +208,10 @@ def test_a_report_with_an_odd_value_says_all_the_rest(key: str, value: object):
 @pytest.mark.parametrize(
     ("meta", "status"),
     [
-        ({"pending": False, "current": 1, "total": 4, "percent": 25.0, "description": "Reading"}, "Reading"),
+        (
+            {"pending": False, "current": 1, "total": 4, "percent": 25.0, "description": "Reading"},
+            "Reading",
+        ),
         ({"description": Lazy()}, "gelesen"),
         ({"status": "mine", "description": "theirs"}, "mine"),
         ({"status": None, "description": "theirs"}, "theirs"),

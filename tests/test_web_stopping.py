@@ -23,7 +23,9 @@ GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
 
 
 @pytest.fixture(params=MODES)
-def process(request: pytest.FixtureRequest, env: dict[str, str], tmp_path: Path) -> Iterator[tuple[Process, int]]:
+def process(
+    request: pytest.FixtureRequest, env: dict[str, str], tmp_path: Path
+) -> Iterator[tuple[Process, int]]:
     process, address = web(tmp_path, env | {"SOCKETIO_ASYNC_MODE": request.param})
     with running(process):
         yield process, int(address.rpartition(":")[2])
@@ -75,7 +77,9 @@ def test_a_connection_that_is_kept_is_told_that_it_ends(process: tuple[Process, 
             web_process.popen.send_signal(signal.SIGTERM)
 
     kept.close()
-    web_process.popen.send_signal(signal.SIGTERM)  # of a server that keeps no connection for the first time
+    web_process.popen.send_signal(
+        signal.SIGTERM
+    )  # of a server that keeps no connection for the first time
     assert web_process.popen.wait(EXIT_SECONDS) == 0
 
 

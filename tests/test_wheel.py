@@ -1,4 +1,6 @@
-"""The wheel: a foreign project that installs it is live by one setting, and without that setting is as it was."""
+"""The wheel: a foreign project that installs it is live by one setting, and without that
+setting is as it was.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ print(json.dumps(ends))
 
 
 def run(*command: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, **options)
+    done = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, timeout=300, **options
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
@@ -46,7 +50,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shop(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project's folder with an environment of its own, `.venv`, that has the wheel and nothing of this repository."""
+    """A project's folder with an environment of its own, `.venv`, that has the wheel and
+    nothing of this repository.
+    """
     folder = tmp_path_factory.mktemp("shop")
     shutil.copytree(ROOT / "tests" / "shop" / "app", folder / "app")
     uv = Path(sys.executable).with_name("uv")
@@ -61,12 +67,19 @@ class Shop:
 
     def __init__(self, folder: Path, valkey: Valkey, backend: str, logs: Path) -> None:
         self.folder = folder
-        self.env = {"SHOP_REDIS": valkey.url, "SHOP_BACKEND": backend, "PYTHONPATH": "", "LANG": "C.UTF-8"}
+        self.env = {
+            "SHOP_REDIS": valkey.url,
+            "SHOP_BACKEND": backend,
+            "PYTHONPATH": "",
+            "LANG": "C.UTF-8",
+        }
         celery = [str(folder / ".venv/bin/celery"), "-A", "app"]
         command = [*celery, "worker", "-c", "2", "--loglevel", "INFO"]
         self.worker = Process(command, logs / "worker.log", self.env, root=folder)
         self.worker.wait_until(lambda: " ready." in self.worker.output())
-        self.check = subprocess.run([*celery, "headway"], cwd=folder, env=os.environ | self.env, capture_output=True)
+        self.check = subprocess.run(
+            [*celery, "headway"], cwd=folder, env=os.environ | self.env, capture_output=True
+        )
 
     def ends(self, mark: Path) -> list[tuple[str, str]]:
         """Start each of its tasks; returns their ids, and results or names of exceptions."""
@@ -93,7 +106,9 @@ def test_the_wheel_holds_the_library_alone_and_all_of_it(wheel: Path):
     with zipfile.ZipFile(wheel) as opened:
         packed = {name for name in opened.namelist() if ".dist-info/" not in name}
 
-    in_repository = {str(path.relative_to(ROOT)) for path in (ROOT / "headway").rglob("*") if path.is_file()}
+    in_repository = {
+        str(path.relative_to(ROOT)) for path in (ROOT / "headway").rglob("*") if path.is_file()
+    }
     assert packed == {name for name in in_repository if "__pycache__" not in name}
     assert "headway/py.typed" in packed
 
@@ -102,7 +117,11 @@ def test_one_setting_makes_a_project_live(live: Shop, records: Records, tmp_path
     ends = live.ends(tmp_path / "mark")
 
     assert [end for _, end in ends] == [3, "all there", "alive"]
-    snapshots = [json.loads(stored.snapshot) for stored in records.read([task_id for task_id, _ in ends]) if stored]
+    snapshots = [
+        json.loads(stored.snapshot)
+        for stored in records.read([task_id for task_id, _ in ends])
+        if stored
+    ]
     assert [(one["phase"], one["attempt"]) for one in snapshots] == [
         ("succeeded", 1),
         ("succeeded", 1),
@@ -110,8 +129,19 @@ def test_one_setting_makes_a_project_live(live: Shop, records: Records, tmp_path
     ]
     assert "3 tasks are live" in live.worker.output()
     assert (live.check.returncode, b"3 are live" in live.check.stdout) == (0, True), live.check
-    headway = [live.folder / ".venv/bin/headway", "-A", "app", "start", "app.add", "x=1", "y=2", "--watch"]
-    assert run(*headway, cwd=live.folder, env=os.environ | live.env).stdout.endswith("succeeded   100 %  3\n")
+    headway = [
+        live.folder / ".venv/bin/headway",
+        "-A",
+        "app",
+        "start",
+        "app.add",
+        "x=1",
+        "y=2",
+        "--watch",
+    ]
+    assert run(*headway, cwd=live.folder, env=os.environ | live.env).stdout.endswith(
+        "succeeded   100 %  3\n"
+    )
 
 
 def test_without_it_nothing_differs(stock: Shop, records: Records, tmp_path: Path):
@@ -120,14 +150,24 @@ def test_without_it_nothing_differs(stock: Shop, records: Records, tmp_path: Pat
     assert [end for _, end in ends] == [3, "all there", "WorkerLostError"]
     assert not records.client.keys("*headway*")
     assert "live" not in stock.worker.output()
-    assert (stock.check.returncode, b"set result_backend to" in stock.check.stdout) == (1, True), stock.check
+    assert (stock.check.returncode, b"set result_backend to" in stock.check.stdout) == (1, True), (
+        stock.check
+    )
 
 
 def test_all_that_the_library_imports_is_declared():
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*declared["dependencies"], *chain.from_iterable(declared["optional-dependencies"].values())]
+    wanted = [
+        *declared["dependencies"],
+        *chain.from_iterable(declared["optional-dependencies"].values()),
+    ]
     names = {re.split(r"[\[<>=;]", each)[0].replace("-", "_") for each in wanted}
-    names |= {"engineio", "socketio", "hiredis", "billiard"}  # python-engineio, python-socketio, redis[hiredis], celery
+    names |= {
+        "engineio",
+        "socketio",
+        "hiredis",
+        "billiard",
+    }  # python-engineio, python-socketio, redis[hiredis], celery
     names |= {"jinja2", "markupsafe"}  # flask
 
     imported = set()

@@ -64,13 +64,18 @@ def test_a_worker_of_an_earlier_version_may_take_any_queue(records: Records):
 
 def test_a_queue_that_no_worker_takes_is_named_at_every_door(client: FlaskClient, records: Records):
     hold(records, "1", "worker@host", "celery")
-    email = client.post("/tasks", json={"name": "send_async_email", "args": {"email": "ada@example.com"}}).get_json()
+    email = client.post(
+        "/tasks", json={"name": "send_async_email", "args": {"email": "ada@example.com"}}
+    ).get_json()
     task = client.post("/longtask").get_json()
     assert (email["queue"], task["queue"]) == ("mail", "celery")
 
     batch = client.get(f"/status?task_id={email['task_id']}").get_json()
     for server in (batch["server"], client.get("/tasks").get_json()["server"]):
-        assert server["queues"] == {"celery": {"queued": 1, "workers": 1}, "mail": {"queued": 1, "workers": 0}}
+        assert server["queues"] == {
+            "celery": {"queued": 1, "workers": 1},
+            "mail": {"queued": 1, "workers": 0},
+        }
     assert "no worker takes mail" in client.get("/").text
 
 
@@ -91,9 +96,21 @@ def test_a_queue_of_any_name_is_shown_while_its_task_waits(records: Records, que
 @pytest.fixture
 def two(redis_url: str, valkey: Valkey, tmp_path: Path) -> Iterator[list[Process]]:
     plain.use(redis_url)
-    command = [sys.executable, "-m", "celery", "-A", "tests.plain_celery", "worker", "-c", "1", "-n", "same@%h"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "tests.plain_celery",
+        "worker",
+        "-c",
+        "1",
+        "-n",
+        "same@%h",
+    ]
     processes = [
-        Process([*command, "-Q", "celery"], tmp_path / f"{number}.log", {"REDIS_URL": redis_url}) for number in "12"
+        Process([*command, "-Q", "celery"], tmp_path / f"{number}.log", {"REDIS_URL": redis_url})
+        for number in "12"
     ]
     yield processes
     for process in processes:

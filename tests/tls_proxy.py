@@ -56,7 +56,10 @@ class Connection(socketserver.BaseRequestHandler):
 
 
 def relay(client: ssl.SSLSocket, redis: socket.socket) -> None:
-    """Pass on what either says until one ends; in one thread, since a TLS connection bears no two."""
+    """Pass on what either says until one ends.
+
+    In one thread, since a TLS connection bears no two.
+    """
     while True:
         ready = [client] if client.pending() else select.select([client, redis], [], [])[0]
         for source in ready:

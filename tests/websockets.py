@@ -110,11 +110,15 @@ else:
 class Server:
     """The server in a process of its own."""
 
-    def __init__(self, folder: Path, mode: str, options: dict[str, Any], constants: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, mode: str, options: dict[str, Any], constants: dict[str, Any]
+    ) -> None:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         arguments = [mode, str(self.port), json.dumps(constants), json.dumps(options)]
-        self.process = Process([sys.executable, "-W", "ignore", "-c", SERVER, *arguments], folder / "server.log")
+        self.process = Process(
+            [sys.executable, "-W", "ignore", "-c", SERVER, *arguments], folder / "server.log"
+        )
         self.process.wait_until(lambda: answers(f"{self.address}/"))
 
     def do(self, what: str = "", given: Any = None) -> Any:
@@ -138,8 +142,12 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, mode: str = "eventlet", constants: dict[str, Any] | None = None, **options: Any):
-    server = Server(folder, mode, {"ping_interval": 7, "ping_timeout": 6, **options}, constants or {})
+def serving(
+    folder: Path, mode: str = "eventlet", constants: dict[str, Any] | None = None, **options: Any
+):
+    server = Server(
+        folder, mode, {"ping_interval": 7, "ping_timeout": 6, **options}, constants or {}
+    )
     with running(server.process):
         yield server
     assert "Traceback" not in server.process.output(), server.process.output()
@@ -214,7 +222,9 @@ class Client:
         return json.loads(text.removeprefix(f"43{number}"))[0]
 
     def read(self) -> tuple[int, bytes]:
-        """Return opcode and payload of the next frame, which must be in its shortest form, whole and not masked."""
+        """Return opcode and payload of the next frame, which must be in its shortest form,
+        whole and not masked.
+        """
         head = self._take(2)
         size, shortest = head[1], 0
         if size == 126:
@@ -238,7 +248,10 @@ class Client:
         return texts
 
     def end(self) -> int:
-        """Return the code with which the server closes; fails when it sends something after that, or stays."""
+        """Return the code with which the server closes.
+
+        Fails when it sends something after that, or stays.
+        """
         while (found := self.read())[0] != CLOSE:
             pass
         assert self._data == b""
@@ -269,6 +282,12 @@ class Client:
 def masked(payload: bytes, opcode: int = TEXT, final: bool = True, reserved: int = 0) -> bytes:
     """Return a frame as a client sends it."""
     size, mask = len(payload), b"\1\2\3\4"
-    length = bytes([size]) if size < 126 else struct.pack("!BH" if size < 65536 else "!BQ", 126 + (size > 65535), size)
+    length = (
+        bytes([size])
+        if size < 126
+        else struct.pack("!BH" if size < 65536 else "!BQ", 126 + (size > 65535), size)
+    )
     covered = bytes(byte ^ mask[n % 4] for n, byte in enumerate(payload))
-    return bytes([final << 7 | reserved << 4 | opcode, length[0] | 0x80]) + length[1:] + mask + covered
+    return (
+        bytes([final << 7 | reserved << 4 | opcode, length[0] | 0x80]) + length[1:] + mask + covered
+    )

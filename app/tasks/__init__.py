@@ -1,4 +1,6 @@
-"""The kinds of work of this application, a file for each: each is imported, and so its tasks are known."""
+"""The kinds of work of this application, a file for each: each is imported, and so its tasks
+are known.
+"""
 
 from __future__ import annotations
 

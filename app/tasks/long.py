@@ -25,7 +25,11 @@ def long_task(self: Any) -> dict[str, Any]:
     message = ""
     for done in range(total):
         if not message or random.random() < 0.25:
-            message = f"{random.choice(VERBS)} {random.choice(ADJECTIVES)} {random.choice(NOUNS)}..."
-        self.update_state(state="PROGRESS", meta={"current": done, "total": total, "status": message})
+            message = (
+                f"{random.choice(VERBS)} {random.choice(ADJECTIVES)} {random.choice(NOUNS)}..."
+            )
+        self.update_state(
+            state="PROGRESS", meta={"current": done, "total": total, "status": message}
+        )
         time.sleep(current_app.config["LONG_TASK_STEP_SECONDS"])
     return {"current": 100, "total": 100, "status": "Task completed!", "result": 42}

@@ -1,4 +1,6 @@
-"""The article's e-mail, as a task like any other: where it stands is shown, up to the mail server's answer."""
+"""The article's e-mail, as a task like any other: where it stands is shown, up to the mail
+server's answer.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ class BadAddress(ValueError):
 
 
 def check_address(text: str) -> str:
-    """Return the one address that `text` is, in the form in which it goes to a mail server (all ASCII).
+    """Return the one address that `text` is, in the form in which it goes to a mail server (all
+    ASCII).
 
     Domains that are reserved for tests ("ada@example.test") pass where no real mail server is set.
     Raises BadAddress.
@@ -56,7 +59,8 @@ def check_address(text: str) -> str:
         valid = validate_email(
             text,
             check_deliverability=False,
-            # Flask-Mail would send to another mailbox: it encodes such a local part as if it were a header's words.
+            # Flask-Mail would send to another mailbox: it encodes such a local part as if it were a
+            # header's words.
             allow_smtputf8=False,
             test_environment=no_real_mail,
         )
@@ -93,20 +97,28 @@ def _email_data(args: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class SendGuard:
-    """What the record says of a task's e-mail, so that it is sent at most once, whoever dies meanwhile.
+    """What the record says of a task's e-mail, so that it is sent at most once, whoever dies
+    meanwhile.
 
-    Until it is committed it may be sent again. A run that was lost after that may have sent it or not.
+    Until it is committed it may be sent again. A run that was lost after that may have sent it or
+    not.
     """
 
     def __init__(self, task: LiveTask) -> None:
         self._task = task
 
     def prepare(self) -> None:
-        """Say that the mail server has not got it. Raises OutcomeUnknown after a run that was lost; Stopped."""
+        """Say that the mail server has not got it.
+
+        Raises OutcomeUnknown after a run that was lost; Stopped.
+        """
         self._note("prepared", inf)
 
     def commit(self) -> None:
-        """Say that the mail server gets it now. Raises Stopped when it must not; MailUnavailable."""
+        """Say that the mail server gets it now.
+
+        Raises Stopped when it must not; MailUnavailable.
+        """
         try:
             self._note("committing", COMMIT_SECONDS)
         except Unavailable as error:
@@ -117,7 +129,9 @@ class SendGuard:
             return
         verdict = self._task.backend.runs.advance_commit(self._task.request, stage, seconds)
         if verdict == "unknown":
-            raise OutcomeUnknown("The worker was lost while it sent this e-mail: the mail server may have taken it.")
+            raise OutcomeUnknown(
+                "The worker was lost while it sent this e-mail: the mail server may have taken it."
+            )
         if verdict != "written":
             raise Stopped(verdict)
 
@@ -126,9 +140,9 @@ class SendGuard:
 def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]:
     """Send `{"subject", "to", "body"}`, at most once, and return what the mail server said.
 
-    What the server defers is tried again with back-off while there are attempts left; for a server that takes no mail
-    now it waits up to MAIL_RETRY_HOURS. Raises BadAddress, MailRefused, OutcomeUnknown, and what the last attempt or
-    wait ended with.
+    What the server defers is tried again with back-off while there are attempts left; for a server
+    that takes no mail now it waits up to MAIL_RETRY_HOURS. Raises BadAddress, MailRefused,
+    OutcomeUnknown, and what the last attempt or wait ended with.
     """
     to = check_address(email_data["to"])
     message = make_message(self.request.id, to, email_data["subject"], email_data["body"])
@@ -157,7 +171,10 @@ def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]
 
 
 def _wait(task: Any, obstacle: MailUnavailable) -> Exception:
-    """Return what has an email wait for its mail server, and uses up no attempt; in the end the obstacle itself."""
+    """Return what has an email wait for its mail server, and uses up no attempt.
+
+    In the end the obstacle itself.
+    """
     settings = current_app.config
     request = task.request
     since = float(getattr(request, SINCE, None) or time.time())
@@ -169,7 +186,9 @@ def _wait(task: Any, obstacle: MailUnavailable) -> Exception:
     waits = waits_of(request) + 1
     headers = {**(request.headers or {}), WAITS: waits, SINCE: since}
     limit = task.max_retries + waits
-    again: Exception = task.retry(exc=obstacle, countdown=countdown, max_retries=limit, headers=headers, throw=False)
+    again: Exception = task.retry(
+        exc=obstacle, countdown=countdown, max_retries=limit, headers=headers, throw=False
+    )
     return again
 
 

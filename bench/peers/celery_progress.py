@@ -1,4 +1,5 @@
-"""Peer (d), celery-progress: its websocket recorder in the task, its consumer on Channels, served by uvicorn.
+"""Peer (d), celery-progress: its websocket recorder in the task, its consumer on Channels, served
+by uvicorn.
 
 `python -m bench.peers.celery_progress REDIS_URL` reports; with a PORT it is the web process.
 """
@@ -19,7 +20,9 @@ from bench.peers import pace
 def configure(url: str) -> None:
     """Make the Django project that it needs: a layer in Redis, and nothing else."""
     layer = {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [url]}}
-    settings.configure(CHANNEL_LAYERS={"default": layer}, INSTALLED_APPS=["channels", "celery_progress"])
+    settings.configure(
+        CHANNEL_LAYERS={"default": layer}, INSTALLED_APPS=["channels", "celery_progress"]
+    )
     django.setup()
 
 
@@ -40,7 +43,9 @@ def report(url: str) -> None:
     @celery.task(bind=True)
     def reports(self: Any, **asked: Any) -> dict[str, Any]:
         def say(task_id: str, done: int, status: str) -> None:
-            self.request_stack.push(Context(id=task_id, called_directly=False))  # it reports for the running task only
+            self.request_stack.push(
+                Context(id=task_id, called_directly=False)
+            )  # it reports for the running task only
             try:
                 WebSocketProgressRecorder(self).set_progress(done, pace.TOTAL, description=status)
             finally:
@@ -51,9 +56,16 @@ def report(url: str) -> None:
     @celery.task(bind=True)
     def cost(self: Any, **asked: Any) -> float:
         recorder = WebSocketProgressRecorder(self)
-        return pace.cost(body=lambda: recorder.set_progress(1, 100, description=pace.STATUS), **asked)
+        return pace.cost(
+            body=lambda: recorder.set_progress(1, 100, description=pace.STATUS), **asked
+        )
 
-    pace.serve({"report": lambda **asked: pace.run(reports, **asked), "cost": lambda **asked: pace.run(cost, **asked)})
+    pace.serve(
+        {
+            "report": lambda **asked: pace.run(reports, **asked),
+            "cost": lambda **asked: pace.run(cost, **asked),
+        }
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Peer (e), the floor: a raw Redis publish, and a websocket of eventlet's own that passes it on; nothing is stored.
+"""Peer (e), the floor: a raw Redis publish, and a websocket of eventlet's own that passes it on.
+
+Nothing is stored.
 
 `python -m bench.peers.floor REDIS_URL` reports; with a PORT it is the web process.
 """
@@ -50,7 +52,13 @@ def report(url: str) -> None:
     client = redis.Redis.from_url(url)
 
     def say(room: str, done: int, status: str) -> None:
-        payload = {"task_id": room, "state": "PROGRESS", "current": done, "total": pace.TOTAL, "status": status}
+        payload = {
+            "task_id": room,
+            "state": "PROGRESS",
+            "current": done,
+            "total": pace.TOTAL,
+            "status": status,
+        }
         client.publish("floor", f"{room} {json.dumps(payload)}")
 
     pace.serve({"report": lambda **asked: pace.report(say, **asked)})

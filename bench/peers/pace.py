@@ -1,4 +1,6 @@
-"""What each helper in Python is made of: a loop that answers requests, a task's run, a pace at which it reports."""
+"""What each helper in Python is made of: a loop that answers requests, a task's run, a pace at
+which it reports.
+"""
 
 from __future__ import annotations
 
@@ -45,11 +47,15 @@ def run(task: Any, **kwargs: Any) -> Any:
     return returned.retval
 
 
-def report(say: Callable[[str, int, str], object], schedule: Sequence[tuple[float, str]]) -> dict[str, Any]:
-    """Report as the schedule says, `(seconds from now, room)` each; `say` takes the room, how far, a line of text.
+def report(
+    say: Callable[[str, int, str], object], schedule: Sequence[tuple[float, str]]
+) -> dict[str, Any]:
+    """Report as the schedule says, `(seconds from now, room)` each.
 
-    Each report's text carries the moment at which it was made. Returns how long it took, this process's CPU time, and
-    each room's last moment.
+    `say` takes the room, how far, a line of text.
+
+    Each report's text carries the moment at which it was made. Returns how long it took, this
+    process's CPU time, and each room's last moment.
     """
     last = {}
     cpu = time.process_time()
@@ -66,7 +72,8 @@ def report(say: Callable[[str, int, str], object], schedule: Sequence[tuple[floa
 def cost(seconds: float, body: Callable[[], object], work_seconds: float = 0.0) -> float:
     """Call the body for so long, with so much work of the task's own before each call.
 
-    Returns the median of a call, in seconds. One body alone: what it leaves behind would slow another one down.
+    Returns the median of a call, in seconds. One body alone: what it leaves behind would slow
+    another one down.
     """
     taken = []
     deadline = time.perf_counter() + seconds
@@ -80,7 +87,10 @@ def cost(seconds: float, body: Callable[[], object], work_seconds: float = 0.0) 
 
 
 def per_turn(seconds: float, **loops: Callable[[int], object]) -> dict[str, float]:
-    """Run each loop, a function of how often it turns, for about so long; returns the seconds a turn."""
+    """Run each loop, a function of how often it turns, for about so long.
+
+    Returns the seconds a turn.
+    """
     found = {}
     for name, loop in loops.items():
         turns, taken = 1000, 0.0

@@ -1,7 +1,9 @@
-"""Peer (a), the documented Flask-SocketIO pattern: `update_state` and `emit` in the task, `message_queue`, eventlet.
+"""Peer (a), the documented Flask-SocketIO pattern: `update_state` and `emit` in the task,
+`message_queue`, eventlet.
 
-After Celery's user guide ("Custom states") and Flask-SocketIO's documentation ("Rooms", "Emitting from an External
-Process"). `python -m bench.peers.pattern REDIS_URL` reports; with a PORT it is the web process.
+After Celery's user guide ("Custom states") and Flask-SocketIO's documentation ("Rooms", "Emitting
+from an External Process"). `python -m bench.peers.pattern REDIS_URL` reports; with a PORT it is the
+web process.
 """
 
 from __future__ import annotations

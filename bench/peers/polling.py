@@ -1,4 +1,5 @@
-"""Peer (c), the article's status endpoint: Flask and `AsyncResult`, on the server that the others are on.
+"""Peer (c), the article's status endpoint: Flask and `AsyncResult`, on the server that the others
+are on.
 
 `python -m bench.peers.polling REDIS_URL PORT`.
 """
@@ -27,7 +28,9 @@ def serve(url: str, port: int) -> None:
         if task.state == "PENDING":
             return jsonify({"state": task.state, "current": 0, "total": 1, "status": "Pending..."})
         if task.state == "FAILURE":
-            return jsonify({"state": task.state, "current": 1, "total": 1, "status": str(task.info)})
+            return jsonify(
+                {"state": task.state, "current": 1, "total": 1, "status": str(task.info)}
+            )
         response = {
             "state": task.state,
             "current": task.info.get("current", 0),

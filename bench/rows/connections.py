@@ -25,7 +25,9 @@ SMALL_BUFFER = 4096
 
 
 def memory(bench: Bench) -> Row:
-    found = {each.name: _memory_each(bench, each) for each in bench.candidates(Headway, Pattern, Node)}
+    found = {
+        each.name: _memory_each(bench, each) for each in bench.candidates(Headway, Pattern, Node)
+    }
     ours = found[Headway.name]
     return Row(
         f"memory of an idle websocket, of {bench.plan.idle}",
@@ -64,7 +66,9 @@ def connections(bench: Bench) -> Row:
         bench.swarm.add(crowd, [[rooms[n % ROOMS]] for n in range(count)], CONNECT_SECONDS)
     except Failed as failed:
         notes.append(str(failed))
-    notes.append(f"{crowd.ready} connected in {time.monotonic() - begun:.1f} s, after {crowd.refusals} refusals")
+    notes.append(
+        f"{crowd.ready} connected in {time.monotonic() - begun:.1f} s, after {crowd.refusals} refusals"
+    )
     bench.swarm.run(bench.plan.hold_seconds)
     served = _served(bench, candidate, crowd, rooms)
     before = memory_bytes(web.pid)
@@ -81,7 +85,9 @@ def connections(bench: Bench) -> Row:
         notes,
     )
     if bench.plan.beyond:
-        row.comparisons.append(Comparison("live and served", served, "", Pattern.name, _served_by_default(bench)))
+        row.comparisons.append(
+            Comparison("live and served", served, "", Pattern.name, _served_by_default(bench))
+        )
     return row
 
 
@@ -92,8 +98,12 @@ def _served(bench: Bench, candidate: Candidate, crowd: Crowd, rooms: list[str]) 
     return len(crowd.viewers) - behind([crowd], last)
 
 
-def _restart(bench: Bench, candidate: Candidate, web: Web, crowd: Crowd, rooms: list[str]) -> tuple[float, int]:
-    """Stop the process, report meanwhile, start it anew; returns how long it took until all were current, and how many
+def _restart(
+    bench: Bench, candidate: Candidate, web: Web, crowd: Crowd, rooms: list[str]
+) -> tuple[float, int]:
+    """Stop the process, report meanwhile, start it anew.
+
+    Returns how long it took until all were current, and how many
     were so in the end."""
     bench.swarm.come_back(crowd)
     web.process.stop()
@@ -107,7 +117,9 @@ def _restart(bench: Bench, candidate: Candidate, web: Web, crowd: Crowd, rooms: 
 
 
 def _served_by_default(bench: Bench) -> int:
-    """Return how many the pattern serves as it is documented, where a few more than its limit come."""
+    """Return how many the pattern serves as it is documented, where a few more than its limit
+    come.
+    """
     candidate = bench.candidate(Pattern)
     web = candidate.another_web()
     crowd = candidate.crowd(web)
@@ -123,7 +135,9 @@ def _served_by_default(bench: Bench) -> int:
 
 @dataclass
 class Stalled:
-    """Somebody who watches everything and reads nothing, and who comes again when the server has had enough."""
+    """Somebody who watches everything and reads nothing, and who comes again when the server
+    has had enough.
+    """
 
     bench: Bench
     crowd: Crowd
@@ -157,7 +171,9 @@ def stalled(bench: Bench) -> Row:
 
     def window(seconds: float, stalled: Stalled | None = None) -> Load:
         meanwhile = stalled.look if stalled else lambda: None
-        return bench.load(candidate, [crowd], rooms, rate=RATE, seconds=seconds, webs=[web], meanwhile=meanwhile)
+        return bench.load(
+            candidate, [crowd], rooms, rate=RATE, seconds=seconds, webs=[web], meanwhile=meanwhile
+        )
 
     window(bench.plan.warm_seconds)
     without = [window(long / CONTROL_SHARE) for _ in range(2)]
@@ -179,7 +195,14 @@ def stalled(bench: Bench) -> Row:
         f"a client that reads nothing, 1,000 reports/s for {long:g} s",
         [
             Comparison("memory grown by", grown / MEGABYTE, "MB", "allowed", 1.0, 1.0),
-            Comparison("p99 of the others", with_one.latency(0.99), "ms", "at most when it reads", usual, NOISE),
+            Comparison(
+                "p99 of the others",
+                with_one.latency(0.99),
+                "ms",
+                "at most when it reads",
+                usual,
+                NOISE,
+            ),
         ],
         [
             f"it was ended, and came again, {who.came - 1} times",

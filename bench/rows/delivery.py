@@ -29,16 +29,23 @@ def latency(bench: Bench) -> Row:
 
 
 def latency_busy(bench: Bench) -> Row:
-    return _latency(bench, RATE, [Node, Floor, ShardedNode])  # celery-progress does not come to this rate
+    return _latency(
+        bench, RATE, [Node, Floor, ShardedNode]
+    )  # celery-progress does not come to this rate
 
 
 def _latency(bench: Bench, rate: float, peers: Sequence[type[Candidate]]) -> Row:
     candidates = bench.candidates(Headway, Pattern, *peers)
     found = bench.loads(candidates, one_each, REPORTING_TASKS, rate, at_random)
 
-    def compare(what: str, share: float, peer: type[Candidate], bar: float | None = None) -> Comparison:
+    def compare(
+        what: str, share: float, peer: type[Candidate], bar: float | None = None
+    ) -> Comparison:
         came = {name: [load for load in loads if load.delivered] for name, loads in found.items()}
-        ours, theirs = (median(came[name], lambda load: load.latency(share)) for name in (Headway.name, peer.name))
+        ours, theirs = (
+            median(came[name], lambda load: load.latency(share))
+            for name in (Headway.name, peer.name)
+        )
         return Comparison(what, ours, "ms", peer.name, theirs, bar)
 
     return Row(
@@ -58,9 +65,14 @@ def rooms(bench: Bench) -> Row:
     candidates = bench.candidates(Headway, Pattern, Node, ShardedNode, Floor)
     found = bench.loads(candidates, one_each, ROOMS, RATE)
     row = _cpu_per_delivery("web CPU: 100 rooms of one viewer, 1,000 reports/s", found, 0.5)
-    redis = {name: median(loads, lambda load: load.redis_cpu / load.reports) * 1e6 for name, loads in found.items()}
+    redis = {
+        name: median(loads, lambda load: load.redis_cpu / load.reports) * 1e6
+        for name, loads in found.items()
+    }
     for peer in (Pattern.name, Node.name):
-        row.comparisons.append(Comparison("a report, in Redis", redis[Headway.name], "µs", peer, redis[peer]))
+        row.comparisons.append(
+            Comparison("a report, in Redis", redis[Headway.name], "µs", peer, redis[peer])
+        )
     row.costs = {
         "web_one_viewer_us": median(found[Headway.name], lambda load: load.per_delivery),
         "redis_watched_us": redis[Headway.name],
@@ -73,7 +85,10 @@ def crowd(bench: Bench) -> Row:
     candidates = bench.candidates(Headway, Pattern, Node, ShardedNode, Floor)
     found = bench.loads(candidates, lambda rooms: [rooms] * viewers, 1, CROWD_RATE)
     row = _cpu_per_delivery(f"web CPU: one room of {viewers} viewers, 10 reports/s", found, 0.35)
-    row.costs = {"crowd": viewers, "web_crowd_us": median(found[Headway.name], lambda load: load.per_delivery)}
+    row.costs = {
+        "crowd": viewers,
+        "web_crowd_us": median(found[Headway.name], lambda load: load.per_delivery),
+    }
     return row
 
 
@@ -84,9 +99,12 @@ def _cpu_per_delivery(title: str, found: dict[str, list[Load]], bar: float) -> R
     for name, loads in found.items():
         if name != Headway.name:
             theirs = median(loads, lambda load: load.per_delivery)
-            row.comparisons.append(Comparison("a delivery", ours, "µs", name, theirs, bars.get(name)))
+            row.comparisons.append(
+                Comparison("a delivery", ours, "µs", name, theirs, bars.get(name))
+            )
     published, theirs = (
-        median(found[name], lambda load: load.web_cpu / load.reports * 1e6) for name in (Headway.name, Pattern.name)
+        median(found[name], lambda load: load.web_cpu / load.reports * 1e6)
+        for name in (Headway.name, Pattern.name)
     )
     row.comparisons.append(Comparison("a published report", published, "µs", Pattern.name, theirs))
     return row
@@ -101,8 +119,11 @@ def elsewhere(bench: Bench) -> Row:
         stages.append((candidate, watchers, candidate.rooms(ROOMS)))
     for _ in range(bench.plan.rounds):
         for candidate, watchers, elsewhere in stages:
-            # Twice as long: there is little to be seen, and what a process does by itself comes every 2 s.
-            load = bench.load(candidate, [watchers], elsewhere, rate=RATE, seconds=bench.plan.seconds * 2)
+            # Twice as long: there is little to be seen, and what a process does by itself comes
+            # every 2 s.
+            load = bench.load(
+                candidate, [watchers], elsewhere, rate=RATE, seconds=bench.plan.seconds * 2
+            )
             found.setdefault(candidate.name, []).append(load)
     notes = notes_on(found)
     for candidate, watchers, _ in stages:
@@ -119,13 +140,20 @@ def elsewhere(bench: Bench) -> Row:
         "a web process whose viewers watch other rooms, 1,000 reports/s elsewhere",
         [Comparison("of a core", ours, "%", Pattern.name, theirs, 0.01)],
         notes,
-        {"redis_unwatched_us": median(found[Headway.name], lambda load: load.redis_cpu / load.reports) * 1e6},
+        {
+            "redis_unwatched_us": median(
+                found[Headway.name], lambda load: load.redis_cpu / load.reports
+            )
+            * 1e6
+        },
         busiest(found),
     )
 
 
 def processes(bench: Bench) -> Row:
-    """Give each of two web processes the load that one had; two of two cores leave none to the rest, so what they could
+    """Give each of two web processes the load that one had.
+
+    Two of two cores leave none to the rest, so what they could
     deliver comes from what they use.
     """
     gain, notes, client = {}, [], 0.0
@@ -139,22 +167,33 @@ def processes(bench: Bench) -> Row:
                 watched, rate = rooms[: ROOMS * len(used)], RATE * len(used)
                 for n, each in enumerate(crowds):
                     bench.swarm.add(each, one_each(watched[n :: len(used)]))
-                load = bench.load(candidate, crowds, watched, rate=rate, seconds=bench.plan.seconds, webs=used)
+                load = bench.load(
+                    candidate, crowds, watched, rate=rate, seconds=bench.plan.seconds, webs=used
+                )
                 found[name].append(load)
                 for each in crowds:
                     bench.swarm.dismiss(each)
         webs[1].process.stop()
         one, two = (median(found[name], lambda load: load.per_delivery) for name in ("one", "two"))
         gain[candidate.name] = 2 * one / two
-        notes += [f"{candidate.name}: {one:.0f} µs of CPU a delivery with one process, {two:.0f} µs with two"]
+        notes += [
+            f"{candidate.name}: {one:.0f} µs of CPU a delivery with one process, {two:.0f} µs with two"
+        ]
         for name in found:
-            notes += [f"{candidate.name}, {name}: {note}" for note in notes_on({candidate.name: found[name]})]
+            notes += [
+                f"{candidate.name}, {name}: {note}"
+                for note in notes_on({candidate.name: found[name]})
+            ]
         client = max(client, busiest(found))
     return Row(
         "deliveries/s of 2 web processes over 1, disjoint viewers",
         [
-            Comparison("by CPU a delivery", gain[Headway.name], "", "one process", 1.0, 1.8, at_least=True),
-            Comparison("by CPU a delivery", gain[Headway.name], "", Pattern.name, gain[Pattern.name]),
+            Comparison(
+                "by CPU a delivery", gain[Headway.name], "", "one process", 1.0, 1.8, at_least=True
+            ),
+            Comparison(
+                "by CPU a delivery", gain[Headway.name], "", Pattern.name, gain[Pattern.name]
+            ),
         ],
         notes,
         client=client,

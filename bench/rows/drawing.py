@@ -1,7 +1,7 @@
 """How soon a worker's report is drawn in a browser.
 
-A report's version is Redis's clock in microseconds, and the browser is on the same machine: drawn minus version is the
-whole way from the record to the screen.
+A report's version is Redis's clock in microseconds, and the browser is on the same machine: drawn
+minus version is the whole way from the record to the screen.
 """
 
 from __future__ import annotations
@@ -46,15 +46,23 @@ def drawn(bench: Bench) -> Row:
     return Row(
         "from a worker's report to the drawn page",
         [Comparison("p95", found[int(len(found) * SHARE)], "ms", "allowed", BUDGET_MS, 1.0)],
-        [f"{within:.1%} of {len(found)} within {BUDGET_MS:g} ms; p50 {statistics.median(found):.1f} ms"],
+        [
+            f"{within:.1%} of {len(found)} within {BUDGET_MS:g} ms; p50 {statistics.median(found):.1f} ms"
+        ],
     )
 
 
 def _delays(bench: Bench, steps: int) -> list[float]:
     with ExitStack() as started:
-        candidate = Headway(bench.folder / "drawn", started)  # a worker would run what other rows have left in theirs
+        candidate = Headway(
+            bench.folder / "drawn", started
+        )  # a worker would run what other rows have left in theirs
         candidate.wait()
-        env = {**candidate.env, "LONG_TASK_STEPS": str(steps), "LONG_TASK_STEP_SECONDS": str(STEP_SECONDS)}
+        env = {
+            **candidate.env,
+            "LONG_TASK_STEPS": str(steps),
+            "LONG_TASK_STEP_SECONDS": str(STEP_SECONDS),
+        }
         started.enter_context(running(worker(bench.folder, env)))
         playwright = started.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
@@ -66,7 +74,10 @@ def _delays(bench: Bench, steps: int) -> list[float]:
 
 def _draw(page: Page, visitor: Visitor, steps: int) -> list[float]:
     page.context.add_cookies(
-        [{"name": name, "value": value or "", "url": visitor.address} for name, value in visitor.http.cookies.items()]
+        [
+            {"name": name, "value": value or "", "url": visitor.address}
+            for name, value in visitor.http.cookies.items()
+        ]
     )
     page.goto(visitor.address)
     page.get_by_text("Live", exact=True).wait_for()
@@ -77,13 +88,19 @@ def _draw(page: Page, visitor: Visitor, steps: int) -> list[float]:
         visitor.wait_for_end(task_id, steps * STEP_SECONDS * 3 + 10)
         page.locator(f'task-progress[task-id="{task_id}"][data-phase="succeeded"]').wait_for()
     drawn = [(task, version, at) for task, version, at in page.evaluate("window.drawn")]
-    return delays([snapshot for snapshot in visitor.snapshots if snapshot["phase"] == "running"], drawn)
+    return delays(
+        [snapshot for snapshot in visitor.snapshots if snapshot["phase"] == "running"], drawn
+    )
 
 
 def delays(pushes: list[dict[str, Any]], drawn: list[tuple[str, int, float]]) -> list[float]:
     """Return for each push, in ms, how long after its report it, or a newer one, was drawn."""
     found = []
     for push in pushes:
-        moments = [at for task, version, at in drawn if task == push["task_id"] and version >= push["version"]]
+        moments = [
+            at
+            for task, version, at in drawn
+            if task == push["task_id"] and version >= push["version"]
+        ]
         found.append((min(moments) - push["version"]) / 1000 if moments else float("inf"))
     return found

@@ -24,7 +24,9 @@ def status(bench: Bench) -> Row:
     measures = {
         "200": partial(_per_cpu_second, headway.web, path, 200, cookie, seconds),
         "304": partial(_per_cpu_second, headway.web, path, 304, conditional, seconds),
-        "polling": partial(_per_cpu_second, polling.web, f"/status/{_running(polling)}", 200, "", seconds),
+        "polling": partial(
+            _per_cpu_second, polling.web, f"/status/{_running(polling)}", 200, "", seconds
+        ),
     }
     found = {name: statistics.median(each) for name, each in bench.in_turn(measures).items()}
     return Row(
@@ -39,7 +41,10 @@ def status(bench: Bench) -> Row:
 def starts(bench: Bench) -> Row:
     reporters = {each.name: each.reporter for each in bench.candidates(Headway, Pattern)}
     found = bench.in_turn(
-        {name: partial(reporter.call, "start", seconds=bench.plan.seconds / 2) for name, reporter in reporters.items()}
+        {
+            name: partial(reporter.call, "start", seconds=bench.plan.seconds / 2)
+            for name, reporter in reporters.items()
+        }
     )
     ours, theirs = (1 / statistics.median(found[name]) for name in (Headway.name, Pattern.name))
     return Row(
@@ -56,7 +61,10 @@ def _running(candidate: Candidate) -> str:
 
 
 def _per_cpu_second(web: Web, path: str, code: int, headers: str, seconds: float) -> float:
-    """Ask over one connection for so long; returns how many answers a second of the server's CPU gives."""
+    """Ask over one connection for so long.
+
+    Returns how many answers a second of the server's CPU gives.
+    """
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\n{headers}\r\n".encode()
     with socket.create_connection(("127.0.0.1", web.port)) as connection:
         for _ in range(20):

@@ -14,8 +14,12 @@ WORK_SECONDS = 0.001
 
 def update(bench: Bench) -> Row:
     reporter = bench.candidate(Headway).reporter
-    took = [reporter.call("update", seconds=bench.plan.seconds / 2) for _ in range(bench.plan.rounds)]
-    figure, tqdm = (statistics.median(each[name] for each in took) * 1e9 for name in ("headway", "tqdm"))
+    took = [
+        reporter.call("update", seconds=bench.plan.seconds / 2) for _ in range(bench.plan.rounds)
+    ]
+    figure, tqdm = (
+        statistics.median(each[name] for each in took) * 1e9 for name in ("headway", "tqdm")
+    )
     return Row(
         "progress.update() in a tight loop",
         [Comparison("a call", figure, "ns", "tqdm.update()", tqdm, 1.0)],
@@ -24,8 +28,13 @@ def update(bench: Bench) -> Row:
 
 def track(bench: Bench) -> Row:
     reporter = bench.candidate(Headway).reporter
-    took = [reporter.call("track", seconds=bench.plan.seconds / 2) for _ in range(bench.plan.rounds)]
-    figure, tqdm = (statistics.median(each[name] - each["bare"] for each in took) * 1e9 for name in ("headway", "tqdm"))
+    took = [
+        reporter.call("track", seconds=bench.plan.seconds / 2) for _ in range(bench.plan.rounds)
+    ]
+    figure, tqdm = (
+        statistics.median(each[name] - each["bare"] for each in took) * 1e9
+        for name in ("headway", "tqdm")
+    )
     return Row(
         "for x in progress.track(it)",
         [Comparison("an iteration, over the bare loop", figure, "ns", "tqdm(it)", tqdm, 1.0)],
@@ -37,7 +46,9 @@ def report(bench: Bench) -> Row:
 
 
 def report_apart(bench: Bench) -> Row:
-    """What tasks do: they work between two reports, and the processes on the way fall asleep meanwhile."""
+    """What tasks do: they work between two reports, and the processes on the way fall asleep
+    meanwhile.
+    """
     return _report(bench, "one flushed report, after 1 ms of work", WORK_SECONDS)
 
 
@@ -51,9 +62,13 @@ def _report(bench: Bench, title: str, work_seconds: float) -> Row:
     return Row(
         title,
         [
-            Comparison("update_state", took["report"], "µs", Pattern.name, took[Pattern.name], 0.35),
+            Comparison(
+                "update_state", took["report"], "µs", Pattern.name, took[Pattern.name], 0.35
+            ),
             Comparison("update_state", took["report"], "µs", "one Redis PING", took["ping"], 2.0),
-            Comparison("update_state", took["report"], "µs", CeleryProgress.name, took[CeleryProgress.name]),
+            Comparison(
+                "update_state", took["report"], "µs", CeleryProgress.name, took[CeleryProgress.name]
+            ),
             Comparison("progress.set", took["say"], "µs", Pattern.name, took[Pattern.name], 0.35),
             Comparison("progress.set", took["say"], "µs", "one Redis PING", took["ping"], 2.0),
         ],

@@ -1,4 +1,5 @@
-"""Celery's result backend on Headway's records: the one place through which every change of every task passes.
+"""Celery's result backend on Headway's records: the one place through which every change of every
+task passes.
 
 An existing Celery project becomes live with one setting:
 
@@ -15,7 +16,12 @@ from typing import Any
 from celery import signals, states
 from celery.app.task import Context
 from celery.backends.redis import RedisBackend
-from celery.exceptions import ImproperlyConfigured, TaskRevokedError, TimeLimitExceeded, WorkerLostError
+from celery.exceptions import (
+    ImproperlyConfigured,
+    TaskRevokedError,
+    TimeLimitExceeded,
+    WorkerLostError,
+)
 from kombu.transport import TRANSPORT_ALIASES
 
 from headway import masking
@@ -38,12 +44,16 @@ logger = logging.getLogger(__name__)
 
 MAINTENANCE = "headway.celery.maintenance:Maintenance"  # by name: that file is made from this one
 # By name: that file is made from this one.
-TRANSPORT_ALIASES.update(redis="headway.celery.transport:Transport", rediss="headway.celery.transport:Transport")
+TRANSPORT_ALIASES.update(
+    redis="headway.celery.transport:Transport", rediss="headway.celery.transport:Transport"
+)
 
 
 @signals.worker_ready.connect
 def name_what_is_not_live(sender: Any = None, **_: Any) -> None:
-    """Log an error where a live task class is used without a live backend, or a backend was made too late."""
+    """Log an error where a live task class is used without a live backend, or a backend was
+    made too late.
+    """
     app = getattr(sender, "app", None)
     if app is None:
         return
@@ -67,8 +77,8 @@ def name_what_is_not_live(sender: Any = None, **_: Any) -> None:
 class LiveBackend(RedisBackend):
     """Stores each state as a write of the task's record.
 
-    A write is refused when the task has ended or a newer delivery has taken over; it then has no effect at all: it
-    counts in no chord and calls no error callback.
+    A write is refused when the task has ended or a newer delivery has taken over; it then has no
+    effect at all: it counts in no chord and calls no error callback.
     """
 
     ResultConsumer = PollingResultConsumer
@@ -82,7 +92,9 @@ class LiveBackend(RedisBackend):
             ttl_days = max(ttl_days, visibility_days(app))
         lease_seconds = app.conf.get("headway_lease_seconds", LEASE_SECONDS)
         cancel_grace = app.conf.get("headway_cancel_grace_seconds", CANCEL_GRACE_SECONDS)
-        self.records = Records(connect(self.as_uri(include_password=True)), ttl_days, lease_seconds, cancel_grace)
+        self.records = Records(
+            connect(self.as_uri(include_password=True)), ttl_days, lease_seconds, cancel_grace
+        )
         self.states = StateStore(self, self.records)
         self.runs = RunStore(self, self.records, self.states)
         self.outbox = MessageOutbox(self, self.records)
@@ -95,7 +107,8 @@ class LiveBackend(RedisBackend):
         return attempts_of(self.app._tasks.get(name))  # a send does not finalize its app
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
-        """Do nothing: Celery's own subscribes to each task that it sends, and takes a minute where Redis hangs.
+        """Do nothing: Celery's own subscribes to each task that it sends, and takes a minute where
+        Redis hangs.
 
         A client that waits for a result subscribes to it then, and reads it after that.
         """
@@ -109,9 +122,14 @@ class LiveBackend(RedisBackend):
         request: Context | None = None,
         **_: Any,
     ) -> Any:
-        """Store any state of any task, as Celery's contract says; a refused write changes nothing and is no error."""
+        """Store any state of any task, as Celery's contract says.
+
+        A refused write changes nothing and is no error.
+        """
         try:
-            self.states.store(task_id, result, state, traceback, as_context(task_id, request), by_hand=True)
+            self.states.store(
+                task_id, result, state, traceback, as_context(task_id, request), by_hand=True
+            )
         except Exception:
             logger.exception("State %s of task %s cannot be stored", state, task_id)
         return result
@@ -127,7 +145,9 @@ class LiveBackend(RedisBackend):
         """Store the end; see the class."""
         request = as_context(task_id, request)
         keep = store_result and not (request is not None and request.ignore_result)
-        stored = self.states.store(task_id, result if keep else None, state, None, request, teller="1")
+        stored = self.states.store(
+            task_id, result if keep else None, state, None, request, teller="1"
+        )
         self.dependents.tell(stored, request, state, result)
 
     def mark_as_retry(
@@ -139,8 +159,13 @@ class LiveBackend(RedisBackend):
         store_result: bool = True,
         state: str = states.RETRY,
     ) -> None:
-        """Store that the task waits for its next attempt; attempts that were lost with their workers count too."""
-        verdict = self.states.store_end(task_id, exc, state, traceback, as_context(task_id, request), "")
+        """Store that the task waits for its next attempt.
+
+        Attempts that were lost with their workers count too.
+        """
+        verdict = self.states.store_end(
+            task_id, exc, state, traceback, as_context(task_id, request), ""
+        )
         if verdict == "exhausted":
             self.mark_as_failure(task_id, exc, traceback, request)
         elif verdict == "written" and not retry_delay(exc, self.app):
@@ -156,17 +181,30 @@ class LiveBackend(RedisBackend):
         call_errbacks: bool = True,
         state: str = states.FAILURE,
     ) -> None:
-        """Store the failure; a task whose worker was lost is tried again while it has attempts left."""
+        """Store the failure; a task whose worker was lost is tried again while it has attempts
+        left.
+        """
         # A consumer knows no more of a task than its name, where the task is not registered.
         teller: Teller = "1" if request is None or hasattr(request, "group") else "?"
         request = as_context(task_id, request)
-        if isinstance(exc, WorkerLostError) and self.states.mark_lost(task_id, request) != "exhausted":
+        if (
+            isinstance(exc, WorkerLostError)
+            and self.states.mark_lost(task_id, request) != "exhausted"
+        ):
             return
-        if isinstance(exc, TimeLimitExceeded) and self.states.leave_to_successor(task_id, exc, request):
+        if isinstance(exc, TimeLimitExceeded) and self.states.leave_to_successor(
+            task_id, exc, request
+        ):
             return
         stored = self.states.store_end(task_id, exc, state, traceback, request, teller)
         self.dependents.tell(
-            stored, request, state, exc, traceback, store_result=store_result, call_errbacks=call_errbacks
+            stored,
+            request,
+            state,
+            exc,
+            traceback,
+            store_result=store_result,
+            call_errbacks=call_errbacks,
         )
 
     def mark_as_revoked(
@@ -187,14 +225,21 @@ class LiveBackend(RedisBackend):
     def _forget(self, task_id: str) -> None:
         self.records.forget(task_id)
 
-    def _get_result_meta(self, result: Any, state: str, traceback: Any, request: Any, **options: Any) -> dict[str, Any]:
-        """Return what Celery's own does; for a report without a search through its settings, which takes longest."""
+    def _get_result_meta(
+        self, result: Any, state: str, traceback: Any, request: Any, **options: Any
+    ) -> dict[str, Any]:
+        """Return what Celery's own does.
+
+        For a report without a search through its settings, which takes longest.
+        """
         if state in self.READY_STATES or self._extended:
             return dict(super()._get_result_meta(result, state, traceback, request, **options))
         return report_meta(result, state, traceback, request, self.current_task_children(request))
 
     def encode(self, data: Any) -> Any:
-        """Return what Celery's own does, without Kombu's way to the encoder, which takes longer than to encode."""
+        """Return what Celery's own does, without Kombu's way to the encoder, which takes longer
+        than to encode.
+        """
         if self.compression:
             return super().encode(data)
         try:
@@ -231,5 +276,7 @@ def _checked_url(app: Any, url: str | None) -> str:
         raise ImproperlyConfigured(f"redis_backend_use_ssl cannot be used with LiveBackend: {why}.")
     if (app.conf.result_backend_transport_options or {}).get("global_keyprefix"):
         why = "give each project a Redis database of its own, as redis://host:6379/1"
-        raise ImproperlyConfigured(f"A global_keyprefix of results cannot be used with LiveBackend: {why}.")
+        raise ImproperlyConfigured(
+            f"A global_keyprefix of results cannot be used with LiveBackend: {why}."
+        )
     return url

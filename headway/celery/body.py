@@ -1,4 +1,6 @@
-"""Running a task's body: what it said last is sent also when it fails, and each way out of it is stored."""
+"""Running a task's body: what it said last is sent also when it fails, and each way out of it
+is stored.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def run_body(run: Run, body: Callable[[], Any]) -> Any:
         programs.end(run.origin)
         if stopped.verdict == "cancelling":
             task.backend.mark_as_revoked(task.request.id, "Cancelled", task.request)
-        raise Ignore(f"{task.name}[{task.request.id}] is {stopped.verdict}: this run ends") from None
+        raise Ignore(
+            f"{task.name}[{task.request.id}] is {stopped.verdict}: this run ends"
+        ) from None
     except (Ignore, Reject):
         task.backend.runs.abandon(task.request)
         if run.successor:

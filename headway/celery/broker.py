@@ -1,4 +1,6 @@
-"""Celery's broker where it is a Redis: how a message lies in its queue, what queues hold, how a connection is ended."""
+"""Celery's broker where it is a Redis: how a message lies in its queue, what queues hold, how a
+connection is ended.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +26,18 @@ SLICE = 1000  # messages read at a time, so that Redis is not held up
 
 
 class FailFastCelery(Celery):
-    """Celery that soon gives up a broker which hangs: a start is answered all the same, for the outbox has its message.
+    """Celery that soon gives up a broker which hangs: a start is answered all the same, for the
+    outbox has its message.
 
-    A new connection takes two time-outs of such a broker: redis-py 8 passes over the first one in its handshake.
+    A new connection takes two time-outs of such a broker: redis-py 8 passes over the first one in
+    its handshake.
     """
 
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
         """Return a connection to send by, as Celery's own does."""
-        impatient = {"socket_timeout": 1, "max_retries": 0} | (options.pop("transport_options", None) or {})
+        impatient = {"socket_timeout": 1, "max_retries": 0} | (
+            options.pop("transport_options", None) or {}
+        )
         url = normalize_broker(url or self.conf.broker_write_url)
         return super().connection_for_write(url, transport_options=impatient, **options)
 
@@ -41,13 +47,17 @@ class FailFastCelery(Celery):
         Celery takes a broker's URL from the environment before any setting, so it is normalized
         here.
         """
-        return super().connection_for_read(normalize_broker(url or self.conf.broker_read_url), **options)
+        return super().connection_for_read(
+            normalize_broker(url or self.conf.broker_read_url), **options
+        )
 
 
 class MessageEncoder:
-    """Writes messages as they lie in the queues of a Redis broker, so that a record and its message are one write.
+    """Writes messages as they lie in the queues of a Redis broker, so that a record and its message
+    are one write.
 
-    Celery makes them, with its routes and signals; `after_task_publish` then comes before the message has gone.
+    Celery makes them, with its routes and signals; `after_task_publish` then comes before the
+    message has gone.
     """
 
     def __init__(self, celery: Celery) -> None:
@@ -62,7 +72,9 @@ class MessageEncoder:
         "" for a message that lies elsewhere: one with a priority, or for an exchange.
         """
         with self._lock:
-            self._celery.signature(message).apply_async(task_id=task_id, producer=self._producer, retry=False)
+            self._celery.signature(message).apply_async(
+                task_id=task_id, producer=self._producer, retry=False
+            )
             return self._text()
 
     def encode(self, body: Any, options: Mapping[str, Any]) -> str:
@@ -79,10 +91,14 @@ class MessageEncoder:
 
 
 def message_encoder(celery: Celery, url: str) -> MessageEncoder | None:
-    """Return what writes messages, None where the broker's queues do not lie, under their own names, at `url`."""
+    """Return what writes messages, None where the broker's queues do not lie, under their own
+    names, at `url`.
+    """
     conf = celery.conf
     there = _is_at(url, conf.broker_write_url) and not conf.broker_use_ssl
-    plain = not conf.broker_transport_options.get("global_keyprefix") and not conf.task_send_sent_event
+    plain = (
+        not conf.broker_transport_options.get("global_keyprefix") and not conf.task_send_sent_event
+    )
     return MessageEncoder(celery) if there and plain else None
 
 
@@ -105,7 +121,9 @@ def timeouts(broker: str | Sequence[str] | None, seconds: float) -> dict[str, fl
     return {"socket_timeout": seconds, "socket_connect_timeout": seconds} if is_redis else {}
 
 
-def findings(broker: str | Sequence[str] | None, connect: Callable[..., Any] = Connection) -> Iterator[Finding]:
+def findings(
+    broker: str | Sequence[str] | None, connect: Callable[..., Any] = Connection
+) -> Iterator[Finding]:
     """Yield whether a broker answers, for `make doctor` and `headway doctor`."""
     options = timeouts(broker, CHECK_SECONDS)
     with connect(broker, connect_timeout=CHECK_SECONDS, transport_options=options) as connection:
@@ -115,8 +133,12 @@ def findings(broker: str | Sequence[str] | None, connect: Callable[..., Any] = C
         except TimeoutError as error:
             yield Finding(Mark.BAD, "broker", str(error))
         except OperationalError as error:
-            why = type(error.__cause__ or error).__name__  # without a library's words, which may hold the URL
-            yield Finding(Mark.BAD, "broker", f"does not answer ({why}): see CELERY_BROKER_URL, or broker_url")
+            why = type(
+                error.__cause__ or error
+            ).__name__  # without a library's words, which may hold the URL
+            yield Finding(
+                Mark.BAD, "broker", f"does not answer ({why}): see CELERY_BROKER_URL, or broker_url"
+            )
         else:
             port = connection.port or connection.default_port
             yield Finding(Mark.GOOD, "broker", f"{connection.hostname}:{port} answers")
@@ -125,8 +147,9 @@ def findings(broker: str | Sequence[str] | None, connect: Callable[..., Any] = C
 def missing(celery: Celery, queue: str, task_ids: Iterable[str]) -> set[str]:
     """Return which of the tasks have no message in this queue.
 
-    Reads from the end that is taken from, for the tasks that have waited longest are there. A broker that is no Redis
-    delivers again by itself: none is missing. Raises kombu's OperationalError.
+    Reads from the end that is taken from, for the tasks that have waited longest are there. A
+    broker that is no Redis delivers again by itself: none is missing. Raises kombu's
+    OperationalError.
     """
     with celery.connection_for_read() as connection:
         if connection.transport.driver_type != "redis":
@@ -148,7 +171,9 @@ def withdraw(celery: Celery, task_ids: Iterable[str]) -> None:
             return
         channel = connection.default_channel
         try:
-            for tag, entry in channel.client.hscan_iter(f"{channel.global_keyprefix}{channel.unacked_key}"):
+            for tag, entry in channel.client.hscan_iter(
+                f"{channel.global_keyprefix}{channel.unacked_key}"
+            ):
                 if _task_id(entry) in wanted:
                     channel.qos._remove_from_indices(tag).execute()
         except connection.connection_errors as error:
@@ -156,7 +181,9 @@ def withdraw(celery: Celery, task_ids: Iterable[str]) -> None:
 
 
 def break_off(connection: Any) -> None:
-    """End the reads of a worker's connection from another thread: they fail at once, and the worker connects again."""
+    """End the reads of a worker's connection from another thread: they fail at once, and the
+    worker connects again.
+    """
     if connection is None or connection.transport.driver_type != "redis":
         return
     for channel in list(connection.transport.cycle._channels):

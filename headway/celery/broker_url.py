@@ -20,7 +20,10 @@ def unacked_keys(app: Any, url: str) -> str:
 
 
 def visibility_days(app: Any) -> float:
-    """Return a day more than a broker in Redis waits to redeliver a message; 0 for another broker."""
+    """Return a day more than a broker in Redis waits to redeliver a message.
+
+    0 for another broker.
+    """
     seconds = app.conf.broker_transport_options.get("visibility_timeout", 3600)
     return seconds / 86400 + 1 if broker_url(app).startswith("redis") else 0.0
 

@@ -1,8 +1,8 @@
 """`celery -A proj headway`: says what of a Celery project is live, and whether its Redis is fit.
 
-Celery loads each plug-in of its command line (the entry point `celery.commands`) before it makes a worker. For a
-project whose one sign of Headway is its `result_backend` that is the moment at which the worker can still be given
-its maintenance.
+Celery loads each plug-in of its command line (the entry point `celery.commands`) before it makes a
+worker. For a project whose one sign of Headway is its `result_backend` that is the moment at which
+the worker can still be given its maintenance.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def findings(app: Celery) -> Iterator[Finding]:
     live, others = live_and_not(app)
     yield Finding(Mark.GOOD, "tasks", f"{len(live)} are live")
     if others:
-        text = f"not live, as they have a result backend of their own; remove it: {', '.join(others)}"
+        text = (
+            f"not live, as they have a result backend of their own; remove it: {', '.join(others)}"
+        )
         yield Finding(Mark.WARNING, "tasks", text)
     url = broker_url(app)
     yield from redis_checks.findings(backend.url, url)

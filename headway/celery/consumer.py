@@ -49,7 +49,12 @@ class MessageGuard:
         signals.task_rejected.send(sender=self, message=message, exc=exc)
 
     def _reject(self, message: Any, error: Exception) -> None:
-        logger.error("A message cannot be run and is rejected (task %s): %s", id_of(message), error, exc_info=error)
+        logger.error(
+            "A message cannot be run and is rejected (task %s): %s",
+            id_of(message),
+            error,
+            exc_info=error,
+        )
         request = state.requests.get(id_of(message))
         if request is not None and request.message is message:
             state.task_ready(request)
@@ -75,7 +80,9 @@ def check(message: Any) -> None:
         raise InvalidTaskError("The task's name and its id have to be text.")
     _check_body(message.payload)
     limits = headers.get("timelimit")
-    if limits and not (isinstance(limits, list | tuple) and len(limits) == 2 and all(map(_is_limit, limits))):
+    if limits and not (
+        isinstance(limits, list | tuple) and len(limits) == 2 and all(map(_is_limit, limits))
+    ):
         raise InvalidTaskError(f"The time limits {limits!r:.200} are not two numbers of seconds.")
     stamped = headers.get("stamped_headers")
     stamps = headers.get("stamps")
@@ -106,7 +113,9 @@ def _check_body(payload: Any) -> None:
     if isinstance(payload, Mapping):
         return  # of protocol 1
     if not isinstance(payload, list | tuple) or len(payload) != 3:
-        raise InvalidTaskError("The body is not a list of arguments, keyword arguments and what follows.")
+        raise InvalidTaskError(
+            "The body is not a list of arguments, keyword arguments and what follows."
+        )
     _, kwargs, embed = payload
     if not isinstance(kwargs, Mapping):
         raise InvalidTaskError("The keyword arguments are not a mapping.")
@@ -117,4 +126,8 @@ def _check_body(payload: Any) -> None:
 def _is_limit(seconds: Any) -> bool:
     if seconds is None:
         return True
-    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds)
+    return (
+        isinstance(seconds, int | float)
+        and not isinstance(seconds, bool)
+        and math.isfinite(seconds)
+    )

@@ -1,4 +1,6 @@
-"""A task's message as its worker has it: taken, kept for later, settled with the broker, given back."""
+"""A task's message as its worker has it: taken, kept for later, settled with the broker, given
+back.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ SETTLE_AGAIN_SECONDS = 1.0
 
 
 class LiveRequest(Request):
-    """A message as its worker has it. A worker that stops ends what it runs by `cancel`, and its task is given back."""
+    """A message as its worker has it.
+
+    A worker that stops ends what it runs by `cancel`, and its task is given back.
+    """
 
     _origin: Origin | None = None
 
@@ -45,7 +50,9 @@ class LiveRequest(Request):
 
         cls.on_success = on_outcome
 
-    def on_failure(self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False) -> None:
+    def on_failure(
+        self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False
+    ) -> None:
         """Note that a run failed; no failure of a run is one of its worker."""
         endings.contain(exc_info)
         if endings.is_loss(exc_info):
@@ -55,7 +62,9 @@ class LiveRequest(Request):
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """Note which process runs it since when."""
-        self._origin = Origin(pid, self.request_dict.get(FENCE, ""), clock() + time_accepted - time.monotonic())
+        self._origin = Origin(
+            pid, self.request_dict.get(FENCE, ""), clock() + time_accepted - time.monotonic()
+        )
         super().on_accepted(pid, time_accepted)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
@@ -83,17 +92,22 @@ class LiveRequest(Request):
             self._announce_cancelled(emit_retry)
 
     def _announce_cancelled(self, emit_retry: bool = True) -> None:
-        super()._announce_cancelled(emit_retry=False)  # it is no retry: the same message is delivered again
+        super()._announce_cancelled(
+            emit_retry=False
+        )  # it is no retry: the same message is delivered again
         if isinstance(self.task.backend, LiveBackend):
             self.task.backend.runs.release(self.id, self.request_dict[FENCE])
 
 
 def receive(task: LiveTask, app: Any, consumer: Any) -> Callable[..., Any]:
-    """Celery's own strategy, except that a message for later waits in Redis and not in this worker's memory, and that a
+    """Celery's own strategy, except that a message for later waits in Redis and not in this
+    worker's memory, and that a
     message is acknowledged, or rejected, until the broker has taken that."""
     take = strategy.default(task, app, consumer)
 
-    def on_message(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any, **kwargs: Any) -> None:
+    def on_message(
+        message: Any, body: Any, ack: Any, reject: Any, callbacks: Any, **kwargs: Any
+    ) -> None:
         ack = _until_settled(ack, message, consumer)
         reject = _until_settled(reject, message, consumer)
         if (message.headers or {}).get("eta") and keep_until_due(task, message):
@@ -105,10 +119,11 @@ def receive(task: LiveTask, app: Any, consumer: Any) -> Callable[..., Any]:
 
 
 def _until_settled(settle: Callable[..., Any], message: Any, consumer: Any) -> Callable[..., None]:
-    """Return Celery's `settle`, which acknowledges or rejects a message, repeated while the broker does not take it.
+    """Return Celery's `settle`, which acknowledges or rejects a message, repeated while the broker
+    does not take it.
 
-    Celery tries once. A message that then stays with the worker takes one of its places, `worker_prefetch_multiplier`
-    for each process, for as long as its connection lasts.
+    Celery tries once. A message that then stays with the worker takes one of its places,
+    `worker_prefetch_multiplier` for each process, for as long as its connection lasts.
     """
     connection = consumer.connection
 

@@ -86,10 +86,14 @@ def tell(
         if request.chord:
             backend.on_chord_part_return(request, state, result)
         if state in states.PROPAGATE_STATES:
-            backend._fail_chain(request.chain, result, traceback, store_result=store_result, state=state)
+            backend._fail_chain(
+                request.chain, result, traceback, store_result=store_result, state=state
+            )
         if state == states.FAILURE and call_errbacks and request.errbacks:
             backend._call_task_errbacks(request, result, traceback)
     except Exception:
-        logger.exception("The chord, chain or error callbacks of task %s are not told of its end", request.id)
+        logger.exception(
+            "The chord, chain or error callbacks of task %s are not told of its end", request.id
+        )
         return False
     return True

@@ -34,7 +34,13 @@ def encode(message: Mapping[str, Any], serializer: str) -> dict[str, Any]:
     content_type, content_encoding, data = dumps(content, serializer=serializer)
     raw = data.encode(content_encoding) if isinstance(data, str) else data
     kept = {"type": content_type, "encoding": content_encoding, "data": b64encode(raw).decode()}
-    return {**message, "args": [], "kwargs": {}, "options": options | {"serializer": serializer}, KEY: kept}
+    return {
+        **message,
+        "args": [],
+        "kwargs": {},
+        "options": options | {"serializer": serializer},
+        KEY: kept,
+    }
 
 
 def decode(message: Mapping[str, Any], accept: Any) -> dict[str, Any]:

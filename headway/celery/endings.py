@@ -66,14 +66,18 @@ def is_kill(error: BaseException) -> bool:
 
 def is_loss(info: ExceptionInfo) -> bool:
     """Whether a pool reports that the process of a run is gone."""
-    return isinstance(_reported(info), WorkerLostError | Terminated | SystemExit | KeyboardInterrupt)
+    return isinstance(
+        _reported(info), WorkerLostError | Terminated | SystemExit | KeyboardInterrupt
+    )
 
 
 def contain(info: ExceptionInfo) -> None:
     """Have a MemoryError that a pool reports be a failure like any other."""
     error = _reported(info)
     if isinstance(error, MemoryError):
-        info.exception = failure(type(error).__name__, str(error) or "The process is out of memory.")
+        info.exception = failure(
+            type(error).__name__, str(error) or "The process is out of memory."
+        )
 
 
 def _reported(info: ExceptionInfo) -> BaseException:

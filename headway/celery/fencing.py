@@ -1,4 +1,6 @@
-"""Which delivery of a task's message writes: the token that each delivery gets, and its place among them."""
+"""Which delivery of a task's message writes: the token that each delivery gets, and its place
+among them.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,15 @@ CLAIMED = "headway_claimed"
 FENCE = "headway_fence"  # the request's key for the token of its delivery
 ENDED = "headway_ended"  # the request's key for whether its run has stored an end by `update_state`
 OWN_KEYS = {FENCE, CLAIMED, SERIALIZER}  # never sent on with a message
-REPLACEMENT = 1_000_000  # a replaced task counts its retries from zero, so one replacement outweighs them all
+REPLACEMENT = (
+    1_000_000  # a replaced task counts its retries from zero, so one replacement outweighs them all
+)
 
 
 @signals.task_received.connect
 def mark_delivery(request: Any, **_: Any) -> None:
-    """Give each delivery a token in the worker's parent, so that what the parent writes (time limits, lost workers,
+    """Give each delivery a token in the worker's parent, so that what the parent writes (time
+    limits, lost workers,
     revokes) carries the same one as what the child writes."""
     request.request_dict[FENCE] = uuid4().hex
     request.request_dict[SERIALIZER] = encoded.serializer_of(request.content_type)
@@ -35,7 +40,9 @@ def delivery_of(request: Context | None) -> Delivery:
     """Return which delivery a request is; none at all without a request."""
     if request is None:
         return Delivery()
-    return Delivery(getattr(request, FENCE, UNCLAIMED), order_of(request.replaced_task_nesting, request.retries))
+    return Delivery(
+        getattr(request, FENCE, UNCLAIMED), order_of(request.replaced_task_nesting, request.retries)
+    )
 
 
 def signature_of(task: Task, request: Context) -> dict[str, Any]:
@@ -45,7 +52,9 @@ def signature_of(task: Task, request: Context) -> dict[str, Any]:
     """
     signature: dict[str, Any] = task.signature_from_request(request, retries=request.retries)
     headers = signature["options"].get("headers") or {}
-    signature["options"]["headers"] = {key: value for key, value in headers.items() if key not in OWN_KEYS}
+    signature["options"]["headers"] = {
+        key: value for key, value in headers.items() if key not in OWN_KEYS
+    }
     # What a sender has put in their place may be there to hide them.
     shown = {name: getattr(request, name, None) for name in ("argsrepr", "kwargsrepr")}
     signature["options"] |= {name: text for name, text in shown.items() if text is not None}

@@ -46,7 +46,9 @@ class Heartbeats:
                 logger.debug("A heartbeat is not sent: %s", error)
 
     def _send(self, event: str) -> None:
-        with self._worker.app.events.default_dispatcher(hostname=self._worker.hostname) as dispatcher:
+        with self._worker.app.events.default_dispatcher(
+            hostname=self._worker.hostname
+        ) as dispatcher:
             dispatcher.send(
                 event,
                 freq=INTERVAL_SECONDS,

@@ -38,15 +38,21 @@ def make_all_live(app: Celery) -> None:
         if isinstance(task.backend, LiveBackend):
             _make_live(task)
     live, others = live_and_not(app)
-    logger.info("%s tasks are live: claimed by one worker at a time, leased, pushed and recovered", len(live))
+    logger.info(
+        "%s tasks are live: claimed by one worker at a time, leased, pushed and recovered",
+        len(live),
+    )
     if others:
         logger.warning(
-            "These tasks are not live, since they have a result backend of their own; remove it: %s", ", ".join(others)
+            "These tasks are not live, since they have a result backend of their own; remove it: %s",
+            ", ".join(others),
         )
 
 
 def live_and_not(app: Celery) -> tuple[list[str], list[str]]:
-    """Return the names of an app's tasks, without Celery's own: those that are live, and those that cannot be."""
+    """Return the names of an app's tasks, without Celery's own: those that are live, and those
+    that cannot be.
+    """
     own = {name: task for name, task in sorted(app.tasks.items()) if not name.startswith("celery.")}
     live = [name for name, task in own.items() if isinstance(task.backend, LiveBackend)]
     return live, [name for name in own if name not in live]
@@ -58,7 +64,10 @@ def _make_live(task: Task) -> None:
         return
     bases = (Outermost, kind) if isinstance(task, LiveTask) else (Outermost, LiveTask, kind)
     names: dict[str, Any] = {"__module__": kind.__module__, "__doc__": kind.__doc__}
-    names |= {"Request": _request_class(symbol_by_name(kind.Request)), "Strategy": LiveTask.Strategy}
+    names |= {
+        "Request": _request_class(symbol_by_name(kind.Request)),
+        "Strategy": LiveTask.Strategy,
+    }
     task.__class__ = type(kind.__name__, bases, names)
 
 

@@ -1,7 +1,9 @@
-"""What each worker does beside its tasks: it says that it is there and what it holds, ends what was cancelled and does
-not end by itself, and, one worker at a time, sees to it that no task is lost and each is sent at its time.
+"""What each worker does beside its tasks: it says that it is there and what it holds, ends what was
+cancelled and does not end by itself, and, one worker at a time, sees to it that no task is lost and
+each is sent at its time.
 
-A Celery bootstep with a thread of the worker's parent: timers of Celery's event loop stop under `--pool=solo`.
+A Celery bootstep with a thread of the worker's parent: timers of Celery's event loop stop under
+`--pool=solo`.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ LEAVE_SECONDS = 3.0  # how long a worker that has to end takes leave of a Redis 
 
 @signals.worker_ready.connect
 def obey_early_stop(**_: Any) -> None:
-    """End a worker that was told to stop while it started: Celery's loop would look for its pool, which is gone."""
+    """End a worker that was told to stop while it started: Celery's loop would look for its
+    pool, which is gone.
+    """
     state.maybe_shutdown()
 
 
@@ -55,8 +59,9 @@ class Maintenance(bootsteps.StartStopStep):
     requires = ("celery.worker.components:Pool",)
 
     def __init__(self, worker: Any, **_: Any) -> None:
-        # What Celery's workers tell each other is sent from their loop, which stands still while Redis does not answer,
-        # and for minutes after it. Maintenance knows by leases which workers are there.
+        # What Celery's workers tell each other is sent from their loop, which stands still while
+        # Redis does not answer, and for minutes after it. Maintenance knows by leases which workers
+        # are there.
         self._heartbeats = None if worker.options.get("without_heartbeat") else Heartbeats(worker)
         worker.options.update(without_heartbeat=True, without_gossip=True, without_mingle=True)
         self._worker = worker
@@ -69,7 +74,9 @@ class Maintenance(bootsteps.StartStopStep):
         self.loop_watch = LoopWatch(worker)
         self._well = True
         self._planned_stop = PlannedStop(worker, self._release_running, self._abandon)
-        self._is_embedded = False  # in a thread of another program, as celery.contrib.testing has it
+        self._is_embedded = (
+            False  # in a thread of another program, as celery.contrib.testing has it
+        )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
 
@@ -104,7 +111,9 @@ class Maintenance(bootsteps.StartStopStep):
         programs.sweep_all()
         on_stopped()
         if state.active_requests and not (self._is_embedded or can_end_runs(self._worker.pool)):
-            logger.warning("The threads of this worker still run what was given back: its process ends")
+            logger.warning(
+                "The threads of this worker still run what was given back: its process ends"
+            )
             self._exit()
 
     def _exit(self) -> None:
@@ -112,7 +121,9 @@ class Maintenance(bootsteps.StartStopStep):
         os._exit(EX_FAILURE)
 
     def _run(self) -> None:
-        heartbeat_every = max(1, int(self._backend.records.lease_seconds / RENEWALS / SWEEP_SECONDS))
+        heartbeat_every = max(
+            1, int(self._backend.records.lease_seconds / RENEWALS / SWEEP_SECONDS)
+        )
         rounds = 0
         while not self._stop.wait(SWEEP_SECONDS if rounds else 0):
             if rounds % heartbeat_every == 0:
@@ -156,7 +167,9 @@ class Maintenance(bootsteps.StartStopStep):
             taking=not self._planned_stop.is_begun,
         )
         if set(namesakes) - self._namesakes:
-            logger.warning("Another worker is named %s too: give each a name with -n", self._worker.hostname)
+            logger.warning(
+                "Another worker is named %s too: give each a name with -n", self._worker.hostname
+            )
         self._namesakes |= set(namesakes)
 
     def _sweep(self) -> None:
@@ -185,4 +198,6 @@ class Maintenance(bootsteps.StartStopStep):
 
 def _running() -> list[tuple[str, str]]:
     """Return `(task_id, token)` of what this worker runs."""
-    return [(request.id, request.request_dict.get(FENCE, "")) for request in list(state.active_requests)]
+    return [
+        (request.id, request.request_dict.get(FENCE, "")) for request in list(state.active_requests)
+    ]

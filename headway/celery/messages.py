@@ -24,7 +24,9 @@ from headway.store.records import TASK_ID
 class CapturingChannel(virtual.Channel):
     """A channel that keeps the last message published on it and delivers none."""
 
-    def basic_publish(self, message: dict[str, Any], exchange: str, routing_key: str, **_: Any) -> None:
+    def basic_publish(
+        self, message: dict[str, Any], exchange: str, routing_key: str, **_: Any
+    ) -> None:
         self._inplace_augment_message(message, exchange, routing_key)
         self.connection.captured = message
 
@@ -92,7 +94,12 @@ def request_of(message: Message) -> Context:
     properties = message.properties
     info = {"priority": properties.get("priority"), "redelivered": False}
     info |= {key: message.delivery_info.get(key) for key in ("exchange", "routing_key")}
-    known = {"args": args, "kwargs": kwargs, "properties": properties, "reply_to": properties.get("reply_to")}
+    known = {
+        "args": args,
+        "kwargs": kwargs,
+        "properties": properties,
+        "reply_to": properties.get("reply_to"),
+    }
     known[SERIALIZER] = serializer_of(message.content_type)
     return Context(headers, delivery_info=info, **known, **(embed or {}))
 
@@ -165,7 +172,9 @@ def due_time(countdown: Any, eta: Any, app: Celery) -> str:
     """
     if countdown:
         if not isinstance(countdown, Real):
-            raise TypeError(f"countdown must be a number of seconds, not {type(countdown).__name__}")
+            raise TypeError(
+                f"countdown must be a number of seconds, not {type(countdown).__name__}"
+            )
         try:
             seconds = float(countdown)
             datetime.now(UTC) + timedelta(seconds=seconds)

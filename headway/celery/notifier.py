@@ -29,16 +29,24 @@ class DependentNotifier:
 
     def tell_by_request(self, request: Context) -> None:
         """Tell them by the request of a later delivery, unless they have been told, or are now."""
-        if concern(request, states.FAILURE) and until_stored(lambda: self._records.maintenance.may_notify(request.id)):
+        if concern(request, states.FAILURE) and until_stored(
+            lambda: self._records.maintenance.may_notify(request.id)
+        ):
             self._tell_late(request)
 
-    def tell(self, verdict: str, request: Context | None, state: str, result: Any, *rest: Any, **how: Any) -> None:
+    def tell(
+        self, verdict: str, request: Context | None, state: str, result: Any, *rest: Any, **how: Any
+    ) -> None:
         """Tell a task's dependents of an end that was stored here, or stored without them."""
         if not concern(request, state):
             return
         if verdict == "final":
             self.tell_by_request(request)
-        elif verdict in STORED and tell(self._backend, request, state, result, *rest, **how) and not request.is_eager:
+        elif (
+            verdict in STORED
+            and tell(self._backend, request, state, result, *rest, **how)
+            and not request.is_eager
+        ):
             until_stored(lambda: self._records.maintenance.mark_notified(request.id))
 
     def _tell_late(self, request: Context) -> None:

@@ -12,7 +12,13 @@ from kombu.message import Message
 from headway.celery import dependents, encoded
 from headway.celery.attempts import attempts_of
 from headway.celery.encoded import SERIALIZER
-from headway.celery.fencing import default_serializer, delivery_of, order_of, present_request_of, signature_of
+from headway.celery.fencing import (
+    default_serializer,
+    delivery_of,
+    order_of,
+    present_request_of,
+    signature_of,
+)
 from headway.celery.messages import OutboxProducer, request_of, without_times
 from headway.celery.persistence import until_stored
 from headway.celery.sends import send_of
@@ -62,11 +68,18 @@ class MessageOutbox:
             if verdict == "unattended":
                 raise Unattended
             if verdict == "busy":
-                raise ValueError(f"Task {task_id} has not ended: it cannot be sent again under this id.")
+                raise ValueError(
+                    f"Task {task_id} has not ended: it cannot be sent again under this id."
+                )
             if verdict == "due":
                 self.release(task_id)
 
-        kept = {"producer": OutboxProducer(put), "publisher": None, "connection": None, "retry": False}
+        kept = {
+            "producer": OutboxProducer(put),
+            "publisher": None,
+            "connection": None,
+            "retry": False,
+        }
         if run is not None:
             kept["add_to_parent"] = False
         try:
@@ -111,8 +124,8 @@ class MessageOutbox:
     def send(self, task_id: str, message: Mapping[str, Any]) -> None:
         """Hand a message, a Celery signature, to the broker.
 
-        Raises kombu's OperationalError when that does not answer; TypeError or ValueError when the task does not take
-        these arguments.
+        Raises kombu's OperationalError when that does not answer; TypeError or ValueError when the
+        task does not take these arguments.
         """
         if not message:
             raise ValueError("Its message cannot be read, so it cannot be sent again.")
@@ -120,16 +133,22 @@ class MessageOutbox:
         options = {**message["options"], "task_id": task_id, "retry": False, "add_to_parent": False}
         if options.get("exchange"):  # this process may not have met it yet
             queues = self._backend.app.amqp.queues.values()
-            options["declare"] = [queue for queue in queues if queue.exchange.name == options["exchange"]]
+            options["declare"] = [
+                queue for queue in queues if queue.exchange.name == options["exchange"]
+            ]
         task = self._backend.tasks.get(message["task"])
         if task is None:
-            self._backend.app.send_task(message["task"], message["args"], message["kwargs"], **options)
+            self._backend.app.send_task(
+                message["task"], message["args"], message["kwargs"], **options
+            )
         else:  # not by its own, which would keep it again
             Task.apply_async(task, message["args"], message["kwargs"], **options)
 
     def kept(self, message: Mapping[str, Any], task: Any) -> dict[str, Any]:
         """Return a Celery signature as its record keeps it."""
-        serializer = message["options"].get("serializer") or default_serializer(task or self._backend.app.Task)
+        serializer = message["options"].get("serializer") or default_serializer(
+            task or self._backend.app.Task
+        )
         return encoded.encode(dependents.marked(message), serializer)
 
     def signature_from(self, message: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,8 @@ PAUSE_SECONDS = (0.1, 1.0)  # between the tries of a write that must not be lost
 
 
 def until_stored(write: Callable[[], T], seconds: float = inf) -> T:
-    """Try until Redis takes it: a task's start and its outcome must not be lost with one connection.
+    """Try until Redis takes it: a task's start and its outcome must not be lost with one
+    connection.
 
     Raises Unavailable after so many seconds.
     """

@@ -164,7 +164,11 @@ def _read(pid: int) -> Process | None:
     except (OSError, ValueError):
         return None
     state, parent, group, session, *rest = fields.split()
-    return None if state in "ZX" else Process(pid, int(parent), int(group), int(session), int(rest[15]))
+    return (
+        None
+        if state in "ZX"
+        else Process(pid, int(parent), int(group), int(session), int(rest[15]))
+    )
 
 
 def _mark_of(pid: int) -> str:
@@ -173,4 +177,6 @@ def _mark_of(pid: int) -> str:
     except OSError:  # another user's, or gone
         return ""
     prefix = f"{MARK}=".encode()
-    return next((each.removeprefix(prefix).decode() for each in variables if each.startswith(prefix)), "")
+    return next(
+        (each.removeprefix(prefix).decode() for each in variables if each.startswith(prefix)), ""
+    )

@@ -36,7 +36,9 @@ AWAY_SECONDS = 5.0  # for which sends wait for no Redis that has just failed to 
 class Recorder:
     """Publishes an app's messages, and makes the records of their tasks."""
 
-    def __init__(self, app: Celery, records: Records, url: str, max_attempts_of: Callable[[str], int]) -> None:
+    def __init__(
+        self, app: Celery, records: Records, url: str, max_attempts_of: Callable[[str], int]
+    ) -> None:
         """Take the records' URL, and how many attempts a task of a name has."""
         self._app, self._records, self._url = app, records, url
         self._max_attempts_of = max_attempts_of
@@ -94,7 +96,10 @@ class Recorder:
         return None
 
     def _record(self, task_id: str, sent: Sent, encoded: str = "") -> bool:
-        """Make a record, and send a message with it; False where that has failed, as no send may."""
+        """Make a record, and send a message with it.
+
+        False where that has failed, as no send may.
+        """
         if time.monotonic() < self._away_until:
             return False
         try:

@@ -56,7 +56,9 @@ class ProgressBuffer:
         self._sending = threading.Lock()
         self._sent = self._unsaid = self._meta()
 
-    def say(self, part: Part, current: float = UNSET, total: float | None = UNSET, status: str = UNSET) -> None:
+    def say(
+        self, part: Part, current: float = UNSET, total: float | None = UNSET, status: str = UNSET
+    ) -> None:
         """Note any of these; UNSET leaves what was said before."""
         with self._writing:  # so that no new number is sent with an old total
             part.current = part.current if current is UNSET else current
@@ -134,7 +136,12 @@ class ProgressBuffer:
         if seen.bar is not self._bar:
             self._bar = seen.bar
             self._bars += 1
-        meta = {"current": seen.current, "total": seen.total, "status": self._status, "step": seen.step}
+        meta = {
+            "current": seen.current,
+            "total": seen.total,
+            "status": self._status,
+            "step": seen.step,
+        }
         return meta, self._bars
 
     def _shown(self) -> Shown:
@@ -181,11 +188,17 @@ class ProgressBuffer:
             lines = [self._pop() for _ in range(min(MAX_CALL_LINES, len(self._lines)))]
             lost = self._lines_lost
             self._lines_lost = 0
-        gap = [("WARNING", f"{lost} lines are missing here: Redis did not take them in time.")] if lost else []
+        gap = (
+            [("WARNING", f"{lost} lines are missing here: Redis did not take them in time.")]
+            if lost
+            else []
+        )
         if not lines:
             return False
         try:
-            self._backend.records.runs.log(self._request.id, delivery_of(self._request), gap + lines)
+            self._backend.records.runs.log(
+                self._request.id, delivery_of(self._request), gap + lines
+            )
         except Unavailable:
             with self._writing:
                 newer = self._lines

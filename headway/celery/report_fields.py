@@ -23,7 +23,11 @@ def cut_report(meta: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
 
 @lru_cache(1000)  # once for each task
 def _warn_of_cut_reports(task_id: str) -> None:
-    logger.warning("Reports of %s of more than %s bytes are cut to what the page shows", task_id, MAX_CALL_BYTES)
+    logger.warning(
+        "Reports of %s of more than %s bytes are cut to what the page shows",
+        task_id,
+        MAX_CALL_BYTES,
+    )
 
 
 def fields_of(phase: Phase, state: str, value: Any) -> dict[str, Any]:
@@ -43,9 +47,14 @@ def fields_of(phase: Phase, state: str, value: Any) -> dict[str, Any]:
     return {}
 
 
-def report_meta(result: Any, state: str, traceback: Any, request: Any, children: list[Any]) -> dict[str, Any]:
+def report_meta(
+    result: Any, state: str, traceback: Any, request: Any, children: list[Any]
+) -> dict[str, Any]:
     """Return Celery's form of a report."""
-    of_whom = {"group_id": getattr(request, "group", None), "parent_id": getattr(request, "parent_id", None)}
+    of_whom = {
+        "group_id": getattr(request, "group", None),
+        "parent_id": getattr(request, "parent_id", None),
+    }
     return {
         "status": state,
         "result": result,

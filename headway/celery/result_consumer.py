@@ -17,11 +17,14 @@ READ_AGAIN_SECONDS = 1.0  # who waits for a result
 class PollingResultConsumer(ResultConsumer):
     """Waits for results as Celery's own does, and reads them again each second.
 
-    Celery's own relies on pushes alone once it has subscribed and read. Redis may see that read before the
-    subscription, though, since they come over two connections; a result between the two is pushed to nobody.
+    Celery's own relies on pushes alone once it has subscribed and read. Redis may see that read
+    before the subscription, though, since they come over two connections; a result between the two
+    is pushed to nobody.
     """
 
-    def drain_events_until(self, p: Any, timeout: float | None = None, on_interval: Any = None) -> Iterator[None]:
+    def drain_events_until(
+        self, p: Any, timeout: float | None = None, on_interval: Any = None
+    ) -> Iterator[None]:
         """Wait until the promise is kept; raises TimeoutError after so many seconds."""
         read_at = time.monotonic()
         for _ in super().drain_events_until(p, timeout, on_interval):

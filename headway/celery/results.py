@@ -70,7 +70,9 @@ def _preview(result: Any, text: bytes) -> str:
     return shown[: PREVIEW_CHARS - 1] + "…"
 
 
-def _splice(meta: dict[str, Any], result: Any, text: bytes, encode: Encode) -> tuple[bytes, int] | None:
+def _splice(
+    meta: dict[str, Any], result: Any, text: bytes, encode: Encode
+) -> tuple[bytes, int] | None:
     """Return Celery's form with `text` in the result's place, and where it begins.
 
     None where Celery's form is not JSON.
@@ -93,5 +95,7 @@ def _splice(meta: dict[str, Any], result: Any, text: bytes, encode: Encode) -> t
 
 def _within(limit: int, encoded: str | bytes) -> str | bytes:
     if len(encoded) > limit:
-        raise ResultTooLarge(f"The result has {len(encoded):,} bytes, and {limit:,} are allowed (RESULT_MAX_BYTES).")
+        raise ResultTooLarge(
+            f"The result has {len(encoded):,} bytes, and {limit:,} are allowed (RESULT_MAX_BYTES)."
+        )
     return encoded

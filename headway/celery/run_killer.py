@@ -18,7 +18,9 @@ from headway.celery.stopping import can_end_runs
 logger = logging.getLogger(__name__)
 
 END_AFTER = 6  # rounds in which a pool that was told to end has not
-CANNOT_END = "This worker cannot stop a task that runs: it ends at its next report, or when it is done."
+CANNOT_END = (
+    "This worker cannot stop a task that runs: it ends at its next report, or when it is done."
+)
 
 
 class RunKiller:
@@ -43,8 +45,8 @@ class RunKiller:
     def end_pool(self) -> None:
         """Kill the processes of a pool that does not end.
 
-        Celery ends it inside a signal's handler. A result whose reading that has interrupted is never read on, and the
-        pool would wait for it as long as its processes live.
+        Celery ends it inside a signal's handler. A result whose reading that has interrupted is
+        never read on, and the pool would wait for it as long as its processes live.
         """
         pool = self._worker.pool
         if not state.should_terminate or not pool.uses_semaphore or not pool.active:
@@ -66,7 +68,10 @@ class RunKiller:
             self._say_it_goes_on(request)
 
     def _say_it_goes_on(self, request: Any) -> None:
-        if self._backend.runs.report(request._context, "PROGRESS", {"status": CANNOT_END}) == UNSTORED:
+        if (
+            self._backend.runs.report(request._context, "PROGRESS", {"status": CANNOT_END})
+            == UNSTORED
+        ):
             return  # in the next round
         self._unending.add(request)
         logger.warning("Task %s was cancelled. %s", request.id, CANNOT_END)

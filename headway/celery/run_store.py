@@ -25,7 +25,9 @@ from headway.store.records import Records
 
 logger = logging.getLogger(__name__)
 
-EARLY_SECONDS = 10.0  # how long a claim waits, at most, for a sweep that looks at a Redis that was away
+EARLY_SECONDS = (
+    10.0  # how long a claim waits, at most, for a sweep that looks at a Redis that was away
+)
 EARLY_PAUSE_SECONDS = 0.1
 
 
@@ -40,7 +42,8 @@ class RunStore:
     def claim(self, task_id: str, task: Any) -> str:
         """Claim a record for the running delivery of `task`; see `RunRecords.claim`.
 
-        A process can be gone before its worker knows that it has begun; then the pool hands the delivery to another.
+        A process can be gone before its worker knows that it has begun; then the pool hands the
+        delivery to another.
         """
         request = task.request
         if not hasattr(request, FENCE):
@@ -68,24 +71,34 @@ class RunStore:
             if verdict == "early":
                 time.sleep(EARLY_PAUSE_SECONDS)
         if verdict == "expired":
-            logger.warning("Task %s came again after its record had expired, and is not run", task_id)
+            logger.warning(
+                "Task %s came again after its record had expired, and is not run", task_id
+            )
         if verdict in ("final", "cancelled"):
             self._backend.dependents.tell_by_request(request)
         if verdict == "lost":
-            self._backend.mark_as_failure(task_id, WorkerLostError("Worker exited prematurely."), request=request)
+            self._backend.mark_as_failure(
+                task_id, WorkerLostError("Worker exited prematurely."), request=request
+            )
         return verdict
 
     def source_of(self, request: Context) -> Source:
         """Return where a request's message comes from."""
         tag = (request.properties or {}).get("delivery_tag")
-        held = f"{self._backend.unacked} {tag}" if self._backend.unacked and isinstance(tag, str) else ""
+        held = (
+            f"{self._backend.unacked} {tag}"
+            if self._backend.unacked and isinstance(tag, str)
+            else ""
+        )
         # In protocol 1 a message's headers stand apart from what Celery says of the task.
         apart = request.headers if isinstance(request.headers, Mapping) else {}
         recorded_id = getattr(request, RECORDED, "") or apart.get(RECORDED, "")
         return Source(getattr(request, SEND, ""), recorded_id == request.id, held)
 
     def report(self, request: Context, state: str | None, meta: Any, bar: int | None = None) -> str:
-        """Store what a run says of itself; returns the verdict, see `RunRecords.write`, or UNSTORED.
+        """Store what a run says of itself.
+
+        Returns the verdict, see `RunRecords.write`, or UNSTORED.
 
         Within a `bar` it never goes back.
         """
@@ -100,11 +113,16 @@ class RunStore:
         *,
         bar: int | None = None,
     ) -> Callable[[], str]:
-        """Send what a run says of itself; what is returned waits for what `report` returns, and has to be called."""
+        """Send what a run says of itself.
+
+        What is returned waits for what `report` returns, and has to be called.
+        """
         if getattr(request, ENDED, False):
             return lambda: "written"  # the run has stored an end itself and goes on
         state = state or "PROGRESS"
-        write = self._states.writes.write_of(request.id, meta, state, None, request, phase_by_hand(state, begun=True))
+        write = self._states.writes.write_of(
+            request.id, meta, state, None, request, phase_by_hand(state, begun=True)
+        )
         if bar is not None:
             write = write._replace(fields={**write.fields, "bar": bar})
         if write.phase not in FINAL:
@@ -113,19 +131,27 @@ class RunStore:
         setattr(request, ENDED, verdict in STORED)
         return lambda: verdict
 
-    def advance_commit(self, request: Context, stage: Literal["prepared", "committing"], seconds: float) -> str:
+    def advance_commit(
+        self, request: Context, stage: Literal["prepared", "committing"], seconds: float
+    ) -> str:
         """Store how far a run's e-mail is; see `RunRecords.advance_commit`.
 
         Raises connection.Unavailable after so many seconds.
         """
-        return until_stored(lambda: self._records.runs.advance_commit(request.id, delivery_of(request), stage), seconds)
+        return until_stored(
+            lambda: self._records.runs.advance_commit(request.id, delivery_of(request), stage),
+            seconds,
+        )
 
     def abandon(self, request: Context) -> None:
         """Give up a run that ends without an outcome."""
         until_stored(lambda: self._records.runs.abandon(request.id, delivery_of(request)))
 
     def release(self, task_id: str, token: str) -> None:
-        """Give back a run that its worker ends because it stops; where Redis is away, its lease sees to it."""
+        """Give back a run that its worker ends because it stops.
+
+        Where Redis is away, its lease sees to it.
+        """
         try:
             self._records.maintenance.release([(task_id, token)])
         except Unavailable as error:
@@ -140,5 +166,7 @@ class RunStore:
             known = dict(message or {})
         request = request_of(task_id, known, **{FENCE: token})
         self._backend.mark_as_failure(
-            task_id, WorkerLostError("The worker was lost, and no attempt is left."), request=request
+            task_id,
+            WorkerLostError("The worker was lost, and no attempt is left."),
+            request=request,
         )

@@ -43,7 +43,9 @@ class Run:
         self.task_id: str = request.id
         # That it is in, in the order in which they began: itself, its steps and loops.
         self.parts = [Part(run=self)]
-        self.report: Any = None  # what it has said by `headway.progress`; None before its first word
+        self.report: Any = (
+            None  # what it has said by `headway.progress`; None before its first word
+        )
         self.report_pipeline: Any = None  # what it says by `update_state`
         # The Retry or Ignore that it ends with, since its task has been handed over.
         self.successor: Any = None
@@ -189,7 +191,9 @@ def _follow_threads() -> None:
         start(self)
 
     @wraps(submit)
-    def submit_in_run(self: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def submit_in_run(
+        self: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Any:
         part = HERE.get()
         if part is UNKNOWN:
             return submit(self, function, *args, **kwargs)

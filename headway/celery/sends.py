@@ -58,7 +58,9 @@ def identify(headers: dict[str, Any] | None = None, **_: Any) -> None:
     if run is None:
         headers.setdefault(SEND, uuid4().hex)
     elif run.id != headers["id"]:
-        headers.setdefault(SEND, uuid5(NAMESPACE_OID, f"{run.id} {getattr(run, SEND, '')} {headers['id']}").hex)
+        headers.setdefault(
+            SEND, uuid5(NAMESPACE_OID, f"{run.id} {getattr(run, SEND, '')} {headers['id']}").hex
+        )
     else:  # a retry or a replacement
         headers |= {name: getattr(run, name) for name in (SEND, TITLE) if getattr(run, name, "")}
         if getattr(task, "has_record", False):
@@ -108,7 +110,9 @@ def as_asked(message: Mapping[str, Any]) -> dict[str, Any]:
 
     Without what differs each time that a task is started.
     """
-    options = {key: value for key, value in message["options"].items() if key not in ("headers", "expires")}
+    options = {
+        key: value for key, value in message["options"].items() if key not in ("headers", "expires")
+    }
     return {**message, "options": options}
 
 

@@ -46,7 +46,11 @@ class StateStore:
         by_hand: bool = False,
     ) -> str:
         """Store a state; returns the verdict, see `RunRecords.write`, or UNSTORED."""
-        if request is not None and request.is_eager and not self._backend.app.conf.task_store_eager_result:
+        if (
+            request is not None
+            and request.is_eager
+            and not self._backend.app.conf.task_store_eager_result
+        ):
             return "written"  # as Celery's own: an eager run leaves no trace
         phase = phase_by_hand(state, begun=False) if by_hand else phase_of(state)
         write = self.writes.write_of(task_id, value, state, traceback, request, phase)
@@ -74,17 +78,26 @@ class StateStore:
             logger.exception("%s of task %s cannot be stored as it is", state, task_id)
         said = error_of(exc)
         plain = {"exc_type": said["type"], "exc_message": [said["message"]], "exc_module": None}
-        delivery = {FENCE: getattr(request, FENCE, UNCLAIMED), "retries": getattr(request, "retries", 0)}
+        delivery = {
+            FENCE: getattr(request, FENCE, UNCLAIMED),
+            "retries": getattr(request, "retries", 0),
+        }
         nesting = getattr(request, "replaced_task_nesting", 0)
-        bare = Context(delivery, id=task_id, replaced_task_nesting=nesting, delivery_info={}, task=None)
+        bare = Context(
+            delivery, id=task_id, replaced_task_nesting=nesting, delivery_info={}, task=None
+        )
         try:
             return self.store(task_id, plain, state, None, bare if request else None, teller)
         except Exception as error:
             logger.error("%s of task %s is not stored: %s", state, task_id, error)
             return UNSTORED
 
-    def begin(self, write: StateWrite, pipeline: FunctionPipeline | None = None) -> Callable[[], str]:
-        """Send a report; one that Redis does not take is not repeated, since the next one repeats it."""
+    def begin(
+        self, write: StateWrite, pipeline: FunctionPipeline | None = None
+    ) -> Callable[[], str]:
+        """Send a report; one that Redis does not take is not repeated, since the next one
+        repeats it.
+        """
 
         def unstored(error: Unavailable) -> str:
             throttled.warning("A progress report of %s was not stored: %s", write.task_id, error)
@@ -107,7 +120,8 @@ class StateStore:
         return until_stored(lambda: self._records.runs.mark_lost(task_id, delivery_of(request)))
 
     def leave_to_successor(self, task_id: str, exc: BaseException, request: Context | None) -> bool:
-        """Store a run that was ended over its time, and had asked for its next attempt before, as a retry.
+        """Store a run that was ended over its time, and had asked for its next attempt before, as a
+        retry.
 
         Returns whether it is one: it had asked, and an attempt is left.
         """

@@ -38,7 +38,9 @@ class PlannedStop:
     `give_back` gives back what still runs, `abandon` ends a process that nothing else ends.
     """
 
-    def __init__(self, worker: Any, give_back: Callable[[], None], abandon: Callable[[], None]) -> None:
+    def __init__(
+        self, worker: Any, give_back: Callable[[], None], abandon: Callable[[], None]
+    ) -> None:
         self._worker = worker
         self._give_back = give_back
         self._abandon = abandon

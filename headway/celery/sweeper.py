@@ -26,7 +26,9 @@ SAY_EVERY_SECONDS = 60.0
 class Sweeper:
     """Does, one worker at a time, what concerns the tasks of all workers."""
 
-    def __init__(self, backend: LiveBackend, worker_id: str, end_runs: Callable[[set[str]], None]) -> None:
+    def __init__(
+        self, backend: LiveBackend, worker_id: str, end_runs: Callable[[set[str]], None]
+    ) -> None:
         """`end_runs` ends this worker's runs of cancelled tasks."""
         self._backend = backend
         self._id = worker_id
@@ -44,7 +46,9 @@ class Sweeper:
             self._memory.note(sweep.seen)
             self._say_paused(sweep.paused)
             for task_id, why in sweep.broken.items():
-                logger.error("The record of task %s cannot be handled and is left: %s", task_id, why)
+                logger.error(
+                    "The record of task %s cannot be handled and is left: %s", task_id, why
+                )
             # Due tasks go last: a broker that is away must not hold up the rest of the sweep.
             self._for_each(self._backend.runs.give_up, sweep.lost)
             self._for_each(self._backend.dependents.tell_dependents, sweep.ended)
@@ -57,7 +61,8 @@ class Sweeper:
         self._memory.save()
 
     def check_missing(self) -> None:
-        """Have each message sent again that two checks in a row have missed: it was lost on its way to a worker.
+        """Have each message sent again that two checks in a row have missed: it was lost on its way
+        to a worker.
 
         Never by age. Should it turn up after all, its delivery is dropped at the claim; what a
         worker had in hand that was killed before it began is withdrawn.

@@ -22,7 +22,9 @@ from headway.celery.runs import Run, Stopped
 
 
 class LiveTask(Task):
-    """A task whose runs are claimed (of two deliveries of one task, one runs) and which waits in Redis for its time."""
+    """A task whose runs are claimed (of two deliveries of one task, one runs) and which waits
+    in Redis for its time.
+    """
 
     abstract = True
     # By name: that file is made from this one.
@@ -86,7 +88,9 @@ class LiveTask(Task):
             # Another task's: this one's delivery says nothing of that.
             self.backend.store_result(task_id, meta, state or "PROGRESS", **kwargs)
 
-    def apply_async(self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any) -> Any:
+    def apply_async(
+        self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
+    ) -> Any:
         """Send the task; with a `countdown` or an `eta` it waits in Redis and for Redis's clock.
 
         So does what takes over this run's id, a retry or a replacement, so that it cannot be lost.
@@ -98,7 +102,9 @@ class LiveTask(Task):
         when = due_time(options.get("countdown"), options.get("eta"), self.app)
         if when or present_request_of(task_id) is not None:
             if not is_for_another_broker(options, self.app):
-                return self.backend.outbox.defer(self, send, args, kwargs, task_id or str(uuid4()), when, options)
+                return self.backend.outbox.defer(
+                    self, send, args, kwargs, task_id or str(uuid4()), when, options
+                )
         else:
             options = without_times(options)  # it is not for later
         return send(args, kwargs, task_id, **options)
@@ -120,10 +126,14 @@ class LiveTask(Task):
         """
         times = {"eta": eta, "countdown": countdown}
         if not self.has_record:
-            return super().retry(args, kwargs, exc, throw, max_retries=max_retries, **times, **options)
+            return super().retry(
+                args, kwargs, exc, throw, max_retries=max_retries, **times, **options
+            )
         due_time(countdown, eta, self.app)
         try:
-            asked: Retry = super().retry(args, kwargs, exc, False, max_retries=max_retries, **times, **options)
+            asked: Retry = super().retry(
+                args, kwargs, exc, False, max_retries=max_retries, **times, **options
+            )
         except Reject as reject:  # Celery drops a task whose message it cannot make
             if isinstance(reject.reason, Exception):
                 raise reject.reason from None
@@ -155,4 +165,6 @@ class LiveTask(Task):
     def has_record(self) -> bool:
         """Whether this is a run whose record is kept."""
         request = self.request
-        return not (request.is_eager or request.called_directly) and isinstance(self.backend, LiveBackend)
+        return not (request.is_eager or request.called_directly) and isinstance(
+            self.backend, LiveBackend
+        )

@@ -11,7 +11,13 @@ from uuid import uuid4
 from celery.app.task import Context
 
 from headway import masking
-from headway.celery.attempts import MAX_ATTEMPTS, attempts_of, retries_for_ever, retry_delay, retry_of
+from headway.celery.attempts import (
+    MAX_ATTEMPTS,
+    attempts_of,
+    retries_for_ever,
+    retry_delay,
+    retry_of,
+)
 from headway.celery.fencing import delivery_of
 from headway.celery.report_fields import cut_report, fields_of
 from headway.celery.results import RESULT_MAX_BYTES, Packed, pack
@@ -21,16 +27,26 @@ from headway.values import as_json
 
 
 class WriteBuilder:
-    """Encodes states, in Celery's own form and as keys of the snapshot, within their limits of size."""
+    """Encodes states, in Celery's own form and as keys of the snapshot, within their limits of
+    size.
+    """
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
 
     def write_of(
-        self, task_id: str, value: Any, state: str, traceback: str | None, request: Context | None, phase: Phase
+        self,
+        task_id: str,
+        value: Any,
+        state: str,
+        traceback: str | None,
+        request: Context | None,
+        phase: Phase,
     ) -> StateWrite:
         name = getattr(request, "task", None)
-        meta = self._backend._get_result_meta(self._backend.encode_result(value, state), state, traceback, request)
+        meta = self._backend._get_result_meta(
+            self._backend.encode_result(value, state), state, traceback, request
+        )
         meta["task_id"] = task_id
         fields = fields_of(phase, state, value)
         packed = self._pack(phase, meta, fields)
@@ -66,7 +82,9 @@ class WriteBuilder:
         """
         if phase == Phase.SUCCEEDED:
             return pack(meta, fields, self._backend.encode, self._max_result_bytes)
-        encoded = self._encode_report(meta) if phase == Phase.RUNNING else self._backend.encode(meta)
+        encoded = (
+            self._encode_report(meta) if phase == Phase.RUNNING else self._backend.encode(meta)
+        )
         if phase == Phase.RUNNING and len(encoded) > MAX_CALL_BYTES:
             return Packed(self._backend.encode(cut_report(meta, fields)), fields)
         if fields.get("error") and len(encoded) > self._max_result_bytes:
@@ -76,7 +94,11 @@ class WriteBuilder:
     def _cut_error(self, meta: dict[str, Any], error: dict[str, str]) -> dict[str, Any]:
         """Return Celery's form of an exception whose message is too large."""
         message = RuntimeError(f"{error['type']}: {error['message']}")
-        return {**meta, "result": self._backend.encode_result(message, meta["status"]), "traceback": None}
+        return {
+            **meta,
+            "result": self._backend.encode_result(message, meta["status"]),
+            "traceback": None,
+        }
 
     def _encode_report(self, meta: Mapping[str, Any]) -> Any:
         """Return what `encode` does; what cannot be encoded is shown as JSON or left out."""

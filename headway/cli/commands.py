@@ -87,8 +87,8 @@ json_option = click.option(
 def watch(project: Project, task_id: str, as_json: bool) -> None:
     """Show a task live until it has ended.
 
-    Exit code: 0 succeeded, 1 failed, 3 cancelled, 4 no such task, 5 Redis is away, 130 Ctrl-C, which leaves the task
-    alone.
+    Exit code: 0 succeeded, 1 failed, 3 cancelled, 4 no such task, 5 Redis is away, 130 Ctrl-C,
+    which leaves the task alone.
     """
     _exit(watch_to_the_end(project.records, task_id, as_json=as_json))
 
@@ -104,7 +104,9 @@ def watch(project: Project, task_id: str, as_json: bool) -> None:
     callback=_text,
     help="Whose task it is: what the app's owner loader returns.",
 )
-@click.option("--watch", "and_watch", is_flag=True, help="Show it until it has ended, as `watch` does.")
+@click.option(
+    "--watch", "and_watch", is_flag=True, help="Show it until it has ended, as `watch` does."
+)
 @with_project
 def start(project: Project, name: str, args: dict[str, Any], owner: str, and_watch: bool) -> None:
     """Start a task, and print its id.
@@ -131,12 +133,15 @@ def _start(project: Project, name: str, args: dict[str, Any], owner: str) -> str
     try:
         return start_kind(system, kind, args, owner=owner).task_id
     except BadArguments as error:
-        why = "; ".join(f"{field}: {text.rstrip('.')}" for field, text in sorted(error.fields.items()))
+        why = "; ".join(
+            f"{field}: {text.rstrip('.')}" for field, text in sorted(error.fields.items())
+        )
         raise Failure(f"{name} cannot take these arguments: {why}.", ExitCode.USAGE) from error
     except RuntimeError as error:  # Flask's, where the check of the arguments asks for the app
         why = str(error).partition("\n")[0]
         raise Failure(
-            f"{name} cannot be started here: {why} Use `flask --app APP headway start`.", ExitCode.USAGE
+            f"{name} cannot be started here: {why} Use `flask --app APP headway start`.",
+            ExitCode.USAGE,
         ) from error
 
 
@@ -170,10 +175,14 @@ def cancel(project: Project, task_id: str) -> None:
     type=click.Choice([phase.value for phase in Phase]),
     help="Only in this phase; may be repeated.",
 )
-@click.option("--limit", default=DEFAULT_LIMIT, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option(
+    "--limit", default=DEFAULT_LIMIT, show_default=True, type=click.IntRange(1), help="How many."
+)
 @json_option
 @with_project
-def list_tasks(project: Project, owner: str | None, phases: Sequence[str], limit: int, as_json: bool) -> None:
+def list_tasks(
+    project: Project, owner: str | None, phases: Sequence[str], limit: int, as_json: bool
+) -> None:
     """List tasks, the newest first."""
     records = project.records
     wanted = {Phase(phase) for phase in phases}

@@ -85,8 +85,9 @@ def log_line(snapshot: Snapshot) -> str:
 
 def list_line(snapshot: Snapshot) -> str:
     """Return a line of a list."""
-    return f"{snapshot.task_id}  {snapshot.created_at}  {snapshot.phase:<10}  {percent(snapshot):>5}  " + visible(
-        snapshot.title
+    return (
+        f"{snapshot.task_id}  {snapshot.created_at}  {snapshot.phase:<10}  {percent(snapshot):>5}  "
+        + visible(snapshot.title)
     )
 
 

@@ -29,7 +29,11 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130  # as a shell says of Ctrl-C
 
 
-EXIT_OF = {Phase.SUCCEEDED: ExitCode.DONE, Phase.FAILED: ExitCode.FAILED, Phase.CANCELLED: ExitCode.CANCELLED}
+EXIT_OF = {
+    Phase.SUCCEEDED: ExitCode.DONE,
+    Phase.FAILED: ExitCode.FAILED,
+    Phase.CANCELLED: ExitCode.CANCELLED,
+}
 
 
 class Failure(click.ClickException):
@@ -57,10 +61,14 @@ def translated_errors() -> Iterator[None]:
     except ConfigError as error:
         raise Failure(str(error), ExitCode.USAGE) from error
     except UnknownTask as error:
-        raise Failure(f"There is no task {error}, or it is kept no longer.", ExitCode.UNKNOWN) from error
+        raise Failure(
+            f"There is no task {error}, or it is kept no longer.", ExitCode.UNKNOWN
+        ) from error
     except Unavailable as error:
         raise Failure(f"{SENTENCES[error.reason]}: {error}", ExitCode.UNAVAILABLE) from error
     except TooLate as error:
-        raise Failure("Redis took too long, and nothing was started.", ExitCode.UNAVAILABLE) from error
+        raise Failure(
+            "Redis took too long, and nothing was started.", ExitCode.UNAVAILABLE
+        ) from error
     except KeyboardInterrupt:
         raise Failure("Interrupted.", ExitCode.INTERRUPTED) from None

@@ -19,9 +19,14 @@ if TYPE_CHECKING:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-A", "--app", metavar="PROJECT", help="The Celery app, found as `celery -A` finds it.")
 @click.option(
-    "--redis-url", metavar="URL", envvar="HEADWAY_REDIS_URL", help="The Redis of the tasks, for all but `start`."
+    "-A", "--app", metavar="PROJECT", help="The Celery app, found as `celery -A` finds it."
+)
+@click.option(
+    "--redis-url",
+    metavar="URL",
+    envvar="HEADWAY_REDIS_URL",
+    help="The Redis of the tasks, for all but `start`.",
 )
 @click.pass_context
 def headway(ctx: click.Context, app: str | None, redis_url: str | None) -> None:
@@ -39,12 +44,16 @@ def flask_headway(ctx: click.Context) -> None:
 
 
 def _of_flask(info: ScriptInfo) -> Project:
-    """Return the project of the app that `flask` loads, and have the command run in the app's context."""
+    """Return the project of the app that `flask` loads, and have the command run in the app's
+    context.
+    """
     from headway.state import KEY, state_of  # not at the top: `headway` needs no Flask
 
     app = info.load_app()
     if KEY not in app.extensions:
-        raise ConfigError(f"The Flask app {app.name} has no Headway: add headway.init_app(app, celery=celery).")
+        raise ConfigError(
+            f"The Flask app {app.name} has no Headway: add headway.init_app(app, celery=celery)."
+        )
     click.get_current_context().with_resource(app.app_context())
     known = state_of(app)
     return Project(known.celery, known=known)

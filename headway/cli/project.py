@@ -1,4 +1,6 @@
-"""What a command works on: a Celery app, the Celery app of a Flask app, or all that a Redis holds."""
+"""What a command works on: a Celery app, the Celery app of a Flask app, or all that a Redis
+holds.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,7 @@ from headway.system import System, live_backend, system_of
 
 BROKER_SECONDS = 2.0
 TTL_DAYS = 7.0  # for which a task is kept that is cancelled where its project is not known
-NOTHING_GIVEN = (
-    "Say whose tasks: -A PROJECT names a Celery app, --redis-url (or HEADWAY_REDIS_URL) the Redis that holds them."
-)
+NOTHING_GIVEN = "Say whose tasks: -A PROJECT names a Celery app, --redis-url (or HEADWAY_REDIS_URL) the Redis that holds them."
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,10 @@ class Project:
 
     @cached_property
     def records(self) -> Records:
-        """The records of the tasks. Raises ConfigError where the Celery app's results do not go through Headway."""
+        """The records of the tasks.
+
+        Raises ConfigError where the Celery app's results do not go through Headway.
+        """
         if self.celery is None:
             return Records(connect(self.url), TTL_DAYS)
         return live_backend(self.celery).records
@@ -88,5 +91,7 @@ def _celery(name: str) -> Celery:
     except ImproperlyConfigured as error:
         raise ConfigError(f"{name}: {error}") from None
     except (Exception, SystemExit) as error:  # whatever its module does
-        raise ConfigError(f"The Celery app {name} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise ConfigError(
+            f"The Celery app {name} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
     raise ConfigError(f"{name} is no Celery app but {type(app).__name__}: name it as MODULE:NAME.")

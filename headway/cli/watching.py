@@ -69,7 +69,10 @@ def _draw(line: str) -> None:
 
 
 def watch_to_the_end(records: Records, task_id: str, *, as_json: bool) -> ExitCode:
-    """Show a task until it has ended. Raises what `follow` raises, and Failure where a person stops it."""
+    """Show a task until it has ended.
+
+    Raises what `follow` raises, and Failure where a person stops it.
+    """
     lines = _lines(as_json)
     code = ExitCode.FAILED
     try:
@@ -90,4 +93,6 @@ def _lines(as_json: bool) -> Lines:
 
 
 def _note(lines: Lines, outage: Unavailable | None) -> None:
-    lines.note(f"({SENTENCES[outage.reason]}; waiting for it)" if outage else "(Redis answers again)")
+    lines.note(
+        f"({SENTENCES[outage.reason]}; waiting for it)" if outage else "(Redis answers again)"
+    )

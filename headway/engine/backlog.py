@@ -14,7 +14,9 @@ LINE_BYTES = 64 * 1024  # of log lines that wait for one client; beyond it the o
 
 
 class Backlog:
-    """What waits for a client that does not take it: of each key the newest, where the first of them stood."""
+    """What waits for a client that does not take it: of each key the newest, where the first of
+    them stood.
+    """
 
     __slots__ = ("_line_bytes", "_lines", "_rest", "_serial", "_waiting", "held", "since", "size")
 
@@ -70,7 +72,9 @@ class Backlog:
         return now - self.since > STALL_SECONDS
 
     def _keep_lines(self, added: int) -> None:
-        """Forget the oldest lines where there is no room: by the newest, which comes, the client sees the gap."""
+        """Forget the oldest lines where there is no room: by the newest, which comes, the
+        client sees the gap.
+        """
         self._lines.append(self._serial)
         self._line_bytes += added
         while self._line_bytes > LINE_BYTES and len(self._lines) > 1:

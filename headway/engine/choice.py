@@ -18,7 +18,9 @@ from headway.engine.stock import DefaultServer
 def make_engine(
     max_sockets: int | None = None, refuses: Refuses = lambda environ: False, **options: Any
 ) -> DefaultServer | EpollServer | engineio.Server:
-    """Return the engine for the mode of a server that says how many sockets it takes, Engine.IO's own for any other."""
+    """Return the engine for the mode of a server that says how many sockets it takes,
+    Engine.IO's own for any other.
+    """
     if max_sockets is None:
         return engineio.Server(**options)
     lean = options["async_mode"] == "eventlet" and sys.platform == "linux"
@@ -27,7 +29,9 @@ def make_engine(
 
 @contextmanager
 def patch_socketio() -> Iterator[None]:
-    """Have the Socket.IO servers that the block makes run on these; another one of this process keeps its own.
+    """Have the Socket.IO servers that the block makes run on these.
+
+    Another one of this process keeps its own.
 
     Flask-SocketIO names the server's class in its code.
     """

@@ -17,7 +17,10 @@ class Event:
     __slots__ = ("_packet", "frame", "key", "text")
 
     def __init__(self, text: bytes, key: str | None = None) -> None:
-        """`text` is a Socket.IO packet. Of those that wait for a client with one `key` only the newest is sent."""
+        """`text` is a Socket.IO packet.
+
+        Of those that wait for a client with one `key` only the newest is sent.
+        """
         self.text = text
         self.key = key
         self.frame = frame(b"4" + text)

@@ -1,4 +1,6 @@
-"""The frames of websockets (RFC 6455): what a server sends and what it takes from a client, within limits."""
+"""The frames of websockets (RFC 6455): what a server sends and what it takes from a client,
+within limits.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def close_frame(code: int) -> bytes:
 
 
 class RateLimiter:
-    """How much a client may send: so many frames at once, and then as many as come back with time."""
+    """How much a client may send: so many frames at once, and then as many as come back with
+    time.
+    """
 
     __slots__ = ("_spent_until",)
 
@@ -84,7 +88,10 @@ class FrameParser:
         self._limiter = RateLimiter()
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Yield `(opcode, payload)` of each message and control frame that is whole. Raises ProtocolError."""
+        """Yield `(opcode, payload)` of each message and control frame that is whole.
+
+        Raises ProtocolError.
+        """
         if self._rest:
             data = self._rest + data
         at = 0
@@ -98,14 +105,21 @@ class FrameParser:
         self._rest = data[at:]
 
     def _frame(self, data: bytes, at: int) -> tuple[int, bytes, int] | None:
-        """Return first byte and payload of the frame at `at`, and where the next begins; None before its end."""
+        """Return first byte and payload of the frame at `at`, and where the next begins.
+
+        None before its end.
+        """
         begin = at + 2
         if len(data) < begin:
             return None
         first = data[at]
         size = data[at + 1] & 0x7F
         control = first & CONTROL
-        if first & RESERVED or not data[at + 1] & MASKED or (control and (size > 125 or not first & FINAL)):
+        if (
+            first & RESERVED
+            or not data[at + 1] & MASKED
+            or (control and (size > 125 or not first & FINAL))
+        ):
             raise ProtocolError(PROTOCOL_ERROR)
         if size > 125:
             begin += 2 if size == 126 else 8

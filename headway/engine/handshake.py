@@ -13,9 +13,7 @@ Refuses = Callable[[dict[str, Any]], bool]
 RETRY_AFTER_SECONDS = 1
 VERSION = "13"
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-SWITCHING = (
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"
-)
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"
 # Of a handshake's environ, which is kept as long as its socket, what nobody asks for later.
 DROPPED_KEYS = (
     "eventlet.",
@@ -41,7 +39,10 @@ def is_handshake(environ: dict[str, Any], key: str) -> bool:
 
 
 def kept_environ(environ: dict[str, Any]) -> dict[str, Any]:
-    """Return what a socket's handlers may ask of its handshake; what many sockets have alike is there once."""
+    """Return what a socket's handlers may ask of its handshake.
+
+    What many sockets have alike is there once.
+    """
     kept = {
         name: sys.intern(value) if type(value) is str and name not in OF_ONE_CLIENT else value
         for name, value in environ.items()
@@ -61,4 +62,8 @@ def cross_site() -> dict[str, Any]:
 
 def too_busy() -> dict[str, Any]:
     headers = [("Retry-After", str(RETRY_AFTER_SECONDS)), ("Content-Type", "text/plain")]
-    return {"status": "503 Service Unavailable", "headers": headers, "response": b"Come back in a moment."}
+    return {
+        "status": "503 Service Unavailable",
+        "headers": headers,
+        "response": b"Come back in a moment.",
+    }

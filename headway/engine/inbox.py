@@ -8,12 +8,16 @@ UNREAD_BYTES = 64 * 1024  # of calls that wait; beyond it the client is not read
 
 
 class Inbox:
-    """Messages of one socket: one is handled at a time, in their order, and last that the socket is gone."""
+    """Messages of one socket: one is handled at a time, in their order, and last that the
+    socket is gone.
+    """
 
     __slots__ = ("_unread", "_waiting")
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[str, str]] | None = None  # None: nothing waits, and nothing is being handled
+        self._waiting: deque[tuple[str, str]] | None = (
+            None  # None: nothing waits, and nothing is being handled
+        )
         self._unread = 0  # bytes in there
 
     @property

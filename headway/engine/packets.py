@@ -23,7 +23,8 @@ GOODBYE = "goodbye"
 
 
 def read_packets(frames: FrameParser, data: bytes) -> Iterator[tuple[str | int, bytes]]:
-    """Yield what a client has sent: (MESSAGE, text), (GOODBYE, b""), (PING, payload), (CLOSE, code to answer with).
+    """Yield what a client has sent: (MESSAGE, text), (GOODBYE, b""), (PING, payload), (CLOSE, code
+    to answer with).
 
     Raises ProtocolError.
     """
@@ -45,7 +46,9 @@ def is_sound(text: str) -> bool:
     except Exception:  # of many kinds; the JSON decoder's RecursionError is one
         return False
     is_event = found.packet_type == socketio.packet.EVENT
-    return not is_event or (isinstance(found.data, list) and bool(found.data) and isinstance(found.data[0], str))
+    return not is_event or (
+        isinstance(found.data, list) and bool(found.data) and isinstance(found.data[0], str)
+    )
 
 
 def _packet_of(payload: bytes) -> Iterator[tuple[str | int, bytes]]:
@@ -53,7 +56,9 @@ def _packet_of(payload: bytes) -> Iterator[tuple[str | int, bytes]]:
     kind = payload[:1]
     if kind == b"4":
         if payload[1:2] in (b"5", b"6"):
-            raise ProtocolError(NO_BINARY)  # Socket.IO's announcement of binary frames, which would be waited for
+            raise ProtocolError(
+                NO_BINARY
+            )  # Socket.IO's announcement of binary frames, which would be waited for
         yield MESSAGE, payload[1:]
     elif kind == b"1":
         yield GOODBYE, b""

@@ -9,7 +9,9 @@ from typing import Any
 
 
 def watch_file(fd: int) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Return what gives way until there is something to read at a file, and what ends the watch over it."""
+    """Return what gives way until there is something to read at a file, and what ends the watch
+    over it.
+    """
     # In here, because the other modes, and workers, go without it.
     from eventlet import getcurrent, hubs
 
@@ -41,7 +43,9 @@ def reading(connection: Any) -> Iterator[Callable[[int], bytes]]:
     while the process is busy is read together; a pause to gather more would cost each report
     that pause.
     """
-    if hasattr(connection, "pending"):  # TLS holds back what it has read; whether a file is readable says little
+    if hasattr(
+        connection, "pending"
+    ):  # TLS holds back what it has read; whether a file is readable says little
         yield connection.recv
         return
     wait, stop = watch_file(connection.fileno())

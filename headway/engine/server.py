@@ -1,7 +1,8 @@
 """Engine.IO for many websockets under eventlet.
 
-An idle websocket costs a few kilobytes, an event one system call for each viewer. A websocket is taken out of the web
-server's hands after its handshake: one epoll finds what can be read, one clock pings all, a few greenlets handle calls.
+An idle websocket costs a few kilobytes, an event one system call for each viewer. A websocket is
+taken out of the web server's hands after its handshake: one epoll finds what can be read, one clock
+pings all, a few greenlets handle calls.
 """
 
 from __future__ import annotations
@@ -21,7 +22,16 @@ import engineio
 
 from headway.engine.events import Event
 from headway.engine.frames import frame
-from headway.engine.handshake import GUID, SWITCHING, VERSION, Refuses, cross_site, is_handshake, kept_environ, too_busy
+from headway.engine.handshake import (
+    GUID,
+    SWITCHING,
+    VERSION,
+    Refuses,
+    cross_site,
+    is_handshake,
+    kept_environ,
+    too_busy,
+)
 from headway.engine.readable import reading, watch_file
 from headway.engine.socket import Socket
 from headway.engine.timers import TICKS, PingScheduler
@@ -29,7 +39,9 @@ from headway.engine.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
-KERNEL_BYTES = 64 * 1024  # of a connection, each way: what lies there can no longer be replaced by newer
+KERNEL_BYTES = (
+    64 * 1024
+)  # of a connection, each way: what lies there can no longer be replaced by newer
 LINGER_SECONDS = 2.0  # for a client to read why it is closed
 BATCH_SIZE = 256  # sockets served before others have their turn
 MAX_WAITING = 2000  # sockets whose calls wait; beyond it a newcomer is asked to come later
@@ -99,7 +111,10 @@ class EpollServer(engineio.Server):
         return []
 
     def _is_full(self, environ: dict[str, Any]) -> bool:
-        """Whether there is no place for one more socket. Some files are left to requests, so that these go on."""
+        """Whether there is no place for one more socket.
+
+        Some files are left to requests, so that these go on.
+        """
         most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         return (
             len(self.sockets) >= self._max_sockets
@@ -172,7 +187,9 @@ class EpollServer(engineio.Server):
         self.update_interest(socket)
 
     def linger(self, socket: Socket) -> None:
-        """Keep a closed socket's connection until the client has closed it too, but not for long."""
+        """Keep a closed socket's connection until the client has closed it too, but not for
+        long.
+        """
         self._leaving.append((time.monotonic() + LINGER_SECONDS, socket))
         self.update_interest(socket)
 

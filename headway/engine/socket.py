@@ -54,7 +54,9 @@ class Socket:
     # What Engine.IO asks of a socket: there is no polling before the websocket.
     connected = upgraded = True
 
-    def __init__(self, engine: Engine, sid: str, connection: socket.socket, environ: dict[str, Any]) -> None:
+    def __init__(
+        self, engine: Engine, sid: str, connection: socket.socket, environ: dict[str, Any]
+    ) -> None:
         self.sid = sid
         self.session: dict[str, Any] = {}
         self.closed = False
@@ -76,7 +78,9 @@ class Socket:
         """What has to be waited for, as epoll's flags."""
         if self.closed:
             return self._engine.GONE
-        return (0 if self._inbox.is_full else self._engine.IN) | (self._engine.OUT if self._backlog else 0)
+        return (0 if self._inbox.is_full else self._engine.IN) | (
+            self._engine.OUT if self._backlog else 0
+        )
 
     # Sending
 
@@ -215,13 +219,21 @@ class Socket:
             self.abort(self._engine.reason.PING_TIMEOUT)
 
     def is_stalled(self, now: float) -> bool:
-        """Whether the client has taken nothing for too long; asked at each tick while something waits."""
+        """Whether the client has taken nothing for too long.
+
+        Asked at each tick while something waits.
+        """
         return self._backlog is not None and self._backlog.is_stalled(self.fileno, now)
 
     def drop(self) -> None:
-        """Give up a client that does not take what is sent; what lies in the kernel for it is given up too."""
+        """Give up a client that does not take what is sent.
+
+        What lies in the kernel for it is given up too.
+        """
         with suppress(OSError):
-            self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._connection.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
         self.abort(self._engine.reason.TRANSPORT_ERROR)
 
     def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
@@ -231,7 +243,10 @@ class Socket:
         self.end(NORMAL, reason or self._engine.reason.SERVER_DISCONNECT)
 
     def end(self, code: int, reason: str) -> None:
-        """Close, and leave the client a moment to read why; what it sends from now on is not read."""
+        """Close, and leave the client a moment to read why.
+
+        What it sends from now on is not read.
+        """
         if not self.closed and self._backlog is None:
             self._write(close_frame(code))
         if self.closed:

@@ -27,7 +27,10 @@ class DefaultServer(engineio.Server):
         self._refuses = refuses
         self._open: dict[str, Any] = {}
         self._limiters: dict[str, RateLimiter] = {}
-        self._async: dict[str, Any] = {**self._async, "websocket": partial(self._accept, self._async["websocket"])}
+        self._async: dict[str, Any] = {
+            **self._async,
+            "websocket": partial(self._accept, self._async["websocket"]),
+        }
 
     def sender_for(self, sid: str) -> Callable[[Event], None]:
         """Return what sends an event to a socket, or nothing once that has ended."""
@@ -44,7 +47,10 @@ class DefaultServer(engineio.Server):
         yield connection.recv
 
     def end(self, code: int, sids: Iterable[str] | None = None) -> None:
-        """Close these websockets, or all, with this code. A client that does not read it loses its connection too."""
+        """Close these websockets, or all, with this code.
+
+        A client that does not read it loses its connection too.
+        """
         for sid in tuple(self._open) if sids is None else sids:
             if connection := self._open.get(sid):
                 with suppress(OSError):
@@ -56,7 +62,11 @@ class DefaultServer(engineio.Server):
     def _handle_connect(self, environ: dict[str, Any], *args: Any) -> Any:
         if self._refuses(environ):
             return cross_site()
-        return too_busy() if len(self.sockets) >= self._max_sockets else super()._handle_connect(environ, *args)
+        return (
+            too_busy()
+            if len(self.sockets) >= self._max_sockets
+            else super()._handle_connect(environ, *args)
+        )
 
     def _trigger_event(self, event: str, sid: str, *args: Any, **options: Any) -> Any:
         if event == "message":
@@ -82,7 +92,9 @@ class DefaultServer(engineio.Server):
         return accept(handle, engineio)
 
     def _connection_of(self, websocket: Any) -> Any:
-        """Return the socket below, which from now on fails when its client is silent or does not read for too long."""
+        """Return the socket below, which from now on fails when its client is silent or does
+        not read for too long.
+        """
         if hasattr(websocket, "socket"):
             return websocket.socket  # Engine.IO sets the limit
         connection = websocket.ws.sock

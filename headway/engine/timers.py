@@ -8,7 +8,9 @@ TICKS = 2  # in a second: each wakes the process
 
 
 class PingScheduler:
-    """Pings each socket once in an interval, spread over it, and checks for the answer some time later."""
+    """Pings each socket once in an interval, spread over it, and checks for the answer some
+    time later.
+    """
 
     def __init__(self, interval: float, timeout: float) -> None:
         if not 0 < timeout < interval:
@@ -24,7 +26,9 @@ class PingScheduler:
         return slot
 
     def tick(self) -> None:
-        """Do what is due. One tick at a time, however late: clients get the time to answer that they were told of."""
+        """Do what is due. One tick at a time, however late: clients get the time to answer that
+        they were told of.
+        """
         self._tick = (self._tick + 1) % len(self._slots)
         for asked in tuple(self._slots[self._tick]):
             asked.ping()

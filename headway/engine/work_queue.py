@@ -14,9 +14,14 @@ TURN_SECONDS = 0.005  # of handling calls, before others have their turn
 
 
 class WorkQueue:
-    """Sockets with messages to handle: one message of each in turn; a worker that waits is followed by another."""
+    """Sockets with messages to handle: one message of each in turn.
 
-    def __init__(self, start: Callable[[Callable[[], None]], object], sleep: Callable[[float], Any]) -> None:
+    A worker that waits is followed by another.
+    """
+
+    def __init__(
+        self, start: Callable[[Callable[[], None]], object], sleep: Callable[[float], Any]
+    ) -> None:
         """`start` starts a task in the background, `sleep` gives way to the others."""
         self._start = start
         self._sleep = sleep

@@ -21,7 +21,9 @@ class Batch:
 
 
 class BatchLoader:
-    """Reads records; what is asked for while a read is under way goes to Redis together, in the next one."""
+    """Reads records; what is asked for while a read is under way goes to Redis together, in the
+    next one.
+    """
 
     def __init__(self, read: Callable[[list[str]], list[TaskRecord | None]]) -> None:
         self._read = read

@@ -23,7 +23,10 @@ class Fanout:
         self._turn_began = 0.0
 
     def deliver(self, name: str, message: bytes) -> None:
-        """Send an event (the JSON of `[name, payload]`) to a room's viewers here; a snapshot only where it is news."""
+        """Send an event (the JSON of `[name, payload]`) to a room's viewers here.
+
+        A snapshot only where it is news.
+        """
         task_id, version = stamp_of(message)
         with self._rooms.lock:
             room = self._rooms.by_name.get(name)
@@ -37,8 +40,12 @@ class Fanout:
             room.in_flight.remove(task_id)
         self._yield_turn()
 
-    def _push_to_all(self, room: Room, viewers: list[str], message: bytes, task_id: str, version: int) -> None:
-        event = Event(b"2" + message, task_id or (Event.LINES if message.startswith(LOG_HEAD) else None))
+    def _push_to_all(
+        self, room: Room, viewers: list[str], message: bytes, task_id: str, version: int
+    ) -> None:
+        event = Event(
+            b"2" + message, task_id or (Event.LINES if message.startswith(LOG_HEAD) else None)
+        )
         for begin in range(0, len(viewers), BATCH_SIZE):
             with self._rooms.lock:
                 if task_id and room.version(task_id) != version:
@@ -47,8 +54,11 @@ class Fanout:
             if begin + BATCH_SIZE < len(viewers):
                 self._yield_turn()
 
-    def _push(self, room: Room, viewers: list[str], event: Event, task_id: str, version: int) -> None:
-        # A viewer who is in the task's room and in the owner's hears it there: one push of a version is enough.
+    def _push(
+        self, room: Room, viewers: list[str], event: Event, task_id: str, version: int
+    ) -> None:
+        # A viewer who is in the task's room and in the owner's hears it there: one push of a
+        # version is enough.
         of_task = self._rooms.by_name.get(f"task:{task_id}")
         for sid in viewers:
             push = room.viewers.get(sid)
@@ -63,14 +73,19 @@ class Fanout:
                 push(event)
 
     def _yield_turn(self) -> None:
-        """Let the rest of the process run after a while: neither a busy room nor a large one may delay it."""
+        """Let the rest of the process run after a while: neither a busy room nor a large one
+        may delay it.
+        """
         if time.monotonic() - self._turn_began > TURN_SECONDS:
             self._sleep(0)
             self._turn_began = time.monotonic()
 
 
 def stamp_of(message: bytes) -> tuple[str, int]:
-    """Return task id and version of a snapshot event, ("", 0) of another; `record.lua` writes these two first."""
+    """Return task id and version of a snapshot event, ("", 0) of another.
+
+    `record.lua` writes these two first.
+    """
     if not message.startswith(SNAPSHOT_HEAD):
         return "", 0
     task_id, _, rest = message[len(SNAPSHOT_HEAD) :].partition(b'","version":')

@@ -1,4 +1,6 @@
-"""Follows one task from outside of a web process: its record is read once, and from then on its pushes are."""
+"""Follows one task from outside of a web process: its record is read once, and from then on its
+pushes are.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from headway.store.keys import room
 from headway.store.records import TASK_ID, Records
 
 CONFIRM_SECONDS = 2.0
-# A subscription that is silent for so long is made again: its connection may be dead, its task forgotten.
+# A subscription that is silent for so long is made again: its connection may be dead, its task
+# forgotten.
 QUIET_SECONDS = 15.0
 AWAY_SECONDS = 60.0  # for which a Redis that goes away is waited for
 PAUSE_SECONDS = 0.2
@@ -34,7 +37,10 @@ class Update(NamedTuple):
     text: str
 
     def is_newer_than(self, other: Update | None) -> bool:
-        """Whether a reader of `other` lacks this; of one version, the later read may tell another queue position."""
+        """Whether a reader of `other` lacks this.
+
+        Of one version, the later read may tell another queue position.
+        """
         if other is None or self.snapshot.version != other.snapshot.version:
             return other is None or self.snapshot.version > other.snapshot.version
         return self.text != other.text
@@ -43,8 +49,9 @@ class Update(NamedTuple):
 def follow(records: Records, task_id: str, on_outage: OnOutage) -> Iterator[Update]:
     """Yield what becomes of a task, each snapshot newer than the one before, until it has ended.
 
-    A Redis that goes away is waited for; `on_outage` is told why at each attempt, and None when it answers again.
-    Raises UnknownTask; Unavailable where Redis does not answer at first, or for a minute.
+    A Redis that goes away is waited for; `on_outage` is told why at each attempt, and None when it
+    answers again. Raises UnknownTask; Unavailable where Redis does not answer at first, or for a
+    minute.
     """
     last: Update | None = None
     answered_at = time.monotonic()
@@ -74,7 +81,9 @@ def follow(records: Records, task_id: str, on_outage: OnOutage) -> Iterator[Upda
 
 
 def _subscribed(records: Records, task_id: str) -> Iterator[Update]:
-    """Yield the task's record once Redis has confirmed a subscription, and then what is pushed, until that is quiet."""
+    """Yield the task's record once Redis has confirmed a subscription, and then what is pushed,
+    until that is quiet.
+    """
     if not TASK_ID.match(task_id):
         raise UnknownTask(task_id)
     with closing(records.client.pubsub()) as pubsub:  # type: ignore[no-untyped-call]

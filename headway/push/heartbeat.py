@@ -18,12 +18,17 @@ logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 2.0
 ROUND_TRIP_SECONDS = 3.0  # a heartbeat that has not come back by then will not come
-LIVE_SECONDS = HEARTBEAT_SECONDS + ROUND_TRIP_SECONDS  # for which one that came back proves that this process receives
+LIVE_SECONDS = (
+    HEARTBEAT_SECONDS + ROUND_TRIP_SECONDS
+)  # for which one that came back proves that this process receives
 RETRY_SECONDS = 0.5  # to the next heartbeat while something is wrong
 
 
 class Heartbeat:
-    """Sends itself a message through Redis every other second; reconnects when it does not come back."""
+    """Sends itself a message through Redis every other second.
+
+    Reconnects when it does not come back.
+    """
 
     def __init__(self, manager: Any, resync: Resync, status: ServerStatus) -> None:
         self._manager = manager
@@ -62,7 +67,10 @@ class Heartbeat:
             self._manager.subscriber.renewed.wait(HEARTBEAT_SECONDS if well else RETRY_SECONDS)
 
     def check_health(self) -> bool:
-        """Make a round trip and read again what was missed; False when that has to be tried again soon."""
+        """Make a round trip and read again what was missed.
+
+        False when that has to be tried again soon.
+        """
         self._manager.subscriber.renewed.clear()
         if not self._manager.subscriber.session:
             return False

@@ -1,8 +1,9 @@
-"""Socket.IO's client manager: what Redis says of a room reaches the room's viewers in this process, and nobody else.
+"""Socket.IO's client manager: what Redis says of a room reaches the room's viewers in this process,
+and nobody else.
 
-Each room has a Redis channel of its own, subscribed while this process has a viewer in it, so cost grows with viewers
-and not with tasks. The message queue's common channel stays served: a plain `SocketIO(message_queue=...).emit(to=room)`
-from any process arrives too.
+Each room has a Redis channel of its own, subscribed while this process has a viewer in it, so cost
+grows with viewers and not with tasks. The message queue's common channel stays served: a plain
+`SocketIO(message_queue=...).emit(to=room)` from any process arrives too.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ class RoomManager(PubSubManager):
     # Life
 
     def initialize(self) -> None:
-        """Start to listen, once; Socket.IO calls this at the first connection, `/readyz` perhaps before."""
+        """Start to listen, once.
+
+        Socket.IO calls this at the first connection, `/readyz` perhaps before.
+        """
         with self._starting:
             if not self._started:
                 self._started = True
@@ -65,7 +69,9 @@ class RoomManager(PubSubManager):
 
     @property
     def live(self) -> bool:
-        """Whether this process has lately received its own heartbeat through Redis, and missed nothing before that."""
+        """Whether this process has lately received its own heartbeat through Redis, and missed
+        nothing before that.
+        """
         caught_up = 0 < self.resync.session == self.subscriber.session and not self.resync.missed
         return caught_up and time.monotonic() - self.heartbeat.proven_at < LIVE_SECONDS
 
@@ -84,12 +90,16 @@ class RoomManager(PubSubManager):
 
     # Rooms
 
-    def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
+    def basic_enter_room(
+        self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None
+    ) -> None:
         with self.live_rooms.lock:
             if not has_channel(room):
                 super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
             else:
-                self.live_rooms.enter(sid, room, self.server.eio.sender_for(self.eio_sid_from_sid(sid, namespace)))
+                self.live_rooms.enter(
+                    sid, room, self.server.eio.sender_for(self.eio_sid_from_sid(sid, namespace))
+                )
                 self.subscriber.subscribe(f"{QUEUE}:{room}")
             if room not in (None, sid):
                 self.live_rooms.joined.setdefault(sid, set()).add(room)
@@ -116,7 +126,9 @@ class RoomManager(PubSubManager):
     def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
         with self.live_rooms.lock:
             own = self.live_rooms.by_name.get(room) if isinstance(room, str) else None
-            viewers = [(sid, self.eio_sid_from_sid(sid, namespace)) for sid in own.viewers] if own else []
+            viewers = (
+                [(sid, self.eio_sid_from_sid(sid, namespace)) for sid in own.viewers] if own else []
+            )
         yield from viewers if own else super().get_participants(namespace, room)
 
     def get_rooms(self, sid: str, namespace: str) -> list[str]:
@@ -131,10 +143,16 @@ class RoomManager(PubSubManager):
 
     def subscribed(self, task_ids: Iterable[str]) -> set[str]:
         """Return those of these tasks whose rooms this process has subscribed to."""
-        return {task_id for task_id in task_ids if self.subscriber.is_subscribed(f"{QUEUE}:{room('task', task_id)}")}
+        return {
+            task_id
+            for task_id in task_ids
+            if self.subscriber.is_subscribed(f"{QUEUE}:{room('task', task_id)}")
+        }
 
     def has_news(self, task_id: str, stored: TaskRecord) -> bool:
-        """Whether the viewers of a task's room have been told something newer than what is stored here."""
+        """Whether the viewers of a task's room have been told something newer than what is
+        stored here.
+        """
         own = self.live_rooms.by_name.get(room("task", task_id))
         return own is not None and own.version(task_id) > int(stored.tag.partition("-")[0])
 
@@ -147,7 +165,10 @@ class RoomManager(PubSubManager):
             logger.error("An emit did not reach the message queue: %s", error)
 
     def _listen(self) -> Iterator[bytes]:
-        """Deliver what the rooms' channels say; yield what the common channel says to python-socketio."""
+        """Deliver what the rooms' channels say.
+
+        Yield what the common channel says to python-socketio.
+        """
         for messages in self.subscriber.read_batches(self.server.eio.reading):
             events: dict[tuple[str, str | int], bytes] = {}
             for number, (channel, message) in enumerate(messages):

@@ -20,7 +20,9 @@ MINE = 50  # tasks of an owner that one answer shows
 
 
 class Resync:
-    """Has the viewers of a process told what it missed, after an outage of its connection or of Redis."""
+    """Has the viewers of a process told what it missed, after an outage of its connection or of
+    Redis.
+    """
 
     def __init__(self, manager: Any) -> None:
         self._manager = manager
@@ -35,11 +37,15 @@ class Resync:
         self.drop_idle_connections()
 
     def drop_idle_connections(self) -> None:
-        """Make no use of connections older than a fault: each one that is half-open would cost somebody a request."""
+        """Make no use of connections older than a fault: each one that is half-open would cost
+        somebody a request.
+        """
         self._manager.records.client.connection_pool.disconnect(inuse_connections=False)
 
     def detect_flush(self) -> None:
-        """When Redis has lost all that it held, have every client connect again and ask what is missing."""
+        """When Redis has lost all that it held, have every client connect again and ask what is
+        missing.
+        """
         client = self._manager.records.client
         epoch = client.get(EPOCH)
         if epoch is None:
@@ -66,13 +72,18 @@ class Resync:
         for task_id, stored, line in zip(tasks, found, lines, strict=True):
             name = room("task", task_id)
             if stored is None or not stored.owner:
-                # Lost, perhaps remade by its worker, and nobody's then: its viewers have to ask again.
-                viewers = [eio_sid for _, eio_sid in self._manager.get_participants(NAMESPACE, name)]
+                # Lost, perhaps remade by its worker, and nobody's then: its viewers have to ask
+                # again.
+                viewers = [
+                    eio_sid for _, eio_sid in self._manager.get_participants(NAMESPACE, name)
+                ]
                 self._manager.server.eio.end(SERVICE_RESTART, viewers)
                 continue
             self._manager.deliver(name, f'["snapshot",{stored.snapshot}]'.encode())
             if line:  # a client that lacks lines before it sees the gap
-                self._manager.deliver(name, f'["log",{{"task_id":"{task_id}","lines":[{line}]}}]'.encode())
+                self._manager.deliver(
+                    name, f'["log",{{"task_id":"{task_id}","lines":[{line}]}}]'.encode()
+                )
         owners = [name.removeprefix("owner:") for name in names if name.startswith("owner:")]
         for owner in owners:
             for snapshot in reversed(self._manager.records.queries.list_by_owner(owner, MINE)[0]):

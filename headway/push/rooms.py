@@ -18,9 +18,15 @@ class Room:
     __slots__ = ("_versions", "in_flight", "seen_before", "viewers")
 
     def __init__(self) -> None:
-        self.viewers: dict[str, Callable[[Event], None]] = {}  # by their Socket.IO id, what sends to them
-        self.seen_before: dict[str, int] = {}  # what they have been told of this room's task before they came
-        self.in_flight: list[str] = []  # tasks of which some viewers have not been told the newest yet
+        self.viewers: dict[
+            str, Callable[[Event], None]
+        ] = {}  # by their Socket.IO id, what sends to them
+        self.seen_before: dict[
+            str, int
+        ] = {}  # what they have been told of this room's task before they came
+        self.in_flight: list[
+            str
+        ] = []  # tasks of which some viewers have not been told the newest yet
         self._versions: dict[str, int] = {}  # the newest of each task
 
     def version(self, task_id: str) -> int:
@@ -28,7 +34,9 @@ class Room:
         return self._versions.get(task_id, 0)
 
     def seen_by_all(self, task_id: str) -> int:
-        """Return the version of a task that all who are here have been told, as far as that is known."""
+        """Return the version of a task that all who are here have been told, as far as that is
+        known.
+        """
         return 0 if task_id in self.in_flight else self.version(task_id)
 
     def record_version(self, task_id: str, version: int) -> bool:
@@ -46,9 +54,13 @@ class Rooms:
     """All rooms that have a channel. They change, and are pushed to, only with their lock."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()  # rooms, their channels, and what was sent to whom change together
+        self.lock = (
+            threading.RLock()
+        )  # rooms, their channels, and what was sent to whom change together
         self.by_name: dict[str, Room] = {}
-        self.joined: dict[str, set[str]] = {}  # by Socket.IO id, all rooms but the two that everybody is in
+        self.joined: dict[
+            str, set[str]
+        ] = {}  # by Socket.IO id, all rooms but the two that everybody is in
         self.seen_in_left_rooms: dict[
             str, dict[str, int]
         ] = {}  # by Socket.IO id, versions told in rooms of tasks since left
@@ -73,14 +85,18 @@ class Rooms:
         return True
 
     def _seen_by(self, sid: str, room: str) -> int:
-        """Return which version of a task somebody has been told who enters its room: there, or in the owner's."""
+        """Return which version of a task somebody has been told who enters its room: there, or
+        in the owner's.
+        """
         task_id = task_of(room)
         owners = (name for name in self.joined.get(sid, ()) if name.startswith("owner:"))
         told = [self.by_name[name].seen_by_all(task_id) for name in owners]
         return max([self.seen_in_left_rooms.get(sid, {}).get(task_id, 0), *told])
 
     def _remember(self, sid: str, room: str, version: int) -> None:
-        """Note what somebody was told who leaves a task's room: in the owner's the same may still be on its way."""
+        """Note what somebody was told who leaves a task's room: in the owner's the same may
+        still be on its way.
+        """
         if version:
             left = self.seen_in_left_rooms.setdefault(sid, {})
             left[task_of(room)] = max(version, left.pop(task_of(room), 0))

@@ -19,7 +19,8 @@ from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
-# Flask-SocketIO's channel, and before a room's name the room's own; a bare socketio.RedisManager would use another.
+# Flask-SocketIO's channel, and before a room's name the room's own; a bare socketio.RedisManager
+# would use another.
 QUEUE = "flask-socketio"
 HANDSHAKE_SECONDS = 1.0
 RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.5)
@@ -34,10 +35,11 @@ class SubscriptionTimeout(Exception):
 
 
 class RedisSubscriber:
-    """The one Redis connection that listens: it subscribes, reads, notices its own deafness and reconnects.
+    """The one Redis connection that listens: it subscribes, reads, notices its own deafness and
+    reconnects.
 
-    Redis answers SUBSCRIBEs in their order, so the n-th answer on a connection confirms the n-th one; an answer to an
-    earlier subscription of the same channel, given up since, confirms nothing.
+    Redis answers SUBSCRIBEs in their order, so the n-th answer on a connection confirms the n-th
+    one; an answer to an earlier subscription of the same channel, given up since, confirms nothing.
     """
 
     def __init__(self, url: str, silence_seconds: float) -> None:
@@ -100,7 +102,9 @@ class RedisSubscriber:
                 raise SubscriptionTimeout(", ".join(channels))
 
     def read_batches(self, reading: Reading) -> Iterator[list[tuple[str, bytes]]]:
-        """Yield what Redis has sent at once, `(channel, message)` each, over as many connections as it takes."""
+        """Yield what Redis has sent at once, `(channel, message)` each, over as many
+        connections as it takes.
+        """
         failures = 0
         while True:
             connection = self._make()
@@ -127,7 +131,8 @@ class RedisSubscriber:
     def drop(self) -> None:
         """Break the connection, so that the reader wakes up and makes another.
 
-        Shut down and not closed: a closed one would wake nobody, and redis-py would open it again at the next command.
+        Shut down and not closed: a closed one would wake nobody, and redis-py would open it again
+        at the next command.
         """
         with self._lock:
             connection = self._connection
@@ -160,7 +165,9 @@ class RedisSubscriber:
                 self._ask(channel)
             self._flush()
             if self._connection is None:
-                raise redis.ConnectionError("The connection broke while it was being asked for its channels.")
+                raise redis.ConnectionError(
+                    "The connection broke while it was being asked for its channels."
+                )
             self.session = next(self._sessions)
             waiting = self._waiting
             self._waiting = {}
@@ -182,7 +189,9 @@ class RedisSubscriber:
 
     def _missing(self, channels: list[str]) -> int:
         """Return the number of the last answer that is missing for these, 0 for none."""
-        number = max((self._numbers.get(channel, self._asked + 1) for channel in channels), default=0)
+        number = max(
+            (self._numbers.get(channel, self._asked + 1) for channel in channels), default=0
+        )
         return number if number > self._answered else 0
 
     def _flush(self) -> None:

@@ -1,4 +1,6 @@
-"""What a check of the surroundings found: a mark, what was looked at, and one line that says what it means."""
+"""What a check of the surroundings found: a mark, what was looked at, and one line that says
+what it means.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ class Mark(StrEnum):
 
 
 class Finding(NamedTuple):
-    """One line of `make doctor`. The text says what is so and, unless it is good, what to do; it holds no secret."""
+    """One line of `make doctor`.
+
+    The text says what is so and, unless it is good, what to do; it holds no secret.
+    """
 
     mark: Mark
     subject: str

@@ -1,4 +1,5 @@
-"""Connections to Redis: what passes by itself is Unavailable, nobody waits long, and a call costs little.
+"""Connections to Redis: what passes by itself is Unavailable, nobody waits long, and a call costs
+little.
 
 Celery's broker and the fan-out's listener have connections of their own.
 """
@@ -22,8 +23,12 @@ from redis.exceptions import ClusterDownError, NoPermissionError
 from redis.retry import Retry
 
 MAX_CONNECTIONS = 32  # of one process
-PIECE_BYTES = 256 * 1024  # of a large call that have to be on their way within a connection's timeout
-LARGE_REPLY_SECONDS = 10.0  # more for the reply to one: its end is still on its way, and Redis has to take it in
+PIECE_BYTES = (
+    256 * 1024
+)  # of a large call that have to be on their way within a connection's timeout
+LARGE_REPLY_SECONDS = (
+    10.0  # more for the reply to one: its end is still on its way, and Redis has to take it in
+)
 HAS_TCP_INFO = hasattr(socket, "TCP_INFO")  # Linux
 ESTABLISHED = b"\x01"  # the first byte of TCP_INFO
 NO_BYTES = bytes(4)  # to read
@@ -114,7 +119,9 @@ def translate(error: BaseException) -> Unavailable | None:
         return None
     message = str(error)
     if unknown := UNKNOWN_COMMAND.match(message):
-        message = f"it does not know {unknown[1]}; Headway needs Redis {OLDEST_REDIS} or newer, or Valkey"
+        message = (
+            f"it does not know {unknown[1]}; Headway needs Redis {OLDEST_REDIS} or newer, or Valkey"
+        )
     elif reason is Reason.NO_RIGHT:
         message = f"{message} (`make doctor` says what is missing)"
     return (ReadOnly if reason in WRITES_FAIL else Unavailable)(message, reason)
@@ -135,7 +142,9 @@ def _reason_of(error: BaseException) -> Reason | None:
 
 
 class Client(redis.Redis):
-    """A client of Redis that raises Unavailable for whatever passes by itself, and nothing else for it."""
+    """A client of Redis that raises Unavailable for whatever passes by itself, and nothing else
+    for it.
+    """
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Do any command, as redis-py does."""
@@ -148,7 +157,8 @@ class Client(redis.Redis):
 
 
 class FunctionPipeline:
-    """Calls of functions, one behind the other on one connection, which this has for itself while a reply is due.
+    """Calls of functions, one behind the other on one connection, which this has for itself while a
+    reply is due.
 
     Without what redis-py adds: nothing is retried, measured, converted.
     """
@@ -164,7 +174,8 @@ class FunctionPipeline:
     def call(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> None:
         """Send a call; its reply has to be asked for, once.
 
-        While another's is due, only where `has_reply`: a connection that has ended would be opened again.
+        While another's is due, only where `has_reply`: a connection that has ended would be opened
+        again.
         """
         with translate_errors:
             if not self._due:
@@ -172,7 +183,9 @@ class FunctionPipeline:
             try:
                 packed = pack_command(("FCALL", function, len(keys), *keys, *args))
                 self._is_large = len(packed) > PIECE_BYTES
-                self._connection.send_packed_command(_pieces(packed) if self._is_large else [packed])
+                self._connection.send_packed_command(
+                    _pieces(packed) if self._is_large else [packed]
+                )
                 self._due += 1
             finally:
                 self._let_go()
@@ -191,8 +204,16 @@ class FunctionPipeline:
 
     @property
     def has_reply(self) -> bool:
-        """Whether the connection stands and a reply has come; False also where that cannot be told."""
-        return self._due > 0 and HAS_TCP_INFO and self._connection._sock is not None and _holds(self._connection._sock)
+        """Whether the connection stands and a reply has come.
+
+        False also where that cannot be told.
+        """
+        return (
+            self._due > 0
+            and HAS_TCP_INFO
+            and self._connection._sock is not None
+            and _holds(self._connection._sock)
+        )
 
     def _let_go(self) -> None:
         if not self._due:
@@ -206,7 +227,10 @@ def _pieces(packed: bytes) -> list[memoryview]:
 
 
 class _TranslateErrors:
-    """Turns what passes by itself into Unavailable; a class, as a generator would cost each call more."""
+    """Turns what passes by itself into Unavailable.
+
+    A class, as a generator would cost each call more.
+    """
 
     def __enter__(self) -> None:
         pass
@@ -222,7 +246,10 @@ translate_errors = _TranslateErrors()
 
 def peer_closed(connection: socket.socket) -> bool:
     """Whether the other end has closed a TCP connection; only Linux tells."""
-    return HAS_TCP_INFO and connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) != ESTABLISHED
+    return (
+        HAS_TCP_INFO
+        and connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) != ESTABLISHED
+    )
 
 
 def _holds(connection: socket.socket) -> bool:
@@ -237,7 +264,10 @@ class Connection(redis.Connection):
     """
 
     def can_read(self, timeout: float = 0) -> bool:
-        """Whether there is what nobody has asked for; True as well for a connection that has ended."""
+        """Whether there is what nobody has asked for.
+
+        True as well for a connection that has ended.
+        """
         if timeout or not self._sock or not HAS_TCP_INFO:
             return bool(super().can_read(timeout))
         return peer_closed(self._sock) or _holds(self._sock)
@@ -281,8 +311,8 @@ def _is_stale(connection: redis.Connection) -> bool:
 def connect(url: str, timeout: float = 1.0) -> Client:
     """Return a client that gives up after `timeout` seconds, without retries.
 
-    redis-py's own retries turn one second into 14.6 against a Redis that hangs, and its usual pool raises at the 101st
-    connection, which a storm of visitors asks for; here they take turns.
+    redis-py's own retries turn one second into 14.6 against a Redis that hangs, and its usual pool
+    raises at the 101st connection, which a storm of visitors asks for; here they take turns.
     """
     pool = Pool.from_url(
         url,

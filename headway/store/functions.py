@@ -17,10 +17,11 @@ NEED_MEMORY = {"create", "enqueue", "probe"}  # may not run where Redis is full;
 
 
 def _library() -> tuple[str, str]:
-    """Return the Redis library of all scripts, and the digest that is in its name and in its functions' names.
+    """Return the Redis library of all scripts, and the digest that is in its name and in its
+    functions' names.
 
-    So a deploy's old and new processes each call their own. A loaded library is compiled once, where a script would
-    rebuild its closures at each call.
+    So a deploy's old and new processes each call their own. A loaded library is compiled once,
+    where a script would rebuild its closures at each call.
     """
     bodies = {path.stem: path.read_text() for path in sorted(SCRIPTS.glob("*.lua"))}
     head = bodies.pop("record")
@@ -56,7 +57,11 @@ class Functions:
         return self.begin(function, keys, args)()
 
     def begin(
-        self, function: str, keys: Sequence[str], args: Sequence[Any], pipeline: FunctionPipeline | None = None
+        self,
+        function: str,
+        keys: Sequence[str],
+        args: Sequence[Any],
+        pipeline: FunctionPipeline | None = None,
     ) -> Callable[[], Any]:
         """Call a function; what is returned waits for the reply, and has to be called."""
         call = (f"{function}_{LIBRARY_DIGEST}", keys, args)

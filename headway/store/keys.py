@@ -8,7 +8,10 @@ Room = Literal["task", "owner"]
 
 
 def room(kind: Room, name: str) -> str:
-    """Return the room of a task or of an owner; its channel in Redis carries the message queue's name before it."""
+    """Return the room of a task or of an owner.
+
+    Its channel in Redis carries the message queue's name before it.
+    """
     return f"{kind}:{name}"
 
 

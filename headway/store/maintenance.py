@@ -47,7 +47,9 @@ class MaintenanceRecords:
         pairs = [part for pair in running for part in pair]
         takes = dumps(list(queues)) if queues else ""
         about = [worker, slots, name or worker, takes, self._lease if taking else 0, self._lease]
-        namesakes: list[str] = self._functions.call("hold", [], [*about, len(pairs) // 2, *pairs, *received])
+        namesakes: list[str] = self._functions.call(
+            "hold", [], [*about, len(pairs) // 2, *pairs, *received]
+        )
         return namesakes
 
     def deregister(self, worker: str, slots: int) -> None:
@@ -56,7 +58,8 @@ class MaintenanceRecords:
         self._functions.client.delete(f"headway:worker:{worker}")
 
     def release(self, running: Iterable[tuple[str, str]]) -> None:
-        """Give back `(task_id, token)` of what a worker that stops runs: others may run it at once, and it counts as no
+        """Give back `(task_id, token)` of what a worker that stops runs: others may run it at once,
+        and it counts as no
         failure."""
         pairs = [part for pair in running for part in pair]
         self._functions.call("give_back", [], [self._ttl, *pairs])
@@ -64,8 +67,8 @@ class MaintenanceRecords:
     def sweep(self, worker: str, limit: int = 100, seen: Seen = NOT_SEEN) -> Sweep:
         """Sweep once: what is lost is queued again, and what is due is returned; see Sweep.
 
-        One worker at a time holds the leader lock; another one gets only what is overdue. All is paused
-        where `seen` is a later state of Redis than this one.
+        One worker at a time holds the leader lock; another one gets only what is overdue. All is
+        paused where `seen` is a later state of Redis than this one.
         """
         args = [worker, limit, self._ttl, self._lease, *seen, uuid4().hex]
         due, lost, overdue, ended, broken, state = self._functions.call("round", [], args)
@@ -77,7 +80,10 @@ class MaintenanceRecords:
                 for task_id, token, text in zip(lost[::3], lost[1::3], lost[2::3], strict=True)
             ],
             set(overdue),
-            [(task_id, decoded(text)) for task_id, text in zip(ended[::2], ended[1::2], strict=True)],
+            [
+                (task_id, decoded(text))
+                for task_id, text in zip(ended[::2], ended[1::2], strict=True)
+            ],
             dict(zip(broken[::2], broken[1::2], strict=True)),
             Seen(epoch, generation),
             bool(paused),
@@ -96,7 +102,9 @@ class MaintenanceRecords:
         self._functions.client.zrem("headway:untold", task_id)
 
     def unconfirmed(self, limit: int = 1000) -> dict[str, list[str]]:
-        """Return, by queue, the ids that wait longest and whose message should be with the broker."""
+        """Return, by queue, the ids that wait longest and whose message should be with the
+        broker.
+        """
         flat = self._functions.call("suspects", [], [limit])
         return dict(zip(flat[::2], flat[1::2], strict=True))
 
@@ -112,9 +120,20 @@ class MaintenanceRecords:
     def unended(self) -> list[str]:
         """Return the snapshots (JSON) of all tasks that wait or run."""
         sets = ["headway:outbox", "headway:leases"]
-        sets += [f"headway:waiting:{queue!s}" for queue in self._functions.client.smembers("headway:queues")]
-        ids = sorted({str(task_id) for name in sets for task_id in self._functions.client.zrange(name, 0, -1)})
-        found = [self._read(ids[begin : begin + READ_BATCH]) for begin in range(0, len(ids), READ_BATCH)]
+        sets += [
+            f"headway:waiting:{queue!s}"
+            for queue in self._functions.client.smembers("headway:queues")
+        ]
+        ids = sorted(
+            {
+                str(task_id)
+                for name in sets
+                for task_id in self._functions.client.zrange(name, 0, -1)
+            }
+        )
+        found = [
+            self._read(ids[begin : begin + READ_BATCH]) for begin in range(0, len(ids), READ_BATCH)
+        ]
         return [stored.snapshot for some in found for stored in some if stored is not None]
 
     def resume(self) -> bool:

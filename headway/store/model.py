@@ -12,7 +12,9 @@ from headway.store.restored import Seen
 
 UNFENCED = ""  # the token of a write that comes from no delivery
 STORED = {"written", "cancelling", "cancelled"}  # the verdicts of a write that took place
-UNCLAIMED = "-"  # the token of a delivery that no worker marked: it may write where nobody has claimed
+UNCLAIMED = (
+    "-"  # the token of a delivery that no worker marked: it may write where nobody has claimed
+)
 MAX_CALL_BYTES = 64 * 1024  # of a text that goes to Redis, and to its channels, in one
 
 
@@ -29,7 +31,9 @@ class ResultGone(Exception):
 
 
 class Delivery(NamedTuple):
-    """Which delivery of a task's message writes: its token, and its place among the deliveries of one id."""
+    """Which delivery of a task's message writes: its token, and its place among the deliveries
+    of one id.
+    """
 
     token: str = UNFENCED
     order: int = 0
@@ -93,7 +97,9 @@ class StateWrite(NamedTuple):
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """A record as read: who owns it ("" for nobody), a tag that changes whenever the snapshot does, the JSON."""
+    """A record as read: who owns it ("" for nobody), a tag that changes whenever the snapshot
+    does, the JSON.
+    """
 
     owner: str
     tag: str
@@ -119,9 +125,15 @@ class Paused(NamedTuple):
 class Sweep:
     """What a sweep found to do."""
 
-    due: list[tuple[str, dict[str, Any]]]  # (task_id, message) to be sent; call `sent` for each one that was
-    lost: list[tuple[str, str, dict[str, Any] | None]]  # (task_id, token, message) of tasks whose last attempt was lost
-    overdue: set[str]  # cancelled tasks past their kill deadline, to be ended by the worker that runs them
+    due: list[
+        tuple[str, dict[str, Any]]
+    ]  # (task_id, message) to be sent; call `sent` for each one that was
+    lost: list[
+        tuple[str, str, dict[str, Any] | None]
+    ]  # (task_id, token, message) of tasks whose last attempt was lost
+    overdue: set[
+        str
+    ]  # cancelled tasks past their kill deadline, to be ended by the worker that runs them
     # (task_id, message) of which the dependents have to be told; call `told`.
     ended: list[tuple[str, dict[str, Any]]]
     broken: dict[str, str]  # task_id -> why, of records that cannot be handled; they are left alone
@@ -132,7 +144,9 @@ class Sweep:
 
 @dataclass(frozen=True)
 class StartResult:
-    """The outcome of `create`: the task, its snapshot as JSON, whether it is new, for later, or known by its key."""
+    """The outcome of `create`: the task, its snapshot as JSON, whether it is new, for later, or
+    known by its key.
+    """
 
     task_id: str
     snapshot: str

@@ -1,4 +1,6 @@
-"""Looks host names up within a time limit: a resolver waits for a DNS that does not answer for half a minute."""
+"""Looks host names up within a time limit: a resolver waits for a DNS that does not answer for
+half a minute.
+"""
 
 from __future__ import annotations
 

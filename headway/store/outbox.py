@@ -49,10 +49,24 @@ class Outbox:
         name = label(message["task"])
         queue = message["options"].get("queue", "")
         title = title_fragment(message)
-        args = [task_id, order, name, title, max_attempts, dumps(message), queue, self._ttl, when, run.token, run.order]
+        args = [
+            task_id,
+            order,
+            name,
+            title,
+            max_attempts,
+            dumps(message),
+            queue,
+            self._ttl,
+            when,
+            run.token,
+            run.order,
+        ]
         return str(
             self._functions.call(
-                "park", [record_key(task_id)], [*args, *source.args, int(only_attended), owner_of(message)]
+                "park",
+                [record_key(task_id)],
+                [*args, *source.args, int(only_attended), owner_of(message)],
             )
         )
 
@@ -62,7 +76,10 @@ class Outbox:
         return loads(message) if message else None
 
     def successor_due(self, task_id: str) -> datetime | None:
-        """Return when the message is due that a task's present run has left for its next one; None without one."""
+        """Return when the message is due that a task's present run has left for its next one.
+
+        None without one.
+        """
         micros = self._functions.client.zscore("headway:outbox", task_id)
         return None if micros is None else datetime.fromtimestamp(micros / 1e6, UTC)
 

@@ -29,14 +29,18 @@ class Queries:
         self._ttl = ttl
 
     def read(self, task_ids: Sequence[str], known: Sequence[str] = ()) -> list[TaskRecord | None]:
-        """Return the records of well-formed ids in one round trip, None for each one that is unknown or expired.
+        """Return the records of well-formed ids in one round trip, None for each one that is
+        unknown or expired.
 
-        `known` are tags that the reader has, in the order of the ids: where one is still right, no snapshot is made.
+        `known` are tags that the reader has, in the order of the ids: where one is still right, no
+        snapshot is made.
         """
         if not task_ids:
             return []
         found = self._functions.call("read", [record_key(task_id) for task_id in task_ids], known)
-        return [TaskRecord(*values, *[""] * (3 - len(values))) if values else None for values in found]
+        return [
+            TaskRecord(*values, *[""] * (3 - len(values))) if values else None for values in found
+        ]
 
     def scan(self) -> Iterator[TaskRecord]:
         """Yield the records of all tasks, in no order, each once."""
@@ -70,31 +74,51 @@ class Queries:
     def _pieces(self, key: str, start: int, size: int) -> Iterator[bytes]:
         for at in range(start, start + size, PIECE_BYTES):
             end = min(at + PIECE_BYTES, start + size)
-            piece: bytes = self._functions.client.execute_command("GETRANGE", key, at, end - 1, NEVER_DECODE=True)
+            piece: bytes = self._functions.client.execute_command(
+                "GETRANGE", key, at, end - 1, NEVER_DECODE=True
+            )
             if len(piece) != end - at:
                 raise ResultGone
             yield piece
 
     def list_by_owner(
-        self, owner: str, limit: int, phases: Iterable[Phase] = (), cursor: tuple[str, str] = ("", "")
+        self,
+        owner: str,
+        limit: int,
+        phases: Iterable[Phase] = (),
+        cursor: tuple[str, str] = ("", ""),
     ) -> tuple[list[str], tuple[str, str] | None]:
-        """Return snapshots (JSON) of the owner's tasks, newest first, and the cursor of the next page, if any."""
+        """Return snapshots (JSON) of the owner's tasks, newest first, and the cursor of the
+        next page, if any.
+        """
         words = "".join(f"{phase}|" for phase in phases)
         keys = [f"headway:owner:{owner}"]
-        score, last, expired, *page = self._functions.call("list", keys, [limit, words and f"|{words}", *cursor])
+        score, last, expired, *page = self._functions.call(
+            "list", keys, [limit, words and f"|{words}", *cursor]
+        )
         if expired:
             with suppress(Unavailable):  # where Redis takes no writes, the next reader sees to it
                 self._functions.call("prune", keys, expired[:PRUNE_BATCH])
         return page, (score, last) if score else None
 
     def read_log(self, task_id: str, after: int) -> dict[str, Any]:
-        """Return `{"lines", "first_seq", "last_seq"}`: the kept log lines after `after`, and what is kept."""
-        first, last, *lines = self._functions.call("tail", [record_key(task_id), log_key(task_id)], [after])
-        return {"lines": [json.loads(line) for line in lines], "first_seq": int(first), "last_seq": int(last)}
+        """Return `{"lines", "first_seq", "last_seq"}`: the kept log lines after `after`, and
+        what is kept.
+        """
+        first, last, *lines = self._functions.call(
+            "tail", [record_key(task_id), log_key(task_id)], [after]
+        )
+        return {
+            "lines": [json.loads(line) for line in lines],
+            "first_seq": int(first),
+            "last_seq": int(last),
+        }
 
     def newest_lines(self, task_ids: Sequence[str]) -> list[str]:
         """Return the newest line of each task's log as JSON, "" where there is none."""
-        lines: list[str] = self._functions.call("newest", [log_key(task_id) for task_id in task_ids], [])
+        lines: list[str] = self._functions.call(
+            "newest", [log_key(task_id) for task_id in task_ids], []
+        )
         return lines
 
     def probe(self, commands: Iterable[str] = ()) -> list[str]:
@@ -115,8 +139,12 @@ class Queries:
 
         `queues` is `{"<name>": {"queued", "workers"}}`.
         """
-        now, workers, slots, queued, paused, *flat = self._functions.call("overview", [], [self._ttl, *QUEUES])
+        now, workers, slots, queued, paused, *flat = self._functions.call(
+            "overview", [], [self._ttl, *QUEUES]
+        )
         each = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
-        queues = {name: {"queued": waiting, "workers": takers} for name, waiting, takers in sorted(each)}
+        queues = {
+            name: {"queued": waiting, "workers": takers} for name, waiting, takers in sorted(each)
+        }
         numbers = {"workers": workers, "slots": slots, "queued": queued}
         return {"now": json.loads(now), **numbers, "queues": queues, "paused": bool(paused)}

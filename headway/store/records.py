@@ -1,7 +1,8 @@
 """The record of each task in Redis: the truth that every page, endpoint and Celery client reads.
 
-One server-side script makes each change: it checks, versions, stores and publishes, atomically, in one round trip.
-The scripts are in `headway/store/lua/`; `record.lua` says how a record lies in Redis.
+One server-side script makes each change: it checks, versions, stores and publishes, atomically, in
+one round trip. The scripts are in `headway/store/lua/`; `record.lua` says how a record lies in
+Redis.
 """
 
 from __future__ import annotations
@@ -53,7 +54,10 @@ class Records:
         self.lease_seconds = lease_seconds
         self._lease = int(lease_seconds * 1e6)  # microseconds, as the next
         self._cancel_grace = int(cancel_grace_seconds * 1e6)
-        self._clock = -inf, 0  # when Redis's was asked (seconds), and how far it was ahead of ours (microseconds)
+        self._clock = (
+            -inf,
+            0,
+        )  # when Redis's was asked (seconds), and how far it was ahead of ours (microseconds)
         self.functions = Functions(client)
         self.outbox = Outbox(self.functions, self.ttl)
         self.runs = RunRecords(self.functions, self.ttl, self._lease)
@@ -84,10 +88,10 @@ class Records:
     ) -> StartResult:
         """Make the record of a task; `message` is its Celery signature, with a queue.
 
-        `when` is "" for now, "+<microseconds>" from now, or "<microseconds>" on Redis's clock. `encoded` is the message
-        as it lies in that queue, and is put there with the record; without it the message is not sent yet. The same
-        `key` of the same owner gives the same task again. Raises AlreadyUsed when that came with another message,
-        TooLate.
+        `when` is "" for now, "+<microseconds>" from now, or "<microseconds>" on Redis's clock.
+        `encoded` is the message as it lies in that queue, and is put there with the record; without
+        it the message is not sent yet. The same `key` of the same owner gives the same task again.
+        Raises AlreadyUsed when that came with another message, TooLate.
         """
         task_id = task_id or str(uuid4())
         text = dumps(message)
@@ -95,12 +99,25 @@ class Records:
         keys = [record_key(task_id), f"headway:owner:{owner}", *filter(None, [once])]
         name = fragment(message["task"])
         queue = message["options"]["queue"]
-        args = [task_id, owner, queue, name, fragment(title_line(title)), max_attempts, text, self.ttl]
+        args = [
+            task_id,
+            owner,
+            queue,
+            name,
+            fragment(title_line(title)),
+            max_attempts,
+            text,
+            self.ttl,
+        ]
         send = send_of(message)
         digest = sha256(f"{dumps(as_asked(message))} {when}".encode()).hexdigest()
         begun = time.monotonic()
-        verdict, *found = self.functions.call("create", keys, [*args, self._deadline(), digest, when, encoded, send])
-        if verdict == "late" and time.monotonic() - begun < START_SECONDS:  # Redis's clock has been put forward
+        verdict, *found = self.functions.call(
+            "create", keys, [*args, self._deadline(), digest, when, encoded, send]
+        )
+        if (
+            verdict == "late" and time.monotonic() - begun < START_SECONDS
+        ):  # Redis's clock has been put forward
             self._clock = -inf, 0
             verdict, *found = self.functions.call(
                 "create", keys, [*args, self._deadline(), digest, when, encoded, send]
@@ -134,16 +151,22 @@ class Records:
 
     def forget(self, task_id: str) -> None:
         """Drop all that is kept of a task."""
-        self.client.delete(record_key(task_id), log_key(task_id), celery_key(task_id), result_key(task_id))
+        self.client.delete(
+            record_key(task_id), log_key(task_id), celery_key(task_id), result_key(task_id)
+        )
 
     def cancel(self, task_id: str) -> ChangeResult:
         """Cancel a task: "cancelled", "cancelling" while it runs, or "final", "unknown"."""
         return self._change("cancel", task_id, self._cancel_grace)
 
     def reschedule(self, task_id: str, when: str) -> ChangeResult:
-        """Set another time for a scheduled or retrying task: "scheduled", "queued", or "not_waiting", "unknown"."""
+        """Set another time for a scheduled or retrying task: "scheduled", "queued", or
+        "not_waiting", "unknown".
+        """
         return self._change("schedule", task_id, when)
 
     def _change(self, script: str, task_id: str, *args: Any) -> ChangeResult:
-        verdict, *snapshot = self.functions.call(script, [record_key(task_id)], [task_id, self.ttl, *args])
+        verdict, *snapshot = self.functions.call(
+            script, [record_key(task_id)], [task_id, self.ttl, *args]
+        )
         return ChangeResult(verdict, snapshot[0] if snapshot else None)

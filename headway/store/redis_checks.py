@@ -19,7 +19,15 @@ import redis
 
 from headway.exceptions import ConfigError
 from headway.store.checks import LOCAL, Finding, Mark
-from headway.store.connection import OLDEST_REDIS, SENTENCES, Client, ReadOnly, Reason, Unavailable, connect
+from headway.store.connection import (
+    OLDEST_REDIS,
+    SENTENCES,
+    Client,
+    ReadOnly,
+    Reason,
+    Unavailable,
+    connect,
+)
 from headway.store.names import look_up
 from headway.store.records import Records
 from headway.store.redis_url import is_same_database
@@ -59,7 +67,9 @@ class Server:
             if isinstance(error, Unavailable) and error.reason is not Reason.TOO_OLD:
                 raise
             return ""
-        said = reply if isinstance(reply, Mapping) else dict(zip(reply[::2], reply[1::2], strict=True))
+        said = (
+            reply if isinstance(reply, Mapping) else dict(zip(reply[::2], reply[1::2], strict=True))
+        )
         return f"{str(said.get('server', 'redis')).capitalize()} {said.get('version', '?')}"
 
     @cached_property
@@ -129,7 +139,11 @@ def check_eviction(server: Server) -> Finding:
         return Finding(Mark.WARNING, subject, text)
     share = min(1.0, int(server.info["used_memory"]) / limit)
     if share >= NEARLY_FULL:
-        return Finding(Mark.WARNING, subject, f"{share:.0%} of maxmemory is used: no task starts when it is full")
+        return Finding(
+            Mark.WARNING,
+            subject,
+            f"{share:.0%} of maxmemory is used: no task starts when it is full",
+        )
     return Finding(Mark.GOOD, subject, f"noeviction, {share:.0%} of maxmemory used")
 
 
@@ -138,18 +152,31 @@ def check_persistence(server: Server) -> Finding:
     subject = "persistence"
     if server.info is None:
         return Finding(Mark.WARNING, subject, "cannot be seen without the right to INFO")
-    if server.info.get("aof_last_write_status") == "err" or server.info.get("rdb_last_bgsave_status") == "err":
+    if (
+        server.info.get("aof_last_write_status") == "err"
+        or server.info.get("rdb_last_bgsave_status") == "err"
+    ):
         return Finding(
-            Mark.BAD, subject, "Redis could not write to its disk: see its log, and whether the disk is full"
+            Mark.BAD,
+            subject,
+            "Redis could not write to its disk: see its log, and whether the disk is full",
         )
     if server.info.get("aof_enabled"):
         return Finding(Mark.GOOD, subject, "append-only file")
     snapshots = server.setting("save")
     if snapshots == "":
-        return Finding(Mark.WARNING, subject, f"off: a restart of Redis loses all tasks; {KEEP_HELP}")
+        return Finding(
+            Mark.WARNING, subject, f"off: a restart of Redis loses all tasks; {KEEP_HELP}"
+        )
     if snapshots is None:
-        return Finding(Mark.WARNING, subject, f"no append-only file, and snapshots cannot be seen; {KEEP_HELP}")
-    return Finding(Mark.WARNING, subject, f"snapshots only: a crash loses what came after the last one; {KEEP_HELP}")
+        return Finding(
+            Mark.WARNING, subject, f"no append-only file, and snapshots cannot be seen; {KEEP_HELP}"
+        )
+    return Finding(
+        Mark.WARNING,
+        subject,
+        f"snapshots only: a crash loses what came after the last one; {KEEP_HELP}",
+    )
 
 
 def check_clock(server: Server) -> Finding:
@@ -182,7 +209,9 @@ def check_tls(server: Server) -> Finding:
     if server.parts.scheme == "redis":
         if server.parts.hostname in LOCAL:
             return Finding(Mark.GOOD, subject, "not needed on this machine")
-        return Finding(Mark.WARNING, subject, "off: passwords and tasks can be read on the way; use rediss://")
+        return Finding(
+            Mark.WARNING, subject, "off: passwords and tasks can be read on the way; use rediss://"
+        )
     if "ssl_cert_reqs=none" in server.parts.query:
         text = "on, without verification: anybody on the way can pose as Redis; use ssl_cert_reqs=required"
         return Finding(Mark.WARNING, subject, text)
@@ -257,10 +286,17 @@ def _warn(finding: Finding) -> None:
 
 
 def _is_same(url: str, broker_url: str) -> bool:
-    return is_same_database(url, broker_url) and urlsplit(url).username == urlsplit(broker_url).username
+    return (
+        is_same_database(url, broker_url)
+        and urlsplit(url).username == urlsplit(broker_url).username
+    )
 
 
 def _numbers(version: str) -> tuple[int, ...]:
     """Return the first two numbers of a version, (0,) where there are none."""
     first = version.split(".")[:2]
-    return tuple(int(number) for number in first) if all(number.isdigit() for number in first) else (0,)
+    return (
+        tuple(int(number) for number in first)
+        if all(number.isdigit() for number in first)
+        else (0,)
+    )

@@ -48,7 +48,9 @@ def normalize(url: str) -> str:
     url = url.strip()
     scheme = url.partition("://")[0].lower()
     if scheme not in ("redis", "rediss"):
-        raise BadURL("must begin with redis:// or rediss:// (also for Valkey); Unix sockets are not supported.")
+        raise BadURL(
+            "must begin with redis:// or rediss:// (also for Valkey); Unix sockets are not supported."
+        )
     parts = _split(url)
     options = _options(parts.query)
     database = _database(parts.path, options.pop("db", ""))
@@ -81,7 +83,12 @@ def _place_of(url: str) -> tuple[str, str, int, str]:
     parts = parse_url(url)
     host = parts["hostname"] or "localhost"
     number = parts["virtual_host"] or "0"
-    return parts["transport"], "localhost" if host in LOCAL else host, parts["port"] or DEFAULT_PORT, number
+    return (
+        parts["transport"],
+        "localhost" if host in LOCAL else host,
+        parts["port"] or DEFAULT_PORT,
+        number,
+    )
 
 
 def _normalize_broker(url: str) -> str:
@@ -89,7 +96,9 @@ def _normalize_broker(url: str) -> str:
     if scheme.lower() in ("redis", "rediss"):
         return normalize(url)
     if "://" not in url or scheme not in TRANSPORT_ALIASES:
-        raise BadURL("must begin with redis://, rediss:// or the name of another broker that Celery knows, as amqp://.")
+        raise BadURL(
+            "must begin with redis://, rediss:// or the name of another broker that Celery knows, as amqp://."
+        )
     _port(_split(url))
     return url
 
@@ -140,7 +149,9 @@ def _options(query: str) -> dict[str, str]:
     options: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in ("db", *TLS_OPTIONS):
-            raise BadURL(f"has an option that is not known here. Known: db, {', '.join(TLS_OPTIONS)}.")
+            raise BadURL(
+                f"has an option that is not known here. Known: db, {', '.join(TLS_OPTIONS)}."
+            )
         if name in options or not value:
             raise BadURL(f"must give {name} one value.")
         options[name] = value
@@ -198,10 +209,14 @@ def _check_files(tls: Mapping[str, str]) -> None:
         if authorities:
             context.load_verify_locations(authorities)
     except OSError as error:  # also for what is no PEM
-        raise BadURL(f"names a file as ssl_ca_certs that cannot be used: {error.strerror}.") from None
+        raise BadURL(
+            f"names a file as ssl_ca_certs that cannot be used: {error.strerror}."
+        ) from None
     try:
         if certificate:
             context.load_cert_chain(certificate, key, password=lambda: "")
     except OSError as error:
         why = f"{error.strerror}; a key must not be encrypted"
-        raise BadURL(f"names files as ssl_certfile and ssl_keyfile that cannot be used: {why}.") from None
+        raise BadURL(
+            f"names files as ssl_certfile and ssl_keyfile that cannot be used: {why}."
+        ) from None

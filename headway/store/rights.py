@@ -17,10 +17,15 @@ from headway.store.records import Records
 SHOWN = 4  # keys, and commands for each, that a message names
 ANY = "00000000-0000-0000-0000-000000000000"  # stands for any task's id
 WITHOUT_KEY = {"PUBLISH", "PUBSUB", "TIME"}
-OF_FUNCTIONS = sorted(set(re.findall(r"redis\.call\('([A-Z]+)'", LIBRARY)) - WITHOUT_KEY - {"LPUSH"})
+OF_FUNCTIONS = sorted(
+    set(re.findall(r"redis\.call\('([A-Z]+)'", LIBRARY)) - WITHOUT_KEY - {"LPUSH"}
+)
 OF_RESULTS = ("DEL", "GET", "MGET", "PEXPIRE", "SET")
 OF_CHORDS = ("EXPIRE", "INCR", "ZADD", "ZCOUNT", "ZRANGE")
-PUSHED = ("flask-socketio", *(f"flask-socketio:{kind}:{ANY}" for kind in ("task", "owner", "process")))
+PUSHED = (
+    "flask-socketio",
+    *(f"flask-socketio:{kind}:{ANY}" for kind in ("task", "owner", "process")),
+)
 
 # What follows a key in a command; of these, whatever followed would be further keys.
 REST = {
@@ -31,7 +36,15 @@ REST = {
 
 # For each key or channel, the commands that it is for.
 FOR_RECORDS: Mapping[str, Iterable[str]] = {
-    "": ("TIME", "FCALL name 0", "FUNCTION LOAD code", "MULTI", "EXEC", "UNSUBSCRIBE", "PUBSUB NUMSUB"),
+    "": (
+        "TIME",
+        "FCALL name 0",
+        "FUNCTION LOAD code",
+        "MULTI",
+        "EXEC",
+        "UNSUBSCRIBE",
+        "PUBSUB NUMSUB",
+    ),
     f"headway:task:{ANY}": (*OF_FUNCTIONS, "DEL"),
     f"celery-task-meta-{ANY}": (*OF_RESULTS, "PUBLISH", "SUBSCRIBE"),
     f"celery-taskset-meta-{ANY}": OF_CHORDS,
@@ -41,7 +54,9 @@ FOR_RECORDS: Mapping[str, Iterable[str]] = {
 OF_QUEUES = ("BRPOP", "DEL", "LLEN", "LPUSH", "LRANGE", "RPOP", "RPUSH")
 FOR_BROKER: Mapping[str, Iterable[str]] = {
     "": ("PING", "SCRIPT LOAD code", "SCRIPT EXISTS digest", "WATCH", "UNWATCH", "PUNSUBSCRIBE"),
-    **dict.fromkeys((*QUEUES, "worker@host.celery.pidbox", f"{ANY}.reply.celery.pidbox"), OF_QUEUES),
+    **dict.fromkeys(
+        (*QUEUES, "worker@host.celery.pidbox", f"{ANY}.reply.celery.pidbox"), OF_QUEUES
+    ),
     "_kombu.binding.celery": ("SADD", "SREM", "SMEMBERS"),
     "_kombu.binding_permanent.celery": ("SADD", "SREM"),
     "_kombu.binding_deadlines": ("EVALSHA digest 1", "ZADD", "ZREM", "ZRANGEBYSCORE"),
@@ -58,7 +73,11 @@ class Right(NamedTuple):
     target: str
 
     def __str__(self) -> str:
-        return f"{self.command} {self.target} {REST.get(self.command, '1 1')}" if self.target else self.command
+        return (
+            f"{self.command} {self.target} {REST.get(self.command, '1 1')}"
+            if self.target
+            else self.command
+        )
 
 
 def missing(records: Records, broker: bool, database: int = 0) -> list[Right]:
@@ -80,9 +99,14 @@ def described(rights: Iterable[Right]) -> str:
     commands: dict[str, list[str]] = {}
     for command, target in rights:
         commands.setdefault(target.replace(ANY, "*"), []).append(command.partition(" ")[0])
-    parts = [f"{_listed(names)} for {target}" if target else _listed(names) for target, names in commands.items()]
+    parts = [
+        f"{_listed(names)} for {target}" if target else _listed(names)
+        for target, names in commands.items()
+    ]
     return _listed(parts, "; ")
 
 
 def _listed(words: list[str], between: str = ", ") -> str:
-    return between.join(words[:SHOWN]) + (f" and {len(words) - SHOWN} more" if len(words) > SHOWN else "")
+    return between.join(words[:SHOWN]) + (
+        f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
+    )

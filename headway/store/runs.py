@@ -43,7 +43,9 @@ class RunRecords:
         source: Source = NO_SOURCE,
         patient: bool = False,
     ) -> str:
-        """Give the task to this delivery of `message`, its Celery signature; each of its runs has a name of its own.
+        """Give the task to this delivery of `message`, its Celery signature.
+
+        Each of its runs has a name of its own.
 
         Returns "claimed", "lost" when another run of this delivery has it, which then is to be
         reported as lost, or why not: "final", "stale", "superseded", "running", "cancelled",
@@ -61,15 +63,25 @@ class RunRecords:
             max_attempts,
             fragment(hostname),
         ]
-        run_args = [dumps(message), queue, self._ttl, self._lease, run, *source.args, int(patient), owner_of(message)]
+        run_args = [
+            dumps(message),
+            queue,
+            self._ttl,
+            self._lease,
+            run,
+            *source.args,
+            int(patient),
+            owner_of(message),
+        ]
         return str(self._functions.call("claim", [record_key(task_id)], [*args, *run_args]))
 
     def write(self, write: StateWrite) -> str:
         """Store a change and publish it.
 
-        Returns one of STORED when it was: "cancelling" means that the task has been cancelled and has to stop, and
-        "cancelled" that its retry was turned into its end. Else why not: "final" (the task has ended), "stale" or
-        "superseded" (a newer delivery has it), "exhausted" (a retry after `most_failures`).
+        Returns one of STORED when it was: "cancelling" means that the task has been cancelled and
+        has to stop, and "cancelled" that its retry was turned into its end. Else why not: "final"
+        (the task has ended), "stale" or "superseded" (a newer delivery has it), "exhausted" (a
+        retry after `most_failures`).
         """
         if len(write.meta) <= MAX_CALL_BYTES and not write.whole:
             return self.begin_write(write)()
@@ -87,13 +99,22 @@ class RunRecords:
         data = text.encode() if isinstance(text, str) else text
         # From its end, so that the first piece makes room for all.
         for start in reversed(range(0, len(data), PIECE_BYTES)):
-            self._functions.call("stage", [key], [start, data[start : start + PIECE_BYTES], int(STAGED_SECONDS * 1000)])
+            self._functions.call(
+                "stage",
+                [key],
+                [start, data[start : start + PIECE_BYTES], int(STAGED_SECONDS * 1000)],
+            )
         return key
 
     def begin_write(
-        self, write: StateWrite, pipeline: FunctionPipeline | None = None, staged: Sequence[str] = ()
+        self,
+        write: StateWrite,
+        pipeline: FunctionPipeline | None = None,
+        staged: Sequence[str] = (),
     ) -> Callable[[], str]:
-        """Send a change, by default on a pipeline of its own; `staged` are the keys of its large texts.
+        """Send a change, by default on a pipeline of its own.
+
+        `staged` are the keys of its large texts.
 
         What is returned has to be called, and returns what `write` does.
         """
@@ -106,23 +127,39 @@ class RunRecords:
         return self._functions.begin("write", [record_key(write.task_id), *staged], args, pipeline)
 
     def log(self, task_id: str, delivery: Delivery, lines: Iterable[tuple[str, str]]) -> bool:
-        """Append `(level, text)` lines to the task's log and publish them; False when the record refuses."""
+        """Append `(level, text)` lines to the task's log and publish them.
+
+        False when the record refuses.
+        """
         flat = [part for level, line in lines for part in (fragment(level), fragment(mask(line)))]
         keys = [record_key(task_id), log_key(task_id)]
         return bool(
-            self._functions.call("log", keys, [task_id, delivery.token, delivery.order, LOG_LINES, *flat]) == "written"
+            self._functions.call(
+                "log", keys, [task_id, delivery.token, delivery.order, LOG_LINES, *flat]
+            )
+            == "written"
         )
 
-    def advance_commit(self, task_id: str, delivery: Delivery, stage: Literal["prepared", "committing"]) -> str:
-        """Note how far the task's e-mail is: "written", "cancelling", "unknown" after another run was lost while it
+    def advance_commit(
+        self, task_id: str, delivery: Delivery, stage: Literal["prepared", "committing"]
+    ) -> str:
+        """Note how far the task's e-mail is: "written", "cancelling", "unknown" after another run
+        was lost while it
         committed, or why not."""
-        return str(self._functions.call("mail", [record_key(task_id)], [delivery.token, delivery.order, stage]))
+        return str(
+            self._functions.call(
+                "mail", [record_key(task_id)], [delivery.token, delivery.order, stage]
+            )
+        )
 
     def mark_lost(self, task_id: str, delivery: Delivery) -> str:
-        """Note that the process of a run is gone: "requeued", "cancelled", "exhausted" when the caller has to store the
+        """Note that the process of a run is gone: "requeued", "cancelled", "exhausted" when the
+        caller has to store the
         failure, or why it changes nothing."""
         return str(
-            self._functions.call("lose", [record_key(task_id)], [task_id, delivery.token, delivery.order, self._ttl])
+            self._functions.call(
+                "lose", [record_key(task_id)], [task_id, delivery.token, delivery.order, self._ttl]
+            )
         )
 
     def abandon(self, task_id: str, delivery: Delivery) -> None:

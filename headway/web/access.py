@@ -93,9 +93,16 @@ def current_owner() -> str | None:
 
 
 def cookie_sessions(app: Flask) -> Sessions | None:
-    """Return what reads an owner out of a cookie alone; None where only a request can say who it is."""
+    """Return what reads an owner out of a cookie alone.
+
+    None where only a request can say who it is.
+    """
     sessions = app.session_interface
-    return sessions if app.config["HEADWAY_OWNER_LOADER"] is visitor and isinstance(sessions, Sessions) else None
+    return (
+        sessions
+        if app.config["HEADWAY_OWNER_LOADER"] is visitor and isinstance(sessions, Sessions)
+        else None
+    )
 
 
 def owner_of_sender() -> str | None:
@@ -103,11 +110,17 @@ def owner_of_sender() -> str | None:
 
     A visitor without an id gets one.
     """
-    return welcome() if has_request_context() and "HEADWAY_OWNER_LOADER" in current_app.config else None
+    return (
+        welcome()
+        if has_request_context() and "HEADWAY_OWNER_LOADER" in current_app.config
+        else None
+    )
 
 
 def welcome() -> str | None:
-    """Return the owner of the request, after giving a visitor without one an id in a cookie that lasts a year."""
+    """Return the owner of the request, after giving a visitor without one an id in a cookie
+    that lasts a year.
+    """
     if current_app.config["HEADWAY_OWNER_LOADER"] is visitor:
         session.permanent = True
         session.modified = True  # so that the year begins anew
@@ -128,7 +141,9 @@ def cookie_is_dropped() -> bool:
     not.
     """
     seen = request.headers.get("Origin", request.scheme)
-    return bool(current_app.config["SESSION_COOKIE_SECURE"]) and not seen.lower().startswith("https")
+    return bool(current_app.config["SESSION_COOKIE_SECURE"]) and not seen.lower().startswith(
+        "https"
+    )
 
 
 def hint(text: str) -> None:
@@ -141,7 +156,9 @@ def hint(text: str) -> None:
 
 
 def nonce() -> str:
-    """Return the word by which this answer's page, and no other, may run scripts that stand in it."""
+    """Return the word by which this answer's page, and no other, may run scripts that stand in
+    it.
+    """
     if "csp_nonce" not in g:
         g.csp_nonce = secrets.token_urlsafe(16)
     return str(g.csp_nonce)

@@ -1,4 +1,6 @@
-"""The JSON endpoints: the status of one task and of many, an owner's list, starting by name, a task's log."""
+"""The JSON endpoints: the status of one task and of many, an owner's list, starting by name, a
+task's log.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ ONLY_OVER_HTTPS = " Browsers keep it over https only."
 TOO_LATE = {
     "unknown": NOT_FOUND,
     "final": Refused(409, "final", "This task has ended already."),
-    "not_waiting": Refused(409, "not_waiting", "This task waits for no time: it is with the workers, or has ended."),
+    "not_waiting": Refused(
+        409, "not_waiting", "This task waits for no time: it is with the workers, or has ended."
+    ),
 }
 
 
@@ -51,7 +55,10 @@ def server_state() -> dict[str, Any]:
 
 @api.get("/status/<task_id>")
 def status(task_id: str) -> ResponseReturnValue:
-    """200 and the snapshot, with an ETag (304 on If-None-Match); 404 for what is unknown, expired or not yours."""
+    """200 and the snapshot, with an ETag (304 on If-None-Match).
+
+    404 for what is unknown, expired or not yours.
+    """
     known = next(iter(request.if_none_match), "")
     stored = _mine(task_id, known)
     response = _json(stored.snapshot) if stored.snapshot else Response(status=304)
@@ -62,10 +69,14 @@ def status(task_id: str) -> ResponseReturnValue:
 
 @api.get("/status")
 def batch_status() -> ResponseReturnValue:
-    """`?task_id=a&task_id=b`: `{"snapshots", "missing", "server"}` for up to 100 ids in one answer."""
+    """`?task_id=a&task_id=b`: `{"snapshots", "missing", "server"}` for up to 100 ids in one
+    answer.
+    """
     task_ids = request.args.getlist("task_id")
     if not task_ids or len(task_ids) > MAX_IDS:
-        raise Refused(400, "bad_task_ids", f"Ask for 1 to {MAX_IDS} tasks: /status?task_id=...&task_id=...")
+        raise Refused(
+            400, "bad_task_ids", f"Ask for 1 to {MAX_IDS} tasks: /status?task_id=...&task_id=..."
+        )
     found, missing = read_mine(task_ids, current_viewer(), get_records().read)
     snapshots = ",".join(stored.snapshot for stored in found.values())
     return _json(
@@ -76,13 +87,17 @@ def batch_status() -> ResponseReturnValue:
 
 @api.get("/tasks")
 def list_tasks() -> ResponseReturnValue:
-    """The owner's tasks, newest first: `{"tasks", "next", "server"}`; `?phase=`, `?state=`, `?limit=`, `?cursor=`."""
+    """The owner's tasks, newest first: `{"tasks", "next", "server"}`.
+
+    `?phase=`, `?state=`, `?limit=`, `?cursor=`.
+    """
     limit = _integer(request.args.get("limit", "50"), "limit", 1, 100)
     phases, start_at = _phases(), _cursor(request.args.get("cursor"))
     page, following = list_for(current_viewer(), limit, phases, start_at)
     cursor = fragment("~".join(following)) if following else "null"
     return _json(
-        f'{{"tasks":[{",".join(page)}],"next":{cursor},"server":{fragment(server_state())}}}', cache="private, no-store"
+        f'{{"tasks":[{",".join(page)}],"next":{cursor},"server":{fragment(server_state())}}}',
+        cache="private, no-store",
     )
 
 
@@ -94,10 +109,17 @@ def start_task() -> ResponseReturnValue:
     if not isinstance(name, str):
         raise Refused(400, "bad_request", "Which task?", {"name": "Must be the name of a task."})
     if not isinstance(args, dict):
-        raise Refused(400, "bad_request", "With which arguments?", {"args": "Must be an object: arguments by name."})
+        raise Refused(
+            400,
+            "bad_request",
+            "With which arguments?",
+            {"args": "Must be an object: arguments by name."},
+        )
     countdown, eta = _when(body)
     owner = welcome() or ""
-    return accepted(start(name, args, owner=owner, key=idempotency_key(), countdown=countdown, eta=eta))
+    return accepted(
+        start(name, args, owner=owner, key=idempotency_key(), countdown=countdown, eta=eta)
+    )
 
 
 @api.post("/tasks/<task_id>/cancel")
@@ -109,7 +131,10 @@ def cancel(task_id: str) -> ResponseReturnValue:
 
 @api.post("/tasks/<task_id>/schedule")
 def schedule(task_id: str) -> ResponseReturnValue:
-    """JSON `{"countdown"}` or `{"eta"}`: another time for a scheduled or retrying task, 0 for now; else 409."""
+    """JSON `{"countdown"}` or `{"eta"}`: another time for a scheduled or retrying task, 0 for now.
+
+    Else 409.
+    """
     _to_change(task_id)
     body = _body({"countdown", "eta"})
     if body.get("countdown") is None and body.get("eta") is None:
@@ -145,10 +170,14 @@ def result(task_id: str) -> ResponseReturnValue:
 
 @api.get("/tasks/<task_id>/log")
 def log(task_id: str) -> ResponseReturnValue:
-    """`{"lines": [{"seq", "at", "level", "text"}], "first_seq", "last_seq"}`: the kept lines after `?after=`."""
+    """`{"lines": [{"seq", "at", "level", "text"}], "first_seq", "last_seq"}`: the kept lines
+    after `?after=`.
+    """
     after = _integer(request.args.get("after", "0"), "after", 0, 2**53)
     _mine(task_id)
-    return _json(fragment(get_records().queries.read_log(task_id, after)), cache="private, no-store")
+    return _json(
+        fragment(get_records().queries.read_log(task_id, after)), cache="private, no-store"
+    )
 
 
 def accepted(started: StartResult) -> Response:
@@ -198,9 +227,16 @@ def _body(keys: Set[str]) -> dict[str, Any]:
     except RecursionError:
         raise Refused(400, "bad_json", "This JSON is nested too deep.") from None
     if not isinstance(body, dict):
-        raise Refused(400, "bad_json", f"Send an object with these keys: {', '.join(sorted(keys))}.")
+        raise Refused(
+            400, "bad_json", f"Send an object with these keys: {', '.join(sorted(keys))}."
+        )
     if unknown := body.keys() - keys:
-        raise Refused(400, "bad_request", "Some keys cannot be used.", dict.fromkeys(sorted(unknown), "No such key."))
+        raise Refused(
+            400,
+            "bad_request",
+            "Some keys cannot be used.",
+            dict.fromkeys(sorted(unknown), "No such key."),
+        )
     return body
 
 
@@ -212,10 +248,15 @@ def _json(text: str, status: int = 200, cache: str = "") -> Response:
 
 
 def _when(body: dict[str, Any]) -> tuple[float, datetime | None]:
-    """Return `(countdown in seconds, eta)`; raises Refused for both, or for what is none. The past is now."""
+    """Return `(countdown in seconds, eta)`; raises Refused for both, or for what is none.
+
+    The past is now.
+    """
     countdown, eta = body.get("countdown"), body.get("eta")
     if countdown is not None and eta is not None:
-        raise Refused(400, "bad_time", "Give countdown or eta, not both.", {"eta": "Not beside countdown."})
+        raise Refused(
+            400, "bad_time", "Give countdown or eta, not both.", {"eta": "Not beside countdown."}
+        )
     if countdown is not None:
         if not is_number(countdown) or not 0 <= countdown <= MAX_AHEAD_SECONDS:
             why = f"Must be a number of seconds from 0 to {MAX_AHEAD_SECONDS}."
@@ -242,7 +283,9 @@ def _time(text: Any) -> datetime:
 
 def _integer(text: str, name: str, least: int, most: int) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18 or not least <= int(text) <= most:
-        raise Refused(400, "bad_number", f"{name} must be from {least} to {most}.", {name: "Out of range."})
+        raise Refused(
+            400, "bad_number", f"{name} must be from {least} to {most}.", {name: "Out of range."}
+        )
     return int(text)
 
 
@@ -265,5 +308,7 @@ def _cursor(text: str | None) -> tuple[str, str]:
         return "", ""
     score, _, task_id = text.partition("~")
     if not score.isascii() or not score.isdigit() or len(score) > 18 or not TASK_ID.match(task_id):
-        raise Refused(400, "bad_cursor", "Take the cursor from the answer before.", {"cursor": "Malformed."})
+        raise Refused(
+            400, "bad_cursor", "Take the cursor from the answer before.", {"cursor": "Malformed."}
+        )
     return score, task_id

@@ -38,7 +38,10 @@ def file(name: str) -> Response:
 
 
 def bundle_address() -> str:
-    """Return the address of this version of `headway.js`. Raises ConfigError where it is not built."""
+    """Return the address of this version of `headway.js`.
+
+    Raises ConfigError where it is not built.
+    """
     return url_for("headway_assets.file", name=BUNDLE, v=bundle_version())
 
 

@@ -1,4 +1,6 @@
-"""Cross-origin resource sharing: the origins of HEADWAY_ALLOWED_ORIGINS may read what they ask for."""
+"""Cross-origin resource sharing: the origins of HEADWAY_ALLOWED_ORIGINS may read what they ask
+for.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Every refusal and failure in one form: JSON for programs, a page for browsers, and never a traceback."""
+"""Every refusal and failure in one form: JSON for programs, a page for browsers, and never a
+traceback.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,20 @@ from headway.store.model import AlreadyUsed, TooLate
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
-JSON_BLUEPRINTS = {"headway", "headway_ops", "headway_assets"}  # blueprints that answer every client in JSON
+JSON_BLUEPRINTS = {
+    "headway",
+    "headway_ops",
+    "headway_assets",
+}  # blueprints that answer every client in JSON
 UNAVAILABLE = "{}, so nothing was started or changed. Try again in a moment."
 
 
 class Refused(Exception):
     """A request that is not done, for a reason that its sender can mend."""
 
-    def __init__(self, status: int, code: str, message: str, fields: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, fields: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
@@ -34,7 +42,10 @@ class Refused(Exception):
 
 
 def wants_json() -> bool:
-    """Whether the client names JSON and prefers it to a page; one that takes anything gets what the route is for."""
+    """Whether the client names JSON and prefers it to a page.
+
+    One that takes anything gets what the route is for.
+    """
     named = dict(request.accept_mimetypes)
     return named.get("application/json", 0) > named.get("text/html", 0)
 
@@ -44,11 +55,17 @@ def wants_page() -> bool:
     return "text/html" in request.headers.get("Accept", "")
 
 
-def error(status: int, code: str, message: str, fields: Mapping[str, str] | None = None) -> Response:
-    """Answer with `{"error": {"code", "message", "fields"?}}`, or with a page that says the same."""
+def error(
+    status: int, code: str, message: str, fields: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with `{"error": {"code", "message", "fields"?}}`, or with a page that says the
+    same.
+    """
     if wants_page() and not wants_json() and request.blueprint not in JSON_BLUEPRINTS:
         phrase = HTTPStatus(status).phrase
-        response = make_response(render_template("error.html", code=status, title=phrase, message=message), status)
+        response = make_response(
+            render_template("error.html", code=status, title=phrase, message=message), status
+        )
     else:
         body = {"code": code, "message": message} | ({"fields": dict(fields)} if fields else {})
         response = make_response(jsonify(error=body), status)

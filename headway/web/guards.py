@@ -1,4 +1,6 @@
-"""The rules that hold at every endpoint: no other site's page changes anything, and each answer says what it may do."""
+"""The rules that hold at every endpoint: no other site's page changes anything, and each answer
+says what it may do.
+"""
 
 from __future__ import annotations
 

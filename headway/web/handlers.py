@@ -1,6 +1,9 @@
-"""The calls of a socket: `watch`, `unwatch`, `watch_mine`. Each call is acknowledged, also when it is refused.
+"""The calls of a socket: `watch`, `unwatch`, `watch_mine`.
 
-They stand in python-socketio's server itself: Flask-SocketIO makes a request of each call, which costs more than it.
+Each call is acknowledged, also when it is refused.
+
+They stand in python-socketio's server itself: Flask-SocketIO makes a request of each call, which
+costs more than it.
 """
 
 from __future__ import annotations
@@ -33,7 +36,10 @@ class BadPayload(ValueError):
 
 
 def guarded(door: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., Answer]:
-    """Give a door its payload, an object; answer `{"error": {...}}` to anything else, and when Redis is away."""
+    """Give a door its payload, an object.
+
+    Answer `{"error": {...}}` to anything else, and when Redis is away.
+    """
 
     @wraps(door)
     def answer(sid: str, payload: Any = None, *_: Any) -> Answer:
@@ -74,24 +80,42 @@ class SocketHandlers:
         server._handle_connect = connect_with_token
 
     def watch(self, sid: str, payload: dict[str, Any]) -> Answer:
-        """`{"task_ids", "after": {task_id: seq}}` -> `{"snapshots", "logs", "missing"}`; from then on pushes arrive.
+        """`{"task_ids", "after": {task_id: seq}}` -> `{"snapshots", "logs", "missing"}`.
+
+        From then on pushes arrive.
 
         Subscribed first and read after: what is written in between arrives twice rather than never.
         """
-        after, task_ids, viewer, fanout = _after(payload), _task_ids(payload), self._viewer(sid), self._fanout
+        after, task_ids, viewer, fanout = (
+            _after(payload),
+            _task_ids(payload),
+            self._viewer(sid),
+            self._fanout,
+        )
         subscribed = fanout.subscribed(task_ids)
         found, missing = read_mine(task_ids, viewer, fanout.reader.read)
         for task_id in found:
             fanout.enter_room(sid, NAMESPACE, room("task", task_id))
-        # What was read before this process subscribed to the task, or has been followed by news by now, is read again.
-        late = [task_id for task_id, one in found.items() if task_id not in subscribed or fanout.has_news(task_id, one)]
+        # What was read before this process subscribed to the task, or has been followed by news by
+        # now, is read again.
+        late = [
+            task_id
+            for task_id, one in found.items()
+            if task_id not in subscribed or fanout.has_news(task_id, one)
+        ]
         if late:
             fanout.confirm(room("task", task_id) for task_id in late)
             again, gone = read_mine(late, viewer, fanout.reader.read)
-            found = {task_id: stored for task_id, stored in (found | again).items() if task_id not in gone}
+            found = {
+                task_id: stored
+                for task_id, stored in (found | again).items()
+                if task_id not in gone
+            }
             missing += gone
         logs = {
-            task_id: self._records.queries.read_log(task_id, after[task_id]) for task_id in found if task_id in after
+            task_id: self._records.queries.read_log(task_id, after[task_id])
+            for task_id in found
+            if task_id in after
         }
         return {
             "snapshots": [loads(stored.snapshot) for stored in found.values()],
@@ -106,7 +130,10 @@ class SocketHandlers:
         return {}
 
     def watch_mine(self, sid: str, payload: dict[str, Any]) -> Answer:
-        """`{}` -> `{"snapshots"}`: the owner's newest 50; from then on these and all that the owner starts arrive."""
+        """`{}` -> `{"snapshots"}`: the owner's newest 50.
+
+        From then on these and all that the owner starts arrive.
+        """
         viewer = self._viewer(sid)
         if viewer.granted_ids:
             return {"snapshots": self.watch(sid, {"task_ids": [*viewer.granted_ids]})["snapshots"]}
@@ -116,11 +143,16 @@ class SocketHandlers:
         self._fanout.enter_room(sid, NAMESPACE, name)
         self._fanout.confirm([name])
         return {
-            "snapshots": [loads(snapshot) for snapshot in self._records.queries.list_by_owner(viewer.lists, MINE)[0]]
+            "snapshots": [
+                loads(snapshot)
+                for snapshot in self._records.queries.list_by_owner(viewer.lists, MINE)[0]
+            ]
         }
 
     def _viewer(self, sid: str) -> Viewer:
-        """Return who a socket speaks for: its handshake's visitor, or who an owner loader of the app's own says."""
+        """Return who a socket speaks for: its handshake's visitor, or who an owner loader of
+        the app's own says.
+        """
         environ = self._fanout.server.get_environ(sid)
         if environ is None:  # it has ended
             return Viewer(None)
@@ -142,7 +174,9 @@ def _task_ids(payload: dict[str, Any]) -> list[str]:
 
 def _after(payload: dict[str, Any]) -> dict[str, int]:
     after = payload.get("after", {})
-    if not isinstance(after, dict) or not all(type(seq) is int and 0 <= seq < 2**53 for seq in after.values()):
+    if not isinstance(after, dict) or not all(
+        type(seq) is int and 0 <= seq < 2**53 for seq in after.values()
+    ):
         raise BadPayload("after must give a log line's number by task id.")
     return after
 

@@ -13,7 +13,9 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 # In an environ: the port that a trusted proxy was asked at.
 FORWARDED_PORT = "headway.forwarded_port"
 
-ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]\\]+)(?::(\d{0,5}))?", re.IGNORECASE)
+ORIGIN = re.compile(
+    r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]\\]+)(?::(\d{0,5}))?", re.IGNORECASE
+)
 
 
 class Origin(NamedTuple):
@@ -43,7 +45,10 @@ def parse_origin(text: str) -> Origin | None:
 
 
 def parse_origins(setting: str, texts: str | Iterable[str]) -> frozenset[Origin]:
-    """Return the origins that a setting names, in a list or separated by spaces. Raises ConfigError."""
+    """Return the origins that a setting names, in a list or separated by spaces.
+
+    Raises ConfigError.
+    """
     origins = set()
     for text in texts.split() if isinstance(texts, str) else texts:
         origin = parse_origin(text.removesuffix("/"))
@@ -90,7 +95,11 @@ def _own(environ: dict[str, Any]) -> Iterator[Origin]:
 def _text(environ: dict[str, Any], name: str) -> str | None:
     """Return a header as text: WSGI gives its bytes, each as a character."""
     value = environ.get(name)
-    return None if value is None else str(value).strip().encode("latin-1", "replace").decode("utf-8", "replace")
+    return (
+        None
+        if value is None
+        else str(value).strip().encode("latin-1", "replace").decode("utf-8", "replace")
+    )
 
 
 def _canonical(host: str) -> str:

@@ -32,7 +32,9 @@ class TrustedProxies(ProxyFix):
         super().__init__(app, x_for=hops, x_proto=0, x_host=hops)
         self._hops = hops
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         if scheme := SCHEMES.get(self._trusted(environ, "HTTP_X_FORWARDED_PROTO").lower()):
             environ["wsgi.url_scheme"] = scheme
         # The host keeps its own port: a proxy in a container may name the port that it has in

@@ -20,7 +20,9 @@ SEND_COOKIE = "A task is shown to its owner: send the cookie that came with the 
 def read_mine(
     task_ids: Sequence[str], viewer: Viewer, read: Callable[[list[str]], list[TaskRecord | None]]
 ) -> tuple[dict[str, TaskRecord], list[str]]:
-    """Return a viewer's records by id, and which ids are missing: unknown, expired, not theirs, or no ids at all."""
+    """Return a viewer's records by id, and which ids are missing: unknown, expired, not theirs,
+    or no ids at all.
+    """
     wanted = list(dict.fromkeys(task_ids))
     well_formed = [task_id for task_id in wanted if TASK_ID.match(task_id)]
     found = {
@@ -32,7 +34,10 @@ def read_mine(
 
 
 def read_one(records: Records, viewer: Viewer, task_id: str, known: str = "") -> TaskRecord:
-    """Return a viewer's task, see `Records.read`; raises Refused (404) for what is unknown, expired or not theirs."""
+    """Return a viewer's task, see `Records.read`.
+
+    Raises Refused (404) for what is unknown, expired or not theirs.
+    """
     [stored] = records.read([task_id], [known]) if TASK_ID.match(task_id) else [None]
     if stored is not None and viewer.may_see(task_id, stored):
         return stored
@@ -44,9 +49,13 @@ def read_one(records: Records, viewer: Viewer, task_id: str, known: str = "") ->
 
 
 def list_for(
-    viewer: Viewer, limit: int, phases: Set[Phase] = frozenset(), start_at: tuple[str, str] = ("", "")
+    viewer: Viewer,
+    limit: int,
+    phases: Set[Phase] = frozenset(),
+    start_at: tuple[str, str] = ("", ""),
 ) -> tuple[list[str], tuple[str, str] | None]:
-    """Return a page of a viewer's snapshots (JSON), newest first, and the cursor of the next page, if any.
+    """Return a page of a viewer's snapshots (JSON), newest first, and the cursor of the next page,
+    if any.
 
     A token for some tasks lists those.
     """

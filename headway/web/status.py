@@ -37,7 +37,9 @@ class Shortcut:
         self._records = state_of(app).records
         self._verify_cookie = lru_cache(MAX_VISITORS)(partial(sessions.verify_cookie, app))
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         owner = self._owner(environ)
         if owner is None:
             return self._beyond(environ, start_response)
@@ -51,7 +53,11 @@ class Shortcut:
     def _owner(self, environ: dict[str, Any]) -> str | None:
         """Return whose task is asked for, None for a request that is Flask's."""
         path = environ["PATH_INFO"]
-        if not path.startswith(PATH) or environ["REQUEST_METHOD"] != "GET" or environ.keys() & FLASKS:
+        if (
+            not path.startswith(PATH)
+            or environ["REQUEST_METHOD"] != "GET"
+            or environ.keys() & FLASKS
+        ):
             return None
         if shows_token(environ) or not TASK_ID.match(path, len(PATH)):
             return None
@@ -74,7 +80,11 @@ class Shortcut:
         if tags.contains_weak(stored.tag):
             return "304 NOT MODIFIED", headers, b""
         body = f"{stored.snapshot}\n".encode()
-        return "200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *headers], body
+        return (
+            "200 OK",
+            [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *headers],
+            body,
+        )
 
     def _failed(self, environ: dict[str, Any], error: Exception) -> Response:
         """Answer to an exception as Flask does to one of a route."""

@@ -53,7 +53,9 @@ class Viewer(NamedTuple):
     def _is_granted(self, task_id: str, stored: TaskRecord) -> bool:
         if self.grant is None:
             return False
-        return task_id in self.grant.task_ids or (bool(stored.owner) and stored.owner == self.grant.owner)
+        return task_id in self.grant.task_ids or (
+            bool(stored.owner) and stored.owner == self.grant.owner
+        )
 
 
 def current_viewer() -> Viewer:
@@ -63,7 +65,9 @@ def current_viewer() -> Viewer:
     return viewer_of(current_app, request.environ, current_owner(), sees_unowned)
 
 
-def viewer_of(app: Flask, environ: MutableMapping[str, Any], owner: str | None, sees_unowned: bool = False) -> Viewer:
+def viewer_of(
+    app: Flask, environ: MutableMapping[str, Any], owner: str | None, sees_unowned: bool = False
+) -> Viewer:
     """Return who an owner with a request's or a socket's token is."""
     text = _token_of(environ)
     grant = read_token(text, secret_keys_of(app)) if text else None

@@ -31,14 +31,18 @@ def main(stock_file: str, headway_file: str, differences_file: str) -> int:
     if not stock or not headway:
         print("One of the runs has no tests.")
         return 1
-    different = {name for name in stock.keys() | headway.keys() if stock.get(name) != headway.get(name)}
+    different = {
+        name for name in stock.keys() | headway.keys() if stock.get(name) != headway.get(name)
+    }
     worse = {name for name in different if headway.get(name) != "passed"}
     for name in sorted(different):
         note = " (named)" if name in named else " (better)" if name not in worse else " NOT NAMED"
         print(f"{name}: stock {stock.get(name)}, Headway {headway.get(name)}{note}")
     passed = sum(outcome == "passed" for outcome in headway.values())
     same = len(stock.keys() | headway.keys()) - len(different)
-    print(f"{len(headway)} tests: {passed} pass with Headway, {same} end as with the stock backend.")
+    print(
+        f"{len(headway)} tests: {passed} pass with Headway, {same} end as with the stock backend."
+    )
     return int(bool(worse - named))
 
 

@@ -1,6 +1,7 @@
 """A pytest plugin: in Celery's own integration tests, `redis://` as a result backend is Headway's.
 
-By that name, since the tests skip what they expect of Redis where a result backend's name is another.
+By that name, since the tests skip what they expect of Redis where a result backend's name is
+another.
 """
 
 from __future__ import annotations
@@ -16,5 +17,7 @@ if os.environ["RESULTS_OF"] == "headway":
 
 @test_worker_starting.connect
 def make_backend(sender, **_):
-    """Have the backend made before the worker, as Celery's command line does with Headway installed."""
+    """Have the backend made before the worker, as Celery's command line does with Headway
+    installed.
+    """
     assert sender.backend

@@ -25,14 +25,20 @@ SHORT_SETTINGS = {"LEASE_SECONDS": "5"}  # so that what waits for a lease waits 
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Break Headway and count.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults", description="Break Headway and count."
+    )
     names = [fault.name for fault in FAULTS]
-    parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=", ".join(names))
+    parser.add_argument(
+        "--only", action="append", choices=names, metavar="NAME", help=", ".join(names)
+    )
     parser.add_argument("--short", action="store_true", help="each fault once or a few times")
     parser.add_argument("--lanes", type=int, default=1, help="systems side by side (1)")
     parser.add_argument("--seed", type=int, help="faults at random, by this seed")
     parser.add_argument("--minutes", type=float, default=10.0, help="for how long, at random (10)")
-    parser.add_argument("--json", type=Path, default=ROOT / ".data" / "faults.json", help="where the rows go, too")
+    parser.add_argument(
+        "--json", type=Path, default=ROOT / ".data" / "faults.json", help="where the rows go, too"
+    )
     return parser.parse_args()
 
 
@@ -45,7 +51,9 @@ def jobs_of(chosen: argparse.Namespace, *, alone: bool) -> list[Job]:
         (fault.name, lambda system, fault=fault, amount=amount: fault.run(system, amount))
         for fault in FAULTS
         for amount in (fault.short if chosen.short else fault.full)
-        if fault.alone == alone and chosen.seed is None and (not chosen.only or fault.name in chosen.only)
+        if fault.alone == alone
+        and chosen.seed is None
+        and (not chosen.only or fault.name in chosen.only)
     ]
 
 
@@ -62,7 +70,9 @@ def main() -> int:
     rows += run(jobs_of(chosen, alone=True), 1, settings, say)
     write(rows, chosen.json)
     print(table(rows))
-    print(f"\n{sum(row.clean for row in rows)} of {len(rows)} clean in {(time.monotonic() - begun) / 60:.1f} minutes")
+    print(
+        f"\n{sum(row.clean for row in rows)} of {len(rows)} clean in {(time.monotonic() - begun) / 60:.1f} minutes"
+    )
     print(f"Rows: {chosen.json}")
     return 0 if all(row.clean for row in rows) else 1
 

@@ -1,7 +1,7 @@
 """The page in a real browser, as a process: `python -m tests.faults.browser ADDRESS COOKIES`.
 
-Tells in a line of JSON, ten times a second, what the chip and the cards show and all that was drawn since. It ends when
-its input does.
+Tells in a line of JSON, ten times a second, what the chip and the cards show and all that was drawn
+since. It ends when its input does.
 """
 
 from __future__ import annotations
@@ -33,12 +33,18 @@ READ = """() => ({
 
 def main(address: str, cookies: dict[str, str]) -> None:
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-    flags = ["--no-sandbox"] if geteuid() == 0 else []  # the sandbox needs rights that root in a container has not
+    flags = (
+        ["--no-sandbox"] if geteuid() == 0 else []
+    )  # the sandbox needs rights that root in a container has not
     errors: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*flags, "--disable-background-networking"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=[*flags, "--disable-background-networking"]
+        )
         context = browser.new_context()
-        context.add_cookies([{"name": name, "value": value, "url": address} for name, value in cookies.items()])
+        context.add_cookies(
+            [{"name": name, "value": value, "url": address} for name, value in cookies.items()]
+        )
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(address)

@@ -1,4 +1,6 @@
-"""Faults at random, under load: one seed decides the whole schedule, so that it can be had again."""
+"""Faults at random, under load: one seed decides the whole schedule, so that it can be had
+again.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from tests.smtp_server import DROP, REPLIES, SILENCE
 
 RATE = 10
 ROUND_SECONDS = 60.0
-BREAKING_SECONDS = 30.0  # of each round; then all is whole, and pages have until the next round to become right
+BREAKING_SECONDS = (
+    30.0  # of each round; then all is whole, and pages have until the next round to become right
+)
 LIMIT = 30.0
 
 Act = Callable[[System, int], None]
@@ -25,7 +29,10 @@ Act = Callable[[System, int], None]
 
 @dataclass(frozen=True)
 class Breakage:
-    """A way to break something: `begin`, and `end` where it lasts; no two of one `part` at a time."""
+    """A way to break something: `begin`, and `end` where it lasts.
+
+    No two of one `part` at a time.
+    """
 
     part: str
     begin: Act
@@ -34,7 +41,9 @@ class Breakage:
 
 @dataclass(frozen=True)
 class Move:
-    """What happens when: seconds from the start, which breakage, for how long, to which process of several."""
+    """What happens when: seconds from the start, which breakage, for how long, to which process
+    of several.
+    """
 
     at: float
     what: str
@@ -94,22 +103,36 @@ BREAKAGES: dict[str, Breakage] = {
     "kill a pool process": Breakage("pool", _kill_child),
     "kill a worker": Breakage("worker", _send(_workers, signal.SIGKILL)),
     "stop a worker": Breakage("worker", _send(_workers, signal.SIGTERM)),
-    "freeze a worker": Breakage("worker", _send(_workers, signal.SIGSTOP), _send(_workers, signal.SIGCONT)),
+    "freeze a worker": Breakage(
+        "worker", _send(_workers, signal.SIGSTOP), _send(_workers, signal.SIGCONT)
+    ),
     "kill a web process": Breakage("web", _send(_webs, signal.SIGKILL)),
     "stop a web process": Breakage("web", _send(_webs, signal.SIGTERM)),
     "restart Valkey": Breakage("Valkey", lambda system, _: system.valkey.restart()),
     "kill Valkey": Breakage("Valkey", lambda system, _: system.valkey.restart(signal.SIGKILL)),
-    "freeze Valkey": Breakage("Valkey", lambda s, _: s.valkey.freeze(), lambda s, _: s.valkey.thaw()),
+    "freeze Valkey": Breakage(
+        "Valkey", lambda s, _: s.valkey.freeze(), lambda s, _: s.valkey.thaw()
+    ),
     "fill Valkey": Breakage("Valkey", _memory("1"), _memory("0")),
-    "cut web-Redis": Breakage("web-Redis", lambda s, _: s.web_redis.cut(), lambda s, _: s.web_redis.heal()),
-    "web-Redis half-open": Breakage("web-Redis", lambda s, _: s.web_redis.swallow(), lambda s, _: s.web_redis.heal()),
+    "cut web-Redis": Breakage(
+        "web-Redis", lambda s, _: s.web_redis.cut(), lambda s, _: s.web_redis.heal()
+    ),
+    "web-Redis half-open": Breakage(
+        "web-Redis", lambda s, _: s.web_redis.swallow(), lambda s, _: s.web_redis.heal()
+    ),
     "cut worker-Redis": Breakage("worker-Redis", _workers_lines("cut"), _workers_lines("heal")),
-    "worker-Redis half-open": Breakage("worker-Redis", _workers_lines("swallow"), _workers_lines("heal")),
+    "worker-Redis half-open": Breakage(
+        "worker-Redis", _workers_lines("swallow"), _workers_lines("heal")
+    ),
     "cut websockets": Breakage(
         "browser-web", lambda s, _: s.to_web.cut(websockets_only=True), lambda s, _: s.to_web.heal()
     ),
-    "cut browser-web": Breakage("browser-web", lambda s, _: s.to_web.cut(), lambda s, _: s.to_web.heal()),
-    "browser-web half-open": Breakage("browser-web", lambda s, _: s.to_web.swallow(), lambda s, _: s.to_web.heal()),
+    "cut browser-web": Breakage(
+        "browser-web", lambda s, _: s.to_web.cut(), lambda s, _: s.to_web.heal()
+    ),
+    "browser-web half-open": Breakage(
+        "browser-web", lambda s, _: s.to_web.swallow(), lambda s, _: s.to_web.heal()
+    ),
     "mail server defers": _answer("rcpt", "451 4.7.1 come back later"),
     "mail server is silent": _answer("connect", SILENCE),
     "mail server drops before DATA": _answer("data", DROP),
@@ -125,7 +148,9 @@ def schedule(seed: int, minutes: float) -> list[Move]:
         at, free = start * ROUND_SECONDS + chance.uniform(1, 4), dict[str, float]()
         end = start * ROUND_SECONDS + BREAKING_SECONDS
         while at < end:
-            what = chance.choice([name for name, one in BREAKAGES.items() if free.get(one.part, 0) <= at])
+            what = chance.choice(
+                [name for name, one in BREAKAGES.items() if free.get(one.part, 0) <= at]
+            )
             seconds = chance.uniform(1, 8) if BREAKAGES[what].end else 0.0
             seconds = min(seconds, end - at)
             moves.append(Move(round(at, 2), what, round(seconds, 2), chance.randrange(12)))
@@ -137,13 +162,18 @@ def schedule(seed: int, minutes: float) -> list[Move]:
 def words(moves: Iterable[Move]) -> str:
     """Return a schedule for people."""
     return "\n".join(
-        f"{move.at:7.2f} s  {move.what}" + (f" for {move.seconds:.2f} s" if move.seconds else "") + f" ({move.which})"
+        f"{move.at:7.2f} s  {move.what}"
+        + (f" for {move.seconds:.2f} s" if move.seconds else "")
+        + f" ({move.which})"
         for move in moves
     )
 
 
 def random_faults(system: System, seed: int, minutes: float) -> Row:
-    """Do what the schedule of this seed says, under load; after each round every page must become right."""
+    """Do what the schedule of this seed says, under load.
+
+    After each round every page must become right.
+    """
     moves = schedule(seed, minutes)
     fault = f"random, seed {seed}, {minutes:g} min"
     with trial(system, fault, len(moves), limit=LIMIT, page=True, errors={UNKNOWN}) as one:

@@ -13,9 +13,12 @@ from tests.faults.system import System
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind of fault. `run` takes how often, how many or how long; it is run with each of `full` or `short`.
+    """One kind of fault. `run` takes how often, how many or how long.
 
-    One that loads the machine, or counts how soon processes start, is run alone, also where others are side by side.
+    It is run with each of `full` or `short`.
+
+    One that loads the machine, or counts how soon processes start, is run alone, also where others
+    are side by side.
     """
 
     name: str

@@ -20,13 +20,18 @@ STATES = {
     "failed": "FAILURE",
     "cancelled": "REVOKED",
 }
-ORDERED = frozenset({"ack", "push", "status", "list"})  # doors of which one visitor uses one after the other
+ORDERED = frozenset(
+    {"ack", "push", "status", "list"}
+)  # doors of which one visitor uses one after the other
 REFUSAL_SECONDS = 3.0
 NOISE_SECONDS = 1.0  # by which a busy machine of two cores may be late
 
 
 class Seen(NamedTuple):
-    """A snapshot as a client saw it; `body` stands for all of it but what may differ within one version."""
+    """A snapshot as a client saw it.
+
+    `body` stands for all of it but what may differ within one version.
+    """
 
     viewer: str
     door: str
@@ -43,7 +48,11 @@ class Seen(NamedTuple):
 
     @property
     def fraction(self) -> float | None:
-        numbers = isinstance(self.current, int | float) and isinstance(self.total, int | float) and self.total > 0
+        numbers = (
+            isinstance(self.current, int | float)
+            and isinstance(self.total, int | float)
+            and self.total > 0
+        )
         return self.current / self.total if numbers else None
 
     def __str__(self) -> str:
@@ -64,7 +73,10 @@ class History:
     def see(self, viewer: str, door: str, line: str, snapshot: dict[str, Any]) -> None:
         """Note a snapshot; `line` names the connection that brought it."""
         same = {key: value for key, value in snapshot.items() if key != "queue_position"}
-        numbers = (snapshot[key] for key in ("task_id", "version", "phase", "state", "attempt", "current", "total"))
+        numbers = (
+            snapshot[key]
+            for key in ("task_id", "version", "phase", "state", "attempt", "current", "total")
+        )
         error = (snapshot["error"] or {}).get("type", "")
         seen = Seen(viewer, door, line, *numbers, error, hash(json.dumps(same, sort_keys=True)))
         with self._lock:
@@ -115,19 +127,26 @@ def final_is_final(seen: list[Seen]) -> Iterator[str]:
     if ends:
         first = min(ends)
         yield from (
-            f"{first} was final, then {one}" for one in seen if one.version > first[0] and (one.phase not in FINAL)
+            f"{first} was final, then {one}"
+            for one in seen
+            if one.version > first[0] and (one.phase not in FINAL)
         )
 
 
 def versions_grow(seen: list[Seen]) -> Iterator[str]:
-    """At one door one visitor sees versions in their order; pushed ones grow strictly on one socket."""
+    """At one door one visitor sees versions in their order.
+
+    Pushed ones grow strictly on one socket.
+    """
     doors: dict[tuple[str, str, str], list[Seen]] = defaultdict(list)
     for one in seen:
         if one.door in ORDERED:
             doors[one.viewer, one.door, one.line].append(one)
     for (_, door, _), ones in doors.items():
         for before, after in pairwise(ones):
-            if after.version < before.version or (door == "push" and after.version == before.version):
+            if after.version < before.version or (
+                door == "push" and after.version == before.version
+            ):
                 yield f"{after} came after {before}"
 
 

@@ -23,7 +23,9 @@ NUMBERS = count(1)
 
 @dataclass(eq=False)
 class Start:
-    """One thing that a visitor wants, with the key that makes it one however often it is asked for."""
+    """One thing that a visitor wants, with the key that makes it one however often it is asked
+    for.
+    """
 
     name: str
     args: dict[str, Any]
@@ -70,22 +72,33 @@ USUAL: Mix = (
     (20, lambda _: mail()),
     (10, lambda chance: mail(chance.uniform(0.5, 3.0))),
 )
-LONG: Mix = ((70, lambda chance: work(chance.randint(5, 15), 0.1)), (15, lambda _: long_task()), (15, lambda _: mail()))
+LONG: Mix = (
+    (70, lambda chance: work(chance.randint(5, 15), 0.1)),
+    (15, lambda _: long_task()),
+    (15, lambda _: mail()),
+)
 MAILS: Mix = ((80, lambda _: mail()), (20, lambda chance: mail(chance.uniform(0.5, 2.0))))
 
 
 def post(visitor: Visitor, start: Start) -> int:
     """Ask once for what is wanted; returns the status, 0 when there was no answer."""
-    body = {"name": start.name, "args": start.args} | ({"countdown": start.countdown} if start.countdown else {})
+    body = {"name": start.name, "args": start.args} | (
+        {"countdown": start.countdown} if start.countdown else {}
+    )
     begun = time.monotonic()
     try:
         response = visitor.http.post(
-            f"{visitor.address}/tasks", json=body, headers={"Idempotency-Key": start.key}, timeout=ANSWER_SECONDS
+            f"{visitor.address}/tasks",
+            json=body,
+            headers={"Idempotency-Key": start.key},
+            timeout=ANSWER_SECONDS,
         )
     except requests.RequestException:
         visitor.history.answer(f"POST /tasks ({start.name})", 0, time.monotonic() - begun)
         return 0
-    visitor.history.answer(f"POST /tasks ({start.name})", response.status_code, time.monotonic() - begun)
+    visitor.history.answer(
+        f"POST /tasks ({start.name})", response.status_code, time.monotonic() - begun
+    )
     if response.status_code == 202:
         snapshot = response.json()
         start.task_ids.add(snapshot["task_id"])
@@ -94,24 +107,37 @@ def post(visitor: Visitor, start: Start) -> int:
     elif response.status_code == 503:
         start.refused_at = time.time()
     elif response.status_code < 500:
-        visitor.history.object_to(f"a start of {start.name} was answered {response.status_code}: {response.text[:200]}")
+        visitor.history.object_to(
+            f"a start of {start.name} was answered {response.status_code}: {response.text[:200]}"
+        )
     return response.status_code
 
 
 class Load:
-    """Visitors who start tasks of a mix, each so many a second, each with a key; refused, they ask again with it.
+    """Visitors who start tasks of a mix, each so many a second, each with a key.
+
+    Refused, they ask again with it.
 
     One of `give_up` refused starts is given up instead: it must never run.
     """
 
     def __init__(
-        self, rates: Mapping[Visitor, float], mix: Mix = USUAL, *, seed: int = 1, give_up: float = 0.0
+        self,
+        rates: Mapping[Visitor, float],
+        mix: Mix = USUAL,
+        *,
+        seed: int = 1,
+        give_up: float = 0.0,
     ) -> None:
         self.starts: list[Start] = []
         self._mix, self._give_up = mix, give_up
         self._stopping = threading.Event()
         self._threads = [
-            threading.Thread(target=self._visit, args=(visitor, rate, random.Random(f"{seed} {number}")), daemon=True)
+            threading.Thread(
+                target=self._visit,
+                args=(visitor, rate, random.Random(f"{seed} {number}")),
+                daemon=True,
+            )
             for number, (visitor, rate) in enumerate(rates.items())
         ]
         for thread in self._threads:
@@ -131,7 +157,9 @@ class Load:
             start = make(chance)
             self.starts.append(start)
             insist(visitor, start, give_up=chance.random() < self._give_up)
-            next_at = max(next_at + 1 / rate, time.monotonic() - 1)  # what an outage held up is not made good
+            next_at = max(
+                next_at + 1 / rate, time.monotonic() - 1
+            )  # what an outage held up is not made good
 
 
 def insist(visitor: Visitor, start: Start, *, give_up: bool = False) -> None:

@@ -1,4 +1,6 @@
-"""A network that can be broken: a TCP proxy between two processes that forwards, resets or swallows."""
+"""A network that can be broken: a TCP proxy between two processes that forwards, resets or
+swallows.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,9 @@ class Link:
 class Proxy:
     """Forwards what comes to `port` to `target`, both on 127.0.0.1; use it as a context manager.
 
-    `cut` resets all connections and each new one; `swallow` makes all half-open, also new ones: both ends believe in a
-    connection over which nothing comes. After `heal` new connections work; half-open ones stay what they are.
+    `cut` resets all connections and each new one; `swallow` makes all half-open, also new ones:
+    both ends believe in a connection over which nothing comes. After `heal` new connections work;
+    half-open ones stay what they are.
     """
 
     def __init__(self, target: int) -> None:
@@ -47,7 +50,9 @@ class Proxy:
         self._websockets_only = False
         self._links: set[Link] = set()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy to {target}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name=f"proxy to {target}", daemon=True
+        )
         self._thread.start()
         self._server = self._run(self._listen())
 
@@ -62,7 +67,10 @@ class Proxy:
         self._do(lambda: self._set(Mode.CUT, websockets_only))
 
     def swallow(self) -> None:
-        """Let nothing through, in either direction, nor the news that an end is gone; keep every connection open."""
+        """Let nothing through, in either direction, nor the news that an end is gone.
+
+        Keep every connection open.
+        """
         self._do(lambda: self._set(Mode.HOLE))
 
     def heal(self) -> None:
@@ -109,9 +117,13 @@ class Proxy:
     async def _forward(self, link: Link, reader: asyncio.StreamReader) -> None:
         answers, link.server = await asyncio.open_connection("127.0.0.1", self.target, limit=CHUNK)
         link.ends.append(link.server)
-        await asyncio.gather(self._pump(link, reader, link.server), self._pump(link, answers, link.client))
+        await asyncio.gather(
+            self._pump(link, reader, link.server), self._pump(link, answers, link.client)
+        )
 
-    async def _pump(self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         """Forward one direction until its end, and pass that on, unless the link is lost."""
         first = writer is link.server
         with suppress(OSError):
@@ -142,7 +154,9 @@ class Proxy:
         self._server.close()
         for link in list(self._links):
             _reset(link)
-        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+        await asyncio.gather(
+            *asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True
+        )
 
 
 def _other(link: Link, writer: asyncio.StreamWriter) -> asyncio.StreamWriter:

@@ -49,10 +49,27 @@ class Row:
     def cells(self) -> tuple[str, ...]:
         numbers = (self.count, self.tasks, self.lost, self.doubled, self.wrong, self.unknown)
         right = "never" if self.right_after == float("inf") else f"{self.right_after:.1f} s"
-        return (self.fault, *map(str, numbers), right, f"{self.limit:g} s", "clean" if self.clean else "NOT CLEAN")
+        return (
+            self.fault,
+            *map(str, numbers),
+            right,
+            f"{self.limit:g} s",
+            "clean" if self.clean else "NOT CLEAN",
+        )
 
 
-HEADS = ("fault", "count", "tasks", "lost", "doubled", "wrong", "unknown", "right after", "limit", "")
+HEADS = (
+    "fault",
+    "count",
+    "tasks",
+    "lost",
+    "doubled",
+    "wrong",
+    "unknown",
+    "right after",
+    "limit",
+    "",
+)
 EVIDENCE_SHOWN, LONGEST_LINE = 8, 400  # the JSON has all of it
 
 
@@ -71,7 +88,11 @@ def table(rows: Iterable[Row]) -> str:
     for row in rows:
         if row.evidence:
             more = len(row.evidence) - EVIDENCE_SHOWN
-            text += ["", f"{row.fault}:", *(f"  {line[:LONGEST_LINE]}" for line in row.evidence[:EVIDENCE_SHOWN])]
+            text += [
+                "",
+                f"{row.fault}:",
+                *(f"  {line[:LONGEST_LINE]}" for line in row.evidence[:EVIDENCE_SHOWN]),
+            ]
             text += [f"  ... and {more} more" for _ in range(more > 0)]
     return "\n".join(line.rstrip() for line in text)
 

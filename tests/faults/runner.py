@@ -1,4 +1,6 @@
-"""Runs faults one after the other on a system, on several systems side by side, also where one breaks a trial off."""
+"""Runs faults one after the other on a system, on several systems side by side, also where one
+breaks a trial off.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ Say = Callable[[str, Row, float], None]
 
 
 class Lane:
-    """One system, on which one job is done after the other; where one leaves it broken, a new system is made."""
+    """One system, on which one job is done after the other.
+
+    Where one leaves it broken, a new system is made.
+    """
 
     def __init__(self, jobs: SimpleQueue[Job], settings: Mapping[str, str], say: Say) -> None:
         self.rows: list[Row] = []
@@ -53,7 +58,9 @@ class Lane:
     def _do(self, name: str, job: Callable[[System], Row]) -> Row:
         try:
             if self._system is None:
-                self._system = System(Path(tempfile.mkdtemp(prefix="headway-faults-")), self._settings)
+                self._system = System(
+                    Path(tempfile.mkdtemp(prefix="headway-faults-")), self._settings
+                )
             return job(self._system)
         except Exception as error:
             return Row(name, 1, wrong=1, evidence=[f"the trial broke off: {error!r}"])
@@ -87,4 +94,6 @@ def run(jobs: Sequence[Job], lanes: int, settings: Mapping[str, str], say: Say) 
         for lane in running:
             lane.stop()
     names = [name for name, _ in jobs]
-    return sorted((row for lane in running for row in lane.rows), key=lambda row: names.index(row.name))
+    return sorted(
+        (row for lane in running for row in lane.rows), key=lambda row: names.index(row.name)
+    )

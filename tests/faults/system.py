@@ -1,4 +1,6 @@
-"""All of Headway as real processes, made to be broken: proxies on every connection, a supervisor, a mail server."""
+"""All of Headway as real processes, made to be broken: proxies on every connection, a
+supervisor, a mail server.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +30,17 @@ CLOCK = Path(__file__).parent / "clock"
 
 
 class Kept:
-    """A process that is started again when it dies, as `run.py` keeps its children: what it leaves behind is ended."""
+    """A process that is started again when it dies, as `run.py` keeps its children: what it
+    leaves behind is ended.
+    """
 
     def __init__(
-        self, name: str, command: list[str], folder: Path, env: Mapping[str, str], fds: Sequence[int] = ()
+        self,
+        name: str,
+        command: list[str],
+        folder: Path,
+        env: Mapping[str, str],
+        fds: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.starts = 0
@@ -96,7 +105,10 @@ class Kept:
 
 @dataclass(frozen=True)
 class Run:
-    """What the journal says of one run of a task's body; `ended` is None where it did not come to its end."""
+    """What the journal says of one run of a task's body.
+
+    `ended` is None where it did not come to its end.
+    """
 
     task_id: str
     pid: int
@@ -105,10 +117,11 @@ class Run:
 
 
 class System:
-    """Valkey, two web processes on one socket, two workers for long tasks and one for mail, an SMTP server.
+    """Valkey, two web processes on one socket, two workers for long tasks and one for mail, an SMTP
+    server.
 
-    Proxies stand between: `to_web` before the web processes, `web_redis` behind them, `mail_smtp` before the mail
-    server, and before Redis one for each worker, by its name in `worker_redis`.
+    Proxies stand between: `to_web` before the web processes, `web_redis` behind them, `mail_smtp`
+    before the mail server, and before Redis one for each worker, by its name in `worker_redis`.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
@@ -157,7 +170,11 @@ class System:
     def until_ready(self) -> None:
         """Return when every process is there and does its work."""
         for worker in self.all_workers:
-            wait_for(lambda w=worker: w.said(" ready."), 60, f"{worker.name} is not ready: {worker.process.log}")
+            wait_for(
+                lambda w=worker: w.said(" ready."),
+                60,
+                f"{worker.name} is not ready: {worker.process.log}",
+            )
         for web in self.webs:
             wait_for(lambda w=web: w.process.popen.poll() is None, 60, f"{web.name} is not there")
         wait_for(lambda: answers(f"{self.address}/readyz"), 60, "no web process is ready")
@@ -195,13 +212,24 @@ class System:
         """Have one more worker for a while; `env` is beside its usual environment."""
         worker = self._worker(name, queues, **env)
         try:
-            wait_for(lambda: worker.said(" ready."), 60, f"{name} is not ready: {worker.process.log}")
+            wait_for(
+                lambda: worker.said(" ready."), 60, f"{name} is not ready: {worker.process.log}"
+            )
             yield worker
         finally:
             worker.stop()
 
     def _worker(self, name: str, queues: str, **env: str) -> Kept:
-        celery = [sys.executable, "-m", "celery", "-A", "tests.faults.worker", "worker", "--loglevel", "INFO"]
+        celery = [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "tests.faults.worker",
+            "worker",
+            "--loglevel",
+            "INFO",
+        ]
         slots = MAIL_SLOTS if queues == "mail" else LONG_SLOTS
         command = [*celery, "-Q", queues, "-c", str(slots), "-n", f"{name}@%h"]
         self.worker_redis[name] = self._stack.enter_context(Proxy(self.valkey.port))
@@ -215,8 +243,18 @@ class System:
         self._stack.close()
 
     def _web(self, name: str, fd: int) -> Kept:
-        env = {"REDIS_URL": _redis(self.web_redis), "MAIL_SERVER": "127.0.0.1", "HEADWAY_LISTEN_FD": str(fd)}
-        web = Kept(name, [sys.executable, "-m", "tests.faults.web"], self.folder, {**self._settings, **env}, [fd])
+        env = {
+            "REDIS_URL": _redis(self.web_redis),
+            "MAIL_SERVER": "127.0.0.1",
+            "HEADWAY_LISTEN_FD": str(fd),
+        }
+        web = Kept(
+            name,
+            [sys.executable, "-m", "tests.faults.web"],
+            self.folder,
+            {**self._settings, **env},
+            [fd],
+        )
         self._stack.callback(web.stop)
         return web
 

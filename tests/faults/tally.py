@@ -1,4 +1,6 @@
-"""What became of it all: tasks, e-mails, starts and runs counted against what had to become of them."""
+"""What became of it all: tasks, e-mails, starts and runs counted against what had to become of
+them.
+"""
 
 from __future__ import annotations
 
@@ -22,23 +24,37 @@ UNKNOWN = "OutcomeUnknown"
 
 
 class Tally:
-    """Counts into a row, with the evidence. Nothing is expected of `excused` tasks: their records were taken away."""
+    """Counts into a row, with the evidence.
 
-    def __init__(self, row: Row, truth: Truth, starts: Sequence[Start], excused: Collection[str]) -> None:
+    Nothing is expected of `excused` tasks: their records were taken away.
+    """
+
+    def __init__(
+        self, row: Row, truth: Truth, starts: Sequence[Start], excused: Collection[str]
+    ) -> None:
         self._row, self._truth, self._starts, self._excused = row, truth, starts, excused
         row.tasks = len(truth)
 
     def doors(self, visitors: Sequence[Visitor]) -> None:
         """The status endpoint must say what the records say."""
         for visitor in visitors:
-            ids = [task_id for start in self._of(visitor) for task_id in start.task_ids - set(self._excused)]
+            ids = [
+                task_id
+                for start in self._of(visitor)
+                for task_id in start.task_ids - set(self._excused)
+            ]
             for first in range(0, len(ids), MAX_IDS):
-                for snapshot in visitor.get("/status", task_id=ids[first : first + MAX_IDS])["snapshots"]:
+                for snapshot in visitor.get("/status", task_id=ids[first : first + MAX_IDS])[
+                    "snapshots"
+                ]:
                     if snapshot != (truth := self._truth[snapshot["task_id"]]):
                         self._row.object_to(f"/status says {snapshot}, the record {truth}")
 
     def tasks(self, errors: Collection[str]) -> None:
-        """Each key is one task, with the end it must have; e-mails may also fail with one of these errors."""
+        """Each key is one task, with the end it must have.
+
+        E-mails may also fail with one of these errors.
+        """
         for start in self._starts:
             if len(start.task_ids) > 1:
                 self._row.double(f"one key started {sorted(start.task_ids)}")
@@ -46,32 +62,47 @@ class Tally:
                 end = self._truth[task_id]
                 if end is None or end["phase"] not in FINAL:
                     self._row.lose(f"{start.name} {task_id} has no end: {end}")
-                elif end["phase"] not in start.expected and not (start.is_mail and _error(end) in errors):
+                elif end["phase"] not in start.expected and not (
+                    start.is_mail and _error(end) in errors
+                ):
                     self._row.object_to(f"{start.name} ended wrongly: {end}")
 
     def mails(self, system: System) -> None:
-        """An e-mail is sent if the server accepted it, once, and of unknown fate only if it was on its way."""
+        """An e-mail is sent if the server accepted it, once, and of unknown fate only if it was
+        on its way.
+        """
         accepted = Counter(map(_task_of, list(system.smtp.accepted)))
         out = {_task_of(taken) for taken in [*system.smtp.complete, *system.smtp.broken]}
-        for task_id in (task_id for start in self._starts if start.is_mail for task_id in start.task_ids):
+        for task_id in (
+            task_id for start in self._starts if start.is_mail for task_id in start.task_ids
+        ):
             end, times = self._truth[task_id], accepted[task_id]
             if times > 1:
                 self._row.double(f"the e-mail of {task_id} was accepted {times} times: {end}")
             if end is None or task_id in self._excused:
                 continue
             if end["phase"] == "succeeded" and not times:
-                self._row.lose(f"the e-mail is said to be sent, and the server has not got it: {end}")
+                self._row.lose(
+                    f"the e-mail is said to be sent, and the server has not got it: {end}"
+                )
             if end["phase"] != "succeeded" and times and _error(end) != UNKNOWN:
                 self._row.object_to(f"the e-mail was accepted, and this is said of it: {end}")
             if _error(end) == UNKNOWN:
                 self._row.unknown += 1
                 if task_id not in out:
-                    self._row.object_to(f"the e-mail is said to be of unknown fate, and was never on its way: {end}")
+                    self._row.object_to(
+                        f"the e-mail is said to be of unknown fate, and was never on its way: {end}"
+                    )
 
     def strangers(self, visitors: Sequence[Visitor]) -> None:
-        """Nothing may be there that nobody started; what was refused and given up must not have begun later."""
+        """Nothing may be there that nobody started.
+
+        What was refused and given up must not have begun later.
+        """
         for visitor in visitors:
-            known = {task_id for start in self._of(visitor) for task_id in start.task_ids}.union(self._excused)
+            known = {task_id for start in self._of(visitor) for task_id in start.task_ids}.union(
+                self._excused
+            )
             given_up: dict[str, list[float]] = defaultdict(list)
             for start in self._of(visitor):
                 if not start.task_ids:
@@ -99,10 +130,15 @@ class Tally:
         return [start for start in self._starts if start.owner == visitor.owner]
 
     def _judge(self, task: Mapping[str, Any], refused: list[float]) -> None:
-        """A task that no answer named may be one that began before its visitor was refused: only a reply was lost."""
+        """A task that no answer named may be one that began before its visitor was refused:
+        only a reply was lost.
+        """
         if not refused:
             self._row.double(f"nobody started {task}")
-        elif datetime.fromisoformat(task["created_at"]).timestamp() > refused.pop(0) + SAME_MOMENT_SECONDS:
+        elif (
+            datetime.fromisoformat(task["created_at"]).timestamp()
+            > refused.pop(0) + SAME_MOMENT_SECONDS
+        ):
             self._row.object_to(f"was refused, and began later: {task}")
 
 

@@ -19,12 +19,28 @@ Rows = list[dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def rows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Rows:
-    """Break a system in each way that this run asks for, in a process of its own; returns the report's rows."""
-    asked = {item.callspec.params.get("fault") for item in request.session.items if hasattr(item, "callspec")}
+    """Break a system in each way that this run asks for, in a process of its own.
+
+    Returns the report's rows.
+    """
+    asked = {
+        item.callspec.params.get("fault")
+        for item in request.session.items
+        if hasattr(item, "callspec")
+    }
     names = [fault.name for fault in FAULTS if fault.name in asked]
     folder = tmp_path_factory.mktemp("faults")
     only = [word for name in names for word in ("--only", name)]
-    command = [sys.executable, "-m", "tests.faults", "--short", "--lanes", LANES, "--json", str(folder / "rows.json")]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.faults",
+        "--short",
+        "--lanes",
+        LANES,
+        "--json",
+        str(folder / "rows.json"),
+    ]
     process = Process([*command, *only], folder / "report.txt")
     try:
         process.popen.wait(LONGEST_SECONDS)

@@ -28,9 +28,22 @@ STATES = {
 }
 
 
-def snapshot(version: int, phase: str, current: float = 0, total: float = 1, **changes: Any) -> dict[str, Any]:
-    numbers = {"version": version, "current": current, "total": total, "attempt": int(phase != "queued")}
-    words = {"task_id": "t", "phase": phase, "state": STATES[phase], "error": None, "queue_position": None}
+def snapshot(
+    version: int, phase: str, current: float = 0, total: float = 1, **changes: Any
+) -> dict[str, Any]:
+    numbers = {
+        "version": version,
+        "current": current,
+        "total": total,
+        "attempt": int(phase != "queued"),
+    }
+    words = {
+        "task_id": "t",
+        "phase": phase,
+        "state": STATES[phase],
+        "error": None,
+        "queue_position": None,
+    }
     return {**numbers, **words, **changes}
 
 
@@ -61,7 +74,10 @@ def test_an_honest_history_passes():
         ("was final, then", [snapshot(1, "succeeded", 1), snapshot(2, "running")]),
         ("came after", [snapshot(2, "running"), snapshot(1, "queued")]),
         ("came after", [snapshot(1, "running"), snapshot(1, "running")]),
-        ("the attempt fell", [snapshot(1, "running", attempt=2), snapshot(2, "running", attempt=1)]),
+        (
+            "the attempt fell",
+            [snapshot(1, "running", attempt=2), snapshot(2, "running", attempt=1)],
+        ),
         ("the bar went back", [snapshot(1, "running", 2, 4), snapshot(2, "running", 1, 4)]),
         ("not full", [snapshot(1, "succeeded", 1, 2)]),
         ("an error in", [snapshot(1, "running", error={"type": "ValueError", "message": ""})]),
@@ -105,7 +121,9 @@ def test_what_a_page_must_not_draw_is_seen(words: str, drawn: list[tuple[int, st
     assert any(words in breach for breach in history.violations())
 
 
-@pytest.mark.parametrize(("status", "seconds", "wrong"), [(500, 0.1, True), (503, 6, True), (503, 2, False)])
+@pytest.mark.parametrize(
+    ("status", "seconds", "wrong"), [(500, 0.1, True), (503, 6, True), (503, 2, False)]
+)
 def test_an_answer_that_must_not_be_is_seen(status: int, seconds: float, wrong: bool):
     history = History()
 
@@ -116,7 +134,13 @@ def test_an_answer_that_must_not_be_is_seen(status: int, seconds: float, wrong: 
 
 def test_a_row_is_clean_only_when_nothing_is_wrong_and_pages_were_right_in_time():
     assert Row("web", 1, right_after=5.0).clean
-    for wrong in ({"lost": 1}, {"doubled": 1}, {"wrong": 1}, {"right_after": 5.1}, {"right_after": float("inf")}):
+    for wrong in (
+        {"lost": 1},
+        {"doubled": 1},
+        {"wrong": 1},
+        {"right_after": 5.1},
+        {"right_after": float("inf")},
+    ):
         assert not Row("web", 1, **wrong).clean
     assert "NOT CLEAN" in table([Row("web", 1, lost=1, evidence=["where it was lost"])])
 
@@ -203,7 +227,10 @@ def test_a_half_open_connection_stays_open_says_nothing_and_is_never_healed(echo
 
 
 def test_a_half_open_connection_does_not_tell_that_its_other_end_is_gone():
-    with socket.create_server(("127.0.0.1", 0)) as listener, Proxy(listener.getsockname()[1]) as proxy:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        Proxy(listener.getsockname()[1]) as proxy,
+    ):
         client = connect(proxy)
         server, _ = listener.accept()
         with closing(server):
@@ -219,7 +246,9 @@ def test_a_process_with_a_wrong_clock_tells_the_wrong_time_everywhere_but_elapse
     program = "import time, datetime; print(time.time(), datetime.datetime.now().timestamp(), time.monotonic())"
     env = {"PYTHONPATH": str(CLOCK), "CLOCK_AHEAD": "3600"}
 
-    words = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True).stdout
+    words = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
+    ).stdout
 
     wall, date, elapsed = map(float, words.split())
     assert abs(wall - 3600 - time.time()) < 30

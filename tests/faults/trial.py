@@ -1,4 +1,6 @@
-"""A trial: visitors start tasks and watch, something breaks, and then what became of it all is counted."""
+"""A trial: visitors start tasks and watch, something breaks, and then what became of it all is
+counted.
+"""
 
 from __future__ import annotations
 
@@ -44,11 +46,15 @@ class Trial:
         self.system, self.row = system, row
         self.history = History()
         self.started: list[Start] = []
-        self.excused: set[str] = set()  # tasks of which nothing is expected, as their records were taken away
+        self.excused: set[str] = (
+            set()
+        )  # tasks of which nothing is expected, as their records were taken away
         self.patience = SETTLE_SECONDS
         self._once, self._answered, self._errors = once, answered, errors
         self._loads: list[Load] = []
-        self.visitors = [Visitor(f"visitor-{n}", system.address, self.history) for n in range(1, visitors + 1)]
+        self.visitors = [
+            Visitor(f"visitor-{n}", system.address, self.history) for n in range(1, visitors + 1)
+        ]
         self.page = BrowserPage(self.visitors[0]) if page else None
         watchers: list[Watching] = [*self.visitors, *([self.page] if self.page else [])]
         self.watch = Watch(system, watchers, lambda: self.starts)
@@ -94,7 +100,10 @@ class Trial:
         visitor.act(task_id, what)
 
     def excuse(self, task_ids: Iterable[str], *, ended: Iterable[str] = ()) -> None:
-        """Expect nothing more of tasks whose records were taken away; pages may go on showing those that had ended."""
+        """Expect nothing more of tasks whose records were taken away.
+
+        Pages may go on showing those that had ended.
+        """
         self.excused.update(task_ids)
         self.watch.forget(ended)
 
@@ -113,14 +122,19 @@ class Trial:
         )
 
     def ended(self, held: Mapping[str, int] | None = None, by: str = "attempt") -> Wound:
-        """Say that the fault, or one of several, has ended just now; for `held` and `by` see Wound."""
+        """Say that the fault, or one of several, has ended just now.
+
+        For `held` and `by` see Wound.
+        """
         return self.watch.ended(held, by)
 
     def until_right(self) -> None:
         """Wait until every page is right again, for as long as it may take and a little more."""
         seconds = self.row.limit + 15
         try:
-            wait_for(lambda: all(wound.right_after is not None for wound in self.watch.wounds), seconds)
+            wait_for(
+                lambda: all(wound.right_after is not None for wound in self.watch.wounds), seconds
+            )
         except AssertionError:
             self.row.blame(f"not right {seconds:g} s after the fault")
 
@@ -134,7 +148,9 @@ class Trial:
                 truth = read(self.system, waiting)
             except Unavailable:
                 return False
-            waiting = {task_id for task_id, one in truth.items() if one and one["phase"] not in FINAL}
+            waiting = {
+                task_id for task_id, one in truth.items() if one and one["phase"] not in FINAL
+            }
             return not waiting
 
         try:
@@ -196,7 +212,9 @@ class Trial:
 
 
 @contextmanager
-def trial(system: System, fault: str, count: int = 1, *, limit: float = 5.0, **options: Any) -> Iterator[Trial]:
+def trial(
+    system: System, fault: str, count: int = 1, *, limit: float = 5.0, **options: Any
+) -> Iterator[Trial]:
     """Run a trial: its row is complete when the block is left."""
     one = Trial(system, Row(fault, count, limit=limit), **options)
     try:

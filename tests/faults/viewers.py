@@ -1,4 +1,6 @@
-"""Who watches while things break: light visitors that behave as the page does, and the page itself in a browser."""
+"""Who watches while things break: light visitors that behave as the page does, and the page
+itself in a browser.
+"""
 
 from __future__ import annotations
 
@@ -60,14 +62,18 @@ class Line:
         self._socket.on("snapshot", lambda snapshot: visitor.take("push", snapshot, self.name))
         cookie = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
         with suppress(socketio.exceptions.ConnectionError):
-            self._socket.connect(visitor.address, {"Cookie": cookie}, transports=["websocket"], wait_timeout=5)
+            self._socket.connect(
+                visitor.address, {"Cookie": cookie}, transports=["websocket"], wait_timeout=5
+            )
 
     @property
     def open(self) -> bool:
         return bool(self._socket.connected)
 
     def call(self, event: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Return the acknowledgement. Raises socketio's errors, at once when the connection ends, which its own `call`
+        """Return the acknowledgement.
+
+        Raises socketio's errors, at once when the connection ends, which its own `call`
         does not notice."""
         answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._socket.emit(event, payload, callback=answers.put)
@@ -78,12 +84,17 @@ class Line:
         raise socketio.exceptions.TimeoutError
 
     def close(self) -> None:
-        """Break the connection; a polite end would wait for the other one, who may be out of reach."""
+        """Break the connection.
+
+        A polite end would wait for the other one, who may be out of reach.
+        """
         websocket = self._socket.eio.ws
         if websocket is None or websocket.sock is None:
             return
         with suppress(OSError):
-            websocket.sock.shutdown(socket.SHUT_RDWR)  # wakes the reader, who puts the rest in order
+            websocket.sock.shutdown(
+                socket.SHUT_RDWR
+            )  # wakes the reader, who puts the rest in order
         deadline = time.monotonic() + ANSWER_SECONDS
         while self.open and time.monotonic() < deadline:
             time.sleep(ROUND_SECONDS)
@@ -97,7 +108,8 @@ class Line:
 
 
 class Visitor:
-    """A visitor with one page open: starts tasks, hears of them over a websocket, polls while that is not live.
+    """A visitor with one page open: starts tasks, hears of them over a websocket, polls while that
+    is not live.
 
     Every snapshot that it meets, at whichever door, goes into `history`.
     """
@@ -112,7 +124,8 @@ class Visitor:
         self._line = Line(self)
         self._stopping = threading.Event()
         self._threads = [
-            threading.Thread(target=each, name=name, daemon=True) for each in (self._hear, self._fall_back)
+            threading.Thread(target=each, name=name, daemon=True)
+            for each in (self._hear, self._fall_back)
         ]
         for thread in self._threads:
             thread.start()
@@ -142,7 +155,9 @@ class Visitor:
         if known is None or snapshot["version"] > known["version"]:
             self._newest[task_id] = snapshot
             self._gone.discard(task_id)
-            (self._unfinished.discard if snapshot["phase"] in FINAL else self._unfinished.add)(task_id)
+            (self._unfinished.discard if snapshot["phase"] in FINAL else self._unfinished.add)(
+                task_id
+            )
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:
         """Ask as the page does. Raises requests.RequestException, also for what is no 200."""
@@ -157,7 +172,9 @@ class Visitor:
     def _ask_over_http(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         begun, status = time.monotonic(), 0
         try:
-            response = self.http.request(method, self.address + path, timeout=POLL_TIMEOUT, **options)
+            response = self.http.request(
+                method, self.address + path, timeout=POLL_TIMEOUT, **options
+            )
             status = response.status_code
         finally:
             self.history.answer(f"{method} {path}", status, time.monotonic() - begun)
@@ -196,7 +213,10 @@ class Visitor:
         return list(self._unfinished - line.asked - self._gone)[:MAX_IDS]
 
     def _ask(self, line: Line) -> None:
-        """Ask for what is watched and was not asked for over this line; what fails is asked for again."""
+        """Ask for what is watched and was not asked for over this line.
+
+        What fails is asked for again.
+        """
         try:
             if not line.asked_for_all:
                 line.asked_for_all = True
@@ -208,11 +228,18 @@ class Visitor:
         except KeyError:  # {"error": ...}
             line.asked_for_all = False
             self._stopping.wait(0.5)
-        except (socketio.exceptions.SocketIOError, OSError):  # no answer: it is dead, whatever it says
+        except (
+            socketio.exceptions.SocketIOError,
+            OSError,
+        ):  # no answer: it is dead, whatever it says
             line.close()
 
     def _take_all(
-        self, door: str, snapshots: Iterable[dict[str, Any]], missing: Iterable[str] = (), line: str = ""
+        self,
+        door: str,
+        snapshots: Iterable[dict[str, Any]],
+        missing: Iterable[str] = (),
+        line: str = "",
     ) -> None:
         for snapshot in snapshots:
             self.take(door, snapshot, line)
@@ -240,15 +267,25 @@ class Visitor:
 
 
 class BrowserPage:
-    """The page, open in a real browser as one visitor's, in a process of its own (`tests.faults.browser`)."""
+    """The page, open in a real browser as one visitor's, in a process of its own
+    (`tests.faults.browser`).
+    """
 
     def __init__(self, visitor: Visitor) -> None:
         self.owner, self.history = visitor.owner, visitor.history
         self.chip = ""  # what it says: live, reconnecting, polling, offline
         self._shown: dict[str, int] = {}
         self._phases: dict[str, str] = {}
-        command = [sys.executable, "-m", "tests.faults.browser", visitor.address, json.dumps(visitor.cookies)]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        command = [
+            sys.executable,
+            "-m",
+            "tests.faults.browser",
+            visitor.address,
+            json.dumps(visitor.cookies),
+        ]
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         self._thread = threading.Thread(target=self._read, name="browser", daemon=True)
         self._thread.start()
         try:
@@ -280,6 +317,8 @@ class BrowserPage:
             for card, version, phase, value in told["drawn"]:
                 self.history.draw(card, version, phase, value)
             cards = told["cards"]
-            self._shown = {card: MISSING if phase == "missing" else version for card, phase, version in cards}
+            self._shown = {
+                card: MISSING if phase == "missing" else version for card, phase, version in cards
+            }
             self._phases = {card: phase for card, phase, _ in cards}
             self.chip = told["chip"]

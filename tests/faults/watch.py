@@ -1,4 +1,6 @@
-"""How long after each fault's end every page was right: what pages show against what the records say, all the time."""
+"""How long after each fault's end every page was right: what pages show against what the
+records say, all the time.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +41,11 @@ def read(system: System, task_ids: Iterable[str]) -> dict[str, dict[str, Any] | 
 
 @dataclass(eq=False)
 class Wound:
-    """A fault that has ended. `held` are the tasks that it held up, each until it has ended, waits again, or its `by`
-    ("attempt" of a run that was killed, "version" of one that goes on) has grown beyond the number here."""
+    """A fault that has ended.
+
+    `held` are the tasks that it held up, each until it has ended, waits again, or its `by`
+    ("attempt" of a run that was killed, "version" of one that goes on) has grown beyond the number
+    here."""
 
     held: dict[str, int] = field(default_factory=dict)
     by: str = "attempt"
@@ -51,9 +56,13 @@ class Wound:
 
 
 class Watch:
-    """Compares, in a thread of its own, what every page shows with the records, while there is a wound to heal."""
+    """Compares, in a thread of its own, what every page shows with the records, while there is
+    a wound to heal.
+    """
 
-    def __init__(self, system: System, watchers: Sequence[Watching], starts: Callable[[], Sequence[Start]]) -> None:
+    def __init__(
+        self, system: System, watchers: Sequence[Watching], starts: Callable[[], Sequence[Start]]
+    ) -> None:
         self.wounds: list[Wound] = []
         self._system, self._starts = system, starts
         self._watchers: dict[str, list[Watching]] = defaultdict(list)
@@ -118,8 +127,14 @@ class Watch:
             self._note(open_wounds, wrong[0])
         else:
             self._right_since = self._right_since or now
-            ends = {task_id for task_id, snapshot in truth.items() if not snapshot or snapshot["phase"] in FINAL}
-            self._settled |= {task_id for task_id in ends if self._all_show(task_id, owners, truth[task_id])}
+            ends = {
+                task_id
+                for task_id, snapshot in truth.items()
+                if not snapshot or snapshot["phase"] in FINAL
+            }
+            self._settled |= {
+                task_id for task_id in ends if self._all_show(task_id, owners, truth[task_id])
+            }
         for wound in open_wounds:
             self._heal(wound, truth, now)
 
@@ -130,7 +145,9 @@ class Watch:
 
     def _heal(self, wound: Wound, truth: Truth, now: float) -> None:
         if wound.held:
-            wound.held = {each: was for each, was in wound.held.items() if _held(truth[each], wound.by, was)}
+            wound.held = {
+                each: was for each, was in wound.held.items() if _held(truth[each], wound.by, was)
+            }
             wound.moved, wound.wrong = now, f"held up: {[truth[each] for each in wound.held]}"
         if wound.held or self._right_since is None:
             return
@@ -139,15 +156,26 @@ class Watch:
             wound.right_after = since - wound.ended
 
     def _owners(self) -> dict[str, str]:
-        return {task_id: start.owner for start in list(self._starts()) for task_id in list(start.task_ids)}
+        return {
+            task_id: start.owner
+            for start in list(self._starts())
+            for task_id in list(start.task_ids)
+        }
 
-    def _all_show(self, task_id: str, owners: Mapping[str, str], snapshot: Mapping[str, Any] | None) -> bool:
+    def _all_show(
+        self, task_id: str, owners: Mapping[str, str], snapshot: Mapping[str, Any] | None
+    ) -> bool:
         watchers = self._watchers[owners[task_id]] if task_id in owners else ()
         return all(_shows(watcher, task_id, snapshot, float("inf")) for watcher in watchers)
 
 
-def _shows(watcher: Watching, task_id: str, snapshot: Mapping[str, Any] | None, newest: float) -> bool:
-    """Whether the truth of a task is shown, or is newer than `newest`; an end that was seen outlives its record."""
+def _shows(
+    watcher: Watching, task_id: str, snapshot: Mapping[str, Any] | None, newest: float
+) -> bool:
+    """Whether the truth of a task is shown, or is newer than `newest`.
+
+    An end that was seen outlives its record.
+    """
     version = watcher.version(task_id)
     if snapshot is None:
         return version in (MISSING, None) or watcher.ended(task_id)

@@ -1,4 +1,6 @@
-"""A worker with the suite's kinds of work beside the app's: `celery -A tests.faults.worker worker`."""
+"""A worker with the suite's kinds of work beside the app's: `celery -A tests.faults.worker
+worker`.
+"""
 
 from app import create_app
 from tests.faults import kinds

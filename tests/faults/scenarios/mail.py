@@ -1,4 +1,6 @@
-"""A mail server that is away, refuses, defers, is silent, or drops the line before or after the message."""
+"""A mail server that is away, refuses, defers, is silent, or drops the line before or after the
+message.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +33,15 @@ def deferring(system: System, seconds: float) -> Row:
 
 
 def deferring_message(system: System, seconds: float) -> Row:
-    return _with_answer(system, "SMTP: 4xx after DATA", seconds, "message", "451 4.3.0 come back later")
+    return _with_answer(
+        system, "SMTP: 4xx after DATA", seconds, "message", "451 4.3.0 come back later"
+    )
 
 
 def refusing(system: System, seconds: float) -> Row:
-    return _with_answer(system, "SMTP: 5xx", seconds, "rcpt", "550 5.1.1 no such user", error="MailRefused")
+    return _with_answer(
+        system, "SMTP: 5xx", seconds, "rcpt", "550 5.1.1 no such user", error="MailRefused"
+    )
 
 
 def silent(system: System, seconds: float) -> Row:
@@ -48,7 +54,9 @@ def dropping_before_data(system: System, seconds: float) -> Row:
 
 def dropping_in_message(system: System, seconds: float) -> Row:
     """The client may notice before it commits itself, or only after."""
-    return _with_answer(system, "SMTP: dropped in the message", seconds, "body", DROP, error=UNKNOWN)
+    return _with_answer(
+        system, "SMTP: dropped in the message", seconds, "body", DROP, error=UNKNOWN
+    )
 
 
 def dropping_after_data(system: System, seconds: float) -> Row:
@@ -56,7 +64,9 @@ def dropping_after_data(system: System, seconds: float) -> Row:
 
 
 def silent_after_data(system: System, seconds: float) -> Row:
-    return _with_answer(system, "SMTP: silent after DATA", seconds, "message", SILENCE, error=UNKNOWN)
+    return _with_answer(
+        system, "SMTP: silent after DATA", seconds, "message", SILENCE, error=UNKNOWN
+    )
 
 
 def dropping_at_quit(system: System, seconds: float) -> Row:
@@ -70,8 +80,13 @@ def dropping_at_quit(system: System, seconds: float) -> Row:
     return one.row
 
 
-def _with_answer(system: System, fault: str, seconds: float, step: str, answer: str, error: str = "") -> Row:
-    """Answer so for a while. E-mails end with `error`, or wait for their next attempt and are sent then."""
+def _with_answer(
+    system: System, fault: str, seconds: float, step: str, answer: str, error: str = ""
+) -> Row:
+    """Answer so for a while.
+
+    E-mails end with `error`, or wait for their next attempt and are sent then.
+    """
     with trial(system, fault, once=True, errors={error}) as one:
         one.load(6, MAILS)
         time.sleep(1)
@@ -85,7 +100,9 @@ def _with_answer(system: System, fault: str, seconds: float, step: str, answer: 
 
 
 def _must_be_met(one: Trial, error: str = "") -> None:
-    """Wait until some e-mail has met the fault: it has ended with `error`, or waits for another attempt."""
+    """Wait until some e-mail has met the fault: it has ended with `error`, or waits for another
+    attempt.
+    """
 
     def met() -> bool:
         ids = [task_id for start in one.starts if start.is_mail for task_id in list(start.task_ids)]

@@ -1,4 +1,7 @@
-"""Messages and tasks in trouble: lost, doubled, poisonous, too many; wrong clocks; cancels and schedules that last."""
+"""Messages and tasks in trouble: lost, doubled, poisonous, too many; wrong clocks.
+
+Cancels and schedules that last.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,20 @@ QUEUES = ("celery", "mail")
 
 
 def duplicate_delivery(system: System, count: int) -> Row:
-    """Each message is delivered several times: while its task waits, while it runs, and after its end."""
+    """Each message is delivered several times: while its task waits, while it runs, and after
+    its end.
+    """
     with trial(system, "duplicate delivery", count, once=True) as one:
         for _ in range(count):
             _fill(one)
             for start in (work(10, 0.1), mail()):
                 one.start(start)
             copies = [_messages(system, queue) for queue in QUEUES]
-            waiting = [(queue, message) for queue, found in zip(QUEUES, copies, strict=True) for message in found]
+            waiting = [
+                (queue, message)
+                for queue, found in zip(QUEUES, copies, strict=True)
+                for message in found
+            ]
             system.smtp.delays.clear()
             assert waiting, "no message waits"
             _deliver(system, waiting, 3)
@@ -41,12 +50,19 @@ def duplicate_delivery(system: System, count: int) -> Row:
             wait_for(lambda w=waiting: all(one.status(_id_of(m))["finished_at"] for _, m in w), 30)
             _deliver(system, waiting, 2)
             one.ended()
-            wait_for(lambda: not any(_messages(system, queue) for queue in QUEUES), 20, "the copies are not taken")
+            wait_for(
+                lambda: not any(_messages(system, queue) for queue in QUEUES),
+                20,
+                "the copies are not taken",
+            )
     return one.row
 
 
 def message_lost(system: System, count: int) -> Row:
-    """A message vanishes between the queue and the list of what is not acknowledged; another is sent within 30 s."""
+    """A message vanishes between the queue and the list of what is not acknowledged.
+
+    Another is sent within 30 s.
+    """
     with trial(system, "message lost", count, limit=LOST_MESSAGE_LIMIT, once=True) as one:
         for _ in range(count):
             _fill(one, seconds=4)
@@ -74,24 +90,34 @@ def message_lost(system: System, count: int) -> Row:
 
 
 def poison(system: System, count: int) -> Row:
-    """Tasks that kill their process at every attempt end after their attempts, and take nobody with them."""
+    """Tasks that kill their process at every attempt end after their attempts, and take nobody
+    with them.
+    """
     with trial(system, "poison task", count, page=True) as one:
         one.load(6, ((1, lambda _: work(5, 0.1)), (1, lambda _: mail())))
         failed = frozenset({"failed"})
-        starts = [Start("poison", {"label": f"p{uuid4().hex[:6]}"}, expected=failed) for _ in range(count)]
+        starts = [
+            Start("poison", {"label": f"p{uuid4().hex[:6]}"}, expected=failed) for _ in range(count)
+        ]
         for start in starts:
             one.start(start)
         for start in starts:
             end = one.until("failed", *start.task_ids, seconds=60)
             begun = sum(run.task_id in start.task_ids for run in system.runs())
-            if end["error"]["type"] != "WorkerLost" or not end["attempt"] == begun == end["max_attempts"]:
+            if (
+                end["error"]["type"] != "WorkerLost"
+                or not end["attempt"] == begun == end["max_attempts"]
+            ):
                 one.row.object_to(f"ran {begun} times: {end}")
         one.ended()
     return one.row
 
 
 def idempotent_start(system: System, count: int) -> Row:
-    """Fifty requests at once with one key; and a key that was refused while Redis hung, asked for again."""
+    """Fifty requests at once with one key.
+
+    And a key that was refused while Redis hung, asked for again.
+    """
     with trial(system, "one key, many starts", count, once=True, answered=True) as one:
         for number in range(count):
             visitor = one.visitors[number % len(one.visitors)]
@@ -119,7 +145,9 @@ def idempotent_start(system: System, count: int) -> Row:
 def many_at_once(system: System, count: int) -> Row:
     """So many tasks that most of them wait for long: no message is sent twice for that."""
     with trial(system, f"{count:,} tasks at once", visitors=8, once=True) as one:
-        blocks = [silence(3600) for _ in range(sum(len(worker.pool()) for worker in system.workers))]
+        blocks = [
+            silence(3600) for _ in range(sum(len(worker.pool()) for worker in system.workers))
+        ]
         for block in blocks:
             block.expected = frozenset({"cancelled"})
             one.start(block)
@@ -144,12 +172,16 @@ def _start_many(one: Trial, number: int, share: int) -> None:
 
 
 def clock_wrong(system: System, seconds: float) -> Row:
-    """The clock of one worker is an hour ahead, or behind: nothing begins early, late or twice for that."""
+    """The clock of one worker is an hour ahead, or behind: nothing begins early, late or twice
+    for that.
+    """
     ahead = "ahead" if seconds > 0 else "behind"
     clock = {"PYTHONPATH": str(CLOCK), "CLOCK_AHEAD": str(seconds)}
     with (
         system.extra_worker(f"clock-{ahead}", "celery,mail", **clock),
-        trial(system, f"one clock {abs(seconds) / 3600:.0f} h {ahead}", page=True, once=True) as one,
+        trial(
+            system, f"one clock {abs(seconds) / 3600:.0f} h {ahead}", page=True, once=True
+        ) as one,
     ):
         wait_for(lambda: _is_wrong(one, seconds), 30, "no clock is wrong")
         mix: Mix = (
@@ -178,9 +210,13 @@ def _is_wrong(one: Trial, seconds: float) -> bool:
 
 
 def cancelled_across_a_restart(system: System, count: int) -> Row:
-    """A task of each phase is cancelled, and every worker killed at once: it stays cancelled, and does nothing more."""
+    """A task of each phase is cancelled, and every worker killed at once: it stays cancelled,
+    and does nothing more.
+    """
     cancelled = frozenset({"cancelled"})
-    with trial(system, "cancelled, then workers: kill -9", count, limit=30, page=True, visitors=1) as one:
+    with trial(
+        system, "cancelled, then workers: kill -9", count, limit=30, page=True, visitors=1
+    ) as one:
         for _ in range(count):
             system.smtp.replies["rcpt"] = "451 4.7.1 come back later"
             later, retrying = mail(20), mail()
@@ -188,7 +224,11 @@ def cancelled_across_a_restart(system: System, count: int) -> Row:
             for start in (later, retrying, reporting, silent_):
                 start.expected = cancelled
                 one.start(start)
-            for start, phase in ((retrying, "retrying"), (reporting, "running"), (silent_, "running")):
+            for start, phase in (
+                (retrying, "retrying"),
+                (reporting, "running"),
+                (silent_, "running"),
+            ):
                 one.until(phase, *start.task_ids)
             _fill(one, mails=False)
             queued = work()
@@ -205,7 +245,9 @@ def cancelled_across_a_restart(system: System, count: int) -> Row:
             for start in (later, retrying, queued, reporting, silent_):
                 one.until("cancelled", *start.task_ids, seconds=45)
             if waiting and any(run.task_id in queued.task_ids for run in system.runs()):
-                one.row.object_to(f"a task that was cancelled while it waited ran: {queued.task_ids}")
+                one.row.object_to(
+                    f"a task that was cancelled while it waited ran: {queued.task_ids}"
+                )
             system.until_ready()
             one.until_right()
     return one.row
@@ -216,7 +258,10 @@ def scheduled_across_a_restart(system: System, count: int) -> Row:
     with trial(system, "scheduled, then all restarted", count, page=True, once=True) as one:
         for _ in range(count):
             starts = [mail(14), Start("work", work().args, countdown=14), mail(15.5)]
-            soon = [mail(1), Start("work", work().args, countdown=2)]  # while nobody is there: late, and not lost
+            soon = [
+                mail(1),
+                Start("work", work().args, countdown=2),
+            ]  # while nobody is there: late, and not lost
             for start in starts + soon:
                 one.start(start)
             for worker in system.all_workers:
@@ -233,9 +278,14 @@ def scheduled_across_a_restart(system: System, count: int) -> Row:
 
 
 def _must_be_on_time(one: Trial, start: Start) -> None:
-    """Wait until a scheduled task has begun; it must have done so within a second of its time, by Redis's clock."""
+    """Wait until a scheduled task has begun.
+
+    It must have done so within a second of its time, by Redis's clock.
+    """
     [task_id] = start.task_ids
-    begun = wait_for(lambda: (s := one.status(task_id))["started_at"] and s, 40, f"{task_id} did not begin")
+    begun = wait_for(
+        lambda: (s := one.status(task_id))["started_at"] and s, 40, f"{task_id} did not begin"
+    )
     late = _moment(begun["started_at"]) - _moment(start.scheduled_for or begun["created_at"])
     if not 0 <= late <= ON_TIME_SECONDS:
         one.row.object_to(f"{task_id} began {late:.3f} s after its time: {begun}")
@@ -246,7 +296,10 @@ def _moment(text: str) -> float:
 
 
 def _fill(one: Trial, seconds: float = 3.0, mails: bool = True) -> None:
-    """Give every slot something to do, so that what comes next waits in its queue; the mail server becomes slow."""
+    """Give every slot something to do, so that what comes next waits in its queue.
+
+    The mail server becomes slow.
+    """
     slots = sum(len(worker.pool()) for worker in one.system.workers)
     for _ in range(2 * slots + 1):  # also where starting them takes longer than the first ones do
         one.start(silence(seconds))
@@ -255,7 +308,9 @@ def _fill(one: Trial, seconds: float = 3.0, mails: bool = True) -> None:
         for _ in range(len(one.system.mailer.pool()) + 1):
             one.start(mail())
     for queue in QUEUES if mails else QUEUES[:1]:
-        wait_for(lambda q=queue: _messages(one.system, q), 20, f"nothing waits in the queue {queue}")
+        wait_for(
+            lambda q=queue: _messages(one.system, q), 20, f"nothing waits in the queue {queue}"
+        )
 
 
 def _messages(system: System, queue: str) -> list[str]:

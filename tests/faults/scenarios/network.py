@@ -1,4 +1,6 @@
-"""Connections that are cut, and connections that are half-open: nothing comes over them, and nobody says so."""
+"""Connections that are cut, and connections that are half-open: nothing comes over them, and
+nobody says so.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ POLLED_SECONDS = 12.0  # a page polls at least every 10 s
 
 
 def web_redis_cut(system: System, count: int) -> Row:
-    """The web processes' connections to Redis are reset, and so is each new one for some seconds."""
+    """The web processes' connections to Redis are reset, and so is each new one for some
+    seconds.
+    """
     with trial(system, "web-Redis: cut", count, page=True, once=True, answered=True) as one:
         _cut(one, [system.web_redis], count, give_up=0.2)
     return one.row
@@ -32,7 +36,13 @@ def web_redis_cut(system: System, count: int) -> Row:
 def web_redis_half_open(system: System, count: int) -> Row:
     """Over the web processes' connections to Redis nothing comes any more; new ones work."""
     with trial(
-        system, "web-Redis: half-open", count, limit=HALF_OPEN_LIMIT, page=True, once=True, answered=True
+        system,
+        "web-Redis: half-open",
+        count,
+        limit=HALF_OPEN_LIMIT,
+        page=True,
+        once=True,
+        answered=True,
     ) as one:
         _half_open(one, [system.web_redis], count)
     return one.row
@@ -47,14 +57,20 @@ def worker_redis_cut(system: System, count: int) -> Row:
 
 def worker_redis_half_open(system: System, count: int) -> Row:
     """Over the workers' connections to Redis nothing comes any more; new ones work."""
-    with trial(system, "worker-Redis: half-open", count, limit=HALF_OPEN_LIMIT, page=True, errors={UNKNOWN}) as one:
+    with trial(
+        system, "worker-Redis: half-open", count, limit=HALF_OPEN_LIMIT, page=True, errors={UNKNOWN}
+    ) as one:
         _half_open(one, list(system.worker_redis.values()), count)
     return one.row
 
 
 def one_worker_out_of_reach(system: System, seconds: float) -> Row:
-    """One worker is out of reach for so long that others take up its tasks, and comes back while it still runs them."""
-    with trial(system, f"one worker: out of reach {seconds:g} s", limit=30, page=True, errors={UNKNOWN}) as one:
+    """One worker is out of reach for so long that others take up its tasks, and comes back
+    while it still runs them.
+    """
+    with trial(
+        system, f"one worker: out of reach {seconds:g} s", limit=30, page=True, errors={UNKNOWN}
+    ) as one:
         one.load(2, ((1, lambda _: work()), (1, lambda _: mail())))
         lasting = [one.start(work(int(seconds * 10), 0.12)) for _ in range(len(system.workers) * 2)]
         for task_id in lasting:
@@ -69,7 +85,9 @@ def one_worker_out_of_reach(system: System, seconds: float) -> Row:
 
 
 def websockets_cut(system: System, seconds: float) -> Row:
-    """Every websocket is reset, and each new one, while plain requests pass: pages poll, and come back."""
+    """Every websocket is reset, and each new one, while plain requests pass: pages poll, and
+    come back.
+    """
     with trial(system, f"websockets: cut {seconds:g} s", page=True, once=True) as one:
         one.load(8)
         time.sleep(1)
@@ -82,14 +100,22 @@ def websockets_cut(system: System, seconds: float) -> Row:
 
 
 def websocket_blocked(system: System, count: int) -> Row:
-    """A network that lets no websocket through: the page polls, says so, and follows its tasks to their end."""
+    """A network that lets no websocket through: the page polls, says so, and follows its tasks
+    to their end.
+    """
     with trial(system, "websocket: blocked", count, page=True, once=True) as one:
         for _ in range(count):
             system.to_web.cut(websockets_only=True)
-            wait_for(lambda: one.page.chip == "polling", POLLED_SECONDS, f"the chip says {one.page.chip}")
+            wait_for(
+                lambda: one.page.chip == "polling", POLLED_SECONDS, f"the chip says {one.page.chip}"
+            )
             task_id = one.start(work(20, 0.2))
             version = one.until("succeeded", task_id)["version"]
-            wait_for(lambda t=task_id, v=version: one.page.version(t) == v, POLLED_SECONDS, "the page is not right")
+            wait_for(
+                lambda t=task_id, v=version: one.page.version(t) == v,
+                POLLED_SECONDS,
+                "the page is not right",
+            )
             if one.page.chip != "polling":
                 one.row.object_to(f"the chip says {one.page.chip} while the page polls")
             system.to_web.heal()
@@ -100,7 +126,9 @@ def websocket_blocked(system: System, count: int) -> Row:
 
 def browser_web_half_open(system: System, count: int) -> Row:
     """Over the browsers' connections nothing comes any more; new ones work."""
-    with trial(system, "browser-web: half-open", count, limit=HALF_OPEN_LIMIT, page=True, once=True) as one:
+    with trial(
+        system, "browser-web: half-open", count, limit=HALF_OPEN_LIMIT, page=True, once=True
+    ) as one:
         _half_open(one, [system.to_web], count)
     return one.row
 

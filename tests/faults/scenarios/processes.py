@@ -31,7 +31,9 @@ def worker_child_killed(system: System, count: int) -> Row:
     with trial(system, "worker child: kill -9", count) as one:
         one.load(8, LONG)
         for _ in range(count):
-            pid, held = wait_for(lambda: _busy_child(one, chance), message="no worker has anything to do")
+            pid, held = wait_for(
+                lambda: _busy_child(one, chance), message="no worker has anything to do"
+            )
             kill(pid)
             one.ended(held)
             time.sleep(chance.uniform(0.1, 0.5))
@@ -41,7 +43,11 @@ def worker_child_killed(system: System, count: int) -> Row:
 def _busy_child(one: Trial, chance: random.Random) -> tuple[int, dict[str, int]] | None:
     """Return a pool process that runs a task, and that task with its attempt."""
     pool = {pid for worker in one.system.workers for pid in worker.pool()}
-    busy = [run for run in one.system.runs() if run.ended is None and run.pid in pool and run.task_id in one.task_ids]
+    busy = [
+        run
+        for run in one.system.runs()
+        if run.ended is None and run.pid in pool and run.task_id in one.task_ids
+    ]
     if not busy:
         return None
     run = chance.choice(busy)
@@ -55,7 +61,12 @@ def mail_child_killed(system: System, count: int) -> Row:
         system.smtp.delays.update(SLOW)
         one.load(6, MAILS)
         for _ in range(count):
-            kill(wait_for(lambda: chance.choice(system.mailer.pool() or [0]), message="the mail worker has no pool"))
+            kill(
+                wait_for(
+                    lambda: chance.choice(system.mailer.pool() or [0]),
+                    message="the mail worker has no pool",
+                )
+            )
             one.ended()
             time.sleep(chance.uniform(0.2, 0.6))
         system.smtp.delays.clear()
@@ -63,9 +74,14 @@ def mail_child_killed(system: System, count: int) -> Row:
 
 
 def worker_parent_killed(system: System, count: int) -> Row:
-    """kill -9 of a worker, with its pool; its tasks go on elsewhere. The next one is not spared while one recovers."""
+    """kill -9 of a worker, with its pool; its tasks go on elsewhere.
+
+    The next one is not spared while one recovers.
+    """
     chance = random.Random(count)
-    with trial(system, "worker parent: kill -9", count, limit=30, page=True, errors={UNKNOWN}) as one:
+    with trial(
+        system, "worker parent: kill -9", count, limit=30, page=True, errors={UNKNOWN}
+    ) as one:
         system.smtp.delays.update(SLOW)
         one.load(8, LONG)
         for number in range(count):
@@ -103,12 +119,18 @@ def web_killed(system: System, count: int) -> Row:
 
 
 def deploy(system: System, count: int) -> Row:
-    """SIGTERM to a worker and a web process, one after the other, at full load; the mail worker each third time."""
+    """SIGTERM to a worker and a web process, one after the other, at full load.
+
+    The mail worker each third time.
+    """
     with trial(system, "deploy: SIGTERM", count, page=True, visitors=5) as one:
         one.load(DEPLOY_RATE, DEPLOY)
         for number in range(count):
             time.sleep(1)
-            leaving = [system.workers[number % len(system.workers)], system.webs[number % len(system.webs)]]
+            leaving = [
+                system.workers[number % len(system.workers)],
+                system.webs[number % len(system.webs)],
+            ]
             for process in [*leaving, *([system.mailer] if number % 3 == 2 else [])]:
                 seconds = process.end(signal.SIGTERM)
                 if seconds > EXIT_SECONDS:
@@ -117,5 +139,7 @@ def deploy(system: System, count: int) -> Row:
                 one.ended()
             one.until_right()
             for worker in system.all_workers:
-                wait_for(lambda w=worker: w.said(" ready."), 30, f"{worker.name} does not come back")
+                wait_for(
+                    lambda w=worker: w.said(" ready."), 30, f"{worker.name} does not come back"
+                )
     return one.row

@@ -25,7 +25,9 @@ BURST = 40
 
 def valkey_restarted(system: System, count: int) -> Row:
     """Valkey ends and comes back with its append-only file: in order, and by kill -9."""
-    with trial(system, "Valkey: restarted", count, page=True, answered=True, errors={UNKNOWN}) as one:
+    with trial(
+        system, "Valkey: restarted", count, page=True, answered=True, errors={UNKNOWN}
+    ) as one:
         one.load(10, give_up=0.2)
         for number in range(count):
             time.sleep(1)
@@ -41,7 +43,9 @@ def valkey_stopped(system: System, seconds: float) -> Row:
     with trial(system, fault, page=True, answered=True, errors={UNKNOWN}) as one:
         one.load(10, give_up=0.2)
         time.sleep(2)
-        with ThreadPoolExecutor(BURST) as pool:  # some are in the middle of their start when it hangs
+        with ThreadPoolExecutor(
+            BURST
+        ) as pool:  # some are in the middle of their start when it hangs
             for number in range(BURST):
                 pool.submit(one.give_up, work(), number % len(one.visitors))
             time.sleep(0.1)
@@ -64,7 +68,10 @@ def valkey_emptied(system: System, count: int) -> Row:
             time.sleep(PAGE_GRACE_SECONDS)
             before = read(system, one.task_ids)
             system.records.client.flushall()
-            one.excuse(before, ended={task_id for task_id, was in before.items() if was and was["phase"] in FINAL})
+            one.excuse(
+                before,
+                ended={task_id for task_id, was in before.items() if was and was["phase"] in FINAL},
+            )
             one.ended()
             one.until_right()
         one.load(8)
@@ -74,8 +81,14 @@ def valkey_emptied(system: System, count: int) -> Row:
 
 def valkey_full(system: System, count: int) -> Row:
     """No memory left for writes; then there is again."""
-    with trial(system, "Valkey: maxmemory", count, page=True, answered=True, errors={UNKNOWN}) as one:
-        one.load(10, ((4, lambda _: work(5, 0.1)), (1, lambda _: silence(0.3)), (1, lambda _: mail())), give_up=0.2)
+    with trial(
+        system, "Valkey: maxmemory", count, page=True, answered=True, errors={UNKNOWN}
+    ) as one:
+        one.load(
+            10,
+            ((4, lambda _: work(5, 0.1)), (1, lambda _: silence(0.3)), (1, lambda _: mail())),
+            give_up=0.2,
+        )
         for _ in range(count):
             time.sleep(2)
             system.records.client.config_set("maxmemory", "1")

@@ -1,4 +1,6 @@
-"""Somebody's Celery project, whose package is named `app`: live by the prefix of its result backend alone."""
+"""Somebody's Celery project, whose package is named `app`: live by the prefix of its result
+backend alone.
+"""
 
 from __future__ import annotations
 
