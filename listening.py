@@ -40,7 +40,8 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise CannotListen(
-                f"Port {port} is taken by another program: stop it, or choose another: make run PORT={port + 1}"
+                f"Port {port} is taken by another program: stop it, or choose another: "
+                f"make run PORT={port + 1}"
             ) from error
         raise CannotListen(f"Cannot listen at {host}, port {port}: {error.strerror}") from error
 

@@ -203,7 +203,8 @@ def worker(name: str, queue: str, slots: int, shutdown_seconds: float) -> Manage
         "WARNING",
     ]
     env = {
-        "REMAP_SIGTERM": "SIGQUIT",  # Celery's soft shutdown: what still runs after it goes back to the queue
+        # Celery's soft shutdown: what still runs after it goes back to the queue
+        "REMAP_SIGTERM": "SIGQUIT",
         # A container's usual user is root: no news at each start.
         "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
     }

@@ -51,7 +51,10 @@ RECEIVED_AT_ONCE = 64  # connections that come to wait for that
 STAYS_SECONDS = 1.0  # who has closed its side before that may only have nothing more to say
 MAX_HEAD_BYTES = 64 * 1024
 POLL_SECONDS = 0.05  # how long the threading server may take to notice that it is to stop
-NO_PLACE = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+NO_PLACE = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: "
+    b"close\r\n\r\n"
+)
 # When the process ends: at least, for what has come and was not read yet; at most, for a client
 # that has connected to say what it wants; at most, to answer what was asked.
 LAST_REQUESTS_SECONDS = (0.1, 1.0, 3.0)

@@ -110,7 +110,8 @@ def _celery(app: Flask) -> Celery:
             "socket_timeout": 2,
             "socket_connect_timeout": 2,
             "socket_keepalive": True,
-            "health_check_interval": 5,  # a connection that is dead and does not say so is found within 11 s
+            # a connection that is dead and does not say so is found within 11 s
+            "health_check_interval": 5,
         },
     )
     celery.set_default()

@@ -126,7 +126,8 @@ def cookie_warning(settings: Mapping[str, Any]) -> str | None:
     if settings["APP_ENV"] != "production" or settings["TRUSTED_PROXIES"]:
         return None
     return (
-        "in production the cookie by which visitors find their tasks is Secure: browsers keep it over https only. "
+        "in production the cookie by which visitors find their tasks is Secure: browsers "
+        "keep it over https only. "
         "Serve through a proxy with TLS, and set TRUSTED_PROXIES to the number of proxies"
     )
 

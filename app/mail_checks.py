@@ -84,7 +84,10 @@ def check_connection(server: MailServer) -> Finding:
             f"MAIL_PORT ({PORTS}), and whether a firewall blocks that port"
         )
     except OSError as error:
-        text = f"{server.address} cannot be reached ({error.strerror or error}): check MAIL_SERVER and MAIL_PORT ({PORTS})"
+        text = (
+            f"{server.address} cannot be reached ({error.strerror or error}): check "
+            f"MAIL_SERVER and MAIL_PORT ({PORTS})"
+        )
     else:
         return Finding(Mark.GOOD, "connection", f"{server.address} answers")
     return Finding(Mark.BAD, "connection", text)

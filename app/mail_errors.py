@@ -127,11 +127,17 @@ class ErrorTranslator:
                 f"The mail server's certificate is not trusted: {self.words(cause.verify_message)}."
             )
         if isinstance(cause, ssl.SSLError):
-            return f"The mail server does not speak TLS as it should: {self.words(cause.reason or str(cause))}."
+            return (
+                "The mail server does not speak TLS as it should: "
+                f"{self.words(cause.reason or str(cause))}."
+            )
         if isinstance(
             cause, smtplib.SMTPServerDisconnected | ConnectionResetError | BrokenPipeError
         ):
             return "The mail server closed the connection."
         if type(cause) in (smtplib.SMTPNotSupportedError, smtplib.SMTPException):
             return f"The mail server cannot do what the settings ask for: {self.words(str(cause))}"
-        return f"The mail server cannot be reached: {self.words(getattr(cause, 'strerror', None) or str(cause))}."
+        return (
+            "The mail server cannot be reached: "
+            f"{self.words(getattr(cause, 'strerror', None) or str(cause))}."
+        )

@@ -29,8 +29,10 @@ def refuse_bad_login(settings: Mapping[str, Any]) -> None:
 def refuse_bad_hostname(name: str) -> None:
     if name and not HOSTNAME.match(name) and not _is_address_literal(name):
         raise ConfigError(
-            "MAIL_LOCAL_HOSTNAME must be this machine's name as the mail server is to hear it (EHLO), "
-            "as mailer.example.com, or an address in brackets, as [192.0.2.1] or [IPv6:2001:db8::1]."
+            "MAIL_LOCAL_HOSTNAME must be this machine's name as the mail server is to hear "
+            "it (EHLO), "
+            "as mailer.example.com, or an address in brackets, as [192.0.2.1] or "
+            "[IPv6:2001:db8::1]."
         )
 
 

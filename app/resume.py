@@ -41,11 +41,13 @@ def _show(records: Records) -> None:
     else:
         print(f"Paused since {paused.since}: Redis holds the data of {paused.data_of}.")
         print(
-            f"`make resume` has these {len(unended)} tasks go on. Cancel what must not run again on its page."
+            f"`make resume` has these {len(unended)} tasks go on. Cancel what must not run "
+            "again on its page."
         )
     for snapshot in map(json.loads, unended if paused else ()):
         print(
-            f"  {snapshot['task_id']}  {snapshot['phase']:<10}  {snapshot['created_at']}  {snapshot['title']}"
+            f"  {snapshot['task_id']}  {snapshot['phase']:<10}  {snapshot['created_at']}  "
+            f"{snapshot['title']}"
         )
 
 

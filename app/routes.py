@@ -31,7 +31,10 @@ from headway.web.guards import refuse_other_sites
 
 logger = logging.getLogger(__name__)
 
-NO_COOKIE = "Nothing was started: your browser did not send the cookie by which your tasks are shown to you."
+NO_COOKIE = (
+    "Nothing was started: your browser did not send the cookie by which your tasks are shown "
+    "to you."
+)
 
 pages = Blueprint("pages", __name__)
 pages.before_request(refuse_other_sites)

@@ -50,8 +50,10 @@ def old_secret_keys(environ: Mapping[str, str], production: bool) -> list[str]:
     keys = environ.get("SECRET_KEY_FALLBACKS", "").split()
     if production and any(map(is_weak, keys)):
         raise ConfigError(
-            "SECRET_KEY_FALLBACKS holds a weak key, by which anybody could sign cookies: each must be a secret of "
-            f"{MIN_SECRET} characters or more in production. Leave it out; its cookies are not taken any more."
+            "SECRET_KEY_FALLBACKS holds a weak key, by which anybody could sign cookies: "
+            "each must be a secret of "
+            f"{MIN_SECRET} characters or more in production. Leave it out; its cookies are "
+            "not taken any more."
         )
     return keys
 

@@ -242,6 +242,7 @@ def notes_on(loads: Mapping[str, Sequence[Load]]) -> list[str]:
         slowest = min(each, key=lambda load: load.rate / load.asked)
         if slowest.rate < slowest.asked * (1 - BEHIND):
             notes.append(
-                f"{name}: its reporter came to {slowest.rate:.0f} reports a second, not {slowest.asked:.0f}"
+                f"{name}: its reporter came to {slowest.rate:.0f} reports a second, not "
+                f"{slowest.asked:.0f}"
             )
     return notes

@@ -99,12 +99,15 @@ def for_docs(rows: Iterable[Row]) -> str:
         "",
     ]
     told += [
-        "| tasks that report at once | viewers | reports/s | cores for reporting | web processes | Redis, of a core | "
+        "| tasks that report at once | viewers | reports/s | cores for reporting | web "
+        "processes | Redis, of a core | "
         "websockets |",
         "|---:|---:|---:|---:|---:|---:|---:|",
         *(f"| {' | '.join(costs.size(*size))} |" for size in SIZES),
         "",
-        f"One Redis is full ({FULL:.0%} of its core) at about {costs.redis_full():,.0f} reports a second, each heard "
-        f"by one web process: {costs.redis_full() / TASK_RATE:,.0f} tasks that report at once as often as they may.",
+        f"One Redis is full ({FULL:.0%} of its core) at about {costs.redis_full():,.0f} "
+        "reports a second, each heard "
+        f"by one web process: {costs.redis_full() / TASK_RATE:,.0f} tasks that report at "
+        "once as often as they may.",
     ]
     return "\n".join(told)

@@ -60,7 +60,8 @@ class Helper:
         line = self._answers.readline() if ready else b""
         if not line:
             raise Failed(
-                f"{self._popen.args!r} did not answer:\n{self._log.read_text(errors='replace')[-2000:]}"
+                f"{self._popen.args!r} did not answer:\n"
+                f"{self._log.read_text(errors='replace')[-2000:]}"
             )
         return json.loads(line)
 

@@ -122,8 +122,10 @@ class Viewer:
         """Ask for the websocket; the TCP connection stands."""
         crowd = self.crowd
         self._send(
-            f"GET {crowd.dialect.path(self.rooms)} HTTP/1.1\r\nHost: 127.0.0.1:{crowd.port}\r\nUpgrade: websocket\r\n"
-            "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+            f"GET {crowd.dialect.path(self.rooms)} HTTP/1.1\r\nHost: "
+            f"127.0.0.1:{crowd.port}\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            "Sec-WebSocket-Version: 13\r\n"
             f"{crowd.headers}\r\n".encode()
         )
 
@@ -253,7 +255,8 @@ class Swarm:
 
         if not self.run_until(there, seconds):
             raise Failed(
-                f"{crowd.ready} of {target} viewers are connected after {seconds:g} s ({crowd.lost} refused)."
+                f"{crowd.ready} of {target} viewers are connected after {seconds:g} s "
+                f"({crowd.lost} refused)."
             )
 
     def connect(self, viewer: Viewer, receive_buffer: int = 0) -> None:

@@ -136,7 +136,8 @@ def for_docs(rows: Sequence[Row]) -> str:
     told = [f"| {' | '.join(HEAD)} |", "|---|" + "---:|---|" + "---:|" * 3 + "---|"]
     for title, *cells in lines(rows):
         told.append(
-            f"| {title.strip() if title.startswith('  ') else f'**{title}**'} | {' | '.join(cells)} |"
+            f"| {title.strip() if title.startswith('  ') else f'**{title}**'} | "
+            f"{' | '.join(cells)} |"
         )
     told += ["", *(f"- {row.title}: {'; '.join(row.remarks)}" for row in rows if row.remarks)]
     return "\n".join(told)

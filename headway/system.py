@@ -31,7 +31,8 @@ def live_backend(celery: Celery) -> LiveBackend:
     backend = celery.backend
     if not isinstance(backend, LiveBackend):
         raise ConfigError(
-            f"Celery's results do not go through Headway but to {type(backend).__name__}: set result_backend to "
+            f"Celery's results do not go through Headway but to {type(backend).__name__}: "
+            "set result_backend to "
             "headway+redis://..., and unset CELERY_RESULT_BACKEND, which overrides any setting."
         )
     return backend
@@ -58,6 +59,7 @@ def queue_of(celery: Celery, name: str) -> str:
     route = celery.amqp.router.route({"queue": own} if own else {}, name, task_type=task)
     if "queue" not in route:
         raise ConfigError(
-            f"{name} is routed to an exchange: name its queue in task_routes to start it by Headway."
+            f"{name} is routed to an exchange: name its queue in task_routes to start it "
+            "by Headway."
         )
     return str(getattr(route["queue"], "name", route["queue"]))

@@ -191,7 +191,10 @@ def chromium() -> dict[str, Any]:
         filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
     )
     if path is None:
-        message = "NO BROWSER: the page was not tested. Install Debian's package chromium, or run `make test`."
+        message = (
+            "NO BROWSER: the page was not tested. Install Debian's package chromium, or run "
+            "`make test`."
+        )
         if os.environ.get("REQUIRE_BROWSER") == "1":
             pytest.fail(message)
         pytest.skip(message)

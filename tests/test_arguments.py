@@ -34,8 +34,14 @@ def positional_only(a: int, b: int = 2, /, c: int = 3): ...
 def positional_gap(a=(), b: int = 2, /): ...
 def keyword_only(*, a: int, b: str = "x"): ...
 def defaults(
-    a=[], b=(1, 2), c=datetime(2026, 1, 1), d=Colour.RED, e=object(), f=float("nan"), *rest
-): ...  # noqa: B006, B008
+    a=[],  # noqa: B006
+    b=(1, 2),
+    c=datetime(2026, 1, 1),
+    d=Colour.RED,
+    e=object(),  # noqa: B008
+    f=float("nan"),
+    *rest,
+): ...
 def hints(
     a: Optional[int] = None,  # noqa: UP045
     b: int | None = None,

@@ -26,10 +26,21 @@ from headway.store.records import Records
 from tests.by_hand import shown
 
 STORES = {
-    "mark_as_started", "mark_as_done", "mark_as_failure", "mark_as_retry", "mark_as_revoked", "store_result",
-    "chord_error_from_stack", "fail_from_current_stack", "_fail_chain", "_call_task_errbacks", "on_task_call",
-    "process_cleanup", "cleanup", "forget",
-}  # fmt: skip
+    "mark_as_started",
+    "mark_as_done",
+    "mark_as_failure",
+    "mark_as_retry",
+    "mark_as_revoked",
+    "store_result",
+    "chord_error_from_stack",
+    "fail_from_current_stack",
+    "_fail_chain",
+    "_call_task_errbacks",
+    "on_task_call",
+    "process_cleanup",
+    "cleanup",
+    "forget",
+}
 OVERRIDDEN = {
     "mark_as_started",
     "mark_as_done",
@@ -79,19 +90,27 @@ ID = "7f3a1c52-9b1e-4c7d-8a55-0d2f6f1b9e01"
 
 REQUESTS: dict[str, Any] = {
     "none": None,
-    "context": Context(id=ID, task="add", args=(1,), kwargs={}, delivery_info={}, **{FENCE: "token"}),
+    "context": Context(
+        id=ID, task="add", args=(1,), kwargs={}, delivery_info={}, **{FENCE: "token"}
+    ),
     "context without a delivery": Context(id=ID, task="add"),
     "empty context": Context(),
-    "bunch": Bunch(name="gone", chord=None, root_id=None, correlation_id=ID, reply_to=None, errbacks=None),
-    "signature": Context({"task": "add", "options": {"task_id": ID}, "subtask_type": None, "id": ID}),
+    "bunch": Bunch(
+        name="gone", chord=None, root_id=None, correlation_id=ID, reply_to=None, errbacks=None
+    ),
+    "signature": Context(
+        {"task": "add", "options": {"task_id": ID}, "subtask_type": None, "id": ID}
+    ),
     "made up": Context(id=ID, errbacks=[], delivery_info={}, task="unknown"),
     "context without a name": Context(id=ID, delivery_info={}),
     "mapping": {"id": ID, "task": "add"},
     "worker's own": Bunch(_context=Context(id=ID, task="add", delivery_info={}), id=ID),
-    "odd types": Context(id=ID, task=["add"], retries="x", replaced_task_nesting=object(), delivery_info=None),
+    "odd types": Context(
+        id=ID, task=["add"], retries="x", replaced_task_nesting=object(), delivery_info=None
+    ),
     "odd chain": Context(id=ID, task="add", chain=5, errbacks=7, chord=None),
     "object": object(),
-}  # fmt: skip
+}
 ENDS = [
     ("mark_as_failure", NotRegistered("gone"), "failed"),
     ("mark_as_failure", ValueError(object(), lambda: 0), "failed"),

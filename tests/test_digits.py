@@ -65,7 +65,10 @@ def test_all_digits_are_on_the_card(browser: Browser, server: tuple[str, Records
     page.goto(address)
     chip = "Polling" if way == "polling" else "Live"
     expect(page.locator("#connection")).to_have_text(re.compile(chip), timeout=15_000)
-    start = "fetch('/longtask', {method: 'POST'}).then((answer) => answer.json()).then((task) => task.task_id)"
+    start = (
+        "fetch('/longtask', {method: 'POST'}).then((answer) => answer.json()).then((task) => "
+        "task.task_id)"
+    )
     task_ids = [page.evaluate(start) for _ in RESULTS]
     for task_id, (result, _) in zip(task_ids, RESULTS, strict=True):
         end(records, task_id, result)

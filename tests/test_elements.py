@@ -119,7 +119,10 @@ def show(page: Page, world: World, text: str, origin: str = "", **headers: str) 
 def test_a_task_is_live_in_a_page_of_another_origin(page: Page, world: World):
     task_id = start_by_hand(page, world.address, world.records)
     write(world.records, task_id, 370)
-    heard = "<script>seen = []; for (const name of ['change', 'end']) document.addEventListener(`headway:${name}`, "
+    heard = (
+        "<script>seen = []; for (const name of ['change', 'end']) "
+        "document.addEventListener(`headway:${name}`, "
+    )
     heard += "(event) => seen.push([name, event.detail.phase, event.detail.current]))</script>"
     show(page, world, heard + world.element("headway-task", f"{world.address}/status/{task_id}"))
     card = page.locator("headway-task")
@@ -211,7 +214,10 @@ def test_a_template_s_elements_work_under_a_strict_policy(
     with app.test_request_context():
         rendered = template.render(task_id=task_id)
     sources = f"{world.address} {world.address.replace('http', 'ws', 1)}"
-    policy = f"default-src 'none'; script-src 'nonce-r4nd0m'; connect-src {sources}; base-uri {world.address}"
+    policy = (
+        f"default-src 'none'; script-src 'nonce-r4nd0m'; connect-src {sources}; base-uri "
+        f"{world.address}"
+    )
 
     said = show(
         page, world, f'<base href="{world.address}">{rendered}', Content_Security_Policy=policy
@@ -272,7 +278,10 @@ def test_an_origin_that_is_not_allowed_is_told_how_it_may_be(page: Page, world: 
 
     said = show(page, world, world.element(tag, src), world.site.refused)
 
-    wanted = f"does not let pages of {world.site.refused} read it: there, HEADWAY_ALLOWED_ORIGINS must name"
+    wanted = (
+        f"does not let pages of {world.site.refused} read it: there, HEADWAY_ALLOWED_ORIGINS "
+        "must name"
+    )
     expect(page.locator(tag)).to_contain_text(wanted, timeout=SOON_MS)
     assert any(wanted in line for line in said), said
 

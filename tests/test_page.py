@@ -27,8 +27,8 @@ from tests.processes import ROOT, System, running, web
 HISTORY = """() => {
   window.history_ = [];
   const note = (element) => window.history_.push({
-    id: element.getAttribute("task-id"), version: Number(element.dataset.version), phase: element.dataset.phase,
-    value: element.querySelector("progress").value });
+    id: element.getAttribute("task-id"), version: Number(element.dataset.version),
+    phase: element.dataset.phase, value: element.querySelector("progress").value });
   new MutationObserver((records) => records.forEach((record) => note(record.target)))
     .observe(document.body, { subtree: true, attributes: true, attributeFilter: ["data-version"] });
 }"""

@@ -163,7 +163,10 @@ def test_a_taken_port_is_said_at_once(start: Callable[..., Run]):
         run = start(port=port)
         code = run.popen.wait(10)
 
-    words = f"Port {port} is taken by another program: stop it, or choose another: make run PORT={port + 1}"
+    words = (
+        f"Port {port} is taken by another program: stop it, or choose another: make run "
+        f"PORT={port + 1}"
+    )
     assert (code, run.output()) == (1, f"Headway: {words}\n")
     assert run.family() == {}
 

@@ -252,7 +252,8 @@ def test_the_doctor_says_what_does_not_work(redis_url: str, project: None):
     [
         (
             (),
-            "Say whose tasks: -A PROJECT names a Celery app, --redis-url (or HEADWAY_REDIS_URL) the Redis",
+            "Say whose tasks: -A PROJECT names a Celery app, --redis-url (or "
+            "HEADWAY_REDIS_URL) the Redis",
         ),
         (
             ("-A", "no_such_project"),

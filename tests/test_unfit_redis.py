@@ -74,9 +74,8 @@ def test_a_redis_without_functions_is_refused_in_one_line(
 
     assert ended.returncode in (1, 2)
     [line] = [line for line in ended.stderr.splitlines() if "Headway" in line]
-    assert (
-        line
-        == "Headway: REDIS_URL: Redis 6.2.14 is too old: Headway needs Redis 7.0 or newer, or Valkey."
+    assert line == (
+        "Headway: REDIS_URL: Redis 6.2.14 is too old: Headway needs Redis 7.0 or newer, or Valkey."
     )
     assert "Traceback" not in ended.stderr + ended.stdout
     assert SECRET not in ended.stderr + ended.stdout

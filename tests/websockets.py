@@ -20,7 +20,9 @@ LARGEST = 16 * 1024  # of what a client may send
 # A server without Redis: what it is told over HTTP it does with all its websockets.
 SERVER = """
 import json, sys
-mode, port, constants, options = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]), json.loads(sys.argv[4])
+mode = sys.argv[1]
+port = int(sys.argv[2])
+constants, options = map(json.loads, sys.argv[3:5])
 if mode == "eventlet":
     import eventlet; eventlet.monkey_patch()
 elif mode == "gevent":
@@ -84,7 +86,8 @@ def do(what, given):
         return threading.active_count() if mode == "threading" else living
     backlogs = [getattr(one, "_backlog", None) for one in server.eio.sockets.values()]
     return {
-        "sockets": sum(not one.closed for one in server.eio.sockets.values()), "handled": handled, "gone": gone,
+        "sockets": sum(not one.closed for one in server.eio.sockets.values()),
+        "handled": handled, "gone": gone,
         "waiting": [backlog.size for backlog in backlogs if backlog],
     }
 

@@ -26,7 +26,8 @@ from headway.store.connection import Client, Unavailable
 from headway.store.records import Records
 
 MAX_ADDRESS = 254
-SINCE = "headway_waits_since"  # the header for when an email first had to wait for its mail server, Unix time
+# the header for when an email first had to wait for its mail server, Unix time
+SINCE = "headway_waits_since"
 COMMIT_SECONDS = 5.0  # the mail server waits that long for the final dot
 FEWEST_WAITS = 8  # that an email has within MAIL_RETRY_HOURS
 RETRY_GROWTH = 6  # 10 s, 1 min, 6 min: a server that defers strangers wants some minutes

@@ -67,7 +67,8 @@ def connections(bench: Bench) -> Row:
     except Failed as failed:
         notes.append(str(failed))
     notes.append(
-        f"{crowd.ready} connected in {time.monotonic() - begun:.1f} s, after {crowd.refusals} refusals"
+        f"{crowd.ready} connected in {time.monotonic() - begun:.1f} s, after "
+        f"{crowd.refusals} refusals"
     )
     bench.swarm.run(bench.plan.hold_seconds)
     served = _served(bench, candidate, crowd, rooms)
@@ -206,7 +207,8 @@ def stalled(bench: Bench) -> Row:
         ],
         [
             f"it was ended, and came again, {who.came - 1} times",
-            f"p99 of the others when it reads: {', '.join(f'{load.latency(0.99):.1f}' for load in without)} ms",
+            "p99 of the others when it reads: "
+            f"{', '.join(f'{load.latency(0.99):.1f}' for load in without)} ms",
             *notes_on({Headway.name: [*without, with_one]}),
         ],
         client=busiest({Headway.name: [*without, with_one]}),

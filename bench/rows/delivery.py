@@ -49,7 +49,8 @@ def _latency(bench: Bench, rate: float, peers: Sequence[type[Candidate]]) -> Row
         return Comparison(what, ours, "ms", peer.name, theirs, bar)
 
     return Row(
-        f"from a worker's report to the client: {REPORTING_TASKS} tasks, {rate:,.0f} reports/s at random times",
+        f"from a worker's report to the client: {REPORTING_TASKS} tasks, {rate:,.0f} "
+        "reports/s at random times",
         [
             compare("p50", 0.5, Pattern, 1.0),
             *(compare("p50", 0.5, peer, BARS.get(peer)) for peer in peers),
@@ -177,7 +178,8 @@ def processes(bench: Bench) -> Row:
         one, two = (median(found[name], lambda load: load.per_delivery) for name in ("one", "two"))
         gain[candidate.name] = 2 * one / two
         notes += [
-            f"{candidate.name}: {one:.0f} µs of CPU a delivery with one process, {two:.0f} µs with two"
+            f"{candidate.name}: {one:.0f} µs of CPU a delivery with one process, {two:.0f} "
+            "µs with two"
         ]
         for name in found:
             notes += [

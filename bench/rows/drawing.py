@@ -24,7 +24,8 @@ TASKS, STEP_SECONDS = 3, 0.1
 BUDGET_MS, SHARE = 100.0, 0.95
 OBSERVE = """() => {
   window.drawn = [];
-  const note = (element) => window.drawn.push([element.getAttribute("task-id"), Number(element.dataset.version),
+  const note = (element) => window.drawn.push([
+    element.getAttribute("task-id"), Number(element.dataset.version),
     (performance.timeOrigin + performance.now()) * 1000]);
   new MutationObserver((records) => records.forEach((record) => note(record.target)))
     .observe(document.body, { subtree: true, attributes: true, attributeFilter: ["data-version"] });
@@ -47,7 +48,8 @@ def drawn(bench: Bench) -> Row:
         "from a worker's report to the drawn page",
         [Comparison("p95", found[int(len(found) * SHARE)], "ms", "allowed", BUDGET_MS, 1.0)],
         [
-            f"{within:.1%} of {len(found)} within {BUDGET_MS:g} ms; p50 {statistics.median(found):.1f} ms"
+            f"{within:.1%} of {len(found)} within {BUDGET_MS:g} ms; p50 "
+            f"{statistics.median(found):.1f} ms"
         ],
     )
 

@@ -61,7 +61,8 @@ def name_what_is_not_live(sender: Any = None, **_: Any) -> None:
     if isinstance(app.backend, LiveBackend):
         if not any(step.name == MAINTENANCE.replace(":", ".") for step in sender.controller.steps):
             logger.error(
-                "These tasks are not live, because their result backend was made after their worker. "
+                "These tasks are not live, because their result backend was made after "
+                "their worker. "
                 "Start the worker by Celery's command line, or use app.backend before: %s",
                 names,
             )

@@ -44,7 +44,8 @@ def make_all_live(app: Celery) -> None:
     )
     if others:
         logger.warning(
-            "These tasks are not live, since they have a result backend of their own; remove it: %s",
+            "These tasks are not live, since they have a result backend of their own; "
+            "remove it: %s",
             ", ".join(others),
         )
 

@@ -42,7 +42,9 @@ class ReportPipeline:
         if not pipeline.has_reply:
             self._check_replies()
             if time.monotonic() - began > LONG_SECONDS:
-                return  # Redis hangs, and a report may not hold up its task for long; the next one repeats it
+                # Redis hangs, and a report may not hold up its task for long; the next one repeats
+                # it
+                return
         self._replies.append(backend.runs.begin_report(request, state, meta, pipeline))
         self._check_replies(all_but=1 if began - self._sent_at <= OFTEN_SECONDS else 0)
         self._sent_at = time.monotonic()

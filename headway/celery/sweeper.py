@@ -98,7 +98,8 @@ class Sweeper:
         self._paused_said_at = time.monotonic()
         if paused is not None:
             logger.warning(
-                "Redis holds the data of %s, and later data was seen: it was restored from a backup. Nothing runs until"
+                "Redis holds the data of %s, and later data was seen: it was restored from "
+                "a backup. Nothing runs until"
                 " `make resume`; %d tasks would run, perhaps again: `make paused` lists them.",
                 paused.data_of,
                 waiting,

@@ -24,7 +24,10 @@ from headway.system import System, live_backend, system_of
 
 BROKER_SECONDS = 2.0
 TTL_DAYS = 7.0  # for which a task is kept that is cancelled where its project is not known
-NOTHING_GIVEN = "Say whose tasks: -A PROJECT names a Celery app, --redis-url (or HEADWAY_REDIS_URL) the Redis that holds them."
+NOTHING_GIVEN = (
+    "Say whose tasks: -A PROJECT names a Celery app, --redis-url (or HEADWAY_REDIS_URL) the "
+    "Redis that holds them."
+)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,10 @@ Refuses = Callable[[dict[str, Any]], bool]
 RETRY_AFTER_SECONDS = 1
 VERSION = "13"
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"
+SWITCHING = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: %s\r\n\r\n"
+)
 # Of a handshake's environ, which is kept as long as its socket, what nobody asks for later.
 DROPPED_KEYS = (
     "eventlet.",

@@ -213,7 +213,9 @@ class Socket:
     def check_timeout(self) -> None:
         """Give up a client that has not answered the last ping, nor anything else since."""
         if self._heard or self._backlog or self._inbox.is_full:
-            return  # a client with a backlog is handled by the stall check; one we have paused reading is exempt
+            # a client with a backlog is handled by the stall check; one we have paused reading is
+            # exempt
+            return
         self.receive()  # it may have answered while this process was busy
         if not self._heard:
             self.abort(self._engine.reason.PING_TIMEOUT)

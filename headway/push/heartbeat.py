@@ -75,7 +75,8 @@ class Heartbeat:
         if not self._manager.subscriber.session:
             return False
         if time.monotonic() - self._manager.subscriber.received_at > LIVE_SECONDS:
-            self._manager.subscriber.drop()  # our own heartbeats arrive all the time: a silent connection is dead
+            # our own heartbeats arrive all the time: a silent connection is dead
+            self._manager.subscriber.drop()
             return False
         try:
             if self._manager.subscriber.session != self._resync.session:

@@ -29,11 +29,9 @@ def _library() -> tuple[str, str]:
     digest = sha256((head + repr([bodies, flags_of])).encode()).hexdigest()[:12]
     parts = [f"#!lua name=headway_{digest}\n{head}"]
     for name, body in bodies.items():
-        flags = flags_of[name]
+        function = f"function_name='{name}_{digest}', flags={{{flags_of[name]}}}"
         callback = f"function(KEYS, ARGV) begin()\n{body}\nend"
-        parts.append(
-            f"redis.register_function{{function_name='{name}_{digest}', flags={{{flags}}}, callback={callback}}}"
-        )
+        parts.append(f"redis.register_function{{{function}, callback={callback}}}")
     return "\n".join(parts), digest
 
 

@@ -99,7 +99,10 @@ def check_version(server: Server) -> Finding:
     name, _, number = version.partition(" ")
     if name == "Valkey" or _numbers(number) >= OLDEST:
         return Finding(Mark.GOOD, subject, version)
-    text = f"{version or 'This Redis'} is too old: Headway needs Redis {OLDEST_REDIS} or newer, or Valkey."
+    text = (
+        f"{version or 'This Redis'} is too old: Headway needs Redis {OLDEST_REDIS} or newer, "
+        "or Valkey."
+    )
     return Finding(Mark.BAD, subject, text)
 
 
@@ -135,7 +138,10 @@ def check_eviction(server: Server) -> Finding:
     if not limit:
         return Finding(Mark.GOOD, subject, "no maxmemory, so nothing is evicted")
     if policy != "noeviction":
-        text = f"maxmemory-policy is {policy}: a full Redis drops tasks without a word. Set it to noeviction."
+        text = (
+            f"maxmemory-policy is {policy}: a full Redis drops tasks without a word. Set it to "
+            "noeviction."
+        )
         return Finding(Mark.WARNING, subject, text)
     share = min(1.0, int(server.info["used_memory"]) / limit)
     if share >= NEARLY_FULL:
@@ -198,7 +204,10 @@ def check_latency(server: Server) -> Finding:
         took.append(time.perf_counter() - began)
     median = statistics.median(took)
     if median > LATENCY_SECONDS:
-        text = f"{median * 1000:.1f} ms for a round trip: each report and request waits for one; run nearer to Redis"
+        text = (
+            f"{median * 1000:.1f} ms for a round trip: each report and request waits for one; "
+            "run nearer to Redis"
+        )
         return Finding(Mark.WARNING, "latency", text)
     return Finding(Mark.GOOD, "latency", f"{median * 1000:.1f} ms for a round trip")
 
@@ -213,7 +222,10 @@ def check_tls(server: Server) -> Finding:
             Mark.WARNING, subject, "off: passwords and tasks can be read on the way; use rediss://"
         )
     if "ssl_cert_reqs=none" in server.parts.query:
-        text = "on, without verification: anybody on the way can pose as Redis; use ssl_cert_reqs=required"
+        text = (
+            "on, without verification: anybody on the way can pose as Redis; use "
+            "ssl_cert_reqs=required"
+        )
         return Finding(Mark.WARNING, subject, text)
     return Finding(Mark.GOOD, subject, "on, and the certificate is verified")
 

@@ -26,7 +26,8 @@ TLS_OPTIONS = ("ssl_cert_reqs", "ssl_check_hostname", *FILES)
 HOST = re.compile(r"[\w.-]+\Z")
 UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
 ENCODE = (
-    "In a user name or password, write reserved characters as their codes, such as %40 for @, %2F for /, %3A for :, "
+    "In a user name or password, write reserved characters as their codes, such as %40 for "
+    "@, %2F for /, %3A for :, "
     "%23 for # and %3F for ?"
 )
 
@@ -49,7 +50,8 @@ def normalize(url: str) -> str:
     scheme = url.partition("://")[0].lower()
     if scheme not in ("redis", "rediss"):
         raise BadURL(
-            "must begin with redis:// or rediss:// (also for Valkey); Unix sockets are not supported."
+            "must begin with redis:// or rediss:// (also for Valkey); Unix sockets are not "
+            "supported."
         )
     parts = _split(url)
     options = _options(parts.query)
@@ -97,7 +99,8 @@ def _normalize_broker(url: str) -> str:
         return normalize(url)
     if "://" not in url or scheme not in TRANSPORT_ALIASES:
         raise BadURL(
-            "must begin with redis://, rediss:// or the name of another broker that Celery knows, as amqp://."
+            "must begin with redis://, rediss:// or the name of another broker that Celery "
+            "knows, as amqp://."
         )
     _port(_split(url))
     return url

@@ -54,7 +54,8 @@ def parse_origins(setting: str, texts: str | Iterable[str]) -> frozenset[Origin]
         origin = parse_origin(text.removesuffix("/"))
         if origin is None:
             raise ConfigError(
-                f"{setting} must hold origins as https://example.com or https://example.com:8443, not {text!r}."
+                f"{setting} must hold origins as https://example.com or "
+                f"https://example.com:8443, not {text!r}."
             )
         origins.add(origin)
     return frozenset(origins)

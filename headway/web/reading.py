@@ -14,7 +14,10 @@ from headway.web.viewers import Viewer
 
 NOT_FOUND = Refused(404, "not_found", "There is no such task, or it is not yours.")
 TOKEN_HAS_ENDED = Refused(404, "token_expired", "This link has expired: ask for a new one.")
-SEND_COOKIE = "A task is shown to its owner: send the cookie that came with the 202 (curl -c jar, then curl -b jar)."
+SEND_COOKIE = (
+    "A task is shown to its owner: send the cookie that came with the 202 (curl -c jar, then "
+    "curl -b jar)."
+)
 
 
 def read_mine(

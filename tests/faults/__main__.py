@@ -3,7 +3,7 @@
 python -m tests.faults                           all faults, about 20 minutes
 python -m tests.faults --only web --only deploy  some of them
 python -m tests.faults --short                   each once or a few times, as the tests do
-python -m tests.faults --seed 7 --minutes 10     faults at random, by a schedule that the seed decides
+python -m tests.faults --seed 7 --minutes 10     faults at random, by the seed's schedule
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ def main() -> int:
     write(rows, chosen.json)
     print(table(rows))
     print(
-        f"\n{sum(row.clean for row in rows)} of {len(rows)} clean in {(time.monotonic() - begun) / 60:.1f} minutes"
+        f"\n{sum(row.clean for row in rows)} of {len(rows)} clean in "
+        f"{(time.monotonic() - begun) / 60:.1f} minutes"
     )
     print(f"Rows: {chosen.json}")
     return 0 if all(row.clean for row in rows) else 1

@@ -17,11 +17,15 @@ from playwright.sync_api import sync_playwright
 ROUND_MS = 100
 OBSERVE = """() => {
   window.drawn = [];
-  const note = (card) => window.drawn.push([card.getAttribute("task-id"), Number(card.dataset.version),
+  const note = (card) => window.drawn.push([
+    card.getAttribute("task-id"), Number(card.dataset.version),
     card.dataset.phase, card.querySelector("progress").value]);
-  const cards = (records) => records.map(({ target }) => target).filter((target) => target.matches("task-progress"));
+  const cards = (records) =>
+    records.map(({ target }) => target).filter((target) => target.matches("task-progress"));
   new MutationObserver((records) => new Set(cards(records)).forEach(note))
-    .observe(document.body, { subtree: true, attributes: true, attributeFilter: ["data-version", "data-phase"] });
+    .observe(document.body, {
+      subtree: true, attributes: true, attributeFilter: ["data-version", "data-phase"],
+    });
 }"""
 READ = """() => ({
   chip: document.querySelector("#connection").dataset.state,

@@ -57,7 +57,10 @@ class Seen(NamedTuple):
 
     def __str__(self) -> str:
         numbers = f"{self.current}/{self.total}"
-        return f"{self.version} {self.phase} attempt {self.attempt} {numbers} {self.error} ({self.viewer}, {self.door})"
+        return (
+            f"{self.version} {self.phase} attempt {self.attempt} {numbers} {self.error} "
+            f"({self.viewer}, {self.door})"
+        )
 
 
 class History:

@@ -243,7 +243,10 @@ def test_a_half_open_connection_does_not_tell_that_its_other_end_is_gone():
 
 
 def test_a_process_with_a_wrong_clock_tells_the_wrong_time_everywhere_but_elapses_rightly():
-    program = "import time, datetime; print(time.time(), datetime.datetime.now().timestamp(), time.monotonic())"
+    program = (
+        "import time, datetime; print(time.time(), datetime.datetime.now().timestamp(), "
+        "time.monotonic())"
+    )
     env = {"PYTHONPATH": str(CLOCK), "CLOCK_AHEAD": "3600"}
 
     words = subprocess.run(

@@ -28,8 +28,9 @@ LAST_LOOK_SECONDS = 10.0
 class Trial:
     """One fault's trial on a running system; `row` is complete after `settle`.
 
-    once: no body may run twice, for nothing here ends a worker or cuts it off. answered: each request must have an
-    answer, for its way to a web process is sound. errors: how an e-mail may fail here.
+    once: no body may run twice, for nothing here ends a worker or cuts it off.
+    answered: each request must have an answer, for its way to a web process is sound.
+    errors: how an email may fail here.
     """
 
     def __init__(

@@ -100,7 +100,8 @@ class Watch:
         for task_id, owner in self._owners().items():
             if task_id in truth:
                 found += [
-                    f"{owner}'s {type(watcher).__name__} shows version {watcher.version(task_id)} of {truth[task_id]}"
+                    f"{owner}'s {type(watcher).__name__} shows version "
+                    f"{watcher.version(task_id)} of {truth[task_id]}"
                     for watcher in self._watchers[owner]
                     if not _shows(watcher, task_id, truth[task_id], newest)
                 ]
