@@ -8,9 +8,8 @@ import socket
 import struct
 import sys
 
-BACKLOG = (
-    4096  # a whole crowd that reconnects at once; the kernel takes its own limit if that is smaller
-)
+# a whole crowd that reconnects at once; the kernel takes its own limit if that is smaller
+BACKLOG = 4096
 SO_ATTACH_FILTER = 26  # of Linux, which Python does not name
 HANDSHAKE_SECONDS = 0.2  # for a client to end the handshake that it has begun
 # A program for Linux's packet filter, as (code, jump if true, jump if false, operand): to a

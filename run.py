@@ -122,9 +122,8 @@ def check_surroundings(settings: Mapping[str, Any]) -> None:
     os.environ[redis_checks.WARNED] = "1"
 
 
-Stages = list[
-    list[ManagedProcess]
-]  # in the order in which they start; they stop in the reverse order
+# in the order in which they start; they stop in the reverse order
+Stages = list[list[ManagedProcess]]
 
 
 def plan(

@@ -110,9 +110,8 @@ class ManagedProcess:
         code = await process.wait()
         self._send(kill_session, signal.SIGKILL)  # what it left behind: a killed worker's pool
         self._pid = 0
-        await asyncio.wait(
-            {relay}, timeout=1.0
-        )  # longer only where a process that left the group keeps the pipe
+        # longer only where a process that left the group keeps the pipe
+        await asyncio.wait({relay}, timeout=1.0)
         relay.cancel()
         return code
 

@@ -34,9 +34,8 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     scalars = {
         key: str(value) for key, value in overrides.items() if isinstance(value, str | int | float)
     }
-    settings = config.load(
-        {**os.environ, **scalars}
-    )  # so that what is derived from an override follows it
+    # so that what is derived from an override follows it
+    settings = config.load({**os.environ, **scalars})
     app.config.update(settings)
     app.config.update({key: value for key, value in overrides.items() if key not in settings})
     app.config.update(

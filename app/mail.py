@@ -113,9 +113,8 @@ class TimedConnection(Connection):
         if self.host is not None:
             self.host.commit = commit
             self.host.committed = False
-        self.num_emails = (
-            -1
-        )  # so that Flask-Mail, which counts too, does not close and open before `reply` is read
+        # so that Flask-Mail, which counts too, does not close and open before `reply` is read
+        self.num_emails = -1
         with self._errors.sending():
             super().send(message, envelope_from)
 

@@ -12,7 +12,8 @@ import random
 import time
 
 from app.mail_errors import MailUnavailable
-from headway.store.connection import Client, Unavailable
+from headway.store.connection import Client
+from headway.store.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 

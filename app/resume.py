@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from app import config
 from headway.exceptions import ConfigError
-from headway.store.connection import Unavailable, connect
+from headway.store.connection import connect
+from headway.store.errors import Unavailable
 from headway.store.records import Records
 
 

@@ -23,7 +23,7 @@ from flask.typing import ResponseReturnValue
 from app.forms import EmailForm
 from headway.push.resync import MINE
 from headway.service import start
-from headway.store.connection import Unavailable, problem_of
+from headway.store.errors import Unavailable, problem_of
 from headway.web.access import cookie_is_dropped, lacks_cookie, welcome
 from headway.web.api import accepted, get_records, idempotency_key, server_state
 from headway.web.errors import Refused, wants_json, wants_page

@@ -22,9 +22,8 @@ class SMTPSession(smtplib.SMTP):
     messages = 0  # that the server took
     committed = False  # whether the server may have got the present one
     reply: tuple[int, bytes] | None = None
-    commit: Callable[[], None] | None = (
-        None  # called just before the final dot; if it raises, no message was sent
-    )
+    # called just before the final dot; if it raises, no message was sent
+    commit: Callable[[], None] | None = None
 
     def auth(
         self,
@@ -70,9 +69,8 @@ class SMTPSession(smtplib.SMTP):
         code, text = self.docmd("DATA")
         if code != 354 or self.sock is None:
             raise smtplib.SMTPDataError(code, text)
-        self.sock.setsockopt(
-            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-        )  # else the dot waits 40 ms for the message's ACK
+        # else the dot waits 40 ms for the message's ACK
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.send(re.sub(rb"(?m)^\.", b"..", msg.removesuffix(b"\r\n") + b"\r\n"))
         if self.commit:
             try:

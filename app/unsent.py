@@ -17,7 +17,7 @@ from app.mail_errors import MailUnavailable
 from headway.exceptions import ConfigError
 from headway.masking import guard_process
 from headway.service import NotKept, start_again
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from headway.store.model import TooLate
 from headway.store.records import Records
 
@@ -62,7 +62,7 @@ def find(records: Records) -> list[Unsent]:
 def retry(unsent: Sequence[Unsent]) -> list[Unsent]:
     """Start a new task for each, once however often this is called; needs an app's context.
 
-    Returns those whose arguments are not kept. Raises connection.Unavailable and records.TooLate:
+    Returns those whose arguments are not kept. Raises Unavailable and records.TooLate:
     call it again then.
     """
     not_kept = []

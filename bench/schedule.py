@@ -6,9 +6,8 @@ import random
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-Schedule: TypeAlias = list[
-    tuple[float, str]
-]  # (seconds from the begin, room), in the order of time
+# (seconds from the begin, room), in the order of time
+Schedule: TypeAlias = list[tuple[float, str]]
 Pace: TypeAlias = Callable[[Sequence[str], float, float], Schedule]
 
 SEED = 20261128

@@ -21,14 +21,12 @@ from itertools import count
 
 from bench.processes import Failed
 
-IP_BIND_ADDRESS_NO_PORT = (
-    24  # Linux: the port is chosen at connect, so that each source address has all of them
-)
+# Linux: the port is chosen at connect, so that each source address has all of them
+IP_BIND_ADDRESS_NO_PORT = 24
 SOURCES = [f"127.0.0.{n}" for n in range(2, 10)]
 LARGEST_READ = 256 * 1024
-AT_ONCE = (
-    40  # viewers on their way, where no storm is wanted: fewer than the 50 that eventlet lets wait
-)
+# viewers on their way, where no storm is wanted: fewer than the 50 that eventlet lets wait
+AT_ONCE = 40
 CONNECT_SECONDS = 5.0  # as the page: one that has not come so far by then tries anew
 CHECK_SECONDS = 0.02
 

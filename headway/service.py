@@ -16,7 +16,7 @@ from headway.celery.messages import expiry_of
 from headway.celery.sends import identified, owned, recorded
 from headway.registry import KINDS, BadArguments, Kind
 from headway.state import state
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from headway.store.model import StartResult
 from headway.store.records import Records
 from headway.system import System
@@ -56,7 +56,7 @@ def start(
 
     The record comes first: once it stands, the message is sent, if not from here then by
     maintenance. Nothing is started when it raises UnknownKind, BadArguments, records.AlreadyUsed,
-    records.TooLate or connection.Unavailable.
+    records.TooLate or Unavailable.
     """
     kind = KINDS.get(name)
     if kind is None:

@@ -203,9 +203,8 @@ def chromium() -> dict[str, Any]:
     return {"executable_path": path, "args": [*flags, "--disable-background-networking"]}
 
 
-@pytest.fixture(
-    scope="module"
-)  # no longer: with Playwright there, nothing else may run an event loop
+# No longer than a module: with Playwright there, nothing else may run an event loop.
+@pytest.fixture(scope="module")
 def browser(chromium: dict[str, Any]) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**chromium)

@@ -639,9 +639,8 @@ def test_starts_that_meet_a_broker_that_hangs_are_answered_and_kept(
     broker = Valkey(tmp_path)
     app = create_app(env | {"CELERY_BROKER_URL": broker.url})
     try:
-        assert (
-            app.test_client().post("/longtask").status_code == 202
-        )  # a connection that it will hang on
+        # a connection that it will hang on
+        assert app.test_client().post("/longtask").status_code == 202
         broker.freeze()
         with ThreadPoolExecutor(CROWD) as crowd:
             starts = [crowd.submit(app.test_client().post, "/longtask") for _ in range(CROWD)]

@@ -323,9 +323,8 @@ def test_results_that_are_no_text_are_waited_for_too(records: Records, valkey: V
 
 def test_only_who_waits_for_a_result_subscribes_to_it(records: Records):
     result = plain.add.delay(20, 22)
-    before = records.client.pubsub_channels(
-        f"celery-task-meta-{result.id}"
-    )  # results of other tests have theirs
+    # results of other tests have theirs
+    before = records.client.pubsub_channels(f"celery-task-meta-{result.id}")
 
     assert (before, result.get(timeout=15)) == ([], 42)
 
@@ -355,9 +354,8 @@ def test_late_progress_does_not_undo_an_end_where_celerys_own_store_lets_it(
     assert AsyncResult(ours, app=plain.celery).state == end
     assert snapshot(records, ours).final
     undone = AsyncResult(celerys, app=plain.stock).state
-    assert undone == (
-        "SUCCESS" if end == "SUCCESS" else "PROGRESS"
-    )  # why Headway has a backend of its own
+    # why Headway has a backend of its own
+    assert undone == ("SUCCESS" if end == "SUCCESS" else "PROGRESS")
 
 
 def test_a_refused_failure_counts_in_no_chord_and_calls_nobody(records: Records, tmp_path: Path):

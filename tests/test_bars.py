@@ -19,9 +19,8 @@ from tests.bodies import live_celery, read, run
 
 @pytest.fixture
 def celery(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
-    monkeypatch.setattr(
-        "headway.celery.report_pipeline.OFTEN_SECONDS", 0
-    )  # so that each `update_state` is there to be looked at
+    # so that each `update_state` is there to be looked at
+    monkeypatch.setattr("headway.celery.report_pipeline.OFTEN_SECONDS", 0)
     app = live_celery(redis_url)
     yield app
     app.close()

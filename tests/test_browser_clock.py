@@ -45,9 +45,8 @@ def test_a_clock_that_is_set_leaves_what_has_elapsed_and_what_is_to_come(
 
     before = cards(page, "running").inner_text()
     page.evaluate("ms => { window.set.wall = ms; }", hours * HOURS * 1000)
-    expect(cards(page, "running")).not_to_have_text(
-        before, use_inner_text=True
-    )  # it has been drawn since
+    # it has been drawn since
+    expect(cards(page, "running")).not_to_have_text(before, use_inner_text=True)
 
     expect(chip(page)).to_have_text(LIVE)
     elapsed = cards(page, "running").inner_text()

@@ -213,9 +213,8 @@ def test_a_run_ends_by_its_own_delivery_or_by_nobodys(
 
     getattr(backend, method)(ID, value, request=REQUESTS[kind])
 
-    known = kind == "context" or (
-        kind == "none" and not isinstance(value, WorkerLostError)
-    )  # of which process?
+    # of which process?
+    known = kind == "context" or (kind == "none" and not isinstance(value, WorkerLostError))
     assert shown(records, ID).phase == (phase if known else "running")
 
 

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from headway.store.connection import FunctionPipeline, Unavailable
+from headway.store.connection import FunctionPipeline
+from headway.store.errors import Unavailable
 from headway.store.functions import LIBRARY_DIGEST
 from headway.store.records import Records
 from tests.processes import wait_for

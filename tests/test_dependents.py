@@ -72,9 +72,8 @@ class Part:
         )
 
     def lose(self) -> None:
-        self.records.client.set(
-            "headway:round", self.records.queries.now()
-        )  # somebody does the rounds
+        # somebody does the rounds
+        self.records.client.set("headway:round", self.records.queries.now())
         self.records.client.delete("headway:patience")
         self.records.client.zadd("headway:leases", {self.id: 0})
 

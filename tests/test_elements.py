@@ -148,9 +148,8 @@ def test_a_list_shows_what_there_is_and_what_begins_and_its_buttons_work(page: P
     cards = page.locator("headway-list headway-task")
 
     expect(cards).to_have_count(1, timeout=SOON_MS)
-    expect(page.locator("[aria-live=polite]")).to_have_text(
-        ["Long task: Running"]
-    )  # the list speaks, and no card in it
+    # the list speaks, and no card in it
+    expect(page.locator("[aria-live=polite]")).to_have_text(["Long task: Running"])
     second = start_by_hand(page, world.address, world.records)
     expect(cards).to_have_count(2, timeout=SOON_MS)
     ids = [card.get_attribute("src") for card in cards.all()]
@@ -161,9 +160,8 @@ def test_a_list_shows_what_there_is_and_what_begins_and_its_buttons_work(page: P
 
 def test_a_token_opens_its_task_to_a_page_of_another_site(page: Page, world: World):
     task_id = start_by_hand(page, world.address, world.records)
-    elsewhere = world.address.replace(
-        "127.0.0.1", "localhost"
-    )  # another site: browsers send it no cookie of ours
+    # another site: browsers send it no cookie of ours
+    elsewhere = world.address.replace("127.0.0.1", "localhost")
     src = f"{elsewhere}/status/{task_id}"
     opening = token(task_id, read_only=False, secret_key=SECRET)
 

@@ -137,9 +137,8 @@ def test_it_waits_for_its_time_and_for_its_next_attempt(app: Celery, records: Re
     request = claim(app, content_type, body)
     _task_stack.push(task)
     try:
-        task.apply_async(
-            request.args, request.kwargs, task_id=ID, retries=1, countdown=0
-        )  # as `retry` does
+        # as `retry` does
+        task.apply_async(request.args, request.kwargs, task_id=ID, retries=1, countdown=0)
     finally:
         _task_stack.pop()
     app.backend.mark_as_retry(ID, ValueError("x"), request=request)
@@ -236,10 +235,11 @@ def process(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         client.flushall()
     pickles.celery.conf.broker_url = valkey.url
     pickles.celery.conf.result_backend = f"headway.celery.backend.LiveBackend+{valkey.url}"
+    # a test may run as root, which Celery refuses with pickles
     env = {
         "REDIS_URL": valkey.url,
         "C_FORCE_ROOT": "1",
-    }  # a test may run as root, which Celery refuses with pickles
+    }
     with running(
         worker(tmp_path_factory.mktemp("worker"), env, "celery", "tests.pickle_celery")
     ) as process:

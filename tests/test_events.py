@@ -177,9 +177,8 @@ def test_nothing_is_lost_between_the_answer_and_the_first_push(visitor: Visitor,
             )
         )
         pushed = [snapshot["current"] for snapshot in visitor.pushed(task_id)]
-        assert pushed == sorted(
-            set(pushed)
-        )  # not each one: the newest takes the place of what waits
+        # not each one: the newest takes the place of what waits
+        assert pushed == sorted(set(pushed))
         visitor.call("unwatch", {"task_ids": [task_id]})
 
 

@@ -95,10 +95,11 @@ def test_an_emails_way_to_the_mail_servers_yes_is_pushed(mailing: tuple[str, Smt
     address, server = mailing
     visitor = Visitor(address).connect()
     visitor.call("watch_mine", {})
+    # words that follow each other at once are told of together
     server.delays |= {
         "connect": 0.1,
         "message": 0.1,
-    }  # words that follow each other at once are told of together
+    }
 
     task_id = start_email(visitor)["task_id"]
     end = visitor.wait_for_end(task_id)

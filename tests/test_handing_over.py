@@ -35,12 +35,13 @@ WAYS = {
     "too_often": (2, "FAILURE", "the last one"),
     "as_often_as_the_call_says": (3, "SUCCESS", "done"),
 }
+# stock Celery keeps the first run's end
 EARLY = {
     "returns_then",
     "swallows_it",
     "reports_then_retries",
     "then_rejects",
-}  # stock Celery keeps the first run's end
+}
 EARLY |= {"keeps_it_to_itself"}  # or none
 # Where stock Celery drops the task, or runs it more often than was asked for.
 OURS = {
@@ -152,9 +153,8 @@ def test_an_attempt_that_the_call_allows_is_counted_so(live: Fleet):
     assert [
         each["max_attempts"] for each in history if each["phase"] in ("retrying", "succeeded")
     ] == [6, 6, 6]
-    assert (
-        history_of(live, "as_often_as_the_call_says")[0]["max_attempts"] == 2
-    )  # and by no other run
+    # and by no other run
+    assert history_of(live, "as_often_as_the_call_says")[0]["max_attempts"] == 2
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ from headway.push.batch_loader import BatchLoader
 from headway.push.manager import RoomManager
 from headway.push.resync import REREAD
 from headway.push.rooms import MAX_VERSIONS
-from headway.store.connection import Unavailable, connect
+from headway.store.connection import connect
+from headway.store.errors import Unavailable
 from headway.store.records import Records
 from tests.browser import Returning, Visitor
 from tests.by_hand import HERE, hand_task, open_websocket, write
@@ -240,9 +241,8 @@ def test_half_open_connections_that_lie_idle_are_found_too(
         )
         network.swallow()
         network.heal()
-        wait_for(
-            lambda: ask(0) == 200
-        )  # one of them is replaced, and does not speak for the others
+        # one of them is replaced, and does not speak for the others
+        wait_for(lambda: ask(0) == 200)
         wait_for(lambda: not visitor.servers[-1]["live"], 15)
         wait_for(lambda: visitor.servers[-1]["live"], 5)
 
@@ -259,9 +259,8 @@ def test_what_could_not_be_read_again_is_read_later(
     wait_for(lambda: shown(visitor, task_id) == 6)
 
     with redis.Redis.from_url(server.url) as client:
-        client.execute_command(
-            "ACL SETUSER", "default", "-fcall", "-fcall_ro"
-        )  # nobody may read records
+        # nobody may read records
+        client.execute_command("ACL SETUSER", "default", "-fcall", "-fcall_ro")
         try:
             client.client_kill_filter(_type="pubsub")
             wait_for(
@@ -325,9 +324,8 @@ def test_when_redis_is_emptied_viewers_hear_what_is_missing(
     write(records, task_id, 7)  # its worker knows nothing of it
 
     wait_for(lambda: visitor.missing == [task_id], 5)
-    assert visitor.goodbyes == [
-        "transport error"
-    ]  # not "io server disconnect", after which clients stay away
+    # not "io server disconnect", after which clients stay away
+    assert visitor.goodbyes == ["transport error"]
     visitor.snapshots.clear()
     write(records, task_id, 8)
     visitor.call("watch_mine", {})  # a round trip after the write: whatever was sent has arrived
@@ -657,9 +655,8 @@ def test_who_enters_a_tasks_room_while_the_owners_is_being_told_hears_of_it_once
     monkeypatch.setattr("headway.push.fanout.BATCH_SIZE", 1)
     for name in ("one", "two"):
         manager.basic_enter_room(name, "/", "owner:o")
-    sockets.at_turn = lambda: manager.basic_enter_room(
-        "two", "/", "task:x"
-    )  # which has not been told yet
+    # which has not been told yet
+    sockets.at_turn = lambda: manager.basic_enter_room("two", "/", "task:x")
 
     arrive(manager, ("owner:o", snapshot(5)), ("task:x", snapshot(5)))
 

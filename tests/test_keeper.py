@@ -288,9 +288,8 @@ def test_a_lost_message_is_sent_again_and_one_that_waits_is_not(records: Records
 
     lost = create(records)
 
-    assert (
-        reached(records, lost, Phase.SUCCEEDED, seconds=30).result == 42
-    )  # after two looks at all queues
+    # after two looks at all queues
+    assert reached(records, lost, Phase.SUCCEEDED, seconds=30).result == 42
     assert records.client.llen("nobody-takes-it") == len(waiting)
     assert not any(records.client.zscore("headway:outbox", task_id) for task_id in waiting)
 

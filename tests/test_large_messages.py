@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from headway.snapshot import Phase
-from headway.store.connection import Unavailable, connect
+from headway.store.connection import connect
+from headway.store.errors import Unavailable
 from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
 from tests.processes import Valkey

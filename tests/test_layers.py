@@ -19,6 +19,7 @@ LAYERS = [
     "headway.store.checks",
     "headway.store.names",
     "headway.store.redis_url",
+    "headway.store.errors",
     "headway.store.connection",
     "headway.celery.context",
     "headway.celery.sends",
@@ -161,6 +162,7 @@ LAYERS = [
 ]
 SPEAK_REDIS = {
     "headway.store.connection",
+    "headway.store.errors",
     "headway.store.functions",
     "headway.store.redis_checks",
     "headway.push.subscriber",

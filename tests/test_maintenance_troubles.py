@@ -14,7 +14,7 @@ from celery.worker import state
 from kombu.exceptions import OperationalError
 
 from headway.celery.maintenance import Maintenance
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from headway.store.model import Delivery
 from headway.store.records import Records
 from tests.by_hand import shown

@@ -177,9 +177,8 @@ def test_a_log_line_and_its_traceback_are_masked(capsys: pytest.CaptureFixture[s
     assert "ssw" not in said
     assert "***" in said
     assert "Traceback (most recent call last)" in said
-    assert (
-        said.count("UnicodeEncodeError") == 3
-    )  # the message, and in the traceback its source line and its last
+    # the message, and in the traceback its source line and its last
+    assert said.count("UnicodeEncodeError") == 3
 
 
 def test_what_nobody_catches_is_masked(

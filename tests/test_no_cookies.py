@@ -55,9 +55,8 @@ def test_a_page_without_its_cookie_starts_nothing(
     assert "Allow cookies" in refused.json["error"]["message"]
     assert page.status_code == 403
     assert "Allow cookies" in page.text
-    assert (
-        "Set-Cookie" not in refused.headers
-    )  # a page that is not loaded again would be another visitor's
+    # a page that is not loaded again would be another visitor's
+    assert "Set-Cookie" not in refused.headers
     assert started(redis_url) == 0
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from headway.store.connection import ReadOnly, connect
+from headway.store.connection import connect
+from headway.store.errors import ReadOnly
 from headway.store.records import Records
 from tests.no_writes import WAYS, read_only
 from tests.processes import Valkey

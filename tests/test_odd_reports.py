@@ -18,7 +18,7 @@ from headway.celery.report import FLUSHER, MAX_UNSENT_CHARS
 from headway.celery.run_store import RunStore
 from headway.celery.runs import HERE
 from headway.progress import MAX_LINE_CHARS
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from headway.store.functions import Functions
 from headway.store.records import Records
 from headway.store.runs import RunRecords
@@ -167,9 +167,8 @@ def test_one_run_that_cannot_be_sent_costs_no_other_and_not_itself(
 
     def neighbour() -> None:
         progress.set(status="here")
-        wait_for(
-            lambda: read(records, current_task.request.id).status == "here"
-        )  # the thread goes on
+        # the thread goes on
+        wait_for(lambda: read(records, current_task.request.id).status == "here")
 
     with caplog.at_level(logging.ERROR):
         task_id = run(celery, bad)

@@ -125,9 +125,8 @@ def ask(app: Any, method: str, path: str, headers: dict[str, str]) -> int:
     builder = EnvironBuilder(path=path, method=method, headers=None)
     environ = builder.get_environ()
     builder.close()
-    environ["eventlet.input"] = Mock(
-        **{"get_socket.return_value.fileno.return_value": 3}
-    )  # as the server gives it
+    # as the server gives it
+    environ["eventlet.input"] = Mock(**{"get_socket.return_value.fileno.return_value": 3})
     for name, value in headers.items():
         environ[f"HTTP_{name.upper().replace('-', '_')}"] = value.encode().decode("latin-1")
     _, status, _ = run_wsgi_app(app.wsgi_app, environ)

@@ -191,9 +191,8 @@ def test_an_answer_that_comes_after_the_tasks_end_changes_nothing(page: Page, sy
     with page.expect_response("**/longtask"):
         start_long_task(page)
 
-    page.wait_for_function(
-        "document.querySelectorAll('task-progress').length === 1"
-    )  # the answer's own card has gone
+    # the answer's own card has gone
+    page.wait_for_function("document.querySelectorAll('task-progress').length === 1")
     expect(page.get_by_role("button", name="Running")).to_have_text("Running 0")
     expect(page.get_by_role("button", name="Done")).to_have_text("Done 1")
 
@@ -505,9 +504,8 @@ def test_an_email_that_nobody_can_know_of_is_sent_again_once_for_a_double_click(
     again = card.get_by_role("button", name="Send again: E-mail to again@example.com")
     again.dblclick()
     expect(again).to_be_enabled()
-    again.dispatch_event(
-        "click", {"detail": 2}
-    )  # of a slower double click, when the first was answered
+    # of a slower double click, when the first was answered
+    again.dispatch_event("click", {"detail": 2})
 
     is_in(cards(page).first, "succeeded")
     expect(cards(page).first).to_contain_text("E-mail to again@example.com")

@@ -86,9 +86,8 @@ def test_the_script_carries_the_nonce_of_the_page(
 def test_browsers_keep_the_script_for_as_long_as_it_is_the_same(client: FlaskClient):
     version = assets.bundle_version()
 
-    kept = client.get(
-        f"/live/assets/headway.js?v={version}", buffered=True
-    )  # which closes the file
+    # which closes the file
+    kept = client.get(f"/live/assets/headway.js?v={version}", buffered=True)
     for query in ("", "?v=another"):
         asked = client.get(f"/live/assets/headway.js{query}", buffered=True)
         assert asked.headers["Cache-Control"] == "no-cache"

@@ -20,7 +20,7 @@ from headway.celery.persistence import UNSTORED
 from headway.celery.report_pipeline import LONG_SECONDS, ReportPipeline
 from headway.celery.runs import Stopped
 from headway.snapshot import Phase
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from headway.store.records import Records
 from headway.store.runs import RunRecords
 from tests.bodies import live_celery, pushes, read, run
@@ -144,9 +144,8 @@ def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
         return store(self, *args)
 
     monkeypatch.setattr("headway.celery.report.MAX_UNSENT", 3)
-    monkeypatch.setattr(
-        "headway.progress.FLUSHER", SimpleNamespace(add=bool)
-    )  # the test sends itself
+    # the test sends itself
+    monkeypatch.setattr("headway.progress.FLUSHER", SimpleNamespace(add=bool))
     monkeypatch.setattr(RunRecords, "log", log)
 
     def body() -> None:

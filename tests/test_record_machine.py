@@ -106,26 +106,23 @@ class Task:
     id: str
     max_attempts: int
     messages: list[int] = field(default_factory=list)  # the orders of those that the broker has
-    hand: list[int] = field(
-        default_factory=list
-    )  # the same of those that somebody is about to send
+    # the same of those that somebody is about to send
+    hand: list[int] = field(default_factory=list)
     sent: int = 0  # of how many sent ones the outbox has not heard yet
     order: int = 0
     holder: Run | None = None  # the only one that may write
     dropped: bool = False  # its holder ended without an outcome
     owed: Run | None = None  # a run that has stored that it retries, and has to park its successor
-    parked: bool = (
-        False  # a successor waits in the outbox for its time, or for its predecessor's end
-    )
+    # a successor waits in the outbox for its time, or for its predecessor's end
+    parked: bool = False
     cancelling: bool = False
     attempt: int = 0
     failures: int = 0
     mail: tuple[str, Run] | None = None
     last: Snapshot | None = None
     high: float = 0.0  # the farthest that the bar was in this attempt
-    stray: bool = (
-        False  # it was forgotten meanwhile: whatever still writes makes a record without a past
-    )
+    # it was forgotten meanwhile: whatever still writes makes a record without a past
+    stray: bool = False
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(f"task {self.id[:4]}")
@@ -356,9 +353,8 @@ class RecordMachine(RuleBasedStateMachine):
         task.sent -= 1
         self.records.outbox.mark_published(task.id)
 
-    @one_task(
-        lambda task: task.messages and task.last, weight=1
-    )  # nobody can miss a message that has no record
+    # Nobody can miss a message that has no record.
+    @one_task(lambda task: task.messages and task.last, weight=1)
     def lose_a_message(self, task: Task) -> None:
         task.messages.pop(0)
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from headway.snapshot import FINAL, Phase, Snapshot
-from headway.store.connection import ReadOnly, Unavailable
+from headway.store.errors import ReadOnly, Unavailable
 from headway.store.functions import SCRIPTS
 from headway.store.model import STORED, AlreadyUsed, Delivery, StateWrite
 from headway.store.records import Records
@@ -193,9 +193,8 @@ def test_the_last_attempt_that_is_lost_is_handed_out_to_be_failed(records: Recor
         duties = records.maintenance.sweep("keeper")
         assert [lost[:2] for lost in duties.lost] == ([(task_id, "two")] if number else [])
 
-    assert (
-        records.maintenance.sweep("keeper").lost == []
-    )  # put off, for whoever took it is storing the failure
+    # put off, for whoever took it is storing the failure
+    assert records.maintenance.sweep("keeper").lost == []
     assert write(records, task_id, Delivery("two"), Phase.FAILED)
 
 
@@ -445,9 +444,8 @@ def test_a_next_attempt_that_nobody_has_claimed_may_be_ended_by_its_worker(recor
     claim(records, task_id, FIRST)
     write(records, task_id, FIRST, Phase.RETRYING, error=None, current=0, total=1)
 
-    assert write(
-        records, task_id, Delivery("again", 1), Phase.CANCELLED
-    )  # it has expired, or was revoked
+    # it has expired, or was revoked
+    assert write(records, task_id, Delivery("again", 1), Phase.CANCELLED)
 
 
 def test_what_a_worker_had_received_is_forgotten_when_nobody_says_it_again(records: Records):
@@ -467,13 +465,11 @@ def test_an_e_mail_that_was_committed_by_a_lost_run_is_unknown(records: Records)
     due(records)
     claim(records, task_id, SECOND)
 
-    assert (
-        records.runs.advance_commit(task_id, SECOND, "prepared") == "written"
-    )  # the first had not got so far
+    # the first had not got so far
+    assert records.runs.advance_commit(task_id, SECOND, "prepared") == "written"
     assert records.runs.advance_commit(task_id, SECOND, "committing") == "written"
-    assert (
-        records.runs.advance_commit(task_id, SECOND, "prepared") == "written"
-    )  # its own word: the server said no
+    # its own word: the server said no
+    assert records.runs.advance_commit(task_id, SECOND, "prepared") == "written"
     assert records.runs.advance_commit(task_id, SECOND, "committing") == "written"
     assert records.runs.advance_commit(task_id, FIRST, "committing") == "superseded"
     lapse(records, task_id)

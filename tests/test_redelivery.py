@@ -336,9 +336,8 @@ def test_a_stock_clients_second_send_cannot_be_told_from_a_redelivery(hand: Hand
     for _ in range(2):
         plain.stock.send_task("tests.plain_celery.add", (1, 2), task_id="stock")
         message = hand.redis.lindex("celery", 0)
-        assert (
-            SEND in json.loads(message)["headers"]
-        )  # this process is no stock client; take its mark away
+        # this process is no stock client; take its mark away
+        assert SEND in json.loads(message)["headers"]
         hand.redis.lset("celery", 0, message.replace(f'"{SEND}"', '"another"'))
     assert hand.claim(hand.take()) == "claimed"
     end(hand, "stock")

@@ -10,7 +10,8 @@ import pytest
 import redis
 from redis.exceptions import MasterDownError, NoPermissionError
 
-from headway.store.connection import SENTENCES, ReadOnly, Reason, Unavailable, connect, translate
+from headway.store.connection import connect
+from headway.store.errors import SENTENCES, ReadOnly, Reason, Unavailable, translate
 from tests.old_redis import OldRedis
 
 SECRET = "hunter2-marked"

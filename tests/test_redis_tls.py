@@ -15,7 +15,8 @@ from kombu.exceptions import OperationalError
 from headway.celery.backend import LiveBackend
 from headway.celery.broker import FailFastCelery
 from headway.push.subscriber import RedisSubscriber
-from headway.store.connection import Unavailable, connect
+from headway.store.connection import connect
+from headway.store.errors import Unavailable
 from headway.store.records import Records
 from headway.store.redis_url import normalize
 from tests.browser import Visitor

@@ -44,9 +44,8 @@ def test_a_replacement_is_not_its_own_cause(task: LiveTask):
     ended = run_that(task, hands_over=replaced, raises=replaced)
 
     assert ended is replaced
-    assert (
-        ended.__cause__ is None
-    )  # else tblib's pickles, and whatever follows causes, would never end
+    # else tblib's pickles, and whatever follows causes, would never end
+    assert ended.__cause__ is None
 
 
 def test_what_is_raised_after_a_replacement_is_its_cause(task: LiveTask):

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from headway.celery.backend import LiveBackend
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from headway.store.queries import Queries
 from headway.store.records import Records
 from headway.store.runs import PIECE_BYTES

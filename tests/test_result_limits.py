@@ -16,7 +16,7 @@ from celery.result import AsyncResult
 from headway.celery.backend import LiveBackend
 from headway.celery.results import ResultTooLarge
 from headway.snapshot import Phase, Snapshot
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from headway.store.model import MAX_CALL_BYTES, Delivery, ResultGone, StateWrite
 from headway.store.records import Records
 from headway.store.runs import PIECE_BYTES, STAGED_SECONDS

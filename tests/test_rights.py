@@ -15,7 +15,8 @@ import redis
 from app import create_app
 from headway.exceptions import ConfigError
 from headway.snapshot import Phase
-from headway.store.connection import Reason, Unavailable, connect
+from headway.store.connection import connect
+from headway.store.errors import Reason, Unavailable
 from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
 from headway.store.redis_checks import refuse_unfit

@@ -173,9 +173,8 @@ def test_a_taken_port_is_said_at_once(start: Callable[..., Run]):
 
 def test_a_port_that_others_may_share_counts_as_taken(start: Callable[..., Run]):
     with socket.socket() as other:
-        other.setsockopt(
-            socket.SOL_SOCKET, socket.SO_REUSEPORT, 1
-        )  # as eventlet's own `listen` does
+        # as eventlet's own `listen` does
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         other.bind(("127.0.0.1", 0))
         other.listen()
 
@@ -224,9 +223,8 @@ def test_a_web_process_that_dies_is_replaced_while_the_port_keeps_accepting(
 
     os.kill(killed, signal.SIGKILL)
     wait_for(lambda: killed not in run.family())
-    answer = requests.get(
-        f"{run.address}/healthz", timeout=15
-    )  # waits in the socket's queue for the new process
+    # waits in the socket's queue for the new process
+    answer = requests.get(f"{run.address}/healthz", timeout=15)
 
     assert answer.status_code == 200
     assert "web-1 was killed by signal 9; it is started again in 0.2 s." in run.output()
@@ -276,9 +274,8 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_run_waits_for_that(
     wait_for(lambda: set(first.family()) == {valkey}, message="children outlive their supervisor")
 
     with (first.data / "run.lock").open() as file, pytest.raises(BlockingIOError):
-        fcntl.flock(
-            file, fcntl.LOCK_EX | fcntl.LOCK_NB
-        )  # as long as a Valkey may write to the data
+        # as long as a Valkey may write to the data
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     second = start()
     os.kill(valkey, signal.SIGCONT)
     second.ready()

@@ -15,7 +15,7 @@ from kombu.messaging import Producer
 from kombu.transport.redis import Channel
 
 from headway.celery.sends import load_owner_by, nobody
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.by_broker import Hand

@@ -29,9 +29,8 @@ def test_a_warm_shutdown_finishes_what_runs_and_holds_it_meanwhile(
         stops.reached(task_id, Phase.RUNNING)
 
         stops.process.popen.send_signal(number)
-        wait_for(
-            lambda: stops.records.client.zcard("headway:workers") == 0
-        )  # it takes nothing more
+        # it takes nothing more
+        wait_for(lambda: stops.records.client.zcard("headway:workers") == 0)
         with running(stops.worker()):
             end = stops.end_of(task_id)
             stops.process.popen.wait(20)
@@ -68,9 +67,8 @@ def test_what_does_not_end_within_the_grace_runs_elsewhere_and_has_not_failed(
         stops.process.popen.send_signal(signal.SIGTERM)
 
         stops.process.popen.wait(30)
-        assert os.path.exists(f"{counts}.finally") == (
-            pool != "threads"
-        )  # which only the process's end stops
+        # which only the process's end stops
+        assert os.path.exists(f"{counts}.finally") == (pool != "threads")
         given_back = stops.snapshot(task_id)
         assert (given_back.phase, given_back.status, given_back.attempt) == (
             "queued",

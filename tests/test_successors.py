@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from celery.app.trace import build_tracer
 
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from tests import plain_celery as plain
 from tests.by_broker import Hand
 

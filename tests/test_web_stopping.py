@@ -77,9 +77,8 @@ def test_a_connection_that_is_kept_is_told_that_it_ends(process: tuple[Process, 
             web_process.popen.send_signal(signal.SIGTERM)
 
     kept.close()
-    web_process.popen.send_signal(
-        signal.SIGTERM
-    )  # of a server that keeps no connection for the first time
+    # of a server that keeps no connection for the first time
+    web_process.popen.send_signal(signal.SIGTERM)
     assert web_process.popen.wait(EXIT_SECONDS) == 0
 
 

@@ -162,12 +162,13 @@ def test_all_that_the_library_imports_is_declared():
         *chain.from_iterable(declared["optional-dependencies"].values()),
     ]
     names = {re.split(r"[\[<>=;]", each)[0].replace("-", "_") for each in wanted}
+    # python-engineio, python-socketio, redis[hiredis], celery
     names |= {
         "engineio",
         "socketio",
         "hiredis",
         "billiard",
-    }  # python-engineio, python-socketio, redis[hiredis], celery
+    }
     names |= {"jinja2", "markupsafe"}  # flask
 
     imported = set()

@@ -22,7 +22,8 @@ from headway.celery.runs import Stopped
 from headway.celery.sends import WAITS, waits_of
 from headway.celery.task import LiveTask
 from headway.registry import BadArguments
-from headway.store.connection import Client, Unavailable
+from headway.store.connection import Client
+from headway.store.errors import Unavailable
 from headway.store.records import Records
 
 MAX_ADDRESS = 254

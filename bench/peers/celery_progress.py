@@ -43,9 +43,8 @@ def report(url: str) -> None:
     @celery.task(bind=True)
     def reports(self: Any, **asked: Any) -> dict[str, Any]:
         def say(task_id: str, done: int, status: str) -> None:
-            self.request_stack.push(
-                Context(id=task_id, called_directly=False)
-            )  # it reports for the running task only
+            # it reports for the running task only
+            self.request_stack.push(Context(id=task_id, called_directly=False))
             try:
                 WebSocketProgressRecorder(self).set_progress(done, pace.TOTAL, description=status)
             finally:

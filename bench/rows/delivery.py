@@ -29,9 +29,8 @@ def latency(bench: Bench) -> Row:
 
 
 def latency_busy(bench: Bench) -> Row:
-    return _latency(
-        bench, RATE, [Node, Floor, ShardedNode]
-    )  # celery-progress does not come to this rate
+    # celery-progress does not come to this rate
+    return _latency(bench, RATE, [Node, Floor, ShardedNode])
 
 
 def _latency(bench: Bench, rate: float, peers: Sequence[type[Candidate]]) -> Row:

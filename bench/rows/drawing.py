@@ -56,9 +56,8 @@ def drawn(bench: Bench) -> Row:
 
 def _delays(bench: Bench, steps: int) -> list[float]:
     with ExitStack() as started:
-        candidate = Headway(
-            bench.folder / "drawn", started
-        )  # a worker would run what other rows have left in theirs
+        # a worker would run what other rows have left in theirs
+        candidate = Headway(bench.folder / "drawn", started)
         candidate.wait()
         env = {
             **candidate.env,

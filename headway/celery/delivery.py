@@ -20,7 +20,7 @@ from headway.celery.fencing import FENCE, signature_of
 from headway.celery.messages import moment, request_of
 from headway.celery.programs import Origin, clock
 from headway.celery.task import LiveTask
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from headway.store.model import Delivery
 
 logger = logging.getLogger(__name__)
@@ -92,9 +92,8 @@ class LiveRequest(Request):
             self._announce_cancelled(emit_retry)
 
     def _announce_cancelled(self, emit_retry: bool = True) -> None:
-        super()._announce_cancelled(
-            emit_retry=False
-        )  # it is no retry: the same message is delivered again
+        # it is no retry: the same message is delivered again
+        super()._announce_cancelled(emit_retry=False)
         if isinstance(self.task.backend, LiveBackend):
             self.task.backend.runs.release(self.id, self.request_dict[FENCE])
 

@@ -22,9 +22,8 @@ CLAIMED = "headway_claimed"
 FENCE = "headway_fence"  # the request's key for the token of its delivery
 ENDED = "headway_ended"  # the request's key for whether its run has stored an end by `update_state`
 OWN_KEYS = {FENCE, CLAIMED, SERIALIZER}  # never sent on with a message
-REPLACEMENT = (
-    1_000_000  # a replaced task counts its retries from zero, so one replacement outweighs them all
-)
+# a replaced task counts its retries from zero, so one replacement outweighs them all
+REPLACEMENT = 1_000_000
 
 
 @signals.task_received.connect

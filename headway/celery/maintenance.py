@@ -33,7 +33,7 @@ from headway.celery.run_killer import RunKiller
 from headway.celery.stopping import PlannedStop, can_end_runs
 from headway.celery.sweeper import Sweeper
 from headway.exceptions import ConfigError
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from headway.store.redis_checks import refuse_unfit
 
 logger = logging.getLogger(__name__)
@@ -74,9 +74,8 @@ class Maintenance(bootsteps.StartStopStep):
         self.loop_watch = LoopWatch(worker)
         self._well = True
         self._planned_stop = PlannedStop(worker, self._release_running, self._abandon)
-        self._is_embedded = (
-            False  # in a thread of another program, as celery.contrib.testing has it
-        )
+        # in a thread of another program, as celery.contrib.testing has it
+        self._is_embedded = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
 

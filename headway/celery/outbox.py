@@ -52,7 +52,7 @@ class MessageOutbox:
         """Keep the message that `send`, Celery's `apply_async`, makes until it is due.
 
         `when` is as for `Outbox.defer`. A run's own successor is kept whatever Redis does
-        meanwhile, and is sent when the run has ended; else raises connection.Unavailable.
+        meanwhile, and is sent when the run has ended; else raises Unavailable.
         """
         run = present_request_of(task_id)
         if run is not None and (serializer := getattr(run, SERIALIZER, "json")) != "json":

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from math import inf
 from typing import TypeVar
 
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from headway.throttled import ThrottledLogger
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from kombu.connection import Connection
 from headway.celery.broker import MessageEncoder, message_encoder
 from headway.celery.messages import OutboxProducer, is_for_another_broker, moment
 from headway.celery.sends import OWNER, RECORDED, SEND, TITLE
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from headway.store.model import Sent
 from headway.store.records import TASK_ID, Records
 from headway.store.redis_url import BadURL

@@ -14,7 +14,7 @@ from headway.bars import Part, Shown, shown
 from headway.celery.fencing import delivery_of
 from headway.celery.persistence import UNSTORED
 from headway.celery.runs import Run, detached
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from celery.backends.redis import ResultConsumer
 
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 
 READ_AGAIN_SECONDS = 1.0  # who waits for a result
 

@@ -19,15 +19,15 @@ from headway.celery.persistence import until_stored
 from headway.celery.sends import RECORDED, SEND
 from headway.celery.state_store import StateStore
 from headway.snapshot import FINAL, phase_by_hand
-from headway.store.connection import FunctionPipeline, Unavailable
+from headway.store.connection import FunctionPipeline
+from headway.store.errors import Unavailable
 from headway.store.model import STORED, Source
 from headway.store.records import Records
 
 logger = logging.getLogger(__name__)
 
-EARLY_SECONDS = (
-    10.0  # how long a claim waits, at most, for a sweep that looks at a Redis that was away
-)
+# how long a claim waits, at most, for a sweep that looks at a Redis that was away
+EARLY_SECONDS = 10.0
 EARLY_PAUSE_SECONDS = 0.1
 
 
@@ -136,7 +136,7 @@ class RunStore:
     ) -> str:
         """Store how far a run's e-mail is; see `RunRecords.advance_commit`.
 
-        Raises connection.Unavailable after so many seconds.
+        Raises Unavailable after so many seconds.
         """
         return until_stored(
             lambda: self._records.runs.advance_commit(request.id, delivery_of(request), stage),

@@ -43,9 +43,8 @@ class Run:
         self.task_id: str = request.id
         # That it is in, in the order in which they began: itself, its steps and loops.
         self.parts = [Part(run=self)]
-        self.report: Any = (
-            None  # what it has said by `headway.progress`; None before its first word
-        )
+        # what it has said by `headway.progress`; None before its first word
+        self.report: Any = None
         self.report_pipeline: Any = None  # what it says by `update_state`
         # The Retry or Ignore that it ends with, since its task has been handed over.
         self.successor: Any = None

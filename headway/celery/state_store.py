@@ -17,7 +17,8 @@ from headway.celery.fencing import FENCE, delivery_of
 from headway.celery.persistence import UNSTORED, until_stored
 from headway.celery.writes import WriteBuilder
 from headway.snapshot import Phase, phase_by_hand, phase_of
-from headway.store.connection import FunctionPipeline, Unavailable
+from headway.store.connection import FunctionPipeline
+from headway.store.errors import Unavailable
 from headway.store.model import UNCLAIMED, StateWrite, Teller
 from headway.store.records import Records
 from headway.throttled import ThrottledLogger

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 
 from headway.celery import broker
 from headway.celery.backend import LiveBackend
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from headway.store.restored import Memory
 
 logger = logging.getLogger(__name__)

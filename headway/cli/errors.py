@@ -13,7 +13,7 @@ from headway.exceptions import ConfigError
 from headway.masking import mask
 from headway.push.follow import UnknownTask
 from headway.snapshot import Phase
-from headway.store.connection import SENTENCES, Unavailable
+from headway.store.errors import SENTENCES, Unavailable
 from headway.store.model import TooLate
 
 

@@ -10,7 +10,7 @@ import click
 from headway.cli import drawing
 from headway.cli.errors import EXIT_OF, ExitCode, Failure
 from headway.push.follow import Update, follow
-from headway.store.connection import SENTENCES, Unavailable
+from headway.store.errors import SENTENCES, Unavailable
 from headway.store.records import Records
 
 

@@ -15,9 +15,8 @@ class Inbox:
     __slots__ = ("_unread", "_waiting")
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[str, str]] | None = (
-            None  # None: nothing waits, and nothing is being handled
-        )
+        # None: nothing waits, and nothing is being handled
+        self._waiting: deque[tuple[str, str]] | None = None
         self._unread = 0  # bytes in there
 
     @property

@@ -56,9 +56,8 @@ def _packet_of(payload: bytes) -> Iterator[tuple[str | int, bytes]]:
     kind = payload[:1]
     if kind == b"4":
         if payload[1:2] in (b"5", b"6"):
-            raise ProtocolError(
-                NO_BINARY
-            )  # Socket.IO's announcement of binary frames, which would be waited for
+            # Socket.IO's announcement of binary frames, which would be waited for
+            raise ProtocolError(NO_BINARY)
         yield MESSAGE, payload[1:]
     elif kind == b"1":
         yield GOODBYE, b""

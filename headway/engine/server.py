@@ -39,9 +39,8 @@ from headway.engine.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
-KERNEL_BYTES = (
-    64 * 1024
-)  # of a connection, each way: what lies there can no longer be replaced by newer
+# of a connection, each way: what lies there can no longer be replaced by newer
+KERNEL_BYTES = 64 * 1024
 LINGER_SECONDS = 2.0  # for a client to read why it is closed
 BATCH_SIZE = 256  # sockets served before others have their turn
 MAX_WAITING = 2000  # sockets whose calls wait; beyond it a newcomer is asked to come later

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from headway.push.subscriber import QUEUE
 from headway.snapshot import Snapshot
-from headway.store.connection import Unavailable, translate
+from headway.store.errors import Unavailable, translate
 from headway.store.keys import room
 from headway.store.records import TASK_ID, Records
 

@@ -12,15 +12,14 @@ from uuid import uuid4
 from headway.push.resync import Resync
 from headway.push.server_status import ServerStatus
 from headway.push.subscriber import QUEUE, SubscriptionTimeout
-from headway.store.connection import ReadOnly, Reason, Unavailable
+from headway.store.errors import ReadOnly, Reason, Unavailable
 
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 2.0
 ROUND_TRIP_SECONDS = 3.0  # a heartbeat that has not come back by then will not come
-LIVE_SECONDS = (
-    HEARTBEAT_SECONDS + ROUND_TRIP_SECONDS
-)  # for which one that came back proves that this process receives
+# for which one that came back proves that this process receives
+LIVE_SECONDS = HEARTBEAT_SECONDS + ROUND_TRIP_SECONDS
 RETRY_SECONDS = 0.5  # to the next heartbeat while something is wrong
 
 
@@ -41,7 +40,7 @@ class Heartbeat:
     def round_trip(self, seconds: float) -> bool:
         """Send a heartbeat through Redis and wait for it; False when it does not come back in time.
 
-        Raises connection.Unavailable when it cannot even be sent.
+        Raises Unavailable when it cannot even be sent.
         """
         self._manager.initialize()
         deadline = time.monotonic() + seconds

@@ -24,7 +24,7 @@ from headway.push.resync import Resync
 from headway.push.rooms import Rooms, has_channel
 from headway.push.server_status import ServerStatus
 from headway.push.subscriber import QUEUE, RedisSubscriber
-from headway.store.connection import Problem, Unavailable
+from headway.store.errors import Problem, Unavailable
 from headway.store.keys import room
 from headway.store.model import TaskRecord
 from headway.store.records import Records

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from headway.engine.frames import SERVICE_RESTART
-from headway.store.connection import ReadOnly
+from headway.store.errors import ReadOnly
 from headway.store.keys import room
 
 logger = logging.getLogger(__name__)

@@ -54,9 +54,8 @@ class Rooms:
     """All rooms that have a channel. They change, and are pushed to, only with their lock."""
 
     def __init__(self) -> None:
-        self.lock = (
-            threading.RLock()
-        )  # rooms, their channels, and what was sent to whom change together
+        # rooms, their channels, and what was sent to whom change together
+        self.lock = threading.RLock()
         self.by_name: dict[str, Room] = {}
         self.joined: dict[
             str, set[str]

@@ -9,7 +9,7 @@ from typing import Any
 from headway.engine.events import Event
 from headway.push.resync import NAMESPACE
 from headway.snapshot import fragment
-from headway.store.connection import SENTENCES, Problem, Unavailable, problem_of
+from headway.store.errors import SENTENCES, Problem, Unavailable, problem_of
 from headway.store.queries import OVERVIEW
 
 logger = logging.getLogger(__name__)

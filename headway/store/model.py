@@ -12,9 +12,8 @@ from headway.store.restored import Seen
 
 UNFENCED = ""  # the token of a write that comes from no delivery
 STORED = {"written", "cancelling", "cancelled"}  # the verdicts of a write that took place
-UNCLAIMED = (
-    "-"  # the token of a delivery that no worker marked: it may write where nobody has claimed
-)
+# the token of a delivery that no worker marked: it may write where nobody has claimed
+UNCLAIMED = "-"
 MAX_CALL_BYTES = 64 * 1024  # of a text that goes to Redis, and to its channels, in one
 
 
@@ -125,15 +124,12 @@ class Paused(NamedTuple):
 class Sweep:
     """What a sweep found to do."""
 
-    due: list[
-        tuple[str, dict[str, Any]]
-    ]  # (task_id, message) to be sent; call `sent` for each one that was
-    lost: list[
-        tuple[str, str, dict[str, Any] | None]
-    ]  # (task_id, token, message) of tasks whose last attempt was lost
-    overdue: set[
-        str
-    ]  # cancelled tasks past their kill deadline, to be ended by the worker that runs them
+    # (task_id, message) to be sent; call `sent` for each one that was
+    due: list[tuple[str, dict[str, Any]]]
+    # (task_id, token, message) of tasks whose last attempt was lost
+    lost: list[tuple[str, str, dict[str, Any] | None]]
+    # cancelled tasks past their kill deadline, to be ended by the worker that runs them
+    overdue: set[str]
     # (task_id, message) of which the dependents have to be told; call `told`.
     ended: list[tuple[str, dict[str, Any]]]
     broken: dict[str, str]  # task_id -> why, of records that cannot be handled; they are left alone

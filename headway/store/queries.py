@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from headway.snapshot import Phase
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from headway.store.functions import Functions
 from headway.store.keys import celery_key, log_key, record_key, result_key
 from headway.store.model import ResultGone, TaskRecord

@@ -54,10 +54,8 @@ class Records:
         self.lease_seconds = lease_seconds
         self._lease = int(lease_seconds * 1e6)  # microseconds, as the next
         self._cancel_grace = int(cancel_grace_seconds * 1e6)
-        self._clock = (
-            -inf,
-            0,
-        )  # when Redis's was asked (seconds), and how far it was ahead of ours (microseconds)
+        # when Redis's was asked (seconds), and how far it was ahead of ours (microseconds)
+        self._clock = (-inf, 0)
         self.functions = Functions(client)
         self.outbox = Outbox(self.functions, self.ttl)
         self.runs = RunRecords(self.functions, self.ttl, self._lease)

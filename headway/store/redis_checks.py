@@ -19,15 +19,8 @@ import redis
 
 from headway.exceptions import ConfigError
 from headway.store.checks import LOCAL, Finding, Mark
-from headway.store.connection import (
-    OLDEST_REDIS,
-    SENTENCES,
-    Client,
-    ReadOnly,
-    Reason,
-    Unavailable,
-    connect,
-)
+from headway.store.connection import Client, connect
+from headway.store.errors import OLDEST_REDIS, SENTENCES, ReadOnly, Reason, Unavailable
 from headway.store.names import look_up
 from headway.store.records import Records
 from headway.store.redis_url import is_same_database

@@ -12,7 +12,8 @@ from kombu.utils.json import dumps
 from headway.celery.sends import owner_of
 from headway.masking import mask
 from headway.snapshot import fragment
-from headway.store.connection import FunctionPipeline, Unavailable
+from headway.store.connection import FunctionPipeline
+from headway.store.errors import Unavailable
 from headway.store.functions import Functions
 from headway.store.keys import log_key, record_key
 from headway.store.messages import label, title_fragment

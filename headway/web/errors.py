@@ -14,17 +14,18 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from headway.service import KINDS, BadArguments, NotKept, UnknownKind
-from headway.store.connection import SENTENCES, Reason, Unavailable
+from headway.store.errors import SENTENCES, Reason, Unavailable
 from headway.store.model import AlreadyUsed, TooLate
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
+# blueprints that answer every client in JSON
 JSON_BLUEPRINTS = {
     "headway",
     "headway_ops",
     "headway_assets",
-}  # blueprints that answer every client in JSON
+}
 UNAVAILABLE = "{}, so nothing was started or changed. Try again in a moment."
 
 

@@ -18,7 +18,7 @@ from flask import Flask
 from headway.push.resync import MINE
 from headway.push.subscriber import SubscriptionTimeout
 from headway.state import state_of
-from headway.store.connection import SENTENCES, Unavailable
+from headway.store.errors import SENTENCES, Unavailable
 from headway.store.keys import room
 from headway.web.access import cookie_sessions
 from headway.web.api import MAX_IDS

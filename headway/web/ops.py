@@ -6,7 +6,7 @@ from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
 from headway.state import state
-from headway.store.connection import SENTENCES, Reason, Unavailable
+from headway.store.errors import SENTENCES, Reason, Unavailable
 from headway.web.errors import Refused, handle_errors
 from headway.web.guards import guard
 
@@ -27,7 +27,7 @@ def healthz() -> ResponseReturnValue:
 def readyz() -> ResponseReturnValue:
     """200 when a message of this process came back to it through Redis, which takes new tasks.
 
-    Else 503 with `Retry-After`; the error's code is a `connection.Reason`.
+    Else 503 with `Retry-After`; the error's code is a `store.errors.Reason`.
     """
     try:
         state().records.queries.probe()

@@ -37,9 +37,8 @@ READ = """() => ({
 
 def main(address: str, cookies: dict[str, str]) -> None:
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-    flags = (
-        ["--no-sandbox"] if geteuid() == 0 else []
-    )  # the sandbox needs rights that root in a container has not
+    # the sandbox needs rights that root in a container has not
+    flags = ["--no-sandbox"] if geteuid() == 0 else []
     errors: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -19,9 +19,8 @@ from tests.smtp_server import DROP, REPLIES, SILENCE
 
 RATE = 10
 ROUND_SECONDS = 60.0
-BREAKING_SECONDS = (
-    30.0  # of each round; then all is whole, and pages have until the next round to become right
-)
+# of each round; then all is whole, and pages have until the next round to become right
+BREAKING_SECONDS = 30.0
 LIMIT = 30.0
 
 Act = Callable[[System, int], None]

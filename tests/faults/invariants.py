@@ -20,9 +20,8 @@ STATES = {
     "failed": "FAILURE",
     "cancelled": "REVOKED",
 }
-ORDERED = frozenset(
-    {"ack", "push", "status", "list"}
-)  # doors of which one visitor uses one after the other
+# doors of which one visitor uses one after the other
+ORDERED = frozenset({"ack", "push", "status", "list"})
 REFUSAL_SECONDS = 3.0
 NOISE_SECONDS = 1.0  # by which a busy machine of two cores may be late
 

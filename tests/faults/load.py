@@ -157,9 +157,8 @@ class Load:
             start = make(chance)
             self.starts.append(start)
             insist(visitor, start, give_up=chance.random() < self._give_up)
-            next_at = max(
-                next_at + 1 / rate, time.monotonic() - 1
-            )  # what an outage held up is not made good
+            # what an outage held up is not made good
+            next_at = max(next_at + 1 / rate, time.monotonic() - 1)
 
 
 def insist(visitor: Visitor, start: Start, *, give_up: bool = False) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from tests.faults.invariants import FINAL, History
 from tests.faults.load import USUAL, Load, Mix, Start, insist
 from tests.faults.report import Row
@@ -47,9 +47,8 @@ class Trial:
         self.system, self.row = system, row
         self.history = History()
         self.started: list[Start] = []
-        self.excused: set[str] = (
-            set()
-        )  # tasks of which nothing is expected, as their records were taken away
+        # tasks of which nothing is expected, as their records were taken away
+        self.excused: set[str] = set()
         self.patience = SETTLE_SECONDS
         self._once, self._answered, self._errors = once, answered, errors
         self._loads: list[Load] = []

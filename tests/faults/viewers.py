@@ -92,9 +92,8 @@ class Line:
         if websocket is None or websocket.sock is None:
             return
         with suppress(OSError):
-            websocket.sock.shutdown(
-                socket.SHUT_RDWR
-            )  # wakes the reader, who puts the rest in order
+            # wakes the reader, who puts the rest in order
+            websocket.sock.shutdown(socket.SHUT_RDWR)
         deadline = time.monotonic() + ANSWER_SECONDS
         while self.open and time.monotonic() < deadline:
             time.sleep(ROUND_SECONDS)

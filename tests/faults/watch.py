@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from headway.store.connection import Unavailable
+from headway.store.errors import Unavailable
 from tests.faults.invariants import FINAL
 from tests.faults.load import Start
 from tests.faults.system import System

@@ -258,10 +258,11 @@ def scheduled_across_a_restart(system: System, count: int) -> Row:
     with trial(system, "scheduled, then all restarted", count, page=True, once=True) as one:
         for _ in range(count):
             starts = [mail(14), Start("work", work().args, countdown=14), mail(15.5)]
+            # while nobody is there: late, and not lost
             soon = [
                 mail(1),
                 Start("work", work().args, countdown=2),
-            ]  # while nobody is there: late, and not lost
+            ]
             for start in starts + soon:
                 one.start(start)
             for worker in system.all_workers:

@@ -1,0 +1,136 @@
+"""What redis-py's exceptions mean: why Redis is of no use now, for programs and for people."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TypedDict
+
+import redis
+from redis.exceptions import ClusterDownError, NoPermissionError
+
+OLDEST_REDIS = "7.0"  # which has functions
+UNKNOWN_COMMAND = re.compile(r"unknown command [`']?([\w|]+)")
+NO_RIGHT_IN_FUNCTION = ("ACL failure in script", "The user executing the script can't")
+
+
+class Reason(StrEnum):
+    """Why Redis is of no use now: a code for programs; `SENTENCES` has the words for people."""
+
+    UNREACHABLE = "redis_unreachable"
+    LOADING = "redis_loading"
+    BUSY = "redis_busy"
+    FULL = "redis_full"
+    READ_ONLY = "redis_read_only"
+    CANNOT_SAVE = "redis_cannot_save"
+    TOO_OLD = "redis_too_old"
+    NO_RIGHT = "redis_no_right"
+    NO_LOGIN = "redis_no_login"
+
+
+SENTENCES = {
+    Reason.UNREACHABLE: "Redis does not answer",
+    Reason.LOADING: "Redis is starting",
+    Reason.BUSY: "Redis is busy",
+    Reason.FULL: "Redis is full",
+    Reason.READ_ONLY: "Redis takes no writes",
+    Reason.CANNOT_SAVE: "Redis cannot write to its disk",
+    Reason.TOO_OLD: f"Redis is older than {OLDEST_REDIS}",
+    Reason.NO_RIGHT: "Redis refuses a right that Headway needs",
+    Reason.NO_LOGIN: "Redis refuses the password",
+}
+# Redis-py takes the code off the words of these.
+REASONS: tuple[tuple[type[Exception], Reason], ...] = (
+    (redis.AuthenticationError, Reason.NO_LOGIN),
+    (redis.BusyLoadingError, Reason.LOADING),
+    (redis.ConnectionError, Reason.UNREACHABLE),
+    (redis.TimeoutError, Reason.UNREACHABLE),
+    (redis.OutOfMemoryError, Reason.FULL),
+    (redis.ReadOnlyError, Reason.READ_ONLY),
+    (ClusterDownError, Reason.READ_ONLY),  # a MASTERDOWN too
+    (NoPermissionError, Reason.NO_RIGHT),
+)
+CODES = {
+    "BUSY": Reason.BUSY,
+    "MISCONF": Reason.CANNOT_SAVE,
+    "NOREPLICAS": Reason.READ_ONLY,
+}
+WRITES_FAIL = {Reason.BUSY, Reason.FULL, Reason.READ_ONLY, Reason.CANNOT_SAVE}
+
+
+class Unavailable(Exception):
+    """Redis is away, hung or refuses: nothing was changed, or only the reply was lost.
+
+    `reason` says why.
+    """
+
+    def __init__(self, message: str = "", reason: Reason = Reason.UNREACHABLE) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ReadOnly(Unavailable):
+    """Redis answers, and is full, read-only or cannot write to its disk."""
+
+
+class Problem(TypedDict):
+    """What is wrong, for programs and for people."""
+
+    code: str
+    message: str
+
+
+def problem_of(error: Unavailable) -> Problem:
+    """Return what everybody may know of an error: nothing of addresses, users and rights."""
+    return {"code": error.reason, "message": SENTENCES[error.reason]}
+
+
+def translate(error: BaseException) -> Unavailable | None:
+    """Return what an exception of redis-py means, None where it is a mistake of the caller's.
+
+    The message is Redis's own, except that of a command which Redis does not know: there it repeats
+    the arguments.
+    """
+    reason = _reason_of(error)
+    if reason is None:
+        return None
+    message = str(error)
+    if unknown := UNKNOWN_COMMAND.match(message):
+        message = (
+            f"it does not know {unknown[1]}; Headway needs Redis {OLDEST_REDIS} or newer, or Valkey"
+        )
+    elif reason is Reason.NO_RIGHT:
+        message = f"{message} (`make doctor` says what is missing)"
+    return (ReadOnly if reason in WRITES_FAIL else Unavailable)(message, reason)
+
+
+def _reason_of(error: BaseException) -> Reason | None:
+    for kind, reason in REASONS:
+        if isinstance(error, kind):
+            return reason
+    if not isinstance(error, redis.ResponseError):
+        return None
+    message = str(error)
+    if UNKNOWN_COMMAND.match(message):
+        return Reason.TOO_OLD
+    if message.startswith(NO_RIGHT_IN_FUNCTION):
+        return Reason.NO_RIGHT
+    return CODES.get(message.partition(" ")[0])
+
+
+class _TranslateErrors:
+    """Turns what passes by itself into Unavailable.
+
+    A class, as a generator would cost each call more.
+    """
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is not None and (translated := translate(error)):
+            # Not even the traceback may show what Redis repeats of a command that it does not know.
+            raise translated from (None if translated.reason is Reason.TOO_OLD else error)
+
+
+translate_errors = _TranslateErrors()
