@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -182,6 +183,7 @@ def layer_of(module: str) -> str:
     return "app.tasks.*" if module.startswith("app.tasks.") else module
 
 
+@cache
 def imports_of(path: Path) -> set[str]:
     """Return the modules that a file imports, wherever in it."""
     names: set[str] = set()
@@ -195,6 +197,7 @@ def imports_of(path: Path) -> set[str]:
     return names
 
 
+@cache
 def files() -> dict[str, Path]:
     return {
         module_of(path): path
