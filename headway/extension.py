@@ -132,6 +132,7 @@ class Headway:
         self._serve_sockets(app, state, backend.url, url_prefix)
 
     def _serve_sockets(self, app: Flask, state: State, redis_url: str, url_prefix: str) -> None:
+        own = app.extensions.get("socketio")
         with patch_socketio():
             self.socketio.init_app(
                 app,
@@ -156,4 +157,6 @@ class Headway:
                 cookie=None,
                 manage_session=False,
             )
+        if own is not None:
+            app.extensions["socketio"] = own  # where `emit` finds its server
         SocketHandlers(app).open()

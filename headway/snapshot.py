@@ -139,7 +139,7 @@ def progress_fields(celery_state: str, meta: Any) -> dict[str, Any]:
 
     What cannot be shown is left out: text, NaN and booleans for numbers, objects whose `str`
     raises. Of a meta that is not a dict only the state is shown. `description` is celery-progress's
-    word for the status.
+    word for the status, and a total of 0 its word for an unknown one.
     """
     own_word = "" if celery_state in ("PROGRESS", "STARTED") else celery_state
     if not isinstance(meta, dict):
@@ -153,7 +153,7 @@ def progress_fields(celery_state: str, meta: Any) -> dict[str, Any]:
     if current is not None:
         fields["current"] = current
     if total is not None or ("total" in meta and meta["total"] is None):
-        fields["total"] = total
+        fields["total"] = total or None
     if "step" in meta:
         fields |= _step_fields(meta["step"], current, total)
     return fields

@@ -14,6 +14,7 @@ import requests
 import socketio
 from celery import Celery
 from flask import Flask
+from flask_socketio import SocketIO, emit
 
 from headway import ConfigError, Headway
 from headway.celery.sends import load_owner_by, nobody
@@ -105,6 +106,25 @@ def test_an_allowed_origin_that_is_none_is_refused(redis_url: str):
 
 def test_it_leaves_other_socket_servers_of_the_process_alone(shop: Flask):
     assert socketio.Server(async_mode="threading")._engineio_server_class() is engineio.Server
+
+
+@pytest.mark.parametrize("own_is_first", [True, False])
+def test_what_an_app_emits_goes_by_its_own_socket_server(redis_url: str, own_is_first: bool):
+    app = Flask("shop")
+    app.secret_key = "a secret for the tests"
+    backend = f"headway+{redis_url}"
+    celery = Celery("shop", broker=redis_url, backend=backend, set_as_current=False)
+    own = SocketIO(async_mode="threading")
+    own.on("join")(lambda: emit("joined"))
+    steps = [lambda: own.init_app(app), lambda: Headway(app, celery=celery)]
+    for step in steps if own_is_first else reversed(steps):
+        step()
+    load_owner_by(nobody)
+    client = own.test_client(app)
+
+    client.emit("join")
+
+    assert [event["name"] for event in client.get_received()] == ["joined"]
 
 
 def test_a_celery_app_that_is_not_live_is_refused(redis_url: str):
