@@ -157,3 +157,46 @@ def _step(parts: Sequence[Part], bars: Sequence[Part]) -> dict[str, Any] | None:
         "current": current,
         "total": total,
     }
+
+
+class Display:
+    """What a run shows: the bar of the parts that it is in, else the last one that has ended."""
+
+    def __init__(self, parts: list[Part]) -> None:
+        """Take the run's list of its parts, itself first, which others change."""
+        self._parts = parts
+        self._base = parts[0]
+        self._last: Part | None = None
+        self._base_then: tuple[float, float | None] = (0, None)  # when the last one ended
+        self._bar = self._base
+        self._number = 0
+
+    def keep_last(self, part: Part) -> None:
+        """Show a bar that ends until there is another, or the run itself says something."""
+        self._last = part
+        self._base_then = (self._base.current, self._base.total)
+
+    def forget_last(self) -> None:
+        """Show no bar that has ended."""
+        self._last = None
+
+    def seen(self) -> tuple[Shown, int]:
+        """Return what is shown now, and the number of its bar, which grows with each other one."""
+        seen = self._shown()
+        if seen.bar is not self._bar:
+            self._bar = seen.bar
+            self._number += 1
+        return seen, self._number
+
+    def _shown(self) -> Shown:
+        """Return what is shown of the part that began first, and of what began last in it."""
+        parts = self._parts[1:]
+        chain = []
+        if parts:
+            chain = next(part.lineage for part in reversed(parts) if parts[0] in part.lineage)[1:]
+        if any(part.is_bar for part in chain) or (chain and not self._last):
+            return shown(chain)
+        has_spoken = not chain and (self._base.current, self._base.total) != self._base_then
+        if has_spoken or not self._last:
+            return shown([self._base])
+        return shown([self._last])._replace(step=shown(chain).step if chain else None)

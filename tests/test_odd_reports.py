@@ -14,7 +14,8 @@ import redis
 from celery import Celery, current_task
 
 from headway import progress
-from headway.celery.report import FLUSHER, MAX_UNSENT_CHARS
+from headway.celery.log_lines import MAX_CHARS
+from headway.celery.report import FLUSHER
 from headway.celery.run_store import RunStore
 from headway.celery.runs import HERE
 from headway.progress import MAX_LINE_CHARS
@@ -253,13 +254,13 @@ def test_lines_that_wait_for_redis_take_bounded_room(
         progress.flush()
         buffer = next(iter(FLUSHER._buffers))
         with buffer._writing:
-            waiting.append(sum(len(text) for _, text in buffer._lines))
+            waiting.append(sum(len(text) for _, text in buffer._lines._lines))
         is_away = False
 
     waiting: list[int] = []
     lines = records.queries.read_log(run(celery, body), 0)["lines"]
 
-    assert waiting[0] <= MAX_UNSENT_CHARS
+    assert waiting[0] <= MAX_CHARS
     assert (
         lines[0]["text"]
         == f"{800 - (len(lines) - 1)} lines are missing here: Redis did not take them in time."

@@ -143,7 +143,7 @@ def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
             raise Unavailable
         return store(self, *args)
 
-    monkeypatch.setattr("headway.celery.report.MAX_UNSENT", 3)
+    monkeypatch.setattr("headway.celery.log_lines.MAX_LINES", 3)
     # the test sends itself
     monkeypatch.setattr("headway.progress.FLUSHER", SimpleNamespace(add=bool))
     monkeypatch.setattr(RunRecords, "log", log)

@@ -8,14 +8,11 @@ An existing Celery project becomes live with one setting:
 
 from __future__ import annotations
 
-import json
 import logging
-from functools import cached_property
 from typing import Any
 
 from celery import signals, states
 from celery.app.task import Context
-from celery.backends.redis import RedisBackend
 from celery.exceptions import (
     ImproperlyConfigured,
     TaskRevokedError,
@@ -28,10 +25,10 @@ from headway import masking
 from headway.celery.attempts import attempts_of, retry_delay
 from headway.celery.broker_url import unacked_keys, visibility_days
 from headway.celery.context import as_context
+from headway.celery.lean_backend import LeanBackend
 from headway.celery.notifier import DependentNotifier
 from headway.celery.outbox import MessageOutbox
 from headway.celery.publishing import Recorder, record_sends
-from headway.celery.report_fields import report_meta
 from headway.celery.result_consumer import PollingResultConsumer
 from headway.celery.run_store import RunStore
 from headway.celery.state_store import StateStore
@@ -75,7 +72,7 @@ def name_what_is_not_live(sender: Any = None, **_: Any) -> None:
         )
 
 
-class LiveBackend(RedisBackend):
+class LiveBackend(LeanBackend):
     """Stores each state as a write of the task's record.
 
     A write is refused when the task has ended or a newer delivery has taken over; it then has no
@@ -225,44 +222,6 @@ class LiveBackend(RedisBackend):
 
     def _forget(self, task_id: str) -> None:
         self.records.forget(task_id)
-
-    def _get_result_meta(
-        self, result: Any, state: str, traceback: Any, request: Any, **options: Any
-    ) -> dict[str, Any]:
-        """Return what Celery's own does.
-
-        For a report without a search through its settings, which takes longest.
-        """
-        if state in self.READY_STATES or self._extended:
-            return dict(super()._get_result_meta(result, state, traceback, request, **options))
-        return report_meta(result, state, traceback, request, self.current_task_children(request))
-
-    def encode(self, data: Any) -> Any:
-        """Return what Celery's own does, without Kombu's way to the encoder, which takes longer
-        than to encode.
-        """
-        if self.compression:
-            return super().encode(data)
-        try:
-            return self.encoder(data)
-        except Exception:
-            return super().encode(data)  # that way turns it into an error that Celery knows
-
-    def decode(self, payload: Any) -> Any:
-        """Return what Celery's own does, except for the JSON of the record's scripts."""
-        if self.serializer != "json" and isinstance(payload, bytes | str):
-            text = payload if isinstance(payload, bytes) else payload.encode()
-            if text.startswith(b'{"status":"'):
-                return json.loads(text)
-        return super().decode(payload)
-
-    @cached_property
-    def _extended(self) -> bool:
-        return bool(self.app.conf.find_value_for_key("extended", "result"))
-
-    @cached_property
-    def tasks(self) -> Any:
-        return self.app.tasks  # which takes a lock at each look
 
 
 def _checked_url(app: Any, url: str | None) -> str:

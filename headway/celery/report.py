@@ -7,11 +7,11 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
 from typing import Any
 
-from headway.bars import Part, Shown, shown
+from headway.bars import Display, Part
 from headway.celery.fencing import delivery_of
+from headway.celery.log_lines import LogLines, gap
 from headway.celery.persistence import UNSTORED
 from headway.celery.runs import Run, detached
 from headway.store.errors import Unavailable
@@ -19,15 +19,11 @@ from headway.store.errors import Unavailable
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.1
-# Steps, and lines, that wait for Redis; of more the oldest go, and the log says how many lines.
-MAX_UNSENT = 1000
-MAX_UNSENT_CHARS = 1_000_000  # of such lines
-MAX_CALL_LINES = 100
+MAX_UNSENT = 1000  # steps that wait for Redis; of more the oldest go
 UNSET: Any = object()
 
 WRITTEN = "written"
 
-LogLine = tuple[str, str]  # level, text
 Meta = tuple[dict[str, Any], int]  # what a snapshot has of it, and a number for each bar
 
 
@@ -38,18 +34,11 @@ class ProgressBuffer:
         self._run = run
         self._backend = run.task.backend
         self._request = run.request
-        self._base = run.parts[0]
-        self._last: Part | None = None  # the last bar to end, which is shown until there is another
-        # What the run itself had said when that ended.
-        self._base_then: tuple[float, float | None] = (0, None)
-        self._bar = self._base
-        self._bars = 0  # before that
+        self._display = Display(run.parts)
         self._status = ""
         # To be sent even if newer comes at once.
         self._unsent: deque[Meta] = deque(maxlen=MAX_UNSENT)
-        self._lines: deque[LogLine] = deque()
-        self._line_chars = 0
-        self._lines_lost = 0
+        self._lines = LogLines()
         self._is_silent = True
         self._has_failed = False
         self._writing = threading.Lock()
@@ -72,7 +61,7 @@ class ProgressBuffer:
         """Begin a part; a step is sent even if the next one comes at once."""
         with self._writing:
             if part.is_step:
-                self._last = None
+                self._display.forget_last()
             elif part.name and not any(other.is_loop for other in self._run.parts):
                 self._status = part.name  # an inner loop's name stands beside its numbers
             self._run.parts.append(part)
@@ -90,8 +79,7 @@ class ProgressBuffer:
             if part.is_numbered and not has_failed:
                 part.complete()
             if part.is_bar:
-                self._last = part
-                self._base_then = (self._base.current, self._base.total)
+                self._display.keep_last(part)
             part.is_open = False
             part.has_ended = True
             self._run.parts.remove(part)
@@ -103,7 +91,7 @@ class ProgressBuffer:
     def log(self, level: str, text: str) -> None:
         """Note a line."""
         with self._writing:
-            self._keep([(level, text)])
+            self._lines.add((level, text))
 
     def flush(self) -> None:
         """Send what has not been sent; what Redis does not take now is sent the next time."""
@@ -132,30 +120,9 @@ class ProgressBuffer:
         self._has_failed = True
 
     def _meta(self) -> Meta:
-        seen = self._shown()
-        if seen.bar is not self._bar:
-            self._bar = seen.bar
-            self._bars += 1
-        meta = {
-            "current": seen.current,
-            "total": seen.total,
-            "status": self._status,
-            "step": seen.step,
-        }
-        return meta, self._bars
-
-    def _shown(self) -> Shown:
-        """Return what is shown of the part that began first, and of what began last in it."""
-        parts = self._run.parts[1:]
-        chain = []
-        if parts:
-            chain = next(part.lineage for part in reversed(parts) if parts[0] in part.lineage)[1:]
-        if any(part.is_bar for part in chain) or (chain and not self._last):
-            return shown(chain)
-        has_spoken = not chain and (self._base.current, self._base.total) != self._base_then
-        if has_spoken or not self._last:
-            return shown([self._base])
-        return shown([self._last])._replace(step=shown(chain).step if chain else None)
+        seen, number = self._display.seen()
+        numbers = {"current": seen.current, "total": seen.total}
+        return {**numbers, "status": self._status, "step": seen.step}, number
 
     def _send(self, said: Meta) -> bool:
         """Send it; whether it is done with."""
@@ -185,45 +152,20 @@ class ProgressBuffer:
     def _send_lines(self) -> bool:
         """Send some lines; whether they were, and there may be more."""
         with self._writing:
-            lines = [self._pop() for _ in range(min(MAX_CALL_LINES, len(self._lines)))]
-            lost = self._lines_lost
-            self._lines_lost = 0
-        gap = (
-            [("WARNING", f"{lost} lines are missing here: Redis did not take them in time.")]
-            if lost
-            else []
-        )
+            lines, lost = self._lines.take()
         if not lines:
             return False
         try:
             self._backend.records.runs.log(
-                self._request.id, delivery_of(self._request), gap + lines
+                self._request.id, delivery_of(self._request), gap(lost) + lines
             )
         except Unavailable:
             with self._writing:
-                newer = self._lines
-                self._lines = deque()
-                self._line_chars = 0
-                self._lines_lost += lost
-                self._keep([*lines, *newer])
+                self._lines.give_back(lines, lost)
             return False
         except Exception:
             self.fail("A log line")
         return True
-
-    def _keep(self, lines: Iterable[LogLine]) -> None:
-        """Have lines wait; of too many the oldest go."""
-        for line in lines:
-            self._lines.append(line)
-            self._line_chars += len(line[1])
-        while len(self._lines) > MAX_UNSENT or self._line_chars > MAX_UNSENT_CHARS:
-            self._pop()
-            self._lines_lost += 1
-
-    def _pop(self) -> LogLine:
-        line = self._lines.popleft()
-        self._line_chars -= len(line[1])
-        return line
 
 
 class Flusher:
