@@ -94,6 +94,7 @@ LAYERS = [
     "headway.engine.server",
     "headway.engine.choice",
     "headway.push",
+    "headway.push.subscriptions",
     "headway.push.subscriber",
     "headway.push.follow",
     "headway.push.batch_loader",

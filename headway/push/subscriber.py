@@ -17,6 +17,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from headway.push.subscriptions import Subscriptions
+
 logger = logging.getLogger(__name__)
 
 # Flask-SocketIO's channel, and before a room's name the room's own; a bare socketio.RedisManager
@@ -35,12 +37,7 @@ class SubscriptionTimeout(Exception):
 
 
 class RedisSubscriber:
-    """The one Redis connection that listens: it subscribes, reads, notices its own deafness and
-    reconnects.
-
-    Redis answers SUBSCRIBEs in their order, so the n-th answer on a connection confirms the n-th
-    one; an answer to an earlier subscription of the same channel, given up since, confirms nothing.
-    """
+    """The one Redis connection that listens: it subscribes, reads, and reconnects when deaf."""
 
     def __init__(self, url: str, silence_seconds: float) -> None:
         """A connection that is silent for so many seconds is given up."""
@@ -56,10 +53,7 @@ class RedisSubscriber:
         self._make: Callable[[], Any] = partial(pool.connection_class, **pool.connection_kwargs)
         self._lock = threading.RLock()
         self._connection: Any = None
-        self._numbers: dict[str, int] = {}  # of each channel's SUBSCRIBE on this connection
-        self._asked = self._answered = 0
-        self._unsent: list[tuple[str, str]] = []
-        self._waiting: dict[int, threading.Event] = {}  # by the number whose answer is waited for
+        self._subscriptions = Subscriptions()
         self._sessions = count(1)
         self.session = 0  # the number of the connection that listens, 0 while there is none
         self.renewed = threading.Event()  # set by each new one
@@ -68,18 +62,16 @@ class RedisSubscriber:
     def subscribe(self, channel: str) -> None:
         """Ask for a channel, with the next `wait`; a subscription that stands already is kept."""
         with self._lock:
-            if channel not in self._numbers:
-                self._ask(channel)
+            self._subscriptions.add(channel)
 
     def unsubscribe(self, channel: str) -> None:
         """Give a channel up, with the next `wait`."""
         with self._lock:
-            if self._numbers.pop(channel, None):
-                self._unsent.append(("UNSUBSCRIBE", channel))
+            self._subscriptions.remove(channel)
 
     def is_subscribed(self, channel: str) -> bool:
         """Whether Redis has confirmed this channel on the current connection."""
-        return 0 < self._numbers.get(channel, 0) <= self._answered
+        return self._subscriptions.is_confirmed(channel)
 
     def wait(self, channels: Iterable[str], seconds: float) -> None:
         """Return when Redis has confirmed all of these on the current connection.
@@ -88,16 +80,16 @@ class RedisSubscriber:
         """
         deadline = time.monotonic() + seconds
         channels = list(channels)
-        if not self._missing(channels) and not self._unsent:
+        if not self._subscriptions.missing(channels) and not self._subscriptions.has_unsent:
             return
         time.sleep(0)  # others may have something to ask too: one write for all
         while True:
             with self._lock:
                 self._flush()
-                number = self._missing(channels)
+                number = self._subscriptions.missing(channels)
                 if not number:
                     return
-                answered = self._waiting.setdefault(number, threading.Event())
+                answered = self._subscriptions.answer(number)
             if not answered.wait(max(0.0, deadline - time.monotonic())):
                 raise SubscriptionTimeout(", ".join(channels))
 
@@ -137,7 +129,8 @@ class RedisSubscriber:
         with self._lock:
             connection = self._connection
             self._connection = None
-            self.session = self._answered = 0
+            self.session = 0
+            self._subscriptions.lose_answers()
         if connection is not None and connection._sock is not None:
             with suppress(OSError):
                 connection._sock.shutdown(socket.SHUT_RDWR)
@@ -159,45 +152,27 @@ class RedisSubscriber:
         with self._lock:
             self._connection = connection
             self.received_at = time.monotonic()
-            self._asked = self._answered = 0
-            self._unsent.clear()
-            for channel in self._numbers:
-                self._ask(channel)
+            self._subscriptions.ask_again()
             self._flush()
             if self._connection is None:
                 raise redis.ConnectionError(
                     "The connection broke while it was being asked for its channels."
                 )
             self.session = next(self._sessions)
-            waiting = self._waiting
-            self._waiting = {}
-        for event in waiting.values():  # of the connection before: they wait again
+            waiting = self._subscriptions.take_waiting()
+        for event in waiting:  # of the connection before: they wait again
             event.set()
         self.renewed.set()
 
-    def _ask(self, channel: str) -> None:
-        self._asked += 1
-        self._numbers[channel] = self._asked
-        self._unsent.append(("SUBSCRIBE", channel))
-
     def _confirm(self) -> None:
         with self._lock:
-            self._answered += 1
-            answered = self._waiting.pop(self._answered, None)
+            answered = self._subscriptions.confirm()
         if answered is not None:
             answered.set()
 
-    def _missing(self, channels: list[str]) -> int:
-        """Return the number of the last answer that is missing for these, 0 for none."""
-        number = max(
-            (self._numbers.get(channel, self._asked + 1) for channel in channels), default=0
-        )
-        return number if number > self._answered else 0
-
     def _flush(self) -> None:
         """Send what has been asked; without a connection, the next one asks for all that stands."""
-        commands = self._unsent
-        self._unsent = []
+        commands = self._subscriptions.take_unsent()
         if commands and self._connection is not None:
             try:
                 packed = self._connection.pack_commands(commands)
