@@ -1,16 +1,20 @@
-"""The examples of a document, by the file name that stands in their first line."""
+"""The examples of a document, by the file name in their first line; and what its reader runs."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import ModuleType
 
 from celery import _state, current_app
 
 from headway.celery.sends import load_owner_by, nobody
-from tests.processes import ROOT
+from tests.processes import ROOT, Process, Valkey, answers, free_port, running, worker
 
 
 def page(name: str) -> str:
@@ -38,3 +42,46 @@ def module_of(name: str, file: str) -> Iterator[ModuleType]:
         current.set_current()
         _state._on_app_finalizers = finalizers  # else each later app would get its tasks
         load_owner_by(nobody)
+
+
+class Followed:
+    """A folder with a document's files, in which its reader runs their commands.
+
+    `changes` are made in the files: addresses that are taken on this machine.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, valkey: Valkey, changes: Mapping[str, str] | None = None
+    ) -> None:
+        self.folder = folder
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self.env = {"REDIS_URL": valkey.url, "PYTHONPATH": str(ROOT), "PATH": path}
+        for file, text in files_of(name).items():
+            for shown, there in (changes or {}).items():
+                text = text.replace(shown, there)
+            (folder / file).write_text(text)
+
+    def run(self, stack: ExitStack, module: str, *, with_worker: bool = True) -> str:
+        """Have `flask --app MODULE run`, and a worker of its `celery`; returns the address."""
+        port = free_port()
+        command = [sys.executable, "-m", "flask", "--app", module, "run", "--port", str(port)]
+        site = Process(command, self.folder / "site.log", self.env, root=self.folder)
+        stack.enter_context(running(site))
+        if with_worker:
+            started = worker(self.folder, self.env, "celery", f"{module}:celery", root=self.folder)
+            stack.enter_context(running(started))
+        site.wait_until(lambda: answers(f"http://127.0.0.1:{port}/headway/healthz"))
+        return f"http://127.0.0.1:{port}"
+
+    def say(self, command: str) -> str:
+        """Return what a command of the shell prints; it has to succeed."""
+        done = subprocess.run(
+            ["sh", "-c", command],
+            cwd=self.folder,
+            env=os.environ | self.env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout

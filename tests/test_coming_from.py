@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import ModuleType, SimpleNamespace
@@ -14,8 +13,8 @@ from flask_socketio import SocketIO
 
 from headway.testing.eager import Eager
 from tests.browser import OrderedClient
-from tests.documents import files_of, module_of
-from tests.processes import ROOT, Process, Valkey, answers, free_port, running, wait_for
+from tests.documents import Followed, module_of
+from tests.processes import Valkey, wait_for
 
 PAGE = "docs/coming-from.md"
 
@@ -126,15 +125,11 @@ def test_the_json_of_celery_progress_tells_a_failure():
 @pytest.fixture(scope="module")
 def kitchen(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the page's app with a server of its own, which runs as its reader runs it."""
-    folder = tmp_path_factory.mktemp("kitchen")
-    (folder / "kitchen.py").write_text(files_of(PAGE)["kitchen.py"] + AND_ITS_OWN_EVENT)
-    port = free_port()
-    env = {"REDIS_URL": valkey.url, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "flask", "--app", "kitchen", "run", "--port", str(port)]
-    process = Process(command, folder / "site.log", env, root=folder)
-    process.wait_until(lambda: answers(f"http://127.0.0.1:{port}/headway/healthz"))
-    with running(process):
-        yield f"http://127.0.0.1:{port}"
+    reader = Followed(PAGE, tmp_path_factory.mktemp("kitchen"), valkey)
+    with (reader.folder / "kitchen.py").open("a") as code:
+        code.write(AND_ITS_OWN_EVENT)
+    with ExitStack() as stack:
+        yield reader.run(stack, "kitchen", with_worker=False)
 
 
 @pytest.fixture

@@ -1,0 +1,105 @@
+"""docs/own-login.md: its shop runs as its reader runs it, and shows each task to whom it says."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Page, expect
+
+from tests.documents import Followed, files_of
+from tests.processes import Valkey, free_port
+
+PAGE = "docs/own-login.md"
+TASK_ID = "7f0b2a3e-5c1d-4e8f-9a6b-2d3c4e5f6a7b"
+
+
+class Shop:
+    """The page's app with its worker, and a server of another origin."""
+
+    def __init__(self, folder: Path, valkey: Valkey, stack: ExitStack) -> None:
+        partner_port = free_port()
+        self.partner = f"http://localhost:{partner_port}"
+        self.reader = Followed(PAGE, folder, valkey, {"http://localhost:8000": self.partner})
+        self.address = self.reader.run(stack, "shop")
+        serve = partial(_Quiet, directory=str(folder))
+        server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", partner_port), serve))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        stack.callback(server.shutdown)
+
+    def log_in(self, user: str) -> requests.Session:
+        session = requests.Session()
+        session.post(f"{self.address}/login", {"user": user}, timeout=10).raise_for_status()
+        return session
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def shop(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with ExitStack() as stack:
+        yield Shop(tmp_path_factory.mktemp("shop"), valkey, stack)
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page()
+    yield page
+    page.context.close()
+
+
+def test_a_user_sees_an_export_live_and_another_user_does_not(shop: Shop, page: Page):
+    page.goto(shop.address)
+    page.locator("input").fill("ada")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Export").click()
+
+    expect(page.locator("headway-task[data-phase=running]")).to_have_count(1)
+    expect(page.locator("headway-task[data-phase=succeeded]")).to_have_count(1, timeout=15_000)
+    [task] = shop.log_in("ada").get(f"{shop.address}/headway/tasks", timeout=10).json()["tasks"]
+    bob = shop.log_in("bob")
+    answer = bob.get(f"{shop.address}/headway/status/{task['task_id']}", timeout=10)
+    assert (task["result"], answer.status_code) == ("20 rows", 404)
+    assert bob.get(f"{shop.address}/headway/tasks", timeout=10).json()["tasks"] == []
+
+
+def test_a_token_shows_it_in_a_page_of_another_origin(shop: Shop, page: Page):
+    started = shop.log_in("ada").post(f"{shop.address}/export-to-share", timeout=10).json()
+    html = files_of(PAGE)["partner.html"].replace("http://localhost:5000", shop.address)
+    html = html.replace(TASK_ID, started["task_id"]).replace("hwt_...", started["token"])
+    (shop.reader.folder / "partner.html").write_text(html)
+
+    page.goto(f"{shop.partner}/partner.html")
+
+    expect(page.locator("headway-task[data-phase=running]")).to_contain_text("Exporting")
+    expect(page.locator("headway-task[data-phase=succeeded]")).to_be_visible(timeout=15_000)
+
+
+def test_a_task_of_nobody_is_the_operators(shop: Shop):
+    [task_id] = shop.reader.say("headway -A shop:celery start export rows=1").split()
+
+    address = f"{shop.address}/headway/status/{task_id}"
+    codes = {
+        user: shop.log_in(user).get(address, timeout=10).status_code for user in ("olga", "ada")
+    }
+
+    assert codes == {"olga": 200, "ada": 404}
+
+
+def test_a_program_names_an_owner(shop: Shop):
+    [task_id] = shop.reader.say("headway -A shop:celery start export rows=1 --as eve").split()
+
+    [task] = shop.log_in("eve").get(f"{shop.address}/headway/tasks", timeout=10).json()["tasks"]
+    assert task["task_id"] == task_id
+
+
+def test_who_is_not_logged_in_starts_nothing(shop: Shop):
+    assert requests.post(f"{shop.address}/export", timeout=10).status_code == 401
