@@ -19,7 +19,7 @@ from kombu.utils.json import dumps, loads
 
 from headway.celery.backend import LiveBackend
 from headway.celery.results import MAX_RESULT_BYTES, PREVIEW_CHARS
-from headway.engine.socket import MAX_BACKLOG_BYTES
+from headway.engine.sending import MAX_BACKLOG_BYTES
 from headway.push.resync import MINE
 from headway.snapshot import Snapshot, fragment
 from headway.store.model import Delivery, Source

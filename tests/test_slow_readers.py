@@ -13,7 +13,7 @@ import pytest
 
 from headway.engine.events import Event
 from headway.engine.frames import PING, PONG
-from headway.engine.socket import MAX_BACKLOG_BYTES
+from headway.engine.sending import MAX_BACKLOG_BYTES
 from tests.processes import wait_for
 from tests.websockets import Client, Server, masked, serving
 

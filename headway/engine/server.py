@@ -110,10 +110,7 @@ class EpollServer(engineio.Server):
         return []
 
     def _is_full(self, environ: dict[str, Any]) -> bool:
-        """Whether there is no place for one more socket.
-
-        Some files are left to requests, so that these go on.
-        """
+        """Whether there is no place for one more; some files are left to requests."""
         most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         return (
             len(self.sockets) >= self._max_sockets
@@ -186,9 +183,7 @@ class EpollServer(engineio.Server):
         self.update_interest(socket)
 
     def linger(self, socket: Socket) -> None:
-        """Keep a closed socket's connection until the client has closed it too, but not for
-        long.
-        """
+        """Keep a closed socket's connection for a moment, for the client to close it too."""
         self._leaving.append((time.monotonic() + LINGER_SECONDS, socket))
         self.update_interest(socket)
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import logging
 import socket
-import struct
 from contextlib import suppress
 from typing import Any
 
-from headway.engine.backlog import Backlog
-from headway.engine.events import Event
 from headway.engine.frames import (
-    BINARY,
     CLOSE,
     NORMAL,
     NOT_A_MESSAGE,
@@ -25,31 +21,19 @@ from headway.engine.frames import (
 from headway.engine.inbox import Inbox
 from headway.engine.packets import GOODBYE, MESSAGE, is_sound, read_packets
 from headway.engine.protocols import Engine
+from headway.engine.sending import FrameSender
 
 logger = logging.getLogger(__name__)
 
 READ_BYTES = 64 * 1024
-MAX_BACKLOG_BYTES = 512 * 1024  # that wait for one client
 PING_FRAME = frame(b"2")  # Engine.IO's own ping, not a websocket's
 GOODBYE_FRAME = frame(b"1")
 
 
-class Socket:
+class Socket(FrameSender):
     """The websocket of one client, in Engine.IO's terms. Nothing in here waits for anything."""
 
-    __slots__ = (
-        "_backlog",
-        "_connection",
-        "_engine",
-        "_environ",
-        "_heard",
-        "_inbox",
-        "_parser",
-        "_slot",
-        "closed",
-        "session",
-        "sid",
-    )
+    __slots__ = ("_environ", "_inbox", "_parser", "_slot", "session", "sid")
 
     # What Engine.IO asks of a socket: there is no polling before the websocket.
     connected = upgraded = True
@@ -57,21 +41,13 @@ class Socket:
     def __init__(
         self, engine: Engine, sid: str, connection: socket.socket, environ: dict[str, Any]
     ) -> None:
+        super().__init__(engine, connection)
         self.sid = sid
         self.session: dict[str, Any] = {}
-        self.closed = False
-        self._engine = engine
-        self._connection = connection
         self._environ = environ
         self._parser = FrameParser(engine.max_http_buffer_size)
-        self._backlog: Backlog | None = None
         self._inbox = Inbox()
-        self._heard = True  # since the last ping
         self._slot = engine.clock.join(self)
-
-    @property
-    def fileno(self) -> int:
-        return self._connection.fileno()
 
     @property
     def interest(self) -> Any:
@@ -81,63 +57,6 @@ class Socket:
         return (0 if self._inbox.is_full else self._engine.IN) | (
             self._engine.OUT if self._backlog else 0
         )
-
-    # Sending
-
-    def send(self, pkt: Any) -> None:
-        """Send an Engine.IO packet; one that goes to many is made a frame once."""
-        data = getattr(pkt, "frame", None)
-        if data is None:
-            encoded = pkt.encode()
-            data = pkt.frame = frame(encoded, BINARY) if pkt.binary else frame(encoded.encode())
-        self.send_frame(data)
-
-    def push(self, event: Event) -> None:
-        """Send an event that goes to many."""
-        self.send_frame(event.frame, event.key)
-
-    def send_frame(self, data: bytes, key: str | None = None) -> None:
-        """Send at once what the client takes; the rest waits, of each key the newest."""
-        if self.closed:
-            return
-        if self._backlog is None:
-            sent = self._write(data)
-            if sent == len(data) or self.closed:
-                return
-            self._backlog = Backlog(data[sent:] if sent else b"")
-            self._engine.block(self)
-            if sent:
-                return
-        self._backlog.add(data, key)
-        if self._backlog.size > MAX_BACKLOG_BYTES:
-            self.drop()
-
-    def send_on(self) -> None:
-        """Send what waits, as far as the client takes it."""
-        while self._backlog and (data := self._backlog.next()):
-            sent = self._write(data)
-            if not sent:
-                return
-            self._heard = True
-            self._backlog.took(sent)
-        self._backlog = None
-        self._engine.unblock(self)
-
-    def _send_first(self, data: bytes) -> None:
-        if self._backlog is None:
-            self.send_frame(data)
-        else:
-            self._backlog.add_first(data)
-
-    def _write(self, data: bytes) -> int:
-        """Return how much of it the kernel takes; a connection that is broken is given up."""
-        try:
-            return self._connection.send(data)
-        except BlockingIOError:
-            return 0
-        except OSError:
-            self.abort(self._engine.reason.TRANSPORT_ERROR)
-            return 0
 
     # Receiving
 
@@ -213,30 +132,10 @@ class Socket:
     def check_timeout(self) -> None:
         """Give up a client that has not answered the last ping, nor anything else since."""
         if self._heard or self._backlog or self._inbox.is_full:
-            # a client with a backlog is handled by the stall check; one we have paused reading is
-            # exempt
-            return
+            return  # one with a backlog may be stalled; one that is not read cannot answer
         self.receive()  # it may have answered while this process was busy
         if not self._heard:
             self.abort(self._engine.reason.PING_TIMEOUT)
-
-    def is_stalled(self, now: float) -> bool:
-        """Whether the client has taken nothing for too long.
-
-        Asked at each tick while something waits.
-        """
-        return self._backlog is not None and self._backlog.is_stalled(self.fileno, now)
-
-    def drop(self) -> None:
-        """Give up a client that does not take what is sent.
-
-        What lies in the kernel for it is given up too.
-        """
-        with suppress(OSError):
-            self._connection.setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-            )
-        self.abort(self._engine.reason.TRANSPORT_ERROR)
 
     def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
         """Close as Engine.IO does: with a goodbye of its own."""

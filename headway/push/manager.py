@@ -69,9 +69,7 @@ class RoomManager(PubSubManager):
 
     @property
     def live(self) -> bool:
-        """Whether this process has lately received its own heartbeat through Redis, and missed
-        nothing before that.
-        """
+        """Whether its own heartbeat has lately come back through Redis, and nothing was missed."""
         caught_up = 0 < self.resync.session == self.subscriber.session and not self.resync.missed
         return caught_up and time.monotonic() - self.heartbeat.proven_at < LIVE_SECONDS
 
@@ -97,9 +95,8 @@ class RoomManager(PubSubManager):
             if not has_channel(room):
                 super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
             else:
-                self.live_rooms.enter(
-                    sid, room, self.server.eio.sender_for(self.eio_sid_from_sid(sid, namespace))
-                )
+                send = self.server.eio.sender_for(self.eio_sid_from_sid(sid, namespace))
+                self.live_rooms.enter(sid, room, send)
                 self.subscriber.subscribe(f"{QUEUE}:{room}")
             if room not in (None, sid):
                 self.live_rooms.joined.setdefault(sid, set()).add(room)
@@ -126,9 +123,8 @@ class RoomManager(PubSubManager):
     def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
         with self.live_rooms.lock:
             own = self.live_rooms.by_name.get(room) if isinstance(room, str) else None
-            viewers = (
-                [(sid, self.eio_sid_from_sid(sid, namespace)) for sid in own.viewers] if own else []
-            )
+            sids = list(own.viewers) if own else []
+            viewers = [(sid, self.eio_sid_from_sid(sid, namespace)) for sid in sids]
         yield from viewers if own else super().get_participants(namespace, room)
 
     def get_rooms(self, sid: str, namespace: str) -> list[str]:
@@ -150,9 +146,7 @@ class RoomManager(PubSubManager):
         }
 
     def has_news(self, task_id: str, stored: TaskRecord) -> bool:
-        """Whether the viewers of a task's room have been told something newer than what is
-        stored here.
-        """
+        """Whether a task's viewers have been told something newer than what is stored here."""
         own = self.live_rooms.by_name.get(room("task", task_id))
         return own is not None and own.version(task_id) > int(stored.tag.partition("-")[0])
 
@@ -165,10 +159,7 @@ class RoomManager(PubSubManager):
             logger.error("An emit did not reach the message queue: %s", error)
 
     def _listen(self) -> Iterator[bytes]:
-        """Deliver what the rooms' channels say.
-
-        Yield what the common channel says to python-socketio.
-        """
+        """Deliver what rooms' channels say; yield what the common one says to python-socketio."""
         for messages in self.subscriber.read_batches(self.server.eio.reading):
             events: dict[tuple[str, str | int], bytes] = {}
             for number, (channel, message) in enumerate(messages):

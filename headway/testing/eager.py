@@ -16,10 +16,9 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from celery import Celery, Task
-from celery._state import get_current_worker_task
 from celery.app.trace import build_tracer
 from celery.exceptions import NotRegistered, Reject
-from celery.result import EagerResult, denied_join_result
+from celery.result import denied_join_result
 from kombu.connection import Connection
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -27,7 +26,6 @@ from headway.celery.backend import LiveBackend
 from headway.celery.broker import MessageEncoder
 from headway.celery.delivery import keep_until_due
 from headway.celery.fencing import FENCE
-from headway.celery.live_tasks import make_all_live
 from headway.celery.messages import (
     CapturingChannel,
     CapturingTransport,
@@ -35,9 +33,9 @@ from headway.celery.messages import (
     readable_request_of,
     request_of,
 )
-from headway.celery.runs import Run
 from headway.exceptions import HeadwayError
 from headway.snapshot import Phase, Snapshot
+from headway.testing.eager_tasks import EagerTasks
 from headway.testing.memory import memory_clients
 from headway.testing.switch import switched
 from headway.testing.task_run import TaskRun
@@ -46,25 +44,7 @@ from headway.testing.viewer import Viewer
 BROKER_URL = "headway-eager://localhost"
 HOSTNAME = "eager@test"
 MAX_RUNS = 1000  # of one call: a task that always asks for its next attempt would have no end
-MAX_FLUSHES = 1000  # of one run
 LATER = (Phase.SCHEDULED, Phase.RETRYING)
-ONLY_OF_APPLY = ("logfile", "loglevel")  # options that a message does not have
-
-
-class DetailedRun(Run):
-    """A run each word of which is sent, up to MAX_FLUSHES, and then as often as in a worker."""
-
-    flushes = 0
-
-    def open(self, part: Any) -> None:
-        """Leave a part closed: then each count in it looks at its run first."""
-
-    def check(self) -> None:
-        """Send what was said, and raise Stopped when it has to end."""
-        if self.report is not None and self.flushes < MAX_FLUSHES:
-            self.flushes += 1
-            self.report.flush()
-        super().check()
 
 
 class Eager:
@@ -81,7 +61,7 @@ class Eager:
         self._queues: set[str] = set()
         self._channel = Connection(transport=CapturingTransport).default_channel
         self._messages: deque[dict[str, Any]] = deque()
-        self._classes: dict[Task, type[Task]] = {}  # each task's own
+        self._tasks = EagerTasks(app)
         # As it was before the test began: a view's request is not its task's.
         self._context = copy_context()
         self._working = threading.Lock()
@@ -94,14 +74,14 @@ class Eager:
             self._records = backend.records
             self._viewer = Viewer(backend)
             self._sweep()
-            self._adopt_tasks()
-            taken, InProcessChannel.worker = InProcessChannel.worker, self
+            self._tasks.adopt()
+            taken = InProcessChannel.worker
+            InProcessChannel.worker = self
             try:
                 yield self
             finally:
                 InProcessChannel.worker = taken
-                for task, own in self._classes.items():
-                    task.__class__ = own
+                self._tasks.give_back()
                 self._viewer.close()
                 self._client.connection_pool.disconnect()
 
@@ -188,10 +168,11 @@ class Eager:
     def _deliver(self, raw: dict[str, Any]) -> None:
         """Do what a worker does with a message."""
         message = self._channel.message_to_python(raw)
-        task_id, name = id_of(message), message.headers.get("task")
+        task_id = id_of(message)
+        name = message.headers.get("task")
         if task_id is None:  # an event, or a command for workers
             return
-        task = self._task(name)
+        task = self._tasks.find(name)
         if task is None:
             request = readable_request_of(message)
             self._backend.mark_as_failure(task_id, NotRegistered(name), request=request)
@@ -199,24 +180,6 @@ class Eager:
             return
         elif self._is_given_back(task, message):
             self._messages.append(raw)
-
-    def _task(self, name: str) -> Task | None:
-        """Return a registered task, also one that was registered just now, as a live one."""
-        task = self.app.tasks.get(name)
-        if task is not None and task not in self._classes:
-            self._adopt_tasks()
-        return task
-
-    def _adopt_tasks(self) -> None:
-        """Make the app's tasks live, as a worker does, and have `apply` run them here too."""
-        tasks = [task for task in self.app.tasks.values() if task not in self._classes]
-        self._classes |= {task: type(task) for task in tasks}
-        make_all_live(self.app)
-        for task in tasks:
-            if isinstance(task.backend, LiveBackend):
-                kind = type(task)
-                names = {"__module__": kind.__module__, "__doc__": kind.__doc__}
-                task.__class__ = type(kind.__name__, (EagerTask, kind), names)
 
     def _is_given_back(self, task: Task, message: Any) -> bool:
         """Run a message's task; whether it gives the message back to its queue."""
@@ -226,32 +189,6 @@ class Eager:
             outcome = trace(request["id"], request["args"], request["kwargs"], request)
         end = outcome.info.retval if outcome.info else None
         return isinstance(end, Reject) and bool(end.requeue)
-
-
-class EagerTask:
-    """What a task's class has more while its tasks run in the test's own process."""
-
-    run_class = DetailedRun
-
-    def apply(
-        self: Any,
-        args: Any = None,
-        kwargs: Any = None,
-        throw: bool | None = None,
-        **options: Any,
-    ) -> Any:
-        """Run the task as a worker does, and return its result.
-
-        Within a run it has no record, and is run as Celery's own does.
-        """
-        if get_current_worker_task() is not None:
-            return super().apply(args, kwargs, throw=throw, **options)  # type: ignore[misc]
-        options = {name: value for name, value in options.items() if name not in ONLY_OF_APPLY}
-        result = self.apply_async(args, kwargs, **options)
-        if self.app.conf.task_eager_propagates if throw is None else throw:
-            result.get()
-        end = result.id, result.result, result.state
-        return EagerResult(*end, traceback=result.traceback, name=self.name)
 
 
 class InProcessChannel(CapturingChannel):
