@@ -120,6 +120,7 @@ LAYERS = [
     "headway.web.guards",
     "headway.web.assets",
     "headway.web.pages",
+    "headway.web.parameters",
     "headway.web.api",
     "headway.web.status",
     "headway.web.ops",

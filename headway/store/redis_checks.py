@@ -92,11 +92,8 @@ def check_version(server: Server) -> Finding:
     name, _, number = version.partition(" ")
     if name == "Valkey" or _numbers(number) >= OLDEST:
         return Finding(Mark.GOOD, subject, version)
-    text = (
-        f"{version or 'This Redis'} is too old: Headway needs Redis {OLDEST_REDIS} or newer, "
-        "or Valkey."
-    )
-    return Finding(Mark.BAD, subject, text)
+    needed = f"Headway needs Redis {OLDEST_REDIS} or newer, or Valkey"
+    return Finding(Mark.BAD, subject, f"{version or 'This Redis'} is too old: {needed}.")
 
 
 def check_rights(server: Server) -> Finding:
@@ -131,11 +128,8 @@ def check_eviction(server: Server) -> Finding:
     if not limit:
         return Finding(Mark.GOOD, subject, "no maxmemory, so nothing is evicted")
     if policy != "noeviction":
-        text = (
-            f"maxmemory-policy is {policy}: a full Redis drops tasks without a word. Set it to "
-            "noeviction."
-        )
-        return Finding(Mark.WARNING, subject, text)
+        text = f"maxmemory-policy is {policy}: a full Redis drops tasks without a word"
+        return Finding(Mark.WARNING, subject, f"{text}. Set it to noeviction.")
     share = min(1.0, int(server.info["used_memory"]) / limit)
     if share >= NEARLY_FULL:
         return Finding(
@@ -216,8 +210,7 @@ def check_tls(server: Server) -> Finding:
         )
     if "ssl_cert_reqs=none" in server.parts.query:
         text = (
-            "on, without verification: anybody on the way can pose as Redis; use "
-            "ssl_cert_reqs=required"
+            "on, without verification: anyone between can pose as Redis; use ssl_cert_reqs=required"
         )
         return Finding(Mark.WARNING, subject, text)
     return Finding(Mark.GOOD, subject, "on, and the certificate is verified")

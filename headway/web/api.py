@@ -4,21 +4,20 @@ task's log.
 
 from __future__ import annotations
 
-from collections.abc import Set
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, g, request, url_for
 from flask.typing import ResponseReturnValue
 
 from headway.service import moment, start, start_again
-from headway.snapshot import Phase, Snapshot, fragment, is_number, phases_of_state
+from headway.snapshot import Phase, Snapshot, fragment
 from headway.state import state
 from headway.store.model import ChangeResult, StartResult, TaskRecord
-from headway.store.records import TASK_ID, Records
+from headway.store.records import Records
 from headway.web.access import cookie_is_dropped, hint, welcome
 from headway.web.errors import Refused, handle_errors
 from headway.web.guards import guard
+from headway.web.parameters import cursor_of, integer, json_body, phases_asked_for, when_of
 from headway.web.reading import NOT_FOUND, SEND_COOKIE, list_for, read_mine, read_one
 from headway.web.viewers import current_viewer
 
@@ -27,7 +26,6 @@ handle_errors(api)
 guard(api)
 
 MAX_IDS = 100
-MAX_AHEAD_SECONDS = 366 * 86400
 MAX_KEY = 255
 ASK_AGAIN = "private, no-cache"  # Cache-Control of what has an ETag
 
@@ -91,8 +89,8 @@ def list_tasks() -> ResponseReturnValue:
 
     `?phase=`, `?state=`, `?limit=`, `?cursor=`.
     """
-    limit = _integer(request.args.get("limit", "50"), "limit", 1, 100)
-    phases, start_at = _phases(), _cursor(request.args.get("cursor"))
+    limit = integer(request.args.get("limit", "50"), "limit", 1, 100)
+    phases, start_at = phases_asked_for(), cursor_of(request.args.get("cursor"))
     page, following = list_for(current_viewer(), limit, phases, start_at)
     cursor = fragment("~".join(following)) if following else "null"
     return _json(
@@ -104,7 +102,7 @@ def list_tasks() -> ResponseReturnValue:
 @api.post("/tasks")
 def start_task() -> ResponseReturnValue:
     """JSON `{"name", "args", "countdown" or "eta"}`: 202 and the snapshot, as `/longtask`."""
-    body = _body({"name", "args", "countdown", "eta"})
+    body = json_body({"name", "args", "countdown", "eta"})
     name, args = body.get("name"), body.get("args", {})
     if not isinstance(name, str):
         raise Refused(400, "bad_request", "Which task?", {"name": "Must be the name of a task."})
@@ -115,7 +113,7 @@ def start_task() -> ResponseReturnValue:
             "With which arguments?",
             {"args": "Must be an object: arguments by name."},
         )
-    countdown, eta = _when(body)
+    countdown, eta = when_of(body)
     owner = welcome() or ""
     return accepted(
         start(name, args, owner=owner, key=idempotency_key(), countdown=countdown, eta=eta)
@@ -136,10 +134,10 @@ def schedule(task_id: str) -> ResponseReturnValue:
     Else 409.
     """
     _to_change(task_id)
-    body = _body({"countdown", "eta"})
+    body = json_body({"countdown", "eta"})
     if body.get("countdown") is None and body.get("eta") is None:
         raise Refused(400, "bad_time", 'Give a time: {"countdown": seconds} or {"eta": time}.')
-    return _changed(get_records().reschedule(task_id, moment(*_when(body))))
+    return _changed(get_records().reschedule(task_id, moment(*when_of(body))))
 
 
 @api.post("/tasks/<task_id>/retry")
@@ -173,7 +171,7 @@ def log(task_id: str) -> ResponseReturnValue:
     """`{"lines": [{"seq", "at", "level", "text"}], "first_seq", "last_seq"}`: the kept lines
     after `?after=`.
     """
-    after = _integer(request.args.get("after", "0"), "after", 0, 2**53)
+    after = integer(request.args.get("after", "0"), "after", 0, 2**53)
     _mine(task_id)
     return _json(
         fragment(get_records().queries.read_log(task_id, after)), cache="private, no-store"
@@ -218,97 +216,8 @@ def _changed(changed: ChangeResult) -> Response:
     return _json(changed.snapshot, 202)
 
 
-def _body(keys: Set[str]) -> dict[str, Any]:
-    """Return the request's JSON, an object with no other keys than these; raises Refused."""
-    if not request.is_json:
-        raise Refused(415, "not_json", "Send JSON, with Content-Type: application/json.")
-    try:
-        body = request.get_json()
-    except RecursionError:
-        raise Refused(400, "bad_json", "This JSON is nested too deep.") from None
-    if not isinstance(body, dict):
-        raise Refused(
-            400, "bad_json", f"Send an object with these keys: {', '.join(sorted(keys))}."
-        )
-    if unknown := body.keys() - keys:
-        raise Refused(
-            400,
-            "bad_request",
-            "Some keys cannot be used.",
-            dict.fromkeys(sorted(unknown), "No such key."),
-        )
-    return body
-
-
 def _json(text: str, status: int = 200, cache: str = "") -> Response:
     response = Response(text + "\n", status, mimetype="application/json")
     if cache:
         response.headers["Cache-Control"] = cache
     return response
-
-
-def _when(body: dict[str, Any]) -> tuple[float, datetime | None]:
-    """Return `(countdown in seconds, eta)`; raises Refused for both, or for what is none.
-
-    The past is now.
-    """
-    countdown, eta = body.get("countdown"), body.get("eta")
-    if countdown is not None and eta is not None:
-        raise Refused(
-            400, "bad_time", "Give countdown or eta, not both.", {"eta": "Not beside countdown."}
-        )
-    if countdown is not None:
-        if not is_number(countdown) or not 0 <= countdown <= MAX_AHEAD_SECONDS:
-            why = f"Must be a number of seconds from 0 to {MAX_AHEAD_SECONDS}."
-            raise Refused(400, "bad_time", why, {"countdown": why})
-        return float(countdown), None
-    if eta is None:
-        return 0.0, None
-    return 0.0, _time(eta)
-
-
-def _time(text: Any) -> datetime:
-    try:
-        when = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        when = None
-    if when is None or when.tzinfo is None:
-        why = "Must be a time with its zone: 2026-11-22T08:00:00Z."
-        raise Refused(400, "bad_time", why, {"eta": why})
-    if (when - datetime.now(UTC)).total_seconds() > MAX_AHEAD_SECONDS:
-        why = "Must be within a year."
-        raise Refused(400, "bad_time", why, {"eta": why})
-    return when
-
-
-def _integer(text: str, name: str, least: int, most: int) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 18 or not least <= int(text) <= most:
-        raise Refused(
-            400, "bad_number", f"{name} must be from {least} to {most}.", {name: "Out of range."}
-        )
-    return int(text)
-
-
-def _phases() -> set[Phase]:
-    """Return the phases that `?phase=` and `?state=` ask for; none means all."""
-    phases: set[Phase] = set()
-    for word in request.args.getlist("phase"):
-        if word not in set(Phase):
-            raise Refused(400, "bad_phase", f"There is no phase {word}.", {"phase": "Unknown."})
-        phases.add(Phase(word))
-    for word in request.args.getlist("state"):
-        if not (of_state := phases_of_state(word)):
-            raise Refused(400, "bad_state", f"There is no state {word}.", {"state": "Unknown."})
-        phases |= of_state
-    return phases
-
-
-def _cursor(text: str | None) -> tuple[str, str]:
-    if not text:
-        return "", ""
-    score, _, task_id = text.partition("~")
-    if not score.isascii() or not score.isdigit() or len(score) > 18 or not TASK_ID.match(task_id):
-        raise Refused(
-            400, "bad_cursor", "Take the cursor from the answer before.", {"cursor": "Malformed."}
-        )
-    return score, task_id

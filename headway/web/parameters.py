@@ -1,0 +1,109 @@
+"""What a request asks for, read strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import request
+
+from headway.snapshot import Phase, is_number, phases_of_state
+from headway.store.records import TASK_ID
+from headway.web.errors import Refused
+
+MAX_AHEAD_SECONDS = 366 * 86400
+
+
+def json_body(keys: Set[str]) -> dict[str, Any]:
+    """Return the request's JSON, an object with no other keys than these; raises Refused."""
+    if not request.is_json:
+        raise Refused(415, "not_json", "Send JSON, with Content-Type: application/json.")
+    try:
+        body = request.get_json()
+    except RecursionError:
+        raise Refused(400, "bad_json", "This JSON is nested too deep.") from None
+    if not isinstance(body, dict):
+        raise Refused(
+            400, "bad_json", f"Send an object with these keys: {', '.join(sorted(keys))}."
+        )
+    if unknown := body.keys() - keys:
+        raise Refused(
+            400,
+            "bad_request",
+            "Some keys cannot be used.",
+            dict.fromkeys(sorted(unknown), "No such key."),
+        )
+    return body
+
+
+def when_of(body: dict[str, Any]) -> tuple[float, datetime | None]:
+    """Return `(countdown in seconds, eta)`; raises Refused for both, or for what is none.
+
+    The past is now.
+    """
+    countdown, eta = body.get("countdown"), body.get("eta")
+    if countdown is not None and eta is not None:
+        raise Refused(
+            400, "bad_time", "Give countdown or eta, not both.", {"eta": "Not beside countdown."}
+        )
+    if countdown is not None:
+        if not is_number(countdown) or not 0 <= countdown <= MAX_AHEAD_SECONDS:
+            why = f"Must be a number of seconds from 0 to {MAX_AHEAD_SECONDS}."
+            raise Refused(400, "bad_time", why, {"countdown": why})
+        return float(countdown), None
+    if eta is None:
+        return 0.0, None
+    return 0.0, _time(eta)
+
+
+def _time(text: Any) -> datetime:
+    try:
+        when = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        when = None
+    if when is None or when.tzinfo is None:
+        why = "Must be a time with its zone: 2026-11-22T08:00:00Z."
+        raise Refused(400, "bad_time", why, {"eta": why})
+    if (when - datetime.now(UTC)).total_seconds() > MAX_AHEAD_SECONDS:
+        why = "Must be within a year."
+        raise Refused(400, "bad_time", why, {"eta": why})
+    return when
+
+
+def integer(text: str, name: str, least: int, most: int) -> int:
+    """Return a whole number within these bounds; raises Refused."""
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or not least <= int(text) <= most:
+        raise Refused(
+            400, "bad_number", f"{name} must be from {least} to {most}.", {name: "Out of range."}
+        )
+    return int(text)
+
+
+def phases_asked_for() -> set[Phase]:
+    """Return the phases that `?phase=` and `?state=` ask for; none means all.
+
+    Raises Refused.
+    """
+    phases: set[Phase] = set()
+    for word in request.args.getlist("phase"):
+        if word not in set(Phase):
+            raise Refused(400, "bad_phase", f"There is no phase {word}.", {"phase": "Unknown."})
+        phases.add(Phase(word))
+    for word in request.args.getlist("state"):
+        if not (of_state := phases_of_state(word)):
+            raise Refused(400, "bad_state", f"There is no state {word}.", {"state": "Unknown."})
+        phases |= of_state
+    return phases
+
+
+def cursor_of(text: str | None) -> tuple[str, str]:
+    """Return the score and the task_id at which a page begins; raises Refused."""
+    if not text:
+        return "", ""
+    score, _, task_id = text.partition("~")
+    if not score.isascii() or not score.isdigit() or len(score) > 18 or not TASK_ID.match(task_id):
+        raise Refused(
+            400, "bad_cursor", "Take the cursor from the answer before.", {"cursor": "Malformed."}
+        )
+    return score, task_id
