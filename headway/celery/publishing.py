@@ -55,7 +55,7 @@ class Recorder:
             return producer.publish(body, **options)
         task_id = options["headers"]["id"]
         by_name = sent.queue and not options.get("priority")
-        encoded = self._encoder.encode(body, options) if by_name and self._encoder else ""
+        encoded = self.encoder.encode(body, options) if by_name and self.encoder else ""
         if encoded and self._record(task_id, sent, encoded):
             return None
         published = producer.publish(body, **options)
@@ -90,7 +90,8 @@ class Recorder:
         return known
 
     @cached_property
-    def _encoder(self) -> MessageEncoder | None:
+    def encoder(self) -> MessageEncoder | None:
+        """What writes messages that lie in the records' Redis, None where they lie elsewhere."""
         with suppress(BadURL, AttributeError):  # what Celery takes besides, as a list of brokers
             return message_encoder(self._app, self._url)
         return None

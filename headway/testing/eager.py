@@ -57,7 +57,7 @@ class Eager:
         self._other.records.client = self._client
         self._other.client = celery_client
         # As where the broker is in the records' Redis: a message and its record are one write.
-        self._other.recorder._encoder = MessageEncoder(app)
+        self._other.recorder.encoder = MessageEncoder(app)
         self._queues: set[str] = set()
         self._channel = Connection(transport=CapturingTransport).default_channel
         self._messages: deque[dict[str, Any]] = deque()
