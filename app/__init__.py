@@ -16,7 +16,7 @@ from headway.celery import broker
 from headway.celery.task import LiveTask
 from headway.registry import KINDS
 from headway.store.queries import QUEUES
-from headway.web import access, status
+from headway.web import access
 from headway.web.errors import handle_errors
 from headway.web.guards import add_headers
 from headway.web.proxies import TrustedProxies
@@ -44,7 +44,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
         HEADWAY_MAX_CONNECTIONS=app.config["WEB_MAX_CONNECTIONS"],
         HEADWAY_MAX_ATTEMPTS=app.config["MAX_ATTEMPTS"],
     )
-    app.session_interface = sessions = access.Sessions()
+    app.session_interface = access.Sessions()
     extensions.mail.init_app(app)
     extensions.headway.init_app(app, celery=_celery(app), url_prefix="")
     for blueprint in (routes.pages, inbox.inbox):
@@ -52,10 +52,9 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     handle_errors(app)
     app.after_request(add_headers)  # to what is no endpoint's, too
     _add_to_templates(app)
-    app.wsgi_app = status.Shortcut(app, sessions)  # type: ignore[method-assign]  # how Flask wants it wrapped
     if app.config["TRUSTED_PROXIES"]:
         wrapped = TrustedProxies(app.wsgi_app, app.config["TRUSTED_PROXIES"])
-        app.wsgi_app = wrapped  # type: ignore[method-assign]  # as above
+        app.wsgi_app = wrapped  # type: ignore[method-assign]  # how Flask wants it
     return app
 
 

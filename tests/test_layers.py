@@ -122,7 +122,6 @@ LAYERS = [
     "headway.web.pages",
     "headway.web.parameters",
     "headway.web.api",
-    "headway.web.status",
     "headway.web.ops",
     "headway.web.handlers",
     "headway.cli",

@@ -53,10 +53,10 @@ class Sessions(SecureCookieSessionInterface):
         """Return the path that Headway is mounted at: no other site gets its cookie."""
         return request.script_root or super().get_cookie_path(app)
 
-    def verify_cookie(self, app: Flask, cookies: str) -> tuple[str | None, float]:
-        """Return (visitor or None, expiry as Unix time) from a `Cookie` header."""
+    def visitor_in(self, app: Flask, cookies: str) -> str | None:
+        """Return the visitor whom a `Cookie` header names, None for none or an expired one."""
         session, until = self._read(app, parse_cookie(cookies).get(self.get_cookie_name(app)))
-        return (visitor_of(session), until) if time.time() < until else (None, 0.0)
+        return visitor_of(session) if time.time() < until else None
 
     def _read(self, app: Flask, cookie: str | None) -> tuple[dict[str, Any], float]:
         """Return the session in a cookie and when it expires.
