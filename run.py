@@ -30,7 +30,13 @@ from app.services import ROOT, data_dir
 from headway.exceptions import ConfigError
 from headway.masking import guard_process
 from headway.store import redis_checks
-from listening import HANDSHAKE_SECONDS, CannotListen, address_of, listen, refuse_newcomers
+from headway.web.listening import (
+    HANDSHAKE_SECONDS,
+    CannotListen,
+    address_of,
+    listen,
+    refuse_newcomers,
+)
 from supervisor import ManagedProcess, echo
 
 # Preferred; where taken, any free one.
@@ -323,7 +329,8 @@ def main() -> int:
             settings = config.load(os.environ)
             if "redis_url" not in services:
                 check_surroundings(settings)
-            with listen(settings["HOST"], settings["PORT"]) as listener:
+            port = settings["PORT"]
+            with listen(settings["HOST"], port, f"another: make run PORT={port + 1}") as listener:
                 asyncio.run(
                     supervise(plan(settings, services, listener, locked), services, listener)
                 )

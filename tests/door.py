@@ -7,13 +7,19 @@ nothing.
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
+
+from headway.patching import patch_for
+
+patch_for("eventlet")
 
 from eventlet import tpool
 
-import wsgi
+from headway.web.serve_eventlet import AcceptQueue
 
-door = wsgi.AcceptQueue(wsgi.open_listener())
+door = AcceptQueue(socket.socket(-1, fileno=int(os.environ["HEADWAY_LISTEN_FD"])))
 while line := tpool.execute(sys.stdin.readline):
     if line.strip() == "next":
         print(door.accept()[1][1], flush=True)

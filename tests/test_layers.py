@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = [
     "headway.exceptions",
+    "headway.patching",
     "headway.tokens",
     "headway.masking",
     "headway.throttled",
@@ -109,9 +110,15 @@ LAYERS = [
     "headway.web",
     "headway.web.origins",
     "headway.web.proxies",
+    "headway.web.listening",
+    "headway.web.serving",
+    "headway.web.serve_eventlet",
+    "headway.web.serve_gevent",
+    "headway.web.serve_threading",
     "headway.web.cors",
     "headway.system",
     "headway.state",
+    "headway.web.server",
     "headway.service",
     "headway.web.access",
     "headway.web.viewers",
@@ -124,6 +131,7 @@ LAYERS = [
     "headway.web.api",
     "headway.web.ops",
     "headway.web.handlers",
+    "headway.extension",
     "headway.cli",
     "headway.cli.drawing",
     "headway.cli.errors",
@@ -131,7 +139,6 @@ LAYERS = [
     "headway.cli.project",
     "headway.cli.commands",
     "headway.cli.groups",
-    "headway.extension",
     "headway",
     "headway.testing.task_run",
     "headway.testing.viewer",
@@ -175,6 +182,9 @@ SPEAK_REDIS = {
 }
 USE_EVENTLET = {
     "app.config",
+    "headway.patching",
+    "headway.web.listening",
+    "headway.web.serve_eventlet",
     *(f"headway.engine.{name}" for name in ("choice", "handshake", "readable", "server")),
 }
 
@@ -239,7 +249,7 @@ def test_only_these_files_speak_redis():
     assert speakers <= SPEAK_REDIS
 
 
-def test_only_a_setting_and_the_engine_use_eventlet():
+def test_only_settings_the_server_and_the_engine_use_eventlet():
     users = {module for module, path in files().items() if "eventlet" in path.read_text()}
 
     assert users <= USE_EVENTLET

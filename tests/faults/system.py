@@ -17,7 +17,7 @@ from pathlib import Path
 
 from headway.store.connection import connect
 from headway.store.records import Records
-from listening import listen
+from headway.web.listening import listen
 from tests.faults.kinds import JOURNAL
 from tests.faults.proxy import Proxy
 from tests.processes import Process, Valkey, answers, children_of, wait_for

@@ -8,8 +8,9 @@ import socket
 import struct
 import sys
 
-# a whole crowd that reconnects at once; the kernel takes its own limit if that is smaller
-BACKLOG = 4096
+BACKLOG = (
+    4096  # a whole crowd that reconnects at once; the kernel takes its own limit if that is smaller
+)
 SO_ATTACH_FILTER = 26  # of Linux, which Python does not name
 HANDSHAKE_SECONDS = 0.2  # for a client to end the handshake that it has begun
 # A program for Linux's packet filter, as (code, jump if true, jump if false, operand): to a
@@ -27,21 +28,19 @@ class CannotListen(Exception):
     """The address cannot be used; the message says what to do."""
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, choose: str = "another one") -> socket.socket:
     """Return a socket that listens at `host` and `port`. Raises CannotListen.
 
-    Without SO_REUSEPORT, which eventlet's own `listen` sets: a second program would silently take
-    half of the visitors.
+    `choose` says what a person may choose instead of a port that is taken. Without SO_REUSEPORT,
+    which eventlet's own `listen` sets: a second program would silently take half of the visitors.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise CannotListen(
-                f"Port {port} is taken by another program: stop it, or choose another: "
-                f"make run PORT={port + 1}"
-            ) from error
+            message = f"Port {port} is taken by another program: stop it, or choose {choose}"
+            raise CannotListen(message) from error
         raise CannotListen(f"Cannot listen at {host}, port {port}: {error.strerror}") from error
 
 

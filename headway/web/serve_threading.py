@@ -1,0 +1,42 @@
+"""Werkzeug's server, with a thread for each connection."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from headway.web.serving import Requests, Serving
+
+POLL_SECONDS = 0.05  # how long it may take to notice that it is to stop
+
+
+def serve(listener: socket.socket, requests: Requests, _: int) -> Serving:
+    """Serve in the background."""
+
+    class Handler(WSGIRequestHandler):
+        """Ends a connection with its websocket, as gevent's does."""
+
+        def handle(self) -> None:
+            with requests.of(self.client_address):
+                super().handle()
+
+        def run_wsgi(self) -> None:
+            self.close_connection |= "Upgrade" in self.headers
+            super().run_wsgi()
+
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line for each request
+    host, port = listener.getsockname()[:2]
+    server = make_server(
+        host, port, requests, threaded=True, request_handler=Handler, fd=listener.fileno()
+    )
+    server.socket.settimeout(1.0)  # of several processes that see a connection only one gets it
+    threading.Thread(target=server.serve_forever, args=[POLL_SECONDS], daemon=True).start()
+
+    def stop_accepting() -> None:
+        server.shutdown()
+        server.socket.close()  # a duplicate of the listener
+
+    return Serving(stop_accepting)

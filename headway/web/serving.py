@@ -1,0 +1,63 @@
+"""A WSGI app that is served, and the requests that it works on, until its process ends in order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+# A client that stays silent for so long in the middle of a request is cut off. A websocket is never
+# silent so long: it answers a ping every 7 s.
+SILENCE_SECONDS = 60
+
+
+@dataclass
+class Serving:
+    """A server that runs in the background."""
+
+    stop_accepting: Callable[[], None]
+    # Connections that have been accepted and not been looked at.
+    waiting: Callable[[], int] = lambda: 0
+
+
+class Requests:
+    """The app, and how many requests it works on.
+
+    Websockets do not count: they are closed, not waited for.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+        self._app = app
+        self.running: set[object] = set()
+        self.connected: set[tuple[str, int]] = set()  # clients that have not asked for anything yet
+        self.last = False  # whether clients are told that their connection ends with its answer
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        self.connected.discard((environ["REMOTE_ADDR"], int(environ["REMOTE_PORT"])))
+        if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
+            return self._app(environ, start_response)
+        return self._counted(environ, start_response)
+
+    @contextlib.contextmanager
+    def of(self, address: tuple[Any, ...]) -> Iterator[None]:
+        """Note that a client at this address is connected, until it asks or leaves."""
+        client = address[0], address[1]
+        self.connected.add(client)
+        try:
+            yield
+        finally:
+            self.connected.discard(client)
+
+    def _counted(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        request = object()
+        self.running.add(request)
+        try:
+            answer = self._app(environ, start_response)
+            try:
+                yield from answer
+            finally:
+                if hasattr(answer, "close"):
+                    answer.close()
+        finally:
+            self.running.discard(request)
