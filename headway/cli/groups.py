@@ -11,6 +11,7 @@ import click
 
 from headway.cli.commands import COMMANDS
 from headway.cli.project import Project, find
+from headway.cli.serving import serve
 from headway.exceptions import ConfigError
 from headway.masking import guard_process
 
@@ -69,6 +70,7 @@ def _show_any_character() -> None:
 for command in COMMANDS:
     headway.add_command(command)
     flask_headway.add_command(command)
+headway.add_command(serve)  # a Flask app with Headway in it serves by itself
 
 
 def main() -> None:

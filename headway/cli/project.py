@@ -53,12 +53,7 @@ class Project:
         """The system that starts tasks. Raises ConfigError where no Celery app is named."""
         if self.celery is None:
             raise ConfigError("To start a task takes its Celery app: name it by -A PROJECT.")
-        conf = self.celery.conf
-        # A broker that hangs is not waited for: the task is in the outbox by then.
-        conf.broker_transport_options = {
-            **timeouts(conf.broker_write_url, BROKER_SECONDS),
-            **conf.broker_transport_options,
-        }
+        bound_broker_waits(self.celery)
         return self.known or system_of(self.celery)
 
     def findings(self) -> Iterator[Finding]:
@@ -67,6 +62,17 @@ class Project:
         from headway.store import redis_checks
 
         return cli.findings(self.celery) if self.celery else redis_checks.findings(self.url, "")
+
+
+def bound_broker_waits(celery: Celery) -> None:
+    """Have no broker that hangs be waited for: a task is in the outbox by the time that it is
+    sent.
+    """
+    conf = celery.conf
+    conf.broker_transport_options = {
+        **timeouts(conf.broker_write_url, BROKER_SECONDS),
+        **conf.broker_transport_options,
+    }
 
 
 def find(app: str | None, redis_url: str | None) -> Project:

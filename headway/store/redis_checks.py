@@ -248,24 +248,27 @@ def _found(check: Callable[[Server], Finding], server: Server) -> Finding:
         return Finding(Mark.BAD, check.__name__.removeprefix("check_"), text)
 
 
-def refuse_unfit(url: str, broker_url: str, *, production: bool) -> None:
+def refuse_unfit(
+    url: str, broker_url: str, *, production: bool, setting: str = "REDIS_URL"
+) -> None:
     """Refuse a Redis that is too old or gives too few rights; warn of one that loses tasks.
 
-    Says nothing where Redis does not answer, since it may come. Raises ConfigError.
+    `setting` is what a person calls the URL. Says nothing where Redis does not answer, since it may
+    come. Raises ConfigError.
     """
     with closing(connect(url)) as client:
         server = Server(client, url, broker_url)
         try:
             for check in (check_version, check_rights):
                 if (finding := check(server)).mark is Mark.BAD:
-                    raise ConfigError(f"REDIS_URL: {finding.text}")
+                    raise ConfigError(f"{setting}: {finding.text}")
             if server.info is not None and not os.environ.get(WARNED):
                 _warn(check_eviction(server))
                 if production:
                     _warn(check_persistence(server))
         except Unavailable as error:
             if error.reason in (Reason.NO_LOGIN, Reason.TOO_OLD):
-                raise ConfigError(f"REDIS_URL: {SENTENCES[error.reason]}: {error}") from None
+                raise ConfigError(f"{setting}: {SENTENCES[error.reason]}: {error}") from None
 
 
 def _if_allowed(ask: Callable[[], T]) -> T | None:

@@ -68,11 +68,18 @@ def error(
             render_template("error.html", code=status, title=phrase, message=message), status
         )
     else:
-        body = {"code": code, "message": message} | ({"fields": dict(fields)} if fields else {})
-        response = make_response(jsonify(error=body), status)
+        response = as_json(status, code, message, fields)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
+
+
+def as_json(
+    status: int, code: str, message: str, fields: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with `{"error": {"code", "message", "fields"?}}`."""
+    body = {"code": code, "message": message} | ({"fields": dict(fields)} if fields else {})
+    return make_response(jsonify(error=body), status)
 
 
 def refused(exc: Refused) -> ResponseReturnValue:

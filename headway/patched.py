@@ -1,0 +1,14 @@
+"""`python -m headway.patched MODE ...`: the command `headway ...`, with the standard library
+patched for MODE first.
+"""
+
+import sys
+
+from headway.patching import patch_for
+
+if __name__ == "__main__":
+    patch_for(sys.argv.pop(1))
+
+    from headway.cli.groups import main
+
+    main()

@@ -1,0 +1,84 @@
+"""Headway as a web app of its own, for a project that another server serves: `headway serve`
+runs it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from headway import masking
+from headway.exceptions import ConfigError
+from headway.extension import Headway
+from headway.web.errors import Refused, as_json
+from headway.web.guards import add_headers
+from headway.web.proxies import TrustedProxies
+
+MAX_BODY_BYTES = 64 * 1024
+NO_SECRET = (
+    "There is no secret to know tokens by: set headway_secret_key in Celery's settings, or HEADWAY_SECRET_KEY in "
+    "the environment, as where the tokens are made."
+)
+STARTED_ELSEWHERE = Refused(
+    403, "started_elsewhere", "The project's own server starts tasks, this one shows them."
+)
+
+
+def create_app(celery: Celery, *, url_prefix: str, async_mode: str, trusted_proxies: int) -> Flask:
+    """Make an app that shows a project's tasks, below `url_prefix`, to those who have a token.
+
+    Its settings are Celery's, in lower case, else the environment's. Raises ConfigError for a
+    setting that is wrong, without a secret, and for another result backend.
+    """
+    app = Flask(__name__, static_folder=None)
+    secret = _setting(celery, "HEADWAY_SECRET_KEY")
+    if not secret:
+        raise ConfigError(NO_SECRET)
+    old_secrets = _words(_setting(celery, "HEADWAY_SECRET_KEY_FALLBACKS"))
+    masking.keep("HEADWAY_SECRET_KEY", [secret, *old_secrets])
+    app.config.update(
+        HEADWAY_ASYNC_MODE=async_mode,
+        HEADWAY_SECRET_KEY=secret,
+        HEADWAY_SECRET_KEY_FALLBACKS=old_secrets,
+        HEADWAY_ALLOWED_ORIGINS=_words(_setting(celery, "HEADWAY_ALLOWED_ORIGINS")),
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+    )
+    headway = Headway()
+    headway.owner_loader(_nobody)
+    headway.init_app(app, celery=celery, url_prefix=url_prefix)
+    app.before_request(_refuse_starts)
+    app.register_error_handler(HTTPException, _http_error)
+    app.after_request(add_headers)  # to what is no endpoint's, too
+    if trusted_proxies:
+        wrapped = TrustedProxies(app.wsgi_app, trusted_proxies)
+        app.wsgi_app = wrapped  # type: ignore[method-assign]  # how Flask wants it wrapped
+    return app
+
+
+def _setting(celery: Celery, name: str) -> Any:
+    return celery.conf.get(name.lower()) or os.environ.get(name)
+
+
+def _words(setting: Any) -> list[str]:
+    """Return a setting that is a list, or a text with spaces between its words, as a list."""
+    return setting.split() if isinstance(setting, str) else list(setting or ())
+
+
+def _nobody() -> None:
+    """Know nobody: the project has its users, and they show a token."""
+
+
+def _refuse_starts() -> None:
+    if request.endpoint == "headway.start_task":
+        raise STARTED_ELSEWHERE
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    """Answer in JSON what no endpoint answers: there are no pages here."""
+    code = error.name.lower().replace(" ", "_")
+    return as_json(error.code or 500, code, error.description or error.name)

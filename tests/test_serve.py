@@ -1,0 +1,330 @@
+"""`headway serve`: its errors, who sees what at it, and how it lives as a process."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import websocket
+from celery import Celery
+from flask.testing import FlaskClient
+
+from headway import ConfigError, token
+from headway.standalone import create_app
+from headway.store.records import Records
+from tests import plain_celery as plain
+from tests.browser import OrderedClient
+from tests.processes import ROOT, Process, Valkey, answers, free_port, wait_for
+from tests.terminal import call, create
+
+SECRET = "a secret for the tests"
+PROJECT = ("-A", "tests.plain_celery:celery")
+HERE = ("--async-mode", "threading")  # no other Python is started
+ADAS, BOBS, NOBODYS = "7f3a1c52-ada", "7f3a1c52-bob", "7f3a1c52-nobody"
+
+
+# What keeps it from starting
+
+
+@pytest.fixture
+def secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADWAY_SECRET_KEY", SECRET)
+
+
+def refused(*words: str) -> tuple[int, str]:
+    """Return the exit code and what is said, which is one line."""
+    result = call("serve", *words, *HERE)
+    [line] = result.output.splitlines()
+    return result.exit_code, line
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "Say whose tasks: headway serve -A PROJECT names the Celery app."),
+        (
+            ("-A", "no.such.project"),
+            "The Celery app no.such.project cannot be loaded: ModuleNotFoundError",
+        ),
+        (
+            ("-A", "tests.plain_celery:stock"),
+            "Celery's results do not go through Headway but to RedisBackend",
+        ),
+        (
+            (*PROJECT, "--prefix", "headway"),
+            "--prefix must be a path, such as /headway, and not 'headway'.",
+        ),
+        ((*PROJECT, "--prefix", "//example.com"), "--prefix must be a path"),
+        ((*PROJECT, "--prefix", "/a b"), "--prefix must be a path"),
+        ((*PROJECT, "--host", "192.0.2.1"), "Cannot listen at 192.0.2.1, port 5001: Cannot assign"),
+    ],
+)
+def test_what_cannot_be_served_is_said_in_one_line(
+    secret: None, redis_url: str, words: tuple[str, ...], says: str
+):
+    plain.use(redis_url)
+
+    code, line = refused(*words)
+
+    assert line.startswith(f"Error: {says}")
+    assert code == (1 if "--host" in words else 2)
+
+
+def test_a_port_that_is_taken_is_said(secret: None, valkey: Valkey):
+    plain.use(valkey.url)
+
+    code, line = refused(*PROJECT, "--port", str(valkey.port))
+
+    wanted = f"Port {valkey.port} is taken by another program: stop it, or choose another: --port {valkey.port + 1}"
+    assert (code, line) == (1, f"Error: {wanted}")
+
+
+def test_without_a_secret_it_does_not_start(redis_url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("HEADWAY_SECRET_KEY", raising=False)
+    plain.use(redis_url)
+
+    code, line = refused(*PROJECT)
+
+    assert (code, line[:52]) == (2, "Error: There is no secret to know tokens by: set hea")
+
+
+def test_a_redis_that_refuses_the_login_is_said_without_the_password(secret: None, valkey: Valkey):
+    plain.use(valkey.url.replace("://", "://headway:hunter2-marked@"))
+
+    code, line = refused(*PROJECT)
+
+    assert code == 2
+    assert line.startswith("Error: result_backend: Redis refuses the password")
+    assert "hunter2" not in line
+
+
+def test_a_mode_that_is_not_installed_is_said(secret: None, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("headway.cli.serving.find_spec", lambda name: None)
+
+    result = call("serve", *PROJECT, "--async-mode", "gevent")
+
+    wanted = (
+        "gevent is not installed: pip install 'headway[gevent]', or choose --async-mode threading."
+    )
+    assert (result.exit_code, result.output) == (2, f"Error: {wanted}\n")
+
+
+# Who sees what
+
+
+def celery_for(url: str, **settings: Any) -> Celery:
+    celery = Celery("shop", broker=url, backend=f"headway+{url}", set_as_current=False)
+    celery.conf.update(headway_secret_key=SECRET, **settings)
+    return celery
+
+
+def client_for(url: str, proxies: int = 0, **settings: Any) -> FlaskClient:
+    celery = celery_for(url, **settings)
+    app = create_app(celery, url_prefix="/live", async_mode="threading", trusted_proxies=proxies)
+    return app.test_client()
+
+
+@pytest.fixture
+def three_tasks(records: Records) -> None:
+    for task_id, owner in ((ADAS, "ada"), (BOBS, "bob"), (NOBODYS, "")):
+        create(records, task_id, owner)
+
+
+def shown(**grant: Any) -> dict[str, dict[str, str]]:
+    return {"headers": {"Authorization": f"Bearer {token(**grant, secret_key=SECRET)}"}}
+
+
+def ids(answer: Any, key: str = "tasks") -> list[str]:
+    return [one["task_id"] for one in answer.get_json()[key]]
+
+
+def test_without_a_token_nobody_sees_anything(redis_url: str, three_tasks: None):
+    client = client_for(redis_url)
+
+    assert [
+        client.get(f"/live/status/{task_id}").status_code for task_id in (ADAS, BOBS, NOBODYS)
+    ] == [404] * 3
+    many = client.get(f"/live/status?task_id={ADAS}&task_id={NOBODYS}").get_json()
+    assert (many["snapshots"], many["missing"]) == ([], [ADAS, NOBODYS])
+    assert ids(client.get("/live/tasks")) == []
+    assert client.get("/live/tasks").headers.getlist("Set-Cookie") == []
+
+
+def test_a_token_shows_what_it_names_and_nothing_else(redis_url: str, three_tasks: None):
+    client = client_for(redis_url)
+
+    assert ids(client.get("/live/tasks", **shown(owner="ada"))) == [ADAS]
+    assert client.get(f"/live/status/{ADAS}", **shown(owner="ada")).status_code == 200
+    assert client.get(f"/live/status/{BOBS}", **shown(owner="ada")).status_code == 404
+    assert client.get(f"/live/status/{NOBODYS}", **shown(task_ids=NOBODYS)).status_code == 200
+
+
+def test_a_token_that_may_write_cancels(redis_url: str, three_tasks: None):
+    client = client_for(redis_url)
+
+    assert client.post(f"/live/tasks/{ADAS}/cancel", **shown(owner="ada")).status_code == 403
+    assert (
+        client.post(f"/live/tasks/{ADAS}/cancel", **shown(owner="ada", read_only=False)).status_code
+        == 202
+    )
+
+
+def test_nobody_starts_tasks_here(redis_url: str, records: Records):
+    client = client_for(redis_url)
+
+    for how in ({}, shown(owner="ada", read_only=False)):
+        answer = client.post("/live/tasks", json={"name": "long_task"}, **how)
+        assert (answer.status_code, answer.get_json()["error"]["code"]) == (
+            403,
+            "started_elsewhere",
+        )
+    assert list(records.queries.scan()) == []
+
+
+@pytest.mark.parametrize("former", ["older former", ["older", "former"]])
+def test_a_former_secret_is_taken(redis_url: str, three_tasks: None, former: Any):
+    client = client_for(redis_url, headway_secret_key_fallbacks=former)
+
+    for key, code in (("former", 200), ("another secret", 404)):
+        path = f"/live/status/{ADAS}?token={token(ADAS, secret_key=key)}"
+        assert client.get(path).status_code == code
+
+
+@pytest.mark.parametrize("where", ["settings", "environment"])
+def test_other_origins_are_those_that_are_allowed(
+    redis_url: str, where: str, monkeypatch: pytest.MonkeyPatch
+):
+    origins = "https://shop.example https://admin.example"
+    settings = {"headway_allowed_origins": origins.split()} if where == "settings" else {}
+    monkeypatch.setenv("HEADWAY_ALLOWED_ORIGINS", "" if settings else origins)
+    client = client_for(redis_url, **settings)
+
+    for origin, allowed in (
+        ("https://admin.example", "https://admin.example"),
+        ("https://evil.example", None),
+    ):
+        answer = client.get("/live/tasks", headers={"Origin": origin})
+        assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+
+
+def test_an_origin_that_is_none_is_refused(redis_url: str):
+    with pytest.raises(ConfigError, match="HEADWAY_ALLOWED_ORIGINS must hold origins"):
+        client_for(redis_url, headway_allowed_origins="shop.example")
+
+
+@pytest.mark.parametrize(("proxies", "prefix"), [(1, "/shop"), (0, "")])
+def test_below_a_path_its_addresses_are_below_it_too(
+    redis_url: str, three_tasks: None, proxies: int, prefix: str
+):
+    client = client_for(redis_url, proxies)
+    how = shown(owner="ada", read_only=False)
+    how["headers"]["X-Forwarded-Prefix"] = "/shop"
+    client.post(f"/live/tasks/{ADAS}/cancel", **how)
+
+    again = client.post(f"/live/tasks/{ADAS}/retry", **how)
+
+    assert again.headers["Location"] == f"{prefix}/live/status/{again.get_json()['task_id']}"
+
+
+def test_what_lies_elsewhere_is_told_in_json(redis_url: str):
+    answer = client_for(redis_url).get("/elsewhere", headers={"Accept": "text/html"})
+
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (404, "not_found")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_page_s_script_is_served(redis_url: str):
+    with client_for(redis_url).get("/live/assets/headway.js") as answer:
+        assert (answer.status_code, answer.mimetype) == (200, "text/javascript")
+
+
+# As a process
+
+
+class Served:
+    """`headway serve` for tests/plain_celery.py."""
+
+    def __init__(self, folder: Path, redis_url: str, *options: str) -> None:
+        command = [
+            f"{Path(sys.executable).parent}/headway",
+            "serve",
+            *PROJECT,
+            "--port",
+            "0",
+            *options,
+        ]
+        env = {"REDIS_URL": redis_url, "HEADWAY_SECRET_KEY": SECRET, "PYTHONPATH": str(ROOT)}
+        self.process = Process(command, folder / "serve.log", env)
+        self.process.wait_until(lambda: "Headway serves" in self.process.output())
+        self.line = re.search("Headway serves (.*)", self.process.output())[1]
+        self.address = self.line.partition(" ")[0]
+
+
+@pytest.fixture
+def served(redis_url: str, tmp_path: Path) -> Iterator[Served]:
+    served = Served(tmp_path, redis_url)
+    yield served
+    served.process.kill()
+
+
+def test_it_says_where_it_is_and_pushes_to_who_has_a_token(
+    served: Served, three_tasks: None, records: Records
+):
+    assert re.fullmatch(
+        r"http://127.0.0.1:\d+/headway \(redis://127.0.0.1:\d+/0, eventlet\)", served.line
+    )
+    wait_for(lambda: answers(f"{served.address}/readyz"))
+    pushed: list[dict[str, Any]] = []
+    client = OrderedClient(reconnection=False)
+    client.on("snapshot", pushed.append)
+    auth = {"token": token(owner="ada", secret_key=SECRET)}
+    client.connect(
+        served.address, auth=auth, transports=["websocket"], socketio_path="/headway/socket.io"
+    )
+
+    watched = client.call("watch", {"task_ids": [ADAS, BOBS]}, timeout=5)
+    records.cancel(BOBS)
+    records.cancel(ADAS)
+
+    assert ([one["task_id"] for one in watched["snapshots"]], watched["missing"]) == (
+        [ADAS],
+        [BOBS],
+    )
+    wait_for(lambda: pushed)
+    assert {(one["task_id"], one["phase"]) for one in pushed} == {(ADAS, "cancelled")}
+    client.close()
+
+
+def test_it_stops_in_order(served: Served):
+    address = served.address.replace("http", "ws")
+    connection = websocket.create_connection(
+        f"{address}/socket.io/?EIO=4&transport=websocket", timeout=5
+    )
+
+    served.process.popen.send_signal(signal.SIGTERM)
+
+    frame = None
+    while frame is None or frame.opcode != websocket.ABNF.OPCODE_CLOSE:
+        frame = connection.recv_frame()
+    assert int.from_bytes(frame.data[:2], "big") == 1012
+    assert served.process.popen.wait(5) == 0
+    connection.shutdown()
+
+
+def test_it_comes_up_without_redis_and_says_so(tmp_path: Path):
+    served = Served(tmp_path, f"redis://:hunter2-marked@127.0.0.1:{free_port()}/0", *HERE)
+    try:
+        ready = requests.get(f"{served.address}/readyz", timeout=5)
+        assert requests.get(f"{served.address}/healthz", timeout=5).status_code == 200
+    finally:
+        code = served.process.stop(signal.SIGINT)
+
+    assert (ready.status_code, ready.json()["error"]["code"]) == (503, "redis_unreachable")
+    assert code == 0
+    assert "hunter2" not in served.process.output()
