@@ -21,8 +21,8 @@ from headway.web.proxies import TrustedProxies
 
 MAX_BODY_BYTES = 64 * 1024
 NO_SECRET = (
-    "There is no secret to know tokens by: set headway_secret_key in Celery's settings, or HEADWAY_SECRET_KEY in "
-    "the environment, as where the tokens are made."
+    "There is no secret to know tokens by: set headway_secret_key in Celery's settings, or "
+    "HEADWAY_SECRET_KEY in the environment, as where the tokens are made."
 )
 STARTED_ELSEWHERE = Refused(
     403, "started_elsewhere", "The project's own server starts tasks, this one shows them."

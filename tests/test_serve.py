@@ -81,8 +81,8 @@ def test_a_port_that_is_taken_is_said(secret: None, valkey: Valkey):
 
     code, line = refused(*PROJECT, "--port", str(valkey.port))
 
-    wanted = f"Port {valkey.port} is taken by another program: stop it, or choose another: --port {valkey.port + 1}"
-    assert (code, line) == (1, f"Error: {wanted}")
+    wanted = f"Port {valkey.port} is taken by another program: stop it, or choose another: "
+    assert (code, line) == (1, f"Error: {wanted}--port {valkey.port + 1}")
 
 
 def test_without_a_secret_it_does_not_start(redis_url: str, monkeypatch: pytest.MonkeyPatch):

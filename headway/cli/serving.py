@@ -97,7 +97,8 @@ def serve(
 def _start_again_patched(mode: str) -> None:
     """Have this command run in a Python whose standard library was patched first."""
     if find_spec(mode) is None:
-        message = f"{mode} is not installed: pip install 'headway[{mode}]', or choose --async-mode threading."
+        install = f"pip install 'headway[{mode}]'"
+        message = f"{mode} is not installed: {install}, or choose --async-mode threading."
         raise Failure(message, ExitCode.USAGE)
     # -P: the folder that it is called in has no part in what it imports before the project.
     os.execv(sys.executable, [sys.executable, "-P", "-m", "headway.patched", mode, *sys.argv[1:]])

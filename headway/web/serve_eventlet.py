@@ -20,7 +20,10 @@ BATCH_SIZE = 16  # connections let in before others have their turn
 RECEIVED_AT_ONCE = 64  # connections that come to wait for that
 STAYS_SECONDS = 1.0  # who has closed its side before that may only have nothing more to say
 MAX_HEAD_BYTES = 64 * 1024
-NO_PLACE = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+NO_PLACE = (
+    b"HTTP/1.1 503 Service Unavailable\r\n"
+    b"Retry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+)
 
 
 class AcceptQueue:
@@ -66,9 +69,8 @@ class AcceptQueue:
             try:
                 connection = self._listener.accept()
                 self._waiting.put((time.monotonic(), connection))
-            except (
-                OSError
-            ):  # it has left already, or there are no files: until somebody else has left
+            except OSError:
+                # It has left already, or there are no files: until somebody else has left.
                 time.sleep(0.1)
             if received % RECEIVED_AT_ONCE == 0:
                 time.sleep(0)
