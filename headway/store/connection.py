@@ -7,11 +7,9 @@ Celery's broker and the fan-out's listener have connections of their own.
 from __future__ import annotations
 
 import fcntl
-import os
 import socket
 import termios
 from collections.abc import Sequence
-from queue import Empty
 from typing import Any
 
 import redis
@@ -145,48 +143,13 @@ class Connection(redis.Connection):
         return peer_closed(self._sock) or _holds(self._sock)
 
 
-class Pool(redis.BlockingConnectionPool):
-    """redis-py's pool, without its metrics, which nobody reads here."""
-
-    def get_connection(self, *_: Any, **__: Any) -> Any:
-        """Return a connection that is there, as redis-py's does."""
-        self._checkpid()
-        try:
-            connection = self.pool.get(timeout=self.timeout) or self.make_connection()
-        except Empty:
-            raise redis.ConnectionError("No connection available.") from None
-        try:
-            if connection.is_connected and _is_stale(connection):
-                connection.disconnect()
-            if not connection.is_connected:
-                connection.connect()
-        except BaseException:
-            self.release(connection)
-            raise
-        return connection
-
-    def release(self, connection: Any) -> None:
-        """Put a connection back."""
-        if connection.pid == os.getpid():
-            self.pool.put_nowait(connection)
-        else:  # a process that was forked meanwhile has to leave it alone
-            super().release(connection)
-
-
-def _is_stale(connection: redis.Connection) -> bool:
-    try:
-        return connection.can_read()
-    except (redis.ConnectionError, redis.TimeoutError, OSError):
-        return True
-
-
 def connect(url: str, timeout: float = 1.0) -> Client:
     """Return a client that gives up after `timeout` seconds, without retries.
 
     redis-py's own retries turn one second into 14.6 against a Redis that hangs, and its usual pool
     raises at the 101st connection, which a storm of visitors asks for; here they take turns.
     """
-    pool = Pool.from_url(
+    pool = redis.BlockingConnectionPool.from_url(
         url,
         max_connections=MAX_CONNECTIONS,
         timeout=timeout,
