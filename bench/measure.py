@@ -132,8 +132,10 @@ class Bench:
             crowd.forget()
         reporter = candidate.reporter
         schedule = pace(rooms, rate, seconds)
-        cpu, redis_cpu = sum(map(cpu_seconds, pids)), cpu_seconds(candidate.valkey.process.pid)
-        client, begun = time.process_time(), time.monotonic()
+        cpu = sum(map(cpu_seconds, pids))
+        redis_cpu = cpu_seconds(candidate.valkey.process.pid)
+        client = time.process_time()
+        begun = time.monotonic()
         reporter.ask("report", schedule=schedule)
 
         def done() -> bool:
@@ -182,7 +184,8 @@ class Bench:
         found: dict[str, list[Load]] = {}
         stages = []
         for candidate in candidates:
-            rooms, crowd = candidate.rooms(count), candidate.crowd()
+            rooms = candidate.rooms(count)
+            crowd = candidate.crowd()
             self.swarm.add(crowd, viewers(rooms))
             self.load(
                 candidate, [crowd], rooms, rate=rate, seconds=self.plan.warm_seconds, pace=pace

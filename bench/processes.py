@@ -40,7 +40,9 @@ class Helper:
             )
         assert popen.stdin is not None
         assert popen.stdout is not None
-        self._popen, self._requests, self._answers = popen, popen.stdin, popen.stdout
+        self._popen = popen
+        self._requests = popen.stdin
+        self._answers = popen.stdout
 
     def wait(self) -> None:
         """Return when it is ready, before it is asked for anything. Raises Failed."""

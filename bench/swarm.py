@@ -155,11 +155,14 @@ class Viewer:
 
     def _frames(self, data: bytes, at: int, now: int) -> bool:
         while len(data) >= at + 2:
-            length, begin = data[at + 1], at + 2
+            length = data[at + 1]
+            begin = at + 2
             if length == 126:
-                length, begin = int.from_bytes(data[at + 2 : at + 4], "big"), at + 4
+                length = int.from_bytes(data[at + 2 : at + 4], "big")
+                begin = at + 4
             elif length == 127:
-                length, begin = int.from_bytes(data[at + 2 : at + 10], "big"), at + 10
+                length = int.from_bytes(data[at + 2 : at + 10], "big")
+                begin = at + 10
             end = begin + length
             if end > len(data):
                 break
@@ -220,7 +223,8 @@ class Viewer:
     def close(self) -> None:
         if self.socket is not None:
             self.socket.close()
-        self.socket, self.ready = None, False
+        self.socket = None
+        self.ready = False
 
 
 class Swarm:

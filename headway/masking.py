@@ -156,7 +156,8 @@ class TokensHidden(logging.Filter):
         """Mask the record's text; it is logged in any case."""
         text = record.getMessage()
         if tokens.PREFIX in text:
-            record.msg, record.args = tokens.TOKEN.sub(MASK, text), ()
+            record.msg = tokens.TOKEN.sub(MASK, text)
+            record.args = ()
         return True
 
 

@@ -119,7 +119,8 @@ class Returning(Visitor):
         self.connects = 0
         self.goodbyes: list[str] = []
         self.socket.reconnection = True
-        self.socket.reconnection_delay, self.socket.reconnection_delay_max = 0.25, 2
+        self.socket.reconnection_delay = 0.25
+        self.socket.reconnection_delay_max = 2
         self.socket.randomization_factor = 0.1
         self.socket.on("connect", self._ask)
         self.socket.on("disconnect", self._part)

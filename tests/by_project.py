@@ -26,7 +26,10 @@ class Project:
     def __init__(
         self, pool: str, queue: str, records: Records, folder: Path, env: dict[str, str]
     ) -> None:
-        self.pool, self.queue, self.records, self.folder = pool, queue, records, folder
+        self.pool = pool
+        self.queue = queue
+        self.records = records
+        self.folder = folder
         self._env = env
         self.process = self.worker()
 

@@ -33,7 +33,8 @@ def files_of(name: str) -> dict[str, str]:
 @contextmanager
 def module_of(name: str, file: str) -> Iterator[ModuleType]:
     """An example as a module, without a folder; what it registers in this process goes after it."""
-    current, finalizers = current_app._get_current_object(), set(_state._on_app_finalizers)
+    current = current_app._get_current_object()
+    finalizers = set(_state._on_app_finalizers)
     module = ModuleType(file.removesuffix(".py"))
     try:
         exec(compile(files_of(name)[file], file, "exec"), module.__dict__)

@@ -171,7 +171,8 @@ class _Finder:
 
 def find(dotted: str) -> Any:
     """Return what a dotted name stands for. Raises AttributeError, ImportError."""
-    module, names = dotted, []
+    module = dotted
+    names = []
     while True:
         try:
             found: Any = importlib.import_module(module)

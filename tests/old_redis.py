@@ -53,7 +53,8 @@ class Conversation(socketserver.StreamRequestHandler):
         return self.rfile.read(length + 2)[:-2].decode()
 
     def _reply(self, words: list[str]) -> bytes:
-        command, version = words[0].upper(), self.server.version
+        command = words[0].upper()
+        version = self.server.version
         if command == "HELLO" and version:
             said = ("server", "redis", "version", version)
             return b"*4\r\n" + b"".join(

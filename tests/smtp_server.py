@@ -158,7 +158,8 @@ class _Session(socketserver.StreamRequestHandler):
                 self._say("starttls")
                 self._encrypt()
             case "mail":
-                self.mail_from, self.rcpt_tos = _address(rest), list[str]()
+                self.mail_from = _address(rest)
+                self.rcpt_tos = list[str]()
                 self._say("mail")
             case "rcpt":
                 if self._say("rcpt"):
@@ -261,7 +262,8 @@ def make_certificate(folder: Path, name: str) -> Path:
 
     `name` as in "DNS:localhost" or "IP:127.0.0.1".
     """
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    key = folder / "key.pem"
+    certificate = folder / "certificate.pem"
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     names = ["-subj", "/CN=headway test", "-addext", f"subjectAltName={name}"]
     command = [

@@ -284,7 +284,8 @@ def test_a_cookie_ends_with_its_lifetime(
     location = client.post("/longtask").headers["Location"]
     assert client.get(location).status_code == 200
 
-    now, lifetime = time.time(), app.permanent_session_lifetime.total_seconds()
+    now = time.time()
+    lifetime = app.permanent_session_lifetime.total_seconds()
     monkeypatch.setattr(time, "time", lambda: now + lifetime + CLOCK_TOLERANCE_SECONDS + 2)
 
     assert client.get(location).status_code == 404
@@ -401,7 +402,9 @@ def test_the_list_is_the_owners_newest_first_in_pages(app: Flask, client: FlaskC
     app.test_client().post("/longtask")
     mine = [client.post("/longtask").get_json()["task_id"] for _ in range(5)]
 
-    seen, cursor, pages = [], None, 0
+    seen = []
+    cursor = None
+    pages = 0
     while pages == 0 or cursor:
         body = client.get(
             "/tasks", query_string={"limit": 2} | ({"cursor": cursor} if cursor else {})
@@ -530,7 +533,8 @@ def test_an_app_with_logins_says_who_asks(env: dict[str, str]):
     from flask import request
 
     app = create_app(env | {"HEADWAY_OWNER_LOADER": lambda: request.headers.get("X-User")})
-    one, two = app.test_client(), app.test_client()
+    one = app.test_client()
+    two = app.test_client()
 
     location = one.post("/longtask", headers={"X-User": "ada"}).headers["Location"]
 

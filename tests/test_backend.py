@@ -344,7 +344,8 @@ def test_a_chord_with_a_failing_part_fails_once(records: Records, tmp_path: Path
 def test_late_progress_does_not_undo_an_end_where_celerys_own_store_lets_it(
     records: Records, valkey: Valkey, end: str
 ):
-    ours, celerys = "ours-" + end, "celerys-" + end
+    ours = "ours-" + end
+    celerys = "celerys-" + end
     value = ValueError("x") if end != "SUCCESS" else 1
 
     for backend, task_id in ((plain.celery.backend, ours), (plain.stock.backend, celerys)):

@@ -125,7 +125,8 @@ def put(records: Records, case: tuple[Any, dict[str, Any], Any], task_id: str) -
 def sent(plain_worker: Process, valkey: Valkey) -> dict[str, str]:
     """All of them at once, more than the worker has places for."""
     client = connect(valkey.url)
-    records, ids = Records(client, 7), {}
+    records = Records(client, 7)
+    ids = {}
     for name, case in (BAD | RUNS | NAMELESS).items():
         ids[name] = str(uuid4())
         put(records, case, ids[name])

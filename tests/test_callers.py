@@ -163,7 +163,8 @@ def claim(records: Records, token: str = "token", task_id: str = ID) -> None:
 
 def callers() -> set[tuple[str, str, str]]:
     """Who calls what of a backend: file, function, method."""
-    root, found = Path(celery.__file__).parent, set()
+    root = Path(celery.__file__).parent
+    found = set()
 
     def walk(node: ast.AST, file: str, function: str) -> None:
         for child in ast.iter_child_nodes(node):
@@ -384,7 +385,8 @@ def test_a_word_set_by_hand_leaves_a_task_that_waits_where_it_is(
         task_id = records.create(
             owner="ada", message=message, title="Add", max_attempts=4, when=when
         ).task_id
-        before, due = shown(records, task_id), records.client.zscore("headway:outbox", task_id)
+        before = shown(records, task_id)
+        due = records.client.zscore("headway:outbox", task_id)
 
         backend.store_result(task_id, None, state)
 

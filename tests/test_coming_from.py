@@ -138,7 +138,8 @@ def connected() -> Iterator[Any]:
     with ExitStack() as stack:
 
         def connect(address: str, path: str) -> tuple[OrderedClient, list[tuple[str, Any]]]:
-            client, heard = OrderedClient(reconnection=False), []
+            client = OrderedClient(reconnection=False)
+            heard = []
             client.on("*", lambda event, data: heard.append((event, data)))
             options = {"transports": ["websocket"], "socketio_path": path, "wait_timeout": 5}
             client.connect(address, **options)

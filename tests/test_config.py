@@ -25,7 +25,8 @@ def production(env: dict[str, str]) -> dict[str, str]:
 
 
 def test_a_secret_is_made_once_and_kept(env: dict[str, str], tmp_path: Path):
-    first, second = config.load(env)["SECRET_KEY"], config.load(env)["SECRET_KEY"]
+    first = config.load(env)["SECRET_KEY"]
+    second = config.load(env)["SECRET_KEY"]
 
     assert first == second
     assert len(first) >= 32

@@ -17,7 +17,9 @@ from headway.web.access import CLOCK_TOLERANCE_SECONDS, VISITOR
 
 DAY = 86400.0
 LIFETIME = 365 * DAY
-OLD, NEW, OTHER = "o" * 32, "n" * 32, "x" * 32
+OLD = "o" * 32
+NEW = "n" * 32
+OTHER = "x" * 32
 
 Clock = Callable[[float], None]
 
@@ -70,7 +72,8 @@ def test_a_cookie_signed_by_another_clock_names_its_visitor(
 def test_between_two_hosts_a_visitor_keeps_tasks_and_identity(
     app: Flask, env: dict[str, str], clock: Clock, ahead: float
 ):
-    here, there = app.test_client(), create_app(env).test_client()
+    here = app.test_client()
+    there = create_app(env).test_client()
     clock(ahead)
     location = here.post("/longtask").headers["Location"]
     for _ in range(2):

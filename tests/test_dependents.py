@@ -33,7 +33,9 @@ class Part:
     """
 
     def __init__(self, app: Celery, records: Records) -> None:
-        self.app, self.backend, self.records = app, app.backend, records
+        self.app = app
+        self.backend = app.backend
+        self.records = records
         self.id, self.body, self.next, group = (str(uuid4()) for _ in range(4))
         self.backend.set_chord_size(group, 1)
         options = {
@@ -305,7 +307,10 @@ def test_a_revoked_part_without_a_record_is_told_of_when_its_message_comes(part:
 
 def test_an_unknown_tasks_chord_is_told_by_its_message(part: Part):
     class Bunch:
-        name, chord, errbacks, root_id = "part", None, None, None
+        name = "part"
+        chord = None
+        errbacks = None
+        root_id = None
 
     part.backend.mark_as_failure(part.id, LookupError("part"), request=Bunch())
     assert part.told() == {}

@@ -111,7 +111,8 @@ def test_who_has_left_meanwhile_is_not_let_in(listener: socket.socket, door: Acc
 def test_a_shut_door_receives_nobody_and_lets_in_who_waits(
     listener: socket.socket, door: AcceptQueue
 ):
-    first, second = come(listener), come(listener)
+    first = come(listener)
+    second = come(listener)
     assert door.ask("next") == port_of(first)
     wait_for(lambda: waiting_in_the_kernel(listener) == 0)
 

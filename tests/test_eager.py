@@ -246,7 +246,8 @@ def test_always_eager_settings_make_no_difference(plain_eager: Eager, monkeypatc
 
 
 def test_all_is_as_it_was_afterwards(monkeypatch):
-    backend, task = shop.backend, shop.tasks["count"]
+    backend = shop.backend
+    task = shop.tasks["count"]
     before = dict(vars(backend)), backend.records.client, type(task), dict(os.environ)
     settings = list(shop.conf.maps)
 

@@ -55,7 +55,8 @@ class Site:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         port = self._server.server_address[1]
-        self.allowed, self.refused = f"http://127.0.0.1:{port}", f"http://localhost:{port}"
+        self.allowed = f"http://127.0.0.1:{port}"
+        self.refused = f"http://localhost:{port}"
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
 

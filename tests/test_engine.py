@@ -152,7 +152,8 @@ def test_what_a_client_must_not_send_closes_it_and_leaves_nothing(
 ):
     with Client(server) as other:
         other.join()
-        sockets, tasks = server.do()["sockets"], server.tasks
+        sockets = server.do()["sockets"]
+        tasks = server.tasks
         data, code = VIOLATIONS[violation]
 
         other.write(data)
@@ -173,7 +174,8 @@ def test_garbage_closes_too(server: Server):
 def test_a_client_that_takes_its_leave_is_answered(server: Server, payload: bytes):
     with Client(server) as client:
         client.join()
-        sockets, tasks = server.do()["sockets"], server.tasks
+        sockets = server.do()["sockets"]
+        tasks = server.tasks
 
         client.write(masked(payload, CLOSE))
 
@@ -185,7 +187,8 @@ def test_a_client_that_takes_its_leave_is_answered(server: Server, payload: byte
 
 def test_a_client_may_leave_by_engine_io_or_without_a_word(server: Server):
     with Client(server) as polite, Client(server) as rude:
-        sockets, tasks = server.do()["sockets"], server.tasks
+        sockets = server.do()["sockets"]
+        tasks = server.tasks
         polite.join().say("41")
         polite.say("1")
         rude.join().write(b"\x81\xff")

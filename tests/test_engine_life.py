@@ -143,7 +143,8 @@ def test_where_files_are_few_some_are_left_to_requests(tmp_path: Path):
 def test_idle_websockets_cost_little_memory_and_no_greenlets(tmp_path: Path):
     with serving(tmp_path, ping_interval=300) as server:  # nobody here answers pings
         clients = [Client(server).join() for _ in range(100)]
-        tasks, memory = server.tasks, server.memory
+        tasks = server.tasks
+        memory = server.memory
 
         clients += [Client(server).join() for _ in range(500)]
 

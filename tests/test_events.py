@@ -341,7 +341,8 @@ def test_a_plain_emit_from_any_process_still_arrives(
 
 
 def test_a_process_hears_only_what_its_viewers_watch(visitor: Visitor, records: Records):
-    watched, other = hand_task(records, visitor), hand_task(records, visitor)
+    watched = hand_task(records, visitor)
+    other = hand_task(records, visitor)
 
     visitor.call("watch", {"task_ids": [watched]})
 
@@ -356,7 +357,9 @@ class Rooms:
 
     def __init__(self, heard: set[str], news: set[str], steps: list[str]) -> None:
         self.reader = self.server = self
-        self._heard, self._news, self._steps = heard, news, steps
+        self._heard = heard
+        self._news = news
+        self._steps = steps
 
     def get_environ(self, sid: str) -> dict[str, Any]:
         return create_environ()

@@ -57,7 +57,8 @@ class Fleet:
     """
 
     def __init__(self, url: str, folder: Path, live: bool) -> None:
-        self.runs, self.redis = folder / f"runs-{live}", connect(url)
+        self.runs = folder / f"runs-{live}"
+        self.redis = connect(url)
         self.runs.mkdir()
         self.client = Celery("client", broker=url, set_as_current=False)
         env = {"REDIS_URL": url, "RUNS": str(self.runs), "HEADWAY": str(int(live))}

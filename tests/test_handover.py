@@ -34,7 +34,8 @@ class Webs:
 
     def __init__(self, folder: Path, env: dict[str, str], records: Records) -> None:
         self._listener = listen("127.0.0.1", 0)
-        self._folder, self._records = folder, records
+        self._folder = folder
+        self._records = records
         self._env = env | {"HEADWAY_LISTEN_FD": str(self._listener.fileno())}
         self._all: list[Process] = []
         self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -101,7 +102,8 @@ def test_viewers_of_a_process_that_stops_go_to_another_and_hear_the_end_there(
 @contextmanager
 def visiting(address: str) -> Iterator[list[str]]:
     """Ask again and again, each time on a connection of its own; gives what went wrong."""
-    over, failures = threading.Event(), []
+    over = threading.Event()
+    failures = []
 
     def visit(_: int) -> None:
         while not over.is_set():
@@ -135,7 +137,8 @@ def test_a_request_in_the_air_is_answered_before_the_process_ends(
     valkey.freeze()  # the answer takes a second: it is that Redis does not answer
     try:
         with ThreadPoolExecutor() as other:
-            where, cookies = f"{webs.address}/status/{task_id}", visitor.http.cookies
+            where = f"{webs.address}/status/{task_id}"
+            cookies = visitor.http.cookies
             asked = other.submit(requests.get, where, cookies=cookies, timeout=9)
             time.sleep(0.3)  # on its way
             process.popen.send_signal(signal.SIGTERM)

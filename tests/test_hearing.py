@@ -200,7 +200,8 @@ def test_after_a_fault_all_that_is_watched_is_right_again(
     records: Records,
     visitor: Visitor,
 ):
-    watched, listed = hand_task(records, visitor), hand_task(records, visitor)
+    watched = hand_task(records, visitor)
+    listed = hand_task(records, visitor)
     visitor.call("watch", {"task_ids": [watched]})
     visitor.call("watch_mine", {})
     wait_for(lambda: visitor.servers[-1]["live"])
@@ -337,7 +338,8 @@ def test_a_record_that_redis_lost_is_missed_after_the_next_reconnect(
 ):
     visitor = Returning(address)
     visitor.connect()
-    lost, kept = hand_task(records, visitor), hand_task(records, visitor)
+    lost = hand_task(records, visitor)
+    kept = hand_task(records, visitor)
     visitor.watch(lost)
     visitor.watch(kept)
 
@@ -540,7 +542,8 @@ def test_a_beat_that_cannot_be_sent_is_the_last_on_its_connection_and_on_idle_on
     manager: RoomManager, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(manager, "initialize", lambda: None)
-    manager.subscriber, manager.resync.session = Arrivals(), Arrivals.session
+    manager.subscriber = Arrivals()
+    manager.resync.session = Arrivals.session
     others = manager.records.client.client_list
     with manager.records.client.client() as one, manager.records.client.client() as other:
         one.ping()
@@ -785,7 +788,8 @@ def test_of_an_owner_who_starts_many_tasks_only_the_last_are_remembered(manager:
 
 def test_records_asked_for_while_others_are_read_are_read_together():
     asked: list[list[str]] = []
-    reading, go_on = threading.Event(), threading.Event()
+    reading = threading.Event()
+    go_on = threading.Event()
 
     def read(task_ids: list[str]) -> list[Any]:
         asked.append(task_ids)

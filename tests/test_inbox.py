@@ -82,7 +82,8 @@ def listed(client: FlaskClient, query: str = "") -> list[dict[str, Any]]:
 @pytest.fixture
 def caught(tmp_path: Path) -> Iterator[Flask]:
     """An app whose mail server is the development inbox's."""
-    folder, port = tmp_path / "caught", free_port()
+    folder = tmp_path / "caught"
+    port = free_port()
     server = Controller(Mailbox(folder), hostname="127.0.0.1", port=port)
     server.start()
     yield inbox_app(folder, port)

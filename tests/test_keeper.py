@@ -185,7 +185,8 @@ def test_what_a_stopped_worker_ran_goes_back_and_has_not_failed(records: Records
 
 
 def test_a_chord_counts_a_part_once_though_its_process_died(records: Records, tmp_path: Path):
-    once, counts = tmp_path / "once", tmp_path / "counts"
+    once = tmp_path / "once"
+    counts = tmp_path / "counts"
     once.mkdir()
     counts.mkdir()
 
@@ -280,7 +281,8 @@ def test_a_rejected_message_is_taken_again_at_once(records: Records, tmp_path: P
 
 
 def test_a_lost_message_is_sent_again_and_one_that_waits_is_not(records: Records):
-    queue, waiting = "nobody-takes-it", []
+    queue = "nobody-takes-it"
+    waiting = []
     for _ in range(300):
         waiting.append(create(records, queue))
         # At once, before two looks miss it.
@@ -314,7 +316,8 @@ def test_a_worker_takes_tasks_again_soon_after_its_broker_was_half_open(
 def test_a_worker_keeps_its_places_when_the_broker_takes_no_word_of_its_messages(
     workers: Process, valkey: Valkey, tmp_path: Path
 ):
-    places, folder = 4, tmp_path / "rejected"
+    places = 4
+    folder = tmp_path / "rejected"
     folder.mkdir()
     env = {"REDIS_URL": valkey.url, "FAILURES": str(places)}
     with running(worker(tmp_path, env, "fails", "tests.failing_settlements")) as process:

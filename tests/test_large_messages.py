@@ -40,7 +40,8 @@ class SlowWay:
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen()
-        self._target, self._most = port, most
+        self._target = port
+        self._most = most
         self._is_large = False
         self._is_over = threading.Event()
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
@@ -142,7 +143,8 @@ def test_no_more_of_what_was_lost_either(records: Records):
         records.client.zadd("headway:leases", {task_id: 1})
     records.client.set("headway:round", records.queries.now())
 
-    first, second = records.maintenance.sweep("keeper"), records.maintenance.sweep("keeper")
+    first = records.maintenance.sweep("keeper")
+    second = records.maintenance.sweep("keeper")
 
     assert (len(first.lost), first.has_more) == (5, True)
     assert (len(second.lost), second.has_more) == (2, False)
@@ -159,7 +161,8 @@ def test_no_more_of_who_has_ended_either(records: Records):
         records.runs.claim(task_id, run, "run", message=kept, max_attempts=1, hostname="here")
         records.runs.write(StateWrite(task_id, run, Phase.SUCCEEDED, {}, "{}", "large", 1))
 
-    first, second = records.maintenance.sweep("keeper"), records.maintenance.sweep("keeper")
+    first = records.maintenance.sweep("keeper")
+    second = records.maintenance.sweep("keeper")
 
     assert (len(first.ended), first.has_more) == (5, True)
     assert (len(second.ended), second.has_more) == (2, False)

@@ -41,7 +41,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 def test_nobody_else_notices(system: System):
     address, records, live = system
-    other, reader = Visitor(address).connect(), Visitor(address).connect()
+    other = Visitor(address).connect()
+    reader = Visitor(address).connect()
     watched = hand_task(records, other)
     other.call("watch", {"task_ids": [watched]})
     reader.call("watch_mine", {})
@@ -68,7 +69,8 @@ def test_nobody_else_notices(system: System):
 
 def test_many_read_large_results_at_once_and_others_are_served(system: System):
     address, records, live = system
-    visitor, other = Visitor(address), Visitor(address)
+    visitor = Visitor(address)
+    other = Visitor(address)
     task_id = hand_task(records, visitor)
     live.mark_as_done(task_id, "x" * (20 * MB))
 

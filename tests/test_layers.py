@@ -233,7 +233,8 @@ def test_a_file_imports_only_from_files_above_it():
     known = files()
     for module, path in known.items():
         for name in imports_of(path) & known.keys():
-            above, below = LAYERS.index(layer_of(name)), LAYERS.index(layer_of(module))
+            above = LAYERS.index(layer_of(name))
+            below = LAYERS.index(layer_of(module))
             assert above < below, f"{module} imports {name}"
 
 

@@ -10,12 +10,14 @@ from headway import Headway
 from headway.celery.sends import load_owner_by, nobody
 from headway.store.records import Sent
 
-ADAS, NOBODYS = "7f3a1c52-adas", "7f3a1c52-nobodys"
+ADAS = "7f3a1c52-adas"
+NOBODYS = "7f3a1c52-nobodys"
 
 
 @pytest.mark.parametrize("registers_first", [True, False])
 def test_they_are_asked_whether_registered_before_or_after(redis_url: str, registers_first: bool):
-    app, headway = Flask("shop"), Headway()
+    app = Flask("shop")
+    headway = Headway()
     celery = Celery("shop", broker=redis_url, backend=f"headway+{redis_url}", set_as_current=False)
 
     def register() -> None:

@@ -450,7 +450,8 @@ def test_a_message_to_several_or_none_is_not_sent():
             (["a@example.com"], ["b@example.com"]),
         ):
             message = make_message(TASK, "", "Hello", "Hi.")
-            message.recipients, message.bcc = [*recipients], [*bcc]
+            message.recipients = [*recipients]
+            message.bcc = [*bcc]
 
             with pytest.raises(ValueError, match="one recipient"):
                 connection.send(message)

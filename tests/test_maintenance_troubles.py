@@ -305,7 +305,8 @@ def _with_active(requests: list[Any], do: Any) -> None:
 def _raise_for_one(
     monkeypatch: pytest.MonkeyPatch, backend: Any, duty: str, error: Exception
 ) -> list[str]:
-    done, real = [], getattr(backend, duty)
+    done = []
+    real = getattr(backend, duty)
 
     def perform(task_id: str, *rest: Any) -> None:
         if task_id == BAD:

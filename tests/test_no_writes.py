@@ -44,7 +44,8 @@ def snapshot_ids(page: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_what_can_be_read_is_read(records: Records, server: Valkey, way: str):
-    task_id, gone = start(records), start(records)
+    task_id = start(records)
+    gone = start(records)
     records.forget(gone)  # it stays on its owner's list until a reader can take it off
     records.maintenance.heartbeat("one@here", 4, [], [])
     queued = records.queries.overview()["queued"]
@@ -66,7 +67,8 @@ def test_what_can_be_read_is_read(records: Records, server: Valkey, way: str):
 
 
 def test_a_list_forgets_what_expired_as_soon_as_it_can(records: Records, server: Valkey):
-    task_id, gone = start(records), start(records)
+    task_id = start(records)
+    gone = start(records)
     records.forget(gone)
     key = "headway:owner:ada"
     with redis.Redis.from_url(server.url, decode_responses=True) as client:

@@ -104,7 +104,8 @@ def test_what_a_view_sends_is_on_its_visitors_page_and_on_nobody_elses(
     def view() -> dict[str, str]:
         return {"task_id": plain.add.delay(1, 2).id}
 
-    ada, bob = app.test_client(), app.test_client()
+    ada = app.test_client()
+    bob = app.test_client()
     for client in (ada, bob):
         client.get("/")
     task_id = ada.post("/own-view").get_json()["task_id"]

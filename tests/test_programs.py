@@ -28,7 +28,8 @@ class Programs(Project):
 
 def programs_of(counts: Path) -> set[int]:
     """Return the processes that live of those which the runs of a task have started."""
-    name, found = tasks.name_of(str(counts)).encode(), set()
+    name = tasks.name_of(str(counts)).encode()
+    found = set()
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if name in (entry / "cmdline").read_bytes():

@@ -135,7 +135,8 @@ def test_a_hung_redis_holds_no_run_up_and_the_newest_word_arrives_after_it(
 def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
     celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
 ):
-    store, refusals = RunRecords.log, iter([True])
+    store = RunRecords.log
+    refusals = iter([True])
 
     def log(self: RunRecords, *args: Any) -> bool:
         if next(refusals, False):
@@ -194,7 +195,8 @@ def test_the_next_word_of_a_cancelled_run_ends_it_whatever_it_catches(
         "track": lambda: list(progress.track([next(count)])),
         "update_state": lambda: current_task.update_state(meta={"status": str(next(count))}),
     }
-    count, ids = itertools.count(), []
+    count = itertools.count()
+    ids = []
 
     def body() -> None:
         ids.append(current_task.request.id)

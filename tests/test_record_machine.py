@@ -145,16 +145,19 @@ class Task:
 
     def lose(self) -> None:
         """Its run is gone, and it waits anew."""
-        self.holder, self.dropped = None, False
+        self.holder = None
+        self.dropped = False
         self.failures += 1
 
     def go_astray(self) -> None:
-        self.stray, self.last = True, None
+        self.stray = True
+        self.last = None
 
 
 def message_of(order: int) -> dict[str, Any]:
     """Return a message of this order; retries change the queue."""
-    retries, nesting = order % REPLACEMENT, order // REPLACEMENT
+    retries = order % REPLACEMENT
+    nesting = order // REPLACEMENT
     options = {"queue": QUEUES[order % 2], "retries": retries, "replaced_task_nesting": nesting}
     return {"task": "long_task", "args": [], "kwargs": {}, "options": options}
 
@@ -259,7 +262,8 @@ def one_run(fit: Callable[[Run], object] = lambda run: True, **options: Any) -> 
 class RecordMachine(RuleBasedStateMachine):
     def __init__(self, records: Records) -> None:
         super().__init__()
-        self.records, self.client = records, records.client
+        self.records = records
+        self.client = records.client
         self.client.flushdb()
         self.client.set("headway:round", records.queries.now())
         self.tasks: list[Task] = []
@@ -302,11 +306,13 @@ class RecordMachine(RuleBasedStateMachine):
         if how == "parked":
             assert self.park(task, 0, delay, Delivery()) == ("parked" if delay else "due")
         elif how == "created":
-            message, when = message_of(0), moment(delay) if delay else ""
+            message = message_of(0)
+            when = moment(delay) if delay else ""
             started = self.records.create(
                 owner="ada", message=message, title="T", max_attempts=attempts, when=when
             )
-            task.id, task.hand = started.task_id, [] if delay else [0]
+            task.id = started.task_id
+            task.hand = [] if delay else [0]
         elif how == "sent":
             task.messages = [0]
         else:
@@ -395,7 +401,10 @@ class RecordMachine(RuleBasedStateMachine):
         verdict = self.ask_for(run, "one")
         assert task.stray or verdict == wanted, f"{verdict}, not {wanted}"
         if verdict == "claimed" and not run.holds:
-            task.holder, task.order, run.claimed, task.owed = run, run.order, True, None
+            task.holder = run
+            task.order = run.order
+            run.claimed = True
+            task.owed = None
             task.dropped = task.parked = False
             task.attempt += 1
             task.high = 0.0
@@ -411,7 +420,8 @@ class RecordMachine(RuleBasedStateMachine):
             assert self.ask_for(run, "another") == wanted
 
     def ask_for(self, run: Run, name: str) -> str:
-        message, most = message_of(run.order), run.task.max_attempts
+        message = message_of(run.order)
+        most = run.task.max_attempts
         return self.records.runs.claim(
             run.task.id, run.delivery, name, message=message, max_attempts=most, hostname="here"
         )
@@ -492,7 +502,8 @@ class RecordMachine(RuleBasedStateMachine):
             with self.unchanged(task):
                 assert self.store(run, Phase.RETRYING, RETRY) == "exhausted"
         elif self.write(run, Phase.RETRYING, RETRY) == "written":
-            task.order, task.holder = run.order + 1, None
+            task.order = run.order + 1
+            task.holder = None
             task.failures += 1
             task.owed = None if run.successor else run
 
@@ -502,7 +513,8 @@ class RecordMachine(RuleBasedStateMachine):
             assert (
                 self.park(task, run.order + step, run.delay, run.delivery) == "parked" or task.stray
             )
-            run.successor, task.parked = run.order + step, True
+            run.successor = run.order + step
+            task.parked = True
         else:
             with self.unchanged(task):
                 assert self.park(task, run.order + step, run.delay, run.delivery) not in {
@@ -515,7 +527,8 @@ class RecordMachine(RuleBasedStateMachine):
         """After its predecessor has stored that it retries."""
         kept = "parked" if task.owed.delay else "due"
         assert self.park(task, task.order, task.owed.delay, Delivery()) == kept or task.stray
-        task.owed, task.parked = None, True
+        task.owed = None
+        task.parked = True
 
     @one_run(lambda run: run.successor, claims=st.integers(0, 1), weight=4)
     def deliver_successor_early(self, run: Run, claims: int) -> None:
@@ -525,7 +538,8 @@ class RecordMachine(RuleBasedStateMachine):
     @one_run(lambda run: run.on and run.successor != run.order + 1, again=st.booleans(), weight=4)
     def drop(self, run: Run, again: bool) -> None:
         """Celery's Ignore, as after a replacement, or Reject with requeue."""
-        task, run.ended = run.task, True
+        task = run.task
+        run.ended = True
         if again:
             task.messages.append(run.order)
         if self.may_write(run):
@@ -563,7 +577,8 @@ class RecordMachine(RuleBasedStateMachine):
 
     def write(self, run: Run, phase: Phase, fields: dict[str, Any], repeated: bool = False) -> str:
         """Write as a run does that has claimed the task, whoever has it now."""
-        task, write_id = run.task, uuid4().hex
+        task = run.task
+        write_id = uuid4().hex
         if self.may_write(run):
             verdict = self.store(run, phase, fields, write_id)
             heard = {"cancelling"} if phase == Phase.RUNNING else {"written", "cancelled"}
@@ -602,7 +617,8 @@ class RecordMachine(RuleBasedStateMachine):
         """The worker's parent says that a message came too late, or was revoked, before it
         began.
         """
-        task, run.ended = run.task, True
+        task = run.task
+        run.ended = True
         fields = {"error": None, "status": "expired"}
         if task.final or run.order < task.order or (task.held and run.order == task.order):
             with self.unchanged(task):
@@ -613,7 +629,8 @@ class RecordMachine(RuleBasedStateMachine):
 
     @one_run(lambda run: not run.ended, weight=3)
     def lose_a_process(self, run: Run) -> None:
-        task, run.ended = run.task, True
+        task = run.task
+        run.ended = True
         if not self.may_write(run) and (run.claimed or task.held or task.final):
             with self.unchanged(task):
                 assert self.records.runs.mark_lost(task.id, run.delivery) in REFUSED
@@ -633,7 +650,8 @@ class RecordMachine(RuleBasedStateMachine):
     @one_run(lambda run: run.on, again=st.booleans())
     def leave(self, run: Run, again: bool) -> None:
         """A planned stop: the message goes back to the broker, or is lost there."""
-        task, run.ended = run.task, True
+        task = run.task
+        run.ended = True
         if again:
             task.messages.append(run.order)
         if self.may_write(run):

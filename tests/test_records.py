@@ -17,7 +17,8 @@ from tests.processes import Valkey
 
 NAMES = {"name": "long_task", "max_attempts": 4}
 MESSAGE = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-FIRST, SECOND = Delivery("first", 0), Delivery("second", 0)
+FIRST = Delivery("first", 0)
+SECOND = Delivery("second", 0)
 
 
 def start(records: Records, **options) -> str:
@@ -60,9 +61,11 @@ def due(records: Records) -> list[str]:
 
 
 def test_a_new_task_is_queued_and_waits_behind_those_before_it(records: Records):
-    first, second = start(records), start(records)
+    first = start(records)
+    second = start(records)
 
-    one, two = read(records, first), read(records, second)
+    one = read(records, first)
+    two = read(records, second)
 
     assert (one.phase, one.state, one.current, one.total, one.status) == (
         "queued",
@@ -280,7 +283,8 @@ def test_what_has_not_begun_is_cancelled_at_once(records: Records, when: str):
 
 
 def test_a_run_is_told_that_it_is_cancelled_and_a_true_end_stands(records: Records):
-    stops, ends = start(records), start(records)
+    stops = start(records)
+    ends = start(records)
     for task_id in (stops, ends):
         claim(records, task_id, FIRST)
         assert records.cancel(task_id).verdict == records.cancel(task_id).verdict == "cancelling"
@@ -321,7 +325,8 @@ def test_a_cancelled_run_that_is_lost_stopped_or_retried_ends_as_cancelled(
 
 
 def test_a_cancelled_run_that_goes_on_is_doomed_when_its_grace_is_over(records: Records):
-    patient, soon = start(records), start(records)
+    patient = start(records)
+    soon = start(records)
     claim(records, patient, FIRST)
     claim(records, soon, FIRST)
     records.cancel(patient)
@@ -392,7 +397,9 @@ def test_only_the_run_that_has_the_task_asks_for_its_next_attempt(records: Recor
 
 
 def test_a_message_that_was_lost_is_suspected_unless_a_worker_has_it(records: Records):
-    lost, received, unsent = start(records), start(records), start(records)
+    lost = start(records)
+    received = start(records)
+    unsent = start(records)
     records.outbox.mark_published(lost)
     records.outbox.mark_published(received)
     records.maintenance.heartbeat("worker", 4, [], [received])
@@ -406,7 +413,8 @@ def test_a_message_that_was_lost_is_suspected_unless_a_worker_has_it(records: Re
 
 
 def test_only_what_is_queued_is_suspected_or_sent_again(records: Records):
-    gone, running = start(records), start(records)
+    gone = start(records)
+    running = start(records)
     records.outbox.mark_published(gone)
     records.forget(gone)
     claim(records, running, FIRST)
@@ -674,7 +682,8 @@ def test_everything_that_names_a_task_lives_until_a_week_after_its_end(records: 
     task_id = start(records, key="k")
     claim(records, task_id, FIRST)
     records.runs.log(task_id, FIRST, [("INFO", "line")])
-    week, unended = 7 * 24 * 3600 * 1000, 90 * 24 * 3600 * 1000
+    week = 7 * 24 * 3600 * 1000
+    unended = 90 * 24 * 3600 * 1000
     keys = [f"headway:task:{task_id}", f"celery-task-meta-{task_id}", f"headway:log:{task_id}"]
 
     for key in (*keys, "headway:owner:ada"):
@@ -696,7 +705,8 @@ def test_a_task_for_later_lives_a_week_after_its_time(records: Records):
 
 
 def test_a_successor_that_waits_long_keeps_its_record_whatever_is_said_meanwhile(records: Records):
-    task_id, month = start(records), 30 * 86400
+    task_id = start(records)
+    month = 30 * 86400
     record = f"headway:task:{task_id}"
     claim(records, task_id, FIRST)
     assert (
@@ -715,7 +725,8 @@ def test_a_successor_that_waits_long_keeps_its_record_whatever_is_said_meanwhile
 
 
 def test_the_outbox_holds_a_task_until_it_is_sent(records: Records):
-    now, later = start(records), start(records, when="+60000000")
+    now = start(records)
+    later = start(records, when="+60000000")
     assert due(records) == []
 
     records.client.zadd("headway:outbox", {now: 1, later: 1})
@@ -747,7 +758,9 @@ def test_an_owners_list_has_all_and_only_theirs_newest_first(records: Records):
 
 
 def test_a_list_can_be_of_some_phases_and_forgets_what_expired(records: Records):
-    done, gone, waiting = start(records), start(records), start(records)
+    done = start(records)
+    gone = start(records)
+    waiting = start(records)
     claim(records, done, FIRST)
     write(records, done, FIRST, Phase.SUCCEEDED, result=1)
     records.forget(gone)

@@ -189,7 +189,8 @@ def test_a_successor_that_overtakes_takes_its_predecessors_message_out_of_the_br
 
 
 def test_what_a_dead_worker_never_began_is_withdrawn_when_it_is_sent_again(hand: Hand):
-    kept, gone = plainly(hand), with_its_record(hand)
+    kept = plainly(hand)
+    gone = with_its_record(hand)
     for _ in range(2):
         hand.take()
 
@@ -301,7 +302,8 @@ def published(headers: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_each_send_of_a_client_has_an_id_of_its_own():
-    first, second = published({"id": "job"}), published({"id": "job"})
+    first = published({"id": "job"})
+    second = published({"id": "job"})
 
     assert first[SEND] != second[SEND]
     assert RECORDED not in first

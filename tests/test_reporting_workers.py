@@ -20,7 +20,9 @@ from tests.processes import Valkey, running, wait_for, worker
 
 class Started:
     def __init__(self, pool: str, queue: str, records: Records) -> None:
-        self.pool, self.queue, self.records = pool, queue, records
+        self.pool = pool
+        self.queue = queue
+        self.records = records
 
     def start(self, task: Any, *args: Any) -> str:
         return str(task.apply_async(args, queue=self.queue).id)

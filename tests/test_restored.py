@@ -62,7 +62,8 @@ def test_other_data_is_not_compared(records: Records):
 
 
 def test_what_was_restored_waits_until_it_is_resumed(records: Records):
-    scheduled, lost = start(records, when="+60000000"), start(records)
+    scheduled = start(records, when="+60000000")
+    lost = start(records)
     claim(records, lost, FIRST)
     seen = go_back(records, 1000)
     records.client.zadd("headway:outbox", {scheduled: 1})
@@ -141,7 +142,8 @@ def test_a_claim_waits_for_the_first_sweep_after_an_outage(records: Records):
 
 
 def test_a_memory_outlives_its_process_and_keeps_the_newest(tmp_path: Path):
-    first, second = Memory(tmp_path / "data"), Memory(tmp_path / "data")
+    first = Memory(tmp_path / "data")
+    second = Memory(tmp_path / "data")
     first.note(Seen("a", 5))
     first.save()
     second.note(Seen("a", 3))

@@ -98,7 +98,8 @@ def test_who_may_not_see_a_task_sees_no_result(
 def test_a_task_that_has_not_succeeded_has_none(
     ada: FlaskClient, records: Records, live: LiveBackend
 ):
-    queued, failed = start(records), start(records)
+    queued = start(records)
+    failed = start(records)
     live.mark_as_failure(failed, ValueError("no"))
 
     for task_id in (queued, failed):

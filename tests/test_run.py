@@ -195,7 +195,8 @@ def test_a_second_run_on_the_same_data_is_refused_and_harms_nothing(start: Calla
 
 
 def test_a_second_run_on_other_data_takes_other_ports(start: Callable[..., Run]):
-    first, second = start("one").ready(), start("two").ready()
+    first = start("one").ready()
+    second = start("two").ready()
 
     ports = [json.loads((run.data / "services.json").read_text()) for run in (first, second)]
 

@@ -23,8 +23,11 @@ from tests.smtp_server import DROP, SmtpServer
 from tests.test_flow import start_email
 from tests.test_masking import everything
 
-REDIS, BROKER, MAIL = "rédis-märked/1", "brökér-märked@2", "mäil-märked€3"
-KEY, OLD_KEY = "sécret-märked-key-4", "öld-märked-key-5"
+REDIS = "rédis-märked/1"
+BROKER = "brökér-märked@2"
+MAIL = "mäil-märked€3"
+KEY = "sécret-märked-key-4"
+OLD_KEY = "öld-märked-key-5"
 MARKED = (REDIS, BROKER, MAIL, KEY, OLD_KEY)
 
 

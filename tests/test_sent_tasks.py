@@ -91,7 +91,8 @@ def test_its_claim_goes_on_with_that_record(hand: Hand):
 
 
 def test_a_worker_may_be_faster(hand: Hand, monkeypatch: pytest.MonkeyPatch):
-    publish, task_ids = Producer.publish, []
+    publish = Producer.publish
+    task_ids = []
 
     def publish_and_claim(self: Any, *args: Any, **options: Any) -> Any:
         sent = publish(self, *args, **options)
@@ -110,7 +111,8 @@ def test_a_view_tells_its_visitor_at_once(app: Flask, hand: Hand):
     def view() -> dict[str, str]:
         return {"task_id": plain.add.delay(1, 2).id}
 
-    ada, bob = app.test_client(), app.test_client()
+    ada = app.test_client()
+    bob = app.test_client()
     for client in (ada, bob):
         client.get("/")
     task_id = ada.post("/own-view").get_json()["task_id"]

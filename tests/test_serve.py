@@ -26,7 +26,9 @@ from tests.terminal import call, create
 SECRET = "a secret for the tests"
 PROJECT = ("-A", "tests.plain_celery:celery")
 HERE = ("--async-mode", "threading")  # no other Python is started
-ADAS, BOBS, NOBODYS = "7f3a1c52-ada", "7f3a1c52-bob", "7f3a1c52-nobody"
+ADAS = "7f3a1c52-ada"
+BOBS = "7f3a1c52-bob"
+NOBODYS = "7f3a1c52-nobody"
 
 
 # What keeps it from starting

@@ -62,7 +62,8 @@ def test_a_broker_that_is_named_in_a_list_is_used(
 ):
     make_shop(several(redis_url))
 
-    started, looked = call(*START), call(*DOCTOR)
+    started = call(*START)
+    looked = call(*DOCTOR)
 
     assert (started.exit_code, started.stderr) == (0, "")
     assert records.client.llen("celery") == 1
@@ -98,7 +99,8 @@ def test_a_broker_that_does_not_answer_does_not_hold_up_a_start(
     port = silent_port if is_there else free_port()
     make_shop(f"{scheme}://ops:{SECRET}@127.0.0.1:{port}//", broker_connection_timeout=0.2)
 
-    started, looked = call(*START), call(*DOCTOR)
+    started = call(*START)
+    looked = call(*DOCTOR)
 
     assert started.exit_code == 0
     assert shown(records, started.stdout.strip()).phase is Phase.QUEUED

@@ -355,7 +355,8 @@ def test_a_thread_of_which_nothing_is_known_counts_in_none_of_two_runs(
 
 
 def test_a_thread_that_outlives_its_run_counts_in_no_other(celery: Celery, records: Records):
-    go, gone = threading.Event(), threading.Event()
+    go = threading.Event()
+    gone = threading.Event()
     left: list[threading.Thread] = []
 
     def first(self: Any) -> None:

@@ -19,7 +19,8 @@ from tests.browser import OrderedClient
 from tests.processes import wait_for
 
 SECRET = "a secret for the tests"
-MINE, THEIRS = "7f3a1c52-mine", "7f3a1c52-theirs"
+MINE = "7f3a1c52-mine"
+THEIRS = "7f3a1c52-theirs"
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,9 @@ from headway.store.records import Records
 from headway.tokens import read_token
 
 SECRET = "a secret for the tests"
-MINE, THEIRS, NOBODYS = "7f3a1c52-mine", "7f3a1c52-theirs", "7f3a1c52-nobodys"
+MINE = "7f3a1c52-mine"
+THEIRS = "7f3a1c52-theirs"
+NOBODYS = "7f3a1c52-nobodys"
 
 
 @pytest.fixture

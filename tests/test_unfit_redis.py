@@ -123,7 +123,9 @@ def test_requests_at_a_redis_that_is_replaced_by_an_older_one_say_so(
 ):
     client = create_app(env | {"REDIS_URL": old_redis.url}).test_client()
 
-    ready, started, page = client.get("/readyz"), client.post("/longtask"), client.get("/").text
+    ready = client.get("/readyz")
+    started = client.post("/longtask")
+    page = client.get("/").text
 
     assert (ready.status_code, ready.json["error"]["code"]) == (503, "redis_too_old")
     assert (started.status_code, started.json["error"]["code"]) == (503, "unavailable")
@@ -138,7 +140,8 @@ def test_a_worker_says_it_once_while_an_older_redis_answers(
 ):
     backend = f"headway.celery.backend.LiveBackend+{old_redis.url}"
     celery = Celery("a", broker=old_redis.url, backend=backend, set_as_current=False)
-    pool, rounds = SimpleNamespace(uses_semaphore=False), iter([False] * 20 + [True])
+    pool = SimpleNamespace(uses_semaphore=False)
+    rounds = iter([False] * 20 + [True])
     keeper = Maintenance(
         SimpleNamespace(app=celery, options={}, hostname="a@here", concurrency=1, pool=pool)
     )

@@ -50,7 +50,8 @@ def titles(client: FlaskClient, phase: str) -> list[str]:
 
 
 def test_all_that_failed_so_is_started_again_once_for_its_owner(app: Flask, records: Records):
-    ada, bob = app.test_client(), app.test_client()
+    ada = app.test_client()
+    bob = app.test_client()
     ids = [
         send(ada, "one@example.com"),
         send(bob, "two@example.com"),
@@ -89,8 +90,10 @@ def test_what_fails_so_again_is_found_again(app: Flask, records: Records):
 
 
 def test_what_its_owner_has_started_again_is_left(app: Flask, records: Records):
-    ada, bob = app.test_client(), app.test_client()
-    mine, theirs = send(ada, "same@example.com"), send(bob, "same@example.com")
+    ada = app.test_client()
+    bob = app.test_client()
+    mine = send(ada, "same@example.com")
+    theirs = send(bob, "same@example.com")
     for task_id in (mine, theirs):
         fail(app, task_id)
 
@@ -168,7 +171,8 @@ def test_what_cannot_be_started_again_is_told_and_holds_up_nothing(
     app: Flask, records: Records, capsys: pytest.CaptureFixture[str]
 ):
     client = app.test_client()
-    gone, kept = send(client, "gone@example.com"), send(client, "kept@example.com")
+    gone = send(client, "gone@example.com")
+    kept = send(client, "kept@example.com")
     for task_id in (gone, kept):
         fail(app, task_id)
     records.client.hdel(f"headway:task:{gone}", "message")

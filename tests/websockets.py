@@ -229,11 +229,14 @@ class Client:
         whole and not masked.
         """
         head = self._take(2)
-        size, shortest = head[1], 0
+        size = head[1]
+        shortest = 0
         if size == 126:
-            size, shortest = int.from_bytes(self._take(2), "big"), 126
+            size = int.from_bytes(self._take(2), "big")
+            shortest = 126
         elif size == 127:
-            size, shortest = int.from_bytes(self._take(8), "big"), 65536
+            size = int.from_bytes(self._take(8), "big")
+            shortest = 65536
         assert head[0] & 0xF0 == 0x80
         assert size >= shortest
         return head[0] & 0x0F, self._take(size)
@@ -284,7 +287,8 @@ class Client:
 
 def masked(payload: bytes, opcode: int = TEXT, final: bool = True, reserved: int = 0) -> bytes:
     """Return a frame as a client sends it."""
-    size, mask = len(payload), b"\1\2\3\4"
+    size = len(payload)
+    mask = b"\1\2\3\4"
     length = (
         bytes([size])
         if size < 126

@@ -93,7 +93,8 @@ def per_turn(seconds: float, **loops: Callable[[int], object]) -> dict[str, floa
     """
     found = {}
     for name, loop in loops.items():
-        turns, taken = 1000, 0.0
+        turns = 1000
+        taken = 0.0
         while (taken := _timed(loop, turns)) < seconds / 10:
             turns *= 4
         turns = int(turns * seconds / taken)

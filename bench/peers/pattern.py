@@ -36,7 +36,8 @@ def serve(url: str, port: int) -> None:
 
 
 def report(url: str) -> None:
-    celery, socketio = Celery("pattern", broker=url, backend=url), SocketIO(message_queue=url)
+    celery = Celery("pattern", broker=url, backend=url)
+    socketio = SocketIO(message_queue=url)
 
     def say(task: Any, task_id: str, done: int, status: str) -> None:
         meta = {"current": done, "total": pace.TOTAL, "status": status}

@@ -20,7 +20,8 @@ from flask.typing import ResponseReturnValue
 
 
 def serve(url: str, port: int) -> None:
-    app, celery = Flask(__name__), Celery("polling", broker=url, backend=url)
+    app = Flask(__name__)
+    celery = Celery("polling", broker=url, backend=url)
 
     @app.route("/status/<task_id>")
     def taskstatus(task_id: str) -> ResponseReturnValue:

@@ -15,7 +15,9 @@ from bench.table import Comparison, Row
 
 WARM = 100  # connections before the first look: what the process needs once
 SPARE_FILES = 500
-CONNECT_SECONDS, RETURN_SECONDS, BEYOND_SECONDS = 120.0, 60.0, 10.0
+CONNECT_SECONDS = 120.0
+RETURN_SECONDS = 60.0
+BEYOND_SECONDS = 10.0
 CURRENT_SECONDS = 10.0
 MEGABYTE = 1e6
 CONTROL_SHARE = 6  # the windows in which everybody reads are so much shorter
@@ -42,7 +44,8 @@ def memory(bench: Bench) -> Row:
 def _memory_each(bench: Bench, candidate: Candidate) -> float:
     """Return the kB that a connected viewer of a room takes in a web process of its own."""
     web = candidate.another_web()
-    rooms, crowd = candidate.rooms(ROOMS), candidate.crowd(web)
+    rooms = candidate.rooms(ROOMS)
+    crowd = candidate.crowd(web)
     bench.swarm.add(crowd, [[rooms[n % ROOMS]] for n in range(WARM)])
     bench.swarm.run(bench.plan.settle_seconds)
     before = memory_bytes(web.pid)
@@ -56,10 +59,12 @@ def _memory_each(bench: Bench, candidate: Candidate) -> float:
 
 def connections(bench: Bench) -> Row:
     candidate = bench.candidate(Headway)
-    wanted, most = bench.plan.connections, allow_many_files() - SPARE_FILES
+    wanted = bench.plan.connections
+    most = allow_many_files() - SPARE_FILES
     count = min(wanted, most)
     web = candidate.another_web()
-    rooms, crowd = candidate.rooms(ROOMS), candidate.crowd(web)
+    rooms = candidate.rooms(ROOMS)
+    crowd = candidate.crowd(web)
     notes = [] if count == wanted else [f"this machine allows a process {most} connections"]
     begun = time.monotonic()
     try:
@@ -112,7 +117,8 @@ def _restart(
     begun = time.monotonic()
     new = candidate.launch_web(web.port)
     bench.swarm.run_until(lambda: not behind([crowd], last), RETURN_SECONDS)
-    took, current = time.monotonic() - begun, len(crowd.viewers) - behind([crowd], last)
+    took = time.monotonic() - begun
+    current = len(crowd.viewers) - behind([crowd], last)
     new.process.stop()
     return took, current
 
@@ -165,7 +171,9 @@ class Stalled:
 def stalled(bench: Bench) -> Row:
     candidate = bench.candidate(Headway)
     web = candidate.another_web()
-    rooms, crowd, reader = candidate.rooms(ROOMS), candidate.crowd(web), candidate.crowd(web)
+    rooms = candidate.rooms(ROOMS)
+    crowd = candidate.crowd(web)
+    reader = candidate.crowd(web)
     bench.swarm.add(crowd, one_each(rooms[:WATCHED]))
     bench.swarm.add(reader, [rooms])  # the same as the one who reads nothing, who takes the place
     long = bench.plan.stalled_seconds

@@ -156,7 +156,9 @@ def processes(bench: Bench) -> Row:
     Two of two cores leave none to the rest, so what they could
     deliver comes from what they use.
     """
-    gain, notes, client = {}, [], 0.0
+    gain = {}
+    notes = []
+    client = 0.0
     for candidate in bench.candidates(Headway, Pattern):
         webs = [candidate.web, candidate.another_web()]
         rooms = candidate.rooms(ROOMS * len(webs))
@@ -164,7 +166,8 @@ def processes(bench: Bench) -> Row:
         for _ in range(bench.plan.rounds):
             for name, used in (("one", webs[:1]), ("two", webs)):
                 crowds = [candidate.crowd(web) for web in used]
-                watched, rate = rooms[: ROOMS * len(used)], RATE * len(used)
+                watched = rooms[: ROOMS * len(used)]
+                rate = RATE * len(used)
                 for n, each in enumerate(crowds):
                     bench.swarm.add(each, one_each(watched[n :: len(used)]))
                 load = bench.load(

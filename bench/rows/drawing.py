@@ -20,8 +20,10 @@ from bench.table import Comparison, Row
 from tests.browser import Visitor
 from tests.processes import running, worker
 
-TASKS, STEP_SECONDS = 3, 0.1
-BUDGET_MS, SHARE = 100.0, 0.95
+TASKS = 3
+STEP_SECONDS = 0.1
+BUDGET_MS = 100.0
+SHARE = 0.95
 OBSERVE = """() => {
   window.drawn = [];
   const note = (element) => window.drawn.push([

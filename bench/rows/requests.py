@@ -74,7 +74,9 @@ def _per_cpu_second(web: Web, path: str, code: int, headers: str, seconds: float
     with socket.create_connection(("127.0.0.1", web.port)) as connection:
         for _ in range(20):
             _ask(connection, request, code)
-        answers, cpu, deadline = 0, cpu_seconds(web.pid), time.monotonic() + seconds
+        answers = 0
+        cpu = cpu_seconds(web.pid)
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             _ask(connection, request, code)
             answers += 1

@@ -40,7 +40,9 @@ class Recorder:
         self, app: Celery, records: Records, url: str, max_attempts_of: Callable[[str], int]
     ) -> None:
         """Take the records' URL, and how many attempts a task of a name has."""
-        self._app, self._records, self._url = app, records, url
+        self._app = app
+        self._records = records
+        self._url = url
         self._max_attempts_of = max_attempts_of
         self._is_ours: WeakKeyDictionary[Connection, bool] = WeakKeyDictionary()
         self._away_until = -inf
@@ -65,7 +67,9 @@ class Recorder:
     def _sent(self, producer: Any, options: Mapping[str, Any]) -> Sent | None:
         """Return what is published, None for what is no new task's message."""
         headers = options.get("headers") or {}
-        task_id, name, eta = headers.get("id"), headers.get("task"), headers.get("eta")
+        task_id = headers.get("id")
+        name = headers.get("task")
+        eta = headers.get("eta")
         if not isinstance(task_id, str) or not TASK_ID.match(task_id) or not isinstance(name, str):
             return None
         if headers.get(RECORDED) == task_id or headers.get("retries"):
@@ -119,7 +123,8 @@ class RecordingProducer:
     """A kombu producer that makes the records of what it publishes."""
 
     def __init__(self, producer: Any, recorder: Recorder) -> None:
-        self._producer, self._recorder = producer, recorder
+        self._producer = producer
+        self._recorder = recorder
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._producer, name)

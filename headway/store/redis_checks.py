@@ -209,9 +209,7 @@ def check_tls(server: Server) -> Finding:
             Mark.WARNING, subject, "off: passwords and tasks can be read on the way; use rediss://"
         )
     if "ssl_cert_reqs=none" in server.parts.query:
-        text = (
-            "on, without verification: anyone between can pose as Redis; use ssl_cert_reqs=required"
-        )
+        text = "on, without verification: anyone can pose as Redis; use ssl_cert_reqs=required"
         return Finding(Mark.WARNING, subject, text)
     return Finding(Mark.GOOD, subject, "on, and the certificate is verified")
 

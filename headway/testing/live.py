@@ -157,7 +157,8 @@ class Live:
         Raises NotEnded when it has not ended in `timeout` seconds, HeadwayError when the worker
         has.
         """
-        task_id, deadline = id_of(task), time.monotonic() + timeout
+        task_id = id_of(task)
+        deadline = time.monotonic() + timeout
         while True:
             newest = self.snapshot(task_id)
             if newest is not None and newest.final:

@@ -80,7 +80,8 @@ def _headway_worker(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Worker, str]]:
     """The worker of all tests with `headway_live`, and the URL of its Redis."""
-    config, folder = request.config, tmp_path_factory.mktemp("headway")
+    config = request.config
+    folder = tmp_path_factory.mktemp("headway")
     app_name = config.getini("headway_app")
     options = shlex.split(config.getini("headway_worker_options"))
     with ExitStack() as stack:

@@ -90,7 +90,8 @@ def list_tasks() -> ResponseReturnValue:
     `?phase=`, `?state=`, `?limit=`, `?cursor=`.
     """
     limit = integer(request.args.get("limit", "50"), "limit", 1, 100)
-    phases, start_at = phases_asked_for(), cursor_of(request.args.get("cursor"))
+    phases = phases_asked_for()
+    start_at = cursor_of(request.args.get("cursor"))
     page, following = list_for(current_viewer(), limit, phases, start_at)
     cursor = fragment("~".join(following)) if following else "null"
     return _json(
@@ -103,7 +104,8 @@ def list_tasks() -> ResponseReturnValue:
 def start_task() -> ResponseReturnValue:
     """JSON `{"name", "args", "countdown" or "eta"}`: 202 and the snapshot, as `/longtask`."""
     body = json_body({"name", "args", "countdown", "eta"})
-    name, args = body.get("name"), body.get("args", {})
+    name = body.get("name")
+    args = body.get("args", {})
     if not isinstance(name, str):
         raise Refused(400, "bad_request", "Which task?", {"name": "Must be the name of a task."})
     if not isinstance(args, dict):

@@ -86,12 +86,10 @@ class SocketHandlers:
 
         Subscribed first and read after: what is written in between arrives twice rather than never.
         """
-        after, task_ids, viewer, fanout = (
-            _after(payload),
-            _task_ids(payload),
-            self._viewer(sid),
-            self._fanout,
-        )
+        after = _after(payload)
+        task_ids = _task_ids(payload)
+        viewer = self._viewer(sid)
+        fanout = self._fanout
         subscribed = fanout.subscribed(task_ids)
         found, missing = read_mine(task_ids, viewer, fanout.reader.read)
         for task_id in found:

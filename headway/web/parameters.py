@@ -42,7 +42,8 @@ def when_of(body: dict[str, Any]) -> tuple[float, datetime | None]:
 
     The past is now.
     """
-    countdown, eta = body.get("countdown"), body.get("eta")
+    countdown = body.get("countdown")
+    eta = body.get("eta")
     if countdown is not None and eta is not None:
         raise Refused(
             400, "bad_time", "Give countdown or eta, not both.", {"eta": "Not beside countdown."}

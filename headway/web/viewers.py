@@ -97,7 +97,8 @@ def secret_keys_of(app: Flask) -> list[str]:
 
 def _token_of(environ: MutableMapping[str, Any]) -> str:
     """Return what is shown as a token of ours, "" for none: others may be an app's own."""
-    header, query = environ.get("HTTP_AUTHORIZATION", ""), environ.get("QUERY_STRING", "")
+    header = environ.get("HTTP_AUTHORIZATION", "")
+    query = environ.get("QUERY_STRING", "")
     bearer = header[len(BEARER) :].strip() if header[: len(BEARER)].lower() == BEARER else ""
     in_query = parse_qs(query).get("token", []) if "token=" in query else []
     found = [environ.get(SHOWN, ""), bearer, *in_query]

@@ -25,7 +25,8 @@ def outcomes(path: str) -> dict[str, str]:
 
 def main(stock_file: str, headway_file: str, differences_file: str) -> int:
     """Print each difference; returns 1 where one is not named."""
-    stock, headway = outcomes(stock_file), outcomes(headway_file)
+    stock = outcomes(stock_file)
+    headway = outcomes(headway_file)
     lines = Path(differences_file).read_text().splitlines()
     named = {line for line in lines if line and not line.startswith("#")}
     if not stock or not headway:

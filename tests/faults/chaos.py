@@ -144,7 +144,8 @@ def schedule(seed: int, minutes: float) -> list[Move]:
     chance = random.Random(seed)
     moves: list[Move] = []
     for start in range(0, max(1, int(minutes * 60 / ROUND_SECONDS))):
-        at, free = start * ROUND_SECONDS + chance.uniform(1, 4), dict[str, float]()
+        at = start * ROUND_SECONDS + chance.uniform(1, 4)
+        free = dict[str, float]()
         end = start * ROUND_SECONDS + BREAKING_SECONDS
         while at < end:
             what = chance.choice(

@@ -169,7 +169,8 @@ def attempts_never_fall(seen: list[Seen]) -> Iterator[str]:
 def bars_never_go_back(seen: list[Seen]) -> Iterator[str]:
     for before, after in _by_version(seen):
         if before.attempt == after.attempt and before.state == after.state == "PROGRESS":
-            was, is_ = before.fraction, after.fraction
+            was = before.fraction
+            is_ = after.fraction
             if was is not None and is_ is not None and is_ < was:
                 yield f"the bar went back: {before}, then {after}"
 

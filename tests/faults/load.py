@@ -130,7 +130,8 @@ class Load:
         give_up: float = 0.0,
     ) -> None:
         self.starts: list[Start] = []
-        self._mix, self._give_up = mix, give_up
+        self._mix = mix
+        self._give_up = give_up
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(

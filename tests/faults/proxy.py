@@ -83,7 +83,8 @@ class Proxy:
         self._loop.close()
 
     def _set(self, mode: Mode, websockets_only: bool = False) -> None:
-        self._mode, self._websockets_only = mode, websockets_only
+        self._mode = mode
+        self._websockets_only = websockets_only
         for link in list(self._links):
             if mode == Mode.HOLE:
                 link.lost = True
@@ -129,7 +130,8 @@ class Proxy:
         with suppress(OSError):
             while data := await reader.read(CHUNK):
                 if first:
-                    first, link.websocket = False, data.startswith(b"GET /socket.io")
+                    first = False
+                    link.websocket = data.startswith(b"GET /socket.io")
                     if self._forbidden(link):
                         _reset(link)
                         return

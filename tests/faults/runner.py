@@ -29,7 +29,9 @@ class Lane:
     def __init__(self, jobs: SimpleQueue[Job], settings: Mapping[str, str], say: Say) -> None:
         self.rows: list[Row] = []
         self._system: System | None = None
-        self._jobs, self._settings, self._say = jobs, settings, say
+        self._jobs = jobs
+        self._settings = settings
+        self._say = say
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 

@@ -25,7 +25,8 @@ from tests.smtp_server import REPLIES, SmtpServer
 
 BACK_OFF_SECONDS = (0.2, 2.0)  # before a restart: at first, at most
 STEADY_SECONDS = 10.0
-LONG_SLOTS, MAIL_SLOTS = 4, 2
+LONG_SLOTS = 4
+MAIL_SLOTS = 2
 CLOCK = Path(__file__).parent / "clock"
 
 
@@ -44,7 +45,10 @@ class Kept:
     ) -> None:
         self.name = name
         self.starts = 0
-        self._command, self._folder, self._env, self._fds = command, folder, env, fds
+        self._command = command
+        self._folder = folder
+        self._env = env
+        self._fds = fds
         self._stopping = threading.Event()
         self._starting = threading.Lock()  # so that nothing is started after `stop`
         self._start()
@@ -71,7 +75,8 @@ class Kept:
 
     def end(self, with_signal: int, seconds: float = 30.0) -> float:
         """Signal the process and return after how many seconds it was gone; it is started again."""
-        process, begun = self.process, time.monotonic()
+        process = self.process
+        begun = time.monotonic()
         self.signal(with_signal)
         wait_for(lambda: process.popen.poll() is not None, seconds, f"{self.name} did not end")
         return time.monotonic() - begun

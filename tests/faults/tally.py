@@ -32,7 +32,10 @@ class Tally:
     def __init__(
         self, row: Row, truth: Truth, starts: Sequence[Start], excused: Collection[str]
     ) -> None:
-        self._row, self._truth, self._starts, self._excused = row, truth, starts, excused
+        self._row = row
+        self._truth = truth
+        self._starts = starts
+        self._excused = excused
         row.tasks = len(truth)
 
     def doors(self, visitors: Sequence[Visitor]) -> None:
@@ -76,7 +79,8 @@ class Tally:
         for task_id in (
             task_id for start in self._starts if start.is_mail for task_id in start.task_ids
         ):
-            end, times = self._truth[task_id], accepted[task_id]
+            end = self._truth[task_id]
+            times = accepted[task_id]
             if times > 1:
                 self._row.double(f"the e-mail of {task_id} was accepted {times} times: {end}")
             if end is None or task_id in self._excused:

@@ -44,13 +44,16 @@ class Trial:
         answered: bool = False,
         errors: Collection[str] = (),
     ) -> None:
-        self.system, self.row = system, row
+        self.system = system
+        self.row = row
         self.history = History()
         self.started: list[Start] = []
         # tasks of which nothing is expected, as their records were taken away
         self.excused: set[str] = set()
         self.patience = SETTLE_SECONDS
-        self._once, self._answered, self._errors = once, answered, errors
+        self._once = once
+        self._answered = answered
+        self._errors = errors
         self._loads: list[Load] = []
         self.visitors = [
             Visitor(f"visitor-{n}", system.address, self.history) for n in range(1, visitors + 1)

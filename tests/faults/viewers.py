@@ -26,7 +26,9 @@ from tests.processes import ROOT, wait_for
 
 # As in headway/static/js: connection.js, watch-task.js.
 RECONNECT_SECONDS = (0.25, 2.0)
-PATIENCE_SECONDS, POLL_SECONDS, POLL_TIMEOUT = 2.0, 2.0, 8.0
+PATIENCE_SECONDS = 2.0
+POLL_SECONDS = 2.0
+POLL_TIMEOUT = 8.0
 ANSWER_SECONDS = 5
 MAX_IDS = 100
 ROUND_SECONDS = 0.05
@@ -114,7 +116,9 @@ class Visitor:
     """
 
     def __init__(self, name: str, address: str, history: History) -> None:
-        self.owner, self.address, self.history = name, address, history
+        self.owner = name
+        self.address = address
+        self.history = history
         self.http = requests.Session()
         wait_for(self._enter, 30, f"{name} does not get in")
         self._newest: dict[str, dict[str, Any]] = {}
@@ -169,7 +173,8 @@ class Visitor:
         return snapshot
 
     def _ask_over_http(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        begun, status = time.monotonic(), 0
+        begun = time.monotonic()
+        status = 0
         try:
             response = self.http.request(
                 method, self.address + path, timeout=POLL_TIMEOUT, **options
@@ -271,7 +276,8 @@ class BrowserPage:
     """
 
     def __init__(self, visitor: Visitor) -> None:
-        self.owner, self.history = visitor.owner, visitor.history
+        self.owner = visitor.owner
+        self.history = visitor.history
         self.chip = ""  # what it says: live, reconnecting, polling, offline
         self._shown: dict[str, int] = {}
         self._phases: dict[str, str] = {}

@@ -64,7 +64,8 @@ class Watch:
         self, system: System, watchers: Sequence[Watching], starts: Callable[[], Sequence[Start]]
     ) -> None:
         self.wounds: list[Wound] = []
-        self._system, self._starts = system, starts
+        self._system = system
+        self._starts = starts
         self._watchers: dict[str, list[Watching]] = defaultdict(list)
         for watcher in watchers:
             self._watchers[watcher.owner].append(watcher)
@@ -149,7 +150,8 @@ class Watch:
             wound.held = {
                 each: was for each, was in wound.held.items() if _held(truth[each], wound.by, was)
             }
-            wound.moved, wound.wrong = now, f"held up: {[truth[each] for each in wound.held]}"
+            wound.moved = now
+            wound.wrong = f"held up: {[truth[each] for each in wound.held]}"
         if wound.held or self._right_since is None:
             return
         since = max(wound.ended, wound.moved, self._right_since)

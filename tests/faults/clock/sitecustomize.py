@@ -12,7 +12,10 @@ import time
 
 AHEAD = float(os.environ["CLOCK_AHEAD"])
 
-_time, _time_ns, _gmtime, _localtime = time.time, time.time_ns, time.gmtime, time.localtime
+_time = time.time
+_time_ns = time.time_ns
+_gmtime = time.gmtime
+_localtime = time.localtime
 
 
 class _Instances(type):

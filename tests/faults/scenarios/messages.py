@@ -128,7 +128,8 @@ def idempotent_start(system: System, count: int) -> Row:
                     answers = set(pool.map(lambda _, s=start, v=visitor: post(v, s), range(50)))
                 if answers != {202}:
                     one.row.object_to(f"fifty requests with one key were answered {answers}")
-            given_up, settled = mail(), mail()
+            given_up = mail()
+            settled = mail()
             system.valkey.freeze()
             for start in (given_up, settled):
                 start.owner = visitor.owner
@@ -219,8 +220,10 @@ def cancelled_across_a_restart(system: System, count: int) -> Row:
     ) as one:
         for _ in range(count):
             system.smtp.replies["rcpt"] = "451 4.7.1 come back later"
-            later, retrying = mail(20), mail()
-            reporting, silent_ = work(300, 0.1), silence(60)
+            later = mail(20)
+            retrying = mail()
+            reporting = work(300, 0.1)
+            silent_ = silence(60)
             for start in (later, retrying, reporting, silent_):
                 start.expected = cancelled
                 one.start(start)
