@@ -60,9 +60,8 @@ class Server:
             if isinstance(error, Unavailable) and error.reason is not Reason.TOO_OLD:
                 raise
             return ""
-        said = (
-            reply if isinstance(reply, Mapping) else dict(zip(reply[::2], reply[1::2], strict=True))
-        )
+        pairs = reply if isinstance(reply, Mapping) else zip(reply[::2], reply[1::2], strict=True)
+        said = dict(pairs)
         return f"{str(said.get('server', 'redis')).capitalize()} {said.get('version', '?')}"
 
     @cached_property
