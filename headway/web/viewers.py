@@ -76,11 +76,6 @@ def viewer_of(
     return Viewer(owner, grant, sees_unowned)
 
 
-def shows_token(environ: MutableMapping[str, Any]) -> bool:
-    """Whether a request shows what may be a token."""
-    return bool(_token_of(environ))
-
-
 def note_token(environ: MutableMapping[str, Any], auth: Any) -> None:
     """Keep the token that a socket's client has sent with its connect."""
     found = auth.get("token") if isinstance(auth, dict) else None
