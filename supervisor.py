@@ -128,9 +128,8 @@ class ManagedProcess:
 
     def _send(self, send: Callable[[int, int], None], number: int) -> None:
         if self._pid:
-            with contextlib.suppress(
-                ProcessLookupError, PermissionError
-            ):  # macOS: the latter for a zombie
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                # macOS: the latter for a zombie
                 send(self._pid, number)
 
 

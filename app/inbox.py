@@ -159,7 +159,8 @@ def _decoded(header: Any) -> str:
         MessageError,
         LookupError,
         ValueError,
-    ):  # encoded words that are none, an unknown charset
+    ):
+        # encoded words that are none, an unknown charset
         text = str(header)
     return " ".join(_sound(text).split())
 

@@ -275,9 +275,8 @@ def test_a_flood_closes_its_socket_and_nobody_elses(visitor: Visitor, address: s
         while True:
             flooder.socket.emit("watch_mine", {})
 
-    with pytest.raises(
-        socketio.exceptions.BadNamespaceError
-    ):  # the client's word for "no longer connected"
+    with pytest.raises(socketio.exceptions.BadNamespaceError):
+        # the client's word for "no longer connected"
         flood()
 
     assert visitor.call("watch_mine", {}) == {"snapshots": []}

@@ -43,9 +43,8 @@ def reading(connection: Any) -> Iterator[Callable[[int], bytes]]:
     while the process is busy is read together; a pause to gather more would cost each report
     that pause.
     """
-    if hasattr(
-        connection, "pending"
-    ):  # TLS holds back what it has read; whether a file is readable says little
+    if hasattr(connection, "pending"):
+        # TLS holds back what it has read; whether a file is readable says little
         yield connection.recv
         return
     wait, stop = watch_file(connection.fileno())

@@ -113,9 +113,8 @@ class Records:
         verdict, *found = self.functions.call(
             "create", keys, [*args, self._deadline(), digest, when, encoded, send]
         )
-        if (
-            verdict == "late" and time.monotonic() - begun < START_SECONDS
-        ):  # Redis's clock has been put forward
+        if verdict == "late" and time.monotonic() - begun < START_SECONDS:
+            # Redis's clock has been put forward
             self._clock = -inf, 0
             verdict, *found = self.functions.call(
                 "create", keys, [*args, self._deadline(), digest, when, encoded, send]

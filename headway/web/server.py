@@ -66,9 +66,8 @@ def _wait_for_stop() -> None:
 def _raise_file_limit() -> None:
     """Raise this process's limit of open files as far as it may."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    with contextlib.suppress(
-        ValueError, OSError
-    ):  # macOS refuses "unlimited": then what it gave stays
+    with contextlib.suppress(ValueError, OSError):
+        # macOS refuses "unlimited": then what it gave stays
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 

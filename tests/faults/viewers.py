@@ -235,7 +235,8 @@ class Visitor:
         except (
             socketio.exceptions.SocketIOError,
             OSError,
-        ):  # no answer: it is dead, whatever it says
+        ):
+            # no answer: it is dead, whatever it says
             line.close()
 
     def _take_all(

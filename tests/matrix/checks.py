@@ -209,9 +209,8 @@ def test_a_failure_fails_its_chord_and_its_chain(pool, shop):
     body = chord([shop.add.s(1, 2), shop.fail.s()], shop.total.s()).delay()
     last = chain(shop.fail.s(), shop.add.si(1, 2)).delay()
 
-    with pytest.raises(
-        Exception, match="no"
-    ):  # the part's own, where it is read first, or a ChordError
+    with pytest.raises(Exception, match="no"):
+        # the part's own, where it is read first, or a ChordError
         body.get(timeout=PATIENCE)
     with pytest.raises(ValueError, match="no"):
         last.get(timeout=PATIENCE)
