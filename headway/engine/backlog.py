@@ -1,4 +1,4 @@
-"""Frames that wait for a client that does not take them."""
+"""Frames queued for a client that does not take them."""
 
 from __future__ import annotations
 
@@ -10,28 +10,26 @@ from termios import TIOCOUTQ
 from headway.engine.events import Event
 
 STALL_SECONDS = 20.0  # a client that takes nothing for so long is dropped
-LINE_BYTES = 64 * 1024  # of log lines that wait for one client; beyond it the oldest go
+LINE_BYTES = 64 * 1024  # of log lines queued for one client; beyond it the oldest are dropped
 
 
 class Backlog:
-    """What waits for a client that does not take it: of each key the newest, where the first of
-    them stood.
-    """
+    """Frames queued for a slow client: the newest of each key, in the place of the oldest."""
 
     __slots__ = ("_line_bytes", "_lines", "_rest", "_serial", "_waiting", "held", "since", "size")
 
     def __init__(self, rest: bytes) -> None:
-        self._rest = rest  # of a frame that was sent in part: nothing may come between
+        self._rest = rest  # of a frame that was sent in part; it has to go first
         self._waiting: dict[str | int, bytes] = {}
         self._serial = 0
         self._lines: deque[int] = deque()
         self._line_bytes = 0
         self.size = len(rest)
         self.since = time.monotonic()  # when the client last took something
-        self.held = b""  # how much the kernel held then
+        self.held = b""  # how much the kernel's send buffer held then
 
     def add(self, data: bytes, key: str | None) -> None:
-        """Have a frame wait; one of a key takes the place of what waits with it."""
+        """Queue a frame; it replaces a queued one of the same key, unless that is Event.LINES."""
         if key is None or key == Event.LINES:
             self._serial += 1
             self._waiting[self._serial] = data
@@ -43,13 +41,13 @@ class Backlog:
             self._waiting[key] = data
 
     def add_first(self, data: bytes) -> None:
-        """Have a ping, or the answer to one, overtake the rest; one at a time."""
+        """Queue a ping or pong ahead of the rest, unless one is queued there already."""
         if 0 not in self._waiting:
             self._waiting = {0: data, **self._waiting}
             self.size += len(data)
 
     def next(self) -> bytes:
-        """Return what has to be sent next, b"" for nothing; tell `took` how much of it was."""
+        """Return the bytes to send next, b"" for none; pass how many were sent to `took`."""
         if not self._rest and self._waiting:
             key = next(iter(self._waiting))
             self._rest = self._waiting.pop(key)
@@ -64,16 +62,17 @@ class Backlog:
         self.since = time.monotonic()
 
     def is_stalled(self, fileno: int, now: float) -> bool:
-        """Whether the client has taken nothing for too long; asked at each tick."""
+        """Whether the client has taken nothing for STALL_SECONDS; called at each tick."""
         held = ioctl(fileno, TIOCOUTQ, bytes(4))
-        if held != self.held:  # the client's kernel has taken some of what ours holds
+        if held != self.held:  # the client's kernel has taken some of our send buffer
             self.held = held
             self.since = now
         return now - self.since > STALL_SECONDS
 
     def _keep_lines(self, added: int) -> None:
-        """Forget the oldest lines where there is no room: by the newest, which comes, the
-        client sees the gap.
+        """Drop the oldest log lines beyond LINE_BYTES.
+
+        The newest always stays: by its number the client sees the gap.
         """
         self._lines.append(self._serial)
         self._line_bytes += added

@@ -1,4 +1,4 @@
-"""Which engine a Socket.IO server runs on."""
+"""Chooses the Engine.IO server that a Socket.IO server runs on."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ from headway.engine.stock import DefaultServer
 def make_engine(
     max_sockets: int | None = None, refuses: Refuses = lambda environ: False, **options: Any
 ) -> DefaultServer | EpollServer | engineio.Server:
-    """Return the engine for the mode of a server that says how many sockets it takes,
-    Engine.IO's own for any other.
-    """
+    """Return Headway's engine for the async mode, or Engine.IO's own without `max_sockets`."""
     if max_sockets is None:
         return engineio.Server(**options)
     lean = options["async_mode"] == "eventlet" and sys.platform == "linux"
@@ -29,11 +27,10 @@ def make_engine(
 
 @contextmanager
 def patch_socketio() -> Iterator[None]:
-    """Have the Socket.IO servers that the block makes run on these.
+    """Make the Socket.IO servers created in this block run on Headway's engines.
 
-    Another one of this process keeps its own.
-
-    Flask-SocketIO names the server's class in its code.
+    All others of the process keep Engine.IO's own. The class is patched because Flask-SocketIO
+    hard-codes the class of its server.
     """
     before = socketio.Server._engineio_server_class
     socketio.Server._engineio_server_class = lambda server: make_engine

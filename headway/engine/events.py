@@ -10,16 +10,16 @@ from headway.engine.frames import frame
 
 
 class Event:
-    """What goes to many clients: encoded once for all of them."""
+    """An event that goes to many clients, encoded once for all of them."""
 
-    LINES = "lines"  # the key of log lines: all are kept, as far as there is room
+    LINES = "lines"  # the key of log lines: all are queued, as far as there is room
 
     __slots__ = ("_packet", "frame", "key", "text")
 
     def __init__(self, text: bytes, key: str | None = None) -> None:
-        """`text` is a Socket.IO packet.
+        """Encode the Socket.IO packet `text`.
 
-        Of those that wait for a client with one `key` only the newest is sent.
+        Of the events with the same `key` that are queued for a client only the newest is sent.
         """
         self.text = text
         self.key = key
@@ -28,7 +28,7 @@ class Event:
 
     @property
     def packet(self) -> Any:
-        """The same for Engine.IO's own sockets."""
+        """The event as a packet, for Engine.IO's own sockets."""
         if self._packet is None:
             self._packet = packet.Packet(packet.MESSAGE, self.text.decode())
         return self._packet

@@ -1,6 +1,4 @@
-"""The frames of websockets (RFC 6455): what a server sends and what it takes from a client,
-within limits.
-"""
+"""Websocket frames (RFC 6455): encodes a server's and parses a client's, within limits."""
 
 from __future__ import annotations
 
@@ -29,13 +27,13 @@ FLOOD = 1008
 TOO_BIG = 1009
 SERVICE_RESTART = 1012  # "come back": after it every client does so by itself
 
-# a client's, in so many seconds: 100 calls, and what the transport needs besides
+# What a client may send in so many seconds: 100 calls, and what the transport needs besides.
 FRAMES = 120
 FRAME_SECONDS = 10.0
 
 
 class ProtocolError(Exception):
-    """A client does what it must not; `code` is what it hears."""
+    """A client breaks the protocol or exceeds a limit; `code` is the close code to send."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -43,7 +41,7 @@ class ProtocolError(Exception):
 
 
 def frame(payload: bytes, opcode: int = TEXT) -> bytes:
-    """Return a whole message as a server's frame."""
+    """Return a complete message as one frame of a server's (unmasked)."""
     head = FINAL | opcode
     size = len(payload)
     if size < 126:
@@ -58,9 +56,7 @@ def close_frame(code: int) -> bytes:
 
 
 class RateLimiter:
-    """How much a client may send: so many frames at once, and then as many as come back with
-    time.
-    """
+    """Limits a client's frames: FRAMES at once, an allowance that refills in FRAME_SECONDS."""
 
     __slots__ = ("_spent_until",)
 
@@ -68,7 +64,7 @@ class RateLimiter:
         self._spent_until = 0.0
 
     def take(self) -> None:
-        """Take the price of one frame. Raises ProtocolError for one too many."""
+        """Count one frame. Raises ProtocolError when it exceeds the limit."""
         now = time.monotonic()
         self._spent_until = max(self._spent_until, now) + FRAME_SECONDS / FRAMES
         if self._spent_until - now > FRAME_SECONDS:
@@ -76,19 +72,19 @@ class RateLimiter:
 
 
 class FrameParser:
-    """Reads what a client sends, by RFC 6455 and within limits."""
+    """Parses what a client sends, by RFC 6455 and within limits of size and rate."""
 
     __slots__ = ("_in_parts", "_limiter", "_max_bytes", "_parts", "_rest")
 
     def __init__(self, largest: int) -> None:
         self._max_bytes = largest  # bytes of a message
-        self._rest = b""  # the beginning of a frame
-        self._parts = b""  # the beginning of a message
+        self._rest = b""  # an incomplete frame
+        self._parts = b""  # an incomplete message
         self._in_parts = False
         self._limiter = RateLimiter()
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Yield `(opcode, payload)` of each message and control frame that is whole.
+        """Yield `(opcode, payload)` of each complete message and control frame.
 
         Raises ProtocolError.
         """
@@ -105,9 +101,9 @@ class FrameParser:
         self._rest = data[at:]
 
     def _frame(self, data: bytes, at: int) -> tuple[int, bytes, int] | None:
-        """Return first byte and payload of the frame at `at`, and where the next begins.
+        """Return first byte and payload of the frame at `at`, and where the next one begins.
 
-        None before its end.
+        None while the frame is incomplete. Raises ProtocolError.
         """
         begin = at + 2
         if len(data) < begin:

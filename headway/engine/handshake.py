@@ -1,4 +1,4 @@
-"""Opening handshakes: which are taken, what is kept of them, and the answers."""
+"""Opening handshakes: their validation, the part of the environ that is kept, and refusals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
 
-# Whether a handshake, by its environ, comes from another site's page.
+# Takes a handshake's environ; returns whether it comes from another site's page.
 Refuses = Callable[[dict[str, Any]], bool]
 RETRY_AFTER_SECONDS = 1
 VERSION = "13"
@@ -17,7 +17,7 @@ SWITCHING = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: %s\r\n\r\n"
 )
-# Of a handshake's environ, which is kept as long as its socket, what nobody asks for later.
+# Keys of a handshake's environ that no handler reads; the rest is kept as long as the socket.
 DROPPED_KEYS = (
     "eventlet.",
     "HTTP_SEC_WEBSOCKET_",
@@ -42,9 +42,9 @@ def is_handshake(environ: dict[str, Any], key: str) -> bool:
 
 
 def kept_environ(environ: dict[str, Any]) -> dict[str, Any]:
-    """Return what a socket's handlers may ask of its handshake.
+    """Return the part of a handshake's environ that a socket's handlers may read.
 
-    What many sockets have alike is there once.
+    Values that many sockets share are interned.
     """
     kept = {
         name: sys.intern(value) if type(value) is str and name not in OF_ONE_CLIENT else value

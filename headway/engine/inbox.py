@@ -1,30 +1,28 @@
-"""What a client has sent and nobody has handled yet."""
+"""Messages of a client that have not been handled yet."""
 
 from __future__ import annotations
 
 from collections import deque
 
-UNREAD_BYTES = 64 * 1024  # of calls that wait; beyond it the client is not read on
+UNREAD_BYTES = 64 * 1024  # of unhandled calls; beyond it reading from the client pauses
 
 
 class Inbox:
-    """Messages of one socket: one is handled at a time, in their order, and last that the
-    socket is gone.
-    """
+    """Messages of one socket, handled one at a time and in order; its disconnect comes last."""
 
     __slots__ = ("_unread", "_waiting")
 
     def __init__(self) -> None:
-        # None: nothing waits, and nothing is being handled
+        # None when idle: nothing waits, and nothing is being handled.
         self._waiting: deque[tuple[str, str]] | None = None
-        self._unread = 0  # bytes in there
+        self._unread = 0  # bytes that wait or are being handled
 
     @property
     def is_full(self) -> bool:
         return self._unread > UNREAD_BYTES
 
     def add(self, event: str, data: str) -> bool:
-        """Have an event wait; whether nothing waited, and nothing was being handled, before."""
+        """Queue an event; return whether the inbox was idle before."""
         was_idle = self._waiting is None
         if self._waiting is None:
             self._waiting = deque()
@@ -33,18 +31,18 @@ class Inbox:
         return was_idle
 
     def next(self) -> tuple[str, str]:
-        """Return the event that has waited longest; `handled` has to be told when it has been."""
+        """Return the oldest event; call `handled` when it has been handled."""
         assert self._waiting
         return self._waiting.popleft()
 
     def handled(self, data: str) -> bool:
-        """Note that an event was handled; whether more waits."""
+        """Note that an event was handled; return whether more wait."""
         self._unread -= len(data)
         if not self._waiting:
             self._waiting = None
         return self._waiting is not None
 
     def clear(self) -> None:
-        """Forget what waits."""
+        """Discard what waits."""
         while self._waiting:
             self._unread -= len(self._waiting.pop()[1])

@@ -1,4 +1,4 @@
-"""Engine.IO's packets in a client's frames."""
+"""Parses the Engine.IO packets in a client's frames."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ GOODBYE = "goodbye"
 
 
 def read_packets(frames: FrameParser, data: bytes) -> Iterator[tuple[str | int, bytes]]:
-    """Yield what a client has sent: (MESSAGE, text), (GOODBYE, b""), (PING, payload), (CLOSE, code
-    to answer with).
+    """Yield `(kind, payload)` of what a client has sent.
 
+    One of (MESSAGE, text), (GOODBYE, b""), (PING, payload), (CLOSE, code to answer with).
     Raises ProtocolError.
     """
     for opcode, payload in frames.feed(data):
@@ -43,7 +43,7 @@ def is_sound(text: str) -> bool:
     """Whether a message is a packet that Socket.IO can handle."""
     try:
         found = socketio.packet.Packet(encoded_packet=text)
-    except Exception:  # of many kinds; the JSON decoder's RecursionError is one
+    except Exception:  # of many types, among them the JSON decoder's RecursionError
         return False
     is_event = found.packet_type == socketio.packet.EVENT
     return not is_event or (
@@ -56,7 +56,7 @@ def _packet_of(payload: bytes) -> Iterator[tuple[str | int, bytes]]:
     kind = payload[:1]
     if kind == b"4":
         if payload[1:2] in (b"5", b"6"):
-            # Socket.IO's announcement of binary frames, which would be waited for
+            # A Socket.IO packet with binary attachments, which the server would wait for.
             raise ProtocolError(NO_BINARY)
         yield MESSAGE, payload[1:]
     elif kind == b"1":
@@ -66,7 +66,7 @@ def _packet_of(payload: bytes) -> Iterator[tuple[str | int, bytes]]:
 
 
 def _code_of(payload: bytes) -> bytes:
-    """Return the code of a close frame, b"" for none."""
+    """Return the code of a close frame, b"" for none. Raises ProtocolError."""
     if len(payload) == 1:
         raise ProtocolError(PROTOCOL_ERROR)
     if payload:

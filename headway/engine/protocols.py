@@ -1,4 +1,4 @@
-"""What a socket and its engine ask of each other."""
+"""The interfaces between a socket and its engine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 
 class Timer(Protocol):
-    """What pings sockets."""
+    """Pings sockets."""
 
     def join(self, socket: Any) -> set[Any]: ...
 

@@ -1,4 +1,4 @@
-"""Waiting, in a green thread, until there is something to read at a file."""
+"""Waits in a greenlet until a file descriptor is readable."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import Any
 
 
 def watch_file(fd: int) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Return what gives way until there is something to read at a file, and what ends the watch
-    over it.
-    """
-    # In here, because the other modes, and workers, go without it.
+    """Return two functions: one waits until the file is readable, one ends the watch on it."""
+    # Imported here, because the other modes, and workers, run without eventlet.
     from eventlet import getcurrent, hubs
 
     hub = hubs.get_hub()
@@ -39,12 +37,12 @@ def watch_file(fd: int) -> tuple[Callable[[], None], Callable[[], None]]:
 def reading(connection: Any) -> Iterator[Callable[[int], bytes]]:
     """Yield a function that reads from a connection as its `recv` does.
 
-    Waiting is prepared once, not at each read: to wake up costs more than to read. What comes
-    while the process is busy is read together; a pause to gather more would cost each report
-    that pause.
+    The descriptor is registered once, not at each read: waking up costs more than reading. What
+    arrives while the process is busy is read together; a pause to gather more would delay each
+    report by that pause.
     """
     if hasattr(connection, "pending"):
-        # TLS holds back what it has read; whether a file is readable says little
+        # TLS buffers what it has read, so whether the descriptor is readable says little.
         yield connection.recv
         return
     wait, stop = watch_file(connection.fileno())

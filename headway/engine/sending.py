@@ -1,4 +1,4 @@
-"""The way out to one client: frames that go at once, and those that have to wait for it."""
+"""Sends frames to one client, and queues those that it does not take at once."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from headway.engine.events import Event
 from headway.engine.frames import BINARY, frame
 from headway.engine.protocols import Engine
 
-MAX_BACKLOG_BYTES = 512 * 1024  # that wait for one client
+MAX_BACKLOG_BYTES = 512 * 1024  # beyond it a client is dropped
 
 
 class FrameSender:
-    """Sends frames to one client: at once what it takes, the rest when it takes more."""
+    """Sends frames to one client: what it takes at once, the rest as it takes more."""
 
     __slots__ = ("_backlog", "_connection", "_engine", "_heard", "closed")
 
@@ -25,18 +25,18 @@ class FrameSender:
         self._engine = engine
         self._connection = connection
         self._backlog: Backlog | None = None
-        self._heard = True  # of the client, since the last ping
+        self._heard = True  # whether the client has sent or taken anything since the last ping
 
     @property
     def fileno(self) -> int:
         return self._connection.fileno()
 
     def abort(self, reason: str) -> None:
-        """Give up a connection that is broken."""
+        """Close a broken connection."""
         raise NotImplementedError
 
     def send(self, pkt: Any) -> None:
-        """Send an Engine.IO packet; one that goes to many is made a frame once."""
+        """Send an Engine.IO packet; one that goes to many clients is encoded as a frame once."""
         data = getattr(pkt, "frame", None)
         if data is None:
             encoded = pkt.encode()
@@ -44,11 +44,11 @@ class FrameSender:
         self.send_frame(data)
 
     def push(self, event: Event) -> None:
-        """Send an event that goes to many."""
+        """Send an event that goes to many clients."""
         self.send_frame(event.frame, event.key)
 
     def send_frame(self, data: bytes, key: str | None = None) -> None:
-        """Send at once what the client takes; the rest waits, of each key the newest."""
+        """Send what the client takes at once; queue the rest, of each key only the newest."""
         if self.closed:
             return
         if self._backlog is None:
@@ -64,7 +64,7 @@ class FrameSender:
             self.drop()
 
     def send_on(self) -> None:
-        """Send what waits, as far as the client takes it."""
+        """Send queued frames, as far as the client takes them."""
         while self._backlog and (data := self._backlog.next()):
             sent = self._write(data)
             if not sent:
@@ -81,7 +81,7 @@ class FrameSender:
             self._backlog.add_first(data)
 
     def _write(self, data: bytes) -> int:
-        """Return how much of it the kernel takes; a connection that is broken is given up."""
+        """Return how many bytes the kernel has taken; abort a connection that is broken."""
         try:
             return self._connection.send(data)
         except BlockingIOError:
@@ -91,16 +91,13 @@ class FrameSender:
             return 0
 
     def is_stalled(self, now: float) -> bool:
-        """Whether the client has taken nothing for too long.
-
-        Asked at each tick while something waits.
-        """
+        """Whether the client has taken nothing for too long; called at each tick."""
         return self._backlog is not None and self._backlog.is_stalled(self.fileno, now)
 
     def drop(self) -> None:
-        """Give up a client that does not take what is sent.
+        """Close the connection of a client with too long a backlog, or a stalled one.
 
-        What lies in the kernel for it is given up too.
+        What the kernel's buffer holds for it is discarded too.
         """
         with suppress(OSError):
             self._connection.setsockopt(

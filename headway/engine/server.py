@@ -1,7 +1,7 @@
 """Engine.IO for many websockets under eventlet.
 
-An idle websocket costs a few kilobytes, an event one system call for each viewer. A websocket is
-taken out of the web server's hands after its handshake: one epoll finds what can be read, one clock
+An idle websocket costs a few kilobytes, an event one system call for each viewer. After its
+handshake a websocket is detached from the web server: one epoll finds what can be read, one clock
 pings all, a few greenlets handle calls.
 """
 
@@ -39,12 +39,12 @@ from headway.engine.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
-# of a connection, each way: what lies there can no longer be replaced by newer
+# Of a connection, each way: what the kernel holds can no longer be replaced by newer data.
 KERNEL_BYTES = 64 * 1024
 LINGER_SECONDS = 2.0  # for a client to read why it is closed
-BATCH_SIZE = 256  # sockets served before others have their turn
-MAX_WAITING = 2000  # sockets whose calls wait; beyond it a newcomer is asked to come later
-SPARE_FILES = 200
+BATCH_SIZE = 256  # sockets served before other greenlets have their turn
+MAX_WAITING = 2000  # sockets whose calls wait; beyond it handshakes are answered with 503
+SPARE_FILES = 200  # left to requests
 
 
 class EpollServer(engineio.Server):
@@ -52,7 +52,7 @@ class EpollServer(engineio.Server):
 
     def __init__(self, max_sockets: int, refuses: Refuses, **options: Any) -> None:
         super().__init__(**options)
-        # In here, because the other modes, and workers, go without it.
+        # Imported here, because the other modes, and workers, run without eventlet.
         from eventlet import patcher, wsgi
 
         self._web_server = wsgi.WSGI_LOCAL
@@ -70,18 +70,18 @@ class EpollServer(engineio.Server):
         self._work = WorkQueue(self.start_background_task, self.sleep)
 
     def sender_for(self, sid: str) -> Callable[[Event], None]:
-        """Return what sends an event to a socket, or nothing once that has ended."""
+        """Return a function that sends an event to a socket, and nothing once that has ended."""
         socket = self.sockets.get(sid)
         return socket.push if socket else lambda event: None
 
     def end(self, code: int, sids: Iterable[str] | None = None) -> None:
-        """Close these websockets, or all, with this code."""
+        """Close these websockets, or all, with this close code."""
         for sid in tuple(self.sockets) if sids is None else sids:
             if socket := self.sockets.get(sid):
                 socket.end(code, self.reason.SERVER_DISCONNECT)
 
     def reading(self, connection: Any) -> AbstractContextManager[Callable[[int], bytes]]:
-        """Return a context with a function that reads from a connection as its `recv` does."""
+        """Return a context whose value reads from a connection as its `recv` does."""
         return reading(connection)
 
     # The handshake
@@ -110,14 +110,14 @@ class EpollServer(engineio.Server):
         return []
 
     def _is_full(self, environ: dict[str, Any]) -> bool:
-        """Whether there is no place for one more; some files are left to requests."""
+        """Whether there is no room for another socket."""
         most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         return (
             len(self.sockets) >= self._max_sockets
             or environ["eventlet.input"].get_socket().fileno() >= most_files - SPARE_FILES
         )
 
-    # What goes on in the background
+    # Background tasks
 
     def _start(self) -> None:
         if self._epoll is None:
@@ -126,7 +126,7 @@ class EpollServer(engineio.Server):
             self.start_background_task(self._tick_for_ever)
 
     def _serve_for_ever(self) -> None:
-        # Once and for all: to add an epoll to another costs by what is in it.
+        # Registered once: adding an epoll to another one costs more the more it contains.
         wait, _ = watch_file(self._epoll.fileno())
         while True:
             wait()
@@ -162,19 +162,19 @@ class EpollServer(engineio.Server):
         while self._leaving and self._leaving[0][0] < now:
             self._leaving.popleft()[1].release()
 
-    # What sockets tell
+    # Called by sockets
 
     def has_work(self, socket: Socket) -> None:
-        """Note that a message waits to be handled."""
+        """Note that a message of this socket waits to be handled."""
         self._work.add(socket)
 
     def update_interest(self, socket: Socket) -> None:
-        """Wait for what the socket is interested in now."""
+        """Have epoll watch what the socket is interested in now."""
         if socket.fileno in self._by_fd:
             self._epoll.modify(socket.fileno, socket.interest)
 
     def block(self, socket: Socket) -> None:
-        """Note that a client does not take what is sent."""
+        """Note that a client has a backlog."""
         self._blocked.add(socket)
         self.update_interest(socket)
 
@@ -183,7 +183,7 @@ class EpollServer(engineio.Server):
         self.update_interest(socket)
 
     def linger(self, socket: Socket) -> None:
-        """Keep a closed socket's connection for a moment, for the client to close it too."""
+        """Keep a closed socket's connection for LINGER_SECONDS, for the client to close it too."""
         self._leaving.append((time.monotonic() + LINGER_SECONDS, socket))
         self.update_interest(socket)
 
@@ -193,17 +193,17 @@ class EpollServer(engineio.Server):
         self._blocked.discard(socket)
 
     def unregister(self, socket: Socket) -> None:
-        """Wait for nothing more on a connection that will be closed now."""
+        """Stop watching a connection that is about to be closed."""
         del self._by_fd[socket.fileno]
         self._epoll.unregister(socket.fileno)
 
 
 def _detach(environ: dict[str, Any]) -> Any:
-    """Take the connection out of the web server's hands, which is left with nothing to close."""
+    """Take the connection over from the web server, which is left with nothing to close."""
     theirs = environ["eventlet.input"].get_socket().fd
     ours = type(theirs)(fileno=theirs.detach())
     ours.setblocking(False)
-    with suppress(OSError):  # of a connection that is broken already
+    with suppress(OSError):  # the connection may be broken already
         ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BYTES)

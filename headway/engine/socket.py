@@ -31,11 +31,11 @@ GOODBYE_FRAME = frame(b"1")
 
 
 class Socket(FrameSender):
-    """The websocket of one client, in Engine.IO's terms. Nothing in here waits for anything."""
+    """The websocket of one client, in Engine.IO's terms. Only `work` may block."""
 
     __slots__ = ("_environ", "_inbox", "_parser", "_slot", "session", "sid")
 
-    # What Engine.IO asks of a socket: there is no polling before the websocket.
+    # Engine.IO reads these: there is no polling before the websocket.
     connected = upgraded = True
 
     def __init__(
@@ -51,7 +51,7 @@ class Socket(FrameSender):
 
     @property
     def interest(self) -> Any:
-        """What has to be waited for, as epoll's flags."""
+        """The epoll flags to watch the connection for."""
         if self.closed:
             return self._engine.GONE
         return (0 if self._inbox.is_full else self._engine.IN) | (
@@ -61,7 +61,7 @@ class Socket(FrameSender):
     # Receiving
 
     def receive(self) -> None:
-        """Take in what the client has sent."""
+        """Read and queue what the client has sent."""
         if self.closed:
             return self.release()  # it is gone
         try:
@@ -107,7 +107,7 @@ class Socket(FrameSender):
             self._engine.update_interest(self)
 
     def work(self) -> bool:
-        """Handle what has waited longest; return whether more waits."""
+        """Handle the oldest message; return whether more wait."""
         event, data = self._inbox.next()
         try:
             self._engine.handlers[event](self.sid, data)
@@ -116,37 +116,41 @@ class Socket(FrameSender):
                 self.end(NOT_A_MESSAGE, self._engine.reason.TRANSPORT_ERROR)
             else:
                 logger.exception("A socket's %s could not be handled", event)
-        self._environ.pop("werkzeug.request", None)  # which a request context leaves there
+        self._environ.pop("werkzeug.request", None)  # left there by a request context
         was_full = self._inbox.is_full
         has_more = self._inbox.handled(data)
         if was_full and not self._inbox.is_full:
             self._engine.update_interest(self)
         return has_more
 
-    # Living and ending
+    # Pings and the end
 
     def ping(self) -> None:
         self._heard = False
         self._send_first(PING_FRAME)
 
     def check_timeout(self) -> None:
-        """Give up a client that has not answered the last ping, nor anything else since."""
+        """Close the connection of a client that has shown no sign of life since the last ping.
+
+        A client with a backlog is left to the stall check, and one whose reading is paused cannot
+        answer.
+        """
         if self._heard or self._backlog or self._inbox.is_full:
-            return  # one with a backlog may be stalled; one that is not read cannot answer
+            return
         self.receive()  # it may have answered while this process was busy
         if not self._heard:
             self.abort(self._engine.reason.PING_TIMEOUT)
 
     def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
-        """Close as Engine.IO does: with a goodbye of its own."""
+        """Close as Engine.IO does: with its own close packet first."""
         if not abort:
             self._send_first(GOODBYE_FRAME)
         self.end(NORMAL, reason or self._engine.reason.SERVER_DISCONNECT)
 
     def end(self, code: int, reason: str) -> None:
-        """Close, and leave the client a moment to read why.
+        """Close with this close code, and leave the client a moment to read it.
 
-        What it sends from now on is not read.
+        What the client sends from now on is not read.
         """
         if not self.closed and self._backlog is None:
             self._write(close_frame(code))
@@ -158,13 +162,13 @@ class Socket(FrameSender):
         self._engine.linger(self)
 
     def abort(self, reason: str) -> None:
-        """Close without a word."""
+        """Close at once, without a close frame."""
         if not self.closed:
             self._part(reason)
             self.release()
 
     def release(self) -> None:
-        """Let go of the connection."""
+        """Close the connection itself and stop watching it."""
         if self.fileno >= 0:
             self._engine.unregister(self)
             self._connection.close()

@@ -1,4 +1,4 @@
-"""Engine.IO's own server and sockets, closed as Headway closes them."""
+"""Engine.IO's own server and sockets, with Headway's limits and close codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from headway.engine.handshake import Refuses, cross_site, too_busy
 
 
 class DefaultServer(engineio.Server):
-    """Engine.IO's own server and sockets, closed as Headway closes them."""
+    """Engine.IO's own server and sockets, with Headway's limits and close codes."""
 
     def __init__(self, max_sockets: int, refuses: Refuses, **options: Any) -> None:
         super().__init__(**options)
@@ -33,21 +33,21 @@ class DefaultServer(engineio.Server):
         }
 
     def sender_for(self, sid: str) -> Callable[[Event], None]:
-        """Return what sends an event to a socket, or nothing once that has ended."""
+        """Return a function that sends an event to a socket, and nothing once that has ended."""
 
         def push(event: Event) -> None:
-            with suppress(SocketIsClosedError):  # just now; the others get it
+            with suppress(SocketIsClosedError):  # it closed just now; the others get the event
                 self.send_packet(sid, event.packet)
 
         return push
 
     @contextmanager
     def reading(self, connection: Any) -> Iterator[Callable[[int], bytes]]:
-        """Give what reads from a connection."""
+        """Yield a function that reads from a connection as its `recv` does."""
         yield connection.recv
 
     def end(self, code: int, sids: Iterable[str] | None = None) -> None:
-        """Close these websockets, or all, with this code.
+        """Close these websockets, or all, with this close code.
 
         A client that does not read it loses its connection too.
         """
@@ -79,7 +79,7 @@ class DefaultServer(engineio.Server):
         return super()._trigger_event(event, sid, *args, **options)
 
     def _accept(self, accept: Callable[..., Any], handler: Any, engineio: Any) -> Any:
-        """Stand in for the driver's own way to make the WSGI app of a websocket."""
+        """Make a websocket's WSGI app with the driver's `accept`, and track its connection."""
         sid = handler.__self__.sid
 
         def handle(websocket: Any) -> Any:
@@ -92,8 +92,9 @@ class DefaultServer(engineio.Server):
         return accept(handle, engineio)
 
     def _connection_of(self, websocket: Any) -> Any:
-        """Return the socket below, which from now on fails when its client is silent or does
-        not read for too long.
+        """Return the websocket's connection, which fails from now on when its client hangs.
+
+        Its reads and writes time out where a client is silent, or reads nothing, for too long.
         """
         if hasattr(websocket, "socket"):
             return websocket.socket  # Engine.IO sets the limit

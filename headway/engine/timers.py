@@ -8,8 +8,9 @@ TICKS = 2  # in a second: each wakes the process
 
 
 class PingScheduler:
-    """Pings each socket once in an interval, spread over it, and checks for the answer some
-    time later.
+    """Pings each socket once per interval, and checks for its answer `timeout` seconds later.
+
+    The pings of all sockets are spread over the interval; both times are in seconds.
     """
 
     def __init__(self, interval: float, timeout: float) -> None:
@@ -20,14 +21,15 @@ class PingScheduler:
         self._tick = 0
 
     def join(self, socket: Socket) -> set[Socket]:
-        """Return the slot of a new socket: it leaves the slot when it ends."""
+        """Add a new socket; return its slot, which it has to leave when it ends."""
         slot = self._slots[self._tick]
         slot.add(socket)
         return slot
 
     def tick(self) -> None:
-        """Do what is due. One tick at a time, however late: clients get the time to answer that
-        they were told of.
+        """Ping the sockets that are due, and check those that were pinged `timeout` ago.
+
+        It never skips a tick, however late: clients get the whole time to answer.
         """
         self._tick = (self._tick + 1) % len(self._slots)
         for asked in tuple(self._slots[self._tick]):

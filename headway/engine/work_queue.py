@@ -1,4 +1,4 @@
-"""Calls of many sockets, handled by a few workers."""
+"""Handles the calls of many sockets in a few greenlets."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 
 from headway.engine.socket import Socket
 
-WORKERS = 64  # calls at a time; Redis has connections for as many
-TURN_SECONDS = 0.005  # of handling calls, before others have their turn
+WORKERS = 64  # calls at a time; there are Redis connections for as many
+TURN_SECONDS = 0.005  # of handling calls, before other greenlets have their turn
 
 
 class WorkQueue:
-    """Sockets with messages to handle: one message of each in turn.
+    """Handles the messages of waiting sockets, one message of each in turn.
 
-    A worker that waits is followed by another.
+    While a worker blocks, another one goes on, up to WORKERS of them.
     """
 
     def __init__(
         self, start: Callable[[Callable[[], None]], object], sleep: Callable[[float], Any]
     ) -> None:
-        """`start` starts a task in the background, `sleep` gives way to the others."""
+        """Set up the queue: `start` starts a background task, `sleep` yields to the others."""
         self._start = start
         self._sleep = sleep
         self._sockets: deque[Socket] = deque()
@@ -53,7 +53,7 @@ class WorkQueue:
             self._workers -= 1
 
     def _have_a_worker(self) -> None:
-        """Have one more start with the next turn, if there is anything left for it."""
+        """Start one more worker with the next turn, if there is anything left for it."""
         if self._sockets and not self._starting and self._workers < WORKERS:
             self._starting = True
             self._workers += 1
