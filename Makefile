@@ -10,7 +10,7 @@ ALL_QUEUES := celery,mail
 BUNDLE := headway/static/headway.js
 
 .DEFAULT_GOAL := help
-.PHONY: help install run worker web doctor paused resume unsent retry-unsent test check faults bench bench-smoke matrix celery-tests screenshots bundle wheel fmt lock clean
+.PHONY: help install run worker web doctor paused resume unsent retry-unsent test check faults bench bench-smoke matrix celery-tests docs screenshots bundle wheel fmt lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
@@ -49,12 +49,13 @@ test: .venv/dev.stamp node_modules/dev.stamp $(BUNDLE)  ## all tests: a real Val
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/faults
 	@$(BIN)/python -m pytest tests/faults
 
-check: .venv/dev.stamp node_modules/dev.stamp  ## lint, format and types of Python and JavaScript, and the locks
+check: .venv/dev.stamp node_modules/dev.stamp  ## lint, format and types of Python and JavaScript, the locks and the reference
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	scripts/npm.sh run --silent check
 	scripts/locks.sh --check
+	$(BIN)/python scripts/reference.py --check
 
 bundle: $(BUNDLE)  ## headway.js, the one file that any page can load
 
@@ -76,6 +77,9 @@ matrix: .venv/dev.stamp $(BUNDLE)  ## the wheel with each Celery and Python that
 
 celery-tests: .venv/dev.stamp $(BUNDLE)  ## Celery's own integration tests, with the stock Redis backend and with Headway's
 	@scripts/celery-tests.sh
+
+docs: .venv/dev.stamp  ## make docs/reference.md from the settings and the docstrings
+	@$(BIN)/python scripts/reference.py
 
 screenshots: .venv/dev.stamp node_modules/dev.stamp  ## the README's pictures, from a running system
 	@$(BIN)/python -m bench.screenshots

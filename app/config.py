@@ -1,4 +1,4 @@
-"""Every setting of Headway: its default, its name in the environment, and what is refused."""
+"""Reads the settings from the environment, and refuses what is wrong or unsafe."""
 
 from __future__ import annotations
 
@@ -15,43 +15,15 @@ from app.mail_settings import (
 )
 from app.secret_keys import is_secret, old_secret_keys, secret_key
 from app.services import data_dir, services
+from app.settings import SETTINGS, Flag, Number, Text
 from headway import masking
 from headway.exceptions import ConfigError
 from headway.store import redis_url
 from headway.web.origins import parse_origins
 
-NUMBERS: dict[str, tuple[float, float, float]] = {
-    # name: (default, smallest, largest)
-    "PORT": (5000, 1, 65535),
-    "WEB_PROCESSES": (1, 1, 64),
-    "WEB_MAX_CONNECTIONS": (20_000, 16, 1_000_000),
-    "WORKER_CONCURRENCY": (4, 1, 256),
-    "MAIL_CONCURRENCY": (2, 1, 256),
-    "MAX_ATTEMPTS": (4, 1, 100),
-    "LEASE_SECONDS": (15.0, 2.0, 3600.0),
-    "CANCEL_GRACE_SECONDS": (5.0, 0.0, 3600.0),
-    "SHUTDOWN_SECONDS": (8.0, 0.0, 86400.0),
-    "LONG_TASK_STEP_SECONDS": (1.0, 0.0, 3600.0),
-    "TASK_TTL_DAYS": (7, 1, 3650),
-    # Redis takes no larger text.
-    "RESULT_MAX_BYTES": (64 * 1024 * 1024, 64 * 1024, 512 * 1024 * 1024 - 1),
-    "MAIL_PORT": (25, 1, 65535),
-    "MAIL_TIMEOUT_SECONDS": (15.0, 0.1, 600.0),
-    "MAIL_RETRY_SECONDS": (10.0, 0.0, 3600.0),
-    "MAIL_RETRY_HOURS": (24.0, 0.0, 720.0),
-    "MAIL_MAX_EMAILS": (100, 1, 1_000_000),
-}
-FLAGS = {"MAIL_USE_TLS": False, "MAIL_USE_SSL": False}
-TEXTS = {
-    "APP_ENV": "development",
-    "HOST": "127.0.0.1",
-    "SOCKETIO_ASYNC_MODE": "eventlet",
-    "MAIL_SERVER": "",
-    "MAIL_USERNAME": "",
-    "MAIL_PASSWORD": "",
-    "MAIL_DEFAULT_SENDER": "flask@example.com",
-    "MAIL_LOCAL_HOSTNAME": "",
-}
+NUMBERS = [one for one in SETTINGS if isinstance(one, Number)]
+FLAGS = [one for one in SETTINGS if isinstance(one, Flag)]
+TEXTS = [one for one in SETTINGS if isinstance(one, Text)]
 SECRETS = ("MAIL_PASSWORD", "SECRET_KEY", "SECRET_KEY_FALLBACKS")
 URLS = (
     "REDIS_URL",
@@ -72,12 +44,13 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     _mask_secrets(environ)
     _refuse_bad_bytes(environ)
     settings: dict[str, Any] = {"DATA_DIR": data_dir(environ)}
-    for name, text in TEXTS.items():
-        settings[name] = environ.get(name) or text
-    for name, flag in FLAGS.items():
-        settings[name] = _flag(name, environ.get(name), flag)
-    for name, limits in NUMBERS.items():
-        settings[name] = _number(name, environ.get(name), *limits)
+    for text in TEXTS:
+        settings[text.name] = environ.get(text.name) or text.default
+    for flag in FLAGS:
+        settings[flag.name] = _flag(flag.name, environ.get(flag.name), flag.default)
+    for one in NUMBERS:
+        value = _number(one.name, environ.get(one.name), one.default, one.least, one.most)
+        settings[one.name] = value
     steps = environ.get("LONG_TASK_STEPS")
     settings["LONG_TASK_STEPS"] = (
         _number("LONG_TASK_STEPS", steps, 0, 1, 1_000_000) if steps else None
@@ -112,7 +85,7 @@ def _mask_secrets(environ: Mapping[str, str]) -> None:
 
 
 def _refuse_bad_bytes(environ: Mapping[str, str]) -> None:
-    for name in (*TEXTS, *SECRETS, *URLS):
+    for name in (*(text.name for text in TEXTS), *SECRETS, *URLS):
         try:
             environ.get(name, "").encode()
         except UnicodeEncodeError:  # its words may hold the secret

@@ -15,7 +15,7 @@ from celery import Celery
 from flask import Flask, current_app
 from flask_socketio import SocketIO
 
-from headway import masking
+from headway import masking, settings
 from headway.celery.broker import message_encoder
 from headway.celery.sends import load_owner_by
 from headway.engine.choice import patch_socketio
@@ -36,14 +36,6 @@ from headway.web.viewers import secret_keys_of
 MAX_PACKET_BYTES = 16 * 1024  # from a client
 # Which may log the address of a request, or what a socket's client has sent.
 LOGS_OF_REQUESTS = ("werkzeug", "engineio.server", "socketio.server")
-DEFAULTS: dict[str, Any] = {
-    "HEADWAY_ASYNC_MODE": "threading",
-    "HEADWAY_ALLOWED_ORIGINS": (),
-    "HEADWAY_MAX_CONNECTIONS": 20_000,
-    "HEADWAY_MAX_ATTEMPTS": 4,
-    "HEADWAY_SECRET_KEY": None,  # the app's own
-    "HEADWAY_SECRET_KEY_FALLBACKS": (),
-}
 
 
 class Headway:
@@ -110,7 +102,8 @@ class Headway:
         used.
         """
         backend = live_backend(celery)
-        for name, default in (DEFAULTS | self._own).items():
+        defaults = {each.name: each.default for each in settings.FLASK}
+        for name, default in (defaults | self._own).items():
             app.config.setdefault(name, default)
         self._apps.add(app)
         masking.hide_tokens(*LOGS_OF_REQUESTS)

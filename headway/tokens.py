@@ -19,6 +19,7 @@ from typing import NamedTuple
 from celery import current_app
 from itsdangerous import BadData, URLSafeSerializer
 
+from headway import settings
 from headway.exceptions import ConfigError
 
 PREFIX = "hwt_"  # by which a token is known in any text
@@ -90,7 +91,7 @@ def _serializer(secret_keys: str | Sequence[str]) -> URLSafeSerializer:
 
 
 def _secret_of_process() -> str:
-    secret = current_app.conf.get("headway_secret_key") or os.environ.get("HEADWAY_SECRET_KEY")
+    secret = settings.TOKEN_SECRET.read(current_app.conf) or os.environ.get("HEADWAY_SECRET_KEY")
     if not secret:
         raise ConfigError(
             "There is no secret to sign a token with: set headway_secret_key in Celery's settings,"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from app import config, create_app
+from app import create_app
 from tests.browser import Visitor
 from tests.processes import ROOT, running, wait_for, web, worker
 
@@ -120,25 +120,6 @@ def test_the_readmes_extension_serves_an_owners_tasks(redis_url: str):
     after = client.get("/headway/tasks").get_json()["tasks"]
 
     assert (before, [task["title"] for task in after]) == ([], ["Sum"])
-
-
-def test_every_setting_is_in_the_readme():
-    names = {
-        *config.TEXTS,
-        *config.FLAGS,
-        *config.NUMBERS,
-        *re.findall(r'environ\.get\("(\w+)"', Path(config.__file__).read_text()),
-    }
-
-    assert {name for name in names if f"`{name}`" not in README} == set()
-
-
-def test_every_setting_of_the_readme_exists():
-    [table] = re.findall(r"## Settings\n(.*?)\n## ", README, re.DOTALL)
-    source = Path(config.__file__).read_text()
-
-    for name in re.findall(r"`([A-Z][A-Z_]+)`", table):
-        assert f'"{name}"' in source, name
 
 
 def test_every_route_and_event_is_in_the_protocol(env: dict[str, str]):

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = [
     "headway.exceptions",
     "headway.patching",
+    "headway.settings",
     "headway.tokens",
     "headway.masking",
     "headway.throttled",
@@ -156,6 +157,7 @@ LAYERS = [
     "app.services",
     "app.secret_keys",
     "app.mail_settings",
+    "app.settings",
     "app.config",
     "app.startup",
     "app.resume",
@@ -184,6 +186,8 @@ SPEAK_REDIS = {
     "headway.push.subscriber",
 }
 USE_EVENTLET = {
+    "headway.settings",
+    "app.settings",
     "app.config",
     "headway.cli.serving",
     "headway.patching",

@@ -21,7 +21,7 @@ from celery.exceptions import (
 )
 from kombu.transport import TRANSPORT_ALIASES
 
-from headway import masking
+from headway import masking, settings
 from headway.celery.attempts import attempts_of, retry_delay
 from headway.celery.broker_url import unacked_keys, visibility_days
 from headway.celery.context import as_context
@@ -34,7 +34,7 @@ from headway.celery.run_store import RunStore
 from headway.celery.state_store import StateStore
 from headway.store.connection import connect
 from headway.store.model import Teller
-from headway.store.records import CANCEL_GRACE_SECONDS, LEASE_SECONDS, Records
+from headway.store.records import Records
 from headway.store.redis_url import BadURL, normalize
 
 logger = logging.getLogger(__name__)
@@ -88,8 +88,8 @@ class LiveBackend(LeanBackend):
         self.unacked = unacked_keys(app, self.as_uri(include_password=True))
         if not self.unacked:
             ttl_days = max(ttl_days, visibility_days(app))
-        lease_seconds = app.conf.get("headway_lease_seconds", LEASE_SECONDS)
-        cancel_grace = app.conf.get("headway_cancel_grace_seconds", CANCEL_GRACE_SECONDS)
+        lease_seconds = settings.LEASE_SECONDS.read(app.conf)
+        cancel_grace = settings.CANCEL_GRACE_SECONDS.read(app.conf)
         self.records = Records(
             connect(self.as_uri(include_password=True)), ttl_days, lease_seconds, cancel_grace
         )

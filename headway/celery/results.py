@@ -17,7 +17,6 @@ from headway.snapshot import fragment
 # Of a result that the snapshot has whole; a list of 50 has to fit a socket's backlog.
 MAX_RESULT_BYTES = 8192
 PREVIEW_CHARS = 1000
-RESULT_MAX_BYTES = 64 * 1024 * 1024  # the setting's default
 
 # As `snapshot.fragment`, but only of what Celery's own encoder has the same words for.
 PLAIN = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))

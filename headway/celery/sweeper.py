@@ -12,6 +12,7 @@ from typing import Any
 
 from kombu.exceptions import OperationalError
 
+from headway import settings
 from headway.celery import broker
 from headway.celery.backend import LiveBackend
 from headway.store.errors import Unavailable
@@ -33,7 +34,7 @@ class Sweeper:
         self._backend = backend
         self._id = worker_id
         self._end_runs = end_runs
-        self._memory = Memory(backend.app.conf.get("headway_data_dir"))
+        self._memory = Memory(settings.DATA_DIR.read(backend.app.conf))
         self._paused_said_at = -inf
         self._missing: set[str] = set()
         self._complained: deque[str] = deque(maxlen=1000)  # ids that stand in the log already

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from celery.app.task import Context
 
-from headway import masking
+from headway import masking, settings
 from headway.celery.attempts import (
     MAX_ATTEMPTS,
     attempts_of,
@@ -20,7 +20,7 @@ from headway.celery.attempts import (
 )
 from headway.celery.fencing import delivery_of
 from headway.celery.report_fields import cut_report, fields_of
-from headway.celery.results import RESULT_MAX_BYTES, Packed, pack
+from headway.celery.results import Packed, pack
 from headway.snapshot import Phase
 from headway.store.model import MAX_CALL_BYTES, StateWrite
 from headway.values import as_json
@@ -109,4 +109,4 @@ class WriteBuilder:
 
     @cached_property
     def _max_result_bytes(self) -> int:
-        return int(self._backend.app.conf.get("headway_result_max_bytes") or RESULT_MAX_BYTES)
+        return int(settings.RESULT_MAX_BYTES.read(self._backend.app.conf))

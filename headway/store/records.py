@@ -18,6 +18,7 @@ from uuid import uuid4
 from kombu.utils.json import dumps
 
 from headway.celery.sends import as_asked, send_of
+from headway.settings import CANCEL_GRACE_SECONDS, LEASE_SECONDS
 from headway.snapshot import fragment, title_line
 from headway.store.connection import Client
 from headway.store.functions import Functions
@@ -30,8 +31,6 @@ from headway.store.queries import Queries
 from headway.store.runs import RunRecords
 
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
-LEASE_SECONDS = 15.0
-CANCEL_GRACE_SECONDS = 5.0
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
 CLOCK_SECONDS = 5.0  # for which a look at Redis's clock is good
 
@@ -46,8 +45,8 @@ class Records:
         self,
         client: Client,
         ttl_days: float,
-        lease_seconds: float = LEASE_SECONDS,
-        cancel_grace_seconds: float = CANCEL_GRACE_SECONDS,
+        lease_seconds: float = LEASE_SECONDS.default,
+        cancel_grace_seconds: float = CANCEL_GRACE_SECONDS.default,
     ) -> None:
         """Set how long a silent worker keeps its tasks, and a cancelled run may take to end."""
         self.ttl = int(ttl_days * 24 * 3600 * 1000)  # milliseconds

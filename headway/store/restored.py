@@ -30,8 +30,8 @@ class Memory:
     Without a folder it is kept in memory alone.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        self._path = folder / "redis-seen.json" if folder else None
+    def __init__(self, folder: Path | str | None) -> None:
+        self._path = Path(folder, "redis-seen.json") if folder else None
         self.seen = self._load()
 
     def note(self, seen: Seen) -> None:

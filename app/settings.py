@@ -1,0 +1,165 @@
+"""The reference application's settings: the name, the default and the meaning of each, once.
+
+They come from the environment. docs/reference.md is made from this file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headway import settings
+from headway.settings import Setting
+
+
+@dataclass(frozen=True)
+class Number(Setting):
+    """A number from `least` to `most`."""
+
+    least: float
+    most: float
+
+
+class Text(Setting):
+    """One that is taken as it is written."""
+
+
+class Flag(Setting):
+    """True or false."""
+
+
+@dataclass(frozen=True)
+class Derived(Setting):
+    """One that is read with others; `default` says in words what it is without one."""
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Derived(
+        "REDIS_URL",
+        "an embedded Valkey, kept under `.data/`",
+        "`redis://` or `rediss://` (TLS), also for Valkey: [which](running.md#redis)",
+    ),
+    Derived(
+        "CELERY_BROKER_URL", "`REDIS_URL`", "the same, or another broker of Celery's (`amqp://`)"
+    ),
+    Derived(
+        "SECRET_KEY",
+        "made once, kept under `.data/`",
+        "signs cookies; must be set in production",
+    ),
+    Derived(
+        "SECRET_KEY_FALLBACKS",
+        "",
+        "space-separated older keys, after a change of `SECRET_KEY`: their cookies still count, "
+        "and are signed with the new key when the page is opened or a task started",
+    ),
+    Text(
+        "APP_ENV",
+        "development",
+        "`production` refuses weak secrets, the inbox and the embedded Valkey",
+    ),
+    Text("HOST", "127.0.0.1", "the address to listen at"),
+    Number("PORT", 5000, "the port to listen at", 1, 65535),
+    Number("WEB_PROCESSES", 1, "they share one port", 1, 64),
+    Number("WEB_MAX_CONNECTIONS", 20_000, "of each web process", 16, 1_000_000),
+    Number("WORKER_CONCURRENCY", 4, "slots for long tasks", 1, 256),
+    Number("MAIL_CONCURRENCY", 2, "slots for mail", 1, 256),
+    Number(
+        "MAX_ATTEMPTS",
+        4,
+        "how often a task may begin",
+        1,
+        100,
+    ),
+    Number(
+        "LEASE_SECONDS",
+        settings.LEASE_SECONDS.default,
+        settings.LEASE_SECONDS.meaning,
+        2.0,
+        3600.0,
+    ),
+    Number(
+        "CANCEL_GRACE_SECONDS",
+        settings.CANCEL_GRACE_SECONDS.default,
+        settings.CANCEL_GRACE_SECONDS.meaning,
+        0.0,
+        3600.0,
+    ),
+    Number(
+        "SHUTDOWN_SECONDS",
+        8.0,
+        "how long a worker that is stopped in order waits for what it runs; what has not ended by "
+        "then runs again elsewhere",
+        0.0,
+        86400.0,
+    ),
+    Derived("LONG_TASK_STEPS", "10 to 50 at random", "of the example's long task"),
+    Number("LONG_TASK_STEP_SECONDS", 1.0, "how long each of them takes", 0.0, 3600.0),
+    Number(
+        "RESULT_MAX_BYTES",
+        settings.RESULT_MAX_BYTES.default,
+        settings.RESULT_MAX_BYTES.meaning,
+        64 * 1024,
+        512 * 1024 * 1024 - 1,  # Redis takes no larger text
+    ),
+    Number("TASK_TTL_DAYS", 7, "how long a task is kept", 1, 3650),
+    Text("SOCKETIO_ASYNC_MODE", "eventlet", "`threading` and `gevent` too"),
+    Derived(
+        "ALLOWED_ORIGINS", "", "space-separated list of other origins allowed to use this server"
+    ),
+    Derived(
+        "TRUSTED_PROXIES",
+        "0",
+        "how many proxies stand before it; their `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and "
+        "`-Prefix` count",
+    ),
+    Derived("DATA_DIR", "`.data`", "what outlives a restart on this machine"),
+    Derived("ALLOW_EMBEDDED_VALKEY", "", "1: production with the embedded Valkey"),
+    Text("MAIL_SERVER", "", "the mail server's host; unset: the development inbox"),
+    Number("MAIL_PORT", 25, "its port", 1, 65535),
+    Flag("MAIL_USE_TLS", False, "STARTTLS"),
+    Flag("MAIL_USE_SSL", False, "TLS from the first byte"),
+    Text("MAIL_USERNAME", "", "any UTF-8"),
+    Text("MAIL_PASSWORD", "", "any UTF-8"),
+    Text(
+        "MAIL_DEFAULT_SENDER",
+        "flask@example.com",
+        "one address, as `ada@example.com` or `Ada <ada@example.com>`; a name with a comma in "
+        'quotes, as `"Doe, John" <john@example.com>`',
+    ),
+    Text(
+        "MAIL_LOCAL_HOSTNAME",
+        "",
+        "the name with which the mail server is greeted (EHLO), for one that refuses this "
+        "machine's full name: `mailer.example.com` or `[192.0.2.1]`",
+    ),
+    Number(
+        "MAIL_TIMEOUT_SECONDS",
+        15.0,
+        "the longest wait for the mail server at each step",
+        0.1,
+        600.0,
+    ),
+    Number(
+        "MAIL_MAX_EMAILS",
+        100,
+        "in one conversation with the mail server, which is kept open for 5 s between two",
+        1,
+        1_000_000,
+    ),
+    Number(
+        "MAIL_RETRY_SECONDS",
+        10.0,
+        "before an email that was deferred is sent again; each further wait is six times as long. "
+        "For a mail server that is away the waits double, up to a minute",
+        0.0,
+        3600.0,
+    ),
+    Number(
+        "MAIL_RETRY_HOURS",
+        24.0,
+        "how long an email waits for a mail server that is away or refuses the login; such "
+        "attempts do not count towards `MAX_ATTEMPTS`",
+        0.0,
+        720.0,
+    ),
+)

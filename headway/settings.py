@@ -1,0 +1,88 @@
+"""The library's settings: the name, the default and the meaning of each, once.
+
+docs/reference.md is made from this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting; `meaning` is Markdown."""
+
+    name: str
+    default: Any
+    meaning: str
+
+    def read(self, conf: Mapping[str, Any]) -> Any:
+        """Return its value in the settings of a Celery or Flask app."""
+        value = conf.get(self.name)
+        return self.default if value is None else value
+
+
+# In a Flask app's config.
+
+ALLOWED_ORIGINS = Setting(
+    "HEADWAY_ALLOWED_ORIGINS",
+    (),
+    "origins of other sites, as `https://example.com`, whose pages may use this app's tasks",
+)
+ASYNC_MODE = Setting(
+    "HEADWAY_ASYNC_MODE",
+    "threading",
+    "how the websockets are served: `threading`, `eventlet` or `gevent`, as the server runs",
+)
+MAX_CONNECTIONS = Setting("HEADWAY_MAX_CONNECTIONS", 20_000, "websockets of one web process")
+MAX_ATTEMPTS = Setting(
+    "HEADWAY_MAX_ATTEMPTS",
+    4,
+    "what a task shows until a worker claims it and knows its `max_retries`",
+)
+SECRET_KEY = Setting(
+    "HEADWAY_SECRET_KEY", None, "signs and verifies tokens; unset: the app's own `SECRET_KEY`"
+)
+SECRET_KEY_FALLBACKS = Setting(
+    "HEADWAY_SECRET_KEY_FALLBACKS", (), "older keys, whose tokens still count"
+)
+FLASK = (
+    ALLOWED_ORIGINS,
+    ASYNC_MODE,
+    MAX_CONNECTIONS,
+    MAX_ATTEMPTS,
+    SECRET_KEY,
+    SECRET_KEY_FALLBACKS,
+)
+
+# In a Celery app's settings.
+
+LEASE_SECONDS = Setting(
+    "headway_lease_seconds",
+    15.0,
+    "a worker that is silent for so long is lost, and its tasks run again",
+)
+CANCEL_GRACE_SECONDS = Setting(
+    "headway_cancel_grace_seconds",
+    5.0,
+    "how long a cancelled task may take to end before its process is killed",
+)
+RESULT_MAX_BYTES = Setting(
+    "headway_result_max_bytes",
+    64 * 1024 * 1024,
+    "the largest result of a task as JSON; a larger one fails its task",
+)
+DATA_DIR = Setting(
+    "headway_data_dir",
+    None,
+    "a folder in which a worker keeps what it last saw of Redis, to notice a restored backup also "
+    "after its own restart",
+)
+TOKEN_SECRET = Setting(
+    "headway_secret_key",
+    None,
+    "signs the tokens that `headway.token` makes; unset: the environment's `HEADWAY_SECRET_KEY`",
+)
+CELERY = (LEASE_SECONDS, CANCEL_GRACE_SECONDS, RESULT_MAX_BYTES, DATA_DIR, TOKEN_SECRET)

@@ -1,0 +1,130 @@
+"""Makes docs/reference.md from the settings and the docstrings: `make docs`.
+
+With --check it changes nothing, and fails where the document is not what they say.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import headway  # noqa: E402  # from the path above
+from app import settings as application  # noqa: E402
+from headway import progress, settings  # noqa: E402
+from headway.celery.report import UNSET  # noqa: E402
+from headway.web.pages import Pages  # noqa: E402
+
+DOCUMENT = ROOT / "docs" / "reference.md"
+HEAD = """# Reference
+
+Made by `make docs` from `headway/settings.py`, `app/settings.py` and docstrings. Elsewhere: what
+a client may rely on ([protocol.md](protocol.md)), the commands ([terminal.md](terminal.md)), the
+test fixtures ([testing.md](testing.md)), the elements ([pages.md](pages.md)).
+
+## Settings
+"""
+EXTENSION = ("init_app", "owner_loader", "visible", "token")
+PROGRESS = ("update", "set", "track", "step", "log", "flush", "bind")
+TEMPLATES = ("scripts", "card", "list")
+
+
+def document() -> str:
+    """Return the whole document."""
+    parts = [
+        HEAD,
+        _table("In a Flask app's config", settings.FLASK),
+        "`HEADWAY_OWNER_LOADER` and `HEADWAY_VISIBLE` are what the decorators below register.\n",
+        _table("In a Celery app's settings", settings.CELERY),
+        "A task is kept for Celery's own `result_expires` after its end: a day by default.\n",
+        _table("Of the reference application, in its environment", application.SETTINGS),
+        "## Public names\n",
+        *_section("From `headway`", _public()),
+        *_section(
+            "The extension: `headway = Headway()`", _members(headway.Headway, "headway", EXTENSION)
+        ),
+        *_section(
+            "In a task: `from headway import progress`", _members(progress, "progress", PROGRESS)
+        ),
+        *_section("In a template", _members(Pages, "headway", TEMPLATES)),
+    ]
+    return "\n".join(parts)
+
+
+def _table(title: str, rows: Iterable[settings.Setting]) -> str:
+    lines = [f"| `{each.name}` | {_default(each)} | {each.meaning} |" for each in rows]
+    return "\n".join([f"### {title}\n", "| name | default | |", "|---|---|---|", *lines, ""])
+
+
+def _default(setting: settings.Setting) -> str:
+    default = setting.default
+    if default in ("", None, ()):
+        return ""
+    if isinstance(setting, application.Derived):
+        return str(default)
+    if isinstance(default, float):
+        return f"{default:g}"
+    return f"`{default}`" if isinstance(default, str) else str(default).lower()
+
+
+def _public() -> Iterator[tuple[str, Any]]:
+    for name in headway.__all__:
+        if name != "Headway":
+            yield name, getattr(headway, name)
+
+
+def _members(owner: Any, prefix: str, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    for name in names:
+        yield f"{prefix}.{name}", getattr(owner, name)
+
+
+def _section(title: str, members: Iterable[tuple[str, Any]]) -> Iterator[str]:
+    yield f"### {title}\n"
+    for name, member in members:
+        yield f"**`{name}{_signature(member)}`**\n"
+        yield f"{inspect.getdoc(member)}\n"
+
+
+def _signature(member: Callable[..., Any]) -> str:
+    if inspect.isclass(member):
+        return ""
+    found = inspect.signature(member)
+    plain = [
+        each.replace(
+            annotation=each.empty,
+            default=UNSAID if each.default is UNSET else each.default,
+        )
+        for name, each in found.parameters.items()
+        if name not in ("self", "context")
+    ]
+    return str(found.replace(parameters=plain, return_annotation=found.empty))
+
+
+class _Unsaid:
+    """A default that has no name for a reader."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+UNSAID = _Unsaid()
+
+
+def main() -> int:
+    """Write the document, or say that it is not current; returns the exit code."""
+    made = document()
+    if "--check" not in sys.argv:
+        DOCUMENT.write_text(made)
+    elif not DOCUMENT.exists() or DOCUMENT.read_text() != made:
+        print("Headway: docs/reference.md is not current: run make docs.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
