@@ -10,7 +10,7 @@ ALL_QUEUES := celery,mail
 BUNDLE := headway/static/headway.js
 
 .DEFAULT_GOAL := help
-.PHONY: help install run worker web doctor paused resume unsent retry-unsent test check faults bench bench-smoke matrix celery-tests docs screenshots bundle wheel fmt lock clean
+.PHONY: help install run worker web doctor paused resume unsent retry-unsent test check faults bench bench-smoke matrix celery-tests docs picture screenshots bundle wheel fmt lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
@@ -81,8 +81,12 @@ celery-tests: .venv/dev.stamp $(BUNDLE)  ## Celery's own integration tests, with
 docs: .venv/dev.stamp  ## make docs/reference.md from the settings and the docstrings
 	@$(BIN)/python scripts/reference.py
 
-screenshots: .venv/dev.stamp node_modules/dev.stamp  ## the README's pictures, from a running system
+screenshots: .venv/dev.stamp node_modules/dev.stamp  ## the pictures of docs/running.md, from a running system
 	@$(BIN)/python -m bench.screenshots
+
+picture: .venv/dev.stamp node_modules/dev.stamp $(BUNDLE)  ## the README's moving picture, from its example
+	@scripts/need-chromium.sh
+	@$(BIN)/python scripts/picture.py
 
 fmt: .venv/dev.stamp  ## format the Python
 	$(BIN)/ruff check --fix .

@@ -36,7 +36,7 @@ SETTINGS: tuple[Setting, ...] = (
     Derived(
         "REDIS_URL",
         "an embedded Valkey, kept under `.data/`",
-        "`redis://` or `rediss://` (TLS), also for Valkey: [which](running.md#redis)",
+        "`redis://` or `rediss://` (TLS), also for Valkey: [which](redis.md)",
     ),
     Derived(
         "CELERY_BROKER_URL", "`REDIS_URL`", "the same, or another broker of Celery's (`amqp://`)"

@@ -1,4 +1,4 @@
-"""Makes the README's pictures from a running system: `make screenshots`."""
+"""Makes the pictures of docs/running.md from a running system: `make screenshots`."""
 
 from __future__ import annotations
 

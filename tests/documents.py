@@ -58,8 +58,10 @@ class Followed:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self.env = {"REDIS_URL": valkey.url, "PYTHONPATH": str(ROOT), "PATH": path}
         for file, text in files_of(name).items():
+            text = re.sub(r"redis://localhost(:6379/0)?", valkey.url, text)
             for shown, there in (changes or {}).items():
                 text = text.replace(shown, there)
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (folder / file).write_text(text)
 
     def run(self, stack: ExitStack, module: str, *, with_worker: bool = True) -> str:
@@ -69,8 +71,10 @@ class Followed:
         site = Process(command, self.folder / "site.log", self.env, root=self.folder)
         stack.enter_context(running(site))
         if with_worker:
-            started = worker(self.folder, self.env, "celery", f"{module}:celery", root=self.folder)
-            stack.enter_context(running(started))
+            self.worker = worker(
+                self.folder, self.env, "celery", f"{module}:celery", root=self.folder
+            )
+            stack.enter_context(running(self.worker))
         site.wait_until(lambda: answers(f"http://127.0.0.1:{port}/headway/healthz"))
         return f"http://127.0.0.1:{port}"
 

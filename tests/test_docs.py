@@ -8,16 +8,17 @@ import re
 import shutil
 import subprocess
 import sys
-from email.message import Message
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from app import create_app
-from tests.browser import Visitor
-from tests.processes import ROOT, running, wait_for, web, worker
+from tests.documents import files_of, page
+from tests.processes import ROOT, running, web, worker
 
+RUNNING = "docs/running.md"
 README = (ROOT / "README.md").read_text()
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 
@@ -28,43 +29,40 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project in which the README's "Add a task of your own" has been followed."""
+    """A copy of the project in which "Add a task of your own" of docs/running.md has been
+    followed.
+    """
     copy = tmp_path_factory.mktemp("followed") / "headway"
     unwanted = shutil.ignore_patterns(
-        ".*", "node_modules", "bench", "docs", "__pycache__", "faults", "js"
+        ".*", "node_modules", "bench", "docs", "__pycache__", "faults"
     )
     shutil.copytree(ROOT, copy, ignore=unwanted)
-    [code] = [block for block in blocks("python") if "@task" in block]
-    (copy / code.split("\n")[0].removeprefix("# ")).write_text(code)
+    for file, text in files_of(RUNNING).items():
+        (copy / file).write_text(f"# {file}\n{text}".replace("sleep(0.2)", "sleep(0.02)"))
     return copy
 
 
-def test_the_readmes_own_task_runs_and_is_pushed(
-    followed: Path, env: dict[str, str], tmp_path: Path
+def test_the_own_task_is_at_once_on_the_page_that_started_it(
+    followed: Path, env: dict[str, str], tmp_path: Path, browser: Browser
 ):
-    [request] = [block for block in blocks("sh") if "monthly_report" in block]
+    [start] = re.findall(r"```js\n(.*?)```", page(RUNNING), re.DOTALL)
 
     with running(worker(tmp_path, env, "celery", root=followed)):
         process, address = web(tmp_path, env, root=followed)
         with running(process):
-            command = request.replace("localhost:5000", address)
-            answer = subprocess.run(
-                ["sh", "-c", command], capture_output=True, text=True, check=True
-            ).stdout
-            head = Message()
-            for name, value in re.findall(r"^([\w-]+): (.*?)\r?$", answer, re.MULTILINE):
-                head[name] = value
-            visitor = Visitor(address)
-            visitor.http.headers["Cookie"] = head["Set-Cookie"].partition(";")[0]
-            task_id = head["Location"].removeprefix("/status/")
-            end = wait_for(lambda: (s := visitor.status(task_id))["finished_at"] and s)
-            log = visitor.http.get(f"{address}/tasks/{task_id}/log", timeout=10).json()
+            opened = browser.new_page()
+            opened.goto(address)
+            expect(opened.locator("#connection")).to_have_text(re.compile("Live"))
+            opened.evaluate(f"async () => {{ {start} }}")
+            card = opened.locator("task-progress[task-id]")
+            expect(card).to_contain_text("Reading")
+            expect(card).to_have_attribute("data-phase", "succeeded", timeout=30_000)
+            task_id = card.get_attribute("task-id")
+            end = opened.request.get(f"{address}/status/{task_id}").json()
+            log = opened.request.get(f"{address}/tasks/{task_id}/log").json()
+            opened.close()
 
-    assert (end["phase"], end["title"], end["result"]) == (
-        "succeeded",
-        "Report for 2026-11",
-        "100 rows in 2026-11",
-    )
+    assert (end["title"], end["result"]) == ("Report for 2026-11", "100 rows in 2026-11")
     assert [line["text"] for line in log["lines"]] == ["all rows read"]
 
 
@@ -72,7 +70,7 @@ def test_the_readmes_own_task_runs_and_is_pushed(
     "check",
     ["ruff check app", "ruff format --check app", "mypy app", "pytest tests/test_layers.py"],
 )
-def test_the_project_passes_its_checks_with_the_readmes_own_task(followed: Path, check: str):
+def test_the_project_passes_its_checks_with_that_task(followed: Path, check: str):
     command = [sys.executable, "-m", *check.split()]
 
     run = subprocess.run(command, cwd=followed, capture_output=True, text=True, check=False)
@@ -85,7 +83,7 @@ def test_the_readmes_one_setting_makes_a_celery_app_live():
 
     from headway.celery.backend import MAINTENANCE, LiveBackend
 
-    [code] = [block for block in blocks("python") if "headway+redis" in block]
+    [code] = [block for block in blocks("python") if block.startswith("celery = Celery(")]
     names: dict[str, Any] = {"Celery": Celery}
     exec(code, names)
 
@@ -146,7 +144,10 @@ def test_every_key_of_the_snapshot_is_in_the_protocol():
 def test_every_make_target_that_is_named_exists():
     makefile = (ROOT / "Makefile").read_text()
     documents = (
-        README + (ROOT / "CONTRIBUTING.md").read_text() + (ROOT / "CHANGELOG.md").read_text()
+        README
+        + page(RUNNING)
+        + (ROOT / "CONTRIBUTING.md").read_text()
+        + (ROOT / "CHANGELOG.md").read_text()
     )
 
     for target in set(re.findall(r"[`\n]make ([a-z-]+)", documents)):

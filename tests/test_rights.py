@@ -1,4 +1,4 @@
-"""A Redis user with no more rights than the README names: all of Headway works, and one right
+"""A Redis user with no more rights than docs/redis.md names: all of Headway works, and one right
 less is told at start.
 """
 
@@ -25,7 +25,9 @@ from tests.browser import Visitor
 from tests.processes import ROOT, Valkey, running, web, worker
 
 [RULES] = re.findall(
-    r"ACL SETUSER headway (on >password .*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    r"ACL SETUSER headway (on >password .*?)```",
+    (ROOT / "docs" / "redis.md").read_text(),
+    re.DOTALL,
 )
 MESSAGE = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
 RUN = Delivery("token", 0)
@@ -40,7 +42,7 @@ def admin(valkey: Valkey, redis_url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def url(admin: redis.Redis, redis_url: str) -> str:
-    """The URL of a user with the rights that the README names."""
+    """The URL of a user with the rights that docs/redis.md names."""
     allow(admin, RULES)
     return redis_url.replace("redis://", "redis://headway:password@")
 
@@ -172,7 +174,7 @@ def test_a_right_that_is_missing_is_named_at_start(
     message = str(refused.value)
     assert message.startswith("REDIS_URL: ")
     assert missing in message
-    assert "README.md" in message
+    assert "docs/redis.md" in message
     assert "\n" not in message
     assert "password" not in message
 
@@ -215,7 +217,7 @@ def test_a_denial_is_unavailable_to_the_caller_whatever_it_is_for(
 
 
 def test_the_documents_name_each_key_that_is_used():
-    """Each key of `rights` is matched by a pattern of the README's."""
+    """Each key of `rights` is matched by a pattern of docs/redis.md."""
     patterns = [rule[1:].replace("*", "") for rule in RULES.split() if rule[0] in "~&"]
 
     for target in (*FOR_RECORDS, *FOR_BROKER):

@@ -16,7 +16,8 @@ from headway.store.records import Records
 from tests.processes import ROOT
 from tests.terminal import TASK_ID, create
 
-[EXAMPLE] = re.findall(r"^(headway .*) --watch$", (ROOT / "README.md").read_text(), re.MULTILINE)
+PAGE = (ROOT / "docs" / "running.md").read_text()
+[EXAMPLE] = re.findall(r"^(headway .*) --watch$", PAGE, re.MULTILINE)
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def run(env: dict[str, str], records: Records):
     return run_command
 
 
-def test_the_readmes_command_starts_a_task(run, records: Records):
+def test_the_documents_command_starts_a_task(run, records: Records):
     [task_id] = run(EXAMPLE)
 
     assert '"title":"Long task"' in records.queries.read([task_id])[0].snapshot

@@ -216,10 +216,10 @@ def test_a_process_without_flask_has_the_secret_of_its_settings(monkeypatch: pyt
     assert read_token(token(MINE), ["of Celery"])
 
 
-def test_the_readmes_tokens_can_be_made(monkeypatch: pytest.MonkeyPatch):
+def test_the_documents_tokens_can_be_made(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HEADWAY_SECRET_KEY", SECRET)
-    readme = (Path(__file__).parent.parent / "README.md").read_text()
-    [code] = re.findall(r"```python\n(from headway import token\n.*?)```", readme, re.DOTALL)
+    page = (Path(__file__).parent.parent / "docs" / "own-login.md").read_text()
+    [code] = re.findall(r"```python\n(from headway import token\n.*?)```", page, re.DOTALL)
 
     exec(code, {"task_id": "a", "first_id": "a", "second_id": "b"})
 

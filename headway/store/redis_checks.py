@@ -36,7 +36,7 @@ LATENCY_SECONDS = 0.020
 ROUND_TRIPS = 9
 NEARLY_FULL = 0.9
 WARNED = "HEADWAY_WARNED"  # in the environment of processes whose parent has warned for all
-RIGHTS_HELP = 'README.md, "Redis", has the ACL rules that Headway needs'
+RIGHTS_HELP = "docs/redis.md has the ACL rules that Headway needs"
 KEEP_HELP = "set `appendonly yes` (and `appendfsync everysec`) in redis.conf"
 
 

@@ -1,6 +1,6 @@
 """What Headway does in Redis, for users who may do no more than that (ACL).
 
-README.md, "Redis", says the same as key patterns, channels and categories of commands.
+docs/redis.md says the same as key patterns, channels and categories of commands.
 """
 
 from __future__ import annotations
