@@ -1,17 +1,15 @@
-"""What a check of the surroundings found: a mark, what was looked at, and one line that says
-what it means.
-"""
+"""The finding of a check: a mark, a subject, and one line of text."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import NamedTuple
 
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})  # what goes to them stays on this machine
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})  # names of this machine
 
 
 class Mark(StrEnum):
-    """How a finding is to be taken."""
+    """How serious a finding is."""
 
     GOOD = "✓"
     WARNING = "!"  # works, and something may be lost or slow
@@ -21,7 +19,7 @@ class Mark(StrEnum):
 class Finding(NamedTuple):
     """One line of `make doctor`.
 
-    The text says what is so and, unless it is good, what to do; it holds no secret.
+    The text says what was found and, unless that is good, what to do. It holds no secrets.
     """
 
     mark: Mark

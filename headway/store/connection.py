@@ -1,5 +1,4 @@
-"""Connections to Redis: what passes by itself is Unavailable, nobody waits long, and a call costs
-little.
+"""Connections to Redis with short timeouts, cheap calls, and one exception for an outage.
 
 Celery's broker and the fan-out's listener have connections of their own.
 """
@@ -19,36 +18,36 @@ from redis.retry import Retry
 
 from headway.store.errors import translate_errors
 
-MAX_CONNECTIONS = 32  # of one process
-# of a large call that have to be on their way within a connection's timeout
+MAX_CONNECTIONS = 32  # of one client
+# A large call is sent in pieces of this size, each with the connection's timeout.
 PIECE_BYTES = 256 * 1024
-# more for the reply to one: its end is still on its way, and Redis has to take it in
+# Added to the timeout of its reply: the end of the call is under way, and Redis has to read it.
 LARGE_REPLY_SECONDS = 10.0
 HAS_TCP_INFO = hasattr(socket, "TCP_INFO")  # Linux
 ESTABLISHED = b"\x01"  # the first byte of TCP_INFO
-NO_BYTES = bytes(4)  # to read
+NO_BYTES = bytes(4)  # FIONREAD where there is nothing to read
 
 
 class Client(redis.Redis):
-    """A client of Redis that raises Unavailable for whatever passes by itself, and nothing else
-    for it.
+    """A Redis client that raises Unavailable when Redis is away, hangs or refuses.
+
+    The caller's own mistakes stay redis-py's exceptions.
     """
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Do any command, as redis-py does."""
+        """Execute a command, as redis-py does."""
         with translate_errors:
             return super().execute_command(*args, **options)
 
     def function_pipeline(self) -> FunctionPipeline:
-        """Return what calls functions of a loaded library."""
+        """Return a pipeline for functions of a loaded library."""
         return FunctionPipeline(self.connection_pool)
 
 
 class FunctionPipeline:
-    """Calls of functions, one behind the other on one connection, which this has for itself while a
-    reply is due.
+    """Pipelined FCALLs on one connection of the pool, held while a reply is due.
 
-    Without what redis-py adds: nothing is retried, measured, converted.
+    Does without what redis-py adds: nothing is retried, measured or converted.
     """
 
     __slots__ = ("_connection", "_due", "_is_large", "_pool")
@@ -60,10 +59,10 @@ class FunctionPipeline:
         self._is_large = False
 
     def call(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> None:
-        """Send a call; its reply has to be asked for, once.
+        """Send a call; `reply` must be called once for it.
 
-        While another's is due, only where `has_reply`: a connection that has ended would be opened
-        again.
+        While another reply is due, send only if `has_reply`: redis-py would silently reopen a
+        connection that has ended.
         """
         with translate_errors:
             if not self._due:
@@ -79,7 +78,7 @@ class FunctionPipeline:
                 self._let_go()
 
     def reply(self) -> Any:
-        """Wait for what Redis answers to the first call that was not asked for yet."""
+        """Wait for the oldest outstanding reply and return it."""
         with translate_errors:
             try:
                 if self._is_large:
@@ -92,9 +91,9 @@ class FunctionPipeline:
 
     @property
     def has_reply(self) -> bool:
-        """Whether the connection stands and a reply has come.
+        """Whether the connection is open and a reply has arrived.
 
-        False also where that cannot be told.
+        False also where the platform cannot tell.
         """
         return (
             self._due > 0
@@ -109,13 +108,13 @@ class FunctionPipeline:
 
 
 def _pieces(packed: bytes) -> list[memoryview]:
-    """Cut a call: redis-py sends each of these with a timeout of its own."""
+    """Cut a call into pieces; redis-py sends each with a timeout of its own."""
     view = memoryview(packed)
     return [view[start : start + PIECE_BYTES] for start in range(0, len(packed), PIECE_BYTES)]
 
 
 def peer_closed(connection: socket.socket) -> bool:
-    """Whether the other end has closed a TCP connection; only Linux tells."""
+    """Whether the peer has closed a TCP connection; only Linux can tell."""
     return (
         HAS_TCP_INFO
         and connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) != ESTABLISHED
@@ -123,21 +122,18 @@ def peer_closed(connection: socket.socket) -> bool:
 
 
 def _holds(connection: socket.socket) -> bool:
-    """Whether there is something to read."""
+    """Whether there are bytes to read."""
     return fcntl.ioctl(connection.fileno(), termios.FIONREAD, NO_BYTES) != NO_BYTES
 
 
 class Connection(redis.Connection):
-    """A connection that is looked over, before each use, by two calls of the kernel.
+    """A connection that two system calls check before each use.
 
-    redis-py's own look polls, and in a green process that is a turn of the event loop.
+    redis-py's own check polls, which costs a green process a turn of its event loop.
     """
 
     def can_read(self, timeout: float = 0) -> bool:
-        """Whether there is what nobody has asked for.
-
-        True as well for a connection that has ended.
-        """
+        """Whether unread bytes have arrived, or the peer has closed the connection."""
         if timeout or not self._sock or not HAS_TCP_INFO:
             return bool(super().can_read(timeout))
         return peer_closed(self._sock) or _holds(self._sock)
@@ -146,8 +142,8 @@ class Connection(redis.Connection):
 def connect(url: str, timeout: float = 1.0) -> Client:
     """Return a client that gives up after `timeout` seconds, without retries.
 
-    redis-py's own retries turn one second into 14.6 against a Redis that hangs, and its usual pool
-    raises at the 101st connection, which a storm of visitors asks for; here they take turns.
+    Against a Redis that hangs, redis-py's own retries turn 1 s into 14.6 s. Its default pool raises
+    at the 101st connection, which a rush of visitors reaches; here callers wait for a free one.
     """
     pool = redis.BlockingConnectionPool.from_url(
         url,
@@ -159,6 +155,6 @@ def connect(url: str, timeout: float = 1.0) -> Client:
         decode_responses=True,
         protocol=2,
     )
-    if pool.connection_class is redis.Connection:  # neither TLS nor a socket of Unix
+    if pool.connection_class is redis.Connection:  # neither TLS nor a Unix socket
         pool.connection_class = Connection
-    return Client.from_pool(pool)  # type: ignore[return-value]  # redis-py names its own class there
+    return Client.from_pool(pool)  # type: ignore[return-value]  # redis-py declares its own class

@@ -1,4 +1,4 @@
-"""What redis-py's exceptions mean: why Redis is of no use now, for programs and for people."""
+"""Translates redis-py's exceptions into reasons why Redis is unusable now."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TypedDict
 import redis
 from redis.exceptions import ClusterDownError, NoPermissionError
 
-OLDEST_REDIS = "7.0"  # which has functions
+OLDEST_REDIS = "7.0"  # the first with functions
 UNKNOWN_COMMAND = re.compile(r"unknown command [`']?([\w|]+)")
 NO_RIGHT_IN_FUNCTION = ("ACL failure in script", "The user executing the script can't")
 
 
 class Reason(StrEnum):
-    """Why Redis is of no use now: a code for programs; `SENTENCES` has the words for people."""
+    """Why Redis is unusable now, as a code for programs; `SENTENCES` has the text for people."""
 
     UNREACHABLE = "redis_unreachable"
     LOADING = "redis_loading"
@@ -39,7 +39,7 @@ SENTENCES = {
     Reason.NO_RIGHT: "Redis refuses a right that Headway needs",
     Reason.NO_LOGIN: "Redis refuses the password",
 }
-# Redis-py takes the code off the words of these.
+# By type, because redis-py strips the error code from the messages of these.
 REASONS: tuple[tuple[type[Exception], Reason], ...] = (
     (redis.AuthenticationError, Reason.NO_LOGIN),
     (redis.BusyLoadingError, Reason.LOADING),
@@ -59,7 +59,7 @@ WRITES_FAIL = {Reason.BUSY, Reason.FULL, Reason.READ_ONLY, Reason.CANNOT_SAVE}
 
 
 class Unavailable(Exception):
-    """Redis is away, hung or refuses: nothing was changed, or only the reply was lost.
+    """Redis is away, hangs or refuses: nothing was changed, or only the reply was lost.
 
     `reason` says why.
     """
@@ -70,7 +70,7 @@ class Unavailable(Exception):
 
 
 class ReadOnly(Unavailable):
-    """Redis answers, and is full, read-only or cannot write to its disk."""
+    """Redis answers, but is busy, full, read-only or cannot write to its disk."""
 
 
 class Problem(TypedDict):
@@ -81,15 +81,14 @@ class Problem(TypedDict):
 
 
 def problem_of(error: Unavailable) -> Problem:
-    """Return what everybody may know of an error: nothing of addresses, users and rights."""
+    """Return what anybody may know of an error: no addresses, users or rights."""
     return {"code": error.reason, "message": SENTENCES[error.reason]}
 
 
 def translate(error: BaseException) -> Unavailable | None:
-    """Return what an exception of redis-py means, None where it is a mistake of the caller's.
+    """Return what an exception of redis-py means; None if it is the caller's mistake.
 
-    The message is Redis's own, except that of a command which Redis does not know: there it repeats
-    the arguments.
+    The message is Redis's own, except for an unknown command: there Redis repeats the arguments.
     """
     reason = _reason_of(error)
     if reason is None:
@@ -119,9 +118,9 @@ def _reason_of(error: BaseException) -> Reason | None:
 
 
 class _TranslateErrors:
-    """Turns what passes by itself into Unavailable.
+    """Raises Unavailable from redis-py's exceptions that mean it.
 
-    A class, as a generator would cost each call more.
+    A class, because a generator would cost each call more.
     """
 
     def __enter__(self) -> None:
@@ -129,7 +128,7 @@ class _TranslateErrors:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is not None and (translated := translate(error)):
-            # Not even the traceback may show what Redis repeats of a command that it does not know.
+            # Not even the traceback may show the arguments that Redis repeats of such a command.
             raise translated from (None if translated.reason is Reason.TOO_OLD else error)
 
 

@@ -17,11 +17,11 @@ NEED_MEMORY = {"create", "enqueue", "probe"}  # may not run where Redis is full;
 
 
 def _library() -> tuple[str, str]:
-    """Return the Redis library of all scripts, and the digest that is in its name and in its
-    functions' names.
+    """Return the source of the Redis library of all scripts, and its digest.
 
-    So a deploy's old and new processes each call their own. A loaded library is compiled once,
-    where a script would rebuild its closures at each call.
+    The digest is part of the library's and the functions' names, so during a deploy old and new
+    processes each call their own. Redis compiles a library once, as it loads it; a script would
+    rebuild its closures at each call.
     """
     bodies = {path.stem: path.read_text() for path in sorted(SCRIPTS.glob("*.lua"))}
     head = bodies.pop("record")
@@ -45,7 +45,7 @@ LIBRARY, LIBRARY_DIGEST = _library()
 
 
 class Functions:
-    """Calls the functions of the library, and loads it where Redis has it not."""
+    """Calls the functions of the library, and loads it where Redis lacks it."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -61,7 +61,7 @@ class Functions:
         args: Sequence[Any],
         pipeline: FunctionPipeline | None = None,
     ) -> Callable[[], Any]:
-        """Call a function; what is returned waits for the reply, and has to be called."""
+        """Send a call and return a function that waits for its reply, which must be called."""
         call = (f"{function}_{LIBRARY_DIGEST}", keys, args)
         pipeline = pipeline or self.client.function_pipeline()
         pipeline.call(*call)
@@ -73,7 +73,7 @@ class Functions:
                 if "Function not found" not in str(error):
                     raise
             self._load()
-            again = self.client.function_pipeline()  # on this one another's reply may be due
+            again = self.client.function_pipeline()  # the first may have other replies due
             again.call(*call)
             return again.reply()
 

@@ -1,4 +1,4 @@
-"""What workers and their maintenance do with all records."""
+"""What workers and their maintenance do with the records of all tasks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Read = Callable[[Sequence[str]], list[TaskRecord | None]]
 
 
 class MaintenanceRecords:
-    """Which workers are there, what they hold, and what is lost, due or ended."""
+    """Heartbeats of workers, and sweeps for lost, due and ended tasks."""
 
     def __init__(self, functions: Functions, read: Read, ttl: int, lease: int) -> None:
         self._functions = functions
@@ -37,12 +37,12 @@ class MaintenanceRecords:
         queues: Sequence[str] = (),
         taking: bool = True,
     ) -> list[str]:
-        """Say, for as long as a lease lasts, that a worker is there and what it holds.
+        """Record that a worker is alive and what it holds, for as long as a lease lasts.
 
         `worker` is the id of its process, `running` are `(task_id, token)` of what it runs,
-        `received` ids of what it has received and not begun, `queues` those that it takes; a worker
-        that is not `taking` ends when it has done these, and does not count. Returns the ids of
-        other workers of the same name.
+        `received` the ids of what it has received and not started, `queues` those that it consumes.
+        A worker that is not `taking` ends when it has done these, and is not counted. Returns the
+        ids of other workers of the same name.
         """
         pairs = [part for pair in running for part in pair]
         takes = dumps(list(queues)) if queues else ""
@@ -58,17 +58,18 @@ class MaintenanceRecords:
         self._functions.client.delete(f"headway:worker:{worker}")
 
     def release(self, running: Iterable[tuple[str, str]]) -> None:
-        """Give back `(task_id, token)` of what a worker that stops runs: others may run it at once,
-        and it counts as no
-        failure."""
+        """Give back what a stopping worker runs, as `(task_id, token)`.
+
+        Other workers may run it at once, and it counts as no failure; a cancelled task ends.
+        """
         pairs = [part for pair in running for part in pair]
         self._functions.call("give_back", [], [self._ttl, *pairs])
 
     def sweep(self, worker: str, limit: int = 100, seen: Seen = NOT_SEEN) -> Sweep:
-        """Sweep once: what is lost is queued again, and what is due is returned; see Sweep.
+        """Sweep once: requeue what is lost and return what is due; see Sweep.
 
-        One worker at a time holds the leader lock; another one gets only what is overdue. All is
-        paused where `seen` is a later state of Redis than this one.
+        One worker at a time holds the leader lock; the others get only what is overdue. Everything
+        is paused if `seen` is a later state of Redis than this one.
         """
         args = [worker, limit, self._ttl, self._lease, *seen, uuid4().hex]
         due, lost, overdue, ended, broken, state = self._functions.call("round", [], args)
@@ -91,9 +92,9 @@ class MaintenanceRecords:
         )
 
     def may_notify(self, task_id: str) -> bool:
-        """Whether the caller has to tell the dependents of a task that has ended.
+        """Whether the caller has to notify the dependents of an ended task.
 
-        False where somebody else does.
+        False if they have been notified, or another process is doing so.
         """
         return bool(self._functions.call("tell", [], [task_id]))
 
@@ -102,14 +103,15 @@ class MaintenanceRecords:
         self._functions.client.zrem("headway:untold", task_id)
 
     def unconfirmed(self, limit: int = 1000) -> dict[str, list[str]]:
-        """Return, by queue, the ids that wait longest and whose message should be with the
-        broker.
+        """Return the tasks whose message should be with the broker: their ids by queue.
+
+        Of each queue, those among the `limit` that wait longest.
         """
         flat = self._functions.call("suspects", [], [limit])
         return dict(zip(flat[::2], flat[1::2], strict=True))
 
     def republish(self, task_ids: Iterable[str]) -> None:
-        """Have the messages of tasks that are still queued sent again."""
+        """Have the messages of tasks that are still queued published again."""
         self._functions.call("resend", [], list(task_ids))
 
     def paused(self) -> Paused | None:
@@ -137,7 +139,7 @@ class MaintenanceRecords:
         return [stored.snapshot for some in found for stored in some if stored is not None]
 
     def resume(self) -> bool:
-        """Have what was restored go on; False where nothing is paused."""
+        """Let restored tasks go on; False if nothing is paused."""
         return bool(self._functions.call("resume", [], []))
 
 

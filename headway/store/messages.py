@@ -1,4 +1,4 @@
-"""Kept messages, and what is shown of them."""
+"""Messages kept in records, and what is shown of them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def title_fragment(message: Mapping[str, Any]) -> str:
 
 @lru_cache(1024)
 def label(name: str) -> str:
-    """Return a task's name, which may be any text of any sender, as a fragment for people."""
+    """Return a task's name, for which a sender may put any text, as a fragment for people."""
     return fragment(title_line(name))
 
 
 def decoded(text: str) -> dict[str, Any]:
-    """Return a kept message, {} for one that cannot be read."""
+    """Return a kept message; {} if it cannot be read."""
     with suppress(Exception):  # it may name types that only its sender knows
         message = loads(text)
         return message if isinstance(message, dict) else {}

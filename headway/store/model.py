@@ -1,4 +1,4 @@
-"""What goes into the store and comes out of it."""
+"""Types of what goes into the store and comes out of it."""
 
 from __future__ import annotations
 
@@ -12,27 +12,25 @@ from headway.store.restored import Seen
 
 UNFENCED = ""  # the token of a write that comes from no delivery
 STORED = {"written", "cancelling", "cancelled"}  # the verdicts of a write that took place
-# the token of a delivery that no worker marked: it may write where nobody has claimed
+# The token of a delivery that no worker marked: it may write to an unclaimed record.
 UNCLAIMED = "-"
-MAX_CALL_BYTES = 64 * 1024  # of a text that goes to Redis, and to its channels, in one
+MAX_CALL_BYTES = 64 * 1024  # of a text that is sent to Redis, and published, in one piece
 
 
 class AlreadyUsed(Exception):
-    """An idempotency key came again with another body."""
+    """An idempotency key was used before with another body."""
 
 
 class TooLate(Exception):
-    """Redis took the start only after its deadline, and refused it: nothing was started."""
+    """A start reached Redis after its deadline and was refused: nothing was started."""
 
 
 class ResultGone(Exception):
-    """A large result has expired while it was being read."""
+    """A large result expired while it was being read."""
 
 
 class Delivery(NamedTuple):
-    """Which delivery of a task's message writes: its token, and its place among the deliveries
-    of one id.
-    """
+    """A delivery of a task's message: its token, and its order among the deliveries of one id."""
 
     token: str = UNFENCED
     order: int = 0
@@ -41,8 +39,9 @@ class Delivery(NamedTuple):
 class Source(NamedTuple):
     """Where a message comes from.
 
-    Its send's id ("" unknown), whether it says that its task had a record, and where the broker
-    holds it: "<hash> <index> <delivery tag>", "" in another Redis than this.
+    `send` is the id of its send ("" unknown); `recorded` whether it says that its task had a
+    record; `held` where the broker holds it, as "<hash> <index> <delivery tag>", or "" if that is
+    not this Redis.
     """
 
     send: str = ""
@@ -58,7 +57,7 @@ NO_SOURCE = Source()
 
 
 class Sent(NamedTuple):
-    """A message that Celery sends: `queue` is "" where it is not known, `when` as for `create`."""
+    """A message that Celery sends: `queue` is "" if unknown, `when` as for `create`."""
 
     name: str
     title: str  # "" for the name
@@ -69,35 +68,36 @@ class Sent(NamedTuple):
     max_attempts: int
 
 
-# Who tells a task's dependents of its end: the writer of the end, maintenance, a holder of its
-# message.
+# What notifies a task's dependents of its end: the writer of the end, maintenance, or a holder of
+# its message.
 Teller = Literal["1", "", "?"]
 
 
 class StateWrite(NamedTuple):
-    """What a run writes into its record."""
+    """A change that a run makes to its record."""
 
     task_id: str
     delivery: Delivery
     phase: Phase
-    # Public keys of the snapshot, and `bar`: which one its numbers belong to.
+    # Public keys of the snapshot, and `bar`: the number of the bar that they belong to.
     fields: Mapping[str, Any]
     meta: str | bytes  # the same in Celery's form
     name: str
     max_attempts: int
     retry_in: float = 0.0  # seconds
     most_failures: float = inf  # after which there is no retry
-    # By which a write that is repeated, since its reply was lost, is told from a new one.
+    # Distinguishes a write repeated because its reply was lost from a new one.
     write_id: str = ""
     teller: Teller = ""
-    # The JSON of a result of which `fields` has a preview, where `meta` does not hold it.
+    # The JSON of a result that `fields` only previews, unless `meta` holds it.
     whole: bytes = b""
 
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """A record as read: who owns it ("" for nobody), a tag that changes whenever the snapshot
-    does, the JSON.
+    """A record as read.
+
+    `owner` is "" for nobody, `tag` changes whenever the snapshot does, and `snapshot` is JSON.
     """
 
     owner: str
@@ -107,14 +107,14 @@ class TaskRecord:
 
 @dataclass(frozen=True)
 class ChangeResult:
-    """The outcome of `cancel` and `schedule`: the snapshot as JSON, or why nothing was changed."""
+    """The outcome of `cancel` and `reschedule`, and the snapshot as JSON if anything changed."""
 
     verdict: str
     snapshot: str | None
 
 
 class Paused(NamedTuple):
-    """Since when all is paused, and of which time the data is that was restored: RFC 3339."""
+    """When everything was paused, and the time of the restored data, both RFC 3339."""
 
     since: str
     data_of: str
@@ -124,24 +124,25 @@ class Paused(NamedTuple):
 class Sweep:
     """What a sweep found to do."""
 
-    # (task_id, message) to be sent; call `sent` for each one that was
+    # (task_id, message) to publish; call `mark_published` for each one that was
     due: list[tuple[str, dict[str, Any]]]
     # (task_id, token, message) of tasks whose last attempt was lost
     lost: list[tuple[str, str, dict[str, Any] | None]]
     # cancelled tasks past their kill deadline, to be ended by the worker that runs them
     overdue: set[str]
-    # (task_id, message) of which the dependents have to be told; call `told`.
+    # (task_id, message) whose dependents have to be notified; then call `mark_notified`
     ended: list[tuple[str, dict[str, Any]]]
-    broken: dict[str, str]  # task_id -> why, of records that cannot be handled; they are left alone
+    broken: dict[str, str]  # task_id -> why, of records that cannot be handled; they stay
     seen: Seen
     paused: bool  # see MaintenanceRecords.paused
-    has_more: bool  # whether the next round has something to do now
+    has_more: bool  # whether to sweep again at once
 
 
 @dataclass(frozen=True)
 class StartResult:
-    """The outcome of `create`: the task, its snapshot as JSON, whether it is new, for later, or
-    known by its key.
+    """The outcome of `create`, and the snapshot as JSON.
+
+    The verdict says whether the task is new, scheduled for later, or known by its idempotency key.
     """
 
     task_id: str

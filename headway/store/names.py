@@ -1,6 +1,4 @@
-"""Looks host names up within a time limit: a resolver waits for a DNS that does not answer for
-half a minute.
-"""
+"""Looks up host names within a time limit; a resolver may wait half a minute for DNS."""
 
 from __future__ import annotations
 
@@ -12,9 +10,9 @@ LOOKUP_SECONDS = 5.0
 
 
 def look_up(host: str, seconds: float = LOOKUP_SECONDS) -> None:
-    """Wait until DNS has answered for a host, whether it knows an address or not.
+    """Wait until DNS has answered for a host, whether or not it knows an address.
 
-    Raises TimeoutError after so many seconds; its words say what to do.
+    Raises TimeoutError after `seconds`; its message says what to do.
     """
     has_answered = threading.Event()
 

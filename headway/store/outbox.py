@@ -17,7 +17,7 @@ from headway.store.model import NO_SOURCE, Delivery, Source
 
 
 class Outbox:
-    """The messages of tasks that wait, for their time or for maintenance."""
+    """The messages of tasks that wait for their time, or for maintenance to send them."""
 
     def __init__(self, functions: Functions, ttl: int) -> None:
         self._functions = functions
@@ -39,12 +39,13 @@ class Outbox:
         source: Source = NO_SOURCE,
         only_attended: bool = False,
     ) -> str:
-        """Keep a message, a Celery signature, until it is time to send it: "parked", or why not.
+        """Keep a message, a Celery signature, until it is time to send it.
 
         `order` is the message's own; `run` is the delivery that asks for its own next attempt,
-        `Delivery()` for none. Returns "due" when it is kept and may be released now; "busy" when
-        another send of the same id has not ended; with `only_attended` "unattended" when no worker
-        has done its rounds for a minute, so that nobody might send it.
+        `Delivery()` for none. Returns "parked", or "due" if it may be released now, or why it is
+        not kept, such as "busy" when another send of the same id has not ended. With
+        `only_attended` that may be "unattended": no worker has swept for a minute, so nobody might
+        send it.
         """
         name = label(message["task"])
         queue = message["options"].get("queue", "")
@@ -71,14 +72,17 @@ class Outbox:
         )
 
     def release(self, task_id: str) -> dict[str, Any] | None:
-        """Take a kept message that is due, None if it is not wanted; send it, then call `sent`."""
+        """Take a kept message that is due, to be sent now; None if it is not wanted.
+
+        Once it is sent, call `mark_published`.
+        """
         message = self._functions.call("release", [record_key(task_id)], [task_id, self._ttl])
         return loads(message) if message else None
 
     def successor_due(self, task_id: str) -> datetime | None:
-        """Return when the message is due that a task's present run has left for its next one.
+        """Return when the next attempt that a task's present run asked for is due.
 
-        None without one.
+        None if it asked for none.
         """
         micros = self._functions.client.zscore("headway:outbox", task_id)
         return None if micros is None else datetime.fromtimestamp(micros / 1e6, UTC)

@@ -1,4 +1,4 @@
-"""What is read of records, and of the system at a glance."""
+"""Reads of records, results and logs, and of the system at a glance."""
 
 from __future__ import annotations
 
@@ -29,11 +29,10 @@ class Queries:
         self._ttl = ttl
 
     def read(self, task_ids: Sequence[str], known: Sequence[str] = ()) -> list[TaskRecord | None]:
-        """Return the records of well-formed ids in one round trip, None for each one that is
-        unknown or expired.
+        """Return the records of well-formed ids in one round trip; None if unknown or expired.
 
-        `known` are tags that the reader has, in the order of the ids: where one is still right, no
-        snapshot is made.
+        `known` are the tags that the reader has, in the order of the ids: where one is current, the
+        snapshot is left "".
         """
         if not task_ids:
             return []
@@ -50,11 +49,9 @@ class Queries:
             yield from filter(None, self.read(ids[begin : begin + READ_BATCH]))
 
     def result(self, task_id: str) -> tuple[int, Iterator[bytes]] | None:
-        """Return the size of the JSON of a task's result, in bytes, and its pieces.
+        """Return the size in bytes of a task's result as JSON, and its pieces; None if not kept.
 
-        None where it is not kept.
-
-        A later piece raises ResultGone when it has expired meanwhile.
+        A later piece raises ResultGone if the result expires meanwhile.
         """
         names = ("state", "result", "result_size", "result_at")
         state, text, size, start = self._functions.client.hmget(record_key(task_id), names)
@@ -88,8 +85,9 @@ class Queries:
         phases: Iterable[Phase] = (),
         cursor: tuple[str, str] = ("", ""),
     ) -> tuple[list[str], tuple[str, str] | None]:
-        """Return snapshots (JSON) of the owner's tasks, newest first, and the cursor of the
-        next page, if any.
+        """Return a page of the owner's tasks, newest first, as snapshots (JSON).
+
+        With it comes the cursor of the next page, None on the last one.
         """
         words = "".join(f"{phase}|" for phase in phases)
         keys = [f"headway:owner:{owner}"]
@@ -97,13 +95,14 @@ class Queries:
             "list", keys, [limit, words and f"|{words}", *cursor]
         )
         if expired:
-            with suppress(Unavailable):  # where Redis takes no writes, the next reader sees to it
+            with suppress(Unavailable):  # where Redis takes no writes, a later reader prunes
                 self._functions.call("prune", keys, expired[:PRUNE_BATCH])
         return page, (score, last) if score else None
 
     def read_log(self, task_id: str, after: int) -> dict[str, Any]:
-        """Return `{"lines", "first_seq", "last_seq"}`: the kept log lines after `after`, and
-        what is kept.
+        """Return `{"lines", "first_seq", "last_seq"}`: the log lines after the seq `after`.
+
+        `first_seq` and `last_seq` say which lines are kept.
         """
         first, last, *lines = self._functions.call(
             "tail", [record_key(task_id), log_key(task_id)], [after]
@@ -122,9 +121,9 @@ class Queries:
         return lines
 
     def probe(self, commands: Iterable[str] = ()) -> list[str]:
-        """Return which of these commands, words with spaces between them, this user may not give.
+        """Return those of the commands (space-separated words) that this user may not run.
 
-        Raises Unavailable also where Redis takes no new tasks, with the reason.
+        Raises Unavailable, with the reason, also when Redis takes no new tasks.
         """
         denied: list[str] = self._functions.call("probe", [], list(commands))
         return denied

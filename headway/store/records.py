@@ -32,7 +32,7 @@ from headway.store.runs import RunRecords
 
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
-CLOCK_SECONDS = 5.0  # for which a look at Redis's clock is good
+CLOCK_SECONDS = 5.0  # for which a reading of Redis's clock is good
 
 
 class Records:
@@ -48,12 +48,12 @@ class Records:
         lease_seconds: float = LEASE_SECONDS.default,
         cancel_grace_seconds: float = CANCEL_GRACE_SECONDS.default,
     ) -> None:
-        """Set how long a silent worker keeps its tasks, and a cancelled run may take to end."""
+        """Set how long a silent worker keeps its tasks, and how long a cancelled run may go on."""
         self.ttl = int(ttl_days * 24 * 3600 * 1000)  # milliseconds
         self.lease_seconds = lease_seconds
         self._lease = int(lease_seconds * 1e6)  # microseconds, as the next
         self._cancel_grace = int(cancel_grace_seconds * 1e6)
-        # when Redis's was asked (seconds), and how far it was ahead of ours (microseconds)
+        # When Redis's clock was read (monotonic seconds), and its lead over ours (microseconds).
         self._clock = (-inf, 0)
         self.functions = Functions(client)
         self.outbox = Outbox(self.functions, self.ttl)
@@ -64,7 +64,7 @@ class Records:
 
     @property
     def client(self) -> Client:
-        """The client of Redis that all of these use."""
+        """The Redis client that all of these use."""
         return self.functions.client
 
     @client.setter
@@ -83,12 +83,12 @@ class Records:
         task_id: str = "",
         encoded: str = "",
     ) -> StartResult:
-        """Make the record of a task; `message` is its Celery signature, with a queue.
+        """Create the record of a task; `message` is its Celery signature, with a queue.
 
         `when` is "" for now, "+<microseconds>" from now, or "<microseconds>" on Redis's clock.
-        `encoded` is the message as it lies in that queue, and is put there with the record; without
-        it the message is not sent yet. The same `key` of the same owner gives the same task again.
-        Raises AlreadyUsed when that came with another message, TooLate.
+        `encoded` is the message in the queue's own form, put there together with the record;
+        without it the message is not sent yet. The same `key` of the same owner gives the same
+        task. Raises AlreadyUsed if the key came with another message, TooLate after START_SECONDS.
         """
         task_id = task_id or str(uuid4())
         text = dumps(message)
@@ -125,10 +125,10 @@ class Records:
         return StartResult(found[0], found[1], verdict)
 
     def enqueue(self, task_id: str, sent: Sent, encoded: str = "") -> None:
-        """Make the record of a task that Celery sends, unless there is one.
+        """Create the record of a task that Celery sends, unless it has one.
 
-        `encoded` is its message as it lies in its queue in this Redis, which puts it there with
-        the record; "" where it is sent by other means.
+        `encoded` is the message in the form of its queue in this Redis, put there together with the
+        record; "" if it is sent by other means.
         """
         title = fragment(title_line(sent.title)) if sent.title else label(sent.name)
         about = [sent.owner, sent.queue, label(sent.name), title, sent.max_attempts]
@@ -136,7 +136,7 @@ class Records:
         self.functions.call("enqueue", [record_key(task_id)], args)
 
     def _deadline(self) -> int:
-        """Return until when a start may begin, on Redis's clock, which is asked now and then."""
+        """Return until when a start may begin, on Redis's clock, which is read now and then."""
         asked, ahead = self._clock
         if time.monotonic() - asked > CLOCK_SECONDS:
             now = self.queries.now()
@@ -146,18 +146,19 @@ class Records:
         return int((time.monotonic() + START_SECONDS) * 1e6) + ahead
 
     def forget(self, task_id: str) -> None:
-        """Drop all that is kept of a task."""
+        """Delete everything that is kept of a task."""
         self.client.delete(
             record_key(task_id), log_key(task_id), celery_key(task_id), result_key(task_id)
         )
 
     def cancel(self, task_id: str) -> ChangeResult:
-        """Cancel a task: "cancelled", "cancelling" while it runs, or "final", "unknown"."""
+        """Cancel a task: "cancelled", or "cancelling" if it runs; else "final" or "unknown"."""
         return self._change("cancel", task_id, self._cancel_grace)
 
     def reschedule(self, task_id: str, when: str) -> ChangeResult:
-        """Set another time for a scheduled or retrying task: "scheduled", "queued", or
-        "not_waiting", "unknown".
+        """Change the time of a scheduled or retrying task; `when` is as for `create`.
+
+        The verdict is "scheduled" or, for now, "queued"; else "not_waiting" or "unknown".
         """
         return self._change("schedule", task_id, when)
 

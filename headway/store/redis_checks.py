@@ -1,4 +1,4 @@
-"""Whether a Redis is fit for Headway, as a process starts and for `make doctor`.
+"""Checks whether a Redis is fit for Headway, as a process starts and for `make doctor`.
 
 Each check is one small function.
 """
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 OLDEST = tuple(map(int, OLDEST_REDIS.split(".")))
-CLOCK_SECONDS = 2.0  # more than this apart is worth a word
+CLOCK_SECONDS = 2.0  # a larger difference is reported
 LATENCY_SECONDS = 0.020
 ROUND_TRIPS = 9
 NEARLY_FULL = 0.9
@@ -41,7 +41,7 @@ KEEP_HELP = "set `appendonly yes` (and `appendfsync everysec`) in redis.conf"
 
 
 class Server:
-    """A Redis that is looked at: what it says of itself is asked for once."""
+    """A Redis under check; what it says of itself is read once."""
 
     def __init__(self, client: Client, url: str, broker_url: str) -> None:
         """`url` as `redis_url.normalize` writes it."""
@@ -66,16 +66,16 @@ class Server:
 
     @cached_property
     def info(self) -> Mapping[str, Any] | None:
-        """What INFO says, None where that is not allowed."""
+        """The reply to INFO; None if that is not allowed."""
         return _if_allowed(lambda: dict(self.client.info()))
 
     def setting(self, name: str) -> str | None:
-        """Return a setting of the server's own, None where that is not allowed."""
+        """Return a setting of the server; None if that is not allowed."""
         return _if_allowed(lambda: str(self.client.config_get(name).get(name, "")))
 
 
 def check_connection(server: Server) -> Finding:
-    """Whether Redis answers, and takes this password."""
+    """Whether Redis answers and accepts this password."""
     try:
         look_up(server.parts.hostname or "localhost")
     except TimeoutError as error:
@@ -96,7 +96,7 @@ def check_version(server: Server) -> Finding:
 
 
 def check_rights(server: Server) -> Finding:
-    """Which of the commands that Headway and Celery give are refused to this user."""
+    """Which of the commands of Headway and Celery this user may not run."""
     subject = "rights"
     try:
         denied = missing(server.records, server.is_broker, int(server.parts.path.strip("/") or 0))
@@ -140,7 +140,7 @@ def check_eviction(server: Server) -> Finding:
 
 
 def check_persistence(server: Server) -> Finding:
-    """What a restart of Redis would leave."""
+    """What survives a restart of Redis."""
     subject = "persistence"
     if server.info is None:
         return Finding(Mark.WARNING, subject, "cannot be seen without the right to INFO")
@@ -182,7 +182,7 @@ def check_clock(server: Server) -> Finding:
 
 
 def check_latency(server: Server) -> Finding:
-    """How long a question and its answer take."""
+    """How long a round trip takes."""
     took = []
     for _ in range(ROUND_TRIPS):
         began = time.perf_counter()
@@ -199,7 +199,7 @@ def check_latency(server: Server) -> Finding:
 
 
 def check_tls(server: Server) -> Finding:
-    """Whether others on the way can read passwords and tasks."""
+    """Whether passwords and tasks can be read in transit."""
     subject = "TLS"
     if server.parts.scheme == "redis":
         if server.parts.hostname in LOCAL:
@@ -227,7 +227,7 @@ CHECKS: tuple[Callable[[Server], Finding], ...] = (
 
 
 def findings(url: str, broker_url: str) -> Iterator[Finding]:
-    """Yield what each check finds, up to one that the others need."""
+    """Yield what each check finds, up to a failed one that the rest depend on."""
     with closing(connect(url)) as client:
         server = Server(client, url, broker_url)
         for check in CHECKS:
@@ -250,8 +250,8 @@ def refuse_unfit(
 ) -> None:
     """Refuse a Redis that is too old or gives too few rights; warn of one that loses tasks.
 
-    `setting` is what a person calls the URL. Says nothing where Redis does not answer, since it may
-    come. Raises ConfigError.
+    `setting` is the URL's name for people. A Redis that does not answer passes, since it may start
+    later. Raises ConfigError.
     """
     with closing(connect(url)) as client:
         server = Server(client, url, broker_url)
@@ -269,7 +269,7 @@ def refuse_unfit(
 
 
 def _if_allowed(ask: Callable[[], T]) -> T | None:
-    """Return Redis's answer, None where it refuses the command or does not know it."""
+    """Return Redis's answer; None if it refuses or does not know the command."""
     try:
         return ask()
     except Unavailable as error:

@@ -1,7 +1,7 @@
-"""Redis URLs: read once, and given to every library in a form that all read alike.
+"""Normalizes Redis URLs into a form that every library reads alike.
 
-redis-py, kombu and Celery each parse a URL by rules of their own: of database numbers, of TLS
-options and their words, of what happens without one. kombu verifies no certificate unless told to;
+redis-py, kombu and Celery each have rules of their own for a URL: for the database number, for TLS
+options and their values, for what is missing. kombu verifies no certificate unless told to;
 Celery refuses a URL that does not say.
 """
 
@@ -63,7 +63,7 @@ def normalize(url: str) -> str:
 
 
 def normalize_broker(url: str) -> str:
-    """Return a broker's URL, or several with ";" between them; those of Redis normalized.
+    """Return a broker's URL, or several separated by ";", with those of Redis normalized.
 
     Raises BadURL.
     """
@@ -73,7 +73,7 @@ def normalize_broker(url: str) -> str:
 def is_same_database(url: str, other: str) -> bool:
     """Whether two URLs name one database of one Redis, whatever their users.
 
-    All names of this machine are one. A URL that kombu cannot read names none.
+    All names of this machine count as one. A URL that kombu cannot parse names none.
     """
     try:
         return _place_of(url) == _place_of(other)
@@ -111,7 +111,7 @@ def _split(url: str) -> SplitResult:
         raise BadURL("must not hold spaces or line ends; write a space as %20.")
     try:
         parts = urlsplit(url)
-    except ValueError:  # its words may hold the password
+    except ValueError:  # its message may hold the password
         raise BadURL(f"cannot be read as a URL. {ENCODE}.") from None
     if parts.fragment:
         raise BadURL(f"must not hold a #. {ENCODE}.")
@@ -172,7 +172,7 @@ def _database(path: str, option: str) -> int:
 
 
 def _tls(options: Mapping[str, str], scheme: str) -> dict[str, str]:
-    """Return the options of TLS, each in the one word that all libraries take."""
+    """Return the TLS options, with the values that all libraries accept."""
     if scheme == "redis":
         if options:
             raise BadURL(f"must begin with rediss:// where it has {', '.join(options)}.")
@@ -198,9 +198,9 @@ def _flag(name: str, word: str) -> str:
 
 
 def _check_files(tls: Mapping[str, str]) -> None:
-    """Read the files of certificates and keys.
+    """Check the certificate and key files.
 
-    redis-py would only at the first connection, and its errors do not name them.
+    redis-py reads them only at the first connection, and its errors do not name them.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     authorities, folder, certificate, key = map(tls.get, FILES)

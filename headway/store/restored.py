@@ -1,7 +1,7 @@
-"""What a worker remembers of Redis, to tell a restored backup from a Redis that stopped.
+"""Remembers a state of Redis, to tell a restored backup from a Redis that was only down.
 
-Maintenance counts its sweeps in Redis. A count that is well below one that was seen, in the same
-data, is an older state of it: what has run since then would run again.
+Maintenance counts its sweeps in Redis. A count well below one seen before, in the same data, means
+that an older state is back: what has run since then would run again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 
 class Seen(NamedTuple):
-    """A state of Redis: which data (`headway:epoch`), and how many sweeps it had seen."""
+    """A state of Redis: the id of its data (`headway:epoch`), and its count of sweeps."""
 
     epoch: str = ""
     generation: int = 0
@@ -25,7 +25,7 @@ NOT_SEEN = Seen()
 
 
 class Memory:
-    """The newest state that was seen, kept in a file that workers may share.
+    """The newest state seen, kept in a file that workers may share.
 
     Without a folder it is kept in memory alone.
     """
@@ -35,12 +35,12 @@ class Memory:
         self.seen = self._load()
 
     def note(self, seen: Seen) -> None:
-        """Remember what Redis says now, in this process."""
+        """Remember the present state of Redis in this process."""
         if seen.epoch != self.seen.epoch or seen.generation > self.seen.generation:
             self.seen = seen
 
     def save(self) -> None:
-        """Keep it for the next process, if the folder can be written."""
+        """Save the state for the next process, if the folder can be written."""
         if self._path is None or not self.seen.epoch:
             return
         kept = self._load()

@@ -1,4 +1,4 @@
-"""What Headway does in Redis, for users who may do no more than that (ACL).
+"""The commands, keys and channels that Headway needs, for Redis users with minimal rights (ACL).
 
 docs/redis.md says the same as key patterns, channels and categories of commands.
 """
@@ -27,7 +27,7 @@ PUSHED = (
     *(f"flask-socketio:{kind}:{ANY}" for kind in ("task", "owner", "process")),
 )
 
-# What follows a key in a command; of these, whatever followed would be further keys.
+# What follows the key in a command, if not "1 1"; after some, any word would be a further key.
 REST = {
     **dict.fromkeys(("DEL", "EXISTS", "MGET", "PSUBSCRIBE", "SUBSCRIBE", "WATCH"), ""),
     "BRPOP": "0",
@@ -67,7 +67,7 @@ FOR_BROKER: Mapping[str, Iterable[str]] = {
 
 
 class Right(NamedTuple):
-    """A command, and the key or channel that it is for; its text is what `Queries.probe` takes."""
+    """A command and its key or channel; its text is what `Queries.probe` takes."""
 
     command: str
     target: str
@@ -81,7 +81,7 @@ class Right(NamedTuple):
 
 
 def missing(records: Records, broker: bool, database: int = 0) -> list[Right]:
-    """Return what Headway does and this user may not; with `broker`, Celery too.
+    """Return the rights that Headway, and with `broker` Celery, needs and this user lacks.
 
     Raises Unavailable.
     """
@@ -95,7 +95,7 @@ def missing(records: Records, broker: bool, database: int = 0) -> list[Right]:
 
 
 def described(rights: Iterable[Right]) -> str:
-    """Return rights as people read them: the commands, by what they are for."""
+    """Return rights as text for people: the commands, grouped by their key or channel."""
     commands: dict[str, list[str]] = {}
     for command, target in rights:
         commands.setdefault(target.replace(ANY, "*"), []).append(command.partition(" ")[0])

@@ -1,4 +1,4 @@
-"""What the runs of tasks write into their records."""
+"""What the runs of tasks write to their records."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STAGED_SECONDS = 60.0  # for which a staged text waits for its write
 
 
 class RunRecords:
-    """Claims of records and changes of them by the runs that have claimed them."""
+    """Claims records for runs, and stores the changes that these runs make."""
 
     def __init__(self, functions: Functions, ttl: int, lease: int) -> None:
         self._functions = functions
@@ -44,14 +44,14 @@ class RunRecords:
         source: Source = NO_SOURCE,
         patient: bool = False,
     ) -> str:
-        """Give the task to this delivery of `message`, its Celery signature.
+        """Claim the task for this delivery of `message`, its Celery signature.
 
-        Each of its runs has a name of its own.
+        `run` is an id of this run alone: one delivery may be run twice.
 
-        Returns "claimed", "lost" when another run of this delivery has it, which then is to be
-        reported as lost, or why not: "final", "stale", "superseded", "running", "cancelled",
-        "expired" (its record has expired), "paused" (it is kept until `make resume`); for a
-        `patient` caller "early": ask again after the next sweep.
+        Returns "claimed"; "lost" if another run of this delivery has the task, which the caller
+        then has to report as lost; or why not: "final", "stale", "superseded", "running",
+        "cancelled", "expired" (its record has expired), "paused" (it is kept until `make resume`).
+        A `patient` caller may get "early": ask again after the next sweep.
         """
         name = label(message["task"])
         queue = message["options"].get("queue", "")
@@ -79,10 +79,10 @@ class RunRecords:
     def write(self, write: StateWrite) -> str:
         """Store a change and publish it.
 
-        Returns one of STORED when it was: "cancelling" means that the task has been cancelled and
-        has to stop, and "cancelled" that its retry was turned into its end. Else why not: "final"
-        (the task has ended), "stale" or "superseded" (a newer delivery has it), "exhausted" (a
-        retry after `most_failures`).
+        Returns one of STORED if it was: "cancelling" means that the task was cancelled and has to
+        stop, "cancelled" that its retry became its end. Otherwise returns why not: "final" (the
+        task has ended), "stale" or "superseded" (a newer delivery has it), "exhausted" (a retry
+        after `most_failures`).
         """
         if len(write.meta) <= MAX_CALL_BYTES and not write.whole:
             return self.begin_write(write)()
@@ -91,11 +91,11 @@ class RunRecords:
         if outcome == "unstaged":
             raise Unavailable("Redis lost a large result while it was being stored.")
         with suppress(Unavailable):
-            self._functions.client.unlink(*staged)  # where it was not taken over
+            self._functions.client.unlink(*staged)  # in case the write did not take it over
         return outcome
 
     def _stage(self, text: str | bytes) -> str:
-        """Put a large text into Redis, piece by piece; returns the key where it waits."""
+        """Put a large text into Redis piece by piece, and return the key where it waits."""
         key = f"headway:staged:{uuid4().hex}"
         data = text.encode() if isinstance(text, str) else text
         # From its end, so that the first piece makes room for all.
@@ -115,9 +115,8 @@ class RunRecords:
     ) -> Callable[[], str]:
         """Send a change, by default on a pipeline of its own.
 
-        `staged` are the keys of its large texts.
-
-        What is returned has to be called, and returns what `write` does.
+        `staged` are the keys of its large texts. Returns a function that waits for the reply and
+        returns what `write` does; it must be called.
         """
         name = label(write.name)
         fields = {**write.fields, "phase": write.phase}
@@ -130,7 +129,7 @@ class RunRecords:
     def log(self, task_id: str, delivery: Delivery, lines: Iterable[tuple[str, str]]) -> bool:
         """Append `(level, text)` lines to the task's log and publish them.
 
-        False when the record refuses.
+        Returns False if the record refuses them.
         """
         flat = [part for level, line in lines for part in (fragment(level), fragment(mask(line)))]
         keys = [record_key(task_id), log_key(task_id)]
@@ -144,9 +143,11 @@ class RunRecords:
     def advance_commit(
         self, task_id: str, delivery: Delivery, stage: Literal["prepared", "committing"]
     ) -> str:
-        """Note how far the task's e-mail is: "written", "cancelling", "unknown" after another run
-        was lost while it
-        committed, or why not."""
+        """Advance the commit point of the task's at-most-once effect, such as an email.
+
+        Returns "written"; "cancelling" if the run has to stop; "unknown" if another run was lost
+        while it committed; or why the write was refused.
+        """
         return str(
             self._functions.call(
                 "mail", [record_key(task_id)], [delivery.token, delivery.order, stage]
@@ -154,9 +155,11 @@ class RunRecords:
         )
 
     def mark_lost(self, task_id: str, delivery: Delivery) -> str:
-        """Note that the process of a run is gone: "requeued", "cancelled", "exhausted" when the
-        caller has to store the
-        failure, or why it changes nothing."""
+        """Record that the process of a run is gone.
+
+        Returns "requeued"; "cancelled"; "exhausted" if the caller has to store the failure; or why
+        nothing changed.
+        """
         return str(
             self._functions.call(
                 "lose", [record_key(task_id)], [task_id, delivery.token, delivery.order, self._ttl]
