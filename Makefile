@@ -44,6 +44,7 @@ doctor: .venv/run.stamp  ## look at Redis, the mail server and the settings: wha
 
 test: .venv/dev.stamp node_modules/dev.stamp $(BUNDLE)  ## all tests: a real Valkey, workers, mail conversation and browser
 	@scripts/need-chromium.sh
+	@scripts/need-nginx.sh
 	@scripts/npm.sh test
 	@# Most tests wait most of the time, so several files run side by side; the faults have the machine for themselves.
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/faults
