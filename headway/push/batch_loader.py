@@ -1,4 +1,4 @@
-"""Reads of records that are asked for at the same time, put together."""
+"""Combines concurrent reads of records into batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_BATCH = 200  # records
 
 
 class Batch:
-    """Reads that go to Redis together."""
+    """Reads that go to Redis as one."""
 
     def __init__(self) -> None:
         self.task_ids: list[str] = []
@@ -21,9 +21,7 @@ class Batch:
 
 
 class BatchLoader:
-    """Reads records; what is asked for while a read is under way goes to Redis together, in the
-    next one.
-    """
+    """Reads records; requests that arrive while a read is in flight share the next one."""
 
     def __init__(self, read: Callable[[list[str]], list[TaskRecord | None]]) -> None:
         self._read = read

@@ -1,4 +1,4 @@
-"""Pushing what Redis says of a room to its viewers: each version once, and none that is old."""
+"""Pushes the events of a room to its viewers: each version once, and no outdated one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOG_HEAD = b'["log",'
 
 
 class Fanout:
-    """Pushes events to the viewers of rooms; `sleep` gives way to the rest of the process."""
+    """Pushes events to the viewers of rooms; `sleep` yields to the rest of the process."""
 
     def __init__(self, rooms: Rooms, sleep: Callable[[float], object]) -> None:
         self._rooms = rooms
@@ -23,9 +23,9 @@ class Fanout:
         self._turn_began = 0.0
 
     def deliver(self, name: str, message: bytes) -> None:
-        """Send an event (the JSON of `[name, payload]`) to a room's viewers here.
+        """Send an event (the JSON of `[name, payload]`) to a room's viewers in this process.
 
-        A snapshot only where it is news.
+        A viewer gets a snapshot only if it is newer than what that viewer has been sent.
         """
         task_id, version = stamp_of(message)
         with self._rooms.lock:
@@ -49,7 +49,7 @@ class Fanout:
         for begin in range(0, len(viewers), BATCH_SIZE):
             with self._rooms.lock:
                 if task_id and room.version(task_id) != version:
-                    return  # a newer one has overtaken this one while others had their turn
+                    return  # a newer one overtook this one during a yield
                 self._push(room, viewers[begin : begin + BATCH_SIZE], event, task_id, version)
             if begin + BATCH_SIZE < len(viewers):
                 self._yield_turn()
@@ -57,8 +57,8 @@ class Fanout:
     def _push(
         self, room: Room, viewers: list[str], event: Event, task_id: str, version: int
     ) -> None:
-        # A viewer who is in the task's room and in the owner's hears it there: one push of a
-        # version is enough.
+        # A viewer in the task's room and in the owner's gets the event from the task's: one push
+        # of a version is enough.
         of_task = self._rooms.by_name.get(f"task:{task_id}")
         for sid in viewers:
             push = room.viewers.get(sid)
@@ -73,18 +73,16 @@ class Fanout:
                 push(event)
 
     def _yield_turn(self) -> None:
-        """Let the rest of the process run after a while: neither a busy room nor a large one
-        may delay it.
-        """
+        """Let the rest of the process run after TURN_SECONDS, in a busy room or a large one."""
         if time.monotonic() - self._turn_began > TURN_SECONDS:
             self._sleep(0)
             self._turn_began = time.monotonic()
 
 
 def stamp_of(message: bytes) -> tuple[str, int]:
-    """Return task id and version of a snapshot event, ("", 0) of another.
+    """Return task id and version of a snapshot event, ("", 0) of any other event.
 
-    `record.lua` writes these two first.
+    `record.lua` writes these two keys first.
     """
     if not message.startswith(SNAPSHOT_HEAD):
         return "", 0

@@ -1,6 +1,4 @@
-"""Follows one task from outside of a web process: its record is read once, and from then on its
-pushes are.
-"""
+"""Follows one task without a web process: reads its record once, and then its pushes."""
 
 from __future__ import annotations
 
@@ -16,10 +14,10 @@ from headway.store.keys import room
 from headway.store.records import TASK_ID, Records
 
 CONFIRM_SECONDS = 2.0
-# A subscription that is silent for so long is made again: its connection may be dead, its task
-# forgotten.
+# A subscription that is silent for so long is renewed: its connection may be dead, or its record
+# gone.
 QUIET_SECONDS = 15.0
-AWAY_SECONDS = 60.0  # for which a Redis that goes away is waited for
+AWAY_SECONDS = 60.0  # how long to wait for a Redis that went away
 PAUSE_SECONDS = 0.2
 SNAPSHOT_HEAD = '["snapshot",'
 
@@ -27,19 +25,19 @@ OnOutage = Callable[[Unavailable | None], None]
 
 
 class UnknownTask(LookupError):
-    """There is no record of this task, or there is none any more."""
+    """There is no record of this task, or no longer one."""
 
 
 class Update(NamedTuple):
-    """A snapshot, and its JSON as it was read."""
+    """A snapshot and its JSON as it was read."""
 
     snapshot: Snapshot
     text: str
 
     def is_newer_than(self, other: Update | None) -> bool:
-        """Whether a reader of `other` lacks this.
+        """Whether this tells something that `other` does not.
 
-        Of one version, the later read may tell another queue position.
+        With the same version, a later read may have another queue position.
         """
         if other is None or self.snapshot.version != other.snapshot.version:
             return other is None or self.snapshot.version > other.snapshot.version
@@ -47,11 +45,11 @@ class Update(NamedTuple):
 
 
 def follow(records: Records, task_id: str, on_outage: OnOutage) -> Iterator[Update]:
-    """Yield what becomes of a task, each snapshot newer than the one before, until it has ended.
+    """Yield a task's snapshots, each newer than the one before, until the task has ended.
 
-    A Redis that goes away is waited for; `on_outage` is told why at each attempt, and None when it
-    answers again. Raises UnknownTask; Unavailable where Redis does not answer at first, or for a
-    minute.
+    When Redis goes away, `on_outage` is called with the reason at each failed attempt, and with
+    None when Redis answers again. Raises UnknownTask; Unavailable if Redis does not answer the
+    first read, or does not answer for a minute.
     """
     last: Update | None = None
     answered_at = time.monotonic()
@@ -81,8 +79,9 @@ def follow(records: Records, task_id: str, on_outage: OnOutage) -> Iterator[Upda
 
 
 def _subscribed(records: Records, task_id: str) -> Iterator[Update]:
-    """Yield the task's record once Redis has confirmed a subscription, and then what is pushed,
-    until that is quiet.
+    """Yield the task's record once Redis confirms a subscription, then each push.
+
+    Returns after QUIET_SECONDS without a push.
     """
     if not TASK_ID.match(task_id):
         raise UnknownTask(task_id)

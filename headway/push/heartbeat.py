@@ -1,4 +1,4 @@
-"""The heartbeat: a web process proves all the time that it receives what is published."""
+"""The heartbeat by which a web process proves that it receives what Redis publishes."""
 
 from __future__ import annotations
 
@@ -17,17 +17,14 @@ from headway.store.errors import ReadOnly, Reason, Unavailable
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 2.0
-ROUND_TRIP_SECONDS = 3.0  # a heartbeat that has not come back by then will not come
-# for which one that came back proves that this process receives
+ROUND_TRIP_SECONDS = 3.0  # a heartbeat that has not come back by then counts as lost
+# A heartbeat that came back proves for so long that this process receives.
 LIVE_SECONDS = HEARTBEAT_SECONDS + ROUND_TRIP_SECONDS
 RETRY_SECONDS = 0.5  # to the next heartbeat while something is wrong
 
 
 class Heartbeat:
-    """Sends itself a message through Redis every other second.
-
-    Reconnects when it does not come back.
-    """
+    """Sends itself a message through Redis every 2 s; reconnects when one does not come back."""
 
     def __init__(self, manager: Any, resync: Resync, status: ServerStatus) -> None:
         self._manager = manager
@@ -35,10 +32,10 @@ class Heartbeat:
         self._status = status
         self.channel = f"{QUEUE}:process:{uuid4().hex}"
         self._received = threading.Condition()
-        self.proven_at = float("-inf")  # when the newest heartbeat that came back was sent
+        self.proven_at = float("-inf")  # send time of the newest heartbeat that came back
 
     def round_trip(self, seconds: float) -> bool:
-        """Send a heartbeat through Redis and wait for it; False when it does not come back in time.
+        """Send a heartbeat through Redis; return whether it came back within `seconds`.
 
         Raises Unavailable when it cannot even be sent.
         """
@@ -54,7 +51,7 @@ class Heartbeat:
         return False
 
     def receive(self, sent_at: float) -> None:
-        """Note that a heartbeat has come back."""
+        """Note that the heartbeat sent at `sent_at` (monotonic seconds) has come back."""
         with self._received:
             self.proven_at = max(self.proven_at, sent_at)
             self._received.notify_all()
@@ -66,15 +63,15 @@ class Heartbeat:
             self._manager.subscriber.renewed.wait(HEARTBEAT_SECONDS if well else RETRY_SECONDS)
 
     def check_health(self) -> bool:
-        """Make a round trip and read again what was missed.
+        """Make a round trip and reread what was missed.
 
-        False when that has to be tried again soon.
+        Returns False where this has to be repeated soon.
         """
         self._manager.subscriber.renewed.clear()
         if not self._manager.subscriber.session:
             return False
         if time.monotonic() - self._manager.subscriber.received_at > LIVE_SECONDS:
-            # our own heartbeats arrive all the time: a silent connection is dead
+            # Our own heartbeats arrive all the time, so a silent connection is dead.
             self._manager.subscriber.drop()
             return False
         try:
@@ -96,7 +93,7 @@ class Heartbeat:
                 return False
             self._status.note(error)
             return isinstance(error, ReadOnly)
-        except Exception:  # the heartbeat has to go on, whatever it meets
+        except Exception:  # nothing may end the heartbeat
             logger.exception("The heartbeat failed")
             return False
         self._status.note(None)

@@ -1,9 +1,8 @@
-"""Socket.IO's client manager: what Redis says of a room reaches the room's viewers in this process,
-and nobody else.
+"""Socket.IO's client manager: delivers what Redis publishes for a room to its viewers here.
 
-Each room has a Redis channel of its own, subscribed while this process has a viewer in it, so cost
-grows with viewers and not with tasks. The message queue's common channel stays served: a plain
-`SocketIO(message_queue=...).emit(to=room)` from any process arrives too.
+Each room has its own Redis channel, which this process subscribes to while it has a viewer in the
+room, so cost grows with viewers and not with tasks. The message queue's common channel is served
+too: a plain `SocketIO(message_queue=...).emit(to=room)` from any process arrives.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ CONFIRM_SECONDS = 2.0
 
 
 class RoomManager(PubSubManager):
-    """Keeps the rooms of one web process, and their channels in step with them."""
+    """Keeps the rooms of one web process and its subscriptions to their channels."""
 
     name = "headway"
 
@@ -57,9 +56,9 @@ class RoomManager(PubSubManager):
     # Life
 
     def initialize(self) -> None:
-        """Start to listen, once.
+        """Start to listen, if this process does not yet.
 
-        Socket.IO calls this at the first connection, `/readyz` perhaps before.
+        Socket.IO calls this at the first connection; `/readyz` may do so earlier.
         """
         with self._starting:
             if not self._started:
@@ -69,19 +68,19 @@ class RoomManager(PubSubManager):
 
     @property
     def live(self) -> bool:
-        """Whether its own heartbeat has lately come back through Redis, and nothing was missed."""
+        """Whether a heartbeat has come back lately, and all missed rooms were reread."""
         caught_up = 0 < self.resync.session == self.subscriber.session and not self.resync.missed
         return caught_up and time.monotonic() - self.heartbeat.proven_at < LIVE_SECONDS
 
     def close_websockets(self) -> None:
-        """Send all clients away, so that they connect and ask again, to this process or another.
+        """Close all websockets so that clients reconnect, to this process or to another.
 
-        Engine.IO's own goodbye would be taken by some for the last word.
+        After Engine.IO's own close packet some clients would not reconnect.
         """
         self.server.eio.end(SERVICE_RESTART)
 
     def connect(self, sid: str, namespace: str) -> Any:
-        """Tell a client, as soon as it is connected, how this process fares."""
+        """Connect a client and send it the `server` event at once."""
         connected = super().connect(sid, namespace)
         self.server.eio.sender_for(self.eio_sid_from_sid(sid, namespace))(self.status.event())
         return connected
@@ -110,7 +109,7 @@ class RoomManager(PubSubManager):
                 self.subscriber.unsubscribe(f"{QUEUE}:{room}")
 
     def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
-        """Leave all rooms; python-socketio would look through all rooms of everybody for that."""
+        """Leave all rooms of a client; python-socketio would search all rooms of all clients."""
         with self.live_rooms.lock:
             for name in (*self.live_rooms.joined.pop(sid, ()), sid, None):
                 self.basic_leave_room(sid, namespace, name)
@@ -131,14 +130,14 @@ class RoomManager(PubSubManager):
         return [sid, *self.live_rooms.joined.get(sid, ())]
 
     def confirm(self, rooms: Iterable[str]) -> None:
-        """Return when everything published to these rooms from now on reaches this process.
+        """Wait until everything published to these rooms from now on reaches this process.
 
         Raises SubscriptionTimeout.
         """
         self.subscriber.wait([f"{QUEUE}:{name}" for name in rooms], CONFIRM_SECONDS)
 
     def subscribed(self, task_ids: Iterable[str]) -> set[str]:
-        """Return those of these tasks whose rooms this process has subscribed to."""
+        """Return those tasks of which this process has a confirmed subscription to the room."""
         return {
             task_id
             for task_id in task_ids
@@ -146,7 +145,7 @@ class RoomManager(PubSubManager):
         }
 
     def has_news(self, task_id: str, stored: TaskRecord) -> bool:
-        """Whether a task's viewers have been told something newer than what is stored here."""
+        """Whether a newer version than this record's has been pushed to the task's viewers."""
         own = self.live_rooms.by_name.get(room("task", task_id))
         return own is not None and own.version(task_id) > int(stored.tag.partition("-")[0])
 
@@ -159,7 +158,7 @@ class RoomManager(PubSubManager):
             logger.error("An emit did not reach the message queue: %s", error)
 
     def _listen(self) -> Iterator[bytes]:
-        """Deliver what rooms' channels say; yield what the common one says to python-socketio."""
+        """Deliver messages of rooms' channels; yield the common channel's to python-socketio."""
         for messages in self.subscriber.read_batches(self.server.eio.reading):
             events: dict[tuple[str, str | int], bytes] = {}
             for number, (channel, message) in enumerate(messages):
@@ -170,16 +169,16 @@ class RoomManager(PubSubManager):
                 else:
                     task_id, _ = stamp_of(message)
                     key = channel.removeprefix(f"{QUEUE}:"), task_id or number
-                    events.pop(key, None)  # the newest of what has come at once is enough
+                    events.pop(key, None)  # of a batch, the newest snapshot is enough
                     events[key] = message
             for (name, _), event in events.items():
                 self.deliver(name, event)
 
     def deliver(self, name: str, message: bytes) -> None:
-        """Send an event to a room's viewers here; see `Fanout.deliver`."""
+        """Send an event to a room's viewers in this process; see `Fanout.deliver`."""
         self._fanout.deliver(name, message)
 
     @property
     def problem(self) -> Problem | None:
-        """Why no task can be started now though Redis answers, as far as it is known."""
+        """Why no task can be started now though Redis answers, None if no reason is known."""
         return self.status.problem

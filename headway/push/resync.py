@@ -1,4 +1,4 @@
-"""Reading again what pushes may have been missed."""
+"""Catches up after an outage: rereads the records whose pushes may have been missed."""
 
 from __future__ import annotations
 
@@ -14,20 +14,18 @@ from headway.store.keys import room
 logger = logging.getLogger(__name__)
 
 NAMESPACE = "/"
-EPOCH = "headway:epoch"  # a key that stays as long as Redis keeps what it holds
+EPOCH = "headway:epoch"  # a key without expiry: if it has changed, Redis was emptied
 REREAD = 100  # rooms at a time
-MINE = 50  # tasks of an owner that one answer shows
+MINE = 50  # tasks of an owner in one answer
 
 
 class Resync:
-    """Has the viewers of a process told what it missed, after an outage of its connection or of
-    Redis.
-    """
+    """Brings the viewers of a process up to date after an outage of its connection or of Redis."""
 
     def __init__(self, manager: Any) -> None:
         self._manager = manager
-        self.session = 0  # of the subscriber, as far as it was noticed here
-        self.missed: set[str] = set()  # rooms to be read again since
+        self.session = 0  # the subscriber's session that was seen last
+        self.missed: set[str] = set()  # rooms to reread since it began
         self._epoch = ""
 
     def on_reconnect(self) -> None:
@@ -37,15 +35,11 @@ class Resync:
         self.drop_idle_connections()
 
     def drop_idle_connections(self) -> None:
-        """Make no use of connections older than a fault: each one that is half-open would cost
-        somebody a request.
-        """
+        """Close the pool's idle connections: each one that is half-open would fail a request."""
         self._manager.records.client.connection_pool.disconnect(inuse_connections=False)
 
     def detect_flush(self) -> None:
-        """When Redis has lost all that it held, have every client connect again and ask what is
-        missing.
-        """
+        """If Redis has been emptied, make all clients reconnect and ask again."""
         client = self._manager.records.client
         epoch = client.get(EPOCH)
         if epoch is None:
@@ -58,7 +52,7 @@ class Resync:
         self._epoch = str(epoch or "")
 
     def catch_up(self) -> None:
-        """Read again what was missed; what cannot be read now stays for the next beat."""
+        """Reread the missed rooms; those that cannot be read now stay for the next heartbeat."""
         while self.missed:
             names = list(self.missed)[:REREAD]
             self._read_again([name for name in names if name in self._manager.live_rooms.by_name])
@@ -72,8 +66,8 @@ class Resync:
         for task_id, stored, line in zip(tasks, found, lines, strict=True):
             name = room("task", task_id)
             if stored is None or not stored.owner:
-                # Lost, perhaps remade by its worker, and nobody's then: its viewers have to ask
-                # again.
+                # The record was lost, and perhaps made again by its worker, without an owner then:
+                # its viewers have to ask again.
                 viewers = [
                     eio_sid for _, eio_sid in self._manager.get_participants(NAMESPACE, name)
                 ]

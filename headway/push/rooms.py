@@ -1,4 +1,4 @@
-"""The rooms of one web process: who is in them, and what they have been told."""
+"""The rooms of one web process: their viewers, and the versions that these have been sent."""
 
 from __future__ import annotations
 
@@ -13,37 +13,32 @@ MAX_VERSIONS = 1000  # tasks of a room whose last version is known
 
 
 class Room:
-    """The viewers of a room in this process, and what they have been told of its tasks."""
+    """The viewers of a room in this process, and the versions that they have been sent."""
 
     __slots__ = ("_versions", "in_flight", "seen_before", "viewers")
 
     def __init__(self) -> None:
-        self.viewers: dict[
-            str, Callable[[Event], None]
-        ] = {}  # by their Socket.IO id, what sends to them
-        self.seen_before: dict[
-            str, int
-        ] = {}  # what they have been told of this room's task before they came
-        self.in_flight: list[
-            str
-        ] = []  # tasks of which some viewers have not been told the newest yet
-        self._versions: dict[str, int] = {}  # the newest of each task
+        # By Socket.IO id, the function that sends to a viewer.
+        self.viewers: dict[str, Callable[[Event], None]] = {}
+        # By Socket.IO id, the version of this room's task that a viewer had seen before entering.
+        self.seen_before: dict[str, int] = {}
+        # Tasks whose newest version has not been sent to all viewers yet.
+        self.in_flight: list[str] = []
+        self._versions: dict[str, int] = {}  # by task id, the newest that was pushed
 
     def version(self, task_id: str) -> int:
-        """Return the newest version of a task that was told here."""
+        """Return the newest version of a task that was pushed to this room, 0 for none."""
         return self._versions.get(task_id, 0)
 
     def seen_by_all(self, task_id: str) -> int:
-        """Return the version of a task that all who are here have been told, as far as that is
-        known.
-        """
+        """Return a version of a task that all viewers here have been sent, 0 if none is known."""
         return 0 if task_id in self.in_flight else self.version(task_id)
 
     def record_version(self, task_id: str, version: int) -> bool:
-        """Note a version as told; False when it is not newer than the last."""
+        """Note that a version is pushed; return False if it is not newer than the last one."""
         if self._versions.get(task_id, 0) >= version:
             return False
-        self._versions.pop(task_id, None)  # the last told stands last
+        self._versions.pop(task_id, None)  # so that the most recent stands last
         self._versions[task_id] = version
         if len(self._versions) > MAX_VERSIONS:
             del self._versions[next(iter(self._versions))]
@@ -51,28 +46,26 @@ class Room:
 
 
 class Rooms:
-    """All rooms that have a channel. They change, and are pushed to, only with their lock."""
+    """All rooms that have a channel. They change, and are pushed to, only under their lock."""
 
     def __init__(self) -> None:
-        # rooms, their channels, and what was sent to whom change together
+        # Rooms, their channels, and what was sent to whom change together.
         self.lock = threading.RLock()
         self.by_name: dict[str, Room] = {}
-        self.joined: dict[
-            str, set[str]
-        ] = {}  # by Socket.IO id, all rooms but the two that everybody is in
-        self.seen_in_left_rooms: dict[
-            str, dict[str, int]
-        ] = {}  # by Socket.IO id, versions told in rooms of tasks since left
+        # By Socket.IO id, all rooms but the two that every client is in.
+        self.joined: dict[str, set[str]] = {}
+        # By Socket.IO id and task id, the version last sent in a task's room that was left since.
+        self.seen_in_left_rooms: dict[str, dict[str, int]] = {}
 
     def enter(self, sid: str, name: str, push: Callable[[Event], None]) -> None:
-        """Have a viewer in a room."""
+        """Add a viewer to a room; `push` sends an event to the viewer."""
         own = self.by_name.setdefault(name, Room())
         if sid not in own.viewers and (before := self._seen_by(sid, name)):
             own.seen_before[sid] = before
         own.viewers[sid] = push
 
     def leave(self, sid: str, name: str) -> bool:
-        """Take a viewer out of a room; whether it was the last one."""
+        """Remove a viewer from a room; return whether it was the last one."""
         own = self.by_name.get(name)
         if own is None or not own.viewers.pop(sid, None):
             return False
@@ -84,8 +77,9 @@ class Rooms:
         return True
 
     def _seen_by(self, sid: str, room: str) -> int:
-        """Return which version of a task somebody has been told who enters its room: there, or
-        in the owner's.
+        """Return the version that a client who enters a task's room has seen, 0 for none.
+
+        It was sent in that room before, or in the owner's.
         """
         task_id = task_of(room)
         owners = (name for name in self.joined.get(sid, ()) if name.startswith("owner:"))
@@ -93,8 +87,9 @@ class Rooms:
         return max([self.seen_in_left_rooms.get(sid, {}).get(task_id, 0), *told])
 
     def _remember(self, sid: str, room: str, version: int) -> None:
-        """Note what somebody was told who leaves a task's room: in the owner's the same may
-        still be on its way.
+        """Note the version that a client who leaves a task's room was sent.
+
+        In the owner's room the same version may still be on its way.
         """
         if version:
             left = self.seen_in_left_rooms.setdefault(sid, {})
@@ -109,5 +104,5 @@ def has_channel(name: Any) -> TypeGuard[str]:
 
 
 def task_of(name: str) -> str:
-    """Return the id of a room's task."""
+    """Return the id of the task that a room is of."""
     return name.removeprefix("task:")

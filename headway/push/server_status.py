@@ -1,4 +1,4 @@
-"""The `server` event: how a web process fares, for its clients."""
+"""The `server` event: the state of a web process and of the workers, for its clients."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ ANNOUNCE_SECONDS = 5.0
 
 
 class ServerStatus:
-    """Knows what is wrong, and tells all clients when that changes."""
+    """Keeps the state of this process, and sends it to all clients when it changes."""
 
     def __init__(self, manager: Any) -> None:
         self._manager = manager
         self.overview: dict[str, Any] = dict.fromkeys(OVERVIEW)  # not known yet
-        self._trouble: Unavailable | None = None  # what Redis refuses, though it answers
+        self._trouble: Unavailable | None = None  # why Redis refuses tasks, though it answers
         self._state: dict[str, Any] = {}
         self._state_event = Event(b"")
         self._announced: dict[str, Any] = {}
         self._announced_at = float("-inf")
 
     def note(self, trouble: Unavailable | None) -> None:
-        """Note what Redis refuses, and say in the log when that changes."""
+        """Note why Redis refuses tasks, None if it takes them; log changes."""
         if trouble and (self._trouble is None or self._trouble.reason != trouble.reason):
             logger.warning("%s: %s", SENTENCES[trouble.reason], trouble)
         elif self._trouble and not trouble:
@@ -39,11 +39,14 @@ class ServerStatus:
 
     @property
     def problem(self) -> Problem | None:
-        """Why no task can be started now though Redis answers, as far as it is known."""
+        """Why no task can be started now though Redis answers, None if no reason is known."""
         return problem_of(self._trouble) if self._trouble else None
 
     def announce(self) -> None:
-        """Tell all clients how this process fares: what is wrong at once, the rest now and then."""
+        """Send the state to all clients if it has changed.
+
+        A change of `live` or `problem` goes out at once, others every ANNOUNCE_SECONDS at most.
+        """
         event = self.event()
         news = {key: value for key, value in self._state.items() if key != "now"}
         turned = any(news[key] != self._announced.get(key) for key in ("live", "problem"))

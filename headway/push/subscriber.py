@@ -1,4 +1,4 @@
-"""A web process's subscriber: the one Redis connection that listens, and its subscriptions."""
+"""A web process's subscriber: its one listening connection to Redis, and its subscriptions."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from headway.push.subscriptions import Subscriptions
 
 logger = logging.getLogger(__name__)
 
-# Flask-SocketIO's channel, and before a room's name the room's own; a bare socketio.RedisManager
-# would use another.
+# Flask-SocketIO's channel, and the prefix of each room's own; a bare socketio.RedisManager would
+# use another.
 QUEUE = "flask-socketio"
 HANDSHAKE_SECONDS = 1.0
 RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.5)
 DRAIN_BYTES = 256 * 1024
 
-# Given a connection, a context that gives what reads from it.
+# Takes a connection; returns a context whose value reads from it.
 Reading: TypeAlias = Callable[[Any], AbstractContextManager[Callable[[int], bytes]]]
 
 
@@ -37,10 +37,10 @@ class SubscriptionTimeout(Exception):
 
 
 class RedisSubscriber:
-    """The one Redis connection that listens: it subscribes, reads, and reconnects when deaf."""
+    """The one Redis connection that listens: it subscribes, reads, and reconnects."""
 
     def __init__(self, url: str, silence_seconds: float) -> None:
-        """A connection that is silent for so many seconds is given up."""
+        """Set up; a connection that is silent for `silence_seconds` will be given up."""
         pool = redis.ConnectionPool.from_url(
             url,
             socket_timeout=HANDSHAKE_SECONDS,
@@ -49,23 +49,23 @@ class RedisSubscriber:
             protocol=2,
         )
         self._silence_seconds = silence_seconds
-        # Made past the pool, which gives out 100 connections in its life and then none.
+        # Not taken from the pool, which gives out 100 connections in its life and then none.
         self._make: Callable[[], Any] = partial(pool.connection_class, **pool.connection_kwargs)
         self._lock = threading.RLock()
         self._connection: Any = None
         self._subscriptions = Subscriptions()
         self._sessions = count(1)
-        self.session = 0  # the number of the connection that listens, 0 while there is none
-        self.renewed = threading.Event()  # set by each new one
+        self.session = 0  # the number of the listening connection, 0 while there is none
+        self.renewed = threading.Event()  # set by each new connection
         self.received_at = 0.0
 
     def subscribe(self, channel: str) -> None:
-        """Ask for a channel, with the next `wait`; a subscription that stands already is kept."""
+        """Subscribe to a channel, with the next `wait`; an existing subscription is kept."""
         with self._lock:
             self._subscriptions.add(channel)
 
     def unsubscribe(self, channel: str) -> None:
-        """Give a channel up, with the next `wait`."""
+        """Unsubscribe from a channel, with the next `wait`."""
         with self._lock:
             self._subscriptions.remove(channel)
 
@@ -74,15 +74,15 @@ class RedisSubscriber:
         return self._subscriptions.is_confirmed(channel)
 
     def wait(self, channels: Iterable[str], seconds: float) -> None:
-        """Return when Redis has confirmed all of these on the current connection.
+        """Wait until Redis has confirmed all of these channels on the current connection.
 
-        Raises SubscriptionTimeout after so many seconds.
+        Raises SubscriptionTimeout after `seconds`.
         """
         deadline = time.monotonic() + seconds
         channels = list(channels)
         if not self._subscriptions.missing(channels) and not self._subscriptions.has_unsent:
             return
-        time.sleep(0)  # others may have something to ask too: one write for all
+        time.sleep(0)  # others may want channels too: one write for all
         while True:
             with self._lock:
                 self._flush()
@@ -94,9 +94,7 @@ class RedisSubscriber:
                 raise SubscriptionTimeout(", ".join(channels))
 
     def read_batches(self, reading: Reading) -> Iterator[list[tuple[str, bytes]]]:
-        """Yield what Redis has sent at once, `(channel, message)` each, over as many
-        connections as it takes.
-        """
+        """Yield each batch of `(channel, message)` that arrives at once; reconnects for ever."""
         failures = 0
         while True:
             connection = self._make()
@@ -112,7 +110,7 @@ class RedisSubscriber:
                         replies.feed(data)
                         yield self._drain(replies)
                         failures = 0
-            except Exception as error:  # one that is broken from elsewhere fails in many ways
+            except Exception as error:  # `drop` breaks the connection, which fails in many ways
                 if not failures:
                     logger.warning("The subscription to Redis is lost (%s); reconnecting", error)
                 self.drop()
@@ -121,10 +119,10 @@ class RedisSubscriber:
                 failures += 1
 
     def drop(self) -> None:
-        """Break the connection, so that the reader wakes up and makes another.
+        """Break the connection, so that the reader wakes up and makes another one.
 
-        Shut down and not closed: a closed one would wake nobody, and redis-py would open it again
-        at the next command.
+        It is shut down, not closed: closing would not wake the reader, and redis-py would open a
+        closed connection again at the next command.
         """
         with self._lock:
             connection = self._connection
@@ -136,7 +134,7 @@ class RedisSubscriber:
                 connection._sock.shutdown(socket.SHUT_RDWR)
 
     def _drain(self, replies: Any) -> list[tuple[str, bytes]]:
-        """Return the messages that have come."""
+        """Return the messages that have arrived; note confirmations."""
         self.received_at = time.monotonic()
         messages: list[tuple[str, bytes]] = []
         while (reply := replies.gets()) is not False:
@@ -160,7 +158,7 @@ class RedisSubscriber:
                 )
             self.session = next(self._sessions)
             waiting = self._subscriptions.take_waiting()
-        for event in waiting:  # of the connection before: they wait again
+        for event in waiting:  # waiters of the former connection wait again, on this one
             event.set()
         self.renewed.set()
 
@@ -171,7 +169,7 @@ class RedisSubscriber:
             answered.set()
 
     def _flush(self) -> None:
-        """Send what has been asked; without a connection, the next one asks for all that stands."""
+        """Send the unsent commands; without a connection, the next one subscribes to everything."""
         commands = self._subscriptions.take_unsent()
         if commands and self._connection is not None:
             try:

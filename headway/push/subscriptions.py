@@ -1,4 +1,4 @@
-"""Which channels a connection has asked Redis for, and which of them Redis has confirmed."""
+"""The channels that a connection has subscribed to, and which of them Redis has confirmed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ Command = tuple[str, str]  # SUBSCRIBE or UNSUBSCRIBE, and a channel
 
 
 class Subscriptions:
-    """The channels that are wanted, and the answers of the connection that stands.
+    """The wanted channels, and what Redis has answered on the current connection.
 
-    Redis answers SUBSCRIBEs in their order, so the n-th answer on a connection confirms the n-th
-    one; an answer to an earlier subscription of the same channel, given up since, confirms nothing.
-    Not safe for threads by itself.
+    Redis answers SUBSCRIBEs in order, so the n-th answer on a connection confirms the n-th
+    SUBSCRIBE. An answer to an earlier subscription of the same channel, given up since, confirms
+    nothing. Not thread-safe by itself.
     """
 
     def __init__(self) -> None:
@@ -21,20 +21,20 @@ class Subscriptions:
         self._asked = 0
         self._answered = 0
         self._unsent: list[Command] = []
-        self._waiting: dict[int, threading.Event] = {}  # by the number whose answer is waited for
+        self._waiting: dict[int, threading.Event] = {}  # by the number of the awaited answer
 
     @property
     def has_unsent(self) -> bool:
-        """Whether something was asked that `take_unsent` has not given out."""
+        """Whether there are commands for `take_unsent` to take."""
         return bool(self._unsent)
 
     def add(self, channel: str) -> None:
-        """Ask for a channel; one that is wanted already is kept."""
+        """Subscribe to a channel, unless it is wanted already."""
         if channel not in self._numbers:
             self._ask(channel)
 
     def remove(self, channel: str) -> None:
-        """Give a channel up."""
+        """Unsubscribe from a channel, if it is wanted."""
         if self._numbers.pop(channel, None):
             self._unsent.append(("UNSUBSCRIBE", channel))
 
@@ -43,32 +43,32 @@ class Subscriptions:
         return 0 < self._numbers.get(channel, 0) <= self._answered
 
     def missing(self, channels: Iterable[str]) -> int:
-        """Return the number of the last answer that is missing for these, 0 for none."""
-        beyond = self._asked + 1  # of a channel that nobody wants any more
+        """Return the number of the last answer that these channels still await, 0 for none."""
+        beyond = self._asked + 1  # for a channel that is no longer wanted
         number = max((self._numbers.get(channel, beyond) for channel in channels), default=0)
         return number if number > self._answered else 0
 
     def answer(self, number: int) -> threading.Event:
-        """Return what is set when an answer has come, or the connection has gone."""
+        """Return the event that is set when this answer arrives, or a new connection is made."""
         return self._waiting.setdefault(number, threading.Event())
 
     def confirm(self) -> threading.Event | None:
-        """Note the next answer; return what its waiters wait for, if any do."""
+        """Count the next answer; return the event that its waiters wait for, if there are any."""
         self._answered += 1
         return self._waiting.pop(self._answered, None)
 
     def take_unsent(self) -> list[Command]:
-        """Take what has to be sent."""
+        """Return the commands to send, once."""
         commands = self._unsent
         self._unsent = []
         return commands
 
     def lose_answers(self) -> None:
-        """Note that the connection, and all that it has confirmed, is gone."""
+        """Note that the connection, with all its confirmations, is gone."""
         self._answered = 0
 
     def ask_again(self) -> None:
-        """Ask a new connection for all that is wanted."""
+        """Queue a SUBSCRIBE for every wanted channel, for a new connection."""
         self._asked = 0
         self._answered = 0
         self._unsent.clear()
@@ -76,7 +76,7 @@ class Subscriptions:
             self._ask(channel)
 
     def take_waiting(self) -> list[threading.Event]:
-        """Take what is waited for by those who asked the connection before."""
+        """Return the events of all waiters on the former connection, once."""
         waiting = self._waiting
         self._waiting = {}
         return list(waiting.values())
