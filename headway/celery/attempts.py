@@ -13,21 +13,21 @@ from celery.exceptions import Retry
 from headway.celery.context import whole_number
 from headway.celery.messages import moment
 
-# Of a Retry: what its call allows, inf for as many as it takes.
+# The attribute of a Retry for the attempts that its call allows; inf for no limit.
 MAX_ATTEMPTS = "headway_max_attempts"
 DEFAULT_ATTEMPTS = 4
 
 
 def retry_of(value: Any) -> BaseException | None:
-    """Return the Retry of a state RETRY.
+    """Return the Retry behind a state RETRY.
 
-    Celery hands only its cause to `mark_as_retry`, while it handles the Retry itself.
+    Celery passes only its cause to `mark_as_retry`, while the Retry itself is being handled.
     """
     return value if isinstance(value, Retry) else sys.exc_info()[1]
 
 
 def retry_delay(value: Any, app: Any) -> float:
-    """Return in how many seconds the next attempt starts."""
+    """Return the seconds until the next attempt starts."""
     when = getattr(retry_of(value), "when", None)
     if isinstance(when, date | str):
         when = int(moment(when, app)) / 1e6 - time.time()
@@ -35,7 +35,7 @@ def retry_delay(value: Any, app: Any) -> float:
 
 
 def attempts_of(task: Any, request: Context | None = None) -> int:
-    """Return how many attempts a task has; one that retries forever has some left after each."""
+    """Return how many attempts a task has; one that retries forever always has some left."""
     retries = getattr(task, "max_retries", None)
     if retries is None:
         return DEFAULT_ATTEMPTS + whole_number(getattr(request, "retries", 0))

@@ -1,5 +1,4 @@
-"""Celery's result backend on Headway's records: the one place through which every change of every
-task passes.
+"""Celery's result backend on Headway's records; every change of every task passes through it.
 
 An existing Celery project becomes live with one setting:
 
@@ -39,8 +38,8 @@ from headway.store.redis_url import BadURL, normalize
 
 logger = logging.getLogger(__name__)
 
-MAINTENANCE = "headway.celery.maintenance:Maintenance"  # by name: that file is made from this one
-# By name: that file is made from this one.
+MAINTENANCE = "headway.celery.maintenance:Maintenance"  # by name: it imports this file
+# By name: it imports this file.
 TRANSPORT_ALIASES.update(
     redis="headway.celery.transport:Transport", rediss="headway.celery.transport:Transport"
 )
@@ -48,8 +47,9 @@ TRANSPORT_ALIASES.update(
 
 @signals.worker_ready.connect
 def name_what_is_not_live(sender: Any = None, **_: Any) -> None:
-    """Log an error where a live task class is used without a live backend, or a backend was
-    made too late.
+    """Log an error for tasks that are not live although they should be.
+
+    Their backend was made after their worker, or a live task class is used with another backend.
     """
     app = getattr(sender, "app", None)
     if app is None:
@@ -73,9 +73,9 @@ def name_what_is_not_live(sender: Any = None, **_: Any) -> None:
 
 
 class LiveBackend(LeanBackend):
-    """Stores each state as a write of the task's record.
+    """Stores each state as a write to the task's record.
 
-    A write is refused when the task has ended or a newer delivery has taken over; it then has no
+    A write is refused if the task has ended or a newer delivery has taken over. It then has no
     effect at all: it counts in no chord and calls no error callback.
     """
 
@@ -84,7 +84,7 @@ class LiveBackend(LeanBackend):
     def __init__(self, app: Any, url: str | None = None, **kwargs: Any) -> None:
         super().__init__(app=app, url=_checked_url(app, url), **kwargs)
         ttl_days = (self.expires or 7 * 86400) / 86400
-        # A record is kept for longer than another Redis may keep a message and give it back.
+        # A record outlives the time after which a broker in another Redis redelivers a message.
         self.unacked = unacked_keys(app, self.as_uri(include_password=True))
         if not self.unacked:
             ttl_days = max(ttl_days, visibility_days(app))
@@ -105,10 +105,10 @@ class LiveBackend(LeanBackend):
         return attempts_of(self.app._tasks.get(name))  # a send does not finalize its app
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
-        """Do nothing: Celery's own subscribes to each task that it sends, and takes a minute where
-        Redis hangs.
+        """Do nothing: Celery's own would subscribe to each task that it sends.
 
-        A client that waits for a result subscribes to it then, and reads it after that.
+        That takes a minute if Redis hangs. A client that waits for a result subscribes to it then,
+        and reads it after that.
         """
 
     def store_result(
@@ -120,7 +120,7 @@ class LiveBackend(LeanBackend):
         request: Context | None = None,
         **_: Any,
     ) -> Any:
-        """Store any state of any task, as Celery's contract says.
+        """Store any state of any task, as Celery's contract has it.
 
         A refused write changes nothing and is no error.
         """
@@ -140,7 +140,7 @@ class LiveBackend(LeanBackend):
         store_result: bool = True,
         state: str = states.SUCCESS,
     ) -> None:
-        """Store the end; see the class."""
+        """Store the end of a task; see the class."""
         request = as_context(task_id, request)
         keep = store_result and not (request is not None and request.ignore_result)
         stored = self.states.store(
@@ -179,10 +179,8 @@ class LiveBackend(LeanBackend):
         call_errbacks: bool = True,
         state: str = states.FAILURE,
     ) -> None:
-        """Store the failure; a task whose worker was lost is tried again while it has attempts
-        left.
-        """
-        # A consumer knows no more of a task than its name, where the task is not registered.
+        """Store the failure; a task whose worker was lost is requeued while attempts remain."""
+        # Of a task that is not registered, the consumer passes little more than its name.
         teller: Teller = "1" if request is None or hasattr(request, "group") else "?"
         request = as_context(task_id, request)
         if (
@@ -215,7 +213,7 @@ class LiveBackend(LeanBackend):
     ) -> None:
         """Store that the task was cancelled."""
         exc = TaskRevokedError(reason)
-        teller: Teller = "?" if request is None else "1"  # a revoke command knows only the id
+        teller: Teller = "?" if request is None else "1"  # a revoke command has only the id
         request = as_context(task_id, request)
         stored = self.states.store_end(task_id, exc, state, None, request, teller)
         self.dependents.tell(stored, request, state, exc)
@@ -225,7 +223,10 @@ class LiveBackend(LeanBackend):
 
 
 def _checked_url(app: Any, url: str | None) -> str:
-    """Return the URL in full, its password masked from now on; raises ImproperlyConfigured."""
+    """Return the normalized URL and mask its password from now on.
+
+    Raises ImproperlyConfigured.
+    """
     try:
         url = normalize(url or "")
     except BadURL as error:

@@ -1,6 +1,4 @@
-"""Running a task's body: what it said last is sent also when it fails, and each way out of it
-is stored.
-"""
+"""Runs a task's body: sends its last report even if it fails, and stores each way it can end."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from headway.celery.runs import Run, Stopped
 
 
 def run_body(run: Run, body: Callable[[], Any]) -> Any:
-    """Run a body; stores how it ends where Celery would not."""
+    """Run a body, and store how it ends where Celery would not."""
     task = run.task
     try:
         try:
@@ -46,7 +44,7 @@ def run_body(run: Run, body: Callable[[], Any]) -> Any:
 
 
 def _call_body(run: Run, body: Callable[[], Any]) -> Any:
-    """Run the body. One that has handed its task over ends as that, whatever it does then."""
+    """Run the body; a run with a successor ends as that, whatever its body does then."""
     try:
         result = body()
     except (Retry, Stopped):
@@ -75,7 +73,7 @@ def _keeps_errors_to_itself(task: Any) -> bool:
 
 
 def _time_limit(task: Any) -> float | None:
-    """The hard time limit of this run, in seconds."""
+    """Return the hard time limit of this run, in seconds."""
     hard, _ = task.request.timelimit or (None, None)
     limit: float | None = hard or task.time_limit or task.app.conf.task_time_limit
     return limit

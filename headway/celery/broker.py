@@ -1,6 +1,4 @@
-"""Celery's broker where it is a Redis: how a message lies in its queue, what queues hold, how a
-connection is ended.
-"""
+"""Celery's broker in a Redis: encodes messages, looks for them in queues, ends connections."""
 
 from __future__ import annotations
 
@@ -26,11 +24,10 @@ SLICE = 1000  # messages read at a time, so that Redis is not held up
 
 
 class FailFastCelery(Celery):
-    """Celery that soon gives up a broker which hangs: a start is answered all the same, for the
-    outbox has its message.
+    """Celery that soon gives up on a broker that hangs; the outbox has the message all the same.
 
-    A new connection takes two time-outs of such a broker: redis-py 8 passes over the first one in
-    its handshake.
+    A new connection to such a broker takes two timeouts: redis-py 8 ignores the first one in its
+    handshake.
     """
 
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
@@ -44,8 +41,7 @@ class FailFastCelery(Celery):
     def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
         """Return a connection to receive by, as Celery's own does.
 
-        Celery takes a broker's URL from the environment before any setting, so it is normalized
-        here.
+        The URL is normalized here, because Celery prefers the environment's to any setting.
         """
         return super().connection_for_read(
             normalize_broker(url or self.conf.broker_read_url), **options
@@ -53,11 +49,10 @@ class FailFastCelery(Celery):
 
 
 class MessageEncoder:
-    """Writes messages as they lie in the queues of a Redis broker, so that a record and its message
-    are one write.
+    """Encodes messages as a Redis broker's queues hold them, to write one together with its record.
 
     Celery makes them, with its routes and signals; `after_task_publish` then comes before the
-    message has gone.
+    message is sent.
     """
 
     def __init__(self, celery: Celery) -> None:
@@ -67,9 +62,9 @@ class MessageEncoder:
         self._lock = threading.Lock()
 
     def write(self, task_id: str, message: Mapping[str, Any]) -> str:
-        """Return the text of a message, a Celery signature, as it lies in its queue's list.
+        """Return a message, a Celery signature, as the text that its queue's list stores.
 
-        "" for a message that lies elsewhere: one with a priority, or for an exchange.
+        "" for a message stored elsewhere: one with a priority, or for an exchange.
         """
         with self._lock:
             self._celery.signature(message).apply_async(
@@ -78,7 +73,7 @@ class MessageEncoder:
             return self._text()
 
     def encode(self, body: Any, options: Mapping[str, Any]) -> str:
-        """Return what `write` does of the message that a producer's `publish` would send."""
+        """Return the same for the message that a producer's `publish` would send."""
         with self._lock:
             self._producer.publish(body, **{**options, "retry": False, "declare": None})
             return self._text()
@@ -91,8 +86,9 @@ class MessageEncoder:
 
 
 def message_encoder(celery: Celery, url: str) -> MessageEncoder | None:
-    """Return what writes messages, None where the broker's queues do not lie, under their own
-    names, at `url`.
+    """Return an encoder if the broker's queues are at `url`, under their own names.
+
+    None otherwise, and if Celery sends an event with each message.
     """
     conf = celery.conf
     there = _is_at(url, conf.broker_write_url) and not conf.broker_use_ssl
@@ -103,7 +99,7 @@ def message_encoder(celery: Celery, url: str) -> MessageEncoder | None:
 
 
 def _is_at(url: str, broker: str | Sequence[str] | None) -> bool:
-    """Whether the broker that a setting names, one or several, is one at this normalized URL."""
+    """Whether the only broker that a setting names is the one at this normalized URL."""
     named = broker if isinstance(broker, str) else ";".join(broker or ())
     try:
         return normalize_broker(named) == url
@@ -112,9 +108,9 @@ def _is_at(url: str, broker: str | Sequence[str] | None) -> bool:
 
 
 def timeouts(broker: str | Sequence[str] | None, seconds: float) -> dict[str, float]:
-    """Return transport options by which a broker is given up that is silent for so many seconds.
+    """Return the transport options that give up on a broker that is silent for `seconds`.
 
-    Only that of Redis needs them, and others do not take them.
+    Empty unless that is a Redis: other transports do not accept them.
     """
     first = broker if isinstance(broker, str) else next(iter(broker or ()), "")
     is_redis = first.startswith(("redis://", "rediss://"))
@@ -135,7 +131,7 @@ def findings(
         except OperationalError as error:
             why = type(
                 error.__cause__ or error
-            ).__name__  # without a library's words, which may hold the URL
+            ).__name__  # not the library's message, which may hold the URL
             yield Finding(
                 Mark.BAD, "broker", f"does not answer ({why}): see CELERY_BROKER_URL, or broker_url"
             )
@@ -147,9 +143,8 @@ def findings(
 def missing(celery: Celery, queue: str, task_ids: Iterable[str]) -> set[str]:
     """Return which of the tasks have no message in this queue.
 
-    Reads from the end that is taken from, for the tasks that have waited longest are there. A
-    broker that is no Redis delivers again by itself: none is missing. Raises kombu's
-    OperationalError.
+    Reads from the consumers' end, where the tasks that have waited longest are. Another broker than
+    Redis redelivers by itself, so there none is missing. Raises kombu's OperationalError.
     """
     with celery.connection_for_read() as connection:
         if connection.transport.driver_type != "redis":
@@ -161,7 +156,7 @@ def missing(celery: Celery, queue: str, task_ids: Iterable[str]) -> set[str]:
 
 
 def withdraw(celery: Celery, task_ids: Iterable[str]) -> None:
-    """Remove the messages of tasks that workers took and died with: they would come back in days.
+    """Remove unacknowledged messages of tasks whose workers died; they would come back in days.
 
     Raises kombu's OperationalError.
     """
@@ -181,8 +176,9 @@ def withdraw(celery: Celery, task_ids: Iterable[str]) -> None:
 
 
 def break_off(connection: Any) -> None:
-    """End the reads of a worker's connection from another thread: they fail at once, and the
-    worker connects again.
+    """Shut down a worker's connection from another thread, so that its reads fail at once.
+
+    The worker then connects again.
     """
     if connection is None or connection.transport.driver_type != "redis":
         return
@@ -195,13 +191,13 @@ def break_off(connection: Any) -> None:
 
 
 def _task_id(text: str | bytes) -> str | None:
-    """Return the task id in a message as a queue or a worker holds it; None without one."""
+    """Return the task id in a queued or unacknowledged message; None without one."""
     try:
         found = json.loads(text)
         message = found[0] if isinstance(found, list) else found
-        # In protocol 1 there are no headers; in either this is the task's id.
+        # Protocol 1 has no headers; in both, correlation_id is the task's id.
         task_id = message["headers"].get("id") or message["properties"]["correlation_id"]
-    except (ValueError, LookupError, TypeError, AttributeError):  # whatever others have put there
+    except (ValueError, LookupError, TypeError, AttributeError):  # not Celery's
         return None
     return task_id if isinstance(task_id, str) else None
 

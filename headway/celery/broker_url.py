@@ -8,7 +8,7 @@ from headway.store.redis_url import is_same_database
 
 
 def unacked_keys(app: Any, url: str) -> str:
-    """Return where the broker holds unacknowledged messages: "<hash> <index>".
+    """Return where the broker holds unacknowledged messages, as "<hash> <index>".
 
     "" where the broker is not in the Redis of `url`, which has the records.
     """
@@ -20,15 +20,12 @@ def unacked_keys(app: Any, url: str) -> str:
 
 
 def visibility_days(app: Any) -> float:
-    """Return a day more than a broker in Redis waits to redeliver a message.
-
-    0 for another broker.
-    """
+    """Return a Redis broker's visibility timeout plus a day, in days; 0 for another broker."""
     seconds = app.conf.broker_transport_options.get("visibility_timeout", 3600)
     return seconds / 86400 + 1 if broker_url(app).startswith("redis") else 0.0
 
 
 def broker_url(app: Any) -> str:
-    """Return the broker that messages are taken from; of several, the first."""
+    """Return the URL of the broker that messages are received from; of several, the first."""
     url = app.conf.broker_read_url or app.conf.broker_url or ""
     return str(url[0] if isinstance(url, list | tuple) else url).partition(";")[0]

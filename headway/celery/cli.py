@@ -1,8 +1,8 @@
 """`celery -A proj headway`: says what of a Celery project is live, and whether its Redis is fit.
 
 Celery loads each plug-in of its command line (the entry point `celery.commands`) before it makes a
-worker. For a project whose one sign of Headway is its `result_backend` that is the moment at which
-the worker can still be given its maintenance.
+worker. If a project names Headway in its `result_backend` alone, its worker can still be given the
+maintenance step then.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from headway.store.checks import Finding, Mark
 
 @signals.celeryd_init.connect
 def make_backend(instance: Any = None, **_: Any) -> None:
-    """Have a live backend made before its worker is: it adds maintenance to the worker's steps."""
+    """Make a live backend before its worker: it adds maintenance to the worker's steps."""
     if "headway" in str(instance.app.conf.result_backend):
-        instance.app.backend  # noqa: B018  # made as it is asked for
+        instance.app.backend  # noqa: B018  # a property that makes it
 
 
 @click.command("headway", cls=CeleryCommand)
@@ -37,8 +37,8 @@ def headway(ctx: click.Context) -> None:
 
 
 def findings(app: Celery) -> Iterator[Finding]:
-    """Yield what makes the tasks of an app live, or keeps them from it."""
-    # Not at the top: a project without Headway, in the same environment, is spared it.
+    """Yield whether an app's tasks are live, and what may keep them from it."""
+    # Not at the top: projects in this environment that do not use Headway need not load it.
     from headway.celery import broker
     from headway.celery.backend import LiveBackend
     from headway.celery.broker_url import broker_url

@@ -1,7 +1,7 @@
-"""Messages that no worker can run: the worker goes on, and their tasks end as failed.
+"""Fails the tasks of messages that no worker can run, and keeps the worker running.
 
-Celery's consumer ends with an exception that it does not expect of a message, and its worker with
-it; that message then comes back to the next one. What it does expect it only logs.
+An exception that Celery's consumer does not expect of a message ends the consumer and its worker,
+and the message is redelivered to the next one. One that it does expect is only logged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class MessageGuard:
-    """Mixed into a worker's consumer: whatever one message raises, the others are taken."""
+    """Mixin for a worker's consumer: an exception of one message does not stop the others."""
 
     app: Any
     connection_errors: tuple[type[Exception], ...]
@@ -44,7 +44,7 @@ class MessageGuard:
         return on_message
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Acknowledge a message that cannot be decoded, as Celery does, and say so."""
+        """Acknowledge an undecodable message, as Celery does, and signal its rejection."""
         super().on_decode_error(message, exc)  # type: ignore[misc]
         signals.task_rejected.send(sender=self, message=message, exc=exc)
 
@@ -64,7 +64,7 @@ class MessageGuard:
 
 
 def guarded(consumer_class: Any) -> type:
-    """Return the class of a worker's consumer with the guard.
+    """Return a worker's consumer class with the guard mixed in.
 
     `consumer_class` may be its qualified name.
     """
@@ -92,7 +92,7 @@ def check(message: Any) -> None:
 
 @signals.task_rejected.connect
 def fail_rejected(sender: Any, message: Any, exc: Exception | None, **_: Any) -> None:
-    """Store that a task failed whose message Celery has rejected, which it tells nobody."""
+    """Fail the task of a message that Celery has rejected, which Celery itself does not store."""
     backend = sender.app.backend
     task_id = id_of(message)
     if task_id is not None and isinstance(backend, LiveBackend):
@@ -102,7 +102,7 @@ def fail_rejected(sender: Any, message: Any, exc: Exception | None, **_: Any) ->
 
 @signals.task_unknown.connect
 def tell_dependents(sender: Any, message: Any, **_: Any) -> None:
-    """Tell the dependents of a task with an unknown name: the consumer knows none of them."""
+    """Notify the dependents of a task with an unknown name, which the consumer does not know."""
     backend = sender.app.backend
     task_id = id_of(message)
     if task_id is not None and isinstance(backend, LiveBackend):

@@ -1,8 +1,7 @@
-"""Celery's Context, out of whatever Celery and its clients hand over as a request.
+"""Makes a Celery Context of whatever Celery and its clients pass as a request.
 
-A result backend is called with the worker's own requests, with contexts, with a bunch of the few
-names that a consumer knows of a message it cannot run, and with none; what came in a message may be
-of any type.
+A result backend gets the worker's own requests, contexts, a Bunch of the few names that a consumer
+knows of a message it cannot run, or None; values that came in a message may be of any type.
 """
 
 from __future__ import annotations
@@ -16,14 +15,11 @@ from celery.app.task import Context
 def as_context(task_id: str, request: Any) -> Context | None:
     """Return a request of this task as a Context with all names that Celery's code reads.
 
-    None for no request.
-
-    A request of another task says nothing of this one: `update_state(task_id=...)` hands over its
-    caller's.
+    None for no request, and for another task's: `update_state(task_id=...)` passes its caller's.
     """
     if request is None:
         return None
-    own = getattr(request, "_context", request)  # the worker's Request has one
+    own = getattr(request, "_context", request)  # a worker's Request has one
     known = dict(own) if isinstance(own, Mapping) else dict(getattr(own, "__dict__", {}))
     if known.get("id") is not None and str(known["id"]) != str(task_id):
         return None

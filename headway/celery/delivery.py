@@ -1,6 +1,4 @@
-"""A task's message as its worker has it: taken, kept for later, settled with the broker, given
-back.
-"""
+"""Deliveries in a worker: receiving, deferring, acknowledging and giving back a message."""
 
 from __future__ import annotations
 
@@ -29,17 +27,14 @@ SETTLE_AGAIN_SECONDS = 1.0
 
 
 class LiveRequest(Request):
-    """A message as its worker has it.
-
-    A worker that stops ends what it runs by `cancel`, and its task is given back.
-    """
+    """A worker's request; when the worker stops, `cancel` gives its task back."""
 
     _origin: Origin | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Have the class that Celery derives for each task treat a broken-off run as a failure.
+        """Make the class that Celery derives for each task treat a broken-off run as a failure.
 
-        Pools of threads and of greenlets, and solo, report that there.
+        Pools of threads or greenlets, and solo, report one to `on_success`.
         """
         super().__init_subclass__(**kwargs)
         on_success = cls.on_success
@@ -53,38 +48,41 @@ class LiveRequest(Request):
     def on_failure(
         self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False
     ) -> None:
-        """Note that a run failed; no failure of a run is one of its worker."""
+        """Record that a run failed; a failed run is never a failure of its worker."""
         endings.contain(exc_info)
         if endings.is_loss(exc_info):
             self.end_programs()
-            programs.sweep()  # before it is run again
+            programs.sweep()  # before the task runs again
         super().on_failure(exc_info, send_failed_event, return_ok)
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
-        """Note which process runs it since when."""
+        """Note which process runs it, and since when."""
         self._origin = Origin(
             pid, self.request_dict.get(FENCE, ""), clock() + time_accepted - time.monotonic()
         )
         super().on_accepted(pid, time_accepted)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        """Note that a run is over its time; its process is ended next."""
+        """Record that a run has exceeded its time limit; its process is ended next."""
         if not soft:
             self.end_programs()
         super().on_timeout(soft, timeout)
 
     def terminate(self, pool: Any, signal: Any = None) -> None:
-        """End this run, as Celery's `revoke(terminate=True)` wants it."""
+        """End this run, for Celery's `revoke(terminate=True)`."""
         self.end_programs()
         super().terminate(pool, signal)
 
     def end_programs(self) -> None:
-        """Have the programs that this run has started end with its process."""
+        """End the programs that this run has started once its process has ended."""
         if self._origin is not None and self._origin.pid != os.getpid():
             programs.end_after(self._origin)
 
     def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
-        """End this run because its worker stops; what a pool cannot end is given back."""
+        """End this run because its worker stops, and give its task back.
+
+        The latter even if the pool cannot end the run.
+        """
         self.end_programs()
         try:
             super().cancel(pool, signal, emit_retry)
@@ -92,16 +90,18 @@ class LiveRequest(Request):
             self._announce_cancelled(emit_retry)
 
     def _announce_cancelled(self, emit_retry: bool = True) -> None:
-        # it is no retry: the same message is delivered again
+        # It is no retry: the same message is redelivered.
         super()._announce_cancelled(emit_retry=False)
         if isinstance(self.task.backend, LiveBackend):
             self.task.backend.runs.release(self.id, self.request_dict[FENCE])
 
 
 def receive(task: LiveTask, app: Any, consumer: Any) -> Callable[..., Any]:
-    """Celery's own strategy, except that a message for later waits in Redis and not in this
-    worker's memory, and that a
-    message is acknowledged, or rejected, until the broker has taken that."""
+    """Return Celery's own strategy, with two differences.
+
+    A message for later waits in Redis instead of this worker's memory, and `ack` and `reject` are
+    repeated until the broker has taken them.
+    """
     take = strategy.default(task, app, consumer)
 
     def on_message(
@@ -118,11 +118,10 @@ def receive(task: LiveTask, app: Any, consumer: Any) -> Callable[..., Any]:
 
 
 def _until_settled(settle: Callable[..., Any], message: Any, consumer: Any) -> Callable[..., None]:
-    """Return Celery's `settle`, which acknowledges or rejects a message, repeated while the broker
-    does not take it.
+    """Return `settle`, Celery's `ack` or `reject`, repeated until the broker takes it.
 
-    Celery tries once. A message that then stays with the worker takes one of its places,
-    `worker_prefetch_multiplier` for each process, for as long as its connection lasts.
+    Celery makes one attempt. A message that then stays unacknowledged takes up one of the worker's
+    prefetch slots (`worker_prefetch_multiplier` a process) for as long as its connection lasts.
     """
     connection = consumer.connection
 
@@ -135,7 +134,7 @@ def _until_settled(settle: Callable[..., Any], message: Any, consumer: Any) -> C
             consumer.timer.call_after(SETTLE_AGAIN_SECONDS, again, args)
 
     def again(*args: Any) -> None:
-        # A worker that has connected again holds none of its former messages.
+        # A worker that has reconnected holds none of its former messages.
         if not message.acknowledged and consumer.connection is connection:
             attempt(*args)
 
@@ -143,7 +142,7 @@ def _until_settled(settle: Callable[..., Any], message: Any, consumer: Any) -> C
 
 
 def keep_until_due(task: LiveTask, message: Any) -> bool:
-    """Whether a message with an `eta` is kept in Redis now, or not wanted any more."""
+    """Keep a message with an `eta` in Redis; True if that is done, or it is no longer wanted."""
     if not isinstance(task.backend, LiveBackend):
         return False
     try:
@@ -154,7 +153,7 @@ def keep_until_due(task: LiveTask, message: Any) -> bool:
         verdict = task.backend.outbox.store(request.id, kept, when, Delivery(), source)
         if verdict == "final":  # cancelled before any worker had its message
             task.backend.dependents.tell_by_request(request)
-    except (Unavailable, ValueError) as error:  # what is no time Celery refuses itself
+    except (Unavailable, ValueError) as error:  # Celery itself refuses an invalid time
         logger.warning("Task %s is not kept in Redis for its time: %s", request.id, error)
         return False
     return True

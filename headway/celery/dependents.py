@@ -1,8 +1,8 @@
-"""Who depends on a task's end: its chord, the rest of its chain, its error callbacks.
+"""Notifies what depends on a task's end: its chord, the rest of its chain, its error callbacks.
 
-Celery tells them in the process that stores an end. A task may also end where nothing of it is at
-hand: a person cancels it in a web process, its worker is lost, a program stores its end by hand.
-The record says whether somebody has yet to be told, and maintenance sees to it.
+Celery notifies them in the process that stores an end. A task may also end where its message is not
+at hand: a person cancels it in a web process, its worker is lost, a program stores its end by hand.
+The record says whether they have yet to be notified, and maintenance does that.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ logger = logging.getLogger(__name__)
 
 ALWAYS = "always"  # there is a chord, which counts each end
 ON_FAILURE = "failure"  # there is a chain or an error callback
-KEY = "dependents"  # of a kept message, in which it comes first: the record's scripts read it there
+KEY = "dependents"  # the first key of a kept message, where the record's scripts read it
 
 
 def kind_of(chord: Any, chain: Any, errbacks: Any) -> str:
-    """Return which ends of a task have dependents to tell: ALWAYS, ON_FAILURE or ""."""
+    """Return which ends of a task have dependents to notify: ALWAYS, ON_FAILURE or ""."""
     if chord:
         return ALWAYS
     return ON_FAILURE if chain or errbacks else ""
 
 
 def marked(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a Celery signature that says first who depends on it."""
+    """Return a Celery signature whose first key says which ends have dependents to notify."""
     options = message["options"]
     kind = kind_of(options.get("chord"), options.get("chain"), options.get("link_error"))
     return {KEY: kind, **message} if kind else dict(message)
 
 
 def concern(request: Context | None, state: str) -> TypeGuard[Context]:
-    """Whether somebody has to be told that a request's task ended in this Celery state."""
+    """Whether a request's task has dependents to notify of its end in this Celery state."""
     if request is None:
         return False
     kind = kind_of(request.chord, request.chain, request.errbacks)
@@ -77,10 +77,10 @@ def tell(
     store_result: bool = True,
     call_errbacks: bool = True,
 ) -> bool:
-    """Tell a task's dependents that it ended in a Celery state; whether that worked.
+    """Notify a task's dependents of its end in a Celery state; return whether that worked.
 
-    Telling twice does no harm: a chord counts each part once, and a chain's tasks end once. Error
-    callbacks are called for a failure alone, as Celery does.
+    Doing so twice is harmless: a chord counts each part once, and a chain's tasks end once. As in
+    Celery, error callbacks are called only for a failure.
     """
     try:
         if request.chord:

@@ -1,7 +1,7 @@
-"""A kept message whose arguments JSON cannot hold, as those of `serializer="pickle"`.
+"""Keeps messages whose arguments JSON cannot hold, such as those of `serializer="pickle"`.
 
-The record keeps a Celery signature as JSON. What a task was sent by another serializer is kept as
-that encodes it, in base64, so that the same message is sent again; it is read only where the
+The record keeps a Celery signature as JSON. Arguments sent with another serializer are kept as that
+encodes them, in base64, so that the same message can be sent again; they are decoded only where the
 project accepts that content.
 """
 
@@ -13,19 +13,19 @@ from typing import Any
 
 from kombu.serialization import dumps, loads, prepare_accept_content, registry
 
-KEY = "encoded"  # of a kept message
-SERIALIZER = "headway_serializer"  # the request's key for what encoded its message
+KEY = "encoded"  # the key in a kept message
+SERIALIZER = "headway_serializer"  # the request's key for the serializer of its message
 # Options that name other tasks, with arguments of their own.
 FOLLOWING = ("chord", "chain", "link", "link_error")
 
 
 def serializer_of(content_type: str | None) -> str:
-    """Return the name of the serializer that makes this content, JSON's for none."""
+    """Return the name of the serializer for a content type; "json" for None."""
     return str(registry.type_to_name.get(content_type, content_type or "json"))
 
 
 def encode(message: Mapping[str, Any], serializer: str) -> dict[str, Any]:
-    """Return a Celery signature as it is kept; raises what the serializer does."""
+    """Return a Celery signature as a record keeps it; raises what the serializer does."""
     if serializer == "json":
         return dict(message)
     options = dict(message["options"])

@@ -1,7 +1,7 @@
-"""How a task's body may end: whatever it raises is a failure of this one task, and of nothing else.
+"""Confines whatever a task's body raises to a failure of that one task.
 
-Celery and its pools take a BaseException for the end of a process: the task is run again, or, in a
-thread, never ends. They take a MemoryError for the end of the whole worker, though most are one
+Celery and its pools take a BaseException for the end of a process: the task is run again or, in a
+thread, never ends. They take a MemoryError for the end of the whole worker, although most are one
 allocation that was too large.
 """
 
@@ -26,7 +26,7 @@ from celery.exceptions import (
 class BodyFailure(Exception):
     """What a body raised, as an exception that ends only the task.
 
-    A subclass has the original's name.
+    Each is of a subclass with the original's name.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -39,11 +39,11 @@ def failure(name: str, message: str) -> BodyFailure:
 
 
 def end_of(error: BaseException, time_limit: float | None) -> BaseException:
-    """Return what Celery is to see of what a body raised: `error` itself, or a failure.
+    """Return what Celery gets instead of what a body raised: `error` itself, or a failure.
 
     `time_limit` is the task's, in seconds, None for none.
     """
-    # The process is told to end: what is raised meanwhile is no outcome.
+    # The process was told to end: what is raised meanwhile is no outcome.
     if terminate_handler_fired():
         return error if isinstance(error, SystemExit) else SystemExit(EX_SOFTWARE)
     if isinstance(error, Exception | WorkerShutdown | WorkerTerminate) or is_kill(error):
@@ -60,7 +60,7 @@ def is_broken_off(error: BaseException) -> bool:
 
 
 def is_kill(error: BaseException) -> bool:
-    """Whether this is what ends a greenlet from outside."""
+    """Whether this exception ends a greenlet from outside."""
     return _is_green("GreenletExit", error)
 
 
@@ -72,7 +72,7 @@ def is_loss(info: ExceptionInfo) -> bool:
 
 
 def contain(info: ExceptionInfo) -> None:
-    """Have a MemoryError that a pool reports be a failure like any other."""
+    """Turn a MemoryError that a pool reports into a failure like any other."""
     error = _reported(info)
     if isinstance(error, MemoryError):
         info.exception = failure(

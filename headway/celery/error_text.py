@@ -1,6 +1,6 @@
-"""The type of an error and one line that says why, whatever a task or Celery calls an error.
+"""Describes an error by its type and one line of text, whatever a task or Celery passes as one.
 
-Pure, and as long as the text at most: a task may raise megabytes.
+Pure. It takes time in proportion to the text at most: a task may raise megabytes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ ERRORS = {
     "SoftTimeLimitExceeded": ("TimeLimitExceeded", "The task ran over its time limit."),
     "TimeLimitExceeded": ("TimeLimitExceeded", "The task ran over its time limit and was ended."),
 }
-UNNAMED = "Failure"  # the type of what a task stored as its failure and is no exception
-WORDS = ("status", "message", "error", "detail")  # keys under which such a failure says why
-MAX_GROUPED = 5  # exceptions of a group that are named
+UNNAMED = "Failure"  # the type of a failure that a task stored and that is no exception
+WORDS = ("status", "message", "error", "detail")  # keys of such a failure that may hold its message
+MAX_GROUPED = 5  # exceptions of a group that the message names
 
 
 def error_of(error: Any) -> dict[str, str]:
@@ -41,11 +41,11 @@ def error_of(error: Any) -> dict[str, str]:
 
 
 def original_of(error: Any, handled: BaseException | None) -> Any:
-    """Return the exception that a task raised, where `error` is what Celery has made of it.
+    """Return the exception that a task raised, if `error` is what Celery has made of it.
 
-    Celery wraps what cannot be pickled, or takes a base class of it, and a retry without a cause
-    has none. `handled` is the exception being handled (`sys.exc_info()`): the original, or the
-    Retry that was raised because of it.
+    Celery wraps what cannot be pickled or replaces it by a base class, and passes None for a retry
+    without a cause. `handled` is the exception being handled (`sys.exc_info()`): the original, or
+    the Retry that was raised because of it.
     """
     if isinstance(handled, Retry):
         if error is None:
@@ -54,7 +54,7 @@ def original_of(error: Any, handled: BaseException | None) -> Any:
         handled = handled.__context__
     try:
         return handled if _is_made_of(error, handled) else error
-    except Exception:  # arguments of an exception that cannot be compared
+    except Exception:  # the exception's arguments may not be comparable
         return error
 
 

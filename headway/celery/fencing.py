@@ -1,6 +1,4 @@
-"""Which delivery of a task's message writes: the token that each delivery gets, and its place
-among them.
-"""
+"""Fencing tokens: each delivery of a task's message gets one, and an order among the deliveries."""
 
 from __future__ import annotations
 
@@ -20,23 +18,25 @@ from headway.store.model import UNCLAIMED, Delivery
 # The request's key for the token that its run has claimed the record with.
 CLAIMED = "headway_claimed"
 FENCE = "headway_fence"  # the request's key for the token of its delivery
-ENDED = "headway_ended"  # the request's key for whether its run has stored an end by `update_state`
-OWN_KEYS = {FENCE, CLAIMED, SERIALIZER}  # never sent on with a message
-# a replaced task counts its retries from zero, so one replacement outweighs them all
+ENDED = "headway_ended"  # the request's key: whether its run stored an end by `update_state`
+OWN_KEYS = {FENCE, CLAIMED, SERIALIZER}  # not sent on with a message
+# A replaced task counts its retries from zero, so one replacement outweighs them all.
 REPLACEMENT = 1_000_000
 
 
 @signals.task_received.connect
 def mark_delivery(request: Any, **_: Any) -> None:
-    """Give each delivery a token in the worker's parent, so that what the parent writes (time
-    limits, lost workers,
-    revokes) carries the same one as what the child writes."""
+    """Give a delivery its token, in the worker's parent process.
+
+    So what the parent writes (time limits, lost workers, revokes) carries the same token as what
+    the child writes.
+    """
     request.request_dict[FENCE] = uuid4().hex
     request.request_dict[SERIALIZER] = encoded.serializer_of(request.content_type)
 
 
 def delivery_of(request: Context | None) -> Delivery:
-    """Return which delivery a request is; none at all without a request."""
+    """Return a request's delivery; an unfenced one without a request."""
     if request is None:
         return Delivery()
     return Delivery(
@@ -45,16 +45,16 @@ def delivery_of(request: Context | None) -> Delivery:
 
 
 def signature_of(task: Task, request: Context) -> dict[str, Any]:
-    """Return the Celery signature that sends a request's message again, as it came.
+    """Return the Celery signature that sends a request's message again as it came.
 
-    It says that its task has a record.
+    Its headers say that its task has a record.
     """
     signature: dict[str, Any] = task.signature_from_request(request, retries=request.retries)
     headers = signature["options"].get("headers") or {}
     signature["options"]["headers"] = {
         key: value for key, value in headers.items() if key not in OWN_KEYS
     }
-    # What a sender has put in their place may be there to hide them.
+    # A sender may have set these to hide the arguments.
     shown = {name: getattr(request, name, None) for name in ("argsrepr", "kwargsrepr")}
     signature["options"] |= {name: text for name, text in shown.items() if text is not None}
     if (serializer := getattr(request, SERIALIZER, "json")) != default_serializer(task):
@@ -71,7 +71,7 @@ def order_of(nesting: Any, retries: Any) -> int:
 
 
 def present_request_of(task_id: str | None) -> Context | None:
-    """Return the request of the present run, if it is one of this task."""
+    """Return the request of the current run if that is one of this task, else None."""
     task = get_current_worker_task()
     if task is None or task.request.is_eager or task.request.id != task_id:
         return None

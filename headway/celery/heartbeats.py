@@ -1,6 +1,6 @@
 """A worker's heartbeats for Flower and `celery events`, from a thread of their own.
 
-Celery sends them from the worker's loop, which then waits for a Redis that hangs.
+Celery sends them from the worker's loop, which a Redis that hangs would block.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ INTERVAL_SECONDS = 2.0  # as Celery's own
 
 
 class Heartbeats:
-    """Sends a worker's heartbeats while it sends events at all."""
+    """Sends a worker's heartbeats while its events are enabled."""
 
     def __init__(self, worker: Any) -> None:
         self._worker = worker
@@ -30,7 +30,7 @@ class Heartbeats:
         self._thread.start()
 
     def stop(self) -> None:
-        """Send none any more; does not wait, as a broker that hangs may hold the thread."""
+        """Stop sending; does not wait for the thread, which a hung broker may block."""
         self._stop.set()
 
     def _run(self) -> None:

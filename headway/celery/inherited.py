@@ -1,6 +1,6 @@
-"""Closes, in the processes of a worker's pool, the worker's connections that they inherit by fork.
+"""Detaches a pool's processes from the connections of the worker that they inherit by fork.
 
-A process that replaces another is forked while the worker is connected, and would keep its
+A process that replaces another is forked while the worker is connected, and would keep the worker's
 connections open: a killed worker would stay connected to its broker, and be sent messages, for as
 long as a process of its pool lives. Linux only, since it reads /proc.
 """
@@ -15,13 +15,13 @@ from celery import signals
 
 DESCRIPTORS = Path("/proc/self/fd")
 
-# What there was before the pool: a program's own, which its processes may use.
+# Sockets from before the pool: the program's own, which its processes may use.
 _first: dict[int, str] | None = None
-_workers: dict[int, str] = {}  # what the worker has opened since
+_workers: dict[int, str] = {}  # sockets that the worker has opened since
 
 
 def separate() -> None:
-    """Have the processes that a worker's pool gets later let go of the worker's connections."""
+    """Make the processes that a pool starts from now on let go of the worker's connections."""
     signals.worker_before_create_process.connect(_note_sockets)
     signals.worker_process_init.connect(_let_go)
 

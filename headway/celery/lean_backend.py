@@ -1,4 +1,4 @@
-"""Celery's Redis backend, without what makes a report of a task cost the most."""
+"""Celery's Redis backend without the most expensive parts of a progress report."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from headway.celery.report_fields import report_meta
 
 
 class LeanBackend(RedisBackend):
-    """Encodes as Celery's own does, and sooner."""
+    """Encodes as Celery's own does, but faster."""
 
     def _get_result_meta(
         self, result: Any, state: str, traceback: Any, request: Any, **options: Any
     ) -> dict[str, Any]:
         """Return what Celery's own does.
 
-        For a report without a search through its settings, which takes longest.
+        For a report it skips the search through Celery's settings, which takes longest.
         """
         if state in self.READY_STATES or self._extended:
             return dict(super()._get_result_meta(result, state, traceback, request, **options))
         return report_meta(result, state, traceback, request, self.current_task_children(request))
 
     def encode(self, data: Any) -> Any:
-        """Return what Celery's own does, without Kombu's way to the encoder, which takes longer
-        than to encode.
+        """Return what Celery's own does.
+
+        Skips kombu's lookup of the encoder, which takes longer than the encoding.
         """
         if self.compression:
             return super().encode(data)
         try:
             return self.encoder(data)
         except Exception:
-            return super().encode(data)  # that way turns it into an error that Celery knows
+            return super().encode(data)  # raises an error that Celery knows
 
     def decode(self, payload: Any) -> Any:
         """Return what Celery's own does, except for the JSON of the record's scripts."""
@@ -50,4 +51,4 @@ class LeanBackend(RedisBackend):
 
     @cached_property
     def tasks(self) -> Any:
-        return self.app.tasks  # which takes a lock at each look
+        return self.app.tasks  # a property that takes a lock each time

@@ -1,8 +1,8 @@
 """Makes all tasks of an app live in its workers, whatever their base class overrides.
 
-A `base=` of a task's own leaves the app's task class out, and one that overrides `__call__` or
-`before_start` need not call what it overrides. So each such task's class gets one more, which comes
-before its own.
+A task's own `base=` leaves out the app's task class, and one that overrides `__call__` or
+`before_start` need not call what it overrides. So each such task gets a class that comes before its
+own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Outermost:
-    """Puts a run's claim and its end around what a task's class does."""
+    """Wraps what a task's class does into the claim and the end of a run."""
 
     def before_start(self: Any, task_id: str, args: Any, kwargs: Any) -> None:
         self.claim(task_id)
@@ -33,7 +33,7 @@ class Outermost:
 
 
 def make_all_live(app: Celery) -> None:
-    """Make each task of an app a live one, and say which are live and which cannot be."""
+    """Make each task of an app live, and log which are live and which cannot be."""
     for task in app.tasks.values():
         if isinstance(task.backend, LiveBackend):
             _make_live(task)
@@ -51,9 +51,7 @@ def make_all_live(app: Celery) -> None:
 
 
 def live_and_not(app: Celery) -> tuple[list[str], list[str]]:
-    """Return the names of an app's tasks, without Celery's own: those that are live, and those
-    that cannot be.
-    """
+    """Return the names of an app's tasks, without Celery's own: the live ones, and the others."""
     own = {name: task for name, task in sorted(app.tasks.items()) if not name.startswith("celery.")}
     live = [name for name, task in own.items() if isinstance(task.backend, LiveBackend)]
     return live, [name for name in own if name not in live]
@@ -78,7 +76,7 @@ def _is_live(kind: type[Task]) -> bool:
 
 
 def _request_class(own: type[Request]) -> type[Request]:
-    """Return the class of a live task's requests where it has one of its own, or Celery's."""
+    """Return the request class of a live task whose class has `own`, which may be Celery's."""
     if issubclass(own, LiveRequest) or own is Request:
         return LiveRequest if own is Request else own
     return type(own.__name__, (LiveRequest, own), {})

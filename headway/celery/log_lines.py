@@ -1,18 +1,18 @@
-"""The log lines of a run that wait for Redis, in bounded room."""
+"""The log lines of a run that wait for Redis, in bounded memory."""
 
 from __future__ import annotations
 
 from collections import deque
 
-MAX_LINES = 1000  # that wait; of more the oldest go, and the log says how many
+MAX_LINES = 1000  # that wait; beyond it the oldest are dropped, and the log says how many
 MAX_CHARS = 1_000_000  # of these
-MAX_CALL_LINES = 100  # that go to Redis at once
+MAX_CALL_LINES = 100  # sent to Redis at once
 
 LogLine = tuple[str, str]  # level, text
 
 
 class LogLines:
-    """Lines that wait, the oldest first, and how many had to go. Not safe for threads by itself."""
+    """Lines that wait, oldest first, and a count of those dropped. Not thread-safe."""
 
     def __init__(self) -> None:
         self._lines: deque[LogLine] = deque()
@@ -20,7 +20,7 @@ class LogLines:
         self.chars = 0
 
     def add(self, line: LogLine) -> None:
-        """Have a line wait; of too many the oldest go."""
+        """Append a line; of too many the oldest are dropped."""
         self._lines.append(line)
         self.chars += len(line[1])
         while len(self._lines) > MAX_LINES or self.chars > MAX_CHARS:
@@ -28,14 +28,14 @@ class LogLines:
             self._lost += 1
 
     def take(self) -> tuple[list[LogLine], int]:
-        """Take out what goes to Redis next, and how many were lost before it."""
+        """Remove and return the lines to send next, and how many were dropped before them."""
         lines = [self._pop() for _ in range(min(MAX_CALL_LINES, len(self._lines)))]
         lost = self._lost
         self._lost = 0
         return lines, lost
 
     def give_back(self, lines: list[LogLine], lost: int) -> None:
-        """Put back what Redis did not take, before what has come since."""
+        """Put back lines that Redis did not take, before those added since."""
         newer = self._lines
         self._lines = deque()
         self.chars = 0
@@ -50,6 +50,6 @@ class LogLines:
 
 
 def gap(lost: int) -> list[LogLine]:
-    """Return the line that says how many are missing, if any are."""
+    """Return a line that says how many lines are missing; [] if none are."""
     text = f"{lost} lines are missing here: Redis did not take them in time."
     return [("WARNING", text)] if lost else []

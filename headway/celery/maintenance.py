@@ -1,9 +1,8 @@
-"""What each worker does beside its tasks: it says that it is there and what it holds, ends what was
-cancelled and does not end by itself, and, one worker at a time, sees to it that no task is lost and
-each is sent at its time.
+"""Worker maintenance: heartbeats, leases, and killing unresponsive cancelled runs.
 
-A Celery bootstep with a thread of the worker's parent: timers of Celery's event loop stop under
-`--pool=solo`.
+The leader among the workers also requeues lost tasks, dispatches due ones, and notifies the
+dependents of ended ones. A Celery bootstep with a thread in the worker's parent process: timers of
+Celery's event loop stop under `--pool=solo`.
 """
 
 from __future__ import annotations
@@ -40,15 +39,16 @@ logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 0.5
 RENEWALS = 4  # of a lease, while it lasts
-CHECK_EVERY = 10  # rounds, or more: between two checks each worker has said what it holds
-SAVE_EVERY = 10  # rounds: to remember Redis's state on disk
-LEAVE_SECONDS = 3.0  # how long a worker that has to end takes leave of a Redis that may not answer
+CHECK_EVERY = 10  # rounds at least: every worker sends a heartbeat between two checks
+SAVE_EVERY = 10  # rounds, to write Redis's state to disk
+LEAVE_SECONDS = 3.0  # how long a stopping worker waits to deregister at a Redis that may be away
 
 
 @signals.worker_ready.connect
 def obey_early_stop(**_: Any) -> None:
-    """End a worker that was told to stop while it started: Celery's loop would look for its
-    pool, which is gone.
+    """End a worker that was told to stop while it started.
+
+    Celery's loop would look for its pool, which is gone.
     """
     state.maybe_shutdown()
 
@@ -59,22 +59,21 @@ class Maintenance(bootsteps.StartStopStep):
     requires = ("celery.worker.components:Pool",)
 
     def __init__(self, worker: Any, **_: Any) -> None:
-        # What Celery's workers tell each other is sent from their loop, which stands still while
-        # Redis does not answer, and for minutes after it. Maintenance knows by leases which workers
-        # are there.
+        # Celery's workers send each other messages from their loop, which stands still while Redis
+        # does not answer, and for minutes after it. Maintenance knows the workers by their leases.
         self._heartbeats = None if worker.options.get("without_heartbeat") else Heartbeats(worker)
         worker.options.update(without_heartbeat=True, without_gossip=True, without_mingle=True)
         self._worker = worker
         self._celery: Celery = worker.app
         self._backend: LiveBackend = worker.app.backend
         self._id = f"{worker.hostname}/{uuid4().hex}"
-        self._namesakes: set[str] = set()  # ids of other workers of this name that were warned of
+        self._namesakes: set[str] = set()  # ids of other workers of this name, already warned of
         self._killer = RunKiller(worker, self._backend)
         self.sweeper = Sweeper(self._backend, self._id, self._end_runs)
         self.loop_watch = LoopWatch(worker)
         self._well = True
         self._planned_stop = PlannedStop(worker, self._release_running, self._abandon)
-        # in a thread of another program, as celery.contrib.testing has it
+        # In a thread of another program, as celery.contrib.testing starts one.
         self._is_embedded = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
@@ -83,15 +82,15 @@ class Maintenance(bootsteps.StartStopStep):
         return isinstance(worker.app.backend, LiveBackend)
 
     def create(self, worker: Any) -> None:
-        """Refuse to start at a Redis that Headway cannot work with."""
+        """Refuse to start with a Redis that Headway cannot use, and prepare the worker."""
         try:
             refuse_unfit(self._backend.url, broker_url(self._celery), production=False)
         except ConfigError as error:
             raise SystemExit(f"Headway: {error}") from None
         make_all_live(self._celery)
-        worker.consumer_cls = guarded(worker.consumer_cls)  # which is made after this step
+        worker.consumer_cls = guarded(worker.consumer_cls)  # its consumer is made after this step
         inherited.separate()
-        # A step is stopped before the pool; what that still runs has to be held until it has ended.
+        # A step stops before the pool does; leases of what that still runs are held until its end.
         worker.blueprint.on_stopped = partial(self._leave_and, worker.blueprint.on_stopped)
 
     def start(self, worker: Any) -> None:
@@ -139,7 +138,7 @@ class Maintenance(bootsteps.StartStopStep):
         self._try(self._deregister)
 
     def _try(self, duty: Callable[[], None]) -> None:
-        """Do one of a round's duties; a failure of one must not keep the others from being done."""
+        """Do one duty of a round; its failure must not keep the others from being done."""
         try:
             duty()
         except (Unavailable, OperationalError) as error:
@@ -154,7 +153,7 @@ class Maintenance(bootsteps.StartStopStep):
         begun = {task_id for task_id, _ in running}
         received = {request.id for request in list(state.reserved_requests)} - begun
         if self.loop_watch.is_stuck:
-            received = set()  # it will not begin them; others may
+            received = set()  # it will not start them; others may
         queues = sorted(self._celery.amqp.queues.consume_from)
         namesakes = self._backend.records.maintenance.heartbeat(
             self._id,
@@ -183,9 +182,9 @@ class Maintenance(bootsteps.StartStopStep):
         self._try(lambda: self._backend.records.maintenance.release(_running()))
 
     def _abandon(self) -> None:
-        """End this process: its one thread is in a task that nothing interrupts.
+        """End this process, whose only thread is in a task that nothing interrupts.
 
-        So it cannot give its messages back; they are sent again.
+        It cannot give its messages back, so they are sent again.
         """
         self._try(lambda: self.sweeper.send_elsewhere([task_id for task_id, _ in _running()]))
         self._exit()

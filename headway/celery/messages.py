@@ -1,4 +1,4 @@
-"""Messages of tasks as Celery makes them for sending, and the times that they are sent for."""
+"""Task messages as Celery makes them, captured before they are sent, and their due times."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ class OutboxProducer:
         compression: str | None = None,
         **properties: Any,
     ) -> None:
-        """Hand over a message.
+        """Hand a message to `put`, once.
 
-        What Celery publishes next is the event of its sending, which is sent with it later.
+        What Celery publishes next is its task-sent event, which is sent with it later.
         """
         put = self._put
         self._put = None
@@ -107,7 +107,7 @@ def request_of(message: Message) -> Context:
 def id_of(message: Any) -> str | None:
     """Return the id of the task that a message names, None where it names none.
 
-    Celery's protocol 1 has it outside of the headers, which name no task there.
+    In Celery's protocol 1 it is not in the headers, and these name no task.
     """
     headers = message.headers if isinstance(message.headers, Mapping) else {}
     task_id = headers.get("id")
@@ -117,7 +117,7 @@ def id_of(message: Any) -> str | None:
 
 
 def readable_request_of(message: Any) -> Context:
-    """Return the request of a message, without what cannot be read of its body."""
+    """Return the request of a message, without its body if that cannot be read."""
     try:
         (args, kwargs, embed), headers = _parts_of(message)
         known = {**headers, **embed, "args": args, "kwargs": kwargs}
@@ -151,9 +151,7 @@ def is_for_another_broker(options: Mapping[str, Any], app: Celery) -> bool:
 
 
 def expiry_of(task: Any, app: Celery) -> dict[str, str]:
-    """Return when a task that is sent now expires, as an option of its message.
-
-    Empty for never.
+    """Return when a task that is sent now expires, as an option of its message; {} for never.
 
     A number of seconds counts from now, not from when its message is sent again.
     """
@@ -166,7 +164,7 @@ def expiry_of(task: Any, app: Celery) -> dict[str, str]:
 def due_time(countdown: Any, eta: Any, app: Celery) -> str:
     """Return when a message is due, as `Outbox.defer` takes it: "" for now.
 
-    A countdown precedes an eta.
+    A countdown takes precedence over an eta.
 
     Raises ValueError for an invalid time or one beyond the year 9999, TypeError for another type.
     """
@@ -185,7 +183,7 @@ def due_time(countdown: Any, eta: Any, app: Celery) -> str:
 
 
 def moment(eta: date | str, app: Celery) -> str:
-    """Return a time in microseconds on Redis's clock; one without a zone is in Celery's own.
+    """Return a time in microseconds on Redis's clock; without a zone it is in Celery's timezone.
 
     Raises ValueError for an invalid time, TypeError for another type.
     """
