@@ -1,4 +1,4 @@
-"""Who may see and do what: one predicate for every door, a visitor's cookie, what pages may do."""
+"""The owner of a request, a visitor's signed cookie, and the security headers of answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.sansio.http import parse_cookie  # the one that a request uses: it takes any bytes
 
 VISITOR = "visitor"
-CLOCK_TOLERANCE_SECONDS = 600  # by so much the clocks of two hosts may differ
+CLOCK_TOLERANCE_SECONDS = 600  # how far the clocks of two hosts may differ
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 CSP = (
     "default-src 'self'; script-src 'self'{nonce}; style-src 'self'; img-src 'self' data:; "
@@ -33,36 +33,37 @@ CSP = (
 
 
 class Sessions(SecureCookieSessionInterface):
-    """Flask's sessions, with a serializer that is made once and not at each request."""
+    """Flask's sessions, with a serializer that is made once, not at each request."""
 
     _made: tuple[Any, URLSafeTimedSerializer | None] = None, None
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
-        """Return what signs the cookies of an app."""
+        """Return the serializer that signs an app's cookies."""
         keys = app.secret_key, app.config.get("SECRET_KEY_FALLBACKS")
         if self._made[0] != keys:
             self._made = keys, super().get_signing_serializer(app)
         return self._made[1]
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
-        """Return the session in a request's cookie; an empty one without a cookie of ours."""
+        """Return the session in a request's cookie, an empty one if there is no valid cookie."""
         session, until = self._read(app, request.cookies.get(self.get_cookie_name(app)))
         return self.session_class(session if time.time() < until else {})
 
     def get_cookie_path(self, app: Flask) -> str:
-        """Return the path that Headway is mounted at: no other site gets its cookie."""
+        """Return the path that Headway is mounted at, so that no other app gets its cookie."""
         return request.script_root or super().get_cookie_path(app)
 
     def visitor_in(self, app: Flask, cookies: str) -> str | None:
-        """Return the visitor whom a `Cookie` header names, None for none or an expired one."""
+        """Return the visitor's id in a `Cookie` header, None if there is none or it expired."""
         session, until = self._read(app, parse_cookie(cookies).get(self.get_cookie_name(app)))
         return visitor_of(session) if time.time() < until else None
 
     def _read(self, app: Flask, cookie: str | None) -> tuple[dict[str, Any], float]:
-        """Return the session in a cookie and when it expires.
+        """Return the session in a cookie and its expiry (Unix time).
 
-        The clock of the host that signed it may have been ahead. The signature is valid all the
-        same, so one from the future is accepted: a new identity would cost its visitor all tasks.
+        The clock of the host that signed the cookie may have been ahead. The signature is valid
+        all the same, so a cookie from the future is accepted: with a new identity its visitor
+        would lose all tasks.
         """
         serializer = self.get_signing_serializer(app)
         if serializer is None or not cookie:
@@ -76,27 +77,24 @@ class Sessions(SecureCookieSessionInterface):
 
 
 def visitor() -> str | None:
-    """Return the random id in the visitor's signed cookie, None for one who has none yet."""
+    """Return the random id in the visitor's signed cookie, None without one."""
     return visitor_of(session)
 
 
 def visitor_of(session: Mapping[str, Any]) -> str | None:
-    """Return the visitor's id in a session, None for none."""
+    """Return the visitor's id in a session, None without one."""
     found = session.get(VISITOR)
     return found if isinstance(found, str) else None
 
 
 def current_owner() -> str | None:
-    """Return who the request or socket speaks for, as the app's owner loader says."""
+    """Return the owner of the request or socket, as the app's owner loader says."""
     owner: str | None = current_app.config["HEADWAY_OWNER_LOADER"]()
     return owner or None
 
 
 def cookie_sessions(app: Flask) -> Sessions | None:
-    """Return what reads an owner out of a cookie alone.
-
-    None where only a request can say who it is.
-    """
+    """Return the sessions that read an owner from a cookie alone, None if that takes a request."""
     sessions = app.session_interface
     return (
         sessions
@@ -106,7 +104,7 @@ def cookie_sessions(app: Flask) -> Sessions | None:
 
 
 def owner_of_sender() -> str | None:
-    """Return whose the tasks are that are sent now: the owner of the request, None outside of one.
+    """Return the owner of tasks that are sent now: the request's, None outside of a request.
 
     A visitor without an id gets one.
     """
@@ -118,27 +116,25 @@ def owner_of_sender() -> str | None:
 
 
 def welcome() -> str | None:
-    """Return the owner of the request, after giving a visitor without one an id in a cookie
-    that lasts a year.
-    """
+    """Return the owner of the request; a visitor without an id gets one in a year-long cookie."""
     if current_app.config["HEADWAY_OWNER_LOADER"] is visitor:
         session.permanent = True
-        session.modified = True  # so that the year begins anew
+        session.modified = True  # so that the year begins again
         g.is_newcomer = VISITOR not in session
         session.setdefault(VISITOR, secrets.token_urlsafe(16))
     return current_owner()
 
 
 def lacks_cookie() -> bool:
-    """Whether the request has no cookie of ours, and nothing else identifies its sender."""
+    """Whether nothing identifies the sender: visitors are known by cookie, and this has none."""
     return current_app.config["HEADWAY_OWNER_LOADER"] is visitor and visitor() is None
 
 
 def cookie_is_dropped() -> bool:
-    """Whether a browser drops our Secure cookie, since the page came over plain http.
+    """Whether a browser drops our Secure cookie because the page came over plain http.
 
-    A browser says in Origin what it sees; a proxy with TLS that is not among TRUSTED_PROXIES does
-    not.
+    A browser's Origin tells the scheme that it sees. The request's own scheme does not where a
+    proxy with TLS is not among TRUSTED_PROXIES.
     """
     seen = request.headers.get("Origin", request.scheme)
     return bool(current_app.config["SESSION_COOKIE_SECURE"]) and not seen.lower().startswith(
@@ -156,16 +152,14 @@ def hint(text: str) -> None:
 
 
 def nonce() -> str:
-    """Return the word by which this answer's page, and no other, may run scripts that stand in
-    it.
-    """
+    """Return this response's nonce for its Content-Security-Policy."""
     if "csp_nonce" not in g:
         g.csp_nonce = secrets.token_urlsafe(16)
     return str(g.csp_nonce)
 
 
 def guards(nonce: str | None = None) -> dict[str, str]:
-    """Return the headers that every answer has; what is no page needs no nonce."""
+    """Return the security headers of every answer; only pages need a nonce."""
     return {
         "Content-Security-Policy": CSP.format(nonce=f" 'nonce-{nonce}'" if nonce else ""),
         "X-Content-Type-Options": "nosniff",

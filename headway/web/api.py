@@ -1,6 +1,4 @@
-"""The JSON endpoints: the status of one task and of many, an owner's list, starting by name, a
-task's log.
-"""
+"""The JSON endpoints: status, an owner's list, starting and changing tasks, results, logs."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ guard(api)
 
 MAX_IDS = 100
 MAX_KEY = 255
-ASK_AGAIN = "private, no-cache"  # Cache-Control of what has an ETag
+ASK_AGAIN = "private, no-cache"  # Cache-Control of answers with an ETag
 
 READ_ONLY = Refused(403, "read_only", "This link shows the task, and can change nothing.")
 ONLY_OVER_HTTPS = " Browsers keep it over https only."
@@ -46,16 +44,16 @@ def get_records() -> Records:
 
 
 def server_state() -> dict[str, Any]:
-    """Return what the `server` event carries, read now."""
+    """Return the payload of the `server` event, read now."""
     manager = state().manager
     return {"live": manager.live, **get_records().queries.overview(), "problem": manager.problem}
 
 
 @api.get("/status/<task_id>")
 def status(task_id: str) -> ResponseReturnValue:
-    """200 and the snapshot, with an ETag (304 on If-None-Match).
+    """Answer 200 and the snapshot with an ETag, or 304 on If-None-Match.
 
-    404 for what is unknown, expired or not yours.
+    404 for a task that is unknown, expired or somebody else's.
     """
     known = next(iter(request.if_none_match), "")
     stored = _mine(task_id, known)
@@ -67,9 +65,7 @@ def status(task_id: str) -> ResponseReturnValue:
 
 @api.get("/status")
 def batch_status() -> ResponseReturnValue:
-    """`?task_id=a&task_id=b`: `{"snapshots", "missing", "server"}` for up to 100 ids in one
-    answer.
-    """
+    """Answer `?task_id=a&task_id=b`, up to 100 ids, with `{"snapshots", "missing", "server"}`."""
     task_ids = request.args.getlist("task_id")
     if not task_ids or len(task_ids) > MAX_IDS:
         raise Refused(
@@ -85,9 +81,9 @@ def batch_status() -> ResponseReturnValue:
 
 @api.get("/tasks")
 def list_tasks() -> ResponseReturnValue:
-    """The owner's tasks, newest first: `{"tasks", "next", "server"}`.
+    """Answer with the owner's tasks, newest first: `{"tasks", "next", "server"}`.
 
-    `?phase=`, `?state=`, `?limit=`, `?cursor=`.
+    Query: `phase` and `state` (repeatable), `limit`, `cursor` (an answer's `next`).
     """
     limit = integer(request.args.get("limit", "50"), "limit", 1, 100)
     phases = phases_asked_for()
@@ -102,7 +98,7 @@ def list_tasks() -> ResponseReturnValue:
 
 @api.post("/tasks")
 def start_task() -> ResponseReturnValue:
-    """JSON `{"name", "args", "countdown" or "eta"}`: 202 and the snapshot, as `/longtask`."""
+    """Start a task by JSON `{"name", "args", "countdown" or "eta"}`; 202 and the snapshot."""
     body = json_body({"name", "args", "countdown", "eta"})
     name = body.get("name")
     args = body.get("args", {})
@@ -124,16 +120,16 @@ def start_task() -> ResponseReturnValue:
 
 @api.post("/tasks/<task_id>/cancel")
 def cancel(task_id: str) -> ResponseReturnValue:
-    """202 and the snapshot: cancelled, or cancelling while it runs; 409 when the task has ended."""
+    """Cancel a task; 202 and the snapshot, `cancelling` while it runs; 409 if it has ended."""
     _to_change(task_id)
     return _changed(get_records().cancel(task_id))
 
 
 @api.post("/tasks/<task_id>/schedule")
 def schedule(task_id: str) -> ResponseReturnValue:
-    """JSON `{"countdown"}` or `{"eta"}`: another time for a scheduled or retrying task, 0 for now.
+    """Reschedule a scheduled or retrying task by JSON `{"countdown"}` (0 is now) or `{"eta"}`.
 
-    Else 409.
+    202 and the snapshot; 409 in any other phase.
     """
     _to_change(task_id)
     body = json_body({"countdown", "eta"})
@@ -144,7 +140,7 @@ def schedule(task_id: str) -> ResponseReturnValue:
 
 @api.post("/tasks/<task_id>/retry")
 def retry(task_id: str) -> ResponseReturnValue:
-    """202, and a new task with the same arguments; 409 while the task has not ended."""
+    """Start a new task with the arguments of one that has ended; 202, 409 if it has not ended."""
     stored = _to_change(task_id)
     if not Snapshot.from_json(stored.snapshot).final:
         raise Refused(409, "not_final", "This task has not ended yet.")
@@ -153,7 +149,7 @@ def retry(task_id: str) -> ResponseReturnValue:
 
 @api.get("/tasks/<task_id>/result")
 def result(task_id: str) -> ResponseReturnValue:
-    """The whole result as JSON, a file with `?download`; 409 while the task has not succeeded."""
+    """Answer with the whole result as JSON, a file with `?download`; 409 before success."""
     stored = _mine(task_id)
     found = get_records().queries.result(task_id)
     if found is None:
@@ -170,8 +166,9 @@ def result(task_id: str) -> ResponseReturnValue:
 
 @api.get("/tasks/<task_id>/log")
 def log(task_id: str) -> ResponseReturnValue:
-    """`{"lines": [{"seq", "at", "level", "text"}], "first_seq", "last_seq"}`: the kept lines
-    after `?after=`.
+    """Answer with the stored log lines after the number in `?after=`.
+
+    `{"lines": [{"seq", "at", "level", "text"}], "first_seq", "last_seq"}`.
     """
     after = integer(request.args.get("after", "0"), "after", 0, 2**53)
     _mine(task_id)
@@ -181,7 +178,7 @@ def log(task_id: str) -> ResponseReturnValue:
 
 
 def accepted(started: StartResult) -> Response:
-    """202, where to ask for the status, and the snapshot."""
+    """Answer 202 with the snapshot and, in `Location`, the status address."""
     response = _json(started.snapshot, 202)
     response.headers["Location"] = url_for("headway.status", task_id=started.task_id)
     if g.get("is_newcomer"):
@@ -192,7 +189,7 @@ def accepted(started: StartResult) -> Response:
 
 
 def idempotency_key() -> str:
-    """Return the key of the request's header, or of its form; "" for none."""
+    """Return the key in the request's header or form, "" for none. Raises Refused."""
     key = request.headers.get("Idempotency-Key") or request.form.get("idempotency_key", "")
     if len(key) > MAX_KEY:
         raise Refused(400, "bad_key", f"An Idempotency-Key has at most {MAX_KEY} characters.")
@@ -212,7 +209,10 @@ def _to_change(task_id: str) -> TaskRecord:
 
 
 def _changed(changed: ChangeResult) -> Response:
-    """Answer to a change that a person asked for: 202 and the snapshot, or why it came too late."""
+    """Answer to a requested change with 202 and the snapshot.
+
+    Raises Refused where the change came too late.
+    """
     if changed.snapshot is None:
         raise TOO_LATE[changed.verdict]
     return _json(changed.snapshot, 202)

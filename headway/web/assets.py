@@ -1,4 +1,4 @@
-"""The browser's files: the bundled `headway.js`, and the modules that it is made of."""
+"""Serves the browser's files: the bundled `headway.js`, and the modules it is made of."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ guard(assets)
 
 @assets.get("/assets/<path:name>")
 def file(name: str) -> Response:
-    """A file for browsers, which keep it: under its version for a year, else asking each time.
+    """Serve a file to pages of any origin.
 
-    Everybody may read it.
+    Browsers cache the bundle under its version for a year; other files they revalidate.
     """
     if name == BUNDLE and not (FOLDER / BUNDLE).exists():
         raise Refused(404, "not_built", NOT_BUILT)
@@ -38,16 +38,13 @@ def file(name: str) -> Response:
 
 
 def bundle_address() -> str:
-    """Return the address of this version of `headway.js`.
-
-    Raises ConfigError where it is not built.
-    """
+    """Return the address of this version of `headway.js`. Raises ConfigError if not built."""
     return url_for("headway_assets.file", name=BUNDLE, v=bundle_version())
 
 
 @cache
 def bundle_version() -> str:
-    """Return a hash of `headway.js`. Raises ConfigError where it is not built."""
+    """Return a hash of `headway.js`. Raises ConfigError if not built."""
     try:
         return sha256((FOLDER / BUNDLE).read_bytes()).hexdigest()[:12]
     except FileNotFoundError:

@@ -1,6 +1,4 @@
-"""Cross-origin resource sharing: the origins of HEADWAY_ALLOWED_ORIGINS may read what they ask
-for.
-"""
+"""Cross-origin resource sharing with the origins of HEADWAY_ALLOWED_ORIGINS."""
 
 from __future__ import annotations
 
@@ -14,12 +12,12 @@ EXPOSED = "ETag, Headway-Hint, Idempotency-Replayed, Location, Retry-After"
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match",
-    "Access-Control-Max-Age": "7200",  # seconds; Chromium keeps it no longer
+    "Access-Control-Max-Age": "7200",  # seconds, Chromium's maximum
 }
 
 
 def share(response: Response, allowed: Collection[Origin]) -> None:
-    """Let an allowed origin's page read the response, also to a request with cookies."""
+    """Let an allowed origin's page read the response, including one to a request with cookies."""
     if not allowed:
         return
     response.vary.add("Origin")

@@ -1,6 +1,4 @@
-"""Every refusal and failure in one form: JSON for programs, a page for browsers, and never a
-traceback.
-"""
+"""Error answers in one form: JSON for programs, a page for browsers, never a traceback."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ from headway.store.model import AlreadyUsed, TooLate
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
-# blueprints that answer every client in JSON
+# Blueprints that answer every client in JSON.
 JSON_BLUEPRINTS = {
     "headway",
     "headway_ops",
@@ -30,7 +28,7 @@ UNAVAILABLE = "{}, so nothing was started or changed. Try again in a moment."
 
 
 class Refused(Exception):
-    """A request that is not done, for a reason that its sender can mend."""
+    """A request is refused for a reason that its sender can fix."""
 
     def __init__(
         self, status: int, code: str, message: str, fields: Mapping[str, str] | None = None
@@ -43,25 +41,23 @@ class Refused(Exception):
 
 
 def wants_json() -> bool:
-    """Whether the client names JSON and prefers it to a page.
+    """Whether the client accepts JSON by name and prefers it to a page.
 
-    One that takes anything gets what the route is for.
+    A client that accepts anything gets the route's own kind of answer.
     """
     named = dict(request.accept_mimetypes)
     return named.get("application/json", 0) > named.get("text/html", 0)
 
 
 def wants_page() -> bool:
-    """Whether the client is a browser that shows a page."""
+    """Whether the client is a browser that asks for a page."""
     return "text/html" in request.headers.get("Accept", "")
 
 
 def error(
     status: int, code: str, message: str, fields: Mapping[str, str] | None = None
 ) -> Response:
-    """Answer with `{"error": {"code", "message", "fields"?}}`, or with a page that says the
-    same.
-    """
+    """Answer with `{"error": {"code", "message", "fields"?}}`, or a page that says the same."""
     if wants_page() and not wants_json() and request.blueprint not in JSON_BLUEPRINTS:
         phrase = HTTPStatus(status).phrase
         response = make_response(
@@ -143,6 +139,6 @@ HANDLERS: dict[type[Exception], Callable[[Any], ResponseReturnValue]] = {
 
 
 def handle_errors(of: Flask | Blueprint) -> None:
-    """Turn every exception of a request of an app, or of a blueprint, into an answer."""
+    """Turn every exception in a request of an app, or of a blueprint, into an answer."""
     for kind, handler in HANDLERS.items():
         of.register_error_handler(kind, handler)

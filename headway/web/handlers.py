@@ -1,9 +1,8 @@
-"""The calls of a socket: `watch`, `unwatch`, `watch_mine`.
+"""The events that a socket's client may send: `watch`, `unwatch`, `watch_mine`.
 
-Each call is acknowledged, also when it is refused.
-
-They stand in python-socketio's server itself: Flask-SocketIO makes a request of each call, which
-costs more than it.
+Each is acknowledged, even when it is refused. The handlers are registered at python-socketio's
+server itself: Flask-SocketIO makes a request context for each event, which costs more than the
+event.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ Answer: TypeAlias = dict[str, Any]
 
 
 class BadPayload(ValueError):
-    """A call's payload is not of its form; the message says what it takes."""
+    """A malformed payload; the message says what the event takes."""
 
 
 def guarded(door: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., Answer]:
-    """Give a door its payload, an object.
+    """Wrap a handler so that it gets an object as payload and its errors are acknowledged.
 
-    Answer `{"error": {...}}` to anything else, and when Redis is away.
+    The acknowledgement is `{"error": {...}}` for any other payload, and when Redis is away.
     """
 
     @wraps(door)
@@ -58,7 +57,7 @@ def guarded(door: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., Answ
 
 
 class SocketHandlers:
-    """What a socket of an app may call."""
+    """Handles the events of an app's sockets."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -66,7 +65,7 @@ class SocketHandlers:
         self._fanout = state_of(app).manager
 
     def open(self) -> None:
-        """Have the app's Socket.IO server bring the calls here."""
+        """Register the handlers at the app's Socket.IO server."""
         server = self._fanout.server
         for door in (self.watch, self.unwatch, self.watch_mine):
             server.on(door.__name__, guarded(door))
@@ -80,11 +79,10 @@ class SocketHandlers:
         server._handle_connect = connect_with_token
 
     def watch(self, sid: str, payload: dict[str, Any]) -> Answer:
-        """`{"task_ids", "after": {task_id: seq}}` -> `{"snapshots", "logs", "missing"}`.
+        """Watch tasks, whose pushes arrive from then on, and return what they show now.
 
-        From then on pushes arrive.
-
-        Subscribed first and read after: what is written in between arrives twice rather than never.
+        `{"task_ids", "after": {task_id: seq}}` -> `{"snapshots", "logs", "missing"}`. Subscribes
+        first and reads after that: a write in between arrives twice rather than never.
         """
         after = _after(payload)
         task_ids = _task_ids(payload)
@@ -94,8 +92,8 @@ class SocketHandlers:
         found, missing = read_mine(task_ids, viewer, fanout.reader.read)
         for task_id in found:
             fanout.enter_room(sid, NAMESPACE, room("task", task_id))
-        # What was read before this process subscribed to the task, or has been followed by news by
-        # now, is read again.
+        # Read again what was read before this process had subscribed to the task, or is outdated
+        # by a push.
         late = [
             task_id
             for task_id, one in found.items()
@@ -122,15 +120,15 @@ class SocketHandlers:
         }
 
     def unwatch(self, sid: str, payload: dict[str, Any]) -> Answer:
-        """`{"task_ids"}` -> `{}`."""
+        """Stop watching tasks: `{"task_ids"}` -> `{}`."""
         for task_id in _task_ids(payload):
             self._fanout.leave_room(sid, NAMESPACE, room("task", task_id))
         return {}
 
     def watch_mine(self, sid: str, payload: dict[str, Any]) -> Answer:
-        """`{}` -> `{"snapshots"}`: the owner's newest 50.
+        """Watch all tasks of the owner, also those started later, and return the newest 50.
 
-        From then on these and all that the owner starts arrive.
+        `{}` -> `{"snapshots"}`. With a token for some tasks, it watches those.
         """
         viewer = self._viewer(sid)
         if viewer.granted_ids:
@@ -148,11 +146,9 @@ class SocketHandlers:
         }
 
     def _viewer(self, sid: str) -> Viewer:
-        """Return who a socket speaks for: its handshake's visitor, or who an owner loader of
-        the app's own says.
-        """
+        """Return the viewer of a socket: its handshake's visitor, or as the owner loader says."""
         environ = self._fanout.server.get_environ(sid)
-        if environ is None:  # it has ended
+        if environ is None:  # the socket has ended
             return Viewer(None)
         sessions = cookie_sessions(self._app)
         if sessions is None or self._app.config["HEADWAY_VISIBLE"] is not None:

@@ -1,4 +1,4 @@
-"""The listening socket of the web processes: bound once, never shared by accident."""
+"""The listening socket of the web processes, bound once and never shared by accident."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import socket
 import struct
 import sys
 
-BACKLOG = (
-    4096  # a whole crowd that reconnects at once; the kernel takes its own limit if that is smaller
-)
-SO_ATTACH_FILTER = 26  # of Linux, which Python does not name
-HANDSHAKE_SECONDS = 0.2  # for a client to end the handshake that it has begun
-# A program for Linux's packet filter, as (code, jump if true, jump if false, operand): to a
-# segment's TCP header.
+# For many clients that reconnect at once; the kernel takes its own limit if that is smaller.
+BACKLOG = 4096
+SO_ATTACH_FILTER = 26  # of Linux; Python has no name for it
+HANDSHAKE_SECONDS = 0.2  # for a client to finish the TCP handshake that it has begun
+# A program for Linux's packet filter, as (code, jump if true, jump if false, operand). It sees a
+# segment from its TCP header on.
 DROP_FIRST_SEGMENTS = [
     (0x30, 0, 0, 13),  # load the byte of flags
     (0x54, 0, 0, 0x12),  # keep SYN and ACK of it
@@ -25,14 +24,15 @@ DROP_FIRST_SEGMENTS = [
 
 
 class CannotListen(Exception):
-    """The address cannot be used; the message says what to do."""
+    """The address cannot be used; the message says what to do instead."""
 
 
 def listen(host: str, port: int, choose: str = "another one") -> socket.socket:
     """Return a socket that listens at `host` and `port`. Raises CannotListen.
 
-    `choose` says what a person may choose instead of a port that is taken. Without SO_REUSEPORT,
-    which eventlet's own `listen` sets: a second program would silently take half of the visitors.
+    `choose` says in the message what a person may choose instead of a port that is taken.
+    SO_REUSEPORT, which eventlet's own `listen` sets, stays off: with it a second program would
+    silently take half of the visitors.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -45,12 +45,12 @@ def listen(host: str, port: int, choose: str = "another one") -> socket.socket:
 
 
 def refuse_newcomers(listener: socket.socket) -> None:
-    """Begin no new connection; those that have begun can still be accepted.
+    """Drop new connections' SYNs; connections that have begun can still be accepted.
 
-    A listening socket that is closed resets whatever has connected and waits to be accepted. With
-    this before, and some time to accept it all, nobody does: a newcomer asks again after a second,
-    and finds the socket closed. It holds for every process that shares the socket. Elsewhere than
-    on Linux it does nothing.
+    Closing a listening socket resets the connections that wait to be accepted. Called before, with
+    some time to accept them all, this leaves none: a newcomer's SYN is repeated after a second and
+    finds the socket closed. It affects every process that shares the socket, and does nothing on
+    systems other than Linux.
     """
     if sys.platform != "linux":
         return
@@ -62,9 +62,7 @@ def refuse_newcomers(listener: socket.socket) -> None:
 
 
 def address_of(listener: socket.socket) -> str:
-    """Return where to click: a server that listens on every address is found on this machine's
-    own.
-    """
+    """Return a URL to click on; a server that listens on all addresses is shown at loopback."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

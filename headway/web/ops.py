@@ -19,13 +19,13 @@ PROOF_SECONDS = 2.0
 
 @ops.get("/healthz")
 def healthz() -> ResponseReturnValue:
-    """200 while this process serves; asks nothing of anybody else."""
+    """Answer 200 while this process serves, without asking Redis."""
     return jsonify(status="ok")
 
 
 @ops.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """200 when a message of this process came back to it through Redis, which takes new tasks.
+    """Answer 200 if Redis takes new tasks and a message through it came back to this process.
 
     Else 503 with `Retry-After`; the error's code is a `store.errors.Reason`.
     """

@@ -1,4 +1,4 @@
-"""Origins (RFC 6454): which site a request comes from, and whether it is ours."""
+"""Origins (RFC 6454): the site that a request comes from, and whether it is ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from headway.exceptions import ConfigError
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# In an environ: the port that a trusted proxy was asked at.
+# In an environ: the port at which a trusted proxy received the request.
 FORWARDED_PORT = "headway.forwarded_port"
 
 ORIGIN = re.compile(
@@ -19,7 +19,7 @@ ORIGIN = re.compile(
 
 
 class Origin(NamedTuple):
-    """An origin in the one form by which two can be compared."""
+    """An origin in canonical form, so that two can be compared."""
 
     scheme: str
     host: str
@@ -27,10 +27,10 @@ class Origin(NamedTuple):
 
 
 def parse_origin(text: str) -> Origin | None:
-    """Return the origin that a text names, None for a text that names none, as `null` does.
+    """Return the origin that a text names; None for any other text, such as `null`.
 
-    The case of letters, a default port, the dot at a name's end and how an IPv6 address or a name
-    with letters beyond ASCII is written make no difference.
+    The case of letters, a default port, a dot at the end of a name, and the spelling of an IPv6
+    address or of a name with non-ASCII letters make no difference.
     """
     found = ORIGIN.fullmatch(text)
     if found is None:
@@ -38,14 +38,14 @@ def parse_origin(text: str) -> Origin | None:
     scheme = found[1].lower()
     try:
         host = _canonical(found[2])
-    except ValueError:  # also an encoding's
+    except ValueError:  # UnicodeError is one, too
         return None
     port = int(found[3]) if found[3] else DEFAULT_PORTS.get(scheme, 0)
     return Origin(scheme, host, port) if host and port < 65536 else None
 
 
 def parse_origins(setting: str, texts: str | Iterable[str]) -> frozenset[Origin]:
-    """Return the origins that a setting names, in a list or separated by spaces.
+    """Return the origins in a setting, a list or a text separated by spaces.
 
     Raises ConfigError.
     """
@@ -64,10 +64,8 @@ def parse_origins(setting: str, texts: str | Iterable[str]) -> frozenset[Origin]
 def is_cross_site(environ: dict[str, Any], allowed: Collection[Origin]) -> bool:
     """Whether a browser sent this request for another site's page.
 
-    `allowed` origins count as our own.
-
-    Judged by Sec-Fetch-Site, else by Origin against the host. A client that sends neither is no
-    browser.
+    `allowed` origins count as our own. Decided by Sec-Fetch-Site, else by comparing Origin with
+    the host. A client that sends neither header is not a browser.
     """
     header = _text(environ, "HTTP_ORIGIN")
     origin = parse_origin(header) if header is not None else None
@@ -83,7 +81,7 @@ def _own(environ: dict[str, Any]) -> Iterator[Origin]:
     """Yield the origins of a page that this request's host may have served."""
     host = _text(environ, "HTTP_HOST")
     if host is None:
-        host = f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"  # a request of HTTP/1.0
+        host = f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"  # an HTTP/1.0 request
     own = parse_origin(f"{environ['wsgi.url_scheme']}://{host}")
     if own is None:
         return

@@ -1,4 +1,4 @@
-"""What templates have as `headway`: the script, a task's card, a list of tasks."""
+"""The template functions under `headway`: the script, a task's card, a list of tasks."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from headway.web.assets import bundle_address
 
 
 class Pages:
-    """The functions of templates. What they return needs no inline script or style.
+    """The template functions. Their HTML needs no inline script or style.
 
-    An element holds a link, which is shown where its script does not run.
+    Each element contains a link, which is shown where its script does not run.
     """
 
     @pass_context
     def scripts(self, context: Context, nonce: str | None = None) -> Markup:
-        """Return the script's tag, once for a page, with the nonce of its Content-Security-Policy.
+        """Return the script's tag, needed once per page, with the page's CSP nonce.
 
-        The nonce is the given one, else what the template has as `csp_nonce`, a text or, as of
-        Flask-Talisman, a function.
+        The nonce is the given one, else the template's `csp_nonce`: a text or, as Flask-Talisman
+        provides it, a function.
         """
         if nonce is None:
             found = context.get("csp_nonce")
@@ -30,13 +30,13 @@ class Pages:
         return Markup('<script src="{}" defer{}></script>').format(bundle_address(), attribute)
 
     def card(self, task_id: str) -> Markup:
-        """Return the card of a task, live, with its buttons."""
+        """Return the live card of a task, with its buttons."""
         address = url_for("headway.status", task_id=task_id)
         link = Markup('<a href="{}">The task’s status</a>').format(address)
         return Markup('<headway-task src="{}" actions>{}</headway-task>').format(address, link)
 
     def list(self) -> Markup:
-        """Return the list of the visitor's own tasks, live, with their buttons."""
+        """Return the live list of the visitor's own tasks, with their buttons."""
         address = url_for("headway.list_tasks")
         link = Markup('<a href="{}">Your tasks</a>').format(address)
         return Markup('<headway-list src="{}" actions>{}</headway-list>').format(address, link)

@@ -1,4 +1,4 @@
-"""What a request asks for, read strictly."""
+"""Parses the parameters of requests strictly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_AHEAD_SECONDS = 366 * 86400
 
 
 def json_body(keys: Set[str]) -> dict[str, Any]:
-    """Return the request's JSON, an object with no other keys than these; raises Refused."""
+    """Return the request's JSON, an object with no other keys than these. Raises Refused."""
     if not request.is_json:
         raise Refused(415, "not_json", "Send JSON, with Content-Type: application/json.")
     try:
@@ -38,9 +38,9 @@ def json_body(keys: Set[str]) -> dict[str, Any]:
 
 
 def when_of(body: dict[str, Any]) -> tuple[float, datetime | None]:
-    """Return `(countdown in seconds, eta)`; raises Refused for both, or for what is none.
+    """Return `(countdown in seconds, eta)`, of which one at most is given.
 
-    The past is now.
+    A time in the past means now. Raises Refused where both are given, or one is invalid.
     """
     countdown = body.get("countdown")
     eta = body.get("eta")
@@ -73,7 +73,7 @@ def _time(text: Any) -> datetime:
 
 
 def integer(text: str, name: str, least: int, most: int) -> int:
-    """Return a whole number within these bounds; raises Refused."""
+    """Return a whole number within these bounds. Raises Refused."""
     if not text.isascii() or not text.isdigit() or len(text) > 18 or not least <= int(text) <= most:
         raise Refused(
             400, "bad_number", f"{name} must be from {least} to {most}.", {name: "Out of range."}
@@ -82,10 +82,7 @@ def integer(text: str, name: str, least: int, most: int) -> int:
 
 
 def phases_asked_for() -> set[Phase]:
-    """Return the phases that `?phase=` and `?state=` ask for; none means all.
-
-    Raises Refused.
-    """
+    """Return the phases that `?phase=` and `?state=` ask for; empty means all. Raises Refused."""
     phases: set[Phase] = set()
     for word in request.args.getlist("phase"):
         if word not in set(Phase):
@@ -99,7 +96,7 @@ def phases_asked_for() -> set[Phase]:
 
 
 def cursor_of(text: str | None) -> tuple[str, str]:
-    """Return the score and the task_id at which a page begins; raises Refused."""
+    """Return the score and the task_id at which a page begins. Raises Refused."""
     if not text:
         return "", ""
     score, _, task_id = text.partition("~")

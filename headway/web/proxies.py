@@ -1,4 +1,4 @@
-"""What trusted proxies say of a request: its address, scheme, host, port and path."""
+"""Applies what trusted proxies say of a request: its address, scheme, host, port and path."""
 
 from __future__ import annotations
 
@@ -10,22 +10,20 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from headway.web.origins import FORWARDED_PORT
 
-# Of a path; never of a host, as "//example.com" is.
+# A path that cannot be read as a host, as "//example.com" could.
 PREFIX = re.compile(r"(/[A-Za-z0-9._~!$&'()*+;=:@-]+)+")
 
-# Some name a websocket's own.
+# Some proxies name a websocket's own scheme.
 SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class TrustedProxies(ProxyFix):
-    """A WSGI app behind so many proxies, by their `X-Forwarded-` headers.
+    """WSGI middleware that trusts the `X-Forwarded-` headers of so many proxies (`hops`).
 
-    Read are `-For`, `-Proto`, `-Host`, `-Port` and `-Prefix`.
-
-    `Forwarded` (RFC 7239) is not read: a proxy that knows only the others passes on what a client
-    writes there.
+    It reads `-For`, `-Proto`, `-Host`, `-Port` and `-Prefix`. `Forwarded` (RFC 7239) is not read:
+    a proxy that knows only the others passes on what a client writes there.
     """
 
     def __init__(self, app: Wsgi, hops: int) -> None:
@@ -37,8 +35,7 @@ class TrustedProxies(ProxyFix):
     ) -> Iterable[bytes]:
         if scheme := SCHEMES.get(self._trusted(environ, "HTTP_X_FORWARDED_PROTO").lower()):
             environ["wsgi.url_scheme"] = scheme
-        # The host keeps its own port: a proxy in a container may name the port that it has in
-        # there.
+        # The host keeps its own port: a proxy in a container may name its port in there.
         if port := self._trusted(environ, "HTTP_X_FORWARDED_PORT"):
             environ[FORWARDED_PORT] = port
         prefix = self._trusted(environ, "HTTP_X_FORWARDED_PREFIX").rstrip("/")

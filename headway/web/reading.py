@@ -1,4 +1,4 @@
-"""Reads tasks for those who may see them."""
+"""Reads tasks for viewers, who get those that they may see."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ SEND_COOKIE = (
 def read_mine(
     task_ids: Sequence[str], viewer: Viewer, read: Callable[[list[str]], list[TaskRecord | None]]
 ) -> tuple[dict[str, TaskRecord], list[str]]:
-    """Return a viewer's records by id, and which ids are missing: unknown, expired, not theirs,
-    or no ids at all.
+    """Return the records that a viewer may see, by id, and the missing ids.
+
+    Missing are ids that are unknown, expired, somebody else's or not well-formed.
     """
     wanted = list(dict.fromkeys(task_ids))
     well_formed = [task_id for task_id in wanted if TASK_ID.match(task_id)]
@@ -37,9 +38,9 @@ def read_mine(
 
 
 def read_one(records: Records, viewer: Viewer, task_id: str, known: str = "") -> TaskRecord:
-    """Return a viewer's task, see `Records.read`.
+    """Return a task that a viewer may see, as `Records.read` does.
 
-    Raises Refused (404) for what is unknown, expired or not theirs.
+    Raises Refused (404) for a task that is unknown, expired or somebody else's.
     """
     [stored] = records.read([task_id], [known]) if TASK_ID.match(task_id) else [None]
     if stored is not None and viewer.may_see(task_id, stored):
@@ -57,10 +58,9 @@ def list_for(
     phases: Set[Phase] = frozenset(),
     start_at: tuple[str, str] = ("", ""),
 ) -> tuple[list[str], tuple[str, str] | None]:
-    """Return a page of a viewer's snapshots (JSON), newest first, and the cursor of the next page,
-    if any.
+    """Return a page of a viewer's snapshots (JSON), newest first, and the next page's cursor.
 
-    A token for some tasks lists those.
+    The cursor is None on the last page. A token for some tasks lists those.
     """
     if viewer.granted_ids:
         found, _ = read_mine(viewer.granted_ids, viewer, state().records.read)

@@ -1,4 +1,4 @@
-"""eventlet's server, for a crowd."""
+"""eventlet's server, prepared for many clients that connect at once."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from eventlet import wsgi
 from headway.store.connection import peer_closed
 from headway.web.serving import SILENCE_SECONDS, Requests, Serving
 
-BATCH_SIZE = 16  # connections let in before others have their turn
-RECEIVED_AT_ONCE = 64  # connections that come to wait for that
-STAYS_SECONDS = 1.0  # who has closed its side before that may only have nothing more to say
+BATCH_SIZE = 16  # connections handed to the server before other greenlets run
+RECEIVED_AT_ONCE = 64  # connections accepted into the queue before other greenlets run
+STAYS_SECONDS = 1.0  # a client that half-closes before that may just have sent its request
 MAX_HEAD_BYTES = 64 * 1024
 NO_PLACE = (
     b"HTTP/1.1 503 Service Unavailable\r\n"
@@ -27,11 +27,10 @@ NO_PLACE = (
 
 
 class AcceptQueue:
-    """A listener for eventlet's server, which lets a crowd in a few at a time: those inside have
-    their turn.
+    """A listener that accepts all connections at once and hands them to the server in batches.
 
-    The crowd waits here. The kernel has few places, and whoever finds none hears nothing: it tries
-    again seconds later.
+    Between batches the server works on the connections that it has. The kernel's own queue is
+    short, and a client that finds it full gets no answer and retries only seconds later.
     """
 
     def __init__(self, listener: Any) -> None:
@@ -45,7 +44,7 @@ class AcceptQueue:
         return getattr(self._listener, name)
 
     def accept(self) -> Any:
-        """Return the next connection whose client has not left while it waited for long."""
+        """Return the next connection; skip clients that have left after a long wait."""
         if next(self._let_in) % BATCH_SIZE == 0:
             time.sleep(0)
         while True:
@@ -55,13 +54,11 @@ class AcceptQueue:
             connection.close()
 
     def waiting(self) -> int:
-        """Return how many wait here."""
+        """Return the number of queued connections."""
         return int(self._waiting.qsize())
 
     def stop(self) -> None:
-        """Receive nobody else. Whoever waits is still let in: a server that ends would cut them
-        off.
-        """
+        """Accept no more connections; those in the queue are still handed to the server."""
         self._acceptor.kill()
 
     def _receive(self) -> None:
@@ -70,7 +67,7 @@ class AcceptQueue:
                 connection = self._listener.accept()
                 self._waiting.put((time.monotonic(), connection))
             except OSError:
-                # It has left already, or there are no files: until somebody else has left.
+                # The client has left already, or there is no file descriptor until another leaves.
                 time.sleep(0.1)
             if received % RECEIVED_AT_ONCE == 0:
                 time.sleep(0)
@@ -80,9 +77,9 @@ def serve(listener: socket.socket, requests: Requests, max_connections: int) -> 
     """Serve in the background; more than `max_connections` requests at once are refused."""
 
     class ConnectionPool(eventlet.GreenPool):  # type: ignore[misc]  # untyped
-        """Room for so many connections; who finds none is told so and does not wait.
+        """Room for so many connections; beyond it a client gets a 503 at once.
 
-        Websockets take none.
+        Websockets take no room.
         """
 
         def spawn(self, serve: Callable[..., None], connection: Any) -> Any:
@@ -95,7 +92,7 @@ def serve(listener: socket.socket, requests: Requests, max_connections: int) -> 
                 serve(connection)
 
     class Protocol(wsgi.HttpProtocol):  # type: ignore[misc]  # untyped
-        """Has a connection end with the last request."""
+        """Closes connections after their current request once the process is stopping."""
 
         def parse_request(self) -> bool:
             is_sound: bool = super().parse_request()
@@ -112,14 +109,14 @@ def serve(listener: socket.socket, requests: Requests, max_connections: int) -> 
         socket_timeout=SILENCE_SECONDS,
         log_output=False,
         debug=False,  # no traceback to clients
-        capitalize_response_headers=False,  # they are as they should be
+        capitalize_response_headers=False,  # they are spelled as they should be
     )
     return Serving(queue.stop, queue.waiting)
 
 
 def _reject(connection: Any) -> None:
-    """Ask a client to come later."""
+    """Answer 503 with Retry-After."""
     connection.settimeout(1)
     with contextlib.suppress(OSError):
-        connection.recv(MAX_HEAD_BYTES)  # what is closed unread is reset, and the answer lost
+        connection.recv(MAX_HEAD_BYTES)  # closing with unread data resets: the answer is lost
         connection.sendall(NO_PLACE)

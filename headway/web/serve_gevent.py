@@ -14,7 +14,7 @@ def serve(listener: socket.socket, requests: Requests, max_connections: int) -> 
     """Serve in the background, at most `max_connections` connections at once."""
 
     class Handler(pywsgi.WSGIHandler):  # type: ignore[misc]  # untyped
-        """Ends a connection with its websocket: there is no next request on it to wait for."""
+        """Closes a connection after its websocket: no other request follows on it."""
 
         def run_application(self) -> None:
             self.close_connection |= "HTTP_UPGRADE" in self.environ

@@ -10,14 +10,14 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from headway.web.serving import Requests, Serving
 
-POLL_SECONDS = 0.05  # how long it may take to notice that it is to stop
+POLL_SECONDS = 0.05  # how often the server checks whether it has to stop
 
 
 def serve(listener: socket.socket, requests: Requests, _: int) -> Serving:
     """Serve in the background."""
 
     class Handler(WSGIRequestHandler):
-        """Ends a connection with its websocket, as gevent's does."""
+        """Closes a connection after its websocket, as gevent's does."""
 
         def handle(self) -> None:
             with requests.of(self.client_address):
@@ -32,7 +32,7 @@ def serve(listener: socket.socket, requests: Requests, _: int) -> Serving:
     server = make_server(
         host, port, requests, threaded=True, request_handler=Handler, fd=listener.fileno()
     )
-    server.socket.settimeout(1.0)  # of several processes that see a connection only one gets it
+    server.socket.settimeout(1.0)  # another process may accept the connection that this one sees
     threading.Thread(target=server.serve_forever, args=[POLL_SECONDS], daemon=True).start()
 
     def stop_accepting() -> None:

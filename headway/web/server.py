@@ -1,6 +1,4 @@
-"""Serves an app with Headway in it until SIGTERM or Ctrl-C, and then ends so that nobody is cut
-off.
-"""
+"""Serves an app with Headway in it until SIGTERM or Ctrl-C, then shuts down gracefully."""
 
 from __future__ import annotations
 
@@ -18,17 +16,16 @@ from headway.state import state_of
 from headway.web.listening import HANDSHAKE_SECONDS, refuse_newcomers
 from headway.web.serving import Requests, Serving
 
-# When the process ends: at least, for what has come and was not read yet; at most, for a client
-# that has connected to say what it wants; at most, to answer what was asked.
+# At shutdown: at least so long for data that has arrived and was not read yet; at most so long for
+# a connected client to send its request; at most so long to answer requests.
 LAST_REQUESTS_SECONDS = (0.1, 1.0, 3.0)
 
 
 def serve(app: Flask, listener: socket.socket, *, is_shared: bool = False) -> None:
-    """Serve an app on a listening socket, in the app's async mode, until the process is asked to
-    stop.
+    """Serve an app on a listening socket, in the app's async mode, until the process has to stop.
 
-    The standard library is patched for that mode already. `is_shared`: other processes listen there
-    too, and go on.
+    The standard library is patched for that mode already. `is_shared`: other processes listen on
+    the same socket, and go on.
     """
     _raise_file_limit()
     _tune_gc()
@@ -41,7 +38,7 @@ def serve(app: Flask, listener: socket.socket, *, is_shared: bool = False) -> No
     requests.last = True
     if not is_shared:
         refuse_newcomers(listener)
-        time.sleep(HANDSHAKE_SECONDS)  # meanwhile all are accepted
+        time.sleep(HANDSHAKE_SECONDS)  # meanwhile the server accepts those that have begun
     serving.stop_accepting()
     listener.close()
     manager.close_websockets()
@@ -49,10 +46,10 @@ def serve(app: Flask, listener: socket.socket, *, is_shared: bool = False) -> No
 
 
 def _wait_for_stop() -> None:
-    """Return after SIGTERM or Ctrl-C; until then everything else runs, green or not.
+    """Wait for SIGTERM or Ctrl-C, without blocking greenlets or threads.
 
-    The signal arrives as a byte: an exception from a handler would hit whichever request happens to
-    run.
+    The signal arrives as a byte on a socket: an exception raised by a signal handler would hit
+    whichever request happens to run.
     """
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
@@ -64,23 +61,21 @@ def _wait_for_stop() -> None:
 
 
 def _raise_file_limit() -> None:
-    """Raise this process's limit of open files as far as it may."""
+    """Raise this process's soft limit of open files to the hard limit."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with contextlib.suppress(ValueError, OSError):
-        # macOS refuses "unlimited": then what it gave stays
+        # macOS refuses "unlimited"; its default stays then.
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _tune_gc() -> None:
-    """Have what lives as long as the process, and thousands of sockets, looked through for
-    garbage less often.
-    """
+    """Make the garbage collector scan long-lived objects, and thousands of sockets, less often."""
     gc.freeze()
     gc.set_threshold(10_000)
 
 
 def _answer_the_last(serving: Serving, requests: Requests) -> None:
-    """Return when those who have connected are answered, or have had their time."""
+    """Wait until all connected clients are answered, or the LAST_REQUESTS_SECONDS are over."""
     to_arrive, to_ask, to_be_answered = (
         time.monotonic() + seconds for seconds in LAST_REQUESTS_SECONDS
     )

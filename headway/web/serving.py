@@ -1,4 +1,4 @@
-"""A WSGI app that is served, and the requests that it works on, until its process ends in order."""
+"""Tracks the requests of a served WSGI app, so that its process can shut down gracefully."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-# A client that stays silent for so long in the middle of a request is cut off. A websocket is never
-# silent so long: it answers a ping every 7 s.
+# A client that is silent for so long in the middle of a request is disconnected. A websocket never
+# is: it answers a ping every 7 s.
 SILENCE_SECONDS = 60
 
 
@@ -17,21 +17,21 @@ class Serving:
     """A server that runs in the background."""
 
     stop_accepting: Callable[[], None]
-    # Connections that have been accepted and not been looked at.
+    # Returns how many connections are accepted and not handed to the server yet.
     waiting: Callable[[], int] = lambda: 0
 
 
 class Requests:
-    """The app, and how many requests it works on.
+    """A WSGI app that keeps count of its running requests.
 
-    Websockets do not count: they are closed, not waited for.
+    Websockets do not count: shutdown closes them and does not wait for them.
     """
 
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
         self._app = app
         self.running: set[object] = set()
-        self.connected: set[tuple[str, int]] = set()  # clients that have not asked for anything yet
-        self.last = False  # whether clients are told that their connection ends with its answer
+        self.connected: set[tuple[str, int]] = set()  # clients that have sent no request yet
+        self.last = False  # whether each answer closes its connection, as the process is stopping
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         self.connected.discard((environ["REMOTE_ADDR"], int(environ["REMOTE_PORT"])))
@@ -41,7 +41,7 @@ class Requests:
 
     @contextlib.contextmanager
     def of(self, address: tuple[Any, ...]) -> Iterator[None]:
-        """Note that a client at this address is connected, until it asks or leaves."""
+        """Note that a client at this address is connected, until it sends a request or leaves."""
         client = address[0], address[1]
         self.connected.add(client)
         try:

@@ -1,4 +1,4 @@
-"""Who asks for tasks, and which of them they may see and change: one rule for all endpoints."""
+"""Viewers: who asks for tasks, and which they may see and change. One rule for all endpoints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BEARER = "bearer "
 
 
 class Viewer(NamedTuple):
-    """Who asks: an owner, as the owner loader says, and whoever has a token's grant."""
+    """A viewer: an owner, as the owner loader says, or the holder of a token, or both."""
 
     owner: str | None
     grant: Grant | None = None
@@ -25,11 +25,11 @@ class Viewer(NamedTuple):
     token_has_ended: bool = False
 
     def may_see(self, task_id: str, stored: TaskRecord) -> bool:
-        """Whether a record is theirs to see."""
+        """Whether this viewer may see a task."""
         return self._is_own(stored) or self._is_granted(task_id, stored)
 
     def may_change(self, task_id: str, stored: TaskRecord) -> bool:
-        """Whether they may cancel, reschedule and rerun a task."""
+        """Whether this viewer may cancel, reschedule and rerun a task."""
         if self._is_own(stored):
             return True
         writes = self.grant is not None and not self.grant.read_only
@@ -37,7 +37,7 @@ class Viewer(NamedTuple):
 
     @property
     def lists(self) -> str | None:
-        """The owner whose tasks are listed: a token's before the caller's own."""
+        """The owner whose tasks are listed: the token's if it names one, else the viewer's own."""
         return self.grant.owner if self.grant and self.grant.owner else self.owner
 
     @property
@@ -59,7 +59,7 @@ class Viewer(NamedTuple):
 
 
 def current_viewer() -> Viewer:
-    """Return who sends the current request, or has opened the socket that speaks."""
+    """Return the viewer who sent the current request or opened the socket being handled."""
     visible = current_app.config["HEADWAY_VISIBLE"]
     sees_unowned = visible is not None and bool(visible())
     return viewer_of(current_app, request.environ, current_owner(), sees_unowned)
@@ -68,7 +68,7 @@ def current_viewer() -> Viewer:
 def viewer_of(
     app: Flask, environ: MutableMapping[str, Any], owner: str | None, sees_unowned: bool = False
 ) -> Viewer:
-    """Return who an owner with a request's or a socket's token is."""
+    """Return the viewer with this owner and with the token in a request's or socket's environ."""
     text = _token_of(environ)
     grant = read_token(text, secret_keys_of(app)) if text else None
     if grant is not None and grant.has_ended:
@@ -77,21 +77,21 @@ def viewer_of(
 
 
 def note_token(environ: MutableMapping[str, Any], auth: Any) -> None:
-    """Keep the token that a socket's client has sent with its connect."""
+    """Store the token that a socket's client sent with its connect in the socket's environ."""
     found = auth.get("token") if isinstance(auth, dict) else None
     if isinstance(found, str):
         environ[SHOWN] = found
 
 
 def secret_keys_of(app: Flask) -> list[str]:
-    """Return the keys whose tokens an app takes, the one that it signs with last."""
+    """Return the keys whose tokens an app accepts; it signs with the last one."""
     own = app.config["HEADWAY_SECRET_KEY"]
     name = "HEADWAY_SECRET_KEY_FALLBACKS" if own else "SECRET_KEY_FALLBACKS"
     return [*filter(None, [*(app.config.get(name) or ()), own or app.secret_key])]
 
 
 def _token_of(environ: MutableMapping[str, Any]) -> str:
-    """Return what is shown as a token of ours, "" for none: others may be an app's own."""
+    """Return the token that is shown, "" for none; tokens of other kinds may be an app's own."""
     header = environ.get("HTTP_AUTHORIZATION", "")
     query = environ.get("QUERY_STRING", "")
     bearer = header[len(BEARER) :].strip() if header[: len(BEARER)].lower() == BEARER else ""
