@@ -1,6 +1,6 @@
 """Headway: slow work in the background, shown live and correctly in the browser.
 
-These are its public names; `progress` is the module of that name.
+This package holds its public names; `progress` is the module of that name.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name as it is first asked for.
+    """Import a public name when it is first accessed.
 
-    So a worker of a project without Flask is spared Socket.IO, and a test run that uses no fixture
-    of Headway's is spared Celery.
+    So the worker of a project without Flask does not import Socket.IO, nor a test run without
+    Headway's fixtures Celery.
     """
     if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

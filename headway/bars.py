@@ -1,7 +1,7 @@
-"""What a run shows of the parts that it is in: one bar, and the step beside it.
+"""Reduces the nested parts of a run to what is shown: one bar, and the step beside it.
 
-A run is in parts, one within the other: the run itself, its steps, its loops. The outermost that
-counts is the bar; of steps with a number and a count it is all of them together.
+The parts of a run are nested: the run itself, its steps, its loops. The outermost one that counts
+is the bar. For steps with an index and a count, the bar is all of them together.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ ROUNDING = 1e-9  # ten times 0.1 is no more than 1
 
 
 def sensible(current: float, total: float | None) -> tuple[float, float | None] | None:
-    """Return numbers as they are shown; None where they make no sense (15 of 10).
+    """Return `(current, total)` as it is shown; None if it makes no sense (15 of 10).
 
-    A total of 0 means that it is not known.
+    A total of 0 means that the total is unknown.
     """
     total = total or None
     if total is None:
@@ -24,19 +24,19 @@ def sensible(current: float, total: float | None) -> tuple[float, float | None] 
 
 
 def scaled(index: int, count: int, current: float, total: float | None) -> tuple[float, int]:
-    """Return how far a task is, in steps, when it is that far in one of so many."""
+    """Return `(current, total)` of a task in steps, from those of its step `index` of `count`."""
     return round(index - 1 + (current / total if total else 0), 9), count
 
 
 def place(index: float | None, count: float | None) -> tuple[int | None, int | None]:
-    """Return which of how many steps one is; neither where that makes no sense (4 of 3)."""
+    """Return a step's index and count as integers; neither if they make no sense (4 of 3)."""
     if index is not None and not 1 <= index <= (count or index):
         return None, None
     return None if index is None else int(index), None if count is None else int(count)
 
 
 class Part:
-    """A part of a run that counts: `current` of `total`, None when that is not known."""
+    """A part of a run, with its own `current` and `total` (None while unknown)."""
 
     __slots__ = (
         "_honest",
@@ -73,24 +73,24 @@ class Part:
         self.is_loop = is_loop
         self.is_step = is_step
         self.index, self.count = place(index, count)
-        self.is_open = False  # whether it may be counted in without another look at its run
+        self.is_open = False  # whether it may be advanced without checking its run first
         self.has_ended = False
         self._honest: tuple[float, float | None] = (0, None)
 
     @property
     def lineage(self) -> list[Part]:
-        """What it is in, outermost first, and itself, without what has ended."""
+        """The parts that contain this one, outermost first, and itself; none that has ended."""
         above = self.parent.lineage if self.parent else []
         return above if self.has_ended else [*above, self]
 
     @property
     def is_numbered(self) -> bool:
-        """Whether it is one of so many steps."""
+        """Whether it is a step with an index and a count."""
         return self.index is not None and self.count is not None
 
     @property
     def has_numbers(self) -> bool:
-        """Whether it has said how far it is."""
+        """Whether it has numbers of its own to show."""
         return self.is_loop or self.current != 0 or self.total is not None
 
     @property
@@ -99,7 +99,7 @@ class Part:
 
     @property
     def numbers(self) -> tuple[float, float | None]:
-        """How far it is, of how much; where that makes no sense (15 of 10), the last that did."""
+        """Its `(current, total)`, or the last pair that made sense (15 of 10 makes none)."""
         self._honest = sensible(self.current, self.total) or self._honest
         return self._honest
 
@@ -110,7 +110,7 @@ class Part:
 
 
 class Shown(NamedTuple):
-    """What a snapshot has of it, and which part is the bar."""
+    """The progress that a snapshot holds, and the part that is the bar."""
 
     current: float
     total: float | None
@@ -119,7 +119,7 @@ class Shown(NamedTuple):
 
 
 def shown(parts: Sequence[Part]) -> Shown:
-    """Return what parts show that a run is in, outermost first; there is one at least."""
+    """Return what a run shows in these parts: one at least, nested, outermost first."""
     bars = [part for part in parts if part.is_bar]
     if not bars:
         return Shown(0, None, _step(parts, bars), parts[-1])
@@ -127,7 +127,7 @@ def shown(parts: Sequence[Part]) -> Shown:
 
 
 def _numbers(bars: Sequence[Part]) -> tuple[float, float | None]:
-    """Return the numbers of the outermost of these, scaled over all steps if it is a step."""
+    """Return the numbers of the outermost bar, scaled over all steps if it is a numbered step."""
     current, total = _own(bars)
     index = bars[0].index
     count = bars[0].count
@@ -137,14 +137,14 @@ def _numbers(bars: Sequence[Part]) -> tuple[float, float | None]:
 
 
 def _own(bars: Sequence[Part]) -> tuple[float, float | None]:
-    """Return the numbers of the outermost itself; a step without any has those of what is in it."""
+    """Return the outermost bar's own numbers; a step without any has those of its inner bars."""
     outermost, *inner = bars
     return outermost.numbers if outermost.has_numbers or not inner else _numbers(inner)
 
 
 def _step(parts: Sequence[Part], bars: Sequence[Part]) -> dict[str, Any] | None:
     steps = [part for part in parts if part.is_step]
-    # What stands beside the bar: its own step, or the next part that counts.
+    # Beside the bar stands its own step, or the next part that counts.
     beside = bars if bars and (bars[0].is_numbered or len(bars) == 1) else bars[1:]
     if not steps and len(bars) < 2:
         return None
@@ -160,28 +160,28 @@ def _step(parts: Sequence[Part], bars: Sequence[Part]) -> dict[str, Any] | None:
 
 
 class Display:
-    """What a run shows: the bar of the parts that it is in, else the last one that has ended."""
+    """What a run shows: the bar of its current parts, else the last bar that has ended."""
 
     def __init__(self, parts: list[Part]) -> None:
-        """Take the run's list of its parts, itself first, which others change."""
+        """Set up over the run's list of its parts, itself first, which others change."""
         self._parts = parts
         self._base = parts[0]
         self._last: Part | None = None
-        self._base_then: tuple[float, float | None] = (0, None)  # when the last one ended
+        self._base_then: tuple[float, float | None] = (0, None)  # the run's, as the last bar ended
         self._bar = self._base
         self._number = 0
 
     def keep_last(self, part: Part) -> None:
-        """Show a bar that ends until there is another, or the run itself says something."""
+        """Keep showing a bar that ends, until there is another or the run itself advances."""
         self._last = part
         self._base_then = (self._base.current, self._base.total)
 
     def forget_last(self) -> None:
-        """Show no bar that has ended."""
+        """Stop showing the bar that has ended."""
         self._last = None
 
     def seen(self) -> tuple[Shown, int]:
-        """Return what is shown now, and the number of its bar, which grows with each other one."""
+        """Return what is shown now and the number of its bar, which grows with each new bar."""
         seen = self._shown()
         if seen.bar is not self._bar:
             self._bar = seen.bar
@@ -189,7 +189,7 @@ class Display:
         return seen, self._number
 
     def _shown(self) -> Shown:
-        """Return what is shown of the part that began first, and of what began last in it."""
+        """Return what is shown: of the part that began first, and the one in it that began last."""
         parts = self._parts[1:]
         chain = []
         if parts:

@@ -1,4 +1,4 @@
-"""What Headway raises for its callers to catch."""
+"""The exceptions that Headway raises for its callers to catch."""
 
 from __future__ import annotations
 

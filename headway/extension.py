@@ -34,20 +34,19 @@ from headway.web.pages import Pages
 from headway.web.viewers import secret_keys_of
 
 MAX_PACKET_BYTES = 16 * 1024  # from a client
-# Which may log the address of a request, or what a socket's client has sent.
+# These may log the address of a request, or what a socket's client has sent.
 LOGS_OF_REQUESTS = ("werkzeug", "engineio.server", "socketio.server")
 
 
 class Headway:
-    """Endpoints and websockets for the tasks of a Celery app whose result backend is
-    `headway+redis://...`.
+    """Endpoints and websockets for the tasks of a Celery app.
 
-    `socketio` is the app's Socket.IO server. Run the app by its `run`, or by a server of its async
-    mode.
+    The Celery app's result backend is `headway+redis://...`. `socketio` is the Flask app's
+    Socket.IO server: run the app by its `run`, or by a server of its async mode.
     """
 
     def __init__(self, app: Flask | None = None, **options: Any) -> None:
-        """Bind to an app at once, where one is given, as `init_app` does."""
+        """Bind to `app` as `init_app` does, if one is given."""
         self.socketio = SocketIO()
         self._own: dict[str, Any] = {
             "HEADWAY_OWNER_LOADER": access.visitor,
@@ -58,7 +57,7 @@ class Headway:
             self.init_app(app, **options)
 
     def owner_loader(self, loader: Callable[[], str | None]) -> Callable[[], str | None]:
-        """Register the function that says who a request is of: an id, or None for nobody.
+        """Register the function that returns the owner's id of the current request, or None.
 
         The default is a random id in the session's signed cookie.
         """
@@ -66,9 +65,9 @@ class Headway:
         return loader
 
     def visible(self, predicate: Callable[[], bool]) -> Callable[[], bool]:
-        """Register the function that says whether a request may see tasks without an owner.
+        """Register the function that says whether the current request sees tasks without an owner.
 
-        Who sees such a task may cancel and rerun it too. The default is nobody.
+        A viewer who sees such a task may cancel and rerun it too. By default nobody sees them.
         """
         self._register("HEADWAY_VISIBLE", predicate)
         return predicate
@@ -86,9 +85,9 @@ class Headway:
         read_only: bool = True,
         expires: float = DAY_SECONDS,
     ) -> str:
-        """Make a token that the current app takes, as `headway.token` does.
+        """Make a token that the current app accepts, as `headway.token` does.
 
-        Raises ValueError for what no token can say, ConfigError where the app has no secret key.
+        Raises ValueError for what no token can say, ConfigError if the app has no secret key.
         """
         keys = secret_keys_of(current_app)
         if not keys:
@@ -98,8 +97,7 @@ class Headway:
     def init_app(self, app: Flask, *, celery: Celery, url_prefix: str = "/headway") -> None:
         """Add the endpoints and the websockets to an app, below `url_prefix`.
 
-        Raises ConfigError where the Celery app has another result backend, or a setting cannot be
-        used.
+        Raises ConfigError if the Celery app has another result backend or a setting is invalid.
         """
         backend = live_backend(celery)
         defaults = {each.name: each.default for each in settings.FLASK}
@@ -130,19 +128,19 @@ class Headway:
             self.socketio.init_app(
                 app,
                 path=f"{url_prefix}/socket.io",
-                # Both: without `message_queue` here a later init_app would take the stock manager
-                # in silence.
+                # Both: without `message_queue` a later init_app would silently replace the manager
+                # by the stock one.
                 client_manager=state.manager,
                 message_queue=redis_url,
                 async_mode=app.config["HEADWAY_ASYNC_MODE"],
                 transports=["websocket"],
-                cors_allowed_origins=[],  # not Engine.IO's own rule, but that of requests:
+                cors_allowed_origins=[],  # turns Engine.IO's own rule off; ours is in `refuses`
                 refuses=partial(is_cross_site, allowed=state.allowed_origins),
                 max_sockets=app.config["HEADWAY_MAX_CONNECTIONS"],
                 max_http_buffer_size=MAX_PACKET_BYTES,
                 http_compression=False,
-                # One call of a socket at a time, in their order: a client that floods waits for
-                # itself alone.
+                # One event of a socket at a time, in order: a client that floods delays only
+                # itself.
                 async_handlers=False,
                 # Together 13 s: by then both ends know of a half-open connection.
                 ping_interval=7,

@@ -1,7 +1,4 @@
-"""Masks the secrets of the settings in any text that is logged, stored or shown.
-
-Pure, and as long as the text at most.
-"""
+"""Masks the secrets of the settings in any text that is logged, stored or shown."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from urllib.parse import quote, quote_plus, unquote
 from headway import tokens
 
 MASK = "***"
-MIN_FORM_CHARS = 4  # anything shorter is part of many a word
+MIN_FORM_CHARS = 4  # anything shorter is part of too many words
 # Up to the last @ before a slash or a space: a password may hold one itself. What comes before
 # "://" is not searched: a pattern that begins with a word would look through a long word once from
 # each of its characters.
@@ -30,13 +27,13 @@ USERINFO = re.compile(r"(?<=://)[^\s/]*@")
 IN_URL = re.compile(r"://[^:@\s]*:(\S*)@")
 CUT_USERINFO = re.compile(r"(?<=://)[^\s/]*\Z")  # its @ may be in what was cut off
 
-_known: dict[str, frozenset[str]] = {}  # by where the secrets come from, each in all its forms
+_known: dict[str, frozenset[str]] = {}  # by source, its secrets in all their forms
 _forms: tuple[str, ...] = ()  # the same together, the longest first
 _encoded: tuple[bytes, ...] = ()
 
 
 def keep(source: str, secrets: Iterable[str]) -> None:
-    """Mask these secrets from now on, instead of those that came from this source before."""
+    """Mask these secrets from now on, instead of those given before for this source."""
     global _forms, _encoded
     _known[source] = frozenset(
         form for secret in secrets if len(secret) >= MIN_FORM_CHARS for form in forms(secret)
@@ -46,10 +43,7 @@ def keep(source: str, secrets: Iterable[str]) -> None:
 
 
 def of_url(urls: str) -> list[str]:
-    """Return the passwords in a URL, or in several with ";" between them.
-
-    Each as it is written, and decoded.
-    """
+    """Return the passwords in URLs separated by ";", each as it is written and decoded."""
     found = [password for url in urls.split(";") for password in IN_URL.findall(url)]
     return [*found, *map(unquote, found)]
 
@@ -57,7 +51,7 @@ def of_url(urls: str) -> list[str]:
 def forms(secret: str, username: str = "") -> list[str]:
     """Return a secret in each form in which a library may show it, the longest first.
 
-    `username` is the one with which it goes over the wire (AUTH PLAIN).
+    `username` is the user name that is sent with it in AUTH PLAIN.
     """
     if not secret:
         return []
@@ -88,7 +82,7 @@ def forms(secret: str, username: str = "") -> list[str]:
 
 
 def _inner_base64(raw: bytes) -> Iterator[str]:
-    """Yield what base64 makes of these bytes, wherever in a longer text they stand."""
+    """Yield the base64 forms of these bytes at any offset within longer data."""
     for before in range(3):
         whole = (before + len(raw)) * 8 // 6
         text = base64.b64encode(b"\0" * before + raw).decode()[-(-before * 8 // 6) : whole]
@@ -107,8 +101,9 @@ def mask(text: str) -> str:
 
 
 def head(text: str, limit: int) -> str:
-    """Return at most the first `limit` characters of a longer text, with the secrets masked and
-    no part of one.
+    """Return at most the first `limit` characters of a text, secrets masked before the cut.
+
+    So no part of a secret is left at the end.
     """
     margin = len(_forms[0]) if _forms else 0
     known = mask(text[: limit + margin])
@@ -138,7 +133,7 @@ def masked(value: Any) -> Any:
 
 
 class MaskedRecord(logging.LogRecord):
-    """A log record that tells no secret, by its message or its traceback."""
+    """A log record with the secrets masked in its message and its traceback."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -150,10 +145,10 @@ class MaskedRecord(logging.LogRecord):
 
 
 class TokensHidden(logging.Filter):
-    """Takes the tokens out of log records, also where their process is not guarded."""
+    """Masks tokens in log records, also in a process without `guard_process`."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Mask the record's text; it is logged in any case."""
+        """Mask the tokens in a record's text; return True, since every record is logged."""
         text = record.getMessage()
         if tokens.PREFIX in text:
             record.msg = tokens.TOKEN.sub(MASK, text)
@@ -162,14 +157,14 @@ class TokensHidden(logging.Filter):
 
 
 def hide_tokens(*names: str) -> None:
-    """Have no token stand in what these loggers write."""
+    """Mask tokens in what these loggers write."""
     for logger in map(logging.getLogger, names):
         if not any(isinstance(known, TokensHidden) for known in logger.filters):
             logger.addFilter(TokensHidden())
 
 
 def guard_process() -> None:
-    """Mask what this process logs, and the traceback of what nobody catches."""
+    """Mask secrets in this process's log records and in tracebacks of uncaught exceptions."""
     logging.setLogRecordFactory(MaskedRecord)
     sys.excepthook = _tell
     threading.excepthook = lambda args: _tell(args.exc_type, args.exc_value, args.exc_traceback)

@@ -1,6 +1,4 @@
-"""`python -m headway.patched MODE ...`: the command `headway ...`, with the standard library
-patched for MODE first.
-"""
+"""`python -m headway.patched MODE ...`: patches the standard library, then runs `headway ...`."""
 
 import sys
 

@@ -1,25 +1,19 @@
-"""Patches the standard library for an async mode: before anything else is imported, this
-module's own package apart.
-"""
+"""Patches the standard library for an async mode, before anything else is imported."""
 
 from __future__ import annotations
 
 import os
 import warnings
 
-patched_for = ""  # the mode, once it is so
+patched_for = ""  # the mode, once patched
 
 
 def patch_for(mode: str) -> None:
-    """Have sockets, locks and threads of this process be those of `eventlet` or `gevent`.
-
-    Other modes need nothing.
-    """
+    """Replace sockets, locks and threads by those of the mode `eventlet` or `gevent`."""
     global patched_for
     if mode == "eventlet":
         os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")  # its resolver can stall
-        # Known, and the reason why the mode is a setting; said to whoever starts a server it would
-        # be noise.
+        # Known, and the reason why the mode is a setting; at each start of a server it is noise.
         warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
         import eventlet
 

@@ -1,7 +1,7 @@
-"""What a task says while it runs: `from headway import progress`.
+"""Progress reports of the running task: `from headway import progress`.
 
-`progress` is the running task's, as Flask's `request` is the running request's; outside a task its
-calls do nothing. The run's threads and coroutines speak for it too.
+`progress` belongs to the running task as Flask's `request` belongs to the running request; outside
+a task its calls do nothing. The task's threads and coroutines may report for it too.
 
     for row in progress.track(rows, "Reading"):
         ...
@@ -10,14 +10,14 @@ calls do nothing. The run's threads and coroutines speak for it too.
         progress.update(len(chunk))
     progress.log("uploaded to the archive")
 
-A step with an index and a count is a part of the whole bar; one without, as a loop outside of any
-step, has a bar of its own. Of loops in one another the outermost is the bar, and the next one
-stands beside it.
+A step with an index and a count is a part of the whole bar; a step without them, or a loop outside
+of any step, has a bar of its own. Of nested loops the outermost is the bar, and the next one stands
+beside it.
 
-A call only notes what is said. A thread beside the run sends it, at most ten times a second: the
-first word at once, of numbers and words the newest, each step and each line. So a run never waits
-for Redis. What cannot be shown (NaN, an object whose `str` raises) is left out. Once a task has
-been cancelled, or another run of it has taken over, the next call raises
+A call only buffers the report. A background thread sends what is buffered, at most ten times a
+second: the first report at once, the newest numbers and status, each step and each log line. So a
+run never waits for Redis. Values that cannot be shown (NaN, an object whose `str` raises) are left
+out. Once a task has been cancelled, or another run of it has taken over, the next call raises
 `headway.celery.runs.Stopped`.
 """
 
@@ -56,13 +56,13 @@ def update(n: float = ONE) -> None:
         if number is None:
             return
         n = number
-    # No lock: while it adds plain numbers the interpreter lets no other thread in, so no count
-    # is lost.
+    # No lock: the interpreter does not switch threads while it adds plain numbers, so no count is
+    # lost.
     part.current += n
 
 
 def set(current: float = UNSET, total: float | None = UNSET, status: str = UNSET) -> None:
-    """Say any of: how far, of how much (None: unknown), and one line of text."""
+    """Set any of `current`, `total` (None: unknown) and `status`, one line of text."""
     if part := _find():
         part.run.report.say(
             part, _number(current), total if total is None else _number(total), _status(status)
@@ -70,7 +70,7 @@ def set(current: float = UNSET, total: float | None = UNSET, status: str = UNSET
 
 
 def track(iterable: Iterable[T], status: str = "", total: float | None = None) -> Iterator[T]:
-    """Yield from `iterable` and count; the total is its length where it has one.
+    """Yield from `iterable` and count its items; `total` defaults to its length, if it has one.
 
     `status` names the loop.
     """
@@ -90,7 +90,7 @@ def track(iterable: Iterable[T], status: str = "", total: float | None = None) -
 
 @contextmanager
 def step(name: str, index: int | None = None, count: int | None = None) -> Iterator[None]:
-    """Name the part of the work that the block does: "step 3/7 Tokenising"."""
+    """Name the step of the work that the block does: "step 3/7 Tokenising"."""
     around = _find()
     if around is None:
         yield
@@ -103,7 +103,7 @@ def step(name: str, index: int | None = None, count: int | None = None) -> Itera
 
 
 def log(text: str, level: str = "INFO") -> None:
-    """Add a line to the task's log, which its viewers see grow."""
+    """Add a line to the task's live log."""
     part = _find()
     line = as_text(text, MAX_LINE_CHARS)
     if part and line is not None:
@@ -111,21 +111,22 @@ def log(text: str, level: str = "INFO") -> None:
 
 
 def flush() -> None:
-    """Send now what has not been sent."""
+    """Send buffered reports now."""
     if part := _find():
         part.run.report.flush()
 
 
 def bind(function: Callable[..., T]) -> Callable[..., T]:
-    """Return a function that speaks for this run in whatever thread it is called.
+    """Return a function that reports for this run in whatever thread it is called.
 
-    Threads that this run starts, and what it hands to a ThreadPoolExecutor, do so anyway.
+    Threads that this run starts, and functions that it submits to a ThreadPoolExecutor, do so
+    anyway.
     """
     return runs.bind(function)
 
 
 def _find() -> Part | None:
-    """Return the part of the run in which the caller is, None outside a task. Raises Stopped."""
+    """Return the part of its run that the caller is in, None outside a task. Raises Stopped."""
     run = runs.present()
     if run is None:
         return None
@@ -136,7 +137,7 @@ def _find() -> Part | None:
 
 
 def _begin(run: Run) -> None:
-    """Have a run speak."""
+    """Start buffering and sending a run's reports."""
     with run.lock:
         if run.report is None:
             run.report = ProgressBuffer(run)
@@ -146,7 +147,7 @@ def _begin(run: Run) -> None:
 
 @contextmanager
 def _inside(part: Part) -> Iterator[None]:
-    """Have the block, in this thread or coroutine, be in a part of its run."""
+    """Run the block, in this thread or coroutine, in a part of its run."""
     report = part.run.report
     report.enter(part)
     HERE.set(part)
@@ -161,7 +162,7 @@ def _inside(part: Part) -> Iterator[None]:
     else:
         report.leave(part)
     finally:
-        # A loop may be left in another thread than it began in, and after one that began in it.
+        # A loop may be left in another thread than it began in, and after a part that began in it.
         if _here().run is part.run:
             HERE.set(runs.here(part.run))
 
@@ -185,5 +186,5 @@ def _name(value: Any) -> str:
 def _length(iterable: Iterable[Any]) -> float | None:
     try:
         return as_number(len(iterable)) if isinstance(iterable, Sized) else None
-    except Exception:  # one whose length is not known yet
+    except Exception:  # its length may not be known yet
         return None

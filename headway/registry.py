@@ -1,6 +1,4 @@
-"""Kinds of work that may be started from outside: how each is called, checked, titled and
-queued.
-"""
+"""The kinds of tasks that may be started by name: their arguments, checks, titles and queues."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ WIDENED = {float: (int, float)}
 
 
 class BadArguments(ValueError):
-    """Arguments that a kind of work cannot take; `fields` says why, by name."""
+    """Arguments that a task cannot take; `fields` says why, by name."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {why}" for name, why in fields.items()))
@@ -30,21 +28,18 @@ class BadArguments(ValueError):
 
 @dataclass(frozen=True)
 class Call:
-    """How a function takes its arguments.
-
-    Which it takes by position alone, which it may so take, and the name of its `*rest`.
-    """
+    """A function's parameters: by position only, by position or name, and its `*rest`."""
 
     positional_only: tuple[str, ...] = ()
     positional: tuple[str, ...] = ()
     rest: str = ""
 
     def ordered(self, prepared: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the names of the arguments that have to go by position."""
+        """Return the names of the arguments that have to be passed by position."""
         return self.positional if prepared.get(self.rest) else self.positional_only
 
     def gaps(self, args: Mapping[str, Any], prepared: Mapping[str, Any]) -> set[str]:
-        """Return what is missing before the last of the request's arguments that go by position."""
+        """Return the missing arguments before the last one that is passed by position."""
         names = self.ordered(prepared)
         given = [place for place, name in enumerate(names) if name in args]
         last = len(names) if prepared.get(self.rest) else max(given, default=0)
@@ -53,7 +48,7 @@ class Call:
     def split(self, prepared: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """Return arguments by name as `(args, kwargs)`.
 
-        What follows a gap is left to the function's defaults.
+        Positional arguments after a gap are left to the function's defaults.
         """
         names = self.ordered(prepared)
         given = list(takewhile(prepared.__contains__, names))
@@ -65,8 +60,9 @@ class Call:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of work: `prepare` turns a request's arguments into the task's, or raises
-    BadArguments.
+    """One kind of task.
+
+    `prepare` turns a request's arguments into the task's, or raises BadArguments.
     """
 
     name: str
@@ -76,9 +72,9 @@ class Kind:
     call: Call
 
     def title_of(self, args: Mapping[str, Any], prepared: Mapping[str, Any]) -> str:
-        """Return the title with a request's arguments, else with the task's prepared ones.
+        """Return the title, formatted with the request's arguments over the prepared ones.
 
-        The task's name, where these arguments do not fit the title's format.
+        If they do not fit the title's format it is the task's name.
         """
         try:
             title = self.title.format_map({**prepared, **args})
@@ -98,8 +94,8 @@ def task(
 
     `title` is for people and may name arguments ("Report for {month}"); `prepare` replaces the
     check of the arguments against the function's signature and annotations; `options` are Celery's
-    (`bind`, `max_retries`, `time_limit`, ...). Arguments are given by name, also those that the
-    function takes by position; its `*rest` is a list.
+    (`bind`, `max_retries`, `time_limit`, ...). A request gives arguments by name, also those that
+    the function takes by position; its `*rest` is a list.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
@@ -116,9 +112,7 @@ def task(
 
 
 def kind_of(celery_task: Task, queue: str) -> Kind:
-    """Return the kind of work of a plain Celery task: checked by its signature, titled by its
-    name.
-    """
+    """Return the kind of a plain Celery task: checked by its signature, titled by its name."""
     parameters = list(signature(celery_task.run).parameters.values())
     call = _call_of(parameters)
     names = getattr(unwrap(celery_task.run), "__globals__", {})
@@ -143,9 +137,9 @@ def _call_of(parameters: Sequence[Parameter]) -> Call:
 def _by_signature(
     parameters: Sequence[Parameter], call: Call, names: dict[str, Any]
 ) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """Return a check of arguments by name against parameters.
+    """Return a `prepare` that checks arguments against parameters.
 
-    Their annotations may use `names`.
+    Annotations are evaluated with the globals `names`.
     """
     hints = {each.name: _hint_of(each, names) for each in parameters}
     extra = next((each for each in parameters if each.kind is each.VAR_KEYWORD), None)
@@ -161,7 +155,7 @@ def _by_signature(
         wrong = dict.fromkeys(required - args.keys(), "Is missing.")
         for name, value in args.items():
             hint = hints[name] if name in known else hints[extra.name] if extra else Any
-            if (name not in known and extra is None) or name == "self":  # Celery calls it so
+            if (name not in known and extra is None) or name == "self":  # Celery passes `self`
                 wrong[name] = "No such argument."
             elif not _fits(value, hint):
                 wrong[name] = f"Must be of type {formatannotation(hint)}."
@@ -175,7 +169,7 @@ def _by_signature(
 
 
 def _hint_of(parameter: Parameter, names: dict[str, Any]) -> Any:
-    """Return a parameter's annotation; Any where it has none that can be evaluated."""
+    """Return a parameter's annotation, Any if it has none that can be evaluated."""
     if parameter.annotation is parameter.empty:
         return Any
     try:
@@ -187,7 +181,7 @@ def _hint_of(parameter: Parameter, names: dict[str, Any]) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether JSON gives a default back as it was; others are left to the function."""
+    """Whether a default survives JSON unchanged; others are left to the function."""
     return (
         value is None
         or type(value) in (str, int, bool)
@@ -196,7 +190,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value of JSON's fits an annotation, as far as that says what JSON can tell."""
+    """Whether a JSON value fits an annotation, as far as JSON can tell."""
     kind = get_origin(hint) or hint
     inner = get_args(hint)
     if kind in (Union, UnionType):

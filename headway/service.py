@@ -1,4 +1,4 @@
-"""What may be done with tasks: the one way to start one, or one again."""
+"""Starts tasks, with given arguments or with those of another task."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class UnknownKind(LookupError):
-    """No task of that name may be started."""
+    """No task of this name may be started."""
 
 
 class NotKept(LookupError):
@@ -54,9 +54,9 @@ def start(
 ) -> StartResult:
     """Start a task for `owner`: in `countdown` seconds, at `eta` (aware), or now.
 
-    The record comes first: once it stands, the message is sent, if not from here then by
-    maintenance. Nothing is started when it raises UnknownKind, BadArguments, records.AlreadyUsed,
-    records.TooLate or Unavailable.
+    The record is written first. Once it is, the message will be sent: from here, or by
+    maintenance. Raises UnknownKind, BadArguments, records.AlreadyUsed, records.TooLate or
+    Unavailable; nothing is started then.
     """
     kind = KINDS.get(name)
     if kind is None:
@@ -73,7 +73,7 @@ def start_kind(
     key: str = "",
     when: str = "",
 ) -> StartResult:
-    """Start a task of any kind in a system, at a time as `Records.create` takes it.
+    """Start a task of any kind in a system; `when` is a time as `moment` returns it.
 
     Raises what `start` raises.
     """
@@ -94,7 +94,7 @@ def start_again(task_id: str, *, owner: str, key: str = "") -> StartResult:
     if kept is None:
         raise NotKept(task_id)
     message, title = kept
-    if encoded.KEY in message:  # its arguments are no JSON, as those of a start are
+    if encoded.KEY in message:  # its arguments are not JSON, but only JSON can be started
         raise NotKept(task_id)
     queue = message["options"].get("queue") or state().celery.conf.task_default_queue
     try:
@@ -108,7 +108,7 @@ def start_again(task_id: str, *, owner: str, key: str = "") -> StartResult:
 
 
 def moment(countdown: float, eta: datetime | None) -> str:
-    """Return a time as `Records.create` takes it."""
+    """Return a time in microseconds as `Records.create` takes it: Unix time, "+delay" or ""."""
     if eta is not None:
         return f"{eta.timestamp() * 1e6:.0f}"
     return f"+{countdown * 1e6:.0f}" if countdown else ""

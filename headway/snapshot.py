@@ -1,8 +1,7 @@
-"""What is known of a task at one moment: its phase, its snapshot, and what Celery's states mean in
-those words.
+"""The snapshot of a task, its phases, and how Celery's states map to them.
 
-Pure: no Redis, no Flask. The shape is the one of every door (202 body, status, `watch`, `snapshot`
-event, list).
+Without Redis or Flask. Every endpoint and event carries this one shape: the 202 body, the status,
+`watch`, the `snapshot` event, the list.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", 
 MAX_TEXT = 500
 MAX_READ_CHARS = 10_000  # of a text that becomes one line
 MAX_TITLE_CHARS = 200
-# And what else is no character.
+# Line breaks, other control characters, and lone surrogates.
 LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-# They reorder what follows.
+# Invisible marks, most of which reorder the text that follows.
 BIDI_MARKS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
 
 
 class Phase(StrEnum):
-    """Headway's word for where a task stands."""
+    """The phase of a task, in Headway's own words."""
 
     SCHEDULED = "scheduled"
     QUEUED = "queued"
@@ -46,7 +45,7 @@ class Phase(StrEnum):
 FINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
 
 STATE = {
-    # The article's clients take every word that is not one of these five for an end.
+    # The article's clients take any state but these five for an end.
     Phase.SCHEDULED: "PENDING",
     Phase.QUEUED: "PENDING",
     Phase.RETRYING: "PENDING",
@@ -71,10 +70,7 @@ ARTICLE_KEYS = {"current", "total", "status", "result"}
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One task as every reader sees it.
-
-    Times are RFC 3339 UTC strings with milliseconds, or None.
-    """
+    """What every reader sees of a task. Times are RFC 3339 UTC with milliseconds, or None."""
 
     task_id: str
     name: str
@@ -101,7 +97,7 @@ class Snapshot:
 
     @classmethod
     def from_json(cls, text: str) -> Snapshot:
-        """Read the JSON of any door; raises TypeError when a key is missing or unknown."""
+        """Parse the JSON of a snapshot. Raises TypeError if a key is missing or unknown."""
         keys = json.loads(text)
         if ("result" in keys) != (keys.get("state") == STATE[Phase.SUCCEEDED]):
             raise TypeError("The key `result` is there in SUCCESS, and only there.")
@@ -113,15 +109,15 @@ class Snapshot:
 
 
 def phase_of(celery_state: str) -> Phase:
-    """Return the phase of a Celery state; a state of a task author's own is running."""
+    """Return the phase of a Celery state; a custom state is running."""
     return PHASE_OF_CELERY.get(celery_state, Phase.RUNNING)
 
 
 def phase_by_hand(celery_state: str, *, begun: bool) -> Phase:
     """Return the phase of a state that a program has set by `update_state` or `store_result`.
 
-    An end is one. By any other word nothing is sent or run, so a task that has begun stays running,
-    and else QUEUED means "as it was".
+    A final state ends the task. Any other state sends or runs nothing, so a task that has begun
+    stays running; for one that has not, QUEUED means "unchanged".
     """
     phase = phase_of(celery_state)
     if phase in FINAL or phase == Phase.RUNNING:
@@ -130,16 +126,16 @@ def phase_by_hand(celery_state: str, *, begun: bool) -> Phase:
 
 
 def phases_of_state(state: str) -> set[Phase]:
-    """Return the phases that show as one of the article's five states (none for another word)."""
+    """Return the phases that show as one of the article's five states, none for another word."""
     return {phase for phase, word in STATE.items() if word == state}
 
 
 def progress_fields(celery_state: str, meta: Any) -> dict[str, Any]:
-    """Return what an `update_state(celery_state, meta)` says of a running task.
+    """Return the snapshot's fields of an `update_state(celery_state, meta)` by a running task.
 
-    What cannot be shown is left out: text, NaN and booleans for numbers, objects whose `str`
-    raises. Of a meta that is not a dict only the state is shown. `description` is celery-progress's
-    word for the status, and a total of 0 its word for an unknown one.
+    Values that cannot be shown are left out: text, NaN and booleans for numbers, objects whose
+    `str` raises. If meta is not a dict only the state is shown. celery-progress calls the status
+    `description`, and sets a total of 0 for an unknown one.
     """
     own_word = "" if celery_state in ("PROGRESS", "STARTED") else celery_state
     if not isinstance(meta, dict):
@@ -160,10 +156,10 @@ def progress_fields(celery_state: str, meta: Any) -> dict[str, Any]:
 
 
 def _step_fields(said: Any, current: float | None, total: float | None) -> dict[str, Any]:
-    """Return what a step adds.
+    """Return the fields that a step in the meta adds.
 
-    One with an index and a count is a part of the bar; without numbers of its own it has the
-    task's.
+    A step with an index and a count is a part of the bar; if it has no numbers of its own it has
+    the task's.
     """
     step = step_of(said)
     if step is None:
@@ -182,10 +178,7 @@ def _step_fields(said: Any, current: float | None, total: float | None) -> dict[
 
 
 def step_of(value: Any) -> dict[str, Any] | None:
-    """Return a step as the snapshot has it, from a dict with some of its keys or its name.
-
-    None for anything else.
-    """
+    """Return a snapshot's step from a dict with some of its keys, or from its name; else None."""
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, dict):
@@ -199,7 +192,7 @@ def step_of(value: Any) -> dict[str, Any] | None:
 
 
 def success_fields(value: Any) -> dict[str, Any]:
-    """Return what a task's return value says.
+    """Return the snapshot's fields of a task's return value.
 
     A dict with the article's keys is unwrapped into them.
     """
@@ -216,21 +209,18 @@ def success_fields(value: Any) -> dict[str, Any]:
 
 
 def cancelled_status(value: Any) -> str:
-    """Return what a cancellation says: Celery's exception, or what a task stored by hand."""
+    """Return the status of a cancelled task, from Celery's exception or a state set by hand."""
     said = value.get("status") if isinstance(value, dict) else value
     return one_line("Cancelled" if said is None else said)
 
 
 def one_line(value: Any) -> str:
-    """Return `value` as one line of at most MAX_TEXT characters.
-
-    Beyond MAX_READ_CHARS a text is not read.
-    """
+    """Return `value` as one line of at most MAX_TEXT characters, of its first MAX_READ_CHARS."""
     whole = str(value).strip()
     is_read = len(whole) <= MAX_READ_CHARS
     head = whole if is_read else masking.head(whole, MAX_READ_CHARS)
     line = " ".join(head.split())
-    if line != head:  # a secret may hold the spaces that have gone
+    if line != head:  # a secret may contain spaces that were just collapsed
         line = " ".join(masking.mask(head).split())
     return line if len(line) <= MAX_TEXT and is_read else masking.head(line, MAX_TEXT - 1) + "…"
 
@@ -243,9 +233,7 @@ def title_line(text: str) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """Whether `value` is a number that JSON and JavaScript have: no boolean, no NaN, nothing
-    beyond a double.
-    """
+    """Whether `value` is a number in JSON and JavaScript: no boolean, NaN or beyond a double."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)
@@ -254,20 +242,17 @@ def is_number(value: Any) -> bool:
 
 
 def fragment(value: Any) -> str:
-    """Return `value` as strict, compact JSON: what JSON has no word for becomes text, NaN
-    becomes null.
-    """
-    if type(value) is int:  # an encoder is slow to begin, and each report has some
+    """Return `value` as strict, compact JSON: NaN becomes null, other types become text."""
+    if type(value) is int:  # starting the encoder is slow, and each report has some integers
         return str(value)
     try:
         text = STRICT.encode(value)
-    except (ValueError, TypeError):  # NaN or infinity, or keys that are no text
+    except (ValueError, TypeError):  # NaN or infinity, or keys that are not text
         text = STRICT.encode(_finite(value))
     if text.isascii():
         return text
-    return text.encode(
-        "utf-8", "replace"
-    ).decode()  # half characters, as of a file name that is no UTF-8
+    # Lone surrogates, as in a file name that is not UTF-8, are replaced.
+    return text.encode("utf-8", "replace").decode()
 
 
 def _finite(value: Any) -> Any:

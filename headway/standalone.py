@@ -1,6 +1,4 @@
-"""Headway as a web app of its own, for a project that another server serves: `headway serve`
-runs it.
-"""
+"""The web app of `headway serve`, which shows the tasks of a project beside its own server."""
 
 from __future__ import annotations
 
@@ -32,8 +30,8 @@ STARTED_ELSEWHERE = Refused(
 def create_app(celery: Celery, *, url_prefix: str, async_mode: str, trusted_proxies: int) -> Flask:
     """Make an app that shows a project's tasks, below `url_prefix`, to those who have a token.
 
-    Its settings are Celery's, in lower case, else the environment's. Raises ConfigError for a
-    setting that is wrong, without a secret, and for another result backend.
+    Its settings are Celery's, in lower case, else the environment's. Raises ConfigError for an
+    invalid setting, a missing secret, or another result backend.
     """
     app = Flask(__name__, static_folder=None)
     secret = _setting(celery, "HEADWAY_SECRET_KEY")
@@ -53,7 +51,7 @@ def create_app(celery: Celery, *, url_prefix: str, async_mode: str, trusted_prox
     headway.init_app(app, celery=celery, url_prefix=url_prefix)
     app.before_request(_refuse_starts)
     app.register_error_handler(HTTPException, _http_error)
-    app.after_request(add_headers)  # to what is no endpoint's, too
+    app.after_request(add_headers)  # also to answers that come from no endpoint
     if trusted_proxies:
         wrapped = TrustedProxies(app.wsgi_app, trusted_proxies)
         app.wsgi_app = wrapped  # type: ignore[method-assign]  # how Flask wants it wrapped
@@ -65,12 +63,12 @@ def _setting(celery: Celery, name: str) -> Any:
 
 
 def _words(setting: Any) -> list[str]:
-    """Return a setting that is a list, or a text with spaces between its words, as a list."""
+    """Return a setting that is a list, or a text of words separated by spaces, as a list."""
     return setting.split() if isinstance(setting, str) else list(setting or ())
 
 
 def _nobody() -> None:
-    """Know nobody: the project has its users, and they show a token."""
+    """Load no owner: only the project knows its users, and they show a token."""
 
 
 def _refuse_starts() -> None:
@@ -79,6 +77,6 @@ def _refuse_starts() -> None:
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
-    """Answer in JSON what no endpoint answers: there are no pages here."""
+    """Answer in JSON where no endpoint does: there are no pages here."""
     code = error.name.lower().replace(" ", "_")
     return as_json(error.code or 500, code, error.description or error.name)

@@ -1,4 +1,4 @@
-"""What Headway has in a Flask app, under one key of its `extensions`."""
+"""Headway's state in a Flask app, under one key of its `extensions`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ KEY = "headway"
 
 @dataclass(frozen=True)
 class State(System):
-    """What starts tasks, and what a web process has besides."""
+    """A system, with what a web process has besides."""
 
     manager: RoomManager
     allowed_origins: frozenset[Origin]
 
 
 def state_of(app: Flask) -> State:
-    """Return what Headway has in an app."""
+    """Return Headway's state in an app."""
     state: State = app.extensions[KEY]
     return state
 
 
 def state() -> State:
-    """Return what Headway has in the current app."""
+    """Return Headway's state in the current app."""
     return state_of(current_app)

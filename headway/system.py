@@ -1,4 +1,4 @@
-"""What tasks are started in: a Celery app whose results go through Headway, and its records."""
+"""The system that tasks are started in: a Celery app with Headway's backend, and its records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from headway.store.records import Records
 
 @dataclass(frozen=True)
 class System:
-    """`encoder` is None where the broker's queues do not lie in the records' Redis."""
+    """A Celery app and its records.
+
+    `encoder` is None if the broker's queues are not in the Redis of the records.
+    """
 
     celery: Celery
     records: Records
@@ -24,10 +27,7 @@ class System:
 
 
 def live_backend(celery: Celery) -> LiveBackend:
-    """Return the result backend of a Celery app.
-
-    Raises ConfigError where it is not Headway's.
-    """
+    """Return the result backend of a Celery app. Raises ConfigError if it is not Headway's."""
     backend = celery.backend
     if not isinstance(backend, LiveBackend):
         raise ConfigError(
@@ -39,11 +39,9 @@ def live_backend(celery: Celery) -> LiveBackend:
 
 
 def system_of(celery: Celery) -> System:
-    """Return the system of a Celery app.
+    """Return the system of a Celery app. Raises ConfigError as `live_backend` does.
 
-    A worker that claims a task counts its attempts as the task itself says.
-
-    Raises ConfigError as `live_backend` does.
+    `max_attempts` is a default: a worker that claims a task sets the number of the task itself.
     """
     backend = live_backend(celery)
     return System(celery, backend.records, message_encoder(celery, backend.url), DEFAULT_ATTEMPTS)
@@ -52,7 +50,7 @@ def system_of(celery: Celery) -> System:
 def queue_of(celery: Celery, name: str) -> str:
     """Return the queue that a task's messages go to.
 
-    Raises ConfigError where the project routes them to an exchange without a queue.
+    Raises ConfigError if the project routes them to an exchange without a queue.
     """
     task = celery.tasks[name]
     own = getattr(task, "queue", None)

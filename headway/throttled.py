@@ -1,4 +1,4 @@
-"""Log lines that would come many times a second while something is away."""
+"""Throttles log lines that would repeat many times a second during an outage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ AGAIN_SECONDS = 10.0
 
 
 class ThrottledLogger:
-    """Warns once in ten seconds at most of each message, whatever its arguments."""
+    """Logs each warning once in ten seconds at most, whatever its arguments."""
 
     def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._logger = logger
@@ -18,7 +18,7 @@ class ThrottledLogger:
         self._due: dict[str, float] = {}
 
     def warning(self, message: str, *args: object) -> None:
-        """Log as a logger does, or not, since it was said just now."""
+        """Log a warning, unless the same message was logged in the last ten seconds."""
         now = self._clock()
         if now >= self._due.get(message, now):
             self._due[message] = now + AGAIN_SECONDS

@@ -1,9 +1,9 @@
-"""Tokens: what shows somebody a task who is not known as its owner.
+"""Tokens, which show tasks to somebody who is not known as their owner.
 
     url = f"https://live.example/headway/status/{task_id}?token={token(task_id)}"
 
-A token is signed, and says what it opens, whether it may only read, and when it ends. Any process
-that has the secret can make one, also of a project that does not use Flask.
+A token is signed, and says what it opens, whether it is read-only, and when it ends. Any process
+that has the secret can make one, also in a project without Flask.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from itsdangerous import BadData, URLSafeSerializer
 from headway import settings
 from headway.exceptions import ConfigError
 
-PREFIX = "hwt_"  # by which a token is known in any text
+PREFIX = "hwt_"  # marks a token in any text
 TOKEN = re.compile(PREFIX + r"[\w.-]+")
 SALT = "headway.token"
 MAX_TASKS = 100
 DAY_SECONDS = 86400.0
-TASKS, OWNER, READ_ONLY, ENDS = "t", "o", "r", "e"  # in a token: it should be short
+TASKS, OWNER, READ_ONLY, ENDS = "t", "o", "r", "e"  # keys in a token, which should be short
 
 
 class Grant(NamedTuple):
@@ -72,7 +72,7 @@ def token(
 
 
 def read_token(text: str, secret_keys: Sequence[str]) -> Grant | None:
-    """Return what a token opens, also one that has ended; None for what is no token of ours."""
+    """Return what a token opens, even if it has ended; None for any other text."""
     if not text.startswith(PREFIX) or not secret_keys:
         return None
     try:

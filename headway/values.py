@@ -1,9 +1,8 @@
-"""Values that a task reports, as numbers, text and JSON; what cannot be shown is left out.
+"""Converts reported values to numbers, text and JSON; what cannot be shown is left out.
 
-Nothing here raises.
-
-Libraries have numbers of their own (numpy, decimal, fractions, torch), and text that is made late
-(Babel, Django). They are taken by what they can do, so none of these libraries is needed here.
+Nothing here raises. Libraries have their own number types (numpy, decimal, fractions, torch) and
+lazy strings (Babel, Django): these are recognised by their methods, so none of the libraries is
+imported here.
 """
 
 from __future__ import annotations
@@ -16,21 +15,21 @@ from headway import masking
 MAX_NUMBER = 1e300  # below a double's largest, so that a sum of some of these is still one
 MAX_CHARS = 500
 MAX_DEPTH = 20
-MAX_ITEMS = 1000  # of one value, with all that lies in it
+MAX_ITEMS = 1000  # of one value, nested ones included
 LEFT_OUT: Any = object()
 
 
 def as_number(value: Any) -> int | float | None:
-    """Return `value` as a number that JSON and JavaScript have.
+    """Return `value` as a number in JSON and JavaScript.
 
-    None for text, booleans, NaN, and what is too large.
+    None for text, booleans, NaN and numbers beyond MAX_NUMBER.
     """
     if type(value) in (int, float) and -MAX_NUMBER <= value <= MAX_NUMBER:  # nearly all
         return value  # type: ignore[no-any-return]
     try:
         number = _number(value)
         return number if number is not None and -MAX_NUMBER <= number <= MAX_NUMBER else None
-    except Exception:  # an object of the task's own may raise anything
+    except Exception:  # a task's own object may raise anything
         return None
 
 
@@ -40,7 +39,7 @@ def _number(value: Any) -> int | float | None:
     if isinstance(value, float):
         return float(value)
     kind = type(value)
-    if kind.__name__.startswith("bool"):  # numpy's has a float
+    if kind.__name__.startswith("bool"):  # numpy's has `__float__`
         return None
     if hasattr(kind, "__index__"):
         try:
@@ -51,7 +50,7 @@ def _number(value: Any) -> int | float | None:
 
 
 def as_text(value: Any, limit: int = MAX_CHARS) -> str | None:
-    """Return `value` as text of at most `limit` characters; None where it has none."""
+    """Return `value` as text of at most `limit` characters, None if it has no text."""
     try:
         return None if value is None else clip(str(value), limit)
     except Exception:  # as above
@@ -59,9 +58,7 @@ def as_text(value: Any, limit: int = MAX_CHARS) -> str | None:
 
 
 def clip(text: str, limit: int = MAX_CHARS) -> str:
-    """Return `text` cut to `limit` characters, with a mark where it was cut, and no part of a
-    secret before it.
-    """
+    """Return `text` cut to `limit` characters: with an ellipsis, and no part of a secret left."""
     # A subclass of str may hold anything else, and be as large.
     return str.__str__(text) if len(text) <= limit else masking.head(text, limit - 1) + "…"
 
@@ -69,7 +66,7 @@ def clip(text: str, limit: int = MAX_CHARS) -> str:
 def as_json(value: Any) -> Any:
     """Return a copy of `value` that any JSON encoder takes.
 
-    What JSON has no word for becomes a number or text, or is left out (null in a list).
+    Types that JSON lacks become a number or text, or are left out (null in a list).
     """
     plain = _Plain().copy(value, MAX_DEPTH)
     return None if plain is LEFT_OUT else plain
