@@ -1,4 +1,4 @@
-"""Telling a task's dependents of its end, wherever that is stored."""
+"""Notifies a task's dependents of its end, whichever process stores that."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from headway.store.records import Records
 
 
 class DependentNotifier:
-    """Tells them, or has maintenance do it."""
+    """Notifies the dependents of a task, or leaves that to maintenance."""
 
     def __init__(self, backend: Any, records: Records) -> None:
         self._backend = backend
         self._records = records
 
     def tell_dependents(self, task_id: str, message: Mapping[str, Any]) -> None:
-        """Tell a task's dependents, as its kept message names them, that it has ended."""
+        """Notify the dependents that an ended task's kept message names."""
         self._tell_late(request_of(task_id, self._backend.outbox.signature_from(message)))
 
     def tell_by_request(self, request: Context) -> None:
-        """Tell them by the request of a later delivery, unless they have been told, or are now."""
+        """Notify those that a later delivery names, unless that is done or being done."""
         if concern(request, states.FAILURE) and until_stored(
             lambda: self._records.maintenance.may_notify(request.id)
         ):
@@ -37,7 +37,7 @@ class DependentNotifier:
     def tell(
         self, verdict: str, request: Context | None, state: str, result: Any, *rest: Any, **how: Any
     ) -> None:
-        """Tell a task's dependents of an end that was stored here, or stored without them."""
+        """Notify a task's dependents of an end that was stored here, or stored without them."""
         if not concern(request, state):
             return
         if verdict == "final":
@@ -67,5 +67,5 @@ class DependentNotifier:
             return state, result
         try:
             return state, self._backend.exception_to_python(result)
-        except (TypeError, ValueError, SecurityError):  # what a program has stored by hand
+        except (TypeError, ValueError, SecurityError):  # a program has stored it by hand
             return state, RuntimeError(error_of(result)["message"])

@@ -1,4 +1,4 @@
-"""Messages that are kept in Redis until they are due, and sent."""
+"""Keeps messages in Redis until they are due, and sends them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class Unattended(Exception):
-    """No worker is there that sees to what waits in Redis."""
+    """No worker is there to send what waits in Redis."""
 
 
 class MessageOutbox:
@@ -51,8 +51,8 @@ class MessageOutbox:
     ) -> Any:
         """Keep the message that `send`, Celery's `apply_async`, makes until it is due.
 
-        `when` is as for `Outbox.defer`. A run's own successor is kept whatever Redis does
-        meanwhile, and is sent when the run has ended; else raises Unavailable.
+        `when` is as for `Outbox.defer`. A run's own successor is stored even if Redis is away for a
+        while, and is sent when the run has ended. Any other send then raises Unavailable.
         """
         run = present_request_of(task_id)
         if run is not None and (serializer := getattr(run, SERIALIZER, "json")) != "json":
@@ -97,7 +97,7 @@ class MessageOutbox:
         *,
         only_attended: bool = False,
     ) -> str:
-        """Keep a message until `when`; see `Outbox.defer`, which says what is returned."""
+        """Keep a message until `when`; `Outbox.defer` says what is returned."""
         task = self._backend.tasks.get(message["task"])
         options = message["options"]
         return self._records.outbox.defer(
@@ -124,14 +124,14 @@ class MessageOutbox:
     def send(self, task_id: str, message: Mapping[str, Any]) -> None:
         """Hand a message, a Celery signature, to the broker.
 
-        Raises kombu's OperationalError when that does not answer; TypeError or ValueError when the
-        task does not take these arguments.
+        Raises kombu's OperationalError if the broker does not answer, and TypeError or ValueError
+        if the task does not take these arguments.
         """
         if not message:
             raise ValueError("Its message cannot be read, so it cannot be sent again.")
         message = self.signature_from(message)
         options = {**message["options"], "task_id": task_id, "retry": False, "add_to_parent": False}
-        if options.get("exchange"):  # this process may not have met it yet
+        if options.get("exchange"):  # this process may not have declared it yet
             queues = self._backend.app.amqp.queues.values()
             options["declare"] = [
                 queue for queue in queues if queue.exchange.name == options["exchange"]
@@ -141,7 +141,7 @@ class MessageOutbox:
             self._backend.app.send_task(
                 message["task"], message["args"], message["kwargs"], **options
             )
-        else:  # not by its own, which would keep it again
+        else:  # not the task's own, which would keep it again
             Task.apply_async(task, message["args"], message["kwargs"], **options)
 
     def kept(self, message: Mapping[str, Any], task: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Writes that must reach Redis are tried until they do."""
+"""Repeats a write that must reach Redis until it does."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ logger = logging.getLogger(__name__)
 throttled = ThrottledLogger(logger)
 T = TypeVar("T")
 
-UNSTORED = ""  # the verdict of a report that did not reach Redis
-PAUSE_SECONDS = (0.1, 1.0)  # between the tries of a write that must not be lost: at first, at most
+UNSTORED = ""  # the outcome of a report that did not reach Redis
+PAUSE_SECONDS = (0.1, 1.0)  # between attempts at such a write: the first pause, the longest
 
 
 def until_stored(write: Callable[[], T], seconds: float = inf) -> T:
-    """Try until Redis takes it: a task's start and its outcome must not be lost with one
-    connection.
+    """Repeat a write until Redis takes it, and return what it returns.
 
-    Raises Unavailable after so many seconds.
+    A task's start and its outcome must not be lost with one connection. Raises Unavailable after
+    `seconds`.
     """
     pause, longest = PAUSE_SECONDS
     deadline = time.monotonic() + seconds

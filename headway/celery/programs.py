@@ -1,9 +1,9 @@
-"""The programs that a task's run has started: where the run is broken off, they end with it.
+"""Kills the programs that a task's run has started, when the run is broken off.
 
-A kill of the run's process does not reach them. They are known by the run's mark, a variable that
-each program inherits, and where that is missing by their parents or their group: each process of a
-pool has a process group of its own. Read from Linux's /proc; elsewhere they go on. Whose they are
-can be told where a process runs one task at a time: under prefork and solo.
+A kill of the run's process does not reach them. They are found in Linux's /proc by the run's mark,
+an environment variable that they inherit, or where that is missing by their parent or process
+group: each process of a pool has a group of its own. Elsewhere they go on. Their run is known where
+a process runs one task at a time: under prefork and solo.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from celery import signals
 
 PROC = Path("/proc")
 IS_LINUX = (PROC / "self" / "environ").exists()
-MARK = "HEADWAY_RUN"  # the variable; it holds the token of the run's delivery
+MARK = "HEADWAY_RUN"  # the environment variable; its value is the token of the run's delivery
 TICKS = os.sysconf("SC_CLK_TCK")
-MAX_WAITS = 20  # sweeps for which a process that was told to end is waited for
+MAX_WAITS = 20  # sweeps that wait for a process that was told to end
 END_SECONDS = 1.0
 LOOK_SECONDS = 0.02
 
@@ -42,7 +42,7 @@ class Origin(NamedTuple):
 
     pid: int  # the process that runs it
     token: str  # of its delivery
-    since: float  # `clock` as it began
+    since: float  # `clock` at its start
 
 
 class _BrokenOff:
@@ -50,7 +50,7 @@ class _BrokenOff:
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
-        self.found = find(origin)  # as long as their parents live
+        self.found = find(origin)  # now, while their parents live
         self.waits = 0
 
 
@@ -70,13 +70,13 @@ def prepare_process(**_: object) -> None:
 
 
 def clock() -> float:
-    """Return the seconds since the machine's start, in which /proc says when a process began."""
+    """Return the seconds since the machine's start, the clock of process starts in /proc."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if IS_LINUX else 0.0
 
 
 @contextmanager
 def marked(token: str) -> Iterator[Origin | None]:
-    """Mark what the block starts as this run's; gives None where that cannot be told."""
+    """Mark programs that the block starts as this run's; yield None where that is impossible."""
     if not (IS_LINUX and _one_at_a_time):
         yield None
         return
@@ -88,7 +88,7 @@ def marked(token: str) -> Iterator[Origin | None]:
 
 
 def find(origin: Origin) -> list[Process]:
-    """Return a run's programs that live, parents before their children."""
+    """Return a run's living programs, parents before their children."""
     earliest = int(origin.since * TICKS) - 1
     rest = [each for each in processes() if each.started >= earliest and each.pid != origin.pid]
     marks = {each.pid: _mark_of(each.pid) for each in rest}
@@ -103,23 +103,23 @@ def find(origin: Origin) -> list[Process]:
 
 
 def end(origin: Origin | None) -> None:
-    """Kill a run's programs, also those that they start meanwhile; none is known of no origin."""
+    """Kill a run's programs and those that they start meanwhile; do nothing without an origin."""
     deadline = time.monotonic() + END_SECONDS
     while origin and _kill(find(origin)) and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
 
 
 def end_after(origin: Origin) -> None:
-    """Have `sweep` kill a run's programs once its process has gone.
+    """Have `sweep` kill a run's programs once its process is gone.
 
-    It has just been told to end, or is about to be.
+    The process has just been told to end, or is about to be.
     """
     if IS_LINUX and all(left.origin != origin for left in _broken_off):
         _broken_off.append(_BrokenOff(origin))
 
 
 def sweep() -> None:
-    """Kill what runs that were broken off have left; to be called now and then."""
+    """Kill the programs that broken-off runs have left; call this now and then."""
     if not _sweeping.acquire(blocking=False):
         return
     try:
@@ -134,7 +134,7 @@ def sweep() -> None:
 
 
 def sweep_all() -> None:
-    """Kill all that is left of such runs, as a worker does that ends."""
+    """Kill all programs that broken-off runs have left, before the worker ends."""
     deadline = time.monotonic() + END_SECONDS
     while _broken_off and time.monotonic() < deadline:
         sweep()
@@ -142,13 +142,13 @@ def sweep_all() -> None:
 
 
 def processes() -> list[Process]:
-    """Return the processes of this machine that live, by their start."""
+    """Return the living processes of this machine, oldest first."""
     pids = [int(name) for name in os.listdir(PROC) if name.isdigit()] if IS_LINUX else []
     return sorted(filter(None, map(_read, pids)), key=lambda process: process.started)
 
 
 def _kill(found: Iterable[Process]) -> bool:
-    """Kill what lives of these; whether any did."""
+    """Kill those of these processes that are still alive; return whether any was."""
     living = [each for each in found if (now := _read(each.pid)) and now.started == each.started]
     for each in living:
         with suppress(ProcessLookupError, PermissionError):
@@ -157,7 +157,7 @@ def _kill(found: Iterable[Process]) -> bool:
 
 
 def _read(pid: int) -> Process | None:
-    """Return a process, None where there is none, or only its exit code."""
+    """Return a process; None if it is gone or a zombie."""
     try:
         # Its name may hold anything.
         _, _, fields = (PROC / str(pid) / "stat").read_text().rpartition(")")

@@ -1,7 +1,7 @@
-"""Gives a task its record as Celery sends it, so that its owner's page has it before a worker does.
+"""Creates a task's record as Celery sends it, so that its owner's page shows it at once.
 
-Where the message goes to a queue in the records' Redis, the message and the record are one write;
-elsewhere the record follows the message. A task that Headway starts itself has its record already.
+If the message goes to a queue in the records' Redis, message and record are one write; otherwise
+the record follows the message. A task that Headway itself starts has its record already.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from headway.throttled import ThrottledLogger
 logger = logging.getLogger(__name__)
 throttled = ThrottledLogger(logger)
 
-AWAY_SECONDS = 5.0  # for which sends wait for no Redis that has just failed to answer one
+AWAY_SECONDS = 5.0  # for which sends do not wait for a Redis that has just failed to answer one
 
 
 class Recorder:
-    """Publishes an app's messages, and makes the records of their tasks."""
+    """Publishes an app's messages and creates the records of their tasks."""
 
     def __init__(
         self, app: Celery, records: Records, url: str, max_attempts_of: Callable[[str], int]
     ) -> None:
-        """Take the records' URL, and how many attempts a task of a name has."""
+        """Take the records' URL, and a function from a task's name to its number of attempts."""
         self._app = app
         self._records = records
         self._url = url
@@ -48,9 +48,9 @@ class Recorder:
         self._away_until = -inf
 
     def publish(self, producer: Any, body: Any, options: Mapping[str, Any]) -> Any:
-        """Publish a message as `producer` does, with the record of its task.
+        """Publish a message as `producer` does, and create the record of its task.
 
-        Without it where there is none to make, or where the records' Redis takes none.
+        There is no record if the message is not a new task's, or the records' Redis is away.
         """
         sent = self._sent(producer, options)
         if sent is None:
@@ -65,7 +65,7 @@ class Recorder:
         return published
 
     def _sent(self, producer: Any, options: Mapping[str, Any]) -> Sent | None:
-        """Return what is published, None for what is no new task's message."""
+        """Return what is published; None if its task is to get no record here."""
         headers = options.get("headers") or {}
         task_id = headers.get("id")
         name = headers.get("task")
@@ -95,15 +95,15 @@ class Recorder:
 
     @cached_property
     def encoder(self) -> MessageEncoder | None:
-        """What writes messages that lie in the records' Redis, None where they lie elsewhere."""
-        with suppress(BadURL, AttributeError):  # what Celery takes besides, as a list of brokers
+        """The encoder of messages if the broker is the records' Redis, else None."""
+        with suppress(BadURL, AttributeError):  # other forms that Celery takes, such as a list
             return message_encoder(self._app, self._url)
         return None
 
     def _record(self, task_id: str, sent: Sent, encoded: str = "") -> bool:
-        """Make a record, and send a message with it.
+        """Create a record, and with it send the message if that is encoded.
 
-        False where that has failed, as no send may.
+        Returns False if that fails: a send must not fail because of its record.
         """
         if time.monotonic() < self._away_until:
             return False
@@ -120,7 +120,7 @@ class Recorder:
 
 
 class RecordingProducer:
-    """A kombu producer that makes the records of what it publishes."""
+    """A kombu producer that creates the records of the tasks it publishes."""
 
     def __init__(self, producer: Any, recorder: Recorder) -> None:
         self._producer = producer
@@ -135,7 +135,7 @@ class RecordingProducer:
 
 
 def record_sends(app: Celery, recorder: Recorder) -> None:
-    """Have each message that an app sends from now on go through a recorder, its newest one.
+    """Send an app's messages from now on through this recorder, which replaces an earlier one.
 
     Every way to send a task ends at `app.amqp.send_task_message`, with all headers and routes set.
     """
@@ -152,4 +152,4 @@ def record_sends(app: Celery, recorder: Recorder) -> None:
         return send_recorded
 
     amqp._create_task_sender = make_sender
-    amqp.__dict__.pop("send_task_message", None)  # made again, by the settings of that time
+    amqp.__dict__.pop("send_task_message", None)  # a cached property, to be made again

@@ -1,4 +1,4 @@
-"""What a run says by `headway.progress`, until a thread beside the run sends it."""
+"""Buffers what a run reports by `headway.progress` until a background thread sends it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from headway.store.errors import Unavailable
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.1
-MAX_UNSENT = 1000  # steps that wait for Redis; of more the oldest go
+MAX_UNSENT = 1000  # steps that wait for Redis; beyond it the oldest are dropped
 UNSET: Any = object()
 
 WRITTEN = "written"
 
-Meta = tuple[dict[str, Any], int]  # what a snapshot has of it, and a number for each bar
+Meta = tuple[dict[str, Any], int]  # a report's keys of the snapshot, and the number of its bar
 
 
 class ProgressBuffer:
-    """What one run says: its threads write here and never wait, and `flush` sends it."""
+    """One run's reports: its threads write here without waiting, and `flush` sends them."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -36,7 +36,7 @@ class ProgressBuffer:
         self._request = run.request
         self._display = Display(run.parts)
         self._status = ""
-        # To be sent even if newer comes at once.
+        # Reports to be sent even if a newer one follows at once.
         self._unsent: deque[Meta] = deque(maxlen=MAX_UNSENT)
         self._lines = LogLines()
         self._is_silent = True
@@ -48,7 +48,7 @@ class ProgressBuffer:
     def say(
         self, part: Part, current: float = UNSET, total: float | None = UNSET, status: str = UNSET
     ) -> None:
-        """Note any of these; UNSET leaves what was said before."""
+        """Set any of these; UNSET leaves a value as it was."""
         with self._writing:  # so that no new number is sent with an old total
             part.current = part.current if current is UNSET else current
             part.total = part.total if total is UNSET else total
@@ -63,7 +63,7 @@ class ProgressBuffer:
             if part.is_step:
                 self._display.forget_last()
             elif part.name and not any(other.is_loop for other in self._run.parts):
-                self._status = part.name  # an inner loop's name stands beside its numbers
+                self._status = part.name  # an inner loop's name is shown with its numbers
             self._run.parts.append(part)
             self._run.open(part)
             if part.is_step or self._is_silent:
@@ -71,7 +71,7 @@ class ProgressBuffer:
                 self._unsent.append(self._meta())
 
     def leave(self, part: Part, *, has_failed: bool = False) -> None:
-        """End a part. Where that was an error, it is shown until there is something else to say."""
+        """End a part; after an error it stays on show until the next report."""
         with self._writing:
             meta = self._meta()
             if has_failed and meta != self._unsaid:
@@ -89,12 +89,12 @@ class ProgressBuffer:
                 self._unsent.append(self._meta())
 
     def log(self, level: str, text: str) -> None:
-        """Note a line."""
+        """Add a log line."""
         with self._writing:
             self._lines.add((level, text))
 
     def flush(self) -> None:
-        """Send what has not been sent; what Redis does not take now is sent the next time."""
+        """Send what is unsent; what Redis does not take now is sent the next time."""
         with self._sending:
             while self._send_first():
                 pass
@@ -106,7 +106,7 @@ class ProgressBuffer:
                 pass
 
     def close(self) -> None:
-        """Send the last words, before the run's outcome is stored."""
+        """Send the last report, before the run's outcome is stored."""
         FLUSHER.remove(self)
         try:
             self.flush()
@@ -114,7 +114,7 @@ class ProgressBuffer:
             self.fail("Progress")
 
     def fail(self, what: str) -> None:
-        """Log, once, why something is not sent; that stops neither the run nor its sender."""
+        """Log once why something is not sent; that stops neither the run nor the flusher."""
         if not self._has_failed:
             logger.exception("%s of task %s is not sent", what, self._request.id)
         self._has_failed = True
@@ -125,7 +125,7 @@ class ProgressBuffer:
         return {**numbers, "status": self._status, "step": seen.step}, number
 
     def _send(self, said: Meta) -> bool:
-        """Send it; whether it is done with."""
+        """Send a report; return False if it has to be sent again."""
         try:
             verdict = self._backend.runs.report(self._request, "PROGRESS", *said)
         except Exception:
@@ -139,18 +139,18 @@ class ProgressBuffer:
         return True
 
     def _send_first(self) -> bool:
-        """Send what has to be sent first; whether it was, and more may have to be."""
+        """Send the first of the unsent reports; return whether to go on with the next."""
         with self._writing:
             first = self._unsent[0] if self._unsent else None
         if first is None or not self._send(first):
             return False
         with self._writing:
-            if self._unsent[0] is first:  # else it has made room for newer ones meanwhile
+            if self._unsent[0] is first:  # else newer ones have pushed it out meanwhile
                 self._unsent.popleft()
         return True
 
     def _send_lines(self) -> bool:
-        """Send some lines; whether they were, and there may be more."""
+        """Send a batch of log lines; return whether to go on with the next."""
         with self._writing:
             lines, lost = self._lines.take()
         if not lines:
@@ -169,7 +169,7 @@ class ProgressBuffer:
 
 
 class Flusher:
-    """The thread that sends what this process's runs say; it is started again after a fork."""
+    """The thread that sends the reports of this process's runs; it starts again after a fork."""
 
     def __init__(self) -> None:
         self._buffers: set[ProgressBuffer] = set()
@@ -184,7 +184,7 @@ class Flusher:
         self._news.set()
 
     def forget(self) -> None:
-        """Be as new: a forked process has neither the thread nor the runs."""
+        """Reset in a forked process, which has neither the thread nor the runs."""
         self.__dict__.update(Flusher().__dict__)
 
     def remove(self, buffer: ProgressBuffer) -> None:
@@ -198,7 +198,7 @@ class Flusher:
             for buffer in tuple(self._buffers):
                 try:
                     buffer.flush()
-                except Exception:  # one run's costs no other's
+                except Exception:  # one run's failure must not affect the others
                     buffer.fail("Progress")
             time.sleep(FLUSH_SECONDS)
 

@@ -1,4 +1,4 @@
-"""What a Celery state says, as keys of the snapshot."""
+"""Translates Celery's states and reports into keys of the snapshot."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ logger = logging.getLogger(__name__)
 
 
 def cut_report(meta: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
-    """Return Celery's form of a report that is too large: what the snapshot shows of it."""
+    """Return Celery's form of a report that is too large, cut to what the snapshot shows."""
     _warn_of_cut_reports(meta["task_id"])
     shown = {key: value for key, value in fields.items() if key in ("current", "total", "status")}
     return {**meta, "result": shown, "children": []}
 
 
-@lru_cache(1000)  # once for each task
+@lru_cache(1000)  # which logs once for each task
 def _warn_of_cut_reports(task_id: str) -> None:
     logger.warning(
         "Reports of %s of more than %s bytes are cut to what the page shows",
@@ -31,7 +31,7 @@ def _warn_of_cut_reports(task_id: str) -> None:
 
 
 def fields_of(phase: Phase, state: str, value: Any) -> dict[str, Any]:
-    """Return what a Celery state and its value say, as keys of the snapshot."""
+    """Return a Celery state and its value as keys of the snapshot."""
     if phase == Phase.RUNNING:
         return progress_fields(state, value)
     if phase == Phase.SUCCEEDED:
@@ -50,7 +50,7 @@ def fields_of(phase: Phase, state: str, value: Any) -> dict[str, Any]:
 def report_meta(
     result: Any, state: str, traceback: Any, request: Any, children: list[Any]
 ) -> dict[str, Any]:
-    """Return Celery's form of a report."""
+    """Return a report in the form of Celery's result meta."""
     of_whom = {
         "group_id": getattr(request, "group", None),
         "parent_id": getattr(request, "parent_id", None),

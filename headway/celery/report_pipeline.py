@@ -1,4 +1,4 @@
-"""Reports of a run by `update_state`."""
+"""Pipelines the reports that a run makes by `update_state`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from headway.celery.persistence import UNSTORED
 from headway.celery.runs import Stopped
 from headway.store.connection import FunctionPipeline
 
-OFTEN_SECONDS = 0.05  # a report that comes so soon after another does not wait for its reply
+OFTEN_SECONDS = 0.05  # a report this soon after another does not wait for its reply
 LONG_SECONDS = 0.2
 
 
@@ -29,7 +29,7 @@ class ReportPipeline:
         self._sent_at = -inf
         self._pipeline: FunctionPipeline | None = None
         self._replies: deque[Callable[[], str]] = deque()  # two at most
-        self._sending = threading.Lock()  # of a run's threads, one at a time
+        self._sending = threading.Lock()  # one of the run's threads at a time
 
     def send(self, backend: Any, request: Context, state: str | None, meta: Any) -> None:
         """Send a report. Raises Stopped when the run has to end."""
@@ -42,8 +42,7 @@ class ReportPipeline:
         if not pipeline.has_reply:
             self._check_replies()
             if time.monotonic() - began > LONG_SECONDS:
-                # Redis hangs, and a report may not hold up its task for long; the next one repeats
-                # it
+                # Redis hangs, and a report may not hold up its task for long; the next repeats it.
                 return
         self._replies.append(backend.runs.begin_report(request, state, meta, pipeline))
         self._check_replies(all_but=1 if began - self._sent_at <= OFTEN_SECONDS else 0)

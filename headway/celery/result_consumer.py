@@ -1,4 +1,4 @@
-"""Waiting for results by Celery's `get`."""
+"""Waits for results in Celery's `get`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from celery.backends.redis import ResultConsumer
 
 from headway.store.errors import Unavailable
 
-READ_AGAIN_SECONDS = 1.0  # who waits for a result
+READ_AGAIN_SECONDS = 1.0  # between two reads while waiting for a result
 
 
 class PollingResultConsumer(ResultConsumer):
-    """Waits for results as Celery's own does, and reads them again each second.
+    """Waits for results as Celery's own consumer does, and also reads them each second.
 
-    Celery's own relies on pushes alone once it has subscribed and read. Redis may see that read
-    before the subscription, though, since they come over two connections; a result between the two
-    is pushed to nobody.
+    Celery's own relies on pushes alone once it has subscribed and read. These use two connections,
+    so Redis may see the read first; a result stored between the two is then pushed to nobody.
     """
 
     def drain_events_until(
         self, p: Any, timeout: float | None = None, on_interval: Any = None
     ) -> Iterator[None]:
-        """Wait until the promise is kept; raises TimeoutError after so many seconds."""
+        """Wait until the promise `p` is ready; raises TimeoutError after `timeout` seconds."""
         read_at = time.monotonic()
         for _ in super().drain_events_until(p, timeout, on_interval):
             if time.monotonic() - read_at >= READ_AGAIN_SECONDS:

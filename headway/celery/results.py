@@ -1,4 +1,4 @@
-"""What a task hands back: Celery's own form of it, and of a large result a preview for the record.
+"""Encodes a task's result in Celery's own form, with a preview of a large one for the record.
 
 Pure: no Redis. A large result is in Redis once, within Celery's own form where that is JSON.
 """
@@ -14,18 +14,18 @@ from kombu.exceptions import EncodeError
 
 from headway.snapshot import fragment
 
-# Of a result that the snapshot has whole; a list of 50 has to fit a socket's backlog.
+# of a result that the snapshot has whole; a list of 50 has to fit a socket's backlog
 MAX_RESULT_BYTES = 8192
 PREVIEW_CHARS = 1000
 
-# As `snapshot.fragment`, but only of what Celery's own encoder has the same words for.
+# As `snapshot.fragment`, but only for values that Celery's own encoder writes the same way.
 PLAIN = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 Encode = Callable[[Any], str | bytes]
 
 
 class ResultTooLarge(EncodeError):
-    """A result beyond RESULT_MAX_BYTES; Celery fails the task for it."""
+    """A result is larger than RESULT_MAX_BYTES; Celery fails the task for it."""
 
 
 class Packed(NamedTuple):
@@ -33,7 +33,7 @@ class Packed(NamedTuple):
 
     meta: str | bytes  # Celery's own form
     fields: Mapping[str, Any]  # the record's, with a preview of a large one
-    whole: bytes = b""  # the JSON of a large one, where `meta` does not hold it
+    whole: bytes = b""  # the JSON of a large one, unless `meta` holds it
 
 
 def pack(meta: dict[str, Any], fields: Mapping[str, Any], encode: Encode, limit: int) -> Packed:
@@ -60,7 +60,7 @@ def _json(value: Any) -> tuple[bytes, bool]:
     """Return a value as the snapshot has it, and whether it means the same to Celery."""
     try:
         return PLAIN.encode(value).encode(), True
-    except (TypeError, ValueError):  # a type that JSON has no word for, NaN, half a character
+    except (TypeError, ValueError):  # a type that JSON lacks, NaN, half a surrogate pair
         return fragment(value).encode(), False
 
 
@@ -72,7 +72,7 @@ def _preview(result: Any, text: bytes) -> str:
 def _splice(
     meta: dict[str, Any], result: Any, text: bytes, encode: Encode
 ) -> tuple[bytes, int] | None:
-    """Return Celery's form with `text` in the result's place, and where it begins.
+    """Return Celery's form with `text` in the result's place, and the offset where it begins.
 
     None where Celery's form is not JSON.
     """

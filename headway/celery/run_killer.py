@@ -1,4 +1,4 @@
-"""Ending runs, and a pool, that do not end by themselves."""
+"""Kills runs, and pools, that do not end by themselves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from headway.celery.stopping import can_end_runs
 
 logger = logging.getLogger(__name__)
 
-END_AFTER = 6  # rounds in which a pool that was told to end has not
+END_AFTER = 6  # rounds after which a pool that was told to end is killed
 CANNOT_END = (
     "This worker cannot stop a task that runs: it ends at its next report, or when it is done."
 )
@@ -29,7 +29,7 @@ class RunKiller:
     def __init__(self, worker: Any, backend: LiveBackend) -> None:
         self._worker = worker
         self._backend = backend
-        # Cancelled runs that this worker has said it cannot end.
+        # Cancelled runs that this worker has reported it cannot end.
         self._unending: WeakSet[Any] = WeakSet()
         self._ending = 0  # rounds since its pool was told to end
 
@@ -45,8 +45,8 @@ class RunKiller:
     def end_pool(self) -> None:
         """Kill the processes of a pool that does not end.
 
-        Celery ends it inside a signal's handler. A result whose reading that has interrupted is
-        never read on, and the pool would wait for it as long as its processes live.
+        Celery ends it inside a signal handler. If that interrupts the reading of a result, the rest
+        is never read, and the pool would wait for it as long as its processes live.
         """
         pool = self._worker.pool
         if not state.should_terminate or not pool.uses_semaphore or not pool.active:
@@ -62,7 +62,7 @@ class RunKiller:
             if isinstance(request, LiveRequest):
                 request.end_programs()
             pool.terminate_job(request.worker_pid, signal.SIGKILL)
-            if pool.is_green:  # it says of itself that it is done
+            if pool.is_green:  # a killed greenlet reports that it is done
                 self._backend.mark_as_revoked(request.id, "Cancelled", request)
         elif request not in self._unending:
             self._say_it_goes_on(request)

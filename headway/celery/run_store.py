@@ -1,4 +1,4 @@
-"""What the runs of tasks say of themselves."""
+"""Claims and reports of the runs of tasks."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from headway.store.records import Records
 
 logger = logging.getLogger(__name__)
 
-# how long a claim waits, at most, for a sweep that looks at a Redis that was away
+# How long a claim waits at most for the first sweep after Redis was away.
 EARLY_SECONDS = 10.0
 EARLY_PAUSE_SECONDS = 0.1
 
 
 class RunStore:
-    """Claims records for runs, and stores what these report until they end or are given up."""
+    """Claims records for runs, and stores what they report until they end or are given up."""
 
     def __init__(self, backend: Any, records: Records, states: StateStore) -> None:
         self._backend = backend
@@ -42,8 +42,8 @@ class RunStore:
     def claim(self, task_id: str, task: Any) -> str:
         """Claim a record for the running delivery of `task`; see `RunRecords.claim`.
 
-        A process can be gone before its worker knows that it has begun; then the pool hands the
-        delivery to another.
+        A process can die before its worker knows that it has started; the pool then hands the
+        delivery to another process.
         """
         request = task.request
         if not hasattr(request, FENCE):
@@ -90,17 +90,16 @@ class RunStore:
             if self._backend.unacked and isinstance(tag, str)
             else ""
         )
-        # In protocol 1 a message's headers stand apart from what Celery says of the task.
+        # In protocol 1 a message's headers are separate from Celery's own fields of the task.
         apart = request.headers if isinstance(request.headers, Mapping) else {}
         recorded_id = getattr(request, RECORDED, "") or apart.get(RECORDED, "")
         return Source(getattr(request, SEND, ""), recorded_id == request.id, held)
 
     def report(self, request: Context, state: str | None, meta: Any, bar: int | None = None) -> str:
-        """Store what a run says of itself.
+        """Store a run's report.
 
-        Returns the verdict, see `RunRecords.write`, or UNSTORED.
-
-        Within a `bar` it never goes back.
+        Its numbers never go back within the bar of this number. Returns what `RunRecords.write`
+        does, or UNSTORED.
         """
         return self.begin_report(request, state, meta, bar=bar)()
 
@@ -113,12 +112,13 @@ class RunStore:
         *,
         bar: int | None = None,
     ) -> Callable[[], str]:
-        """Send what a run says of itself.
+        """Send a run's report.
 
-        What is returned waits for what `report` returns, and has to be called.
+        Returns a function that waits for the reply and returns what `report` does; it must be
+        called.
         """
         if getattr(request, ENDED, False):
-            return lambda: "written"  # the run has stored an end itself and goes on
+            return lambda: "written"  # the run has itself stored an end, and goes on
         state = state or "PROGRESS"
         write = self._states.writes.write_of(
             request.id, meta, state, None, request, phase_by_hand(state, begun=True)
@@ -134,9 +134,9 @@ class RunStore:
     def advance_commit(
         self, request: Context, stage: Literal["prepared", "committing"], seconds: float
     ) -> str:
-        """Store how far a run's e-mail is; see `RunRecords.advance_commit`.
+        """Advance a run's commit point; see `RunRecords.advance_commit`.
 
-        Raises Unavailable after so many seconds.
+        Raises Unavailable if Redis does not take it within `seconds`.
         """
         return until_stored(
             lambda: self._records.runs.advance_commit(request.id, delivery_of(request), stage),
@@ -148,9 +148,9 @@ class RunStore:
         until_stored(lambda: self._records.runs.abandon(request.id, delivery_of(request)))
 
     def release(self, task_id: str, token: str) -> None:
-        """Give back a run that its worker ends because it stops.
+        """Give back a run that its worker ends because the worker stops.
 
-        Where Redis is away, its lease sees to it.
+        If Redis is away, its lease runs out instead.
         """
         try:
             self._records.maintenance.release([(task_id, token)])

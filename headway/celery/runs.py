@@ -1,9 +1,9 @@
-"""Which run is speaking: a run is known to the threads and coroutines that it starts.
+"""Finds the run that the calling thread or coroutine belongs to.
 
-A coroutine has a copy of the context of what started it. A thread has an empty one, so it is given
-the run as it is started, and so is what is handed to a pool of threads. A thread of which nothing
-is known (a library in C has started it, or `multiprocessing.pool.ThreadPool`) speaks for the one
-run of its process, unless that ever had two at once. None ever counts in another run.
+A coroutine has a copy of the context that started it. A thread has an empty one, so it is given
+the run when it is started, as is work that is submitted to a pool of threads. A thread of unknown
+origin (started by a C library or `multiprocessing.pool.ThreadPool`) belongs to the only run of its
+process, unless the process ever had two at once. So nothing is ever counted in another run.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ T = TypeVar("T")
 class Stopped(BaseException):
     """Ends a run that must not go on: it has been cancelled, or another one has taken over.
 
-    No Exception, so that a task's own `except Exception` lets it pass. `verdict` is the record's,
-    see `RunRecords.write`.
+    It is not an Exception, so a task's own `except Exception` lets it pass. `verdict` is what
+    `RunRecords.write` returned.
     """
 
     def __init__(self, verdict: str) -> None:
@@ -41,43 +41,43 @@ class Run:
         self.task = task
         self.request = request
         self.task_id: str = request.id
-        # That it is in, in the order in which they began: itself, its steps and loops.
+        # The open parts, in the order in which they began: the run itself, its steps and loops.
         self.parts = [Part(run=self)]
-        # what it has said by `headway.progress`; None before its first word
+        # The ProgressBuffer of `headway.progress`; None before its first report.
         self.report: Any = None
-        self.report_pipeline: Any = None  # what it says by `update_state`
-        # The Retry or Ignore that it ends with, since its task has been handed over.
+        self.report_pipeline: Any = None  # the ReportPipeline of `update_state`
+        # The Retry or Ignore that it has to end with, once its task has been handed over.
         self.successor: Any = None
-        self.origin: Any = None  # of the programs that it starts, where that can be told
+        self.origin: Any = None  # of the programs that it starts; None where that is unknown
         self.lock = threading.Lock()
         self.has_ended = False
         self._verdict = ""
         self._was_told = False
 
     def open(self, part: Part) -> None:
-        """Have a part be counted in."""
+        """Let a part be counted in."""
         part.is_open = True
-        if self._verdict or self.has_ended:  # also by another thread meanwhile
+        if self._verdict or self.has_ended:  # another thread may have set them meanwhile
             part.is_open = False
 
     def stop(self, verdict: str) -> None:
-        """Note why it has to end; its next word will raise that."""
+        """Note why it has to end; its next report raises that."""
         self._verdict = verdict
         self._close()
 
     def check(self) -> None:
-        """Raise Stopped when it has to end."""
+        """Raise Stopped if it has to end."""
         if self._verdict:
             self._was_told = True
             raise Stopped(self._verdict)
 
     def check_told(self) -> None:
-        """Raise Stopped if it stopped any thread or coroutine: the result lacks their part."""
+        """Raise Stopped if it stopped a thread or coroutine: the result lacks their part."""
         if self._was_told:
             raise Stopped(self._verdict)
 
     def end(self) -> None:
-        """Note that the body has returned; a thread that outlives it is not listened to."""
+        """Note that the body has returned; reports of threads that outlive it are ignored."""
         self.has_ended = True
         self._close()
 
@@ -86,8 +86,8 @@ class Run:
             part.is_open = False
 
 
-UNKNOWN = Part()  # where a thread is of which nothing is known
-NOWHERE = Part()  # where an eager task is: it has no record, whatever runs around it
+UNKNOWN = Part()  # the place of a thread of unknown origin
+NOWHERE = Part()  # the place of an eager task: it has no record, even inside a run
 HERE: ContextVar[Part] = ContextVar("here", default=UNKNOWN)
 
 
@@ -111,7 +111,7 @@ _process = _Process()
 
 
 def present() -> Run | None:
-    """Return the run that the caller belongs to; None outside of one, and after its end."""
+    """Return the run that the caller belongs to; None outside of runs and after the run's end."""
     here = HERE.get()
     if here is UNKNOWN:
         return _process.only()
@@ -120,7 +120,7 @@ def present() -> Run | None:
 
 
 def here(run: Run) -> Part:
-    """Return the innermost part of its run in which the caller is."""
+    """Return the innermost part of the run that the caller is in."""
     part = HERE.get()
     if part.run is not run:
         return run.parts[-1]
@@ -137,7 +137,7 @@ def speaks_late(task_id: str) -> bool:
 
 @contextmanager
 def within(run: Run) -> Iterator[None]:
-    """Have the block, and what it starts, belong to a run."""
+    """Make the block, and what it starts, belong to a run."""
     _follow_threads()
     before = HERE.set(run.parts[0])
     _process.add(run)
@@ -150,7 +150,7 @@ def within(run: Run) -> Iterator[None]:
 
 @contextmanager
 def outside() -> Iterator[None]:
-    """Have the block belong to no run."""
+    """Make the block belong to no run."""
     before = HERE.set(NOWHERE)
     try:
         yield
@@ -159,12 +159,12 @@ def outside() -> Iterator[None]:
 
 
 def detached(function: Callable[..., T]) -> T:
-    """Call a function outside of any run, such as one that starts a thread for all runs."""
+    """Call a function outside of any run, for example to start a thread that serves all runs."""
     return _call_in(UNKNOWN, function)
 
 
 def bind(function: Callable[..., T]) -> Callable[..., T]:
-    """Return a function that belongs to the caller's run, wherever it is called."""
+    """Return the function bound to the caller's run, wherever it is called."""
     return update_wrapper(partial(_call_in, HERE.get(), function), function)
 
 
@@ -178,7 +178,7 @@ def _call_in(part: Part, function: Callable[..., T], /, *args: Any, **kwargs: An
 
 @cache
 def _follow_threads() -> None:
-    """Have threads, and the work of pools, belong to the run that starts or submits them."""
+    """Make threads, and the work of pools, belong to the run that starts or submits them."""
     start = threading.Thread.start
     submit: Callable[..., Any] = ThreadPoolExecutor.submit
 
@@ -208,14 +208,14 @@ def _follow_threads() -> None:
 
 
 def _run_thread(part: Part, thread: threading.Thread, body: Callable[[], None]) -> None:
-    del thread.run  # it would hold itself
+    del thread.run  # it would keep itself alive
     HERE.set(part)
     with suppress(Stopped):  # its run ends, which is no error
         body()
 
 
 def _forget_runs() -> None:
-    """Have a forked process speak for none of its parent's runs: it lacks their threads."""
+    """End the parent's runs in a forked process, which lacks their threads."""
     for run in tuple(_process.runs):
         run.end()
     _process.runs.clear()

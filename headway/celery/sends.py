@@ -1,8 +1,8 @@
-"""Which send a message belongs to, whether its task had a record by then, and whose task it is.
+"""Headers of a message: the id of its send, whether its task has a record, owner and title.
 
 A message may come again in many ways: given back by a worker that stops, after the broker's
-visibility timeout, published twice where a reply was lost, sent again by maintenance. The record
-tells those apart from a new send under the same id by the id of the send, and a header tells a
+visibility timeout, published twice because a reply was lost, sent again by maintenance. The id of
+the send distinguishes these from a new send under the same task id, and a header distinguishes a
 message whose record has expired from one that never had any.
 """
 
@@ -18,19 +18,19 @@ from celery._state import get_current_worker_task
 from headway.celery.context import whole_number
 
 SEND = "headway_send"  # the header for the id of the send
-# The header for the id of a task that has a record; a copy of it for another one is void.
+# The header for the id of a task that has a record; copied to another task's message it is void.
 RECORDED = "headway_recorded"
 
-# The headers for who may see a task, and for its title; a task that a run starts is its owner's.
+# The headers for a task's owner and title; a task that a run starts has the run's owner.
 OWNER = "headway_owner"
 TITLE = "headway_title"
 
-# The header for how many attempts of a task were no fault of its own, and count for none.
+# The header for how many attempts of a task do not count, as they were no fault of its own.
 WAITS = "headway_waits"
 
 
 def nobody() -> str | None:
-    """Return None: where nobody says otherwise, no task has an owner."""
+    """Return None: without another loader, no task has an owner."""
     return None
 
 
@@ -38,16 +38,17 @@ _load_owner: Callable[[], str | None] = nobody
 
 
 def load_owner_by(loader: Callable[[], str | None]) -> None:
-    """Have `loader` say whose the tasks are that are sent outside of runs, None for nobody's."""
+    """Set the function that returns the owner of tasks sent outside of runs, None for nobody."""
     global _load_owner
     _load_owner = loader
 
 
 @signals.before_task_publish.connect
 def identify(headers: dict[str, Any] | None = None, **_: Any) -> None:
-    """Give a message the id of its send, above kombu's own attempts to publish it, and its owner.
+    """Give a message the id of its send, and its owner.
 
-    A run that is repeated sends its callbacks again: they have the same id each time.
+    It comes before kombu's own attempts to publish, which share the id. A run that is repeated
+    sends its callbacks again, with the same id each time.
     """
     if not headers or "id" not in headers:
         return
@@ -68,7 +69,7 @@ def identify(headers: dict[str, Any] | None = None, **_: Any) -> None:
 
 
 def identified(message: Mapping[str, Any], task_id: str) -> dict[str, Any]:
-    """Return a Celery signature with the id of its send, as a message has that is published now."""
+    """Return a Celery signature with the headers that `identify` gives a published message."""
     headers = {**(message["options"].get("headers") or {}), "id": task_id}
     identify(headers)
     del headers["id"]
@@ -76,12 +77,12 @@ def identified(message: Mapping[str, Any], task_id: str) -> dict[str, Any]:
 
 
 def recorded(message: Mapping[str, Any], task_id: str) -> dict[str, Any]:
-    """Return a Celery signature that says that its task has a record."""
+    """Return a Celery signature with the header that its task has a record."""
     return _with_headers(message, {**(message["options"].get("headers") or {}), RECORDED: task_id})
 
 
 def send_of(message: Mapping[str, Any]) -> str:
-    """Return the id of the send of a Celery signature, "" where it has none."""
+    """Return the id of a Celery signature's send; "" if it has none."""
     return _header(message, SEND)
 
 
@@ -101,14 +102,14 @@ def title_of(message: Mapping[str, Any]) -> str:
 
 
 def waits_of(request: Any) -> int:
-    """Return how many attempts of a request's task count for none."""
+    """Return how many attempts of a request's task do not count."""
     return whole_number(getattr(request, WAITS, 0))
 
 
 def as_asked(message: Mapping[str, Any]) -> dict[str, Any]:
     """Return a Celery signature as its sender asked for it.
 
-    Without what differs each time that a task is started.
+    That is without the options that differ each time a task is started.
     """
     options = {
         key: value for key, value in message["options"].items() if key not in ("headers", "expires")

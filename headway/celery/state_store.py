@@ -1,4 +1,4 @@
-"""States that Celery stores, as changes of records."""
+"""Stores Celery's states as changes of records."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ throttled = ThrottledLogger(logger)
 
 
 class StateStore:
-    """Stores the states of tasks: a start and an end until Redis has them, a report once."""
+    """Stores the states of tasks: a report once, any other until Redis has it."""
 
     def __init__(self, backend: Any, records: Records) -> None:
         self._backend = backend
@@ -46,7 +46,7 @@ class StateStore:
         *,
         by_hand: bool = False,
     ) -> str:
-        """Store a state; returns the verdict, see `RunRecords.write`, or UNSTORED."""
+        """Store a state; return what `RunRecords.write` does, or UNSTORED."""
         if (
             request is not None
             and request.is_eager
@@ -68,10 +68,10 @@ class StateStore:
         request: Context | None,
         teller: Teller,
     ) -> str:
-        """Store how a run ended, or its error message alone where the rest cannot be stored.
+        """Store how a run ended, or only its error message if the rest cannot be stored.
 
-        Returns the verdict, see `RunRecords.write`, or UNSTORED. Never raises: Celery calls it from
-        its consumer too, and an exception there would end the worker.
+        Returns what `RunRecords.write` does, or UNSTORED. Never raises: Celery calls this from its
+        consumer too, and an exception there would end the worker.
         """
         try:
             return self.store(task_id, exc, state, traceback, request, teller)
@@ -96,8 +96,9 @@ class StateStore:
     def begin(
         self, write: StateWrite, pipeline: FunctionPipeline | None = None
     ) -> Callable[[], str]:
-        """Send a report; one that Redis does not take is not repeated, since the next one
-        repeats it.
+        """Send a report, and return a function that waits for its outcome.
+
+        A report that Redis does not take is UNSTORED and not sent again: the next one repeats it.
         """
 
         def unstored(error: Unavailable) -> str:
@@ -121,17 +122,16 @@ class StateStore:
         return until_stored(lambda: self._records.runs.mark_lost(task_id, delivery_of(request)))
 
     def leave_to_successor(self, task_id: str, exc: BaseException, request: Context | None) -> bool:
-        """Store a run that was ended over its time, and had asked for its next attempt before, as a
-        retry.
+        """Store a run that exceeded its time limit as a retry, if it had asked for one.
 
-        Returns whether it is one: it had asked, and an attempt is left.
+        Returns whether it is one: the run had asked, and an attempt is left.
         """
         due = until_stored(lambda: self._records.outbox.successor_due(task_id))
         if due is None:
             return False
         try:
             raise Retry(exc=exc, when=due)
-        except Retry as retry:  # which is being handled also where Celery stores one
+        except Retry as retry:  # as when Celery stores one, it is being handled
             verdict = self.store_end(task_id, exc, states.RETRY, None, request, "")
             if verdict == "written" and not retry_delay(retry, self._backend.app):
                 self._backend.outbox.release(task_id)

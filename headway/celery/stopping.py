@@ -1,8 +1,8 @@
-"""How a worker stops in order: what it runs may end within a grace, the rest is given back.
+"""Stops a worker in order: its runs may end within a grace period, the rest is given back.
 
-Celery waits out the whole grace in a signal's handler, where no end of a run is heard of. Here its
-loop goes on meanwhile, and the worker ends as soon as nothing runs. Celery's own setting says how
-long the grace is.
+Celery waits out the whole period in a signal handler, where it does not notice the end of a run.
+Here its loop goes on meanwhile, and the worker ends as soon as nothing runs. The period is Celery's
+own setting, `worker_soft_shutdown_timeout`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ logger = logging.getLogger(__name__)
 
 SIGNALS = ("SIGQUIT", "SIGTERM") if REMAP_SIGTERM == "SIGQUIT" else ("SIGQUIT",)
 LOOK_SECONDS = 0.2
-URGE_AFTER = 1.0  # seconds in which a worker that is to end has not begun to
-LEAVE_AFTER = 2.0  # and in which it has not ended then
+URGE_AFTER = 1.0  # seconds after which a worker that has not begun to end gets the signal again
+LEAVE_AFTER = 2.0  # further seconds after which one that has still not begun is abandoned
 
 
 class PlannedStop:
-    """One worker's.
+    """The planned stop of one worker.
 
-    `give_back` gives back what still runs, `abandon` ends a process that nothing else ends.
+    `give_back` gives back what still runs; `abandon` ends a process that nothing else can end.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class PlannedStop:
         self._ending = False
 
     def install(self) -> None:
-        """Take the signals for such a stop.
+        """Take over the signals for a stop.
 
-        Only in the main thread, once Celery has its handlers in place.
+        To be called in the main thread, once Celery's own handlers are in place.
         """
         for name in SIGNALS:
             number = signal.Signals[name]
@@ -65,7 +65,7 @@ class PlannedStop:
 
     @property
     def is_begun(self) -> bool:
-        """Whether the worker takes no more tasks."""
+        """Whether the worker has been told to stop, and takes no more tasks."""
         told = state.should_stop, state.should_terminate
         return self._deadline < inf or any(word not in (None, False) for word in told)
 
@@ -89,7 +89,7 @@ class PlannedStop:
             self._give_back()
         self._call(self._end)
         time.sleep(URGE_AFTER)
-        if not self._ending:  # its loop stands still, or is where a task runs
+        if not self._ending:  # its loop stands still, or its thread runs a task
             os.kill(os.getpid(), self._number)
         time.sleep(LEAVE_AFTER)
         if not self._ending and not can_end_runs(self._worker.pool):
@@ -108,7 +108,7 @@ class PlannedStop:
             ignore_errors(consumer, consumer.task_consumer.cancel)
 
     def _call(self, duty: Callable[[], None]) -> None:
-        """Have the worker's loop do it; a pool of greenlets has no loop, and needs none."""
+        """Do it in the worker's loop; with a pool of greenlets there is none, so do it here."""
         if self._worker.hub is None:
             duty()
         else:
@@ -116,5 +116,5 @@ class PlannedStop:
 
 
 def can_end_runs(pool: Any) -> bool:
-    """Whether a pool can end a run from outside: processes and greenlets can be, threads cannot."""
+    """Whether a pool can kill a run: processes and greenlets can be killed, threads cannot."""
     return getattr(pool.terminate_job, "__func__", None) is not BasePool.terminate_job

@@ -1,4 +1,4 @@
-"""A sweep: lost tasks are queued again, due ones sent, and the dependents of ended ones told."""
+"""Sweeps: requeues or fails lost tasks, sends due ones, notifies dependents of ended ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SAY_EVERY_SECONDS = 60.0
 
 
 class Sweeper:
-    """Does, one worker at a time, what concerns the tasks of all workers."""
+    """Does the maintenance of all workers' tasks; one worker at a time is the leader."""
 
     def __init__(
         self, backend: LiveBackend, worker_id: str, end_runs: Callable[[set[str]], None]
@@ -37,7 +37,7 @@ class Sweeper:
         self._memory = Memory(settings.DATA_DIR.read(backend.app.conf))
         self._paused_said_at = -inf
         self._missing: set[str] = set()
-        self._complained: deque[str] = deque(maxlen=1000)  # ids that stand in the log already
+        self._complained: deque[str] = deque(maxlen=1000)  # ids that are in the log already
 
     def sweep(self, stop: threading.Event) -> None:
         """Sweep until nothing is left to do now, or `stop` is set."""
@@ -50,7 +50,7 @@ class Sweeper:
                 logger.error(
                     "The record of task %s cannot be handled and is left: %s", task_id, why
                 )
-            # Due tasks go last: a broker that is away must not hold up the rest of the sweep.
+            # Due tasks come last: a broker that is away must not hold up the rest of the sweep.
             self._for_each(self._backend.runs.give_up, sweep.lost)
             self._for_each(self._backend.dependents.tell_dependents, sweep.ended)
             self._end_runs(sweep.overdue)
@@ -58,15 +58,14 @@ class Sweeper:
             has_more = sweep.has_more
 
     def remember(self) -> None:
-        """Write down which state of Redis was seen."""
+        """Save which state of Redis was seen."""
         self._memory.save()
 
     def check_missing(self) -> None:
-        """Have each message sent again that two checks in a row have missed: it was lost on its way
-        to a worker.
+        """Send each message again that two checks in a row have missed: it is lost.
 
-        Never by age. Should it turn up after all, its delivery is dropped at the claim; what a
-        worker had in hand that was killed before it began is withdrawn.
+        Age plays no part. If the message turns up after all, its delivery is dropped at the claim.
+        One left unacknowledged by a worker that was killed before starting it is withdrawn.
         """
         missed: set[str] = set()
 
@@ -80,18 +79,18 @@ class Sweeper:
         self._missing = missed - lost
 
     def send_elsewhere(self, task_ids: Collection[str]) -> None:
-        """Send messages again, and withdraw what a worker has in hand of them."""
+        """Send messages again, and withdraw those that a worker holds unacknowledged."""
         self._backend.records.maintenance.republish(task_ids)
         broker.withdraw(self._backend.app, task_ids)
 
     def complain(self, task_id: str, error: Exception) -> None:
-        """Log an error of a task once."""
+        """Log an error of a task, once for each task."""
         if task_id not in self._complained:
             self._complained.append(task_id)
             logger.error("Maintenance cannot handle %s: %s", task_id, error, exc_info=error)
 
     def _say_paused(self, is_paused: bool) -> None:
-        """Say each minute that nothing runs, and how it goes on."""
+        """Log each minute while everything is paused, and what to do."""
         if not is_paused or time.monotonic() - self._paused_said_at < SAY_EVERY_SECONDS:
             return
         paused = self._backend.records.maintenance.paused()
@@ -107,10 +106,9 @@ class Sweeper:
             )
 
     def _for_each(self, duty: Callable[..., None], tasks: Iterable[tuple[Any, ...]]) -> None:
-        """Do a duty for each `(task_id, ...)`; an error of one is logged once and stops no other.
+        """Do a duty for each `(task_id, ...)`; log an error of one, and go on with the others.
 
-        Raises Unavailable, and the broker's error where it takes two in a row: that is not the
-        task's.
+        Raises Unavailable, and the broker's error on the second in a row: those are not the tasks'.
         """
         refused = 0
         for task_id, *rest in tasks:

@@ -22,25 +22,26 @@ from headway.celery.runs import Run, Stopped
 
 
 class LiveTask(Task):
-    """A task whose runs are claimed (of two deliveries of one task, one runs) and which waits
-    in Redis for its time.
+    """A task whose runs claim its record, and whose ETA messages wait in Redis.
+
+    So of two deliveries of one task, one runs.
     """
 
     abstract = True
-    # By name: that file is made from this one.
+    # By name: that file imports this one.
     Request = "headway.celery.delivery:LiveRequest"
     Strategy = "headway.celery.delivery:receive"
     run_class = Run
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
-        """Claim the record, as `claim` does."""
+        """Claim the record; see `claim`."""
         self.claim(task_id)
         super().before_start(task_id, args, kwargs)
 
     def claim(self, task_id: str) -> None:
         """Claim the record, once for each run.
 
-        Raises Ignore (Celery then drops the delivery) when it is not this delivery's turn.
+        Raises Ignore, for which Celery drops the delivery, if the claim is refused.
         """
         request = self.request
         if not self.has_record or getattr(request, CLAIMED, "") == getattr(request, FENCE, None):
@@ -51,17 +52,17 @@ class LiveTask(Task):
         setattr(request, CLAIMED, getattr(request, FENCE))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the body, as `run_live` does."""
+        """Run the body; see `run_live`."""
         return self.run_live(super().__call__, args, kwargs)
 
     def run_live(self, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Call a run's body; what it said last is sent also when it fails."""
+        """Call a run's body, and send its last report even if it fails."""
         if self.request.is_eager:
             with runs.outside():
                 return call(*args, **kwargs)
         around = runs.present()
         if not self.has_record or (around is not None and around.task_id == self.request.id):
-            # Called as a function: what it says, the run around it says.
+            # Called as a function: its reports are those of the run around it.
             return call(*args, **kwargs)
         run = self.run_class(self, self.request)
         run.report_pipeline = ReportPipeline()
@@ -71,7 +72,7 @@ class LiveTask(Task):
     def update_state(
         self, task_id: str | None = None, state: str | None = None, meta: Any = None, **kwargs: Any
     ) -> None:
-        """Store a state, as Celery's own does. Raises Stopped when this run has to end."""
+        """Store a state, as Celery's own does. Raises Stopped if this run has to end."""
         run = runs.present()
         if run is not None and task_id in (None, run.task_id):
             run.check()
@@ -85,15 +86,15 @@ class LiveTask(Task):
         elif task_id in (None, self.request.id) or not isinstance(self.backend, LiveBackend):
             super().update_state(task_id, state, meta, **kwargs)
         elif not runs.speaks_late(task_id):
-            # Another task's: this one's delivery says nothing of that.
+            # Another task's state: this run's delivery is no fence for it.
             self.backend.store_result(task_id, meta, state or "PROGRESS", **kwargs)
 
     def apply_async(
         self, args: Any = None, kwargs: Any = None, task_id: str | None = None, **options: Any
     ) -> Any:
-        """Send the task; with a `countdown` or an `eta` it waits in Redis and for Redis's clock.
+        """Send the task; with a `countdown` or an `eta` it waits in Redis, by Redis's clock.
 
-        So does what takes over this run's id, a retry or a replacement, so that it cannot be lost.
+        A retry or replacement of this run waits there too, so that it cannot be lost.
         Raises ValueError or TypeError for an invalid time.
         """
         send = super().apply_async
@@ -106,7 +107,7 @@ class LiveTask(Task):
                     self, send, args, kwargs, task_id or str(uuid4()), when, options
                 )
         else:
-            options = without_times(options)  # it is not for later
+            options = without_times(options)  # the time has come
         return send(args, kwargs, task_id, **options)
 
     def retry(
@@ -120,7 +121,7 @@ class LiveTask(Task):
         max_retries: int | None = None,
         **options: Any,
     ) -> Retry:
-        """Ask for the next attempt, which follows this run however it then ends.
+        """Ask for the next attempt, which follows this run however that ends.
 
         Raises ValueError or TypeError for an invalid time, and what making the message raises.
         """
@@ -138,7 +139,7 @@ class LiveTask(Task):
             if isinstance(reject.reason, Exception):
                 raise reject.reason from None
             raise
-        # Celery leaves the call's limit on the task, where the next run of any other finds it.
+        # Celery leaves the call's limit on the task object, which other runs share.
         limit = self.max_retries if max_retries is None else max_retries
         setattr(asked, MAX_ATTEMPTS, inf if limit is None else limit + 1)
         self._hand_over(asked)
@@ -147,7 +148,7 @@ class LiveTask(Task):
         return asked
 
     def on_replace(self, sig: Any) -> Any:
-        """Hand over to another task under this one's id, as Celery's own does."""
+        """Replace this task by another under the same id, as Celery's own does."""
         try:
             return super().on_replace(sig)
         except Ignore as replaced:
@@ -156,14 +157,14 @@ class LiveTask(Task):
             raise
 
     def _hand_over(self, end: Retry | Ignore) -> None:
-        """Note how the present run has to end, since another one takes over its task."""
+        """Set how the current run has to end, because another one takes over its task."""
         run = runs.present()
         if run is not None and run.task_id == self.request.id:
             run.successor = end
 
     @property
     def has_record(self) -> bool:
-        """Whether this is a run whose record is kept."""
+        """Whether this is a run that has a record."""
         request = self.request
         return not (request.is_eager or request.called_directly) and isinstance(
             self.backend, LiveBackend

@@ -1,6 +1,6 @@
-"""Kombu's transport for Redis, where Headway needs more of it.
+"""Kombu's Redis transport, with what Headway needs beyond it.
 
-`headway/celery/backend.py` puts it in the place of kombu's own, by name.
+`headway/celery/backend.py` registers it by name in place of kombu's own.
 """
 
 from __future__ import annotations
@@ -26,17 +26,16 @@ class Channel(redis.Channel):
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         """Return the parameters of a connection.
 
-        Raises ConnectionError where the channel has lost its own.
-
-        Kombu's own raises AttributeError then, which no part of Celery takes for a lost connection:
-        as a channel that broke is closed and gives back its messages, that would end the worker.
+        Raises ConnectionError if the channel has lost its connection. Kombu's own raises
+        AttributeError, which Celery does not take for a lost connection: it would end the worker
+        while a broken channel is closed and gives back its messages.
         """
         if self.connection is None or self.connection.client is None:
             raise ConnectionError("The connection to the broker has been closed.")
         return dict(super()._connparams(asynchronous))
 
     def _purge(self, queue: str) -> int:
-        """Empty a queue and cancel the tasks of its messages; returns how many there were."""
+        """Empty a queue, cancel its messages' tasks, and return how many messages there were."""
         with self.conn_or_acquire() as client, client.pipeline() as pipe:
             for key in (self._q_for_pri(queue, priority) for priority in self.priority_steps):
                 pipe.lrange(f"{self.global_keyprefix}{key}", 0, -1).delete(key)
@@ -54,12 +53,12 @@ class Channel(redis.Channel):
                 if task_id := id_of(message):
                     request = readable_request_of(message)
                     backend.mark_as_revoked(task_id, "Purged from its queue", request)
-            except Exception:  # one message costs no other
+            except Exception:  # one message must not affect the others
                 logger.exception("The task of a purged message is not cancelled")
 
 
 class Transport(redis.Transport):
-    """Kombu's transport, whose channels are all closed, also where one raises."""
+    """Kombu's transport, which closes all its channels even if one raises."""
 
     Channel = Channel
 

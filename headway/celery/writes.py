@@ -1,4 +1,4 @@
-"""A Celery state as a write of its task's record."""
+"""Builds a write to a task's record from a Celery state."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ from headway.values import as_json
 
 
 class WriteBuilder:
-    """Encodes states, in Celery's own form and as keys of the snapshot, within their limits of
-    size.
-    """
+    """Encodes states in Celery's own form and as keys of the snapshot, within their size limits."""
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
@@ -78,7 +76,7 @@ class WriteBuilder:
     def _pack(self, phase: Phase, meta: dict[str, Any], fields: dict[str, Any]) -> Packed:
         """Encode Celery's form.
 
-        A large result is cut in `fields`, a large report or error in Celery's form.
+        A large result is cut in the snapshot's `fields`, a large report or error in Celery's form.
         """
         if phase == Phase.SUCCEEDED:
             return pack(meta, fields, self._backend.encode, self._max_result_bytes)
@@ -101,7 +99,7 @@ class WriteBuilder:
         }
 
     def _encode_report(self, meta: Mapping[str, Any]) -> Any:
-        """Return what `encode` does; what cannot be encoded is shown as JSON or left out."""
+        """Encode a report; a value that Celery cannot encode becomes JSON or is left out."""
         try:
             return self._backend.encode(meta)
         except Exception:
