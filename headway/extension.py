@@ -85,7 +85,7 @@ class Headway:
         read_only: bool = True,
         expires: float = DAY_SECONDS,
     ) -> str:
-        """Make a token that the current app accepts, as `headway.token` does.
+        """Make a token that the current app accepts, as the function `token` does.
 
         Raises ValueError for what no token can say, ConfigError if the app has no secret key.
         """

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from enum import EnumType
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,8 @@ def _section(title: str, members: Iterable[tuple[str, Any]]) -> Iterator[str]:
     for name, member in members:
         yield f"**`{name}{_signature(member)}`**\n"
         yield f"{inspect.getdoc(member)}\n"
+        if isinstance(member, EnumType):
+            yield f"{', '.join(f'`{each}`' for each in member)}\n"
 
 
 def _signature(member: Callable[..., Any]) -> str:

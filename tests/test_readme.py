@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from headway.testing.eager import Eager
 from tests.documents import Followed, files_of, module_of, page
-from tests.processes import ROOT, Valkey, children_of
+from tests.processes import ROOT, Valkey, children_of, wait_for
 
 README = "README.md"
 MAX_LINES = 250
@@ -52,12 +52,15 @@ def test_the_example_is_short():
     assert len(page(README).splitlines()) <= MAX_LINES
 
 
-def test_its_card_moves_survives_its_process_and_is_cancelled(shop: Page, reader: Followed):
+def test_its_card_moves_survives_its_process_and_is_cancelled(
+    shop: Page, reader: Followed, address: str
+):
     expect(card(shop)).to_contain_text("2 / 20", timeout=15_000)
     for child in children_of(reader.worker.pid):
         os.kill(child, signal.SIGKILL)
 
-    expect(card(shop)).to_have_attribute("data-phase", "queued")
+    status = str(card(shop).get_attribute("src"))
+    wait_for(lambda: shop.request.get(f"{address}{status}").json()["attempt"] == 2)
     expect(card(shop)).to_contain_text("1 / 20", timeout=15_000)
     shop.get_by_role("button", name="Cancel").click()
     expect(card(shop)).to_have_attribute("data-phase", "cancelled", timeout=15_000)

@@ -148,7 +148,7 @@ def test_a_memory_outlives_its_process_and_keeps_the_newest(tmp_path: Path):
     first.save()
     second.note(Seen("a", 3))
     second.save()
-    assert Memory(tmp_path / "data").seen == Seen("a", 5)
+    assert Memory(str(tmp_path / "data")).seen == Seen("a", 5)
 
     second.note(Seen("b", 1))  # other data
     second.save()

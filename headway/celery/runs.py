@@ -25,11 +25,12 @@ T = TypeVar("T")
 class Stopped(BaseException):
     """Ends a run that must not go on: it has been cancelled, or another one has taken over.
 
-    It is not an Exception, so a task's own `except Exception` lets it pass. `verdict` is what
-    `RunRecords.write` returned.
+    The calls of `progress` raise it. It is not an Exception, so a task's own `except Exception`
+    lets it pass.
     """
 
     def __init__(self, verdict: str) -> None:
+        """`verdict` is the record's, see `RunRecords.write`."""
         super().__init__(verdict)
         self.verdict = verdict
 
