@@ -34,7 +34,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     scalars = {
         key: str(value) for key, value in overrides.items() if isinstance(value, str | int | float)
     }
-    # so that what is derived from an override follows it
+    # Loaded with the overrides, so that what is derived from one follows it.
     settings = config.load({**os.environ, **scalars})
     app.config.update(settings)
     app.config.update({key: value for key, value in overrides.items() if key not in settings})
@@ -50,7 +50,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     for blueprint in (routes.pages, inbox.inbox):
         app.register_blueprint(blueprint)
     handle_errors(app)
-    app.after_request(add_headers)  # to what is no endpoint's, too
+    app.after_request(add_headers)  # also to answers that come from no endpoint
     _add_to_templates(app)
     if app.config["TRUSTED_PROXIES"]:
         wrapped = TrustedProxies(app.wsgi_app, app.config["TRUSTED_PROXIES"])
@@ -77,7 +77,7 @@ def _celery(app: Flask) -> Celery:
         headway_lease_seconds=app.config["LEASE_SECONDS"],
         headway_cancel_grace_seconds=app.config["CANCEL_GRACE_SECONDS"],
         headway_result_max_bytes=app.config["RESULT_MAX_BYTES"],
-        # A worker keeps there what it last saw of Redis, to notice a restored backup.
+        # A worker stores there what it last saw of Redis, to notice a restored backup.
         headway_data_dir=app.config["DATA_DIR"],
         redis_socket_timeout=2.0,
         redis_socket_connect_timeout=2.0,
@@ -93,7 +93,7 @@ def _celery(app: Flask) -> Celery:
         worker_prefetch_multiplier=1,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_soft_shutdown_timeout=app.config["SHUTDOWN_SECONDS"],
-        # How long a lost process's last words are waited for; what it has stored itself stands
+        # How long to wait for a lost process's last messages; what it has stored itself stands
         # anyway.
         worker_lost_wait=1.0,
         worker_hijack_root_logger=True,
@@ -102,13 +102,13 @@ def _celery(app: Flask) -> Celery:
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
         broker_transport_options={
-            # Maintenance sees to what is lost. A worker whose clock is ahead by this would hand out
-            # what others run.
+            # Maintenance handles lost messages. A worker whose clock is ahead by this would
+            # redeliver messages that others run.
             "visibility_timeout": 7 * 86400,
             "socket_timeout": 2,
             "socket_connect_timeout": 2,
             "socket_keepalive": True,
-            # a connection that is dead and does not say so is found within 11 s
+            # A half-open connection is found within 11 s.
             "health_check_interval": 5,
         },
     )

@@ -1,4 +1,4 @@
-"""Reads the settings from the environment, and refuses what is wrong or unsafe."""
+"""Reads the settings from the environment, and refuses invalid or unsafe ones."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ SOCKETIO_ASYNC_MODES = ("eventlet", "gevent", "threading")
 
 
 def load(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return all settings by name, read from `environ` and, where that is silent, from `DATA_DIR`.
+    """Return all settings by name, from `environ` or else from files in `DATA_DIR`.
 
     From then on the secrets are masked in what is logged and stored; see headway/masking.py.
-    Raises ConfigError on the first setting that is wrong or, in production, unsafe.
+    Raises ConfigError for the first setting that is invalid or, in production, unsafe.
     """
     _mask_secrets(environ)
     _refuse_bad_bytes(environ)
@@ -88,14 +88,14 @@ def _refuse_bad_bytes(environ: Mapping[str, str]) -> None:
     for name in (*(text.name for text in TEXTS), *SECRETS, *URLS):
         try:
             environ.get(name, "").encode()
-        except UnicodeEncodeError:  # its words may hold the secret
+        except UnicodeEncodeError:  # the exception's text may hold the secret
             raise ConfigError(
                 f"{name} must be UTF-8 text: the environment has it in another encoding."
             ) from None
 
 
 def cookie_warning(settings: Mapping[str, Any]) -> str | None:
-    """Return why browsers may drop this server's cookies, None where they keep them."""
+    """Return why browsers may drop this server's cookies, None if they keep them."""
     if settings["APP_ENV"] != "production" or settings["TRUSTED_PROXIES"]:
         return None
     return (
@@ -152,9 +152,9 @@ def _redis_url(environ: Mapping[str, str], folder: Path, production: bool) -> st
 
 
 def _broker_url(environ: Mapping[str, str]) -> str:
-    """Return the broker's URL, "" for none.
+    """Return the broker's URL, "" if none is set. Raises ConfigError.
 
-    The other two names are Celery's own: it reads them itself.
+    The other two names are only checked: Celery reads them itself.
     """
     for name in ("CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"):
         _normalized(name, environ.get(name, ""), redis_url.normalize_broker)

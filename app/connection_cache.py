@@ -1,4 +1,4 @@
-"""The session that is left open for the next message."""
+"""Keeps an SMTP session open for the next message."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from typing import Any
 
 from app.smtp import SMTPSession
 
-KEEP_SECONDS = 5.0  # for which a conversation is kept open for the next message
+KEEP_SECONDS = 5.0  # how long a session stays open without a message
 
 
 class ConnectionCache:
-    """The conversation that this process has left open, so that a bulk mailing does not say
-    hello for each message.
-    """
+    """Caches one open SMTP session, so that a bulk mailing connects once and not per message."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -22,7 +20,7 @@ class ConnectionCache:
         self._timer: threading.Timer | None = None
 
     def take(self, settings: Any) -> SMTPSession | None:
-        """Return the open conversation, if it is with the server of these settings."""
+        """Return the open session, no longer kept, if its settings are these; close any other."""
         with self._lock:
             host = self._host
             self._host = None
@@ -34,7 +32,7 @@ class ConnectionCache:
         return host
 
     def put(self, host: SMTPSession, settings: Any) -> None:
-        """Keep a conversation for a while."""
+        """Keep a session for KEEP_SECONDS; close the one that was kept before."""
         with self._lock:
             former = self._host
             self._host = host

@@ -1,7 +1,6 @@
-"""`make doctor`: looks at all that Headway needs around it, and says of each what it means and what
-to do.
+"""`make doctor`: checks everything that Headway depends on, and says what to do about faults.
 
-A check is a function that takes the settings and yields findings; `CHECKS` has them in their order.
+A check is a function that takes the settings and yields findings; `CHECKS` holds them in order.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ Settings: TypeAlias = Mapping[str, Any]
 
 
 def check_secret(settings: Settings) -> Iterator[Finding]:
-    """Whoever guesses SECRET_KEY can be any visitor.
+    """Check that nobody can guess SECRET_KEY, and so act as any visitor.
 
-    In production a weak one does not come so far.
+    In production a weak one is refused before, as the settings are loaded.
     """
     if is_weak(settings["SECRET_KEY"]):
         text = (
@@ -37,25 +36,25 @@ def check_secret(settings: Settings) -> Iterator[Finding]:
 
 
 def check_cookies(settings: Settings) -> Iterator[Finding]:
-    """A browser that keeps no cookie finds none of its tasks."""
+    """Check that browsers keep the cookie, without which a visitor finds no tasks."""
     if warning := config.cookie_warning(settings):
         yield Finding(Mark.WARNING, "cookies", f"TRUSTED_PROXIES is 0; {warning}")
 
 
 def check_redis(settings: Settings) -> Iterator[Finding]:
-    """The Redis of REDIS_URL: see headway/store/redis_checks.py."""
+    """Check the Redis of REDIS_URL; see headway/store/redis_checks.py."""
     for finding in redis_checks.findings(settings["REDIS_URL"], settings["CELERY_BROKER_URL"]):
         yield finding._replace(subject=f"Redis {finding.subject}")
 
 
 def check_broker(settings: Settings) -> Iterator[Finding]:
-    """The broker, where it is another one than the Redis of the records."""
+    """Check the broker, if it is not the Redis of the records."""
     if settings["CELERY_BROKER_URL"] != settings["REDIS_URL"]:
         yield from broker.findings(settings["CELERY_BROKER_URL"])
 
 
 def check_mail(settings: Settings) -> Iterator[Finding]:
-    """The mail server of MAIL_SERVER, where one is set: see app/mail_checks.py."""
+    """Check the mail server of MAIL_SERVER, if one is set; see app/mail_checks.py."""
     if settings["MAIL_INBOX"] is None:
         for finding in mail_checks.findings(settings):
             yield finding._replace(subject=f"mail {finding.subject}")
@@ -71,7 +70,7 @@ CHECKS: Iterable[Callable[[Settings], Iterator[Finding]]] = (
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
-    """Say what is found; returns the exit code, 1 where something does not work."""
+    """Print all findings; return the exit code, 1 if something does not work."""
     try:
         settings = config.load(environ)
     except ConfigError as error:

@@ -1,7 +1,4 @@
-"""The extensions, unbound; `create_app` binds them.
-
-One set serves many apps, as Flask's own pattern has it.
-"""
+"""The Flask extensions, unbound; `create_app` binds them, to many apps if need be."""
 
 from app.mail import TimedMail
 from headway.extension import Headway

@@ -1,4 +1,4 @@
-"""What the page's forms say, checked."""
+"""Parses and checks the page's forms."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ COUNTDOWNS = {"Send": 0.0, "Send in 1 minute": 60.0}
 
 @dataclass(frozen=True)
 class EmailForm:
-    """The e-mail form: the address, when to send (seconds from now), and what is wrong by
-    field, if anything.
-    """
+    """The email form: the address, the delay in seconds, and error messages by field."""
 
     email: str
     countdown: float

@@ -1,6 +1,4 @@
-"""The development inbox: reads the e-mail that did not leave this machine, from the Maildir
-that caught it.
-"""
+"""The development inbox: shows the emails that were caught in a Maildir on this machine."""
 
 from __future__ import annotations
 
@@ -32,14 +30,15 @@ FILE_NAME = re.compile(r"(\d{1,11})\.M(\d{1,6})P\d+Q(\d+)\.[^:]+")  # seconds, m
 
 @inbox.get("/inbox")
 def index() -> ResponseReturnValue:
-    """The messages, newest first; `?task_id=` leaves those of one task."""
+    """Show the messages, newest first; with `?task_id=` those of one task."""
     return render_template("inbox.html", messages=messages(request.args.get("task_id")))
 
 
 @inbox.get("/inbox.json")
 def index_json() -> ResponseReturnValue:
-    """`{"messages": [{"id", "task_id", "message_id", "from", "to", "subject", "at", "text",
-    "html"}]}`.
+    """Answer with the messages as JSON: `{"messages": [...]}`, newest first.
+
+    Each is `{"id", "task_id", "message_id", "from", "to", "subject", "at", "text", "html"}`.
     """
     response = jsonify(messages=messages(request.args.get("task_id")))
     response.headers["Cache-Control"] = "no-store"
@@ -48,7 +47,7 @@ def index_json() -> ResponseReturnValue:
 
 @inbox.get("/inbox/<message_id>")
 def show(message_id: str) -> ResponseReturnValue:
-    """One message."""
+    """Show one message."""
     for path in _files(_folder()):
         if _id_of(path) == message_id and (message := _read(path)):
             return render_template("inbox_message.html", message=message)
@@ -58,7 +57,7 @@ def show(message_id: str) -> ResponseReturnValue:
 def messages(task_id: str | None = None) -> list[dict[str, Any]]:
     """Return the newest 200 messages, newest first; of one task if `task_id` is given.
 
-    404 where there is no inbox.
+    Aborts with 404 if there is no inbox.
     """
     found = filter(None, map(_read, _files(_folder())))
     return list(
@@ -67,7 +66,7 @@ def messages(task_id: str | None = None) -> list[dict[str, Any]]:
 
 
 def count() -> int:
-    """Return how many messages the inbox has; reads none of them."""
+    """Return the number of messages, without reading them."""
     return len(_files(_folder()))
 
 
@@ -109,7 +108,7 @@ def _id_of(path: Path) -> str:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """Return a message as it is shown, however broken it is; None if it has just been deleted."""
+    """Return a message as shown, however broken it is; None if it has just been deleted."""
     try:
         with path.open("rb") as file:
             message = email.message_from_bytes(file.read(MAX_READ_BYTES))
@@ -137,9 +136,7 @@ def _task_of(message_id: str) -> str | None:
 
 
 def _recipients(message: Message) -> list[str]:
-    """Return who the message went to: the catching server adds the envelope's as its last
-    header.
-    """
+    """Return the recipients: the envelope's, in the last header that the inbox added, else To's."""
     envelope = message.get_all("X-RcptTo", [])
     if envelope:
         return [address.strip() for address in _decoded(envelope[-1]).split(",")]
@@ -160,13 +157,13 @@ def _decoded(header: Any) -> str:
         LookupError,
         ValueError,
     ):
-        # encoded words that are none, an unknown charset
+        # Malformed encoded words, or an unknown charset.
         text = str(header)
     return " ".join(_sound(text).split())
 
 
 def _body(message: Message, kind: str) -> str | None:
-    """Return the first part of a content type that is no attachment; None if there is none."""
+    """Return the text of the first part of a content type that is no attachment, else None."""
     for part in message.walk():
         if part.get_content_type() == kind and part.get_content_disposition() != "attachment":
             content = part.get_payload(decode=True)
@@ -184,5 +181,5 @@ def _text(content: bytes, charset: str) -> str:
 
 
 def _sound(text: str) -> str:
-    """Return `text` without what UTF-8 cannot carry: some charsets decode to half a character."""
+    """Return `text` without lone surrogates, which some charsets decode to."""
     return text.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""Flask-Mail with time-outs and verified TLS, and what the answers of a mail server mean."""
+"""Flask-Mail with time-outs, verified TLS and the mail server's reply."""
 
 from __future__ import annotations
 
@@ -20,17 +20,16 @@ CACHE = ConnectionCache()
 
 
 class TimedConnection(Connection):
-    """A connection for messages to one recipient each, since a refusal of one among several would
-    be hidden.
+    """A connection for messages to one recipient each.
 
-    The conversation goes on where the last message's left off, if that was just now and the server
-    took it.
+    With several recipients, the refusal of one would be hidden. The SMTP session of the last
+    message is reused, if that was sent just now and the server accepted it.
     """
 
     host: SMTPSession | None
 
     def __init__(self, mail: Mail, seconds: float) -> None:
-        """`seconds`: the longest wait for the server at each step."""
+        """Set up; `seconds` is the longest wait for the server at each step."""
         super().__init__(mail)
         self._seconds = seconds
         self._errors = ErrorTranslator(mail.username or "", mail.password or "", seconds)
@@ -47,14 +46,14 @@ class TimedConnection(Connection):
 
     @property
     def reply(self) -> str:
-        """The server's answer to the last message that it took: "250 2.0.0 Ok: queued as 4B1F"."""
+        """The server's reply to the last message it accepted: "250 2.0.0 Ok: queued as 4B1F"."""
         if self.host is None or self.host.reply is None:
             return SUPPRESSED
         code, text = self.host.reply
         return f"{code} {self._errors.words(text)}"
 
     def __enter__(self) -> Self:
-        """Connect. Raises MailRefused, MailDeferred, MailUnavailable."""
+        """Connect, or reuse a session. Raises MailRefused, MailDeferred, MailUnavailable."""
         self.host = None if self.mail.suppress else CACHE.take(self._settings)
         self._goes_on = self.host is not None
         if not self._goes_on:
@@ -63,10 +62,7 @@ class TimedConnection(Connection):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
-        """Leave the conversation open for the next message.
-
-        Say goodbye after a fault, and after as many as allowed.
-        """
+        """Keep the session for the next message; close it after an error or MAIL_MAX_EMAILS."""
         if self.host is None:
             return
         if kind is None and 0 < self.host.messages < (self.mail.max_emails or inf):
@@ -80,13 +76,12 @@ class TimedConnection(Connection):
         envelope_from: str | tuple[str, str] | None = None,
         commit: Callable[[], None] | None = None,
     ) -> None:
-        """Send a message to its one recipient.
+        """Send a message to its one recipient; when it returns, the server has accepted it.
 
-        Returning means that the server took it, as `reply` says.
-
-        `commit` is called when nothing but the final dot is missing; if it raises, the message is
-        not sent. Raises MailRefused, MailDeferred, MailUnavailable, OutcomeUnknown; ValueError for
-        another number of recipients.
+        `reply` then holds the server's reply. `commit` is called when only the final dot is
+        missing; if it raises, the message is not sent. Raises MailRefused, MailDeferred,
+        MailUnavailable, OutcomeUnknown; ValueError for another number of recipients, or without a
+        sender.
         """
         if len(message.send_to) != 1:
             raise ValueError("A message goes to one recipient.")
@@ -98,7 +93,7 @@ class TimedConnection(Connection):
         except (MailDeferred, MailUnavailable):
             if self.host is None or not self._goes_on or self.host.committed:
                 raise
-            self.host.quit()  # the server may have had enough of this conversation, or ended it
+            self.host.quit()  # the server may have ended this session, or accept no more in it
             self._goes_on = False
             with self._errors.sending():
                 self.host = self.configure_host()
@@ -113,13 +108,16 @@ class TimedConnection(Connection):
         if self.host is not None:
             self.host.commit = commit
             self.host.committed = False
-        # so that Flask-Mail, which counts too, does not close and open before `reply` is read
+        # So that Flask-Mail, which counts too, does not reconnect before `reply` is read.
         self.num_emails = -1
         with self._errors.sending():
             super().send(message, envelope_from)
 
     def configure_host(self) -> SMTPSession:
-        """Connect, encrypt and log in. Never prints the conversation, which holds the password."""
+        """Connect, encrypt and log in; unlike Flask-Mail's, it never prints the session.
+
+        The session contains the password.
+        """
         server = str(self.mail.server)
         port = int(self.mail.port)
         name = current_app.config.get("MAIL_LOCAL_HOSTNAME") or None
@@ -143,8 +141,9 @@ class TimedConnection(Connection):
 
 
 class TimedMail(Mail):
-    """Flask-Mail's `Mail`: `with mail.connect() as connection: connection.send(message)`, then
-    `connection.reply`.
+    """Flask-Mail's `Mail` with our connections.
+
+    Use: `with mail.connect() as connection: connection.send(message)`, then `connection.reply`.
     """
 
     def connect(self) -> TimedConnection:

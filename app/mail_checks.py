@@ -1,6 +1,6 @@
-"""Whether the mail server of the settings takes emails from this machine, for `make doctor`.
+"""Checks for `make doctor` that the mail server accepts emails from this machine.
 
-Each check is one step of the conversation that comes before an email; no email is sent.
+Each check is one step of the SMTP session that precedes an email; no email is sent.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ OTHER_NAME = (62, 64)  # OpenSSL's codes for a certificate of another host name 
 
 
 class MailServer:
-    """The mail server that is looked at, in one conversation with the time limits of a real one."""
+    """The mail server being checked, in one SMTP session with the time-outs of a real one."""
 
-    session: SMTPSession | None = None  # from its greeting on
+    session: SMTPSession | None = None  # set once the server has sent its greeting
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.host = str(settings["MAIL_SERVER"])
@@ -47,7 +47,7 @@ class MailServer:
         return self.host in LOCAL
 
     def open(self) -> SMTPSession:
-        """Connect, and return the conversation from its greeting on. Raises OSError."""
+        """Connect, and return the session after the server's greeting. Raises OSError."""
         to = self.host, self.port, self.local_hostname
         if self.use_ssl:
             context = ssl.create_default_context()
@@ -57,18 +57,18 @@ class MailServer:
         return self.session
 
     def close(self) -> None:
-        """Say goodbye."""
+        """Close the session."""
         if self.session is not None:
             self.session.quit()
 
     def said(self, error: smtplib.SMTPResponseException) -> str:
-        """Return the server's answer as one line, without the password."""
+        """Return the server's reply as one line, without the password."""
         words = server_words(error.smtp_error, self.username, self.password)
         return f"{error.smtp_code} {words}".rstrip()
 
 
 def check_connection(server: MailServer) -> Finding:
-    """Whether the name has an address and something listens at the port."""
+    """Check that the name has an address and that something listens at the port."""
     seconds = min(CONNECT_SECONDS, server.seconds)
     try:
         look_up(server.host, seconds)
@@ -94,7 +94,7 @@ def check_connection(server: MailServer) -> Finding:
 
 
 def check_greeting(server: MailServer) -> Finding:
-    """Whether a mail server listens there, and takes mail from this machine's address."""
+    """Check that a mail server listens there and accepts this machine's address."""
     subject = "greeting"
     try:
         server.open()
@@ -111,7 +111,7 @@ def check_greeting(server: MailServer) -> Finding:
         return Finding(Mark.BAD, subject, text)
     except ssl.SSLError as error:
         return _tls_fails(server, error)
-    except OSError as error:  # smtplib's own too
+    except OSError as error:  # smtplib's exceptions are OSErrors too
         other = "" if server.use_ssl else "; one that wants TLS at once (465) needs MAIL_USE_SSL"
         text = f"none: {_breaks_off(server, error)}. Check MAIL_PORT ({PORTS}){other}"
         return Finding(Mark.BAD, subject, text)
@@ -119,7 +119,7 @@ def check_greeting(server: MailServer) -> Finding:
 
 
 def check_ehlo(server: MailServer) -> Finding:
-    """Whether the server takes the name by which this machine calls itself."""
+    """Check that the server accepts the name that this machine gives in EHLO."""
     session = _session_of(server)
     try:
         session.ehlo_or_helo_if_needed()
@@ -133,7 +133,7 @@ def check_ehlo(server: MailServer) -> Finding:
 
 
 def check_tls(server: MailServer) -> Finding:
-    """Whether others on the way can read emails and the password."""
+    """Check that nobody on the way can read emails and the password."""
     session = _session_of(server)
     subject = "TLS"
     if server.use_tls:
@@ -157,7 +157,7 @@ def check_tls(server: MailServer) -> Finding:
 
 
 def check_login(server: MailServer) -> Finding:
-    """Whether the server takes the user name and the password."""
+    """Check that the server accepts the user name and the password."""
     session = _session_of(server)
     subject = "login"
     if not server.username and not server.password:
@@ -195,7 +195,7 @@ CHECKS: Mapping[str, Callable[[MailServer], Finding]] = {
 
 
 def findings(settings: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield what each check finds, up to the first that fails: the later ones build on it."""
+    """Yield the finding of each check, up to the first that fails: later ones build on it."""
     server = MailServer(settings)
     try:
         for subject, check in CHECKS.items():
@@ -210,7 +210,7 @@ def findings(settings: Mapping[str, Any]) -> Iterator[Finding]:
 def _found(subject: str, check: Callable[[MailServer], Finding], server: MailServer) -> Finding:
     try:
         return check(server)
-    except OSError as error:  # smtplib's own too
+    except OSError as error:  # smtplib's exceptions are OSErrors too
         text = f"{_breaks_off(server, error)}: see the mail server's log, and MAIL_TIMEOUT_SECONDS"
         return Finding(Mark.BAD, subject, text)
 
@@ -241,7 +241,7 @@ def _tls_fails(server: MailServer, error: ssl.SSLError) -> Finding:
 
 
 def _breaks_off(server: MailServer, error: OSError) -> str:
-    """Return what a server does that answers nothing."""
+    """Return how the server failed to answer, from smtplib's exception."""
     if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
         return f"the mail server did not answer within {server.seconds:g} s"
     return "the mail server closed the connection"

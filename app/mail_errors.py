@@ -1,4 +1,4 @@
-"""What can go wrong with an email, and what it means for it."""
+"""The exceptions of sending an email, by what they mean for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from app.messages import one_line
 from headway.masking import MASK, forms
 
-LOGIN_WANTED = (530, 538)  # at any command, RFC 4954
+LOGIN_WANTED = (530, 538)  # replies to any command, RFC 4954
 REFUSALS: dict[type[smtplib.SMTPResponseException], str] = {
     smtplib.SMTPConnectError: "refuses the connection",
     smtplib.SMTPHeloError: "refuses the name of this host (MAIL_LOCAL_HOSTNAME)",
@@ -21,7 +21,7 @@ UNCONFIRMED = "The mail server did not confirm the message: the server may have 
 
 
 class SMTPReply(Exception):
-    """A mail server's answer that is no yes: its `code`, and its `text` in one line."""
+    """A mail server's negative reply: its `code`, and its `text` in one line."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(code, text)
@@ -33,31 +33,31 @@ class SMTPReply(Exception):
 
 
 class MailRefused(SMTPReply):
-    """5xx: the server will never take this message."""
+    """5xx: the server will never accept this message."""
 
 
 class MailDeferred(SMTPReply):
-    """4xx: the server did not take the message, and may do so later."""
+    """4xx: the server did not accept the message now, and may do so later."""
 
 
 class MailUnavailable(Exception):
-    """No mail goes to the server now: it is away, broke off, or refuses this host or its login.
+    """The server accepts no mail now: it is away, broke off, or refuses this host or its login.
 
-    It has not got the message, and the message is not why.
+    It has not received the message, and the message is not the reason.
     """
 
 
 class OutcomeUnknown(Exception):
-    """The whole message was sent and no answer came: nobody can know whether the server took it."""
+    """The whole message was sent without a reply: the server may or may not have accepted it."""
 
     def __init__(self, text: str = UNCONFIRMED) -> None:
         super().__init__(text)
 
 
 def server_words(text: bytes | str, username: str, password: str) -> str:
-    """Return a server's words as one line.
+    """Return a server's text as one line, with the login masked.
 
-    Some servers repeat what they did not understand, secrets and all.
+    Some servers repeat the commands that they did not understand, secrets included.
     """
     words = text.decode(errors="replace") if isinstance(text, bytes) else text
     for form in forms(password, username):
@@ -66,23 +66,21 @@ def server_words(text: bytes | str, username: str, password: str) -> str:
 
 
 class ErrorTranslator:
-    """Turns smtplib's exceptions into those of this file, without what is secret in a server's
-    words.
-    """
+    """Translates smtplib's exceptions into this module's, with the login masked."""
 
     def __init__(self, username: str, password: str, seconds: float) -> None:
-        """`seconds`: the longest wait for the server at each step."""
+        """Set up; `seconds` is the longest wait for the server at each step."""
         self._username = username
         self._password = password
         self._seconds = seconds
 
     def words(self, text: bytes | str) -> str:
-        """Return a server's words as one line."""
+        """Return a server's text as one line, with the login masked."""
         return server_words(text, self._username, self._password)
 
     @contextmanager
     def connecting(self) -> Iterator[None]:
-        """Turn a no that comes before any message, whatever its code, into MailUnavailable."""
+        """Turn any negative reply before the first message into MailUnavailable."""
         try:
             yield
         except smtplib.SMTPResponseException as error:
@@ -101,7 +99,7 @@ class ErrorTranslator:
             raise self._translate_reply(code, text) from None
         except smtplib.SMTPResponseException as error:
             raise self._translate_reply(error.smtp_code, error.smtp_error) from None
-        except OSError as error:  # smtplib's other exceptions too
+        except OSError as error:  # smtplib's other exceptions are OSErrors too
             raise MailUnavailable(self.describe_error(error)) from error
 
     def _translate_reply(self, code: int, text: bytes | str) -> Exception:
@@ -119,7 +117,7 @@ class ErrorTranslator:
         if isinstance(error, smtplib.SMTPServerDisconnected) and isinstance(
             error.__context__, OSError
         ):
-            cause = error.__context__  # behind which smtplib hides a time-out
+            cause = error.__context__  # smtplib hides a time-out there
         if isinstance(cause, TimeoutError):
             return f"The mail server did not answer within {self._seconds:g} s."
         if isinstance(cause, ssl.SSLCertVerificationError):

@@ -1,4 +1,4 @@
-"""The settings of mail: which are refused, and those of the development inbox."""
+"""Checks the mail settings, and fills in those of the development inbox."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ HOSTNAME = re.compile(rf"(?=.{{1,253}}\Z){LABEL}(?:\.{LABEL})*\Z")
 
 
 def refuse_bad_login(settings: Mapping[str, Any]) -> None:
-    """A mail server gets both in UTF-8 (RFC 4616), which allows any character but these."""
+    """Refuse control characters in the login. Raises ConfigError.
+
+    A mail server gets both in UTF-8 (RFC 4616), which allows all other characters.
+    """
     for name in ("MAIL_USERNAME", "MAIL_PASSWORD"):
         if any(unicodedata.category(char) == "Cc" for char in settings[name]):
             raise ConfigError(
@@ -55,7 +58,10 @@ def normalized_sender(text: str) -> str:
 
 
 def mail_settings(settings: Mapping[str, Any], production: bool) -> dict[str, Any]:
-    """Without MAIL_SERVER, e-mail goes to the development inbox on this machine."""
+    """Return the settings that follow from MAIL_SERVER. Raises ConfigError.
+
+    Without it, emails go to the development inbox on this machine.
+    """
     if settings["MAIL_SERVER"]:
         return {"MAIL_INBOX": None, "MAIL_SUPPRESS_SEND": False}
     if production:

@@ -1,7 +1,7 @@
-"""Mailboxes, as `ada@example.com` or `Ada <ada@example.com>`: read strictly, and written so that
-all read them alike.
+"""Parses mailboxes strictly and writes them in one form that every library reads alike.
 
-The standard library's `parseaddr` makes `Doe` of `Doe, John <john@example.com>`.
+A mailbox is `ada@example.com` or `Ada <ada@example.com>`. The standard library's `parseaddr` makes
+`Doe` of `Doe, John <john@example.com>`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ATOMS = re.compile(r'[^"\\()<>\[\]:;@,]*\Z')
 class BadMailbox(ValueError):
     """A text that is not one mailbox.
 
-    The message follows the name of what holds it, and says what to write.
+    The message continues a sentence that begins with the setting's name, and says what to write.
     """
 
 
@@ -51,8 +51,8 @@ def _address(text: str) -> str:
     try:
         address = validate_email(
             text,
-            # Flask-Mail would send as another mailbox: it encodes such a local part as if it were a
-            # header's words.
+            # Flask-Mail would send as another mailbox: it encodes such a local part as if it were
+            # header text.
             allow_smtputf8=False,
             check_deliverability=False,
             test_environment=True,

@@ -1,4 +1,4 @@
-"""Messages as they are sent."""
+"""Builds the messages that are sent."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from flask_mail import Message
 
 from app import mailbox
 
-MAX_TEXT = 300  # characters of a subject or of a server's words
-# Quoted-printable: a body may have any character and lines of any length; SMTP takes 998 bytes of 7
-# bits.
+MAX_TEXT = 300  # characters of a subject or of a server's text
+# Quoted-printable, so that a body may have any character and lines of any length: SMTP allows lines
+# of 998 7-bit bytes.
 BODY_CHARSET = Charset("utf-8")
 BODY_CHARSET.body_encoding = QP
 
@@ -22,7 +22,7 @@ BODY_CHARSET.body_encoding = QP
 def make_message(task_id: str, to: str, subject: str, body: str) -> Message:
     """Return a task's message.
 
-    It has the task's Message-ID, so that a copy can be told for one; see `message_id`.
+    Its Message-ID is made from the task's id, so that a second copy can be recognised.
     """
     message = Message(subject=one_line(subject), recipients=[to], body=body)
     message.charset = BODY_CHARSET  # type: ignore[assignment]  # passed on to MIMEText and Header, which take it
@@ -47,8 +47,8 @@ def normalized_sender(sender: str | tuple[str, str]) -> str:
 def one_line(text: str) -> str:
     """Return `text` as one line without control characters, of at most MAX_TEXT characters.
 
-    The standard library's generator ends a header at characters that Flask-Mail lets pass, such as
-    a vertical tab.
+    Flask-Mail lets some characters pass at which the standard library's generator ends a header,
+    such as a vertical tab.
     """
     visible = (
         " " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text

@@ -1,8 +1,7 @@
-"""A mail server that takes no mail from anybody now: how long emails wait for it, and what is said
-of that once.
+"""An outage of the mail server: how long emails wait for it, and one log line about it.
 
-It is away, or refuses the login: not the fault of any email, so none of them uses up an attempt by
-it.
+The server is away or refuses the login. That is not the fault of any email, so waiting uses up no
+attempt.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from headway.store.errors import Unavailable
 logger = logging.getLogger(__name__)
 
 KEY = "headway:mail-outage"
-KEPT_SECONDS = 600  # since it was last met, so that a later outage is said again
-MAX_WAIT_SECONDS = 60.0  # seconds: so soon after it was mended does mail go on
-SPREAD = 0.2  # of a wait, so that what waits does not come all at once
+KEPT_SECONDS = 600  # how long the key marks an outage as logged
+MAX_WAIT_SECONDS = 60.0  # so soon after the server is back, emails go on
+SPREAD = 0.2  # of a wait, so that the waiting emails do not all come at once
 
 
 class Outage:
-    """What this process knows of it: how long the emails that meet it are to wait."""
+    """What this process knows of an outage: how long emails have to wait."""
 
     def __init__(self) -> None:
         self._is_met = False
@@ -32,11 +31,9 @@ class Outage:
         self._until = 0.0
 
     def meet(self, obstacle: MailUnavailable, waits: tuple[float, float], client: Client) -> float:
-        """Note that mail cannot be sent, and say so once.
+        """Note that no mail can be sent, log it once, and return an email's wait in seconds.
 
-        Returns in how many seconds an email is to be tried again.
-
-        `waits` are the shortest and the longest, in seconds.
+        `waits` are the shortest and the longest wait, in seconds.
         """
         left = self._until - time.monotonic()
         if not self._is_met or left <= 0:
@@ -49,7 +46,7 @@ class Outage:
         return left * (1 + random.uniform(0, SPREAD))
 
     def end(self, client: Client) -> None:
-        """Note that the mail server has answered for a message."""
+        """Note that the mail server has replied to a message."""
         if not self._is_met:
             return
         self._is_met = False
@@ -58,7 +55,7 @@ class Outage:
             if client.delete(KEY):
                 logger.warning("The mail server takes mail again")
         except Unavailable:
-            return  # it is forgotten by itself
+            return  # the key expires
 
     def _say(self, obstacle: MailUnavailable, client: Client) -> None:
         try:

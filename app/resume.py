@@ -1,4 +1,4 @@
-"""`make paused` lists what a restored backup would run again, `make resume` has it go on."""
+"""`make paused` lists the tasks that a restored backup would run; `make resume` lets them run."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from headway.store.records import Records
 
 
 def main(arguments: Sequence[str]) -> int:
-    """List what waits (`list`), or resume.
+    """List the paused tasks (`list`), or resume.
 
-    Returns the exit code: 1 for a wrong setting, or where Redis is away.
+    Returns the exit code, 1 for an invalid setting or if Redis is away.
     """
     try:
         settings = config.load(os.environ)

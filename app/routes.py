@@ -1,4 +1,4 @@
-"""The pages: the page and the article's two ways to start something."""
+"""The page, and the article's two routes that start a task."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ pages.before_request(refuse_other_sites)
 
 @pages.get("/")
 def index() -> ResponseReturnValue:
-    """The page: the forms, and the visitor's newest tasks."""
+    """Show the page: the forms, and the visitor's newest tasks."""
     return _page(session.get("email", ""), None)
 
 
 @pages.post("/")
 def send_email() -> ResponseReturnValue:
-    """Start an e-mail, now or in a minute. Form: `email`, `submit`, perhaps `idempotency_key`."""
+    """Send an email, now or in a minute. Form: `email`, `submit`, perhaps `idempotency_key`."""
     form = EmailForm.read(request.form)
     if form.errors:
         message = " ".join(form.errors.values())
@@ -78,7 +78,7 @@ def send_email() -> ResponseReturnValue:
 def long_task() -> ResponseReturnValue:
     """Start the long task: 202, `Location: /status/<task_id>`, the snapshot.
 
-    A form without JavaScript goes back.
+    A form without JavaScript is redirected to the page.
     """
     _refuse_without_cookie()
     started = start("long_task", {}, owner=welcome() or "", key=idempotency_key())
@@ -88,10 +88,10 @@ def long_task() -> ResponseReturnValue:
 
 
 def _refuse_without_cookie() -> None:
-    """Start nothing for a page that would never see it, since its browser keeps no cookie.
+    """Refuse a page whose browser keeps no cookie: it would never see its task. Raises Refused.
 
-    The page came with a cookie, and its form says so: other clients may well start something before
-    they have one.
+    The page came with a cookie, and its form says so. Other clients may start a task before they
+    have a cookie.
     """
     if request.form.get("cookie") != "required" or not lacks_cookie():
         return

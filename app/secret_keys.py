@@ -1,4 +1,4 @@
-"""The keys that sign cookies: which are strong enough, and where a development one is kept."""
+"""The keys that sign cookies: checks their strength, and keeps one for development."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ def is_weak(secret: str) -> bool:
 
 
 def is_secret(text: str) -> bool:
-    """Whether a text is worth masking; a common word occurs in many a log line."""
+    """Whether a text is worth masking; a common word occurs in too many log lines."""
     return text.lower() not in WEAK_SECRETS
 
 
 def secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> str:
-    """Return SECRET_KEY; in development one is made once and kept, so that cookies outlive a
-    restart.
+    """Return SECRET_KEY. Raises ConfigError for a weak one in production.
+
+    In development one is made if needed and stored, so that cookies survive a restart.
     """
     key = environ.get("SECRET_KEY", "")
     if production:
@@ -46,7 +47,10 @@ def secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> st
 
 
 def old_secret_keys(environ: Mapping[str, str], production: bool) -> list[str]:
-    """Return SECRET_KEY_FALLBACKS: keys by which cookies were signed, and are still taken."""
+    """Return SECRET_KEY_FALLBACKS: former keys, whose cookies are still accepted.
+
+    Raises ConfigError for a weak one in production.
+    """
     keys = environ.get("SECRET_KEY_FALLBACKS", "").split()
     if production and any(map(is_weak, keys)):
         raise ConfigError(
@@ -61,7 +65,7 @@ def old_secret_keys(environ: Mapping[str, str], production: bool) -> list[str]:
 def _kept_secret(path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        # Linked when it is whole: of processes that start at once one wins, and none reads half a
+        # Linked when complete: of processes that start at once one wins, and none reads half a
         # secret.
         with tempfile.NamedTemporaryFile("w", dir=path.parent) as draft:
             draft.write(secrets.token_hex(32))

@@ -1,4 +1,4 @@
-"""Where this machine keeps what outlives a restart, and where `make run` started its services."""
+"""The data folder of this machine, and the addresses of the services that `make run` started."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def data_dir(environ: Mapping[str, str]) -> Path:
-    """Return the folder for what outlives a restart on this machine (`DATA_DIR`, else `.data`)."""
+    """Return the folder for data that survives a restart (`DATA_DIR`, else `.data`)."""
     return Path(environ.get("DATA_DIR") or ROOT / ".data")
 
 
 def services(folder: Path) -> dict[str, Any]:
-    """Return where `make run` started the embedded services: `{"redis_url", "inbox_port"}`, or
-    `{}`.
-    """
+    """Return the embedded services of `make run`, `{"redis_url", "inbox_port"}`, or `{}`."""
     try:
         found = json.loads((folder / "services.json").read_text())
     except (FileNotFoundError, ValueError):

@@ -1,4 +1,4 @@
-"""SMTP sessions that know whether the server may have taken a message."""
+"""SMTP sessions that know whether the server may have accepted a message."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MAX_CHALLENGES = 5  # of a login, as smtplib has it
 
 
 class SMTPSession(smtplib.SMTP):
-    """One SMTP conversation, which keeps the server's answer to the last message."""
+    """One SMTP session, which keeps the server's reply to the last message."""
 
     quit_seconds = 2.0
-    messages = 0  # that the server took
-    committed = False  # whether the server may have got the present one
+    messages = 0  # that the server has accepted
+    committed = False  # whether the server may have received the current one
     reply: tuple[int, bytes] | None = None
-    # called just before the final dot; if it raises, no message was sent
+    # Called just before the final dot; if it raises, no message is sent.
     commit: Callable[[], None] | None = None
 
     def auth(
@@ -32,9 +32,7 @@ class SMTPSession(smtplib.SMTP):
         *,
         initial_response_ok: bool = True,
     ) -> tuple[int, bytes]:
-        """Log in as smtplib does, with the user name and the password in UTF-8 (RFC 4616), not
-        in ASCII alone.
-        """
+        """Log in as smtplib does, but in UTF-8 (RFC 4616): smtplib takes ASCII alone."""
         first = authobject() if initial_response_ok else None
         challenges = 0 if first is None else 1
         code, reply = self.docmd(
@@ -42,7 +40,7 @@ class SMTPSession(smtplib.SMTP):
         )
         while code == 334 and challenges < MAX_CHALLENGES:
             challenges += 1
-            self._auth_challenge_count = challenges  # by which `auth_login` knows what is asked for
+            self._auth_challenge_count = challenges  # tells `auth_login` what the server asks for
             try:
                 challenge = base64.decodebytes(reply)
             except ValueError:
@@ -55,34 +53,34 @@ class SMTPSession(smtplib.SMTP):
     def auth_cram_md5(  # type: ignore[override]  # as smtplib calls it, in one signature
         self, challenge: bytes | None = None
     ) -> str | None:
-        """Answer a challenge of CRAM-MD5."""
+        """Return the response to a CRAM-MD5 challenge."""
         if challenge is None:
             return None
         return f"{self.user} {hmac.new(self.password.encode(), challenge, 'md5').hexdigest()}"
 
     def data(self, msg: Any) -> tuple[int, bytes]:
-        """Send the message, in bytes with CRLF, and then its final dot apart.
+        """Send the message, bytes with CRLF line ends, and its final dot separately.
 
-        Until the dot a broken conversation is harmless; from the dot on it raises OutcomeUnknown.
-        Raises whatever `commit` does.
+        Until the dot a broken session is harmless; from the dot on it raises OutcomeUnknown. Raises
+        also what `commit` raises.
         """
         code, text = self.docmd("DATA")
         if code != 354 or self.sock is None:
             raise smtplib.SMTPDataError(code, text)
-        # else the dot waits 40 ms for the message's ACK
+        # Otherwise the dot waits 40 ms for the message's ACK.
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.send(re.sub(rb"(?m)^\.", b"..", msg.removesuffix(b"\r\n") + b"\r\n"))
         if self.commit:
             try:
                 self.commit()
             except BaseException:
-                self.close()  # a goodbye would become part of the message
+                self.close()  # a QUIT would become part of the message
                 raise
         self.committed = True
         try:
             self.send(b".\r\n")
             code, text = self.getreply()
-        except Exception as cut:  # also a time limit: whatever ends the wait, the message is out
+        except Exception as cut:  # also a task's time limit: the message is out in any case
             raise OutcomeUnknown from cut
         if code == 250:
             self.reply = code, text
@@ -92,9 +90,7 @@ class SMTPSession(smtplib.SMTP):
         return code, text
 
     def quit(self) -> tuple[int, bytes]:
-        """Say goodbye. The message's fate is settled by now, so no error or long silence here
-        matters.
-        """
+        """Send QUIT and close; the message's outcome is settled, so errors are ignored."""
         try:
             if self.sock is not None:
                 self.sock.settimeout(min(self.timeout, self.quit_seconds))
@@ -106,7 +102,7 @@ class SMTPSession(smtplib.SMTP):
 
 
 class TLSSession(SMTPSession, smtplib.SMTP_SSL):
-    """A conversation that is encrypted from its first byte."""
+    """An SMTP session that is encrypted from its first byte."""
 
 
 def _base64(text: str) -> str:

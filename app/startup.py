@@ -1,4 +1,4 @@
-"""What a program looks at before it serves: Redis and cookies."""
+"""Checks Redis and cookies before a program serves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def check_surroundings(settings: Mapping[str, Any]) -> None:
-    """Log what is wrong with cookies and Redis, unless a parent process has done so.
+    """Log problems with cookies and Redis, unless a parent process has logged them.
 
     Raises ConfigError for a Redis that Headway cannot work with.
     """

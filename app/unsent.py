@@ -1,7 +1,4 @@
-"""`make unsent` lists emails that failed because the mail server took none.
-
-`make retry-unsent` starts all of them again.
-"""
+"""`make unsent` lists emails that failed in a mail outage; `make retry-unsent` sends them again."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ from headway.store.records import Records
 
 
 class Unsent(NamedTuple):
-    """A task that failed because its mail server took no email; `snapshot` is its last one."""
+    """A task that failed because the mail server accepted no mail, with its last snapshot."""
 
     owner: str
     snapshot: dict[str, Any]
@@ -39,9 +36,9 @@ class Unsent(NamedTuple):
 
 
 def find(records: Records) -> list[Unsent]:
-    """Return what failed so, the oldest first, without what its owner has started again since.
+    """Return the emails that failed so, oldest first, unless they were started again since.
 
-    A later task of the same owner and title counts as that.
+    A later task of the same owner and title counts as started again.
     """
     newest: dict[tuple[str, str], str] = {}
     failed: list[Unsent] = []
@@ -60,10 +57,10 @@ def find(records: Records) -> list[Unsent]:
 
 
 def retry(unsent: Sequence[Unsent]) -> list[Unsent]:
-    """Start a new task for each, once however often this is called; needs an app's context.
+    """Start a new task for each, once however often this is called; needs an app context.
 
-    Returns those whose arguments are not kept. Raises Unavailable and records.TooLate:
-    call it again then.
+    Returns those whose arguments have expired. On Unavailable and records.TooLate, which it
+    raises, call it again.
     """
     not_kept = []
     for one in unsent:
@@ -75,7 +72,7 @@ def retry(unsent: Sequence[Unsent]) -> list[Unsent]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """List what failed so (`list`), or start it again; returns the exit code, 1 if some is left."""
+    """List the emails (`list`), or start them again; return the exit code, 1 if some are left."""
     try:
         app = create_app({"SOCKETIO_ASYNC_MODE": "threading"})  # serves nothing
         return _run(app, only_list=arguments[:1] == ["list"])

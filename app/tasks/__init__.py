@@ -1,6 +1,4 @@
-"""The kinds of work of this application, a file for each: each is imported, and so its tasks
-are known.
-"""
+"""The tasks of this application, a file for each kind; importing this registers all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The article's long computation: 10 to 50 steps of a second, and 42."""
+"""The article's long task: 10 to 50 one-second steps, with 42 as result."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NOUNS = ("solar array", "particle reshaper", "cosmic ray", "orbiter", "bit")
 
 @task("Long task", bind=True)
 def long_task(self: Any) -> dict[str, Any]:
-    """Report by Celery's own `update_state`, as any task written for Celery does.
+    """Report progress by Celery's own `update_state`, as any task written for Celery does.
 
-    LONG_TASK_STEPS and LONG_TASK_STEP_SECONDS set how many steps there are and how long each takes.
+    LONG_TASK_STEPS and LONG_TASK_STEP_SECONDS set the number of steps and how long each takes.
     """
     total = current_app.config["LONG_TASK_STEPS"] or random.randint(10, 50)
     message = ""

@@ -1,6 +1,4 @@
-"""The article's e-mail, as a task like any other: where it stands is shown, up to the mail
-server's answer.
-"""
+"""The article's email as a task: its progress is shown up to the mail server's reply."""
 
 from __future__ import annotations
 
@@ -27,24 +25,22 @@ from headway.store.errors import Unavailable
 from headway.store.records import Records
 
 MAX_ADDRESS = 254
-# the header for when an email first had to wait for its mail server, Unix time
+# The message header with the Unix time at which an email first had to wait for its mail server.
 SINCE = "headway_waits_since"
-COMMIT_SECONDS = 5.0  # the mail server waits that long for the final dot
-FEWEST_WAITS = 8  # that an email has within MAIL_RETRY_HOURS
+COMMIT_SECONDS = 5.0  # for `commit`, while the mail server waits for the final dot
+FEWEST_WAITS = 8  # of an email within MAIL_RETRY_HOURS
 RETRY_GROWTH = 6  # 10 s, 1 min, 6 min: a server that defers strangers wants some minutes
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 class BadAddress(ValueError):
-    """A text that is no e-mail address to send to; the message says why, in a sentence."""
+    """A text that is not an email address to send to; the message says why, in a sentence."""
 
 
 def check_address(text: str) -> str:
-    """Return the one address that `text` is, in the form in which it goes to a mail server (all
-    ASCII).
+    """Return the email address in `text` in ASCII, as a mail server gets it. Raises BadAddress.
 
-    Domains that are reserved for tests ("ada@example.test") pass where no real mail server is set.
-    Raises BadAddress.
+    Domains that are reserved for tests ("ada@example.test") pass if no real mail server is set.
     """
     if not text:
         raise BadAddress("Enter an e-mail address.")
@@ -61,8 +57,8 @@ def check_address(text: str) -> str:
         valid = validate_email(
             text,
             check_deliverability=False,
-            # Flask-Mail would send to another mailbox: it encodes such a local part as if it were a
-            # header's words.
+            # Flask-Mail would send to another mailbox: it encodes such a local part as if it were
+            # header text.
             allow_smtputf8=False,
             test_environment=no_real_mail,
         )
@@ -75,7 +71,7 @@ def check_address(text: str) -> str:
 
 
 def email_message(address: str) -> dict[str, str]:
-    """Return the article's e-mail to `address`: `{"subject", "to", "body"}`."""
+    """Return the article's email to `address`: `{"subject", "to", "body"}`."""
     return {
         "subject": "Hello from Flask",
         "to": address,
@@ -99,27 +95,26 @@ def _email_data(args: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class SendGuard:
-    """What the record says of a task's e-mail, so that it is sent at most once, whoever dies
-    meanwhile.
+    """Records the commit point of a task's email, so that it is sent at most once.
 
-    Until it is committed it may be sent again. A run that was lost after that may have sent it or
-    not.
+    Before the commit it may be sent again. A run that is lost after the commit may or may not have
+    sent it.
     """
 
     def __init__(self, task: LiveTask) -> None:
         self._task = task
 
     def prepare(self) -> None:
-        """Say that the mail server has not got it.
+        """Record that the mail server has not received the email.
 
-        Raises OutcomeUnknown after a run that was lost; Stopped.
+        Raises OutcomeUnknown if a lost run may have sent it; Stopped.
         """
         self._note("prepared", inf)
 
     def commit(self) -> None:
-        """Say that the mail server gets it now.
+        """Record that the email is about to be sent.
 
-        Raises Stopped when it must not; MailUnavailable.
+        Raises Stopped if it must not be; MailUnavailable if Redis does not answer.
         """
         try:
             self._note("committing", COMMIT_SECONDS)
@@ -140,11 +135,11 @@ class SendGuard:
 
 @headway.task("E-mail to {email}", queue="mail", prepare=_email_data, bind=True)
 def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]:
-    """Send `{"subject", "to", "body"}`, at most once, and return what the mail server said.
+    """Send `{"subject", "to", "body"}` at most once, and return the mail server's reply.
 
-    What the server defers is tried again with back-off while there are attempts left; for a server
-    that takes no mail now it waits up to MAIL_RETRY_HOURS. Raises BadAddress, MailRefused,
-    OutcomeUnknown, and what the last attempt or wait ended with.
+    A deferred email is retried with back-off while attempts remain. During a mail outage it waits
+    for up to MAIL_RETRY_HOURS. Raises BadAddress, MailRefused, OutcomeUnknown, and the error of
+    the last attempt or wait.
     """
     to = check_address(email_data["to"])
     message = make_message(self.request.id, to, email_data["subject"], email_data["body"])
@@ -173,9 +168,9 @@ def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]
 
 
 def _wait(task: Any, obstacle: MailUnavailable) -> Exception:
-    """Return what has an email wait for its mail server, and uses up no attempt.
+    """Return the Retry by which an email waits for its mail server without using up an attempt.
 
-    In the end the obstacle itself.
+    After MAIL_RETRY_HOURS it returns the obstacle itself.
     """
     settings = current_app.config
     request = task.request
