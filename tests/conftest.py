@@ -36,6 +36,7 @@ LONG_FILES = [
     "test_flow",
     "test_endings",
     "test_cancel_pools",
+    "test_deployed",
     "test_docs",
     "test_web_stopping",
     "test_handover",

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -75,40 +76,46 @@ class Deployment:
         }
         self.address = f"http://127.0.0.1:{port}/shop"
         worker, serve_pages, self._serve = commands(heading)
+        self._running: list[Process] = []
         with ExitStack() as started:
-            nginx = self._nginx()
-            started.callback(nginx.stop)
+            started.callback(self.stop)
+            self._nginx()
+            self._run("worker", worker)
             pages = self._run("pages", serve_pages)
-            started.callback(pages.stop)
-            self.headway = self._run("headway", self._serve)
-            started.callback(lambda: self.headway.stop())  # whichever runs then
-            started.callback(self._run("worker", worker).stop)
+            self.start_headway()
             pages.wait_until(lambda: answers(f"{self.address}/"))
-            self._wait_for_headway()
-            self._started = started.pop_all()
+            started.pop_all()
 
     def start_headway(self) -> None:
-        """Start `headway serve` again, where it was."""
-        self.headway = self._run("headway", self._serve)
-        self._wait_for_headway()
+        """Start `headway serve`, also where it was before."""
+        self._headway = self._run("headway", self._serve)
+        self._headway.wait_until(
+            lambda: "serves" in self._headway.output() and answers(f"{self.address}/headway/readyz")
+        )
+
+    def stop_headway(self) -> int:
+        """Stop `headway serve`; returns its exit code."""
+        self._running.remove(self._headway)
+        return self._headway.stop()
 
     def stop(self) -> None:
-        self._started.close()
-
-    def _wait_for_headway(self) -> None:
-        self.headway.wait_until(lambda: answers(f"{self.address}/headway/readyz"))
+        """Stop all at once."""
+        with ThreadPoolExecutor() as each:
+            list(each.map(Process.stop, self._running))
 
     def _run(self, name: str, command: str) -> Process:
         words = ["sh", "-c", f"exec env {self._as_here(command)}"]
-        return Process(words, self._folder / f"{name}.log", self._env, root=self._example)
+        process = Process(words, self._folder / f"{name}.log", self._env, root=self._example)
+        self._running.append(process)
+        return process
 
-    def _nginx(self) -> Process:
+    def _nginx(self) -> None:
         [block] = re.findall("```nginx\n(.*?)```", PAGE, re.DOTALL)
         (self._folder / "shop.conf").write_text(self._as_here(block))
         (self._folder / "nginx.conf").write_text(AROUND)
         log = self._folder / "nginx.log"
         options = ["-p", str(self._folder), "-c", "nginx.conf", "-e", "stderr"]
-        return Process([nginx_path(), *options], log, root=self._folder)
+        self._running.append(Process([nginx_path(), *options], log, root=self._folder))
 
     def _as_here(self, text: str) -> str:
         for shown, real in self._real.items():

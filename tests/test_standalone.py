@@ -55,6 +55,7 @@ def test_without_a_token_nobody_sees_anything(redis_url: str, three_tasks: None)
     assert (many["snapshots"], many["missing"]) == ([], [ADAS, NOBODYS])
     assert ids(client.get("/live/tasks")) == []
     assert client.get("/live/tasks").headers.getlist("Set-Cookie") == []
+    assert "Headway-Hint" not in client.get(f"/live/status/{ADAS}").headers  # of a cookie
 
 
 def test_a_token_shows_what_it_names_and_nothing_else(redis_url: str, three_tasks: None):
