@@ -1,4 +1,4 @@
-"""What the terminal offers. Each command works on the project that its group finds."""
+"""The commands of the terminal. Each works on the project that its group finds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PAGE = 100  # tasks of an owner that one call reads
 
 
 def _text(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    """Return a text that can be stored: of bytes that are not UTF-8, none can."""
+    """Return a text unchanged. Raises BadParameter if it was not UTF-8 and cannot be stored."""
     try:
         (value or "").encode()
     except UnicodeEncodeError:
@@ -37,7 +37,7 @@ def _text(_: click.Context, __: click.Parameter, value: str | None) -> str | Non
 
 
 def _pairs(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, Any]:
-    """Return `key=value`s as a dict; a value is JSON where it parses, else text."""
+    """Return `key=value` pairs as a dict; a value is JSON if it parses, else text."""
     found: dict[str, Any] = {}
     for value in values:
         _text(ctx, param, value)
@@ -58,11 +58,11 @@ def _value(text: str) -> Any:
 
 
 def _refuse(word: str) -> None:
-    raise ValueError(word)  # NaN and Infinity: Python reads them, and JSON has no such words
+    raise ValueError(word)  # NaN and Infinity: Python reads them, but they are not JSON
 
 
 def with_project(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command its project, which is found now and not before: `--help` takes none."""
+    """Pass a command its project, found as it runs: `--help` needs none."""
 
     @wraps(function)
     def command(**options: Any) -> None:
@@ -120,7 +120,7 @@ def start(project: Project, name: str, args: dict[str, Any], owner: str, and_wat
 
 
 def _start(project: Project, name: str, args: dict[str, Any], owner: str) -> str:
-    # Not at the top: no other command needs what starts a task.
+    # Not at the top: no other command needs these imports.
     from headway.registry import KINDS, BadArguments, kind_of
     from headway.service import start_kind
     from headway.system import queue_of
@@ -137,7 +137,7 @@ def _start(project: Project, name: str, args: dict[str, Any], owner: str) -> str
             f"{field}: {text.rstrip('.')}" for field, text in sorted(error.fields.items())
         )
         raise Failure(f"{name} cannot take these arguments: {why}.", ExitCode.USAGE) from error
-    except RuntimeError as error:  # Flask's, where the check of the arguments asks for the app
+    except RuntimeError as error:  # Flask's, if checking the arguments needs an app context
         why = str(error).partition("\n")[0]
         raise Failure(
             f"{name} cannot be started here: {why} Use `flask --app APP headway start`.",
@@ -208,7 +208,7 @@ def _newest(records: Records, phases: Set[Phase], limit: int) -> Iterator[str]:
 @click.command("doctor", cls=Command)
 @with_project
 def doctor(project: Project) -> None:
-    """Look at the Redis and the Celery app: what is wrong, what it means, what to do.
+    """Check the Redis and the Celery app: what is wrong, what it means, what to do.
 
     Exit code: 1 where something does not work.
     """

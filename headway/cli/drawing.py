@@ -1,4 +1,4 @@
-"""How a task looks in a terminal: one line of text, or a bar that is drawn over and over."""
+"""Draws a task in a terminal, as a line of text or as a bar that is redrawn in place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BAR_CELLS = 24
 EIGHTHS = " ▏▎▍▌▋▊▉"
 MAX_RESULT_CHARS = 200
 MAX_TITLE_CELLS = 40
-# Cuts what is too long for the line; a terminal would wrap it, and the next line be drawn below.
+# Without wrapping a terminal cuts a long line; wrapped, the next line would be drawn below.
 CLEAR = "\r\x1b[K"
 NO_WRAP = "\x1b[?7l"
 WRAP = "\x1b[?7h"
@@ -29,12 +29,12 @@ ICONS = {
 
 
 def visible(text: str) -> str:
-    """Return a task's text without what a terminal would obey."""
+    """Return a task's text without control characters that a terminal would obey."""
     return " ".join(BIDI_MARKS.sub("", LINE_BREAKS.sub(" ", text)).split())
 
 
 def fraction(snapshot: Snapshot) -> float | None:
-    """Return how much is done, from 0 to 1; None where that is not known."""
+    """Return how much is done, from 0 to 1; None if unknown."""
     if snapshot.phase is Phase.SUCCEEDED:
         return 1.0
     has_said_nothing = snapshot.current == 0 and snapshot.total == 1
@@ -44,16 +44,16 @@ def fraction(snapshot: Snapshot) -> float | None:
 
 
 def percent(snapshot: Snapshot) -> str:
-    """Return how much is done as "37 %", "" where that is not known; never 100 before the end."""
+    """Return how much is done, as "37 %"; "" if unknown, and never 100 before the end."""
     done = fraction(snapshot)
     if done is None:
         return ""
-    whole = math.floor(round(done * 100, 6))  # 0.29 is a little less
+    whole = math.floor(round(done * 100, 6))  # 0.29 * 100 is a little less than 29
     return f"{whole if snapshot.phase is Phase.SUCCEEDED else min(99, whole)} %"
 
 
 def details(snapshot: Snapshot) -> str:
-    """Return what a snapshot says beyond its phase and its bar, in one line."""
+    """Return what a snapshot says beyond its phase and bar, in one line."""
     return visible(_said(snapshot))
 
 
@@ -79,12 +79,12 @@ def _result(result: Any) -> str:
 
 
 def log_line(snapshot: Snapshot) -> str:
-    """Return a line for a log: phase, percent and details."""
+    """Return a log line: phase, percent and details."""
     return f"{snapshot.phase:<10}  {percent(snapshot):>5}  {details(snapshot)}".rstrip()
 
 
 def list_line(snapshot: Snapshot) -> str:
-    """Return a line of a list."""
+    """Return the line of a task in a list."""
     return (
         f"{snapshot.task_id}  {snapshot.created_at}  {snapshot.phase:<10}  {percent(snapshot):>5}  "
         + visible(snapshot.title)
@@ -99,7 +99,7 @@ def bar(done: float | None) -> str:
 
 
 def bar_line(snapshot: Snapshot) -> str:
-    """Return the line that a terminal shows while a task goes on."""
+    """Return the line that a terminal shows while a task goes on: title, phase, bar, details."""
     title = visible(snapshot.title)
     title = title if len(title) <= MAX_TITLE_CELLS else title[: MAX_TITLE_CELLS - 1] + "…"
     head = f"{ICONS[snapshot.phase]} {title}  {snapshot.phase}"
@@ -109,5 +109,5 @@ def bar_line(snapshot: Snapshot) -> str:
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a line can be drawn over there."""
+    """Whether a line can be redrawn on this stream."""
     return stream.isatty() and os.environ.get("TERM", "") != "dumb"

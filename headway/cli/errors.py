@@ -1,4 +1,4 @@
-"""How a command of the terminal ends: its exit code, and one line for whatever is wrong."""
+"""Exit codes of the terminal's commands, and errors as one line each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ExitCode(IntEnum):
     CANCELLED = 3
     UNKNOWN = 4
     UNAVAILABLE = 5
-    INTERRUPTED = 130  # as a shell says of Ctrl-C
+    INTERRUPTED = 130  # as a shell has it for Ctrl-C
 
 
 EXIT_OF = {
@@ -37,7 +37,7 @@ EXIT_OF = {
 
 
 class Failure(click.ClickException):
-    """What is wrong, in one line without secrets."""
+    """An error of a command, as one line without secrets."""
 
     def __init__(self, message: str, code: ExitCode) -> None:
         super().__init__(mask(" ".join(message.split())))
@@ -55,7 +55,7 @@ class Command(click.Command):
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn what a command may raise into a Failure."""
+    """Turn the exceptions that a command may raise into a Failure."""
     try:
         yield
     except ConfigError as error:

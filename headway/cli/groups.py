@@ -1,4 +1,4 @@
-"""The two ways in: `headway ...`, and `flask headway ...` for a Flask app with Headway in it."""
+"""The entry points: `headway ...`, and `flask headway ...` for a Flask app with Headway."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def flask_headway(ctx: click.Context) -> None:
 
 
 def _of_flask(info: ScriptInfo) -> Project:
-    """Return the project of the app that `flask` loads, and have the command run in the app's
-    context.
-    """
+    """Return the project of the Flask app, and push its context for the command."""
     from headway.state import KEY, state_of  # not at the top: `headway` needs no Flask
 
     app = info.load_app()
@@ -61,7 +59,7 @@ def _of_flask(info: ScriptInfo) -> Project:
 
 
 def _show_any_character() -> None:
-    """Write a character that the terminal's encoding has no word for as "?"."""
+    """Write characters that the terminal's encoding lacks as "?"."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -70,7 +68,7 @@ def _show_any_character() -> None:
 for command in COMMANDS:
     headway.add_command(command)
     flask_headway.add_command(command)
-headway.add_command(serve)  # a Flask app with Headway in it serves by itself
+headway.add_command(serve)  # a Flask app with Headway serves its own tasks
 
 
 def main() -> None:

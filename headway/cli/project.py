@@ -1,6 +1,4 @@
-"""What a command works on: a Celery app, the Celery app of a Flask app, or all that a Redis
-holds.
-"""
+"""The project of a command: a Celery app, that of a Flask app, or all tasks in a Redis."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ from headway.store.redis_url import BadURL, normalize
 from headway.system import System, live_backend, system_of
 
 BROKER_SECONDS = 2.0
-TTL_DAYS = 7.0  # for which a task is kept that is cancelled where its project is not known
+TTL_DAYS = 7.0  # for which a task that is cancelled without its project is kept
 NOTHING_GIVEN = (
     "Say whose tasks: -A PROJECT names a Celery app, --redis-url (or HEADWAY_REDIS_URL) the "
     "Redis that holds them."
@@ -32,7 +30,7 @@ NOTHING_GIVEN = (
 
 @dataclass(frozen=True)
 class Project:
-    """A Celery app with its tasks or, where that is None, whatever the Redis at `url` holds."""
+    """A Celery app with its tasks or, if that is None, all tasks in the Redis at `url`."""
 
     celery: Celery | None = None
     url: str = ""
@@ -42,7 +40,7 @@ class Project:
     def records(self) -> Records:
         """The records of the tasks.
 
-        Raises ConfigError where the Celery app's results do not go through Headway.
+        Raises ConfigError if the Celery app's results do not go through Headway.
         """
         if self.celery is None:
             return Records(connect(self.url), TTL_DAYS)
@@ -50,7 +48,7 @@ class Project:
 
     @property
     def system(self) -> System:
-        """The system that starts tasks. Raises ConfigError where no Celery app is named."""
+        """The system that starts tasks. Raises ConfigError if no Celery app is named."""
         if self.celery is None:
             raise ConfigError("To start a task takes its Celery app: name it by -A PROJECT.")
         bound_broker_waits(self.celery)
@@ -58,16 +56,14 @@ class Project:
 
     def findings(self) -> Iterator[Finding]:
         """Yield what `doctor` says."""
-        from headway.celery import cli  # not at the top: other commands need none of the checks
+        from headway.celery import cli  # not at the top: no other command needs the checks
         from headway.store import redis_checks
 
         return cli.findings(self.celery) if self.celery else redis_checks.findings(self.url, "")
 
 
 def bound_broker_waits(celery: Celery) -> None:
-    """Have no broker that hangs be waited for: a task is in the outbox by the time that it is
-    sent.
-    """
+    """Bound the wait for a broker that hangs: a task is in the outbox before it is sent."""
     conf = celery.conf
     conf.broker_transport_options = {
         **timeouts(conf.broker_write_url, BROKER_SECONDS),
@@ -95,11 +91,11 @@ def _celery(name: str) -> Celery:
         if isinstance(app, Celery):
             app.loader.import_default_modules()
             app.finalize(auto=True)
-            app.backend  # noqa: B018  # made as it is asked for
+            app.backend  # noqa: B018  # a property that makes it
             return app
     except ImproperlyConfigured as error:
         raise ConfigError(f"{name}: {error}") from None
-    except (Exception, SystemExit) as error:  # whatever its module does
+    except (Exception, SystemExit) as error:  # its module may do anything
         raise ConfigError(
             f"The Celery app {name} cannot be loaded: {type(error).__name__}: {error}"
         ) from error

@@ -1,6 +1,4 @@
-"""`headway serve`: a web process that shows the tasks of a project whose own server is another
-one.
-"""
+"""`headway serve`: a web process for the tasks of a project that has a server of its own."""
 
 from __future__ import annotations
 
@@ -95,12 +93,12 @@ def serve(
 
 
 def _start_again_patched(mode: str) -> None:
-    """Have this command run in a Python whose standard library was patched first."""
+    """Replace this process by one that patches the standard library before it runs the command."""
     if find_spec(mode) is None:
         install = f"pip install 'headway[{mode}]'"
         message = f"{mode} is not installed: {install}, or choose --async-mode threading."
         raise Failure(message, ExitCode.USAGE)
-    # -P: the folder that it is called in has no part in what it imports before the project.
+    # -P: what it imports before the project must not come from the current folder.
     os.execv(sys.executable, [sys.executable, "-P", "-m", "headway.patched", mode, *sys.argv[1:]])
 
 

@@ -1,4 +1,4 @@
-"""`watch`: shows a task until it has ended, and says by an exit code how it ended."""
+"""`headway watch`: shows a task until it has ended, and how it ended by the exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from headway.store.records import Records
 
 
 class Lines:
-    """A line for each change that people can see."""
+    """Prints a line for each visible change."""
 
     def __init__(self) -> None:
         self._shown = ""
@@ -29,7 +29,7 @@ class Lines:
         self._shown = line
 
     def note(self, text: str) -> None:
-        """Say something for people, once where it is said in a row."""
+        """Print a note for people; a repeated one only once."""
         if text != self._noted:
             click.echo(text, err=True)
         self._noted = text
@@ -39,7 +39,7 @@ class Lines:
 
 
 class JSONLines(Lines):
-    """A snapshot a line, as the status endpoint has it."""
+    """Prints each snapshot as a line of JSON, as the status endpoint has it."""
 
     def show(self, update: Update) -> None:
         """Show a task as it is now."""
@@ -47,7 +47,7 @@ class JSONLines(Lines):
 
 
 class Bar(Lines):
-    """One line, drawn over at each change."""
+    """Draws one line, and redraws it at each change."""
 
     def show(self, update: Update) -> None:
         """Show a task as it is now."""
@@ -55,7 +55,7 @@ class Bar(Lines):
         _draw(self._shown)
 
     def note(self, text: str) -> None:
-        """Say something for people, after the bar."""
+        """Show a note for people after the bar."""
         _draw(f"{self._shown}  {text}")
 
     def close(self) -> None:
@@ -64,14 +64,14 @@ class Bar(Lines):
 
 
 def _draw(line: str) -> None:
-    # Color is click's word for leaving control codes in.
+    # With `color`, click leaves control codes in.
     click.echo(f"{drawing.CLEAR}{drawing.NO_WRAP}{line}{drawing.WRAP}", nl=False, color=True)
 
 
 def watch_to_the_end(records: Records, task_id: str, *, as_json: bool) -> ExitCode:
-    """Show a task until it has ended.
+    """Show a task until it has ended, and return the exit code.
 
-    Raises what `follow` raises, and Failure where a person stops it.
+    Raises what `follow` raises, and Failure on Ctrl-C.
     """
     lines = _lines(as_json)
     code = ExitCode.FAILED
