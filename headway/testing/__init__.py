@@ -1,4 +1,4 @@
-"""Tests of a project's own tasks, with or without services. See `docs/testing.md`."""
+"""Tools to test a project's own tasks, with or without services. See `docs/testing.md`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["NotEnded", "TaskRun"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name as it is asked for: pytest imports this in each run, as the plugin's."""
+    """Import a public name on first use: pytest imports this package in every run."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from headway.testing import task_run

@@ -1,7 +1,7 @@
-"""Runs a project's tasks in the test's own process, as a worker runs them, without any service.
+"""Runs a project's tasks in the test's own process, as a worker does, without any service.
 
-Messages are made, claimed, run, stored and published by the code that does it in production, over a
-Redis in memory. There is no other process, and no waiting: what is for later runs next.
+The code that does so in production makes, claims, runs, stores and publishes messages, over a Redis
+in memory. There is no other process and no waiting: a task for later runs next.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from headway.testing.viewer import Viewer
 
 BROKER_URL = "headway-eager://localhost"
 HOSTNAME = "eager@test"
-MAX_RUNS = 1000  # of one call: a task that always asks for its next attempt would have no end
+MAX_RUNS = 1000  # of one call: a task that always asks for a next attempt would never end
 LATER = (Phase.SCHEDULED, Phase.RETRYING)
 
 
 class Eager:
-    """A worker in the test's own process, with a viewer of what its tasks show."""
+    """A worker in the test's own process, and a viewer that collects what its tasks show."""
 
     def __init__(self, app: Celery) -> None:
         self.app = app
@@ -56,19 +56,19 @@ class Eager:
         self._other = LiveBackend(app=app, url="redis://127.0.0.1:1/0")
         self._other.records.client = self._client
         self._other.client = celery_client
-        # As where the broker is in the records' Redis: a message and its record are one write.
+        # As with a broker in the records' Redis: a message and its record are one write.
         self._other.recorder.encoder = MessageEncoder(app)
         self._queues: set[str] = set()
         self._channel = Connection(transport=CapturingTransport).default_channel
         self._messages: deque[dict[str, Any]] = deque()
         self._tasks = EagerTasks(app)
-        # As it was before the test began: a view's request is not its task's.
+        # The context from before the test: a view's request context must not reach its tasks.
         self._context = copy_context()
         self._working = threading.Lock()
 
     @contextmanager
     def active(self) -> Iterator[Eager]:
-        """Have all tasks of the app run here in the block."""
+        """Run all tasks of the app in this process during the block."""
         with switched(self.app, BROKER_URL, self._other, {}) as backend:
             self._backend = backend
             self._records = backend.records
@@ -86,7 +86,7 @@ class Eager:
                 self._client.connection_pool.disconnect()
 
     def run(self, task: Task, *args: Any, **kwargs: Any) -> TaskRun:
-        """Run a task, with all its attempts and what it starts, and return what it showed."""
+        """Run a task with all its attempts and the tasks that it starts; return what it showed."""
         if task.app is not self.app:
             raise HeadwayError(
                 f"{task.name} is a task of the Celery app {task.app.main!r}, and this fixture "
@@ -97,7 +97,7 @@ class Eager:
     def run_of(self, task: Any) -> TaskRun:
         """Return what a task, an AsyncResult or its id, has shown.
 
-        Raises HeadwayError where nothing has been seen of it.
+        Raises HeadwayError if nothing has been seen of it.
         """
         return self._viewer.run_of(task)
 
@@ -107,19 +107,19 @@ class Eager:
         return self._viewer.runs()
 
     def receive(self, message: dict[str, Any]) -> None:
-        """Take a message of the broker's, and run its task, or, within a run, after that."""
+        """Take a message from the broker and run its task, or do so after the current run."""
         self._messages.append(message)
         self._work()
 
     def _take_in(self, queue: str) -> None:
-        """Take a message from a queue, "" for one that waits for its time, as `receive` does."""
+        """Take what a queue got, as `receive` does; "" for a message that waits for its time."""
         self._queues |= {queue} - {""}
         self._work()
 
     def _work(self) -> None:
-        """Run what there is, until there is nothing.
+        """Run tasks until there are none left.
 
-        Where a run starts a task, also in a thread that it waits for, that one is run after it.
+        A task that a run starts, even in a thread that it waits for, is run after it.
         """
         if not self._working.acquire(blocking=False):
             return
@@ -135,7 +135,7 @@ class Eager:
         raise HeadwayError(f"These tasks have no end: after {MAX_RUNS} messages there are more.")
 
     def _do_next(self) -> bool:
-        """Run the next message, or have one that waits for its time be the next."""
+        """Run the next message, or make one that waits for its time due; False if none is left."""
         self._sweep()
         self._take_from_queues()
         if self._messages:
@@ -147,17 +147,17 @@ class Eager:
         return any(self._is_due_now(each.task_id) for each in by_time)
 
     def _is_due_now(self, task_id: str) -> bool:
-        """Have a task that waits for its time be sent next; whether it is."""
+        """Make a task that waits for its time due now; return whether it is."""
         return self._records.reschedule(task_id, "").verdict == "queued"
 
     def _take_from_queues(self) -> None:
-        """Take the messages that were put into a queue together with their records."""
+        """Take the messages that were put into queues together with their records."""
         for queue in sorted(self._queues):
             while text := self._client.rpop(queue):
                 self._messages.append(json.loads(str(text)))
 
     def _sweep(self) -> None:
-        """Do a round of maintenance: send what is due, and tell what depends on what has ended."""
+        """Sweep as maintenance does: send due messages, and notify dependents of ended tasks."""
         duties = self._records.maintenance.sweep(HOSTNAME)
         for task_id, message in duties.due:
             self._backend.outbox.send(task_id, message)
@@ -182,7 +182,7 @@ class Eager:
             self._messages.append(raw)
 
     def _is_given_back(self, task: Task, message: Any) -> bool:
-        """Run a message's task; whether it gives the message back to its queue."""
+        """Run a message's task; return whether it requeues the message."""
         request = vars(request_of(message)) | {FENCE: uuid4().hex, "hostname": HOSTNAME}
         trace = build_tracer(task.name, task, app=self.app, hostname=HOSTNAME)
         with denied_join_result():

@@ -1,4 +1,4 @@
-"""A project's tasks as they are while they run in the test's own process."""
+"""A project's tasks while they run in the test's own process."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from headway.celery.live_tasks import make_all_live
 from headway.celery.runs import Run
 
 MAX_FLUSHES = 1000  # of one run
-ONLY_OF_APPLY = ("logfile", "loglevel")  # options that a message does not have
+ONLY_OF_APPLY = ("logfile", "loglevel")  # options that messages lack
 
 
 class DetailedRun(Run):
-    """A run each word of which is sent, up to MAX_FLUSHES, and then as often as in a worker."""
+    """A run whose every report is sent, up to MAX_FLUSHES; then as often as in a worker."""
 
     flushes = 0
 
     def open(self, part: Any) -> None:
-        """Leave a part closed: then each count in it looks at its run first."""
+        """Leave a part closed, so that each count in it calls `check` first."""
 
     def check(self) -> None:
-        """Send what was said, and raise Stopped when it has to end."""
+        """Send what was reported, and raise Stopped if the run has to end."""
         if self.report is not None and self.flushes < MAX_FLUSHES:
             self.flushes += 1
             self.report.flush()
@@ -33,7 +33,7 @@ class DetailedRun(Run):
 
 
 class EagerTask:
-    """What a task's class has more while its tasks run in the test's own process."""
+    """Mixin of a task's class while its tasks run in the test's own process."""
 
     run_class = DetailedRun
 
@@ -46,7 +46,7 @@ class EagerTask:
     ) -> Any:
         """Run the task as a worker does, and return its result.
 
-        Within a run it has no record, and is run as Celery's own does.
+        Within a run the task has no record, and runs as by Celery's own `apply`.
         """
         if get_current_worker_task() is not None:
             return super().apply(args, kwargs, throw=throw, **options)  # type: ignore[misc]
@@ -59,21 +59,21 @@ class EagerTask:
 
 
 class EagerTasks:
-    """The tasks of an app, made live as a worker makes them, until they are given back."""
+    """The tasks of an app, made live as in a worker until `give_back`."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._classes: dict[Task, type[Task]] = {}  # each task's own
+        self._classes: dict[Task, type[Task]] = {}  # each task's own class
 
     def find(self, name: str) -> Task | None:
-        """Return a registered task, also one that was registered just now, as a live one."""
+        """Return a registered task, even a newly registered one, as a live one; None if unknown."""
         task = self._app.tasks.get(name)
         if task is not None and task not in self._classes:
             self.adopt()
         return task
 
     def adopt(self) -> None:
-        """Make the app's tasks live, and have `apply` run them here too."""
+        """Make the app's tasks live, and `apply` run them in this process too."""
         tasks = [task for task in self._app.tasks.values() if task not in self._classes]
         self._classes |= {task: type(task) for task in tasks}
         make_all_live(self._app)
@@ -84,6 +84,6 @@ class EagerTasks:
                 task.__class__ = type(kind.__name__, (EagerTask, kind), names)
 
     def give_back(self) -> None:
-        """Have each task be of its own class again."""
+        """Restore each task's own class."""
         for task, own in self._classes.items():
             task.__class__ = own

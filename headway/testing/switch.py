@@ -1,4 +1,4 @@
-"""Has a Celery app use another broker and another Redis for a while, and then its own again."""
+"""Switches a Celery app to another broker and another Redis, and back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_CONNECTIONS = 10  # to the broker
 
 
 def backend_of(app: Celery) -> LiveBackend:
-    """Return the result backend of an app. Raises ConfigError where it is not Headway's."""
+    """Return the result backend of an app. Raises ConfigError if it is not Headway's."""
     try:
         return live_backend(app)
     except ConfigError as error:
@@ -39,10 +39,10 @@ def switched(
     other: LiveBackend,
     env: Mapping[str, str],
 ) -> Iterator[LiveBackend]:
-    """Have `app` send to `broker_url`, and its backend be what `other` is.
+    """Make `app` send to `broker_url`, and its backend work like `other`, during the block.
 
-    The backend stays the same object, and its records get the other's client: a Flask app has both.
-    `env` is for the processes that are started meanwhile.
+    The backend stays the same object, and its records get the other's client, because a Flask app
+    holds both. `env` is for processes that are started meanwhile.
     """
     backend = backend_of(app)
     own = dict(backend.__dict__)
@@ -57,7 +57,7 @@ def switched(
             _become(backend, other.__dict__)
             records.client = other.records.client
             record_sends(app, other.recorder)
-            with patch.object(app, "_backend_cache", backend):  # also for other threads
+            with patch.object(app, "_backend_cache", backend):  # in other threads too
                 yield backend
         finally:
             records.client = client
@@ -72,7 +72,7 @@ def _become(backend: LiveBackend, attributes: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _own_pools(app: Celery) -> Iterator[None]:
-    """Have an app make new connections to its broker in the block, and end them after it."""
+    """Make an app open new connections to its broker during the block, and close them after it."""
     connections = app.connection_for_write().Pool(MAX_CONNECTIONS)
     producers = ProducerPool(connections, limit=MAX_CONNECTIONS)
     with (
@@ -88,7 +88,7 @@ def _own_pools(app: Celery) -> Iterator[None]:
 
 @contextmanager
 def _sending(app: Celery) -> Iterator[None]:
-    """Have an app send its tasks in the block, also where `task_always_eager` is or will be set."""
+    """Make an app send its tasks during the block, whatever `task_always_eager` is set to."""
     setting = {"task_always_eager": False}
     app.conf.maps.insert(0, setting)
     try:

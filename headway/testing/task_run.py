@@ -1,4 +1,4 @@
-"""What one task showed, for a test to look at and to assert."""
+"""What one task showed, with assertions about it for tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIBRARY = re.compile(r'^  File "[^"]*[/\\](celery[/\\]app|headway[/\\]celery)[/\
 
 
 class NotEnded(HeadwayError, AssertionError):
-    """A task had not ended in time; the message says what was last seen of it."""
+    """A task has not ended in time; the message says what was last seen of it."""
 
 
 class LogLine(TypedDict):
@@ -30,7 +30,7 @@ class LogLine(TypedDict):
 
 
 class Details:
-    """What a run's snapshots do not hold; each function takes the task's id."""
+    """Functions that look up what snapshots do not hold; each takes the task's id."""
 
     def __init__(
         self,
@@ -52,30 +52,30 @@ class TaskRun:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The newest snapshot. Raises AssertionError where there is none."""
+        """The newest snapshot. Raises AssertionError if there is none."""
         if not self.snapshots:
             raise AssertionError(f"Task {self.task_id} has shown nothing yet.")
         return self.snapshots[-1]
 
     @property
     def phases(self) -> list[Phase]:
-        """The phases it went through, each once where it follows itself."""
+        """The phases it went through; consecutive repeats count once."""
         return [phase for phase, _ in groupby(snapshot.phase for snapshot in self.snapshots)]
 
     @property
     def steps(self) -> list[str]:
-        """The names of the steps it went through, each once where it follows itself."""
+        """The names of the steps it went through; consecutive repeats count once."""
         names = [snapshot.step["name"] for snapshot in self.snapshots if snapshot.step]
         return [name for name, _ in groupby(names)]
 
     @property
     def log(self) -> list[str]:
-        """The text of its log's lines."""
+        """The texts of its log lines."""
         return [line["text"] for line in self.log_lines]
 
     @property
     def result(self) -> Any:
-        """The whole result, as JSON has it; None where the task has not succeeded."""
+        """The whole result, as read from JSON; None unless the task has succeeded."""
         if self.snapshot.result_size is None:
             return self.snapshot.result
         return self._details.whole_result(self.task_id)
@@ -88,18 +88,18 @@ class TaskRun:
 
     @property
     def traceback(self) -> str:
-        """The traceback of a failed task, "" where there is none."""
+        """The traceback of a failed task; "" if there is none."""
         return self._details.traceback(self.task_id) or ""
 
     def assert_succeeded(self, result: Any = UNSET) -> None:
-        """Assert that the task has succeeded, where it is given with this result."""
+        """Assert that the task has succeeded and, if one is given, with this result."""
         __tracebackhide__ = True
         self._assert_phase(Phase.SUCCEEDED)
         if result is not UNSET and self.result != result:
             self.fail(f"its result is {self.result!r}, not {result!r}")
 
     def assert_failed(self, error_type: str = "", message: str = "") -> None:
-        """Assert that the task has failed: by an error of this type, with this in its message."""
+        """Assert that the task has failed, with this error type and this text in its message."""
         __tracebackhide__ = True
         self._assert_phase(Phase.FAILED)
         error = self.error or {}
@@ -128,7 +128,7 @@ class TaskRun:
     def assert_showed(self, **values: Any) -> None:
         """Assert that one snapshot has all these values, as `current=3, total=10`.
 
-        `step` may be a step's name. Raises TypeError for what no snapshot has.
+        `step` may be a step's name. Raises TypeError for a key that no snapshot has.
         """
         __tracebackhide__ = True
         if unknown := values.keys() - Snapshot.__dataclass_fields__.keys():
@@ -138,7 +138,7 @@ class TaskRun:
             self.fail(f"no snapshot has {wanted}")
 
     def assert_logged(self, text: str) -> None:
-        """Assert that one line of the log holds this text."""
+        """Assert that a line of the log contains this text."""
         __tracebackhide__ = True
         if not any(text in line for line in self.log):
             self.fail(f"no line of its log holds {text!r}")
@@ -160,7 +160,7 @@ class TaskRun:
         return "\n".join(parts)
 
     def _lines(self) -> list[str]:
-        """Return a line for each snapshot, one for those that look alike."""
+        """Return a line for each snapshot; consecutive equal lines count once."""
         return [line for line, _ in groupby(map(_line_of, self.snapshots))]
 
     def _assert_phase(self, phase: Phase) -> None:
@@ -205,7 +205,7 @@ def _own_frames(traceback: str) -> str:
 
 
 def _cut(lines: Iterable[str], what: str) -> list[str]:
-    """Return at most MAX_SHOWN lines, the first and the last ones."""
+    """Return at most MAX_SHOWN lines: the first and the last ones, and how many are left out."""
     found = list(lines)
     if not found:
         return ["  nothing"]

@@ -1,4 +1,4 @@
-"""A viewer of all tasks, who keeps each snapshot and log line that Redis publishes."""
+"""A viewer of all tasks that keeps each snapshot and log line that Redis publishes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REPLY_SECONDS = 5.0
 
 
 class Viewer:
-    """Collects what tasks show, by their ids, from when it is made."""
+    """Collects what tasks show, by task id, from its creation on."""
 
     def __init__(self, backend: LiveBackend) -> None:
         self._details = Details(self._whole_result, backend.get_traceback)
@@ -34,9 +34,9 @@ class Viewer:
         self._pubsub.close()
 
     def run_of(self, task: Any) -> TaskRun:
-        """Return what a task, an AsyncResult or its id, has shown.
+        """Return what a task, given as an AsyncResult or its id, has shown.
 
-        Raises HeadwayError where nothing has been seen of it.
+        Raises HeadwayError if nothing has been seen of it.
         """
         self.look()
         task_id = id_of(task)
@@ -51,8 +51,8 @@ class Viewer:
         return list(self._runs.values())
 
     def look(self) -> None:
-        """Take in all that has been published by now. Raises HeadwayError where Redis is away."""
-        self._records.client.publish(self._mark, "")  # which comes after all that
+        """Read all that has been published by now. Raises HeadwayError if Redis is away."""
+        self._records.client.publish(self._mark, "")  # arrives after all of that
         while message := self._pubsub.get_message(timeout=REPLY_SECONDS):
             if message["type"] == "message":
                 return
@@ -77,5 +77,5 @@ class Viewer:
 
 
 def id_of(task: Any) -> str:
-    """Return the id of a task: an AsyncResult, or the id itself."""
+    """Return the id of a task, given as an AsyncResult or as the id itself."""
     return str(getattr(task, "id", task))
