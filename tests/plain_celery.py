@@ -16,6 +16,7 @@ from celery.exceptions import Ignore, Reject
 from headway import progress
 
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:1/0")
+PREFIX = os.environ.get("KEY_PREFIX", "")
 
 celery = Celery(
     "plain",
@@ -28,7 +29,9 @@ celery.conf.update(
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
     worker_soft_shutdown_timeout=4.0,
+    result_backend_transport_options={"global_keyprefix": PREFIX},
     broker_transport_options={
+        "global_keyprefix": PREFIX,
         "socket_timeout": 2,
         "socket_connect_timeout": 2,
         "health_check_interval": 2,

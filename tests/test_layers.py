@@ -63,6 +63,7 @@ LAYERS = [
     "headway.celery.run_store",
     "headway.celery.outbox",
     "headway.celery.notifier",
+    "headway.celery.key_prefixes",
     "headway.celery.backend",
     "headway.celery.body",
     "headway.celery.task",

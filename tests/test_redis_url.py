@@ -237,11 +237,6 @@ def test_a_backend_refuses_tls_options_that_half_of_it_would_not_see():
         backend("redis://h", redis_backend_use_ssl={"ssl_cert_reqs": ssl.CERT_NONE})
 
 
-def test_a_backend_refuses_a_prefix_that_its_records_would_not_have():
-    with pytest.raises(ImproperlyConfigured, match=r"global_keyprefix .*database of its own"):
-        backend("redis://h", result_backend_transport_options={"global_keyprefix": "shop_"})
-
-
 @pytest.mark.parametrize("name", ["CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"])
 def test_celerys_own_names_for_the_broker_are_checked_too(tmp_path: Path, name: str):
     with pytest.raises(ConfigError, match=f"^{name} "):

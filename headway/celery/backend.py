@@ -24,6 +24,7 @@ from headway import masking, settings
 from headway.celery.attempts import attempts_of, retry_delay
 from headway.celery.broker_url import unacked_keys, visibility_days
 from headway.celery.context import as_context
+from headway.celery.key_prefixes import keys_of
 from headway.celery.lean_backend import LeanBackend
 from headway.celery.notifier import DependentNotifier
 from headway.celery.outbox import MessageOutbox
@@ -90,9 +91,9 @@ class LiveBackend(LeanBackend):
             ttl_days = max(ttl_days, visibility_days(app))
         lease_seconds = settings.LEASE_SECONDS.read(app.conf)
         cancel_grace = settings.CANCEL_GRACE_SECONDS.read(app.conf)
-        self.records = Records(
-            connect(self.as_uri(include_password=True)), ttl_days, lease_seconds, cancel_grace
-        )
+        client = connect(self.as_uri(include_password=True))
+        keys = keys_of(app, self.task_keyprefix)
+        self.records = Records(client, ttl_days, lease_seconds, cancel_grace, keys)
         self.states = StateStore(self, self.records)
         self.runs = RunStore(self, self.records, self.states)
         self.outbox = MessageOutbox(self, self.records)
@@ -235,9 +236,4 @@ def _checked_url(app: Any, url: str | None) -> str:
     if app.conf.redis_backend_use_ssl:
         why = "put its options into the URL of result_backend, which begins with rediss://"
         raise ImproperlyConfigured(f"redis_backend_use_ssl cannot be used with LiveBackend: {why}.")
-    if (app.conf.result_backend_transport_options or {}).get("global_keyprefix"):
-        why = "give each project a Redis database of its own, as redis://host:6379/1"
-        raise ImproperlyConfigured(
-            f"A global_keyprefix of results cannot be used with LiveBackend: {why}."
-        )
     return url

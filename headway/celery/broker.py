@@ -86,16 +86,13 @@ class MessageEncoder:
 
 
 def message_encoder(celery: Celery, url: str) -> MessageEncoder | None:
-    """Return an encoder if the broker's queues are at `url`, under their own names.
+    """Return an encoder if the broker's queues are at `url`.
 
     None otherwise, and if Celery sends an event with each message.
     """
     conf = celery.conf
     there = _is_at(url, conf.broker_write_url) and not conf.broker_use_ssl
-    plain = (
-        not conf.broker_transport_options.get("global_keyprefix") and not conf.task_send_sent_event
-    )
-    return MessageEncoder(celery) if there and plain else None
+    return MessageEncoder(celery) if there and not conf.task_send_sent_event else None
 
 
 def _is_at(url: str, broker: str | Sequence[str] | None) -> bool:
@@ -204,7 +201,8 @@ def _task_id(text: str | bytes) -> str | None:
 
 def _missing(channel: Any, queue: str, wanted: set[str]) -> set[str]:
     for priority in channel.priority_steps:
-        key = channel._q_for_pri(queue, priority)
+        # Kombu's client puts the prefix before the keys of some commands, and LRANGE is none.
+        key = f"{channel.global_keyprefix}{channel._q_for_pri(queue, priority)}"
         end = -1
         while wanted and (messages := channel.client.lrange(key, end - SLICE + 1, end)):
             wanted -= {_task_id(message) for message in messages}

@@ -84,7 +84,12 @@ class Maintenance(bootsteps.StartStopStep):
     def create(self, worker: Any) -> None:
         """Refuse to start with a Redis that Headway cannot use, and prepare the worker."""
         try:
-            refuse_unfit(self._backend.url, broker_url(self._celery), production=False)
+            refuse_unfit(
+                self._backend.url,
+                broker_url(self._celery),
+                self._backend.records.keys,
+                production=False,
+            )
         except ConfigError as error:
             raise SystemExit(f"Headway: {error}") from None
         make_all_live(self._celery)

@@ -29,11 +29,18 @@ if TYPE_CHECKING:
     envvar="HEADWAY_REDIS_URL",
     help="The Redis of the tasks, for all but `start`.",
 )
+@click.option(
+    "--key-prefix",
+    metavar="PREFIX",
+    envvar="HEADWAY_KEY_PREFIX",
+    default="",
+    help="The project's global_keyprefix there.",
+)
 @click.pass_context
-def headway(ctx: click.Context, app: str | None, redis_url: str | None) -> None:
+def headway(ctx: click.Context, app: str | None, redis_url: str | None, key_prefix: str) -> None:
     """Tasks in the terminal: start, watch, cancel and list them."""
     _show_any_character()
-    ctx.obj = partial(find, app, redis_url)
+    ctx.obj = partial(find, app, redis_url, key_prefix)
 
 
 @click.group("headway")

@@ -16,6 +16,7 @@ from headway.celery.broker import timeouts
 from headway.exceptions import ConfigError
 from headway.store.checks import Finding
 from headway.store.connection import connect
+from headway.store.keys import PLAIN, Keys
 from headway.store.records import Records
 from headway.store.redis_url import BadURL, normalize
 from headway.system import System, live_backend, system_of
@@ -30,10 +31,14 @@ NOTHING_GIVEN = (
 
 @dataclass(frozen=True)
 class Project:
-    """A Celery app with its tasks or, if that is None, all tasks in the Redis at `url`."""
+    """A Celery app with its tasks or, if that is None, all tasks in the Redis at `url`.
+
+    Of several projects there, `keys` say which one's.
+    """
 
     celery: Celery | None = None
     url: str = ""
+    keys: Keys = PLAIN
     known: System | None = None  # of a Flask app
 
     @cached_property
@@ -43,7 +48,7 @@ class Project:
         Raises ConfigError if the Celery app's results do not go through Headway.
         """
         if self.celery is None:
-            return Records(connect(self.url), TTL_DAYS)
+            return Records(connect(self.url), TTL_DAYS, keys=self.keys)
         return live_backend(self.celery).records
 
     @property
@@ -59,7 +64,9 @@ class Project:
         from headway.celery import cli  # not at the top: no other command needs the checks
         from headway.store import redis_checks
 
-        return cli.findings(self.celery) if self.celery else redis_checks.findings(self.url, "")
+        if self.celery:
+            return cli.findings(self.celery)
+        return redis_checks.findings(self.url, "", self.keys)
 
 
 def bound_broker_waits(celery: Celery) -> None:
@@ -71,7 +78,7 @@ def bound_broker_waits(celery: Celery) -> None:
     }
 
 
-def find(app: str | None, redis_url: str | None) -> Project:
+def find(app: str | None, redis_url: str | None, prefix: str = "") -> Project:
     """Return the project that the options name. Raises ConfigError."""
     if app:
         return Project(_celery(app))
@@ -79,7 +86,11 @@ def find(app: str | None, redis_url: str | None) -> Project:
         raise ConfigError(NOTHING_GIVEN)
     masking.keep("HEADWAY_REDIS_URL", masking.of_url(redis_url))
     try:
-        return Project(url=normalize(redis_url))
+        keys = Keys(prefix)
+    except ValueError as error:
+        raise ConfigError(f"HEADWAY_KEY_PREFIX, or --key-prefix: {error}.") from None
+    try:
+        return Project(url=normalize(redis_url), keys=keys)
     except BadURL as error:
         raise ConfigError(f"HEADWAY_REDIS_URL, or --redis-url, {error}") from None
 

@@ -114,10 +114,13 @@ def _serve(name: str, host: str, port: int, prefix: str, trusted_proxies: int, m
     celery = find(name, None).celery
     assert celery is not None
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    url = live_backend(celery).url
+    backend = live_backend(celery)
+    url = backend.url
     bound_broker_waits(celery)
     app = create_app(celery, url_prefix=prefix, async_mode=mode, trusted_proxies=trusted_proxies)
-    redis_checks.refuse_unfit(url, broker_url(celery), production=True, setting=SETTING)
+    redis_checks.refuse_unfit(
+        url, broker_url(celery), backend.records.keys, production=True, setting=SETTING
+    )
     try:
         listener = listen(host, port, f"another: --port {port + 1}")
     except CannotListen as error:

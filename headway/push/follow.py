@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
-from headway.push.subscriber import QUEUE
 from headway.snapshot import Snapshot
 from headway.store.errors import Unavailable, translate
 from headway.store.keys import room
@@ -86,7 +85,7 @@ def _subscribed(records: Records, task_id: str) -> Iterator[Update]:
     if not TASK_ID.match(task_id):
         raise UnknownTask(task_id)
     with closing(records.client.pubsub()) as pubsub:  # type: ignore[no-untyped-call]
-        pubsub.subscribe(f"{QUEUE}:{room('task', task_id)}")
+        pubsub.subscribe(records.keys.channel(room("task", task_id)))
         if pubsub.get_message(timeout=CONFIRM_SECONDS) is None:
             raise Unavailable("it does not confirm a subscription")
         yield _read(records, task_id)

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from headway.push.resync import Resync
 from headway.push.server_status import ServerStatus
-from headway.push.subscriber import QUEUE, SubscriptionTimeout
+from headway.push.subscriber import SubscriptionTimeout
 from headway.store.errors import ReadOnly, Reason, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Heartbeat:
         self._manager = manager
         self._resync = resync
         self._status = status
-        self.channel = f"{QUEUE}:process:{uuid4().hex}"
+        self.channel = manager.channel_of(f"process:{uuid4().hex}")
         self._received = threading.Condition()
         self.proven_at = float("-inf")  # send time of the newest heartbeat that came back
 

@@ -22,7 +22,7 @@ from headway.push.heartbeat import LIVE_SECONDS, Heartbeat
 from headway.push.resync import Resync
 from headway.push.rooms import Rooms, has_channel
 from headway.push.server_status import ServerStatus
-from headway.push.subscriber import QUEUE, RedisSubscriber
+from headway.push.subscriber import RedisSubscriber
 from headway.store.errors import Problem, Unavailable
 from headway.store.keys import room
 from headway.store.model import TaskRecord
@@ -39,11 +39,13 @@ class RoomManager(PubSubManager):
     name = "headway"
 
     def __init__(self, url: str, records: Records) -> None:
-        super().__init__(channel=QUEUE)
+        keys = records.keys
+        super().__init__(channel=keys.message_queue)
         self.records = records
+        self.channel_of = keys.channel
         self.reader = BatchLoader(records.read)
         self.subscriber = RedisSubscriber(url, LIVE_SECONDS)
-        self.subscriber.subscribe(QUEUE)
+        self.subscriber.subscribe(self.channel)
         self.live_rooms = Rooms()
         self.resync = Resync(self)
         self.status = ServerStatus(self)
@@ -96,7 +98,7 @@ class RoomManager(PubSubManager):
             else:
                 send = self.server.eio.sender_for(self.eio_sid_from_sid(sid, namespace))
                 self.live_rooms.enter(sid, room, send)
-                self.subscriber.subscribe(f"{QUEUE}:{room}")
+                self.subscriber.subscribe(self.channel_of(room))
             if room not in (None, sid):
                 self.live_rooms.joined.setdefault(sid, set()).add(room)
 
@@ -106,7 +108,7 @@ class RoomManager(PubSubManager):
             if not has_channel(room):
                 super().basic_leave_room(sid, namespace, room)
             elif self.live_rooms.leave(sid, room):
-                self.subscriber.unsubscribe(f"{QUEUE}:{room}")
+                self.subscriber.unsubscribe(self.channel_of(room))
 
     def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
         """Leave all rooms of a client; python-socketio would search all rooms of all clients."""
@@ -134,14 +136,14 @@ class RoomManager(PubSubManager):
 
         Raises SubscriptionTimeout.
         """
-        self.subscriber.wait([f"{QUEUE}:{name}" for name in rooms], CONFIRM_SECONDS)
+        self.subscriber.wait([self.channel_of(name) for name in rooms], CONFIRM_SECONDS)
 
     def subscribed(self, task_ids: Iterable[str]) -> set[str]:
         """Return those tasks of which this process has a confirmed subscription to the room."""
         return {
             task_id
             for task_id in task_ids
-            if self.subscriber.is_subscribed(f"{QUEUE}:{room('task', task_id)}")
+            if self.subscriber.is_subscribed(self.channel_of(room("task", task_id)))
         }
 
     def has_news(self, task_id: str, stored: TaskRecord) -> bool:
@@ -153,22 +155,23 @@ class RoomManager(PubSubManager):
 
     def _publish(self, data: Any) -> None:
         try:
-            self.records.client.publish(QUEUE, self.json.dumps(data))
+            self.records.client.publish(self.channel, self.json.dumps(data))
         except Unavailable as error:
             logger.error("An emit did not reach the message queue: %s", error)
 
     def _listen(self) -> Iterator[bytes]:
         """Deliver messages of rooms' channels; yield the common channel's to python-socketio."""
+        before_room = self.channel_of("")
         for messages in self.subscriber.read_batches(self.server.eio.reading):
             events: dict[tuple[str, str | int], bytes] = {}
             for number, (channel, message) in enumerate(messages):
-                if channel == QUEUE:
+                if channel == self.channel:
                     yield message
                 elif channel == self.heartbeat.channel:
                     self.heartbeat.receive(float(message))
                 else:
                     task_id, _ = stamp_of(message)
-                    key = channel.removeprefix(f"{QUEUE}:"), task_id or number
+                    key = channel.removeprefix(before_room), task_id or number
                     events.pop(key, None)  # of a batch, the newest snapshot is enough
                     events[key] = message
             for (name, _), event in events.items():

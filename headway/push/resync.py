@@ -14,7 +14,6 @@ from headway.store.keys import room
 logger = logging.getLogger(__name__)
 
 NAMESPACE = "/"
-EPOCH = "headway:epoch"  # a key without expiry: if it has changed, Redis was emptied
 REREAD = 100  # rooms at a time
 MINE = 50  # tasks of an owner in one answer
 
@@ -41,11 +40,12 @@ class Resync:
     def detect_flush(self) -> None:
         """If Redis has been emptied, make all clients reconnect and ask again."""
         client = self._manager.records.client
-        epoch = client.get(EPOCH)
+        key = self._manager.records.keys.shared("epoch")
+        epoch = client.get(key)
         if epoch is None:
             with suppress(ReadOnly):
-                client.set(EPOCH, uuid4().hex, nx=True)
-            epoch = client.get(EPOCH)
+                client.set(key, uuid4().hex, nx=True)
+            epoch = client.get(key)
         if self._epoch and epoch != self._epoch:
             logger.warning("Redis was emptied; all clients ask again")
             self._manager.close_websockets()

@@ -21,9 +21,6 @@ from headway.push.subscriptions import Subscriptions
 
 logger = logging.getLogger(__name__)
 
-# Flask-SocketIO's channel, and the prefix of each room's own; a bare socketio.RedisManager would
-# use another.
-QUEUE = "flask-socketio"
 HANDSHAKE_SECONDS = 1.0
 RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.5)
 DRAIN_BYTES = 256 * 1024

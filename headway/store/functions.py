@@ -10,6 +10,7 @@ from typing import Any
 import redis
 
 from headway.store.connection import Client, FunctionPipeline
+from headway.store.keys import Keys
 
 SCRIPTS = Path(__file__).parent / "lua"
 READS = {"list", "newest", "overview", "read", "tail"}  # may run where Redis takes no writes
@@ -30,7 +31,7 @@ def _library() -> tuple[str, str]:
     parts = [f"#!lua name=headway_{digest}\n{head}"]
     for name, body in bodies.items():
         function = f"function_name='{name}_{digest}', flags={{{flags_of[name]}}}"
-        callback = f"function(KEYS, ARGV) begin()\n{body}\nend"
+        callback = f"function(KEYS, ARGV) begin(ARGV)\n{body}\nend"
         parts.append(f"redis.register_function{{{function}, callback={callback}}}")
     return "\n".join(parts), digest
 
@@ -47,8 +48,9 @@ LIBRARY, LIBRARY_DIGEST = _library()
 class Functions:
     """Calls the functions of the library, and loads it where Redis lacks it."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, keys: Keys) -> None:
         self.client = client
+        self.keys = keys
 
     def call(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """Call a function and wait for its reply."""
@@ -62,7 +64,7 @@ class Functions:
         pipeline: FunctionPipeline | None = None,
     ) -> Callable[[], Any]:
         """Send a call and return a function that waits for its reply, which must be called."""
-        call = (f"{function}_{LIBRARY_DIGEST}", keys, args)
+        call = (f"{function}_{LIBRARY_DIGEST}", keys, [*args, self.keys.prefix])
         pipeline = pipeline or self.client.function_pipeline()
         pipeline.call(*call)
 

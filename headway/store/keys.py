@@ -1,31 +1,84 @@
-"""The names of what lies in Redis for a task."""
+"""The names of all that Headway has in Redis, and of the channels that it publishes to."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Literal
 
 Room = Literal["task", "owner"]
 
+TASK_KEYPREFIX = "celery-task-meta-"  # of Celery's results
+
 
 def room(kind: Room, name: str) -> str:
-    """Return the room of a task or of an owner.
-
-    Its channel in Redis carries the message queue's name before it.
-    """
+    """Return the room of a task or of an owner."""
     return f"{kind}:{name}"
 
 
-def record_key(task_id: str) -> str:
-    return f"headway:task:{task_id}"
+@dataclass(frozen=True)
+class Keys:
+    """Names with a prefix before each, so that several projects can share a database.
+
+    `prefix` stands before what Headway keeps and publishes and before Celery's results,
+    `broker_prefix` before what the broker keeps, its queues among that. They are the
+    `global_keyprefix` of results and of the broker. record.lua makes the same names of `prefix`.
+    """
+
+    prefix: str = ""
+    broker_prefix: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a prefix that would not stand for itself in a pattern or a list."""
+        if not re.fullmatch(r"[\w.:/{}-]*", self.prefix):
+            raise ValueError(f"{self.prefix!r} may hold letters, digits and _ - . : / {{ }} only")
+        if re.search(r"\s", self.broker_prefix):
+            raise ValueError(f"{self.broker_prefix!r} may hold no spaces")
+
+    def record(self, task_id: str) -> str:
+        return f"{self.prefix}headway:task:{task_id}"
+
+    def celery(self, task_id: str) -> str:
+        """Return where Celery's clients read a task's state, and hear of its end."""
+        return f"{self.prefix}{TASK_KEYPREFIX}{task_id}"
+
+    def result(self, task_id: str) -> str:
+        return f"{self.prefix}headway:result:{task_id}"
+
+    def log(self, task_id: str) -> str:
+        return f"{self.prefix}headway:log:{task_id}"
+
+    def owner(self, owner: str) -> str:
+        return f"{self.prefix}headway:owner:{owner}"
+
+    def once(self, owner: str, digest: str) -> str:
+        """Return what an owner's idempotency key of this digest is kept under."""
+        return f"{self.prefix}headway:once:{owner}:{digest}"
+
+    def staged(self, name: str) -> str:
+        return f"{self.prefix}headway:staged:{name}"
+
+    def worker(self, worker: str) -> str:
+        return f"{self.prefix}headway:worker:{worker}"
+
+    def waiting(self, queue: str) -> str:
+        return f"{self.prefix}headway:waiting:{queue}"
+
+    def shared(self, name: str) -> str:
+        """Return the key of what there is once, as "outbox"; see record.lua."""
+        return f"{self.prefix}headway:{name}"
+
+    @property
+    def message_queue(self) -> str:
+        """The channel of Flask-SocketIO's message queue; a bare RedisManager's has another name."""
+        return f"{self.prefix}flask-socketio"
+
+    def channel(self, room: str) -> str:
+        return f"{self.message_queue}:{room}"
+
+    def queue(self, name: str) -> str:
+        """Return the list in which the broker keeps a queue."""
+        return f"{self.broker_prefix}{name}"
 
 
-def celery_key(task_id: str) -> str:
-    return f"celery-task-meta-{task_id}"
-
-
-def result_key(task_id: str) -> str:
-    return f"headway:result:{task_id}"
-
-
-def log_key(task_id: str) -> str:
-    return f"headway:log:{task_id}"
+PLAIN = Keys()

@@ -22,6 +22,7 @@ class MaintenanceRecords:
 
     def __init__(self, functions: Functions, read: Read, ttl: int, lease: int) -> None:
         self._functions = functions
+        self._keys = functions.keys
         self._read = read
         self._ttl = ttl
         self._lease = lease
@@ -54,8 +55,8 @@ class MaintenanceRecords:
 
     def deregister(self, worker: str, slots: int) -> None:
         """Say that a worker is there no longer."""
-        self._functions.client.zrem("headway:workers", f"{worker} {slots}")
-        self._functions.client.delete(f"headway:worker:{worker}")
+        self._functions.client.zrem(self._keys.shared("workers"), f"{worker} {slots}")
+        self._functions.client.delete(self._keys.worker(worker))
 
     def release(self, running: Iterable[tuple[str, str]]) -> None:
         """Give back what a stopping worker runs, as `(task_id, token)`.
@@ -100,7 +101,7 @@ class MaintenanceRecords:
 
     def mark_notified(self, task_id: str) -> None:
         """Note that a task's dependents have been told of its end."""
-        self._functions.client.zrem("headway:untold", task_id)
+        self._functions.client.zrem(self._keys.shared("untold"), task_id)
 
     def unconfirmed(self, limit: int = 1000) -> dict[str, list[str]]:
         """Return the tasks whose message should be with the broker: their ids by queue.
@@ -116,15 +117,17 @@ class MaintenanceRecords:
 
     def paused(self) -> Paused | None:
         """Return since when all is paused after a restore from a backup; None where it is not."""
-        since, data_of = self._functions.client.hmget("headway:paused", "since", "data_of")
+        since, data_of = self._functions.client.hmget(
+            self._keys.shared("paused"), "since", "data_of"
+        )
         return Paused(_rfc3339(str(since)), _rfc3339(str(data_of))) if since and data_of else None
 
     def unended(self) -> list[str]:
         """Return the snapshots (JSON) of all tasks that wait or run."""
-        sets = ["headway:outbox", "headway:leases"]
+        sets = [self._keys.shared("outbox"), self._keys.shared("leases")]
         sets += [
-            f"headway:waiting:{queue!s}"
-            for queue in self._functions.client.smembers("headway:queues")
+            self._keys.waiting(str(queue))
+            for queue in self._functions.client.smembers(self._keys.shared("queues"))
         ]
         ids = sorted(
             {

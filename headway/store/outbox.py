@@ -11,7 +11,6 @@ from kombu.utils.json import dumps, loads
 
 from headway.celery.sends import owner_of
 from headway.store.functions import Functions
-from headway.store.keys import record_key
 from headway.store.messages import label, title_fragment
 from headway.store.model import NO_SOURCE, Delivery, Source
 
@@ -21,11 +20,12 @@ class Outbox:
 
     def __init__(self, functions: Functions, ttl: int) -> None:
         self._functions = functions
+        self._keys = functions.keys
         self._ttl = ttl
 
     def mark_published(self, task_id: str) -> None:
         """Note that the task's message is with the broker."""
-        self._functions.call("sent", [record_key(task_id)], [task_id])
+        self._functions.call("sent", [self._keys.record(task_id)], [task_id])
 
     def defer(
         self,
@@ -66,7 +66,7 @@ class Outbox:
         return str(
             self._functions.call(
                 "park",
-                [record_key(task_id)],
+                [self._keys.record(task_id)],
                 [*args, *source.args, int(only_attended), owner_of(message)],
             )
         )
@@ -76,7 +76,9 @@ class Outbox:
 
         Once it is sent, call `mark_published`.
         """
-        message = self._functions.call("release", [record_key(task_id)], [task_id, self._ttl])
+        message = self._functions.call(
+            "release", [self._keys.record(task_id)], [task_id, self._ttl]
+        )
         return loads(message) if message else None
 
     def successor_due(self, task_id: str) -> datetime | None:
@@ -84,10 +86,12 @@ class Outbox:
 
         None if it asked for none.
         """
-        micros = self._functions.client.zscore("headway:outbox", task_id)
+        micros = self._functions.client.zscore(self._keys.shared("outbox"), task_id)
         return None if micros is None else datetime.fromtimestamp(micros / 1e6, UTC)
 
     def message(self, task_id: str) -> tuple[dict[str, Any], str] | None:
         """Return a task's Celery signature and its title; None where they are not kept."""
-        message, title = self._functions.client.hmget(record_key(task_id), "message", "title")
+        message, title = self._functions.client.hmget(
+            self._keys.record(task_id), "message", "title"
+        )
         return (loads(message), json.loads(title)) if message and title else None

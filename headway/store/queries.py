@@ -11,7 +11,6 @@ from typing import Any
 from headway.snapshot import Phase
 from headway.store.errors import Unavailable
 from headway.store.functions import Functions
-from headway.store.keys import celery_key, log_key, record_key, result_key
 from headway.store.model import ResultGone, TaskRecord
 from headway.store.runs import PIECE_BYTES
 
@@ -26,6 +25,7 @@ class Queries:
 
     def __init__(self, functions: Functions, ttl: int) -> None:
         self._functions = functions
+        self._keys = functions.keys
         self._ttl = ttl
 
     def read(self, task_ids: Sequence[str], known: Sequence[str] = ()) -> list[TaskRecord | None]:
@@ -36,15 +36,17 @@ class Queries:
         """
         if not task_ids:
             return []
-        found = self._functions.call("read", [record_key(task_id) for task_id in task_ids], known)
+        found = self._functions.call(
+            "read", [self._keys.record(task_id) for task_id in task_ids], known
+        )
         return [
             TaskRecord(*values, *[""] * (3 - len(values))) if values else None for values in found
         ]
 
     def scan(self) -> Iterator[TaskRecord]:
         """Yield the records of all tasks, in no order, each once."""
-        keys = self._functions.client.scan_iter(match=record_key("*"), count=READ_BATCH)
-        ids = list({str(key).removeprefix(record_key("")) for key in keys})
+        keys = self._functions.client.scan_iter(match=self._keys.record("*"), count=READ_BATCH)
+        ids = list({str(key).removeprefix(self._keys.record("")) for key in keys})
         for begin in range(0, len(ids), READ_BATCH):
             yield from filter(None, self.read(ids[begin : begin + READ_BATCH]))
 
@@ -54,13 +56,13 @@ class Queries:
         A later piece raises ResultGone if the result expires meanwhile.
         """
         names = ("state", "result", "result_size", "result_at")
-        state, text, size, start = self._functions.client.hmget(record_key(task_id), names)
+        state, text, size, start = self._functions.client.hmget(self._keys.record(task_id), names)
         if state != '"SUCCESS"' or text is None:
             return None
         if size in (None, "null"):
             whole = str(text).encode()
             return len(whole), iter([whole])
-        key = celery_key(task_id) if start else result_key(task_id)
+        key = self._keys.celery(task_id) if start else self._keys.result(task_id)
         pieces = self._pieces(key, int(start or 0), int(size))
         try:
             first = next(pieces)
@@ -90,7 +92,7 @@ class Queries:
         With it comes the cursor of the next page, None on the last one.
         """
         words = "".join(f"{phase}|" for phase in phases)
-        keys = [f"headway:owner:{owner}"]
+        keys = [self._keys.owner(owner)]
         score, last, expired, *page = self._functions.call(
             "list", keys, [limit, words and f"|{words}", *cursor]
         )
@@ -105,7 +107,7 @@ class Queries:
         `first_seq` and `last_seq` say which lines are kept.
         """
         first, last, *lines = self._functions.call(
-            "tail", [record_key(task_id), log_key(task_id)], [after]
+            "tail", [self._keys.record(task_id), self._keys.log(task_id)], [after]
         )
         return {
             "lines": [json.loads(line) for line in lines],
@@ -116,7 +118,7 @@ class Queries:
     def newest_lines(self, task_ids: Sequence[str]) -> list[str]:
         """Return the newest line of each task's log as JSON, "" where there is none."""
         lines: list[str] = self._functions.call(
-            "newest", [log_key(task_id) for task_id in task_ids], []
+            "newest", [self._keys.log(task_id) for task_id in task_ids], []
         )
         return lines
 

@@ -22,7 +22,7 @@ from headway.settings import CANCEL_GRACE_SECONDS, LEASE_SECONDS
 from headway.snapshot import fragment, title_line
 from headway.store.connection import Client
 from headway.store.functions import Functions
-from headway.store.keys import celery_key, log_key, record_key, result_key
+from headway.store.keys import PLAIN, Keys
 from headway.store.maintenance import MaintenanceRecords
 from headway.store.messages import label
 from headway.store.model import AlreadyUsed, ChangeResult, Sent, StartResult, TooLate
@@ -47,6 +47,7 @@ class Records:
         ttl_days: float,
         lease_seconds: float = LEASE_SECONDS.default,
         cancel_grace_seconds: float = CANCEL_GRACE_SECONDS.default,
+        keys: Keys = PLAIN,
     ) -> None:
         """Set how long a silent worker keeps its tasks, and how long a cancelled run may go on."""
         self.ttl = int(ttl_days * 24 * 3600 * 1000)  # milliseconds
@@ -55,7 +56,8 @@ class Records:
         self._cancel_grace = int(cancel_grace_seconds * 1e6)
         # When Redis's clock was read (monotonic seconds), and its lead over ours (microseconds).
         self._clock = (-inf, 0)
-        self.functions = Functions(client)
+        self.keys = keys
+        self.functions = Functions(client, keys)
         self.outbox = Outbox(self.functions, self.ttl)
         self.runs = RunRecords(self.functions, self.ttl, self._lease)
         self.queries = Queries(self.functions, self.ttl)
@@ -92,8 +94,9 @@ class Records:
         """
         task_id = task_id or str(uuid4())
         text = dumps(message)
-        once = f"headway:once:{owner}:{sha256(key.encode()).hexdigest()}" if key else ""
-        keys = [record_key(task_id), f"headway:owner:{owner}", *filter(None, [once])]
+        keys = [self.keys.record(task_id), self.keys.owner(owner)]
+        if key:
+            keys.append(self.keys.once(owner, sha256(key.encode()).hexdigest()))
         name = fragment(message["task"])
         queue = message["options"]["queue"]
         args = [
@@ -109,15 +112,12 @@ class Records:
         send = send_of(message)
         digest = sha256(f"{dumps(as_asked(message))} {when}".encode()).hexdigest()
         begun = time.monotonic()
-        verdict, *found = self.functions.call(
-            "create", keys, [*args, self._deadline(), digest, when, encoded, send]
-        )
+        sent = [digest, when, encoded, send, self.keys.queue(queue)]
+        verdict, *found = self.functions.call("create", keys, [*args, self._deadline(), *sent])
         if verdict == "late" and time.monotonic() - begun < START_SECONDS:
             # Redis's clock has been put forward
             self._clock = -inf, 0
-            verdict, *found = self.functions.call(
-                "create", keys, [*args, self._deadline(), digest, when, encoded, send]
-            )
+            verdict, *found = self.functions.call("create", keys, [*args, self._deadline(), *sent])
         if verdict == "late":
             raise TooLate
         if verdict == "conflict":
@@ -132,8 +132,16 @@ class Records:
         """
         title = fragment(title_line(sent.title)) if sent.title else label(sent.name)
         about = [sent.owner, sent.queue, label(sent.name), title, sent.max_attempts]
-        args = [task_id, *about, self.ttl, sent.when, sent.send, encoded]
-        self.functions.call("enqueue", [record_key(task_id)], args)
+        args = [
+            task_id,
+            *about,
+            self.ttl,
+            sent.when,
+            sent.send,
+            encoded,
+            self.keys.queue(sent.queue),
+        ]
+        self.functions.call("enqueue", [self.keys.record(task_id)], args)
 
     def _deadline(self) -> int:
         """Return until when a start may begin, on Redis's clock, which is read now and then."""
@@ -148,7 +156,10 @@ class Records:
     def forget(self, task_id: str) -> None:
         """Delete everything that is kept of a task."""
         self.client.delete(
-            record_key(task_id), log_key(task_id), celery_key(task_id), result_key(task_id)
+            self.keys.record(task_id),
+            self.keys.log(task_id),
+            self.keys.celery(task_id),
+            self.keys.result(task_id),
         )
 
     def cancel(self, task_id: str) -> ChangeResult:
@@ -164,6 +175,6 @@ class Records:
 
     def _change(self, script: str, task_id: str, *args: Any) -> ChangeResult:
         verdict, *snapshot = self.functions.call(
-            script, [record_key(task_id)], [task_id, self.ttl, *args]
+            script, [self.keys.record(task_id)], [task_id, self.ttl, *args]
         )
         return ChangeResult(verdict, snapshot[0] if snapshot else None)

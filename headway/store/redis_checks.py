@@ -21,6 +21,7 @@ from headway.exceptions import ConfigError
 from headway.store.checks import LOCAL, Finding, Mark
 from headway.store.connection import Client, connect
 from headway.store.errors import OLDEST_REDIS, SENTENCES, ReadOnly, Reason, Unavailable
+from headway.store.keys import PLAIN, Keys
 from headway.store.names import look_up
 from headway.store.records import Records
 from headway.store.redis_url import is_same_database
@@ -43,10 +44,10 @@ KEEP_HELP = "set `appendonly yes` (and `appendfsync everysec`) in redis.conf"
 class Server:
     """A Redis under check; what it says of itself is read once."""
 
-    def __init__(self, client: Client, url: str, broker_url: str) -> None:
+    def __init__(self, client: Client, url: str, broker_url: str, keys: Keys = PLAIN) -> None:
         """`url` as `redis_url.normalize` writes it."""
         self.client = client
-        self.records = Records(client, ttl_days=1)
+        self.records = Records(client, ttl_days=1, keys=keys)
         self.parts = urlsplit(url)
         self.address = f"{self.parts.hostname}:{self.parts.port}"
         self.is_broker = _is_same(url, broker_url)
@@ -226,10 +227,10 @@ CHECKS: tuple[Callable[[Server], Finding], ...] = (
 )
 
 
-def findings(url: str, broker_url: str) -> Iterator[Finding]:
+def findings(url: str, broker_url: str, keys: Keys = PLAIN) -> Iterator[Finding]:
     """Yield what each check finds, up to a failed one that the rest depend on."""
     with closing(connect(url)) as client:
-        server = Server(client, url, broker_url)
+        server = Server(client, url, broker_url, keys)
         for check in CHECKS:
             finding = _found(check, server)
             yield finding
@@ -246,7 +247,12 @@ def _found(check: Callable[[Server], Finding], server: Server) -> Finding:
 
 
 def refuse_unfit(
-    url: str, broker_url: str, *, production: bool, setting: str = "REDIS_URL"
+    url: str,
+    broker_url: str,
+    keys: Keys = PLAIN,
+    *,
+    production: bool,
+    setting: str = "REDIS_URL",
 ) -> None:
     """Refuse a Redis that is too old or gives too few rights; warn of one that loses tasks.
 
@@ -254,7 +260,7 @@ def refuse_unfit(
     later. Raises ConfigError.
     """
     with closing(connect(url)) as client:
-        server = Server(client, url, broker_url)
+        server = Server(client, url, broker_url, keys)
         try:
             for check in (check_version, check_rights):
                 if (finding := check(server)).mark is Mark.BAD:

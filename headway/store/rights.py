@@ -6,11 +6,11 @@ docs/redis.md says the same as key patterns, channels and categories of commands
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from headway.store.functions import LIBRARY
+from headway.store.keys import PLAIN
 from headway.store.queries import QUEUES
 from headway.store.records import Records
 
@@ -23,18 +23,17 @@ OF_FUNCTIONS = sorted(
 OF_RESULTS = ("DEL", "GET", "MGET", "PEXPIRE", "SET")
 OF_CHORDS = ("EXPIRE", "INCR", "ZADD", "ZCOUNT", "ZRANGE")
 PUSHED = (
-    "flask-socketio",
-    *(f"flask-socketio:{kind}:{ANY}" for kind in ("task", "owner", "process")),
+    PLAIN.message_queue,
+    *(PLAIN.channel(f"{kind}:{ANY}") for kind in ("task", "owner", "process")),
 )
 
 # What follows the key in a command, if not "1 1"; after some, any word would be a further key.
 REST = {
     **dict.fromkeys(("DEL", "EXISTS", "MGET", "PSUBSCRIBE", "SUBSCRIBE", "WATCH"), ""),
     "BRPOP": "0",
-    "RENAME": "headway:task:",
 }
 
-# For each key or channel, the commands that it is for.
+# For each key or channel, without a prefix, the commands that it is for.
 FOR_RECORDS: Mapping[str, Iterable[str]] = {
     "": (
         "TIME",
@@ -45,14 +44,14 @@ FOR_RECORDS: Mapping[str, Iterable[str]] = {
         "UNSUBSCRIBE",
         "PUBSUB NUMSUB",
     ),
-    f"headway:task:{ANY}": (*OF_FUNCTIONS, "DEL"),
-    f"celery-task-meta-{ANY}": (*OF_RESULTS, "PUBLISH", "SUBSCRIBE"),
+    PLAIN.record(ANY): (*OF_FUNCTIONS, "DEL"),
+    PLAIN.celery(ANY): (*OF_RESULTS, "PUBLISH", "SUBSCRIBE"),
     f"celery-taskset-meta-{ANY}": OF_CHORDS,
     **dict.fromkeys(PUSHED, ("PUBLISH", "SUBSCRIBE")),
-    **dict.fromkeys(QUEUES, ("LPUSH",)),
 }
+FOR_STARTS: Mapping[str, Iterable[str]] = dict.fromkeys(QUEUES, ("LPUSH",))
 OF_QUEUES = ("BRPOP", "DEL", "LLEN", "LPUSH", "LRANGE", "RPOP", "RPUSH")
-FOR_BROKER: Mapping[str, Iterable[str]] = {
+FOR_BROKER: dict[str, Iterable[str]] = {
     "": ("PING", "SCRIPT LOAD code", "SCRIPT EXISTS digest", "WATCH", "UNWATCH", "PUNSUBSCRIBE"),
     **dict.fromkeys(
         (*QUEUES, "worker@host.celery.pidbox", f"{ANY}.reply.celery.pidbox"), OF_QUEUES
@@ -73,11 +72,10 @@ class Right(NamedTuple):
     target: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.command} {self.target} {REST.get(self.command, '1 1')}"
-            if self.target
-            else self.command
-        )
+        if not self.target:
+            return self.command
+        rest = self.target if self.command == "RENAME" else REST.get(self.command, "1 1")
+        return f"{self.command} {self.target} {rest}"
 
 
 def missing(records: Records, broker: bool, database: int = 0) -> list[Right]:
@@ -85,13 +83,20 @@ def missing(records: Records, broker: bool, database: int = 0) -> list[Right]:
 
     Raises Unavailable.
     """
-    tables = [FOR_RECORDS]
+    keys = records.keys
+    rights = [*_rights(FOR_RECORDS, keys.prefix), *_rights(FOR_STARTS, keys.broker_prefix)]
     if broker:
-        tables += [FOR_BROKER, {f"/{database}.celery.pidbox": ("PUBLISH", "PSUBSCRIBE")}]
-    entries = chain.from_iterable(table.items() for table in tables)
-    rights = [Right(command, target) for target, commands in entries for command in commands]
+        pidbox = {f"/{database}.celery.pidbox": ("PUBLISH", "PSUBSCRIBE")}
+        rights += _rights(FOR_BROKER | pidbox, keys.broker_prefix)
     denied = set(records.queries.probe(map(str, rights)))
     return [right for right in rights if str(right) in denied]
+
+
+def _rights(table: Mapping[str, Iterable[str]], prefix: str) -> Iterator[Right]:
+    """Yield the rights of a table, whose targets have no prefix yet."""
+    for target, commands in table.items():
+        for command in commands:
+            yield Right(command, f"{prefix}{target}" if target else "")
 
 
 def described(rights: Iterable[Right]) -> str:

@@ -15,7 +15,6 @@ from headway.snapshot import fragment
 from headway.store.connection import FunctionPipeline
 from headway.store.errors import Unavailable
 from headway.store.functions import Functions
-from headway.store.keys import log_key, record_key
 from headway.store.messages import label, title_fragment
 from headway.store.model import MAX_CALL_BYTES, NO_SOURCE, Delivery, Source, StateWrite
 
@@ -29,6 +28,7 @@ class RunRecords:
 
     def __init__(self, functions: Functions, ttl: int, lease: int) -> None:
         self._functions = functions
+        self._keys = functions.keys
         self._ttl = ttl
         self._lease = lease
 
@@ -74,7 +74,7 @@ class RunRecords:
             int(patient),
             owner_of(message),
         ]
-        return str(self._functions.call("claim", [record_key(task_id)], [*args, *run_args]))
+        return str(self._functions.call("claim", [self._keys.record(task_id)], [*args, *run_args]))
 
     def write(self, write: StateWrite) -> str:
         """Store a change and publish it.
@@ -96,7 +96,7 @@ class RunRecords:
 
     def _stage(self, text: str | bytes) -> str:
         """Put a large text into Redis piece by piece, and return the key where it waits."""
-        key = f"headway:staged:{uuid4().hex}"
+        key = self._keys.staged(uuid4().hex)
         data = text.encode() if isinstance(text, str) else text
         # From its end, so that the first piece makes room for all.
         for start in reversed(range(0, len(data), PIECE_BYTES)):
@@ -124,7 +124,9 @@ class RunRecords:
         run = [write.task_id, write.delivery.token, write.delivery.order]
         retry = [int(write.retry_in * 1e6), write.write_id, write.most_failures, write.teller]
         args = [*run, name, name, write.max_attempts, write.meta, self._ttl, *retry, *flat]
-        return self._functions.begin("write", [record_key(write.task_id), *staged], args, pipeline)
+        return self._functions.begin(
+            "write", [self._keys.record(write.task_id), *staged], args, pipeline
+        )
 
     def log(self, task_id: str, delivery: Delivery, lines: Iterable[tuple[str, str]]) -> bool:
         """Append `(level, text)` lines to the task's log and publish them.
@@ -132,7 +134,7 @@ class RunRecords:
         Returns False if the record refuses them.
         """
         flat = [part for level, line in lines for part in (fragment(level), fragment(mask(line)))]
-        keys = [record_key(task_id), log_key(task_id)]
+        keys = [self._keys.record(task_id), self._keys.log(task_id)]
         return bool(
             self._functions.call(
                 "log", keys, [task_id, delivery.token, delivery.order, LOG_LINES, *flat]
@@ -150,7 +152,7 @@ class RunRecords:
         """
         return str(
             self._functions.call(
-                "mail", [record_key(task_id)], [delivery.token, delivery.order, stage]
+                "mail", [self._keys.record(task_id)], [delivery.token, delivery.order, stage]
             )
         )
 
@@ -162,10 +164,12 @@ class RunRecords:
         """
         return str(
             self._functions.call(
-                "lose", [record_key(task_id)], [task_id, delivery.token, delivery.order, self._ttl]
+                "lose",
+                [self._keys.record(task_id)],
+                [task_id, delivery.token, delivery.order, self._ttl],
             )
         )
 
     def abandon(self, task_id: str, delivery: Delivery) -> None:
         """Give up a run that ends without an outcome."""
-        self._functions.call("drop", [record_key(task_id)], [task_id, delivery.token])
+        self._functions.call("drop", [self._keys.record(task_id)], [task_id, delivery.token])

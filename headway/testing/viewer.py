@@ -12,7 +12,6 @@ from headway.snapshot import Snapshot
 from headway.store.keys import room
 from headway.testing.task_run import Details, TaskRun
 
-CHANNELS = f"flask-socketio:{room('task', '*')}"
 SNAPSHOT_HEAD = '["snapshot",'
 REPLY_SECONDS = 5.0
 
@@ -27,7 +26,7 @@ class Viewer:
         self._mark = f"headway-test:{uuid4().hex}"  # a channel of its own
         self._pubsub: Any = self._records.client.pubsub()
         self._pubsub.subscribe(self._mark)
-        self._pubsub.psubscribe(CHANNELS)
+        self._pubsub.psubscribe(self._records.keys.channel(room("task", "*")))
         self.look()
 
     def close(self) -> None:

@@ -6,7 +6,7 @@
 -- Returns 'claimed', 'lost' when another run of this delivery had it, or why not.
 local record, id, token, order, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[10]
 local send, recorded, delivery = ARGV[13], ARGV[14] == '1', ARGV[15]
-local last = ARGV[16] == '1' and redis.call('GET', 'headway:round')
+local last = ARGV[16] == '1' and redis.call('GET', LAST_SWEEP)
 if last and NOW - tonumber(last) > 5000000 then return 'early' end
 local held = hold(record)
 if recorded and not held.phase then return 'expired' end

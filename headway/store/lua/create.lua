@@ -1,6 +1,6 @@
 -- A new task. KEYS: record, owner's list, and where it has one the idempotency key.
 -- ARGV: id, owner, queue, name, title, max_attempts (JSON fragments), message, ttl ms, deadline us, body's digest, when,
--- the message as it lies in the queue ('': it is sent later), id of the send.
+-- the message as it lies in the queue ('': it is sent later), id of the send, the list that is the queue.
 local record, once = KEYS[1], KEYS[3]
 local id, owner, message, ttl, digest = ARGV[1], ARGV[2], ARGV[7], tonumber(ARGV[8]), ARGV[10]
 
@@ -9,7 +9,7 @@ if NOW > tonumber(ARGV[9]) then return {'late'} end
 
 if once then
   local known = redis.call('HMGET', once, 'id', 'digest')
-  local former = known[1] and hold('headway:task:' .. known[1])
+  local former = known[1] and hold(record_key(known[1]))
   if former and former.phase then
     if known[2] ~= digest then return {'conflict'} end
     local _, json = compose(former.fields)
@@ -31,7 +31,7 @@ end
 if at > NOW or ARGV[12] == '' then
   redis.call('ZADD', OUTBOX, due, id)
 else
-  redis.call('LPUSH', fields.queue, ARGV[12])
+  redis.call('LPUSH', ARGV[14], ARGV[12])
 end
 give_to(owner, id, fields, ttl)
 if once then

@@ -1,12 +1,13 @@
 -- A task that Celery sends now. KEYS: record.
 -- ARGV: id, owner ('' none), queue ('' unknown), name, title, max_attempts (fragments), ttl ms,
--- when, id of the send, the message as it lies in that queue ('': it is sent by other means).
+-- when, id of the send, the message as it lies in that queue ('': it is sent by other means), the
+-- list that is the queue.
 -- Its message is not kept: where it never reaches a worker, nothing is sent again, and the record
 -- goes when its time is over. A record that is there already stays as it is.
 local record, id, owner, queue, ttl = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[7])
 local at, send, message = moment(ARGV[8]), ARGV[9], ARGV[10]
 local held = hold(record)
-if message ~= '' then redis.call('LPUSH', queue, message) end
+if message ~= '' then redis.call('LPUSH', ARGV[11], message) end
 if held.phase then return end
 
 local fields = blank(id, ARGV[4], ARGV[5], ARGV[6])

@@ -2,7 +2,7 @@
 -- themselves. ARGV: ttl ms, then id, token, ...
 for i = 2, #ARGV, 2 do
   for_each(LEASES, {ARGV[i]}, function(id)
-    local record = 'headway:task:' .. id
+    local record = record_key(id)
     local held = hold(record)
     if not begun(held) or held.fence ~= ARGV[i + 1] then return end
     if held.cancel then

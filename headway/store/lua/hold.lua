@@ -14,7 +14,7 @@ redis.call('PEXPIRE', details, math.ceil(lease / 1000))
 local first = 8
 for i = first, first - 1 + 2 * runs, 2 do
   -- Renewed by its holder alone, and never made anew: whoever gave it up may have ended meanwhile.
-  if redis.pcall('HGET', 'headway:task:' .. ARGV[i], 'fence') == ARGV[i + 1] then
+  if redis.pcall('HGET', record_key(ARGV[i]), 'fence') == ARGV[i + 1] then
     redis.call('ZADD', LEASES, 'XX', NOW + lease, ARGV[i])
   end
 end

@@ -12,7 +12,7 @@ while #page <= limit do
   for i = 1, #chunk, 2 do
     local id, at = chunk[i], chunk[i + 1]
     if not (at == score and id >= last) then  -- of one score, ids come in falling order
-      local held = hold('headway:task:' .. id, SHORT)
+      local held = hold(record_key(id), SHORT)
       if not held.phase then
         expired[#expired + 1] = id
       elseif phases == '' or string.find(phases, '|' .. held.phase .. '|', 1, true) then

@@ -1,5 +1,5 @@
 -- The head of the library: how a record lies in Redis, and how its snapshot is put together. Each other file here is the
--- body of one function of it, called with KEYS and ARGV.
+-- body of one function of it, called with KEYS and ARGV, both with their prefix, and the prefix itself behind them.
 --
 -- A record is a hash. Its public fields hold JSON fragments, so that a snapshot is a concatenation: decoding and encoding
 -- with cjson would turn [] into {} and a version into 1.7e+15.
@@ -31,29 +31,61 @@ local STATE = {scheduled = 'PENDING', queued = 'PENDING', retrying = 'PENDING', 
   cancelling = 'PROGRESS', succeeded = 'SUCCESS', failed = 'FAILURE', cancelled = 'REVOKED'}
 local FINAL = {succeeded = true, failed = true, cancelled = true}
 
-local CHANNEL = 'flask-socketio:'
+local PREFIX  -- before each key and channel: of the project that calls
+local CHANNEL
 
 -- Shared sets of ids, by time: until when a worker holds what it runs, and what it has received and not begun; when a
 -- message is to be sent; since when a task waits in a queue; until when a cancelled run may end by itself.
-local LEASES, RESERVED, OUTBOX = 'headway:leases', 'headway:reserved', 'headway:outbox'
-local WAITING, DOOMED = 'headway:waiting:', 'headway:doomed'
-local QUEUES = 'headway:queues'
+local LEASES, RESERVED, OUTBOX, WAITING, DOOMED
+local QUEUES
 -- Tasks that have ended and whose chord, chain or error callbacks have yet to be told, by when
 -- maintenance tells them.
-local UNTOLD = 'headway:untold'
+local UNTOLD
 local TELL_US = 30 * 1000000  -- how long a process that tells them has for it
 
 -- Which data this is, how many sweeps it has seen, and while paused, since when and of what time.
-local EPOCH, GENERATION, PAUSED = 'headway:epoch', 'headway:generation', 'headway:paused'
+local EPOCH, GENERATION, PAUSED
+
+-- Who sweeps, when the last sweep was, and that leases do not end yet.
+local LEADER, LAST_SWEEP, GRACE
 
 -- Which workers are there, until when, as '<id> <slots>', and of each one what else is known.
-local WORKERS, WORKER = 'headway:workers', 'headway:worker:'
+local WORKERS, WORKER
+
+local function set_prefix(prefix)
+  if prefix == PREFIX then return end
+  PREFIX = prefix
+  CHANNEL = prefix .. 'flask-socketio:'
+  LEASES = prefix .. 'headway:leases'
+  RESERVED = prefix .. 'headway:reserved'
+  OUTBOX = prefix .. 'headway:outbox'
+  WAITING = prefix .. 'headway:waiting:'
+  DOOMED = prefix .. 'headway:doomed'
+  QUEUES = prefix .. 'headway:queues'
+  UNTOLD = prefix .. 'headway:untold'
+  EPOCH = prefix .. 'headway:epoch'
+  GENERATION = prefix .. 'headway:generation'
+  PAUSED = prefix .. 'headway:paused'
+  LEADER = prefix .. 'headway:keeper'
+  LAST_SWEEP = prefix .. 'headway:round'
+  GRACE = prefix .. 'headway:patience'
+  WORKERS = prefix .. 'headway:workers'
+  WORKER = prefix .. 'headway:worker:'
+end
+
+local function record_key(id) return PREFIX .. 'headway:task:' .. id end
+local function log_key(id) return PREFIX .. 'headway:log:' .. id end
+local function result_key(id) return PREFIX .. 'headway:result:' .. id end
+local function owner_key(owner) return PREFIX .. 'headway:owner:' .. owner end
+local function celery_key(id) return PREFIX .. 'celery-task-meta-' .. id end
 
 local HOUR = 3600 * 1000000
 local UNENDED = 90 * 24 * 3600 * 1000  -- ms for which a task that has not ended is kept beyond its time
 local NOW  -- microseconds, as every time and version in here; set as each function begins
 
-local function begin()
+-- Take the prefix off a call's arguments: it comes behind those that each function names.
+local function begin(args)
+  set_prefix(table.remove(args))
   local clock = redis.call('TIME')
   NOW = clock[1] * 1000000 + clock[2]
 end
@@ -264,7 +296,7 @@ local function commit(record, id, held, changes, meta, ttl)
     flat[#flat + 1], flat[#flat + 2] = 'still', fields.still
   end
   redis.call('HSET', record, unpack(flat))
-  local celery = 'celery-task-meta-' .. id
+  local celery = celery_key(id)
   if meta then
     redis.call('SET', celery, meta, 'PX', ttl)
     redis.call('PUBLISH', celery, meta)
@@ -273,10 +305,10 @@ local function commit(record, id, held, changes, meta, ttl)
   if keep then
     -- A successor that waits for later keeps its record longer, whatever the run before it still says.
     if FINAL[phase] or redis.call('PTTL', record) < tonumber(ttl) then redis.call('PEXPIRE', record, ttl) end
-    redis.call('PEXPIRE', 'headway:log:' .. id, ttl)
+    redis.call('PEXPIRE', log_key(id), ttl)
     if not meta then redis.call('PEXPIRE', celery, ttl) end
     -- The list lives as long as what it lists.
-    if owner ~= '' then redis.call('PEXPIRE', 'headway:owner:' .. owner, ttl, 'GT') end
+    if owner ~= '' then redis.call('PEXPIRE', owner_key(owner), ttl, 'GT') end
   end
   local _, json = compose(fields)
   local event = '["snapshot",' .. json .. ']'
@@ -296,7 +328,7 @@ end
 -- Have a new record be its owner's, '' for nobody's.
 local function give_to(owner, id, fields, ttl)
   if owner == '' then return end
-  local list = 'headway:owner:' .. owner
+  local list = owner_key(owner)
   fields.owner = owner
   redis.call('ZADD', list, NOW, id)
   if redis.call('PTTL', list) < ttl then redis.call('PEXPIRE', list, ttl) end
@@ -310,7 +342,7 @@ local function notice_restore(epoch, seen)
   local former = tonumber(redis.call('HGET', PAUSED, 'seen') or 0)
   redis.call('HSET', PAUSED, 'seen', integer(math.max(seen, former)))
   redis.call('HSETNX', PAUSED, 'since', NOW)
-  redis.call('HSETNX', PAUSED, 'data_of', redis.call('GET', 'headway:round') or NOW)
+  redis.call('HSETNX', PAUSED, 'data_of', redis.call('GET', LAST_SWEEP) or NOW)
 end
 
 -- Whether the delivery (token, order) may write to this record: nil, or why not.
@@ -356,7 +388,7 @@ end
 
 -- Whether a worker has done a round within a minute; in an app without a keeper none does.
 local function is_attended()
-  return NOW - tonumber(redis.call('GET', 'headway:round') or 0) <= 60000000
+  return NOW - tonumber(redis.call('GET', LAST_SWEEP) or 0) <= 60000000
 end
 
 -- End a task as cancelled.

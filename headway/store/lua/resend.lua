@@ -1,6 +1,6 @@
 -- Tasks whose message is lost are sent again. ARGV: ids.
 for _, id in ipairs(ARGV) do
-  if redis.pcall('HGET', 'headway:task:' .. id, 'phase') == '"queued"' then
+  if redis.pcall('HGET', record_key(id), 'phase') == '"queued"' then
     redis.call('ZADD', OUTBOX, NOW, id)
   end
 end

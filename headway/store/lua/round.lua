@@ -32,28 +32,28 @@ local function sweep(set, handle)
 end
 
 sweep(DOOMED, function(id)
-  if hold('headway:task:' .. id).phase == 'cancelling' then
+  if hold(record_key(id)).phase == 'cancelling' then
     doomed[#doomed + 1] = id
   else
     redis.call('ZREM', DOOMED, id)
   end
 end)
-local office = redis.call('GET', 'headway:keeper')
+local office = redis.call('GET', LEADER)
 if office and office ~= ARGV[1] then return {due, lost, doomed, ended, broken, state} end
-redis.call('SET', 'headway:keeper', ARGV[1], 'PX', 1500)
+redis.call('SET', LEADER, ARGV[1], 'PX', 1500)
 
 -- While nobody did the rounds (Redis hung or was away, all workers were) nobody could renew a lease either.
-local last = tonumber(redis.call('GET', 'headway:round') or 0)
-redis.call('SET', 'headway:round', integer(NOW))
+local last = tonumber(redis.call('GET', LAST_SWEEP) or 0)
+redis.call('SET', LAST_SWEEP, integer(NOW))
 if NOW - last > 400000 then state[2] = redis.call('INCR', GENERATION) end
-if NOW - last > 5000000 then redis.call('SET', 'headway:patience', 1, 'PX', math.floor(tonumber(ARGV[4]) / 1000)) end
+if NOW - last > 5000000 then redis.call('SET', GRACE, 1, 'PX', math.floor(tonumber(ARGV[4]) / 1000)) end
 
 -- What was restored waits until an operator has looked at it.
 if paused == 1 then return {due, lost, doomed, ended, broken, state} end
 
-if redis.call('EXISTS', 'headway:patience') == 0 then
+if redis.call('EXISTS', GRACE) == 0 then
   sweep(LEASES, function(id)
-    local record = 'headway:task:' .. id
+    local record = record_key(id)
     local held = hold(record)
     if not begun(held) then
       redis.call('ZREM', LEASES, id)
@@ -66,7 +66,7 @@ if redis.call('EXISTS', 'headway:patience') == 0 then
 end
 
 sweep(OUTBOX, function(id)
-  local record = 'headway:task:' .. id
+  local record = record_key(id)
   local held = hold(record)
   if begun(held) and has_holder(id) then
     -- A successor that waits for its predecessor to store that it retries.
@@ -81,7 +81,7 @@ sweep(OUTBOX, function(id)
 end)
 
 sweep(UNTOLD, function(id)
-  local record = 'headway:task:' .. id
+  local record = record_key(id)
   local message = redis.call('HGET', record, 'message')
   if message and FINAL[hold(record).phase] then
     redis.call('ZADD', UNTOLD, NOW + TELL_US, id)

@@ -4,7 +4,7 @@ local found = {}
 for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
   local ids = {}
   for _, id in ipairs(redis.call('ZRANGE', WAITING .. queue, 0, tonumber(ARGV[1]) - 1)) do
-    local record = 'headway:task:' .. id
+    local record = record_key(id)
     if redis.pcall('HGET', record, 'phase') ~= '"queued"' then
       redis.call('ZREM', WAITING .. queue, id)  -- forgotten, or expired
     elseif tonumber(redis.call('ZSCORE', RESERVED, id) or 0) <= NOW and not redis.call('ZSCORE', OUTBOX, id) then

@@ -69,8 +69,8 @@ if not KEYS[2] then
   return verdict
 end
 
-local celery = 'celery-task-meta-' .. id
-local places = {celery, 'headway:result:' .. id}
+local celery = celery_key(id)
+local places = {celery, result_key(id)}
 for i = 2, #KEYS do
   if redis.call('EXISTS', KEYS[i]) == 0 then return 'unstaged' end
 end
