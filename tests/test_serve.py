@@ -114,6 +114,17 @@ def test_a_mode_that_is_not_installed_is_said(secret: None, monkeypatch: pytest.
     assert (result.exit_code, result.output) == (2, f"Error: {wanted}\n")
 
 
+def test_where_eventlet_is_not_installed_it_serves_by_threads(
+    secret: None, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("headway.cli.serving.find_spec", lambda name: None)
+    plain.use(valkey.url)
+
+    result = call("serve", *PROJECT, "--port", str(valkey.port))
+
+    assert result.output.startswith(f"Error: Port {valkey.port} is taken")  # by now it would serve
+
+
 def test_the_document_names_each_option():
     options = {name for param in serve.params for name in param.opts if name.startswith("--")}
     page = (ROOT / "docs" / "serve.md").read_text()
