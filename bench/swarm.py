@@ -314,7 +314,7 @@ class Swarm:
             heapq.heappop(self._timers)[2]()
 
     def _ask_again(self, viewer: Viewer) -> None:
-        """Ask for the rooms again after the pauses of watch-task.js: up to 500 ms, and twice
+        """Ask for the rooms again after the pauses of subscriber.js: up to 500 ms, and twice
         that each time.
         """
         viewer.refused = False

@@ -33,7 +33,7 @@ function showTasks() {
   const receive = (/** @type {Snapshot | null} */ snapshot, /** @type {string} */ taskId) => {
     for (const part of [list, announcer, titles]) {
       if (snapshot) part.receive(snapshot);
-      else part.lose(taskId);
+      else part.remove(taskId);
     }
   };
   watcher.watchMine(receive, () => list.settle());
@@ -63,7 +63,7 @@ class Titles {
   }
 
   /** @param {string} taskId */
-  lose(taskId) {
+  remove(taskId) {
     this.#running.delete(taskId);
     this.#show();
   }

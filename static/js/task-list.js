@@ -108,7 +108,7 @@ export class TaskList {
    *
    * @param {string} taskId
    */
-  lose(taskId) {
+  remove(taskId) {
     const known = this.#tasks.get(taskId);
     if (!known) return;
     known.item.dataset.phase = MISSING;

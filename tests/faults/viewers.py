@@ -24,7 +24,7 @@ from tests.browser import OrderedClient
 from tests.faults.invariants import FINAL, History
 from tests.processes import ROOT, wait_for
 
-# As in headway/static/js: connection.js, watch-task.js.
+# As in headway/static/js: connection.js, subscriber.js, poller.js.
 RECONNECT_SECONDS = (0.25, 2.0)
 PATIENCE_SECONDS = 2.0
 POLL_SECONDS = 2.0

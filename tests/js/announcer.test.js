@@ -73,7 +73,7 @@ test("a task that is no longer kept is told of by its name", () => {
   observe("running", 10);
   mock.timers.tick(5000);
 
-  announcer.lose("a");
+  announcer.remove("a");
 
   assert.deepEqual(polite.said, ["Task a: 10 %", "Task a: No longer kept, or not yours"]);
 });

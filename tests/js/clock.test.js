@@ -3,7 +3,7 @@ import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { ServerClock } from "../../headway/static/js/clock.js";
 import { Connection } from "../../headway/static/js/connection.js";
-import { TaskWatcher } from "../../headway/static/js/watch-task.js";
+import { TaskWatcher } from "../../headway/static/js/task-watcher.js";
 import { FakeServer, FakeSocket, server, settled, snapshot } from "./fakes.js";
 
 const NOW = Date.parse("2026-11-22T08:00:00Z");

@@ -79,7 +79,7 @@ test("a loss that Socket.IO heals by itself is left to it", async () => {
 
 test("a socket that says nothing for longer than the pings let expect is not Live, until it speaks", async () => {
   const { socket, connection } = await opened();
-  connection.note({ settled: true });
+  connection.note({ allAcknowledged: true });
   mock.timers.tick(60_000);
   assert.equal(connection.state, "live");
 
@@ -99,7 +99,7 @@ test("a socket that never says anything is not Live for long", async () => {
 
   socket.dead = true;
   socket.open();
-  connection.note({ settled: true });
+  connection.note({ allAcknowledged: true });
   mock.timers.tick(8999);
   assert.equal(connection.state, "live");
   mock.timers.tick(1);
@@ -115,7 +115,7 @@ test("a socket that is closed is not called silent when it is back", async () =>
   socket.close();
   socket.dead = false;
   socket.open();
-  connection.note({ settled: true });
+  connection.note({ allAcknowledged: true });
   mock.timers.tick(5000);
 
   assert.equal(connection.state, "live");
@@ -143,12 +143,12 @@ test("the server's clock is followed by the freshest of its times", async () => 
 
 test("a new socket measures the clock anew", async () => {
   const { socket, connection } = await opened();
-  connection.heard(server({ now: "2026-11-22T09:00:00.000Z" }));
+  connection.onServerState(server({ now: "2026-11-22T09:00:00.000Z" }));
 
   socket.close();
   socket.open();
   assert.equal(connection.now(), NOW + 3_600_000, "until then it is the best that is known");
-  connection.heard(server({ now: "2026-11-22T08:00:01.000Z" }));
+  connection.onServerState(server({ now: "2026-11-22T08:00:01.000Z" }));
 
   assert.equal(connection.now(), NOW + 1000);
 });
@@ -156,7 +156,7 @@ test("a new socket measures the clock anew", async () => {
 test("a server without a clock of its own is no error", async () => {
   const { connection } = await opened();
 
-  connection.heard(server({ now: null, workers: 0 }));
+  connection.onServerState(server({ now: null, workers: 0 }));
 
   assert.equal(connection.now(), NOW);
   assert.equal(connection.server.workers, 0);

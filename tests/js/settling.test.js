@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { Connection } from "../../headway/static/js/connection.js";
-import { TaskWatcher } from "../../headway/static/js/watch-task.js";
+import { TaskWatcher } from "../../headway/static/js/task-watcher.js";
 import { FakeServer, FakeSocket, settled, snapshot } from "./fakes.js";
 
 beforeEach(() => mock.timers.enable({ apis: ["setTimeout", "Date"], now: Date.parse("2026-11-22T08:00:00Z") }));

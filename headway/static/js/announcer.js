@@ -45,7 +45,7 @@ export class Announcer {
   }
 
   /** @param {string} taskId of a task that is no longer kept */
-  lose(taskId) {
+  remove(taskId) {
     this.#waiting.set(taskId, `${this.#seen.get(taskId)?.title ?? "A task"}: ${MISSING}`);
     this.#seen.delete(taskId);
     this.#speak();

@@ -10,7 +10,7 @@ import { MISSING, details, isMail, read, showAll } from "./words.js";
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
  * @typedef {import("./snapshot.js").LogLine} LogLine
  * @typedef {import("./card-parts.js").Part} Part
- * @typedef {import("./watch-task.js").TaskWatcher} TaskWatcher
+ * @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher
  */
 
 const TICK_MS = 250;

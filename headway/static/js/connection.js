@@ -9,7 +9,7 @@ import { Server } from "./server.js";
  * @typedef {"live" | "reconnecting" | "polling" | "offline"} ConnectionState
  *
  * @typedef {object} ServerState
- * @property {boolean} live whether the web process hears Redis
+ * @property {boolean} live whether the web process receives from Redis
  * @property {string | null} now
  * @property {number | null} workers null, as the next three: not known yet
  * @property {number | null} slots
@@ -20,8 +20,8 @@ import { Server } from "./server.js";
  *
  * @typedef {object} Facts
  * @property {boolean} connected the socket is open; what follows is of this socket
- * @property {boolean} hears the server said that it hears Redis
- * @property {boolean} settled all that is watched is acknowledged
+ * @property {boolean} serverIsLive the server said that it receives from Redis
+ * @property {boolean} allAcknowledged all that is watched is acknowledged
  * @property {boolean} silent nothing came over the socket for longer than the server's pings let expect
  * @property {boolean} onLine
  * @property {number} pollSeconds 0: not polling
@@ -62,8 +62,8 @@ export class Connection {
   /** @type {Facts} */
   #facts = {
     connected: false,
-    hears: false,
-    settled: false,
+    serverIsLive: false,
+    allAcknowledged: false,
     silent: false,
     onLine: true,
     pollSeconds: 0,
@@ -114,9 +114,9 @@ export class Connection {
     socket.on("connect", () => this.#connected());
     socket.on("disconnect", (/** @type {string} */ reason) => this.#disconnected(reason));
     socket.on("connect_error", (/** @type {Error} */ error) => this.#refused(socket, error));
-    socket.on("server", (/** @type {ServerState} */ server) => this.#told(server));
-    socket.on("snapshot", (payload) => this.#tell("snapshot", payload));
-    socket.on("log", (payload) => this.#tell("log", payload));
+    socket.on("server", (/** @type {ServerState} */ server) => this.#onServer(server));
+    socket.on("snapshot", (payload) => this.#emit("snapshot", payload));
+    socket.on("log", (payload) => this.#emit("log", payload));
   }
 
   /** Close the socket for good. */
@@ -142,16 +142,17 @@ export class Connection {
 
   /** Why it is not live, in half a sentence. */
   get why() {
-    const { connected, hears, silent } = this.#facts;
+    const { connected, serverIsLive, silent } = this.#facts;
     if (!connected) return this.#refusal ? `the server refuses: ${this.#refusal}` : "the websocket cannot be opened";
     if (silent) return "nothing comes over the websocket";
-    return hears ? "the server does not answer over the websocket" : "the server does not hear Redis";
+    return serverIsLive ? "the server does not answer over the websocket" : "the server receives nothing from Redis";
   }
 
   /** @returns {ConnectionState} */
   get state() {
-    const { hears, settled, silent, onLine, pollSeconds, pollFailed } = this.#facts;
-    if (hears && settled && !silent) return "live"; // also on a machine that is on no network: localhost is enough
+    const { serverIsLive, allAcknowledged, silent, onLine, pollSeconds, pollFailed } = this.#facts;
+    // Also on a machine that is on no network: localhost is enough.
+    if (serverIsLive && allAcknowledged && !silent) return "live";
     if (!onLine || pollFailed) return "offline";
     return pollSeconds ? "polling" : "reconnecting";
   }
@@ -181,7 +182,7 @@ export class Connection {
   note(news) {
     const before = this.#shown();
     Object.assign(this.#facts, news);
-    if (this.#shown() !== before) this.#tell("change", this.state);
+    if (this.#shown() !== before) this.#emit("change", this.state);
   }
 
   /**
@@ -189,11 +190,11 @@ export class Connection {
    *
    * @param {ServerState} server
    */
-  heard(server) {
+  onServerState(server) {
     this.server = server;
     if (server.now) this.clock.set(Date.parse(server.now));
     this.heardAt = this.now();
-    this.#tell("server", server);
+    this.#emit("server", server);
   }
 
   /**
@@ -208,7 +209,7 @@ export class Connection {
 
   /**
    * Call the server and return its answer. Rejects for `{error}`; a socket that does not answer is dead, whatever it
-   * says, and is opened anew.
+   * says, and is opened again.
    *
    * @param {string} event
    * @param {object} payload
@@ -228,7 +229,7 @@ export class Connection {
   }
 
   /** Connect now rather than at the next turn of the back-off. */
-  hurry() {
+  reconnectNow() {
     if (this.#socket && !this.connected) this.#restart();
   }
 
@@ -240,10 +241,10 @@ export class Connection {
   #connected() {
     this.#refusal = "";
     this.clock.measureAgain();
-    this.#socket?.io.engine.on("packet", () => this.#listen());
-    this.#listen();
-    this.note({ connected: true, settled: false });
-    this.#tell("connect", undefined);
+    this.#socket?.io.engine.on("packet", () => this.#expectPackets());
+    this.#expectPackets();
+    this.note({ connected: true, allAcknowledged: false });
+    this.#emit("connect", undefined);
   }
 
   /** @param {Socket} socket @param {Error} error */
@@ -254,12 +255,12 @@ export class Connection {
 
   /** @param {string} reason */
   #disconnected(reason) {
-    this.note({ connected: false, hears: false, settled: false });
+    this.note({ connected: false, serverIsLive: false, allAcknowledged: false });
     if (reason === "io server disconnect") this.#connectWithin(SENT_AWAY_MS);
   }
 
   /** A half-open socket says nothing, and no error either: until Engine.IO has found out, there is polling. */
-  #listen() {
+  #expectPackets() {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.note({ silent: true }), SILENCE_MS);
     this.note({ silent: false });
@@ -283,14 +284,14 @@ export class Connection {
   }
 
   /** @param {ServerState} server */
-  #told(server) {
-    this.heard(server);
-    this.#tell("announced", server);
-    this.note({ hears: server.live }); // last: whoever asks anew has said so by now
+  #onServer(server) {
+    this.onServerState(server);
+    this.#emit("announced", server);
+    this.note({ serverIsLive: server.live }); // last: what asks again has said so by now
   }
 
   /** @param {Topic} topic @param {any} payload */
-  #tell(topic, payload) {
+  #emit(topic, payload) {
     callAll(this.#listeners.get(topic) ?? [], payload);
   }
 }

@@ -5,7 +5,7 @@ import { LiveElement } from "./live-element.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
- * @typedef {import("./watch-task.js").TaskWatcher} TaskWatcher
+ * @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher
  */
 
 /** The events of its tasks bubble through it. */
@@ -32,7 +32,7 @@ export class HeadwayList extends LiveElement {
     this.#empty.textContent = "Loading…";
     content.append(this.#list, this.#empty);
     return watcher.watchMine(
-      (snapshot, taskId) => (snapshot ? this.#take(snapshot, watcher) : this.announcer?.lose(taskId)),
+      (snapshot, taskId) => (snapshot ? this.#take(snapshot, watcher) : this.announcer?.remove(taskId)),
       () => (this.#empty.textContent = "No tasks yet."),
     );
   }

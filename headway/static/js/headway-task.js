@@ -6,7 +6,7 @@ import { isFinal } from "./snapshot.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
- * @typedef {import("./watch-task.js").TaskWatcher} TaskWatcher
+ * @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher
  */
 
 /** Fires `headway:change` with each newer snapshot as its `detail`, and `headway:end` with the last one. */
@@ -60,7 +60,7 @@ export class HeadwayTask extends LiveElement {
 
   /** @param {string} taskId @param {TaskWatcher} watcher */
   #miss(taskId, { server }) {
-    this.announcer?.lose(taskId);
+    this.announcer?.remove(taskId);
     console.error(`Headway: ${server.base} has no such task, or shows it to its owner only.`, this);
   }
 

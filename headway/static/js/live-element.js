@@ -7,7 +7,7 @@ import { parseSource } from "./server.js";
 import { release, watcherOf } from "./watchers.js";
 
 /**
- * @typedef {import("./watch-task.js").TaskWatcher} TaskWatcher
+ * @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher
  * @typedef {import("./server.js").Source} Source
  */
 
@@ -25,7 +25,7 @@ function ownStyle() {
   return sheet;
 }
 
-/** @type {WeakSet<TaskWatcher>} whose troubles are told in the console */
+/** @type {WeakSet<TaskWatcher>} whose troubles are reported in the console */
 const reported = new WeakSet();
 
 /** @param {TaskWatcher} watcher */
@@ -33,11 +33,11 @@ function report(watcher) {
   if (reported.has(watcher)) return;
   reported.add(watcher);
   const { connection, server } = watcher;
-  let told = "";
+  let lastReason = "";
   connection.on("change", () => {
     const reason = connectionReason(connection);
-    if (reason && reason !== told) console.error(`Headway, ${server.base}: ${connection.state}: ${reason}`);
-    told = reason;
+    if (reason && reason !== lastReason) console.error(`Headway, ${server.base}: ${connection.state}: ${reason}`);
+    lastReason = reason;
   });
 }
 

@@ -5,7 +5,7 @@ import { actions, timeLabel } from "./words.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
- * @typedef {import("./watch-task.js").TaskWatcher} TaskWatcher
+ * @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher
  * @typedef {import("./words.js").Action} Action
  */
 
@@ -21,7 +21,7 @@ export class TaskActions {
   #bar;
   #message;
   #note;
-  #rest;
+  #fallback;
   /** @type {string | undefined} what the card was when it began to show the message */
   #saidIn;
   /** @type {HTMLFormElement | undefined} */
@@ -41,7 +41,7 @@ export class TaskActions {
     this.#bar = bar;
     this.#message = message;
     this.#note = note;
-    this.#rest = more;
+    this.#fallback = more;
     this.#add("now", () => this.#ask("schedule", { countdown: 0 }));
     this.#add("change", () => (this.#form ? this.#close() : this.#open()));
     this.#button("change").ariaExpanded = "false";
@@ -67,7 +67,7 @@ export class TaskActions {
     }
     this.#forgetWhatIsOver(snapshot?.phase ?? "missing");
     if (!offered.change) this.#close();
-    if (held instanceof HTMLButtonElement && held.hidden && this.#bar.contains(held)) this.#rest.focus();
+    if (held instanceof HTMLButtonElement && held.hidden && this.#bar.contains(held)) this.#fallback.focus();
   }
 
   /** @param {Action} action @param {() => void} act */
@@ -166,7 +166,7 @@ export class TaskActions {
    * @param {HTMLElement} wanted
    */
   #focus(wanted) {
-    (wanted.checkVisibility() ? wanted : this.#rest).focus();
+    (wanted.checkVisibility() ? wanted : this.#fallback).focus();
   }
 
   // The form for another time

@@ -1,7 +1,7 @@
 /** The watchers of a page: one for each server and token, shared by all its elements. */
 
 import { Connection } from "./connection.js";
-import { TaskWatcher } from "./watch-task.js";
+import { TaskWatcher } from "./task-watcher.js";
 
 /** @typedef {import("./server.js").Server} Server */
 

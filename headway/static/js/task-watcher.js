@@ -1,0 +1,120 @@
+/**
+ * Watch tasks: pushed while the socket lives, polled while it does not. Whatever the way, each
+ * snapshot arrives at `TrackedTasks.receive`, where its version decides.
+ */
+
+import { Poller } from "./poller.js";
+import { Subscriber } from "./subscriber.js";
+import { TrackedTasks } from "./tracked-tasks.js";
+
+/**
+ * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {import("./tracked-tasks.js").OnTask} OnTask
+ * @typedef {import("./tracked-tasks.js").OnMine} OnMine
+ */
+
+export class TaskWatcher {
+  #tasks = new TrackedTasks();
+  #subscriber;
+  #poller;
+
+  /**
+   * @param {import("./connection.js").Connection} connection
+   * @param {{fetch?: typeof fetch, random?: () => number}} [means]
+   */
+  constructor(connection, means = {}) {
+    const { fetch: get = (...request) => fetch(...request), random = Math.random } = means;
+    this.connection = connection;
+    this.server = connection.address;
+    this.#subscriber = new Subscriber(connection, this.#tasks, random);
+    this.#poller = new Poller(connection, this.#tasks, get, random);
+    connection.on("snapshot", (snapshot) => this.receive(snapshot));
+  }
+
+  /**
+   * Watch one task; call what is returned to stop.
+   *
+   * @param {string} taskId
+   * @param {OnTask} onSnapshot
+   */
+  watchTask(taskId, onSnapshot) {
+    const task = this.#tasks.track(taskId);
+    task.listeners.add(onSnapshot);
+    if (task.snapshot || task.missing) onSnapshot(task.snapshot, task.line);
+    this.#subscriber.askSoon();
+    return () => {
+      task.listeners.delete(onSnapshot);
+      if (task.listeners.size) return;
+      this.#tasks.remove(taskId);
+      if (task.asked) this.#subscriber.unwatch(taskId);
+    };
+  }
+
+  /**
+   * Watch all of the visitor's own tasks, also those started in another tab; call what is returned
+   * to stop.
+   *
+   * @param {OnMine} onSnapshot
+   * @param {() => void} onRead called each time that all of them have been read
+   */
+  watchMine(onSnapshot, onRead = () => {}) {
+    const { listListeners, readListeners } = this.#tasks;
+    listListeners.add(onSnapshot);
+    readListeners.add(onRead);
+    this.#subscriber.askSoon();
+    return () => {
+      listListeners.delete(onSnapshot);
+      readListeners.delete(onRead);
+    };
+  }
+
+  /**
+   * Take in a snapshot that was pushed, or posted.
+   *
+   * @param {Snapshot} snapshot
+   */
+  receive(snapshot) {
+    this.connection.observe(snapshot.updated_at);
+    this.#tasks.receive(snapshot);
+  }
+
+  /**
+   * Read one task now, by plain HTTP and also when it has ended. Rejects where the server does not
+   * answer.
+   *
+   * @param {string} taskId
+   */
+  async refresh(taskId) {
+    await this.#poller.read(`/status?${new URLSearchParams({ task_id: taskId })}`);
+  }
+
+  /** Whether nobody listens. */
+  get isIdle() {
+    return this.#tasks.isIdle;
+  }
+
+  /** Ask no more, and close the connection, for good. */
+  close() {
+    this.#subscriber.close();
+    this.#poller.close();
+    this.connection.close();
+  }
+
+  /** Read the truth now: after sleep, after a network change, when the page becomes visible. */
+  check() {
+    this.#poller.resetInterval();
+    if (this.connection.connected) {
+      this.#subscriber.askAllAgain();
+    } else {
+      this.connection.reconnectNow();
+      void this.#poller.pollNow();
+    }
+  }
+
+  /** The same, and the server's time, where this machine has slept or its clock was set. */
+  checkClock() {
+    if (!this.connection.clock.hasSkipped()) return;
+    this.check();
+    void this.#poller.pollNow(); // the answer brings it
+  }
+}
