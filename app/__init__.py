@@ -12,8 +12,10 @@ from kombu.entity import Exchange, Queue
 
 from app import config, extensions, inbox, routes
 from app.services import ROOT
+from headway import words
 from headway.celery import broker
 from headway.celery.task import LiveTask
+from headway.labels import labels_of
 from headway.registry import KINDS
 from headway.store.queries import QUEUES
 from headway.web import access
@@ -125,3 +127,7 @@ def _add_to_templates(app: Flask) -> None:
             "inbox_on": inbox_on,
             "inbox_count": inbox.count() if inbox_on else 0,
         }
+
+    @app.template_global()
+    def reading_of(task: Mapping[str, Any]) -> words.Reading:
+        return words.read(task, labels_of(task.get("name", "")))

@@ -12,6 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from celery import Task, shared_task
 
+from headway.labels import Labels, register
 from headway.snapshot import title_line
 
 KINDS: dict[str, Kind] = {}
@@ -88,14 +89,16 @@ def task(
     *,
     queue: str = "celery",
     prepare: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
+    labels: Labels | None = None,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Make a function a Celery task that `POST /tasks` may start under the function's name.
 
     `title` is for people and may name arguments ("Report for {month}"); `prepare` replaces the
-    check of the arguments against the function's signature and annotations; `options` are Celery's
-    (`bind`, `max_retries`, `time_limit`, ...). A request gives arguments by name, also those that
-    the function takes by position; its `*rest` is a list.
+    check of the arguments against the function's signature and annotations; `labels` replace words
+    on its cards; `options` are Celery's (`bind`, `max_retries`, `time_limit`, ...). A request gives
+    arguments by name, also those that the function takes by position; its `*rest` is a list. Raises
+    TypeError for a label that does not exist.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
@@ -105,6 +108,7 @@ def task(
         ]
         call = _call_of(parameters)
         check = prepare or _by_signature(parameters, call, function.__globals__)
+        register(name, labels or {})
         KINDS[name] = Kind(name, title, queue, check, call)
         return shared_task(name=name, **options)(function)
 

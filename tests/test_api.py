@@ -394,6 +394,7 @@ def test_many_statuses_in_one_answer(client: FlaskClient):
         "queues",
         "paused",
         "problem",
+        "labels",
     }
     assert batch["server"]["queued"] == 3
 

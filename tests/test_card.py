@@ -13,9 +13,12 @@ import pytest
 from flask import Flask, render_template_string
 
 from app import create_app
+from headway import words
+from headway.labels import labels_of
 from tests.processes import Valkey
 
-CASES = json.loads((Path(__file__).parent / "contract.json").read_text())["snapshots"]
+CONTRACT = json.loads((Path(__file__).parent / "contract.json").read_text())
+CASES = CONTRACT["snapshots"]
 CARD = '{% from "task.html" import card %}{{ card(task) }}'
 
 
@@ -25,6 +28,22 @@ def app(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     return create_app(
         {"REDIS_URL": valkey.url, "DATA_DIR": str(data), "SECRET_KEY": "a secret for the tests"}
     )
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
+def test_the_words_are_those_of_the_script(app: Flask, case: dict):
+    snapshot = case["snapshot"]
+
+    reading = words.read(snapshot, labels_of(snapshot["name"]))
+
+    assert words.headline(snapshot, labels_of(snapshot["name"])).replace("\u202f", " ") == case[
+        "headline"
+    ].replace("\u202f", " ")
+    assert (reading.sign, reading.percent) == (case["sign"], case["percent"])
+
+
+def test_the_email_is_labelled_as_the_contract_has_it(app: Flask):
+    assert labels_of("send_async_email") == CONTRACT["labels"]["send_async_email"]
 
 
 def card_of(app: Flask, task: dict) -> str:
@@ -81,8 +100,8 @@ def test_a_step_s_name_is_text(app: Flask):
     [
         ("waiting for the mail server", "Waiting to send:", "next attempt at 08:00:21 UTC"),
         ("failed, the mail server took nothing", "Failed", ""),
-        ("retrying after an error", "Try 2 of 4:", "retrying at 08:00:21 UTC (2 of 4)"),
-        ("failed after four tries", "Failed after 4 tries", ""),
+        ("retrying after an error", "Attempt 2 of 4:", "retrying at 08:00:21 UTC (2 of 4)"),
+        ("failed after four tries", "Failed after 4 attempts", ""),
     ],
 )
 def test_a_wait_for_the_mail_server_counts_for_no_attempt(

@@ -168,7 +168,7 @@ def test_a_token_opens_its_task_to_a_page_of_another_site(page: Page, world: Wor
 
     show(page, world, world.element("headway-task", src))
     expect(page.locator("headway-task")).to_contain_text(
-        "No longer kept, or not yours", timeout=SOON_MS
+        "This task has expired or belongs to someone else", timeout=SOON_MS
     )
     show(page, world, world.element("headway-task", src, f'token="{opening}" actions'))
     card = page.locator("headway-task")
@@ -243,7 +243,7 @@ def test_where_the_script_is_missing_the_link_inside_is_shown(page: Page, world:
 
 
 TROUBLES = [
-    ("{here}/status/" + UNKNOWN, "No longer kept, or not yours", "has no such task"),
+    ("{here}/status/" + UNKNOWN, "This task has expired or belongs", "has no such task"),
     ("{here}/no/such/status/" + UNKNOWN, "No Headway lives at {here}/no/such (404)", "(404)"),
     (
         "http://127.0.0.1:{free}/status/x",

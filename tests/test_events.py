@@ -214,6 +214,7 @@ def test_a_new_socket_is_told_how_the_server_fares(visitor: Visitor):
         "queues",
         "paused",
         "problem",
+        "labels",
     }
     assert state["live"] is True
 

@@ -18,6 +18,8 @@ LAYERS = [
     "headway.values",
     "headway.bars",
     "headway.snapshot",
+    "headway.labels",
+    "headway.words",
     "headway.store",
     "headway.store.checks",
     "headway.store.names",

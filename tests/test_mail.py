@@ -622,7 +622,7 @@ def test_an_address_is_given_back_as_the_mail_server_gets_it(text: str, address:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "Enter an e-mail address"),
+        ("", "Enter an email address"),
         ("nobody", "@-sign"),
         ("@example.com", "before the @-sign"),
         ("ada@", "after the @-sign"),

@@ -446,7 +446,7 @@ def test_a_scheduled_task_is_given_another_time(browser: Browser, system: System
     card = card_of(page, task_id)
     change = card.get_by_role("button", name="Change: Long task")
     change.click()
-    field = card.get_by_label("Start at")
+    field = card.get_by_label("Starts at")
     expect(field).to_be_focused()
 
     page.keyboard.press("Escape")
@@ -499,7 +499,7 @@ def test_an_email_that_nobody_can_know_of_is_sent_again_once_for_a_double_click(
     is_in(card, "scheduled")
     as_left(system, task_id, (Phase.FAILED, {"error": UNKNOWN, "status": ""}))
     expect(card).to_contain_text("The mail server may have taken it already")
-    expect(card).to_contain_text("a second e-mail may arrive")
+    expect(card).to_contain_text("a second email may arrive")
 
     again = card.get_by_role("button", name="Send again: E-mail to again@example.com")
     again.dblclick()
@@ -621,7 +621,7 @@ def test_when_redis_was_emptied_a_card_says_that_its_record_is_gone_and_stops(
         client.flushall()
 
     is_in(card, "missing", timeout=15_000)
-    expect(card).to_contain_text("No longer kept, or not yours")
+    expect(card).to_contain_text("This task has expired or belongs to someone else")
     expect(card.get_by_role("button")).to_have_count(0)
     expect(card.locator("progress")).to_have_js_property("value", 0)
     expect(page).to_have_title("Tasks · Headway")

@@ -19,6 +19,7 @@ from app.outage import MAX_WAIT_SECONDS, OUTAGE
 from headway.celery.runs import Stopped
 from headway.celery.sends import WAITS, waits_of
 from headway.celery.task import LiveTask
+from headway.labels import Labels
 from headway.registry import BadArguments
 from headway.store.connection import Client
 from headway.store.errors import Unavailable
@@ -43,13 +44,13 @@ def check_address(text: str) -> str:
     Domains that are reserved for tests ("ada@example.test") pass if no real mail server is set.
     """
     if not text:
-        raise BadAddress("Enter an e-mail address.")
+        raise BadAddress("Enter an email address.")
     if len(text) > MAX_ADDRESS:
-        raise BadAddress(f"An e-mail address has at most {MAX_ADDRESS} characters.")
+        raise BadAddress(f"An email address has at most {MAX_ADDRESS} characters.")
     if any(unicodedata.category(char) in INVISIBLE for char in text):
-        raise BadAddress("An e-mail address has no line breaks or invisible characters.")
+        raise BadAddress("An email address has no line breaks or invisible characters.")
     if text.count("@") > 1 or "," in text or ";" in text:
-        raise BadAddress("Enter one e-mail address, not several.")
+        raise BadAddress("Enter one email address, not several.")
     if "<" in text or ">" in text:
         raise BadAddress("Enter the address alone, without a name or brackets.")
     no_real_mail = current_app.config["MAIL_INBOX"] is not None
@@ -66,7 +67,7 @@ def check_address(text: str) -> str:
         raise BadAddress(str(error)) from None
     address = valid.ascii_email
     if address is None or len(address) > MAX_ADDRESS:
-        raise BadAddress(f"An e-mail address has at most {MAX_ADDRESS} characters.")
+        raise BadAddress(f"An email address has at most {MAX_ADDRESS} characters.")
     return address
 
 
@@ -127,13 +128,26 @@ class SendGuard:
         verdict = self._task.backend.runs.advance_commit(self._task.request, stage, seconds)
         if verdict == "unknown":
             raise OutcomeUnknown(
-                "The worker was lost while it sent this e-mail: the mail server may have taken it."
+                "The worker was lost while it sent this email: the mail server may have taken it."
             )
         if verdict != "written":
             raise Stopped(verdict)
 
 
-@headway.task("E-mail to {email}", queue="mail", prepare=_email_data, bind=True)
+LABELS: Labels = {
+    "starts": "sends",
+    "succeeded": "Accepted by the mail server",
+    "errors": {
+        "OutcomeUnknown": "The mail server may have taken it already. If you send it again, a "
+        "second email may arrive."
+    },
+    "again": {"OutcomeUnknown": "Send again"},
+    "waiting": {"MailUnavailable": "Waiting to send"},
+    "result": {"reply": "Server’s reply", "message_id": "Message-ID"},
+}
+
+
+@headway.task("E-mail to {email}", queue="mail", prepare=_email_data, labels=LABELS, bind=True)
 def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]:
     """Send `{"subject", "to", "body"}` at most once, and return the mail server's reply.
 

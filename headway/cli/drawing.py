@@ -6,6 +6,8 @@ import math
 import os
 from typing import Any, TextIO
 
+from headway import words
+from headway.labels import Labels, labels_of
 from headway.snapshot import BIDI_MARKS, LINE_BREAKS, STATE, Phase, Snapshot, fragment
 
 BAR_CELLS = 24
@@ -16,16 +18,6 @@ MAX_TITLE_CELLS = 40
 CLEAR = "\r\x1b[K"
 NO_WRAP = "\x1b[?7l"
 WRAP = "\x1b[?7h"
-ICONS = {
-    Phase.SCHEDULED: "◷",
-    Phase.QUEUED: "○",
-    Phase.RUNNING: "◐",
-    Phase.RETRYING: "↻",
-    Phase.CANCELLING: "◍",
-    Phase.SUCCEEDED: "✓",
-    Phase.FAILED: "✕",
-    Phase.CANCELLED: "⊘",
-}
 
 
 def visible(text: str) -> str:
@@ -58,19 +50,28 @@ def details(snapshot: Snapshot) -> str:
 
 
 def _said(snapshot: Snapshot) -> str:
-    error = f"{snapshot.error['type']}: {snapshot.error['message']}" if snapshot.error else ""
+    labels = labels_of(snapshot.name)
     if snapshot.phase is Phase.SUCCEEDED:
-        return _result(snapshot.result)
+        named = labels.get("succeeded")
+        return ": ".join(filter(None, (named, _result(snapshot.result))))
     if snapshot.phase is Phase.FAILED:
-        return error
+        return _error(snapshot, labels)
     if snapshot.phase is Phase.SCHEDULED:
-        return f"starts at {snapshot.scheduled_for}"
+        return words.starts_at(snapshot.scheduled_for or "", labels)
     if snapshot.phase is Phase.RETRYING:
-        attempt = f"attempt {snapshot.attempt + 1} of {snapshot.max_attempts}"
-        return f"{attempt} at {snapshot.scheduled_for}: {error}"
+        next_one = words.headline(vars(snapshot), labels)
+        return f"{next_one} at {snapshot.scheduled_for}: {_error(snapshot, labels)}"
     if snapshot.phase is Phase.QUEUED and snapshot.queue_position:
         return f"{snapshot.status} {snapshot.queue_position} ahead"
     return snapshot.status
+
+
+def _error(snapshot: Snapshot, labels: Labels) -> str:
+    """Return an error's type, and its label, else its own message."""
+    if not snapshot.error:
+        return ""
+    kind = snapshot.error["type"]
+    return f"{kind}: {labels.get('errors', {}).get(kind, snapshot.error['message'])}"
 
 
 def _result(result: Any) -> str:
@@ -102,7 +103,7 @@ def bar_line(snapshot: Snapshot) -> str:
     """Return the line that a terminal shows while a task goes on: title, phase, bar, details."""
     title = visible(snapshot.title)
     title = title if len(title) <= MAX_TITLE_CELLS else title[: MAX_TITLE_CELLS - 1] + "…"
-    head = f"{ICONS[snapshot.phase]} {title}  {snapshot.phase}"
+    head = f"{words.SIGNS[snapshot.phase]} {title}  {snapshot.phase}"
     if snapshot.phase in (Phase.RUNNING, Phase.CANCELLING):
         head += f"  ▕{bar(fraction(snapshot))}▏ {percent(snapshot):>4}"
     return f"{head}  {details(snapshot)}".rstrip()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from headway.engine.events import Event
+from headway.labels import LABELS
 from headway.push.resync import NAMESPACE
 from headway.snapshot import fragment
 from headway.store.errors import SENTENCES, Problem, Unavailable, problem_of
@@ -57,9 +59,18 @@ class ServerStatus:
             for _, eio_sid in self._manager.get_participants(NAMESPACE, None):
                 self._manager.server.eio.sender_for(eio_sid)(event)
 
+    def state(self, overview: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return `live`, `problem`, `labels` and an overview, else the last that was read."""
+        return {
+            "live": self._manager.live,
+            **(self.overview if overview is None else overview),
+            "problem": self.problem,
+            "labels": {name: labels for name, labels in LABELS.items() if labels},
+        }
+
     def event(self) -> Event:
-        """Return the `server` event: `live`, `problem` and the keys of `Queries.overview`."""
-        state = {"live": self._manager.live, **self.overview, "problem": self.problem}
+        """Return the `server` event, which carries what `state` returns."""
+        state = self.state()
         if state != self._state:
             self._state = state
             self._state_event = Event(f'2["server",{fragment(state)}]'.encode(), "server")

@@ -33,7 +33,7 @@ TOO_LATE = {
     "unknown": NOT_FOUND,
     "final": Refused(409, "final", "This task has ended already."),
     "not_waiting": Refused(
-        409, "not_waiting", "This task waits for no time: it is with the workers, or has ended."
+        409, "not_waiting", "This task cannot be rescheduled: it is queued, running or finished."
     ),
 }
 
@@ -46,7 +46,7 @@ def get_records() -> Records:
 def server_state() -> dict[str, Any]:
     """Return the payload of the `server` event, read now."""
     manager = state().manager
-    return {"live": manager.live, **get_records().queries.overview(), "problem": manager.problem}
+    return manager.status.state(get_records().queries.overview())
 
 
 @api.get("/status/<task_id>")

@@ -2,10 +2,11 @@
 
 import { Announcer } from "headway/announcer.js";
 import { connectionWords } from "headway/connection-words.js";
-import { sharedWatcher } from "headway/page.js";
+import { PAGE, sharedWatcher } from "headway/page.js";
 import { TaskProgress } from "headway/task-progress.js";
-import { headline, serverWords } from "headway/words.js";
+import { headline } from "headway/words.js";
 
+import { serverWords } from "./server-words.js";
 import { TaskForm } from "./task-form.js";
 import { TaskList } from "./task-list.js";
 import { offerThemes } from "./theme.js";
@@ -17,6 +18,8 @@ import { offerThemes } from "./theme.js";
  */
 
 const CHIP_GRACE_MS = 300; // a check that is answered sooner is no loss of connection
+
+const HINTS = { worker: "Start one with: make worker", resume: "To go on: make resume" };
 
 const TITLE = document.title;
 
@@ -31,12 +34,14 @@ function showTasks() {
   const announcer = new Announcer(find("#announcer"), find("#alarm"));
   const titles = new Titles();
   const receive = (/** @type {Snapshot | null} */ snapshot, /** @type {string} */ taskId) => {
+    const labels = watcher.connection.labelsOf(snapshot?.name ?? "");
     for (const part of [list, announcer, titles]) {
-      if (snapshot) part.receive(snapshot);
+      if (snapshot) part.receive(snapshot, labels);
       else part.remove(taskId);
     }
   };
   watcher.watchMine(receive, () => list.settle());
+  TaskProgress.options = { hints: HINTS, linkOf: inboxLink };
   TaskProgress.define();
   for (const form of document.querySelectorAll("form")) {
     new TaskForm(form, {
@@ -48,6 +53,18 @@ function showTasks() {
       },
     });
   }
+}
+
+/**
+ * The way to an email that the development inbox has taken.
+ *
+ * @param {Snapshot} snapshot
+ */
+function inboxLink({ name, phase, task_id }) {
+  const isThere = name === "send_async_email" && phase === "succeeded";
+  if (!isThere || document.body.dataset.inbox !== "on") return null;
+  const href = PAGE.at(`/inbox?${new URLSearchParams({ task_id })}`);
+  return { href, text: "Open in inbox →" };
 }
 
 /** The window's title: the newest of the running tasks. */

@@ -75,7 +75,7 @@ test("a task that is no longer kept is told of by its name", () => {
 
   announcer.remove("a");
 
-  assert.deepEqual(polite.said, ["Task a: 10 %", "Task a: No longer kept, or not yours"]);
+  assert.deepEqual(polite.said, ["Task a: 10 %", "Task a: This task has expired or belongs to someone else."]);
 });
 
 test("a failure is told in the page's words", () => {
@@ -85,5 +85,5 @@ test("a failure is told in the page's words", () => {
 
   announcer.receive({ task_id: "a", title: "Mail", phase: "failed", current: 0, total: 1, attempt: 1, error });
 
-  assert.match(alert.said[0], /^Mail: Failed\. .*a second e-mail may arrive\.$/);
+  assert.match(alert.said[0], /^Mail: Failed\. .*It may have been done already\./);
 });

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { parse, print, reviver } from "../../headway/static/js/exact.js";
-import { isNewer, percent, withNumbers } from "../../headway/static/js/snapshot.js";
-import { details, read } from "../../headway/static/js/words.js";
+import { isNewer, percent, normalize } from "../../headway/static/js/snapshot.js";
+import { details } from "../../headway/static/js/details.js";
+import { read } from "../../headway/static/js/words.js";
 import { snapshot } from "./fakes.js";
 
 /** What a browser makes of a number of JSON that is written so. */
@@ -66,8 +67,8 @@ test("the card shows all digits, in the line and in the details", () => {
 });
 
 test("the bar's numbers are numbers whatever they came as", () => {
-  const large = withNumbers(snapshot("a", 1, { current: 9007199254740993n, total: 90071992547409930n }));
-  const unknown = withNumbers(snapshot("a", 2, { current: 1, total: null }));
+  const large = normalize(snapshot("a", 1, { current: 9007199254740993n, total: 90071992547409930n }));
+  const unknown = normalize(snapshot("a", 2, { current: 1, total: null }));
 
   assert.equal(percent(large), 10);
   assert.equal(unknown.total, null);

@@ -11,7 +11,7 @@ for (const expected of contract.snapshots) {
   test(`contract: ${expected.case}`, () => {
     assert.equal(percent(expected.snapshot), expected.percent);
     assert.equal(SIGNS[expected.snapshot.phase], expected.sign);
-    assert.equal(headline(expected.snapshot), expected.headline);
+    assert.equal(headline(expected.snapshot, contract.labels[expected.snapshot.name]), expected.headline);
   });
 }
 

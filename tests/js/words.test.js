@@ -2,22 +2,20 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import {
-  actions,
-  details,
-  formatDuration,
-  formatLeft,
-  formatRate,
-  formatSize,
-  formatTime,
-  read,
-  showAll,
-  timeLabel,
-  serverWords,
-} from "../../headway/static/js/words.js";
+import { details, showAll } from "../../headway/static/js/details.js";
+import { formatDuration, formatLeft, formatRate, formatSize, formatTime } from "../../headway/static/js/format.js";
+import { actions, read as readWith, timeLabel } from "../../headway/static/js/words.js";
+import { serverWords } from "../../static/js/server-words.js";
 
 const contract = JSON.parse(readFileSync(new URL("../contract.json", import.meta.url), "utf8"));
 const NARROW = "\u202f";
+const EMAIL = contract.labels.send_async_email;
+const HINTS = { worker: "Start one with: make worker", resume: "To go on: make resume" };
+
+/** With what the page has: the labels of the task's registration, and its hints. */
+function read(snapshot, at) {
+  return readWith(snapshot, { labels: contract.labels[snapshot.name], hints: HINTS, ...at });
+}
 
 function snapshot(name) {
   return contract.snapshots.find((entry) => entry.case === name).snapshot;
@@ -142,9 +140,9 @@ test("a retry says when and why, and when that is by the clock", () => {
 
   const reading = read(retrying, at("2026-11-22T08:00:13.400Z"));
 
-  assert.equal(`${reading.headline} ${reading.text}`, "Try 2 of 4 in 0:08: connection refused");
+  assert.equal(`${reading.headline} ${reading.text}`, "Attempt 2 of 4 in 0:08: connection refused");
   assert.equal(reading.numbers, `retrying at ${formatTime(retrying.scheduled_for)} (2 of 4)`);
-  assert.equal(read(retrying, at("2026-11-22T08:01:00Z")).headline, "Try 2 of 4 at any moment:");
+  assert.equal(read(retrying, at("2026-11-22T08:01:00Z")).headline, "Attempt 2 of 4 at any moment:");
 });
 
 test("an email that waits for its mail server counts no attempts, nor when it has waited in vain", () => {
@@ -159,7 +157,7 @@ test("an email that waits for its mail server counts no attempts, nor when it ha
   );
   assert.equal(reading.numbers, `next attempt at ${formatTime(waiting.scheduled_for)}`);
   assert.equal(read(failed, at("2026-11-23T09:00:00Z")).headline, "Failed");
-  for (const each of [waiting, failed]) assert.ok(!("Tries" in Object.fromEntries(details(each))));
+  for (const each of [waiting, failed]) assert.ok(!("Attempts" in Object.fromEntries(details(each, EMAIL))));
   assert.deepEqual(actions(waiting), { now: "Retry now", cancel: "Cancel" });
 });
 
@@ -176,10 +174,10 @@ test("a task whose worker was lost says exactly that, and also where no worker i
 test("ends that a person must judge are told in plain sentences, with the error itself in the details", () => {
   const said = (name) => read(snapshot(name), at("2026-11-22T09:00:00Z")).text;
 
-  assert.equal(said("failed, its workers kept dying"), "The worker that ran it was lost, and no try is left.");
+  assert.equal(said("failed, its workers kept dying"), "Its worker died and no attempts remain.");
   assert.equal(
     said("failed, nobody can know"),
-    "The mail server may have taken it already. If you send it again, a second e-mail may arrive.",
+    "The mail server may have taken it already. If you send it again, a second email may arrive.",
   );
   assert.equal(said("failed with all counted"), "It ran over its time limit and was ended.");
   assert.equal(said("failed after four tries"), "connection refused");
@@ -194,7 +192,7 @@ test("a cancelled task does not say so twice", () => {
 });
 
 test("each phase offers what can be done in it", () => {
-  const offered = Object.fromEntries(contract.snapshots.map((entry) => [entry.case, actions(entry.snapshot)]));
+  const offered = Object.fromEntries(contract.snapshots.map(({ case: name, snapshot }) => [name, actions(snapshot, contract.labels[snapshot.name])]));
 
   assert.deepEqual(offered["scheduled e-mail"], { now: "Run now", change: "Change", cancel: "Cancel" });
   assert.deepEqual(offered["queued, next"], { cancel: "Cancel" });
@@ -208,8 +206,8 @@ test("each phase offers what can be done in it", () => {
 });
 
 test("another time is for sending or for starting", () => {
-  assert.equal(timeLabel(snapshot("scheduled e-mail")), "Send at");
-  assert.equal(timeLabel(snapshot("scheduled task")), "Start at");
+  assert.equal(timeLabel(EMAIL), "Sends at");
+  assert.equal(timeLabel(), "Starts at");
 });
 
 test("a short result stands in the line, a longer one in the details, null nowhere", () => {
@@ -227,7 +225,7 @@ test("a short result stands in the line, a longer one in the details, null nowhe
 test("an accepted e-mail shows the server's reply and its Message-ID", () => {
   const accepted = snapshot("e-mail accepted");
 
-  const rows = Object.fromEntries(details(accepted));
+  const rows = Object.fromEntries(details(accepted, EMAIL));
 
   assert.equal(rows["Server’s reply"], "250 OK");
   assert.equal(rows["Message-ID"], accepted.result.message_id);

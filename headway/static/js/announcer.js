@@ -26,18 +26,18 @@ export class Announcer {
     this.#alert = alert;
   }
 
-  /** @param {Snapshot} snapshot */
-  receive(snapshot) {
+  /** @param {Snapshot} snapshot @param {import("./words.js").Labels} [labels] */
+  receive(snapshot, labels) {
     const { task_id, phase, title } = snapshot;
     const mark = `${phase} ${phase === "running" ? Math.floor((percent(snapshot) ?? 0) / 25) : ""}`;
     const before = this.#seen.get(task_id)?.mark;
     this.#seen.set(task_id, { title, mark });
     // What had ended before the page was opened is no news.
     if (before === mark || (before === undefined && FINAL.has(phase))) return;
-    const sentence = `${title}: ${headline(snapshot)}`;
+    const sentence = `${title}: ${headline(snapshot, labels)}`;
     if (phase === "failed") {
       this.#waiting.delete(task_id);
-      this.#alert.textContent = `${sentence}. ${failure(snapshot)}`;
+      this.#alert.textContent = `${sentence}. ${failure(snapshot, labels)}`;
     } else {
       this.#waiting.set(task_id, sentence);
       this.#speak();

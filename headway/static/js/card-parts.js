@@ -53,7 +53,6 @@ function build(root, words) {
   set(bar, "max", "100");
   set(bar, "value", "0");
   set(bar, "aria-label", words.title);
-  link.textContent = "Open in inbox →";
   set(message, "role", "alert");
   more.hidden = link.hidden = list.hidden = true;
   headline.textContent = words.headline;

@@ -4,13 +4,21 @@ import { adopt, set } from "./card-parts.js";
 import { Pace } from "./pace.js";
 import { isFinal, percent } from "./snapshot.js";
 import { TaskActions } from "./task-actions.js";
-import { MISSING, details, isMail, read, showAll } from "./words.js";
+import { details, showAll } from "./details.js";
+import { MISSING, read } from "./words.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
  * @typedef {import("./snapshot.js").LogLine} LogLine
  * @typedef {import("./card-parts.js").Part} Part
  * @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher
+ *
+ * @typedef {object} CardOptions
+ * @property {boolean} hasActions whether a person may act on the task here
+ * @property {string} [headline] until the task's own is known
+ * @property {import("./words.js").Hints} [hints]
+ * @property {(snapshot: Snapshot) => {href: string, text: string} | null} [linkOf] a link of the
+ *   page's own
  */
 
 const TICK_MS = 250;
@@ -20,6 +28,7 @@ export class Card {
   #watcher;
   #parts;
   #actions;
+  #options;
   /** @type {Snapshot | null} */
   #snapshot = null;
   /** @type {LogLine | null} */
@@ -35,11 +44,11 @@ export class Card {
    * @param {HTMLElement} host gets the phase and the version as data attributes
    * @param {HTMLElement} root holds the parts; an empty one gets them
    * @param {TaskWatcher} watcher
-   * @param {object} options
-   * @param {boolean} options.hasActions whether a person may act on the task here
-   * @param {string} [options.headline] until the task's own is known
+   * @param {CardOptions} options
    */
-  constructor(host, root, watcher, { hasActions, headline = "Loading…" }) {
+  constructor(host, root, watcher, options) {
+    const { hasActions, headline = "Loading…" } = options;
+    this.#options = options;
     this.#host = host;
     this.#watcher = watcher;
     this.#parts = adopt(root, { title: host.getAttribute("label") ?? "Task", headline });
@@ -106,7 +115,9 @@ export class Card {
     const now = connection.now();
     const [rate, left] = [this.#pace.rate(now), this.#pace.left(snapshot, now)];
     const { workers = null, queues = null, paused = null } = connection.server ?? {};
-    const reading = read(snapshot, { now, workers, queues, paused, rate, left });
+    const labels = connection.labelsOf(snapshot.name);
+    const { hints } = this.#options;
+    const reading = read(snapshot, { now, labels, hints, workers, queues, paused, rate, left });
     set(this.#host, "data-phase", snapshot.phase);
     this.#write("title", snapshot.title);
     for (const part of /** @type {const} */ (["sign", "figure", "headline", "text", "numbers"])) {
@@ -144,13 +155,18 @@ export class Card {
   /** @param {Snapshot} snapshot */
   #drawLink(snapshot) {
     const link = this.#part("link");
-    const all = showAll(snapshot);
-    link.hidden = !all && (!isMail(snapshot) || document.body.dataset.inbox !== "on");
-    if (link.hidden) return;
-    const taskId = encodeURIComponent(snapshot.task_id);
-    const { server } = this.#watcher;
-    set(link, "href", all ? server.link(`/tasks/${taskId}/result`) : server.at(`/inbox?task_id=${taskId}`));
-    this.#write("link", all || "Open in inbox →");
+    const shown = this.#resultLink(snapshot) ?? this.#options.linkOf?.(snapshot);
+    link.hidden = !shown;
+    if (!shown) return;
+    set(link, "href", shown.href);
+    this.#write("link", shown.text);
+  }
+
+  /** @param {Snapshot} snapshot */
+  #resultLink(snapshot) {
+    const text = showAll(snapshot);
+    const path = `/tasks/${encodeURIComponent(snapshot.task_id)}/result`;
+    return text ? { href: this.#watcher.server.link(path), text } : null;
   }
 
   /** @param {Snapshot} snapshot */
@@ -160,7 +176,7 @@ export class Card {
     set(more, "aria-label", `Details of ${snapshot.title}`);
     const list = this.#part("details");
     list.hidden = more.getAttribute("aria-expanded") !== "true";
-    if (!list.hidden) fill(list, details(snapshot));
+    if (!list.hidden) fillList(list, details(snapshot, this.#watcher.connection.labelsOf(snapshot.name)));
   }
 
   #toggleDetails() {
@@ -182,7 +198,7 @@ export class Card {
 }
 
 /** @param {HTMLElement} list @param {[string, string][]} rows */
-function fill(list, rows) {
+function fillList(list, rows) {
   if (list.dataset.filled === JSON.stringify(rows)) return; // a redraw would undo the reader's selection of text
   list.dataset.filled = JSON.stringify(rows);
   const cells = rows.flatMap((row) =>

@@ -1,6 +1,6 @@
 /** The truth about the connection, in a sign and words. Pure. */
 
-import { formatTime } from "./words.js";
+import { formatTime } from "./format.js";
 
 /**
  * @param {import("./connection.js").Connection} connection

@@ -16,7 +16,9 @@ import { Server } from "./server.js";
  * @property {number | null} queued
  * @property {Record<string, {queued: number, workers: number}> | null} queues
  * @property {boolean | null} paused whether a restored Redis waits for its operator
- * @property {{code: string, message: string} | null} problem why no task can be started now though Redis answers
+ * @property {{code: string, message: string} | null} problem why no task can be started now though
+ *   Redis answers
+ * @property {Record<string, import("./words.js").Labels>} [labels] by a task's registered name
  *
  * @typedef {object} Facts
  * @property {boolean} connected the socket is open; what follows is of this socket
@@ -138,6 +140,16 @@ export class Connection {
 
   get fault() {
     return this.#facts.fault;
+  }
+
+  /**
+   * What the tasks of this name say instead of the usual words.
+   *
+   * @param {string} name
+   * @returns {import("./words.js").Labels}
+   */
+  labelsOf(name) {
+    return this.server?.labels?.[name] ?? {};
   }
 
   /** Why it is not live, in half a sentence. */

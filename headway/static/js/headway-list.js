@@ -43,9 +43,9 @@ export class HeadwayList extends LiveElement {
   }
 
   /** @param {Snapshot} snapshot @param {TaskWatcher} watcher */
-  #take(snapshot, { server }) {
+  #take(snapshot, { server, connection }) {
     const { task_id, created_at } = snapshot;
-    this.announcer?.receive(snapshot);
+    this.announcer?.receive(snapshot, connection.labelsOf(snapshot.name));
     if (this.#known.has(task_id)) return; // its element watches it
     const item = document.createElement("li");
     item.dataset.created = created_at;

@@ -51,7 +51,7 @@ export class HeadwayTask extends LiveElement {
     if (snapshot === this.#snapshot) return; // news of its log alone
     const hadEnded = this.hasEnded;
     this.#snapshot = snapshot;
-    this.announcer?.receive(snapshot);
+    this.announcer?.receive(snapshot, watcher.connection.labelsOf(snapshot.name));
     this.#fire("headway:change", snapshot);
     if (!this.hasEnded || hadEnded) return;
     this.#fire("headway:end", snapshot);

@@ -13,7 +13,7 @@ const REFUSALS = /** @type {Record<string, string>} */ ({
   final: "It has ended already.",
   not_final: "It has not ended yet.",
   not_waiting: "It is no longer waiting.",
-  not_found: "It is no longer kept, or not yours.",
+  not_found: "It has expired or belongs to someone else.",
 });
 
 /** The server said no; the message says why. */

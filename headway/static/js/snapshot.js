@@ -40,9 +40,29 @@
 /** @type {ReadonlySet<Phase>} */
 export const FINAL = new Set(/** @type {Phase[]} */ (["succeeded", "failed", "cancelled"]));
 
-/** @param {Snapshot} snapshot */
-export function isFinal(snapshot) {
-  return FINAL.has(snapshot.phase);
+/** What the keys are that a server of another version leaves out. */
+const BLANK = {
+  version: 0,
+  name: "",
+  status: "",
+  step: null,
+  result_size: null,
+  error: null,
+  attempt: 0,
+  max_attempts: 1,
+  queue_position: null,
+  queue: null,
+  created_at: "",
+  scheduled_for: null,
+  started_at: null,
+  updated_at: "",
+  finished_at: null,
+};
+const BLANK_STEP = { index: null, count: null, name: "", current: 0, total: null };
+
+/** @param {Snapshot} snapshot also one in a phase of another version */
+export function isFinal({ phase, finished_at }) {
+  return FINAL.has(phase) || Boolean(finished_at);
 }
 
 /**
@@ -58,14 +78,25 @@ export function isNewer(next, prev) {
 }
 
 /**
- * The same with the bar's numbers as numbers, however many digits they came with.
+ * A snapshot with all its keys, and with the bar's numbers as numbers, however many digits they
+ * came with.
  *
- * @param {Snapshot} snapshot
+ * @param {Partial<Snapshot> & {task_id: string}} raw
  * @returns {Snapshot}
  */
-export function withNumbers(snapshot) {
-  const { current, total } = snapshot;
-  return { ...snapshot, current: Number(current), total: total === null ? null : Number(total) };
+export function normalize(raw) {
+  const { task_id, name, title = name || task_id, phase, state = "PROGRESS" } = raw;
+  const { current = 0, total = null, step } = raw;
+  return {
+    ...BLANK,
+    ...raw,
+    title,
+    state,
+    phase: phase ?? (state === "PENDING" ? "queued" : "running"),
+    current: Number(current),
+    total: total === null ? null : Number(total),
+    step: step ? { ...BLANK_STEP, ...step } : null,
+  };
 }
 
 /**

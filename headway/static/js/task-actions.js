@@ -56,7 +56,7 @@ export class TaskActions {
    */
   show(snapshot) {
     this.#snapshot = snapshot;
-    const offered = snapshot ? actions(snapshot) : {};
+    const offered = snapshot ? actions(snapshot, this.#labels) : {};
     const held = this.#focused();
     for (const [action, button] of this.#buttons) {
       const words = offered[action] ?? "";
@@ -68,6 +68,10 @@ export class TaskActions {
     this.#forgetWhatIsOver(snapshot?.phase ?? "missing");
     if (!offered.change) this.#close();
     if (held instanceof HTMLButtonElement && held.hidden && this.#bar.contains(held)) this.#fallback.focus();
+  }
+
+  get #labels() {
+    return this.#watcher.connection.labelsOf(this.#snapshot?.name ?? "");
   }
 
   /** @param {Action} action @param {() => void} act */
@@ -181,7 +185,7 @@ export class TaskActions {
       document.createElement("button"),
     ];
     form.dataset.part = "change";
-    label.append(timeLabel(snapshot), " ", input);
+    label.append(timeLabel(this.#labels), " ", input);
     [input.type, input.required] = ["datetime-local", true];
     [input.min, input.max] = [wholeMinute(now), wholeMinute(now + FARTHEST_MS)];
     input.value = wholeMinute(Math.max(now, Date.parse(snapshot.scheduled_for ?? "") || now));

@@ -9,6 +9,9 @@ import { sharedWatcher } from "./page.js";
 export class TaskProgress extends HTMLElement {
   static observedAttributes = ["task-id"];
 
+  /** What the page adds to each card. @type {Partial<import("./card.js").CardOptions>} */
+  static options = {};
+
   static define(tag = "task-progress") {
     if (!customElements.get(tag)) customElements.define(tag, TaskProgress);
   }
@@ -19,7 +22,8 @@ export class TaskProgress extends HTMLElement {
 
   connectedCallback() {
     const headline = this.hasAttribute("task-id") ? "Loading…" : "Sending request…";
-    this.#card ??= new Card(this, this, sharedWatcher(), { hasActions: true, headline });
+    const options = { hasActions: true, headline, ...TaskProgress.options };
+    this.#card ??= new Card(this, this, sharedWatcher(), options);
     this.#watch(this.#card);
   }
 

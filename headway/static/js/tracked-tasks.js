@@ -1,7 +1,7 @@
 /** What a page knows of the tasks that it watches, and the listeners that it tells. */
 
 import { callAll } from "./listeners.js";
-import { isFinal, isNewer, withNumbers } from "./snapshot.js";
+import { isFinal, isNewer, normalize } from "./snapshot.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -86,11 +86,12 @@ export class TrackedTasks {
    */
   receive(snapshot) {
     const task = this.track(snapshot.task_id);
-    if (!isNewer(snapshot, task.snapshot)) return;
-    task.snapshot = withNumbers(snapshot);
+    const next = normalize(snapshot);
+    if (!isNewer(next, task.snapshot)) return;
+    task.snapshot = next;
     task.missing = false;
     this.changes++;
-    callAll(this.listListeners, snapshot, snapshot.task_id);
+    callAll(this.listListeners, next, next.task_id);
     emit(task);
   }
 

@@ -1,14 +1,34 @@
-/** How a task reads: signs, headlines, numbers and times as text. Pure: the time is an argument, in milliseconds. */
+/** How a task reads, by its phase. Pure: the time is an argument, in milliseconds. */
 
-import { print } from "./exact.js";
+import WORDS from "./card-words.js";
+import {
+  fill,
+  formatCount,
+  formatDuration,
+  formatLeft,
+  formatPercent,
+  formatRate,
+  formatTime,
+  formatTook,
+  joined,
+} from "./format.js";
 import { percent } from "./snapshot.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
- * @typedef {import("./snapshot.js").Phase} Phase
  * @typedef {import("./connection.js").ServerState} ServerState
  *
- * @typedef {object} Reading one task as the page shows it; empty strings for what there is nothing to say of
+ * @typedef {object} Labels what a task's registration says instead of the usual words
+ * @property {string} [starts] the verb before a time: "sends" at 14:03:20
+ * @property {string} [succeeded] the headline of success
+ * @property {Record<string, string>} [errors] by an error's type, why it failed
+ * @property {Record<string, string>} [again] by an error's type, the button that runs it again
+ * @property {Record<string, string>} [waiting] by the type of an error that uses up no attempt, the
+ *   headline until the next one
+ * @property {Record<string, string>} [result] by a key of the result, its name in the details
+ *
+ * @typedef {object} Reading one task as the page shows it; empty strings for what there is nothing
+ *   to say of
  * @property {string} sign
  * @property {string} figure beside the bar
  * @property {string} headline
@@ -17,8 +37,12 @@ import { percent } from "./snapshot.js";
  *
  * @typedef {"now" | "change" | "again" | "cancel"} Action what a person may do with a task
  *
+ * @typedef {{worker?: string, resume?: string}} Hints how to start a worker, and to go on
+ *
  * @typedef {object} Circumstances
  * @property {number} now server time
+ * @property {Labels} [labels]
+ * @property {Hints} [hints]
  * @property {number | null} [workers] how many run; null or absent: not known
  * @property {ServerState["queues"]} [queues]
  * @property {ServerState["paused"]} [paused]
@@ -26,62 +50,45 @@ import { percent } from "./snapshot.js";
  * @property {[number, number] | null} [left] least and most seconds to go
  */
 
-const SPACE = "\u202f"; // narrow, and no line break
-const MAIL = "send_async_email";
-const LINE_CHARS = 80;
 const WORKERLESS_MS = 5000;
-const OVERDUE_SECONDS = 1; // past the estimate: with the last second before it, "~0:00 left" is shown for two
-const UNAVAILABLE = "MailUnavailable"; // the type of an error that uses up no attempt: the mail server takes nothing
+const LINE_CHARS = 80;
 const PENDING = "Pending..."; // the article's word for a task that waits for its first worker
 
-/** @type {Readonly<Record<Phase, string>>} */
-export const SIGNS = {
-  scheduled: "◷",
-  queued: "○",
-  running: "◐",
-  retrying: "↻",
-  cancelling: "◍",
-  succeeded: "✓",
-  failed: "✕",
-  cancelled: "⊘",
-};
-
-export const MISSING = "No longer kept, or not yours";
-
-/** Ends that need another sentence than the exception's own: by the error's type. */
-const ENDS = /** @type {Record<string, string>} */ ({
-  WorkerLost: "The worker that ran it was lost, and no try is left.",
-  OutcomeUnknown: "The mail server may have taken it already. If you send it again, a second e-mail may arrive.",
-  TimeLimitExceeded: "It ran over its time limit and was ended.",
-});
+export const MISSING = WORDS.missing;
+export const SIGNS = /** @type {Record<string, string>} */ (WORDS.signs);
+const HEADLINES = WORDS.headlines;
+const TEXTS = WORDS.texts;
+const ERRORS = /** @type {Record<string, string>} */ (WORDS.errors);
 
 /**
  * The phase in words, with its one number.
  *
  * @param {Snapshot} snapshot
+ * @param {Labels} [labels]
  * @returns {string}
  */
-export function headline(snapshot) {
+export function headline(snapshot, labels = {}) {
   const { phase, attempt } = snapshot;
   const part = percent(snapshot);
   switch (phase) {
-    case "scheduled":
-      return "Scheduled";
-    case "queued":
-      return "Queued";
     case "running":
-      return part === null ? "Running" : formatPercent(part);
+      return part === null ? HEADLINES.running : formatPercent(part);
     case "retrying":
-      return isHeldUp(snapshot) ? "Waiting to send" : `Try ${nextTry(snapshot)}`;
-    case "cancelling":
-      return "Cancelling…";
+      return waiting(snapshot, labels) || fill(HEADLINES.retrying, nextAttempt(snapshot));
     case "succeeded":
-      return snapshot.name === MAIL ? "Accepted by the mail server" : doneIn(snapshot);
+      if (labels.succeeded) return labels.succeeded;
+      return snapshot.started_at ? fill(HEADLINES.succeeded_in, { time: took(snapshot) }) : HEADLINES.succeeded;
     case "failed":
-      return attempt > 1 && !isHeldUp(snapshot) ? `Failed after ${attempt} tries` : "Failed";
+      return attempt > 1 && !waiting(snapshot, labels) ? fill(HEADLINES.failed_again, { attempt }) : HEADLINES.failed;
     case "cancelled":
-      if (!snapshot.started_at) return "Cancelled before it started";
-      return part === null ? "Cancelled" : `Cancelled at ${formatPercent(part)}`;
+      if (!snapshot.started_at) return HEADLINES.cancelled_unstarted;
+      return part === null ? HEADLINES.cancelled : fill(HEADLINES.cancelled_at, { percent: formatPercent(part) });
+    case "scheduled":
+    case "queued":
+    case "cancelling":
+      return HEADLINES[phase];
+    default:
+      return capitalized(phase); // another version's
   }
 }
 
@@ -89,24 +96,26 @@ export function headline(snapshot) {
  * What a person may do with a task now, in the words of its buttons.
  *
  * @param {Snapshot} snapshot
+ * @param {Labels} [labels]
  * @returns {Partial<Record<Action, string>>}
  */
-export function actions({ phase, error }) {
+export function actions({ phase, error }, labels = {}) {
+  const { now, retry_now, change, cancel, again, retry } = WORDS.actions;
   switch (phase) {
     case "scheduled":
-      return { now: "Run now", change: "Change", cancel: "Cancel" };
+      return { now, change, cancel };
     case "queued":
     case "running":
-      return { cancel: "Cancel" };
+      return { cancel };
     case "retrying":
-      return { now: "Retry now", cancel: "Cancel" };
-    case "cancelling":
-      return {};
+      return { now: retry_now, cancel };
     case "failed":
-      return { again: error?.type === "OutcomeUnknown" ? "Send again" : "Retry" };
+      return { again: labels.again?.[error?.type ?? ""] ?? retry };
     case "succeeded":
     case "cancelled":
-      return { again: "Run again" };
+      return { again };
+    default:
+      return {};
   }
 }
 
@@ -114,14 +123,20 @@ export function actions({ phase, error }) {
  * Why a task failed, in one plain sentence.
  *
  * @param {Snapshot} snapshot
+ * @param {Labels} [labels]
  */
-export function failure({ error }) {
-  return ENDS[error?.type ?? ""] ?? error?.message ?? "";
+export function failure({ error }, labels = {}) {
+  const type = error?.type ?? "";
+  return labels.errors?.[type] ?? ERRORS[type] ?? error?.message ?? "";
 }
 
-/** @param {Snapshot} snapshot */
-export function timeLabel({ name }) {
-  return name === MAIL ? "Send at" : "Start at";
+/**
+ * The name of the field for another time.
+ *
+ * @param {Labels} [labels]
+ */
+export function timeLabel({ starts = WORDS.starts } = {}) {
+  return `${capitalized(starts)} at`;
 }
 
 /**
@@ -133,7 +148,7 @@ export function read(snapshot, at) {
   const part = percent(snapshot);
   const counts = part !== null && (part > 0 || snapshot.phase === "running");
   return {
-    sign: SIGNS[snapshot.phase],
+    sign: SIGNS[snapshot.phase] ?? WORDS.unknown_sign,
     figure: counts ? formatPercent(part) : "",
     headline: lead(snapshot, at),
     text: text(snapshot, at),
@@ -142,18 +157,42 @@ export function read(snapshot, at) {
 }
 
 /**
+ * A result that fits in a line, or the beginning of one that is kept apart; others belong to the
+ * details.
+ *
+ * @param {Snapshot} snapshot
+ */
+export function shortResult({ result, result_size }) {
+  if (!["number", "bigint", "boolean", "string"].includes(typeof result)) return "";
+  const whole = String(result);
+  if (whole.length <= LINE_CHARS) return fill(TEXTS.result, { result: whole });
+  return result_size ? fill(TEXTS.result, { result: `${whole.slice(0, LINE_CHARS - 1)}…` }) : "";
+}
+
+/**
+ * The headline of a task that waits, or has waited in vain, for what takes nothing now: such runs
+ * count for no attempt. "" for all others.
+ *
+ * @param {Snapshot} snapshot
+ * @param {Labels} labels
+ */
+export function waiting({ error }, labels) {
+  return labels.waiting?.[error?.type ?? ""] ?? "";
+}
+
+/**
  * The headline, without the number that stands beside the bar, and with the time that runs.
  *
  * @param {Snapshot} snapshot
  * @param {Circumstances} at
  */
-function lead(snapshot, { now }) {
+function lead(snapshot, { now, labels = {} }) {
   if (snapshot.phase === "running" && percent(snapshot) !== null) return "";
   if (snapshot.phase === "retrying") {
-    const link = isHeldUp(snapshot) ? ", next attempt" : "";
-    return `${headline(snapshot)}${link} ${countdown(snapshot.scheduled_for, now)}:`;
+    const link = waiting(snapshot, labels) ? ", next attempt" : "";
+    return `${headline(snapshot, labels)}${link} ${countdown(snapshot.scheduled_for, now)}:`;
   }
-  return headline(snapshot);
+  return headline(snapshot, labels);
 }
 
 /**
@@ -161,33 +200,45 @@ function lead(snapshot, { now }) {
  * @param {Circumstances} at
  * @returns {string}
  */
-function text(snapshot, { now, workers, queues, paused }) {
-  switch (snapshot.phase) {
-    case "scheduled":
-      return `${snapshot.name === MAIL ? "sends" : "starts"} at ${formatTime(snapshot.scheduled_for)}`;
-    case "queued": {
-      const again = snapshot.status === PENDING ? "" : snapshot.status;
-      if (paused) return "Paused: the data was restored from a backup. To go on: make resume";
-      if (now - Date.parse(snapshot.updated_at) >= WORKERLESS_MS) {
-        if (workers === 0) return joined([again, "No worker is running. Start one with: make worker"]);
-        if (snapshot.queue !== null && queues?.[snapshot.queue]?.workers === 0) {
-          return joined([again, `No worker takes the queue ${snapshot.queue}. Start one with: make worker`]);
-        }
-      }
-      const ahead = snapshot.queue_position ? `${snapshot.queue_position} ahead` : "";
-      return again || joined(["waiting for a worker", ahead]);
+function text(snapshot, at) {
+  const { labels = {} } = at;
+  const { phase, status } = snapshot;
+  switch (phase) {
+    case "scheduled": {
+      const { starts = WORDS.starts } = labels;
+      return fill(TEXTS.scheduled, { starts, time: formatTime(snapshot.scheduled_for) });
     }
+    case "queued":
+      return queuedText(snapshot, at);
     case "retrying":
       return snapshot.error?.message ?? "";
     case "failed":
-      return failure(snapshot);
+      return failure(snapshot, labels);
     case "succeeded":
-      return joined([snapshot.name === MAIL ? "" : snapshot.status, shortResult(snapshot)]);
+      return joined([status === labels.succeeded ? "" : status, shortResult(snapshot)]);
     case "cancelled":
-      return headline(snapshot).startsWith(snapshot.status) ? "" : snapshot.status;
+      return headline(snapshot).startsWith(status) ? "" : status;
     default:
-      return joined([formatStep(snapshot), snapshot.status]);
+      return joined([stepText(snapshot), status]);
   }
+}
+
+/**
+ * @param {Snapshot} snapshot
+ * @param {Circumstances} at
+ */
+function queuedText(snapshot, { now, workers, queues, paused, hints = {} }) {
+  const { status, queue } = snapshot;
+  const again = status === PENDING ? "" : status;
+  if (paused) return sentences(TEXTS.paused, hints.resume);
+  if (now - Date.parse(snapshot.updated_at) >= WORKERLESS_MS) {
+    if (workers === 0) return joined([again, sentences(TEXTS.no_worker, hints.worker)]);
+    if (queue !== null && queues?.[queue]?.workers === 0) {
+      return joined([again, sentences(fill(TEXTS.no_worker_for_queue, { queue }), hints.worker)]);
+    }
+  }
+  const count = snapshot.queue_position;
+  return again || joined([TEXTS.queued, count ? fill(TEXTS.ahead, { count }) : ""]);
 }
 
 /**
@@ -195,14 +246,15 @@ function text(snapshot, { now, workers, queues, paused }) {
  * @param {Circumstances} at
  * @returns {string}
  */
-function numbers(snapshot, { now, rate, left }) {
+function numbers(snapshot, { now, rate, left, labels = {} }) {
+  const time = formatTime(snapshot.scheduled_for);
   switch (snapshot.phase) {
     case "scheduled":
       return countdown(snapshot.scheduled_for, now);
     case "retrying":
-      return isHeldUp(snapshot)
-        ? `next attempt at ${formatTime(snapshot.scheduled_for)}`
-        : `retrying at ${formatTime(snapshot.scheduled_for)} (${nextTry(snapshot)})`;
+      return waiting(snapshot, labels)
+        ? fill(WORDS.numbers.waiting, { time })
+        : fill(WORDS.numbers.retrying, { time, ...nextAttempt(snapshot) });
     case "running":
       return joined([
         isNumbered(snapshot) ? "" : formatCount(snapshot),
@@ -211,57 +263,16 @@ function numbers(snapshot, { now, rate, left }) {
         left ? formatLeft(left) : "",
       ]);
     case "succeeded":
-      return snapshot.name === MAIL ? `in ${tookSeconds(snapshot)}` : "";
+      return labels.succeeded ? fill(WORDS.numbers.succeeded_in, { time: took(snapshot) }) : "";
     default:
       return "";
   }
 }
 
-/**
- * What there is to say beyond a line, as pairs of name and value.
- *
- * @param {Snapshot} snapshot
- * @returns {[string, string][]}
- */
-export function details(snapshot) {
-  const { error, attempt, max_attempts } = snapshot;
-  const { reply, message_id } = /** @type {{reply?: string, message_id?: string}} */ (isMail(snapshot) ? snapshot.result : {});
-  /** @type {[string, string][]} */
-  const rows = [
-    ["Server’s reply", reply ?? ""],
-    ["Message-ID", message_id ?? ""],
-    ["Result", isMail(snapshot) ? "" : longResult(snapshot)],
-    ["Error", error ? `${error.type}: ${error.message}` : ""],
-    ["Tries", attempt && !isHeldUp(snapshot) ? `${attempt} of ${Math.max(max_attempts, attempt)}` : ""],
-    ["Requested", formatTime(snapshot.created_at)],
-    ["Started", formatTime(snapshot.started_at)],
-    ["Finished", formatTime(snapshot.finished_at)],
-    ["Task", snapshot.task_id],
-  ];
-  return rows.filter(([, value]) => value);
-}
-
-/**
- * Whether the task was an e-mail that a mail server took.
- *
- * @param {Snapshot} snapshot
- */
-export function isMail({ name, result }) {
-  return name === MAIL && typeof result === "object" && result !== null;
-}
-
-/**
- * Whether an email waits, or has waited in vain, for a mail server that takes none: such runs count for no attempt.
- *
- * @param {Snapshot} snapshot
- */
-function isHeldUp({ error }) {
-  return error?.type === UNAVAILABLE;
-}
-
 /** @param {Snapshot} snapshot */
-function nextTry({ attempt, max_attempts }) {
-  return `${attempt + 1} of ${Math.max(max_attempts, attempt + 1)}`; // planned stops make tries beyond the limit
+function nextAttempt({ attempt, max_attempts }) {
+  const next = attempt + 1;
+  return { attempt: next, attempts: Math.max(max_attempts, next) }; // planned stops go beyond the limit
 }
 
 /** @param {string | null} due @param {number} now */
@@ -271,126 +282,13 @@ function countdown(due, now) {
   return ms > 0 ? `in ${formatDuration(ms)}` : "at any moment";
 }
 
-/** @param {Snapshot} snapshot */
-function doneIn(snapshot) {
-  return snapshot.started_at ? `Done in ${tookSeconds(snapshot)}` : "Done";
-}
-
 /**
- * From the start of the last attempt to the end: "32 ms", "0.4 s", "12.4 s", "2:05".
+ * From the start of the last attempt to the end.
  *
  * @param {Snapshot} snapshot
  */
-function tookSeconds({ started_at, finished_at, updated_at }) {
-  const ms = Date.parse(finished_at ?? updated_at) - Date.parse(started_at ?? updated_at);
-  if (ms < 100) return `${Math.max(0, ms)}${SPACE}ms`;
-  return ms < 60_000 ? `${(ms / 1000).toFixed(1)}${SPACE}s` : formatDuration(ms);
-}
-
-/**
- * A result that fits in a line, or the beginning of one that is kept apart; others belong to the details.
- *
- * @param {Snapshot} snapshot
- */
-function shortResult({ result, result_size }) {
-  if (!["number", "bigint", "boolean", "string"].includes(typeof result)) return "";
-  const words = String(result);
-  if (words.length <= LINE_CHARS) return `Result: ${words}`;
-  return result_size ? `Result: ${words.slice(0, LINE_CHARS - 1)}…` : "";
-}
-
-/** @param {Snapshot} snapshot */
-function longResult(snapshot) {
-  const { result, result_size } = snapshot;
-  if (result === undefined || result === null) return "";
-  if (result_size) return String(result);
-  return shortResult(snapshot) ? "" : print(result);
-}
-
-/**
- * The words of the link to a result that is kept apart, "" where the snapshot has it whole.
- *
- * @param {Snapshot} snapshot
- */
-export function showAll({ result_size }) {
-  return result_size ? `Show all (${formatSize(result_size)})` : "";
-}
-
-/**
- * "900 B", "12 kB", "1.5 MB", "20 MB".
- *
- * @param {number} bytes
- */
-export function formatSize(bytes) {
-  if (bytes < 1000) return `${bytes}${SPACE}B`;
-  if (bytes < 999_500) return `${Math.round(bytes / 1000)}${SPACE}kB`;
-  const megabytes = bytes / 1_000_000;
-  return `${megabytes < 9.95 ? megabytes.toFixed(1) : Math.round(megabytes)}${SPACE}MB`;
-}
-
-/** @param {number} part */
-export function formatPercent(part) {
-  return `${part}${SPACE}%`;
-}
-
-/**
- * "m:ss", from an hour on "h:mm:ss".
- *
- * @param {number} ms less than nothing counts as nothing
- */
-export function formatDuration(ms) {
-  const all = Math.max(0, Math.floor(ms / 1000));
-  const [hours, minutes, seconds] = [Math.floor(all / 3600), Math.floor(all / 60) % 60, all % 60];
-  const pad = (/** @type {number} */ n) => String(n).padStart(2, "0");
-  return hours ? `${hours}:${pad(minutes)}:${pad(seconds)}` : `${minutes}:${pad(seconds)}`;
-}
-
-/**
- * The time of day in the reader's own zone, with the date when it is another day's.
- *
- * @param {string | number | null} time
- * @param {number} [now]
- */
-export function formatTime(time, now = Date.now()) {
-  if (time === null) return "";
-  const date = new Date(time);
-  const clock = date.toLocaleTimeString([], { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit" });
-  return date.toDateString() === new Date(now).toDateString() ? clock : `${date.toLocaleDateString()} ${clock}`;
-}
-
-/**
- * The footer: how many workers and slots there are, what waits, and which queues wait for a worker of their own.
- *
- * @param {ServerState} server
- */
-export function serverWords({ workers, slots, queued, queues, paused }) {
-  if (workers === null || slots === null || queues === null) return "";
-  const untaken = Object.keys(queues).filter((name) => queues[name].queued && !queues[name].workers);
-  return joined([
-    counted(workers, "worker"),
-    counted(slots, "slot"),
-    `queue ${queued}`,
-    paused ? "paused: see make paused" : "",
-    untaken.length ? `no worker takes ${untaken.join(", ")}` : "",
-  ]);
-}
-
-/** @param {number} n @param {string} noun */
-function counted(n, noun) {
-  return `${n} ${noun}${n === 1 ? "" : "s"}`;
-}
-
-/** @param {number} rate per second */
-export function formatRate(rate) {
-  if (rate >= 10) return `${grouped(Math.round(rate))}/s`;
-  return rate >= 0.1 ? `${rate.toFixed(1)}/s` : `${(rate * 60).toFixed(1)}/min`;
-}
-
-/** @param {[number, number]} seconds least and most; below nothing where it takes longer than expected */
-export function formatLeft([least, most]) {
-  if (most < -OVERDUE_SECONDS) return "longer than usual";
-  const [from, to] = [formatDuration(least * 1000), formatDuration(most * 1000)];
-  return from === to ? `~${to} left` : `~${from}–${to} left`;
+function took({ started_at, finished_at, updated_at }) {
+  return formatTook(Date.parse(finished_at ?? updated_at) - Date.parse(started_at ?? updated_at));
 }
 
 /**
@@ -398,10 +296,11 @@ export function formatLeft([least, most]) {
  *
  * @param {Snapshot} snapshot
  */
-function formatStep(snapshot) {
+function stepText(snapshot) {
   const { step, current, total } = snapshot;
   if (!step) return "";
-  const place = isNumbered(snapshot) ? `step ${step.index}/${step.count}` : "";
+  const { index, count } = step;
+  const place = index && count ? fill(TEXTS.step, { index, count }) : "";
   const isBar = !place && step.current === current && step.total === total;
   return [place, step.name, isBar ? "" : formatCount(step)].filter(Boolean).join(" ");
 }
@@ -415,20 +314,12 @@ function isNumbered({ step }) {
   return Boolean(step?.index && step.count);
 }
 
-/** @param {{current: number, total: number | null}} part */
-function formatCount({ current, total }) {
-  if (total === null) return current ? grouped(current) : "";
-  return total > 1 ? `${grouped(current)}${SPACE}/${SPACE}${grouped(total)}` : "";
+/** @param {string} sentence @param {string} [hint] */
+function sentences(sentence, hint = "") {
+  return hint ? `${sentence} ${hint}` : sentence;
 }
 
-/** @param {number} number */
-function grouped(number) {
-  const [whole, rest] = String(Number(number.toFixed(2))).split(".");
-  const digits = whole.replace(/\B(?=(\d{3})+$)/g, SPACE);
-  return rest ? `${digits}.${rest}` : digits;
-}
-
-/** @param {string[]} parts */
-function joined(parts) {
-  return parts.filter(Boolean).join(" · ");
+/** @param {string} word */
+function capitalized(word) {
+  return word.charAt(0).toUpperCase() + word.slice(1);
 }

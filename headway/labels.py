@@ -1,0 +1,48 @@
+"""Words that a task's registration gives to its cards, for an effect that happens at most once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+
+class Labels(TypedDict, total=False):
+    """What a card says instead of the usual words; each key may be left out."""
+
+    starts: str  # the verb before a time: "sends" at 14:03:20
+    succeeded: str  # the headline of success
+    errors: Mapping[str, str]  # by an error's type: why it failed, in a sentence
+    again: Mapping[str, str]  # by an error's type: the button that runs it again
+    # By the type of an error that uses up no attempt: the headline until the next attempt.
+    waiting: Mapping[str, str]
+    result: Mapping[str, str]  # by a key of the result: its name in the details
+
+
+TEXTS = {"starts", "succeeded"}
+MAPPINGS = {"errors", "again", "waiting", "result"}
+
+# By the registered name of their tasks.
+LABELS: dict[str, Labels] = {}
+
+
+def register(name: str, labels: Labels) -> None:
+    """Give the tasks of this name their labels. Raises TypeError where a key or value is wrong."""
+    for key, value in labels.items():
+        if key not in TEXTS | MAPPINGS:
+            known = ", ".join(sorted(TEXTS | MAPPINGS))
+            raise TypeError(f"labels of {name}: there is no {key!r}, only {known}.")
+        if not (isinstance(value, str) if key in TEXTS else _is_text_by_text(value)):
+            wanted = "text" if key in TEXTS else "a dict of text by text"
+            raise TypeError(f"labels of {name}: {key} must be {wanted}.")
+    LABELS[name] = labels
+
+
+def labels_of(name: str) -> Labels:
+    """Return the labels of the tasks of this name, as far as this process knows them."""
+    return LABELS.get(name, {})
+
+
+def _is_text_by_text(value: Any) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    return all(isinstance(one, str) for pair in value.items() for one in pair)

@@ -1,0 +1,61 @@
+/**
+ * The words of a card, in one place: a name in braces stands for a value. headway/words.py reads
+ * this file too, so what follows `export default` is JSON.
+ */
+export default {
+  "signs": {
+    "scheduled": "◷",
+    "queued": "○",
+    "running": "◐",
+    "retrying": "↻",
+    "cancelling": "◍",
+    "succeeded": "✓",
+    "failed": "✕",
+    "cancelled": "⊘"
+  },
+  "unknown_sign": "–",
+  "headlines": {
+    "scheduled": "Scheduled",
+    "queued": "Queued",
+    "running": "Running",
+    "retrying": "Attempt {attempt} of {attempts}",
+    "cancelling": "Cancelling…",
+    "succeeded": "Done",
+    "succeeded_in": "Done in {time}",
+    "failed": "Failed",
+    "failed_again": "Failed after {attempt} attempts",
+    "cancelled": "Cancelled",
+    "cancelled_at": "Cancelled at {percent}",
+    "cancelled_unstarted": "Cancelled before it started"
+  },
+  "texts": {
+    "scheduled": "{starts} at {time}",
+    "queued": "waiting for a worker",
+    "ahead": "{count} ahead",
+    "no_worker": "No worker is running.",
+    "no_worker_for_queue": "No worker takes the queue {queue}.",
+    "paused": "Paused: the data was restored from a backup.",
+    "step": "step {index}/{count}",
+    "result": "Result: {result}"
+  },
+  "numbers": {
+    "waiting": "next attempt at {time}",
+    "retrying": "retrying at {time} ({attempt} of {attempts})",
+    "succeeded_in": "in {time}"
+  },
+  "errors": {
+    "WorkerLost": "Its worker died and no attempts remain.",
+    "OutcomeUnknown": "It may have been done already. If you run it again, it may be done twice.",
+    "TimeLimitExceeded": "It ran over its time limit and was ended."
+  },
+  "actions": {
+    "now": "Run now",
+    "retry_now": "Retry now",
+    "change": "Change",
+    "cancel": "Cancel",
+    "again": "Run again",
+    "retry": "Retry"
+  },
+  "starts": "starts",
+  "missing": "This task has expired or belongs to someone else."
+};

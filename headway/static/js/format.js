@@ -1,0 +1,107 @@
+/** Numbers, sizes and times as text. Pure. */
+
+const SPACE = "\u202f"; // narrow, and no line break
+
+/** @param {number} part */
+export function formatPercent(part) {
+  return `${part}${SPACE}%`;
+}
+
+/**
+ * "900 B", "12 kB", "1.5 MB", "20 MB".
+ *
+ * @param {number} bytes
+ */
+export function formatSize(bytes) {
+  if (bytes < 1000) return `${bytes}${SPACE}B`;
+  if (bytes < 999_500) return `${Math.round(bytes / 1000)}${SPACE}kB`;
+  const megabytes = bytes / 1_000_000;
+  return `${megabytes < 9.95 ? megabytes.toFixed(1) : Math.round(megabytes)}${SPACE}MB`;
+}
+
+/**
+ * "m:ss", from an hour on "h:mm:ss".
+ *
+ * @param {number} ms less than nothing counts as nothing
+ */
+export function formatDuration(ms) {
+  const all = Math.max(0, Math.floor(ms / 1000)) || 0;
+  const hours = Math.floor(all / 3600);
+  const minutes = Math.floor(all / 60) % 60;
+  const pad = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  const seconds = pad(all % 60);
+  return hours ? `${hours}:${pad(minutes)}:${seconds}` : `${minutes}:${seconds}`;
+}
+
+/**
+ * How long something took: "32 ms", "0.4 s", "12.4 s", "2:05".
+ *
+ * @param {number} ms
+ */
+export function formatTook(ms) {
+  if (ms < 100) return `${Math.max(0, ms)}${SPACE}ms`;
+  return ms < 60_000 ? `${(ms / 1000).toFixed(1)}${SPACE}s` : formatDuration(ms);
+}
+
+/**
+ * The time of day in the reader's own zone, with the date when it is another day's; "" for none.
+ *
+ * @param {string | number | null} time
+ * @param {number} [now]
+ */
+export function formatTime(time, now = Date.now()) {
+  const date = new Date(time ?? NaN);
+  if (Number.isNaN(date.getTime())) return "";
+  const clock = date.toLocaleTimeString([], {
+    hourCycle: "h23",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+  });
+  const isToday = date.toDateString() === new Date(now).toDateString();
+  return isToday ? clock : `${date.toLocaleDateString()} ${clock}`;
+}
+
+/** @param {number} rate per second */
+export function formatRate(rate) {
+  if (rate >= 10) return `${formatNumber(Math.round(rate))}/s`;
+  return rate >= 0.1 ? `${rate.toFixed(1)}/s` : `${(rate * 60).toFixed(1)}/min`;
+}
+
+const OVERDUE_SECONDS = 1; // past the estimate: with the second before it, "~0:00 left" shows for two
+
+/** @param {[number, number]} seconds least and most; negative where it takes longer than expected */
+export function formatLeft([least, most]) {
+  if (most < -OVERDUE_SECONDS) return "longer than usual";
+  const from = formatDuration(least * 1000);
+  const to = formatDuration(most * 1000);
+  return from === to ? `~${to} left` : `~${from}–${to} left`;
+}
+
+/** @param {{current: number, total: number | null}} part */
+export function formatCount({ current, total }) {
+  if (total === null) return current ? formatNumber(current) : "";
+  return total > 1 ? `${formatNumber(current)}${SPACE}/${SPACE}${formatNumber(total)}` : "";
+}
+
+/** @param {number} number */
+export function formatNumber(number) {
+  const [whole, rest] = String(Number(number.toFixed(2))).split(".");
+  const digits = whole.replace(/\B(?=(\d{3})+$)/g, SPACE);
+  return rest ? `${digits}.${rest}` : digits;
+}
+
+/**
+ * Fill the names in braces.
+ *
+ * @param {string} words
+ * @param {Record<string, string | number>} values
+ */
+export function fill(words, values) {
+  return words.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+}
+
+/** @param {string[]} parts without those that are empty */
+export function joined(parts) {
+  return parts.filter(Boolean).join(" · ");
+}

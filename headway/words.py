@@ -1,0 +1,250 @@
+"""How a task reads: what a page shows before its script runs, and what a terminal says.
+
+The words themselves lie in static/js/card-words.js, which the script reads too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from math import floor
+from pathlib import Path
+from typing import Any
+
+from headway.labels import Labels
+
+Task = Mapping[str, Any]  # a snapshot as JSON; one of another version may lack keys
+
+SPACE = "\u202f"  # narrow, and no line break
+MAX_LINE = 80  # characters of a result that stands in a line
+PENDING = "Pending..."  # the article's word for a task that waits for its first worker
+
+
+def _load() -> dict[str, Any]:
+    text = Path(__file__).with_name("static").joinpath("js", "card-words.js").read_text("utf-8")
+    words: dict[str, Any] = json.loads(text.partition("export default ")[2].rstrip(";\n"))
+    return words
+
+
+WORDS = _load()
+SIGNS: dict[str, str] = WORDS["signs"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A task as a card shows it; empty texts for what there is nothing to say of."""
+
+    percent: int | None
+    sign: str
+    figure: str  # beside the bar
+    headline: str
+    text: str
+    numbers: str
+    result_link: str  # to a result that is kept apart
+
+
+def read(task: Task, labels: Labels) -> Reading:
+    """Return how a task reads, as words.js would have it but for what runs with the time."""
+    part = percent(task)
+    phase = _phase(task)
+    figure = "" if part is None or (part == 0 and phase != "running") else _percent(part)
+    return Reading(
+        percent=part,
+        sign=SIGNS.get(phase, WORDS["unknown_sign"]),
+        figure=figure,
+        headline=_lead(task, labels, part),
+        text=_text(task, labels),
+        numbers=_numbers(task, labels),
+        result_link=f"Show all ({_size(task['result_size'])})" if task.get("result_size") else "",
+    )
+
+
+def percent(task: Task) -> int | None:
+    """Return the whole percent, 100 in success alone; None where it is not known."""
+    if _phase(task) == "succeeded":
+        return 100
+    current = task.get("current") or 0
+    total = task.get("total") or 0
+    has_said_nothing = task.get("state") != "PENDING" and current == 0 and total == 1
+    if total <= 0 or has_said_nothing:
+        return None
+    return min(99, max(0, floor(100 * current / total + 1e-9)))
+
+
+def headline(task: Task, labels: Labels) -> str:
+    """Return the phase in words, with its one number."""
+    words = WORDS["headlines"]
+    phase = _phase(task)
+    part = percent(task)
+    attempt = task.get("attempt") or 0
+    if phase == "running":
+        return words[phase] if part is None else _percent(part)
+    if phase == "retrying":
+        return waiting(task, labels) or _fill(words[phase], **next_attempt(task))
+    if phase == "succeeded":
+        done = words["succeeded_in"] if task.get("started_at") else words[phase]
+        return labels.get("succeeded") or _fill(done, time=_took(task))
+    if phase == "failed" and attempt > 1 and not waiting(task, labels):
+        return _fill(words["failed_again"], attempt=attempt)
+    if phase == "cancelled" and not task.get("started_at"):
+        return str(words["cancelled_unstarted"])
+    if phase == "cancelled" and part is not None:
+        return _fill(words["cancelled_at"], percent=_percent(part))
+    return str(words.get(phase, phase.capitalize()))
+
+
+def waiting(task: Task, labels: Labels) -> str:
+    """Return the headline of a task that waits for what takes nothing now, "" for all others."""
+    error = task.get("error") or {}
+    return labels.get("waiting", {}).get(error.get("type", ""), "")
+
+
+def failure(task: Task, labels: Labels) -> str:
+    """Return why a task failed, in one plain sentence."""
+    error = task.get("error") or {}
+    kind = error.get("type", "")
+    own = labels.get("errors", {}).get(kind)
+    return str(own or WORDS["errors"].get(kind) or error.get("message", ""))
+
+
+def starts_at(time: str, labels: Labels) -> str:
+    """Return what happens at a time."""
+    return _fill(WORDS["texts"]["scheduled"], starts=labels.get("starts", "starts"), time=time)
+
+
+def next_attempt(task: Task) -> dict[str, int]:
+    """Return `{"attempt", "attempts"}`: which of how many comes next."""
+    attempt = (task.get("attempt") or 0) + 1
+    # Planned stops go beyond the limit.
+    return {"attempt": attempt, "attempts": max(task.get("max_attempts") or 1, attempt)}
+
+
+def _lead(task: Task, labels: Labels, part: int | None) -> str:
+    phase = _phase(task)
+    if phase == "running" and part is not None:
+        return ""  # the number stands beside the bar
+    return headline(task, labels) + (":" if phase == "retrying" else "")
+
+
+def _text(task: Task, labels: Labels) -> str:
+    words = WORDS["texts"]
+    phase = _phase(task)
+    status = task.get("status") or ""
+    if phase == "scheduled":
+        return starts_at(_clock(task), labels)
+    if phase == "queued":
+        ahead = task.get("queue_position")
+        count = _fill(words["ahead"], count=ahead) if ahead else ""
+        return status if status not in ("", PENDING) else _joined(words["queued"], count)
+    if phase == "retrying":
+        return str((task.get("error") or {}).get("message", ""))
+    if phase == "failed":
+        return failure(task, labels)
+    if phase == "succeeded":
+        return _joined("" if status == labels.get("succeeded") else status, _short_result(task))
+    if phase == "cancelled":
+        return "" if headline(task, labels).startswith(status) else status
+    return _joined(_step(task), status)
+
+
+def _numbers(task: Task, labels: Labels) -> str:
+    words = WORDS["numbers"]
+    phase = _phase(task)
+    if phase == "retrying" and waiting(task, labels):
+        return _fill(words["waiting"], time=_clock(task))
+    if phase == "retrying":
+        return _fill(words["retrying"], time=_clock(task), **next_attempt(task))
+    if phase == "running" and not _is_numbered(task.get("step")):
+        return _count(task)
+    if phase == "succeeded" and labels.get("succeeded"):
+        return _fill(words["succeeded_in"], time=_took(task))
+    return ""
+
+
+def _short_result(task: Task) -> str:
+    result = task.get("result")
+    if not isinstance(result, int | float | str):
+        return ""
+    text = str(result).lower() if isinstance(result, bool) else str(result)
+    if len(text) > MAX_LINE and not task.get("result_size"):
+        return ""
+    line = text if len(text) <= MAX_LINE else text[: MAX_LINE - 1] + "…"
+    return _fill(WORDS["texts"]["result"], result=line)
+
+
+def _step(task: Task) -> str:
+    step = task.get("step")
+    if not step:
+        return ""
+    place = ""
+    if _is_numbered(step):
+        place = _fill(WORDS["texts"]["step"], index=step["index"], count=step["count"])
+    own = (step.get("current"), step.get("total"))
+    is_bar = not place and own == (task.get("current"), task.get("total"))
+    return " ".join(filter(None, (place, step.get("name"), "" if is_bar else _count(step))))
+
+
+def _is_numbered(step: Mapping[str, Any] | None) -> bool:
+    """Whether the task's own numbers are of all steps together."""
+    return bool(step and step.get("index") and step.get("count"))
+
+
+def _count(part: Mapping[str, Any]) -> str:
+    current = part.get("current") or 0
+    total = part.get("total")
+    if total is None:
+        return _number(current) if current else ""
+    return f"{_number(current)}{SPACE}/{SPACE}{_number(total)}" if total > 1 else ""
+
+
+def _phase(task: Task) -> str:
+    return str(task.get("phase") or ("queued" if task.get("state") == "PENDING" else "running"))
+
+
+def _percent(part: int) -> str:
+    return f"{part}{SPACE}%"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.2f}".rstrip("0").rstrip(".").replace(",", SPACE)
+
+
+def _size(size: int) -> str:
+    if size < 999_500:
+        return f"{round(size / 1000)}{SPACE}kB"
+    megabytes = size / 1_000_000
+    return f"{megabytes:.1f}{SPACE}MB" if megabytes < 9.95 else f"{round(megabytes)}{SPACE}MB"
+
+
+def _took(task: Task) -> str:
+    end = task.get("finished_at") or task.get("updated_at")
+    start = task.get("started_at") or end
+    if not start or not end:
+        return ""
+    ms = max(0, round((_moment(end) - _moment(start)).total_seconds() * 1000))
+    if ms < 100:
+        return f"{ms}{SPACE}ms"
+    if ms < 60_000:
+        return f"{ms / 1000:.1f}{SPACE}s"
+    minutes, seconds = divmod(ms // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def _moment(time: str) -> datetime:
+    return datetime.fromisoformat(time)
+
+
+def _clock(task: Task) -> str:
+    time = task.get("scheduled_for")
+    return f"{time[11:19]} UTC" if time else ""
+
+
+def _fill(words: str, **values: object) -> str:
+    return words.format(**values)
+
+
+def _joined(*parts: str) -> str:
+    return " · ".join(filter(None, parts))

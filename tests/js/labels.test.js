@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { details } from "../../headway/static/js/details.js";
+import { formatTime } from "../../headway/static/js/format.js";
+import { normalize } from "../../headway/static/js/snapshot.js";
+import { actions, failure, headline, read, timeLabel } from "../../headway/static/js/words.js";
+
+/** An at-most-once effect that is no email. */
+const PAYMENT = {
+  starts: "charges",
+  succeeded: "Charged",
+  errors: { OutcomeUnknown: "The card may have been charged already." },
+  again: { OutcomeUnknown: "Charge again" },
+  waiting: { BankClosed: "Waiting for the bank" },
+  result: { receipt: "Receipt", lines: "Lines" },
+};
+const AT = { now: Date.parse("2026-11-22T08:00:13.400Z"), labels: PAYMENT };
+
+function payment(state) {
+  return normalize({
+    task_id: "a",
+    name: "pay",
+    title: "Payment of 12 €",
+    version: 1,
+    attempt: 1,
+    max_attempts: 4,
+    created_at: "2026-11-22T08:00:00.000Z",
+    started_at: "2026-11-22T08:00:01.000Z",
+    updated_at: "2026-11-22T08:00:01.400Z",
+    ...state,
+  });
+}
+
+test("a scheduled one says what will happen, and so does the field for another time", () => {
+  const scheduled = payment({ phase: "scheduled", scheduled_for: "2026-11-22T08:00:43.400Z" });
+
+  assert.equal(read(scheduled, AT).text, `charges at ${formatTime(scheduled.scheduled_for)}`);
+  assert.equal(timeLabel(PAYMENT), "Charges at");
+});
+
+test("success has the label's words, and the result's named values in the details", () => {
+  const result = { receipt: 1234, lines: ["coffee"], secret: "not named" };
+  const charged = payment({ phase: "succeeded", status: "", result, finished_at: "2026-11-22T08:00:01.400Z" });
+
+  assert.equal(headline(charged, PAYMENT), "Charged");
+  assert.deepEqual([read(charged, AT).text, read(charged, AT).numbers], ["", "in 0.4\u202fs"]);
+  const rows = Object.fromEntries(details(charged, PAYMENT));
+  assert.equal(rows.Receipt, "1234");
+  assert.deepEqual(JSON.parse(rows.Lines), ["coffee"]);
+  assert.ok(!("Result" in rows) && !Object.values(rows).includes("not named"));
+});
+
+test("an outcome that nobody can know is told, and run again, in the label's words", () => {
+  const unknown = payment({ phase: "failed", error: { type: "OutcomeUnknown", message: "timed out" } });
+
+  assert.equal(failure(unknown, PAYMENT), "The card may have been charged already.");
+  assert.deepEqual(actions(unknown, PAYMENT), { again: "Charge again" });
+  assert.match(failure(unknown), /may be done twice/);
+  assert.deepEqual(actions(unknown), { again: "Retry" });
+});
+
+test("what waits for another's service counts no attempt, also when it has waited in vain", () => {
+  const error = { type: "BankClosed", message: "closed until Monday" };
+  const retrying = payment({ phase: "retrying", attempt: 3, error, scheduled_for: "2026-11-22T08:00:43.400Z" });
+  const failed = payment({ phase: "failed", attempt: 3, error });
+
+  assert.equal(read(retrying, AT).headline, "Waiting for the bank, next attempt in 0:30:");
+  assert.equal(headline(failed, PAYMENT), "Failed");
+  assert.equal(headline(failed), "Failed after 3 attempts");
+});
+
+test("a card says what it can of a snapshot of another version", () => {
+  const bare = normalize({ task_id: "a" });
+  const unknown = payment({ phase: "hibernating", status: "until spring" });
+
+  assert.deepEqual([bare.title, bare.phase, bare.total], ["a", "running", null]);
+  for (const snapshot of [bare, unknown, normalize({ task_id: "a", phase: "scheduled", state: "PENDING" })]) {
+    const reading = read(snapshot, { now: AT.now });
+    assert.doesNotMatch(Object.values(reading).join(" "), /undefined|NaN|Invalid/);
+    assert.doesNotMatch(JSON.stringify(details(snapshot)), /undefined|NaN|Invalid/);
+  }
+  assert.equal(headline(unknown), "Hibernating");
+  assert.equal(read(unknown, AT).text, "until spring");
+  assert.equal(read(unknown, AT).sign, "–");
+  assert.deepEqual(actions(unknown), {});
+  assert.equal(headline(normalize({ task_id: "a", phase: "succeeded" })), "Done");
+  assert.equal(read(normalize({ task_id: "a", phase: "queued" }), AT).text, "waiting for a worker");
+});

@@ -1,0 +1,168 @@
+"""Labels: words of a task's own, for an at-most-once effect that is no email: a payment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from flask import Flask, render_template_string
+
+import headway
+from app import create_app
+from headway import words
+from headway.cli import drawing
+from headway.labels import LABELS, labels_of
+from headway.registry import KINDS
+from headway.snapshot import Phase, Snapshot
+from tests.documents import module_of
+from tests.processes import Valkey
+
+CARD = '{% from "task.html" import card %}{{ card(task) }}'
+DUE = "2026-11-22T08:00:43.400Z"
+
+
+@pytest.fixture(scope="module")
+def pay() -> Iterator[None]:
+    """A task of another kind than the application's: the one of the documents."""
+    with module_of("docs/pages.md", "payment.py"):
+        yield
+    del LABELS["pay"], KINDS["pay"]
+
+
+def payment(phase: str, **state: object) -> Snapshot:
+    keys = {
+        "task_id": "a",
+        "name": "pay",
+        "title": "Payment of 12 €",
+        "state": "PENDING",
+        "current": 0,
+        "total": 1,
+        "status": "",
+        "step": None,
+        "result_size": None,
+        "error": None,
+        "attempt": 1,
+        "max_attempts": 4,
+        "version": 1,
+        "queue_position": None,
+        "queue": None,
+        "created_at": "2026-11-22T08:00:00.000Z",
+        "scheduled_for": None,
+        "started_at": "2026-11-22T08:00:01.000Z",
+        "updated_at": "2026-11-22T08:00:01.400Z",
+        "finished_at": None,
+    }
+    return Snapshot(**{**keys, "phase": Phase(phase), **state})
+
+
+FAILED = payment("failed", error={"type": "OutcomeUnknown", "message": "timed out"})
+WAITING = payment(
+    "retrying", attempt=3, error={"type": "BankClosed", "message": "closed"}, scheduled_for=DUE
+)
+CHARGED = payment("succeeded", state="SUCCESS", result={"receipt": 1234})
+
+
+@pytest.mark.usefixtures("pay")
+def test_a_terminal_says_the_labels():
+    scheduled = payment("scheduled", scheduled_for=DUE)
+
+    assert drawing.details(scheduled) == f"charges at {DUE}"
+    assert drawing.details(CHARGED) == 'Charged: {"receipt":1234}'
+    assert drawing.details(FAILED) == "OutcomeUnknown: The card may have been charged already."
+    assert drawing.details(WAITING) == f"Waiting for the bank at {DUE}: BankClosed: closed"
+
+
+@pytest.mark.usefixtures("pay")
+def test_a_page_says_the_labels_before_its_script_runs():
+    labels = labels_of("pay")
+
+    scheduled = words.read(vars(payment("scheduled", scheduled_for=DUE)), labels)
+    charged = words.read(vars(CHARGED), labels)
+    waiting = words.read(vars(WAITING), labels)
+
+    assert scheduled.text == "charges at 08:00:43 UTC"
+    assert (charged.headline, charged.numbers) == ("Charged", "in 0.4\u202fs")
+    assert words.read(vars(FAILED), labels).text == "The card may have been charged already."
+    assert waiting.headline == "Waiting for the bank:"
+    assert waiting.numbers == "next attempt at 08:00:43 UTC"
+    assert words.headline(vars(payment("failed", attempt=3, error=WAITING.error)), labels) == (
+        "Failed"
+    )
+
+
+def test_without_labels_the_words_are_of_no_application():
+    said = words.read(vars(FAILED), {}).text
+
+    assert said == "It may have been done already. If you run it again, it may be done twice."
+    assert words.read(vars(CHARGED), {}).headline == "Done in 0.4\u202fs"
+    assert drawing.details(replace(CHARGED, name="another")) == '{"receipt":1234}'
+
+
+@pytest.fixture(scope="module")
+def app(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    data = tmp_path_factory.mktemp("data")
+    settings = {"REDIS_URL": valkey.url, "DATA_DIR": str(data), "SECRET_KEY": "of the tests"}
+    return create_app(settings)
+
+
+@pytest.mark.usefixtures("pay")
+def test_the_api_carries_the_labels_to_every_page(app: Flask):
+    @headway.task("Unlabelled")
+    def unlabelled() -> None: ...
+
+    labels_of_pay = labels_of("pay")
+    try:
+        carried = app.test_client().get("/tasks").json["server"]["labels"]
+        event = app.extensions["headway"].manager.status.event().text
+    finally:
+        del LABELS["unlabelled"], KINDS["unlabelled"]
+
+    assert carried["pay"]["waiting"] == {"BankClosed": "Waiting for the bank"}
+    assert carried["pay"] == labels_of_pay
+    assert "unlabelled" not in carried
+    assert json.loads(event.removeprefix(b"2"))[1]["labels"] == carried
+
+
+@pytest.mark.parametrize(
+    ("labels", "why"),
+    [
+        ({"suceeded": "Charged"}, "there is no 'suceeded'"),
+        ({"succeeded": 1}, "succeeded must be text"),
+        ({"errors": "No."}, "errors must be a dict of text by text"),
+        ({"result": {"receipt": None}}, "result must be a dict of text by text"),
+    ],
+)
+def test_a_label_that_does_not_exist_is_refused_at_registration(labels: dict, why: str):
+    with pytest.raises(TypeError, match=why):
+
+        @headway.task("Payment", labels=labels)
+        def refused() -> None: ...
+
+    assert "refused" not in KINDS
+
+
+BARE = {"task_id": "a"}
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        BARE,
+        *({**BARE, "phase": phase} for phase in Phase),
+        {**vars(payment("running")), "phase": "hibernating", "status": "until spring"},
+        {**BARE, "phase": "failed", "error": {}},
+        {**BARE, "step": {"name": "rows"}},
+        {**BARE, "state": "PENDING", "current": None, "total": None},
+    ],
+)
+def test_a_record_of_another_version_says_what_it_can(app: Flask, task: dict):
+    with app.test_request_context():
+        card = render_template_string(CARD, task=task)
+
+    assert 'task-id="a"' in card
+    assert not {word for word in ("None", "Undefined", "{") if word in card}
+    if task.get("phase") == "hibernating":
+        assert "Hibernating" in card
+        assert "until spring" in card
