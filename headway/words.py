@@ -155,7 +155,7 @@ def _numbers(task: Task, labels: Labels) -> str:
     if phase == "retrying" and waiting(task, labels):
         return _fill(words["waiting"], time=_clock(task))
     if phase == "retrying":
-        return _fill(words["retrying"], time=_clock(task), **next_attempt(task))
+        return _fill(words["retrying"], time=_clock(task))
     if phase == "running" and not _is_numbered(task.get("step")):
         return _count(task)
     if phase == "succeeded" and labels.get("succeeded"):

@@ -40,7 +40,7 @@ export default {
   },
   "numbers": {
     "waiting": "next attempt at {time}",
-    "retrying": "retrying at {time} ({attempt} of {attempts})",
+    "retrying": "retrying at {time}",
     "succeeded_in": "in {time}"
   },
   "errors": {

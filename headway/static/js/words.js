@@ -254,7 +254,7 @@ function numbers(snapshot, { now, rate, left, labels = {} }) {
     case "retrying":
       return waiting(snapshot, labels)
         ? fill(WORDS.numbers.waiting, { time })
-        : fill(WORDS.numbers.retrying, { time, ...nextAttempt(snapshot) });
+        : fill(WORDS.numbers.retrying, { time });
     case "running":
       return joined([
         isNumbered(snapshot) ? "" : formatCount(snapshot),
