@@ -1,4 +1,4 @@
-"""Hatchling's hook: a wheel or an sdist without the browser's bundle is not built."""
+"""Hatchling's build hook, which refuses a wheel or an sdist without the browser's bundle."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ BUNDLE = Path("headway", "static", "headway.js")
 
 
 class CustomBuildHook(BuildHookInterface):
-    """Looks for what `make bundle` has built; an editable install goes without it."""
+    """Checks that `make bundle` has been run; an editable install needs no bundle."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Raise where the bundle is missing."""
+        """Check the bundle. Raises FileNotFoundError if it is missing."""
         if version != "editable" and not Path(self.root, BUNDLE).exists():
             raise FileNotFoundError(
                 f"{BUNDLE} is missing: build it with make bundle, or the wheel with make wheel"

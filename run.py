@@ -1,9 +1,8 @@
-"""`make run`: all of Headway on this machine from one command, started and stopped in the right
-order.
+"""`make run`: starts all of Headway on this machine, and stops it in the right order.
 
-Valkey and the development inbox (where the settings name no other ones), two workers, and web
-processes that share one listening socket. What dies is started again. Ctrl-C and SIGTERM stop it
-all, so that nothing is lost or left running.
+It runs Valkey and the development inbox (unless the settings name others), two workers, and web
+processes that share one listening socket. A process that dies is restarted. Ctrl-C and SIGTERM stop
+all of them, so that nothing is lost or left running.
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ from headway.web.listening import (
 )
 from supervisor import ManagedProcess, echo
 
-# Preferred; where taken, any free one.
+# Preferred ports; if one is taken, any free one.
 VALKEY_PORT = 6390
 INBOX_PORT = 2525
-LEFTOVERS_SECONDS = 25.0  # how long what a killed run left behind may take to stop
+LEFTOVERS_SECONDS = 25.0  # how long the processes of a killed run may take to stop
 POLL_SECONDS = 0.05
 STILL_WAITING_SECONDS = 10.0
 
@@ -52,12 +51,10 @@ class CannotRun(Exception):
 
 
 def lock(folder: Path) -> TextIO:
-    """Return the lock of this data folder, to be kept open.
+    """Return the lock of this data folder, to be kept open. Raises CannotRun if it is taken.
 
-    Raises CannotRun while another run has it.
-
-    The children inherit it, so after a killed run it is free when the last of them is gone: two
-    Valkeys must never write to one append-only file.
+    The children inherit it, so after a killed run it becomes free only when the last of them is
+    gone: two Valkeys must never write to one append-only file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = (folder / "run.lock").open("a+")
@@ -68,7 +65,7 @@ def lock(folder: Path) -> TextIO:
         waited = time.monotonic() - begun
         if _is_alive(owner):
             raise CannotRun(
-                f"Headway runs already on {folder} (process {owner}): "
+                f"Headway is already running in {folder} (process {owner}): "
                 "stop that one, or give this one a DATA_DIR and a PORT of its own."
             )
         if waited > LEFTOVERS_SECONDS:
@@ -99,7 +96,7 @@ def _is_alive(pid: str) -> bool:
 
 
 def free_port(preferred: int) -> int:
-    """Return `preferred`, or any port that is free on the loopback address."""
+    """Return `preferred` if it is free on the loopback address, else any free port."""
     for port in (preferred, 0):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as found:
             return int(found.getsockname()[1])
@@ -107,8 +104,9 @@ def free_port(preferred: int) -> int:
 
 
 def choose_services(folder: Path) -> dict[str, Any]:
-    """Write down where the embedded services will listen, for every process that reads the
-    settings; returns it.
+    """Choose the ports of the embedded services; write them to services.json and return them.
+
+    Every process that reads the settings reads that file.
     """
     services: dict[str, Any] = {}
     if not os.environ.get("REDIS_URL"):
@@ -122,13 +120,13 @@ def choose_services(folder: Path) -> dict[str, Any]:
 
 
 def check_surroundings(settings: Mapping[str, Any]) -> None:
-    """Say once, for all children, what is wrong. Raises ConfigError."""
+    """Log once, for all children, what is wrong with Redis and cookies. Raises ConfigError."""
     logging.basicConfig(level=logging.WARNING, format="Headway: %(message)s")
     startup.check_surroundings(settings)
     os.environ[redis_checks.WARNED] = "1"
 
 
-# in the order in which they start; they stop in the reverse order
+# In the order in which they start; they stop in the reverse order.
 Stages = list[list[ManagedProcess]]
 
 
@@ -138,7 +136,7 @@ def plan(
     listener: socket.socket,
     locked: TextIO,
 ) -> Stages:
-    """Return all children; each inherits the lock."""
+    """Return all child processes; each inherits the lock."""
     folder: Path = settings["DATA_DIR"]
     workers = [
         worker("long", "celery", settings["WORKER_CONCURRENCY"], settings["SHUTDOWN_SECONDS"]),
@@ -208,9 +206,9 @@ def worker(name: str, queue: str, slots: int, shutdown_seconds: float) -> Manage
         "WARNING",
     ]
     env = {
-        # Celery's soft shutdown: what still runs after it goes back to the queue
+        # Celery's soft shutdown: tasks that still run after it go back to the queue.
         "REMAP_SIGTERM": "SIGQUIT",
-        # A container's usual user is root: no news at each start.
+        # Root is the usual user in a container.
         "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
     }
     return ManagedProcess(
@@ -236,7 +234,7 @@ def port_of(redis_url: str) -> int:
 
 
 async def answers(host: str, port: int, question: str, good: bytes) -> bool:
-    """Whether the first line that comes back holds `good`."""
+    """Whether a server's first line in reply to `question` contains `good`."""
     try:
         async with asyncio.timeout(5):
             reader, writer = await asyncio.open_connection(host, port)
@@ -248,7 +246,7 @@ async def answers(host: str, port: int, question: str, good: bytes) -> bool:
 
 
 async def until_answers(what: str, host: str, port: int, question: str, good: bytes) -> None:
-    """Return when the answer is good; say now and then that it is still waited for."""
+    """Wait until the answer is good, and report now and then that it is still awaited."""
     next_word = time.monotonic() + STILL_WAITING_SECONDS
     while not await answers(host, port, question, good):
         if time.monotonic() > next_word:
@@ -258,7 +256,7 @@ async def until_answers(what: str, host: str, port: int, question: str, good: by
 
 
 async def start(stages: Stages, services: Mapping[str, Any], address: str) -> None:
-    """Start everything, Valkey before what needs it, and say when it is ready."""
+    """Start everything, Valkey first, and report when it is ready."""
     for stage in stages:
         for child in stage:
             child.start()
@@ -283,9 +281,9 @@ async def start(stages: Stages, services: Mapping[str, Any], address: str) -> No
 
 
 async def supervise(stages: Stages, services: Mapping[str, Any], listener: socket.socket) -> None:
-    """Start all and keep it running until a signal comes, then stop all.
+    """Start all processes, keep them running until a signal comes, then stop them.
 
-    A second signal hurries.
+    A second signal kills those that have not stopped yet.
     """
     stop = asyncio.Event()
     force = asyncio.Event()
@@ -315,13 +313,11 @@ async def supervise(stages: Stages, services: Mapping[str, Any], listener: socke
 
 
 def main() -> int:
-    """Return the exit code: 0 after a stop that was asked for, 1 if something is in the way, 2
-    for a wrong setting.
-    """
+    """Run until stopped; return the exit code: 2 for an invalid setting, 1 if it cannot run."""
     guard_process()
     folder = data_dir(os.environ).resolve()
     os.environ["DATA_DIR"] = str(folder)
-    os.environ["PYTHONUNBUFFERED"] = "1"  # so that the children's lines come when they are said
+    os.environ["PYTHONUNBUFFERED"] = "1"  # so that the children's lines appear at once
     os.chdir(ROOT)
     try:
         with lock(folder) as locked:

@@ -1,6 +1,4 @@
-"""A program that is kept running: it starts again when it dies, and stops with all that it
-began.
-"""
+"""Keeps a program running: restarts it when it dies, and stops it with all its processes."""
 
 from __future__ import annotations
 
@@ -18,19 +16,20 @@ from typing import Any
 from headway.celery.programs import processes
 
 BACK_OFF_SECONDS = (0.2, 5.0)  # before a restart: at first, at most
-STEADY_SECONDS = 10.0  # who lived so long starts again with the short back-off
+STEADY_SECONDS = 10.0  # after running for so long, it restarts with the short back-off
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def echo(line: str) -> None:
-    with contextlib.suppress(OSError):  # nobody reads any more; the work goes on
+    with contextlib.suppress(OSError):  # the terminal may be gone; the work goes on
         print(line, flush=True)
 
 
 class ManagedProcess:
-    """One program that is kept running until `stop`, in a session of its own: the terminal's
-    Ctrl-C spares it.
+    """One program that is kept running until `stop`.
+
+    It runs in its own session, so that the terminal's Ctrl-C does not reach it.
     """
 
     def __init__(
@@ -42,9 +41,9 @@ class ManagedProcess:
         env: Mapping[str, str] | None = None,
         inherits: Iterable[int] = (),
     ) -> None:
-        """`grace`: seconds to stop; `env`: beside this process's own.
+        """Set up, without starting it.
 
-        `inherits`: file descriptors.
+        `grace`: seconds to stop; `env`: added to this process's own; `inherits`: file descriptors.
         """
         self.name = name
         self.inherits = list(inherits)
@@ -59,7 +58,7 @@ class ManagedProcess:
         self._task = asyncio.create_task(self._keep())
 
     async def stop(self, force: asyncio.Event) -> None:
-        """End it: by SIGTERM, and by SIGKILL when its grace is over or `force` is set."""
+        """Stop it by SIGTERM, and by SIGKILL when its grace is over or `force` is set."""
         if self._task is None:
             return
         self._stopping.set()
@@ -84,13 +83,13 @@ class ManagedProcess:
                 return
             delay = shortest if time.monotonic() - begun > STEADY_SECONDS else delay
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            echo(f"{self.name} {how}; it is started again in {delay:g} s.")
+            echo(f"{self.name} {how}; restarting in {delay:g} s.")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay)
             delay = min(delay * 2, longest)
 
     async def _run(self) -> int:
-        """Run it once, with its output under its name; returns its exit code."""
+        """Run it once, with its name before each line of output; return its exit code."""
         ours, theirs = os.pipe()
         process = await asyncio.create_subprocess_exec(
             *self._command,
@@ -104,13 +103,13 @@ class ManagedProcess:
         )
         os.close(theirs)
         self._pid = process.pid
-        if self._stopping.is_set():  # while it was being started
+        if self._stopping.is_set():  # `stop` was called while it was starting
             self._send(os.kill, signal.SIGTERM)
         relay = asyncio.create_task(self._relay(os.fdopen(ours, "rb")))
         code = await process.wait()
-        self._send(kill_session, signal.SIGKILL)  # what it left behind: a killed worker's pool
+        self._send(kill_session, signal.SIGKILL)  # what it left behind, as a worker's pool
         self._pid = 0
-        # longer only where a process that left the group keeps the pipe
+        # The pipe stays open for longer only where a process that left the session keeps it.
         await asyncio.wait({relay}, timeout=1.0)
         relay.cancel()
         return code
@@ -122,19 +121,19 @@ class ManagedProcess:
         )
         with contextlib.closing(transport):
             while not reader.at_eof():
-                with contextlib.suppress(ValueError):  # a line of more than 64 KiB is left out
+                with contextlib.suppress(ValueError):  # a line of more than 64 KiB is dropped
                     if line := (await reader.readline()).decode(errors="replace").rstrip():
                         echo(f"{self.name:<11} | {line}")
 
     def _send(self, send: Callable[[int, int], None], number: int) -> None:
         if self._pid:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                # macOS: the latter for a zombie
+                # macOS raises the latter for a zombie.
                 send(self._pid, number)
 
 
 def kill_session(leader: int, number: int) -> None:
-    """Signal a program and its session: each process of a worker's pool has its own group."""
+    """Signal a program and its session, since each process of a worker's pool has its own group."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, number)
     for process in processes():
@@ -144,6 +143,6 @@ def kill_session(leader: int, number: int) -> None:
 
 
 def end_with_parent() -> None:
-    """In a child, before its program: have Linux send SIGTERM when this supervisor is killed."""
+    """Have Linux send SIGTERM to this child when its supervisor is killed; runs before exec."""
     if LIBC is not None:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,7 +1,6 @@
-"""The worker process: `celery -A worker worker` takes both queues, `-Q mail` or `-Q celery` one of
-them.
+"""The worker process: `celery -A worker worker` takes both queues, `-Q mail` or `-Q celery` one.
 
-Binds only `celery`: Celery takes the first app that it finds in this module, also a Flask one.
+It binds only `celery`: Celery takes the first app that it finds in this module, even a Flask app.
 """
 
 from app import create_app

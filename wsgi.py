@@ -1,13 +1,11 @@
-"""A web process: `python wsgi.py` serves, on the socket that `run.py` bound or on one of its
-own at HOST and PORT.
-"""
+"""A web process: `python wsgi.py` serves on the socket of `run.py`, or else at HOST and PORT."""
 
 import os
 
 from headway.patching import patch_for
 
-# As in app/config.py, which cannot be imported yet: what it imports must find the patched standard
-# library.
+# Read here as in app/config.py, which cannot be imported yet: its imports must find the patched
+# standard library.
 MODE = os.environ.get("SOCKETIO_ASYNC_MODE", "eventlet")
 patch_for(MODE)
 
@@ -38,7 +36,7 @@ def is_inherited() -> bool:
 def open_listener() -> socket.socket:
     """Return the inherited listening socket, or one of our own."""
     if is_inherited():
-        # -1: of whatever family it is.
+        # -1 lets Python detect the family.
         return socket.socket(-1, fileno=int(os.environ["HEADWAY_LISTEN_FD"]))
     port = app.config["PORT"]
     try:

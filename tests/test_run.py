@@ -190,7 +190,7 @@ def test_a_second_run_on_the_same_data_is_refused_and_harms_nothing(start: Calla
     code = second.popen.wait(10)
 
     assert code == 1
-    assert f"Headway runs already on {first.data} (process {first.pid})" in second.output()
+    assert f"Headway is already running in {first.data} (process {first.pid})" in second.output()
     assert answers(f"{first.address}/readyz")
 
 
@@ -228,7 +228,7 @@ def test_a_web_process_that_dies_is_replaced_while_the_port_keeps_accepting(
     answer = requests.get(f"{run.address}/healthz", timeout=15)
 
     assert answer.status_code == 200
-    assert "web-1 was killed by signal 9; it is started again in 0.2 s." in run.output()
+    assert "web-1 was killed by signal 9; restarting in 0.2 s." in run.output()
     assert run.one("wsgi.py") != killed
 
 
