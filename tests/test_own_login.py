@@ -94,12 +94,5 @@ def test_a_task_of_nobody_is_the_operators(shop: Shop):
     assert codes == {"olga": 200, "ada": 404}
 
 
-def test_a_program_names_an_owner(shop: Shop):
-    [task_id] = shop.reader.say("headway -A shop:celery start export rows=1 --as eve").split()
-
-    [task] = shop.log_in("eve").get(f"{shop.address}/headway/tasks", timeout=10).json()["tasks"]
-    assert task["task_id"] == task_id
-
-
 def test_who_is_not_logged_in_starts_nothing(shop: Shop):
     assert requests.post(f"{shop.address}/export", timeout=10).status_code == 401
