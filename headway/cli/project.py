@@ -81,7 +81,7 @@ def bound_broker_waits(celery: Celery) -> None:
 def find(app: str | None, redis_url: str | None, prefix: str = "") -> Project:
     """Return the project that the options name. Raises ConfigError."""
     if app:
-        return Project(_celery(app))
+        return Project(load_celery(app))
     if not redis_url:
         raise ConfigError(NOTHING_GIVEN)
     masking.keep("HEADWAY_REDIS_URL", masking.of_url(redis_url))
@@ -95,7 +95,7 @@ def find(app: str | None, redis_url: str | None, prefix: str = "") -> Project:
         raise ConfigError(f"HEADWAY_REDIS_URL, or --redis-url, {error}") from None
 
 
-def _celery(name: str) -> Celery:
+def load_celery(name: str) -> Celery:
     """Return the Celery app of that name, found as `celery -A` finds it, with all its tasks."""
     try:
         app: Any = find_app(name)

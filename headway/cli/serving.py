@@ -12,7 +12,7 @@ import click
 
 from headway import patching
 from headway.cli.errors import Command, ExitCode, Failure
-from headway.cli.project import bound_broker_waits, find
+from headway.cli.project import bound_broker_waits, load_celery
 from headway.web.proxies import PREFIX
 
 MODES = ("eventlet", "gevent", "threading")
@@ -111,8 +111,7 @@ def _serve(name: str, host: str, port: int, prefix: str, trusted_proxies: int, m
     from headway.web.listening import CannotListen, address_of, listen
     from headway.web.server import serve
 
-    celery = find(name, None).celery
-    assert celery is not None
+    celery = load_celery(name)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     backend = live_backend(celery)
     url = backend.url
