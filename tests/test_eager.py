@@ -233,7 +233,7 @@ def test_a_task_that_is_registered_meanwhile(eager: Eager):
 def test_tasks_without_an_end_are_an_error(eager: Eager, monkeypatch):
     monkeypatch.setattr("headway.testing.eager.MAX_RUNS", 20)
 
-    with pytest.raises(HeadwayError, match="no end"):
+    with pytest.raises(HeadwayError, match="never end"):
         for_ever.delay()
 
 

@@ -136,7 +136,7 @@ def test_a_task_needs_its_app_to_be_started(redis_url: str):
 
     assert (result.exit_code, result.stderr) == (
         2,
-        "Error: To start a task takes its Celery app: name it by -A PROJECT.\n",
+        "Error: Starting a task needs its Celery app: name it with -A PROJECT.\n",
     )
 
 

@@ -87,7 +87,7 @@ def check(message: Any) -> None:
     stamped = headers.get("stamped_headers")
     stamps = headers.get("stamps")
     if stamped and not (isinstance(stamped, list | tuple) and isinstance(stamps, Mapping)):
-        raise InvalidTaskError("The headers that are stamped have no stamps.")
+        raise InvalidTaskError("stamped_headers is not a list, or stamps is not a mapping.")
 
 
 @signals.task_rejected.connect
@@ -113,14 +113,12 @@ def _check_body(payload: Any) -> None:
     if isinstance(payload, Mapping):
         return  # of protocol 1
     if not isinstance(payload, list | tuple) or len(payload) != 3:
-        raise InvalidTaskError(
-            "The body is not a list of arguments, keyword arguments and what follows."
-        )
+        raise InvalidTaskError("The body is not a list of args, kwargs and embed.")
     _, kwargs, embed = payload
     if not isinstance(kwargs, Mapping):
         raise InvalidTaskError("The keyword arguments are not a mapping.")
     if embed is not None and not isinstance(embed, Mapping):
-        raise InvalidTaskError("What follows the arguments is not a mapping.")
+        raise InvalidTaskError("The body's embed is not a mapping.")
 
 
 def _is_limit(seconds: Any) -> bool:

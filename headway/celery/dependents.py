@@ -93,7 +93,8 @@ def tell(
             backend._call_task_errbacks(request, result, traceback)
     except Exception:
         logger.exception(
-            "The chord, chain or error callbacks of task %s are not told of its end", request.id
+            "The chord, chain or error callbacks of task %s cannot be notified of its end",
+            request.id,
         )
         return False
     return True

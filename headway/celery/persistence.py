@@ -33,6 +33,6 @@ def until_stored(write: Callable[[], T], seconds: float = inf) -> T:
         except Unavailable as error:
             if time.monotonic() > deadline:
                 raise
-            throttled.warning("Redis does not take a write, which is tried again: %s", error)
+            throttled.warning("A write to Redis failed and is repeated: %s", error)
             time.sleep(pause)
             pause = min(2 * pause, longest)

@@ -14,7 +14,7 @@ from kombu.exceptions import EncodeError
 
 from headway.snapshot import fragment
 
-# of a result that the snapshot has whole; a list of 50 has to fit a socket's backlog
+# The largest result that the snapshot has whole; a list of 50 has to fit a socket's backlog.
 MAX_RESULT_BYTES = 8192
 PREVIEW_CHARS = 1000
 

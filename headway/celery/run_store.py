@@ -162,11 +162,13 @@ class RunStore:
         try:
             known = self._backend.outbox.signature_from(message or {})
         except Exception as error:
-            logger.warning("What depends on task %s cannot be told of its end: %s", task_id, error)
+            logger.warning(
+                "The dependents of task %s cannot be notified of its end: %s", task_id, error
+            )
             known = dict(message or {})
         request = request_of(task_id, known, **{FENCE: token})
         self._backend.mark_as_failure(
             task_id,
-            WorkerLostError("The worker was lost, and no attempt is left."),
+            WorkerLostError("Its worker died and no attempts remain."),
             request=request,
         )

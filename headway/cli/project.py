@@ -55,7 +55,7 @@ class Project:
     def system(self) -> System:
         """The system that starts tasks. Raises ConfigError if no Celery app is named."""
         if self.celery is None:
-            raise ConfigError("To start a task takes its Celery app: name it by -A PROJECT.")
+            raise ConfigError("Starting a task needs its Celery app: name it with -A PROJECT.")
         bound_broker_waits(self.celery)
         return self.known or system_of(self.celery)
 

@@ -128,7 +128,7 @@ class Sweep:
     due: list[tuple[str, dict[str, Any]]]
     # (task_id, token, message) of tasks whose last attempt was lost
     lost: list[tuple[str, str, dict[str, Any] | None]]
-    # cancelled tasks past their kill deadline, to be ended by the worker that runs them
+    # Cancelled tasks past their kill deadline, to be ended by the worker that runs them
     overdue: set[str]
     # (task_id, message) whose dependents have to be notified; then call `mark_notified`
     ended: list[tuple[str, dict[str, Any]]]

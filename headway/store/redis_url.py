@@ -152,9 +152,7 @@ def _options(query: str) -> dict[str, str]:
     options: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in ("db", *TLS_OPTIONS):
-            raise BadURL(
-                f"has an option that is not known here. Known: db, {', '.join(TLS_OPTIONS)}."
-            )
+            raise BadURL(f"has an unknown option. Known: db, {', '.join(TLS_OPTIONS)}.")
         if name in options or not value:
             raise BadURL(f"must give {name} one value.")
         options[name] = value

@@ -132,7 +132,7 @@ class Eager:
         for _ in range(MAX_RUNS):
             if not self._do_next():
                 return
-        raise HeadwayError(f"These tasks have no end: after {MAX_RUNS} messages there are more.")
+        raise HeadwayError(f"These tasks never end: after {MAX_RUNS} messages there are more.")
 
     def _do_next(self) -> bool:
         """Run the next message, or make one that waits for its time due; False if none is left."""
