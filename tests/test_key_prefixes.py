@@ -97,7 +97,7 @@ def test_the_same_id_is_another_task_in_each(both: list[Records]):
     assert len(list(two.queries.scan())) == len(two.queries.list_by_owner(OWNER, 10)[0]) == 1
 
 
-def test_what_is_queued_and_who_works_is_counted_for_each(both: list[Records]):
+def test_what_is_queued_and_who_works_is_counted_for_each(both: list[Records], client: redis.Redis):
     one, two = both
     create(one)
     create(one, task_id="another")
@@ -107,8 +107,10 @@ def test_what_is_queued_and_who_works_is_counted_for_each(both: list[Records]):
     assert [records.queries.overview()["queued"] for records in both] == [2, 1]
     assert [records.queries.overview()["workers"] for records in both] == [1, 0]
     assert [shown(records, ID).queue_position for records in both] == [0, 0]
+    two.maintenance.heartbeat("w@here", 4, [], [], queues=["celery"])
     two.maintenance.deregister("w@here", 4)
     assert one.queries.overview()["workers"] == 1
+    assert list(client.scan_iter("*headway:worker:*")) == ["one_headway:worker:w@here"]
 
 
 def test_each_has_a_leader_and_finds_its_own_lost_runs(both: list[Records], client: redis.Redis):
@@ -116,13 +118,13 @@ def test_each_has_a_leader_and_finds_its_own_lost_runs(both: list[Records], clie
     for records in both:
         create(records)
         claim(records, ID)
-        records.maintenance.sweep("a worker")
+        records.maintenance.sweep(f"a worker of {records.keys.prefix}")
         client.delete(records.keys.shared("patience"))
     client.zadd(one.keys.shared("leases"), {ID: 1})
 
-    assert two.maintenance.sweep("a worker").due == []
+    assert two.maintenance.sweep("a worker of two_").due == []
     assert shown(two, ID).phase == Phase.RUNNING
-    assert [task_id for task_id, _ in one.maintenance.sweep("a worker").due] == [ID]
+    assert [task_id for task_id, _ in one.maintenance.sweep("a worker of one_").due] == [ID]
     assert shown(one, ID).phase == Phase.QUEUED
 
 
@@ -255,6 +257,7 @@ def test_nothing_is_written_but_under_the_prefix(apps: list[Celery], client: red
     end = StateWrite(ID, HERE, Phase.SUCCEEDED, {}, meta="{}", name="long_task", max_attempts=4)
     whole = b'"' + b"x" * 100_000 + b'"'
     records.runs.write(end._replace(fields={"result": "x", "result_size": len(whole)}, whole=whole))
+    records.runs._stage("a text that no write takes over")
     records.maintenance.release([("sent", "")])
 
     assert {key for key in client.scan_iter() if not key.startswith("one_")} == set()

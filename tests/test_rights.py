@@ -84,6 +84,8 @@ def test_records_are_written_and_read_with_these_rights(admin: redis.Redis, url:
     records.maintenance.sweep("keeper")
     records.maintenance.unconfirmed()
     records.maintenance.republish(started)
+    admin.zadd("headway:libraries", {"0123456789ab": 1})
+    records.maintenance.delete_unused_libraries()
     records.maintenance.release([(task_id, "token")])
 
     assert len(records.queries.list_by_owner("ada", 10)[0]) == len(started)

@@ -41,6 +41,7 @@ SWEEP_SECONDS = 0.5
 RENEWALS = 4  # of a lease, while it lasts
 CHECK_EVERY = 10  # rounds at least: every worker sends a heartbeat between two checks
 SAVE_EVERY = 10  # rounds, to write Redis's state to disk
+DELETE_EVERY = 7200  # sweeps to the next look at unused libraries, an hour's
 LEAVE_SECONDS = 3.0  # how long a stopping worker waits to deregister at a Redis that may be away
 
 
@@ -136,6 +137,8 @@ class Maintenance(bootsteps.StartStopStep):
                 self._try(self.sweeper.check_missing)
             if rounds % SAVE_EVERY == 0:
                 self.sweeper.remember()
+            if rounds % DELETE_EVERY == 0:
+                self._try(self._backend.records.maintenance.delete_unused_libraries)
             self._try(programs.sweep)
             self._try(self._killer.end_pool)
             rounds += 1

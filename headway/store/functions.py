@@ -28,7 +28,7 @@ def _library() -> tuple[str, str]:
     head = bodies.pop("record")
     flags_of = {name: _flags(name) for name in bodies}
     digest = sha256((head + repr([bodies, flags_of])).encode()).hexdigest()[:12]
-    parts = [f"#!lua name=headway_{digest}\n{head}"]
+    parts = [f"#!lua name=headway_{digest}\nlocal LIBRARY = '{digest}'\n{head}"]
     for name, body in bodies.items():
         function = f"function_name='{name}_{digest}', flags={{{flags_of[name]}}}"
         callback = f"function(KEYS, ARGV) begin(ARGV)\n{body}\nend"
@@ -80,6 +80,17 @@ class Functions:
             return again.reply()
 
         return reply
+
+    def delete_library(self, digest: str) -> None:
+        """Delete the library of a digest, if Redis has it; a call of its functions loads it again.
+
+        Raises Unavailable.
+        """
+        try:
+            self.client.execute_command("FUNCTION", "DELETE", f"headway_{digest}")
+        except redis.ResponseError as error:
+            if "not found" not in str(error):
+                raise
 
     def _load(self) -> None:
         try:

@@ -8,11 +8,14 @@ from uuid import uuid4
 
 from kombu.utils.json import dumps
 
+from headway.store.errors import Reason, Unavailable
 from headway.store.functions import Functions
 from headway.store.messages import decoded
 from headway.store.model import Paused, Sweep, TaskRecord
 from headway.store.queries import READ_BATCH
 from headway.store.restored import NOT_SEEN, Seen
+
+UNUSED_US = 24 * 3600 * 1_000_000  # for which nobody has called a library that is deleted
 
 Read = Callable[[Sequence[str]], list[TaskRecord | None]]
 
@@ -114,6 +117,21 @@ class MaintenanceRecords:
     def republish(self, task_ids: Iterable[str]) -> None:
         """Have the messages of tasks that are still queued published again."""
         self._functions.call("resend", [], list(task_ids))
+
+    def delete_unused_libraries(self) -> None:
+        """Delete the function libraries that no process of this project has called for a day.
+
+        They are those of earlier versions. One that is called after all, as by another project in
+        this Redis, is loaded again by that call. Does nothing for a user who may not delete them.
+        """
+        for digest in self._functions.call("unused_libraries", [], [UNUSED_US]):
+            try:
+                self._functions.delete_library(digest)
+            except Unavailable as error:
+                if error.reason is Reason.NO_RIGHT:
+                    return
+                raise
+            self._functions.client.zrem(self._keys.shared("libraries"), digest)
 
     def paused(self) -> Paused | None:
         """Return since when all is paused after a restore from a backup; None where it is not."""

@@ -1,6 +1,7 @@
 -- A new task. KEYS: record, owner's list, and where it has one the idempotency key.
 -- ARGV: id, owner, queue, name, title, max_attempts (JSON fragments), message, ttl ms, deadline us, body's digest, when,
 -- the message as it lies in the queue ('': it is sent later), id of the send, the list that is the queue.
+note_use()
 local record, once = KEYS[1], KEYS[3]
 local id, owner, message, ttl, digest = ARGV[1], ARGV[2], ARGV[7], tonumber(ARGV[8]), ARGV[10]
 

@@ -4,6 +4,7 @@
 -- list that is the queue.
 -- Its message is not kept: where it never reaches a worker, nothing is sent again, and the record
 -- goes when its time is over. A record that is there already stays as it is.
+note_use()
 local record, id, owner, queue, ttl = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[7])
 local at, send, message = moment(ARGV[8]), ARGV[9], ARGV[10]
 local held = hold(record)

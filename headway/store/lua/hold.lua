@@ -2,6 +2,7 @@
 -- JSON list; '': not known), present us (0: it ends), lease us, how many run, then id, token for
 -- each that runs, then the ids of those that it has received and not begun.
 -- Returns the ids of other workers of the same name.
+note_use()
 local worker, slots, name, queues, present = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local lease, runs = tonumber(ARGV[6]), tonumber(ARGV[7])
 local member, details = worker .. ' ' .. slots, WORKER .. worker

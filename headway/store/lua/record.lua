@@ -52,6 +52,9 @@ local LEADER, LAST_SWEEP, GRACE
 -- Which workers are there, until when, as '<id> <slots>', and of each one what else is known.
 local WORKERS, WORKER
 
+-- When a process last called the library of a digest, by which a version of Headway is told.
+local LIBRARIES
+
 local function set_prefix(prefix)
   if prefix == PREFIX then return end
   PREFIX = prefix
@@ -71,6 +74,7 @@ local function set_prefix(prefix)
   GRACE = prefix .. 'headway:patience'
   WORKERS = prefix .. 'headway:workers'
   WORKER = prefix .. 'headway:worker:'
+  LIBRARIES = prefix .. 'headway:libraries'
 end
 
 local function record_key(id) return PREFIX .. 'headway:task:' .. id end
@@ -88,6 +92,11 @@ local function begin(args)
   set_prefix(table.remove(args))
   local clock = redis.call('TIME')
   NOW = clock[1] * 1000000 + clock[2]
+end
+
+-- Note that this library, whose digest functions.py writes before all this, is in use.
+local function note_use()
+  redis.call('ZADD', LIBRARIES, NOW, LIBRARY)
 end
 
 local function integer(number)

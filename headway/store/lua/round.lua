@@ -7,6 +7,7 @@
 -- the messages of one of these lists are so large that there is more to do}.
 -- All but the third only to who is in office, and the first two again in 5 s, the fourth in 30 s,
 -- until it is done: a keeper may die here.
+note_use()
 local limit, ttl = tonumber(ARGV[2]), ARGV[3]
 local MAX_MESSAGES = 4 * 1024 * 1024  -- bytes of messages after which a list has no further one
 local due, lost, doomed, ended = {}, {}, {}, {}
