@@ -11,6 +11,7 @@ import pytest
 from headway.store.connection import FunctionPipeline
 from headway.store.errors import Unavailable
 from headway.store.functions import LIBRARY_DIGEST
+from headway.store.keys import PLAIN
 from headway.store.records import Records
 from tests.processes import wait_for
 
@@ -23,7 +24,7 @@ def line(records: Records) -> FunctionPipeline:
 
 def call(line: FunctionPipeline, times: int) -> None:
     """Call a function that answers with so many empty strings."""
-    line.call(f"newest_{LIBRARY_DIGEST}", ["no-log"] * times, [])
+    line.call(f"newest_{LIBRARY_DIGEST}", ["no-log"] * times, [PLAIN.prefix])
 
 
 def free_connections(records: Records) -> int:
