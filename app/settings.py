@@ -20,7 +20,7 @@ class Number(Setting):
 
 
 class Text(Setting):
-    """One that is taken as it is written."""
+    """A text, used as it is given."""
 
 
 class Flag(Setting):
@@ -29,7 +29,7 @@ class Flag(Setting):
 
 @dataclass(frozen=True)
 class Derived(Setting):
-    """One that is read with others; `default` says in words what it is without one."""
+    """A setting that depends on others; `default` describes in words what it is if unset."""
 
 
 SETTINGS: tuple[Setting, ...] = (

@@ -1,6 +1,6 @@
-"""How a task reads: what a page shows before its script runs, and what a terminal says.
+"""The words for a task that a page shows before its script runs, and that a terminal prints.
 
-The words themselves lie in static/js/card-words.js, which the script reads too.
+The words themselves are in static/js/card-words.js, which the script reads too.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SIGNS: dict[str, str] = WORDS["signs"]
 
 @dataclass(frozen=True)
 class Reading:
-    """A task as a card shows it; empty texts for what there is nothing to say of."""
+    """The texts of a task's card; "" where there is nothing to say."""
 
     percent: int | None
     sign: str
@@ -42,11 +42,11 @@ class Reading:
     headline: str
     text: str
     numbers: str
-    result_link: str  # to a result that is kept apart
+    result_link: str  # to a result that is stored apart
 
 
 def read(task: Task, labels: Labels) -> Reading:
-    """Return how a task reads, as words.js would have it but for what runs with the time."""
+    """Return the texts of a task's card, as words.js does, but without times that count on."""
     part = percent(task)
     phase = _phase(task)
     figure = "" if part is None or (part == 0 and phase != "running") else _percent(part)
@@ -62,7 +62,7 @@ def read(task: Task, labels: Labels) -> Reading:
 
 
 def percent(task: Task) -> int | None:
-    """Return the whole percent, 100 in success alone; None where it is not known."""
+    """Return the progress in whole percent, None if unknown; only a success shows 100."""
     if _phase(task) == "succeeded":
         return 100
     current = task.get("current") or 0
@@ -74,7 +74,7 @@ def percent(task: Task) -> int | None:
 
 
 def headline(task: Task, labels: Labels) -> str:
-    """Return the phase in words, with its one number."""
+    """Return the phase in words, with its number if it has one."""
     words = WORDS["headlines"]
     phase = _phase(task)
     part = percent(task)
@@ -96,7 +96,7 @@ def headline(task: Task, labels: Labels) -> str:
 
 
 def waiting(task: Task, labels: Labels) -> str:
-    """Return the headline of a task that waits for what takes nothing now, "" for all others."""
+    """Return the label for a wait that uses up no attempt, by the error's type; "" for none."""
     error = task.get("error") or {}
     return labels.get("waiting", {}).get(error.get("type", ""), "")
 
@@ -110,14 +110,14 @@ def failure(task: Task, labels: Labels) -> str:
 
 
 def starts_at(time: str, labels: Labels) -> str:
-    """Return what happens at a time."""
+    """Return the sentence that says when a task starts."""
     return _fill(WORDS["texts"]["scheduled"], starts=labels.get("starts", "starts"), time=time)
 
 
 def next_attempt(task: Task) -> dict[str, int]:
-    """Return `{"attempt", "attempts"}`: which of how many comes next."""
+    """Return the number of the next attempt, and of how many: `{"attempt", "attempts"}`."""
     attempt = (task.get("attempt") or 0) + 1
-    # Planned stops go beyond the limit.
+    # Planned stops may add attempts beyond the limit.
     return {"attempt": attempt, "attempts": max(task.get("max_attempts") or 1, attempt)}
 
 
@@ -187,7 +187,7 @@ def _step(task: Task) -> str:
 
 
 def _is_numbered(step: Mapping[str, Any] | None) -> bool:
-    """Whether the task's own numbers are of all steps together."""
+    """Whether the task's own numbers count all steps together."""
     return bool(step and step.get("index") and step.get("count"))
 
 

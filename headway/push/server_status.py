@@ -60,7 +60,7 @@ class ServerStatus:
                 self._manager.server.eio.sender_for(eio_sid)(event)
 
     def state(self, overview: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return `live`, `problem`, `labels` and an overview, else the last that was read."""
+        """Return `live`, `problem`, `labels` and an overview, by default the last one read."""
         return {
             "live": self._manager.live,
             **(self.overview if overview is None else overview),
