@@ -58,10 +58,7 @@ class RoomManager(PubSubManager):
     # Life
 
     def initialize(self) -> None:
-        """Start to listen, if this process does not yet.
-
-        Socket.IO calls this at the first connection; `/readyz` may do so earlier.
-        """
+        """Start to listen, once: at the first connection, or earlier by `/readyz`."""
         with self._starting:
             if not self._started:
                 self._started = True
