@@ -7,38 +7,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import pytest
-
-from headway.engine.frames import CLOSE, SERVICE_RESTART
+from headway.engine.frames import SERVICE_RESTART
 from tests.processes import wait_for
-from tests.websockets import Client, Server, masked, serving
+from tests.websockets import Client, Server, serving
 
 SMALL_BUFFER = 4096
 
 
 # Silence
-
-
-def test_who_does_not_answer_a_ping_is_closed_in_time_and_who_does_stays(tmp_path: Path):
-    with (
-        serving(tmp_path, ping_interval=1.0, ping_timeout=0.5) as server,
-        Client(server) as silent,
-        Client(server) as client,
-    ):
-        begun = time.monotonic()
-        silent.join()
-        client.join()
-        pings = 0
-        while time.monotonic() < begun + 4:
-            assert client.text() == "2"
-            pings += 1
-            client.say("3")
-
-        assert 3 <= pings <= 5
-        assert server.do()["sockets"] == 1
-        assert server.do()["gone"] == ["ping timeout"]
-        assert silent.text() == "2"
-        assert silent.is_cut()
 
 
 def test_pings_are_spread_over_their_interval(tmp_path: Path):
@@ -75,20 +51,6 @@ def test_while_the_process_stands_still_nobody_is_given_up(tmp_path: Path):
 # Ends
 
 
-def test_all_are_sent_away_with_the_code_after_which_they_come_back(tmp_path: Path):
-    with serving(tmp_path) as server:
-        clients = [Client(server).join() for _ in range(50)]
-        before = server.do()
-        assert before["sockets"] == 50
-
-        assert server.do("end", SERVICE_RESTART)["sockets"] == 0
-
-        assert {client.end() for client in clients} == {SERVICE_RESTART}
-        assert server.do()["gone"] == ["server disconnect"] * 50
-        for client in clients:
-            client.__exit__()
-
-
 def test_a_client_that_does_not_read_why_it_is_closed_is_not_waited_for(tmp_path: Path):
     with serving(tmp_path, constants={"LINGER_SECONDS": 0.5}) as server, Client(server) as client:
         client.join()
@@ -106,21 +68,6 @@ def connections_of(server: Server) -> list[str]:
         for line in lines
         if line[1] == end and line[3] not in ("0A", "06") and line[9] != "0"
     ][1:]
-
-
-def test_beyond_its_connections_a_server_asks_to_come_later(tmp_path: Path):
-    with serving(tmp_path, max_sockets=2) as server, Client(server) as one, Client(server) as two:
-        one.join()
-        two.join()
-        with Client(server) as three:
-            head = three.ask()
-        assert head.startswith(b"HTTP/1.1 503 ")
-        assert b"\r\nRetry-After: " in head
-
-        two.write(masked(b"", CLOSE))
-        wait_for(lambda: server.do()["sockets"] == 1)
-        with Client(server) as four:
-            assert four.join().call("echo", 1) == 1
 
 
 def test_where_files_are_few_some_are_left_to_requests(tmp_path: Path):
@@ -155,29 +102,3 @@ def test_idle_websockets_cost_little_memory_and_no_greenlets(tmp_path: Path):
         for client in clients:
             client.__exit__()
         wait_for(lambda: server.do()["sockets"] == 0, 10)
-
-
-# The other modes
-
-
-@pytest.mark.parametrize("mode", ["eventlet", "gevent", "threading"])
-def test_every_mode_speaks_the_same(tmp_path: Path, mode: str):
-    with (
-        serving(tmp_path, mode, max_sockets=3) as server,
-        Client(server) as flooder,
-        Client(server) as client,
-    ):
-        flooder.join()
-        client.join()
-        assert client.call("echo", "ä") == "ä"
-        server.push(("2pushed", "a"))
-        assert client.text() == "42pushed"
-        server.do("emit", ["event", [1]])
-        assert client.text() == '42["event",[1]]'
-
-        flooder.write(b"".join([masked(b'42["echo",1]')] * 200))
-        assert flooder.is_cut()
-        wait_for(lambda: server.do()["sockets"] == 1, 5)
-
-        server.do("end", SERVICE_RESTART)
-        assert client.end() == SERVICE_RESTART

@@ -94,6 +94,8 @@ LAYERS = [
     "headway.engine.socket",
     "headway.engine.timers",
     "headway.engine.handshake",
+    "headway.engine.checked",
+    "headway.engine.simple",
     "headway.engine.stock",
     "headway.engine.work_queue",
     "headway.engine.readable",

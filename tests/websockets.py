@@ -20,7 +20,7 @@ LARGEST = 16 * 1024  # of what a client may send
 # A server without Redis: what it is told over HTTP it does with all its websockets.
 SERVER = """
 import json, sys
-mode = sys.argv[1]
+engine, mode = sys.argv[1].split("-")
 port = int(sys.argv[2])
 constants, options = map(json.loads, sys.argv[3:5])
 if mode == "eventlet":
@@ -28,16 +28,23 @@ if mode == "eventlet":
 elif mode == "gevent":
     from gevent import monkey; monkey.patch_all()
 import gc, socket, threading, time
+from importlib import import_module
 import socketio
 from greenlet import greenlet
 from headway.engine import backlog, choice, server as lean, socket as sockets
 from headway.engine.events import Event
+from headway.engine.timers import PingScheduler
+from headway.web.serving import Requests
 for module in (backlog, lean, sockets):
     vars(module).update({name: value for name, value in constants.items() if name in vars(module)})
 if files := options.pop("files", None):
     import resource
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+if engine == "stock":
+    choice.EpollServer = choice.DefaultServer
 limits = {"max_sockets": 10_000, "max_http_buffer_size": 16384}
+limits["cors_allowed_origins"] = []  # whose page it is, `refuses` says
+limits["refuses"] = lambda environ: environ.get("HTTP_ORIGIN") == "http://elsewhere.example"
 settings = {"transports": ["websocket"], "async_handlers": False, **limits, **options}
 with choice.patch_socketio():
     server = socketio.Server(async_mode=mode, **settings)
@@ -46,6 +53,12 @@ handled, gone, released = [], [], threading.Event()
 @server.event
 def echo(sid, data):
     handled.append(data[:10] if isinstance(data, str) else data)
+    return data
+
+@server.event
+def push_and_echo(sid, data):
+    server.emit("pushed", 1, to=sid)
+    server.eio.sender_for(server.manager.eio_sid_from_sid(sid, "/"))(Event(b'2["pushed",2]'))
     return data
 
 @server.event
@@ -78,6 +91,13 @@ def do(what, given):
         server.emit(*given)
     elif what == "release":
         released.set()
+    elif what == "ping":
+        # From the next websocket on.
+        server.eio.ping_interval, server.eio.ping_timeout = given
+        if engine == "epoll":
+            server.eio.clock = PingScheduler(*given)
+    elif what == "limit":
+        server.eio._max_sockets = given
     elif what == "end":
         server.eio.end(given)
     elif what == "tasks":
@@ -97,16 +117,11 @@ def control(environ, start_response):
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps(do(what, json.loads(body or b"null"))).encode()]
 
-app = socketio.WSGIApp(server, control)
-if mode == "eventlet":
-    from eventlet import wsgi
-    wsgi.server(eventlet.listen(("127.0.0.1", port)), app, log_output=False, debug=False)
-elif mode == "gevent":
-    from gevent import pywsgi
-    pywsgi.WSGIServer(("127.0.0.1", port), app, log=None).serve_forever()
-else:
-    from werkzeug.serving import make_server
-    make_server("127.0.0.1", port, app, threaded=True).serve_forever()
+listener = socket.create_server(("127.0.0.1", port), backlog=1024)
+app = Requests(socketio.WSGIApp(server, control))
+import_module(f"headway.web.serve_{mode}").serve(listener, app, 1000)
+while True:
+    server.sleep(60)
 """
 
 
@@ -146,7 +161,10 @@ class Server:
 
 @contextmanager
 def serving(
-    folder: Path, mode: str = "eventlet", constants: dict[str, Any] | None = None, **options: Any
+    folder: Path,
+    mode: str = "epoll-eventlet",
+    constants: dict[str, Any] | None = None,
+    **options: Any,
 ):
     server = Server(
         folder, mode, {"ping_interval": 7, "ping_timeout": 6, **options}, constants or {}
@@ -252,6 +270,14 @@ class Client:
         while texts[-1] != last:
             texts.append(self.text())
         return texts
+
+    def leave(self) -> int:
+        """Return the code with which the server closes; answer it, and see the server leave."""
+        opcode, payload = self.read()
+        assert opcode == CLOSE
+        self.write(masked(payload, CLOSE))
+        assert self.is_cut()
+        return int.from_bytes(payload[:2], "big")
 
     def end(self) -> int:
         """Return the code with which the server closes.

@@ -31,12 +31,13 @@ OF_ONE_CLIENT = ("HTTP_COOKIE", "HTTP_AUTHORIZATION", "QUERY_STRING", "REMOTE_PO
 NO_BODY = io.BytesIO()
 
 
-def is_handshake(environ: dict[str, Any], key: str) -> bool:
+def is_handshake(environ: dict[str, Any]) -> bool:
+    """Whether a request opens a websocket as RFC 6455 says."""
     connection = environ.get("HTTP_CONNECTION", "").lower()
     if "upgrade" not in connection or environ.get("HTTP_SEC_WEBSOCKET_VERSION") != VERSION:
         return False
     try:
-        return len(b64decode(key, validate=True)) == 16
+        return len(b64decode(environ.get("HTTP_SEC_WEBSOCKET_KEY", ""), validate=True)) == 16
     except ValueError:
         return False
 
@@ -60,6 +61,15 @@ def cross_site() -> dict[str, Any]:
         "status": "403 FORBIDDEN",
         "headers": headers,
         "response": b"This handshake comes from another site's page.",
+    }
+
+
+def no_handshake() -> dict[str, Any]:
+    headers = [("Content-Type", "text/plain"), ("Sec-WebSocket-Version", VERSION)]
+    return {
+        "status": "400 BAD REQUEST",
+        "headers": headers,
+        "response": b"Not a handshake of a websocket.",
     }
 
 

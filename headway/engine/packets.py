@@ -39,6 +39,15 @@ def read_packets(frames: FrameParser, data: bytes) -> Iterator[tuple[str | int, 
             raise ProtocolError(PROTOCOL_ERROR)
 
 
+def check_message(message: str | bytes) -> None:
+    """Raise ProtocolError for a message that is no packet which can be handled."""
+    if isinstance(message, bytes):
+        raise ProtocolError(NO_BINARY)
+    for kind, text in _packet_of(message.encode()):
+        if kind == MESSAGE and not is_sound(text.decode()):
+            raise ProtocolError(NOT_A_MESSAGE)
+
+
 def is_sound(text: str) -> bool:
     """Whether a message is a packet that Socket.IO can handle."""
     try:

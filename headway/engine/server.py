@@ -25,11 +25,11 @@ from headway.engine.frames import frame
 from headway.engine.handshake import (
     GUID,
     SWITCHING,
-    VERSION,
     Refuses,
     cross_site,
     is_handshake,
     kept_environ,
+    no_handshake,
     too_busy,
 )
 from headway.engine.readable import reading, watch_file
@@ -91,10 +91,9 @@ class EpollServer(engineio.Server):
             return cross_site()
         if self._is_full(environ) or len(self._work) > MAX_WAITING:
             return too_busy()
-        key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
-        if not is_handshake(environ, key):
-            refusal = self._bad_request("Not a handshake of a websocket.")
-            return {**refusal, "headers": [*refusal["headers"], ("Sec-WebSocket-Version", VERSION)]}
+        if not is_handshake(environ):
+            return no_handshake()
+        key = environ["HTTP_SEC_WEBSOCKET_KEY"]
         self._start()
         sid = self.generate_id()
         kept = kept_environ(environ)

@@ -13,9 +13,11 @@ from typing import Any
 import engineio
 from engineio.exceptions import SocketIsClosedError
 
+from headway.engine.checked import CheckedWebSocket
 from headway.engine.events import Event
-from headway.engine.frames import ProtocolError, RateLimiter, close_frame
-from headway.engine.handshake import Refuses, cross_site, too_busy
+from headway.engine.frames import close_frame
+from headway.engine.handshake import Refuses, cross_site, is_handshake, no_handshake, too_busy
+from headway.engine.simple import let_go, limit
 
 
 class DefaultServer(engineio.Server):
@@ -26,7 +28,6 @@ class DefaultServer(engineio.Server):
         self._max_sockets = max_sockets
         self._refuses = refuses
         self._open: dict[str, Any] = {}
-        self._limiters: dict[str, RateLimiter] = {}
         self._async: dict[str, Any] = {
             **self._async,
             "websocket": partial(self._accept, self._async["websocket"]),
@@ -62,21 +63,11 @@ class DefaultServer(engineio.Server):
     def _handle_connect(self, environ: dict[str, Any], *args: Any) -> Any:
         if self._refuses(environ):
             return cross_site()
-        return (
-            too_busy()
-            if len(self.sockets) >= self._max_sockets
-            else super()._handle_connect(environ, *args)
-        )
-
-    def _trigger_event(self, event: str, sid: str, *args: Any, **options: Any) -> Any:
-        if event == "message":
-            try:
-                self._limiters.setdefault(sid, RateLimiter()).take()
-            except ProtocolError as error:
-                return self.end(error.code, [sid])
-        elif event == "disconnect":
-            self._limiters.pop(sid, None)
-        return super()._trigger_event(event, sid, *args, **options)
+        if len(self.sockets) >= self._max_sockets:
+            return too_busy()
+        if not is_handshake(environ):
+            return no_handshake()
+        return super()._handle_connect(environ, *args)
 
     def _accept(self, accept: Callable[..., Any], handler: Any, engineio: Any) -> Any:
         """Make a websocket's WSGI app with the driver's `accept`, and track its connection."""
@@ -85,11 +76,17 @@ class DefaultServer(engineio.Server):
         def handle(websocket: Any) -> Any:
             self._open[sid] = self._connection_of(websocket)
             try:
-                return handler(websocket)
+                return handler(CheckedWebSocket(websocket, lambda code: self.end(code, [sid])))
             finally:
                 del self._open[sid]
+                if is_simple:
+                    let_go(websocket.ws)
 
-        return accept(handle, engineio)
+        app = accept(handle, engineio)
+        is_simple = hasattr(app, "server_args")  # by simple-websocket, which has no limits itself
+        if is_simple:
+            limit(app.server_args, self.max_http_buffer_size)
+        return app
 
     def _connection_of(self, websocket: Any) -> Any:
         """Return the websocket's connection, which fails from now on when its client hangs.
@@ -98,7 +95,7 @@ class DefaultServer(engineio.Server):
         """
         if hasattr(websocket, "socket"):
             return websocket.socket  # Engine.IO sets the limit
-        connection = websocket.ws.sock
+        connection = websocket.ws.sock.connection  # `end` waits for nobody who sends
         seconds = self.ping_interval + self.ping_timeout
         if os.get_blocking(connection.fileno()):
             limit = struct.pack("@ll", int(seconds), 0)
