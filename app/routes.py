@@ -32,8 +32,7 @@ from headway.web.guards import refuse_other_sites
 logger = logging.getLogger(__name__)
 
 NO_COOKIE = (
-    "Nothing was started: your browser did not send the cookie by which your tasks are shown "
-    "to you."
+    "Nothing was started: your browser did not send the cookie that tells which tasks are yours."
 )
 
 pages = Blueprint("pages", __name__)

@@ -27,7 +27,7 @@ MAX_IDS = 100
 MAX_KEY = 255
 ASK_AGAIN = "private, no-cache"  # Cache-Control of answers with an ETag
 
-READ_ONLY = Refused(403, "read_only", "This link shows the task, and can change nothing.")
+READ_ONLY = Refused(403, "read_only", "This link is read-only: it cannot change the task.")
 ONLY_OVER_HTTPS = " Browsers keep it over https only."
 TOO_LATE = {
     "unknown": NOT_FOUND,

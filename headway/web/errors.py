@@ -83,7 +83,7 @@ def refused(exc: Refused) -> ResponseReturnValue:
 
 
 def bad_arguments(exc: BadArguments) -> ResponseReturnValue:
-    return error(400, "bad_arguments", "Some arguments cannot be used.", exc.fields)
+    return error(400, "bad_arguments", "Some arguments are invalid.", exc.fields)
 
 
 def unknown_kind(exc: UnknownKind) -> ResponseReturnValue:
@@ -91,11 +91,11 @@ def unknown_kind(exc: UnknownKind) -> ResponseReturnValue:
 
 
 def not_kept(exc: NotKept) -> ResponseReturnValue:
-    return error(409, "not_kept", "What this task was started with is no longer kept.")
+    return error(409, "not_kept", "This task's arguments are no longer kept.")
 
 
 def already_used(exc: AlreadyUsed) -> ResponseReturnValue:
-    return error(422, "key_already_used", "This Idempotency-Key came before with another request.")
+    return error(422, "key_already_used", "This Idempotency-Key belongs to another request.")
 
 
 def too_late(_: TooLate) -> ResponseReturnValue:

@@ -49,9 +49,9 @@ def guarded(door: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., Answ
         except BadPayload as bad:
             return _error("bad_payload", str(bad))
         except SubscriptionTimeout:
-            return _error("unavailable", "Live updates are paused here. Ask again in a moment.")
+            return _error("unavailable", "Live updates are paused. Try again in a moment.")
         except Unavailable as error:
-            return _error("unavailable", f"{SENTENCES[error.reason]}. Ask again in a moment.")
+            return _error("unavailable", f"{SENTENCES[error.reason]}. Try again in a moment.")
 
     return answer
 

@@ -36,5 +36,5 @@ def readyz() -> ResponseReturnValue:
         current_app.logger.warning("Not ready: %s: %s", SENTENCES[error.reason], error)
         raise Refused(503, error.reason, f"{SENTENCES[error.reason]}.") from None
     if not proven:
-        raise Refused(503, Reason.UNREACHABLE, "This process does not hear Redis.")
+        raise Refused(503, Reason.UNREACHABLE, "This process receives nothing from Redis.")
     return jsonify(status="ready")

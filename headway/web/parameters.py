@@ -22,7 +22,7 @@ def json_body(keys: Set[str]) -> dict[str, Any]:
     try:
         body = request.get_json()
     except RecursionError:
-        raise Refused(400, "bad_json", "This JSON is nested too deep.") from None
+        raise Refused(400, "bad_json", "This JSON is nested too deeply.") from None
     if not isinstance(body, dict):
         raise Refused(
             400, "bad_json", f"Send an object with these keys: {', '.join(sorted(keys))}."
@@ -31,7 +31,7 @@ def json_body(keys: Set[str]) -> dict[str, Any]:
         raise Refused(
             400,
             "bad_request",
-            "Some keys cannot be used.",
+            "Some keys are unknown.",
             dict.fromkeys(sorted(unknown), "No such key."),
         )
     return body
@@ -46,7 +46,7 @@ def when_of(body: dict[str, Any]) -> tuple[float, datetime | None]:
     eta = body.get("eta")
     if countdown is not None and eta is not None:
         raise Refused(
-            400, "bad_time", "Give countdown or eta, not both.", {"eta": "Not beside countdown."}
+            400, "bad_time", "Give countdown or eta, not both.", {"eta": "Not with countdown."}
         )
     if countdown is not None:
         if not is_number(countdown) or not 0 <= countdown <= MAX_AHEAD_SECONDS:
@@ -102,6 +102,6 @@ def cursor_of(text: str | None) -> tuple[str, str]:
     score, _, task_id = text.partition("~")
     if not score.isascii() or not score.isdigit() or len(score) > 18 or not TASK_ID.match(task_id):
         raise Refused(
-            400, "bad_cursor", "Take the cursor from the answer before.", {"cursor": "Malformed."}
+            400, "bad_cursor", "Use the cursor from the previous answer.", {"cursor": "Malformed."}
         )
     return score, task_id

@@ -138,12 +138,12 @@ function showCookies() {
 }
 
 function cookieProblem() {
-  const why = "Your tasks are shown to you by a cookie.";
+  const why = "A cookie tells which tasks are yours.";
   const isSecure = document.body.dataset.cookies === "secure";
   if (keepsCookie(isSecure)) return "";
   return isSecure && keepsCookie(false)
     ? `${why} Browsers keep it over https only, and this page came over plain http: open it over https.`
-    : `${why} This browser keeps none of this site: allow cookies, then reload the page.`;
+    : `${why} This browser blocks it: allow cookies, then reload the page.`;
 }
 
 /**

@@ -182,7 +182,7 @@ export class LiveElement extends HTMLElement {
     const note = /** @type {HTMLElement} */ (this.#note);
     const reason = connectionReason(connection);
     const isOffline = connection.state === "offline";
-    if (isOffline) this.explain(reason || "This machine is on no network.");
+    if (isOffline) this.explain(reason || "This device is offline.");
     note.hidden = connection.state === "live" || this.hasEnded || (isOffline && !this.isFilled);
     note.textContent = connectionWords(connection).join(" ") + (reason && `: ${reason}`);
   }
