@@ -24,7 +24,7 @@ def line(records: Records) -> FunctionPipeline:
 
 def call(line: FunctionPipeline, times: int) -> None:
     """Call a function that answers with so many empty strings."""
-    line.call(f"newest_{LIBRARY_DIGEST}", ["no-log"] * times, [PLAIN.prefix])
+    line.call(f"newest_lines_{LIBRARY_DIGEST}", ["no-log"] * times, [PLAIN.prefix])
 
 
 def free_connections(records: Records) -> int:

@@ -126,6 +126,8 @@ def test_each_has_a_leader_and_finds_its_own_lost_runs(both: list[Records], clie
     assert shown(two, ID).phase == Phase.RUNNING
     assert [task_id for task_id, _ in one.maintenance.sweep("a worker of one_").due] == [ID]
     assert shown(one, ID).phase == Phase.QUEUED
+    client.zadd(two.keys.shared("leases"), {ID: 1})
+    assert [task_id for task_id, _ in two.maintenance.sweep("a worker of two_").due] == [ID]
 
 
 def test_each_sends_what_is_due_in_its_own_outbox(both: list[Records]):

@@ -91,7 +91,7 @@ def test_a_library_that_another_version_still_calls_is_kept(
     clean: Records, as_version: AsVersion, use: Callable[[Records], object]
 ):
     as_version(OLD)
-    use(clean)
+    clean.maintenance.heartbeat("w@here", 4, [], [])
     put_back(clean, 25)
     use(clean)
     as_version(LIBRARY_DIGEST)

@@ -10,7 +10,7 @@ import pytest
 
 from headway.snapshot import FINAL, Phase, Snapshot
 from headway.store.errors import ReadOnly, Unavailable
-from headway.store.functions import SCRIPTS
+from headway.store.functions import shared_source
 from headway.store.model import STORED, AlreadyUsed, Delivery, StateWrite
 from headway.store.records import Records
 from tests.processes import Valkey
@@ -98,9 +98,9 @@ def test_times_are_redis_time_in_rfc_3339(records: Records):
 def test_stamps_agree_with_pythons_calendar(records: Records, moment: int):
     from datetime import UTC, datetime
 
-    head = (SCRIPTS / "record.lua").read_text()
+    source = f"{shared_source()}return format_time({moment} * 1000000 + 123456)"
 
-    text = records.client.eval(head + f"return stamp({moment} * 1000000 + 123456)", 0)
+    text = records.client.eval(source, 0)
 
     assert json.loads(text) == datetime.fromtimestamp(moment, UTC).strftime(
         "%Y-%m-%dT%H:%M:%S.123Z"

@@ -12,9 +12,21 @@ import redis
 from headway.store.connection import Client, FunctionPipeline
 from headway.store.keys import Keys
 
-SCRIPTS = Path(__file__).parent / "lua"
-READS = {"list", "newest", "overview", "read", "tail"}  # may run where Redis takes no writes
+SCRIPTS = Path(__file__).parent / "lua"  # the body of one function a file
+SHARED = ("names", "clock", "record", "delivery", "transition", "maintenance")
+READS = {
+    "list_by_owner",
+    "newest_lines",
+    "overview",
+    "read",
+    "read_log",
+}  # may run where Redis takes no writes
 NEED_MEMORY = {"create", "enqueue", "probe"}  # may not run where Redis is full; all others may
+
+
+def shared_source() -> str:
+    """Return the source of what all functions share, in the order in which it is defined."""
+    return "\n".join((SCRIPTS / "shared" / f"{name}.lua").read_text() for name in SHARED)
 
 
 def _library() -> tuple[str, str]:
@@ -25,7 +37,7 @@ def _library() -> tuple[str, str]:
     rebuild its closures at each call.
     """
     bodies = {path.stem: path.read_text() for path in sorted(SCRIPTS.glob("*.lua"))}
-    head = bodies.pop("record")
+    head = shared_source()
     flags_of = {name: _flags(name) for name in bodies}
     digest = sha256((head + repr([bodies, flags_of])).encode()).hexdigest()[:12]
     parts = [f"#!lua name=headway_{digest}\nlocal LIBRARY = '{digest}'\n{head}"]

@@ -22,7 +22,7 @@ class Keys:
 
     `prefix` stands before what Headway keeps and publishes and before Celery's results,
     `broker_prefix` before what the broker keeps, its queues among that. They are the
-    `global_keyprefix` of results and of the broker. record.lua makes the same names of `prefix`.
+    `global_keyprefix` of results and of the broker. names.lua makes the same names of `prefix`.
     """
 
     prefix: str = ""
@@ -65,7 +65,7 @@ class Keys:
         return f"{self.prefix}headway:waiting:{queue}"
 
     def shared(self, name: str) -> str:
-        """Return the key of what there is once, as "outbox"; see record.lua."""
+        """Return the key of what there is once, as "outbox"; see names.lua."""
         return f"{self.prefix}headway:{name}"
 
     @property

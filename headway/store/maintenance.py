@@ -52,7 +52,7 @@ class MaintenanceRecords:
         takes = dumps(list(queues)) if queues else ""
         about = [worker, slots, name or worker, takes, self._lease if taking else 0, self._lease]
         namesakes: list[str] = self._functions.call(
-            "hold", [], [*about, len(pairs) // 2, *pairs, *received]
+            "heartbeat", [], [*about, len(pairs) // 2, *pairs, *received]
         )
         return namesakes
 
@@ -67,7 +67,7 @@ class MaintenanceRecords:
         Other workers may run it at once, and it counts as no failure; a cancelled task ends.
         """
         pairs = [part for pair in running for part in pair]
-        self._functions.call("give_back", [], [self._ttl, *pairs])
+        self._functions.call("release_runs", [], [self._ttl, *pairs])
 
     def sweep(self, worker: str, limit: int = 100, seen: Seen = NOT_SEEN) -> Sweep:
         """Sweep once: requeue what is lost and return what is due; see Sweep.
@@ -76,7 +76,7 @@ class MaintenanceRecords:
         is paused if `seen` is a later state of Redis than this one.
         """
         args = [worker, limit, self._ttl, self._lease, *seen, uuid4().hex]
-        due, lost, overdue, ended, broken, state = self._functions.call("round", [], args)
+        due, lost, overdue, ended, broken, state = self._functions.call("sweep", [], args)
         epoch, generation, paused, is_cut = state
         return Sweep(
             [(task_id, decoded(text)) for task_id, text in zip(due[::2], due[1::2], strict=True)],
@@ -100,7 +100,7 @@ class MaintenanceRecords:
 
         False if they have been notified, or another process is doing so.
         """
-        return bool(self._functions.call("tell", [], [task_id]))
+        return bool(self._functions.call("may_notify", [], [task_id]))
 
     def mark_notified(self, task_id: str) -> None:
         """Note that a task's dependents have been told of its end."""
@@ -111,12 +111,12 @@ class MaintenanceRecords:
 
         Of each queue, those among the `limit` that wait longest.
         """
-        flat = self._functions.call("suspects", [], [limit])
+        flat = self._functions.call("unconfirmed", [], [limit])
         return dict(zip(flat[::2], flat[1::2], strict=True))
 
     def republish(self, task_ids: Iterable[str]) -> None:
         """Have the messages of tasks that are still queued published again."""
-        self._functions.call("resend", [], list(task_ids))
+        self._functions.call("republish", [], list(task_ids))
 
     def delete_unused_libraries(self) -> None:
         """Delete the function libraries that no process of this project has called for a day.

@@ -25,7 +25,7 @@ class Outbox:
 
     def mark_published(self, task_id: str) -> None:
         """Note that the task's message is with the broker."""
-        self._functions.call("sent", [self._keys.record(task_id)], [task_id])
+        self._functions.call("mark_published", [self._keys.record(task_id)], [task_id])
 
     def defer(
         self,
@@ -65,7 +65,7 @@ class Outbox:
         ]
         return str(
             self._functions.call(
-                "park",
+                "defer",
                 [self._keys.record(task_id)],
                 [*args, *source.args, int(only_attended), owner_of(message)],
             )

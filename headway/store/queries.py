@@ -94,7 +94,7 @@ class Queries:
         words = "".join(f"{phase}|" for phase in phases)
         keys = [self._keys.owner(owner)]
         score, last, expired, *page = self._functions.call(
-            "list", keys, [limit, words and f"|{words}", *cursor]
+            "list_by_owner", keys, [limit, words and f"|{words}", *cursor]
         )
         if expired:
             with suppress(Unavailable):  # where Redis takes no writes, a later reader prunes
@@ -107,7 +107,7 @@ class Queries:
         `first_seq` and `last_seq` say which lines are kept.
         """
         first, last, *lines = self._functions.call(
-            "tail", [self._keys.record(task_id), self._keys.log(task_id)], [after]
+            "read_log", [self._keys.record(task_id), self._keys.log(task_id)], [after]
         )
         return {
             "lines": [json.loads(line) for line in lines],
@@ -118,7 +118,7 @@ class Queries:
     def newest_lines(self, task_ids: Sequence[str]) -> list[str]:
         """Return the newest line of each task's log as JSON, "" where there is none."""
         lines: list[str] = self._functions.call(
-            "newest", [self._keys.log(task_id) for task_id in task_ids], []
+            "newest_lines", [self._keys.log(task_id) for task_id in task_ids], []
         )
         return lines
 

@@ -171,7 +171,7 @@ class Records:
 
         The verdict is "scheduled" or, for now, "queued"; else "not_waiting" or "unknown".
         """
-        return self._change("schedule", task_id, when)
+        return self._change("reschedule", task_id, when)
 
     def _change(self, script: str, task_id: str, *args: Any) -> ChangeResult:
         verdict, *snapshot = self.functions.call(

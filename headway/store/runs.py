@@ -152,7 +152,9 @@ class RunRecords:
         """
         return str(
             self._functions.call(
-                "mail", [self._keys.record(task_id)], [delivery.token, delivery.order, stage]
+                "advance_commit",
+                [self._keys.record(task_id)],
+                [delivery.token, delivery.order, stage],
             )
         )
 
@@ -164,7 +166,7 @@ class RunRecords:
         """
         return str(
             self._functions.call(
-                "lose",
+                "mark_lost",
                 [self._keys.record(task_id)],
                 [task_id, delivery.token, delivery.order, self._ttl],
             )
@@ -172,4 +174,4 @@ class RunRecords:
 
     def abandon(self, task_id: str, delivery: Delivery) -> None:
         """Give up a run that ends without an outcome."""
-        self._functions.call("drop", [self._keys.record(task_id)], [task_id, delivery.token])
+        self._functions.call("abandon", [self._keys.record(task_id)], [task_id, delivery.token])

@@ -16,7 +16,7 @@ except ImportError as error:
     raise ConfigError(f"{why} ({error}).") from None
 
 PUTS_INTO_QUEUE = ("create_", "enqueue_")  # functions whose third argument is a queue
-PARKS = "park_"
+DEFERS = "defer_"
 
 
 def memory_clients(on_message: Callable[[str], None]) -> tuple[MemoryClient, Any]:
@@ -61,7 +61,7 @@ class MemoryPipeline(FunctionPipeline):
         self._replies.append(reply)
         if function.startswith(PUTS_INTO_QUEUE):
             self._client.on_message(str(args[2]))
-        elif function.startswith(PARKS):
+        elif function.startswith(DEFERS):
             self._client.on_message("")
 
     def reply(self) -> Any:

@@ -6,17 +6,17 @@
 -- goes when its time is over. A record that is there already stays as it is.
 note_use()
 local record, id, owner, queue, ttl = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[7])
-local at, send, message = moment(ARGV[8]), ARGV[9], ARGV[10]
-local held = hold(record)
+local at, send, message = resolve_time(ARGV[8]), ARGV[9], ARGV[10]
+local held = load(record)
 if message ~= '' then redis.call('LPUSH', ARGV[11], message) end
 if held.phase then return end
 
-local fields = blank(id, ARGV[4], ARGV[5], ARGV[6])
+local fields = new_fields(id, ARGV[4], ARGV[5], ARGV[6])
 fields.queue, fields.sends, fields.dependents = queue, send, 'unknown'
 if at > NOW then
   ttl = ttl + math.floor((at - NOW) / 1000)
-  fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', stamp(at)
+  fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', format_time(at)
 end
-give_to(owner, id, fields, ttl)
+add_to_owner(owner, id, fields, ttl)
 commit(record, id, held, fields, nil, ttl)
 redis.call('PEXPIRE', record, ttl)  -- the claim's is longer

@@ -25,7 +25,7 @@ local always = #names
 for _, name in ipairs(redis.call('SMEMBERS', QUEUES)) do add(name) end
 for name in pairs(taken) do add(name) end
 
-local found = {stamp(NOW), #workers, slots, 0, redis.call('EXISTS', PAUSED)}
+local found = {format_time(NOW), #workers, slots, 0, redis.call('EXISTS', PAUSED)}
 for i, name in ipairs(names) do
   local waiting, takers = redis.call('ZCOUNT', WAITING .. name, oldest, '+inf'), (taken[name] or 0) + unknown
   queued = queued + waiting

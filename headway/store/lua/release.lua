@@ -1,10 +1,10 @@
--- Take a kept message that is due, so that it need not wait for the next round.
+-- Take a kept message that is due, so that it need not wait for the next sweep.
 -- KEYS: record. ARGV: id, ttl ms.
 -- Returns the message, '' where it is not to be sent now.
 local record, id = KEYS[1], ARGV[1]
 local at = tonumber(redis.call('ZSCORE', OUTBOX, id) or 'inf')
-local held = hold(record)
--- What was due, and a round has postponed because the run before it had not ended, is due still.
+local held = load(record)
+-- What was due, and a sweep has postponed because the run before it had not ended, is due still.
 local is_due = at <= NOW or at == tonumber(redis.call('HGET', record, 'postponed') or '')
-if not is_due or begun(held) and has_holder(id) then return '' end
+if not is_due or is_running(held) and has_holder(id) then return '' end
 return take_due(record, id, held, ARGV[2]) or ''

@@ -2,24 +2,24 @@
 -- form and the whole result were staged (see stage.lua): to copy megabytes would hold Redis up.
 -- ARGV: id, token ('' for a write without a fence), order, name, title, max_attempts (fragments),
 -- meta, ttl ms, delay us of a retry, the write's own id, failures at which no retry follows, who
--- tells the task's dependents of an end ('1' its writer, '' maintenance, '?' whoever has its
--- message), then field, fragment, ...
+-- tells the task's dependents of an end ('1' its writer, '' maintenance, '?' a holder of
+-- its message), then field, fragment, ...
 -- Returns 'written'; 'cancelling' when it was and the task has to stop; 'cancelled' for a retry of
 -- such a task; 'exhausted' for a retry after the last attempt, which is not stored; 'unstaged' when
 -- what was staged is gone; or why not.
 local record, id, token, order, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[8])
 local fields = {}
 for i = 13, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
-local held = hold_run(record, fields)
+local held = load_for_run(record, fields)
 -- A word that a program has set by hand: a task is queued by its message and by maintenance alone.
 if held.phase and fields.phase == '"queued"' then fields.phase = nil end
 -- Sent again because its reply was lost: it was stored, so its writer must hear so.
 if ARGV[10] ~= '' and held.fields.write_id == ARGV[10] then return 'written' end
-local refused = fenced(held, token, order)
+local refused = refusal_of(held, token, order)
 if refused then return refused end
 
 if not held.phase then
-  for name, value in pairs(blank(id, ARGV[4], ARGV[5], ARGV[6])) do fields[name] = fields[name] or value end
+  for name, value in pairs(new_fields(id, ARGV[4], ARGV[5], ARGV[6])) do fields[name] = fields[name] or value end
 end
 local phase = text(fields.phase)
 held.teller = ARGV[12]
@@ -43,7 +43,7 @@ local current, total = tonumber(fields.current or held.fields.current), tonumber
 
 if phase == 'running' and (fields.current or fields.total) and current then
   -- Within a bar of an attempt it never goes back, and 15 of 10 is not shown.
-  local high, part = is_next_bar and 0 or held.high, total and total > 0 and current / total
+  local high, part = is_next_bar and 0 or held.max_fraction, total and total > 0 and current / total
   if current < 0 or (total and total < 0) or (part and (part < high or part > 1 + 1e-9)) then
     fields.current, fields.total = nil, nil
   elseif part then
@@ -60,7 +60,7 @@ elseif phase == 'retrying' then
   -- The next attempt was sent before this was stored: from now on only that one counts.
   fields.failures = integer(held.failures + 1)
   fields.order, fields.fence = integer(math.max(order, held.order) + 1), ''
-  fields.scheduled_for, fields.max_attempts = stamp(NOW + tonumber(ARGV[9])), ARGV[6]
+  fields.scheduled_for, fields.max_attempts = format_time(NOW + tonumber(ARGV[9])), ARGV[6]
   ttl = ttl + math.floor(tonumber(ARGV[9]) / 1000)
 end
 if ARGV[10] ~= '' then fields.write_id = ARGV[10] end

@@ -12,12 +12,12 @@ while #page <= limit do
   for i = 1, #chunk, 2 do
     local id, at = chunk[i], chunk[i + 1]
     if not (at == score and id >= last) then  -- of one score, ids come in falling order
-      local held = hold(record_key(id), SHORT)
+      local held = load(record_key(id), SHORT)
       if not held.phase then
         expired[#expired + 1] = id
       elseif phases == '' or string.find(phases, '|' .. held.phase .. '|', 1, true) then
         if #page == limit then return {seen_score, seen_id, expired, unpack(page)} end
-        local _, json = compose(held.fields)
+        local _, json = render(held.fields)
         page[#page + 1] = json
         seen_score, seen_id = at, id
       end

@@ -1,5 +1,7 @@
--- Of what waits longest in each queue: what should be with the broker, for no worker has it and nobody is to send it.
--- ARGV: how many of each queue. Returns {queue, {id, ...}, ...}. What came by an exchange lies in a queue of unknown name.
+-- Of what waits longest in each queue: what should be with the broker, for no worker has it and
+-- nobody is to send it.
+-- ARGV: how many of each queue. Returns {queue, {id, ...}, ...}. What came by an exchange lies in a
+-- queue of unknown name.
 local found = {}
 for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
   local ids = {}

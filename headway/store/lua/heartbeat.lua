@@ -14,7 +14,8 @@ redis.call('HSET', details, 'member', member, 'name', name, 'queues', queues)
 redis.call('PEXPIRE', details, math.ceil(lease / 1000))
 local first = 8
 for i = first, first - 1 + 2 * runs, 2 do
-  -- Renewed by its holder alone, and never made anew: whoever gave it up may have ended meanwhile.
+  -- Renewed by its holder alone, and never made again: a run that was given up may have ended
+  -- meanwhile.
   if redis.pcall('HGET', record_key(ARGV[i]), 'fence') == ARGV[i + 1] then
     redis.call('ZADD', LEASES, 'XX', NOW + lease, ARGV[i])
   end

@@ -1,0 +1,67 @@
+-- Deliveries of a task's message: what the broker holds of them, and which one may write.
+
+-- Remove a delivery's message from what the broker holds. `delivery` says where a broker in this
+-- Redis holds it, '' for none: '<hash> <index> <tag>'.
+local function settle(delivery)
+  local unacked, index, tag = string.match(delivery or '', '^(%S+) (%S+) (%S+)$')
+  if not tag then return end
+  redis.call('HDEL', unacked, tag)
+  redis.call('ZREM', index, tag)
+end
+
+-- Have a message that the broker may give back say that its task had a record.
+local function mark_recorded(delivery, id)
+  local unacked, _, tag = string.match(delivery, '^(%S+) (%S+) (%S+)$')
+  local entry = tag and redis.call('HGET', unacked, tag)
+  local _, headers = string.find(entry or '', '"headers": {', 1, true)
+  if not headers then return end
+  local rest = string.sub(entry, headers + 1)
+  local comma = string.sub(rest, 1, 1) == '}' and '' or ', '  -- protocol 1 has no headers
+  local header = '"headway_recorded": ' .. cjson.encode(id) .. comma
+  redis.call('HSET', unacked, tag, string.sub(entry, 1, headers) .. header .. rest)
+end
+
+-- Of the sends of one id: whether this one is new. One without an id cannot be told from others.
+local SENDS_KEPT = 100
+local function is_new_send(held, send)
+  local sends = held.fields.sends or ''
+  return send ~= '' and sends ~= '' and not string.find(sends, send, 1, true)
+end
+
+local function is_former_send(held, send)
+  local sends = held.fields.sends or ''
+  return send ~= '' and string.find(sends, send, 1, true) and string.sub(sends, -#send) ~= send
+end
+
+local function with_send(held, send)
+  local sends = held.fields.sends or ''
+  if send == '' or string.find(sends, send, 1, true) then return sends end
+  return string.sub(sends .. ' ' .. send, -SENDS_KEPT * (#send + 1))
+end
+
+-- Whether the delivery (token, order) may write to this record: nil, or why not. `order` grows with
+-- each retry and replacement of one id; without a fence, nobody has that order now. Without its
+-- revoked tokens, a run from which it was taken could write.
+local function refusal_of(held, token, order)
+  if held.phase and FINAL[held.phase] then return 'final' end
+  if token == '' or not held.phase then return nil end
+  if order > held.order then return nil end
+  if order < held.order then return 'stale' end
+  if held.fence ~= '' and held.fence ~= token then return 'superseded' end
+  if string.find(held.revoked_tokens, token, 1, true) then return 'superseded' end
+  return nil
+end
+
+local function is_running(held)
+  return held.phase == 'running' or held.phase == 'cancelling'
+end
+
+local function has_holder(id)
+  return redis.call('ZSCORE', LEASES, id)
+end
+
+-- Whether a task waits for its first worker with a message that is not kept here (see enqueue.lua).
+local function is_only_sent(record, phase)
+  local waits = phase == 'queued' or phase == 'scheduled'
+  return waits and redis.call('HEXISTS', record, 'message') == 0
+end

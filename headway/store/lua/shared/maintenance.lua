@@ -1,0 +1,31 @@
+-- What maintenance does beside its tasks' transitions.
+
+-- Pause all where a worker remembers a later state of this data: it was restored from a backup.
+local SWEEPS_LOST = 30  -- at most, where Redis has lost its last seconds only
+local function notice_restore(epoch, seen)
+  local generation = tonumber(redis.call('GET', GENERATION) or 0)
+  if redis.call('GET', EPOCH) ~= epoch or generation + SWEEPS_LOST >= seen then return end
+  local former = tonumber(redis.call('HGET', PAUSED, 'seen') or 0)
+  redis.call('HSET', PAUSED, 'seen', integer(math.max(seen, former)))
+  redis.call('HSETNX', PAUSED, 'since', NOW)
+  redis.call('HSETNX', PAUSED, 'data_of', redis.call('GET', LAST_SWEEP) or NOW)
+end
+
+-- Do something for each of these ids of a shared set. One whose record cannot be handled goes out
+-- of the set, and the others have their turn. Returns {id, why, ...} of those.
+local function for_each(set, ids, handle)
+  local broken = {}
+  for _, id in ipairs(ids) do
+    local well, why = pcall(handle, id)
+    if not well then
+      redis.call('ZREM', set, id)
+      broken[#broken + 1], broken[#broken + 2] = id, type(why) == 'table' and why.err or tostring(why)
+    end
+  end
+  return broken
+end
+
+-- Whether a worker has swept within a minute; in an app without maintenance none does.
+local function is_attended()
+  return NOW - tonumber(redis.call('GET', LAST_SWEEP) or 0) <= 60000000
+end

@@ -1,0 +1,58 @@
+-- The names of keys and channels, each with the prefix of the project that calls; see keys.py.
+--
+-- The files of this folder are the head of the library, in the order that functions.py gives. Each
+-- file beside the folder is the body of one function, called with KEYS and ARGV, and with the prefix
+-- behind the arguments that it names; KEYS have theirs already.
+
+local PREFIX  -- before each key and channel: of the project that calls
+local CHANNEL
+
+-- Shared sets of ids, by time: until when a worker holds what it runs, and what it has received and
+-- not begun; when a message is to be sent; since when a task waits in a queue; until when a
+-- cancelled run may end by itself.
+local LEASES, RESERVED, OUTBOX, WAITING, KILL_DEADLINES
+local QUEUES
+-- Tasks that have ended and whose chord, chain or error callbacks have yet to be told, by when
+-- maintenance tells them.
+local UNNOTIFIED
+local NOTIFY_US = 30 * 1000000  -- how long a process that tells them has for it
+
+-- Which data this is, how many sweeps it has seen, and while paused, since when and of what time.
+local EPOCH, GENERATION, PAUSED
+
+-- Who sweeps, when the last sweep was, and that leases do not end yet.
+local LEADER, LAST_SWEEP, GRACE
+
+-- Which workers are there, until when, as '<id> <slots>', and of each one what else is known.
+local WORKERS, WORKER
+
+-- When a process last called the library of a digest, by which a version of Headway is told.
+local LIBRARIES
+
+local function set_prefix(prefix)
+  if prefix == PREFIX then return end
+  PREFIX = prefix
+  CHANNEL = prefix .. 'flask-socketio:'
+  LEASES = prefix .. 'headway:leases'
+  RESERVED = prefix .. 'headway:reserved'
+  OUTBOX = prefix .. 'headway:outbox'
+  WAITING = prefix .. 'headway:waiting:'
+  KILL_DEADLINES = prefix .. 'headway:doomed'
+  QUEUES = prefix .. 'headway:queues'
+  UNNOTIFIED = prefix .. 'headway:untold'
+  EPOCH = prefix .. 'headway:epoch'
+  GENERATION = prefix .. 'headway:generation'
+  PAUSED = prefix .. 'headway:paused'
+  LEADER = prefix .. 'headway:keeper'
+  LAST_SWEEP = prefix .. 'headway:round'
+  GRACE = prefix .. 'headway:patience'
+  WORKERS = prefix .. 'headway:workers'
+  WORKER = prefix .. 'headway:worker:'
+  LIBRARIES = prefix .. 'headway:libraries'
+end
+
+local function record_key(id) return PREFIX .. 'headway:task:' .. id end
+local function log_key(id) return PREFIX .. 'headway:log:' .. id end
+local function result_key(id) return PREFIX .. 'headway:result:' .. id end
+local function owner_key(owner) return PREFIX .. 'headway:owner:' .. owner end
+local function celery_key(id) return PREFIX .. 'celery-task-meta-' .. id end

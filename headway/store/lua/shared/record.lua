@@ -1,0 +1,108 @@
+-- How a record lies in Redis, and how its snapshot is put together.
+--
+-- A record is a hash. Its public fields hold JSON fragments, so that a snapshot is a concatenation:
+-- decoding and encoding with cjson would turn [] into {} and a version into 1.7e+15.
+
+-- The fan-out reads the id and the version from the first two. What comes after these lies also put
+-- together, in `still`: reports come often, change none of it, and read it in one.
+local DYNAMIC = {'task_id', 'version', 'state', 'phase', 'current', 'total', 'status', 'step', 'updated_at'}
+local STATIC = {'result_size', 'name', 'title', 'error', 'attempt', 'max_attempts', 'created_at', 'scheduled_for',
+  'started_at', 'finished_at'}
+local STATIC_HEAD = '"result_size":'  -- what an earlier version put together begins otherwise
+local MAX_RESULT = 8192  -- bytes of a result that an earlier version kept, beyond which it is not shown
+local PRIVATE = {'owner', 'queue', 'fence', 'spent', 'order', 'high', 'bar', 'cancel', 'write_id', 'kept', 'still'}
+
+-- While it is loaded a library has no functions of Lua's own, such as ipairs.
+local function joined(...)
+  local all, lists = {}, {...}
+  for i = 1, #lists do
+    for j = 1, #lists[i] do all[#all + 1] = lists[i][j] end
+  end
+  return all
+end
+
+local SHORT = joined(DYNAMIC, PRIVATE)
+local FIELDS = joined(SHORT, STATIC, {'result', 'failures', 'sends', 'delivery', 'dependents'})
+local IS_DYNAMIC = {bar = true}
+for i = 1, #DYNAMIC do IS_DYNAMIC[DYNAMIC[i]] = true end
+
+local STATE = {scheduled = 'PENDING', queued = 'PENDING', retrying = 'PENDING', running = 'PROGRESS',
+  cancelling = 'PROGRESS', succeeded = 'SUCCESS', failed = 'FAILURE', cancelled = 'REVOKED'}
+local FINAL = {succeeded = true, failed = true, cancelled = true}
+
+local function text(fragment)  -- of a JSON string that needs no escapes
+  return fragment and string.sub(fragment, 2, -2)
+end
+
+local function members(names, fields)
+  local parts = {}
+  for i, name in ipairs(names) do parts[i] = '"' .. name .. '":' .. (fields[name] or 'null') end
+  return table.concat(parts, ',')
+end
+
+-- What lies put together. The article's page takes a `result` for the sign of success, so it is
+-- there in SUCCESS alone.
+local function static_members(fields)
+  local all = members(STATIC, fields)
+  return fields.state == '"SUCCESS"' and all .. ',' .. members({'result'}, fields) or all
+end
+
+-- Of a record's fields: a tag that changes with what is shown, and the snapshot as JSON.
+local function render(fields)
+  local position, queue = 'null', 'null'
+  if fields.phase == '"queued"' and fields.queue then
+    local ahead = redis.call('ZRANK', WAITING .. fields.queue, text(fields.task_id))
+    if ahead then position = integer(ahead) end
+    if fields.queue ~= '' then queue = cjson.encode(fields.queue) end
+  end
+  local tag = position == 'null' and fields.version or fields.version .. '-' .. position
+  local still = fields.still or static_members(fields)
+  return tag, '{' .. members(DYNAMIC, fields) .. ',' .. still .. ',"queue_position":' .. position ..
+    ',"queue":' .. queue .. '}'
+end
+
+-- What a record holds, `fields` as they lie there and some of them as Lua has them; without a phase
+-- it is none. What is read by the SHORT names is enough to show, and to change what is DYNAMIC
+-- while the phase stays.
+local function load(record, names)
+  names = names or FIELDS
+  local values, fields = redis.call('HMGET', record, unpack(names)), {}
+  for i, name in ipairs(names) do fields[name] = values[i] or nil end
+  if fields.still and string.sub(fields.still, 1, #STATIC_HEAD) ~= STATIC_HEAD then fields.still = nil end
+  if fields.phase and not fields.still then  -- kept since an earlier version
+    if names == SHORT then return load(record) end
+    if #(fields.result or '') > MAX_RESULT then
+      fields.result, fields.result_size = 'null', integer(#fields.result)
+    end
+  end
+  return {fields = fields, short = names == SHORT, phase = text(fields.phase), cancel = fields.cancel,
+    fence = fields.fence or '', revoked_tokens = fields.spent or '', order = tonumber(fields.order or 0),
+    max_fraction = tonumber(fields.high or 0), attempt = tonumber(fields.attempt or 0),
+    failures = tonumber(fields.failures or 0), max_attempts = tonumber(fields.max_attempts or 1)}
+end
+
+-- The same for a run that makes these changes: SHORT where the task goes on running and all of them
+-- are DYNAMIC.
+local function load_for_run(record, changes)
+  local short = changes.phase == '"running"'
+  for name in pairs(changes) do short = short and IS_DYNAMIC[name] end
+  local held = load(record, short and SHORT)
+  return held.short and held.phase ~= 'running' and load(record) or held
+end
+
+-- The fields of a record that nobody has written yet.
+local function new_fields(id, name, title, max_attempts)
+  return {task_id = '"' .. id .. '"', name = name, title = title, phase = '"queued"', current = '0', total = '1',
+    status = '"Pending..."', step = 'null', result = 'null', result_size = 'null', error = 'null', attempt = '0',
+    max_attempts = max_attempts, created_at = format_time(NOW), scheduled_for = 'null', started_at = 'null',
+    finished_at = 'null', order = '0', fence = '', spent = '', high = '0', failures = '0'}
+end
+
+-- Have a new record be its owner's, '' for nobody's.
+local function add_to_owner(owner, id, fields, ttl)
+  if owner == '' then return end
+  local list = owner_key(owner)
+  fields.owner = owner
+  redis.call('ZADD', list, NOW, id)
+  if redis.call('PTTL', list) < ttl then redis.call('PEXPIRE', list, ttl) end
+end

@@ -1,0 +1,159 @@
+-- How a record changes: each change is one `commit`, and those of several functions have names.
+
+-- Celery's own form of what has no result that a worker made.
+local function celery_meta(id, state, result)
+  return '{"status":"' .. state .. '","result":' .. (result or 'null') .. ',"traceback":null,"children":[],"date_done":' ..
+    (state == 'REVOKED' and format_time(NOW) or 'null') .. ',"task_id":"' .. id .. '"}'
+end
+
+-- Who depends on the end of a task with this message, which says it first: a chord ('always'), a
+-- chain or error callbacks ('failure'), or nobody ('').
+local function dependents_of(message)
+  return string.match(message, '^{"dependents": "(%a+)"') or ''
+end
+
+-- Note that dependents have to be told of a task's end. `held.teller`: '1' if its writer does now.
+local function note_dependents(id, held, fields, phase, ttl)
+  local who, due = fields.dependents or held.fields.dependents, NOW
+  if who == 'unknown' then
+    due = NOW + tonumber(ttl) * 1000  -- its message says it, should it still come
+  elseif who ~= 'always' and (who ~= 'failure' or phase == 'succeeded') then
+    return
+  elseif held.teller == '1' then
+    due = NOW + NOTIFY_US
+  end
+  redis.call('ZADD', UNNOTIFIED, due, id)
+end
+
+-- What goes with a change of phase: whose the task is now, and when its record ends.
+local function transition(record, id, held, fields, phase, ttl)
+  local queue, before = fields.queue or held.fields.queue, held.fields.queue
+  if queue and phase == 'queued' then
+    if queue ~= '' then redis.call('SADD', QUEUES, queue) end
+    redis.call('ZADD', WAITING .. queue, NOW, id)
+  elseif queue then
+    redis.call('ZREM', WAITING .. queue, id)
+  end
+  if before and before ~= queue then redis.call('ZREM', WAITING .. before, id) end
+  if phase ~= 'running' and phase ~= 'cancelling' then redis.call('ZREM', LEASES, id) end
+  if FINAL[phase] then
+    settle(held.fields.delivery)
+    fields.finished_at = fields.updated_at
+    redis.call('ZREM', OUTBOX, id)
+    redis.call('ZREM', KILL_DEADLINES, id)
+    note_dependents(id, held, fields, phase, ttl)
+  end
+end
+
+-- Store `changes` (name -> fragment) as the record's next version; tell Celery's clients and the
+-- rooms. `meta` is Celery's own form of the result (nil: as it was), `ttl` milliseconds. Returns
+-- the snapshot.
+local function commit(record, id, held, changes, meta, ttl)
+  local fields = held.fields
+  local phase = text(changes.phase)
+  changes.version = integer(math.max((tonumber(fields.version) or 0) + 1, NOW))
+  changes.updated_at = format_time(NOW)
+  if not FINAL[phase or held.phase] then ttl = tonumber(ttl) + UNENDED end
+  if phase and not held.short then
+    changes.state = '"' .. STATE[phase] .. '"'
+    transition(record, id, held, changes, phase, ttl)
+  end
+  -- Reports in a row need not put the end of their record off each time.
+  local keep = phase ~= held.phase or NOW - tonumber(fields.kept or 0) > HOUR
+  if keep then changes.kept = integer(NOW) end
+  local flat = {}
+  for name, value in pairs(changes) do
+    if fields[name] ~= value then
+      flat[#flat + 1], flat[#flat + 2] = name, value
+      fields[name] = value
+    end
+  end
+  if not held.short then
+    fields.still = static_members(fields)
+    flat[#flat + 1], flat[#flat + 2] = 'still', fields.still
+  end
+  redis.call('HSET', record, unpack(flat))
+  local celery = celery_key(id)
+  if meta then
+    redis.call('SET', celery, meta, 'PX', ttl)
+    redis.call('PUBLISH', celery, meta)
+  end
+  local owner = fields.owner or ''
+  if keep then
+    -- A successor that waits for later keeps its record longer, whatever the run before it still
+    -- says.
+    if FINAL[phase] or redis.call('PTTL', record) < tonumber(ttl) then redis.call('PEXPIRE', record, ttl) end
+    redis.call('PEXPIRE', log_key(id), ttl)
+    if not meta then redis.call('PEXPIRE', celery, ttl) end
+    -- The list lives as long as what it lists.
+    if owner ~= '' then redis.call('PEXPIRE', owner_key(owner), ttl, 'GT') end
+  end
+  local _, json = render(fields)
+  local event = '["snapshot",' .. json .. ']'
+  redis.call('PUBLISH', CHANNEL .. 'task:' .. id, event)
+  if owner ~= '' then redis.call('PUBLISH', CHANNEL .. 'owner:' .. owner, event) end
+  return json
+end
+
+-- End a task as cancelled.
+local function revoke(record, id, held, ttl)
+  local why = '{"exc_type":"TaskRevokedError","exc_message":["cancelled"],"exc_module":"celery.exceptions"}'
+  local fields = {phase = '"cancelled"', status = '"Cancelled"', error = 'null', scheduled_for = 'null'}
+  return commit(record, id, held, fields, celery_meta(id, 'REVOKED', why), ttl)
+end
+
+-- The fields of a record that starts over, for a new send of an id whose task has ended.
+local function restarted_fields(record, id, held, name, max_attempts)
+  redis.call('HDEL', record, 'cancel', 'mail', 'mailer', 'result_at', 'run', 'write_id')
+  held.fields.cancel, held.fields.write_id = nil, nil
+  held.cancel, held.order, held.attempt, held.max_fraction, held.failures = nil, 0, 0, 0, 0
+  return new_fields(id, name, held.fields.title or name, max_attempts)
+end
+
+-- What a task shows while it waits for a worker.
+local function queued_fields(status)
+  return {phase = '"queued"', status = status, current = '0', total = '1', step = 'null', error = 'null',
+    scheduled_for = 'null', high = '0'}
+end
+
+-- Take a message that is due, to be sent now; nil where it is not wanted. Due again in 5 s if
+-- unsent.
+local function take_due(record, id, held, ttl)
+  local message = redis.call('HGET', record, 'message')
+  if not message or FINAL[held.phase] then
+    redis.call('ZREM', OUTBOX, id)
+    return nil
+  end
+  redis.call('ZADD', OUTBOX, NOW + 5000000, id)
+  if held.phase ~= 'queued' then
+    commit(record, id, held, queued_fields('"Pending..."'), celery_meta(id, 'PENDING'), ttl)
+  end
+  return message
+end
+
+-- Take a task from the run with this token, which can write no more, and have it wait for a worker
+-- again.
+local function requeue(record, id, held, token, status, ttl)
+  local fields = queued_fields(status)
+  fields.fence, fields.spent = '', held.revoked_tokens .. ' ' .. token
+  commit(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
+end
+
+-- The attempt with this token is lost. Returns 'cancelled', or 'requeued' when its message is to be
+-- sent again, or 'exhausted' when it was the last attempt: then its holder, or maintenance for it,
+-- has to store the failure soon.
+local function mark_lost(record, id, held, token, ttl)
+  settle(held.fields.delivery)
+  if held.cancel then
+    revoke(record, id, held, ttl)
+    return 'cancelled'
+  end
+  if redis.call('HEXISTS', record, 'message') == 0 or held.failures + 1 >= held.max_attempts then
+    redis.call('ZADD', LEASES, NOW + 5000000, id)
+    return 'exhausted'
+  end
+  redis.call('HINCRBY', record, 'failures', 1)
+  requeue(record, id, held, token, '"Worker lost, trying again"', ttl)
+  redis.call('ZADD', OUTBOX, NOW, id)
+  return 'requeued'
+end
