@@ -12,7 +12,7 @@ from headway.labels import LABELS
 from headway.push.resync import NAMESPACE
 from headway.snapshot import fragment
 from headway.store.errors import SENTENCES, Problem, Unavailable, problem_of
-from headway.store.queries import OVERVIEW
+from headway.store.model import Overview
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class ServerStatus:
 
     def __init__(self, manager: Any) -> None:
         self._manager = manager
-        self.overview: dict[str, Any] = dict.fromkeys(OVERVIEW)  # not known yet
+        self.overview: Mapping[str, Any] = dict.fromkeys(Overview.__annotations__)  # not known yet
         self._trouble: Unavailable | None = None  # why Redis refuses tasks, though it answers
         self._state: dict[str, Any] = {}
         self._state_event = Event(b"")

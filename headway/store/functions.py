@@ -14,13 +14,8 @@ from headway.store.keys import Keys
 
 SCRIPTS = Path(__file__).parent / "lua"  # the body of one function a file
 SHARED = ("names", "clock", "record", "delivery", "transition", "maintenance")
-READS = {
-    "list_by_owner",
-    "newest_lines",
-    "overview",
-    "read",
-    "read_log",
-}  # may run where Redis takes no writes
+# May run where Redis takes no writes.
+READS = {"list_by_owner", "newest_lines", "overview", "read", "read_log"}
 NEED_MEMORY = {"create", "enqueue", "probe"}  # may not run where Redis is full; all others may
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 from headway.snapshot import Phase
 from headway.store.restored import Seen
@@ -27,6 +27,41 @@ class TooLate(Exception):
 
 class ResultGone(Exception):
     """A large result expired while it was being read."""
+
+
+class LogLine(TypedDict):
+    """A line of a task's log; `at` is RFC 3339, `seq` counts the task's lines from 1."""
+
+    seq: int
+    at: str
+    level: str
+    text: str
+
+
+class LogPage(TypedDict):
+    """Lines of a log, and the seq of the first and the last line that are kept."""
+
+    lines: list[LogLine]
+    first_seq: int
+    last_seq: int
+
+
+class QueueLoad(TypedDict):
+    """How many tasks wait in a queue, and how many workers take from it."""
+
+    queued: int
+    workers: int
+
+
+class Overview(TypedDict):
+    """The system at a glance; `now` is RFC 3339, `slots` those of all workers, `queues` by name."""
+
+    now: str
+    workers: int
+    slots: int
+    queued: int
+    queues: dict[str, QueueLoad]
+    paused: bool
 
 
 class Delivery(NamedTuple):

@@ -6,16 +6,14 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import Any
 
 from headway.snapshot import Phase
 from headway.store.errors import Unavailable
 from headway.store.functions import Functions
-from headway.store.model import ResultGone, TaskRecord
+from headway.store.model import LogPage, Overview, QueueLoad, ResultGone, TaskRecord
 from headway.store.runs import PIECE_BYTES
 
 QUEUES = ("celery", "mail")
-OVERVIEW = ("now", "workers", "slots", "queued", "queues", "paused")
 READ_BATCH = 200
 PRUNE_BATCH = 1000  # expired ids that one reading of a list removes
 
@@ -101,11 +99,8 @@ class Queries:
                 self._functions.call("prune", keys, expired[:PRUNE_BATCH])
         return page, (score, last) if score else None
 
-    def read_log(self, task_id: str, after: int) -> dict[str, Any]:
-        """Return `{"lines", "first_seq", "last_seq"}`: the log lines after the seq `after`.
-
-        `first_seq` and `last_seq` say which lines are kept.
-        """
+    def read_log(self, task_id: str, after: int) -> LogPage:
+        """Return the log lines after the seq `after`."""
         first, last, *lines = self._functions.call(
             "read_log", [self._keys.record(task_id), self._keys.log(task_id)], [after]
         )
@@ -135,17 +130,20 @@ class Queries:
         seconds, micros = self._functions.client.time()
         return seconds * 1_000_000 + micros
 
-    def overview(self) -> dict[str, Any]:
-        """Return the system at a glance, with the keys of OVERVIEW.
-
-        `queues` is `{"<name>": {"queued", "workers"}}`.
-        """
+    def overview(self) -> Overview:
+        """Return the system at a glance."""
         now, workers, slots, queued, paused, *flat = self._functions.call(
             "overview", [], [self._ttl, *QUEUES]
         )
         each = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
-        queues = {
+        queues: dict[str, QueueLoad] = {
             name: {"queued": waiting, "workers": takers} for name, waiting, takers in sorted(each)
         }
-        numbers = {"workers": workers, "slots": slots, "queued": queued}
-        return {"now": json.loads(now), **numbers, "queues": queues, "paused": bool(paused)}
+        return {
+            "now": json.loads(now),
+            "workers": workers,
+            "slots": slots,
+            "queued": queued,
+            "queues": queues,
+            "paused": bool(paused),
+        }

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from itertools import dropwhile, groupby
-from typing import Any, TypedDict
+from typing import Any
 
 from headway.exceptions import HeadwayError
 from headway.snapshot import Phase, Snapshot
+from headway.store.model import LogLine
 
 MAX_SHOWN = 30  # snapshots, or log lines, of a failure message
 UNSET: Any = object()
@@ -18,15 +19,6 @@ LIBRARY = re.compile(r'^  File "[^"]*[/\\](celery[/\\]app|headway[/\\]celery)[/\
 
 class NotEnded(HeadwayError, AssertionError):
     """A task has not ended in time; the message says what was last seen of it."""
-
-
-class LogLine(TypedDict):
-    """A line of a task's log; `at` is RFC 3339."""
-
-    seq: int
-    at: str
-    level: str
-    text: str
 
 
 class Details:
