@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -10,6 +11,8 @@ import pytest
 from headway.engine.backlog import Backlog
 from headway.engine.events import Event
 from headway.engine.frames import TOO_BIG, FrameParser, ProtocolError, RateLimiter, frame
+from headway.engine.simple import MAX_UNREAD, Unread
+from tests.processes import wait_for
 from tests.websockets import LARGEST, masked
 
 
@@ -75,3 +78,31 @@ def test_a_backlog_knows_its_size():
     assert backlog.size == 40_025
     assert len(everything(backlog)) == 40_025
     assert backlog.size == 0
+
+
+def test_what_nobody_has_asked_for_is_not_read_on():
+    unread = Unread(threading.Event())
+    reader = threading.Thread(target=lambda: [unread.append(n) for n in range(2 * MAX_UNREAD)])
+    reader.start()
+    wait_for(lambda: len(unread) == MAX_UNREAD)
+
+    taken = []
+    while len(taken) < 2 * MAX_UNREAD:
+        wait_for(lambda: unread)
+        assert len(unread) <= MAX_UNREAD
+        taken.append(unread.pop(0))
+
+    reader.join(5)
+    assert taken == list(range(2 * MAX_UNREAD))
+
+
+def test_a_reader_that_waits_for_room_ends_with_its_websocket():
+    unread = Unread(threading.Event())
+    reader = threading.Thread(target=lambda: [unread.append(n) for n in range(2 * MAX_UNREAD)])
+    reader.start()
+    wait_for(lambda: len(unread) == MAX_UNREAD)
+
+    unread.end()
+
+    reader.join(5)
+    assert not reader.is_alive()
