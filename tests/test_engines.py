@@ -41,7 +41,9 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp(engine), engine) as server:
+    with serving(
+        tmp_path_factory.mktemp(engine), engine, ping_interval=300, ping_timeout=200
+    ) as server:
         with Client(server) as first:
             first.join()
             tasks = server.tasks
@@ -68,7 +70,7 @@ def impatient(server: Server) -> Iterator[Server]:
     """The server, which gives up soon who connects from now on and is silent."""
     server.do("ping", [2.0, 1.0])
     yield server
-    server.do("ping", [7.0, 6.0])
+    server.do("ping", [300.0, 200.0])
 
 
 # Messages
@@ -76,7 +78,7 @@ def impatient(server: Server) -> Iterator[Server]:
 
 def test_a_client_is_told_the_limits(client: Client):
     assert client.opening["maxPayload"] == LARGEST
-    assert (client.opening["pingInterval"], client.opening["pingTimeout"]) == (7000, 6000)
+    assert (client.opening["pingInterval"], client.opening["pingTimeout"]) == (300_000, 200_000)
     assert client.opening["upgrades"] == []
 
 
