@@ -143,6 +143,19 @@ def test_a_task_is_live_in_a_page_of_another_origin(page: Page, world: World):
     expect(card.get_by_role("button")).to_have_count(1)  # Details, and no other without `actions`
 
 
+def test_a_card_of_another_origin_says_what_its_task_is_labelled(page: Page, world: World):
+    email = {"name": "send_async_email", "args": {"email": "ada@example.com"}, "countdown": 3600}
+    task_id = page.request.post(f"{world.address}/tasks", data=email).json()["task_id"]
+
+    src = f"{world.address}/status/{task_id}"
+    show(page, world, world.element("headway-task", src, "actions"))
+    card = page.locator("headway-task")
+
+    expect(card).to_contain_text("sends at", timeout=SOON_MS)
+    card.get_by_role("button", name="Change").click()
+    expect(card.get_by_label("Sends at")).to_be_visible()
+
+
 def test_a_list_shows_what_there_is_and_what_begins_and_its_buttons_work(page: Page, world: World):
     first = start_by_hand(page, world.address, world.records)
     show(page, world, world.element("headway-list", f"{world.address}/tasks", "actions"))

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { details } from "../../headway/static/js/details.js";
 import { formatTime } from "../../headway/static/js/format.js";
 import { normalize } from "../../headway/static/js/snapshot.js";
+import { TrackedTasks } from "../../headway/static/js/tracked-tasks.js";
 import { actions, failure, headline, read, timeLabel } from "../../headway/static/js/words.js";
 
 /** An at-most-once effect that is no email. */
@@ -86,4 +87,15 @@ test("a card says what it can of a snapshot of another version", () => {
   assert.deepEqual(actions(unknown), {});
   assert.equal(headline(normalize({ task_id: "a", phase: "succeeded" })), "Done");
   assert.equal(read(normalize({ task_id: "a", phase: "queued" }), AT).text, "waiting for a worker");
+});
+
+test("a listener gets all keys of a snapshot, whichever were left out", () => {
+  const tasks = new TrackedTasks();
+  const seen = [];
+  tasks.track("a").listeners.add((next) => seen.push(next));
+
+  tasks.receive({ task_id: "a", version: 2, current: 9007199254740993n });
+
+  assert.deepEqual([seen[0].title, seen[0].status, seen[0].total], ["a", "", null]);
+  assert.equal(seen[0].current, 9007199254740992);
 });
