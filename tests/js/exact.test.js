@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { parse, print, reviver } from "../../headway/static/js/exact.js";
 import { isNewer, percent, normalize } from "../../headway/static/js/snapshot.js";
 import { details } from "../../headway/static/js/details.js";
-import { read } from "../../headway/static/js/words.js";
+import { read } from "../../headway/static/js/card-reading.js";
 import { snapshot } from "./fakes.js";
 
 /** What a browser makes of a number of JSON that is written so. */

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { read } from "../../headway/static/js/card-reading.js";
 import { details } from "../../headway/static/js/details.js";
 import { formatTime } from "../../headway/static/js/format.js";
 import { normalize } from "../../headway/static/js/snapshot.js";
 import { TrackedTasks } from "../../headway/static/js/tracked-tasks.js";
-import { actions, failure, headline, read, timeLabel } from "../../headway/static/js/words.js";
+import { actions, failure, headline, timeLabel } from "../../headway/static/js/words.js";
 
 /** An at-most-once effect that is no email. */
 const PAYMENT = {

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { isNewer, percent } from "../../headway/static/js/snapshot.js";
-import { SIGNS, headline } from "../../headway/static/js/words.js";
+import { SIGNS } from "../../headway/static/js/card-reading.js";
+import { headline } from "../../headway/static/js/words.js";
 
 const contract = JSON.parse(readFileSync(new URL("../contract.json", import.meta.url), "utf8"));
 

@@ -4,7 +4,8 @@ import { test } from "node:test";
 
 import { details, showAll } from "../../headway/static/js/details.js";
 import { formatDuration, formatLeft, formatRate, formatSize, formatTime } from "../../headway/static/js/format.js";
-import { actions, read as readWith, timeLabel } from "../../headway/static/js/words.js";
+import { read as readWith } from "../../headway/static/js/card-reading.js";
+import { actions, timeLabel } from "../../headway/static/js/words.js";
 import { serverWords } from "../../static/js/server-words.js";
 
 const contract = JSON.parse(readFileSync(new URL("../contract.json", import.meta.url), "utf8"));

@@ -4,8 +4,9 @@ import { adopt, set } from "./card-parts.js";
 import { Pace } from "./pace.js";
 import { isFinal, percent } from "./snapshot.js";
 import { TaskActions } from "./task-actions.js";
+import { read } from "./card-reading.js";
 import { details, showAll } from "./details.js";
-import { MISSING, read } from "./words.js";
+import { MISSING } from "./words.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -16,7 +17,7 @@ import { MISSING, read } from "./words.js";
  * @typedef {object} CardOptions
  * @property {boolean} hasActions whether a person may act on the task here
  * @property {string} [headline] until the task's own is known
- * @property {import("./words.js").Hints} [hints]
+ * @property {import("./card-reading.js").Hints} [hints]
  * @property {(snapshot: Snapshot) => {href: string, text: string} | null} [linkOf] a link of the
  *   page's own
  */

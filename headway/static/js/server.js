@@ -1,6 +1,18 @@
 /** Headway's server as a page reaches it: at which address, and with which token. */
 
 /**
+ * @typedef {object} ServerState
+ * @property {boolean} live whether the web process receives from Redis
+ * @property {string | null} now
+ * @property {number | null} workers null, as the next three: not known yet
+ * @property {number | null} slots
+ * @property {number | null} queued
+ * @property {Record<string, {queued: number, workers: number}> | null} queues
+ * @property {boolean | null} paused whether a restored Redis waits for its operator
+ * @property {{code: string, message: string} | null} problem why no task can be started now though
+ *   Redis answers
+ * @property {Record<string, import("./words.js").Labels>} [labels] by a task's registered name
+ *
  * @typedef {object} Source what an element's `src` names
  * @property {Server} server
  * @property {string} name the task's id; "" for a list
