@@ -15,7 +15,9 @@ if is_former_send(held, send) then return 'stale' end
 local again = FINAL[held.phase] and is_new_send(held, send)
 if FINAL[held.phase] and not again then
   -- Ended before its message was known here: with it, people can run the task again.
-  if redis.call('HSETNX', record, 'message', ARGV[8]) == 1 then redis.call('HSET', record, 'queue', ARGV[9]) end
+  if redis.call('HSETNX', record, 'message', ARGV[8]) == 1 then
+    redis.call('HSET', record, 'queue', ARGV[9])
+  end
   return 'final'
 end
 local fields = {}
@@ -28,7 +30,9 @@ end
 if held.phase and order < held.order then return 'stale' end
 -- The same run asks again when its reply was lost; the pool hands on what a process of it had only
 -- just begun as it died.
-if held.fence == token then return redis.call('HGET', record, 'run') == ARGV[12] and 'claimed' or 'lost' end
+if held.fence == token then
+  return redis.call('HGET', record, 'run') == ARGV[12] and 'claimed' or 'lost'
+end
 if string.find(held.revoked_tokens, token, 1, true) then return 'superseded' end
 if held.cancel then
   revoke(record, id, held, ttl)
@@ -40,7 +44,8 @@ if is_running(held) and order == held.order and has_holder(id) then return 'runn
 
 if redis.call('EXISTS', PAUSED) == 1 then
   for name, value in pairs(queued_fields('"Pending..."')) do fields[name] = value end
-  fields.message, fields.queue, fields.order, fields.sends = ARGV[8], ARGV[9], integer(order), with_send(held, send)
+  fields.message, fields.queue = ARGV[8], ARGV[9]
+  fields.order, fields.sends = integer(order), with_send(held, send)
   settle(delivery)
   redis.call('ZADD', OUTBOX, NOW, id)  -- it is sent when all goes on
   commit(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
@@ -50,10 +55,13 @@ end
 fields.name = ARGV[4]
 if held.attempt == 0 then fields.max_attempts = ARGV[6] end  -- a retry may have asked for more
 fields.message, fields.queue, fields.dependents = ARGV[8], ARGV[9], dependents_of(ARGV[8])
-fields.phase, fields.current, fields.total, fields.status, fields.step = '"running"', '0', '1', '""', 'null'
-fields.error, fields.scheduled_for, fields.started_at, fields.high = 'null', 'null', format_time(NOW), '0'
+fields.phase, fields.status = '"running"', '""'
+fields.current, fields.total, fields.high = '0', '1', '0'
+fields.step, fields.error, fields.scheduled_for = 'null', 'null', 'null'
+fields.started_at = format_time(NOW)
 fields.attempt = integer(held.attempt + 1)
-fields.fence, fields.order, fields.spent = token, integer(order), held.revoked_tokens .. ' ' .. held.fence
+fields.fence, fields.order = token, integer(order)
+fields.spent = held.revoked_tokens .. ' ' .. held.fence
 fields.run = ARGV[12]
 fields.sends, fields.delivery = with_send(held, send), delivery
 -- The broker need keep no former message of this id, and this one has to say that it was here.

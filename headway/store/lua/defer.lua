@@ -5,7 +5,8 @@
 -- where workers sweep, the owner of a task that has no record yet ('' none).
 -- Returns 'parked', 'due' where nobody runs it and its time has come, or why not: 'busy' where
 -- another send has not ended.
-local record, id, order, message, queue, at = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[6], ARGV[7], resolve_time(ARGV[9])
+local record, id, order = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local message, queue, at = ARGV[6], ARGV[7], resolve_time(ARGV[9])
 local ttl = tonumber(ARGV[8]) + math.max(0, math.floor((at - NOW) / 1000))
 local send, recorded = ARGV[12], ARGV[13] == '1'
 local held = load(record)
@@ -27,13 +28,17 @@ end
 redis.call('ZADD', OUTBOX, at, id)
 if not is_first then
   -- The next attempt; it may come before its predecessor has stored that it retries.
-  redis.call('HSET', record, 'message', message, 'queue', queue, 'dependents', dependents_of(message))
+  local dependents = dependents_of(message)
+  redis.call('HSET', record, 'message', message, 'queue', queue, 'dependents', dependents)
   redis.call('PEXPIRE', record, ttl, 'GT')
 else
-  local fields = renewal or is_sent and queued_fields('"Pending..."') or new_fields(id, ARGV[3], ARGV[4], ARGV[5])
+  local fields = renewal or is_sent and queued_fields('"Pending..."')
+    or new_fields(id, ARGV[3], ARGV[4], ARGV[5])
   if not renewal and not is_sent then add_to_owner(ARGV[16], id, fields, ttl) end
   fields.sends = with_send(held, send)
-  if at > NOW then fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', format_time(at) end
+  if at > NOW then
+    fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', format_time(at)
+  end
   fields.message, fields.queue, fields.order = message, queue, integer(order)
   fields.dependents = dependents_of(message)
   commit(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)

@@ -6,7 +6,8 @@ local page, expired, seen_score, seen_id = {}, {}, '', ''
 local from = score == '' and '+inf' or score
 local offset = 0
 while #page <= limit do
-  local chunk = redis.call('ZREVRANGEBYSCORE', list, from, '-inf', 'WITHSCORES', 'LIMIT', offset, 100)
+  local chunk = redis.call('ZREVRANGEBYSCORE', list, from, '-inf', 'WITHSCORES',
+    'LIMIT', offset, 100)
   if #chunk == 0 then return {'', '', expired, unpack(page)} end
   offset = offset + #chunk / 2
   for i = 1, #chunk, 2 do

@@ -6,6 +6,7 @@ local record, id = KEYS[1], ARGV[1]
 local held = load(record)
 local refused = refusal_of(held, ARGV[2], tonumber(ARGV[3]))
 if refused then return refused end
-if is_running(held) and held.fence ~= ARGV[2] then return 'superseded' end  -- a successor that had not taken over yet
+-- A successor may run already that had not taken over yet.
+if is_running(held) and held.fence ~= ARGV[2] then return 'superseded' end
 if not is_attended() then return 'exhausted' end  -- nobody would send the task again
 return mark_lost(record, id, held, ARGV[2], ARGV[4])

@@ -27,7 +27,8 @@ for name in pairs(taken) do add(name) end
 
 local found = {format_time(NOW), #workers, slots, 0, redis.call('EXISTS', PAUSED)}
 for i, name in ipairs(names) do
-  local waiting, takers = redis.call('ZCOUNT', WAITING .. name, oldest, '+inf'), (taken[name] or 0) + unknown
+  local waiting = redis.call('ZCOUNT', WAITING .. name, oldest, '+inf')
+  local takers = (taken[name] or 0) + unknown
   queued = queued + waiting
   if i <= always or waiting > 0 or taken[name] then
     found[#found + 1], found[#found + 2], found[#found + 3] = name, waiting, takers

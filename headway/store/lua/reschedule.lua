@@ -10,4 +10,5 @@ if at > NOW then
   local ttl = tonumber(ARGV[2]) + math.floor((at - NOW) / 1000)
   return {'scheduled', commit(record, id, held, {scheduled_for = format_time(at)}, nil, ttl)}
 end
-return {'queued', commit(record, id, held, queued_fields('"Pending..."'), celery_meta(id, 'PENDING'), ARGV[2])}
+local fields = queued_fields('"Pending..."')
+return {'queued', commit(record, id, held, fields, celery_meta(id, 'PENDING'), ARGV[2])}

@@ -47,7 +47,9 @@ redis.call('SET', LEADER, ARGV[1], 'PX', 1500)
 local last = tonumber(redis.call('GET', LAST_SWEEP) or 0)
 redis.call('SET', LAST_SWEEP, integer(NOW))
 if NOW - last > 400000 then state[2] = redis.call('INCR', GENERATION) end
-if NOW - last > 5000000 then redis.call('SET', GRACE, 1, 'PX', math.floor(tonumber(ARGV[4]) / 1000)) end
+if NOW - last > 5000000 then
+  redis.call('SET', GRACE, 1, 'PX', math.floor(tonumber(ARGV[4]) / 1000))
+end
 
 -- What was restored waits until an operator has looked at it.
 if paused == 1 then return {due, lost, overdue, ended, broken, state} end

@@ -9,7 +9,8 @@ for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
     local record = record_key(id)
     if redis.pcall('HGET', record, 'phase') ~= '"queued"' then
       redis.call('ZREM', WAITING .. queue, id)  -- forgotten, or expired
-    elseif tonumber(redis.call('ZSCORE', RESERVED, id) or 0) <= NOW and not redis.call('ZSCORE', OUTBOX, id) then
+    elseif tonumber(redis.call('ZSCORE', RESERVED, id) or 0) <= NOW
+      and not redis.call('ZSCORE', OUTBOX, id) then
       if not is_only_sent(record, 'queued') then ids[#ids + 1] = id end
     end
   end

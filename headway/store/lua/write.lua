@@ -7,7 +7,8 @@
 -- Returns 'written'; 'cancelling' when it was and the task has to stop; 'cancelled' for a retry of
 -- such a task; 'exhausted' for a retry after the last attempt, which is not stored; 'unstaged' when
 -- what was staged is gone; or why not.
-local record, id, token, order, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[8])
+local record, id, token = KEYS[1], ARGV[1], ARGV[2]
+local order, ttl = tonumber(ARGV[3]), tonumber(ARGV[8])
 local fields = {}
 for i = 13, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
 local held = load_for_run(record, fields)
@@ -19,7 +20,9 @@ local refused = refusal_of(held, token, order)
 if refused then return refused end
 
 if not held.phase then
-  for name, value in pairs(new_fields(id, ARGV[4], ARGV[5], ARGV[6])) do fields[name] = fields[name] or value end
+  for name, value in pairs(new_fields(id, ARGV[4], ARGV[5], ARGV[6])) do
+    fields[name] = fields[name] or value
+  end
 end
 local phase = text(fields.phase)
 held.teller = ARGV[12]
@@ -36,10 +39,12 @@ end
 local is_next_bar = fields.bar and fields.bar ~= held.fields.bar
 if is_next_bar then
   fields.high, fields.current, fields.total = '0', fields.current or '0', fields.total or 'null'
-elseif fields.current and held.fields.current == '0' and held.fields.total == '1' and tonumber(fields.current) > 1 then
+elseif fields.current and held.fields.current == '0' and held.fields.total == '1'
+  and tonumber(fields.current) > 1 then
   fields.total = fields.total or 'null'  -- of how much, nobody has said yet
 end
-local current, total = tonumber(fields.current or held.fields.current), tonumber(fields.total or held.fields.total)  -- nil: unknown
+local current = tonumber(fields.current or held.fields.current)  -- nil: unknown, as the next
+local total = tonumber(fields.total or held.fields.total)
 
 if phase == 'running' and (fields.current or fields.total) and current then
   -- Within a bar of an attempt it never goes back, and 15 of 10 is not shown.

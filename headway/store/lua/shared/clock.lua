@@ -1,7 +1,8 @@
 -- Redis's clock, and how times are written. Each function of the library begins with `begin`.
 
 local HOUR = 3600 * 1000000
-local UNENDED = 90 * 24 * 3600 * 1000  -- ms for which a task that has not ended is kept beyond its time
+-- ms for which a task that has not ended is kept beyond its time
+local UNENDED = 90 * 24 * 3600 * 1000
 local NOW  -- microseconds, as every time and version in here; set as each function begins
 
 -- Take the prefix off a call's arguments: it comes behind those that each function names.
@@ -26,7 +27,8 @@ local function date(seconds)
   local z = math.floor(seconds / 86400) + 719468
   local era = math.floor(z / 146097)
   local doe = z - era * 146097
-  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
+  local leap_days = math.floor(doe / 1460) - math.floor(doe / 36524) + math.floor(doe / 146096)
+  local yoe = math.floor((doe - leap_days) / 365)
   local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
   local mp = math.floor((5 * doy + 2) / 153)
   local day = doy - math.floor((153 * mp + 2) / 5) + 1
@@ -43,8 +45,8 @@ local function format_time(micros)
   local seconds = math.floor(ms / 1000)
   local rest = seconds % 86400
   if seconds - rest ~= today then today, today_text = seconds - rest, date(seconds) end
-  return string.format('"%sT%02d:%02d:%02d.%03dZ"', today_text, math.floor(rest / 3600), math.floor(rest / 60) % 60,
-    rest % 60, ms % 1000)
+  return string.format('"%sT%02d:%02d:%02d.%03dZ"', today_text, math.floor(rest / 3600),
+    math.floor(rest / 60) % 60, rest % 60, ms % 1000)
 end
 
 -- A time as it is asked for: '' now, '+<us>' from now, or '<us>' on this clock. Microseconds.

@@ -19,7 +19,8 @@ local function for_each(set, ids, handle)
     local well, why = pcall(handle, id)
     if not well then
       redis.call('ZREM', set, id)
-      broken[#broken + 1], broken[#broken + 2] = id, type(why) == 'table' and why.err or tostring(why)
+      broken[#broken + 1] = id
+      broken[#broken + 1] = type(why) == 'table' and why.err or tostring(why)
     end
   end
   return broken

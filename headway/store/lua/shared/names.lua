@@ -1,8 +1,8 @@
 -- The names of keys and channels, each with the prefix of the project that calls; see keys.py.
 --
 -- The files of this folder are the head of the library, in the order that functions.py gives. Each
--- file beside the folder is the body of one function, called with KEYS and ARGV, and with the prefix
--- behind the arguments that it names; KEYS have theirs already.
+-- file beside the folder is the body of one function, called with KEYS and ARGV, and with the
+-- prefix behind the arguments that it names; KEYS have theirs already.
 
 local PREFIX  -- before each key and channel: of the project that calls
 local CHANNEL

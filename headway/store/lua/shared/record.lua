@@ -5,12 +5,17 @@
 
 -- The fan-out reads the id and the version from the first two. What comes after these lies also put
 -- together, in `still`: reports come often, change none of it, and read it in one.
-local DYNAMIC = {'task_id', 'version', 'state', 'phase', 'current', 'total', 'status', 'step', 'updated_at'}
-local STATIC = {'result_size', 'name', 'title', 'error', 'attempt', 'max_attempts', 'created_at', 'scheduled_for',
-  'started_at', 'finished_at'}
+local DYNAMIC = {'task_id', 'version', 'state', 'phase', 'current', 'total', 'status', 'step',
+  'updated_at'}
+local STATIC = {'result_size', 'name', 'title', 'error', 'attempt', 'max_attempts', 'created_at',
+  'scheduled_for', 'started_at', 'finished_at'}
 local STATIC_HEAD = '"result_size":'  -- what an earlier version put together begins otherwise
-local MAX_RESULT = 8192  -- bytes of a result that an earlier version kept, beyond which it is not shown
-local PRIVATE = {'owner', 'queue', 'fence', 'spent', 'order', 'high', 'bar', 'cancel', 'write_id', 'kept', 'still'}
+-- bytes of a result that an earlier version kept, beyond which it is not shown
+local MAX_RESULT = 8192
+-- `spent` are the tokens of runs that may write no more, `high` is the largest fraction shown in
+-- this bar, `kept` when the record's expiry was last set, `still` the STATIC fields put together.
+local PRIVATE = {'owner', 'queue', 'fence', 'spent', 'order', 'high', 'bar', 'cancel', 'write_id',
+  'kept', 'still'}
 
 -- While it is loaded a library has no functions of Lua's own, such as ipairs.
 local function joined(...)
@@ -26,8 +31,9 @@ local FIELDS = joined(SHORT, STATIC, {'result', 'failures', 'sends', 'delivery',
 local IS_DYNAMIC = {bar = true}
 for i = 1, #DYNAMIC do IS_DYNAMIC[DYNAMIC[i]] = true end
 
-local STATE = {scheduled = 'PENDING', queued = 'PENDING', retrying = 'PENDING', running = 'PROGRESS',
-  cancelling = 'PROGRESS', succeeded = 'SUCCESS', failed = 'FAILURE', cancelled = 'REVOKED'}
+local STATE = {scheduled = 'PENDING', queued = 'PENDING', retrying = 'PENDING',
+  running = 'PROGRESS', cancelling = 'PROGRESS', succeeded = 'SUCCESS', failed = 'FAILURE',
+  cancelled = 'REVOKED'}
 local FINAL = {succeeded = true, failed = true, cancelled = true}
 
 local function text(fragment)  -- of a JSON string that needs no escapes
@@ -68,17 +74,20 @@ local function load(record, names)
   names = names or FIELDS
   local values, fields = redis.call('HMGET', record, unpack(names)), {}
   for i, name in ipairs(names) do fields[name] = values[i] or nil end
-  if fields.still and string.sub(fields.still, 1, #STATIC_HEAD) ~= STATIC_HEAD then fields.still = nil end
+  if fields.still and string.sub(fields.still, 1, #STATIC_HEAD) ~= STATIC_HEAD then
+    fields.still = nil
+  end
   if fields.phase and not fields.still then  -- kept since an earlier version
     if names == SHORT then return load(record) end
     if #(fields.result or '') > MAX_RESULT then
       fields.result, fields.result_size = 'null', integer(#fields.result)
     end
   end
-  return {fields = fields, short = names == SHORT, phase = text(fields.phase), cancel = fields.cancel,
-    fence = fields.fence or '', revoked_tokens = fields.spent or '', order = tonumber(fields.order or 0),
-    max_fraction = tonumber(fields.high or 0), attempt = tonumber(fields.attempt or 0),
-    failures = tonumber(fields.failures or 0), max_attempts = tonumber(fields.max_attempts or 1)}
+  return {fields = fields, short = names == SHORT, phase = text(fields.phase),
+    cancel = fields.cancel, fence = fields.fence or '', revoked_tokens = fields.spent or '',
+    order = tonumber(fields.order or 0), max_fraction = tonumber(fields.high or 0),
+    attempt = tonumber(fields.attempt or 0), failures = tonumber(fields.failures or 0),
+    max_attempts = tonumber(fields.max_attempts or 1)}
 end
 
 -- The same for a run that makes these changes: SHORT where the task goes on running and all of them
@@ -92,10 +101,11 @@ end
 
 -- The fields of a record that nobody has written yet.
 local function new_fields(id, name, title, max_attempts)
-  return {task_id = '"' .. id .. '"', name = name, title = title, phase = '"queued"', current = '0', total = '1',
-    status = '"Pending..."', step = 'null', result = 'null', result_size = 'null', error = 'null', attempt = '0',
-    max_attempts = max_attempts, created_at = format_time(NOW), scheduled_for = 'null', started_at = 'null',
-    finished_at = 'null', order = '0', fence = '', spent = '', high = '0', failures = '0'}
+  return {task_id = '"' .. id .. '"', name = name, title = title, phase = '"queued"', current = '0',
+    total = '1', status = '"Pending..."', step = 'null', result = 'null', result_size = 'null',
+    error = 'null', attempt = '0', max_attempts = max_attempts, created_at = format_time(NOW),
+    scheduled_for = 'null', started_at = 'null', finished_at = 'null', order = '0', fence = '',
+    spent = '', high = '0', failures = '0'}
 end
 
 -- Have a new record be its owner's, '' for nobody's.

@@ -2,8 +2,9 @@
 
 -- Celery's own form of what has no result that a worker made.
 local function celery_meta(id, state, result)
-  return '{"status":"' .. state .. '","result":' .. (result or 'null') .. ',"traceback":null,"children":[],"date_done":' ..
-    (state == 'REVOKED' and format_time(NOW) or 'null') .. ',"task_id":"' .. id .. '"}'
+  local date_done = state == 'REVOKED' and format_time(NOW) or 'null'
+  return '{"status":"' .. state .. '","result":' .. (result or 'null') ..
+    ',"traceback":null,"children":[],"date_done":' .. date_done .. ',"task_id":"' .. id .. '"}'
 end
 
 -- Who depends on the end of a task with this message, which says it first: a chord ('always'), a
@@ -82,7 +83,9 @@ local function commit(record, id, held, changes, meta, ttl)
   if keep then
     -- A successor that waits for later keeps its record longer, whatever the run before it still
     -- says.
-    if FINAL[phase] or redis.call('PTTL', record) < tonumber(ttl) then redis.call('PEXPIRE', record, ttl) end
+    if FINAL[phase] or redis.call('PTTL', record) < tonumber(ttl) then
+      redis.call('PEXPIRE', record, ttl)
+    end
     redis.call('PEXPIRE', log_key(id), ttl)
     if not meta then redis.call('PEXPIRE', celery, ttl) end
     -- The list lives as long as what it lists.
@@ -97,8 +100,10 @@ end
 
 -- End a task as cancelled.
 local function revoke(record, id, held, ttl)
-  local why = '{"exc_type":"TaskRevokedError","exc_message":["cancelled"],"exc_module":"celery.exceptions"}'
-  local fields = {phase = '"cancelled"', status = '"Cancelled"', error = 'null', scheduled_for = 'null'}
+  local why = '{"exc_type":"TaskRevokedError","exc_message":["cancelled"],' ..
+    '"exc_module":"celery.exceptions"}'
+  local fields = {phase = '"cancelled"', status = '"Cancelled"', error = 'null',
+    scheduled_for = 'null'}
   return commit(record, id, held, fields, celery_meta(id, 'REVOKED', why), ttl)
 end
 
@@ -112,8 +117,8 @@ end
 
 -- What a task shows while it waits for a worker.
 local function queued_fields(status)
-  return {phase = '"queued"', status = status, current = '0', total = '1', step = 'null', error = 'null',
-    scheduled_for = 'null', high = '0'}
+  return {phase = '"queued"', status = status, current = '0', total = '1', step = 'null',
+    error = 'null', scheduled_for = 'null', high = '0'}
 end
 
 -- Take a message that is due, to be sent now; nil where it is not wanted. Due again in 5 s if
