@@ -16,12 +16,12 @@ from headway import words
 from headway.celery import broker
 from headway.celery.task import LiveTask
 from headway.labels import labels_of
-from headway.registry import KINDS
+from headway.registry import TASK_TYPES
 from headway.store.queries import QUEUES
 from headway.web import access
 from headway.web.errors import handle_errors
-from headway.web.guards import add_headers
 from headway.web.proxies import TrustedProxies
+from headway.web.security import add_headers
 
 
 def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
@@ -85,7 +85,7 @@ def _celery(app: Flask) -> Celery:
         redis_socket_connect_timeout=2.0,
         task_default_queue="celery",
         task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
-        task_routes={kind.name: {"queue": kind.queue} for kind in KINDS.values()},
+        task_routes={kind.name: {"queue": kind.queue} for kind in TASK_TYPES.values()},
         task_create_missing_queues=True,
         task_serializer="json",
         accept_content=["json"],

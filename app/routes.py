@@ -24,10 +24,10 @@ from app.forms import EmailForm
 from headway.push.resync import MINE
 from headway.service import start
 from headway.store.errors import Unavailable, problem_of
-from headway.web.access import cookie_is_dropped, lacks_cookie, welcome
+from headway.web.access import cookie_is_dropped, get_or_create_owner, lacks_cookie
 from headway.web.api import accepted, get_records, idempotency_key, server_state
-from headway.web.errors import Refused, wants_json, wants_page
-from headway.web.guards import refuse_other_sites
+from headway.web.errors import APIError, wants_json, wants_page
+from headway.web.security import refuse_other_sites
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +52,10 @@ def send_email() -> ResponseReturnValue:
     if form.errors:
         message = " ".join(form.errors.values())
         if wants_json():
-            raise Refused(400, "bad_form", message, form.errors)
+            raise APIError(400, "bad_form", message, form.errors)
         return _page(form.email, message), 400
     _refuse_without_cookie()
-    owner = welcome() or ""
+    owner = get_or_create_owner() or ""
     started = start(
         "send_async_email",
         {"email": form.email},
@@ -80,14 +80,14 @@ def long_task() -> ResponseReturnValue:
     A form without JavaScript is redirected to the page.
     """
     _refuse_without_cookie()
-    started = start("long_task", {}, owner=welcome() or "", key=idempotency_key())
+    started = start("long_task", {}, owner=get_or_create_owner() or "", key=idempotency_key())
     if wants_page() and not wants_json():
         return redirect(url_for(".index"), 303)
     return accepted(started)
 
 
 def _refuse_without_cookie() -> None:
-    """Refuse a page whose browser keeps no cookie: it would never see its task. Raises Refused.
+    """Refuse a page whose browser keeps no cookie: it would never see its task. Raises APIError.
 
     The page came with a cookie, and its form says so. Other clients may start a task before they
     have a cookie.
@@ -97,8 +97,8 @@ def _refuse_without_cookie() -> None:
     if cookie_is_dropped():
         _warn_of_plain_http()
         message = f"{NO_COOKIE} Open this page over https, where it is kept, and allow cookies."
-        raise Refused(403, "cookie_required", message)
-    raise Refused(
+        raise APIError(403, "cookie_required", message)
+    raise APIError(
         403, "cookie_required", f"{NO_COOKIE} Allow cookies for this site, then reload the page."
     )
 
@@ -111,7 +111,7 @@ def _warn_of_plain_http() -> None:
 
 
 def _page(email: str, error: str | None) -> str:
-    owner = welcome()
+    owner = get_or_create_owner()
     tasks: list[Any] | None
     try:
         tasks = (

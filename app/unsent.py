@@ -13,7 +13,7 @@ from app import create_app
 from app.mail_errors import MailUnavailable
 from headway.exceptions import ConfigError
 from headway.masking import guard_process
-from headway.service import NotKept, start_again
+from headway.service import NotKept, rerun
 from headway.store.errors import Unavailable
 from headway.store.model import TooLate
 from headway.store.records import Records
@@ -65,7 +65,7 @@ def retry(unsent: Sequence[Unsent]) -> list[Unsent]:
     not_kept = []
     for one in unsent:
         try:
-            start_again(one.task_id, owner=one.owner, key=f"retry-unsent {one.task_id}")
+            rerun(one.task_id, owner=one.owner, key=f"retry-unsent {one.task_id}")
         except NotKept:
             not_kept.append(one)
     return not_kept

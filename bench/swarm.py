@@ -24,9 +24,9 @@ from bench.processes import Failed
 # Linux: the port is chosen at connect, so that each source address has all of them
 IP_BIND_ADDRESS_NO_PORT = 24
 SOURCES = [f"127.0.0.{n}" for n in range(2, 10)]
-LARGEST_READ = 256 * 1024
+READ_BYTES = 256 * 1024
 # viewers on their way, where no storm is wanted: fewer than the 50 that eventlet lets wait
-AT_ONCE = 40
+BATCH_SIZE = 40
 CONNECT_SECONDS = 5.0  # as the page: one that has not come so far by then tries anew
 CHECK_SECONDS = 0.02
 
@@ -131,7 +131,7 @@ class Viewer:
         """Read what there is; False when the server has ended the connection, or refused it."""
         assert self.socket is not None
         try:
-            data = self.socket.recv(LARGEST_READ)
+            data = self.socket.recv(READ_BYTES)
         except BlockingIOError:
             return True
         except OSError:
@@ -249,8 +249,8 @@ class Swarm:
         waiting.reverse()
 
         def there() -> bool:
-            while waiting and len(crowd.viewers) - crowd.ready < AT_ONCE:
-                for viewer in [waiting.pop() for _ in range(min(AT_ONCE // 2, len(waiting)))]:
+            while waiting and len(crowd.viewers) - crowd.ready < BATCH_SIZE:
+                for viewer in [waiting.pop() for _ in range(min(BATCH_SIZE // 2, len(waiting)))]:
                     crowd.viewers.append(viewer)
                     self.connect(viewer)
             return crowd.ready >= target

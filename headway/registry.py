@@ -15,7 +15,7 @@ from celery import Task, shared_task
 from headway.labels import Labels, register
 from headway.snapshot import title_line
 
-KINDS: dict[str, Kind] = {}
+TASK_TYPES: dict[str, TaskType] = {}
 WIDENED = {float: (int, float)}
 
 
@@ -60,16 +60,16 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Kind:
+class TaskType:
     """One kind of task.
 
-    `prepare` turns a request's arguments into the task's, or raises BadArguments.
+    `validate` turns a request's arguments into the task's, or raises BadArguments.
     """
 
     name: str
     title: str
     queue: str
-    prepare: Callable[[Mapping[str, Any]], dict[str, Any]]
+    validate: Callable[[Mapping[str, Any]], dict[str, Any]]
     call: Call
 
     def title_of(self, args: Mapping[str, Any], prepared: Mapping[str, Any]) -> str:
@@ -88,13 +88,13 @@ def task(
     title: str,
     *,
     queue: str = "celery",
-    prepare: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
+    validate: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
     labels: Labels | None = None,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Make a function a Celery task that `POST /tasks` may start under the function's name.
 
-    `title` is for people and may name arguments ("Report for {month}"); `prepare` replaces the
+    `title` is for people and may name arguments ("Report for {month}"); `validate` replaces the
     check of the arguments against the function's signature and annotations; `labels` replace words
     on its cards; `options` are Celery's (`bind`, `max_retries`, `time_limit`, ...). A request gives
     arguments by name, also those that the function takes by position; its `*rest` is a list. Raises
@@ -107,22 +107,22 @@ def task(
             1 if options.get("bind") else 0 :
         ]
         call = _call_of(parameters)
-        check = prepare or _by_signature(parameters, call, function.__globals__)
+        check = validate or _by_signature(parameters, call, function.__globals__)
         register(name, labels or {})
-        KINDS[name] = Kind(name, title, queue, check, call)
+        TASK_TYPES[name] = TaskType(name, title, queue, check, call)
         return shared_task(name=name, **options)(function)
 
     return decorate
 
 
-def kind_of(celery_task: Task, queue: str) -> Kind:
+def task_type_of(celery_task: Task, queue: str) -> TaskType:
     """Return the kind of a plain Celery task: checked by its signature, titled by its name."""
     parameters = list(signature(celery_task.run).parameters.values())
     call = _call_of(parameters)
     names = getattr(unwrap(celery_task.run), "__globals__", {})
     # A title is a format, and a name may hold braces.
     title = celery_task.name.replace("{", "{{").replace("}", "}}")
-    return Kind(celery_task.name, title, queue, _by_signature(parameters, call, names), call)
+    return TaskType(celery_task.name, title, queue, _by_signature(parameters, call, names), call)
 
 
 def _call_of(parameters: Sequence[Parameter]) -> Call:
@@ -141,7 +141,7 @@ def _call_of(parameters: Sequence[Parameter]) -> Call:
 def _by_signature(
     parameters: Sequence[Parameter], call: Call, names: dict[str, Any]
 ) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """Return a `prepare` that checks arguments against parameters.
+    """Return a `validate` that checks arguments against parameters.
 
     Annotations are evaluated with the globals `names`.
     """
@@ -155,7 +155,7 @@ def _by_signature(
     }
     defaults = {name: each.default for name, each in known.items() if _is_plain(each.default)}
 
-    def prepare(args: Mapping[str, Any]) -> dict[str, Any]:
+    def validate(args: Mapping[str, Any]) -> dict[str, Any]:
         wrong = dict.fromkeys(required - args.keys(), "Is missing.")
         for name, value in args.items():
             hint = hints[name] if name in known else hints[extra.name] if extra else Any
@@ -169,7 +169,7 @@ def _by_signature(
             raise BadArguments(wrong)
         return prepared
 
-    return prepare
+    return validate
 
 
 def _hint_of(parameter: Parameter, names: dict[str, Any]) -> Any:

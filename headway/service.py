@@ -14,7 +14,7 @@ from headway.celery import encoded
 from headway.celery.backend import LiveBackend
 from headway.celery.messages import expiry_of
 from headway.celery.sends import identified, owned, recorded
-from headway.registry import KINDS, BadArguments, Kind
+from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.state import state
 from headway.store.errors import Unavailable
 from headway.store.model import StartResult
@@ -22,20 +22,20 @@ from headway.store.records import Records
 from headway.system import System
 
 __all__ = [
-    "KINDS",
+    "TASK_TYPES",
     "BadArguments",
     "NotKept",
-    "UnknownKind",
+    "UnknownTask",
     "moment",
+    "rerun",
     "start",
-    "start_again",
     "start_kind",
 ]
 
 logger = logging.getLogger(__name__)
 
 
-class UnknownKind(LookupError):
+class UnknownTask(LookupError):
     """No task of this name may be started."""
 
 
@@ -55,18 +55,18 @@ def start(
     """Start a task for `owner`: in `countdown` seconds, at `eta` (aware), or now.
 
     The record is written first. Once it is, the message will be sent: from here, or by
-    maintenance. Raises UnknownKind, BadArguments, records.AlreadyUsed, records.TooLate or
+    maintenance. Raises UnknownTask, BadArguments, records.AlreadyUsed, records.TooLate or
     Unavailable; nothing is started then.
     """
-    kind = KINDS.get(name)
+    kind = TASK_TYPES.get(name)
     if kind is None:
-        raise UnknownKind(name)
+        raise UnknownTask(name)
     return start_kind(state(), kind, args, owner=owner, key=key, when=moment(countdown, eta))
 
 
 def start_kind(
     system: System,
-    kind: Kind,
+    kind: TaskType,
     args: Mapping[str, Any],
     *,
     owner: str,
@@ -77,7 +77,7 @@ def start_kind(
 
     Raises what `start` raises.
     """
-    prepared = kind.prepare(args)
+    prepared = kind.validate(args)
     title = kind.title_of(args, prepared)
     ordered, named = kind.call.split(prepared)
     return _start(
@@ -85,7 +85,7 @@ def start_kind(
     )
 
 
-def start_again(task_id: str, *, owner: str, key: str = "") -> StartResult:
+def rerun(task_id: str, *, owner: str, key: str = "") -> StartResult:
     """Start a new task with the same arguments as another.
 
     Raises NotKept, and what `start` raises.

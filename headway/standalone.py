@@ -13,16 +13,16 @@ from werkzeug.exceptions import HTTPException
 from headway import masking
 from headway.exceptions import ConfigError
 from headway.extension import Headway
-from headway.web.errors import Refused, as_json
-from headway.web.guards import add_headers
+from headway.web.errors import APIError, as_json
 from headway.web.proxies import TrustedProxies
+from headway.web.security import add_headers
 
 MAX_BODY_BYTES = 64 * 1024
 NO_SECRET = (
     "There is no secret to know tokens by: set headway_secret_key in Celery's settings, or "
     "HEADWAY_SECRET_KEY in the environment, as where the tokens are made."
 )
-STARTED_ELSEWHERE = Refused(
+STARTED_ELSEWHERE = APIError(
     403, "started_elsewhere", "The project's own server starts tasks, this one shows them."
 )
 

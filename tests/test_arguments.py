@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import pytest
 
-from headway.registry import KINDS, BadArguments, task
+from headway.registry import TASK_TYPES, BadArguments, task
 from headway.store.records import Records
 
 if TYPE_CHECKING:
@@ -78,15 +78,15 @@ def kinds():
         task("T", bind=function is bound)(function)
     yield
     for function in FUNCTIONS:
-        KINDS.pop(function.__name__)
+        TASK_TYPES.pop(function.__name__)
 
 
 def bind(
     function: Callable[..., Any], args: Mapping[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return what a function would be called with."""
-    kind = KINDS[function.__name__]
-    ordered, named = json.loads(json.dumps(kind.call.split(kind.prepare(args))))
+    kind = TASK_TYPES[function.__name__]
+    ordered, named = json.loads(json.dumps(kind.call.split(kind.validate(args))))
     call = inspect.signature(function).bind(
         *([None] if function is bound else []), *ordered, **named
     )
@@ -170,7 +170,7 @@ def test_what_cannot_be_started_says_why(
     function: Callable[..., Any], args: dict[str, Any], wrong: dict[str, str]
 ):
     with pytest.raises(BadArguments) as refused:
-        KINDS[function.__name__].prepare(args)
+        TASK_TYPES[function.__name__].validate(args)
 
     assert refused.value.fields == wrong
 

@@ -24,7 +24,7 @@ from headway.store.records import Records
 from tests import based_celery as based
 from tests.processes import Process, Valkey, running, wait_for, worker
 
-KINDS = [*based.BASES]
+TASK_TYPES = [*based.BASES]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def end_of(records: Records, task_id: str) -> dict[str, Any]:
     return wait_for(lambda: (s := snapshot(records, task_id)) and s.get("finished_at") and s)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TASK_TYPES)
 def test_a_task_waits_for_its_time_and_runs_once(records: Records, client: Celery, kind: str):
     task_id = client.signature(f"{kind}.where").apply_async(countdown=0.7).id
     wait_for(lambda: snapshot(records, task_id)["phase"] == "scheduled")
@@ -82,7 +82,7 @@ def test_a_task_waits_for_its_time_and_runs_once(records: Records, client: Celer
     assert end["result"] == within.get(kind, [])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TASK_TYPES)
 def test_a_task_is_cancelled_at_its_next_report(records: Records, kind: str):
     task_id = based.celery.send_task(f"{kind}.report", args=(10_000,)).id
     wait_for(lambda: snapshot(records, task_id).get("current", 0) > 1)
@@ -93,7 +93,7 @@ def test_a_task_is_cancelled_at_its_next_report(records: Records, kind: str):
     assert records.client.zscore("headway:doomed", task_id) is None  # it was not killed
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TASK_TYPES)
 def test_a_task_runs_again_where_it_has_asked_for_that(records: Records, kind: str):
     end = end_of(records, based.celery.send_task(f"{kind}.again").id)
 

@@ -46,7 +46,7 @@ def visitor_at(app: Flask, cookie: str) -> tuple[str | None, str | None]:
     sessions = app.session_interface
     with app.test_request_context("/", headers={"Cookie": f"headway_session={cookie}"}) as context:
         by_route = context.session.get(VISITOR)
-    by_socket = sessions.visitor_in(app, f"headway_session={cookie}")
+    by_socket = sessions.owner_in_cookie(app, f"headway_session={cookie}")
     return by_route, by_socket
 
 

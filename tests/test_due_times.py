@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from headway.celery.messages import due_time
-from headway.registry import KINDS, task
+from headway.registry import TASK_TYPES, task
 from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.by_broker import Hand
@@ -127,7 +127,7 @@ def expiring() -> Iterator[None]:
     def expires_soon() -> None: ...
 
     yield
-    KINDS.pop("expires_soon")
+    TASK_TYPES.pop("expires_soon")
 
 
 @pytest.mark.parametrize("countdown", [None, 60])

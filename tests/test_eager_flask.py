@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from headway import Headway, progress
 from headway.celery.sends import load_owner_by, nobody
-from headway.registry import KINDS, Call, Kind
+from headway.registry import TASK_TYPES, Call, TaskType
 from headway.testing.eager import Eager
 
 shop = Celery(
@@ -20,7 +20,7 @@ shop = Celery(
     backend="headway+redis://127.0.0.1:1/0",
     set_as_current=False,
 )
-KIND = Kind("look", "Look {times} times", "celery", dict, Call(positional=("times",)))
+KIND = TaskType("look", "Look {times} times", "celery", dict, Call(positional=("times",)))
 
 
 @shop.task(name="look", shared=False)
@@ -32,7 +32,7 @@ def look(times: int) -> bool:
 
 @pytest.fixture
 def visitor(monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
-    monkeypatch.setitem(KINDS, "look", KIND)
+    monkeypatch.setitem(TASK_TYPES, "look", KIND)
     app = Flask("shop")
     app.secret_key = "a secret for the tests"
     Headway().init_app(app, celery=shop)

@@ -22,7 +22,7 @@ from kombu.exceptions import ContentDisallowed
 from headway.celery.backend import LiveBackend
 from headway.celery.encoded import decode, encode, serializer_of
 from headway.celery.fencing import FENCE, mark_delivery
-from headway.service import NotKept, start_again
+from headway.service import NotKept, rerun
 from headway.store.connection import connect
 from headway.store.model import Delivery
 from headway.store.records import Records
@@ -219,7 +219,7 @@ def test_a_task_whose_arguments_are_no_json_is_not_started_again_from_the_page(
     web = request.getfixturevalue("web_app")
 
     with web.app_context(), pytest.raises(NotKept):
-        start_again(ID, owner="ada")
+        rerun(ID, owner="ada")
 
 
 @pytest.fixture

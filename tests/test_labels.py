@@ -14,7 +14,7 @@ from app import create_app
 from headway import words
 from headway.cli import drawing
 from headway.labels import LABELS, labels_of
-from headway.registry import KINDS
+from headway.registry import TASK_TYPES
 from headway.snapshot import Phase, Snapshot
 from tests.documents import module_of
 from tests.processes import Valkey
@@ -28,7 +28,7 @@ def pay() -> Iterator[None]:
     """A task of another kind than the application's: the one of the documents."""
     with module_of("docs/pages.md", "payment.py"):
         yield
-    del LABELS["pay"], KINDS["pay"]
+    del LABELS["pay"], TASK_TYPES["pay"]
 
 
 def payment(phase: str, **state: object) -> Snapshot:
@@ -117,7 +117,7 @@ def test_the_api_carries_the_labels_to_every_page(app: Flask):
         carried = app.test_client().get("/tasks").json["server"]["labels"]
         event = app.extensions["headway"].manager.status.event().text
     finally:
-        del LABELS["unlabelled"], KINDS["unlabelled"]
+        del LABELS["unlabelled"], TASK_TYPES["unlabelled"]
 
     assert carried["pay"]["waiting"] == {"BankClosed": "Waiting for the bank"}
     assert carried["pay"] == labels_of_pay
@@ -140,7 +140,7 @@ def test_a_label_that_does_not_exist_is_refused_at_registration(labels: dict, wh
         @headway.task("Payment", labels=labels)
         def refused() -> None: ...
 
-    assert "refused" not in KINDS
+    assert "refused" not in TASK_TYPES
 
 
 BARE = {"task_id": "a"}

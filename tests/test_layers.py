@@ -130,7 +130,7 @@ LAYERS = [
     "headway.web.viewers",
     "headway.web.errors",
     "headway.web.reading",
-    "headway.web.guards",
+    "headway.web.security",
     "headway.web.assets",
     "headway.web.pages",
     "headway.web.parameters",

@@ -23,7 +23,7 @@ from app.mail_errors import UNCONFIRMED, MailDeferred, MailRefused, MailUnavaila
 from app.messages import make_message, message_id, one_line
 from app.smtp import SMTPSession
 from app.tasks.mail import BadAddress, check_address, email_message
-from headway.registry import KINDS, BadArguments
+from headway.registry import TASK_TYPES, BadArguments
 from tests.processes import free_port, wait_for, worker
 from tests.smtp_server import DROP, REPLIES, SILENCE, SmtpServer, make_certificate
 
@@ -678,9 +678,9 @@ def test_any_text_is_an_address_or_refused(text: str):
 
 
 def test_arguments_are_an_address_and_nothing_else():
-    kind = KINDS["send_async_email"]
+    kind = TASK_TYPES["send_async_email"]
     with mail_app(free_port()).app_context():
-        assert kind.prepare({"email": "ada@example.com"}) == {
+        assert kind.validate({"email": "ada@example.com"}) == {
             "email_data": email_message("ada@example.com")
         }
         for args, wrong in (
@@ -691,7 +691,7 @@ def test_arguments_are_an_address_and_nothing_else():
             ({"email": "ada@example.com", "subject": "free"}, {"subject"}),
         ):
             with pytest.raises(BadArguments) as caught:
-                kind.prepare(args)
+                kind.validate(args)
             assert caught.value.fields.keys() == wrong
 
     title = kind.title_of({"email": "ada@example.com"}, {"email_data": {}})

@@ -38,7 +38,7 @@ EXAMPLES = int(os.environ.get("RECORD_MACHINE_EXAMPLES", 0))
 LENGTH = 30  # steps of an example
 TTL_DAYS = 7
 FAR_SECONDS = 30 * 86400
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 SETS = ("headway:leases", "headway:reserved", "headway:outbox", "headway:doomed")
 WAITING = tuple(f"headway:waiting:{queue}" for queue in QUEUES)
 WAITS_FOR_ITS_TIME = {Phase.SCHEDULED, Phase.RETRYING}
@@ -212,7 +212,7 @@ delays = st.sampled_from([0, 3, 60, FAR_SECONDS])
 starts = {
     "how": st.sampled_from(["created", "sent", "parked", "begun", "begun", "begun"]),
     "delay": delays,
-    "attempts": st.sampled_from([1, 2, MOST_ATTEMPTS, MOST_ATTEMPTS]),
+    "attempts": st.sampled_from([1, 2, MAX_ATTEMPTS, MAX_ATTEMPTS]),
     "claims": st.integers(1, 2),
 }
 
@@ -896,7 +896,7 @@ class RecordMachine(RuleBasedStateMachine):
         for task in self.tasks:
             if task.owed and task.phase == Phase.RETRYING:
                 self.park_successor(task)
-        for _ in range(MOST_ATTEMPTS + 5):
+        for _ in range(MAX_ATTEMPTS + 5):
             self.look()
             self.round(after=2 * FAR_SECONDS, gives_up=True, sends=True)
             self.all_is_well()

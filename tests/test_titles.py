@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from headway.registry import KINDS, Call, Kind
+from headway.registry import TASK_TYPES, Call, TaskType
 from headway.snapshot import MAX_TITLE_CHARS, Phase, title_line
 from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
 
 
-def kind(title: str) -> Kind:
-    return Kind("long_task", title, "celery", prepare=lambda args: {}, call=Call())
+def kind(title: str) -> TaskType:
+    return TaskType("long_task", title, "celery", validate=lambda args: {}, call=Call())
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_title_of_the_largest_length_is_whole():
 
 
 class Unprintable:
-    """An argument that a `prepare` has made."""
+    """An argument that a `validate` has made."""
 
     def __format__(self, spec: str) -> str:
         raise RuntimeError("no words")
@@ -108,7 +108,7 @@ def test_a_task_without_a_title_is_called_by_as_much_of_its_name(records: Record
 
 
 def test_a_title_of_an_argument_is_cut_on_the_way_in(client, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(KINDS, "long_task", kind("Report for {month}"))
+    monkeypatch.setitem(TASK_TYPES, "long_task", kind("Report for {month}"))
 
     started = client.post(
         "/tasks", json={"name": "long_task", "args": {"month": "\x1b\u202e" + "x" * 60_000}}
@@ -121,7 +121,7 @@ def test_a_title_of_an_argument_is_cut_on_the_way_in(client, monkeypatch: pytest
 def test_a_title_that_its_argument_does_not_fit_refuses_no_start(
     client, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setitem(KINDS, "long_task", kind("Report for {month.year}"))
+    monkeypatch.setitem(TASK_TYPES, "long_task", kind("Report for {month.year}"))
 
     started = client.post("/tasks", json={"name": "long_task", "args": {"month": {"year": 2026}}})
 

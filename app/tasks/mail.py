@@ -147,7 +147,7 @@ LABELS: Labels = {
 }
 
 
-@headway.task("E-mail to {email}", queue="mail", prepare=_email_data, labels=LABELS, bind=True)
+@headway.task("E-mail to {email}", queue="mail", validate=_email_data, labels=LABELS, bind=True)
 def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]:
     """Send `{"subject", "to", "body"}` at most once, and return the mail server's reply.
 

@@ -121,7 +121,7 @@ def start(project: Project, name: str, args: dict[str, Any], owner: str, and_wat
 
 def _start(project: Project, name: str, args: dict[str, Any], owner: str) -> str:
     # Not at the top: no other command needs these imports.
-    from headway.registry import KINDS, BadArguments, kind_of
+    from headway.registry import TASK_TYPES, BadArguments, task_type_of
     from headway.service import start_kind
     from headway.system import queue_of
 
@@ -129,7 +129,7 @@ def _start(project: Project, name: str, args: dict[str, Any], owner: str) -> str
     known = system.celery.tasks
     if name not in known:
         raise Failure(f"There is no task {name}. {_suggested(name, known)}", ExitCode.USAGE)
-    kind = KINDS.get(name) or kind_of(known[name], queue_of(system.celery, name))
+    kind = TASK_TYPES.get(name) or task_type_of(known[name], queue_of(system.celery, name))
     try:
         return start_kind(system, kind, args, owner=owner).task_id
     except BadArguments as error:

@@ -87,13 +87,11 @@ def check_connection(server: Server) -> Finding:
 
 def check_version(server: Server) -> Finding:
     """Functions, which all of Headway's scripts are, came with 7.0; a Valkey always has them."""
-    subject = "version"
-    version = server.version
-    name, _, number = version.partition(" ")
+    name, _, number = server.version.partition(" ")
     if name == "Valkey" or _numbers(number) >= OLDEST:
-        return Finding(Mark.GOOD, subject, version)
+        return Finding(Mark.GOOD, "version", server.version)
     needed = f"Headway needs Redis {OLDEST_REDIS} or newer, or Valkey"
-    return Finding(Mark.BAD, subject, f"{version or 'This Redis'} is too old: {needed}.")
+    return Finding(Mark.BAD, "version", f"{server.version or 'This Redis'} is too old: {needed}.")
 
 
 def check_rights(server: Server) -> Finding:
@@ -158,18 +156,12 @@ def check_persistence(server: Server) -> Finding:
         return Finding(Mark.GOOD, subject, "append-only file")
     snapshots = server.setting("save")
     if snapshots == "":
-        return Finding(
-            Mark.WARNING, subject, f"off: a restart of Redis loses all tasks; {KEEP_HELP}"
-        )
-    if snapshots is None:
-        return Finding(
-            Mark.WARNING, subject, f"no append-only file, and snapshots cannot be seen; {KEEP_HELP}"
-        )
-    return Finding(
-        Mark.WARNING,
-        subject,
-        f"snapshots only: a crash loses what came after the last one; {KEEP_HELP}",
-    )
+        text = "off: a restart of Redis loses all tasks"
+    elif snapshots is None:
+        text = "no append-only file, and snapshots cannot be seen"
+    else:
+        text = "snapshots only: a crash loses what came after the last one"
+    return Finding(Mark.WARNING, subject, f"{text}; {KEEP_HELP}")
 
 
 def check_clock(server: Server) -> Finding:

@@ -100,11 +100,8 @@ class RunRecords:
         data = text.encode() if isinstance(text, str) else text
         # From its end, so that the first piece makes room for all.
         for start in reversed(range(0, len(data), PIECE_BYTES)):
-            self._functions.call(
-                "stage",
-                [key],
-                [start, data[start : start + PIECE_BYTES], int(STAGED_SECONDS * 1000)],
-            )
+            piece = data[start : start + PIECE_BYTES]
+            self._functions.call("stage", [key], [start, piece, int(STAGED_SECONDS * 1000)])
         return key
 
     def begin_write(

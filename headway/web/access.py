@@ -53,10 +53,10 @@ class Sessions(SecureCookieSessionInterface):
         """Return the path that Headway is mounted at, so that no other app gets its cookie."""
         return request.script_root or super().get_cookie_path(app)
 
-    def visitor_in(self, app: Flask, cookies: str) -> str | None:
+    def owner_in_cookie(self, app: Flask, cookies: str) -> str | None:
         """Return the visitor's id in a `Cookie` header, None if there is none or it expired."""
         session, until = self._read(app, parse_cookie(cookies).get(self.get_cookie_name(app)))
-        return visitor_of(session) if time.time() < until else None
+        return owner_in_session(session) if time.time() < until else None
 
     def _read(self, app: Flask, cookie: str | None) -> tuple[dict[str, Any], float]:
         """Return the session in a cookie and its expiry (Unix time).
@@ -78,10 +78,10 @@ class Sessions(SecureCookieSessionInterface):
 
 def visitor() -> str | None:
     """Return the random id in the visitor's signed cookie, None without one."""
-    return visitor_of(session)
+    return owner_in_session(session)
 
 
-def visitor_of(session: Mapping[str, Any]) -> str | None:
+def owner_in_session(session: Mapping[str, Any]) -> str | None:
     """Return the visitor's id in a session, None without one."""
     found = session.get(VISITOR)
     return found if isinstance(found, str) else None
@@ -109,13 +109,13 @@ def owner_of_sender() -> str | None:
     A visitor without an id gets one.
     """
     return (
-        welcome()
+        get_or_create_owner()
         if has_request_context() and "HEADWAY_OWNER_LOADER" in current_app.config
         else None
     )
 
 
-def welcome() -> str | None:
+def get_or_create_owner() -> str | None:
     """Return the owner of the request; a visitor without an id gets one in a year-long cookie."""
     if current_app.config["HEADWAY_OWNER_LOADER"] is visitor:
         session.permanent = True
@@ -158,7 +158,7 @@ def nonce() -> str:
     return str(g.csp_nonce)
 
 
-def guards(nonce: str | None = None) -> dict[str, str]:
+def security_headers(nonce: str | None = None) -> dict[str, str]:
     """Return the security headers of every answer; only pages need a nonce."""
     return {
         "Content-Security-Policy": CSP.format(nonce=f" 'nonce-{nonce}'" if nonce else ""),

@@ -7,16 +7,16 @@ from typing import Any
 from flask import Blueprint, Response, g, request, url_for
 from flask.typing import ResponseReturnValue
 
-from headway.service import moment, start, start_again
+from headway.service import moment, rerun, start
 from headway.snapshot import Phase, Snapshot, fragment
 from headway.state import state
 from headway.store.model import ChangeResult, StartResult, TaskRecord
 from headway.store.records import Records
-from headway.web.access import cookie_is_dropped, hint, welcome
-from headway.web.errors import Refused, handle_errors
-from headway.web.guards import guard
+from headway.web.access import cookie_is_dropped, get_or_create_owner, hint
+from headway.web.errors import APIError, handle_errors
 from headway.web.parameters import cursor_of, integer, json_body, phases_asked_for, when_of
 from headway.web.reading import NOT_FOUND, SEND_COOKIE, list_for, read_mine, read_one
+from headway.web.security import guard
 from headway.web.viewers import current_viewer
 
 api = Blueprint("headway", __name__)
@@ -27,12 +27,12 @@ MAX_IDS = 100
 MAX_KEY = 255
 ASK_AGAIN = "private, no-cache"  # Cache-Control of answers with an ETag
 
-READ_ONLY = Refused(403, "read_only", "This link is read-only: it cannot change the task.")
+READ_ONLY = APIError(403, "read_only", "This link is read-only: it cannot change the task.")
 ONLY_OVER_HTTPS = " Browsers keep it over https only."
 TOO_LATE = {
     "unknown": NOT_FOUND,
-    "final": Refused(409, "final", "This task has ended already."),
-    "not_waiting": Refused(
+    "final": APIError(409, "final", "This task has ended already."),
+    "not_waiting": APIError(
         409, "not_waiting", "This task cannot be rescheduled: it is queued, running or finished."
     ),
 }
@@ -68,7 +68,7 @@ def batch_status() -> ResponseReturnValue:
     """Answer `?task_id=a&task_id=b`, up to 100 ids, with `{"snapshots", "missing", "server"}`."""
     task_ids = request.args.getlist("task_id")
     if not task_ids or len(task_ids) > MAX_IDS:
-        raise Refused(
+        raise APIError(
             400, "bad_task_ids", f"Ask for 1 to {MAX_IDS} tasks: /status?task_id=...&task_id=..."
         )
     found, missing = read_mine(task_ids, current_viewer(), get_records().read)
@@ -103,16 +103,16 @@ def start_task() -> ResponseReturnValue:
     name = body.get("name")
     args = body.get("args", {})
     if not isinstance(name, str):
-        raise Refused(400, "bad_request", "Which task?", {"name": "Must be the name of a task."})
+        raise APIError(400, "bad_request", "Which task?", {"name": "Must be the name of a task."})
     if not isinstance(args, dict):
-        raise Refused(
+        raise APIError(
             400,
             "bad_request",
             "With which arguments?",
             {"args": "Must be an object: arguments by name."},
         )
     countdown, eta = when_of(body)
-    owner = welcome() or ""
+    owner = get_or_create_owner() or ""
     return accepted(
         start(name, args, owner=owner, key=idempotency_key(), countdown=countdown, eta=eta)
     )
@@ -134,7 +134,7 @@ def schedule(task_id: str) -> ResponseReturnValue:
     _to_change(task_id)
     body = json_body({"countdown", "eta"})
     if body.get("countdown") is None and body.get("eta") is None:
-        raise Refused(400, "bad_time", 'Give a time: {"countdown": seconds} or {"eta": time}.')
+        raise APIError(400, "bad_time", 'Give a time: {"countdown": seconds} or {"eta": time}.')
     return _changed(get_records().reschedule(task_id, moment(*when_of(body))))
 
 
@@ -143,8 +143,8 @@ def retry(task_id: str) -> ResponseReturnValue:
     """Start a new task with the arguments of one that has ended; 202, 409 if it has not ended."""
     stored = _to_change(task_id)
     if not Snapshot.from_json(stored.snapshot).final:
-        raise Refused(409, "not_final", "This task has not ended yet.")
-    return accepted(start_again(task_id, owner=stored.owner, key=idempotency_key()))
+        raise APIError(409, "not_final", "This task has not ended yet.")
+    return accepted(rerun(task_id, owner=stored.owner, key=idempotency_key()))
 
 
 @api.get("/tasks/<task_id>/result")
@@ -154,7 +154,9 @@ def result(task_id: str) -> ResponseReturnValue:
     found = get_records().queries.result(task_id)
     if found is None:
         ended_well = Snapshot.from_json(stored.snapshot).phase == Phase.SUCCEEDED
-        raise NOT_FOUND if ended_well else Refused(409, "no_result", "This task has not succeeded.")
+        raise (
+            NOT_FOUND if ended_well else APIError(409, "no_result", "This task has not succeeded.")
+        )
     size, pieces = found
     response = Response(pieces, mimetype="application/json")
     response.content_length = size
@@ -189,10 +191,10 @@ def accepted(started: StartResult) -> Response:
 
 
 def idempotency_key() -> str:
-    """Return the key in the request's header or form, "" for none. Raises Refused."""
+    """Return the key in the request's header or form, "" for none. Raises APIError."""
     key = request.headers.get("Idempotency-Key") or request.form.get("idempotency_key", "")
     if len(key) > MAX_KEY:
-        raise Refused(400, "bad_key", f"An Idempotency-Key has at most {MAX_KEY} characters.")
+        raise APIError(400, "bad_key", f"An Idempotency-Key has at most {MAX_KEY} characters.")
     return key
 
 
@@ -211,7 +213,7 @@ def _to_change(task_id: str) -> TaskRecord:
 def _changed(changed: ChangeResult) -> Response:
     """Answer to a requested change with 202 and the snapshot.
 
-    Raises Refused where the change came too late.
+    Raises APIError where the change came too late.
     """
     if changed.snapshot is None:
         raise TOO_LATE[changed.verdict]

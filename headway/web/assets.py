@@ -9,8 +9,8 @@ from pathlib import Path
 from flask import Blueprint, Response, request, send_from_directory, url_for
 
 from headway.exceptions import ConfigError
-from headway.web.errors import Refused, handle_errors
-from headway.web.guards import guard
+from headway.web.errors import APIError, handle_errors
+from headway.web.security import guard
 
 FOLDER = Path(__file__).resolve().parent.parent / "static"
 BUNDLE = "headway.js"
@@ -29,7 +29,7 @@ def file(name: str) -> Response:
     Browsers cache the bundle under its version for a year; other files they revalidate.
     """
     if name == BUNDLE and not (FOLDER / BUNDLE).exists():
-        raise Refused(404, "not_built", NOT_BUILT)
+        raise APIError(404, "not_built", NOT_BUILT)
     response = send_from_directory(FOLDER, name)
     if name == BUNDLE and request.args.get("v") == bundle_version():
         response.headers["Cache-Control"] = FOREVER

@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Response, jsonify, make_response, render_tem
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from headway.service import KINDS, BadArguments, NotKept, UnknownKind
+from headway.service import TASK_TYPES, BadArguments, NotKept, UnknownTask
 from headway.store.errors import SENTENCES, Reason, Unavailable
 from headway.store.model import AlreadyUsed, TooLate
 
@@ -27,7 +27,7 @@ JSON_BLUEPRINTS = {
 UNAVAILABLE = "{}, so nothing was started or changed. Try again in a moment."
 
 
-class Refused(Exception):
+class APIError(Exception):
     """A request is refused for a reason that its sender can fix."""
 
     def __init__(
@@ -78,7 +78,7 @@ def as_json(
     return make_response(jsonify(error=body), status)
 
 
-def refused(exc: Refused) -> ResponseReturnValue:
+def refused(exc: APIError) -> ResponseReturnValue:
     return error(exc.status, exc.code, exc.message, exc.fields)
 
 
@@ -86,8 +86,10 @@ def bad_arguments(exc: BadArguments) -> ResponseReturnValue:
     return error(400, "bad_arguments", "Some arguments are invalid.", exc.fields)
 
 
-def unknown_kind(exc: UnknownKind) -> ResponseReturnValue:
-    return error(400, "unknown_task", f"There is no task {exc}. Known: {', '.join(sorted(KINDS))}.")
+def unknown_task(exc: UnknownTask) -> ResponseReturnValue:
+    return error(
+        400, "unknown_task", f"There is no task {exc}. Known: {', '.join(sorted(TASK_TYPES))}."
+    )
 
 
 def not_kept(exc: NotKept) -> ResponseReturnValue:
@@ -126,9 +128,9 @@ def unexpected(exc: Exception) -> ResponseReturnValue:
 
 
 HANDLERS: dict[type[Exception], Callable[[Any], ResponseReturnValue]] = {
-    Refused: refused,
+    APIError: refused,
     BadArguments: bad_arguments,
-    UnknownKind: unknown_kind,
+    UnknownTask: unknown_task,
     NotKept: not_kept,
     AlreadyUsed: already_used,
     TooLate: too_late,

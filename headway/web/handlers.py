@@ -155,7 +155,7 @@ class SocketHandlers:
             with self._app.request_context(environ):
                 return current_viewer()
         if OWNER not in environ:
-            environ[OWNER] = sessions.visitor_in(self._app, environ.get("HTTP_COOKIE", ""))
+            environ[OWNER] = sessions.owner_in_cookie(self._app, environ.get("HTTP_COOKIE", ""))
         return viewer_of(self._app, environ, environ[OWNER])
 
 

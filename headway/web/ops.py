@@ -7,8 +7,8 @@ from flask.typing import ResponseReturnValue
 
 from headway.state import state
 from headway.store.errors import SENTENCES, Reason, Unavailable
-from headway.web.errors import Refused, handle_errors
-from headway.web.guards import guard
+from headway.web.errors import APIError, handle_errors
+from headway.web.security import guard
 
 ops = Blueprint("headway_ops", __name__)
 handle_errors(ops)
@@ -34,7 +34,7 @@ def readyz() -> ResponseReturnValue:
         proven = state().manager.heartbeat.round_trip(PROOF_SECONDS)
     except Unavailable as error:
         current_app.logger.warning("Not ready: %s: %s", SENTENCES[error.reason], error)
-        raise Refused(503, error.reason, f"{SENTENCES[error.reason]}.") from None
+        raise APIError(503, error.reason, f"{SENTENCES[error.reason]}.") from None
     if not proven:
-        raise Refused(503, Reason.UNREACHABLE, "This process receives nothing from Redis.")
+        raise APIError(503, Reason.UNREACHABLE, "This process receives nothing from Redis.")
     return jsonify(status="ready")

@@ -10,25 +10,25 @@ from flask import request
 
 from headway.snapshot import Phase, is_number, phases_of_state
 from headway.store.records import TASK_ID
-from headway.web.errors import Refused
+from headway.web.errors import APIError
 
 MAX_AHEAD_SECONDS = 366 * 86400
 
 
 def json_body(keys: Set[str]) -> dict[str, Any]:
-    """Return the request's JSON, an object with no other keys than these. Raises Refused."""
+    """Return the request's JSON, an object with no other keys than these. Raises APIError."""
     if not request.is_json:
-        raise Refused(415, "not_json", "Send JSON, with Content-Type: application/json.")
+        raise APIError(415, "not_json", "Send JSON, with Content-Type: application/json.")
     try:
         body = request.get_json()
     except RecursionError:
-        raise Refused(400, "bad_json", "This JSON is nested too deeply.") from None
+        raise APIError(400, "bad_json", "This JSON is nested too deeply.") from None
     if not isinstance(body, dict):
-        raise Refused(
+        raise APIError(
             400, "bad_json", f"Send an object with these keys: {', '.join(sorted(keys))}."
         )
     if unknown := body.keys() - keys:
-        raise Refused(
+        raise APIError(
             400,
             "bad_request",
             "Some keys are unknown.",
@@ -40,18 +40,18 @@ def json_body(keys: Set[str]) -> dict[str, Any]:
 def when_of(body: dict[str, Any]) -> tuple[float, datetime | None]:
     """Return `(countdown in seconds, eta)`, of which one at most is given.
 
-    A time in the past means now. Raises Refused where both are given, or one is invalid.
+    A time in the past means now. Raises APIError where both are given, or one is invalid.
     """
     countdown = body.get("countdown")
     eta = body.get("eta")
     if countdown is not None and eta is not None:
-        raise Refused(
+        raise APIError(
             400, "bad_time", "Give countdown or eta, not both.", {"eta": "Not with countdown."}
         )
     if countdown is not None:
         if not is_number(countdown) or not 0 <= countdown <= MAX_AHEAD_SECONDS:
             why = f"Must be a number of seconds from 0 to {MAX_AHEAD_SECONDS}."
-            raise Refused(400, "bad_time", why, {"countdown": why})
+            raise APIError(400, "bad_time", why, {"countdown": why})
         return float(countdown), None
     if eta is None:
         return 0.0, None
@@ -65,43 +65,43 @@ def _time(text: Any) -> datetime:
         when = None
     if when is None or when.tzinfo is None:
         why = "Must be a time with its zone: 2026-11-22T08:00:00Z."
-        raise Refused(400, "bad_time", why, {"eta": why})
+        raise APIError(400, "bad_time", why, {"eta": why})
     if (when - datetime.now(UTC)).total_seconds() > MAX_AHEAD_SECONDS:
         why = "Must be within a year."
-        raise Refused(400, "bad_time", why, {"eta": why})
+        raise APIError(400, "bad_time", why, {"eta": why})
     return when
 
 
 def integer(text: str, name: str, least: int, most: int) -> int:
-    """Return a whole number within these bounds. Raises Refused."""
+    """Return a whole number within these bounds. Raises APIError."""
     if not text.isascii() or not text.isdigit() or len(text) > 18 or not least <= int(text) <= most:
-        raise Refused(
+        raise APIError(
             400, "bad_number", f"{name} must be from {least} to {most}.", {name: "Out of range."}
         )
     return int(text)
 
 
 def phases_asked_for() -> set[Phase]:
-    """Return the phases that `?phase=` and `?state=` ask for; empty means all. Raises Refused."""
+    """Return the phases that `?phase=` and `?state=` ask for; empty means all. Raises APIError."""
     phases: set[Phase] = set()
     for word in request.args.getlist("phase"):
         if word not in set(Phase):
-            raise Refused(400, "bad_phase", f"There is no phase {word}.", {"phase": "Unknown."})
+            raise APIError(400, "bad_phase", f"There is no phase {word}.", {"phase": "Unknown."})
         phases.add(Phase(word))
     for word in request.args.getlist("state"):
         if not (of_state := phases_of_state(word)):
-            raise Refused(400, "bad_state", f"There is no state {word}.", {"state": "Unknown."})
+            raise APIError(400, "bad_state", f"There is no state {word}.", {"state": "Unknown."})
         phases |= of_state
     return phases
 
 
 def cursor_of(text: str | None) -> tuple[str, str]:
-    """Return the score and the task_id at which a page begins. Raises Refused."""
+    """Return the score and the task_id at which a page begins. Raises APIError."""
     if not text:
         return "", ""
     score, _, task_id = text.partition("~")
     if not score.isascii() or not score.isdigit() or len(score) > 18 or not TASK_ID.match(task_id):
-        raise Refused(
+        raise APIError(
             400, "bad_cursor", "Use the cursor from the previous answer.", {"cursor": "Malformed."}
         )
     return score, task_id

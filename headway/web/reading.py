@@ -9,11 +9,11 @@ from headway.state import state
 from headway.store.model import TaskRecord
 from headway.store.records import TASK_ID, Records
 from headway.web.access import hint, lacks_cookie
-from headway.web.errors import Refused
+from headway.web.errors import APIError
 from headway.web.viewers import Viewer
 
-NOT_FOUND = Refused(404, "not_found", "There is no such task, or it is not yours.")
-TOKEN_HAS_ENDED = Refused(404, "token_expired", "This link has expired: ask for a new one.")
+NOT_FOUND = APIError(404, "not_found", "There is no such task, or it is not yours.")
+TOKEN_HAS_ENDED = APIError(404, "token_expired", "This link has expired: ask for a new one.")
 SEND_COOKIE = (
     "A task is shown to its owner: send the cookie that came with the 202 (curl -c jar, then "
     "curl -b jar)."
@@ -40,7 +40,7 @@ def read_mine(
 def read_one(records: Records, viewer: Viewer, task_id: str, known: str = "") -> TaskRecord:
     """Return a task that a viewer may see, as `Records.read` does.
 
-    Raises Refused (404) for a task that is unknown, expired or somebody else's.
+    Raises APIError (404) for a task that is unknown, expired or somebody else's.
     """
     [stored] = records.read([task_id], [known]) if TASK_ID.match(task_id) else [None]
     if stored is not None and viewer.may_see(task_id, stored):

@@ -17,7 +17,7 @@ from headway.store.connection import peer_closed
 from headway.web.serving import SILENCE_SECONDS, Requests, Serving
 
 BATCH_SIZE = 16  # connections handed to the server before other greenlets run
-RECEIVED_AT_ONCE = 64  # connections accepted into the queue before other greenlets run
+RECEIVED_BATCH = 64  # connections accepted into the queue before other greenlets run
 STAYS_SECONDS = 1.0  # a client that half-closes before that may just have sent its request
 MAX_HEAD_BYTES = 64 * 1024
 NO_PLACE = (
@@ -69,7 +69,7 @@ class AcceptQueue:
             except OSError:
                 # The client has left already, or there is no file descriptor until another leaves.
                 time.sleep(0.1)
-            if received % RECEIVED_AT_ONCE == 0:
+            if received % RECEIVED_BATCH == 0:
                 time.sleep(0)
 
 

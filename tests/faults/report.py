@@ -70,7 +70,7 @@ HEADS = (
     "limit",
     "",
 )
-EVIDENCE_SHOWN, LONGEST_LINE = 8, 400  # the JSON has all of it
+EVIDENCE_SHOWN, MAX_LINE = 8, 400  # the JSON has all of it
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -91,7 +91,7 @@ def table(rows: Iterable[Row]) -> str:
             text += [
                 "",
                 f"{row.fault}:",
-                *(f"  {line[:LONGEST_LINE]}" for line in row.evidence[:EVIDENCE_SHOWN]),
+                *(f"  {line[:MAX_LINE]}" for line in row.evidence[:EVIDENCE_SHOWN]),
             ]
             text += [f"  ... and {more} more" for _ in range(more > 0)]
     return "\n".join(line.rstrip() for line in text)

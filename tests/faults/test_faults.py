@@ -11,7 +11,7 @@ import pytest
 from tests.faults.faults import FAULTS
 from tests.processes import Process
 
-LONGEST_SECONDS = 900
+MAX_SECONDS = 900
 LANES = "2"  # most of a trial is waiting, but three starve the browsers of two cores
 
 Rows = list[dict[str, Any]]
@@ -43,7 +43,7 @@ def rows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     ]
     process = Process([*command, *only], folder / "report.txt")
     try:
-        process.popen.wait(LONGEST_SECONDS)
+        process.popen.wait(MAX_SECONDS)
     finally:
         process.stop(seconds=60)
     return list(json.loads((folder / "rows.json").read_text()))

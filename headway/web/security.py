@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Response, g, request
 
 from headway.state import state
-from headway.web.access import UNSAFE, guards
+from headway.web.access import UNSAFE, security_headers
 from headway.web.cors import share
-from headway.web.errors import Refused
+from headway.web.errors import APIError
 from headway.web.origins import is_cross_site
 
 
@@ -18,13 +18,13 @@ def guard(of: Blueprint) -> None:
 
 
 def refuse_other_sites() -> None:
-    """Refuse a change that another site's page asks for. Raises Refused (403)."""
+    """Refuse a change that another site's page asks for. Raises APIError (403)."""
     if request.method in UNSAFE and is_cross_site(request.environ, state().allowed_origins):
-        raise Refused(403, "cross_site", "This request comes from another site's page.")
+        raise APIError(403, "cross_site", "This request comes from another site's page.")
 
 
 def add_headers(response: Response) -> Response:
     """Add the security headers and those of cross-origin sharing."""
-    response.headers.update(guards(g.get("csp_nonce")))
+    response.headers.update(security_headers(g.get("csp_nonce")))
     share(response, state().allowed_origins)
     return response
