@@ -42,7 +42,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(
-        tmp_path_factory.mktemp(engine), engine, ping_interval=300, ping_timeout=200
+        tmp_path_factory.mktemp(engine), engine, ping_interval=14, ping_timeout=13
     ) as server:
         with Client(server) as first:
             first.join()
@@ -50,7 +50,8 @@ def server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         yield server
         with Client(server) as last:
             last.join()
-            wait_for(lambda: server.tasks <= tasks, message="something is left of who has gone")
+            # Engine.IO waits with the next ping of a socket also when that has ended.
+            wait_for(lambda: server.tasks <= tasks, 40, "something is left of who has gone")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def impatient(server: Server) -> Iterator[Server]:
     """The server, which gives up soon who connects from now on and is silent."""
     server.do("ping", [2.0, 1.0])
     yield server
-    server.do("ping", [300.0, 200.0])
+    server.do("ping", [14.0, 13.0])
 
 
 # Messages
@@ -78,7 +79,7 @@ def impatient(server: Server) -> Iterator[Server]:
 
 def test_a_client_is_told_the_limits(client: Client):
     assert client.opening["maxPayload"] == LARGEST
-    assert (client.opening["pingInterval"], client.opening["pingTimeout"]) == (300_000, 200_000)
+    assert (client.opening["pingInterval"], client.opening["pingTimeout"]) == (14_000, 13_000)
     assert client.opening["upgrades"] == []
 
 
@@ -151,14 +152,14 @@ def test_what_the_kernel_does_not_take_at_once_arrives_whole_also_among_answers(
         for _ in range(20):
             slow.write(masked(b"x", PING))
         frames = [slow.read()]
-        while frames[-1][0] != TEXT:
+        while len(frames[-1][1]) < len(text):
             frames.append(slow.read())
         server.push(("2end", None))
         while frames[-1] != (TEXT, b"42end"):
             frames.append(slow.read())
 
     pushed = [payload.decode() for opcode, payload in frames if opcode == TEXT]
-    assert pushed == [f"4{text}", "42end"]
+    assert [each for each in pushed if each != "2"] == [f"4{text}", "42end"]
     assert {frame for frame in frames if frame[0] != TEXT} == {(PONG, b"x")}
 
 
