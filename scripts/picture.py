@@ -27,7 +27,9 @@ from tests.documents import Followed
 from tests.processes import ROOT, Valkey, children_of
 
 PICTURE = ROOT / "docs" / "live.webp"
-WIDTH, HEIGHT, SCALE = 600, 140, 2
+WIDTH = 600
+HEIGHT = 140
+SCALE = 2
 FRAME_MS = 300
 LAST_SECONDS = 3  # for which the end is shown
 QUALITY = 75
@@ -58,7 +60,8 @@ def main() -> None:
 
 def film(page: Page, worker: int) -> Iterator[tuple[float, bytes]]:
     """Yield `(Unix time, WebP)` of what the card shows; on the way its process is killed."""
-    card, devtools = page.locator("headway-task"), page.context.new_cdp_session(page)
+    card = page.locator("headway-task")
+    devtools = page.context.new_cdp_session(page)
     expect(card).to_have_attribute("data-phase", "running", timeout=20_000)
     clip = {"x": 0, "y": 0, "width": WIDTH, "height": HEIGHT, "scale": SCALE}
     asked = {"format": "webp", "quality": QUALITY, "clip": clip}
@@ -91,7 +94,8 @@ def animated(frames: Sequence[tuple[float, bytes]]) -> bytes:
 
 def _drawn(picture: bytes) -> bytes:
     """Return the chunks of a WebP that hold its pixels."""
-    found, at = b"", 12
+    found = b""
+    at = 12
     while at < len(picture):
         name, length = struct.unpack_from("<4sI", picture, at)
         after = at + 8 + length + length % 2

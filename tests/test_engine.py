@@ -57,7 +57,8 @@ def test_what_a_client_must_not_send_closes_it_and_leaves_nothing(
 ):
     with Client(server) as other:
         other.join()
-        sockets, tasks = server.do()["sockets"], server.tasks
+        sockets = server.do()["sockets"]
+        tasks = server.tasks
         data, code = VIOLATIONS[violation]
 
         other.write(data)
@@ -70,7 +71,8 @@ def test_what_a_client_must_not_send_closes_it_and_leaves_nothing(
 def test_nothing_is_left_of_a_client_that_takes_its_leave(server: Server):
     with Client(server) as client:
         client.join()
-        sockets, tasks = server.do()["sockets"], server.tasks
+        sockets = server.do()["sockets"]
+        tasks = server.tasks
 
         client.write(masked(b"\x03\xe8", CLOSE))
 

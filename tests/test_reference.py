@@ -33,7 +33,8 @@ def test_each_setting_stands_there_once():
 
 
 def test_each_setting_that_is_read_is_one():
-    app, library = sources("app"), sources("headway")
+    app = sources("app")
+    library = sources("headway")
     read = set(re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", app)) - OF_PROCESSES
     in_celery = set(re.findall(r"conf(?:\.get\(|\[)\"(headway_\w+)\"", app + library))
     in_flask = set(re.findall(r"config(?:\.get\(|\[)\"(HEADWAY_\w+)\"", app + library))
