@@ -1,6 +1,4 @@
-"""What this machine is, and what a process of it has used: CPU by the kernel's own accounting,
-memory by its pages.
-"""
+"""Describes this machine, and measures the CPU time and memory of a process."""
 
 from __future__ import annotations
 

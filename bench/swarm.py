@@ -27,7 +27,7 @@ SOURCES = [f"127.0.0.{n}" for n in range(2, 10)]
 READ_BYTES = 256 * 1024
 # viewers on their way, where no storm is wanted: fewer than the 50 that eventlet lets wait
 BATCH_SIZE = 40
-CONNECT_SECONDS = 5.0  # as the page: one that has not come so far by then tries anew
+CONNECT_SECONDS = 5.0  # as the page: one that has not come so far by then tries again
 CHECK_SECONDS = 0.02
 
 
@@ -237,7 +237,7 @@ class Swarm:
         self._by_fd: dict[int, Viewer] = {}
         self._timers: list[tuple[float, int, Callable[[], object]]] = []
         self._order = count()
-        self._comes_back: set[int] = set()  # crowds whose viewers connect anew, by id
+        self._comes_back: set[int] = set()  # crowds whose viewers reconnect, by id
 
     def add(self, crowd: Crowd, viewers: Iterable[Sequence[str]], seconds: float = 60.0) -> None:
         """Connect viewers, each of some rooms, a few at a time.
@@ -272,7 +272,7 @@ class Swarm:
         self._epoll.modify(viewer.socket.fileno(), 0)
 
     def come_back(self, crowd: Crowd) -> None:
-        """From now on viewers that lose their server connect anew, at the page's own intervals."""
+        """Have viewers that lose their server reconnect, at the page's own intervals."""
         self._comes_back.add(id(crowd))
 
     def dismiss(self, crowd: Crowd) -> None:

@@ -110,7 +110,7 @@ class Visitor:
 
 
 class Returning(Visitor):
-    """A visitor that comes back by itself and asks anew at each connect, as the page does."""
+    """A visitor that reconnects by itself and asks again at each connect, as the page does."""
 
     def __init__(self, address: str) -> None:
         super().__init__(address)

@@ -144,7 +144,7 @@ class Task:
         return self.holder is not None and not self.dropped
 
     def lose(self) -> None:
-        """Its run is gone, and it waits anew."""
+        """Its run is gone, and it waits again."""
         self.holder = None
         self.dropped = False
         self.failures += 1

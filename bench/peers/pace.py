@@ -1,6 +1,4 @@
-"""What each helper in Python is made of: a loop that answers requests, a task's run, a pace at
-which it reports.
-"""
+"""Parts of the Python helpers: a loop that answers requests, a task's run, a reporting pace."""
 
 from __future__ import annotations
 

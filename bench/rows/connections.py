@@ -107,7 +107,7 @@ def _served(bench: Bench, candidate: Candidate, crowd: Crowd, rooms: list[str]) 
 def _restart(
     bench: Bench, candidate: Candidate, web: Web, crowd: Crowd, rooms: list[str]
 ) -> tuple[float, int]:
-    """Stop the process, report meanwhile, start it anew.
+    """Stop the process, report meanwhile, and restart it.
 
     Returns how long it took until all were current, and how many
     were so in the end."""

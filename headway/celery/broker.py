@@ -201,7 +201,7 @@ def _task_id(text: str | bytes) -> str | None:
 
 def _missing(channel: Any, queue: str, wanted: set[str]) -> set[str]:
     for priority in channel.priority_steps:
-        # Kombu's client puts the prefix before the keys of some commands, and LRANGE is none.
+        # Kombu's client adds the prefix to the keys of some commands, and not to LRANGE's.
         key = f"{channel.global_keyprefix}{channel._q_for_pri(queue, priority)}"
         end = -1
         while wanted and (messages := channel.client.lrange(key, end - SLICE + 1, end)):

@@ -108,7 +108,7 @@ class PlannedStop:
             ignore_errors(consumer, consumer.task_consumer.cancel)
 
     def _call(self, duty: Callable[[], None]) -> None:
-        """Do it in the worker's loop; with a pool of greenlets there is none, so do it here."""
+        """Run a duty in the worker's loop, or here where the pool has none (greenlets)."""
         if self._worker.hub is None:
             duty()
         else:

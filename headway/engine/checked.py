@@ -10,7 +10,7 @@ from headway.engine.packets import check_message
 
 
 class CheckedWebSocket:
-    """A driver's websocket, which is closed where its client does what it must not."""
+    """A driver's websocket, which is closed when its client breaks the protocol."""
 
     def __init__(self, websocket: Any, close: Callable[[int], None]) -> None:
         """`close` closes it with a code."""
@@ -22,7 +22,7 @@ class CheckedWebSocket:
         return getattr(self._websocket, name)
 
     def wait(self) -> Any:
-        """Return the next message, None where there is none any more."""
+        """Return the next message; None once the websocket has closed."""
         message = self._websocket.wait()
         if message is None:
             return None

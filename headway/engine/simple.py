@@ -17,7 +17,7 @@ LAST_FRAME_SECONDS = 2.0
 
 
 class Unread(list[Any]):
-    """What has been read and nobody has asked for: the reader goes on when that is little."""
+    """Messages read and not yet taken; the reader pauses while there are too many."""
 
     def __init__(self, room: Any) -> None:
         """`room` is an event of the mode's."""
@@ -86,4 +86,4 @@ def _read(websocket: Any, read: Callable[[], None]) -> None:
         read()
     finally:
         websocket.connected = False
-        websocket.event.set()  # for who waits for a message, after it may see that there is none
+        websocket.event.set()  # wakes a waiting reader, which then sees the end
