@@ -15,6 +15,18 @@ from tests.browser import Visitor
 from tests.processes import wait_for
 
 HERE = Delivery("test", 0)
+# What a server says of itself, at each door: docs/protocol.md.
+SERVER_KEYS = {
+    "live",
+    "now",
+    "workers",
+    "slots",
+    "queued",
+    "queues",
+    "paused",
+    "problem",
+    "labels",
+}
 
 
 def hand_task(records: Records, visitor: Visitor) -> str:

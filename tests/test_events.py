@@ -20,7 +20,7 @@ from headway.store.model import TaskRecord
 from headway.store.records import Records
 from headway.web.handlers import SocketHandlers
 from tests.browser import Visitor
-from tests.by_hand import HERE, hand_task, write
+from tests.by_hand import HERE, SERVER_KEYS, hand_task, write
 from tests.processes import Process, Valkey, running, wait_for, web, worker
 
 
@@ -205,17 +205,7 @@ def test_a_log_is_given_from_where_the_reader_stands_and_then_pushed(
 def test_a_new_socket_is_told_how_the_server_fares(visitor: Visitor):
     state = wait_for(lambda: visitor.servers)[0]
 
-    assert state.keys() == {
-        "live",
-        "now",
-        "workers",
-        "slots",
-        "queued",
-        "queues",
-        "paused",
-        "problem",
-        "labels",
-    }
+    assert state.keys() == SERVER_KEYS
     assert state["live"] is True
 
 
