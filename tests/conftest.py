@@ -11,7 +11,6 @@ from typing import Any
 
 import hypothesis
 import pytest
-import redis
 from playwright.sync_api import Browser, sync_playwright
 from redis.connection import AbstractConnection
 
@@ -94,16 +93,22 @@ def redis_connections_end_with_their_file(redis_connections_are_known: None) -> 
 
 
 @pytest.fixture(scope="session")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+def valkey_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     server = Valkey(tmp_path_factory.mktemp("valkey"))
     yield server
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def valkey(valkey_of_the_run: Valkey) -> Valkey:
+    """A Valkey that is empty when a file's tests begin, whichever files' ran before."""
+    valkey_of_the_run.empty()
+    return valkey_of_the_run
+
+
 @pytest.fixture
 def redis_url(valkey: Valkey) -> str:
-    with redis.Redis.from_url(valkey.url) as client:
-        client.flushall()
+    valkey.empty()
     return valkey.url
 
 
@@ -124,11 +129,7 @@ def shared_records(valkey: Valkey) -> Iterator[Records]:
 
 @pytest.fixture(scope="module")
 def plain_worker(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """A worker of tests/plain_celery.py for all tests of a module, which begin with an empty
-    Valkey.
-    """
-    with redis.Redis.from_url(valkey.url) as client:
-        client.flushall()
+    """A worker of tests/plain_celery.py for all tests of a module."""
     plain.use(valkey.url)
     folder = tmp_path_factory.mktemp("worker")
     with running(

@@ -4,6 +4,7 @@ test that began it.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -31,14 +33,27 @@ CRASHED = "Fatal Python error"  # what faulthandler's words begin with
 T = TypeVar("T")
 
 
+# Each port that a running process has got from free_port is a locked byte of this file.
+PORTS = os.open(
+    Path(tempfile.gettempdir()) / f"headway-ports-{os.getuid()}", os.O_RDWR | os.O_CREAT, 0o600
+)
+_given: set[int] = set()  # a process is never refused its own locks
+
+
 def free_port() -> int:
-    """Return a port that nobody has now, below those that outgoing connections are given: none
-    takes it meanwhile.
+    """Return a port that nobody has now, and that is given once as long as this process lives: who
+    gets it may take seconds to listen there, and other tests run meanwhile.
+
+    It is below those that outgoing connections are given.
     """
     while True:
         port = 10_000 + secrets.randbelow(20_000)
+        if port in _given:
+            continue
         with socket.socket() as listener, suppress(OSError):
+            fcntl.lockf(PORTS, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
             listener.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
 
 
@@ -148,6 +163,10 @@ class Valkey:
                 return bool(client.ping())
         except redis.RedisError:
             return False
+
+    def empty(self) -> None:
+        with redis.Redis.from_url(self.url) as client:
+            client.flushall()
 
     def freeze(self) -> None:
         self.process.popen.send_signal(signal.SIGSTOP)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import redis
 from playwright.sync_api import Browser, Page, expect
 
 from tests.deployed import PAGE, Deployment
@@ -22,8 +21,7 @@ SOON_MS = 15_000
 def shop(
     request: pytest.FixtureRequest, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:
-    with redis.Redis.from_url(valkey.url) as client:
-        client.flushall()
+    valkey.empty()
     example = EXAMPLES[request.param]
     folder = tmp_path_factory.mktemp(example)
     shop = Deployment(request.param, ROOT / "examples" / example, folder, valkey.url)

@@ -23,7 +23,6 @@ from headway.celery.backend import LiveBackend
 from headway.celery.encoded import decode, encode, serializer_of
 from headway.celery.fencing import FENCE, mark_delivery
 from headway.service import NotKept, rerun
-from headway.store.connection import connect
 from headway.store.model import Delivery
 from headway.store.records import Records
 from tests import pickle_celery as pickles
@@ -231,8 +230,6 @@ def web_app(env: dict[str, str]) -> Any:
 
 @pytest.fixture(scope="module")
 def process(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with connect(valkey.url) as client:
-        client.flushall()
     pickles.celery.conf.broker_url = valkey.url
     pickles.celery.conf.result_backend = f"headway.celery.backend.LiveBackend+{valkey.url}"
     # a test may run as root, which Celery refuses with pickles

@@ -17,7 +17,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import redis
 from celery import bootsteps, chord
 
 from headway.celery.broker import break_off
@@ -34,8 +33,6 @@ from tests.processes import Process, Valkey, children_of, running, wait_for, wor
 
 @pytest.fixture(scope="module")
 def workers(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with redis.Redis.from_url(valkey.url) as client:
-        client.flushall()
     for app in (plain.celery, plain.stock):
         app.conf.broker_url = valkey.url
     plain.celery.conf.result_backend = f"headway.celery.backend.LiveBackend+{valkey.url}"

@@ -29,8 +29,6 @@ def client_of(url: str, prefix: str) -> Celery:
 
 @pytest.fixture(scope="module")
 def apps(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Celery]]:
-    with redis.Redis.from_url(valkey.url) as client:
-        client.flushall()
     folder = tmp_path_factory.mktemp("workers")
     env = {"REDIS_URL": valkey.url}
     started = [
