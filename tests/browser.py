@@ -66,7 +66,7 @@ class Visitor:
         self.socket.eio.websocket_extra_options = origins
         cookie = "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
         self.socket.connect(
-            self.address, {"Cookie": cookie, **headers}, transports=["websocket"], wait_timeout=5
+            self.address, {"Cookie": cookie, **headers}, transports=["websocket"], wait_timeout=15
         )
         return self
 
@@ -82,8 +82,8 @@ class Visitor:
             visitor.close()
 
     def call(self, event: str, payload: Any) -> Any:
-        """Send an event and return its acknowledgement; fails after 5 s without one."""
-        return self.socket.call(event, payload, timeout=5)
+        """Send an event and return its acknowledgement; fails after 15 s without one."""
+        return self.socket.call(event, payload, timeout=15)
 
     def start(self, name: str = "long_task", **args: Any) -> str:
         response = self.http.post(

@@ -79,7 +79,7 @@ def subscribed(records: Records, pattern: str) -> Iterator[Any]:
     """Give a subscription to all channels of this pattern, confirmed."""
     pubsub = records.client.pubsub(ignore_subscribe_messages=True)
     pubsub.psubscribe(pattern)
-    pubsub.get_message(timeout=1)
+    pubsub.get_message(timeout=20)
     yield pubsub
     pubsub.close()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from redis.connection import AbstractConnection
 
 from app import create_app
@@ -24,6 +24,7 @@ from tests.processes import Process, Valkey, running, web_for, worker
 
 hypothesis.settings.register_profile("headway", deadline=None)  # a busy machine is no fault
 hypothesis.settings.load_profile("headway")
+expect.set_options(timeout=20_000)  # ms
 
 # Longest first: a file that takes minutes, begun last, would run alone at the end.
 LONG_FILES = [

@@ -57,7 +57,7 @@ def free_port() -> int:
             return port
 
 
-def wait_for(what: Callable[[], T | None], seconds: float = 15.0, message: str = "") -> T:
+def wait_for(what: Callable[[], T | None], seconds: float = 30.0, message: str = "") -> T:
     """Return the first true value of `what()`; fail after so many seconds."""
     deadline = time.monotonic() + seconds
     while not (found := what()):

@@ -115,7 +115,7 @@ def subscription_answers(client: Any) -> None:
     pubsub.subscribe("one", "two")
     pubsub.unsubscribe("one")
     pubsub.subscribe("one")
-    answers = [pubsub.get_message(timeout=5) for _ in range(4)]
+    answers = [pubsub.get_message(timeout=20) for _ in range(4)]
     pubsub.close()
     told = [(answer["type"], answer["channel"]) for answer in answers if answer]
     kinds = ["subscribe", "subscribe", "unsubscribe", "subscribe"]

@@ -80,7 +80,7 @@ def stock_result(task_id: str) -> AsyncResult:
 def test_progress_and_success_are_pushed_in_order(records: Records):
     listener = records.client.pubsub(ignore_subscribe_messages=True)
     listener.psubscribe("flask-socketio:task:*")
-    listener.get_message(timeout=1)
+    listener.get_message(timeout=20)
 
     result = plain.report.delay(5)
     history: list[Snapshot] = []
@@ -114,7 +114,7 @@ def test_failure_shows_its_type_and_words_and_no_traceback(records: Records):
         "message": "no such file: redis://***@db/0 second line",
     }
     with pytest.raises(ValueError, match="no such file"):
-        result.get(timeout=5)
+        result.get(timeout=20)
 
 
 def test_a_retry_shows_when_it_comes_and_why_and_then_counts_the_attempt(records: Records):
@@ -157,7 +157,7 @@ def test_a_hard_time_limit_is_shown(records: Records):
 
     assert (end.phase, end.error["type"]) == ("failed", "TimeLimitExceeded")
     with pytest.raises(TimeLimitExceeded):
-        result.get(timeout=5)
+        result.get(timeout=20)
 
 
 def test_a_lost_worker_is_shown(records: Records):
@@ -167,7 +167,7 @@ def test_a_lost_worker_is_shown(records: Records):
 
     assert (end.phase, end.error["type"]) == ("failed", "WorkerLost")
     with pytest.raises(WorkerLostError):
-        result.get(timeout=5)
+        result.get(timeout=20)
 
 
 def test_revoking_a_running_task_ends_it_as_cancelled(records: Records, workers: Process):
@@ -265,7 +265,7 @@ def test_a_group_can_be_saved_restored_and_joined_natively(records: Records):
     restored = GroupResult.restore(result.id, app=plain.stock)
 
     assert restored.join_native(timeout=10) == [1, 2, 3, 4, 5]
-    many = dict(plain.stock.backend.get_many([child.id for child in result.children], timeout=5))
+    many = dict(plain.stock.backend.get_many([child.id for child in result.children], timeout=20))
     assert sorted(meta["result"] for meta in many.values()) == [1, 2, 3, 4, 5]
 
 

@@ -133,14 +133,14 @@ def test_the_page_works_in_full(context: BrowserContext, proxy: PathProxy):
     open_live(page, f"{proxy.address}{PREFIX}/")
 
     page.get_by_role("button", name="Start long task").click()
-    expect(cards(page, "running")).to_have_count(1, timeout=10_000)
+    expect(cards(page, "running")).to_have_count(1)
     expect(page.locator("#connection")).to_have_text(re.compile("Live"))
     page.get_by_role("button", name="Cancel: Long task").click()
-    expect(cards(page, "cancelled")).to_have_count(1, timeout=10_000)
+    expect(cards(page, "cancelled")).to_have_count(1)
 
     page.get_by_label("E-mail to").fill("ada@example.com")
     page.get_by_role("button", name="Send", exact=True).click()
-    expect(cards(page, "succeeded")).to_have_count(1, timeout=10_000)
+    expect(cards(page, "succeeded")).to_have_count(1)
     open_live(page, f"{proxy.address}{PREFIX}/")
     expect(cards(page)).to_have_count(2)
 
@@ -158,7 +158,7 @@ def test_where_the_websocket_is_blocked_it_polls_below_the_path(
     page: Page = context.new_page()
     page.route_web_socket(re.compile("socket.io"), lambda socket: socket.close(code=1012))
     page.goto(f"{proxy.address}{PREFIX}/")
-    expect(page.locator("#connection")).to_have_text(re.compile("Polling"), timeout=10_000)
+    expect(page.locator("#connection")).to_have_text(re.compile("Polling"))
 
     page.get_by_role("button", name="Start long task").click()
 

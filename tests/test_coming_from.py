@@ -165,6 +165,6 @@ def test_headways_socket_has_the_apps_events_and_hears_what_goes_to_all(
 ):
     client, heard = connected(kitchen, "headway/socket.io")
 
-    assert client.call("order", "soup", timeout=5) == "one soup"
+    assert client.call("order", "soup", timeout=20) == "one soup"
     SocketIO(message_queue=valkey.url).emit("closing", "soon")
     wait_for(lambda: ("closing", "soon") in heard)

@@ -64,7 +64,7 @@ def test_all_digits_are_on_the_card(browser: Browser, server: tuple[str, Records
         page.route_web_socket("**/socket.io/**", lambda socket: socket.close())
     page.goto(address)
     chip = "Polling" if way == "polling" else "Live"
-    expect(page.locator("#connection")).to_have_text(re.compile(chip), timeout=15_000)
+    expect(page.locator("#connection")).to_have_text(re.compile(chip))
     start = (
         "fetch('/longtask', {method: 'POST'}).then((answer) => answer.json()).then((task) => "
         "task.task_id)"
@@ -77,8 +77,8 @@ def test_all_digits_are_on_the_card(browser: Browser, server: tuple[str, Records
 
     for task_id, (result, shown) in zip(task_ids, RESULTS, strict=True):
         card = page.locator(f'task-progress[task-id="{task_id}"]')
-        expect(card).to_have_attribute("data-version", re.compile(r"\d{16}"), timeout=15_000)
-        expect(card).to_have_attribute("data-phase", "succeeded", timeout=15_000)
+        expect(card).to_have_attribute("data-version", re.compile(r"\d{16}"))
+        expect(card).to_have_attribute("data-phase", "succeeded")
         card.get_by_role("button", name="Details").click()
         expect(card).to_contain_text(shown)
         for digits in re.findall(r"\d{16,}", str(result)):

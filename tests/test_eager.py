@@ -184,7 +184,7 @@ def test_what_a_task_starts_runs_after_it(eager: Eager):
 def test_each_way_to_start_a_task(plain_eager: Eager, send):
     result = send()
 
-    assert (result.state, result.get(timeout=5)) == ("SUCCESS", 3)
+    assert (result.state, result.get(timeout=20)) == ("SUCCESS", 3)
     plain_eager.run_of(result).assert_succeeded(3)
 
 
@@ -199,14 +199,14 @@ def test_what_is_for_later_is_scheduled_first(plain_eager: Eager):
 def test_groups_and_chords(plain_eager: Eager):
     parts = [plain.add.s(1, number) for number in range(3)]
 
-    assert group(parts)().get(timeout=5) == [1, 2, 3]
-    assert chord(parts)(plain.total.s()).get(timeout=5) == 6
+    assert group(parts)().get(timeout=20) == [1, 2, 3]
+    assert chord(parts)(plain.total.s()).get(timeout=20) == 6
 
 
 def test_maintenance_tells_a_chord_what_nobody_else_has(eager: Eager):
     result = chord([ends_itself.s(), ends_itself.s()])(total.s())
 
-    assert result.get(timeout=5) == 14
+    assert result.get(timeout=20) == 14
 
 
 def test_apply_raises_where_it_is_asked_to(plain_eager: Eager):

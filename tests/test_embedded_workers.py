@@ -44,7 +44,7 @@ worker = start_worker(app, pool="threads", perform_ping_check=False, shutdown_ti
 try:
     with worker:
         result = wait.delay()
-        assert begun.wait(20)
+        assert begun.wait(30)
 except RuntimeError:
     pass  # the worker waits for its thread
 for thread in threading.enumerate():

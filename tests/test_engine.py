@@ -97,6 +97,6 @@ def test_a_message_under_way_when_its_client_goes_is_followed_by_nothing_but_the
         client.__exit__()
         wait_for(lambda: server.do()["sockets"] == before["sockets"] + 1)
         server.do("release")
-        wait_for(lambda: len(server.do()["gone"]) > len(before["gone"]), 5)
+        wait_for(lambda: len(server.do()["gone"]) > len(before["gone"]))
 
     assert "nobody hea" not in server.do()["handled"]

@@ -295,7 +295,7 @@ def test_a_client_that_sends_more_than_is_handled_is_read_later(server: Server, 
     assert len(server.do()["handled"]) == handled
 
     server.do("release")
-    waited = wait_for(lambda: server.do()["handled"][handled:], 5)
+    waited = wait_for(lambda: server.do()["handled"][handled:])
     assert waited[0] == "azzzzzzzzz"
 
 
@@ -373,6 +373,6 @@ def test_all_are_sent_away_with_the_code_after_which_they_come_back(server: Serv
     server.do("end", SERVICE_RESTART)
 
     assert {client.end() for client in clients} == {SERVICE_RESTART}
-    wait_for(lambda: server.do()["sockets"] == 0, 5)
+    wait_for(lambda: server.do()["sockets"] == 0)
     for client in clients:
         client.__exit__()

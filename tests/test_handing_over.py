@@ -96,7 +96,7 @@ def history_of(fleet: Fleet, name: str, *args: object) -> list[dict]:
     """Run a task and return all its snapshots."""
     listener = fleet.redis.pubsub(ignore_subscribe_messages=True)
     listener.psubscribe("flask-socketio:task:*")
-    listener.get_message(timeout=1)
+    listener.get_message(timeout=20)
     task_id = fleet.start(name, *args)
     history: list[dict] = []
     while not history or history[-1]["finished_at"] is None:

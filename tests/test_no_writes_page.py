@@ -73,7 +73,7 @@ def test_the_page_does_not_say_that_there_is_nothing_when_it_cannot_know(
     finally:
         server.thaw()
 
-    expect(empty).to_contain_text("Nothing yet.", timeout=10_000)
+    expect(empty).to_contain_text("Nothing yet.")
     expect(page.get_by_role("button", name="All")).to_have_text("All 0")
     page.close()
 

@@ -193,7 +193,7 @@ def test_the_sending_thread_ends_by_nothing(
 
         with monkeypatch.context() as patched:
             patched.setattr(buffer, what, broken)
-            assert failed.wait(10)
+            assert failed.wait(30)
         progress.set(status="after")
         wait_for(lambda: read(records, current_task.request.id).status == "after")
 

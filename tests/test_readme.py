@@ -56,15 +56,15 @@ def test_the_example_is_short():
 def test_its_card_moves_survives_its_process_and_is_cancelled(
     shop: Page, reader: Followed, address: str
 ):
-    expect(card(shop)).to_contain_text("2 / 20", timeout=15_000)
+    expect(card(shop)).to_contain_text("2 / 20")
     for child in children_of(reader.worker.pid):
         os.kill(child, signal.SIGKILL)
 
     status = str(card(shop).get_attribute("src"))
     wait_for(lambda: shop.request.get(f"{address}{status}").json()["attempt"] == 2)
-    expect(card(shop)).to_contain_text("1 / 20", timeout=15_000)
+    expect(card(shop)).to_contain_text("1 / 20")
     shop.get_by_role("button", name="Cancel").click()
-    expect(card(shop)).to_have_attribute("data-phase", "cancelled", timeout=15_000)
+    expect(card(shop)).to_have_attribute("data-phase", "cancelled")
 
 
 def test_who_has_no_cookie_is_told_of_no_task(shop: Page, reader: Followed, address: str):
@@ -87,7 +87,7 @@ def test_the_tag_for_any_page_shows_the_card(shop: Page, address: str):
 
     shop.goto(f"{address}/own.html")
 
-    expect(card(shop)).to_contain_text("/ 20", timeout=15_000)
+    expect(card(shop)).to_contain_text("/ 20")
 
 
 def test_what_a_task_says_is_shown():

@@ -271,7 +271,7 @@ class RecordMachine(RuleBasedStateMachine):
         self.missing: set[str] = set()  # by the last look
         self.ear = self.client.pubsub()
         self.ear.psubscribe("flask-socketio:task:*", "the end")
-        assert [self.ear.get_message(timeout=5)["type"] for _ in range(2)] == ["psubscribe"] * 2
+        assert [self.ear.get_message(timeout=20)["type"] for _ in range(2)] == ["psubscribe"] * 2
 
     def task(self, task_id: str) -> Task:
         return next(task for task in self.tasks if task.id == task_id)
@@ -804,7 +804,7 @@ class RecordMachine(RuleBasedStateMachine):
         """Return what has been pushed since the last time."""
         self.client.publish("the end", "")
         snapshots = []
-        while (message := self.ear.get_message(timeout=5)) and message["channel"] != "the end":
+        while (message := self.ear.get_message(timeout=20)) and message["channel"] != "the end":
             event, payload = json.loads(message["data"])
             if event == "snapshot":
                 snapshots.append(Snapshot.from_json(json.dumps(payload)))

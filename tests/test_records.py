@@ -802,11 +802,11 @@ def test_each_write_is_published_to_the_task_and_to_its_owner_and_to_celery(reco
         f"flask-socketio:task:{task_id}", "flask-socketio:owner:ada", f"celery-task-meta-{task_id}"
     )
     for _ in range(3):
-        listener.get_message(timeout=1)
+        listener.get_message(timeout=20)
 
     claim(records, task_id, FIRST)
 
-    messages = [listener.get_message(timeout=5) for _ in range(3)]
+    messages = [listener.get_message(timeout=20) for _ in range(3)]
     heard = {message["channel"]: json.loads(message["data"]) for message in messages if message}
     current = json.loads(records.read([task_id])[0].snapshot)
     assert heard[f"flask-socketio:task:{task_id}"] == ["snapshot", current]
@@ -840,7 +840,7 @@ def test_a_hung_redis_holds_up_a_report_for_a_second_at_most(records: Records, v
             begun = time.monotonic()
             with pytest.raises(Unavailable):
                 write(records, task_id, FIRST, Phase.RUNNING, current=1, total=2)
-            assert time.monotonic() - begun < 1.5
+            assert time.monotonic() - begun < 2  # which a second attempt would take
     finally:
         valkey.thaw()
 

@@ -54,7 +54,7 @@ def test_an_error_beyond_the_limit_is_cut(records: Records, redis_url: str, stoc
     assert Snapshot.from_json(text_of(records, task_id)).error["type"] == "ValueError"
     assert records.client.strlen(f"celery-task-meta-{task_id}") < 10_000
     with pytest.raises(RuntimeError, match="ValueError: word word"):
-        AsyncResult(task_id, app=stock).get(timeout=5)
+        AsyncResult(task_id, app=stock).get(timeout=20)
 
 
 def test_a_report_that_is_too_large_keeps_what_the_page_shows(

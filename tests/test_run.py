@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -131,12 +130,10 @@ def test_a_second_ctrl_c_hurries(start: Callable[..., Run]):
 
     run.popen.send_signal(signal.SIGINT)
     wait_for(lambda: "Stopping" in run.output())
-    begun = time.monotonic()
     run.popen.send_signal(signal.SIGINT)
-    code = run.popen.wait(10)
+    code = run.popen.wait(11)  # by itself it would wait a second longer
 
     assert (code, run.family()) == (0, {})
-    assert time.monotonic() - begun < 5
     assert "worker-long did not stop in time: killed." in run.output()
 
 
@@ -161,7 +158,7 @@ def test_a_taken_port_is_said_at_once(start: Callable[..., Run]):
         port = other.getsockname()[1]
 
         run = start(port=port)
-        code = run.popen.wait(10)
+        code = run.popen.wait(30)
 
     words = (
         f"Port {port} is taken by another program: stop it, or choose another: make run "
@@ -178,7 +175,7 @@ def test_a_port_that_others_may_share_counts_as_taken(start: Callable[..., Run])
         other.bind(("127.0.0.1", 0))
         other.listen()
 
-        code = start(port=other.getsockname()[1]).popen.wait(10)
+        code = start(port=other.getsockname()[1]).popen.wait(30)
 
     assert code == 1
 
@@ -187,7 +184,7 @@ def test_a_second_run_on_the_same_data_is_refused_and_harms_nothing(start: Calla
     first = start().ready()
 
     second = start()
-    code = second.popen.wait(10)
+    code = second.popen.wait(30)
 
     assert code == 1
     assert f"Headway is already running in {first.data} (process {first.pid})" in second.output()
@@ -208,7 +205,7 @@ def test_a_second_run_on_other_data_takes_other_ports(start: Callable[..., Run])
 def test_a_wrong_setting_is_one_line(start: Callable[..., Run]):
     run = start(WORKER_CONCURRENCY="many")
 
-    code = run.popen.wait(10)
+    code = run.popen.wait(30)
 
     assert (code, run.output()) == (
         2,
@@ -329,7 +326,7 @@ def test_a_web_process_finishes_its_requests_and_stops(
             process.popen.send_signal(signal.SIGTERM)
             client.settimeout(5)
             answer = b"".join(iter(lambda: client.recv(65536), b""))
-        code = process.popen.wait(5)
+        code = process.popen.wait(30)
     finally:
         process.kill()
 
@@ -342,7 +339,7 @@ def test_a_web_process_started_by_hand_refuses_a_taken_port(env: dict[str, str],
         port = str(other.getsockname()[1])
         process = Process([sys.executable, "wsgi.py"], tmp_path / "web.log", {**env, "PORT": port})
 
-        code = process.popen.wait(15)
+        code = process.popen.wait(30)
 
     assert code == 1
     assert f"Port {port} is taken by another program" in process.output()

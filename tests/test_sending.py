@@ -120,7 +120,7 @@ def test_a_message_for_another_broker_goes_there(hand: Hand, redis_url: str, kin
         given = connection if kind == "connection" else plain.celery.amqp.Producer(connection)
         result = plain.add.apply_async((1, 2), countdown=60, **{kind: given})
         with connection.SimpleQueue("celery") as queue:
-            headers = queue.get(timeout=5).headers
+            headers = queue.get(timeout=20).headers
 
     assert (headers["id"], bool(headers["eta"])) == (result.id, True)
     assert hand.phase(result.id) == "none"

@@ -45,7 +45,7 @@ def slow(server: Server) -> Iterator[Client]:
 
 def fill(server: Server) -> None:
     """Push until somebody does not take it."""
-    wait_for(lambda: server.push(*[("2" + "f" * 4000, "filling")] * 10)["waiting"], 5)
+    wait_for(lambda: server.push(*[("2" + "f" * 4000, "filling")] * 10)["waiting"])
 
 
 def test_who_reads_slowly_gets_the_newest_of_each_key(server: Server, client: Client, slow: Client):

@@ -109,7 +109,7 @@ def in_a_loop_of_another_thread(work: Callable[[], Any]) -> None:
     thread.start()
     try:
         for _ in range(N):
-            asyncio.run_coroutine_threadsafe(_later(work), loop).result(10)
+            asyncio.run_coroutine_threadsafe(_later(work), loop).result(30)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
@@ -156,7 +156,7 @@ def test_a_thread_counts_while_it_runs(celery: Celery, records: Records):
 
         def work() -> None:
             progress.update()
-            half.wait(10)
+            half.wait(30)
             progress.update()
 
         with ThreadPoolExecutor(1) as pool:
@@ -306,7 +306,7 @@ def test_two_runs_at_once_share_a_pool_and_neither_counts_in_the_other(
             both.wait()
             in_threads(work)
             for future in [shared.submit(work) for _ in range(size)]:
-                future.result(20)
+                future.result(30)
             both.wait()
 
         return count
@@ -364,7 +364,7 @@ def test_a_thread_that_outlives_its_run_counts_in_no_other(celery: Celery, recor
         progress.set(current=0, total=5)
 
         def work() -> None:
-            go.wait(20)
+            go.wait(30)
             progress.update()
             self.update_state(task_id=task_id, meta={"status": "late"})
             gone.set()
@@ -375,7 +375,7 @@ def test_a_thread_that_outlives_its_run_counts_in_no_other(celery: Celery, recor
     def second() -> None:
         progress.set(current=0, total=5)
         go.set()
-        gone.wait(20)
+        gone.wait(30)
 
     first_id = run(celery, first, bind=True)
     second_id = run(celery, second)
@@ -402,15 +402,15 @@ def test_the_threads_of_a_pool_do_not_belong_to_the_run_that_was_the_first_to_us
     with ThreadPoolExecutor(1) as shared:
 
         def elsewhere() -> None:
-            go.wait(20)
-            shared.submit(progress.update).result(20)
+            go.wait(30)
+            shared.submit(progress.update).result(30)
 
         stranger = threading.Thread(target=elsewhere)
         stranger.start()
 
         def body() -> None:
             runs._process.had_two = True  # so that whoever is not known belongs to none
-            shared.submit(progress.update).result(20)
+            shared.submit(progress.update).result(30)
             go.set()
             stranger.join(20)
 
@@ -492,10 +492,10 @@ def test_an_executor_does_what_it_did(celery: Celery):
 
         def body() -> None:
             future: Future[int] = pool.submit(divmod, 7, 3)
-            assert future.result(10) == (2, 1)
+            assert future.result(30) == (2, 1)
             failing = pool.submit(int, "x", base=10)
             assert isinstance(failing.exception(10), ValueError)
-            assert pool.submit(dict, self=1, fn=2).result(10) == {"self": 1, "fn": 2}
+            assert pool.submit(dict, self=1, fn=2).result(30) == {"self": 1, "fn": 2}
 
         run(celery, body)
 

@@ -67,8 +67,8 @@ def test_it_watches_what_its_token_opens(
     pushed: list[dict[str, Any]] = []
     client.on("snapshot", pushed.append)
 
-    watched = client.call("watch", {"task_ids": [MINE, THEIRS]}, timeout=5)
-    mine = client.call("watch_mine", {}, timeout=5)
+    watched = client.call("watch", {"task_ids": [MINE, THEIRS]}, timeout=20)
+    mine = client.call("watch_mine", {}, timeout=20)
     shared_records.cancel(MINE)
     shared_records.cancel(THEIRS)
 
@@ -92,8 +92,8 @@ BAD: dict[str, Any] = {
 def test_a_bad_one_is_none_at_all(connect: Any, auth: Any):
     client = connect(auth=auth)
 
-    assert client.call("watch", {"task_ids": [MINE]}, timeout=5)["missing"] == [MINE]
-    assert client.call("watch_mine", {}, timeout=5) == {"snapshots": []}
+    assert client.call("watch", {"task_ids": [MINE]}, timeout=20)["missing"] == [MINE]
+    assert client.call("watch_mine", {}, timeout=20) == {"snapshots": []}
 
 
 def test_one_that_ends_while_its_socket_is_open(app: Any, monkeypatch: pytest.MonkeyPatch):

@@ -179,7 +179,7 @@ class Client:
 
     def __init__(self, server: Server, receive_buffer: int = 0) -> None:
         self._socket = socket.socket()
-        self._socket.settimeout(10)
+        self._socket.settimeout(20)
         if receive_buffer:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._socket.connect(("127.0.0.1", server.port))
