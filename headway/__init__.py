@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from headway.exceptions import ConfigError, HeadwayError
     from headway.extension import Headway
     from headway.registry import task
+    from headway.revoking import revoke
     from headway.snapshot import Phase, Snapshot
     from headway.tokens import token
 
@@ -23,6 +24,7 @@ __all__ = [
     "Phase",
     "Snapshot",
     "Stopped",
+    "revoke",
     "task",
     "token",
 ]
@@ -34,6 +36,7 @@ HOMES = {
     "Phase": "headway.snapshot",
     "Snapshot": "headway.snapshot",
     "Stopped": "headway.celery.runs",
+    "revoke": "headway.revoking",
     "task": "headway.registry",
     "token": "headway.tokens",
 }

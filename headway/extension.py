@@ -21,7 +21,8 @@ from headway.celery.sends import load_owner_by
 from headway.engine.choice import patch_socketio
 from headway.exceptions import ConfigError
 from headway.push.manager import RoomManager
-from headway.state import KEY, State
+from headway.revoking import revoke_from
+from headway.state import KEY, State, state_of
 from headway.system import live_backend
 from headway.tokens import DAY_SECONDS, token
 from headway.web import access
@@ -31,6 +32,7 @@ from headway.web.handlers import SocketHandlers
 from headway.web.ops import ops
 from headway.web.origins import is_cross_site, parse_origins
 from headway.web.pages import Pages
+from headway.web.sharing import sharing
 from headway.web.viewers import secret_keys_of
 
 MAX_PACKET_BYTES = 16 * 1024  # from a client
@@ -94,6 +96,22 @@ class Headway:
             raise ConfigError("There is no secret to sign a token with: set SECRET_KEY.")
         return token(task_ids, owner=owner, read_only=read_only, expires=expires, secret_key=keys)
 
+    def revoke(
+        self,
+        token: str | None = None,
+        *,
+        task_id: str | None = None,
+        owner: str | None = None,
+        token_id: str | None = None,
+    ) -> None:
+        """Revoke a token, or those of a task or of an owner, as the function `revoke` does.
+
+        Raises ValueError for what is no token of the current app.
+        """
+        which = {"task_id": task_id, "owner": owner, "token_id": token_id}
+        records = state_of(current_app).records
+        revoke_from(records, secret_keys_of(current_app), token, **which)
+
     def init_app(self, app: Flask, *, celery: Celery, url_prefix: str = "/headway") -> None:
         """Add the endpoints and the websockets to an app, below `url_prefix`.
 
@@ -117,7 +135,7 @@ class Headway:
         )
         app.extensions[KEY] = state
         load_owner_by(access.owner_of_sender)
-        for blueprint in (api, ops, assets):
+        for blueprint in (api, sharing, ops, assets):
             app.register_blueprint(blueprint, url_prefix=url_prefix or None)
         app.jinja_env.globals["headway"] = Pages()
         self._serve_sockets(app, state, backend.url, url_prefix)

@@ -85,4 +85,17 @@ TOKEN_SECRET = Setting(
     None,
     "signs the tokens that `headway.token` makes; unset: the environment's `HEADWAY_SECRET_KEY`",
 )
-CELERY = (LEASE_SECONDS, CANCEL_GRACE_SECONDS, RESULT_MAX_BYTES, DATA_DIR, TOKEN_SECRET)
+TOKEN_SECRET_FALLBACKS = Setting(
+    "headway_secret_key_fallbacks",
+    (),
+    "former ones, a list or separated by spaces, whose tokens `headway.revoke` and `headway serve` "
+    "still know; unset: the environment's `HEADWAY_SECRET_KEY_FALLBACKS`",
+)
+CELERY = (
+    LEASE_SECONDS,
+    CANCEL_GRACE_SECONDS,
+    RESULT_MAX_BYTES,
+    DATA_DIR,
+    TOKEN_SECRET,
+    TOKEN_SECRET_FALLBACKS,
+)

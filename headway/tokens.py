@@ -11,9 +11,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import time
 from collections.abc import Iterable, Sequence
-from math import inf
 from typing import NamedTuple
 
 from celery import current_app
@@ -27,20 +27,61 @@ TOKEN = re.compile(PREFIX + r"[\w.-]+")
 SALT = "headway.token"
 MAX_TASKS = 100
 DAY_SECONDS = 86400.0
-TASKS, OWNER, READ_ONLY, ENDS = "t", "o", "r", "e"  # keys in a token, which should be short
+MAX_SECONDS = 366 * DAY_SECONDS  # for which a token may last, and the revoking of all is kept
+TOKEN_ID = re.compile(r"([0-9a-f]{1,10})-[\w-]{8}\Z", re.ASCII)
+# Keys in a token, which should be short.
+TASKS, OWNER, READ_ONLY, ENDS = "t", "o", "r", "e"
+ID, MADE = "i", "m"
 
 
 class Grant(NamedTuple):
-    """What a token opens: some tasks, or all of an owner; `ends` is a Unix time."""
+    """What a token opens: some tasks, or all of an owner.
+
+    `ends` is a Unix time, `made` one in microseconds. A token of an earlier version has no id.
+    """
 
     task_ids: tuple[str, ...]
     owner: str | None
     read_only: bool
     ends: float
+    token_id: str = ""
+    made: int = 0
 
     @property
     def has_ended(self) -> bool:
         return time.time() >= self.ends
+
+    @property
+    def subjects(self) -> list[str]:
+        """What the token can be revoked for: each of its tasks, or its owner."""
+        return [of_owner(self.owner)] if self.owner else [of_task(each) for each in self.task_ids]
+
+    @property
+    def claims(self) -> list[str]:
+        """What Redis is asked about this token: whether it is revoked for each of its subjects."""
+        return [f"{self.made} {self.token_id} {subject}" for subject in self.subjects]
+
+    def claim(self, task_id: str) -> str:
+        """Return what Redis is asked about this token and a task, "" if it does not name it."""
+        if self.owner:
+            return self.claims[0]
+        return f"{self.made} {self.token_id} {of_task(task_id)}" if task_id in self.task_ids else ""
+
+
+def of_task(task_id: str) -> str:
+    """Return the subject of a task's tokens."""
+    return f"task:{task_id}"
+
+
+def of_owner(owner: str) -> str:
+    """Return the subject of the tokens for all tasks of an owner."""
+    return f"owner:{owner}"
+
+
+def ends_of(token_id: str) -> int | None:
+    """Return when the token with this id ends, as a Unix time; None for what is no token's id."""
+    found = TOKEN_ID.match(token_id)
+    return int(found[1], 16) if found else None
 
 
 def token(
@@ -54,8 +95,9 @@ def token(
     """Make a token for one task, for up to 100 tasks, or for all tasks of an owner.
 
     With `read_only=False` its holder may also cancel, reschedule and rerun. `expires` is in seconds
-    from now. `secret_key` defaults to the setting `headway_secret_key` of the current Celery app,
-    then to the environment's HEADWAY_SECRET_KEY; of several, the last one signs.
+    from now, at most a year. `secret_key` defaults to the setting `headway_secret_key` of the
+    current Celery app, then to the environment's HEADWAY_SECRET_KEY; of several, the last one
+    signs.
     Raises ValueError for what no token can say, ConfigError without a secret.
     """
     ids = (task_ids,) if isinstance(task_ids, str) else tuple(task_ids)
@@ -63,11 +105,21 @@ def token(
         raise ValueError("A token is for a task's id, a list of ids, or an owner.")
     if len(ids) > MAX_TASKS:
         raise ValueError(f"A token is for at most {MAX_TASKS} tasks.")
-    if not 0 < expires < inf:
-        raise ValueError("A token has to last for a while: expires is a number of seconds.")
+    if not 0 < expires <= MAX_SECONDS:
+        raise ValueError(
+            f"A token lasts for a while: expires is in seconds, at most {MAX_SECONDS:.0f}."
+        )
     what = {OWNER: owner} if owner else {TASKS: ids}
-    says = {**what, READ_ONLY: int(read_only), ENDS: int(time.time() + expires)}
-    signed = _serializer(secret_key or _secret_of_process()).dumps(says)
+    now = time.time()
+    ends = int(now + expires)
+    says = {
+        **what,
+        READ_ONLY: int(read_only),
+        ENDS: ends,
+        ID: f"{ends:x}-{secrets.token_urlsafe(6)}",
+        MADE: int(now * 1e6),
+    }
+    signed = _serializer(secret_key or secrets_of_process()).dumps(says)
     return f"{PREFIX}{signed.decode() if isinstance(signed, bytes) else signed}"
 
 
@@ -78,7 +130,12 @@ def read_token(text: str, secret_keys: Sequence[str]) -> Grant | None:
     try:
         says = _serializer(secret_keys).loads(text.removeprefix(PREFIX))
         return Grant(
-            tuple(says.get(TASKS, ())), says.get(OWNER), bool(says[READ_ONLY]), float(says[ENDS])
+            tuple(says.get(TASKS, ())),
+            says.get(OWNER),
+            bool(says[READ_ONLY]),
+            float(says[ENDS]),
+            says.get(ID, ""),
+            says.get(MADE, 0),
         )
     except (BadData, LookupError, TypeError, ValueError, AttributeError):
         return None
@@ -90,11 +147,16 @@ def _serializer(secret_keys: str | Sequence[str]) -> URLSafeSerializer:
     return URLSafeSerializer(keys, salt=SALT, signer_kwargs=options)
 
 
-def _secret_of_process() -> str:
-    secret = settings.TOKEN_SECRET.read(current_app.conf) or os.environ.get("HEADWAY_SECRET_KEY")
+def secrets_of_process() -> list[str]:
+    """Return the secrets of a process without Flask; the last one signs. Raises ConfigError."""
+    conf = current_app.conf
+    secret = settings.TOKEN_SECRET.read(conf) or os.environ.get("HEADWAY_SECRET_KEY")
+    former = settings.TOKEN_SECRET_FALLBACKS.read(conf) or os.environ.get(
+        "HEADWAY_SECRET_KEY_FALLBACKS", ""
+    )
     if not secret:
         raise ConfigError(
             "There is no secret to sign a token with: set headway_secret_key in Celery's settings,"
             " or HEADWAY_SECRET_KEY in the environment, as where the tasks are shown."
         )
-    return str(secret)
+    return [*(former.split() if isinstance(former, str) else former), str(secret)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -357,7 +357,7 @@ class Rooms:
     def enter_room(self, sid: str, namespace: str, name: str) -> None:
         self._steps.append(f"join {name}")
 
-    def read(self, task_ids: list[str]) -> list[TaskRecord | None]:
+    def read(self, task_ids: list[str], *, claims: Sequence[str] = ()) -> list[TaskRecord | None]:
         self._steps.append(f"read {' '.join(task_ids)}")
         return [TaskRecord("ada", "1", f'{{"task_id":"{task_id}"}}') for task_id in task_ids]
 

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Protocol
 
 from headway.store.model import TaskRecord
 
 MAX_BATCH = 200  # records
+
+
+class ReadRecords(Protocol):
+    """Reads records as `Queries.read` does."""
+
+    def __call__(
+        self, task_ids: list[str], *, claims: Sequence[str] = ()
+    ) -> list[TaskRecord | None]: ...
 
 
 class Batch:
@@ -15,6 +24,7 @@ class Batch:
 
     def __init__(self) -> None:
         self.task_ids: list[str] = []
+        self.claims: list[str] = []  # as many
         self.found: list[TaskRecord | None] = []
         self.error: Exception | None = None
         self.done = threading.Event()
@@ -23,13 +33,13 @@ class Batch:
 class BatchLoader:
     """Reads records; requests that arrive while a read is in flight share the next one."""
 
-    def __init__(self, read: Callable[[list[str]], list[TaskRecord | None]]) -> None:
+    def __init__(self, read: ReadRecords) -> None:
         self._read = read
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._next = Batch()
 
-    def read(self, task_ids: list[str]) -> list[TaskRecord | None]:
+    def read(self, task_ids: list[str], *, claims: Sequence[str] = ()) -> list[TaskRecord | None]:
         """Return what `Records.read` does, and raise what it raises."""
         if not task_ids:
             return []
@@ -37,6 +47,7 @@ class BatchLoader:
             batch = self._next
             begin = len(batch.task_ids)
             batch.task_ids += task_ids
+            batch.claims += claims or [""] * len(task_ids)
             if len(batch.task_ids) >= MAX_BATCH:
                 self._next = Batch()
         if begin == 0:
@@ -52,7 +63,8 @@ class BatchLoader:
                 if self._next is batch:
                     self._next = Batch()
             try:
-                batch.found = self._read(batch.task_ids)
+                claims = batch.claims if any(batch.claims) else ()
+                batch.found = self._read(batch.task_ids, claims=claims)
             except Exception as error:
                 batch.error = error
             finally:

@@ -82,6 +82,7 @@ class Heartbeat:
                 return False
             self._resync.detect_flush()
             self._resync.catch_up()
+            self._manager.withdrawals.check()
             self._status.overview = self._manager.records.queries.overview()
             self._manager.records.queries.probe()
         except SubscriptionTimeout:

@@ -23,6 +23,7 @@ from headway.push.resync import Resync
 from headway.push.rooms import Rooms, has_channel
 from headway.push.server_status import ServerStatus
 from headway.push.subscriber import RedisSubscriber
+from headway.push.withdrawals import Withdrawals
 from headway.store.errors import Problem, Unavailable
 from headway.store.keys import room
 from headway.store.model import TaskRecord
@@ -50,7 +51,9 @@ class RoomManager(PubSubManager):
         self.resync = Resync(self)
         self.status = ServerStatus(self)
         self.heartbeat = Heartbeat(self, self.resync, self.status)
+        self.withdrawals = Withdrawals(self)
         self.subscriber.subscribe(self.heartbeat.channel)
+        self.subscriber.subscribe(self.withdrawals.channel)
         self._fanout = Fanout(self.live_rooms, lambda seconds: self.server.sleep(seconds))
         self._starting = threading.Lock()
         self._started = False
@@ -166,6 +169,8 @@ class RoomManager(PubSubManager):
                     yield message
                 elif channel == self.heartbeat.channel:
                     self.heartbeat.receive(float(message))
+                elif channel == self.withdrawals.channel:
+                    self.withdrawals.receive(message)
                 else:
                     task_id, _ = stamp_of(message)
                     key = channel.removeprefix(before_room), task_id or number

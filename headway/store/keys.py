@@ -55,6 +55,10 @@ class Keys:
         """Return what an owner's idempotency key of this digest is kept under."""
         return f"{self.prefix}headway:once:{owner}:{digest}"
 
+    def revoked(self, subject: str, token_id: str = "*") -> str:
+        """Return where it is kept that a token, or all made by a time, no longer opens this."""
+        return f"{self.prefix}headway:revoked:{token_id}:{subject}"
+
     def staged(self, name: str) -> str:
         return f"{self.prefix}headway:staged:{name}"
 

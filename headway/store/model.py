@@ -133,11 +133,13 @@ class TaskRecord:
     """A record as read.
 
     `owner` is "" for nobody, `tag` changes whenever the snapshot does, and `snapshot` is JSON.
+    `is_revoked` tells of the token that it was read with.
     """
 
     owner: str
     tag: str
     snapshot: str
+    is_revoked: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,19 +26,22 @@ class Queries:
         self._keys = functions.keys
         self._ttl = ttl
 
-    def read(self, task_ids: Sequence[str], known: Sequence[str] = ()) -> list[TaskRecord | None]:
+    def read(
+        self, task_ids: Sequence[str], known: Sequence[str] = (), claims: Sequence[str] = ()
+    ) -> list[TaskRecord | None]:
         """Return the records of well-formed ids in one round trip; None if unknown or expired.
 
         `known` are the tags that the reader has, in the order of the ids: where one is current, the
-        snapshot is left "".
+        snapshot is left "". `claims` are those of the reader's token, "" for none.
         """
         if not task_ids:
             return []
-        found = self._functions.call(
-            "read", [self._keys.record(task_id) for task_id in task_ids], known
-        )
+        keys = [self._keys.record(task_id) for task_id in task_ids]
+        args = [*(known or [""] * len(keys)), *claims] if claims else known
+        found = self._functions.call("read", keys, args)
         return [
-            TaskRecord(*values, *[""] * (3 - len(values))) if values else None for values in found
+            TaskRecord(values[0], values[1], values[2], len(values) > 3) if values else None
+            for values in found
         ]
 
     def scan(self) -> Iterator[TaskRecord]:

@@ -29,6 +29,7 @@ from headway.store.model import AlreadyUsed, ChangeResult, Sent, StartResult, To
 from headway.store.outbox import Outbox
 from headway.store.queries import Queries
 from headway.store.runs import RunRecords
+from headway.store.tokens import TokenRecords
 
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
@@ -62,6 +63,7 @@ class Records:
         self.runs = RunRecords(self.functions, self.ttl, self._lease)
         self.queries = Queries(self.functions, self.ttl)
         self.read = self.queries.read
+        self.tokens = TokenRecords(self.functions)
         self.maintenance = MaintenanceRecords(self.functions, self.read, self.ttl, self._lease)
 
     @property

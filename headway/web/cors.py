@@ -10,7 +10,7 @@ from headway.web.origins import Origin, parse_origin
 
 EXPOSED = "ETag, Headway-Hint, Idempotency-Replayed, Location, Retry-After"
 PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Methods": "DELETE, GET, POST",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match",
     "Access-Control-Max-Age": "7200",  # seconds, Chromium's maximum
 }

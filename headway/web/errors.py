@@ -23,6 +23,7 @@ JSON_BLUEPRINTS = {
     "headway",
     "headway_ops",
     "headway_assets",
+    "headway_sharing",
 }
 UNAVAILABLE = "{}, so nothing was started or changed. Try again in a moment."
 

@@ -73,7 +73,7 @@ class SocketHandlers:
 
         def connect_with_token(eio_sid: str, namespace: str | None, auth: Any) -> None:
             # Not in a `connect` handler: that is the app's.
-            note_token(server.environ.get(eio_sid, {}), auth)
+            note_token(self._app, server.environ.get(eio_sid, {}), auth)
             connect(eio_sid, namespace, auth)
 
         server._handle_connect = connect_with_token
@@ -133,6 +133,8 @@ class SocketHandlers:
         viewer = self._viewer(sid)
         if viewer.granted_ids:
             return {"snapshots": self.watch(sid, {"task_ids": [*viewer.granted_ids]})["snapshots"]}
+        if viewer.grant is not None and self._records.tokens.is_revoked(viewer.grant):
+            viewer = viewer._replace(grant=None)
         if viewer.lists is None:
             return {"snapshots": []}
         name = room("owner", viewer.lists)

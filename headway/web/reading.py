@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 
+from headway.push.batch_loader import ReadRecords
 from headway.snapshot import Phase, Snapshot
 from headway.state import state
 from headway.store.model import TaskRecord
@@ -14,6 +15,7 @@ from headway.web.viewers import Viewer
 
 NOT_FOUND = APIError(404, "not_found", "There is no such task, or it is not yours.")
 TOKEN_HAS_ENDED = APIError(404, "token_expired", "This link has expired: ask for a new one.")
+TOKEN_IS_REVOKED = APIError(404, "token_revoked", "This link has been withdrawn.")
 SEND_COOKIE = (
     "A task is shown to its owner: send the cookie that came with the 202 (curl -c jar, then "
     "curl -b jar)."
@@ -21,7 +23,7 @@ SEND_COOKIE = (
 
 
 def read_mine(
-    task_ids: Sequence[str], viewer: Viewer, read: Callable[[list[str]], list[TaskRecord | None]]
+    task_ids: Sequence[str], viewer: Viewer, read: ReadRecords
 ) -> tuple[dict[str, TaskRecord], list[str]]:
     """Return the records that a viewer may see, by id, and the missing ids.
 
@@ -29,9 +31,10 @@ def read_mine(
     """
     wanted = list(dict.fromkeys(task_ids))
     well_formed = [task_id for task_id in wanted if TASK_ID.match(task_id)]
+    stored_ones = read(well_formed, claims=viewer.claims(well_formed))
     found = {
         task_id: stored
-        for task_id, stored in zip(well_formed, read(well_formed), strict=True)
+        for task_id, stored in zip(well_formed, stored_ones, strict=True)
         if stored is not None and viewer.may_see(task_id, stored)
     }
     return found, [task_id for task_id in wanted if task_id not in found]
@@ -42,11 +45,13 @@ def read_one(records: Records, viewer: Viewer, task_id: str, known: str = "") ->
 
     Raises APIError (404) for a task that is unknown, expired or somebody else's.
     """
-    [stored] = records.read([task_id], [known]) if TASK_ID.match(task_id) else [None]
+    stored = _read(records, viewer, task_id, known)
     if stored is not None and viewer.may_see(task_id, stored):
         return stored
     if viewer.token_has_ended:
         raise TOKEN_HAS_ENDED
+    if stored is not None and viewer.had_access(task_id, stored):
+        raise TOKEN_IS_REVOKED
     if viewer.owner is None and viewer.grant is None and lacks_cookie():
         hint(SEND_COOKIE)
     raise NOT_FOUND
@@ -68,6 +73,40 @@ def list_for(
         wanted = [one for one in snapshots if not phases or one.phase in phases]
         newest = sorted(wanted, key=lambda one: one.created_at or "", reverse=True)
         return [found[one.task_id].snapshot for one in newest[:limit]], None
+    return list_of_owner(state().records, viewer, limit, phases, start_at)
+
+
+def list_of_owner(
+    records: Records,
+    viewer: Viewer,
+    limit: int,
+    phases: Set[Phase] = frozenset(),
+    start_at: tuple[str, str] = ("", ""),
+) -> tuple[list[str], tuple[str, str] | None]:
+    """Return a page of the tasks of the owner whose list a viewer may see, as `list_for` does."""
     if viewer.lists is None:
         return [], None
-    return state().records.queries.list_by_owner(viewer.lists, limit, phases, start_at)
+    if viewer.grant is None or viewer.grant.owner is None:
+        return records.queries.list_by_owner(viewer.lists, limit, phases, start_at)
+    are_revoked = records.tokens.begin_check(viewer.grant.claims)
+    try:
+        page = records.queries.list_by_owner(viewer.lists, limit, phases, start_at)
+    finally:
+        [is_revoked] = are_revoked()
+    if is_revoked:
+        return list_of_owner(records, viewer._replace(grant=None), limit, phases, start_at)
+    return page
+
+
+def read_to_share(records: Records, viewer: Viewer, task_id: str) -> TaskRecord:
+    """Return a task that a viewer may give tokens for: not by a token, whatever it opens.
+
+    Raises APIError (404) for all other tasks alike.
+    """
+    return read_one(records, viewer._replace(grant=None), task_id)
+
+
+def _read(records: Records, viewer: Viewer, task_id: str, known: str) -> TaskRecord | None:
+    if not TASK_ID.match(task_id):
+        return None
+    return records.read([task_id], [known], viewer.claims([task_id]))[0]

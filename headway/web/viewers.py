@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from flask import Flask, current_app, request
 
+from headway.push.withdrawals import GRANT
 from headway.store.model import TaskRecord
 from headway.tokens import PREFIX, Grant, read_token
 from headway.web.access import current_owner
@@ -35,6 +36,14 @@ class Viewer(NamedTuple):
         writes = self.grant is not None and not self.grant.read_only
         return writes and self._is_granted(task_id, stored)
 
+    def had_access(self, task_id: str, stored: TaskRecord) -> bool:
+        """Whether this viewer's token opened a task until it was revoked."""
+        return stored.is_revoked and self._is_named(task_id, stored)
+
+    def claims(self, task_ids: Sequence[str]) -> list[str]:
+        """Return what to read these tasks with, so that a revoked token opens none."""
+        return [self.grant.claim(task_id) for task_id in task_ids] if self.grant else []
+
     @property
     def lists(self) -> str | None:
         """The owner whose tasks are listed: the token's if it names one, else the viewer's own."""
@@ -51,6 +60,9 @@ class Viewer(NamedTuple):
         return stored.owner == self.owner
 
     def _is_granted(self, task_id: str, stored: TaskRecord) -> bool:
+        return self._is_named(task_id, stored) and not stored.is_revoked
+
+    def _is_named(self, task_id: str, stored: TaskRecord) -> bool:
         if self.grant is None:
             return False
         return task_id in self.grant.task_ids or (
@@ -76,11 +88,17 @@ def viewer_of(
     return Viewer(owner, grant, sees_unowned)
 
 
-def note_token(environ: MutableMapping[str, Any], auth: Any) -> None:
-    """Store the token that a socket's client sent with its connect in the socket's environ."""
+def note_token(app: Flask, environ: MutableMapping[str, Any], auth: Any) -> None:
+    """Store in a socket's environ the token that its client sent with its connect.
+
+    And what the token opens, so that the socket ends with it.
+    """
     found = auth.get("token") if isinstance(auth, dict) else None
     if isinstance(found, str):
         environ[SHOWN] = found
+    grant = viewer_of(app, environ, None).grant
+    if grant is not None:
+        environ[GRANT] = grant
 
 
 def secret_keys_of(app: Flask) -> list[str]:

@@ -1,12 +1,14 @@
 -- Many tasks at once. KEYS: records. ARGV: for each the tag of what the reader has ('' for
--- nothing).
--- Returns for each {owner, tag, snapshot}, without a snapshot where the reader has it, or false.
+-- nothing), then for each the claim of the reader's token ('' for none; see tokens.lua).
+-- Returns for each {owner, tag, snapshot or '' where the reader has it, 1 if the token is revoked},
+-- or false.
 local found = {}
 for i, record in ipairs(KEYS) do
-  local held = load(record, SHORT)
+  local held, claim = load(record, SHORT), ARGV[#KEYS + i]
   if held.phase then
     local tag, json = render(held.fields)
-    found[i] = {held.fields.owner or '', tag, ARGV[i] ~= tag and json or nil}
+    local shown = ARGV[i] ~= tag and json or ''
+    found[i] = {held.fields.owner or '', tag, shown, claim and is_revoked(claim) and 1 or nil}
   else
     found[i] = false
   end

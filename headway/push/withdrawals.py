@@ -1,0 +1,71 @@
+"""Ends the sockets whose token no longer counts, so that their clients ask again and get nothing.
+
+Redis tells every web process of each revoked token. What it told while a process did not hear it
+is read again.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from headway.engine.frames import SERVICE_RESTART
+from headway.store.tokens import ALL
+from headway.tokens import Grant
+
+GRANT = "headway.grant"  # in a socket's environ: what its token opens
+TOLD = re.compile(r"(\d{1,18}) (\S+) (.+)", re.DOTALL)  # made by (us), token id, subject
+BATCH_SIZE = 100  # tokens
+
+
+class Withdrawals:
+    """Watches over the tokens of one process's sockets."""
+
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+        self.channel = manager.channel_of("revoked")
+        self._session = 0  # the subscriber's session in which all were checked
+
+    def receive(self, message: bytes) -> None:
+        """End the sockets whose token was just revoked, as `revoke_tokens.lua` tells."""
+        told = TOLD.fullmatch(message.decode(errors="replace"))
+        if told is None:
+            return
+        made_by, token_id, subject = told.groups()
+        self._end(
+            eio_sid
+            for eio_sid, grant in self._grants()
+            if (token_id == grant.token_id or (token_id == ALL and grant.made <= int(made_by)))
+            and subject in grant.subjects
+        )
+
+    def check(self) -> None:
+        """End the sockets whose token has ended and, after an outage, whose token was revoked.
+
+        Raises Unavailable.
+        """
+        grants = self._grants()
+        now = time.time()
+        self._end(eio_sid for eio_sid, grant in grants if grant.ends <= now)
+        session = self._manager.subscriber.session
+        if session == self._session:
+            return
+        for begin in range(0, len(grants), BATCH_SIZE):
+            self._end_revoked(grants[begin : begin + BATCH_SIZE])
+        self._session = session
+
+    def _end_revoked(self, grants: list[tuple[str, Grant]]) -> None:
+        asked = [(eio_sid, claim) for eio_sid, grant in grants for claim in grant.claims]
+        are_revoked = self._manager.records.tokens.begin_check([claim for _, claim in asked])()
+        self._end(
+            {eio_sid for (eio_sid, _), revoked in zip(asked, are_revoked, strict=True) if revoked}
+        )
+
+    def _grants(self) -> list[tuple[str, Grant]]:
+        environs = list(self._manager.server.environ.items())
+        return [(eio_sid, environ[GRANT]) for eio_sid, environ in environs if GRANT in environ]
+
+    def _end(self, eio_sids: Iterable[str]) -> None:
+        self._manager.server.eio.end(SERVICE_RESTART, list(eio_sids))

@@ -1,0 +1,50 @@
+"""What Redis keeps of tokens: only that some are revoked, for as long as they would last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from headway.store.functions import Functions
+from headway.tokens import MAX_SECONDS, Grant, ends_of
+
+ALL = "*"  # stands for the id of every token
+
+
+class TokenRecords:
+    """Revokes tokens, and tells which are revoked."""
+
+    def __init__(self, functions: Functions) -> None:
+        self._functions = functions
+
+    def revoke(self, subject: str, token_id: str) -> None:
+        """Have one token no longer open a task or an owner's tasks.
+
+        Raises ValueError if that is no token's id.
+        """
+        ends = ends_of(token_id)
+        if ends is None:
+            raise ValueError("That is not the id of a token.")
+        seconds = min(ends + 1 - time.time(), MAX_SECONDS)
+        if seconds > 0:
+            self._revoke(subject, token_id, 0, seconds)
+
+    def revoke_all(self, subject: str) -> None:
+        """Have all tokens that were made so far no longer open a task or an owner's tasks."""
+        self._revoke(subject, ALL, int(time.time() * 1e6), MAX_SECONDS)
+
+    def begin_check(self, claims: Sequence[str]) -> Callable[[], list[bool]]:
+        """Ask which claims are of revoked tokens; the returned function waits for the answer.
+
+        It must be called.
+        """
+        reply = self._functions.begin("revoked", [], claims)
+        return lambda: [bool(each) for each in reply()]
+
+    def is_revoked(self, grant: Grant) -> bool:
+        """Whether a token no longer opens any of what it names."""
+        return all(self.begin_check(grant.claims)())
+
+    def _revoke(self, subject: str, token_id: str, made_by: int, seconds: float) -> None:
+        args = [token_id, subject, made_by, int(seconds * 1000)]
+        self._functions.call("revoke_tokens", [], args)
