@@ -33,6 +33,7 @@ from headway.web.ops import ops
 from headway.web.origins import is_cross_site, parse_origins
 from headway.web.pages import Pages
 from headway.web.sharing import sharing
+from headway.web.task_page import pages
 from headway.web.viewers import secret_keys_of
 
 MAX_PACKET_BYTES = 16 * 1024  # from a client
@@ -135,7 +136,7 @@ class Headway:
         )
         app.extensions[KEY] = state
         load_owner_by(access.owner_of_sender)
-        for blueprint in (api, sharing, ops, assets):
+        for blueprint in (api, sharing, ops, assets, pages):
             app.register_blueprint(blueprint, url_prefix=url_prefix or None)
         app.jinja_env.globals["headway"] = Pages()
         self._serve_sockets(app, state, backend.url, url_prefix)

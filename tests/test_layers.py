@@ -139,6 +139,8 @@ LAYERS = [
     "headway.web.api",
     "headway.revoking",
     "headway.web.sharing",
+    "headway.web.timeline",
+    "headway.web.task_page",
     "headway.web.ops",
     "headway.web.handlers",
     "headway.extension",

@@ -46,6 +46,29 @@ class LogPage(TypedDict):
     last_seq: int
 
 
+class HistoryEvent(TypedDict):
+    """A change of a task's phase; `at` is RFC 3339, `worker` the last that took the task."""
+
+    at: str
+    phase: str
+    attempt: int
+    status: str
+    error: Mapping[str, str] | None
+    worker: str | None
+
+
+class TaskDetails(NamedTuple):
+    """What a record keeps beside its snapshot.
+
+    `history` is oldest first and may lack its beginning; `message` is the Celery signature, {} if
+    it cannot be read; `traceback` is the last failed attempt's, "" for none.
+    """
+
+    history: list[HistoryEvent]
+    message: Mapping[str, Any]
+    traceback: str
+
+
 class QueueLoad(TypedDict):
     """How many tasks wait in a queue, and how many workers take from it."""
 

@@ -10,7 +10,15 @@ from itertools import chain
 from headway.snapshot import Phase
 from headway.store.errors import Unavailable
 from headway.store.functions import Functions
-from headway.store.model import LogPage, Overview, QueueLoad, ResultGone, TaskRecord
+from headway.store.messages import decoded
+from headway.store.model import (
+    LogPage,
+    Overview,
+    QueueLoad,
+    ResultGone,
+    TaskDetails,
+    TaskRecord,
+)
 from headway.store.runs import PIECE_BYTES
 
 QUEUES = ("celery", "mail")
@@ -112,6 +120,20 @@ class Queries:
             "first_seq": int(first),
             "last_seq": int(last),
         }
+
+    def details(self, task_id: str) -> TaskDetails:
+        """Return a task's history, message and traceback."""
+        client = self._functions.client
+        names = ("history", "message", "state", "error")
+        history, message, state, error = client.hmget(self._keys.record(task_id), names)
+        has_failed = state == '"FAILURE"' or error not in (None, "null")
+        meta = client.get(self._keys.celery(task_id)) if has_failed else None
+        traceback = json.loads(meta).get("traceback") if meta else None
+        return TaskDetails(
+            [json.loads(event) for event in (history or "").splitlines()],
+            decoded(str(message or "")),
+            traceback if isinstance(traceback, str) else "",
+        )
 
     def newest_lines(self, task_ids: Sequence[str]) -> list[str]:
         """Return the newest line of each task's log as JSON, "" where there is none."""

@@ -50,7 +50,6 @@ def server_state() -> dict[str, Any]:
 
 
 @api.get("/status/<task_id>")
-@api.get("/tasks/<task_id>", endpoint="task")
 def status(task_id: str) -> ResponseReturnValue:
     """Answer 200 and the snapshot with an ETag, or 304 on If-None-Match.
 

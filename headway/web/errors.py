@@ -25,6 +25,8 @@ JSON_BLUEPRINTS = {
     "headway_assets",
     "headway_sharing",
 }
+# The templates of error pages, by blueprint; all others have the app's own.
+ERROR_PAGES = {"headway_pages": "headway/error.html"}
 UNAVAILABLE = "{}, so nothing was started or changed. Try again in a moment."
 
 
@@ -61,8 +63,9 @@ def error(
     """Answer with `{"error": {"code", "message", "fields"?}}`, or a page that says the same."""
     if wants_page() and not wants_json() and request.blueprint not in JSON_BLUEPRINTS:
         phrase = HTTPStatus(status).phrase
+        template = ERROR_PAGES.get(request.blueprint or "", "error.html")
         response = make_response(
-            render_template("error.html", code=status, title=phrase, message=message), status
+            render_template(template, code=status, title=phrase, message=message), status
         )
     else:
         response = as_json(status, code, message, fields)

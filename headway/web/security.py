@@ -26,5 +26,7 @@ def refuse_other_sites() -> None:
 def add_headers(response: Response) -> Response:
     """Add the security headers and those of cross-origin sharing."""
     response.headers.update(security_headers(g.get("csp_nonce")))
+    if "token" in request.args:
+        response.headers["Referrer-Policy"] = "no-referrer"  # which would carry the token
     share(response, state().allowed_origins)
     return response

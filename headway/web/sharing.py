@@ -37,7 +37,7 @@ def share(task_id: str) -> ResponseReturnValue:
     grant = read_token(made, keys)
     assert grant is not None  # it was made with these keys
     response = jsonify(
-        url=url_for("headway.task", task_id=task_id, token=made, _external=True),
+        url=url_for("headway_pages.show", task_id=task_id, token=made, _external=True),
         token=made,
         token_id=grant.token_id,
         expires_at=datetime.fromtimestamp(grant.ends, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),

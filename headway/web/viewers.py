@@ -44,6 +44,14 @@ class Viewer(NamedTuple):
         """Return what to read these tasks with, so that a revoked token opens none."""
         return [self.grant.claim(task_id) for task_id in task_ids] if self.grant else []
 
+    def sees_all(self, stored: TaskRecord) -> bool:
+        """Whether this viewer is a task's owner or operator, who sees arguments and tracebacks.
+
+        So is the holder of a token for all of the owner's tasks, but of none for some tasks.
+        """
+        holds = self.grant is not None and self.grant.owner == stored.owner
+        return self._is_own(stored) or (bool(stored.owner) and holds and not stored.is_revoked)
+
     @property
     def lists(self) -> str | None:
         """The owner whose tasks are listed: the token's if it names one, else the viewer's own."""

@@ -120,7 +120,7 @@ export class Card {
     const { hints } = this.#options;
     const reading = read(snapshot, { now, labels, hints, workers, queues, paused, rate, left });
     set(this.#host, "data-phase", snapshot.phase);
-    this.#write("title", snapshot.title);
+    this.#drawTitle(snapshot);
     for (const part of /** @type {const} */ (["sign", "figure", "headline", "text", "numbers"])) {
       this.#write(part, reading[part]);
     }
@@ -142,6 +142,15 @@ export class Card {
     this.#part("bar").setAttribute("value", "0");
     for (const part of /** @type {const} */ (["more", "details", "link"])) this.#part(part).hidden = true;
     this.#actions?.show(null);
+  }
+
+  /** The title leads to the task's own page. @param {Snapshot} snapshot */
+  #drawTitle({ title, task_id }) {
+    const part = this.#part("title");
+    const link = part.querySelector("a") ?? document.createElement("a");
+    if (!link.parentElement) part.replaceChildren(link);
+    set(link, "href", this.#watcher.server.link(`/tasks/${encodeURIComponent(task_id)}`));
+    if (link.textContent !== title) link.textContent = title;
   }
 
   /** @param {Snapshot} snapshot */

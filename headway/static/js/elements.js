@@ -2,6 +2,7 @@
 
 import { HeadwayList } from "./headway-list.js";
 import { HeadwayTask } from "./headway-task.js";
+import { HeadwayTaskPage } from "./headway-task-page.js";
 
 /** A page may load the file twice. @param {string} tag @param {CustomElementConstructor} element */
 function define(tag, element) {
@@ -10,3 +11,4 @@ function define(tag, element) {
 
 define("headway-task", HeadwayTask);
 define("headway-list", HeadwayList);
+define("headway-task-page", HeadwayTaskPage);

@@ -93,11 +93,15 @@ export class TaskActions {
     const started = await this.#ask("retry", undefined, this.#key);
     if (!started) return;
     this.#key = newKey();
-    this.#note.textContent = "Started again, as a new task.";
+    const link = document.createElement("a");
+    link.href = this.#watcher.server.link(`/tasks/${encodeURIComponent(started.task_id)}`);
+    link.textContent = "a new task";
+    this.#note.replaceChildren("Started again, as ", link, ".");
   }
 
   /**
-   * Ask for a change of the task; the answer's snapshot goes where all others go. Returns whether it was granted.
+   * Ask for a change of the task; the answer's snapshot goes where all others go. Returns it, undefined
+   * where it was refused.
    *
    * @param {"cancel" | "schedule" | "retry"} what
    * @param {object} [body]
@@ -111,11 +115,12 @@ export class TaskActions {
     this.#busy(true);
     try {
       const address = server.at(`/tasks/${encodeURIComponent(taskId)}/${what}`);
-      this.#watcher.receive(await post(address, { body, key, headers: server.headers }));
-      return true;
+      const snapshot = await post(address, { body, key, headers: server.headers });
+      this.#watcher.receive(snapshot);
+      return snapshot;
     } catch (error) {
       await this.#explain(taskId, error);
-      return false;
+      return undefined;
     } finally {
       this.#busy(false);
       // A button that is off loses the focus.

@@ -27,7 +27,8 @@ local function joined(...)
 end
 
 local SHORT = joined(DYNAMIC, PRIVATE)
-local FIELDS = joined(SHORT, STATIC, {'result', 'failures', 'sends', 'delivery', 'dependents'})
+local FIELDS = joined(SHORT, STATIC, {'result', 'failures', 'sends', 'delivery', 'dependents',
+  'history', 'worker'})
 local IS_DYNAMIC = {bar = true}
 for i = 1, #DYNAMIC do IS_DYNAMIC[DYNAMIC[i]] = true end
 

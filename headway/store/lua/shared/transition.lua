@@ -46,6 +46,20 @@ local function transition(record, id, held, fields, phase, ttl)
   end
 end
 
+-- Add a change of phase to a task's history: JSON objects, one a line, the newest that fit.
+local MAX_HISTORY = 8192  -- bytes
+local function note_history(fields, changes, phase)
+  local function now(name) return changes[name] or fields[name] or 'null' end
+  local event = '{"at":' .. changes.updated_at .. ',"phase":"' .. phase .. '","attempt":' ..
+    now('attempt') .. ',"status":' .. now('status') .. ',"error":' .. now('error') ..
+    ',"worker":' .. now('worker') .. '}'
+  local history = fields.history and fields.history .. '\n' .. event or event
+  while #history > MAX_HISTORY and string.find(history, '\n', 1, true) do
+    history = string.match(history, '\n(.*)')
+  end
+  changes.history = history
+end
+
 -- Store `changes` (name -> fragment) as the record's next version; tell Celery's clients and the
 -- rooms. `meta` is Celery's own form of the result (nil: as it was), `ttl` milliseconds. Returns
 -- the snapshot.
@@ -58,6 +72,7 @@ local function commit(record, id, held, changes, meta, ttl)
   if phase and not held.short then
     changes.state = '"' .. STATE[phase] .. '"'
     transition(record, id, held, changes, phase, ttl)
+    if phase ~= held.phase then note_history(fields, changes, phase) end
   end
   -- Reports in a row need not put the end of their record off each time.
   local keep = phase ~= held.phase or NOW - tonumber(fields.kept or 0) > HOUR

@@ -1,0 +1,131 @@
+/** `<headway-task-page>`: keeps a task's own page, which the server has made, up to date. */
+
+import { formatTime } from "./format.js";
+import { parse } from "./exact.js";
+import { CREDENTIALS } from "./reading.js";
+import { parseSource } from "./server.js";
+import { isFinal } from "./snapshot.js";
+import { MAX_SHOWN, TaskLog, lineElement } from "./task-log.js";
+import { release, watcherOf } from "./watchers.js";
+import { headline } from "./words.js";
+
+/**
+ * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {import("./snapshot.js").LogLine} LogLine
+ * @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher
+ */
+
+export class HeadwayTaskPage extends HTMLElement {
+  /** @type {(() => void)[]} */
+  #undo = [];
+  /** @type {TaskLog | undefined} */
+  #log;
+  /** What the parts that the server makes were made of. */
+  #made = "";
+
+  connectedCallback() {
+    const task = /** @type {HTMLElement} */ (this.querySelector("headway-task"));
+    const token = task.getAttribute("token") ?? "";
+    const { server, name } = parseSource("task", task.getAttribute("src"), token, document.baseURI);
+    const watcher = watcherOf(server);
+    const log = (this.#log = new TaskLog(
+      Number(this.#part("lines").dataset.last),
+      (lines, lost) => this.#addLines(lines, lost),
+      (after) => read(server.at(`/tasks/${encodeURIComponent(name)}/log?after=${after}`), server.headers),
+    ));
+    this.#undo = [
+      watcher.connection.on("log", ({ task_id, lines }) => task_id === name && log.take(lines)),
+      watcher.watchTask(name, (snapshot, line) => snapshot && this.#take(snapshot, line, watcher)),
+      () => log.stop(),
+      () => release(server),
+    ];
+    this.#part("follow").hidden = false;
+    this.#offerCopy();
+    localise(this);
+  }
+
+  disconnectedCallback() {
+    for (const undo of this.#undo.splice(0)) undo();
+  }
+
+  /** @param {Snapshot} snapshot @param {LogLine | null} line @param {TaskWatcher} watcher */
+  #take(snapshot, line, { connection }) {
+    const words = headline(snapshot, connection.labelsOf(snapshot.name));
+    document.title = `${snapshot.phase === "running" ? `(${words})` : words} ${snapshot.title} · Headway`;
+    // What was pushed comes by the log's own event, after this one.
+    queueMicrotask(() => this.#log?.reach(line?.seq ?? 0));
+    const parts = [snapshot.phase, snapshot.attempt, snapshot.finished_at].join(" ");
+    if (parts === this.#made) {
+      if (connection.state === "polling") this.#log?.reach(Infinity);
+      return;
+    }
+    const isFirst = !this.#made;
+    this.#made = parts;
+    if (!isFirst || !isFinal(snapshot)) this.#log?.reach(Infinity);
+    void this.#renew();
+  }
+
+  /** Have the server make the parts again that tell of the task's history. */
+  async #renew() {
+    const made = this.#made;
+    try {
+      const response = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: CREDENTIALS });
+      if (!response.ok || made !== this.#made) return;
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      for (const part of this.querySelectorAll("[data-live]")) {
+        const next = page.getElementById(part.id);
+        if (next && next.outerHTML !== part.outerHTML) part.replaceWith(document.adoptNode(next));
+      }
+      localise(this);
+    } catch {
+      this.#made = ""; // the next news of the task tries it again
+    }
+  }
+
+  /** @param {LogLine[]} lines @param {number} lost */
+  #addLines(lines, lost) {
+    const box = this.#part("lines");
+    const list = /** @type {HTMLOListElement} */ (box.querySelector("ol"));
+    const items = lines.map(lineElement);
+    list.append(...(lost ? [gap(lost)] : []), ...items);
+    while (list.childElementCount > MAX_SHOWN) list.firstElementChild?.remove();
+    box.hidden = false;
+    this.#part("empty").hidden = true;
+    const follow = /** @type {HTMLInputElement} */ (this.#part("follow").querySelector("input"));
+    if (follow.checked) box.scrollTop = box.scrollHeight;
+  }
+
+  #offerCopy() {
+    if (!navigator.clipboard) return; // plain http from another machine
+    const button = this.#part("copy");
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(this.#part("id").textContent ?? "");
+      button.textContent = "Copied";
+    });
+  }
+
+  /** @param {string} name */
+  #part(name) {
+    return /** @type {HTMLElement} */ (this.querySelector(`[data-part="${name}"]`));
+  }
+}
+
+/** @param {number} lost */
+function gap(lost) {
+  const item = document.createElement("li");
+  item.textContent = `Lines up to ${lost} are no longer kept.`;
+  return item;
+}
+
+/** Show times by the reader's own clock. @param {HTMLElement} root */
+function localise(root) {
+  for (const time of root.querySelectorAll("time")) time.textContent = formatTime(time.dateTime);
+}
+
+/** @param {string} address @param {Record<string, string>} headers */
+async function read(address, headers) {
+  const response = await fetch(address, { headers, credentials: CREDENTIALS });
+  if (!response.ok) throw new Error(`${response.status}`);
+  return parse(await response.text());
+}

@@ -1,0 +1,117 @@
+/** Adds the lines of a task's log to a list that the server may have filled, each once and in order. */
+
+import { formatTime } from "./format.js";
+
+/**
+ * @typedef {import("./snapshot.js").LogLine} LogLine
+ *
+ * @typedef {object} LogPage
+ * @property {LogLine[]} lines
+ * @property {number} first_seq
+ *
+ * @callback ReadLog reads the lines after a number
+ * @param {number} after
+ * @returns {Promise<LogPage>}
+ */
+
+export const MAX_SHOWN = 10_000; // lines; beyond it the oldest leave the page
+
+const RETRY_MS = 1000;
+
+export class TaskLog {
+  #draw;
+  #read;
+  /** The number of the last line that is shown. */
+  #last;
+  #wanted = 0;
+  #reading = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retry;
+
+  /**
+   * @param {number} last the number of the last line that is shown already
+   * @param {(lines: LogLine[], lost: number) => void} draw gets lines that follow those before, and the number of
+   *   the last line before them that is no longer kept, 0 for none
+   * @param {ReadLog} read
+   */
+  constructor(last, draw, read) {
+    this.#last = last;
+    this.#draw = draw;
+    this.#read = read;
+  }
+
+  /**
+   * Take in lines as pushed. A gap in their numbers is read.
+   *
+   * @param {LogLine[]} lines
+   */
+  take(lines) {
+    const next = lines.filter(({ seq }) => seq > this.#last);
+    if (!next.length) return;
+    if (next[0].seq !== this.#last + 1) return this.reach(next[next.length - 1].seq);
+    this.#last = next[next.length - 1].seq;
+    this.#draw(next, 0);
+  }
+
+  /**
+   * Read what is missing up to a line.
+   *
+   * @param {number} seq Infinity: to the end, as it is now
+   */
+  reach(seq) {
+    if (seq <= this.#last) return;
+    this.#wanted = Math.max(this.#wanted, seq);
+    if (!this.#reading) void this.#fetch();
+  }
+
+  /** Read no more. */
+  stop() {
+    clearTimeout(this.#retry);
+    this.#wanted = 0;
+  }
+
+  async #fetch() {
+    clearTimeout(this.#retry);
+    this.#reading = true;
+    const wanted = this.#wanted;
+    this.#wanted = 0;
+    try {
+      const { lines, first_seq } = await this.#read(this.#last);
+      const next = lines.filter(({ seq }) => seq > this.#last);
+      const lost = first_seq > this.#last + 1 ? first_seq - 1 : 0;
+      if (next.length) {
+        this.#last = next[next.length - 1].seq;
+        this.#draw(next, lost);
+      }
+    } catch {
+      this.#wanted = Math.max(this.#wanted, wanted);
+      this.#retry = setTimeout(() => this.#fetch(), RETRY_MS);
+    } finally {
+      this.#reading = false;
+    }
+  }
+}
+
+/** @param {LogLine} line @returns {HTMLLIElement} */
+export function lineElement({ seq, at, level, text }) {
+  const item = document.createElement("li");
+  item.id = `L${seq}`;
+  item.dataset.level = level;
+  const link = document.createElement("a");
+  link.href = `#L${seq}`;
+  link.ariaLabel = `Line ${seq}`;
+  link.textContent = String(seq);
+  const time = document.createElement("time");
+  time.dateTime = at;
+  time.textContent = formatTime(at);
+  item.append(link, " ", time, " ", span("level", level), " ", span("words", text));
+  return item;
+}
+
+/** @param {string} name @param {string} text */
+function span(name, text) {
+  const element = document.createElement("span");
+  element.className = name;
+  element.textContent = text;
+  return element;
+}

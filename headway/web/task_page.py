@@ -1,0 +1,167 @@
+"""A task's own page, `/tasks/<task id>`: what is known of it, its log, what can be done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from headway import masking, words
+from headway.exceptions import ConfigError
+from headway.labels import labels_of
+from headway.service import moment, rerun
+from headway.snapshot import Snapshot
+from headway.store.model import LogPage, TaskRecord
+from headway.tokens import PREFIX
+from headway.web.api import READ_ONLY, get_records, idempotency_key, status
+from headway.web.assets import bundle_address
+from headway.web.errors import APIError, handle_errors, wants_json, wants_page
+from headway.web.reading import read_one
+from headway.web.security import guard
+from headway.web.timeline import timeline
+from headway.web.viewers import Viewer, current_viewer
+
+pages = Blueprint("headway_pages", __name__, template_folder="../templates")
+handle_errors(pages)
+guard(pages)
+
+FRESH = "private, no-store"
+MAX_SHOWN_CHARS = 20_000  # of arguments, a result or a traceback
+BAD_ACTION = APIError(400, "bad_action", "The action is cancel, now or again.")
+
+
+@pages.get("/tasks/<task_id>")
+def show(task_id: str) -> ResponseReturnValue:
+    """Answer a browser with the page, any other client with the snapshot, as the status does.
+
+    404 for a task that is unknown, expired or somebody else's.
+    """
+    if wants_json() or not wants_page():
+        return status(task_id)
+    viewer = current_viewer()
+    stored = read_one(get_records(), viewer, task_id)
+    response = make_response(render_template("headway/task.html", **_shown(viewer, stored)))
+    response.headers["Cache-Control"] = FRESH
+    return response
+
+
+@pages.post("/tasks/<task_id>")
+def act(task_id: str) -> ResponseReturnValue:
+    """Do what a button of the page asks for, and answer with a redirect to the page.
+
+    Form: `action` is `cancel`, `now` or `again`, perhaps with `idempotency_key`. An action that
+    comes too late changes nothing: the page shows what the task is by then.
+    """
+    viewer = current_viewer()
+    stored = read_one(get_records(), viewer, task_id)
+    if not viewer.may_change(task_id, stored):
+        raise READ_ONLY
+    action = request.form.get("action")
+    shown = task_id
+    if action == "cancel":
+        get_records().cancel(task_id)
+    elif action == "now":
+        get_records().reschedule(task_id, moment(0, None))
+    elif action == "again":
+        if Snapshot.from_json(stored.snapshot).final:
+            shown = rerun(task_id, owner=stored.owner, key=idempotency_key()).task_id
+    else:
+        raise BAD_ACTION
+    return redirect(url_for(".show", task_id=shown, **_token_of(viewer)), 303)
+
+
+@pages.get("/tasks/<task_id>/log.txt")
+def log_text(task_id: str) -> ResponseReturnValue:
+    """Answer with the log lines that are kept, as a text file."""
+    read_one(get_records(), current_viewer(), task_id)
+    page = get_records().queries.read_log(task_id, 0)
+    lines = [f"{line['at']} {line['level']} {line['text']}\n" for line in page["lines"]]
+    response = Response([_missing(page), *lines], mimetype="text/plain")
+    response.headers["Cache-Control"] = FRESH
+    response.headers["Content-Disposition"] = f'attachment; filename="{task_id}.log.txt"'
+    return response
+
+
+def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
+    """Return what the page's template shows."""
+    task = json.loads(stored.snapshot)
+    task_id = task["task_id"]
+    queries = get_records().queries
+    details = queries.details(task_id)
+    is_private = viewer.sees_all(stored)
+    address = {"task_id": task_id, **_token_of(viewer)}
+    may_change = viewer.may_change(task_id, stored)
+    log = queries.read_log(task_id, 0)
+    return {
+        "task": task,
+        "reading": words.read(task, labels_of(task["name"])),
+        "address": address,
+        "token": address.get("token", ""),
+        "may_change": may_change,
+        "actions": _actions(task) if may_change else {},
+        "idempotency_key": str(uuid4()),
+        "timeline": timeline(task, details.history),
+        "log": log,
+        "missing": _missing(log).strip(),
+        "arguments": _arguments(details.message) if is_private else "",
+        "result": _json(task["result"]) if task.get("result") is not None else "",
+        "traceback": _cut(masking.mask(details.traceback)) if is_private else "",
+        "script": _script(),
+        "status_address": url_for("headway.status", task_id=task_id, _external=True),
+    }
+
+
+def _token_of(viewer: Viewer) -> dict[str, Any]:
+    """Return the token in the page's address, as a query for its links; {} for none."""
+    token = request.args.get("token", "")
+    return {"token": token} if viewer.grant and token.startswith(PREFIX) else {}
+
+
+def _actions(task: Mapping[str, Any]) -> dict[str, str]:
+    """Return the actions that fit a task's phase, and the words of their buttons."""
+    said = words.WORDS["actions"]
+    phase = task["phase"]
+    if phase in ("scheduled", "retrying"):
+        now = said["now"] if phase == "scheduled" else said["retry_now"]
+        return {"now": now, "cancel": said["cancel"]}
+    if phase in ("queued", "running"):
+        return {"cancel": said["cancel"]}
+    if phase in ("failed", "succeeded", "cancelled"):
+        return {"again": said["retry"] if phase == "failed" else said["again"]}
+    return {}
+
+
+def _arguments(message: Mapping[str, Any]) -> str:
+    """Return a message's arguments as text, "" for none."""
+    args = list(message.get("args") or ())
+    kwargs = dict(message.get("kwargs") or {})
+    return _json({"args": args, **kwargs} if args else kwargs) if args or kwargs else ""
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(masking.masked(value), indent=2, ensure_ascii=False, default=str)
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MAX_SHOWN_CHARS:
+        return text
+    return f"{masking.head(text, MAX_SHOWN_CHARS)}\n… {len(text) - MAX_SHOWN_CHARS} characters more"
+
+
+def _missing(log: LogPage) -> str:
+    """Say which lines of a log are no longer kept, "" for none."""
+    lost = log["first_seq"] - 1 if log["lines"] else log["last_seq"]
+    return f"Lines 1 to {lost} are no longer kept.\n" if lost > 0 else ""
+
+
+def _script() -> str:
+    """Return the address of the page's script; "" where it is not built: the page does without."""
+    try:
+        return bundle_address()
+    except ConfigError:
+        return ""

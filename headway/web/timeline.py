@@ -1,0 +1,80 @@
+"""A task's history in words: what happened when, and why an attempt ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from headway.store.model import HistoryEvent
+from headway.words import SIGNS
+
+WORDS = {
+    "scheduled": "Scheduled",
+    "queued": "Queued",
+    "running": "Attempt {attempt} started",
+    "retrying": "Attempt {attempt} failed",
+    "cancelling": "Asked to stop",
+    "succeeded": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
+PENDING = "Pending..."
+
+
+class Entry(NamedTuple):
+    """A line of a timeline: `at` is RFC 3339, `after` the time since the request, as "+1.2 s"."""
+
+    at: str
+    after: str
+    sign: str
+    words: str
+    why: str
+
+
+def timeline(task: dict[str, Any], history: Sequence[HistoryEvent]) -> list[Entry]:
+    """Return a task's timeline, oldest first; of a snapshot as JSON and what is kept beside it."""
+    start = task["created_at"]
+    entries = [Entry(start, "", "✓", "Requested", "")]
+    for event in history or _from_snapshot(task):
+        sign = SIGNS.get(event["phase"], "•")
+        words = WORDS.get(event["phase"], event["phase"]).format(attempt=event["attempt"])
+        if event["phase"] == "running" and event["worker"]:
+            words = f"{words} on {event['worker']}"
+        entries.append(Entry(event["at"], _after(start, event["at"]), sign, words, _why(event)))
+    return entries
+
+
+def _from_snapshot(task: dict[str, Any]) -> Iterator[HistoryEvent]:
+    """Yield what the snapshot alone tells, of a task that has no history yet."""
+    nothing: HistoryEvent = {
+        "at": "",
+        "phase": "",
+        "attempt": task["attempt"],
+        "status": "",
+        "error": None,
+        "worker": None,
+    }
+    if task["started_at"]:
+        yield {**nothing, "at": task["started_at"], "phase": "running"}
+    if task["finished_at"]:
+        error = task["error"]
+        yield {**nothing, "at": task["finished_at"], "phase": task["phase"], "error": error}
+
+
+def _why(event: HistoryEvent) -> str:
+    error = event["error"]
+    if error:
+        return f"{error.get('type', '')}: {error.get('message', '')}"
+    status = event["status"]
+    says = event["phase"] in ("queued", "succeeded") and status != PENDING
+    return status if says else ""
+
+
+def _after(start: str, at: str) -> str:
+    seconds = (datetime.fromisoformat(at) - datetime.fromisoformat(start)).total_seconds()
+    if seconds < 60:
+        return f"+{max(0.0, seconds):.2f}\u202fs"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"+{hours}:{minutes:02}:{rest:02}" if hours else f"+{minutes}:{rest:02}"

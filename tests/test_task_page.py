@@ -1,0 +1,206 @@
+"""A task's own page: who sees what of it, and what it shows in a browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from headway.snapshot import Phase
+from headway.store.model import StateWrite
+from headway.store.records import Records
+from headway.tokens import token
+from tests.browser import Visitor
+from tests.by_hand import HERE, hand_task, write
+
+SECRET = "a secret for the tests"
+UNKNOWN = "7f3a1c52-9b1e-4c7d-8a55-0d2f6f1b9e01"
+HTML = {"Accept": "text/html"}
+
+
+@pytest.fixture
+def visitor(web_address: str) -> Visitor:
+    return Visitor(web_address)
+
+
+@pytest.fixture
+def context(browser: Browser, visitor: Visitor) -> Iterator[BrowserContext]:
+    """A browser that is the visitor's."""
+    context = browser.new_context()
+    context.add_cookies(
+        [
+            {"name": cookie.name, "value": cookie.value or "", "url": visitor.address}
+            for cookie in visitor.http.cookies
+        ]
+    )
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    page = context.new_page()
+    page.on("pageerror", lambda error: pytest.fail(f"uncaught: {error}"))
+    return page
+
+
+def say(records: Records, task_id: str, *texts: str, level: str = "INFO") -> None:
+    lines = [(level, text) for text in texts]
+    assert records.runs.log(task_id, HERE, lines)
+
+
+def fail(records: Records, task_id: str) -> None:
+    fields = {"error": {"type": "ValueError", "message": "no such column"}}
+    meta = '{"status": "FAILURE", "result": {}, "traceback": "Traceback: line 7 in import_rows"}'
+    write = StateWrite(task_id, HERE, Phase.FAILED, fields, meta, "long_task", 4)
+    assert records.runs.write(write) == "written"
+
+
+def shown(visitor: Visitor, path: str, **options: Any) -> requests.Response:
+    return visitor.http.get(f"{visitor.address}{path}", headers=HTML, timeout=10, **options)
+
+
+def test_the_owner_sees_the_whole(visitor: Visitor, shared_records: Records):
+    task_id = hand_task(shared_records, visitor)
+    say(shared_records, task_id, "reading <rows>")
+    fail(shared_records, task_id)
+
+    answer = shown(visitor, f"/tasks/{task_id}")
+
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    for words in ("Scheduled", "Attempt 1 started on test", "ValueError: no such column"):
+        assert words in answer.text
+    assert "line 7 in import_rows" in answer.text
+    assert "reading &lt;rows&gt;" in answer.text
+
+
+def test_a_client_that_asks_for_json_gets_the_snapshot(visitor: Visitor, shared_records: Records):
+    task_id = hand_task(shared_records, visitor)
+
+    answer = visitor.http.get(
+        f"{visitor.address}/tasks/{task_id}", headers={"Accept": "application/json"}, timeout=10
+    )
+
+    assert answer.json()["task_id"] == task_id
+    assert answer.json()["phase"] == "running"
+
+
+def test_a_task_that_is_not_yours_is_as_unknown_as_any(visitor: Visitor, shared_records: Records):
+    task_id = hand_task(shared_records, visitor)
+    stranger = Visitor(visitor.address)
+
+    foreign = shown(stranger, f"/tasks/{task_id}")
+    unknown = shown(stranger, f"/tasks/{UNKNOWN}")
+    malformed = shown(stranger, "/tasks/..x")
+    log = shown(stranger, f"/tasks/{task_id}/log.txt")
+    act = stranger.http.post(
+        f"{stranger.address}/tasks/{task_id}", data={"action": "cancel"}, headers=HTML, timeout=10
+    )
+
+    pages = {answer.text for answer in (foreign, unknown, malformed, log, act)}
+    assert len(pages) == 1
+    assert {answer.status_code for answer in (foreign, unknown, malformed, log, act)} == {404}
+
+
+def test_a_token_opens_the_page_but_neither_arguments_nor_traceback(
+    visitor: Visitor, shared_records: Records
+):
+    task_id = hand_task(shared_records, visitor)
+    fail(shared_records, task_id)
+    link = f"/tasks/{task_id}?token={token(task_id, secret_key=SECRET)}"
+
+    answer = shown(Visitor(visitor.address), link)
+
+    assert answer.status_code == 200
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert "ValueError: no such column" in answer.text
+    assert "line 7" not in answer.text
+    assert " actions" not in answer.text
+
+
+def test_the_actions_are_plain_forms(visitor: Visitor, shared_records: Records):
+    task_id = hand_task(shared_records, visitor)
+    address = f"{visitor.address}/tasks/{task_id}"
+
+    cancelled = visitor.http.post(address, data={"action": "cancel"}, headers=HTML, timeout=10)
+    fail(shared_records, task_id)
+    late = visitor.http.post(address, data={"action": "cancel"}, headers=HTML, timeout=10)
+    form = {"action": "again", "idempotency_key": task_id}
+    twice = [visitor.http.post(address, data=form, headers=HTML, timeout=10) for _ in range(2)]
+    foreign = visitor.http.post(
+        address, data=form, headers={"Sec-Fetch-Site": "cross-site"}, timeout=10
+    )
+
+    assert "Asked to stop" in cancelled.text
+    assert (late.status_code, late.url) == (200, address)
+    assert twice[0].url == twice[1].url != address
+    assert foreign.status_code == 403
+
+
+def test_it_is_live_and_each_line_of_the_log_is_there_once(
+    page: Page, visitor: Visitor, shared_records: Records
+):
+    task_id = hand_task(shared_records, visitor)
+    say(shared_records, task_id, "one", "two")
+    page.goto(f"{visitor.address}/tasks/{task_id}")
+    lines = page.locator("[role=log] .words")
+    expect(lines).to_have_text(["one", "two"])
+    expect(page.locator("headway-task")).to_have_attribute("data-phase", "running")
+
+    say(shared_records, task_id, "three", level="WARNING")
+    write(shared_records, task_id, 420)
+    expect(page).to_have_title(re.compile(r"\(42"))
+    expect(lines).to_have_text(["one", "two", "three"])
+    page.context.set_offline(True)
+    say(shared_records, task_id, "four", "five")
+    page.context.set_offline(False)
+    expect(lines).to_have_text(["one", "two", "three", "four", "five"], timeout=15_000)
+    fail(shared_records, task_id)
+
+    expect(page.locator("#timeline")).to_contain_text("no such column")
+    expect(page.get_by_role("region", name="Traceback")).to_contain_text("line 7")
+    expect(page).to_have_title(re.compile("Failed"))
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
+def test_it_is_accessible_and_fits_a_phone(
+    page: Page, visitor: Visitor, shared_records: Records, scheme: Any, width: int
+):
+    task_id = hand_task(shared_records, visitor)
+    say(shared_records, task_id, "a line " * 20, "x" * 200)
+    fail(shared_records, task_id)
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 800})
+
+    page.goto(f"{visitor.address}/tasks/{task_id}")
+    expect(page.locator("headway-task")).to_have_attribute("data-phase", "failed")
+
+    found = Axe().run(page)
+    assert not found.response["violations"], found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_it_works_without_javascript(browser: Browser, visitor: Visitor, shared_records: Records):
+    hand_task(shared_records, visitor)
+    context = browser.new_context(java_script_enabled=False)
+    context.add_cookies(
+        [
+            {"name": cookie.name, "value": cookie.value or "", "url": visitor.address}
+            for cookie in visitor.http.cookies
+        ]
+    )
+    page = context.new_page()
+    page.goto(visitor.address)
+
+    page.get_by_role("link", name="Long task", exact=True).click()
+    page.get_by_role("button", name="Cancel").click()
+
+    expect(page.locator("#timeline")).to_contain_text("Asked to stop")
+    context.close()
