@@ -30,8 +30,10 @@ class Fanout:
         task_id, version = stamp_of(message)
         with self._rooms.lock:
             room = self._rooms.by_name.get(name)
-            if room is None or (task_id and not room.record_version(task_id, version)):
+            if room is None:
                 return
+            if task_id and not room.advance_to(task_id, version):
+                return  # an outdated version, which is dropped
             viewers = list(room.viewers)
             room.in_flight.append(task_id)
         try:
@@ -64,12 +66,12 @@ class Fanout:
             push = room.viewers.get(sid)
             if push is None or (of_task not in (None, room) and sid in of_task.viewers):
                 continue
-            told = (
+            last_version = (
                 room.seen_before.get(sid, 0)
                 if of_task is room
                 else self._rooms.seen_in_left_rooms.get(sid, {}).get(task_id, 0)
             )
-            if not version or told < version:
+            if not version or last_version < version:
                 push(event)
 
     def _yield_turn(self) -> None:

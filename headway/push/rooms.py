@@ -34,8 +34,8 @@ class Room:
         """Return a version of a task that all viewers here have been sent, 0 if none is known."""
         return 0 if task_id in self.in_flight else self.version(task_id)
 
-    def record_version(self, task_id: str, version: int) -> bool:
-        """Note that a version is pushed; return False if it is not newer than the last one."""
+    def advance_to(self, task_id: str, version: int) -> bool:
+        """Note that a version is pushed; return False if it is outdated: no newer than the last."""
         if self._versions.get(task_id, 0) >= version:
             return False
         self._versions.pop(task_id, None)  # so that the most recent stands last
@@ -83,8 +83,8 @@ class Rooms:
         """
         task_id = task_of(room)
         owners = (name for name in self.joined.get(sid, ()) if name.startswith("owner:"))
-        told = [self.by_name[name].seen_by_all(task_id) for name in owners]
-        return max([self.seen_in_left_rooms.get(sid, {}).get(task_id, 0), *told])
+        versions = [self.by_name[name].seen_by_all(task_id) for name in owners]
+        return max([self.seen_in_left_rooms.get(sid, {}).get(task_id, 0), *versions])
 
     def _remember(self, sid: str, room: str, version: int) -> None:
         """Note the version that a client who leaves a task's room was sent.

@@ -14,4 +14,4 @@ if held.cancel then
 end
 redis.call('ZADD', KILL_DEADLINES, NOW + tonumber(ARGV[3]), id)
 local changes = {phase = '"cancelling"', cancel = '1'}
-return {'cancelling', commit(record, id, held, changes, nil, ARGV[2])}
+return {'cancelling', store_version(record, id, held, changes, nil, ARGV[2])}

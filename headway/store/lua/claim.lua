@@ -48,7 +48,7 @@ if redis.call('EXISTS', PAUSED) == 1 then
   fields.order, fields.sends = integer(order), with_send(held, send)
   settle(delivery)
   redis.call('ZADD', OUTBOX, NOW, id)  -- it is sent when all goes on
-  commit(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
+  store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
   return 'paused'
 end
 
@@ -69,5 +69,6 @@ if held.fields.delivery ~= delivery then settle(held.fields.delivery) end
 if not recorded then mark_recorded(delivery, id) end
 redis.call('ZADD', LEASES, NOW + tonumber(ARGV[11]), id)
 redis.call('ZREM', OUTBOX, id)
-commit(record, id, held, fields, celery_meta(id, 'STARTED', '{"hostname":' .. ARGV[7] .. '}'), ttl)
+local meta = celery_meta(id, 'STARTED', '{"hostname":' .. ARGV[7] .. '}')
+store_version(record, id, held, fields, meta, ttl)
 return 'claimed'

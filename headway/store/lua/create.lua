@@ -42,5 +42,5 @@ if once then
   redis.call('HSET', once, 'id', id, 'digest', digest)
   redis.call('PEXPIRE', once, ttl)
 end
-local json = commit(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
+local json = store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
 return {at > NOW and 'scheduled' or 'created', id, json}

@@ -41,6 +41,6 @@ else
   end
   fields.message, fields.queue, fields.order = message, queue, integer(order)
   fields.dependents = dependents_of(message)
-  commit(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
+  store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
 end
 return at <= NOW and not is_running(held) and 'due' or 'parked'

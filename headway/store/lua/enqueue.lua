@@ -18,5 +18,5 @@ if at > NOW then
   fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', format_time(at)
 end
 add_to_owner(owner, id, fields, ttl)
-commit(record, id, held, fields, nil, ttl)
+store_version(record, id, held, fields, nil, ttl)
 redis.call('PEXPIRE', record, ttl)  -- the claim's is longer

@@ -9,4 +9,4 @@ if refused then return refused end
 -- A successor may run already that had not taken over yet.
 if is_running(held) and held.fence ~= ARGV[2] then return 'superseded' end
 if not is_attended() then return 'exhausted' end  -- nobody would send the task again
-return mark_lost(record, id, held, ARGV[2], ARGV[4])
+return requeue_lost(record, id, held, ARGV[2], ARGV[4])

@@ -8,7 +8,7 @@ if is_only_sent(record, held.phase) then return {'not_waiting'} end
 redis.call('ZADD', OUTBOX, at, id)
 if at > NOW then
   local ttl = tonumber(ARGV[2]) + math.floor((at - NOW) / 1000)
-  return {'scheduled', commit(record, id, held, {scheduled_for = format_time(at)}, nil, ttl)}
+  return {'scheduled', store_version(record, id, held, {scheduled_for = format_time(at)}, nil, ttl)}
 end
 local fields = queued_fields('"Pending..."')
-return {'queued', commit(record, id, held, fields, celery_meta(id, 'PENDING'), ARGV[2])}
+return {'queued', store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ARGV[2])}

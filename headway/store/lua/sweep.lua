@@ -55,12 +55,14 @@ end
 if paused == 1 then return {due, lost, overdue, ended, broken, state} end
 
 if redis.call('EXISTS', GRACE) == 0 then
+  -- A lease that has ended: its run is lost, and its task is requeued, or failed after its last
+  -- attempt.
   sweep(LEASES, function(id)
     local record = record_key(id)
     local held = load(record)
     if not is_running(held) then
       redis.call('ZREM', LEASES, id)
-    elseif mark_lost(record, id, held, held.fence, ttl) == 'exhausted' then
+    elseif requeue_lost(record, id, held, held.fence, ttl) == 'exhausted' then
       local message = redis.call('HGET', record, 'message') or ''
       lost[#lost + 1], lost[#lost + 2], lost[#lost + 3] = id, held.fence, message
       return message

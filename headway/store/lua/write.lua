@@ -70,7 +70,7 @@ elseif phase == 'retrying' then
 end
 if ARGV[10] ~= '' then fields.write_id = ARGV[10] end
 if not KEYS[2] then
-  commit(record, id, held, fields, ARGV[7], ttl)
+  store_version(record, id, held, fields, ARGV[7], ttl)
   return verdict
 end
 
@@ -83,7 +83,7 @@ for i = 2, #KEYS do
   redis.call('RENAME', KEYS[i], places[i - 1])
   redis.call('PEXPIRE', places[i - 1], ttl)
 end
-commit(record, id, held, fields, nil, ttl)
+store_version(record, id, held, fields, nil, ttl)
 -- Celery's clients read no key again once they wait, so one that waits for just this task is told
 -- the whole.
 if redis.call('PUBSUB', 'NUMSUB', celery)[2] > 0 then

@@ -1,4 +1,5 @@
--- How a record changes: each change is one `commit`, and those of several functions have names.
+-- How a record changes: each change is one `store_version`, and those of several functions have
+-- names.
 
 -- Celery's own form of what has no result that a worker made.
 local function celery_meta(id, state, result)
@@ -63,7 +64,7 @@ end
 -- Store `changes` (name -> fragment) as the record's next version; tell Celery's clients and the
 -- rooms. `meta` is Celery's own form of the result (nil: as it was), `ttl` milliseconds. Returns
 -- the snapshot.
-local function commit(record, id, held, changes, meta, ttl)
+local function store_version(record, id, held, changes, meta, ttl)
   local fields = held.fields
   local phase = text(changes.phase)
   changes.version = integer(math.max((tonumber(fields.version) or 0) + 1, NOW))
@@ -119,7 +120,7 @@ local function revoke(record, id, held, ttl)
     '"exc_module":"celery.exceptions"}'
   local fields = {phase = '"cancelled"', status = '"Cancelled"', error = 'null',
     scheduled_for = 'null'}
-  return commit(record, id, held, fields, celery_meta(id, 'REVOKED', why), ttl)
+  return store_version(record, id, held, fields, celery_meta(id, 'REVOKED', why), ttl)
 end
 
 -- The fields of a record that starts over, for a new send of an id whose task has ended.
@@ -146,7 +147,7 @@ local function take_due(record, id, held, ttl)
   end
   redis.call('ZADD', OUTBOX, NOW + 5000000, id)
   if held.phase ~= 'queued' then
-    commit(record, id, held, queued_fields('"Pending..."'), celery_meta(id, 'PENDING'), ttl)
+    store_version(record, id, held, queued_fields('"Pending..."'), celery_meta(id, 'PENDING'), ttl)
   end
   return message
 end
@@ -156,13 +157,13 @@ end
 local function requeue(record, id, held, token, status, ttl)
   local fields = queued_fields(status)
   fields.fence, fields.spent = '', held.revoked_tokens .. ' ' .. token
-  commit(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
+  store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
 end
 
 -- The attempt with this token is lost. Returns 'cancelled', or 'requeued' when its message is to be
 -- sent again, or 'exhausted' when it was the last attempt: then its holder, or maintenance for it,
 -- has to store the failure soon.
-local function mark_lost(record, id, held, token, ttl)
+local function requeue_lost(record, id, held, token, ttl)
   settle(held.fields.delivery)
   if held.cancel then
     revoke(record, id, held, ttl)
