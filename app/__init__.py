@@ -17,7 +17,6 @@ from headway.celery import broker
 from headway.celery.task import LiveTask
 from headway.labels import labels_of
 from headway.registry import TASK_TYPES
-from headway.store.queries import QUEUES
 from headway.web import access
 from headway.web.errors import handle_errors
 from headway.web.proxies import TrustedProxies
@@ -84,7 +83,7 @@ def _celery(app: Flask) -> Celery:
         redis_socket_timeout=2.0,
         redis_socket_connect_timeout=2.0,
         task_default_queue="celery",
-        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
+        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in config.QUEUES],
         task_routes={kind.name: {"queue": kind.queue} for kind in TASK_TYPES.values()},
         task_create_missing_queues=True,
         task_serializer="json",

@@ -24,6 +24,7 @@ from headway.web.origins import parse_origins
 NUMBERS = [one for one in SETTINGS if isinstance(one, Number)]
 FLAGS = [one for one in SETTINGS if isinstance(one, Flag)]
 TEXTS = [one for one in SETTINGS if isinstance(one, Text)]
+QUEUES = ("celery", "mail")
 SECRETS = ("MAIL_PASSWORD", "SECRET_KEY", "SECRET_KEY_FALLBACKS")
 URLS = (
     "REDIS_URL",

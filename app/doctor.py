@@ -43,7 +43,9 @@ def check_cookies(settings: Settings) -> Iterator[Finding]:
 
 def check_redis(settings: Settings) -> Iterator[Finding]:
     """Check the Redis of REDIS_URL; see headway/store/redis_checks.py."""
-    for finding in redis_checks.findings(settings["REDIS_URL"], settings["CELERY_BROKER_URL"]):
+    url = settings["REDIS_URL"]
+    broker_url = settings["CELERY_BROKER_URL"]
+    for finding in redis_checks.findings(url, broker_url, queues=config.QUEUES):
         yield finding._replace(subject=f"Redis {finding.subject}")
 
 

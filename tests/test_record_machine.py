@@ -27,11 +27,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from app.config import QUEUES
 from headway.celery.fencing import REPLACEMENT
 from headway.snapshot import FINAL, STATE, Phase, Snapshot, progress_fields, success_fields
 from headway.store.connection import connect
 from headway.store.model import Delivery, StateWrite
-from headway.store.queries import QUEUES
 from headway.store.records import Records
 
 EXAMPLES = int(os.environ.get("RECORD_MACHINE_EXAMPLES", 0))

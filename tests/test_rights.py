@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from app import create_app
+from app import config, create_app
 from headway.exceptions import ConfigError
 from headway.snapshot import Phase
 from headway.store.connection import connect
@@ -171,7 +171,7 @@ def test_a_right_that_is_missing_is_named_at_start(
     allow(admin, f"{RULES} {less}")
 
     with pytest.raises(ConfigError) as refused:
-        refuse_unfit(url, url, production=False)
+        refuse_unfit(url, url, queues=config.QUEUES, production=False)
 
     message = str(refused.value)
     assert message.startswith("REDIS_URL: ")
@@ -216,6 +216,16 @@ def test_a_denial_is_unavailable_to_the_caller_whatever_it_is_for(
         records.create(owner="ada", message=MESSAGE, title="A task", max_attempts=4)
 
     assert raised.value.reason is Reason.NO_RIGHT
+
+
+def test_a_project_needs_rights_for_its_own_queues_alone(admin: redis.Redis, redis_url: str):
+    allow(admin, RULES.replace("~celery* ~mail*", "~celery-task* ~orders*"))
+    url = redis_url.replace("redis://", "redis://headway:password@")
+
+    refuse_unfit(url, url, queues=["orders"], production=False)
+
+    with pytest.raises(ConfigError, match="for celery"):
+        refuse_unfit(url, url, queues=["orders", "celery"], production=False)
 
 
 def test_the_documents_name_each_key_that_is_used():

@@ -18,9 +18,9 @@ from kombu.common import ignore_errors
 from kombu.connection import Connection
 
 from app import create_app
+from app.config import QUEUES
 from headway.celery.backend import LiveBackend
 from headway.celery.transport import Transport
-from headway.store.queries import QUEUES
 from headway.store.records import Records
 from tests.by_hand import HERE
 from tests.processes import ROOT, Valkey

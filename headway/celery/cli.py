@@ -59,6 +59,6 @@ def findings(app: Celery) -> Iterator[Finding]:
         )
         yield Finding(Mark.WARNING, "tasks", text)
     url = broker_url(app)
-    yield from redis_checks.findings(backend.url, url, backend.records.keys)
+    yield from redis_checks.findings(backend.url, url, backend.records.keys, app.amqp.queues)
     if not is_same_database(backend.url, url):
         yield from broker.findings(app.conf.broker_read_url, app.connection_for_read)

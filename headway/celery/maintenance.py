@@ -89,6 +89,7 @@ class Maintenance(bootsteps.StartStopStep):
                 self._backend.url,
                 broker_url(self._celery),
                 self._backend.records.keys,
+                self._celery.amqp.queues,
                 production=False,
             )
         except ConfigError as error:

@@ -118,7 +118,12 @@ def _serve(name: str, host: str, port: int, prefix: str, trusted_proxies: int, m
     bound_broker_waits(celery)
     app = create_app(celery, url_prefix=prefix, async_mode=mode, trusted_proxies=trusted_proxies)
     redis_checks.refuse_unfit(
-        url, broker_url(celery), backend.records.keys, production=True, setting=SETTING
+        url,
+        broker_url(celery),
+        backend.records.keys,
+        celery.amqp.queues,
+        production=True,
+        setting=SETTING,
     )
     try:
         listener = listen(host, port, f"another: --port {port + 1}")

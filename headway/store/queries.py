@@ -21,7 +21,6 @@ from headway.store.model import (
 )
 from headway.store.runs import PIECE_BYTES
 
-QUEUES = ("celery", "mail")
 READ_BATCH = 200
 PRUNE_BATCH = 1000  # expired ids that one reading of a list removes
 
@@ -158,7 +157,7 @@ class Queries:
     def overview(self) -> Overview:
         """Return the system at a glance."""
         now, workers, slots, queued, paused, *flat = self._functions.call(
-            "overview", [], [self._ttl, *QUEUES]
+            "overview", [], [self._ttl]
         )
         each = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
         queues: dict[str, QueueLoad] = {

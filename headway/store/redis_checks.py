@@ -9,7 +9,7 @@ import logging
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
 from functools import cached_property
 from typing import Any, TypeVar
@@ -36,6 +36,7 @@ CLOCK_SECONDS = 2.0  # a larger difference is reported
 LATENCY_SECONDS = 0.020
 ROUND_TRIPS = 9
 NEARLY_FULL = 0.9
+DEFAULT_QUEUES = ("celery",)  # Celery's own default
 WARNED = "HEADWAY_WARNED"  # in the environment of processes whose parent has warned for all
 RIGHTS_HELP = "docs/redis.md has the ACL rules that Headway needs"
 KEEP_HELP = "set `appendonly yes` (and `appendfsync everysec`) in redis.conf"
@@ -44,12 +45,21 @@ KEEP_HELP = "set `appendonly yes` (and `appendfsync everysec`) in redis.conf"
 class Server:
     """A Redis under check; what it says of itself is read once."""
 
-    def __init__(self, client: Client, url: str, broker_url: str, keys: Keys = PLAIN) -> None:
+    def __init__(
+        self,
+        client: Client,
+        url: str,
+        broker_url: str,
+        keys: Keys = PLAIN,
+        queues: Collection[str] = DEFAULT_QUEUES,
+    ) -> None:
         """`url` as `redis_url.normalize` writes it."""
         self.client = client
         self.records = Records(client, ttl_days=1, keys=keys)
         self.parts = urlsplit(url)
         self.address = f"{self.parts.hostname}:{self.parts.port}"
+        self.queues = queues
+        self.database = int(self.parts.path.strip("/") or 0)
         self.is_broker = _is_same(url, broker_url)
 
     @cached_property
@@ -98,7 +108,7 @@ def check_rights(server: Server) -> Finding:
     """Which of the commands of Headway and Celery this user may not run."""
     subject = "rights"
     try:
-        denied = missing(server.records, server.is_broker, int(server.parts.path.strip("/") or 0))
+        denied = missing(server.records, server.queues, server.is_broker, server.database)
     except ReadOnly:
         return Finding(Mark.WARNING, subject, "cannot be seen while Redis takes no writes")
     except Unavailable as error:
@@ -219,10 +229,15 @@ CHECKS: tuple[Callable[[Server], Finding], ...] = (
 )
 
 
-def findings(url: str, broker_url: str, keys: Keys = PLAIN) -> Iterator[Finding]:
+def findings(
+    url: str,
+    broker_url: str,
+    keys: Keys = PLAIN,
+    queues: Collection[str] = DEFAULT_QUEUES,
+) -> Iterator[Finding]:
     """Yield what each check finds, up to a failed one that the rest depend on."""
     with closing(connect(url)) as client:
-        server = Server(client, url, broker_url, keys)
+        server = Server(client, url, broker_url, keys, queues)
         for check in CHECKS:
             finding = _found(check, server)
             yield finding
@@ -242,6 +257,7 @@ def refuse_unfit(
     url: str,
     broker_url: str,
     keys: Keys = PLAIN,
+    queues: Collection[str] = DEFAULT_QUEUES,
     *,
     production: bool,
     setting: str = "REDIS_URL",
@@ -252,7 +268,7 @@ def refuse_unfit(
     later. Raises ConfigError.
     """
     with closing(connect(url)) as client:
-        server = Server(client, url, broker_url, keys)
+        server = Server(client, url, broker_url, keys, queues)
         try:
             for check in (check_version, check_rights):
                 if (finding := check(server)).mark is Mark.BAD:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from headway.store.functions import LIBRARY
 from headway.store.keys import PLAIN
-from headway.store.queries import QUEUES
 from headway.store.records import Records
 
 SHOWN = 4  # keys, and commands for each, that a message names
@@ -49,13 +48,11 @@ FOR_RECORDS: Mapping[str, Iterable[str]] = {
     f"celery-taskset-meta-{ANY}": OF_CHORDS,
     **dict.fromkeys(PUSHED, ("PUBLISH", "SUBSCRIBE")),
 }
-FOR_STARTS: Mapping[str, Iterable[str]] = dict.fromkeys(QUEUES, ("LPUSH",))
+OF_STARTS = ("LPUSH",)  # of a queue, in which a record and its message are written together
 OF_QUEUES = ("BRPOP", "DEL", "LLEN", "LPUSH", "LRANGE", "RPOP", "RPUSH")
 FOR_BROKER: dict[str, Iterable[str]] = {
     "": ("PING", "SCRIPT LOAD code", "SCRIPT EXISTS digest", "WATCH", "UNWATCH", "PUNSUBSCRIBE"),
-    **dict.fromkeys(
-        (*QUEUES, "worker@host.celery.pidbox", f"{ANY}.reply.celery.pidbox"), OF_QUEUES
-    ),
+    **dict.fromkeys(("worker@host.celery.pidbox", f"{ANY}.reply.celery.pidbox"), OF_QUEUES),
     "_kombu.binding.celery": ("SADD", "SREM", "SMEMBERS"),
     "_kombu.binding_permanent.celery": ("SADD", "SREM"),
     "_kombu.binding_deadlines": ("EVALSHA digest 1", "ZADD", "ZREM", "ZRANGEBYSCORE"),
@@ -78,16 +75,25 @@ class Right(NamedTuple):
         return f"{self.command} {self.target} {rest}"
 
 
-def missing(records: Records, broker: bool, database: int = 0) -> list[Right]:
+def missing(
+    records: Records, queues: Iterable[str], broker: bool, database: int = 0
+) -> list[Right]:
     """Return the rights that Headway, and with `broker` Celery, needs and this user lacks.
+
+    `queues` are the project's.
 
     Raises Unavailable.
     """
     keys = records.keys
-    rights = [*_rights(FOR_RECORDS, keys.prefix), *_rights(FOR_STARTS, keys.broker_prefix)]
+    names = [name for name in queues if not re.search(r"\s", name)]  # a right is words
+    rights = [
+        *_rights(FOR_RECORDS, keys.prefix),
+        *_rights(dict.fromkeys(names, OF_STARTS), keys.broker_prefix),
+    ]
     if broker:
         pidbox = {f"/{database}.celery.pidbox": ("PUBLISH", "PSUBSCRIBE")}
-        rights += _rights(FOR_BROKER | pidbox, keys.broker_prefix)
+        table = FOR_BROKER | dict.fromkeys(names, OF_QUEUES) | pidbox
+        rights += _rights(table, keys.broker_prefix)
     denied = set(records.queries.probe(map(str, rights)))
     return [right for right in rights if str(right) in denied]
 

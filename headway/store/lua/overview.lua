@@ -1,6 +1,6 @@
--- The system at a glance. ARGV: ttl ms, then names of queues that are always shown.
+-- The system at a glance. ARGV: ttl ms.
 -- Returns {now (JSON), workers, slots, queued, 1 while paused, queue, queued in it, workers that
--- take it, ...}.
+-- take it, ...} of the queues that a worker takes or in which a task waits.
 -- What has ended or expired meanwhile is not counted; maintenance removes it.
 local oldest = '(' .. integer(NOW - (tonumber(ARGV[1]) + UNENDED) * 1000)
 local workers = redis.call('ZRANGEBYSCORE', WORKERS, '(' .. integer(NOW), '+inf')
@@ -20,17 +20,15 @@ local names, seen = {}, {}
 local function add(name)
   if not seen[name] then names[#names + 1], seen[name] = name, true end
 end
-for i = 2, #ARGV do add(ARGV[i]) end
-local always = #names
 for _, name in ipairs(redis.call('SMEMBERS', QUEUES)) do add(name) end
 for name in pairs(taken) do add(name) end
 
 local found = {format_time(NOW), #workers, slots, 0, redis.call('EXISTS', PAUSED)}
-for i, name in ipairs(names) do
+for _, name in ipairs(names) do
   local waiting = redis.call('ZCOUNT', WAITING .. name, oldest, '+inf')
   local takers = (taken[name] or 0) + unknown
   queued = queued + waiting
-  if i <= always or waiting > 0 or taken[name] then
+  if waiting > 0 or taken[name] then
     found[#found + 1], found[#found + 2], found[#found + 3] = name, waiting, takers
   end
 end
