@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from functools import cache
+from datetime import UTC, datetime
+from functools import cache, partial
 from json import loads
 from typing import Any
 from uuid import uuid4
@@ -21,6 +22,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from app.forms import EmailForm
+from headway.order import in_order, rank
 from headway.push.resync import MINE
 from headway.service import start
 from headway.store.errors import Unavailable, problem_of
@@ -42,7 +44,10 @@ pages.before_request(refuse_other_sites)
 @pages.get("/")
 def index() -> ResponseReturnValue:
     """Show the page: the forms, and the visitor's newest tasks."""
-    return _page(session.get("email", ""), None)
+    page = _page(session.get("email", ""), None)
+    # A failure stays on top until the page has been loaded with it.
+    session["seen"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return page
 
 
 @pages.post("/")
@@ -112,13 +117,11 @@ def _warn_of_plain_http() -> None:
 
 def _page(email: str, error: str | None) -> str:
     owner = get_or_create_owner()
+    seen = session.get("seen", "")
     tasks: list[Any] | None
     try:
-        tasks = (
-            [loads(snapshot) for snapshot in get_records().queries.list_by_owner(owner, MINE)[0]]
-            if owner
-            else []
-        )
+        found = get_records().queries.list_by_owner(owner, MINE)[0] if owner else []
+        tasks = in_order(map(loads, found), seen)
         server = server_state()
     except Unavailable as away:
         # The page still opens, says so, and fills itself when Redis is back.
@@ -130,6 +133,8 @@ def _page(email: str, error: str | None) -> str:
         email=email,
         error=error,
         tasks=tasks,
+        seen=seen,
+        rank_of=partial(rank, seen=seen),
         server=server,
         idempotency_key=str(uuid4()),
         idempotency_key_long=str(uuid4()),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from math import floor
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ class Reading:
     headline: str
     text: str
     numbers: str
+    when: str  # it ended
     result_link: str  # to a result that is stored apart
 
 
@@ -57,6 +58,7 @@ def read(task: Task, labels: Labels) -> Reading:
         headline=_lead(task, labels, part),
         text=_text(task, labels),
         numbers=_numbers(task, labels),
+        when=_when(task.get("finished_at")),
         result_link=f"Show all ({_size(task['result_size'])})" if task.get("result_size") else "",
     )
 
@@ -240,6 +242,14 @@ def _moment(time: str) -> datetime:
 def _clock(task: Task) -> str:
     time = task.get("scheduled_for")
     return f"{time[11:19]} UTC" if time else ""
+
+
+def _when(time: str | None) -> str:
+    if not time:
+        return ""
+    date = _moment(time)
+    is_today = date.date() == datetime.now(UTC).date()
+    return f"{date:%H:%M} UTC" if is_today else f"{date.day} {date:%b %Y}"
 
 
 def _fill(words: str, **values: object) -> str:

@@ -20,6 +20,7 @@ LAYERS = [
     "headway.snapshot",
     "headway.labels",
     "headway.words",
+    "headway.order",
     "headway.store",
     "headway.store.checks",
     "headway.store.names",

@@ -28,7 +28,24 @@ function find(selector) {
   return /** @type {HTMLElement} */ (document.querySelector(selector));
 }
 
+/** On a phone the forms fold into a button once there are tasks. Returns how to fold them. */
+function foldForms() {
+  const button = find("#new-task");
+  const open = (/** @type {boolean} */ isOpen) => button.setAttribute("aria-expanded", String(isOpen));
+  button.addEventListener("click", () => {
+    open(button.getAttribute("aria-expanded") !== "true");
+    if (button.getAttribute("aria-expanded") === "true") find("#new input:not([type=hidden])").focus();
+  });
+  return () => {
+    if (!button.checkVisibility()) return;
+    const hadFocus = find("#new").contains(document.activeElement);
+    open(false);
+    if (hadFocus) button.focus();
+  };
+}
+
 function showTasks() {
+  const fold = foldForms();
   const watcher = sharedWatcher();
   const list = new TaskList(find("#tasks"));
   const announcer = new Announcer(find("#announcer"), find("#alarm"));
@@ -50,6 +67,7 @@ function showTasks() {
       accepted: (item, snapshot) => {
         list.accept(item, snapshot);
         watcher.receive(snapshot);
+        fold();
       },
     });
   }

@@ -1,5 +1,6 @@
-/** The visitor's tasks as a list, newest first, with its filters. */
+/** The visitor's tasks as a list, what needs the visitor first, with its filters. */
 
+import { arrange, compare, rank } from "headway/order.js";
 import { TaskProgress } from "headway/task-progress.js";
 
 /**
@@ -9,6 +10,8 @@ import { TaskProgress } from "headway/task-progress.js";
  */
 
 const MISSING = "missing"; // in place of a phase
+const POINTER_MS = 1000; // nothing moves under a pointer that has moved for less
+const FIRST = -1; // the rank of a request that has not been answered
 
 /** @type {Readonly<Record<Exclude<Filter, "all">, ReadonlySet<string | undefined>>>} */
 const FILTERS = {
@@ -28,6 +31,12 @@ export class TaskList {
   /** @type {Map<string, {item: HTMLLIElement, version: number}>} by task id */
   #tasks = new Map();
   #stale = false; // whether what is shown waits for the next frame
+  /** @type {Set<HTMLLIElement>} items that may stand elsewhere now */
+  #unplaced = new Set();
+  #pointed = -Infinity; // when a pointer last moved over the list
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #waiting;
+  #seen;
   #root;
   #list;
   #search;
@@ -39,6 +48,8 @@ export class TaskList {
     this.#list = /** @type {HTMLUListElement} */ (root.querySelector("ul"));
     this.#search = /** @type {HTMLInputElement} */ (root.querySelector("input[type=search]"));
     this.#empty = /** @type {HTMLElement} */ (root.querySelector("[data-part=empty]"));
+    this.#seen = root.dataset.seen ?? "";
+    this.#list.addEventListener("pointermove", () => (this.#pointed = performance.now()));
     this.#search.addEventListener("input", () => this.#show());
     for (const button of this.#buttons) button.addEventListener("click", () => this.#choose(button));
     for (const item of this.#items) this.#tasks.set(item.dataset.taskId ?? "", { item, version: 0 });
@@ -60,6 +71,7 @@ export class TaskList {
   expect(title) {
     const item = card({ label: title });
     item.dataset.title = title;
+    item.dataset.rank = String(FIRST);
     this.#list.prepend(item);
     this.#show();
     return item;
@@ -99,7 +111,9 @@ export class TaskList {
     if (item.dataset.phase === snapshot.phase) return;
     item.dataset.phase = snapshot.phase;
     item.dataset.created = snapshot.created_at;
+    item.dataset.finished = snapshot.finished_at ?? "";
     item.dataset.title = snapshot.title;
+    this.#unplaced.add(item);
     this.#showSoon();
   }
 
@@ -125,12 +139,30 @@ export class TaskList {
   }
 
   /** @param {Snapshot} snapshot */
-  #insert({ task_id, created_at }) {
+  #insert({ task_id }) {
     const item = card({ "task-id": task_id });
     item.dataset.taskId = task_id;
-    const older = this.#items.find(({ dataset }) => dataset.created && dataset.created < created_at);
-    this.#list.insertBefore(item, older ?? null);
+    this.#list.append(item);
+    this.#pointed = -Infinity;
     return item;
+  }
+
+  /** Put what has changed where it belongs, unless a pointer is on its way to something. */
+  #place() {
+    clearTimeout(this.#waiting);
+    if (!this.#unplaced.size) return;
+    const pause = this.#pointed + POINTER_MS - performance.now();
+    if (pause > 0) {
+      this.#waiting = setTimeout(() => this.#showSoon(), pause);
+      return;
+    }
+    for (const item of this.#unplaced) item.dataset.rank = String(rank(placed(item), this.#seen));
+    const items = this.#items.sort((one, other) => {
+      const first = Number(one.dataset.rank) - Number(other.dataset.rank);
+      return first || compare(placed(one), placed(other), this.#seen);
+    });
+    arrange(this.#list, items, this.#unplaced);
+    this.#unplaced.clear();
   }
 
   get #items() {
@@ -158,6 +190,7 @@ export class TaskList {
   }
 
   #show() {
+    this.#place();
     const words = this.#search.value.trim().toLowerCase();
     const items = this.#items;
     const { unknown } = this.#root.dataset; // words for as long as nobody has read which tasks there are
@@ -175,6 +208,12 @@ export class TaskList {
     this.#empty.hidden = items.some(({ hidden }) => !hidden);
     this.#empty.textContent = items.length ? "Nothing matches." : (unknown ?? this.#empty.dataset.none ?? "");
   }
+}
+
+/** @param {HTMLLIElement} item */
+function placed({ dataset }) {
+  const { phase = "", created = "", finished = "" } = dataset;
+  return { phase, created_at: created, finished_at: finished };
 }
 
 /** @param {Record<string, string>} attributes of the task-progress in it */

@@ -5,6 +5,7 @@
 const TAGS = /** @type {const} */ ({
   sign: "span",
   title: "h3",
+  when: "time",
   actions: "span",
   more: "button",
   bar: "progress",
@@ -59,7 +60,7 @@ function build(root, words) {
   const line = document.createElement("p");
   line.append(headline, " ", part("text"), " ", part("numbers"), " ", link);
   const head = document.createElement("div");
-  head.append(sign, " ", title, " ", actions, " ", more);
+  head.append(sign, " ", title, " ", part("when"), " ", actions, " ", more);
   root.replaceChildren(head, bar, " ", part("figure"), line, part("line"), message, part("note"), list);
 }
 

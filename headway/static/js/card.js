@@ -1,6 +1,7 @@
 /** Draws one task into a page: its parts, which the server may have rendered, and what has changed of them. */
 
 import { adopt, set } from "./card-parts.js";
+import { formatTime, formatWhen } from "./format.js";
 import { Pace } from "./pace.js";
 import { isFinal, percent } from "./snapshot.js";
 import { TaskActions } from "./task-actions.js";
@@ -125,6 +126,7 @@ export class Card {
       this.#write(part, reading[part]);
     }
     this.#write("line", isFinal(snapshot) ? "" : (this.#line?.text ?? ""));
+    this.#drawEnd(snapshot, now);
     this.#drawBar(snapshot);
     this.#drawLink(snapshot);
     this.#drawDetails(snapshot);
@@ -136,7 +138,7 @@ export class Card {
   #drawEmpty(phase, headline, text = "") {
     set(this.#host, "data-phase", phase);
     this.#write("sign", "–");
-    for (const part of /** @type {const} */ (["figure", "numbers", "line"])) this.#write(part, "");
+    for (const part of /** @type {const} */ (["figure", "numbers", "line", "when"])) this.#write(part, "");
     this.#write("headline", headline);
     this.#write("text", text);
     this.#part("bar").setAttribute("value", "0");
@@ -151,6 +153,14 @@ export class Card {
     if (!link.parentElement) part.replaceChildren(link);
     set(link, "href", this.#watcher.server.link(`/tasks/${encodeURIComponent(task_id)}`));
     if (link.textContent !== title) link.textContent = title;
+  }
+
+  /** @param {Snapshot} snapshot @param {number} now */
+  #drawEnd({ finished_at }, now) {
+    this.#write("when", formatWhen(finished_at, now));
+    if (!finished_at) return;
+    set(this.#part("when"), "datetime", finished_at);
+    set(this.#part("when"), "title", formatTime(finished_at, now));
   }
 
   /** @param {Snapshot} snapshot */

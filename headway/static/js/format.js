@@ -62,6 +62,27 @@ export function formatTime(time, now = Date.now()) {
   return isToday ? clock : `${date.toLocaleDateString()} ${clock}`;
 }
 
+/**
+ * When something ended, as short as it can be: "14:03" today, else "27 Nov", with the year of another.
+ *
+ * @param {string | null} time
+ * @param {number} [now]
+ */
+export function formatWhen(time, now = Date.now()) {
+  const date = new Date(time ?? NaN);
+  if (Number.isNaN(date.getTime())) return "";
+  const today = new Date(now);
+  if (date.toDateString() === today.toDateString()) {
+    return date.toLocaleTimeString([], { hourCycle: "h23", hour: "2-digit", minute: "2-digit" });
+  }
+  const isThisYear = date.getFullYear() === today.getFullYear();
+  return date.toLocaleDateString([], {
+    day: "numeric",
+    month: "short",
+    year: isThisYear ? undefined : "numeric",
+  });
+}
+
 /** @param {number} rate per second */
 export function formatRate(rate) {
   if (rate >= 10) return `${formatNumber(Math.round(rate))}/s`;

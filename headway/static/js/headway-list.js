@@ -2,6 +2,7 @@
 
 import { PARTS } from "./card-parts.js";
 import { LiveElement } from "./live-element.js";
+import { ENDED, arrange, compare, rank } from "./order.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -12,8 +13,9 @@ import { LiveElement } from "./live-element.js";
 export class HeadwayList extends LiveElement {
   static kind = /** @type {const} */ ("list");
 
-  /** @type {Set<string>} ids of the tasks that it shows */
-  #known = new Set();
+  /** @type {Map<string, {item: HTMLElement, snapshot: Snapshot}>} by id, the tasks that it shows */
+  #known = new Map();
+  #seen = ""; // until when failures have been seen: when this was opened
   #list = document.createElement("ul");
   #empty = document.createElement("p");
 
@@ -24,6 +26,7 @@ export class HeadwayList extends LiveElement {
   /** @param {HTMLElement} content @param {TaskWatcher} watcher */
   begin(content, watcher) {
     this.#known.clear();
+    this.#seen = new Date(watcher.connection.now()).toISOString();
     this.#list = document.createElement("ul");
     this.#list.part.add("list");
     this.#list.setAttribute("role", "list"); // Safari takes it away from lists without bullets
@@ -44,18 +47,32 @@ export class HeadwayList extends LiveElement {
 
   /** @param {Snapshot} snapshot @param {TaskWatcher} watcher */
   #take(snapshot, { server, connection }) {
-    const { task_id, created_at } = snapshot;
+    const { task_id, phase } = snapshot;
+    const known = this.#known.get(task_id);
     this.announcer?.receive(snapshot, connection.labelsOf(snapshot.name));
-    if (this.#known.has(task_id)) return; // its element watches it
+    if (known && snapshot.version < known.snapshot.version) return;
+    const item = known?.item ?? this.#add(server.at(`/status/${encodeURIComponent(task_id)}`));
+    this.#known.set(task_id, { item, snapshot }); // what is in it, its element watches
+    if (known?.snapshot.phase !== phase) this.#place(item, snapshot);
+  }
+
+  /** @param {string} src */
+  #add(src) {
     const item = document.createElement("li");
-    item.dataset.created = created_at;
     item.part.add("item");
-    item.append(this.#element(server.at(`/status/${encodeURIComponent(task_id)}`)));
-    const items = /** @type {HTMLElement[]} */ ([...this.#list.children]); // newest first
-    const older = items.find(({ dataset }) => (dataset.created ?? "") < created_at);
-    this.#list.insertBefore(item, older ?? null);
-    this.#known.add(task_id);
+    item.append(this.#element(src));
+    this.#list.append(item);
     this.#empty.hidden = true;
+    return item;
+  }
+
+  /** @param {HTMLElement} item @param {Snapshot} snapshot */
+  #place(item, snapshot) {
+    const isRow = rank(snapshot, this.#seen) === ENDED;
+    item.querySelector("headway-task")?.toggleAttribute("row", isRow);
+    const shown = [...this.#known.values()];
+    shown.sort((one, other) => compare(one.snapshot, other.snapshot, this.#seen));
+    arrange(this.#list, shown.map((one) => one.item), new Set([item]));
   }
 
   /** @param {string} src */

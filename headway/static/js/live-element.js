@@ -59,11 +59,11 @@ export class LiveElement extends HTMLElement {
   #grace;
 
   connectedCallback() {
-    this.#beginSoon();
+    if (!this.#undo.length) this.#beginSoon(); // else it was moved
   }
 
   disconnectedCallback() {
-    this.#end();
+    queueMicrotask(() => this.isConnected || this.#end());
   }
 
   attributeChangedCallback() {

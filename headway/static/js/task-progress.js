@@ -19,8 +19,11 @@ export class TaskProgress extends HTMLElement {
   /** @type {Card | undefined} */
   #card;
   #stop = () => {};
+  #isShown = false;
 
   connectedCallback() {
+    if (this.#isShown) return; // it was moved
+    this.#isShown = true;
     const headline = this.hasAttribute("task-id") ? "Loading…" : "Sending request…";
     const options = { hasActions: true, headline, ...TaskProgress.options };
     this.#card ??= new Card(this, this, sharedWatcher(), options);
@@ -28,8 +31,12 @@ export class TaskProgress extends HTMLElement {
   }
 
   disconnectedCallback() {
-    this.#stop();
-    this.#card?.stop();
+    queueMicrotask(() => {
+      if (this.isConnected) return;
+      this.#isShown = false;
+      this.#stop();
+      this.#card?.stop();
+    });
   }
 
   attributeChangedCallback() {

@@ -1,0 +1,40 @@
+"""In which order a page lists tasks: what needs a person first, then what has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Task = Mapping[str, Any]  # a snapshot as JSON
+
+RANKS = {
+    "waiting": 0,
+    "failed": 0,
+    "running": 1,
+    "cancelling": 1,
+    "retrying": 1,
+    "queued": 2,
+    "scheduled": 3,
+}  # static/js/order.js has the same
+ENDED = 4
+
+
+def rank(task: Task, seen: str) -> int:
+    """Return a task's place, from 0 (needs a person) to ENDED.
+
+    Failures up to `seen`, an RFC 3339 time or "" for none, have ended as all others have.
+    """
+    if task["phase"] == "failed" and (task["finished_at"] or "") <= seen:
+        return ENDED
+    return RANKS.get(task["phase"], ENDED)
+
+
+def in_order(tasks: Iterable[Task], seen: str) -> list[Task]:
+    """Return tasks by rank, the newest first; what has ended by its end."""
+    newest = sorted(tasks, key=lambda task: _latest(task, seen), reverse=True)
+    return sorted(newest, key=lambda task: rank(task, seen))
+
+
+def _latest(task: Task, seen: str) -> str:
+    has_ended = rank(task, seen) == ENDED
+    return str((has_ended and task["finished_at"]) or task["created_at"])
