@@ -40,6 +40,7 @@ class Plan:
     beyond: int = 1100  # more than the 1,024 connections that eventlet serves unless told otherwise
     hold_seconds: float = 15.0  # long enough for each socket's ping
     stalled_seconds: float = 60.0
+    listed: int = 10_000  # tasks of one owner
     drawn_steps: int = 100
 
 
@@ -55,6 +56,7 @@ QUICK = Plan(
     hold_seconds=0.5,
     stalled_seconds=2.0,
     drawn_steps=10,
+    listed=500,
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.measure import Bench
-from bench.rows import connections, delivery, drawing, requests, tasks
+from bench.rows import connections, delivery, drawing, lists, requests, tasks
 from bench.table import Row
 
 ROWS: dict[str, Callable[[Bench], Row]] = {
@@ -24,5 +24,6 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "stalled": connections.stalled,
     "status": requests.status,
     "starts": requests.starts,
+    "listed": lists.listed,
     "drawn": drawing.drawn,
 }

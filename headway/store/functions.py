@@ -13,9 +13,17 @@ from headway.store.connection import Client, FunctionPipeline
 from headway.store.keys import Keys
 
 SCRIPTS = Path(__file__).parent / "lua"  # the body of one function a file
-SHARED = ("names", "clock", "record", "tokens", "delivery", "transition", "maintenance")
+SHARED = ("names", "clock", "record", "index", "tokens", "delivery", "transition", "maintenance")
 # May run where Redis takes no writes.
-READS = {"list_by_owner", "newest_lines", "overview", "read", "read_log", "revoked"}
+READS = {
+    "count_by_owner",
+    "list_by_owner",
+    "newest_lines",
+    "overview",
+    "read",
+    "read_log",
+    "revoked",
+}
 NEED_MEMORY = {"create", "enqueue", "probe"}  # may not run where Redis is full; all others may
 
 

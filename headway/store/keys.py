@@ -51,6 +51,14 @@ class Keys:
     def owner(self, owner: str) -> str:
         return f"{self.prefix}headway:owner:{owner}"
 
+    def index(self, owner: str) -> str:
+        """Return the hash of the words by which an owner's tasks are found."""
+        return f"{self.prefix}headway:index:{owner}"
+
+    def phase(self, owner: str, phase: str) -> str:
+        """Return the set of an owner's tasks in a phase; see index.lua."""
+        return f"{self.prefix}headway:phase:{phase}:{owner}"
+
     def once(self, owner: str, digest: str) -> str:
         """Return what an owner's idempotency key of this digest is kept under."""
         return f"{self.prefix}headway:once:{owner}:{digest}"

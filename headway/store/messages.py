@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -10,7 +10,10 @@ from typing import Any
 from kombu.utils.json import loads
 
 from headway.celery.sends import title_of
+from headway.masking import head
 from headway.snapshot import fragment, title_line
+
+MAX_SEARCH_CHARS = 300  # of a task's arguments
 
 
 def title_fragment(message: Mapping[str, Any]) -> str:
@@ -22,6 +25,26 @@ def title_fragment(message: Mapping[str, Any]) -> str:
 def label(name: str) -> str:
     """Return a task's name, for which a sender may put any text, as a fragment for people."""
     return fragment(title_line(name))
+
+
+def search_words(message: Mapping[str, Any]) -> str:
+    """Return the texts and numbers among a message's arguments, by which its task is found.
+
+    Secrets are masked; as within JSON, and cut to MAX_SEARCH_CHARS.
+    """
+    found = " ".join(_leaves([message.get("args") or [], message.get("kwargs") or {}]))
+    return fragment(head(found, MAX_SEARCH_CHARS))[1:-1]
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, str | int | float):
+        yield str(value)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _leaves(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _leaves(item)
 
 
 def decoded(text: str) -> dict[str, Any]:

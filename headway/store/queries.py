@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 
-from headway.snapshot import Phase
+from headway.snapshot import Phase, fragment
 from headway.store.errors import Unavailable
 from headway.store.functions import Functions
 from headway.store.messages import decoded
@@ -22,7 +22,7 @@ from headway.store.model import (
 from headway.store.runs import PIECE_BYTES
 
 READ_BATCH = 200
-PRUNE_BATCH = 1000  # expired ids that one reading of a list removes
+TIDY_BATCH = 500  # ids of an owner's list that one call brings in order
 
 
 class Queries:
@@ -94,20 +94,42 @@ class Queries:
         limit: int,
         phases: Iterable[Phase] = (),
         cursor: tuple[str, str] = ("", ""),
+        words: Iterable[str] = (),
     ) -> tuple[list[str], tuple[str, str] | None]:
         """Return a page of the owner's tasks, newest first, as snapshots (JSON).
 
-        With it comes the cursor of the next page, None on the last one.
+        Each has all the words in its title, status, error or arguments; the case of ASCII letters
+        does not matter. With the page comes the cursor of the next one, None on the last.
         """
-        words = "".join(f"{phase}|" for phase in phases)
-        keys = [self._keys.owner(owner)]
-        score, last, expired, *page = self._functions.call(
-            "list_by_owner", keys, [limit, words and f"|{words}", *cursor]
-        )
-        if expired:
-            with suppress(Unavailable):  # where Redis takes no writes, a later reader prunes
-                self._functions.call("prune", keys, expired[:PRUNE_BATCH])
+        names = "".join(f"{phase}|" for phase in phases)
+        wanted = [names and f"|{names}", *map(_as_indexed, words)]
+        page: list[str] = []
+        score, last = cursor
+        more = "1"
+        while more:
+            args = [owner, limit - len(page), wanted[0], score, last, *wanted[1:]]
+            score, last, more, untidy, *found = self._functions.call("list_by_owner", [], args)
+            page += found
+            if untidy:
+                self._tidy(owner, untidy)
         return page, (score, last) if score else None
+
+    def count_by_owner(self, owner: str) -> dict[str, int]:
+        """Return how many of the owner's tasks are kept in each phase, by phase."""
+        for is_last in (False, True):
+            listed, indexed, expired, *flat = self._functions.call("count_by_owner", [], [owner])
+            if is_last or (listed == indexed and not expired):
+                break
+            # What an earlier version has listed comes into the index now.
+            ids = list(map(str, self._functions.client.zrange(self._keys.owner(owner), 0, -1)))
+            self._tidy(owner, ids if listed != indexed else [])
+        return dict(zip(flat[::2], flat[1::2], strict=True))
+
+    def _tidy(self, owner: str, ids: Sequence[str]) -> None:
+        with suppress(Unavailable):  # where Redis takes no writes, a later reader does
+            for begin in range(0, max(1, len(ids)), TIDY_BATCH):
+                batch = ids[begin : begin + TIDY_BATCH]
+                self._functions.call("tidy", [], [owner, *batch])
 
     def read_log(self, task_id: str, after: int) -> LogPage:
         """Return the log lines after the seq `after`."""
@@ -171,3 +193,8 @@ class Queries:
             "queues": queues,
             "paused": bool(paused),
         }
+
+
+def _as_indexed(word: str) -> bytes:
+    """Return a word as it lies in the index: within JSON, with ASCII letters in lower case."""
+    return fragment(word)[1:-1].encode().lower()

@@ -24,7 +24,7 @@ from headway.store.connection import Client
 from headway.store.functions import Functions
 from headway.store.keys import PLAIN, Keys
 from headway.store.maintenance import MaintenanceRecords
-from headway.store.messages import label
+from headway.store.messages import label, search_words
 from headway.store.model import AlreadyUsed, ChangeResult, Sent, StartResult, TooLate
 from headway.store.outbox import Outbox
 from headway.store.queries import Queries
@@ -114,7 +114,7 @@ class Records:
         send = send_of(message)
         digest = sha256(f"{dumps(as_asked(message))} {when}".encode()).hexdigest()
         begun = time.monotonic()
-        sent = [digest, when, encoded, send, self.keys.queue(queue)]
+        sent = [digest, when, encoded, send, self.keys.queue(queue), search_words(message)]
         verdict, *found = self.functions.call("create", keys, [*args, self._deadline(), *sent])
         if verdict == "late" and time.monotonic() - begun < START_SECONDS:
             # Redis's clock has been put forward

@@ -14,8 +14,22 @@ from headway.store.model import ChangeResult, StartResult, TaskRecord
 from headway.store.records import Records
 from headway.web.access import cookie_is_dropped, get_or_create_owner, hint
 from headway.web.errors import APIError, handle_errors
-from headway.web.parameters import cursor_of, integer, json_body, phases_asked_for, when_of
-from headway.web.reading import NOT_FOUND, SEND_COOKIE, list_for, read_mine, read_one
+from headway.web.parameters import (
+    cursor_of,
+    integer,
+    json_body,
+    phases_asked_for,
+    when_of,
+    words_asked_for,
+)
+from headway.web.reading import (
+    NOT_FOUND,
+    SEND_COOKIE,
+    counts_for,
+    list_for,
+    read_mine,
+    read_one,
+)
 from headway.web.security import guard
 from headway.web.viewers import current_viewer
 
@@ -81,17 +95,22 @@ def batch_status() -> ResponseReturnValue:
 
 @api.get("/tasks")
 def list_tasks() -> ResponseReturnValue:
-    """Answer with the owner's tasks, newest first: `{"tasks", "next", "server"}`.
+    """Answer with the owner's tasks, newest first: `{"tasks", "next", "counts", "server"}`.
 
-    Query: `phase` and `state` (repeatable), `limit`, `cursor` (an answer's `next`).
+    `counts` are of all that are kept, by phase. Query: `phase` and `state` (repeatable), `q`
+    (words of title, status, error, arguments), `limit`, `cursor` (an answer's `next`).
     """
     limit = integer(request.args.get("limit", "50"), "limit", 1, 100)
     phases = phases_asked_for()
     start_at = cursor_of(request.args.get("cursor"))
-    page, following = list_for(current_viewer(), limit, phases, start_at)
+    viewer = current_viewer()
+    page, following = list_for(viewer, limit, phases, start_at, words_asked_for())
     cursor = fragment("~".join(following)) if following else "null"
+    counts = fragment(counts_for(viewer))
+    server = fragment(server_state())
+    tasks = ",".join(page)
     return _json(
-        f'{{"tasks":[{",".join(page)}],"next":{cursor},"server":{fragment(server_state())}}}',
+        f'{{"tasks":[{tasks}],"next":{cursor},"counts":{counts},"server":{server}}}',
         cache="private, no-store",
     )
 

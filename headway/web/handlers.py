@@ -16,6 +16,7 @@ from flask import Flask
 
 from headway.push.resync import MINE
 from headway.push.subscriber import SubscriptionTimeout
+from headway.snapshot import Phase
 from headway.state import state_of
 from headway.store.errors import SENTENCES, Unavailable
 from headway.store.keys import room
@@ -128,24 +129,28 @@ class SocketHandlers:
     def watch_mine(self, sid: str, payload: dict[str, Any]) -> Answer:
         """Watch all tasks of the owner, also those started later, and return the newest 50.
 
-        `{}` -> `{"snapshots"}`. With a token for some tasks, it watches those.
+        `{}` -> `{"snapshots", "counts"}`: how many are kept in each phase. With a token for some
+        tasks, it watches those.
         """
         viewer = self._viewer(sid)
         if viewer.granted_ids:
-            return {"snapshots": self.watch(sid, {"task_ids": [*viewer.granted_ids]})["snapshots"]}
+            snapshots = self.watch(sid, {"task_ids": [*viewer.granted_ids]})["snapshots"]
+            phases = [snapshot["phase"] for snapshot in snapshots]
+            return {
+                "snapshots": snapshots,
+                "counts": {phase.value: phases.count(phase) for phase in Phase},
+            }
         if viewer.grant is not None and self._records.tokens.is_revoked(viewer.grant):
             viewer = viewer._replace(grant=None)
+        counts = dict.fromkeys((phase.value for phase in Phase), 0)
         if viewer.lists is None:
-            return {"snapshots": []}
+            return {"snapshots": [], "counts": counts}
         name = room("owner", viewer.lists)
         self._fanout.enter_room(sid, NAMESPACE, name)
         self._fanout.confirm([name])
-        return {
-            "snapshots": [
-                loads(snapshot)
-                for snapshot in self._records.queries.list_by_owner(viewer.lists, MINE)[0]
-            ]
-        }
+        found = self._records.queries.list_by_owner(viewer.lists, MINE)[0]
+        counted = self._records.queries.count_by_owner(viewer.lists)
+        return {"snapshots": [loads(snapshot) for snapshot in found], "counts": counts | counted}
 
     def _viewer(self, sid: str) -> Viewer:
         """Return the viewer of a socket: its handshake's visitor, or as the owner loader says."""

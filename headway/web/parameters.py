@@ -13,6 +13,7 @@ from headway.store.records import TASK_ID
 from headway.web.errors import APIError
 
 MAX_AHEAD_SECONDS = 366 * 86400
+MAX_QUERY = 200  # characters
 
 
 def json_body(keys: Set[str]) -> dict[str, Any]:
@@ -93,6 +94,15 @@ def phases_asked_for() -> set[Phase]:
             raise APIError(400, "bad_state", f"There is no state {word}.", {"state": "Unknown."})
         phases |= of_state
     return phases
+
+
+def words_asked_for() -> list[str]:
+    """Return the words of `?q=`. Raises APIError for more than MAX_QUERY characters."""
+    text = request.args.get("q", "")
+    if len(text) > MAX_QUERY:
+        why = f"Search for at most {MAX_QUERY} characters."
+        raise APIError(400, "bad_query", why, {"q": why})
+    return text.split()
 
 
 def cursor_of(text: str | None) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence, Set
 
 from headway.push.batch_loader import ReadRecords
@@ -62,18 +63,21 @@ def list_for(
     limit: int,
     phases: Set[Phase] = frozenset(),
     start_at: tuple[str, str] = ("", ""),
+    words: Sequence[str] = (),
 ) -> tuple[list[str], tuple[str, str] | None]:
     """Return a page of a viewer's snapshots (JSON), newest first, and the next page's cursor.
 
-    The cursor is None on the last page. A token for some tasks lists those.
+    Each task has these words. The cursor is None on the last page. A token for some tasks lists
+    those.
     """
     if viewer.granted_ids:
-        found, _ = read_mine(viewer.granted_ids, viewer, state().records.read)
-        snapshots = [Snapshot.from_json(stored.snapshot) for stored in found.values()]
-        wanted = [one for one in snapshots if not phases or one.phase in phases]
-        newest = sorted(wanted, key=lambda one: one.created_at or "", reverse=True)
-        return [found[one.task_id].snapshot for one in newest[:limit]], None
-    return list_of_owner(state().records, viewer, limit, phases, start_at)
+        texts = _granted(viewer)
+        granted = map(Snapshot.from_json, texts.values())
+        wanted = [one for one in granted if not phases or one.phase in phases]
+        found = [one for one in wanted if _has_words(one, words)]
+        newest = sorted(found, key=lambda one: one.created_at or "", reverse=True)
+        return [texts[one.task_id] for one in newest[:limit]], None
+    return list_of_owner(state().records, viewer, limit, phases, start_at, words)
 
 
 def list_of_owner(
@@ -82,19 +86,20 @@ def list_of_owner(
     limit: int,
     phases: Set[Phase] = frozenset(),
     start_at: tuple[str, str] = ("", ""),
+    words: Sequence[str] = (),
 ) -> tuple[list[str], tuple[str, str] | None]:
     """Return a page of the tasks of the owner whose list a viewer may see, as `list_for` does."""
     if viewer.lists is None:
         return [], None
     if viewer.grant is None or viewer.grant.owner is None:
-        return records.queries.list_by_owner(viewer.lists, limit, phases, start_at)
+        return records.queries.list_by_owner(viewer.lists, limit, phases, start_at, words)
     are_revoked = records.tokens.begin_check(viewer.grant.claims)
     try:
-        page = records.queries.list_by_owner(viewer.lists, limit, phases, start_at)
+        page = records.queries.list_by_owner(viewer.lists, limit, phases, start_at, words)
     finally:
         [is_revoked] = are_revoked()
     if is_revoked:
-        return list_of_owner(records, viewer._replace(grant=None), limit, phases, start_at)
+        return list_of_owner(records, viewer._replace(grant=None), limit, phases, start_at, words)
     return page
 
 
@@ -110,3 +115,27 @@ def _read(records: Records, viewer: Viewer, task_id: str, known: str) -> TaskRec
     if not TASK_ID.match(task_id):
         return None
     return records.read([task_id], [known], viewer.claims([task_id]))[0]
+
+
+def counts_for(viewer: Viewer) -> dict[str, int]:
+    """Return how many of the tasks that `list_for` lists are in each phase."""
+    if viewer.granted_ids:
+        granted = map(Snapshot.from_json, _granted(viewer).values())
+        counts = Counter(str(one.phase) for one in granted)
+    else:
+        if viewer.grant is not None and state().records.tokens.is_revoked(viewer.grant):
+            viewer = viewer._replace(grant=None)
+        owner = viewer.lists
+        counts = Counter(state().records.queries.count_by_owner(owner) if owner else {})
+    return {phase.value: counts[phase] for phase in Phase}
+
+
+def _granted(viewer: Viewer) -> dict[str, str]:
+    """Return the snapshots (JSON) of the tasks that the viewer's token names, by id."""
+    found, _ = read_mine(viewer.granted_ids, viewer, state().records.read)
+    return {task_id: stored.snapshot for task_id, stored in found.items()}
+
+
+def _has_words(task: Snapshot, words: Sequence[str]) -> bool:
+    text = f"{task.title} {task.status} {task.error or ''}".casefold()
+    return all(word.casefold() in text for word in words)

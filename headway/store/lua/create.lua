@@ -1,7 +1,7 @@
 -- A new task. KEYS: record, owner's list, and where it has one the idempotency key.
 -- ARGV: id, owner, queue, name, title, max_attempts (JSON fragments), message, ttl ms, deadline us,
 -- body's digest, when, the message as it lies in the queue ('': it is sent later), id of the send,
--- the list that is the queue.
+-- the list that is the queue, words of the arguments by which the task is found.
 local record, once = KEYS[1], KEYS[3]
 local id, owner, message, ttl, digest = ARGV[1], ARGV[2], ARGV[7], tonumber(ARGV[8]), ARGV[10]
 
@@ -23,6 +23,7 @@ end
 local held = load(record)
 local fields = new_fields(id, ARGV[4], ARGV[5], ARGV[6])
 fields.queue, fields.message, fields.sends = ARGV[3], message, ARGV[13]
+fields.words = ARGV[15]
 -- Its sender strikes the message from the outbox; one that stays (the sender died) is sent by
 -- maintenance.
 local due = NOW + 5000000
@@ -38,6 +39,7 @@ else
   redis.call('LPUSH', ARGV[14], ARGV[12])
 end
 add_to_owner(owner, id, fields, ttl)
+if owner ~= '' then forget_expired(owner, ENDS, 3) end
 if once then
   redis.call('HSET', once, 'id', id, 'digest', digest)
   redis.call('PEXPIRE', once, ttl)

@@ -31,6 +31,8 @@ if not is_first then
   local dependents = dependents_of(message)
   redis.call('HSET', record, 'message', message, 'queue', queue, 'dependents', dependents)
   redis.call('PEXPIRE', record, ttl, 'GT')
+  local owner = held.fields.owner or ''
+  if owner ~= '' then note_kept(record, owner, id, held.phase) end
 else
   local fields = renewal or is_sent and queued_fields('"Pending..."')
     or new_fields(id, ARGV[3], ARGV[4], ARGV[5])

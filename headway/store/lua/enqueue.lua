@@ -20,3 +20,4 @@ end
 add_to_owner(owner, id, fields, ttl)
 store_version(record, id, held, fields, nil, ttl)
 redis.call('PEXPIRE', record, ttl)  -- the claim's is longer
+if owner ~= '' then note_kept(record, owner, id, text(fields.phase)) end

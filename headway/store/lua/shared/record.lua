@@ -28,7 +28,7 @@ end
 
 local SHORT = joined(DYNAMIC, PRIVATE)
 local FIELDS = joined(SHORT, STATIC, {'result', 'failures', 'sends', 'delivery', 'dependents',
-  'history', 'worker'})
+  'history', 'worker', 'words'})
 local IS_DYNAMIC = {bar = true}
 for i = 1, #DYNAMIC do IS_DYNAMIC[DYNAMIC[i]] = true end
 

@@ -106,6 +106,11 @@ local function store_version(record, id, held, changes, meta, ttl)
     if not meta then redis.call('PEXPIRE', celery, ttl) end
     -- The list lives as long as what it lists.
     if owner ~= '' then redis.call('PEXPIRE', owner_key(owner), ttl, 'GT') end
+    if owner ~= '' and (phase and not held.short) then
+      note_phase(record, owner, id, held.phase, phase, fields)
+    elseif owner ~= '' then
+      note_kept(record, owner, id, text(fields.phase))
+    end
   end
   local _, json = render(fields)
   local event = '["snapshot",' .. json .. ']'
@@ -126,6 +131,8 @@ end
 -- The fields of a record that starts over, for a new send of an id whose task has ended.
 local function restarted_fields(record, id, held, name, max_attempts)
   redis.call('HDEL', record, 'cancel', 'mail', 'mailer', 'result_at', 'run', 'write_id')
+  local owner = held.fields.owner or ''
+  if owner ~= '' then redis.call('ZREM', phase_key(owner, held.phase), id) end
   held.fields.cancel, held.fields.write_id = nil, nil
   held.cancel, held.order, held.attempt, held.max_fraction, held.failures = nil, 0, 0, 0, 0
   return new_fields(id, name, held.fields.title or name, max_attempts)

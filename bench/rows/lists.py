@@ -1,0 +1,74 @@
+"""What an owner's list costs: a page, its counts and a search among all tasks that are kept."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+from bench.measure import Bench
+from bench.table import Comparison, Row
+from headway.snapshot import Phase
+from headway.store.connection import connect
+from headway.store.records import Records
+from tests.processes import Valkey
+
+PAGE = 50
+OWNER = "ada"
+
+
+def listed(bench: Bench) -> Row:
+    """A page of an owner with many tasks, beside what each page reads at least, and a search."""
+    folder = bench.folder / "listed"
+    folder.mkdir()
+    valkey = Valkey(folder)
+    try:
+        return _measured(bench, Records(connect(valkey.url), 7))
+    finally:
+        valkey.stop()
+
+
+def _measured(bench: Bench, records: Records) -> Row:
+    count = bench.plan.listed
+    ids = [_start(records, number) for number in range(count)]
+    newest = ids[-PAGE:]
+    queries = records.queries
+    found = bench.in_turn(
+        {
+            "read": _timed(lambda: records.read(newest)),
+            "page": _timed(lambda: queries.list_by_owner(OWNER, PAGE)),
+            "counts": _timed(lambda: queries.count_by_owner(OWNER)),
+            "phase": _timed(lambda: queries.list_by_owner(OWNER, PAGE, [Phase.FAILED])),
+            "search": _timed(lambda: queries.list_by_owner(OWNER, PAGE, words=["nowhere"])),
+            "scan": _timed(lambda: sum("nowhere" in task.snapshot for task in queries.scan())),
+        }
+    )
+    ms = {name: statistics.median(each) * 1000 for name, each in found.items()}
+    read = (f"reading {PAGE} tasks by id", ms["read"])
+    return Row(
+        f"the list of an owner with {count:,} tasks",
+        [
+            Comparison(f"the newest {PAGE}", ms["page"], "ms", *read, 3.0),
+            Comparison("the counts", ms["counts"], "ms", *read, 1.0),
+            Comparison("a phase with no task", ms["phase"], "ms", *read, 1.0),
+            Comparison("a search in vain", ms["search"], "ms", "reading all", ms["scan"], 0.1),
+        ],
+    )
+
+
+def _start(records: Records, number: int) -> str:
+    arguments = {"email": f"reader{number}@example.com"}
+    message = {"task": "mail", "args": [], "kwargs": arguments, "options": {"queue": "celery"}}
+    title = f"E-mail to reader{number}@example.com"
+    return records.create(owner=OWNER, message=message, title=title, max_attempts=4).task_id
+
+
+def _timed(act: Callable[[], object]) -> Callable[[], float]:
+    """Return a measure: the seconds that the act takes."""
+
+    def measure() -> float:
+        begun = time.perf_counter()
+        act()
+        return time.perf_counter() - begun
+
+    return measure

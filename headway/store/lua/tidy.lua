@@ -1,0 +1,14 @@
+-- Bring an owner's list and index in order. ARGV: owner, ids.
+-- Of these ids, those whose record is gone are forgotten; those that an earlier version has listed
+-- come into the index. What is known to have expired is forgotten too.
+local owner = ARGV[1]
+for i = 2, #ARGV do
+  local id = ARGV[i]
+  local held = load(record_key(id))
+  if not held.phase then
+    forget_task(owner, id)
+  elseif redis.call('HEXISTS', index_key(owner), id) == 0 then
+    note_phase(record_key(id), owner, id, nil, held.phase, held.fields)
+  end
+end
+forget_expired(owner, PHASES, 200)
