@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from functools import cache, partial
-from json import loads
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -22,14 +21,14 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from app.forms import EmailForm
-from headway.order import in_order, rank
-from headway.push.resync import MINE
 from headway.service import start
 from headway.store.errors import Unavailable, problem_of
 from headway.web.access import cookie_is_dropped, get_or_create_owner, lacks_cookie
-from headway.web.api import accepted, get_records, idempotency_key, server_state
+from headway.web.api import accepted, idempotency_key, server_state
 from headway.web.errors import APIError, wants_json, wants_page
+from headway.web.listing import Listing, Query, read_listing
 from headway.web.security import refuse_other_sites
+from headway.web.viewers import Viewer
 
 logger = logging.getLogger(__name__)
 
@@ -37,16 +36,24 @@ NO_COOKIE = (
     "Nothing was started: your browser did not send the cookie that tells which tasks are yours."
 )
 
+ALL = Query(frozenset(), (), ("", ""))
+
 pages = Blueprint("pages", __name__)
 pages.before_request(refuse_other_sites)
 
 
 @pages.get("/")
 def index() -> ResponseReturnValue:
-    """Show the page: the forms, and the visitor's newest tasks."""
-    page = _page(session.get("email", ""), None)
-    # A failure stays on top until the page has been loaded with it.
-    session["seen"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Show the page: the forms, and the visitor's tasks.
+
+    Query: `phase` (repeatable), `q` (words), `cursor` (where older tasks begin).
+    """
+    query = Query.read()
+    page = _page(session.get("email", ""), None, query)
+    if query.is_first:  # a failure stays on top until the page has been loaded with it
+        session["seen"] = (
+            datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        )
     return page
 
 
@@ -115,26 +122,22 @@ def _warn_of_plain_http() -> None:
     )
 
 
-def _page(email: str, error: str | None) -> str:
-    owner = get_or_create_owner()
+def _page(email: str, error: str | None, query: Query = ALL) -> str:
     seen = session.get("seen", "")
-    tasks: list[Any] | None
+    listing = Listing(query, seen)
+    server: dict[str, Any]
     try:
-        found = get_records().queries.list_by_owner(owner, MINE)[0] if owner else []
-        tasks = in_order(map(loads, found), seen)
+        listing = read_listing(Viewer(get_or_create_owner()), query, seen)
         server = server_state()
     except Unavailable as away:
         # The page still opens, says so, and fills itself when Redis is back.
         current_app.logger.warning("The page is shown without tasks: %s", away)
-        tasks = None
-        server = {"workers": None, "problem": problem_of(away)}
+        server = {"workers": None, "problem": problem_of(away), "now": ""}
     return render_template(
         "index.html",
         email=email,
         error=error,
-        tasks=tasks,
-        seen=seen,
-        rank_of=partial(rank, seen=seen),
+        listing=listing,
         server=server,
         idempotency_key=str(uuid4()),
         idempotency_key_long=str(uuid4()),

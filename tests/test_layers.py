@@ -137,6 +137,7 @@ LAYERS = [
     "headway.web.assets",
     "headway.web.pages",
     "headway.web.parameters",
+    "headway.web.listing",
     "headway.web.api",
     "headway.revoking",
     "headway.web.sharing",

@@ -41,7 +41,7 @@ def test_the_page_says_what_is_wrong_and_shows_what_it_knows(
 ):
     page = browser.new_page()
     open_live(page, address)
-    expect(page.get_by_role("button", name="All")).to_have_text("All 0")
+    expect(page.get_by_role("link", name="All")).to_have_text("All 0")
     page.get_by_role("button", name="Start long task").click()
     expect(cards(page, "queued")).to_have_count(1)  # its request is answered
 
@@ -52,7 +52,7 @@ def test_the_page_says_what_is_wrong_and_shows_what_it_knows(
             page.get_by_role("alert").filter(has_text="Redis is full, so nothing was started")
         ).to_be_visible()
         page.reload()
-        expect(page.get_by_role("button", name="All")).to_have_text("All 1")
+        expect(page.get_by_role("link", name="All")).to_have_text("All 1")
         expect(chip(page)).to_have_text("▲ Redis is full")
     expect(chip(page)).to_have_text(LIVE)
     page.close()
@@ -67,14 +67,14 @@ def test_the_page_does_not_say_that_there_is_nothing_when_it_cannot_know(
     try:
         page.reload()
         empty = page.locator("[data-part=empty]")
-        expect(empty).to_contain_text("Redis does not answer, so your tasks cannot be shown now.")
+        expect(empty).to_contain_text("Tasks cannot be shown just now: Redis does not answer.")
         for name in ("All", "Running", "Failed", "Done"):
-            expect(page.get_by_role("button", name=name)).to_have_text(f"{name} –")
+            expect(page.get_by_role("link", name=name)).to_have_text(f"{name} –")
     finally:
         server.thaw()
 
     expect(empty).to_contain_text("Nothing yet.")
-    expect(page.get_by_role("button", name="All")).to_have_text("All 0")
+    expect(page.get_by_role("link", name="All")).to_have_text("All 0")
     page.close()
 
 

@@ -1,7 +1,8 @@
 /** The page: puts the parts together. */
 
 import { Announcer } from "headway/announcer.js";
-import { connectionWords } from "headway/connection-words.js";
+import { connectionReason, connectionWords } from "headway/connection-words.js";
+import { formatTime } from "headway/format.js";
 import { PAGE, sharedWatcher } from "headway/page.js";
 import { TaskProgress } from "headway/task-progress.js";
 import { headline } from "headway/words.js";
@@ -17,6 +18,7 @@ import { offerThemes } from "./theme.js";
  * @typedef {import("headway/connection.js").ConnectionState} ConnectionState
  */
 
+const REFRESH_MS = 500; // after which counts that nobody can move on are read again
 const CHIP_GRACE_MS = 300; // a check that is answered sooner is no loss of connection
 
 const HINTS = { worker: "Start one with: make worker", resume: "To go on: make resume" };
@@ -50,17 +52,27 @@ function showTasks() {
   const list = new TaskList(find("#tasks"));
   const announcer = new Announcer(find("#announcer"), find("#alarm"));
   const titles = new Titles();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let refresh;
+  const refreshSoon = () => {
+    clearTimeout(refresh);
+    refresh = setTimeout(() => watcher.refreshList(), REFRESH_MS);
+  };
   const receive = (/** @type {Snapshot | null} */ snapshot, /** @type {string} */ taskId) => {
     const labels = watcher.connection.labelsOf(snapshot?.name ?? "");
     for (const part of [list, announcer, titles]) {
-      if (snapshot) part.receive(snapshot, labels);
-      else part.remove(taskId);
+      if (!snapshot) part.remove(taskId);
+      else if (part.receive(snapshot, labels)) refreshSoon();
     }
   };
-  watcher.watchMine(receive, () => list.settle());
+  watcher.watchMine(receive, (counts) => {
+    clearTimeout(refresh);
+    list.settle(counts, watcher.connection.now());
+  });
+  showDoubt(list);
   TaskProgress.options = { hints: HINTS, linkOf: inboxLink };
   TaskProgress.define();
-  for (const form of document.querySelectorAll("form")) {
+  for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll("#new form"))) {
     new TaskForm(form, {
       sending: (title) => list.expect(title),
       refused: (item) => list.drop(item),
@@ -131,6 +143,25 @@ function showConnection() {
     if (state === "live") show();
     else grace ??= setTimeout(show, CHIP_GRACE_MS);
   });
+}
+
+/**
+ * What is not known is not shown as nothing, and what was known says when.
+ *
+ * @param {TaskList} list
+ */
+function showDoubt(list) {
+  const { connection } = sharedWatcher();
+  const show = () => {
+    const isOffline = connection.state === "offline";
+    const reason = connectionReason(connection).replace(/\.$/, "");
+    const why = isOffline ? reason || "the server does not answer" : problemOf(connection)?.message;
+    const sentence = why ? `Tasks cannot be shown just now: ${why}. They appear here as soon as they can.` : "";
+    const since = isOffline ? `Offline: these are the tasks as of ${formatTime(connection.heardAt, connection.now())}.` : "";
+    list.doubt(sentence, since);
+  };
+  connection.on("server", show);
+  connection.on("change", show);
 }
 
 /**

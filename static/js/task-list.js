@@ -1,64 +1,80 @@
-/** The visitor's tasks as a list, what needs the visitor first, with its filters. */
+/**
+ * The visitor's tasks as a list, what needs the visitor first. What it is of (phases, words, older ones), its address
+ * says, and the server has rendered; here it is kept up to date.
+ */
 
 import { arrange, compare, rank } from "headway/order.js";
+import { TaskCounts } from "headway/task-counts.js";
 import { TaskProgress } from "headway/task-progress.js";
 
-/**
- * @typedef {import("headway/snapshot.js").Snapshot} Snapshot
- * @typedef {import("headway/snapshot.js").Phase} Phase
- * @typedef {"all" | "running" | "failed" | "done"} Filter
- */
+/** @typedef {import("headway/snapshot.js").Snapshot} Snapshot */
 
 const MISSING = "missing"; // in place of a phase
 const POINTER_MS = 1000; // nothing moves under a pointer that has moved for less
 const FIRST = -1; // the rank of a request that has not been answered
 
-/** @type {Readonly<Record<Exclude<Filter, "all">, ReadonlySet<string | undefined>>>} */
-const FILTERS = {
-  running: phases("queued", "running", "retrying", "cancelling"),
-  failed: phases("failed"),
-  done: phases("succeeded", "cancelled"),
-};
-
-/** @param {Phase[]} phases */
-function phases(...phases) {
-  return new Set(phases);
-}
-
 export class TaskList {
-  /** @type {Filter} */
-  #filter = "all";
   /** @type {Map<string, {item: HTMLLIElement, version: number}>} by task id */
   #tasks = new Map();
+  #counts = new TaskCounts();
   #stale = false; // whether what is shown waits for the next frame
   /** @type {Set<HTMLLIElement>} items that may stand elsewhere now */
   #unplaced = new Set();
   #pointed = -Infinity; // when a pointer last moved over the list
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #waiting;
-  #seen;
   #root;
   #list;
-  #search;
-  #empty;
+  #seen;
+  #phases;
+  #words;
+  /** Whether it is the page of all tasks, from the newest on. */
+  #isWhole;
 
   /** @param {HTMLElement} root holds the list, and beside it the filters and the words for an empty list */
   constructor(root) {
+    const { seen = "", phases = "", words = "", older, counts, now } = root.dataset;
     this.#root = root;
     this.#list = /** @type {HTMLUListElement} */ (root.querySelector("ul"));
-    this.#search = /** @type {HTMLInputElement} */ (root.querySelector("input[type=search]"));
-    this.#empty = /** @type {HTMLElement} */ (root.querySelector("[data-part=empty]"));
-    this.#seen = root.dataset.seen ?? "";
+    this.#seen = seen;
+    this.#phases = split(phases);
+    this.#words = split(words.toLowerCase());
+    this.#isWhole = older === undefined && !this.#phases.length && !this.#words.length;
     this.#list.addEventListener("pointermove", () => (this.#pointed = performance.now()));
-    this.#search.addEventListener("input", () => this.#show());
-    for (const button of this.#buttons) button.addEventListener("click", () => this.#choose(button));
-    for (const item of this.#items) this.#tasks.set(item.dataset.taskId ?? "", { item, version: 0 });
+    for (const item of this.#items) {
+      const { taskId = "", phase = "" } = item.dataset;
+      this.#tasks.set(taskId, { item, version: 0 });
+      this.#counts.note(taskId, phase);
+    }
+    if (counts) this.#counts.read(JSON.parse(counts), Date.parse(now ?? ""));
     this.#show();
   }
 
-  /** All of the visitor's tasks have been read. */
-  settle() {
+  /**
+   * The visitor's tasks have been read.
+   *
+   * @param {import("headway/tracked-tasks.js").Counts} counts of all of them
+   * @param {number} now
+   */
+  settle(counts, now) {
     delete this.#root.dataset.unknown;
+    this.#counts.read(counts, now);
+    this.#show();
+  }
+
+  /**
+   * Say why tasks cannot be shown now, and dim those that are.
+   *
+   * @param {string} sentence empty: they can
+   * @param {string} since when what is shown was true; empty: it still is
+   */
+  doubt(sentence, since) {
+    const stale = this.#part("stale");
+    if (sentence) this.#root.dataset.away = sentence;
+    else delete this.#root.dataset.away;
+    stale.textContent = since;
+    stale.hidden = !since || !this.#list.childElementCount;
+    this.#list.classList.toggle("dimmed", Boolean(since));
     this.#show();
   }
 
@@ -102,19 +118,23 @@ export class TaskList {
    * An older snapshot than the last changes nothing: a start's own answer may come after its task's end.
    *
    * @param {Snapshot} snapshot
+   * @returns {boolean} whether the counts have to be read again
    */
   receive(snapshot) {
     const known = this.#tasks.get(snapshot.task_id);
-    if (known && snapshot.version < known.version) return;
-    const item = known?.item ?? this.#expected(snapshot) ?? this.#insert(snapshot);
+    if (known && snapshot.version < known.version) return false;
+    const isUncounted = this.#counts.receive(snapshot);
+    this.#showSoon();
+    const item = known?.item ?? this.#expected(snapshot) ?? (this.#isNew(snapshot) ? this.#insert(snapshot) : null);
+    if (!item) return isUncounted;
     this.#tasks.set(snapshot.task_id, { item, version: snapshot.version });
-    if (item.dataset.phase === snapshot.phase) return;
+    if (item.dataset.phase === snapshot.phase) return isUncounted;
     item.dataset.phase = snapshot.phase;
     item.dataset.created = snapshot.created_at;
     item.dataset.finished = snapshot.finished_at ?? "";
     item.dataset.title = snapshot.title;
     this.#unplaced.add(item);
-    this.#showSoon();
+    return isUncounted;
   }
 
   /**
@@ -124,9 +144,25 @@ export class TaskList {
    */
   remove(taskId) {
     const known = this.#tasks.get(taskId);
-    if (!known) return;
-    known.item.dataset.phase = MISSING;
+    this.#counts.remove(taskId);
+    if (known) known.item.dataset.phase = MISSING;
     this.#showSoon();
+  }
+
+  /**
+   * Whether a task that is not shown belongs here: among older ones no newer one does.
+   *
+   * @param {Snapshot} snapshot
+   */
+  #isNew({ phase, title, status, error }) {
+    if (this.#root.dataset.older !== undefined) return false;
+    const text = `${title} ${status} ${error?.message ?? ""}`.toLowerCase();
+    return this.#isOfPhase(phase) && this.#words.every((word) => text.includes(word));
+  }
+
+  /** @param {string} phase */
+  #isOfPhase(phase) {
+    return !this.#phases.length || phase === MISSING || this.#phases.includes(phase);
   }
 
   /** @param {Snapshot} snapshot */
@@ -156,7 +192,10 @@ export class TaskList {
       this.#waiting = setTimeout(() => this.#showSoon(), pause);
       return;
     }
-    for (const item of this.#unplaced) item.dataset.rank = String(rank(placed(item), this.#seen));
+    for (const item of this.#unplaced) {
+      if (!this.#isOfPhase(item.dataset.phase ?? "")) this.#leave(item);
+      item.dataset.rank = String(rank(placed(item), this.#seen));
+    }
     const items = this.#items.sort((one, other) => {
       const first = Number(one.dataset.rank) - Number(other.dataset.rank);
       return first || compare(placed(one), placed(other), this.#seen);
@@ -165,18 +204,19 @@ export class TaskList {
     this.#unplaced.clear();
   }
 
+  /** @param {HTMLLIElement} item of another phase by now */
+  #leave(item) {
+    this.#tasks.delete(item.dataset.taskId ?? "");
+    item.remove();
+  }
+
   get #items() {
     return [...this.#list.children].filter((child) => child instanceof HTMLLIElement);
   }
 
-  get #buttons() {
-    return [...this.#root.querySelectorAll("button")].filter(({ dataset }) => dataset.filter);
-  }
-
-  /** @param {HTMLButtonElement} button */
-  #choose(button) {
-    this.#filter = /** @type {Filter} */ (button.dataset.filter);
-    this.#show();
+  /** @param {string} name */
+  #part(name) {
+    return /** @type {HTMLElement} */ (this.#root.querySelector(`:scope > [data-part=${name}]`));
   }
 
   /** Show once in a frame, however many tasks have changed. */
@@ -191,23 +231,23 @@ export class TaskList {
 
   #show() {
     this.#place();
-    const words = this.#search.value.trim().toLowerCase();
-    const items = this.#items;
-    const { unknown } = this.#root.dataset; // words for as long as nobody has read which tasks there are
-    const fits = (/** @type {Filter} */ filter, /** @type {HTMLLIElement} */ { dataset }) =>
-      filter === "all" || FILTERS[filter].has(dataset.phase);
-    for (const item of items) {
-      item.hidden = !fits(this.#filter, item) || !(item.dataset.title ?? "").toLowerCase().includes(words);
+    const { unknown, away } = this.#root.dataset; // words for as long as nobody has read which tasks there are
+    for (const link of /** @type {NodeListOf<HTMLElement>} */ (this.#root.querySelectorAll(".filters a"))) {
+      const phases = split(link.dataset.phases ?? "");
+      const count = this.#counts.of(phases);
+      /** @type {HTMLElement} */ (link.querySelector("span")).textContent = unknown ? "–" : String(count);
+      if (phases[0] === "retrying") link.hidden = !count && link.ariaCurrent !== "true";
     }
-    for (const button of this.#buttons) {
-      const filter = /** @type {Filter} */ (button.dataset.filter);
-      button.ariaPressed = String(filter === this.#filter);
-      const count = /** @type {HTMLElement} */ (button.querySelector("span"));
-      count.textContent = unknown ? "–" : String(items.filter((item) => fits(filter, item)).length);
-    }
-    this.#empty.hidden = items.some(({ hidden }) => !hidden);
-    this.#empty.textContent = items.length ? "Nothing matches." : (unknown ?? this.#empty.dataset.none ?? "");
+    const empty = this.#part("empty");
+    empty.hidden = this.#list.childElementCount > 0;
+    const hasElsewhere = this.#isWhole && this.#counts.of([]) > 0;
+    empty.textContent = away ?? unknown ?? (hasElsewhere ? "Loading…" : (empty.dataset.none ?? ""));
   }
+}
+
+/** @param {string} words */
+function split(words) {
+  return words.split(/\s+/).filter(Boolean);
 }
 
 /** @param {HTMLLIElement} item */

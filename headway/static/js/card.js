@@ -114,7 +114,7 @@ export class Card {
   /** @param {Snapshot} snapshot */
   #drawSnapshot(snapshot) {
     const { connection } = this.#watcher;
-    const now = connection.now();
+    const now = connection.state === "offline" ? connection.heardAt : connection.now(); // then times stop
     const [rate, left] = [this.#pace.rate(now), this.#pace.left(snapshot, now)];
     const { workers = null, queues = null, paused = null } = connection.server ?? {};
     const labels = connection.labelsOf(snapshot.name);

@@ -73,14 +73,14 @@ export class Poller {
    */
   async read(path) {
     const answer = await read(this.#connection.address, path, this.#fetch);
-    const { tasks, snapshots = tasks, missing = [], server } = answer;
+    const { tasks, snapshots = tasks, missing = [], counts, server } = answer;
     this.#connection.onServerState(server);
     for (const snapshot of /** @type {Snapshot[]} */ (snapshots)) {
       this.#connection.observe(snapshot.updated_at);
       this.#tasks.receive(snapshot);
     }
     missing.forEach((/** @type {string} */ id) => this.#tasks.miss(id));
-    if (tasks) this.#tasks.listRead();
+    if (tasks) this.#tasks.listRead(counts);
   }
 
   /** Poll no more, for good. */

@@ -51,6 +51,12 @@ export class Subscriber {
     this.#ask();
   }
 
+  /** Ask for the list again, as for its counts. */
+  askForListAgain() {
+    this.#listAsked = false;
+    this.#ask();
+  }
+
   /**
    * Have no more news of a task.
    *
@@ -145,9 +151,9 @@ export class Subscriber {
   async #askForMine() {
     this.#listAsked = true;
     try {
-      const { snapshots } = await this.#connection.request("watch_mine", {});
+      const { snapshots, counts } = await this.#connection.request("watch_mine", {});
       snapshots.forEach((/** @type {Snapshot} */ snapshot) => this.#receive(snapshot));
-      this.#tasks.listRead();
+      this.#tasks.listRead(counts);
     } catch (error) {
       this.#listAsked = false;
       throw error;

@@ -55,7 +55,7 @@ export class TaskWatcher {
    * to stop.
    *
    * @param {OnMine} onSnapshot
-   * @param {() => void} onRead called each time that all of them have been read
+   * @param {import("./tracked-tasks.js").OnRead} onRead
    */
   watchMine(onSnapshot, onRead = () => {}) {
     const { listListeners, readListeners } = this.#tasks;
@@ -86,6 +86,11 @@ export class TaskWatcher {
    */
   async refresh(taskId) {
     await this.#poller.read(`/status?${new URLSearchParams({ task_id: taskId })}`);
+  }
+
+  /** Read the list again, for its counts. */
+  refreshList() {
+    this.#subscriber.askForListAgain();
   }
 
   /** Whether nobody listens. */

@@ -19,6 +19,12 @@ import { isFinal, isNewer, normalize } from "./snapshot.js";
  * @param {string} taskId
  * @returns {void}
  *
+ * @typedef {Record<string, number>} Counts of all tasks that are kept, by phase
+ *
+ * @callback OnRead called each time that the caller's own tasks have been read
+ * @param {Counts} counts
+ * @returns {void}
+ *
  * @typedef {object} TrackedTask
  * @property {Snapshot | null} snapshot
  * @property {LogLine | null} line
@@ -32,7 +38,7 @@ export class TrackedTasks {
   #tasks = new Map();
   /** @type {Set<OnMine>} */
   listListeners = new Set();
-  /** @type {Set<() => void>} */
+  /** @type {Set<OnRead>} */
   readListeners = new Set();
   /** How many snapshots were newer than what was known. */
   changes = 0;
@@ -109,9 +115,13 @@ export class TrackedTasks {
     emit(task);
   }
 
-  /** All of the caller's own tasks have been read. */
-  listRead() {
-    callAll(this.readListeners);
+  /**
+   * The caller's own tasks have been read.
+   *
+   * @param {Counts} counts
+   */
+  listRead(counts) {
+    callAll(this.readListeners, counts);
   }
 
   // The log: lines carry numbers without gaps

@@ -1,0 +1,118 @@
+"""What a page that lists a visitor's tasks shows: a page of them, counts, filters, a search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from json import loads
+from typing import Any
+
+from flask import request
+
+from headway.order import in_order, rank
+from headway.snapshot import FINAL, Phase
+from headway.web.parameters import cursor_of, phases_asked_for, words_asked_for
+from headway.web.reading import counts_for, list_for
+from headway.web.viewers import Viewer
+
+PAGE = 50
+UNFINISHED = frozenset(Phase) - FINAL
+FILTERS: Mapping[str, tuple[Phase, ...]] = {
+    "All": (),
+    "Running": (Phase.RUNNING, Phase.CANCELLING),
+    "Retrying": (Phase.RETRYING,),
+    "Queued": (Phase.QUEUED,),
+    "Scheduled": (Phase.SCHEDULED,),
+    "Failed": (Phase.FAILED,),
+    "Done": (Phase.SUCCEEDED,),
+    "Cancelled": (Phase.CANCELLED,),
+}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One choice of what the list shows; `count` is None where it is not known."""
+
+    name: str
+    phases: list[str]
+    count: int | None
+    is_current: bool
+
+
+@dataclass(frozen=True)
+class Query:
+    """What the address asks for: phases (none: all), words, and where the page begins."""
+
+    phases: frozenset[Phase]
+    words: tuple[str, ...]
+    cursor: tuple[str, str]
+
+    @classmethod
+    def read(cls) -> Query:
+        """Return the query of the present request. Raises APIError."""
+        phases = frozenset(phases_asked_for())
+        return cls(phases, tuple(words_asked_for()), cursor_of(request.args.get("cursor")))
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the page of all tasks, from the newest on."""
+        return not (self.phases or self.words or self.cursor[0])
+
+    @cached_property
+    def address(self) -> dict[str, Any]:
+        """The query's own parameters, without the cursor."""
+        phases = sorted(phase.value for phase in self.phases)
+        return {"phase": phases, "q": " ".join(self.words) or None}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A page of a visitor's tasks, in order; `tasks` and `counts` are None where not known.
+
+    `next` is the cursor of the older ones, "" where there are none.
+    """
+
+    query: Query
+    seen: str
+    tasks: list[Mapping[str, Any]] | None = None
+    counts: Mapping[str, int] | None = None
+    next: str = ""
+
+    @property
+    def filters(self) -> list[Filter]:
+        """The choices of what to show, with how many tasks each has."""
+        return [
+            Filter(
+                name,
+                [phase.value for phase in phases],
+                None if self.counts is None else self._count(phases),
+                frozenset(phases) == self.query.phases,
+            )
+            for name, phases in FILTERS.items()
+        ]
+
+    def rank_of(self, task: Mapping[str, Any]) -> int:
+        """Return a task's place in the order; see headway.order."""
+        return rank(task, self.seen)
+
+    def _count(self, phases: tuple[Phase, ...]) -> int:
+        return sum((self.counts or {}).get(phase, 0) for phase in phases or Phase)
+
+
+def read_listing(viewer: Viewer, query: Query, seen: str) -> Listing:
+    """Return what a viewer's page shows. Raises Unavailable.
+
+    The first page has all that has not ended too, however old.
+    """
+    page, following = list_for(viewer, PAGE, query.phases, query.cursor, query.words)
+    if query.is_first:
+        page += list_for(viewer, PAGE, UNFINISHED)[0]
+    tasks = {task["task_id"]: task for task in map(loads, page)}
+    return Listing(
+        query,
+        seen,
+        in_order(tasks.values(), seen),
+        counts_for(viewer),
+        "~".join(following or ()),
+    )
