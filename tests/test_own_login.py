@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,7 +16,7 @@ import requests
 from playwright.sync_api import Browser, Page, expect
 
 from tests.documents import Followed, files_of
-from tests.processes import Valkey, free_port
+from tests.processes import ROOT, Valkey, free_port
 
 PAGE = "docs/own-login.md"
 TASK_ID = "7f0b2a3e-5c1d-4e8f-9a6b-2d3c4e5f6a7b"
@@ -81,6 +83,26 @@ def test_a_token_shows_it_in_a_page_of_another_origin(shop: Shop, page: Page):
 
     expect(page.locator("headway-task[data-phase=running]")).to_contain_text("Exporting")
     expect(page.locator("headway-task[data-phase=succeeded]")).to_be_visible(timeout=15_000)
+
+
+def test_a_user_shares_a_task_by_a_link_and_withdraws_it(shop: Shop):
+    """As docs/own-login.md says, with its paths and keys."""
+    ada = shop.log_in("ada")
+    task_id = ada.post(f"{shop.address}/export-to-share", timeout=10).json()["task_id"]
+    share = f"{shop.address}/headway/tasks/{task_id}/share"
+
+    made = ada.post(share, json={"expires_in": 3600}, timeout=10).json()
+    shown = requests.get(made["url"], timeout=10)
+    codes = [
+        shop.log_in("bob").post(share, timeout=10).status_code,
+        ada.delete(f"{share}/{made['token_id']}", timeout=10).status_code,
+        requests.get(made["url"], timeout=10).status_code,
+    ]
+
+    [example] = re.findall(r"```json\n(.*?)```", (ROOT / PAGE).read_text(), re.DOTALL)
+    assert set(made) == set(json.loads(example))
+    assert (shown.status_code, shown.json()["task_id"]) == (200, task_id)
+    assert codes == [404, 204, 404]
 
 
 def test_a_task_of_nobody_is_the_operators(shop: Shop):

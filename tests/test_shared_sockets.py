@@ -149,6 +149,31 @@ def test_sockets_whose_token_has_ended_are_ended(
     assert manager.ended == ["soon"]
 
 
+@pytest.mark.parametrize(
+    ("subject", "ended"),
+    [(f"task:{MINE}", ["mine", "both"]), (f"task:{OTHER}", ["both"]), ("owner:ada", ["ada's"])],
+)
+def test_only_sockets_whose_token_opens_what_was_revoked_are_ended(
+    shared_records: Records, subject: str, ended: list[str]
+):
+    opened: dict[str, dict[str, Any]] = {
+        "mine": {"task_ids": MINE},
+        "both": {"task_ids": [MINE, OTHER]},
+        "ada's": {"owner": "ada"},
+    }
+    manager = Manager(
+        shared_records,
+        {
+            name: read_token(token(**what, secret_key=SECRET), [SECRET])
+            for name, what in opened.items()
+        },
+    )
+
+    Withdrawals(manager).receive(f"{time.time() * 1e6:.0f} * {subject}".encode())
+
+    assert manager.ended == ended
+
+
 @pytest.mark.parametrize("message", [b"", b"x y z", b"1 2", b"\xff \xff \xff", b"9" * 99])
 def test_what_nobody_means_ends_nothing(shared_records: Records, message: bytes):
     manager = Manager(shared_records, {"one": read_token(token(MINE, secret_key=SECRET), [SECRET])})
