@@ -30,6 +30,7 @@ class Entry(NamedTuple):
     sign: str
     words: str
     why: str
+    failed: bool = False  # whether `why` is an error
 
 
 def timeline(task: dict[str, Any], history: Sequence[HistoryEvent]) -> list[Entry]:
@@ -41,7 +42,9 @@ def timeline(task: dict[str, Any], history: Sequence[HistoryEvent]) -> list[Entr
         words = WORDS.get(event["phase"], event["phase"]).format(attempt=event["attempt"])
         if event["phase"] == "running" and event["worker"]:
             words = f"{words} on {event['worker']}"
-        entries.append(Entry(event["at"], _after(start, event["at"]), sign, words, _why(event)))
+        after = _after(start, event["at"])
+        failed = event["error"] is not None
+        entries.append(Entry(event["at"], after, sign, words, _why(event), failed))
     return entries
 
 

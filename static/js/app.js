@@ -219,7 +219,12 @@ function showServer() {
 }
 
 offerThemes(find("#theme"));
-showConnection();
-showServer();
+// A task's own page has a socket of its own, and its card says how that is.
+if (document.querySelector("headway-task-page")) {
+  find("#connection").hidden = true;
+} else {
+  showConnection();
+  showServer();
+}
 if (document.querySelector("#cookies")) showCookies();
 if (document.querySelector("#tasks")) showTasks();
