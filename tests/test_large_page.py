@@ -108,7 +108,7 @@ def test_the_card_shows_the_beginning_and_where_the_whole_is(
     expect(card).to_have_attribute("data-phase", "succeeded")
 
     expect(card).to_contain_text("Result: <b>" + "x" * 76 + "…")
-    link = card.get_by_role("link")
+    link = card.get_by_role("link", name="Show all")
     expect(link).to_have_text("Show all (20\u202fMB)")
     answer = page.request.get(address + str(link.get_attribute("href")))
     assert (answer.status, len(answer.body())) == (200, 20 * MB + 5)
