@@ -137,8 +137,8 @@ def test_counts_are_each_phases_own_and_live(page: Page, web_address: str, tasks
 
 
 def test_a_card_that_moves_keeps_the_focus(page: Page, web_address: str, tasks: Tasks):
-    first = tasks.run(tasks.start())
     tasks.run(tasks.start())
+    first = tasks.run(tasks.start())
     open_live(page, web_address)
     card = page.locator(f'[data-task-id="{first}"]')
     details = card.get_by_role("button", name="Details")
@@ -215,7 +215,7 @@ def test_offline_what_is_shown_says_when_it_was_true_and_its_times_stop(
     expect(page.locator("#tasks ul")).to_have_css("filter", "grayscale(1)")
     numbers = page.locator("task-progress [data-part=numbers]")
     stopped = numbers.text_content()
-    page.clock.fast_forward(5000)
+    page.clock.run_for(5000)
     assert numbers.text_content() == stopped
     context.set_offline(False)
 
