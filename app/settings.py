@@ -61,6 +61,13 @@ SETTINGS: tuple[Setting, ...] = (
     Number("PORT", 5000, "the port to listen at", 1, 65535),
     Number("WEB_PROCESSES", 1, "they share one port", 1, 64),
     Number("WEB_MAX_CONNECTIONS", 20_000, "of each web process", 16, 1_000_000),
+    Number(
+        "REQUEST_SECONDS",
+        settings.REQUEST_SECONDS.default,
+        "how long a client may take to send a whole request, head and body",
+        0.5,
+        3600.0,
+    ),
     Number("WORKER_CONCURRENCY", 4, "slots for long tasks", 1, 256),
     Number("MAIL_CONCURRENCY", 2, "slots for mail", 1, 256),
     Number(

@@ -37,6 +37,12 @@ ASYNC_MODE = Setting(
     "how the websockets are served: `threading`, `eventlet` or `gevent`, as the server runs",
 )
 MAX_CONNECTIONS = Setting("HEADWAY_MAX_CONNECTIONS", 20_000, "websockets of one web process")
+REQUEST_SECONDS = Setting(
+    "HEADWAY_REQUEST_SECONDS",
+    30.0,
+    "how long a client may take to send a whole request, head and body; then it is disconnected. "
+    "Headway's own web process keeps to it",
+)
 MAX_ATTEMPTS = Setting(
     "HEADWAY_MAX_ATTEMPTS",
     4,
@@ -52,6 +58,7 @@ FLASK = (
     ALLOWED_ORIGINS,
     ASYNC_MODE,
     MAX_CONNECTIONS,
+    REQUEST_SECONDS,
     MAX_ATTEMPTS,
     SECRET_KEY,
     SECRET_KEY_FALLBACKS,

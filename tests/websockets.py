@@ -42,6 +42,7 @@ if files := options.pop("files", None):
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 if engine == "stock":
     choice.EpollServer = choice.DefaultServer
+request_seconds = options.pop("request_seconds", 30.0)
 limits = {"max_sockets": 10_000, "max_http_buffer_size": 16384}
 limits["cors_allowed_origins"] = []  # whose page it is, `refuses` says
 limits["refuses"] = lambda environ: environ.get("HTTP_ORIGIN") == "http://elsewhere.example"
@@ -119,7 +120,7 @@ def control(environ, start_response):
 
 listener = socket.create_server(("127.0.0.1", port), backlog=1024)
 app = Requests(socketio.WSGIApp(server, control))
-import_module(f"headway.web.serve_{mode}").serve(listener, app, 1000)
+import_module(f"headway.web.serve_{mode}").serve(listener, app, 1000, request_seconds)
 while True:
     server.sleep(60)
 """

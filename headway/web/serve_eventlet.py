@@ -13,8 +13,10 @@ from typing import Any
 import eventlet
 from eventlet import wsgi
 
+from headway.settings import REQUEST_SECONDS
 from headway.store.connection import peer_closed
-from headway.web.serving import SILENCE_SECONDS, Requests, Serving
+from headway.web.request_reader import SILENCE_SECONDS, RequestReader
+from headway.web.serving import Requests, Serving
 
 BATCH_SIZE = 16  # connections handed to the server before other greenlets run
 RECEIVED_BATCH = 64  # connections accepted into the queue before other greenlets run
@@ -73,8 +75,16 @@ class AcceptQueue:
                 time.sleep(0)
 
 
-def serve(listener: socket.socket, requests: Requests, max_connections: int) -> Serving:
-    """Serve in the background; more than `max_connections` requests at once are refused."""
+def serve(
+    listener: socket.socket,
+    requests: Requests,
+    max_connections: int,
+    request_seconds: float = REQUEST_SECONDS.default,
+) -> Serving:
+    """Serve in the background; more than `max_connections` requests at once are refused.
+
+    A client has `request_seconds` to send a whole request.
+    """
 
     class ConnectionPool(eventlet.GreenPool):  # type: ignore[misc]  # untyped
         """Room for so many connections; beyond it a client gets a 503 at once.
@@ -92,7 +102,18 @@ def serve(listener: socket.socket, requests: Requests, max_connections: int) -> 
                 serve(connection)
 
     class Protocol(wsgi.HttpProtocol):  # type: ignore[misc]  # untyped
-        """Closes connections after their current request once the process is stopping."""
+        """Reads checked requests only; closes connections once the process is stopping."""
+
+        rfile: Any
+
+        def setup(self) -> None:
+            super().setup()
+            self.rfile = RequestReader(self.connection, self.rfile, request_seconds)
+
+        def _read_request_line(self) -> bytes:
+            self.rfile.begin()
+            line: bytes = super()._read_request_line()
+            return line
 
         def parse_request(self) -> bool:
             is_sound: bool = super().parse_request()

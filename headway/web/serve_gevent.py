@@ -7,14 +7,35 @@ from typing import Any
 
 from gevent import pywsgi
 
+from headway.settings import REQUEST_SECONDS
+from headway.web.request_reader import RequestReader
 from headway.web.serving import Requests, Serving
 
 
-def serve(listener: socket.socket, requests: Requests, max_connections: int) -> Serving:
-    """Serve in the background, at most `max_connections` connections at once."""
+def serve(
+    listener: socket.socket,
+    requests: Requests,
+    max_connections: int,
+    request_seconds: float = REQUEST_SECONDS.default,
+) -> Serving:
+    """Serve in the background, at most `max_connections` connections at once.
+
+    A client has `request_seconds` to send a whole request.
+    """
 
     class Handler(pywsgi.WSGIHandler):  # type: ignore[misc]  # untyped
-        """Closes a connection after its websocket: no other request follows on it."""
+        """Reads checked requests only; closes a connection after its websocket."""
+
+        rfile: Any
+
+        def __init__(self, connection: Any, address: Any, server: Any) -> None:
+            super().__init__(connection, address, server)
+            self.rfile = RequestReader(connection, self.rfile, request_seconds)
+
+        def read_requestline(self) -> str:
+            self.rfile.begin()
+            line: str = super().read_requestline()
+            return line
 
         def run_application(self) -> None:
             self.close_connection |= "HTTP_UPGRADE" in self.environ

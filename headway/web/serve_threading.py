@@ -5,19 +5,37 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from typing import Any
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from headway.settings import REQUEST_SECONDS
+from headway.web.request_reader import RequestReader
 from headway.web.serving import Requests, Serving
 
 POLL_SECONDS = 0.05  # how often the server checks whether it has to stop
 
 
-def serve(listener: socket.socket, requests: Requests, _: int) -> Serving:
-    """Serve in the background."""
+def serve(
+    listener: socket.socket,
+    requests: Requests,
+    _: int,
+    request_seconds: float = REQUEST_SECONDS.default,
+) -> Serving:
+    """Serve in the background; a client has `request_seconds` to send a whole request."""
 
     class Handler(WSGIRequestHandler):
-        """Closes a connection after its websocket, as gevent's does."""
+        """Reads checked requests only; closes a connection after its websocket."""
+
+        rfile: Any
+
+        def setup(self) -> None:
+            super().setup()
+            self.rfile = RequestReader(self.connection, self.rfile, request_seconds)
+
+        def handle_one_request(self) -> None:
+            self.rfile.begin()
+            super().handle_one_request()
 
         def handle(self) -> None:
             with requests.of(self.client_address):

@@ -33,7 +33,12 @@ def serve(app: Flask, listener: socket.socket, *, is_shared: bool = False) -> No
     manager.initialize()
     requests = Requests(app)
     server = import_module(f"headway.web.serve_{app.config['HEADWAY_ASYNC_MODE']}")
-    serving: Serving = server.serve(listener, requests, app.config["HEADWAY_MAX_CONNECTIONS"])
+    serving: Serving = server.serve(
+        listener,
+        requests,
+        app.config["HEADWAY_MAX_CONNECTIONS"],
+        app.config["HEADWAY_REQUEST_SECONDS"],
+    )
     _wait_for_stop()
     requests.last = True
     if not is_shared:

@@ -7,10 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-# A client that is silent for so long in the middle of a request is disconnected. A websocket never
-# is: it answers a ping every 7 s.
-SILENCE_SECONDS = 60
-
 
 @dataclass
 class Serving:

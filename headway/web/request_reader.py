@@ -1,0 +1,207 @@
+"""Reads requests from a connection for an HTTP server: checked, and within a time."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import socket
+import time
+from collections import deque
+from itertools import count
+from typing import Any
+
+from headway.throttled import ThrottledLogger
+from headway.web.request_head import (
+    MAX_CHUNK_LINE_BYTES,
+    MAX_LINE_BYTES,
+    BadSyntax,
+    ChunkLines,
+    Head,
+)
+
+logger = ThrottledLogger(logging.getLogger(__name__))
+
+SILENCE_SECONDS = 60  # for a client to begin its next request
+READ_BYTES = 16 * 1024
+LINGER_SECONDS = 1.0  # for a client to read why it is refused
+LINGER_BYTES = 256 * 1024
+# What has arrived is read, however late the app comes to it.
+MIN_WAIT_SECONDS = 0.05
+
+_refused = count(1)  # requests of this process
+
+
+class BadBody(ConnectionError):
+    """A body is malformed or comes too slowly; Werkzeug answers 400."""
+
+
+class RequestReader(io.IOBase):
+    """The file that an HTTP server reads requests from, in the place of the connection's own.
+
+    Call `begin` before each request. A bad head is answered here, and the server finds the
+    connection ended. A bad body raises BadBody where it is read.
+    """
+
+    def __init__(self, connection: Any, file: Any, seconds: float) -> None:
+        """`file` is the connection's own, `seconds` the time for a whole request."""
+        self._connection = connection
+        self._file = file
+        self._seconds = seconds
+        self._deadline = 0.0
+        self._data = bytearray()  # received, and not read yet
+        self._lines: deque[bytes] = deque()  # checked, and not read yet
+        self._left = 0  # bytes of the body, or of its chunk
+        self._chunks: ChunkLines | None = None
+        self._has_ended = False
+
+    @property
+    def raw(self) -> Any:
+        """The connection's own file, by which simple-websocket finds the connection."""
+        return self._file.raw
+
+    def close(self) -> None:
+        """Close the connection's own file too, which keeps the connection open."""
+        self._file.close()
+        super().close()
+
+    def begin(self) -> None:
+        """Wait for the next request, and check its head."""
+        if self._left or (self._chunks and not self._chunks.is_complete):
+            self._has_ended = True  # nobody knows where the next request begins
+            return
+        self._chunks = None
+        self._deadline = time.monotonic() + SILENCE_SECONDS
+        with contextlib.suppress(TimeoutError):
+            if not self._data and not self._receive():
+                return
+            self._deadline = time.monotonic() + self._seconds
+            self._take_head()
+            return
+        self._has_ended = True
+
+    def readline(self, limit: int | None = -1) -> bytes:
+        """Read a line of the head, of the chunks, or of the body."""
+        self._check_chunk_line()
+        if self._lines:
+            return self._lines.popleft()
+        size = self._left if limit is None or limit < 0 else min(limit, self._left)
+        while True:
+            end = self._data.find(b"\n", 0, size) + 1
+            if end or len(self._data) >= size or not self._receive_body():
+                return self._take(end or size)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read so many bytes of the body, or all that is left of it, or of its chunk."""
+        self._check_chunk_line()
+        if self._lines:
+            line = self._lines.popleft()
+            if 0 <= size < len(line):
+                self._lines.appendleft(line[size:])
+                line = line[:size]
+            return line
+        size = self._left if size < 0 else min(size, self._left)
+        while len(self._data) < size and self._receive_body():
+            pass
+        return self._take(size)
+
+    def _take(self, size: int) -> bytes:
+        data = bytes(self._data[:size])
+        del self._data[:size]
+        self._left -= len(data)
+        return data
+
+    def _take_head(self) -> None:
+        head = Head()
+        try:
+            while line := self._take_line(MAX_LINE_BYTES, is_first=not head.lines):
+                if head.add(line):
+                    break
+            else:
+                return
+        except BadSyntax as bad:
+            return self._refuse(bad)
+        except TimeoutError:
+            return self._refuse(BadSyntax("a head that came too slowly", "408 Request Timeout"))
+        self._lines.extend(head.lines)
+        self._left = head.length
+        self._chunks = ChunkLines() if head.is_chunked else None
+
+    def _check_chunk_line(self) -> None:
+        if self._lines or self._left or self._chunks is None or self._chunks.is_complete:
+            return
+        try:
+            if line := self._take_line(MAX_CHUNK_LINE_BYTES):
+                self._left = self._chunks.add(line)
+                self._lines.append(line)
+        except (BadSyntax, TimeoutError) as error:
+            self._has_ended = True
+            self._count(error)
+            raise BadBody(str(error)) from None
+
+    def _take_line(self, limit: int, is_first: bool = False) -> bytes:
+        """Return the next line, b"" at the end of the connection.
+
+        Raises BadSyntax for a longer one, TimeoutError.
+        """
+        begin = 0
+        while not (end := self._data.find(b"\n", begin, limit) + 1):
+            if len(self._data) >= limit:
+                status = "414 URI Too Long" if is_first else "400 Bad Request"
+                raise BadSyntax("a line that is too long", status)
+            begin = len(self._data)
+            if not self._receive():
+                return b""
+        line = bytes(self._data[:end])
+        del self._data[:end]
+        return line
+
+    def _receive_body(self) -> bool:
+        try:
+            return self._receive()
+        except TimeoutError as error:
+            self._has_ended = True
+            self._count(error)
+            raise BadBody("a body that came too slowly") from None
+
+    def _receive(self) -> bool:
+        """Wait for data; return False at the end of the connection. Raises TimeoutError."""
+        if self._has_ended:
+            return False
+        before = self._connection.gettimeout()
+        self._connection.settimeout(max(self._deadline - time.monotonic(), MIN_WAIT_SECONDS))
+        try:
+            data = self._connection.recv(READ_BYTES)
+        except TimeoutError:
+            raise
+        except OSError:
+            data = b""
+        finally:
+            with contextlib.suppress(OSError):
+                self._connection.settimeout(before)
+        self._data += data
+        self._has_ended = not data
+        return bool(data)
+
+    def _refuse(self, bad: BadSyntax) -> None:
+        """Answer a bad head, and leave its client a moment to read that."""
+        self._has_ended = True
+        self._data.clear()
+        self._count(bad)
+        head = f"HTTP/1.1 {bad.status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        until = time.monotonic() + LINGER_SECONDS
+        taken = 0
+        with contextlib.suppress(OSError):
+            self._connection.settimeout(LINGER_SECONDS)
+            self._connection.sendall(head.encode())
+            self._connection.shutdown(socket.SHUT_WR)
+            # Closing a connection with unread data resets it: the answer would be lost.
+            while taken < LINGER_BYTES and time.monotonic() < until:
+                data = self._connection.recv(READ_BYTES)
+                if not data:
+                    break
+                taken += len(data)
+
+    def _count(self, error: Exception) -> None:
+        reason = error if isinstance(error, BadSyntax) else "a body that came too slowly"
+        logger.warning("%d bad requests so far; the last one had %s", next(_refused), reason)
