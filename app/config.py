@@ -19,6 +19,7 @@ from app.settings import SETTINGS, Flag, Number, Text
 from headway import masking
 from headway.exceptions import ConfigError
 from headway.store import redis_url
+from headway.web.hosts import LOOPBACK, parse_hosts
 from headway.web.origins import parse_origins
 
 NUMBERS = [one for one in SETTINGS if isinstance(one, Number)]
@@ -58,6 +59,8 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     )
     settings["ALLOWED_ORIGINS"] = environ.get("ALLOWED_ORIGINS", "").split()
     parse_origins("ALLOWED_ORIGINS", settings["ALLOWED_ORIGINS"])
+    settings["TRUSTED_HOSTS"] = None  # Flask's own check sees no websockets
+    settings["HEADWAY_TRUSTED_HOSTS"] = _trusted_hosts(environ, settings["APP_ENV"] == "production")
     settings["TRUSTED_PROXIES"] = _number(
         "TRUSTED_PROXIES", environ.get("TRUSTED_PROXIES"), 0, 0, 10
     )
@@ -136,6 +139,12 @@ def _refuse_unknown_words(settings: Mapping[str, Any]) -> None:
         raise ConfigError("APP_ENV must be development or production.")
     if settings["MAIL_USE_TLS"] and settings["MAIL_USE_SSL"]:
         raise ConfigError("Set MAIL_USE_TLS (STARTTLS) or MAIL_USE_SSL, not both.")
+
+
+def _trusted_hosts(environ: Mapping[str, str], production: bool) -> frozenset[str]:
+    """Return TRUSTED_HOSTS; in development this machine's own names, in production any."""
+    default = "*" if production else " ".join(LOOPBACK)
+    return parse_hosts("TRUSTED_HOSTS", environ.get("TRUSTED_HOSTS") or default)
 
 
 def _redis_url(environ: Mapping[str, str], folder: Path, production: bool) -> str:

@@ -114,6 +114,13 @@ SETTINGS: tuple[Setting, ...] = (
         "ALLOWED_ORIGINS", "", "space-separated list of other origins allowed to use this server"
     ),
     Derived(
+        "TRUSTED_HOSTS",
+        "in development `localhost .localhost`, in production any",
+        "space-separated list of the names by which this server is called, as `tasks.example.com`, "
+        "or `.example.com` for all below it; requests for others are refused, but for IP "
+        "addresses. `*`: any",
+    ),
+    Derived(
         "TRUSTED_PROXIES",
         "0",
         "how many proxies stand before it; their `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and "

@@ -29,6 +29,7 @@ from headway.web import access
 from headway.web.api import api
 from headway.web.assets import assets
 from headway.web.handlers import SocketHandlers
+from headway.web.hosts import TrustedHosts, parse_hosts
 from headway.web.ops import ops
 from headway.web.origins import is_cross_site, parse_origins
 from headway.web.pages import Pages
@@ -140,6 +141,10 @@ class Headway:
             app.register_blueprint(blueprint, url_prefix=url_prefix or None)
         app.jinja_env.globals["headway"] = Pages()
         self._serve_sockets(app, state, backend.url, url_prefix)
+        hosts = parse_hosts("HEADWAY_TRUSTED_HOSTS", app.config["HEADWAY_TRUSTED_HOSTS"])
+        if hosts:  # around the sockets too
+            wrapped = TrustedHosts(app.wsgi_app, hosts)
+            app.wsgi_app = wrapped  # type: ignore[method-assign]  # how Flask wants it wrapped
 
     def _serve_sockets(self, app: Flask, state: State, redis_url: str, url_prefix: str) -> None:
         own = app.extensions.get("socketio")

@@ -31,6 +31,12 @@ ALLOWED_ORIGINS = Setting(
     (),
     "origins of other sites, as `https://example.com`, whose pages may use this app's tasks",
 )
+TRUSTED_HOSTS = Setting(
+    "HEADWAY_TRUSTED_HOSTS",
+    (),
+    "names by which this app is called, as `example.com`, or `.example.com` for all below it; "
+    "requests for others are refused, but for IP addresses. Empty: any",
+)
 ASYNC_MODE = Setting(
     "HEADWAY_ASYNC_MODE",
     "threading",
@@ -56,6 +62,7 @@ SECRET_KEY_FALLBACKS = Setting(
 )
 FLASK = (
     ALLOWED_ORIGINS,
+    TRUSTED_HOSTS,
     ASYNC_MODE,
     MAX_CONNECTIONS,
     REQUEST_SECONDS,

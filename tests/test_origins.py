@@ -117,6 +117,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Any]:
         "DATA_DIR": str(tmp_path_factory.mktemp("data")),
         "SECRET_KEY": "a secret for the tests",
         "ALLOWED_ORIGINS": "https://partner.example HTTPS://other.example:8443/",
+        "TRUSTED_HOSTS": "*",
     }
     return {hops: create_app(env | {"TRUSTED_PROXIES": str(hops)}) for hops in (0, 1)}
 

@@ -321,7 +321,7 @@ def test_a_web_process_finishes_its_requests_and_stops(
             "not ready",
         )
         with socket.create_connection(("127.0.0.1", port)) as client:
-            client.sendall(b"GET /slow HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+            client.sendall(b"GET /slow HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             wait_for(lambda: "working" in process.output())
             process.popen.send_signal(signal.SIGTERM)
             client.settimeout(5)

@@ -154,7 +154,7 @@ def test_the_link_opens_the_task_and_says_until_when(client: FlaskClient):
 
 
 def test_the_link_stands_below_the_mount_and_the_proxies(env: dict[str, str], records: Records):
-    app = create_app(env | {"TRUSTED_PROXIES": "1"})
+    app = create_app(env | {"TRUSTED_PROXIES": "1", "TRUSTED_HOSTS": "shop.example"})
     app.config["HEADWAY_OWNER_LOADER"] = lambda: "ada"
     headers = {
         "X-Forwarded-For": "192.0.2.1",
