@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ from headway.push.rooms import Room, Rooms
 
 BATCH_SIZE = 100  # viewers
 TURN_SECONDS = 0.005
-SNAPSHOT_HEAD = b'["snapshot",{"task_id":"'
+STAMP = re.compile(rb'\["snapshot",\{"task_id":"([^"]*)","version":([0-9]{1,18}),')
 LOG_HEAD = b'["log",'
 
 
@@ -82,11 +83,9 @@ class Fanout:
 
 
 def stamp_of(message: bytes) -> tuple[str, int]:
-    """Return task id and version of a snapshot event, ("", 0) of any other event.
+    """Return task id and version of a snapshot event, ("", 0) of any other message.
 
     `record.lua` writes these two keys first.
     """
-    if not message.startswith(SNAPSHOT_HEAD):
-        return "", 0
-    task_id, _, rest = message[len(SNAPSHOT_HEAD) :].partition(b'","version":')
-    return task_id.decode(), int(rest[: rest.index(b",")])
+    found = STAMP.match(message)
+    return (found[1].decode(errors="replace"), int(found[2])) if found else ("", 0)

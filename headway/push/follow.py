@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
+from headway.push.checks import is_event
 from headway.snapshot import Snapshot
 from headway.store.errors import Unavailable, translate
 from headway.store.keys import room
@@ -85,13 +86,14 @@ def _subscribed(records: Records, task_id: str) -> Iterator[Update]:
     if not TASK_ID.match(task_id):
         raise UnknownTask(task_id)
     with closing(records.client.pubsub()) as pubsub:  # type: ignore[no-untyped-call]
-        pubsub.subscribe(records.keys.channel(room("task", task_id)))
+        name = room("task", task_id)
+        pubsub.subscribe(records.keys.channel(name))
         if pubsub.get_message(timeout=CONFIRM_SECONDS) is None:
             raise Unavailable("it does not confirm a subscription")
         yield _read(records, task_id)
         while message := pubsub.get_message(timeout=QUIET_SECONDS):
             text = str(message["data"])
-            if text.startswith(SNAPSHOT_HEAD):
+            if text.startswith(SNAPSHOT_HEAD) and is_event(name, text.encode()):
                 text = text.removeprefix(SNAPSHOT_HEAD)[:-1]
                 yield Update(Snapshot.from_json(text), text)
 

@@ -50,8 +50,14 @@ class Heartbeat:
                 return self._received.wait_for(lambda: self.proven_at >= sent_at, left)
         return False
 
-    def receive(self, sent_at: float) -> None:
-        """Note that the heartbeat sent at `sent_at` (monotonic seconds) has come back."""
+    def receive(self, message: bytes) -> None:
+        """Note that the heartbeat sent at this time (monotonic seconds) has come back."""
+        try:
+            sent_at = float(message)
+        except ValueError:
+            return
+        if not sent_at <= time.monotonic():  # also NaN
+            return
         with self._received:
             self.proven_at = max(self.proven_at, sent_at)
             self._received.notify_all()

@@ -17,6 +17,7 @@ from socketio.pubsub_manager import PubSubManager
 
 from headway.engine.frames import SERVICE_RESTART
 from headway.push.batch_loader import BatchLoader
+from headway.push.checks import is_event, is_object
 from headway.push.fanout import Fanout, stamp_of
 from headway.push.heartbeat import LIVE_SECONDS, Heartbeat
 from headway.push.resync import Resync
@@ -166,9 +167,10 @@ class RoomManager(PubSubManager):
             events: dict[tuple[str, str | int], bytes] = {}
             for number, (channel, message) in enumerate(messages):
                 if channel == self.channel:
-                    yield message
+                    if is_object(message):
+                        yield message
                 elif channel == self.heartbeat.channel:
-                    self.heartbeat.receive(float(message))
+                    self.heartbeat.receive(message)
                 elif channel == self.withdrawals.channel:
                     self.withdrawals.receive(message)
                 else:
@@ -177,7 +179,8 @@ class RoomManager(PubSubManager):
                     events.pop(key, None)  # of a batch, the newest snapshot is enough
                     events[key] = message
             for (name, _), event in events.items():
-                self.deliver(name, event)
+                if is_event(name, event):
+                    self.deliver(name, event)
 
     def deliver(self, name: str, message: bytes) -> None:
         """Send an event to a room's viewers in this process; see `Fanout.deliver`."""

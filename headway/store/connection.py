@@ -153,6 +153,7 @@ def connect(url: str, timeout: float = 1.0) -> Client:
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 0),
         decode_responses=True,
+        encoding_errors="replace",  # else one bad byte in a list of records would cost the list
         protocol=2,
     )
     if pool.connection_class is redis.Connection:  # neither TLS nor a Unix socket

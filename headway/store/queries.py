@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -20,7 +22,11 @@ from headway.store.model import (
     TaskRecord,
 )
 from headway.store.runs import PIECE_BYTES
+from headway.throttled import ThrottledLogger
 
+logger = ThrottledLogger(logging.getLogger(__name__))
+
+TAG = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?")
 READ_BATCH = 200
 TIDY_BATCH = 500  # ids of an owner's list that one call brings in order
 
@@ -46,10 +52,7 @@ class Queries:
         keys = [self._keys.record(task_id) for task_id in task_ids]
         args = [*(known or [""] * len(keys)), *claims] if claims else known
         found = self._functions.call("read", keys, args)
-        return [
-            TaskRecord(values[0], values[1], values[2], len(values) > 3) if values else None
-            for values in found
-        ]
+        return [_record(values) if values else None for values in found]
 
     def scan(self) -> Iterator[TaskRecord]:
         """Yield the records of all tasks, in no order, each once."""
@@ -109,7 +112,7 @@ class Queries:
         while more:
             args = [owner, limit - len(page), wanted[0], score, last, *wanted[1:]]
             score, last, more, untidy, *found = self._functions.call("list_by_owner", [], args)
-            page += found
+            page += filter(_is_sound, found)
             if untidy:
                 self._tidy(owner, untidy)
         return page, (score, last) if score else None
@@ -198,3 +201,25 @@ class Queries:
 def _as_indexed(word: str) -> bytes:
     """Return a word as it lies in the index: within JSON, with ASCII letters in lower case."""
     return fragment(word)[1:-1].encode().lower()
+
+
+def _record(values: Sequence[str]) -> TaskRecord | None:
+    owner, tag, snapshot, *revoked = values
+    if TAG.fullmatch(tag) and (not snapshot or _is_sound(snapshot)):
+        return TaskRecord(owner, tag, snapshot, bool(revoked))
+    return None
+
+
+def _is_sound(snapshot: str) -> bool:
+    """Whether a snapshot is a JSON object; a damaged record must not damage a whole answer."""
+    try:
+        if isinstance(json.loads(snapshot, parse_constant=_refuse), dict):
+            return True
+    except (ValueError, RecursionError):
+        pass
+    logger.warning("A record in Redis is damaged, and not shown: %r", snapshot[:100])
+    return False
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)  # NaN and the infinities are no JSON

@@ -33,8 +33,8 @@ local function take(id, at, entry)
   if at == score and id >= last then return false end  -- of one score, ids come in falling order
   looked = looked + 1
   if entry and is_other(id, entry) then return false end
-  local held = load(record_key(id), SHORT)
-  if not held.phase then
+  local held, _, json = show(record_key(id))
+  if not held then
     untidy[#untidy + 1] = id
     return false
   end
@@ -44,7 +44,6 @@ local function take(id, at, entry)
     if is_other(id, '|' .. held.phase .. '|' .. words_of(whole.fields)) then return false end
   end
   if #page == limit then return true end
-  local _, json = render(held.fields)
   page[#page + 1] = json
   seen_score, seen_id = at, id
   return false

@@ -5,15 +5,21 @@
 local oldest = '(' .. integer(NOW - (tonumber(ARGV[1]) + UNENDED) * 1000)
 local workers = redis.call('ZRANGEBYSCORE', WORKERS, '(' .. integer(NOW), '+inf')
 local slots, queued, unknown, taken = 0, 0, 0, {}
+local known = 0
 for _, worker in ipairs(workers) do
-  local id, count = string.match(worker, '^(.*) (%d+)$')
-  slots = slots + tonumber(count)
-  local queues = redis.call('HGET', WORKER .. id, 'queues')
-  if queues and queues ~= '' then
-    for _, queue in ipairs(cjson.decode(queues)) do taken[queue] = (taken[queue] or 0) + 1 end
-  else
+  local id, count = string.match(worker, '^(.*) (%d%d?%d?%d?%d?)$')
+  local queues = id and redis.pcall('HGET', WORKER .. id, 'queues')
+  local is_list, list = pcall(cjson.decode, queues)
+  if queues == '' or (id and queues == false) then
     unknown = unknown + 1  -- an earlier version's: counts for every queue
+  elseif is_list and type(list) == 'table' then
+    for _, queue in ipairs(list) do
+      if type(queue) == 'string' then taken[queue] = (taken[queue] or 0) + 1 end
+    end
+  else
+    id = nil  -- no worker of ours wrote this
   end
+  if id then known, slots = known + 1, slots + tonumber(count) end
 end
 
 local names, seen = {}, {}
@@ -23,9 +29,10 @@ end
 for _, name in ipairs(redis.call('SMEMBERS', QUEUES)) do add(name) end
 for name in pairs(taken) do add(name) end
 
-local found = {format_time(NOW), #workers, slots, 0, redis.call('EXISTS', PAUSED)}
+local found = {format_time(NOW), known, slots, 0, redis.call('EXISTS', PAUSED)}
 for _, name in ipairs(names) do
-  local waiting = redis.call('ZCOUNT', WAITING .. name, oldest, '+inf')
+  local waiting = redis.pcall('ZCOUNT', WAITING .. name, oldest, '+inf')
+  if type(waiting) ~= 'number' then waiting = 0 end  -- the name of something else
   local takers = (taken[name] or 0) + unknown
   queued = queued + waiting
   if waiting > 0 or taken[name] then

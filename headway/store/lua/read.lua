@@ -4,9 +4,9 @@
 -- or false.
 local found = {}
 for i, record in ipairs(KEYS) do
-  local held, claim = load(record, SHORT), ARGV[#KEYS + i]
-  if held.phase then
-    local tag, json = render(held.fields)
+  local held, tag, json = show(record)
+  if held then
+    local claim = ARGV[#KEYS + i]
     local shown = ARGV[i] ~= tag and json or ''
     found[i] = {held.fields.owner or '', tag, shown, claim and is_revoked(claim) and 1 or nil}
   else

@@ -4,8 +4,10 @@
 local owner = ARGV[1]
 for i = 2, #ARGV do
   local id = ARGV[i]
-  local held = load(record_key(id))
-  if not held.phase then
+  local is_sound, held = pcall(load, record_key(id))
+  if not is_sound then
+    if not is_damage(held) then error(held) end
+  elseif not held.phase then
     forget_task(owner, id)
   elseif redis.call('HEXISTS', index_key(owner), id) == 0 then
     note_phase(record_key(id), owner, id, nil, held.phase, held.fields)

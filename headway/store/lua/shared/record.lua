@@ -91,6 +91,25 @@ local function load(record, names)
     max_attempts = tonumber(fields.max_attempts or 1)}
 end
 
+-- Whether what went wrong is that a key holds something else than Headway put there.
+local function is_damage(problem)
+  return type(problem) == 'string' or string.find(problem.err or '', 'WRONGTYPE', 1, true) ~= nil
+end
+
+-- What a record holds, its tag and its snapshot; nothing for no record, or a damaged one: it must
+-- not keep others from being read.
+local function show(record)
+  local is_sound, held = pcall(load, record, SHORT)
+  if not is_sound then
+    if is_damage(held) then return nil end
+    error(held)
+  end
+  if not held.phase then return nil end
+  local is_shown, tag, json = pcall(render, held.fields)
+  if is_shown then return held, tag, json end
+  if not is_damage(tag) then error(tag) end
+end
+
 -- The same for a run that makes these changes: SHORT where the task goes on running and all of them
 -- are DYNAMIC.
 local function load_for_run(record, changes)

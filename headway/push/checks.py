@@ -1,0 +1,66 @@
+"""Tells what Headway publishes from anything else on its channels in Redis."""
+
+from __future__ import annotations
+
+import json
+import logging
+from itertools import count
+from typing import Any
+
+from headway.push.fanout import stamp_of
+from headway.throttled import ThrottledLogger
+
+logger = ThrottledLogger(logging.getLogger(__name__))
+
+_refused = count(1)
+
+
+def is_event(name: str, message: bytes) -> bool:
+    """Whether a message is an event of this room, `["snapshot", {...}]` or `["log", {...}]`.
+
+    Anything else is logged, and not for browsers.
+    """
+    if _is_of(name, message, _parse(message)):
+        return True
+    _count(f"room {name}")
+    return False
+
+
+def is_object(message: bytes) -> bool:
+    """Whether a message of the common channel is an object, as python-socketio sends."""
+    if isinstance(_parse(message), dict):
+        return True
+    _count("message queue")
+    return False
+
+
+def _is_of(name: str, message: bytes, found: Any) -> bool:
+    if not (isinstance(found, list) and len(found) == 2 and isinstance(found[1], dict)):
+        return False
+    kind, payload = found
+    task_id = payload.get("task_id")
+    if name.startswith("task:") and name != f"task:{task_id}":
+        return False
+    if kind == "snapshot":
+        return isinstance(task_id, str) and stamp_of(message)[0] == task_id
+    return bool(kind == "log")
+
+
+def _parse(message: bytes) -> Any:
+    """Return a message's JSON; None if it is none that a browser could parse."""
+    try:
+        return json.loads(message.decode(), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)  # NaN and the infinities are no JSON
+
+
+def _count(where: str) -> None:
+    logger.warning(
+        "%d messages in Redis are none of Headway's so far; the last one in the %s",
+        next(_refused),
+        where,
+    )
