@@ -20,6 +20,8 @@ from headway.engine.frames import (
 
 MESSAGE = "message"
 GOODBYE = "goodbye"
+# The packets without data that a client may send; an error is the server's to send.
+FROM_CLIENTS = (socketio.packet.CONNECT, socketio.packet.DISCONNECT, socketio.packet.ACK)
 
 
 def read_packets(frames: FrameParser, data: bytes) -> Iterator[tuple[str | int, bytes]]:
@@ -54,10 +56,9 @@ def is_sound(text: str) -> bool:
         found = socketio.packet.Packet(encoded_packet=text)
     except Exception:  # of many types, among them the JSON decoder's RecursionError
         return False
-    is_event = found.packet_type == socketio.packet.EVENT
-    return not is_event or (
-        isinstance(found.data, list) and bool(found.data) and isinstance(found.data[0], str)
-    )
+    if found.packet_type != socketio.packet.EVENT:
+        return found.packet_type in FROM_CLIENTS
+    return isinstance(found.data, list) and bool(found.data) and isinstance(found.data[0], str)
 
 
 def _packet_of(payload: bytes) -> Iterator[tuple[str | int, bytes]]:

@@ -31,6 +31,11 @@ class FrameSender:
     def fileno(self) -> int:
         return self._connection.fileno()
 
+    @property
+    def backlog_bytes(self) -> int:
+        """How much is queued for the client."""
+        return self._backlog.size if self._backlog else 0
+
     def abort(self, reason: str) -> None:
         """Close a broken connection."""
         raise NotImplementedError

@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 # Of a connection, each way: what the kernel holds can no longer be replaced by newer data.
 KERNEL_BYTES = 64 * 1024
+MAX_BACKLOGS_BYTES = 16 * 1024 * 1024  # of all clients together
 LINGER_SECONDS = 2.0  # for a client to read why it is closed
 BATCH_SIZE = 256  # sockets served before other greenlets have their turn
 MAX_WAITING = 2000  # sockets whose calls wait; beyond it handshakes are answered with 503
@@ -158,8 +159,20 @@ class EpollServer(engineio.Server):
     def _clear(self, now: float) -> None:
         for stuck in [blocked for blocked in self._blocked if blocked.is_stalled(now)]:
             stuck.drop()
+        self._bound_backlogs()
         while self._leaving and self._leaving[0][0] < now:
             self._leaving.popleft()[1].release()
+
+    def _bound_backlogs(self) -> None:
+        """Drop the clients with the longest backlogs while all of them together are too long."""
+        total = sum(blocked.backlog_bytes for blocked in self._blocked)
+        if total <= MAX_BACKLOGS_BYTES:
+            return
+        for blocked in sorted(self._blocked, key=lambda each: -each.backlog_bytes):
+            total -= blocked.backlog_bytes
+            blocked.drop()
+            if total <= MAX_BACKLOGS_BYTES:
+                return
 
     # Called by sockets
 

@@ -69,7 +69,7 @@ def status(task_id: str) -> ResponseReturnValue:
 
     404 for a task that is unknown, expired or somebody else's.
     """
-    known = next(iter(request.if_none_match), "")
+    known = next(iter(request.if_none_match), None) or ""  # of an empty tag Werkzeug says None
     stored = _mine(task_id, known)
     response = _json(stored.snapshot) if stored.snapshot else Response(status=304)
     response.set_etag(stored.tag)

@@ -1,0 +1,66 @@
+"""What one client, or a crowd of them, can make a web process keep and log."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.processes import wait_for
+from tests.security.conftest import Served
+from tests.security.wire import memory
+from tests.websockets import Client, serving
+
+GREW = 20_000_000  # bytes
+SMALL_BUFFER = 4096
+UNKNOWN = "/status/7f3a1c52-0000-4000-8000-000000000000"
+
+
+def test_cookies_that_are_all_different_are_not_kept(served: Served):
+    def visit(times: int) -> None:
+        with requests.Session() as visitor:
+            for _ in range(times):
+                junk = f"headway_session={secrets.token_urlsafe(5_000)}"
+                more = "; ".join(f"c{n}={secrets.token_urlsafe(700)}" for n in range(5))
+                headers = {"Cookie": f"{junk[:7000]}"}
+                headers["X-More"] = more
+                assert visitor.get(served.address + UNKNOWN, headers=headers).status_code == 404
+
+    visit(50)
+    before = memory(served.process.pid)
+    visit(800)  # of 12 kB
+
+    assert memory(served.process.pid) - before < 4_000_000
+
+
+@pytest.mark.parametrize("tags", ['""', 'W/""', '"", ""', "*", "x", '"', ",,,", '"' + "x" * 7000])
+@pytest.mark.parametrize("known", [True, False])
+def test_odd_tags_are_no_error(served: Served, tags: str, known: bool):
+    with requests.Session() as visitor:
+        path = UNKNOWN
+        if known:
+            path = visitor.post(f"{served.address}/longtask").headers["Location"]
+        answer = visitor.get(served.address + path, headers={"If-None-Match": tags})
+
+    assert answer.status_code in ((200, 304) if known else (404,))
+    assert "Traceback" not in served.process.output()
+
+
+def test_clients_that_read_nothing_share_a_bound_and_the_longest_backlogs_go(tmp_path: Path):
+    bound = {"MAX_BACKLOGS_BYTES": 4_000_000}
+    with serving(tmp_path, constants=bound) as server:
+        slow = [Client(server, SMALL_BUFFER).join() for _ in range(40)]
+        before = server.memory
+
+        for n in range(4):  # 16 MB in all, below each client's own limit
+            server.push((f'2["{n}{"x" * 100_000}"]', None))
+        wait_for(lambda: 0 < sum(server.do()["waiting"]) <= 4_000_000)
+
+        assert 0 < server.do()["sockets"] < 40
+        assert server.memory - before < GREW
+        with Client(server) as good:
+            assert good.join().call("echo", "still here") == "still here"
+        for client in slow:
+            client.__exit__()
