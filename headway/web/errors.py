@@ -83,6 +83,9 @@ def as_json(
 
 
 def refused(exc: APIError) -> ResponseReturnValue:
+    # Some are constants: each time they are raised their traceback would grow by the frames of that
+    # request, and keep these, with all that it sent.
+    exc.__traceback__ = None
     return error(exc.status, exc.code, exc.message, exc.fields)
 
 

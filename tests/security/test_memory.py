@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
+from headway.web.reading import NOT_FOUND
 from tests.processes import wait_for
 from tests.security.conftest import Served
 from tests.security.wire import memory
@@ -33,6 +35,13 @@ def test_cookies_that_are_all_different_are_not_kept(served: Served):
     visit(800)  # of 12 kB
 
     assert memory(served.process.pid) - before < 4_000_000
+
+
+def test_an_error_that_is_a_constant_keeps_no_request(client: Any):
+    for _ in range(3):
+        assert client.get(UNKNOWN).status_code == 404
+
+    assert NOT_FOUND.__traceback__ is None
 
 
 @pytest.mark.parametrize("tags", ['""', 'W/""', '"", ""', "*", "x", '"', ",,,", '"' + "x" * 7000])
