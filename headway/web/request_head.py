@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-# As eventlet counts them: a longer line would be cut.
+# A server's parser takes up to 8192 as a whole line.
 MAX_LINE_BYTES = 8190
 MAX_HEAD_BYTES = 64 * 1024
 MAX_FIELDS = 100
