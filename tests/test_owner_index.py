@@ -180,6 +180,19 @@ def test_what_an_earlier_version_has_listed_is_counted_and_found(records: Record
     assert counts(records) == {"queued": 1}
 
 
+def test_what_an_earlier_version_has_changed_is_listed_and_counted_as_it_is(records: Records):
+    task_id = ended(records, Phase.FAILED, "Half a deploy")
+    other = records.keys.phase(ADA, Phase.QUEUED)
+    score = records.client.zscore(records.keys.phase(ADA, Phase.FAILED), task_id)
+    records.client.delete(records.keys.phase(ADA, Phase.FAILED))
+    records.client.zadd(other, {task_id: score})  # as it was when the index last heard of it
+    records.client.hset(records.keys.index(ADA), task_id, "|queued|half a deploy")
+
+    assert found(records, phases=[Phase.QUEUED]) == []
+    assert found(records, phases=[Phase.FAILED]) == [task_id]
+    assert counts(records) == {"failed": 1}
+
+
 def test_a_task_that_celery_sends_is_counted_for_as_long_as_it_is_kept(records: Records):
     task_id = str(uuid4())
     records.enqueue(task_id, Sent("shop.order", "Order 7", ADA, "celery", "", "send", 4))

@@ -38,7 +38,9 @@ local function take(id, at, entry)
     untidy[#untidy + 1] = id
     return false
   end
-  if is_filtered and not entry then
+  -- Listed, or changed, by an earlier version, which knows no index.
+  local is_known = entry and string.find(entry, '|' .. held.phase .. '|', 1, true) == 1
+  if is_filtered and not is_known then
     untidy[#untidy + 1] = id
     local whole = load(record_key(id))
     if is_other(id, '|' .. held.phase .. '|' .. words_of(whole.fields)) then return false end

@@ -1,6 +1,6 @@
 -- Bring an owner's list and index in order. ARGV: owner, ids.
 -- Of these ids, those whose record is gone are forgotten; those that an earlier version has listed
--- come into the index. What is known to have expired is forgotten too.
+-- or changed come into the index as they are. What is known to have expired is forgotten too.
 local owner = ARGV[1]
 for i = 2, #ARGV do
   local id = ARGV[i]
@@ -9,8 +9,11 @@ for i = 2, #ARGV do
     if not is_damage(held) then error(held) end
   elseif not held.phase then
     forget_task(owner, id)
-  elseif redis.call('HEXISTS', index_key(owner), id) == 0 then
-    note_phase(record_key(id), owner, id, nil, held.phase, held.fields)
+  else
+    local known = string.match(redis.call('HGET', index_key(owner), id) or '', '^|(%a+)|')
+    if known ~= held.phase then
+      note_phase(record_key(id), owner, id, known, held.phase, held.fields)
+    end
   end
 end
 forget_expired(owner, PHASES, 200)
