@@ -1,30 +1,24 @@
-"""Connections to Redis: one that has ended is not used again, and calls on a line are answered
-in their order.
-"""
+"""Connections to Redis: one that has ended is not used again, and each call gives its own back."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from headway.store.connection import FunctionPipeline
 from headway.store.errors import Unavailable
 from headway.store.functions import LIBRARY_DIGEST
 from headway.store.keys import PLAIN
 from headway.store.records import Records
-from tests.processes import wait_for
 
 
-@pytest.fixture
-def line(records: Records) -> FunctionPipeline:
-    records.read(["a-task"])  # which loads the functions
-    return records.client.function_pipeline()
-
-
-def call(line: FunctionPipeline, times: int) -> None:
-    """Call a function that answers with so many empty strings."""
-    line.call(f"newest_lines_{LIBRARY_DIGEST}", ["no-log"] * times, [PLAIN.prefix])
+def begin(records: Records, times: int) -> Callable[[], Any]:
+    """Send a call of a function that answers with so many empty strings."""
+    return records.client.begin_function(
+        f"newest_lines_{LIBRARY_DIGEST}", ["no-log"] * times, [PLAIN.prefix]
+    )
 
 
 def free_connections(records: Records) -> int:
@@ -47,33 +41,33 @@ def test_a_connection_that_redis_has_closed_or_that_holds_a_stray_reply_is_not_u
     assert records.read(["a-task"]) == [None]
 
 
-def test_calls_on_a_line_are_answered_in_their_order_on_one_connection(
-    records: Records, line: FunctionPipeline
-):
+def test_a_call_has_a_connection_of_its_own_until_its_reply_is_read(records: Records):
+    records.read(["a-task"])  # which loads the functions
     before = free_connections(records)
-    call(line, 1)
-    wait_for(lambda: line.has_reply)
-    call(line, 2)
+    first = begin(records, 1)
+    second = begin(records, 2)
 
-    assert free_connections(records) == before - 1
-    assert [line.reply(), line.reply()] == [[""], ["", ""]]
-    assert not line.has_reply
+    assert free_connections(records) == before - 2
+    assert [second(), first()] == [["", ""], [""]]
     assert free_connections(records) == before
 
 
-def test_a_line_whose_connection_ends_says_so_to_each_call_and_takes_another(
-    records: Records, line: FunctionPipeline
-):
+def test_a_call_whose_connection_ends_says_so_and_the_next_takes_another(records: Records):
+    records.read(["a-task"])
     before = free_connections(records)
-    call(line, 1)
-    wait_for(lambda: line.has_reply)
-    call(line, 2)
-    line._connection.disconnect()
+    reply = begin(records, 1)
+    records.client.connection_pool.disconnect(inuse_connections=True)
 
-    assert not line.has_reply
-    for _ in range(2):
-        with pytest.raises(Unavailable):
-            line.reply()
-    call(line, 3)
-    assert line.reply() == ["", "", ""]
+    with pytest.raises(Unavailable):
+        reply()
+    assert begin(records, 2)() == ["", ""]
+    assert free_connections(records) == before
+
+
+def test_a_call_that_cannot_be_packed_keeps_no_connection(records: Records):
+    before = free_connections(records)
+
+    with pytest.raises(TypeError):
+        records.client.begin_function("read", [], [object()])
+
     assert free_connections(records) == before

@@ -61,7 +61,7 @@ LAYERS = [
     "headway.celery.broker_url",
     "headway.celery.result_consumer",
     "headway.celery.persistence",
-    "headway.celery.report_pipeline",
+    "headway.celery.report_sender",
     "headway.celery.writes",
     "headway.celery.state_store",
     "headway.celery.run_store",

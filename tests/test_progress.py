@@ -17,7 +17,7 @@ from celery.exceptions import Ignore
 
 from headway import progress
 from headway.celery.persistence import UNSTORED
-from headway.celery.report_pipeline import LONG_SECONDS, ReportPipeline
+from headway.celery.report_sender import LONG_SECONDS, ReportSender
 from headway.celery.runs import Stopped
 from headway.snapshot import Phase
 from headway.store.errors import Unavailable
@@ -225,7 +225,7 @@ def test_updates_of_the_state_in_quick_succession_wait_for_no_reply_and_are_all_
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ):
-    monkeypatch.setattr("headway.celery.report_pipeline.OFTEN_SECONDS", 60)
+    monkeypatch.setattr("headway.celery.report_sender.OFTEN_SECONDS", 60)
 
     def body() -> None:
         for done in range(3):
@@ -248,7 +248,7 @@ def test_updates_of_the_state_in_quick_succession_wait_for_no_reply_and_are_all_
 def test_a_cancelled_run_that_seldom_says_something_hears_of_it_in_the_same_call(
     celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("headway.celery.report_pipeline.OFTEN_SECONDS", 0)
+    monkeypatch.setattr("headway.celery.report_sender.OFTEN_SECONDS", 0)
 
     def body() -> None:
         current_task.update_state(meta={"status": "one"})
@@ -260,30 +260,53 @@ def test_a_cancelled_run_that_seldom_says_something_hears_of_it_in_the_same_call
         run(celery, body)
 
 
-def test_who_has_waited_for_a_slow_redis_is_not_made_to_wait_again(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("headway.celery.report_pipeline.OFTEN_SECONDS", 60)
-    begun = []
+def test_a_call_waits_once_for_a_slow_redis_and_sends_every_report(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("headway.celery.report_sender.OFTEN_SECONDS", 0)
+    events: list[str] = []
 
-    def begin_report(*_: object) -> Callable[[], str]:
-        begun.append("report")
+    def begin_report(_request: Context, _state: str, number: int) -> Callable[[], str]:
+        events.append(f"sent {number}")
+
+        def slow() -> str:
+            time.sleep(LONG_SECONDS + 0.01)
+            events.append(f"replied {number}")
+            return UNSTORED
+
         return slow
 
-    def slow() -> str:
-        time.sleep(LONG_SECONDS + 0.01)
-        return UNSTORED
+    backend: Any = SimpleNamespace(runs=SimpleNamespace(begin_report=begin_report))
+    sender = ReportSender()
+    sender.send(backend, Context(), "PROGRESS", 1)
+    monkeypatch.setattr("headway.celery.report_sender.OFTEN_SECONDS", 60)
+    sender.send(backend, Context(), "PROGRESS", 2)
+    monkeypatch.setattr("headway.celery.report_sender.OFTEN_SECONDS", 0)
+    sender.send(backend, Context(), "PROGRESS", 3)
 
-    line = SimpleNamespace(has_reply=False)
-    client = SimpleNamespace(function_pipeline=lambda: line)
-    backend = SimpleNamespace(
-        runs=SimpleNamespace(begin_report=begin_report), records=SimpleNamespace(client=client)
-    )
-    updates = ReportPipeline()
-    for _ in range(3):
-        updates.send(backend, Context(), "PROGRESS", {})
-    assert len(begun) == 2  # the third waited for the second, and was not sent
+    # The third would wait for its own reply, had it not waited for the second's.
+    assert events == ["sent 1", "replied 1", "sent 2", "replied 2", "sent 3"]
+    sender.close()
+    assert events[-1] == "replied 3"
 
-    updates.send(backend, Context(), "PROGRESS", {})
-    assert len(begun) == 3
+
+def test_a_report_that_cannot_be_made_is_the_callers_and_holds_up_no_other():
+    sent: list[object] = []
+
+    def begin_report(_request: Context, _state: str, meta: object) -> Callable[[], str]:
+        if meta == "bad":
+            raise ValueError(meta)
+        sent.append(meta)
+        return lambda: "written"
+
+    backend: Any = SimpleNamespace(runs=SimpleNamespace(begin_report=begin_report))
+    sender = ReportSender()
+    sender.send(backend, Context(), "PROGRESS", 1)
+    with pytest.raises(ValueError, match="bad"):
+        sender.send(backend, Context(), "PROGRESS", "bad")
+    sender.send(backend, Context(), "PROGRESS", 2)
+
+    assert sent == [1, 2]
 
 
 def test_outside_a_task_and_in_an_eager_one_nothing_is_said(celery: Celery, records: Records):

@@ -37,7 +37,7 @@ def run_body(run: Run, body: Callable[[], Any]) -> Any:
             task.backend.mark_as_retry(task.request.id, retry.exc, request=task.request)
         raise
     finally:
-        run.report_pipeline.close()
+        run.report_sender.close()
         if run.report is not None:
             run.report.close()
         run.end()

@@ -19,7 +19,6 @@ from headway.celery.persistence import until_stored
 from headway.celery.sends import RECORDED, SEND
 from headway.celery.state_store import StateStore
 from headway.snapshot import FINAL, phase_by_hand
-from headway.store.connection import FunctionPipeline
 from headway.store.errors import Unavailable
 from headway.store.model import STORED, Source
 from headway.store.records import Records
@@ -108,7 +107,6 @@ class RunStore:
         request: Context,
         state: str | None,
         meta: Any,
-        pipeline: FunctionPipeline | None = None,
         *,
         bar: int | None = None,
     ) -> Callable[[], str]:
@@ -126,7 +124,7 @@ class RunStore:
         if bar is not None:
             write = write._replace(fields={**write.fields, "bar": bar})
         if write.phase not in FINAL:
-            return self._states.begin(write, pipeline)
+            return self._states.begin(write)
         verdict = until_stored(lambda: self._records.runs.write(write))
         setattr(request, ENDED, verdict in STORED)
         return lambda: verdict

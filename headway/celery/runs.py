@@ -46,7 +46,7 @@ class Run:
         self.parts = [Part(run=self)]
         # The ProgressBuffer of `headway.progress`; None before its first report.
         self.report: Any = None
-        self.report_pipeline: Any = None  # the ReportPipeline of `update_state`
+        self.report_sender: Any = None  # the ReportSender of `update_state`
         # The Retry or Ignore that it has to end with, once its task has been handed over.
         self.successor: Any = None
         self.origin: Any = None  # of the programs that it starts; None where that is unknown

@@ -17,7 +17,6 @@ from headway.celery.fencing import FENCE, delivery_of
 from headway.celery.persistence import UNSTORED, until_stored
 from headway.celery.writes import WriteBuilder
 from headway.snapshot import Phase, phase_by_hand, phase_of
-from headway.store.connection import FunctionPipeline
 from headway.store.errors import Unavailable
 from headway.store.model import UNCLAIMED, StateWrite, Teller
 from headway.store.records import Records
@@ -93,9 +92,7 @@ class StateStore:
             logger.error("%s of task %s is not stored: %s", state, task_id, error)
             return UNSTORED
 
-    def begin(
-        self, write: StateWrite, pipeline: FunctionPipeline | None = None
-    ) -> Callable[[], str]:
+    def begin(self, write: StateWrite) -> Callable[[], str]:
         """Send a report, and return a function that waits for its outcome.
 
         A report that Redis does not take is UNSTORED and not sent again: the next one repeats it.
@@ -106,7 +103,7 @@ class StateStore:
             return UNSTORED
 
         try:
-            reply = self._records.runs.begin_write(write, pipeline)
+            reply = self._records.runs.begin_write(write)
         except Unavailable as error:
             return partial(unstored, error)
 

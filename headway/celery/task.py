@@ -17,7 +17,7 @@ from headway.celery.backend import LiveBackend
 from headway.celery.body import run_body
 from headway.celery.fencing import CLAIMED, FENCE, present_request_of
 from headway.celery.messages import due_time, is_for_another_broker, without_times
-from headway.celery.report_pipeline import ReportPipeline
+from headway.celery.report_sender import ReportSender
 from headway.celery.runs import Run, Stopped
 
 
@@ -65,7 +65,7 @@ class LiveTask(Task):
             # Called as a function: its reports are those of the run around it.
             return call(*args, **kwargs)
         run = self.run_class(self, self.request)
-        run.report_pipeline = ReportPipeline()
+        run.report_sender = ReportSender()
         with runs.within(run), programs.marked(getattr(self.request, FENCE, "")) as run.origin:
             return run_body(run, partial(call, *args, **kwargs))
 
@@ -77,12 +77,12 @@ class LiveTask(Task):
         if run is not None and task_id in (None, run.task_id):
             run.check()
             try:
-                run.report_pipeline.send(run.task.backend, run.request, state, meta)
+                run.report_sender.send(run.task.backend, run.request, state, meta)
             except Stopped as stopped:
                 run.stop(stopped.verdict)  # for its other threads too
                 run.check()
         elif self.has_record and task_id in (None, self.request.id):
-            ReportPipeline().send(self.backend, self.request, state, meta)
+            ReportSender().send(self.backend, self.request, state, meta)
         elif task_id in (None, self.request.id) or not isinstance(self.backend, LiveBackend):
             super().update_state(task_id, state, meta, **kwargs)
         elif not runs.speaks_late(task_id):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import socket
 import termios
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
@@ -39,72 +39,36 @@ class Client(redis.Redis):
         with translate_errors:
             return super().execute_command(*args, **options)
 
-    def function_pipeline(self) -> FunctionPipeline:
-        """Return a pipeline for functions of a loaded library."""
-        return FunctionPipeline(self.connection_pool)
+    def begin_function(
+        self, function: str, keys: Sequence[str], args: Sequence[Any]
+    ) -> Callable[[], Any]:
+        """Send an FCALL, and return a function that waits for its reply.
 
-
-class FunctionPipeline:
-    """Pipelined FCALLs on one connection of the pool, held while a reply is due.
-
-    Does without what redis-py adds: nothing is retried, measured or converted.
-    """
-
-    __slots__ = ("_connection", "_due", "_is_large", "_pool")
-
-    def __init__(self, pool: redis.ConnectionPool) -> None:
-        self._pool = pool
-        self._connection: Any = None
-        self._due = 0
-        self._is_large = False
-
-    def call(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> None:
-        """Send a call; `reply` must be called once for it.
-
-        While another reply is due, send only if `has_reply`: redis-py would silently reopen a
-        connection that has ended.
+        That must be called, once: the call's connection goes back to the pool then. Does without
+        what redis-py adds: nothing is retried, measured or converted.
         """
+        pool = self.connection_pool
         with translate_errors:
-            if not self._due:
-                self._connection = self._pool.get_connection()
+            connection: Any = pool.get_connection()
             try:
                 packed = pack_command(("FCALL", function, len(keys), *keys, *args))
-                self._is_large = len(packed) > PIECE_BYTES
-                self._connection.send_packed_command(
-                    _pieces(packed) if self._is_large else [packed]
-                )
-                self._due += 1
-            finally:
-                self._let_go()
+                is_large = len(packed) > PIECE_BYTES
+                connection.send_packed_command(_pieces(packed) if is_large else [packed])
+            except BaseException:
+                pool.release(connection)
+                raise
 
-    def reply(self) -> Any:
-        """Wait for the oldest outstanding reply and return it."""
-        with translate_errors:
-            try:
-                if self._is_large:
-                    timeout = self._connection.socket_timeout + LARGE_REPLY_SECONDS
-                    return self._connection.read_response(timeout=timeout)
-                return self._connection.read_response()
-            finally:
-                self._due -= 1
-                self._let_go()
+        def reply() -> Any:
+            with translate_errors:
+                try:
+                    if is_large:
+                        timeout = connection.socket_timeout + LARGE_REPLY_SECONDS
+                        return connection.read_response(timeout=timeout)
+                    return connection.read_response()
+                finally:
+                    pool.release(connection)
 
-    @property
-    def has_reply(self) -> bool:
-        """Whether the connection is open and a reply has arrived.
-
-        False also where the platform cannot tell.
-        """
-        return (
-            self._due > 0
-            and HAS_TCP_INFO
-            and self._connection._sock is not None
-            and _holds(self._connection._sock)
-        )
-
-    def _let_go(self) -> None:
-        if not self._due:
-            self._pool.release(self._connection)
+        return reply
 
 
 def _pieces(packed: bytes) -> list[memoryview]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from headway.store.connection import Client, FunctionPipeline
+from headway.store.connection import Client
 from headway.store.keys import Keys
 
 SCRIPTS = Path(__file__).parent / "lua"  # the body of one function a file
@@ -71,28 +71,19 @@ class Functions:
         """Call a function and wait for its reply."""
         return self.begin(function, keys, args)()
 
-    def begin(
-        self,
-        function: str,
-        keys: Sequence[str],
-        args: Sequence[Any],
-        pipeline: FunctionPipeline | None = None,
-    ) -> Callable[[], Any]:
+    def begin(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Callable[[], Any]:
         """Send a call and return a function that waits for its reply, which must be called."""
         call = (f"{function}_{LIBRARY_DIGEST}", keys, [*args, self.keys.prefix])
-        pipeline = pipeline or self.client.function_pipeline()
-        pipeline.call(*call)
+        first = self.client.begin_function(*call)
 
         def reply() -> Any:
             try:
-                return pipeline.reply()
+                return first()
             except redis.ResponseError as error:
                 if "Function not found" not in str(error):
                     raise
             self._load()
-            again = self.client.function_pipeline()  # the first may have other replies due
-            again.call(*call)
-            return again.reply()
+            return self.client.begin_function(*call)()
 
         return reply
 

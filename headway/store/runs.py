@@ -12,7 +12,6 @@ from kombu.utils.json import dumps
 from headway.celery.sends import owner_of
 from headway.masking import mask
 from headway.snapshot import fragment
-from headway.store.connection import FunctionPipeline
 from headway.store.errors import Unavailable
 from headway.store.functions import Functions
 from headway.store.messages import label, title_fragment
@@ -104,13 +103,8 @@ class RunRecords:
             self._functions.call("stage", [key], [start, piece, int(STAGED_SECONDS * 1000)])
         return key
 
-    def begin_write(
-        self,
-        write: StateWrite,
-        pipeline: FunctionPipeline | None = None,
-        staged: Sequence[str] = (),
-    ) -> Callable[[], str]:
-        """Send a change, by default on a pipeline of its own.
+    def begin_write(self, write: StateWrite, staged: Sequence[str] = ()) -> Callable[[], str]:
+        """Send a change.
 
         `staged` are the keys of its large texts. Returns a function that waits for the reply and
         returns what `write` does; it must be called.
@@ -121,9 +115,7 @@ class RunRecords:
         run = [write.task_id, write.delivery.token, write.delivery.order]
         retry = [int(write.retry_in * 1e6), write.write_id, write.most_failures, write.teller]
         args = [*run, name, name, write.max_attempts, write.meta, self._ttl, *retry, *flat]
-        return self._functions.begin(
-            "write", [self._keys.record(write.task_id), *staged], args, pipeline
-        )
+        return self._functions.begin("write", [self._keys.record(write.task_id), *staged], args)
 
     def log(self, task_id: str, delivery: Delivery, lines: Iterable[tuple[str, str]]) -> bool:
         """Append `(level, text)` lines to the task's log and publish them.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from headway.exceptions import ConfigError
-from headway.store.connection import Client, FunctionPipeline
+from headway.store.connection import Client
 
 try:
     from fakeredis import FakeRedis, FakeServer
@@ -37,41 +36,23 @@ class MemoryClient(Client):
 
     on_message: Callable[[str], None]
 
-    def function_pipeline(self) -> FunctionPipeline:
-        """Return a pipeline for functions of a loaded library."""
-        return MemoryPipeline(self)
-
-
-class MemoryPipeline(FunctionPipeline):
-    """A pipeline that executes each call at once and keeps its reply."""
-
-    __slots__ = ("_client", "_replies")
-
-    def __init__(self, client: MemoryClient) -> None:
-        super().__init__(client.connection_pool)
-        self._client = client
-        self._replies: deque[Any] = deque()
-
-    def call(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> None:
-        """Execute a call, and keep its reply until `reply` is called."""
+    def begin_function(
+        self, function: str, keys: Sequence[str], args: Sequence[Any]
+    ) -> Callable[[], Any]:
+        """Execute a function at once, and return one that gives its reply."""
+        answer: Any
         try:
-            reply = self._client.execute_command("FCALL", function, len(keys), *keys, *args)
+            answer = self.execute_command("FCALL", function, len(keys), *keys, *args)
         except Exception as error:
-            reply = error
-        self._replies.append(reply)
+            answer = error
         if function.startswith(PUTS_INTO_QUEUE):
-            self._client.on_message(str(args[2]))
+            self.on_message(str(args[2]))
         elif function.startswith(DEFERS):
-            self._client.on_message("")
+            self.on_message("")
 
-    def reply(self) -> Any:
-        """Return the oldest kept reply, or raise it if it is an exception."""
-        reply = self._replies.popleft()
-        if isinstance(reply, Exception):
-            raise reply
+        def reply() -> Any:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
         return reply
-
-    @property
-    def has_reply(self) -> bool:
-        """Whether a reply is kept."""
-        return bool(self._replies)
