@@ -106,7 +106,7 @@ def test_three_tasks_run_to_their_end_in_order_without_polling(page: Page, syste
         )
         values = [entry["value"] for entry in drawn if entry["phase"] == "running"]
         assert values == sorted(values)
-        assert len(values) > 5
+        assert len(values) > 1
         assert max(values) < 100
         assert drawn[-1]["value"] == 100
 
