@@ -1,12 +1,17 @@
--- A worker's parent says that the process of a run is gone. KEYS: record. ARGV: id, token, order,
--- ttl ms.
+-- Record that the process of a run is gone, as its worker's parent knows.
+-- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: token, ARGV[3]: order of the run's delivery; ARGV[4]:
+-- ttl in ms.
 -- Returns 'requeued', 'cancelled', 'exhausted' when the failure is the task's end, or why it
 -- changes nothing.
-local record, id = KEYS[1], ARGV[1]
+local record = KEYS[1]
+local id = ARGV[1]
+local token = ARGV[2]
+local order = tonumber(ARGV[3])
+local ttl = ARGV[4]
 local held = load(record)
-local refused = refusal_of(held, ARGV[2], tonumber(ARGV[3]))
+local refused = refusal_of(held, token, order)
 if refused then return refused end
 -- A successor may run already that had not taken over yet.
-if is_running(held) and held.fence ~= ARGV[2] then return 'superseded' end
+if is_running(held) and held.fence ~= token then return 'superseded' end
 if not is_attended() then return 'exhausted' end  -- nobody would send the task again
-return requeue_lost(record, id, held, ARGV[2], ARGV[4])
+return requeue_lost(record, id, held, token, ttl)
