@@ -68,8 +68,8 @@ local function render(fields)
     ',"queue":' .. queue .. '}'
 end
 
--- What a record holds, `fields` as they lie there and some of them as Lua has them; without a phase
--- it is none. What is read by the SHORT names is enough to show, and to change what is DYNAMIC
+-- What a record holds, `fields` as they lie there and some of them as Lua has them; without a phase,
+-- or with one that is none, it is no record. What is read by the SHORT names is enough to show, and to change what is DYNAMIC
 -- while the phase stays.
 local function load(record, names)
   names = names or FIELDS
@@ -84,7 +84,8 @@ local function load(record, names)
       fields.result, fields.result_size = 'null', integer(#fields.result)
     end
   end
-  return {fields = fields, short = names == SHORT, phase = text(fields.phase),
+  local phase = text(fields.phase)
+  return {fields = fields, short = names == SHORT, phase = STATE[phase] and phase,
     cancel = fields.cancel, fence = fields.fence or '', revoked_tokens = fields.spent or '',
     order = tonumber(fields.order or 0), max_fraction = tonumber(fields.high or 0),
     attempt = tonumber(fields.attempt or 0), failures = tonumber(fields.failures or 0),
