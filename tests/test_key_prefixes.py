@@ -74,7 +74,7 @@ def test_a_task_of_one_project_is_unknown_to_the_other(both: list[Records]):
     assert shown(one, ID).current == 7
     assert two.read([ID]) == [None]
     assert list(two.queries.scan()) == []
-    assert two.queries.list_by_owner(OWNER, 10) == ([], None)
+    assert two.lists.page(OWNER, 10) == ([], None)
     assert two.queries.read_log(ID, 0)["lines"] == []
     assert two.queries.newest_lines([ID]) == [""]
     assert two.queries.overview()["queues"] == {}
@@ -94,7 +94,7 @@ def test_the_same_id_is_another_task_in_each(both: list[Records]):
 
     assert shown(one, ID) is None
     assert shown(two, ID).current == 6
-    assert len(list(two.queries.scan())) == len(two.queries.list_by_owner(OWNER, 10)[0]) == 1
+    assert len(list(two.queries.scan())) == len(two.lists.page(OWNER, 10)[0]) == 1
 
 
 def test_what_is_queued_and_who_works_is_counted_for_each(both: list[Records], client: redis.Redis):
@@ -174,8 +174,8 @@ def test_a_web_process_listens_to_its_own_project(
     for records in both:
         manager = RoomManager(redis_url, records)
         assert manager.channel_of("task:1") == records.keys.channel("task:1")
-    assert len(set(asked)) == 4
-    assert [channel.partition("flask")[0] for channel in asked] == ["one_"] * 2 + ["two_"] * 2
+    assert len(set(asked)) == 6
+    assert [channel.partition("flask")[0] for channel in asked] == ["one_"] * 3 + ["two_"] * 3
 
 
 @pytest.mark.parametrize("size", [10, 100_000])
