@@ -16,7 +16,8 @@ from app import doctor
 from headway.store import redis_checks
 from headway.store.checks import Mark
 from headway.store.connection import connect
-from headway.store.redis_checks import Server, findings
+from headway.store.redis_checks import findings
+from headway.store.redis_server import Server
 from tests.no_writes import WAYS
 from tests.old_redis import OldRedis
 from tests.processes import ROOT, Valkey, free_port

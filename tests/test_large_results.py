@@ -256,7 +256,7 @@ def test_a_page_of_the_largest_snapshots_fits_a_sockets_backlog(
             start(records), {"status": "s" * 500, "result": "x" * (MAX_RESULT_BYTES - 2)}
         )
 
-    assert sum(map(len, records.queries.list_by_owner("ada", MINE)[0])) < MAX_BACKLOG_BYTES
+    assert sum(map(len, records.lists.page("ada", MINE)[0])) < MAX_BACKLOG_BYTES
 
 
 # Celery's own clients

@@ -55,7 +55,7 @@ def test_what_can_be_read_is_read(records: Records, server: Valkey, way: str):
     with WAYS[way](server):
         with pytest.raises(ReadOnly):
             start(records)
-        page, _ = records.queries.list_by_owner("ada", 1)
+        page, _ = records.lists.page("ada", 1)
         [stored] = records.read([task_id])
         overview = records.queries.overview()
         log = records.queries.read_log(task_id, 0)
@@ -73,10 +73,10 @@ def test_a_list_forgets_what_expired_as_soon_as_it_can(records: Records, server:
     key = "headway:owner:ada"
     with redis.Redis.from_url(server.url, decode_responses=True) as client:
         with read_only(server):
-            records.queries.list_by_owner("ada", 10)
+            records.lists.page("ada", 10)
             assert client.zscore(key, gone) is not None
 
-        records.queries.list_by_owner("ada", 10)
+        records.lists.page("ada", 10)
 
         assert client.zscore(key, gone) is None
         assert client.zscore(key, task_id) is not None

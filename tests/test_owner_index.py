@@ -39,11 +39,11 @@ def write_fields(records: Records, task_id: str, phase: Phase, **fields: object)
 
 
 def counts(records: Records, owner: str = ADA) -> dict[str, int]:
-    return {name: n for name, n in records.queries.count_by_owner(owner).items() if n}
+    return {name: n for name, n in records.lists.counts(owner).items() if n}
 
 
 def found(records: Records, *words: str, phases: Iterable[Phase] = ()) -> list[str]:
-    page, _ = records.queries.list_by_owner(ADA, 100, phases, words=words)
+    page, _ = records.lists.page(ADA, 100, phases, words=words)
     return [json.loads(snapshot)["task_id"] for snapshot in page]
 
 
@@ -147,9 +147,9 @@ def test_pages_of_a_search_go_through_more_than_one_call_looks_at(
     for _ in range(2100):
         start(records, "Hay")
 
-    page, cursor = records.queries.list_by_owner(ADA, 2, words=["needle"])
+    page, cursor = records.lists.page(ADA, 2, words=["needle"])
     assert cursor is not None
-    rest, end = records.queries.list_by_owner(ADA, 2, cursor=cursor, words=["needle"])
+    rest, end = records.lists.page(ADA, 2, cursor=cursor, words=["needle"])
 
     ids = [json.loads(snapshot)["task_id"] for snapshot in page + rest]
     assert ids == wanted[::-1]
@@ -162,9 +162,9 @@ def test_few_of_a_phase_are_paged_as_many_are(records: Records):
         claim(records, task_id)
     write(records, ids[3], 1, Phase.SUCCEEDED)
 
-    first, cursor = records.queries.list_by_owner(ADA, 2, [Phase.RUNNING])
+    first, cursor = records.lists.page(ADA, 2, [Phase.RUNNING])
     assert cursor is not None
-    second, end = records.queries.list_by_owner(ADA, 2, [Phase.RUNNING], cursor)
+    second, end = records.lists.page(ADA, 2, [Phase.RUNNING], cursor)
 
     assert [json.loads(one)["task_id"] for one in first + second] == ids[:3][::-1]
     assert end is None

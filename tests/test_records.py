@@ -746,11 +746,11 @@ def test_an_owners_list_has_all_and_only_theirs_newest_first(records: Records):
     mine = [start(records) for _ in range(7)]
     start(records, owner="bob")
 
-    first, cursor = records.queries.list_by_owner("ada", 3)
+    first, cursor = records.lists.page("ada", 3)
     assert cursor is not None
-    second, cursor = records.queries.list_by_owner("ada", 3, cursor=cursor)
+    second, cursor = records.lists.page("ada", 3, cursor=cursor)
     assert cursor is not None
-    third, end = records.queries.list_by_owner("ada", 3, cursor=cursor)
+    third, end = records.lists.page("ada", 3, cursor=cursor)
 
     ids = [json.loads(snapshot)["task_id"] for snapshot in first + second + third]
     assert ids == mine[::-1]
@@ -765,8 +765,8 @@ def test_a_list_can_be_of_some_phases_and_forgets_what_expired(records: Records)
     write(records, done, FIRST, Phase.SUCCEEDED, result=1)
     records.forget(gone)
 
-    page, _ = records.queries.list_by_owner("ada", 10, [Phase.SUCCEEDED, Phase.FAILED])
-    everything, _ = records.queries.list_by_owner("ada", 10)
+    page, _ = records.lists.page("ada", 10, [Phase.SUCCEEDED, Phase.FAILED])
+    everything, _ = records.lists.page("ada", 10)
 
     assert [json.loads(snapshot)["task_id"] for snapshot in page] == [done]
     assert {json.loads(snapshot)["task_id"] for snapshot in everything} == {done, waiting}
@@ -859,9 +859,9 @@ def test_a_full_redis_takes_no_new_task_and_lets_what_has_begun_go_on(records: R
     finally:
         records.client.config_set("maxmemory", 0)
 
-    assert [
-        json.loads(snapshot)["task_id"] for snapshot in records.queries.list_by_owner("ada", 10)[0]
-    ] == [task_id]
+    assert [json.loads(snapshot)["task_id"] for snapshot in records.lists.page("ada", 10)[0]] == [
+        task_id
+    ]
     start(records)
 
 

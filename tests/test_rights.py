@@ -88,12 +88,12 @@ def test_records_are_written_and_read_with_these_rights(admin: redis.Redis, url:
     records.maintenance.delete_unused_libraries()
     records.maintenance.release([(task_id, "token")])
 
-    assert len(records.queries.list_by_owner("ada", 10)[0]) == len(started)
+    assert len(records.lists.page("ada", 10)[0]) == len(started)
     assert records.queries.read_log(task_id, 0)["last_seq"] == 1
     assert records.queries.newest_lines([task_id]) != [""]
     assert records.queries.overview()["workers"] == 1
     records.forget(task_id)
-    records.queries.list_by_owner("ada", 10)
+    records.lists.page("ada", 10)
     records.maintenance.deregister("worker@here", 4)
     assert denied(admin) == set()
 

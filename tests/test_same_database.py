@@ -13,7 +13,7 @@ from headway.celery.backend import LiveBackend
 from headway.celery.broker_url import broker_url
 from headway.celery.cli import findings
 from headway.store.connection import connect
-from headway.store.redis_checks import Server
+from headway.store.redis_server import Server
 from headway.store.redis_url import is_same_database
 
 SAME = [

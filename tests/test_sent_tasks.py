@@ -60,7 +60,7 @@ def test_it_is_on_its_owners_page_at_once(
     snapshot = hand.snapshot(task_id)
     assert (snapshot["phase"], snapshot["queue"], snapshot["title"]) == (phase, queue, "Sum")
     assert (snapshot["name"], snapshot["attempt"]) == ("tests.plain_celery.add", 0)
-    assert hand.records.queries.list_by_owner("ada", 50)[0]
+    assert hand.records.lists.page("ada", 50)[0]
 
 
 def test_message_and_record_are_one_write(hand: Hand, monkeypatch: pytest.MonkeyPatch):

@@ -36,10 +36,10 @@ def _measured(bench: Bench, records: Records) -> Row:
     found = bench.in_turn(
         {
             "read": _timed(lambda: records.read(newest)),
-            "page": _timed(lambda: queries.list_by_owner(OWNER, PAGE)),
-            "counts": _timed(lambda: queries.count_by_owner(OWNER)),
-            "phase": _timed(lambda: queries.list_by_owner(OWNER, PAGE, [Phase.FAILED])),
-            "search": _timed(lambda: queries.list_by_owner(OWNER, PAGE, words=["nowhere"])),
+            "page": _timed(lambda: records.lists.page(OWNER, PAGE)),
+            "counts": _timed(lambda: records.lists.counts(OWNER)),
+            "phase": _timed(lambda: records.lists.page(OWNER, PAGE, [Phase.FAILED])),
+            "search": _timed(lambda: records.lists.page(OWNER, PAGE, words=["nowhere"])),
             "scan": _timed(lambda: sum("nowhere" in task.snapshot for task in queries.scan())),
         }
     )

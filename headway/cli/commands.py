@@ -194,7 +194,7 @@ def list_tasks(
 def _owned(records: Records, owner: str, phases: Set[Phase]) -> Iterator[str]:
     cursor: tuple[str, str] | None = ("", "")
     while cursor:
-        page, cursor = records.queries.list_by_owner(owner, PAGE, phases, cursor)
+        page, cursor = records.lists.page(owner, PAGE, phases, cursor)
         yield from page
 
 

@@ -159,20 +159,9 @@ class EpollServer(engineio.Server):
     def _clear(self, now: float) -> None:
         for stuck in [blocked for blocked in self._blocked if blocked.is_stalled(now)]:
             stuck.drop()
-        self._bound_backlogs()
+        _drop_longest_backlogs(self._blocked)
         while self._leaving and self._leaving[0][0] < now:
             self._leaving.popleft()[1].release()
-
-    def _bound_backlogs(self) -> None:
-        """Drop the clients with the longest backlogs while all of them together are too long."""
-        total = sum(blocked.backlog_bytes for blocked in self._blocked)
-        if total <= MAX_BACKLOGS_BYTES:
-            return
-        for blocked in sorted(self._blocked, key=lambda each: -each.backlog_bytes):
-            total -= blocked.backlog_bytes
-            blocked.drop()
-            if total <= MAX_BACKLOGS_BYTES:
-                return
 
     # Called by sockets
 
@@ -208,6 +197,18 @@ class EpollServer(engineio.Server):
         """Stop watching a connection that is about to be closed."""
         del self._by_fd[socket.fileno]
         self._epoll.unregister(socket.fileno)
+
+
+def _drop_longest_backlogs(blocked: Iterable[Socket]) -> None:
+    """Drop the clients with the longest backlogs while all of them together are too long."""
+    excess = sum(each.backlog_bytes for each in blocked) - MAX_BACKLOGS_BYTES
+    if excess <= 0:
+        return
+    for longest in sorted(blocked, key=lambda each: -each.backlog_bytes):
+        excess -= longest.backlog_bytes
+        longest.drop()
+        if excess <= 0:
+            return
 
 
 def _detach(environ: dict[str, Any]) -> Any:

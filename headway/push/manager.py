@@ -53,9 +53,10 @@ class RoomManager(PubSubManager):
         self.status = ServerStatus(self)
         self.heartbeat = Heartbeat(self, self.resync, self.status)
         self.withdrawals = Withdrawals(self)
-        self.subscriber.subscribe(self.heartbeat.channel)
-        self.subscriber.subscribe(self.withdrawals.channel)
-        self._fanout = Fanout(self.live_rooms, lambda seconds: self.server.sleep(seconds))
+        self._receivers = {one.channel: one.receive for one in (self.heartbeat, self.withdrawals)}
+        for channel in self._receivers:
+            self.subscriber.subscribe(channel)
+        self.deliver = Fanout(self.live_rooms, lambda seconds: self.server.sleep(seconds)).deliver
         self._starting = threading.Lock()
         self._started = False
 
@@ -169,10 +170,8 @@ class RoomManager(PubSubManager):
                 if channel == self.channel:
                     if is_object(message):
                         yield message
-                elif channel == self.heartbeat.channel:
-                    self.heartbeat.receive(message)
-                elif channel == self.withdrawals.channel:
-                    self.withdrawals.receive(message)
+                elif receive := self._receivers.get(channel):
+                    receive(message)
                 else:
                     task_id, _ = stamp_of(message)
                     key = channel.removeprefix(before_room), task_id or number
@@ -181,10 +180,6 @@ class RoomManager(PubSubManager):
             for (name, _), event in events.items():
                 if is_event(name, event):
                     self.deliver(name, event)
-
-    def deliver(self, name: str, message: bytes) -> None:
-        """Send an event to a room's viewers in this process; see `Fanout.deliver`."""
-        self._fanout.deliver(name, message)
 
     @property
     def problem(self) -> Problem | None:

@@ -80,5 +80,5 @@ class Resync:
                 )
         owners = [name.removeprefix("owner:") for name in names if name.startswith("owner:")]
         for owner in owners:
-            for snapshot in reversed(self._manager.records.queries.list_by_owner(owner, MINE)[0]):
+            for snapshot in reversed(self._manager.records.lists.page(owner, MINE)[0]):
                 self._manager.deliver(room("owner", owner), f'["snapshot",{snapshot}]'.encode())

@@ -6,11 +6,9 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from itertools import chain
 
-from headway.snapshot import Phase, fragment
-from headway.store.errors import Unavailable
+from headway.store.damaged import is_intact
 from headway.store.functions import Functions
 from headway.store.messages import decoded
 from headway.store.model import (
@@ -28,7 +26,6 @@ logger = ThrottledLogger(logging.getLogger(__name__))
 
 TAG = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?")
 READ_BATCH = 200
-TIDY_BATCH = 500  # ids of an owner's list that one call brings in order
 
 
 class Queries:
@@ -90,49 +87,6 @@ class Queries:
             if len(piece) != end - at:
                 raise ResultGone
             yield piece
-
-    def list_by_owner(
-        self,
-        owner: str,
-        limit: int,
-        phases: Iterable[Phase] = (),
-        cursor: tuple[str, str] = ("", ""),
-        words: Iterable[str] = (),
-    ) -> tuple[list[str], tuple[str, str] | None]:
-        """Return a page of the owner's tasks, newest first, as snapshots (JSON).
-
-        Each has all the words in its title, status, error or arguments; the case of ASCII letters
-        does not matter. With the page comes the cursor of the next one, None on the last.
-        """
-        names = "".join(f"{phase}|" for phase in phases)
-        wanted = [names and f"|{names}", *map(_as_indexed, words)]
-        page: list[str] = []
-        score, last = cursor
-        more = "1"
-        while more:
-            args = [owner, limit - len(page), wanted[0], score, last, *wanted[1:]]
-            score, last, more, untidy, *found = self._functions.call("list_by_owner", [], args)
-            page += filter(_is_sound, found)
-            if untidy:
-                self._tidy(owner, untidy)
-        return page, (score, last) if score else None
-
-    def count_by_owner(self, owner: str) -> dict[str, int]:
-        """Return how many of the owner's tasks are kept in each phase, by phase."""
-        for is_last in (False, True):
-            listed, indexed, expired, *flat = self._functions.call("count_by_owner", [], [owner])
-            if is_last or (listed == indexed and not expired):
-                break
-            # What an earlier version has listed comes into the index now.
-            ids = list(map(str, self._functions.client.zrange(self._keys.owner(owner), 0, -1)))
-            self._tidy(owner, ids if listed != indexed else [])
-        return dict(zip(flat[::2], flat[1::2], strict=True))
-
-    def _tidy(self, owner: str, ids: Sequence[str]) -> None:
-        with suppress(Unavailable):  # where Redis takes no writes, a later reader does
-            for begin in range(0, max(1, len(ids)), TIDY_BATCH):
-                batch = ids[begin : begin + TIDY_BATCH]
-                self._functions.call("tidy", [], [owner, *batch])
 
     def read_log(self, task_id: str, after: int) -> LogPage:
         """Return the log lines after the seq `after`."""
@@ -198,28 +152,8 @@ class Queries:
         }
 
 
-def _as_indexed(word: str) -> bytes:
-    """Return a word as it lies in the index: within JSON, with ASCII letters in lower case."""
-    return fragment(word)[1:-1].encode().lower()
-
-
 def _record(values: Sequence[str]) -> TaskRecord | None:
     owner, tag, snapshot, *revoked = values
-    if TAG.fullmatch(tag) and (not snapshot or _is_sound(snapshot)):
+    if TAG.fullmatch(tag) and (not snapshot or is_intact(snapshot)):
         return TaskRecord(owner, tag, snapshot, bool(revoked))
     return None
-
-
-def _is_sound(snapshot: str) -> bool:
-    """Whether a snapshot is a JSON object; a damaged record must not damage a whole answer."""
-    try:
-        if isinstance(json.loads(snapshot, parse_constant=_refuse), dict):
-            return True
-    except (ValueError, RecursionError):
-        pass
-    logger.warning("A record in Redis is damaged, and not shown: %r", snapshot[:100])
-    return False
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)  # NaN and the infinities are no JSON

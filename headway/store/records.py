@@ -27,6 +27,7 @@ from headway.store.maintenance import MaintenanceRecords
 from headway.store.messages import label, search_words
 from headway.store.model import AlreadyUsed, ChangeResult, Sent, StartResult, TooLate
 from headway.store.outbox import Outbox
+from headway.store.owner_lists import OwnerLists
 from headway.store.queries import Queries
 from headway.store.runs import RunRecords
 from headway.store.tokens import TokenRecords
@@ -62,6 +63,7 @@ class Records:
         self.outbox = Outbox(self.functions, self.ttl)
         self.runs = RunRecords(self.functions, self.ttl, self._lease)
         self.queries = Queries(self.functions, self.ttl)
+        self.lists = OwnerLists(self.functions)
         self.read = self.queries.read
         self.tokens = TokenRecords(self.functions)
         self.maintenance = MaintenanceRecords(self.functions, self.read, self.ttl, self._lease)

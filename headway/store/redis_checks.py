@@ -9,80 +9,28 @@ import logging
 import os
 import statistics
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
-from functools import cached_property
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
-
-import redis
 
 from headway.exceptions import ConfigError
 from headway.store.checks import LOCAL, Finding, Mark
-from headway.store.connection import Client, connect
+from headway.store.connection import connect
 from headway.store.errors import OLDEST_REDIS, SENTENCES, ReadOnly, Reason, Unavailable
 from headway.store.keys import PLAIN, Keys
 from headway.store.names import look_up
-from headway.store.records import Records
-from headway.store.redis_url import is_same_database
+from headway.store.redis_server import DEFAULT_QUEUES, Server
 from headway.store.rights import described, missing
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 OLDEST = tuple(map(int, OLDEST_REDIS.split(".")))
 CLOCK_SECONDS = 2.0  # a larger difference is reported
 LATENCY_SECONDS = 0.020
 ROUND_TRIPS = 9
 NEARLY_FULL = 0.9
-DEFAULT_QUEUES = ("celery",)  # Celery's own default
 WARNED = "HEADWAY_WARNED"  # in the environment of processes whose parent has warned for all
 RIGHTS_HELP = "docs/redis.md has the ACL rules that Headway needs"
 KEEP_HELP = "set `appendonly yes` (and `appendfsync everysec`) in redis.conf"
-
-
-class Server:
-    """A Redis under check; what it says of itself is read once."""
-
-    def __init__(
-        self,
-        client: Client,
-        url: str,
-        broker_url: str,
-        keys: Keys = PLAIN,
-        queues: Collection[str] = DEFAULT_QUEUES,
-    ) -> None:
-        """`url` as `redis_url.normalize` writes it."""
-        self.client = client
-        self.records = Records(client, ttl_days=1, keys=keys)
-        self.parts = urlsplit(url)
-        self.address = f"{self.parts.hostname}:{self.parts.port}"
-        self.queues = queues
-        self.database = int(self.parts.path.strip("/") or 0)
-        self.is_broker = _is_same(url, broker_url)
-
-    @cached_property
-    def version(self) -> str:
-        """As in "Redis 7.2.4"; "" where it does not say. HELLO needs no right."""
-        try:
-            reply = self.client.execute_command("HELLO")
-        except (redis.ResponseError, Unavailable) as error:
-            if isinstance(error, Unavailable) and error.reason is not Reason.TOO_OLD:
-                raise
-            return ""
-        pairs = reply if isinstance(reply, Mapping) else zip(reply[::2], reply[1::2], strict=True)
-        said = dict(pairs)
-        return f"{str(said.get('server', 'redis')).capitalize()} {said.get('version', '?')}"
-
-    @cached_property
-    def info(self) -> Mapping[str, Any] | None:
-        """The reply to INFO; None if that is not allowed."""
-        return _if_allowed(lambda: dict(self.client.info()))
-
-    def setting(self, name: str) -> str | None:
-        """Return a setting of the server; None if that is not allowed."""
-        return _if_allowed(lambda: str(self.client.config_get(name).get(name, "")))
 
 
 def check_connection(server: Server) -> Finding:
@@ -282,26 +230,9 @@ def refuse_unfit(
                 raise ConfigError(f"{setting}: {SENTENCES[error.reason]}: {error}") from None
 
 
-def _if_allowed(ask: Callable[[], T]) -> T | None:
-    """Return Redis's answer; None if it refuses or does not know the command."""
-    try:
-        return ask()
-    except Unavailable as error:
-        if error.reason in (Reason.NO_RIGHT, Reason.TOO_OLD):
-            return None
-        raise
-
-
 def _warn(finding: Finding) -> None:
     if finding.mark is not Mark.GOOD:
         logger.warning("Redis: %s: %s", finding.subject, finding.text)
-
-
-def _is_same(url: str, broker_url: str) -> bool:
-    return (
-        is_same_database(url, broker_url)
-        and urlsplit(url).username == urlsplit(broker_url).username
-    )
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -148,8 +148,8 @@ class SocketHandlers:
         name = room("owner", viewer.lists)
         self._fanout.enter_room(sid, NAMESPACE, name)
         self._fanout.confirm([name])
-        found = self._records.queries.list_by_owner(viewer.lists, MINE)[0]
-        counted = self._records.queries.count_by_owner(viewer.lists)
+        found = self._records.lists.page(viewer.lists, MINE)[0]
+        counted = self._records.lists.counts(viewer.lists)
         return {"snapshots": [loads(snapshot) for snapshot in found], "counts": counts | counted}
 
     def _viewer(self, sid: str) -> Viewer:

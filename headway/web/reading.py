@@ -92,10 +92,10 @@ def list_of_owner(
     if viewer.lists is None:
         return [], None
     if viewer.grant is None or viewer.grant.owner is None:
-        return records.queries.list_by_owner(viewer.lists, limit, phases, start_at, words)
+        return records.lists.page(viewer.lists, limit, phases, start_at, words)
     are_revoked = records.tokens.begin_check(viewer.grant.claims)
     try:
-        page = records.queries.list_by_owner(viewer.lists, limit, phases, start_at, words)
+        page = records.lists.page(viewer.lists, limit, phases, start_at, words)
     finally:
         [is_revoked] = are_revoked()
     if is_revoked:
@@ -126,7 +126,7 @@ def counts_for(viewer: Viewer) -> dict[str, int]:
         if viewer.grant is not None and state().records.tokens.is_revoked(viewer.grant):
             viewer = viewer._replace(grant=None)
         owner = viewer.lists
-        counts = Counter(state().records.queries.count_by_owner(owner) if owner else {})
+        counts = Counter(state().records.lists.counts(owner) if owner else {})
     return {phase.value: counts[phase] for phase in Phase}
 
 

@@ -136,7 +136,7 @@ class RequestReader(io.IOBase):
                 self._lines.append(line)
         except (BadSyntax, TimeoutError) as error:
             self._has_ended = True
-            self._count(error)
+            _count(error)
             raise BadBody(str(error)) from None
 
     def _take_line(self, limit: int, is_first: bool = False) -> bytes:
@@ -161,47 +161,61 @@ class RequestReader(io.IOBase):
             return self._receive()
         except TimeoutError as error:
             self._has_ended = True
-            self._count(error)
+            _count(error)
             raise BadBody("a body that came too slowly") from None
 
     def _receive(self) -> bool:
         """Wait for data; return False at the end of the connection. Raises TimeoutError."""
         if self._has_ended:
             return False
-        before = self._connection.gettimeout()
-        self._connection.settimeout(max(self._deadline - time.monotonic(), MIN_WAIT_SECONDS))
+        seconds = max(self._deadline - time.monotonic(), MIN_WAIT_SECONDS)
         try:
-            data = self._connection.recv(READ_BYTES)
+            data = _receive(self._connection, seconds)
         except TimeoutError:
             raise
         except OSError:
             data = b""
-        finally:
-            with contextlib.suppress(OSError):
-                self._connection.settimeout(before)
         self._data += data
         self._has_ended = not data
         return bool(data)
 
     def _refuse(self, bad: BadSyntax) -> None:
-        """Answer a bad head, and leave its client a moment to read that."""
+        """Answer a bad head, after which nothing is read."""
         self._has_ended = True
         self._data.clear()
-        self._count(bad)
-        head = f"HTTP/1.1 {bad.status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        until = time.monotonic() + LINGER_SECONDS
-        taken = 0
-        with contextlib.suppress(OSError):
-            self._connection.settimeout(LINGER_SECONDS)
-            self._connection.sendall(head.encode())
-            self._connection.shutdown(socket.SHUT_WR)
-            # Closing a connection with unread data resets it: the answer would be lost.
-            while taken < LINGER_BYTES and time.monotonic() < until:
-                data = self._connection.recv(READ_BYTES)
-                if not data:
-                    break
-                taken += len(data)
+        _count(bad)
+        _answer(self._connection, bad.status)
 
-    def _count(self, error: Exception) -> None:
-        reason = error if isinstance(error, BadSyntax) else "a body that came too slowly"
-        logger.warning("%d bad requests so far; the last one had %s", next(_refused), reason)
+
+def _receive(connection: Any, seconds: float) -> bytes:
+    """Wait so long for data; b"" is the end of the connection. Raises OSError."""
+    before = connection.gettimeout()
+    connection.settimeout(seconds)
+    try:
+        data: bytes = connection.recv(READ_BYTES)
+        return data
+    finally:
+        with contextlib.suppress(OSError):
+            connection.settimeout(before)
+
+
+def _count(error: Exception) -> None:
+    reason = error if isinstance(error, BadSyntax) else "a body that came too slowly"
+    logger.warning("%d bad requests so far; the last one had %s", next(_refused), reason)
+
+
+def _answer(connection: Any, status: str) -> None:
+    """Answer without a body, and leave the client a moment to read that."""
+    head = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    until = time.monotonic() + LINGER_SECONDS
+    taken = 0
+    with contextlib.suppress(OSError):
+        connection.settimeout(LINGER_SECONDS)
+        connection.sendall(head.encode())
+        connection.shutdown(socket.SHUT_WR)
+        # Closing a connection with unread data resets it: the answer would be lost.
+        while taken < LINGER_BYTES and time.monotonic() < until:
+            data = connection.recv(READ_BYTES)
+            if not data:
+                break
+            taken += len(data)
