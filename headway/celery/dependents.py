@@ -23,7 +23,7 @@ ON_FAILURE = "failure"  # there is a chain or an error callback
 KEY = "dependents"  # the first key of a kept message, where the record's scripts read it
 
 
-def task_type_of(chord: Any, chain: Any, errbacks: Any) -> str:
+def ends_to_notify(chord: Any, chain: Any, errbacks: Any) -> str:
     """Return which ends of a task have dependents to notify: ALWAYS, ON_FAILURE or ""."""
     if chord:
         return ALWAYS
@@ -33,16 +33,16 @@ def task_type_of(chord: Any, chain: Any, errbacks: Any) -> str:
 def marked(message: Mapping[str, Any]) -> dict[str, Any]:
     """Return a Celery signature whose first key says which ends have dependents to notify."""
     options = message["options"]
-    kind = task_type_of(options.get("chord"), options.get("chain"), options.get("link_error"))
-    return {KEY: kind, **message} if kind else dict(message)
+    ends = ends_to_notify(options.get("chord"), options.get("chain"), options.get("link_error"))
+    return {KEY: ends, **message} if ends else dict(message)
 
 
 def concern(request: Context | None, state: str) -> TypeGuard[Context]:
     """Whether a request's task has dependents to notify of its end in this Celery state."""
     if request is None:
         return False
-    kind = task_type_of(request.chord, request.chain, request.errbacks)
-    return kind == ALWAYS or (kind == ON_FAILURE and state in states.PROPAGATE_STATES)
+    ends = ends_to_notify(request.chord, request.chain, request.errbacks)
+    return ends == ALWAYS or (ends == ON_FAILURE and state in states.PROPAGATE_STATES)
 
 
 def request_of(task_id: str, message: Mapping[str, Any], **more: Any) -> Context:
