@@ -17,9 +17,9 @@ from headway.web.access import CLOCK_TOLERANCE_SECONDS, VISITOR
 
 DAY = 86400.0
 LIFETIME = 365 * DAY
-OLD = "o" * 32
-NEW = "n" * 32
-OTHER = "x" * 32
+OLD = "old-0123456789abcdef0123456789ab"
+NEW = "new-0123456789abcdef0123456789ab"
+OTHER = "other-0123456789abcdef0123456789"
 
 Clock = Callable[[float], None]
 
