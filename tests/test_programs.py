@@ -16,7 +16,7 @@ import pytest
 from headway.snapshot import Phase
 from tests import program_tasks as tasks
 from tests.by_project import Project, project, runs
-from tests.processes import Valkey, wait_for
+from tests.processes import Process, Valkey, wait_for, worker
 
 ALL = 10  # processes that `start_all` leaves: two by a shell's pipe and the shell, two orphans
 POOL_SIZE = 4
@@ -24,6 +24,14 @@ POOL_SIZE = 4
 
 class Programs(Project):
     module = "tests.program_tasks"
+
+
+class Single(Programs):
+    """A worker with one process."""
+
+    def worker(self, **env: str) -> Process:
+        options = ("-P", self.pool, "-c", "1")
+        return worker(self.folder, self._env | env, self.queue, self.module, *options)
 
 
 def programs_of(counts: Path) -> set[int]:
@@ -126,6 +134,21 @@ def test_of_a_run_that_a_stopped_worker_gives_back(valkey: Valkey, tmp_path: Pat
 
         assert pool.snapshot(task_id).phase == "queued"
         are_gone(counts)
+
+
+def test_but_not_of_earlier_tasks_of_the_same_process(valkey: Valkey, tmp_path: Path):
+    with project("prefork", valkey, tmp_path, Single) as pool:
+        place = tmp_path / "place"
+        place.mkdir()
+        earlier, left = pool.start(tasks.leaves, str(place), 1)
+        assert pool.end_of(earlier).phase == Phase.SUCCEEDED
+        task_id, counts = begin(pool, tasks.over_hard)
+
+        assert pool.end_of(task_id).error["type"] == "TimeLimitExceeded"
+        are_gone(counts)
+        assert len(programs_of(left)) == 2
+        for pid in programs_of(left):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_of_a_run_under_solo(valkey: Valkey, tmp_path: Path):

@@ -15,8 +15,9 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from billiard.pool import TimeoutHandler
 from billiard.process import current_process
 from celery import signals
 
@@ -24,6 +25,7 @@ PROC = Path("/proc")
 IS_LINUX = (PROC / "self" / "environ").exists()
 MARK = "HEADWAY_RUN"  # the environment variable; its value is the token of the run's delivery
 TICKS = os.sysconf("SC_CLK_TCK")
+TERM_SECONDS = 0.1  # as billiard waits
 MAX_WAITS = 20  # sweeps that wait for a process that was told to end
 END_SECONDS = 1.0
 LOOK_SECONDS = 0.02
@@ -67,6 +69,24 @@ def prepare_process(**_: object) -> None:
     if IS_LINUX and current_process().daemon:  # not the worker itself, under solo
         with suppress(OSError):
             os.setpgid(0, 0)
+
+
+@signals.worker_init.connect
+def spare_groups(**_: object) -> None:
+    """Have a hard time limit kill a run's process alone, not the whole group.
+
+    billiard kills the group of a process that leads one, and with it what earlier tasks have left
+    there to go on.
+    """
+    TimeoutHandler._trywaitkill = _kill_process
+
+
+def _kill_process(_: TimeoutHandler, process: Any) -> None:
+    with suppress(OSError):
+        process.terminate()
+        process.join(TERM_SECONDS)
+        if process.exitcode is None:
+            os.kill(process.pid, signal.SIGKILL)
 
 
 def clock() -> float:
