@@ -21,7 +21,7 @@ class _OrderedEngine(engineio.Client):  # type: ignore[misc]  # untyped
         return super()._trigger_event(event, *args, **{**options, "run_async": False})
 
 
-class OrderedClient(socketio.Client):  # type: ignore[misc]  # as above
+class OrderedClient(socketio.Client):  # type: ignore[misc]  # untyped
     """A client whose handlers are called in the order in which the events came."""
 
     def _engineio_client_class(self) -> type[engineio.Client]:

@@ -1,4 +1,4 @@
-"""What an owner's list costs: a page, its counts and a search among all tasks that are kept."""
+"""Measures an owner's list: a page, the counts, and a search of all the owner's tasks."""
 
 from __future__ import annotations
 

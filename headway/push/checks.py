@@ -47,7 +47,7 @@ def _is_of(name: str, message: bytes, found: Any) -> bool:
 
 
 def _parse(message: bytes) -> Any:
-    """Return a message's JSON; None if it is none that a browser could parse."""
+    """Return a parsed message; None if a browser could not parse it as JSON."""
     try:
         return json.loads(message.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -60,7 +60,7 @@ def _refuse(constant: str) -> None:
 
 def _count(where: str) -> None:
     logger.warning(
-        "%d messages in Redis are none of Headway's so far; the last one in the %s",
+        "Refused %d unknown messages from Redis so far; the last one came in the %s",
         next(_refused),
         where,
     )

@@ -51,7 +51,7 @@ class OwnerLists:
             listed, indexed, expired, *flat = self._functions.call("count_by_owner", [], [owner])
             if is_last or (listed == indexed and not expired):
                 break
-            # What an earlier version has listed comes into the index now.
+            # An earlier version kept a list but no index: add its tasks now.
             key = self._functions.keys.owner(owner)
             ids = list(map(str, self._functions.client.zrange(key, 0, -1)))
             self._tidy(owner, ids if listed != indexed else [])

@@ -1,4 +1,4 @@
-"""What a Redis says of itself, for the checks of whether it is fit for Headway."""
+"""Reads the version, settings and state of a Redis that is being checked."""
 
 from __future__ import annotations
 

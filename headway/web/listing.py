@@ -70,7 +70,7 @@ class Query:
 class Listing:
     """A page of a visitor's tasks, in order; `tasks` and `counts` are None where not known.
 
-    `next` is the cursor of the older ones, "" where there are none.
+    `next` is the cursor of the next page, "" on the last one.
     """
 
     query: Query

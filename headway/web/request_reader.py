@@ -26,7 +26,7 @@ SILENCE_SECONDS = 60  # for a client to begin its next request
 READ_BYTES = 16 * 1024
 LINGER_SECONDS = 1.0  # for a client to read why it is refused
 LINGER_BYTES = 256 * 1024
-# What has arrived is read, however late the app comes to it.
+# Data that has arrived is read even after the deadline.
 MIN_WAIT_SECONDS = 0.05
 
 _refused = count(1)  # requests of this process

@@ -89,7 +89,7 @@ def test_junk_on_the_channels_reaches_no_browser_and_ends_nothing(served: Served
     assert {one["task_id"] for one in visitor.snapshots} == {task_id}
     assert visitor.others == []
     assert client.pubsub_numsub(keys.message_queue) == subscribed
-    assert served.process.output().count("none of Headway's so far") >= 1
+    assert served.process.output().count("unknown messages from Redis so far") >= 1
     assert "Traceback" not in served.process.output()
 
 

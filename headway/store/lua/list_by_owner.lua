@@ -55,7 +55,7 @@ local function answer(next_score, next_id, more)
   return {next_score, next_id, more, untidy, unpack(page)}
 end
 
--- Where few tasks are in these phases, they are all that is looked at: {id, score}, newest first.
+-- The tasks in these phases as {id, score}, newest first; nil where there are too many to sort.
 local function all_in_phases()
   local ids = {}
   for phase in string.gmatch(phases, '%a+') do

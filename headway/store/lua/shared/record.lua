@@ -68,9 +68,9 @@ local function render(fields)
     ',"queue":' .. queue .. '}'
 end
 
--- What a record holds, `fields` as they lie there and some of them as Lua has them; without a phase,
--- or with one that is none, it is no record. What is read by the SHORT names is enough to show, and to change what is DYNAMIC
--- while the phase stays.
+-- Return a record: its `fields` as they are stored, and some of them converted for Lua. `phase` is
+-- nil for no record, and for one with an unknown phase. The SHORT names are enough to show a record,
+-- and to change what is DYNAMIC while its phase stays.
 local function load(record, names)
   names = names or FIELDS
   local values, fields = redis.call('HMGET', record, unpack(names)), {}

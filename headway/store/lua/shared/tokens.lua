@@ -1,4 +1,4 @@
--- What is kept of tokens: only that some are revoked.
+-- Tokens are stateless: Redis keeps only those that were revoked.
 --
 -- A claim is what a viewer's token says of itself: '<made, us> <token id> <subject>'. The subject
 -- is the task or the owner that it opens: 'task:<id>' or 'owner:<owner>'.
