@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = [
     "headway.exceptions",
+    "headway.strict_json",
     "headway.patching",
     "headway.settings",
     "headway.tokens",

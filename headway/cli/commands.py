@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence, Set
 from difflib import get_close_matches
 from functools import wraps
@@ -12,6 +11,7 @@ from typing import Any
 
 import click
 
+from headway import strict_json
 from headway.cli import drawing
 from headway.cli.errors import Command, ExitCode, Failure
 from headway.cli.project import Project
@@ -52,13 +52,9 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: Sequence[str]) ->
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        return strict_json.parse(text)
+    except ValueError:
         return text
-
-
-def _refuse(word: str) -> None:
-    raise ValueError(word)  # NaN and Infinity: Python reads them, but they are not JSON
 
 
 def with_project(function: Callable[..., None]) -> Callable[..., None]:

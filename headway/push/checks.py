@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from itertools import count
 from typing import Any
 
+from headway import strict_json
 from headway.push.fanout import stamp_of
 from headway.throttled import ThrottledLogger
 
@@ -49,13 +49,9 @@ def _is_of(name: str, message: bytes, found: Any) -> bool:
 def _parse(message: bytes) -> Any:
     """Return a parsed message; None if a browser could not parse it as JSON."""
     try:
-        return json.loads(message.decode(), parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        return strict_json.parse(message.decode())
+    except ValueError:
         return None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)  # NaN and the infinities are no JSON
 
 
 def _count(where: str) -> None:

@@ -1,0 +1,18 @@
+"""Parses JSON as browsers do; Python alone would accept NaN and the infinities."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def parse(text: str) -> Any:
+    """Return the value of a JSON text. Raises ValueError, also where it is nested too deeply."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("The JSON is nested too deeply.") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON.")
