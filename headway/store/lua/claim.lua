@@ -52,7 +52,8 @@ if redis.call('EXISTS', PAUSED) == 1 then
   return 'paused'
 end
 
-fields.name, fields.worker = ARGV[4], ARGV[7]
+fields.name = ARGV[4]
+fields.worker = ARGV[7]
 if held.attempt == 0 then fields.max_attempts = ARGV[6] end  -- a retry may have asked for more
 fields.message, fields.queue, fields.dependents = ARGV[8], ARGV[9], dependents_of(ARGV[8])
 fields.phase, fields.status = '"running"', '""'

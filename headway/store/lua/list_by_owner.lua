@@ -2,13 +2,21 @@
 -- cursor's score and id ('' at first), then the words that each has to hold.
 -- Returns {next score, next id, '1' where the search has only come so far, {id, ...} to be brought
 -- in order (see tidy), snapshot, ...}; next is '' on the last page.
-local owner, limit, phases, score, last = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
-local list, index = owner_key(owner), index_key(owner)
+local owner = ARGV[1]
+local limit = tonumber(ARGV[2])
+local phases = ARGV[3]
+local score = ARGV[4]
+local last = ARGV[5]
+local list = owner_key(owner)
+local index = index_key(owner)
 local BUDGET = 1000  -- tasks that one call looks at: a longer one would hold Redis up
 local FEW = 200
-local page, untidy = {}, {}
+local page = {}
+local untidy = {}
 local is_filtered = phases ~= '' or #ARGV > 5
-local seen_score, seen_id, looked = '', '', 0
+local seen_score = ''
+local seen_id = ''
+local looked = 0
 
 local function lacks_words(known)
   for i = 6, #ARGV do
@@ -47,7 +55,8 @@ local function take(id, at, entry)
   end
   if #page == limit then return true end
   page[#page + 1] = json
-  seen_score, seen_id = at, id
+  seen_score = at
+  seen_id = id
   return false
 end
 
@@ -70,7 +79,8 @@ local function all_in_phases()
     if is_ahead then found[#found + 1] = {id, at} end
   end
   table.sort(found, function(one, other)
-    local first, second = tonumber(one[2]), tonumber(other[2])
+    local first = tonumber(one[2])
+    local second = tonumber(other[2])
     if first ~= second then return first > second end
     return one[1] > other[1]
   end)
@@ -86,7 +96,10 @@ if few and (#few > 0 or redis.call('HLEN', index) >= redis.call('ZCARD', list)) 
   return answer('', '', '')
 end
 
-local from, offset, at_id, at_score = score == '' and '+inf' or score, 0, '', ''
+local from = score == '' and '+inf' or score
+local offset = 0
+local at_id = ''
+local at_score = ''
 while true do
   local chunk = redis.call('ZREVRANGEBYSCORE', list, from, '-inf', 'WITHSCORES',
     'LIMIT', offset, 100)
@@ -99,7 +112,8 @@ while true do
     entries = redis.call('HMGET', index, unpack(ids))
   end
   for i = 1, #chunk, 2 do
-    at_id, at_score = chunk[i], chunk[i + 1]
+    at_id = chunk[i]
+    at_score = chunk[i + 1]
     if take(at_id, at_score, entries[(i + 1) / 2] or nil) then
       return answer(seen_score, seen_id, '')
     end

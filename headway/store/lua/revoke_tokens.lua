@@ -1,7 +1,10 @@
 -- Revoke a token, or all that were made so far, for one subject; tell the web processes.
 -- KEYS: none. ARGV: token id ('*' for all), subject, by when they were made in us (0 for one
 -- token), ms for which that is kept.
-local token_id, subject, made_by, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local token_id = ARGV[1]
+local subject = ARGV[2]
+local made_by = ARGV[3]
+local ttl = ARGV[4]
 local key = revoked_key(token_id, subject)
 -- Of two clocks, the one that is ahead counts.
 if tonumber(redis.call('GET', key) or -1) < tonumber(made_by) then

@@ -56,5 +56,7 @@ local function log_key(id) return PREFIX .. 'headway:log:' .. id end
 local function result_key(id) return PREFIX .. 'headway:result:' .. id end
 local function owner_key(owner) return PREFIX .. 'headway:owner:' .. owner end
 local function index_key(owner) return PREFIX .. 'headway:index:' .. owner end
-local function phase_key(owner, phase) return PREFIX .. 'headway:phase:' .. phase .. ':' .. owner end
+local function phase_key(owner, phase)
+  return PREFIX .. 'headway:phase:' .. phase .. ':' .. owner
+end
 local function celery_key(id) return PREFIX .. 'celery-task-meta-' .. id end

@@ -69,8 +69,8 @@ local function render(fields)
 end
 
 -- Return a record: its `fields` as they are stored, and some of them converted for Lua. `phase` is
--- nil for no record, and for one with an unknown phase. The SHORT names are enough to show a record,
--- and to change what is DYNAMIC while its phase stays.
+-- nil for no record, and for one with an unknown phase. The SHORT names are enough to show it, and
+-- to change what is DYNAMIC while its phase stays.
 local function load(record, names)
   names = names or FIELDS
   local values, fields = redis.call('HMGET', record, unpack(names)), {}
