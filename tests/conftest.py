@@ -11,7 +11,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from redis.connection import AbstractConnection
 
 from app import create_app
@@ -213,3 +213,18 @@ def browser(chromium: dict[str, Any]) -> Iterator[Browser]:
         browser = playwright.chromium.launch(**chromium)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """A page that fails its test on any error in its console."""
+    page = context.new_page()
+    page.on("pageerror", lambda error: pytest.fail(f"uncaught: {error}"))
+    return page

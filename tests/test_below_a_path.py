@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
 
@@ -115,13 +115,6 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 def proxy(system: System) -> Iterator[PathProxy]:
     with below(system.address, PREFIX) as proxy:
         yield proxy
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context()
-    yield context
-    context.close()
 
 
 def paths_outside(proxy: PathProxy) -> list[str]:

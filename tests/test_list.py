@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -16,20 +15,6 @@ from tests.page import open_live
 from tests.processes import Valkey, wait_for
 
 FAILED = {"error": {"type": "ValueError", "message": "no such column"}}
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context()
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    page = context.new_page()
-    page.on("pageerror", lambda error: pytest.fail(f"uncaught: {error}"))
-    return page
 
 
 class Tasks:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.documents import Followed, files_of
 from tests.processes import ROOT, Valkey, free_port
@@ -49,13 +49,6 @@ class _Quiet(SimpleHTTPRequestHandler):
 def shop(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with ExitStack() as stack:
         yield Shop(tmp_path_factory.mktemp("shop"), valkey, stack)
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page()
-    yield page
-    page.context.close()
 
 
 def test_a_user_sees_an_export_live_and_another_user_does_not(shop: Shop, page: Page):

@@ -52,21 +52,6 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     system.stop()
 
 
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context()
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    """A page that fails its test on any error in its console."""
-    page = context.new_page()
-    page.on("pageerror", lambda error: pytest.fail(f"uncaught: {error}"))
-    return page
-
-
 def open_live(page: Page, system: System) -> None:
     page.goto(system.address)
     expect(page.locator("#connection")).to_have_text(re.compile("Live"))

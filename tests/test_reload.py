@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from headway.snapshot import Phase
 from headway.store.records import Records
@@ -20,13 +18,6 @@ LONE_CARD = """async (task_id) => {
   TaskProgress.define();
   document.querySelector("main").innerHTML = `<task-progress task-id="${task_id}"></task-progress>`;
 }"""
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context()
-    yield context
-    context.close()
 
 
 def end_some(page: Page, address: str, records: Records, ends: list[Phase]) -> list[str]:

@@ -42,13 +42,6 @@ def context(browser: Browser, visitor: Visitor) -> Iterator[BrowserContext]:
     context.close()
 
 
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    page = context.new_page()
-    page.on("pageerror", lambda error: pytest.fail(f"uncaught: {error}"))
-    return page
-
-
 def say(records: Records, task_id: str, *texts: str, level: str = "INFO") -> None:
     lines = [(level, text) for text in texts]
     assert records.runs.log(task_id, HERE, lines)
