@@ -1,3 +1,7 @@
--- A run ends without an outcome (Celery's Ignore and Reject): nobody holds the task. KEYS: record.
--- ARGV: id, token.
-if redis.call('HGET', KEYS[1], 'fence') == ARGV[2] then redis.call('ZREM', LEASES, ARGV[1]) end
+-- Give up a run that ends without an outcome (Celery's Ignore and Reject): nobody holds its task.
+-- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: token of the run's delivery.
+-- Returns nothing.
+local record = KEYS[1]
+local id = ARGV[1]
+local token = ARGV[2]
+if redis.call('HGET', record, 'fence') == token then redis.call('ZREM', LEASES, id) end

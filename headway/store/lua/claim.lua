@@ -1,13 +1,31 @@
--- A worker's delivery asks for the task. KEYS: record.
--- ARGV: id, token, order, name, title, max_attempts, hostname (fragments), message, queue, ttl ms,
--- lease us, run, id of the send ('' unknown), '1' for a message whose task had a record, where the
--- broker holds it (see settle), '1' to be told 'early' where no sweep has seen Redis since it was
--- away: it may have been restored from a backup; the owner of a task that has no record yet (''
--- none).
+-- Claim a task for a run, which a worker begins for a delivery of its message.
+-- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: token, ARGV[3]: order of the delivery; ARGV[4]: name,
+-- ARGV[5]: title, ARGV[6]: max_attempts, ARGV[7]: hostname, as JSON fragments; ARGV[8]: the message
+-- that is kept; ARGV[9]: queue; ARGV[10]: ttl in ms; ARGV[11]: lease in us; ARGV[12]: id of this
+-- run; ARGV[13]: id of the send ('' unknown); ARGV[14]: '1' for a message that says its task had a
+-- record; ARGV[15]: where the broker holds it, see settle; ARGV[16]: '1' to be told 'early' where
+-- no sweep has seen Redis since it was away: it may have been restored from a backup; ARGV[17]:
+-- owner of a task that has no record yet ('' none).
 -- Returns 'claimed', 'lost' when another run of this delivery had it, or why not.
-local record, id, token, order, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[10]
-local send, recorded, delivery = ARGV[13], ARGV[14] == '1', ARGV[15]
-local last = ARGV[16] == '1' and redis.call('GET', LAST_SWEEP)
+local record = KEYS[1]
+local id = ARGV[1]
+local token = ARGV[2]
+local order = tonumber(ARGV[3])
+local name = ARGV[4]
+local title = ARGV[5]
+local max_attempts = ARGV[6]
+local hostname = ARGV[7]
+local message = ARGV[8]
+local queue = ARGV[9]
+local ttl = ARGV[10]
+local lease = tonumber(ARGV[11])
+local run = ARGV[12]
+local send = ARGV[13]
+local recorded = ARGV[14] == '1'
+local delivery = ARGV[15]
+local is_patient = ARGV[16] == '1'
+local owner = ARGV[17]
+local last = is_patient and redis.call('GET', LAST_SWEEP)
 if last and NOW - tonumber(last) > 5000000 then return 'early' end
 local held = load(record)
 if recorded and not held.phase then return 'expired' end
@@ -15,23 +33,23 @@ if is_former_send(held, send) then return 'stale' end
 local again = FINAL[held.phase] and is_new_send(held, send)
 if FINAL[held.phase] and not again then
   -- Ended before its message was known here: with it, people can run the task again.
-  if redis.call('HSETNX', record, 'message', ARGV[8]) == 1 then
-    redis.call('HSET', record, 'queue', ARGV[9])
+  if redis.call('HSETNX', record, 'message', message) == 1 then
+    redis.call('HSET', record, 'queue', queue)
   end
   return 'final'
 end
 local fields = {}
 if again then
-  fields = restarted_fields(record, id, held, ARGV[4], ARGV[6])
+  fields = restarted_fields(record, id, held, name, max_attempts)
 elseif not held.phase then
-  fields = new_fields(id, ARGV[4], ARGV[5], ARGV[6])
-  add_to_owner(ARGV[17], id, fields, tonumber(ttl))
+  fields = new_fields(id, name, title, max_attempts)
+  add_to_owner(owner, id, fields, tonumber(ttl))
 end
 if held.phase and order < held.order then return 'stale' end
 -- The same run asks again when its reply was lost; the pool hands on what a process of it had only
 -- just begun as it died.
 if held.fence == token then
-  return redis.call('HGET', record, 'run') == ARGV[12] and 'claimed' or 'lost'
+  return redis.call('HGET', record, 'run') == run and 'claimed' or 'lost'
 end
 if string.find(held.revoked_tokens, token, 1, true) then return 'superseded' end
 if held.cancel then
@@ -43,33 +61,44 @@ end
 if is_running(held) and order == held.order and has_holder(id) then return 'running' end
 
 if redis.call('EXISTS', PAUSED) == 1 then
-  for name, value in pairs(queued_fields('"Pending..."')) do fields[name] = value end
-  fields.message, fields.queue = ARGV[8], ARGV[9]
-  fields.order, fields.sends = integer(order), with_send(held, send)
+  for field, value in pairs(queued_fields('"Pending..."')) do fields[field] = value end
+  fields.message = message
+  fields.queue = queue
+  fields.order = integer(order)
+  fields.sends = with_send(held, send)
   settle(delivery)
   redis.call('ZADD', OUTBOX, NOW, id)  -- it is sent when all goes on
   store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
   return 'paused'
 end
 
-fields.name = ARGV[4]
-fields.worker = ARGV[7]
-if held.attempt == 0 then fields.max_attempts = ARGV[6] end  -- a retry may have asked for more
-fields.message, fields.queue, fields.dependents = ARGV[8], ARGV[9], dependents_of(ARGV[8])
-fields.phase, fields.status = '"running"', '""'
-fields.current, fields.total, fields.high = '0', '1', '0'
-fields.step, fields.error, fields.scheduled_for = 'null', 'null', 'null'
+fields.name = name
+fields.worker = hostname
+if held.attempt == 0 then fields.max_attempts = max_attempts end  -- a retry may have asked for more
+fields.message = message
+fields.queue = queue
+fields.dependents = dependents_of(message)
+fields.phase = '"running"'
+fields.status = '""'
+fields.current = '0'
+fields.total = '1'
+fields.high = '0'
+fields.step = 'null'
+fields.error = 'null'
+fields.scheduled_for = 'null'
 fields.started_at = format_time(NOW)
 fields.attempt = integer(held.attempt + 1)
-fields.fence, fields.order = token, integer(order)
+fields.fence = token
+fields.order = integer(order)
 fields.spent = held.revoked_tokens .. ' ' .. held.fence
-fields.run = ARGV[12]
-fields.sends, fields.delivery = with_send(held, send), delivery
+fields.run = run
+fields.sends = with_send(held, send)
+fields.delivery = delivery
 -- The broker need keep no former message of this id, and this one has to say that it was here.
 if held.fields.delivery ~= delivery then settle(held.fields.delivery) end
 if not recorded then mark_recorded(delivery, id) end
-redis.call('ZADD', LEASES, NOW + tonumber(ARGV[11]), id)
+redis.call('ZADD', LEASES, NOW + lease, id)
 redis.call('ZREM', OUTBOX, id)
-local meta = celery_meta(id, 'STARTED', '{"hostname":' .. ARGV[7] .. '}')
+local meta = celery_meta(id, 'STARTED', '{"hostname":' .. hostname .. '}')
 store_version(record, id, held, fields, meta, ttl)
 return 'claimed'

@@ -1,4 +1,5 @@
--- How many tasks of an owner are kept in each phase. ARGV: owner.
+-- Count the tasks of an owner that are kept in each phase.
+-- ARGV[1]: owner.
 -- Returns {in the owner's list, in the index, expired of these, phase, count, ...}.
 local owner = ARGV[1]
 local now = integer(NOW / 1000)

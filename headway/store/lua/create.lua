@@ -1,42 +1,64 @@
--- A new task. KEYS: record, owner's list, and where it has one the idempotency key.
--- ARGV: id, owner, queue, name, title, max_attempts (JSON fragments), message, ttl ms, deadline us,
--- body's digest, when, the message as it lies in the queue ('': it is sent later), id of the send,
--- the list that is the queue, words of the arguments by which the task is found.
-local record, once = KEYS[1], KEYS[3]
-local id, owner, message, ttl, digest = ARGV[1], ARGV[2], ARGV[7], tonumber(ARGV[8]), ARGV[10]
+-- Create the record of a new task, and send its message or put it into the outbox.
+-- KEYS[1]: the record; KEYS[2]: the owner's list; KEYS[3]: the idempotency key, if there is one.
+-- ARGV[1]: id; ARGV[2]: owner ('' none); ARGV[3]: queue; ARGV[4]: name, ARGV[5]: title, ARGV[6]:
+-- max_attempts, as JSON fragments; ARGV[7]: the message that is kept; ARGV[8]: ttl in ms; ARGV[9]:
+-- deadline in us; ARGV[10]: digest of the body; ARGV[11]: when, see resolve_time; ARGV[12]: the
+-- message as it lies in its queue ('': it is sent later); ARGV[13]: id of the send; ARGV[14]: the
+-- list that is the queue; ARGV[15]: words of the arguments by which the task is found.
+-- Returns {'created', 'scheduled' or 'replayed', id, snapshot}, or {why not}: 'late', 'conflict'.
+local record = KEYS[1]
+local once = KEYS[3]
+local id = ARGV[1]
+local owner = ARGV[2]
+local queue = ARGV[3]
+local name = ARGV[4]
+local title = ARGV[5]
+local max_attempts = ARGV[6]
+local message = ARGV[7]
+local ttl = tonumber(ARGV[8])
+local deadline = tonumber(ARGV[9])
+local digest = ARGV[10]
+local at = resolve_time(ARGV[11])
+local encoded = ARGV[12]
+local send = ARGV[13]
+local list = ARGV[14]
+local words = ARGV[15]
 
 -- A command that waited in a socket while Redis hung comes too late: its caller has been told "not
 -- started".
-if NOW > tonumber(ARGV[9]) then return {'late'} end
+if NOW > deadline then return {'late'} end
 note_use()
 
 if once then
-  local known = redis.call('HMGET', once, 'id', 'digest')
-  local former = known[1] and load(record_key(known[1]))
+  local known_id, known_digest = unpack(redis.call('HMGET', once, 'id', 'digest'))
+  local former = known_id and load(record_key(known_id))
   if former and former.phase then
-    if known[2] ~= digest then return {'conflict'} end
+    if known_digest ~= digest then return {'conflict'} end
     local _, json = render(former.fields)
-    return {'replayed', known[1], json}
+    return {'replayed', known_id, json}
   end
 end
 
 local held = load(record)
-local fields = new_fields(id, ARGV[4], ARGV[5], ARGV[6])
-fields.queue, fields.message, fields.sends = ARGV[3], message, ARGV[13]
-fields.words = ARGV[15]
--- Its sender strikes the message from the outbox; one that stays (the sender died) is sent by
+local fields = new_fields(id, name, title, max_attempts)
+fields.queue = queue
+fields.message = message
+fields.sends = send
+fields.words = words
+-- Its sender removes the message from the outbox; one that stays (the sender died) is sent by
 -- maintenance.
 local due = NOW + 5000000
-local at = resolve_time(ARGV[11])
 if at > NOW then
   due = at
   ttl = ttl + math.floor((at - NOW) / 1000)
-  fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', format_time(at)
+  fields.phase = '"scheduled"'
+  fields.status = '""'
+  fields.scheduled_for = format_time(at)
 end
-if at > NOW or ARGV[12] == '' then
+if at > NOW or encoded == '' then
   redis.call('ZADD', OUTBOX, due, id)
 else
-  redis.call('LPUSH', ARGV[14], ARGV[12])
+  redis.call('LPUSH', list, encoded)
 end
 add_to_owner(owner, id, fields, ttl)
 if owner ~= '' then forget_expired(owner, ENDS, 3) end

@@ -1,23 +1,40 @@
--- A message that is for later waits here. KEYS: record.
--- ARGV: id, order, name, title, max_attempts (fragments), message, queue, ttl ms, when, and token
--- and order of the run that asks ('' for none), id of the send, '1' for a message whose task had a
--- record, where the broker holds it (see settle; '' where it comes from no broker), '1' for: only
--- where workers sweep, the owner of a task that has no record yet ('' none).
+-- Keep a message that is for later until it is time to send it.
+-- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: order of the message; ARGV[3]: name, ARGV[4]: title,
+-- ARGV[5]: max_attempts, as JSON fragments; ARGV[6]: message; ARGV[7]: queue; ARGV[8]: ttl in ms;
+-- ARGV[9]: when, see resolve_time; ARGV[10]: token, ARGV[11]: order of the run that asks ('' for
+-- none); ARGV[12]: id of the send ('' unknown); ARGV[13]: '1' for a message that says its task had
+-- a record; ARGV[14]: where the broker holds it, see settle ('' where it comes from no broker);
+-- ARGV[15]: '1' to keep it only where workers sweep; ARGV[16]: owner of a task that has no record
+-- yet ('' none).
 -- Returns 'parked', 'due' where nobody runs it and its time has come, or why not: 'busy' where
 -- another send has not ended.
-local record, id, order = KEYS[1], ARGV[1], tonumber(ARGV[2])
-local message, queue, at = ARGV[6], ARGV[7], resolve_time(ARGV[9])
-local ttl = tonumber(ARGV[8]) + math.max(0, math.floor((at - NOW) / 1000))
-local send, recorded = ARGV[12], ARGV[13] == '1'
+local record = KEYS[1]
+local id = ARGV[1]
+local order = tonumber(ARGV[2])
+local name = ARGV[3]
+local title = ARGV[4]
+local max_attempts = ARGV[5]
+local message = ARGV[6]
+local queue = ARGV[7]
+local ttl_from_then = tonumber(ARGV[8])
+local at = resolve_time(ARGV[9])
+local run_token = ARGV[10]
+local run_order = tonumber(ARGV[11])
+local send = ARGV[12]
+local recorded = ARGV[13] == '1'
+local delivery = ARGV[14]
+local only_attended = ARGV[15] == '1'
+local owner = ARGV[16]
+local ttl = ttl_from_then + math.max(0, math.floor((at - NOW) / 1000))
 local held = load(record)
-if ARGV[15] == '1' and not held.phase and not is_attended() then return 'unattended' end
-settle(ARGV[14])  -- from here on it waits here, or is not wanted
+if only_attended and not held.phase and not is_attended() then return 'unattended' end
+settle(delivery)  -- from here on it waits here, or is not wanted
 if recorded and not held.phase then return 'expired' end
 if is_former_send(held, send) then return 'stale' end
 local again = FINAL[held.phase] and is_new_send(held, send)
-local renewal = again and restarted_fields(record, id, held, ARGV[3], ARGV[5])
+local renewal = again and restarted_fields(record, id, held, name, max_attempts)
 if again then held.phase = nil end
-local refused = refusal_of(held, ARGV[10], tonumber(ARGV[11]))
+local refused = refusal_of(held, run_token, run_order)
 if refused then return refused end
 if held.phase and order < held.order then return 'stale' end
 local is_sent = held.phase and is_only_sent(record, held.phase) and not is_new_send(held, send)
@@ -31,17 +48,21 @@ if not is_first then
   local dependents = dependents_of(message)
   redis.call('HSET', record, 'message', message, 'queue', queue, 'dependents', dependents)
   redis.call('PEXPIRE', record, ttl, 'GT')
-  local owner = held.fields.owner or ''
-  if owner ~= '' then note_kept(record, owner, id, held.phase) end
+  local listed_by = held.fields.owner or ''
+  if listed_by ~= '' then note_kept(record, listed_by, id, held.phase) end
 else
   local fields = renewal or is_sent and queued_fields('"Pending..."')
-    or new_fields(id, ARGV[3], ARGV[4], ARGV[5])
-  if not renewal and not is_sent then add_to_owner(ARGV[16], id, fields, ttl) end
+    or new_fields(id, name, title, max_attempts)
+  if not renewal and not is_sent then add_to_owner(owner, id, fields, ttl) end
   fields.sends = with_send(held, send)
   if at > NOW then
-    fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', format_time(at)
+    fields.phase = '"scheduled"'
+    fields.status = '""'
+    fields.scheduled_for = format_time(at)
   end
-  fields.message, fields.queue, fields.order = message, queue, integer(order)
+  fields.message = message
+  fields.queue = queue
+  fields.order = integer(order)
   fields.dependents = dependents_of(message)
   store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
 end

@@ -1,21 +1,37 @@
--- A task that Celery sends now. KEYS: record.
--- ARGV: id, owner ('' none), queue ('' unknown), name, title, max_attempts (fragments), ttl ms,
--- when, id of the send, the message as it lies in that queue ('': it is sent by other means), the
--- list that is the queue.
--- Its message is not kept: where it never reaches a worker, nothing is sent again, and the record
--- goes when its time is over. A record that is there already stays as it is.
+-- Create the record of a task that Celery sends now. One that is there already stays as it is.
+-- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: owner ('' none); ARGV[3]: queue ('' unknown); ARGV[4]:
+-- name, ARGV[5]: title, ARGV[6]: max_attempts, as JSON fragments; ARGV[7]: ttl in ms; ARGV[8]:
+-- when, see resolve_time; ARGV[9]: id of the send; ARGV[10]: the message as it lies in its queue
+-- ('': it is sent by other means); ARGV[11]: the list that is the queue.
+-- Returns nothing.
+-- The record does not keep the message: where it never reaches a worker, nothing is sent again, and
+-- the record goes when its time is over.
 note_use()
-local record, id, owner, queue, ttl = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[7])
-local at, send, message = resolve_time(ARGV[8]), ARGV[9], ARGV[10]
+local record = KEYS[1]
+local id = ARGV[1]
+local owner = ARGV[2]
+local queue = ARGV[3]
+local name = ARGV[4]
+local title = ARGV[5]
+local max_attempts = ARGV[6]
+local ttl = tonumber(ARGV[7])
+local at = resolve_time(ARGV[8])
+local send = ARGV[9]
+local message = ARGV[10]
+local list = ARGV[11]
 local held = load(record)
-if message ~= '' then redis.call('LPUSH', ARGV[11], message) end
+if message ~= '' then redis.call('LPUSH', list, message) end
 if held.phase then return end
 
-local fields = new_fields(id, ARGV[4], ARGV[5], ARGV[6])
-fields.queue, fields.sends, fields.dependents = queue, send, 'unknown'
+local fields = new_fields(id, name, title, max_attempts)
+fields.queue = queue
+fields.sends = send
+fields.dependents = 'unknown'
 if at > NOW then
   ttl = ttl + math.floor((at - NOW) / 1000)
-  fields.phase, fields.status, fields.scheduled_for = '"scheduled"', '""', format_time(at)
+  fields.phase = '"scheduled"'
+  fields.status = '""'
+  fields.scheduled_for = format_time(at)
 end
 add_to_owner(owner, id, fields, ttl)
 store_version(record, id, held, fields, nil, ttl)

@@ -1,5 +1,6 @@
--- An owner's tasks, newest first. ARGV: owner, limit, phases ('|queued|running|', '' for all),
--- cursor's score and id ('' at first), then the words that each has to hold.
+-- Return a page of an owner's tasks, newest first.
+-- ARGV[1]: owner; ARGV[2]: limit; ARGV[3]: phases ('|queued|running|', '' for all); ARGV[4]: score,
+-- ARGV[5]: id of the cursor ('' at first); ARGV[6] on: the words that each has to hold.
 -- Returns {next score, next id, '1' where the search has only come so far, {id, ...} to be brought
 -- in order (see tidy), snapshot, ...}; next is '' on the last page.
 local owner = ARGV[1]
@@ -7,19 +8,20 @@ local limit = tonumber(ARGV[2])
 local phases = ARGV[3]
 local score = ARGV[4]
 local last = ARGV[5]
+local FIRST_WORD = 6
 local list = owner_key(owner)
 local index = index_key(owner)
 local BUDGET = 1000  -- tasks that one call looks at: a longer one would hold Redis up
 local FEW = 200
 local page = {}
 local untidy = {}
-local is_filtered = phases ~= '' or #ARGV > 5
+local is_filtered = phases ~= '' or #ARGV >= FIRST_WORD
 local seen_score = ''
 local seen_id = ''
 local looked = 0
 
 local function lacks_words(known)
-  for i = 6, #ARGV do
+  for i = FIRST_WORD, #ARGV do
     if not string.find(known, ARGV[i], 1, true) then return true end
   end
   return false

@@ -1,11 +1,16 @@
--- The system at a glance. ARGV: ttl ms.
+-- Look at the whole system.
+-- ARGV[1]: ttl in ms.
 -- Returns {now (JSON), workers, slots, queued, 1 while paused, queue, queued in it, workers that
 -- take it, ...} of the queues that a worker takes or in which a task waits.
 -- What has ended or expired meanwhile is not counted; maintenance removes it.
-local oldest = '(' .. integer(NOW - (tonumber(ARGV[1]) + UNENDED) * 1000)
+local ttl = tonumber(ARGV[1])
+local oldest = '(' .. integer(NOW - (ttl + UNENDED) * 1000)
 local workers = redis.call('ZRANGEBYSCORE', WORKERS, '(' .. integer(NOW), '+inf')
-local slots, queued, unknown, taken = 0, 0, 0, {}
+local slots = 0
+local queued = 0
+local unknown = 0
 local known = 0
+local taken = {}
 for _, worker in ipairs(workers) do
   local id, count = string.match(worker, '^(.*) (%d%d?%d?%d?%d?)$')
   local queues = id and redis.pcall('HGET', WORKER .. id, 'queues')
@@ -19,12 +24,17 @@ for _, worker in ipairs(workers) do
   else
     id = nil  -- no worker of ours wrote this
   end
-  if id then known, slots = known + 1, slots + tonumber(count) end
+  if id then
+    known = known + 1
+    slots = slots + tonumber(count)
+  end
 end
 
-local names, seen = {}, {}
+local names = {}
+local seen = {}
 local function add(name)
-  if not seen[name] then names[#names + 1], seen[name] = name, true end
+  if not seen[name] then names[#names + 1] = name end
+  seen[name] = true
 end
 for _, name in ipairs(redis.call('SMEMBERS', QUEUES)) do add(name) end
 for name in pairs(taken) do add(name) end
@@ -36,7 +46,9 @@ for _, name in ipairs(names) do
   local takers = (taken[name] or 0) + unknown
   queued = queued + waiting
   if waiting > 0 or taken[name] then
-    found[#found + 1], found[#found + 2], found[#found + 3] = name, waiting, takers
+    found[#found + 1] = name
+    found[#found + 1] = waiting
+    found[#found + 1] = takers
   end
 end
 found[4] = queued

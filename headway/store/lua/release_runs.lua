@@ -1,14 +1,19 @@
--- A worker that stops gives back what it runs, which counts as no failure; its messages go back to
--- the broker by themselves. ARGV: ttl ms, then id, token, ...
-for i = 2, #ARGV, 2 do
+-- Give back what a stopping worker runs, which counts as no failure; its messages go back to the
+-- broker by themselves.
+-- ARGV[1]: ttl in ms; ARGV[2] on: id and token of each run, in turn.
+-- Returns nothing.
+local ttl = ARGV[1]
+local FIRST = 2
+for i = FIRST, #ARGV, 2 do
+  local token = ARGV[i + 1]
   for_each(LEASES, {ARGV[i]}, function(id)
     local record = record_key(id)
     local held = load(record)
-    if not is_running(held) or held.fence ~= ARGV[i + 1] then return end
+    if not is_running(held) or held.fence ~= token then return end
     if held.cancel then
-      revoke(record, id, held, ARGV[1])
+      revoke(record, id, held, ttl)
     else
-      requeue(record, id, held, held.fence, '"Pending..."', ARGV[1])
+      requeue(record, id, held, token, '"Pending..."', ttl)
       redis.call('ZREM', OUTBOX, id)  -- a successor that it has asked for and not made way for
     end
   end)

@@ -1,6 +1,7 @@
 -- Revoke a token, or all that were made so far, for one subject; tell the web processes.
--- KEYS: none. ARGV: token id ('*' for all), subject, by when they were made in us (0 for one
--- token), ms for which that is kept.
+-- ARGV[1]: token id ('*' for all); ARGV[2]: subject; ARGV[3]: by when they were made in us (0 for
+-- one token); ARGV[4]: ms for which that is kept.
+-- Returns nothing.
 local token_id = ARGV[1]
 local subject = ARGV[2]
 local made_by = ARGV[3]

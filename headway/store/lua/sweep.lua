@@ -1,17 +1,27 @@
--- One sweep of one worker, who holds the leader lock while it sweeps. ARGV: worker, limit, ttl
--- ms, lease us, which data this worker remembers, how many sweeps it had seen ('', 0: none), and a
--- name for data that has none.
--- Returns {{id, message, ...} to be sent, {id, token, message, ...} to be failed, {id, ...} whose
--- runs are to be ended by who holds them, {id, message, ...} whose dependents are to be told of
--- their end, {id, why, ...} that cannot be handled}, {which data, sweeps, 1 while paused, 1 where
--- the messages of one of these lists are so large that there is more to do}.
+-- Sweep once for a worker, which holds the leader lock while it sweeps.
+-- ARGV[1]: worker; ARGV[2]: limit of each list; ARGV[3]: ttl in ms; ARGV[4]: lease in us; ARGV[5]:
+-- which data this worker remembers ('' none), ARGV[6]: how many sweeps it had seen; ARGV[7]: a name
+-- for data that has none.
+-- Returns {due, lost, overdue, ended, broken, state}: {id, message, ...} to be sent; {id, token,
+-- message, ...} to be failed; {id, ...} whose runs their holders have to end; {id, message, ...}
+-- whose dependents are to be notified of their end; {id, why, ...} that cannot be handled; {which
+-- data, sweeps, 1 while paused, 1 where the messages of one of these lists are so large that there
+-- is more to do}.
 -- All but the third only to the leader, and the first two again in 5 s, the fourth in 30 s,
 -- until it is done: a worker may die here.
 note_use()
-local limit, ttl = tonumber(ARGV[2]), ARGV[3]
+local worker = ARGV[1]
+local limit = tonumber(ARGV[2])
+local ttl = ARGV[3]
+local lease = tonumber(ARGV[4])
+local remembered = ARGV[5]
+local sweeps_seen = tonumber(ARGV[6])
+local new_epoch = ARGV[7]
 local MAX_MESSAGES = 4 * 1024 * 1024  -- bytes of messages after which a list has no further one
-local due, lost, overdue, ended = {}, {}, {}, {}
-local remembered, sweeps_seen, new_epoch = ARGV[5], tonumber(ARGV[6]), ARGV[7]
+local due = {}
+local lost = {}
+local overdue = {}
+local ended = {}
 if remembered ~= '' then notice_restore(remembered, sweeps_seen) end
 redis.call('SET', EPOCH, new_epoch, 'NX')
 local paused = redis.call('EXISTS', PAUSED)
@@ -40,15 +50,15 @@ sweep(KILL_DEADLINES, function(id)
   end
 end)
 local leader = redis.call('GET', LEADER)
-if leader and leader ~= ARGV[1] then return {due, lost, overdue, ended, broken, state} end
-redis.call('SET', LEADER, ARGV[1], 'PX', 1500)
+if leader and leader ~= worker then return {due, lost, overdue, ended, broken, state} end
+redis.call('SET', LEADER, worker, 'PX', 1500)
 
 -- While nobody swept (Redis hung or was away, all workers were) nobody could renew a lease either.
 local last = tonumber(redis.call('GET', LAST_SWEEP) or 0)
 redis.call('SET', LAST_SWEEP, integer(NOW))
 if NOW - last > 400000 then state[2] = redis.call('INCR', GENERATION) end
 if NOW - last > 5000000 then
-  redis.call('SET', GRACE, 1, 'PX', math.floor(tonumber(ARGV[4]) / 1000))
+  redis.call('SET', GRACE, 1, 'PX', math.floor(lease / 1000))
 end
 
 -- What was restored waits until an operator has looked at it.
@@ -64,7 +74,9 @@ if redis.call('EXISTS', GRACE) == 0 then
       redis.call('ZREM', LEASES, id)
     elseif requeue_lost(record, id, held, held.fence, ttl) == 'exhausted' then
       local message = redis.call('HGET', record, 'message') or ''
-      lost[#lost + 1], lost[#lost + 2], lost[#lost + 3] = id, held.fence, message
+      lost[#lost + 1] = id
+      lost[#lost + 1] = held.fence
+      lost[#lost + 1] = message
       return message
     end
   end)
@@ -80,7 +92,10 @@ sweep(OUTBOX, function(id)
     redis.call('HSET', record, 'postponed', integer(later))
   else
     local message = take_due(record, id, held, ttl)
-    if message then due[#due + 1], due[#due + 2] = id, message end
+    if message then
+      due[#due + 1] = id
+      due[#due + 1] = message
+    end
     return message
   end
 end)
@@ -90,7 +105,8 @@ sweep(UNNOTIFIED, function(id)
   local message = redis.call('HGET', record, 'message')
   if message and FINAL[load(record).phase] then
     redis.call('ZADD', UNNOTIFIED, NOW + NOTIFY_US, id)
-    ended[#ended + 1], ended[#ended + 2] = id, message
+    ended[#ended + 1] = id
+    ended[#ended + 1] = message
     return message
   else
     redis.call('ZREM', UNNOTIFIED, id)

@@ -1,8 +1,11 @@
--- Bring an owner's list and index in order. ARGV: owner, ids.
+-- Bring an owner's list and index in order.
+-- ARGV[1]: owner; ARGV[2] on: ids.
+-- Returns nothing.
 -- Of these ids, those whose record is gone are forgotten; those that an earlier version has listed
 -- or changed come into the index as they are. What is known to have expired is forgotten too.
 local owner = ARGV[1]
-for i = 2, #ARGV do
+local FIRST = 2
+for i = FIRST, #ARGV do
   local id = ARGV[i]
   local is_sound, held = pcall(load, record_key(id))
   if not is_sound then

@@ -1,3 +1,6 @@
--- ARGV: us for which no process has used a library. Returns the digests of such libraries.
+-- List the function libraries that no process has used for a while.
+-- ARGV[1]: for how long, in us.
+-- Returns their digests.
 note_use()
-return redis.call('ZRANGEBYSCORE', LIBRARIES, '-inf', NOW - tonumber(ARGV[1]))
+local unused_for = tonumber(ARGV[1])
+return redis.call('ZRANGEBYSCORE', LIBRARIES, '-inf', NOW - unused_for)
