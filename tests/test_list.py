@@ -208,12 +208,30 @@ def test_offline_what_is_shown_says_when_it_was_true_and_its_times_stop(
     expect(page.locator(".stale")).to_contain_text("Offline: these are the tasks as of")
     expect(page.locator("#tasks ul")).to_have_css("filter", "grayscale(1)")
     numbers = page.locator("task-progress [data-part=numbers]")
+    cancel = page.get_by_role("button", name="Cancel: Long task")
+    expect(cancel).to_be_disabled()
+    assert "Offline" in (cancel.get_attribute("title") or "")
     stopped = numbers.text_content()
     page.clock.run_for(5000)
     assert numbers.text_content() == stopped
     context.set_offline(False)
 
     expect(page.locator(".stale")).to_be_hidden()
+    expect(cancel).to_be_enabled()
+
+
+def test_a_page_that_stays_open_holds_no_more_than_it_shows(
+    page: Page, web_address: str, tasks: Tasks
+):
+    running = tasks.run(tasks.start())
+    open_live(page, web_address)
+
+    ids = [tasks.run(task_id) for task_id in tasks.start_many(110, "ada@example.com")]
+    for task_id in ids:
+        tasks.end(task_id, Phase.SUCCEEDED, result=1)
+
+    wait_for(lambda: [running, ids[-1]] == order(page)[:3:2] and len(order(page)) < 110)
+    expect(page.get_by_role("link", name="Reload to reach older tasks")).to_be_visible()
 
 
 def test_a_phones_first_screen_shows_the_tasks(page: Page, web_address: str, tasks: Tasks):

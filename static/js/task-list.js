@@ -3,7 +3,7 @@
  * says, and the server has rendered; here it is kept up to date.
  */
 
-import { arrange, compare, rank } from "headway/order.js";
+import { ENDED, arrange, compare, rank } from "headway/order.js";
 import { TaskCounts } from "headway/task-counts.js";
 import { TaskProgress } from "headway/task-progress.js";
 
@@ -11,6 +11,7 @@ import { TaskProgress } from "headway/task-progress.js";
 
 const MISSING = "missing"; // in place of a phase
 const POINTER_MS = 1000; // nothing moves under a pointer that has moved for less
+const MAX_SHOWN = 100; // tasks, of those that have ended; the older pages have the others
 const FIRST = -1; // the rank of a request that has not been answered
 
 export class TaskList {
@@ -202,6 +203,20 @@ export class TaskList {
     });
     arrange(this.#list, items, this.#unplaced);
     this.#unplaced.clear();
+    this.#trim(items);
+  }
+
+  /**
+   * A page that stays open holds only what it shows: the oldest of those that have ended leave it.
+   *
+   * @param {HTMLLIElement[]} items in their order
+   */
+  #trim(items) {
+    const isOver = (/** @type {HTMLLIElement} */ { dataset }) => Number(dataset.rank) === ENDED;
+    const ended = items.filter((item) => isOver(item) && !item.contains(document.activeElement));
+    const oldest = ended.slice(MAX_SHOWN);
+    for (const item of oldest) this.#leave(item);
+    if (oldest.length) this.#part("trimmed").hidden = false;
   }
 
   /** @param {HTMLLIElement} item of another phase by now */

@@ -41,6 +41,8 @@ export class Card {
   #frame = 0;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #ticking;
+  /** @type {(() => void) | undefined} */
+  #forget;
 
   /**
    * @param {HTMLElement} host gets the phase and the version as data attributes
@@ -69,6 +71,7 @@ export class Card {
     this.#line = line;
     this.#missing = !snapshot;
     if (snapshot) this.#pace.observe(snapshot);
+    if (this.#actions) this.#forget ??= this.#watcher.connection.on("change", () => this.#drawSoon());
     if (!snapshot || isFinal(snapshot)) this.#stopTicking();
     else this.#ticking ??= setInterval(() => this.#drawSoon(), TICK_MS);
     this.#drawSoon();
@@ -87,6 +90,8 @@ export class Card {
   /** Draw no more. */
   stop() {
     this.#stopTicking();
+    this.#forget?.();
+    this.#forget = undefined;
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
   }

@@ -21,6 +21,15 @@ export function connectionWords(connection) {
 }
 
 /**
+ * Why no button can work now, in one sentence; "" where they can.
+ *
+ * @param {import("./connection.js").Connection} connection
+ */
+export function buttonsReason({ state }) {
+  return state === "offline" ? "Offline: the buttons work again as soon as the server answers." : "";
+}
+
+/**
  * Why it is not live, "" where it is or where nobody knows.
  *
  * @param {import("./connection.js").Connection} connection

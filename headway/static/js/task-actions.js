@@ -1,5 +1,6 @@
 /** What a person may do with one task: the buttons of its card, and a small form for another time. */
 
+import { buttonsReason } from "./connection-words.js";
 import { Refused, newKey, post, reason } from "./requests.js";
 import { actions, timeLabel } from "./words.js";
 
@@ -26,6 +27,7 @@ export class TaskActions {
   #saidIn;
   /** @type {HTMLFormElement | undefined} */
   #form;
+  #isBusy = false;
   #key = newKey(); // of the next "again"; a new one only when a task has come of it
 
   /**
@@ -66,6 +68,7 @@ export class TaskActions {
       button.setAttribute("aria-label", `${words}: ${snapshot?.title}`);
     }
     this.#forgetWhatIsOver(snapshot?.phase ?? "missing");
+    this.#enable();
     if (!offered.change) this.#close();
     if (held instanceof HTMLButtonElement && held.hidden && this.#bar.contains(held)) this.#fallback.focus();
   }
@@ -148,8 +151,17 @@ export class TaskActions {
 
   /** @param {boolean} busy */
   #busy(busy) {
-    for (const button of this.#buttons.values()) button.disabled = busy;
-    for (const button of this.#form?.querySelectorAll("button") ?? []) button.disabled = busy;
+    this.#isBusy = busy;
+    this.#enable();
+  }
+
+  /** Buttons are off during a request, and while none could work: then they say why. */
+  #enable() {
+    const why = buttonsReason(this.#watcher.connection);
+    for (const button of [...this.#buttons.values(), ...(this.#form?.querySelectorAll("button") ?? [])]) {
+      button.disabled = this.#isBusy || why !== "";
+      button.title = why;
+    }
   }
 
   /** @param {string} sentence empty: none */
