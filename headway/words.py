@@ -50,7 +50,7 @@ def read(task: Task, labels: Labels) -> Reading:
     """Return the texts of a task's card, as words.js does, but without times that count on."""
     part = percent(task)
     phase = _phase(task)
-    figure = "" if part is None or (part == 0 and phase != "running") else _percent(part)
+    figure = "" if part is None or (part == 0 and phase != "running") else format_percent(part)
     return Reading(
         percent=part,
         sign=SIGNS.get(phase, WORDS["unknown_sign"]),
@@ -82,7 +82,7 @@ def headline(task: Task, labels: Labels) -> str:
     part = percent(task)
     attempt = task.get("attempt") or 0
     if phase == "running":
-        return words[phase] if part is None else _percent(part)
+        return words[phase] if part is None else format_percent(part)
     if phase == "retrying":
         return waiting(task, labels) or _fill(words[phase], **next_attempt(task))
     if phase == "succeeded":
@@ -93,7 +93,7 @@ def headline(task: Task, labels: Labels) -> str:
     if phase == "cancelled" and not task.get("started_at"):
         return str(words["cancelled_unstarted"])
     if phase == "cancelled" and part is not None:
-        return _fill(words["cancelled_at"], percent=_percent(part))
+        return _fill(words["cancelled_at"], percent=format_percent(part))
     return str(words.get(phase, phase.capitalize()))
 
 
@@ -205,8 +205,23 @@ def _phase(task: Task) -> str:
     return str(task.get("phase") or ("queued" if task.get("state") == "PENDING" else "running"))
 
 
-def _percent(part: int) -> str:
+def format_percent(part: int) -> str:
+    """Return whole percent as text."""
     return f"{part}{SPACE}%"
+
+
+def format_duration(ms: float) -> str:
+    """Return "m:ss", from an hour on "h:mm:ss"."""
+    minutes, seconds = divmod(int(ms) // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def format_rate(rate: float) -> str:
+    """Return a rate per second as text, per minute where it is low."""
+    if rate >= 10:
+        return f"{_number(floor(rate + 0.5))}/s"
+    return f"{rate:.1f}/s" if rate >= 0.1 else f"{rate * 60:.1f}/min"
 
 
 def _number(value: float) -> str:
@@ -230,9 +245,7 @@ def _took(task: Task) -> str:
         return f"{ms}{SPACE}ms"
     if ms < 60_000:
         return f"{ms / 1000:.1f}{SPACE}s"
-    minutes, seconds = divmod(ms // 1000, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    return format_duration(ms)
 
 
 def _moment(time: str) -> datetime:

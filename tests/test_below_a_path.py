@@ -128,7 +128,14 @@ def test_the_page_works_in_full(context: BrowserContext, proxy: PathProxy):
     page.get_by_role("button", name="Start long task").click()
     expect(cards(page, "running")).to_have_count(1)
     expect(page.locator("#connection")).to_have_text(re.compile("Live"))
+    page.get_by_role("link", name="Long task", exact=True).click()
+    expect(page.locator("headway-task-page [data-part=connection]")).to_have_text(
+        re.compile("Live")
+    )
     page.get_by_role("button", name="Cancel: Long task").click()
+    expect(page.locator("headway-task")).to_have_attribute("data-phase", "cancelled")
+    expect(page.locator("#timeline")).to_contain_text("Cancelled")
+    page.get_by_role("link", name="Tasks", exact=True).click()
     expect(cards(page, "cancelled")).to_have_count(1)
 
     page.get_by_label("E-mail to").fill("ada@example.com")

@@ -149,6 +149,8 @@ LAYERS = [
     "headway.web.api",
     "headway.revoking",
     "headway.web.sharing",
+    "headway.web.pace",
+    "headway.web.plot",
     "headway.web.timeline",
     "headway.web.task_page",
     "headway.web.ops",

@@ -61,6 +61,9 @@ def shown(visitor: Visitor, path: str, **options: Any) -> requests.Response:
 def test_the_owner_sees_the_whole(visitor: Visitor, shared_records: Records):
     task_id = hand_task(shared_records, visitor)
     say(shared_records, task_id, "reading <rows>")
+    for current in (100, 200):
+        shared_records.client.hset(shared_records.keys.record(task_id), "point_due", "0")
+        write(shared_records, task_id, current)
     fail(shared_records, task_id)
 
     answer = shown(visitor, f"/tasks/{task_id}")
@@ -72,6 +75,7 @@ def test_the_owner_sees_the_whole(visitor: Visitor, shared_records: Records):
         assert words in answer.text
     assert "line 7 in import_rows" in answer.text
     assert "reading &lt;rows&gt;" in answer.text
+    assert 'data-part="progress" d="M0 200L' in answer.text  # the plot, before any script
 
 
 def test_a_client_that_asks_for_json_gets_the_snapshot(visitor: Visitor, shared_records: Records):

@@ -13,7 +13,17 @@ from headway.store.connection import Client
 from headway.store.keys import Keys
 
 SCRIPTS = Path(__file__).parent / "lua"  # the body of one function a file
-SHARED = ("names", "clock", "record", "index", "tokens", "delivery", "transition", "maintenance")
+SHARED = (
+    "names",
+    "clock",
+    "record",
+    "points",
+    "index",
+    "tokens",
+    "delivery",
+    "transition",
+    "maintenance",
+)
 # May run where Redis takes no writes.
 READS = {
     "count_by_owner",

@@ -45,6 +45,10 @@ class Keys:
     def result(self, task_id: str) -> str:
         return f"{self.prefix}headway:result:{task_id}"
 
+    def points(self, task_id: str) -> str:
+        """Return the list of how a task got on; see points.lua."""
+        return f"{self.prefix}headway:points:{task_id}"
+
     def log(self, task_id: str) -> str:
         return f"{self.prefix}headway:log:{task_id}"
 

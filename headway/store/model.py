@@ -57,6 +57,14 @@ class HistoryEvent(TypedDict):
     worker: str | None
 
 
+class Point(NamedTuple):
+    """How far a task was at a time, in milliseconds since 1970; `total` None: unknown."""
+
+    at: int
+    current: float
+    total: float | None
+
+
 class TaskDetails(NamedTuple):
     """What a record keeps beside its snapshot.
 

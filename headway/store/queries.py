@@ -14,6 +14,7 @@ from headway.store.messages import decoded
 from headway.store.model import (
     LogPage,
     Overview,
+    Point,
     QueueLoad,
     ResultGone,
     TaskDetails,
@@ -98,6 +99,11 @@ class Queries:
             "first_seq": int(first),
             "last_seq": int(last),
         }
+
+    def points(self, task_id: str) -> list[Point]:
+        """Return how a task got on, oldest first; see points.lua."""
+        found = self._functions.client.lrange(self._keys.points(task_id), 0, -1)
+        return [Point(*json.loads(point)) for point in found]
 
     def details(self, task_id: str) -> TaskDetails:
         """Return a task's history, message and traceback."""

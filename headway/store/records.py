@@ -162,6 +162,7 @@ class Records:
         self.client.delete(
             self.keys.record(task_id),
             self.keys.log(task_id),
+            self.keys.points(task_id),
             self.keys.celery(task_id),
             self.keys.result(task_id),
         )

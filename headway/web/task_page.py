@@ -20,6 +20,7 @@ from headway.tokens import PREFIX
 from headway.web.api import READ_ONLY, get_records, idempotency_key, status
 from headway.web.assets import bundle_address
 from headway.web.errors import APIError, handle_errors, wants_json, wants_page
+from headway.web.plot import plot
 from headway.web.reading import read_one
 from headway.web.security import guard
 from headway.web.timeline import timeline
@@ -104,6 +105,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "may_change": may_change,
         "actions": _actions(task) if may_change else {},
         "idempotency_key": str(uuid4()),
+        "plot": plot(task, queries.points(task_id)),
         "timeline": timeline(task, details.history),
         "log": log,
         "missing": _missing(log).strip(),

@@ -1,7 +1,9 @@
 /** `<headway-task-page>`: keeps a task's own page, which the server has made, up to date. */
 
+import { buttonsReason, connectionReason, connectionWords } from "./connection-words.js";
 import { formatTime } from "./format.js";
 import { parse } from "./exact.js";
+import { Plot } from "./plot.js";
 import { CREDENTIALS } from "./reading.js";
 import { parseSource } from "./server.js";
 import { isFinal } from "./snapshot.js";
@@ -15,6 +17,9 @@ import { headline } from "./words.js";
  * @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher
  */
 
+const FEWEST_POINTS = 3; // below that there is no curve to see
+const GRACE_MS = 300; // a check that is answered sooner is no loss of connection
+
 export class HeadwayTaskPage extends HTMLElement {
   /** @type {(() => void)[]} */
   #undo = [];
@@ -22,6 +27,10 @@ export class HeadwayTaskPage extends HTMLElement {
   #log;
   /** What the parts that the server makes were made of. */
   #made = "";
+  #plot = new Plot([]);
+  #frame = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #grace;
 
   connectedCallback() {
     const task = /** @type {HTMLElement} */ (this.querySelector("headway-task"));
@@ -33,13 +42,19 @@ export class HeadwayTaskPage extends HTMLElement {
       (lines, lost) => this.#addLines(lines, lost),
       (after) => read(server.at(`/tasks/${encodeURIComponent(name)}/log?after=${after}`), server.headers),
     ));
+    this.#plot = new Plot(JSON.parse(this.#part("plot").dataset.points ?? "[]"));
     this.#undo = [
+      () => cancelAnimationFrame(this.#frame),
       watcher.connection.on("log", ({ task_id, lines }) => task_id === name && log.take(lines)),
       watcher.watchTask(name, (snapshot, line) => snapshot && this.#take(snapshot, line, watcher)),
+      watcher.connection.on("change", () => this.#showConnectionSoon(watcher)),
+      watcher.connection.on("server", () => this.#showConnectionSoon(watcher)),
+      () => clearTimeout(this.#grace),
       () => log.stop(),
       () => release(server),
     ];
     this.#part("follow").hidden = false;
+    this.#part("connection").hidden = false;
     this.#offerCopy();
     localise(this);
   }
@@ -52,6 +67,7 @@ export class HeadwayTaskPage extends HTMLElement {
   #take(snapshot, line, { connection }) {
     const words = headline(snapshot, connection.labelsOf(snapshot.name));
     document.title = `${snapshot.phase === "running" ? `(${words})` : words} ${snapshot.title} · Headway`;
+    if (this.#plot.take(snapshot)) this.#drawPlotSoon(snapshot);
     // What was pushed comes by the log's own event, after this one.
     queueMicrotask(() => this.#log?.reach(line?.seq ?? 0));
     const parts = [snapshot.phase, snapshot.attempt, snapshot.finished_at].join(" ");
@@ -63,6 +79,35 @@ export class HeadwayTaskPage extends HTMLElement {
     this.#made = parts;
     if (!isFirst || !isFinal(snapshot)) this.#log?.reach(Infinity);
     void this.#renew();
+  }
+
+  /** @param {Snapshot} snapshot */
+  #drawPlotSoon(snapshot) {
+    cancelAnimationFrame(this.#frame);
+    if (this.#plot.points.length < FEWEST_POINTS) return;
+    this.#frame = requestAnimationFrame(() => {
+      for (const [name, path] of Object.entries(this.#plot.paths(snapshot))) this.#part(name).setAttribute("d", path);
+      this.#part("plot-summary").textContent = this.#plot.summary(snapshot);
+      this.#part("plot").hidden = false;
+    });
+  }
+
+  /** @param {TaskWatcher} watcher */
+  #showConnectionSoon(watcher) {
+    if (watcher.connection.state === "live") this.#showConnection(watcher);
+    else this.#grace ??= setTimeout(() => this.#showConnection(watcher), GRACE_MS);
+  }
+
+  /** @param {TaskWatcher} watcher */
+  #showConnection({ connection }) {
+    clearTimeout(this.#grace);
+    this.#grace = undefined;
+    const chip = this.#part("connection");
+    const [sign, words] = connectionWords(connection);
+    const why = buttonsReason(connection) || connectionReason(connection);
+    chip.dataset.state = connection.state;
+    chip.children[0].textContent = sign;
+    chip.children[1].textContent = why ? `${words}. ${why}` : words;
   }
 
   /** Have the server make the parts again that tell of the task's history. */

@@ -13,9 +13,9 @@ local STATIC_HEAD = '"result_size":'  -- what an earlier version put together be
 -- bytes of a result that an earlier version kept, beyond which it is not shown
 local MAX_RESULT = 8192
 -- `spent` are the tokens of runs that may write no more, `high` is the largest fraction shown in
--- this bar, `kept` when the record's expiry was last set, `still` the STATIC fields put together.
+-- this bar, `point_due` when its next point is to be noted, `kept` when the record's expiry was last set, `still` the STATIC fields put together.
 local PRIVATE = {'owner', 'queue', 'fence', 'spent', 'order', 'high', 'bar', 'cancel', 'write_id',
-  'kept', 'still'}
+  'kept', 'still', 'point_due'}
 
 -- While it is loaded a library has no functions of Lua's own, such as ipairs.
 local function joined(...)

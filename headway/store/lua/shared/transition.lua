@@ -75,6 +75,7 @@ local function store_version(record, id, held, changes, meta, ttl)
     transition(record, id, held, changes, phase, ttl)
     if phase ~= held.phase then note_history(fields, changes, phase) end
   end
+  if is_point(held, changes, phase) then note_point(record, id, fields, changes, ttl) end
   -- Reports in a row need not put the end of their record off each time.
   local keep = phase ~= held.phase or NOW - tonumber(fields.kept or 0) > HOUR
   if keep then changes.kept = integer(NOW) end
@@ -103,6 +104,7 @@ local function store_version(record, id, held, changes, meta, ttl)
       redis.call('PEXPIRE', record, ttl)
     end
     redis.call('PEXPIRE', log_key(id), ttl)
+    redis.call('PEXPIRE', points_key(id), ttl)
     if not meta then redis.call('PEXPIRE', celery, ttl) end
     -- The list lives as long as what it lists.
     if owner ~= '' then redis.call('PEXPIRE', owner_key(owner), ttl, 'GT') end
@@ -130,10 +132,12 @@ end
 
 -- The fields of a record that starts over, for a new send of an id whose task has ended.
 local function restarted_fields(record, id, held, name, max_attempts)
-  redis.call('HDEL', record, 'cancel', 'mail', 'mailer', 'result_at', 'run', 'write_id')
+  redis.call('HDEL', record, 'cancel', 'mail', 'mailer', 'result_at', 'run', 'write_id',
+    'point_due', 'point_gap')
+  redis.call('DEL', points_key(id))
   local owner = held.fields.owner or ''
   if owner ~= '' then redis.call('ZREM', phase_key(owner, held.phase), id) end
-  held.fields.cancel, held.fields.write_id = nil, nil
+  held.fields.cancel, held.fields.write_id, held.fields.point_due = nil, nil, nil
   held.cancel, held.order, held.attempt, held.max_fraction, held.failures = nil, 0, 0, 0, 0
   return new_fields(id, name, held.fields.title or name, max_attempts)
 end

@@ -1,0 +1,114 @@
+/** Goes on with the plot of a task's progress and rate that the server has drawn; plot.py draws the same. */
+
+import { formatDuration, formatPercent, formatRate } from "./format.js";
+import { Pace } from "./pace.js";
+import { percent } from "./snapshot.js";
+
+/**
+ * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {[at: number, current: number, total: number | null]} Point `at` in ms since 1970
+ */
+
+const WIDTH = 1000;
+const HEIGHT = 200;
+const SMOOTHING = 0.3; // as tqdm's
+export const MAX_POINTS = 240;
+const FIRST_GAP_MS = 100;
+
+export class Plot {
+  /** @type {Point[]} */
+  points;
+  #gap = FIRST_GAP_MS;
+  #pace = new Pace();
+
+  /** @param {Point[]} points that the server has kept */
+  constructor(points) {
+    this.points = [...points];
+  }
+
+  /**
+   * Take in how far a run is. Returns whether that is a new point.
+   *
+   * @param {Snapshot} snapshot
+   */
+  take(snapshot) {
+    const { phase, current, total, updated_at, started_at } = snapshot;
+    this.#pace.observe(snapshot);
+    const at = Date.parse(updated_at);
+    const last = this.points.at(-1);
+    const isDue = !last || at - last[0] >= (phase === "running" ? this.#gap : 1);
+    if (!started_at || !["running", "succeeded", "failed", "cancelled"].includes(phase) || !isDue) return false;
+    this.points.push([at, current, total]);
+    if (this.points.length > MAX_POINTS) {
+      this.points = this.points.filter((_, place) => place % 2 === (this.points.length - 1) % 2); // the last one stays
+      this.#gap *= 2;
+    }
+    return true;
+  }
+
+  /**
+   * The paths of progress, of the rate, and of where the task is estimated to go.
+   *
+   * @param {Snapshot | null} [snapshot] null: nothing is estimated
+   */
+  paths(snapshot = null) {
+    const { points } = this;
+    const passed = points[points.length - 1][0] - points[0][0];
+    const last = /** @type {Point} */ (points.at(-1));
+    const left = snapshot?.phase === "running" ? this.#pace.left(snapshot, last[0]) : null;
+    const ends = left && left.map((seconds) => passed + 1000 * Math.max(0, seconds));
+    const span = Math.max(passed, ends ? ends[1] : 0);
+    const whole = fractions(points);
+    const x = (/** @type {number} */ at) => Math.floor((WIDTH * at) / span + 0.5);
+    const range = ends ? `M${x(passed)} ${y(whole[whole.length - 1][1])}L${x(ends[0])} 0L${x(ends[1])} 0Z` : "";
+    return { progress: line(whole, x), rate: line(shares(points), x), range };
+  }
+
+  /** What it shows, in words. @param {Snapshot} snapshot */
+  summary(snapshot) {
+    const { points } = this;
+    const part = percent(snapshot);
+    const [at, current] = points[points.length - 1];
+    const fastest = Math.max(0, ...rates(points).map(([, rate]) => rate));
+    const reached = part === null ? String(current) : formatPercent(part);
+    const speed = fastest ? ` · at most ${formatRate(fastest)}` : "";
+    return `${reached} after ${formatDuration(at - points[0][0])}${speed}`;
+  }
+}
+
+/** @param {number} value */
+function y(value) {
+  return Math.floor(HEIGHT * (1 - value) + 0.5);
+}
+
+/** @param {[number, number][]} values @param {(at: number) => number} x */
+function line(values, x) {
+  return values.map(([at, value], place) => `${place ? "L" : "M"}${x(at)} ${y(value)}`).join("");
+}
+
+/** @param {Point[]} points @returns {[number, number][]} */
+function fractions(points) {
+  const most = Math.max(...points.map(([, current]) => current)) || 1;
+  return points.map(([at, current, total]) => [at - points[0][0], Math.min(1, current / (total || most))]);
+}
+
+/** The rate per second, as a moving mean. @param {Point[]} points @returns {[number, number][]} */
+function rates(points) {
+  /** @type {[number, number][]} */
+  const found = [];
+  for (let place = 1; place < points.length; place++) {
+    const [before, point] = [points[place - 1], points[place]];
+    if (point[0] <= before[0] || point[1] < before[1]) continue;
+    const rate = (1000 * (point[1] - before[1])) / (point[0] - before[0]);
+    const last = found.at(-1);
+    found.push([point[0] - points[0][0], last ? last[1] + SMOOTHING * (rate - last[1]) : rate]);
+  }
+  return found;
+}
+
+/** The same as a share of the fastest. @param {Point[]} points @returns {[number, number][]} */
+function shares(points) {
+  const found = rates(points);
+  const most = Math.max(0, ...found.map(([, rate]) => rate));
+  return most ? found.map(([at, rate]) => [at, rate / most]) : [];
+}

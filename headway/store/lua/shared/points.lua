@@ -1,0 +1,42 @@
+-- How a task got on: a list of its points in time, as JSON [ms since 1970, current, total].
+--
+-- Points are noted with a report, no more than one in a gap. When the list is full every second
+-- one goes, and the gap doubles: so most reports only compare a number, and the whole of a run is
+-- kept, however long it takes.
+
+local MAX_POINTS = 240
+local FIRST_GAP = 100000  -- us
+
+-- Drop every second point, but never the last.
+local function thin_points(key, count)
+  local points = redis.call('LRANGE', key, 0, -1)
+  local left = {}
+  for i = count % 2 == 0 and 2 or 1, count, 2 do left[#left + 1] = points[i] end
+  redis.call('DEL', key)
+  redis.call('RPUSH', key, unpack(left))
+end
+
+-- Note where a task is now. `changes` are what is being stored over `fields`; ttl in ms.
+local function note_point(record, id, fields, changes, ttl)
+  local key = points_key(id)
+  local gap = tonumber(redis.call('HGET', record, 'point_gap') or FIRST_GAP)
+  local current = changes.current or fields.current or '0'
+  local total = changes.total or fields.total or 'null'
+  local at = integer(math.floor(NOW / 1000))
+  local count = redis.call('RPUSH', key, '[' .. at .. ',' .. current .. ',' .. total .. ']')
+  if count > MAX_POINTS then
+    thin_points(key, count)
+    gap = gap * 2
+    changes.point_gap = integer(gap)
+  end
+  if count == 1 or count > MAX_POINTS then redis.call('PEXPIRE', key, ttl) end
+  changes.point_due = integer(NOW + gap)
+end
+
+-- Whether a change is to be noted: a report when it is due, the begin and the end of a run always.
+local function is_point(held, changes, phase)
+  if phase == held.phase or not phase then
+    return changes.current and NOW >= tonumber(held.fields.point_due or 0)
+  end
+  return phase == 'running' or (FINAL[phase] and held.attempt > 0)
+end

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { MAX_POINTS, Plot } from "../../headway/static/js/plot.js";
+
+const curves = JSON.parse(readFileSync(new URL("../curves.json", import.meta.url), "utf8"));
+const START = Date.parse("2026-11-29T00:00:00.000Z");
+
+/** @param {number} n @returns {any} */
+function snapshot(n) {
+  const updated_at = new Date(START + 1000 * n).toISOString();
+  const started_at = new Date(START).toISOString();
+  return { state: "PROGRESS", phase: "running", attempt: 1, current: n, total: 1000, started_at, updated_at };
+}
+
+test("the browser draws what the server draws", () => {
+  for (const { points, progress, rate, summary } of curves) {
+    const plot = new Plot(points);
+    const [, current, total] = points.at(-1);
+
+    assert.deepEqual(plot.paths(), { progress, rate, range: "" });
+    assert.equal(plot.summary({ ...snapshot(0), current, total: total ?? null }), summary);
+  }
+});
+
+test("it goes on, and keeps the whole of a long run in few points", () => {
+  const plot = new Plot([]);
+  for (let n = 0; n < 900; n++) plot.take(snapshot(n));
+
+  assert.ok(plot.points.length <= MAX_POINTS);
+  assert.ok(plot.points.length > MAX_POINTS / 4);
+  assert.ok((plot.points.at(-1)?.[1] ?? 0) > 890);
+  assert.match(plot.paths(snapshot(899)).range, /^M89\d 2\dL1000 0L1000 0Z$/);
+});
+
+test("a report that follows soon, or again, is no point", () => {
+  const plot = new Plot([[START, 0, 1000]]);
+
+  assert.equal(plot.take(snapshot(0)), false);
+  assert.equal(plot.take(snapshot(0.05)), false);
+  assert.equal(plot.take(snapshot(1)), true);
+});
