@@ -20,6 +20,7 @@ from headway.tokens import PREFIX
 from headway.web.api import READ_ONLY, get_records, idempotency_key, status
 from headway.web.assets import bundle_address
 from headway.web.errors import APIError, handle_errors, wants_json, wants_page
+from headway.web.log_view import LEVELS, LogQuery, by_attempt
 from headway.web.plot import plot
 from headway.web.reading import read_one
 from headway.web.security import guard
@@ -77,10 +78,11 @@ def act(task_id: str) -> ResponseReturnValue:
 
 @pages.get("/tasks/<task_id>/log.txt")
 def log_text(task_id: str) -> ResponseReturnValue:
-    """Answer with the log lines that are kept, as a text file."""
+    """Answer with the log lines that are kept, as a text file; `level` and `find` as the page."""
     read_one(get_records(), current_viewer(), task_id)
     page = get_records().queries.read_log(task_id, 0)
-    lines = [f"{line['at']} {line['level']} {line['text']}\n" for line in page["lines"]]
+    wanted = filter(LogQuery.read().matches, page["lines"])
+    lines = [f"{line['at']} {line['level']} {line['text']}\n" for line in wanted]
     response = Response([_missing(page), *lines], mimetype="text/plain")
     response.headers["Cache-Control"] = FRESH
     response.headers["Content-Disposition"] = f'attachment; filename="{task_id}.log.txt"'
@@ -91,12 +93,14 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
     """Return what the page's template shows."""
     task = json.loads(stored.snapshot)
     task_id = task["task_id"]
+    wanted = LogQuery.read()
     queries = get_records().queries
     details = queries.details(task_id)
     is_private = viewer.sees_all(stored)
     address = {"task_id": task_id, **_token_of(viewer)}
     may_change = viewer.may_change(task_id, stored)
     log = queries.read_log(task_id, 0)
+    lines = [line for line in log["lines"] if wanted.matches(line)]
     return {
         "task": task,
         "reading": words.read(task, labels_of(task["name"])),
@@ -108,6 +112,10 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "plot": plot(task, queries.points(task_id)),
         "timeline": timeline(task, details.history),
         "log": log,
+        "log_query": wanted,
+        "log_address": {**wanted.address, **address},
+        "levels": LEVELS,
+        "attempts": by_attempt(lines, details.history),
         "missing": _missing(log).strip(),
         "arguments": _arguments(details.message) if is_private else "",
         "result": _json(task["result"]) if task.get("result") is not None else "",

@@ -7,7 +7,7 @@ import { Plot } from "./plot.js";
 import { CREDENTIALS } from "./reading.js";
 import { parseSource } from "./server.js";
 import { isFinal } from "./snapshot.js";
-import { MAX_SHOWN, TaskLog, lineElement } from "./task-log.js";
+import { MAX_SHOWN, TaskLog, lineElement, matches } from "./task-log.js";
 import { release, watcherOf } from "./watchers.js";
 import { headline } from "./words.js";
 
@@ -131,7 +131,9 @@ export class HeadwayTaskPage extends HTMLElement {
   #addLines(lines, lost) {
     const box = this.#part("lines");
     const list = /** @type {HTMLOListElement} */ (box.querySelector("ol"));
-    const items = lines.map(lineElement);
+    const { level = "", find = "" } = box.dataset;
+    const items = lines.filter((line) => matches(line, level, find)).map(lineElement);
+    if (!items.length) return;
     list.append(...(lost ? [gap(lost)] : []), ...items);
     while (list.childElementCount > MAX_SHOWN) list.firstElementChild?.remove();
     box.hidden = false;

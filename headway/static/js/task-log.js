@@ -92,6 +92,20 @@ export class TaskLog {
   }
 }
 
+const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
+
+/**
+ * Whether a line has at least this level, and this text; log_view.py has the same.
+ *
+ * @param {LogLine} line
+ * @param {string} level "" for any
+ * @param {string} find
+ */
+export function matches(line, level, find) {
+  const own = LEVELS.includes(line.level) ? line.level : "INFO";
+  return LEVELS.indexOf(own) >= LEVELS.indexOf(level) && line.text.toLowerCase().includes(find.toLowerCase());
+}
+
 /** @param {LogLine} line @returns {HTMLLIElement} */
 export function lineElement({ seq, at, level, text }) {
   const item = document.createElement("li");
