@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from functools import cached_property
 from math import inf
 from typing import Any
 from uuid import uuid4
 
+from celery import __version__ as celery_version
 from celery.app.task import Context
 
 from headway import masking, settings
@@ -22,8 +24,21 @@ from headway.celery.fencing import delivery_of
 from headway.celery.report_fields import cut_report, fields_of
 from headway.celery.results import Packed, pack
 from headway.snapshot import Phase
-from headway.store.model import MAX_CALL_BYTES, StateWrite
+from headway.store.model import MAX_CALL_BYTES, AttemptFailure, StateWrite
 from headway.values import as_json
+
+MAX_TRACEBACK_CHARS = 8000  # its end is kept: it says what went wrong
+
+
+def attempt_failure(traceback: str | None, request: Context | None) -> AttemptFailure | None:
+    """Return what is kept of a failed attempt, with secrets masked; None without a traceback."""
+    if not isinstance(traceback, str) or not traceback:
+        return None
+    versions = f"Celery {celery_version} · Python {platform.python_version()}"
+    worker = getattr(request, "hostname", None)
+    environment = f"{worker} · {versions}" if isinstance(worker, str) else versions
+    masked = masking.mask(traceback)
+    return {"traceback": masked[-MAX_TRACEBACK_CHARS:], "environment": environment}
 
 
 class WriteBuilder:
@@ -51,11 +66,12 @@ class WriteBuilder:
         if masking.is_told(packed.meta) or masking.is_told(packed.whole):
             packed = self._pack(phase, masking.masked(meta), masking.masked(fields))
         task = self._backend.tasks.get(name)
+        failure = attempt_failure(traceback, request)
         write = StateWrite(
             task_id,
             delivery_of(request),
             phase,
-            packed.fields,
+            {**packed.fields, "traceback": failure} if failure else packed.fields,
             packed.meta,
             name or "unknown",
             attempts_of(task, request),

@@ -65,16 +65,23 @@ class Point(NamedTuple):
     total: float | None
 
 
+class AttemptFailure(TypedDict):
+    """Where an attempt failed; `environment` says by which worker and versions, "" unknown."""
+
+    traceback: str
+    environment: str
+
+
 class TaskDetails(NamedTuple):
     """What a record keeps beside its snapshot.
 
     `history` is oldest first and may lack its beginning; `message` is the Celery signature, {} if
-    it cannot be read; `traceback` is the last failed attempt's, "" for none.
+    it cannot be read; `failures` are by attempt.
     """
 
     history: list[HistoryEvent]
     message: Mapping[str, Any]
-    traceback: str
+    failures: Mapping[int, AttemptFailure]
 
 
 class QueueLoad(TypedDict):
@@ -145,7 +152,8 @@ class StateWrite(NamedTuple):
     task_id: str
     delivery: Delivery
     phase: Phase
-    # Public keys of the snapshot, and `bar`: the number of the bar that they belong to.
+    # Public keys of the snapshot, `bar`: the number of the bar that they belong to, and
+    # `traceback`: the AttemptFailure.
     fields: Mapping[str, Any]
     meta: str | bytes  # the same in Celery's form
     name: str

@@ -12,6 +12,7 @@ from headway.store.damaged import is_intact
 from headway.store.functions import Functions
 from headway.store.messages import decoded
 from headway.store.model import (
+    AttemptFailure,
     LogPage,
     Overview,
     Point,
@@ -27,6 +28,7 @@ logger = ThrottledLogger(logging.getLogger(__name__))
 
 TAG = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?")
 READ_BATCH = 200
+MAX_TRACEBACKS = 10  # as in transition.lua
 
 
 class Queries:
@@ -106,18 +108,30 @@ class Queries:
         return [Point(*json.loads(point)) for point in found]
 
     def details(self, task_id: str) -> TaskDetails:
-        """Return a task's history, message and traceback."""
+        """Return a task's history, message and the failures of its newest attempts."""
         client = self._functions.client
-        names = ("history", "message", "state", "error")
-        history, message, state, error = client.hmget(self._keys.record(task_id), names)
+        names = ("history", "message", "state", "error", "attempt")
+        history, message, state, error, last = client.hmget(self._keys.record(task_id), names)
+        attempt = int(last or 0)
+        failures = self._failures(task_id, attempt)
         has_failed = state == '"FAILURE"' or error not in (None, "null")
-        meta = client.get(self._keys.celery(task_id)) if has_failed else None
-        traceback = json.loads(meta).get("traceback") if meta else None
+        if has_failed and attempt not in failures:
+            meta = client.get(self._keys.celery(task_id))
+            traceback = json.loads(meta).get("traceback") if meta else None
+            if isinstance(traceback, str):
+                failures[attempt] = {"traceback": traceback, "environment": ""}
         return TaskDetails(
             [json.loads(event) for event in (history or "").splitlines()],
             decoded(str(message or "")),
-            traceback if isinstance(traceback, str) else "",
+            failures,
         )
+
+    def _failures(self, task_id: str, last: int) -> dict[int, AttemptFailure]:
+        attempts = range(max(0, last - MAX_TRACEBACKS + 1), last + 1)
+        names = [f"traceback:{attempt}" for attempt in attempts]
+        found = self._functions.client.hmget(self._keys.record(task_id), names)
+        each = zip(attempts, found, strict=True)
+        return {attempt: json.loads(failure) for attempt, failure in each if failure}
 
     def newest_lines(self, task_ids: Sequence[str]) -> list[str]:
         """Return the newest line of each task's log as JSON, "" where there is none."""

@@ -15,7 +15,7 @@ from headway.exceptions import ConfigError
 from headway.labels import labels_of
 from headway.service import moment, rerun
 from headway.snapshot import Snapshot
-from headway.store.model import LogPage, TaskRecord
+from headway.store.model import AttemptFailure, LogPage, TaskRecord
 from headway.tokens import PREFIX
 from headway.web.api import READ_ONLY, get_records, idempotency_key, status
 from headway.web.assets import bundle_address
@@ -119,7 +119,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "missing": _missing(log).strip(),
         "arguments": _arguments(details.message) if is_private else "",
         "result": _json(task["result"]) if task.get("result") is not None else "",
-        "traceback": _cut(masking.mask(details.traceback)) if is_private else "",
+        "failures": _failures(details.failures) if is_private else [],
         "script": _script(),
         "status_address": url_for("headway.status", task_id=task_id, _external=True),
     }
@@ -150,6 +150,14 @@ def _arguments(message: Mapping[str, Any]) -> str:
     args = list(message.get("args") or ())
     kwargs = dict(message.get("kwargs") or {})
     return _json({"args": args, **kwargs} if args else kwargs) if args or kwargs else ""
+
+
+def _failures(failures: Mapping[int, AttemptFailure]) -> list[tuple[int, str, str]]:
+    """Return attempt, traceback and environment of each failed attempt, the newest first."""
+    return [
+        (attempt, _cut(masking.mask(failure["traceback"])), failure["environment"])
+        for attempt, failure in sorted(failures.items(), reverse=True)
+    ]
 
 
 def _json(value: Any) -> str:

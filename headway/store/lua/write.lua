@@ -92,6 +92,7 @@ elseif phase == 'retrying' then
   fields.max_attempts = max_attempts
   ttl = ttl + math.floor(retry_in / 1000)
 end
+note_traceback(record, held, fields)
 if write_id ~= '' then fields.write_id = write_id end
 if not staged_meta then
   store_version(record, id, held, fields, meta, ttl)

@@ -61,6 +61,21 @@ local function note_history(fields, changes, phase)
   changes.history = history
 end
 
+-- Keep why an attempt failed, as JSON, of the newest attempts; what fails comes as `traceback`.
+local MAX_TRACEBACKS = 10
+local function note_traceback(record, held, changes)
+  if not changes.traceback then return end
+  redis.call('HDEL', record, 'traceback:' .. integer(held.attempt - MAX_TRACEBACKS))
+  changes['traceback:' .. integer(held.attempt)] = changes.traceback
+  changes.traceback = nil
+end
+
+local function forget_tracebacks(record, attempt)
+  for past = 0, MAX_TRACEBACKS do
+    redis.call('HDEL', record, 'traceback:' .. integer(attempt - past))
+  end
+end
+
 -- Store `changes` (name -> fragment) as the record's next version; tell Celery's clients and the
 -- rooms. `meta` is Celery's own form of the result (nil: as it was), `ttl` milliseconds. Returns
 -- the snapshot.
@@ -135,6 +150,7 @@ local function restarted_fields(record, id, held, name, max_attempts)
   redis.call('HDEL', record, 'cancel', 'mail', 'mailer', 'result_at', 'run', 'write_id',
     'point_due', 'point_gap')
   redis.call('DEL', points_key(id))
+  forget_tracebacks(record, held.attempt)
   local owner = held.fields.owner or ''
   if owner ~= '' then redis.call('ZREM', phase_key(owner, held.phase), id) end
   held.fields.cancel, held.fields.write_id, held.fields.point_due = nil, nil, nil
