@@ -149,6 +149,7 @@ LAYERS = [
     "headway.web.api",
     "headway.revoking",
     "headway.web.sharing",
+    "headway.web.snippets",
     "headway.web.log_view",
     "headway.web.pace",
     "headway.web.plot",

@@ -32,16 +32,7 @@ def share(task_id: str) -> ResponseReturnValue:
     sender's own, also with a token.
     """
     read_to_share(state().records, current_viewer(), task_id)
-    keys = secret_keys_of(current_app)
-    made = token(task_id, expires=_expires_in(), secret_key=keys)
-    grant = read_token(made, keys)
-    assert grant is not None  # it was made with these keys
-    response = jsonify(
-        url=url_for("headway_pages.show", task_id=task_id, token=made, _external=True),
-        token=made,
-        token_id=grant.token_id,
-        expires_at=datetime.fromtimestamp(grant.ends, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-    )
+    response = jsonify(make_link(task_id, _expires_in()))
     response.status_code = 201
     response.headers["Cache-Control"] = "private, no-store"
     return response
@@ -64,6 +55,20 @@ def unshare(task_id: str, token_id: str) -> ResponseReturnValue:
     except ValueError as error:
         raise APIError(400, "bad_token_id", str(error), {"token_id": "Malformed."}) from None
     return Response(status=204)
+
+
+def make_link(task_id: str, seconds: float = DAY_SECONDS) -> dict[str, str]:
+    """Make a read-only token for a task, and a link with it: what `share` answers."""
+    keys = secret_keys_of(current_app)
+    made = token(task_id, expires=seconds, secret_key=keys)
+    grant = read_token(made, keys)
+    assert grant is not None  # it was made with these keys
+    return {
+        "url": url_for("headway_pages.show", task_id=task_id, token=made, _external=True),
+        "token": made,
+        "token_id": grant.token_id,
+        "expires_at": datetime.fromtimestamp(grant.ends, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+    }
 
 
 def _expires_in() -> float:

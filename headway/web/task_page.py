@@ -16,14 +16,16 @@ from headway.labels import labels_of
 from headway.service import moment, rerun
 from headway.snapshot import Snapshot
 from headway.store.model import AttemptFailure, LogPage, TaskRecord
-from headway.tokens import PREFIX
+from headway.tokens import PREFIX, of_task
 from headway.web.api import READ_ONLY, get_records, idempotency_key, status
 from headway.web.assets import bundle_address
 from headway.web.errors import APIError, handle_errors, wants_json, wants_page
 from headway.web.log_view import LEVELS, LogQuery, by_attempt
 from headway.web.plot import plot
-from headway.web.reading import read_one
+from headway.web.reading import read_one, read_to_share
 from headway.web.security import guard
+from headway.web.sharing import make_link
+from headway.web.snippets import curl, python
 from headway.web.timeline import timeline
 from headway.web.viewers import Viewer, current_viewer
 
@@ -33,7 +35,7 @@ guard(pages)
 
 FRESH = "private, no-store"
 MAX_SHOWN_CHARS = 20_000  # of arguments, a result or a traceback
-BAD_ACTION = APIError(400, "bad_action", "The action is cancel, now or again.")
+BAD_ACTION = APIError(400, "bad_action", "The action is cancel, now, again, share or unshare.")
 
 
 @pages.get("/tasks/<task_id>")
@@ -46,9 +48,7 @@ def show(task_id: str) -> ResponseReturnValue:
         return status(task_id)
     viewer = current_viewer()
     stored = read_one(get_records(), viewer, task_id)
-    response = make_response(render_template("headway/task.html", **_shown(viewer, stored)))
-    response.headers["Cache-Control"] = FRESH
-    return response
+    return _page(_shown(viewer, stored))
 
 
 @pages.post("/tasks/<task_id>")
@@ -56,9 +56,12 @@ def act(task_id: str) -> ResponseReturnValue:
     """Do what a button of the page asks for, and answer with a redirect to the page.
 
     Form: `action` is `cancel`, `now` or `again`, perhaps with `idempotency_key`. An action that
-    comes too late changes nothing: the page shows what the task is by then.
+    comes too late changes nothing: the page shows what the task is by then. `share` answers with
+    the page and a link to it, `unshare` withdraws all links.
     """
     viewer = current_viewer()
+    if request.form.get("action") in ("share", "unshare"):
+        return _share(viewer, task_id, request.form["action"])
     stored = read_one(get_records(), viewer, task_id)
     if not viewer.may_change(task_id, stored):
         raise READ_ONLY
@@ -74,6 +77,20 @@ def act(task_id: str) -> ResponseReturnValue:
     else:
         raise BAD_ACTION
     return redirect(url_for(".show", task_id=shown, **_token_of(viewer)), 303)
+
+
+def _share(viewer: Viewer, task_id: str, action: str) -> ResponseReturnValue:
+    stored = read_to_share(get_records(), viewer, task_id)
+    if action == "share":
+        return _page({**_shown(viewer, stored), **_snippets(task_id, make_link(task_id))})
+    get_records().tokens.revoke_all(of_task(task_id))
+    return redirect(url_for(".show", task_id=task_id) + "#read-it", 303)
+
+
+def _page(shown: Mapping[str, Any]) -> Response:
+    response = make_response(render_template("headway/task.html", **shown))
+    response.headers["Cache-Control"] = FRESH
+    return response
 
 
 @pages.get("/tasks/<task_id>/log.txt")
@@ -121,7 +138,19 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "result": _json(task["result"]) if task.get("result") is not None else "",
         "failures": _failures(details.failures) if is_private else [],
         "script": _script(),
-        "status_address": url_for("headway.status", task_id=task_id, _external=True),
+        "may_share": is_private and viewer.grant is None,
+        **_snippets(task_id, {"token": address.get("token", "")}),
+    }
+
+
+def _snippets(task_id: str, link: Mapping[str, str]) -> dict[str, Any]:
+    """Return how a task is read elsewhere; `link` has a token, and of a new one a `url`."""
+    status_address = url_for("headway.status", task_id=task_id, _external=True)
+    return {
+        "link": link.get("url", ""),
+        "link_ends": link.get("expires_at", ""),
+        "curl": curl(status_address, link["token"]),
+        "python": python(status_address, link["token"]),
     }
 
 
