@@ -167,6 +167,7 @@ LAYERS = [
     "headway.cli.commands",
     "headway.cli.serving",
     "headway.cli.groups",
+    "headway.__main__",
     "headway.patched",
     "headway",
     "headway.testing.task_run",
