@@ -1,5 +1,6 @@
-"""Compares two runs of a test suite by their JUnit files: `compare.py STOCK HEADWAY DIFFERENCES`.
+"""Compares two runs of a test suite: `compare.py STOCK HEADWAY DIFFERENCES`.
 
+STOCK and HEADWAY are folders with JUnit files.
 DIFFERENCES names, one a line, the tests that may differ; docs/celery.md has their reasons.
 """
 
@@ -7,15 +8,17 @@ from __future__ import annotations
 
 import sys
 import xml.etree.ElementTree as ElementTree
+from itertools import chain
 from pathlib import Path
 
 OUTCOMES = ("failure", "error", "skipped")
 
 
-def outcomes(path: str) -> dict[str, str]:
+def outcomes(folder: str) -> dict[str, str]:
     """Return how each test ended; of a test with several entries the worst."""
     found: dict[str, str] = {}
-    for case in ElementTree.parse(path).iter("testcase"):
+    files = sorted(Path(folder).glob("*.xml"))
+    for case in chain.from_iterable(ElementTree.parse(file).iter("testcase") for file in files):
         name = f"{case.get('classname')}.{case.get('name')}".removeprefix("t.integration.")
         outcome = next((each for each in OUTCOMES if case.find(each) is not None), "passed")
         if found.get(name) not in ("failure", "error"):
@@ -23,10 +26,10 @@ def outcomes(path: str) -> dict[str, str]:
     return found
 
 
-def main(stock_file: str, headway_file: str, differences_file: str) -> int:
+def main(stock_folder: str, headway_folder: str, differences_file: str) -> int:
     """Print each difference; returns 1 where one is not named."""
-    stock = outcomes(stock_file)
-    headway = outcomes(headway_file)
+    stock = outcomes(stock_folder)
+    headway = outcomes(headway_folder)
     lines = Path(differences_file).read_text().splitlines()
     named = {line for line in lines if line and not line.startswith("#")}
     if not stock or not headway:
