@@ -71,7 +71,12 @@ def test_the_owner_sees_the_whole(visitor: Visitor, shared_records: Records):
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "private, no-store"
     assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
-    for words in ("Scheduled", "Attempt 1 started on test", "ValueError: no such column"):
+    for words in (
+        "Requested by you",
+        "Scheduled</strong> for <time",
+        "Attempt 1 started on test",
+        "ValueError: no such column",
+    ):
         assert words in answer.text
     assert "line 7 in import_rows" in answer.text
     assert "reading &lt;rows&gt;" in answer.text
@@ -120,6 +125,7 @@ def test_a_token_opens_the_page_but_neither_arguments_nor_traceback(
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert "ValueError: no such column" in answer.text
     assert "line 7" not in answer.text
+    assert "Requested by" not in answer.text
     assert " actions" not in answer.text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from headway.snapshot import Phase
 from headway.store.restored import Seen
@@ -47,7 +47,10 @@ class LogPage(TypedDict):
 
 
 class HistoryEvent(TypedDict):
-    """A change of a task's phase; `at` is RFC 3339, `worker` the last that took the task."""
+    """A change of a task's phase; times are RFC 3339, `worker` is the last that took the task.
+
+    Events of an earlier version lack `scheduled_for`: when a task that waits goes on.
+    """
 
     at: str
     phase: str
@@ -55,6 +58,7 @@ class HistoryEvent(TypedDict):
     status: str
     error: Mapping[str, str] | None
     worker: str | None
+    scheduled_for: NotRequired[str | None]
 
 
 class Point(NamedTuple):

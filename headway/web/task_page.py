@@ -127,7 +127,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "actions": _actions(task) if may_change else {},
         "idempotency_key": str(uuid4()),
         "plot": plot(task, queries.points(task_id)),
-        "timeline": timeline(task, details.history),
+        "timeline": timeline(task, details.history, _requester(viewer, stored)),
         "log": log,
         "log_query": wanted,
         "log_address": {**wanted.address, **address},
@@ -152,6 +152,15 @@ def _snippets(task_id: str, link: Mapping[str, str]) -> dict[str, Any]:
         "curl": curl(status_address, link["token"]),
         "python": python(status_address, link["token"]),
     }
+
+
+def _requester(viewer: Viewer, stored: TaskRecord) -> str:
+    """Return who requested a task, in words; "" for those who may not know."""
+    if not viewer.sees_all(stored):
+        return ""
+    if not stored.owner:
+        return "a program"
+    return "you" if stored.owner == viewer.owner else stored.owner
 
 
 def _token_of(viewer: Viewer) -> dict[str, Any]:

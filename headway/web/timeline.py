@@ -13,7 +13,7 @@ WORDS = {
     "scheduled": "Scheduled",
     "queued": "Queued",
     "running": "Attempt {attempt} started",
-    "retrying": "Attempt {attempt} failed",
+    "retrying": "Attempt {attempt} failed, the next waits",
     "cancelling": "Asked to stop",
     "succeeded": "Done",
     "failed": "Failed",
@@ -31,12 +31,18 @@ class Entry(NamedTuple):
     words: str
     why: str
     failed: bool = False  # whether `why` is an error
+    due: str = ""  # when it goes on
 
 
-def timeline(task: dict[str, Any], history: Sequence[HistoryEvent]) -> list[Entry]:
-    """Return a task's timeline, oldest first; of a snapshot as JSON and what is kept beside it."""
+def timeline(
+    task: dict[str, Any], history: Sequence[HistoryEvent], requester: str = ""
+) -> list[Entry]:
+    """Return a task's timeline, oldest first; of a snapshot as JSON and what is kept beside it.
+
+    `requester` is who requested it, "" to say nothing of that.
+    """
     start = task["created_at"]
-    entries = [Entry(start, "", "✓", "Requested", "")]
+    entries = [Entry(start, "", "✓", f"Requested by {requester}" if requester else "Requested", "")]
     for event in history or _from_snapshot(task):
         sign = SIGNS.get(event["phase"], "•")
         words = WORDS.get(event["phase"], event["phase"]).format(attempt=event["attempt"])
@@ -44,7 +50,8 @@ def timeline(task: dict[str, Any], history: Sequence[HistoryEvent]) -> list[Entr
             words = f"{words} on {event['worker']}"
         after = _after(start, event["at"])
         failed = event["error"] is not None
-        entries.append(Entry(event["at"], after, sign, words, _why(event), failed))
+        due = event.get("scheduled_for") or ""
+        entries.append(Entry(event["at"], after, sign, words, _why(event), failed, due))
     return entries
 
 

@@ -51,9 +51,11 @@ end
 local MAX_HISTORY = 8192  -- bytes
 local function note_history(fields, changes, phase)
   local function now(name) return changes[name] or fields[name] or 'null' end
+  local waits = phase == 'scheduled' or phase == 'retrying'
+  local due = waits and now('scheduled_for') or 'null'
   local event = '{"at":' .. changes.updated_at .. ',"phase":"' .. phase .. '","attempt":' ..
     now('attempt') .. ',"status":' .. now('status') .. ',"error":' .. now('error') ..
-    ',"worker":' .. now('worker') .. '}'
+    ',"worker":' .. now('worker') .. ',"scheduled_for":' .. due .. '}'
   local history = fields.history and fields.history .. '\n' .. event or event
   while #history > MAX_HISTORY and string.find(history, '\n', 1, true) do
     history = string.match(history, '\n(.*)')
