@@ -31,6 +31,13 @@ for result in [app.add.delay(1, 2), app.stocktake.delay(), app.die_once.delay(sy
 print(json.dumps(ends))
 """
 
+DESCRIBE = """
+import app, json
+assert app.celery.backend
+settings = {name: repr(value) for name, value in app.celery.conf.items()}
+print(json.dumps([sorted(app.celery.tasks), settings]))
+"""
+
 
 def run(*command: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
@@ -153,6 +160,23 @@ def test_without_it_nothing_differs(stock: Shop, records: Records, tmp_path: Pat
     assert (stock.check.returncode, b"set result_backend to" in stock.check.stdout) == (1, True), (
         stock.check
     )
+
+
+def test_it_registers_no_task_and_changes_no_other_setting(shop: Path, redis_url: str):
+    def describe(backend: str) -> tuple[list[str], dict[str, str]]:
+        env = {"SHOP_REDIS": redis_url, "SHOP_BACKEND": backend, "PYTHONPATH": ""}
+        python = shop / ".venv" / "bin" / "python"
+        tasks, settings = json.loads(
+            run(python, "-c", DESCRIBE, cwd=shop, env=os.environ | env).stdout
+        )
+        return tasks, settings
+
+    stock_tasks, stock_settings = describe(redis_url)
+    tasks, settings = describe(f"headway+{redis_url}")
+
+    assert tasks == stock_tasks
+    different = {name for name in settings if settings[name] != stock_settings[name]}
+    assert (settings.keys(), different) == (stock_settings.keys(), {"result_backend"})
 
 
 def test_all_that_the_library_imports_is_declared():
