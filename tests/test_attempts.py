@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from celery.app.task import Context
 
-from headway.celery.attempts import DEFAULT_ATTEMPTS, attempts_of
+from headway.celery.attempts import DEFAULT_ATTEMPTS, attempts_of, retries_for_ever
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,8 @@ def test_retries_without_limit_use_up_no_attempt(max_retries: object, retries: i
     task = SimpleNamespace(max_retries=max_retries)
 
     assert attempts_of(task, Context(retries=retries)) == attempts
+
+
+@pytest.mark.parametrize(("max_retries", "for_ever"), [(None, True), (0, False), (3, False)])
+def test_only_a_task_without_limit_may_fail_for_ever(max_retries: object, for_ever: bool):
+    assert retries_for_ever(SimpleNamespace(max_retries=max_retries)) is for_ever
