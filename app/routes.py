@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -23,18 +21,13 @@ from flask.typing import ResponseReturnValue
 from app.forms import EmailForm
 from headway.service import start
 from headway.store.errors import Unavailable, problem_of
-from headway.web.access import cookie_is_dropped, get_or_create_owner, lacks_cookie
+from headway.web.access import get_or_create_owner
 from headway.web.api import accepted, idempotency_key, server_state
+from headway.web.cookies import refuse_without_cookie
 from headway.web.errors import APIError, wants_json, wants_page
 from headway.web.listing import Listing, Query, read_listing
 from headway.web.security import refuse_other_sites
 from headway.web.viewers import Viewer
-
-logger = logging.getLogger(__name__)
-
-NO_COOKIE = (
-    "Nothing was started: your browser did not send the cookie that tells which tasks are yours."
-)
 
 ALL = Query(frozenset(), (), ("", ""))
 
@@ -66,7 +59,7 @@ def send_email() -> ResponseReturnValue:
         if wants_json():
             raise APIError(400, "bad_form", message, form.errors)
         return _page(form.email, message), 400
-    _refuse_without_cookie()
+    refuse_without_cookie()
     owner = get_or_create_owner() or ""
     started = start(
         "send_async_email",
@@ -91,35 +84,11 @@ def long_task() -> ResponseReturnValue:
 
     A form without JavaScript is redirected to the page.
     """
-    _refuse_without_cookie()
+    refuse_without_cookie()
     started = start("long_task", {}, owner=get_or_create_owner() or "", key=idempotency_key())
     if wants_page() and not wants_json():
         return redirect(url_for(".index"), 303)
     return accepted(started)
-
-
-def _refuse_without_cookie() -> None:
-    """Refuse a page whose browser keeps no cookie: it would never see its task. Raises APIError.
-
-    The page came with a cookie, and its form says so. Other clients may start a task before they
-    have a cookie.
-    """
-    if request.form.get("cookie") != "required" or not lacks_cookie():
-        return
-    if cookie_is_dropped():
-        _warn_of_plain_http()
-        message = f"{NO_COOKIE} Open this page over https, where it is kept, and allow cookies."
-        raise APIError(403, "cookie_required", message)
-    raise APIError(
-        403, "cookie_required", f"{NO_COOKIE} Allow cookies for this site, then reload the page."
-    )
-
-
-@cache
-def _warn_of_plain_http() -> None:
-    logger.warning(
-        "A browser keeps no cookie of this server over plain http, and can start nothing: use https"
-    )
 
 
 def _page(email: str, error: str | None, query: Query = ALL) -> str:

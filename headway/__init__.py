@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from headway.annotations import Email
     from headway.celery.runs import Stopped
     from headway.exceptions import ConfigError, HeadwayError
     from headway.extension import Headway
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConfigError",
+    "Email",
     "Headway",
     "HeadwayError",
     "Phase",
@@ -31,6 +33,7 @@ __all__ = [
 
 HOMES = {
     "ConfigError": "headway.exceptions",
+    "Email": "headway.annotations",
     "Headway": "headway.extension",
     "HeadwayError": "headway.exceptions",
     "Phase": "headway.snapshot",

@@ -34,6 +34,7 @@ from headway.web.ops import ops
 from headway.web.origins import is_cross_site, parse_origins
 from headway.web.pages import Pages
 from headway.web.sharing import sharing
+from headway.web.start_page import starting
 from headway.web.task_page import pages
 from headway.web.viewers import secret_keys_of
 
@@ -137,7 +138,7 @@ class Headway:
         )
         app.extensions[KEY] = state
         load_owner_by(access.owner_of_sender)
-        for blueprint in (api, sharing, ops, assets, pages):
+        for blueprint in (api, sharing, ops, assets, pages, starting):
             app.register_blueprint(blueprint, url_prefix=url_prefix or None)
         app.jinja_env.globals["headway"] = Pages()
         self._serve_sockets(app, state, backend.url, url_prefix)

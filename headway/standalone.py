@@ -73,7 +73,7 @@ def _nobody() -> None:
 
 
 def _refuse_starts() -> None:
-    if request.endpoint == "headway.start_task":
+    if request.endpoint == "headway.start_task" or request.blueprint == "headway_start":
         raise STARTED_ELSEWHERE
 
 

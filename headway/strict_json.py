@@ -14,5 +14,13 @@ def parse(text: str) -> Any:
         raise ValueError("The JSON is nested too deeply.") from None
 
 
+def parse_or_text(text: str) -> Any:
+    """Return the value of a text that is JSON, the text itself of any other."""
+    try:
+        return parse(text)
+    except ValueError:
+        return text
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON.")

@@ -16,7 +16,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from app import config, create_app, doctor, routes
+from app import config, create_app, doctor
+from headway.web import cookies
 from tests.page import LIVE, cards, chip
 from tests.processes import Process, Valkey, running, web
 
@@ -124,7 +125,7 @@ def test_production_over_plain_http_says_so(
     headers: dict[str, str],
     over_https: bool,
 ):
-    routes._warn_of_plain_http.cache_clear()  # it is said once in a process
+    cookies._warn_of_plain_http.cache_clear()  # it is said once in a process
     same = {"Sec-Fetch-Site": "same-origin"}
     with caplog.at_level(logging.WARNING):
         refused = production.post("/longtask", data=REQUIRED, headers=AS_JSON | same | headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
 
@@ -89,10 +90,17 @@ def _email_data(args: Mapping[str, Any]) -> dict[str, Any]:
     except BadAddress as error:
         wrong["email"] = str(error)
     if not isinstance(address, str):
-        wrong["email"] = "Must be of type str."
+        wrong["email"] = "Must be text."
     if wrong:
         raise BadArguments(wrong)
     return {"email_data": email_message(to)}
+
+
+@dataclass(frozen=True)
+class EmailArguments:
+    """What a request for an email holds."""
+
+    email: headway.Email
 
 
 class SendGuard:
@@ -147,7 +155,14 @@ LABELS: Labels = {
 }
 
 
-@headway.task("E-mail to {email}", queue="mail", validate=_email_data, labels=LABELS, bind=True)
+@headway.task(
+    "E-mail to {email}",
+    queue="mail",
+    validate=_email_data,
+    form=EmailArguments,
+    labels=LABELS,
+    bind=True,
+)
 def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]:
     """Send `{"subject", "to", "body"}` at most once, and return the mail server's reply.
 

@@ -46,15 +46,8 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: Sequence[str]) ->
             raise click.BadParameter(f"{value!r} is not of the form key=value.")
         if key in found:
             raise click.BadParameter(f"{key} is given twice.")
-        found[key] = _value(text)
+        found[key] = strict_json.parse_or_text(text)
     return found
-
-
-def _value(text: str) -> Any:
-    try:
-        return strict_json.parse(text)
-    except ValueError:
-        return text
 
 
 def with_project(function: Callable[..., None]) -> Callable[..., None]:

@@ -29,6 +29,7 @@ from headway.web.reading import (
     list_for,
     read_mine,
     read_one,
+    read_to_share,
 )
 from headway.web.security import guard
 from headway.web.viewers import current_viewer
@@ -120,16 +121,9 @@ def start_task() -> ResponseReturnValue:
     """Start a task by JSON `{"name", "args", "countdown" or "eta"}`; 202 and the snapshot."""
     body = json_body({"name", "args", "countdown", "eta"})
     name = body.get("name")
-    args = body.get("args", {})
     if not isinstance(name, str):
         raise APIError(400, "bad_request", "Which task?", {"name": "Must be the name of a task."})
-    if not isinstance(args, dict):
-        raise APIError(
-            400,
-            "bad_request",
-            "With which arguments?",
-            {"args": "Must be an object: arguments by name."},
-        )
+    args = _checked_args(body.get("args", {}))
     countdown, eta = when_of(body)
     owner = get_or_create_owner() or ""
     return accepted(
@@ -159,11 +153,22 @@ def schedule(task_id: str) -> ResponseReturnValue:
 
 @api.post("/tasks/<task_id>/retry")
 def retry(task_id: str) -> ResponseReturnValue:
-    """Start a new task with the arguments of one that has ended; 202, 409 if it has not ended."""
+    """Start a new task like one that has ended; 202, 409 if it has not ended.
+
+    JSON, if any: `{"args": {...}}`, other arguments, all of them, for the same kind of task; not
+    by a token.
+    """
     stored = _to_change(task_id)
-    if not Snapshot.from_json(stored.snapshot).final:
+    ended = Snapshot.from_json(stored.snapshot)
+    if not ended.final:
         raise APIError(409, "not_final", "This task has not ended yet.")
-    return accepted(rerun(task_id, owner=stored.owner, key=idempotency_key()))
+    args = json_body({"args"}).get("args") if request.is_json and request.get_data() else None
+    if args is None:
+        return accepted(rerun(task_id, owner=stored.owner, key=idempotency_key()))
+    read_to_share(get_records(), current_viewer(), task_id)
+    return accepted(
+        start(ended.name, _checked_args(args), owner=stored.owner, key=idempotency_key())
+    )
 
 
 @api.get("/tasks/<task_id>/result")
@@ -215,6 +220,14 @@ def idempotency_key() -> str:
     if len(key) > MAX_KEY:
         raise APIError(400, "bad_key", f"An Idempotency-Key has at most {MAX_KEY} characters.")
     return key
+
+
+def _checked_args(args: Any) -> dict[str, Any]:
+    """Return the arguments in a request's JSON, an object. Raises APIError."""
+    if isinstance(args, dict):
+        return args
+    why = {"args": "Must be an object: arguments by name."}
+    raise APIError(400, "bad_request", "With which arguments?", why)
 
 
 def _mine(task_id: str, known: str = "") -> TaskRecord:

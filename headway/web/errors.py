@@ -26,7 +26,10 @@ JSON_BLUEPRINTS = {
     "headway_sharing",
 }
 # The templates of error pages, by blueprint; all others have the app's own.
-ERROR_PAGES = {"headway_pages": "headway/error.html"}
+ERROR_PAGES = {
+    "headway_pages": "headway/error.html",
+    "headway_start": "headway/error.html",
+}
 UNAVAILABLE = "{}, so nothing was started or changed. Try again in a moment."
 
 

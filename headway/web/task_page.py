@@ -26,6 +26,7 @@ from headway.web.reading import read_one, read_to_share
 from headway.web.security import guard
 from headway.web.sharing import make_link
 from headway.web.snippets import curl, python
+from headway.web.start_page import can_refill
 from headway.web.timeline import timeline
 from headway.web.viewers import Viewer, current_viewer
 
@@ -135,6 +136,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "attempts": by_attempt(lines, details.history),
         "missing": _missing(log).strip(),
         "arguments": _arguments(details.message) if is_private else "",
+        "can_change_arguments": is_private and viewer.grant is None and can_refill(details.message),
         "result": _json(task["result"]) if task.get("result") is not None else "",
         "failures": _failures(details.failures) if is_private else [],
         "script": _script(),

@@ -1,0 +1,132 @@
+"""What annotations say: choices, members of dataclasses and models, and defaults as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from datetime import date, time
+from enum import Enum
+from math import isfinite
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+ABSENT: Any = object()  # a default that there is none of, or that JSON has no word for
+
+
+class Email(str):
+    """A text that is an email address, as the annotation of a task's argument."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a task, or a member of one that is a dataclass or a pydantic model.
+
+    `default` is a JSON value, or ABSENT.
+    """
+
+    name: str
+    hint: Any
+    is_required: bool
+    default: Any = ABSENT
+    help: str = ""
+
+
+def bare(hint: Any) -> Any:
+    """Return an annotation without what `Annotated` adds."""
+    return bare(get_args(hint)[0]) if get_origin(hint) is Annotated else hint
+
+
+def without_none(hint: Any) -> tuple[Any, bool]:
+    """Return an optional annotation without its None, and whether it had one."""
+    known = bare(hint)
+    if get_origin(known) not in (Union, UnionType):
+        return hint, False
+    others = [each for each in get_args(known) if each is not NoneType]
+    has_none = len(others) < len(get_args(known))
+    return (others[0] if has_none and len(others) == 1 else hint), has_none
+
+
+def choices(hint: Any) -> list[tuple[Any, Any]] | None:
+    """Return the choices of a Literal or an Enum as JSON and in Python; None for other types.
+
+    Members of an Enum go by their values, or by their names where a value is no text or number.
+    """
+    if get_origin(hint) is Literal:
+        return [(each, each) for each in get_args(hint)]
+    if not (isinstance(hint, type) and issubclass(hint, Enum)):
+        return None
+    members = list(hint)
+    values = [member.value for member in members]
+    are_plain = all(type(value) in (str, int) for value in values)
+    names = values if are_plain else [member.name for member in members]
+    return list(zip(names, members, strict=True))
+
+
+def is_record(kind: Any) -> bool:
+    """Whether a type is a dataclass or a pydantic model."""
+    return isinstance(kind, type) and (is_dataclass(kind) or is_model(kind))
+
+
+def members_of(kind: Any) -> list[Argument]:
+    """Return the members of a dataclass or a pydantic model, as its maker takes them."""
+    if is_model(kind):
+        return [_of_model(name, each) for name, each in kind.model_fields.items()]
+    try:
+        hints = get_type_hints(kind, include_extras=True)
+    except Exception:  # it may be any expression
+        hints = {}
+    return [_of_field(each, hints.get(each.name, Any)) for each in fields(kind) if each.init]
+
+
+def as_json(value: Any) -> Any:
+    """Return a Python value as the JSON that `converted` makes it of.
+
+    Raises TypeError where JSON has no word for it.
+    """
+    if isinstance(value, Enum):
+        return next(plain for plain, member in choices(type(value)) or () if member is value)
+    if value is None or type(value) in (str, int, bool):
+        return value
+    if isinstance(value, Email):
+        return str(value)
+    if type(value) is float and isfinite(value):
+        return value
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return [as_json(each) for each in value]
+    if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+        return {name: as_json(each) for name, each in value.items()}
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if is_dataclass(value) and not isinstance(value, type):
+        return as_json(asdict(value))
+    raise TypeError(f"{type(value).__name__} is not JSON.")
+
+
+def as_default(value: Any) -> Any:
+    """Return a default as JSON, or ABSENT."""
+    try:
+        return as_json(value)
+    except TypeError:
+        return ABSENT
+
+
+def is_model(kind: Any) -> bool:
+    """Whether a type is a pydantic model: the library does without pydantic itself."""
+    return hasattr(kind, "model_validate_json") and hasattr(kind, "model_fields")
+
+
+def _of_model(name: str, field: Any) -> Argument:
+    is_required = field.is_required()
+    known = ABSENT if is_required else as_default(field.get_default(call_default_factory=True))
+    text = field.description or ""
+    return Argument(field.alias or name, field.annotation, is_required, known, text)
+
+
+def _of_field(field: Any, hint: Any) -> Argument:
+    if field.default is not MISSING:
+        return Argument(field.name, hint, False, as_default(field.default))
+    if field.default_factory is not MISSING:
+        return Argument(field.name, hint, False, as_default(field.default_factory()))
+    return Argument(field.name, hint, True)

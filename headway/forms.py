@@ -1,0 +1,180 @@
+"""The form of a task: its fields, made from the task's arguments, and what it sends as JSON.
+
+The names in a form are paths: "args.customer.age". One that ends in ":json" holds JSON, for a value
+that the argument's own control cannot show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from headway.annotations import ABSENT, Argument, bare, members_of, without_none
+from headway.controls import (
+    CHECKBOX,
+    DATE_AND_TIME,
+    GROUP,
+    JSON,
+    LINES,
+    PICKERS,
+    SELECT,
+    TEXT,
+    as_json_text,
+    control_of,
+    options_of,
+    read,
+    shown,
+)
+
+ROOT = "args"
+AS_JSON = ":json"
+NOTES = {LINES: "One per line.", JSON: "As JSON.", DATE_AND_TIME: "In UTC."}
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a form, or a group of them, as a template draws it."""
+
+    name: str
+    label: str
+    control: str
+    text: str = ""
+    help: str = ""
+    error: str = ""
+    is_required: bool = False
+    options: list[tuple[str, str]] = field(default_factory=list)
+    fields: list[Field] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """The field's id in the page."""
+        return self.name.replace(":", ".")
+
+    def first_wrong(self) -> str:
+        """Return the id of the first control with an error in this field, "" for none."""
+        within = (each.first_wrong() for each in self.fields)
+        return next(filter(None, within), self._first() if self.error else "")
+
+    def _first(self) -> str:
+        return self.fields[0]._first() if self.fields else self.id
+
+
+def read_form(
+    arguments: Iterable[Argument], form: Mapping[str, str], path: str = ROOT
+) -> dict[str, Any]:
+    """Return the arguments in a form that was sent, as JSON by name; unchecked."""
+    found = {each.name: _read_one(each, form, f"{path}.{each.name}") for each in arguments}
+    return {name: value for name, value in found.items() if value is not ABSENT}
+
+
+def filled(
+    arguments: Iterable[Argument], values: Mapping[str, Any], path: str = ROOT
+) -> dict[str, str]:
+    """Return what a form would send that shows these values, and defaults for others."""
+    form: dict[str, str] = {}
+    for each in arguments:
+        value = values.get(each.name, each.default)
+        is_silent = each.name not in values and value is None  # to leave it out says the same
+        if value is not ABSENT and not is_silent:
+            form |= _filled_one(each, value, f"{path}.{each.name}")
+    return form
+
+
+def fields_of(
+    arguments: Iterable[Argument],
+    form: Mapping[str, str],
+    wrong: Mapping[str, str],
+    path: str = ROOT,
+) -> list[Field]:
+    """Return the fields that show what a form sends; `wrong` says why not, by path of arguments."""
+    return [_field_of(each, form, wrong, f"{path}.{each.name}") for each in arguments]
+
+
+def label_of(name: str) -> str:
+    """Return a name of the code as people read it: "first_name" is "First name"."""
+    words = name.strip("_").replace("_", " ") or name
+    return words[:1].upper() + words[1:]
+
+
+def _read_one(argument: Argument, form: Mapping[str, str], path: str) -> Any:
+    if f"{path}{AS_JSON}" in form:
+        return read(_text(form, f"{path}{AS_JSON}"), Any, is_required=True)
+    control = control_of(argument.hint)
+    if control == GROUP:
+        return read_form(members_of(bare(argument.hint)), form, path)
+    if control == CHECKBOX:
+        return path in form
+    if path not in form:
+        return ABSENT
+    return read(_text(form, path), argument.hint, is_required=argument.is_required)
+
+
+def _filled_one(argument: Argument, value: Any, path: str) -> dict[str, str]:
+    control = control_of(argument.hint)
+    if control == GROUP and isinstance(value, dict):
+        members = members_of(bare(argument.hint))
+        if value.keys() <= {each.name for each in members}:
+            return filled(members, value, path)
+    elif control == CHECKBOX and isinstance(value, bool):
+        return {path: "on"} if value else {}
+    elif control not in (GROUP, CHECKBOX):
+        text = shown(value, argument.hint)
+        if text is not None:
+            return {path: text}
+    return {f"{path}{AS_JSON}": as_json_text(value)}
+
+
+def _field_of(
+    argument: Argument, form: Mapping[str, str], wrong: Mapping[str, str], path: str
+) -> Field:
+    control = control_of(argument.hint)
+    name = path
+    if f"{path}{AS_JSON}" in form:
+        control = JSON
+        name = f"{path}{AS_JSON}"
+    label = label_of(argument.name)
+    if control == GROUP:
+        within = fields_of(members_of(bare(argument.hint)), form, wrong, path)
+        why = wrong.get(path.removeprefix(f"{ROOT}."), "")
+        return Field(name, label, GROUP, help=argument.help, error=why, fields=within)
+    text = _text(form, name)
+    help_ = " ".join(filter(None, [argument.help, NOTES.get(control)]))
+    return Field(
+        name,
+        label,
+        TEXT if text and control in PICKERS and not PICKERS[control].fullmatch(text) else control,
+        text,
+        help_,
+        _error_at(path, wrong),
+        argument.is_required,
+        _options(argument) if control == SELECT else [],
+    )
+
+
+def _options(argument: Argument) -> list[tuple[str, str]]:
+    has_none = without_none(argument.hint)[1]
+    found = options_of(argument.hint)
+    if argument.is_required:
+        return [("", "Choose…"), *found]
+    return [("", "None"), *found] if has_none or argument.default is ABSENT else found
+
+
+def _error_at(path: str, wrong: Mapping[str, str]) -> str:
+    """Return why a field's value is wrong, or what in it is: "Item 2: Must be a number."."""
+    name = path.removeprefix(f"{ROOT}.")
+    if name in wrong:
+        return wrong[name]
+    within = {key: why for key, why in wrong.items() if key.startswith(f"{name}.")}
+    return " ".join(f"{_place(key[len(name) + 1 :])}: {why}" for key, why in within.items())
+
+
+def _place(path: str) -> str:
+    first, dot, rest = path.partition(".")
+    place = f"Item {int(first) + 1}" if first.isascii() and first.isdigit() else first
+    return f"{place}{dot}{rest}"
+
+
+def _text(form: Mapping[str, str], name: str) -> str:
+    """Return a text as its author typed it: browsers send other line ends."""
+    return form.get(name, "").replace("\r\n", "\n")

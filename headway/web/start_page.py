@@ -1,0 +1,204 @@
+"""The pages that start tasks: `/start` lists the kinds, `/start/<name>` has the form of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from headway import masking
+from headway.celery import encoded
+from headway.controls import DATE_AND_TIME
+from headway.forms import Field, fields_of, filled, label_of, read_form
+from headway.registry import TASK_TYPES, BadArguments, TaskType
+from headway.service import NotKept, start
+from headway.store.errors import SENTENCES, Reason, Unavailable
+from headway.store.model import AlreadyUsed, TooLate
+from headway.web.access import get_or_create_owner
+from headway.web.api import accepted, get_records, idempotency_key
+from headway.web.cookies import refuse_without_cookie
+from headway.web.errors import RETRY_AFTER_SECONDS, UNAVAILABLE, APIError, handle_errors, wants_json
+from headway.web.parameters import when_of
+from headway.web.reading import read_to_share
+from headway.web.security import guard
+from headway.web.viewers import current_viewer
+
+starting = Blueprint("headway_start", __name__, template_folder="../templates")
+handle_errors(starting)
+guard(starting)
+
+FRESH = "private, no-store"
+START_AT = "start_at"
+NOBODY = APIError(403, "no_owner", "Sign in first: nobody would see the task that you start.")
+HIDDEN = "Not filled in, since it holds a secret: {}. Enter it again."
+USED = "This form has started a task already, with other values. Send it again to start one more."
+
+
+@starting.get("/start")
+def index() -> ResponseReturnValue:
+    """Show which tasks can be started, each with a link to its form."""
+    kinds = [kind for _, kind in sorted(TASK_TYPES.items()) if kind.arguments is not None]
+    return _fresh(render_template("headway/start.html", kinds=kinds))
+
+
+@starting.get("/start/<name>")
+def show(name: str) -> ResponseReturnValue:
+    """Show the form of a task; `?from=<task_id>` fills it with that task's arguments.
+
+    404 for a task without a form, and for an earlier task that is not the visitor's own.
+    """
+    kind = _kind_of(name)
+    _owner()
+    if "from" not in request.args:
+        return _page(kind, filled(kind.arguments or (), {}), {})
+    values = _arguments_of(kind, request.args["from"])
+    plain = {name: value for name, value in values.items() if masking.masked(value) == value}
+    hidden = ", ".join(label_of(name) for name in values if name not in plain)
+    return _page(
+        kind,
+        filled(kind.arguments or (), plain),
+        {},
+        message=HIDDEN.format(hidden) if hidden else "",
+    )
+
+
+@starting.post("/start/<name>")
+def send(name: str) -> ResponseReturnValue:
+    """Start a task by its form, and answer with a redirect to the task's page.
+
+    Form: `args.<name>` for each argument, perhaps `start_at` (UTC) and `idempotency_key`. The form
+    again, 400, with a message at each field that is wrong. A client that asks for JSON gets what
+    `POST /tasks` answers.
+    """
+    kind = _kind_of(name)
+    refuse_without_cookie()
+    owner = _owner()
+    wrong, args, eta = _checked(kind)
+    if wrong:
+        return _page(kind, request.form, wrong, 400)
+    try:
+        started = start(kind.name, args, owner=owner, key=idempotency_key(), eta=eta)
+    except AlreadyUsed:
+        if wants_json():
+            raise
+        return _page(kind, request.form, {}, 422, USED)
+    except (Unavailable, TooLate) as error:
+        if wants_json():
+            raise
+        reason = error.reason if isinstance(error, Unavailable) else Reason.UNREACHABLE
+        return _page(kind, request.form, {}, 503, UNAVAILABLE.format(SENTENCES[reason]))
+    if wants_json():
+        return accepted(started)
+    return redirect(url_for("headway_pages.show", task_id=started.task_id), 303)
+
+
+def _checked(kind: TaskType) -> tuple[Mapping[str, str], dict[str, Any], datetime | None]:
+    """Return why the form is wrong, by path, and what it says: the arguments, and when."""
+    wrong: dict[str, str] = {}
+    args = read_form(kind.arguments or (), request.form)
+    eta = None
+    try:
+        args = kind.merged(args)
+        kind.validate(args)
+    except BadArguments as error:
+        if wants_json():
+            raise
+        wrong |= error.fields
+    try:
+        eta = _start_at()
+    except APIError as error:
+        if wants_json():
+            raise
+        wrong[START_AT] = error.message
+    return wrong, args, eta
+
+
+def _start_at() -> datetime | None:
+    """Return the time that the form asks for, None for now. Raises APIError."""
+    text = request.form.get(START_AT, "").strip()
+    if not text:
+        return None
+    has_zone = text.endswith("Z") or "+" in text
+    return when_of({"eta": text if has_zone else f"{text}Z"})[1]
+
+
+def _kind_of(name: str) -> TaskType:
+    kind = TASK_TYPES.get(name)
+    if kind is None or kind.arguments is None:
+        raise APIError(404, "unknown_task", "There is no form for such a task.")
+    return kind
+
+
+def _owner() -> str:
+    """Return whose the task will be, "" for an operator's. Raises APIError where nobody's."""
+    owner = get_or_create_owner()
+    if owner is None and not current_viewer().sees_unowned:
+        raise NOBODY
+    return owner or ""
+
+
+def _arguments_of(kind: TaskType, task_id: str) -> dict[str, Any]:
+    """Return the arguments of an earlier task of the visitor's own, by name. Raises NotKept."""
+    read_to_share(get_records(), current_viewer(), task_id)
+    kept = get_records().outbox.message(task_id)
+    if kept is None or not can_refill(kept[0]) or kept[0]["task"] != kind.name:
+        raise NotKept(task_id)
+    message, _ = kept
+    args = kind.call.joined(message.get("args") or (), message.get("kwargs") or {})
+    own = {each.name for each in kind.arguments or ()}
+    options = {name: value for name, value in args.items() if name not in own}
+    known = {name: value for name, value in args.items() if name in own}
+    return {**known, kind.call.options: options} if options else known
+
+
+def can_refill(message: Mapping[str, Any]) -> bool:
+    """Whether the arguments in a task's message can fill the form of its kind."""
+    kind = TASK_TYPES.get(message.get("task", ""))
+    return kind is not None and kind.can_refill and encoded.KEY not in message
+
+
+def _page(
+    kind: TaskType,
+    form: Mapping[str, str],
+    wrong: Mapping[str, str],
+    status: int = 200,
+    message: str = "",
+) -> Response:
+    fields = fields_of(kind.arguments or (), form, wrong)
+    focus = next(filter(None, (each.first_wrong() for each in fields)), "")
+    when = Field(
+        START_AT,
+        "Start at",
+        DATE_AND_TIME,
+        form.get(START_AT, ""),
+        "In UTC; at once if left empty.",
+        wrong.get(START_AT, ""),
+    )
+    was_used = status == 422
+    response = _fresh(
+        render_template(
+            "headway/start_one.html",
+            kind=kind,
+            fields=fields,
+            start_at=when,
+            focus=focus or when.first_wrong(),
+            wrong=wrong,
+            message=message,
+            idempotency_key="" if was_used else form.get("idempotency_key", ""),
+            fresh_key=str(uuid4()),
+        ),
+        status,
+    )
+    if status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def _fresh(page: str, status: int = 200) -> Response:
+    response = make_response(page, status)
+    response.headers["Cache-Control"] = FRESH
+    return response

@@ -1,0 +1,246 @@
+"""The types of arguments: what JSON fits them, what reaches the task, what a form makes of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from enum import Enum, IntEnum
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from headway import Email
+from headway.forms import fields_of, filled, read_form
+from headway.signatures import BadArguments, converting, signature_of
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Level(IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class Corner(Enum):
+    ORIGIN = (0, 0)
+
+
+@dataclass
+class Range:
+    first: int
+    last: int = 9
+    tags: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.last < self.first:
+            raise ValueError("Must not end before it begins.")
+
+
+class Customer(BaseModel):
+    name: str = Field(description="As on the invoice")
+    age: int = Field(default=18, ge=0)
+    born: date | None = None
+
+
+ADA = Email("ada@example.com")
+
+
+def takes(
+    colour: Colour,
+    day: date,
+    *days: date,
+    level: Level = Level.LOW,
+    corner: Corner = Corner.ORIGIN,
+    at: datetime | None = None,
+    alarm: time = time(8, 30),
+    within: Range = Range(0),  # noqa: B008
+    customer: Customer | None = None,
+    mode: Literal["fast", 2] = "fast",
+    share: float | None = None,
+    names: list[str] = [],  # noqa: B006
+    loud: bool | None = None,
+    to: Email = ADA,
+    extra: dict[str, list[int]] | None = None,
+) -> dict[str, Any]:
+    return {"colour": colour, "day": day, "days": days, "level": level, "corner": corner} | {
+        "at": at,
+        "alarm": alarm,
+        "within": within,
+        "customer": customer,
+        "mode": mode,
+        "share": share,
+        "names": names,
+        "loud": loud,
+        "to": to,
+        "extra": extra,
+    }
+
+
+NEEDED = {"colour": "red", "day": "2026-11-29"}
+
+
+SIGNATURE = signature_of(takes, globals())
+RUN = converting(takes)
+
+
+def started(args: Any) -> Any:
+    """Call the task as a worker does, with what a start has put into its message."""
+    ordered, named = json.loads(json.dumps(SIGNATURE.call.split(SIGNATURE.validate(args))))
+    return RUN(*ordered, **named)
+
+
+CASES = [
+    ("colour", "blue", Colour.BLUE),
+    ("day", "2026-02-28", date(2026, 2, 28)),
+    ("days", ["2026-02-28"], (date(2026, 2, 28),)),
+    ("level", 2, Level.HIGH),
+    ("corner", "ORIGIN", Corner.ORIGIN),
+    ("at", "2026-11-22T08:00:00Z", datetime(2026, 11, 22, 8, tzinfo=UTC)),
+    ("at", None, None),
+    ("alarm", "14:30", time(14, 30)),
+    ("within", {"first": 1, "last": 3, "tags": ["a", "b"]}, Range(1, 3, ["a", "b"])),
+    ("within", {"first": 1}, Range(1)),
+    ("customer", {"name": "Ada"}, Customer(name="Ada")),
+    ("customer", {"name": "Ada", "born": "1815-12-10"}, Customer(name="Ada", born="1815-12-10")),
+    ("customer", None, None),
+    ("mode", 2, 2),
+    ("share", 0.5, 0.5),
+    ("share", 1, 1),
+    ("share", None, None),
+    ("names", ["a b", "c"], ["a b", "c"]),
+    ("names", [], []),
+    ("names", ["two\nlines", ""], ["two\nlines", ""]),
+    ("loud", False, False),
+    ("loud", None, None),
+    ("to", "bob@example.com", "bob@example.com"),
+    ("extra", {"x": [1]}, {"x": [1]}),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "is_in_python"), CASES)
+def test_the_task_gets_its_types(name: str, given: Any, is_in_python: Any):
+    got = started({**NEEDED, name: given})[name]
+
+    assert got == is_in_python
+    assert type(got) is type(is_in_python) or name == "to"
+
+
+@pytest.mark.parametrize(("name", "given", "_"), CASES)
+def test_a_form_that_is_filled_sends_the_same(name: str, given: Any, _: Any):
+    values = {**NEEDED, name: given}
+
+    sent = read_form(SIGNATURE.asked, filled(SIGNATURE.asked, values))
+
+    assert started(sent) == started(values)
+
+
+def test_what_is_left_out_has_its_default():
+    sent = read_form(SIGNATURE.asked, filled(SIGNATURE.asked, NEEDED))
+
+    assert started(sent) == started(NEEDED) == takes(Colour.RED, date(2026, 11, 29))
+
+
+def test_a_call_in_python_is_what_it_was():
+    assert RUN(Colour.RED, date(2026, 1, 1), within=Range(2))["within"] == Range(2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"colour": "RED"}, {"colour": "Must be one of: red, blue."}),
+        ({"day": "20261129"}, {"day": "Must be a date: 2026-11-29."}),
+        ({"day": "2026-02-30"}, {"day": "Must be a date: 2026-11-29."}),
+        ({"day": 5}, {"day": "Must be a date: 2026-11-29."}),
+        ({"days": ["x"]}, {"days.0": "Must be a date: 2026-11-29."}),
+        ({"level": True}, {"level": "Must be one of: 1, 2."}),
+        (
+            {"at": "2026-11-22T08:00:00"},
+            {"at": "Must be a time with its zone: 2026-11-22T08:00:00Z."},
+        ),
+        ({"alarm": "25:00"}, {"alarm": "Must be a time of day: 14:30."}),
+        ({"within": 5}, {"within": "Must be an object."}),
+        ({"within": {}}, {"within.first": "Is missing."}),
+        ({"within": {"first": 1, "x": 1}}, {"within.x": "No such argument."}),
+        ({"within": {"first": "1"}}, {"within.first": "Must be a whole number."}),
+        ({"within": {"first": 1, "tags": [2]}}, {"within.tags.0": "Must be text."}),
+        ({"within": {"first": 10}}, {"within": "Must not end before it begins."}),
+        ({"customer": {}}, {"customer.name": "Is missing."}),
+        (
+            {"customer": {"name": "Ada", "age": -1}},
+            {"customer.age": "Input should be greater than or equal to 0."},
+        ),
+        ({"to": "ada"}, {"to": "Must be an email address: ada@example.com."}),
+        ({"to": "ada@"}, {"to": "Must be an email address: ada@example.com."}),
+        ({"to": "ada@example.com\n"}, {"to": "Must be an email address: ada@example.com."}),
+        ({"extra": {"x": ["1"]}}, {"extra.x.0": "Must be a whole number."}),
+    ],
+)
+def test_what_does_not_fit_is_named_by_its_path(wrong: Any, says: Any):
+    with pytest.raises(BadArguments) as refused:
+        SIGNATURE.validate({**NEEDED, **wrong})
+
+    assert refused.value.fields == says
+
+
+def test_each_type_has_its_control():
+    fields = {each.label: each for each in fields_of(SIGNATURE.asked, {}, {})}
+
+    assert {label: each.control for label, each in fields.items()} == {
+        "Colour": "select",
+        "Day": "date",
+        "Days": "lines",
+        "Level": "select",
+        "Corner": "select",
+        "At": "datetime-local",
+        "Alarm": "time",
+        "Within": "group",
+        "Customer": "json",
+        "Mode": "select",
+        "Share": "decimal",
+        "Names": "lines",
+        "Loud": "select",
+        "To": "email",
+        "Extra": "json",
+    }
+    assert fields["Colour"].options == [("", "Choose…"), ("red", "red"), ("blue", "blue")]
+    assert fields["Level"].options == [("1", "1"), ("2", "2")]
+    assert SIGNATURE.asked[-2].default == "ada@example.com"
+    assert fields["Loud"].options == [("", "None"), ("true", "Yes"), ("false", "No")]
+    assert [each.name for each in fields["Within"].fields][:2] == [
+        "args.within.first",
+        "args.within.last",
+    ]
+
+
+def test_what_is_wrong_within_a_field_stands_at_it():
+    form = {"args.days": "2026-01-01\r\nx", "args.within.first": "y", "args.at": "soon"}
+    with pytest.raises(BadArguments) as refused:
+        SIGNATURE.validate(read_form(SIGNATURE.asked, form))
+
+    fields = {each.label: each for each in fields_of(SIGNATURE.asked, form, refused.value.fields)}
+
+    assert fields["Days"].error == "Item 2: Must be a date: 2026-11-29."
+    assert fields["Days"].text == "2026-01-01\nx"
+    assert fields["Within"].fields[0].error == "Must be a whole number."
+    assert fields["Within"].first_wrong() == "args.within.first"
+    assert (fields["At"].control, fields["At"].text) == ("text", "soon")  # a picker would lose it
+
+
+def test_what_a_pydantic_model_describes_is_its_help():
+    def only(customer: Customer) -> None: ...
+
+    [group] = fields_of(signature_of(only, globals()).asked, {}, {})
+
+    assert [each.help for each in group.fields] == ["As on the invoice", "", ""]
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "1e999", "9" * 5000, "1,5", "0x10"])
+def test_a_text_that_is_no_number_stays_as_it_was(text: str):
+    sent = read_form(SIGNATURE.asked, {"args.share": text})
+
+    assert sent["share"] == text
