@@ -92,7 +92,7 @@ def shown(value: Any, hint: Any) -> str | None:
         text = _in_utc(value)
     else:
         text = "" if value is None else as_text(value)
-    if control in ONE_LINE and "\n" in text:
+    if "\r" in text or (control in ONE_LINE and "\n" in text):  # a browser would change them
         return None
     if text and not (PICKERS[control].fullmatch(text) if control in PICKERS else True):
         return None
@@ -106,8 +106,9 @@ def as_text(plain: Any) -> str:
 
 def as_json_text(value: Any) -> str:
     """Return a JSON value as text that `strict_json.parse_or_text` reads."""
-    if isinstance(value, str) and value and strict_json.parse_or_text(value) == value:
-        return value
+    is_plain = isinstance(value, str) and value and "\r" not in value
+    if is_plain and strict_json.parse_or_text(value) == value:
+        return str(value)
     indent = 2 if isinstance(value, dict | list) and len(json.dumps(value)) > 60 else None
     return json.dumps(value, ensure_ascii=False, indent=indent)
 

@@ -75,6 +75,8 @@ def filled(
     form: dict[str, str] = {}
     for each in arguments:
         value = values.get(each.name, each.default)
+        if value is ABSENT and control_of(each.hint) == GROUP:
+            value = {}  # its members have defaults of their own
         is_silent = each.name not in values and value is None  # to leave it out says the same
         if value is not ABSENT and not is_silent:
             form |= _filled_one(each, value, f"{path}.{each.name}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import unwrap
+from string import Formatter
 from typing import Any
 
 from celery import Task, shared_task
 
 from headway.annotations import Argument, members_of
 from headway.docstrings import summary_of
-from headway.forms import label_of
 from headway.labels import Labels, register
 from headway.signatures import BadArguments, Call, converting, signature_of
 from headway.snapshot import title_line
@@ -41,8 +41,13 @@ class TaskType:
 
     @property
     def heading(self) -> str:
-        """What people call it where there are no arguments yet."""
-        return self.title if "{" not in self.title else label_of(self.name)
+        """The title without arguments: "Report for …"."""
+        try:
+            pieces = list(Formatter().parse(self.title))
+        except ValueError:  # an invalid format: no task has this title either
+            return self.name
+        asks = (text + ("" if name is None else "…") for text, name, _, _ in pieces)
+        return title_line("".join(asks)) or self.name
 
     def merged(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """Return a form's arguments as a request has them: those of `**options` beside the others.

@@ -40,7 +40,7 @@ def test_every_address_of_the_page_is_below_the_path(behind_a_proxy: Flask, pref
     headers = BROWSER | ({"X-Forwarded-Prefix": prefix} if prefix else {})
     client.post("/", data={"email": "ada@example.com", "submit": "Send"}, headers=headers)
 
-    for path in ("/", "/inbox", "/nowhere"):
+    for path in ("/", "/inbox", "/start", "/start/long_task", "/nowhere"):
         found = paths_in(client.get(path, headers=headers).text)
         assert len(found) > 5
         for address in found:
@@ -56,12 +56,14 @@ def test_answers_say_where_with_the_path(behind_a_proxy: Flask, prefix: str):
 
     started = client.post("/longtask", headers=headers)
     by_form = client.post("/longtask", headers=headers | BROWSER)
+    by_start = client.post("/start/long_task", headers=headers | BROWSER)
     by_email = client.post(
         "/", data={"email": "ada@example.com", "submit": "Send"}, headers=headers | BROWSER
     )
 
     assert started.headers["Location"] == f"{root}/status/{started.json['task_id']}"
     assert by_form.headers["Location"] == by_email.headers["Location"] == f"{root}/"
+    assert by_start.headers["Location"].startswith(f"{root}/tasks/")
     cookie = client.get_cookie("headway_session", path=root or "/")
     assert cookie is not None
     assert cookie.path == (root or "/")

@@ -6,6 +6,8 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from celery import _state
 from flask import Flask
 from flask.testing import FlaskClient
 
-from headway.registry import TASK_TYPES, task
+from headway.registry import TASK_TYPES, BadArguments, task
 from headway.store.records import Records
 from headway.tokens import token
 
@@ -35,8 +37,12 @@ def report() -> Iterator[None]:
             rows: At most so many.
         """
 
+    @task("Due")
+    def due_day(day: date) -> str:
+        return type(day).__name__
+
     yield
-    TASK_TYPES.pop("quarterly_report")
+    del TASK_TYPES["quarterly_report"], TASK_TYPES["due_day"]
     _state._on_app_finalizers = finalizers  # else each later app would get it
 
 
@@ -73,7 +79,7 @@ def sent(records: Records) -> Any:
 def test_the_index_names_each_task_with_its_summary(client: FlaskClient):
     page = shown(client, "/start")
 
-    assert 'href="/start/quarterly_report">Quarterly report</a>' in page
+    assert 'href="/start/quarterly_report">Report for …</a>' in page
     assert "<span>Write the quarterly report.</span>" in page
     assert 'href="/start/long_task">Long task</a>' in page
     assert 'href="/start"' in shown(client, "/")
@@ -98,6 +104,16 @@ def test_a_form_starts_a_task_and_leads_to_its_page(client: FlaskClient, records
     assert answer.status_code == 303
     assert client.get(answer.location, headers=HTML).status_code == 200
     assert sent(records) == [[], {"month": "May", "rows": 12, "loud": True, "depth": 3}]
+
+
+def test_a_task_gets_its_types_from_its_message(app: Flask, client: FlaskClient, records: Records):
+    shown(client)
+
+    client.post("/start/due_day", data={"args.day": "2026-11-29"}, headers=HTML)
+
+    args, kwargs = sent(records)
+    assert kwargs == {"day": "2026-11-29"}
+    assert app.extensions["headway"].celery.tasks["due_day"].run(*args, **kwargs) == "date"
 
 
 def test_what_is_wrong_stands_at_its_field_and_nothing_is_lost(
@@ -168,8 +184,10 @@ def test_a_task_can_start_later(client: FlaskClient, records: Records):
 def test_what_is_no_form_of_yours_is_refused(client: FlaskClient, records: Records):
     assert client.get("/start/nothing", headers=HTML).status_code == 404
     assert client.post("/start/nothing", headers=HTML).status_code == 404
-    assert send(client, month="May").status_code == 403  # the browser keeps no cookie
-    assert send(client, ELSEWHERE, month="May").status_code == 403
+    assert "did not send the cookie" in send(client, month="May").text
+    shown(client)
+    elsewhere = send(client, ELSEWHERE, month="May")
+    assert (elsewhere.status_code, "another site" in elsewhere.text) == (403, True)
     assert records.client.llen("celery") == 0
 
 
@@ -254,3 +272,16 @@ def test_a_task_with_its_own_check_has_the_form_that_it_names(client: FlaskClien
         "/start/send_async_email", data={"args.email": "ada, bob@example.com"}, headers=HTML
     )
     assert "Enter one email address, not several." in refused.text
+
+
+def test_what_a_check_says_of_no_field_is_said_too(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+):
+    def check(_: Any) -> dict[str, Any]:
+        raise BadArguments({"quota": "Is used up."})
+
+    kind = replace(TASK_TYPES["quarterly_report"], validate=check)
+    monkeypatch.setitem(TASK_TYPES, "quarterly_report", kind)
+    shown(client)
+
+    assert "quota: Is used up." in send(client, month="May").text

@@ -126,3 +126,17 @@ def test_a_title_that_its_argument_does_not_fit_refuses_no_start(
     started = client.post("/tasks", json={"name": "long_task", "args": {"month": {"year": 2026}}})
 
     assert (started.status_code, started.json["title"]) == (202, "long_task")
+
+
+@pytest.mark.parametrize(
+    ("title", "heading"),
+    [
+        ("Long task", "Long task"),
+        ("Report for {month}", "Report for …"),
+        ("{rows:>5} rows of {{all}}", "… rows of {all}"),
+        ("half a {brace", "long_task"),
+        ("", "long_task"),
+    ],
+)
+def test_a_heading_is_a_title_without_arguments(title: str, heading: str):
+    assert kind(title).heading == heading

@@ -139,6 +139,27 @@ def test_a_form_that_is_filled_sends_the_same(name: str, given: Any, _: Any):
     assert started(sent) == started(values)
 
 
+def test_a_time_is_in_utc_in_its_control():
+    [at] = [each for each in SIGNATURE.asked if each.name == "at"]
+
+    assert filled([at], {"at": "2026-11-29T12:00:00+02:00"}) == {"args.at": "2026-11-29T10:00"}
+    assert read_form([at], {"args.at": "2026-11-29T10:00"}) == {"at": "2026-11-29T10:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("note", "text"),
+    [("two\nlines", "two\nlines"), ("two\r\nlines", '"two\\r\\nlines"'), ("5\n", '"5\\n"')],
+)
+def test_a_text_that_a_line_would_change_has_room_for_it(note: str, text: str):
+    def only(note: str) -> None: ...
+
+    asked = signature_of(only, globals()).asked
+    form = filled(asked, {"note": note})
+
+    assert form == {"args.note:json": text}
+    assert read_form(asked, form) == {"note": note}
+
+
 def test_what_is_left_out_has_its_default():
     sent = read_form(SIGNATURE.asked, filled(SIGNATURE.asked, NEEDED))
 
@@ -215,6 +236,18 @@ def test_each_type_has_its_control():
         "args.within.first",
         "args.within.last",
     ]
+
+
+def test_a_group_shows_the_defaults_of_its_members():
+    def only(within: Range, loud: bool = True) -> None: ...
+
+    asked = signature_of(only, globals()).asked
+
+    assert filled(asked, {}) == {
+        "args.within.last": "9",
+        "args.within.tags": "",
+        "args.loud": "on",
+    }
 
 
 def test_what_is_wrong_within_a_field_stands_at_it():

@@ -17,8 +17,9 @@ NOUNS = ("solar array", "particle reshaper", "cosmic ray", "orbiter", "bit")
 
 @task("Long task", bind=True)
 def long_task(self: Any) -> dict[str, Any]:
-    """Report progress by Celery's own `update_state`, as any task written for Celery does.
+    """Run a demo of 10 to 50 one-second steps.
 
+    It reports by Celery's own `update_state`, as any task written for Celery does.
     LONG_TASK_STEPS and LONG_TASK_STEP_SECONDS set the number of steps and how long each takes.
     """
     total = current_app.config["LONG_TASK_STEPS"] or random.randint(10, 50)

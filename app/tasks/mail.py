@@ -164,7 +164,10 @@ LABELS: Labels = {
     bind=True,
 )
 def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]:
-    """Send `{"subject", "to", "body"}` at most once, and return the mail server's reply.
+    """Send one email, the article's.
+
+    It is sent at most once; `email_data` is `{"subject", "to", "body"}`, the result the mail
+    server's reply.
 
     A deferred email is retried with back-off while attempts remain. During a mail outage it waits
     for up to MAIL_RETRY_HOURS. Raises BadAddress, MailRefused, OutcomeUnknown, and the error of

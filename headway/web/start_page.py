@@ -187,6 +187,7 @@ def _page(
             start_at=when,
             focus=focus or when.first_wrong(),
             wrong=wrong,
+            elsewhere=_elsewhere(kind, wrong),
             message=message,
             idempotency_key="" if was_used else form.get("idempotency_key", ""),
             fresh_key=str(uuid4()),
@@ -196,6 +197,12 @@ def _page(
     if status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
+
+
+def _elsewhere(kind: TaskType, wrong: Mapping[str, str]) -> dict[str, str]:
+    """Return what is wrong with no field of the form: a check may name any argument."""
+    shown = {START_AT, *(each.name for each in kind.arguments or ())}
+    return {path: why for path, why in wrong.items() if path.partition(".")[0] not in shown}
 
 
 def _fresh(page: str, status: int = 200) -> Response:
