@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.browser import Visitor
 from tests.by_broker import Hand
+from tests.chromium import LEANEST_FIRST, WHOLE, options
 from tests.processes import Process, Valkey, running, web_for, worker
 
 hypothesis.settings.register_profile("headway", deadline=None)  # a busy machine is no fault
@@ -186,24 +186,28 @@ def no_visitor_stays() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def chromium() -> dict[str, Any]:
-    """How to start Chromium of the system.
+    """How to start the leanest Chromium of the system."""
+    return options_of_chromium(LEANEST_FIRST)
 
-    Where it is missing a run at home says so loudly; CI (REQUIRE_BROWSER=1)
-    fails."""
-    path = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+
+@pytest.fixture(scope="session")
+def whole_chromium() -> dict[str, Any]:
+    """How to start the Chromium that people use: one that keeps to a profile's settings."""
+    return options_of_chromium(WHOLE)
+
+
+def options_of_chromium(names: tuple[str, ...]) -> dict[str, Any]:
+    """Where it is missing a run at home says so loudly; CI (REQUIRE_BROWSER=1) fails."""
+    found = options(names)
+    if found is not None:
+        return found
+    message = (
+        "NO BROWSER: the page was not tested. Install Debian's package chromium, or run "
+        "`make test`."
     )
-    if path is None:
-        message = (
-            "NO BROWSER: the page was not tested. Install Debian's package chromium, or run "
-            "`make test`."
-        )
-        if os.environ.get("REQUIRE_BROWSER") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-    # Chromium's sandbox needs rights that root in a container has not.
-    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-    return {"executable_path": path, "args": [*flags, "--disable-background-networking"]}
+    if os.environ.get("REQUIRE_BROWSER") == "1":
+        pytest.fail(message)
+    pytest.skip(message)
 
 
 # No longer than a module: with Playwright there, nothing else may run an event loop.

@@ -172,7 +172,7 @@ def process(
 
 @pytest.fixture
 def blocking(
-    browser: Browser, chromium: dict[str, Any], tmp_path: Path
+    browser: Browser, whole_chromium: dict[str, Any], tmp_path: Path
 ) -> Iterator[BrowserContext]:
     """A Chromium that is set to keep no cookies."""
     preferences = tmp_path / "profile" / "Default" / "Preferences"
@@ -180,7 +180,7 @@ def blocking(
     preferences.write_text(
         json.dumps({"profile": {"default_content_setting_values": {"cookies": 2}}})
     )
-    context = browser.browser_type.launch_persistent_context(tmp_path / "profile", **chromium)
+    context = browser.browser_type.launch_persistent_context(tmp_path / "profile", **whole_chromium)
     yield context
     context.close()
 

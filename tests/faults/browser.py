@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import select
-import shutil
 import sys
-from os import geteuid
 
 from playwright.sync_api import sync_playwright
+
+from tests.chromium import options
 
 ROUND_MS = 100
 OBSERVE = """() => {
@@ -36,14 +36,12 @@ READ = """() => ({
 
 
 def main(address: str, cookies: dict[str, str]) -> None:
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-    # the sandbox needs rights that root in a container has not
-    flags = ["--no-sandbox"] if geteuid() == 0 else []
+    chromium = options()
+    if chromium is None:
+        sys.exit("No Chromium: install Debian's package chromium.")
     errors: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=[*flags, "--disable-background-networking"]
-        )
+        browser = playwright.chromium.launch(**chromium)
         context = browser.new_context()
         context.add_cookies(
             [{"name": name, "value": value, "url": address} for name, value in cookies.items()]
