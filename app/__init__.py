@@ -129,5 +129,5 @@ def _add_to_templates(app: Flask) -> None:
         }
 
     @app.template_global()
-    def reading_of(task: Mapping[str, Any]) -> words.Reading:
+    def reading_of(task: words.Task) -> words.Reading:
         return words.read(task, labels_of(task.get("name", "")))

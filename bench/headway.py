@@ -32,8 +32,8 @@ def report(task: Any, **asked: Any) -> dict[str, Any]:
 
     def say(task_id: str, done: int, status: str) -> None:
         meta = {"current": done, "total": pace.TOTAL, "status": status}
-        verdict = task.backend.runs.report(_run_of(task_id, task.backend), "PROGRESS", meta)
-        assert verdict == "written", verdict
+        outcome = task.backend.runs.report(_run_of(task_id, task.backend), "PROGRESS", meta)
+        assert outcome == "written", outcome
 
     return pace.report(say, **asked)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from headway.shapes import Step
+
 ROUNDING = 1e-9  # ten times 0.1 is no more than 1
 
 
@@ -114,7 +116,7 @@ class Shown(NamedTuple):
 
     current: float
     total: float | None
-    step: dict[str, Any] | None
+    step: Step | None
     bar: Part
 
 
@@ -142,7 +144,7 @@ def _own(bars: Sequence[Part]) -> tuple[float, float | None]:
     return outermost.numbers if outermost.has_numbers or not inner else _numbers(inner)
 
 
-def _step(parts: Sequence[Part], bars: Sequence[Part]) -> dict[str, Any] | None:
+def _step(parts: Sequence[Part], bars: Sequence[Part]) -> Step | None:
     steps = [part for part in parts if part.is_step]
     # Beside the bar stands its own step, or the next part that counts.
     beside = bars if bars and (bars[0].is_numbered or len(bars) == 1) else bars[1:]

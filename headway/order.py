@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-Task = Mapping[str, Any]  # a snapshot as JSON
+from headway.shapes import SnapshotDict
+
+Task = SnapshotDict
 
 RANKS = {
     "waiting": 0,

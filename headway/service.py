@@ -17,7 +17,7 @@ from headway.celery.sends import identified, owned, recorded
 from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.state import state
 from headway.store.errors import Unavailable
-from headway.store.model import StartResult
+from headway.store.model import Outcome, StartResult
 from headway.store.records import Records
 from headway.system import System
 
@@ -144,7 +144,7 @@ def _start(
         task_id=task_id,
         encoded=encoded,
     )
-    if started.verdict == "created" and not encoded:
+    if started.outcome == Outcome.CREATED and not encoded:
         _send_now(celery.backend, records, started.task_id, message)
     return started
 

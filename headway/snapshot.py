@@ -10,13 +10,13 @@ import json
 import math
 import re
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from headway import masking
 from headway.bars import place, scaled, sensible
+from headway.shapes import Changes, Step, TaskError
 from headway.values import as_number, as_text
 
 STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
@@ -80,9 +80,9 @@ class Snapshot:
     current: float
     total: float | None
     status: str
-    step: Mapping[str, Any] | None
+    step: Step | None
     result_size: int | None  # bytes of the whole result, where `result` is a preview of it
-    error: Mapping[str, str] | None
+    error: TaskError | None
     attempt: int
     max_attempts: int
     version: int
@@ -130,7 +130,7 @@ def phases_of_state(state: str) -> set[Phase]:
     return {phase for phase, word in STATE.items() if word == state}
 
 
-def progress_fields(celery_state: str, meta: Any) -> dict[str, Any]:
+def progress_fields(celery_state: str, meta: Any) -> Changes:
     """Return the snapshot's fields of an `update_state(celery_state, meta)` by a running task.
 
     Values that cannot be shown are left out: text, NaN and booleans for numbers, objects whose
@@ -143,7 +143,7 @@ def progress_fields(celery_state: str, meta: Any) -> dict[str, Any]:
     status = as_text(meta.get("status"), MAX_READ_CHARS)
     if status is None:
         status = as_text(meta.get("description"), MAX_READ_CHARS)
-    fields: dict[str, Any] = {"status": one_line(own_word if status is None else status)}
+    fields: Changes = {"status": one_line(own_word if status is None else status)}
     current = as_number(meta.get("current"))
     total = as_number(meta.get("total"))
     if current is not None:
@@ -155,7 +155,7 @@ def progress_fields(celery_state: str, meta: Any) -> dict[str, Any]:
     return fields
 
 
-def _step_fields(said: Any, current: float | None, total: float | None) -> dict[str, Any]:
+def _step_fields(said: Any, current: float | None, total: float | None) -> Changes:
     """Return the fields that a step in the meta adds.
 
     A step with an index and a count is a part of the bar; if it has no numbers of its own it has
@@ -164,7 +164,7 @@ def _step_fields(said: Any, current: float | None, total: float | None) -> dict[
     step = step_of(said)
     if step is None:
         return {"step": None}
-    fields: dict[str, Any] = {"step": step, "bar": f"{step['index']} {step['name']}"}
+    fields: Changes = {"step": step, "bar": f"{step['index']} {step['name']}"}
     if step["index"] is None or step["count"] is None:
         return fields
     has_own = not said.keys().isdisjoint(("current", "total"))
@@ -177,7 +177,7 @@ def _step_fields(said: Any, current: float | None, total: float | None) -> dict[
     return fields
 
 
-def step_of(value: Any) -> dict[str, Any] | None:
+def step_of(value: Any) -> Step | None:
     """Return a snapshot's step from a dict with some of its keys, or from its name; else None."""
     if isinstance(value, str):
         value = {"name": value}
@@ -191,13 +191,13 @@ def step_of(value: Any) -> dict[str, Any] | None:
     return {"index": index, "count": count, "name": name, "current": current, "total": total}
 
 
-def success_fields(value: Any) -> dict[str, Any]:
+def success_fields(value: Any) -> Changes:
     """Return the snapshot's fields of a task's return value.
 
     A dict with the article's keys is unwrapped into them.
     """
     if isinstance(value, dict) and "result" in value and value.keys() <= ARTICLE_KEYS:
-        fields: dict[str, Any] = {
+        fields: Changes = {
             "status": one_line(as_text(value.get("status"), MAX_READ_CHARS) or ""),
             "result": value["result"],
         }

@@ -6,7 +6,6 @@ The words themselves are in static/js/card-words.js, which the script reads too.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import floor
@@ -14,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from headway.labels import Labels
+from headway.shapes import SnapshotDict, Step, TaskError
 
-Task = Mapping[str, Any]  # a snapshot as JSON; one of another version may lack keys
+Task = SnapshotDict
 
 SPACE = "\u202f"  # narrow, and no line break
 MAX_LINE = 80  # characters of a result that stands in a line
@@ -50,6 +50,7 @@ def read(task: Task, labels: Labels) -> Reading:
     """Return the texts of a task's card, as words.js does, but without times that count on."""
     part = percent(task)
     phase = _phase(task)
+    size = task.get("result_size")
     figure = "" if part is None or (part == 0 and phase != "running") else format_percent(part)
     return Reading(
         percent=part,
@@ -59,7 +60,7 @@ def read(task: Task, labels: Labels) -> Reading:
         text=_text(task, labels),
         numbers=_numbers(task, labels),
         when=_when(task.get("finished_at")),
-        result_link=f"Show all ({_size(task['result_size'])})" if task.get("result_size") else "",
+        result_link=f"Show all ({_size(size)})" if size else "",
     )
 
 
@@ -99,16 +100,19 @@ def headline(task: Task, labels: Labels) -> str:
 
 def waiting(task: Task, labels: Labels) -> str:
     """Return the label for a wait that uses up no attempt, by the error's type; "" for none."""
-    error = task.get("error") or {}
-    return labels.get("waiting", {}).get(error.get("type", ""), "")
+    return labels.get("waiting", {}).get(_error(task).get("type", ""), "")
 
 
 def failure(task: Task, labels: Labels) -> str:
     """Return why a task failed, in one plain sentence."""
-    error = task.get("error") or {}
+    error = _error(task)
     kind = error.get("type", "")
     own = labels.get("errors", {}).get(kind)
     return str(own or WORDS["errors"].get(kind) or error.get("message", ""))
+
+
+def _error(task: Task) -> TaskError:
+    return task.get("error") or {"type": "", "message": ""}
 
 
 def starts_at(time: str, labels: Labels) -> str:
@@ -141,7 +145,7 @@ def _text(task: Task, labels: Labels) -> str:
         count = _fill(words["ahead"], count=ahead) if ahead else ""
         return status if status not in ("", PENDING) else _joined(words["queued"], count)
     if phase == "retrying":
-        return str((task.get("error") or {}).get("message", ""))
+        return _error(task).get("message", "")
     if phase == "failed":
         return failure(task, labels)
     if phase == "succeeded":
@@ -188,12 +192,12 @@ def _step(task: Task) -> str:
     return " ".join(filter(None, (place, step.get("name"), "" if is_bar else _count(step))))
 
 
-def _is_numbered(step: Mapping[str, Any] | None) -> bool:
+def _is_numbered(step: Step | None) -> bool:
     """Whether the task's own numbers count all steps together."""
     return bool(step and step.get("index") and step.get("count"))
 
 
-def _count(part: Mapping[str, Any]) -> str:
+def _count(part: SnapshotDict | Step) -> str:
     current = part.get("current") or 0
     total = part.get("total")
     if total is None:

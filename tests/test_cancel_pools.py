@@ -33,7 +33,7 @@ def test_a_run_that_reports_ends(cancels: Project):
     cancels.reached(task_id, Phase.RUNNING)
     wait_for(lambda: runs(counts))
 
-    assert cancels.records.cancel(task_id).verdict == "cancelling"
+    assert cancels.records.cancel(task_id).outcome == "cancelling"
 
     assert cancels.end_of(task_id).phase == Phase.CANCELLED
 
@@ -43,7 +43,7 @@ def test_a_run_that_says_nothing_is_ended_or_said_to_go_on(cancels: Project):
     cancels.reached(task_id, Phase.RUNNING)
     wait_for(lambda: runs(counts))
 
-    assert cancels.records.cancel(task_id).verdict == "cancelling"
+    assert cancels.records.cancel(task_id).outcome == "cancelling"
 
     if cancels.pool in ("prefork", "gevent"):
         assert cancels.end_of(task_id).phase == Phase.CANCELLED

@@ -50,7 +50,7 @@ def revoke_running(records: Records) -> AsyncResult:
 def cancel_running(records: Records) -> AsyncResult:
     body, ids = start(plain.add.s(1, 1), plain.report.s(1000, 0.05))
     reached(records, ids[1], Phase.RUNNING)
-    assert records.cancel(ids[1]).verdict == "cancelling"
+    assert records.cancel(ids[1]).outcome == "cancelling"
     return body
 
 
@@ -64,14 +64,14 @@ def revoke_scheduled(records: Records) -> AsyncResult:
 def cancel_scheduled(records: Records) -> AsyncResult:
     body, ids = start(plain.add.s(1, 1), plain.add.s(1, 2).set(countdown=3600))
     reached(records, ids[1], Phase.SCHEDULED)
-    assert records.cancel(ids[1]).verdict == "cancelled"
+    assert records.cancel(ids[1]).outcome == "cancelled"
     return body
 
 
 def cancel_retrying(records: Records) -> AsyncResult:
     body, ids = start(plain.add.s(1, 1), plain.fail_then_succeed.s(99))
     reached(records, ids[1], Phase.RETRYING)
-    assert records.cancel(ids[1]).verdict == "cancelled"
+    assert records.cancel(ids[1]).outcome == "cancelled"
     return body
 
 

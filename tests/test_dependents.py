@@ -60,10 +60,10 @@ class Part:
 
     def claim(self, max_attempts: int = 4) -> None:
         message = dependents.marked(self.message)
-        verdict = self.records.runs.claim(
+        outcome = self.records.runs.claim(
             self.id, RUN, "run", message=message, max_attempts=max_attempts, hostname=""
         )
-        assert verdict == "claimed"
+        assert outcome == "claimed"
 
     def write(self, phase: Phase, teller: str = "") -> str:
         meta = self.backend.encode(
@@ -120,7 +120,7 @@ FAILED = {"body": "FAILURE", "next": "FAILURE", "errback": "sent 1 times"}
 
 
 def cancel(part: Part) -> None:
-    assert part.records.cancel(part.id).verdict in ("cancelled", "cancelling")
+    assert part.records.cancel(part.id).outcome in ("cancelled", "cancelling")
 
 
 def cancel_scheduled(part: Part) -> None:

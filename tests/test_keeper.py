@@ -150,7 +150,7 @@ def test_what_a_killed_worker_ran_goes_on_elsewhere_and_what_was_cancelled_does_
     for result in ran + stopped:
         reached(records, result.id, Phase.RUNNING)
     for result in stopped:
-        assert records.cancel(result.id).verdict == "cancelling"
+        assert records.cancel(result.id).outcome == "cancelling"
     wait_for(lambda: len(os.listdir(counts)) == 2)  # a run begins a little after its claim
 
     another.kill()
@@ -216,7 +216,7 @@ def test_what_is_sent_for_later_by_the_app_itself_never_comes_to_the_broker_befo
 
     assert reached(records, result.id, Phase.SCHEDULED).attempt == 0
     assert not at_the_broker(records, result.id)
-    assert records.reschedule(result.id, "").verdict == "queued"
+    assert records.reschedule(result.id, "").outcome == "queued"
     assert reached(records, result.id, Phase.SUCCEEDED).result == 42
 
 
@@ -238,7 +238,7 @@ def test_a_cancelled_task_ends_whatever_it_catches(records: Records):
     result = plain.stubborn.delay()
     reached(records, result.id, Phase.RUNNING)
 
-    assert records.cancel(result.id).verdict == "cancelling"
+    assert records.cancel(result.id).outcome == "cancelling"
 
     assert reached(records, result.id, Phase.CANCELLED).status == "Cancelled"
 
@@ -247,7 +247,7 @@ def test_a_cancelled_task_that_says_nothing_is_ended_and_its_worker_works_on(rec
     result = plain.sleep.delay(600)
     reached(records, result.id, Phase.RUNNING)
 
-    assert records.cancel(result.id).verdict == "cancelling"
+    assert records.cancel(result.id).outcome == "cancelling"
 
     assert reached(records, result.id, Phase.CANCELLED).attempt == 1
     assert plain.add.delay(20, 22).get(timeout=10) == 42
@@ -256,7 +256,7 @@ def test_a_cancelled_task_that_says_nothing_is_ended_and_its_worker_works_on(rec
 def test_a_cancelled_task_that_waits_is_never_run(records: Records, tmp_path: Path):
     result = plain.note.apply_async((str(tmp_path),), countdown=1)
 
-    assert records.cancel(result.id).verdict == "cancelled"
+    assert records.cancel(result.id).outcome == "cancelled"
 
     plain.sleep.delay(2).get(timeout=15)
     assert os.listdir(tmp_path) == []

@@ -17,6 +17,7 @@ LAYERS = [
     "headway.masking",
     "headway.throttled",
     "headway.values",
+    "headway.shapes",
     "headway.bars",
     "headway.snapshot",
     "headway.labels",

@@ -92,7 +92,7 @@ def neighbours(pool: Programs) -> Iterator[tuple[Path, Path]]:
 def test_of_a_cancelled_run(pool: Programs, neighbours: object, task: object):
     task_id, counts = begin(pool, task)
 
-    assert pool.records.cancel(task_id).verdict == "cancelling"
+    assert pool.records.cancel(task_id).outcome == "cancelling"
 
     assert pool.end_of(task_id).phase == Phase.CANCELLED
     are_gone(counts)

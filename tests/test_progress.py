@@ -16,11 +16,11 @@ from celery.app.task import Context
 from celery.exceptions import Ignore
 
 from headway import progress
-from headway.celery.persistence import UNSTORED
 from headway.celery.report_sender import LONG_SECONDS, ReportSender
 from headway.celery.runs import Stopped
 from headway.snapshot import Phase
 from headway.store.errors import Unavailable
+from headway.store.model import Outcome
 from headway.store.records import Records
 from headway.store.runs import RunRecords
 from tests.bodies import live_celery, pushes, read, run
@@ -266,13 +266,13 @@ def test_a_call_waits_once_for_a_slow_redis_and_sends_every_report(
     monkeypatch.setattr("headway.celery.report_sender.OFTEN_SECONDS", 0)
     events: list[str] = []
 
-    def begin_report(_request: Context, _state: str, number: int) -> Callable[[], str]:
+    def begin_report(_request: Context, _state: str, number: int) -> Callable[[], Outcome]:
         events.append(f"sent {number}")
 
-        def slow() -> str:
+        def slow() -> Outcome:
             time.sleep(LONG_SECONDS + 0.01)
             events.append(f"replied {number}")
-            return UNSTORED
+            return Outcome.UNSTORED
 
         return slow
 
@@ -293,7 +293,7 @@ def test_a_call_waits_once_for_a_slow_redis_and_sends_every_report(
 def test_a_report_that_cannot_be_made_is_the_callers_and_holds_up_no_other():
     sent: list[object] = []
 
-    def begin_report(_request: Context, _state: str, meta: object) -> Callable[[], str]:
+    def begin_report(_request: Context, _state: str, meta: object) -> Callable[[], Outcome]:
         if meta == "bad":
             raise ValueError(meta)
         sent.append(meta)

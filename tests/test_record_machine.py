@@ -397,10 +397,10 @@ class RecordMachine(RuleBasedStateMachine):
     @one_run(lambda run: run.claimed or not run.ended)
     def claim(self, run: Run) -> None:
         task = run.task
-        wanted = self.verdict_of_a_claim(run)
-        verdict = self.ask_for(run, "one")
-        assert task.stray or verdict == wanted, f"{verdict}, not {wanted}"
-        if verdict == "claimed" and not run.holds:
+        wanted = self.outcome_of_a_claim(run)
+        outcome = self.ask_for(run, "one")
+        assert task.stray or outcome == wanted, f"{outcome}, not {wanted}"
+        if outcome == "claimed" and not run.holds:
             task.holder = run
             task.order = run.order
             run.claimed = True
@@ -415,7 +415,7 @@ class RecordMachine(RuleBasedStateMachine):
         that it had begun.
         """
         task = run.task
-        wanted = "lost" if run.holds and not task.final else self.verdict_of_a_claim(run)
+        wanted = "lost" if run.holds and not task.final else self.outcome_of_a_claim(run)
         with self.unchanged(task):
             assert self.ask_for(run, "another") == wanted
 
@@ -426,7 +426,7 @@ class RecordMachine(RuleBasedStateMachine):
             run.task.id, run.delivery, name, message=message, max_attempts=most, hostname="here"
         )
 
-    def verdict_of_a_claim(self, run: Run) -> str:
+    def outcome_of_a_claim(self, run: Run) -> str:
         task = run.task
         if task.final:
             return "final"
@@ -563,13 +563,13 @@ class RecordMachine(RuleBasedStateMachine):
         task = run.task
         known, mailer = task.mail or ("", None)
         with self.unchanged(task, but_for=self.may_write(run)):
-            verdict = self.records.runs.advance_commit(task.id, run.delivery, stage)
+            outcome = self.records.runs.advance_commit(task.id, run.delivery, stage)
         if not self.may_write(run):
-            assert verdict in REFUSED
+            assert outcome in REFUSED
         elif known == "committing" and mailer is not run:
-            assert verdict == "unknown"
+            assert outcome == "unknown"
         else:
-            assert verdict == ("cancelling" if task.cancelling else "written")
+            assert outcome == ("cancelling" if task.cancelling else "written")
             task.mail = task.mail if task.cancelling else (stage, run)
 
     def may_write(self, run: Run) -> bool:
@@ -580,18 +580,18 @@ class RecordMachine(RuleBasedStateMachine):
         task = run.task
         write_id = uuid4().hex
         if self.may_write(run):
-            verdict = self.store(run, phase, fields, write_id)
+            outcome = self.store(run, phase, fields, write_id)
             heard = {"cancelling"} if phase == Phase.RUNNING else {"written", "cancelled"}
-            assert task.stray or verdict in (heard if task.cancelling else {"written"})
+            assert task.stray or outcome in (heard if task.cancelling else {"written"})
             run.ended = run.ended or phase != Phase.RUNNING
         else:
             with self.unchanged(task):
-                verdict = self.store(run, phase, fields, write_id)
-            assert verdict in REFUSED
-        if repeated and verdict == "written":
+                outcome = self.store(run, phase, fields, write_id)
+            assert outcome in REFUSED
+        if repeated and outcome == "written":
             with self.unchanged(task):
                 assert self.store(run, phase, fields, write_id) == "written" or task.stray
-        return verdict
+        return outcome
 
     def store(self, run: Run, phase: Phase, fields: dict[str, Any], write_id: str = "") -> str:
         task = run.task
@@ -624,8 +624,8 @@ class RecordMachine(RuleBasedStateMachine):
             with self.unchanged(task):
                 assert self.store(run, Phase.CANCELLED, fields) in REFUSED or task.stray
         else:
-            verdict = self.store(run, Phase.CANCELLED, fields)
-            assert verdict == "written" or task.stray or task.dropped
+            outcome = self.store(run, Phase.CANCELLED, fields)
+            assert outcome == "written" or task.stray or task.dropped
 
     @one_run(lambda run: not run.ended, weight=3)
     def lose_a_process(self, run: Run) -> None:
@@ -635,11 +635,11 @@ class RecordMachine(RuleBasedStateMachine):
             with self.unchanged(task):
                 assert self.records.runs.mark_lost(task.id, run.delivery) in REFUSED
             return
-        verdict = self.records.runs.mark_lost(task.id, run.delivery)
-        assert verdict == self.fate_of_a_lost_run(task) or task.stray or not run.holds
-        if verdict == "requeued":
+        outcome = self.records.runs.mark_lost(task.id, run.delivery)
+        assert outcome == self.fate_of_a_lost_run(task) or task.stray or not run.holds
+        if outcome == "requeued":
             task.lose()
-        elif verdict == "exhausted":
+        elif outcome == "exhausted":
             assert self.store(run, Phase.FAILED, FAILURE) == "written"
 
     def fate_of_a_lost_run(self, task: Task) -> str:
@@ -744,26 +744,26 @@ class RecordMachine(RuleBasedStateMachine):
 
     @one_task(lambda task: not task.is_over, weight=2)
     def cancel(self, task: Task) -> None:
-        verdict = self.records.cancel(task.id).verdict
+        outcome = self.records.cancel(task.id).outcome
         if task.stray:
             return
         if task.last is None:
-            assert verdict == "unknown"
+            assert outcome == "unknown"
         elif task.final:
-            assert verdict == "final"
+            assert outcome == "final"
         else:
-            assert verdict == ("cancelling" if task.held else "cancelled")
+            assert outcome == ("cancelling" if task.held else "cancelled")
             task.cancelling = task.held
 
     @one_task(lambda task: task.phase in WAITS_FOR_ITS_TIME and not task.owed, delay=delays)
     def schedule(self, task: Task, delay: int) -> None:
-        verdict = self.records.reschedule(task.id, moment(delay) if delay else "").verdict
-        assert verdict == ("scheduled" if delay else "queued")
+        outcome = self.records.reschedule(task.id, moment(delay) if delay else "").outcome
+        assert outcome == ("scheduled" if delay else "queued")
 
     @one_task(lambda task: task.phase not in WAITS_FOR_ITS_TIME, weight=1)
     def schedule_in_vain(self, task: Task) -> None:
         with self.unchanged(task):
-            assert self.records.reschedule(task.id, "").verdict in {"not_waiting", "unknown"}
+            assert self.records.reschedule(task.id, "").outcome in {"not_waiting", "unknown"}
 
     @one_task(lambda task: task.attempt and not task.stray, weight=1)
     def forget(self, task: Task) -> None:

@@ -150,9 +150,9 @@ def test_a_version_grows_even_when_the_clock_falls_back(records: Records):
 def test_of_two_deliveries_of_one_task_one_runs(records: Records):
     task_id = start(records)
 
-    verdicts = [claim(records, task_id, FIRST), claim(records, task_id, SECOND)]
+    outcomes = [claim(records, task_id, FIRST), claim(records, task_id, SECOND)]
 
-    assert verdicts == ["claimed", "running"]
+    assert outcomes == ["claimed", "running"]
     assert read(records, task_id).attempt == 1
 
 
@@ -273,12 +273,12 @@ def test_what_has_not_begun_is_cancelled_at_once(records: Records, when: str):
 
     cancelled = records.cancel(task_id)
 
-    assert cancelled.verdict == "cancelled"
+    assert cancelled.outcome == "cancelled"
     assert read(records, task_id).phase == "cancelled"
     assert json.loads(cancelled.snapshot)["version"] == read(records, task_id).version
     assert claim(records, task_id, FIRST) == "final"
     assert due(records) == []
-    assert records.cancel(task_id).verdict == "final"
+    assert records.cancel(task_id).outcome == "final"
     assert records.queries.overview()["queued"] == 0
 
 
@@ -287,13 +287,13 @@ def test_a_run_is_told_that_it_is_cancelled_and_a_true_end_stands(records: Recor
     ends = start(records)
     for task_id in (stops, ends):
         claim(records, task_id, FIRST)
-        assert records.cancel(task_id).verdict == records.cancel(task_id).verdict == "cancelling"
+        assert records.cancel(task_id).outcome == records.cancel(task_id).outcome == "cancelling"
 
-    verdict = records.runs.write(
+    outcome = records.runs.write(
         StateWrite(stops, FIRST, Phase.RUNNING, {"current": 3, "total": 10}, meta="{}", **NAMES)
     )
 
-    assert verdict == "cancelling"
+    assert outcome == "cancelling"
     assert (read(records, stops).phase, read(records, stops).current) == ("cancelling", 3)
     assert write(records, stops, FIRST, Phase.CANCELLED)
     assert write(records, ends, FIRST, Phase.SUCCEEDED, result=1)
@@ -344,15 +344,15 @@ def test_another_time_and_now(records: Records):
     before = read(records, task_id)
 
     later = records.reschedule(task_id, "+120000000")
-    assert later.verdict == "scheduled"
+    assert later.outcome == "scheduled"
     assert json.loads(later.snapshot)["scheduled_for"] > before.scheduled_for
     assert due(records) == []
-    assert records.reschedule(task_id, "").verdict == "queued"
+    assert records.reschedule(task_id, "").outcome == "queued"
 
     assert due(records) == [task_id]
     assert read(records, task_id).scheduled_for is None
-    assert records.reschedule(task_id, "").verdict == "not_waiting"
-    assert records.reschedule("nobody", "").verdict == "unknown"
+    assert records.reschedule(task_id, "").outcome == "not_waiting"
+    assert records.reschedule("nobody", "").outcome == "unknown"
 
 
 @pytest.mark.parametrize("first", ["the message", "that it retries"])

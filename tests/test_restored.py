@@ -108,7 +108,7 @@ def test_a_task_that_is_cancelled_while_paused_never_runs(records: Records):
     sweep(records, go_back(records, TOO_MANY))
     claim(records, task_id, FIRST)
 
-    assert records.cancel(task_id).verdict == "cancelled"
+    assert records.cancel(task_id).outcome == "cancelled"
 
     records.maintenance.resume()
     assert sweep(records).due == []

@@ -192,7 +192,7 @@ def test_cancelled_before_a_worker_has_it(hand: Hand):
     chord = plain.total.s().set(task_id="body")
     task_id = send_as_web_process(chord=chord, group_id="group").id
 
-    assert hand.records.cancel(task_id).verdict == "cancelled"
+    assert hand.records.cancel(task_id).outcome == "cancelled"
     assert not hand.records.maintenance.sweep("keeper").ended, "nobody knows yet who depends on it"
     assert hand.redis.zscore("headway:untold", task_id)
     assert hand.claim(hand.take()) == "final"
@@ -231,7 +231,7 @@ class TestForLater:
     def test_before_that_it_has_no_other_time(self, hand: Hand):
         task_id = send_as_web_process(countdown=60).id
 
-        assert hand.records.reschedule(task_id, "").verdict == "not_waiting"
+        assert hand.records.reschedule(task_id, "").outcome == "not_waiting"
 
 
 def test_celery_sends_by_what_is_replaced(hand: Hand):

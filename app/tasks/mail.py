@@ -133,13 +133,13 @@ class SendGuard:
     def _note(self, stage: Literal["prepared", "committing"], seconds: float) -> None:
         if not self._task.has_record:
             return
-        verdict = self._task.backend.runs.advance_commit(self._task.request, stage, seconds)
-        if verdict == "unknown":
+        outcome = self._task.backend.runs.advance_commit(self._task.request, stage, seconds)
+        if outcome == "unknown":
             raise OutcomeUnknown(
                 "The worker was lost while it sent this email: the mail server may have taken it."
             )
-        if verdict != "written":
-            raise Stopped(verdict)
+        if outcome != "written":
+            raise Stopped(outcome)
 
 
 LABELS: Labels = {

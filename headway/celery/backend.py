@@ -33,7 +33,7 @@ from headway.celery.result_consumer import PollingResultConsumer
 from headway.celery.run_store import RunStore
 from headway.celery.state_store import StateStore
 from headway.store.connection import connect
-from headway.store.model import Teller
+from headway.store.model import Outcome, Teller
 from headway.store.records import Records
 from headway.store.redis_url import BadURL, normalize
 
@@ -162,12 +162,12 @@ class LiveBackend(LeanBackend):
 
         Attempts that were lost with their workers count too.
         """
-        verdict = self.states.store_end(
+        outcome = self.states.store_end(
             task_id, exc, state, traceback, as_context(task_id, request), ""
         )
-        if verdict == "exhausted":
+        if outcome == Outcome.EXHAUSTED:
             self.mark_as_failure(task_id, exc, traceback, request)
-        elif verdict == "written" and not retry_delay(exc, self.app):
+        elif outcome == Outcome.WRITTEN and not retry_delay(exc, self.app):
             self.outbox.release(task_id)
 
     def mark_as_failure(
@@ -186,7 +186,7 @@ class LiveBackend(LeanBackend):
         request = as_context(task_id, request)
         if (
             isinstance(exc, WorkerLostError)
-            and self.states.mark_lost(task_id, request) != "exhausted"
+            and self.states.mark_lost(task_id, request) != Outcome.EXHAUSTED
         ):
             return
         if isinstance(exc, TimeLimitExceeded) and self.states.leave_to_successor(

@@ -10,6 +10,7 @@ from celery.exceptions import Ignore, Reject, Retry
 
 from headway.celery import endings, programs
 from headway.celery.runs import Run, Stopped
+from headway.store.model import Outcome
 
 
 def run_body(run: Run, body: Callable[[], Any]) -> Any:
@@ -22,10 +23,10 @@ def run_body(run: Run, body: Callable[[], Any]) -> Any:
             run.check_told()
     except Stopped as stopped:
         programs.end(run.origin)
-        if stopped.verdict == "cancelling":
+        if stopped.outcome == Outcome.CANCELLING:
             task.backend.mark_as_revoked(task.request.id, "Cancelled", task.request)
         raise Ignore(
-            f"{task.name}[{task.request.id}] is {stopped.verdict}: this run ends"
+            f"{task.name}[{task.request.id}] is {stopped.outcome}: this run ends"
         ) from None
     except (Ignore, Reject):
         task.backend.runs.abandon(task.request)

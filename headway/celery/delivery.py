@@ -19,7 +19,7 @@ from headway.celery.messages import moment, request_of
 from headway.celery.programs import Origin, clock
 from headway.celery.task import LiveTask
 from headway.store.errors import Unavailable
-from headway.store.model import Delivery
+from headway.store.model import Delivery, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -150,8 +150,8 @@ def keep_until_due(task: LiveTask, message: Any) -> bool:
         kept = signature_of(task, request)
         source = task.backend.runs.source_of(request)
         when = moment(request.eta, task.app)
-        verdict = task.backend.outbox.store(request.id, kept, when, Delivery(), source)
-        if verdict == "final":  # cancelled before any worker had its message
+        outcome = task.backend.outbox.store(request.id, kept, when, Delivery(), source)
+        if outcome == Outcome.FINAL:  # cancelled before any worker had its message
             task.backend.dependents.tell_by_request(request)
     except (Unavailable, ValueError) as error:  # Celery itself refuses an invalid time
         logger.warning("Task %s is not kept in Redis for its time: %s", request.id, error)

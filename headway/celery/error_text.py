@@ -12,6 +12,7 @@ from celery.exceptions import Retry
 from celery.utils.serialization import UnpickleableExceptionWrapper
 
 from headway.masking import mask
+from headway.shapes import TaskError
 from headway.snapshot import one_line
 
 ERRORS = {
@@ -25,7 +26,7 @@ WORDS = ("status", "message", "error", "detail")  # keys of such a failure that 
 MAX_GROUPED = 5  # exceptions of a group that the message names
 
 
-def error_of(error: Any) -> dict[str, str]:
+def error_of(error: Any) -> TaskError:
     """Return `{"type", "message"}` of an error: one line for people, no traceback, no secret.
 
     `error` is an exception, Celery's own form of one (`{"exc_type", "exc_message", ...}`), or

@@ -12,7 +12,7 @@ from celery.exceptions import SecurityError
 from headway.celery.dependents import concern, request_of, tell
 from headway.celery.error_text import error_of
 from headway.celery.persistence import until_stored
-from headway.store.model import STORED
+from headway.store.model import STORED, Outcome
 from headway.store.records import Records
 
 
@@ -35,15 +35,21 @@ class DependentNotifier:
             self._tell_late(request)
 
     def tell(
-        self, verdict: str, request: Context | None, state: str, result: Any, *rest: Any, **how: Any
+        self,
+        outcome: Outcome,
+        request: Context | None,
+        state: str,
+        result: Any,
+        *rest: Any,
+        **how: Any,
     ) -> None:
         """Notify a task's dependents of an end that was stored here, or stored without them."""
         if not concern(request, state):
             return
-        if verdict == "final":
+        if outcome == Outcome.FINAL:
             self.tell_by_request(request)
         elif (
-            verdict in STORED
+            outcome in STORED
             and tell(self._backend, request, state, result, *rest, **how)
             and not request.is_eager
         ):

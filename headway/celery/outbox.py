@@ -22,7 +22,7 @@ from headway.celery.fencing import (
 from headway.celery.messages import OutboxProducer, request_of, without_times
 from headway.celery.persistence import until_stored
 from headway.celery.sends import send_of
-from headway.store.model import NO_SOURCE, Delivery, Source
+from headway.store.model import NO_SOURCE, Delivery, Outcome, Source
 from headway.store.records import Records
 
 logger = logging.getLogger(__name__)
@@ -64,14 +64,14 @@ class MessageOutbox:
             if run is not None:
                 until_stored(lambda: self.store(task_id, message, when, delivery_of(run), source))
                 return
-            verdict = self.store(task_id, message, when, Delivery(), source, only_attended=True)
-            if verdict == "unattended":
+            outcome = self.store(task_id, message, when, Delivery(), source, only_attended=True)
+            if outcome == Outcome.UNATTENDED:
                 raise Unattended
-            if verdict == "busy":
+            if outcome == Outcome.BUSY:
                 raise ValueError(
                     f"Task {task_id} has not ended: it cannot be sent again under this id."
                 )
-            if verdict == "due":
+            if outcome == Outcome.DUE:
                 self.release(task_id)
 
         kept = {
@@ -96,7 +96,7 @@ class MessageOutbox:
         source: Source = NO_SOURCE,
         *,
         only_attended: bool = False,
-    ) -> str:
+    ) -> Outcome:
         """Keep a message until `when`; `Outbox.defer` says what is returned."""
         task = self._backend.tasks.get(message["task"])
         options = message["options"]

@@ -15,7 +15,6 @@ logger = logging.getLogger(__name__)
 throttled = ThrottledLogger(logger)
 T = TypeVar("T")
 
-UNSTORED = ""  # the outcome of a report that did not reach Redis
 PAUSE_SECONDS = (0.1, 1.0)  # between attempts at such a write: the first pause, the longest
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from headway.bars import Display, Part
 from headway.celery.fencing import delivery_of
 from headway.celery.log_lines import LogLines, gap
-from headway.celery.persistence import UNSTORED
 from headway.celery.runs import Run, detached
 from headway.store.errors import Unavailable
+from headway.store.model import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,6 @@ FLUSH_SECONDS = 0.1
 MAX_UNSENT = 1000  # steps that wait for Redis; beyond it the oldest are dropped
 UNSET: Any = object()
 
-WRITTEN = "written"
 
 Meta = tuple[dict[str, Any], int]  # a report's keys of the snapshot, and the number of its bar
 
@@ -127,15 +126,15 @@ class ProgressBuffer:
     def _send(self, said: Meta) -> bool:
         """Send a report; return False if it has to be sent again."""
         try:
-            verdict = self._backend.runs.report(self._request, "PROGRESS", *said)
+            outcome = self._backend.runs.report(self._request, "PROGRESS", *said)
         except Exception:
             self.fail("A report")
-            verdict = WRITTEN
-        if verdict == UNSTORED:
+            outcome = Outcome.WRITTEN
+        if outcome == Outcome.UNSTORED:
             return False
         self._sent = said
-        if verdict != WRITTEN:
-            self._run.stop(verdict)
+        if outcome != Outcome.WRITTEN:
+            self._run.stop(outcome)
         return True
 
     def _send_first(self) -> bool:

@@ -8,13 +8,14 @@ from functools import lru_cache
 from typing import Any
 
 from headway.celery.error_text import error_of, original_of
+from headway.shapes import Changes
 from headway.snapshot import Phase, cancelled_status, progress_fields, success_fields
 from headway.store.model import MAX_CALL_BYTES
 
 logger = logging.getLogger(__name__)
 
 
-def cut_report(meta: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+def cut_report(meta: dict[str, Any], fields: Changes) -> dict[str, Any]:
     """Return Celery's form of a report that is too large, cut to what the snapshot shows."""
     _warn_of_cut_reports(meta["task_id"])
     shown = {key: value for key, value in fields.items() if key in ("current", "total", "status")}
@@ -30,7 +31,7 @@ def _warn_of_cut_reports(task_id: str) -> None:
     )
 
 
-def fields_of(phase: Phase, state: str, value: Any) -> dict[str, Any]:
+def fields_of(phase: Phase, state: str, value: Any) -> Changes:
     """Return a Celery state and its value as keys of the snapshot."""
     if phase == Phase.RUNNING:
         return progress_fields(state, value)

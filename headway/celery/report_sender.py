@@ -10,8 +10,8 @@ from typing import Any
 
 from celery.app.task import Context
 
-from headway.celery.persistence import UNSTORED
 from headway.celery.runs import Stopped
+from headway.store.model import Outcome
 
 OFTEN_SECONDS = 0.05  # a report this soon after another does not wait for its reply
 LONG_SECONDS = 0.2
@@ -25,7 +25,7 @@ class ReportSender:
 
     def __init__(self) -> None:
         self._sent_at = -inf
-        self._reply: Callable[[], str] | None = None  # of the last report, until it is read
+        self._reply: Callable[[], Outcome] | None = None  # of the last report, until it is read
         self._sending = threading.Lock()  # one of the run's threads at a time
 
     def send(self, backend: Any, request: Context, state: str | None, meta: Any) -> None:
@@ -45,11 +45,11 @@ class ReportSender:
             self._take_reply()
 
     def _check_reply(self) -> None:
-        verdict = self._take_reply()
-        if verdict not in ("written", UNSTORED):
-            raise Stopped(verdict)
+        outcome = self._take_reply()
+        if outcome not in (Outcome.WRITTEN, Outcome.UNSTORED):
+            raise Stopped(outcome)
 
-    def _take_reply(self) -> str:
+    def _take_reply(self) -> Outcome:
         reply = self._reply
         self._reply = None
-        return "written" if reply is None else reply()
+        return Outcome.WRITTEN if reply is None else reply()

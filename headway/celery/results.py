@@ -6,12 +6,13 @@ Pure: no Redis. A large result is in Redis once, within Celery's own form where 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 from kombu.exceptions import EncodeError
 
+from headway.shapes import Changes
 from headway.snapshot import fragment
 
 # The largest result that the snapshot has whole; a list of 50 has to fit a socket's backlog.
@@ -32,11 +33,11 @@ class Packed(NamedTuple):
     """A result, ready to be stored."""
 
     meta: str | bytes  # Celery's own form
-    fields: Mapping[str, Any]  # the record's, with a preview of a large one
+    fields: Changes  # the record's, with a preview of a large one
     whole: bytes = b""  # the JSON of a large one, unless `meta` holds it
 
 
-def pack(meta: dict[str, Any], fields: Mapping[str, Any], encode: Encode, limit: int) -> Packed:
+def pack(meta: dict[str, Any], fields: Changes, encode: Encode, limit: int) -> Packed:
     """Encode Celery's `meta` of a success.
 
     `fields` are what `snapshot.success_fields` makes of the same value.
@@ -48,7 +49,7 @@ def pack(meta: dict[str, Any], fields: Mapping[str, Any], encode: Encode, limit:
     if len(text) <= MAX_RESULT_BYTES:
         return Packed(_within(limit, encode(meta)), fields)
     _within(limit, text)
-    shown = {**fields, "result": _preview(result, text), "result_size": len(text)}
+    shown: Changes = {**fields, "result": _preview(result, text), "result_size": len(text)}
     spliced = _splice(meta, result, text, encode) if is_plain else None
     if spliced is None:
         return Packed(_within(limit, encode(meta)), shown, text)

@@ -12,8 +12,8 @@ from celery.worker import state
 
 from headway.celery.backend import LiveBackend
 from headway.celery.delivery import LiveRequest
-from headway.celery.persistence import UNSTORED
 from headway.celery.stopping import can_end_runs
+from headway.store.model import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class RunKiller:
     def _say_it_goes_on(self, request: Any) -> None:
         if (
             self._backend.runs.report(request._context, "PROGRESS", {"status": CANNOT_END})
-            == UNSTORED
+            == Outcome.UNSTORED
         ):
             return  # in the next round
         self._unending.add(request)

@@ -20,7 +20,7 @@ from headway.celery.sends import RECORDED, SEND
 from headway.celery.state_store import StateStore
 from headway.snapshot import FINAL, phase_by_hand
 from headway.store.errors import Unavailable
-from headway.store.model import STORED, Source
+from headway.store.model import STORED, Outcome, Source
 from headway.store.records import Records
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class RunStore:
         self._records = records
         self._states = states
 
-    def claim(self, task_id: str, task: Any) -> str:
+    def claim(self, task_id: str, task: Any) -> Outcome:
         """Claim a record for the running delivery of `task`; see `RunRecords.claim`.
 
         A process can die before its worker knows that it has started; the pool then hands the
@@ -50,7 +50,7 @@ class RunStore:
         run = uuid4().hex
         message = signature_of(task, request)
 
-        def claim(patient: bool) -> str:
+        def claim(patient: bool) -> Outcome:
             return self._records.runs.claim(
                 task_id,
                 delivery_of(request),
@@ -63,23 +63,23 @@ class RunStore:
             )
 
         began = time.monotonic()
-        verdict = "early"
-        while verdict == "early":
+        outcome = Outcome.EARLY
+        while outcome == Outcome.EARLY:
             patient = time.monotonic() - began < EARLY_SECONDS
-            verdict = until_stored(partial(claim, patient))
-            if verdict == "early":
+            outcome = until_stored(partial(claim, patient))
+            if outcome == Outcome.EARLY:
                 time.sleep(EARLY_PAUSE_SECONDS)
-        if verdict == "expired":
+        if outcome == Outcome.EXPIRED:
             logger.warning(
                 "Task %s came again after its record had expired, and is not run", task_id
             )
-        if verdict in ("final", "cancelled"):
+        if outcome in (Outcome.FINAL, Outcome.CANCELLED):
             self._backend.dependents.tell_by_request(request)
-        if verdict == "lost":
+        if outcome == Outcome.LOST:
             self._backend.mark_as_failure(
                 task_id, WorkerLostError("Worker exited prematurely."), request=request
             )
-        return verdict
+        return outcome
 
     def source_of(self, request: Context) -> Source:
         """Return where a request's message comes from."""
@@ -94,7 +94,9 @@ class RunStore:
         recorded_id = getattr(request, RECORDED, "") or apart.get(RECORDED, "")
         return Source(getattr(request, SEND, ""), recorded_id == request.id, held)
 
-    def report(self, request: Context, state: str | None, meta: Any, bar: int | None = None) -> str:
+    def report(
+        self, request: Context, state: str | None, meta: Any, bar: int | None = None
+    ) -> Outcome:
         """Store a run's report.
 
         Its numbers never go back within the bar of this number. Returns what `RunRecords.write`
@@ -109,14 +111,14 @@ class RunStore:
         meta: Any,
         *,
         bar: int | None = None,
-    ) -> Callable[[], str]:
+    ) -> Callable[[], Outcome]:
         """Send a run's report.
 
         Returns a function that waits for the reply and returns what `report` does; it must be
         called.
         """
         if getattr(request, ENDED, False):
-            return lambda: "written"  # the run has itself stored an end, and goes on
+            return lambda: Outcome.WRITTEN  # the run has itself stored an end, and goes on
         state = state or "PROGRESS"
         write = self._states.writes.write_of(
             request.id, meta, state, None, request, phase_by_hand(state, begun=True)
@@ -125,13 +127,13 @@ class RunStore:
             write = write._replace(fields={**write.fields, "bar": bar})
         if write.phase not in FINAL:
             return self._states.begin(write)
-        verdict = until_stored(lambda: self._records.runs.write(write))
-        setattr(request, ENDED, verdict in STORED)
-        return lambda: verdict
+        outcome = until_stored(lambda: self._records.runs.write(write))
+        setattr(request, ENDED, outcome in STORED)
+        return lambda: outcome
 
     def advance_commit(
         self, request: Context, stage: Literal["prepared", "committing"], seconds: float
-    ) -> str:
+    ) -> Outcome:
         """Advance a run's commit point; see `RunRecords.advance_commit`.
 
         Raises Unavailable if Redis does not take it within `seconds`.

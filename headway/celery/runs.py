@@ -18,6 +18,7 @@ from functools import cache, partial, update_wrapper, wraps
 from typing import Any, TypeVar
 
 from headway.bars import Part
+from headway.store.model import Outcome
 
 T = TypeVar("T")
 
@@ -29,10 +30,10 @@ class Stopped(BaseException):
     lets it pass.
     """
 
-    def __init__(self, verdict: str) -> None:
-        """`verdict` is the record's, see `RunRecords.write`."""
-        super().__init__(verdict)
-        self.verdict = verdict
+    def __init__(self, outcome: Outcome) -> None:
+        """`outcome` is the record's, see `RunRecords.write`."""
+        super().__init__(outcome)
+        self.outcome = outcome
 
 
 class Run:
@@ -52,30 +53,31 @@ class Run:
         self.origin: Any = None  # of the programs that it starts; None where that is unknown
         self.lock = threading.Lock()
         self.has_ended = False
-        self._verdict = ""
+        # Why it has to end, once it does.
+        self._outcome: Outcome | None = None
         self._was_told = False
 
     def open(self, part: Part) -> None:
         """Let a part be counted in."""
         part.is_open = True
-        if self._verdict or self.has_ended:  # another thread may have set them meanwhile
+        if self._outcome or self.has_ended:  # another thread may have set them meanwhile
             part.is_open = False
 
-    def stop(self, verdict: str) -> None:
+    def stop(self, outcome: Outcome) -> None:
         """Note why it has to end; its next report raises that."""
-        self._verdict = verdict
+        self._outcome = outcome
         self._close()
 
     def check(self) -> None:
         """Raise Stopped if it has to end."""
-        if self._verdict:
+        if self._outcome:
             self._was_told = True
-            raise Stopped(self._verdict)
+            raise Stopped(self._outcome)
 
     def check_told(self) -> None:
         """Raise Stopped if it stopped a thread or coroutine: the result lacks their part."""
-        if self._was_told:
-            raise Stopped(self._verdict)
+        if self._outcome and self._was_told:
+            raise Stopped(self._outcome)
 
     def end(self) -> None:
         """Note that the body has returned; reports of threads that outlive it are ignored."""

@@ -14,11 +14,11 @@ from celery.exceptions import Retry
 from headway.celery.attempts import retry_delay
 from headway.celery.error_text import error_of
 from headway.celery.fencing import FENCE, delivery_of
-from headway.celery.persistence import UNSTORED, until_stored
+from headway.celery.persistence import until_stored
 from headway.celery.writes import WriteBuilder
 from headway.snapshot import Phase, phase_by_hand, phase_of
 from headway.store.errors import Unavailable
-from headway.store.model import UNCLAIMED, StateWrite, Teller
+from headway.store.model import UNCLAIMED, Outcome, StateWrite, Teller
 from headway.store.records import Records
 from headway.throttled import ThrottledLogger
 
@@ -44,14 +44,14 @@ class StateStore:
         teller: Teller = "",
         *,
         by_hand: bool = False,
-    ) -> str:
+    ) -> Outcome:
         """Store a state; return what `RunRecords.write` does, or UNSTORED."""
         if (
             request is not None
             and request.is_eager
             and not self._backend.app.conf.task_store_eager_result
         ):
-            return "written"  # as Celery's own: an eager run leaves no trace
+            return Outcome.WRITTEN  # as Celery's own: an eager run leaves no trace
         phase = phase_by_hand(state, begun=False) if by_hand else phase_of(state)
         write = self.writes.write_of(task_id, value, state, traceback, request, phase)
         if write.phase == Phase.RUNNING:
@@ -66,7 +66,7 @@ class StateStore:
         traceback: str | None,
         request: Context | None,
         teller: Teller,
-    ) -> str:
+    ) -> Outcome:
         """Store how a run ended, or only its error message if the rest cannot be stored.
 
         Returns what `RunRecords.write` does, or UNSTORED. Never raises: Celery calls this from its
@@ -90,32 +90,32 @@ class StateStore:
             return self.store(task_id, plain, state, None, bare if request else None, teller)
         except Exception as error:
             logger.error("%s of task %s is not stored: %s", state, task_id, error)
-            return UNSTORED
+            return Outcome.UNSTORED
 
-    def begin(self, write: StateWrite) -> Callable[[], str]:
+    def begin(self, write: StateWrite) -> Callable[[], Outcome]:
         """Send a report, and return a function that waits for its outcome.
 
         A report that Redis does not take is UNSTORED and not sent again: the next one repeats it.
         """
 
-        def unstored(error: Unavailable) -> str:
+        def unstored(error: Unavailable) -> Outcome:
             throttled.warning("A progress report of %s was not stored: %s", write.task_id, error)
-            return UNSTORED
+            return Outcome.UNSTORED
 
         try:
             reply = self._records.runs.begin_write(write)
         except Unavailable as error:
             return partial(unstored, error)
 
-        def verdict() -> str:
+        def outcome() -> Outcome:
             try:
                 return reply()
             except Unavailable as error:
                 return unstored(error)
 
-        return verdict
+        return outcome
 
-    def mark_lost(self, task_id: str, request: Context | None) -> str:
+    def mark_lost(self, task_id: str, request: Context | None) -> Outcome:
         return until_stored(lambda: self._records.runs.mark_lost(task_id, delivery_of(request)))
 
     def leave_to_successor(self, task_id: str, exc: BaseException, request: Context | None) -> bool:
@@ -129,7 +129,7 @@ class StateStore:
         try:
             raise Retry(exc=exc, when=due)
         except Retry as retry:  # as when Celery stores one, it is being handled
-            verdict = self.store_end(task_id, exc, states.RETRY, None, request, "")
-            if verdict == "written" and not retry_delay(retry, self._backend.app):
+            outcome = self.store_end(task_id, exc, states.RETRY, None, request, "")
+            if outcome == Outcome.WRITTEN and not retry_delay(retry, self._backend.app):
                 self._backend.outbox.release(task_id)
-        return verdict != "exhausted"
+        return outcome != Outcome.EXHAUSTED

@@ -19,6 +19,7 @@ from headway.celery.fencing import CLAIMED, FENCE, present_request_of
 from headway.celery.messages import due_time, is_for_another_broker, without_times
 from headway.celery.report_sender import ReportSender
 from headway.celery.runs import Run, Stopped
+from headway.store.model import Outcome
 
 
 class LiveTask(Task):
@@ -46,9 +47,9 @@ class LiveTask(Task):
         request = self.request
         if not self.has_record or getattr(request, CLAIMED, "") == getattr(request, FENCE, None):
             return
-        verdict = self.backend.runs.claim(task_id, self)
-        if verdict != "claimed":
-            raise Ignore(f"{self.name}[{task_id}] is {verdict}: this delivery is dropped")
+        outcome = self.backend.runs.claim(task_id, self)
+        if outcome != Outcome.CLAIMED:
+            raise Ignore(f"{self.name}[{task_id}] is {outcome}: this delivery is dropped")
         setattr(request, CLAIMED, getattr(request, FENCE))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -79,7 +80,7 @@ class LiveTask(Task):
             try:
                 run.report_sender.send(run.task.backend, run.request, state, meta)
             except Stopped as stopped:
-                run.stop(stopped.verdict)  # for its other threads too
+                run.stop(stopped.outcome)  # for its other threads too
                 run.check()
         elif self.has_record and task_id in (None, self.request.id):
             ReportSender().send(self.backend, self.request, state, meta)

@@ -23,8 +23,9 @@ from headway.celery.attempts import (
 from headway.celery.fencing import delivery_of
 from headway.celery.report_fields import cut_report, fields_of
 from headway.celery.results import Packed, pack
+from headway.shapes import AttemptFailure, Changes, TaskError
 from headway.snapshot import Phase
-from headway.store.model import MAX_CALL_BYTES, AttemptFailure, StateWrite
+from headway.store.model import MAX_CALL_BYTES, StateWrite
 from headway.values import as_json
 
 MAX_TRACEBACK_CHARS = 8000  # its end is kept: it says what went wrong
@@ -89,7 +90,7 @@ class WriteBuilder:
             write_id=uuid4().hex,
         )
 
-    def _pack(self, phase: Phase, meta: dict[str, Any], fields: dict[str, Any]) -> Packed:
+    def _pack(self, phase: Phase, meta: dict[str, Any], fields: Changes) -> Packed:
         """Encode Celery's form.
 
         A large result is cut in the snapshot's `fields`, a large report or error in Celery's form.
@@ -101,11 +102,12 @@ class WriteBuilder:
         )
         if phase == Phase.RUNNING and len(encoded) > MAX_CALL_BYTES:
             return Packed(self._backend.encode(cut_report(meta, fields)), fields)
-        if fields.get("error") and len(encoded) > self._max_result_bytes:
-            return Packed(self._backend.encode(self._cut_error(meta, fields["error"])), fields)
+        error = fields.get("error")
+        if error and len(encoded) > self._max_result_bytes:
+            return Packed(self._backend.encode(self._cut_error(meta, error)), fields)
         return Packed(encoded, fields)
 
-    def _cut_error(self, meta: dict[str, Any], error: dict[str, str]) -> dict[str, Any]:
+    def _cut_error(self, meta: dict[str, Any], error: TaskError) -> dict[str, Any]:
         """Return Celery's form of an exception whose message is too large."""
         message = RuntimeError(f"{error['type']}: {error['message']}")
         return {

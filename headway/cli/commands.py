@@ -20,6 +20,7 @@ from headway.masking import mask
 from headway.push.follow import UnknownTask
 from headway.snapshot import Phase, Snapshot
 from headway.store.checks import Mark
+from headway.store.model import Outcome
 from headway.store.records import TASK_ID, Records
 
 MAX_NAMES = 10  # that an error lists
@@ -148,11 +149,11 @@ def _suggested(name: str, known: Sequence[str]) -> str:
 def cancel(project: Project, task_id: str) -> None:
     """Cancel a task; one that runs is asked to stop."""
     changed = project.records.cancel(task_id) if TASK_ID.match(task_id) else None
-    if changed is None or changed.verdict == "unknown":
+    if changed is None or changed.outcome == Outcome.UNKNOWN:
         raise UnknownTask(task_id)
     if changed.snapshot is None:
         raise Failure("This task has ended already.", ExitCode.FAILED)
-    click.echo(changed.verdict)
+    click.echo(changed.outcome)
 
 
 @click.command("list", cls=Command)

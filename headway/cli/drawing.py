@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from headway import words
 from headway.labels import Labels, labels_of
+from headway.shapes import SnapshotDict
 from headway.snapshot import BIDI_MARKS, LINE_BREAKS, STATE, Phase, Snapshot, fragment
 
 BAR_CELLS = 24
@@ -59,7 +60,7 @@ def _said(snapshot: Snapshot) -> str:
     if snapshot.phase is Phase.SCHEDULED:
         return words.starts_at(snapshot.scheduled_for or "", labels)
     if snapshot.phase is Phase.RETRYING:
-        next_one = words.headline(vars(snapshot), labels)
+        next_one = words.headline(cast(SnapshotDict, vars(snapshot)), labels)
         return f"{next_one} at {snapshot.scheduled_for}: {_error(snapshot, labels)}"
     if snapshot.phase is Phase.QUEUED and snapshot.queue_position:
         return f"{snapshot.status} {snapshot.queue_position} ahead"

@@ -4,17 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from math import inf
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
+from headway.shapes import AttemptFailure, Changes, TaskError
 from headway.snapshot import Phase
 from headway.store.restored import Seen
 
 UNFENCED = ""  # the token of a write that comes from no delivery
-STORED = {"written", "cancelling", "cancelled"}  # the verdicts of a write that took place
 # The token of a delivery that no worker marked: it may write to an unclaimed record.
 UNCLAIMED = "-"
 MAX_CALL_BYTES = 64 * 1024  # of a text that is sent to Redis, and published, in one piece
+
+
+class Outcome(StrEnum):
+    """What became of what a record was asked for; the methods of the store say which may come."""
+
+    # Of a start
+    CREATED = "created"
+    SCHEDULED = "scheduled"
+    REPLAYED = "replayed"  # known by its idempotency key
+    LATE = "late"
+    CONFLICT = "conflict"  # the idempotency key came with another body
+    # Of a claim
+    CLAIMED = "claimed"
+    EARLY = "early"  # no sweep has seen Redis since it was away
+    EXPIRED = "expired"
+    LOST = "lost"  # another run of the same delivery had the task
+    PAUSED = "paused"
+    RUNNING = "running"
+    # Of a write, and of a person's change
+    WRITTEN = "written"
+    CANCELLING = "cancelling"  # stored, and the run has to stop
+    CANCELLED = "cancelled"
+    QUEUED = "queued"
+    NOT_WAITING = "not_waiting"
+    UNKNOWN = "unknown"
+    UNSTAGED = "unstaged"  # Redis has lost what was staged for it
+    UNSTORED = ""  # a report did not reach Redis
+    # Refused, as another has the task or nobody
+    FINAL = "final"
+    STALE = "stale"
+    SUPERSEDED = "superseded"
+    EXHAUSTED = "exhausted"  # no attempt is left
+    # Of a lost run
+    REQUEUED = "requeued"
+    # Of a message that is for later
+    BUSY = "busy"  # another send of its id has not ended
+    DUE = "due"
+    KNOWN = "known"
+    PARKED = "parked"
+    UNATTENDED = "unattended"  # no worker sweeps
+
+
+# Of a write that took place
+STORED = frozenset({Outcome.WRITTEN, Outcome.CANCELLING, Outcome.CANCELLED})
 
 
 class AlreadyUsed(Exception):
@@ -56,7 +101,7 @@ class HistoryEvent(TypedDict):
     phase: str
     attempt: int
     status: str
-    error: Mapping[str, str] | None
+    error: TaskError | None
     worker: str | None
     scheduled_for: NotRequired[str | None]
 
@@ -67,13 +112,6 @@ class Point(NamedTuple):
     at: int
     current: float
     total: float | None
-
-
-class AttemptFailure(TypedDict):
-    """Where an attempt failed; `environment` says by which worker and versions, "" unknown."""
-
-    traceback: str
-    environment: str
 
 
 class TaskDetails(NamedTuple):
@@ -156,9 +194,7 @@ class StateWrite(NamedTuple):
     task_id: str
     delivery: Delivery
     phase: Phase
-    # Public keys of the snapshot, `bar`: the number of the bar that they belong to, and
-    # `traceback`: the AttemptFailure.
-    fields: Mapping[str, Any]
+    fields: Changes
     meta: str | bytes  # the same in Celery's form
     name: str
     max_attempts: int
@@ -189,7 +225,7 @@ class TaskRecord:
 class ChangeResult:
     """The outcome of `cancel` and `reschedule`, and the snapshot as JSON if anything changed."""
 
-    verdict: str
+    outcome: Outcome
     snapshot: str | None
 
 
@@ -222,9 +258,9 @@ class Sweep:
 class StartResult:
     """The outcome of `create`, and the snapshot as JSON.
 
-    The verdict says whether the task is new, scheduled for later, or known by its idempotency key.
+    The outcome says whether the task is CREATED, SCHEDULED for later, or REPLAYED.
     """
 
     task_id: str
     snapshot: str
-    verdict: Literal["created", "scheduled", "replayed"]
+    outcome: Outcome

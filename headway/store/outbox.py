@@ -12,7 +12,7 @@ from kombu.utils.json import dumps, loads
 from headway.celery.sends import owner_of
 from headway.store.functions import Functions
 from headway.store.messages import label, title_fragment
-from headway.store.model import NO_SOURCE, Delivery, Source
+from headway.store.model import NO_SOURCE, Delivery, Outcome, Source
 
 
 class Outbox:
@@ -38,7 +38,7 @@ class Outbox:
         run: Delivery,
         source: Source = NO_SOURCE,
         only_attended: bool = False,
-    ) -> str:
+    ) -> Outcome:
         """Keep a message, a Celery signature, until it is time to send it.
 
         `order` is the message's own; `run` is the delivery that asks for its own next attempt,
@@ -63,7 +63,7 @@ class Outbox:
             run.token,
             run.order,
         ]
-        return str(
+        return Outcome(
             self._functions.call(
                 "defer",
                 [self._keys.record(task_id)],

@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
+from headway.shapes import AttemptFailure
 from headway.store.damaged import is_intact
 from headway.store.functions import Functions
 from headway.store.messages import decoded
 from headway.store.model import (
-    AttemptFailure,
     LogPage,
     Overview,
     Point,

@@ -25,7 +25,7 @@ from headway.store.functions import Functions
 from headway.store.keys import PLAIN, Keys
 from headway.store.maintenance import MaintenanceRecords
 from headway.store.messages import label, search_words
-from headway.store.model import AlreadyUsed, ChangeResult, Sent, StartResult, TooLate
+from headway.store.model import AlreadyUsed, ChangeResult, Outcome, Sent, StartResult, TooLate
 from headway.store.outbox import Outbox
 from headway.store.owner_lists import OwnerLists
 from headway.store.queries import Queries
@@ -117,16 +117,16 @@ class Records:
         digest = sha256(f"{dumps(as_asked(message))} {when}".encode()).hexdigest()
         begun = time.monotonic()
         sent = [digest, when, encoded, send, self.keys.queue(queue), search_words(message)]
-        verdict, *found = self.functions.call("create", keys, [*args, self._deadline(), *sent])
-        if verdict == "late" and time.monotonic() - begun < START_SECONDS:
+        outcome, *found = self.functions.call("create", keys, [*args, self._deadline(), *sent])
+        if outcome == Outcome.LATE and time.monotonic() - begun < START_SECONDS:
             # Redis's clock has been put forward
             self._clock = -inf, 0
-            verdict, *found = self.functions.call("create", keys, [*args, self._deadline(), *sent])
-        if verdict == "late":
+            outcome, *found = self.functions.call("create", keys, [*args, self._deadline(), *sent])
+        if outcome == Outcome.LATE:
             raise TooLate
-        if verdict == "conflict":
+        if outcome == Outcome.CONFLICT:
             raise AlreadyUsed
-        return StartResult(found[0], found[1], verdict)
+        return StartResult(found[0], found[1], Outcome(outcome))
 
     def enqueue(self, task_id: str, sent: Sent, encoded: str = "") -> None:
         """Create the record of a task that Celery sends, unless it has one.
@@ -174,12 +174,12 @@ class Records:
     def reschedule(self, task_id: str, when: str) -> ChangeResult:
         """Change the time of a scheduled or retrying task; `when` is as for `create`.
 
-        The verdict is "scheduled" or, for now, "queued"; else "not_waiting" or "unknown".
+        The outcome is "scheduled" or, for now, "queued"; else "not_waiting" or "unknown".
         """
         return self._change("reschedule", task_id, when)
 
     def _change(self, script: str, task_id: str, *args: Any) -> ChangeResult:
-        verdict, *snapshot = self.functions.call(
+        outcome, *snapshot = self.functions.call(
             script, [self.keys.record(task_id)], [task_id, self.ttl, *args]
         )
-        return ChangeResult(verdict, snapshot[0] if snapshot else None)
+        return ChangeResult(Outcome(outcome), snapshot[0] if snapshot else None)

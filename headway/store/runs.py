@@ -15,7 +15,7 @@ from headway.snapshot import fragment
 from headway.store.errors import Unavailable
 from headway.store.functions import Functions
 from headway.store.messages import label, title_fragment
-from headway.store.model import MAX_CALL_BYTES, NO_SOURCE, Delivery, Source, StateWrite
+from headway.store.model import MAX_CALL_BYTES, NO_SOURCE, Delivery, Outcome, Source, StateWrite
 
 LOG_LINES = 1000  # kept of each task
 PIECE_BYTES = 512 * 1024
@@ -42,7 +42,7 @@ class RunRecords:
         hostname: str,
         source: Source = NO_SOURCE,
         patient: bool = False,
-    ) -> str:
+    ) -> Outcome:
         """Claim the task for this delivery of `message`, its Celery signature.
 
         `run` is an id of this run alone: one delivery may be run twice.
@@ -73,9 +73,11 @@ class RunRecords:
             int(patient),
             owner_of(message),
         ]
-        return str(self._functions.call("claim", [self._keys.record(task_id)], [*args, *run_args]))
+        return Outcome(
+            self._functions.call("claim", [self._keys.record(task_id)], [*args, *run_args])
+        )
 
-    def write(self, write: StateWrite) -> str:
+    def write(self, write: StateWrite) -> Outcome:
         """Store a change and publish it.
 
         Returns one of STORED if it was: "cancelling" means that the task was cancelled and has to
@@ -87,7 +89,7 @@ class RunRecords:
             return self.begin_write(write)()
         staged = [self._stage(text) for text in (write.meta, write.whole) if text]
         outcome = self.begin_write(write._replace(meta=""), staged=staged)()
-        if outcome == "unstaged":
+        if outcome == Outcome.UNSTAGED:
             raise Unavailable("Redis lost a large result while it was being stored.")
         with suppress(Unavailable):
             self._functions.client.unlink(*staged)  # in case the write did not take it over
@@ -103,7 +105,7 @@ class RunRecords:
             self._functions.call("stage", [key], [start, piece, int(STAGED_SECONDS * 1000)])
         return key
 
-    def begin_write(self, write: StateWrite, staged: Sequence[str] = ()) -> Callable[[], str]:
+    def begin_write(self, write: StateWrite, staged: Sequence[str] = ()) -> Callable[[], Outcome]:
         """Send a change.
 
         `staged` are the keys of its large texts. Returns a function that waits for the reply and
@@ -115,7 +117,8 @@ class RunRecords:
         run = [write.task_id, write.delivery.token, write.delivery.order]
         retry = [int(write.retry_in * 1e6), write.write_id, write.most_failures, write.teller]
         args = [*run, name, name, write.max_attempts, write.meta, self._ttl, *retry, *flat]
-        return self._functions.begin("write", [self._keys.record(write.task_id), *staged], args)
+        reply = self._functions.begin("write", [self._keys.record(write.task_id), *staged], args)
+        return lambda: Outcome(reply())
 
     def log(self, task_id: str, delivery: Delivery, lines: Iterable[tuple[str, str]]) -> bool:
         """Append `(level, text)` lines to the task's log and publish them.
@@ -128,18 +131,18 @@ class RunRecords:
             self._functions.call(
                 "log", keys, [task_id, delivery.token, delivery.order, LOG_LINES, *flat]
             )
-            == "written"
+            == Outcome.WRITTEN
         )
 
     def advance_commit(
         self, task_id: str, delivery: Delivery, stage: Literal["prepared", "committing"]
-    ) -> str:
+    ) -> Outcome:
         """Advance the commit point of the task's at-most-once effect, such as an email.
 
         Returns "written"; "cancelling" if the run has to stop; "unknown" if another run was lost
         while it committed; or why the write was refused.
         """
-        return str(
+        return Outcome(
             self._functions.call(
                 "advance_commit",
                 [self._keys.record(task_id)],
@@ -147,13 +150,13 @@ class RunRecords:
             )
         )
 
-    def mark_lost(self, task_id: str, delivery: Delivery) -> str:
+    def mark_lost(self, task_id: str, delivery: Delivery) -> Outcome:
         """Record that the process of a run is gone.
 
         Returns "requeued"; "cancelled"; "exhausted" if the caller has to store the failure; or why
         nothing changed.
         """
-        return str(
+        return Outcome(
             self._functions.call(
                 "mark_lost",
                 [self._keys.record(task_id)],

@@ -35,6 +35,7 @@ from headway.celery.messages import (
 )
 from headway.exceptions import HeadwayError
 from headway.snapshot import Phase, Snapshot
+from headway.store.model import Outcome
 from headway.testing.eager_tasks import EagerTasks
 from headway.testing.memory import memory_clients
 from headway.testing.switch import switched
@@ -148,7 +149,7 @@ class Eager:
 
     def _is_due_now(self, task_id: str) -> bool:
         """Make a task that waits for its time due now; return whether it is."""
-        return self._records.reschedule(task_id, "").verdict == "queued"
+        return self._records.reschedule(task_id, "").outcome == Outcome.QUEUED
 
     def _take_from_queues(self) -> None:
         """Take the messages that were put into queues together with their records."""

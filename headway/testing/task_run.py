@@ -8,6 +8,7 @@ from itertools import dropwhile, groupby
 from typing import Any
 
 from headway.exceptions import HeadwayError
+from headway.shapes import TaskError
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import LogLine
 
@@ -73,10 +74,9 @@ class TaskRun:
         return self._details.whole_result(self.task_id)
 
     @property
-    def error(self) -> dict[str, str] | None:
+    def error(self) -> TaskError | None:
         """`{"type", "message"}` while failed or retrying, else None."""
-        error = self.snapshot.error
-        return None if error is None else dict(error)
+        return self.snapshot.error
 
     @property
     def traceback(self) -> str:
@@ -94,7 +94,7 @@ class TaskRun:
         """Assert that the task has failed, with this error type and this text in its message."""
         __tracebackhide__ = True
         self._assert_phase(Phase.FAILED)
-        error = self.error or {}
+        error = self.error or {"type": "", "message": ""}
         if error_type and error["type"] != error_type:
             self.fail(f"its error is of type {error['type']}, not {error_type}")
         if message not in error["message"]:

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from headway.service import moment, rerun, start
 from headway.snapshot import Phase, Snapshot, fragment
 from headway.state import state
-from headway.store.model import ChangeResult, StartResult, TaskRecord
+from headway.store.model import ChangeResult, Outcome, StartResult, TaskRecord
 from headway.store.records import Records
 from headway.web.access import cookie_is_dropped, get_or_create_owner, hint
 from headway.web.errors import APIError, handle_errors
@@ -45,9 +45,9 @@ ASK_AGAIN = "private, no-cache"  # Cache-Control of answers with an ETag
 READ_ONLY = APIError(403, "read_only", "This link is read-only: it cannot change the task.")
 ONLY_OVER_HTTPS = " Browsers keep it over https only."
 TOO_LATE = {
-    "unknown": NOT_FOUND,
-    "final": APIError(409, "final", "This task has ended already."),
-    "not_waiting": APIError(
+    Outcome.UNKNOWN: NOT_FOUND,
+    Outcome.FINAL: APIError(409, "final", "This task has ended already."),
+    Outcome.NOT_WAITING: APIError(
         409, "not_waiting", "This task cannot be rescheduled: it is queued, running or finished."
     ),
 }
@@ -209,7 +209,7 @@ def accepted(started: StartResult) -> Response:
     response.headers["Location"] = url_for("headway.status", task_id=started.task_id)
     if g.get("is_newcomer"):
         hint(SEND_COOKIE + (ONLY_OVER_HTTPS if cookie_is_dropped() else ""))
-    if started.verdict == "replayed":
+    if started.outcome == Outcome.REPLAYED:
         response.headers["Idempotency-Replayed"] = "true"
     return response
 
@@ -248,7 +248,7 @@ def _changed(changed: ChangeResult) -> Response:
     Raises APIError where the change came too late.
     """
     if changed.snapshot is None:
-        raise TOO_LATE[changed.verdict]
+        raise TOO_LATE[changed.outcome]
     return _json(changed.snapshot, 202)
 
 

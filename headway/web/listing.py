@@ -11,6 +11,7 @@ from typing import Any
 from flask import request
 
 from headway.order import in_order, rank
+from headway.shapes import SnapshotDict
 from headway.snapshot import FINAL, Phase
 from headway.web.parameters import cursor_of, phases_asked_for, words_asked_for
 from headway.web.reading import counts_for, list_for
@@ -75,7 +76,7 @@ class Listing:
 
     query: Query
     seen: str
-    tasks: list[Mapping[str, Any]] | None = None
+    tasks: list[SnapshotDict] | None = None
     counts: Mapping[str, int] | None = None
     next: str = ""
 
@@ -92,7 +93,7 @@ class Listing:
             for name, phases in FILTERS.items()
         ]
 
-    def rank_of(self, task: Mapping[str, Any]) -> int:
+    def rank_of(self, task: SnapshotDict) -> int:
         """Return a task's place in the order; see headway.order."""
         return rank(task, self.seen)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 from math import floor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from headway.shapes import SnapshotDict
 from headway.store.model import Point
 from headway.web.pace import SMOOTHING, Range, estimates
 from headway.words import format_duration, format_percent, format_rate, percent
@@ -30,12 +31,13 @@ class Plot(NamedTuple):
     points: str  # JSON, for plot.js
 
 
-def plot(task: Mapping[str, Any], points: Sequence[Point]) -> Plot | None:
+def plot(task: SnapshotDict, points: Sequence[Point]) -> Plot | None:
     """Return the plot of a task; None where there is too little to show."""
-    if len(points) < FEWEST_POINTS or points[-1].at == points[0].at or not task["started_at"]:
+    started_at = task["started_at"]
+    if len(points) < FEWEST_POINTS or points[-1].at == points[0].at or not started_at:
         return None
     first = points[0].at
-    attempt = _of_attempt(task, points)
+    attempt = _of_attempt(started_at, points)
     expected = estimates(attempt)
     coming = None if task["finished_at"] else expected[-1]
     begun = attempt[0].at - first
@@ -62,9 +64,9 @@ def rates(points: Sequence[Point]) -> list[tuple[int, float]]:
     return found
 
 
-def _of_attempt(task: Mapping[str, Any], points: Sequence[Point]) -> Sequence[Point]:
-    """Return the points of the last attempt, at least the last one."""
-    started = 1000 * datetime.fromisoformat(task["started_at"]).timestamp()
+def _of_attempt(started_at: str, points: Sequence[Point]) -> Sequence[Point]:
+    """Return the points of the last attempt, at least the last one; it began at an RFC 3339 time."""
+    started = 1000 * datetime.fromisoformat(started_at).timestamp()
     return [point for point in points if point.at >= started] or points[-1:]
 
 
@@ -102,7 +104,7 @@ def _y(value: float) -> int:
     return floor(HEIGHT * (1 - value) + 0.5)
 
 
-def _summary(task: Mapping[str, Any], points: Sequence[Point]) -> str:
+def _summary(task: SnapshotDict, points: Sequence[Point]) -> str:
     took = format_duration(points[-1].at - points[0].at)
     fastest = max((rate for _, rate in rates(points)), default=0.0)
     part = percent(task)
@@ -112,7 +114,7 @@ def _summary(task: Mapping[str, Any], points: Sequence[Point]) -> str:
 
 
 def _judgement(
-    task: Mapping[str, Any], attempt: Sequence[Point], expected: Sequence[Range | None]
+    task: SnapshotDict, attempt: Sequence[Point], expected: Sequence[Range | None]
 ) -> str:
     """Say what was estimated early on, and what it took."""
     if task["phase"] != "succeeded":

@@ -14,8 +14,9 @@ from headway import masking, words
 from headway.exceptions import ConfigError
 from headway.labels import labels_of
 from headway.service import moment, rerun
+from headway.shapes import AttemptFailure, SnapshotDict
 from headway.snapshot import Snapshot
-from headway.store.model import AttemptFailure, LogPage, TaskRecord
+from headway.store.model import LogPage, TaskRecord
 from headway.tokens import PREFIX, of_task
 from headway.web.api import READ_ONLY, get_records, idempotency_key, status
 from headway.web.assets import bundle_address
@@ -109,7 +110,7 @@ def log_text(task_id: str) -> ResponseReturnValue:
 
 def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
     """Return what the page's template shows."""
-    task = json.loads(stored.snapshot)
+    task: SnapshotDict = json.loads(stored.snapshot)
     task_id = task["task_id"]
     wanted = LogQuery.read()
     queries = get_records().queries
@@ -171,7 +172,7 @@ def _token_of(viewer: Viewer) -> dict[str, Any]:
     return {"token": token} if viewer.grant and token.startswith(PREFIX) else {}
 
 
-def _actions(task: Mapping[str, Any]) -> dict[str, str]:
+def _actions(task: SnapshotDict) -> dict[str, str]:
     """Return the actions that fit a task's phase, and the words of their buttons."""
     said = words.WORDS["actions"]
     phase = task["phase"]

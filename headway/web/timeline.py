@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from headway.shapes import SnapshotDict
 from headway.store.model import HistoryEvent
 from headway.words import SIGNS
 
@@ -35,7 +36,7 @@ class Entry(NamedTuple):
 
 
 def timeline(
-    task: dict[str, Any], history: Sequence[HistoryEvent], requester: str = ""
+    task: SnapshotDict, history: Sequence[HistoryEvent], requester: str = ""
 ) -> list[Entry]:
     """Return a task's timeline, oldest first; of a snapshot as JSON and what is kept beside it.
 
@@ -55,7 +56,7 @@ def timeline(
     return entries
 
 
-def _from_snapshot(task: dict[str, Any]) -> Iterator[HistoryEvent]:
+def _from_snapshot(task: SnapshotDict) -> Iterator[HistoryEvent]:
     """Yield what the snapshot alone tells, of a task that has no history yet."""
     nothing: HistoryEvent = {
         "at": "",

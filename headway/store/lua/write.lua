@@ -46,10 +46,10 @@ held.teller = teller
 if teller == '?' and redis.call('HEXISTS', record, 'message') == 0 then
   fields.dependents = 'unknown'
 end
-local verdict = 'written'
+local outcome = 'written'
 if held.cancel and phase == 'running' then
   fields.phase = '"cancelling"'
-  verdict = 'cancelling'
+  outcome = 'cancelling'
 elseif held.cancel and phase == 'retrying' then
   revoke(record, id, held, ttl)
   return 'cancelled'
@@ -96,7 +96,7 @@ note_traceback(record, held, fields)
 if write_id ~= '' then fields.write_id = write_id end
 if not staged_meta then
   store_version(record, id, held, fields, meta, ttl)
-  return verdict
+  return outcome
 end
 
 local celery = celery_key(id)
@@ -115,4 +115,4 @@ store_version(record, id, held, fields, nil, ttl)
 if redis.call('PUBSUB', 'NUMSUB', celery)[2] > 0 then
   redis.call('PUBLISH', celery, redis.call('GET', celery))
 end
-return verdict
+return outcome

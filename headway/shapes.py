@@ -1,0 +1,82 @@
+"""The shapes of what a task shows, as they travel: in JSON, and in a report on its way to Redis."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class Step(TypedDict):
+    """The named part that a task is in; its numbers are its own.
+
+    With `index` and `count`, the task's numbers are scaled over all steps.
+    """
+
+    index: int | None
+    count: int | None
+    name: str
+    current: float
+    total: float | None
+
+
+class TaskError(TypedDict):
+    """Why an attempt failed: the exception's name and one line, with secrets masked."""
+
+    type: str
+    message: str
+
+
+class SnapshotDict(TypedDict, total=False):
+    """A snapshot as its JSON has it; docs/protocol.md says what each key means.
+
+    Times are RFC 3339. One that an earlier version has kept may lack keys; `result` is there in
+    SUCCESS alone.
+    """
+
+    task_id: str
+    name: str
+    title: str
+    state: str
+    phase: str
+    current: float
+    total: float | None
+    status: str
+    step: Step | None
+    result: Any
+    result_size: int | None
+    error: TaskError | None
+    attempt: int
+    max_attempts: int
+    version: int
+    queue_position: int | None
+    queue: str | None
+    created_at: str
+    scheduled_for: str | None
+    started_at: str | None
+    updated_at: str
+    finished_at: str | None
+
+
+class AttemptFailure(TypedDict):
+    """Where an attempt failed; `environment` says by which worker and versions, "" unknown."""
+
+    traceback: str
+    environment: str
+
+
+class Changes(TypedDict, total=False):
+    """The keys of the snapshot that a write changes, and what goes with them.
+
+    `bar` names the bar that the numbers belong to, within which they never go back. `result_at` is
+    where a large result begins in Celery's form, in bytes; `traceback` is where an attempt failed.
+    """
+
+    current: float
+    total: float | None
+    status: str
+    step: Step | None
+    result: Any
+    result_size: int
+    result_at: int
+    error: TaskError | None
+    traceback: AttemptFailure
+    bar: str | int
