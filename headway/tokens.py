@@ -13,8 +13,9 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from celery import current_app
 from itsdangerous import BadData, URLSafeSerializer
@@ -50,6 +51,11 @@ class Grant(NamedTuple):
     @property
     def has_ended(self) -> bool:
         return time.time() >= self.ends
+
+    @property
+    def expires_at(self) -> str:
+        """When the token ends, in RFC 3339."""
+        return datetime.fromtimestamp(self.ends, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
     @property
     def subjects(self) -> list[str]:
@@ -149,7 +155,11 @@ def _serializer(secret_keys: str | Sequence[str]) -> URLSafeSerializer:
 
 def secrets_of_process() -> list[str]:
     """Return the secrets of a process without Flask; the last one signs. Raises ConfigError."""
-    conf = current_app.conf
+    return secrets_of(current_app.conf)
+
+
+def secrets_of(conf: Mapping[str, Any]) -> list[str]:
+    """Return the secrets of Celery's settings, else of the environment. Raises ConfigError."""
     secret = settings.TOKEN_SECRET.read(conf) or os.environ.get("HEADWAY_SECRET_KEY")
     former = settings.TOKEN_SECRET_FALLBACKS.read(conf) or os.environ.get(
         "HEADWAY_SECRET_KEY_FALLBACKS", ""

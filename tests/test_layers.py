@@ -174,6 +174,7 @@ LAYERS = [
     "headway.cli.watching",
     "headway.cli.project",
     "headway.cli.commands",
+    "headway.cli.sharing",
     "headway.cli.serving",
     "headway.cli.groups",
     "headway.__main__",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence, Set
 from difflib import get_close_matches
-from functools import wraps
+from functools import partial, wraps
 from heapq import nlargest
 from itertools import islice
 from typing import Any
@@ -51,6 +51,9 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: Sequence[str]) ->
     return found
 
 
+text_option = partial(click.option, callback=_text)
+
+
 def with_project(function: Callable[..., None]) -> Callable[..., None]:
     """Pass a command its project, found as it runs: `--help` needs none."""
 
@@ -86,12 +89,11 @@ def watch(project: Project, task_id: str, as_json: bool) -> None:
 @click.command("start", cls=Command)
 @click.argument("name", metavar="NAME")
 @click.argument("args", metavar="[KEY=VALUE]...", nargs=-1, callback=_pairs)
-@click.option(
+@text_option(
     "--as",
     "owner",
     metavar="OWNER",
     default="",
-    callback=_text,
     help="Whose task it is: what the app's owner loader returns.",
 )
 @click.option(
@@ -157,7 +159,7 @@ def cancel(project: Project, task_id: str) -> None:
 
 
 @click.command("list", cls=Command)
-@click.option("--owner", callback=_text, help="Only this owner's.")
+@text_option("--owner", help="Only this owner's.")
 @click.option(
     "--phase",
     "phases",

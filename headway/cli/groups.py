@@ -12,6 +12,7 @@ import click
 from headway.cli.commands import COMMANDS
 from headway.cli.project import Project, find
 from headway.cli.serving import serve
+from headway.cli.sharing import revoke, share
 from headway.exceptions import ConfigError
 from headway.masking import guard_process
 
@@ -53,7 +54,9 @@ def flask_headway(ctx: click.Context) -> None:
 
 def _of_flask(info: ScriptInfo) -> Project:
     """Return the project of the Flask app, and push its context for the command."""
-    from headway.state import KEY, state_of  # not at the top: `headway` needs no Flask
+    # Not at the top: `headway` needs no Flask.
+    from headway.state import KEY, state_of
+    from headway.web.viewers import secret_keys_of
 
     app = info.load_app()
     if KEY not in app.extensions:
@@ -62,7 +65,7 @@ def _of_flask(info: ScriptInfo) -> Project:
         )
     click.get_current_context().with_resource(app.app_context())
     known = state_of(app)
-    return Project(known.celery, known=known)
+    return Project(known.celery, known=known, own_keys=secret_keys_of(app))
 
 
 def _show_any_character() -> None:
@@ -72,7 +75,7 @@ def _show_any_character() -> None:
             stream.reconfigure(errors="replace")
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, share, revoke):
     headway.add_command(command)
     flask_headway.add_command(command)
 headway.add_command(serve)  # a Flask app with Headway serves its own tasks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,7 @@ from headway.store.keys import PLAIN, Keys
 from headway.store.records import Records
 from headway.store.redis_url import BadURL, normalize
 from headway.system import System, live_backend, system_of
+from headway.tokens import secrets_of
 
 BROKER_SECONDS = 2.0
 TTL_DAYS = 7.0  # for which a task that is cancelled without its project is kept
@@ -39,7 +40,8 @@ class Project:
     celery: Celery | None = None
     url: str = ""
     keys: Keys = PLAIN
-    known: System | None = None  # of a Flask app
+    known: System | None = None  # of a Flask app, as the next
+    own_keys: Sequence[str] | None = None
 
     @cached_property
     def records(self) -> Records:
@@ -58,6 +60,13 @@ class Project:
             raise ConfigError("Starting a task needs its Celery app: name it with -A PROJECT.")
         bound_broker_waits(self.celery)
         return self.known or system_of(self.celery)
+
+    @property
+    def secret_keys(self) -> list[str]:
+        """The secrets of tokens; the last one signs. Raises ConfigError if there is none."""
+        if self.own_keys:
+            return list(self.own_keys)
+        return secrets_of(self.celery.conf if self.celery else {})
 
     def findings(self) -> Iterator[Finding]:
         """Yield what `doctor` says."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request, url_for
@@ -67,7 +66,7 @@ def make_link(task_id: str, seconds: float = DAY_SECONDS) -> dict[str, str]:
         "url": url_for("headway_pages.show", task_id=task_id, token=made, _external=True),
         "token": made,
         "token_id": grant.token_id,
-        "expires_at": datetime.fromtimestamp(grant.ends, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "expires_at": grant.expires_at,
     }
 
 
