@@ -13,7 +13,7 @@ from app.mail_settings import (
     refuse_bad_hostname,
     refuse_bad_login,
 )
-from app.secret_keys import is_secret, old_secret_keys, secret_key
+from app.secret_keys import old_secret_keys, secret_key
 from app.services import data_dir, services
 from app.settings import SETTINGS, Flag, Number, Text
 from headway import masking
@@ -21,6 +21,7 @@ from headway.exceptions import ConfigError
 from headway.store import redis_url
 from headway.web.hosts import LOOPBACK, parse_hosts
 from headway.web.origins import parse_origins
+from headway.weak_secrets import is_secret
 
 NUMBERS = [one for one in SETTINGS if isinstance(one, Number)]
 FLAGS = [one for one in SETTINGS if isinstance(one, Flag)]

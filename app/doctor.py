@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from app import config, mail_checks
-from app.secret_keys import MIN_SECRET, is_weak
 from headway.celery import broker
 from headway.exceptions import ConfigError
 from headway.masking import mask
 from headway.store import redis_checks
 from headway.store.checks import Finding, Mark
+from headway.weak_secrets import MIN_SECRET, is_weak
 
 Settings: TypeAlias = Mapping[str, Any]
 

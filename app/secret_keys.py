@@ -12,24 +12,7 @@ from pathlib import Path
 from app.services import make_private
 from headway import masking
 from headway.exceptions import ConfigError
-
-WEAK_SECRETS = {"", "dev", "secret", "changeme", "change-me", "password", "top-secret!"}
-MIN_SECRET = 16
-MIN_CHARACTERS = 6  # different ones; 16 random hexadecimal digits have 10
-
-
-def is_weak(secret: str) -> bool:
-    """Whether a secret is easily guessed: a common word, too short, or of few characters."""
-    return (
-        secret.lower() in WEAK_SECRETS
-        or len(secret) < MIN_SECRET
-        or len(set(secret)) < MIN_CHARACTERS
-    )
-
-
-def is_secret(text: str) -> bool:
-    """Whether a text is worth masking; a common word occurs in too many log lines."""
-    return text.lower() not in WEAK_SECRETS
+from headway.weak_secrets import HOW_TO_MAKE, MIN_SECRET, is_weak
 
 
 def secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> str:
@@ -42,8 +25,7 @@ def secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> st
         if is_weak(key):
             raise ConfigError(
                 f"SECRET_KEY must be a random secret of {MIN_SECRET} characters or more in "
-                "production: "
-                "python -c 'import secrets; print(secrets.token_hex(32))' makes one."
+                f"production: {HOW_TO_MAKE}."
             )
         return key
     if key:

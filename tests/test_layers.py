@@ -15,6 +15,7 @@ LAYERS = [
     "headway.settings",
     "headway.tokens",
     "headway.masking",
+    "headway.weak_secrets",
     "headway.throttled",
     "headway.values",
     "headway.shapes",

@@ -8,7 +8,8 @@ import pytest
 from celery import Celery
 from flask.testing import FlaskClient
 
-from headway import ConfigError, token
+from headway import token
+from headway.exceptions import ConfigError
 from headway.standalone import create_app
 from headway.store.records import Records
 from tests.terminal import create
@@ -21,7 +22,7 @@ NOBODYS = "7f3a1c52-nobody"
 
 def celery_for(url: str, **settings: Any) -> Celery:
     celery = Celery("shop", broker=url, backend=f"headway+{url}", set_as_current=False)
-    celery.conf.update(headway_secret_key=SECRET, **settings)
+    celery.conf.update({"headway_secret_key": SECRET, **settings})
     return celery
 
 
@@ -91,11 +92,14 @@ def test_nobody_starts_tasks_here(redis_url: str, records: Records):
     assert list(records.queries.scan()) == []
 
 
-@pytest.mark.parametrize("former", ["older former", ["older", "former"]])
+FORMER = "the-former-secret-of-the-tests"
+
+
+@pytest.mark.parametrize("former", [f"{FORMER}-2 {FORMER}", [f"{FORMER}-2", FORMER]])
 def test_a_former_secret_is_taken(redis_url: str, three_tasks: None, former: Any):
     client = client_for(redis_url, headway_secret_key_fallbacks=former)
 
-    for key, code in (("former", 200), ("another secret", 404)):
+    for key, code in ((FORMER, 200), ("another secret", 404)):
         path = f"/live/status/{ADAS}?token={token(ADAS, secret_key=key)}"
         assert client.get(path).status_code == code
 
@@ -146,3 +150,19 @@ def test_what_lies_elsewhere_is_told_in_json(redis_url: str):
 def test_the_page_s_script_is_served(redis_url: str):
     with client_for(redis_url).get("/live/assets/headway.js") as answer:
         assert (answer.status_code, answer.mimetype) == (200, "text/javascript")
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        {"headway_secret_key": "changeme"},
+        {"headway_secret_key": "short"},
+        {"headway_secret_key": "a" * 64},
+        {"headway_secret_key_fallbacks": f"{FORMER} former"},
+    ],
+)
+def test_a_weak_secret_is_refused(redis_url: str, secrets: dict[str, str]):
+    with pytest.raises(ConfigError, match=r"must hold random secrets of 16") as refused:
+        client_for(redis_url, **secrets)
+
+    assert not any(secret in str(refused.value) for secret in secrets.values())

@@ -1,0 +1,22 @@
+"""Tells secrets that are easily guessed."""
+
+from __future__ import annotations
+
+WEAK_SECRETS = {"", "dev", "secret", "changeme", "change-me", "password", "top-secret!"}
+MIN_SECRET = 16
+MIN_CHARACTERS = 6  # different ones; 16 random hexadecimal digits have 10
+HOW_TO_MAKE = "python -c 'import secrets; print(secrets.token_hex(32))' makes one"
+
+
+def is_weak(secret: str) -> bool:
+    """Whether a secret is easily guessed: a common word, too short, or of few characters."""
+    return (
+        secret.lower() in WEAK_SECRETS
+        or len(secret) < MIN_SECRET
+        or len(set(secret)) < MIN_CHARACTERS
+    )
+
+
+def is_secret(text: str) -> bool:
+    """Whether a text is worth masking; a common word occurs in too many log lines."""
+    return text.lower() not in WEAK_SECRETS
