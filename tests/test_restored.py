@@ -19,7 +19,7 @@ from headway.snapshot import Phase
 from headway.store.connection import connect
 from headway.store.model import Delivery
 from headway.store.records import Records
-from headway.store.restored import NOT_SEEN, Memory, Seen
+from headway.store.restored import MAX_KEPT, NOT_SEEN, Memory, Seen
 from tests.processes import Valkey, running, wait_for, web, worker
 from tests.test_records import FIRST, MESSAGE, claim, read, start, write
 
@@ -148,20 +148,55 @@ def test_a_memory_outlives_its_process_and_keeps_the_newest(tmp_path: Path):
     first.save()
     second.note(Seen("a", 3))
     second.save()
-    assert Memory(str(tmp_path / "data")).seen == Seen("a", 5)
+    assert recalled(tmp_path / "data", "a") == Seen("a", 5)
 
     second.note(Seen("b", 1))  # other data
     second.save()
-    assert Memory(tmp_path / "data").seen == Seen("b", 1)
+    assert recalled(str(tmp_path / "data"), "b") == Seen("b", 1)
+
+
+def test_projects_that_share_a_folder_leave_each_others_memory(tmp_path: Path):
+    for epoch in ("one", "two"):
+        memory = Memory(tmp_path)
+        memory.note(Seen(epoch, 7))
+        memory.save()
+
+    assert recalled(tmp_path, "one") == Seen("one", 7)
+    assert recalled(tmp_path, "two") == Seen("two", 7)
+    assert recalled(tmp_path, "three") == NOT_SEEN
+
+
+def test_a_shared_file_keeps_the_latest_hundred(tmp_path: Path):
+    for number in range(MAX_KEPT + 5):
+        memory = Memory(tmp_path)
+        memory.note(Seen(f"data {number}", 7))
+        memory.save()
+
+    kept = [number for number in range(MAX_KEPT + 5) if recalled(tmp_path, f"data {number}").epoch]
+    assert kept == list(range(5, MAX_KEPT + 5))
+
+
+def test_what_an_earlier_version_has_saved_is_read(tmp_path: Path):
+    (tmp_path / "redis-seen.json").write_text('{"epoch": "a", "generation": 5}')
+
+    assert recalled(tmp_path, "a") == Seen("a", 5)
+
+
+def recalled(folder: Path | str, epoch: str) -> Seen:
+    """Return what a new process knows of this data."""
+    memory = Memory(folder)
+    memory.recall(epoch)
+    return memory.seen
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"epoch": 1}', '{"epoch": "a", "generation": "x"}', "null"]
+    "text",
+    ["", "{", "[]", '{"epoch": 1}', '{"epoch": "a", "generation": "x"}', '{"a": "x"}', "null"],
 )
 def test_a_file_that_makes_no_sense_is_no_memory(tmp_path: Path, text: str):
     (tmp_path / "redis-seen.json").write_text(text)
 
-    assert Memory(tmp_path).seen == NOT_SEEN
+    assert recalled(tmp_path, "a") == NOT_SEEN
 
 
 def test_without_a_folder_or_with_one_that_cannot_be_written_it_is_in_memory(tmp_path: Path):
@@ -247,7 +282,7 @@ def test_emails_that_went_out_after_the_backup_do_not_go_out_again(own: Valkey, 
             client.set("headway:generation", 1000)  # it worked for some minutes
             saved = tmp_path / "data" / "redis-seen.json"
             wait_for(
-                lambda: saved.exists() and json.loads(saved.read_text())["generation"] >= 1000, 30
+                lambda: saved.exists() and max(json.loads(saved.read_text()).values()) >= 1000, 30
             )
         client.flushall()
         for key, value in backup.items():

@@ -41,6 +41,8 @@ class Sweeper:
 
     def sweep(self, stop: threading.Event) -> None:
         """Sweep until nothing is left to do now, or `stop` is set."""
+        if not self._memory.seen.epoch:
+            self._memory.recall(self._backend.records.maintenance.epoch())
         has_more = True
         while has_more and not stop.is_set():
             sweep = self._backend.records.maintenance.sweep(self._id, BATCH, self._memory.seen)

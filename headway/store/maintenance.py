@@ -133,6 +133,10 @@ class MaintenanceRecords:
                 raise
             self._functions.client.zrem(self._keys.shared("libraries"), digest)
 
+    def epoch(self) -> str:
+        """Return the id of the data that Redis holds, "" where none has been given yet."""
+        return str(self._functions.client.get(self._keys.shared("epoch")) or "")
+
     def paused(self) -> Paused | None:
         """Return since when all is paused after a restore from a backup; None where it is not."""
         since, data_of = self._functions.client.hmget(

@@ -22,17 +22,24 @@ class Seen(NamedTuple):
 
 
 NOT_SEEN = Seen()
+MAX_KEPT = 100  # states of different data in one file
 
 
 class Memory:
-    """The newest state seen, kept in a file that workers may share.
+    """The newest state seen, kept in a file that workers may share, also those of other projects.
 
     Without a folder it is kept in memory alone.
     """
 
     def __init__(self, folder: Path | str | None) -> None:
         self._path = Path(folder, "redis-seen.json") if folder else None
-        self.seen = self._load()
+        self.seen = NOT_SEEN
+
+    def recall(self, epoch: str) -> None:
+        """Take up what was last seen of the data of this id, if that is known."""
+        kept = self._load()
+        if epoch in kept:
+            self.seen = Seen(epoch, kept[epoch])
 
     def note(self, seen: Seen) -> None:
         """Remember the present state of Redis in this process."""
@@ -44,17 +51,22 @@ class Memory:
         if self._path is None or not self.seen.epoch:
             return
         kept = self._load()
-        if kept.epoch == self.seen.epoch and kept.generation >= self.seen.generation:
+        epoch, generation = self.seen
+        if kept.pop(epoch, -1) >= generation:
             return
+        latest = {**dict(list(kept.items())[1 - MAX_KEPT :]), epoch: generation}
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile("w", dir=self._path.parent, delete=False) as draft:
-                json.dump(self.seen._asdict(), draft)
+                json.dump(latest, draft)
             os.replace(draft.name, self._path)
 
-    def _load(self) -> Seen:
+    def _load(self) -> dict[str, int]:
+        """Return the newest generation by epoch, the last saved last; {} for an unreadable file."""
         try:
             kept = json.loads(self._path.read_text()) if self._path else {}
-            return Seen(str(kept["epoch"]), int(kept["generation"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return NOT_SEEN
+            if "epoch" in kept:  # as an earlier version wrote it
+                return {str(kept["epoch"]): int(kept["generation"])}
+            return {str(epoch): int(generation) for epoch, generation in kept.items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
