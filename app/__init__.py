@@ -75,6 +75,7 @@ def _celery(app: Flask) -> Celery:
     celery.conf.update(
         broker_url=app.config["CELERY_BROKER_URL"],
         result_backend=f"headway.celery.backend.LiveBackend+{url}",
+        result_backend_transport_options=_prefixed(app),
         result_expires=app.config["TASK_TTL_DAYS"] * 86400,
         headway_lease_seconds=app.config["LEASE_SECONDS"],
         headway_cancel_grace_seconds=app.config["CANCEL_GRACE_SECONDS"],
@@ -103,7 +104,8 @@ def _celery(app: Flask) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
-        broker_transport_options={
+        broker_transport_options=_prefixed(app)
+        | {
             # Maintenance handles lost messages. A worker whose clock is ahead by this would
             # redeliver messages that others run.
             "visibility_timeout": 7 * 86400,
@@ -116,6 +118,12 @@ def _celery(app: Flask) -> Celery:
     )
     celery.set_default()
     return celery
+
+
+def _prefixed(app: Flask) -> dict[str, str]:
+    """Return the option of Celery's that puts the key prefix before all that lies in Redis."""
+    prefix = app.config["REDIS_KEY_PREFIX"]
+    return {"global_keyprefix": prefix} if prefix else {}
 
 
 def _add_to_templates(app: Flask) -> None:

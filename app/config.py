@@ -19,9 +19,10 @@ from app.settings import SETTINGS, Flag, Number, Text
 from headway import masking
 from headway.exceptions import ConfigError
 from headway.store import redis_url
+from headway.store.keys import Keys
+from headway.weak_secrets import is_secret
 from headway.web.hosts import LOOPBACK, parse_hosts
 from headway.web.origins import parse_origins
-from headway.weak_secrets import is_secret
 
 NUMBERS = [one for one in SETTINGS if isinstance(one, Number)]
 FLAGS = [one for one in SETTINGS if isinstance(one, Flag)]
@@ -35,6 +36,7 @@ URLS = (
     "CELERY_BROKER_WRITE_URL",
     "CELERY_RESULT_BACKEND",
 )
+SEPARATORS = "_:-."  # one of which Celery has between a prefix and a name
 SOCKETIO_ASYNC_MODES = ("eventlet", "gevent", "threading")
 
 
@@ -73,12 +75,29 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     settings["SECRET_KEY_FALLBACKS"] = old_secret_keys(environ, production)
     settings["REDIS_URL"] = _redis_url(environ, settings["DATA_DIR"], production)
     settings["CELERY_BROKER_URL"] = _broker_url(environ) or settings["REDIS_URL"]
+    settings["REDIS_KEY_PREFIX"] = _key_prefix(settings["REDIS_KEY_PREFIX"])
     refuse_bad_login(settings)
     refuse_bad_hostname(settings["MAIL_LOCAL_HOSTNAME"])
     settings["MAIL_DEFAULT_SENDER"] = normalized_sender(settings["MAIL_DEFAULT_SENDER"])
     settings.update(mail_settings(settings, production))
     settings.update(_flask(settings, production))
     return settings
+
+
+def keys(settings: Mapping[str, Any]) -> Keys:
+    """Return the names of all that these settings' Headway has in Redis."""
+    prefix = settings["REDIS_KEY_PREFIX"]
+    return Keys(prefix, prefix)
+
+
+def _key_prefix(prefix: str) -> str:
+    """Return a key prefix that ends in a separator, as Celery writes it. Raises ConfigError."""
+    ended = prefix if not prefix or prefix[-1] in SEPARATORS else f"{prefix}_"
+    try:
+        Keys(ended)
+    except ValueError as error:
+        raise ConfigError(f"REDIS_KEY_PREFIX: {error}.") from None
+    return ended
 
 
 def _mask_secrets(environ: Mapping[str, str]) -> None:

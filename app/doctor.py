@@ -45,7 +45,7 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
     """Check the Redis of REDIS_URL; see headway/store/redis_checks.py."""
     url = settings["REDIS_URL"]
     broker_url = settings["CELERY_BROKER_URL"]
-    for finding in redis_checks.findings(url, broker_url, queues=config.QUEUES):
+    for finding in redis_checks.findings(url, broker_url, config.keys(settings), config.QUEUES):
         yield finding._replace(subject=f"Redis {finding.subject}")
 
 

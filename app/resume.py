@@ -21,7 +21,9 @@ def main(arguments: Sequence[str]) -> int:
     """
     try:
         settings = config.load(os.environ)
-        records = Records(connect(settings["REDIS_URL"]), settings["TASK_TTL_DAYS"])
+        records = Records(
+            connect(settings["REDIS_URL"]), settings["TASK_TTL_DAYS"], keys=config.keys(settings)
+        )
         if arguments[:1] == ["list"]:
             _show(records)
         elif records.maintenance.resume():

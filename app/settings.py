@@ -41,6 +41,11 @@ SETTINGS: tuple[Setting, ...] = (
     Derived(
         "CELERY_BROKER_URL", "`REDIS_URL`", "the same, or another broker of Celery's (`amqp://`)"
     ),
+    Text(
+        "REDIS_KEY_PREFIX",
+        "",
+        "before each key and channel, so that several Headways can share a Redis: as `shop_`",
+    ),
     Derived(
         "SECRET_KEY",
         "made once, kept under `.data/`",

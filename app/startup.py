@@ -24,4 +24,6 @@ def check_surroundings(settings: Mapping[str, Any]) -> None:
     production = settings["APP_ENV"] == "production"
     url = settings["REDIS_URL"]
     broker_url = settings["CELERY_BROKER_URL"]
-    redis_checks.refuse_unfit(url, broker_url, queues=config.QUEUES, production=production)
+    redis_checks.refuse_unfit(
+        url, broker_url, config.keys(settings), config.QUEUES, production=production
+    )

@@ -65,7 +65,7 @@ def rates(points: Sequence[Point]) -> list[tuple[int, float]]:
 
 
 def _of_attempt(started_at: str, points: Sequence[Point]) -> Sequence[Point]:
-    """Return the points of the last attempt, at least the last one; it began at an RFC 3339 time."""
+    """Return the points since the last attempt began, an RFC 3339 time; at least the last one."""
     started = 1000 * datetime.fromisoformat(started_at).timestamp()
     return [point for point in points if point.at >= started] or points[-1:]
 
