@@ -11,6 +11,7 @@ from typing import Any
 REPLIES = {
     "AUTH": b"+OK\r\n",
     "CLIENT": b"+OK\r\n",
+    "GET": b"$-1\r\n",
     "PING": b"+PONG\r\n",
     "PUBLISH": b":0\r\n",
     "SELECT": b"+OK\r\n",

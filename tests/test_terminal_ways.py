@@ -17,7 +17,7 @@ from tests.processes import ROOT
 from tests.terminal import TASK_ID, create
 
 PAGE = (ROOT / "docs" / "running.md").read_text()
-[EXAMPLE] = re.findall(r"^(headway .*) --watch$", PAGE, re.MULTILINE)
+[EXAMPLE] = re.findall(r"^(\S*python -m headway .*) --watch$", PAGE, re.MULTILINE)
 
 
 @pytest.fixture
