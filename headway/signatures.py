@@ -16,7 +16,7 @@ from headway.docstrings import helps_of
 from headway.typed import (
     MISSING_ARGUMENT,
     UNKNOWN_ARGUMENT,
-    Wrong,
+    below,
     converted,
     is_converted,
     wrong_with,
@@ -100,7 +100,7 @@ class Signature:
             if hint is ABSENT or name == "self":  # Celery passes `self`
                 wrong[name] = UNKNOWN_ARGUMENT
             else:
-                wrong |= _below(name, wrong_with(value, hint))
+                wrong |= below([(name, wrong_with(value, hint))])
         prepared = {**self._defaults(), **args}
         missing = self.call.gaps(args, prepared) - wrong.keys()
         wrong |= dict.fromkeys(missing, MISSING_ARGUMENT)
@@ -217,7 +217,3 @@ def _is_plain(default: Any) -> bool:
         or type(default) in (str, int, bool)
         or (type(default) is float and isfinite(default))
     )
-
-
-def _below(name: str, wrong: Wrong) -> Wrong:
-    return {f"{name}.{path}" if path else name: why for path, why in wrong.items()}

@@ -162,13 +162,13 @@ def _wrong_with_union(value: Any, hint: Any, inner: tuple[Any, ...]) -> Wrong:
 def _wrong_with_list(value: Any, inner: tuple[Any, ...]) -> Wrong:
     if not isinstance(value, list):
         return {"": "Must be a list."}
-    return _below((str(i), wrong_with(each, inner[0])) for i, each in enumerate(value) if inner)
+    return below((str(i), wrong_with(each, inner[0])) for i, each in enumerate(value) if inner)
 
 
 def _wrong_with_object(value: Any, inner: tuple[Any, ...]) -> Wrong:
     if not isinstance(value, dict):
         return {"": "Must be an object."}
-    return _below((name, wrong_with(each, inner[1])) for name, each in value.items() if inner)
+    return below((name, wrong_with(each, inner[1])) for name, each in value.items() if inner)
 
 
 def _wrong_with_record(value: Any, kind: Any) -> Wrong:
@@ -183,7 +183,7 @@ def _wrong_with_record(value: Any, kind: Any) -> Wrong:
     }
     found |= dict.fromkeys(value.keys() - members.keys(), UNKNOWN_ARGUMENT)
     known = {name: each for name, each in value.items() if name in members}
-    found |= _below((name, wrong_with(each, members[name].hint)) for name, each in known.items())
+    found |= below((name, wrong_with(each, members[name].hint)) for name, each in known.items())
     return found or _wrong_by_maker(value, kind)
 
 
@@ -200,7 +200,8 @@ def _wrong_by_maker(value: Any, kind: Any) -> Wrong:
     return {}
 
 
-def _below(found: Iterable[tuple[str, Wrong]]) -> Wrong:
+def below(found: Iterable[tuple[str, Wrong]]) -> Wrong:
+    """Return what is wrong with parts, given by name, by path from the whole."""
     return {
         f"{name}.{path}" if path else name: why
         for name, wrong in found
