@@ -7,7 +7,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -72,8 +72,8 @@ def control(page: str, name: str) -> str:
 
 
 def sent(records: Records) -> Any:
-    [letter] = records.client.lrange("celery", 0, -1)
-    return json.loads(b64decode(json.loads(letter)["body"]))[:2]
+    [message] = records.client.lrange("celery", 0, -1)
+    return json.loads(b64decode(json.loads(message)["body"]))[:2]
 
 
 def test_the_index_names_each_task_with_its_summary(client: FlaskClient):
@@ -169,16 +169,26 @@ def test_a_wrong_form_keeps_its_key(client: FlaskClient):
     assert key_in(send(client, month="", idempotency_key=key).text) == key
 
 
-def test_a_task_can_start_later(client: FlaskClient, records: Records):
+@pytest.mark.parametrize(("zone", "hours"), [("", 0), ("Z", 0), ("+02:00", 2), ("-05:00", -5)])
+def test_a_task_can_start_later(client: FlaskClient, zone: str, hours: int):
     shown(client)
+    due = datetime.now(UTC).replace(minute=0) + timedelta(days=30)
+    typed = due + timedelta(hours=hours)
 
-    answer = send(client, month="May", start_at="2026-12-31T08:00")
-    too_late = send(client, month="May", start_at="2099-01-01T08:00")
+    answer = send(client, month="May", start_at=f"{typed:%Y-%m-%dT%H:%M}{zone}")
 
     task_id = answer.location.rpartition("/")[2]
-    assert client.get(f"/status/{task_id}").json["scheduled_for"] == "2026-12-31T08:00:00.000Z"
-    assert "Must be within a year." in too_late.text
-    assert 'aria-invalid="true"' in control(too_late.text, "start_at")
+    scheduled_for = client.get(f"/status/{task_id}").json["scheduled_for"]
+    assert scheduled_for == f"{due:%Y-%m-%dT%H:%M}:00.000Z"
+
+
+def test_a_task_starts_within_a_year(client: FlaskClient):
+    shown(client)
+
+    answer = send(client, month="May", start_at="2099-01-01T08:00")
+
+    assert "Must be within a year." in answer.text
+    assert 'aria-invalid="true"' in control(answer.text, "start_at")
 
 
 def test_what_is_no_form_of_yours_is_refused(client: FlaskClient, records: Records):

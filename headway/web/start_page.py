@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from headway import masking
 from headway.celery import encoded
-from headway.controls import DATE_AND_TIME
+from headway.controls import DATE_AND_TIME, read
 from headway.forms import Field, fields_of, filled, label_of, read_form
 from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.service import NotKept, start
@@ -122,8 +122,7 @@ def _start_at() -> datetime | None:
     text = request.form.get(START_AT, "").strip()
     if not text:
         return None
-    has_zone = text.endswith("Z") or "+" in text
-    return when_of({"eta": text if has_zone else f"{text}Z"})[1]
+    return when_of({"eta": read(text, datetime, is_required=True)})[1]
 
 
 def _kind_of(name: str) -> TaskType:
