@@ -17,6 +17,7 @@ from headway.celery import broker
 from headway.celery.task import LiveTask
 from headway.labels import labels_of
 from headway.registry import TASK_TYPES
+from headway.shapes import SnapshotDict
 from headway.web import access
 from headway.web.errors import handle_errors
 from headway.web.proxies import TrustedProxies
@@ -137,5 +138,5 @@ def _add_to_templates(app: Flask) -> None:
         }
 
     @app.template_global()
-    def reading_of(task: words.Task) -> words.Reading:
+    def reading_of(task: SnapshotDict) -> words.Reading:
         return words.read(task, labels_of(task.get("name", "")))

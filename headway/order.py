@@ -6,8 +6,6 @@ from collections.abc import Iterable
 
 from headway.shapes import SnapshotDict
 
-Task = SnapshotDict
-
 RANKS = {
     "waiting": 0,
     "failed": 0,
@@ -20,7 +18,7 @@ RANKS = {
 ENDED = 4
 
 
-def rank(task: Task, seen: str) -> int:
+def rank(task: SnapshotDict, seen: str) -> int:
     """Return a task's place, from 0 (needs a person) to ENDED.
 
     Failures up to `seen`, an RFC 3339 time or "" for none, have ended as all others have.
@@ -30,12 +28,12 @@ def rank(task: Task, seen: str) -> int:
     return RANKS.get(task["phase"], ENDED)
 
 
-def in_order(tasks: Iterable[Task], seen: str) -> list[Task]:
+def in_order(tasks: Iterable[SnapshotDict], seen: str) -> list[SnapshotDict]:
     """Return tasks by rank, the newest first; what has ended by its end."""
     newest = sorted(tasks, key=lambda task: _latest(task, seen), reverse=True)
     return sorted(newest, key=lambda task: rank(task, seen))
 
 
-def _latest(task: Task, seen: str) -> str:
+def _latest(task: SnapshotDict, seen: str) -> str:
     has_ended = rank(task, seen) == ENDED
     return str((has_ended and task["finished_at"]) or task["created_at"])

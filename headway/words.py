@@ -15,8 +15,6 @@ from typing import Any
 from headway.labels import Labels
 from headway.shapes import SnapshotDict, Step, TaskError
 
-Task = SnapshotDict
-
 SPACE = "\u202f"  # narrow, and no line break
 MAX_LINE = 80  # characters of a result that stands in a line
 PENDING = "Pending..."  # the article's word for a task that waits for its first worker
@@ -46,7 +44,7 @@ class Reading:
     result_link: str  # to a result that is stored apart
 
 
-def read(task: Task, labels: Labels) -> Reading:
+def read(task: SnapshotDict, labels: Labels) -> Reading:
     """Return the texts of a task's card, as words.js does, but without times that count on."""
     part = percent(task)
     phase = _phase(task)
@@ -64,7 +62,7 @@ def read(task: Task, labels: Labels) -> Reading:
     )
 
 
-def percent(task: Task) -> int | None:
+def percent(task: SnapshotDict) -> int | None:
     """Return the progress in whole percent, None if unknown; only a success shows 100."""
     if _phase(task) == "succeeded":
         return 100
@@ -76,7 +74,7 @@ def percent(task: Task) -> int | None:
     return min(99, max(0, floor(100 * current / total + 1e-9)))
 
 
-def headline(task: Task, labels: Labels) -> str:
+def headline(task: SnapshotDict, labels: Labels) -> str:
     """Return the phase in words, with its number if it has one."""
     words = WORDS["headlines"]
     phase = _phase(task)
@@ -98,12 +96,12 @@ def headline(task: Task, labels: Labels) -> str:
     return str(words.get(phase, phase.capitalize()))
 
 
-def waiting(task: Task, labels: Labels) -> str:
+def waiting(task: SnapshotDict, labels: Labels) -> str:
     """Return the label for a wait that uses up no attempt, by the error's type; "" for none."""
     return labels.get("waiting", {}).get(_error(task).get("type", ""), "")
 
 
-def failure(task: Task, labels: Labels) -> str:
+def failure(task: SnapshotDict, labels: Labels) -> str:
     """Return why a task failed, in one plain sentence."""
     error = _error(task)
     kind = error.get("type", "")
@@ -111,7 +109,7 @@ def failure(task: Task, labels: Labels) -> str:
     return str(own or WORDS["errors"].get(kind) or error.get("message", ""))
 
 
-def _error(task: Task) -> TaskError:
+def _error(task: SnapshotDict) -> TaskError:
     return task.get("error") or {"type": "", "message": ""}
 
 
@@ -120,21 +118,21 @@ def starts_at(time: str, labels: Labels) -> str:
     return _fill(WORDS["texts"]["scheduled"], starts=labels.get("starts", "starts"), time=time)
 
 
-def next_attempt(task: Task) -> dict[str, int]:
+def next_attempt(task: SnapshotDict) -> dict[str, int]:
     """Return the number of the next attempt, and of how many: `{"attempt", "attempts"}`."""
     attempt = (task.get("attempt") or 0) + 1
     # Planned stops may add attempts beyond the limit.
     return {"attempt": attempt, "attempts": max(task.get("max_attempts") or 1, attempt)}
 
 
-def _lead(task: Task, labels: Labels, part: int | None) -> str:
+def _lead(task: SnapshotDict, labels: Labels, part: int | None) -> str:
     phase = _phase(task)
     if phase == "running" and part is not None:
         return ""  # the number stands beside the bar
     return headline(task, labels) + (":" if phase == "retrying" else "")
 
 
-def _text(task: Task, labels: Labels) -> str:
+def _text(task: SnapshotDict, labels: Labels) -> str:
     words = WORDS["texts"]
     phase = _phase(task)
     status = task.get("status") or ""
@@ -155,7 +153,7 @@ def _text(task: Task, labels: Labels) -> str:
     return _joined(_step(task), status)
 
 
-def _numbers(task: Task, labels: Labels) -> str:
+def _numbers(task: SnapshotDict, labels: Labels) -> str:
     words = WORDS["numbers"]
     phase = _phase(task)
     if phase == "retrying" and waiting(task, labels):
@@ -169,7 +167,7 @@ def _numbers(task: Task, labels: Labels) -> str:
     return ""
 
 
-def _short_result(task: Task) -> str:
+def _short_result(task: SnapshotDict) -> str:
     result = task.get("result")
     if not isinstance(result, int | float | str):
         return ""
@@ -180,7 +178,7 @@ def _short_result(task: Task) -> str:
     return _fill(WORDS["texts"]["result"], result=line)
 
 
-def _step(task: Task) -> str:
+def _step(task: SnapshotDict) -> str:
     step = task.get("step")
     if not step:
         return ""
@@ -205,7 +203,7 @@ def _count(part: SnapshotDict | Step) -> str:
     return f"{_number(current)}{SPACE}/{SPACE}{_number(total)}" if total > 1 else ""
 
 
-def _phase(task: Task) -> str:
+def _phase(task: SnapshotDict) -> str:
     return str(task.get("phase") or ("queued" if task.get("state") == "PENDING" else "running"))
 
 
@@ -239,7 +237,7 @@ def _size(size: int) -> str:
     return f"{megabytes:.1f}{SPACE}MB" if megabytes < 9.95 else f"{round(megabytes)}{SPACE}MB"
 
 
-def _took(task: Task) -> str:
+def _took(task: SnapshotDict) -> str:
     end = task.get("finished_at") or task.get("updated_at")
     start = task.get("started_at") or end
     if not start or not end:
@@ -256,7 +254,7 @@ def _moment(time: str) -> datetime:
     return datetime.fromisoformat(time)
 
 
-def _clock(task: Task) -> str:
+def _clock(task: SnapshotDict) -> str:
     time = task.get("scheduled_for")
     return f"{time[11:19]} UTC" if time else ""
 

@@ -5,11 +5,13 @@ share.
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from headway import snapshot
+from headway.shapes import SnapshotDict
 from headway.snapshot import FINAL, STATE, Phase, Snapshot
 
 CASES = json.loads((Path(__file__).parent / "contract.json").read_text())["snapshots"]
@@ -107,3 +109,7 @@ def test_a_result_in_the_articles_keys_is_unwrapped_and_any_other_is_the_result(
 def test_fragments_are_strict_json(value: object, text: str):
     assert snapshot.fragment(value) == text
     json.loads(text)
+
+
+def test_a_snapshot_has_the_same_keys_in_python_and_in_json():
+    assert {each.name for each in fields(Snapshot)} == SnapshotDict.__annotations__.keys()

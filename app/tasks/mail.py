@@ -24,6 +24,7 @@ from headway.labels import Labels
 from headway.registry import BadArguments
 from headway.store.connection import Client
 from headway.store.errors import Unavailable
+from headway.store.model import Outcome
 from headway.store.records import Records
 
 MAX_ADDRESS = 254
@@ -134,11 +135,11 @@ class SendGuard:
         if not self._task.has_record:
             return
         outcome = self._task.backend.runs.advance_commit(self._task.request, stage, seconds)
-        if outcome == "unknown":
+        if outcome == Outcome.UNKNOWN:
             raise OutcomeUnknown(
                 "The worker was lost while it sent this email: the mail server may have taken it."
             )
-        if outcome != "written":
+        if outcome != Outcome.WRITTEN:
             raise Stopped(outcome)
 
 
