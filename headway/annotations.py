@@ -10,7 +10,7 @@ from math import isfinite
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-ABSENT: Any = object()  # a default that there is none of, or that JSON has no word for
+ABSENT: Any = object()  # no default, or one that JSON cannot express
 
 
 class Email(str):

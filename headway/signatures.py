@@ -1,4 +1,4 @@
-"""What a function's signature says: its arguments, how it is called, what it takes."""
+"""Reads a function's signature: its arguments, their types, and how to pass them."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Project:
 
     @property
     def secret_keys(self) -> list[str]:
-        """The secrets of tokens; the last one signs. Raises ConfigError if there is none."""
+        """The secrets that tokens are signed with; new ones with the last. Raises ConfigError."""
         if self.own_keys:
             return list(self.own_keys)
         return secrets_of(self.celery.conf if self.celery else {})

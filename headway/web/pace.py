@@ -26,7 +26,7 @@ class Pace:
         self._updates = 0
 
     def observe(self, point: Point) -> None:
-        """Take in the next point; one that lies before the last begins anew."""
+        """Take in the next point; where progress goes back, the mean starts over."""
         if point.current < self.last.current:
             self._restart(point)
         if point.current <= self.last.current or point.at <= self.last.at:
@@ -42,7 +42,8 @@ class Pace:
     def _restart(self, first: Point) -> None:
         self.last = first
         self._begun = first.at
-        self._rate = self._spread = 0.0
+        self._rate = 0.0
+        self._spread = 0.0
         self._updates = 0
 
     def left(self) -> Range | None:

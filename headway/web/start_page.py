@@ -128,7 +128,7 @@ def _start_at() -> datetime | None:
 def _kind_of(name: str) -> TaskType:
     kind = TASK_TYPES.get(name)
     if kind is None or kind.arguments is None:
-        raise APIError(404, "unknown_task", "There is no form for such a task.")
+        raise APIError(404, "unknown_task", "There is no form for this task.")
     return kind
 
 
