@@ -4,8 +4,8 @@
 -- decoding and encoding with cjson would turn [] into {} and a version into 1.7e+15.
 
 -- The fan-out reads the id and the version from the first two. What comes after these lies also put
--- together, in `still`: reports come often, change none of it, and read it in one. In each pair of runs
--- measured without it, a report and the reads of pages that poll took longer.
+-- together, in `still`: reports come often, change none of it, and read it in one. In each pair of
+-- runs measured without it, a report and the reads of pages that poll took longer.
 local DYNAMIC = {'task_id', 'version', 'state', 'phase', 'current', 'total', 'status', 'step',
   'updated_at'}
 local STATIC = {'result_size', 'name', 'title', 'error', 'attempt', 'max_attempts', 'created_at',
@@ -14,7 +14,8 @@ local STATIC_HEAD = '"result_size":'  -- what an earlier version put together be
 -- bytes of a result that an earlier version kept, beyond which it is not shown
 local MAX_RESULT = 8192
 -- `spent` are the tokens of runs that may write no more, `high` is the largest fraction shown in
--- this bar, `point_due` when its next point is to be noted, `kept` when the record's expiry was last set, `still` the STATIC fields put together.
+-- this bar, `point_due` when its next point is to be noted, `kept` when the record's expiry was
+-- last set, `still` the STATIC fields put together.
 local PRIVATE = {'owner', 'queue', 'fence', 'spent', 'order', 'high', 'bar', 'cancel', 'write_id',
   'kept', 'still', 'point_due'}
 

@@ -155,8 +155,14 @@ local function restarted_fields(record, id, held, name, max_attempts)
   forget_tracebacks(record, held.attempt)
   local owner = held.fields.owner or ''
   if owner ~= '' then redis.call('ZREM', phase_key(owner, held.phase), id) end
-  held.fields.cancel, held.fields.write_id, held.fields.point_due = nil, nil, nil
-  held.cancel, held.order, held.attempt, held.max_fraction, held.failures = nil, 0, 0, 0, 0
+  held.fields.cancel = nil
+  held.fields.write_id = nil
+  held.fields.point_due = nil
+  held.cancel = nil
+  held.order = 0
+  held.attempt = 0
+  held.max_fraction = 0
+  held.failures = 0
   return new_fields(id, name, held.fields.title or name, max_attempts)
 end
 
