@@ -71,7 +71,9 @@ export class Card {
     this.#line = line;
     this.#missing = !snapshot;
     if (snapshot) this.#pace.observe(snapshot);
-    if (this.#actions) this.#forget ??= this.#watcher.connection.on("change", () => this.#drawSoon());
+    if (this.#actions) {
+      this.#forget ??= this.#watcher.connection.on("change", () => this.#drawSoon());
+    }
     if (!snapshot || isFinal(snapshot)) this.#stopTicking();
     else this.#ticking ??= setInterval(() => this.#drawSoon(), TICK_MS);
     this.#drawSoon();

@@ -26,7 +26,8 @@ export function connectionWords(connection) {
  * @param {import("./connection.js").Connection} connection
  */
 export function buttonsReason({ state }) {
-  return state === "offline" ? "Offline: the buttons work again as soon as the server answers." : "";
+  if (state !== "offline") return "";
+  return "Offline: the buttons work again as soon as the server answers.";
 }
 
 /**

@@ -86,7 +86,9 @@ export class HeadwayTaskPage extends HTMLElement {
     cancelAnimationFrame(this.#frame);
     if (this.#plot.points.length < FEWEST_POINTS) return;
     this.#frame = requestAnimationFrame(() => {
-      for (const [name, path] of Object.entries(this.#plot.paths(snapshot))) this.#part(name).setAttribute("d", path);
+      for (const [name, path] of Object.entries(this.#plot.paths(snapshot))) {
+        this.#part(name).setAttribute("d", path);
+      }
       this.#part("plot-summary").textContent = this.#plot.summary(snapshot);
       this.#part("plot").hidden = false;
     });

@@ -1,4 +1,4 @@
-/** Goes on with the plot of a task's progress and rate that the server has drawn; plot.py draws the same. */
+/** Continues the plot of progress and rate that the server has drawn; plot.py draws the same. */
 
 import { formatDuration, formatPercent, formatRate } from "./format.js";
 import { Pace } from "./pace.js";
@@ -14,6 +14,7 @@ const HEIGHT = 200;
 const SMOOTHING = 0.3; // as tqdm's
 export const MAX_POINTS = 240;
 const FIRST_GAP_MS = 100;
+const PLOTTED = ["running", "succeeded", "failed", "cancelled"];
 
 export class Plot {
   /** @type {Point[]} */
@@ -37,10 +38,11 @@ export class Plot {
     const at = Date.parse(updated_at);
     const last = this.points.at(-1);
     const isDue = !last || at - last[0] >= (phase === "running" ? this.#gap : 1);
-    if (!started_at || !["running", "succeeded", "failed", "cancelled"].includes(phase) || !isDue) return false;
+    if (!started_at || !PLOTTED.includes(phase) || !isDue) return false;
     this.points.push([at, current, total]);
     if (this.points.length > MAX_POINTS) {
-      this.points = this.points.filter((_, place) => place % 2 === (this.points.length - 1) % 2); // the last one stays
+      const kept = (this.points.length - 1) % 2; // the last one stays
+      this.points = this.points.filter((_, place) => place % 2 === kept);
       this.#gap *= 2;
     }
     return true;
@@ -60,7 +62,8 @@ export class Plot {
     const span = Math.max(passed, ends ? ends[1] : 0);
     const whole = fractions(points);
     const x = (/** @type {number} */ at) => Math.floor((WIDTH * at) / span + 0.5);
-    const range = ends ? `M${x(passed)} ${y(whole[whole.length - 1][1])}L${x(ends[0])} 0L${x(ends[1])} 0Z` : "";
+    const now = `${x(passed)} ${y(whole[whole.length - 1][1])}`;
+    const range = ends ? `M${now}L${x(ends[0])} 0L${x(ends[1])} 0Z` : "";
     return { progress: line(whole, x), rate: line(shares(points), x), range };
   }
 
@@ -89,7 +92,9 @@ function line(values, x) {
 /** @param {Point[]} points @returns {[number, number][]} */
 function fractions(points) {
   const most = Math.max(...points.map(([, current]) => current)) || 1;
-  return points.map(([at, current, total]) => [at - points[0][0], Math.min(1, current / (total || most))]);
+  return points.map(([at, current, total]) => {
+    return [at - points[0][0], Math.min(1, current / (total || most))];
+  });
 }
 
 /** The rate per second, as a moving mean. @param {Point[]} points @returns {[number, number][]} */

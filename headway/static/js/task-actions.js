@@ -158,7 +158,8 @@ export class TaskActions {
   /** Buttons are off during a request, and while none could work: then they say why. */
   #enable() {
     const why = buttonsReason(this.#watcher.connection);
-    for (const button of [...this.#buttons.values(), ...(this.#form?.querySelectorAll("button") ?? [])]) {
+    const inForm = this.#form?.querySelectorAll("button") ?? [];
+    for (const button of [...this.#buttons.values(), ...inForm]) {
       button.disabled = this.#isBusy || why !== "";
       button.title = why;
     }

@@ -103,7 +103,8 @@ const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
  */
 export function matches(line, level, find) {
   const own = LEVELS.includes(line.level) ? line.level : "INFO";
-  return LEVELS.indexOf(own) >= LEVELS.indexOf(level) && line.text.toLowerCase().includes(find.toLowerCase());
+  if (LEVELS.indexOf(own) < LEVELS.indexOf(level)) return false;
+  return line.text.toLowerCase().includes(find.toLowerCase());
 }
 
 /** @param {LogLine} line @returns {HTMLLIElement} */
