@@ -184,9 +184,15 @@ def test_a_beat_entry_with_options_waits_for_its_time(hand: Hand):
 
 
 def test_what_celery_refuses_to_send_is_refused_for_later_too(hand: Hand):
-    for wrong, args in ((TypeError, (1, 2, 3)), (EncodeError, (object(), 1))):
+    unknown = {"compression": "odd"}
+    refused = (
+        (TypeError, (1, 2, 3), {}),
+        (EncodeError, (object(), 1), {}),
+        (KeyError, (1, 2), unknown),
+    )
+    for wrong, args, options in refused:
         with pytest.raises(wrong):
-            plain.add.apply_async(args, countdown=60)
+            plain.add.apply_async(args, countdown=60, **options)
     assert hand.redis.zcard("headway:outbox") == 0
 
 
