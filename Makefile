@@ -47,8 +47,9 @@ test: .venv/dev.stamp node_modules/dev.stamp $(BUNDLE)  ## all tests: a real Val
 	@scripts/need-nginx.sh
 	@scripts/npm.sh test
 	@# Most tests wait most of the time, so several files run side by side; the faults have the machine for themselves.
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/faults
-	@$(BIN)/python -m pytest tests/faults
+	@$(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder --ignore tests/faults
+	@# The first of them waits until all have been made, some 5 minutes.
+	@$(BIN)/python -m pytest -o faulthandler_timeout=900 tests/faults
 
 check: .venv/dev.stamp node_modules/dev.stamp  ## lint, format and types of Python and JavaScript, the locks and the reference
 	$(BIN)/ruff check .
