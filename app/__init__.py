@@ -17,6 +17,7 @@ from headway.celery import broker
 from headway.celery.task import LiveTask
 from headway.labels import labels_of
 from headway.registry import TASK_TYPES
+from headway.settings import LIMITS
 from headway.shapes import SnapshotDict
 from headway.web import access
 from headway.web.errors import handle_errors
@@ -47,6 +48,8 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
         HEADWAY_REQUEST_SECONDS=app.config["REQUEST_SECONDS"],
         HEADWAY_MAX_ATTEMPTS=app.config["MAX_ATTEMPTS"],
     )
+    for limit in LIMITS:
+        app.config[limit.name] = app.config[limit.name.removeprefix("HEADWAY_")]
     app.session_interface = access.Sessions()
     extensions.mail.init_app(app)
     extensions.headway.init_app(app, celery=_celery(app), url_prefix="")

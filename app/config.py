@@ -18,6 +18,7 @@ from app.services import data_dir, services
 from app.settings import SETTINGS, Flag, Number, Text
 from headway import masking
 from headway.exceptions import ConfigError
+from headway.limits import parse as parse_limits
 from headway.store import redis_url
 from headway.store.keys import Keys
 from headway.weak_secrets import is_secret
@@ -51,6 +52,8 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     settings: dict[str, Any] = {"DATA_DIR": data_dir(environ)}
     for text in TEXTS:
         settings[text.name] = environ.get(text.name) or text.default
+        if text.name.endswith("_LIMIT"):
+            parse_limits(text, settings[text.name])
     for flag in FLAGS:
         settings[flag.name] = _flag(flag.name, environ.get(flag.name), flag.default)
     for one in NUMBERS:

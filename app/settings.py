@@ -32,6 +32,25 @@ class Derived(Setting):
     """A setting that depends on others; `default` describes in words what it is if unset."""
 
 
+def _same_as(setting: Setting) -> Setting:
+    """Return a limit of the library's under this application's name."""
+    name = setting.name.removeprefix("HEADWAY_")
+    if setting.default is True:
+        return Flag(name, True, setting.meaning)
+    if isinstance(setting.default, int):
+        return Number(name, setting.default, setting.meaning, 1, 1_000_000_000)
+    return Text(name, setting.default, setting.meaning)
+
+
+EMAIL_LIMITS = (
+    Text("EMAILS_LIMIT", "20/hour; 50/day", "how many emails an owner may send"),
+    Text(
+        "EMAILS_PER_RECIPIENT_LIMIT",
+        "5/hour; 10/day",
+        "how many emails are sent to one address, by all visitors together",
+    ),
+    Text("EMAILS_IN_ALL_LIMIT", "1000/day", "how many emails are sent by all visitors together"),
+)
 SETTINGS: tuple[Setting, ...] = (
     Derived(
         "REDIS_URL",
@@ -131,6 +150,8 @@ SETTINGS: tuple[Setting, ...] = (
         "how many proxies stand before it; their `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and "
         "`-Prefix` count",
     ),
+    *map(_same_as, settings.LIMITS),
+    *EMAIL_LIMITS,
     Derived("DATA_DIR", "`.data`", "what outlives a restart on this machine"),
     Derived("ALLOW_EMBEDDED_VALKEY", "", "1: production with the embedded Valkey"),
     Text("MAIL_SERVER", "", "the mail server's host; unset: the development inbox"),

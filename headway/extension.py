@@ -20,6 +20,7 @@ from headway.celery.broker import message_encoder
 from headway.celery.sends import load_owner_by
 from headway.engine.choice import patch_socketio
 from headway.exceptions import ConfigError
+from headway.limits import Limits
 from headway.push.manager import RoomManager
 from headway.revoking import revoke_from
 from headway.state import KEY, State, state_of
@@ -30,6 +31,7 @@ from headway.web.api import api
 from headway.web.assets import assets
 from headway.web.handlers import SocketHandlers
 from headway.web.hosts import TrustedHosts, parse_hosts
+from headway.web.limiting import socket_quotas
 from headway.web.ops import ops
 from headway.web.origins import is_cross_site, parse_origins
 from headway.web.pages import Pages
@@ -135,6 +137,7 @@ class Headway:
             allowed_origins=parse_origins(
                 "HEADWAY_ALLOWED_ORIGINS", app.config["HEADWAY_ALLOWED_ORIGINS"]
             ),
+            limits=Limits(backend.records, app.config),
         )
         app.extensions[KEY] = state
         load_owner_by(access.owner_of_sender)
@@ -161,6 +164,7 @@ class Headway:
                 transports=["websocket"],
                 cors_allowed_origins=[],  # turns Engine.IO's own rule off; ours is in `refuses`
                 refuses=partial(is_cross_site, allowed=state.allowed_origins),
+                quotas_of=partial(socket_quotas, app),
                 max_sockets=app.config["HEADWAY_MAX_CONNECTIONS"],
                 max_http_buffer_size=MAX_PACKET_BYTES,
                 http_compression=False,

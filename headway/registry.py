@@ -28,6 +28,8 @@ class TaskType:
     `validate` turns a request's arguments into the task's, or raises BadArguments. `arguments` are
     those that its form asks for, None where it has no form; `summary` says what it does.
     `can_refill`: the form's arguments are the task's, so that an earlier task's fill it.
+    `admit` takes the task's arguments, and raises LimitReached where this visitor may not start it
+    now.
     """
 
     name: str
@@ -38,6 +40,7 @@ class TaskType:
     arguments: tuple[Argument, ...] | None = None
     summary: str = ""
     can_refill: bool = False
+    admit: Callable[..., None] | None = None
 
     @property
     def heading(self) -> str:
@@ -78,6 +81,7 @@ def task(
     validate: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
     form: type | None = None,
     labels: Labels | None = None,
+    admit: Callable[..., None] | None = None,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Make a function a Celery task that `POST /tasks` may start under the function's name.
@@ -85,10 +89,11 @@ def task(
     `title` is for people and may name arguments ("Report for {month}"); `validate` replaces the
     check of the arguments against the function's signature and annotations, and then `form`, a
     dataclass or a pydantic model, has the arguments that its form asks for; `labels` replace words
-    on its cards; `options` are Celery's (`bind`, `max_retries`, `time_limit`, ...). A request gives
-    arguments by name, also those that the function takes by position; its `*rest` is a list. The
-    function gets dates, Enums, dataclasses and models as its annotations say. Raises TypeError for
-    a label that does not exist.
+    on its cards; `admit` takes the task's arguments and may refuse a visitor's start; `options` are
+    Celery's (`bind`, `max_retries`, `time_limit`, ...). A request gives arguments by name, also
+    those that the function takes by position; its `*rest` is a list. The function gets dates,
+    Enums, dataclasses and models as its annotations say. Raises TypeError for a label that does not
+    exist.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
@@ -108,6 +113,7 @@ def task(
             arguments,
             summary_of(function.__doc__),
             can_refill=validate is None and form is None,
+            admit=admit,
         )
         return shared_task(name=name, **options)(converting(function, is_bound=is_bound))
 

@@ -129,6 +129,7 @@ def _start(
     records = system.records
     celery = system.celery
     encoder = system.encoder
+    system.admit(name, queue, owner, args, kwargs)
     task_id = str(uuid4())
     expiry = expiry_of(celery.tasks.get(name), celery)
     plain = celery.signature(name, args=args, kwargs=kwargs, queue=queue, **expiry)

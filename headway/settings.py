@@ -60,6 +60,64 @@ SECRET_KEY = Setting(
 SECRET_KEY_FALLBACKS = Setting(
     "HEADWAY_SECRET_KEY_FALLBACKS", (), "older keys, whose tokens still count"
 )
+# Limits of visitors, in the same config.
+RATE_LIMITS = Setting(
+    "HEADWAY_RATE_LIMITS",
+    True,
+    "`off`: none of the limits of visitors below, for load tests",
+)
+STARTS_LIMIT = Setting(
+    "HEADWAY_STARTS_LIMIT",
+    "30/minute; 500/day",
+    "how many tasks an owner may start; limits are separated by `;`",
+)
+CHANGES_LIMIT = Setting(
+    "HEADWAY_CHANGES_LIMIT",
+    "120/minute",
+    "how often an owner may cancel, reschedule or rerun tasks, or revoke links",
+)
+SHARES_LIMIT = Setting(
+    "HEADWAY_SHARES_LIMIT", "20/minute; 200/day", "how many links an owner may make"
+)
+READS_LIMIT = Setting(
+    "HEADWAY_READS_LIMIT", "1200/minute", "how often an owner may read tasks, results and logs"
+)
+LISTS_LIMIT = Setting(
+    "HEADWAY_LISTS_LIMIT", "240/minute", "how often an owner may list or search tasks"
+)
+ADDRESS_FACTOR = Setting(
+    "HEADWAY_ADDRESS_FACTOR",
+    5,
+    "an IP address, or a `/64` network of IPv6, may do all of these so many times as often as one "
+    "owner: several people share it, and who has no owner is counted by it alone",
+)
+MAX_OPEN_TASKS = Setting(
+    "HEADWAY_MAX_OPEN_TASKS", 100, "tasks of an owner that have not ended; more are refused"
+)
+MAX_QUEUE_LENGTH = Setting(
+    "HEADWAY_MAX_QUEUE_LENGTH",
+    10_000,
+    "tasks that wait in a queue; beyond it visitors start none in it (503)",
+)
+OWNER_SOCKETS = Setting("HEADWAY_OWNER_SOCKETS", 50, "websockets of an owner at each web process")
+ADDRESS_SOCKETS = Setting(
+    "HEADWAY_ADDRESS_SOCKETS", 500, "websockets of an IP address at each web process"
+)
+MAX_WATCHES = Setting("HEADWAY_MAX_WATCHES", 1000, "tasks that one websocket may watch")
+LIMITS = (
+    RATE_LIMITS,
+    STARTS_LIMIT,
+    CHANGES_LIMIT,
+    SHARES_LIMIT,
+    READS_LIMIT,
+    LISTS_LIMIT,
+    ADDRESS_FACTOR,
+    MAX_OPEN_TASKS,
+    MAX_QUEUE_LENGTH,
+    OWNER_SOCKETS,
+    ADDRESS_SOCKETS,
+    MAX_WATCHES,
+)
 FLASK = (
     ALLOWED_ORIGINS,
     TRUSTED_HOSTS,
@@ -69,6 +127,7 @@ FLASK = (
     MAX_ATTEMPTS,
     SECRET_KEY,
     SECRET_KEY_FALLBACKS,
+    *LIMITS,
 )
 
 # In a Celery app's settings.

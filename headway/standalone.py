@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from headway import masking
 from headway.exceptions import ConfigError
 from headway.extension import Headway
+from headway.settings import LIMITS
 from headway.weak_secrets import HOW_TO_MAKE, MIN_SECRET, is_secret, is_weak
 from headway.web.errors import APIError, as_json
 from headway.web.proxies import TrustedProxies
@@ -55,6 +56,8 @@ def create_app(celery: Celery, *, url_prefix: str, async_mode: str, trusted_prox
         HEADWAY_TRUSTED_HOSTS=_words(_setting(celery, "HEADWAY_TRUSTED_HOSTS")),
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
     )
+    for limit in LIMITS:
+        app.config[limit.name] = _setting(celery, limit.name)
     headway = Headway()
     headway.owner_loader(_nobody)
     headway.init_app(app, celery=celery, url_prefix=url_prefix)
@@ -68,7 +71,8 @@ def create_app(celery: Celery, *, url_prefix: str, async_mode: str, trusted_prox
 
 
 def _setting(celery: Celery, name: str) -> Any:
-    return celery.conf.get(name.lower()) or os.environ.get(name)
+    value = celery.conf.get(name.lower())
+    return os.environ.get(name) if value in (None, "") else value
 
 
 def _refuse_weak(name: str, secrets: Iterable[str]) -> None:

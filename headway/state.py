@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask, current_app, has_request_context, request
 
+from headway.limits import LimitReached, Limits, QueueFull
 from headway.push.manager import RoomManager
+from headway.registry import TASK_TYPES
+from headway.snapshot import FINAL, Phase
 from headway.system import System
 from headway.web.origins import Origin
 
 KEY = "headway"
+WAIT_SECONDS = 30.0  # before a start that finds too many tasks is worth another attempt
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,29 @@ class State(System):
 
     manager: RoomManager
     allowed_origins: frozenset[Origin]
+    limits: Limits
+
+    def admit(
+        self, name: str, queue: str, owner: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> None:
+        """Refuse a visitor's start that exceeds a limit. Raises LimitReached, Unavailable."""
+        limits = self.limits
+        if not limits.are_on or not has_request_context():
+            return
+        limits.count("starts", owner, request.remote_addr or "")
+        kind = TASK_TYPES.get(name)
+        if kind is not None and kind.admit is not None:
+            kind.admit(*args, **kwargs)
+        queues = self.records.queries.overview()["queues"]
+        waiting = queues[queue]["queued"] if queue in queues else 0
+        if waiting >= limits.max_queue_length:
+            raise QueueFull("Too many tasks are waiting.", WAIT_SECONDS)
+        counts = self.records.lists.counts(owner) if owner else {}
+        if sum(counts.get(phase, 0) for phase in Phase if phase not in FINAL) >= (
+            limits.max_open_tasks
+        ):
+            message = f"You have {limits.max_open_tasks} tasks that have not ended."
+            raise LimitReached(message, WAIT_SECONDS)
 
 
 def state_of(app: Flask) -> State:

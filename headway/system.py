@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from celery import Celery
 
@@ -24,6 +26,11 @@ class System:
     records: Records
     encoder: MessageEncoder | None
     max_attempts: int
+
+    def admit(
+        self, name: str, queue: str, owner: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> None:
+        """Refuse a start by raising an exception; here all are admitted."""
 
 
 def live_backend(celery: Celery) -> LiveBackend:

@@ -25,6 +25,8 @@ from tests.processes import Process, Valkey, running, web_for, worker
 hypothesis.settings.register_profile("headway", deadline=None)  # a busy machine is no fault
 hypothesis.settings.load_profile("headway")
 expect.set_options(timeout=20_000)  # ms
+# Tests start and read more than a visitor would; those of the limits turn them on.
+os.environ.setdefault("RATE_LIMITS", "off")
 
 # Longest first: a file that takes minutes, begun last, would run alone at the end.
 LONG_FILES = [

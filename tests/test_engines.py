@@ -256,6 +256,23 @@ def test_a_handshake_of_another_sites_page_is_refused(server: Server):
     assert head.startswith(b"HTTP/1.1 403 ")
 
 
+def test_a_client_has_so_many_websockets_and_no_more_until_one_ends(server: Server):
+    with Client(server) as first, Client(server) as second, Client(server) as other:
+        for one in (first, second):
+            assert one.ask(X_Client="ada").startswith(b"HTTP/1.1 101 ")
+        with Client(server) as third:
+            refused = third.ask(X_Client="ada home")
+        assert other.ask(X_Client="home").startswith(b"HTTP/1.1 101 ")
+    assert refused.startswith(b"HTTP/1.1 429 ")
+    assert b"\r\nretry-after: " in refused.lower()
+
+    def is_let_in() -> bool:
+        with Client(server) as again:
+            return again.ask(X_Client="ada").startswith(b"HTTP/1.1 101 ")
+
+    wait_for(is_let_in, message="who has left is still counted")
+
+
 def test_beyond_its_connections_a_server_asks_to_come_later(server: Server, client: Client):
     server.do("limit", server.do()["sockets"])
     try:

@@ -46,6 +46,7 @@ request_seconds = options.pop("request_seconds", 30.0)
 limits = {"max_sockets": 10_000, "max_http_buffer_size": 16384}
 limits["cors_allowed_origins"] = []  # whose page it is, `refuses` says
 limits["refuses"] = lambda environ: environ.get("HTTP_ORIGIN") == "http://elsewhere.example"
+limits["quotas_of"] = lambda environ: dict.fromkeys(environ.get("HTTP_X_CLIENT", "").split(), 2)
 settings = {"transports": ["websocket"], "async_handlers": False, **limits, **options}
 with choice.patch_socketio():
     server = socketio.Server(async_mode=mode, **settings)

@@ -13,6 +13,7 @@ from email_validator import EmailNotValidError, validate_email
 from flask import current_app
 
 import headway
+from app.email_limits import count_email
 from app.extensions import mail
 from app.mail_errors import MailDeferred, MailUnavailable, OutcomeUnknown
 from app.messages import make_message
@@ -162,6 +163,7 @@ LABELS: Labels = {
     validate=_email_data,
     form=EmailArguments,
     labels=LABELS,
+    admit=count_email,
     bind=True,
 )
 def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]:

@@ -11,18 +11,22 @@ import engineio
 import socketio
 
 from headway.engine.handshake import Refuses
+from headway.engine.quotas import QuotasOf
 from headway.engine.server import EpollServer
 from headway.engine.stock import DefaultServer
 
 
 def make_engine(
-    max_sockets: int | None = None, refuses: Refuses = lambda environ: False, **options: Any
+    max_sockets: int | None = None,
+    refuses: Refuses = lambda environ: False,
+    quotas_of: QuotasOf = lambda environ: {},
+    **options: Any,
 ) -> DefaultServer | EpollServer | engineio.Server:
     """Return Headway's engine for the async mode, or Engine.IO's own without `max_sockets`."""
     if max_sockets is None:
         return engineio.Server(**options)
     lean = options["async_mode"] == "eventlet" and sys.platform == "linux"
-    return (EpollServer if lean else DefaultServer)(max_sockets, refuses, **options)
+    return (EpollServer if lean else DefaultServer)(max_sockets, refuses, quotas_of, **options)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 # Takes a handshake's environ; returns whether it comes from another site's page.
 Refuses = Callable[[dict[str, Any]], bool]
 RETRY_AFTER_SECONDS = 1
+TOO_MANY_SECONDS = 30  # for a client who has too many websockets already
 VERSION = "13"
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 SWITCHING = (
@@ -79,4 +80,13 @@ def too_busy() -> dict[str, Any]:
         "status": "503 Service Unavailable",
         "headers": headers,
         "response": b"Come back in a moment.",
+    }
+
+
+def too_many() -> dict[str, Any]:
+    headers = [("Retry-After", str(TOO_MANY_SECONDS)), ("Content-Type", "text/plain")]
+    return {
+        "status": "429 Too Many Requests",
+        "headers": headers,
+        "response": b"You have too many connections open: close some.",
     }

@@ -31,7 +31,9 @@ from headway.engine.handshake import (
     kept_environ,
     no_handshake,
     too_busy,
+    too_many,
 )
+from headway.engine.quotas import QuotasOf, SocketQuotas
 from headway.engine.readable import reading, watch_file
 from headway.engine.socket import Socket
 from headway.engine.timers import TICKS, PingScheduler
@@ -51,8 +53,11 @@ SPARE_FILES = 200  # left to requests
 class EpollServer(engineio.Server):
     """Engine.IO's server for eventlet, with sockets that need no greenlet."""
 
-    def __init__(self, max_sockets: int, refuses: Refuses, **options: Any) -> None:
+    def __init__(
+        self, max_sockets: int, refuses: Refuses, quotas_of: QuotasOf, **options: Any
+    ) -> None:
         super().__init__(**options)
+        self._quotas = SocketQuotas(quotas_of)
         # Imported here, because the other modes, and workers, run without eventlet.
         from eventlet import patcher, wsgi
 
@@ -98,7 +103,10 @@ class EpollServer(engineio.Server):
         self._start()
         sid = self.generate_id()
         kept = kept_environ(environ)
+        if not self._quotas.enter(sid, kept):
+            return too_many()
         if self._trigger_event("connect", sid, kept, run_async=False) is False:
+            self._quotas.leave(sid)
             return self._unauthorized()
         self._web_server.already_handled = True
         socket = Socket(self, sid, _detach(environ), kept)
@@ -191,6 +199,7 @@ class EpollServer(engineio.Server):
     def forget(self, socket: Socket) -> None:
         """Note that a socket has ended."""
         self.sockets.pop(socket.sid, None)
+        self._quotas.leave(socket.sid)
         self._blocked.discard(socket)
 
     def unregister(self, socket: Socket) -> None:

@@ -16,15 +16,26 @@ from engineio.exceptions import SocketIsClosedError
 from headway.engine.checked import CheckedWebSocket
 from headway.engine.events import Event
 from headway.engine.frames import close_frame
-from headway.engine.handshake import Refuses, cross_site, is_handshake, no_handshake, too_busy
+from headway.engine.handshake import (
+    Refuses,
+    cross_site,
+    is_handshake,
+    no_handshake,
+    too_busy,
+    too_many,
+)
+from headway.engine.quotas import QuotasOf, SocketQuotas
 from headway.engine.simple import let_go, limit
 
 
 class DefaultServer(engineio.Server):
     """Engine.IO's own server and sockets, with Headway's limits and close codes."""
 
-    def __init__(self, max_sockets: int, refuses: Refuses, **options: Any) -> None:
+    def __init__(
+        self, max_sockets: int, refuses: Refuses, quotas_of: QuotasOf, **options: Any
+    ) -> None:
         super().__init__(**options)
+        self._quotas = SocketQuotas(quotas_of)
         self._max_sockets = max_sockets
         self._refuses = refuses
         self._open: dict[str, Any] = {}
@@ -67,7 +78,8 @@ class DefaultServer(engineio.Server):
             return too_busy()
         if not is_handshake(environ):
             return no_handshake()
-        return super()._handle_connect(environ, *args)
+        with self._quotas.entered(environ) as has_room:  # until the websocket has ended
+            return super()._handle_connect(environ, *args) if has_room else too_many()
 
     def _accept(self, accept: Callable[..., Any], handler: Any, engineio: Any) -> Any:
         """Make a websocket's WSGI app with the driver's `accept`, and track its connection."""

@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, Response, jsonify, make_response, render_tem
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
+from headway.limits import LimitReached, QueueFull
 from headway.service import TASK_TYPES, BadArguments, NotKept, UnknownTask
 from headway.store.errors import SENTENCES, Reason, Unavailable
 from headway.store.model import AlreadyUsed, TooLate
@@ -120,6 +121,13 @@ def unavailable(exc: Unavailable) -> ResponseReturnValue:
     return error(503, "unavailable", UNAVAILABLE.format(SENTENCES[exc.reason]))
 
 
+def limit_reached(exc: LimitReached) -> ResponseReturnValue:
+    is_full = isinstance(exc, QueueFull)
+    response = error(*((503, "queue_full") if is_full else (429, "rate_limited")), str(exc))
+    response.headers["Retry-After"] = str(exc.seconds)
+    return response
+
+
 def http_error(exc: HTTPException) -> ResponseReturnValue:
     status = exc.code or 500
     if status < 400:
@@ -145,6 +153,7 @@ HANDLERS: dict[type[Exception], Callable[[Any], ResponseReturnValue]] = {
     AlreadyUsed: already_used,
     TooLate: too_late,
     Unavailable: unavailable,
+    LimitReached: limit_reached,
     HTTPException: http_error,
     Exception: unexpected,
 }

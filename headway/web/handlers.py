@@ -7,13 +7,14 @@ event.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from json import loads
 from typing import Any, TypeAlias
 
 from flask import Flask
 
+from headway.limits import LimitReached
 from headway.push.resync import MINE
 from headway.push.subscriber import SubscriptionTimeout
 from headway.snapshot import Phase
@@ -22,13 +23,17 @@ from headway.store.errors import SENTENCES, Unavailable
 from headway.store.keys import room
 from headway.web.access import cookie_sessions
 from headway.web.api import MAX_IDS
+from headway.web.limiting import count_event, owner_of_socket
 from headway.web.reading import read_mine
 from headway.web.viewers import Viewer, current_viewer, note_token, viewer_of
 
 NAMESPACE = "/"
-OWNER = "headway.owner"  # in a socket's environ, once its cookie has been read
 
 Answer: TypeAlias = dict[str, Any]
+
+
+class TooManyWatches(Exception):
+    """A websocket would watch more tasks than it may; the message says how many these are."""
 
 
 class BadPayload(ValueError):
@@ -49,6 +54,10 @@ def guarded(door: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., Answ
             return door(sid, payload)
         except BadPayload as bad:
             return _error("bad_payload", str(bad))
+        except TooManyWatches as error:
+            return _error("too_many_watches", str(error))
+        except LimitReached as reached:
+            return _error("rate_limited", str(reached))
         except SubscriptionTimeout:
             return _error("unavailable", "Live updates are paused. Try again in a moment.")
         except Unavailable as error:
@@ -87,6 +96,7 @@ class SocketHandlers:
         """
         after = _after(payload)
         task_ids = _task_ids(payload)
+        self._count(sid, "reads", task_ids)
         viewer = self._viewer(sid)
         fanout = self._fanout
         subscribed = fanout.subscribed(task_ids)
@@ -132,6 +142,7 @@ class SocketHandlers:
         `{}` -> `{"snapshots", "counts"}`: how many are kept in each phase. With a token for some
         tasks, it watches those.
         """
+        self._count(sid, "lists")
         viewer = self._viewer(sid)
         if viewer.granted_ids:
             snapshots = self.watch(sid, {"task_ids": [*viewer.granted_ids]})["snapshots"]
@@ -152,6 +163,19 @@ class SocketHandlers:
         counted = self._records.lists.counts(viewer.lists)
         return {"snapshots": [loads(snapshot) for snapshot in found], "counts": counts | counted}
 
+    def _count(self, sid: str, kind: str, task_ids: Sequence[str] = ()) -> None:
+        """Count an event, and what it watches besides. Raises LimitReached, TooManyWatches."""
+        limits = state_of(self._app).limits
+        if not limits.are_on:
+            return
+        rooms = {room("task", task_id) for task_id in task_ids}
+        watched = {
+            each for each in self._fanout.get_rooms(sid, NAMESPACE) if each.startswith("task:")
+        }
+        if rooms - watched and len(rooms | watched) > limits.max_watches:
+            raise TooManyWatches(f"A websocket watches at most {limits.max_watches} tasks.")
+        count_event(self._app, kind, self._fanout.server.get_environ(sid) or {})
+
     def _viewer(self, sid: str) -> Viewer:
         """Return the viewer of a socket: its handshake's visitor, or as the owner loader says."""
         environ = self._fanout.server.get_environ(sid)
@@ -161,9 +185,7 @@ class SocketHandlers:
         if sessions is None or self._app.config["HEADWAY_VISIBLE"] is not None:
             with self._app.request_context(environ):
                 return current_viewer()
-        if OWNER not in environ:
-            environ[OWNER] = sessions.owner_in_cookie(self._app, environ.get("HTTP_COOKIE", ""))
-        return viewer_of(self._app, environ, environ[OWNER])
+        return viewer_of(self._app, environ, owner_of_socket(self._app, environ))
 
 
 def _task_ids(payload: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Guards of every endpoint: cross-site requests change nothing; answers have security headers."""
+"""Guards of every endpoint: other sites' pages change nothing, visitors have limits, headers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from headway.state import state
 from headway.web.access import UNSAFE, security_headers
 from headway.web.cors import share
 from headway.web.errors import APIError
+from headway.web.limiting import count_request
 from headway.web.origins import is_cross_site
 
 
 def guard(of: Blueprint) -> None:
     """Apply these guards to all requests of a blueprint."""
     of.before_request(refuse_other_sites)
+    of.before_request(count_request)
     of.after_request(add_headers)
 
 

@@ -134,9 +134,9 @@ class System:
         self.journal = folder / "journal"
         self.journal.touch()
         self._settings = {
+            "RATE_LIMITS": "off",
             "DATA_DIR": str(folder / "data"),
             "SECRET_KEY": "a secret for the tests",
-            "RATE_LIMITS": "off",
             "LONG_TASK_STEPS": "20",
             "LONG_TASK_STEP_SECONDS": "0.1",
             "MAX_ATTEMPTS": "10",  # so that no task meets its last one by chance

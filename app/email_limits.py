@@ -1,0 +1,22 @@
+"""How many emails visitors may send: each of them, to each address, and all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import current_app, request
+
+from app.settings import EMAIL_LIMITS
+from headway.limits import Limits, parse
+from headway.web.access import current_owner
+
+
+def count_email(email_data: Mapping[str, str]) -> None:
+    """Count an email that the current request sends. Raises LimitReached."""
+    limits: Limits = current_app.extensions["headway"].limits
+    of_sender, of_recipient, of_all = (
+        parse(each, current_app.config[each.name]) for each in EMAIL_LIMITS
+    )
+    limits.count_by(of_sender, "emails", "emails", current_owner() or "", request.remote_addr or "")
+    limits.take(of_recipient, f"emails:to:{email_data['to'].lower()}", "emails to this address")
+    limits.take(of_all, "emails", "emails of all visitors")
