@@ -94,7 +94,7 @@ def test_junk_on_the_channels_reaches_no_browser_and_ends_nothing(served: Served
 
 
 DAMAGES: dict[str, Any] = {
-    "no UTF-8": {"title": b'"\xff\xfe"'},
+    "no UTF-8": {"title": b'"\xff\xfe"', "still": b'"title":"\xff\xfe"'},
     "no JSON": {"still": b'"result_size":<script>'},
     "NaN": {"current": b"NaN"},
     "deep": {"status": b"[" * 50_000},
