@@ -19,6 +19,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from app.forms import EmailForm
+from headway.limits import LimitReached
 from headway.service import start
 from headway.store.errors import Unavailable, problem_of
 from headway.web.access import get_or_create_owner
@@ -64,13 +65,19 @@ def send_email() -> ResponseReturnValue:
         return _page(form.email, message), 400
     refuse_without_cookie()
     owner = get_or_create_owner() or ""
-    started = start(
-        "send_async_email",
-        {"email": form.email},
-        owner=owner,
-        key=idempotency_key(),
-        countdown=form.countdown,
-    )
+    try:
+        started = start(
+            "send_async_email",
+            {"email": form.email},
+            owner=owner,
+            key=idempotency_key(),
+            countdown=form.countdown,
+        )
+    except LimitReached as reached:
+        if wants_json():
+            raise
+        page = _page(form.email, str(reached))
+        return page, reached.status, {"Retry-After": str(reached.seconds)}
     session["email"] = form.email
     if wants_json():
         return accepted(started)

@@ -48,7 +48,13 @@ UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
 class LimitReached(HeadwayError):
-    """A visitor has done something too often; `seconds` from now it is possible again."""
+    """A visitor has done something too often; `seconds` from now it is possible again.
+
+    `status` and `code` are those of the answer over HTTP.
+    """
+
+    status = 429
+    code = "rate_limited"
 
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(f"{message} Try again in {in_words(seconds)}.")
@@ -57,6 +63,9 @@ class LimitReached(HeadwayError):
 
 class QueueFull(LimitReached):
     """Too many tasks wait in a queue, whoever started them."""
+
+    status = 503
+    code = "queue_full"
 
 
 class Held(NamedTuple):

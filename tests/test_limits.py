@@ -16,7 +16,6 @@ from headway.exceptions import ConfigError
 from headway.limits import in_words, parse, subject_of
 from headway.settings import STARTS_LIMIT
 from headway.state import state_of
-from headway.web.limiting import KINDS
 
 BROWSER = {"Accept": "text/html"}
 EMAIL = {"email": "ada@example.com", "submit": "Send"}
@@ -110,45 +109,6 @@ def test_an_address_has_a_limit_whatever_owners_it_makes(make_app: MakeApp):
 )
 def test_a_client_has_a_network_of_ipv6(address: str, subject: str):
     assert subject_of(address) == subject
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "setting"),
-    [
-        ("GET", "/status/unknown", "READS_LIMIT"),
-        ("GET", "/status?task_id=unknown", "READS_LIMIT"),
-        ("GET", "/tasks/unknown/log", "READS_LIMIT"),
-        ("GET", "/tasks/unknown/result", "READS_LIMIT"),
-        ("GET", "/tasks/unknown", "READS_LIMIT"),
-        ("GET", "/tasks/unknown/log.txt", "READS_LIMIT"),
-        ("GET", "/tasks?q=words", "LISTS_LIMIT"),
-        ("GET", "/", "LISTS_LIMIT"),
-        ("POST", "/tasks", "CHANGES_LIMIT"),
-        ("POST", "/", "CHANGES_LIMIT"),
-        ("POST", "/tasks/unknown", "CHANGES_LIMIT"),
-        ("POST", "/tasks/unknown/cancel", "CHANGES_LIMIT"),
-        ("POST", "/tasks/unknown/retry", "CHANGES_LIMIT"),
-        ("POST", "/tasks/unknown/schedule", "CHANGES_LIMIT"),
-        ("POST", "/tasks/unknown/share", "SHARES_LIMIT"),
-        ("DELETE", "/tasks/unknown/share", "CHANGES_LIMIT"),
-        ("DELETE", "/tasks/unknown/share/unknown", "CHANGES_LIMIT"),
-    ],
-)
-def test_each_endpoint_has_its_limit(make_app: MakeApp, method: str, path: str, setting: str):
-    app = make_app(**{setting: "2/hour", "ADDRESS_FACTOR": "1"})
-    client = app.test_client()
-
-    answers = [client.open(path, method=method).status_code for _ in range(3)]
-
-    assert 429 not in answers[:2]
-    assert answers[2] == 429
-
-
-def test_each_endpoint_of_a_visitors_counts_as_something(make_app: MakeApp):
-    uncounted = {"static", "headway_ops", "headway_assets", "inbox"}
-    endpoints = {rule.endpoint for rule in make_app().url_map.iter_rules()}
-
-    assert {name for name in endpoints if name.partition(".")[0] not in uncounted} == set(KINDS)
 
 
 def test_emails_have_limits_by_sender_recipient_and_in_all(make_app: MakeApp):

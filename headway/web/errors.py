@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Response, jsonify, make_response, render_tem
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from headway.limits import LimitReached, QueueFull
+from headway.limits import LimitReached
 from headway.service import TASK_TYPES, BadArguments, NotKept, UnknownTask
 from headway.store.errors import SENTENCES, Reason, Unavailable
 from headway.store.model import AlreadyUsed, TooLate
@@ -122,8 +122,7 @@ def unavailable(exc: Unavailable) -> ResponseReturnValue:
 
 
 def limit_reached(exc: LimitReached) -> ResponseReturnValue:
-    is_full = isinstance(exc, QueueFull)
-    response = error(*((503, "queue_full") if is_full else (429, "rate_limited")), str(exc))
+    response = error(exc.status, exc.code, str(exc))
     response.headers["Retry-After"] = str(exc.seconds)
     return response
 

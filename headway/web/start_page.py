@@ -14,6 +14,7 @@ from headway import masking
 from headway.celery import encoded
 from headway.controls import DATE_AND_TIME, read
 from headway.forms import Field, fields_of, filled, label_of, read_form
+from headway.limits import LimitReached
 from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.service import NotKept, start
 from headway.store.errors import SENTENCES, Reason, Unavailable
@@ -71,8 +72,8 @@ def send(name: str) -> ResponseReturnValue:
     """Start a task by its form, and answer with a redirect to the task's page.
 
     Form: `args.<name>` for each argument, perhaps `start_at` (UTC) and `idempotency_key`. The form
-    again, 400, with a message at each field that is wrong. A client that asks for JSON gets what
-    `POST /tasks` answers.
+    again, 400, with a message at each field that is wrong; also the form, filled in, when a limit
+    is reached. A client that asks for JSON gets what `POST /tasks` answers.
     """
     kind = _kind_of(name)
     refuse_without_cookie()
@@ -86,6 +87,12 @@ def send(name: str) -> ResponseReturnValue:
         if wants_json():
             raise
         return _page(kind, request.form, {}, 422, USED)
+    except LimitReached as reached:
+        if wants_json():
+            raise
+        page = _page(kind, request.form, {}, reached.status, str(reached))
+        page.headers["Retry-After"] = str(reached.seconds)
+        return page
     except (Unavailable, TooLate) as error:
         if wants_json():
             raise

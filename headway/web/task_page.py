@@ -21,6 +21,7 @@ from headway.tokens import PREFIX, of_task
 from headway.web.api import READ_ONLY, get_records, idempotency_key, status
 from headway.web.assets import bundle_address
 from headway.web.errors import APIError, handle_errors, wants_json, wants_page
+from headway.web.limiting import count
 from headway.web.log_view import LEVELS, LogQuery, by_attempt
 from headway.web.plot import plot
 from headway.web.reading import read_one, read_to_share
@@ -61,6 +62,8 @@ def act(task_id: str) -> ResponseReturnValue:
     comes too late changes nothing: the page shows what the task is by then. `share` answers with
     the page and a link to it, `unshare` withdraws all links.
     """
+    if request.form.get("action") == "share":
+        count("shares")
     viewer = current_viewer()
     if request.form.get("action") in ("share", "unshare"):
         return _share(viewer, task_id, request.form["action"])
