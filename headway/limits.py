@@ -115,7 +115,7 @@ def subject_of(address: str) -> str:
 
 
 class Limits:
-    """The limits of an app's visitors."""
+    """The limits of an app's visitors. Callers count nothing unless `are_on`."""
 
     def __init__(self, records: Records, config: Mapping[str, Any]) -> None:
         """Read the settings, and count in the Redis of these records. Raises ConfigError."""
@@ -138,8 +138,7 @@ class Limits:
 
     def count(self, kind: str, owner: str, address: str) -> None:
         """Count one action of this kind, of KINDS. Raises LimitReached."""
-        if self.are_on:
-            self.count_by(self._items[kind], kind, WORDS[kind], owner, address)
+        self.count_by(self._items[kind], kind, WORDS[kind], owner, address)
 
     def count_by(
         self,
@@ -168,8 +167,6 @@ class Limits:
 
         `name` is who or what they are for: it has a count of its own.
         """
-        if not self.are_on:
-            return
         for item in items:
             if seconds := self._take(item, name):
                 raise LimitReached(f"At most {_described(item, words)}.", seconds)

@@ -172,7 +172,7 @@ class SocketHandlers:
         watched = {
             each for each in self._fanout.get_rooms(sid, NAMESPACE) if each.startswith("task:")
         }
-        if rooms - watched and len(rooms | watched) > limits.max_watches:
+        if len(rooms | watched) > limits.max_watches:
             raise TooManyWatches(f"A websocket watches at most {limits.max_watches} tasks.")
         count_event(self._app, kind, self._fanout.server.get_environ(sid) or {})
 
