@@ -37,6 +37,11 @@ def bare_environment(name):
     subprocess.Popen(["sleep", name], env={"PATH": os.environ["PATH"]})
 
 
+def unmarked(name):
+    """A program that only its living parent tells: no mark, no common group or session."""
+    subprocess.Popen(["sleep", name], env={"PATH": os.environ["PATH"]}, start_new_session=True)
+
+
 def deaf(name):
     """A program that ends by no signal but SIGKILL."""
     subprocess.Popen(["sh", "-c", f"trap '' TERM INT QUIT HUP; while :; do sleep {name}; done"])
@@ -52,13 +57,14 @@ def forked(folder):
         file.write(str(pid))
 
 
-PROGRAMS = (child, shell, orphan, own_session, daemon, bare_environment, deaf)
+MARKED = (child, shell, orphan, own_session, daemon, bare_environment, deaf)
+PROGRAMS = (*MARKED, unmarked)
 
 
-def start_all(folder):
+def start_all(folder, programs=PROGRAMS):
     """Start programs of every kind, whose command lines hold `name_of(folder)`."""
     forked(folder)
-    for start in PROGRAMS:
+    for start in programs:
         start(name_of(folder))
     count_run(folder)
 
@@ -95,7 +101,7 @@ def over_hard(folder):
 
 @celery.task(max_retries=0)
 def dies(folder, how):
-    start_all(folder)
+    start_all(folder, MARKED)  # nobody looks while the parent lives
     while not os.path.exists(f"{folder}.go"):
         time.sleep(0.02)
     if how == "exit":
@@ -111,6 +117,7 @@ def leaves(folder, place, others):
     """Leave programs that are meant to go on; end when so many runs have."""
     child(name_of(folder))
     bare_environment(name_of(folder))
+    time.sleep(0.02)  # the next run starts in another tick of /proc's clock
     count_run(folder)
     meet(folder, place, others)
     return os.getpid()

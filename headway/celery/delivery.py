@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,7 @@ from headway.celery import endings, programs
 from headway.celery.backend import LiveBackend
 from headway.celery.fencing import FENCE, signature_of
 from headway.celery.messages import moment, request_of
-from headway.celery.programs import Origin, clock
+from headway.celery.programs import Origin, clock_at
 from headway.celery.task import LiveTask
 from headway.store.errors import Unavailable
 from headway.store.model import Delivery, Outcome
@@ -57,9 +56,8 @@ class LiveRequest(Request):
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """Note which process runs it, and since when."""
-        self._origin = Origin(
-            pid, self.request_dict.get(FENCE, ""), clock() + time_accepted - time.monotonic()
-        )
+        token = self.request_dict.get(FENCE, "")
+        self._origin = Origin(pid, token, clock_at(time_accepted))
         super().on_accepted(pid, time_accepted)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:

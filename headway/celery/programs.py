@@ -3,7 +3,8 @@
 A kill of the run's process does not reach them. They are found in Linux's /proc by the run's mark,
 an environment variable that they inherit, or where that is missing by their parent or process
 group: each process of a pool has a group of its own. Elsewhere they go on. Their run is known where
-a process runs one task at a time: under prefork and solo.
+a process runs one task at a time: under prefork and solo. /proc tells the start of a process to
+10 ms, so an unmarked one that an earlier run left so shortly before counts as the present run's.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ TERM_SECONDS = 0.1  # as billiard waits
 MAX_WAITS = 20  # sweeps that wait for a process that was told to end
 END_SECONDS = 1.0
 LOOK_SECONDS = 0.02
+READINGS = 3  # of two clocks one after the other: in one of them nothing comes between
 
 
 class Process(NamedTuple):
@@ -94,6 +96,11 @@ def clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if IS_LINUX else 0.0
 
 
+def clock_at(moment: float) -> float:
+    """Return a time of `time.monotonic` as one of `clock`."""
+    return moment + max(clock() - time.monotonic() for _ in range(READINGS))
+
+
 @contextmanager
 def marked(token: str) -> Iterator[Origin | None]:
     """Mark programs that the block starts as this run's; yield None where that is impossible."""
@@ -109,7 +116,7 @@ def marked(token: str) -> Iterator[Origin | None]:
 
 def find(origin: Origin) -> list[Process]:
     """Return a run's living programs, parents before their children."""
-    earliest = int(origin.since * TICKS) - 1
+    earliest = int(origin.since * TICKS)
     rest = [each for each in processes() if each.started >= earliest and each.pid != origin.pid]
     marks = {each.pid: _mark_of(each.pid) for each in rest}
     rest = [each for each in rest if marks[each.pid] in ("", origin.token)]
