@@ -41,6 +41,17 @@ def test_a_snapshot_refuses_a_missing_or_an_unknown_key():
         Snapshot.from_json(json.dumps(keys))
 
 
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["snapshot"]["phase"])
+def test_a_snapshot_has_a_result_in_success_only(case):
+    keys = dict(case["snapshot"])
+    if keys["state"] == "SUCCESS":
+        del keys["result"]
+    else:
+        keys["result"] = None
+    with pytest.raises(TypeError, match="SUCCESS"):
+        Snapshot.from_json(json.dumps(keys))
+
+
 def test_the_article_knows_five_states():
     assert set(STATE.values()) == {"PENDING", "PROGRESS", "SUCCESS", "FAILURE", "REVOKED"}
     assert {snapshot.phase_of(state) for state in ("SUCCESS", "FAILURE", "REVOKED")} == FINAL
