@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from headway.annotations import Email
     from headway.celery.runs import Stopped
-    from headway.exceptions import ConfigError, HeadwayError
+    from headway.exceptions import ConfigError, HeadwayError, ProgramFailed
     from headway.extension import Headway
     from headway.registry import task
     from headway.revoking import revoke
@@ -24,6 +24,7 @@ __all__ = [
     "Headway",
     "HeadwayError",
     "Phase",
+    "ProgramFailed",
     "Snapshot",
     "Stopped",
     "revoke",
@@ -37,6 +38,7 @@ HOMES = {
     "Headway": "headway.extension",
     "HeadwayError": "headway.exceptions",
     "Phase": "headway.snapshot",
+    "ProgramFailed": "headway.exceptions",
     "Snapshot": "headway.snapshot",
     "Stopped": "headway.celery.runs",
     "revoke": "headway.revoking",

@@ -28,11 +28,17 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from headway.bars import Part
+from headway.capture import capture
+from headway.capture.programs import run
 from headway.celery import runs
-from headway.celery.report import FLUSHER, UNSET, ProgressBuffer
-from headway.celery.runs import HERE, Run
+from headway.celery.report import UNSET
+from headway.celery.reporting import find as _find
+from headway.celery.reporting import inside as _inside
+from headway.celery.runs import HERE
 from headway.snapshot import MAX_READ_CHARS, one_line
 from headway.values import as_number, as_text
+
+__all__ = ["bind", "capture", "flush", "log", "run", "set", "step", "track", "update"]
 
 T = TypeVar("T")
 ONE = 1
@@ -123,48 +129,6 @@ def bind(function: Callable[..., T]) -> Callable[..., T]:
     anyway.
     """
     return runs.bind(function)
-
-
-def _find() -> Part | None:
-    """Return the part of its run that the caller is in, None outside a task. Raises Stopped."""
-    run = runs.present()
-    if run is None:
-        return None
-    run.check()
-    if run.report is None:
-        _begin(run)
-    return runs.here(run)
-
-
-def _begin(run: Run) -> None:
-    """Start buffering and sending a run's reports."""
-    with run.lock:
-        if run.report is None:
-            run.report = ProgressBuffer(run)
-            run.open(run.parts[0])
-            FLUSHER.add(run.report)
-
-
-@contextmanager
-def _inside(part: Part) -> Iterator[None]:
-    """Run the block, in this thread or coroutine, in a part of its run."""
-    report = part.run.report
-    report.enter(part)
-    HERE.set(part)
-    try:
-        yield
-    except GeneratorExit:  # a loop was left early
-        report.leave(part)
-        raise
-    except BaseException:
-        report.leave(part, has_failed=True)
-        raise
-    else:
-        report.leave(part)
-    finally:
-        # A loop may be left in another thread than it began in, and after a part that began in it.
-        if _here().run is part.run:
-            HERE.set(runs.here(part.run))
 
 
 def _number(value: Any) -> Any:

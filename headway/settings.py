@@ -147,6 +147,12 @@ RESULT_MAX_BYTES = Setting(
     64 * 1024 * 1024,
     "the largest result of a task as JSON; a larger one fails its task",
 )
+CAPTURE = Setting(
+    "headway_capture",
+    None,
+    "whether what tasks print and log, and the bars of tqdm and rich, go live: `True` for each "
+    "task, `False` for none; unset: where a task calls `progress.capture`",
+)
 DATA_DIR = Setting(
     "headway_data_dir",
     None,
@@ -168,6 +174,7 @@ CELERY = (
     LEASE_SECONDS,
     CANCEL_GRACE_SECONDS,
     RESULT_MAX_BYTES,
+    CAPTURE,
     DATA_DIR,
     TOKEN_SECRET,
     TOKEN_SECRET_FALLBACKS,

@@ -70,3 +70,9 @@ def read(records: Records, task_id: str) -> Snapshot:
     snapshot = shown(records, task_id)
     assert snapshot is not None
     return snapshot
+
+
+def log_of(records: Records, task_id: str) -> list[tuple[str, str]]:
+    """Return the level and text of each line of a task's log."""
+    lines = records.queries.read_log(task_id, 0)["lines"]
+    return [(line["level"], line["text"]) for line in lines]

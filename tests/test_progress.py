@@ -146,7 +146,7 @@ def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
 
     monkeypatch.setattr("headway.celery.log_lines.MAX_LINES", 3)
     # the test sends itself
-    monkeypatch.setattr("headway.progress.FLUSHER", SimpleNamespace(add=bool))
+    monkeypatch.setattr("headway.celery.reporting.FLUSHER", SimpleNamespace(add=bool))
     monkeypatch.setattr(RunRecords, "log", log)
 
     def body() -> None:

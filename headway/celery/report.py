@@ -39,8 +39,10 @@ class ProgressBuffer:
         self._unsent: deque[Meta] = deque(maxlen=MAX_UNSENT)
         self._lines = LogLines()
         self._is_silent = True
+        self._is_asking = False  # whether to send a report even if it says nothing new
         self._has_failed = False
-        self._writing = threading.Lock()
+        # Reentrant: the garbage collector may end a loop, and with it a part, at any time.
+        self._writing = threading.RLock()
         self._sending = threading.Lock()
         self._sent = self._unsaid = self._meta()
 
@@ -92,6 +94,10 @@ class ProgressBuffer:
         with self._writing:
             self._lines.add((level, text))
 
+    def ask(self) -> None:
+        """Have a report sent even if it says nothing new: the reply says if the run has to end."""
+        self._is_asking = True
+
     def flush(self) -> None:
         """Send what is unsent; what Redis does not take now is sent the next time."""
         with self._sending:
@@ -99,7 +105,7 @@ class ProgressBuffer:
                 pass
             with self._writing:
                 meta = self._meta()
-            if meta not in (self._sent, self._unsaid):
+            if self._is_asking or meta not in (self._sent, self._unsaid):
                 self._send(meta)
             while self._send_lines():
                 pass
@@ -133,6 +139,7 @@ class ProgressBuffer:
         if outcome == Outcome.UNSTORED:
             return False
         self._sent = said
+        self._is_asking = False
         if outcome != Outcome.WRITTEN:
             self._run.stop(outcome)
         return True

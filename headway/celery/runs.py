@@ -48,6 +48,7 @@ class Run:
         # The ProgressBuffer of `headway.progress`; None before its first report.
         self.report: Any = None
         self.report_sender: Any = None  # the ReportSender of `update_state`
+        self.captured: Any = None  # the Captured of `headway.capture`, while output is captured
         # The Retry or Ignore that it has to end with, once its task has been handed over.
         self.successor: Any = None
         self.origin: Any = None  # of the programs that it starts; None where that is unknown

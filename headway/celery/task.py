@@ -11,6 +11,7 @@ from uuid import uuid4
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
+from headway.capture import capturing
 from headway.celery import programs, runs
 from headway.celery.attempts import MAX_ATTEMPTS
 from headway.celery.backend import LiveBackend
@@ -19,6 +20,7 @@ from headway.celery.fencing import CLAIMED, FENCE, present_request_of
 from headway.celery.messages import due_time, is_for_another_broker, without_times
 from headway.celery.report_sender import ReportSender
 from headway.celery.runs import Run, Stopped
+from headway.settings import CAPTURE
 from headway.store.model import Outcome
 
 
@@ -68,7 +70,8 @@ class LiveTask(Task):
         run = self.run_class(self, self.request)
         run.report_sender = ReportSender()
         with runs.within(run), programs.marked(getattr(self.request, FENCE, "")) as run.origin:
-            return run_body(run, partial(call, *args, **kwargs))
+            body = partial(call, *args, **kwargs)
+            return run_body(run, capturing(body) if CAPTURE.read(self.app.conf) else body)
 
     def update_state(
         self, task_id: str | None = None, state: str | None = None, meta: Any = None, **kwargs: Any

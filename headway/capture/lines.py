@@ -1,0 +1,70 @@
+"""Splits what a program prints into lines, and tells those that it overwrites itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+MAX_LINE_CHARS = 4000  # a longer line is cut into several
+END = re.compile(r"\r\n|\n|\r|\x08+")  # backspaces draw a bar over, as a carriage return does
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+
+
+class Line(NamedTuple):
+    text: str
+    is_drawn: bool  # over another one, by a carriage return
+    is_kept: bool  # False: the next line is drawn over it
+
+
+class LineSplitter:
+    """Splits text that comes in pieces into lines. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._rest = ""
+        self._is_drawn = False  # whether the rest is drawn over another line
+        self._last: Line | None = None  # ended by a carriage return, with nothing after it
+
+    def feed(self, text: str) -> Iterator[Line]:
+        """Yield the lines that this text ends."""
+        start = 0
+        text = self._rest + text
+        for end in END.finditer(text):
+            yield from self._line(text[start : end.start()], end[0])
+            start = end.end()
+        while len(text) - start > MAX_LINE_CHARS:
+            yield Line(plain(text[start : start + MAX_LINE_CHARS]), self._is_drawn, True)
+            start += MAX_LINE_CHARS
+        self._rest = text[start:]
+        if self._rest:
+            self._last = None
+
+    def drawn(self) -> str:
+        """Return what is drawn over the last line so far, "" if nothing is."""
+        return plain(self._rest) if self._is_drawn else ""
+
+    def close(self) -> Iterator[Line]:
+        """Yield the last line, if it has no end."""
+        rest = self._rest
+        self._rest = ""
+        if rest:
+            yield from self._line(rest, "\n")
+
+    def _line(self, text: str, end: str) -> Iterator[Line]:
+        is_kept = end in ("\n", "\r\n")
+        last = self._last
+        if is_kept and last is not None and not text:
+            yield last._replace(is_kept=True)  # "\r\n" in two pieces
+        elif text:
+            yield from self._pieces(Line(plain(text), self._is_drawn, is_kept))
+        self._last = Line(plain(text), self._is_drawn, False) if text and not is_kept else None
+        self._is_drawn = not is_kept
+
+    def _pieces(self, line: Line) -> Iterator[Line]:
+        for start in range(0, len(line.text), MAX_LINE_CHARS):
+            yield line._replace(text=line.text[start : start + MAX_LINE_CHARS])
+
+
+def plain(text: str) -> str:
+    """Return text without a terminal's escape sequences and without space at its end."""
+    return (ESCAPES.sub("", text) if "\x1b" in text else text).rstrip()

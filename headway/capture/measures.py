@@ -1,0 +1,99 @@
+"""Reads how far a program is from what it prints.
+
+Understood are percentages, counts such as `[3/10]`, curl's table and ffmpeg's times. The kind that
+comes first is followed, so that other numbers in the output do not disturb it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from headway.values import as_number
+
+PERCENT = re.compile(r"(?<![\w.])(\d{1,3}(?:[.,]\d+)?) ?%")
+# In brackets or after a word; in a bar, which is drawn over itself, anywhere. No dates or paths.
+COUNT = re.compile(r"(?:[\[(]|[A-Za-z]:? )\s*(\d{1,15})\s?/\s?(\d{1,15})(?![\w/.])")
+DRAWN_COUNT = re.compile(r"(?<![\w/.])(\d{1,15})\s?/\s?(\d{1,15})(?![\w/.])")
+CURL = re.compile(r"\s*(\d{1,3})\s+\S+\s+\d{1,3}\s+\S+\s+\d{1,3}\s+\S+(?:\s+\S+){6}\s*$")
+DURATION = re.compile(r"\bDuration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
+TIME = re.compile(r"\b(?:out_)?time=\s*(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+# The lines of ffmpeg's -progress, which come by the dozen twice a second.
+FIELDS = """
+bitrate drop_frames dup_frames fps frame out_time out_time_ms out_time_us progress speed total_size
+"""
+FIELD = re.compile(rf"(?:{'|'.join(FIELDS.split())}|stream_\d+_\d+_q)=\s*\S+$")
+ALL_PERCENT = 100
+
+
+class Measure(NamedTuple):
+    current: float
+    total: float | None
+
+
+class MeasureReader:
+    """Reads the progress of one program, line by line."""
+
+    def __init__(self, duration: float | None = None) -> None:
+        """`duration`, in seconds, is that of what ffmpeg makes; else its input's."""
+        self._duration = duration
+        self._found: Callable[[str, bool], Measure | None] | None = None
+
+    def read(self, text: str, *, is_drawn: bool = False) -> Measure | None:
+        """Return what a line says of the progress, None if nothing.
+
+        `is_drawn`: it is drawn over another line.
+        """
+        if self._duration is None and (found := DURATION.search(text)):
+            self._duration = _seconds(found)
+        ways = (self._found,) if self._found else (self._time, _percent, _count, _curl)
+        for way in ways:
+            measure = way(text, is_drawn)
+            if measure is not None:
+                self._found = way
+                return measure
+        return None
+
+    def _time(self, text: str, is_drawn: bool) -> Measure | None:
+        if text == "progress=end" and self._found and self._duration:
+            return Measure(self._duration, self._duration)
+        found = TIME.search(text)
+        if found is None:
+            return None
+        seconds = _seconds(found)
+        return Measure(min(seconds, self._duration or seconds), self._duration)
+
+
+def is_field(text: str) -> bool:
+    """Whether a line is made for programs that read it, and not for the log."""
+    return bool(FIELD.match(text))
+
+
+def _percent(text: str, is_drawn: bool) -> Measure | None:
+    for found in PERCENT.finditer(text):
+        percent = as_number(float(found[1].replace(",", ".")))
+        if percent is not None and percent <= ALL_PERCENT:
+            return Measure(percent, ALL_PERCENT)
+    return None
+
+
+def _count(text: str, is_drawn: bool) -> Measure | None:
+    for found in (DRAWN_COUNT if is_drawn else COUNT).finditer(text):
+        current = int(found[1])
+        total = int(found[2])
+        if total > 0 and current <= total:
+            return Measure(current, total)
+    return None
+
+
+def _curl(text: str, is_drawn: bool) -> Measure | None:
+    found = CURL.match(text) if is_drawn else None
+    if found is None or int(found[1]) > ALL_PERCENT:
+        return None
+    return Measure(int(found[1]), ALL_PERCENT)
+
+
+def _seconds(found: re.Match[str]) -> float:
+    hours, minutes, seconds = found.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)

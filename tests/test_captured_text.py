@@ -1,0 +1,137 @@
+"""What a task prints goes into its log by one call, and into no other task's."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+
+import pytest
+import tqdm
+from celery import Celery
+
+from headway import progress
+from headway.celery import runs
+from headway.store.records import Records
+from tests.bodies import live_celery, log_of, run
+
+
+@pytest.fixture
+def celery(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
+    monkeypatch.setattr(runs, "_process", runs._Process())  # as a process of a worker begins
+    app = live_celery(redis_url)
+    yield app
+    app.close()
+
+
+def all_at_once(work: Callable[[str], None], names: Iterable[str]) -> None:
+    """Call a function for each name, each in a thread, and wait for all."""
+    threads = [threading.Thread(target=work, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_what_is_printed_is_logged_by_line_and_still_printed(
+    celery: Celery, records: Records, capsys: pytest.CaptureFixture[str]
+):
+    def body() -> None:
+        with progress.capture():
+            print("two", "words")
+            print("one\ntwo\r\n\n", end="")
+            print("late", end=" ")
+            print("warned", file=sys.stderr)
+            print("end")
+            print("\x1b[31mred\x1b[0m")
+            print("no end", end="")
+        print("after")
+
+    stdout = sys.stdout
+    task_id = run(celery, body)
+
+    assert log_of(records, task_id) == [
+        ("INFO", "two words"),
+        ("INFO", "one"),
+        ("INFO", "two"),
+        ("WARNING", "warned"),
+        ("INFO", "late end"),
+        ("INFO", "red"),
+        ("INFO", "no end"),
+    ]
+    assert sys.stdout is stdout
+    assert capsys.readouterr().out.splitlines()[0] == "two words"
+
+
+def test_a_bars_own_drawing_is_not_logged_and_its_messages_are(celery: Celery, records: Records):
+    def body() -> None:
+        with progress.capture():
+            for item in tqdm.tqdm(range(3), desc="Reading"):
+                tqdm.tqdm.write(f"row {item}")
+            for percent in range(0, 101, 50):
+                print(f"\r{percent}%", end="")
+            print()
+            print("\rworking", end="")
+            print("\rdone")
+
+    lines = log_of(records, run(celery, body))
+
+    assert lines == [("INFO", text) for text in ("row 0", "row 1", "row 2", "done")]
+
+
+def test_threads_of_two_runs_at_once_print_each_to_its_own_log(celery: Celery, records: Records):
+    together = threading.Barrier(2)
+    ids: dict[str, str] = {}
+
+    def say(text: str) -> None:
+        for line in range(50):
+            print(text, line)
+
+    def start(name: str) -> None:
+        def body() -> None:
+            with progress.capture():
+                together.wait(20)
+                all_at_once(say, [f"{name} {part}" for part in range(3)])
+
+        ids[name] = run(celery, body)
+
+    stdout = sys.stdout
+    all_at_once(start, "ab")
+
+    for name in "ab":
+        said = {text for _, text in log_of(records, ids[name])}
+        assert said == {f"{name} {part} {line}" for part in range(3) for line in range(50)}
+    assert sys.stdout is stdout
+
+
+def test_a_thread_of_no_run_prints_to_no_log(celery: Celery, records: Records):
+    """The worker's own threads print too, also while it has one run only."""
+    go = threading.Event()
+    said = threading.Event()
+
+    def stranger() -> None:
+        go.wait(20)
+        print("of the worker")
+        said.set()
+
+    def body() -> None:
+        with progress.capture():
+            go.set()
+            said.wait(20)
+
+    threading.Thread(target=stranger).start()
+
+    assert log_of(records, run(celery, body)) == []
+
+
+def test_a_hundred_thousand_lines_are_bounded(celery: Celery, records: Records):
+    def body() -> None:
+        with progress.capture():
+            for number in range(100_000):
+                print(number)
+            assert len(runs.present().report._lines._lines) <= 1000
+
+    lines = [text for _, text in log_of(records, run(celery, body))]
+
+    assert lines[-1] == "99999"
+    assert any("lines are missing here" in line for line in lines) or len(lines) <= 100_000
