@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from headway.shapes import SnapshotDict
+from headway.snapshot import Phase
 
-RANKS = {
-    "waiting": 0,
-    "failed": 0,
-    "running": 1,
-    "cancelling": 1,
-    "retrying": 1,
-    "queued": 2,
-    "scheduled": 3,
+RANKS: dict[str, int] = {
+    Phase.FAILED: 0,
+    Phase.RUNNING: 1,
+    Phase.CANCELLING: 1,
+    Phase.RETRYING: 1,
+    Phase.QUEUED: 2,
+    Phase.SCHEDULED: 3,
 }  # static/js/order.js has the same
 ENDED = 4
 
@@ -23,7 +23,7 @@ def rank(task: SnapshotDict, seen: str) -> int:
 
     Failures up to `seen`, an RFC 3339 time or "" for none, have ended as all others have.
     """
-    if task["phase"] == "failed" and (task["finished_at"] or "") <= seen:
+    if task["phase"] == Phase.FAILED and (task["finished_at"] or "") <= seen:
         return ENDED
     return RANKS.get(task["phase"], ENDED)
 

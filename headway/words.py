@@ -14,6 +14,7 @@ from typing import Any
 
 from headway.labels import Labels
 from headway.shapes import SnapshotDict, Step, TaskError
+from headway.snapshot import Phase
 
 SPACE = "\u202f"  # narrow, and no line break
 MAX_LINE = 80  # characters of a result that stands in a line
@@ -49,7 +50,7 @@ def read(task: SnapshotDict, labels: Labels) -> Reading:
     part = percent(task)
     phase = _phase(task)
     size = task.get("result_size")
-    figure = "" if part is None or (part == 0 and phase != "running") else format_percent(part)
+    figure = "" if part is None or (part == 0 and phase != Phase.RUNNING) else format_percent(part)
     return Reading(
         percent=part,
         sign=SIGNS.get(phase, WORDS["unknown_sign"]),
@@ -64,7 +65,7 @@ def read(task: SnapshotDict, labels: Labels) -> Reading:
 
 def percent(task: SnapshotDict) -> int | None:
     """Return the progress in whole percent, None if unknown; only a success shows 100."""
-    if _phase(task) == "succeeded":
+    if _phase(task) == Phase.SUCCEEDED:
         return 100
     current = task.get("current") or 0
     total = task.get("total") or 0
@@ -80,18 +81,18 @@ def headline(task: SnapshotDict, labels: Labels) -> str:
     phase = _phase(task)
     part = percent(task)
     attempt = task.get("attempt") or 0
-    if phase == "running":
+    if phase == Phase.RUNNING:
         return words[phase] if part is None else format_percent(part)
-    if phase == "retrying":
+    if phase == Phase.RETRYING:
         return waiting(task, labels) or _fill(words[phase], **next_attempt(task))
-    if phase == "succeeded":
+    if phase == Phase.SUCCEEDED:
         done = words["succeeded_in"] if task.get("started_at") else words[phase]
         return labels.get("succeeded") or _fill(done, time=_took(task))
-    if phase == "failed" and attempt > 1 and not waiting(task, labels):
+    if phase == Phase.FAILED and attempt > 1 and not waiting(task, labels):
         return _fill(words["failed_again"], attempt=attempt)
-    if phase == "cancelled" and not task.get("started_at"):
+    if phase == Phase.CANCELLED and not task.get("started_at"):
         return str(words["cancelled_unstarted"])
-    if phase == "cancelled" and part is not None:
+    if phase == Phase.CANCELLED and part is not None:
         return _fill(words["cancelled_at"], percent=format_percent(part))
     return str(words.get(phase, phase.capitalize()))
 
@@ -127,28 +128,28 @@ def next_attempt(task: SnapshotDict) -> dict[str, int]:
 
 def _lead(task: SnapshotDict, labels: Labels, part: int | None) -> str:
     phase = _phase(task)
-    if phase == "running" and part is not None:
+    if phase == Phase.RUNNING and part is not None:
         return ""  # the number stands beside the bar
-    return headline(task, labels) + (":" if phase == "retrying" else "")
+    return headline(task, labels) + (":" if phase == Phase.RETRYING else "")
 
 
 def _text(task: SnapshotDict, labels: Labels) -> str:
     words = WORDS["texts"]
     phase = _phase(task)
     status = task.get("status") or ""
-    if phase == "scheduled":
+    if phase == Phase.SCHEDULED:
         return starts_at(_clock(task), labels)
-    if phase == "queued":
+    if phase == Phase.QUEUED:
         ahead = task.get("queue_position")
         count = _fill(words["ahead"], count=ahead) if ahead else ""
         return status if status not in ("", PENDING) else _joined(words["queued"], count)
-    if phase == "retrying":
+    if phase == Phase.RETRYING:
         return _error(task).get("message", "")
-    if phase == "failed":
+    if phase == Phase.FAILED:
         return failure(task, labels)
-    if phase == "succeeded":
+    if phase == Phase.SUCCEEDED:
         return _joined("" if status == labels.get("succeeded") else status, _short_result(task))
-    if phase == "cancelled":
+    if phase == Phase.CANCELLED:
         return "" if headline(task, labels).startswith(status) else status
     return _joined(_step(task), status)
 
@@ -156,13 +157,13 @@ def _text(task: SnapshotDict, labels: Labels) -> str:
 def _numbers(task: SnapshotDict, labels: Labels) -> str:
     words = WORDS["numbers"]
     phase = _phase(task)
-    if phase == "retrying" and waiting(task, labels):
+    if phase == Phase.RETRYING and waiting(task, labels):
         return _fill(words["waiting"], time=_clock(task))
-    if phase == "retrying":
+    if phase == Phase.RETRYING:
         return _fill(words["retrying"], time=_clock(task))
-    if phase == "running" and not _is_numbered(task.get("step")):
+    if phase == Phase.RUNNING and not _is_numbered(task.get("step")):
         return _count(task)
-    if phase == "succeeded" and labels.get("succeeded"):
+    if phase == Phase.SUCCEEDED and labels.get("succeeded"):
         return _fill(words["succeeded_in"], time=_took(task))
     return ""
 
@@ -204,7 +205,9 @@ def _count(part: SnapshotDict | Step) -> str:
 
 
 def _phase(task: SnapshotDict) -> str:
-    return str(task.get("phase") or ("queued" if task.get("state") == "PENDING" else "running"))
+    if phase := task.get("phase"):
+        return phase
+    return Phase.QUEUED if task.get("state") == "PENDING" else Phase.RUNNING
 
 
 def format_percent(part: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from flask import request
 
+from headway.snapshot import Phase
 from headway.store.model import HistoryEvent, LogLine
 from headway.web.errors import APIError
 
@@ -70,7 +71,7 @@ def _starts(history: Sequence[HistoryEvent]) -> Iterator[tuple[str, str]]:
     """Yield when each attempt but the first started, and the words for it."""
     why = ""
     for event in history:
-        if event["phase"] == "running" and event["attempt"] > 1:
+        if event["phase"] == Phase.RUNNING and event["attempt"] > 1:
             last = f"Attempt {event['attempt'] - 1} ended"
             yield event["at"], f"{last}{f': {why}' if why else ''}. Attempt {event['attempt']}:"
         error = event["error"]

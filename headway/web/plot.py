@@ -10,6 +10,7 @@ from math import floor
 from typing import NamedTuple
 
 from headway.shapes import SnapshotDict
+from headway.snapshot import Phase
 from headway.store.model import Point
 from headway.web.pace import SMOOTHING, Range, estimates
 from headway.words import format_duration, format_percent, format_rate, percent
@@ -117,7 +118,7 @@ def _judgement(
     task: SnapshotDict, attempt: Sequence[Point], expected: Sequence[Range | None]
 ) -> str:
     """Say what was estimated early on, and what it took."""
-    if task["phase"] != "succeeded":
+    if task["phase"] != Phase.SUCCEEDED:
         return ""
     for point, estimate in zip(attempt[:-1], expected, strict=False):
         part = point.current / point.total if point.total else 0.0

@@ -15,7 +15,7 @@ from headway.exceptions import ConfigError
 from headway.labels import labels_of
 from headway.service import moment, rerun
 from headway.shapes import AttemptFailure, SnapshotDict
-from headway.snapshot import Snapshot
+from headway.snapshot import Phase, Snapshot
 from headway.store.model import LogPage, TaskRecord
 from headway.tokens import PREFIX, of_task
 from headway.web.api import READ_ONLY, get_records, idempotency_key, status
@@ -179,13 +179,13 @@ def _actions(task: SnapshotDict) -> dict[str, str]:
     """Return the actions that fit a task's phase, and the words of their buttons."""
     said = words.WORDS["actions"]
     phase = task["phase"]
-    if phase in ("scheduled", "retrying"):
-        now = said["now"] if phase == "scheduled" else said["retry_now"]
+    if phase in (Phase.SCHEDULED, Phase.RETRYING):
+        now = said["now"] if phase == Phase.SCHEDULED else said["retry_now"]
         return {"now": now, "cancel": said["cancel"]}
-    if phase in ("queued", "running"):
+    if phase in (Phase.QUEUED, Phase.RUNNING):
         return {"cancel": said["cancel"]}
-    if phase in ("failed", "succeeded", "cancelled"):
-        return {"again": said["retry"] if phase == "failed" else said["again"]}
+    if phase in (Phase.FAILED, Phase.SUCCEEDED, Phase.CANCELLED):
+        return {"again": said["retry"] if phase == Phase.FAILED else said["again"]}
     return {}
 
 

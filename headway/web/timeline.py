@@ -7,18 +7,19 @@ from datetime import datetime
 from typing import NamedTuple
 
 from headway.shapes import SnapshotDict
+from headway.snapshot import Phase
 from headway.store.model import HistoryEvent
 from headway.words import SIGNS
 
-WORDS = {
-    "scheduled": "Scheduled",
-    "queued": "Queued",
-    "running": "Attempt {attempt} started",
-    "retrying": "Attempt {attempt} failed, the next waits",
-    "cancelling": "Asked to stop",
-    "succeeded": "Done",
-    "failed": "Failed",
-    "cancelled": "Cancelled",
+WORDS: dict[str, str] = {
+    Phase.SCHEDULED: "Scheduled",
+    Phase.QUEUED: "Queued",
+    Phase.RUNNING: "Attempt {attempt} started",
+    Phase.RETRYING: "Attempt {attempt} failed, the next waits",
+    Phase.CANCELLING: "Asked to stop",
+    Phase.SUCCEEDED: "Done",
+    Phase.FAILED: "Failed",
+    Phase.CANCELLED: "Cancelled",
 }
 PENDING = "Pending..."
 
@@ -47,7 +48,7 @@ def timeline(
     for event in history or _from_snapshot(task):
         sign = SIGNS.get(event["phase"], "•")
         words = WORDS.get(event["phase"], event["phase"]).format(attempt=event["attempt"])
-        if event["phase"] == "running" and event["worker"]:
+        if event["phase"] == Phase.RUNNING and event["worker"]:
             words = f"{words} on {event['worker']}"
         after = _after(start, event["at"])
         failed = event["error"] is not None
@@ -67,7 +68,7 @@ def _from_snapshot(task: SnapshotDict) -> Iterator[HistoryEvent]:
         "worker": None,
     }
     if task["started_at"]:
-        yield {**nothing, "at": task["started_at"], "phase": "running"}
+        yield {**nothing, "at": task["started_at"], "phase": Phase.RUNNING}
     if task["finished_at"]:
         error = task["error"]
         yield {**nothing, "at": task["finished_at"], "phase": task["phase"], "error": error}
@@ -78,7 +79,7 @@ def _why(event: HistoryEvent) -> str:
     if error:
         return f"{error.get('type', '')}: {error.get('message', '')}"
     status = event["status"]
-    says = event["phase"] in ("queued", "succeeded") and status != PENDING
+    says = event["phase"] in (Phase.QUEUED, Phase.SUCCEEDED) and status != PENDING
     return status if says else ""
 
 

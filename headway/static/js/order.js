@@ -9,7 +9,6 @@
 
 /** @type {Readonly<Record<string, number>>} headway/order.py has the same */
 const RANKS = {
-  waiting: 0,
   failed: 0,
   running: 1,
   cancelling: 1,
