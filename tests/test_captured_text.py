@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 import tqdm
 from celery import Celery
+from celery.utils.log import LoggingProxy
 
 from headway import progress
+from headway.capture.logs import RunLogHandler
 from headway.celery import runs
 from headway.store.records import Records
 from tests.bodies import live_celery, log_of, run
@@ -135,3 +140,100 @@ def test_a_hundred_thousand_lines_are_bounded(celery: Celery, records: Records):
 
     assert lines[-1] == "99999"
     assert any("lines are missing here" in line for line in lines) or len(lines) <= 100_000
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    """A logger that passes its records on to no other, as Celery's for tasks."""
+    logger = logging.getLogger("celery.task.of_a_test")
+    logger.setLevel("INFO")
+    yield logger
+    logger.propagate = True
+    logger.handlers.clear()
+
+
+@pytest.mark.parametrize("passes_on", [True, False])
+def test_log_records_are_lines_with_their_level_and_traceback(
+    celery: Celery, records: Records, logger: logging.Logger, passes_on: bool
+):
+    logger.propagate = passes_on
+
+    def body() -> None:
+        with progress.capture():
+            logger.info("%s rows", 3)
+            logger.debug("below its level")
+            try:
+                raise ValueError("odd")
+            except ValueError:
+                logger.exception("failed")
+        logger.info("after")
+
+    (info, first), (error, last) = log_of(records, run(celery, body))
+
+    assert (info, first, error) == ("INFO", "3 rows", "ERROR")
+    assert last.startswith("failed\nTraceback")
+    assert last.endswith("ValueError: odd")
+    assert not any(isinstance(each, RunLogHandler) for each in logging.getLogger().handlers)
+
+
+def test_a_handler_that_the_task_adds_logs_nothing_twice(
+    celery: Celery, records: Records, logger: logging.Logger
+):
+    def body() -> None:
+        with progress.capture():
+            logger.addHandler(logging.StreamHandler())
+            logger.warning("once")
+
+    assert log_of(records, run(celery, body)) == [("WARNING", "once")]
+
+
+def test_what_a_worker_redirects_is_logged_once(celery: Celery, records: Records):
+    """Celery's workers make log records of what is printed."""
+    own = logging.getLogger("celery.redirected")
+
+    def body() -> None:
+        with contextlib.redirect_stdout(LoggingProxy(own, "WARNING")), progress.capture():
+            print("once")
+
+    assert log_of(records, run(celery, body)) == [("INFO", "once")]
+
+
+def test_warnings_are_lines(celery: Celery, records: Records):
+    def body() -> None:
+        with progress.capture(), warnings.catch_warnings():
+            warnings.simplefilter("always")
+            logging.captureWarnings(True)  # as Celery's workers do
+            warnings.warn("it is old", stacklevel=1)
+            logging.captureWarnings(False)
+
+    lines = log_of(records, run(celery, body))
+
+    assert {level for level, _ in lines} == {"WARNING"}
+    assert "UserWarning: it is old" in lines[0][1]
+
+
+def test_headways_own_records_are_no_lines_of_a_task(celery: Celery, records: Records):
+    def body() -> None:
+        with progress.capture():
+            logging.getLogger("headway.celery.report").warning("a report is not sent")
+
+    assert log_of(records, run(celery, body)) == []
+
+
+def test_an_object_that_cannot_be_logged_costs_its_line_only(
+    celery: Celery, records: Records, logger: logging.Logger
+):
+    logger.propagate = False  # past pytest's handler, which raises
+
+    class Odd:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def body() -> None:
+        with progress.capture():
+            logger.warning("%s", Odd())
+            logger.warning("next")
+
+    lines = log_of(records, run(celery, body))
+
+    assert lines[-1] == ("WARNING", "next")

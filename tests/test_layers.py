@@ -83,6 +83,7 @@ LAYERS = [
     "headway.capture.measures",
     "headway.capture.captured",
     "headway.capture.streams",
+    "headway.capture.logs",
     "headway.capture.bars",
     "headway.capture.tqdm_bars",
     "headway.capture.imports",

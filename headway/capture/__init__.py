@@ -1,4 +1,4 @@
-"""Captures what a run prints, and the bars that it shows by tqdm."""
+"""Captures what a run prints and logs, and the bars that it shows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from headway.capture import streams, tqdm_bars
+from headway.capture import logs, streams, tqdm_bars
 from headway.capture.captured import Captured
 from headway.capture.imports import PatchingFinder
 from headway.celery.reporting import find
@@ -68,11 +68,13 @@ class _Process:
             self._runs += 1
             self._finder.install()
             streams.install()
+            logs.install()
 
     def end(self) -> None:
         with self._lock:
             self._runs -= 1
             if not self._runs:
+                logs.remove()
                 streams.remove()
 
 
