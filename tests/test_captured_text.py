@@ -129,17 +129,17 @@ def test_a_thread_of_no_run_prints_to_no_log(celery: Celery, records: Records):
     assert log_of(records, run(celery, body)) == []
 
 
-def test_a_hundred_thousand_lines_are_bounded(celery: Celery, records: Records):
+def test_many_thousand_lines_are_bounded(celery: Celery, records: Records):
     def body() -> None:
         with progress.capture():
-            for number in range(100_000):
+            for number in range(20_000):
                 print(number)
             assert len(runs.present().report._lines._lines) <= 1000
 
     lines = [text for _, text in log_of(records, run(celery, body))]
 
-    assert lines[-1] == "99999"
-    assert any("lines are missing here" in line for line in lines) or len(lines) <= 100_000
+    assert lines[-1] == "19999"
+    assert any("lines are missing here" in line for line in lines)
 
 
 @pytest.fixture
