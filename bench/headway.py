@@ -21,6 +21,7 @@ from bench.peers import pace
 from headway import progress, service
 from headway.celery.backend import LiveBackend
 from headway.celery.fencing import FENCE, delivery_of
+from headway.shapes import TaskMessage
 
 _runs: dict[str, Context] = {}
 
@@ -92,7 +93,12 @@ def _run_of(task_id: str, backend: LiveBackend) -> Context:
             id=task_id, task="bench", retries=0, replaced_task_nesting=0
         )
         setattr(request, FENCE, uuid4().hex)
-        message = {"task": "bench", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
+        message: TaskMessage = {
+            "task": "bench",
+            "args": [],
+            "kwargs": {},
+            "options": {"queue": "celery"},
+        }
         backend.records.runs.claim(
             task_id, delivery_of(request), "run", message=message, max_attempts=1, hostname="bench"
         )

@@ -10,11 +10,11 @@ from uuid import uuid4
 
 from kombu.exceptions import OperationalError
 
-from headway.celery import encoded
 from headway.celery.backend import LiveBackend
 from headway.celery.messages import expiry_of
 from headway.celery.sends import identified, owned, recorded
 from headway.registry import TASK_TYPES, BadArguments, TaskType
+from headway.shapes import TaskMessage
 from headway.state import state
 from headway.store.errors import Unavailable
 from headway.store.model import Outcome, StartResult
@@ -94,7 +94,7 @@ def rerun(task_id: str, *, owner: str, key: str = "") -> StartResult:
     if kept is None:
         raise NotKept(task_id)
     message, title = kept
-    if encoded.KEY in message:  # its arguments are not JSON, but only JSON can be started
+    if "encoded" in message:  # its arguments are not JSON, but only JSON can be started
         raise NotKept(task_id)
     queue = message["options"].get("queue") or state().celery.conf.task_default_queue
     try:
@@ -150,9 +150,7 @@ def _start(
     return started
 
 
-def _send_now(
-    backend: LiveBackend, records: Records, task_id: str, message: Mapping[str, Any]
-) -> None:
+def _send_now(backend: LiveBackend, records: Records, task_id: str, message: TaskMessage) -> None:
     try:
         backend.outbox.send(task_id, message)
         records.outbox.mark_published(task_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 
@@ -80,3 +81,27 @@ class Changes(TypedDict, total=False):
     error: TaskError | None
     traceback: AttemptFailure
     bar: str | int
+
+
+class EncodedArguments(TypedDict):
+    """Arguments that JSON cannot hold: their content type and encoding, and base64 of them."""
+
+    type: str
+    encoding: str
+    data: str
+
+
+class TaskMessage(TypedDict, total=False):
+    """A task's message as its record keeps it: a Celery signature; {} if it cannot be read.
+
+    `dependents` says which ends others have to be notified of (headway/celery/dependents.py), and
+    `encoded` holds what JSON cannot (headway/celery/encoded.py). `options` are those of
+    `apply_async`.
+    """
+
+    task: str
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    options: Mapping[str, Any]
+    dependents: str
+    encoded: EncodedArguments

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from bench.measure import Bench
 from bench.table import Comparison, Row
+from headway.shapes import TaskMessage
 from headway.snapshot import Phase
 from headway.store.connection import connect
 from headway.store.records import Records
@@ -58,7 +59,12 @@ def _measured(bench: Bench, records: Records) -> Row:
 
 def _start(records: Records, number: int) -> str:
     arguments = {"email": f"reader{number}@example.com"}
-    message = {"task": "mail", "args": [], "kwargs": arguments, "options": {"queue": "celery"}}
+    message: TaskMessage = {
+        "task": "mail",
+        "args": [],
+        "kwargs": arguments,
+        "options": {"queue": "celery"},
+    }
     title = f"E-mail to reader{number}@example.com"
     return records.create(owner=OWNER, message=message, title=title, max_attempts=4).task_id
 

@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 from kombu.utils.json import dumps
 
 from headway.celery.messages import CapturingTransport
+from headway.shapes import TaskMessage
 from headway.store.checks import Finding, Mark
 from headway.store.names import look_up
 from headway.store.redis_url import BadURL, normalize_broker
@@ -61,7 +62,7 @@ class MessageEncoder:
         self._producer = celery.amqp.Producer(self._connection, auto_declare=False)
         self._lock = threading.Lock()
 
-    def write(self, task_id: str, message: Mapping[str, Any]) -> str:
+    def write(self, task_id: str, message: TaskMessage) -> str:
         """Return a message, a Celery signature, as the text that its queue's list stores.
 
         "" for a message stored elsewhere: one with a priority, or for an exchange.

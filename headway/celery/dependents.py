@@ -8,19 +8,18 @@ The record says whether they have yet to be notified, and maintenance does that.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from celery import states
 from celery.app.task import Context
 
 from headway.celery.context import whole_number
+from headway.shapes import TaskMessage
 
 logger = logging.getLogger(__name__)
 
 ALWAYS = "always"  # there is a chord, which counts each end
 ON_FAILURE = "failure"  # there is a chain or an error callback
-KEY = "dependents"  # the first key of a kept message, where the record's scripts read it
 
 
 def ends_to_notify(chord: Any, chain: Any, errbacks: Any) -> str:
@@ -30,11 +29,12 @@ def ends_to_notify(chord: Any, chain: Any, errbacks: Any) -> str:
     return ON_FAILURE if chain or errbacks else ""
 
 
-def marked(message: Mapping[str, Any]) -> dict[str, Any]:
+def marked(message: TaskMessage) -> TaskMessage:
     """Return a Celery signature whose first key says which ends have dependents to notify."""
     options = message["options"]
     ends = ends_to_notify(options.get("chord"), options.get("chain"), options.get("link_error"))
-    return {KEY: ends, **message} if ends else dict(message)
+    # The record's scripts read it as the first key.
+    return {"dependents": ends, **message} if ends else message
 
 
 def concern(request: Context | None, state: str) -> TypeGuard[Context]:
@@ -45,7 +45,7 @@ def concern(request: Context | None, state: str) -> TypeGuard[Context]:
     return ends == ALWAYS or (ends == ON_FAILURE and state in states.PROPAGATE_STATES)
 
 
-def request_of(task_id: str, message: Mapping[str, Any], **more: Any) -> Context:
+def request_of(task_id: str, message: TaskMessage, **more: Any) -> Context:
     """Return the request of a task's kept message, a Celery signature."""
     options = message.get("options") or {}
     return Context(

@@ -8,12 +8,12 @@ project accepts that content.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
 from typing import Any
 
 from kombu.serialization import dumps, loads, prepare_accept_content, registry
 
-KEY = "encoded"  # the key in a kept message
+from headway.shapes import EncodedArguments, TaskMessage
+
 SERIALIZER = "headway_serializer"  # the request's key for the serializer of its message
 # Options that name other tasks, with arguments of their own.
 FOLLOWING = ("chord", "chain", "link", "link_error")
@@ -24,35 +24,41 @@ def serializer_of(content_type: str | None) -> str:
     return str(registry.type_to_name.get(content_type, content_type or "json"))
 
 
-def encode(message: Mapping[str, Any], serializer: str) -> dict[str, Any]:
+def encode(message: TaskMessage, serializer: str) -> TaskMessage:
     """Return a Celery signature as a record keeps it; raises what the serializer does."""
     if serializer == "json":
-        return dict(message)
+        return message
     options = dict(message["options"])
     following = {name: options.pop(name) for name in FOLLOWING if options.get(name)}
     content = [message["args"], message["kwargs"], following]
     content_type, content_encoding, data = dumps(content, serializer=serializer)
     raw = data.encode(content_encoding) if isinstance(data, str) else data
-    kept = {"type": content_type, "encoding": content_encoding, "data": b64encode(raw).decode()}
+    kept: EncodedArguments = {
+        "type": content_type,
+        "encoding": content_encoding,
+        "data": b64encode(raw).decode(),
+    }
     return {
         **message,
         "args": [],
         "kwargs": {},
         "options": options | {"serializer": serializer},
-        KEY: kept,
+        "encoded": kept,
     }
 
 
-def decode(message: Mapping[str, Any], accept: Any) -> dict[str, Any]:
+def decode(message: TaskMessage, accept: Any) -> TaskMessage:
     """Return the Celery signature of a kept message.
 
     Raises ContentDisallowed for a content type that `accept` does not name.
     """
-    if KEY not in message:
-        return dict(message)
-    kept = message[KEY]
+    if "encoded" not in message:
+        return message
+    kept = message["encoded"]
     raw = b64decode(kept["data"])
     content = loads(raw, kept["type"], kept["encoding"], accept=prepare_accept_content(accept))
     args, kwargs, following = content
-    rest = {key: value for key, value in message.items() if key != KEY}
-    return {**rest, "args": args, "kwargs": kwargs, "options": {**message["options"], **following}}
+    options = {**message["options"], **following}
+    plain: TaskMessage = {**message, "args": args, "kwargs": kwargs, "options": options}
+    del plain["encoded"]
+    return plain

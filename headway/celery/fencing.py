@@ -13,6 +13,7 @@ from headway.celery import encoded
 from headway.celery.context import whole_number
 from headway.celery.encoded import SERIALIZER
 from headway.celery.sends import recorded
+from headway.shapes import TaskMessage
 from headway.store.model import UNCLAIMED, Delivery
 
 # The request's key for the token that its run has claimed the record with.
@@ -44,12 +45,12 @@ def delivery_of(request: Context | None) -> Delivery:
     )
 
 
-def signature_of(task: Task, request: Context) -> dict[str, Any]:
+def signature_of(task: Task, request: Context) -> TaskMessage:
     """Return the Celery signature that sends a request's message again as it came.
 
     Its headers say that its task has a record.
     """
-    signature: dict[str, Any] = task.signature_from_request(request, retries=request.retries)
+    signature = task.signature_from_request(request, retries=request.retries)
     headers = signature["options"].get("headers") or {}
     signature["options"]["headers"] = {
         key: value for key, value in headers.items() if key not in OWN_KEYS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from celery import states
@@ -12,6 +11,7 @@ from celery.exceptions import SecurityError
 from headway.celery.dependents import concern, request_of, tell
 from headway.celery.error_text import error_of
 from headway.celery.persistence import until_stored
+from headway.shapes import TaskMessage
 from headway.store.model import STORED, Outcome
 from headway.store.records import Records
 
@@ -23,7 +23,7 @@ class DependentNotifier:
         self._backend = backend
         self._records = records
 
-    def tell_dependents(self, task_id: str, message: Mapping[str, Any]) -> None:
+    def tell_dependents(self, task_id: str, message: TaskMessage) -> None:
         """Notify the dependents that an ended task's kept message names."""
         self._tell_late(request_of(task_id, self._backend.outbox.signature_from(message)))
 

@@ -22,6 +22,7 @@ from headway.celery.fencing import (
 from headway.celery.messages import OutboxProducer, request_of, without_times
 from headway.celery.persistence import until_stored
 from headway.celery.sends import send_of
+from headway.shapes import TaskMessage
 from headway.store.model import NO_SOURCE, Delivery, Outcome, Source
 from headway.store.records import Records
 
@@ -90,7 +91,7 @@ class MessageOutbox:
     def store(
         self,
         task_id: str,
-        message: Mapping[str, Any],
+        message: TaskMessage,
         when: str,
         run: Delivery,
         source: Source = NO_SOURCE,
@@ -121,7 +122,7 @@ class MessageOutbox:
         except Exception as error:
             logger.warning("Task %s is not sent at once, but by maintenance: %s", task_id, error)
 
-    def send(self, task_id: str, message: Mapping[str, Any]) -> None:
+    def send(self, task_id: str, message: TaskMessage) -> None:
         """Hand a message, a Celery signature, to the broker.
 
         Raises kombu's OperationalError if the broker does not answer, and TypeError or ValueError
@@ -144,13 +145,13 @@ class MessageOutbox:
         else:  # not the task's own, which would keep it again
             Task.apply_async(task, message["args"], message["kwargs"], **options)
 
-    def kept(self, message: Mapping[str, Any], task: Any) -> dict[str, Any]:
+    def kept(self, message: TaskMessage, task: Any) -> TaskMessage:
         """Return a Celery signature as its record keeps it."""
         serializer = message["options"].get("serializer") or default_serializer(
             task or self._backend.app.Task
         )
         return encoded.encode(dependents.marked(message), serializer)
 
-    def signature_from(self, message: Mapping[str, Any]) -> dict[str, Any]:
+    def signature_from(self, message: TaskMessage) -> TaskMessage:
         """Return the Celery signature that a record has kept."""
         return encoded.decode(message, self._backend.app.conf.accept_content)

@@ -18,6 +18,7 @@ from headway.celery.fencing import ENDED, FENCE, delivery_of, signature_of
 from headway.celery.persistence import until_stored
 from headway.celery.sends import RECORDED, SEND
 from headway.celery.state_store import StateStore
+from headway.shapes import TaskMessage
 from headway.snapshot import FINAL, phase_by_hand
 from headway.store.errors import Unavailable
 from headway.store.model import STORED, Outcome, Source
@@ -157,7 +158,7 @@ class RunStore:
         except Unavailable as error:
             logger.warning("Task %s is not given back now: %s", task_id, error)
 
-    def give_up(self, task_id: str, token: str, message: Mapping[str, Any] | None) -> None:
+    def give_up(self, task_id: str, token: str, message: TaskMessage | None) -> None:
         """Fail a task whose last attempt was lost with its worker; `token` is that attempt's."""
         try:
             known = self._backend.outbox.signature_from(message or {})

@@ -16,6 +16,7 @@ from celery import signals
 from celery._state import get_current_worker_task
 
 from headway.celery.context import whole_number
+from headway.shapes import TaskMessage
 
 SEND = "headway_send"  # the header for the id of the send
 # The header for the id of a task that has a record; copied to another task's message it is void.
@@ -68,7 +69,7 @@ def identify(headers: dict[str, Any] | None = None, **_: Any) -> None:
             headers[RECORDED] = run.id
 
 
-def identified(message: Mapping[str, Any], task_id: str) -> dict[str, Any]:
+def identified(message: TaskMessage, task_id: str) -> TaskMessage:
     """Return a Celery signature with the headers that `identify` gives a published message."""
     headers = {**(message["options"].get("headers") or {}), "id": task_id}
     identify(headers)
@@ -76,27 +77,27 @@ def identified(message: Mapping[str, Any], task_id: str) -> dict[str, Any]:
     return _with_headers(message, headers)
 
 
-def recorded(message: Mapping[str, Any], task_id: str) -> dict[str, Any]:
+def recorded(message: TaskMessage, task_id: str) -> TaskMessage:
     """Return a Celery signature with the header that its task has a record."""
     return _with_headers(message, {**(message["options"].get("headers") or {}), RECORDED: task_id})
 
 
-def send_of(message: Mapping[str, Any]) -> str:
+def send_of(message: TaskMessage) -> str:
     """Return the id of a Celery signature's send; "" if it has none."""
     return _header(message, SEND)
 
 
-def owned(message: Mapping[str, Any], owner: str) -> dict[str, Any]:
+def owned(message: TaskMessage, owner: str) -> TaskMessage:
     """Return a Celery signature whose task is `owner`'s."""
     return _with_headers(message, {**(message["options"].get("headers") or {}), OWNER: owner})
 
 
-def owner_of(message: Mapping[str, Any]) -> str:
+def owner_of(message: TaskMessage) -> str:
     """Return the owner that a Celery signature names, "" for none."""
     return _header(message, OWNER)
 
 
-def title_of(message: Mapping[str, Any]) -> str:
+def title_of(message: TaskMessage) -> str:
     """Return the title that a Celery signature names, "" for none."""
     return _header(message, TITLE)
 
@@ -106,7 +107,7 @@ def waits_of(request: Any) -> int:
     return whole_number(getattr(request, WAITS, 0))
 
 
-def as_asked(message: Mapping[str, Any]) -> dict[str, Any]:
+def as_asked(message: TaskMessage) -> TaskMessage:
     """Return a Celery signature as its sender asked for it.
 
     That is without the options that differ each time a task is started.
@@ -117,10 +118,10 @@ def as_asked(message: Mapping[str, Any]) -> dict[str, Any]:
     return {**message, "options": options}
 
 
-def _header(message: Mapping[str, Any], name: str) -> str:
+def _header(message: TaskMessage, name: str) -> str:
     found = (message["options"].get("headers") or {}).get(name)
     return found if isinstance(found, str) else ""
 
 
-def _with_headers(message: Mapping[str, Any], headers: Mapping[str, Any]) -> dict[str, Any]:
+def _with_headers(message: TaskMessage, headers: Mapping[str, Any]) -> TaskMessage:
     return {**message, "options": {**message["options"], "headers": dict(headers)}}

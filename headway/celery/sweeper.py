@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from math import inf
 from typing import Any
 
@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 from headway import settings
 from headway.celery import broker
 from headway.celery.backend import LiveBackend
+from headway.shapes import TaskMessage
 from headway.store.errors import Unavailable
 from headway.store.restored import Memory
 
@@ -127,7 +128,7 @@ class Sweeper:
             except Exception as error:
                 self.complain(task_id, error)
 
-    def _send(self, task_id: str, message: Mapping[str, Any]) -> None:
+    def _send(self, task_id: str, message: TaskMessage) -> None:
         try:
             self._backend.outbox.send(task_id, message)
         except (Unavailable, OperationalError):

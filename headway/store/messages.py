@@ -11,12 +11,13 @@ from kombu.utils.json import loads
 
 from headway.celery.sends import title_of
 from headway.masking import head
+from headway.shapes import TaskMessage
 from headway.snapshot import fragment, title_line
 
 MAX_SEARCH_CHARS = 300  # of a task's arguments
 
 
-def title_fragment(message: Mapping[str, Any]) -> str:
+def title_fragment(message: TaskMessage) -> str:
     """Return the title of a message's task as a JSON fragment: its own, or the task's name."""
     return fragment(title_line(title_of(message))) if title_of(message) else label(message["task"])
 
@@ -27,7 +28,7 @@ def label(name: str) -> str:
     return fragment(title_line(name))
 
 
-def search_words(message: Mapping[str, Any]) -> str:
+def search_words(message: TaskMessage) -> str:
     """Return the texts and numbers among a message's arguments, by which its task is found.
 
     Secrets are masked; as within JSON, and cut to MAX_SEARCH_CHARS.
@@ -47,9 +48,9 @@ def _leaves(value: Any) -> Iterator[str]:
             yield from _leaves(item)
 
 
-def decoded(text: str) -> dict[str, Any]:
+def decoded(text: str) -> TaskMessage:
     """Return a kept message; {} if it cannot be read."""
     with suppress(Exception):  # it may name types that only its sender knows
-        message = loads(text)
+        message: TaskMessage = loads(text)
         return message if isinstance(message, dict) else {}
     return {}

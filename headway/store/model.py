@@ -8,7 +8,7 @@ from enum import StrEnum
 from math import inf
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
-from headway.shapes import AttemptFailure, Changes, TaskError
+from headway.shapes import AttemptFailure, Changes, TaskError, TaskMessage
 from headway.snapshot import Phase
 from headway.store.restored import Seen
 
@@ -122,7 +122,7 @@ class TaskDetails(NamedTuple):
     """
 
     history: list[HistoryEvent]
-    message: Mapping[str, Any]
+    message: TaskMessage
     failures: Mapping[int, AttemptFailure]
 
 
@@ -241,13 +241,13 @@ class Sweep:
     """What a sweep found to do."""
 
     # (task_id, message) to publish; call `mark_published` for each one that was
-    due: list[tuple[str, dict[str, Any]]]
+    due: list[tuple[str, TaskMessage]]
     # (task_id, token, message) of tasks whose last attempt was lost
-    lost: list[tuple[str, str, dict[str, Any] | None]]
+    lost: list[tuple[str, str, TaskMessage | None]]
     # Cancelled tasks past their kill deadline, to be ended by the worker that runs them
     overdue: set[str]
     # (task_id, message) whose dependents have to be notified; then call `mark_notified`
-    ended: list[tuple[str, dict[str, Any]]]
+    ended: list[tuple[str, TaskMessage]]
     broken: dict[str, str]  # task_id -> why, of records that cannot be handled; they stay
     seen: Seen
     paused: bool  # see MaintenanceRecords.paused

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from kombu.utils.json import dumps, loads
 
 from headway.celery.sends import owner_of
+from headway.shapes import TaskMessage
 from headway.store.functions import Functions
 from headway.store.messages import label, title_fragment
 from headway.store.model import NO_SOURCE, Delivery, Outcome, Source
@@ -32,7 +31,7 @@ class Outbox:
         task_id: str,
         order: int,
         *,
-        message: Mapping[str, Any],
+        message: TaskMessage,
         max_attempts: int,
         when: str,
         run: Delivery,
@@ -71,7 +70,7 @@ class Outbox:
             )
         )
 
-    def release(self, task_id: str) -> dict[str, Any] | None:
+    def release(self, task_id: str) -> TaskMessage | None:
         """Take a kept message that is due, to be sent now; None if it is not wanted.
 
         Once it is sent, call `mark_published`.
@@ -89,7 +88,7 @@ class Outbox:
         micros = self._functions.client.zscore(self._keys.shared("outbox"), task_id)
         return None if micros is None else datetime.fromtimestamp(micros / 1e6, UTC)
 
-    def message(self, task_id: str) -> tuple[dict[str, Any], str] | None:
+    def message(self, task_id: str) -> tuple[TaskMessage, str] | None:
         """Return a task's Celery signature and its title; None where they are not kept."""
         message, title = self._functions.client.hmget(
             self._keys.record(task_id), "message", "title"

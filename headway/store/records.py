@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
 from hashlib import sha256
 from math import inf
 from typing import Any
@@ -19,6 +18,7 @@ from kombu.utils.json import dumps
 
 from headway.celery.sends import as_asked, send_of
 from headway.settings import CANCEL_GRACE_SECONDS, LEASE_SECONDS
+from headway.shapes import TaskMessage
 from headway.snapshot import fragment, title_line
 from headway.store.connection import Client
 from headway.store.functions import Functions
@@ -81,7 +81,7 @@ class Records:
         self,
         *,
         owner: str,
-        message: Mapping[str, Any],
+        message: TaskMessage,
         title: str,
         max_attempts: int,
         key: str = "",

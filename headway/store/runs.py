@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Literal
 from uuid import uuid4
 
 from kombu.utils.json import dumps
 
 from headway.celery.sends import owner_of
 from headway.masking import mask
+from headway.shapes import TaskMessage
 from headway.snapshot import fragment
 from headway.store.errors import Unavailable
 from headway.store.functions import Functions
@@ -37,7 +38,7 @@ class RunRecords:
         delivery: Delivery,
         run: str,
         *,
-        message: Mapping[str, Any],
+        message: TaskMessage,
         max_attempts: int,
         hostname: str,
         source: Source = NO_SOURCE,

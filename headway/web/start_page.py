@@ -11,7 +11,6 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 
 from headway import masking
-from headway.celery import encoded
 from headway.controls import DATE_AND_TIME, read
 from headway.forms import Field, fields_of, filled, label_of, read_form
 from headway.limits import LimitReached
@@ -164,7 +163,7 @@ def _arguments_of(kind: TaskType, task_id: str) -> dict[str, Any]:
 def can_refill(message: Mapping[str, Any]) -> bool:
     """Whether the arguments in a task's message can fill the form of its kind."""
     kind = TASK_TYPES.get(message.get("task", ""))
-    return kind is not None and kind.can_refill and encoded.KEY not in message
+    return kind is not None and kind.can_refill and "encoded" not in message
 
 
 def _page(
