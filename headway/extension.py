@@ -37,6 +37,7 @@ from headway.web.origins import is_cross_site, parse_origins
 from headway.web.pages import Pages
 from headway.web.sharing import sharing
 from headway.web.start_page import starting
+from headway.web.streams import streams
 from headway.web.task_page import pages
 from headway.web.viewers import secret_keys_of
 
@@ -141,7 +142,7 @@ class Headway:
         )
         app.extensions[KEY] = state
         load_owner_by(access.owner_of_sender)
-        for blueprint in (api, sharing, ops, assets, pages, starting):
+        for blueprint in (api, sharing, streams, ops, assets, pages, starting):
             app.register_blueprint(blueprint, url_prefix=url_prefix or None)
         app.jinja_env.globals["headway"] = Pages()
         self._serve_sockets(app, state, backend.url, url_prefix)

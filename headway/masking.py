@@ -27,19 +27,26 @@ USERINFO = re.compile(r"(?<=://)[^\s/]*@")
 IN_URL = re.compile(r"://[^:@\s]*:(\S*)@")
 CUT_USERINFO = re.compile(r"(?<=://)[^\s/]*\Z")  # its @ may be in what was cut off
 
+# What may go on as a token, or as the `user:password@` of a URL.
+OPEN = re.compile(r"(?:h(?:w(?:t(?:_[\w.-]*)?)?)?|:(?:/(?:/[^\s/]*)?)?)\Z")
+WHOLE = re.compile(r"hwt_[\w.-]+|://[^\s/]*@")
+MAX_OPEN_CHARS = 4096  # of such a beginning
+
 _known: dict[str, frozenset[str]] = {}  # by source, its secrets in all their forms
 _forms: tuple[str, ...] = ()  # the same together, the longest first
 _encoded: tuple[bytes, ...] = ()
+_beginnings: frozenset[str] = frozenset()  # of all forms
 
 
 def keep(source: str, secrets: Iterable[str]) -> None:
     """Mask these secrets from now on, instead of those given before for this source."""
-    global _forms, _encoded
+    global _forms, _encoded, _beginnings
     _known[source] = frozenset(
         form for secret in secrets if len(secret) >= MIN_FORM_CHARS for form in forms(secret)
     )
     _forms = tuple(sorted(frozenset().union(*_known.values()), key=len, reverse=True))
     _encoded = tuple(form.encode(errors="surrogateescape") for form in _forms)
+    _beginnings = frozenset(form[:size] for form in _forms for size in range(1, len(form)))
 
 
 def of_url(urls: str) -> list[str]:
@@ -110,6 +117,35 @@ def head(text: str, limit: int) -> str:
     if len(text) > limit + margin:
         limit = min(limit, max(0, len(known) - margin))  # a secret may have been cut there
     return CUT_USERINFO.sub("", known[:limit])
+
+
+def closed_end(text: str) -> int:
+    """Return where the end of a text begins that may turn out to be a secret's beginning.
+
+    What comes before it can be masked by itself, whatever follows the text.
+    """
+    tail = text[-MAX_OPEN_CHARS:]
+    open_tail = OPEN.search(tail)
+    end = len(text) - len(open_tail[0]) if open_tail else len(text)
+    longest = len(_forms[0]) if _forms else 0
+    for start in range(max(0, len(text) - longest), end):
+        if text[start:] in _beginnings:
+            end = start
+            break
+    while end < len(text) and (starts := list(_starts_across(text, end))):
+        end = min(starts)
+    return end
+
+
+def _starts_across(text: str, end: int) -> Iterator[int]:
+    """Yield where the secrets begin that are whole in a text and that a cut at `end` would part."""
+    for form in _forms:
+        start = text.find(form, max(0, end - len(form) + 1), end + len(form) - 1)
+        if start >= 0:
+            yield start
+    for found in WHOLE.finditer(text, max(0, end - MAX_OPEN_CHARS)):
+        if found.start() < end < found.end():
+            yield found.start()
 
 
 def is_told(text: str | bytes) -> bool:

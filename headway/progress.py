@@ -9,6 +9,8 @@ a task its calls do nothing. The task's threads and coroutines may report for it
         progress.set(current=0, total=size)
         progress.update(len(chunk))
     progress.log("uploaded to the archive")
+    with progress.stream("answer") as out:
+        print("The words of", model, file=out)
 
 A step with an index and a count is a part of the whole bar; a step without them, or a loop outside
 of any step, has a bar of its own. Of nested loops the outermost is the bar, and the next one stands
@@ -35,10 +37,11 @@ from headway.celery.report import UNSET
 from headway.celery.reporting import find as _find
 from headway.celery.reporting import inside as _inside
 from headway.celery.runs import HERE
+from headway.celery.streams import TextStream, open_stream
 from headway.snapshot import MAX_READ_CHARS, one_line
 from headway.values import as_number, as_text
 
-__all__ = ["bind", "capture", "flush", "log", "run", "set", "step", "track", "update"]
+__all__ = ["bind", "capture", "flush", "log", "run", "set", "step", "stream", "track", "update"]
 
 T = TypeVar("T")
 ONE = 1
@@ -116,9 +119,23 @@ def log(text: str, level: str = "INFO") -> None:
         part.run.report.log(as_text(level, MAX_LEVEL_CHARS) or "INFO", line)
 
 
+def stream(name: str) -> TextStream:
+    """Return an output stream of the task, a text file that its viewers see as it is written.
+
+    `name` tells it from the task's others; the same name in one run is the same stream, opened
+    again if it was closed. Its text is kept up to `headway_stream_max_bytes`. A new attempt begins
+    where the task was last saved. Outside a task, what is written is ignored. Raises ValueError for
+    a name other than 1 to 64 of A-Z a-z 0-9 _ . -, or for the 17th stream of a run.
+    """
+    part = _find()
+    return open_stream(part.run if part else None, name)
+
+
 def flush() -> None:
-    """Send buffered reports now."""
+    """Send buffered reports, and the text of streams, now."""
     if part := _find():
+        if part.run.streams is not None:
+            part.run.streams.flush()
         part.run.report.flush()
 
 

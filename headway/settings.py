@@ -153,6 +153,12 @@ CAPTURE = Setting(
     "whether what tasks print and log, and the bars of tqdm and rich, go live: `True` for each "
     "task, `False` for none; unset: where a task calls `progress.capture`",
 )
+STREAM_MAX_BYTES = Setting(
+    "headway_stream_max_bytes",
+    1024 * 1024,
+    "the most that a stream of a task may hold, in bytes of UTF-8; then it ends with a line that "
+    "says so",
+)
 DATA_DIR = Setting(
     "headway_data_dir",
     None,
@@ -175,6 +181,7 @@ CELERY = (
     CANCEL_GRACE_SECONDS,
     RESULT_MAX_BYTES,
     CAPTURE,
+    STREAM_MAX_BYTES,
     DATA_DIR,
     TOKEN_SECRET,
     TOKEN_SECRET_FALLBACKS,

@@ -26,6 +26,14 @@ class TaskError(TypedDict):
     message: str
 
 
+class StreamState(TypedDict):
+    """An output stream; `length` is in bytes of UTF-8, `epoch` changes when text is taken back."""
+
+    length: int
+    closed: bool
+    epoch: int
+
+
 class SnapshotDict(TypedDict, total=False):
     """A snapshot as its JSON has it; docs/protocol.md says what each key means.
 
@@ -55,6 +63,7 @@ class SnapshotDict(TypedDict, total=False):
     started_at: str | None
     updated_at: str
     finished_at: str | None
+    streams: dict[str, StreamState]
 
 
 class AttemptFailure(TypedDict):

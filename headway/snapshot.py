@@ -16,7 +16,7 @@ from typing import Any
 
 from headway import masking
 from headway.bars import place, scaled, sensible
-from headway.shapes import Changes, Step, TaskError
+from headway.shapes import Changes, Step, StreamState, TaskError
 from headway.values import as_number, as_text
 
 STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
@@ -93,6 +93,7 @@ class Snapshot:
     started_at: str | None
     updated_at: str
     finished_at: str | None
+    streams: dict[str, StreamState]
     result: Any = None  # the key is there in SUCCESS only
 
     @classmethod

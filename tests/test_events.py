@@ -136,6 +136,7 @@ def test_a_stranger_gets_nothing(visitor: Visitor, address: str, records: Record
     assert ack == {
         "snapshots": [],
         "logs": {},
+        "streams": {},
         "missing": [task_id, "7f0b2a3e-0000-4000-8000-000000000000"],
     }
     assert mine["snapshots"] == []

@@ -53,6 +53,7 @@ def payment(phase: str, **state: object) -> Snapshot:
         "started_at": "2026-11-22T08:00:01.000Z",
         "updated_at": "2026-11-22T08:00:01.400Z",
         "finished_at": None,
+        "streams": {},
     }
     return Snapshot(**{**keys, "phase": Phase(phase), **state})
 

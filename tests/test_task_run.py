@@ -32,6 +32,7 @@ FIRST = Snapshot(
     started_at=None,
     updated_at="2026-11-22T08:00:00.000Z",
     finished_at=None,
+    streams={},
 )
 STEP = {"index": 1, "count": 2, "name": "Reading", "current": 3, "total": 4}
 TRACEBACK = """Traceback (most recent call last):

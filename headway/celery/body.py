@@ -23,6 +23,7 @@ def run_body(run: Run, body: Callable[[], Any]) -> Any:
             run.check_told()
     except Stopped as stopped:
         programs.end(run.origin)
+        _close_streams(run)  # while the record still takes their last words
         if stopped.outcome == Outcome.CANCELLING:
             task.backend.mark_as_revoked(task.request.id, "Cancelled", task.request)
         raise Ignore(
@@ -39,9 +40,15 @@ def run_body(run: Run, body: Callable[[], Any]) -> Any:
         raise
     finally:
         run.report_sender.close()
+        _close_streams(run)
         if run.report is not None:
             run.report.close()
         run.end()
+
+
+def _close_streams(run: Run) -> None:
+    if run.streams is not None:
+        run.streams.close()
 
 
 def _call_body(run: Run, body: Callable[[], Any]) -> Any:

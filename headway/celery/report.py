@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections import deque
 from typing import Any
 
 from headway.bars import Display, Part
 from headway.celery.fencing import delivery_of
+from headway.celery.flusher import Flusher
 from headway.celery.log_lines import LogLines, gap
-from headway.celery.runs import Run, detached
+from headway.celery.runs import Run
 from headway.store.errors import Unavailable
 from headway.store.model import Outcome
 
@@ -174,40 +174,5 @@ class ProgressBuffer:
         return True
 
 
-class Flusher:
-    """The thread that sends the reports of this process's runs; it starts again after a fork."""
-
-    def __init__(self) -> None:
-        self._buffers: set[ProgressBuffer] = set()
-        self._news = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def add(self, buffer: ProgressBuffer) -> None:
-        self._buffers.add(buffer)
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
-            detached(self._thread.start)
-        self._news.set()
-
-    def forget(self) -> None:
-        """Reset in a forked process, which has neither the thread nor the runs."""
-        self.__dict__.update(Flusher().__dict__)
-
-    def remove(self, buffer: ProgressBuffer) -> None:
-        self._buffers.discard(buffer)
-
-    def _run(self) -> None:
-        while True:
-            if not self._buffers:
-                self._news.wait()
-            self._news.clear()
-            for buffer in tuple(self._buffers):
-                try:
-                    buffer.flush()
-                except Exception:  # one run's failure must not affect the others
-                    buffer.fail("Progress")
-            time.sleep(FLUSH_SECONDS)
-
-
-FLUSHER = Flusher()
+FLUSHER = Flusher("progress", FLUSH_SECONDS)
 os.register_at_fork(after_in_child=FLUSHER.forget)

@@ -47,6 +47,7 @@ class Run:
         self.parts = [Part(run=self)]
         # The ProgressBuffer of `headway.progress`; None before its first report.
         self.report: Any = None
+        self.streams: Any = None  # its RunStreams; None before the first one
         self.report_sender: Any = None  # the ReportSender of `update_state`
         self.captured: Any = None  # the Captured of `headway.capture`, while output is captured
         # The Retry or Ignore that it has to end with, once its task has been handed over.

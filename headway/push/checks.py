@@ -16,7 +16,7 @@ _refused = count(1)
 
 
 def is_event(name: str, message: bytes) -> bool:
-    """Whether a message is an event of this room, `["snapshot", {...}]` or `["log", {...}]`.
+    """Whether a message is an event of this room: a `snapshot`, a `log` or a `stream`.
 
     Anything else is logged, and not for browsers.
     """
@@ -43,7 +43,7 @@ def _is_of(name: str, message: bytes, found: Any) -> bool:
         return False
     if kind == "snapshot":
         return isinstance(task_id, str) and stamp_of(message)[0] == task_id
-    return bool(kind == "log")
+    return kind in ("log", "stream")
 
 
 def _parse(message: bytes) -> Any:

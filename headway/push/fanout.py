@@ -12,7 +12,7 @@ from headway.push.rooms import Room, Rooms
 BATCH_SIZE = 100  # viewers
 TURN_SECONDS = 0.005
 STAMP = re.compile(rb'\["snapshot",\{"task_id":"([^"]*)","version":([0-9]{1,18}),')
-LOG_HEAD = b'["log",'
+LINES_HEADS = b'["log",', b'["stream",'  # of events that are no newer state of an earlier one
 
 
 class Fanout:
@@ -46,9 +46,8 @@ class Fanout:
     def _push_to_all(
         self, room: Room, viewers: list[str], message: bytes, task_id: str, version: int
     ) -> None:
-        event = Event(
-            b"2" + message, task_id or (Event.LINES if message.startswith(LOG_HEAD) else None)
-        )
+        is_lines = message.startswith(LINES_HEADS)
+        event = Event(b"2" + message, task_id or (Event.LINES if is_lines else None))
         for begin in range(0, len(viewers), BATCH_SIZE):
             with self._rooms.lock:
                 if task_id and room.version(task_id) != version:

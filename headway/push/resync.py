@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 from headway.engine.frames import SERVICE_RESTART
+from headway.shapes import SnapshotDict
+from headway.snapshot import fragment
 from headway.store.errors import ReadOnly
 from headway.store.keys import room
+from headway.store.model import TaskRecord
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +83,17 @@ class Resync:
                 self._manager.deliver(
                     name, f'["log",{{"task_id":"{task_id}","lines":[{line}]}}]'.encode()
                 )
+            for end in _stream_ends(stored):  # the same for a client that lacks text
+                self._manager.deliver(name, f'["stream",{fragment(end)}]'.encode())
         owners = [name.removeprefix("owner:") for name in names if name.startswith("owner:")]
         for owner in owners:
             for snapshot in reversed(self._manager.records.lists.page(owner, MINE)[0]):
                 self._manager.deliver(room("owner", owner), f'["snapshot",{snapshot}]'.encode())
+
+
+def _stream_ends(stored: TaskRecord) -> Iterator[dict[str, Any]]:
+    """Yield for each of a task's streams the payload of an event, without text, for its end."""
+    snapshot: SnapshotDict = json.loads(stored.snapshot)
+    for name, stream in snapshot["streams"].items():
+        of_stream = {"task_id": snapshot["task_id"], "name": name, "offset": stream["length"]}
+        yield {**of_stream, "text": "", "closed": stream["closed"], "epoch": stream["epoch"]}

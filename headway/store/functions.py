@@ -16,6 +16,7 @@ SCRIPTS = Path(__file__).parent / "lua"  # the body of one function a file
 SHARED = (
     "names",
     "clock",
+    "streams",
     "record",
     "points",
     "index",
@@ -32,6 +33,7 @@ READS = {
     "overview",
     "read",
     "read_log",
+    "read_streams",
     "revoked",
 }
 NEED_MEMORY = {"create", "enqueue", "probe"}  # may not run where Redis is full; all others may

@@ -52,6 +52,9 @@ class Keys:
     def log(self, task_id: str) -> str:
         return f"{self.prefix}headway:log:{task_id}"
 
+    def stream(self, task_id: str, name: str) -> str:
+        return f"{self.prefix}headway:stream:{task_id}:{name}"
+
     def owner(self, owner: str) -> str:
         return f"{self.prefix}headway:owner:{owner}"
 

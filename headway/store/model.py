@@ -41,6 +41,7 @@ class Outcome(StrEnum):
     QUEUED = "queued"
     NOT_WAITING = "not_waiting"
     UNKNOWN = "unknown"
+    FULL = "full"  # a stream takes no more
     UNSTAGED = "unstaged"  # Redis has lost what was staged for it
     UNSTORED = ""  # a report did not reach Redis
     # Refused, as another has the task or nobody
@@ -89,6 +90,20 @@ class LogPage(TypedDict):
     lines: list[LogLine]
     first_seq: int
     last_seq: int
+
+
+class StreamPage(TypedDict):
+    """Text of a stream from an offset on; offsets and lengths are in bytes of UTF-8.
+
+    `next` is where the text ends. Bytes that were read under another `epoch` are to be read again.
+    """
+
+    offset: int
+    text: str
+    next: int
+    length: int
+    closed: bool
+    epoch: int
 
 
 class HistoryEvent(TypedDict):

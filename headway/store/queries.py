@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from headway.shapes import AttemptFailure
@@ -18,6 +18,7 @@ from headway.store.model import (
     Point,
     QueueLoad,
     ResultGone,
+    StreamPage,
     TaskDetails,
     TaskRecord,
 )
@@ -28,6 +29,7 @@ logger = ThrottledLogger(logging.getLogger(__name__))
 
 TAG = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?")
 READ_BATCH = 200
+MAX_STREAM_BYTES = 16 * 1024 * 1024  # of text in one answer
 MAX_TRACEBACKS = 10  # as in transition.lua
 
 
@@ -102,6 +104,33 @@ class Queries:
             "last_seq": int(last),
         }
 
+    def read_streams(
+        self,
+        task_id: str,
+        had: Mapping[str, tuple[int, int | None]],
+        *,
+        only: str = "",
+        max_bytes: int = MAX_STREAM_BYTES,
+    ) -> dict[str, StreamPage]:
+        """Return a task's streams by name, or `only` this one, of which the reader may have parts.
+
+        `had` is how many bytes of each stream, and their epoch, None for any; other streams are
+        read from their beginning. Of all texts together at most `max_bytes` are returned.
+        """
+        flat = [
+            part
+            for name, (offset, epoch) in had.items()
+            for part in (name, offset, "" if epoch is None else epoch)
+        ]
+        args = [task_id, only, max_bytes, *flat]
+        found = self._functions.call("read_streams", [self._keys.record(task_id)], args)
+        return {name: _stream_page(*values) for name, *values in found}
+
+    def stream_names(self, task_id: str) -> list[str]:
+        """Return the names of a task's streams."""
+        field = self._functions.client.hget(self._keys.record(task_id), "streams")
+        return [stream.partition(" ")[0] for stream in str(field or "").split(";")[:-1]]
+
     def points(self, task_id: str) -> list[Point]:
         """Return how a task got on, oldest first; see points.lua."""
         found = self._functions.client.lrange(self._keys.points(task_id), 0, -1)
@@ -170,6 +199,17 @@ class Queries:
             "queues": queues,
             "paused": bool(paused),
         }
+
+
+def _stream_page(epoch: str, length: int, closed: str, offset: int, text: str) -> StreamPage:
+    return {
+        "offset": offset,
+        "text": text,
+        "next": offset + len(text.encode()),
+        "length": length,
+        "closed": closed == "1",
+        "epoch": int(epoch),
+    }
 
 
 def _record(values: Sequence[str]) -> TaskRecord | None:

@@ -159,7 +159,9 @@ class Records:
 
     def forget(self, task_id: str) -> None:
         """Delete everything that is kept of a task."""
+        streams = self.queries.stream_names(task_id)
         self.client.delete(
+            *(self.keys.stream(task_id, name) for name in streams),
             self.keys.record(task_id),
             self.keys.log(task_id),
             self.keys.points(task_id),

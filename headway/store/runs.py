@@ -135,6 +135,28 @@ class RunRecords:
             == Outcome.WRITTEN
         )
 
+    def write_stream(
+        self,
+        task_id: str,
+        delivery: Delivery,
+        name: str,
+        before: int,
+        text: bytes,
+        *,
+        closes: bool,
+        max_bytes: int,
+    ) -> Outcome:
+        """Append UTF-8 to a stream of the task and publish it; repeated, it is stored once.
+
+        `before` is how many bytes this attempt has written to the stream before. Returns
+        "written"; "cancelling" if it was and the run has to stop; "full" if the stream takes no
+        more; "unknown" without a record; or why it was refused.
+        """
+        keys = [self._keys.record(task_id), self._keys.stream(task_id, name)]
+        run = [task_id, delivery.token, delivery.order]
+        args = [*run, name, before, text, int(closes), max_bytes, self._ttl]
+        return Outcome(self._functions.call("write_stream", keys, args))
+
     def advance_commit(
         self, task_id: str, delivery: Delivery, stage: Literal["prepared", "committing"]
     ) -> Outcome:

@@ -29,6 +29,8 @@ class DetailedRun(Run):
         if self.report is not None and self.flushes < MAX_FLUSHES:
             self.flushes += 1
             self.report.flush()
+            if self.streams is not None:
+                self.streams.flush()
         super().check()
 
 

@@ -25,6 +25,7 @@ JSON_BLUEPRINTS = {
     "headway_ops",
     "headway_assets",
     "headway_sharing",
+    "headway_streams",
 }
 # The templates of error pages, by blueprint; all others have the app's own.
 ERROR_PAGES = {

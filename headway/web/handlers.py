@@ -21,6 +21,7 @@ from headway.snapshot import Phase
 from headway.state import state_of
 from headway.store.errors import SENTENCES, Unavailable
 from headway.store.keys import room
+from headway.store.model import StreamPage
 from headway.web.access import cookie_sessions
 from headway.web.api import MAX_IDS
 from headway.web.limiting import count_event, owner_of_socket
@@ -29,7 +30,10 @@ from headway.web.viewers import Viewer, current_viewer, note_token, viewer_of
 
 NAMESPACE = "/"
 
+MAX_STREAM_BYTES = 128 * 1024  # of text in one answer
+
 Answer: TypeAlias = dict[str, Any]
+Had: TypeAlias = dict[str, tuple[int, int | None]]  # offset and epoch by a stream's name
 
 
 class TooManyWatches(Exception):
@@ -38,6 +42,9 @@ class TooManyWatches(Exception):
 
 class BadPayload(ValueError):
     """A malformed payload; the message says what the event takes."""
+
+
+BAD_STREAMS = BadPayload("streams must give a byte offset by task id and by a stream's name.")
 
 
 def guarded(door: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., Answer]:
@@ -91,10 +98,12 @@ class SocketHandlers:
     def watch(self, sid: str, payload: dict[str, Any]) -> Answer:
         """Watch tasks, whose pushes arrive from then on, and return what they show now.
 
-        `{"task_ids", "after": {task_id: seq}}` -> `{"snapshots", "logs", "missing"}`. Subscribes
-        first and reads after that: a write in between arrives twice rather than never.
+        `{"task_ids", "after": {task_id: seq}, "streams": {task_id: {name: offset}}}` ->
+        `{"snapshots", "logs", "streams", "missing"}`. Subscribes first and reads after that: a
+        write in between arrives twice rather than never.
         """
         after = _after(payload)
+        had = _streams(payload)
         task_ids = _task_ids(payload)
         self._count(sid, "reads", task_ids)
         viewer = self._viewer(sid)
@@ -127,8 +136,19 @@ class SocketHandlers:
         return {
             "snapshots": [loads(stored.snapshot) for stored in found.values()],
             "logs": logs,
+            "streams": self._read_streams({id: had[id] for id in found if id in had}),
             "missing": missing,
         }
+
+    def _read_streams(self, had: dict[str, Had]) -> dict[str, dict[str, StreamPage]]:
+        """Return these tasks' streams, MAX_STREAM_BYTES of text in all."""
+        left = MAX_STREAM_BYTES
+        found: dict[str, dict[str, StreamPage]] = {}
+        for task_id, of_task in had.items():
+            pages = self._records.queries.read_streams(task_id, of_task, max_bytes=left)
+            left -= sum(page["next"] - page["offset"] for page in pages.values())
+            found[task_id] = pages
+        return found
 
     def unwatch(self, sid: str, payload: dict[str, Any]) -> Answer:
         """Stop watching tasks: `{"task_ids"}` -> `{}`."""
@@ -202,6 +222,33 @@ def _after(payload: dict[str, Any]) -> dict[str, int]:
     ):
         raise BadPayload("after must give a log line's number by task id.")
     return after
+
+
+def _streams(payload: dict[str, Any]) -> dict[str, Had]:
+    """Return how much of which streams a client has, by task id."""
+    found: dict[str, Had] = {}
+    by_task = payload.get("streams", {})
+    if not isinstance(by_task, dict):
+        raise BAD_STREAMS
+    for task_id, by_name in by_task.items():
+        if not isinstance(by_name, dict):
+            raise BAD_STREAMS
+        found[task_id] = {name: _had(value) for name, value in by_name.items()}
+    return found
+
+
+def _had(value: Any) -> tuple[int, int | None]:
+    """Return offset and epoch, of an offset or `{"offset", "epoch"}`."""
+    if not isinstance(value, dict):
+        return _number(value), None
+    epoch = value.get("epoch")
+    return _number(value.get("offset")), None if epoch is None else _number(epoch)
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**53:
+        raise BAD_STREAMS
+    return value
 
 
 def _error(code: str, message: str) -> Answer:

@@ -21,6 +21,7 @@ STATES = {
     "cancelled": "REVOKED",
 }
 # doors of which one visitor uses one after the other
+MOVING = frozenset({"queue_position", "streams"})  # without another version
 ORDERED = frozenset({"ack", "push", "status", "list"})
 REFUSAL_SECONDS = 3.0
 NOISE_SECONDS = 1.0  # by which a busy machine of two cores may be late
@@ -74,7 +75,7 @@ class History:
 
     def see(self, viewer: str, door: str, line: str, snapshot: dict[str, Any]) -> None:
         """Note a snapshot; `line` names the connection that brought it."""
-        same = {key: value for key, value in snapshot.items() if key != "queue_position"}
+        same = {key: value for key, value in snapshot.items() if key not in MOVING}
         numbers = (
             snapshot[key]
             for key in ("task_id", "version", "phase", "state", "attempt", "current", "total")

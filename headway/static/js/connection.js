@@ -20,7 +20,7 @@ import { Server } from "./server.js";
  * @property {boolean} pollFailed
  * @property {string} fault why the last poll failed, in one sentence; "" where it did not
  *
- * @typedef {"connect" | "announced" | "server" | "snapshot" | "log" | "change"} Topic "server": the server's state, read
+ * @typedef {"connect" | "announced" | "server" | "snapshot" | "log" | "stream" | "change"} Topic "server": the server's state, read
  *   anywhere; "announced": it came over the socket
  *
  * @typedef {object} Socket the part of Socket.IO's that is used
@@ -109,6 +109,7 @@ export class Connection {
     socket.on("server", (/** @type {ServerState} */ server) => this.#onServer(server));
     socket.on("snapshot", (payload) => this.#emit("snapshot", payload));
     socket.on("log", (payload) => this.#emit("log", payload));
+    socket.on("stream", (payload) => this.#emit("stream", payload));
   }
 
   /** Close the socket for good. */

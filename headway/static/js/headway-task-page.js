@@ -3,6 +3,7 @@
 import { buttonsReason, connectionReason, connectionWords } from "./connection-words.js";
 import { formatTime } from "./format.js";
 import { parse } from "./exact.js";
+import { PageStreams } from "./page-streams.js";
 import { Plot } from "./plot.js";
 import { CREDENTIALS } from "./reading.js";
 import { parseSource } from "./server.js";
@@ -25,6 +26,8 @@ export class HeadwayTaskPage extends HTMLElement {
   #undo = [];
   /** @type {TaskLog | undefined} */
   #log;
+  /** @type {PageStreams | undefined} */
+  #streams;
   /** What the parts that the server makes were made of. */
   #made = "";
   #plot = new Plot([]);
@@ -42,15 +45,25 @@ export class HeadwayTaskPage extends HTMLElement {
       (lines, lost) => this.#addLines(lines, lost),
       (after) => read(server.at(`/tasks/${encodeURIComponent(name)}/log?after=${after}`), server.headers),
     ));
+    const streams = (this.#streams = new PageStreams(
+      this.#part("streams"),
+      /** @type {HTMLTemplateElement} */ (this.#part("stream")),
+      (stream, offset, epoch) => {
+        const query = new URLSearchParams({ offset: String(offset), epoch: String(epoch) });
+        return read(server.at(`/tasks/${encodeURIComponent(name)}/streams/${stream}?${query}`), server.headers);
+      },
+    ));
     this.#plot = new Plot(JSON.parse(this.#part("plot").dataset.points ?? "[]"));
     this.#undo = [
       () => cancelAnimationFrame(this.#frame),
       watcher.connection.on("log", ({ task_id, lines }) => task_id === name && log.take(lines)),
+      watcher.connection.on("stream", (event) => event.task_id === name && streams.take(event)),
       watcher.watchTask(name, (snapshot, line) => snapshot && this.#take(snapshot, line, watcher)),
       watcher.connection.on("change", () => this.#showConnectionSoon(watcher)),
       watcher.connection.on("server", () => this.#showConnectionSoon(watcher)),
       () => clearTimeout(this.#grace),
       () => log.stop(),
+      () => streams.stop(),
       () => release(server),
     ];
     this.#part("follow").hidden = false;
@@ -70,6 +83,7 @@ export class HeadwayTaskPage extends HTMLElement {
     if (this.#plot.take(snapshot)) this.#drawPlotSoon(snapshot);
     // What was pushed comes by the log's own event, after this one.
     queueMicrotask(() => this.#log?.reach(line?.seq ?? 0));
+    this.#streams?.reach(snapshot);
     const parts = [snapshot.phase, snapshot.attempt, snapshot.finished_at].join(" ");
     if (parts === this.#made) {
       if (connection.state === "polling") this.#log?.reach(Infinity);

@@ -26,6 +26,7 @@
  * @property {string | null} started_at
  * @property {string} updated_at
  * @property {string | null} finished_at
+ * @property {Record<string, {length: number, closed: boolean, epoch: number}>} streams by name, see task-stream.js
  *
  * @typedef {object} Step of the task's work, with numbers of its own
  * @property {number | null} index
@@ -57,6 +58,7 @@ const BLANK = {
   started_at: null,
   updated_at: "",
   finished_at: null,
+  streams: {},
 };
 const BLANK_STEP = { index: null, count: null, name: "", current: 0, total: null };
 
@@ -66,15 +68,15 @@ export function isFinal({ phase, finished_at }) {
 }
 
 /**
- * Whether `next` replaces `prev`. The place in the queue changes without a write to the task, so at the same version
- * another place is a fresher reading.
+ * Whether `next` replaces `prev`. The place in the queue and the lengths of streams change without another version, so
+ * there other ones are a fresher reading.
  *
  * @param {Snapshot} next
  * @param {Snapshot | null} prev
  */
 export function isNewer(next, prev) {
   if (!prev || next.version !== prev.version) return !prev || next.version > prev.version;
-  return next.queue_position !== prev.queue_position;
+  return next.queue_position !== prev.queue_position || JSON.stringify(next.streams) !== JSON.stringify(prev.streams);
 }
 
 /**

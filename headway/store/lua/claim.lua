@@ -92,6 +92,7 @@ fields.fence = token
 fields.order = integer(order)
 fields.spent = held.revoked_tokens .. ' ' .. held.fence
 fields.run = run
+if held.fields.streams then fields.streams = cut_streams(id, held.fields.streams) end
 fields.sends = with_send(held, send)
 fields.delivery = delivery
 -- The broker need keep no former message of this id, and this one has to say that it was here.

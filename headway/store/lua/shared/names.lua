@@ -53,6 +53,7 @@ end
 
 local function record_key(id) return PREFIX .. 'headway:task:' .. id end
 local function log_key(id) return PREFIX .. 'headway:log:' .. id end
+local function stream_key(id, name) return PREFIX .. 'headway:stream:' .. id .. ':' .. name end
 local function points_key(id) return PREFIX .. 'headway:points:' .. id end
 local function result_key(id) return PREFIX .. 'headway:result:' .. id end
 local function owner_key(owner) return PREFIX .. 'headway:owner:' .. owner end

@@ -17,7 +17,7 @@ local MAX_RESULT = 8192
 -- this bar, `point_due` when its next point is to be noted, `kept` when the record's expiry was
 -- last set, `still` the STATIC fields put together.
 local PRIVATE = {'owner', 'queue', 'fence', 'spent', 'order', 'high', 'bar', 'cancel', 'write_id',
-  'kept', 'still', 'point_due'}
+  'kept', 'still', 'point_due', 'streams'}
 
 -- While it is loaded a library has no functions of Lua's own, such as ipairs.
 local function joined(...)
@@ -64,10 +64,13 @@ local function render(fields)
     if ahead then position = integer(ahead) end
     if fields.queue ~= '' then queue = cjson.encode(fields.queue) end
   end
-  local tag = position == 'null' and fields.version or fields.version .. '-' .. position
+  local streams, written = render_streams(text(fields.task_id), fields.streams,
+    FINAL[text(fields.phase)])
+  local moving = position ~= 'null' and position or written
+  local tag = moving and fields.version .. '-' .. moving or fields.version
   local still = fields.still or static_members(fields)
   return tag, '{' .. members(DYNAMIC, fields) .. ',' .. still .. ',"queue_position":' .. position ..
-    ',"queue":' .. queue .. '}'
+    ',"queue":' .. queue .. ',"streams":' .. streams .. '}'
 end
 
 -- Return a record: its `fields` as they are stored, and some of them converted for Lua. `phase` is

@@ -122,6 +122,9 @@ local function store_version(record, id, held, changes, meta, ttl)
     end
     redis.call('PEXPIRE', log_key(id), ttl)
     redis.call('PEXPIRE', points_key(id), ttl)
+    for _, stream in ipairs(streams_of(fields.streams)) do
+      redis.call('PEXPIRE', stream_key(id, stream.name), ttl)
+    end
     if not meta then redis.call('PEXPIRE', celery, ttl) end
     -- The list lives as long as what it lists.
     if owner ~= '' then redis.call('PEXPIRE', owner_key(owner), ttl, 'GT') end
@@ -150,8 +153,10 @@ end
 -- The fields of a record that starts over, for a new send of an id whose task has ended.
 local function restarted_fields(record, id, held, name, max_attempts)
   redis.call('HDEL', record, 'cancel', 'mail', 'mailer', 'result_at', 'run', 'write_id',
-    'point_due', 'point_gap')
+    'point_due', 'point_gap', 'streams')
   redis.call('DEL', points_key(id))
+  delete_streams(id, held.fields.streams)
+  held.fields.streams = nil
   forget_tracebacks(record, held.attempt)
   local owner = held.fields.owner or ''
   if owner ~= '' then redis.call('ZREM', phase_key(owner, held.phase), id) end

@@ -1,0 +1,298 @@
+"""The streams of a run: text files whose text a background thread sends to the record."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+from collections import deque
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any
+
+from headway import masking, settings
+from headway.celery.fencing import delivery_of
+from headway.celery.flusher import Flusher
+from headway.celery.persistence import until_stored
+from headway.celery.runs import Run
+from headway.store.errors import Unavailable
+from headway.store.model import MAX_CALL_BYTES, Outcome
+
+logger = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 1 / 30  # between two pushes of a stream
+MAX_STREAMS = 16  # of a run
+MAX_UNSENT_CHARS = 256 * 1024  # of one stream; beyond it the task waits until Redis has some
+WAIT_SECONDS = 0.5  # after which a task that waits looks whether it has to end
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+CONTINUATION = range(0x80, 0xC0)  # bytes of UTF-8 that begin no character
+
+FLUSHER = Flusher("streams", FLUSH_SECONDS)
+os.register_at_fork(after_in_child=FLUSHER.forget)
+
+
+class TextStream:
+    """A text file whose text the task's viewers see; made by `progress.stream`."""
+
+    encoding = "utf-8"
+
+    def __init__(self, name: str, run: Run | None) -> None:
+        """Make the stream of a run, or of None: what is written is then ignored."""
+        self.name = name
+        self._run = run
+        self._body = run.parts[0] if run else None
+        self._pieces: deque[str] = deque()
+        self._written = 0  # characters
+        self._stored = 0  # of these
+        self._limit = MAX_UNSENT_CHARS if run else -1
+        self._has_room = threading.Event()
+        self._is_closed = False
+
+    def write(self, text: str) -> int:
+        """Append text, which is sent soon, and return its length.
+
+        Waits while much of the text has not reached Redis. Raises Stopped if the run has to end,
+        ValueError if the stream is closed, TypeError for anything but text.
+        """
+        if text.__class__ is not str:
+            text = _as_text(text)
+        size = len(text)
+        body = self._body
+        # Spelled out, since this is called for each word: see bench/.
+        is_plain = size and body and body.is_open and self._written - self._stored <= self._limit
+        if not is_plain and not (self._wait() and size):
+            return size
+        # No lock: the interpreter does not switch threads while it adds plain numbers.
+        self._pieces.append(text)
+        self._written += size
+        return size
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Append texts, one after another, as a file does."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Do nothing: what is written is sent within a thirtieth of a second."""
+
+    def close(self) -> None:
+        """End the stream; `progress.stream` with the same name goes on with it."""
+        self._is_closed = True
+        self._limit = -1
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._is_closed
+
+    def readable(self) -> bool:
+        """Return False."""
+        return False
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def isatty(self) -> bool:
+        """Return False."""
+        return False
+
+    def __enter__(self) -> TextStream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def open_again(self) -> None:
+        """Take text again after `close`."""
+        if self._is_closed:
+            self._is_closed = False
+            self._limit = MAX_UNSENT_CHARS if self._run else -1
+
+    def take(self) -> str:
+        """Return what was written since the last call; the caller sends it."""
+        return "".join([self._pieces.popleft() for _ in range(len(self._pieces))])
+
+    def note_stored(self, chars: int) -> None:
+        """Note that so many of the characters taken need no more room."""
+        self._stored += chars
+        self._has_room.set()
+
+    def discard(self) -> None:
+        """Ignore all text from now on."""
+        self._run = self._body = None
+        self._pieces.clear()
+        self._has_room.set()
+
+    def _wait(self) -> bool:
+        """Wait for room; return False if the text is not wanted."""
+        if self._is_closed:
+            raise ValueError(f"The stream {self.name!r} is closed.")
+        while (run := self._run) is not None:
+            run.check()
+            if run.has_ended:
+                return False
+            self._has_room.clear()
+            if self._written - self._stored <= self._limit:
+                return True
+            self._has_room.wait(WAIT_SECONDS)
+        return False
+
+
+class StreamSender:
+    """Sends the text of one stream, piece by piece, each once."""
+
+    def __init__(self, stream: TextStream, run: Run) -> None:
+        self.stream = stream
+        self._run = run
+        self._backend = run.task.backend
+        self._max_bytes = int(settings.STREAM_MAX_BYTES.read(self._backend.app.conf))
+        self._open_end = ""  # what may turn out to be the beginning of a secret
+        self._taken = 0  # characters of what is unsent
+        self._unsent = b""
+        self._sent = 0  # bytes of this attempt in Redis
+        self._told_closed: bool | None = None  # None: nothing has been sent
+        self.has_ended = False
+
+    def send(self) -> bool:
+        """Send what has been written, in one piece of at most MAX_CALL_BYTES.
+
+        Returns whether there is more to send. Raises Unavailable if Redis does not take it now; the
+        same piece is sent again the next time.
+        """
+        is_closed = self.stream.closed
+        self._take(is_closed)
+        if self.has_ended or (not self._unsent and self._told_closed == is_closed):
+            return False
+        end = _whole_characters(self._unsent, MAX_CALL_BYTES)
+        closes = is_closed and end == len(self._unsent)
+        outcome = self._write(self._unsent[:end], closes)
+        self._told_closed = closes
+        self._sent += end
+        self._unsent = self._unsent[end:]
+        if not self._unsent:
+            self.stream.note_stored(self._taken)
+            self._taken = 0
+        self._heed(outcome)
+        return bool(self._unsent) and not self.has_ended
+
+    def _take(self, is_last: bool) -> None:
+        text = self.stream.take()
+        self._taken += len(text)
+        text = self._open_end + text
+        end = len(text) if is_last else masking.closed_end(text)
+        self._open_end = text[end:]
+        self._unsent += masking.mask(text[:end]).encode("utf-8", "replace")
+
+    def _write(self, piece: bytes, closes: bool) -> Outcome:
+        request = self._run.request
+        run = (request.id, delivery_of(request))
+        about = {"closes": closes, "max_bytes": self._max_bytes}
+        write = self._backend.records.runs.write_stream
+        outcome: Outcome = write(*run, self.stream.name, self._sent, piece, **about)
+        if outcome == Outcome.UNKNOWN:  # Redis has lost the record: a report makes it again
+            self._backend.runs.report(request, "PROGRESS", {})
+            outcome = write(*run, self.stream.name, self._sent, piece, **about)
+        return outcome
+
+    def _heed(self, outcome: Outcome) -> None:
+        """Stop the run if it has to end, and the stream if it is full or refused."""
+        if outcome not in (Outcome.WRITTEN, Outcome.FULL):
+            self._run.stop(outcome)
+        if outcome not in (Outcome.WRITTEN, Outcome.CANCELLING):
+            self.has_ended = True
+            self._unsent = b""
+            self.stream.discard()
+
+
+class RunStreams:
+    """The streams of one run."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._senders: dict[str, StreamSender] = {}
+        self._opening = threading.Lock()
+        self._sending = threading.Lock()
+        self._has_failed = False
+
+    def open(self, name: str) -> TextStream:
+        """Return the run's stream of this name, open. Raises ValueError for too many."""
+        with self._opening:
+            sender = self._senders.get(name)
+            if sender is None:
+                if len(self._senders) >= MAX_STREAMS:
+                    raise ValueError(f"A run has at most {MAX_STREAMS} streams.")
+                sender = StreamSender(TextStream(name, self._run), self._run)
+                self._senders = {**self._senders, name: sender}
+            sender.stream.open_again()
+            return sender.stream
+
+    def flush(self) -> None:
+        """Send a piece of each stream; what Redis does not take now is sent the next time."""
+        with self._sending:
+            for sender in self._senders.values():
+                try:
+                    sender.send()
+                except Unavailable:
+                    return
+
+    def send_all(self) -> None:
+        """Send all that has been written by now; waits for a Redis that is away."""
+        with self._sending:
+            for sender in self._senders.values():
+                while until_stored(sender.send):
+                    pass
+
+    def close(self) -> None:
+        """Close the streams and send what is unsent, before the run's outcome is stored."""
+        FLUSHER.remove(self)
+        for sender in self._senders.values():
+            sender.stream.close()
+        try:
+            self.send_all()
+        except Exception:
+            self.fail("Text")
+
+    def fail(self, what: str) -> None:
+        """Log once why something is not sent; that stops neither the run nor the flusher."""
+        if not self._has_failed:
+            logger.exception("%s of task %s is not sent", what, self._run.task_id)
+        self._has_failed = True
+
+
+def open_stream(run: Run | None, name: str) -> TextStream:
+    """Return a stream of the run, open; outside of runs, one that ignores what is written.
+
+    Raises ValueError for an invalid name, or for too many streams.
+    """
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a stream: 1 to 64 of A-Z a-z 0-9 _ . -")
+    if run is None:
+        return TextStream(name, None)
+    with run.lock:
+        if run.streams is None:
+            run.streams = RunStreams(run)
+            FLUSHER.add(run.streams)
+    stream: TextStream = run.streams.open(name)
+    return stream
+
+
+def _as_text(text: Any) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"write() takes text, not {type(text).__name__}")
+    return str(text)
+
+
+def _whole_characters(data: bytes, most: int) -> int:
+    """Return the length to which data can be cut, at most `most`, with each character whole."""
+    if len(data) <= most:
+        return len(data)
+    while data[most] in CONTINUATION:
+        most -= 1
+    return most

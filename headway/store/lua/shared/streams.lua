@@ -1,0 +1,91 @@
+-- Streams: texts that a task's runs write, each a string of UTF-8 beside the record.
+--
+-- The record's field `streams` says which there are, in the order in which they began: for each
+-- '<name> <epoch> <start> <saved> <state>;'. Whoever has read bytes of another epoch reads all
+-- again: since then some were taken back. `start` is where the present attempt's text begins, and
+-- `saved` how long the stream was at the last save, in bytes. `state` is 'open', 'closed' or 'full'.
+
+local function streams_of(field)
+  local all = {}
+  for name, epoch, start, saved, state in
+    string.gmatch(field or '', '([%w_.-]+) (%d+) (-?%d+) (%d+) (%a+);') do
+    all[#all + 1] = {name = name, epoch = epoch, start = tonumber(start), saved = tonumber(saved),
+      state = state}
+  end
+  return all
+end
+
+local function streams_field(all)
+  local parts = {}
+  for i, stream in ipairs(all) do
+    parts[i] = stream.name .. ' ' .. stream.epoch .. ' ' .. integer(stream.start) .. ' ' ..
+      integer(stream.saved) .. ' ' .. stream.state .. ';'
+  end
+  return table.concat(parts)
+end
+
+-- The stream of this name, a new one at the list's end where there is none.
+local function find_stream(all, name)
+  for _, stream in ipairs(all) do
+    if stream.name == name then return stream end
+  end
+  local stream = {name = name, epoch = integer(NOW), start = 0, saved = 0, state = 'new'}
+  all[#all + 1] = stream
+  return stream
+end
+
+-- A task's streams as a snapshot shows them, and how long they are together; nil where there are
+-- none.
+local function render_streams(id, field, has_ended)
+  if not field or field == '' then return '{}', nil end
+  local parts, total = {}, 0
+  for i, stream in ipairs(streams_of(field)) do
+    local length = redis.call('STRLEN', stream_key(id, stream.name))
+    total = total + length
+    parts[i] = '"' .. stream.name .. '":{"length":' .. integer(length) .. ',"closed":' ..
+      tostring(has_ended or stream.state ~= 'open') .. ',"epoch":' .. stream.epoch .. '}'
+  end
+  return '{' .. table.concat(parts, ',') .. '}', integer(total)
+end
+
+-- The length to which so many bytes of a text may be cut, so that each character stays whole.
+local function whole_characters(text, bytes)
+  while bytes > 0 do
+    local following = string.byte(text, bytes + 1)
+    if not following or following < 128 or following > 191 then break end
+    bytes = bytes - 1
+  end
+  return math.max(0, bytes)
+end
+
+local function publish_stream(id, stream, offset, text)
+  local payload = '{"task_id":"' .. id .. '","name":"' .. stream.name .. '","offset":' ..
+    integer(offset) .. ',"text":' .. cjson.encode(text) .. ',"closed":' ..
+    tostring(stream.state ~= 'open') .. ',"epoch":' .. stream.epoch .. '}'
+  redis.call('PUBLISH', CHANNEL .. 'task:' .. id, '["stream",' .. payload .. ']')
+end
+
+-- Cut each stream back to the last save, for a new attempt. Returns the field as it is then.
+local function cut_streams(id, field)
+  local all = streams_of(field)
+  for _, stream in ipairs(all) do
+    local key = stream_key(id, stream.name)
+    if redis.call('STRLEN', key) > stream.saved then
+      local kept = stream.saved > 0 and redis.call('GETRANGE', key, 0, stream.saved - 1) or ''
+      if kept == '' then
+        redis.call('DEL', key)
+      else
+        redis.call('SET', key, kept, 'KEEPTTL')
+      end
+      stream.epoch = integer(NOW)
+      stream.state = 'open'
+      publish_stream(id, stream, stream.saved, '')
+    end
+    stream.start = stream.saved
+  end
+  return streams_field(all)
+end
+
+local function delete_streams(id, field)
+  for _, stream in ipairs(streams_of(field)) do redis.call('DEL', stream_key(id, stream.name)) end
+end
