@@ -62,7 +62,7 @@ class LimitReached(HeadwayError):
 
 
 class QueueFull(LimitReached):
-    """Too many tasks wait in a queue, whoever started them."""
+    """Too many tasks wait in a queue, of all visitors together."""
 
     status = 503
     code = "queue_full"

@@ -179,7 +179,7 @@ class StreamSender:
         if not self._unsent:
             self.stream.note_stored(self._taken)
             self._taken = 0
-        self._heed(outcome)
+        self._act_on(outcome)
         return bool(self._unsent) and not self.has_ended
 
     def _take(self, is_last: bool) -> None:
@@ -201,7 +201,7 @@ class StreamSender:
             outcome = write(*run, self.stream.name, self._sent, piece, **about)
         return outcome
 
-    def _heed(self, outcome: Outcome) -> None:
+    def _act_on(self, outcome: Outcome) -> None:
         """Stop the run if it has to end, and the stream if it is full or refused."""
         if outcome not in (Outcome.WRITTEN, Outcome.FULL):
             self._run.stop(outcome)

@@ -142,7 +142,7 @@ class Output {
     if (this.#follow.checked) this.#box.scrollTop = this.#box.scrollHeight;
   }
 
-  /** Whoever scrolls away from the end has stopped following. */
+  /** Scrolling away from the end stops following. */
   #onScroll() {
     const { scrollTop, scrollHeight, clientHeight } = this.#box;
     this.#follow.checked = scrollHeight - scrollTop - clientHeight < 2;

@@ -1,7 +1,7 @@
 -- Streams: texts that a task's runs write, each a string of UTF-8 beside the record.
 --
 -- The record's field `streams` says which there are, in the order in which they began: for each
--- '<name> <epoch> <start> <saved> <state>;'. Whoever has read bytes of another epoch reads all
+-- '<name> <epoch> <start> <saved> <state>;'. A reader of bytes of another epoch reads all
 -- again: since then some were taken back. `start` is where the present attempt's text begins, and
 -- `saved` how long the stream was at the last save, in bytes. `state` is 'open', 'closed' or 'full'.
 
