@@ -27,12 +27,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from headway.bars import Part
 from headway.capture import capture
 from headway.capture.programs import run
-from headway.celery import runs
+from headway.celery import children
 from headway.celery.report import UNSET
 from headway.celery.reporting import find as _find
 from headway.celery.reporting import inside as _inside
@@ -43,6 +43,7 @@ from headway.values import as_number, as_text
 
 __all__ = ["bind", "capture", "flush", "log", "run", "set", "step", "stream", "track", "update"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 ONE = 1
 MAX_LINE_CHARS = 4000
@@ -139,13 +140,15 @@ def flush() -> None:
         part.run.report.flush()
 
 
-def bind(function: Callable[..., T]) -> Callable[..., T]:
-    """Return a function that reports for this run in whatever thread it is called.
+def bind(function: Callable[P, T]) -> Callable[P, T]:
+    """Return a function that reports for this run in whatever thread or process it is called.
 
-    Threads that this run starts, and functions that it submits to a ThreadPoolExecutor, do so
-    anyway.
+    In a process of `multiprocessing` or a ProcessPoolExecutor, `update` and `set` count as this
+    run's and `log` adds to its log; of the function's own loops and steps nothing is shown.
+    Threads that this run starts, and functions that it submits to a ThreadPoolExecutor, report for
+    it anyway.
     """
-    return runs.bind(function)
+    return children.bind(function)
 
 
 def _number(value: Any) -> Any:

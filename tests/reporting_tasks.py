@@ -6,11 +6,17 @@ Started as `celery -A tests.reporting_tasks worker`.
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import billiard
+from celery.utils.log import get_task_logger
+from tqdm import tqdm
+
 from headway import progress
+from tests import child_work
 from tests.ending_tasks import celery
 from tests.test_values import NO_NUMBERS, NUMBERS
 
@@ -39,6 +45,28 @@ def gathered(items):
 
     asyncio.run(main())
     return items
+
+
+@celery.task
+def spread(items):
+    """Count in a pool of processes; those of Celery may start none by `multiprocessing`."""
+    processes = billiard if multiprocessing.current_process().daemon else multiprocessing
+    with processes.get_context("fork").Pool(2) as pool:
+        return len(pool.map(progress.bind(child_work.update), range(items)))
+
+
+@celery.task
+def captured(name):
+    """Say it by each way that needs no Headway, from a thread too."""
+    with progress.capture():
+        print("printed", name)
+        get_task_logger(__name__).warning("logged %s", name)
+        thread = threading.Thread(target=print, args=("in a thread", name))
+        thread.start()
+        thread.join()
+        for _ in tqdm(range(4), desc=name):
+            time.sleep(0.01)
+        return progress.run(["sh", "-c", "echo run $0; printf '50%%\\r'", name]).returncode
 
 
 @celery.task

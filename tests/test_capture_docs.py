@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -15,10 +16,16 @@ from tests import documents
 DOCUMENT = "docs/capture.md"
 
 
-@pytest.fixture
-def shop() -> Iterator[ModuleType]:
-    with documents.module_of(DOCUMENT, "shop.py") as module:
+@pytest.fixture(params=["shop.py"])
+def shop(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
+    """An example of the document, whose functions child processes import too."""
+    with documents.module_of(DOCUMENT, request.param) as module:
+        sys.modules[module.__name__] = module
+        for each in vars(module).values():
+            if getattr(each, "__module__", "") == "builtins" and isinstance(each, FunctionType):
+                each.__module__ = module.__name__
         yield module
+        del sys.modules[module.__name__]
 
 
 @pytest.fixture
@@ -49,6 +56,20 @@ def test_the_times_of_an_encoder_are_the_bar(
     assert run.log == [
         "  Duration: 00:00:02.00, start: 0.000000, bitrate: 1205 kb/s",
         "muxing overhead: 0.3%",
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:Using fork\\(\\) is a bad idea")  # where eventlet is imported
+@pytest.mark.parametrize("shop", ["crawl.py"], indirect=True)
+def test_coroutines_and_processes_count_for_their_task(shop: ModuleType, headway_run: Any):
+    fetched = headway_run(shop.fetch, 20)
+    resized = headway_run(shop.resize, 3)
+
+    fetched.assert_succeeded(20)
+    fetched.assert_showed(current=20, total=20, status="Fetching")
+    resized.assert_succeeded(3)
+    assert sorted(resized.log) == [
+        f"picture {number} is done in a process of its own" for number in range(3)
     ]
 
 

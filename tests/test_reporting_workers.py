@@ -72,6 +72,29 @@ def test_coroutines_are_summed_up(started: Started):
     assert (end.phase, end.current) == (Phase.SUCCEEDED, 12)
 
 
+def test_what_tasks_at_once_print_log_and_run_goes_to_each_ones_own_log(started: Started):
+    names = [f"task {number}" for number in range(6)]
+    ids = {name: started.start(tasks.captured, name) for name in names}
+
+    for name, task_id in ids.items():
+        end = started.end_of(task_id)
+        assert (end.phase, end.result, end.error) == (Phase.SUCCEEDED, 0, None)
+        lines = started.records.queries.read_log(task_id, 0)["lines"]
+        assert [line["text"] for line in lines] == [
+            f"printed {name}",
+            f"logged {name}",
+            f"in a thread {name}",
+            f"run {name}",
+        ]
+
+
+@pytest.mark.parametrize("started", ["prefork", "threads"], indirect=True)  # gevent cannot fork
+def test_processes_of_a_task_count_for_it(started: Started):
+    end = started.end_of(started.start(tasks.spread, 10))
+
+    assert (end.phase, end.current, end.error) == (Phase.SUCCEEDED, 10, None)
+
+
 def test_a_cancel_reaches_a_run_of_which_only_a_thread_reports(started: Started):
     task_id = started.start(tasks.beats, 0)
     wait_for(lambda: (now := shown(started.records, task_id)) and now.current > 2, 30)

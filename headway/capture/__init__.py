@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from headway.capture import logs, streams, tqdm_bars
+from headway.capture import logs, rich_bars, streams, tqdm_bars
 from headway.capture.captured import Captured
 from headway.capture.imports import PatchingFinder
 from headway.celery.reporting import find
@@ -15,6 +15,7 @@ from headway.celery.runs import Run
 from headway.settings import CAPTURE
 
 T = TypeVar("T")
+PATCHES = {"tqdm.std": tqdm_bars.patch, "rich.progress": rich_bars.patch}
 
 
 @contextmanager
@@ -52,7 +53,8 @@ def capturing(body: Callable[[], T]) -> Callable[[], T]:
 
 
 def _is_off(run: Run) -> bool:
-    return CAPTURE.read(run.task.app.conf) is False
+    # A child process has no task, and reports to the run that has.
+    return run.task is not None and CAPTURE.read(run.task.app.conf) is False
 
 
 class _Process:
@@ -61,7 +63,7 @@ class _Process:
     def __init__(self) -> None:
         self._runs = 0
         self._lock = threading.Lock()
-        self._finder = PatchingFinder({"tqdm.std": tqdm_bars.patch})
+        self._finder = PatchingFinder(PATCHES)
 
     def begin(self) -> None:
         with self._lock:

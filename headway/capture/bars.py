@@ -62,14 +62,23 @@ class Bar:
         """End the bar; it stays on show until there is another."""
         if self._owner is not None:
             self._owner.bars.discard(self)
-        if not self._part.has_ended:
-            leave(self._part)
+        part = self._part
+        if part.has_ended:
+            return
+        was_outermost = self._is_outermost
+        leave(part)
+        next_bar = next((other for other in part.run.parts if other.is_loop), None)
+        if was_outermost and next_bar is not None and not part.run.has_ended:
+            part.run.report.say(next_bar, status=next_bar.name)
 
     def _rename(self, name: str) -> None:
-        part = self._part
-        part.name = name
-        if not any(other.is_loop for other in part.lineage[:-1]):
-            part.run.report.say(part, status=name)
+        self._part.name = name
+        if self._is_outermost:
+            self._part.run.report.say(self._part, status=name)
+
+    @property
+    def _is_outermost(self) -> bool:
+        return not any(other.is_loop for other in self._part.lineage[:-1])
 
 
 def new_bar(name: Any, current: Any, total: Any) -> Bar | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from headway.capture.captured import captured
@@ -12,6 +14,19 @@ LEVELS = {"stdout": "INFO", "stderr": "WARNING"}
 # Modules whose writing is no output: log records are captured by themselves, and so are the bars
 # that tqdm draws through its DisableOnWriteError.
 HANDLED = {"logging", "tqdm.utils"}
+
+
+_muted: ContextVar[bool] = ContextVar("muted", default=False)
+
+
+@contextmanager
+def muted(is_muted: bool = True) -> Iterator[None]:
+    """Keep what the block prints out of the log: a bar draws itself."""
+    before = _muted.set(is_muted or _muted.get())
+    try:
+        yield
+    finally:
+        _muted.reset(before)
 
 
 class Tee:
@@ -31,7 +46,7 @@ class Tee:
         written = self._stream.write(text)
         run = captured()
         if run is not None and sys._getframe(1).f_globals.get("__name__") not in HANDLED:
-            run.write(self._level, text)
+            run.write(self._level, "\r" if _muted.get() else text)  # a bar draws over bars
         return written
 
     def writelines(self, lines: Iterable[str]) -> None:

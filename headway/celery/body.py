@@ -41,6 +41,8 @@ def run_body(run: Run, body: Callable[[], Any]) -> Any:
     finally:
         run.report_sender.close()
         _close_streams(run)
+        if run.relay is not None:
+            run.relay.close()
         if run.report is not None:
             run.report.close()
         run.end()

@@ -46,6 +46,8 @@ def enter(part: Part) -> None:
 
 def leave(part: Part, *, has_failed: bool = False) -> None:
     """End a part, maybe in another thread than it began in, and after a part that began in it."""
+    if part.run.relay is not None:
+        part.run.relay.catch_up(part)
     try:
         part.run.report.leave(part, has_failed=has_failed)
     finally:

@@ -49,6 +49,7 @@ class Run:
         self.report: Any = None
         self.streams: Any = None  # its RunStreams; None before the first one
         self.report_sender: Any = None  # the ReportSender of `update_state`
+        self.relay: Any = None  # the Relay of its child processes; None where there are none
         self.captured: Any = None  # the Captured of `headway.capture`, while output is captured
         # The Retry or Ignore that it has to end with, once its task has been handed over.
         self.successor: Any = None
@@ -134,6 +135,11 @@ def here(run: Run) -> Part:
     return part
 
 
+def of_this_process() -> tuple[Run, ...]:
+    """Return the runs of this process."""
+    return tuple(_process.runs)
+
+
 def speaks_late(task_id: str) -> bool:
     """Whether the caller belongs to a run of this task that has ended."""
     run: Run | None = HERE.get().run
@@ -165,15 +171,16 @@ def outside() -> Iterator[None]:
 
 def detached(function: Callable[..., T]) -> T:
     """Call a function outside of any run, for example to start a thread that serves all runs."""
-    return _call_in(UNKNOWN, function)
+    return call_in(UNKNOWN, function)
 
 
 def bind(function: Callable[..., T]) -> Callable[..., T]:
     """Return the function bound to the caller's run, wherever it is called."""
-    return update_wrapper(partial(_call_in, HERE.get(), function), function)
+    return update_wrapper(partial(call_in, HERE.get(), function), function)
 
 
-def _call_in(part: Part, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+def call_in(part: Part, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """Call a function in a part of a run."""
     before = HERE.set(part)
     try:
         return function(*args, **kwargs)
@@ -201,7 +208,7 @@ def _follow_threads() -> None:
         part = HERE.get()
         if part is UNKNOWN:
             return submit(self, function, *args, **kwargs)
-        work = partial(_call_in, part, function)
+        work = partial(call_in, part, function)
         # The pool's threads belong to no run.
         return detached(partial(submit, self, work, *args, **kwargs))
 
