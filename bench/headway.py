@@ -7,6 +7,7 @@ and records.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -22,6 +23,8 @@ from headway import progress, service
 from headway.celery.backend import LiveBackend
 from headway.celery.fencing import FENCE, delivery_of
 from headway.shapes import TaskMessage
+
+WORDS = ["token "] * 5000
 
 _runs: dict[str, Context] = {}
 
@@ -87,6 +90,23 @@ def track(task: Any, seconds: float) -> dict[str, float]:
     return pace.per_turn(seconds, bare=bare, headway=headway, tqdm=bar)
 
 
+def stream(task: Any, bursts: int) -> dict[str, float]:
+    """Write words to a stream, and to a file; return the seconds of a call in the fastest burst.
+
+    Between bursts the words are sent, as those of a model are while it makes the next.
+    """
+    took: dict[str, list[float]] = {"headway": [], "file": []}
+    with progress.stream("words") as out, open(os.devnull, "w") as nowhere:
+        for _ in range(bursts):
+            for name, write in (("headway", out.write), ("file", nowhere.write)):
+                began = time.perf_counter()
+                for word in WORDS:
+                    write(word)
+                took[name].append((time.perf_counter() - began) / len(WORDS))
+            progress.flush()
+    return {name: min(each) for name, each in took.items()}
+
+
 def _run_of(task_id: str, backend: LiveBackend) -> Context:
     if task_id not in _runs:
         request = _runs[task_id] = Context(
@@ -112,6 +132,7 @@ def main() -> None:
         "cost": cost,
         "update": update,
         "track": track,
+        "stream": stream,
     }
 
     @app.extensions["headway"].celery.task(name="bench", bind=True)

@@ -119,6 +119,7 @@ class Task:
     attempt: int = 0
     failures: int = 0
     mail: tuple[str, Run] | None = None
+    text: str = ""  # of its stream
     last: Snapshot | None = None
     high: float = 0.0  # the farthest that the bar was in this attempt
     # it was forgotten meanwhile: whatever still writes makes a record without a past
@@ -408,6 +409,7 @@ class RecordMachine(RuleBasedStateMachine):
             task.dropped = task.parked = False
             task.attempt += 1
             task.high = 0.0
+            task.text = ""
 
     @one_run(lambda run: run.claimed and not run.task.stray)
     def take_up_again(self, run: Run) -> None:
@@ -554,6 +556,24 @@ class RecordMachine(RuleBasedStateMachine):
         with self.unchanged(run.task, but_for=self.may_write(run)):
             written = self.records.runs.log(run.task.id, run.delivery, [("INFO", "line")])
         assert run.task.stray or written == self.may_write(run)
+
+    @one_run(lambda run: run.speaks, word=st.sampled_from(["", "a", "ü🙂"]), again=st.booleans())
+    def stream(self, run: Run, word: str, again: bool) -> None:
+        task = run.task
+        before = len(task.text.encode())
+        about = ("answer", before, word.encode())
+        with self.unchanged(task, but_for=self.may_write(run)):
+            for _ in range(1 + again):
+                outcome = self.records.runs.write_stream(
+                    task.id, run.delivery, *about, closes=word == "", max_bytes=1000
+                )
+        if task.stray:
+            return
+        if self.may_write(run):
+            assert outcome == ("cancelling" if task.cancelling else "written")
+            task.text += word
+        else:
+            assert outcome in REFUSED
 
     @one_run(
         lambda run: run.speaks and not run.task.stray,
@@ -793,6 +813,7 @@ class RecordMachine(RuleBasedStateMachine):
         pipeline = self.client.pipeline()
         pipeline.hgetall(f"headway:task:{task.id}").get(f"celery-task-meta-{task.id}")
         pipeline.lrange(f"headway:log:{task.id}", 0, -1)
+        pipeline.get(f"headway:stream:{task.id}:answer")
         for key in (*SETS, *WAITING):
             pipeline.zscore(key, task.id)
         return pipeline.execute()
@@ -815,6 +836,18 @@ class RecordMachine(RuleBasedStateMachine):
     def all_is_well(self) -> None:
         self.snapshots_tell_a_history()
         self.each_task_is_where_it_goes_on_from_and_nowhere_else()
+        self.streams_hold_what_this_attempt_wrote()
+
+    def streams_hold_what_this_attempt_wrote(self) -> None:
+        tasks = [task for task in self.tasks if task.last and not task.stray]
+        pipeline = self.client.pipeline()
+        for task in tasks:
+            key = f"headway:stream:{task.id}:answer"
+            pipeline.get(key).pttl(key)
+        answers = pipeline.execute()
+        for task, text, ttl in zip(tasks, answers[::2], answers[1::2], strict=True):
+            assert (text or "") == task.text
+            assert ttl > 0 or not task.text
 
     def snapshots_tell_a_history(self) -> None:
         for snapshot in self.heard():

@@ -11,6 +11,7 @@ from bench.table import Row
 ROWS: dict[str, Callable[[Bench], Row]] = {
     "update": tasks.update,
     "track": tasks.track,
+    "stream": tasks.stream,
     "report": tasks.report,
     "report-apart": tasks.report_apart,
     "latency": delivery.latency,

@@ -10,6 +10,8 @@ from bench.measure import Bench
 from bench.table import Comparison, Row
 
 WORK_SECONDS = 0.001
+BURSTS = 10  # of words to a stream
+MAX_WRITE_NS = 2000
 
 
 def update(bench: Bench) -> Row:
@@ -38,6 +40,21 @@ def track(bench: Bench) -> Row:
     return Row(
         "for x in progress.track(it)",
         [Comparison("an iteration, over the bare loop", figure, "ns", "tqdm(it)", tqdm, 1.0)],
+    )
+
+
+def stream(bench: Bench) -> Row:
+    reporter = bench.candidate(Headway).reporter
+    took = [reporter.call("stream", bursts=BURSTS) for _ in range(bench.plan.rounds)]
+    figure, file = (
+        statistics.median(each[name] for each in took) * 1e9 for name in ("headway", "file")
+    )
+    return Row(
+        "a write of a word to progress.stream()",
+        [
+            Comparison("a call", figure, "ns", "what it may cost", MAX_WRITE_NS, 1.0),
+            Comparison("a call", figure, "ns", "a write to a text file", file),
+        ],
     )
 
 

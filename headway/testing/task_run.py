@@ -35,12 +35,13 @@ class Details:
 
 
 class TaskRun:
-    """A task as its viewers saw it: each snapshot and log line, oldest first."""
+    """A task as its viewers saw it: each snapshot and log line, oldest first; its streams."""
 
     def __init__(self, task_id: str, details: Details) -> None:
         self.task_id = task_id
         self.snapshots: list[Snapshot] = []
         self.log_lines: list[LogLine] = []
+        self.streams: dict[str, str] = {}  # the text of each
         self._details = details
 
     @property

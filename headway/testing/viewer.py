@@ -67,6 +67,9 @@ class Viewer:
         kind, said = json.loads(event)
         if kind == "log":
             run.log_lines += said["lines"]
+        elif kind == "stream":
+            before = run.streams.get(said["name"], "").encode()[: said["offset"]]
+            run.streams[said["name"]] = before.decode() + said["text"]
 
     def _whole_result(self, task_id: str) -> Any:
         found = self._records.queries.result(task_id)
