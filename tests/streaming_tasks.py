@@ -12,6 +12,7 @@ from headway import progress
 from tests.plain_celery import celery
 
 PARTS = 3
+COLOURS = "\x1b[31m<b>red</b>\x1b[0m and\x1b[2J \x1b[1mbold\x1b[m"
 WORDS = 300  # of a part
 
 
@@ -37,3 +38,4 @@ def talk(self, folder):
         for word in part_of(attempt, part):
             out.write(word)
             time.sleep(0.001)
+    progress.stream("colours").write(COLOURS)

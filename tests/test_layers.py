@@ -179,6 +179,7 @@ LAYERS = [
     "headway.web.streams",
     "headway.web.snippets",
     "headway.web.log_view",
+    "headway.web.stream_view",
     "headway.web.pace",
     "headway.web.plot",
     "headway.web.timeline",

@@ -106,6 +106,17 @@ def test_the_page_shows_the_text_so_far_without_a_script(client: FlaskClient, ta
     assert f"/tasks/{task_id}/streams/answer?download" in page
 
 
+def test_control_sequences_are_no_text_of_the_page(
+    client: FlaskClient, records: Records, task_id: str
+):
+    said = b"\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b[2Jend"
+    records.runs.write_stream(task_id, HERE, "log", 0, said, closes=False, max_bytes=1000)
+
+    page = client.get(f"/tasks/{task_id}", headers=HTML).get_data(as_text=True)
+
+    assert ">\nred end</pre>" in page
+
+
 def test_what_a_task_has_written_is_deleted_with_it(
     client: FlaskClient, records: Records, task_id: str
 ):

@@ -87,13 +87,12 @@ class SocketViewer(Reader):
         self.socket.emit("watch", payload, callback=self._on_answer)
 
     def _on_answer(self, answer: dict[str, Any]) -> None:
-        for page in answer.get("streams", {}).get(self._task_id, {}).values():
-            assert self.take(page)
-            if page["next"] < page["length"]:
-                self._ask()
+        page = answer.get("streams", {}).get(self._task_id, {}).get("answer")
+        if page and self.take(page) and page["next"] < page["length"]:
+            self._ask()
 
     def _on_stream(self, event: dict[str, Any]) -> None:
-        if not self.take(event):
+        if event["name"] == "answer" and not self.take(event):
             self._ask()
 
 
@@ -135,9 +134,7 @@ def test_three_viewers_end_with_the_same_bytes(
     by_http = HttpViewer(address, task_id, secret)
 
     def on_page() -> str:
-        return page.evaluate(
-            "document.querySelector('section[data-stream] pre')?.textContent ?? ''"
-        )
+        return page.evaluate("document.querySelector('#stream-answer pre')?.textContent ?? ''")
 
     def all_have(text: str) -> None:
         wait_for(lambda: by_http.read() == text)
@@ -155,6 +152,16 @@ def test_three_viewers_end_with_the_same_bytes(
             os.kill(child, signal.SIGKILL)
         all_have("".join(part_of(2, 0)))
 
+        box = page.locator("#stream-answer pre")
+        follow = page.get_by_label("Follow").and_(page.locator("#stream-answer input"))
+        expect(follow).to_be_checked()
+        at_end = (
+            "box => box.scrollTop > 0 && box.scrollHeight - box.scrollTop - box.clientHeight < 2"
+        )
+        wait_for(lambda: box.evaluate(at_end))
+        box.evaluate("box => (box.scrollTop = 0)")
+        expect(follow).not_to_be_checked()
+
         on_socket.socket.disconnect()
         (tmp_path / "part1").touch()
         wait_for(lambda: "2.1.100" in by_http.read())
@@ -165,9 +172,15 @@ def test_three_viewers_end_with_the_same_bytes(
         (tmp_path / "part2").touch()
         server, _ = web(tmp_path, env, int(address.rpartition(":")[2]))
         all_have(whole_of(2))
-        expect(page.locator('[data-part="stream-state"]')).to_have_text("Ended")
+        expect(page.locator('#stream-answer [data-part="stream-state"]')).to_have_text("Ended")
+        assert box.evaluate("box => box.scrollTop") == 0
         page.reload()  # a viewer who comes late
         wait_for(lambda: on_page() == whole_of(2))
+        colours = page.locator("#stream-colours pre")
+        expect(colours).to_have_text("<b>red</b> and bold")
+        red = colours.locator("span").first
+        expect(red).to_have_text("<b>red</b>")
+        assert "--ansi-1" in (red.get_attribute("style") or "")
     finally:
         on_socket.socket.close()
         server.stop()

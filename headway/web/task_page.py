@@ -29,6 +29,7 @@ from headway.web.security import guard
 from headway.web.sharing import make_link
 from headway.web.snippets import curl, python
 from headway.web.start_page import can_refill
+from headway.web.stream_view import stream_ends
 from headway.web.timeline import timeline
 from headway.web.viewers import Viewer, current_viewer
 
@@ -37,7 +38,6 @@ handle_errors(pages)
 guard(pages)
 
 FRESH = "private, no-store"
-MAX_STREAM_BYTES = 64 * 1024  # shown of each stream's end without JavaScript
 MAX_SHOWN_CHARS = 20_000  # of arguments, a result or a traceback
 BAD_ACTION = APIError(400, "bad_action", "The action is cancel, now, again, share or unshare.")
 
@@ -133,7 +133,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "actions": _actions(task) if may_change else {},
         "idempotency_key": str(uuid4()),
         "plot": plot(task, queries.points(task_id)),
-        "streams": _streams(task),
+        "streams": stream_ends(queries, task),
         "timeline": timeline(task, details.history, _requester(viewer, stored)),
         "log": log,
         "log_query": wanted,
@@ -149,24 +149,6 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "may_share": is_private and viewer.grant is None,
         **_snippets(task_id, {"token": address.get("token", "")}),
     }
-
-
-def _streams(task: SnapshotDict) -> list[dict[str, Any]]:
-    """Return what is shown of each stream: name, state, the end of its text."""
-    starts = {
-        name: (max(0, stream["length"] - MAX_STREAM_BYTES), stream["epoch"])
-        for name, stream in task["streams"].items()
-    }
-    found = get_records().queries.read_streams(task["task_id"], starts) if starts else {}
-    return [
-        {
-            "name": name,
-            "state": "Ended" if page["closed"] else "Being written",
-            "end": page["text"],
-            "is_cut": page["offset"] > 0,
-        }
-        for name, page in found.items()
-    ]
 
 
 def _snippets(task_id: str, link: Mapping[str, str]) -> dict[str, Any]:

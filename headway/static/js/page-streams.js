@@ -1,5 +1,6 @@
 /** Draws the output streams of a task into its own page, which the server has made with the text so far. */
 
+import { AnsiText, nodeOf } from "./ansi.js";
 import { TaskStream } from "./task-stream.js";
 
 /**
@@ -96,6 +97,7 @@ class Output {
   #follow;
   #state;
   #note;
+  #colors = new AnsiText();
   #waiting = "";
   #isWhole = false;
   #frame = 0;
@@ -131,12 +133,12 @@ class Output {
   #drawText() {
     this.#frame = 0;
     if (this.#isWhole) {
-      this.#box.textContent = this.#waiting;
+      this.#colors = new AnsiText();
+      this.#box.replaceChildren();
       this.#note.hidden = true;
-    } else {
-      this.#box.append(this.#waiting);
-      this.#box.normalize(); // one text, so that what a person has selected stays one
     }
+    this.#box.append(...this.#colors.read(this.#waiting).map(nodeOf));
+    this.#box.normalize(); // one text, so that what a person has selected stays one
     this.#isWhole = false;
     this.#waiting = "";
     if (this.#follow.checked) this.#box.scrollTop = this.#box.scrollHeight;
