@@ -1,15 +1,12 @@
-"""What a run writes to its streams: kept to the byte, pushed to viewers, cut back by an attempt."""
+"""What a run writes to its streams: kept to the byte, in few pushes, whatever Redis does."""
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from celery import Celery, current_task
@@ -17,13 +14,12 @@ from celery import Celery, current_task
 from headway import masking, progress
 from headway.celery import streams
 from headway.celery.runs import Stopped
-from headway.store.model import Delivery, Outcome
+from headway.store.errors import Unavailable
 from headway.store.records import Records
+from headway.store.runs import RunRecords
 from tests.bodies import live_celery, read, run
-from tests.by_hand import HERE, claim, subscribed
 from tests.processes import Valkey, wait_for
-
-Event = dict[str, Any]
+from tests.streamed import events, text_of
 
 
 @pytest.fixture
@@ -31,49 +27,6 @@ def celery(redis_url: str) -> Iterator[Celery]:
     app = live_celery(redis_url)
     yield app
     app.close()
-
-
-@pytest.fixture
-def task_id(records: Records) -> str:
-    """A claimed task; the test writes in the place of its run."""
-    task_id = str(uuid4())
-    claim(records, task_id)
-    return task_id
-
-
-def text_of(records: Records, task_id: str, name: str = "answer") -> str:
-    return records.queries.read_streams(task_id, {})[name]["text"]
-
-
-def write(
-    records: Records,
-    task_id: str,
-    before: int,
-    text: str,
-    *,
-    closes: bool = False,
-    max_bytes: int = 1000,
-    delivery: Delivery = HERE,
-) -> str:
-    return records.runs.write_stream(
-        task_id, delivery, "answer", before, text.encode(), closes=closes, max_bytes=max_bytes
-    )
-
-
-@contextmanager
-def events(records: Records) -> Iterator[Callable[[], list[Event]]]:
-    """Give a function that returns all `stream` events that have been published so far."""
-    seen: list[Event] = []
-    with subscribed(records, "flask-socketio:task:*") as pubsub:
-
-        def so_far() -> list[Event]:
-            while message := pubsub.get_message(timeout=0.05):
-                kind, payload = json.loads(message["data"])
-                if kind == "stream":
-                    seen.append(payload)
-            return seen
-
-        yield so_far
 
 
 def test_what_a_run_writes_is_kept_to_the_byte_and_pushed_in_few_pieces(
@@ -159,25 +112,6 @@ def test_a_task_waits_for_a_redis_that_is_away_and_loses_nothing(
     assert text_of(records, task_id) == "begin " + word * 500
 
 
-def test_text_that_is_sent_again_is_stored_once(records: Records, task_id: str):
-    assert write(records, task_id, 0, "one ") == "written"
-    assert write(records, task_id, 0, "one ") == "written"  # its reply was lost
-    assert write(records, task_id, 0, "one two") == "written"
-    assert write(records, task_id, 7, "!", closes=True) == "written"
-
-    assert text_of(records, task_id) == "one two!"
-
-
-def test_a_full_stream_ends_with_a_mark_within_no_character(records: Records, task_id: str):
-    assert write(records, task_id, 0, "ab", max_bytes=7) == "written"
-    assert write(records, task_id, 2, "🙂🙂", max_bytes=7) == "full"
-    assert write(records, task_id, 10, "more", max_bytes=7) == "full"
-
-    whole = text_of(records, task_id)
-    assert whole == "ab🙂\n[This stream ends here: its limit is 7 bytes.]\n"
-    assert read(records, task_id).streams["answer"]["closed"] is True
-
-
 def test_a_run_whose_stream_is_full_goes_on(celery: Celery, records: Records):
     celery.conf.headway_stream_max_bytes = 10
     done: list[int] = []
@@ -192,47 +126,6 @@ def test_a_run_whose_stream_is_full_goes_on(celery: Celery, records: Records):
 
     assert len(done) == 30
     assert text_of(records, task_id).startswith("x" * 10 + "\n[This stream ends")
-
-
-def test_a_new_attempt_cuts_each_stream_back_and_says_so(records: Records, task_id: str):
-    write(records, task_id, 0, "of the first attempt")
-    before = records.queries.read_streams(task_id, {})["answer"]
-    records.maintenance.release([(task_id, HERE.token)])
-    assert text_of(records, task_id) == "of the first attempt"  # until the next one begins
-
-    with events(records) as seen:
-        again = Delivery("again", 0)
-        message = {"task": "t", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-        claimed = records.runs.claim(
-            task_id, again, "run 2", message=message, max_attempts=4, hostname="test"
-        )
-        assert claimed == Outcome.CLAIMED
-        assert write(records, task_id, 20, "late") == "superseded"
-        assert write(records, task_id, 0, "of the second", delivery=again) == "written"
-        pushed = seen()
-
-    cut, text = pushed
-    assert (cut["offset"], cut["text"]) == (0, "")
-    assert cut["epoch"] == text["epoch"] > before["epoch"]
-    assert text_of(records, task_id) == "of the second"
-    # A viewer who missed that cut and asks for what follows its bytes gets all.
-    had = {"answer": (5, before["epoch"])}
-    assert records.queries.read_streams(task_id, had)["answer"]["text"] == "of the second"
-    had = {"answer": (5, cut["epoch"])}
-    assert records.queries.read_streams(task_id, had)["answer"]["text"] == "e second"
-
-
-def test_a_stream_is_read_from_whole_characters_on(records: Records, task_id: str):
-    write(records, task_id, 0, "a🙂bü")
-
-    def part(offset: int, most: int = 100) -> tuple[int, str, int]:
-        page = records.queries.read_streams(task_id, {"answer": (offset, None)}, max_bytes=most)
-        found = page["answer"]
-        return found["offset"], found["text"], found["next"]
-
-    assert [part(n)[:2] for n in (1, 2, 4, 5)] == [(1, "🙂bü"), (1, "🙂bü"), (1, "🙂bü"), (5, "bü")]
-    assert part(99) == (8, "", 8)
-    assert [part(0, most)[1] for most in (0, 1, 4, 5, 7)] == ["", "a", "a", "a🙂", "a🙂b"]
 
 
 def test_what_redis_has_lost_is_marked_and_what_follows_is_kept(
@@ -274,28 +167,50 @@ def test_a_secret_is_masked_however_it_is_cut(
     assert text_of(records, task_id) == "a ***, http://***@host/ *** and s3cr"
 
 
-def test_a_cancelled_run_ends_at_its_next_word_and_its_text_stays(celery: Celery, records: Records):
-    ends: list[str] = []
+def test_a_cancelled_run_ends_at_its_next_word_and_what_it_wrote_stays(
+    celery: Celery, records: Records
+):
+    ends: list[tuple[str, int]] = []
 
     def body() -> None:
         out = progress.stream("answer")
-        out.write("so far")
         records.cancel(current_task.request.id)
+        words = 0
         end = time.monotonic() + 20
         while time.monotonic() < end:
             try:
-                out.write(".")
+                words += out.write(".")
             except Stopped:
-                ends.append(current_task.request.id)
+                ends.append((current_task.request.id, words))
                 raise
 
     with pytest.raises(Exception, match="cancelling"):
         run(celery, body)
 
-    [task_id] = ends
-    assert text_of(records, task_id).startswith("so far.")
+    [(task_id, words)] = ends
+    assert text_of(records, task_id) == "." * words
     assert read(records, task_id).phase == "cancelled"
     assert read(records, task_id).streams["answer"]["closed"] is True
+
+
+def test_a_run_ends_when_its_text_is_stored(
+    celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    write = RunRecords.write_stream
+    refusals = iter(range(3))
+
+    def away_for_a_while(self: RunRecords, *args: Any, **about: Any) -> Any:
+        if next(refusals, None) is not None:
+            raise Unavailable("away")
+        return write(self, *args, **about)
+
+    def body() -> None:
+        monkeypatch.setattr(RunRecords, "write_stream", away_for_a_while)
+        progress.stream("answer").write("the last words")
+
+    task_id = run(celery, body)
+
+    assert text_of(records, task_id) == "the last words"
 
 
 def test_streams_refuse_what_makes_no_sense(celery: Celery):

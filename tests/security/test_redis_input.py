@@ -39,6 +39,7 @@ JUNK = {
     "NaN": b'["snapshot",{"task_id":"%s","version":9,"current":NaN}]' % ID.encode(),
     "deep": b'["log",' + b"[" * 50_000,
     "a log of another task": b'["log",{"task_id":"x","lines":[]}]',
+    "a stream of another task": b'["stream",{"task_id":"x","name":"a","offset":0,"text":""}]',
     "another encoding": '["log",{"task_id":"x"}]'.encode("utf-16"),
     "half a character": b'["log",{"task_id":"%s","lines":["\xc3"]}]' % ID.encode(),
 }
@@ -64,6 +65,7 @@ def test_what_headway_publishes_is_an_event(name: str):
 
     assert is_event(name, snapshot)
     assert is_event(name, f'["log",{{"task_id":"{ID}","lines":[]}}]'.encode())
+    assert is_event(name, f'["stream",{{"task_id":"{ID}","name":"a","offset":0}}]'.encode())
     assert stamp_of(snapshot) == (ID, 9)
 
 
