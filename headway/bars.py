@@ -49,6 +49,7 @@ class Part:
         "is_loop",
         "is_open",
         "is_step",
+        "loop",
         "name",
         "parent",
         "run",
@@ -73,6 +74,7 @@ class Part:
         self.parent = parent
         self.run: Any = parent.run if parent else run
         self.is_loop = is_loop
+        self.loop: Any = None  # the resumable loop that it shows
         self.is_step = is_step
         self.index, self.count = place(index, count)
         self.is_open = False  # whether it may be advanced without checking its run first

@@ -12,9 +12,16 @@ a task its calls do nothing. The task's threads and coroutines may report for it
     with progress.stream("answer") as out:
         print("The words of", model, file=out)
 
+    for row in progress.track(rows, "Importing", resume=True):
+        ...
+    progress.save({"page": 3})
+
 A step with an index and a count is a part of the whole bar; a step without them, or a loop outside
 of any step, has a bar of its own. Of nested loops the outermost is the bar, and the next one stands
 beside it.
+
+A task that was stopped or killed goes on at what it saved last, which `progress.saved` holds; a
+loop with `resume=True` skips the items that are done.
 
 A call only buffers the report. A background thread sends what is buffered, at most ten times a
 second: the first report at once, the newest numbers and status, each step and each log line. So a
@@ -27,12 +34,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from headway.bars import Part
 from headway.capture import capture
 from headway.capture.programs import run
 from headway.celery import children
+from headway.celery.checkpoint import MAX_CURSOR_BYTES, Checkpoint, Loop, encoded
 from headway.celery.report import UNSET
 from headway.celery.reporting import find as _find
 from headway.celery.reporting import inside as _inside
@@ -41,7 +49,20 @@ from headway.celery.streams import TextStream, open_stream
 from headway.snapshot import MAX_READ_CHARS, one_line
 from headway.values import as_number, as_text
 
-__all__ = ["bind", "capture", "flush", "log", "run", "set", "step", "stream", "track", "update"]
+__all__ = [
+    "bind",
+    "capture",
+    "flush",
+    "log",
+    "run",
+    "save",
+    "saved",
+    "set",
+    "step",
+    "stream",
+    "track",
+    "update",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -79,23 +100,45 @@ def set(current: float = UNSET, total: float | None = UNSET, status: str = UNSET
         )
 
 
-def track(iterable: Iterable[T], status: str = "", total: float | None = None) -> Iterator[T]:
+def track(
+    iterable: Iterable[T] | Callable[[Any], Iterable[T]],
+    status: str = "",
+    total: float | None = None,
+    *,
+    resume: bool = False,
+    resume_from: Callable[[T], Any] | None = None,
+) -> Iterator[T]:
     """Yield from `iterable` and count its items; `total` defaults to its length, if it has one.
 
-    `status` names the loop.
+    `status` names the loop. With `resume`, the items that earlier runs of the task have done are
+    skipped. With `resume_from`, which returns the key of an item (JSON), `iterable` is a function
+    that returns the items after a key, or all of them for None: a query goes on where it was.
+    Raises TypeError for a set, which has no order, or a key that is not JSON.
     """
     around = _find()
     if around is None:
-        yield from iterable
+        yield from iterable(None) if callable(iterable) else iterable
         return
+    loop = None
+    if resume or resume_from:
+        loop = _checkpoint(around).loop(_name(status), _loop_around(around))
+    if callable(iterable):
+        items: Iterable[T] = iterable(loop.last if loop else None)
+    else:
+        items = loop.rest(iterable) if loop else iterable
     total = _length(iterable) if total is None else as_number(total)
     part = Part(_name(status), total, parent=around, is_loop=True)
+    if loop is not None:
+        part.loop = loop
+        part.current = loop.done
     with _inside(part):
-        for item in iterable:
+        for item in items:
             yield item
             if not part.is_open:
                 part.run.check()
             part.current += 1
+            if loop is not None:
+                _advance(part, resume_from(item) if resume_from else None)
 
 
 @contextmanager
@@ -110,6 +153,35 @@ def step(name: str, index: int | None = None, count: int | None = None) -> Itera
     )
     with _inside(part):
         yield
+
+
+def save(value: Any) -> None:
+    """Save where the task is (JSON, at most 64 KiB): a run that goes on later begins there.
+
+    It is stored, with the newest report, as this returns; or a little later, where Redis does not
+    answer. In an item of a resumable loop it is stored once the item is done. A worker that stops
+    ends the run here.
+
+    Raises TypeError for what is not JSON, ValueError for a value that is too large, RuntimeError in
+    a child process of the run.
+    """
+    if part := _find():
+        loop = _loop_around(part)
+        _checkpoint(part).save(value, loop)
+        if loop is None:
+            part.run.report.save()
+
+
+if TYPE_CHECKING:
+    saved: Any
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Return `saved`: what the task saved last, None before that and outside a task."""
+        if name != "saved":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        part = _find()
+        return None if part is None else _checkpoint(part).value
 
 
 def log(text: str, level: str = "INFO") -> None:
@@ -137,7 +209,7 @@ def flush() -> None:
     if part := _find():
         if part.run.streams is not None:
             part.run.streams.flush()
-        part.run.report.flush()
+        part.run.report.flush(now=True)
 
 
 def bind(function: Callable[P, T]) -> Callable[P, T]:
@@ -149,6 +221,29 @@ def bind(function: Callable[P, T]) -> Callable[P, T]:
     it anyway.
     """
     return children.bind(function)
+
+
+def _checkpoint(part: Part) -> Checkpoint:
+    """Return what the run of this part saves. Raises RuntimeError in a child process of it."""
+    checkpoint: Checkpoint | None = part.run.checkpoint
+    if checkpoint is None:
+        raise RuntimeError(
+            "A child process cannot save where its task is: save in the run's own process."
+        )
+    return checkpoint
+
+
+def _loop_around(part: Part) -> Loop | None:
+    """Return the innermost resumable loop that contains this part."""
+    loops: list[Loop] = [other.loop for other in part.lineage if other.loop is not None]
+    return loops[-1] if loops else None
+
+
+def _advance(part: Part, key: Any) -> None:
+    """Count an item of a resumable loop as done, and store it if that is due."""
+    cursor = encoded(key, MAX_CURSOR_BYTES, "What resume_from returns")
+    if part.loop.advance(cursor) or part.run.report.is_save_due:
+        part.run.report.save()
 
 
 def _number(value: Any) -> Any:
@@ -167,7 +262,7 @@ def _name(value: Any) -> str:
     return one_line(as_text(value, MAX_READ_CHARS) or "")
 
 
-def _length(iterable: Iterable[Any]) -> float | None:
+def _length(iterable: Any) -> float | None:
     try:
         return as_number(len(iterable)) if isinstance(iterable, Sized) else None
     except Exception:  # its length may not be known yet

@@ -31,7 +31,19 @@ test fixtures ([testing.md](testing.md)), the elements ([pages.md](pages.md)).
 ## Settings
 """
 EXTENSION = ("init_app", "owner_loader", "visible", "token", "revoke")
-PROGRESS = ("update", "set", "track", "step", "log", "stream", "capture", "run", "flush", "bind")
+PROGRESS = (
+    "update",
+    "set",
+    "track",
+    "save",
+    "step",
+    "log",
+    "stream",
+    "capture",
+    "run",
+    "flush",
+    "bind",
+)
 TEMPLATES = ("scripts", "card", "list")
 
 

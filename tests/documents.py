@@ -42,6 +42,10 @@ def module_of(name: str, file: str) -> Iterator[ModuleType]:
     finally:
         current.set_current()
         _state._on_app_finalizers = finalizers  # else each later app would get its tasks
+        for app in _state._get_active_apps():
+            for task_name, task in tuple(app._tasks.items()):
+                if task.__module__ == module.__name__:
+                    app._tasks.unregister(task_name)
         load_owner_by(nobody)
 
 

@@ -79,6 +79,7 @@ LAYERS = [
     "headway.celery.log_lines",
     "headway.celery.flusher",
     "headway.celery.streams",
+    "headway.celery.checkpoint",
     "headway.celery.report",
     "headway.celery.reporting",
     "headway.celery.children",

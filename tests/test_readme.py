@@ -104,6 +104,17 @@ def test_what_a_task_says_is_shown():
     run.assert_logged("uploaded to the archive")
 
 
+def test_what_goes_on_where_it_was_runs_in_a_test_too():
+    with (
+        module_of(README, "importer.py") as importer,
+        module_of(README, "shop.py") as shop,
+        Eager(shop.celery).active() as eager,
+    ):
+        run = eager.run(shop.celery.tasks[importer.importer.name], [{"amount": 2}, {"amount": 3}])
+
+    run.assert_succeeded(5)
+
+
 def test_the_picture_is_small_and_its_frames_fill_it():
     picture = (ROOT / "docs" / "live.webp").read_bytes()
     canvas = [int.from_bytes(picture[at : at + 3], "little") + 1 for at in (24, 27)]

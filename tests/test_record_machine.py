@@ -119,7 +119,10 @@ class Task:
     attempt: int = 0
     failures: int = 0
     mail: tuple[str, Run] | None = None
+    saved: str = ""
     text: str = ""  # of its stream
+    saved_text: str = ""  # of that, at the last save
+    kept_bytes: int = 0  # of that, from earlier attempts
     last: Snapshot | None = None
     high: float = 0.0  # the farthest that the bar was in this attempt
     # it was forgotten meanwhile: whatever still writes makes a record without a past
@@ -403,13 +406,16 @@ class RecordMachine(RuleBasedStateMachine):
         assert task.stray or outcome == wanted, f"{outcome}, not {wanted}"
         if outcome == "claimed" and not run.holds:
             task.holder = run
+            if run.order // REPLACEMENT != task.order // REPLACEMENT:
+                task.saved = task.saved_text = ""  # another task's
             task.order = run.order
             run.claimed = True
             task.owed = None
             task.dropped = task.parked = False
             task.attempt += 1
             task.high = 0.0
-            task.text = ""
+            task.text = task.saved_text
+            task.kept_bytes = len(task.text.encode())
 
     @one_run(lambda run: run.claimed and not run.task.stray)
     def take_up_again(self, run: Run) -> None:
@@ -560,7 +566,7 @@ class RecordMachine(RuleBasedStateMachine):
     @one_run(lambda run: run.speaks, word=st.sampled_from(["", "a", "ü🙂"]), again=st.booleans())
     def stream(self, run: Run, word: str, again: bool) -> None:
         task = run.task
-        before = len(task.text.encode())
+        before = len(task.text.encode()) - task.kept_bytes
         about = ("answer", before, word.encode())
         with self.unchanged(task, but_for=self.may_write(run)):
             for _ in range(1 + again):
@@ -613,7 +619,45 @@ class RecordMachine(RuleBasedStateMachine):
                 assert self.store(run, phase, fields, write_id) == "written" or task.stray
         return outcome
 
-    def store(self, run: Run, phase: Phase, fields: dict[str, Any], write_id: str = "") -> str:
+    @one_run(lambda run: run.speaks, asked=st.booleans(), weight=3)
+    def save(self, run: Run, asked: bool) -> None:
+        """Save with a report; a worker that stops has asked the run to leave with it."""
+        task = run.task
+        asked = asked and run.successor is None  # such a run leaves its task to that one
+        fields = progress_fields("PROGRESS", {"current": 1})
+        saved = f'{{"value":"{uuid4()}","loops":{{}}}}'
+        with self.unchanged(task, but_for=self.may_write(run)):
+            if asked:
+                self.records.runs.ask_to_leave([(task.id, run.token)])
+            outcome = self.store(run, Phase.RUNNING, fields, saved=saved, may_leave=asked)
+        if task.stray:
+            return
+        if not self.may_write(run):
+            assert outcome in REFUSED
+            return
+        task.saved = saved
+        task.saved_text = task.text
+        assert outcome == ("cancelling" if task.cancelling else "requeued" if asked else "written")
+        if outcome == "requeued":
+            run.ended = True
+            task.holder = None
+            task.dropped = False
+
+    @one_run(lambda run: run.holds and not run.is_over)
+    def go_on(self, run: Run) -> None:
+        found = self.records.runs.read_saved(run.task.id, run.delivery)
+        assert found == ("read", run.task.saved)
+
+    def store(
+        self,
+        run: Run,
+        phase: Phase,
+        fields: dict[str, Any],
+        write_id: str = "",
+        *,
+        saved: str = "",
+        may_leave: bool = False,
+    ) -> str:
         task = run.task
         return self.records.runs.write(
             StateWrite(
@@ -627,6 +671,8 @@ class RecordMachine(RuleBasedStateMachine):
                 most_failures=task.max_attempts,
                 retry_in=run.delay,
                 write_id=write_id,
+                saved=saved,
+                may_leave=may_leave,
             )
         )
 

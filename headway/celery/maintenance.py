@@ -133,6 +133,8 @@ class Maintenance(bootsteps.StartStopStep):
         while not self._stop.wait(SWEEP_SECONDS if rounds else 0):
             if rounds % heartbeat_every == 0:
                 self._try(self._renew_leases)
+            if self._planned_stop.is_begun:
+                self._try(self._ask_to_leave)
             self._try(self._sweep)
             if rounds % max(CHECK_EVERY, heartbeat_every + 2) == 0:
                 self._try(self.sweeper.check_missing)
@@ -186,6 +188,11 @@ class Maintenance(bootsteps.StartStopStep):
 
     def _end_runs(self, overdue: set[str]) -> None:
         self._killer.end(overdue, self.sweeper.complain)
+
+    def _ask_to_leave(self) -> None:
+        """Have what runs end at its next save: another worker goes on with it from there."""
+        if running := _running():
+            self._backend.records.runs.ask_to_leave(running)
 
     def _release_running(self) -> None:
         self._try(lambda: self._backend.records.maintenance.release(_running()))

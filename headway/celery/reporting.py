@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from headway.bars import Part
 from headway.celery import runs
+from headway.celery.checkpoint import Checkpoint
 from headway.celery.report import FLUSHER, ProgressBuffer
 from headway.celery.runs import HERE, Run
 
@@ -59,6 +60,7 @@ def _begin(run: Run) -> None:
     """Start buffering and sending a run's reports."""
     with run.lock:
         if run.report is None:
+            run.checkpoint = Checkpoint(run)
             run.report = ProgressBuffer(run)
             run.open(run.parts[0])
             FLUSHER.add(run.report)

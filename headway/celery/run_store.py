@@ -96,14 +96,21 @@ class RunStore:
         return Source(getattr(request, SEND, ""), recorded_id == request.id, held)
 
     def report(
-        self, request: Context, state: str | None, meta: Any, bar: int | None = None
+        self,
+        request: Context,
+        state: str | None,
+        meta: Any,
+        bar: int | None = None,
+        *,
+        saved: str = "",
+        may_leave: bool = False,
     ) -> Outcome:
-        """Store a run's report.
+        """Store a run's report, and what it saves with it.
 
         Its numbers never go back within the bar of this number. Returns what `RunRecords.write`
         does, or UNSTORED.
         """
-        return self.begin_report(request, state, meta, bar=bar)()
+        return self.begin_report(request, state, meta, bar=bar, saved=saved, may_leave=may_leave)()
 
     def begin_report(
         self,
@@ -112,6 +119,8 @@ class RunStore:
         meta: Any,
         *,
         bar: int | None = None,
+        saved: str = "",
+        may_leave: bool = False,
     ) -> Callable[[], Outcome]:
         """Send a run's report.
 
@@ -126,11 +135,16 @@ class RunStore:
         )
         if bar is not None:
             write = write._replace(fields={**write.fields, "bar": bar})
+        write = write._replace(saved=saved, may_leave=may_leave)
         if write.phase not in FINAL:
             return self._states.begin(write)
         outcome = until_stored(lambda: self._records.runs.write(write))
         setattr(request, ENDED, outcome in STORED)
         return lambda: outcome
+
+    def read_saved(self, request: Context) -> tuple[Outcome, str]:
+        """Return what earlier runs of a run's task saved; see `RunRecords.read_saved`."""
+        return until_stored(lambda: self._records.runs.read_saved(request.id, delivery_of(request)))
 
     def advance_commit(
         self, request: Context, stage: Literal["prepared", "committing"], seconds: float

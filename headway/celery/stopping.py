@@ -1,8 +1,9 @@
 """Stops a worker in order: its runs may end within a grace period, the rest is given back.
 
 Celery waits out the whole period in a signal handler, where it does not notice the end of a run.
-Here its loop goes on meanwhile, and the worker ends as soon as nothing runs. The period is Celery's
-own setting, `worker_soft_shutdown_timeout`.
+Here its loop goes on meanwhile, and the worker ends as soon as nothing runs: a run that saves where
+it is ends at its next save (see `Maintenance`). The period is Celery's own setting,
+`worker_soft_shutdown_timeout`.
 """
 
 from __future__ import annotations

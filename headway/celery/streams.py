@@ -7,7 +7,8 @@ import os
 import re
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any
 
@@ -153,7 +154,8 @@ class StreamSender:
         self._run = run
         self._backend = run.task.backend
         self._max_bytes = int(settings.STREAM_MAX_BYTES.read(self._backend.app.conf))
-        self._open_end = ""  # what may turn out to be the beginning of a secret
+        # What may turn out to be the beginning of a secret, also as the task was last saved.
+        self.held_back: str = run.checkpoint.held_back(stream.name)
         self._taken = 0  # characters of what is unsent
         self._unsent = b""
         self._sent = 0  # bytes of this attempt in Redis
@@ -185,9 +187,9 @@ class StreamSender:
     def _take(self, is_last: bool) -> None:
         text = self.stream.take()
         self._taken += len(text)
-        text = self._open_end + text
+        text = self.held_back + text
         end = len(text) if is_last else masking.closed_end(text)
-        self._open_end = text[end:]
+        self.held_back = text[end:]
         self._unsent += masking.mask(text[:end]).encode("utf-8", "replace")
 
     def _write(self, piece: bytes, closes: bool) -> Outcome:
@@ -242,6 +244,26 @@ class RunStreams:
                 except Unavailable:
                     return
 
+    @contextmanager
+    def held_still(self) -> Iterator[dict[str, str] | None]:
+        """Send all text before the block, and none within it; the block is for a save.
+
+        Gives, by name, the ends of texts that are held back, since they may begin a secret; None if
+        Redis does not take all now.
+        """
+        with self._sending:
+            yield self._send_now()
+
+    def _send_now(self) -> dict[str, str] | None:
+        try:
+            for sender in self._senders.values():
+                while sender.send():
+                    pass
+        except Unavailable:
+            return None
+        held_back = {name: sender.held_back for name, sender in self._senders.items()}
+        return {name: text for name, text in held_back.items() if text}
+
     def send_all(self) -> None:
         """Send all that has been written by now; waits for a Redis that is away."""
         with self._sending:
@@ -264,6 +286,11 @@ class RunStreams:
         if not self._has_failed:
             logger.exception("%s of task %s is not sent", what, self._run.task_id)
         self._has_failed = True
+
+
+def held_still(run: Run) -> AbstractContextManager[dict[str, str] | None]:
+    """Return `RunStreams.held_still` of a run's streams; one without streams holds back nothing."""
+    return nullcontext({}) if run.streams is None else run.streams.held_still()
 
 
 def open_stream(run: Run | None, name: str) -> TextStream:

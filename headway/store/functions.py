@@ -33,6 +33,7 @@ READS = {
     "overview",
     "read",
     "read_log",
+    "read_saved",
     "read_streams",
     "revoked",
 }

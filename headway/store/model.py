@@ -34,6 +34,8 @@ class Outcome(StrEnum):
     LOST = "lost"  # another run of the same delivery had the task
     PAUSED = "paused"
     RUNNING = "running"
+    # Of a read of what a task saved
+    READ = "read"
     # Of a write, and of a person's change
     WRITTEN = "written"
     CANCELLING = "cancelling"  # stored, and the run has to stop
@@ -50,7 +52,7 @@ class Outcome(StrEnum):
     SUPERSEDED = "superseded"
     EXHAUSTED = "exhausted"  # no attempt is left
     # Of a lost run
-    REQUEUED = "requeued"
+    REQUEUED = "requeued"  # also of a run that a planned stop ended at its save
     # Of a message that is for later
     BUSY = "busy"  # another send of its id has not ended
     DUE = "due"
@@ -220,6 +222,9 @@ class StateWrite(NamedTuple):
     teller: Teller = ""
     # The JSON of a result that `fields` only previews, unless `meta` holds it.
     whole: bytes = b""
+    # What the run saves with a report, as JSON; and whether a planned stop may end the run with it.
+    saved: str = ""
+    may_leave: bool = False
 
 
 @dataclass(frozen=True)

@@ -82,9 +82,10 @@ class RunRecords:
         """Store a change and publish it.
 
         Returns one of STORED if it was: "cancelling" means that the task was cancelled and has to
-        stop, "cancelled" that its retry became its end. Otherwise returns why not: "final" (the
-        task has ended), "stale" or "superseded" (a newer delivery has it), "exhausted" (a retry
-        after `most_failures`).
+        stop, "cancelled" that its retry became its end. "requeued" means that it was saved and the
+        run has to end, as its worker stops. Otherwise returns why not: "final" (the task has
+        ended), "stale" or "superseded" (a newer delivery has it), "exhausted" (a retry after
+        `most_failures`).
         """
         if len(write.meta) <= MAX_CALL_BYTES and not write.whole:
             return self.begin_write(write)()
@@ -117,7 +118,8 @@ class RunRecords:
         flat = [part for key, value in fields.items() for part in (key, fragment(value))]
         run = [write.task_id, write.delivery.token, write.delivery.order]
         retry = [int(write.retry_in * 1e6), write.write_id, write.most_failures, write.teller]
-        args = [*run, name, name, write.max_attempts, write.meta, self._ttl, *retry, *flat]
+        save = [write.saved, int(write.may_leave)]
+        args = [*run, name, name, write.max_attempts, write.meta, self._ttl, *retry, *save, *flat]
         reply = self._functions.begin("write", [self._keys.record(write.task_id), *staged], args)
         return lambda: Outcome(reply())
 
@@ -172,6 +174,17 @@ class RunRecords:
                 [delivery.token, delivery.order, stage],
             )
         )
+
+    def read_saved(self, task_id: str, delivery: Delivery) -> tuple[Outcome, str]:
+        """Return (READ, the JSON that earlier runs saved, "" for none), or (why not, "")."""
+        outcome, *saved = self._functions.call(
+            "read_saved", [self._keys.record(task_id)], [*delivery]
+        )
+        return Outcome(outcome), saved[0] if saved else ""
+
+    def ask_to_leave(self, runs: Iterable[tuple[str, str]]) -> None:
+        """Ask runs of a stopping worker, `(task_id, token)` of each, to end at their next save."""
+        self._functions.call("ask_to_leave", [], [part for run in runs for part in run])
 
     def mark_lost(self, task_id: str, delivery: Delivery) -> Outcome:
         """Record that the process of a run is gone.

@@ -72,6 +72,8 @@ if redis.call('EXISTS', PAUSED) == 1 then
   return 'paused'
 end
 
+local is_another = held.phase and nesting_of(order) ~= nesting_of(held.order)  -- it replaces one
+if is_another then redis.call('HDEL', record, 'saved') end
 fields.name = name
 fields.worker = hostname
 if held.attempt == 0 then fields.max_attempts = max_attempts end  -- a retry may have asked for more
@@ -92,7 +94,7 @@ fields.fence = token
 fields.order = integer(order)
 fields.spent = held.revoked_tokens .. ' ' .. held.fence
 fields.run = run
-if held.fields.streams then fields.streams = cut_streams(id, held.fields.streams) end
+if held.fields.streams then fields.streams = cut_streams(id, held.fields.streams, is_another) end
 fields.sends = with_send(held, send)
 fields.delivery = delivery
 -- The broker need keep no former message of this id, and this one has to say that it was here.

@@ -5,11 +5,13 @@
 -- delivery; ARGV[4]: name, ARGV[5]: title, ARGV[6]: max_attempts, as JSON fragments; ARGV[7]:
 -- Celery's own form; ARGV[8]: ttl in ms; ARGV[9]: us until a retry; ARGV[10]: the write's own id;
 -- ARGV[11]: failures at which no retry follows; ARGV[12]: what notifies the task's dependents of an
--- end ('1' its writer, '' maintenance, '?' a holder of its message); ARGV[13] on: field and JSON
--- fragment of each change, in turn.
+-- end ('1' its writer, '' maintenance, '?' a holder of its message); ARGV[13]: what the run saves
+-- with a report ('' nothing); ARGV[14]: '1' where it may end with this save; ARGV[15] on: field and
+-- JSON fragment of each change, in turn.
 -- Returns 'written'; 'cancelling' when it was and the task has to stop; 'cancelled' for a retry of
--- such a task; 'exhausted' for a retry after the last attempt, which is not stored; 'unstaged' when
--- what was staged is gone; or why not.
+-- such a task; 'requeued' when its worker stops and its run has to leave it to another one;
+-- 'exhausted' for a retry after the last attempt, which is not stored; 'unstaged' when what was
+-- staged is gone; or why not.
 local record = KEYS[1]
 local staged_meta = KEYS[2]
 local staged_result = KEYS[3]
@@ -25,10 +27,13 @@ local retry_in = tonumber(ARGV[9])
 local write_id = ARGV[10]
 local most_failures = tonumber(ARGV[11])
 local teller = ARGV[12]
-local FIRST_FIELD = 13
+local saved = ARGV[13]
+local may_leave = ARGV[14] == '1'
+local FIRST_FIELD = 15
 local fields = {}
 for i = FIRST_FIELD, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
-local held = load_for_run(record, fields)
+local leaves = may_leave and redis.call('HGET', record, 'leave') == token
+local held = leaves and load(record) or load_for_run(record, fields)
 -- A word that a program has set by hand: a task is queued by its message and by maintenance alone.
 if held.phase and fields.phase == '"queued"' then fields.phase = nil end
 -- Sent again because its reply was lost: it was stored, so its writer must hear so.
@@ -93,6 +98,17 @@ elseif phase == 'retrying' then
   ttl = ttl + math.floor(retry_in / 1000)
 end
 note_traceback(record, held, fields)
+if saved ~= '' then
+  fields.saved = saved
+  if held.fields.streams then fields.streams = saved_streams(id, held.fields.streams) end
+end
+if leaves and outcome == 'written' then
+  redis.call('HSET', record, 'saved', saved, 'streams', fields.streams or '')
+  settle(held.fields.delivery)
+  requeue(record, id, held, token, '"Pending..."', ttl)
+  redis.call('ZADD', OUTBOX, NOW, id)
+  return 'requeued'
+end
 if write_id ~= '' then fields.write_id = write_id end
 if not staged_meta then
   store_version(record, id, held, fields, meta, ttl)

@@ -52,6 +52,9 @@ local function refusal_of(held, token, order)
   return nil
 end
 
+-- How many times the task of a delivery of this order was replaced, see fencing.py.
+local function nesting_of(order) return math.floor(order / 1000000) end
+
 local function is_running(held)
   return held.phase == 'running' or held.phase == 'cancelling'
 end

@@ -31,7 +31,7 @@ end
 local SHORT = joined(DYNAMIC, PRIVATE)
 local FIELDS = joined(SHORT, STATIC, {'result', 'failures', 'sends', 'delivery', 'dependents',
   'history', 'worker', 'words'})
-local IS_DYNAMIC = {bar = true}
+local IS_DYNAMIC = {bar = true, saved = true}
 for i = 1, #DYNAMIC do IS_DYNAMIC[DYNAMIC[i]] = true end
 
 local STATE = {scheduled = 'PENDING', queued = 'PENDING', retrying = 'PENDING',

@@ -65,10 +65,21 @@ local function publish_stream(id, stream, offset, text)
   redis.call('PUBLISH', CHANNEL .. 'task:' .. id, '["stream",' .. payload .. ']')
 end
 
--- Cut each stream back to the last save, for a new attempt. Returns the field as it is then.
-local function cut_streams(id, field)
+-- The field once all that the streams hold is saved.
+local function saved_streams(id, field)
   local all = streams_of(field)
   for _, stream in ipairs(all) do
+    stream.saved = redis.call('STRLEN', stream_key(id, stream.name))
+  end
+  return streams_field(all)
+end
+
+-- Cut each stream back to the last save, for a new attempt, or to nothing for another task. Returns
+-- the field as it is then.
+local function cut_streams(id, field, is_another)
+  local all = streams_of(field)
+  for _, stream in ipairs(all) do
+    if is_another then stream.saved = 0 end
     local key = stream_key(id, stream.name)
     if redis.call('STRLEN', key) > stream.saved then
       local kept = stream.saved > 0 and redis.call('GETRANGE', key, 0, stream.saved - 1) or ''
