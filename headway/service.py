@@ -96,14 +96,14 @@ def rerun(task_id: str, *, owner: str, key: str = "") -> StartResult:
     message, title = kept
     if "encoded" in message:  # its arguments are not JSON, but only JSON can be started
         raise NotKept(task_id)
-    queue = message["options"].get("queue") or state().celery.conf.task_default_queue
     try:
+        queue = message["options"].get("queue") or state().celery.conf.task_default_queue
         name = message["task"]
         kwargs = message["kwargs"]
         return _start(
             state(), name, kwargs, queue, title, args=message["args"], owner=owner, key=key
         )
-    except TypeError as error:
+    except (KeyError, TypeError) as error:
         raise NotKept(task_id) from error
 
 

@@ -72,7 +72,7 @@ def percent(task: SnapshotDict) -> int | None:
     has_said_nothing = task.get("state") != "PENDING" and current == 0 and total == 1
     if total <= 0 or has_said_nothing:
         return None
-    return min(99, max(0, floor(100 * current / total + 1e-9)))
+    return min(99, max(0, floor(min(100, 100 * current / total) + 1e-9)))
 
 
 def headline(task: SnapshotDict, labels: Labels) -> str:

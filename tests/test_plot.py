@@ -85,6 +85,12 @@ def test_a_steady_run_is_estimated_and_the_estimate_is_judged():
     assert done.estimate == "Estimated 1:40 at 25\u202f%, took 2:00"
 
 
+def test_an_end_beyond_all_measure_is_no_estimate():
+    points = [Point(START + 1000 * n, n * 1e-300, 1e300) for n in range(9)]
+
+    assert drawn(task(total=1e300), points).range == ""
+
+
 def test_what_says_nothing_is_not_drawn():
     unclaimed = task() | {"started_at": None}
     same = [Point(START, 0, None)] * 3

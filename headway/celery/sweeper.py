@@ -23,6 +23,11 @@ logger = logging.getLogger(__name__)
 
 BATCH = 100
 SAY_EVERY_SECONDS = 60.0
+SHOWN = 5  # keys that one line of the log names
+SET_ASIDE = (
+    "%d keys in Redis held another type than Headway gave them, so what they were for is begun "
+    "afresh: they are kept for a week under headway:damaged: (%s)"
+)
 
 
 class Sweeper:
@@ -53,6 +58,8 @@ class Sweeper:
                 logger.error(
                     "The record of task %s cannot be handled and is left: %s", task_id, why
                 )
+            if sweep.set_aside:
+                logger.error(SET_ASIDE, len(sweep.set_aside), sweep.set_aside[:SHOWN])
             # Due tasks come last: a broker that is away must not hold up the rest of the sweep.
             self._for_each(self._backend.runs.give_up, sweep.lost)
             self._for_each(self._backend.dependents.tell_dependents, sweep.ended)

@@ -1,21 +1,186 @@
-"""Finds snapshots that lie damaged in Redis."""
+"""Finds what lies damaged in Redis: a damaged part of a record must not damage a whole answer."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
 
 from headway import strict_json
+from headway.shapes import AttemptFailure
+from headway.snapshot import STATE, Phase
+from headway.store.errors import Reason, Unavailable
+from headway.store.model import HistoryEvent, LogLine, Point
 from headway.throttled import ThrottledLogger
+from headway.values import MAX_NUMBER
+
+Check = Callable[[Any], bool]
 
 logger = ThrottledLogger(logging.getLogger(__name__))
 
+PHASES = frozenset(Phase)
+
 
 def is_intact(snapshot: str) -> bool:
-    """Whether a snapshot is a JSON object; a damaged record must not damage a whole answer."""
+    """Whether a snapshot is the JSON of one, with values that can be shown."""
+    return bool(_read([snapshot], _is_snapshot))
+
+
+def log_lines(texts: Iterable[str]) -> list[LogLine]:
+    """Return those lines of a log that are intact, of their JSON."""
+    return _read(texts, _fits(LOG_LINE))
+
+
+def history_events(texts: Iterable[str]) -> list[HistoryEvent]:
+    """Return those events of a history that are intact, of their JSON."""
+    return _read(texts, _fits(EVENT, optional={"scheduled_for"}))
+
+
+def points(texts: Iterable[str]) -> list[Point]:
+    """Return those points that are intact, of their JSON."""
+    return [Point(*values) for values in _read(texts, _is_point)]
+
+
+def attempt_failure(text: str) -> AttemptFailure | None:
+    """Return why an attempt failed, of its JSON; None where that is damaged."""
+    return next(iter(_read([text], _fits(FAILURE))), None)
+
+
+def count(text: object) -> int:
+    """Return a count as it lies in a field; 0 where there is none, or something else."""
+    digits = str(text or "")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 16 else 0
+
+
+def unless_damaged(missing: Any, read: Callable[..., Any], *args: Any) -> Any:
+    """Return what a command reads from Redis; `missing` where its key holds another type."""
     try:
-        if isinstance(strict_json.parse(snapshot), dict):
-            return True
+        return read(*args)
+    except Unavailable as error:
+        if error.reason is not Reason.WRONG_TYPE:
+            raise
+    logger.warning("A key in Redis holds another type than Headway gave it, and is not read")
+    return missing
+
+
+def _read(texts: Iterable[str], is_sound: Check) -> list[Any]:
+    found = []
+    for text in texts:
+        try:
+            value = strict_json.parse(text)
+        except ValueError:
+            value = None
+        if is_sound(value):
+            found.append(value)
+        else:
+            logger.warning("What lies in Redis is damaged, and not shown: %r", text[:100])
+    return found
+
+
+def _fits(shape: Mapping[str, Check], optional: Iterable[str] = ()) -> Check:
+    """Return a check of objects: these keys, of which some may lack, and each with such a value."""
+    needed = shape.keys() - set(optional)
+
+    def fits(value: Any) -> bool:
+        return (
+            isinstance(value, dict)
+            and needed <= value.keys() <= shape.keys()
+            and all(shape[key](item) for key, item in value.items())
+        )
+
+    return fits
+
+
+def _or_null(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and -MAX_NUMBER <= value <= MAX_NUMBER
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _is_phase(value: Any) -> bool:
+    return isinstance(value, str) and value in PHASES
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
     except ValueError:
-        pass
-    logger.warning("A record in Redis is damaged, and not shown: %r", snapshot[:100])
+        return False
+
+
+def _is_point(value: Any) -> bool:
+    match value:
+        case [at, current, total]:
+            amounts = [current] if total is None else [current, total]
+            return _is_count(at) and all(_is_number(one) and one >= 0 for one in amounts)
     return False
+
+
+def _is_snapshot(value: Any) -> bool:
+    if not _fits_snapshot(value):
+        return False
+    state = STATE[Phase(value["phase"])]
+    return bool(value["state"] == state and ("result" in value) == (state == "SUCCESS"))
+
+
+def _are_streams(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_fits(STREAM), value.values()))
+
+
+STREAM = {"length": _is_count, "closed": lambda value: isinstance(value, bool), "epoch": _is_count}
+ERROR = {"type": _is_text, "message": _is_text}
+STEP = {
+    "index": _or_null(_is_number),
+    "count": _or_null(_is_number),
+    "name": _is_text,
+    "current": _is_number,
+    "total": _or_null(_is_number),
+}
+SNAPSHOT = {
+    "task_id": _is_text,
+    "name": _is_text,
+    "title": _is_text,
+    "state": _is_text,
+    "phase": _is_phase,
+    "current": _is_number,
+    "total": _or_null(_is_number),
+    "status": _is_text,
+    "step": _or_null(_fits(STEP)),
+    "result": lambda _: True,
+    "result_size": _or_null(_is_count),
+    "error": _or_null(_fits(ERROR)),
+    "attempt": _is_count,
+    "max_attempts": _is_count,
+    "version": _is_count,
+    "queue_position": _or_null(_is_count),
+    "queue": _or_null(_is_text),
+    "streams": _are_streams,
+    "created_at": _is_time,
+    "scheduled_for": _or_null(_is_time),
+    "started_at": _or_null(_is_time),
+    "updated_at": _is_time,
+    "finished_at": _or_null(_is_time),
+}
+_fits_snapshot = _fits(SNAPSHOT, optional={"result"})
+LOG_LINE = {"seq": _is_count, "at": _is_time, "level": _is_text, "text": _is_text}
+EVENT = {
+    "at": _is_time,
+    "phase": _is_phase,
+    "attempt": _is_count,
+    "status": _is_text,
+    "error": _or_null(_fits(ERROR)),
+    "worker": _or_null(_is_text),
+    "scheduled_for": _or_null(_is_time),
+}
+FAILURE = {"traceback": _is_text, "environment": _is_text}

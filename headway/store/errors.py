@@ -26,6 +26,7 @@ class Reason(StrEnum):
     TOO_OLD = "redis_too_old"
     NO_RIGHT = "redis_no_right"
     NO_LOGIN = "redis_no_login"
+    WRONG_TYPE = "redis_wrong_type"
 
 
 SENTENCES = {
@@ -38,6 +39,7 @@ SENTENCES = {
     Reason.TOO_OLD: f"Redis is older than {OLDEST_REDIS}",
     Reason.NO_RIGHT: "Redis refuses a right that Headway needs",
     Reason.NO_LOGIN: "Redis refuses the password",
+    Reason.WRONG_TYPE: "A key in Redis holds another type than it should",
 }
 # By type, because redis-py strips the error code from the messages of these.
 REASONS: tuple[tuple[type[Exception], Reason], ...] = (
@@ -54,6 +56,7 @@ CODES = {
     "BUSY": Reason.BUSY,
     "MISCONF": Reason.CANNOT_SAVE,
     "NOREPLICAS": Reason.READ_ONLY,
+    "WRONGTYPE": Reason.WRONG_TYPE,
 }
 WRITES_FAIL = {Reason.BUSY, Reason.FULL, Reason.READ_ONLY, Reason.CANNOT_SAVE}
 

@@ -15,6 +15,7 @@ from headway.store.keys import Keys
 SCRIPTS = Path(__file__).parent / "lua"  # the body of one function a file
 SHARED = (
     "names",
+    "damaged",
     "clock",
     "streams",
     "record",

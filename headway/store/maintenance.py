@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from kombu.utils.json import dumps
 
+from headway.store.damaged import count, unless_damaged
 from headway.store.errors import Reason, Unavailable
 from headway.store.functions import Functions
 from headway.store.messages import decoded
@@ -76,7 +77,8 @@ class MaintenanceRecords:
         is paused if `seen` is a later state of Redis than this one.
         """
         args = [worker, limit, self._ttl, self._lease, *seen, uuid4().hex]
-        due, lost, overdue, ended, broken, state = self._functions.call("sweep", [], args)
+        found = self._functions.call("sweep", [], args)
+        due, lost, overdue, ended, broken, state, set_aside = found
         epoch, generation, paused, is_cut = state
         return Sweep(
             [(task_id, decoded(text)) for task_id, text in zip(due[::2], due[1::2], strict=True)],
@@ -91,6 +93,7 @@ class MaintenanceRecords:
             ],
             dict(zip(broken[::2], broken[1::2], strict=True)),
             Seen(epoch, generation),
+            set_aside,
             bool(paused),
             len(due) // 2 == limit or bool(is_cut),
         )
@@ -135,33 +138,28 @@ class MaintenanceRecords:
 
     def epoch(self) -> str:
         """Return the id of the data that Redis holds, "" where none has been given yet."""
-        return str(self._functions.client.get(self._keys.shared("epoch")) or "")
+        key = self._keys.shared("epoch")
+        return str(unless_damaged(None, self._functions.client.get, key) or "")
 
     def paused(self) -> Paused | None:
         """Return since when all is paused after a restore from a backup; None where it is not."""
-        since, data_of = self._functions.client.hmget(
-            self._keys.shared("paused"), "since", "data_of"
-        )
+        client = self._functions.client
+        key = self._keys.shared("paused")
+        since, data_of = unless_damaged(("", ""), client.hmget, key, "since", "data_of")
         return Paused(_rfc3339(str(since)), _rfc3339(str(data_of))) if since and data_of else None
 
     def unended(self) -> list[str]:
         """Return the snapshots (JSON) of all tasks that wait or run."""
+        client = self._functions.client
+        queues = unless_damaged((), client.smembers, self._keys.shared("queues"))
         sets = [self._keys.shared("outbox"), self._keys.shared("leases")]
-        sets += [
-            self._keys.waiting(str(queue))
-            for queue in self._functions.client.smembers(self._keys.shared("queues"))
-        ]
-        ids = sorted(
-            {
-                str(task_id)
-                for name in sets
-                for task_id in self._functions.client.zrange(name, 0, -1)
-            }
-        )
-        found = [
+        sets += [self._keys.waiting(str(queue)) for queue in queues]
+        found = [unless_damaged((), client.zrange, name, 0, -1) for name in sets]
+        ids = sorted({str(task_id) for some in found for task_id in some})
+        stored = [
             self._read(ids[begin : begin + READ_BATCH]) for begin in range(0, len(ids), READ_BATCH)
         ]
-        return [stored.snapshot for some in found for stored in some if stored is not None]
+        return [one.snapshot for some in stored for one in some if one is not None]
 
     def resume(self) -> bool:
         """Let restored tasks go on; False if nothing is paused."""
@@ -169,5 +167,5 @@ class MaintenanceRecords:
 
 
 def _rfc3339(micros: str) -> str:
-    time = datetime.fromtimestamp(int(micros) / 1e6, UTC)
+    time = datetime.fromtimestamp(count(micros) / 1e6, UTC)
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -14,6 +14,7 @@ from headway.masking import head
 from headway.shapes import TaskMessage
 from headway.snapshot import fragment, title_line
 
+PARTS: Mapping[str, type] = {"task": str, "args": list, "kwargs": dict, "options": dict}
 MAX_SEARCH_CHARS = 300  # of a task's arguments
 
 
@@ -52,5 +53,12 @@ def decoded(text: str) -> TaskMessage:
     """Return a kept message; {} if it cannot be read."""
     with suppress(Exception):  # it may name types that only its sender knows
         message: TaskMessage = loads(text)
-        return message if isinstance(message, dict) else {}
+        return message if _is_message(message) else {}
     return {}
+
+
+def _is_message(message: Any) -> bool:
+    """Whether each part of a message that is there has the type that it is read as."""
+    return isinstance(message, dict) and all(
+        isinstance(message.get(name, kind()), kind) for name, kind in PARTS.items()
+    )

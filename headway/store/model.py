@@ -270,6 +270,8 @@ class Sweep:
     ended: list[tuple[str, TaskMessage]]
     broken: dict[str, str]  # task_id -> why, of records that cannot be handled; they stay
     seen: Seen
+    # Keys of Headway's that held another type, and are no longer in the way; see damaged.lua
+    set_aside: list[str]
     paused: bool  # see MaintenanceRecords.paused
     has_more: bool  # whether to sweep again at once
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
+from typing import Any
 
-from kombu.utils.json import dumps, loads
+from kombu.utils.json import dumps
 
 from headway.celery.sends import owner_of
 from headway.shapes import TaskMessage
+from headway.store.damaged import unless_damaged
 from headway.store.functions import Functions
-from headway.store.messages import label, title_fragment
+from headway.store.messages import decoded, label, title_fragment
 from headway.store.model import NO_SOURCE, Delivery, Outcome, Source
+from headway.strict_json import parse_or_text
 
 
 class Outbox:
@@ -78,19 +80,22 @@ class Outbox:
         message = self._functions.call(
             "release", [self._keys.record(task_id)], [task_id, self._ttl]
         )
-        return loads(message) if message else None
+        return decoded(message) if message else None
 
     def successor_due(self, task_id: str) -> datetime | None:
         """Return when the next attempt that a task's present run asked for is due.
 
         None if it asked for none.
         """
-        micros = self._functions.client.zscore(self._keys.shared("outbox"), task_id)
+        client = self._functions.client
+        key = self._keys.shared("outbox")
+        micros = unless_damaged(None, client.zscore, key, task_id)
         return None if micros is None else datetime.fromtimestamp(micros / 1e6, UTC)
 
     def message(self, task_id: str) -> tuple[TaskMessage, str] | None:
         """Return a task's Celery signature and its title; None where they are not kept."""
-        message, title = self._functions.client.hmget(
-            self._keys.record(task_id), "message", "title"
-        )
-        return (loads(message), json.loads(title)) if message and title else None
+        client: Any = self._functions.client
+        message, title = client.hmget(self._keys.record(task_id), "message", "title")
+        shown = parse_or_text(title or "")
+        kept = decoded(message or "")
+        return (kept, shown) if kept and shown and isinstance(shown, str) else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from headway.snapshot import Phase, fragment
-from headway.store.damaged import is_intact
+from headway.store.damaged import is_intact, unless_damaged
 from headway.store.errors import Unavailable
 from headway.store.functions import Functions
 
@@ -51,9 +51,10 @@ class OwnerLists:
             listed, indexed, expired, *flat = self._functions.call("count_by_owner", [], [owner])
             if is_last or (listed == indexed and not expired):
                 break
-            # An earlier version kept a list but no index: add its tasks now.
+            # An earlier version kept a list but no index, or one of both is damaged: add the tasks.
             key = self._functions.keys.owner(owner)
-            ids = list(map(str, self._functions.client.zrange(key, 0, -1)))
+            listing = unless_damaged([], self._functions.client.zrange, key, 0, -1)
+            ids = list(map(str, listing))
             self._tidy(owner, ids if listed != indexed else [])
         return dict(zip(flat[::2], flat[1::2], strict=True))
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
+from headway import strict_json
 from headway.shapes import AttemptFailure
-from headway.store.damaged import is_intact
+from headway.store import damaged
+from headway.store.damaged import unless_damaged
 from headway.store.functions import Functions
 from headway.store.messages import decoded
 from headway.store.model import (
@@ -23,14 +25,12 @@ from headway.store.model import (
     TaskRecord,
 )
 from headway.store.runs import PIECE_BYTES
-from headway.throttled import ThrottledLogger
-
-logger = ThrottledLogger(logging.getLogger(__name__))
 
 TAG = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?")
 READ_BATCH = 200
 MAX_STREAM_BYTES = 16 * 1024 * 1024  # of text in one answer
 MAX_TRACEBACKS = 10  # as in transition.lua
+MAX_POINTS = 240  # as in points.lua
 
 
 class Queries:
@@ -76,12 +76,12 @@ class Queries:
             whole = str(text).encode()
             return len(whole), iter([whole])
         key = self._keys.celery(task_id) if start else self._keys.result(task_id)
-        pieces = self._pieces(key, int(start or 0), int(size))
+        pieces = self._pieces(key, damaged.count(start), damaged.count(size))
         try:
-            first = next(pieces)
+            first = unless_damaged(None, next, pieces)
         except ResultGone:
             return None
-        return int(size), chain([first], pieces)
+        return None if first is None else (damaged.count(size), chain([first], pieces))
 
     def _pieces(self, key: str, start: int, size: int) -> Iterator[bytes]:
         for at in range(start, start + size, PIECE_BYTES):
@@ -95,11 +95,11 @@ class Queries:
 
     def read_log(self, task_id: str, after: int) -> LogPage:
         """Return the log lines after the seq `after`."""
-        first, last, *lines = self._functions.call(
+        first, last, lines = self._functions.call(
             "read_log", [self._keys.record(task_id), self._keys.log(task_id)], [after]
         )
         return {
-            "lines": [json.loads(line) for line in lines],
+            "lines": damaged.log_lines(lines),
             "first_seq": int(first),
             "last_seq": int(last),
         }
@@ -133,24 +133,24 @@ class Queries:
 
     def points(self, task_id: str) -> list[Point]:
         """Return how a task got on, oldest first; see points.lua."""
-        found = self._functions.client.lrange(self._keys.points(task_id), 0, -1)
-        return [Point(*json.loads(point)) for point in found]
+        key = self._keys.points(task_id)
+        found = unless_damaged([], self._functions.client.lrange, key, -MAX_POINTS, -1)
+        return damaged.points(found)
 
     def details(self, task_id: str) -> TaskDetails:
         """Return a task's history, message and the failures of its newest attempts."""
-        client = self._functions.client
+        client: Any = self._functions.client
         names = ("history", "message", "state", "error", "attempt")
         history, message, state, error, last = client.hmget(self._keys.record(task_id), names)
-        attempt = int(last or 0)
+        attempt = damaged.count(last)
         failures = self._failures(task_id, attempt)
         has_failed = state == '"FAILURE"' or error not in (None, "null")
         if has_failed and attempt not in failures:
-            meta = client.get(self._keys.celery(task_id))
-            traceback = json.loads(meta).get("traceback") if meta else None
-            if isinstance(traceback, str):
+            traceback = self._traceback_of(task_id)
+            if traceback is not None:
                 failures[attempt] = {"traceback": traceback, "environment": ""}
         return TaskDetails(
-            [json.loads(event) for event in (history or "").splitlines()],
+            damaged.history_events(history.split("\n") if history else ()),
             decoded(str(message or "")),
             failures,
         )
@@ -158,9 +158,19 @@ class Queries:
     def _failures(self, task_id: str, last: int) -> dict[int, AttemptFailure]:
         attempts = range(max(0, last - MAX_TRACEBACKS + 1), last + 1)
         names = [f"traceback:{attempt}" for attempt in attempts]
-        found = self._functions.client.hmget(self._keys.record(task_id), names)
+        client: Any = self._functions.client
+        found = client.hmget(self._keys.record(task_id), names)
         each = zip(attempts, found, strict=True)
-        return {attempt: json.loads(failure) for attempt, failure in each if failure}
+        read = {attempt: damaged.attempt_failure(text) for attempt, text in each if text}
+        return {attempt: failure for attempt, failure in read.items() if failure}
+
+    def _traceback_of(self, task_id: str) -> str | None:
+        """Return the traceback in Celery's own form of a result."""
+        key = self._keys.celery(task_id)
+        meta = unless_damaged(None, self._functions.client.get, key)
+        found = strict_json.parse_or_text(meta) if meta else None
+        traceback = found.get("traceback") if isinstance(found, dict) else None
+        return traceback if isinstance(traceback, str) else None
 
     def newest_lines(self, task_ids: Sequence[str]) -> list[str]:
         """Return the newest line of each task's log as JSON, "" where there is none."""
@@ -214,6 +224,6 @@ def _stream_page(epoch: str, length: int, closed: str, offset: int, text: str) -
 
 def _record(values: Sequence[str]) -> TaskRecord | None:
     owner, tag, snapshot, *revoked = values
-    if TAG.fullmatch(tag) and (not snapshot or is_intact(snapshot)):
+    if TAG.fullmatch(tag) and (not snapshot or damaged.is_intact(snapshot)):
         return TaskRecord(owner, tag, snapshot, bool(revoked))
     return None

@@ -11,6 +11,7 @@ QUIET_MS = 2000
 FEWEST_UPDATES = 3
 STEADY = 0.15  # of the rate: varies less than this, one number says it
 WILD = 0.5  # varies more than this, no number does
+MOST_SECONDS = 1e9  # some 30 years: beyond this nobody could tell
 
 Range = tuple[float, float]  # least and most
 
@@ -54,6 +55,8 @@ class Pace:
             return None
         doubt = self._spread / self._rate
         to_go = (total - self.last.current) / self._rate
+        if to_go > MOST_SECONDS:
+            return None
         return (to_go, to_go) if doubt < STEADY else (to_go / (1 + doubt), to_go / (1 - doubt))
 
 

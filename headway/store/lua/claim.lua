@@ -26,7 +26,7 @@ local delivery = ARGV[15]
 local is_patient = ARGV[16] == '1'
 local owner = ARGV[17]
 local last = is_patient and redis.call('GET', LAST_SWEEP)
-if last and NOW - tonumber(last) > 5000000 then return 'early' end
+if last and NOW - number(last) > 5000000 then return 'early' end
 local held = load(record)
 if recorded and not held.phase then return 'expired' end
 if is_former_send(held, send) then return 'stale' end
@@ -60,7 +60,7 @@ end
 -- needed then.
 if is_running(held) and order == held.order and has_holder(id) then return 'running' end
 
-if redis.call('EXISTS', PAUSED) == 1 then
+if redis.call('HEXISTS', PAUSED, 'since') == 1 then
   for field, value in pairs(queued_fields('"Pending..."')) do fields[field] = value end
   fields.message = message
   fields.queue = queue

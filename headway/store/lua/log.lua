@@ -16,8 +16,7 @@ local refused = refusal_of(held, token, order)
 if refused then return refused end
 
 local lines = {}
-local count = (#ARGV - FIRST + 1) / 2
-local seq = redis.call('HINCRBY', record, 'log_seq', count) - count
+local seq = number(redis.call('HGET', record, 'log_seq'))
 for i = FIRST, #ARGV, 2 do
   local level = ARGV[i]
   local line = ARGV[i + 1]
@@ -25,6 +24,7 @@ for i = FIRST, #ARGV, 2 do
   lines[#lines + 1] = '{"seq":' .. integer(seq) .. ',"at":' .. format_time(NOW) ..
     ',"level":' .. level .. ',"text":' .. line .. '}'
 end
+redis.call('HSET', record, 'log_seq', integer(seq))
 redis.call('RPUSH', log, unpack(lines))
 redis.call('LTRIM', log, -kept, -1)
 redis.call('PEXPIRE', log, redis.call('PTTL', record))

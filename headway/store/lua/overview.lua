@@ -39,7 +39,7 @@ end
 for _, name in ipairs(redis.call('SMEMBERS', QUEUES)) do add(name) end
 for name in pairs(taken) do add(name) end
 
-local found = {format_time(NOW), known, slots, 0, redis.call('EXISTS', PAUSED)}
+local found = {format_time(NOW), known, slots, 0, redis.call('HEXISTS', PAUSED, 'since')}
 for _, name in ipairs(names) do
   local waiting = redis.pcall('ZCOUNT', WAITING .. name, oldest, '+inf')
   if type(waiting) ~= 'number' then waiting = 0 end  -- the name of something else

@@ -8,7 +8,7 @@ local made_by = ARGV[3]
 local ttl = ARGV[4]
 local key = revoked_key(token_id, subject)
 -- Of two clocks, the one that is ahead counts.
-if tonumber(redis.call('GET', key) or -1) < tonumber(made_by) then
+if number(redis.call('GET', key) or -1) < tonumber(made_by) then
   redis.call('SET', key, made_by, 'PX', ttl)
 end
 redis.call('PUBLISH', CHANNEL .. 'revoked', made_by .. ' ' .. token_id .. ' ' .. subject)

@@ -2,11 +2,12 @@
 -- ARGV[1]: worker; ARGV[2]: limit of each list; ARGV[3]: ttl in ms; ARGV[4]: lease in us; ARGV[5]:
 -- which data this worker remembers ('' none), ARGV[6]: how many sweeps it had seen; ARGV[7]: a name
 -- for data that has none.
--- Returns {due, lost, overdue, ended, broken, state}: {id, message, ...} to be sent; {id, token,
--- message, ...} to be failed; {id, ...} whose runs their holders have to end; {id, message, ...}
--- whose dependents are to be notified of their end; {id, why, ...} that cannot be handled; {which
--- data, sweeps, 1 while paused, 1 where the messages of one of these lists are so large that there
--- is more to do}.
+-- Returns {due, lost, overdue, ended, broken, state, set_aside}: {id, message, ...} to be sent;
+-- {id, token, message, ...} to be failed; {id, ...} whose runs their holders have to end; {id,
+-- message, ...} whose dependents are to be notified of their end; {id, why, ...} that cannot be
+-- handled; {which data, sweeps, 1 while paused, 1 where the messages of one of these lists are so
+-- large that there is more to do}; {key, ...} that were set aside since the last sweep, see
+-- damaged.lua.
 -- All but the third only to the leader, and the first two again in 5 s, the fourth in 30 s,
 -- until it is done: a worker may die here.
 note_use()
@@ -23,10 +24,11 @@ local lost = {}
 local overdue = {}
 local ended = {}
 if remembered ~= '' then notice_restore(remembered, sweeps_seen) end
-redis.call('SET', EPOCH, new_epoch, 'NX')
-local paused = redis.call('EXISTS', PAUSED)
-local state = {redis.call('GET', EPOCH), tonumber(redis.call('GET', GENERATION) or 0), paused, 0}
+if not redis.call('GET', EPOCH) then redis.call('SET', EPOCH, new_epoch) end
+local paused = redis.call('HEXISTS', PAUSED, 'since')
+local state = {redis.call('GET', EPOCH), number(redis.call('GET', GENERATION)), paused, 0}
 local broken = {}
+local set_aside = {}
 
 -- `handle` returns the message that goes into the reply, if any.
 local function sweep(set, handle)
@@ -50,21 +52,29 @@ sweep(KILL_DEADLINES, function(id)
   end
 end)
 local leader = redis.call('GET', LEADER)
-if leader and leader ~= worker then return {due, lost, overdue, ended, broken, state} end
+local is_held = redis.call('PTTL', LEADER) > 0  -- our own always expires
+if is_held and leader ~= worker then
+  return {due, lost, overdue, ended, broken, state, set_aside}
+end
 redis.call('SET', LEADER, worker, 'PX', 1500)
+set_aside = redis.call('SMEMBERS', SET_ASIDE)
+redis.call('DEL', SET_ASIDE)
 
 -- While nobody swept (Redis hung or was away, all workers were) nobody could renew a lease either.
-local last = tonumber(redis.call('GET', LAST_SWEEP) or 0)
+local last = number(redis.call('GET', LAST_SWEEP))
 redis.call('SET', LAST_SWEEP, integer(NOW))
-if NOW - last > 400000 then state[2] = redis.call('INCR', GENERATION) end
+if NOW - last > 400000 then
+  state[2] = state[2] + 1
+  redis.call('SET', GENERATION, integer(state[2]))
+end
 if NOW - last > 5000000 then
   redis.call('SET', GRACE, 1, 'PX', math.floor(lease / 1000))
 end
 
 -- What was restored waits until an operator has looked at it.
-if paused == 1 then return {due, lost, overdue, ended, broken, state} end
+if paused == 1 then return {due, lost, overdue, ended, broken, state, set_aside} end
 
-if redis.call('EXISTS', GRACE) == 0 then
+if redis.call('PTTL', GRACE) <= 0 then
   -- A lease that has ended: its run is lost, and its task is requeued, or failed after its last
   -- attempt.
   sweep(LEASES, function(id)
@@ -112,4 +122,4 @@ sweep(UNNOTIFIED, function(id)
     redis.call('ZREM', UNNOTIFIED, id)
   end
 end)
-return {due, lost, overdue, ended, broken, state}
+return {due, lost, overdue, ended, broken, state, set_aside}

@@ -3,9 +3,9 @@
 -- Pause all where a worker remembers a later state of this data: it was restored from a backup.
 local SWEEPS_LOST = 30  -- at most, where Redis has lost its last seconds only
 local function notice_restore(epoch, seen)
-  local generation = tonumber(redis.call('GET', GENERATION) or 0)
+  local generation = number(redis.call('GET', GENERATION))
   if redis.call('GET', EPOCH) ~= epoch or generation + SWEEPS_LOST >= seen then return end
-  local former = tonumber(redis.call('HGET', PAUSED, 'seen') or 0)
+  local former = number(redis.call('HGET', PAUSED, 'seen'))
   redis.call('HSET', PAUSED, 'seen', integer(math.max(seen, former)))
   redis.call('HSETNX', PAUSED, 'since', NOW)
   redis.call('HSETNX', PAUSED, 'data_of', redis.call('GET', LAST_SWEEP) or NOW)
@@ -28,5 +28,5 @@ end
 
 -- Whether a worker has swept within a minute; in an app without maintenance none does.
 local function is_attended()
-  return NOW - tonumber(redis.call('GET', LAST_SWEEP) or 0) <= 60000000
+  return NOW - number(redis.call('GET', LAST_SWEEP)) <= 60000000
 end

@@ -29,6 +29,9 @@ local WORKERS, WORKER
 -- When a process last called the library of a digest, by which a version of Headway is told.
 local LIBRARIES
 
+-- Keys that held something else than Headway had put there; see damaged.lua.
+local SET_ASIDE
+
 local function set_prefix(prefix)
   if prefix == PREFIX then return end
   PREFIX = prefix
@@ -49,6 +52,7 @@ local function set_prefix(prefix)
   WORKERS = prefix .. 'headway:workers'
   WORKER = prefix .. 'headway:worker:'
   LIBRARIES = prefix .. 'headway:libraries'
+  SET_ASIDE = prefix .. 'headway:damaged'
 end
 
 local function record_key(id) return PREFIX .. 'headway:task:' .. id end

@@ -19,7 +19,7 @@ end
 -- Note where a task is now. `changes` are what is being stored over `fields`; ttl in ms.
 local function note_point(record, id, fields, changes, ttl)
   local key = points_key(id)
-  local gap = tonumber(redis.call('HGET', record, 'point_gap') or FIRST_GAP)
+  local gap = number(redis.call('HGET', record, 'point_gap') or FIRST_GAP)
   local current = changes.current or fields.current or '0'
   local total = changes.total or fields.total or 'null'
   local at = integer(math.floor(NOW / 1000))
@@ -36,7 +36,7 @@ end
 -- Whether a change is to be noted: a report when it is due, the begin and the end of a run always.
 local function is_point(held, changes, phase)
   if phase == held.phase or not phase then
-    return changes.current and NOW >= tonumber(held.fields.point_due or 0)
+    return changes.current and NOW >= number(held.fields.point_due)
   end
   return phase == 'running' or (FINAL[phase] and held.attempt > 0)
 end

@@ -92,14 +92,14 @@ local function load(record, names)
   local phase = text(fields.phase)
   return {fields = fields, short = names == SHORT, phase = STATE[phase] and phase,
     cancel = fields.cancel, fence = fields.fence or '', revoked_tokens = fields.spent or '',
-    order = tonumber(fields.order or 0), max_fraction = tonumber(fields.high or 0),
-    attempt = tonumber(fields.attempt or 0), failures = tonumber(fields.failures or 0),
-    max_attempts = tonumber(fields.max_attempts or 1)}
+    order = number(fields.order), max_fraction = number(fields.high),
+    attempt = number(fields.attempt), failures = number(fields.failures),
+    max_attempts = number(fields.max_attempts or 1)}
 end
 
--- Whether what went wrong is that a key holds something else than Headway put there.
+-- Whether what went wrong is what a field holds, and not that Redis refuses a command.
 local function is_damage(problem)
-  return type(problem) == 'string' or string.find(problem.err or '', 'WRONGTYPE', 1, true) ~= nil
+  return type(problem) == 'string'
 end
 
 -- What a record holds, its tag and its snapshot; nothing for no record, or a damaged one: it must

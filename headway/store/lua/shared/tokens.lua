@@ -12,5 +12,5 @@ local function is_revoked(claim)
   local made, token_id, subject = string.match(claim or '', '^(%d+) (%S*) (.*)$')
   if not made then return false end
   local found = redis.call('MGET', revoked_key(token_id, subject), revoked_key('*', subject))
-  return found[1] or found[2] and tonumber(made) <= tonumber(found[2])
+  return found[1] or found[2] and tonumber(made) <= (tonumber(found[2]) or math.huge)
 end

@@ -84,7 +84,7 @@ end
 local function store_version(record, id, held, changes, meta, ttl)
   local fields = held.fields
   local phase = text(changes.phase)
-  changes.version = integer(math.max((tonumber(fields.version) or 0) + 1, NOW))
+  changes.version = integer(math.max(number(fields.version) + 1, NOW))
   changes.updated_at = format_time(NOW)
   if not FINAL[phase or held.phase] then ttl = tonumber(ttl) + UNENDED end
   if phase and not held.short then
@@ -94,7 +94,7 @@ local function store_version(record, id, held, changes, meta, ttl)
   end
   if is_point(held, changes, phase) then note_point(record, id, fields, changes, ttl) end
   -- Reports in a row need not put the end of their record off each time.
-  local keep = phase ~= held.phase or NOW - tonumber(fields.kept or 0) > HOUR
+  local keep = phase ~= held.phase or NOW - number(fields.kept) > HOUR
   if keep then changes.kept = integer(NOW) end
   local flat = {}
   for name, value in pairs(changes) do
@@ -213,7 +213,7 @@ local function requeue_lost(record, id, held, token, ttl)
     redis.call('ZADD', LEASES, NOW + 5000000, id)
     return 'exhausted'
   end
-  redis.call('HINCRBY', record, 'failures', 1)
+  redis.call('HSET', record, 'failures', integer(held.failures + 1))
   requeue(record, id, held, token, '"Worker lost, trying again"', ttl)
   redis.call('ZADD', OUTBOX, NOW, id)
   return 'requeued'
