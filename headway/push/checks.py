@@ -16,7 +16,7 @@ _refused = count(1)
 
 
 def is_event(name: str, message: bytes) -> bool:
-    """Whether a message is an event of this room: a `snapshot`, a `log` or a `stream`.
+    """Whether a message is an event of this room: `snapshot`, `forgotten`, `log` or `stream`.
 
     Anything else is logged, and not for browsers.
     """
@@ -43,7 +43,7 @@ def _is_of(name: str, message: bytes, found: Any) -> bool:
         return False
     if kind == "snapshot":
         return isinstance(task_id, str) and stamp_of(message)[0] == task_id
-    return kind in ("log", "stream")
+    return kind in ("forgotten", "log", "stream")
 
 
 def _parse(message: bytes) -> Any:

@@ -42,6 +42,8 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
     QUEUED = "queued"
     NOT_WAITING = "not_waiting"
+    NOT_FINAL = "not_final"
+    FORGOTTEN = "forgotten"
     UNKNOWN = "unknown"
     FULL = "full"  # a stream takes no more
     UNSTAGED = "unstaged"  # Redis has lost what was staged for it
@@ -54,7 +56,7 @@ class Outcome(StrEnum):
     # Of a lost run
     REQUEUED = "requeued"  # also of a run that a planned stop ended at its save
     # Of a message that is for later
-    BUSY = "busy"  # another send of its id has not ended
+    BUSY = "busy"  # another send of its id has not ended; or its end is still being told
     DUE = "due"
     KNOWN = "known"
     PARKED = "parked"

@@ -158,7 +158,7 @@ class Records:
         return int((time.monotonic() + START_SECONDS) * 1e6) + ahead
 
     def forget(self, task_id: str) -> None:
-        """Delete everything that is kept of a task."""
+        """Delete everything that is kept of a task, whatever it does, as Celery's clients ask."""
         streams = self.queries.stream_names(task_id)
         self.client.delete(
             *(self.keys.stream(task_id, name) for name in streams),
@@ -172,6 +172,14 @@ class Records:
     def cancel(self, task_id: str) -> ChangeResult:
         """Cancel a task: "cancelled", or "cancelling" if it runs; else "final" or "unknown"."""
         return self._change("cancel", task_id, self._cancel_grace)
+
+    def forget_ended(self, task_id: str) -> Outcome:
+        """Delete what is kept of a task that has ended, and take it off its owner's list.
+
+        No message that comes late begins it again. Returns "forgotten"; else "not_final",
+        "unknown", or "busy" while what depends on the task is being told of its end.
+        """
+        return Outcome(self.functions.call("forget", [self.keys.record(task_id)], [task_id]))
 
     def reschedule(self, task_id: str, when: str) -> ChangeResult:
         """Change the time of a scheduled or retrying task; `when` is as for `create`.

@@ -28,6 +28,7 @@ local owner = ARGV[17]
 local last = is_patient and redis.call('GET', LAST_SWEEP)
 if last and NOW - number(last) > 5000000 then return 'early' end
 local held = load(record)
+if is_forgotten(held) and not is_new_send(held, send) then return 'final' end
 if recorded and not held.phase then return 'expired' end
 if is_former_send(held, send) then return 'stale' end
 local again = FINAL[held.phase] and is_new_send(held, send)

@@ -29,6 +29,7 @@ local ttl = ttl_from_then + math.max(0, math.floor((at - NOW) / 1000))
 local held = load(record)
 if only_attended and not held.phase and not is_attended() then return 'unattended' end
 settle(delivery)  -- from here on it waits here, or is not wanted
+if is_forgotten(held) and not is_new_send(held, send) then return 'final' end
 if recorded and not held.phase then return 'expired' end
 if is_former_send(held, send) then return 'stale' end
 local again = FINAL[held.phase] and is_new_send(held, send)

@@ -25,7 +25,7 @@ if held.phase then return end
 
 local fields = new_fields(id, name, title, max_attempts)
 fields.queue = queue
-fields.sends = send
+fields.sends = with_send(held, send)  -- after those of a task that was forgotten
 fields.dependents = 'unknown'
 if at > NOW then
   ttl = ttl + math.floor((at - NOW) / 1000)

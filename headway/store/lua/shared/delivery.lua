@@ -39,11 +39,16 @@ local function with_send(held, send)
   return string.sub(sends .. ' ' .. send, -SENDS_KEPT * (#send + 1))
 end
 
+-- Whether a person has had this task forgotten: nothing but the ids of its sends is kept.
+local function is_forgotten(held)
+  return not held.fields.phase and held.fields.sends ~= nil
+end
+
 -- Whether the delivery (token, order) may write to this record: nil, or why not. `order` grows with
 -- each retry and replacement of one id; without a fence, nobody has that order now. Without its
 -- revoked tokens, a run from which it was taken could write.
 local function refusal_of(held, token, order)
-  if held.phase and FINAL[held.phase] then return 'final' end
+  if FINAL[held.phase] or is_forgotten(held) then return 'final' end
   if token == '' or not held.phase then return nil end
   if order > held.order then return nil end
   if order < held.order then return 'stale' end

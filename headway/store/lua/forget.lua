@@ -1,0 +1,35 @@
+-- Forget a task that has ended, as a person asks for it.
+-- KEYS[1]: the record. ARGV[1]: id.
+-- Returns 'forgotten', or why not: 'unknown', 'not_final', 'busy' while others are being told of
+-- its end by the message that is kept here.
+-- For as long as the record would have been kept, the ids of the task's sends stay in its place:
+-- a message that comes late must not begin the task once more.
+local record = KEYS[1]
+local id = ARGV[1]
+local held = load(record)
+if not held.phase then return 'unknown' end
+if not FINAL[held.phase] then return 'not_final' end
+local fields = held.fields
+local is_awaited = redis.call('ZSCORE', UNNOTIFIED, id)
+if is_awaited and fields.dependents ~= 'unknown' then return 'busy' end
+
+local ttl = redis.call('PTTL', record)
+settle(fields.delivery)
+delete_streams(id, fields.streams)
+redis.call('DEL', record, log_key(id), points_key(id), result_key(id))
+-- Who depends on a task that was cancelled before it began is told by its message, with this.
+if not is_awaited or held.phase ~= 'cancelled' then
+  redis.call('DEL', celery_key(id))
+  redis.call('ZREM', UNNOTIFIED, id)
+end
+redis.call('HSET', record, 'sends', fields.sends or '')
+if ttl > 0 then redis.call('PEXPIRE', record, ttl) end
+for _, set in ipairs({LEASES, RESERVED, OUTBOX, KILL_DEADLINES}) do redis.call('ZREM', set, id) end
+local event = '["forgotten",{"task_id":"' .. id .. '","version":' .. fields.version .. '}]'
+redis.call('PUBLISH', CHANNEL .. 'task:' .. id, event)
+local owner = fields.owner or ''
+if owner ~= '' then
+  forget_task(owner, id)
+  redis.call('PUBLISH', CHANNEL .. 'owner:' .. owner, event)
+end
+return 'forgotten'
