@@ -175,6 +175,7 @@ LAYERS = [
     "headway.web.parameters",
     "headway.web.listing",
     "headway.web.api",
+    "headway.web.several",
     "headway.revoking",
     "headway.web.sharing",
     "headway.web.streams",

@@ -26,6 +26,10 @@ from headway.store.records import TASK_ID, Records
 MAX_NAMES = 10  # that an error lists
 DEFAULT_LIMIT = 50
 PAGE = 100  # tasks of an owner that one call reads
+NOT_FORGOTTEN = {
+    Outcome.NOT_FINAL: "This task has not ended yet: cancel it first.",
+    Outcome.BUSY: "What depends on this task is being told of its end. Try again in a minute.",
+}
 
 
 def _text(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -158,6 +162,20 @@ def cancel(project: Project, task_id: str) -> None:
     click.echo(changed.outcome)
 
 
+@click.command("forget", cls=Command)
+@click.argument("task_id", metavar="ID")
+@with_project
+def forget(project: Project, task_id: str) -> None:
+    """Delete what is kept of a task that has ended: its result, log and arguments, for good."""
+    known = TASK_ID.match(task_id)
+    outcome = project.records.forget_ended(task_id) if known else Outcome.UNKNOWN
+    if outcome == Outcome.UNKNOWN:
+        raise UnknownTask(task_id)
+    if outcome != Outcome.FORGOTTEN:
+        raise Failure(NOT_FORGOTTEN[outcome], ExitCode.FAILED)
+    click.echo(outcome)
+
+
 @click.command("list", cls=Command)
 @text_option("--owner", help="Only this owner's.")
 @click.option(
@@ -215,4 +233,4 @@ def _exit(code: ExitCode) -> None:
     click.get_current_context().exit(code)
 
 
-COMMANDS = (watch, start, cancel, list_tasks, doctor)
+COMMANDS = (watch, start, cancel, forget, list_tasks, doctor)

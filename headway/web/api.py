@@ -44,13 +44,19 @@ ASK_AGAIN = "private, no-cache"  # Cache-Control of answers with an ETag
 
 READ_ONLY = APIError(403, "read_only", "This link is read-only: it cannot change the task.")
 ONLY_OVER_HTTPS = " Browsers keep it over https only."
-TOO_LATE = {
+# Why a task was not changed.
+REFUSALS = {
     Outcome.UNKNOWN: NOT_FOUND,
     Outcome.FINAL: APIError(409, "final", "This task has ended already."),
     Outcome.NOT_WAITING: APIError(
         409, "not_waiting", "This task cannot be rescheduled: it is queued, running or finished."
     ),
+    Outcome.NOT_FINAL: APIError(409, "not_final", "This task has not ended yet: cancel it first."),
+    Outcome.BUSY: APIError(
+        409, "busy", "What depends on this task is being told of its end: try again in a minute."
+    ),
 }
+NOT_ENDED = APIError(409, "not_final", "This task has not ended yet.")
 
 
 def get_records() -> Records:
@@ -161,7 +167,7 @@ def retry(task_id: str) -> ResponseReturnValue:
     stored = _to_change(task_id)
     ended = Snapshot.from_json(stored.snapshot)
     if not ended.final:
-        raise APIError(409, "not_final", "This task has not ended yet.")
+        raise NOT_ENDED
     args = json_body({"args"}).get("args") if request.is_json and request.get_data() else None
     if args is None:
         return accepted(rerun(task_id, owner=stored.owner, key=idempotency_key()))
@@ -169,6 +175,16 @@ def retry(task_id: str) -> ResponseReturnValue:
     return accepted(
         start(ended.name, _checked_args(args), owner=stored.owner, key=idempotency_key())
     )
+
+
+@api.post("/tasks/<task_id>/forget")
+def forget(task_id: str) -> ResponseReturnValue:
+    """Delete what is kept of a task that has ended, for good; 204, 409 if it has not ended."""
+    _to_change(task_id)
+    outcome = get_records().forget_ended(task_id)
+    if outcome != Outcome.FORGOTTEN:
+        raise REFUSALS[outcome]
+    return Response(status=204)
 
 
 @api.get("/tasks/<task_id>/result")
@@ -248,7 +264,7 @@ def _changed(changed: ChangeResult) -> Response:
     Raises APIError where the change came too late.
     """
     if changed.snapshot is None:
-        raise TOO_LATE[changed.outcome]
+        raise REFUSALS[changed.outcome]
     return _json(changed.snapshot, 202)
 
 

@@ -31,6 +31,7 @@ JSON_BLUEPRINTS = {
 ERROR_PAGES = {
     "headway_pages": "headway/error.html",
     "headway_start": "headway/error.html",
+    "headway_several": "headway/error.html",
 }
 UNAVAILABLE = "{}, so nothing was started or changed. Try again in a moment."
 
@@ -46,6 +47,10 @@ class APIError(Exception):
         self.code = code
         self.message = message
         self.fields = fields
+
+
+NOT_KEPT = APIError(409, "not_kept", "This task's arguments are no longer kept.")
+ALREADY_USED = APIError(422, "key_already_used", "This Idempotency-Key belongs to another request.")
 
 
 def wants_json() -> bool:
@@ -104,12 +109,12 @@ def unknown_task(exc: UnknownTask) -> ResponseReturnValue:
     )
 
 
-def not_kept(exc: NotKept) -> ResponseReturnValue:
-    return error(409, "not_kept", "This task's arguments are no longer kept.")
+def not_kept(_: NotKept) -> ResponseReturnValue:
+    return refused(NOT_KEPT)
 
 
-def already_used(exc: AlreadyUsed) -> ResponseReturnValue:
-    return error(422, "key_already_used", "This Idempotency-Key belongs to another request.")
+def already_used(_: AlreadyUsed) -> ResponseReturnValue:
+    return refused(ALREADY_USED)
 
 
 def too_late(_: TooLate) -> ResponseReturnValue:

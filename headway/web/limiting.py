@@ -29,6 +29,8 @@ KINDS = {
     "headway.cancel": "changes",
     "headway.schedule": "changes",
     "headway.retry": "changes",
+    "headway.forget": "changes",
+    "headway_several.change": "changes",
     "headway_pages.act": "changes",
     "headway_sharing.share": "shares",
     "headway_sharing.unshare": "changes",

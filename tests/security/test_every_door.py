@@ -42,6 +42,7 @@ OF_TASKS: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/tasks/<task_id>/result", {}),
     ("POST", "/tasks/<task_id>/cancel", {}),
     ("POST", "/tasks/<task_id>/retry", {}),
+    ("POST", "/tasks/<task_id>/forget", {}),
     ("POST", "/tasks/<task_id>/schedule", {"json": {"countdown": 0}}),
     ("POST", "/tasks/<task_id>/share", {}),
     ("DELETE", "/tasks/<task_id>/share", {}),
