@@ -49,7 +49,7 @@ function foldForms() {
 function showTasks() {
   const fold = foldForms();
   const watcher = sharedWatcher();
-  const list = new TaskList(find("#tasks"));
+  const list = new TaskList(find("#tasks"), watcher);
   const announcer = new Announcer(find("#announcer"), find("#alarm"));
   const titles = new Titles();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -58,10 +58,11 @@ function showTasks() {
     clearTimeout(refresh);
     refresh = setTimeout(() => watcher.refreshList(), REFRESH_MS);
   };
-  const receive = (/** @type {Snapshot | null} */ snapshot, /** @type {string} */ taskId) => {
+  /** @type {import("headway/tracked-tasks.js").OnMine} */
+  const receive = (snapshot, taskId, isForgotten) => {
     const labels = watcher.connection.labelsOf(snapshot?.name ?? "");
     for (const part of [list, announcer, titles]) {
-      if (!snapshot) part.remove(taskId);
+      if (!snapshot) part.remove(taskId, isForgotten);
       else if (part.receive(snapshot, labels)) refreshSoon();
     }
   };

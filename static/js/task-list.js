@@ -3,6 +3,7 @@
  * says, and the server has rendered; here it is kept up to date.
  */
 
+import { Choice } from "headway/choice.js";
 import { ENDED, arrange, compare, rank } from "headway/order.js";
 import { TaskCounts } from "headway/task-counts.js";
 import { TaskProgress } from "headway/task-progress.js";
@@ -29,11 +30,15 @@ export class TaskList {
   #seen;
   #phases;
   #words;
+  #choice;
   /** Whether it is the page of all tasks, from the newest on. */
   #isWhole;
 
-  /** @param {HTMLElement} root holds the list, and beside it the filters and the words for an empty list */
-  constructor(root) {
+  /**
+   * @param {HTMLElement} root holds the list, and beside it the filters and the words for an empty list
+   * @param {import("headway/task-watcher.js").TaskWatcher} watcher
+   */
+  constructor(root, watcher) {
     const { seen = "", phases = "", words = "", older, counts, now } = root.dataset;
     this.#root = root;
     this.#list = /** @type {HTMLUListElement} */ (root.querySelector("ul"));
@@ -47,6 +52,7 @@ export class TaskList {
       this.#tasks.set(taskId, { item, version: 0 });
       this.#counts.note(taskId, phase);
     }
+    this.#choice = new Choice(this.#list, this.#part("choice"), watcher);
     if (counts) this.#counts.read(JSON.parse(counts), Date.parse(now ?? ""));
     this.#show();
   }
@@ -142,11 +148,13 @@ export class TaskList {
    * The task is no longer kept.
    *
    * @param {string} taskId
+   * @param {boolean} isForgotten
    */
-  remove(taskId) {
+  remove(taskId, isForgotten) {
     const known = this.#tasks.get(taskId);
     this.#counts.remove(taskId);
-    if (known) known.item.dataset.phase = MISSING;
+    if (known && isForgotten) this.#leave(known.item);
+    else if (known) known.item.dataset.phase = MISSING;
     this.#showSoon();
   }
 
@@ -213,7 +221,7 @@ export class TaskList {
    */
   #trim(items) {
     const isOver = (/** @type {HTMLLIElement} */ { dataset }) => Number(dataset.rank) === ENDED;
-    const ended = items.filter((item) => isOver(item) && !item.contains(document.activeElement));
+    const ended = items.filter((item) => isOver(item) && !this.#choice.holds(item));
     const oldest = ended.slice(MAX_SHOWN);
     for (const item of oldest) this.#leave(item);
     if (oldest.length) this.#part("trimmed").hidden = false;
@@ -222,7 +230,8 @@ export class TaskList {
   /** @param {HTMLLIElement} item of another phase by now */
   #leave(item) {
     this.#tasks.delete(item.dataset.taskId ?? "");
-    item.remove();
+    this.#unplaced.delete(item);
+    this.#choice.remove(item);
   }
 
   get #items() {
@@ -246,6 +255,7 @@ export class TaskList {
 
   #show() {
     this.#place();
+    this.#choice.show();
     const { unknown, away } = this.#root.dataset; // words for as long as nobody has read which tasks there are
     for (const link of /** @type {NodeListOf<HTMLElement>} */ (this.#root.querySelectorAll(".filters a"))) {
       const phases = split(link.dataset.phases ?? "");

@@ -57,9 +57,9 @@ test("an outcome that nobody can know is told, and run again, in the label's wor
   const unknown = payment({ phase: "failed", error: { type: "OutcomeUnknown", message: "timed out" } });
 
   assert.equal(failure(unknown, PAYMENT), "The card may have been charged already.");
-  assert.deepEqual(actions(unknown, PAYMENT), { again: "Charge again" });
+  assert.deepEqual(actions(unknown, PAYMENT), { again: "Charge again", forget: "Forget" });
   assert.match(failure(unknown), /may be done twice/);
-  assert.deepEqual(actions(unknown), { again: "Retry" });
+  assert.deepEqual(actions(unknown), { again: "Retry", forget: "Forget" });
 });
 
 test("what waits for another's service counts no attempt, also when it has waited in vain", () => {

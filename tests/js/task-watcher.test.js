@@ -101,7 +101,10 @@ test("every connect watches again what has not ended", async () => {
   watcher.watchTask("b", () => {});
   socket.open();
   await settled();
-  socket.emit("snapshot", snapshot("b", 9, { phase: "succeeded" }));
+  const ended = snapshot("b", 9, { phase: "succeeded" });
+  socket.emit("snapshot", ended);
+  const answer = socket.answer;
+  socket.answer = (event) => (event === "watch_mine" ? { snapshots: [ended], counts: {} } : answer(event));
 
   socket.close();
   socket.calls.length = 0;

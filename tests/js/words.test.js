@@ -200,10 +200,10 @@ test("each phase offers what can be done in it", () => {
   assert.deepEqual(offered["running at 42 %"], { cancel: "Cancel" });
   assert.deepEqual(offered["retrying after an error"], { now: "Retry now", cancel: "Cancel" });
   assert.deepEqual(offered["cancelling at 37 %"], {});
-  assert.deepEqual(offered["succeeded with a number"], { again: "Run again" });
-  assert.deepEqual(offered["failed after four tries"], { again: "Retry" });
-  assert.deepEqual(offered["failed, nobody can know"], { again: "Send again" });
-  assert.deepEqual(offered["cancelled at 37 %"], { again: "Run again" });
+  assert.deepEqual(offered["succeeded with a number"], { again: "Run again", forget: "Forget" });
+  assert.deepEqual(offered["failed after four tries"], { again: "Retry", forget: "Forget" });
+  assert.deepEqual(offered["failed, nobody can know"], { again: "Send again", forget: "Forget" });
+  assert.deepEqual(offered["cancelled at 37 %"], { again: "Run again", forget: "Forget" });
 });
 
 test("another time is for sending or for starting", () => {

@@ -1,7 +1,7 @@
 /** Speaks to screen readers: changes of state and each quarter, at most once in 5 s; failures at once. */
 
 import { FINAL, percent } from "./snapshot.js";
-import { MISSING, failure, headline } from "./words.js";
+import { FORGOTTEN, MISSING, failure, headline } from "./words.js";
 
 /** @typedef {import("./snapshot.js").Snapshot} Snapshot */
 
@@ -44,9 +44,10 @@ export class Announcer {
     }
   }
 
-  /** @param {string} taskId of a task that is no longer kept */
-  remove(taskId) {
-    this.#waiting.set(taskId, `${this.#seen.get(taskId)?.title ?? "A task"}: ${MISSING}`);
+  /** @param {string} taskId of a task that is no longer kept @param {boolean} [isForgotten] */
+  remove(taskId, isForgotten) {
+    const words = isForgotten ? FORGOTTEN : MISSING;
+    this.#waiting.set(taskId, `${this.#seen.get(taskId)?.title ?? "A task"}: ${words}`);
     this.#seen.delete(taskId);
     this.#speak();
   }

@@ -54,8 +54,11 @@ export default {
     "change": "Change",
     "cancel": "Cancel",
     "again": "Run again",
-    "retry": "Retry"
+    "retry": "Retry",
+    "forget": "Forget",
+    "forget_surely": "Forget for good?"
   },
   "starts": "starts",
+  "forgotten": "This task was forgotten.",
   "missing": "This task has expired or belongs to someone else."
 };

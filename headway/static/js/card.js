@@ -7,7 +7,7 @@ import { isFinal, percent } from "./snapshot.js";
 import { TaskActions } from "./task-actions.js";
 import { read } from "./card-reading.js";
 import { details, showAll } from "./details.js";
-import { MISSING } from "./words.js";
+import { FORGOTTEN, MISSING } from "./words.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -36,7 +36,7 @@ export class Card {
   /** @type {LogLine | null} */
   #line = null;
   #fault = "";
-  #missing = false;
+  #missing = ""; // why there is no snapshot, where that is known
   #pace = new Pace();
   #frame = 0;
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -65,11 +65,12 @@ export class Card {
    *
    * @param {Snapshot | null} snapshot null: the task is no longer kept, or not the caller's
    * @param {LogLine | null} line the newest of its log
+   * @param {boolean} isForgotten
    */
-  take(snapshot, line) {
+  take(snapshot, line, isForgotten) {
     this.#snapshot = snapshot;
     this.#line = line;
-    this.#missing = !snapshot;
+    this.#missing = snapshot ? "" : isForgotten ? FORGOTTEN : MISSING;
     if (snapshot) this.#pace.observe(snapshot);
     if (this.#actions) {
       this.#forget ??= this.#watcher.connection.on("change", () => this.#drawSoon());
@@ -114,7 +115,7 @@ export class Card {
 
   #draw() {
     if (this.#snapshot) this.#drawSnapshot(this.#snapshot);
-    else if (this.#missing) this.#drawEmpty("missing", MISSING);
+    else if (this.#missing) this.#drawEmpty("missing", this.#missing);
     else if (this.#fault) this.#drawEmpty("unreachable", "Cannot be loaded:", this.#fault);
   }
 

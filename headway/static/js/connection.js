@@ -20,8 +20,8 @@ import { Server } from "./server.js";
  * @property {boolean} pollFailed
  * @property {string} fault why the last poll failed, in one sentence; "" where it did not
  *
- * @typedef {"connect" | "announced" | "server" | "snapshot" | "log" | "stream" | "change"} Topic "server": the server's state, read
- *   anywhere; "announced": it came over the socket
+ * @typedef {"connect" | "announced" | "server" | "snapshot" | "forgotten" | "log" | "stream" | "change"} Topic "server":
+ *   the server's state, read anywhere; "announced": it came over the socket
  *
  * @typedef {object} Socket the part of Socket.IO's that is used
  * @property {boolean} connected
@@ -108,6 +108,7 @@ export class Connection {
     socket.on("connect_error", (/** @type {Error} */ error) => this.#refused(socket, error));
     socket.on("server", (/** @type {ServerState} */ server) => this.#onServer(server));
     socket.on("snapshot", (payload) => this.#emit("snapshot", payload));
+    socket.on("forgotten", (payload) => this.#emit("forgotten", payload));
     socket.on("log", (payload) => this.#emit("log", payload));
     socket.on("stream", (payload) => this.#emit("stream", payload));
   }

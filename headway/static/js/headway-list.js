@@ -1,6 +1,7 @@
 /** `<headway-list src=".../tasks" token="...">`: the visitor's newest tasks, live, in any page. */
 
 import { PARTS } from "./card-parts.js";
+import { Choice } from "./choice.js";
 import { LiveElement } from "./live-element.js";
 import { ENDED, arrange, compare, rank } from "./order.js";
 
@@ -18,6 +19,8 @@ export class HeadwayList extends LiveElement {
   #seen = ""; // until when failures have been seen: when this was opened
   #list = document.createElement("ul");
   #empty = document.createElement("p");
+  /** @type {Choice | undefined} */
+  #choice;
 
   get isFilled() {
     return this.#known.size > 0;
@@ -34,8 +37,19 @@ export class HeadwayList extends LiveElement {
     this.#empty.part.add("empty");
     this.#empty.textContent = "Loading…";
     content.append(this.#list, this.#empty);
+    if (this.hasAttribute("actions")) {
+      const bar = document.createElement("form");
+      bar.className = "choice";
+      bar.part.add("choice");
+      bar.ariaLabel = "Chosen tasks";
+      this.#list.before(bar);
+      this.#choice = new Choice(this.#list, bar, watcher);
+    }
     return watcher.watchMine(
-      (snapshot, taskId) => (snapshot ? this.#take(snapshot, watcher) : this.announcer?.remove(taskId)),
+      (snapshot, taskId, isForgotten) => {
+        if (snapshot) this.#take(snapshot, watcher);
+        else this.#lose(taskId, isForgotten);
+      },
       () => (this.#empty.textContent = "No tasks yet."),
     );
   }
@@ -53,7 +67,24 @@ export class HeadwayList extends LiveElement {
     if (known && snapshot.version < known.snapshot.version) return;
     const item = known?.item ?? this.#add(server.at(`/status/${encodeURIComponent(task_id)}`));
     this.#known.set(task_id, { item, snapshot }); // what is in it, its element watches
-    if (known?.snapshot.phase !== phase) this.#place(item, snapshot);
+    if (known?.snapshot.phase === phase) return;
+    Object.assign(item.dataset, { taskId: task_id, phase, title: snapshot.title });
+    this.#place(item, snapshot);
+    this.#choice?.show();
+  }
+
+  /** @param {string} taskId @param {boolean} isForgotten */
+  #lose(taskId, isForgotten) {
+    this.announcer?.remove(taskId, isForgotten);
+    const known = this.#known.get(taskId);
+    if (!known) return;
+    known.item.dataset.phase = "missing";
+    if (!isForgotten) return this.#choice?.show();
+    this.#known.delete(taskId);
+    if (this.#choice) this.#choice.remove(known.item);
+    else known.item.remove();
+    this.#empty.hidden = this.#known.size > 0;
+    this.#empty.textContent = "No tasks yet.";
   }
 
   /** @param {string} src */

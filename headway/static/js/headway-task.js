@@ -30,10 +30,10 @@ export class HeadwayTask extends LiveElement {
   begin(content, watcher, taskId) {
     this.#snapshot = null;
     const card = (this.#card = new Card(this, content, watcher, { hasActions: this.hasAttribute("actions") }));
-    const stop = watcher.watchTask(taskId, (snapshot, line) => {
-      card.take(snapshot, line);
+    const stop = watcher.watchTask(taskId, (snapshot, line, isForgotten) => {
+      card.take(snapshot, line, isForgotten);
       if (snapshot) this.#tell(snapshot, watcher);
-      else this.#miss(taskId, watcher);
+      else this.#miss(taskId, watcher, isForgotten);
     });
     return () => {
       stop();
@@ -58,9 +58,10 @@ export class HeadwayTask extends LiveElement {
     this.showConnection(watcher);
   }
 
-  /** @param {string} taskId @param {TaskWatcher} watcher */
-  #miss(taskId, { server }) {
-    this.announcer?.remove(taskId);
+  /** @param {string} taskId @param {TaskWatcher} watcher @param {boolean} isForgotten */
+  #miss(taskId, { server }, isForgotten) {
+    this.announcer?.remove(taskId, isForgotten);
+    if (isForgotten) return;
     console.error(`Headway: ${server.base} has no such task, or shows it to its owner only.`, this);
   }
 

@@ -80,7 +80,7 @@ export class Poller {
       this.#tasks.receive(snapshot);
     }
     missing.forEach((/** @type {string} */ id) => this.#tasks.miss(id));
-    if (tasks) this.#tasks.listRead(counts);
+    if (tasks) this.#tasks.listRead(counts, tasks);
   }
 
   /** Poll no more, for good. */

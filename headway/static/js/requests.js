@@ -3,8 +3,6 @@
 import { parse } from "./exact.js";
 import { CREDENTIALS } from "./reading.js";
 
-/** @typedef {import("./snapshot.js").Snapshot} Snapshot */
-
 const TIMEOUT_MS = 10_000;
 const UNREACHED = "The server does not answer. Nothing is lost: try again in a moment.";
 
@@ -29,7 +27,7 @@ export class Refused extends Error {
 }
 
 /**
- * POST, and return the snapshot that is answered. Throws Refused when the server says no, and other errors when there
+ * POST, and return what is answered: a snapshot, mostly; null for nothing. Throws Refused when the server says no, and other errors when there
  * is no answer to be had: then the same key again makes sure that nothing is done twice.
  *
  * @param {string} address
@@ -37,7 +35,7 @@ export class Refused extends Error {
  * @param {URLSearchParams | object} [request.body] a form's fields, or an object to send as JSON
  * @param {string} [request.key]
  * @param {Record<string, string>} [request.headers] see Server
- * @returns {Promise<Snapshot>}
+ * @returns {Promise<any>}
  */
 export async function post(address, { body, key, headers } = {}) {
   const form = !body || body instanceof URLSearchParams;
@@ -53,7 +51,7 @@ export async function post(address, { body, key, headers } = {}) {
     credentials: CREDENTIALS,
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
-  const answer = parse(await response.text());
+  const answer = response.status === 204 ? null : parse(await response.text());
   if (!response.ok) throw new Refused(response.status, answer.error);
   return answer;
 }

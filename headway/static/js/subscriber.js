@@ -153,7 +153,7 @@ export class Subscriber {
     try {
       const { snapshots, counts } = await this.#connection.request("watch_mine", {});
       snapshots.forEach((/** @type {Snapshot} */ snapshot) => this.#receive(snapshot));
-      this.#tasks.listRead(counts);
+      this.#tasks.listRead(counts, snapshots);
     } catch (error) {
       this.#listAsked = false;
       throw error;

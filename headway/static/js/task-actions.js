@@ -2,6 +2,7 @@
 
 import { buttonsReason } from "./connection-words.js";
 import { Refused, newKey, post, reason } from "./requests.js";
+import WORDS from "./card-words.js";
 import { actions, timeLabel } from "./words.js";
 
 /**
@@ -28,6 +29,8 @@ export class TaskActions {
   /** @type {HTMLFormElement | undefined} */
   #form;
   #isBusy = false;
+  /** Whether "Forget" was pressed once, and asks to be pressed again. */
+  #isAsked = false;
   #key = newKey(); // of the next "again"; a new one only when a task has come of it
 
   /**
@@ -49,6 +52,8 @@ export class TaskActions {
     this.#button("change").ariaExpanded = "false";
     this.#add("again", () => this.#again());
     this.#add("cancel", () => this.#ask("cancel"));
+    this.#add("forget", () => this.#forget());
+    this.#button("forget").addEventListener("blur", () => this.#askAgain(false));
   }
 
   /**
@@ -59,6 +64,7 @@ export class TaskActions {
   show(snapshot) {
     this.#snapshot = snapshot;
     const offered = snapshot ? actions(snapshot, this.#labels) : {};
+    if (offered.forget && this.#isAsked) offered.forget = WORDS.actions.forget_surely;
     const held = this.#focused();
     for (const [action, button] of this.#buttons) {
       const words = offered[action] ?? "";
@@ -102,11 +108,26 @@ export class TaskActions {
     this.#note.replaceChildren("Started again, as ", link, ".");
   }
 
+  /** What cannot be undone takes a second press. */
+  async #forget() {
+    const taskId = this.#snapshot?.task_id ?? "";
+    if (!this.#isAsked) return this.#askAgain(true);
+    this.#isAsked = false;
+    if ((await this.#ask("forget")) === null) this.#watcher.forget(taskId);
+  }
+
+  /** @param {boolean} isAsked */
+  #askAgain(isAsked) {
+    if (this.#isAsked === isAsked) return;
+    this.#isAsked = isAsked;
+    this.show(this.#snapshot);
+  }
+
   /**
    * Ask for a change of the task; the answer's snapshot goes where all others go. Returns it, undefined
-   * where it was refused.
+   * where it was refused, null for a task that is gone.
    *
-   * @param {"cancel" | "schedule" | "retry"} what
+   * @param {"cancel" | "schedule" | "retry" | "forget"} what
    * @param {object} [body]
    * @param {string} [key]
    */
@@ -119,7 +140,7 @@ export class TaskActions {
     try {
       const address = server.at(`/tasks/${encodeURIComponent(taskId)}/${what}`);
       const snapshot = await post(address, { body, key, headers: server.headers });
-      this.#watcher.receive(snapshot);
+      if (snapshot) this.#watcher.receive(snapshot);
       return snapshot;
     } catch (error) {
       await this.#explain(taskId, error);
@@ -153,6 +174,9 @@ export class TaskActions {
   #busy(busy) {
     this.#isBusy = busy;
     this.#enable();
+    const root = this.#bar.getRootNode();
+    const host = root instanceof ShadowRoot ? root.host : this.#bar.closest("[task-id]");
+    host?.toggleAttribute("data-busy", busy); // a list that takes it away knows where the focus was
   }
 
   /** Buttons are off during a request, and while none could work: then they say why. */

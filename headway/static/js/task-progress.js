@@ -47,6 +47,6 @@ export class TaskProgress extends HTMLElement {
   #watch(card) {
     this.#stop();
     const taskId = this.getAttribute("task-id");
-    this.#stop = taskId ? sharedWatcher().watchTask(taskId, (snapshot, line) => card.take(snapshot, line)) : () => {};
+    this.#stop = taskId ? sharedWatcher().watchTask(taskId, (...news) => card.take(...news)) : () => {};
   }
 }

@@ -29,6 +29,7 @@ export class TaskWatcher {
     this.#subscriber = new Subscriber(connection, this.#tasks, random);
     this.#poller = new Poller(connection, this.#tasks, get, random);
     connection.on("snapshot", (snapshot) => this.receive(snapshot));
+    connection.on("forgotten", ({ task_id, version }) => this.#tasks.forget(task_id, version));
   }
 
   /**
@@ -40,7 +41,7 @@ export class TaskWatcher {
   watchTask(taskId, onSnapshot) {
     const task = this.#tasks.track(taskId);
     task.listeners.add(onSnapshot);
-    if (task.snapshot || task.missing) onSnapshot(task.snapshot, task.line);
+    if (task.snapshot || task.missing) onSnapshot(task.snapshot, task.line, task.isForgotten);
     this.#subscriber.askSoon();
     return () => {
       task.listeners.delete(onSnapshot);
@@ -76,6 +77,15 @@ export class TaskWatcher {
   receive(snapshot) {
     this.connection.observe(snapshot.updated_at);
     this.#tasks.receive(snapshot);
+  }
+
+  /**
+   * Take in that a task was forgotten here.
+   *
+   * @param {string} taskId
+   */
+  forget(taskId) {
+    this.#tasks.forget(taskId);
   }
 
   /**

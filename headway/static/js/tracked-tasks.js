@@ -11,12 +11,14 @@ import { isFinal, isNewer, normalize } from "./snapshot.js";
  *   no longer kept, or not the caller's
  * @param {Snapshot | null} snapshot
  * @param {LogLine | null} line
+ * @param {boolean} isForgotten no longer kept because a person had it forgotten
  * @returns {void}
  *
  * @callback OnMine called with each newer snapshot of any task; null: the task of this id is no
  *   longer kept
  * @param {Snapshot | null} snapshot
  * @param {string} taskId
+ * @param {boolean} isForgotten
  * @returns {void}
  *
  * @typedef {Record<string, number>} Counts of all tasks that are kept, by phase
@@ -29,6 +31,8 @@ import { isFinal, isNewer, normalize } from "./snapshot.js";
  * @property {Snapshot | null} snapshot
  * @property {LogLine | null} line
  * @property {boolean} missing
+ * @property {boolean} isForgotten
+ * @property {boolean} isDoubtful whether the list that should have it did not
  * @property {boolean} asked on the present socket
  * @property {Set<OnTask>} listeners
  */
@@ -36,6 +40,8 @@ import { isFinal, isNewer, normalize } from "./snapshot.js";
 export class TrackedTasks {
   /** @type {Map<string, TrackedTask>} */
   #tasks = new Map();
+  /** @type {Map<string, number>} by id, the version in which a task was forgotten: an answer may come late */
+  #forgotten = new Map();
   /** @type {Set<OnMine>} */
   listListeners = new Set();
   /** @type {Set<OnRead>} */
@@ -55,15 +61,13 @@ export class TrackedTasks {
 
   /** Ids of the tasks of which news may still come. */
   get unfinished() {
-    const isOpen = (/** @type {TrackedTask} */ { snapshot, missing }) =>
-      !missing && !(snapshot && isFinal(snapshot));
-    return this.entries.filter(([, task]) => isOpen(task)).map(([id]) => id);
+    return this.entries.filter(([, task]) => !task.missing && isOpen(task)).map(([id]) => id);
   }
 
   /** Ids of the tasks that are watched and have not been asked for on the present socket. */
   get unasked() {
     const entries = this.entries.filter(([, { asked, listeners }]) => !asked && listeners.size);
-    return entries.filter(([, { snapshot }]) => !snapshot || !isFinal(snapshot)).map(([id]) => id);
+    return entries.filter(([, task]) => isOpen(task)).map(([id]) => id);
   }
 
   /** @param {string} taskId */
@@ -75,7 +79,15 @@ export class TrackedTasks {
   track(taskId) {
     const known = this.#tasks.get(taskId);
     if (known) return known;
-    const task = { snapshot: null, line: null, missing: false, asked: false, listeners: new Set() };
+    const task = {
+      snapshot: null,
+      line: null,
+      missing: false,
+      isForgotten: false,
+      isDoubtful: false,
+      asked: false,
+      listeners: new Set(),
+    };
     this.#tasks.set(taskId, task);
     return task;
   }
@@ -91,13 +103,15 @@ export class TrackedTasks {
    * @param {Snapshot} snapshot
    */
   receive(snapshot) {
-    const task = this.track(snapshot.task_id);
     const next = normalize(snapshot);
+    if (next.version <= (this.#forgotten.get(next.task_id) ?? -1)) return;
+    const task = this.track(next.task_id);
+    task.isDoubtful = false;
     if (!isNewer(next, task.snapshot)) return;
     task.snapshot = next;
-    task.missing = false;
+    task.missing = task.isForgotten = false;
     this.changes++;
-    callAll(this.listListeners, next, next.task_id);
+    callAll(this.listListeners, next, next.task_id, false);
     emit(task);
   }
 
@@ -109,18 +123,48 @@ export class TrackedTasks {
   miss(taskId) {
     const task = this.#tasks.get(taskId);
     if (!task || task.missing) return;
+    this.#lose(task, taskId);
+  }
+
+  /**
+   * Take in that a person had a task forgotten.
+   *
+   * @param {string} taskId
+   * @param {number} [version] the last that it had
+   */
+  forget(taskId, version) {
+    const task = this.track(taskId);
+    const last = version ?? task.snapshot?.version ?? 0;
+    this.#forgotten.set(taskId, Math.max(last, this.#forgotten.get(taskId) ?? 0));
+    if (task.isForgotten) return;
+    task.isForgotten = true;
+    this.#lose(task, taskId);
+  }
+
+  /** @param {TrackedTask} task @param {string} taskId */
+  #lose(task, taskId) {
     task.missing = true;
     task.snapshot = null;
-    callAll(this.listListeners, null, taskId);
+    task.isDoubtful = false;
+    callAll(this.listListeners, null, taskId, task.isForgotten);
     emit(task);
   }
 
   /**
-   * The caller's own tasks have been read.
+   * The caller's own tasks have been read. An ended one that should be among the newest and is not may have been
+   * forgotten while nothing was heard: it is asked for again.
    *
    * @param {Counts} counts
+   * @param {Snapshot[]} newest
    */
-  listRead(counts) {
+  listRead(counts, newest) {
+    const ids = new Set(newest.map(({ task_id }) => task_id));
+    const since = newest.at(-1)?.created_at ?? "";
+    for (const [id, task] of this.#tasks) {
+      const { snapshot } = task;
+      const isMissed = snapshot && isFinal(snapshot) && !ids.has(id) && snapshot.created_at >= since;
+      if (isMissed) Object.assign(task, { isDoubtful: true, asked: false });
+    }
     callAll(this.readListeners, counts);
   }
 
@@ -158,7 +202,12 @@ export class TrackedTasks {
   }
 }
 
+/** Whether there may be news of a task. @param {TrackedTask} task */
+function isOpen({ snapshot, isDoubtful }) {
+  return !snapshot || !isFinal(snapshot) || isDoubtful;
+}
+
 /** @param {TrackedTask} task */
-function emit({ listeners, snapshot, line, missing }) {
-  callAll(listeners, missing ? null : snapshot, line);
+function emit({ listeners, snapshot, line, missing, isForgotten }) {
+  callAll(listeners, missing ? null : snapshot, line, isForgotten);
 }

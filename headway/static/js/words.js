@@ -16,12 +16,13 @@ import { percent } from "./snapshot.js";
  *   headline until the next one
  * @property {Record<string, string>} [result] by a key of the result, its name in the details
  *
- * @typedef {"now" | "change" | "again" | "cancel"} Action what a person may do with a task
+ * @typedef {"now" | "change" | "again" | "cancel" | "forget"} Action what a person may do with a task
  */
 
 const LINE_CHARS = 80;
 
 export const MISSING = WORDS.missing;
+export const FORGOTTEN = WORDS.forgotten;
 const HEADLINES = WORDS.headlines;
 const TEXTS = WORDS.texts;
 const ERRORS = /** @type {Record<string, string>} */ (WORDS.errors);
@@ -66,7 +67,7 @@ export function headline(snapshot, labels = {}) {
  * @returns {Partial<Record<Action, string>>}
  */
 export function actions({ phase, error }, labels = {}) {
-  const { now, retry_now, change, cancel, again, retry } = WORDS.actions;
+  const { now, retry_now, change, cancel, again, retry, forget } = WORDS.actions;
   switch (phase) {
     case "scheduled":
       return { now, change, cancel };
@@ -76,10 +77,10 @@ export function actions({ phase, error }, labels = {}) {
     case "retrying":
       return { now: retry_now, cancel };
     case "failed":
-      return { again: labels.again?.[error?.type ?? ""] ?? retry };
+      return { again: labels.again?.[error?.type ?? ""] ?? retry, forget };
     case "succeeded":
     case "cancelled":
-      return { again };
+      return { again, forget };
     default:
       return {};
   }
