@@ -41,6 +41,10 @@ def ended(records: Records, phase: Phase = Phase.FAILED) -> None:
     assert claim(records) == "claimed"
     assert records.runs.log(ID, HERE, [("INFO", "a line")])
     write(records, Phase.RUNNING, current=1, total=2)
+    assert (
+        records.runs.write_stream(ID, HERE, "answer", 0, b"a", closes=False, max_bytes=9)
+        == "written"
+    )
     assert write(records, phase, **FAILED if phase is Phase.FAILED else {"result": 1}) == "written"
 
 

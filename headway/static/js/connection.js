@@ -107,10 +107,9 @@ export class Connection {
     socket.on("disconnect", (/** @type {string} */ reason) => this.#disconnected(reason));
     socket.on("connect_error", (/** @type {Error} */ error) => this.#refused(socket, error));
     socket.on("server", (/** @type {ServerState} */ server) => this.#onServer(server));
-    socket.on("snapshot", (payload) => this.#emit("snapshot", payload));
-    socket.on("forgotten", (payload) => this.#emit("forgotten", payload));
-    socket.on("log", (payload) => this.#emit("log", payload));
-    socket.on("stream", (payload) => this.#emit("stream", payload));
+    for (const topic of /** @type {const} */ (["snapshot", "forgotten", "log", "stream"])) {
+      socket.on(topic, (payload) => this.#emit(topic, payload));
+    }
   }
 
   /** Close the socket for good. */
