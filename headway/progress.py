@@ -198,7 +198,8 @@ def stream(name: str) -> TextStream:
     `name` tells it from the task's others; the same name in one run is the same stream, opened
     again if it was closed. Its text is kept up to `headway_stream_max_bytes`. A new attempt begins
     where the task was last saved. Outside a task, what is written is ignored. Raises ValueError for
-    a name other than 1 to 64 of A-Z a-z 0-9 _ . -, or for the 17th stream of a run.
+    a name other than 1 to 64 of A-Z a-z 0-9 _ . -, or for the 17th stream of a run; RuntimeError in
+    a child process of the run.
     """
     part = _find()
     return open_stream(part.run if part else None, name)

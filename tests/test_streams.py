@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from celery import Celery, current_task
 
 from headway import masking, progress
 from headway.celery import streams
-from headway.celery.runs import Stopped
+from headway.celery.runs import Run, Stopped
 from headway.store.errors import Unavailable
 from headway.store.records import Records
 from headway.store.runs import RunRecords
@@ -238,3 +239,10 @@ def test_outside_a_task_what_is_written_is_ignored():
         assert out.write("nothing") == 7
         print("nothing", file=out)
     assert out.closed
+
+
+def test_a_child_process_is_told_that_it_has_no_streams():
+    child = Run(None, SimpleNamespace(id="task"))
+
+    with pytest.raises(RuntimeError, match="run's own process"):
+        streams.open_stream(child, "answer")

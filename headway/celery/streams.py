@@ -296,12 +296,17 @@ def held_still(run: Run) -> AbstractContextManager[dict[str, str] | None]:
 def open_stream(run: Run | None, name: str) -> TextStream:
     """Return a stream of the run, open; outside of runs, one that ignores what is written.
 
-    Raises ValueError for an invalid name, or for too many streams.
+    Raises ValueError for an invalid name, or for too many streams; RuntimeError in a child process
+    of the run.
     """
     if not NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a stream: 1 to 64 of A-Z a-z 0-9 _ . -")
     if run is None:
         return TextStream(name, None)
+    if run.task is None:
+        raise RuntimeError(
+            "A child process cannot write its task's streams: write in the run's own process."
+        )
     with run.lock:
         if run.streams is None:
             run.streams = RunStreams(run)
