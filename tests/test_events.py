@@ -358,7 +358,7 @@ class Rooms:
     def enter_room(self, sid: str, namespace: str, name: str) -> None:
         self._steps.append(f"join {name}")
 
-    def read(self, task_ids: list[str], *, claims: Sequence[str] = ()) -> list[TaskRecord | None]:
+    def read(self, task_ids: list[str], **_: Sequence[str]) -> list[TaskRecord | None]:
         self._steps.append(f"read {' '.join(task_ids)}")
         return [TaskRecord("ada", "1", f'{{"task_id":"{task_id}"}}') for task_id in task_ids]
 

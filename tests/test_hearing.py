@@ -766,7 +766,7 @@ def test_records_asked_for_while_others_are_read_are_read_together():
     reading = threading.Event()
     go_on = threading.Event()
 
-    def read(task_ids: list[str], *, claims: Sequence[str] = ()) -> list[Any]:
+    def read(task_ids: list[str], **_: Sequence[str]) -> list[Any]:
         asked.append(task_ids)
         reading.set()
         go_on.wait(30)
@@ -786,7 +786,7 @@ def test_records_asked_for_while_others_are_read_are_read_together():
 
 
 def test_a_read_that_fails_fails_for_all_who_asked():
-    def read(task_ids: list[str], *, claims: Sequence[str] = ()) -> list[Any]:
+    def read(task_ids: list[str], **_: Sequence[str]) -> list[Any]:
         raise Unavailable("away")
 
     reader = BatchLoader(read)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from headway.store.model import TaskRecord
+from headway.store.queries import EVERYBODY
 
 MAX_BATCH = 200  # records
 
@@ -15,7 +16,7 @@ class ReadRecords(Protocol):
     """Reads records as `Queries.read` does."""
 
     def __call__(
-        self, task_ids: list[str], *, claims: Sequence[str] = ()
+        self, task_ids: list[str], *, claims: Sequence[str] = (), readers: Sequence[str] = ()
     ) -> list[TaskRecord | None]: ...
 
 
@@ -25,6 +26,7 @@ class Batch:
     def __init__(self) -> None:
         self.task_ids: list[str] = []
         self.claims: list[str] = []  # as many
+        self.readers: list[str] = []  # as many
         self.found: list[TaskRecord | None] = []
         self.error: Exception | None = None
         self.done = threading.Event()
@@ -39,7 +41,9 @@ class BatchLoader:
         self._turn = threading.Lock()
         self._next = Batch()
 
-    def read(self, task_ids: list[str], *, claims: Sequence[str] = ()) -> list[TaskRecord | None]:
+    def read(
+        self, task_ids: list[str], *, claims: Sequence[str] = (), readers: Sequence[str] = ()
+    ) -> list[TaskRecord | None]:
         """Return what `Records.read` does, and raise what it raises."""
         if not task_ids:
             return []
@@ -48,6 +52,7 @@ class BatchLoader:
             begin = len(batch.task_ids)
             batch.task_ids += task_ids
             batch.claims += claims or [""] * len(task_ids)
+            batch.readers += readers or [EVERYBODY] * len(task_ids)
             if len(batch.task_ids) >= MAX_BATCH:
                 self._next = Batch()
         if begin == 0:
@@ -64,7 +69,7 @@ class BatchLoader:
                     self._next = Batch()
             try:
                 claims = batch.claims if any(batch.claims) else ()
-                batch.found = self._read(batch.task_ids, claims=claims)
+                batch.found = self._read(batch.task_ids, claims=claims, readers=batch.readers)
             except Exception as error:
                 batch.error = error
             finally:

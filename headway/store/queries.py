@@ -29,6 +29,7 @@ from headway.store.runs import PIECE_BYTES
 TAG = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?")
 READ_BATCH = 200
 MAX_STREAM_BYTES = 16 * 1024 * 1024  # of text in one answer
+EVERYBODY = "*"  # as a reader
 MAX_TRACEBACKS = 10  # as in transition.lua
 MAX_POINTS = 240  # as in points.lua
 
@@ -42,17 +43,24 @@ class Queries:
         self._ttl = ttl
 
     def read(
-        self, task_ids: Sequence[str], known: Sequence[str] = (), claims: Sequence[str] = ()
+        self,
+        task_ids: Sequence[str],
+        known: Sequence[str] = (),
+        claims: Sequence[str] = (),
+        readers: Sequence[str] = (),
     ) -> list[TaskRecord | None]:
         """Return the records of well-formed ids in one round trip; None if unknown or expired.
 
         `known` are the tags that the reader has, in the order of the ids: where one is current, the
-        snapshot is left "". `claims` are those of the reader's token, "" for none.
+        snapshot is left "". `claims` are those of the reader's token, "" for none. `readers` are
+        the owners who ask, "" nobody, EVERYBODY an operator: of what is neither theirs nor claimed
+        is None returned, as of what is unknown.
         """
         if not task_ids:
             return []
         keys = [self._keys.record(task_id) for task_id in task_ids]
-        args = [*(known or [""] * len(keys)), *claims] if claims else known
+        nothing = [""] * len(keys)
+        args = [*(known or nothing), *(claims or nothing), *readers] if claims or readers else known
         found = self._functions.call("read", keys, args)
         return [_record(values) if values else None for values in found]
 

@@ -32,7 +32,8 @@ def read_mine(
     """
     wanted = list(dict.fromkeys(task_ids))
     well_formed = [task_id for task_id in wanted if TASK_ID.match(task_id)]
-    stored_ones = read(well_formed, claims=viewer.claims(well_formed))
+    claims = viewer.claims(well_formed)
+    stored_ones = read(well_formed, claims=claims, readers=viewer.readers(well_formed))
     found = {
         task_id: stored
         for task_id, stored in zip(well_formed, stored_ones, strict=True)
@@ -114,7 +115,8 @@ def read_to_share(records: Records, viewer: Viewer, task_id: str) -> TaskRecord:
 def _read(records: Records, viewer: Viewer, task_id: str, known: str) -> TaskRecord | None:
     if not TASK_ID.match(task_id):
         return None
-    return records.read([task_id], [known], viewer.claims([task_id]))[0]
+    claims = viewer.claims([task_id])
+    return records.read([task_id], [known], claims, viewer.readers([task_id]))[0]
 
 
 def counts_for(viewer: Viewer) -> dict[str, int]:

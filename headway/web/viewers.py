@@ -10,6 +10,7 @@ from flask import Flask, current_app, request
 
 from headway.push.withdrawals import GRANT
 from headway.store.model import TaskRecord
+from headway.store.queries import EVERYBODY
 from headway.tokens import PREFIX, Grant, read_token
 from headway.web.access import current_owner
 
@@ -43,6 +44,10 @@ class Viewer(NamedTuple):
     def claims(self, task_ids: Sequence[str]) -> list[str]:
         """Return what to read these tasks with, so that a revoked token opens none."""
         return [self.grant.claim(task_id) for task_id in task_ids] if self.grant else []
+
+    def readers(self, task_ids: Sequence[str]) -> list[str]:
+        """Return who reads these tasks, so that others' are not even read."""
+        return [EVERYBODY if self.sees_unowned else self.owner or ""] * len(task_ids)
 
     def sees_all(self, stored: TaskRecord) -> bool:
         """Whether this viewer is a task's owner or operator, who sees arguments and tracebacks.

@@ -19,6 +19,7 @@ from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
 from app import create_app
 from headway.state import state_of
+from headway.store.model import TaskRecord
 from tests.processes import Valkey
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -147,6 +148,28 @@ def test_what_is_not_yours_answers_as_what_is_not(
 
     assert [status for status, *_ in answers] == [404]
     assert owner.get(f"/status/{foreign}").text == before
+
+
+def test_what_is_not_yours_is_not_read_so_that_time_tells_nothing(
+    app: Flask, owner: FlaskClient, stranger: FlaskClient, monkeypatch: pytest.MonkeyPatch
+):
+    foreign = str(owner.post("/longtask").get_json()["task_id"])
+    records = state_of(app).records
+    read = records.read
+    found: list[TaskRecord | None] = []
+
+    def watched(*args: Any, **options: Any) -> list[TaskRecord | None]:
+        found.extend(read(*args, **options))
+        return found[-len(args[0]) :]
+
+    monkeypatch.setattr(records, "read", watched)
+    for method, rule, options in OF_TASKS:
+        stranger.open(path_of(rule, foreign), method=method, headers=BROWSER, **options)
+        stranger.open(path_of(rule, foreign), method=method, headers=JSON, **options)
+    stranger.get(f"/status?task_id={foreign}")
+
+    assert len(found) > 2 * len(OF_TASKS)
+    assert set(found) == {None}
 
 
 @pytest.mark.parametrize("method", ["batch", "list", "search"])
