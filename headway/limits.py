@@ -27,7 +27,7 @@ from headway.throttled import ThrottledLogger
 logger = ThrottledLogger(logging.getLogger(__name__))
 
 AWAY_SECONDS = 5.0  # after Redis did not answer, before it is asked again
-BLOCKS = 50  # counts are fetched from Redis in blocks of this part of a limit: reads are frequent
+BLOCKS = 25  # counts are fetched from Redis in blocks of this part of a limit: reads are frequent
 MAX_HELD = 20_000  # counts that one process knows without asking
 IPV6_BITS = 64  # of an address that are one client's
 WORDS = {

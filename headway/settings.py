@@ -92,7 +92,9 @@ ADDRESS_FACTOR = Setting(
     "owner: several people share it, and who has no owner is counted by it alone",
 )
 MAX_OPEN_TASKS = Setting(
-    "HEADWAY_MAX_OPEN_TASKS", 100, "tasks of an owner that have not ended; more are refused"
+    "HEADWAY_MAX_OPEN_TASKS",
+    100,
+    "tasks of an owner that have not ended, parts of other tasks included; more are refused",
 )
 MAX_QUEUE_LENGTH = Setting(
     "HEADWAY_MAX_QUEUE_LENGTH",

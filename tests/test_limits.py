@@ -159,6 +159,17 @@ def test_open_tasks_of_an_owner_are_limited_until_one_ends(make_app: MakeApp):
     assert statuses(client, 1) == [202]
 
 
+def test_a_task_that_a_view_sends_itself_counts_among_the_open_ones(make_app: MakeApp):
+    app = make_app(MAX_OPEN_TASKS="2")
+    long_task = app.extensions["headway"].celery.tasks["long_task"]
+    app.add_url_rule("/own", view_func=lambda: long_task.delay().id, methods=["POST"])
+    client = visitor(app)
+
+    assert statuses(client, 3, "/own") == [200] * 3  # the project's own code is not refused
+    assert statuses(client, 1) == [429]
+    assert statuses(visitor(app), 1) == [202]
+
+
 def test_a_full_queue_takes_no_more_and_says_so(make_app: MakeApp):
     app = make_app(MAX_QUEUE_LENGTH="2")
     assert statuses(visitor(app), 2) == [202, 202]

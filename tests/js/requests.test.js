@@ -48,6 +48,15 @@ test("a refusal says in one sentence what is so", async () => {
   }
 });
 
+test("a limit that is reached says when it ends", async () => {
+  const message = "At most 30 new tasks per minute. Try again in 40 seconds.";
+  answers(429, { error: { code: "rate_limited", message } });
+
+  const error = await refusal("/longtask", { body: new URLSearchParams() });
+
+  assert.deepEqual([error.status, reason(error)], [429, message]);
+});
+
 test("a refusal of fields says what is wrong with each", async () => {
   answers(400, { error: { code: "bad_time", message: "no", fields: { eta: "Must be within a year." } } });
 
