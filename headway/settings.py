@@ -80,7 +80,9 @@ SHARES_LIMIT = Setting(
     "HEADWAY_SHARES_LIMIT", "20/minute; 200/day", "how many links an owner may make"
 )
 READS_LIMIT = Setting(
-    "HEADWAY_READS_LIMIT", "1200/minute", "how often an owner may read tasks, results and logs"
+    "HEADWAY_READS_LIMIT",
+    "1200/minute",
+    "how often an owner may read tasks, results, logs and streams",
 )
 LISTS_LIMIT = Setting(
     "HEADWAY_LISTS_LIMIT", "240/minute", "how often an owner may list or search tasks"

@@ -19,6 +19,7 @@ KINDS = {
     "headway.batch_status": "reads",
     "headway.result": "reads",
     "headway.log": "reads",
+    "headway_streams.stream": "reads",
     "headway_pages.show": "reads",
     "headway_pages.log_text": "reads",
     "headway_start.index": "reads",
