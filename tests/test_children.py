@@ -117,6 +117,15 @@ def test_the_death_of_a_child_costs_no_report_of_its_run(celery: Celery, records
     assert read(records, run(celery, body)).current == 6
 
 
+def test_a_child_is_told_what_it_cannot_do(celery: Celery):
+    def body() -> None:
+        with process_pool("fork", 1) as pool:
+            said = pool.submit(progress.bind(child_work.stream), 1).result()
+        assert "in the task itself" in said
+
+    run(celery, body)
+
+
 def test_what_is_not_bound_reports_for_nobody(celery: Celery, records: Records):
     def body() -> None:
         with process_pool("fork", 1) as pool:

@@ -53,8 +53,7 @@ def capturing(body: Callable[[], T]) -> Callable[[], T]:
 
 
 def _is_off(run: Run) -> bool:
-    # A child process has no task, and reports to the run that has.
-    return run.task is not None and CAPTURE.read(run.task.app.conf) is False
+    return not run.is_child and CAPTURE.read(run.task.app.conf) is False
 
 
 class _Process:

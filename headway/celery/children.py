@@ -171,6 +171,26 @@ class Relay:
             self._marks.pop(mark).set()
 
 
+class OfTheTaskAlone:
+    """Stands for what a child process has not; it says so."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(
+            "Of a process that the task has started, only progress.update, set, log and capture "
+            "reach the task. Save, stream and ask in the task itself."
+        )
+
+
+class ChildRun(Run):
+    """The run that a child process reports for, as the child has it."""
+
+    is_child = True
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(OfTheTaskAlone(), SimpleNamespace(id=address.task_id))
+        self.checkpoint = OfTheTaskAlone()
+
+
 class ChildReport:
     """Sends what a child process reports; of its own loops and steps nothing is shown."""
 
@@ -237,7 +257,7 @@ def _call_in_child(
     around = HERE.get().run
     if address is None or (around is not None and not around.has_ended):
         return function(*args, **kwargs)
-    run = Run(None, SimpleNamespace(id=address.task_id))
+    run = ChildRun(address)
     run.report = ChildReport(run, address)
     run.open(run.parts[0])
     FLUSHER.add(run.report)

@@ -39,6 +39,8 @@ class Stopped(BaseException):
 class Run:
     """One run of a task's body."""
 
+    is_child = False  # whether it is another process's, for which this one reports
+
     def __init__(self, task: Any, request: Any) -> None:
         self.task = task
         self.request = request
