@@ -6,7 +6,6 @@ Started as `celery -A tests.reporting_tasks worker`.
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -49,9 +48,8 @@ def gathered(items):
 
 @celery.task
 def spread(items):
-    """Count in a pool of processes; those of Celery may start none by `multiprocessing`."""
-    processes = billiard if multiprocessing.current_process().daemon else multiprocessing
-    with processes.get_context("fork").Pool(2) as pool:
+    """Count in processes of billiard's: Celery's may start none by `multiprocessing`."""
+    with billiard.Pool(2) as pool:
         return len(pool.map(progress.bind(child_work.update), range(items)))
 
 

@@ -164,6 +164,25 @@ def test_a_bar_is_not_shown(celery: Celery, records: Records, off: str):
     assert log_of(records, task_id) == ([("INFO", "unheard")] if off == "disabled" else [])
 
 
+def test_a_bar_that_is_not_drawn_without_a_terminal_is_shown(celery: Celery, records: Records):
+    def body() -> None:
+        with progress.capture():
+            with bars(total=4, desc="Downloading", disable=None) as bar:
+                bar.update(3)
+                progress.flush()
+            for _ in bars(iterable=range(5), desc="Unpacking", disable=None):
+                pass
+            for _ in bars(iterable=range(6), disable=None):
+                pass
+
+    with pushes(records) as seen:
+        end = read(records, run(celery, body))
+        said = shown(seen())
+
+    assert (3, 4, "Downloading", None) in said
+    assert (end.current, end.total, end.status, end.step) == (6, 6, "Unpacking", None)
+
+
 def test_a_setting_captures_each_task_whole(celery: Celery, records: Records):
     celery.conf.headway_capture = True
 

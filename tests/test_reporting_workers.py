@@ -88,7 +88,7 @@ def test_what_tasks_at_once_print_log_and_run_goes_to_each_ones_own_log(started:
         ]
 
 
-@pytest.mark.parametrize("started", ["prefork", "threads"], indirect=True)  # gevent cannot fork
+@pytest.mark.parametrize("started", ["prefork"], indirect=True)  # the others fork beside threads
 def test_processes_of_a_task_count_for_it(started: Started):
     end = started.end_of(started.start(tasks.spread, 10))
 

@@ -29,6 +29,11 @@ class Bar:
             owner.bars.add(self)
         enter(self._part)
 
+    @property
+    def current(self) -> float:
+        """How far it is."""
+        return self._part.current
+
     def show(self, name: Any, current: Any, total: Any) -> None:
         """Show these values, as far as they make sense."""
         part = self._part

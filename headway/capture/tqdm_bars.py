@@ -23,7 +23,10 @@ def _init(original: Callable[..., None]) -> Callable[..., None]:
     @wraps(original)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
-        if not self.disable:
+        # Without a terminal `disable=None` disables a bar: it is to be shown, but not drawn.
+        if not self.disable or kwargs.get("disable", True) is None:
+            if self.disable:
+                self.desc = kwargs.get("desc")
             setattr(self, BAR, new_bar(_name(self), self.n, self.total))
 
     return __init__
@@ -35,7 +38,9 @@ def _iter(original: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]
         # tqdm itself counts an item only as it draws, ten times a second at most.
         items = original(self)
         bar = _bar(self)
-        return items if bar is None else bar.counted(items)
+        if bar is None:
+            return items
+        return _closing(self, bar, items) if self.disable else bar.counted(items)
 
     return __iter__
 
@@ -45,6 +50,8 @@ def _update(original: Callable[..., Any]) -> Callable[..., Any]:
     def update(self: Any, n: Any = 1) -> Any:
         drawn = original(self, n)
         if bar := _bar(self):
+            if self.disable:
+                self.n += n
             _show(self, bar)
             bar.check()
         return drawn
@@ -87,6 +94,15 @@ WRAPPERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def _closing(tqdm: Any, bar: Bar, items: Iterator[Any]) -> Iterator[Any]:
+    """Yield from a disabled bar's iterator, count, and close it, as tqdm does with others."""
+    try:
+        yield from bar.counted(items)
+    finally:
+        tqdm.n = bar.current
+        tqdm.close()
+
+
 def _bar(tqdm: Any) -> Bar | None:
     found: Bar | None = tqdm.__dict__.get(BAR)
     return found
@@ -98,4 +114,4 @@ def _show(tqdm: Any, bar: Bar) -> None:
 
 def _name(tqdm: Any) -> str:
     """Return a bar's description; `set_description` appends a colon."""
-    return str(tqdm.desc).removesuffix(": ")
+    return str(tqdm.desc or "").removesuffix(": ")
