@@ -11,6 +11,7 @@ from weakref import WeakSet
 from celery.worker import state
 
 from headway.celery.backend import LiveBackend
+from headway.celery.delivery import LiveRequest
 from headway.celery.stopping import can_end_runs
 from headway.store.model import Outcome
 
@@ -58,6 +59,8 @@ class RunKiller:
     def _end_run(self, request: Any) -> None:
         pool = self._worker.pool
         if can_end_runs(pool):
+            if isinstance(request, LiveRequest):
+                request.end_programs()
             pool.terminate_job(request.worker_pid, signal.SIGKILL)
             if pool.is_green:  # a killed greenlet reports that it is done
                 self._backend.mark_as_revoked(request.id, "Cancelled", request)
