@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, current_task
+from celery.exceptions import Ignore
 
 from headway import masking, progress
 from headway.celery import streams
@@ -169,29 +170,42 @@ def test_a_secret_is_masked_however_it_is_cut(
 
 
 def test_a_cancelled_run_ends_at_its_next_word_and_what_it_wrote_stays(
-    celery: Celery, records: Records
+    celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
 ):
-    ends: list[tuple[str, int]] = []
+    monkeypatch.setattr(streams.RunStreams, "flush", lambda self: None)
+    stopped: list[str] = []
 
     def body() -> None:
         out = progress.stream("answer")
+        out.write("the last words")
         records.cancel(current_task.request.id)
-        words = 0
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            try:
-                words += out.write(".")
-            except Stopped:
-                ends.append((current_task.request.id, words))
-                raise
+        progress.set(status="and on")
+        progress.flush()  # whose answer is that it is cancelled
+        try:
+            out.write("more")
+        except Stopped:
+            stopped.append(current_task.request.id)
+            raise
 
-    with pytest.raises(Exception, match="cancelling"):
+    with pytest.raises(Ignore, match="cancelling"):
         run(celery, body)
 
-    [(task_id, words)] = ends
-    assert text_of(records, task_id) == "." * words
+    [task_id] = stopped
+    assert text_of(records, task_id) == "the last words"
     assert read(records, task_id).phase == "cancelled"
     assert read(records, task_id).streams["answer"]["closed"] is True
+
+
+def test_a_run_that_only_writes_is_stopped_too(celery: Celery, records: Records):
+    def body() -> None:
+        out = progress.stream("answer")
+        records.cancel(current_task.request.id)
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            out.write(".")
+
+    with pytest.raises(Ignore, match="cancelling"):
+        run(celery, body)
 
 
 def test_a_run_ends_when_its_text_is_stored(

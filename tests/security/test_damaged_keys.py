@@ -87,7 +87,7 @@ def junk_keys(records: Records, task_id: str, owner: str) -> list[str]:
     """Return the key of each kind that Headway has, and that it might have of this task."""
     keys = records.keys
     own = [keys.record(task_id), keys.log(task_id), keys.points(task_id), keys.celery(task_id)]
-    own += [keys.result(task_id), keys.owner(owner), keys.index(owner)]
+    own += [keys.result(task_id), keys.owner(owner), keys.index(owner), keys.stream(task_id, "out")]
     own += [keys.phase(owner, phase) for phase in Phase]
     own += [keys.waiting("celery"), keys.worker("test")]
     return own + [keys.shared(name) for name in SHARED]
