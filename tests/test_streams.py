@@ -62,6 +62,23 @@ def test_what_a_run_writes_is_kept_to_the_byte_and_pushed_in_few_pieces(
     assert (state["length"], state["closed"]) == (len(whole.encode()), True)
 
 
+def test_text_is_pushed_at_most_thirty_times_a_second(celery: Celery, records: Records):
+    def body() -> None:
+        out = progress.stream("answer")
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            out.write(".")
+            time.sleep(0.0005)
+
+    with events(records) as seen:
+        began = time.monotonic()
+        run(celery, body)
+        seconds = time.monotonic() - began
+        pushed = seen()
+
+    assert 3 <= len(pushed) <= 30 * seconds + 2
+
+
 def test_text_is_seen_while_its_task_goes_on(celery: Celery, records: Records):
     def body() -> None:
         out = progress.stream("answer")
