@@ -12,13 +12,16 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
+from headway.store.records import Records
 from headway.tokens import token
 from tests import plain_celery as plain
 from tests.browser import OrderedClient
 from tests.processes import Process, Valkey, children_of, running, wait_for, web, worker
-from tests.streaming_tasks import part_of, talk, whole_of
+from tests.streamed import text_of
+from tests.streaming_tasks import HALF, part_of, talk
 
 SECRET = "a secret for the tests"
+IS_AT_END = "box => box.scrollTop > 0 && box.scrollHeight - box.scrollTop - box.clientHeight < 2"
 BAD_OFFSETS: list[Any] = [
     [],
     {"a": 1},
@@ -121,8 +124,17 @@ def streaming_worker(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -
         yield process
 
 
+def kill_the_run(process: Process) -> None:
+    for child in children_of(process.pid):
+        os.kill(child, signal.SIGKILL)
+
+
 def test_three_viewers_end_with_the_same_bytes(
-    page: Page, valkey: Valkey, streaming_worker: Process, tmp_path: Path
+    page: Page,
+    valkey: Valkey,
+    shared_records: Records,
+    streaming_worker: Process,
+    tmp_path: Path,
 ):
     env = {"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path), "SECRET_KEY": SECRET}
     server, address = web(tmp_path, env)
@@ -133,10 +145,16 @@ def test_three_viewers_end_with_the_same_bytes(
     on_socket = SocketViewer(address, task_id, secret)
     by_http = HttpViewer(address, task_id, secret)
 
-    def on_page() -> str:
-        return page.evaluate("document.querySelector('#stream-answer pre')?.textContent ?? ''")
+    def let_write(part: int) -> None:
+        for half in (0, HALF):
+            (tmp_path / f"{part}.{half}").touch()
 
-    def all_have(text: str) -> None:
+    def on_page() -> str:
+        text = "document.querySelector('#stream-answer pre')?.textContent ?? ''"
+        return str(page.evaluate(text))
+
+    def all_have(*parts: list[str]) -> None:
+        text = "".join(word for part in parts for word in part)
         wait_for(lambda: by_http.read() == text)
         wait_for(lambda: on_socket.text == text)
         wait_for(lambda: on_page() == text)
@@ -145,37 +163,38 @@ def test_three_viewers_end_with_the_same_bytes(
         for bad in BAD_OFFSETS:
             answer = on_socket.socket.call("watch", {"task_ids": [], "streams": bad}, timeout=15)
             assert answer["error"]["code"] == "bad_payload"
-        (tmp_path / "part0").touch()
-        all_have("".join(part_of(1, 0)))
+        let_write(0)
+        all_have(part_of(1, 0))
 
-        for child in children_of(streaming_worker.pid):
-            os.kill(child, signal.SIGKILL)
-        all_have("".join(part_of(2, 0)))
-
+        kill_the_run(streaming_worker)  # before anything was saved
+        all_have(part_of(2, 0))
         box = page.locator("#stream-answer pre")
-        follow = page.get_by_label("Follow").and_(page.locator("#stream-answer input"))
+        follow = page.locator("#stream-answer input")
         expect(follow).to_be_checked()
-        at_end = (
-            "box => box.scrollTop > 0 && box.scrollHeight - box.scrollTop - box.clientHeight < 2"
-        )
-        wait_for(lambda: box.evaluate(at_end))
+        wait_for(lambda: box.evaluate(IS_AT_END))
         box.evaluate("box => (box.scrollTop = 0)")
         expect(follow).not_to_be_checked()
 
         on_socket.socket.disconnect()
-        (tmp_path / "part1").touch()
+        let_write(1)
         wait_for(lambda: "2.1.100" in by_http.read())
         on_socket.connect()
-        all_have("".join(part_of(2, 0) + part_of(2, 1)))
+        all_have(part_of(2, 0), part_of(2, 1))
 
         server.stop()
-        (tmp_path / "part2").touch()
+        (tmp_path / "2.0").touch()
+        half = part_of(2, 2)[HALF - 1]
+        wait_for(lambda: text_of(shared_records, task_id).endswith(half))
+        kill_the_run(streaming_worker)  # after a save
+        let_write(2)
         server, _ = web(tmp_path, env, int(address.rpartition(":")[2]))
-        all_have(whole_of(2))
+        whole = part_of(2, 0), part_of(2, 1), part_of(3, 2)
+        all_have(*whole)
         expect(page.locator('#stream-answer [data-part="stream-state"]')).to_have_text("Ended")
         assert box.evaluate("box => box.scrollTop") == 0
+
         page.reload()  # a viewer who comes late
-        wait_for(lambda: on_page() == whole_of(2))
+        all_have(*whole)
         colours = page.locator("#stream-colours pre")
         expect(colours).to_have_text("<b>red</b> and bold")
         red = colours.locator("span").first
