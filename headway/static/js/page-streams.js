@@ -132,6 +132,7 @@ class Output {
 
   #drawText() {
     this.#frame = 0;
+    const { scrollTop } = this.#box;
     if (this.#isWhole) {
       this.#colors = new AnsiText();
       this.#box.replaceChildren();
@@ -141,7 +142,7 @@ class Output {
     this.#box.normalize(); // one text, so that what a person has selected stays one
     this.#isWhole = false;
     this.#waiting = "";
-    if (this.#follow.checked) this.#box.scrollTop = this.#box.scrollHeight;
+    this.#box.scrollTop = this.#follow.checked ? this.#box.scrollHeight : scrollTop;
   }
 
   /** Scrolling away from the end stops following. */
