@@ -139,10 +139,26 @@ function variable(index) {
   return `var(--ansi-${index})`;
 }
 
+/**
+ * The colours that keep a text readable on a page that is light or dark: a ground is a tint, and an ink that is not one
+ * of the page's own is drawn towards the page's.
+ *
+ * @param {Style} style
+ * @returns {(string | undefined)[]} of the text, and behind it
+ */
+function shades({ color, ground, inverse }) {
+  if (inverse) return [ground ?? "var(--ground)", color ?? "var(--ink)"];
+  const isOwn = !color || color.startsWith("var");
+  return [
+    isOwn ? color : `color-mix(in srgb, ${color} 60%, var(--ink))`,
+    ground && `color-mix(in srgb, ${ground} 20%, var(--ground))`,
+  ];
+}
+
 /** @param {Piece} piece @returns {Text | HTMLSpanElement} */
 export function nodeOf({ text, style }) {
-  const { color, ground, bold, dim, italic, underline, strike, inverse } = style;
-  const [ink, behind] = inverse ? [ground ?? "var(--ground)", color ?? "var(--ink)"] : [color, ground];
+  const { bold, dim, italic, underline, strike } = style;
+  const [ink, behind] = shades(style);
   const line = [underline && "underline", strike && "line-through"].filter(Boolean).join(" ");
   if (!ink && !behind && !bold && !dim && !italic && !line) return document.createTextNode(text);
   const span = document.createElement("span");
