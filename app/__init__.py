@@ -44,6 +44,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     app.config.update(
         HEADWAY_ASYNC_MODE=app.config["SOCKETIO_ASYNC_MODE"],
         HEADWAY_ALLOWED_ORIGINS=app.config["ALLOWED_ORIGINS"],
+        HEADWAY_FRAME_ANCESTORS=app.config["FRAME_ANCESTORS"],
         HEADWAY_MAX_CONNECTIONS=app.config["WEB_MAX_CONNECTIONS"],
         HEADWAY_REQUEST_SECONDS=app.config["REQUEST_SECONDS"],
         HEADWAY_MAX_ATTEMPTS=app.config["MAX_ATTEMPTS"],

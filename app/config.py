@@ -65,6 +65,8 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     )
     settings["ALLOWED_ORIGINS"] = environ.get("ALLOWED_ORIGINS", "").split()
     parse_origins("ALLOWED_ORIGINS", settings["ALLOWED_ORIGINS"])
+    settings["FRAME_ANCESTORS"] = environ.get("FRAME_ANCESTORS", "").split()
+    parse_origins("FRAME_ANCESTORS", settings["FRAME_ANCESTORS"])
     settings["TRUSTED_HOSTS"] = None  # Flask's own check sees no websockets
     settings["HEADWAY_TRUSTED_HOSTS"] = _trusted_hosts(environ, settings["APP_ENV"] == "production")
     settings["TRUSTED_PROXIES"] = _number(

@@ -137,6 +137,7 @@ SETTINGS: tuple[Setting, ...] = (
     Derived(
         "ALLOWED_ORIGINS", "", "space-separated list of other origins allowed to use this server"
     ),
+    Derived("FRAME_ANCESTORS", "", settings.FRAME_ANCESTORS.meaning),
     Derived(
         "TRUSTED_HOSTS",
         "in development `localhost .localhost`, in production any",

@@ -139,6 +139,9 @@ class Headway:
             allowed_origins=parse_origins(
                 "HEADWAY_ALLOWED_ORIGINS", app.config["HEADWAY_ALLOWED_ORIGINS"]
             ),
+            frame_ancestors=parse_origins(
+                "HEADWAY_FRAME_ANCESTORS", app.config["HEADWAY_FRAME_ANCESTORS"]
+            ),
             limits=Limits(backend.records, app.config),
         )
         app.extensions[KEY] = state

@@ -31,6 +31,12 @@ ALLOWED_ORIGINS = Setting(
     (),
     "origins of other sites, as `https://example.com`, whose pages may use this app's tasks",
 )
+FRAME_ANCESTORS = Setting(
+    "HEADWAY_FRAME_ANCESTORS",
+    (),
+    "origins of sites, as `https://example.com`, that may show this app's pages in a frame. "
+    "Empty: none, not even this app's own pages",
+)
 TRUSTED_HOSTS = Setting(
     "HEADWAY_TRUSTED_HOSTS",
     (),
@@ -124,6 +130,7 @@ LIMITS = (
 )
 FLASK = (
     ALLOWED_ORIGINS,
+    FRAME_ANCESTORS,
     TRUSTED_HOSTS,
     ASYNC_MODE,
     MAX_CONNECTIONS,

@@ -53,6 +53,7 @@ def create_app(celery: Celery, *, url_prefix: str, async_mode: str, trusted_prox
         HEADWAY_SECRET_KEY=secret,
         HEADWAY_SECRET_KEY_FALLBACKS=old_secrets,
         HEADWAY_ALLOWED_ORIGINS=_words(_setting(celery, "HEADWAY_ALLOWED_ORIGINS")),
+        HEADWAY_FRAME_ANCESTORS=_words(_setting(celery, "HEADWAY_FRAME_ANCESTORS")),
         HEADWAY_TRUSTED_HOSTS=_words(_setting(celery, "HEADWAY_TRUSTED_HOSTS")),
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
     )

@@ -25,6 +25,7 @@ class State(System):
 
     manager: RoomManager
     allowed_origins: frozenset[Origin]
+    frame_ancestors: frozenset[Origin]
     limits: Limits
 
     def admit(

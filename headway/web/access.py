@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from flask import (
@@ -22,14 +22,23 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.sansio.http import parse_cookie  # the one that a request uses: it takes any bytes
 
+from headway.web.origins import Origin
+
 VISITOR = "visitor"
 CLOCK_TOLERANCE_SECONDS = 600  # how far the clocks of two hosts may differ
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 CSP = (
     "default-src 'self'; script-src 'self'{nonce}; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; frame-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
+    "frame-ancestors {frames}"
 )
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), "
+    "payment=(), usb=()",
+}
 
 
 class Sessions(SecureCookieSessionInterface):
@@ -158,10 +167,15 @@ def nonce() -> str:
     return str(g.csp_nonce)
 
 
-def security_headers(nonce: str | None = None) -> dict[str, str]:
-    """Return the security headers of every answer; only pages need a nonce."""
-    return {
-        "Content-Security-Policy": CSP.format(nonce=f" 'nonce-{nonce}'" if nonce else ""),
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "same-origin",
-    }
+def security_headers(
+    nonce: str | None = None, frames: Collection[Origin] = (), secure: bool = False
+) -> dict[str, str]:
+    """Return the security headers of every answer.
+
+    Only pages need a nonce. `frames` are the sites whose pages may frame these, and `secure` says
+    that browsers are to use https only.
+    """
+    ancestors = " ".join(["'self'", *sorted(map(str, frames))]) if frames else "'none'"
+    policy = CSP.format(nonce=f" 'nonce-{nonce}'" if nonce else "", frames=ancestors)
+    transport = {"Strict-Transport-Security": "max-age=31536000"} if secure else {}
+    return {"Content-Security-Policy": policy, **HEADERS, **transport}

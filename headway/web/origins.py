@@ -14,7 +14,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 FORWARDED_PORT = "headway.forwarded_port"
 
 ORIGIN = re.compile(
-    r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]\\]+)(?::(\d{0,5}))?", re.IGNORECASE
+    r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]\\*;,'\"]+)(?::(\d{0,5}))?", re.IGNORECASE
 )
 
 
@@ -24,6 +24,10 @@ class Origin(NamedTuple):
     scheme: str
     host: str
     port: int
+
+    def __str__(self) -> str:
+        port = "" if self.port == DEFAULT_PORTS.get(self.scheme) else f":{self.port}"
+        return f"{self.scheme}://{self.host}{port}"
 
 
 def parse_origin(text: str) -> Origin | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, current_app, g, request
 
 from headway.state import state
 from headway.web.access import UNSAFE, security_headers
@@ -27,8 +27,16 @@ def refuse_other_sites() -> None:
 
 def add_headers(response: Response) -> Response:
     """Add the security headers and those of cross-origin sharing."""
-    response.headers.update(security_headers(g.get("csp_nonce")))
+    # A visitor's cookie that is kept over https alone says that the whole site is.
+    secure = request.is_secure and current_app.config["SESSION_COOKIE_SECURE"]
+    frames = state().frame_ancestors
+    response.headers.update(security_headers(g.get("csp_nonce"), frames, secure))
     if "token" in request.args:
         response.headers["Referrer-Policy"] = "no-referrer"  # which would carry the token
     share(response, state().allowed_origins)
+    # What pages of other sites may read, as the bundle, they may load without asking, too.
+    is_shared = "Access-Control-Allow-Origin" in response.headers
+    response.headers["Cross-Origin-Resource-Policy"] = (
+        "cross-origin" if is_shared else "same-origin"
+    )
     return response
