@@ -85,8 +85,10 @@ def start_kind(
     )
 
 
-def rerun(task_id: str, *, owner: str, key: str = "") -> StartResult:
+def rerun(task_id: str, *, owner: str, key: str = "", resume: bool = False) -> StartResult:
     """Start a new task with the same arguments as another.
+
+    With `resume` it goes on where that one was saved, if it was.
 
     Raises NotKept, and what `start` raises.
     """
@@ -101,7 +103,15 @@ def rerun(task_id: str, *, owner: str, key: str = "") -> StartResult:
         name = message["task"]
         kwargs = message["kwargs"]
         return _start(
-            state(), name, kwargs, queue, title, args=message["args"], owner=owner, key=key
+            state(),
+            name,
+            kwargs,
+            queue,
+            title,
+            args=message["args"],
+            owner=owner,
+            key=key,
+            resume_from=task_id if resume else "",
         )
     except (KeyError, TypeError) as error:
         raise NotKept(task_id) from error
@@ -125,6 +135,7 @@ def _start(
     owner: str,
     key: str,
     when: str = "",
+    resume_from: str = "",
 ) -> StartResult:
     records = system.records
     celery = system.celery
@@ -144,6 +155,7 @@ def _start(
         when=when,
         task_id=task_id,
         encoded=encoded,
+        resume_from=resume_from,
     )
     if started.outcome == Outcome.CREATED and not encoded:
         _send_now(celery.backend, records, started.task_id, message)

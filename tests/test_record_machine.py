@@ -120,6 +120,7 @@ class Task:
     failures: int = 0
     mail: tuple[str, Run] | None = None
     saved: str = ""
+    has_moved_on: bool = False  # this attempt has saved something new
     text: str = ""  # of its stream
     saved_text: str = ""  # of that, at the last save
     kept_bytes: int = 0  # of that, from earlier attempts
@@ -151,7 +152,7 @@ class Task:
         """Its run is gone, and it waits again."""
         self.holder = None
         self.dropped = False
-        self.failures += 1
+        self.failures += not self.has_moved_on
 
     def go_astray(self) -> None:
         self.stray = True
@@ -414,6 +415,7 @@ class RecordMachine(RuleBasedStateMachine):
             task.dropped = task.parked = False
             task.attempt += 1
             task.high = 0.0
+            task.has_moved_on = False
             task.text = task.saved_text
             task.kept_bytes = len(task.text.encode())
 
@@ -637,6 +639,7 @@ class RecordMachine(RuleBasedStateMachine):
             return
         task.saved = saved
         task.saved_text = task.text
+        task.has_moved_on = True
         assert outcome == ("cancelling" if task.cancelling else "requeued" if asked else "written")
         if outcome == "requeued":
             run.ended = True
@@ -711,7 +714,8 @@ class RecordMachine(RuleBasedStateMachine):
     def fate_of_a_lost_run(self, task: Task) -> str:
         if task.cancelling:
             return "cancelled"
-        return "exhausted" if task.failures + 1 >= task.max_attempts else "requeued"
+        is_last = task.failures + 1 >= task.max_attempts and not task.has_moved_on
+        return "exhausted" if is_last else "requeued"
 
     @one_run(lambda run: run.on, again=st.booleans())
     def leave(self, run: Run, again: bool) -> None:

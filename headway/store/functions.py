@@ -19,6 +19,7 @@ SHARED = (
     "clock",
     "streams",
     "record",
+    "saves",
     "points",
     "index",
     "tokens",

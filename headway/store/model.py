@@ -137,12 +137,14 @@ class TaskDetails(NamedTuple):
     """What a record keeps beside its snapshot.
 
     `history` is oldest first and may lack its beginning; `message` is the Celery signature, {} if
-    it cannot be read; `failures` are by attempt.
+    it cannot be read; `failures` are by attempt. `saved_percent` is where the bar was at the last
+    save, "" where that is unknown, None where nothing is saved.
     """
 
     history: list[HistoryEvent]
     message: TaskMessage
     failures: Mapping[int, AttemptFailure]
+    saved_percent: str | None
 
 
 class QueueLoad(TypedDict):

@@ -88,13 +88,15 @@ class Records:
         when: str = "",
         task_id: str = "",
         encoded: str = "",
+        resume_from: str = "",
     ) -> StartResult:
         """Create the record of a task; `message` is its Celery signature, with a queue.
 
         `when` is "" for now, "+<microseconds>" from now, or "<microseconds>" on Redis's clock.
         `encoded` is the message in the queue's own form, put there together with the record;
-        without it the message is not sent yet. The same `key` of the same owner gives the same
-        task. Raises AlreadyUsed if the key came with another message, TooLate after START_SECONDS.
+        without it the message is not sent yet. `resume_from` is a task like it at whose last
+        save it goes on, if there is one. The same `key` of the same owner gives the same task.
+        Raises AlreadyUsed if the key came with another message, TooLate after START_SECONDS.
         """
         task_id = task_id or str(uuid4())
         text = dumps(message)
@@ -114,9 +116,10 @@ class Records:
             self.ttl,
         ]
         send = send_of(message)
-        digest = sha256(f"{dumps(as_asked(message))} {when}".encode()).hexdigest()
+        digest = sha256(f"{dumps(as_asked(message))} {when}{resume_from}".encode()).hexdigest()
         begun = time.monotonic()
-        sent = [digest, when, encoded, send, self.keys.queue(queue), search_words(message)]
+        lists = [self.keys.queue(queue), search_words(message)]
+        sent = [digest, when, encoded, send, *lists, resume_from]
         outcome, *found = self.functions.call("create", keys, [*args, self._deadline(), *sent])
         if outcome == Outcome.LATE and time.monotonic() - begun < START_SECONDS:
             # Redis's clock has been put forward

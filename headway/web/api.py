@@ -162,15 +162,24 @@ def retry(task_id: str) -> ResponseReturnValue:
     """Start a new task like one that has ended; 202, 409 if it has not ended.
 
     JSON, if any: `{"args": {...}}`, other arguments, all of them, for the same kind of task; not
-    by a token.
+    by a token; or `{"resume": true}`: it goes on where the old one was saved.
     """
     stored = _to_change(task_id)
     ended = Snapshot.from_json(stored.snapshot)
     if not ended.final:
         raise NOT_ENDED
-    args = json_body({"args"}).get("args") if request.is_json and request.get_data() else None
+    body = json_body({"args", "resume"}) if request.is_json and request.get_data() else {}
+    args = body.get("args")
+    resume = body.get("resume", False)
+    if not isinstance(resume, bool) or (resume and args is not None):
+        raise APIError(
+            400,
+            "bad_resume",
+            "Give resume as true or false, and with true no args.",
+            {"resume": "Must be true or false, and false where there are args."},
+        )
     if args is None:
-        return accepted(rerun(task_id, owner=stored.owner, key=idempotency_key()))
+        return accepted(rerun(task_id, owner=stored.owner, key=idempotency_key(), resume=resume))
     read_to_share(get_records(), current_viewer(), task_id)
     return accepted(
         start(ended.name, _checked_args(args), owner=stored.owner, key=idempotency_key())

@@ -39,7 +39,9 @@ guard(pages)
 
 FRESH = "private, no-store"
 MAX_SHOWN_CHARS = 20_000  # of arguments, a result or a traceback
-BAD_ACTION = APIError(400, "bad_action", "The action is cancel, now, again, share or unshare.")
+BAD_ACTION = APIError(
+    400, "bad_action", "The action is cancel, now, again, go_on, share or unshare."
+)
 
 
 @pages.get("/tasks/<task_id>")
@@ -59,9 +61,9 @@ def show(task_id: str) -> ResponseReturnValue:
 def act(task_id: str) -> ResponseReturnValue:
     """Do what a button of the page asks for, and answer with a redirect to the page.
 
-    Form: `action` is `cancel`, `now` or `again`, perhaps with `idempotency_key`. An action that
-    comes too late changes nothing: the page shows what the task is by then. `share` answers with
-    the page and a link to it, `unshare` withdraws all links.
+    Form: `action` is `cancel`, `now`, `again` or `go_on` (again, from where it was saved), perhaps
+    with `idempotency_key`. An action that comes too late changes nothing: the page shows what the
+    task is by then. `share` answers with the page and a link to it, `unshare` withdraws all links.
     """
     if request.form.get("action") == "share":
         count("shares")
@@ -77,9 +79,11 @@ def act(task_id: str) -> ResponseReturnValue:
         get_records().cancel(task_id)
     elif action == "now":
         get_records().reschedule(task_id, moment(0, None))
-    elif action == "again":
+    elif action in ("again", "go_on"):
         if Snapshot.from_json(stored.snapshot).final:
-            shown = rerun(task_id, owner=stored.owner, key=idempotency_key()).task_id
+            resume = action == "go_on"
+            again = rerun(task_id, owner=stored.owner, key=idempotency_key(), resume=resume)
+            shown = again.task_id
     else:
         raise BAD_ACTION
     return redirect(url_for(".show", task_id=shown, **_token_of(viewer)), 303)
@@ -131,6 +135,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "token": address.get("token", ""),
         "may_change": may_change,
         "actions": _actions(task) if may_change else {},
+        "goes_on": _goes_on(task, details.saved_percent) if may_change else "",
         "idempotency_key": str(uuid4()),
         "plot": plot(task, queries.points(task_id)),
         "streams": stream_ends(queries, task),
@@ -189,6 +194,13 @@ def _actions(task: SnapshotDict) -> dict[str, str]:
     if phase in (Phase.FAILED, Phase.SUCCEEDED, Phase.CANCELLED):
         return {"again": said["retry"] if phase == Phase.FAILED else said["again"]}
     return {}
+
+
+def _goes_on(task: SnapshotDict, saved_percent: str | None) -> str:
+    """Return the words of the button that starts a task again where it was saved; "" for none."""
+    if saved_percent is None or task["phase"] not in (Phase.FAILED, Phase.CANCELLED):
+        return ""
+    return f"Go on at {saved_percent} %" if saved_percent else "Go on where it was"
 
 
 def _arguments(message: Mapping[str, Any]) -> str:

@@ -74,7 +74,7 @@ if redis.call('HEXISTS', PAUSED, 'since') == 1 then
 end
 
 local is_another = held.phase and nesting_of(order) ~= nesting_of(held.order)  -- it replaces one
-if is_another then redis.call('HDEL', record, 'saved') end
+if is_another then forget_saved(record) end
 fields.name = name
 fields.worker = hostname
 if held.attempt == 0 then fields.max_attempts = max_attempts end  -- a retry may have asked for more
@@ -82,7 +82,7 @@ fields.message = message
 fields.queue = queue
 fields.dependents = dependents_of(message)
 fields.phase = '"running"'
-fields.status = '""'
+fields.status = going_on(record, 'Goes on ') or '""'
 fields.current = '0'
 fields.total = '1'
 fields.high = '0'

@@ -4,7 +4,8 @@
 -- max_attempts, as JSON fragments; ARGV[7]: the message that is kept; ARGV[8]: ttl in ms; ARGV[9]:
 -- deadline in us; ARGV[10]: digest of the body; ARGV[11]: when, see resolve_time; ARGV[12]: the
 -- message as it lies in its queue ('': it is sent later); ARGV[13]: id of the send; ARGV[14]: the
--- list that is the queue; ARGV[15]: words of the arguments by which the task is found.
+-- list that is the queue; ARGV[15]: words of the arguments by which the task is found; ARGV[16]:
+-- the task at whose last save it goes on ('' none).
 -- Returns {'created', 'scheduled' or 'replayed', id, snapshot}, or {why not}: 'late', 'conflict'.
 local record = KEYS[1]
 local once = KEYS[3]
@@ -23,6 +24,7 @@ local encoded = ARGV[12]
 local send = ARGV[13]
 local list = ARGV[14]
 local words = ARGV[15]
+local source = ARGV[16]
 
 -- A command that waited in a socket while Redis hung comes too late: its caller has been told "not
 -- started".
@@ -45,6 +47,9 @@ fields.queue = queue
 fields.message = message
 fields.sends = send
 fields.words = words
+if source ~= '' then
+  for field, value in pairs(take_saved(source, id)) do fields[field] = value end
+end
 -- Its sender removes the message from the outbox; one that stays (the sender died) is sent by
 -- maintenance.
 local due = NOW + 5000000

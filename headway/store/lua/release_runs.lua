@@ -13,7 +13,7 @@ for i = FIRST, #ARGV, 2 do
     if held.cancel then
       revoke(record, id, held, ttl)
     else
-      requeue(record, id, held, token, '"Pending..."', ttl)
+      requeue(record, id, held, token, going_on(record, 'Goes on ') or '"Pending..."', ttl)
       redis.call('ZREM', OUTBOX, id)  -- a successor that it has asked for and not made way for
     end
   end)

@@ -99,13 +99,14 @@ elseif phase == 'retrying' then
 end
 note_traceback(record, held, fields)
 if saved ~= '' then
-  fields.saved = saved
-  if held.fields.streams then fields.streams = saved_streams(id, held.fields.streams) end
+  local shown = tonumber(fields.current or held.fields.current)
+  note_save(record, id, held, fields, saved, shown, tonumber(fields.total or held.fields.total))
 end
 if leaves and outcome == 'written' then
-  redis.call('HSET', record, 'saved', saved, 'streams', fields.streams or '')
+  redis.call('HSET', record, 'saved', saved, 'saved_percent', fields.saved_percent,
+    'streams', fields.streams or '')
   settle(held.fields.delivery)
-  requeue(record, id, held, token, '"Pending..."', ttl)
+  requeue(record, id, held, token, going_on(record, 'Goes on '), ttl)
   redis.call('ZADD', OUTBOX, NOW, id)
   return 'requeued'
 end

@@ -152,8 +152,9 @@ end
 
 -- The fields of a record that starts over, for a new send of an id whose task has ended.
 local function restarted_fields(record, id, held, name, max_attempts)
-  redis.call('HDEL', record, 'cancel', 'mail', 'mailer', 'result_at', 'run', 'saved', 'write_id',
+  redis.call('HDEL', record, 'cancel', 'mail', 'mailer', 'result_at', 'run', 'write_id',
     'point_due', 'point_gap', 'streams')
+  forget_saved(record)
   redis.call('DEL', points_key(id))
   delete_streams(id, held.fields.streams)
   held.fields.streams = nil
@@ -209,12 +210,16 @@ local function requeue_lost(record, id, held, token, ttl)
     revoke(record, id, held, ttl)
     return 'cancelled'
   end
-  if redis.call('HEXISTS', record, 'message') == 0 or held.failures + 1 >= held.max_attempts then
+  -- An attempt that has moved on uses up none: kill by kill, a long task comes to its end.
+  local failed = has_moved_on(record, held) and 0 or 1
+  local is_last = failed == 1 and held.failures + 1 >= held.max_attempts
+  if redis.call('HEXISTS', record, 'message') == 0 or is_last then
     redis.call('ZADD', LEASES, NOW + 5000000, id)
     return 'exhausted'
   end
-  redis.call('HSET', record, 'failures', integer(held.failures + 1))
-  requeue(record, id, held, token, '"Worker lost, trying again"', ttl)
+  redis.call('HSET', record, 'failures', integer(held.failures + failed))
+  local status = going_on(record, 'Worker lost, goes on ') or '"Worker lost, trying again"'
+  requeue(record, id, held, token, status, ttl)
   redis.call('ZADD', OUTBOX, NOW, id)
   return 'requeued'
 end

@@ -1,0 +1,42 @@
+-- What a task's runs have saved, and how it says that it goes on there.
+--
+-- The record's field `saved` is the last save, `saved_percent` where the bar was then ('' unknown),
+-- and `saved_by` the token of the run that saved something new last.
+
+-- Note a run's save in the changes of its record. `current` and `total` are shown with it.
+local function note_save(record, id, held, changes, saved, current, total)
+  if redis.call('HGET', record, 'saved') ~= saved then changes.saved_by = held.fence end
+  local part = current and total and total > 0 and current / total
+  changes.saved = saved
+  changes.saved_percent = part and integer(math.min(99, math.floor(100 * part))) or ''
+  if held.fields.streams then changes.streams = saved_streams(id, held.fields.streams) end
+end
+
+-- Whether the run that has the task has saved something new.
+local function has_moved_on(record, held)
+  return held.fence ~= '' and redis.call('HGET', record, 'saved_by') == held.fence
+end
+
+-- What a task says of going on at its last save, after these words; nil where it has none.
+local function going_on(record, words)
+  local saved, percent = unpack(redis.call('HMGET', record, 'saved', 'saved_percent'))
+  if not saved then return nil end
+  local where = percent and percent ~= '' and 'at ' .. percent .. ' %' or 'where it was'
+  return '"' .. words .. where .. '"'
+end
+
+-- The saved fields of a new record that goes on where another task was saved.
+local function take_saved(source, id)
+  local saved, percent, streams =
+    unpack(redis.call('HMGET', record_key(source), 'saved', 'saved_percent', 'streams'))
+  if not saved then return {} end
+  for _, stream in ipairs(streams_of(streams or '')) do
+    local text = redis.call('GET', stream_key(source, stream.name))
+    if text then redis.call('SET', stream_key(id, stream.name), text) end
+  end
+  return {saved = saved, saved_percent = percent or '', streams = streams or ''}
+end
+
+local function forget_saved(record)
+  redis.call('HDEL', record, 'saved', 'saved_percent', 'saved_by')
+end
