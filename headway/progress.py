@@ -45,7 +45,8 @@ from headway.celery.report import UNSET
 from headway.celery.reporting import find as _find
 from headway.celery.reporting import inside as _inside
 from headway.celery.runs import HERE
-from headway.celery.streams import TextStream, open_stream
+from headway.celery.streams import open_stream
+from headway.celery.text_stream import TextStream
 from headway.snapshot import MAX_READ_CHARS, one_line
 from headway.values import as_number, as_text
 

@@ -78,6 +78,7 @@ LAYERS = [
     "headway.celery.backend",
     "headway.celery.log_lines",
     "headway.celery.flusher",
+    "headway.celery.text_stream",
     "headway.celery.streams",
     "headway.celery.checkpoint",
     "headway.celery.report",

@@ -14,7 +14,7 @@ from celery import Celery, current_task
 from celery.exceptions import Ignore
 
 from headway import masking, progress
-from headway.celery import streams
+from headway.celery import streams, text_stream
 from headway.celery.runs import Run, Stopped
 from headway.store.errors import Unavailable
 from headway.store.records import Records
@@ -100,7 +100,7 @@ def test_text_is_seen_while_its_task_goes_on(celery: Celery, records: Records):
 def test_a_task_waits_for_a_redis_that_is_away_and_loses_nothing(
     celery: Celery, records: Records, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(streams, "MAX_UNSENT_CHARS", 1000)
+    monkeypatch.setattr(text_stream, "MAX_UNSENT_CHARS", 1000)
     word = "0123456789"
     count = 0
     waiting = threading.Event()
@@ -138,7 +138,7 @@ def test_a_run_whose_stream_is_full_goes_on(celery: Celery, records: Records):
     def body() -> None:
         out = progress.stream("answer")
         for _ in range(30):
-            out.write("x" * streams.MAX_UNSENT_CHARS)
+            out.write("x" * text_stream.MAX_UNSENT_CHARS)
             done.append(1)
 
     task_id = run(celery, body)
@@ -270,6 +270,25 @@ def test_outside_a_task_what_is_written_is_ignored():
         assert out.write("nothing") == 7
         print("nothing", file=out)
     assert out.closed
+
+
+def test_a_fault_in_sending_costs_the_text_and_not_the_task(
+    celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch, caplog: Any
+):
+    def fail(self: RunRecords, *args: Any, **about: Any) -> Any:
+        raise LookupError("no such function")
+
+    def body() -> None:
+        monkeypatch.setattr(RunRecords, "write_stream", fail)
+        out = progress.stream("answer")
+        for _ in range(5):
+            out.write("x" * text_stream.MAX_UNSENT_CHARS)
+
+    task_id = run(celery, body)
+
+    assert read(records, task_id).streams == {}
+    [line] = [line for line in caplog.messages if "is cut off" in line]
+    assert line == f"The stream answer of task {task_id} is cut off"
 
 
 def test_a_child_process_is_told_that_it_has_no_streams():

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from headway.celery.streams import MAX_STREAMS, MAX_UNSENT_CHARS
+from headway.celery.streams import MAX_STREAMS
+from headway.celery.text_stream import MAX_UNSENT_CHARS
 from tests import documents
 
 DOCUMENT = "docs/streams.md"

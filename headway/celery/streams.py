@@ -1,4 +1,4 @@
-"""The streams of a run: text files whose text a background thread sends to the record."""
+"""Sends what a run writes to its streams to the record, from a thread of its own."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import logging
 import os
 import re
 import threading
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from types import TracebackType
-from typing import Any
 
 from headway import masking, settings
 from headway.celery.fencing import delivery_of
 from headway.celery.flusher import Flusher
 from headway.celery.persistence import until_stored
 from headway.celery.runs import Run
+from headway.celery.text_stream import TextStream
 from headway.store.errors import Unavailable
 from headway.store.model import MAX_CALL_BYTES, Outcome
 
@@ -24,126 +22,11 @@ logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 1 / 30  # between two pushes of a stream
 MAX_STREAMS = 16  # of a run
-MAX_UNSENT_CHARS = 256 * 1024  # of one stream; beyond it the task waits until Redis has some
-WAIT_SECONDS = 0.5  # after which a task that waits looks whether it has to end
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 CONTINUATION = range(0x80, 0xC0)  # bytes of UTF-8 that begin no character
 
 FLUSHER = Flusher("streams", FLUSH_SECONDS)
 os.register_at_fork(after_in_child=FLUSHER.forget)
-
-
-class TextStream:
-    """A text file whose text the task's viewers see; made by `progress.stream`."""
-
-    encoding = "utf-8"
-
-    def __init__(self, name: str, run: Run | None) -> None:
-        """Make the stream of a run, or of None: what is written is then ignored."""
-        self.name = name
-        self._run = run
-        self._body = run.parts[0] if run else None
-        self._pieces: deque[str] = deque()
-        self._written = 0  # characters
-        self._stored = 0  # of these
-        self._limit = MAX_UNSENT_CHARS if run else -1
-        self._has_room = threading.Event()
-        self._is_closed = False
-
-    def write(self, text: str) -> int:
-        """Append text, which is sent soon, and return its length.
-
-        Waits while much of the text has not reached Redis. Raises Stopped if the run has to end,
-        ValueError if the stream is closed, TypeError for anything but text.
-        """
-        if text.__class__ is not str:
-            text = _as_text(text)
-        size = len(text)
-        body = self._body
-        # Spelled out, since this is called for each word: see bench/.
-        is_plain = size and body and body.is_open and self._written - self._stored <= self._limit
-        if not is_plain and not (self._wait() and size):
-            return size
-        # No lock: the interpreter does not switch threads while it adds plain numbers.
-        self._pieces.append(text)
-        self._written += size
-        return size
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        """Append texts, one after another, as a file does."""
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        """Do nothing: what is written is sent within a thirtieth of a second."""
-
-    def close(self) -> None:
-        """End the stream; `progress.stream` with the same name goes on with it."""
-        self._is_closed = True
-        self._limit = -1
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._is_closed
-
-    def readable(self) -> bool:
-        """Return False."""
-        return False
-
-    def writable(self) -> bool:
-        """Return True."""
-        return True
-
-    def isatty(self) -> bool:
-        """Return False."""
-        return False
-
-    def __enter__(self) -> TextStream:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def open_again(self) -> None:
-        """Take text again after `close`."""
-        if self._is_closed:
-            self._is_closed = False
-            self._limit = MAX_UNSENT_CHARS if self._run else -1
-
-    def take(self) -> str:
-        """Return what was written since the last call; the caller sends it."""
-        return "".join([self._pieces.popleft() for _ in range(len(self._pieces))])
-
-    def note_stored(self, chars: int) -> None:
-        """Note that so many of the characters taken need no more room."""
-        self._stored += chars
-        self._has_room.set()
-
-    def discard(self) -> None:
-        """Ignore all text from now on."""
-        self._run = self._body = None
-        self._pieces.clear()
-        self._has_room.set()
-
-    def _wait(self) -> bool:
-        """Wait for room; return False if the text is not wanted."""
-        if self._is_closed:
-            raise ValueError(f"The stream {self.name!r} is closed.")
-        while (run := self._run) is not None:
-            run.check()
-            if run.has_ended:
-                return False
-            self._has_room.clear()
-            if self._written - self._stored <= self._limit:
-                return True
-            self._has_room.wait(WAIT_SECONDS)
-        return False
 
 
 class StreamSender:
@@ -174,7 +57,15 @@ class StreamSender:
             return False
         end = _whole_characters(self._unsent, MAX_CALL_BYTES)
         closes = is_closed and end == len(self._unsent)
-        outcome = self._write(self._unsent[:end], closes)
+        try:
+            outcome = self._write(self._unsent[:end], closes)
+        except Unavailable:
+            raise
+        except Exception:  # it would fail for ever, and the task would wait for ever
+            task_id = self._run.task_id
+            logger.exception("The stream %s of task %s is cut off", self.stream.name, task_id)
+            self._end()
+            return False
         self._told_closed = closes
         self._sent += end
         self._unsent = self._unsent[end:]
@@ -208,9 +99,13 @@ class StreamSender:
         if outcome not in (Outcome.WRITTEN, Outcome.FULL):
             self._run.stop(outcome)
         if outcome not in (Outcome.WRITTEN, Outcome.CANCELLING):
-            self.has_ended = True
-            self._unsent = b""
-            self.stream.discard()
+            self._end()
+
+    def _end(self) -> None:
+        """Send no more."""
+        self.has_ended = True
+        self._unsent = b""
+        self.stream.discard()
 
 
 class RunStreams:
@@ -313,12 +208,6 @@ def open_stream(run: Run | None, name: str) -> TextStream:
             FLUSHER.add(run.streams)
     stream: TextStream = run.streams.open(name)
     return stream
-
-
-def _as_text(text: Any) -> str:
-    if not isinstance(text, str):
-        raise TypeError(f"write() takes text, not {type(text).__name__}")
-    return str(text)
 
 
 def _whole_characters(data: bytes, most: int) -> int:
