@@ -40,7 +40,7 @@ from headway.bars import Part
 from headway.capture import capture
 from headway.capture.programs import run
 from headway.celery import children
-from headway.celery.checkpoint import MAX_CURSOR_BYTES, Checkpoint, Loop, encoded
+from headway.celery.checkpoint import MAX_CURSOR_BYTES, Loop, encoded
 from headway.celery.report import UNSET
 from headway.celery.reporting import find as _find
 from headway.celery.reporting import inside as _inside
@@ -122,7 +122,7 @@ def track(
         return
     loop = None
     if resume or resume_from:
-        loop = _checkpoint(around).loop(_name(status), _loop_around(around))
+        loop = around.run.checkpoint.loop(_name(status), _loop_around(around))
     if callable(iterable):
         items: Iterable[T] = iterable(loop.last if loop else None)
     else:
@@ -168,7 +168,7 @@ def save(value: Any) -> None:
     """
     if part := _find():
         loop = _loop_around(part)
-        _checkpoint(part).save(value, loop)
+        part.run.checkpoint.save(value, loop)
         if loop is None:
             part.run.report.save()
 
@@ -182,7 +182,7 @@ else:
         if name != "saved":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         part = _find()
-        return None if part is None else _checkpoint(part).value
+        return None if part is None else part.run.checkpoint.value
 
 
 def log(text: str, level: str = "INFO") -> None:
@@ -223,16 +223,6 @@ def bind(function: Callable[P, T]) -> Callable[P, T]:
     it anyway.
     """
     return children.bind(function)
-
-
-def _checkpoint(part: Part) -> Checkpoint:
-    """Return what the run of this part saves. Raises RuntimeError in a child process of it."""
-    checkpoint: Checkpoint | None = part.run.checkpoint
-    if checkpoint is None:
-        raise RuntimeError(
-            "A child process cannot save where its task is: save in the run's own process."
-        )
-    return checkpoint
 
 
 def _loop_around(part: Part) -> Loop | None:

@@ -134,7 +134,7 @@ def test_outside_a_task_nothing_is_saved_and_a_loop_is_a_loop():
     ids=["save", "saved", "track"],
 )
 def test_a_child_process_of_a_run_is_told_that_it_cannot_save(use: Callable[[], Any]):
-    with pytest.raises(RuntimeError, match="save in the run's own process"):
+    with pytest.raises(RuntimeError, match="Save, stream and ask in the task itself"):
         InChild(Address("/nowhere", 0, str(uuid4())), use)()
 
 
