@@ -16,6 +16,10 @@ class ConfigError(HeadwayError, ValueError):
     """A setting that cannot be used; the message names it and says what to do."""
 
 
+class OutcomeUnknown(HeadwayError):
+    """A side effect of which nobody can know whether it took place; see `progress.once`."""
+
+
 MAX_ERROR_LINES = 5
 
 

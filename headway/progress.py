@@ -40,13 +40,14 @@ from headway.bars import Part
 from headway.capture import capture
 from headway.capture.programs import run
 from headway.celery import children
-from headway.celery.checkpoint import MAX_CURSOR_BYTES, Loop, encoded
+from headway.celery.checkpoint import MAX_CURSOR_BYTES, Loop
 from headway.celery.report import UNSET
 from headway.celery.reporting import find as _find
 from headway.celery.reporting import inside as _inside
 from headway.celery.runs import HERE
 from headway.celery.streams import open_stream
 from headway.celery.text_stream import TextStream
+from headway.json_values import encoded
 from headway.snapshot import MAX_READ_CHARS, one_line
 from headway.values import as_number, as_text
 
@@ -55,6 +56,7 @@ __all__ = [
     "capture",
     "flush",
     "log",
+    "once",
     "run",
     "save",
     "saved",
@@ -171,6 +173,23 @@ def save(value: Any) -> None:
         part.run.checkpoint.save(value, loop)
         if loop is None:
             part.run.report.save()
+
+
+def once(name: str, effect: Callable[[], T], in_doubt: Callable[[], T] | None = None) -> T:
+    """Run a side effect once for the task, whatever number of runs it has; return its result.
+
+    Later calls with this `name`, in this run or the next ones, return the same result (JSON, at
+    most 16 KiB) and do not run it. An effect that raises counts as not done. Where a run died
+    within it, nobody can know whether it took place: then `in_doubt` is called in its place, to
+    look it up, and what that returns is kept; pass the effect itself to run it again. Without
+    `in_doubt` it raises `headway.exceptions.OutcomeUnknown`. Raises TypeError or ValueError for a
+    result that cannot be kept, which leaves the effect in doubt, and for an invalid name.
+    """
+    part = _find()
+    if part is None:
+        return effect()
+    result: T = part.run.checkpoint.once(name, effect, in_doubt)
+    return result
 
 
 if TYPE_CHECKING:

@@ -36,6 +36,7 @@ PROGRESS = (
     "set",
     "track",
     "save",
+    "once",
     "step",
     "log",
     "stream",

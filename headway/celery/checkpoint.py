@@ -10,50 +10,23 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
+from headway.celery.effects import Effect
 from headway.celery.runs import Run
 from headway.celery.streams import open_stream
+from headway.json_values import encoded
 from headway.store.model import Outcome
 
+T = TypeVar("T")
 MAX_VALUE_BYTES = 64 * 1024
 MAX_CURSOR_BYTES = 1024
 MAX_LOOPS = 100
 MAX_NAME_CHARS = 100
 NONE = "null"
-
-
-def encoded(value: Any, limit: int, what: str) -> str:
-    """Return a value as JSON, from which the next run gets the same value.
-
-    Raises TypeError for what JSON cannot hold, ValueError for more than `limit` bytes.
-    """
-    try:
-        _check_keys(value)
-        text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise TypeError(f"{what} has to be JSON: {error}") from None
-    if len(text) > limit:
-        raise ValueError(
-            f"{what} is {len(text)} bytes as JSON, and may be {limit}: "
-            "save where the data is, not the data."
-        )
-    return text
-
-
-def _check_keys(value: Any) -> None:
-    """Refuse keys that are not text: JSON would give them back as text."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise TypeError(f"the key {key!r} is not text")
-            _check_keys(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _check_keys(item)
 
 
 class Loop:
@@ -158,6 +131,10 @@ class Checkpoint:
                 loop.value = ""
             self._changes += 1
             return has_saved
+
+    def once(self, name: str, effect: Callable[[], T], in_doubt: Callable[[], T] | None) -> T:
+        """Run a side effect once for the task; see `progress.once`."""
+        return Effect(self._run, name).once(effect, in_doubt)
 
     @property
     def has_news(self) -> bool:

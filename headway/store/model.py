@@ -36,6 +36,8 @@ class Outcome(StrEnum):
     RUNNING = "running"
     # Of a read of what a task saved
     READ = "read"
+    # Of an effect that a task has once
+    DONE = "done"
     # Of a write, and of a person's change
     WRITTEN = "written"
     CANCELLING = "cancelling"  # stored, and the run has to stop
@@ -62,6 +64,8 @@ class Outcome(StrEnum):
     PARKED = "parked"
     UNATTENDED = "unattended"  # no worker sweeps
 
+
+EffectStep = Literal["begin", "begin again", "done", "failed"]
 
 # Of a write that took place
 STORED = frozenset({Outcome.WRITTEN, Outcome.CANCELLING, Outcome.CANCELLED})

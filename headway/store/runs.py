@@ -16,7 +16,15 @@ from headway.snapshot import fragment
 from headway.store.errors import Unavailable
 from headway.store.functions import Functions
 from headway.store.messages import label, title_fragment
-from headway.store.model import MAX_CALL_BYTES, NO_SOURCE, Delivery, Outcome, Source, StateWrite
+from headway.store.model import (
+    MAX_CALL_BYTES,
+    NO_SOURCE,
+    Delivery,
+    EffectStep,
+    Outcome,
+    Source,
+    StateWrite,
+)
 
 LOG_LINES = 1000  # kept of each task
 PIECE_BYTES = 512 * 1024
@@ -185,6 +193,26 @@ class RunRecords:
     def ask_to_leave(self, runs: Iterable[tuple[str, str]]) -> None:
         """Ask runs of a stopping worker, `(task_id, token)` of each, to end at their next save."""
         self._functions.call("ask_to_leave", [], [part for run in runs for part in run])
+
+    def advance_effect(
+        self,
+        task_id: str,
+        delivery: Delivery,
+        name: str,
+        call: str,
+        step: EffectStep,
+        result: str = "",
+    ) -> tuple[Outcome, str]:
+        """Begin or end an effect that the task has once; `call` is an id of this attempt at it.
+
+        Returns (WRITTEN, ""); (DONE, its result as JSON) for one that has taken place;
+        (UNKNOWN, "") for one that another call began; (CANCELLING, "") if the task has to stop;
+        (EXPIRED, "") without a record; or (why not, "").
+        """
+        outcome, *results = self._functions.call(
+            "once", [self._keys.record(task_id)], [*delivery, name, call, step, result]
+        )
+        return Outcome(outcome), results[0] if results else ""
 
     def mark_lost(self, task_id: str, delivery: Delivery) -> Outcome:
         """Record that the process of a run is gone.

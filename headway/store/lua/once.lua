@@ -1,0 +1,32 @@
+-- Begin or end an effect that a task has once.
+-- KEYS[1]: the record. ARGV[1]: token, ARGV[2]: order of the run's delivery; ARGV[3]: name of the
+-- effect; ARGV[4]: id of this call; ARGV[5]: what happens: 'begin', 'begin again' (whatever became
+-- of it), 'done' or 'failed'; ARGV[6]: the result of one that is done, as JSON.
+-- The field `effects` is a JSON object: by name, 'begun <call>' or 'done <result>'.
+-- Returns {'written'}; {'done', result}; {'unknown'} where another call began it and did not end it;
+-- {'cancelling'} where the task has to stop instead; {'expired'} without a record; or {why not}.
+local record = KEYS[1]
+local token = ARGV[1]
+local order = tonumber(ARGV[2])
+local name = ARGV[3]
+local call = 'begun ' .. ARGV[4]
+local what = ARGV[5]
+local result = ARGV[6]
+local effects = cjson.decode(redis.call('HGET', record, 'effects') or '{}')
+local known = effects[name]
+if what == 'done' or what == 'failed' then
+  -- Also of a run that has lost its task meanwhile: what has happened has happened.
+  if known ~= call then return {'stale'} end
+  effects[name] = what == 'done' and 'done ' .. result or nil
+else
+  local held = load(record)
+  local refused = refusal_of(held, token, order)
+  if refused then return {refused} end
+  if not held.phase then return {'expired'} end
+  if known and string.sub(known, 1, 5) == 'done ' then return {'done', string.sub(known, 6)} end
+  if known and known ~= call and what ~= 'begin again' then return {'unknown'} end
+  if held.cancel then return {'cancelling'} end
+  effects[name] = call
+end
+redis.call('HSET', record, 'effects', cjson.encode(effects))
+return {'written'}

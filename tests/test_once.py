@@ -1,0 +1,215 @@
+"""A side effect that a task has once, whatever number of runs it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+
+from headway import progress
+from headway.celery.runs import Stopped
+from headway.exceptions import OutcomeUnknown
+from headway.store.records import Records
+from tests.bodies import read
+from tests.test_checkpoints import Killed, Runs, claimed, runs
+
+__all__ = ["runs"]
+
+
+class Charge:
+    """An effect that notes how often it took place."""
+
+    def __init__(self, *ends: BaseException) -> None:
+        self._ends = list(ends)
+        self.times = 0
+
+    def __call__(self) -> dict[str, Any]:
+        self.times += 1
+        if self._ends:
+            raise self._ends.pop(0)
+        return {"receipt": self.times, "of": ("a", None)}
+
+
+RECEIPT = {"receipt": 1, "of": ["a", None]}
+
+
+def test_it_takes_place_once_and_its_result_is_kept(runs: Runs):
+    charge = Charge()
+    results: list[Any] = []
+
+    def body() -> None:
+        for _ in range(2):
+            results.append(progress.once("charge", charge))
+        raise Killed
+
+    runs(body)
+    runs(body)
+
+    assert (charge.times, results) == (1, [RECEIPT] * 4)
+
+
+@pytest.mark.parametrize("end", [Killed(), SoftTimeLimitExceeded()], ids=["killed", "time limit"])
+def test_where_a_run_died_within_it_nobody_can_know(runs: Runs, end: BaseException):
+    charge = Charge(end)
+    errors: list[str] = []
+
+    def body() -> None:
+        if charge.times:
+            for _ in range(2):
+                with pytest.raises(OutcomeUnknown, match="'charge' was begun"):
+                    progress.once("charge", charge)
+            errors.append("told")
+        else:
+            try:
+                progress.once("charge", charge)
+            except SoftTimeLimitExceeded:
+                raise Killed from None
+
+    runs(body)
+    runs(body)
+
+    assert (charge.times, errors) == (1, ["told"])
+
+
+def test_what_is_in_doubt_is_looked_up_and_that_is_kept(runs: Runs):
+    charge = Charge(Killed())
+    lookups = [ConnectionError("away"), "found"]
+    results: list[Any] = []
+
+    def look_up() -> Any:
+        found = lookups.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def body() -> None:
+        if charge.times:
+            with pytest.raises(ConnectionError):
+                progress.once("charge", charge, look_up)
+            results.append(progress.once("charge", charge, look_up))
+        results.append(progress.once("charge", charge))
+
+    runs(body)
+    runs(body)
+
+    assert (charge.times, results) == (1, ["found", "found"])
+
+
+def test_one_that_raises_has_not_taken_place(runs: Runs):
+    charge = Charge(ConnectionError("refused"))
+    results: list[Any] = []
+
+    def body() -> None:
+        with pytest.raises(ConnectionError):
+            progress.once("charge", charge)
+        results.append(progress.once("charge", charge)["receipt"])
+
+    runs(body)
+
+    assert results == [2]
+
+
+def test_a_run_that_is_to_stop_begins_none_and_keeps_what_it_has_done(runs: Runs, records: Records):
+    charge = Charge()
+
+    def lose() -> str:
+        records.maintenance.release([(runs.task_id, runs.fence)])
+        return "done"
+
+    def body() -> None:
+        assert progress.once("first", lose) == "done"
+        with pytest.raises(Stopped):
+            progress.once("charge", charge)
+        raise Killed
+
+    with pytest.raises(Exception, match="this run ends"):
+        runs(body)
+    results: list[Any] = []
+
+    def next_body() -> None:
+        results.append(progress.once("first", lose))
+        records.cancel(runs.task_id)
+        with pytest.raises(Stopped):
+            progress.once("charge", charge)
+
+    with pytest.raises(Exception, match=r"this run ends|cancel"):
+        runs(next_body)
+    assert (charge.times, results) == (0, ["done"])
+
+
+@pytest.mark.parametrize(
+    ("name", "effect", "error"),
+    [
+        ("", int, ValueError),
+        ("x" * 101, int, ValueError),
+        (3, int, ValueError),
+        ("set", lambda: {1}, TypeError),
+        ("large", lambda: "x" * 16_384, ValueError),
+    ],
+    ids=["empty", "long", "number", "set", "large"],
+)
+def test_what_cannot_be_kept_is_refused(
+    runs: Runs, name: Any, effect: Callable[[], Any], error: type[Exception]
+):
+    def body() -> None:
+        with pytest.raises(error):
+            progress.once(name, effect)
+
+    runs(body)
+
+
+def test_a_reply_that_was_lost_is_asked_for_again(records: Records):
+    task_id = str(uuid4())
+    run = claimed(records, task_id, "first")
+
+    def tell(call: str, step: Any, result: str = "") -> tuple[str, str]:
+        return records.runs.advance_effect(task_id, run, "charge", call, step, result)
+
+    assert [tell("one", "begin"), tell("one", "begin")] == [("written", "")] * 2
+    assert tell("two", "begin") == ("unknown", "")
+    assert tell("two", "done", "2") == ("stale", "")
+    assert tell("one", "done", "[]") == ("written", "")
+    assert tell("two", "begin again") == ("done", "[]")
+
+
+def test_a_record_that_redis_has_lost_is_made_again(runs: Runs, records: Records):
+    charge = Charge()
+
+    def body() -> None:
+        progress.save(1)
+        records.forget(runs.task_id)
+        assert progress.once("charge", charge) == RECEIPT
+
+    runs(body)
+
+    assert read(records, runs.task_id).task_id == runs.task_id
+
+
+def test_a_task_that_goes_on_does_not_repeat_it_and_one_that_replaces_it_does(
+    runs: Runs, records: Records
+):
+    task_id = str(uuid4())
+
+    def body() -> None:
+        progress.save(1)
+        progress.once("charge", Charge())
+
+    runs(body)
+    message = {"task": "t", "args": [], "kwargs": {}, "options": {"queue": "q"}}
+    about: dict[str, Any] = {"owner": "", "message": message, "title": "T", "max_attempts": 4}
+    records.create(**about, task_id=task_id, resume_from=runs.task_id)
+    again = claimed(records, task_id, "again")
+    other = claimed(records, runs.task_id, "other", 1_000_000)
+
+    begin = records.runs.advance_effect
+    assert begin(task_id, again, "charge", "call", "begin")[0] == "done"
+    assert begin(runs.task_id, other, "charge", "call", "begin")[0] == "written"
+
+
+def test_outside_a_task_it_just_takes_place():
+    charge = Charge()
+
+    assert [progress.once("charge", charge)["receipt"] for _ in range(2)] == [1, 2]
