@@ -38,8 +38,8 @@ def read(lines: Iterable[str], *, is_drawn: bool = False, duration: float | None
         (["[12/345] Compiling"], (12, 345)),
         (["Epoch 3/10"], (3, 10)),
         (["files (3/10)"], (3, 10)),
-        (["3%", "[1/2]", "4%"], (4, 100)),  # the first kind counts
-        (["[1/2]", "99%", "[2/2]"], (2, 2)),
+        (["3%", "[1/2]"], (3, 100)),  # the first kind counts
+        (["[1/2]", "99%"], (1, 2)),
         ([*FFMPEG, STATS], (25, 100)),
         ([*FFMPEG, "out_time_us=30000000", "out_time=00:00:30.000000"], (30, 100)),
         ([*FFMPEG, "out_time=00:00:30.000000", "progress=end"], (100, 100)),
