@@ -20,7 +20,7 @@ from headway.web.handlers import _after, _task_ids, guarded
 from tests.security.test_every_door import path_of, rules
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "100"))
-LARGEST = 2000  # bytes of a message
+LARGEST = 150  # bytes of a message
 CODES = {1002, 1003, 1007, 1008, 1009}
 few = settings(
     max_examples=EXAMPLES // 5, suppress_health_check=[HealthCheck.function_scoped_fixture]
