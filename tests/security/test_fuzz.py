@@ -9,7 +9,7 @@ import json
 import os
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from headway import strict_json
@@ -77,6 +77,7 @@ def packets() -> st.SearchStrategy[str]:
 
 
 @many
+@example([bytes([FINAL | TEXT, MASKED | 126, 1, 0, 0, 0, 0, 0]) + b"4" * 256], [])
 @given(st.lists(frames(), max_size=3), st.lists(st.integers(1, 40), max_size=20))
 def test_any_bytes_are_messages_or_a_refusal_and_little_is_kept(sent: list[bytes], cuts: list[int]):
     parser = FrameParser(LARGEST)
