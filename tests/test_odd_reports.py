@@ -152,10 +152,12 @@ def test_one_run_that_cannot_be_sent_costs_no_other_and_not_itself(
 ):
     report = RunStore.report
 
-    def report_or_raise(self: RunStore, request: Any, state: str, meta: Any, *rest: Any) -> str:
+    def report_or_raise(
+        self: RunStore, request: Any, state: str, meta: Any, *rest: Any, **saved: Any
+    ) -> str:
         if meta["status"].startswith("bad"):
             raise error
-        return report(self, request, state, meta, *rest)
+        return report(self, request, state, meta, *rest, **saved)
 
     monkeypatch.setattr(RunStore, "report", report_or_raise)
 

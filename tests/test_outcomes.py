@@ -14,10 +14,14 @@ ASKED = {
     "claim",
     "create",
     "defer",
+    "forget",
     "log",
     "mark_lost",
+    "once",
+    "read_saved",
     "reschedule",
     "write",
+    "write_stream",
 }
 SHARED = {"delivery", "transition"}
 ANSWER = re.compile(r"(?:return \{?|and |or |\boutcome = )'([a-z_]+)'")

@@ -53,7 +53,7 @@ def shop(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 def test_a_user_sees_an_export_live_and_another_user_does_not(shop: Shop, page: Page):
     page.goto(shop.address)
-    page.locator("input").fill("ada")
+    page.get_by_role("textbox").fill("ada")
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("button", name="Export").click()
 

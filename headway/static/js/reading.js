@@ -5,6 +5,7 @@ import { parse } from "./exact.js";
 /** @typedef {import("./server.js").Server} Server */
 
 const TIMEOUT_MS = 8000;
+const SHARED = "/assets/headway.js"; // the one path that pages of any site may load
 
 /**
  * GET JSON. Rejects with an Error whose message says, for people, why there is none.
@@ -21,7 +22,7 @@ export async function read(server, path, get) {
   try {
     response = await get(address, request());
   } catch (error) {
-    throw new Error(await unreached(server, address, get), { cause: error });
+    throw new Error(await unreached(server, get), { cause: error });
   }
   const text = await response.text();
   if (!response.ok) throw new Error(refusal(server, response.status, text));
@@ -40,10 +41,9 @@ export const CREDENTIALS = /** @type {const} */ ("include");
  * wants to read tells them apart.
  *
  * @param {Server} server
- * @param {string} address
  * @param {typeof fetch} get
  */
-async function unreached(server, address, get) {
+async function unreached(server, get) {
   const name = nameOf(server);
   const away = `${name} does not answer.`;
   if (!server.origin || server.origin === location.origin) return away;
@@ -51,7 +51,8 @@ async function unreached(server, address, get) {
     return `${name} is reached by plain http, which browsers refuse to a page that came by https.`;
   }
   try {
-    await get(address, { mode: "no-cors", signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    await get(server.at(SHARED), { method: "HEAD", mode: "no-cors", signal });
   } catch {
     return away;
   }
