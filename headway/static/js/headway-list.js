@@ -1,14 +1,21 @@
-/** `<headway-list src=".../tasks" token="...">`: the visitor's newest tasks, live, in any page. */
+/** `<headway-list src=".../tasks" token="...">`: the visitor's tasks, live, in any page. */
 
 import { PARTS } from "./card-parts.js";
 import { Choice } from "./choice.js";
+import { ListQuery } from "./list-filters.js";
+import { ListTools } from "./list-tools.js";
 import { LiveElement } from "./live-element.js";
 import { ENDED, arrange, compare, rank } from "./order.js";
+import { read } from "./reading.js";
+import { normalize } from "./snapshot.js";
+import { TaskCounts } from "./task-counts.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
  * @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher
  */
+
+const REFRESH_MS = 500; // after which counts that nobody can move on are read again
 
 /** The events of its tasks bubble through it. */
 export class HeadwayList extends LiveElement {
@@ -21,6 +28,14 @@ export class HeadwayList extends LiveElement {
   #empty = document.createElement("p");
   /** @type {Choice | undefined} */
   #choice;
+  #query = new ListQuery();
+  #counts = new TaskCounts();
+  /** @type {ListTools | undefined} */
+  #tools;
+  /** @type {string | undefined} where older tasks begin: "" on the last page; not known before one was read */
+  #next;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #refresh;
 
   get isFilled() {
     return this.#known.size > 0;
@@ -36,7 +51,14 @@ export class HeadwayList extends LiveElement {
     this.#empty = document.createElement("p");
     this.#empty.part.add("empty");
     this.#empty.textContent = "Loading…";
-    content.append(this.#list, this.#empty);
+    this.#query = new ListQuery();
+    this.#counts = new TaskCounts();
+    this.#next = undefined;
+    const tools = (this.#tools = new ListTools(
+      (query) => void this.#show(query, watcher),
+      () => void this.#showOlder(watcher),
+    ));
+    content.append(tools.bar, this.#list, this.#empty, tools.older);
     if (this.hasAttribute("actions")) {
       const bar = document.createElement("form");
       bar.className = "choice";
@@ -45,13 +67,74 @@ export class HeadwayList extends LiveElement {
       this.#list.before(bar);
       this.#choice = new Choice(this.#list, bar, watcher);
     }
-    return watcher.watchMine(
+    const stop = watcher.watchMine(
       (snapshot, taskId, isForgotten) => {
-        if (snapshot) this.#take(snapshot, watcher);
+        if (snapshot) this.#receive(snapshot, watcher);
         else this.#lose(taskId, isForgotten);
       },
-      () => (this.#empty.textContent = "No tasks yet."),
+      (counts) => {
+        clearTimeout(this.#refresh);
+        this.#counts.read(counts, watcher.connection.now());
+        if (this.#query.isWhole) this.#empty.textContent = "No tasks yet.";
+        this.#showTools();
+      },
     );
+    return () => {
+      clearTimeout(this.#refresh);
+      stop();
+    };
+  }
+
+  /** Dim what may be true no longer. @param {TaskWatcher} watcher */
+  showConnection(watcher) {
+    super.showConnection(watcher);
+    this.#list.classList.toggle("dimmed", watcher.connection.state === "offline");
+  }
+
+  // Other lists than that of the newest: read page by page, and kept up to date by what is pushed
+
+  /** @param {ListQuery} query @param {TaskWatcher} watcher */
+  async #show(query, watcher) {
+    this.#query = query;
+    this.#next = undefined;
+    for (const [id, { item, snapshot }] of this.#known) if (!query.matches(snapshot)) this.#remove(id, item);
+    this.#empty.textContent = "Loading…";
+    this.#showTools();
+    await this.#readPage(watcher);
+  }
+
+  /** What the page has already may be the whole of the newest one. @param {TaskWatcher} watcher */
+  async #showOlder(watcher) {
+    const { size } = this.#known;
+    do await this.#readPage(watcher);
+    while (this.#next && this.#known.size === size);
+  }
+
+  /** @param {TaskWatcher} watcher */
+  async #readPage(watcher) {
+    const query = this.#query;
+    try {
+      const { tasks, next, counts } = await read(watcher.server, query.path(this.#next ?? ""), (...asked) => fetch(...asked));
+      if (query !== this.#query) return;
+      this.#next = next ?? "";
+      this.#counts.read(counts, watcher.connection.now());
+      for (const task of tasks) this.#take(normalize(task), watcher);
+      this.#empty.textContent = query.isWhole ? "No tasks yet." : "Nothing matches.";
+    } catch (error) {
+      if (query !== this.#query) return;
+      this.#next = "";
+      this.explain(/** @type {Error} */ (error).message);
+    }
+    this.#showTools();
+  }
+
+  #showTools() {
+    this.#empty.hidden = this.#known.size > 0;
+    if (!this.#tools) return;
+    this.#tools.bar.hidden = this.#query.isWhole && !this.#counts.of([]);
+    this.#tools.show(this.#counts);
+    const hasOlder = this.#next === undefined ? this.#counts.of([]) > this.#known.size : this.#next !== "";
+    this.#tools.older.hidden = !hasOlder || (this.#next === undefined && !this.#query.isWhole);
   }
 
   /** @param {string} sentence */
@@ -60,10 +143,25 @@ export class HeadwayList extends LiveElement {
   }
 
   /** @param {Snapshot} snapshot @param {TaskWatcher} watcher */
-  #take(snapshot, { server, connection }) {
-    const { task_id, phase } = snapshot;
+  #receive(snapshot, watcher) {
+    const { task_id } = snapshot;
+    this.announcer?.receive(snapshot, watcher.connection.labelsOf(snapshot.name));
+    if (this.#counts.receive(snapshot)) {
+      clearTimeout(this.#refresh);
+      this.#refresh = setTimeout(() => watcher.refreshList(), REFRESH_MS);
+    }
     const known = this.#known.get(task_id);
-    this.announcer?.receive(snapshot, connection.labelsOf(snapshot.name));
+    const { phases } = this.#query;
+    if (known && phases.length && !phases.includes(snapshot.phase)) this.#remove(task_id, known.item);
+    else if (known || this.#query.matches(snapshot)) this.#take(snapshot, watcher);
+    this.#showTools();
+  }
+
+  /** @param {Snapshot} snapshot @param {TaskWatcher} watcher */
+  #take(snapshot, { server }) {
+    const { task_id, phase } = snapshot;
+    this.#counts.note(task_id, phase);
+    const known = this.#known.get(task_id);
     if (known && snapshot.version < known.snapshot.version) return;
     const item = known?.item ?? this.#add(server.at(`/status/${encodeURIComponent(task_id)}`));
     this.#known.set(task_id, { item, snapshot }); // what is in it, its element watches
@@ -76,15 +174,20 @@ export class HeadwayList extends LiveElement {
   /** @param {string} taskId @param {boolean} isForgotten */
   #lose(taskId, isForgotten) {
     this.announcer?.remove(taskId, isForgotten);
+    this.#counts.remove(taskId);
     const known = this.#known.get(taskId);
     if (!known) return;
     known.item.dataset.phase = "missing";
-    if (!isForgotten) return this.#choice?.show();
+    if (isForgotten) this.#remove(taskId, known.item);
+    this.#choice?.show();
+    this.#showTools();
+  }
+
+  /** @param {string} taskId @param {HTMLElement} item */
+  #remove(taskId, item) {
     this.#known.delete(taskId);
-    if (this.#choice) this.#choice.remove(known.item);
-    else known.item.remove();
-    this.#empty.hidden = this.#known.size > 0;
-    this.#empty.textContent = "No tasks yet.";
+    if (this.#choice) this.#choice.remove(item);
+    else item.remove();
   }
 
   /** @param {string} src */

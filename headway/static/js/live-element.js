@@ -182,8 +182,11 @@ export class LiveElement extends HTMLElement {
     const note = /** @type {HTMLElement} */ (this.#note);
     const reason = connectionReason(connection);
     const isOffline = connection.state === "offline";
+    const problem = isOffline ? null : connection.server?.problem; // no task can be started or changed now
     if (isOffline) this.explain(reason || "This device is offline.");
-    note.hidden = connection.state === "live" || this.hasEnded || (isOffline && !this.isFilled);
-    note.textContent = connectionWords(connection).join(" ") + (reason && `: ${reason}`);
+    note.hidden = (connection.state === "live" && !problem) || this.hasEnded || (isOffline && !this.isFilled);
+    note.textContent = problem
+      ? `▲ ${problem.message}`
+      : connectionWords(connection).join(" ") + (reason && `: ${reason}`);
   }
 }

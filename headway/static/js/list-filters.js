@@ -1,0 +1,53 @@
+/** The choices of what a list shows: names and phases, none for all; headway/web/listing.py has the same. */
+
+/** @type {readonly (readonly [name: string, phases: readonly string[]])[]} */
+export const FILTERS = [
+  ["All", []],
+  ["Running", ["running", "cancelling"]],
+  ["Retrying", ["retrying"]],
+  ["Queued", ["queued"]],
+  ["Scheduled", ["scheduled"]],
+  ["Failed", ["failed"]],
+  ["Done", ["succeeded"]],
+  ["Cancelled", ["cancelled"]],
+];
+
+/** What a list is asked for. */
+export class ListQuery {
+  /**
+   * @param {readonly string[]} [phases] none: all
+   * @param {string} [words]
+   */
+  constructor(phases = [], words = "") {
+    this.phases = phases;
+    this.words = words.trim();
+  }
+
+  /** Whether it is of all tasks. */
+  get isWhole() {
+    return !this.phases.length && !this.words;
+  }
+
+  /**
+   * Where the server answers it.
+   *
+   * @param {string} cursor "" for the newest
+   */
+  path(cursor) {
+    const fields = this.phases.map((phase) => ["phase", phase]);
+    if (this.words) fields.push(["q", this.words]);
+    if (cursor) fields.push(["cursor", cursor]);
+    return fields.length ? `/tasks?${new URLSearchParams(fields)}` : "/tasks";
+  }
+
+  /**
+   * Whether a task belongs to it, as far as its snapshot tells: the server searches its arguments too.
+   *
+   * @param {import("./snapshot.js").Snapshot} snapshot
+   */
+  matches({ phase, title, status, error }) {
+    if (this.phases.length && !this.phases.includes(phase)) return false;
+    const text = `${title} ${status} ${error?.message ?? ""}`.toLowerCase();
+    return this.words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+  }
+}

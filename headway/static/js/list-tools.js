@@ -1,0 +1,83 @@
+/** What stands around an element's list: a search, filters with counts, and the way to older tasks. */
+
+import { FILTERS, ListQuery } from "./list-filters.js";
+
+/** @typedef {import("./task-counts.js").TaskCounts} TaskCounts */
+
+export class ListTools {
+  #search = document.createElement("input");
+  /** @type {{button: HTMLButtonElement, phases: readonly string[]}[]} */
+  #filters;
+  #onQuery;
+  #query = new ListQuery();
+
+  /**
+   * @param {(query: ListQuery) => void} onQuery called when another list is asked for
+   * @param {() => void} onOlder
+   */
+  constructor(onQuery, onOlder) {
+    this.#onQuery = onQuery;
+    this.#filters = FILTERS.map(([name, phases]) => ({ button: this.#filter(name, phases), phases }));
+    this.bar = document.createElement("div");
+    this.bar.part.add("tools");
+    this.bar.append(this.#navigation(), this.#searchForm());
+    this.older = document.createElement("button");
+    this.older.type = "button";
+    this.older.part.add("older");
+    this.older.textContent = "Show older";
+    this.older.hidden = true;
+    this.older.addEventListener("click", onOlder);
+  }
+
+  /** @param {TaskCounts} counts */
+  show(counts) {
+    for (const { button, phases } of this.#filters) {
+      const count = counts.of([...phases]);
+      const isCurrent = phases.join() === this.#query.phases.join();
+      const number = /** @type {HTMLElement} */ (button.querySelector("span"));
+      if (number.textContent !== String(count)) number.textContent = String(count);
+      button.ariaPressed = String(isCurrent);
+      if (phases[0] === "retrying") button.hidden = !count && !isCurrent;
+    }
+  }
+
+  /** @param {string} name @param {readonly string[]} phases */
+  #filter(name, phases) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(`${name} `, document.createElement("span"));
+    button.addEventListener("click", () => this.#ask(phases));
+    return button;
+  }
+
+  #navigation() {
+    const group = document.createElement("div");
+    group.role = "group";
+    group.ariaLabel = "Show";
+    group.className = "filters";
+    group.append(...this.#filters.map(({ button }) => button));
+    return group;
+  }
+
+  #searchForm() {
+    const form = document.createElement("form");
+    const input = this.#search;
+    [input.type, input.placeholder, input.maxLength, input.ariaLabel] = ["search", "Search…", 200, "Search tasks"];
+    form.role = "search";
+    form.append(input);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#ask(this.#query.phases);
+    });
+    input.addEventListener("search", () => input.value || this.#ask(this.#query.phases)); // it was cleared
+    return form;
+  }
+
+  /** @param {readonly string[]} phases */
+  #ask(phases) {
+    const next = new ListQuery(phases, this.#search.value);
+    if (next.path("") === this.#query.path("")) return;
+    this.#query = next;
+    this.#onQuery(next);
+  }
+}

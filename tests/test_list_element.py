@@ -1,0 +1,110 @@
+"""`<headway-list>`: filters, a search and older tasks, in a page that has nothing else of ours."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from headway.snapshot import Phase
+from headway.store.records import Records
+from headway.web.listing import FILTERS
+from tests.by_hand import claim, write
+from tests.processes import ROOT
+
+PAGE = """<!doctype html><html lang="en"><title>Yours</title>
+<meta name="color-scheme" content="light dark">
+<main><h1>Yours</h1><h2>Tasks</h2><headway-list src="/tasks" actions></headway-list></main>
+<script src="/assets/headway.js"></script></html>"""
+
+
+@pytest.fixture
+def owner(page: Page, web_address: str, shared_records: Records) -> str:
+    """The owner of a running task, whose list the page shows once it is opened."""
+    page.route("**/yours", lambda route: route.fulfill(body=PAGE, content_type="text/html"))
+    page.goto(web_address)  # its cookie makes the owner
+    body = {"name": "long_task", "countdown": 3600}
+    task_id = str(page.request.post(f"{web_address}/tasks", data=body).json()["task_id"])
+    claim(shared_records, task_id)
+    return str(shared_records.client.hget(shared_records.keys.record(task_id), "owner"))
+
+
+def start(records: Records, owner: str, title: str, phase: Phase | None = None) -> str:
+    message = {"task": "any", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
+    about = {"owner": owner, "message": message, "title": title, "max_attempts": 4}
+    task_id = records.create(**about, when="+3600000000").task_id
+    if phase:
+        claim(records, task_id)
+        write(records, task_id, 10, phase)
+    return task_id
+
+
+def items(page: Page) -> Locator:
+    return page.locator("headway-list li")
+
+
+def test_the_filters_are_those_of_the_page():
+    module = (ROOT / "headway" / "static" / "js" / "list-filters.js").read_text()
+    [listed] = re.findall(r"FILTERS = (\[.*?\]);", module, re.DOTALL)
+
+    found = json.loads(re.sub(r",(\s*\])", r"\1", listed))
+
+    assert found == [[name, [*phases]] for name, phases in FILTERS.items()]
+
+
+def test_filters_and_a_search_show_what_the_server_finds_and_what_comes(
+    page: Page, web_address: str, shared_records: Records, owner: str
+):
+    start(shared_records, owner, "Import of June", Phase.FAILED)
+    start(shared_records, owner, "Import of July")
+    page.goto(f"{web_address}/yours")
+    expect(items(page)).to_have_count(3)
+
+    failed = page.get_by_role("button", name="Failed 1")
+    failed.press("Enter")
+    expect(items(page)).to_have_count(1)
+    expect(failed).to_have_attribute("aria-pressed", "true")
+    start(shared_records, owner, "Import of May", Phase.FAILED)
+    expect(items(page)).to_have_count(2)
+    assert not Axe().run(page).response["violations"]
+
+    page.get_by_role("button", name="All 4").click()
+    page.get_by_role("searchbox", name="Search tasks").fill("JULY")
+    page.keyboard.press("Enter")
+    expect(items(page)).to_have_count(1)
+    expect(items(page)).to_contain_text("Import of July")
+    page.get_by_role("searchbox").fill("nowhere")
+    page.keyboard.press("Enter")
+    expect(page.locator("headway-list")).to_contain_text("Nothing matches.")
+    page.get_by_role("searchbox").fill("")
+    page.keyboard.press("Enter")
+    expect(items(page)).to_have_count(4)
+
+
+def test_older_tasks_are_shown_page_by_page(
+    page: Page, web_address: str, shared_records: Records, owner: str
+):
+    for number in range(60):
+        start(shared_records, owner, f"Import {number}")
+    page.goto(f"{web_address}/yours")
+    expect(items(page)).to_have_count(50)
+    expect(page.get_by_role("button", name="All 61")).to_be_visible()
+
+    page.get_by_role("button", name="Show older").click()
+
+    expect(items(page)).to_have_count(61)
+    expect(page.get_by_role("button", name="Show older")).to_be_hidden()
+
+
+def test_offline_it_is_dimmed_and_says_from_when_it_is(page: Page, web_address: str, owner: str):
+    page.goto(f"{web_address}/yours")
+    expect(items(page)).to_have_count(1)
+
+    page.context.set_offline(True)
+    expect(page.locator("headway-list ul")).to_have_css("filter", "grayscale(1)")
+    expect(page.locator("headway-list")).to_contain_text("Offline, showing")
+    page.context.set_offline(False)
+    expect(page.locator("headway-list ul")).to_have_css("filter", "none")
