@@ -11,6 +11,7 @@ import { percent } from "./snapshot.js";
 
 const WIDTH = 1000;
 const HEIGHT = 200;
+const FASTEST = 0.8; // of the height
 const SMOOTHING = 0.3; // as tqdm's
 export const MAX_POINTS = 240;
 const FIRST_GAP_MS = 100;
@@ -111,9 +112,9 @@ function rates(points) {
   return found;
 }
 
-/** The same as a share of the fastest. @param {Point[]} points @returns {[number, number][]} */
+/** The same as a share of the height. @param {Point[]} points @returns {[number, number][]} */
 function shares(points) {
   const found = rates(points);
   const most = Math.max(0, ...found.map(([, rate]) => rate));
-  return most ? found.map(([at, rate]) => [at, rate / most]) : [];
+  return most ? found.map(([at, rate]) => [at, (FASTEST * rate) / most]) : [];
 }
