@@ -62,12 +62,12 @@ def test_all_that_is_kept_of_it_goes(records: Records):
     assert keys_of_it(records) == {records.keys.record(ID)}
     assert records.client.hgetall(records.keys.record(ID)) == {"sends": " first"}
     assert 0 < records.client.pttl(records.keys.record(ID)) <= kept
-    assert records.lists.page(ADA, 10) == ([], None)
-    assert not any(records.lists.counts(ADA).values())
-    for key in records.client.keys("headway:*"):  # nor in any set or list
+    for key in records.client.keys("headway:*"):  # nor in any set or list, before a reader tidies
         if records.client.type(key) == "zset":
             assert records.client.zscore(key, ID) is None
     assert not records.client.hexists(records.keys.index(ADA), ID)
+    assert records.lists.page(ADA, 10) == ([], None)
+    assert not any(records.lists.counts(ADA).values())
     assert records.forget_ended(ID) == "unknown"
 
 
@@ -133,6 +133,19 @@ def test_a_new_send_of_its_id_runs_and_the_former_one_does_not(records: Records)
     assert claim(records, "second", token="new") == "claimed"
 
     assert records.lists.counts(ADA)["running"] == 1
+
+
+def test_a_new_send_of_its_id_for_later_waits_for_its_time(records: Records):
+    ended(records)
+    records.forget_ended(ID)
+
+    later = {"message": message(), "max_attempts": 4, "when": "+1000000", "run": Delivery()}
+    assert records.outbox.defer(ID, 0, source=Source("first"), **later) == "final"
+    assert records.outbox.defer(ID, 0, source=Source("second"), **later) == "parked"
+
+    now = shown(records, ID)
+    assert now is not None
+    assert now.phase == "scheduled"
 
 
 def test_one_whose_chord_has_yet_to_be_told_waits(records: Records):

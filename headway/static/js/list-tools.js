@@ -19,6 +19,7 @@ export class ListTools {
     this.#onQuery = onQuery;
     this.#filters = FILTERS.map(([name, phases]) => ({ button: this.#filter(name, phases), phases }));
     this.bar = document.createElement("div");
+    this.bar.hidden = true; // until it is known that there are tasks
     this.bar.part.add("tools");
     this.bar.append(this.#navigation(), this.#searchForm());
     this.older = document.createElement("button");

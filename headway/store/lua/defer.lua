@@ -35,7 +35,7 @@ if is_former_send(held, send) then return 'stale' end
 local again = FINAL[held.phase] and is_new_send(held, send)
 local renewal = again and restarted_fields(record, id, held, name, max_attempts)
 if again then held.phase = nil end
-local refused = refusal_of(held, run_token, run_order)
+local refused = not is_forgotten(held) and refusal_of(held, run_token, run_order)
 if refused then return refused end
 if held.phase and order < held.order then return 'stale' end
 local is_sent = held.phase and is_only_sent(record, held.phase) and not is_new_send(held, send)
