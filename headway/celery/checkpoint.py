@@ -118,7 +118,7 @@ class Checkpoint:
     def advance(self, loop: Loop, cursor: str) -> bool:
         """Count an item of a loop as done; return whether it has saved a value."""
         with self._lock:
-            if loop.names:  # the next item's loops begin anew
+            if loop.names:  # the next item's loops start over
                 loop.names.clear()
                 inner = [key for key in self._loops if key.startswith(loop.scope)]
                 for key in inner:
