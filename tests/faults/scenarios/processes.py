@@ -30,19 +30,26 @@ def worker_child_killed(system: System, count: int) -> Row:
     chance = random.Random(count)
     with trial(system, "worker child: kill -9", count) as one:
         one.load(8, LONG)
+        killed: set[int] = set()
         for _ in range(count):
             pid, held = wait_for(
-                lambda: _busy_child(one, chance), message="no worker has anything to do"
+                lambda: _busy_child(one, chance, killed), message="no worker has anything to do"
             )
             kill(pid)
+            killed.add(pid)
             one.ended(held)
             time.sleep(chance.uniform(0.1, 0.5))
     return one.row
 
 
-def _busy_child(one: Trial, chance: random.Random) -> tuple[int, dict[str, int]] | None:
-    """Return a pool process that runs a task, and that task with its attempt."""
-    pool = {pid for worker in one.system.workers for pid in worker.pool()}
+def _busy_child(
+    one: Trial, chance: random.Random, killed: set[int]
+) -> tuple[int, dict[str, int]] | None:
+    """Return a pool process that runs a task, and that task with its attempt.
+
+    One that was killed already may stand in the pool still, until its worker has noticed.
+    """
+    pool = {pid for worker in one.system.workers for pid in worker.pool()} - killed
     busy = [
         run
         for run in one.system.runs()
