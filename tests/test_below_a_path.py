@@ -108,7 +108,9 @@ def test_mounted_in_another_app_it_knows_its_path(app: Flask):
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("below")
-    system = System(folder, TRUSTED_PROXIES="1", LONG_TASK_STEPS="600", LONG_TASK_STEP_SECONDS="0.1")
+    system = System(
+        folder, TRUSTED_PROXIES="1", LONG_TASK_STEPS="600", LONG_TASK_STEP_SECONDS="0.1"
+    )
     yield system
     system.stop()
 
