@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
-from datetime import date, time
+from datetime import date, datetime, time
 from enum import Enum
 from math import isfinite
 from types import NoneType, UnionType
@@ -78,6 +78,11 @@ def members_of(kind: Any) -> list[Argument]:
     return [_of_field(each, hints.get(each.name, Any)) for each in fields(kind) if each.init]
 
 
+def or_none(hint: Any, default: Any) -> Any:
+    """Return an annotation that allows its default, as in `color: Color = None`."""
+    return hint if default is not None or hint is Any else hint | None
+
+
 def as_json(value: Any) -> Any:
     """Return a Python value as the JSON that `converted` makes it of.
 
@@ -105,7 +110,12 @@ def as_json(value: Any) -> Any:
 
 
 def as_default(value: Any) -> Any:
-    """Return a default as JSON, or ABSENT."""
+    """Return a default as JSON, or ABSENT.
+
+    A moment without a zone has none: as a value it would need one.
+    """
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return ABSENT
     try:
         return as_json(value)
     except TypeError:
@@ -126,7 +136,8 @@ def _of_model(name: str, field: Any) -> Argument:
 
 def _of_field(field: Any, hint: Any) -> Argument:
     if field.default is not MISSING:
-        return Argument(field.name, hint, False, as_default(field.default))
+        known = as_default(field.default)
+        return Argument(field.name, or_none(hint, field.default), False, known)
     if field.default_factory is not MISSING:
         return Argument(field.name, hint, False, as_default(field.default_factory()))
     return Argument(field.name, hint, True)

@@ -41,6 +41,7 @@ from headway.capture import capture
 from headway.capture.programs import run
 from headway.celery import children
 from headway.celery.checkpoint import MAX_CURSOR_BYTES, Loop
+from headway.celery.log_lines import level_of
 from headway.celery.report import UNSET
 from headway.celery.reporting import find as _find
 from headway.celery.reporting import inside as _inside
@@ -71,7 +72,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 ONE = 1
 MAX_LINE_CHARS = 4000
-MAX_LEVEL_CHARS = 20
 
 # Looked up once: in a tight loop of `progress.update` it would be a quarter of the cost.
 _here = HERE.get
@@ -204,12 +204,12 @@ else:
         return None if part is None else part.run.checkpoint.value
 
 
-def log(text: str, level: str = "INFO") -> None:
-    """Add a line to the task's live log."""
+def log(text: str, level: str | int = "INFO") -> None:
+    """Add a line to the task's live log; `level` is a name or a number of `logging`."""
     part = _find()
     line = as_text(text, MAX_LINE_CHARS)
     if part and line is not None:
-        part.run.report.log(as_text(level, MAX_LEVEL_CHARS) or "INFO", line)
+        part.run.report.log(level_of(level), line)
 
 
 def stream(name: str) -> TextStream:

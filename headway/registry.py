@@ -60,6 +60,9 @@ class TaskType:
         options = args.get(self.call.options, {})
         if not isinstance(options, dict):
             raise BadArguments({self.call.options: "Must be an object."})
+        twice = options.keys() & {each.name for each in self.arguments or ()} - {self.call.options}
+        if twice:
+            raise BadArguments(dict.fromkeys(twice, "Is given twice."))
         return {**{name: args[name] for name in args if name != self.call.options}, **options}
 
     def title_of(self, args: Mapping[str, Any], prepared: Mapping[str, Any]) -> str:

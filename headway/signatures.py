@@ -11,7 +11,7 @@ from math import isfinite
 from types import GenericAlias, SimpleNamespace
 from typing import Any, get_type_hints
 
-from headway.annotations import ABSENT, Argument, as_default
+from headway.annotations import ABSENT, Argument, as_default, or_none
 from headway.docstrings import helps_of
 from headway.typed import (
     MISSING_ARGUMENT,
@@ -205,9 +205,10 @@ def _hint_of(parameter: Parameter, names: Mapping[str, Any]) -> Any:
         return Any
     holder = SimpleNamespace(__annotations__={"it": parameter.annotation})
     try:
-        return get_type_hints(holder, dict(names), include_extras=True)["it"]
+        hint = get_type_hints(holder, dict(names), include_extras=True)["it"]
     except Exception:  # it may be any expression
         return Any
+    return or_none(hint, parameter.default)
 
 
 def _is_plain(default: Any) -> bool:

@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from headway.celery.log_lines import level_of
 from headway.store.model import HistoryEvent, LogLine
 from headway.store.records import Records
 from headway.web.log_view import LogQuery, by_attempt
@@ -73,3 +74,19 @@ def test_the_last_lines_of_a_killed_attempt_stay_and_are_marked():
 def test_what_asks_for_nothing_is_not_in_the_address(app: Flask):
     with app.test_request_context("/?level=info&find="):
         assert LogQuery.read().address == {"level": "INFO"}
+
+
+@pytest.mark.parametrize(
+    ("level", "name"),
+    [
+        ("INFO", "INFO"),
+        ("error", "ERROR"),
+        ("Warn", "WARNING"),
+        (40, "ERROR"),
+        (35, "Level 35"),
+        ("chat", "chat"),
+        (None, "INFO"),
+    ],
+)
+def test_a_level_has_the_name_that_the_filter_knows(level: object, name: str):
+    assert level_of(level) == name

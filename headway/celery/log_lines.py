@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
+from typing import Any
+
+from headway.values import as_text
 
 MAX_LINES = 1000  # that wait; beyond it the oldest are dropped, and the log says how many
 MAX_CHARS = 1_000_000  # of these
 MAX_CALL_LINES = 100  # sent to Redis at once
 
+MAX_LEVEL_CHARS = 20
+
 LogLine = tuple[str, str]  # level, text
+
+
+def level_of(level: Any) -> str:
+    """Return a log level by the name that `logging` has for it; one of a task's own as it is."""
+    text = as_text(level, MAX_LEVEL_CHARS) or "INFO"
+    number = level if type(level) is int else logging.getLevelNamesMapping().get(text.upper())
+    return text if number is None else logging.getLevelName(number)
 
 
 class LogLines:
