@@ -18,6 +18,7 @@ from tests.faults.invariants import History
 from tests.faults.proxy import Proxy
 from tests.faults.report import Row, table
 from tests.faults.system import CLOCK
+from tests.faults.watch import shows
 
 STATES = {
     "queued": "PENDING",
@@ -52,6 +53,41 @@ def violations(*seen: dict[str, Any], door: str = "push") -> list[str]:
     for one in seen:
         history.see("ada", door, "socket", one)
     return history.violations()
+
+
+class Page:
+    """A page that shows no task of these."""
+
+    owner = "ada"
+
+    def __init__(self, *, full: bool) -> None:
+        self._full = full
+
+    def version(self, task_id: str) -> int | None:
+        return None
+
+    def ended(self, task_id: str) -> bool:
+        return False
+
+    def live(self) -> bool:
+        return True
+
+    def is_full(self) -> bool:
+        return self._full
+
+
+@pytest.mark.parametrize(
+    ("phase", "full", "right"),
+    [
+        ("succeeded", True, True),
+        ("succeeded", False, False),
+        ("running", True, False),
+    ],
+)
+def test_a_full_page_alone_may_lack_a_task_and_only_one_that_has_ended(
+    phase: str, full: bool, right: bool
+):
+    assert shows(Page(full=full), "t", snapshot(1, phase), newest=9) is right
 
 
 def test_an_honest_history_passes():

@@ -34,6 +34,7 @@ MAX_IDS = 100
 ROUND_SECONDS = 0.05
 
 MISSING = -1  # in place of a version
+FULL = 50  # tasks that have ended, on a page: it shows the newest of them only
 
 
 class Watching(Protocol):
@@ -49,6 +50,9 @@ class Watching(Protocol):
 
     def live(self) -> bool:
         """Whether it says that it is up to date by itself."""
+
+    def is_full(self) -> bool:
+        """Whether it shows so many tasks that have ended that older ones have no place."""
 
 
 class Line:
@@ -149,6 +153,9 @@ class Visitor:
     def live(self) -> bool:
         line = self._line
         return line.open and line.hears and line.asked_for_all
+
+    def is_full(self) -> bool:
+        return False
 
     def take(self, door: str, snapshot: dict[str, Any], line: str = "") -> None:
         """Draw a snapshot, if it is newer than what is drawn."""
@@ -308,6 +315,9 @@ class BrowserPage:
 
     def live(self) -> bool:
         return self.chip == "live"
+
+    def is_full(self) -> bool:
+        return sum(phase in FINAL for phase in self._phases.values()) >= FULL
 
     def close(self) -> None:
         """Close the browser, which ends with its input."""

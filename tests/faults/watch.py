@@ -104,7 +104,7 @@ class Watch:
                     f"{owner}'s {type(watcher).__name__} shows version "
                     f"{watcher.version(task_id)} of {truth[task_id]}"
                     for watcher in self._watchers[owner]
-                    if not _shows(watcher, task_id, truth[task_id], newest)
+                    if not shows(watcher, task_id, truth[task_id], newest)
                 ]
         return found
 
@@ -169,19 +169,21 @@ class Watch:
         self, task_id: str, owners: Mapping[str, str], snapshot: Mapping[str, Any] | None
     ) -> bool:
         watchers = self._watchers[owners[task_id]] if task_id in owners else ()
-        return all(_shows(watcher, task_id, snapshot, float("inf")) for watcher in watchers)
+        return all(shows(watcher, task_id, snapshot, float("inf")) for watcher in watchers)
 
 
-def _shows(
+def shows(
     watcher: Watching, task_id: str, snapshot: Mapping[str, Any] | None, newest: float
 ) -> bool:
     """Whether the truth of a task is shown, or is newer than `newest`.
 
-    An end that was seen outlives its record.
+    An end that was seen outlives its record, and may leave a full page.
     """
     version = watcher.version(task_id)
     if snapshot is None:
         return version in (MISSING, None) or watcher.ended(task_id)
+    if version is None and snapshot["phase"] in FINAL and watcher.is_full():
+        return True
     return snapshot["version"] > newest or (version is not None and version >= snapshot["version"])
 
 
