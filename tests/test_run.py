@@ -246,6 +246,7 @@ def test_valkey_comes_back_where_it_was_with_what_it_held(start: Callable[..., R
     run = start().ready()
     with run.valkey() as client:
         client.set("held", "1")
+        assert client.waitaof(1, 0, 10_000)[0] == 1  # a slow disk puts off a write for up to 2 s
         killed = run.one("valkey-server")
 
         os.kill(killed, signal.SIGKILL)
