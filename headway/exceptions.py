@@ -17,7 +17,7 @@ class ConfigError(HeadwayError, ValueError):
 
 
 class OutcomeUnknown(HeadwayError):
-    """A side effect of which nobody can know whether it took place; see `progress.once`."""
+    """A side effect may or may not have taken place, and nobody can know; see `progress.once`."""
 
 
 MAX_ERROR_LINES = 5

@@ -57,7 +57,7 @@ def _is_off(run: Run) -> bool:
 
 
 class _Process:
-    """What is set up in this process while any of its runs is captured."""
+    """The patches and streams that this process has while one of its runs is captured."""
 
     def __init__(self) -> None:
         self._runs = 0

@@ -1,4 +1,4 @@
-"""What a run has saved: a value of the task's own, and how far its resumable loops are.
+"""The checkpoint of a run: the value that the task has saved, and the places of its loops.
 
 A record keeps both as one JSON text, `{"value": ..., "loops": {"<key>": [done, cursor], ...}}`, and
 under "held_back" the ends of its streams' texts that were not sent, by name.

@@ -10,7 +10,7 @@ from headway.celery.runs import detached
 
 
 class Buffer(Protocol):
-    """What a run has buffered."""
+    """A run's buffer of reports or text."""
 
     def flush(self) -> None: ...
 
@@ -21,7 +21,7 @@ class Flusher:
     """A thread that flushes buffers at an interval; it starts again after a fork."""
 
     def __init__(self, name: str, seconds: float) -> None:
-        """Set up; the thread starts with the first buffer, and sleeps while there is none."""
+        """The thread starts with the first buffer, and sleeps while there is none."""
         self._name = name
         self._seconds = seconds
         self._buffers: set[Buffer] = set()

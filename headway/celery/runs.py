@@ -52,7 +52,7 @@ class Run:
         self.checkpoint: Any = None  # the Checkpoint of `headway.progress`, likewise
         self.streams: Any = None  # its RunStreams; None before the first one
         self.report_sender: Any = None  # the ReportSender of `update_state`
-        self.relay: Any = None  # the Relay of its child processes; None where there are none
+        self.relay: Any = None  # the Relay of its child processes, once a function is bound
         self.captured: Any = None  # the Captured of `headway.capture`, while output is captured
         # The Retry or Ignore that it has to end with, once its task has been handed over.
         self.successor: Any = None

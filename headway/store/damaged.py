@@ -48,7 +48,7 @@ def attempt_failure(text: str) -> AttemptFailure | None:
 
 
 def count(text: object) -> int:
-    """Return a count as it lies in a field; 0 where there is none, or something else."""
+    """Return the count in a field, 0 if the field is missing or holds no number."""
     digits = str(text or "")
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 16 else 0
 

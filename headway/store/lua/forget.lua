@@ -17,7 +17,8 @@ local ttl = redis.call('PTTL', record)
 settle(fields.delivery)
 delete_streams(id, fields.streams)
 redis.call('DEL', record, log_key(id), points_key(id), result_key(id))
--- Who depends on a task that was cancelled before it began is told by its message, with this.
+-- Celery's result of a task that was cancelled before it began stays: its message, when it comes,
+-- tells the dependents with it.
 if not is_awaited or held.phase ~= 'cancelled' then
   redis.call('DEL', celery_key(id))
   redis.call('ZREM', UNNOTIFIED, id)

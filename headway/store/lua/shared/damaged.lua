@@ -1,4 +1,4 @@
--- What is left where somebody else has written to a key of Headway's.
+-- How functions go on where another program has written to a key of Headway's.
 --
 -- A key that holds another type is set aside, and the call goes on as if there had been none: one
 -- such key must not stop the others' tasks, nor its own owner for ever. A function that may not
@@ -6,7 +6,7 @@
 
 local SET_ASIDE_MS = 7 * 24 * 3600 * 1000
 
--- The number in a field or a key; 0 where there is none, or something else.
+-- The number in a field or a key, 0 if it is missing or no number.
 local function number(value)
   local found = tonumber(value or 0)
   return found and found == found and math.abs(found) < math.huge and found or 0

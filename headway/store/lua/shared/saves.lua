@@ -17,7 +17,7 @@ local function has_moved_on(record, held)
   return held.fence ~= '' and redis.call('HGET', record, 'saved_by') == held.fence
 end
 
--- What a task says of going on at its last save, after these words; nil where it has none.
+-- The status of a task that goes on at its last save, after these words; nil without a save.
 local function going_on(record, words)
   local saved, percent = unpack(redis.call('HMGET', record, 'saved', 'saved_percent'))
   if not saved then return nil end

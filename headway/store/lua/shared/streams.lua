@@ -24,7 +24,7 @@ local function streams_field(all)
   return table.concat(parts)
 end
 
--- The stream of this name, a new one at the list's end where there is none.
+-- The stream of this name; if there is none, a new one is added to the list.
 local function find_stream(all, name)
   for _, stream in ipairs(all) do
     if stream.name == name then return stream end
