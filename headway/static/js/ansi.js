@@ -1,4 +1,7 @@
-/** Reads the colours that a program gives to a terminal (ECMA-48) out of its text. Whatever else a terminal would do is left out. */
+/**
+ * Reads the colours that a program gives to a terminal (ECMA-48) out of its text. What else a
+ * terminal would do is left out.
+ */
 
 /**
  * @typedef {object} Style
@@ -15,7 +18,10 @@
  */
 
 const MAX_OPEN_CHARS = 1024; // of a sequence whose end may still come
-/** A sequence that is whole: CSI with its parameters and its final character, a string up to its end, or a short one. */
+/**
+ * A sequence that is whole: CSI with its parameters and its final character, a string up to its
+ * end, or a short one.
+ */
 const SEQUENCE =
   /\x1b(?:\[([0-?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[ -/]*(?![[\]PX^_])[0-~])/g;
 /** The beginning of one, at a text's end. */
@@ -89,7 +95,11 @@ function styleAfter(style, parameters) {
   return next;
 }
 
-/** The numbers of one parameter; with colons it may name a colour space, which there is one of. @param {string} group */
+/**
+ * The numbers of one parameter. With colons it may name a colour space, of which there is one.
+ *
+ * @param {string} group
+ */
 function numbers(group) {
   const parts = group.split(":");
   if (parts.length === 6 && parts[1] === "2") parts.splice(2, 1);
@@ -125,7 +135,8 @@ function indexed(index) {
   if (index < 16) return variable(index);
   if (index >= 232) return rgb(Array(3).fill(8 + 10 * (index - 232)));
   const cube = index - 16;
-  return rgb([Math.floor(cube / 36), Math.floor(cube / 6) % 6, cube % 6].map((part) => (part ? 55 + 40 * part : 0)));
+  const parts = [Math.floor(cube / 36), Math.floor(cube / 6) % 6, cube % 6];
+  return rgb(parts.map((part) => (part ? 55 + 40 * part : 0)));
 }
 
 /** @param {number[]} parts */

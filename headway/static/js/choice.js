@@ -38,15 +38,16 @@ export class Choice {
     this.#bar = bar;
     this.#watcher = watcher;
     if (!bar.childElementCount) build(bar);
-    for (const type of ["keydown", "mousedown"]) {
-      list.addEventListener(type, (event) => (this.#withShift = /** @type {MouseEvent} */ (event).shiftKey), true);
-    }
+    const noteShift = (/** @type {any} */ { shiftKey }) => (this.#withShift = shiftKey);
+    for (const type of ["keydown", "mousedown"]) list.addEventListener(type, noteShift, true);
     list.addEventListener("change", (event) => this.#onChange(event));
     this.#part("all").addEventListener("change", () => this.#chooseAll());
     bar.addEventListener("submit", (event) => this.#onSubmit(event));
     this.#button("forget").addEventListener("blur", () => this.#ask(false));
     watcher.connection.on("change", () => this.show());
-    for (const on of [list, bar]) on.addEventListener("keydown", (event) => event.key === "Escape" && this.#choose([]));
+    for (const on of [list, bar]) {
+      on.addEventListener("keydown", (event) => event.key === "Escape" && this.#choose([]));
+    }
     this.show();
   }
 
@@ -181,7 +182,8 @@ export class Choice {
     const all = { done: [], refused: [] };
     for (let from = 0; from < ids.length; from += MAX_IDS) {
       const body = { action, task_ids: ids.slice(from, from + MAX_IDS) };
-      const answer = await post(server.at("/tasks/batch"), { body, key: this.#key, headers: server.headers });
+      const means = { body, key: this.#key, headers: server.headers };
+      const answer = await post(server.at("/tasks/batch"), means);
       for (const snapshot of answer.snapshots) this.#watcher.receive(snapshot);
       all.done.push(...answer.done);
       all.refused.push(...answer.refused);

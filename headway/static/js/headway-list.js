@@ -97,7 +97,9 @@ export class HeadwayList extends LiveElement {
   async #show(query, watcher) {
     this.#query = query;
     this.#next = undefined;
-    for (const [id, { item, snapshot }] of this.#known) if (!query.matches(snapshot)) this.#remove(id, item);
+    for (const [id, { item, snapshot }] of this.#known) {
+      if (!query.matches(snapshot)) this.#remove(id, item);
+    }
     this.#empty.textContent = "Loading…";
     this.#showTools();
     await this.#readPage(watcher);
@@ -114,7 +116,9 @@ export class HeadwayList extends LiveElement {
   async #readPage(watcher) {
     const query = this.#query;
     try {
-      const { tasks, next, counts } = await read(watcher.server, query.path(this.#next ?? ""), (...asked) => fetch(...asked));
+      const path = query.path(this.#next ?? "");
+      const answer = await read(watcher.server, path, (...asked) => fetch(...asked));
+      const { tasks, next, counts } = answer;
       if (query !== this.#query) return;
       this.#next = next ?? "";
       this.#counts.read(counts, watcher.connection.now());
@@ -133,7 +137,8 @@ export class HeadwayList extends LiveElement {
     if (!this.#tools) return;
     this.#tools.bar.hidden = this.#query.isWhole && !this.#counts.of([]);
     this.#tools.show(this.#counts);
-    const hasOlder = this.#next === undefined ? this.#counts.of([]) > this.#known.size : this.#next !== "";
+    const isUnread = this.#next === undefined;
+    const hasOlder = isUnread ? this.#counts.of([]) > this.#known.size : this.#next !== "";
     this.#tools.older.hidden = !hasOlder || (this.#next === undefined && !this.#query.isWhole);
   }
 
@@ -152,7 +157,9 @@ export class HeadwayList extends LiveElement {
     }
     const known = this.#known.get(task_id);
     const { phases } = this.#query;
-    if (known && phases.length && !phases.includes(snapshot.phase)) this.#remove(task_id, known.item);
+    if (known && phases.length && !phases.includes(snapshot.phase)) {
+      this.#remove(task_id, known.item);
+    }
     else if (known || this.#query.matches(snapshot)) this.#take(snapshot, watcher);
     this.#showTools();
   }

@@ -1,4 +1,4 @@
-/** What stands around an element's list: a search, filters with counts, and the way to older tasks. */
+/** The tools of an element's list: a search, filters with counts, and the way to older tasks. */
 
 import { FILTERS, ListQuery } from "./list-filters.js";
 
@@ -63,7 +63,10 @@ export class ListTools {
   #searchForm() {
     const form = document.createElement("form");
     const input = this.#search;
-    [input.type, input.placeholder, input.maxLength, input.ariaLabel] = ["search", "Search…", 200, "Search tasks"];
+    input.type = "search";
+    input.placeholder = "Search…";
+    input.maxLength = 200;
+    input.ariaLabel = "Search tasks";
     form.role = "search";
     form.append(input);
     form.addEventListener("submit", (event) => {

@@ -1,4 +1,4 @@
-/** Draws the output streams of a task into its own page, which the server has made with the text so far. */
+/** Draws the streams of a task into its page, which the server has made with the text so far. */
 
 import { AnsiText, nodeOf } from "./ansi.js";
 import { TaskStream } from "./task-stream.js";
@@ -33,7 +33,9 @@ export class PageStreams {
     this.#root = root;
     this.#template = template;
     this.#read = read;
-    for (const section of root.querySelectorAll("section")) this.#adopt(section.dataset.stream ?? "", section);
+    for (const section of root.querySelectorAll("section")) {
+      this.#adopt(section.dataset.stream ?? "", section);
+    }
   }
 
   /** Take in text as pushed. @param {StreamEvent & {name: string, closed: boolean}} event */
