@@ -15,6 +15,7 @@ from headway.docstrings import summary_of
 from headway.labels import Labels, register
 from headway.signatures import BadArguments, Call, converting, signature_of
 from headway.snapshot import title_line
+from headway.unique import unique_by
 
 __all__ = ["TASK_TYPES", "BadArguments", "Call", "TaskType", "task", "task_type_of"]
 
@@ -85,6 +86,7 @@ def task(
     form: type | None = None,
     labels: Labels | None = None,
     admit: Callable[..., None] | None = None,
+    unique: str = "",
     **options: Any,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Make a function a Celery task that `POST /tasks` may start under the function's name.
@@ -92,17 +94,19 @@ def task(
     `title` is for people and may name arguments ("Report for {month}"); `validate` replaces the
     check of the arguments against the function's signature and annotations, and then `form`, a
     dataclass or a pydantic model, has the arguments that its form asks for; `labels` replace words
-    on its cards; `admit` takes the task's arguments and may refuse a visitor's start; `options` are
-    Celery's (`bind`, `max_retries`, `time_limit`, ...). A request gives arguments by name, also
-    those that the function takes by position; its `*rest` is a list. The function gets dates,
-    Enums, dataclasses and models as its annotations say. Raises TypeError for a label that does not
-    exist.
+    on its cards; `admit` takes the task's arguments and may refuse a visitor's start; `unique` is a
+    text that names arguments ("{customer_id}"): while an owner's task with the same text is open, a
+    start shows that one; `options` are Celery's (`bind`, `max_retries`, `time_limit`, ...). A
+    request gives arguments by name, also those that the function takes by position; its `*rest` is
+    a list. The function gets dates, Enums, dataclasses and models as its annotations say. Raises
+    TypeError for a label that does not exist, and for a `unique` that the arguments do not fill.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
         name = function.__name__
         is_bound = bool(options.get("bind"))
         own = signature_of(function, function.__globals__, is_bound=is_bound)
+        kept = {**options, "unique": unique_by(unique, own)} if unique else options
         arguments = None if validate else own.asked
         if form:
             arguments = tuple(members_of(form))
@@ -118,7 +122,7 @@ def task(
             can_refill=validate is None and form is None,
             admit=admit,
         )
-        return shared_task(name=name, **options)(converting(function, is_bound=is_bound))
+        return shared_task(name=name, **kept)(converting(function, is_bound=is_bound))
 
     return decorate
 

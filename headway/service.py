@@ -20,6 +20,7 @@ from headway.store.errors import Unavailable
 from headway.store.model import Outcome, StartResult
 from headway.store.records import Records
 from headway.system import System
+from headway.unique import unique_of
 
 __all__ = [
     "TASK_TYPES",
@@ -54,9 +55,9 @@ def start(
 ) -> StartResult:
     """Start a task for `owner`: in `countdown` seconds, at `eta` (aware), or now.
 
-    The record is written first. Once it is, the message will be sent: from here, or by
-    maintenance. Raises UnknownTask, BadArguments, records.AlreadyUsed, records.TooLate or
-    Unavailable; nothing is started then.
+    Where it is unique and the owner's is open, that one is returned. The record is written first.
+    Once it is, the message will be sent: from here, or by maintenance. Raises UnknownTask,
+    BadArguments, records.AlreadyUsed, records.TooLate or Unavailable; nothing is started then.
     """
     kind = TASK_TYPES.get(name)
     if kind is None:
@@ -142,7 +143,9 @@ def _start(
     encoder = system.encoder
     system.admit(name, queue, owner, args, kwargs)
     task_id = str(uuid4())
-    expiry = expiry_of(celery.tasks.get(name), celery)
+    task = celery.tasks.get(name)
+    unique = unique_of(task)
+    expiry = expiry_of(task, celery)
     plain = celery.signature(name, args=args, kwargs=kwargs, queue=queue, **expiry)
     message = recorded(identified(owned(plain, owner), task_id), task_id)
     encoded = encoder.write(task_id, message) if encoder and not when else ""
@@ -156,6 +159,7 @@ def _start(
         task_id=task_id,
         encoded=encoded,
         resume_from=resume_from,
+        unique=unique.digest(name, args, kwargs) if unique else "",
     )
     if started.outcome == Outcome.CREATED and not encoded:
         _send_now(celery.backend, records, started.task_id, message)

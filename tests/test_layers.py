@@ -147,6 +147,7 @@ LAYERS = [
     "headway.annotations",
     "headway.typed",
     "headway.signatures",
+    "headway.unique",
     "headway.controls",
     "headway.forms",
     "headway.registry",

@@ -20,7 +20,7 @@ from headway.masking import mask
 from headway.push.follow import UnknownTask
 from headway.snapshot import Phase, Snapshot
 from headway.store.checks import Mark
-from headway.store.model import Outcome
+from headway.store.model import Outcome, StartResult
 from headway.store.records import TASK_ID, Records
 
 MAX_NAMES = 10  # that an error lists
@@ -108,14 +108,17 @@ def start(project: Project, name: str, args: dict[str, Any], owner: str, and_wat
     """Start a task, and print its id.
 
     A value is JSON where it parses, else text: rows=100 is a number, month='"2026"' a text.
+    Of a task that is unique the open one is printed, if there is one.
     """
-    task_id = _start(project, name, args, owner)
-    click.echo(task_id)
+    started = _start(project, name, args, owner)
+    click.echo(started.task_id)
+    if started.outcome == Outcome.EXISTING:
+        click.echo("This one is open already, so no other was started.", err=True)
     if and_watch:
-        _exit(watch_to_the_end(project.records, task_id, as_json=False))
+        _exit(watch_to_the_end(project.records, started.task_id, as_json=False))
 
 
-def _start(project: Project, name: str, args: dict[str, Any], owner: str) -> str:
+def _start(project: Project, name: str, args: dict[str, Any], owner: str) -> StartResult:
     # Not at the top: no other command needs these imports.
     from headway.registry import TASK_TYPES, BadArguments, task_type_of
     from headway.service import start_kind
@@ -127,7 +130,7 @@ def _start(project: Project, name: str, args: dict[str, Any], owner: str) -> str
         raise Failure(f"There is no task {name}. {_suggested(name, known)}", ExitCode.USAGE)
     kind = TASK_TYPES.get(name) or task_type_of(known[name], queue_of(system.celery, name))
     try:
-        return start_kind(system, kind, args, owner=owner).task_id
+        return start_kind(system, kind, args, owner=owner)
     except BadArguments as error:
         why = "; ".join(
             f"{field}: {text.rstrip('.')}" for field, text in sorted(error.fields.items())

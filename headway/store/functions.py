@@ -24,6 +24,7 @@ SHARED = (
     "index",
     "tokens",
     "delivery",
+    "unique",
     "transition",
     "maintenance",
 )

@@ -25,6 +25,7 @@ class Outcome(StrEnum):
     CREATED = "created"
     SCHEDULED = "scheduled"
     REPLAYED = "replayed"  # known by its idempotency key
+    EXISTING = "existing"  # one that is unique is open already
     LATE = "late"
     CONFLICT = "conflict"  # the idempotency key came with another body
     # Of a claim
@@ -288,7 +289,7 @@ class Sweep:
 class StartResult:
     """The outcome of `create`, and the snapshot as JSON.
 
-    The outcome says whether the task is CREATED, SCHEDULED for later, or REPLAYED.
+    The outcome says whether the task is CREATED, SCHEDULED for later, REPLAYED, or EXISTING.
     """
 
     task_id: str

@@ -89,6 +89,7 @@ class Records:
         task_id: str = "",
         encoded: str = "",
         resume_from: str = "",
+        unique: str = "",
     ) -> StartResult:
         """Create the record of a task; `message` is its Celery signature, with a queue.
 
@@ -96,6 +97,7 @@ class Records:
         `encoded` is the message in the queue's own form, put there together with the record;
         without it the message is not sent yet. `resume_from` is a task like it at whose last
         save it goes on, if there is one. The same `key` of the same owner gives the same task.
+        `unique` is a digest: while the owner has an open task with it, that one is returned.
         Raises AlreadyUsed if the key came with another message, TooLate after START_SECONDS.
         """
         task_id = task_id or str(uuid4())
@@ -119,7 +121,7 @@ class Records:
         digest = sha256(f"{dumps(as_asked(message))} {when}{resume_from}".encode()).hexdigest()
         begun = time.monotonic()
         lists = [self.keys.queue(queue), search_words(message)]
-        sent = [digest, when, encoded, send, *lists, resume_from]
+        sent = [digest, when, encoded, send, *lists, resume_from, unique]
         outcome, *found = self.functions.call("create", keys, [*args, self._deadline(), *sent])
         if outcome == Outcome.LATE and time.monotonic() - begun < START_SECONDS:
             # Redis's clock has been put forward

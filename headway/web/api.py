@@ -57,6 +57,7 @@ REFUSALS = {
     ),
 }
 NOT_ENDED = APIError(409, "not_final", "This task has not ended yet.")
+OPEN_ALREADY = APIError(409, "open_already", "Such a task is open already.")
 
 
 def get_records() -> Records:
@@ -229,13 +230,21 @@ def log(task_id: str) -> ResponseReturnValue:
 
 
 def accepted(started: StartResult) -> Response:
-    """Answer 202 with the snapshot and, in `Location`, the status address."""
+    """Answer 202 with the snapshot and, in `Location`, the status address.
+
+    Raises APIError for an open task that this viewer may not see.
+    """
+    is_existing = started.outcome == Outcome.EXISTING
+    if is_existing and not _is_mine(started.task_id):
+        raise OPEN_ALREADY
     response = _json(started.snapshot, 202)
     response.headers["Location"] = url_for("headway.status", task_id=started.task_id)
     if g.get("is_newcomer"):
         hint(SEND_COOKIE + (ONLY_OVER_HTTPS if cookie_is_dropped() else ""))
     if started.outcome == Outcome.REPLAYED:
         response.headers["Idempotency-Replayed"] = "true"
+    if is_existing:
+        response.headers["Headway-Existing"] = "true"
     return response
 
 
@@ -257,6 +266,11 @@ def _checked_args(args: Any) -> dict[str, Any]:
 
 def _mine(task_id: str, known: str = "") -> TaskRecord:
     return read_one(get_records(), current_viewer(), task_id, known)
+
+
+def _is_mine(task_id: str) -> bool:
+    found, _ = read_mine([task_id], current_viewer(), get_records().read)
+    return task_id in found
 
 
 def _to_change(task_id: str) -> TaskRecord:

@@ -8,7 +8,7 @@ from flask import Response, request
 
 from headway.web.origins import Origin, parse_origin
 
-EXPOSED = "ETag, Headway-Hint, Idempotency-Replayed, Location, Retry-After"
+EXPOSED = "ETag, Headway-Existing, Headway-Hint, Idempotency-Replayed, Location, Retry-After"
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "DELETE, GET, POST",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match",

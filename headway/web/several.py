@@ -19,6 +19,7 @@ from headway.store.model import AlreadyUsed, Outcome, TaskRecord, TooLate
 from headway.web.api import (
     MAX_IDS,
     NOT_ENDED,
+    OPEN_ALREADY,
     READ_ONLY,
     REFUSALS,
     get_records,
@@ -66,7 +67,10 @@ def _retry(task_id: str, stored: TaskRecord, key: str) -> str:
     if not Snapshot.from_json(stored.snapshot).final:
         raise NOT_ENDED
     own_key = f"{key} {task_id}" if key else ""
-    return rerun(task_id, owner=stored.owner, key=own_key).snapshot
+    started = rerun(task_id, owner=stored.owner, key=own_key)
+    if started.outcome == Outcome.EXISTING:
+        raise OPEN_ALREADY
+    return started.snapshot
 
 
 def _forget(task_id: str, _stored: TaskRecord, _key: str) -> str:

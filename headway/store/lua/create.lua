@@ -5,8 +5,9 @@
 -- deadline in us; ARGV[10]: digest of the body; ARGV[11]: when, see resolve_time; ARGV[12]: the
 -- message as it lies in its queue ('': it is sent later); ARGV[13]: id of the send; ARGV[14]: the
 -- list that is the queue; ARGV[15]: words of the arguments by which the task is found; ARGV[16]:
--- the task at whose last save it goes on ('' none).
--- Returns {'created', 'scheduled' or 'replayed', id, snapshot}, or {why not}: 'late', 'conflict'.
+-- the task at whose last save it goes on ('' none); ARGV[17]: digest of what it is unique by ('').
+-- Returns {'created', 'scheduled', 'replayed' or 'existing', id, snapshot}, or {why not}: 'late',
+-- 'conflict'.
 local record = KEYS[1]
 local once = KEYS[3]
 local id = ARGV[1]
@@ -25,11 +26,18 @@ local send = ARGV[13]
 local list = ARGV[14]
 local words = ARGV[15]
 local source = ARGV[16]
+local unique = ARGV[17]
 
 -- A command that waited in a socket while Redis hung comes too late: its caller has been told "not
 -- started".
 if NOW > deadline then return {'late'} end
 note_use()
+
+local function note_once(task_id)
+  if not once then return end
+  redis.call('HSET', once, 'id', task_id, 'digest', digest)
+  redis.call('PEXPIRE', once, ttl)
+end
 
 if once then
   local known_id, known_digest = unpack(redis.call('HMGET', once, 'id', 'digest'))
@@ -39,6 +47,13 @@ if once then
     local _, json = render(former.fields)
     return {'replayed', known_id, json}
   end
+end
+
+local open_id, open = open_task(owner, unique)
+if open_id then
+  note_once(open_id)
+  local _, json = render(open.fields)
+  return {'existing', open_id, json}
 end
 
 local held = load(record)
@@ -67,9 +82,7 @@ else
 end
 add_to_owner(owner, id, fields, ttl)
 if owner ~= '' then forget_expired(owner, ENDS, 3) end
-if once then
-  redis.call('HSET', once, 'id', id, 'digest', digest)
-  redis.call('PEXPIRE', once, ttl)
-end
+note_once(id)
+note_unique(owner, unique, id, fields, ttl)
 local json = store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
 return {at > NOW and 'scheduled' or 'created', id, json}

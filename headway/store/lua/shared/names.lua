@@ -65,4 +65,7 @@ local function index_key(owner) return PREFIX .. 'headway:index:' .. owner end
 local function phase_key(owner, phase)
   return PREFIX .. 'headway:phase:' .. phase .. ':' .. owner
 end
+local function unique_key(owner, digest)
+  return PREFIX .. 'headway:unique:' .. owner .. ':' .. digest
+end
 local function celery_key(id) return PREFIX .. 'celery-task-meta-' .. id end

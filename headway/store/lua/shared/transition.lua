@@ -126,6 +126,7 @@ local function store_version(record, id, held, changes, meta, ttl)
       redis.call('PEXPIRE', stream_key(id, stream.name), ttl)
     end
     if not meta then redis.call('PEXPIRE', celery, ttl) end
+    keep_unique(record, id, owner, phase, ttl)
     -- The list lives as long as what it lists.
     if owner ~= '' then redis.call('PEXPIRE', owner_key(owner), ttl, 'GT') end
     if owner ~= '' and (phase and not held.short) then
@@ -153,7 +154,7 @@ end
 -- The fields of a record that starts over, for a new send of an id whose task has ended.
 local function restarted_fields(record, id, held, name, max_attempts)
   redis.call('HDEL', record, 'cancel', 'mail', 'mailer', 'result_at', 'run', 'write_id',
-    'point_due', 'point_gap', 'streams')
+    'point_due', 'point_gap', 'streams', 'unique')
   forget_saved(record)
   redis.call('DEL', points_key(id))
   delete_streams(id, held.fields.streams)
