@@ -35,6 +35,7 @@ from headway.web.limiting import socket_quotas
 from headway.web.ops import ops
 from headway.web.origins import is_cross_site, parse_origins
 from headway.web.pages import Pages
+from headway.web.schedules import schedules
 from headway.web.several import several
 from headway.web.sharing import sharing
 from headway.web.start_page import starting
@@ -146,7 +147,17 @@ class Headway:
         )
         app.extensions[KEY] = state
         load_owner_by(access.owner_of_sender)
-        for blueprint in (api, several, sharing, streams, ops, assets, pages, starting):
+        for blueprint in (
+            api,
+            several,
+            sharing,
+            streams,
+            ops,
+            assets,
+            pages,
+            starting,
+            schedules,
+        ):
             app.register_blueprint(blueprint, url_prefix=url_prefix or None)
         app.jinja_env.globals["headway"] = Pages()
         self._serve_sockets(app, state, backend.url, url_prefix)

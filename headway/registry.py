@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from inspect import unwrap
 from string import Formatter
 from typing import Any
@@ -13,6 +14,7 @@ from celery import Task, shared_task
 from headway.annotations import Argument, members_of
 from headway.docstrings import summary_of
 from headway.labels import Labels, register
+from headway.schedules import SCHEDULES, Schedule, rule_of
 from headway.signatures import BadArguments, Call, converting, signature_of
 from headway.snapshot import title_line
 from headway.unique import unique_by
@@ -87,6 +89,8 @@ def task(
     labels: Labels | None = None,
     admit: Callable[..., None] | None = None,
     unique: str = "",
+    every: str | timedelta | None = None,
+    cron: str | None = None,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Make a function a Celery task that `POST /tasks` may start under the function's name.
@@ -94,13 +98,20 @@ def task(
     `title` is for people and may name arguments ("Report for {month}"); `validate` replaces the
     check of the arguments against the function's signature and annotations, and then `form`, a
     dataclass or a pydantic model, has the arguments that its form asks for; `labels` replace words
-    on its cards; `admit` takes the task's arguments and may refuse a visitor's start; `unique` is a
-    text that names arguments ("{customer_id}"): while an owner's task with the same text is open, a
-    start shows that one; `options` are Celery's (`bind`, `max_retries`, `time_limit`, ...). A
-    request gives arguments by name, also those that the function takes by position; its `*rest` is
-    a list. The function gets dates, Enums, dataclasses and models as its annotations say. Raises
-    TypeError for a label that does not exist, and for a `unique` that the arguments do not fill.
+    on its cards; `admit` takes the task's arguments and may refuse a visitor's start; `options` are
+    Celery's (`bind`, `max_retries`, `time_limit`, ...). A request gives arguments by name, also
+    those that the function takes by position; its `*rest` is a list. The function gets dates,
+    Enums, dataclasses and models as its annotations say.
+
+    `unique` is a text that names arguments ("{customer_id}"): while an owner's task with the same
+    text is open, a start shows that one. With `every` ("15m", "1h30m", "1d", or a timedelta) or
+    `cron` ("30 2 * * mon-fri", in Celery's `timezone`) the workers start it by themselves, without
+    arguments.
+
+    Raises TypeError for a label that does not exist, a `unique` that the arguments do not fill, and
+    a schedule of a task that needs arguments; ValueError for a schedule that is none.
     """
+    rule = rule_of(every, cron)
 
     def decorate(function: Callable[..., Any]) -> Any:
         name = function.__name__
@@ -111,7 +122,7 @@ def task(
         if form:
             arguments = tuple(members_of(form))
         register(name, labels or {})
-        TASK_TYPES[name] = TaskType(
+        kind = TASK_TYPES[name] = TaskType(
             name,
             title,
             queue,
@@ -122,6 +133,10 @@ def task(
             can_refill=validate is None and form is None,
             admit=admit,
         )
+        if rule:
+            if needed := [each.name for each in own.asked if each.is_required]:
+                raise TypeError(f"{name} runs by itself: {', '.join(needed)} needs a default.")
+            SCHEDULES[name] = Schedule(name, kind.heading, queue, rule)
         return shared_task(name=name, **kept)(converting(function, is_bound=is_bound))
 
     return decorate

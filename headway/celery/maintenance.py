@@ -29,6 +29,7 @@ from headway.celery.heartbeats import Heartbeats
 from headway.celery.live_tasks import make_all_live
 from headway.celery.loop_watch import LoopWatch
 from headway.celery.run_killer import RunKiller
+from headway.celery.scheduler import Scheduler
 from headway.celery.stopping import PlannedStop, can_end_runs
 from headway.celery.sweeper import Sweeper
 from headway.exceptions import ConfigError
@@ -71,6 +72,7 @@ class Maintenance(bootsteps.StartStopStep):
         self._namesakes: set[str] = set()  # ids of other workers of this name, already warned of
         self._killer = RunKiller(worker, self._backend)
         self.sweeper = Sweeper(self._backend, self._id, self._end_runs)
+        self._scheduler = Scheduler(self._backend)
         self.loop_watch = LoopWatch(worker)
         self._well = True
         self._planned_stop = PlannedStop(worker, self._release_running, self._abandon)
@@ -142,6 +144,8 @@ class Maintenance(bootsteps.StartStopStep):
                 self.sweeper.remember()
             if rounds % DELETE_EVERY == 0:
                 self._try(self._backend.records.maintenance.delete_unused_libraries)
+            if not self._planned_stop.is_begun:
+                self._try(self._scheduler.look)
             self._try(programs.sweep)
             self._try(self._killer.end_pool)
             rounds += 1

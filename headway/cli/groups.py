@@ -11,6 +11,7 @@ import click
 
 from headway.cli.commands import COMMANDS
 from headway.cli.project import Project, find
+from headway.cli.schedules import schedules
 from headway.cli.serving import serve
 from headway.cli.sharing import revoke, share
 from headway.exceptions import ConfigError
@@ -75,7 +76,7 @@ def _show_any_character() -> None:
             stream.reconfigure(errors="replace")
 
 
-for command in (*COMMANDS, share, revoke):
+for command in (*COMMANDS, schedules, share, revoke):
     headway.add_command(command)
     flask_headway.add_command(command)
 headway.add_command(serve)  # a Flask app with Headway serves its own tasks

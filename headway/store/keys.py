@@ -83,6 +83,10 @@ class Keys:
     def waiting(self, queue: str) -> str:
         return f"{self.prefix}headway:waiting:{queue}"
 
+    def schedule(self, name: str) -> str:
+        """Return the hash of what is kept of a schedule."""
+        return f"{self.prefix}headway:schedule:{name}"
+
     def shared(self, name: str) -> str:
         """Return the key of what there is once, as "outbox"; see names.lua."""
         return f"{self.prefix}headway:{name}"

@@ -30,6 +30,7 @@ from headway.store.outbox import Outbox
 from headway.store.owner_lists import OwnerLists
 from headway.store.queries import Queries
 from headway.store.runs import RunRecords
+from headway.store.schedules import ScheduleRecords
 from headway.store.tokens import TokenRecords
 
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
@@ -66,6 +67,7 @@ class Records:
         self.lists = OwnerLists(self.functions)
         self.read = self.queries.read
         self.tokens = TokenRecords(self.functions)
+        self.schedules = ScheduleRecords(self.functions)
         self.maintenance = MaintenanceRecords(self.functions, self.read, self.ttl, self._lease)
 
     @property

@@ -32,6 +32,7 @@ ERROR_PAGES = {
     "headway_pages": "headway/error.html",
     "headway_start": "headway/error.html",
     "headway_several": "headway/error.html",
+    "headway_schedules": "headway/error.html",
 }
 UNAVAILABLE = "{}, so nothing was started or changed. Try again in a moment."
 

@@ -1,0 +1,107 @@
+"""Starts the tasks that run every so often: each time once, whatever number of workers there is.
+
+Each worker looks at Redis's clock and starts what is due, under an idempotency key that names the
+schedule and the time. So none of them has to lead, and no lock has to be given back.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from headway.celery.attempts import DEFAULT_ATTEMPTS
+from headway.celery.backend import LiveBackend
+from headway.celery.messages import expiry_of
+from headway.celery.sends import identified, owned, recorded
+from headway.schedules import SCHEDULES, Schedule
+from headway.store.model import AlreadyUsed, Outcome
+from headway.store.schedules import KeptSchedule
+from headway.unique import unique_of
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 30.0  # between two looks at least: a pause or another clock is known by then
+
+
+class Scheduler:
+    """Looks at the schedules of this worker's project."""
+
+    def __init__(self, backend: LiveBackend) -> None:
+        self._backend = backend
+        self._records = backend.records
+        self._look_at = 0.0  # monotonic seconds
+
+    def look(self) -> None:
+        """Start what is due, and look again when something will be."""
+        if not SCHEDULES or time.monotonic() < self._look_at:
+            return
+        begun = time.monotonic()
+        now = self._records.queries.now()
+        due = [self._look_at_one(each, now) for each in SCHEDULES.values()]
+        self._look_at = begun + min(LOOK_SECONDS, (min(due) - now) / 1e6)
+
+    def _look_at_one(self, schedule: Schedule, now: int) -> int:
+        """Start a schedule's task if it is due; return when it will be next, in microseconds."""
+        zone = self._backend.app.timezone
+        moment = _moment(now)
+        following = int(schedule.rule.next_after(moment, zone).timestamp() * 1e6)
+        about = {"title": schedule.title, "rule": schedule.rule.text}
+        kept = self._records.schedules.see(schedule.name, **about, now=now, following=following)
+        due, count = schedule.missed(_moment(kept.settled), moment, zone)
+        if due is None:
+            return following
+        if kept.is_paused:
+            self._records.schedules.settle(schedule.name, kept.settled, now)
+        else:
+            self._start(schedule, kept, now, due, count - 1)
+        return following
+
+    def _start(
+        self, schedule: Schedule, kept: KeptSchedule, now: int, due: datetime, missed: int
+    ) -> None:
+        task_id = self._started(schedule, f"schedule {schedule.name} {due.isoformat()}")
+        is_first = self._records.schedules.settle(schedule.name, kept.settled, now, task_id, missed)
+        if is_first and missed:
+            logger.warning(
+                "%s runs now: no worker was there when it was due %d times before",
+                schedule.name,
+                missed,
+            )
+
+    def _started(self, schedule: Schedule, key: str) -> str:
+        """Start the task of this time, unless another worker has.
+
+        Returns its id, "" where none runs for it.
+        """
+        celery = self._backend.app
+        task_id = str(uuid4())
+        task = celery.tasks.get(schedule.name)
+        unique = unique_of(task)
+        expiry = expiry_of(task, celery)
+        plain = celery.signature(schedule.name, queue=schedule.queue, **expiry)
+        message: Any = recorded(identified(owned(plain, ""), task_id), task_id)
+        try:
+            started = self._records.create(
+                owner="",
+                message=message,
+                title=schedule.title,
+                max_attempts=DEFAULT_ATTEMPTS,
+                key=key,
+                task_id=task_id,
+                unique=unique.digest(schedule.name, (), {}) if unique else "",
+            )
+        except AlreadyUsed:  # by a worker with other code, such as another queue for it
+            return ""
+        if started.outcome == Outcome.EXISTING:  # it is unique, and the last run has not ended
+            return ""
+        if started.outcome == Outcome.CREATED:
+            self._backend.outbox.send(task_id, message)
+            self._records.outbox.mark_published(task_id)
+        return started.task_id
+
+
+def _moment(micros: int) -> datetime:
+    return datetime.fromtimestamp(micros / 1e6, UTC)
