@@ -12,6 +12,7 @@ from typing import Any
 from celery import Task, shared_task
 
 from headway.annotations import Argument, members_of
+from headway.celery.unique_sends import apply_async
 from headway.docstrings import summary_of
 from headway.labels import Labels, register
 from headway.schedules import SCHEDULES, Schedule, rule_of
@@ -104,9 +105,9 @@ def task(
     Enums, dataclasses and models as its annotations say.
 
     `unique` is a text that names arguments ("{customer_id}"): while an owner's task with the same
-    text is open, a start shows that one. With `every` ("15m", "1h30m", "1d", or a timedelta) or
-    `cron` ("30 2 * * mon-fri", in Celery's `timezone`) the workers start it by themselves, without
-    arguments.
+    text is open, a start shows that one, and `.delay()` returns its result. With `every` ("15m",
+    "1h30m", "1d", or a timedelta) or `cron` ("30 2 * * mon-fri", in Celery's `timezone`) the
+    workers start it by themselves, without arguments.
 
     Raises TypeError for a label that does not exist, a `unique` that the arguments do not fill, and
     a schedule of a task that needs arguments; ValueError for a schedule that is none.
@@ -117,7 +118,9 @@ def task(
         name = function.__name__
         is_bound = bool(options.get("bind"))
         own = signature_of(function, function.__globals__, is_bound=is_bound)
-        kept = {**options, "unique": unique_by(unique, own)} if unique else options
+        kept = dict(options)
+        if unique:
+            kept |= {"unique": unique_by(unique, own), "apply_async": apply_async}
         arguments = None if validate else own.asked
         if form:
             arguments = tuple(members_of(form))

@@ -33,6 +33,7 @@ LAYERS = [
     "headway.store.connection",
     "headway.celery.context",
     "headway.celery.sends",
+    "headway.celery.unique_sends",
     "headway.store.restored",
     "headway.store.keys",
     "headway.store.model",

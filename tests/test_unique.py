@@ -31,10 +31,10 @@ def invoices() -> Iterator[None]:
     finalizers = set(_state._on_app_finalizers)
 
     @task("Invoices of {customer_id}", unique="{customer_id}")
-    def make_invoices(customer_id: int, month: str = "May"): ...
+    def bill(customer_id: int, month: str = "May"): ...
 
     yield
-    del TASK_TYPES["make_invoices"]
+    del TASK_TYPES["bill"]
     _state._on_app_finalizers = finalizers  # else each later app would get it
 
 
@@ -50,7 +50,7 @@ def visitor(app: Flask) -> FlaskClient:
 
 
 def post(client: FlaskClient, customer: int = 1, key: str = "", **args: Any) -> TestResponse:
-    body = {"name": "make_invoices", "args": {"customer_id": customer, **args}, "countdown": 60}
+    body = {"name": "bill", "args": {"customer_id": customer, **args}, "countdown": 60}
     return client.post("/tasks", json=body, headers={"Idempotency-Key": key} if key else {})
 
 
@@ -118,9 +118,9 @@ def test_a_retry_shows_it_too_and_of_several_it_is_refused(ada: FlaskClient, rec
 def test_a_form_leads_to_it(ada: FlaskClient):
     open_id = id_in(post(ada))
 
-    sent = ada.post("/start/make_invoices", data={"args.customer_id": "1"})
+    sent = ada.post("/start/bill", data={"args.customer_id": "1"})
     asked = ada.post(
-        "/start/make_invoices",
+        "/start/bill",
         data={"args.customer_id": "1"},
         headers={"Accept": "application/json"},
     )
@@ -131,7 +131,7 @@ def test_a_form_leads_to_it(ada: FlaskClient):
 
 def test_the_terminal_prints_its_id(app: Flask):
     def start() -> Result:
-        words = ["start", "make_invoices", "customer_id=1"]
+        words = ["start", "bill", "customer_id=1"]
         info = ScriptInfo(create_app=lambda: app)
         return CliRunner().invoke(flask_headway, words, obj=info, catch_exceptions=False)
 
@@ -228,6 +228,15 @@ def test_what_is_gone_keeps_nobody_out(records: Records):
     records.forget_ended(third.task_id)
 
     assert {second.outcome, third.outcome, create(records).outcome} == {Outcome.CREATED}
+
+
+def test_a_key_that_is_left_behind_keeps_nobody_out(records: Records):
+    first = create(records).task_id
+    [key] = records.client.keys("headway:unique:*")
+    records.cancel(first)
+    records.client.set(key, first)
+
+    assert create(records).outcome == Outcome.CREATED
 
 
 def test_a_task_that_is_lost_and_requeued_is_open(records: Records):

@@ -21,7 +21,7 @@ from headway.celery.fencing import (
 )
 from headway.celery.messages import OutboxProducer, request_of, without_times
 from headway.celery.persistence import until_stored
-from headway.celery.sends import send_of
+from headway.celery.sends import UNIQUE, send_of
 from headway.shapes import TaskMessage
 from headway.store.model import NO_SOURCE, Delivery, Outcome, Source
 from headway.store.records import Records
@@ -46,7 +46,7 @@ class MessageOutbox:
         send: Callable[..., Any],
         args: Any,
         kwargs: Any,
-        task_id: str,
+        task_id: str | None,
         when: str,
         options: Mapping[str, Any],
     ) -> Any:
@@ -60,20 +60,26 @@ class MessageOutbox:
             options = {"serializer": serializer, **options}  # it has the same arguments
 
         def put(made: Message) -> None:
-            message = signature_of(task, request_of(made))
+            unique = made.headers.pop(UNIQUE, "")
+            request = request_of(made)
+            message = signature_of(task, request)
             source = Source(send_of(message))
             if run is not None:
-                until_stored(lambda: self.store(task_id, message, when, delivery_of(run), source))
+                until_stored(
+                    lambda: self.store(request.id, message, when, delivery_of(run), source)
+                )
                 return
-            outcome = self.store(task_id, message, when, Delivery(), source, only_attended=True)
+            outcome = self.store(
+                request.id, message, when, Delivery(), source, only_attended=True, unique=unique
+            )
             if outcome == Outcome.UNATTENDED:
                 raise Unattended
             if outcome == Outcome.BUSY:
                 raise ValueError(
-                    f"Task {task_id} has not ended: it cannot be sent again under this id."
+                    f"Task {request.id} has not ended: it cannot be sent again under this id."
                 )
             if outcome == Outcome.DUE:
-                self.release(task_id)
+                self.release(request.id)
 
         kept = {
             "producer": OutboxProducer(put),
@@ -97,6 +103,7 @@ class MessageOutbox:
         source: Source = NO_SOURCE,
         *,
         only_attended: bool = False,
+        unique: str = "",
     ) -> Outcome:
         """Keep a message until `when`; `Outbox.defer` says what is returned."""
         task = self._backend.tasks.get(message["task"])
@@ -110,6 +117,7 @@ class MessageOutbox:
             run=run,
             source=source,
             only_attended=only_attended,
+            unique=unique,
         )
 
     def release(self, task_id: str) -> None:

@@ -20,7 +20,7 @@ from kombu.connection import Connection
 
 from headway.celery.broker import MessageEncoder, message_encoder
 from headway.celery.messages import OutboxProducer, is_for_another_broker, moment
-from headway.celery.sends import OWNER, RECORDED, SEND, TITLE
+from headway.celery.sends import OWNER, RECORDED, SEND, TITLE, UNIQUE, Existing
 from headway.store.errors import Unavailable
 from headway.store.model import Sent
 from headway.store.records import TASK_ID, Records
@@ -51,10 +51,13 @@ class Recorder:
         """Publish a message as `producer` does, and create the record of its task.
 
         There is no record if the message is not a new task's, or the records' Redis is away.
+        Raises Existing for a unique task whose owner has an open one.
         """
+        unique = (options.get("headers") or {}).pop(UNIQUE, "")
         sent = self._sent(producer, options)
         if sent is None:
             return producer.publish(body, **options)
+        sent = sent._replace(unique=unique)
         task_id = options["headers"]["id"]
         by_name = sent.queue and not options.get("priority")
         encoded = self.encoder.encode(body, options) if by_name and self.encoder else ""
@@ -103,12 +106,14 @@ class Recorder:
     def _record(self, task_id: str, sent: Sent, encoded: str = "") -> bool:
         """Create a record, and with it send the message if that is encoded.
 
-        Returns False if that fails: a send must not fail because of its record.
+        Returns False if that fails: a send must not fail because of its record. Raises Existing.
         """
         if time.monotonic() < self._away_until:
             return False
         try:
             self._records.enqueue(task_id, sent, encoded)
+        except Existing:
+            raise
         except Unavailable as error:
             self._away_until = time.monotonic() + AWAY_SECONDS
             throttled.warning("Tasks are sent without a record, until they are claimed: %s", error)

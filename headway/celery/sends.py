@@ -30,6 +30,19 @@ TITLE = "headway_title"
 WAITS = "headway_waits"
 
 
+# The header for the digest by which a task is unique, from `apply_async` to where its record is
+# made: no message carries it.
+UNIQUE = "headway_unique"
+
+
+class Existing(Exception):
+    """A send of a unique task was refused: the owner's task `task_id` is open."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"Task {task_id} is open already.")
+        self.task_id = task_id
+
+
 def nobody() -> str | None:
     """Return None: without another loader, no task has an owner."""
     return None

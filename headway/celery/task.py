@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from math import inf
 from typing import Any
-from uuid import uuid4
 
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
@@ -107,9 +106,7 @@ class LiveTask(Task):
         when = due_time(options.get("countdown"), options.get("eta"), self.app)
         if when or present_request_of(task_id) is not None:
             if not is_for_another_broker(options, self.app):
-                return self.backend.outbox.defer(
-                    self, send, args, kwargs, task_id or str(uuid4()), when, options
-                )
+                return self.backend.outbox.defer(self, send, args, kwargs, task_id, when, options)
         else:
             options = without_times(options)  # the time has come
         return send(args, kwargs, task_id, **options)

@@ -207,6 +207,7 @@ class Sent(NamedTuple):
     when: str
     send: str
     max_attempts: int
+    unique: str = ""  # digest of what it is unique by
 
 
 # What notifies a task's dependents of its end: the writer of the end, maintenance, or a holder of

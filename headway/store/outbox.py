@@ -7,7 +7,7 @@ from typing import Any
 
 from kombu.utils.json import dumps
 
-from headway.celery.sends import owner_of
+from headway.celery.sends import Existing, owner_of
 from headway.shapes import TaskMessage
 from headway.store.damaged import unless_damaged
 from headway.store.functions import Functions
@@ -39,6 +39,7 @@ class Outbox:
         run: Delivery,
         source: Source = NO_SOURCE,
         only_attended: bool = False,
+        unique: str = "",
     ) -> Outcome:
         """Keep a message, a Celery signature, until it is time to send it.
 
@@ -46,7 +47,7 @@ class Outbox:
         `Delivery()` for none. Returns "parked", or "due" if it may be released now, or why it is
         not kept, such as "busy" when another send of the same id has not ended. With
         `only_attended` that may be "unattended": no worker has swept for a minute, so nobody might
-        send it.
+        send it. Raises Existing where the owner's task with the digest `unique` is open.
         """
         name = label(message["task"])
         queue = message["options"].get("queue", "")
@@ -64,13 +65,14 @@ class Outbox:
             run.token,
             run.order,
         ]
-        return Outcome(
-            self._functions.call(
-                "defer",
-                [self._keys.record(task_id)],
-                [*args, *source.args, int(only_attended), owner_of(message)],
-            )
+        reply = self._functions.call(
+            "defer",
+            [self._keys.record(task_id)],
+            [*args, *source.args, int(only_attended), owner_of(message), unique],
         )
+        if isinstance(reply, list):
+            raise Existing(reply[1])
+        return Outcome(reply)
 
     def release(self, task_id: str) -> TaskMessage | None:
         """Take a kept message that is due, to be sent now; None if it is not wanted.

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from kombu.utils.json import dumps
 
-from headway.celery.sends import as_asked, send_of
+from headway.celery.sends import Existing, as_asked, send_of
 from headway.settings import CANCEL_GRACE_SECONDS, LEASE_SECONDS
 from headway.shapes import TaskMessage
 from headway.snapshot import fragment, title_line
@@ -139,7 +139,8 @@ class Records:
         """Create the record of a task that Celery sends, unless it has one.
 
         `encoded` is the message in the form of its queue in this Redis, put there together with the
-        record; "" if it is sent by other means.
+        record; "" if it is sent by other means. Raises Existing, and puts nothing there, for a
+        unique task whose owner has an open one.
         """
         title = fragment(title_line(sent.title)) if sent.title else label(sent.name)
         about = [sent.owner, sent.queue, label(sent.name), title, sent.max_attempts]
@@ -151,8 +152,11 @@ class Records:
             sent.send,
             encoded,
             self.keys.queue(sent.queue),
+            sent.unique,
         ]
-        self.functions.call("enqueue", [self.keys.record(task_id)], args)
+        existing = self.functions.call("enqueue", [self.keys.record(task_id)], args)
+        if existing:
+            raise Existing(existing)
 
     def _deadline(self) -> int:
         """Return until when a start may begin, on Redis's clock, which is read now and then."""

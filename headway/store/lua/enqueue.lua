@@ -2,8 +2,9 @@
 -- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: owner ('' none); ARGV[3]: queue ('' unknown); ARGV[4]:
 -- name, ARGV[5]: title, ARGV[6]: max_attempts, as JSON fragments; ARGV[7]: ttl in ms; ARGV[8]:
 -- when, see resolve_time; ARGV[9]: id of the send; ARGV[10]: the message as it lies in its queue
--- ('': it is sent by other means); ARGV[11]: the list that is the queue.
--- Returns nothing.
+-- ('': it is sent by other means); ARGV[11]: the list that is the queue; ARGV[12]: digest of what it
+-- is unique by ('').
+-- Returns nothing; or the id of the open task because of which this message was not put there.
 -- The record does not keep the message: where it never reaches a worker, nothing is sent again, and
 -- the record goes when its time is over.
 note_use()
@@ -19,7 +20,10 @@ local at = resolve_time(ARGV[8])
 local send = ARGV[9]
 local message = ARGV[10]
 local list = ARGV[11]
+local unique = ARGV[12]
 local held = load(record)
+local open_id = not held.phase and open_task(owner, unique)
+if open_id and message ~= '' then return open_id end
 if message ~= '' then redis.call('LPUSH', list, message) end
 if held.phase then return end
 
@@ -34,6 +38,7 @@ if at > NOW then
   fields.scheduled_for = format_time(at)
 end
 add_to_owner(owner, id, fields, ttl)
+if not open_id then note_unique(owner, unique, id, fields, ttl) end
 store_version(record, id, held, fields, nil, ttl)
 redis.call('PEXPIRE', record, ttl)  -- the claim's is longer
 if owner ~= '' then note_kept(record, owner, id, text(fields.phase)) end
