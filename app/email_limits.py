@@ -17,6 +17,8 @@ def count_email(email_data: Mapping[str, str]) -> None:
     of_sender, of_recipient, of_all = (
         parse(each, current_app.config[each.name]) for each in EMAIL_LIMITS
     )
-    limits.count_by(of_sender, "emails", "emails", current_owner() or "", request.remote_addr or "")
-    limits.take(of_recipient, f"emails:to:{email_data['to'].lower()}", "emails to this address")
-    limits.take(of_all, "emails", "emails of all visitors")
+    limits.count_by(
+        of_sender, "emails", "email{s}", current_owner() or "", request.remote_addr or ""
+    )
+    limits.take(of_recipient, f"emails:to:{email_data['to'].lower()}", "email{s} to this address")
+    limits.take(of_all, "emails", "email{s} of all visitors")

@@ -31,11 +31,11 @@ BLOCKS = 25  # counts are fetched from Redis in blocks of this part of a limit: 
 MAX_HELD = 20_000  # counts that one process knows without asking
 IPV6_BITS = 64  # of an address that are one client's
 WORDS = {
-    "starts": "new tasks",
-    "changes": "changes",
-    "shares": "links",
-    "reads": "requests",
-    "lists": "lists",
+    "starts": "new task{s}",
+    "changes": "change{s}",
+    "shares": "link{s}",
+    "reads": "request{s}",
+    "lists": "list{s}",
 }
 KINDS = {
     "starts": settings.STARTS_LIMIT,
@@ -150,8 +150,8 @@ class Limits:
     ) -> None:
         """Count one action against limits of an owner, and an address's. Raises LimitReached.
 
-        `kind` is the action's own name, `words` are those for people. An address that has reached
-        its limit is counted no further: it could have any number of owners.
+        `kind` is the action's own name, `words` are those for people ("email{s}"). An address that
+        has reached its limit is counted no further: it could have any number of owners.
         """
         if kind not in self._of_address:
             self._of_address[kind] = tuple(
@@ -217,7 +217,7 @@ def _count(storage: Storage, key: str, item: RateLimitItem, now: float) -> Held:
 def _described(item: RateLimitItem, words: str) -> str:
     unit = item.GRANULARITY.name
     per = unit if item.multiples == 1 else f"{item.multiples} {unit}s"
-    return f"{item.amount} {words} per {per}"
+    return f"{item.amount} {words.format(s='' if item.amount == 1 else 's')} per {per}"
 
 
 def _flag(setting: Setting, config: Mapping[str, Any]) -> bool:

@@ -20,6 +20,8 @@ from headway.shapes import Changes, Step, StreamState, TaskError
 from headway.values import as_number, as_text
 
 STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
+NO_NUMBERS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}  # as JavaScript says them
+CELERYS_CANCELLED = ("terminated", "revoked")  # Celery's own reasons for it
 MAX_TEXT = 500
 MAX_READ_CHARS = 10_000  # of a text that becomes one line
 MAX_TITLE_CHARS = 200
@@ -212,7 +214,8 @@ def success_fields(value: Any) -> Changes:
 def cancelled_status(value: Any) -> str:
     """Return the status of a cancelled task, from Celery's exception or a state set by hand."""
     said = value.get("status") if isinstance(value, dict) else value
-    return one_line("Cancelled" if said is None else said)
+    line = one_line("Cancelled" if said is None else said)
+    return "Cancelled" if line in CELERYS_CANCELLED else line
 
 
 def one_line(value: Any) -> str:
@@ -224,6 +227,13 @@ def one_line(value: Any) -> str:
     if line != head:  # a secret may contain spaces that were just collapsed
         line = " ".join(masking.mask(head).split())
     return line if len(line) <= MAX_TEXT and is_read else masking.head(line, MAX_TEXT - 1) + "…"
+
+
+def error_line(error: TaskError) -> str:
+    """Return an error as "type: message"; a message that names the type itself says enough."""
+    kind = error["type"]
+    message = error["message"]
+    return message if message.startswith(kind) else f"{kind}: {message}"
 
 
 def title_line(text: str) -> str:
@@ -243,7 +253,7 @@ def is_number(value: Any) -> bool:
 
 
 def fragment(value: Any) -> str:
-    """Return `value` as strict, compact JSON: NaN becomes null, other types become text."""
+    """Return `value` as strict, compact JSON: NaN and other types become text."""
     if type(value) is int:  # starting the encoder is slow, and each report has some integers
         return str(value)
     try:
@@ -258,7 +268,7 @@ def fragment(value: Any) -> str:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
-        return None
+        return NO_NUMBERS[str(float(value))]
     if isinstance(value, dict):
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from typing import Any
 
 from celery import Celery
@@ -15,7 +14,7 @@ from headway import masking
 from headway.exceptions import ConfigError
 from headway.extension import Headway
 from headway.settings import LIMITS
-from headway.weak_secrets import HOW_TO_MAKE, MIN_SECRET, is_secret, is_weak
+from headway.weak_secrets import is_secret, refuse_weak
 from headway.web.errors import APIError, as_json
 from headway.web.proxies import TrustedProxies
 from headway.web.security import add_headers
@@ -24,10 +23,6 @@ MAX_BODY_BYTES = 64 * 1024
 NO_SECRET = (
     "There is no secret to know tokens by: set headway_secret_key in Celery's settings, or "
     "HEADWAY_SECRET_KEY in the environment, as where the tokens are made."
-)
-WEAK_SECRET = (
-    "{name} must hold random secrets of {length} characters or more, since anyone who guesses one "
-    "can make a token for every task. {how}; set it where the tokens are made too."
 )
 STARTED_ELSEWHERE = APIError(
     403, "started_elsewhere", "The project's own server starts tasks, this one shows them."
@@ -46,8 +41,8 @@ def create_app(celery: Celery, *, url_prefix: str, async_mode: str, trusted_prox
         raise ConfigError(NO_SECRET)
     old_secrets = _words(_setting(celery, "HEADWAY_SECRET_KEY_FALLBACKS"))
     masking.keep("HEADWAY_SECRET_KEY", filter(is_secret, [secret, *old_secrets]))
-    _refuse_weak("HEADWAY_SECRET_KEY", [secret])
-    _refuse_weak("HEADWAY_SECRET_KEY_FALLBACKS", old_secrets)
+    refuse_weak("HEADWAY_SECRET_KEY", [secret])
+    refuse_weak("HEADWAY_SECRET_KEY_FALLBACKS", old_secrets)
     app.config.update(
         HEADWAY_ASYNC_MODE=async_mode,
         HEADWAY_SECRET_KEY=secret,
@@ -74,11 +69,6 @@ def create_app(celery: Celery, *, url_prefix: str, async_mode: str, trusted_prox
 def _setting(celery: Celery, name: str) -> Any:
     value = celery.conf.get(name.lower())
     return os.environ.get(name) if value in (None, "") else value
-
-
-def _refuse_weak(name: str, secrets: Iterable[str]) -> None:
-    if any(map(is_weak, secrets)):
-        raise ConfigError(WEAK_SECRET.format(name=name, length=MIN_SECRET, how=HOW_TO_MAKE))
 
 
 def _words(setting: Any) -> list[str]:

@@ -14,7 +14,7 @@ from celery.exceptions import Retry, SoftTimeLimitExceeded, WorkerLostError
 from celery.utils.serialization import UnpickleableExceptionWrapper, get_pickleable_exception
 
 from headway.celery.error_text import error_of, original_of
-from headway.snapshot import MAX_TEXT, one_line
+from headway.snapshot import MAX_TEXT, error_line, one_line
 
 
 class TwoArgs(Exception):
@@ -53,6 +53,19 @@ class Refuses:
 
 
 CELERYS = {"exc_type": "ValueError", "exc_message": ["disk full"], "exc_module": "builtins"}
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (KeyError("a"), "KeyError: 'a'"),
+        (KeyError(""), "KeyError: ''"),
+        (ValueError(), "ValueError"),
+        (ValueError("late"), "ValueError: late"),
+    ],
+)
+def test_a_line_names_the_type_once(error: Exception, line: str):
+    assert error_line(error_of(error)) == line
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,8 @@ def test_whoever_reaches_a_limit_is_told_until_when(make_app: MakeApp):
 def test_a_refused_start_starts_nothing(make_app: MakeApp, redis_url: str):
     client = visitor(make_app(STARTS_LIMIT="1/minute"))
 
-    statuses(client, 3)
+    assert statuses(client, 3) == [202, 429, 429]
+    assert "At most 1 new task per minute." in client.post("/longtask").text
 
     with redis.Redis.from_url(redis_url) as reader:
         assert len(reader.keys("headway:task:*")) == 1

@@ -86,6 +86,12 @@ def test_a_failure_says_the_last_lines_and_no_argument(celery: Celery):
         assert progress.run(shell("exit 3"), check=False).returncode == 3
         with pytest.raises(FileNotFoundError):
             progress.run(["no-such-program"])
+        for empty in ([], [""], ()):
+            with pytest.raises(ValueError, match="takes a program's name"):
+                progress.run(empty)
+        for text in ("ls -l", b"ls"):
+            with pytest.raises(TypeError, match=r"shlex\.split"):
+                progress.run(text)
 
     run(celery, body)
 

@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from celery.exceptions import TaskRevokedError
 
 from headway import snapshot
 from headway.shapes import SnapshotDict
@@ -50,6 +51,12 @@ def test_a_snapshot_has_a_result_in_success_only(case):
         keys["result"] = None
     with pytest.raises(TypeError, match="SUCCESS"):
         Snapshot.from_json(json.dumps(keys))
+
+
+@pytest.mark.parametrize("reason", ["terminated", "revoked", None, TaskRevokedError("terminated")])
+def test_a_cancelled_task_says_so_in_one_word(reason: object):
+    assert snapshot.cancelled_status(reason) == "Cancelled"
+    assert snapshot.cancelled_status("expired") == "expired"
 
 
 def test_the_article_knows_five_states():
@@ -110,8 +117,8 @@ def test_a_result_in_the_articles_keys_is_unwrapped_and_any_other_is_the_result(
     [
         ([], "[]"),
         ({}, "{}"),
-        (float("nan"), "null"),
-        ({1: [float("inf"), {"a": float("nan")}]}, '{"1":[null,{"a":null}]}'),
+        (float("nan"), '"NaN"'),
+        ({1: [float("inf"), {"a": float("nan")}]}, '{"1":["Infinity",{"a":"NaN"}]}'),
         ("é\u2028", '"é\u2028"'),
         ("caf\udce9", '"caf?"'),
         (Path("x"), '"x"'),

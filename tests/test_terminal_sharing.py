@@ -174,6 +174,14 @@ def test_without_a_secret_no_token_is_made(here: Any):
     assert revoked.exit_code == 0  # which needs none
 
 
+@pytest.mark.parametrize("secret", ["secret", "a" * 40, "short-but-odd"])
+def test_a_weak_secret_signs_nothing(here: Any, secret: str):
+    result = here("share", TASK_ID, HEADWAY_SECRET_KEY=secret)
+
+    assert (result.exit_code, "random secrets of 16" in result.stderr) == (2, True)
+    assert "hwt_" not in result.output
+
+
 def test_json_is_one_line(here: Any):
     result = here("share", TASK_ID, "--url", "http://localhost:5000", "--json")
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 MAX_LINE_CHARS = 4000  # a longer line is cut into several
-END = re.compile(r"\r\n|\n|\r|\x08+")  # backspaces draw a bar over, as a carriage return does
+# Backspaces draw the end of a line over, as a carriage return does the whole.
+END = re.compile(r"\r\n|\n|\r|\x08+")
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 
 
@@ -29,13 +30,17 @@ class LineSplitter:
         """Yield the lines that this text ends."""
         start = 0
         text = self._rest + text
+        left = ""  # of a line, where backspaces have taken back its end
         for end in END.finditer(text):
-            yield from self._line(text[start : end.start()], end[0])
+            line = left + text[start : end.start()]
+            yield from self._line(line, end[0])
+            left = line[: -len(end[0])] if end[0][0] == "\b" else ""
             start = end.end()
-        while len(text) - start > MAX_LINE_CHARS:
-            yield Line(plain(text[start : start + MAX_LINE_CHARS]), self._is_drawn, True)
-            start += MAX_LINE_CHARS
-        self._rest = text[start:]
+        rest = left + text[start:]
+        while len(rest) > MAX_LINE_CHARS:
+            yield Line(plain(rest[:MAX_LINE_CHARS]), self._is_drawn, True)
+            rest = rest[MAX_LINE_CHARS:]
+        self._rest = rest
         if self._rest:
             self._last = None
 

@@ -1,7 +1,8 @@
 """Reads how far a program is from what it prints.
 
 Understood are percentages, counts such as `[3/10]`, curl's table and ffmpeg's times. The kind that
-comes first is followed, so that other numbers in the output do not disturb it.
+comes first is followed, so that other numbers in the output do not disturb it, until several lines
+in a row have another kind alone: then the first was such a number itself.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 from headway.values import as_number
 
-PERCENT = re.compile(r"(?<![\w.])(\d{1,3}(?:[.,]\d+)?) ?%")
+PERCENT = re.compile(r"(?<![\w.-])(\d{1,3}(?:[.,]\d+)?) ?%")
 # In brackets or after a word; in a bar, which is drawn over itself, anywhere. No dates or paths.
 COUNT = re.compile(r"(?:[\[(]|[A-Za-z]:? )\s*(\d{1,15})\s?/\s?(\d{1,15})(?![\w/.])")
 DRAWN_COUNT = re.compile(r"(?<![\w/.])(\d{1,15})\s?/\s?(\d{1,15})(?![\w/.])")
@@ -25,11 +26,15 @@ bitrate drop_frames dup_frames fps frame out_time out_time_ms out_time_us progre
 """
 FIELD = re.compile(rf"(?:{'|'.join(FIELDS.split())}|stream_\d+_\d+_q)=\s*\S+$")
 ALL_PERCENT = 100
+PATIENCE = 3  # lines of another kind before that one is followed
 
 
 class Measure(NamedTuple):
     current: float
     total: float | None
+
+
+Way = Callable[[str, bool], Measure | None]
 
 
 class MeasureReader:
@@ -38,7 +43,8 @@ class MeasureReader:
     def __init__(self, duration: float | None = None) -> None:
         """`duration`, in seconds, is that of what ffmpeg makes; else its input's."""
         self._duration = duration
-        self._found: Callable[[str, bool], Measure | None] | None = None
+        self._found: Way | None = None
+        self._others = 0  # lines in a row that had another kind alone
 
     def read(self, text: str, *, is_drawn: bool = False) -> Measure | None:
         """Return what a line says of the progress, None if nothing.
@@ -47,13 +53,22 @@ class MeasureReader:
         """
         if self._duration is None and (found := DURATION.search(text)):
             self._duration = _seconds(found)
-        ways = (self._found,) if self._found else (self._time, _percent, _count, _curl)
-        for way in ways:
-            measure = way(text, is_drawn)
-            if measure is not None:
-                self._found = way
-                return measure
+        if self._found and (measure := self._found(text, is_drawn)):
+            self._others = 0
+            return measure
+        for way in (self._time, _percent, _count, _curl):
+            if measure := way(text, is_drawn):
+                return self._follow(way, measure)
         return None
+
+    def _follow(self, way: Way, measure: Measure) -> Measure | None:
+        """Return the measure if its kind is followed from now on."""
+        self._others += 1
+        if self._found and self._others < PATIENCE:
+            return None
+        self._found = way
+        self._others = 0
+        return measure
 
     def _time(self, text: str, is_drawn: bool) -> Measure | None:
         if text == "progress=end" and self._found and self._duration:

@@ -50,8 +50,13 @@ def run(
     stdout and stderr. Outside a task the output is printed.
 
     Raises ProgramFailed, a CalledProcessError, for an exit code but 0, unless `check` is False;
-    OSError for a program that cannot be started; Stopped, once the program has been ended.
+    OSError for a program that cannot be started; TypeError for a command that is text, ValueError
+    for an empty one; Stopped, once the program has been ended.
     """
+    if isinstance(command, str | bytes):
+        raise TypeError("progress.run takes a list, not text: shlex.split makes one of a command.")
+    if not command or not os.fsdecode(command[0]):
+        raise ValueError("progress.run takes a program's name, and its arguments after it.")
     output = _Output(status or PurePath(os.fsdecode(command[0])).name, duration)
     try:
         with _started(command, cwd, env) as process:

@@ -24,7 +24,7 @@ from headway.celery.fencing import delivery_of
 from headway.celery.report_fields import cut_report, fields_of
 from headway.celery.results import Packed, pack
 from headway.shapes import AttemptFailure, Changes, TaskError
-from headway.snapshot import Phase
+from headway.snapshot import Phase, error_line
 from headway.store.model import MAX_CALL_BYTES, StateWrite
 from headway.values import as_json
 
@@ -109,7 +109,7 @@ class WriteBuilder:
 
     def _cut_error(self, meta: dict[str, Any], error: TaskError) -> dict[str, Any]:
         """Return Celery's form of an exception whose message is too large."""
-        message = RuntimeError(f"{error['type']}: {error['message']}")
+        message = RuntimeError(error_line(error))
         return {
             **meta,
             "result": self._backend.encode_result(message, meta["status"]),

@@ -9,7 +9,7 @@ from typing import Any, TextIO, cast
 from headway import words
 from headway.labels import Labels, labels_of
 from headway.shapes import SnapshotDict
-from headway.snapshot import BIDI_MARKS, LINE_BREAKS, STATE, Phase, Snapshot, fragment
+from headway.snapshot import BIDI_MARKS, LINE_BREAKS, STATE, Phase, Snapshot, error_line, fragment
 
 BAR_CELLS = 24
 EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -72,7 +72,8 @@ def _error(snapshot: Snapshot, labels: Labels) -> str:
     if not snapshot.error:
         return ""
     kind = snapshot.error["type"]
-    return f"{kind}: {labels.get('errors', {}).get(kind, snapshot.error['message'])}"
+    message = labels.get("errors", {}).get(kind, snapshot.error["message"])
+    return error_line({"type": kind, "message": message})
 
 
 def _result(result: Any) -> str:

@@ -15,6 +15,7 @@ from headway.revoking import revoke_from
 from headway.snapshot import fragment
 from headway.store.records import TASK_ID
 from headway.tokens import DAY_SECONDS, MAX_SECONDS, read_token, token
+from headway.weak_secrets import refuse_weak
 
 WHAT_TO_REVOKE = "Say what to revoke: a TOKEN, or --task ID, or --owner OWNER."
 
@@ -53,6 +54,8 @@ def share(
     Anyone who has it sees the task until it ends or is revoked.
     """
     keys = project.secret_keys
+    if not project.own_keys:  # a Flask app is what its author tries it with, too
+        refuse_weak("HEADWAY_SECRET_KEY", keys[-1:])
     if not TASK_ID.match(task_id) or project.records.read([task_id]) == [None]:
         raise UnknownTask(task_id)
     try:

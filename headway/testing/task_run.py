@@ -9,7 +9,7 @@ from typing import Any
 
 from headway.exceptions import HeadwayError
 from headway.shapes import TaskError
-from headway.snapshot import Phase, Snapshot
+from headway.snapshot import Phase, Snapshot, error_line
 from headway.store.model import LogLine
 
 MAX_SHOWN = 30  # snapshots, or log lines, of a failure message
@@ -160,7 +160,7 @@ class TaskRun:
         __tracebackhide__ = True
         error = self.error
         if self.snapshot.phase != phase:
-            why = f" ({error['type']}: {error['message']})" if error else ""
+            why = f" ({error_line(error)})" if error else ""
             self.fail(f"it is {self.snapshot.phase}{why}, not {phase}")
 
 
@@ -177,7 +177,7 @@ def _has(snapshot: Snapshot, values: dict[str, Any]) -> bool:
 def _line_of(snapshot: Snapshot) -> str:
     words = [f"{snapshot.phase:<10}", _of(snapshot.current, snapshot.total)]
     if snapshot.error:
-        words.append(f"{snapshot.error['type']}: {snapshot.error['message']}")
+        words.append(error_line(snapshot.error))
     elif snapshot.status:
         words.append(snapshot.status)
     if step := snapshot.step:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flask import request
 
-from headway.snapshot import Phase
+from headway.snapshot import Phase, error_line
 from headway.store.model import HistoryEvent, LogLine
 from headway.web.errors import APIError
 
@@ -75,4 +75,4 @@ def _starts(history: Sequence[HistoryEvent]) -> Iterator[tuple[str, str]]:
             last = f"Attempt {event['attempt'] - 1} ended"
             yield event["at"], f"{last}{f': {why}' if why else ''}. Attempt {event['attempt']}:"
         error = event["error"]
-        why = f"{error['type']}: {error['message']}" if error else event["status"]
+        why = error_line(error) if error else event["status"]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from headway.shapes import SnapshotDict
-from headway.snapshot import Phase
+from headway.snapshot import Phase, error_line
 from headway.store.model import HistoryEvent
 from headway.words import SIGNS
 
@@ -77,7 +77,7 @@ def _from_snapshot(task: SnapshotDict) -> Iterator[HistoryEvent]:
 def _why(event: HistoryEvent) -> str:
     error = event["error"]
     if error:
-        return f"{error.get('type', '')}: {error.get('message', '')}"
+        return error_line(error)
     status = event["status"]
     says = event["phase"] in (Phase.QUEUED, Phase.SUCCEEDED) and status != PENDING
     return status if says else ""

@@ -183,6 +183,8 @@ test("ends that a person must judge are told in plain sentences, with the error 
   assert.equal(said("failed with all counted"), "It ran over its time limit and was ended.");
   assert.equal(said("failed after four tries"), "connection refused");
   assert.match(Object.fromEntries(details(snapshot("failed, its workers kept dying"))).Error, /SIGKILL/);
+  const lost = { ...snapshot("failed, its workers kept dying"), error: { type: "KeyError", message: "KeyError: 'a'" } };
+  assert.equal(Object.fromEntries(details(lost)).Error, "KeyError: 'a'");
 });
 
 test("a cancelled task does not say so twice", () => {

@@ -22,7 +22,7 @@ export function details(snapshot, labels = {}) {
   /** @type {[string, string][]} */
   const rows = [
     ...resultRows(snapshot, labels),
-    ["Error", error ? `${error.type}: ${error.message}` : ""],
+    ["Error", error ? errorLine(error) : ""],
     ["Attempts", attempts ? `${attempt} of ${Math.max(max_attempts, attempt)}` : ""],
     ["Requested", formatTime(snapshot.created_at)],
     ["Started", formatTime(snapshot.started_at)],
@@ -61,4 +61,13 @@ function resultRows(snapshot, labels) {
 function inWords(value) {
   if (value === undefined || value === null) return "";
   return typeof value === "object" ? print(value) : String(value);
+}
+
+/**
+ * An error as "type: message"; a message that names the type itself says enough.
+ *
+ * @param {{ type: string, message: string }} error
+ */
+function errorLine({ type, message }) {
+  return message.startsWith(type) ? message : `${type}: ${message}`;
 }
