@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from headway.annotations import Email
     from headway.celery.runs import Stopped
-    from headway.exceptions import ConfigError, HeadwayError, ProgramFailed
+    from headway.exceptions import ConfigError, HeadwayError, ProgramFailed, Unanswered
     from headway.extension import Headway
     from headway.registry import task
     from headway.revoking import revoke
@@ -27,6 +27,7 @@ __all__ = [
     "ProgramFailed",
     "Snapshot",
     "Stopped",
+    "Unanswered",
     "revoke",
     "task",
     "token",
@@ -41,6 +42,7 @@ HOMES = {
     "ProgramFailed": "headway.exceptions",
     "Snapshot": "headway.snapshot",
     "Stopped": "headway.celery.runs",
+    "Unanswered": "headway.exceptions",
     "revoke": "headway.revoking",
     "task": "headway.registry",
     "token": "headway.tokens",

@@ -20,6 +20,10 @@ class OutcomeUnknown(HeadwayError):
     """A side effect may or may not have taken place, and nobody can know; see `progress.once`."""
 
 
+class Unanswered(HeadwayError):
+    """Nobody answered a task's question in time, and it has no default; see `progress.ask`."""
+
+
 MAX_ERROR_LINES = 5
 
 

@@ -27,6 +27,7 @@ from headway.state import KEY, State, state_of
 from headway.system import live_backend
 from headway.tokens import DAY_SECONDS, token
 from headway.web import access
+from headway.web.answers import answers
 from headway.web.api import api
 from headway.web.assets import assets
 from headway.web.handlers import SocketHandlers
@@ -149,6 +150,7 @@ class Headway:
         load_owner_by(access.owner_of_sender)
         for blueprint in (
             api,
+            answers,
             several,
             sharing,
             streams,

@@ -8,14 +8,15 @@ from headway.shapes import SnapshotDict
 from headway.snapshot import Phase
 
 RANKS: dict[str, int] = {
-    Phase.FAILED: 0,
-    Phase.RUNNING: 1,
-    Phase.CANCELLING: 1,
-    Phase.RETRYING: 1,
-    Phase.QUEUED: 2,
-    Phase.SCHEDULED: 3,
+    Phase.WAITING: 0,
+    Phase.FAILED: 1,
+    Phase.RUNNING: 2,
+    Phase.CANCELLING: 2,
+    Phase.RETRYING: 2,
+    Phase.QUEUED: 3,
+    Phase.SCHEDULED: 4,
 }  # static/js/order.js has the same
-ENDED = 4
+ENDED = 5
 
 
 def rank(task: SnapshotDict, seen: str) -> int:

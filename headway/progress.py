@@ -15,6 +15,8 @@ a task its calls do nothing. The task's threads and coroutines may report for it
     for row in progress.track(rows, "Importing", resume=True):
         ...
     progress.save({"page": 3})
+    if progress.ask("Import 3 rows?", choices=["yes", "no"], timeout=3600, default="no") == "yes":
+        ...
 
 A step with an index and a count is a part of the whole bar; a step without them, or a loop outside
 of any step, has a bar of its own. Of nested loops the outermost is the bar, and the next one stands
@@ -32,14 +34,15 @@ out. Once a task has been cancelled, or another run of it has taken over, the ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from headway.bars import Part
 from headway.capture import capture
 from headway.capture.programs import run
-from headway.celery import children
+from headway.celery import asking, children
+from headway.celery.asking import NO_DEFAULT
 from headway.celery.checkpoint import MAX_CURSOR_BYTES, Loop
 from headway.celery.log_lines import level_of
 from headway.celery.report import UNSET
@@ -50,9 +53,10 @@ from headway.celery.streams import open_stream
 from headway.celery.text_stream import TextStream
 from headway.json_values import encoded
 from headway.snapshot import MAX_READ_CHARS, one_line
-from headway.values import as_number, as_text
+from headway.values import as_number, as_text, length_of
 
 __all__ = [
+    "ask",
     "bind",
     "capture",
     "flush",
@@ -129,7 +133,7 @@ def track(
         items: Iterable[T] = iterable(loop.last if loop else None)
     else:
         items = loop.rest(iterable) if loop else iterable
-    total = _length(iterable) if total is None else as_number(total)
+    total = length_of(iterable) if total is None else as_number(total)
     part = Part(_name(status), total, parent=around, is_loop=True)
     if loop is not None:
         part.loop = loop
@@ -190,6 +194,26 @@ def once(name: str, effect: Callable[[], T], in_doubt: Callable[[], T] | None = 
         return effect()
     result: T = part.run.checkpoint.once(name, effect, in_doubt)
     return result
+
+
+def ask(
+    text: str,
+    choices: Sequence[str | int] | None = None,
+    schema: Any = None,
+    timeout: float | None = None,
+    default: Any = NO_DEFAULT,
+    key: str = "",
+) -> Any:
+    """Ask a person, and return the answer: one of `choices`, or what `schema` says, or a text.
+
+    The run ends here, and its task waits without a worker; an answer starts the next run, in which
+    the same call returns it: that with this `key`, else the first, second, ... of this text since
+    the last save. `schema` is an annotation, such as `int` or a dataclass. After `timeout` seconds,
+    and outside a task, it returns `default`, or raises `headway.Unanswered`. Raises TypeError or
+    ValueError for what cannot be asked or does not fit, RuntimeError in a child process or after
+    `retry`.
+    """
+    return asking.ask(_find(), text, choices, schema, timeout, default, key)
 
 
 if TYPE_CHECKING:
@@ -271,10 +295,3 @@ def _status(value: Any) -> Any:
 
 def _name(value: Any) -> str:
     return one_line(as_text(value, MAX_READ_CHARS) or "")
-
-
-def _length(iterable: Any) -> float | None:
-    try:
-        return as_number(len(iterable)) if isinstance(iterable, Sized) else None
-    except Exception:  # its length may not be known yet
-        return None

@@ -34,6 +34,20 @@ class StreamState(TypedDict):
     epoch: int
 
 
+class Question(TypedDict):
+    """What a task asks a person; times are RFC 3339.
+
+    The answer is one of `choices`, or fits the JSON Schema `schema`, or is any text.
+    """
+
+    id: str
+    text: str
+    choices: list[str | int] | None
+    schema: dict[str, Any] | None
+    asked_at: str
+    expires_at: str | None
+
+
 class SnapshotDict(TypedDict, total=False):
     """A snapshot as its JSON has it; docs/protocol.md says what each key means.
 
@@ -64,6 +78,7 @@ class SnapshotDict(TypedDict, total=False):
     updated_at: str
     finished_at: str | None
     streams: dict[str, StreamState]
+    question: Question | None
 
 
 class AttemptFailure(TypedDict):

@@ -16,7 +16,7 @@ from typing import Any
 
 from headway import masking
 from headway.bars import place, scaled, sensible
-from headway.shapes import Changes, Step, StreamState, TaskError
+from headway.shapes import Changes, Question, Step, StreamState, TaskError
 from headway.values import as_number, as_text
 
 STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
@@ -38,6 +38,7 @@ class Phase(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
     RETRYING = "retrying"
+    WAITING = "waiting"  # for a person's answer
     CANCELLING = "cancelling"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -51,6 +52,7 @@ STATE = {
     Phase.SCHEDULED: "PENDING",
     Phase.QUEUED: "PENDING",
     Phase.RETRYING: "PENDING",
+    Phase.WAITING: "PENDING",
     Phase.RUNNING: "PROGRESS",
     Phase.CANCELLING: "PROGRESS",
     Phase.SUCCEEDED: "SUCCESS",
@@ -96,6 +98,7 @@ class Snapshot:
     updated_at: str
     finished_at: str | None
     streams: dict[str, StreamState]
+    question: Question | None  # while waiting
     result: Any = None  # the key is there in SUCCESS only
 
     @classmethod

@@ -7,7 +7,7 @@ imported here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from typing import Any
 
 from headway import masking
@@ -118,3 +118,11 @@ class _Plain:
             if self._left < 0:
                 break
         return copied
+
+
+def length_of(iterable: Any) -> float | None:
+    """Return how many items an iterable has, None if that is unknown."""
+    try:
+        return as_number(len(iterable)) if isinstance(iterable, Sized) else None
+    except Exception:  # its length may not be known yet
+        return None

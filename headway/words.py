@@ -145,6 +145,8 @@ def _text(task: SnapshotDict, labels: Labels) -> str:
         return status if status not in ("", PENDING) else _joined(words["queued"], count)
     if phase == Phase.RETRYING:
         return _error(task).get("message", "")
+    if phase == Phase.WAITING and (question := task.get("question")):
+        return question["text"]
     if phase == Phase.FAILED:
         return failure(task, labels)
     if phase == Phase.SUCCEEDED:
@@ -161,6 +163,9 @@ def _numbers(task: SnapshotDict, labels: Labels) -> str:
         return _fill(words["waiting"], time=_clock(task))
     if phase == Phase.RETRYING:
         return _fill(words["retrying"], time=_clock(task))
+    if phase == Phase.WAITING and (question := task.get("question")):
+        until = _time(question["expires_at"])
+        return _fill(words["until"], time=until) if until else ""
     if phase == Phase.RUNNING and not _is_numbered(task.get("step")):
         return _count(task)
     if phase == Phase.SUCCEEDED and labels.get("succeeded"):
@@ -258,7 +263,10 @@ def _moment(time: str) -> datetime:
 
 
 def _clock(task: SnapshotDict) -> str:
-    time = task.get("scheduled_for")
+    return _time(task.get("scheduled_for"))
+
+
+def _time(time: str | None) -> str:
     return f"{time[11:19]} UTC" if time else ""
 
 

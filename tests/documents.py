@@ -37,7 +37,8 @@ def module_of(name: str, file: str) -> Iterator[ModuleType]:
     finalizers = set(_state._on_app_finalizers)
     module = ModuleType(file.removesuffix(".py"))
     try:
-        exec(compile(files_of(name)[file], file, "exec"), module.__dict__)
+        code = compile(files_of(name)[file], file, "exec", dont_inherit=True)
+        exec(code, module.__dict__)
         yield module
     finally:
         current.set_current()

@@ -194,12 +194,12 @@ def test_a_retry_keeps_what_was_saved_and_the_end_of_the_record_ends_it(records:
     assert records.runs.write(retry) == "written"
     second = claimed(records, task_id, "second", 1)
 
-    assert records.runs.read_saved(task_id, first) == ("stale", "")
-    assert records.runs.read_saved(task_id, second) == ("read", SAVE)
+    assert records.runs.read_saved(task_id, first)[:2] == ("stale", "")
+    assert records.runs.read_saved(task_id, second)[:2] == ("read", SAVE)
     assert save(records, task_id, first) == "stale"
 
     records.forget(task_id)
-    assert records.runs.read_saved(task_id, second) == ("read", "")
+    assert records.runs.read_saved(task_id, second)[:2] == ("read", "")
 
 
 def test_another_task_that_takes_over_an_id_begins_without_a_save(records: Records):
@@ -208,7 +208,7 @@ def test_another_task_that_takes_over_an_id_begins_without_a_save(records: Recor
 
     replacement = claimed(records, task_id, "second", 1_000_000)
 
-    assert records.runs.read_saved(task_id, replacement) == ("read", "")
+    assert records.runs.read_saved(task_id, replacement)[:2] == ("read", "")
 
 
 def test_a_new_send_of_an_id_whose_task_has_ended_starts_over(records: Records):
@@ -219,7 +219,7 @@ def test_a_new_send_of_an_id_whose_task_has_ended_starts_over(records: Records):
 
     second = claimed(records, task_id, "second", source=Source("two"))
 
-    assert records.runs.read_saved(task_id, second) == ("read", "")
+    assert records.runs.read_saved(task_id, second)[:2] == ("read", "")
 
 
 def test_the_broker_does_not_give_back_what_left_with_a_save(records: Records):
@@ -263,7 +263,7 @@ def test_what_a_run_saves_as_it_leaves_is_stored_whatever_a_former_worker_asks(r
     assert save(records, task_id, run, may_leave=True) == "requeued"
 
     third = claimed(records, task_id, "third")
-    assert records.runs.read_saved(task_id, third) == ("read", SAVE)
+    assert records.runs.read_saved(task_id, third)[:2] == ("read", SAVE)
 
 
 def test_a_cancelled_run_that_is_asked_to_leave_ends_as_cancelled(records: Records):

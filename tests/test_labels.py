@@ -54,6 +54,7 @@ def payment(phase: str, **state: object) -> Snapshot:
         "updated_at": "2026-11-22T08:00:01.400Z",
         "finished_at": None,
         "streams": {},
+        "question": None,
     }
     return Snapshot(**{**keys, "phase": Phase(phase), **state})
 

@@ -12,6 +12,8 @@ ASKED = {
     "advance_commit",
     "cancel",
     "claim",
+    "answer",
+    "ask",
     "create",
     "defer",
     "forget",

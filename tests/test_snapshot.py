@@ -25,6 +25,7 @@ def test_the_shared_examples_have_this_shape(case: dict):
     assert STATE[example.phase] == example.state
     assert example.final == (example.finished_at is not None)
     assert (example.error is not None) == (example.phase in (Phase.FAILED, Phase.RETRYING))
+    assert (example.question is not None) == (example.phase == Phase.WAITING)
     if example.phase == Phase.SUCCEEDED:
         assert example.current == example.total
 
@@ -63,7 +64,8 @@ def test_the_article_knows_five_states():
     assert set(STATE.values()) == {"PENDING", "PROGRESS", "SUCCESS", "FAILURE", "REVOKED"}
     assert {snapshot.phase_of(state) for state in ("SUCCESS", "FAILURE", "REVOKED")} == FINAL
     assert snapshot.phase_of("UPLOADING") == Phase.RUNNING
-    assert snapshot.phases_of_state("PENDING") == {Phase.SCHEDULED, Phase.QUEUED, Phase.RETRYING}
+    pending = {Phase.SCHEDULED, Phase.QUEUED, Phase.RETRYING, Phase.WAITING}
+    assert snapshot.phases_of_state("PENDING") == pending
     assert snapshot.phases_of_state("RETRY") == set()
 
 

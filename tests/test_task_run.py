@@ -33,6 +33,7 @@ FIRST = Snapshot(
     updated_at="2026-11-22T08:00:00.000Z",
     finished_at=None,
     streams={},
+    question=None,
 )
 STEP = {"index": 1, "count": 2, "name": "Reading", "current": 3, "total": 4}
 TRACEBACK = """Traceback (most recent call last):
@@ -49,7 +50,7 @@ ValueError: why
 
 
 def run_of(*changes: dict[str, Any], whole: Any = None) -> TaskRun:
-    run = TaskRun("1", Details(lambda task_id: whole, lambda task_id: TRACEBACK))
+    run = TaskRun("1", Details(lambda task_id: whole, lambda task_id: TRACEBACK, lambda *_: None))
     for each in changes:
         phase = each.get("phase", Phase.RUNNING)
         run.snapshots.append(replace(FIRST, **each, state=STATE[phase]))

@@ -1,7 +1,8 @@
 """The checkpoint of a run: the value that the task has saved, and the places of its loops.
 
 A record keeps both as one JSON text, `{"value": ..., "loops": {"<key>": [done, cursor], ...}}`, and
-under "held_back" the ends of its streams' texts that were not sent, by name.
+under "held_back" the ends of its streams' texts that were not sent, by name; under "asked" how many
+questions of each text had been asked by then.
 It is stored together with a report, so what is shown and what is saved agree.
 """
 
@@ -25,6 +26,7 @@ T = TypeVar("T")
 MAX_VALUE_BYTES = 64 * 1024
 MAX_CURSOR_BYTES = 1024
 MAX_LOOPS = 100
+MAX_ANSWERS = 1000
 MAX_NAME_CHARS = 100
 NONE = "null"
 
@@ -75,6 +77,9 @@ class Checkpoint:
         self._loops: dict[str, list[str]] = {}  # key -> done and cursor, as JSON
         self._held_back: dict[str, str] = {}
         self._names: Counter[str] = Counter()
+        self._answers: dict[str, str] = {}  # key of a question -> its answer, see questions.lua
+        self._asked: Counter[str] = Counter()  # questions without a key of their own, by their text
+        self._asked_by_save: dict[str, int] = {}
         self._changes = 0
         self._stored = 0  # how many of the changes the record has
 
@@ -97,7 +102,7 @@ class Checkpoint:
                 loop.value = text
             else:
                 self._value = text
-                self._changes += 1
+                self._count_change()
 
     def loop(self, name: str, around: Loop | None) -> Loop:
         """Begin a resumable loop. Raises ValueError for too many of them; Stopped."""
@@ -129,12 +134,33 @@ class Checkpoint:
             if has_saved:
                 self._value = loop.value
                 loop.value = ""
-            self._changes += 1
+            self._count_change()
             return has_saved
 
     def once(self, name: str, effect: Callable[[], T], in_doubt: Callable[[], T] | None) -> T:
         """Run a side effect once for the task; see `progress.once`."""
         return Effect(self._run, name).once(effect, in_doubt)
+
+    def key_of(self, text: str) -> str:
+        """Return the key of the next question with this text: a run that goes on asks it so too.
+
+        Raises Stopped.
+        """
+        self._go_on()
+        with self._lock:
+            self._asked[text] += 1
+            return f"{text}#{self._asked[text]}"
+
+    def answer(self, key: str) -> dict[str, Any] | None:
+        """Return the answer to the question with this key, as questions.lua says; None for none.
+
+        Raises Stopped; ValueError for a task that has asked too often.
+        """
+        self._go_on()
+        if key not in self._answers and len(self._answers) >= MAX_ANSWERS:
+            raise ValueError(f"A task may ask {MAX_ANSWERS} questions.")
+        found: dict[str, Any] | None = json.loads(self._answers.get(key, NONE))
+        return found
 
     @property
     def has_news(self) -> bool:
@@ -154,12 +180,18 @@ class Checkpoint:
                 for key, (done, cursor) in self._loops.items()
             )
             ends = f',"held_back":{json.dumps(held_back)}' if held_back else ""
-            text = f'{{"value":{self._value or NONE},"loops":{{{loops}}}{ends}}}'
+            asked = self._asked_by_save and f',"asked":{json.dumps(self._asked_by_save)}'
+            rest = f"{ends}{asked or ''}"
+            text = f'{{"value":{self._value or NONE},"loops":{{{loops}}}{rest}}}'
             return text, self._changes
 
     def confirm(self, number: int) -> None:
         """Note that the record has what `pending` returned with this number."""
         self._stored = number
+
+    def _count_change(self) -> None:
+        self._changes += 1
+        self._asked_by_save = dict(self._asked)
 
     def _go_on(self) -> None:
         """Read what earlier runs saved, and have the ends of their texts sent."""
@@ -172,7 +204,7 @@ class Checkpoint:
         with self._lock:
             if self._is_read:
                 return
-            outcome, text = self._run.task.backend.runs.read_saved(self._run.request)
+            outcome, text, answers = self._run.task.backend.runs.read_saved(self._run.request)
             if outcome != Outcome.READ:
                 self._run.stop(outcome)
                 self._run.check()
@@ -184,4 +216,7 @@ class Checkpoint:
                 for key, (done, cursor) in saved.get("loops", {}).items()
             }
             self._held_back = saved.get("held_back", {})
+            self._asked = Counter(saved.get("asked", {}))
+            self._asked_by_save = dict(self._asked)
+            self._answers = json.loads(answers)
             self._is_read = True

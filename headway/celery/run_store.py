@@ -18,6 +18,7 @@ from headway.celery.fencing import ENDED, FENCE, delivery_of, signature_of
 from headway.celery.persistence import until_stored
 from headway.celery.sends import RECORDED, SEND
 from headway.celery.state_store import StateStore
+from headway.questions import Asked
 from headway.shapes import TaskMessage
 from headway.snapshot import FINAL, phase_by_hand
 from headway.store.errors import Unavailable
@@ -142,9 +143,19 @@ class RunStore:
         setattr(request, ENDED, outcome in STORED)
         return lambda: outcome
 
-    def read_saved(self, request: Context) -> tuple[Outcome, str]:
+    def read_saved(self, request: Context) -> tuple[Outcome, str, str]:
         """Return what earlier runs of a run's task saved; see `RunRecords.read_saved`."""
         return until_stored(lambda: self._records.runs.read_saved(request.id, delivery_of(request)))
+
+    def ask(self, task: Any, request: Context, question: Asked) -> Outcome:
+        """Ask a person, with which a run ends; see `RunRecords.ask`."""
+        message = signature_of(task, request)
+        # It has begun in time, and goes on whenever there is an answer.
+        options = {key: each for key, each in message["options"].items() if key != "expires"}
+        kept = self._backend.outbox.kept({**message, "options": options}, task)
+        return until_stored(
+            lambda: self._records.runs.ask(request.id, delivery_of(request), question, kept)
+        )
 
     def advance_commit(
         self, request: Context, stage: Literal["prepared", "committing"], seconds: float

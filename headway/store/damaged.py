@@ -140,6 +140,14 @@ def _are_streams(value: Any) -> bool:
 
 STREAM = {"length": _is_count, "closed": lambda value: isinstance(value, bool), "epoch": _is_count}
 ERROR = {"type": _is_text, "message": _is_text}
+QUESTION = {
+    "id": _is_text,
+    "text": _is_text,
+    "choices": _or_null(lambda value: isinstance(value, list)),
+    "schema": _or_null(lambda value: isinstance(value, dict)),
+    "asked_at": _is_time,
+    "expires_at": _or_null(_is_time),
+}
 STEP = {
     "index": _or_null(_is_number),
     "count": _or_null(_is_number),
@@ -166,6 +174,7 @@ SNAPSHOT = {
     "queue_position": _or_null(_is_count),
     "queue": _or_null(_is_text),
     "streams": _are_streams,
+    "question": _or_null(_fits(QUESTION)),
     "created_at": _is_time,
     "scheduled_for": _or_null(_is_time),
     "started_at": _or_null(_is_time),

@@ -26,6 +26,7 @@ SHARED = (
     "delivery",
     "unique",
     "transition",
+    "questions",
     "maintenance",
 )
 # May run where Redis takes no writes.

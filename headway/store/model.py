@@ -27,7 +27,7 @@ class Outcome(StrEnum):
     REPLAYED = "replayed"  # known by its idempotency key
     EXISTING = "existing"  # one that is unique is open already
     LATE = "late"
-    CONFLICT = "conflict"  # the idempotency key came with another body
+    CONFLICT = "conflict"  # the idempotency key came with another body, or an answer late
     # Of a claim
     CLAIMED = "claimed"
     EARLY = "early"  # no sweep has seen Redis since it was away
@@ -35,11 +35,12 @@ class Outcome(StrEnum):
     LOST = "lost"  # another run of the same delivery had the task
     PAUSED = "paused"
     RUNNING = "running"
-    # Of a read of what a task saved
+    WAITING = "waiting"  # for an answer: of the question, too
+    # Of a read of what a task saved, and of an effect that it has once
     READ = "read"
-    # Of an effect that a task has once
     DONE = "done"
     # Of a write, and of a person's change
+    NOT_ASKED = "not_asked"
     WRITTEN = "written"
     CANCELLING = "cancelling"  # stored, and the run has to stop
     CANCELLED = "cancelled"

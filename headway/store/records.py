@@ -199,6 +199,14 @@ class Records:
         """
         return self._change("reschedule", task_id, when)
 
+    def answer(self, task_id: str, question_id: str, value: str, by: str) -> ChangeResult:
+        """Answer a task's question with a JSON text; `by` is who does.
+
+        The outcome is "queued", or "replayed" where this was the answer; else "unknown",
+        "not_asked", or "conflict" where another answer counted.
+        """
+        return self._change("answer", task_id, question_id, value, fragment(by))
+
     def _change(self, script: str, task_id: str, *args: Any) -> ChangeResult:
         outcome, *snapshot = self.functions.call(
             script, [self.keys.record(task_id)], [task_id, self.ttl, *args]

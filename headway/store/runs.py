@@ -11,6 +11,7 @@ from kombu.utils.json import dumps
 
 from headway.celery.sends import owner_of
 from headway.masking import mask
+from headway.questions import Asked
 from headway.shapes import TaskMessage
 from headway.snapshot import fragment
 from headway.store.errors import Unavailable
@@ -183,12 +184,31 @@ class RunRecords:
             )
         )
 
-    def read_saved(self, task_id: str, delivery: Delivery) -> tuple[Outcome, str]:
-        """Return (READ, the JSON that earlier runs saved, "" for none), or (why not, "")."""
-        outcome, *saved = self._functions.call(
+    def read_saved(self, task_id: str, delivery: Delivery) -> tuple[Outcome, str, str]:
+        """Return (READ, what earlier runs saved, "" for nothing, what they were answered).
+
+        Both are JSON; (why not, "", "") where they may not be read.
+        """
+        outcome, *found = self._functions.call(
             "read_saved", [self._keys.record(task_id)], [*delivery]
         )
-        return Outcome(outcome), saved[0] if saved else ""
+        saved, answers = found or ("", "")
+        return Outcome(outcome), saved, answers
+
+    def ask(
+        self, task_id: str, delivery: Delivery, question: Asked, message: TaskMessage
+    ) -> Outcome:
+        """Ask a person, with which this run ends; repeated, it is asked once.
+
+        `message` is the Celery signature that is sent again once there is an answer. Returns
+        "waiting"; "cancelling" if the run has to stop instead; "expired" without a record; or why
+        it was refused.
+        """
+        timeout = "" if question.timeout is None else int(question.timeout * 1e6)
+        asked = [question.id, question.key, fragment(mask(question.text))]
+        answers = [fragment(question.choices), fragment(question.schema)]
+        args = [task_id, *delivery, *asked, *answers, timeout, dumps(message), self._ttl]
+        return Outcome(self._functions.call("ask", [self._keys.record(task_id)], args))
 
     def ask_to_leave(self, runs: Iterable[tuple[str, str]]) -> None:
         """Ask runs of a stopping worker, `(task_id, token)` of each, to end at their next save."""

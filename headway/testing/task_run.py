@@ -23,15 +23,17 @@ class NotEnded(HeadwayError, AssertionError):
 
 
 class Details:
-    """Functions that look up what snapshots do not hold; each takes the task's id."""
+    """Functions beside what snapshots hold; each takes the task's id, `answer` also the value."""
 
     def __init__(
         self,
         whole_result: Callable[[str], Any],
         traceback: Callable[[str], str | None],
+        answer: Callable[[str, Any], None],
     ) -> None:
         self.whole_result = whole_result
         self.traceback = traceback
+        self.answer = answer
 
 
 class TaskRun:
@@ -83,6 +85,14 @@ class TaskRun:
     def traceback(self) -> str:
         """The traceback of a failed task; "" if there is none."""
         return self._details.traceback(self.task_id) or ""
+
+    def answer(self, value: Any) -> None:
+        """Answer the task's question, as a person does, with a JSON value.
+
+        With `headway_run` and `headway_eager` the task then runs until it ends or asks again.
+        Raises ValueError for a value that does not answer it, HeadwayError if it asks nothing.
+        """
+        self._details.answer(self.task_id, value)
 
     def assert_succeeded(self, result: Any = UNSET) -> None:
         """Assert that the task has succeeded and, if one is given, with this result."""

@@ -6,6 +6,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
+from headway.answering import answer
 from headway.celery.backend import LiveBackend
 from headway.exceptions import HeadwayError
 from headway.snapshot import Snapshot
@@ -20,7 +21,8 @@ class Viewer:
     """Collects what tasks show, by task id, from its creation on."""
 
     def __init__(self, backend: LiveBackend) -> None:
-        self._details = Details(self._whole_result, backend.get_traceback)
+        self._details = Details(self._whole_result, backend.get_traceback, self._answer)
+        self._backend = backend
         self._records = backend.records
         self._runs: dict[str, TaskRun] = {}
         self._mark = f"headway-test:{uuid4().hex}"  # a channel of its own
@@ -76,6 +78,14 @@ class Viewer:
         if found is None:
             raise HeadwayError(f"The result of task {task_id} is no longer kept.")
         return json.loads(b"".join(found[1]))
+
+    def _answer(self, task_id: str, value: Any) -> None:
+        self.look()
+        question = self._runs[task_id].snapshot.question
+        if question is None:
+            raise HeadwayError(f"Task {task_id} asks nothing now.")
+        answer(self._backend, task_id, question, question["id"], value, "a test")
+        self.look()
 
 
 def id_of(task: Any) -> str:

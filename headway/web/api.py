@@ -142,7 +142,7 @@ def start_task() -> ResponseReturnValue:
 def cancel(task_id: str) -> ResponseReturnValue:
     """Cancel a task; 202 and the snapshot, `cancelling` while it runs; 409 if it has ended."""
     _to_change(task_id)
-    return _changed(get_records().cancel(task_id))
+    return changed(get_records().cancel(task_id))
 
 
 @api.post("/tasks/<task_id>/schedule")
@@ -155,7 +155,7 @@ def schedule(task_id: str) -> ResponseReturnValue:
     body = json_body({"countdown", "eta"})
     if body.get("countdown") is None and body.get("eta") is None:
         raise APIError(400, "bad_time", 'Give a time: {"countdown": seconds} or {"eta": time}.')
-    return _changed(get_records().reschedule(task_id, moment(*when_of(body))))
+    return changed(get_records().reschedule(task_id, moment(*when_of(body))))
 
 
 @api.post("/tasks/<task_id>/retry")
@@ -281,7 +281,7 @@ def _to_change(task_id: str) -> TaskRecord:
     return stored
 
 
-def _changed(changed: ChangeResult) -> Response:
+def changed(changed: ChangeResult) -> Response:
     """Answer to a requested change with 202 and the snapshot.
 
     Raises APIError where the change came too late.

@@ -24,6 +24,7 @@ JSON_BLUEPRINTS = {
     "headway",
     "headway_ops",
     "headway_assets",
+    "headway_answers",
     "headway_sharing",
     "headway_streams",
 }

@@ -29,6 +29,7 @@ KINDS = {
     "headway.start_task": "changes",
     "headway_start.send": "changes",
     "headway.cancel": "changes",
+    "headway_answers.answer_by_json": "changes",
     "headway.schedule": "changes",
     "headway.retry": "changes",
     "headway.forget": "changes",

@@ -22,6 +22,7 @@ UNFINISHED = frozenset(Phase) - FINAL
 FILTERS: Mapping[str, tuple[Phase, ...]] = {
     "All": (),
     "Running": (Phase.RUNNING, Phase.CANCELLING),
+    "Waiting": (Phase.WAITING,),
     "Retrying": (Phase.RETRYING,),
     "Queued": (Phase.QUEUED,),
     "Scheduled": (Phase.SCHEDULED,),

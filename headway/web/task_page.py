@@ -189,7 +189,7 @@ def _actions(task: SnapshotDict) -> dict[str, str]:
     if phase in (Phase.SCHEDULED, Phase.RETRYING):
         now = said["now"] if phase == Phase.SCHEDULED else said["retry_now"]
         return {"now": now, "cancel": said["cancel"]}
-    if phase in (Phase.QUEUED, Phase.RUNNING):
+    if phase in (Phase.QUEUED, Phase.RUNNING, Phase.WAITING):
         return {"cancel": said["cancel"]}
     if phase in (Phase.FAILED, Phase.SUCCEEDED, Phase.CANCELLED):
         return {"again": said["retry"] if phase == Phase.FAILED else said["again"]}

@@ -16,6 +16,7 @@ WORDS: dict[str, str] = {
     Phase.QUEUED: "Queued",
     Phase.RUNNING: "Attempt {attempt} started",
     Phase.RETRYING: "Attempt {attempt} failed, the next waits",
+    Phase.WAITING: "Asked a person",
     Phase.CANCELLING: "Asked to stop",
     Phase.SUCCEEDED: "Done",
     Phase.FAILED: "Failed",

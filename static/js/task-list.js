@@ -261,7 +261,7 @@ export class TaskList {
       const phases = split(link.dataset.phases ?? "");
       const count = this.#counts.of(phases);
       /** @type {HTMLElement} */ (link.querySelector("span")).textContent = unknown ? "–" : String(count);
-      if (phases[0] === "retrying") link.hidden = !count && link.ariaCurrent !== "true";
+      if (phases[0] === "retrying" || phases[0] === "waiting") link.hidden = !count && link.ariaCurrent !== "true";
     }
     const empty = this.#part("empty");
     empty.hidden = this.#list.childElementCount > 0;

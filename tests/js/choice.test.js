@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { left, phrase, possible } from "headway/choice-words.js";
 
 test("what has not ended can be cancelled, what has ended started again and forgotten", () => {
-  for (const phase of ["scheduled", "queued", "running", "retrying"]) {
+  for (const phase of ["scheduled", "queued", "running", "retrying", "waiting"]) {
     assert.deepEqual(["cancel", "retry", "forget"].map((action) => possible(action, phase)), [true, false, false]);
   }
   for (const phase of ["succeeded", "failed", "cancelled"]) {

@@ -21,7 +21,7 @@ for (const { case: name, prev, next, newer } of contract.order) {
 }
 
 test("percent is 100 in success alone, whatever the numbers say", () => {
-  const phases = ["scheduled", "queued", "running", "retrying", "cancelling", "failed", "cancelled"];
+  const phases = ["scheduled", "queued", "running", "retrying", "waiting", "cancelling", "failed", "cancelled"];
 
   const parts = phases.map((phase) => percent({ phase, current: 1e9, total: 1 }));
 

@@ -95,6 +95,8 @@ function text(snapshot, at) {
       return queuedText(snapshot, at);
     case "retrying":
       return snapshot.error?.message ?? "";
+    case "waiting":
+      return snapshot.question?.text ?? "";
     case "failed":
       return failure(snapshot, labels);
     case "succeeded":
@@ -138,6 +140,10 @@ function numbers(snapshot, { now, rate, left, labels = {} }) {
       return waiting(snapshot, labels)
         ? fill(WORDS.numbers.waiting, { time })
         : fill(WORDS.numbers.retrying, { time });
+    case "waiting": {
+      const until = formatTime(snapshot.question?.expires_at ?? null);
+      return until && fill(WORDS.numbers.until, { time: until });
+    }
     case "running":
       return joined([
         isNumbered(snapshot) ? "" : formatCount(snapshot),

@@ -8,6 +8,7 @@ export default {
     "queued": "○",
     "running": "◐",
     "retrying": "↻",
+    "waiting": "?",
     "cancelling": "◍",
     "succeeded": "✓",
     "failed": "✕",
@@ -19,6 +20,7 @@ export default {
     "queued": "Queued",
     "running": "Running",
     "retrying": "Attempt {attempt} of {attempts}",
+    "waiting": "Waiting for an answer",
     "cancelling": "Cancelling…",
     "succeeded": "Done",
     "succeeded_in": "Done in {time}",
@@ -41,6 +43,7 @@ export default {
   "numbers": {
     "waiting": "next attempt at {time}",
     "retrying": "retrying at {time}",
+    "until": "until {time}",
     "succeeded_in": "in {time}"
   },
   "errors": {
@@ -56,7 +59,8 @@ export default {
     "again": "Run again",
     "retry": "Retry",
     "forget": "Forget",
-    "forget_surely": "Forget for good?"
+    "forget_surely": "Forget for good?",
+    "answer": "Answer"
   },
   "starts": "starts",
   "forgotten": "This task was forgotten.",

@@ -3,7 +3,7 @@
 /** @typedef {"cancel" | "retry" | "forget"} Action */
 
 const LABELS = { cancel: "Cancel", retry: "Start again", forget: "Forget" };
-const CANCELLABLE = new Set(["scheduled", "queued", "running", "retrying"]);
+const CANCELLABLE = new Set(["scheduled", "queued", "running", "retrying", "waiting"]);
 const ENDED = new Set(["succeeded", "failed", "cancelled"]);
 
 /**

@@ -4,6 +4,7 @@
 export const FILTERS = [
   ["All", []],
   ["Running", ["running", "cancelling"]],
+  ["Waiting", ["waiting"]],
   ["Retrying", ["retrying"]],
   ["Queued", ["queued"]],
   ["Scheduled", ["scheduled"]],

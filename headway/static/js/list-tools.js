@@ -38,7 +38,7 @@ export class ListTools {
       const number = /** @type {HTMLElement} */ (button.querySelector("span"));
       if (number.textContent !== String(count)) number.textContent = String(count);
       button.ariaPressed = String(isCurrent);
-      if (phases[0] === "retrying") button.hidden = !count && !isCurrent;
+      if (phases[0] === "retrying" || phases[0] === "waiting") button.hidden = !count && !isCurrent;
     }
   }
 

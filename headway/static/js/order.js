@@ -9,14 +9,15 @@
 
 /** @type {Readonly<Record<string, number>>} headway/order.py has the same */
 const RANKS = {
-  failed: 0,
-  running: 1,
-  cancelling: 1,
-  retrying: 1,
-  queued: 2,
-  scheduled: 3,
+  waiting: 0,
+  failed: 1,
+  running: 2,
+  cancelling: 2,
+  retrying: 2,
+  queued: 3,
+  scheduled: 4,
 };
-export const ENDED = 4;
+export const ENDED = 5;
 
 /**
  * From 0 (needs a person) to ENDED. A failure that was seen has ended as all others have.

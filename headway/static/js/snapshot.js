@@ -1,7 +1,7 @@
 /**
  * What is known of a task at one moment: its shape, and the rules that every reader follows. Pure.
  *
- * @typedef {"scheduled" | "queued" | "running" | "retrying" | "cancelling" | "succeeded" | "failed" | "cancelled"} Phase
+ * @typedef {"scheduled" | "queued" | "running" | "retrying" | "waiting" | "cancelling" | "succeeded" | "failed" | "cancelled"} Phase
  *
  * @typedef {object} Snapshot
  * @property {string} task_id
@@ -27,6 +27,15 @@
  * @property {string} updated_at
  * @property {string | null} finished_at
  * @property {Record<string, {length: number, closed: boolean, epoch: number}>} streams by name, see task-stream.js
+ * @property {Question | null} question while waiting
+ *
+ * @typedef {object} Question what the task asks a person
+ * @property {string} id
+ * @property {string} text
+ * @property {(string | number)[] | null} choices
+ * @property {object | null} schema JSON Schema of the answer; without choices and schema it is any text
+ * @property {string} asked_at
+ * @property {string | null} expires_at
  *
  * @typedef {object} Step of the task's work, with numbers of its own
  * @property {number | null} index
@@ -59,6 +68,7 @@ const BLANK = {
   updated_at: "",
   finished_at: null,
   streams: {},
+  question: null,
 };
 const BLANK_STEP = { index: null, count: null, name: "", current: 0, total: null };
 

@@ -52,6 +52,7 @@ export function headline(snapshot, labels = {}) {
       return part === null ? HEADLINES.cancelled : fill(HEADLINES.cancelled_at, { percent: formatPercent(part) });
     case "scheduled":
     case "queued":
+    case "waiting":
     case "cancelling":
       return HEADLINES[phase];
     default:
@@ -73,6 +74,7 @@ export function actions({ phase, error }, labels = {}) {
       return { now, change, cancel };
     case "queued":
     case "running":
+    case "waiting":
       return { cancel };
     case "retrying":
       return { now: retry_now, cancel };

@@ -46,6 +46,7 @@ elseif not held.phase then
   fields = new_fields(id, name, title, max_attempts)
   add_to_owner(owner, id, fields, tonumber(ttl))
 end
+if held.phase == 'waiting' then return 'waiting' end
 if held.phase and order < held.order then return 'stale' end
 -- The same run asks again when its reply was lost; the pool hands on what a process of it had only
 -- just begun as it died.

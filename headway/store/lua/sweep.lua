@@ -92,6 +92,16 @@ if redis.call('PTTL', GRACE) <= 0 then
   end)
 end
 
+sweep(QUESTIONS, function(id)
+  local record = record_key(id)
+  local held = load(record)
+  if held.phase == 'waiting' then
+    answer_question(record, id, held, nil, 'null', ttl)
+  else
+    redis.call('ZREM', QUESTIONS, id)
+  end
+end)
+
 sweep(OUTBOX, function(id)
   local record = record_key(id)
   local held = load(record)

@@ -36,6 +36,8 @@ local leaves = may_leave and redis.call('HGET', record, 'leave') == token
 local held = leaves and load(record) or load_for_run(record, fields)
 -- A word that a program has set by hand: a task is queued by its message and by maintenance alone.
 if held.phase and fields.phase == '"queued"' then fields.phase = nil end
+-- No more can it end the wait for a person's answer, but by the task's end.
+if held.phase == 'waiting' and not FINAL[text(fields.phase)] then fields.phase = nil end
 -- Sent again because its reply was lost: it was stored, so its writer must hear so.
 if write_id ~= '' and held.fields.write_id == write_id then return 'written' end
 local refused = refusal_of(held, token, order)

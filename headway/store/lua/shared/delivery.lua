@@ -46,10 +46,11 @@ end
 
 -- Whether the delivery (token, order) may write to this record: nil, or why not. `order` grows with
 -- each retry and replacement of one id; without a fence, nobody has that order now. Without its
--- revoked tokens, a run from which it was taken could write.
+-- revoked tokens, a run from which it was taken could write. While a person is being asked, none may.
 local function refusal_of(held, token, order)
   if FINAL[held.phase] or is_forgotten(held) then return 'final' end
   if token == '' or not held.phase then return nil end
+  if held.phase == 'waiting' then return 'waiting' end
   if order > held.order then return nil end
   if order < held.order then return 'stale' end
   if held.fence ~= '' and held.fence ~= token then return 'superseded' end

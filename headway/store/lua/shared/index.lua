@@ -4,8 +4,8 @@
 -- leaves out what has expired. And a hash: id -> '|<phase>|<words>', in lower case.
 
 local MAX_WORDS = 1000  -- bytes of a task's words
-local PHASES = {'scheduled', 'queued', 'running', 'retrying', 'cancelling', 'succeeded', 'failed',
-  'cancelled'}
+local PHASES = {'scheduled', 'queued', 'running', 'retrying', 'waiting', 'cancelling', 'succeeded',
+  'failed', 'cancelled'}
 local ENDS = {'succeeded', 'failed', 'cancelled'}
 
 -- The longest that any of its tasks is kept, a key of the index is.

@@ -12,6 +12,8 @@ local CHANNEL
 -- cancelled run may end by itself.
 local LEASES, RESERVED, OUTBOX, WAITING, KILL_DEADLINES
 local QUEUES
+-- Tasks whose question to a person has a deadline, by that.
+local QUESTIONS
 -- Tasks that have ended and whose chord, chain or error callbacks have yet to be told, by when
 -- maintenance tells them.
 local UNNOTIFIED
@@ -42,6 +44,7 @@ local function set_prefix(prefix)
   WAITING = prefix .. 'headway:waiting:'
   KILL_DEADLINES = prefix .. 'headway:doomed'
   QUEUES = prefix .. 'headway:queues'
+  QUESTIONS = prefix .. 'headway:questions'
   UNNOTIFIED = prefix .. 'headway:untold'
   EPOCH = prefix .. 'headway:epoch'
   GENERATION = prefix .. 'headway:generation'

@@ -8,9 +8,9 @@
 -- runs measured without it, a report and the reads of pages that poll took longer.
 local DYNAMIC = {'task_id', 'version', 'state', 'phase', 'current', 'total', 'status', 'step',
   'updated_at'}
-local STATIC = {'result_size', 'name', 'title', 'error', 'attempt', 'max_attempts', 'created_at',
+local STATIC = {'question', 'result_size', 'name', 'title', 'error', 'attempt', 'max_attempts', 'created_at',
   'scheduled_for', 'started_at', 'finished_at'}
-local STATIC_HEAD = '"result_size":'  -- what an earlier version put together begins otherwise
+local STATIC_HEAD = '"question":'  -- what an earlier version put together begins otherwise
 -- bytes of a result that an earlier version kept, beyond which it is not shown
 local MAX_RESULT = 8192
 -- `spent` are the tokens of runs that may write no more, `high` is the largest fraction shown in
@@ -35,7 +35,7 @@ local IS_DYNAMIC = {bar = true, saved = true}
 for i = 1, #DYNAMIC do IS_DYNAMIC[DYNAMIC[i]] = true end
 
 local STATE = {scheduled = 'PENDING', queued = 'PENDING', retrying = 'PENDING',
-  running = 'PROGRESS', cancelling = 'PROGRESS', succeeded = 'SUCCESS', failed = 'FAILURE',
+  waiting = 'PENDING', running = 'PROGRESS', cancelling = 'PROGRESS', succeeded = 'SUCCESS', failed = 'FAILURE',
   cancelled = 'REVOKED'}
 local FINAL = {succeeded = true, failed = true, cancelled = true}
 
@@ -129,7 +129,7 @@ end
 local function new_fields(id, name, title, max_attempts)
   return {task_id = '"' .. id .. '"', name = name, title = title, phase = '"queued"', current = '0',
     total = '1', status = '"Pending..."', step = 'null', result = 'null', result_size = 'null',
-    error = 'null', attempt = '0', max_attempts = max_attempts, created_at = format_time(NOW),
+    question = 'null', error = 'null', attempt = '0', max_attempts = max_attempts, created_at = format_time(NOW),
     scheduled_for = 'null', started_at = 'null', finished_at = 'null', order = '0', fence = '',
     spent = '', high = '0', failures = '0'}
 end

@@ -27,17 +27,17 @@ end
 
 -- The saved fields of a new record that goes on where another task was saved.
 local function take_saved(source, id)
-  local saved, percent, streams, effects =
-    unpack(redis.call('HMGET', record_key(source), 'saved', 'saved_percent', 'streams', 'effects'))
+  local saved, percent, streams, effects, answers = unpack(redis.call('HMGET', record_key(source),
+    'saved', 'saved_percent', 'streams', 'effects', 'answers'))
   if not saved then return {} end
   for _, stream in ipairs(streams_of(streams or '')) do
     local text = redis.call('GET', stream_key(source, stream.name))
     if text then redis.call('SET', stream_key(id, stream.name), text) end
   end
   return {saved = saved, saved_percent = percent or '', streams = streams or '',
-    effects = effects or nil}
+    effects = effects or nil, answers = answers or nil}
 end
 
 local function forget_saved(record)
-  redis.call('HDEL', record, 'saved', 'saved_percent', 'saved_by', 'effects')
+  redis.call('HDEL', record, 'saved', 'saved_percent', 'saved_by', 'effects', 'answers')
 end

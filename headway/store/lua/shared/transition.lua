@@ -38,6 +38,10 @@ local function transition(record, id, held, fields, phase, ttl)
   end
   if before and before ~= queue then redis.call('ZREM', WAITING .. before, id) end
   if phase ~= 'running' and phase ~= 'cancelling' then redis.call('ZREM', LEASES, id) end
+  if phase ~= 'waiting' then
+    fields.question = 'null'
+    redis.call('ZREM', QUESTIONS, id)
+  end
   if FINAL[phase] then
     settle(held.fields.delivery)
     fields.finished_at = fields.updated_at
@@ -183,7 +187,7 @@ end
 -- unsent.
 local function take_due(record, id, held, ttl)
   local message = redis.call('HGET', record, 'message')
-  if not message or FINAL[held.phase] then
+  if not message or FINAL[held.phase] or held.phase == 'waiting' then
     redis.call('ZREM', OUTBOX, id)
     return nil
   end
@@ -194,11 +198,17 @@ local function take_due(record, id, held, ttl)
   return message
 end
 
+-- Note in a record's changes that the run with this token can write no more.
+local function release_fence(held, token, changes)
+  changes.fence = ''
+  changes.spent = held.revoked_tokens .. ' ' .. token
+end
+
 -- Take a task from the run with this token, which can write no more, and have it wait for a worker
 -- again.
 local function requeue(record, id, held, token, status, ttl)
   local fields = queued_fields(status)
-  fields.fence, fields.spent = '', held.revoked_tokens .. ' ' .. token
+  release_fence(held, token, fields)
   store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
 end
 

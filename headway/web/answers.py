@@ -1,0 +1,97 @@
+"""The answers of people to a task's question: by JSON, and by the form of the task's page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from headway.answering import BadAnswer, answer
+from headway.forms import Field, fields_of, read_form
+from headway.questions import VALUE, argument_of
+from headway.shapes import SnapshotDict
+from headway.snapshot import Snapshot
+from headway.state import state
+from headway.store.model import ChangeResult, Outcome, TaskRecord
+from headway.web.api import READ_ONLY, changed
+from headway.web.errors import APIError, handle_errors
+from headway.web.parameters import json_body
+from headway.web.reading import read_one
+from headway.web.security import guard
+from headway.web.viewers import Viewer, current_viewer
+
+answers = Blueprint("headway_answers", __name__)
+handle_errors(answers)
+guard(answers)
+
+REFUSALS = {
+    Outcome.NOT_ASKED: APIError(409, "not_asked", "This task does not ask this now."),
+    Outcome.CONFLICT: APIError(409, "answered", "This question has been answered already."),
+}
+OPERATOR = "an operator"
+TOKEN = "a link"
+
+
+@answers.post("/tasks/<task_id>/answer")
+def answer_by_json(task_id: str) -> ResponseReturnValue:
+    """Answer a task's question by JSON `{"question_id", "value"}`: 202 and the snapshot.
+
+    The same answer again 202, another one, or no such question: 409; 422 with `fields` where the
+    value is none of its choices, or does not fit its schema.
+    """
+    viewer = current_viewer()
+    stored = read_one(state().records, viewer, task_id)
+    if not viewer.may_change(task_id, stored):
+        raise READ_ONLY
+    body = json_body({"question_id", VALUE})
+    question_id = body.get("question_id")
+    if not isinstance(question_id, str) or VALUE not in body:
+        why = {"question_id": "Must be the id of the task's question.", VALUE: "Must be there."}
+        raise APIError(400, "bad_request", 'Send {"question_id", "value"}.', why)
+    try:
+        found = _answer(viewer, stored, question_id, body[VALUE])
+    except BadAnswer as bad:
+        message = "This does not answer the question."
+        raise APIError(422, "bad_answer", message, bad.fields) from None
+    if found.outcome in REFUSALS:
+        raise REFUSALS[found.outcome]
+    response = changed(found)
+    if found.outcome == Outcome.REPLAYED:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+def answer_by_form(viewer: Viewer, stored: TaskRecord) -> dict[str, str]:
+    """Answer a task's question by the form that was sent; return what is wrong with it, by path.
+
+    An answer that comes too late changes nothing.
+    """
+    question = Snapshot.from_json(stored.snapshot).question
+    question_id = request.form.get("question_id", "")
+    if question is None or question["id"] != question_id:
+        return {}
+    value = read_form([argument_of(question)], request.form).get(VALUE)
+    try:
+        _answer(viewer, stored, question_id, value)
+    except BadAnswer as bad:
+        return dict(bad.fields)
+    return {}
+
+
+def fields_for_answer(task: SnapshotDict, wrong: dict[str, str]) -> list[Field]:
+    """Return the fields of the form that answers a task's question, [] for no question.
+
+    `wrong` is of the form that was sent, if one was.
+    """
+    question = task["question"]
+    if question is None:
+        return []
+    sent = request.form if wrong else {}
+    return fields_of([argument_of(question)], sent, wrong)
+
+
+def _answer(viewer: Viewer, stored: TaskRecord, question_id: str, value: Any) -> ChangeResult:
+    asked = Snapshot.from_json(stored.snapshot)
+    by = viewer.owner or (TOKEN if viewer.grant else OPERATOR)
+    return answer(state().celery.backend, asked.task_id, asked.question, question_id, value, by)

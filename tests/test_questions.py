@@ -1,0 +1,467 @@
+"""A task asks a person: its run ends there, and the answer has it go on in a new one."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import uuid4
+
+import pytest
+from celery import Celery
+from celery.exceptions import Ignore
+from flask import Flask, request
+from flask.testing import FlaskClient
+
+from headway import Unanswered, progress, token
+from headway.questions import Asked, checked_schema
+from headway.snapshot import Phase, Snapshot
+from headway.store.model import Delivery, Outcome, StateWrite
+from headway.store.records import Records
+from tests.bodies import live_celery, read, run_task
+
+MESSAGE: Any = {"task": "t", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
+YES_OR_NO = Asked("q1", "go", "Go on?", ["yes", "no"], None, None)
+
+
+class Killed(Exception):
+    """The end of a run's process, as far as its body can tell."""
+
+
+class Asking:
+    """A task whose runs the test begins, as its workers would."""
+
+    def __init__(self, celery: Celery, records: Records, body: Callable[[], Any]) -> None:
+        self._task = celery.task(name=f"body-{uuid4()}", shared=False)(body)
+        self._records = records
+        self.task_id = str(uuid4())
+
+    def run(self) -> None:
+        """Run the body until it ends or asks; its end is not stored."""
+        with suppress(Ignore):
+            run_task(self._task, self.task_id)
+
+    def lose(self) -> None:
+        """Have the present run be lost with its worker."""
+        self._records.maintenance.release([(self.task_id, self.field("fence"))])
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return read(self._records, self.task_id)
+
+    def answer(self, value: Any) -> Outcome:
+        assert self.snapshot.question is not None
+        question = self.snapshot.question["id"]
+        return self._records.answer(self.task_id, question, json.dumps(value), "ada").outcome
+
+    def field(self, name: str) -> Any:
+        return self._records.client.hget(f"headway:task:{self.task_id}", name)
+
+
+Begin = Callable[[Callable[[], Any]], Asking]
+
+
+@pytest.fixture
+def asking(redis_url: str, records: Records) -> Iterator[Begin]:
+    app = live_celery(redis_url)
+    yield lambda body: Asking(app, records, body)
+    app.close()
+
+
+def claim(records: Records, task_id: str, token: str = "run", order: int = 0) -> Outcome:
+    delivery = Delivery(token, order)
+    about = {"message": MESSAGE, "max_attempts": 4, "hostname": "w"}
+    return records.runs.claim(task_id, delivery, token, **about)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def waiting(records: Records) -> str:
+    """A task that asks whether to go on."""
+    claim(records, "t-1")
+    assert records.runs.ask("t-1", Delivery("run"), YES_OR_NO, MESSAGE) == "waiting"
+    return "t-1"
+
+
+def test_a_question_ends_its_run_and_the_next_one_has_the_answer(asking: Begin, records: Records):
+    told: list[str] = []
+
+    def body() -> None:
+        told.append("begun")
+        told.append(progress.ask("Go on?", choices=["yes", "no"]))
+
+    task = asking(body)
+    task.run()
+    asked = task.snapshot
+
+    assert (asked.phase, asked.state, asked.status) == (Phase.WAITING, "PENDING", "")
+    assert asked.question is not None
+    assert asked.question == {
+        "id": asked.question["id"],
+        "text": "Go on?",
+        "choices": ["yes", "no"],
+        "schema": None,
+        "asked_at": asked.updated_at,
+        "expires_at": None,
+    }
+    assert records.client.zscore("headway:leases", task.task_id) is None
+    assert task.answer("yes") == "queued"
+    assert (task.snapshot.phase, task.snapshot.question) == (Phase.QUEUED, None)
+    task.run()
+    assert told == ["begun", "begun", "yes"]
+    assert task.field("failures") == "0"
+
+
+@dataclass
+class Size:
+    width: int
+    unit: Literal["mm", "cm"] = "mm"
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "answer"),
+    [
+        (None, "any text", "any text"),
+        (int, 3, 3),
+        (bool, False, False),
+        (Literal["a", "b"], "b", "b"),
+        (str | None, None, None),
+        (list[int], [1, 2], [1, 2]),
+        (Size, {"width": 3}, Size(3)),
+    ],
+)
+def test_an_answer_is_of_the_type_that_was_asked_for(
+    asking: Begin, schema: Any, value: Any, answer: Any
+):
+    told: list[Any] = []
+
+    def body() -> None:
+        told.append(progress.ask("What?", schema=schema))
+
+    task = asking(body)
+    task.run()
+    task.answer(value)
+    task.run()
+
+    assert told == [answer]
+
+
+def test_questions_of_one_text_are_told_apart_by_order_and_others_by_key(asking: Begin):
+    told: list[str] = []
+
+    def body() -> None:
+        told.extend([progress.ask("Next?"), progress.ask("Next?"), progress.ask("Last?", key="k")])
+        told.append(progress.ask("Reworded last?", key="k"))
+
+    task = asking(body)
+    for value in ("one", "two", "three"):
+        task.run()
+        task.answer(value)
+    task.run()
+
+    assert told == ["one", "two", "three", "three"]
+
+
+def test_after_a_save_the_same_text_is_another_question(asking: Begin):
+    """Such a loop asks for ever the same text: an answer must not count for the next page."""
+    told: list[Any] = []
+
+    def body() -> None:
+        page = progress.saved or 0
+        told.append((page, progress.ask("Next page?")))
+        progress.save(page + 1)
+        told.append((page + 1, progress.ask("Next page?")))
+
+    task = asking(body)
+    for value in ("a", "b", "c"):
+        task.run()
+        task.answer(value)
+    task.run()
+
+    assert told == [(0, "a"), (1, "b"), (2, "c")]
+
+
+def test_a_resumable_loop_asks_once_an_item(asking: Begin):
+    told: list[Any] = []
+
+    def body() -> None:
+        for row in progress.track([1, 2, 3], "Rows", resume=True):
+            told.append((row, progress.ask("Keep it?")))
+
+    task = asking(body)
+    for value in ("a", "b", "c"):
+        task.run()
+        task.answer(value)
+    task.run()
+
+    assert told == [(1, "a"), (2, "b"), (3, "c")]
+
+
+def test_the_answer_outlives_a_run_that_is_lost(asking: Begin):
+    told: list[str] = []
+
+    def body() -> None:
+        told.append(progress.ask("Go on?"))
+        raise Killed
+
+    task = asking(body)
+    task.run()
+    task.answer("yes")
+    for _ in range(2):
+        with suppress(Killed):
+            task.run()
+        task.lose()
+
+    assert told == ["yes", "yes"]
+
+
+def test_what_a_run_has_said_is_there_while_its_question_waits(asking: Begin, records: Records):
+    def body() -> None:
+        out = progress.stream("answer")
+        out.write("thinking")
+        progress.log("looked it up")
+        progress.ask("Which?")
+
+    task = asking(body)
+    task.run()
+
+    assert task.snapshot.streams["answer"]["length"] == len("thinking")
+    assert [line["text"] for line in records.queries.read_log(task.task_id, 0)["lines"]] == [
+        "looked it up"
+    ]
+
+
+def test_after_its_deadline_a_question_returns_its_default_or_raises(
+    asking: Begin, records: Records
+):
+    told: list[str] = []
+
+    def body() -> None:
+        told.append(progress.ask("Go on?", timeout=0.01, default="no"))
+        progress.ask("Really?", timeout=0.01)
+
+    task = asking(body)
+    for _ in range(2):
+        task.run()
+        expires = task.snapshot.question
+        assert expires is not None
+        assert expires["expires_at"] is not None
+        time.sleep(0.02)
+        assert [task_id for task_id, _ in records.maintenance.sweep("w").due] == [task.task_id]
+        assert task.snapshot.question is None
+    with pytest.raises(Unanswered, match="Really"):
+        task.run()
+    assert told == ["no", "no"]
+    assert records.client.zcard("headway:questions") == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"text": " "}, ValueError),
+        ({"choices": []}, ValueError),
+        ({"choices": "yes"}, TypeError),
+        ({"choices": ["a", "a"]}, ValueError),
+        ({"choices": ["1", 1]}, ValueError),
+        ({"choices": [1.5]}, TypeError),
+        ({"choices": ["a"], "schema": str}, TypeError),
+        ({"schema": object}, TypeError),
+        ({"timeout": 0}, ValueError),
+        ({"timeout": float("nan")}, ValueError),
+        ({"key": "k" * 101}, ValueError),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(options: Any, error: type[Exception]):
+    with pytest.raises(error):
+        progress.ask(**{"text": "Go on?", "default": "no"} | options)
+
+
+def test_outside_a_task_nobody_answers():
+    assert progress.ask("Go on?", choices=["yes"], default="later") == "later"
+    with pytest.raises(Unanswered):
+        progress.ask("Go on?")
+
+
+def test_one_answer_counts(records: Records, waiting: str):
+    first = records.answer(waiting, "q1", '"yes"', "ada")
+
+    assert first.outcome == "queued"
+    assert records.answer(waiting, "q1", '"yes"', "bob").outcome == "replayed"
+    assert records.answer(waiting, "q1", '"no"', "bob").outcome == "conflict"
+    assert records.answer(waiting, "other", '"no"', "bob").outcome == "not_asked"
+    assert records.answer("t-2", "q1", '"no"', "bob").outcome == "unknown"
+    _, _, answers = read_saved(records, waiting)
+    kept = json.loads(json.loads(answers)["go"])
+    assert {**kept, "at": ""} == {"question_id": "q1", "by": "ada", "at": "", "value": "yes"}
+
+
+def read_saved(records: Records, task_id: str) -> tuple[str, str, str]:
+    claim(records, task_id, "reader")
+    return records.runs.read_saved(task_id, Delivery("reader"))
+
+
+def test_while_it_waits_no_delivery_runs_it_and_no_run_writes(records: Records, waiting: str):
+    asked = read(records, waiting)
+
+    assert claim(records, waiting, "again") == "waiting"
+    assert claim(records, waiting, "next", order=1) == "waiting"
+    for run in ("run", "-", "again"):
+        write = StateWrite(waiting, Delivery(run), Phase.FAILED, {}, "{}", "t", 4)
+        assert records.runs.write(write) == "waiting"
+    by_hand = StateWrite(waiting, Delivery(), Phase.RUNNING, {"status": "x"}, "{}", "t", 4)
+    records.runs.write(by_hand)
+    records.maintenance.republish([waiting])
+    sweep = records.maintenance.sweep("w")
+
+    assert (sweep.due, sweep.lost) == ([], [])
+    now = read(records, waiting)
+    assert (now.phase, now.question) == (Phase.WAITING, asked.question)
+
+
+def test_a_question_whose_reply_was_lost_is_asked_once(records: Records, waiting: str):
+    assert records.runs.ask(waiting, Delivery("run"), YES_OR_NO, MESSAGE) == "waiting"
+    records.answer(waiting, "q1", '"yes"', "ada")
+
+    assert records.runs.ask(waiting, Delivery("run"), YES_OR_NO, MESSAGE) == "waiting"
+    assert read(records, waiting).phase == Phase.QUEUED
+
+
+def test_a_superseded_or_cancelled_run_asks_nobody(records: Records):
+    claim(records, "t-1")
+    assert records.runs.ask("t-1", Delivery("other"), YES_OR_NO, MESSAGE) == "superseded"
+    records.cancel("t-1")
+    assert records.runs.ask("t-1", Delivery("run"), YES_OR_NO, MESSAGE) == "cancelling"
+
+
+def test_a_task_that_waits_is_cancelled_at_once(records: Records):
+    claim(records, "t-1")
+    records.runs.ask("t-1", Delivery("run"), YES_OR_NO._replace(timeout=60.0), MESSAGE)
+
+    assert records.cancel("t-1").outcome == "cancelled"
+
+    ended = read(records, "t-1")
+    assert (ended.phase, ended.question) == (Phase.CANCELLED, None)
+    assert records.client.zcard("headway:questions") == 0
+    assert records.answer("t-1", "q1", '"yes"', "ada").outcome == "not_asked"
+
+
+def test_an_answered_task_is_sent_by_the_next_sweep(records: Records, waiting: str):
+    records.answer(waiting, "q1", '"yes"', "ada")
+
+    assert records.maintenance.sweep("w").due == [(waiting, MESSAGE)]
+
+
+def answer(client: FlaskClient, task_id: str, body: Any, **headers: str) -> Any:
+    return client.post(f"/tasks/{task_id}/answer", json=body, headers=headers)
+
+
+def asked_of_ada(app: Flask, client: FlaskClient, records: Records, question: Asked) -> str:
+    """Return a task of Ada's that asks this; the header `User` says who sends a request."""
+    app.config["HEADWAY_OWNER_LOADER"] = lambda: request.headers.get("User")
+    app.config["HEADWAY_VISIBLE"] = lambda: "Operator" in request.headers
+    task_id = client.post("/longtask", headers={"User": "ada"}).get_json()["task_id"]
+    claim(records, task_id)
+    assert records.runs.ask(task_id, Delivery("run"), question, MESSAGE) == "waiting"
+    return str(task_id)
+
+
+def test_an_answer_by_http_counts_once(app: Flask, client: FlaskClient, records: Records):
+    task_id = asked_of_ada(app, client, records, YES_OR_NO)
+    ada = {"User": "ada"}
+    yes = {"question_id": "q1", "value": "yes"}
+
+    unfit = answer(client, task_id, {"question_id": "q1", "value": "maybe"}, **ada)
+    first = answer(client, task_id, yes, **ada)
+    again = answer(client, task_id, yes, **ada)
+    other = answer(client, task_id, {"question_id": "q1", "value": "no"}, **ada)
+    unasked = answer(client, task_id, {"question_id": "q2", "value": "no"}, **ada)
+
+    assert (unfit.status_code, unfit.get_json()["error"]["code"]) == (422, "bad_answer")
+    assert unfit.get_json()["error"]["fields"] == {"value": "Must be one of: yes, no."}
+    assert (first.status_code, first.get_json()["phase"]) == (202, "queued")
+    assert "Idempotency-Replayed" not in first.headers
+    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (202, "true")
+    assert (other.status_code, other.get_json()["error"]["code"]) == (409, "answered")
+    assert (unasked.status_code, unasked.get_json()["error"]["code"]) == (409, "not_asked")
+
+
+def test_an_answered_task_lies_in_its_queue_at_once(
+    app: Flask, client: FlaskClient, records: Records
+):
+    task_id = asked_of_ada(app, client, records, YES_OR_NO)
+    records.client.delete("celery")
+
+    answer(client, task_id, {"question_id": "q1", "value": "yes"}, User="ada")
+
+    assert records.client.llen("celery") == 1
+    assert records.client.zscore("headway:outbox", task_id) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {},
+        {"question_id": "q1"},
+        {"value": "yes"},
+        {"question_id": 1, "value": "yes"},
+        {"question_id": "q1", "value": "yes", "more": 1},
+    ],
+)
+def test_a_malformed_answer_is_a_bad_request(
+    app: Flask, client: FlaskClient, records: Records, body: Any
+):
+    task_id = asked_of_ada(app, client, records, YES_OR_NO)
+
+    assert answer(client, task_id, body, User="ada").status_code == 400
+    assert read(records, task_id).phase == Phase.WAITING
+
+
+@pytest.mark.parametrize(
+    ("value", "fields"),
+    [
+        ({"width": 3, "unit": "cm"}, {}),
+        ({"width": 3}, {}),
+        ({"width": "3"}, {"value.width": "Must be a whole number."}),
+        ({}, {"value.width": "Is missing."}),
+        ({"width": 3, "unit": "m"}, {"value.unit": "Must be one of: mm, cm."}),
+        ({"width": 3, "height": 1}, {"value.height": "No such argument."}),
+        ("3", {"value": "Must be an object."}),
+        (float("nan"), {"value": "An answer has to be JSON: Out of range float values"}),
+        ("x" * 16_385, {"value": "An answer is 16387 bytes as JSON"}),
+    ],
+)
+def test_an_answer_is_checked_without_the_task_s_code(
+    app: Flask, client: FlaskClient, records: Records, value: Any, fields: dict[str, str]
+):
+    question = YES_OR_NO._replace(choices=None, schema=checked_schema(Size))
+    task_id = asked_of_ada(app, client, records, question)
+
+    sent = answer(client, task_id, {"question_id": "q1", "value": value}, User="ada")
+
+    assert sent.status_code == (422 if fields else 202)
+    found = sent.get_json()["error"]["fields"] if fields else {}
+    assert found.keys() == fields.keys()
+    assert all(found[path].startswith(why) for path, why in fields.items())
+
+
+def test_its_owner_operators_and_a_token_with_that_right_may_answer(
+    app: Flask, client: FlaskClient, records: Records
+):
+    task_id = asked_of_ada(app, client, records, YES_OR_NO)
+    yes = {"question_id": "q1", "value": "yes"}
+    secret = app.config["SECRET_KEY"]
+
+    def bearer(*, read_only: bool) -> dict[str, str]:
+        text = token(task_id, read_only=read_only, secret_key=secret)
+        return {"Authorization": f"Bearer {text}"}
+
+    assert answer(client, task_id, yes).status_code == 404
+    assert answer(client, task_id, yes, User="bob").status_code == 404
+    assert answer(client, task_id, yes, **bearer(read_only=True)).status_code == 403
+    assert read(records, task_id).phase == Phase.WAITING
+    assert answer(client, task_id, yes, **bearer(read_only=False)).status_code == 202
+    kept = json.loads(json.loads(read_saved(records, task_id)[2])["go"])
+    assert kept["by"] == "a link"
