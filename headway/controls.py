@@ -52,7 +52,7 @@ def control_of(hint: Any) -> str:
     if known is bool:
         return SELECT if has_none else CHECKBOX
     if (get_origin(known) or known) in (list, Sequence):
-        return LINES if _fits_a_line(get_args(known)) and not has_none else JSON
+        return LINES if _fits_a_line(get_args(known)) else JSON
     return TYPES.get(known, JSON) if isinstance(known, type) else JSON
 
 
@@ -73,7 +73,8 @@ def read(text: str, hint: Any, *, is_required: bool) -> Any:
     only, has_none = without_none(hint)
     known = bare(only)
     if control == LINES:
-        return [_scalar(line, get_args(known)[0]) for line in text.split("\n") if line.strip()]
+        lines = [_scalar(line, get_args(known)[0]) for line in text.split("\n") if line.strip()]
+        return None if has_none and not lines else lines
     if not (text if known is str else text.strip()):
         if has_none:
             return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from inspect import unwrap
@@ -22,6 +23,7 @@ from headway.unique import unique_by
 
 __all__ = ["TASK_TYPES", "BadArguments", "Call", "TaskType", "task", "task_type_of"]
 
+FIRST_NAME = re.compile(r"[.\[]")  # ends the argument's name in a format's field
 TASK_TYPES: dict[str, TaskType] = {}
 
 
@@ -109,8 +111,8 @@ def task(
     "1h30m", "1d", or a timedelta) or `cron` ("30 2 * * mon-fri", in Celery's `timezone`) the
     workers start it by themselves, without arguments.
 
-    Raises TypeError for a label that does not exist, a `unique` that the arguments do not fill, and
-    a schedule of a task that needs arguments; ValueError for a schedule that is none.
+    Raises TypeError for a label that does not exist, a title or a `unique` that the arguments do
+    not fill, and a schedule of a task that needs arguments; ValueError for a schedule that is none.
     """
     rule = rule_of(every, cron)
 
@@ -118,6 +120,8 @@ def task(
         name = function.__name__
         is_bound = bool(options.get("bind"))
         own = signature_of(function, function.__globals__, is_bound=is_bound)
+        if validate is None and not own.call.options:
+            _check_title(title, {each.name for each in own.arguments})
         kept = dict(options)
         if unique:
             kept |= {"unique": unique_by(unique, own), "apply_async": apply_async}
@@ -143,6 +147,16 @@ def task(
         return shared_task(name=name, **kept)(converting(function, is_bound=is_bound))
 
     return decorate
+
+
+def _check_title(title: str, known: Collection[str]) -> None:
+    """Raise TypeError for a title that no arguments can fill."""
+    try:
+        fields = [name for _, name, _, _ in Formatter().parse(title) if name is not None]
+    except ValueError as error:
+        raise TypeError(f"The title {title!r} is no format: {error}.") from error
+    if unknown := [name for name in fields if FIRST_NAME.split(name)[0] not in known]:
+        raise TypeError(f"The title {title!r} names {unknown[0]!r}, which is no argument.")
 
 
 def task_type_of(celery_task: Task, queue: str) -> TaskType:

@@ -114,6 +114,7 @@ LAYERS = [
     "headway.celery.stopping",
     "headway.celery.heartbeats",
     "headway.celery.loop_watch",
+    "headway.celery.namesakes",
     "headway.celery.run_killer",
     "headway.celery.sweeper",
     "headway.docstrings",

@@ -134,6 +134,7 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_lost(
     assert "Must be a whole number." in answer.text
     assert "checked" in control(answer.text, "args.loud")
     assert 'value="soon"' in control(answer.text, "start_at")
+    assert "Must be a date and a time of day in UTC" in answer.text
     assert records.client.llen("celery") == 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headway.registry import TASK_TYPES, Call, TaskType
+from headway.registry import TASK_TYPES, Call, TaskType, task
 from headway.snapshot import MAX_TITLE_CHARS, Phase, title_line
 from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
@@ -81,6 +81,24 @@ def test_arguments_that_do_not_fit_the_title_give_the_name(title: str, month: An
 @pytest.mark.parametrize("month", [{"a": [1]}, [1, 2], None, True, 1.5, "May"])
 def test_any_other_argument_is_shown_as_it_is(month: Any):
     assert kind("Report for {month}").title_of({"month": month}, {}) == f"Report for {month}"
+
+
+@pytest.mark.parametrize(
+    ("title", "why"),
+    [
+        ("Report for {missing}", "names 'missing'"),
+        ("Report for {month.name} of {year[0]}", "names 'year"),
+        ("Report for {}", "names ''"),
+        ("Report for {month", "is no format"),
+    ],
+)
+def test_a_title_that_no_argument_can_fill_is_refused(title: str, why: str):
+    def untitled(month: str) -> None: ...
+
+    with pytest.raises(TypeError, match=why):
+        task(title)(untitled)
+
+    assert "untitled" not in TASK_TYPES
 
 
 def test_a_record_takes_no_other_title(records: Records):

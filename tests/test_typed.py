@@ -11,7 +11,8 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from headway import Email
+from headway import Email, controls
+from headway.controls import control_of, read
 from headway.forms import fields_of, filled, read_form
 from headway.signatures import BadArguments, converting, signature_of
 
@@ -277,3 +278,16 @@ def test_a_text_that_is_no_number_stays_as_it_was(text: str):
     sent = read_form(SIGNATURE.asked, {"args.share": text})
 
     assert sent["share"] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("", None), (" \n ", None), ("a", ["a"]), ("a\nb\n", ["a", "b"])],
+)
+def test_a_list_that_may_be_missing_is_written_one_a_line(text: str, value: list[str] | None):
+    hint = list[str] | None
+
+    assert control_of(hint) == "lines"
+    assert read(text, hint, is_required=False) == value
+    assert controls.shown(value, hint) == "\n".join(value or [])
+    assert controls.shown([], hint) is None  # it would be sent as none

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from headway.celery.namesakes import Namesakes
 from headway.store.connection import connect
 from headway.store.records import Records
 from tests import plain_celery as plain
@@ -119,11 +120,22 @@ def two(redis_url: str, valkey: Valkey, tmp_path: Path) -> Iterator[list[Process
         process.stop()
 
 
+def test_a_dead_predecessor_is_no_namesake(monkeypatch: pytest.MonkeyPatch):
+    clock = iter([0, 4, 15, 16, 20, 36, 40, 56])
+    monkeypatch.setattr("headway.celery.namesakes.time.monotonic", lambda: next(clock))
+    namesakes = Namesakes(15.0)
+    known = [["dead", "alive"]] * 2 + [["alive"]] * 4 + [["alive", "another"]] * 2
+
+    told = [namesakes.to_tell(ids) for ids in known]
+
+    assert told == [False, False, False, True, False, False, False, True]
+
+
 def test_real_workers_of_one_name(two: list[Process], redis_url: str):
     records = Records(connect(redis_url), 7)
     wait_for(lambda: records.queries.overview()["workers"] == 2, 30)
     for process in two:
-        wait_for(lambda process=process: "Another worker is named same@" in process.output(), 30)
+        wait_for(lambda process=process: "Another worker is named same@" in process.output(), 60)
 
     with plain.celery.connection_for_write() as connection:  # Celery would keep its own open
         plain.celery.control.add_consumer("extra", connection=connection)

@@ -28,6 +28,7 @@ from headway.celery.fencing import FENCE
 from headway.celery.heartbeats import Heartbeats
 from headway.celery.live_tasks import make_all_live
 from headway.celery.loop_watch import LoopWatch
+from headway.celery.namesakes import Namesakes
 from headway.celery.run_killer import RunKiller
 from headway.celery.scheduler import Scheduler
 from headway.celery.stopping import PlannedStop, can_end_runs
@@ -69,7 +70,7 @@ class Maintenance(bootsteps.StartStopStep):
         self._celery: Celery = worker.app
         self._backend: LiveBackend = worker.app.backend
         self._id = f"{worker.hostname}/{uuid4().hex}"
-        self._namesakes: set[str] = set()  # ids of other workers of this name, already warned of
+        self._namesakes = Namesakes(self._backend.records.lease_seconds)
         self._killer = RunKiller(worker, self._backend)
         self.sweeper = Sweeper(self._backend, self._id, self._end_runs)
         self._scheduler = Scheduler(self._backend)
@@ -179,11 +180,10 @@ class Maintenance(bootsteps.StartStopStep):
             queues=queues,
             taking=not self._planned_stop.is_begun,
         )
-        if set(namesakes) - self._namesakes:
+        if self._namesakes.to_tell(namesakes):
             logger.warning(
                 "Another worker is named %s too: give each a name with -n", self._worker.hostname
             )
-        self._namesakes |= set(namesakes)
 
     def _sweep(self) -> None:
         self.sweeper.sweep(self._stop)

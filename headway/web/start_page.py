@@ -33,6 +33,7 @@ guard(starting)
 
 FRESH = "private, no-store"
 START_AT = "start_at"
+NO_TIME = "Must be a date and a time of day in UTC: 2026-11-29T14:30."
 NOBODY = APIError(403, "no_owner", "Sign in first: nobody would see the task that you start.")
 HIDDEN = "Not filled in, since it holds a secret: {}. Enter it again."
 USED = "This form has started a task already, with other values. Send it again to start one more."
@@ -128,6 +129,10 @@ def _start_at() -> datetime | None:
     text = request.form.get(START_AT, "").strip()
     if not text:
         return None
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise APIError(400, "bad_time", NO_TIME, {START_AT: NO_TIME}) from None
     return when_of({"eta": read(text, datetime, is_required=True)})[1]
 
 
