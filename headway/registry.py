@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -23,8 +24,11 @@ from headway.unique import unique_by
 
 __all__ = ["TASK_TYPES", "BadArguments", "Call", "TaskType", "task", "task_type_of"]
 
+logger = logging.getLogger(__name__)
+
 FIRST_NAME = re.compile(r"[.\[]")  # ends the argument's name in a format's field
 TASK_TYPES: dict[str, TaskType] = {}
+_unfit_titles: set[str] = set()  # already warned of
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,19 @@ class TaskType:
     def title_of(self, args: Mapping[str, Any], prepared: Mapping[str, Any]) -> str:
         """Return the title, formatted with the request's arguments over the prepared ones.
 
-        If they do not fit the title's format it is the task's name.
+        If they do not fit the title's format it is the task's name, and the log says so once.
         """
         try:
             title = self.title.format_map({**prepared, **args})
-        except Exception:  # an argument's own `__format__` may raise anything
+        except Exception as error:  # an argument's own `__format__` may raise anything
+            if self.title not in _unfit_titles:
+                _unfit_titles.add(self.title)
+                logger.warning(
+                    "A task %s has its name for a title: its arguments do not fit %r (%s)",
+                    self.name,
+                    self.title,
+                    type(error).__name__,
+                )
             return self.name
         return title_line(title) or self.name
 

@@ -48,6 +48,7 @@ def read(lines: Iterable[str], *, is_drawn: bool = False, duration: float | None
         (["100% cotton", *["[1/9]", "[2/9]", "[3/9]"]], (3, 9)),  # it was no progress
         (["10%", "[1/2]", "20%", "[1/2]", "[2/2]", "30%"], (30, 100)),
         (["delta -5%"], None),
+        (["[-----50%-----]"], (50, 100)),
         (["speed 250%"], None),
         (["on 29/11/2026, see a/1/2 and HTTP/1.1"], None),
         (["11/29 08:00 started"], None),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from headway import registry
 from headway.registry import TASK_TYPES, Call, TaskType, task
 from headway.snapshot import MAX_TITLE_CHARS, Phase, title_line
 from headway.store.model import Delivery, StateWrite
@@ -76,6 +77,19 @@ class Unprintable:
 )
 def test_arguments_that_do_not_fit_the_title_give_the_name(title: str, month: Any):
     assert kind(title).title_of({"month": month}, {}) == "long_task"
+
+
+def test_a_title_that_does_not_fit_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(registry, "_unfit_titles", set())
+
+    for month in ("May", "June"):
+        kind("Report for {month.year}").title_of({"month": month}, {})
+
+    [said] = caplog.messages
+    assert "long_task" in said
+    assert "'Report for {month.year}' (AttributeError)" in said
 
 
 @pytest.mark.parametrize("month", [{"a": [1]}, [1, 2], None, True, 1.5, "May"])

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from headway.values import as_number
 
-PERCENT = re.compile(r"(?<![\w.-])(\d{1,3}(?:[.,]\d+)?) ?%")
+# Not of a negative number; dashes draw a bar.
+PERCENT = re.compile(r"(?<![\w.])(?<!(?<!-)-)(\d{1,3}(?:[.,]\d+)?) ?%")
 # In brackets or after a word; in a bar, which is drawn over itself, anywhere. No dates or paths.
 COUNT = re.compile(r"(?:[\[(]|[A-Za-z]:? )\s*(\d{1,15})\s?/\s?(\d{1,15})(?![\w/.])")
 DRAWN_COUNT = re.compile(r"(?<![\w/.])(\d{1,15})\s?/\s?(\d{1,15})(?![\w/.])")

@@ -53,7 +53,7 @@ def run(
     OSError for a program that cannot be started; TypeError for a command that is text, ValueError
     for an empty one; Stopped, once the program has been ended.
     """
-    if isinstance(command, str | bytes):
+    if isinstance(command, str | bytes | PathLike):
         raise TypeError("progress.run takes a list, not text: shlex.split makes one of a command.")
     if not command or not os.fsdecode(command[0]):
         raise ValueError("progress.run takes a program's name, and its arguments after it.")
