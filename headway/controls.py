@@ -11,7 +11,7 @@ from math import isfinite
 from typing import Any, get_args, get_origin
 
 from headway import strict_json
-from headway.annotations import ABSENT, Email, bare, choices, is_record, without_none
+from headway.annotations import ABSENT, Email, bare, choices, is_record, members_of, without_none
 from headway.typed import converted, is_converted
 
 CHECKBOX = "checkbox"
@@ -46,7 +46,7 @@ def control_of(hint: Any) -> str:
     only, has_none = without_none(hint)
     known = bare(only)
     if is_record(known):
-        return JSON if has_none else GROUP
+        return JSON if _holds_itself(known) else GROUP
     if choices(known) is not None:
         return SELECT
     if known is bool:
@@ -112,6 +112,17 @@ def as_json_text(value: Any) -> str:
         return str(value)
     indent = 2 if isinstance(value, dict | list) and len(json.dumps(value)) > 60 else None
     return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _holds_itself(kind: Any) -> bool:
+    """Whether a record is among its own members, at any depth: its group would have no end."""
+    found: list[Any] = [kind]
+    for each in found:  # which grows meanwhile
+        within = [bare(without_none(member.hint)[0]) for member in members_of(each)]
+        if kind in within:
+            return True
+        found += [one for one in within if is_record(one) and one not in found]
+    return False
 
 
 def _fits_a_line(of: tuple[Any, ...]) -> bool:

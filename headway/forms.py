@@ -30,6 +30,7 @@ from headway.controls import (
 ROOT = "args"
 AS_JSON = ":json"
 NOTES = {LINES: "One per line.", JSON: "As JSON.", DATE_AND_TIME: "In UTC."}
+UNTOUCHED = "Left as it is: none."
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,10 @@ def filled(
     form: dict[str, str] = {}
     for each in arguments:
         value = values.get(each.name, each.default)
-        if value is ABSENT and control_of(each.hint) == GROUP:
-            value = {}  # its members have defaults of their own
+        members, is_optional = _members(each.hint)
+        if members and (value is ABSENT or (is_optional and value is None)):
+            form |= filled(members, {}, f"{path}.{each.name}")  # they have defaults of their own
+            continue
         is_silent = each.name not in values and value is None  # to leave it out says the same
         if value is not ABSENT and not is_silent:
             form |= _filled_one(each, value, f"{path}.{each.name}")
@@ -104,7 +107,7 @@ def _read_one(argument: Argument, form: Mapping[str, str], path: str) -> Any:
         return read(_text(form, f"{path}{AS_JSON}"), Any, is_required=True)
     control = control_of(argument.hint)
     if control == GROUP:
-        return read_form(members_of(bare(argument.hint)), form, path)
+        return _read_group(argument, form, path)
     if control == CHECKBOX:
         return path in form
     if path not in form:
@@ -112,12 +115,37 @@ def _read_one(argument: Argument, form: Mapping[str, str], path: str) -> Any:
     return read(_text(form, path), argument.hint, is_required=argument.is_required)
 
 
+def _read_group(argument: Argument, form: Mapping[str, str], path: str) -> Any:
+    members, is_optional = _members(argument.hint)
+    if is_optional and not any(name.startswith(f"{path}.") for name in form):
+        return ABSENT
+    if is_optional and _is_untouched(members, form, path):
+        return None
+    return read_form(members, form, path)
+
+
+def _members(hint: Any) -> tuple[list[Argument], bool]:
+    """Return the members of a group, [] for another annotation; and whether it may be None."""
+    only, has_none = without_none(hint)
+    return (members_of(bare(only)) if control_of(hint) == GROUP else []), has_none
+
+
+def _is_untouched(members: list[Argument], form: Mapping[str, str], path: str) -> bool:
+    """Whether a group is empty, or holds the defaults of its members alone."""
+    texts = {name: _text(form, name) for name in form if name.startswith(f"{path}.")}
+    within = {name: text for name, text in texts.items() if text}
+    first = {name: text for name, text in filled(members, {}, path).items() if text}
+    return not within or within == first
+
+
 def _filled_one(argument: Argument, value: Any, path: str) -> dict[str, str]:
     control = control_of(argument.hint)
     if control == GROUP and isinstance(value, dict):
-        members = members_of(bare(argument.hint))
+        members, is_optional = _members(argument.hint)
         if value.keys() <= {each.name for each in members}:
-            return filled(members, value, path)
+            form = filled(members, value, path)
+            if not (is_optional and _is_untouched(members, form, path)):
+                return form
     elif control == CHECKBOX and isinstance(value, bool):
         return {path: "on"} if value else {}
     elif control not in (GROUP, CHECKBOX):
@@ -137,9 +165,11 @@ def _field_of(
         name = f"{path}{AS_JSON}"
     label = label_of(argument.name)
     if control == GROUP:
-        within = fields_of(members_of(bare(argument.hint)), form, wrong, path)
+        members, is_optional = _members(argument.hint)
+        within = fields_of(members, form, wrong, path)
         why = wrong.get(path.removeprefix(f"{ROOT}."), "")
-        return Field(name, label, GROUP, help=argument.help, error=why, fields=within)
+        note = " ".join(filter(None, [argument.help, UNTOUCHED if is_optional else ""]))
+        return Field(name, label, GROUP, "", note, why, not is_optional, fields=within)
     text = _text(form, name)
     help_ = " ".join(filter(None, [argument.help, NOTES.get(control)]))
     return Field(

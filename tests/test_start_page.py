@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 from headway.registry import TASK_TYPES, BadArguments, task
 from headway.store.records import Records
 from headway.tokens import token
+from headway.web.start_page import NO_START
 
 SECRET = "a secret for the tests"
 HTML = {"Accept": "text/html"}
@@ -181,6 +182,16 @@ def test_a_task_can_start_later(client: FlaskClient, zone: str, hours: int):
     task_id = answer.location.rpartition("/")[2]
     scheduled_for = client.get(f"/status/{task_id}").json["scheduled_for"]
     assert scheduled_for == f"{due:%Y-%m-%dT%H:%M}:00.000Z"
+
+
+@pytest.mark.parametrize("text", ["2026-11-29", "14:30", "tomorrow"])
+def test_a_start_at_no_time_says_what_is_expected(client: FlaskClient, text: str):
+    shown(client)
+
+    answer = send(client, month="May", start_at=text, headers={"Accept": "application/json"})
+
+    assert answer.status_code == 400
+    assert answer.json["error"]["fields"] == {"start_at": NO_START}
 
 
 def test_a_task_starts_within_a_year(client: FlaskClient):

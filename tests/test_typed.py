@@ -221,7 +221,7 @@ def test_each_type_has_its_control():
         "At": "datetime-local",
         "Alarm": "time",
         "Within": "group",
-        "Customer": "json",
+        "Customer": "group",
         "Mode": "select",
         "Share": "decimal",
         "Names": "lines",
@@ -249,6 +249,46 @@ def test_a_group_shows_the_defaults_of_its_members():
         "args.within.tags": "",
         "args.loud": "on",
     }
+
+
+@dataclass
+class Node:
+    name: str
+    following: Node | None = None
+
+
+@dataclass
+class Chain:
+    first: Node | None = None
+    length: int = 1
+
+
+def test_an_optional_group_is_none_until_something_is_entered():
+    def only(chain: Chain | None = None, customer: Customer | None = None) -> None: ...
+
+    asked = signature_of(only, globals()).asked
+    form = filled(asked, {})
+    chain, customer = fields_of(asked, form, {})
+
+    assert (chain.control, chain.is_required, chain.help) == (
+        "group",
+        False,
+        "Left as it is: none.",
+    )
+    assert [each.control for each in chain.fields] == ["json", "number"]  # a Node holds Nodes
+    assert form == {"args.chain.length": "1", "args.customer.age": "18"}
+    untouched = {each.name: each.text for group in (chain, customer) for each in group.fields}
+    cleared = dict.fromkeys(untouched, "")
+    for nothing in (untouched, cleared):
+        assert read_form(asked, nothing) == {"chain": None, "customer": None}
+    assert read_form(asked, {}) == {}
+    entered = read_form(asked, {**untouched, "args.customer.name": "Ada"})
+    assert entered["customer"] == {"name": "Ada", "age": 18, "born": None}
+    for value in ({"length": 1}, {}):  # the defaults alone look like none
+        assert read_form(asked, filled(asked, {"chain": value})) == {
+            "chain": value,
+            "customer": None,
+        }
 
 
 def test_what_is_wrong_within_a_field_stands_at_it():

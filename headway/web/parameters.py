@@ -14,6 +14,7 @@ from headway.web.errors import APIError
 
 MAX_AHEAD_SECONDS = 366 * 86400
 MAX_QUERY = 200  # characters
+NO_TIME = "Must be a time with its zone: 2026-11-22T08:00:00Z."
 
 
 def json_body(keys: Set[str]) -> dict[str, Any]:
@@ -56,20 +57,20 @@ def when_of(body: dict[str, Any]) -> tuple[float, datetime | None]:
         return float(countdown), None
     if eta is None:
         return 0.0, None
-    return 0.0, _time(eta)
+    return 0.0, time_of(eta, "eta")
 
 
-def _time(text: Any) -> datetime:
+def time_of(text: Any, name: str, why: str = NO_TIME) -> datetime:
+    """Return a time with a zone, at most a year ahead. Raises APIError, `why` if it is none."""
     try:
         when = datetime.fromisoformat(text)
     except (TypeError, ValueError):
         when = None
     if when is None or when.tzinfo is None:
-        why = "Must be a time with its zone: 2026-11-22T08:00:00Z."
-        raise APIError(400, "bad_time", why, {"eta": why})
+        raise APIError(400, "bad_time", why, {name: why})
     if (when - datetime.now(UTC)).total_seconds() > MAX_AHEAD_SECONDS:
         why = "Must be within a year."
-        raise APIError(400, "bad_time", why, {"eta": why})
+        raise APIError(400, "bad_time", why, {name: why})
     return when
 
 

@@ -22,7 +22,7 @@ from headway.web.access import get_or_create_owner
 from headway.web.api import accepted, get_records, idempotency_key
 from headway.web.cookies import refuse_without_cookie
 from headway.web.errors import RETRY_AFTER_SECONDS, UNAVAILABLE, APIError, handle_errors, wants_json
-from headway.web.parameters import when_of
+from headway.web.parameters import time_of
 from headway.web.reading import read_to_share
 from headway.web.security import guard
 from headway.web.viewers import current_viewer
@@ -33,7 +33,7 @@ guard(starting)
 
 FRESH = "private, no-store"
 START_AT = "start_at"
-NO_TIME = "Must be a date and a time of day in UTC: 2026-11-29T14:30."
+NO_START = "Must be a date and a time of day in UTC: 2026-11-29T14:30."
 NOBODY = APIError(403, "no_owner", "Sign in first: nobody would see the task that you start.")
 HIDDEN = "Not filled in, since it holds a secret: {}. Enter it again."
 USED = "This form has started a task already, with other values. Send it again to start one more."
@@ -129,11 +129,7 @@ def _start_at() -> datetime | None:
     text = request.form.get(START_AT, "").strip()
     if not text:
         return None
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        raise APIError(400, "bad_time", NO_TIME, {START_AT: NO_TIME}) from None
-    return when_of({"eta": read(text, datetime, is_required=True)})[1]
+    return time_of(read(text, datetime, is_required=True), START_AT, NO_START)
 
 
 def _kind_of(name: str) -> TaskType:
