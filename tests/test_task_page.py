@@ -17,6 +17,7 @@ from headway.store.records import Records
 from headway.tokens import token
 from tests.browser import Visitor
 from tests.by_hand import HERE, hand_task, write
+from tests.processes import wait_for
 
 SECRET = "a secret for the tests"
 UNKNOWN = "7f3a1c52-9b1e-4c7d-8a55-0d2f6f1b9e01"
@@ -171,6 +172,36 @@ def test_it_is_live_and_each_line_of_the_log_is_there_once(
     expect(page.locator("#timeline")).to_contain_text("no such column")
     expect(page.get_by_role("region", name="Traceback")).to_contain_text("line 7")
     expect(page).to_have_title(re.compile("Failed"))
+
+
+NOTES = """
+window.notes = [];
+window.Notification = class {
+  static permission = "default";
+  static requestPermission = async () => (window.Notification.permission = "granted");
+  constructor(title, options) { window.notes.push([title, options.body]); }
+};
+"""
+
+
+@pytest.mark.parametrize("place", ["task", "list"])
+def test_a_page_out_of_view_tells_of_the_end(
+    page: Page, visitor: Visitor, shared_records: Records, place: str
+):
+    task_id = hand_task(shared_records, visitor)
+    page.add_init_script(NOTES)
+    page.goto(f"{visitor.address}/tasks/{task_id}" if place == "task" else visitor.address)
+    icon = page.locator("link[rel=icon]")
+    expect(icon).to_have_attribute("href", re.compile(r"^data:image/svg\+xml,.*dasharray"))
+
+    page.get_by_label("Notify me while this page is out of view").check()
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true })")
+    fail(shared_records, task_id)
+
+    wait_for(lambda: page.evaluate("notes"))
+    assert page.evaluate("notes") == [["✕ Long task", "Failed no such column"]]
+    if place == "task":
+        expect(icon).not_to_have_attribute("href", re.compile("dasharray"))
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])

@@ -2,7 +2,9 @@
 
 import { Announcer } from "headway/announcer.js";
 import { connectionReason, connectionWords } from "headway/connection-words.js";
+import { Favicon } from "headway/favicon.js";
 import { formatTime } from "headway/format.js";
+import { Notifier } from "headway/notifier.js";
 import { PAGE, sharedWatcher } from "headway/page.js";
 import { TaskProgress } from "headway/task-progress.js";
 import { headline } from "headway/words.js";
@@ -52,6 +54,8 @@ function showTasks() {
   const list = new TaskList(find("#tasks"), watcher);
   const announcer = new Announcer(find("#announcer"), find("#alarm"));
   const titles = new Titles();
+  const notifier = new Notifier((taskId) => PAGE.at(`/tasks/${encodeURIComponent(taskId)}`));
+  Notifier.offer(/** @type {HTMLInputElement} */ (find("#notify input")), find("#notify"));
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let refresh;
   const refreshSoon = () => {
@@ -61,7 +65,7 @@ function showTasks() {
   /** @type {import("headway/tracked-tasks.js").OnMine} */
   const receive = (snapshot, taskId, isForgotten) => {
     const labels = watcher.connection.labelsOf(snapshot?.name ?? "");
-    for (const part of [list, announcer, titles]) {
+    for (const part of [list, announcer, titles, notifier]) {
       if (!snapshot) part.remove(taskId, isForgotten);
       else if (part.receive(snapshot, labels)) refreshSoon();
     }
@@ -98,10 +102,11 @@ function inboxLink({ name, phase, task_id }) {
   return { href, text: "Open in inbox →" };
 }
 
-/** The window's title: the newest of the running tasks. */
+/** The window's title and icon: the newest of the running tasks. */
 class Titles {
   /** @type {Map<string, Snapshot>} */
   #running = new Map();
+  #icon = new Favicon(document);
 
   /** @param {Snapshot} snapshot */
   receive(snapshot) {
@@ -118,6 +123,7 @@ class Titles {
 
   #show() {
     const newest = [...this.#running.values()].reduce(later, null);
+    this.#icon.show(newest);
     document.title = newest ? `(${headline(newest)}) ${newest.title} · Headway` : TITLE;
   }
 }

@@ -3,6 +3,8 @@
 import { buttonsReason, connectionReason, connectionWords } from "./connection-words.js";
 import { formatTime } from "./format.js";
 import { parse } from "./exact.js";
+import { Favicon } from "./favicon.js";
+import { Notifier } from "./notifier.js";
 import { PageStreams } from "./page-streams.js";
 import { Plot } from "./plot.js";
 import { CREDENTIALS } from "./reading.js";
@@ -31,6 +33,9 @@ export class HeadwayTaskPage extends HTMLElement {
   /** What the parts that the server makes were made of. */
   #made = "";
   #plot = new Plot([]);
+  #icon = new Favicon(document);
+  /** @type {Notifier | undefined} */
+  #notifier;
   #frame = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #grace;
@@ -53,6 +58,7 @@ export class HeadwayTaskPage extends HTMLElement {
         return read(server.at(`/tasks/${encodeURIComponent(name)}/streams/${stream}?${query}`), server.headers);
       },
     ));
+    const notifier = (this.#notifier = new Notifier(() => location.href));
     this.#plot = new Plot(JSON.parse(this.#part("plot").dataset.points ?? "[]"));
     this.#undo = [
       () => cancelAnimationFrame(this.#frame),
@@ -65,7 +71,10 @@ export class HeadwayTaskPage extends HTMLElement {
       () => log.stop(),
       () => streams.stop(),
       () => release(server),
+      () => notifier.stop(),
     ];
+    const notify = this.#part("notify");
+    Notifier.offer(/** @type {HTMLInputElement} */ (notify.querySelector("input")), notify);
     this.#part("follow").hidden = false;
     this.#part("connection").hidden = false;
     this.#offerCopy();
@@ -79,6 +88,8 @@ export class HeadwayTaskPage extends HTMLElement {
   /** @param {Snapshot} snapshot @param {LogLine | null} line @param {TaskWatcher} watcher */
   #take(snapshot, line, { connection }) {
     const words = headline(snapshot, connection.labelsOf(snapshot.name));
+    this.#icon.show(snapshot);
+    this.#notifier?.receive(snapshot, connection.labelsOf(snapshot.name));
     document.title = `${snapshot.phase === "running" ? `(${words})` : words} ${snapshot.title} · Headway`;
     if (this.#plot.take(snapshot)) this.#drawPlotSoon(snapshot);
     // What was pushed comes by the log's own event, after this one.

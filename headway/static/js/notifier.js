@@ -1,0 +1,113 @@
+/**
+ * Tells of tasks by the system's notifications while no tab of the page is in view: each end, failure and question, once
+ * over all tabs. Off until the person turns it on.
+ */
+
+import { read, SIGNS } from "./card-reading.js";
+import { isFinal } from "./snapshot.js";
+
+/**
+ * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {import("./words.js").Labels} Labels
+ */
+
+const KEY = "headway-notify";
+const CHANNEL = "headway-in-view";
+const ANSWER_MS = 150; // for another tab to say that it is in view
+
+export class Notifier {
+  /** @type {Map<string, string>} task -> the phase that was last seen */
+  #phases = new Map();
+  #channel;
+  #isSeen = false;
+  #addressOf;
+
+  /** @param {(taskId: string) => string} addressOf the address of a task's page */
+  constructor(addressOf) {
+    this.#addressOf = addressOf;
+    this.#channel = new BroadcastChannel(CHANNEL);
+    this.#channel.onmessage = ({ data }) => {
+      if (data === "here") this.#isSeen = true;
+      else if (!document.hidden) this.#channel.postMessage("here");
+    };
+  }
+
+  /** Whether this browser can notify, and has not been told not to. */
+  static get canBeOn() {
+    return "Notification" in globalThis && isSecureContext && Notification.permission !== "denied";
+  }
+
+  /** Whether the person has turned it on. */
+  static get isOn() {
+    try {
+      return Notifier.canBeOn && Notification.permission === "granted" && localStorage.getItem(KEY) === "on";
+    } catch {
+      return false; // storage may be forbidden
+    }
+  }
+
+  /** Turn it on or off, by a click: the browser asks for its permission. Returns whether it is on. @param {boolean} on */
+  static async turn(on) {
+    if (on && (await Notification.requestPermission()) !== "granted") return false;
+    try {
+      localStorage.setItem(KEY, on ? "on" : "off");
+    } catch {
+      return false;
+    }
+    return on;
+  }
+
+  /** Let a checkbox turn it on and off. @param {HTMLInputElement} box @param {HTMLElement} label hidden where it cannot be on */
+  static offer(box, label) {
+    label.hidden = !Notifier.canBeOn;
+    box.checked = Notifier.isOn;
+    box.addEventListener("change", async () => {
+      box.checked = await Notifier.turn(box.checked);
+      label.hidden = !Notifier.canBeOn;
+    });
+  }
+
+  /** @param {Snapshot} snapshot @param {Labels} [labels] */
+  receive(snapshot, labels) {
+    const { task_id, phase } = snapshot;
+    const before = this.#phases.get(task_id);
+    this.#phases.set(task_id, phase);
+    // What had ended before the page was opened is no news.
+    if (!before || before === phase || !(isFinal(snapshot) || phase === "waiting")) return;
+    if (document.hidden && Notifier.isOn) void this.#tell(snapshot, labels);
+  }
+
+  /** @param {Snapshot} snapshot @param {Labels} [labels] */
+  async #tell(snapshot, labels) {
+    const { task_id, phase } = snapshot;
+    if (await this.#isInView()) return;
+    const { headline, text } = read(snapshot, { now: Date.now(), labels });
+    const note = new Notification(`${SIGNS[phase] ?? ""} ${snapshot.title}`.trim(), {
+      body: [headline, text].filter(Boolean).join(" "),
+      tag: `${task_id} ${phase}`, // several tabs show one
+    });
+    note.onclick = () => {
+      note.close();
+      const address = this.#addressOf(task_id);
+      if (address === location.href) window.focus();
+      else window.open(address);
+    };
+  }
+
+  /** @param {string} taskId of a task that is no longer kept */
+  remove(taskId) {
+    this.#phases.delete(taskId);
+  }
+
+  stop() {
+    this.#channel.close();
+  }
+
+  /** Ask the other tabs whether one of them is in view. */
+  async #isInView() {
+    this.#isSeen = false;
+    this.#channel.postMessage("who");
+    await new Promise((resolve) => setTimeout(resolve, ANSWER_MS));
+    return this.#isSeen;
+  }
+}

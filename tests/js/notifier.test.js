@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { iconOf } from "headway/favicon.js";
+import { Notifier } from "headway/notifier.js";
+import { snapshot } from "./fakes.js";
+
+const ANSWERED_MS = 400; // long after the other tabs have said whether they are in view
+
+let shown;
+let kept;
+let opened;
+let tabs;
+
+class FakeNotification {
+  static permission = "granted";
+  static requestPermission = async () => FakeNotification.permission;
+
+  constructor(title, options) {
+    Object.assign(this, { title, ...options, close() {} });
+    shown.push(this);
+  }
+}
+
+beforeEach(() => {
+  shown = [];
+  opened = [];
+  tabs = [];
+  kept = new Map([["headway-notify", "on"]]);
+  FakeNotification.permission = "granted";
+  Object.assign(globalThis, {
+    Notification: FakeNotification,
+    isSecureContext: true,
+    document: { hidden: true },
+    location: { href: "https://shop.example/" },
+    window: { open: (address) => opened.push(address), focus: () => opened.push("focus") },
+    localStorage: { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) },
+  });
+});
+
+afterEach(() => {
+  for (const tab of tabs) tab.stop();
+  for (const name of ["Notification", "isSecureContext", "document", "location", "window", "localStorage"]) {
+    delete globalThis[name];
+  }
+});
+
+function open() {
+  const tab = new Notifier((taskId) => `/tasks/${taskId}`);
+  tabs.push(tab);
+  return tab;
+}
+
+async function go(tab, ...phases) {
+  for (const [index, phase] of phases.entries()) {
+    tab.receive(snapshot("a", index + 1, { title: "Import", phase, status: "", error: null, question: null }));
+  }
+  await sleep(ANSWERED_MS);
+}
+
+for (const [phase, title] of [["succeeded", "Import"], ["failed", "Import"], ["waiting", "Import"]]) {
+  test(`a task that is ${phase} is told of once`, async () => {
+    const tab = open();
+
+    await go(tab, "running", phase, phase);
+
+    assert.equal(shown.length, 1);
+    assert.match(shown[0].title, new RegExp(`${title}$`));
+    assert.equal(shown[0].tag, `a ${phase}`);
+    shown[0].onclick();
+    assert.deepEqual(opened, ["/tasks/a"]);
+  });
+}
+
+test("what had ended before the page was opened is no news", async () => {
+  await go(open(), "succeeded");
+
+  assert.deepEqual(shown, []);
+});
+
+test("nothing is told while the page is in view", async () => {
+  document.hidden = false;
+
+  await go(open(), "running", "succeeded");
+
+  assert.deepEqual(shown, []);
+});
+
+test("nothing is told while another tab is in view", async () => {
+  const tab = open();
+  const other = new BroadcastChannel("headway-in-view");
+  other.onmessage = ({ data }) => data === "who" && other.postMessage("here");
+
+  await go(tab, "running", "succeeded");
+  other.close();
+
+  assert.deepEqual(shown, []);
+});
+
+test("it is off until the person turns it on, and where the browser forbids it", async () => {
+  kept.clear();
+  await go(open(), "running", "succeeded");
+  assert.deepEqual([Notifier.isOn, shown], [false, []]);
+
+  assert.equal(await Notifier.turn(true), true);
+  assert.equal(Notifier.isOn, true);
+  await Notifier.turn(false);
+  assert.equal(Notifier.isOn, false);
+
+  FakeNotification.permission = "denied";
+  assert.equal(await Notifier.turn(true), false);
+  assert.deepEqual([Notifier.canBeOn, Notifier.isOn], [false, false]);
+});
+
+test("the icon is a ring of how far a task is, and a disc of how it ended", () => {
+  const half = decodeURIComponent(iconOf(snapshot("a", 1, { current: 1, total: 2 })));
+  const arc = Number(/stroke-dasharray="([\d.]+)/.exec(half)?.[1]);
+  const icons = ["succeeded", "failed", "cancelled", "waiting"].map((phase) => iconOf(snapshot("a", 1, { phase })));
+
+  assert.ok(Math.abs(arc - Math.PI * 12) < 0.1);
+  assert.equal(new Set(icons).size, 4);
+  assert.ok(icons.every((icon) => icon.startsWith("data:image/svg+xml,") && !icon.includes("#")));
+});
