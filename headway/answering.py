@@ -1,4 +1,4 @@
-"""Answers a task's question for a person, and has the task go on."""
+"""Answers a task's question for a person."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from headway.celery.backend import LiveBackend
 from headway.questions import wrong_with_answer
 from headway.shapes import Question
-from headway.store.model import ChangeResult, Outcome
+from headway.store.model import ChangeResult
+from headway.store.records import Records
 
 
 class BadAnswer(ValueError):
@@ -21,7 +21,7 @@ class BadAnswer(ValueError):
 
 
 def answer(
-    backend: LiveBackend,
+    records: Records,
     task_id: str,
     question: Question | None,
     question_id: str,
@@ -30,14 +30,11 @@ def answer(
 ) -> ChangeResult:
     """Answer with a JSON value; `question` is what the task asks now, `by` is who answers.
 
-    Returns what `Records.answer` does. Raises BadAnswer for a value that does not fit the question,
-    and Unavailable.
+    Returns what `Records.answer` does; a task that is queued by it is sent by maintenance, or by
+    `MessageOutbox.release` at once. Raises BadAnswer for a value that does not fit; Unavailable.
     """
     is_present = question is not None and question["id"] == question_id
     if wrong := wrong_with_answer(value, question if is_present else None):
         raise BadAnswer(wrong)
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    answered = backend.records.answer(task_id, question_id, text, by)
-    if answered.outcome == Outcome.QUEUED:
-        backend.outbox.release(task_id)
-    return answered
+    return records.answer(task_id, question_id, text, by)

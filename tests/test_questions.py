@@ -13,11 +13,9 @@ from uuid import uuid4
 import pytest
 from celery import Celery
 from celery.exceptions import Ignore
-from flask import Flask, request
-from flask.testing import FlaskClient
 
-from headway import Unanswered, progress, token
-from headway.questions import Asked, checked_schema
+from headway import Unanswered, progress
+from headway.questions import Asked
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import Delivery, Outcome, StateWrite
 from headway.store.records import Records
@@ -351,117 +349,3 @@ def test_an_answered_task_is_sent_by_the_next_sweep(records: Records, waiting: s
     records.answer(waiting, "q1", '"yes"', "ada")
 
     assert records.maintenance.sweep("w").due == [(waiting, MESSAGE)]
-
-
-def answer(client: FlaskClient, task_id: str, body: Any, **headers: str) -> Any:
-    return client.post(f"/tasks/{task_id}/answer", json=body, headers=headers)
-
-
-def asked_of_ada(app: Flask, client: FlaskClient, records: Records, question: Asked) -> str:
-    """Return a task of Ada's that asks this; the header `User` says who sends a request."""
-    app.config["HEADWAY_OWNER_LOADER"] = lambda: request.headers.get("User")
-    app.config["HEADWAY_VISIBLE"] = lambda: "Operator" in request.headers
-    task_id = client.post("/longtask", headers={"User": "ada"}).get_json()["task_id"]
-    claim(records, task_id)
-    assert records.runs.ask(task_id, Delivery("run"), question, MESSAGE) == "waiting"
-    return str(task_id)
-
-
-def test_an_answer_by_http_counts_once(app: Flask, client: FlaskClient, records: Records):
-    task_id = asked_of_ada(app, client, records, YES_OR_NO)
-    ada = {"User": "ada"}
-    yes = {"question_id": "q1", "value": "yes"}
-
-    unfit = answer(client, task_id, {"question_id": "q1", "value": "maybe"}, **ada)
-    first = answer(client, task_id, yes, **ada)
-    again = answer(client, task_id, yes, **ada)
-    other = answer(client, task_id, {"question_id": "q1", "value": "no"}, **ada)
-    unasked = answer(client, task_id, {"question_id": "q2", "value": "no"}, **ada)
-
-    assert (unfit.status_code, unfit.get_json()["error"]["code"]) == (422, "bad_answer")
-    assert unfit.get_json()["error"]["fields"] == {"value": "Must be one of: yes, no."}
-    assert (first.status_code, first.get_json()["phase"]) == (202, "queued")
-    assert "Idempotency-Replayed" not in first.headers
-    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (202, "true")
-    assert (other.status_code, other.get_json()["error"]["code"]) == (409, "answered")
-    assert (unasked.status_code, unasked.get_json()["error"]["code"]) == (409, "not_asked")
-
-
-def test_an_answered_task_lies_in_its_queue_at_once(
-    app: Flask, client: FlaskClient, records: Records
-):
-    task_id = asked_of_ada(app, client, records, YES_OR_NO)
-    records.client.delete("celery")
-
-    answer(client, task_id, {"question_id": "q1", "value": "yes"}, User="ada")
-
-    assert records.client.llen("celery") == 1
-    assert records.client.zscore("headway:outbox", task_id) is None
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        [],
-        {},
-        {"question_id": "q1"},
-        {"value": "yes"},
-        {"question_id": 1, "value": "yes"},
-        {"question_id": "q1", "value": "yes", "more": 1},
-    ],
-)
-def test_a_malformed_answer_is_a_bad_request(
-    app: Flask, client: FlaskClient, records: Records, body: Any
-):
-    task_id = asked_of_ada(app, client, records, YES_OR_NO)
-
-    assert answer(client, task_id, body, User="ada").status_code == 400
-    assert read(records, task_id).phase == Phase.WAITING
-
-
-@pytest.mark.parametrize(
-    ("value", "fields"),
-    [
-        ({"width": 3, "unit": "cm"}, {}),
-        ({"width": 3}, {}),
-        ({"width": "3"}, {"value.width": "Must be a whole number."}),
-        ({}, {"value.width": "Is missing."}),
-        ({"width": 3, "unit": "m"}, {"value.unit": "Must be one of: mm, cm."}),
-        ({"width": 3, "height": 1}, {"value.height": "No such argument."}),
-        ("3", {"value": "Must be an object."}),
-        (float("nan"), {"value": "An answer has to be JSON: Out of range float values"}),
-        ("x" * 16_385, {"value": "An answer is 16387 bytes as JSON"}),
-    ],
-)
-def test_an_answer_is_checked_without_the_task_s_code(
-    app: Flask, client: FlaskClient, records: Records, value: Any, fields: dict[str, str]
-):
-    question = YES_OR_NO._replace(choices=None, schema=checked_schema(Size))
-    task_id = asked_of_ada(app, client, records, question)
-
-    sent = answer(client, task_id, {"question_id": "q1", "value": value}, User="ada")
-
-    assert sent.status_code == (422 if fields else 202)
-    found = sent.get_json()["error"]["fields"] if fields else {}
-    assert found.keys() == fields.keys()
-    assert all(found[path].startswith(why) for path, why in fields.items())
-
-
-def test_its_owner_operators_and_a_token_with_that_right_may_answer(
-    app: Flask, client: FlaskClient, records: Records
-):
-    task_id = asked_of_ada(app, client, records, YES_OR_NO)
-    yes = {"question_id": "q1", "value": "yes"}
-    secret = app.config["SECRET_KEY"]
-
-    def bearer(*, read_only: bool) -> dict[str, str]:
-        text = token(task_id, read_only=read_only, secret_key=secret)
-        return {"Authorization": f"Bearer {text}"}
-
-    assert answer(client, task_id, yes).status_code == 404
-    assert answer(client, task_id, yes, User="bob").status_code == 404
-    assert answer(client, task_id, yes, **bearer(read_only=True)).status_code == 403
-    assert read(records, task_id).phase == Phase.WAITING
-    assert answer(client, task_id, yes, **bearer(read_only=False)).status_code == 202
-    kept = json.loads(json.loads(read_saved(records, task_id)[2])["go"])
-    assert kept["by"] == "a link"

@@ -84,7 +84,8 @@ class Viewer:
         question = self._runs[task_id].snapshot.question
         if question is None:
             raise HeadwayError(f"Task {task_id} asks nothing now.")
-        answer(self._backend, task_id, question, question["id"], value, "a test")
+        answer(self._records, task_id, question, question["id"], value, "a test")
+        self._backend.outbox.release(task_id)
         self.look()
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from headway.answering import BadAnswer, answer
-from headway.forms import Field, fields_of, read_form
+from headway.forms import fields_of, filled, read_form
 from headway.questions import VALUE, argument_of
 from headway.shapes import SnapshotDict
 from headway.snapshot import Snapshot
@@ -31,6 +33,7 @@ REFUSALS = {
 }
 OPERATOR = "an operator"
 TOKEN = "a link"
+YOUR_ANSWER = "Your answer"
 
 
 @answers.post("/tasks/<task_id>/answer")
@@ -79,19 +82,25 @@ def answer_by_form(viewer: Viewer, stored: TaskRecord) -> dict[str, str]:
     return {}
 
 
-def fields_for_answer(task: SnapshotDict, wrong: dict[str, str]) -> list[Field]:
-    """Return the fields of the form that answers a task's question, [] for no question.
+def form_of(task: SnapshotDict, wrong: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the page shows of a task's question: the field of its answer, None for none.
 
-    `wrong` is of the form that was sent, if one was.
+    `wrong` is what is wrong with the form that was sent, {} where none was.
     """
-    question = task["question"]
-    if question is None:
-        return []
-    sent = request.form if wrong else {}
-    return fields_of([argument_of(question)], sent, wrong)
+    asked = task["question"]
+    if asked is None:
+        return {"question": None}
+    answer = argument_of(asked)
+    sent = request.form if wrong else filled([answer], {})
+    [field] = fields_of([answer], sent, wrong)
+    shown = replace(field, label=YOUR_ANSWER)
+    return {"question": shown, "wrong_answer": bool(wrong), "focus": field.first_wrong()}
 
 
 def _answer(viewer: Viewer, stored: TaskRecord, question_id: str, value: Any) -> ChangeResult:
     asked = Snapshot.from_json(stored.snapshot)
     by = viewer.owner or (TOKEN if viewer.grant else OPERATOR)
-    return answer(state().celery.backend, asked.task_id, asked.question, question_id, value, by)
+    found = answer(state().records, asked.task_id, asked.question, question_id, value, by)
+    if found.outcome == Outcome.QUEUED:
+        state().celery.backend.outbox.release(asked.task_id)
+    return found

@@ -18,6 +18,7 @@ from headway.shapes import AttemptFailure, SnapshotDict
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import LogPage, TaskRecord
 from headway.tokens import PREFIX, of_task
+from headway.web.answers import answer_by_form, form_of
 from headway.web.api import READ_ONLY, get_records, idempotency_key, status
 from headway.web.assets import bundle_address
 from headway.web.errors import APIError, handle_errors, wants_json, wants_page
@@ -40,7 +41,7 @@ guard(pages)
 FRESH = "private, no-store"
 MAX_SHOWN_CHARS = 20_000  # of arguments, a result or a traceback
 BAD_ACTION = APIError(
-    400, "bad_action", "The action is cancel, now, again, go_on, share or unshare."
+    400, "bad_action", "The action is answer, cancel, now, again, go_on, share or unshare."
 )
 
 
@@ -62,8 +63,10 @@ def act(task_id: str) -> ResponseReturnValue:
     """Do what a button of the page asks for, and answer with a redirect to the page.
 
     Form: `action` is `cancel`, `now`, `again` or `go_on` (again, from where it was saved), perhaps
-    with `idempotency_key`. An action that comes too late changes nothing: the page shows what the
-    task is by then. `share` answers with the page and a link to it, `unshare` withdraws all links.
+    with `idempotency_key`; or `answer`, with `question_id` and the fields of the answer, which may
+    be wrong: the page says so, 422. An action that comes too late changes nothing: the page shows
+    what the task is by then. `share` answers with the page and a link to it, `unshare` withdraws
+    all links.
     """
     if request.form.get("action") == "share":
         count("shares")
@@ -75,7 +78,11 @@ def act(task_id: str) -> ResponseReturnValue:
         raise READ_ONLY
     action = request.form.get("action")
     shown = task_id
-    if action == "cancel":
+    if action == "answer":
+        if wrong := answer_by_form(viewer, stored):
+            task: SnapshotDict = json.loads(stored.snapshot)
+            return _page({**_shown(viewer, stored), **form_of(task, wrong)}, 422)
+    elif action == "cancel":
         get_records().cancel(task_id)
     elif action == "now":
         get_records().reschedule(task_id, moment(0, None))
@@ -97,8 +104,8 @@ def _share(viewer: Viewer, task_id: str, action: str) -> ResponseReturnValue:
     return redirect(url_for(".show", task_id=task_id) + "#read-it", 303)
 
 
-def _page(shown: Mapping[str, Any]) -> Response:
-    response = make_response(render_template("headway/task.html", **shown))
+def _page(shown: Mapping[str, Any], status: int = 200) -> Response:
+    response = make_response(render_template("headway/task.html", **shown), status)
     response.headers["Cache-Control"] = FRESH
     return response
 
@@ -135,6 +142,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "token": address.get("token", ""),
         "may_change": may_change,
         "actions": _actions(task) if may_change else {},
+        **(form_of(task, {}) if may_change else {}),
         "goes_on": _goes_on(task, details.saved_percent) if may_change else "",
         "idempotency_key": str(uuid4()),
         "plot": plot(task, queries.points(task_id)),

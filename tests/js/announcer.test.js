@@ -33,6 +33,18 @@ test("speaks of changes of state and of quarters, not of every percent", () => {
   assert.deepEqual(polite.said, ["Task a: 0 %", "Task a: 25 %", "Task a: 50 %"]);
 });
 
+test("a question is said with its words, and so is the next one", () => {
+  const { polite, announcer } = listener();
+  const asked = (id, text) => ({ task_id: "a", title: "Task a", phase: "waiting", question: { id, text } });
+
+  announcer.receive(asked("1", "Import?"));
+  mock.timers.tick(5000);
+  announcer.receive(asked("1", "Import?"));
+  announcer.receive(asked("2", "How?"));
+
+  assert.deepEqual(polite.said, ["Task a: Waiting for an answer. Import?", "Task a: Waiting for an answer. How?"]);
+});
+
 test("says at most one thing in five seconds, the newest of each task", () => {
   const { polite, observe } = listener();
   observe("queued");

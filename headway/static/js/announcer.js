@@ -8,7 +8,7 @@ import { FORGOTTEN, MISSING, failure, headline } from "./words.js";
 const SILENCE_MS = 5000;
 
 export class Announcer {
-  /** @type {Map<string, {title: string, mark: string}>} task -> what was last seen: its phase and quarter */
+  /** @type {Map<string, {title: string, mark: string}>} task -> what was last seen: its phase and quarter or question */
   #seen = new Map();
   /** @type {Map<string, string>} task -> what is to be said; only its newest counts */
   #waiting = new Map();
@@ -28,13 +28,14 @@ export class Announcer {
 
   /** @param {Snapshot} snapshot @param {import("./words.js").Labels} [labels] */
   receive(snapshot, labels) {
-    const { task_id, phase, title } = snapshot;
-    const mark = `${phase} ${phase === "running" ? Math.floor((percent(snapshot) ?? 0) / 25) : ""}`;
+    const { task_id, phase, title, question } = snapshot;
+    const part = phase === "running" ? Math.floor((percent(snapshot) ?? 0) / 25) : (question?.id ?? "");
+    const mark = `${phase} ${part}`;
     const before = this.#seen.get(task_id)?.mark;
     this.#seen.set(task_id, { title, mark });
     // What had ended before the page was opened is no news.
     if (before === mark || (before === undefined && FINAL.has(phase))) return;
-    const sentence = `${title}: ${headline(snapshot, labels)}`;
+    const sentence = [`${title}: ${headline(snapshot, labels)}`, question?.text].filter(Boolean).join(". ");
     if (phase === "failed") {
       this.#waiting.delete(task_id);
       this.#alert.textContent = `${sentence}. ${failure(snapshot, labels)}`;

@@ -11,6 +11,8 @@ const REFUSALS = /** @type {Record<string, string>} */ ({
   final: "It has ended already.",
   not_final: "It has not ended yet.",
   not_waiting: "It is no longer waiting.",
+  answered: "It has been answered already.",
+  not_asked: "It does not ask this any more.",
   not_found: "It has expired or belongs to someone else.",
 });
 

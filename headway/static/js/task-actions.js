@@ -3,6 +3,7 @@
 import { buttonsReason } from "./connection-words.js";
 import { Refused, newKey, post, reason } from "./requests.js";
 import WORDS from "./card-words.js";
+import { TaskQuestion } from "./task-question.js";
 import { actions, timeLabel } from "./words.js";
 
 /**
@@ -24,6 +25,7 @@ export class TaskActions {
   #message;
   #note;
   #fallback;
+  #question;
   /** @type {string | undefined} what the card was when it began to show the message */
   #saidIn;
   /** @type {HTMLFormElement | undefined} */
@@ -47,6 +49,11 @@ export class TaskActions {
     this.#message = message;
     this.#note = note;
     this.#fallback = more;
+    this.#question = new TaskQuestion(
+      message,
+      (taskId) => watcher.server.link(`/tasks/${encodeURIComponent(taskId)}`),
+      ({ id }, value) => void this.#ask("answer", { question_id: id, value }),
+    );
     this.#add("now", () => this.#ask("schedule", { countdown: 0 }));
     this.#add("change", () => (this.#form ? this.#close() : this.#open()));
     this.#button("change").ariaExpanded = "false";
@@ -73,10 +80,12 @@ export class TaskActions {
       button.textContent = words;
       button.setAttribute("aria-label", `${words}: ${snapshot?.title}`);
     }
+    this.#question.show(snapshot);
     this.#forgetWhatIsOver(snapshot?.phase ?? "missing");
     this.#enable();
     if (!offered.change) this.#close();
-    if (held instanceof HTMLButtonElement && held.hidden && this.#bar.contains(held)) this.#fallback.focus();
+    const isGone = held instanceof HTMLElement && (!held.isConnected || (held.hidden && this.#bar.contains(held)));
+    if (isGone) this.#fallback.focus();
   }
 
   get #labels() {
@@ -127,7 +136,7 @@ export class TaskActions {
    * Ask for a change of the task; the answer's snapshot goes where all others go. Returns it, undefined
    * where it was refused, null for a task that is gone.
    *
-   * @param {"cancel" | "schedule" | "retry" | "forget"} what
+   * @param {"answer" | "cancel" | "schedule" | "retry" | "forget"} what
    * @param {object} [body]
    * @param {string} [key]
    */
@@ -183,7 +192,7 @@ export class TaskActions {
   #enable() {
     const why = buttonsReason(this.#watcher.connection);
     const inForm = this.#form?.querySelectorAll("button") ?? [];
-    for (const button of [...this.#buttons.values(), ...inForm]) {
+    for (const button of [...this.#buttons.values(), ...this.#question.buttons, ...inForm]) {
       button.disabled = this.#isBusy || why !== "";
       button.title = why;
     }
