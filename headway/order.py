@@ -8,19 +8,19 @@ from headway.shapes import SnapshotDict
 from headway.snapshot import Phase
 
 RANKS: dict[str, int] = {
-    Phase.WAITING: 0,
-    Phase.FAILED: 1,
-    Phase.RUNNING: 2,
-    Phase.CANCELLING: 2,
-    Phase.RETRYING: 2,
-    Phase.QUEUED: 3,
-    Phase.SCHEDULED: 4,
+    Phase.WAITING: -1,
+    Phase.FAILED: 0,
+    Phase.RUNNING: 1,
+    Phase.CANCELLING: 1,
+    Phase.RETRYING: 1,
+    Phase.QUEUED: 2,
+    Phase.SCHEDULED: 3,
 }  # static/js/order.js has the same
-ENDED = 5
+ENDED = 4
 
 
 def rank(task: SnapshotDict, seen: str) -> int:
-    """Return a task's place, from 0 (needs a person) to ENDED.
+    """Return a task's place, from -1 (asks a person) to ENDED.
 
     Failures up to `seen`, an RFC 3339 time or "" for none, have ended as all others have.
     """

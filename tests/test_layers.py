@@ -212,6 +212,7 @@ LAYERS = [
     "headway.cli.watching",
     "headway.cli.project",
     "headway.cli.commands",
+    "headway.cli.answering",
     "headway.cli.schedules",
     "headway.cli.sharing",
     "headway.cli.serving",

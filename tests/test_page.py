@@ -17,6 +17,7 @@ from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from app.extensions import headway
+from headway.questions import Asked
 from headway.snapshot import Phase
 from headway.store.connection import connect
 from headway.store.model import STORED, Delivery, StateWrite
@@ -618,6 +619,34 @@ def test_the_page_waits_longer_for_a_sign_of_life_than_the_server_between_two(ap
     assert int(silence) >= 1000 * headway.socketio.server.eio.ping_interval + 1500
 
 
+def ask(system: System, task_id: str) -> None:
+    """Ask the visitor something, as the run that `as_left` has begun would."""
+    records = Records(connect(system.valkey.url), 7)
+    kept = records.outbox.message(task_id)
+    assert kept is not None
+    question = Asked("q", "q", "Import the new rows?", ["Import", "Skip"], None, 3600.0)
+    assert records.runs.ask(task_id, Delivery(task_id), question, kept[0]) == "waiting"
+    records.client.close()
+
+
+def test_a_question_is_answered_by_keyboard_and_the_task_goes_on(page: Page, system: System):
+    open_live(page, system)
+    task_id = start_for_later(page, system)
+    as_left(system, task_id, (Phase.RUNNING, {"current": 1, "total": 2}))
+    ask(system, task_id)
+    card = cards(page).first
+
+    is_in(card, "waiting")
+    expect(card).to_contain_text("Waiting for an answer Import the new rows?")
+    expect(card.get_by_role("group", name="Import the new rows?")).to_be_visible()
+    card.get_by_role("button", name="Skip", exact=True).focus()
+    page.keyboard.press("Enter")
+
+    expect(card).to_have_attribute("data-phase", re.compile("queued|running|succeeded"))
+    expect(card.get_by_role("button", name="Skip", exact=True)).to_have_count(0)
+    expect(card.get_by_role("button", name="Details")).to_be_focused()
+
+
 def populate(system: System, page: Page) -> None:
     """Give the page's visitor a task in every phase, as workers would have left them."""
 
@@ -643,6 +672,7 @@ def populate(system: System, page: Page) -> None:
     task(some, (Phase.CANCELLED, {"status": "revoked"}))
     task(some, (Phase.CANCELLING, {}))
     task((Phase.QUEUED, {"status": "Worker lost, trying again"}))
+    ask(system, task(some))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -657,7 +687,7 @@ def test_the_page_is_accessible_in_every_dress(
     open_live(page, system)
     if state != "empty":
         populate(system, page)
-        expect(cards(page)).to_have_count(11)
+        expect(cards(page)).to_have_count(12)
         expect(cards(page, "scheduled")).to_have_count(1)
         for phase in Phase:
             expect(cards(page, phase).first).to_be_visible()

@@ -62,6 +62,8 @@ def _said(snapshot: Snapshot) -> str:
     if snapshot.phase is Phase.RETRYING:
         next_one = words.headline(cast(SnapshotDict, vars(snapshot)), labels)
         return f"{next_one} at {snapshot.scheduled_for}: {_error(snapshot, labels)}"
+    if snapshot.question is not None:
+        return snapshot.question["text"]
     if snapshot.phase is Phase.QUEUED and snapshot.queue_position:
         return f"{snapshot.status} {snapshot.queue_position} ahead"
     return snapshot.status

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headway.cli.answering import answer
 from headway.cli.commands import COMMANDS
 from headway.cli.project import Project, find
 from headway.cli.schedules import schedules
@@ -76,7 +77,7 @@ def _show_any_character() -> None:
             stream.reconfigure(errors="replace")
 
 
-for command in (*COMMANDS, schedules, share, revoke):
+for command in (*COMMANDS, answer, schedules, share, revoke):
     headway.add_command(command)
     flask_headway.add_command(command)
 headway.add_command(serve)  # a Flask app with Headway serves its own tasks

@@ -13,7 +13,7 @@ import { TaskProgress } from "headway/task-progress.js";
 const MISSING = "missing"; // in place of a phase
 const POINTER_MS = 1000; // nothing moves under a pointer that has moved for less
 const MAX_SHOWN = 100; // tasks, of those that have ended; the older pages have the others
-const FIRST = -1; // the rank of a request that has not been answered
+const FIRST = -2; // the rank of a request that has not been answered
 
 export class TaskList {
   /** @type {Map<string, {item: HTMLLIElement, version: number}>} by task id */

@@ -9,18 +9,18 @@
 
 /** @type {Readonly<Record<string, number>>} headway/order.py has the same */
 const RANKS = {
-  waiting: 0,
-  failed: 1,
-  running: 2,
-  cancelling: 2,
-  retrying: 2,
-  queued: 3,
-  scheduled: 4,
+  waiting: -1,
+  failed: 0,
+  running: 1,
+  cancelling: 1,
+  retrying: 1,
+  queued: 2,
+  scheduled: 3,
 };
-export const ENDED = 5;
+export const ENDED = 4;
 
 /**
- * From 0 (needs a person) to ENDED. A failure that was seen has ended as all others have.
+ * From -1 (asks a person) to ENDED. A failure that was seen has ended as all others have.
  *
  * @param {Placed} task
  * @param {string} seen until when failures have been seen; "" for never

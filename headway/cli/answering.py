@@ -1,0 +1,75 @@
+"""`headway answer`: answers what a task asks a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from headway import strict_json
+from headway.annotations import ABSENT
+from headway.answering import BadAnswer
+from headway.answering import answer as answer_with
+from headway.cli.commands import text_option, with_project
+from headway.cli.drawing import visible
+from headway.cli.errors import Command, ExitCode, Failure
+from headway.cli.project import Project
+from headway.controls import GROUP, control_of, read
+from headway.push.follow import UnknownTask
+from headway.questions import argument_of
+from headway.shapes import Question
+from headway.snapshot import Snapshot
+from headway.store.model import Outcome
+from headway.store.records import TASK_ID
+
+TERMINAL = "a terminal"
+
+
+@click.command("answer", cls=Command)
+@click.argument("task_id", metavar="ID")
+@click.argument("value", metavar="[VALUE]", required=False)
+@text_option("--as", "by", metavar="NAME", default=TERMINAL, help="Who answers.")
+@with_project
+def answer(project: Project, task_id: str, value: str | None, by: str) -> None:
+    """Answer what a task asks a person.
+
+    Without a VALUE it shows the question and reads the answer. A text, a number or one of the
+    choices is written as it is; what a schema has members for as JSON.
+    """
+    question = _question_of(project, task_id)
+    text = click.prompt(_shown(question)) if value is None else value
+    try:
+        found = answer_with(
+            project.records, task_id, question, question["id"], _read(text, question), by
+        )
+    except BadAnswer as error:
+        why = "; ".join(f"{path}: {said}" for path, said in error.fields.items())
+        raise Failure(f"This does not answer the question: {why}", ExitCode.USAGE) from error
+    if found.outcome not in (Outcome.QUEUED, Outcome.REPLAYED):
+        raise Failure("This question has been answered already.", ExitCode.FAILED)
+    click.echo("answered")
+
+
+def _question_of(project: Project, task_id: str) -> Question:
+    [stored] = project.records.read([task_id]) if TASK_ID.match(task_id) else [None]
+    if stored is None:
+        raise UnknownTask(task_id)
+    question = Snapshot.from_json(stored.snapshot).question
+    if question is None:
+        raise Failure("This task asks nothing now.", ExitCode.FAILED)
+    return question
+
+
+def _shown(question: Question) -> str:
+    choices = question["choices"]
+    of = f" ({', '.join(visible(str(each)) for each in choices)})" if choices else ""
+    return f"{visible(question['text'])}{of}"
+
+
+def _read(text: str, question: Question) -> Any:
+    """Return the JSON value of a text that a person has typed."""
+    hint = argument_of(question).hint
+    if control_of(hint) == GROUP:
+        return strict_json.parse_or_text(text)
+    value = read(text, hint, is_required=True)
+    return None if value is ABSENT else value

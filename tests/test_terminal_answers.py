@@ -1,0 +1,91 @@
+"""`headway answer`: a task's question, answered from a shell."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from headway.cli.groups import headway
+from headway.questions import Asked, checked_schema
+from headway.store.records import Records
+from tests.bodies import read
+from tests.by_hand import HERE
+from tests.terminal import MESSAGE, TASK_ID, running
+
+QUESTION = Asked("q1", "go", "Go on?", ["1", "no"], None, None)
+
+
+@dataclass
+class Size:
+    width: int
+
+
+def answer(redis_url: str, *words: str, typed: str = "") -> Result:
+    words = ("--redis-url", redis_url, "answer", *words)
+    return CliRunner().invoke(headway, words, input=typed, catch_exceptions=False)
+
+
+def asking(records: Records, **of: Any) -> str:
+    task_id = running(records)
+    records.runs.ask(task_id, HERE, QUESTION._replace(**of), MESSAGE)
+    return task_id
+
+
+def value_kept(records: Records, task_id: str) -> Any:
+    kept = records.client.hget(f"headway:task:{task_id}", "answers")
+    return json.loads(json.loads(str(kept))["go"])
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "value"),
+    [
+        (None, "1", "1"),
+        (checked_schema(str), "1", "1"),
+        (checked_schema(int), "3", 3),
+        (checked_schema(bool), "true", True),
+        (checked_schema(Size), '{"width": 3}', {"width": 3}),
+    ],
+)
+def test_an_answer_is_of_the_type_that_is_asked_for(
+    redis_url: str, records: Records, schema: Any, text: str, value: Any
+):
+    task_id = asking(records, schema=schema, choices=None if schema else ["1", "no"])
+
+    result = answer(redis_url, task_id, text, "--as", "ada")
+
+    assert (result.exit_code, result.stdout) == (0, "answered\n")
+    kept = value_kept(records, task_id)
+    assert (kept["value"], kept["by"]) == (value, "ada")
+
+
+def test_without_an_answer_the_question_is_shown_and_it_is_read(redis_url: str, records: Records):
+    task_id = asking(records, text="Go\x1b[2J on?")
+
+    result = answer(redis_url, task_id, typed="no\n")
+
+    assert result.stdout == "Go [2J on? (1, no): no\nanswered\n"
+    assert value_kept(records, task_id)["by"] == "a terminal"
+
+
+def test_what_is_no_answer_is_said_and_changes_nothing(redis_url: str, records: Records):
+    task_id = asking(records)
+
+    unfit = answer(redis_url, task_id, "yes")
+
+    assert (unfit.exit_code, unfit.stderr) == (
+        2,
+        "Error: This does not answer the question: value: Must be one of: 1, no.\n",
+    )
+    assert read(records, task_id).question is not None
+
+
+def test_a_task_that_asks_nothing_is_not_answered(redis_url: str, records: Records):
+    result = answer(redis_url, running(records), "yes")
+    unknown = answer(redis_url, f"{TASK_ID}0", "yes")
+
+    assert (result.exit_code, result.stderr) == (1, "Error: This task asks nothing now.\n")
+    assert unknown.exit_code == 4
