@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -95,6 +97,37 @@ def test_it_works_without_javascript(browser: Browser, address: str):
     page.get_by_role("button", name="Start").click()
 
     expect(page.get_by_role("heading", name="Stocktake in Delft")).to_be_visible()
+    context.close()
+
+
+def test_a_form_has_the_readers_time_and_is_off_while_offline(browser: Browser, address: str):
+    context = browser.new_context(timezone_id="America/New_York")
+    page = context.new_page()
+    page.goto(f"{address}/headway/start/stocktake")
+    start = page.get_by_role("button", name="Start")
+    start_at = page.get_by_label("Start at")
+    expect(start_at).to_have_accessible_description("In your time zone; at once if left empty.")
+
+    context.set_offline(True)
+    expect(start).to_be_disabled()
+    expect(page.get_by_role("status")).to_contain_text("Offline: the form can be sent as soon as")
+    context.set_offline(False)
+    expect(start).to_be_enabled()
+    expect(page.get_by_role("status")).to_be_empty()
+
+    noon = (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%dT12:00")
+    fill(page, "Delft", "x")
+    start_at.fill(noon)
+    start.click()
+    expect(page.get_by_label("Shelves")).to_have_accessible_description(re.compile("whole number"))
+    expect(start_at).to_have_value(noon)
+    fill(page, "Delft", "1")
+    start.click()
+
+    expect(page.get_by_role("heading", name="Stocktake in Delft")).to_be_visible()
+    task = page.request.get(page.url.replace("/tasks/", "/status/")).json()
+    due = datetime.fromisoformat(noon).replace(tzinfo=ZoneInfo("America/New_York"))
+    assert datetime.fromisoformat(task["scheduled_for"]) == due
     context.close()
 
 

@@ -211,6 +211,9 @@ def test_offline_what_is_shown_says_when_it_was_true_and_its_times_stop(
     cancel = page.get_by_role("button", name="Cancel: Long task")
     expect(cancel).to_be_disabled()
     assert "Offline" in (cancel.get_attribute("title") or "")
+    send = page.get_by_role("button", name="Send", exact=True)
+    expect(send).to_be_disabled()
+    expect(send).to_have_attribute("title", re.compile("Offline"))
     stopped = numbers.text_content()
     page.clock.run_for(5000)
     assert numbers.text_content() == stopped
@@ -218,6 +221,7 @@ def test_offline_what_is_shown_says_when_it_was_true_and_its_times_stop(
 
     expect(page.locator(".stale")).to_be_hidden()
     expect(cancel).to_be_enabled()
+    expect(send).to_be_enabled()
 
 
 def test_a_page_that_stays_open_holds_no_more_than_it_shows(

@@ -42,6 +42,14 @@ def bundle_address() -> str:
     return url_for("headway_assets.file", name=BUNDLE, v=bundle_version())
 
 
+def script_address() -> str:
+    """Return the same for Headway's own pages; "" where it is not built: they do without."""
+    try:
+        return bundle_address()
+    except ConfigError:
+        return ""
+
+
 @cache
 def bundle_version() -> str:
     """Return a hash of `headway.js`. Raises ConfigError if not built."""

@@ -20,6 +20,7 @@ from headway.store.errors import SENTENCES, Reason, Unavailable
 from headway.store.model import AlreadyUsed, TooLate
 from headway.web.access import get_or_create_owner
 from headway.web.api import accepted, get_records, idempotency_key
+from headway.web.assets import script_address
 from headway.web.cookies import refuse_without_cookie
 from headway.web.errors import RETRY_AFTER_SECONDS, UNAVAILABLE, APIError, handle_errors, wants_json
 from headway.web.parameters import time_of
@@ -197,6 +198,7 @@ def _page(
             message=message,
             idempotency_key="" if was_used else form.get("idempotency_key", ""),
             fresh_key=str(uuid4()),
+            script=script_address(),
         ),
         status,
     )

@@ -11,7 +11,6 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 
 from headway import masking, words
-from headway.exceptions import ConfigError
 from headway.labels import labels_of
 from headway.service import moment, rerun
 from headway.shapes import AttemptFailure, SnapshotDict
@@ -20,7 +19,7 @@ from headway.store.model import LogPage, TaskRecord
 from headway.tokens import PREFIX, of_task
 from headway.web.answers import answer_by_form, form_of
 from headway.web.api import READ_ONLY, get_records, idempotency_key, status
-from headway.web.assets import bundle_address
+from headway.web.assets import script_address
 from headway.web.errors import APIError, handle_errors, wants_json, wants_page
 from headway.web.limiting import count
 from headway.web.log_view import LEVELS, LogQuery, by_attempt
@@ -158,7 +157,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "can_change_arguments": is_private and viewer.grant is None and can_refill(details.message),
         "result": _json(task["result"]) if task.get("result") is not None else "",
         "failures": _failures(details.failures) if is_private else [],
-        "script": _script(),
+        "script": script_address(),
         "may_share": is_private and viewer.grant is None,
         **_snippets(task_id, {"token": address.get("token", "")}),
     }
@@ -241,11 +240,3 @@ def _missing(log: LogPage) -> str:
     """Say which lines of a log are no longer kept, "" for none."""
     lost = log["first_seq"] - 1 if log["lines"] else log["last_seq"]
     return f"Lines 1 to {lost} are no longer kept.\n" if lost > 0 else ""
-
-
-def _script() -> str:
-    """Return the address of the page's script; "" where it is not built: the page does without."""
-    try:
-        return bundle_address()
-    except ConfigError:
-        return ""

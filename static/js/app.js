@@ -1,7 +1,7 @@
 /** The page: puts the parts together. */
 
 import { Announcer } from "headway/announcer.js";
-import { connectionReason, connectionWords } from "headway/connection-words.js";
+import { buttonsReason, connectionReason, connectionWords } from "headway/connection-words.js";
 import { Favicon } from "headway/favicon.js";
 import { formatTime } from "headway/format.js";
 import { Notifier } from "headway/notifier.js";
@@ -78,7 +78,7 @@ function showTasks() {
   TaskProgress.options = { hints: HINTS, linkOf: inboxLink };
   TaskProgress.define();
   for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll("#new form"))) {
-    new TaskForm(form, {
+    const taskForm = new TaskForm(form, {
       sending: (title) => list.expect(title),
       refused: (item) => list.drop(item),
       accepted: (item, snapshot) => {
@@ -87,6 +87,7 @@ function showTasks() {
         fold();
       },
     });
+    watcher.connection.on("change", () => taskForm.explain(buttonsReason(watcher.connection)));
   }
 }
 

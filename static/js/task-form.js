@@ -16,6 +16,8 @@ export class TaskForm {
   #handlers;
   #key;
   #message;
+  #isBusy = false;
+  #why = ""; // none of the buttons can work now
   #sent = ""; // the last request that has not succeeded
 
   /**
@@ -92,6 +94,24 @@ export class TaskForm {
 
   /** @param {boolean} busy */
   #busy(busy) {
-    for (const button of this.#form.querySelectorAll("button")) button.disabled = busy;
+    this.#isBusy = busy;
+    this.#enable();
+  }
+
+  /**
+   * Have the buttons be off while none could work, and say why.
+   *
+   * @param {string} why empty: they work
+   */
+  explain(why) {
+    this.#why = why;
+    this.#enable();
+  }
+
+  #enable() {
+    for (const button of this.#form.querySelectorAll("button")) {
+      button.disabled = this.#isBusy || this.#why !== "";
+      button.title = this.#why;
+    }
   }
 }

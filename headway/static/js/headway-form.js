@@ -1,0 +1,81 @@
+/** `<headway-form>`: a form that the server has made, in the reader's own time, and off while nothing could be sent. */
+
+import { formText, utcText } from "./form-times.js";
+import { CREDENTIALS } from "./reading.js";
+
+const RETRY_MS = 2000;
+const TIMEOUT_MS = 5000;
+const OFFLINE = "Offline: the form can be sent as soon as the server answers.";
+const IN_UTC = "In UTC";
+
+export class HeadwayForm extends HTMLElement {
+  /** @type {AbortController | undefined} */
+  #end;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retry;
+
+  connectedCallback() {
+    this.#end = new AbortController();
+    const { signal } = this.#end;
+    const check = () => void this.#check();
+    for (const event of ["online", "offline", "pageshow"]) addEventListener(event, check, { signal });
+    this.#form.addEventListener("formdata", ({ formData }) => this.#send(formData), { signal });
+    this.#showTimes();
+    check();
+  }
+
+  disconnectedCallback() {
+    this.#end?.abort();
+    clearTimeout(this.#retry);
+  }
+
+  get #form() {
+    return /** @type {HTMLFormElement} */ (this.querySelector("form"));
+  }
+
+  /** @returns {NodeListOf<HTMLInputElement>} */
+  get #times() {
+    return this.#form.querySelectorAll("input[type=datetime-local]");
+  }
+
+  #showTimes() {
+    for (const input of this.#times) {
+      if (input.hasAttribute("data-own")) continue; // an element may move within its page
+      input.toggleAttribute("data-own", true);
+      input.value = formText(input.value);
+      const help = document.getElementById(`${input.id}-help`);
+      const words = help?.textContent ?? "";
+      const at = words.lastIndexOf(IN_UTC); // after the author's own words
+      if (help && at >= 0) help.textContent = `${words.slice(0, at)}In your time zone${words.slice(at + IN_UTC.length)}`;
+    }
+  }
+
+  /** The server reads times without a zone as UTC. @param {FormData} data */
+  #send(data) {
+    for (const { name, value } of this.#times) data.set(name, utcText(value));
+  }
+
+  /** A machine that is on no network may reach a server of its own. */
+  async #check() {
+    clearTimeout(this.#retry);
+    const isOff = !navigator.onLine && !(await answers());
+    if (this.#end?.signal.aborted) return;
+    for (const button of this.#form.querySelectorAll("button")) {
+      button.disabled = isOff;
+      button.title = isOff ? OFFLINE : "";
+    }
+    const note = /** @type {HTMLElement} */ (this.querySelector("[data-part=offline]"));
+    note.textContent = isOff ? OFFLINE : "";
+    if (isOff) this.#retry = setTimeout(() => void this.#check(), RETRY_MS);
+  }
+}
+
+async function answers() {
+  try {
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    await fetch(location.href, { method: "HEAD", cache: "no-store", credentials: CREDENTIALS, signal });
+    return true;
+  } catch {
+    return false;
+  }
+}
