@@ -10,14 +10,17 @@ from typing import Any
 
 import hypothesis
 import pytest
+from celery import Celery
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from redis.connection import AbstractConnection
 
 from app import create_app
 from headway import masking
+from headway.celery import runs
 from headway.store.connection import connect
 from headway.store.records import Records
 from tests import plain_celery as plain
+from tests.bodies import live_celery
 from tests.browser import Visitor
 from tests.by_broker import Hand
 from tests.chromium import LEANEST_FIRST, WHOLE, options
@@ -164,6 +167,15 @@ def hand(redis_url: str) -> Iterator[Hand]:
     hand.keep()
     yield hand
     hand.close()
+
+
+@pytest.fixture
+def celery(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
+    """An app whose tasks run in this process, as in one that a worker has just begun."""
+    monkeypatch.setattr(runs, "_process", runs._Process())
+    app = live_celery(redis_url)
+    yield app
+    app.close()
 
 
 @pytest.fixture(scope="module")

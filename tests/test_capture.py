@@ -8,7 +8,6 @@ import io
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,15 +20,7 @@ from headway import progress
 from headway.celery import runs
 from headway.snapshot import Snapshot
 from headway.store.records import Records
-from tests.bodies import live_celery, log_of, pushes, read, run
-
-
-@pytest.fixture
-def celery(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
-    monkeypatch.setattr(runs, "_process", runs._Process())  # as a process of a worker begins
-    app = live_celery(redis_url)
-    yield app
-    app.close()
+from tests.bodies import log_of, pushes, read, run
 
 
 def bars(tqdms: Any = tqdm.tqdm, **options: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,16 +14,8 @@ from rich.progress import Progress, track
 from headway import progress
 from headway.celery import runs
 from headway.store.records import Records
-from tests.bodies import live_celery, log_of, pushes, read, run
+from tests.bodies import log_of, pushes, read, run
 from tests.processes import wait_for
-
-
-@pytest.fixture
-def celery(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
-    monkeypatch.setattr(runs, "_process", runs._Process())  # as a process of a worker begins
-    app = live_celery(redis_url)
-    yield app
-    app.close()
 
 
 def test_the_tracked_loop_is_the_tasks_bar(celery: Celery, records: Records):

@@ -20,15 +20,7 @@ from headway.celery import runs
 from headway.celery.log_lines import MAX_LINES
 from headway.store.records import Records
 from headway.store.runs import LOG_LINES
-from tests.bodies import live_celery, log_of, run
-
-
-@pytest.fixture
-def celery(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
-    monkeypatch.setattr(runs, "_process", runs._Process())  # as a process of a worker begins
-    app = live_celery(redis_url)
-    yield app
-    app.close()
+from tests.bodies import log_of, run
 
 
 def all_at_once(work: Callable[[str], None], names: Iterable[str]) -> None:

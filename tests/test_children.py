@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -17,18 +16,10 @@ from headway import progress
 from headway.celery import runs
 from headway.store.records import Records
 from tests import child_work
-from tests.bodies import live_celery, log_of, pushes, read, run
+from tests.bodies import log_of, pushes, read, run
 
 # Said by eventlet, where an earlier test has imported it; these forks use no greenlets.
 pytestmark = pytest.mark.filterwarnings("ignore:Using fork\\(\\) is a bad idea")
-
-
-@pytest.fixture
-def celery(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
-    monkeypatch.setattr(runs, "_process", runs._Process())  # as a process of a worker begins
-    app = live_celery(redis_url)
-    yield app
-    app.close()
 
 
 def process_pool(start: str, size: int = 2) -> ProcessPoolExecutor:

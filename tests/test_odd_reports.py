@@ -23,18 +23,11 @@ from headway.store.errors import Unavailable
 from headway.store.functions import Functions
 from headway.store.records import Records
 from headway.store.runs import RunRecords
-from tests.bodies import live_celery, read, run
+from tests.bodies import read, run
 from tests.processes import wait_for
 from tests.test_values import NO_NUMBERS, NUMBERS, Broken, Lazy
 
 ODD = [value for value, _ in NUMBERS] + NO_NUMBERS
-
-
-@pytest.fixture
-def celery(redis_url: str) -> Iterator[Celery]:
-    app = live_celery(redis_url)
-    yield app
-    app.close()
 
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: type(value).__name__)

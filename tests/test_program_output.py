@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,16 +18,8 @@ from celery.exceptions import Ignore
 from headway import ProgramFailed, progress
 from headway.celery import runs
 from headway.store.records import Records
-from tests.bodies import live_celery, log_of, pushes, read, run
+from tests.bodies import log_of, pushes, read, run
 from tests.processes import wait_for
-
-
-@pytest.fixture
-def celery(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
-    monkeypatch.setattr(runs, "_process", runs._Process())  # as a process of a worker begins
-    app = live_celery(redis_url)
-    yield app
-    app.close()
 
 
 def python(code: str) -> list[str]:

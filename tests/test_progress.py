@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,15 +23,8 @@ from headway.store.errors import Unavailable
 from headway.store.model import Outcome
 from headway.store.records import Records
 from headway.store.runs import RunRecords
-from tests.bodies import live_celery, pushes, read, run
+from tests.bodies import pushes, read, run
 from tests.processes import Valkey, wait_for
-
-
-@pytest.fixture
-def celery(redis_url: str) -> Iterator[Celery]:
-    app = live_celery(redis_url)
-    yield app
-    app.close()
 
 
 def test_a_tight_loop_is_pushed_at_most_ten_times_a_second_and_to_its_last_word(

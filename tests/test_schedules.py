@@ -18,17 +18,10 @@ from headway.schedules import MAX_MISSED, SCHEDULES, Schedule, rule_of
 from headway.store.errors import Unavailable
 from headway.store.records import Records
 from headway.store.schedules import KeptSchedule, ScheduleRecords
-from tests.bodies import live_celery, read
+from tests.bodies import read
 
 HOUR = 3600 * 1_000_000
 BERLIN = ZoneInfo("Europe/Berlin")
-
-
-@pytest.fixture
-def celery(redis_url: str) -> Iterator[Celery]:
-    app = live_celery(redis_url)
-    yield app
-    app.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -19,16 +18,9 @@ from headway.celery.runs import Run, Stopped
 from headway.store.errors import Unavailable
 from headway.store.records import Records
 from headway.store.runs import RunRecords
-from tests.bodies import live_celery, read, run
+from tests.bodies import read, run
 from tests.processes import Valkey, wait_for
 from tests.streamed import events, text_of
-
-
-@pytest.fixture
-def celery(redis_url: str) -> Iterator[Celery]:
-    app = live_celery(redis_url)
-    yield app
-    app.close()
 
 
 def test_what_a_run_writes_is_kept_to_the_byte_and_pushed_in_few_pieces(

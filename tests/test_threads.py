@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.pool import ThreadPool
 from types import SimpleNamespace
@@ -24,18 +24,10 @@ from headway.celery.report import FLUSHER
 from headway.celery.runs import Stopped
 from headway.snapshot import Phase
 from headway.store.records import Records
-from tests.bodies import live_celery, pushes, read, run, run_task
+from tests.bodies import pushes, read, run, run_task
 from tests.processes import wait_for
 
 N = 12
-
-
-@pytest.fixture
-def celery(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
-    monkeypatch.setattr(runs, "_process", runs._Process())  # as a process of a worker begins
-    app = live_celery(redis_url)
-    yield app
-    app.close()
 
 
 def in_threads(work: Callable[[], Any]) -> None:
