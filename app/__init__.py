@@ -87,6 +87,7 @@ def _celery(app: Flask) -> Celery:
         headway_result_max_bytes=app.config["RESULT_MAX_BYTES"],
         # A worker stores there what it last saw of Redis, to notice a restored backup.
         headway_data_dir=app.config["DATA_DIR"],
+        headway_files=app.config["DATA_DIR"] / "files",
         redis_socket_timeout=2.0,
         redis_socket_connect_timeout=2.0,
         task_default_queue="celery",

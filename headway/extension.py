@@ -30,6 +30,7 @@ from headway.web import access
 from headway.web.answers import answers
 from headway.web.api import api
 from headway.web.assets import assets
+from headway.web.files import files
 from headway.web.handlers import SocketHandlers
 from headway.web.hosts import TrustedHosts, parse_hosts
 from headway.web.limiting import socket_quotas
@@ -154,6 +155,7 @@ class Headway:
             several,
             sharing,
             streams,
+            files,
             ops,
             assets,
             pages,

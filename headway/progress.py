@@ -11,6 +11,7 @@ a task its calls do nothing. The task's threads and coroutines may report for it
     progress.log("uploaded to the archive")
     with progress.stream("answer") as out:
         print("The words of", model, file=out)
+    progress.file("report.csv", path)
 
     for row in progress.track(rows, "Importing", resume=True):
         ...
@@ -44,21 +45,25 @@ from headway.capture.programs import run
 from headway.celery import asking, children
 from headway.celery.asking import NO_DEFAULT
 from headway.celery.checkpoint import MAX_CURSOR_BYTES, Loop
+from headway.celery.files import FileSource, give_out
 from headway.celery.log_lines import level_of
 from headway.celery.report import UNSET
+from headway.celery.report_values import name_of as _name
+from headway.celery.report_values import number_of as _number
+from headway.celery.report_values import status_of as _status
 from headway.celery.reporting import find as _find
 from headway.celery.reporting import inside as _inside
 from headway.celery.runs import HERE
 from headway.celery.streams import open_stream
 from headway.celery.text_stream import TextStream
 from headway.json_values import encoded
-from headway.snapshot import MAX_READ_CHARS, one_line
 from headway.values import as_number, as_text, length_of
 
 __all__ = [
     "ask",
     "bind",
     "capture",
+    "file",
     "flush",
     "log",
     "once",
@@ -249,6 +254,19 @@ def stream(name: str) -> TextStream:
     return open_stream(part.run if part else None, name)
 
 
+def file(name: str, source: FileSource) -> None:
+    """Give out a file of the task, which those who see the task can download by its `name`.
+
+    `source` is a path, bytes or a binary file. It is copied into the folder `headway_files`, kept
+    as long as the task, and replaces the task's file of this name. Outside a task nothing is kept.
+    Raises ValueError for an invalid name, a file above `headway_file_max_bytes` or the 101st of a
+    task; TypeError for another source; ConfigError without a folder; OSError where the source
+    cannot be read or the folder not written; RuntimeError in a child process of the run.
+    """
+    part = _find()
+    give_out(part.run if part else None, name, source)
+
+
 def flush() -> None:
     """Send buffered reports, and the text of streams, now."""
     if part := _find():
@@ -279,19 +297,3 @@ def _advance(part: Part, key: Any) -> None:
     cursor = encoded(key, MAX_CURSOR_BYTES, "What resume_from returns")
     if part.loop.advance(cursor) or part.run.report.is_save_due:
         part.run.report.save()
-
-
-def _number(value: Any) -> Any:
-    number = value if value is UNSET else as_number(value)
-    return UNSET if number is None else number
-
-
-def _status(value: Any) -> Any:
-    if value is UNSET:
-        return UNSET
-    text = "" if value is None else as_text(value, MAX_READ_CHARS)
-    return UNSET if text is None else text
-
-
-def _name(value: Any) -> str:
-    return one_line(as_text(value, MAX_READ_CHARS) or "")

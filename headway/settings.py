@@ -88,7 +88,7 @@ SHARES_LIMIT = Setting(
 READS_LIMIT = Setting(
     "HEADWAY_READS_LIMIT",
     "1200/minute",
-    "how often an owner may read tasks, results, logs and streams",
+    "how often an owner may read tasks, results, logs, streams and files",
 )
 LISTS_LIMIT = Setting(
     "HEADWAY_LISTS_LIMIT", "240/minute", "how often an owner may list or search tasks"
@@ -170,6 +170,17 @@ STREAM_MAX_BYTES = Setting(
     "the most that a stream of a task may hold, in bytes of UTF-8; then it ends with a line that "
     "says so",
 )
+FILES = Setting(
+    "headway_files",
+    None,
+    "a folder of this project's own for the files that tasks give out by `progress.file`; workers "
+    "write it, and web processes need it too. Unset: tasks cannot give out files",
+)
+FILE_MAX_BYTES = Setting(
+    "headway_file_max_bytes",
+    100 * 1024 * 1024,
+    "the largest file that a task may give out",
+)
 DATA_DIR = Setting(
     "headway_data_dir",
     None,
@@ -193,6 +204,8 @@ CELERY = (
     RESULT_MAX_BYTES,
     CAPTURE,
     STREAM_MAX_BYTES,
+    FILES,
+    FILE_MAX_BYTES,
     DATA_DIR,
     TOKEN_SECRET,
     TOKEN_SECRET_FALLBACKS,

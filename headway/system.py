@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,11 @@ from headway.celery.attempts import DEFAULT_ATTEMPTS
 from headway.celery.backend import LiveBackend
 from headway.celery.broker import MessageEncoder, message_encoder
 from headway.exceptions import ConfigError
+from headway.file_folder import FileFolder, file_folder
+from headway.store.model import Outcome
 from headway.store.records import Records
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,24 @@ class System:
         self, name: str, queue: str, owner: str, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> None:
         """Refuse a start by raising an exception; here all are admitted."""
+
+    @property
+    def files(self) -> FileFolder | None:
+        """The folder of the files that tasks give out; None where this process has none."""
+        return file_folder(self.celery.conf, self.records.keys.prefix)
+
+    def forget(self, task_id: str) -> Outcome:
+        """Delete what is kept of a task that has ended, as `Records.forget_ended`, and its files.
+
+        Those that this process cannot delete, maintenance deletes.
+        """
+        outcome = self.records.forget_ended(task_id)
+        if outcome == Outcome.FORGOTTEN and self.files is not None:
+            try:
+                self.files.keep(task_id, ())
+            except OSError as error:
+                logger.warning("The files of task %s cannot be deleted here: %s", task_id, error)
+        return outcome
 
 
 def live_backend(celery: Celery) -> LiveBackend:

@@ -59,7 +59,7 @@ def read(task: SnapshotDict, labels: Labels) -> Reading:
         text=_text(task, labels),
         numbers=_numbers(task, labels),
         when=_when(task.get("finished_at")),
-        result_link=f"Show all ({_size(size)})" if size else "",
+        result_link=f"Show all ({format_size(size)})" if size else "",
     )
 
 
@@ -238,7 +238,10 @@ def _number(value: float) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".").replace(",", SPACE)
 
 
-def _size(size: int) -> str:
+def format_size(size: int) -> str:
+    """Return a size in bytes as text."""
+    if size < 1000:
+        return f"{size}{SPACE}B"
     if size < 999_500:
         return f"{round(size / 1000)}{SPACE}kB"
     megabytes = size / 1_000_000

@@ -40,6 +40,7 @@ PROGRESS = (
     "step",
     "log",
     "stream",
+    "file",
     "capture",
     "run",
     "flush",

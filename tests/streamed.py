@@ -34,15 +34,15 @@ def write(
 
 
 @contextmanager
-def events(records: Records) -> Iterator[Callable[[], list[Event]]]:
-    """Give a function that returns all `stream` events that have been published so far."""
+def events(records: Records, wanted: str = "stream") -> Iterator[Callable[[], list[Event]]]:
+    """Give a function that returns all events of this kind that have been published so far."""
     seen: list[Event] = []
     with subscribed(records, "flask-socketio:task:*") as pubsub:
 
         def so_far() -> list[Event]:
             while message := pubsub.get_message(timeout=0.05):
                 kind, payload = json.loads(message["data"])
-                if kind == "stream":
+                if kind == wanted:
                     seen.append(payload)
             return seen
 

@@ -48,6 +48,11 @@ def say(records: Records, task_id: str, *texts: str, level: str = "INFO") -> Non
     assert records.runs.log(task_id, HERE, lines)
 
 
+def give_out(records: Records, task_id: str, name: str) -> None:
+    noted, _ = records.files.note(task_id, HERE, name, 1500, "text/csv", "0" * 32)
+    assert noted == "written"
+
+
 def fail(records: Records, task_id: str) -> None:
     fields = {"error": {"type": "ValueError", "message": "no such column"}}
     meta = '{"status": "FAILURE", "result": {}, "traceback": "Traceback: line 7 in import_rows"}'
@@ -163,10 +168,14 @@ def test_it_is_live_and_each_line_of_the_log_is_there_once(
     write(shared_records, task_id, 420)
     expect(page).to_have_title(re.compile(r"\(42"))
     expect(lines).to_have_text(["one", "two", "three"])
+    give_out(shared_records, task_id, "report.csv")
+    expect(page.locator("#files a")).to_have_text(["report.csv"])
     page.context.set_offline(True)
     say(shared_records, task_id, "four", "five")
+    give_out(shared_records, task_id, "missed.csv")
     page.context.set_offline(False)
     expect(lines).to_have_text(["one", "two", "three", "four", "five"], timeout=15_000)
+    expect(page.locator("#files a")).to_have_text(["report.csv", "missed.csv"])
     fail(shared_records, task_id)
 
     expect(page.locator("#timeline")).to_contain_text("no such column")
@@ -210,6 +219,7 @@ def test_it_is_accessible_and_fits_a_phone(
 ):
     task_id = hand_task(shared_records, visitor)
     say(shared_records, task_id, "a line " * 20, "x" * 200)
+    give_out(shared_records, task_id, "report " * 20 + "x" * 50)
     fail(shared_records, task_id)
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 800})

@@ -25,6 +25,7 @@ from headway.celery.backend import LiveBackend
 from headway.celery.broker_url import broker_url
 from headway.celery.consumer import guarded
 from headway.celery.fencing import FENCE
+from headway.celery.file_cleaner import FileCleaner
 from headway.celery.heartbeats import Heartbeats
 from headway.celery.live_tasks import make_all_live
 from headway.celery.loop_watch import LoopWatch
@@ -74,6 +75,7 @@ class Maintenance(bootsteps.StartStopStep):
         self._killer = RunKiller(worker, self._backend)
         self.sweeper = Sweeper(self._backend, self._id, self._end_runs)
         self._scheduler = Scheduler(self._backend)
+        self._cleaner = FileCleaner(self._backend)
         self.loop_watch = LoopWatch(worker)
         self._well = True
         self._planned_stop = PlannedStop(worker, self._release_running, self._abandon)
@@ -147,6 +149,7 @@ class Maintenance(bootsteps.StartStopStep):
                 self._try(self._backend.records.maintenance.delete_unused_libraries)
             if not self._planned_stop.is_begun:
                 self._try(self._scheduler.look)
+            self._try(self._cleaner.clean)
             self._try(programs.sweep)
             self._try(self._killer.end_pool)
             rounds += 1

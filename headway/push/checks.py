@@ -12,11 +12,13 @@ from headway.throttled import ThrottledLogger
 
 logger = ThrottledLogger(logging.getLogger(__name__))
 
+OTHERS = ("forgotten", "log", "stream", "files")
+
 _refused = count(1)
 
 
 def is_event(name: str, message: bytes) -> bool:
-    """Whether a message is an event of this room: `snapshot`, `forgotten`, `log` or `stream`.
+    """Whether a message is an event of this room: a snapshot, or one of OTHERS.
 
     Anything else is logged, and not for browsers.
     """
@@ -43,7 +45,7 @@ def _is_of(name: str, message: bytes, found: Any) -> bool:
         return False
     if kind == "snapshot":
         return isinstance(task_id, str) and stamp_of(message)[0] == task_id
-    return kind in ("forgotten", "log", "stream")
+    return kind in OTHERS
 
 
 def _parse(message: bytes) -> Any:

@@ -83,6 +83,7 @@ class Resync:
                 self._manager.deliver(
                     name, f'["log",{{"task_id":"{task_id}","lines":[{line}]}}]'.encode()
                 )
+            self._manager.deliver(name, f'["files",{{"task_id":"{task_id}"}}]'.encode())
             for end in _stream_ends(stored):  # the same for a client that lacks text
                 self._manager.deliver(name, f'["stream",{fragment(end)}]'.encode())
         owners = [name.removeprefix("owner:") for name in names if name.startswith("owner:")]

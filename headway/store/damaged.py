@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from headway import strict_json
+from headway.file_folder import KEY
+from headway.file_types import MEDIA_TYPE, is_file_name
 from headway.shapes import AttemptFailure
 from headway.snapshot import STATE, Phase
 from headway.store.errors import Reason, Unavailable
@@ -45,6 +48,11 @@ def points(texts: Iterable[str]) -> list[Point]:
 def attempt_failure(text: str) -> AttemptFailure | None:
     """Return why an attempt failed, of its JSON; None where that is damaged."""
     return next(iter(_read([text], _fits(FAILURE))), None)
+
+
+def task_file(text: str) -> dict[str, Any] | None:
+    """Return what is noted of a file, of its JSON; None where that is damaged."""
+    return next(iter(_read([text], _fits(FILE))), None)
 
 
 def count(text: object) -> int:
@@ -94,6 +102,10 @@ def _fits(shape: Mapping[str, Check], optional: Iterable[str] = ()) -> Check:
 
 def _or_null(check: Check) -> Check:
     return lambda value: value is None or check(value)
+
+
+def _matches(pattern: re.Pattern[str]) -> Check:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
 def _is_text(value: Any) -> bool:
@@ -191,5 +203,12 @@ EVENT = {
     "error": _or_null(_fits(ERROR)),
     "worker": _or_null(_is_text),
     "scheduled_for": _or_null(_is_time),
+}
+FILE = {
+    "at": _is_time,
+    "name": is_file_name,
+    "size": _is_count,
+    "type": _matches(MEDIA_TYPE),
+    "key": _matches(KEY),
 }
 FAILURE = {"traceback": _is_text, "environment": _is_text}

@@ -21,6 +21,7 @@ from headway.settings import CANCEL_GRACE_SECONDS, LEASE_SECONDS
 from headway.shapes import TaskMessage
 from headway.snapshot import fragment, title_line
 from headway.store.connection import Client
+from headway.store.files import FileRecords
 from headway.store.functions import Functions
 from headway.store.keys import PLAIN, Keys
 from headway.store.maintenance import MaintenanceRecords
@@ -63,6 +64,7 @@ class Records:
         self.functions = Functions(client, keys)
         self.outbox = Outbox(self.functions, self.ttl)
         self.runs = RunRecords(self.functions, self.ttl, self._lease)
+        self.files = FileRecords(self.functions, self.ttl)
         self.queries = Queries(self.functions, self.ttl)
         self.lists = OwnerLists(self.functions)
         self.read = self.queries.read

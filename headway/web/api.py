@@ -191,7 +191,7 @@ def retry(task_id: str) -> ResponseReturnValue:
 def forget(task_id: str) -> ResponseReturnValue:
     """Delete what is kept of a task that has ended, for good; 204, 409 if it has not ended."""
     _to_change(task_id)
-    outcome = get_records().forget_ended(task_id)
+    outcome = state().forget(task_id)
     if outcome != Outcome.FORGOTTEN:
         raise REFUSALS[outcome]
     return Response(status=204)

@@ -20,6 +20,8 @@ KINDS = {
     "headway.result": "reads",
     "headway.log": "reads",
     "headway_streams.stream": "reads",
+    "headway_files.listing": "reads",
+    "headway_files.file": "reads",
     "headway_pages.show": "reads",
     "headway_pages.log_text": "reads",
     "headway_schedules.index": "reads",

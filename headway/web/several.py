@@ -14,6 +14,7 @@ from flask.typing import ResponseReturnValue
 from headway.limits import LimitReached
 from headway.service import NotKept, rerun
 from headway.snapshot import Snapshot
+from headway.state import state
 from headway.store.errors import Unavailable
 from headway.store.model import AlreadyUsed, Outcome, TaskRecord, TooLate
 from headway.web.api import (
@@ -74,7 +75,7 @@ def _retry(task_id: str, stored: TaskRecord, key: str) -> str:
 
 
 def _forget(task_id: str, _stored: TaskRecord, _key: str) -> str:
-    outcome = get_records().forget_ended(task_id)
+    outcome = state().forget(task_id)
     if outcome != Outcome.FORGOTTEN:
         raise REFUSALS[outcome]
     return ""

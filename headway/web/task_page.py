@@ -21,6 +21,7 @@ from headway.web.answers import answer_by_form, form_of
 from headway.web.api import READ_ONLY, get_records, idempotency_key, status
 from headway.web.assets import script_address
 from headway.web.errors import APIError, handle_errors, wants_json, wants_page
+from headway.web.files import files_shown
 from headway.web.limiting import count
 from headway.web.log_view import LEVELS, LogQuery, by_attempt
 from headway.web.plot import plot
@@ -146,6 +147,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "idempotency_key": str(uuid4()),
         "plot": plot(task, queries.points(task_id)),
         "streams": stream_ends(queries, task),
+        "files": files_shown(task_id),
         "timeline": timeline(task, details.history, _requester(viewer, stored)),
         "log": log,
         "log_query": wanted,

@@ -22,6 +22,7 @@ PAGE = {"Accept": "text/html"}
 PARTS = ("history", "message", "error", "attempt", "title", "step", "status", "current", "still")
 PARTS += (
     "streams",
+    "files",
     "traceback:1",
     "result_size",
     "result_at",
@@ -44,6 +45,7 @@ def failed_task(client: FlaskClient, records: Records) -> str:
         )
     records.runs.log(task_id, HERE, [("INFO", "It has begun.")])
     records.runs.write_stream(task_id, HERE, "out", 0, b"text", closes=True, max_bytes=100)
+    records.files.note(task_id, HERE, "a", 1, "text/plain", "0" * 32)
     error = {"type": "ValueError", "message": "no"}
     failure = {"traceback": "Traceback ...", "environment": "here"}
     fields: Any = {"error": error, "traceback": failure}
@@ -57,6 +59,8 @@ def read_all(client: FlaskClient, task_id: str) -> dict[str, int]:
         "",
         "/streams",
         "/streams/out",
+        "/files",
+        "/files/a",
         "/log",
         "/log.txt",
         "/result",

@@ -40,6 +40,8 @@ OF_TASKS: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/tasks/<task_id>/log.txt?level=ERROR&find=a", {}),
     ("GET", "/tasks/<task_id>/streams/<name>", {}),
     ("GET", "/tasks/<task_id>/streams/<name>?download", {}),
+    ("GET", "/tasks/<task_id>/files", {}),
+    ("GET", "/tasks/<task_id>/files/<name>", {}),
     ("GET", "/tasks/<task_id>/result", {}),
     ("POST", "/tasks/<task_id>/cancel", {}),
     ("POST", "/tasks/<task_id>/retry", {}),

@@ -20,7 +20,7 @@ import { Server } from "./server.js";
  * @property {boolean} pollFailed
  * @property {string} fault why the last poll failed, in one sentence; "" where it did not
  *
- * @typedef {"connect" | "announced" | "server" | "snapshot" | "forgotten" | "log" | "stream" | "change"} Topic "server":
+ * @typedef {"connect" | "announced" | "server" | "snapshot" | "forgotten" | "log" | "stream" | "files" | "change"} Topic "server":
  *   the server's state, read anywhere; "announced": it came over the socket
  *
  * @typedef {object} Socket the part of Socket.IO's that is used
@@ -107,7 +107,7 @@ export class Connection {
     socket.on("disconnect", (/** @type {string} */ reason) => this.#disconnected(reason));
     socket.on("connect_error", (/** @type {Error} */ error) => this.#refused(socket, error));
     socket.on("server", (/** @type {ServerState} */ server) => this.#onServer(server));
-    for (const topic of /** @type {const} */ (["snapshot", "forgotten", "log", "stream"])) {
+    for (const topic of /** @type {const} */ (["snapshot", "forgotten", "log", "stream", "files"])) {
       socket.on(topic, (payload) => this.#emit(topic, payload));
     }
   }

@@ -10,6 +10,7 @@ import { Plot } from "./plot.js";
 import { CREDENTIALS } from "./reading.js";
 import { parseSource } from "./server.js";
 import { isFinal } from "./snapshot.js";
+import { TaskFiles } from "./task-files.js";
 import { MAX_SHOWN, TaskLog, lineElement, matches } from "./task-log.js";
 import { release, watcherOf } from "./watchers.js";
 import { headline } from "./words.js";
@@ -37,8 +38,11 @@ export class HeadwayTaskPage extends HTMLElement {
   /** @type {Notifier | undefined} */
   #notifier;
   #frame = 0;
+  #renewals = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #grace;
+  /** @type {TaskFiles | undefined} */
+  #files;
 
   connectedCallback() {
     const task = /** @type {HTMLElement} */ (this.querySelector("headway-task"));
@@ -59,17 +63,24 @@ export class HeadwayTaskPage extends HTMLElement {
       },
     ));
     const notifier = (this.#notifier = new Notifier(() => location.href));
+    const files = (this.#files = new TaskFiles(
+      () => read(server.at(`/tasks/${encodeURIComponent(name)}/files`), server.headers),
+      () => void this.#renew(),
+    ));
     this.#plot = new Plot(JSON.parse(this.#part("plot").dataset.points ?? "[]"));
     this.#undo = [
       () => cancelAnimationFrame(this.#frame),
       watcher.connection.on("log", ({ task_id, lines }) => task_id === name && log.take(lines)),
       watcher.connection.on("stream", (event) => event.task_id === name && streams.take(event)),
+      watcher.connection.on("files", ({ task_id }) => task_id === name && files.reach()),
+      watcher.connection.on("change", (state) => state === "live" && files.reach()), // some may have been missed
       watcher.watchTask(name, (snapshot, line) => snapshot && this.#take(snapshot, line, watcher)),
       watcher.connection.on("change", () => this.#showConnectionSoon(watcher)),
       watcher.connection.on("server", () => this.#showConnectionSoon(watcher)),
       () => clearTimeout(this.#grace),
       () => log.stop(),
       () => streams.stop(),
+      () => files.stop(),
       () => release(server),
       () => notifier.stop(),
     ];
@@ -97,7 +108,9 @@ export class HeadwayTaskPage extends HTMLElement {
     this.#streams?.reach(snapshot);
     const parts = [snapshot.phase, snapshot.attempt, snapshot.finished_at].join(" ");
     if (parts === this.#made) {
-      if (connection.state === "polling") this.#log?.reach(Infinity);
+      if (connection.state !== "polling") return;
+      this.#log?.reach(Infinity);
+      this.#files?.reach();
       return;
     }
     const isFirst = !this.#made;
@@ -139,11 +152,12 @@ export class HeadwayTaskPage extends HTMLElement {
 
   /** Have the server make the parts again that tell of the task's history. */
   async #renew() {
-    const made = this.#made;
+    const renewal = ++this.#renewals;
     try {
       const response = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: CREDENTIALS });
-      if (!response.ok || made !== this.#made) return;
+      if (!response.ok) return;
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      if (renewal !== this.#renewals) return; // a later one has begun
       for (const part of this.querySelectorAll("[data-live]")) {
         const next = page.getElementById(part.id);
         if (next && next.outerHTML !== part.outerHTML) part.replaceWith(document.adoptNode(next));

@@ -1,0 +1,94 @@
+"""Gives out files of a run: stores each, and notes it in the record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+from headway import settings
+from headway.celery.fencing import delivery_of
+from headway.celery.persistence import until_stored
+from headway.celery.runs import Run
+from headway.exceptions import ConfigError
+from headway.file_folder import StoredFile, file_folder
+from headway.file_types import MAX_NAME_BYTES, is_file_name, media_type
+from headway.store.files import MAX_FILES, TaskFile
+from headway.store.model import Outcome
+
+FileSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
+PIECE_BYTES = 1024 * 1024
+BAD_NAME = (
+    "{!r} is no name of a file: one line of visible characters, without / and \\, of at most "
+    f"{MAX_NAME_BYTES} bytes of UTF-8."
+)
+NO_FOLDER = "There is no folder for files: set headway_files, in the web process's settings too."
+
+
+def give_out(run: Run | None, name: str, source: FileSource) -> None:
+    """Give out a file of the run; see `progress.file`. Outside of runs only the name is checked."""
+    if not is_file_name(name):
+        raise ValueError(BAD_NAME.format(name))
+    if run is None:
+        return
+    if run.task is None:
+        raise RuntimeError("A child process cannot give out files: do it in the run's own process.")
+    backend = run.task.backend
+    conf = backend.app.conf
+    folder = file_folder(conf, backend.records.keys.prefix)
+    if folder is None:
+        raise ConfigError(NO_FOLDER)
+    max_bytes = int(settings.FILE_MAX_BYTES.read(conf))
+    stored = folder.store(run.task_id, _pieces(source), max_bytes)
+    # Where this raises, the record may name the file or not: maintenance deletes it if not.
+    outcome, former = _note(run, name, stored)
+    if outcome != Outcome.WRITTEN:
+        folder.delete(run.task_id, stored.key)
+        _refuse(run, outcome)
+    if former is not None and former.key != stored.key:  # it is the same after a reply was lost
+        folder.delete(run.task_id, former.key)
+
+
+def _note(run: Run, name: str, stored: StoredFile) -> tuple[Outcome, TaskFile | None]:
+    """Note a stored file in the record; return what `FileRecords.note` does."""
+    backend = run.task.backend
+
+    def note() -> tuple[Outcome, TaskFile | None]:
+        about = (name, stored.size, media_type(name, stored.head), stored.key)
+        noted: tuple[Outcome, TaskFile | None] = backend.records.files.note(
+            run.task_id, delivery_of(run.request), *about
+        )
+        return noted
+
+    outcome, former = until_stored(note)
+    if outcome == Outcome.UNKNOWN:  # Redis has lost the record: a report makes it again
+        backend.runs.report(run.request, "PROGRESS", {})
+        outcome, former = until_stored(note)
+    return outcome, former
+
+
+def _refuse(run: Run, outcome: Outcome) -> None:
+    """Raise ValueError for a file too many, Stopped for a run that must not go on."""
+    if outcome == Outcome.FULL:
+        raise ValueError(f"A task has at most {MAX_FILES} files.")
+    run.stop(outcome)
+    run.check()
+
+
+def _pieces(source: Any) -> Iterator[bytes]:
+    """Yield what a source holds, piece by piece. Raises TypeError for what is none, OSError."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        yield bytes(source)
+    elif isinstance(source, str | os.PathLike):
+        with Path(source).open("rb") as file:
+            yield from _pieces(file)
+    elif hasattr(source, "read"):
+        while piece := source.read(PIECE_BYTES):
+            if not isinstance(piece, bytes):
+                raise TypeError("A file to give out is opened in binary mode: open(path, 'rb').")
+            yield piece
+    else:
+        raise TypeError(
+            f"What is given out is a path, bytes or a binary file, not {type(source).__name__}."
+        )

@@ -1,0 +1,145 @@
+"""The folder in which the files that tasks give out are kept: workers write it, web processes read.
+
+A file lies in a folder of its task, under a random key: no name that a task or a person has chosen
+is ever a part of a path. Only this process's user may read it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import stat
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+from uuid import uuid4
+
+from headway import settings
+from headway.file_types import HEAD_BYTES
+
+logger = logging.getLogger(__name__)
+
+KEY = re.compile(r"[0-9a-f]{32}")
+OWN = re.compile(rf"{KEY.pattern}(\.part)?")  # what may be deleted here
+TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}")
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+# Where a link, another kind of file, or a folder that may not be read is in its place, there is no
+# file; and the open of a pipe would wait.
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class TooLarge(ValueError):
+    """A file is larger than files may be."""
+
+
+class StoredFile(NamedTuple):
+    """A file as it was stored: the key it is kept under, its size in bytes and how it begins."""
+
+    key: str
+    size: int
+    head: bytes
+
+
+class FileFolder:
+    """Keeps files by task and key in a folder, which it makes when it stores the first one."""
+
+    def __init__(self, folder: Path, prefix: str) -> None:
+        """`prefix` is that of the project's keys: projects with different ones may share it."""
+        self._folder = folder
+        self._root = folder / f"tasks-{sha256(prefix.encode()).hexdigest()[:8]}"
+
+    def store(self, task_id: str, pieces: Iterable[bytes], max_bytes: int) -> StoredFile:
+        """Store what the pieces hold together.
+
+        Raises TooLarge beyond `max_bytes`, OSError where the folder cannot be written; nothing is
+        left of it then.
+        """
+        folder = self._path(task_id)
+        self._folder.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
+        self._root.mkdir(PRIVATE_FOLDER, exist_ok=True)
+        folder.mkdir(PRIVATE_FOLDER, exist_ok=True)
+        key = uuid4().hex
+        part = folder / f"{key}.part"
+        try:
+            size, head = _write(part, pieces, max_bytes)
+            part.rename(folder / key)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        return StoredFile(key, size, head)
+
+    def open(self, task_id: str, key: str) -> BinaryIO | None:
+        """Open a stored file; None where there is none that this process can read."""
+        try:
+            descriptor = os.open(self._path(task_id, key), READ)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            logger.warning("A file of task %s cannot be read: %s", task_id, error)
+            return None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return None
+        return os.fdopen(descriptor, "rb")
+
+    def delete(self, task_id: str, key: str) -> None:
+        """Delete a file, if it is there."""
+        self._path(task_id, key).unlink(missing_ok=True)
+
+    def task_ids(self) -> Iterator[str]:
+        """Yield the tasks of which there is a folder, in no order."""
+        with suppress(FileNotFoundError), os.scandir(self._root) as entries:
+            for entry in entries:
+                if TASK_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                    yield entry.name
+
+    def keep(self, task_id: str, keys: Collection[str], grace: float = 0.0) -> None:
+        """Delete a task's files but these, and those that changed in the last `grace` seconds."""
+        folder = self._path(task_id)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            is_folder_old = _is_old(folder, grace)
+            for path in folder.iterdir():
+                is_own = OWN.fullmatch(path.name)
+                if is_own and path.name not in keys and _is_old(path, grace):
+                    path.unlink(missing_ok=True)
+            if is_folder_old and not keys:
+                with suppress(OSError):  # there is more in it
+                    folder.rmdir()
+
+    def _path(self, task_id: str, key: str = "") -> Path:
+        """Return where a task's files lie, or one of them. Raises ValueError for what is no id."""
+        if not TASK_ID.fullmatch(task_id) or (key and not KEY.fullmatch(key)):
+            raise ValueError(f"A task with the id {task_id!r} can have no files.")
+        return self._root / task_id / key
+
+
+def file_folder(conf: Mapping[str, Any], prefix: str) -> FileFolder | None:
+    """Return the folder of a Celery app's settings, None if none is set."""
+    folder = settings.FILES.read(conf)
+    return FileFolder(Path(folder).expanduser(), prefix) if folder else None
+
+
+def _is_old(path: Path, grace: float) -> bool:
+    return not grace or time.time() - path.lstat().st_mtime >= grace
+
+
+def _write(path: Path, pieces: Iterable[bytes], max_bytes: int) -> tuple[int, bytes]:
+    """Write a new file; return its size and how it begins."""
+    size = 0
+    head = b""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
+    with os.fdopen(descriptor, "wb") as out:
+        for piece in pieces:
+            size += len(piece)
+            if size > max_bytes:
+                raise TooLarge(f"A file may have {max_bytes} bytes (headway_file_max_bytes).")
+            head += piece[: HEAD_BYTES - len(head)]
+            out.write(piece)
+        out.flush()
+        os.fsync(out.fileno())  # what the record names is there, also after a power cut
+    return size, head
