@@ -32,3 +32,9 @@ def counts_rows(folder, rows):
         total += row
         progress.save(total)
     return total
+
+
+@celery.task
+def asks(folder):
+    count_run(folder)
+    return progress.ask("Go on?", choices=["yes", "no"])

@@ -54,6 +54,27 @@ def test_each_row_is_done_once_but_for_one_of_each_kill(valkey: Valkey, tmp_path
     assert runs(counts) == 4
 
 
+def test_a_question_outlives_its_worker_and_redis_and_its_answer_counts_once(
+    valkey: Valkey, tmp_path: Path
+):
+    with project("prefork", valkey, tmp_path, Saving) as first:
+        task_id, counts = first.start(tasks.asks)
+        asked = first.reached(task_id, Phase.WAITING).question
+        assert asked is not None
+        os.killpg(first.process.pid, signal.SIGKILL)
+        valkey.restart()
+
+        answered = first.records.answer(task_id, asked["id"], '"yes"', "ada")
+        with running(first.worker()):
+            end = first.end_of(task_id)
+
+    assert answered.outcome == "queued"
+    assert (end.phase, end.result, end.attempt) == (Phase.SUCCEEDED, "yes", 2)
+    assert runs(counts) == 2
+    phases = [event["phase"] for event in first.records.queries.details(task_id).history]
+    assert phases == ["queued", "running", "waiting", "queued", "running", "succeeded"]
+
+
 def rows_done(counts: Path) -> Counter[int]:
     """Return how often each row was done."""
     return Counter(int(row) for row in Path(f"{counts}.rows").read_text().split())

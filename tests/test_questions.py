@@ -11,13 +11,13 @@ from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
-from celery import Celery
-from celery.exceptions import Ignore
+from celery import Celery, current_task
+from celery.exceptions import Ignore, Retry
 
 from headway import Unanswered, progress
 from headway.questions import Asked
 from headway.snapshot import Phase, Snapshot
-from headway.store.model import Delivery, Outcome, StateWrite
+from headway.store.model import Delivery, Outcome, Source, StateWrite
 from headway.store.records import Records
 from tests.bodies import live_celery, read, run_task
 
@@ -349,3 +349,112 @@ def test_an_answered_task_is_sent_by_the_next_sweep(records: Records, waiting: s
     records.answer(waiting, "q1", '"yes"', "ada")
 
     assert records.maintenance.sweep("w").due == [(waiting, MESSAGE)]
+
+
+def test_no_message_of_a_task_that_waits_stays_with_the_broker(records: Records):
+    records.client.hset("unacked", "tag", "message")
+    records.client.zadd("unacked_index", {"tag": 1})
+    source = Source("one", held="unacked unacked_index tag")
+    about: Any = {"message": MESSAGE, "max_attempts": 4, "hostname": "w", "source": source}
+    records.runs.claim("t-1", Delivery("run"), "run", **about)
+
+    records.runs.ask("t-1", Delivery("run"), YES_OR_NO, MESSAGE)
+
+    assert records.client.exists("unacked", "unacked_index") == 0
+
+
+def test_a_task_that_waits_is_in_no_set_that_is_swept_but_for_its_deadline(
+    records: Records, waiting: str
+):
+    sets = records.client.keys("headway:*")
+    listed = {name for name in map(str, sets) if records.client.type(name) == "zset"}
+
+    assert [name for name in listed if records.client.zscore(name, waiting) is not None] == []
+
+
+def test_its_record_is_kept_beyond_its_deadline(records: Records):
+    claim(records, "t-1")
+    records.runs.ask("t-1", Delivery("run"), YES_OR_NO._replace(timeout=366 * 86400.0), MESSAGE)
+
+    assert records.client.pttl("headway:task:t-1") > 366 * 86400 * 1000
+
+
+def test_a_message_that_was_still_to_be_sent_takes_no_question_away(records: Records, waiting: str):
+    records.client.zadd("headway:outbox", {waiting: 0})
+
+    assert records.maintenance.sweep("w").due == []
+    assert read(records, waiting).phase == Phase.WAITING
+
+
+def test_a_new_send_of_its_id_has_none_of_its_answers(records: Records, waiting: str):
+    records.answer(waiting, "q1", '"yes"', "ada")
+    claim(records, waiting, "second")
+    records.runs.write(StateWrite(waiting, Delivery("second"), Phase.FAILED, {}, "{}", "t", 4))
+    records.client.hset(f"headway:task:{waiting}", "sends", "one")
+    about: Any = {"message": MESSAGE, "max_attempts": 4, "hostname": "w", "source": Source("two")}
+
+    assert records.runs.claim(waiting, Delivery("third"), "third", **about) == "claimed"
+
+    assert records.runs.read_saved(waiting, Delivery("third")) == ("read", "", "{}")
+
+
+def test_a_task_that_goes_on_as_another_one_has_its_answers(records: Records, waiting: str):
+    records.answer(waiting, "q1", '"yes"', "ada")
+    claim(records, waiting, "second")
+    save = StateWrite(waiting, Delivery("second"), Phase.RUNNING, {}, "{}", "t", 4, saved="{}")
+    records.runs.write(save)
+
+    new = records.create(
+        owner="", message=MESSAGE, title="T", max_attempts=4, resume_from=waiting
+    ).task_id
+
+    assert "go" in json.loads(read_saved(records, new)[2])
+
+
+def test_a_run_that_has_asked_for_its_next_attempt_asks_nobody(asking: Begin):
+    def body() -> None:
+        current_task.retry(throw=False, countdown=60)
+        progress.ask("Go on?")
+
+    task = asking(body)
+    with pytest.raises(Retry) as asked:
+        task.run()
+
+    assert "can ask no person" in str(asked.value.exc)
+    assert task.snapshot.phase == Phase.RUNNING  # until Celery stores the retry
+
+
+def test_an_answer_that_fits_no_more_is_an_error(asking: Begin):
+    schemas: list[Any] = [str, int]
+
+    def body() -> None:
+        progress.ask("How many?", schema=schemas.pop(0))
+
+    task = asking(body)
+    task.run()
+    task.answer("three")
+
+    with pytest.raises(ValueError, match="does not fit: Must be a whole number"):
+        task.run()
+
+
+def test_a_message_expires_no_more_once_its_task_has_begun(redis_url: str, records: Records):
+    def body() -> None:
+        progress.ask("Go on?")
+
+    app = live_celery(redis_url)
+    task = app.task(name="asks", shared=False)(body)
+    info = {"exchange": "", "routing_key": "q"}
+    task.push_request(
+        id="t-1", task="asks", called_directly=False, expires="2026-01-01", delivery_info=info
+    )
+
+    task.before_start("t-1", (), {})
+    with pytest.raises(Ignore):
+        task()
+
+    kept = records.outbox.message("t-1")
+    assert kept is not None
+    assert "expires" not in kept[0]["options"]
+    task.pop_request()
+    app.close()
