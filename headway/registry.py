@@ -20,7 +20,7 @@ from headway.labels import Labels, register
 from headway.schedules import SCHEDULES, Schedule, rule_of
 from headway.signatures import BadArguments, Call, converting, signature_of
 from headway.snapshot import title_line
-from headway.unique import unique_by
+from headway.unique import limits_of
 
 __all__ = ["TASK_TYPES", "BadArguments", "Call", "TaskType", "task", "task_type_of"]
 
@@ -104,6 +104,9 @@ def task(
     labels: Labels | None = None,
     admit: Callable[..., None] | None = None,
     unique: str = "",
+    when_open: str = "show",
+    debounce: float = 0.0,
+    max_running: int = 0,
     every: str | timedelta | None = None,
     cron: str | None = None,
     **options: Any,
@@ -119,12 +122,16 @@ def task(
     Enums, dataclasses and models as its annotations say.
 
     `unique` is a text that names arguments ("{customer_id}"): while an owner's task with the same
-    text is open, a start shows that one, and `.delay()` returns its result. With `every` ("15m",
+    text is open, a start shows that one, and `.delay()` returns its result. With
+    `when_open="queue"` it waits for that one's end instead; with "latest" it replaces that one, and
+    begins `debounce` seconds later. `max_running` of an owner's tasks are with the workers at a
+    time, of each text if there is one. With `every` ("15m",
     "1h30m", "1d", or a timedelta) or `cron` ("30 2 * * mon-fri", in Celery's `timezone`) the
     workers start it by themselves, without arguments.
 
     Raises TypeError for a label that does not exist, a title or a `unique` that the arguments do
-    not fill, and a schedule of a task that needs arguments; ValueError for a schedule that is none.
+    not fill, what does not go together, and a schedule of a task that needs arguments; ValueError
+    for a schedule that is none.
     """
     rule = rule_of(every, cron)
 
@@ -135,8 +142,8 @@ def task(
         if validate is None and not own.call.options:
             _check_title(title, {each.name for each in own.arguments})
         kept = dict(options)
-        if unique:
-            kept |= {"unique": unique_by(unique, own), "apply_async": apply_async}
+        if limits := limits_of(own, unique, when_open, debounce, max_running):
+            kept |= {"unique": limits, "apply_async": apply_async}
         arguments = None if validate else own.asked
         if form:
             arguments = tuple(members_of(form))

@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 
 from headway.celery.backend import LiveBackend
 from headway.celery.messages import expiry_of
-from headway.celery.sends import identified, owned, recorded
+from headway.celery.sends import NO_TURN, identified, owned, recorded
 from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.shapes import TaskMessage
 from headway.state import state
@@ -145,6 +145,8 @@ def _start(
     task_id = str(uuid4())
     task = celery.tasks.get(name)
     unique = unique_of(task)
+    turn = unique.turn(name, args, kwargs) if unique else NO_TURN
+    when = when or (unique.when if unique else "")
     expiry = expiry_of(task, celery)
     plain = celery.signature(name, args=args, kwargs=kwargs, queue=queue, **expiry)
     message = recorded(identified(owned(plain, owner), task_id), task_id)
@@ -159,7 +161,7 @@ def _start(
         task_id=task_id,
         encoded=encoded,
         resume_from=resume_from,
-        unique=unique.digest(name, args, kwargs) if unique else "",
+        turn=turn,
     )
     if started.outcome == Outcome.CREATED and not encoded:
         _send_now(celery.backend, records, started.task_id, message)

@@ -15,6 +15,7 @@ from flask.cli import ScriptInfo
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from headway.celery.sends import Turn
 from headway.cli.groups import flask_headway
 from headway.registry import TASK_TYPES, task
 from headway.signatures import BadArguments, signature_of
@@ -61,7 +62,7 @@ def id_in(answer: TestResponse) -> str:
 
 def create(records: Records, unique: str = "one", **options: Any) -> StartResult:
     about = {"owner": "ada", "message": MESSAGE, "title": "Long task", "max_attempts": 4}
-    return records.create(unique=unique, **about | options)
+    return records.create(turn=Turn(unique=unique), **about | options)
 
 
 # At each door

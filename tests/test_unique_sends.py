@@ -67,7 +67,7 @@ def test_a_second_send_returns_the_result_of_the_open_task(tidy: Task, records: 
     assert len({first.id, other.id, somebodys.id}) == 3
     sent = queued(records)[::-1]
     assert [each["headers"]["id"] for each in sent] == [first.id, other.id, somebodys.id]
-    assert not any("headway_unique" in each["headers"] for each in sent)
+    assert not any("headway_turn" in each["headers"] for each in sent)
 
     records.cancel(first.id)
     assert tidy.apply_async(("hall",), headers=HEADERS) != first
@@ -83,15 +83,15 @@ def test_one_for_later_counts_too(tidy: Task, records: Records):
     assert (again, later) == (first, first)
     assert shown(records, first.id).phase == "scheduled"  # type: ignore[union-attr]
     kept = records.client.hget(f"headway:task:{first.id}", "message") or ""
-    assert "headway_unique" not in kept
+    assert "headway_turn" not in kept
 
 
 def test_a_start_finds_what_was_sent(tidy: Task, records: Records):
     sent = tidy.delay("hall")
 
-    digest = tidy.unique.digest("tidy", ["hall"], {})
+    turn = tidy.unique.turn("tidy", ["hall"], {})
     message = {"task": "tidy", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-    started = records.create(owner="", message=message, title="Tidy", max_attempts=4, unique=digest)
+    started = records.create(owner="", message=message, title="Tidy", max_attempts=4, turn=turn)
 
     assert (started.task_id, started.outcome) == (sent.id, "existing")
 

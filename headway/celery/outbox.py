@@ -21,7 +21,7 @@ from headway.celery.fencing import (
 )
 from headway.celery.messages import OutboxProducer, request_of, without_times
 from headway.celery.persistence import until_stored
-from headway.celery.sends import UNIQUE, send_of
+from headway.celery.sends import NO_TURN, TURN, Turn, send_of
 from headway.shapes import TaskMessage
 from headway.store.model import NO_SOURCE, Delivery, Outcome, Source
 from headway.store.records import Records
@@ -60,7 +60,7 @@ class MessageOutbox:
             options = {"serializer": serializer, **options}  # it has the same arguments
 
         def put(made: Message) -> None:
-            unique = made.headers.pop(UNIQUE, "")
+            turn = made.headers.pop(TURN, NO_TURN)
             request = request_of(made)
             message = signature_of(task, request)
             source = Source(send_of(message))
@@ -70,7 +70,7 @@ class MessageOutbox:
                 )
                 return
             outcome = self.store(
-                request.id, message, when, Delivery(), source, only_attended=True, unique=unique
+                request.id, message, when, Delivery(), source, only_attended=True, turn=turn
             )
             if outcome == Outcome.UNATTENDED:
                 raise Unattended
@@ -103,7 +103,7 @@ class MessageOutbox:
         source: Source = NO_SOURCE,
         *,
         only_attended: bool = False,
-        unique: str = "",
+        turn: Turn = NO_TURN,
     ) -> Outcome:
         """Keep a message until `when`; `Outbox.defer` says what is returned."""
         task = self._backend.tasks.get(message["task"])
@@ -117,7 +117,7 @@ class MessageOutbox:
             run=run,
             source=source,
             only_attended=only_attended,
-            unique=unique,
+            turn=turn,
         )
 
     def release(self, task_id: str) -> None:

@@ -20,7 +20,7 @@ from kombu.connection import Connection
 
 from headway.celery.broker import MessageEncoder, message_encoder
 from headway.celery.messages import OutboxProducer, is_for_another_broker, moment
-from headway.celery.sends import OWNER, RECORDED, SEND, TITLE, UNIQUE, Existing
+from headway.celery.sends import NO_TURN, OWNER, RECORDED, SEND, TITLE, TURN, Existing
 from headway.store.errors import Unavailable
 from headway.store.model import Sent
 from headway.store.records import TASK_ID, Records
@@ -53,11 +53,12 @@ class Recorder:
         There is no record if the message is not a new task's, or the records' Redis is away.
         Raises Existing for a unique task whose owner has an open one.
         """
-        unique = (options.get("headers") or {}).pop(UNIQUE, "")
+        turn = (options.get("headers") or {}).pop(TURN, NO_TURN)
         sent = self._sent(producer, options)
         if sent is None:
             return producer.publish(body, **options)
-        sent = sent._replace(unique=unique)
+        if not turn.line:  # for a line no worker is there: it is sent at once
+            sent = sent._replace(unique=turn.unique)
         task_id = options["headers"]["id"]
         by_name = sent.queue and not options.get("priority")
         encoded = self.encoder.encode(body, options) if by_name and self.encoder else ""

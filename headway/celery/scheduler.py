@@ -15,7 +15,7 @@ from uuid import uuid4
 from headway.celery.attempts import DEFAULT_ATTEMPTS
 from headway.celery.backend import LiveBackend
 from headway.celery.messages import expiry_of
-from headway.celery.sends import identified, owned, recorded
+from headway.celery.sends import NO_TURN, identified, owned, recorded
 from headway.schedules import SCHEDULES, Schedule
 from headway.store.model import AlreadyUsed, Outcome
 from headway.store.schedules import KeptSchedule
@@ -91,7 +91,7 @@ class Scheduler:
                 max_attempts=DEFAULT_ATTEMPTS,
                 key=key,
                 task_id=task_id,
-                unique=unique.digest(schedule.name, (), {}) if unique else "",
+                turn=unique.turn(schedule.name, (), {}) if unique else NO_TURN,
             )
         except AlreadyUsed:  # by a worker with other code, such as another queue for it
             return ""

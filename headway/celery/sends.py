@@ -9,7 +9,7 @@ message whose record has expired from one that never had any.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
 from celery import signals
@@ -30,9 +30,24 @@ TITLE = "headway_title"
 WAITS = "headway_waits"
 
 
-# The header for the digest by which a task is unique, from `apply_async` to where its record is
-# made: no message carries it.
-UNIQUE = "headway_unique"
+# The header for a Turn, from `apply_async` to where the record is made: no message carries it.
+TURN = "headway_turn"
+
+
+class Turn(NamedTuple):
+    """How a task stands to the others of its owner.
+
+    `unique` is a digest of which one task is open at a time; `line` is "<limit> <digest>" of a line
+    of which so many are with the workers at a time; "" for none. With `replaces` the open task of
+    `unique` is cancelled.
+    """
+
+    unique: str = ""
+    line: str = ""
+    replaces: bool = False
+
+
+NO_TURN = Turn()
 
 
 class Existing(Exception):

@@ -1,10 +1,12 @@
-"""Sends of unique tasks by project code: while the owner's is open, they return its result."""
+"""Sends of unique tasks by project code, with how these stand to the owner's others."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from headway.celery.sends import UNIQUE, Existing
+from headway.celery.backend import LiveBackend
+from headway.celery.messages import OutboxProducer, due_time
+from headway.celery.sends import TURN, Existing
 
 
 def apply_async(
@@ -21,9 +23,15 @@ def apply_async(
     send = super(own, self).apply_async
     if task_id is not None:
         return send(args, kwargs, task_id, **options)
-    digest = self.unique.digest(self.name, args or (), kwargs or {})
-    headers = {**(options.pop("headers", None) or {}), UNIQUE: digest}
+    turn = self.unique.turn(self.name, args or (), kwargs or {})
+    options["headers"] = {**(options.get("headers") or {}), TURN: turn}
+    is_kept = isinstance(options.get("producer"), OutboxProducer)
+    is_eager = self.app.conf.task_always_eager
     try:
-        return send(args, kwargs, headers=headers, **options)
+        if turn.line and not is_kept and not is_eager and isinstance(self.backend, LiveBackend):
+            when = due_time(options.get("countdown"), options.get("eta"), self.app)
+            when = when or self.unique.when
+            return self.backend.outbox.defer(self, send, args, kwargs, None, when, options)
+        return send(args, kwargs, **options)
     except Existing as existing:
         return self.AsyncResult(existing.task_id)

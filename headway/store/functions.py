@@ -25,6 +25,7 @@ SHARED = (
     "tokens",
     "delivery",
     "unique",
+    "turns",
     "transition",
     "questions",
     "maintenance",

@@ -25,6 +25,7 @@ class Outcome(StrEnum):
     CREATED = "created"
     SCHEDULED = "scheduled"
     REPLAYED = "replayed"  # known by its idempotency key
+    IN_LINE = "in_line"  # sent once its turn has come
     EXISTING = "existing"  # one that is unique is open already
     LATE = "late"
     CONFLICT = "conflict"  # the idempotency key came with another body, or an answer late
@@ -291,7 +292,7 @@ class Sweep:
 class StartResult:
     """The outcome of `create`, and the snapshot as JSON.
 
-    The outcome says whether the task is CREATED, SCHEDULED for later, REPLAYED, or EXISTING.
+    The outcome is CREATED, SCHEDULED for later, IN_LINE, REPLAYED or EXISTING.
     """
 
     task_id: str

@@ -7,7 +7,7 @@ from typing import Any
 
 from kombu.utils.json import dumps
 
-from headway.celery.sends import Existing, owner_of
+from headway.celery.sends import NO_TURN, Existing, Turn, owner_of
 from headway.shapes import TaskMessage
 from headway.store.damaged import unless_damaged
 from headway.store.functions import Functions
@@ -19,10 +19,11 @@ from headway.strict_json import parse_or_text
 class Outbox:
     """The messages of tasks that wait for their time, or for maintenance to send them."""
 
-    def __init__(self, functions: Functions, ttl: int) -> None:
+    def __init__(self, functions: Functions, ttl: int, cancel_grace: int) -> None:
         self._functions = functions
         self._keys = functions.keys
         self._ttl = ttl
+        self._cancel_grace = cancel_grace
 
     def mark_published(self, task_id: str) -> None:
         """Note that the task's message is with the broker."""
@@ -39,7 +40,7 @@ class Outbox:
         run: Delivery,
         source: Source = NO_SOURCE,
         only_attended: bool = False,
-        unique: str = "",
+        turn: Turn = NO_TURN,
     ) -> Outcome:
         """Keep a message, a Celery signature, until it is time to send it.
 
@@ -47,7 +48,7 @@ class Outbox:
         `Delivery()` for none. Returns "parked", or "due" if it may be released now, or why it is
         not kept, such as "busy" when another send of the same id has not ended. With
         `only_attended` that may be "unattended": no worker has swept for a minute, so nobody might
-        send it. Raises Existing where the owner's task with the digest `unique` is open.
+        send it. Raises Existing where one that `turn` says is unique is open.
         """
         name = label(message["task"])
         queue = message["options"].get("queue", "")
@@ -65,10 +66,11 @@ class Outbox:
             run.token,
             run.order,
         ]
+        turn_args = [turn.unique, turn.line, int(turn.replaces), self._cancel_grace]
         reply = self._functions.call(
             "defer",
             [self._keys.record(task_id)],
-            [*args, *source.args, int(only_attended), owner_of(message), unique],
+            [*args, *source.args, int(only_attended), owner_of(message), *turn_args],
         )
         if isinstance(reply, list):
             raise Existing(reply[1])

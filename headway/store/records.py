@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from kombu.utils.json import dumps
 
-from headway.celery.sends import Existing, as_asked, send_of
+from headway.celery.sends import NO_TURN, Existing, Turn, as_asked, send_of
 from headway.settings import CANCEL_GRACE_SECONDS, LEASE_SECONDS
 from headway.shapes import TaskMessage
 from headway.snapshot import fragment, title_line
@@ -62,7 +62,7 @@ class Records:
         self._clock = (-inf, 0)
         self.keys = keys
         self.functions = Functions(client, keys)
-        self.outbox = Outbox(self.functions, self.ttl)
+        self.outbox = Outbox(self.functions, self.ttl, self._cancel_grace)
         self.runs = RunRecords(self.functions, self.ttl, self._lease)
         self.files = FileRecords(self.functions, self.ttl)
         self.queries = Queries(self.functions, self.ttl)
@@ -93,7 +93,7 @@ class Records:
         task_id: str = "",
         encoded: str = "",
         resume_from: str = "",
-        unique: str = "",
+        turn: Turn = NO_TURN,
     ) -> StartResult:
         """Create the record of a task; `message` is its Celery signature, with a queue.
 
@@ -101,7 +101,7 @@ class Records:
         `encoded` is the message in the queue's own form, put there together with the record;
         without it the message is not sent yet. `resume_from` is a task like it at whose last
         save it goes on, if there is one. The same `key` of the same owner gives the same task.
-        `unique` is a digest: while the owner has an open task with it, that one is returned.
+        Where `turn` says that another is open already, that one is returned, or replaced.
         Raises AlreadyUsed if the key came with another message, TooLate after START_SECONDS.
         """
         task_id = task_id or str(uuid4())
@@ -125,7 +125,8 @@ class Records:
         digest = sha256(f"{dumps(as_asked(message))} {when}{resume_from}".encode()).hexdigest()
         begun = time.monotonic()
         lists = [self.keys.queue(queue), search_words(message)]
-        sent = [digest, when, encoded, send, *lists, resume_from, unique]
+        turn_args = [turn.unique, turn.line, int(turn.replaces), self._cancel_grace]
+        sent = [digest, when, encoded, send, *lists, resume_from, *turn_args]
         outcome, *found = self.functions.call("create", keys, [*args, self._deadline(), *sent])
         if outcome == Outcome.LATE and time.monotonic() - begun < START_SECONDS:
             # Redis's clock has been put forward

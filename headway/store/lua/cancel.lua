@@ -9,13 +9,4 @@ local grace = tonumber(ARGV[3])
 local held = load(record)
 if not held.phase then return {'unknown'} end
 if FINAL[held.phase] then return {'final'} end
-if not is_running(held) or not has_holder(id) then
-  return {'cancelled', revoke(record, id, held, ttl)}
-end
-if held.cancel then
-  local _, json = render(held.fields)
-  return {'cancelling', json}
-end
-redis.call('ZADD', KILL_DEADLINES, NOW + grace, id)
-local changes = {phase = '"cancelling"', cancel = '1'}
-return {'cancelling', store_version(record, id, held, changes, nil, ttl)}
+return {cancel_open(record, id, held, ttl, grace)}

@@ -5,9 +5,11 @@
 -- deadline in us; ARGV[10]: digest of the body; ARGV[11]: when, see resolve_time; ARGV[12]: the
 -- message as it lies in its queue ('': it is sent later); ARGV[13]: id of the send; ARGV[14]: the
 -- list that is the queue; ARGV[15]: words of the arguments by which the task is found; ARGV[16]:
--- the task at whose last save it goes on ('' none); ARGV[17]: digest of what it is unique by ('').
--- Returns {'created', 'scheduled', 'replayed' or 'existing', id, snapshot}, or {why not}: 'late',
--- 'conflict'.
+-- the task at whose last save it goes on ('' none); ARGV[17]: digest of what it is unique by (''),
+-- ARGV[18]: its line (''), see turns.lua; ARGV[19]: '1' to cancel the open task of that digest,
+-- ARGV[20]: us for which a run of that one may go on.
+-- Returns {'created', 'scheduled', 'in_line', 'replayed' or 'existing', id, snapshot}, or {why not}:
+-- 'late', 'conflict'.
 local record = KEYS[1]
 local once = KEYS[3]
 local id = ARGV[1]
@@ -27,6 +29,9 @@ local list = ARGV[14]
 local words = ARGV[15]
 local source = ARGV[16]
 local unique = ARGV[17]
+local line = ARGV[18]
+local replaces = ARGV[19] == '1'
+local grace = tonumber(ARGV[20])
 
 -- A command that waited in a socket while Redis hung comes too late: its caller has been told "not
 -- started".
@@ -50,12 +55,13 @@ if once then
 end
 
 local open_id, open = open_task(owner, unique)
-if open_id then
+if open_id and not replaces then
   note_once(open_id)
   local _, json = render(open.fields)
   return {'existing', open_id, json}
 end
 
+if open_id then replace_open(open_id, open, ttl, grace) end
 local held = load(record)
 local fields = new_fields(id, name, title, max_attempts)
 fields.queue = queue
@@ -75,7 +81,13 @@ if at > NOW then
   fields.status = '""'
   fields.scheduled_for = format_time(at)
 end
-if at > NOW or encoded == '' then
+join_line(fields, line, queue)
+local waits = at <= NOW and not takes_turn(owner, line, id, ttl)
+if waits then
+  due = NOW + LOOK_AGAIN
+  for field, value in pairs(waiting_fields()) do fields[field] = value end
+end
+if at > NOW or waits or encoded == '' then
   redis.call('ZADD', OUTBOX, due, id)
 else
   redis.call('LPUSH', list, encoded)
@@ -85,4 +97,4 @@ if owner ~= '' then forget_expired(owner, ENDS, 3) end
 note_once(id)
 note_unique(owner, unique, id, fields, ttl)
 local json = store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
-return {at > NOW and 'scheduled' or 'created', id, json}
+return {at > NOW and 'scheduled' or waits and 'in_line' or 'created', id, json}

@@ -5,7 +5,9 @@
 -- none); ARGV[12]: id of the send ('' unknown); ARGV[13]: '1' for a message that says its task had
 -- a record; ARGV[14]: where the broker holds it, see settle ('' where it comes from no broker);
 -- ARGV[15]: '1' to keep it only where workers sweep; ARGV[16]: owner of a task that has no record
--- yet ('' none); ARGV[17]: digest of what a task that is sent is unique by ('').
+-- yet ('' none); ARGV[17]: digest of what a task that is sent is unique by (''), ARGV[18]: its
+-- line (''), see turns.lua; ARGV[19]: '1' to cancel the open task of that digest, ARGV[20]: us for
+-- which a run of that one may go on.
 -- Returns 'parked', 'due' where nobody runs it and its time has come, or why not: 'busy' where
 -- another send has not ended, {'existing', id} where one that is unique is open.
 local record = KEYS[1]
@@ -26,6 +28,9 @@ local delivery = ARGV[14]
 local only_attended = ARGV[15] == '1'
 local owner = ARGV[16]
 local unique = ARGV[17]
+local line = ARGV[18]
+local replaces = ARGV[19] == '1'
+local grace = tonumber(ARGV[20])
 local ttl = ttl_from_then + math.max(0, math.floor((at - NOW) / 1000))
 local held = load(record)
 if only_attended and not held.phase and not is_attended() then return 'unattended' end
@@ -44,8 +49,10 @@ local is_first = not held.phase or is_sent
 if not is_first and order == held.order and held.phase ~= 'retrying' then
   return is_new_send(held, send) and 'busy' or 'known'
 end
-local open_id = not held.phase and open_task(owner, unique)
-if open_id then return {'existing', open_id} end
+local open_id, open
+if not held.phase then open_id, open = open_task(owner, unique) end
+if open_id and not replaces then return {'existing', open_id} end
+if open_id then replace_open(open_id, open, ttl, grace) end
 redis.call('ZADD', OUTBOX, at, id)
 if not is_first then
   -- The next attempt; it may come before its predecessor has stored that it retries.
@@ -59,6 +66,7 @@ else
     or new_fields(id, name, title, max_attempts)
   if not renewal and not is_sent then add_to_owner(owner, id, fields, ttl) end
   note_unique(owner, unique, id, fields, ttl)
+  join_line(fields, line, queue)
   fields.sends = with_send(held, send)
   if at > NOW then
     fields.phase = '"scheduled"'

@@ -71,4 +71,10 @@ end
 local function unique_key(owner, digest)
   return PREFIX .. 'headway:unique:' .. owner .. ':' .. digest
 end
+local function turns_key(owner, digest)
+  return PREFIX .. 'headway:turns:' .. owner .. ':' .. digest
+end
+local function line_key(owner, digest)
+  return PREFIX .. 'headway:line:' .. owner .. ':' .. digest
+end
 local function celery_key(id) return PREFIX .. 'celery-task-meta-' .. id end

@@ -56,11 +56,20 @@ local function static_members(fields)
   return fields.state == '"SUCCESS"' and all .. ',' .. members({'result'}, fields) or all
 end
 
+-- How many are ahead of a task that is queued: in its line while it waits there, else in its queue.
+local function ahead_of(fields)
+  local id = text(fields.task_id)
+  local line = fields.queue == '' and redis.call('HGET', record_key(id), 'line')
+  local digest = line and string.match(line, '^%d+ (%S+)$')
+  if digest then return redis.call('ZRANK', line_key(fields.owner or '', digest), id) end
+  return redis.call('ZRANK', WAITING .. fields.queue, id)
+end
+
 -- Of a record's fields: a tag that changes with what is shown, and the snapshot as JSON.
 local function render(fields)
   local position, queue = 'null', 'null'
   if fields.phase == '"queued"' and fields.queue then
-    local ahead = redis.call('ZRANK', WAITING .. fields.queue, text(fields.task_id))
+    local ahead = ahead_of(fields)
     if ahead then position = integer(ahead) end
     if fields.queue ~= '' then queue = cjson.encode(fields.queue) end
   end

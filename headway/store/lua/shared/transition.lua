@@ -30,7 +30,7 @@ end
 -- What goes with a change of phase: whose the task is now, and when its record ends.
 local function transition(record, id, held, fields, phase, ttl)
   local queue, before = fields.queue or held.fields.queue, held.fields.queue
-  if queue and phase == 'queued' then
+  if queue and phase == 'queued' and fields.in_line ~= '1' then
     if queue ~= '' then redis.call('SADD', QUEUES, queue) end
     redis.call('ZADD', WAITING .. queue, NOW, id)
   elseif queue then
@@ -131,6 +131,7 @@ local function store_version(record, id, held, changes, meta, ttl)
     end
     if not meta then redis.call('PEXPIRE', celery, ttl) end
     keep_unique(record, id, owner, phase, ttl)
+    if FINAL[phase] then leave_line(record, id, owner) end
     -- The list lives as long as what it lists.
     if owner ~= '' then redis.call('PEXPIRE', owner_key(owner), ttl, 'GT') end
     if owner ~= '' and (phase and not held.short) then
@@ -146,19 +147,39 @@ local function store_version(record, id, held, changes, meta, ttl)
   return json
 end
 
--- End a task as cancelled.
-local function revoke(record, id, held, ttl)
+-- End a task as cancelled, with this status if there is one.
+local function revoke(record, id, held, ttl, status)
   local why = '{"exc_type":"TaskRevokedError","exc_message":["cancelled"],' ..
     '"exc_module":"celery.exceptions"}'
-  local fields = {phase = '"cancelled"', status = '"Cancelled"', error = 'null',
+  local fields = {phase = '"cancelled"', status = status or '"Cancelled"', error = 'null',
     scheduled_for = 'null'}
   return store_version(record, id, held, fields, celery_meta(id, 'REVOKED', why), ttl)
+end
+
+-- Cancel an open task: at once, or its run, which has to end by itself within `grace` us. Returns
+-- what became of it, and the snapshot.
+local function cancel_open(record, id, held, ttl, grace, status)
+  if not is_running(held) or not has_holder(id) then
+    return 'cancelled', revoke(record, id, held, ttl, status)
+  end
+  if held.cancel then
+    local _, json = render(held.fields)
+    return 'cancelling', json
+  end
+  redis.call('ZADD', KILL_DEADLINES, NOW + grace, id)
+  local changes = {phase = '"cancelling"', cancel = '1'}
+  return 'cancelling', store_version(record, id, held, changes, nil, ttl)
+end
+
+-- Cancel the open task of a digest, as a newer one comes in its place.
+local function replace_open(id, held, ttl, grace)
+  cancel_open(record_key(id), id, held, ttl, grace, '"Replaced by a newer one"')
 end
 
 -- The fields of a record that starts over, for a new send of an id whose task has ended.
 local function restarted_fields(record, id, held, name, max_attempts)
   redis.call('HDEL', record, 'cancel', 'mail', 'mailer', 'result_at', 'run', 'write_id',
-    'point_due', 'point_gap', 'streams', 'files', 'unique')
+    'point_due', 'point_gap', 'streams', 'files', 'unique', 'line', 'in_line')
   forget_saved(record)
   redis.call('DEL', points_key(id))
   delete_streams(id, held.fields.streams)
@@ -191,9 +212,20 @@ local function take_due(record, id, held, ttl)
     redis.call('ZREM', OUTBOX, id)
     return nil
   end
+  local line, queue, in_line = unpack(redis.call('HMGET', record, 'line', 'line_queue', 'in_line'))
+  local is_in_line = in_line == '1'
+  if not takes_turn(held.fields.owner or '', line, id, ttl) then
+    redis.call('ZADD', OUTBOX, NOW + LOOK_AGAIN, id)
+    if not is_in_line then
+      store_version(record, id, held, waiting_fields(), celery_meta(id, 'PENDING'), ttl)
+    end
+    return nil
+  end
   redis.call('ZADD', OUTBOX, NOW + 5000000, id)
-  if held.phase ~= 'queued' then
-    store_version(record, id, held, queued_fields('"Pending..."'), celery_meta(id, 'PENDING'), ttl)
+  if held.phase ~= 'queued' or is_in_line then
+    local fields = queued_fields('"Pending..."')
+    if is_in_line then fields.queue, fields.in_line = queue, '' end
+    store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
   end
   return message
 end
