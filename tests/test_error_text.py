@@ -12,8 +12,9 @@ import pytest
 from celery import Celery
 from celery.exceptions import Retry, SoftTimeLimitExceeded, WorkerLostError
 from celery.utils.serialization import UnpickleableExceptionWrapper, get_pickleable_exception
+from kombu.exceptions import EncodeError
 
-from headway.celery.error_text import error_of, original_of
+from headway.celery.error_text import ASYNC, error_of, original_of
 from headway.snapshot import MAX_TEXT, error_line, one_line
 
 
@@ -53,6 +54,12 @@ class Refuses:
 
 
 CELERYS = {"exc_type": "ValueError", "exc_message": ["disk full"], "exc_module": "builtins"}
+
+
+def test_an_async_function_is_told_what_to_do():
+    error = EncodeError(TypeError("Object of type coroutine is not JSON serializable"))
+
+    assert error_of(error) == {"type": "EncodeError", "message": ASYNC}
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_a_failure_says_the_last_lines_and_no_argument(celery: Celery):
         for empty in ([], [""], ()):
             with pytest.raises(ValueError, match="takes a program's name"):
                 progress.run(empty)
-        for text in ("ls -l", b"ls", Path("ls")):
+        for text in ("ls -l", b"ls", Path("ls"), None, 5, {"ls"}, iter(["ls"])):
             with pytest.raises(TypeError, match=r"shlex\.split"):
                 progress.run(text)
 

@@ -50,11 +50,11 @@ def run(
     stdout and stderr. Outside a task the output is printed.
 
     Raises ProgramFailed, a CalledProcessError, for an exit code but 0, unless `check` is False;
-    OSError for a program that cannot be started; TypeError for a command that is text, ValueError
-    for an empty one; Stopped, once the program has been ended.
+    OSError for a program that cannot be started; TypeError for a command that is no list,
+    ValueError for an empty one; Stopped, once the program has been ended.
     """
-    if isinstance(command, str | bytes | PathLike):
-        raise TypeError("progress.run takes a list, not text: shlex.split makes one of a command.")
+    if isinstance(command, str | bytes) or not isinstance(command, Sequence):
+        raise TypeError("progress.run takes a list; of a text, shlex.split makes one.")
     if not command or not os.fsdecode(command[0]):
         raise ValueError("progress.run takes a program's name, and its arguments after it.")
     output = _Output(status or PurePath(os.fsdecode(command[0])).name, duration)

@@ -21,6 +21,9 @@ ERRORS = {
     "SoftTimeLimitExceeded": ("TimeLimitExceeded", "The task ran over its time limit."),
     "TimeLimitExceeded": ("TimeLimitExceeded", "The task ran over its time limit and was ended."),
 }
+# What an `async def` returns, which Celery takes for the task's result.
+NO_RESULT = "Object of type coroutine is not JSON serializable"
+ASYNC = "Celery does not run an async function: call asyncio.run in a plain one."
 UNNAMED = "Failure"  # the type of a failure that a task stored and that is no exception
 WORDS = ("status", "message", "error", "detail")  # keys of such a failure that may hold its message
 MAX_GROUPED = 5  # exceptions of a group that the message names
@@ -37,7 +40,7 @@ def error_of(error: Any) -> TaskError:
     except Exception:  # a class of the task's own may raise in any of its methods
         name = type(error).__name__
         words = ""
-    known, sentence = ERRORS.get(name, (one_line(name), ""))
+    known, sentence = ERRORS.get(name, (one_line(name), ASYNC if words == NO_RESULT else ""))
     return {"type": known, "message": sentence or one_line(mask(words)) or known}
 
 

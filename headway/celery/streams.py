@@ -194,7 +194,7 @@ def open_stream(run: Run | None, name: str) -> TextStream:
     Raises ValueError for an invalid name, or for too many streams; RuntimeError in a child process
     of the run.
     """
-    if not NAME.fullmatch(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a stream: 1 to 64 of A-Z a-z 0-9 _ . -")
     if run is None:
         return TextStream(name, None)
