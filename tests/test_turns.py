@@ -242,7 +242,8 @@ def test_what_is_sent_waits_or_takes_the_place_of_the_last(
     assert due(records) == [queue[1]]
 
 
-def test_while_nobody_sweeps_it_is_sent_at_once(jobs: Celery, records: Records):
-    ids = [jobs.tasks["turns_queue"].delay(1).id for _ in range(2)]
+@pytest.mark.parametrize("name", ["turns_queue", "turns_latest"])
+def test_while_nobody_sweeps_it_is_sent_at_once(jobs: Celery, records: Records, name: str):
+    ids = [jobs.tasks[name].delay(1).id for _ in range(2)]
 
     assert sent(records) == len(set(ids)) == 2
