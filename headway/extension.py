@@ -37,6 +37,7 @@ from headway.web.limiting import socket_quotas
 from headway.web.ops import ops
 from headway.web.origins import is_cross_site, parse_origins
 from headway.web.pages import Pages
+from headway.web.results import results
 from headway.web.schedules import schedules
 from headway.web.several import several
 from headway.web.sharing import sharing
@@ -156,6 +157,7 @@ class Headway:
             sharing,
             streams,
             files,
+            results,
             ops,
             assets,
             pages,

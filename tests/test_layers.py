@@ -200,6 +200,8 @@ LAYERS = [
     "headway.web.sharing",
     "headway.web.streams",
     "headway.web.files",
+    "headway.web.result_view",
+    "headway.web.results",
     "headway.web.snippets",
     "headway.web.log_view",
     "headway.web.stream_view",

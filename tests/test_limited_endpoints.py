@@ -30,6 +30,7 @@ def make_app(env: dict[str, str]) -> MakeApp:
         ("GET", "/tasks/unknown/result", "READS_LIMIT"),
         ("GET", "/tasks/unknown/streams/answer", "READS_LIMIT"),
         ("GET", "/tasks/unknown/files", "READS_LIMIT"),
+        ("GET", "/tasks/unknown/result.csv", "READS_LIMIT"),
         ("GET", "/tasks/unknown/files/report.csv", "READS_LIMIT"),
         ("GET", "/tasks/unknown", "READS_LIMIT"),
         ("GET", "/tasks/unknown/log.txt", "READS_LIMIT"),

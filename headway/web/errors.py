@@ -31,6 +31,7 @@ JSON_BLUEPRINTS = {
 # The templates of error pages, by blueprint; all others have the app's own.
 ERROR_PAGES = {
     "headway_pages": "headway/error.html",
+    "headway_results": "headway/error.html",
     "headway_files": "headway/error.html",
     "headway_start": "headway/error.html",
     "headway_several": "headway/error.html",

@@ -20,6 +20,7 @@ KINDS = {
     "headway.result": "reads",
     "headway.log": "reads",
     "headway_streams.stream": "reads",
+    "headway_results.result_csv": "reads",
     "headway_files.listing": "reads",
     "headway_files.file": "reads",
     "headway_pages.show": "reads",

@@ -26,6 +26,7 @@ from headway.web.limiting import count
 from headway.web.log_view import LEVELS, LogQuery, by_attempt
 from headway.web.plot import plot
 from headway.web.reading import read_one, read_to_share
+from headway.web.results import shown_result
 from headway.web.security import guard
 from headway.web.sharing import make_link
 from headway.web.snippets import curl, python
@@ -158,6 +159,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "arguments": _arguments(details.message) if is_private else "",
         "can_change_arguments": is_private and viewer.grant is None and can_refill(details.message),
         "result": _json(task["result"]) if task.get("result") is not None else "",
+        "shown": shown_result(task),
         "failures": _failures(details.failures) if is_private else [],
         "script": script_address(),
         "may_share": is_private and viewer.grant is None,

@@ -43,6 +43,8 @@ OF_TASKS: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/tasks/<task_id>/files", {}),
     ("GET", "/tasks/<task_id>/files/<name>", {}),
     ("GET", "/tasks/<task_id>/result", {}),
+    ("GET", "/tasks/<task_id>/result.csv", {}),
+    ("POST", "/tasks/<task_id>/answer", {"json": {"question_id": "q", "value": 1}}),
     ("POST", "/tasks/<task_id>/cancel", {}),
     ("POST", "/tasks/<task_id>/retry", {}),
     ("POST", "/tasks/<task_id>/forget", {}),
