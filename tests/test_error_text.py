@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
-from celery.exceptions import Retry, SoftTimeLimitExceeded, WorkerLostError
+from celery.exceptions import Reject, Retry, SoftTimeLimitExceeded, WorkerLostError
 from celery.utils.serialization import UnpickleableExceptionWrapper, get_pickleable_exception
 from kombu.exceptions import EncodeError
 
@@ -112,6 +112,9 @@ def test_a_line_names_the_type_once(error: Exception, line: str):
             "no such bucket",
         ),
         (Retry(), "Retry", "The task asked to run again."),
+        (Reject("not ours", requeue=False), "Reject", "not ours"),
+        (Reject(ValueError("a")), "Reject", "a"),
+        (Reject(), "Reject", "The task rejected its message."),
         (Retry(message="not yet"), "Retry", "not yet"),
         (WorkerLostError("Worker exited: 9"), "WorkerLost", "Worker exited: 9"),
         (SoftTimeLimitExceeded(), "TimeLimitExceeded", "The task ran over its time limit."),

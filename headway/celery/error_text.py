@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from celery.exceptions import Retry
+from celery.exceptions import Reject, Retry
 from celery.utils.serialization import UnpickleableExceptionWrapper
 
 from headway.masking import mask
@@ -96,6 +96,8 @@ def _read_exception(error: BaseException) -> tuple[str, str]:
         words = _join(name, _as_args(error.exc_args))
     elif isinstance(error, Retry):
         words = _text_of(error.message or error.excs or "The task asked to run again.")
+    elif isinstance(error, Reject):  # its other argument is whether to queue the message again
+        words = _text_of(error.reason or "The task rejected its message.")
     elif isinstance(error, BaseExceptionGroup):
         words = f"{error.message}: {'; '.join(map(_in_group, error.exceptions[:MAX_GROUPED]))}"
     elif type(error).__str__ in (BaseException.__str__, KeyError.__str__):
