@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, _state
+from celery.app.task import Context
 
 from headway.celery.live_tasks import make_all_live
 from headway.celery.sends import Turn
@@ -15,7 +16,7 @@ from headway.registry import TASK_TYPES, task
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import Outcome, StartResult
 from headway.store.records import Records
-from tests.by_hand import claim, shown, write
+from tests.by_hand import HERE, claim, shown, write
 from tests.test_records import MESSAGE, due
 
 ONE = Turn(line="1 digest")
@@ -247,3 +248,17 @@ def test_while_nobody_sweeps_it_is_sent_at_once(jobs: Celery, records: Records, 
     ids = [jobs.tasks[name].delay(1).id for _ in range(2)]
 
     assert sent(records) == len(set(ids)) == 2
+
+
+def test_who_ends_a_task_sends_the_next_one(jobs: Celery, records: Records):
+    records.client.set("headway:round", records.queries.now())  # a worker sweeps
+    queue = jobs.tasks["turns_queue"]
+    first, second = (queue.delay(1).id for _ in range(2))
+    claim(records, first)
+
+    end = Context(id=first, task="turns_queue", headway_fence=HERE.token, retries=0)
+    jobs.backend.mark_as_done(first, None, end)
+
+    assert read(records, first).phase == Phase.SUCCEEDED
+    assert (read(records, second).status, sent(records)) == ("Pending...", 2)
+    assert due(records) == []

@@ -43,7 +43,12 @@ class DependentNotifier:
         *rest: Any,
         **how: Any,
     ) -> None:
-        """Notify a task's dependents of an end that was stored here, or stored without them."""
+        """Notify a task's dependents of an end that was stored here, or stored without them.
+
+        So is the next one of its line.
+        """
+        if outcome in STORED and request is not None:
+            self._backend.outbox.release_next(request.id, request.task)
         if not concern(request, state):
             return
         if outcome == Outcome.FINAL:

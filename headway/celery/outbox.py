@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from celery import Task
@@ -23,6 +24,7 @@ from headway.celery.messages import OutboxProducer, request_of, without_times
 from headway.celery.persistence import until_stored
 from headway.celery.sends import NO_TURN, TURN, Turn, send_of
 from headway.shapes import TaskMessage
+from headway.store.errors import Unavailable
 from headway.store.model import NO_SOURCE, Delivery, Outcome, Source
 from headway.store.records import Records
 
@@ -129,6 +131,14 @@ class MessageOutbox:
                 self._records.outbox.mark_published(task_id)
         except Exception as error:
             logger.warning("Task %s is not sent at once, but by maintenance: %s", task_id, error)
+
+    def release_next(self, task_id: str, name: str | None) -> None:
+        """Send what has its turn since a task has ended; if that fails, maintenance sends it."""
+        if getattr(self._backend.tasks.get(name), "unique", None) is None:
+            return
+        with suppress(Unavailable):
+            for waiting in self._records.outbox.passed_turns(task_id):
+                self.release(waiting)
 
     def send(self, task_id: str, message: TaskMessage) -> None:
         """Hand a message, a Celery signature, to the broker.

@@ -36,6 +36,7 @@ READS = {
     "list_by_owner",
     "newest_lines",
     "overview",
+    "passed_turns",
     "read",
     "read_log",
     "read_saved",

@@ -86,6 +86,10 @@ class Outbox:
         )
         return decoded(message) if message else None
 
+    def passed_turns(self, task_id: str) -> list[str]:
+        """Return which tasks are to be sent now that one of their line has ended."""
+        return list(self._functions.call("passed_turns", [self._keys.record(task_id)], []))
+
     def successor_due(self, task_id: str) -> datetime | None:
         """Return when the next attempt that a task's present run asked for is due.
 
