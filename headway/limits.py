@@ -86,8 +86,12 @@ def in_words(seconds: float) -> str:
     """Return a duration in words, rounded up: "40 seconds", "3 minutes"."""
     whole = max(1, ceil(seconds))
     size, unit = next((size, unit) for size, unit in UNITS if whole >= 2 * size or size == 1)
-    count = ceil(whole / size)
-    return f"{count} {unit}{'s' if count != 1 else ''}"
+    return counted(ceil(whole / size), unit)
+
+
+def counted(count: int, word: str) -> str:
+    """Return a number of things in words: "1 task", "2 tasks"."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def parse(setting: Setting, text: str) -> tuple[RateLimitItem, ...]:

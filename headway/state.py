@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask, current_app, has_request_context, request
 
-from headway.limits import LimitReached, Limits, QueueFull
+from headway.limits import LimitReached, Limits, QueueFull, counted
 from headway.push.manager import RoomManager
 from headway.registry import TASK_TYPES
 from headway.snapshot import FINAL, Phase
@@ -47,8 +47,9 @@ class State(System):
         if sum(counts.get(phase, 0) for phase in Phase if phase not in FINAL) >= (
             limits.max_open_tasks
         ):
-            message = f"You have {limits.max_open_tasks} tasks that have not ended."
-            raise LimitReached(message, WAIT_SECONDS)
+            reached = counted(limits.max_open_tasks, "task")
+            verb = "has" if limits.max_open_tasks == 1 else "have"
+            raise LimitReached(f"You have {reached} that {verb} not ended.", WAIT_SECONDS)
 
 
 def state_of(app: Flask) -> State:

@@ -12,8 +12,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
+from headway.celery.log_lines import gap
 from headway.exceptions import ConfigError
-from headway.limits import in_words, parse, subject_of
+from headway.limits import counted, in_words, parse, subject_of
 from headway.settings import STARTS_LIMIT
 from headway.state import state_of
 
@@ -144,6 +145,20 @@ def test_an_email_sent_again_is_an_email(make_app: MakeApp):
     by_form = client.post(address, data={"action": "again"})
 
     assert (again.status_code, by_form.status_code) == (429, 429)
+
+
+def test_a_limit_of_one_speaks_of_one(make_app: MakeApp):
+    client = visitor(make_app(MAX_OPEN_TASKS="1"))
+    client.post("/longtask")
+
+    said = client.post("/longtask").get_json()["error"]["message"]
+
+    assert said.startswith("You have 1 task that has not ended.")
+    assert (counted(1, "task"), counted(2, "task")) == ("1 task", "2 tasks")
+    assert [text for lost in (1, 2) for _, text in gap(lost)] == [
+        "1 line is missing here: Redis did not take it in time.",
+        "2 lines are missing here: Redis did not take them in time.",
+    ]
 
 
 def test_open_tasks_of_an_owner_are_limited_until_one_ends(make_app: MakeApp):

@@ -65,4 +65,6 @@ class LogLines:
 def gap(lost: int) -> list[LogLine]:
     """Return a line that says how many lines are missing; [] if none are."""
     text = f"{lost} lines are missing here: Redis did not take them in time."
+    if lost == 1:
+        text = "1 line is missing here: Redis did not take it in time."
     return [("WARNING", text)] if lost else []

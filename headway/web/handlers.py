@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from flask import Flask
 
-from headway.limits import LimitReached
+from headway.limits import LimitReached, counted
 from headway.push.resync import MINE
 from headway.push.subscriber import SubscriptionTimeout
 from headway.snapshot import Phase
@@ -193,7 +193,9 @@ class SocketHandlers:
             each for each in self._fanout.get_rooms(sid, NAMESPACE) if each.startswith("task:")
         }
         if len(rooms | watched) > limits.max_watches:
-            raise TooManyWatches(f"A websocket watches at most {limits.max_watches} tasks.")
+            raise TooManyWatches(
+                f"A websocket watches at most {counted(limits.max_watches, 'task')}."
+            )
         count_event(self._app, kind, self._fanout.server.get_environ(sid) or {})
 
     def _viewer(self, sid: str) -> Viewer:
