@@ -54,7 +54,7 @@ def test_a_template_has_a_card_and_a_list(shop: Flask):
     tasks = rendered(shop, "{{ headway.list() }}")
 
     assert card.startswith(f'<headway-task src="/live/status/{TASK}" actions>')
-    assert tasks.startswith('<headway-list src="/live/tasks" actions>')
+    assert tasks.startswith('<headway-list src="/live/tasks" actions tab>')
 
 
 def test_what_a_template_hands_over_is_text(shop: Flask):

@@ -193,13 +193,20 @@ window.Notification = class {
 """
 
 
-@pytest.mark.parametrize("place", ["task", "list"])
+LIST = """<!doctype html><title>Yours</title><link rel="icon" href="data:,">
+<headway-list src="/tasks" tab></headway-list><script src="/assets/headway.js"></script>"""
+
+
+@pytest.mark.parametrize("place", ["task", "list", "element"])
 def test_a_page_out_of_view_tells_of_the_end(
     page: Page, visitor: Visitor, shared_records: Records, place: str
 ):
     task_id = hand_task(shared_records, visitor)
     page.add_init_script(NOTES)
-    page.goto(f"{visitor.address}/tasks/{task_id}" if place == "task" else visitor.address)
+    page.route("**/yours", lambda route: route.fulfill(body=LIST, content_type="text/html"))
+    page.goto(
+        visitor.address + {"task": f"/tasks/{task_id}", "list": "", "element": "/yours"}[place]
+    )
     icon = page.locator("link[rel=icon]")
     expect(icon).to_have_attribute("href", re.compile(r"^data:image/svg\+xml,.*dasharray"))
 
@@ -209,8 +216,8 @@ def test_a_page_out_of_view_tells_of_the_end(
 
     wait_for(lambda: page.evaluate("notes"))
     assert page.evaluate("notes") == [["✕ Long task", "Failed no such column"]]
-    if place == "task":
-        expect(icon).not_to_have_attribute("href", re.compile("dasharray"))
+    expect(icon).not_to_have_attribute("href", re.compile("dasharray"))
+    expect(page).to_have_title(re.compile("Failed" if place == "task" else r"\(✕ 1 failed\)"))
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])

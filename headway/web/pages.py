@@ -39,4 +39,4 @@ class Pages:
         """Return the live list of the visitor's own tasks, with their buttons."""
         address = url_for("headway.list_tasks")
         link = Markup('<a href="{}">Your tasks</a>').format(address)
-        return Markup('<headway-list src="{}" actions>{}</headway-list>').format(address, link)
+        return Markup('<headway-list src="{}" actions tab>{}</headway-list>').format(address, link)

@@ -2,12 +2,11 @@
 
 import { Announcer } from "headway/announcer.js";
 import { buttonsReason, connectionReason, connectionWords } from "headway/connection-words.js";
-import { Favicon } from "headway/favicon.js";
 import { formatTime } from "headway/format.js";
 import { Notifier } from "headway/notifier.js";
 import { PAGE, sharedWatcher } from "headway/page.js";
+import { TabTitle } from "headway/tab-title.js";
 import { TaskProgress } from "headway/task-progress.js";
-import { headline } from "headway/words.js";
 
 import { serverWords } from "./server-words.js";
 import { TaskForm } from "./task-form.js";
@@ -24,8 +23,6 @@ const REFRESH_MS = 500; // after which counts that nobody can move on are read a
 const CHIP_GRACE_MS = 300; // a check that is answered sooner is no loss of connection
 
 const HINTS = { worker: "Start one with: make worker", resume: "To go on: make resume" };
-
-const TITLE = document.title;
 
 /** @param {string} selector */
 function find(selector) {
@@ -53,7 +50,7 @@ function showTasks() {
   const watcher = sharedWatcher();
   const list = new TaskList(find("#tasks"), watcher);
   const announcer = new Announcer(find("#announcer"), find("#alarm"));
-  const titles = new Titles();
+  const titles = new TabTitle(document);
   const notifier = new Notifier((taskId) => PAGE.at(`/tasks/${encodeURIComponent(taskId)}`));
   Notifier.offer(/** @type {HTMLInputElement} */ (find("#notify input")), find("#notify"));
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -101,37 +98,6 @@ function inboxLink({ name, phase, task_id }) {
   if (!isThere || document.body.dataset.inbox !== "on") return null;
   const href = PAGE.at(`/inbox?${new URLSearchParams({ task_id })}`);
   return { href, text: "Open in inbox →" };
-}
-
-/** The window's title and icon: the newest of the running tasks. */
-class Titles {
-  /** @type {Map<string, Snapshot>} */
-  #running = new Map();
-  #icon = new Favicon(document);
-
-  /** @param {Snapshot} snapshot */
-  receive(snapshot) {
-    if (snapshot.phase === "running") this.#running.set(snapshot.task_id, snapshot);
-    else this.#running.delete(snapshot.task_id);
-    this.#show();
-  }
-
-  /** @param {string} taskId */
-  remove(taskId) {
-    this.#running.delete(taskId);
-    this.#show();
-  }
-
-  #show() {
-    const newest = [...this.#running.values()].reduce(later, null);
-    this.#icon.show(newest);
-    document.title = newest ? `(${headline(newest)}) ${newest.title} · Headway` : TITLE;
-  }
-}
-
-/** @param {Snapshot | null} one @param {Snapshot} other */
-function later(one, other) {
-  return one && one.created_at >= other.created_at ? one : other;
 }
 
 function showConnection() {

@@ -15,6 +15,8 @@ export default {
     "cancelled": "⊘"
   },
   "unknown_sign": "–",
+  "tab": { "running": "{count} running", "failed": "{count} failed" },
+  "notify": "Notify me while this page is out of view",
   "headlines": {
     "scheduled": "Scheduled",
     "queued": "Queued",

@@ -1,13 +1,15 @@
-/** `<headway-list src=".../tasks" token="...">`: the visitor's tasks, live, in any page. */
+/** `<headway-list src=".../tasks" token="..." tab>`: the visitor's tasks, live, in any page. */
 
 import { PARTS } from "./card-parts.js";
 import { Choice } from "./choice.js";
 import { ListQuery } from "./list-filters.js";
 import { ListTools } from "./list-tools.js";
 import { LiveElement } from "./live-element.js";
+import { Notifier } from "./notifier.js";
 import { ENDED, arrange, compare, rank } from "./order.js";
 import { read } from "./reading.js";
 import { normalize } from "./snapshot.js";
+import { TabTitle } from "./tab-title.js";
 import { TaskCounts } from "./task-counts.js";
 
 /**
@@ -30,6 +32,8 @@ export class HeadwayList extends LiveElement {
   #choice;
   #query = new ListQuery();
   #counts = new TaskCounts();
+  /** @type {(TabTitle | Notifier)[]} what tells of its tasks while the page is out of view */
+  #tellers = [];
   /** @type {ListTools | undefined} */
   #tools;
   /** @type {string | undefined} where older tasks begin: "" on the last page; not known before one was read */
@@ -59,6 +63,13 @@ export class HeadwayList extends LiveElement {
       () => void this.#showOlder(watcher),
     ));
     content.append(tools.bar, this.#list, this.#empty, tools.older);
+    if (this.hasAttribute("tab")) {
+      this.#tellers = [
+        new TabTitle(document),
+        new Notifier((taskId) => watcher.server.link(`/tasks/${encodeURIComponent(taskId)}`)),
+      ];
+      content.append(Notifier.box());
+    }
     if (this.hasAttribute("actions")) {
       const bar = document.createElement("form");
       bar.className = "choice";
@@ -81,6 +92,7 @@ export class HeadwayList extends LiveElement {
     );
     return () => {
       clearTimeout(this.#refresh);
+      for (const teller of this.#tellers.splice(0)) teller.stop();
       stop();
     };
   }
@@ -150,7 +162,9 @@ export class HeadwayList extends LiveElement {
   /** @param {Snapshot} snapshot @param {TaskWatcher} watcher */
   #receive(snapshot, watcher) {
     const { task_id } = snapshot;
-    this.announcer?.receive(snapshot, watcher.connection.labelsOf(snapshot.name));
+    const labels = watcher.connection.labelsOf(snapshot.name);
+    this.announcer?.receive(snapshot, labels);
+    for (const teller of this.#tellers) teller.receive(snapshot, labels);
     if (this.#counts.receive(snapshot)) {
       clearTimeout(this.#refresh);
       this.#refresh = setTimeout(() => watcher.refreshList(), REFRESH_MS);
@@ -181,6 +195,7 @@ export class HeadwayList extends LiveElement {
   /** @param {string} taskId @param {boolean} isForgotten */
   #lose(taskId, isForgotten) {
     this.announcer?.remove(taskId, isForgotten);
+    for (const teller of this.#tellers) teller.remove(taskId);
     this.#counts.remove(taskId);
     const known = this.#known.get(taskId);
     if (!known) return;

@@ -43,7 +43,7 @@ function report(watcher) {
 
 /** An element that shows what its `src` names. Attributes: `src`, `token`, and `actions` for buttons. */
 export class LiveElement extends HTMLElement {
-  static observedAttributes = ["src", "token", "actions"];
+  static observedAttributes = ["src", "token", "actions", "tab"];
 
   /** @type {"task" | "list"} */
   static kind;

@@ -4,6 +4,7 @@
  */
 
 import { read, SIGNS } from "./card-reading.js";
+import WORDS from "./card-words.js";
 import { isFinal } from "./snapshot.js";
 
 /**
@@ -59,12 +60,24 @@ export class Notifier {
 
   /** Let a checkbox turn it on and off. @param {HTMLInputElement} box @param {HTMLElement} label hidden where it cannot be on */
   static offer(box, label) {
+    label.append(` ${WORDS.notify}`);
     label.hidden = !Notifier.canBeOn;
     box.checked = Notifier.isOn;
     box.addEventListener("change", async () => {
       box.checked = await Notifier.turn(box.checked);
       label.hidden = !Notifier.canBeOn;
     });
+  }
+
+  /** Return a check box of its own that turns it on and off. */
+  static box() {
+    const label = document.createElement("label");
+    const box = document.createElement("input");
+    box.type = "checkbox";
+    label.part.add("notify");
+    label.append(box);
+    Notifier.offer(box, label);
+    return label;
   }
 
   /** @param {Snapshot} snapshot @param {Labels} [labels] */

@@ -28,6 +28,20 @@ const TEXTS = WORDS.texts;
 const ERRORS = /** @type {Record<string, string>} */ (WORDS.errors);
 
 /**
+ * What the tab of a list says of it.
+ *
+ * @param {number} running how many tasks run
+ * @param {number} failed how many failed while nobody looked
+ */
+export function tabWords(running, failed) {
+  const parts = [
+    failed && `${WORDS.signs.failed} ${fill(WORDS.tab.failed, { count: failed })}`,
+    running && fill(WORDS.tab.running, { count: running }),
+  ];
+  return parts.filter(Boolean).join(", ");
+}
+
+/**
  * The phase in words, with its one number.
  *
  * @param {Snapshot} snapshot

@@ -1,0 +1,73 @@
+/** The title and icon of a list's tab: how its running tasks go, and how many failed while nobody looked. */
+
+import { Favicon } from "./favicon.js";
+import { isFinal } from "./snapshot.js";
+import { headline, tabWords } from "./words.js";
+
+/** @typedef {import("./snapshot.js").Snapshot} Snapshot */
+
+export class TabTitle {
+  /** @type {Map<string, Snapshot>} */
+  #open = new Map();
+  /** @type {Map<string, Snapshot>} those that failed while the page was out of view */
+  #failed = new Map();
+  #page;
+  #own;
+  #icon;
+
+  /** @param {Document} page */
+  constructor(page) {
+    this.#page = page;
+    this.#own = page.title;
+    this.#icon = new Favicon(page);
+    page.addEventListener("visibilitychange", this.#look);
+  }
+
+  /** @param {Snapshot} snapshot */
+  receive(snapshot) {
+    const { task_id, phase } = snapshot;
+    // What had failed before the page was opened is no news.
+    if (phase === "failed" && this.#page.hidden && this.#open.has(task_id)) this.#failed.set(task_id, snapshot);
+    if (isFinal(snapshot)) this.#open.delete(task_id);
+    else this.#open.set(task_id, snapshot);
+    this.#show();
+  }
+
+  /** @param {string} taskId of a task that is no longer kept */
+  remove(taskId) {
+    this.#open.delete(taskId);
+    this.#failed.delete(taskId);
+    this.#show();
+  }
+
+  /** Give the page its own title and icon back. */
+  stop() {
+    this.#page.removeEventListener("visibilitychange", this.#look);
+    this.#open.clear();
+    this.#failed.clear();
+    this.#show();
+  }
+
+  #look = () => {
+    if (this.#page.hidden) return;
+    this.#failed.clear();
+    this.#show();
+  };
+
+  #show() {
+    const running = [...this.#open.values()].filter(({ phase }) => phase === "running");
+    const newest = running.reduce(later, null);
+    const [failed = null] = this.#failed.values();
+    this.#icon.show(failed ?? newest);
+    const isOne = newest && running.length === 1 && !failed;
+    const words = isOne ? headline(newest) : tabWords(running.length, this.#failed.size);
+    const title = isOne ? `${newest.title} · ${this.#own}` : this.#own;
+    const next = words ? `(${words}) ${title}` : title;
+    if (this.#page.title !== next) this.#page.title = next;
+  }
+}
+
+/** @param {Snapshot | null} one @param {Snapshot} other */
+function later(one, other) {
+  return one && one.created_at >= other.created_at ? one : other;
+}
