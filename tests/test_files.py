@@ -6,6 +6,7 @@ import io
 import os
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +18,8 @@ from headway.celery.file_cleaner import GRACE_SECONDS, FileCleaner
 from headway.exceptions import ConfigError
 from headway.file_folder import FileFolder, file_folder
 from headway.file_types import is_file_name, media_type
+from headway.push.checks import is_event
+from headway.push.resync import Resync
 from headway.snapshot import Phase
 from headway.store.files import MAX_FILES
 from headway.store.model import Delivery, Outcome, Source, StateWrite
@@ -239,6 +242,21 @@ def test_viewers_are_told_of_a_file(records: Records, task_id: str):
 
     assert told == [{"task_id": task_id}]
     assert read(records, task_id).version > before  # for those who poll
+
+
+def test_viewers_who_may_have_missed_a_file_are_told(records: Records, task_id: str):
+    delivered: list[bytes] = []
+    manager = SimpleNamespace(
+        records=records,
+        confirm=lambda names: None,
+        deliver=lambda room, event: delivered.append(event),
+    )
+
+    Resync(manager)._read_again([f"task:{task_id}"])
+
+    hint = f'["files",{{"task_id":"{task_id}"}}]'.encode()
+    assert delivered.count(hint) == 1
+    assert is_event(f"task:{task_id}", hint)
 
 
 def test_after_its_end_a_task_gives_out_nothing_more(records: Records, task_id: str):
