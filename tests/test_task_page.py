@@ -11,6 +11,7 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from headway.questions import Asked
 from headway.snapshot import Phase
 from headway.store.model import StateWrite
 from headway.store.records import Records
@@ -181,6 +182,33 @@ def test_it_is_live_and_each_line_of_the_log_is_there_once(
     expect(page.locator("#timeline")).to_contain_text("no such column")
     expect(page.get_by_role("region", name="Traceback")).to_contain_text("line 7")
     expect(page).to_have_title(re.compile("Failed"))
+
+
+def test_a_wrong_answer_stays_with_its_reason_while_the_page_is_renewed(
+    page: Page, visitor: Visitor, shared_records: Records
+):
+    task_id = hand_task(shared_records, visitor)
+    message, _ = shared_records.outbox.message(task_id) or ({}, "")
+    question = Asked("q", "q", "How many rows?", None, {"type": "integer"}, 3600.0)
+    assert shared_records.runs.ask(task_id, HERE, question, message) == "waiting"
+    page.goto(f"{visitor.address}/tasks/{task_id}")
+
+    page.get_by_label("Your answer").fill("many")
+    with page.expect_response(
+        lambda response: (
+            response.request.resource_type == "fetch"
+            and response.url.partition("#")[0] == f"{visitor.address}/tasks/{task_id}"
+            and response.request.frame.page.url.endswith("#question")
+        )
+    ):
+        page.get_by_label("Your answer").press("Enter")
+    expect(page.get_by_text("Must be a whole number.")).to_be_visible()
+    expect(page.get_by_label("Your answer")).to_have_value("many")
+    page.get_by_label("Your answer").fill("7")
+    page.get_by_label("Your answer").press("Enter")
+
+    expect(page.locator("#timeline")).to_contain_text("Queued")
+    expect(page.get_by_label("Your answer")).to_have_count(0)
 
 
 NOTES = """

@@ -160,7 +160,7 @@ export class HeadwayTaskPage extends HTMLElement {
       if (renewal !== this.#renewals) return; // a later one has begun
       for (const part of this.querySelectorAll("[data-live]")) {
         const next = page.getElementById(part.id);
-        if (next && next.outerHTML !== part.outerHTML) part.replaceWith(document.adoptNode(next));
+        if (next && next.outerHTML !== part.outerHTML && !isSameQuestion(part, next)) part.replaceWith(document.adoptNode(next));
       }
       localise(this);
     } catch {
@@ -197,6 +197,12 @@ export class HeadwayTaskPage extends HTMLElement {
   #part(name) {
     return /** @type {HTMLElement} */ (this.querySelector(`[data-part="${name}"]`));
   }
+}
+
+/** Whether a part asks what it asked: its form may hold an answer, and what is wrong with it. @param {Element} one @param {Element} other */
+function isSameQuestion(one, other) {
+  const [before, after] = [one, other].map((part) => part.querySelector("[name=question_id]")?.getAttribute("value"));
+  return before !== undefined && before === after;
 }
 
 /** @param {number} lost */
