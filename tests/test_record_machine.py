@@ -29,6 +29,7 @@ from hypothesis.stateful import (
 
 from app.config import QUEUES
 from headway.celery.fencing import REPLACEMENT
+from headway.questions import Asked
 from headway.snapshot import FINAL, STATE, Phase, Snapshot, progress_fields, success_fields
 from headway.store.connection import connect
 from headway.store.model import Delivery, StateWrite
@@ -39,11 +40,17 @@ LENGTH = 30  # steps of an example
 TTL_DAYS = 7
 FAR_SECONDS = 30 * 86400
 MAX_ATTEMPTS = 3
-SETS = ("headway:leases", "headway:reserved", "headway:outbox", "headway:doomed")
+SETS = (
+    "headway:leases",
+    "headway:reserved",
+    "headway:outbox",
+    "headway:doomed",
+    "headway:questions",
+)
 WAITING = tuple(f"headway:waiting:{queue}" for queue in QUEUES)
 WAITS_FOR_ITS_TIME = {Phase.SCHEDULED, Phase.RETRYING}
 NO_KEY = -2  # as PTTL has it
-REFUSED = {"final", "stale", "superseded"}
+REFUSED = {"final", "stale", "superseded", "waiting"}
 ERROR = {"type": "ConnectionError", "message": "refused"}
 FAILURE = {"error": ERROR, "status": "refused"}
 RETRY = {"error": ERROR, "status": "", "current": 0, "total": 1, "step": None}
@@ -121,6 +128,7 @@ class Task:
     mail: tuple[str, Run] | None = None
     saved: str = ""
     has_moved_on: bool = False  # this attempt has saved something new
+    question: Asked | None = None  # the last one
     text: str = ""  # of its stream
     saved_text: str = ""  # of that, at the last save
     kept_bytes: int = 0  # of that, from earlier attempts
@@ -186,6 +194,7 @@ def check(snapshot: Snapshot) -> None:
     assert snapshot.state == STATE[phase]
     assert (snapshot.error is not None) == (phase in {Phase.FAILED, Phase.RETRYING})
     assert (snapshot.finished_at is not None) == (phase in FINAL)
+    assert (snapshot.question is not None) == (phase == Phase.WAITING)
     if phase not in FINAL:
         assert (snapshot.scheduled_for is not None) == (phase in WAITS_FOR_ITS_TIME)
     assert snapshot.result is None or phase == Phase.SUCCEEDED
@@ -440,6 +449,8 @@ class RecordMachine(RuleBasedStateMachine):
         task = run.task
         if task.final:
             return "final"
+        if task.phase == Phase.WAITING:
+            return "waiting"
         if run.order < task.order:
             return "stale"
         if run.holds:
@@ -646,6 +657,39 @@ class RecordMachine(RuleBasedStateMachine):
             task.holder = None
             task.dropped = False
 
+    @one_run(
+        lambda run: run.on and not run.successor and not run.task.parked,
+        timeout=st.sampled_from([None, 3.0]),
+        weight=3,
+    )
+    def ask(self, run: Run, timeout: float | None) -> None:
+        """Ask a person, twice where the reply was lost."""
+        task = run.task
+        question = Asked(uuid4().hex, "key", "Go on?", None, None, timeout)
+        call = (task.id, run.delivery, question, message_of(run.order))
+        asks = self.may_write(run) and not task.cancelling
+        with self.unchanged(task, but_for=asks):
+            outcome = self.records.runs.ask(*call)
+        if task.stray:
+            return
+        wanted = {"waiting"} if asks else {"cancelling"} if self.may_write(run) else REFUSED
+        assert outcome in wanted
+        if asks:
+            with self.unchanged(task):
+                assert self.records.runs.ask(*call) == "waiting"
+            run.ended = True
+            task.question = question
+            task.holder = None
+            task.dropped = False
+
+    @one_task(lambda task: task.question and not task.stray, value=st.sampled_from(["1", "2"]))
+    def answer(self, task: Task, value: str) -> None:
+        """One answer counts; it may come when nobody asks any more."""
+        is_asked = task.phase == Phase.WAITING
+        with self.unchanged(task, but_for=is_asked):
+            outcome = self.records.answer(task.id, task.question.id, value, "ada").outcome
+        assert outcome in ({"queued"} if is_asked else {"replayed", "conflict", "not_asked"})
+
     @one_run(lambda run: run.holds and not run.is_over)
     def go_on(self, run: Run) -> None:
         found = self.records.runs.read_saved(run.task.id, run.delivery)[:2]
@@ -689,7 +733,9 @@ class RecordMachine(RuleBasedStateMachine):
         task = run.task
         run.ended = True
         fields = {"error": None, "status": "expired"}
-        if task.final or run.order < task.order or (task.held and run.order == task.order):
+        is_held = task.held and run.order == task.order
+        is_waiting = task.phase == Phase.WAITING
+        if task.final or is_waiting or run.order < task.order or is_held:
             with self.unchanged(task):
                 assert self.store(run, Phase.CANCELLED, fields) in REFUSED or task.stray
         else:
@@ -700,7 +746,8 @@ class RecordMachine(RuleBasedStateMachine):
     def lose_a_process(self, run: Run) -> None:
         task = run.task
         run.ended = True
-        if not self.may_write(run) and (run.claimed or task.held or task.final):
+        is_refused = run.claimed or task.held or task.final or task.phase == Phase.WAITING
+        if not self.may_write(run) and is_refused:
             with self.unchanged(task):
                 assert self.records.runs.mark_lost(task.id, run.delivery) in REFUSED
             return
@@ -937,8 +984,8 @@ class RecordMachine(RuleBasedStateMachine):
             for key in (*SETS, *WAITING):
                 pipeline.zscore(key, task.id)
         *answers, now = pipeline.time().execute()
-        for task, first in zip(tasks, range(0, len(answers), 9), strict=True):
-            self.check_places(task, now[0] * 1e6 + now[1], *answers[first : first + 9])
+        for task, first in zip(tasks, range(0, len(answers), 10), strict=True):
+            self.check_places(task, now[0] * 1e6 + now[1], *answers[first : first + 10])
 
     def check_places(
         self,
@@ -951,6 +998,7 @@ class RecordMachine(RuleBasedStateMachine):
         _: Any,
         outbox: Any,
         overdue: Any,
+        deadline: Any,
         *waiting: Any,
     ) -> None:
         assert ttl > 0
@@ -959,6 +1007,8 @@ class RecordMachine(RuleBasedStateMachine):
         assert sum(score is not None for score in waiting) == (task.phase == Phase.QUEUED)
         assert (lease is not None) == (task.held and not task.final)
         assert (overdue is not None) == (task.phase == Phase.CANCELLING)
+        is_asked = task.phase == Phase.WAITING and task.question.timeout is not None
+        assert (deadline is not None) == is_asked
         if task.final:
             assert outbox is None
         elif task.phase in WAITS_FOR_ITS_TIME:
@@ -979,6 +1029,9 @@ class RecordMachine(RuleBasedStateMachine):
         for task in self.tasks:
             if task.owed and task.phase == Phase.RETRYING:
                 self.park_successor(task)
+        for task in self.tasks:
+            if task.phase == Phase.WAITING and not task.stray:
+                self.answer(task, "1")
         for _ in range(MAX_ATTEMPTS + 5):
             self.look()
             self.round(after=2 * FAR_SECONDS, gives_up=True, sends=True)
