@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from bench.rows.drawing import chromium
+from headway.shapes import Changes, TaskMessage
+from headway.snapshot import Phase
+from headway.store.connection import connect
+from headway.store.model import Delivery, StateWrite
+from headway.store.records import Records
+from tests.browser import Visitor
 from tests.processes import ROOT, System
+
+DESK = ViewportSize(width=1000, height=1080)
+HERE = Delivery("here", 0)
+PHONE = ViewportSize(width=390, height=820)
+STILL_MS = 600  # until colours and bars have moved
+TRACEBACK = """Traceback (most recent call last):
+  File "/srv/shop/imports.py", line 7, in import_rows
+    raise ValueError(f"Row {number:,} has no price")
+ValueError: Row 1,205 has no price"""
 
 
 def main() -> None:
@@ -17,24 +33,75 @@ def main() -> None:
         system = System(Path(folder), LONG_TASK_STEPS="24", LONG_TASK_STEP_SECONDS="0.5")
         try:
             browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 1000, "height": 820}, device_scale_factor=2)
-            page.goto(system.address)
-            expect(page.locator("#connection")).to_have_text(re.compile("Live"))
-            page.locator("#email").fill("ada@example.com")
-            page.get_by_role("button", name="Send", exact=True).click()
-            expect(page.locator('task-progress[data-phase="succeeded"]')).to_have_count(1)
-            page.locator("#email").fill("grace@example.com")
-            page.get_by_role("button", name="Send in 1 minute").click()
-            for pause in (3500, 2500):
-                page.get_by_role("button", name="Start long task").click()
-                page.wait_for_timeout(pause)
-            for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
-                page.wait_for_timeout(600)
-                page.screenshot(path=ROOT / "docs" / f"page-{scheme}.png")
+            visit(browser, system)
             browser.close()
         finally:
             system.stop()
+
+
+def visit(browser: Browser, system: System) -> None:
+    """Take one visitor through all that is pictured, in the order in which it comes about."""
+    page = browser.new_page(viewport=DESK, device_scale_factor=2)
+    visitor = Visitor(system.address)
+    cookies = [(cookie.name, str(cookie.value)) for cookie in visitor.http.cookies]
+    page.context.add_cookies(
+        [{"name": name, "value": value, "url": system.address} for name, value in cookies]
+    )
+    page.goto(system.address)
+    expect(page.locator("#connection")).to_have_text(re.compile("Live"))
+    picture(page, "page-empty")
+    failed = fail_task(system, visitor)
+    start_tasks(page)
+    picture(page, "page-light")
+    page.emulate_media(color_scheme="dark")
+    picture(page, "page-dark")
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(PHONE)
+    picture(page, "page-phone")
+    page.set_viewport_size(DESK)
+    page.locator('task-progress[data-phase="running"] a').first.click()
+    expect(page.locator("#plot")).to_be_visible()
+    picture(page, "task-running")
+    page.goto(f"{system.address}/tasks/{failed}")
+    picture(page, "task-failed")
+    page.goto(f"{system.address}/start/long_task")
+    picture(page, "page-form")
+
+
+def start_tasks(page: Page) -> None:
+    page.locator("#email").fill("ada@example.com")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator('task-progress[data-phase="succeeded"]')).to_have_count(1)
+    page.locator("#email").fill("grace@example.com")
+    page.get_by_role("button", name="Send in 1 minute").click()
+    for pause in (3500, 2500):
+        page.get_by_role("button", name="Start long task").click()
+        page.wait_for_timeout(pause)
+    page.locator("#start").click()  # no button has the focus or the pointer
+
+
+def fail_task(system: System, visitor: Visitor) -> str:
+    """Return the id of a task of the visitor's that failed in a worker that is played here.
+
+    None of the application's own tasks fails by itself.
+    """
+    body: dict[str, str | int] = {"name": "long_task", "countdown": 3600}
+    task_id = str(visitor.http.post(f"{system.address}/tasks", json=body).json()["task_id"])
+    client = connect(system.valkey.url)
+    runs = Records(client, ttl_days=7).runs
+    message: TaskMessage = {"task": "long_task", "args": [], "kwargs": {}, "options": {}}
+    runs.claim(task_id, HERE, "run", message=message, max_attempts=1, hostname="worker-1")
+    runs.log(task_id, HERE, [("INFO", "1,204 rows read"), ("WARNING", "Row 1,205 is incomplete")])
+    fields: Changes = {"error": {"type": "ValueError", "message": "Row 1,205 has no price"}}
+    meta = json.dumps({"status": "FAILURE", "result": {}, "traceback": TRACEBACK})
+    runs.write(StateWrite(task_id, HERE, Phase.FAILED, fields, meta, "long_task", 1))
+    client.close()
+    return task_id
+
+
+def picture(page: Page, name: str) -> None:
+    page.wait_for_timeout(STILL_MS)
+    page.screenshot(path=ROOT / "docs" / f"{name}.png")
 
 
 if __name__ == "__main__":
