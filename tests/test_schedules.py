@@ -59,10 +59,15 @@ def kept(records: Records) -> KeptSchedule:
     return found
 
 
+def settled(records: Records, name: str) -> int:
+    """Return up to when a schedule's times are settled, in microseconds."""
+    return int(records.client.hget(records.keys.schedule(name), "settled") or 0)
+
+
 def put_back(records: Records, name: str, hours: int) -> None:
     """Have a schedule's times be settled up to some hours ago."""
-    key = records.keys.schedule(name)
-    records.client.hset(key, "settled", int(records.client.hget(key, "settled")) - hours * HOUR)
+    back = settled(records, name) - hours * HOUR
+    records.client.hset(records.keys.schedule(name), "settled", back)
 
 
 def tasks_in(records: Records) -> list[str]:
@@ -148,7 +153,8 @@ def test_a_new_schedule_waits_for_its_first_time(celery: Celery, records: Record
     found = kept(records)
     assert tasks_in(records) == []
     assert (found.name, found.title, found.rule) == (hourly, "Tidy up", "every 1 h")
-    assert found.settled < found.next <= found.settled + HOUR
+    assert found.seen < found.next <= found.seen + HOUR
+    assert settled(records, hourly) == found.seen
 
 
 def test_each_time_has_one_run_whatever_number_of_workers(
@@ -249,12 +255,39 @@ def test_a_worker_that_dies_between_its_start_and_its_note_costs_no_second_run(
 
 def test_a_note_that_comes_late_changes_nothing(celery: Celery, records: Records, hourly: str):
     Scheduler(celery.backend).look()
-    before = kept(records).settled
+    before = settled(records, hourly)
 
     assert records.schedules.settle(hourly, before, before + 2, "first", 0)
     assert not records.schedules.settle(hourly, before, before + 1, "late", 9)
 
-    assert (kept(records).settled, kept(records).task_id) == (before + 2, "first")
+    assert (settled(records, hourly), kept(records).task_id) == (before + 2, "first")
+
+
+@pytest.mark.parametrize("field", ["settled", "next", "seen", "ran_at", "missed", "task_id"])
+@pytest.mark.parametrize("junk", ["", "x", "-1", "nan", "1e9", "9" * 400])
+def test_junk_in_a_schedule_stops_nothing(
+    celery: Celery, records: Records, hourly: str, field: str, junk: str
+):
+    Scheduler(celery.backend).look()
+    records.client.hset(records.keys.schedule(hourly), field, junk)
+
+    Scheduler(celery.backend).look()
+
+    assert kept(records).name == hourly
+    assert tasks_in(records) == []
+
+
+@pytest.mark.parametrize("name", ["schedules", "schedule:tidy_by_the_hour"])
+def test_a_key_of_another_type_begins_afresh(
+    celery: Celery, records: Records, hourly: str, name: str
+):
+    records.client.rpush(records.keys.shared(name), "junk")
+    assert records.schedules.all() == []
+    assert not records.schedules.pause(hourly, is_paused=True)
+
+    Scheduler(celery.backend).look()
+
+    assert kept(records).name == hourly
 
 
 def test_a_worker_looks_again_when_the_next_is_due(

@@ -18,11 +18,11 @@ from headway.celery.messages import expiry_of
 from headway.celery.sends import NO_TURN, identified, owned, recorded
 from headway.schedules import SCHEDULES, Schedule
 from headway.store.model import AlreadyUsed, Outcome
-from headway.store.schedules import KeptSchedule
 from headway.unique import unique_of
 
 logger = logging.getLogger(__name__)
 
+RETRY_SECONDS = 5.0  # after a look that failed
 LOOK_SECONDS = 30.0  # between two looks at least: a pause or another clock is known by then
 
 
@@ -39,6 +39,7 @@ class Scheduler:
         if not SCHEDULES or time.monotonic() < self._look_at:
             return
         begun = time.monotonic()
+        self._look_at = begun + RETRY_SECONDS  # unless all goes well
         now = self._records.queries.now()
         due = [self._look_at_one(each, now) for each in SCHEDULES.values()]
         self._look_at = begun + min(LOOK_SECONDS, (min(due) - now) / 1e6)
@@ -49,21 +50,22 @@ class Scheduler:
         moment = _moment(now)
         following = int(schedule.rule.next_after(moment, zone).timestamp() * 1e6)
         about = {"title": schedule.title, "rule": schedule.rule.text}
-        kept = self._records.schedules.see(schedule.name, **about, now=now, following=following)
-        due, count = schedule.missed(_moment(kept.settled), moment, zone)
+        schedules = self._records.schedules
+        settled, is_paused = schedules.see(schedule.name, **about, now=now, following=following)
+        due, count = schedule.missed(_moment(settled), moment, zone)
         if due is None:
             return following
-        if kept.is_paused:
-            self._records.schedules.settle(schedule.name, kept.settled, now)
+        if is_paused:
+            schedules.settle(schedule.name, settled, now)
         else:
-            self._start(schedule, kept, now, due, count - 1)
+            self._start(schedule, settled, now, due, count - 1)
         return following
 
     def _start(
-        self, schedule: Schedule, kept: KeptSchedule, now: int, due: datetime, missed: int
+        self, schedule: Schedule, settled: int, now: int, due: datetime, missed: int
     ) -> None:
         task_id = self._started(schedule, f"schedule {schedule.name} {due.isoformat()}")
-        is_first = self._records.schedules.settle(schedule.name, kept.settled, now, task_id, missed)
+        is_first = self._records.schedules.settle(schedule.name, settled, now, task_id, missed)
         if is_first and missed:
             logger.warning(
                 "%s runs now: no worker was there when it was due %d times before",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from headway.store.damaged import count, unless_damaged
 from headway.store.functions import Functions
 
 KEPT_SECONDS = 30 * 24 * 3600  # after the last worker that knows a schedule
@@ -14,14 +15,13 @@ KEPT_SECONDS = 30 * 24 * 3600  # after the last worker that knows a schedule
 class KeptSchedule:
     """A schedule as Redis knows it. Times are in microseconds, 0 for none.
 
-    `settled` is up to when its times have had their run or were skipped; `missed` how many went by
-    before the last run; `seen` when a worker last looked at it.
+    `missed` is how many of its times went by before the last run, `seen` when a worker last looked
+    at it.
     """
 
     name: str
     title: str
     rule: str
-    settled: int
     next: int
     seen: int
     ran_at: int
@@ -37,20 +37,18 @@ class ScheduleRecords:
         self._functions = functions
         self._keys = functions.keys
 
-    def see(self, name: str, *, title: str, rule: str, now: int, following: int) -> KeptSchedule:
-        """Note that a worker knows this schedule, and when it is due next; return what is kept.
+    def see(
+        self, name: str, *, title: str, rule: str, now: int, following: int
+    ) -> tuple[int, bool]:
+        """Note that a worker knows this schedule, and that it is due at `following`.
 
-        The first time, its times are settled up to now.
+        Returns up to when its times are settled, the first time up to now, and whether it is
+        paused.
         """
-        key = self._keys.schedule(name)
-        pipeline = self._functions.client.pipeline(transaction=True)
-        pipeline.hsetnx(key, "settled", now)
-        about: dict[Any, Any] = {"title": title, "rule": rule, "seen": now, "next": following}
-        pipeline.hset(key, mapping=about)
-        pipeline.expire(key, KEPT_SECONDS)
-        pipeline.zadd(self._keys.shared("schedules"), {name: now})
-        pipeline.hgetall(key)
-        return _kept(name, pipeline.execute()[-1])
+        keys = [self._keys.schedule(name), self._keys.shared("schedules")]
+        args = [name, title, rule, now, following, KEPT_SECONDS]
+        settled, is_paused = self._functions.call("see_schedule", keys, args)
+        return int(settled), bool(is_paused)
 
     def settle(self, name: str, before: int, now: int, task_id: str = "", missed: int = 0) -> bool:
         """Note a run, or "" for none, for the times up to now; see settle_schedule.lua."""
@@ -61,8 +59,9 @@ class ScheduleRecords:
         """Return all schedules, by name."""
         client: Any = self._functions.client
         found = []
-        for name in sorted(client.zrange(self._keys.shared("schedules"), 0, -1)):
-            if values := client.hgetall(self._keys.schedule(name)):
+        names = unless_damaged([], client.zrange, self._keys.shared("schedules"), 0, -1)
+        for name in sorted(names):
+            if values := unless_damaged({}, client.hgetall, self._keys.schedule(name)):
                 found.append(_kept(name, values))
             else:
                 client.zrem(self._keys.shared("schedules"), name)
@@ -72,7 +71,7 @@ class ScheduleRecords:
         """Pause a schedule or have it go on; return False where there is none of this name."""
         client: Any = self._functions.client
         key = self._keys.schedule(name)
-        if not client.exists(key):
+        if not unless_damaged(False, client.hexists, key, "settled"):
             return False
         if is_paused:
             client.hset(key, "paused", "1")
@@ -82,18 +81,14 @@ class ScheduleRecords:
 
 
 def _kept(name: str, values: dict[str, str]) -> KeptSchedule:
-    def number(field: str) -> int:
-        return int(values.get(field, 0))
-
     return KeptSchedule(
         name,
         title=values.get("title", name),
         rule=values.get("rule", ""),
-        settled=number("settled"),
-        next=number("next"),
-        seen=number("seen"),
-        ran_at=number("ran_at"),
+        next=count(values.get("next")),
+        seen=count(values.get("seen")),
+        ran_at=count(values.get("ran_at")),
         task_id=values.get("task_id", ""),
-        missed=number("missed"),
+        missed=count(values.get("missed")),
         is_paused="paused" in values,
     )

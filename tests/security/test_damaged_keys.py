@@ -23,6 +23,10 @@ PARTS = ("history", "message", "error", "attempt", "title", "step", "status", "c
 PARTS += (
     "streams",
     "files",
+    "answers",
+    "asked",
+    "asked_as",
+    "question",
     "traceback:1",
     "result_size",
     "result_at",
@@ -32,7 +36,7 @@ PARTS += (
     "total",
 )
 SHARED = ("leases", "reserved", "outbox", "queues", "doomed", "untold", "epoch", "generation")
-SHARED += ("paused", "keeper", "round", "patience", "workers", "libraries", "damaged")
+SHARED += ("paused", "keeper", "round", "patience", "workers", "libraries", "damaged", "questions")
 
 
 def failed_task(client: FlaskClient, records: Records) -> str:
@@ -78,10 +82,11 @@ def read_all(client: FlaskClient, task_id: str) -> dict[str, int]:
 
 def change_all(client: FlaskClient, task_id: str) -> dict[str, int]:
     """Return the statuses of all that changes this task."""
-    doors = ("cancel", "retry", "schedule", "share")
+    doors = ("answer", "cancel", "retry", "schedule", "share")
+    bodies = {"schedule": {"countdown": 60}, "answer": {"question_id": "q", "value": "yes"}}
     return {
-        door: client.post(f"/tasks/{task_id}/{door}", json={"countdown": 60}).status_code
-        if door == "schedule"
+        door: client.post(f"/tasks/{task_id}/{door}", json=bodies[door]).status_code
+        if door in bodies
         else client.post(f"/tasks/{task_id}/{door}").status_code
         for door in doors
     }
