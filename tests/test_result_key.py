@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from headway.questions import Asked
 from headway.snapshot import STATE, Phase, Snapshot
 from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
@@ -52,6 +53,9 @@ def bring(records: Records, phase: Phase) -> str:
     write(records, task_id, Phase.RUNNING, current=1, total=2)
     if phase == Phase.CANCELLING:
         check(records.cancel(task_id).snapshot)
+    elif phase == Phase.WAITING:
+        asked = Asked("q", "q", "Go on?", ["yes", "no"], None, None)
+        assert records.runs.ask(task_id, RUN, asked, MESSAGE) == "waiting"
     elif phase != Phase.RUNNING:
         write(records, task_id, phase, **ENDS[phase])
     return task_id

@@ -131,7 +131,7 @@ def test_requests_at_a_redis_that_is_replaced_by_an_older_one_say_so(
     assert (started.status_code, started.json["error"]["code"]) == (503, "unavailable")
     assert "older than 7.0" in started.json["error"]["message"]
     assert started.headers["Retry-After"]
-    assert page.count("<span>–</span>") == 8  # how many tasks there are of each kind
+    assert page.count("<span>–</span>") == 9  # how many tasks there are of each kind
     assert ">Tasks cannot be shown just now: Redis is older than 7.0." in page
 
 
