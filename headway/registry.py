@@ -11,9 +11,10 @@ from inspect import unwrap
 from string import Formatter
 from typing import Any
 
-from celery import Task, shared_task
+from celery import Task, shared_task, signals
 
-from headway.annotations import Argument, members_of
+from headway.annotations import ABSENT, Argument, members_of
+from headway.celery.sends import TITLE
 from headway.celery.unique_sends import apply_async
 from headway.docstrings import summary_of
 from headway.labels import Labels, register
@@ -166,6 +167,24 @@ def task(
         return shared_task(name=name, **kept)(converting(function, is_bound=is_bound))
 
     return decorate
+
+
+def _give_title(
+    sender: str = "", headers: dict[str, Any] | None = None, body: Any = None, **_: Any
+) -> None:
+    """Give what project code sends, as by `delay`, the title that a start by name would give it."""
+    kind = TASK_TYPES.get(sender)
+    if kind is None or not kind.can_refill or not isinstance(body, tuple):
+        return
+    if headers is None or TITLE in headers:
+        return
+    args, kwargs = body[:2]
+    known = ((each.name, each.default) for each in kind.arguments or ())
+    defaults = {name: default for name, default in known if default is not ABSENT}
+    headers[TITLE] = kind.title_of(kind.call.joined(args, kwargs), defaults)
+
+
+signals.before_task_publish.connect(_give_title)
 
 
 def _check_title(title: str, known: Collection[str]) -> None:

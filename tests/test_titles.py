@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from celery import Celery, group
 
 from headway import registry
 from headway.registry import TASK_TYPES, Call, TaskType, task
 from headway.snapshot import MAX_TITLE_CHARS, Phase, title_line
 from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
+from tests.bodies import read
 
 
 def kind(title: str) -> TaskType:
@@ -172,3 +175,35 @@ def test_a_title_that_its_argument_does_not_fit_refuses_no_start(
 )
 def test_a_heading_is_a_title_without_arguments(title: str, heading: str):
     assert kind(title).heading == heading
+
+
+@pytest.fixture(scope="module")
+def monthly() -> Iterator[str]:
+    @task("Report for {month}, {rows} rows")
+    def monthly_report(month: str, rows: int = 10) -> None: ...
+
+    yield monthly_report.name
+    del TASK_TYPES[monthly_report.name]
+
+
+def test_what_project_code_sends_has_the_title_of_a_start_by_name(
+    celery: Celery, records: Records, monthly: str
+):
+    send = celery.tasks[monthly]
+    named = {"headway_title": "Own"}
+
+    results = [
+        send.delay("May"),
+        send.delay(rows=3, month="June"),
+        send.apply_async(("July",), countdown=60),
+        send.apply_async(("May",), headers=named),
+        group(send.s("August"), send.s("September"))().results[1],
+    ]
+
+    assert [read(records, result.id).title for result in results] == [
+        "Report for May, 10 rows",
+        "Report for June, 3 rows",
+        "Report for July, 10 rows",
+        "Own",
+        "Report for September, 10 rows",
+    ]

@@ -31,7 +31,8 @@ end
 local function takes_turn(owner, line, id, ttl)
   local limit, digest = string.match(line or '', '^(%d+) (%S+)$')
   if not limit then return true end
-  local turns, waiting = turns_key(owner, digest), line_key(owner, digest)
+  local turns = turns_key(owner, digest)
+  local waiting = line_key(owner, digest)
   if not redis.call('ZSCORE', turns, id) then
     redis.call('ZADD', waiting, 'NX', NOW, id)
     pass_turns(tonumber(limit), turns, waiting, id)
@@ -46,14 +47,17 @@ local function leave_line(record, id, owner)
   local line = redis.call('HGET', record, 'line')
   local limit, digest = string.match(line or '', '^(%d+) (%S+)$')
   if not limit then return end
-  local turns, waiting = turns_key(owner, digest), line_key(owner, digest)
+  local turns = turns_key(owner, digest)
+  local waiting = line_key(owner, digest)
   redis.call('ZREM', waiting, id)
   if redis.call('ZREM', turns, id) == 1 then pass_turns(tonumber(limit), turns, waiting) end
 end
 
 -- Have a new record be one of a line, '' for none.
 local function join_line(fields, line, queue)
-  if line ~= '' then fields.line, fields.line_queue = line, queue end
+  if line == '' then return end
+  fields.line = line
+  fields.line_queue = queue
 end
 
 -- What a task shows while it waits in line: it is in no queue.
