@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -59,6 +60,7 @@ class Tasks:
         here = Delivery(task_id, 0)
         write = StateWrite(task_id, here, phase, fields, meta="{}", name="any", max_attempts=4)
         assert self._records.runs.write(write) == "written"
+        time.sleep(0.002)  # what ends within one millisecond has no order by its end
         return task_id
 
 
