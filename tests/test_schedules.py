@@ -290,6 +290,25 @@ def test_a_key_of_another_type_begins_afresh(
     assert kept(records).name == hourly
 
 
+def test_a_schedule_that_fails_keeps_no_other_from_its_time(
+    celery: Celery, records: Records, hourly: str, monkeypatch: pytest.MonkeyPatch
+):
+    class Broken:
+        text = "never"
+
+        def next_after(self, moment: datetime, zone: object) -> datetime:
+            raise ArithmeticError
+
+    broken = Schedule("broken", "Broken", "celery", Broken())
+    monkeypatch.setattr("headway.celery.scheduler.SCHEDULES", {"broken": broken, **SCHEDULES})
+    Scheduler(celery.backend).look()
+    put_back(records, hourly, 1)
+
+    Scheduler(celery.backend).look()
+
+    assert len(tasks_in(records)) == 1
+
+
 def test_a_worker_looks_again_when_the_next_is_due(
     celery: Celery, records: Records, hourly: str, monkeypatch: pytest.MonkeyPatch
 ):

@@ -12,11 +12,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from kombu.exceptions import OperationalError
+
 from headway.celery.attempts import DEFAULT_ATTEMPTS
 from headway.celery.backend import LiveBackend
 from headway.celery.messages import expiry_of
 from headway.celery.sends import NO_TURN, identified, owned, recorded
 from headway.schedules import SCHEDULES, Schedule
+from headway.store.errors import Unavailable
 from headway.store.model import AlreadyUsed, Outcome
 from headway.unique import unique_of
 
@@ -41,8 +44,18 @@ class Scheduler:
         begun = time.monotonic()
         self._look_at = begun + RETRY_SECONDS  # unless all goes well
         now = self._records.queries.now()
-        due = [self._look_at_one(each, now) for each in SCHEDULES.values()]
+        due = [self._try(each, now) for each in SCHEDULES.values()]
         self._look_at = begun + min(LOOK_SECONDS, (min(due) - now) / 1e6)
+
+    def _try(self, schedule: Schedule, now: int) -> int:
+        """Do what `_look_at_one` does; a schedule that fails must not keep the others from it."""
+        try:
+            return self._look_at_one(schedule, now)
+        except (Unavailable, OperationalError):
+            raise
+        except Exception:
+            logger.exception("The schedule of %s cannot be followed", schedule.name)
+            return now + int(LOOK_SECONDS * 1e6)
 
     def _look_at_one(self, schedule: Schedule, now: int) -> int:
         """Start a schedule's task if it is due; return when it will be next, in microseconds."""
