@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,13 +20,12 @@ from headway.labels import Labels, register
 from headway.schedules import SCHEDULES, Schedule, rule_of
 from headway.signatures import BadArguments, Call, converting, signature_of
 from headway.snapshot import title_line
-from headway.unique import limits_of
+from headway.unique import argument_in, limits_of
 
 __all__ = ["TASK_TYPES", "BadArguments", "Call", "TaskType", "task", "task_type_of"]
 
 logger = logging.getLogger(__name__)
 
-FIRST_NAME = re.compile(r"[.\[]")  # ends the argument's name in a format's field
 TASK_TYPES: dict[str, TaskType] = {}
 _unfit_titles: set[str] = set()  # already warned of
 
@@ -193,7 +191,7 @@ def _check_title(title: str, known: Collection[str]) -> None:
         fields = [name for _, name, _, _ in Formatter().parse(title) if name is not None]
     except ValueError as error:
         raise TypeError(f"The title {title!r} is no format: {error}.") from error
-    if unknown := [name for name in fields if FIRST_NAME.split(name)[0] not in known]:
+    if unknown := [name for name in fields if argument_in(name) not in known]:
         raise TypeError(f"The title {title!r} names {unknown[0]!r}, which is no argument.")
 
 

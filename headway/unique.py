@@ -112,7 +112,7 @@ def unique_by(
     except ValueError as error:
         raise TypeError(f"unique={text!r} is no format: {error}.") from error
     for field, spec in fields:
-        name = _name_of(field) if field is not None else None
+        name = argument_in(field) if field is not None else None
         if "{" in spec:
             raise TypeError(f"unique={text!r} has a format within a format.")
         if name is not None and name not in known:
@@ -129,13 +129,13 @@ def unique_of(task: Any) -> Unique | None:
     return found if isinstance(found, Unique) else None
 
 
-def _name_of(field: str) -> str:
+def argument_in(field: str) -> str:
     """Return the argument that a format's field begins with: of `customer[id]`, `customer`."""
     return field.partition("[")[0].partition(".")[0]
 
 
 def _piece(known: Mapping[str, Any], field: str, spec: str, conversion: str | None) -> str:
-    name = _name_of(field)
+    name = argument_in(field)
     formatter = Formatter()
     try:
         value, _ = formatter.get_field(field, (), {name: _plain(known[name])})
