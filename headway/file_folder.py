@@ -28,8 +28,7 @@ OWN = re.compile(rf"{KEY.pattern}(\.part)?")  # what may be deleted here
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}")
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
-# Where a link, another kind of file, or a folder that may not be read is in its place, there is no
-# file; and the open of a pipe would wait.
+# No link is followed, and opening a pipe that somebody has put there does not wait.
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 

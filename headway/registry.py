@@ -130,7 +130,7 @@ def task(
 
     Raises TypeError for a label that does not exist, a title or a `unique` that the arguments do
     not fill, what does not go together, and a schedule of a task that needs arguments; ValueError
-    for a schedule that is none.
+    for an invalid `every` or `cron`.
     """
     rule = rule_of(every, cron)
 

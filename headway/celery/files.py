@@ -77,7 +77,7 @@ def _refuse(run: Run, outcome: Outcome) -> None:
 
 
 def _pieces(source: Any) -> Iterator[bytes]:
-    """Yield what a source holds, piece by piece. Raises TypeError for what is none, OSError."""
+    """Yield what a source holds, piece by piece. Raises TypeError for another type, OSError."""
     if isinstance(source, bytes | bytearray | memoryview):
         yield bytes(source)
     elif isinstance(source, str | os.PathLike):

@@ -1,4 +1,4 @@
-"""What the calls of `headway.progress` are given, as reports take it: no value raises."""
+"""What the calls of `headway.progress` are given, as reports take it. Nothing here raises."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from headway.values import as_number, as_text
 
 
 def number_of(value: Any) -> Any:
-    """Return a number, UNSET for what is none."""
+    """Return a value as a number, UNSET if it is not one."""
     number = value if value is UNSET else as_number(value)
     return UNSET if number is None else number
 

@@ -85,7 +85,7 @@ export class Notifier {
     const { task_id, phase } = snapshot;
     const before = this.#phases.get(task_id);
     this.#phases.set(task_id, phase);
-    // What had ended before the page was opened is no news.
+    // A task that had ended before the page was opened is not told of.
     if (!before || before === phase || !(isFinal(snapshot) || phase === "waiting")) return;
     if (document.hidden && Notifier.isOn) void this.#tell(snapshot, labels);
   }
