@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import websocket
+from flask.testing import FlaskClient
 
+from headway.shapes import TaskMessage
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
@@ -56,6 +59,22 @@ def write(records: Records, task_id: str, current: int, phase: Phase = Phase.RUN
         )
         == "written"
     )
+
+
+def claimed(records: Records, message: TaskMessage) -> str:
+    """Return a new task of Ada's that is claimed: the test writes in the place of its run."""
+    task_id = str(uuid4())
+    records.create(owner="ada", message=message, title="Task", max_attempts=4, task_id=task_id)
+    claim(records, task_id)
+    return task_id
+
+
+def claimed_by(client: FlaskClient, records: Records) -> str:
+    """Return a new task of a client's that is claimed."""
+    client.get("/")
+    task_id = str(client.post("/longtask").get_json()["task_id"])
+    claim(records, task_id)
+    return task_id
 
 
 def shown(records: Records, task_id: str) -> Snapshot | None:

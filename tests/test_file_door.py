@@ -17,7 +17,7 @@ from headway.snapshot import Phase
 from headway.state import state_of
 from headway.store.records import Records
 from tests import by_hand
-from tests.by_hand import HERE, claim
+from tests.by_hand import HERE, claimed_by
 
 HTML = {"Accept": "text/html"}
 CSV = b"name,amount\nada,1\n"
@@ -28,10 +28,7 @@ ODD = '<img src=x onerror=alert(1)>"; filename=evil.exe; ä🙂.csv'
 @pytest.fixture
 def task_id(client: FlaskClient, records: Records) -> str:
     """A running task of the client's."""
-    client.get("/")
-    task_id = str(client.post("/longtask").get_json()["task_id"])
-    claim(records, task_id)
-    return task_id
+    return claimed_by(client, records)
 
 
 @pytest.fixture

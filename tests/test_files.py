@@ -26,7 +26,7 @@ from headway.store.model import Delivery, Outcome, Source, StateWrite
 from headway.store.records import Records
 from tests import by_hand
 from tests.bodies import live_celery, read, run
-from tests.by_hand import HERE, claim
+from tests.by_hand import HERE
 from tests.streamed import events
 
 MESSAGE: Any = {"task": "t", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
@@ -51,10 +51,7 @@ def folder(celery: Celery) -> FileFolder:
 @pytest.fixture
 def task_id(records: Records) -> str:
     """A claimed task; the test writes in the place of its run."""
-    task_id = str(uuid4())
-    records.create(owner="ada", message=MESSAGE, title="Task", max_attempts=4, task_id=task_id)
-    claim(records, task_id)
-    return task_id
+    return by_hand.claimed(records, MESSAGE)
 
 
 def note(records: Records, task_id: str, name: str, key: str = KEY, **options: Any) -> Any:

@@ -14,7 +14,7 @@ from headway.snapshot import Phase
 from headway.store.model import StateWrite
 from headway.store.records import Records
 from headway.web.result_view import as_csv, link_of, page_of, rows_of
-from tests.by_hand import HERE, claim
+from tests.by_hand import HERE, claimed_by
 
 HTML = {"Accept": "text/html"}
 ROWS = [{"name": "Bob", "n": 2}, {"name": "<b>ada", "n": 10, "more": [1]}, {"name": None, "n": -1}]
@@ -22,10 +22,7 @@ ROWS = [{"name": "Bob", "n": 2}, {"name": "<b>ada", "n": 10, "more": [1]}, {"nam
 
 @pytest.fixture
 def task_id(client: FlaskClient, records: Records) -> str:
-    client.get("/")
-    task_id = str(client.post("/longtask").get_json()["task_id"])
-    claim(records, task_id)
-    return task_id
+    return claimed_by(client, records)
 
 
 def succeed(records: Records, task_id: str, result: Any) -> None:

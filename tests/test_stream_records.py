@@ -18,7 +18,7 @@ from headway.store.model import Delivery, Outcome, Source
 from headway.store.records import Records
 from tests import by_hand
 from tests.bodies import read
-from tests.by_hand import HERE, claim
+from tests.by_hand import HERE
 from tests.streamed import events, text_of, write
 
 MESSAGE: Any = {"task": "t", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
@@ -27,10 +27,7 @@ MESSAGE: Any = {"task": "t", "args": [], "kwargs": {}, "options": {"queue": "cel
 @pytest.fixture
 def task_id(records: Records) -> str:
     """A claimed task; the test writes in the place of its run."""
-    task_id = str(uuid4())
-    records.create(owner="ada", message=MESSAGE, title="Task", max_attempts=4, task_id=task_id)
-    claim(records, task_id)
-    return task_id
+    return by_hand.claimed(records, MESSAGE)
 
 
 def test_text_that_is_sent_again_is_stored_once(records: Records, task_id: str):
