@@ -139,7 +139,7 @@ def phases_of_state(state: str) -> set[Phase]:
 def progress_fields(celery_state: str, meta: Any) -> Changes:
     """Return the snapshot's fields of an `update_state(celery_state, meta)` by a running task.
 
-    Values that cannot be shown are left out: text, NaN and booleans for numbers, objects whose
+    Values that cannot be shown are left out: words, NaN and booleans for numbers, objects whose
     `str` raises. If meta is not a dict only the state is shown. celery-progress calls the status
     `description`, and sets a total of 0 for an unknown one.
     """

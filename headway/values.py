@@ -7,6 +7,7 @@ imported here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sized
 from typing import Any
 
@@ -17,12 +18,14 @@ MAX_CHARS = 500
 MAX_DEPTH = 20
 MAX_ITEMS = 1000  # of one value, nested ones included
 LEFT_OUT: Any = object()
+DECIMAL = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300})?")
 
 
 def as_number(value: Any) -> int | float | None:
     """Return `value` as a number in JSON and JavaScript.
 
-    None for text, booleans, NaN and numbers beyond MAX_NUMBER.
+    None for booleans, NaN, numbers beyond MAX_NUMBER, and text, unless it is a number's digits: a
+    page that calculates with them, as the article's does, takes "5" for 5.
     """
     if type(value) in (int, float) and -MAX_NUMBER <= value <= MAX_NUMBER:  # nearly all
         return value  # type: ignore[no-any-return]
@@ -38,6 +41,9 @@ def _number(value: Any) -> int | float | None:
         return None if isinstance(value, bool) else int(value)
     if isinstance(value, float):
         return float(value)
+    if isinstance(value, str):
+        found = DECIMAL.fullmatch(value.strip())
+        return found and (float(value) if found[1] else int(value))
     kind = type(value)
     if kind.__name__.startswith("bool"):  # numpy's has `__float__`
         return None
