@@ -1,15 +1,28 @@
 /**
- * Builds headway/static/headway.js, the one file that any page can load, and beside it the licences of what it holds.
+ * Builds headway/static/headway.js, the one file that any page can load, and prints how large it is.
  * Usage: node scripts/bundle.js
  */
 
-import { readFile, readdir, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
+import { gzipSync } from "node:zlib";
 
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 
 const OUT = "headway/static/headway.js";
 
-const { metafile } = await build({
+/** Style sheets become texts, without their comments and spaces. */
+const styles = {
+  name: "styles",
+  /** @param {import("esbuild").PluginBuild} build */
+  setup({ onLoad }) {
+    onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const { code } = await transform(await readFile(path, "utf8"), { loader: "css", minify: true });
+      return { contents: code, loader: "text" };
+    });
+  },
+};
+
+await build({
   entryPoints: ["headway/static/js/elements.js"],
   outfile: OUT,
   bundle: true,
@@ -17,19 +30,10 @@ const { metafile } = await build({
   format: "iife", // a plain script, which a page of another origin may load
   target: "es2022",
   charset: "utf8",
-  loader: { ".css": "text" },
-  banner: { js: "/* Headway. Licences of what it holds: headway.js.LICENSES.txt */" },
-  metafile: true,
+  plugins: [styles],
   logLevel: "warning",
 });
 
-const packages = Object.keys(metafile.inputs).flatMap((path) => path.match(/^node_modules\/(?:@[^/]+\/)?[^/]+/) ?? []);
-const notices = await Promise.all([...new Set(packages)].sort().map(licenceOf));
-await writeFile(`${OUT}.LICENSES.txt`, notices.join("\n\n"));
-
-/** @param {string} folder of a package */
-async function licenceOf(folder) {
-  const file = (await readdir(folder)).find((name) => /^licen[cs]e/i.test(name));
-  if (!file) throw new Error(`${folder} has no licence file`);
-  return `${folder.replace("node_modules/", "")}\n\n${await readFile(`${folder}/${file}`, "utf8")}`;
-}
+const script = await readFile(OUT);
+const [kB, gzipped] = [script, gzipSync(script)].map(({ length }) => (length / 1000).toFixed(1));
+console.log(`${OUT}: ${kB} kB, ${gzipped} kB gzipped`);

@@ -24,7 +24,7 @@ ALLOWED = re.compile(
     re.IGNORECASE,
 )
 # What their files say where their metadata does not.
-KNOWN = {"axe-playwright-python": "MIT", "xmlhttprequest-ssl": "MIT"}
+KNOWN = {"axe-playwright-python": "MIT"}
 
 
 def is_allowed(licence: str) -> bool:

@@ -13,8 +13,6 @@ from celery import Celery
 from kombu.connection import Connection
 from kombu.transport.virtual import Channel
 
-from tests.foreign import ROOT
-
 NAMES = """
 argsrepr eta expires group group_index id ignore_result kwargsrepr lang parent_id
 replaced_task_nesting retries root_id shadow stamped_headers stamps task timelimit
@@ -23,11 +21,6 @@ HEADERS = set(NAMES.split())
 MESSAGE_KEYS = {"body", "content-encoding", "content-type", "headers", "properties"}
 PROPERTIES = {"body_encoding", "delivery_info", "delivery_tag", "priority", "reply_to"}
 FOLLOWING = {"callbacks", "errbacks", "chain", "chord"}
-BROWSER_FILES = (
-    "socket.io-parser/build/esm/index.js",
-    "engine.io-client/build/esm/socket.js",
-    "socket.io-client/build/esm/manager.js",
-)
 PUSHES = [[b"subscribe", b"a", 1], [b"message", b"a", b"1"], [b"subscribe", b"b", 2]]
 
 
@@ -122,18 +115,6 @@ def subscription_answers(client: Any) -> None:
     assert told == list(zip(kinds, [b"one", b"two", b"one", b"one"], strict=True))
 
 
-def browser_client(sources: dict[str, str]) -> None:
-    assert "JSON.parse(str, this.opts.reviver)" in sources["socket.io-parser/build/esm/index.js"]
-    assert 'this.emitReserved("packet", packet)' in sources["engine.io-client/build/esm/socket.js"]
-    manager = sources["socket.io-client/build/esm/manager.js"]
-    assert "this.decoder = new _parser.Decoder()" in manager
-    assert "this.engine = new Engine(this.uri, this.opts)" in manager
-
-
-def _sources() -> dict[str, str]:
-    return {name: (ROOT / "node_modules" / name).read_text() for name in BROWSER_FILES}
-
-
 def _without_headers(*args: Any, **options: Any) -> Any:
     message = PROTOCOL_2(*args, **options)
     changed = {"id": args[0]}
@@ -205,5 +186,4 @@ FORMS: dict[str, Callable[[Any], Form]] = {
     "order of pushes": lambda _: Form(hiredis.Reader(), _Reordering(), order_of_pushes),
     "functions": lambda client: Form(client, _Shuffling(), functions),
     "answers to subscriptions": lambda client: Form(client, _Shuffling(), subscription_answers),
-    "browser client": lambda _: Form(_sources(), dict.fromkeys(BROWSER_FILES, ""), browser_client),
 }

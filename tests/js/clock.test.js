@@ -89,12 +89,12 @@ test("on a new socket the server's clock is measured anew, and the old measure h
 async function page() {
   const it = machine();
   const [socket, http] = [new FakeSocket(), new FakeServer()];
-  const connection = new Connection({ load: async () => ({ io: () => socket }), random: () => 1, clock: it.clock });
+  const connection = new Connection({ socket, random: () => 1, clock: it.clock });
   const watcher = new TaskWatcher(connection, { fetch: http.fetch, random: () => 1 });
   socket.answer = () => ({ snapshots: [snapshot("a", 1)], logs: {}, missing: [] });
   http.answer = () => ({ snapshots: [], server: server({ now: new Date(NOW + 5 * HOURS).toISOString() }) });
   watcher.watchTask("a", () => {});
-  await connection.open();
+  connection.open();
   socket.open();
   await settled();
   socket.calls.length = 0;

@@ -13,32 +13,11 @@ afterEach(() => mock.timers.reset());
 async function opened({ random = () => 1 } = {}) {
   const socket = new FakeSocket();
   const clock = new ServerClock({ steady: () => Date.now() });
-  const connection = new Connection({ load: async () => ({ io: () => socket }), random, clock });
-  await connection.open();
+  const connection = new Connection({ socket, random, clock });
+  connection.open();
   socket.open();
   return { socket, connection };
 }
-
-async function optionsOf(server) {
-  let asked;
-  const load = async () => ({ io: (origin, options) => ((asked = { origin, ...options }), new FakeSocket()) });
-  await new Connection({ server, load }).open();
-  return asked;
-}
-
-test("speaks over the websocket alone", async () => {
-  const options = await optionsOf();
-
-  assert.deepEqual(options.transports, ["websocket"]);
-});
-
-test("after a loss each page tries at a time of its own, first within half a second, then within two", async () => {
-  const { reconnectionDelay, randomizationFactor, reconnectionDelayMax } = await optionsOf();
-
-  assert.equal(reconnectionDelay * (1 - randomizationFactor), 0);
-  assert.equal(reconnectionDelay * (1 + randomizationFactor), 500);
-  assert.ok(reconnectionDelayMax <= 2000);
-});
 
 test("a call that is answered with an error rejects with its message", async () => {
   const { socket, connection } = await opened();
@@ -68,7 +47,7 @@ test("a server that sends its pages away is asked again at once, by each page at
   assert.deepEqual([first.socket.restarts, last.socket.restarts], [1, 1]);
 });
 
-test("a loss that Socket.IO heals by itself is left to it", async () => {
+test("a loss that the socket heals by itself is left to it", async () => {
   const { socket } = await opened();
 
   socket.close("transport close");

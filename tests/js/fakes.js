@@ -1,15 +1,14 @@
 /** What the browser and the server give, under the test's hand. */
 
-/** A Socket.IO client that answers as `answer` says, and whose server pings. */
+/** A socket that answers as `answer` says, and whose server pings. */
 export class FakeSocket {
   connected = false;
+  active = true;
   dead = false; // half-open: nothing comes, and nothing says so
   calls = [];
   restarts = 0;
   #listeners = new Map();
-  #hear = () => {};
-
-  io = { engine: { on: (_, listener) => (this.#hear = listener) }, decoder: { opts: {} } };
+  #isBegun = false;
 
   answer = (event, payload) => ({ snapshots: [], logs: {}, missing: [], event, payload });
 
@@ -20,6 +19,10 @@ export class FakeSocket {
   emit(event, payload) {
     this.#listeners.get(event)?.(payload);
     if (this.connected && !this.dead) this.#hear();
+  }
+
+  #hear() {
+    this.#listeners.get("packet")?.();
   }
 
   #ping() {
@@ -41,20 +44,17 @@ export class FakeSocket {
   }
 
   connect() {
-    this.restarts++;
+    if (this.#isBegun) this.restarts++;
+    this.#isBegun = true;
   }
 
   disconnect() {
     if (this.connected) this.close("io client disconnect");
   }
 
-  timeout() {
-    return {
-      emitWithAck: async (event, payload) => {
-        this.calls.push([event, payload]);
-        return this.answer(event, payload);
-      },
-    };
+  async request(event, payload) {
+    this.calls.push([event, payload]);
+    return this.answer(event, payload);
   }
 
   names() {

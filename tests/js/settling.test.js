@@ -14,14 +14,14 @@ const ENDS = ["succeeded", "failed", "cancelled"];
 async function reloaded(ids, { phases = ENDS, list = true } = {}) {
   const socket = new FakeSocket();
   const http = new FakeServer();
-  const connection = new Connection({ load: async () => ({ io: () => socket }) });
+  const connection = new Connection({ socket });
   const watcher = new TaskWatcher(connection, { fetch: http.fetch, random: () => 1 });
   const all = ids.map((id, i) => snapshot(id, i + 1, { phase: phases[i % phases.length] }));
   socket.answer = (event, payload) =>
     event === "watch_mine"
       ? { snapshots: all.slice(0, 50) }
       : { snapshots: all.filter(({ task_id }) => payload.task_ids.includes(task_id)), logs: {}, missing: [] };
-  await connection.open();
+  connection.open();
   const stop = ids.map((id) => watcher.watchTask(id, () => {}));
   if (list) watcher.watchMine(() => {});
   return { socket, http, connection, watcher, stop };

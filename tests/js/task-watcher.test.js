@@ -9,15 +9,14 @@ beforeEach(() => mock.timers.enable({ apis: ["setTimeout", "Date"], now: Date.pa
 afterEach(() => mock.timers.reset());
 
 /** A page: a watcher, its socket (closed yet), the server it polls, and the chip's history. */
-async function page({ library = true } = {}) {
+async function page() {
   const socket = new FakeSocket();
   const http = new FakeServer();
-  const load = library ? async () => ({ io: () => socket }) : () => Promise.reject(new Error("404"));
-  const connection = new Connection({ load });
+  const connection = new Connection({ socket });
   const chip = [];
   connection.on("change", (state) => chip.push(state));
   const watcher = new TaskWatcher(connection, { fetch: http.fetch, random: () => 1 });
-  await connection.open();
+  connection.open();
   return { socket, http, connection, watcher, chip };
 }
 
@@ -314,7 +313,7 @@ test("a change brings polling back to every two seconds", async () => {
 
 test("polling jitters, so that many pages do not come at once", async () => {
   const http = new FakeServer();
-  const connection = new Connection({ load: () => Promise.reject(new Error("no library")) });
+  const connection = new Connection({ socket: new FakeSocket() });
   const watcher = new TaskWatcher(connection, { fetch: http.fetch, random: () => 0 });
   watcher.watchTask("a", () => {});
   await pass(2000);
@@ -359,8 +358,8 @@ test("a poll that was on its way when the socket came back is the last", async (
   assert.equal(http.addresses.length, 1);
 });
 
-test("without the socket's library the page polls and says so", async () => {
-  const { http, watcher, connection } = await page({ library: false });
+test("without a websocket the page polls and says so", async () => {
+  const { http, watcher, connection } = await page();
   watcher.watchTask("a", () => {});
 
   await pass(2000);

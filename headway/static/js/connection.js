@@ -1,9 +1,9 @@
 /** One websocket to the server, and the truth about it: what the chip says, the server's state and its clock. */
 
 import { ServerClock } from "./clock.js";
-import { reviver } from "./exact.js";
 import { callAll } from "./listeners.js";
 import { Server } from "./server.js";
+import { Socket } from "./socket.js";
 
 /**
  * @typedef {"live" | "reconnecting" | "polling" | "offline"} ConnectionState
@@ -22,25 +22,8 @@ import { Server } from "./server.js";
  *
  * @typedef {"connect" | "announced" | "server" | "snapshot" | "forgotten" | "log" | "stream" | "files" | "change"} Topic "server":
  *   the server's state, read anywhere; "announced": it came over the socket
- *
- * @typedef {object} Socket the part of Socket.IO's that is used
- * @property {boolean} connected
- * @property {boolean} [active] whether it goes on by itself; false: the server said no
- * @property {{engine: {on: (event: "packet", listener: () => void) => unknown}, decoder: {opts: {reviver?: unknown}}}} io
- * @property {(event: string, listener: (...args: any[]) => void) => unknown} on
- * @property {() => unknown} connect
- * @property {() => unknown} disconnect
- * @property {(ms: number) => {emitWithAck: (event: string, payload: object) => Promise<any>}} timeout
  */
 
-const OPTIONS = {
-  transports: ["websocket"],
-  // A server that restarts sees all its pages at once: each tries at a time of its own, first within 500 ms, then 2 s.
-  reconnectionDelay: 250,
-  randomizationFactor: 1,
-  reconnectionDelayMax: 2000,
-  timeout: 5000,
-};
 const ANSWER_MS = 5000; // the server itself gives up on Redis after 2 s
 const SENT_AWAY_MS = 500;
 const REFUSED_MS = 2000;
@@ -49,8 +32,7 @@ const SILENCE_MS = 9000; // the server pings every 7 s, and Engine.IO waits 6 s 
 export class Connection {
   /** @type {Map<Topic, Set<(payload: any) => void>>} */
   #listeners = new Map();
-  /** @type {Socket | null} */
-  #socket = null;
+  #socket;
   /** @type {Facts} */
   #facts = {
     connected: false,
@@ -64,7 +46,6 @@ export class Connection {
   };
   #refusal = ""; // the server's own words, where it opened the websocket and then refused it
   #isClosed = false;
-  #load;
   #random;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #silence;
@@ -74,50 +55,42 @@ export class Connection {
   /**
    * @param {object} [means]
    * @param {Server} [means.server]
-   * @param {() => Promise<{io: (origin: any, options: any) => any}>} [means.load] imports the Socket.IO client
+   * @param {Socket} [means.socket] to the server
    * @param {() => number} [means.random]
    * @param {ServerClock} [means.clock]
    */
   constructor({
     server = new Server(),
-    load = () => import("socket.io-client"),
+    socket = new Socket(server),
     random = Math.random,
     clock = new ServerClock(),
   } = {}) {
     this.address = server;
-    this.#load = load;
+    this.#socket = socket;
     this.#random = random;
     this.clock = clock;
     /** When anything was last heard; the server's time, ms. */
     this.heardAt = clock.now();
   }
 
-  /** Open the socket and keep it open. Never rejects: without the library there is polling. */
-  async open() {
-    let io;
-    try {
-      ({ io } = await this.#load());
-    } catch {
-      return;
-    }
-    if (this.#isClosed) return;
-    const socket = (this.#socket = /** @type {Socket} */ (io(this.address.origin, { ...OPTIONS, ...this.address.socketOptions })));
-    socket.io.decoder.opts.reviver = reviver; // Socket.IO has no option for it
+  /** Open the socket and keep it open. */
+  open() {
+    const socket = this.#socket;
     socket.on("connect", () => this.#connected());
     socket.on("disconnect", (/** @type {string} */ reason) => this.#disconnected(reason));
-    socket.on("connect_error", (/** @type {Error} */ error) => this.#refused(socket, error));
+    socket.on("connect_error", (/** @type {Error} */ error) => this.#refused(error));
+    socket.on("packet", () => this.#expectPackets());
     socket.on("server", (/** @type {ServerState} */ server) => this.#onServer(server));
     for (const topic of /** @type {const} */ (["snapshot", "forgotten", "log", "stream", "files"])) {
       socket.on(topic, (payload) => this.#emit(topic, payload));
     }
+    socket.connect();
   }
 
   /** Close the socket for good. */
   close() {
     this.#isClosed = true;
-    const socket = this.#socket;
-    this.#socket = null; // so that no timer opens it again
-    socket?.disconnect();
+    this.#socket.disconnect();
     clearTimeout(this.#silence);
   }
 
@@ -219,10 +192,10 @@ export class Connection {
    * @returns {Promise<any>}
    */
   async request(event, payload) {
-    if (!this.#socket || !this.connected) throw new Error("The socket is not open");
+    if (!this.connected) throw new Error("The socket is not open");
     let answer;
     try {
-      answer = await this.#socket.timeout(ANSWER_MS).emitWithAck(event, payload);
+      answer = await this.#socket.request(event, payload, ANSWER_MS);
     } catch (error) {
       if (this.connected) this.#restart();
       throw error;
@@ -233,7 +206,7 @@ export class Connection {
 
   /** Connect now rather than at the next turn of the back-off. */
   reconnectNow() {
-    if (this.#socket && !this.connected) this.#restart();
+    if (!this.connected && !this.#isClosed) this.#restart();
   }
 
   #shown() {
@@ -244,15 +217,14 @@ export class Connection {
   #connected() {
     this.#refusal = "";
     this.clock.measureAgain();
-    this.#socket?.io.engine.on("packet", () => this.#expectPackets());
     this.#expectPackets();
     this.note({ connected: true, allAcknowledged: false });
     this.#emit("connect", undefined);
   }
 
-  /** @param {Socket} socket @param {Error} error */
-  #refused(socket, error) {
-    this.#refusal = socket.active === false ? error.message : "";
+  /** @param {Error} error */
+  #refused(error) {
+    this.#refusal = this.#socket.active ? "" : error.message;
     this.#connectWithin(REFUSED_MS);
   }
 
@@ -270,20 +242,19 @@ export class Connection {
   }
 
   /**
-   * Socket.IO gives up where the server itself says no; it may be starting, or stopping beside another.
+   * The socket gives up where the server itself says no; it may be starting, or stopping beside another.
    *
    * @param {number} ms
    */
   #connectWithin(ms) {
     setTimeout(() => {
-      const socket = this.#socket;
-      if (socket && !socket.connected) socket.connect();
+      if (!this.#isClosed) this.#socket.connect();
     }, ms * this.#random());
   }
 
   #restart() {
-    this.#socket?.disconnect();
-    this.#socket?.connect();
+    this.#socket.disconnect();
+    this.#socket.connect();
   }
 
   /** @param {ServerState} server */

@@ -60,19 +60,15 @@ export class Server {
 
   /** Scheme, host and port; undefined for the page's own. */
   get origin() {
-    return this.#address?.origin;
+    return this.base.includes("://") ? new URL(this.base).origin : undefined;
   }
 
-  /** What Socket.IO needs to get here. */
-  get socketOptions() {
-    return {
-      path: `${this.#address?.pathname.replace(/\/$/, "") ?? this.base}/socket.io/`,
-      ...(this.token && { auth: { token: this.token } }),
-    };
-  }
-
-  get #address() {
-    return this.base.includes("://") ? new URL(this.base) : undefined;
+  /** Where its websocket is. */
+  get socketAddress() {
+    const path = `${this.base}/socket.io/?EIO=4&transport=websocket`;
+    const address = new URL(path, globalThis.location?.href); // Node has none
+    address.protocol = address.protocol.replace("http", "ws");
+    return address.href;
   }
 }
 

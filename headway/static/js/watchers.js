@@ -56,7 +56,7 @@ function connected(server) {
   addEventListener("pageshow", (event) => event.persisted && check(), { signal });
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && check(), { signal });
   note();
-  void connection.open();
+  connection.open();
   const close = () => {
     end.abort();
     clearInterval(checking);
