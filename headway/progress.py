@@ -208,17 +208,18 @@ def ask(
     timeout: float | None = None,
     default: Any = NO_DEFAULT,
     key: str = "",
+    remind_after: float | None = None,
 ) -> Any:
     """Ask a person, and return the answer: one of `choices`, or what `schema` says, or a text.
 
     The run ends here, and its task waits without a worker; an answer starts the next run, in which
     the same call returns it: that with this `key`, else the first, second, ... of this text since
     the last save. `schema` is an annotation, such as `int` or a dataclass. After `timeout` seconds,
-    and outside a task, it returns `default`, or raises `headway.Unanswered`. Raises TypeError or
-    ValueError for what cannot be asked or does not fit, RuntimeError in a child process or after
-    `retry`.
+    and outside a task, it returns `default`, or raises `headway.Unanswered`. After `remind_after`
+    seconds pages that are out of view tell of it once more. Raises TypeError or ValueError for what
+    cannot be asked or does not fit, RuntimeError in a child process or after `retry`.
     """
-    return asking.ask(_find(), text, choices, schema, timeout, default, key)
+    return asking.ask(_find(), text, choices, schema, timeout, default, key, remind_after)
 
 
 if TYPE_CHECKING:

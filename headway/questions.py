@@ -21,7 +21,7 @@ VALUE = "value"  # the answer's name in a request, a form, and what is wrong wit
 class Asked(NamedTuple):
     """A question that a task's run asks; `key` tells it from the task's others.
 
-    `choices` and `schema` are JSON values, `timeout` is in seconds, each None for none.
+    `choices` and `schema` are JSON values, `timeout` and `remind_after` seconds; None: none.
     """
 
     id: str
@@ -30,6 +30,7 @@ class Asked(NamedTuple):
     choices: list[Any] | None
     schema: dict[str, Any] | None
     timeout: float | None
+    remind_after: float | None = None
 
 
 def choices_of(choices: Sequence[str | int]) -> list[str | int]:

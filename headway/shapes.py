@@ -46,6 +46,13 @@ class Question(TypedDict):
     schema: dict[str, Any] | None
     asked_at: str
     expires_at: str | None
+    reminded_at: str | None
+
+
+class Resume(TypedDict):
+    """Where a task goes on if it is started again so; `percent` None: unknown."""
+
+    percent: int | None
 
 
 class SnapshotDict(TypedDict, total=False):
@@ -79,6 +86,8 @@ class SnapshotDict(TypedDict, total=False):
     finished_at: str | None
     streams: dict[str, StreamState]
     question: Question | None
+    failures: int
+    resume: Resume | None
 
 
 class AttemptFailure(TypedDict):

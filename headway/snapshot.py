@@ -16,7 +16,7 @@ from typing import Any
 
 from headway import masking
 from headway.bars import place, scaled, sensible
-from headway.shapes import Changes, Question, Step, StreamState, TaskError
+from headway.shapes import Changes, Question, Resume, Step, StreamState, TaskError
 from headway.values import as_number, as_text
 
 STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
@@ -99,6 +99,8 @@ class Snapshot:
     finished_at: str | None
     streams: dict[str, StreamState]
     question: Question | None  # while waiting
+    failures: int  # attempts that have failed
+    resume: Resume | None  # of one that failed or was cancelled, and had saved
     result: Any = None  # the key is there in SUCCESS only
 
     @classmethod

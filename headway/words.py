@@ -80,7 +80,7 @@ def headline(task: SnapshotDict, labels: Labels) -> str:
     words = WORDS["headlines"]
     phase = _phase(task)
     part = percent(task)
-    attempt = task.get("attempt") or 0
+    failures = task.get("failures") or 0
     if phase == Phase.RUNNING:
         return words[phase] if part is None else format_percent(part)
     if phase == Phase.RETRYING:
@@ -88,8 +88,8 @@ def headline(task: SnapshotDict, labels: Labels) -> str:
     if phase == Phase.SUCCEEDED:
         done = words["succeeded_in"] if task.get("started_at") else words[phase]
         return labels.get("succeeded") or _fill(done, time=_took(task))
-    if phase == Phase.FAILED and attempt > 1 and not waiting(task, labels):
-        return _fill(words["failed_again"], attempt=attempt)
+    if phase == Phase.FAILED and failures > 1 and not waiting(task, labels):
+        return _fill(words["failed_again"], failures=failures)
     if phase == Phase.CANCELLED and not task.get("started_at"):
         return str(words["cancelled_unstarted"])
     if phase == Phase.CANCELLED and part is not None:
@@ -121,9 +121,20 @@ def starts_at(time: str, labels: Labels) -> str:
 
 def next_attempt(task: SnapshotDict) -> dict[str, int]:
     """Return the number of the next attempt, and of how many: `{"attempt", "attempts"}`."""
-    attempt = (task.get("attempt") or 0) + 1
-    # Planned stops may add attempts beyond the limit.
+    # Runs that stopped to ask, or with their worker, are no failed attempts.
+    attempt = (task.get("failures") or 0) + 1
     return {"attempt": attempt, "attempts": max(task.get("max_attempts") or 1, attempt)}
+
+
+def again(task: SnapshotDict) -> dict[str, str]:
+    """Return the buttons that start an ended task again: action and words."""
+    words = WORDS["actions"]
+    resume = task.get("resume")
+    if not resume:
+        return {"again": words["retry"] if _phase(task) == Phase.FAILED else words["again"]}
+    part = resume["percent"]
+    go_on = words["go_on"] if part is None else _fill(words["go_on_at"], percent=part)
+    return {"go_on": go_on, "again": words["start_over"]}
 
 
 def _lead(task: SnapshotDict, labels: Labels, part: int | None) -> str:

@@ -113,6 +113,20 @@ def test_a_failed_task_goes_on_or_starts_over(client: FlaskClient, records: Reco
     assert not resume or records.client.pttl(f"headway:stream:{new}:answer") > 0
 
 
+def test_the_snapshot_says_where_an_ended_task_goes_on(client: FlaskClient, records: Records):
+    saved, unsaved = failed(client, records), failed(client, records, saves=False)
+    task_id = str(client.post("/tasks", json={"name": "long_task"}).get_json()["task_id"])
+    claim(records, task_id)
+    unknown = StateWrite(task_id, HERE, Phase.RUNNING, {"total": None}, "{}", "t", 4, saved=SAVE)
+    records.runs.write(unknown)
+    running = read(records, task_id).resume
+    records.runs.write(unknown._replace(phase=Phase.SUCCEEDED, saved=""))
+
+    assert read(records, saved).resume == {"percent": 37}
+    assert read(records, unsaved).resume is None
+    assert (running, read(records, task_id).resume) == (None, None)
+
+
 def test_one_key_is_for_one_way_to_start(client: FlaskClient, records: Records):
     path = f"/tasks/{failed(client, records)}/retry"
     key = {"Idempotency-Key": "k"}
@@ -144,8 +158,7 @@ def test_the_page_offers_both_without_javascript(
 ):
     old = failed(client, records)
     page = html.unescape(client.get(f"/tasks/{old}", headers=HTML).text)
-    outcome = page.partition('id="outcome"')[2]
-    buttons = dict(re.findall(r'<button name="action" value="(\w+)">(.*?)</button>', outcome))
+    buttons = dict(re.findall(r'<button name="action" value="(\w+)">(.*?)</button>', page))
 
     answer = client.post(f"/tasks/{old}", data={"action": action})
 

@@ -55,6 +55,8 @@ def payment(phase: str, **state: object) -> Snapshot:
         "finished_at": None,
         "streams": {},
         "question": None,
+        "failures": 0,
+        "resume": None,
     }
     return Snapshot(**{**keys, "phase": Phase(phase), **state})
 

@@ -103,13 +103,14 @@ def test_a_question_ends_its_run_and_the_next_one_has_the_answer(asking: Begin, 
         "schema": None,
         "asked_at": asked.updated_at,
         "expires_at": None,
+        "reminded_at": None,
     }
     assert records.client.zscore("headway:leases", task.task_id) is None
     assert task.answer("yes") == "queued"
     assert (task.snapshot.phase, task.snapshot.question) == (Phase.QUEUED, None)
     task.run()
     assert told == ["begun", "begun", "yes"]
-    assert task.field("failures") == "0"
+    assert task.snapshot.failures == 0
 
 
 @dataclass

@@ -184,6 +184,24 @@ def test_it_is_live_and_each_line_of_the_log_is_there_once(
     expect(page).to_have_title(re.compile("Failed"))
 
 
+def test_a_failed_task_goes_on_by_its_card(page: Page, visitor: Visitor, shared_records: Records):
+    task_id = hand_task(shared_records, visitor)
+    saved = '{"value":1,"loops":{}}'
+    half = {"current": 37, "total": 100}
+    run = StateWrite(task_id, HERE, Phase.RUNNING, half, "{}", "long_task", 4, saved=saved)
+    assert shared_records.runs.write(run) == "written"
+    fail(shared_records, task_id)
+    page.goto(f"{visitor.address}/tasks/{task_id}")
+
+    expect(page.get_by_role("button", name="Start over")).to_be_visible()
+    page.get_by_role("button", name="Go on at 37 %").press("Enter")
+
+    link = page.get_by_role("link", name="a new task")
+    expect(link).to_be_visible()
+    new = str(link.get_attribute("href")).rpartition("/")[2]
+    assert shared_records.client.hget(shared_records.keys.record(new), "saved") == saved
+
+
 def test_a_wrong_answer_stays_with_its_reason_while_the_page_is_renewed(
     page: Page, visitor: Visitor, shared_records: Records
 ):
@@ -207,7 +225,7 @@ def test_a_wrong_answer_stays_with_its_reason_while_the_page_is_renewed(
     page.get_by_label("Your answer").fill("7")
     page.get_by_label("Your answer").press("Enter")
 
-    expect(page.locator("#timeline")).to_contain_text("Queued")
+    expect(page.locator("#timeline")).to_contain_text("Answered “7” by you")
     expect(page.get_by_label("Your answer")).to_have_count(0)
 
 

@@ -34,6 +34,8 @@ FIRST = Snapshot(
     finished_at=None,
     streams={},
     question=None,
+    failures=0,
+    resume=None,
 )
 STEP = {"index": 1, "count": 2, "name": "Reading", "current": 3, "total": 4}
 TRACEBACK = """Traceback (most recent call last):

@@ -28,9 +28,10 @@ def ask(
     timeout: float | None,
     default: Any,
     key: str,
+    remind_after: float | None,
 ) -> Any:
     """Return the answer to a question, or end the run of this part; see `progress.ask`."""
-    asked, hint = _question(text, choices, schema, timeout, key)
+    asked, hint = _question(text, choices, schema, (timeout, remind_after), key)
     if part is None:
         return _unanswered(asked, default)
     run: Run = part.run
@@ -47,7 +48,11 @@ def ask(
 
 
 def _question(
-    text: str, choices: Sequence[str | int] | None, schema: Any, timeout: float | None, key: str
+    text: str,
+    choices: Sequence[str | int] | None,
+    schema: Any,
+    times: tuple[float | None, float | None],
+    key: str,
 ) -> tuple[Asked, Any]:
     """Return a question, and the annotation of its answer. Raises TypeError or ValueError."""
     shown = as_text(text, MAX_TEXT_CHARS)
@@ -55,15 +60,19 @@ def _question(
         raise ValueError("A question has a text.")
     if len(key) > MAX_KEY_CHARS:
         raise ValueError(f"The key of a question has at most {MAX_KEY_CHARS} characters.")
-    if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
-        raise ValueError(f"timeout is a number of seconds, from above 0 to {MAX_TIMEOUT:.0f}.")
+    timeout, remind_after = times
+    for name, seconds in (("timeout", timeout), ("remind_after", remind_after)):
+        if seconds is not None and not 0 < seconds <= MAX_TIMEOUT:
+            raise ValueError(f"{name} is a number of seconds, from above 0 to {MAX_TIMEOUT:.0f}.")
+    if timeout is not None and remind_after is not None and remind_after >= timeout:
+        raise ValueError("remind_after has to be less than timeout.")
     if choices is not None and schema is not None:
         raise TypeError("A question has choices or a schema, not both.")
     of = None if choices is None else choices_of(choices)
     known = None if schema is None else checked_schema(schema)
     hint = Literal[tuple(of)] if of else str if schema is None else schema
     # A key of its own begins otherwise than one that is made of the text; see `Checkpoint.key_of`.
-    return Asked(uuid4().hex, key and f"={key}", shown, of, known, timeout), hint
+    return Asked(uuid4().hex, key and f"={key}", shown, of, known, *times), hint
 
 
 def _ask(run: Run, question: Asked) -> NoReturn:

@@ -37,7 +37,7 @@ def log_lines(texts: Iterable[str]) -> list[LogLine]:
 
 def history_events(texts: Iterable[str]) -> list[HistoryEvent]:
     """Return those events of a history that are intact, of their JSON."""
-    return _read(texts, _fits(EVENT, optional={"scheduled_for"}))
+    return _read(texts, _fits(EVENT, optional={"scheduled_for", "answered"}))
 
 
 def points(texts: Iterable[str]) -> list[Point]:
@@ -159,7 +159,10 @@ QUESTION = {
     "schema": _or_null(lambda value: isinstance(value, dict)),
     "asked_at": _is_time,
     "expires_at": _or_null(_is_time),
+    "reminded_at": _or_null(_is_time),
 }
+RESUME = {"percent": _or_null(_is_count)}
+ANSWERED = {"by": _or_null(_is_text), "value": lambda _: True}
 STEP = {
     "index": _or_null(_is_number),
     "count": _or_null(_is_number),
@@ -187,6 +190,8 @@ SNAPSHOT = {
     "queue": _or_null(_is_text),
     "streams": _are_streams,
     "question": _or_null(_fits(QUESTION)),
+    "failures": _is_count,
+    "resume": _or_null(_fits(RESUME)),
     "created_at": _is_time,
     "scheduled_for": _or_null(_is_time),
     "started_at": _or_null(_is_time),
@@ -203,6 +208,7 @@ EVENT = {
     "error": _or_null(_fits(ERROR)),
     "worker": _or_null(_is_text),
     "scheduled_for": _or_null(_is_time),
+    "answered": _fits(ANSWERED, optional={"value"}),
 }
 FILE = {
     "at": _is_time,

@@ -117,10 +117,18 @@ class StreamPage(TypedDict):
     epoch: int
 
 
+class HistoryAnswer(TypedDict):
+    """Who answered a question, None: nobody in time; `value` is left out where it is long."""
+
+    by: str | None
+    value: NotRequired[Any]
+
+
 class HistoryEvent(TypedDict):
     """A change of a task's phase; times are RFC 3339, `worker` is the last that took the task.
 
-    Events of an earlier version lack `scheduled_for`: when a task that waits goes on.
+    Events of an earlier version lack `scheduled_for`: when a task that waits goes on. `answered` is
+    of those with which a question was over.
     """
 
     at: str
@@ -130,6 +138,7 @@ class HistoryEvent(TypedDict):
     error: TaskError | None
     worker: str | None
     scheduled_for: NotRequired[str | None]
+    answered: NotRequired[HistoryAnswer]
 
 
 class Point(NamedTuple):
@@ -144,14 +153,12 @@ class TaskDetails(NamedTuple):
     """What a record keeps beside its snapshot.
 
     `history` is oldest first and may lack its beginning; `message` is the Celery signature, {} if
-    it cannot be read; `failures` are by attempt. `saved_percent` is where the bar was at the last
-    save, "" where that is unknown, None where nothing is saved.
+    it cannot be read; `failures` are by attempt.
     """
 
     history: list[HistoryEvent]
     message: TaskMessage
     failures: Mapping[int, AttemptFailure]
-    saved_percent: str | None
 
 
 class QueueLoad(TypedDict):

@@ -148,10 +148,8 @@ class Queries:
     def details(self, task_id: str) -> TaskDetails:
         """Return a task's history, message and the failures of its newest attempts."""
         client: Any = self._functions.client
-        names = ("history", "message", "state", "error", "attempt", "saved_percent")
-        history, message, state, error, last, saved = client.hmget(
-            self._keys.record(task_id), names
-        )
+        names = ("history", "message", "state", "error", "attempt")
+        history, message, state, error, last = client.hmget(self._keys.record(task_id), names)
         attempt = damaged.count(last)
         failures = self._failures(task_id, attempt)
         has_failed = state == '"FAILURE"' or error not in (None, "null")
@@ -163,7 +161,6 @@ class Queries:
             damaged.history_events(history.split("\n") if history else ()),
             decoded(str(message or "")),
             failures,
-            saved,
         )
 
     def _failures(self, task_id: str, last: int) -> dict[int, AttemptFailure]:

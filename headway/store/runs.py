@@ -204,10 +204,13 @@ class RunRecords:
         "waiting"; "cancelling" if the run has to stop instead; "expired" without a record; or why
         it was refused.
         """
-        timeout = "" if question.timeout is None else int(question.timeout * 1e6)
+        timeout, reminder = (
+            "" if seconds is None else int(seconds * 1e6)
+            for seconds in (question.timeout, question.remind_after)
+        )
         asked = [question.id, question.key, fragment(mask(question.text))]
         answers = [fragment(question.choices), fragment(question.schema)]
-        args = [task_id, *delivery, *asked, *answers, timeout, dumps(message), self._ttl]
+        args = [task_id, *delivery, *asked, *answers, timeout, dumps(message), self._ttl, reminder]
         return Outcome(self._functions.call("ask", [self._keys.record(task_id)], args))
 
     def ask_to_leave(self, runs: Iterable[tuple[str, str]]) -> None:

@@ -144,12 +144,16 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "may_change": may_change,
         "actions": _actions(task) if may_change else {},
         **(form_of(task, {}) if may_change else {}),
-        "goes_on": _goes_on(task, details.saved_percent) if may_change else "",
         "idempotency_key": str(uuid4()),
         "plot": plot(task, queries.points(task_id)),
         "streams": stream_ends(queries, task),
         "files": files_shown(task_id),
-        "timeline": timeline(task, details.history, _requester(viewer, stored)),
+        "timeline": timeline(
+            task,
+            details.history,
+            _requester(viewer, stored),
+            viewer.owner if is_private else None,
+        ),
         "log": log,
         "log_query": wanted,
         "log_address": {**wanted.address, **address},
@@ -203,15 +207,8 @@ def _actions(task: SnapshotDict) -> dict[str, str]:
     if phase in (Phase.QUEUED, Phase.RUNNING, Phase.WAITING):
         return {"cancel": said["cancel"]}
     if phase in (Phase.FAILED, Phase.SUCCEEDED, Phase.CANCELLED):
-        return {"again": said["retry"] if phase == Phase.FAILED else said["again"]}
+        return words.again(task)
     return {}
-
-
-def _goes_on(task: SnapshotDict, saved_percent: str | None) -> str:
-    """Return the words of the button that starts a task again where it was saved; "" for none."""
-    if saved_percent is None or task["phase"] not in (Phase.FAILED, Phase.CANCELLED):
-        return ""
-    return f"Go on at {saved_percent} %" if saved_percent else "Go on where it was"
 
 
 def _arguments(message: Mapping[str, Any]) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from headway import masking
 from headway.shapes import SnapshotDict
 from headway.snapshot import Phase, error_line
-from headway.store.model import HistoryEvent
+from headway.store.model import HistoryAnswer, HistoryEvent
 from headway.words import SIGNS
 
 WORDS: dict[str, str] = {
@@ -38,11 +40,15 @@ class Entry(NamedTuple):
 
 
 def timeline(
-    task: SnapshotDict, history: Sequence[HistoryEvent], requester: str = ""
+    task: SnapshotDict,
+    history: Sequence[HistoryEvent],
+    requester: str = "",
+    reader: str | None = None,
 ) -> list[Entry]:
     """Return a task's timeline, oldest first; of a snapshot as JSON and what is kept beside it.
 
-    `requester` is who requested it, "" to say nothing of that.
+    `requester` is who requested it, "" to say nothing of that. `reader` is who reads, None for one
+    who may not know what was answered, and by whom.
     """
     start = task["created_at"]
     entries = [Entry(start, "", "✓", f"Requested by {requester}" if requester else "Requested", "")]
@@ -51,6 +57,8 @@ def timeline(
         words = WORDS.get(event["phase"], event["phase"]).format(attempt=event["attempt"])
         if event["phase"] == Phase.RUNNING and event["worker"]:
             words = f"{words} on {event['worker']}"
+        if "answered" in event:
+            sign, words = "✓", _answered(event["answered"], reader)
         after = _after(start, event["at"])
         failed = event["error"] is not None
         due = event.get("scheduled_for") or ""
@@ -73,6 +81,22 @@ def _from_snapshot(task: SnapshotDict) -> Iterator[HistoryEvent]:
     if task["finished_at"]:
         error = task["error"]
         yield {**nothing, "at": task["finished_at"], "phase": task["phase"], "error": error}
+
+
+def _answered(answered: HistoryAnswer, reader: str | None) -> str:
+    by = answered["by"]
+    if by is None:
+        return "Nobody answered in time"
+    if reader is None:
+        return "Answered"
+    said = f" “{_shown(answered['value'])}”" if "value" in answered else ""
+    return f"Answered{said} by {'you' if by == reader else by}"
+
+
+def _shown(value: Any) -> str:
+    """Return an answer as one line, with secrets masked."""
+    known = masking.masked(value)
+    return known if isinstance(known, str) else json.dumps(known, ensure_ascii=False)
 
 
 def _why(event: HistoryEvent) -> str:

@@ -64,8 +64,8 @@ test("an outcome that nobody can know is told, and run again, in the label's wor
 
 test("what waits for another's service counts no attempt, also when it has waited in vain", () => {
   const error = { type: "BankClosed", message: "closed until Monday" };
-  const retrying = payment({ phase: "retrying", attempt: 3, error, scheduled_for: "2026-11-22T08:00:43.400Z" });
-  const failed = payment({ phase: "failed", attempt: 3, error });
+  const retrying = payment({ phase: "retrying", attempt: 3, failures: 3, error, scheduled_for: "2026-11-22T08:00:43.400Z" });
+  const failed = payment({ phase: "failed", attempt: 3, failures: 3, error });
 
   assert.equal(read(retrying, AT).headline, "Waiting for the bank, next attempt in 0:30:");
   assert.equal(headline(failed, PAYMENT), "Failed");

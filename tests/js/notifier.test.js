@@ -73,6 +73,19 @@ for (const [phase, title] of [["succeeded", "Import"], ["failed", "Import"], ["w
   });
 }
 
+test("a reminder and the next question are told of, each once", async () => {
+  const tab = open();
+  const asked = (version, question) => tab.receive(snapshot("a", version, { title: "Import", phase: "waiting", status: "", error: null, question }));
+  const first = { id: "q1", text: "Delete?", reminded_at: null };
+  const reminded = { ...first, reminded_at: "2026-11-22T09:00:00.000Z" };
+
+  tab.receive(snapshot("a", 1, { phase: "running" }));
+  for (const [index, question] of [first, first, reminded, reminded, { ...first, id: "q2" }].entries()) asked(index + 2, question);
+  await sleep(ANSWERED_MS);
+
+  assert.deepEqual(shown.map(({ tag }) => tag), ["a waiting q1", `a waiting q1 ${reminded.reminded_at}`, "a waiting q2"]);
+});
+
 test("what had ended before the page was opened is no news", async () => {
   await go(open(), "succeeded");
 

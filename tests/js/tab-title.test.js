@@ -53,6 +53,24 @@ test("what failed while nobody looked is counted until somebody looks", () => {
   assert.match(page.title, /Export · Orders$/);
 });
 
+test("a question, and its reminder, are told of until somebody looks or answers", () => {
+  const { page, tab, go } = open();
+  const ask = (version, reminded_at) => tab.receive(snapshot("Import", version, { phase: "waiting", question: { id: "q", reminded_at } }));
+  go("Import", "running");
+
+  page.turn(true);
+  ask(2, null);
+  assert.equal(page.title, "(? 1 to answer) Orders");
+  page.turn(false);
+  page.turn(true);
+  assert.equal(page.title, "Orders");
+  ask(3, "2026-11-22T09:00:00.000Z");
+  assert.equal(page.title, "(? 1 to answer) Orders");
+  go("Import", "queued", 4);
+
+  assert.equal(page.title, "Orders");
+});
+
 test("what failed before, or in view, is not counted", () => {
   const { page, go } = open();
   go("Import", "running");

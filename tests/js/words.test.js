@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { details, showAll } from "../../headway/static/js/details.js";
 import { formatDuration, formatLeft, formatRate, formatSize, formatTime } from "../../headway/static/js/format.js";
 import { read as readWith } from "../../headway/static/js/card-reading.js";
-import { actions, timeLabel } from "../../headway/static/js/words.js";
+import { actions, headline, timeLabel } from "../../headway/static/js/words.js";
 import { serverWords } from "../../static/js/server-words.js";
 
 const contract = JSON.parse(readFileSync(new URL("../contract.json", import.meta.url), "utf8"));
@@ -206,6 +206,9 @@ test("each phase offers what can be done in it", () => {
   assert.deepEqual(offered["failed after four tries"], { again: "Retry", forget: "Forget" });
   assert.deepEqual(offered["failed, nobody can know"], { again: "Send again", forget: "Forget" });
   assert.deepEqual(offered["cancelled at 37 %"], { again: "Run again", forget: "Forget" });
+  assert.deepEqual(offered["failed after a question, saved"], { go_on: "Go on at 37 %", again: "Start over", forget: "Forget" });
+  const failed = snapshot("failed after a question, saved");
+  assert.equal(actions({ ...failed, resume: { percent: null } }).go_on, "Go on where it was");
 });
 
 test("another time is for sending or for starting", () => {
@@ -235,6 +238,15 @@ test("an accepted e-mail shows the server's reply and its Message-ID", () => {
   assert.equal(read(accepted, at("2026-11-22T09:00:00Z")).numbers, `in 0.4${NARROW}s`);
   const quick = { ...accepted, finished_at: new Date(Date.parse(accepted.started_at) + 32).toISOString() };
   assert.equal(read(quick, at("2026-11-22T09:00:00Z")).numbers, `in 32${NARROW}ms`);
+});
+
+test("a run that only asked is no failed attempt", () => {
+  const asked = snapshot("failed after a question, saved");
+
+  const rows = Object.fromEntries(details(asked));
+
+  assert.equal(headline(asked), "Failed");
+  assert.deepEqual([rows.Attempts, rows["Failed attempts"]], ["3", "1 of 4"]);
 });
 
 test("the details of a failure name the error", () => {

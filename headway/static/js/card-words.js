@@ -15,7 +15,7 @@ export default {
     "cancelled": "⊘"
   },
   "unknown_sign": "–",
-  "tab": { "running": "{count} running", "failed": "{count} failed" },
+  "tab": { "running": "{count} running", "failed": "{count} failed", "asked": "{count} to answer" },
   "notify": "Notify me while this page is out of view",
   "headlines": {
     "scheduled": "Scheduled",
@@ -27,7 +27,7 @@ export default {
     "succeeded": "Done",
     "succeeded_in": "Done in {time}",
     "failed": "Failed",
-    "failed_again": "Failed after {attempt} attempts",
+    "failed_again": "Failed after {failures} attempts",
     "cancelled": "Cancelled",
     "cancelled_at": "Cancelled at {percent}",
     "cancelled_unstarted": "Cancelled before it started"
@@ -60,6 +60,9 @@ export default {
     "cancel": "Cancel",
     "again": "Run again",
     "retry": "Retry",
+    "go_on": "Go on where it was",
+    "go_on_at": "Go on at {percent} %",
+    "start_over": "Start over",
     "forget": "Forget",
     "forget_surely": "Forget for good?",
     "answer": "Answer"

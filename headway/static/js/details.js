@@ -17,13 +17,14 @@ import { shortResult, waiting } from "./words.js";
  * @returns {[string, string][]}
  */
 export function details(snapshot, labels = {}) {
-  const { error, attempt, max_attempts } = snapshot;
+  const { error, attempt, failures, max_attempts } = snapshot;
   const attempts = attempt && !waiting(snapshot, labels);
   /** @type {[string, string][]} */
   const rows = [
     ...resultRows(snapshot, labels),
     ["Error", error ? errorLine(error) : ""],
-    ["Attempts", attempts ? `${attempt} of ${Math.max(max_attempts, attempt)}` : ""],
+    ["Attempts", attempts ? String(attempt) : ""],
+    ["Failed attempts", attempts && failures ? `${failures} of ${Math.max(max_attempts, failures)}` : ""],
     ["Requested", formatTime(snapshot.created_at)],
     ["Started", formatTime(snapshot.started_at)],
     ["Finished", formatTime(snapshot.finished_at)],

@@ -1,6 +1,6 @@
 /**
- * Tells of tasks by the system's notifications while no tab of the page is in view: each end, failure and question, once
- * over all tabs. Off until the person turns it on.
+ * Tells of tasks by the system's notifications while no tab of the page is in view: each end, failure, question and
+ * reminder of one, once over all tabs. Off until the person turns it on.
  */
 
 import { read, SIGNS } from "./card-reading.js";
@@ -17,8 +17,8 @@ const CHANNEL = "headway-in-view";
 const ANSWER_MS = 150; // for another tab to say that it is in view
 
 export class Notifier {
-  /** @type {Map<string, string>} task -> the phase that was last seen */
-  #phases = new Map();
+  /** @type {Map<string, string>} task -> what was last seen of it */
+  #seen = new Map();
   #channel;
   #isSeen = false;
   #addressOf;
@@ -83,10 +83,11 @@ export class Notifier {
   /** @param {Snapshot} snapshot @param {Labels} [labels] */
   receive(snapshot, labels) {
     const { task_id, phase } = snapshot;
-    const before = this.#phases.get(task_id);
-    this.#phases.set(task_id, phase);
+    const news = newsOf(snapshot);
+    const before = this.#seen.get(task_id);
+    this.#seen.set(task_id, news);
     // A task that had ended before the page was opened is not told of.
-    if (!before || before === phase || !(isFinal(snapshot) || phase === "waiting")) return;
+    if (!before || before === news || !(isFinal(snapshot) || phase === "waiting")) return;
     if (document.hidden && Notifier.isOn) void this.#tell(snapshot, labels);
   }
 
@@ -97,7 +98,7 @@ export class Notifier {
     const { headline, text } = read(snapshot, { now: Date.now(), labels });
     const note = new Notification(`${SIGNS[phase] ?? ""} ${snapshot.title}`.trim(), {
       body: [headline, text].filter(Boolean).join(" "),
-      tag: `${task_id} ${phase}`, // several tabs show one
+      tag: `${task_id} ${newsOf(snapshot)}`, // several tabs show one
     });
     note.onclick = () => {
       note.close();
@@ -109,7 +110,7 @@ export class Notifier {
 
   /** @param {string} taskId of a task that is no longer kept */
   remove(taskId) {
-    this.#phases.delete(taskId);
+    this.#seen.delete(taskId);
   }
 
   stop() {
@@ -123,4 +124,13 @@ export class Notifier {
     await new Promise((resolve) => setTimeout(resolve, ANSWER_MS));
     return this.#isSeen;
   }
+}
+
+/**
+ * What is told of a task at most once: its phase, and of a question that one and its reminder.
+ *
+ * @param {Snapshot} snapshot
+ */
+export function newsOf({ phase, question }) {
+  return [phase, question?.id, question?.reminded_at].filter(Boolean).join(" ");
 }

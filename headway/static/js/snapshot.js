@@ -28,6 +28,8 @@
  * @property {string | null} finished_at
  * @property {Record<string, {length: number, closed: boolean, epoch: number}>} streams by name, see task-stream.js
  * @property {Question | null} question while waiting
+ * @property {number} failures how many attempts have failed
+ * @property {{percent: number | null} | null} resume where one that failed or was cancelled can go on
  *
  * @typedef {object} Question what the task asks a person
  * @property {string} id
@@ -36,6 +38,7 @@
  * @property {object | null} schema JSON Schema of the answer; without choices and schema it is any text
  * @property {string} asked_at
  * @property {string | null} expires_at
+ * @property {string | null} reminded_at
  *
  * @typedef {object} Step of the task's work, with numbers of its own
  * @property {number | null} index
@@ -69,6 +72,8 @@ const BLANK = {
   finished_at: null,
   streams: {},
   question: null,
+  failures: 0,
+  resume: null,
 };
 const BLANK_STEP = { index: null, count: null, name: "", current: 0, total: null };
 

@@ -1,7 +1,8 @@
-/** The title and icon of a list's tab: how its running tasks go, and how many failed while nobody looked. */
+/** The title and icon of a list's tab: how its running tasks go, and how many failed or asked while nobody looked. */
 
 import { Favicon } from "./favicon.js";
 import { isFinal } from "./snapshot.js";
+import { newsOf } from "./notifier.js";
 import { headline, tabWords } from "./words.js";
 
 /** @typedef {import("./snapshot.js").Snapshot} Snapshot */
@@ -11,6 +12,8 @@ export class TabTitle {
   #open = new Map();
   /** @type {Map<string, Snapshot>} those that failed while the page was out of view */
   #failed = new Map();
+  /** @type {Set<string>} those that asked, or reminded of it, while the page was out of view, and still wait */
+  #asked = new Set();
   #page;
   #own;
   #icon;
@@ -27,7 +30,11 @@ export class TabTitle {
   receive(snapshot) {
     const { task_id, phase } = snapshot;
     // What had failed before the page was opened is no news.
-    if (phase === "failed" && this.#page.hidden && this.#open.has(task_id)) this.#failed.set(task_id, snapshot);
+    const before = this.#open.get(task_id);
+    if (phase === "failed" && this.#page.hidden && before) this.#failed.set(task_id, snapshot);
+    const isAsked = this.#page.hidden && before && newsOf(before) !== newsOf(snapshot);
+    if (phase !== "waiting") this.#asked.delete(task_id);
+    else if (isAsked) this.#asked.add(task_id);
     if (isFinal(snapshot)) this.#open.delete(task_id);
     else this.#open.set(task_id, snapshot);
     this.#show();
@@ -37,6 +44,7 @@ export class TabTitle {
   remove(taskId) {
     this.#open.delete(taskId);
     this.#failed.delete(taskId);
+    this.#asked.delete(taskId);
     this.#show();
   }
 
@@ -45,12 +53,14 @@ export class TabTitle {
     this.#page.removeEventListener("visibilitychange", this.#look);
     this.#open.clear();
     this.#failed.clear();
+    this.#asked.clear();
     this.#show();
   }
 
   #look = () => {
     if (this.#page.hidden) return;
     this.#failed.clear();
+    this.#asked.clear();
     this.#show();
   };
 
@@ -59,8 +69,8 @@ export class TabTitle {
     const newest = running.reduce(later, null);
     const [failed = null] = this.#failed.values();
     this.#icon.show(failed ?? newest);
-    const isOne = newest && running.length === 1 && !failed;
-    const words = isOne ? headline(newest) : tabWords(running.length, this.#failed.size);
+    const isOne = newest && running.length === 1 && !failed && !this.#asked.size;
+    const words = isOne ? headline(newest) : tabWords(running.length, this.#failed.size, this.#asked.size);
     const title = isOne ? `${newest.title} · ${this.#own}` : this.#own;
     const next = words ? `(${words}) ${title}` : title;
     if (this.#page.title !== next) this.#page.title = next;

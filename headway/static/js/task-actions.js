@@ -57,6 +57,7 @@ export class TaskActions {
     this.#add("now", () => this.#ask("schedule", { countdown: 0 }));
     this.#add("change", () => (this.#form ? this.#close() : this.#open()));
     this.#button("change").ariaExpanded = "false";
+    this.#add("go_on", () => this.#again({ resume: true }));
     this.#add("again", () => this.#again());
     this.#add("cancel", () => this.#ask("cancel"));
     this.#add("forget", () => this.#forget());
@@ -107,8 +108,9 @@ export class TaskActions {
 
   // Requests
 
-  async #again() {
-    const started = await this.#ask("retry", undefined, this.#key);
+  /** @param {{resume: true}} [body] of one that goes on where it was saved */
+  async #again(body) {
+    const started = await this.#ask("retry", body, body ? `${this.#key} resume` : this.#key);
     if (!started) return;
     this.#key = newKey();
     const link = document.createElement("a");

@@ -16,7 +16,7 @@ import { percent } from "./snapshot.js";
  *   headline until the next one
  * @property {Record<string, string>} [result] by a key of the result, its name in the details
  *
- * @typedef {"now" | "change" | "again" | "cancel" | "forget"} Action what a person may do with a task
+ * @typedef {"now" | "change" | "go_on" | "again" | "cancel" | "forget"} Action what a person may do with a task
  */
 
 const LINE_CHARS = 80;
@@ -32,9 +32,11 @@ const ERRORS = /** @type {Record<string, string>} */ (WORDS.errors);
  *
  * @param {number} running how many tasks run
  * @param {number} failed how many failed while nobody looked
+ * @param {number} asked how many began to wait for an answer, or reminded of it, while nobody looked
  */
-export function tabWords(running, failed) {
+export function tabWords(running, failed, asked) {
   const parts = [
+    asked && `${WORDS.signs.waiting} ${fill(WORDS.tab.asked, { count: asked })}`,
     failed && `${WORDS.signs.failed} ${fill(WORDS.tab.failed, { count: failed })}`,
     running && fill(WORDS.tab.running, { count: running }),
   ];
@@ -49,7 +51,7 @@ export function tabWords(running, failed) {
  * @returns {string}
  */
 export function headline(snapshot, labels = {}) {
-  const { phase, attempt } = snapshot;
+  const { phase, failures } = snapshot;
   const part = percent(snapshot);
   switch (phase) {
     case "running":
@@ -60,7 +62,7 @@ export function headline(snapshot, labels = {}) {
       if (labels.succeeded) return labels.succeeded;
       return snapshot.started_at ? fill(HEADLINES.succeeded_in, { time: took(snapshot) }) : HEADLINES.succeeded;
     case "failed":
-      return attempt > 1 && !waiting(snapshot, labels) ? fill(HEADLINES.failed_again, { attempt }) : HEADLINES.failed;
+      return failures > 1 && !waiting(snapshot, labels) ? fill(HEADLINES.failed_again, { failures }) : HEADLINES.failed;
     case "cancelled":
       if (!snapshot.started_at) return HEADLINES.cancelled_unstarted;
       return part === null ? HEADLINES.cancelled : fill(HEADLINES.cancelled_at, { percent: formatPercent(part) });
@@ -81,8 +83,9 @@ export function headline(snapshot, labels = {}) {
  * @param {Labels} [labels]
  * @returns {Partial<Record<Action, string>>}
  */
-export function actions({ phase, error }, labels = {}) {
+export function actions({ phase, error, resume }, labels = {}) {
   const { now, retry_now, change, cancel, again, retry, forget } = WORDS.actions;
+  if (resume) return { ...bothWays(resume), forget };
   switch (phase) {
     case "scheduled":
       return { now, change, cancel };
@@ -100,6 +103,16 @@ export function actions({ phase, error }, labels = {}) {
     default:
       return {};
   }
+}
+
+/**
+ * The buttons of a task that can go on where it was saved.
+ *
+ * @param {{percent: number | null}} resume
+ */
+function bothWays({ percent }) {
+  const { go_on, go_on_at, start_over } = WORDS.actions;
+  return { go_on: percent === null ? go_on : fill(go_on_at, { percent }), again: start_over };
 }
 
 /**
@@ -147,9 +160,9 @@ export function waiting({ error }, labels) {
 }
 
 /** @param {Snapshot} snapshot */
-function nextAttempt({ attempt, max_attempts }) {
-  const next = attempt + 1;
-  return { attempt: next, attempts: Math.max(max_attempts, next) }; // planned stops go beyond the limit
+function nextAttempt({ failures, max_attempts }) {
+  const next = failures + 1; // runs that stopped to ask, or with their worker, are no failed attempts
+  return { attempt: next, attempts: Math.max(max_attempts, next) };
 }
 
 /**

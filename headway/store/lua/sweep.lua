@@ -95,7 +95,9 @@ end
 sweep(QUESTIONS, function(id)
   local record = record_key(id)
   local held = load(record)
-  if held.phase == 'waiting' then
+  if held.phase == 'waiting' and redis.call('HEXISTS', record, 'remind') == 1 then
+    remind(record, id, held, ttl)
+  elseif held.phase == 'waiting' then
     answer_question(record, id, held, nil, 'null', ttl)
   else
     redis.call('ZREM', QUESTIONS, id)

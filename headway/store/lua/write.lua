@@ -88,6 +88,8 @@ elseif phase == 'succeeded' then
   if (tonumber(fields.total) or 0) <= 0 then fields.total = held.fields.current end
   if (tonumber(fields.total) or 0) <= 0 then fields.total = '1' end
   fields.current = fields.total
+elseif phase == 'failed' then
+  fields.failures = integer(held.failures + 1)
 elseif phase == 'retrying' then
   if held.failures + 1 >= most_failures then return 'exhausted' end
   settle(held.fields.delivery)

@@ -12,7 +12,7 @@ local CHANNEL
 -- cancelled run may end by itself.
 local LEASES, RESERVED, OUTBOX, WAITING, KILL_DEADLINES
 local QUEUES
--- Tasks whose question to a person has a deadline, by that.
+-- Tasks whose question to a person has a reminder or a deadline, by the next of them.
 local QUESTIONS
 -- Tasks that have ended and whose chord, chain or error callbacks have yet to be told, by when
 -- maintenance tells them.

@@ -8,9 +8,9 @@
 -- runs measured without it, a report and the reads of pages that poll took longer.
 local DYNAMIC = {'task_id', 'version', 'state', 'phase', 'current', 'total', 'status', 'step',
   'updated_at'}
-local STATIC = {'question', 'result_size', 'name', 'title', 'error', 'attempt', 'max_attempts', 'created_at',
-  'scheduled_for', 'started_at', 'finished_at'}
-local STATIC_HEAD = '"question":'  -- what an earlier version put together begins otherwise
+local STATIC = {'failures', 'resume', 'question', 'result_size', 'name', 'title', 'error', 'attempt',
+  'max_attempts', 'created_at', 'scheduled_for', 'started_at', 'finished_at'}
+local STATIC_HEAD = '"failures":'  -- what an earlier version put together begins otherwise
 -- bytes of a result that an earlier version kept, beyond which it is not shown
 local MAX_RESULT = 8192
 -- `spent` are the tokens of runs that may write no more, `high` is the largest fraction shown in
@@ -29,8 +29,8 @@ local function joined(...)
 end
 
 local SHORT = joined(DYNAMIC, PRIVATE)
-local FIELDS = joined(SHORT, STATIC, {'result', 'failures', 'sends', 'delivery', 'dependents',
-  'history', 'worker', 'words'})
+local FIELDS = joined(SHORT, STATIC, {'result', 'sends', 'delivery', 'dependents', 'history',
+  'worker', 'words'})
 local IS_DYNAMIC = {bar = true, saved = true}
 for i = 1, #DYNAMIC do IS_DYNAMIC[DYNAMIC[i]] = true end
 
@@ -138,9 +138,9 @@ end
 local function new_fields(id, name, title, max_attempts)
   return {task_id = '"' .. id .. '"', name = name, title = title, phase = '"queued"', current = '0',
     total = '1', status = '"Pending..."', step = 'null', result = 'null', result_size = 'null',
-    question = 'null', error = 'null', attempt = '0', max_attempts = max_attempts, created_at = format_time(NOW),
-    scheduled_for = 'null', started_at = 'null', finished_at = 'null', order = '0', fence = '',
-    spent = '', high = '0', failures = '0'}
+    resume = 'null', question = 'null', error = 'null', attempt = '0', failures = '0',
+    max_attempts = max_attempts, created_at = format_time(NOW), scheduled_for = 'null',
+    started_at = 'null', finished_at = 'null', order = '0', fence = '', spent = '', high = '0'}
 end
 
 -- Have a new record be its owner's, '' for nobody's.

@@ -25,6 +25,15 @@ local function going_on(record, words)
   return '"' .. words .. where .. '"'
 end
 
+-- Where a task that has these changes is started again if it goes on: null without a save, else an
+-- object with the percent that the bar shows there, null unknown.
+local function resume_point(record, changes)
+  local saved, percent = unpack(redis.call('HMGET', record, 'saved', 'saved_percent'))
+  if not (changes.saved or saved) then return 'null' end
+  percent = changes.saved_percent or percent
+  return '{"percent":' .. (percent and percent ~= '' and percent or 'null') .. '}'
+end
+
 -- The saved fields of a new record that goes on where another task was saved.
 local function take_saved(source, id)
   local saved, percent, streams, effects, answers = unpack(redis.call('HMGET', record_key(source),

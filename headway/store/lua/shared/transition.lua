@@ -45,13 +45,15 @@ local function transition(record, id, held, fields, phase, ttl)
   if FINAL[phase] then
     settle(held.fields.delivery)
     fields.finished_at = fields.updated_at
+    if phase ~= 'succeeded' then fields.resume = resume_point(record, fields) end
     redis.call('ZREM', OUTBOX, id)
     redis.call('ZREM', KILL_DEADLINES, id)
     note_dependents(id, held, fields, phase, ttl)
   end
 end
 
--- Add a change of phase to a task's history: JSON objects, one a line, the newest that fit.
+-- Add a change of phase to a task's history: JSON objects, one a line, the newest that fit. With the
+-- change `answered`, who answered the task's question, see questions.lua.
 local MAX_HISTORY = 8192  -- bytes
 local function note_history(fields, changes, phase)
   local function now(name) return changes[name] or fields[name] or 'null' end
@@ -59,7 +61,9 @@ local function note_history(fields, changes, phase)
   local due = waits and now('scheduled_for') or 'null'
   local event = '{"at":' .. changes.updated_at .. ',"phase":"' .. phase .. '","attempt":' ..
     now('attempt') .. ',"status":' .. now('status') .. ',"error":' .. now('error') ..
-    ',"worker":' .. now('worker') .. ',"scheduled_for":' .. due .. '}'
+    ',"worker":' .. now('worker') .. ',"scheduled_for":' .. due ..
+    (changes.answered and ',"answered":' .. changes.answered or '') .. '}'
+  changes.answered = nil
   local history = fields.history and fields.history .. '\n' .. event or event
   while #history > MAX_HISTORY and string.find(history, '\n', 1, true) do
     history = string.match(history, '\n(.*)')
@@ -260,7 +264,8 @@ local function requeue_lost(record, id, held, token, ttl)
     redis.call('ZADD', LEASES, NOW + 5000000, id)
     return 'exhausted'
   end
-  redis.call('HSET', record, 'failures', integer(held.failures + failed))
+  held.fields.failures = integer(held.failures + failed)
+  redis.call('HSET', record, 'failures', held.fields.failures)
   local status = going_on(record, 'Worker lost, goes on ') or '"Worker lost, trying again"'
   requeue(record, id, held, token, status, ttl)
   redis.call('ZADD', OUTBOX, NOW, id)
