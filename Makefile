@@ -71,10 +71,10 @@ faults: .venv/dev.stamp node_modules/dev.stamp  ## break everything in every way
 	@scripts/need-chromium.sh
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
-bench: .venv/bench.stamp node_modules/dev.stamp bench/node_modules/bench.stamp  ## Headway beside its peers, in numbers: some 15 minutes (BENCH="--only rooms")
+bench: .venv/bench.stamp node_modules/dev.stamp bench/node_modules/bench.stamp $(BUNDLE)  ## Headway beside its peers, in numbers: some 15 minutes (BENCH="--only rooms")
 	@$(BIN)/python -m bench $(BENCH)
 
-bench-smoke: .venv/bench.stamp node_modules/dev.stamp bench/node_modules/bench.stamp  ## the same in tiny windows: whether it runs, in under a minute
+bench-smoke: .venv/bench.stamp node_modules/dev.stamp bench/node_modules/bench.stamp $(BUNDLE)  ## the same in tiny windows: whether it runs, in under a minute
 	@$(BIN)/python -m bench --quick $(BENCH)
 
 matrix: .venv/dev.stamp $(BUNDLE)  ## the wheel with each Celery and Python that it is declared for (RELEASES="5.7")

@@ -42,6 +42,7 @@ class Plan:
     stalled_seconds: float = 60.0
     listed: int = 10_000  # tasks of one owner
     drawn_steps: int = 100
+    running: int = 200  # cards of a list
 
 
 QUICK = Plan(
@@ -57,6 +58,7 @@ QUICK = Plan(
     stalled_seconds=2.0,
     drawn_steps=10,
     listed=500,
+    running=20,
 )
 
 

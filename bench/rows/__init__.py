@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.measure import Bench
-from bench.rows import connections, delivery, drawing, lists, requests, tasks
+from bench.rows import busy, connections, delivery, drawing, lists, requests, tasks
 from bench.table import Row
 
 ROWS: dict[str, Callable[[Bench], Row]] = {
@@ -27,4 +27,6 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "starts": requests.starts,
     "listed": lists.listed,
     "drawn": drawing.drawn,
+    "busy": busy.busy,
+    "script": busy.script,
 }

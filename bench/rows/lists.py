@@ -6,6 +6,9 @@ import statistics
 import time
 from collections.abc import Callable
 
+from flask.testing import FlaskClient
+
+from app import create_app
 from bench.measure import Bench
 from bench.table import Comparison, Row
 from headway.shapes import TaskMessage
@@ -15,7 +18,8 @@ from headway.store.records import Records
 from tests.processes import Valkey
 
 PAGE = 50
-OWNER = "ada"
+PAGE_MS = 50.0
+SEARCH_MS = 200.0
 
 
 def listed(bench: Bench) -> Row:
@@ -24,23 +28,31 @@ def listed(bench: Bench) -> Row:
     folder.mkdir()
     valkey = Valkey(folder)
     try:
-        return _measured(bench, Records(connect(valkey.url), 7))
+        settings = {"REDIS_URL": valkey.url, "DATA_DIR": str(folder), "RATE_LIMITS": "off"}
+        client = create_app({**settings, "SECRET_KEY": "a secret for the bench"}).test_client()
+        return _measured(bench, Records(connect(valkey.url), 7), client)
     finally:
         valkey.stop()
 
 
-def _measured(bench: Bench, records: Records) -> Row:
+def _measured(bench: Bench, records: Records, client: FlaskClient) -> Row:
     count = bench.plan.listed
-    ids = [_start(records, number) for number in range(count)]
+    client.get("/")
+    [first] = records.read([client.post("/longtask").get_json()["task_id"]])
+    owner = first.owner if first else ""
+    ids = [_start(records, owner, number) for number in range(count)]
     newest = ids[-PAGE:]
     queries = records.queries
     found = bench.in_turn(
         {
             "read": _timed(lambda: records.read(newest)),
-            "page": _timed(lambda: records.lists.page(OWNER, PAGE)),
-            "counts": _timed(lambda: records.lists.counts(OWNER)),
-            "phase": _timed(lambda: records.lists.page(OWNER, PAGE, [Phase.FAILED])),
-            "search": _timed(lambda: records.lists.page(OWNER, PAGE, words=["nowhere"])),
+            "page": _timed(lambda: records.lists.page(owner, PAGE)),
+            "counts": _timed(lambda: records.lists.counts(owner)),
+            "phase": _timed(lambda: records.lists.page(owner, PAGE, [Phase.FAILED])),
+            "search": _timed(lambda: records.lists.page(owner, PAGE, words=["nowhere"])),
+            "html": _timed(lambda: _ask(client, "/")),
+            "json": _timed(lambda: _ask(client, "/tasks")),
+            "found": _timed(lambda: _ask(client, "/?q=nowhere")),
             "scan": _timed(lambda: sum("nowhere" in task.snapshot for task in queries.scan())),
         }
     )
@@ -53,11 +65,14 @@ def _measured(bench: Bench, records: Records) -> Row:
             Comparison("the counts", ms["counts"], "ms", *read, 1.0),
             Comparison("a phase with no task", ms["phase"], "ms", *read, 1.0),
             Comparison("a search in vain", ms["search"], "ms", "reading all", ms["scan"], 0.1),
+            Comparison("the page, drawn", ms["html"], "ms", "allowed", PAGE_MS, 1.0),
+            Comparison("its JSON", ms["json"], "ms", "allowed", PAGE_MS, 1.0),
+            Comparison("a search's page, drawn", ms["found"], "ms", "allowed", SEARCH_MS, 1.0),
         ],
     )
 
 
-def _start(records: Records, number: int) -> str:
+def _start(records: Records, owner: str, number: int) -> str:
     arguments = {"email": f"reader{number}@example.com"}
     message: TaskMessage = {
         "task": "mail",
@@ -66,7 +81,12 @@ def _start(records: Records, number: int) -> str:
         "options": {"queue": "celery"},
     }
     title = f"E-mail to reader{number}@example.com"
-    return records.create(owner=OWNER, message=message, title=title, max_attempts=4).task_id
+    return records.create(owner=owner, message=message, title=title, max_attempts=4).task_id
+
+
+def _ask(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
 
 
 def _timed(act: Callable[[], object]) -> Callable[[], float]:

@@ -131,7 +131,7 @@ export class TaskList {
     const known = this.#tasks.get(snapshot.task_id);
     if (known && snapshot.version < known.version) return false;
     const isUncounted = this.#counts.receive(snapshot);
-    this.#showSoon();
+    if (!known || known.item.dataset.phase !== snapshot.phase) this.#showSoon();
     const item = known?.item ?? this.#expected(snapshot) ?? (this.#isNew(snapshot) ? this.#insert(snapshot) : null);
     if (!item) return isUncounted;
     this.#tasks.set(snapshot.task_id, { item, version: snapshot.version });

@@ -2,6 +2,7 @@
 
 import { adopt, set } from "./card-parts.js";
 import { formatTime, formatWhen } from "./format.js";
+import { watchView } from "./in-view.js";
 import { Pace } from "./pace.js";
 import { isFinal, percent } from "./snapshot.js";
 import { TaskActions } from "./task-actions.js";
@@ -24,6 +25,7 @@ import { FORGOTTEN, MISSING } from "./words.js";
  */
 
 const TICK_MS = 250;
+const OUT_OF_VIEW_MS = 1000; // between two drawings of what nobody looks at; a change of phase is drawn at once
 
 export class Card {
   #host;
@@ -39,6 +41,11 @@ export class Card {
   #missing = ""; // why there is no snapshot, where that is known
   #pace = new Pace();
   #frame = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #later;
+  #isInView = true; // until it is known
+  /** @type {(() => void) | undefined} */
+  #unobserve;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #ticking;
   /** @type {(() => void) | undefined} */
@@ -72,6 +79,10 @@ export class Card {
     this.#line = line;
     this.#missing = snapshot ? "" : isForgotten ? FORGOTTEN : MISSING;
     if (snapshot) this.#pace.observe(snapshot);
+    this.#unobserve ??= watchView(this.#host, (isInView) => {
+      this.#isInView = isInView;
+      this.#drawSoon();
+    });
     if (this.#actions) {
       this.#forget ??= this.#watcher.connection.on("change", () => this.#drawSoon());
     }
@@ -95,8 +106,9 @@ export class Card {
     this.#stopTicking();
     this.#forget?.();
     this.#forget = undefined;
-    cancelAnimationFrame(this.#frame);
-    this.#frame = 0;
+    this.#unobserve?.();
+    this.#unobserve = undefined;
+    this.#cancel();
   }
 
   #stopTicking() {
@@ -107,13 +119,22 @@ export class Card {
   // Drawing: once per frame, and no part that has not changed
 
   #drawSoon() {
-    this.#frame ||= requestAnimationFrame(() => {
-      this.#frame = 0;
-      this.#draw();
-    });
+    if (this.#isInView || this.#snapshot?.phase !== this.#host.dataset.phase) {
+      this.#frame ||= requestAnimationFrame(() => this.#draw());
+    } else {
+      this.#later ??= setTimeout(() => this.#draw(), OUT_OF_VIEW_MS);
+    }
+  }
+
+  #cancel() {
+    cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#later);
+    this.#frame = 0;
+    this.#later = undefined;
   }
 
   #draw() {
+    this.#cancel();
     if (this.#snapshot) this.#drawSnapshot(this.#snapshot);
     else if (this.#missing) this.#drawEmpty("missing", this.#missing);
     else if (this.#fault) this.#drawEmpty("unreachable", "Cannot be loaded:", this.#fault);

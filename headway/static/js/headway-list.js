@@ -171,6 +171,7 @@ export class HeadwayList extends LiveElement {
     }
     const known = this.#known.get(task_id);
     const { phases } = this.#query;
+    if (known?.snapshot.phase === snapshot.phase) return void this.#take(snapshot, watcher);
     if (known && phases.length && !phases.includes(snapshot.phase)) {
       this.#remove(task_id, known.item);
     }

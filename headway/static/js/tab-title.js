@@ -17,6 +17,7 @@ export class TabTitle {
   #page;
   #own;
   #icon;
+  #shown = ""; // the task that title and icon are about
 
   /** @param {Document} page */
   constructor(page) {
@@ -37,7 +38,7 @@ export class TabTitle {
     else if (isAsked) this.#asked.add(task_id);
     if (isFinal(snapshot)) this.#open.delete(task_id);
     else this.#open.set(task_id, snapshot);
-    this.#show();
+    if (!before || newsOf(before) !== newsOf(snapshot) || task_id === this.#shown) this.#show();
   }
 
   /** @param {string} taskId of a task that is no longer kept */
@@ -68,6 +69,7 @@ export class TabTitle {
     const running = [...this.#open.values()].filter(({ phase }) => phase === "running");
     const newest = running.reduce(later, null);
     const [failed = null] = this.#failed.values();
+    this.#shown = (failed ?? newest)?.task_id ?? "";
     this.#icon.show(failed ?? newest);
     const isOne = newest && running.length === 1 && !failed && !this.#asked.size;
     const words = isOne ? headline(newest) : tabWords(running.length, this.#failed.size, this.#asked.size);
