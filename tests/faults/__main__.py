@@ -4,6 +4,7 @@ python -m tests.faults                           all faults, about 20 minutes
 python -m tests.faults --only web --only deploy  some of them
 python -m tests.faults --short                   each once or a few times, as the tests do
 python -m tests.faults --seed 7 --minutes 10     faults at random, by the seed's schedule
+python -m tests.faults --seed 7 --only killed-anywhere  one whose schedule is the seed's
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--short", action="store_true", help="each fault once or a few times")
     parser.add_argument("--lanes", type=int, default=1, help="systems side by side (1)")
-    parser.add_argument("--seed", type=int, help="faults at random, by this seed")
+    parser.add_argument(
+        "--seed", type=int, help="faults at random, by this seed; with --only: by it"
+    )
     parser.add_argument("--minutes", type=float, default=10.0, help="for how long, at random (10)")
     parser.add_argument(
         "--json", type=Path, default=ROOT / ".data" / "faults.json", help="where the rows go, too"
@@ -44,16 +47,15 @@ def arguments() -> argparse.Namespace:
 
 def jobs_of(chosen: argparse.Namespace, *, alone: bool) -> list[Job]:
     """Return what was chosen of the faults that are run alone, or of the others."""
-    if chosen.seed is not None and not alone:
+    is_random = chosen.seed is not None and not chosen.only
+    if is_random and not alone:
         print(chaos.words(chaos.schedule(chosen.seed, chosen.minutes)), flush=True)
         return [("random", partial(chaos.random_faults, seed=chosen.seed, minutes=chosen.minutes))]
     return [
-        (fault.name, lambda system, fault=fault, amount=amount: fault.run(system, amount))
+        (fault.name, fault.job(amount, chosen.seed))
         for fault in FAULTS
         for amount in (fault.short if chosen.short else fault.full)
-        if fault.alone == alone
-        and chosen.seed is None
-        and (not chosen.only or fault.name in chosen.only)
+        if fault.alone == alone and not is_random and (not chosen.only or fault.name in chosen.only)
     ]
 
 

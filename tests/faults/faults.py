@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from tests.faults.report import Row
-from tests.faults.scenarios import mail, messages, network, processes, redis
+from tests.faults.scenarios import (
+    costs,
+    going_on,
+    mail,
+    messages,
+    moments,
+    network,
+    processes,
+    redis,
+)
 from tests.faults.system import System
 
 
@@ -22,10 +30,17 @@ class Fault:
     """
 
     name: str
-    run: Callable[[System, Any], Row]
+    run: Callable[..., Row]
     full: tuple[float, ...]
     short: tuple[float, ...]
     alone: bool = False
+    is_seeded: bool = False  # whether `run` takes a `seed`, which decides its schedule
+
+    def job(self, amount: float, seed: int | None) -> Callable[[System], Row]:
+        """Return what makes this fault's row on a system."""
+        if self.is_seeded and seed is not None:
+            return lambda system: self.run(system, amount, seed=seed)
+        return lambda system: self.run(system, amount)
 
 
 FAULTS = (
@@ -63,5 +78,14 @@ FAULTS = (
     Fault("one-key", messages.idempotent_start, (5,), (1,)),
     Fault("many-at-once", messages.many_at_once, (10_000,), (400,), alone=True),
     Fault("cancelled", messages.cancelled_across_a_restart, (3,), (1,)),
+    Fault("killed-anywhere", going_on.killed_anywhere, (50,), (6,), is_seeded=True),
+    Fault("at-a-save", moments.at_a_save, (12,), (2,)),
+    Fault("in-a-stream", moments.in_a_stream, (12,), (2,)),
+    Fault("in-an-effect", moments.in_an_effect, (4,), (1,)),
+    Fault("while-waiting", moments.while_waiting, (5,), (1,)),
+    Fault("at-an-answer", moments.at_an_answer, (12,), (2,)),
+    Fault("kills-of-a-task", costs.kills, (100,), (1,)),
+    Fault("deploys-in-a-row", costs.deploys, (20,), (2,)),
+    Fault("planned-stop", costs.planned_stop, (10,), (4,), alone=True),
     Fault("scheduled", messages.scheduled_across_a_restart, (2,), (1,), alone=True),
 )

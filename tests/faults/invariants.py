@@ -14,6 +14,7 @@ STATES = {
     "scheduled": "PENDING",
     "queued": "PENDING",
     "retrying": "PENDING",
+    "waiting": "PENDING",
     "running": "PROGRESS",
     "cancelling": "PROGRESS",
     "succeeded": "SUCCESS",

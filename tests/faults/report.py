@@ -22,6 +22,7 @@ class Row:
     right_after: float = 0.0  # seconds from a fault's end until every page was right: the worst
     limit: float = 5.0
     name: str = ""
+    figures: str = ""  # what it came to, for people
     evidence: list[str] = field(default_factory=list)
 
     def lose(self, evidence: str) -> None:
@@ -86,6 +87,8 @@ def table(rows: Iterable[Row]) -> str:
         for line in lines
     ]
     for row in rows:
+        if row.figures:
+            text += ["", f"{row.fault}: {row.figures}"]
         if row.evidence:
             more = len(row.evidence) - EVIDENCE_SHOWN
             text += [

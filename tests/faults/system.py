@@ -20,6 +20,7 @@ from headway.store.records import Records
 from headway.web.listening import listen
 from tests.faults.kinds import JOURNAL
 from tests.faults.proxy import Proxy
+from tests.faults.stories import Diary, path_of
 from tests.processes import Process, Valkey, answers, children_of, wait_for
 from tests.smtp_server import REPLIES, SmtpServer
 
@@ -162,8 +163,8 @@ class System:
         self.worker_redis: dict[str, Proxy] = {}
         listener = self._stack.enter_context(listen("127.0.0.1", 0))
         self.webs = [self._web(f"web-{number}", listener.fileno()) for number in (1, 2)]
-        self.workers = [self._worker(f"long-{number}", "celery") for number in (1, 2)]
-        self.mailer = self._worker("mail", "mail")
+        self.workers = [self._worker(f"long-{number}", "celery", LONG_SLOTS) for number in (1, 2)]
+        self.mailer = self._worker("mail", "mail", MAIL_SLOTS)
         self.to_web = self._stack.enter_context(Proxy(listener.getsockname()[1]))
         self.address = f"http://127.0.0.1:{self.to_web.port}"
         self.until_ready()
@@ -212,10 +213,16 @@ class System:
         found += [Run(*key, event["at"], None) for key, event in began.items()]
         return sorted(found, key=lambda run: run.began)
 
+    def diary(self, task_id: str) -> Diary:
+        """Return the diary of a story's runs."""
+        return Diary(path_of(self.journal, task_id))
+
     @contextmanager
-    def extra_worker(self, name: str, queues: str, **env: str) -> Iterator[Kept]:
+    def extra_worker(
+        self, name: str, queues: str, slots: int = LONG_SLOTS, **env: str
+    ) -> Iterator[Kept]:
         """Have one more worker for a while; `env` is beside its usual environment."""
-        worker = self._worker(name, queues, **env)
+        worker = self._worker(name, queues, slots, **env)
         try:
             wait_for(
                 lambda: worker.said(" ready."), 60, f"{name} is not ready: {worker.process.log}"
@@ -224,7 +231,7 @@ class System:
         finally:
             worker.stop()
 
-    def _worker(self, name: str, queues: str, **env: str) -> Kept:
+    def _worker(self, name: str, queues: str, slots: int, **env: str) -> Kept:
         celery = [
             sys.executable,
             "-m",
@@ -235,7 +242,6 @@ class System:
             "--loglevel",
             "INFO",
         ]
-        slots = MAIL_SLOTS if queues == "mail" else LONG_SLOTS
         command = [*celery, "-Q", queues, "-c", str(slots), "-n", f"{name}@%h"]
         self.worker_redis[name] = self._stack.enter_context(Proxy(self.valkey.port))
         redis = {"REDIS_URL": _redis(self.worker_redis[name]), "MAIL_SERVER": "127.0.0.1"}

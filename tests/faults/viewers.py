@@ -5,9 +5,7 @@ itself in a browser.
 from __future__ import annotations
 
 import json
-import queue
 import random
-import socket
 import subprocess
 import sys
 import threading
@@ -18,10 +16,9 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import requests
-import socketio
 
-from tests.browser import OrderedClient
 from tests.faults.invariants import FINAL, History
+from tests.faults.sockets import DEAD, ROUND_SECONDS, Socket
 from tests.processes import ROOT, wait_for
 
 # As in headway/static/js: connection.js, subscriber.js, poller.js.
@@ -29,9 +26,7 @@ RECONNECT_SECONDS = (0.25, 2.0)
 PATIENCE_SECONDS = 2.0
 POLL_SECONDS = 2.0
 POLL_TIMEOUT = 8.0
-ANSWER_SECONDS = 5
 MAX_IDS = 100
-ROUND_SECONDS = 0.05
 
 MISSING = -1  # in place of a version
 FULL = 50  # tasks that have ended, on a page: it shows the newest of them only
@@ -55,55 +50,19 @@ class Watching(Protocol):
         """Whether it shows so many tasks that have ended that older ones have no place."""
 
 
-class Line:
-    """One websocket connection, and what was asked over it."""
+class Line(Socket):
+    """One websocket connection of a visitor, and what was asked over it."""
 
     def __init__(self, visitor: Visitor) -> None:
         self.name = uuid4().hex
         self.hears = False  # the server says that it hears Redis
         self.asked: set[str] = set()
         self.asked_for_all = False
-        self._socket = OrderedClient(reconnection=False)
-        self._socket.on("server", self._told)
-        self._socket.on("snapshot", lambda snapshot: visitor.take("push", snapshot, self.name))
-        cookie = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
-        with suppress(socketio.exceptions.ConnectionError):
-            self._socket.connect(
-                visitor.address, {"Cookie": cookie}, transports=["websocket"], wait_timeout=5
-            )
-
-    @property
-    def open(self) -> bool:
-        return bool(self._socket.connected)
-
-    def call(self, event: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Return the acknowledgement.
-
-        Raises socketio's errors, at once when the connection ends, which its own `call`
-        does not notice."""
-        answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._socket.emit(event, payload, callback=answers.put)
-        deadline = time.monotonic() + ANSWER_SECONDS
-        while self.open and time.monotonic() < deadline:
-            with suppress(queue.Empty):
-                return answers.get(timeout=ROUND_SECONDS)
-        raise socketio.exceptions.TimeoutError
-
-    def close(self) -> None:
-        """Break the connection.
-
-        A polite end would wait for the other one, who may be out of reach.
-        """
-        websocket = self._socket.eio.ws
-        if websocket is None or websocket.sock is None:
-            return
-        with suppress(OSError):
-            # wakes the reader, who puts the rest in order
-            websocket.sock.shutdown(socket.SHUT_RDWR)
-        deadline = time.monotonic() + ANSWER_SECONDS
-        while self.open and time.monotonic() < deadline:
-            time.sleep(ROUND_SECONDS)
-        websocket.shutdown()
+        handlers = {
+            "server": self._told,
+            "snapshot": lambda snapshot: visitor.take("push", snapshot, self.name),
+        }
+        super().__init__(visitor.address, visitor.cookies, handlers)
 
     def _told(self, server: dict[str, Any]) -> None:
         if server["live"] and not self.hears:
@@ -179,6 +138,17 @@ class Visitor:
         self.take("202", snapshot)
         return snapshot
 
+    def answer(self, task_id: str, question_id: str, value: str) -> int:
+        """Answer a task's question; return the status, 0 where nothing came back."""
+        body = {"question_id": question_id, "value": value}
+        try:
+            self.take("202", self._ask_over_http("POST", f"/tasks/{task_id}/answer", json=body))
+        except requests.HTTPError as error:
+            return int(error.response.status_code)
+        except requests.RequestException:
+            return 0
+        return 202
+
     def _ask_over_http(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         begun = time.monotonic()
         status = 0
@@ -239,11 +209,7 @@ class Visitor:
         except KeyError:  # {"error": ...}
             line.asked_for_all = False
             self._stopping.wait(0.5)
-        except (
-            socketio.exceptions.SocketIOError,
-            OSError,
-        ):
-            # no answer: it is dead, whatever it says
+        except DEAD:
             line.close()
 
     def _take_all(

@@ -3,8 +3,8 @@ worker`.
 """
 
 from app import create_app
-from tests.faults import kinds
+from tests.faults import kinds, stories
 
 celery = create_app({"SOCKETIO_ASYNC_MODE": "threading"}).extensions["headway"].celery
 
-__all__ = ["celery", "kinds"]
+__all__ = ["celery", "kinds", "stories"]

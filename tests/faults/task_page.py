@@ -1,0 +1,60 @@
+"""A task's page in a real browser, as a process: `... task_page ADDRESS TASK_ID COOKIES`.
+
+Does what each line of its input says, and answers with a line of JSON: "load" opens the page anew,
+"text" returns the text of its stream, and what went wrong in the page since. Ends with its input.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+from playwright.sync_api import Error, Page, sync_playwright
+
+from tests.chromium import options
+from tests.faults.stories import STREAM
+
+AGAIN_SECONDS = 0.3
+PATIENCE_SECONDS = 30.0
+TEXT = f'() => document.querySelector("#stream-{STREAM} pre")?.textContent ?? ""'
+
+
+def load(page: Page, url: str) -> None:
+    """Open the page, as a person does who tries again while no server answers."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            response = page.goto(url)
+        except Error:
+            response = None
+        if response is not None and response.ok:
+            return
+        if time.monotonic() > deadline:
+            sys.exit(f"{url} does not open")
+        time.sleep(AGAIN_SECONDS)
+
+
+def main(address: str, task_id: str, cookies: dict[str, str]) -> None:
+    chromium = options()
+    if chromium is None:
+        sys.exit("No Chromium: install Debian's package chromium.")
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**chromium)
+        context = browser.new_context()
+        context.add_cookies(
+            [{"name": name, "value": value, "url": address} for name, value in cookies.items()]
+        )
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        for line in sys.stdin:
+            if line.strip() == "load":
+                load(page, f"{address}/tasks/{task_id}")
+            print(json.dumps({"text": page.evaluate(TEXT), "errors": errors}), flush=True)
+            errors.clear()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))
