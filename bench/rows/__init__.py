@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.measure import Bench
-from bench.rows import busy, connections, delivery, drawing, lists, requests, tasks
+from bench.rows import busy, connections, delivery, drawing, lists, one_redis, requests, tasks
 from bench.table import Row
 
 ROWS: dict[str, Callable[[Bench], Row]] = {
@@ -25,6 +25,8 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "stalled": connections.stalled,
     "status": requests.status,
     "starts": requests.starts,
+    "redis-report": one_redis.redis_report,
+    "redis-ended": one_redis.redis_ended,
     "listed": lists.listed,
     "drawn": drawing.drawn,
     "busy": busy.busy,

@@ -26,6 +26,7 @@ SHARED = (
     "delivery",
     "unique",
     "turns",
+    "bars",
     "transition",
     "questions",
     "maintenance",

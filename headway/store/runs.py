@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Literal
 from uuid import uuid4
@@ -13,7 +13,7 @@ from headway.celery.sends import owner_of
 from headway.masking import mask
 from headway.questions import Asked
 from headway.shapes import TaskMessage
-from headway.snapshot import fragment
+from headway.snapshot import Phase, fragment
 from headway.store.errors import Unavailable
 from headway.store.functions import Functions
 from headway.store.messages import label, title_fragment
@@ -29,6 +29,9 @@ from headway.store.model import (
 
 LOG_LINES = 1000  # kept of each task
 PIECE_BYTES = 512 * 1024
+# The keys of the snapshot that a report may change, in the order in which report.lua takes them.
+REPORTED = ("current", "total", "status", "step", "bar")
+OTHER = "other"  # what report.lua answers where `write` has to decide
 STAGED_SECONDS = 60.0  # for which a staged text waits for its write
 
 
@@ -122,6 +125,24 @@ class RunRecords:
         `staged` are the keys of its large texts. Returns a function that waits for the reply and
         returns what `write` does; it must be called.
         """
+        if write.phase == Phase.RUNNING and not (write.saved or write.may_leave or staged):
+            return self._begin_report(write)
+        return self._begin_write(write, staged)
+
+    def _begin_report(self, write: StateWrite) -> Callable[[], Outcome]:
+        """Send a report to the function that knows only those, and what it leaves to `write`."""
+        fields: Mapping[str, object] = write.fields
+        said = [fragment(fields[key]) if key in fields else "" for key in REPORTED]
+        args = [write.task_id, *write.delivery, write.meta, self._ttl, *said]
+        reply = self._functions.begin("report", [self._keys.record(write.task_id)], args)
+
+        def outcome() -> Outcome:
+            answer = reply()
+            return self._begin_write(write)() if answer == OTHER else Outcome(answer)
+
+        return outcome
+
+    def _begin_write(self, write: StateWrite, staged: Sequence[str] = ()) -> Callable[[], Outcome]:
         name = label(write.name)
         fields = {**write.fields, "phase": write.phase}
         flat = [part for key, value in fields.items() for part in (key, fragment(value))]

@@ -27,10 +27,7 @@ redis.call('HSET', record, 'sends', fields.sends or '')
 if ttl > 0 then redis.call('PEXPIRE', record, ttl) end
 for _, set in ipairs({LEASES, RESERVED, OUTBOX, KILL_DEADLINES}) do redis.call('ZREM', set, id) end
 local event = '["forgotten",{"task_id":"' .. id .. '","version":' .. fields.version .. '}]'
-redis.call('PUBLISH', CHANNEL .. 'task:' .. id, event)
 local owner = fields.owner or ''
-if owner ~= '' then
-  forget_task(owner, id)
-  redis.call('PUBLISH', CHANNEL .. 'owner:' .. owner, event)
-end
+if owner ~= '' then forget_task(owner, id) end
+publish_event(id, owner, event)
 return 'forgotten'

@@ -61,28 +61,12 @@ elseif held.cancel and phase == 'retrying' then
   revoke(record, id, held, ttl)
   return 'cancelled'
 end
-local is_next_bar = fields.bar and fields.bar ~= held.fields.bar
-if is_next_bar then
-  fields.high = '0'
-  fields.current = fields.current or '0'
-  fields.total = fields.total or 'null'
-elseif fields.current and held.fields.current == '0' and held.fields.total == '1'
-  and tonumber(fields.current) > 1 then
-  fields.total = fields.total or 'null'  -- of how much, nobody has said yet
-end
-local current = tonumber(fields.current or held.fields.current)  -- nil: unknown, as the next
-local total = tonumber(fields.total or held.fields.total)
+local has = held.fields
+local total = tonumber(fields.total or has.total)  -- nil: unknown
 
-if phase == 'running' and (fields.current or fields.total) and current then
-  -- Within a bar of an attempt it never goes back, and 15 of 10 is not shown.
-  local high = is_next_bar and 0 or held.max_fraction
-  local part = total and total > 0 and current / total
-  if current < 0 or (total and total < 0) or (part and (part < high or part > 1 + 1e-9)) then
-    fields.current = nil
-    fields.total = nil
-  elseif part then
-    fields.high = string.format('%.17g', part)
-  end
+if phase == 'running' then
+  fields.current, fields.total, fields.high = fit_numbers(fields.current, fields.total, fields.bar,
+    has.current, has.total, has.bar, has.high)
 elseif phase == 'succeeded' then
   fields.total = total and fields.total or held.fields.total
   if (tonumber(fields.total) or 0) <= 0 then fields.total = held.fields.current end

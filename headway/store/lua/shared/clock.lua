@@ -8,7 +8,7 @@ local NOW  -- microseconds, as every time and version in here; set as each funct
 -- Take the prefix off a call's arguments: it comes behind those that each function names.
 local function begin(args)
   set_prefix(table.remove(args))
-  local clock = redis.call('TIME')
+  local clock = server().call('TIME')
   NOW = clock[1] * 1000000 + clock[2]
 end
 
@@ -37,16 +37,19 @@ local function date(seconds)
   return string.format('%04d-%02d-%02d', year, month, day)
 end
 
-local today, today_text = nil, nil
+local last_second, last_text = nil, nil
 
 -- RFC 3339 in UTC with milliseconds, as a JSON fragment.
 local function format_time(micros)
   local ms = math.floor(micros / 1000)
   local seconds = math.floor(ms / 1000)
-  local rest = seconds % 86400
-  if seconds - rest ~= today then today, today_text = seconds - rest, date(seconds) end
-  return string.format('"%sT%02d:%02d:%02d.%03dZ"', today_text, math.floor(rest / 3600),
-    math.floor(rest / 60) % 60, rest % 60, ms % 1000)
+  if seconds ~= last_second then
+    local rest = seconds % 86400
+    last_second = seconds
+    last_text = string.format('"%sT%02d:%02d:%02d.', date(seconds), math.floor(rest / 3600),
+      math.floor(rest / 60) % 60, rest % 60)
+  end
+  return last_text .. string.format('%03dZ"', ms % 1000)
 end
 
 -- A time as it is asked for: '' now, '+<us>' from now, or '<us>' on this clock. Microseconds.

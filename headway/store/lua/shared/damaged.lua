@@ -18,6 +18,7 @@ local function has_wrong_type(key, problem)
 end
 
 -- Redis's own functions, looked up as they are called: a library that is being loaded lacks them.
+local function server() return redis end
 local function try(...) return redis.pcall(...) end
 
 local function call(command, ...)

@@ -58,6 +58,7 @@ local function set_prefix(prefix)
   SET_ASIDE = prefix .. 'headway:damaged'
 end
 
+local function room(kind, name) return CHANNEL .. kind .. ':' .. name end
 local function record_key(id) return PREFIX .. 'headway:task:' .. id end
 local function log_key(id) return PREFIX .. 'headway:log:' .. id end
 local function stream_key(id, name) return PREFIX .. 'headway:stream:' .. id .. ':' .. name end

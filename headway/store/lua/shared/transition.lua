@@ -86,6 +86,13 @@ local function forget_tracebacks(record, attempt)
   end
 end
 
+-- Tell a task's room and its owner's of an event.
+local function publish_event(id, owner, event)
+  local redis = server()
+  redis.call('PUBLISH', room('task', id), event)
+  if owner ~= '' then redis.call('PUBLISH', room('owner', owner), event) end
+end
+
 -- Store `changes` (name -> fragment) as the record's next version; tell Celery's clients and the
 -- rooms. `meta` is Celery's own form of the result (nil: as it was), `ttl` milliseconds. Returns
 -- the snapshot.
@@ -145,9 +152,7 @@ local function store_version(record, id, held, changes, meta, ttl)
     end
   end
   local _, json = render(fields)
-  local event = '["snapshot",' .. json .. ']'
-  redis.call('PUBLISH', CHANNEL .. 'task:' .. id, event)
-  if owner ~= '' then redis.call('PUBLISH', CHANNEL .. 'owner:' .. owner, event) end
+  publish_event(id, owner, '["snapshot",' .. json .. ']')
   return json
 end
 

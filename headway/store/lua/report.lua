@@ -1,0 +1,56 @@
+-- Store a report of the run that has the task: what `write` does, for what comes most often.
+-- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: token, ARGV[3]: order of the run's delivery; ARGV[4]:
+-- Celery's own form; ARGV[5]: ttl in ms; ARGV[6]: current, ARGV[7]: total, ARGV[8]: status, ARGV[9]:
+-- step, ARGV[10]: bar, as JSON fragments, '' for what it does not say.
+-- Returns 'written', or 'other' where it has stored nothing, as there is more to do or to refuse
+-- than it knows of: then `write` is called.
+local record = KEYS[1]
+local id = ARGV[1]
+local token = ARGV[2]
+local order = ARGV[3]
+local meta = ARGV[4]
+local ttl = ARGV[5] + UNENDED
+local current = said(ARGV[6])
+local total = said(ARGV[7])
+local status = said(ARGV[8])
+local step = said(ARGV[9])
+local bar = said(ARGV[10])
+local redis = server()  -- a damaged record is left to `write`, which sets it aside
+local phase, fence, its_order, still, owner, streams, version, was_current, was_total, was_status,
+  was_step, high, was_bar, point_due = unpack(redis.pcall('HMGET', record, 'phase', 'fence',
+  'order', 'still', 'owner', 'streams', 'version', 'current', 'total', 'status', 'step', 'high',
+  'bar', 'point_due'))
+-- A task that was cancelled is not `running`, and a run from which it was taken has another fence.
+if phase ~= '"running"' or fence ~= token or its_order ~= order or not is_current(still) then
+  return 'other'
+end
+local new_high
+current, total, new_high = fit_numbers(current, total, bar, was_current, was_total, was_bar, high)
+version = integer(math.max(number(version) + 1, NOW))
+local updated_at = format_time(NOW)
+local changes = {'version', version, 'updated_at', updated_at}
+if NOW >= number(point_due) then
+  if NOW - number(redis.call('HGET', record, 'kept')) > HOUR then return 'other' end
+  if current then
+    local noted = {current = current, total = total or was_total}
+    note_point(record, id, noted, noted, ttl)
+    put(changes, 'point_due', noted.point_due)
+    put(changes, 'point_gap', noted.point_gap)
+  end
+end
+current = put(changes, 'current', current, was_current)
+total = put(changes, 'total', total, was_total)
+status = put(changes, 'status', status, was_status)
+step = put(changes, 'step', step, was_step)
+put(changes, 'bar', bar, was_bar)
+put(changes, 'high', new_high, high)
+redis.call('HSET', record, unpack(changes))
+local celery = celery_key(id)
+redis.call('SET', celery, meta, 'PX', ttl)
+-- Where nobody listens: to ask Redis costs as much, and does not tell who listens by a pattern.
+redis.call('PUBLISH', celery, meta)
+local shown = {task_id = '"' .. id .. '"', version = version, state = '"PROGRESS"', phase = phase,
+  current = current, total = total, status = status, step = step, updated_at = updated_at}
+local event = compose('["snapshot",', shown, still, 'null', 'null', render_streams(id, streams), ']')
+publish_event(id, owner or '', event)
+return 'written'

@@ -1,0 +1,34 @@
+-- What of a report a record takes.
+
+local function said(argument) return argument ~= '' and argument or nil end
+
+-- Have a change set a field, unless nothing is said of it, or nothing new. Returns what it holds.
+local function put(changes, field, value, before)
+  if value and value ~= before then
+    changes[#changes + 1] = field
+    changes[#changes + 1] = value
+  end
+  return value or before
+end
+
+-- Of the numbers that a report says (nil: nothing), and those that the record has: which are shown,
+-- and the largest fraction of this bar if there is a new one. Within a bar of an attempt it never
+-- goes back, and 15 of 10 is not shown.
+local function fit_numbers(current, total, bar, was_current, was_total, was_bar, was_high)
+  local high = nil
+  if bar and bar ~= was_bar then
+    high, was_high = '0', 0
+    current, total = current or '0', total or 'null'
+  elseif not (current or total) then
+    return nil, nil, nil
+  elseif current and was_current == '0' and was_total == '1' and tonumber(current) > 1 then
+    total = total or 'null'  -- of how much, nobody has said yet
+  end
+  local now, all = tonumber(current or was_current), tonumber(total or was_total)  -- nil: unknown
+  if not now then return current, total, high end
+  local part = all and all > 0 and now / all
+  if now < 0 or (all and all < 0) or (part and (part < number(was_high) or part > 1 + 1e-9)) then
+    return nil, nil, high
+  end
+  return current, total, part and string.format('%.17g', part) or high
+end

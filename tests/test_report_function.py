@@ -1,0 +1,149 @@
+"""A report takes a short way through Redis, and leaves what `write` would have left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from headway.shapes import TaskMessage
+from headway.snapshot import Phase, progress_fields
+from headway.store.model import Delivery, Outcome, StateWrite
+from headway.store.records import Records
+from headway.store.runs import RunRecords
+from tests.by_hand import HERE, claimed, shown
+
+MESSAGE: TaskMessage = {
+    "task": "long_task",
+    "args": [],
+    "kwargs": {},
+    "options": {"queue": "celery"},
+}
+STEP = {"index": 1, "count": 2, "name": "Read"}
+NEXT = {"index": 2, "count": 2, "name": "Write"}
+REPORTS = [
+    [{"current": 1, "total": 10, "status": "one"}, {"current": 2, "total": 10, "status": "two"}],
+    [{"current": 5, "total": 10}, {"current": 4, "total": 10}, {"current": 15, "total": 10}],
+    [{"current": 7}, {"total": 20}, {"current": 9, "total": None}, {"current": -1}],
+    [{"current": 3, "total": 9, "step": STEP}, {"current": 1, "total": 9, "step": NEXT}],
+    [{"current": 3, "total": 9, "step": STEP}, {"current": 15, "total": 9, "step": NEXT}],
+    [{"current": 1, "total": 2, "step": STEP}, {"current": 1, "total": 2, "step": None}],
+    [{"status": "no numbers"}, {"status": "no numbers"}, {"description": "other words"}],
+]
+DIFFER = {"task_id", "version", "created_at", "started_at", "updated_at", "kept", "point_due"}
+DIFFER |= {"still", "history"}  # made of these
+
+
+def report(task_id: str, meta: dict[str, Any], delivery: Delivery = HERE) -> StateWrite:
+    fields = progress_fields("PROGRESS", meta)
+    return StateWrite(task_id, delivery, Phase.RUNNING, fields, str(meta), "long_task", 4)
+
+
+def calls(records: Records, act: Callable[[], object]) -> dict[str, int]:
+    """Return how often each command is executed meanwhile."""
+    client = records.client
+
+    def counted() -> dict[str, int]:
+        found = client.info("commandstats").items()
+        return {name.removeprefix("cmdstat_"): each["calls"] for name, each in found}
+
+    before = counted()
+    act()
+    return {name: n for name, now in counted().items() if (n := now - before.get(name, 0))}
+
+
+def kept(records: Records, task_id: str) -> dict[str, str]:
+    """Return what is the same of two tasks that have reported the same."""
+    record = records.client.hgetall(records.keys.record(task_id))
+    celery = records.client.get(records.keys.celery(task_id))
+    same = {name: text for name, text in record.items() if name not in DIFFER}
+    return {**same, "celery": celery}
+
+
+@pytest.mark.parametrize("metas", REPORTS)
+def test_a_report_leaves_what_a_write_leaves(
+    records: Records, metas: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+):
+    short, whole = claimed(records, MESSAGE), claimed(records, MESSAGE)
+
+    for meta in metas:
+        assert records.runs.write(report(short, meta)) == "written"
+    monkeypatch.setattr(RunRecords, "_begin_report", RunRecords._begin_write)
+    for meta in metas:
+        assert records.runs.write(report(whole, meta)) == "written"
+
+    of_report, of_write = (kept(records, task_id) for task_id in (short, whole))
+    assert of_report.keys() >= {"current", "status", "celery"}
+    assert of_report == of_write
+
+
+def test_a_report_reads_its_record_once_and_writes_it_once(records: Records):
+    task_id = claimed(records, MESSAGE)
+    records.runs.write(report(task_id, {"current": 1, "total": 10}))  # and a point of the curve
+    write = report(task_id, {"current": 2, "total": 10, "status": "on the way"})
+
+    assert calls(records, lambda: records.runs.write(write)) == {
+        **dict.fromkeys(("fcall", "time", "hmget", "hset", "set"), 1),
+        "publish": 3,
+        "info": 1,
+    }
+
+
+def cancelled(records: Records, task_id: str) -> None:
+    assert records.cancel(task_id).outcome == Outcome.CANCELLING
+
+
+def final(records: Records, task_id: str) -> None:
+    end = report(task_id, {"current": 10, "total": 10})._replace(phase=Phase.SUCCEEDED)
+    assert records.runs.write(end) == "written"
+
+
+def taken_over(records: Records, task_id: str) -> None:
+    later = Delivery("another", 1)
+    how = {"message": MESSAGE, "max_attempts": 4, "hostname": "test"}
+    assert records.runs.claim(task_id, later, "run", **how) == "claimed"
+
+
+def of_another_type(records: Records, task_id: str) -> None:
+    records.client.delete(records.keys.record(task_id))
+    records.client.set(records.keys.record(task_id), "not a hash")
+
+
+def of_an_earlier_version(records: Records, task_id: str) -> None:
+    records.client.hdel(records.keys.record(task_id), "still")
+
+
+@pytest.mark.parametrize(
+    ("happens", "outcome", "status"),
+    [
+        (cancelled, "cancelling", "late"),
+        (final, "final", ""),
+        (taken_over, "stale", ""),
+        (of_another_type, "written", "late"),
+        (of_an_earlier_version, "written", "late"),
+    ],
+)
+def test_what_a_report_does_not_know_of_write_decides(
+    records: Records, happens: Callable[[Records, str], None], outcome: str, status: str
+):
+    task_id = claimed(records, MESSAGE)
+    happens(records, task_id)
+
+    assert records.runs.write(report(task_id, {"current": 1, "status": "late"})) == outcome
+
+    snapshot = shown(records, task_id)
+    assert snapshot is not None
+    assert snapshot.status == status
+
+
+def test_reports_put_the_end_of_their_record_off(records: Records):
+    task_id = claimed(records, MESSAGE)
+    names = [records.keys.record(task_id), records.keys.celery(task_id)]
+    records.client.hset(names[0], mapping={"kept": 1, "point_due": 0})
+    for name in names:
+        records.client.pexpire(name, 60_000)
+
+    assert records.runs.write(report(task_id, {"status": "hours later"})) == "written"
+
+    assert all(records.client.pttl(name) > records.ttl for name in names)
