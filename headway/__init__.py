@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from headway.annotations import Email
     from headway.celery.runs import Stopped
-    from headway.exceptions import ConfigError, HeadwayError, ProgramFailed, Unanswered
+    from headway.exceptions import (
+        ConfigError,
+        HeadwayError,
+        ProgramFailed,
+        Unanswered,
+        UploadExpired,
+    )
     from headway.extension import Headway
     from headway.registry import task
     from headway.revoking import revoke
     from headway.snapshot import Phase, Snapshot
     from headway.tokens import token
+    from headway.uploads import Upload
 
 __all__ = [
     "ConfigError",
@@ -28,6 +35,8 @@ __all__ = [
     "Snapshot",
     "Stopped",
     "Unanswered",
+    "Upload",
+    "UploadExpired",
     "revoke",
     "task",
     "token",
@@ -43,6 +52,8 @@ HOMES = {
     "Snapshot": "headway.snapshot",
     "Stopped": "headway.celery.runs",
     "Unanswered": "headway.exceptions",
+    "Upload": "headway.uploads",
+    "UploadExpired": "headway.exceptions",
     "revoke": "headway.revoking",
     "task": "headway.registry",
     "token": "headway.tokens",

@@ -10,6 +10,8 @@ from math import isfinite
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from headway.uploads import Upload
+
 ABSENT: Any = object()  # no default, or one that JSON cannot express
 
 
@@ -92,8 +94,8 @@ def as_json(value: Any) -> Any:
         return next(plain for plain, member in choices(type(value)) or () if member is value)
     if value is None or type(value) in (str, int, bool):
         return value
-    if isinstance(value, Email):
-        return str(value)
+    if isinstance(value, Email | Upload):
+        return value.id if isinstance(value, Upload) else str(value)
     if type(value) is float and isfinite(value):
         return value
     if isinstance(value, date | time):

@@ -13,8 +13,10 @@ from typing import Any, get_args, get_origin
 from headway import strict_json
 from headway.annotations import ABSENT, Email, bare, choices, is_record, members_of, without_none
 from headway.typed import converted, is_converted
+from headway.uploads import Upload
 
 CHECKBOX = "checkbox"
+FILE = "file"
 GROUP = "group"
 JSON = "json"
 LINES = "lines"
@@ -29,6 +31,7 @@ TYPES: Mapping[Any, str] = {
     date: "date",
     time: "time",
     datetime: DATE_AND_TIME,
+    Upload: FILE,
 }
 _DATE = r"\d{4}-\d\d-\d\d"
 _TIME = r"\d\d:\d\d(:\d\d(\.\d{1,3})?)?"

@@ -20,6 +20,10 @@ class OutcomeUnknown(HeadwayError):
     """A side effect may or may not have taken place, and nobody can know; see `progress.once`."""
 
 
+class UploadExpired(HeadwayError):
+    """The file that a task has as an argument is no longer kept; see `headway.Upload`."""
+
+
 class Unanswered(HeadwayError):
     """Nobody answered a task's question in time, and it has no default; see `progress.ask`."""
 

@@ -44,6 +44,7 @@ from headway.web.sharing import sharing
 from headway.web.start_page import starting
 from headway.web.streams import streams
 from headway.web.task_page import pages
+from headway.web.uploads import uploads
 from headway.web.viewers import secret_keys_of
 
 MAX_PACKET_BYTES = 16 * 1024  # from a client
@@ -162,6 +163,7 @@ class Headway:
             assets,
             pages,
             starting,
+            uploads,
             schedules,
         ):
             app.register_blueprint(blueprint, url_prefix=url_prefix or None)

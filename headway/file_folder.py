@@ -1,7 +1,7 @@
-"""The folder in which the files that tasks give out are kept: workers write it, web processes read.
+"""The folder of files: those that tasks give out, and those that people upload for tasks.
 
-A file lies in a folder of its task, under a random key: no name that a task or a person has chosen
-is ever a part of a path. Only this process's user may read it.
+A file lies in a folder of its task, or of its upload, under a random key: no name that a task or a
+person has chosen is ever a part of a path. Only this process's user may read it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 from uuid import uuid4
 
 from headway import settings
@@ -45,12 +45,17 @@ class StoredFile(NamedTuple):
 
 
 class FileFolder:
-    """Keeps files by task and key in a folder, which it makes when it stores the first one."""
+    """Keeps files by task and key in a folder, which it makes when it stores the first one.
 
-    def __init__(self, folder: Path, prefix: str) -> None:
+    With the kind "uploads" the ids are those of uploads in the place of tasks.
+    """
+
+    def __init__(
+        self, folder: Path, prefix: str, kind: Literal["tasks", "uploads"] = "tasks"
+    ) -> None:
         """`prefix` is that of the project's keys: projects with different ones may share it."""
         self._folder = folder
-        self._root = folder / f"tasks-{sha256(prefix.encode()).hexdigest()[:8]}"
+        self._root = folder / f"{kind}-{sha256(prefix.encode()).hexdigest()[:8]}"
 
     def store(self, task_id: str, pieces: Iterable[bytes], max_bytes: int) -> StoredFile:
         """Store what the pieces hold together.
@@ -79,7 +84,7 @@ class FileFolder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            logger.warning("A file of task %s cannot be read: %s", task_id, error)
+            logger.warning("A file of %s cannot be read: %s", task_id, error)
             return None
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
@@ -117,10 +122,12 @@ class FileFolder:
         return self._root / task_id / key
 
 
-def file_folder(conf: Mapping[str, Any], prefix: str) -> FileFolder | None:
+def file_folder(
+    conf: Mapping[str, Any], prefix: str, kind: Literal["tasks", "uploads"] = "tasks"
+) -> FileFolder | None:
     """Return the folder of a Celery app's settings, None if none is set."""
     folder = settings.FILES.read(conf)
-    return FileFolder(Path(folder).expanduser(), prefix) if folder else None
+    return FileFolder(Path(folder).expanduser(), prefix, kind) if folder else None
 
 
 def _is_old(path: Path, grace: float) -> bool:
@@ -136,7 +143,7 @@ def _write(path: Path, pieces: Iterable[bytes], max_bytes: int) -> tuple[int, by
         for piece in pieces:
             size += len(piece)
             if size > max_bytes:
-                raise TooLarge(f"A file may have {max_bytes} bytes (headway_file_max_bytes).")
+                raise TooLarge(f"A file here may have {max_bytes} bytes.")
             head += piece[: HEAD_BYTES - len(head)]
             out.write(piece)
         out.flush()

@@ -1,4 +1,4 @@
-"""The names and types of the files that tasks give out."""
+"""The names and types of files: those that tasks give out, and those that people upload."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import unicodedata
 
 MAX_NAME_BYTES = 200
+MAX_SUFFIX = 20  # characters, of a name that is cut
 HEAD_BYTES = 4096  # of a file, by which its type is told
 MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]{1,80}")
 BINARY = "application/octet-stream"
@@ -42,6 +43,20 @@ def is_file_name(name: object) -> bool:
         and not any(one in SEPARATORS or unicodedata.category(one) in INVISIBLE for one in name)
         and len(name.encode()) <= MAX_NAME_BYTES
     )
+
+
+def file_name(name: str) -> str:
+    """Return a name that a client gives a file, as one that a file may have: "file" without any.
+
+    Of a path it is the last part; what shows nothing is left out, and the end of its stem is cut.
+    """
+    last = name.replace("\\", "/").rpartition("/")[2]
+    shown = "".join(one for one in last if unicodedata.category(one) not in INVISIBLE).strip()
+    stem, dot, end = shown.rpartition(".")
+    suffix = f"{dot}{end}" if stem and len(end) <= MAX_SUFFIX else ""
+    room = MAX_NAME_BYTES - len(suffix.encode())
+    cut = shown.removesuffix(suffix).encode()[:room].decode(errors="ignore").strip() + suffix
+    return cut if is_file_name(cut) else "file"
 
 
 def media_type(name: str, head: bytes) -> str:

@@ -14,6 +14,7 @@ from headway.annotations import ABSENT, Argument, bare, members_of, without_none
 from headway.controls import (
     CHECKBOX,
     DATE_AND_TIME,
+    FILE,
     GROUP,
     JSON,
     LINES,
@@ -94,6 +95,19 @@ def fields_of(
 ) -> list[Field]:
     """Return the fields that show what a form sends; `wrong` says why not, by path of arguments."""
     return [_field_of(each, form, wrong, f"{path}.{each.name}") for each in arguments]
+
+
+def file_fields(arguments: Iterable[Argument], path: str = "") -> dict[str, str]:
+    """Return the names of the fields in a form that are for files, by path of arguments."""
+    found = {}
+    for each in arguments:
+        name = f"{path}{each.name}"
+        control = control_of(each.hint)
+        if control == FILE:
+            found[name] = f"{ROOT}.{name}"
+        elif control == GROUP:
+            found |= file_fields(_members(each.hint)[0], f"{name}.")
+    return found
 
 
 def label_of(name: str) -> str:

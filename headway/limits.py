@@ -36,6 +36,7 @@ WORDS = {
     "shares": "link{s}",
     "reads": "request{s}",
     "lists": "list{s}",
+    "uploads": "upload{s}",
 }
 KINDS = {
     "starts": settings.STARTS_LIMIT,
@@ -43,6 +44,7 @@ KINDS = {
     "shares": settings.SHARES_LIMIT,
     "reads": settings.READS_LIMIT,
     "lists": settings.LISTS_LIMIT,
+    "uploads": settings.UPLOADS_LIMIT,
 }
 UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -127,6 +129,7 @@ class Limits:
         self.are_on = _flag(settings.RATE_LIMITS, config)
         self._factor = _number(settings.ADDRESS_FACTOR, config)
         self.max_open_tasks = _number(settings.MAX_OPEN_TASKS, config)
+        self._max_uploaded = _number(settings.UPLOADED_MAX_BYTES, config)
         self.max_queue_length = _number(settings.MAX_QUEUE_LENGTH, config)
         self.max_watches = _number(settings.MAX_WATCHES, config)
         self.sockets = {
@@ -165,6 +168,13 @@ class Limits:
             self.take(self._of_address[kind], f"{kind}:address:{subject_of(address)}", words)
         if owner:
             self.take(items, f"{kind}:owner:{owner}", words)
+
+    def accounts(self, owner: str, address: str) -> dict[str, int]:
+        """Return how many bytes of uploads may be kept of an owner and of an address, by name."""
+        most = {f"owner:{owner}": self._max_uploaded}
+        if address:
+            most[f"address:{subject_of(address)}"] = self._max_uploaded * self._factor
+        return most
 
     def take(self, items: tuple[RateLimitItem, ...], name: str, words: str) -> None:
         """Count one of what `words` names against limits of one's own. Raises LimitReached.

@@ -20,6 +20,7 @@ from headway.labels import Labels, register
 from headway.schedules import SCHEDULES, Schedule, rule_of
 from headway.signatures import BadArguments, Call, converting, signature_of
 from headway.snapshot import title_line
+from headway.typed import holds_upload
 from headway.unique import argument_in, limits_of
 
 __all__ = ["TASK_TYPES", "BadArguments", "Call", "TaskType", "task", "task_type_of"]
@@ -38,7 +39,7 @@ class TaskType:
     those that its form asks for, None where it has no form; `summary` says what it does.
     `can_refill`: the form's arguments are the task's, so that an earlier task's fill it.
     `admit` takes the task's arguments, and raises LimitReached where this visitor may not start it
-    now.
+    now. `uploads` are those of the task's arguments that may hold uploads.
     """
 
     name: str
@@ -50,6 +51,7 @@ class TaskType:
     summary: str = ""
     can_refill: bool = False
     admit: Callable[..., None] | None = None
+    uploads: tuple[Argument, ...] = ()
 
     @property
     def heading(self) -> str:
@@ -157,6 +159,7 @@ def task(
             summary_of(function.__doc__),
             can_refill=validate is None and form is None,
             admit=admit,
+            uploads=tuple(each for each in own.arguments if holds_upload(each.hint)),
         )
         if rule:
             if needed := [each.name for each in own.asked if each.is_required]:

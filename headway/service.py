@@ -21,12 +21,14 @@ from headway.store.model import Outcome, StartResult
 from headway.store.records import Records
 from headway.system import System
 from headway.unique import unique_of
+from headway.uploading import UnknownUpload, uploads_of
 
 __all__ = [
     "TASK_TYPES",
     "BadArguments",
     "NotKept",
     "UnknownTask",
+    "UnknownUpload",
     "moment",
     "rerun",
     "start",
@@ -57,7 +59,8 @@ def start(
 
     Where it is unique and the owner's is open, that one is returned. The record is written first.
     Once it is, the message will be sent: from here, or by maintenance. Raises UnknownTask,
-    BadArguments, records.AlreadyUsed, records.TooLate or Unavailable; nothing is started then.
+    BadArguments, UnknownUpload, records.AlreadyUsed, records.TooLate or Unavailable; nothing is
+    started then.
     """
     kind = TASK_TYPES.get(name)
     if kind is None:
@@ -79,10 +82,21 @@ def start_kind(
     Raises what `start` raises.
     """
     prepared = kind.validate(args)
-    title = kind.title_of(args, prepared)
+    uploads = uploads_of(system, kind, prepared, owner)
+    shown = {path: one.file.name for path, one in uploads.items()}  # by an id nobody knows a file
+    title = kind.title_of({**args, **shown}, prepared)
     ordered, named = kind.call.split(prepared)
     return _start(
-        system, kind.name, named, kind.queue, title, args=ordered, owner=owner, key=key, when=when
+        system,
+        kind.name,
+        named,
+        kind.queue,
+        title,
+        args=ordered,
+        owner=owner,
+        key=key,
+        when=when,
+        uploads=[one.id for one in uploads.values()],
     )
 
 
@@ -91,7 +105,7 @@ def rerun(task_id: str, *, owner: str, key: str = "", resume: bool = False) -> S
 
     With `resume` it goes on where that one was saved, if it was.
 
-    Raises NotKept, and what `start` raises.
+    Raises NotKept, UnknownUpload if an upload has expired, and what `start` raises.
     """
     kept = state().records.outbox.message(task_id)
     if kept is None:
@@ -103,6 +117,7 @@ def rerun(task_id: str, *, owner: str, key: str = "", resume: bool = False) -> S
         queue = message["options"].get("queue") or state().celery.conf.task_default_queue
         name = message["task"]
         kwargs = message["kwargs"]
+        uploads = _uploads_of(name, message["args"], kwargs, owner)
         return _start(
             state(),
             name,
@@ -113,9 +128,20 @@ def rerun(task_id: str, *, owner: str, key: str = "", resume: bool = False) -> S
             owner=owner,
             key=key,
             resume_from=task_id if resume else "",
+            uploads=uploads,
         )
     except (KeyError, TypeError) as error:
         raise NotKept(task_id) from error
+
+
+def _uploads_of(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], owner: str) -> list[str]:
+    """Return the ids of the uploads among a message's arguments. Raises UnknownUpload."""
+    kind = TASK_TYPES.get(name)
+    if kind is None or not kind.uploads:
+        return []
+    return [
+        one.id for one in uploads_of(state(), kind, kind.call.joined(args, kwargs), owner).values()
+    ]
 
 
 def moment(countdown: float, eta: datetime | None) -> str:
@@ -137,6 +163,7 @@ def _start(
     key: str,
     when: str = "",
     resume_from: str = "",
+    uploads: Sequence[str] = (),
 ) -> StartResult:
     records = system.records
     celery = system.celery
@@ -162,6 +189,7 @@ def _start(
         encoded=encoded,
         resume_from=resume_from,
         turn=turn,
+        uploads=uploads,
     )
     if started.outcome == Outcome.CREATED and not encoded:
         _send_now(celery.backend, records, started.task_id, message)

@@ -52,8 +52,8 @@ MAX_CONNECTIONS = Setting("HEADWAY_MAX_CONNECTIONS", 20_000, "websockets of one 
 REQUEST_SECONDS = Setting(
     "HEADWAY_REQUEST_SECONDS",
     30.0,
-    "how long a client may take to send a whole request, head and body; then it is disconnected. "
-    "Headway's own web process keeps to it",
+    "how long a client may take to send a whole request, head and body, with another second for "
+    "each 16 KiB of the body; then it is disconnected. Headway's own web process keeps to it",
 )
 MAX_ATTEMPTS = Setting(
     "HEADWAY_MAX_ATTEMPTS",
@@ -93,6 +93,12 @@ READS_LIMIT = Setting(
 LISTS_LIMIT = Setting(
     "HEADWAY_LISTS_LIMIT", "240/minute", "how often an owner may list or search tasks"
 )
+UPLOADS_LIMIT = Setting("HEADWAY_UPLOADS_LIMIT", "60/hour", "how many files an owner may upload")
+UPLOADED_MAX_BYTES = Setting(
+    "HEADWAY_UPLOADED_MAX_BYTES",
+    1024 * 1024 * 1024,
+    "how many bytes of an owner's uploads may be kept at a time",
+)
 ADDRESS_FACTOR = Setting(
     "HEADWAY_ADDRESS_FACTOR",
     5,
@@ -121,6 +127,8 @@ LIMITS = (
     SHARES_LIMIT,
     READS_LIMIT,
     LISTS_LIMIT,
+    UPLOADS_LIMIT,
+    UPLOADED_MAX_BYTES,
     ADDRESS_FACTOR,
     MAX_OPEN_TASKS,
     MAX_QUEUE_LENGTH,
@@ -173,13 +181,23 @@ STREAM_MAX_BYTES = Setting(
 FILES = Setting(
     "headway_files",
     None,
-    "a folder of this project's own for the files that tasks give out by `progress.file`; workers "
-    "write it, and web processes need it too. Unset: tasks cannot give out files",
+    "a folder of this project's own for the files that tasks give out by `progress.file` and those "
+    "that people upload for tasks; workers and web processes need the same one. Unset: no files",
 )
 FILE_MAX_BYTES = Setting(
     "headway_file_max_bytes",
     100 * 1024 * 1024,
     "the largest file that a task may give out",
+)
+UPLOAD_MAX_BYTES = Setting(
+    "headway_upload_max_bytes",
+    100 * 1024 * 1024,
+    "the largest file that may be uploaded for a task",
+)
+UPLOAD_HOURS = Setting(
+    "headway_upload_hours",
+    24.0,
+    "how long an uploaded file is kept that no task uses",
 )
 DATA_DIR = Setting(
     "headway_data_dir",
@@ -206,6 +224,8 @@ CELERY = (
     STREAM_MAX_BYTES,
     FILES,
     FILE_MAX_BYTES,
+    UPLOAD_MAX_BYTES,
+    UPLOAD_HOURS,
     DATA_DIR,
     TOKEN_SECRET,
     TOKEN_SECRET_FALLBACKS,

@@ -12,6 +12,7 @@ from types import GenericAlias, SimpleNamespace
 from typing import Any, get_type_hints
 
 from headway.annotations import ABSENT, Argument, as_default, or_none
+from headway.celery.uploads import load_upload
 from headway.docstrings import helps_of
 from headway.typed import (
     MISSING_ARGUMENT,
@@ -21,6 +22,7 @@ from headway.typed import (
     is_converted,
     wrong_with,
 )
+from headway.uploads import loaded_by
 
 
 class BadArguments(ValueError):
@@ -155,10 +157,11 @@ def converting(function: Callable[..., Any], *, is_bound: bool = False) -> Calla
     @wraps(function)
     def convert(*args: Any, **kwargs: Any) -> Any:
         bound = own.bind(*args, **kwargs)
-        for each in parameters:
-            if each.name in bound.arguments:
-                value = bound.arguments[each.name]
-                bound.arguments[each.name] = _converted(value, each, hints[each.name])
+        with loaded_by(load_upload):
+            for each in parameters:
+                if each.name in bound.arguments:
+                    value = bound.arguments[each.name]
+                    bound.arguments[each.name] = _converted(value, each, hints[each.name])
         return function(*bound.args, **bound.kwargs)
 
     convert.__signature__ = own  # type: ignore[attr-defined]  # Celery checks calls against it

@@ -81,7 +81,8 @@ def _nobody() -> None:
 
 
 def _refuse_starts() -> None:
-    if request.endpoint == "headway.start_task" or request.blueprint == "headway_start":
+    starts = request.endpoint == "headway.start_task"
+    if starts or request.blueprint in ("headway_start", "headway_uploads"):
         raise STARTED_ELSEWHERE
 
 

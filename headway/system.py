@@ -45,15 +45,26 @@ class System:
     def forget(self, task_id: str) -> Outcome:
         """Delete what is kept of a task that has ended, as `Records.forget_ended`, and its files.
 
+        So are its uploads that no other task uses.
+
         Those that this process cannot delete, maintenance deletes.
         """
+        uploads = self.records.uploads.of(task_id)
         outcome = self.records.forget_ended(task_id)
         if outcome == Outcome.FORGOTTEN and self.files is not None:
             try:
                 self.files.keep(task_id, ())
+                self._delete_unused(uploads)
             except OSError as error:
                 logger.warning("The files of task %s cannot be deleted here: %s", task_id, error)
         return outcome
+
+    def _delete_unused(self, upload_ids: Sequence[str]) -> None:
+        """Delete the files of those uploads that are no longer kept. Raises OSError."""
+        folder = file_folder(self.celery.conf, self.records.keys.prefix, "uploads")
+        for upload_id in upload_ids:
+            if folder is not None and self.records.uploads.keep(upload_id) is None:
+                folder.keep(upload_id, ())
 
 
 def live_backend(celery: Celery) -> LiveBackend:

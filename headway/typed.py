@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import Enum
@@ -24,6 +24,7 @@ from headway.annotations import (
     members_of,
     without_none,
 )
+from headway.uploads import Upload, is_upload_id, upload_of
 
 # What a browser's <input type="email"> takes, by the HTML standard.
 EMAIL = re.compile(
@@ -82,7 +83,7 @@ def is_converted(hint: Any) -> bool:
     """Whether an argument with this annotation is something else in Python than in JSON."""
     known = bare(hint)
     kind = get_origin(known) or known
-    if is_record(kind) or kind in (date, datetime, time, Email):
+    if is_record(kind) or kind in (date, datetime, time, Email, Upload):
         return True
     if isinstance(kind, type) and issubclass(kind, Enum):
         return True
@@ -135,6 +136,7 @@ SCALARS: Mapping[Any, _Scalar] = {
     ),
     time: _Scalar("Must be a time of day: 14:30.", _reads(time.fromisoformat), time.fromisoformat),
     Email: _Scalar("Must be an email address: ada@example.com.", _is_email, Email),
+    Upload: _Scalar("Must be the id of an upload.", is_upload_id, upload_of),
     None: _Scalar("Must be null.", lambda value: value is None),
     NoneType: _Scalar("Must be null.", lambda value: value is None),
 }
@@ -214,3 +216,47 @@ def _record_of(value: Any, kind: Any) -> Any:
         return kind.model_validate_json(json.dumps(value))
     members = {each.name: each.hint for each in members_of(kind)}
     return kind(**{name: converted(each, members[name]) for name, each in value.items()})
+
+
+def uploads_in(value: Any, hint: Any) -> Iterator[tuple[str, str]]:
+    """Yield the path and the id of each upload in a JSON value that fits an annotation."""
+    known = bare(hint)
+    kind = get_origin(known) or known
+    if kind is Upload:
+        yield "", value
+    elif kind in (Union, UnionType):
+        fitting = (each for each in get_args(known) if not wrong_with(value, each))
+        yield from uploads_in(value, next(fitting, Any))
+    else:
+        for name, (each, inner) in _parts(value, kind, get_args(known)).items():
+            for path, upload_id in uploads_in(each, inner):
+                yield f"{name}.{path}" if path else name, upload_id
+
+
+def holds_upload(hint: Any) -> bool:
+    """Whether a value with this annotation may hold an upload."""
+    return _holds_upload(hint, set())
+
+
+def _holds_upload(hint: Any, seen: set[Any]) -> bool:
+    known = bare(hint)
+    if known is Upload:
+        return True
+    if is_record(known) and known not in seen:  # it may be among its own members
+        seen.add(known)
+        return any(_holds_upload(each.hint, seen) for each in members_of(known))
+    return get_origin(known) is not Literal and any(
+        _holds_upload(each, seen) for each in get_args(known)
+    )
+
+
+def _parts(value: Any, kind: Any, inner: tuple[Any, ...]) -> Mapping[str, tuple[Any, Any]]:
+    """Return the parts of a list or an object by name, each with its annotation."""
+    if kind in (list, Sequence) and inner:
+        return {str(i): (each, inner[0]) for i, each in enumerate(value)}
+    if kind in (dict, Mapping) and inner:
+        return {name: (each, inner[1]) for name, each in value.items()}
+    if not is_record(kind):
+        return {}
+    hints = {each.name: each.hint for each in members_of(kind)}
+    return {name: (each, hints[name]) for name, each in value.items()}

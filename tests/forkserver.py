@@ -1,8 +1,8 @@
-"""Forks Headway's programs from a process that has imported them and the libraries they use:
-starts cost a third of the CPU.
+"""Forks Headway's programs from a process that has imported the libraries they use: starts cost a
+third of the CPU.
 
-An import of `headway` or `app` reads no environment and no file, so that it does not matter who did
-it; what a program does with its environment and folder begins with its own first line.
+Headway's own modules are not imported there: each program imports those itself, in its own
+environment and folder.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import faulthandler
 import fcntl
-import gc
 import importlib
 import json
 import os
@@ -29,7 +28,6 @@ from pathlib import Path
 from typing import IO, Any
 
 COMMON = (
-    "app",
     "celery.backends.redis",
     "email_validator",
     "flask_mail",
@@ -45,7 +43,6 @@ LIBRARIES = {
         "celery.concurrency.prefork",
         "celery.worker.components",
         "celery.worker.consumer",
-        "engineio.async_drivers.threading",
     ),
     "web": (*COMMON, "eventlet.wsgi"),
 }
@@ -177,8 +174,6 @@ def serve(server: str, requests: socket.socket) -> None:
         _patch()
     for library in LIBRARIES[server]:
         importlib.import_module(library)
-    gc.collect()
-    gc.freeze()  # Celery collects garbage before it starts each process of a pool
     while True:
         message, fds, _, _ = socket.recv_fds(requests, MAX_REQUEST_BYTES, MAX_FDS)
         if not message:

@@ -25,7 +25,6 @@ class Run(Process):
 
     def __init__(self, folder: Path, port: int, **settings: str) -> None:
         folder.mkdir(exist_ok=True)
-        self.folder = folder
         self.data = folder / "data"
         self.address = f"http://127.0.0.1:{port}"
         env = {
@@ -86,29 +85,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
 
     yield start_one
     for run in runs:
-        end(run)
-
-
-def end(run: Run) -> None:
-    run.kill()
-    for pid in run.family():
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-@pytest.fixture(scope="module")
-def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """A run that survives what its tests do to it."""
-    run = Run(tmp_path_factory.mktemp("lasting") / "one", free_port(), WORKER_CONCURRENCY="2")
-    yield run.ready()
-    end(run)
-
-
-@pytest.fixture
-def run(lasting: Run) -> Run:
-    """The lasting run, whole again."""
-    wait_for(lambda: answers(f"{lasting.address}/readyz"))
-    return lasting
+        run.kill()
+        for pid in run.family():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_one_command_starts_all_says_where_and_stops_all(start: Callable[..., Run]):
@@ -134,6 +114,16 @@ def test_one_command_starts_all_says_where_and_stops_all(start: Callable[..., Ru
     assert set(ends) == {"200", "refused"}
 
 
+def test_ctrl_c_reaches_only_the_supervisor_and_stops_all(start: Callable[..., Run]):
+    run = start().ready()
+
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does to what runs in its foreground
+    code = run.popen.wait(30)
+
+    assert (code, run.family()) == (0, {})
+    assert "Traceback" not in run.output()
+
+
 def test_a_second_ctrl_c_hurries(start: Callable[..., Run]):
     run = start().ready()
     os.kill(run.one("-Q celery"), signal.SIGSTOP)  # it will never stop by itself
@@ -147,9 +137,7 @@ def test_a_second_ctrl_c_hurries(start: Callable[..., Run]):
     assert "worker-long did not stop in time: killed." in run.output()
 
 
-def test_ctrl_c_reaches_only_the_supervisor_and_yesterdays_tasks_are_still_there(
-    start: Callable[..., Run],
-):
+def test_yesterdays_tasks_and_visitors_are_still_there(start: Callable[..., Run]):
     with requests.Session() as visitor:
         first = start(LONG_TASK_STEPS="2", LONG_TASK_STEP_SECONDS="0.01").ready()
         visitor.get(first.address, timeout=10)
@@ -157,16 +145,12 @@ def test_ctrl_c_reaches_only_the_supervisor_and_yesterdays_tasks_are_still_there
         wait_for(
             lambda: visitor.get(first.address + status, timeout=10).json()["state"] == "SUCCESS"
         )
-        os.killpg(first.pid, signal.SIGINT)  # as a terminal does to what runs in its foreground
-        code = first.popen.wait(30)
-        left = first.family()
+        first.stop(signal.SIGTERM, 30)
 
         second = start().ready()
 
         answer = visitor.get(second.address + status, timeout=10)
-    assert (code, left) == (0, {})
-    assert "Traceback" not in first.output()
-    assert (answer.status_code, answer.json()["result"]) == (200, 42)
+        assert (answer.status_code, answer.json()["result"]) == (200, 42)
 
 
 def test_a_taken_port_is_said_at_once(start: Callable[..., Run]):
@@ -196,22 +180,25 @@ def test_a_port_that_others_may_share_counts_as_taken(start: Callable[..., Run])
     assert code == 1
 
 
-def test_a_second_run_on_the_same_data_is_refused_and_harms_nothing(run: Run):
-    second = Run(run.folder, free_port())
+def test_a_second_run_on_the_same_data_is_refused_and_harms_nothing(start: Callable[..., Run]):
+    first = start().ready()
+
+    second = start()
     code = second.popen.wait(30)
 
     assert code == 1
-    assert f"Headway is already running in {run.data} (process {run.pid})" in second.output()
-    assert answers(f"{run.address}/readyz")
+    assert f"Headway is already running in {first.data} (process {first.pid})" in second.output()
+    assert answers(f"{first.address}/readyz")
 
 
-def test_a_second_run_on_other_data_takes_other_ports(start: Callable[..., Run], run: Run):
-    second = start().ready()
+def test_a_second_run_on_other_data_takes_other_ports(start: Callable[..., Run]):
+    first = start("one").ready()
+    second = start("two").ready()
 
-    ports = [json.loads((one.data / "services.json").read_text()) for one in (run, second)]
+    ports = [json.loads((run.data / "services.json").read_text()) for run in (first, second)]
 
     assert len({json.dumps(services) for services in ports}) == 2
-    assert answers(f"{run.address}/readyz")
+    assert answers(f"{first.address}/readyz")
     assert answers(f"{second.address}/readyz")
 
 
@@ -226,7 +213,10 @@ def test_a_wrong_setting_is_one_line(start: Callable[..., Run]):
     )
 
 
-def test_a_web_process_that_dies_is_replaced_while_the_port_keeps_accepting(run: Run):
+def test_a_web_process_that_dies_is_replaced_while_the_port_keeps_accepting(
+    start: Callable[..., Run],
+):
+    run = start().ready()
     killed = run.one("wsgi.py")
 
     os.kill(killed, signal.SIGKILL)
@@ -239,7 +229,8 @@ def test_a_web_process_that_dies_is_replaced_while_the_port_keeps_accepting(run:
     assert run.one("wsgi.py") != killed
 
 
-def test_a_killed_worker_takes_its_pool_with_it_and_is_replaced(run: Run):
+def test_a_killed_worker_takes_its_pool_with_it_and_is_replaced(start: Callable[..., Run]):
+    run = start(WORKER_CONCURRENCY="2").ready()
     killed = run.one("-Q celery")
     pool = wait_for(lambda: children_of(killed))
     for process in pool:
@@ -251,7 +242,8 @@ def test_a_killed_worker_takes_its_pool_with_it_and_is_replaced(run: Run):
     wait_for(lambda: any("-Q celery" in line for line in run.family().values()))
 
 
-def test_valkey_comes_back_where_it_was_with_what_it_held(run: Run):
+def test_valkey_comes_back_where_it_was_with_what_it_held(start: Callable[..., Run]):
+    run = start().ready()
     with run.valkey() as client:
         client.set("held", "1")
         assert client.waitaof(1, 0, 10_000)[0] == 1  # a slow disk puts off a write for up to 2 s

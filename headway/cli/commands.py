@@ -107,7 +107,8 @@ def watch(project: Project, task_id: str, as_json: bool) -> None:
 def start(project: Project, name: str, args: dict[str, Any], owner: str, and_watch: bool) -> None:
     """Start a task, and print its id.
 
-    A value is JSON where it parses, else text: rows=100 is a number, month='"2026"' a text.
+    A value is JSON where it parses, else text: rows=100 is a number, month='"2026"' a text. For an
+    argument that is a file, source=@people.csv uploads that file.
     Of a task that is unique the open one is printed, if there is one.
     """
     started = _start(project, name, args, owner)
@@ -120,6 +121,7 @@ def start(project: Project, name: str, args: dict[str, Any], owner: str, and_wat
 
 def _start(project: Project, name: str, args: dict[str, Any], owner: str) -> StartResult:
     # Not at the top: no other command needs these imports.
+    from headway.cli.uploading import with_uploads
     from headway.registry import TASK_TYPES, BadArguments, task_type_of
     from headway.service import start_kind
     from headway.system import queue_of
@@ -130,7 +132,7 @@ def _start(project: Project, name: str, args: dict[str, Any], owner: str) -> Sta
         raise Failure(f"There is no task {name}. {_suggested(name, known)}", ExitCode.USAGE)
     kind = TASK_TYPES.get(name) or task_type_of(known[name], queue_of(system.celery, name))
     try:
-        return start_kind(system, kind, args, owner=owner)
+        return start_kind(system, kind, with_uploads(system, kind, args, owner), owner=owner)
     except BadArguments as error:
         why = "; ".join(
             f"{field}: {text.rstrip('.')}" for field, text in sorted(error.fields.items())

@@ -47,7 +47,7 @@ class FileRecords:
         run = [task_id, delivery.token, delivery.order]
         args = [*run, name, noted, MAX_FILES, self._ttl]
         outcome, *former = self._functions.call("note_file", [self._keys.record(task_id)], args)
-        return Outcome(outcome), _file(former[0]) if former else None
+        return Outcome(outcome), file_of(former[0]) if former else None
 
     def of(self, task_id: str) -> list[TaskFile]:
         """Return a task's files, the oldest first; none of an unknown task."""
@@ -57,10 +57,11 @@ class FileRecords:
 def _files(field: Any) -> list[TaskFile]:
     noted = strict_json.parse_or_text(str(field or ""))
     texts = noted.values() if isinstance(noted, dict) else ()
-    found = [file for file in map(_file, texts) if file]
+    found = [file for file in map(file_of, texts) if file]
     return sorted(found, key=lambda file: (file.at, file.name))
 
 
-def _file(text: Any) -> TaskFile | None:
-    noted = damaged.task_file(text) if isinstance(text, str) else None
+def file_of(text: Any) -> TaskFile | None:
+    """Return a file of what is noted of it as JSON; None for "", and where that is damaged."""
+    noted = damaged.task_file(text) if isinstance(text, str) and text else None
     return TaskFile(**noted) if noted else None

@@ -21,6 +21,7 @@ SHARED = (
     "record",
     "saves",
     "points",
+    "uploads",
     "index",
     "tokens",
     "delivery",
@@ -44,7 +45,12 @@ READS = {
     "read_streams",
     "revoked",
 }
-NEED_MEMORY = {"create", "enqueue", "probe"}  # may not run where Redis is full; all others may
+NEED_MEMORY = {
+    "create",
+    "enqueue",
+    "note_upload",
+    "probe",
+}  # may not run where Redis is full; all others may
 
 
 def shared_source() -> str:

@@ -74,6 +74,13 @@ class Keys:
         """Return where it is kept that a token, or all made by a time, no longer opens this."""
         return f"{self.prefix}headway:revoked:{token_id}:{subject}"
 
+    def upload(self, upload_id: str) -> str:
+        return f"{self.prefix}headway:upload:{upload_id}"
+
+    def uploaded(self, account: str) -> str:
+        """Return the hash of how much an owner, or an address, has uploaded; see uploads.lua."""
+        return f"{self.prefix}headway:uploaded:{account}"
+
     def staged(self, name: str) -> str:
         return f"{self.prefix}headway:staged:{name}"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from hashlib import sha256
 from math import inf
 from typing import Any
@@ -33,6 +34,7 @@ from headway.store.queries import Queries
 from headway.store.runs import RunRecords
 from headway.store.schedules import ScheduleRecords
 from headway.store.tokens import TokenRecords
+from headway.store.uploads import UploadRecords
 
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
@@ -65,6 +67,7 @@ class Records:
         self.outbox = Outbox(self.functions, self.ttl, self._cancel_grace)
         self.runs = RunRecords(self.functions, self.ttl, self._lease)
         self.files = FileRecords(self.functions, self.ttl)
+        self.uploads = UploadRecords(self.functions, self.ttl)
         self.queries = Queries(self.functions, self.ttl)
         self.lists = OwnerLists(self.functions)
         self.read = self.queries.read
@@ -94,6 +97,7 @@ class Records:
         encoded: str = "",
         resume_from: str = "",
         turn: Turn = NO_TURN,
+        uploads: Sequence[str] = (),
     ) -> StartResult:
         """Create the record of a task; `message` is its Celery signature, with a queue.
 
@@ -102,6 +106,7 @@ class Records:
         without it the message is not sent yet. `resume_from` is a task like it at whose last
         save it goes on, if there is one. The same `key` of the same owner gives the same task.
         Where `turn` says that another is open already, that one is returned, or replaced.
+        `uploads` are the ids of those among its arguments, which are kept as long as the task.
         Raises AlreadyUsed if the key came with another message, TooLate after START_SECONDS.
         """
         task_id = task_id or str(uuid4())
@@ -126,7 +131,7 @@ class Records:
         begun = time.monotonic()
         lists = [self.keys.queue(queue), search_words(message)]
         turn_args = [turn.unique, turn.line, int(turn.replaces), self._cancel_grace]
-        sent = [digest, when, encoded, send, *lists, resume_from, *turn_args]
+        sent = [digest, when, encoded, send, *lists, resume_from, *turn_args, *uploads]
         outcome, *found = self.functions.call("create", keys, [*args, self._deadline(), *sent])
         if outcome == Outcome.LATE and time.monotonic() - begun < START_SECONDS:
             # Redis's clock has been put forward

@@ -7,6 +7,7 @@ in memory. There is no other process and no waiting: a task for later runs next.
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -40,7 +41,9 @@ from headway.testing.eager_tasks import EagerTasks
 from headway.testing.memory import memory_clients
 from headway.testing.switch import switched
 from headway.testing.task_run import TaskRun
+from headway.testing.uploads import GivenUploads
 from headway.testing.viewer import Viewer
+from headway.uploads import Upload
 
 BROKER_URL = "headway-eager://localhost"
 HOSTNAME = "eager@test"
@@ -63,6 +66,7 @@ class Eager:
         self._channel = Connection(transport=CapturingTransport).default_channel
         self._messages: deque[dict[str, Any]] = deque()
         self._tasks = EagerTasks(app)
+        self._uploads = GivenUploads(app)
         # The context from before the test: a view's request context must not reach its tasks.
         self._context = copy_context()
         self._working = threading.Lock()
@@ -82,6 +86,7 @@ class Eager:
                 yield self
             finally:
                 InProcessChannel.worker = taken
+                self._uploads.delete()
                 self._tasks.give_back()
                 self._viewer.close()
                 self._client.connection_pool.disconnect()
@@ -94,6 +99,16 @@ class Eager:
                 f"runs those of {self.app.main!r}: override the fixture headway_celery_app."
             )
         return self.run_of(task.apply_async(args, kwargs))
+
+    def upload(
+        self, source: str | os.PathLike[str] | bytes, name: str = "", *, owner: str = ""
+    ) -> Upload:
+        """Return an upload, for a task's argument, with what a path or bytes hold.
+
+        It lies in the app's `headway_files` until the test has ended; `owner` is whose it is.
+        Raises ConfigError where that is not set.
+        """
+        return self._uploads.give(source, name, owner)
 
     def run_of(self, task: Any) -> TaskRun:
         """Return what a task, an AsyncResult or its id, has shown.

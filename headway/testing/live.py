@@ -22,7 +22,9 @@ from headway.snapshot import Phase, Snapshot
 from headway.store.redis_url import normalize
 from headway.testing.switch import switched
 from headway.testing.task_run import NotEnded, TaskRun
+from headway.testing.uploads import GivenUploads
 from headway.testing.viewer import Viewer, id_of
+from headway.uploads import Upload
 
 REDIS_VARIABLE = "HEADWAY_TEST_REDIS_URL"
 READY = " ready."  # in the log of a worker that takes tasks
@@ -140,8 +142,11 @@ def running(worker: Worker) -> Iterator[Worker]:
 class Live:
     """Starts a project's tasks in its worker, and waits for them."""
 
-    def __init__(self, backend: LiveBackend, viewer: Viewer, worker: Worker) -> None:
+    def __init__(
+        self, backend: LiveBackend, viewer: Viewer, worker: Worker, uploads: GivenUploads
+    ) -> None:
         self.worker = worker
+        self._uploads = uploads
         self._backend = backend
         self._viewer = viewer
 
@@ -150,6 +155,16 @@ class Live:
         result = task.delay(*args, **kwargs)
         self.wait(result)
         return self.run_of(result)
+
+    def upload(
+        self, source: str | os.PathLike[str] | bytes, name: str = "", *, owner: str = ""
+    ) -> Upload:
+        """Return an upload, for a task's argument, with what a path or bytes hold.
+
+        It lies in the app's `headway_files` until the test has ended; `owner` is whose it is.
+        Raises ConfigError where that is not set.
+        """
+        return self._uploads.give(source, name, owner)
 
     def wait(self, task: Any, timeout: float = WAIT_SECONDS) -> Snapshot:
         """Return the final snapshot of a task, an AsyncResult or its id.
@@ -199,9 +214,11 @@ def live(app: Celery, worker: Worker, redis_url: str) -> Iterator[Live]:
     env = env_for(redis_url)
     with switched(app, redis_url, other, env) as backend:
         viewer = Viewer(backend)
+        uploads = GivenUploads(app)
         try:
-            yield Live(backend, viewer, worker)
+            yield Live(backend, viewer, worker, uploads)
         finally:
+            uploads.delete()
             viewer.close()
             for client in (other.client, other.records.client):
                 client.connection_pool.disconnect()

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from headway.limits import LimitReached
-from headway.service import TASK_TYPES, BadArguments, NotKept, UnknownTask
+from headway.service import TASK_TYPES, BadArguments, NotKept, UnknownTask, UnknownUpload
 from headway.store.errors import SENTENCES, Reason, Unavailable
 from headway.store.model import AlreadyUsed, TooLate
 
@@ -27,6 +27,7 @@ JSON_BLUEPRINTS = {
     "headway_answers",
     "headway_sharing",
     "headway_streams",
+    "headway_uploads",
 }
 # The templates of error pages, by blueprint; all others have the app's own.
 ERROR_PAGES = {
@@ -107,6 +108,15 @@ def bad_arguments(exc: BadArguments) -> ResponseReturnValue:
     return error(400, "bad_arguments", "Some arguments are invalid.", exc.fields)
 
 
+def unknown_upload(exc: UnknownUpload) -> ResponseReturnValue:
+    return refused(no_upload(exc))
+
+
+def no_upload(exc: UnknownUpload) -> APIError:
+    """Return the refusal of a start that names uploads which are not kept."""
+    return APIError(422, "no_such_upload", next(iter(exc.fields.values())), exc.fields)
+
+
 def unknown_task(exc: UnknownTask) -> ResponseReturnValue:
     return error(
         400, "unknown_task", f"There is no task {exc}. Known: {', '.join(sorted(TASK_TYPES))}."
@@ -157,6 +167,7 @@ def unexpected(exc: Exception) -> ResponseReturnValue:
 HANDLERS: dict[type[Exception], Callable[[Any], ResponseReturnValue]] = {
     APIError: refused,
     BadArguments: bad_arguments,
+    UnknownUpload: unknown_upload,
     UnknownTask: unknown_task,
     NotKept: not_kept,
     AlreadyUsed: already_used,

@@ -31,6 +31,7 @@ KINDS = {
     "headway.list_tasks": "lists",
     "headway.start_task": "changes",
     "headway_start.send": "changes",
+    "headway_uploads.take": "uploads",
     "headway.cancel": "changes",
     "headway_answers.answer_by_json": "changes",
     "headway.schedule": "changes",

@@ -24,6 +24,8 @@ logger = ThrottledLogger(logging.getLogger(__name__))
 
 SILENCE_SECONDS = 60  # for a client to begin its next request
 READ_BYTES = 16 * 1024
+# A body that comes at least as fast may take longer than a request has: it may be a large file.
+SECOND_BYTES = 16 * 1024
 LINGER_SECONDS = 1.0  # for a client to read why it is refused
 LINGER_BYTES = 256 * 1024
 # Data that has arrived is read even after the deadline.
@@ -44,7 +46,10 @@ class RequestReader(io.IOBase):
     """
 
     def __init__(self, connection: Any, file: Any, seconds: float) -> None:
-        """`file` is the connection's own, `seconds` the time for a whole request."""
+        """`file` is the connection's own, `seconds` the time for a whole request.
+
+        A body has another second for each SECOND_BYTES of it.
+        """
         self._connection = connection
         self._file = file
         self._seconds = seconds
@@ -157,12 +162,15 @@ class RequestReader(io.IOBase):
         return line
 
     def _receive_body(self) -> bool:
+        before = len(self._data)
         try:
-            return self._receive()
+            has_come = self._receive()
         except TimeoutError as error:
             self._has_ended = True
             _count(error)
             raise BadBody("a body that came too slowly") from None
+        self._deadline += (len(self._data) - before) / SECOND_BYTES
+        return has_come
 
     def _receive(self) -> bool:
         """Wait for data; return False at the end of the connection. Raises TimeoutError."""

@@ -12,7 +12,7 @@ from flask import Blueprint, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from headway.limits import LimitReached
-from headway.service import NotKept, rerun
+from headway.service import NotKept, UnknownUpload, rerun
 from headway.snapshot import Snapshot
 from headway.state import state
 from headway.store.errors import Unavailable
@@ -31,6 +31,7 @@ from headway.web.errors import (
     NOT_KEPT,
     APIError,
     handle_errors,
+    no_upload,
     wants_json,
     wants_page,
 )
@@ -139,6 +140,8 @@ def _change_one(
     except APIError as error:
         error.__traceback__ = None  # most are constants, whose traceback would grow
         return Change(task_id, title, refusal=error)
+    except UnknownUpload as error:
+        return Change(task_id, title, refusal=no_upload(error))
     except NotKept:
         return Change(task_id, title, refusal=NOT_KEPT)
     except AlreadyUsed:

@@ -9,23 +9,28 @@ from uuid import uuid4
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from headway import masking
 from headway.controls import DATE_AND_TIME, read
-from headway.forms import Field, fields_of, filled, label_of, read_form
+from headway.forms import Field, fields_of, file_fields, filled, label_of, read_form
 from headway.limits import LimitReached
 from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.service import NotKept, start
+from headway.state import state
 from headway.store.errors import SENTENCES, Reason, Unavailable
 from headway.store.model import AlreadyUsed, TooLate
+from headway.uploading import GONE, max_bytes_of, uploads_of
 from headway.web.access import get_or_create_owner
 from headway.web.api import accepted, get_records, idempotency_key
 from headway.web.assets import script_address
 from headway.web.cookies import refuse_without_cookie
 from headway.web.errors import RETRY_AFTER_SECONDS, UNAVAILABLE, APIError, handle_errors, wants_json
+from headway.web.form_files import expect_files, gone_files, kept_files, take_files
 from headway.web.parameters import time_of
 from headway.web.reading import read_to_share
 from headway.web.security import guard
+from headway.web.uploads import too_large
 from headway.web.viewers import current_viewer
 
 starting = Blueprint("headway_start", __name__, template_folder="../templates")
@@ -37,6 +42,7 @@ START_AT = "start_at"
 NO_START = "Must be a date and a time of day in UTC: 2026-11-29T14:30."
 NOBODY = APIError(403, "no_owner", "Sign in first: nobody would see the task that you start.")
 HIDDEN = "Not filled in, since it holds a secret: {}. Enter it again."
+EXPIRED = "A file of the earlier task is no longer kept: choose it again."
 USED = "This form has started a task already, with other values. Send it again to start one more."
 
 
@@ -54,64 +60,78 @@ def show(name: str) -> ResponseReturnValue:
     404 for a task without a form, and for an earlier task that is not the visitor's own.
     """
     kind = _kind_of(name)
-    _owner()
+    owner = _owner()
     if "from" not in request.args:
         return _page(kind, filled(kind.arguments or (), {}), {})
     values = _arguments_of(kind, request.args["from"])
     plain = {name: value for name, value in values.items() if masking.masked(value) == value}
     hidden = ", ".join(label_of(name) for name in values if name not in plain)
-    return _page(
-        kind,
-        filled(kind.arguments or (), plain),
-        {},
-        message=HIDDEN.format(hidden) if hidden else "",
-    )
+    form = filled(kind.arguments or (), plain)
+    has_gone = gone_files(kind, form, kept_files(kind, form, owner))
+    notes = [HIDDEN.format(hidden) if hidden else "", EXPIRED if has_gone else ""]
+    return _page(kind, form, {}, message=" ".join(filter(None, notes)))
 
 
 @starting.post("/start/<name>")
 def send(name: str) -> ResponseReturnValue:
     """Start a task by its form, and answer with a redirect to the task's page.
 
-    Form: `args.<name>` for each argument, perhaps `start_at` (UTC) and `idempotency_key`. The form
-    again, 400, with a message at each field that is wrong; also the form, filled in, when a limit
-    is reached. A client that asks for JSON gets what `POST /tasks` answers.
+    Form: `args.<name>` for each argument, a file itself or its upload's id, perhaps `start_at`
+    (UTC) and `idempotency_key`. The form again, 400, with a message at each field that is wrong
+    (422 where uploads have expired); also the form, filled in, when a limit is reached. A client
+    that asks for JSON gets what `POST /tasks` answers.
     """
     kind = _kind_of(name)
-    refuse_without_cookie()
-    owner = _owner()
-    wrong, args, eta = _checked(kind)
-    if wrong:
-        return _page(kind, request.form, wrong, 400)
+    expect_files(kind)
     try:
+        refuse_without_cookie()
+    except RequestEntityTooLarge:  # nothing of the form has been read
+        if wants_json():
+            raise too_large() from None
+        return _page(kind, filled(kind.arguments or (), {}), {}, 413, too_large().message)
+    return _start(kind, _owner())
+
+
+def _start(kind: TaskType, owner: str) -> ResponseReturnValue:
+    """Start a task by the current request's form, and answer."""
+    form: Mapping[str, str] = request.form
+    try:
+        form, unsent = take_files(kind, owner)
+        wrong, args, eta = _checked(kind, form, owner)
+        if wrong or unsent:
+            is_gone = not unsent and set(wrong.values()) == {GONE}
+            return _page(kind, form, {**wrong, **unsent}, 422 if is_gone else 400)
         started = start(kind.name, args, owner=owner, key=idempotency_key(), eta=eta)
     except AlreadyUsed:
         if wants_json():
             raise
-        return _page(kind, request.form, {}, 422, USED)
+        return _page(kind, form, {}, 422, USED, is_used=True)
     except LimitReached as reached:
         if wants_json():
             raise
-        page = _page(kind, request.form, {}, reached.status, str(reached))
+        page = _page(kind, form, {}, reached.status, str(reached))
         page.headers["Retry-After"] = str(reached.seconds)
         return page
     except (Unavailable, TooLate) as error:
         if wants_json():
             raise
         reason = error.reason if isinstance(error, Unavailable) else Reason.UNREACHABLE
-        return _page(kind, request.form, {}, 503, UNAVAILABLE.format(SENTENCES[reason]))
+        return _page(kind, form, {}, 503, UNAVAILABLE.format(SENTENCES[reason]))
     if wants_json():
         return accepted(started)
     return redirect(url_for("headway_pages.show", task_id=started.task_id), 303)
 
 
-def _checked(kind: TaskType) -> tuple[Mapping[str, str], dict[str, Any], datetime | None]:
+def _checked(
+    kind: TaskType, form: Mapping[str, str], owner: str
+) -> tuple[Mapping[str, str], dict[str, Any], datetime | None]:
     """Return why the form is wrong, by path, and what it says: the arguments, and when."""
     wrong: dict[str, str] = {}
-    args = read_form(kind.arguments or (), request.form)
+    args = read_form(kind.arguments or (), form)
     eta = None
     try:
         args = kind.merged(args)
-        kind.validate(args)
+        uploads_of(state(), kind, kind.validate(args), owner)
     except BadArguments as error:
         if wants_json():
             raise
@@ -174,7 +194,11 @@ def _page(
     wrong: Mapping[str, str],
     status: int = 200,
     message: str = "",
+    *,
+    is_used: bool = False,
 ) -> Response:
+    kept = kept_files(kind, form, get_or_create_owner() or "")
+    wrong = {**gone_files(kind, form, kept), **wrong}
     fields = fields_of(kind.arguments or (), form, wrong)
     focus = next(filter(None, (each.first_wrong() for each in fields)), "")
     when = Field(
@@ -185,7 +209,6 @@ def _page(
         "In UTC; at once if left empty.",
         wrong.get(START_AT, ""),
     )
-    was_used = status == 422
     response = _fresh(
         render_template(
             "headway/start_one.html",
@@ -196,9 +219,12 @@ def _page(
             wrong=wrong,
             elsewhere=_elsewhere(kind, wrong),
             message=message,
-            idempotency_key="" if was_used else form.get("idempotency_key", ""),
+            idempotency_key="" if is_used else form.get("idempotency_key", ""),
             fresh_key=str(uuid4()),
             script=script_address(),
+            kept=kept,
+            has_files=bool(file_fields(kind.arguments or ())),
+            max_bytes=max_bytes_of(state()),
         ),
         status,
     )

@@ -23,6 +23,7 @@ PARTS = ("history", "message", "error", "attempt", "title", "step", "status", "c
 PARTS += (
     "streams",
     "files",
+    "uploads",
     "answers",
     "asked",
     "asked_as",
@@ -99,6 +100,7 @@ def junk_keys(records: Records, task_id: str, owner: str) -> list[str]:
     own += [keys.result(task_id), keys.owner(owner), keys.index(owner), keys.stream(task_id, "out")]
     own += [keys.phase(owner, phase) for phase in Phase]
     own += [keys.waiting("celery"), keys.worker("test")]
+    own += [keys.upload("0" * 32), keys.uploaded(f"owner:{owner}")]
     return own + [keys.shared(name) for name in SHARED]
 
 

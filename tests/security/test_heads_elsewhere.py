@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import socket
 from collections.abc import Iterator
 
 import pytest
 from werkzeug.wsgi import LimitedStream
 
-from headway.web.request_reader import RequestReader
+from headway.web.request_reader import SECOND_BYTES, RequestReader
 from tests.security.test_heads import BAD_BODIES, BAD_HEADS, CHUNKED, START, TOO_LARGE
 from tests.security.wire import SECOND, exchange, statuses
 from tests.websockets import Client, Server, serving
@@ -35,6 +36,35 @@ def test_a_body_that_came_with_its_head_is_read_as_werkzeug_reads_it():
         assert LimitedStream(reader, 11).read() == b"hello\nworld"
         assert (reader.read(), reader.readline()) == (b"", b"")
         reader.close()
+
+
+@pytest.mark.parametrize(("piece", "is_long"), [(SECOND_BYTES, True), (1, False)])
+def test_a_large_body_may_take_longer_and_one_that_trickles_may_not(
+    monkeypatch: pytest.MonkeyPatch, piece: int, is_long: bool
+):
+    now = 0.0
+    waits: list[float] = []
+
+    def receive(_: object, seconds: float) -> bytes:
+        nonlocal now
+        if not waits:
+            waits.append(seconds)
+            return START + b"Content-Length: 1000000\r\n\r\n"
+        waits.append(seconds)
+        now += 0.9
+        return b"x" * piece
+
+    monkeypatch.setattr("headway.web.request_reader._receive", receive)
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    reader = RequestReader(None, io.BytesIO(), 5)
+    reader.begin()
+    while reader.readline() != b"\r\n":
+        pass
+
+    for _ in range(20):
+        reader.read(piece)
+
+    assert (waits[-1] > 4) is is_long
 
 
 def test_bad_heads_are_refused_and_what_follows_is_no_request(server: Server):

@@ -1,5 +1,9 @@
-/** `<headway-form>`: a form that the server has made, in the reader's own time, and off while nothing could be sent. */
+/**
+ * `<headway-form>`: a form that the server has made, in the reader's own time, off while nothing could be sent; its files
+ * are uploaded as they are chosen.
+ */
 
+import { FileField } from "./file-field.js";
 import { formText, utcText } from "./form-times.js";
 import { CREDENTIALS } from "./reading.js";
 
@@ -13,6 +17,8 @@ export class HeadwayForm extends HTMLElement {
   #end;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
+  /** @type {FileField[]} */
+  #files = [];
 
   connectedCallback() {
     this.#end = new AbortController();
@@ -20,6 +26,11 @@ export class HeadwayForm extends HTMLElement {
     const check = () => void this.#check();
     for (const event of ["online", "offline", "pageshow"]) addEventListener(event, check, { signal });
     this.#form.addEventListener("formdata", ({ formData }) => this.#send(formData), { signal });
+    this.#form.addEventListener("submit", (event) => void this.#waitForFiles(event), { signal });
+    const { uploads, max } = this.#form.dataset;
+    this.#files = [...this.#form.querySelectorAll("input[type=file]")].map(
+      (input) => new FileField(/** @type {HTMLInputElement} */ (input), uploads ?? "", Number(max), signal),
+    );
     this.#showTimes();
     check();
   }
@@ -48,6 +59,15 @@ export class HeadwayForm extends HTMLElement {
       const at = words.lastIndexOf(IN_UTC); // after the author's own words
       if (help && at >= 0) help.textContent = `${words.slice(0, at)}In your time zone${words.slice(at + IN_UTC.length)}`;
     }
+  }
+
+  /** Send the form once its files are uploaded. @param {SubmitEvent} event */
+  async #waitForFiles(event) {
+    if (!this.#files.some((file) => file.isUploading)) return;
+    event.preventDefault();
+    const { submitter } = event;
+    const done = await Promise.all(this.#files.map((file) => file.done));
+    if (done.every(Boolean) && !this.#end?.signal.aborted) this.#form.requestSubmit(submitter);
   }
 
   /** The server reads times without a zone as UTC. @param {FormData} data */

@@ -15,6 +15,7 @@ if is_awaited and fields.dependents ~= 'unknown' then return 'busy' end
 
 local ttl = redis.call('PTTL', record)
 settle(fields.delivery)
+local uploads = redis.call('HGET', record, 'uploads')
 delete_streams(id, fields.streams)
 redis.call('DEL', record, log_key(id), points_key(id), result_key(id))
 -- Celery's result of a task that was cancelled before it began stays: its message, when it comes,
@@ -24,6 +25,7 @@ if not is_awaited or held.phase ~= 'cancelled' then
   redis.call('ZREM', UNNOTIFIED, id)
 end
 redis.call('HSET', record, 'sends', fields.sends or '')
+release_uploads(uploads, id)
 if ttl > 0 then redis.call('PEXPIRE', record, ttl) end
 for _, set in ipairs({LEASES, RESERVED, OUTBOX, KILL_DEADLINES}) do redis.call('ZREM', set, id) end
 local event = '["forgotten",{"task_id":"' .. id .. '","version":' .. fields.version .. '}]'

@@ -1,0 +1,43 @@
+"""Uploads that a test gives to tasks, from paths and bytes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from celery import Celery
+
+from headway.celery.uploads import upload_in
+from headway.exceptions import HeadwayError
+from headway.file_folder import file_folder
+from headway.system import system_of
+from headway.uploading import take_in
+from headway.uploads import Upload
+
+
+class GivenUploads:
+    """Makes uploads for the tasks of an app, and deletes them after the test."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._given: list[str] = []
+
+    def give(self, source: str | os.PathLike[str] | bytes, name: str, owner: str) -> Upload:
+        """Return an upload with what a path or bytes hold. Raises as `take_in` does."""
+        if isinstance(source, bytes) and not name:
+            raise HeadwayError("An upload of bytes needs a name, as people.csv.")
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        name = name or Path(os.fsdecode(source)).name
+        system = system_of(self._app)
+        stored = take_in(system, name, [data], owner=owner)
+        self._given.append(stored.id)
+        folder = file_folder(self._app.conf, system.records.keys.prefix, "uploads")
+        return upload_in(folder, stored.id, stored.file)
+
+    def delete(self) -> None:
+        """Delete the files of all that were given."""
+        prefix = system_of(self._app).records.keys.prefix
+        folder = file_folder(self._app.conf, prefix, "uploads")
+        for upload_id in self._given:
+            if folder is not None:
+                folder.keep(upload_id, ())

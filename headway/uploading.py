@@ -1,0 +1,104 @@
+"""Takes in files that are uploaded for tasks, and finds those that a start names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+from headway import settings
+from headway.exceptions import ConfigError, HeadwayError
+from headway.file_folder import file_folder
+from headway.file_types import file_name, media_type
+from headway.registry import BadArguments, TaskType
+from headway.store.errors import Unavailable
+from headway.store.uploads import StoredUpload
+from headway.system import System
+from headway.typed import uploads_in
+
+RESERVED_SECONDS = 3600.0  # for which an upload that has begun may take to come
+GONE = "This file has expired or is not yours: upload it again."
+NO_FOLDER = "There is no folder for uploads: set headway_files, in the workers' settings too."
+
+
+class UploadsFull(HeadwayError):
+    """More bytes of this owner's uploads would be kept than may be."""
+
+
+class UnknownUpload(BadArguments):
+    """Arguments name uploads that are not kept, or not the owner's; `fields` says which."""
+
+
+def max_bytes_of(system: System) -> int:
+    """Return how large an upload may be, in bytes."""
+    return int(settings.UPLOAD_MAX_BYTES.read(system.celery.conf))
+
+
+def take_in(
+    system: System,
+    name: str,
+    pieces: Iterable[bytes],
+    *,
+    owner: str,
+    size: int | None = None,
+    upload_id: str = "",
+    accounts: Mapping[str, int] | None = None,
+) -> StoredUpload:
+    """Store an upload of `owner`'s: what the pieces hold together, at most `size` if it is given.
+
+    `accounts` is how many bytes may be kept at a time, by whose they are. Whatever is raised,
+    nothing is left: ConfigError without a folder, TooLarge, UploadsFull, OSError, Unavailable, and
+    what the pieces raise.
+    """
+    conf = system.celery.conf
+    folder = file_folder(conf, system.records.keys.prefix, "uploads")
+    if folder is None:
+        raise ConfigError(NO_FOLDER)
+    max_bytes = max_bytes_of(system)
+    room = max_bytes if size is None else min(size, max_bytes)
+    accounts = accounts or {}
+    uploads = system.records.uploads
+    upload_id = upload_id or uuid4().hex
+    if accounts and not uploads.reserve(upload_id, room, RESERVED_SECONDS, accounts):
+        raise UploadsFull
+    file = None
+    try:
+        stored = folder.store(upload_id, pieces, max_bytes)
+        kind = media_type(file_name(name), stored.head)
+        about: dict[str, str | int] = {
+            "name": file_name(name),
+            "size": stored.size,
+            "type": kind,
+            "key": stored.key,
+        }
+        seconds = float(settings.UPLOAD_HOURS.read(conf)) * 3600
+        file = uploads.note(upload_id, owner, about, seconds, accounts)
+    finally:
+        if file is None:
+            folder.keep(upload_id, ())
+            with suppress(Unavailable):  # it is given back after RESERVED_SECONDS
+                uploads.release(upload_id, accounts)
+    if file is None:
+        raise UploadsFull
+    return StoredUpload(upload_id, owner, file)
+
+
+def uploads_of(
+    system: System, kind: TaskType, args: Mapping[str, Any], owner: str
+) -> dict[str, StoredUpload]:
+    """Return the uploads among a task's arguments, which fit it, by path.
+
+    Raises UnknownUpload for those that are not kept, or not the owner's.
+    """
+    named = {
+        f"{each.name}.{path}" if path else each.name: upload_id
+        for each in kind.uploads
+        if each.name in args
+        for path, upload_id in uploads_in(args[each.name], each.hint)
+    }
+    found = dict(zip(named, system.records.uploads.read(list(named.values())), strict=True))
+    own = {path: one for path, one in found.items() if one is not None and one.owner == owner}
+    if len(own) < len(named):
+        raise UnknownUpload(dict.fromkeys(named.keys() - own.keys(), GONE))
+    return own

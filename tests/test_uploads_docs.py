@@ -1,0 +1,190 @@
+"""The tutorial of docs/files.md on files that come in, as its reader follows it in a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from celery import Celery
+from playwright.sync_api import Browser, Page, expect
+
+from headway import settings
+from tests import documents
+from tests.documents import Followed
+from tests.processes import Valkey
+
+DOCUMENT = "docs/files.md"
+FORM = "/headway/start/check_people"
+MISSING = re.compile("Is missing.")
+SIZES = [(scheme, width) for scheme in ("light", "dark") for width in (320, 1280)]
+
+
+@pytest.fixture(scope="module")
+def followed(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Followed:
+    return Followed(DOCUMENT, tmp_path_factory.mktemp("people"), valkey)
+
+
+@pytest.fixture(scope="module")
+def address(followed: Followed) -> Iterator[str]:
+    """The address of the tutorial's app, with its worker."""
+    with ExitStack() as stack:
+        yield followed.run(stack, "people")
+
+
+@pytest.fixture(scope="module")
+def people(followed: Followed) -> Path:
+    return followed.folder / "people.csv"
+
+
+def start(page: Page) -> None:
+    page.get_by_role("button", name="Start").click()
+
+
+def test_the_tutorial_says_what_is_seen(page: Page, address: str, people: Path, tmp_path: Path):
+    page.goto(f"{address}{FORM}")
+    source = page.get_by_label("Source")
+    domain, most = page.get_by_label("Domain"), page.get_by_label("Most")
+    expect(source).to_have_attribute("type", "file")
+    expect(most).to_have_value("1000")
+
+    start(page)
+    expect(source).to_have_accessible_description(MISSING)
+    expect(domain).to_have_accessible_description(MISSING)
+
+    source.set_input_files(people)
+    kept = page.get_by_role("checkbox", name="people.csv, 71 B")
+    expect(kept).to_be_checked()
+    expect(page.locator("progress")).to_be_hidden()
+    expect(source).not_to_have_accessible_description(MISSING)
+
+    domain.fill("example.com")
+    most.fill("many")
+    start(page)
+    expect(most).to_have_accessible_description(re.compile("Must be a whole number."))
+    expect(kept).to_be_checked()
+
+    most.fill("3")
+    start(page)
+    expect(page.get_by_role("heading", name="Check people.csv")).to_be_visible()
+    expect(page.locator("[role=log]")).to_contain_text("Bob is elsewhere")
+    expect(page.locator("#outcome")).to_contain_text('"3 rows are checked"')
+    with page.expect_download() as download:
+        page.get_by_role("link", name="elsewhere.csv").click()
+    assert download.value.path().read_bytes() == b"Bob,bob@example.org\r\n"
+
+    page.get_by_role("link", name="Start again with other arguments").click()
+    expect(kept).to_be_checked()
+
+
+def test_the_file_comes_with_the_form_without_javascript(
+    browser: Browser, address: str, people: Path
+):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{address}{FORM}")
+    page.get_by_label("Source").set_input_files(people)
+    start(page)
+    expect(page.get_by_role("checkbox", name="people.csv, 71 B")).to_be_checked()
+    page.get_by_label("Domain").fill("example.com")
+
+    start(page)
+
+    expect(page.get_by_role("heading", name="Check people.csv")).to_be_visible()
+    context.close()
+
+
+def test_start_waits_for_an_upload_and_sends_one_that_broke_off(
+    page: Page, address: str, people: Path
+):
+    held: list[Any] = []
+    page.route("**/uploads", lambda route: held.append(route))
+
+    def choose() -> Any:
+        page.goto(f"{address}{FORM}")
+        page.get_by_label("Domain").fill("example.com")
+        page.get_by_label("Source").set_input_files(people)
+        expect(page.get_by_role("progressbar", name="Upload")).to_be_visible()
+        start(page)
+        expect(page.get_by_text("Uploading…")).to_be_visible()
+        assert page.url.endswith(FORM)
+        return held.pop()
+
+    choose().continue_()
+    expect(page.get_by_role("heading", name="Check people.csv")).to_be_visible()
+
+    choose().abort()
+    expect(page.get_by_text("The upload broke off.")).to_be_visible()
+    assert page.url.endswith(FORM)
+    start(page)
+    expect(page.get_by_role("heading", name="Check people.csv")).to_be_visible()
+
+
+def test_what_is_said_without_the_form_works(followed: Followed, address: str):
+    said = re.findall(
+        r"^\$ (curl .*?|headway .*?)(?=\n\{|\n\$|\n```)", documents.page(DOCUMENT), re.M | re.S
+    )
+    upload, start, terminal = said[-3:]
+    answer = json.loads(followed.say(upload.replace("localhost:5000", address)))
+    assert answer | {"name": "people.csv", "size": 71, "type": "text/csv"} == answer
+    example = re.search(r'"source": "(\w{32})"', start)
+    assert example
+
+    started = followed.say(
+        start.replace("localhost:5000", address).replace(example[1], answer["upload_id"])
+    )
+
+    assert json.loads(started)["title"] == "Check people.csv"
+    assert followed.say(f"PYTHONPATH=.:$PYTHONPATH {terminal}").count("-") == 4  # an id
+
+
+def test_axe_finds_nothing_and_nothing_is_cut(browser: Browser, address: str, people: Path):
+    for scheme, width in SIZES:
+        context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 720})
+        page = context.new_page()
+        page.goto(f"{address}{FORM}")
+        start(page)
+        expect(page.get_by_role("alert")).to_be_visible()
+        page.get_by_label("Source").set_input_files(people)
+        expect(page.get_by_role("checkbox", name="people.csv, 71 B")).to_be_checked()
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        context.close()
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    monkeypatch.chdir(tmp_path)
+    with documents.module_of(DOCUMENT, "people.py") as module:
+        monkeypatch.setitem(sys.modules, "people", module)
+        yield module
+
+
+@pytest.fixture
+def headway_celery_app(module: ModuleType) -> Celery:
+    app: Celery = module.celery
+    return app
+
+
+def test_its_test_passes(headway_eager: Any, tmp_path: Path):
+    with documents.module_of(DOCUMENT, "test_people.py") as tests:
+        tests.test_people_elsewhere_are_found(headway_eager)
+
+
+def test_the_limits_are_those_of_the_code():
+    text = " ".join(documents.page(DOCUMENT).split())
+
+    assert f"{settings.UPLOAD_MAX_BYTES.default // 2**20} MiB (`headway_upload_max_bytes`)" in text
+    assert (
+        f"{settings.UPLOADED_MAX_BYTES.default // 2**30} GiB (`HEADWAY_UPLOADED_MAX_BYTES`)" in text
+    )
+    assert f"`{settings.UPLOADS_LIMIT.default}` (`HEADWAY_UPLOADS_LIMIT`)" in text
+    assert f"{settings.UPLOAD_HOURS.default:g} hours (`headway_upload_hours`)" in text
