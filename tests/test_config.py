@@ -129,12 +129,16 @@ def test_production_refuses_the_development_inbox(production: dict[str, str]):
 def test_production_takes_the_embedded_valkey_only_by_name(
     production: dict[str, str], tmp_path: Path
 ):
-    (tmp_path / "services.json").write_text('{"redis_url": "redis://127.0.0.1:6390/0"}')
+    services = tmp_path / "services.json"
+    services.write_text('{"redis_url": "redis://:a-password@127.0.0.1:6390/0"}')
     embedded = {key: value for key, value in production.items() if key != "REDIS_URL"}
 
     with pytest.raises(ConfigError, match="ALLOW_EMBEDDED_VALKEY"):
         config.load(embedded)
     assert config.load(embedded | {"ALLOW_EMBEDDED_VALKEY": "1"})["REDIS_URL"]
+    services.write_text('{"redis_url": "redis://127.0.0.1:6390/0"}')
+    with pytest.raises(ConfigError, match="no password"):
+        config.load(embedded | {"ALLOW_EMBEDDED_VALKEY": "1"})
 
 
 def test_a_backend_that_is_not_headways_is_refused(

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from app import config, create_app
 from headway.exceptions import ConfigError
-from headway.web.access import CLOCK_TOLERANCE_SECONDS, VISITOR
+from headway.web.access import CLOCK_TOLERANCE_SECONDS, VISITOR, Sessions
 
 DAY = 86400.0
 LIFETIME = 365 * DAY
@@ -163,3 +163,24 @@ def test_production_refuses_an_old_secret_that_anybody_could_guess(weak: str):
 
     assert weak not in str(refused.value)
     assert OLD not in str(refused.value)
+
+
+@pytest.mark.parametrize("root", ["", "/headway"])
+def test_over_tls_the_cookie_is_of_this_host_alone(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, root: str
+):
+    monkeypatch.setitem(app.config, "SESSION_COOKIE_SECURE", True)
+    environ = {"SCRIPT_NAME": root, "wsgi.url_scheme": "https"}
+    sessions = app.session_interface
+    assert isinstance(sessions, Sessions)
+
+    [cookie] = app.test_client().get("/", environ_overrides=environ).headers.getlist("Set-Cookie")
+    pair = cookie.partition(";")[0]
+    plain = pair.removeprefix("__Host-")
+
+    assert pair.startswith("headway_session=" if root else "__Host-headway_session=")
+    assert sessions.owner_in_cookie(app, pair, root)
+    # Another host of the domain can set one of the plain name, and makes nobody its visitor.
+    assert bool(sessions.owner_in_cookie(app, plain, root)) is bool(root)
+    with app.test_request_context("/", headers={"Cookie": plain}, environ_overrides=environ) as at:
+        assert (VISITOR in at.session) is bool(root)

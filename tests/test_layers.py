@@ -253,6 +253,7 @@ LAYERS = [
     "app.mail_settings",
     "app.settings",
     "app.config",
+    "app.embedded",
     "app.startup",
     "app.resume",
     "app.messages",

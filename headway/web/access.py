@@ -25,6 +25,9 @@ from werkzeug.sansio.http import parse_cookie  # the one that a request uses: it
 from headway.web.origins import Origin
 
 VISITOR = "visitor"
+# Browsers take a cookie of such a name from this very host alone, over TLS, and for all its paths:
+# no other host of the domain can give a visitor its own.
+HOST_PREFIX = "__Host-"
 CLOCK_TOLERANCE_SECONDS = 600  # how far the clocks of two hosts may differ
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 CSP = (
@@ -62,10 +65,24 @@ class Sessions(SecureCookieSessionInterface):
         """Return the path that Headway is mounted at, so that no other app gets its cookie."""
         return request.script_root or super().get_cookie_path(app)
 
-    def owner_in_cookie(self, app: Flask, cookies: str) -> str | None:
-        """Return the visitor's id in a `Cookie` header, None if there is none or it expired."""
-        session, until = self._read(app, parse_cookie(cookies).get(self.get_cookie_name(app)))
+    def get_cookie_name(self, app: Flask) -> str:
+        """Return the name of the cookie, for the path that Headway is mounted at."""
+        return self._cookie_name(app, self.get_cookie_path(app))
+
+    def owner_in_cookie(self, app: Flask, cookies: str, root: str = "") -> str | None:
+        """Return the visitor's id in a `Cookie` header, None if there is none or it expired.
+
+        `root` is the path that Headway is mounted at.
+        """
+        name = self._cookie_name(app, root or super().get_cookie_path(app))
+        session, until = self._read(app, parse_cookie(cookies).get(name))
         return owner_in_session(session) if time.time() < until else None
+
+    def _cookie_name(self, app: Flask, path: str) -> str:
+        can_be_host = (
+            app.config["SESSION_COOKIE_SECURE"] and path == "/" and not self.get_cookie_domain(app)
+        )
+        return f"{HOST_PREFIX if can_be_host else ''}{super().get_cookie_name(app)}"
 
     def _read(self, app: Flask, cookie: str | None) -> tuple[dict[str, Any], float]:
         """Return the session in a cookie and its expiry (Unix time).

@@ -85,6 +85,8 @@ def owner_of_socket(app: Flask, environ: dict[str, Any]) -> str | None:
         with app.request_context(environ):
             return current_owner()
     if OWNER not in environ:
-        environ[OWNER] = sessions.owner_in_cookie(app, environ.get("HTTP_COOKIE", ""))
+        environ[OWNER] = sessions.owner_in_cookie(
+            app, environ.get("HTTP_COOKIE", ""), environ.get("SCRIPT_NAME", "")
+        )
     owner: str | None = environ[OWNER]
     return owner

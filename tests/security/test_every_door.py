@@ -249,4 +249,5 @@ def test_a_cookie_is_for_this_site_alone_and_no_script(
         flags = {part.strip() for part in cookie.split(";")[1:]}
         assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= flags
         assert ("Secure" in flags) is secure
+        assert cookie.startswith("__Host-") is secure
         assert not any(flag.startswith("Domain") for flag in flags)

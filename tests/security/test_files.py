@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import run
-from app import config
+from app import config, embedded
 from headway.exceptions import ConfigError
 
 PRODUCTION = {
@@ -29,24 +29,23 @@ def modes(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_the_data_folder_and_what_is_in_it_are_the_owners_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool
-):
-    monkeypatch.delenv("REDIS_URL", raising=False)
+def test_the_data_folder_and_what_is_in_it_are_the_owners_alone(tmp_path: Path, exists: bool):
     folder = tmp_path / "data"
     if exists:
         folder.mkdir(mode=0o755)
 
     with run.lock(folder):
-        run.choose_services(folder)
+        services = embedded.choose_services(folder, {})
         config.load({"DATA_DIR": str(folder)})
-        run.valkey(1, folder)
+        embedded.valkey(services["redis_url"], folder)
 
     assert {path.name for path in folder.iterdir()} == {
         "run.lock",
         "services.json",
         "secret_key",
         "valkey",
+        "valkey.conf",
+        "valkey_password",
     }
     assert modes(folder) == {}
 
