@@ -147,3 +147,24 @@ def test_reports_put_the_end_of_their_record_off(records: Records):
     assert records.runs.write(report(task_id, {"status": "hours later"})) == "written"
 
     assert all(records.client.pttl(name) > records.ttl for name in names)
+
+
+def test_an_ended_task_keeps_no_field_of_its_run(records: Records):
+    task_id = claimed(records, MESSAGE)
+    records.runs.write(report(task_id, {"current": 1, "total": 10, "step": STEP}))
+    end = report(task_id, {"current": 10, "total": 10})._replace(phase=Phase.SUCCEEDED)
+    whole = end._replace(fields={**end.fields, "result": None, "step": None, "error": None})
+
+    assert records.runs.write(whole) == "written"
+
+    record = records.client.hgetall(records.keys.record(task_id))
+    assert not {"run", "high", "bar", "point_due", "delivery"} & record.keys()
+    assert [name for name, value in record.items() if value in ("", "null")] == ["result"]
+    snapshot = shown(records, task_id)
+    assert snapshot is not None
+    assert (snapshot.result, snapshot.error, snapshot.step, snapshot.total) == (
+        None,
+        None,
+        None,
+        10,
+    )

@@ -93,6 +93,17 @@ local function publish_event(id, owner, event)
   if owner ~= '' then redis.call('PUBLISH', room('owner', owner), event) end
 end
 
+-- Drop what a record no longer needs once its task has ended, and what means the same where it is
+-- missing: each field takes some 40 bytes beside its name and what it holds.
+local ENDED = {'run', 'leave', 'high', 'bar', 'point_due', 'point_gap', 'delivery'}
+local function drop_fields_of_run(record, fields)
+  local dropped = joined(ENDED)
+  for name, value in pairs(fields) do
+    if name ~= 'result' and (value == 'null' or value == '') then dropped[#dropped + 1] = name end
+  end
+  redis.call('HDEL', record, unpack(dropped))
+end
+
 -- Store `changes` (name -> fragment) as the record's next version; tell Celery's clients and the
 -- rooms. `meta` is Celery's own form of the result (nil: as it was), `ttl` milliseconds. Returns
 -- the snapshot.
@@ -123,6 +134,7 @@ local function store_version(record, id, held, changes, meta, ttl)
     flat[#flat + 1], flat[#flat + 2] = 'still', fields.still
   end
   redis.call('HSET', record, unpack(flat))
+  if FINAL[phase] then drop_fields_of_run(record, fields) end
   local celery = celery_key(id)
   if meta then
     redis.call('SET', celery, meta, 'PX', ttl)
