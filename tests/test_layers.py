@@ -191,6 +191,7 @@ LAYERS = [
     "headway.web.viewers",
     "headway.web.errors",
     "headway.web.reading",
+    "headway.web.sent_tags",
     "headway.web.security",
     "headway.web.cookies",
     "headway.web.assets",

@@ -13,7 +13,7 @@ from bench.measure import Bench
 from bench.processes import Failed
 from bench.table import Comparison, Row
 
-POLLED_TASKS = 10
+POLLED_TASKS = 20
 
 
 def status(bench: Bench) -> Row:
@@ -26,21 +26,44 @@ def status(bench: Bench) -> Row:
     one = f"/status/{task_ids[0]}"
     seconds = bench.plan.seconds / 2
     ask = partial(_per_cpu_second, headway.web, seconds=seconds)
+    known = {path: headway.cookie + _known(headway, path) for path in (batch, one)}
     measures = {
         "batch": partial(ask, batch, 200, headway.cookie),
+        "batch, known": partial(ask, batch, 304, known[batch]),
         "one": partial(ask, one, 200, headway.cookie),
+        "one, known": partial(ask, one, 304, known[one]),
+        "list": partial(ask, f"/tasks?limit={POLLED_TASKS}", 200, headway.cookie),
+        "nothing": partial(ask, "/healthz", 200, ""),
         "polling": partial(_per_cpu_second, polling.web, f"/status/{theirs}", 200, "", seconds),
     }
     found = {name: statistics.median(each) for name, each in bench.in_turn(measures).items()}
-    of_batch = found["batch"] * POLLED_TASKS
-    pattern = (Polling.name, found["polling"])
+    article = (Polling.name + ", one task", found["polling"])
+    together = f"{POLLED_TASKS} at once"
     return Row(
-        "statuses for a CPU-second",
+        "status requests for a CPU-second",
         [
-            Comparison(f"{POLLED_TASKS} at once", of_batch, "", *pattern, 3.0, at_least=True),
-            Comparison("one", found["one"], "", *pattern, 3.0, at_least=True),
+            Comparison(f"{together}, 200", found["batch"], "", *article, 4.0, at_least=True),
+            Comparison(f"{together}, 304", found["batch, known"], "", *article, 4.0, at_least=True),
+            _over(f"{together}, 200: statuses", found["batch"] * POLLED_TASKS, *article, 4.0),
+            _over(f"{together}, 304", found["batch, known"], "its 200", found["batch"], 2.0),
+            _over(f"{together}, 200", found["batch"], "/healthz", found["nothing"]),
+            _over(f"a list of {POLLED_TASKS}, 200", found["list"], "/healthz", found["nothing"]),
+            Comparison("one, 200", found["one"], "", *article, 3.0, at_least=True),
+            _over("one, 304", found["one, known"], "its 200", found["one"]),
         ],
     )
+
+
+def _over(
+    what: str, figure: float, peer: str, peer_figure: float, bar: float | None = None
+) -> Comparison:
+    return Comparison(what, figure, "", peer, peer_figure, bar, at_least=True)
+
+
+def _known(headway: Headway, path: str) -> str:
+    """Return the header that says that a path's present answer is known."""
+    tag = headway.visitor.get(f"{headway.web.address}{path}", timeout=10).headers["ETag"]
+    return f"If-None-Match: {tag}\r\n"
 
 
 def starts(bench: Bench) -> Row:
@@ -92,7 +115,7 @@ def _ask(connection: socket.socket, request: bytes, code: int) -> None:
         raise Failed(f"{data[:200]!r} is no {code}")
     head = data[:end].lower()
     _, _, length = head.partition(b"content-length: ")
-    size = int(length.partition(b"\r\n")[0])
+    size = int(length.partition(b"\r\n")[0] or 0)  # a 304 need not say it
     while len(data) < end + 4 + size:
         data += _receive(connection)
 

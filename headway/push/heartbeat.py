@@ -89,7 +89,7 @@ class Heartbeat:
             self._resync.detect_flush()
             self._resync.catch_up()
             self._manager.withdrawals.check()
-            self._status.overview = self._manager.records.queries.overview()
+            self._status.note_overview(self._manager.records.queries.overview())
             self._manager.records.queries.probe()
         except SubscriptionTimeout:
             return False

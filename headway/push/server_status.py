@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from headway.engine.events import Event
@@ -17,6 +18,7 @@ from headway.store.model import Overview
 logger = logging.getLogger(__name__)
 
 ANNOUNCE_SECONDS = 5.0
+RECENT_SECONDS = 2.5  # for which an overview counts as recent: a heartbeat brings the next
 
 
 class ServerStatus:
@@ -25,11 +27,30 @@ class ServerStatus:
     def __init__(self, manager: Any) -> None:
         self._manager = manager
         self.overview: Mapping[str, Any] = dict.fromkeys(Overview.__annotations__)  # not known yet
+        self._overview_at = float("-inf")
         self._trouble: Unavailable | None = None  # why Redis refuses tasks, though it answers
         self._state: dict[str, Any] = {}
         self._state_event = Event(b"")
         self._announced: dict[str, Any] = {}
         self._announced_at = float("-inf")
+
+    def note_overview(self, overview: Overview) -> None:
+        """Take an overview that was read just now."""
+        self.overview = overview
+        self._overview_at = time.monotonic()
+
+    def recent(self) -> dict[str, Any]:
+        """Return what `state` does, with `now` as it is now.
+
+        The overview is the last heartbeat's, or read where there is none of late. Raises
+        Unavailable.
+        """
+        age = time.monotonic() - self._overview_at
+        if age > RECENT_SECONDS:
+            return self.state(self._manager.records.queries.overview())
+        now = datetime.fromisoformat(self.overview["now"]) + timedelta(seconds=age)
+        text = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return {**self.state(), "now": text}
 
     def note(self, trouble: Unavailable | None) -> None:
         """Note why Redis refuses tasks, None if it takes them; log changes."""

@@ -91,11 +91,12 @@ def _fits(shape: Mapping[str, Check], optional: Iterable[str] = ()) -> Check:
     needed = shape.keys() - set(optional)
 
     def fits(value: Any) -> bool:
-        return (
-            isinstance(value, dict)
-            and needed <= value.keys() <= shape.keys()
-            and all(shape[key](item) for key, item in value.items())
-        )
+        if not isinstance(value, dict) or not needed <= value.keys() <= shape.keys():
+            return False
+        for key, item in value.items():  # noqa: SIM110  # a generator takes twice as long
+            if not shape[key](item):
+                return False
+        return True
 
     return fits
 
@@ -147,7 +148,7 @@ def _is_snapshot(value: Any) -> bool:
 
 
 def _are_streams(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_fits(STREAM), value.values()))
+    return isinstance(value, dict) and all(map(_is_stream, value.values()))
 
 
 STREAM = {"length": _is_count, "closed": lambda value: isinstance(value, bool), "epoch": _is_count}
@@ -199,6 +200,7 @@ SNAPSHOT = {
     "finished_at": _or_null(_is_time),
 }
 _fits_snapshot = _fits(SNAPSHOT, optional={"result"})
+_is_stream = _fits(STREAM)
 LOG_LINE = {"seq": _is_count, "at": _is_time, "level": _is_text, "text": _is_text}
 EVENT = {
     "at": _is_time,

@@ -30,8 +30,10 @@ from headway.web.reading import (
     read_mine,
     read_one,
     read_to_share,
+    reading_news,
 )
 from headway.web.security import guard
+from headway.web.sent_tags import SENT
 from headway.web.viewers import current_viewer
 
 api = Blueprint("headway", __name__)
@@ -66,9 +68,8 @@ def get_records() -> Records:
 
 
 def server_state() -> dict[str, Any]:
-    """Return the payload of the `server` event, read now."""
-    manager = state().manager
-    return manager.status.state(get_records().queries.overview())
+    """Return the payload of the `server` event, as it is now or was at the last heartbeat."""
+    return state().manager.status.recent()
 
 
 @api.get("/status/<task_id>")
@@ -87,18 +88,33 @@ def status(task_id: str) -> ResponseReturnValue:
 
 @api.get("/status")
 def batch_status() -> ResponseReturnValue:
-    """Answer `?task_id=a&task_id=b`, up to 100 ids, with `{"snapshots", "missing", "server"}`."""
+    """Answer `?task_id=a&task_id=b`, up to 100 ids, with `{"snapshots", "missing", "server"}`.
+
+    With an ETag: 304 on If-None-Match where nothing but the time has changed.
+    """
     task_ids = request.args.getlist("task_id")
     if not task_ids or len(task_ids) > MAX_IDS:
         raise APIError(
             400, "bad_task_ids", f"Ask for 1 to {MAX_IDS} tasks: /status?task_id=...&task_id=..."
         )
-    found, missing = read_mine(task_ids, current_viewer(), get_records().read)
-    snapshots = ",".join(stored.snapshot for stored in found.values())
-    return _json(
-        f'{{"snapshots":[{snapshots}],"missing":{fragment(missing)},"server":{fragment(server_state())}}}',
-        cache="private, no-store",
-    )
+    known = next(iter(request.if_none_match), None) or ""
+    viewer = current_viewer()
+    server = server_state()
+    found, missing = read_mine(task_ids, viewer, reading_news(get_records(), SENT.get(known)))
+    tag = SENT.add(found, missing, server)
+    if tag != known and not all(stored.snapshot for stored in found.values()):
+        found, missing = read_mine(task_ids, viewer, get_records().read)
+        tag = SENT.add(found, missing, server)
+    if tag == known:
+        response = Response(status=304)
+    else:
+        snapshots = ",".join(stored.snapshot for stored in found.values())
+        response = _json(
+            f'{{"snapshots":[{snapshots}],"missing":{fragment(missing)},"server":{fragment(server)}}}'
+        )
+    response.set_etag(tag)
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
 
 
 @api.get("/tasks")

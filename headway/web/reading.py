@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 
 from headway.push.batch_loader import ReadRecords
 from headway.snapshot import Phase, Snapshot
@@ -40,6 +40,18 @@ def read_mine(
         if stored is not None and viewer.may_see(task_id, stored)
     }
     return found, [task_id for task_id in wanted if task_id not in found]
+
+
+def reading_news(records: Records, known: Mapping[str, str]) -> ReadRecords:
+    """Return what reads records, leaving "" the snapshots of tasks whose tag is the known one."""
+
+    def read(
+        task_ids: list[str], *, claims: Sequence[str] = (), readers: Sequence[str] = ()
+    ) -> list[TaskRecord | None]:
+        tags = [known.get(task_id, "") for task_id in task_ids]
+        return records.read(task_ids, tags, claims, readers)
+
+    return read
 
 
 def read_one(records: Records, viewer: Viewer, task_id: str, known: str = "") -> TaskRecord:

@@ -62,15 +62,22 @@ export class FakeSocket {
   }
 }
 
-/** A fetch that notes addresses and answers as `answer` says. */
+/** A fetch that notes addresses and answers as `answer` says; with `tag`, 304 to one that has it. */
 export class FakeServer {
   addresses = [];
+  tag = "";
+  notModified = 0;
 
   answer = (address) => (address.startsWith("/tasks") ? { tasks: [] } : { snapshots: [], missing: [] });
 
-  fetch = async (address) => {
+  fetch = async (address, { headers = {} } = {}) => {
     this.addresses.push(String(address));
-    return { ok: true, text: async () => JSON.stringify({ server: server(), ...(await this.answer(String(address))) }) };
+    if (this.tag && headers["If-None-Match"] === this.tag) {
+      this.notModified++;
+      return { ok: false, status: 304 };
+    }
+    const text = async () => JSON.stringify({ server: server(), ...(await this.answer(String(address))) });
+    return { ok: true, status: 200, text, headers: new Headers(this.tag ? { ETag: this.tag } : {}) };
   };
 }
 

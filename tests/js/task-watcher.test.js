@@ -311,6 +311,38 @@ test("a change brings polling back to every two seconds", async () => {
   assert.equal(connection.pollSeconds, 2);
 });
 
+test("a poll that brings nothing new is a 304, and counts as an answer", async () => {
+  const { http, watcher, connection } = await page();
+  const { versions, onSnapshot } = history();
+  http.tag = '"one"';
+  http.answer = () => ({ snapshots: [snapshot("a", http.tag === '"one"' ? 1 : 2)], missing: [] });
+  watcher.watchTask("a", onSnapshot);
+
+  await pass(2000);
+  const heardAt = connection.heardAt;
+  await pass(2000);
+  await pass(3000);
+  assert.deepEqual([versions, http.notModified, connection.state], [[1], 2, "polling"]);
+  assert.ok(connection.heardAt > heardAt);
+  assert.equal(connection.server.live, true);
+  http.tag = '"two"';
+  await pass(10_000);
+
+  assert.deepEqual(versions, [1, 2]);
+});
+
+test("a check reads all anew, whatever the last answer's tag", async () => {
+  const { http, watcher } = await page();
+  http.tag = '"one"';
+  watcher.watchTask("a", () => {});
+  await pass(2000);
+
+  watcher.check();
+  await settled();
+
+  assert.deepEqual([http.addresses.length, http.notModified], [2, 0]);
+});
+
 test("polling jitters, so that many pages do not come at once", async () => {
   const http = new FakeServer();
   const connection = new Connection({ socket: new FakeSocket() });

@@ -173,6 +173,11 @@ export class Connection {
     this.#emit("server", server);
   }
 
+  /** Take in that the server has answered, and is as it was. */
+  onNothingNew() {
+    if (this.server) this.onServerState({ ...this.server, now: null });
+  }
+
   /**
    * Take in a time that the server wrote, perhaps long ago.
    *

@@ -1,6 +1,6 @@
 /** Reads the watched tasks by plain HTTP, again and again while the socket is not live. */
 
-import { read } from "./reading.js";
+import { readNews } from "./reading.js";
 import { MAX_IDS } from "./subscriber.js";
 
 /**
@@ -22,6 +22,8 @@ export class Poller {
   #timer;
   #polling = false;
   #isClosed = false;
+  /** @type {Map<string, string>} the tag of the last answer, of the paths that are polled */
+  #tags = new Map();
 
   /**
    * @param {Connection} connection
@@ -38,9 +40,10 @@ export class Poller {
     this.#startOrStop();
   }
 
-  /** Poll often again. */
+  /** Poll often again, and read all anew: the server's time, too. */
   resetInterval() {
     this.#pollAgainIn = POLL_MS.min;
+    this.#tags.clear();
   }
 
   /** Poll now, unless that is being done. */
@@ -50,7 +53,11 @@ export class Poller {
     this.#polling = true;
     const changes = this.#tasks.changes;
     const paths = this.#paths;
-    const results = await Promise.allSettled(paths.map((path) => this.read(path)));
+    const tags = new Map();
+    const results = await Promise.allSettled(
+      paths.map(async (path) => tags.set(path, await this.read(path, this.#tags.get(path)))),
+    );
+    this.#tags = tags;
     this.#polling = false;
     this.#timer = undefined;
     if (this.#isClosed || this.#connection.state === "live") return;
@@ -67,12 +74,17 @@ export class Poller {
   }
 
   /**
-   * Read a path whose answer holds snapshots. Rejects where the server does not answer.
+   * Read a path whose answer holds snapshots, and return the answer's tag. Rejects where the server does not answer.
    *
    * @param {string} path
+   * @param {string} [knownTag] of an answer that was taken in: only another one is
    */
-  async read(path) {
-    const answer = await read(this.#connection.address, path, this.#fetch);
+  async read(path, knownTag) {
+    const { answer, tag } = await readNews(this.#connection.address, path, this.#fetch, knownTag);
+    if (answer === null) {
+      this.#connection.onNothingNew();
+      return tag;
+    }
     const { tasks, snapshots = tasks, missing = [], counts, server } = answer;
     this.#connection.onServerState(server);
     for (const snapshot of /** @type {Snapshot[]} */ (snapshots)) {
@@ -81,6 +93,7 @@ export class Poller {
     }
     missing.forEach((/** @type {string} */ id) => this.#tasks.miss(id));
     if (tasks) this.#tasks.listRead(counts, tasks);
+    return tag;
   }
 
   /** Poll no more, for good. */

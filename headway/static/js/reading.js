@@ -16,18 +16,32 @@ const SHARED = "/assets/headway.js"; // the one path that pages of any site may 
  * @returns {Promise<any>}
  */
 export async function read(server, path, get) {
-  const address = server.at(path);
-  const request = () => ({ headers: server.headers, credentials: CREDENTIALS, signal: AbortSignal.timeout(TIMEOUT_MS) });
+  return (await readNews(server, path, get)).answer;
+}
+
+/**
+ * The same, with the answer's tag; the answer is null where the one with `knownTag` is still right.
+ *
+ * @param {Server} server
+ * @param {string} path
+ * @param {typeof fetch} get
+ * @param {string} [knownTag]
+ * @returns {Promise<{answer: any, tag: string}>}
+ */
+export async function readNews(server, path, get, knownTag = "") {
+  const headers = { ...server.headers, ...(knownTag && { "If-None-Match": knownTag }) };
+  const request = { headers, credentials: CREDENTIALS, signal: AbortSignal.timeout(TIMEOUT_MS) };
   let response;
   try {
-    response = await get(address, request());
+    response = await get(server.at(path), request);
   } catch (error) {
     throw new Error(await unreached(server, get), { cause: error });
   }
+  if (response.status === 304) return { answer: null, tag: knownTag };
   const text = await response.text();
   if (!response.ok) throw new Error(refusal(server, response.status, text));
   try {
-    return parse(text);
+    return { answer: parse(text), tag: response.headers?.get("ETag") ?? "" };
   } catch (error) {
     throw new Error(`What answers at ${nameOf(server)} is not Headway.`, { cause: error });
   }
