@@ -11,6 +11,8 @@ from headway.web.errors import APIError
 from headway.web.limiting import count_request
 from headway.web.origins import is_cross_site
 
+CORP = "Cross-Origin-Resource-Policy"
+
 
 def guard(of: Blueprint) -> None:
     """Apply these guards to all requests of a blueprint."""
@@ -26,7 +28,9 @@ def refuse_other_sites() -> None:
 
 
 def add_headers(response: Response) -> Response:
-    """Add the security headers and those of cross-origin sharing."""
+    """Add the security headers and those of cross-origin sharing, once."""
+    if CORP in response.headers:  # of an endpoint of ours, in an app that adds them to all answers
+        return response
     # A visitor's cookie that is kept over https alone says that the whole site is.
     secure = request.is_secure and current_app.config["SESSION_COOKIE_SECURE"]
     frames = state().frame_ancestors
@@ -36,7 +40,5 @@ def add_headers(response: Response) -> Response:
     share(response, state().allowed_origins)
     # What pages of other sites may read, as the bundle, they may load without asking, too.
     is_shared = "Access-Control-Allow-Origin" in response.headers
-    response.headers["Cross-Origin-Resource-Policy"] = (
-        "cross-origin" if is_shared else "same-origin"
-    )
+    response.headers[CORP] = "cross-origin" if is_shared else "same-origin"
     return response
