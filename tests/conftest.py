@@ -63,6 +63,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
+def pytest_collection_finish() -> None:
+    """Leave what stays for the whole run out of each later search for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
 CONNECTIONS: list[AbstractConnection] = []
 
 
