@@ -103,6 +103,15 @@ def test_the_tag_of_other_tasks_hides_none(client: FlaskClient, records: Records
     assert [one["task_id"] for one in answer["snapshots"]] == ids[:2]
 
 
+def test_the_tag_of_other_missing_tasks_hides_none(client: FlaskClient, records: Records):
+    task_id = claimed_by(client, records)
+    _, _, tag = ask(client, [task_id, "nope"])
+
+    code, answer, _ = ask(client, [task_id, "neither"], tag)
+
+    assert (code, answer["missing"]) == (200, ["neither"])
+
+
 def test_only_so_many_answers_are_remembered(sent: SentTags):
     answers = [{"a": TaskRecord("ada", str(n), "{}")} for n in range(MAX_ANSWERS + 1)]
     tags = [sent.add(found, [], {"now": n}) for n, found in enumerate(answers)]
