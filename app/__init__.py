@@ -10,7 +10,7 @@ from celery import Celery
 from flask import Flask
 from kombu.entity import Exchange, Queue
 
-from app import config, extensions, inbox, routes
+from app import config, extensions, inbox, routes, tasks  # noqa: F401 - which registers them
 from app.services import ROOT
 from headway import words
 from headway.celery import broker

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.tasks.mail import BadAddress, check_address
+from app.addresses import BadAddress, check_address
 
 COUNTDOWNS = {"Send": 0.0, "Send in 1 minute": 60.0}
 

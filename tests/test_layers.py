@@ -248,6 +248,7 @@ LAYERS = [
     "headway.testing.live",
     "headway.testing",
     "headway.testing.plugin",
+    "app.addresses",
     "app.mailbox",
     "app.services",
     "app.secret_keys",

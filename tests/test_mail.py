@@ -17,12 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import create_app
+from app.addresses import BadAddress, check_address
 from app.extensions import mail
 from app.mail import SUPPRESSED
 from app.mail_errors import UNCONFIRMED, MailDeferred, MailRefused, MailUnavailable, OutcomeUnknown
 from app.messages import make_message, message_id, one_line
 from app.smtp import SMTPSession
-from app.tasks.mail import BadAddress, check_address, email_message
+from app.tasks.mail import email_message
 from headway.registry import TASK_TYPES, BadArguments
 from tests.processes import free_port, wait_for, worker
 from tests.smtp_server import DROP, REPLIES, SILENCE, SmtpServer, make_certificate

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
 
-from email_validator import EmailNotValidError, validate_email
 from flask import current_app
 
 import headway
+from app.addresses import BadAddress, check_address
 from app.email_limits import count_email
 from app.extensions import mail
 from app.mail_errors import MailDeferred, MailUnavailable, OutcomeUnknown
@@ -28,50 +27,11 @@ from headway.store.errors import Unavailable
 from headway.store.model import Outcome
 from headway.store.records import Records
 
-MAX_ADDRESS = 254
 # The message header with the Unix time at which an email first had to wait for its mail server.
 SINCE = "headway_waits_since"
 COMMIT_SECONDS = 5.0  # for `commit`, while the mail server waits for the final dot
 FEWEST_WAITS = 8  # of an email within MAIL_RETRY_HOURS
 RETRY_GROWTH = 6  # 10 s, 1 min, 6 min: a server that defers strangers wants some minutes
-INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-class BadAddress(ValueError):
-    """A text that is not an email address to send to; the message says why, in a sentence."""
-
-
-def check_address(text: str) -> str:
-    """Return the email address in `text` in ASCII, as a mail server gets it. Raises BadAddress.
-
-    Domains that are reserved for tests ("ada@example.test") pass if no real mail server is set.
-    """
-    if not text:
-        raise BadAddress("Enter an email address.")
-    if len(text) > MAX_ADDRESS:
-        raise BadAddress(f"An email address has at most {MAX_ADDRESS} characters.")
-    if any(unicodedata.category(char) in INVISIBLE for char in text):
-        raise BadAddress("An email address has no line breaks or invisible characters.")
-    if text.count("@") > 1 or "," in text or ";" in text:
-        raise BadAddress("Enter one email address, not several.")
-    if "<" in text or ">" in text:
-        raise BadAddress("Enter the address alone, without a name or brackets.")
-    no_real_mail = current_app.config["MAIL_INBOX"] is not None
-    try:
-        valid = validate_email(
-            text,
-            check_deliverability=False,
-            # Flask-Mail would send to another mailbox: it encodes such a local part as if it were
-            # header text.
-            allow_smtputf8=False,
-            test_environment=no_real_mail,
-        )
-    except EmailNotValidError as error:
-        raise BadAddress(str(error)) from None
-    address = valid.ascii_email
-    if address is None or len(address) > MAX_ADDRESS:
-        raise BadAddress(f"An email address has at most {MAX_ADDRESS} characters.")
-    return address
 
 
 def email_message(address: str) -> dict[str, str]:
