@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,7 +81,7 @@ def test_a_file_that_comes_with_the_form_starts_the_task(client: FlaskClient, re
 
 
 def test_a_form_that_is_sent_twice_is_one_upload_and_one_task(
-    client: FlaskClient, records: Records
+    app: Flask, client: FlaskClient, records: Records
 ):
     once = send(client, source=CSV, rows="3")
     twice = send(client, source=CSV, rows="3")
@@ -88,6 +89,8 @@ def test_a_form_that_is_sent_twice_is_one_upload_and_one_task(
     assert once.location == twice.location
     assert len(sent(records)) == 1
     assert len(list(records.client.scan_iter("headway:upload:*"))) == 1
+    folder = Path(state_of(app).celery.conf.headway_files)
+    assert len([one for one in folder.rglob("*") if one.is_file()]) == 1
 
 
 def test_a_file_is_not_chosen_again_where_another_field_is_wrong(
