@@ -249,6 +249,7 @@ LAYERS = [
     "headway.testing",
     "headway.testing.plugin",
     "app.addresses",
+    "app.contacts",
     "app.mailbox",
     "app.services",
     "app.secret_keys",
