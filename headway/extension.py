@@ -37,6 +37,7 @@ from headway.web.limiting import socket_quotas
 from headway.web.ops import ops
 from headway.web.origins import is_cross_site, parse_origins
 from headway.web.pages import Pages
+from headway.web.parts import parts
 from headway.web.results import results
 from headway.web.schedules import schedules
 from headway.web.several import several
@@ -162,6 +163,7 @@ class Headway:
             ops,
             assets,
             pages,
+            parts,
             starting,
             uploads,
             schedules,

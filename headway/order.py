@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from headway.parts import as_shown
 from headway.shapes import SnapshotDict
 from headway.snapshot import Phase
 
@@ -24,6 +25,7 @@ def rank(task: SnapshotDict, seen: str) -> int:
 
     Failures up to `seen`, an RFC 3339 time or "" for none, have ended as all others have.
     """
+    task = as_shown(task)
     if task["phase"] == Phase.FAILED and (task["finished_at"] or "") <= seen:
         return ENDED
     return RANKS.get(task["phase"], ENDED)
@@ -37,4 +39,4 @@ def in_order(tasks: Iterable[SnapshotDict], seen: str) -> list[SnapshotDict]:
 
 def _latest(task: SnapshotDict, seen: str) -> str:
     has_ended = rank(task, seen) == ENDED
-    return str((has_ended and task["finished_at"]) or task["created_at"])
+    return str((has_ended and as_shown(task)["finished_at"]) or task["created_at"])

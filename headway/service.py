@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -15,6 +16,7 @@ from headway.celery.messages import expiry_of
 from headway.celery.sends import NO_TURN, identified, owned, recorded
 from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.shapes import TaskMessage
+from headway.snapshot import Phase, Snapshot
 from headway.state import state
 from headway.store.errors import Unavailable
 from headway.store.model import Outcome, StartResult
@@ -31,6 +33,7 @@ __all__ = [
     "UnknownUpload",
     "moment",
     "rerun",
+    "rerun_failed_parts",
     "start",
     "start_kind",
 ]
@@ -103,23 +106,52 @@ def start_kind(
 def rerun(task_id: str, *, owner: str, key: str = "", resume: bool = False) -> StartResult:
     """Start a new task with the same arguments as another.
 
-    With `resume` it goes on where that one was saved, if it was.
+    With `resume` it goes on where that one was saved, if it was. A part that has failed or was
+    cancelled gives it its place.
 
     Raises NotKept, UnknownUpload if an upload has expired, and what `start` raises.
     """
-    kept = state().records.outbox.message(task_id)
+    return _rerun(state(), task_id, owner=owner, key=key, resume=resume)
+
+
+def rerun_failed_parts(task_id: str, *, owner: str, limit: int) -> list[StartResult]:
+    """Run the failed parts of a task again, at most `limit` of them, as `rerun` does.
+
+    For the visitor's limits they are one start together. A part whose arguments are not kept stays
+    as it is. Raises what `start` raises.
+    """
+    system = state()
+    page, _ = system.records.lists.parts(task_id, limit, [Phase.FAILED])
+    started: list[StartResult] = []
+    for part in map(Snapshot.from_json, page):
+        with suppress(NotKept):
+            admitted = bool(started)
+            started.append(_rerun(system, part.task_id, owner=owner, is_admitted=admitted))
+    return started
+
+
+def _rerun(
+    system: System,
+    task_id: str,
+    *,
+    owner: str,
+    key: str = "",
+    resume: bool = False,
+    is_admitted: bool = False,
+) -> StartResult:
+    kept = system.records.outbox.message(task_id)
     if kept is None:
         raise NotKept(task_id)
     message, title = kept
     if "encoded" in message:  # its arguments are not JSON, but only JSON can be started
         raise NotKept(task_id)
     try:
-        queue = message["options"].get("queue") or state().celery.conf.task_default_queue
+        queue = message["options"].get("queue") or system.celery.conf.task_default_queue
         name = message["task"]
         kwargs = message["kwargs"]
         uploads = _uploads_of(name, message["args"], kwargs, owner)
         return _start(
-            state(),
+            system,
             name,
             kwargs,
             queue,
@@ -129,6 +161,8 @@ def rerun(task_id: str, *, owner: str, key: str = "", resume: bool = False) -> S
             key=key,
             resume_from=task_id if resume else "",
             uploads=uploads,
+            former_part=task_id,
+            is_admitted=is_admitted,
         )
     except (KeyError, TypeError) as error:
         raise NotKept(task_id) from error
@@ -164,11 +198,14 @@ def _start(
     when: str = "",
     resume_from: str = "",
     uploads: Sequence[str] = (),
+    former_part: str = "",
+    is_admitted: bool = False,
 ) -> StartResult:
     records = system.records
     celery = system.celery
     encoder = system.encoder
-    system.admit(name, queue, owner, args, kwargs)
+    if not is_admitted:
+        system.admit(name, queue, owner, args, kwargs)
     task_id = str(uuid4())
     task = celery.tasks.get(name)
     unique = unique_of(task)
@@ -188,6 +225,7 @@ def _start(
         task_id=task_id,
         encoded=encoded,
         resume_from=resume_from,
+        former_part=former_part,
         turn=turn,
         uploads=uploads,
     )

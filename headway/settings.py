@@ -108,7 +108,7 @@ ADDRESS_FACTOR = Setting(
 MAX_OPEN_TASKS = Setting(
     "HEADWAY_MAX_OPEN_TASKS",
     100,
-    "tasks of an owner that have not ended, parts of other tasks included; more are refused",
+    "tasks of an owner that have not ended, their parts included; more are refused",
 )
 MAX_QUEUE_LENGTH = Setting(
     "HEADWAY_MAX_QUEUE_LENGTH",

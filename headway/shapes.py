@@ -55,6 +55,29 @@ class Resume(TypedDict):
     percent: int | None
 
 
+class FailedPart(TypedDict):
+    """A part of a task that has failed."""
+
+    task_id: str
+    title: str
+    error: TaskError | None
+
+
+class PartCounts(TypedDict):
+    """How the tasks that a task started are doing.
+
+    `failed` are among `ended`; `waiting` ask a person. `progress`, from 0 to 1, is of all together:
+    each counts as far as it has got.
+    """
+
+    count: int
+    ended: int
+    failed: int
+    waiting: int
+    progress: float
+    first_failed: FailedPart | None
+
+
 class SnapshotDict(TypedDict, total=False):
     """A snapshot as its JSON has it; docs/protocol.md says what each key means.
 
@@ -79,6 +102,8 @@ class SnapshotDict(TypedDict, total=False):
     version: int
     queue_position: int | None
     queue: str | None
+    parent_id: str | None
+    parts: PartCounts | None
     created_at: str
     scheduled_for: str | None
     started_at: str | None

@@ -16,7 +16,7 @@ from typing import Any
 
 from headway import masking
 from headway.bars import place, scaled, sensible
-from headway.shapes import Changes, Question, Resume, Step, StreamState, TaskError
+from headway.shapes import Changes, PartCounts, Question, Resume, Step, StreamState, TaskError
 from headway.values import as_number, as_text
 
 STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
@@ -92,6 +92,8 @@ class Snapshot:
     version: int
     queue_position: int | None
     queue: str | None
+    parent_id: str | None  # the task that started this one
+    parts: PartCounts | None  # those that it started
     created_at: str
     scheduled_for: str | None
     started_at: str | None

@@ -11,7 +11,6 @@ from flask import Flask, current_app, has_request_context, request
 from headway.limits import LimitReached, Limits, QueueFull, counted
 from headway.push.manager import RoomManager
 from headway.registry import TASK_TYPES
-from headway.snapshot import FINAL, Phase
 from headway.system import System
 from headway.web.origins import Origin
 
@@ -43,10 +42,7 @@ class State(System):
         waiting = queues[queue]["queued"] if queue in queues else 0
         if waiting >= limits.max_queue_length:
             raise QueueFull("Too many tasks are waiting.", WAIT_SECONDS)
-        counts = self.records.lists.counts(owner) if owner else {}
-        if sum(counts.get(phase, 0) for phase in Phase if phase not in FINAL) >= (
-            limits.max_open_tasks
-        ):
+        if owner and self.records.lists.count_open(owner) >= limits.max_open_tasks:
             reached = counted(limits.max_open_tasks, "task")
             verb = "has" if limits.max_open_tasks == 1 else "have"
             raise LimitReached(f"You have {reached} that {verb} not ended.", WAIT_SECONDS)

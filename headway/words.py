@@ -12,11 +12,12 @@ from math import floor
 from pathlib import Path
 from typing import Any
 
+from headway.formats import SPACE, format_duration, format_number, format_percent, format_size
 from headway.labels import Labels
+from headway.parts import PARTS_FAILED, as_shown, has_open_parts, has_said_nothing, phase_of
 from headway.shapes import SnapshotDict, Step, TaskError
 from headway.snapshot import Phase
 
-SPACE = "\u202f"  # narrow, and no line break
 MAX_LINE = 80  # characters of a result that stands in a line
 PENDING = "Pending..."  # the article's word for a task that waits for its first worker
 
@@ -35,6 +36,8 @@ SIGNS: dict[str, str] = WORDS["signs"]
 class Reading:
     """The texts of a task's card; "" where there is nothing to say."""
 
+    phase: str  # as shown: see as_shown
+    finished_at: str  # the same
     percent: int | None
     sign: str
     figure: str  # beside the bar
@@ -47,30 +50,64 @@ class Reading:
 
 def read(task: SnapshotDict, labels: Labels) -> Reading:
     """Return the texts of a task's card, as words.js does, but without times that count on."""
+    task = as_shown(task)
     part = percent(task)
-    phase = _phase(task)
+    phase = phase_of(task)
     size = task.get("result_size")
     figure = "" if part is None or (part == 0 and phase != Phase.RUNNING) else format_percent(part)
     return Reading(
+        phase=phase,
+        finished_at=task.get("finished_at") or "",
         percent=part,
         sign=SIGNS.get(phase, WORDS["unknown_sign"]),
         figure=figure,
         headline=_lead(task, labels, part),
-        text=_text(task, labels),
+        text=_joined(parts(task), _text(task, labels)),
         numbers=_numbers(task, labels),
         when=_when(task.get("finished_at")),
         result_link=f"Show all ({format_size(size)})" if size else "",
     )
 
 
+def parts(task: SnapshotDict) -> str:
+    """Return how a task's parts are doing; "" where it has none, or the headline says it."""
+    counts = task.get("parts")
+    if not counts or _error(task)["type"] == PARTS_FAILED:
+        return ""
+    words = WORDS["parts"]
+    ended = "one" if counts["count"] == 1 else "ended"
+    kinds = ["open" if has_open_parts(task) else ended]
+    kinds += [kind for kind in ("failed", "waiting") if counts.get(kind)]
+    first = counts["first_failed"]
+    title = first["title"] if first else ""
+    return _joined(*(_fill(words[kind], title=title, **counts) for kind in kinds))
+
+
+def cancel_all(task: SnapshotDict) -> str:
+    """Return the words of the button that cancels a task and its open parts."""
+    counts = task.get("parts")
+    count = counts["count"] - counts["ended"] if counts else 0
+    return _counted("cancel_all", count)
+
+
+def retry_parts(task: SnapshotDict) -> str:
+    """Return the words of the button that runs a task's failed parts again."""
+    counts = task.get("parts")
+    return _counted("retry_parts", counts["failed"] if counts else 0)
+
+
+def _counted(action: str, count: int) -> str:
+    said = WORDS["actions"]
+    return str(said[f"{action}_one"] if count == 1 else _fill(said[action], count=count))
+
+
 def percent(task: SnapshotDict) -> int | None:
     """Return the progress in whole percent, None if unknown; only a success shows 100."""
-    if _phase(task) == Phase.SUCCEEDED:
+    if phase_of(task) == Phase.SUCCEEDED:
         return 100
     current = task.get("current") or 0
     total = task.get("total") or 0
-    has_said_nothing = task.get("state") != "PENDING" and current == 0 and total == 1
-    if total <= 0 or has_said_nothing:
+    if total <= 0 or (task.get("state") != "PENDING" and has_said_nothing(task)):
         return None
     return min(99, max(0, floor(min(100, 100 * current / total) + 1e-9)))
 
@@ -78,7 +115,7 @@ def percent(task: SnapshotDict) -> int | None:
 def headline(task: SnapshotDict, labels: Labels) -> str:
     """Return the phase in words, with its number if it has one."""
     words = WORDS["headlines"]
-    phase = _phase(task)
+    phase = phase_of(task)
     part = percent(task)
     failures = task.get("failures") or 0
     if phase == Phase.RUNNING:
@@ -88,6 +125,9 @@ def headline(task: SnapshotDict, labels: Labels) -> str:
     if phase == Phase.SUCCEEDED:
         done = words["succeeded_in"] if task.get("started_at") else words[phase]
         return labels.get("succeeded") or _fill(done, time=_took(task))
+    counts = task.get("parts")
+    if counts and _error(task)["type"] == PARTS_FAILED:
+        return _fill(words["parts_failed"], **counts)
     if phase == Phase.FAILED and failures > 1 and not waiting(task, labels):
         return _fill(words["failed_again"], failures=failures)
     if phase == Phase.CANCELLED and not task.get("started_at"):
@@ -131,14 +171,14 @@ def again(task: SnapshotDict) -> dict[str, str]:
     words = WORDS["actions"]
     resume = task.get("resume")
     if not resume:
-        return {"again": words["retry"] if _phase(task) == Phase.FAILED else words["again"]}
+        return {"again": words["retry"] if phase_of(task) == Phase.FAILED else words["again"]}
     part = resume["percent"]
     go_on = words["go_on"] if part is None else _fill(words["go_on_at"], percent=part)
     return {"go_on": go_on, "again": words["start_over"]}
 
 
 def _lead(task: SnapshotDict, labels: Labels, part: int | None) -> str:
-    phase = _phase(task)
+    phase = phase_of(task)
     if phase == Phase.RUNNING and part is not None:
         return ""  # the number stands beside the bar
     return headline(task, labels) + (":" if phase == Phase.RETRYING else "")
@@ -146,7 +186,7 @@ def _lead(task: SnapshotDict, labels: Labels, part: int | None) -> str:
 
 def _text(task: SnapshotDict, labels: Labels) -> str:
     words = WORDS["texts"]
-    phase = _phase(task)
+    phase = phase_of(task)
     status = task.get("status") or ""
     if phase == Phase.SCHEDULED:
         return starts_at(_clock(task), labels)
@@ -169,7 +209,7 @@ def _text(task: SnapshotDict, labels: Labels) -> str:
 
 def _numbers(task: SnapshotDict, labels: Labels) -> str:
     words = WORDS["numbers"]
-    phase = _phase(task)
+    phase = phase_of(task)
     if phase == Phase.RETRYING and waiting(task, labels):
         return _fill(words["waiting"], time=_clock(task))
     if phase == Phase.RETRYING:
@@ -216,47 +256,8 @@ def _count(part: SnapshotDict | Step) -> str:
     current = part.get("current") or 0
     total = part.get("total")
     if total is None:
-        return _number(current) if current else ""
-    return f"{_number(current)}{SPACE}/{SPACE}{_number(total)}" if total > 1 else ""
-
-
-def _phase(task: SnapshotDict) -> str:
-    if phase := task.get("phase"):
-        return phase
-    return Phase.QUEUED if task.get("state") == "PENDING" else Phase.RUNNING
-
-
-def format_percent(part: int) -> str:
-    """Return whole percent as text."""
-    return f"{part}{SPACE}%"
-
-
-def format_duration(ms: float) -> str:
-    """Return "m:ss", from an hour on "h:mm:ss"."""
-    minutes, seconds = divmod(int(ms) // 1000, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-def format_rate(rate: float) -> str:
-    """Return a rate per second as text, per minute where it is low."""
-    if rate >= 10:
-        return f"{_number(floor(rate + 0.5))}/s"
-    return f"{rate:.1f}/s" if rate >= 0.1 else f"{rate * 60:.1f}/min"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.2f}".rstrip("0").rstrip(".").replace(",", SPACE)
-
-
-def format_size(size: int) -> str:
-    """Return a size in bytes as text."""
-    if size < 1000:
-        return f"{size}{SPACE}B"
-    if size < 999_500:
-        return f"{round(size / 1000)}{SPACE}kB"
-    megabytes = size / 1_000_000
-    return f"{megabytes:.1f}{SPACE}MB" if megabytes < 9.95 else f"{round(megabytes)}{SPACE}MB"
+        return format_number(current) if current else ""
+    return f"{format_number(current)}{SPACE}/{SPACE}{format_number(total)}" if total > 1 else ""
 
 
 def _took(task: SnapshotDict) -> str:

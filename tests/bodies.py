@@ -5,12 +5,14 @@ told.
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 from celery import Celery
+from celery.app.trace import build_tracer
 
 from headway.snapshot import Snapshot
 from headway.store.records import Records
@@ -48,6 +50,18 @@ def run_task(task: Any, task_id: str = "") -> str:
     finally:
         task.pop_request()
     return task_id
+
+
+def do_what_waits(celery: Celery, records: Records) -> None:
+    """Do a worker's work: run all messages in the default queue, and what these send."""
+    while text := records.client.rpop("celery"):
+        message = json.loads(text)
+        args, kwargs, embed = json.loads(b64decode(message["body"]))
+        headers = message["headers"]
+        request = {**headers, **embed, "args": args, "kwargs": kwargs}
+        request["delivery_info"] = {"exchange": "", "routing_key": "celery"}
+        task = celery.tasks[headers["task"]]
+        build_tracer(task.name, task, app=celery)(headers["id"], args, kwargs, request)
 
 
 @contextmanager

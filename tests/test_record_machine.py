@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from hypothesis.stateful import (
 
 from app.config import QUEUES
 from headway.celery.fencing import REPLACEMENT
+from headway.celery.sends import PARENT
 from headway.questions import Asked
 from headway.snapshot import FINAL, STATE, Phase, Snapshot, progress_fields, success_fields
 from headway.store.connection import connect
@@ -47,6 +49,7 @@ SETS = (
     "headway:doomed",
     "headway:questions",
 )
+PARENT_ID = "the-parent"
 WAITING = tuple(f"headway:waiting:{queue}" for queue in QUEUES)
 WAITS_FOR_ITS_TIME = {Phase.SCHEDULED, Phase.RETRYING}
 NO_KEY = -2  # as PTTL has it
@@ -172,6 +175,7 @@ def message_of(order: int) -> dict[str, Any]:
     retries = order % REPLACEMENT
     nesting = order // REPLACEMENT
     options = {"queue": QUEUES[order % 2], "retries": retries, "replaced_task_nesting": nesting}
+    options["headers"] = {PARENT: PARENT_ID}
     return {"task": "long_task", "args": [], "kwargs": {}, "options": options}
 
 
@@ -280,6 +284,12 @@ class RecordMachine(RuleBasedStateMachine):
         self.client = records.client
         self.client.flushdb()
         self.client.set("headway:round", records.queries.now())
+        # All tasks are parts of this one, which itself does nothing.
+        records.create(
+            owner="ada", message=message_of(0), title="P", max_attempts=1, task_id=PARENT_ID
+        )
+        self.client.zrem("headway:outbox", PARENT_ID)
+        self.client.zrem("headway:waiting:" + QUEUES[0], PARENT_ID)
         self.tasks: list[Task] = []
         self.runs: list[Run] = []
         self.missing: set[str] = set()  # by the last look
@@ -924,7 +934,7 @@ class RecordMachine(RuleBasedStateMachine):
         snapshots = []
         while (message := self.ear.get_message(timeout=20)) and message["channel"] != "the end":
             event, payload = json.loads(message["data"])
-            if event == "snapshot":
+            if event == "snapshot" and payload["task_id"] != PARENT_ID:
                 snapshots.append(Snapshot.from_json(json.dumps(payload)))
         assert message, "Redis was not heard"
         return snapshots
@@ -934,6 +944,27 @@ class RecordMachine(RuleBasedStateMachine):
         self.snapshots_tell_a_history()
         self.each_task_is_where_it_goes_on_from_and_nowhere_else()
         self.streams_hold_what_this_attempt_wrote()
+        self.the_parent_counts_its_parts()
+
+    def the_parent_counts_its_parts(self) -> None:
+        [stored] = self.records.read([PARENT_ID])
+        if stored is None or any(task.stray for task in self.tasks):
+            return
+        # The first write of a run without a record makes one of nobody's.
+        phases = [task.phase for task in self.tasks if task.last and task.last.parent_id]
+        parts = Snapshot.from_json(stored.snapshot).parts
+        kept = self.records.lists.part_counts(PARENT_ID)
+        assert {phase: count for phase, count in kept.items() if count} == Counter(phases)
+        if parts is None:
+            assert not phases
+            return
+        assert parts["count"] == len(phases)
+        assert parts["ended"] == sum(phase in FINAL for phase in phases)
+        assert parts["failed"] == phases.count(Phase.FAILED)
+        assert parts["waiting"] == phases.count(Phase.WAITING)
+        assert (parts["first_failed"] is None) == (Phase.FAILED not in phases)
+        assert parts["progress"] == 1 or parts["ended"] < parts["count"]
+        assert self.records.lists.count_open("ada") == 1 + parts["count"] - parts["ended"]
 
     def streams_hold_what_this_attempt_wrote(self) -> None:
         tasks = [task for task in self.tasks if task.last and not task.stray]

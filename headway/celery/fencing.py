@@ -12,7 +12,7 @@ from celery.app.task import Context
 from headway.celery import encoded
 from headway.celery.context import whole_number
 from headway.celery.encoded import SERIALIZER
-from headway.celery.sends import recorded
+from headway.celery.sends import BODY_ENDED, recorded
 from headway.shapes import TaskMessage
 from headway.store.model import UNCLAIMED, Delivery
 
@@ -20,7 +20,7 @@ from headway.store.model import UNCLAIMED, Delivery
 CLAIMED = "headway_claimed"
 FENCE = "headway_fence"  # the request's key for the token of its delivery
 ENDED = "headway_ended"  # the request's key: whether its run stored an end by `update_state`
-OWN_KEYS = {FENCE, CLAIMED, SERIALIZER}  # not sent on with a message
+OWN_KEYS = {FENCE, CLAIMED, SERIALIZER, BODY_ENDED}  # not sent on with a message
 # A replaced task counts its retries from zero, so one replacement outweighs them all.
 REPLACEMENT = 1_000_000
 

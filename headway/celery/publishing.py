@@ -20,7 +20,7 @@ from kombu.connection import Connection
 
 from headway.celery.broker import MessageEncoder, message_encoder
 from headway.celery.messages import OutboxProducer, is_for_another_broker, moment
-from headway.celery.sends import NO_TURN, OWNER, RECORDED, SEND, TITLE, TURN, Existing
+from headway.celery.sends import NO_TURN, OWNER, PARENT, RECORDED, SEND, TITLE, TURN, Existing
 from headway.store.errors import Unavailable
 from headway.store.model import Sent
 from headway.store.records import TASK_ID, Records
@@ -84,10 +84,11 @@ class Recorder:
             when = moment(eta, self._app) if eta else ""
         except (TypeError, ValueError):
             return None
-        texts = {key: headers.get(key) for key in (TITLE, OWNER, SEND)}
-        title, owner, send = (text if isinstance(text, str) else "" for text in texts.values())
+        texts = (headers.get(key) for key in (TITLE, OWNER, SEND, PARENT))
+        title, owner, send, parent = (text if isinstance(text, str) else "" for text in texts)
         queue = options.get("routing_key") if options.get("exchange") == "" else ""
-        return Sent(name, title, owner, queue or "", when, send, self._max_attempts_of(name))
+        attempts = self._max_attempts_of(name)
+        return Sent(name, title, owner, queue or "", when, send, attempts, parent=parent)
 
     def _is_to_our_broker(self, producer: Any) -> bool:
         connection = producer.connection

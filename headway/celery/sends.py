@@ -26,6 +26,11 @@ RECORDED = "headway_recorded"
 OWNER = "headway_owner"
 TITLE = "headway_title"
 
+# The header for the task that started this one, of which it is a part.
+PARENT = "headway_parent"
+# A request's key for whether its run's body has ended: what is sent then follows the run.
+BODY_ENDED = "headway_body_ended"
+
 # The header for how many attempts of a task do not count, as they were no fault of its own.
 WAITS = "headway_waits"
 
@@ -88,13 +93,27 @@ def identify(headers: dict[str, Any] | None = None, **_: Any) -> None:
     if run is None:
         headers.setdefault(SEND, uuid4().hex)
     elif run.id != headers["id"]:
+        headers.setdefault(PARENT, _parent_in(run))
         headers.setdefault(
             SEND, uuid5(NAMESPACE_OID, f"{run.id} {getattr(run, SEND, '')} {headers['id']}").hex
         )
     else:  # a retry or a replacement
-        headers |= {name: getattr(run, name) for name in (SEND, TITLE) if getattr(run, name, "")}
+        own = (SEND, TITLE, PARENT)
+        headers |= {name: getattr(run, name) for name in own if getattr(run, name, "")}
         if getattr(task, "has_record", False):
             headers[RECORDED] = run.id
+
+
+def _parent_in(run: Any) -> str:
+    """Return the task of which one that is sent now is a part.
+
+    What a run's body starts is the run's. What follows the run, as the rest of its chain or the
+    body of its chord, stands beside it: it is its parent's part, too. Without a parent the first
+    task of a chain has the rest as its parts; of a chord none is the first.
+    """
+    if not getattr(run, BODY_ENDED, False):
+        return str(run.id)
+    return getattr(run, PARENT, None) or ("" if run.chord else str(run.id))
 
 
 def identified(message: TaskMessage, task_id: str) -> TaskMessage:
@@ -123,6 +142,11 @@ def owned(message: TaskMessage, owner: str) -> TaskMessage:
 def owner_of(message: TaskMessage) -> str:
     """Return the owner that a Celery signature names, "" for none."""
     return _header(message, OWNER)
+
+
+def parent_of(message: TaskMessage) -> str:
+    """Return the task of which a Celery signature's task is a part, "" for none."""
+    return _header(message, PARENT)
 
 
 def title_of(message: TaskMessage) -> str:

@@ -19,6 +19,7 @@ from headway.celery.fencing import CLAIMED, FENCE, present_request_of
 from headway.celery.messages import due_time, is_for_another_broker, without_times
 from headway.celery.report_sender import ReportSender
 from headway.celery.runs import Run, Stopped
+from headway.celery.sends import BODY_ENDED
 from headway.settings import CAPTURE
 from headway.store.model import Outcome
 
@@ -70,7 +71,10 @@ class LiveTask(Task):
         run.report_sender = ReportSender()
         with runs.within(run), programs.marked(getattr(self.request, FENCE, "")) as run.origin:
             body = partial(call, *args, **kwargs)
-            return run_body(run, capturing(body) if CAPTURE.read(self.app.conf) else body)
+            try:
+                return run_body(run, capturing(body) if CAPTURE.read(self.app.conf) else body)
+            finally:
+                setattr(run.request, BODY_ENDED, True)
 
     def update_state(
         self, task_id: str | None = None, state: str | None = None, meta: Any = None, **kwargs: Any

@@ -164,6 +164,15 @@ QUESTION = {
 }
 RESUME = {"percent": _or_null(_is_count)}
 ANSWERED = {"by": _or_null(_is_text), "value": lambda _: True}
+FAILED_PART = {"task_id": _is_text, "title": _is_text, "error": _or_null(_fits(ERROR))}
+PARTS = {
+    "count": _is_count,
+    "ended": _is_count,
+    "failed": _is_count,
+    "waiting": _is_count,
+    "progress": _is_number,
+    "first_failed": _or_null(_fits(FAILED_PART)),
+}
 STEP = {
     "index": _or_null(_is_number),
     "count": _or_null(_is_number),
@@ -189,6 +198,8 @@ SNAPSHOT = {
     "version": _is_count,
     "queue_position": _or_null(_is_count),
     "queue": _or_null(_is_text),
+    "parent_id": _or_null(_is_text),
+    "parts": _or_null(_fits(PARTS)),
     "streams": _are_streams,
     "question": _or_null(_fits(QUESTION)),
     "failures": _is_count,

@@ -29,13 +29,14 @@ SHARED = (
     "turns",
     "bars",
     "transition",
+    "parts",
     "questions",
     "maintenance",
 )
 # May run where Redis takes no writes.
 READS = {
-    "count_by_owner",
-    "list_by_owner",
+    "count_tasks",
+    "list_tasks",
     "newest_lines",
     "overview",
     "passed_turns",

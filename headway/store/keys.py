@@ -66,6 +66,10 @@ class Keys:
         """Return the set of an owner's tasks in a phase; see index.lua."""
         return f"{self.prefix}headway:phase:{phase}:{owner}"
 
+    def parts(self, task_id: str) -> str:
+        """Return the set of a task's parts, in the order in which they were started."""
+        return f"{self.prefix}headway:parts:{task_id}"
+
     def once(self, owner: str, digest: str) -> str:
         """Return what an owner's idempotency key of this digest is kept under."""
         return f"{self.prefix}headway:once:{owner}:{digest}"

@@ -48,6 +48,7 @@ class Outcome(StrEnum):
     QUEUED = "queued"
     NOT_WAITING = "not_waiting"
     NOT_FINAL = "not_final"
+    PARTS = "parts"  # are to be forgotten first
     FORGOTTEN = "forgotten"
     UNKNOWN = "unknown"
     FULL = "full"  # a stream takes no more
@@ -217,6 +218,7 @@ class Sent(NamedTuple):
     send: str
     max_attempts: int
     unique: str = ""  # digest of what it is unique by
+    parent: str = ""  # the task that started it
 
 
 # What notifies a task's dependents of its end: the writer of the end, maintenance, or a holder of

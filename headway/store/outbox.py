@@ -7,7 +7,7 @@ from typing import Any
 
 from kombu.utils.json import dumps
 
-from headway.celery.sends import NO_TURN, Existing, Turn, owner_of
+from headway.celery.sends import NO_TURN, Existing, Turn, owner_of, parent_of
 from headway.shapes import TaskMessage
 from headway.store.damaged import unless_damaged
 from headway.store.functions import Functions
@@ -70,7 +70,14 @@ class Outbox:
         reply = self._functions.call(
             "defer",
             [self._keys.record(task_id)],
-            [*args, *source.args, int(only_attended), owner_of(message), *turn_args],
+            [
+                *args,
+                *source.args,
+                int(only_attended),
+                owner_of(message),
+                *turn_args,
+                parent_of(message),
+            ],
         )
         if isinstance(reply, list):
             raise Existing(reply[1])

@@ -1,11 +1,11 @@
-"""The tasks of an owner: pages of them, by phase and by words, and how many there are."""
+"""The tasks of an owner, the parts of a task: pages of them, by phase and words, and counts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from headway.snapshot import Phase, fragment
+from headway.snapshot import FINAL, Phase, fragment
 from headway.store.damaged import is_intact, unless_damaged
 from headway.store.errors import Unavailable
 from headway.store.functions import Functions
@@ -14,7 +14,7 @@ TIDY_BATCH = 500  # ids of an owner's list that one call brings in order
 
 
 class OwnerLists:
-    """Reads of the index that is kept of each owner's tasks."""
+    """Reads of the index that is kept of each owner's tasks, and of each task's parts."""
 
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
@@ -30,39 +30,74 @@ class OwnerLists:
         """Return a page of the owner's tasks, newest first, as snapshots (JSON).
 
         Each has all the words in its title, status, error or arguments; the case of ASCII letters
-        does not matter. With the page comes the cursor of the next one, None on the last.
+        does not matter. With the page comes the cursor of the next one, None on the last. Parts of
+        tasks are not among them.
         """
+        return self._page(f"owner:{owner}", limit, phases, cursor, words)
+
+    def parts(
+        self,
+        task_id: str,
+        limit: int,
+        phases: Iterable[Phase] = (),
+        cursor: tuple[str, str] = ("", ""),
+        words: Iterable[str] = (),
+    ) -> tuple[list[str], tuple[str, str] | None]:
+        """Return a page of a task's parts, as `page` does, in the order of their starts."""
+        return self._page(f"parts:{task_id}", limit, phases, cursor, words)
+
+    def counts(self, owner: str) -> dict[str, int]:
+        """Return how many of the owner's tasks are kept in each phase, by phase; no parts."""
+        return self._counts(f"owner:{owner}")[1]
+
+    def count_open(self, owner: str) -> int:
+        """Return how many of the owner's tasks, and of their parts, have not ended."""
+        open_parts, counts = self._counts(f"owner:{owner}")
+        return open_parts + sum(count for phase, count in counts.items() if phase not in FINAL)
+
+    def _page(
+        self,
+        name: str,
+        limit: int,
+        phases: Iterable[Phase],
+        cursor: tuple[str, str],
+        words: Iterable[str],
+    ) -> tuple[list[str], tuple[str, str] | None]:
         names = "".join(f"{phase}|" for phase in phases)
         wanted = [names and f"|{names}", *map(_as_indexed, words)]
         page: list[str] = []
         score, last = cursor
         more = "1"
         while more:
-            args = [owner, limit - len(page), wanted[0], score, last, *wanted[1:]]
-            score, last, more, untidy, *found = self._functions.call("list_by_owner", [], args)
+            args = [name, limit - len(page), wanted[0], score, last, *wanted[1:]]
+            score, last, more, untidy, *found = self._functions.call("list_tasks", [], args)
             page += filter(is_intact, found)
             if untidy:
-                self._tidy(owner, untidy)
+                self._tidy(name, untidy)
         return page, (score, last) if score else None
 
-    def counts(self, owner: str) -> dict[str, int]:
-        """Return how many of the owner's tasks are kept in each phase, by phase."""
+    def part_counts(self, task_id: str) -> dict[str, int]:
+        """Return how many parts of a task are kept in each phase, by phase."""
+        return self._counts(f"parts:{task_id}")[1]
+
+    def _counts(self, name: str) -> tuple[int, dict[str, int]]:
         for is_last in (False, True):
-            listed, indexed, expired, *flat = self._functions.call("count_by_owner", [], [owner])
+            reply = self._functions.call("count_tasks", [], [name])
+            listed, indexed, expired, open_parts, *flat = reply
             if is_last or (listed == indexed and not expired):
                 break
             # An earlier version kept a list but no index, or one of both is damaged: add the tasks.
-            key = self._functions.keys.owner(owner)
+            key = self._functions.keys.shared(name)
             listing = unless_damaged([], self._functions.client.zrange, key, 0, -1)
             ids = list(map(str, listing))
-            self._tidy(owner, ids if listed != indexed else [])
-        return dict(zip(flat[::2], flat[1::2], strict=True))
+            self._tidy(name, ids if listed != indexed else [])
+        return open_parts, dict(zip(flat[::2], flat[1::2], strict=True))
 
-    def _tidy(self, owner: str, ids: Sequence[str]) -> None:
+    def _tidy(self, name: str, ids: Sequence[str]) -> None:
         with suppress(Unavailable):  # where Redis takes no writes, a later reader does
             for begin in range(0, max(1, len(ids)), TIDY_BATCH):
                 batch = ids[begin : begin + TIDY_BATCH]
-                self._functions.call("tidy", [], [owner, *batch])
+                self._functions.call("tidy", [], [name, *batch])
 
 
 def _as_indexed(word: str) -> bytes:

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from kombu.utils.json import dumps
 
-from headway.celery.sends import NO_TURN, Existing, Turn, as_asked, send_of
+from headway.celery.sends import NO_TURN, Existing, Turn, as_asked, parent_of, send_of
 from headway.settings import CANCEL_GRACE_SECONDS, LEASE_SECONDS
 from headway.shapes import TaskMessage
 from headway.snapshot import fragment, title_line
@@ -38,6 +38,7 @@ from headway.store.uploads import UploadRecords
 
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
+PARTS_BATCH = 200  # parts that one call cancels
 CLOCK_SECONDS = 5.0  # for which a reading of Redis's clock is good
 
 
@@ -96,6 +97,7 @@ class Records:
         task_id: str = "",
         encoded: str = "",
         resume_from: str = "",
+        former_part: str = "",
         turn: Turn = NO_TURN,
         uploads: Sequence[str] = (),
     ) -> StartResult:
@@ -104,7 +106,8 @@ class Records:
         `when` is "" for now, "+<microseconds>" from now, or "<microseconds>" on Redis's clock.
         `encoded` is the message in the queue's own form, put there together with the record;
         without it the message is not sent yet. `resume_from` is a task like it at whose last
-        save it goes on, if there is one. The same `key` of the same owner gives the same task.
+        save it goes on, if there is one; `former_part` is one that has failed and whose place
+        it takes among the parts of a task. The same `key` of the same owner gives the same task.
         Where `turn` says that another is open already, that one is returned, or replaced.
         `uploads` are the ids of those among its arguments, which are kept as long as the task.
         Raises AlreadyUsed if the key came with another message, TooLate after START_SECONDS.
@@ -131,7 +134,8 @@ class Records:
         begun = time.monotonic()
         lists = [self.keys.queue(queue), search_words(message)]
         turn_args = [turn.unique, turn.line, int(turn.replaces), self._cancel_grace]
-        sent = [digest, when, encoded, send, *lists, resume_from, *turn_args, *uploads]
+        parts_args = [parent_of(message), former_part]
+        sent = [digest, when, encoded, send, *lists, resume_from, *turn_args, *parts_args, *uploads]
         outcome, *found = self.functions.call("create", keys, [*args, self._deadline(), *sent])
         if outcome == Outcome.LATE and time.monotonic() - begun < START_SECONDS:
             # Redis's clock has been put forward
@@ -161,6 +165,7 @@ class Records:
             encoded,
             self.keys.queue(sent.queue),
             sent.unique,
+            sent.parent,
         ]
         existing = self.functions.call("enqueue", [self.keys.record(task_id)], args)
         if existing:
@@ -177,7 +182,10 @@ class Records:
         return int((time.monotonic() + START_SECONDS) * 1e6) + ahead
 
     def forget(self, task_id: str) -> None:
-        """Delete everything that is kept of a task, whatever it does, as Celery's clients ask."""
+        """Delete everything that is kept of a task, whatever it does, as Celery's clients ask.
+
+        Not its parts: each is a task of its own.
+        """
         streams = self.queries.stream_names(task_id)
         self.client.delete(
             *(self.keys.stream(task_id, name) for name in streams),
@@ -192,13 +200,47 @@ class Records:
         """Cancel a task: "cancelled", or "cancelling" if it runs; else "final" or "unknown"."""
         return self._change("cancel", task_id, self._cancel_grace)
 
+    def cancel_all(self, task_id: str) -> ChangeResult:
+        """Cancel a task and its parts, as `cancel_parts`; of one that has ended its parts alone."""
+        changed = self.cancel(task_id)
+        if changed.outcome == Outcome.UNKNOWN or not self.cancel_parts(task_id):
+            return changed
+        [now] = self.read([task_id])
+        outcome = changed.outcome if changed.snapshot else Outcome.CANCELLED
+        return ChangeResult(outcome, now.snapshot if now else changed.snapshot)
+
+    def cancel_parts(self, task_id: str) -> int:
+        """Cancel the parts of a task that have not ended, and the parts of those, at any depth.
+
+        Those that it starts from now on are cancelled at once. Returns how many were cancelled.
+        """
+        total = 0
+        nested = [task_id]
+        for parent in nested:  # which grows meanwhile
+            keys = [self.keys.record(parent)]
+            args = [parent, self.ttl, self._cancel_grace, PARTS_BATCH]
+            looked = PARTS_BATCH
+            while looked == PARTS_BATCH:
+                looked, stopped, deeper = self.functions.call("cancel_parts", keys, args)
+                total += stopped
+            nested += [part for part in deeper if part not in nested]
+        return total
+
     def forget_ended(self, task_id: str) -> Outcome:
         """Delete what is kept of a task that has ended, and take it off its owner's list.
 
-        No message that comes late begins it again. Returns "forgotten"; else "not_final",
-        "unknown", or "busy" while what depends on the task is being told of its end.
+        Its parts are forgotten first, if all have ended. No message that comes late begins it
+        again. Returns "forgotten"; else "not_final", "unknown", or "busy" while what depends on
+        the task is being told of its end.
         """
-        return Outcome(self.functions.call("forget", [self.keys.record(task_id)], [task_id]))
+        outcome = Outcome.PARTS
+        while outcome == Outcome.PARTS:
+            keys = [self.keys.record(task_id)]
+            outcome, *parts = self.functions.call("forget", keys, [task_id])
+            refused = {self.forget_ended(part) for part in parts} - {Outcome.FORGOTTEN}
+            if refused:
+                return refused.pop()
+        return Outcome(outcome)
 
     def reschedule(self, task_id: str, when: str) -> ChangeResult:
         """Change the time of a scheduled or retrying task; `when` is as for `create`.

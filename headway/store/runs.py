@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from kombu.utils.json import dumps
 
-from headway.celery.sends import owner_of
+from headway.celery.sends import owner_of, parent_of
 from headway.masking import mask
 from headway.questions import Asked
 from headway.shapes import TaskMessage
@@ -85,6 +85,7 @@ class RunRecords:
             *source.args,
             int(patient),
             owner_of(message),
+            parent_of(message),
         ]
         return Outcome(
             self._functions.call("claim", [self._keys.record(task_id)], [*args, *run_args])

@@ -156,9 +156,18 @@ def start_task() -> ResponseReturnValue:
 
 @api.post("/tasks/<task_id>/cancel")
 def cancel(task_id: str) -> ResponseReturnValue:
-    """Cancel a task; 202 and the snapshot, `cancelling` while it runs; 409 if it has ended."""
+    """Cancel a task and its parts; 202 and the snapshot, `cancelling` while it runs.
+
+    409 if all have ended. JSON, if any: `{"parts": false}`, to leave its parts alone.
+    """
     _to_change(task_id)
-    return changed(get_records().cancel(task_id))
+    body = json_body({"parts"}) if request.is_json and request.get_data() else {}
+    parts = body.get("parts", True)
+    if not isinstance(parts, bool):
+        why = {"parts": "Must be true or false."}
+        raise APIError(400, "bad_parts", "Give parts as true or false.", why)
+    records = get_records()
+    return changed(records.cancel_all(task_id) if parts else records.cancel(task_id))
 
 
 @api.post("/tasks/<task_id>/schedule")

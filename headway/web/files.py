@@ -10,13 +10,13 @@ from flask import Blueprint, jsonify, request, send_file
 from flask.typing import ResponseReturnValue
 
 from headway.file_types import IMAGES
+from headway.formats import format_size
 from headway.state import state
 from headway.store.files import TaskFile
 from headway.web.errors import APIError, handle_errors
 from headway.web.reading import read_one
 from headway.web.security import guard
 from headway.web.viewers import current_viewer
-from headway.words import format_size
 
 files = Blueprint("headway_files", __name__)
 handle_errors(files)

@@ -9,6 +9,7 @@ from uuid import uuid4
 from flask import request
 from werkzeug.datastructures import FileStorage
 
+from headway.formats import format_size
 from headway.forms import file_fields
 from headway.registry import TaskType
 from headway.state import state
@@ -20,7 +21,6 @@ from headway.web.api import idempotency_key
 from headway.web.errors import APIError, wants_json
 from headway.web.limiting import count
 from headway.web.uploads import AROUND_BYTES, keep
-from headway.words import format_size
 
 PIECE_BYTES = 64 * 1024
 CHOSEN = "The file that you chose"  # while Redis does not say which

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from json import loads
@@ -84,22 +84,24 @@ class Listing:
     @property
     def filters(self) -> list[Filter]:
         """The choices of what to show, with how many tasks each has."""
-        return [
-            Filter(
-                name,
-                [phase.value for phase in phases],
-                None if self.counts is None else self._count(phases),
-                frozenset(phases) == self.query.phases,
-            )
-            for name, phases in FILTERS.items()
-        ]
+        return filters_of(self.counts, self.query.phases)
 
     def rank_of(self, task: SnapshotDict) -> int:
         """Return a task's place in the order; see headway.order."""
         return rank(task, self.seen)
 
-    def _count(self, phases: tuple[Phase, ...]) -> int:
-        return sum((self.counts or {}).get(phase, 0) for phase in phases or Phase)
+
+def filters_of(counts: Mapping[str, int] | None, current: Set[Phase]) -> list[Filter]:
+    """Return the choices of what a list shows, with how many tasks each has; None: not known."""
+    return [
+        Filter(
+            name,
+            [phase.value for phase in phases],
+            None if counts is None else sum(counts.get(phase, 0) for phase in phases or Phase),
+            frozenset(phases) == current,
+        )
+        for name, phases in FILTERS.items()
+    ]
 
 
 def read_listing(viewer: Viewer, query: Query, seen: str) -> Listing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,7 @@ from headway.web.errors import APIError
 
 MAX_AHEAD_SECONDS = 366 * 86400
 MAX_QUERY = 200  # characters
+SCORE = re.compile(r"-?[0-9]{1,18}")  # parts have those below zero
 NO_TIME = "Must be a time with its zone: 2026-11-22T08:00:00Z."
 
 
@@ -111,7 +113,7 @@ def cursor_of(text: str | None) -> tuple[str, str]:
     if not text:
         return "", ""
     score, _, task_id = text.partition("~")
-    if not score.isascii() or not score.isdigit() or len(score) > 18 or not TASK_ID.match(task_id):
+    if not SCORE.fullmatch(score) or not TASK_ID.match(task_id):
         raise APIError(
             400, "bad_cursor", "Use the cursor from the previous answer.", {"cursor": "Malformed."}
         )

@@ -9,11 +9,12 @@ from itertools import pairwise
 from math import floor
 from typing import NamedTuple
 
+from headway.formats import format_duration, format_percent, format_rate
 from headway.shapes import SnapshotDict
 from headway.snapshot import Phase
 from headway.store.model import Point
 from headway.web.pace import SMOOTHING, Range, estimates
-from headway.words import format_duration, format_percent, format_rate, percent
+from headway.words import percent
 
 WIDTH = 1000
 HEIGHT = 200

@@ -59,7 +59,7 @@ class Change(NamedTuple):
 
 
 def _cancel(task_id: str, _stored: TaskRecord, _key: str) -> str:
-    changed = get_records().cancel(task_id)
+    changed = get_records().cancel_all(task_id)
     if changed.snapshot is None:
         raise REFUSALS[changed.outcome]
     return changed.snapshot

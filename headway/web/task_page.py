@@ -12,11 +12,12 @@ from flask.typing import ResponseReturnValue
 
 from headway import masking, words
 from headway.labels import labels_of
+from headway.parts import has_open_parts
 from headway.service import moment, rerun
 from headway.shapes import AttemptFailure, SnapshotDict
-from headway.snapshot import Phase, Snapshot
+from headway.snapshot import FINAL, Phase, Snapshot
 from headway.store.model import LogPage, TaskRecord
-from headway.tokens import PREFIX, of_task
+from headway.tokens import of_task
 from headway.web.answers import answer_by_form, form_of
 from headway.web.api import READ_ONLY, get_records, idempotency_key, status
 from headway.web.assets import script_address
@@ -24,8 +25,9 @@ from headway.web.errors import APIError, handle_errors, wants_json, wants_page
 from headway.web.files import files_shown
 from headway.web.limiting import count
 from headway.web.log_view import LEVELS, LogQuery, by_attempt
+from headway.web.part_tree import read_parts
 from headway.web.plot import plot
-from headway.web.reading import read_one, read_to_share
+from headway.web.reading import read_mine, read_one, read_to_share
 from headway.web.results import shown_result
 from headway.web.security import guard
 from headway.web.sharing import make_link
@@ -33,7 +35,7 @@ from headway.web.snippets import curl, python
 from headway.web.start_page import can_refill
 from headway.web.stream_view import stream_ends
 from headway.web.timeline import timeline
-from headway.web.viewers import Viewer, current_viewer
+from headway.web.viewers import Viewer, carried_token, current_viewer
 
 pages = Blueprint("headway_pages", __name__, template_folder="../templates")
 handle_errors(pages)
@@ -42,7 +44,9 @@ guard(pages)
 FRESH = "private, no-store"
 MAX_SHOWN_CHARS = 20_000  # of arguments, a result or a traceback
 BAD_ACTION = APIError(
-    400, "bad_action", "The action is answer, cancel, now, again, go_on, share or unshare."
+    400,
+    "bad_action",
+    "The action is answer, cancel, cancel_task, now, again, go_on, share or unshare.",
 )
 
 
@@ -63,7 +67,8 @@ def show(task_id: str) -> ResponseReturnValue:
 def act(task_id: str) -> ResponseReturnValue:
     """Do what a button of the page asks for, and answer with a redirect to the page.
 
-    Form: `action` is `cancel`, `now`, `again` or `go_on` (again, from where it was saved), perhaps
+    Form: `action` is `cancel` (its parts too), `cancel_task` (without them), `now`, `again` or
+    `go_on` (again, from where it was saved), perhaps
     with `idempotency_key`; or `answer`, with `question_id` and the fields of the answer, which may
     be wrong: the page says so, 422. An action that comes too late changes nothing: the page shows
     what the task is by then. `share` answers with the page and a link to it, `unshare` withdraws
@@ -83,8 +88,10 @@ def act(task_id: str) -> ResponseReturnValue:
         if wrong := answer_by_form(viewer, stored):
             task: SnapshotDict = json.loads(stored.snapshot)
             return _page({**_shown(viewer, stored), **form_of(task, wrong)}, 422)
-    elif action == "cancel":
-        get_records().cancel(task_id)
+    elif action in ("cancel", "cancel_task"):
+        records = get_records()
+        cancel = records.cancel_all if action == "cancel" else records.cancel
+        cancel(task_id)
     elif action == "now":
         get_records().reschedule(task_id, moment(0, None))
     elif action in ("again", "go_on"):
@@ -94,7 +101,7 @@ def act(task_id: str) -> ResponseReturnValue:
             shown = again.task_id
     else:
         raise BAD_ACTION
-    return redirect(url_for(".show", task_id=shown, **_token_of(viewer)), 303)
+    return redirect(url_for(".show", task_id=shown, **carried_token(viewer)), 303)
 
 
 def _share(viewer: Viewer, task_id: str, action: str) -> ResponseReturnValue:
@@ -132,7 +139,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
     queries = get_records().queries
     details = queries.details(task_id)
     is_private = viewer.sees_all(stored)
-    address = {"task_id": task_id, **_token_of(viewer)}
+    address = {"task_id": task_id, **carried_token(viewer)}
     may_change = viewer.may_change(task_id, stored)
     log = queries.read_log(task_id, 0)
     lines = [line for line in log["lines"] if wanted.matches(line)]
@@ -145,6 +152,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "actions": _actions(task) if may_change else {},
         **(form_of(task, {}) if may_change else {}),
         "idempotency_key": str(uuid4()),
+        **_parts_of(viewer, stored, task),
         "plot": plot(task, queries.points(task_id)),
         "streams": stream_ends(queries, task),
         "files": files_shown(task_id),
@@ -171,6 +179,20 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
     }
 
 
+def _parts_of(viewer: Viewer, stored: TaskRecord, task: SnapshotDict) -> dict[str, Any]:
+    """Return what the page shows of a task's parts, and of the task that it is a part of."""
+    parts = task["parts"]
+    parent_id = task["parent_id"]
+    found, _ = read_mine([parent_id] if parent_id else [], viewer, get_records().read)
+    return {
+        "parent": json.loads(found[parent_id].snapshot) if found and parent_id else None,
+        "parts_shown": read_parts(get_records(), task["task_id"]) if parts else None,
+        "retry_parts": words.retry_parts(task),
+        "opens_parts": viewer.sees_all(stored),
+        "has_open_parts": has_open_parts(task),
+    }
+
+
 def _snippets(task_id: str, link: Mapping[str, str]) -> dict[str, Any]:
     """Return how a task is read elsewhere; `link` has a token, and of a new one a `url`."""
     status_address = url_for("headway.status", task_id=task_id, _external=True)
@@ -191,16 +213,12 @@ def _requester(viewer: Viewer, stored: TaskRecord) -> str:
     return "you" if stored.owner == viewer.owner else stored.owner
 
 
-def _token_of(viewer: Viewer) -> dict[str, Any]:
-    """Return the token in the page's address, as a query for its links; {} for none."""
-    token = request.args.get("token", "")
-    return {"token": token} if viewer.grant and token.startswith(PREFIX) else {}
-
-
 def _actions(task: SnapshotDict) -> dict[str, str]:
     """Return the actions that fit a task's phase, and the words of their buttons."""
     said = words.WORDS["actions"]
     phase = task["phase"]
+    if has_open_parts(task):
+        return _actions_on_parts(task)
     if phase in (Phase.SCHEDULED, Phase.RETRYING):
         now = said["now"] if phase == Phase.SCHEDULED else said["retry_now"]
         return {"now": now, "cancel": said["cancel"]}
@@ -209,6 +227,13 @@ def _actions(task: SnapshotDict) -> dict[str, str]:
     if phase in (Phase.FAILED, Phase.SUCCEEDED, Phase.CANCELLED):
         return words.again(task)
     return {}
+
+
+def _actions_on_parts(task: SnapshotDict) -> dict[str, str]:
+    said = words.WORDS["actions"]
+    both = {"cancel": words.cancel_all(task)}
+    is_open = Phase(task["phase"]) not in FINAL | {Phase.CANCELLING}
+    return {**both, "cancel_task": said["cancel_task"]} if is_open else both
 
 
 def _arguments(message: Mapping[str, Any]) -> str:

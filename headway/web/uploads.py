@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from headway.exceptions import ConfigError
 from headway.file_folder import TooLarge
+from headway.formats import format_size
 from headway.state import state
 from headway.store.uploads import StoredUpload
 from headway.uploading import UploadsFull, max_bytes_of, take_in
@@ -19,7 +20,6 @@ from headway.web.errors import APIError, handle_errors
 from headway.web.multipart import UploadedPart
 from headway.web.security import guard
 from headway.web.viewers import current_viewer
-from headway.words import format_size
 
 uploads = Blueprint("headway_uploads", __name__)
 handle_errors(uploads)

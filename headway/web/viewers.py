@@ -90,6 +90,12 @@ def current_viewer() -> Viewer:
     return viewer_of(current_app, request.environ, current_owner(), sees_unowned)
 
 
+def carried_token(viewer: Viewer) -> dict[str, Any]:
+    """Return the token in the page's address, as a query for its links; {} for none."""
+    token = request.args.get("token", "")
+    return {"token": token} if viewer.grant and token.startswith(PREFIX) else {}
+
+
 def viewer_of(
     app: Flask, environ: MutableMapping[str, Any], owner: str | None, sees_unowned: bool = False
 ) -> Viewer:

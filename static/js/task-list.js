@@ -5,6 +5,7 @@
 
 import { Choice } from "headway/choice.js";
 import { ENDED, arrange, compare, rank } from "headway/order.js";
+import { asShown } from "headway/snapshot.js";
 import { TaskCounts } from "headway/task-counts.js";
 import { TaskProgress } from "headway/task-progress.js";
 
@@ -135,10 +136,12 @@ export class TaskList {
     const item = known?.item ?? this.#expected(snapshot) ?? (this.#isNew(snapshot) ? this.#insert(snapshot) : null);
     if (!item) return isUncounted;
     this.#tasks.set(snapshot.task_id, { item, version: snapshot.version });
-    if (item.dataset.phase === snapshot.phase) return isUncounted;
+    const { phase, finished_at } = asShown(snapshot);
+    if (item.dataset.phase === snapshot.phase && item.dataset.shown === phase) return isUncounted;
     item.dataset.phase = snapshot.phase;
+    item.dataset.shown = phase;
     item.dataset.created = snapshot.created_at;
-    item.dataset.finished = snapshot.finished_at ?? "";
+    item.dataset.finished = finished_at ?? "";
     item.dataset.title = snapshot.title;
     this.#unplaced.add(item);
     return isUncounted;
@@ -277,8 +280,8 @@ function split(words) {
 
 /** @param {HTMLLIElement} item */
 function placed({ dataset }) {
-  const { phase = "", created = "", finished = "" } = dataset;
-  return { phase, created_at: created, finished_at: finished };
+  const { phase = "", shown = phase, created = "", finished = "" } = dataset;
+  return { phase: shown, created_at: created, finished_at: finished };
 }
 
 /** @param {Record<string, string>} attributes of the task-progress in it */

@@ -99,7 +99,7 @@ def junk_keys(records: Records, task_id: str, owner: str) -> list[str]:
     own = [keys.record(task_id), keys.log(task_id), keys.points(task_id), keys.celery(task_id)]
     own += [keys.result(task_id), keys.owner(owner), keys.index(owner), keys.stream(task_id, "out")]
     own += [keys.phase(owner, phase) for phase in Phase]
-    own += [keys.waiting("celery"), keys.worker("test")]
+    own += [keys.waiting("celery"), keys.worker("test"), keys.parts(task_id)]
     own += [keys.upload("0" * 32), keys.uploaded(f"owner:{owner}")]
     return own + [keys.shared(name) for name in SHARED]
 

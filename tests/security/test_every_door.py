@@ -41,6 +41,8 @@ OF_TASKS: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/tasks/<task_id>/streams/<name>", {}),
     ("GET", "/tasks/<task_id>/streams/<name>?download", {}),
     ("GET", "/tasks/<task_id>/files", {}),
+    ("GET", "/tasks/<task_id>/parts", {}),
+    ("POST", "/tasks/<task_id>/parts/retry", {}),
     ("GET", "/tasks/<task_id>/files/<name>", {}),
     ("GET", "/tasks/<task_id>/result", {}),
     ("GET", "/tasks/<task_id>/result.csv", {}),

@@ -11,8 +11,8 @@ import {
   formatTime,
   joined,
 } from "./format.js";
-import { percent } from "./snapshot.js";
-import { failure, headline, shortResult, took, waiting } from "./words.js";
+import { asShown, percent } from "./snapshot.js";
+import { failure, headline, partsWords, shortResult, took, waiting } from "./words.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -47,19 +47,21 @@ export const SIGNS = /** @type {Record<string, string>} */ (WORDS.signs);
 const TEXTS = WORDS.texts;
 
 /**
- * @param {Snapshot} snapshot
+ * @param {Snapshot} known
  * @param {Circumstances} at
  * @returns {Reading}
  */
-export function read(snapshot, at) {
+export function read(known, at) {
+  const snapshot = asShown(known);
+  const isOfParts = snapshot !== known;
   const part = percent(snapshot);
   const counts = part !== null && (part > 0 || snapshot.phase === "running");
   return {
     sign: SIGNS[snapshot.phase] ?? WORDS.unknown_sign,
     figure: counts ? formatPercent(part) : "",
     headline: lead(snapshot, at),
-    text: text(snapshot, at),
-    numbers: numbers(snapshot, at),
+    text: joined([partsWords(snapshot), text(snapshot, at)]),
+    numbers: numbers(snapshot, at, isOfParts || isNumbered(snapshot)),
   };
 }
 
@@ -129,9 +131,10 @@ function queuedText(snapshot, { now, workers, queues, paused, hints = {} }) {
 /**
  * @param {Snapshot} snapshot
  * @param {Circumstances} at
+ * @param {boolean} isOfAll whether its numbers are of several together, which a rate says nothing of
  * @returns {string}
  */
-function numbers(snapshot, { now, rate, left, labels = {} }) {
+function numbers(snapshot, { now, rate, left, labels = {} }, isOfAll) {
   const time = formatTime(snapshot.scheduled_for);
   switch (snapshot.phase) {
     case "scheduled":
@@ -146,8 +149,8 @@ function numbers(snapshot, { now, rate, left, labels = {} }) {
     }
     case "running":
       return joined([
-        isNumbered(snapshot) ? "" : formatCount(snapshot),
-        rate && !isNumbered(snapshot) ? formatRate(rate) : "",
+        isOfAll ? "" : formatCount(snapshot),
+        rate && !isOfAll ? formatRate(rate) : "",
         snapshot.started_at ? `${formatDuration(now - Date.parse(snapshot.started_at))} elapsed` : "",
         left ? formatLeft(left) : "",
       ]);

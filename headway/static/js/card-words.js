@@ -28,6 +28,7 @@ export default {
     "succeeded_in": "Done in {time}",
     "failed": "Failed",
     "failed_again": "Failed after {failures} attempts",
+    "parts_failed": "{failed} of {count} parts failed",
     "cancelled": "Cancelled",
     "cancelled_at": "Cancelled at {percent}",
     "cancelled_unstarted": "Cancelled before it started"
@@ -41,6 +42,13 @@ export default {
     "paused": "Paused: the data was restored from a backup.",
     "step": "step {index}/{count}",
     "result": "Result: {result}"
+  },
+  "parts": {
+    "open": "{ended} of {count} parts",
+    "ended": "{count} parts",
+    "one": "1 part",
+    "failed": "{failed} failed, first {title}",
+    "waiting": "{waiting} waiting for an answer"
   },
   "numbers": {
     "waiting": "next attempt at {time}",
@@ -58,6 +66,11 @@ export default {
     "retry_now": "Retry now",
     "change": "Change",
     "cancel": "Cancel",
+    "cancel_task": "Cancel only the task",
+    "cancel_all": "Cancel with {count} parts",
+    "cancel_all_one": "Cancel with 1 part",
+    "retry_parts": "Retry {count} failed parts",
+    "retry_parts_one": "Retry the failed part",
     "again": "Run again",
     "retry": "Retry",
     "go_on": "Go on where it was",

@@ -4,7 +4,7 @@ import { adopt, set } from "./card-parts.js";
 import { formatTime, formatWhen } from "./format.js";
 import { watchView } from "./in-view.js";
 import { Pace } from "./pace.js";
-import { isFinal, percent } from "./snapshot.js";
+import { asShown, isFinal, percent } from "./snapshot.js";
 import { TaskActions } from "./task-actions.js";
 import { read } from "./card-reading.js";
 import { details, showAll } from "./details.js";
@@ -78,7 +78,7 @@ export class Card {
     this.#snapshot = snapshot;
     this.#line = line;
     this.#missing = snapshot ? "" : isForgotten ? FORGOTTEN : MISSING;
-    if (snapshot) this.#pace.observe(snapshot);
+    if (snapshot) this.#pace.observe(asShown(snapshot));
     this.#unobserve ??= watchView(this.#host, (isInView) => {
       this.#isInView = isInView;
       this.#drawSoon();
@@ -144,19 +144,20 @@ export class Card {
   #drawSnapshot(snapshot) {
     const { connection } = this.#watcher;
     const now = connection.state === "offline" ? connection.heardAt : connection.now(); // then times stop
-    const [rate, left] = [this.#pace.rate(now), this.#pace.left(snapshot, now)];
+    const shown = asShown(snapshot);
+    const [rate, left] = [this.#pace.rate(now), this.#pace.left(shown, now)];
     const { workers = null, queues = null, paused = null } = connection.server ?? {};
     const labels = connection.labelsOf(snapshot.name);
     const { hints } = this.#options;
     const reading = read(snapshot, { now, labels, hints, workers, queues, paused, rate, left });
-    set(this.#host, "data-phase", snapshot.phase);
+    set(this.#host, "data-phase", shown.phase);
     this.#drawTitle(snapshot);
     for (const part of /** @type {const} */ (["sign", "figure", "headline", "text", "numbers"])) {
       this.#write(part, reading[part]);
     }
     this.#write("line", isFinal(snapshot) ? "" : (this.#line?.text ?? ""));
-    this.#drawEnd(snapshot, now);
-    this.#drawBar(snapshot);
+    this.#drawEnd(shown, now);
+    this.#drawBar(shown);
     this.#drawLink(snapshot);
     this.#drawDetails(snapshot);
     this.#actions?.show(snapshot);

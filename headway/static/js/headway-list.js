@@ -8,7 +8,7 @@ import { LiveElement } from "./live-element.js";
 import { Notifier } from "./notifier.js";
 import { ENDED, arrange, compare, rank } from "./order.js";
 import { read } from "./reading.js";
-import { normalize } from "./snapshot.js";
+import { asShown, normalize } from "./snapshot.js";
 import { TabTitle } from "./tab-title.js";
 import { TaskCounts } from "./task-counts.js";
 
@@ -23,7 +23,7 @@ const REFRESH_MS = 500; // after which counts that nobody can move on are read a
 export class HeadwayList extends LiveElement {
   static kind = /** @type {const} */ ("list");
 
-  /** @type {Map<string, {item: HTMLElement, snapshot: Snapshot}>} by id, the tasks that it shows */
+  /** @type {Map<string, {item: HTMLElement, snapshot: Snapshot, shown: Snapshot}>} by id, the tasks that it shows */
   #known = new Map();
   #seen = ""; // until when failures have been seen: when this was opened
   #list = document.createElement("ul");
@@ -163,8 +163,9 @@ export class HeadwayList extends LiveElement {
   #receive(snapshot, watcher) {
     const { task_id } = snapshot;
     const labels = watcher.connection.labelsOf(snapshot.name);
-    this.announcer?.receive(snapshot, labels);
-    for (const teller of this.#tellers) teller.receive(snapshot, labels);
+    const shown = asShown(snapshot);
+    this.announcer?.receive(shown, labels);
+    for (const teller of this.#tellers) teller.receive(shown, labels);
     if (this.#counts.receive(snapshot)) {
       clearTimeout(this.#refresh);
       this.#refresh = setTimeout(() => watcher.refreshList(), REFRESH_MS);
@@ -181,15 +182,17 @@ export class HeadwayList extends LiveElement {
 
   /** @param {Snapshot} snapshot @param {TaskWatcher} watcher */
   #take(snapshot, { server }) {
-    const { task_id, phase } = snapshot;
-    this.#counts.note(task_id, phase);
+    const { task_id } = snapshot;
+    this.#counts.note(task_id, snapshot.phase);
     const known = this.#known.get(task_id);
     if (known && snapshot.version < known.snapshot.version) return;
+    const shown = asShown(snapshot);
+    const { phase } = shown;
     const item = known?.item ?? this.#add(server.at(`/status/${encodeURIComponent(task_id)}`));
-    this.#known.set(task_id, { item, snapshot }); // what is in it, its element watches
-    if (known?.snapshot.phase === phase) return;
+    this.#known.set(task_id, { item, snapshot, shown }); // what is in it, its element watches
+    if (known?.shown.phase === phase) return;
     Object.assign(item.dataset, { taskId: task_id, phase, title: snapshot.title });
-    this.#place(item, snapshot);
+    this.#place(item, shown);
     this.#choice?.show();
   }
 
@@ -228,7 +231,7 @@ export class HeadwayList extends LiveElement {
     const isRow = rank(snapshot, this.#seen) === ENDED;
     item.querySelector("headway-task")?.toggleAttribute("row", isRow);
     const shown = [...this.#known.values()];
-    shown.sort((one, other) => compare(one.snapshot, other.snapshot, this.#seen));
+    shown.sort((one, other) => compare(one.shown, other.shown, this.#seen));
     arrange(this.#list, shown.map((one) => one.item), new Set([item]));
   }
 

@@ -5,11 +5,12 @@ import { formatTime } from "./format.js";
 import { parse } from "./exact.js";
 import { Favicon } from "./favicon.js";
 import { Notifier } from "./notifier.js";
+import { PageParts } from "./page-parts.js";
 import { PageStreams } from "./page-streams.js";
 import { Plot } from "./plot.js";
 import { CREDENTIALS } from "./reading.js";
 import { parseSource } from "./server.js";
-import { isFinal } from "./snapshot.js";
+import { asShown, isFinal } from "./snapshot.js";
 import { TaskFiles } from "./task-files.js";
 import { MAX_SHOWN, TaskLog, lineElement, matches } from "./task-log.js";
 import { release, watcherOf } from "./watchers.js";
@@ -22,6 +23,7 @@ import { headline } from "./words.js";
  */
 
 const FEWEST_POINTS = 3; // below that there is no curve to see
+const PARTS_MS = 500; // between two renewals for the number of parts
 const GRACE_MS = 300; // a check that is answered sooner is no loss of connection
 
 export class HeadwayTaskPage extends HTMLElement {
@@ -31,8 +33,9 @@ export class HeadwayTaskPage extends HTMLElement {
   #log;
   /** @type {PageStreams | undefined} */
   #streams;
-  /** What the parts that the server makes were made of. */
+  /** What the sections that the server makes were made of. */
   #made = "";
+  #partsMade = "";
   #plot = new Plot([]);
   #icon = new Favicon(document);
   /** @type {Notifier | undefined} */
@@ -43,6 +46,10 @@ export class HeadwayTaskPage extends HTMLElement {
   #grace;
   /** @type {TaskFiles | undefined} */
   #files;
+  /** @type {PageParts | undefined} */
+  #parts;
+  /** @type {ReturnType<typeof setTimeout> | undefined} the next renewal, for parts */
+  #renewing;
 
   connectedCallback() {
     const task = /** @type {HTMLElement} */ (this.querySelector("headway-task"));
@@ -68,7 +75,10 @@ export class HeadwayTaskPage extends HTMLElement {
       () => void this.#renew(),
     ));
     this.#plot = new Plot(JSON.parse(this.#part("plot").dataset.points ?? "[]"));
+    const parts = (this.#parts = new PageParts(() => this.querySelector("#parts"), watcher));
     this.#undo = [
+      () => clearTimeout(this.#renewing),
+      () => parts.stop(),
       () => cancelAnimationFrame(this.#frame),
       watcher.connection.on("log", ({ task_id, lines }) => task_id === name && log.take(lines)),
       watcher.connection.on("stream", (event) => event.task_id === name && streams.take(event)),
@@ -98,25 +108,38 @@ export class HeadwayTaskPage extends HTMLElement {
 
   /** @param {Snapshot} snapshot @param {LogLine | null} line @param {TaskWatcher} watcher */
   #take(snapshot, line, { connection }) {
-    const words = headline(snapshot, connection.labelsOf(snapshot.name));
-    this.#icon.show(snapshot);
-    this.#notifier?.receive(snapshot, connection.labelsOf(snapshot.name));
-    document.title = `${snapshot.phase === "running" ? `(${words})` : words} ${snapshot.title} · Headway`;
+    const shown = asShown(snapshot);
+    const words = headline(shown, connection.labelsOf(snapshot.name));
+    this.#icon.show(shown);
+    this.#notifier?.receive(shown, connection.labelsOf(snapshot.name));
+    document.title = `${shown.phase === "running" ? `(${words})` : words} ${snapshot.title} · Headway`;
     if (this.#plot.take(snapshot)) this.#drawPlotSoon(snapshot);
     // What was pushed comes by the log's own event, after this one.
     queueMicrotask(() => this.#log?.reach(line?.seq ?? 0));
     this.#streams?.reach(snapshot);
-    const parts = [snapshot.phase, snapshot.attempt, snapshot.finished_at].join(" ");
-    if (parts === this.#made) {
+    this.#renewForParts(snapshot);
+    const made = [snapshot.phase, snapshot.attempt, snapshot.finished_at].join(" ");
+    if (made === this.#made) {
       if (connection.state !== "polling") return;
       this.#log?.reach(Infinity);
       this.#files?.reach();
       return;
     }
     const isFirst = !this.#made;
-    this.#made = parts;
+    this.#made = made;
     if (!isFirst || !isFinal(snapshot)) this.#log?.reach(Infinity);
     void this.#renew();
+  }
+
+  /** What is shown of parts is watched; their number, and which failed first, the server says. @param {Snapshot} snapshot */
+  #renewForParts({ parts }) {
+    const key = parts ? `${parts.count} ${parts.ended} ${parts.failed}` : "";
+    if (key === this.#partsMade) return;
+    this.#partsMade = key;
+    this.#renewing ??= setTimeout(() => {
+      this.#renewing = undefined;
+      void this.#renew();
+    }, PARTS_MS);
   }
 
   /** @param {Snapshot} snapshot */
@@ -163,6 +186,7 @@ export class HeadwayTaskPage extends HTMLElement {
         if (next && next.outerHTML !== part.outerHTML && !isSameQuestion(part, next)) part.replaceWith(document.adoptNode(next));
       }
       localise(this);
+      this.#parts?.adopt();
     } catch {
       this.#made = ""; // the next news of the task tries it again
     }

@@ -2,7 +2,7 @@
 
 import { Card } from "./card.js";
 import { LiveElement } from "./live-element.js";
-import { isFinal } from "./snapshot.js";
+import { asShown, isFinal } from "./snapshot.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -51,7 +51,7 @@ export class HeadwayTask extends LiveElement {
     if (snapshot === this.#snapshot) return; // news of its log alone
     const hadEnded = this.hasEnded;
     this.#snapshot = snapshot;
-    this.announcer?.receive(snapshot, watcher.connection.labelsOf(snapshot.name));
+    this.announcer?.receive(asShown(snapshot), watcher.connection.labelsOf(snapshot.name));
     this.#fire("headway:change", snapshot);
     if (!this.hasEnded || hadEnded) return;
     this.#fire("headway:end", snapshot);

@@ -21,6 +21,8 @@
  * @property {number} version
  * @property {number | null} queue_position how many are ahead, while queued
  * @property {string | null} queue its name, while queued
+ * @property {string | null} parent_id the task that started this one
+ * @property {Parts | null} parts the tasks that it started
  * @property {string} created_at times are RFC 3339
  * @property {string | null} scheduled_for
  * @property {string | null} started_at
@@ -30,6 +32,14 @@
  * @property {Question | null} question while waiting
  * @property {number} failures how many attempts have failed
  * @property {{percent: number | null} | null} resume where one that failed or was cancelled can go on
+ *
+ * @typedef {object} Parts of a task: how many there are of which kind
+ * @property {number} count
+ * @property {number} ended failed ones among them
+ * @property {number} failed
+ * @property {number} waiting ask a person
+ * @property {number} progress of all together, 0 to 1
+ * @property {{task_id: string, title: string, error: {type: string, message: string} | null} | null} first_failed
  *
  * @typedef {object} Question what the task asks a person
  * @property {string} id
@@ -53,6 +63,9 @@
 /** @type {ReadonlySet<Phase>} */
 export const FINAL = new Set(/** @type {Phase[]} */ (["succeeded", "failed", "cancelled"]));
 
+/** The type of the error of a task whose own work is done, but not that of its parts. */
+export const PARTS_FAILED = "PartsFailed";
+
 /** What the keys are that a server of another version leaves out. */
 const BLANK = {
   version: 0,
@@ -65,6 +78,8 @@ const BLANK = {
   max_attempts: 1,
   queue_position: null,
   queue: null,
+  parent_id: null,
+  parts: null,
   created_at: "",
   scheduled_for: null,
   started_at: null,
@@ -77,9 +92,43 @@ const BLANK = {
 };
 const BLANK_STEP = { index: null, count: null, name: "", current: 0, total: null };
 
-/** @param {Snapshot} snapshot also one in a phase of another version */
-export function isFinal({ phase, finished_at }) {
-  return FINAL.has(phase) || Boolean(finished_at);
+/**
+ * Whether there is no more to come of a task and of its parts.
+ *
+ * @param {Snapshot} snapshot also one in a phase of another version
+ */
+export function isFinal({ phase, finished_at, parts }) {
+  return (FINAL.has(phase) || Boolean(finished_at)) && !openParts({ parts });
+}
+
+/** How many parts of a task have not ended. @param {Pick<Snapshot, "parts">} snapshot */
+export function openParts({ parts }) {
+  return parts ? parts.count - parts.ended : 0;
+}
+
+/**
+ * A task as a person sees it, one with its parts: it goes on while they do, has failed where they have, and where it
+ * does not say itself how far it is, they do.
+ *
+ * @param {Snapshot} snapshot
+ * @returns {Snapshot}
+ */
+export function asShown(snapshot) {
+  const { phase, parts, current, total, updated_at } = snapshot;
+  if (!parts) return snapshot;
+  const goesOn = phase === "succeeded" && openParts(snapshot) > 0;
+  if (goesOn || (phase === "running" && current === 0 && total === 1)) {
+    const { progress } = parts;
+    return { ...snapshot, phase: "running", state: "PROGRESS", current: progress, total: 1, finished_at: null };
+  }
+  if (phase !== "succeeded" || !parts.failed) return snapshot;
+  const error = { type: PARTS_FAILED, message: firstFailed(parts) };
+  return { ...snapshot, phase: "failed", state: "FAILURE", error, finished_at: updated_at };
+}
+
+/** @param {Parts} parts */
+function firstFailed({ first_failed }) {
+  return [first_failed?.title, first_failed?.error?.message].filter(Boolean).join(": ");
 }
 
 /**

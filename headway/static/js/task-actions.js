@@ -4,7 +4,8 @@ import { buttonsReason } from "./connection-words.js";
 import { Refused, newKey, post, reason } from "./requests.js";
 import WORDS from "./card-words.js";
 import { TaskQuestion } from "./task-question.js";
-import { actions, timeLabel } from "./words.js";
+import { openParts } from "./snapshot.js";
+import { actions, cancelWords, timeLabel } from "./words.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -31,8 +32,8 @@ export class TaskActions {
   /** @type {HTMLFormElement | undefined} */
   #form;
   #isBusy = false;
-  /** Whether "Forget" was pressed once, and asks to be pressed again. */
-  #isAsked = false;
+  /** @type {Action | ""} which was pressed once, and asks to be pressed again */
+  #asked = "";
   #key = newKey(); // of the next "again"; a new one only when a task has come of it
 
   /**
@@ -59,9 +60,11 @@ export class TaskActions {
     this.#button("change").ariaExpanded = "false";
     this.#add("go_on", () => this.#again({ resume: true }));
     this.#add("again", () => this.#again());
-    this.#add("cancel", () => this.#ask("cancel"));
+    this.#add("cancel", () => this.#cancel());
     this.#add("forget", () => this.#forget());
-    this.#button("forget").addEventListener("blur", () => this.#askAgain(false));
+    for (const action of /** @type {const} */ (["cancel", "forget"])) {
+      this.#button(action).addEventListener("blur", () => this.#askAgain(""));
+    }
   }
 
   /**
@@ -72,7 +75,8 @@ export class TaskActions {
   show(snapshot) {
     this.#snapshot = snapshot;
     const offered = snapshot ? actions(snapshot, this.#labels) : {};
-    if (offered.forget && this.#isAsked) offered.forget = WORDS.actions.forget_surely;
+    if (offered.forget && this.#asked === "forget") offered.forget = WORDS.actions.forget_surely;
+    if (offered.cancel && this.#asked === "cancel" && snapshot) offered.cancel = cancelWords(snapshot);
     const held = this.#focused();
     for (const [action, button] of this.#buttons) {
       const words = offered[action] ?? "";
@@ -122,15 +126,22 @@ export class TaskActions {
   /** What cannot be undone takes a second press. */
   async #forget() {
     const taskId = this.#snapshot?.task_id ?? "";
-    if (!this.#isAsked) return this.#askAgain(true);
-    this.#isAsked = false;
+    if (this.#asked !== "forget") return this.#askAgain("forget");
+    this.#asked = "";
     if ((await this.#ask("forget")) === null) this.#watcher.forget(taskId);
   }
 
-  /** @param {boolean} isAsked */
-  #askAgain(isAsked) {
-    if (this.#isAsked === isAsked) return;
-    this.#isAsked = isAsked;
+  /** Nor what ends many tasks. */
+  #cancel() {
+    if (this.#snapshot && openParts(this.#snapshot) && this.#asked !== "cancel") return this.#askAgain("cancel");
+    this.#asked = "";
+    void this.#ask("cancel");
+  }
+
+  /** @param {Action | ""} action */
+  #askAgain(action) {
+    if (this.#asked === action) return;
+    this.#asked = action;
     this.show(this.#snapshot);
   }
 

@@ -1,8 +1,8 @@
 /** A task's phase, its end and its actions in words. Pure. */
 
 import WORDS from "./card-words.js";
-import { fill, formatPercent, formatTook } from "./format.js";
-import { percent } from "./snapshot.js";
+import { fill, formatPercent, formatTook, joined } from "./format.js";
+import { FINAL, PARTS_FAILED, openParts, percent } from "./snapshot.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -51,7 +51,7 @@ export function tabWords(running, failed, asked) {
  * @returns {string}
  */
 export function headline(snapshot, labels = {}) {
-  const { phase, failures } = snapshot;
+  const { phase, failures, error, parts } = snapshot;
   const part = percent(snapshot);
   switch (phase) {
     case "running":
@@ -62,6 +62,7 @@ export function headline(snapshot, labels = {}) {
       if (labels.succeeded) return labels.succeeded;
       return snapshot.started_at ? fill(HEADLINES.succeeded_in, { time: took(snapshot) }) : HEADLINES.succeeded;
     case "failed":
+      if (parts && error?.type === PARTS_FAILED) return fill(HEADLINES.parts_failed, { failed: parts.failed, count: parts.count });
       return failures > 1 && !waiting(snapshot, labels) ? fill(HEADLINES.failed_again, { failures }) : HEADLINES.failed;
     case "cancelled":
       if (!snapshot.started_at) return HEADLINES.cancelled_unstarted;
@@ -83,8 +84,10 @@ export function headline(snapshot, labels = {}) {
  * @param {Labels} [labels]
  * @returns {Partial<Record<Action, string>>}
  */
-export function actions({ phase, error, resume }, labels = {}) {
+export function actions(snapshot, labels = {}) {
+  const { phase, error, resume } = snapshot;
   const { now, retry_now, change, cancel, again, retry, forget } = WORDS.actions;
+  if (openParts(snapshot) && FINAL.has(phase)) return { cancel };
   if (resume) return { ...bothWays(resume), forget };
   switch (phase) {
     case "scheduled":
@@ -113,6 +116,34 @@ export function actions({ phase, error, resume }, labels = {}) {
 function bothWays({ percent }) {
   const { go_on, go_on_at, start_over } = WORDS.actions;
   return { go_on: percent === null ? go_on : fill(go_on_at, { percent }), again: start_over };
+}
+
+/**
+ * The words of the button that cancels a task, and its parts with it.
+ *
+ * @param {Snapshot} snapshot
+ */
+export function cancelWords(snapshot) {
+  const count = openParts(snapshot);
+  const { cancel, cancel_all, cancel_all_one } = WORDS.actions;
+  if (!count) return cancel;
+  return `${count === 1 ? cancel_all_one : fill(cancel_all, { count })}?`;
+}
+
+/**
+ * How the parts of a task are doing; "" where it has none, or the headline says it.
+ *
+ * @param {Snapshot} snapshot
+ */
+export function partsWords({ parts, error }) {
+  if (!parts || error?.type === PARTS_FAILED) return "";
+  const { count, ended, failed, waiting: asking, first_failed } = parts;
+  const { open, ended: all, one, failed: some, waiting: ask } = WORDS.parts;
+  return joined([
+    ended < count ? fill(open, { ended, count }) : count === 1 ? one : fill(all, { count }),
+    failed ? fill(some, { failed, title: first_failed?.title ?? "" }) : "",
+    asking ? fill(ask, { waiting: asking }) : "",
+  ]);
 }
 
 /**

@@ -5,7 +5,7 @@
 -- run; ARGV[13]: id of the send ('' unknown); ARGV[14]: '1' for a message that says its task had a
 -- record; ARGV[15]: where the broker holds it, see settle; ARGV[16]: '1' to be told 'early' where
 -- no sweep has seen Redis since it was away: it may have been restored from a backup; ARGV[17]:
--- owner of a task that has no record yet ('' none).
+-- owner of a task that has no record yet ('' none), ARGV[18]: the task that started it ('').
 -- Returns 'claimed', 'lost' when another run of this delivery had it, or why not.
 local record = KEYS[1]
 local id = ARGV[1]
@@ -25,6 +25,7 @@ local recorded = ARGV[14] == '1'
 local delivery = ARGV[15]
 local is_patient = ARGV[16] == '1'
 local owner = ARGV[17]
+local parent = ARGV[18]
 local last = is_patient and redis.call('GET', LAST_SWEEP)
 if last and NOW - number(last) > 5000000 then return 'early' end
 local held = load(record)
@@ -44,7 +45,7 @@ if again then
   fields = restarted_fields(record, id, held, name, max_attempts)
 elseif not held.phase then
   fields = new_fields(id, name, title, max_attempts)
-  add_to_owner(owner, id, fields, tonumber(ttl))
+  add_to_list(owner, parent, id, fields, tonumber(ttl))
 end
 if held.phase == 'waiting' then return 'waiting' end
 if held.phase and order < held.order then return 'stale' end

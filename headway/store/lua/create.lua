@@ -7,8 +7,9 @@
 -- list that is the queue; ARGV[15]: words of the arguments by which the task is found; ARGV[16]:
 -- the task at whose last save it goes on ('' none); ARGV[17]: digest of what it is unique by (''),
 -- ARGV[18]: its line (''), see turns.lua; ARGV[19]: '1' to cancel the open task of that digest,
--- ARGV[20]: us for which a run of that one may go on; ARGV[21] on: ids of the uploads among its
--- arguments, which are kept as long as it is.
+-- ARGV[20]: us for which a run of that one may go on; ARGV[21]: the task that started it (''),
+-- ARGV[22]: the task whose place it takes among the parts of that one (''); ARGV[23] on: ids of the
+-- uploads among its arguments, which are kept as long as it is.
 -- Returns {'created', 'scheduled', 'in_line', 'replayed' or 'existing', id, snapshot}, or {why not}:
 -- 'late', 'conflict'.
 local record = KEYS[1]
@@ -33,7 +34,9 @@ local unique = ARGV[17]
 local line = ARGV[18]
 local replaces = ARGV[19] == '1'
 local grace = tonumber(ARGV[20])
-local FIRST_UPLOAD = 21
+local parent = ARGV[21]
+local former_part = ARGV[22]
+local FIRST_UPLOAD = 23
 
 -- A command that waited in a socket while Redis hung comes too late: its caller has been told "not
 -- started".
@@ -94,11 +97,15 @@ if at > NOW or waits or encoded == '' then
 else
   redis.call('LPUSH', list, encoded)
 end
-add_to_owner(owner, id, fields, ttl)
-if owner ~= '' then forget_expired(owner, ENDS, 3) end
+local former_parent = former_part ~= '' and parent_of_failed(former_part)
+add_to_list(owner, former_parent or parent, id, fields, ttl)
+if former_parent and fields.parent_id then take_place(former_part, id, fields, ttl) end
+local listed = list_of(fields)
+if listed then forget_expired(listed, ENDS, 3) end
 note_once(id)
 note_unique(owner, unique, id, fields, ttl)
 for i = FIRST_UPLOAD, #ARGV do hold_upload(ARGV[i], id, ttl + UNENDED) end
 if #ARGV >= FIRST_UPLOAD then fields.uploads = table.concat(ARGV, ' ', FIRST_UPLOAD) end
 local json = store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
+json = stop_part(record, id, fields, ttl, grace) or json
 return {at > NOW and 'scheduled' or waits and 'in_line' or 'created', id, json}

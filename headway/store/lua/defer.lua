@@ -7,7 +7,7 @@
 -- ARGV[15]: '1' to keep it only where workers sweep; ARGV[16]: owner of a task that has no record
 -- yet ('' none); ARGV[17]: digest of what a task that is sent is unique by (''), ARGV[18]: its
 -- line (''), see turns.lua; ARGV[19]: '1' to cancel the open task of that digest, ARGV[20]: us for
--- which a run of that one may go on.
+-- which a run of that one may go on; ARGV[21]: the task that started it ('').
 -- Returns 'parked', 'due' where nobody runs it and its time has come, or why not: 'busy' where
 -- another send has not ended, {'existing', id} where one that is unique is open.
 local record = KEYS[1]
@@ -31,6 +31,7 @@ local unique = ARGV[17]
 local line = ARGV[18]
 local replaces = ARGV[19] == '1'
 local grace = tonumber(ARGV[20])
+local parent = ARGV[21]
 local ttl = ttl_from_then + math.max(0, math.floor((at - NOW) / 1000))
 local held = load(record)
 if only_attended and not held.phase and not is_attended() then return 'unattended' end
@@ -59,12 +60,12 @@ if not is_first then
   local dependents = dependents_of(message)
   redis.call('HSET', record, 'message', message, 'queue', queue, 'dependents', dependents)
   redis.call('PEXPIRE', record, ttl, 'GT')
-  local listed_by = held.fields.owner or ''
-  if listed_by ~= '' then note_kept(record, listed_by, id, held.phase) end
+  local list = list_of(held.fields)
+  if list then note_kept(record, list, id, held.phase) end
 else
   local fields = renewal or is_sent and queued_fields('"Pending..."')
     or new_fields(id, name, title, max_attempts)
-  if not renewal and not is_sent then add_to_owner(owner, id, fields, ttl) end
+  if not renewal and not is_sent then add_to_list(owner, parent, id, fields, ttl) end
   note_unique(owner, unique, id, fields, ttl)
   join_line(fields, line, queue)
   fields.sends = with_send(held, send)
@@ -78,5 +79,6 @@ else
   fields.order = integer(order)
   fields.dependents = dependents_of(message)
   store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
+  if stop_part(record, id, fields, ttl, grace) then return 'parked' end
 end
 return at <= NOW and not is_running(held) and 'due' or 'parked'

@@ -3,7 +3,7 @@
 -- name, ARGV[5]: title, ARGV[6]: max_attempts, as JSON fragments; ARGV[7]: ttl in ms; ARGV[8]:
 -- when, see resolve_time; ARGV[9]: id of the send; ARGV[10]: the message as it lies in its queue
 -- ('': it is sent by other means); ARGV[11]: the list that is the queue; ARGV[12]: digest of what it
--- is unique by ('').
+-- is unique by (''); ARGV[13]: the task that started it ('').
 -- Returns nothing; or the id of the open task because of which this message was not put there.
 -- The record does not keep the message: where it never reaches a worker, nothing is sent again, and
 -- the record goes when its time is over.
@@ -21,6 +21,7 @@ local send = ARGV[9]
 local message = ARGV[10]
 local list = ARGV[11]
 local unique = ARGV[12]
+local parent = ARGV[13]
 local held = load(record)
 local open_id = not held.phase and open_task(owner, unique)
 if open_id and message ~= '' then return open_id end
@@ -37,8 +38,10 @@ if at > NOW then
   fields.status = '""'
   fields.scheduled_for = format_time(at)
 end
-add_to_owner(owner, id, fields, ttl)
+add_to_list(owner, parent, id, fields, ttl)
 if not open_id then note_unique(owner, unique, id, fields, ttl) end
 store_version(record, id, held, fields, nil, ttl)
 redis.call('PEXPIRE', record, ttl)  -- the claim's is longer
-if owner ~= '' then note_kept(record, owner, id, text(fields.phase)) end
+local listed = list_of(fields)
+if listed then note_kept(record, listed, id, text(fields.phase)) end
+stop_part(record, id, fields, ttl, 0)

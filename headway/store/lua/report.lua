@@ -17,9 +17,9 @@ local step = said(ARGV[9])
 local bar = said(ARGV[10])
 local redis = server()  -- a damaged record is left to `write`, which sets it aside
 local phase, fence, its_order, still, owner, streams, version, was_current, was_total, was_status,
-  was_step, high, was_bar, point_due = unpack(redis.pcall('HMGET', record, 'phase', 'fence',
+  was_step, high, was_bar, point_due, parts = unpack(redis.pcall('HMGET', record, 'phase', 'fence',
   'order', 'still', 'owner', 'streams', 'version', 'current', 'total', 'status', 'step', 'high',
-  'bar', 'point_due'))
+  'bar', 'point_due', 'parts'))
 -- A task that was cancelled is not `running`, and a run from which it was taken has another fence.
 if phase ~= '"running"' or fence ~= token or its_order ~= order or not is_current(still) then
   return 'other'
@@ -50,7 +50,9 @@ redis.call('SET', celery, meta, 'PX', ttl)
 -- Where nobody listens: to ask Redis costs as much, and does not tell who listens by a pattern.
 redis.call('PUBLISH', celery, meta)
 local shown = {task_id = '"' .. id .. '"', version = version, state = '"PROGRESS"', phase = phase,
-  current = current, total = total, status = status, step = step, updated_at = updated_at}
+  current = current, total = total, status = status, step = step, updated_at = updated_at,
+  parts = parts, parent_id = parent_in(still), owner = owner}
 local event = compose('["snapshot",', shown, still, 'null', 'null', render_streams(id, streams), ']')
-publish_event(id, owner or '', event)
+publish_event(id, shown, event)
+if shown.parent_id then count_part(record, id, shown, ttl) end
 return 'written'

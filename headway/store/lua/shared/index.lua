@@ -1,4 +1,4 @@
--- The index of an owner's tasks: which are in a phase, and the words by which each is found.
+-- The index of a list of tasks: which are in a phase, and the words by which each is found.
 --
 -- For each phase a set of ids by the time (ms) until which their records are kept, so that a count
 -- leaves out what has expired. And a hash: id -> '|<phase>|<words>', in lower case.
@@ -6,6 +6,8 @@
 local MAX_WORDS = 1000  -- bytes of a task's words
 local PHASES = {'scheduled', 'queued', 'running', 'retrying', 'waiting', 'cancelling', 'succeeded',
   'failed', 'cancelled'}
+-- Not a phase: parts that have parts of their own.
+local NESTED = 'nested'
 local ENDS = {'succeeded', 'failed', 'cancelled'}
 
 -- The longest that any of its tasks is kept, a key of the index is.
@@ -20,39 +22,40 @@ local function words_of(fields)
 end
 
 -- Note until when a task in this phase is kept, which its record says.
-local function note_kept(record, owner, id, phase)
+local function note_kept(record, list, id, phase)
   local ttl = redis.call('PTTL', record)
-  local set = phase_key(owner, phase)
+  local set = phase_key(list, phase)
   redis.call('ZADD', set, integer(NOW / 1000 + ttl), id)
   keep_for(set, ttl)
   return ttl
 end
 
 -- Note a task's new phase, and its words with it.
-local function note_phase(record, owner, id, before, phase, fields)
-  if before and before ~= phase then redis.call('ZREM', phase_key(owner, before), id) end
-  local ttl = note_kept(record, owner, id, phase)
-  redis.call('HSET', index_key(owner), id, '|' .. phase .. '|' .. words_of(fields))
-  keep_for(index_key(owner), ttl)
+local function note_phase(record, list, id, before, phase, fields)
+  if before and before ~= phase then redis.call('ZREM', phase_key(list, before), id) end
+  local ttl = note_kept(record, list, id, phase)
+  redis.call('HSET', index_key(list), id, '|' .. phase .. '|' .. words_of(fields))
+  keep_for(index_key(list), ttl)
 end
 
 -- Forget a task whose record is gone.
-local function forget_task(owner, id)
-  redis.call('ZREM', owner_key(owner), id)
-  redis.call('HDEL', index_key(owner), id)
-  for _, phase in ipairs(PHASES) do redis.call('ZREM', phase_key(owner, phase), id) end
+local function forget_task(list, id)
+  redis.call('ZREM', list_key(list), id)
+  redis.call('HDEL', index_key(list), id)
+  for _, phase in ipairs(PHASES) do redis.call('ZREM', phase_key(list, phase), id) end
+  redis.call('ZREM', phase_key(list, NESTED), id)
 end
 
--- Forget at most `limit` of an owner's tasks that have expired in each of these phases.
-local function forget_expired(owner, phases, limit)
+-- Forget at most `limit` of a list's tasks that have expired in each of these phases.
+local function forget_expired(list, phases, limit)
   for _, phase in ipairs(phases) do
-    local set = phase_key(owner, phase)
+    local set = phase_key(list, phase)
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', integer(NOW / 1000), 'LIMIT', 0,
         limit)) do
       if redis.call('EXISTS', record_key(id)) == 0 then
-        forget_task(owner, id)
+        forget_task(list, id)
       else
-        note_kept(record_key(id), owner, id, phase)
+        note_kept(record_key(id), list, id, phase)
       end
     end
   end

@@ -64,11 +64,19 @@ local function log_key(id) return PREFIX .. 'headway:log:' .. id end
 local function stream_key(id, name) return PREFIX .. 'headway:stream:' .. id .. ':' .. name end
 local function points_key(id) return PREFIX .. 'headway:points:' .. id end
 local function result_key(id) return PREFIX .. 'headway:result:' .. id end
-local function owner_key(owner) return PREFIX .. 'headway:owner:' .. owner end
-local function index_key(owner) return PREFIX .. 'headway:index:' .. owner end
-local function phase_key(owner, phase)
-  return PREFIX .. 'headway:phase:' .. phase .. ':' .. owner
+
+-- A list of tasks is named 'owner:<owner>', or 'parts:<id>' for the parts of a task.
+local function list_key(list) return PREFIX .. 'headway:' .. list end
+local function in_index(kind, list)
+  local parent = string.match(list, '^parts:(.*)$')
+  if parent then return PREFIX .. 'headway:part_' .. kind .. ':' .. parent end
+  return PREFIX .. 'headway:' .. kind .. string.sub(list, #'owner:')
 end
+local function index_key(list) return in_index('index', list) end
+local function phase_key(list, phase) return in_index('phase:' .. phase, list) end
+-- Those of an owner's parts that have not ended, by the time (ms) until which they are kept.
+local function open_parts_key(owner) return PREFIX .. 'headway:open_parts:' .. owner end
+
 local function unique_key(owner, digest)
   return PREFIX .. 'headway:unique:' .. owner .. ':' .. digest
 end

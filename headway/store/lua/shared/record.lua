@@ -7,17 +7,17 @@
 -- together, in `still`: reports come often, change none of it, and read it in one. In each pair of
 -- runs measured without it, a report and the reads of pages that poll took longer.
 local DYNAMIC = {'task_id', 'version', 'state', 'phase', 'current', 'total', 'status', 'step',
-  'updated_at'}
-local STATIC = {'failures', 'resume', 'question', 'result_size', 'name', 'title', 'error', 'attempt',
-  'max_attempts', 'created_at', 'scheduled_for', 'started_at', 'finished_at'}
-local STATIC_HEAD = '"failures":'  -- what an earlier version put together begins otherwise
+  'updated_at', 'parts'}
+local STATIC = {'parent_id', 'failures', 'resume', 'question', 'result_size', 'name', 'title', 'error',
+  'attempt', 'max_attempts', 'created_at', 'scheduled_for', 'started_at', 'finished_at'}
+local STATIC_HEAD = '"parent_id":'  -- what an earlier version put together begins otherwise
 -- bytes of a result that an earlier version kept, beyond which it is not shown
 local MAX_RESULT = 8192
 -- `spent` are the tokens of runs that may write no more, `high` is the largest fraction shown in
 -- this bar, `point_due` when its next point is to be noted, `kept` when the record's expiry was
 -- last set, `still` the STATIC fields put together.
 local PRIVATE = {'owner', 'queue', 'fence', 'spent', 'order', 'high', 'bar', 'cancel', 'write_id',
-  'kept', 'still', 'point_due', 'streams'}
+  'kept', 'still', 'point_due', 'streams', 'parent_id'}
 
 -- While it is loaded a library has no functions of Lua's own, such as ipairs.
 local function joined(...)
@@ -72,7 +72,7 @@ local function compose(head, fields, still, position, queue, streams, tail)
     (fields.state or 'null') .. ',"phase":' .. fields.phase .. ',"current":' ..
     (fields.current or 'null') .. ',"total":' .. (fields.total or 'null') .. ',"status":' ..
     (fields.status or 'null') .. ',"step":' .. (fields.step or 'null') .. ',"updated_at":' ..
-    (fields.updated_at or 'null') .. ',' .. still .. ',"queue_position":' .. position ..
+    (fields.updated_at or 'null') .. ',"parts":' .. (fields.parts or 'null') .. ',' .. still .. ',"queue_position":' .. position ..
     ',"queue":' .. queue .. ',"streams":' .. streams .. '}' .. tail
 end
 
@@ -96,6 +96,9 @@ end
 local function is_current(still)
   return still and string.sub(still, 1, #STATIC_HEAD) == STATIC_HEAD
 end
+
+-- A part's parent, as its field holds it, of what lies put together.
+local function parent_in(still) return string.match(still, '^"parent_id":("[^"]+")') end
 
 -- Return a record: its `fields` as they are stored, and some of them converted for Lua. `phase` is
 -- nil for no record, and for one with an unknown phase. The SHORT names are enough to show it, and
@@ -156,11 +159,24 @@ local function new_fields(id, name, title, max_attempts)
     started_at = 'null', finished_at = 'null', order = '0', fence = '', spent = '', high = '0'}
 end
 
--- Have a new record be its owner's, '' for nobody's.
-local function add_to_owner(owner, id, fields, ttl)
-  if owner == '' then return end
-  local list = owner_key(owner)
-  fields.owner = owner
-  redis.call('ZADD', list, NOW, id)
-  if redis.call('PTTL', list) < ttl then redis.call('PEXPIRE', list, ttl) end
+-- The list that a task is in: of its parent's parts, else of its owner's tasks; nil for neither.
+local function list_of(fields)
+  local owner = fields.owner or ''
+  if fields.parent_id then return 'parts:' .. text(fields.parent_id) end
+  return owner ~= '' and 'owner:' .. owner or nil
+end
+
+-- Have a new record be its owner's, '' for nobody's, and the part of the task that started it ('')
+-- unless that is somebody else's. Parts are listed in the order in which they were started.
+local function add_to_list(owner, parent, id, fields, ttl)
+  if string.find(parent, '^%w[%w-]*$') and parent ~= id then
+    local phase, whose = unpack(redis.call('HMGET', record_key(parent), 'phase', 'owner'))
+    if owner == '' then owner = phase and whose or '' end
+    if phase and (whose or '') == owner then fields.parent_id = cjson.encode(parent) end
+  end
+  if owner ~= '' then fields.owner = owner end
+  local list = list_of(fields)
+  if not list then return end
+  redis.call('ZADD', list_key(list), integer(fields.parent_id and -NOW or NOW), id)
+  if redis.call('PTTL', list_key(list)) < ttl then redis.call('PEXPIRE', list_key(list), ttl) end
 end

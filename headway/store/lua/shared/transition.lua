@@ -86,11 +86,12 @@ local function forget_tracebacks(record, attempt)
   end
 end
 
--- Tell a task's room and its owner's of an event.
-local function publish_event(id, owner, event)
+-- Tell a task's room of an event, and its owner's, unless it is a part of another task.
+local function publish_event(id, fields, event)
   local redis = server()
+  local owner = fields.owner or ''
   redis.call('PUBLISH', room('task', id), event)
-  if owner ~= '' then redis.call('PUBLISH', room('owner', owner), event) end
+  if owner ~= '' and not fields.parent_id then redis.call('PUBLISH', room('owner', owner), event) end
 end
 
 -- Drop what a record no longer needs once its task has ended, and what means the same where it is
@@ -103,6 +104,8 @@ local function drop_fields_of_run(record, fields)
   end
   redis.call('HDEL', record, unpack(dropped))
 end
+
+local count_part  -- see parts.lua
 
 -- Store `changes` (name -> fragment) as the record's next version; tell Celery's clients and the
 -- rooms. `meta` is Celery's own form of the result (nil: as it was), `ttl` milliseconds. Returns
@@ -156,15 +159,17 @@ local function store_version(record, id, held, changes, meta, ttl)
     keep_unique(record, id, owner, phase, ttl)
     if FINAL[phase] then leave_line(record, id, owner) end
     -- The list lives as long as what it lists.
-    if owner ~= '' then redis.call('PEXPIRE', owner_key(owner), ttl, 'GT') end
-    if owner ~= '' and (phase and not held.short) then
-      note_phase(record, owner, id, held.phase, phase, fields)
-    elseif owner ~= '' then
-      note_kept(record, owner, id, text(fields.phase))
+    local list = list_of(fields)
+    if list then redis.call('PEXPIRE', list_key(list), ttl, 'GT') end
+    if list and phase and not held.short then
+      note_phase(record, list, id, held.phase, phase, fields)
+    elseif list then
+      note_kept(record, list, id, text(fields.phase))
     end
   end
   local _, json = render(fields)
-  publish_event(id, owner, '["snapshot",' .. json .. ']')
+  publish_event(id, fields, '["snapshot",' .. json .. ']')
+  if fields.parent_id then count_part(record, id, fields, ttl) end
   return json
 end
 
@@ -200,14 +205,14 @@ end
 -- The fields of a record that starts over, for a new send of an id whose task has ended.
 local function restarted_fields(record, id, held, name, max_attempts)
   redis.call('HDEL', record, 'cancel', 'mail', 'mailer', 'result_at', 'run', 'write_id',
-    'point_due', 'point_gap', 'streams', 'files', 'unique', 'line', 'in_line')
+    'point_due', 'point_gap', 'streams', 'files', 'unique', 'line', 'in_line', 'parts_cancelled')
   forget_saved(record)
   redis.call('DEL', points_key(id))
   delete_streams(id, held.fields.streams)
   held.fields.streams = nil
   forget_tracebacks(record, held.attempt)
-  local owner = held.fields.owner or ''
-  if owner ~= '' then redis.call('ZREM', phase_key(owner, held.phase), id) end
+  local list = list_of(held.fields)
+  if list then redis.call('ZREM', phase_key(list, held.phase), id) end
   held.fields.cancel = nil
   held.fields.write_id = nil
   held.fields.point_due = nil

@@ -1,16 +1,16 @@
--- Return a page of an owner's tasks, newest first.
--- ARGV[1]: owner; ARGV[2]: limit; ARGV[3]: phases ('|queued|running|', '' for all); ARGV[4]: score,
+-- Return a page of a list of tasks, an owner's newest first, parts in the order of their starts.
+-- ARGV[1]: list; ARGV[2]: limit; ARGV[3]: phases ('|queued|running|', '' for all); ARGV[4]: score,
 -- ARGV[5]: id of the cursor ('' at first); ARGV[6] on: the words that each has to hold.
 -- Returns {next score, next id, '1' where the search has only come so far, {id, ...} to be brought
 -- in order (see tidy), snapshot, ...}; next is '' on the last page.
-local owner = ARGV[1]
+local name = ARGV[1]
 local limit = tonumber(ARGV[2])
 local phases = ARGV[3]
 local score = ARGV[4]
 local last = ARGV[5]
 local FIRST_WORD = 6
-local list = owner_key(owner)
-local index = index_key(owner)
+local list = list_key(name)
+local index = index_key(name)
 local BUDGET = 1000  -- tasks that one call looks at: a longer one would hold Redis up
 local FEW = 200
 local page = {}
@@ -70,7 +70,7 @@ end
 local function all_in_phases()
   local ids = {}
   for phase in string.gmatch(phases, '%a+') do
-    local set = phase_key(owner, phase)
+    local set = phase_key(name, phase)
     if redis.call('ZCARD', set) + #ids > FEW then return nil end
     for _, id in ipairs(redis.call('ZRANGE', set, 0, -1)) do ids[#ids + 1] = id end
   end
