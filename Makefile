@@ -133,5 +133,5 @@ node_modules/dev.stamp: package.json package-lock.json scripts/browser-files.sh 
 	@scripts/browser-files.sh
 	@touch $@ static/vendor/run.stamp
 
-$(BUNDLE): scripts/bundle.js headway/static/card.css $(wildcard headway/static/js/*.js) static/vendor/run.stamp | .venv/run.stamp
+$(BUNDLE): scripts/bundle.js headway/static/card.css headway/static/list.css $(wildcard headway/static/js/*.js) static/vendor/run.stamp | .venv/run.stamp
 	@scripts/npm.sh run --silent bundle

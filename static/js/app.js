@@ -9,6 +9,7 @@ import { TabTitle } from "headway/tab-title.js";
 import { TaskProgress } from "headway/task-progress.js";
 
 import { serverWords } from "./server-words.js";
+import { offerShortcuts } from "./shortcuts.js";
 import { TaskForm } from "./task-form.js";
 import { TaskList } from "./task-list.js";
 import { offerThemes } from "./theme.js";
@@ -193,6 +194,7 @@ function showServer() {
 }
 
 offerThemes(find("#theme"));
+offerShortcuts(find("#keys"), /** @type {HTMLDialogElement} */ (find("#shortcuts")));
 // A task's own page has a socket of its own, and its card says how that is.
 if (document.querySelector("headway-task-page")) {
   find("#connection").hidden = true;

@@ -1,6 +1,7 @@
 /** What `<headway-task>` and `<headway-list>` have in common: whom they ask, their look, and the truth about both. */
 
-import style from "../card.css";
+import card from "../card.css";
+import list from "../list.css";
 import { Announcer } from "./announcer.js";
 import { connectionReason, connectionWords } from "./connection-words.js";
 import { parseSource } from "./server.js";
@@ -20,7 +21,7 @@ let sheet;
 function ownStyle() {
   if (!sheet) {
     sheet = new CSSStyleSheet();
-    sheet.replaceSync(style);
+    sheet.replaceSync(card + list);
   }
   return sheet;
 }

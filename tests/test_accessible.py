@@ -1,0 +1,187 @@
+"""Every page, light and dark, on a desk and on a phone: axe finds nothing, nothing is cut off."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from app import create_app
+from headway.questions import Asked
+from headway.snapshot import Phase
+from headway.store.model import StateWrite
+from headway.store.records import Records
+from tests.by_hand import HERE
+from tests.page import cards, chip, open_live, start_by_hand
+from tests.processes import Valkey
+
+WIDTHS = (1280, 320)
+LONG = "a long name " * 12 + "x" * 90
+TRACEBACK = "Traceback (most recent call last):\n" + "  File deep/in/the/shop.py, line 7\n" * 20
+ROWS = [{"product": f"Lamp {n}", "in stock": n, "where": LONG} for n in range(40)]
+
+
+class Pages:
+    """A visitor's page, and how it comes to show each thing that there is."""
+
+    def __init__(self, page: Page, address: str, records: Records) -> None:
+        self.page = page
+        self.address = address
+        self.records = records
+
+    def start(self) -> str:
+        return start_by_hand(self.page, self.address, self.records)
+
+    def end(self, task_id: str, phase: Phase, meta: dict[str, Any], **fields: Any) -> None:
+        write = StateWrite(task_id, HERE, phase, fields, json.dumps(meta), "long_task", 4)  # type: ignore[arg-type]
+        assert self.records.runs.write(write) == "written"
+
+    def open(self, task_id: str, phase: str) -> None:
+        self.page.goto(f"{self.address}/tasks/{task_id}")
+        expect(self.page.locator("headway-task")).to_have_attribute("data-phase", phase)
+
+    def choosing(self) -> None:
+        self.end(self.start(), Phase.SUCCEEDED, {"status": "SUCCESS"}, result=LONG)
+        self.start()
+        open_live(self.page, self.address)
+        expect(cards(self.page, "running")).to_have_count(1)
+        self.page.get_by_label("All on this page").check()
+        expect(self.page.get_by_text("2 chosen")).to_be_visible()
+
+    def running(self) -> None:
+        task_id = self.start()
+        runs = self.records.runs
+        for current in (100, 200, 300):
+            self.records.client.hset(self.records.keys.record(task_id), "point_due", "0")
+            self.end(task_id, Phase.RUNNING, {}, current=current, total=1000, status=LONG)
+        runs.log(task_id, HERE, [("INFO", LONG), ("WARNING", "slow"), ("ERROR", "\x1b[31mred")])
+        runs.write_stream(
+            task_id, HERE, "answer", 0, b"\x1b[32mgreen", closes=False, max_bytes=1000
+        )
+        self.records.files.note(task_id, HERE, LONG[:200], 1500, "text/csv", "0" * 32)
+        self.open(task_id, "running")
+        expect(self.page.locator("#plot")).to_be_visible()
+
+    def failed(self) -> None:
+        task_id = self.start()
+        error = {"type": "ValueError", "message": LONG}
+        meta = {"status": "FAILURE", "result": {}, "traceback": TRACEBACK}
+        self.end(task_id, Phase.FAILED, meta, error=error)
+        self.open(task_id, "failed")
+
+    def asking(self, choices: list[Any] | None = None) -> None:
+        task_id = self.start()
+        schema: Any = (
+            None if choices else {"type": "object", "properties": {"n": {"type": "integer"}}}
+        )
+        message, _ = self.records.outbox.message(task_id) or ({}, "")
+        question = Asked("q", "q", LONG, choices, schema, 3600.0)
+        assert self.records.runs.ask(task_id, HERE, question, message) == "waiting"
+        self.open(task_id, "waiting")
+
+    def choices(self) -> None:
+        self.asking(["Yes", LONG])
+
+    def table(self) -> None:
+        task_id = self.start()
+        self.end(task_id, Phase.SUCCEEDED, {"status": "SUCCESS", "result": ROWS}, result=ROWS)
+        self.open(task_id, "succeeded")
+        expect(self.page.locator("#outcome table")).to_be_visible()
+
+    def several(self) -> None:
+        task_id = self.start()
+        self.end(task_id, Phase.SUCCEEDED, {"status": "SUCCESS"}, result=None)
+        self.page.set_content(
+            f"""<form method=post action="{self.address}/tasks/batch"><button name=action
+            value=forget>Go</button><input name=task_id value={task_id}></form>"""
+        )
+        self.page.get_by_role("button", name="Go").click()
+        expect(self.page.get_by_role("heading", name="Forget 1 task?")).to_be_visible()
+
+    def form(self) -> None:
+        self.page.goto(f"{self.address}/start/send_async_email")
+        self.page.get_by_role("button", name="Start").click()
+        expect(self.page.get_by_text("Nothing was started")).to_be_visible()
+
+    def inbox(self) -> None:
+        self.page.goto(f"{self.address}/inbox")
+
+    def starts(self) -> None:
+        self.page.goto(f"{self.address}/start")
+
+    def nowhere(self) -> None:
+        self.page.goto(f"{self.address}/tasks/nowhere")
+
+
+@pytest.fixture
+def pages(page: Page, web_address: str, shared_records: Records) -> Pages:
+    page.goto(web_address)  # its cookie makes the owner
+    return Pages(page, web_address, shared_records)
+
+
+def check(page: Page) -> None:
+    """Fail on what axe finds, and where something is wider than the page."""
+    page.emulate_media(reduced_motion="reduce")  # colours change at once
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, width
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of two
+            found = Axe().run(page)
+            assert not found.response["violations"], f"{width} {scheme}\n{found.generate_report()}"
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        Pages.choosing,
+        Pages.running,
+        Pages.failed,
+        Pages.asking,
+        Pages.choices,
+        Pages.table,
+        Pages.several,
+        Pages.form,
+        Pages.inbox,
+        Pages.starts,
+        Pages.nowhere,
+    ],
+)
+def test_a_page_is_accessible_in_every_dress(pages: Pages, show: Callable[[Pages], None]):
+    show(pages)
+
+    check(pages.page)
+
+
+def test_the_schedules_are_accessible(pages: Pages, valkey: Valkey, tmp_path: Path):
+    app = create_app({"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path), "SECRET_KEY": "s" * 40})
+    app.config["HEADWAY_VISIBLE"] = lambda: True
+    now = int(time.time() * 1e6)
+    for name in ("long_task", "unknown"):
+        pages.records.schedules.see(name, title=LONG, rule="0 3 * * *", now=now, following=now)
+    html = app.test_client().get("/schedules", headers={"Accept": "text/html"}).text
+    pages.page.route(
+        "**/schedules", lambda route: route.fulfill(body=html, content_type="text/html")
+    )
+
+    pages.page.goto(f"{pages.address}/schedules")
+
+    expect(pages.page.get_by_role("button", name="Run")).to_have_count(2)
+    check(pages.page)
+
+
+def test_a_page_whose_tasks_cannot_be_read_is_accessible(pages: Pages, valkey: Valkey):
+    valkey.freeze()
+    try:
+        pages.page.goto(pages.address)
+        expect(pages.page.get_by_text("Tasks cannot be shown just now").first).to_be_visible()
+        check(pages.page)
+    finally:
+        valkey.thaw()
+    expect(chip(pages.page)).to_contain_text("Live", timeout=20_000)
