@@ -34,7 +34,9 @@ def arguments() -> argparse.Namespace:
         "--only", action="append", choices=names, metavar="NAME", help=", ".join(names)
     )
     parser.add_argument("--short", action="store_true", help="each fault once or a few times")
-    parser.add_argument("--lanes", type=int, default=1, help="systems side by side (1)")
+    parser.add_argument(
+        "--lanes", type=int, default=1, help="systems side by side, the last without pages (1)"
+    )
     parser.add_argument(
         "--seed", type=int, help="faults at random, by this seed; with --only: by it"
     )
@@ -45,18 +47,20 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def jobs_of(chosen: argparse.Namespace, *, alone: bool) -> list[Job]:
-    """Return what was chosen of the faults that are run alone, or of the others."""
-    is_random = chosen.seed is not None and not chosen.only
-    if is_random and not alone:
-        print(chaos.words(chaos.schedule(chosen.seed, chosen.minutes)), flush=True)
-        return [("random", partial(chaos.random_faults, seed=chosen.seed, minutes=chosen.minutes))]
+def jobs_of(chosen: argparse.Namespace, *, alone: bool = False, light: bool = False) -> list[Job]:
+    """Return what was chosen of the faults that are run alone, are light, or are neither."""
     return [
         (fault.name, fault.job(amount, chosen.seed))
         for fault in FAULTS
         for amount in (fault.short if chosen.short else fault.full)
-        if fault.alone == alone and not is_random and (not chosen.only or fault.name in chosen.only)
+        if (fault.alone, fault.light) == (alone, light)
+        and (not chosen.only or fault.name in chosen.only)
     ]
+
+
+def at_random(chosen: argparse.Namespace) -> Job:
+    print(chaos.words(chaos.schedule(chosen.seed, chosen.minutes)), flush=True)
+    return "random", partial(chaos.random_faults, seed=chosen.seed, minutes=chosen.minutes)
 
 
 def say(name: str, row: Row, seconds: float) -> None:
@@ -68,8 +72,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no process is left
     begun = time.monotonic()
     settings = SHORT_SETTINGS if chosen.short else {}
-    rows = run(jobs_of(chosen, alone=False), chosen.lanes, settings, say)
-    rows += run(jobs_of(chosen, alone=True), 1, settings, say)
+    if chosen.seed is not None and not chosen.only:
+        rows = run([at_random(chosen)], [], 1, settings, say)
+    else:
+        rows = run(jobs_of(chosen), jobs_of(chosen, light=True), chosen.lanes, settings, say)
+        rows += run(jobs_of(chosen, alone=True), [], 1, settings, say)
     write(rows, chosen.json)
     print(table(rows))
     print(

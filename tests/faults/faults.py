@@ -26,7 +26,7 @@ class Fault:
     It is run with each of `full` or `short`.
 
     One that loads the machine, or counts how soon processes start, is run alone, also where others
-    are side by side.
+    are side by side. One without a page in a browser is light.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Fault:
     full: tuple[float, ...]
     short: tuple[float, ...]
     alone: bool = False
+    light: bool = False
     is_seeded: bool = False  # whether `run` takes a `seed`, which decides its schedule
 
     def job(self, amount: float, seed: int | None) -> Callable[[System], Row]:
@@ -44,10 +45,10 @@ class Fault:
 
 
 FAULTS = (
-    Fault("worker-child", processes.worker_child_killed, (100,), (5,)),
+    Fault("worker-child", processes.worker_child_killed, (100,), (5,), light=True),
     Fault("worker-parent", processes.worker_parent_killed, (20,), (1,)),
-    Fault("mail-child", processes.mail_child_killed, (40,), (4,)),
-    Fault("web", processes.web_killed, (20,), (2,), alone=True),
+    Fault("mail-child", processes.mail_child_killed, (40,), (4,), light=True),
+    Fault("web", processes.web_killed, (20,), (2,)),
     Fault("deploy", processes.deploy, (10,), (1,), alone=True),
     Fault("valkey-restarted", redis.valkey_restarted, (10,), (1,)),
     Fault("valkey-stopped", redis.valkey_stopped, (5, 30), (4,)),
@@ -61,31 +62,31 @@ FAULTS = (
     Fault("websockets-cut", network.websockets_cut, (30,), (4,)),
     Fault("websocket-blocked", network.websocket_blocked, (2,), (1,)),
     Fault("browser-web-half-open", network.browser_web_half_open, (2,), (1,)),
-    Fault("smtp-down", mail.down, (3,), (1,)),
-    Fault("smtp-4xx", mail.deferring, (3,), (1,)),
-    Fault("smtp-4xx-message", mail.deferring_message, (3,), (1,)),
-    Fault("smtp-5xx", mail.refusing, (3,), (1,)),
-    Fault("smtp-silent", mail.silent, (3,), (1,)),
-    Fault("smtp-dropped-before-data", mail.dropping_before_data, (3,), (1,)),
-    Fault("smtp-dropped-in-message", mail.dropping_in_message, (3,), (1,)),
-    Fault("smtp-dropped-after-data", mail.dropping_after_data, (3,), (1,)),
-    Fault("smtp-silent-after-data", mail.silent_after_data, (3,), (1,)),
-    Fault("smtp-dropped-at-quit", mail.dropping_at_quit, (3,), (1,)),
+    Fault("smtp-down", mail.down, (3,), (1,), light=True),
+    Fault("smtp-4xx", mail.deferring, (3,), (1,), light=True),
+    Fault("smtp-4xx-message", mail.deferring_message, (3,), (1,), light=True),
+    Fault("smtp-5xx", mail.refusing, (3,), (1,), light=True),
+    Fault("smtp-silent", mail.silent, (3,), (1,), light=True),
+    Fault("smtp-dropped-before-data", mail.dropping_before_data, (3,), (1,), light=True),
+    Fault("smtp-dropped-in-message", mail.dropping_in_message, (3,), (1,), light=True),
+    Fault("smtp-dropped-after-data", mail.dropping_after_data, (3,), (1,), light=True),
+    Fault("smtp-silent-after-data", mail.silent_after_data, (3,), (1,), light=True),
+    Fault("smtp-dropped-at-quit", mail.dropping_at_quit, (3,), (1,), light=True),
     Fault("clock", messages.clock_wrong, (3660, -3660), (3660,)),
-    Fault("duplicates", messages.duplicate_delivery, (5,), (1,)),
-    Fault("message-lost", messages.message_lost, (5,), (1,)),
+    Fault("duplicates", messages.duplicate_delivery, (5,), (1,), light=True),
+    Fault("message-lost", messages.message_lost, (5,), (1,), light=True),
     Fault("poison", messages.poison, (5,), (1,)),
-    Fault("one-key", messages.idempotent_start, (5,), (1,)),
+    Fault("one-key", messages.idempotent_start, (5,), (1,), light=True),
     Fault("many-at-once", messages.many_at_once, (10_000,), (400,), alone=True),
     Fault("cancelled", messages.cancelled_across_a_restart, (3,), (1,)),
     Fault("killed-anywhere", going_on.killed_anywhere, (50,), (6,), is_seeded=True),
-    Fault("at-a-save", moments.at_a_save, (12,), (2,)),
-    Fault("in-a-stream", moments.in_a_stream, (12,), (2,)),
-    Fault("in-an-effect", moments.in_an_effect, (4,), (1,)),
-    Fault("while-waiting", moments.while_waiting, (5,), (1,)),
-    Fault("at-an-answer", moments.at_an_answer, (12,), (2,)),
-    Fault("kills-of-a-task", costs.kills, (100,), (1,)),
-    Fault("deploys-in-a-row", costs.deploys, (20,), (2,)),
+    Fault("at-a-save", moments.at_a_save, (12,), (2,), light=True),
+    Fault("in-a-stream", moments.in_a_stream, (12,), (2,), light=True),
+    Fault("in-an-effect", moments.in_an_effect, (4,), (1,), light=True),
+    Fault("while-waiting", moments.while_waiting, (5,), (1,), light=True),
+    Fault("at-an-answer", moments.at_an_answer, (12,), (2,), light=True),
+    Fault("kills-of-a-task", costs.kills, (100,), (1,), light=True),
+    Fault("deploys-in-a-row", costs.deploys, (20,), (2,), light=True),
     Fault("planned-stop", costs.planned_stop, (10,), (4,), alone=True),
-    Fault("scheduled", messages.scheduled_across_a_restart, (2,), (1,), alone=True),
+    Fault("scheduled", messages.scheduled_across_a_restart, (2,), (1,)),
 )

@@ -21,12 +21,15 @@ Say = Callable[[str, Row, float], None]
 
 
 class Lane:
-    """One system, on which one job is done after the other.
+    """One system, on which one job is done after the other: the first that is left of the first
+    kind that has any.
 
     Where one leaves it broken, a new system is made.
     """
 
-    def __init__(self, jobs: SimpleQueue[Job], settings: Mapping[str, str], say: Say) -> None:
+    def __init__(
+        self, jobs: Sequence[SimpleQueue[Job]], settings: Mapping[str, str], say: Say
+    ) -> None:
         self.rows: list[Row] = []
         self._system: System | None = None
         self._jobs = jobs
@@ -47,15 +50,18 @@ class Lane:
                 shutil.rmtree(system.folder)
 
     def _run(self) -> None:
-        with suppress(Empty):
-            while True:
-                name, job = self._jobs.get_nowait()
-                begun = time.monotonic()
-                row = self._do(name, job)
-                row.name = name
-                self.rows.append(row)
-                self._say(name, row, time.monotonic() - begun)
+        for jobs in self._jobs:
+            with suppress(Empty):
+                while True:
+                    self._take(*jobs.get_nowait())
         self.stop()
+
+    def _take(self, name: str, job: Callable[[System], Row]) -> None:
+        begun = time.monotonic()
+        row = self._do(name, job)
+        row.name = name
+        self.rows.append(row)
+        self._say(name, row, time.monotonic() - begun)
 
     def _do(self, name: str, job: Callable[[System], Row]) -> Row:
         try:
@@ -78,24 +84,39 @@ class Lane:
             self.stop()
 
 
-def run(jobs: Sequence[Job], lanes: int, settings: Mapping[str, str], say: Say) -> list[Row]:
+def run(
+    heavy: Sequence[Job],
+    light: Sequence[Job],
+    lanes: int,
+    settings: Mapping[str, str],
+    say: Say,
+) -> list[Row]:
     """Do all jobs on so many systems side by side; returns their rows in the order of the jobs.
 
-    `settings` are beside the systems' usual ones.
+    Of several systems one does only light jobs. `settings` are beside the systems' usual ones.
     """
-    waiting: SimpleQueue[Job] = SimpleQueue()
-    for job in jobs:
-        waiting.put(job)
-    running = [Lane(waiting, settings, say) for _ in range(min(lanes, len(jobs)))]
+    queues = [_queue(heavy), _queue(light)]
+    running = [
+        Lane(queues if number == 0 or number < lanes - 1 else queues[1:], settings, say)
+        for number in range(min(lanes, len(heavy) + len(light)))
+    ]
     try:
         for lane in running:
             lane.join()
     finally:  # also when this process is told to end
-        while not waiting.empty():
-            waiting.get()
+        for queue in queues:
+            while not queue.empty():
+                queue.get()
         for lane in running:
             lane.stop()
-    names = [name for name, _ in jobs]
+    names = [name for name, _ in (*heavy, *light)]
     return sorted(
         (row for lane in running for row in lane.rows), key=lambda row: names.index(row.name)
     )
+
+
+def _queue(jobs: Sequence[Job]) -> SimpleQueue[Job]:
+    waiting: SimpleQueue[Job] = SimpleQueue()
+    for job in jobs:
+        waiting.put(job)
+    return waiting
