@@ -60,7 +60,7 @@ def test_rows_with_an_address_are_imported_and_the_others_given_out(
 
     run = imports.run_of(task_id)
     run.assert_succeeded({"imported": 2, "rejected": 2})
-    assert run.snapshot.title == "Import people.csv"
+    assert run.snapshot.title == "Import contacts from people.csv"
     assert stored(app, client) == [
         Contact("ada@example.com", "Ada"),
         Contact("eve@example.com", "Eve"),

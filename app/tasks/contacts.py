@@ -24,7 +24,7 @@ HEADINGS = {
 }
 
 
-@task("Import {source}", bind=True)
+@task("Import contacts from {source}", bind=True)
 def import_contacts(self: Any, source: Upload) -> dict[str, int]:
     """Import contacts from a CSV file.
 

@@ -112,6 +112,7 @@ export class FileField {
     const note = this.#part("upload");
     note.textContent = text;
     note.classList.toggle("error", isWrong);
-    this.#input.setAttribute("aria-invalid", String(isWrong));
+    if (isWrong) this.#input.setAttribute("aria-invalid", "true");
+    else this.#input.removeAttribute("aria-invalid"); // for "false" styles of pages praise an empty field
   }
 }
