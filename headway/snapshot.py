@@ -117,6 +117,11 @@ class Snapshot:
     def final(self) -> bool:
         return self.phase in FINAL
 
+    @property
+    def settled(self) -> bool:
+        """Whether the task and all its parts have ended."""
+        return self.final and (not self.parts or self.parts["ended"] == self.parts["count"])
+
 
 def phase_of(celery_state: str) -> Phase:
     """Return the phase of a Celery state; a custom state is running."""

@@ -158,8 +158,8 @@ def _suggested(name: str, known: Sequence[str]) -> str:
 @click.argument("task_id", metavar="ID")
 @with_project
 def cancel(project: Project, task_id: str) -> None:
-    """Cancel a task; one that runs is asked to stop."""
-    changed = project.records.cancel(task_id) if TASK_ID.match(task_id) else None
+    """Cancel a task and its parts; what runs is asked to stop."""
+    changed = project.records.cancel_all(task_id) if TASK_ID.match(task_id) else None
     if changed is None or changed.outcome == Outcome.UNKNOWN:
         raise UnknownTask(task_id)
     if changed.snapshot is None:
@@ -181,8 +181,13 @@ def forget(project: Project, task_id: str) -> None:
     click.echo(outcome)
 
 
+_Cursor = tuple[str, str]
+_ReadPage = Callable[[str, int, Set[Phase], _Cursor], tuple[list[str], _Cursor | None]]
+
+
 @click.command("list", cls=Command)
 @text_option("--owner", help="Only this owner's.")
+@text_option("--parts", "parent", metavar="ID", help="The tasks that this one started.")
 @click.option(
     "--phase",
     "phases",
@@ -196,27 +201,44 @@ def forget(project: Project, task_id: str) -> None:
 @json_option
 @with_project
 def list_tasks(
-    project: Project, owner: str | None, phases: Sequence[str], limit: int, as_json: bool
+    project: Project,
+    owner: str | None,
+    parent: str | None,
+    phases: Sequence[str],
+    limit: int,
+    as_json: bool,
 ) -> None:
-    """List tasks, the newest first."""
+    """List tasks, the newest first; the parts of one with --parts, in the order of their starts."""
     records = project.records
     wanted = {Phase(phase) for phase in phases}
-    found = _owned(records, owner, wanted) if owner else _newest(records, wanted, limit)
+    if parent is not None:
+        found = _pages(records.lists.parts, _known(records, parent), wanted)
+    elif owner:
+        found = _pages(records.lists.page, owner, wanted)
+    else:
+        found = _newest(records, wanted, limit)
     for text in islice(found, limit):
         click.echo(text if as_json else drawing.list_line(Snapshot.from_json(text)))
 
 
-def _owned(records: Records, owner: str, phases: Set[Phase]) -> Iterator[str]:
-    cursor: tuple[str, str] | None = ("", "")
+def _pages(read_page: _ReadPage, of: str, phases: Set[Phase]) -> Iterator[str]:
+    cursor: _Cursor | None = ("", "")
     while cursor:
-        page, cursor = records.lists.page(owner, PAGE, phases, cursor)
+        page, cursor = read_page(of, PAGE, phases, cursor)
         yield from page
+
+
+def _known(records: Records, task_id: str) -> str:
+    if not TASK_ID.match(task_id) or records.read([task_id]) == [None]:
+        raise UnknownTask(task_id)
+    return task_id
 
 
 def _newest(records: Records, phases: Set[Phase], limit: int) -> Iterator[str]:
     texts = (stored.snapshot for stored in records.queries.scan())
     read = ((Snapshot.from_json(text), text) for text in texts)
-    dated = ((one.created_at, text) for one, text in read if not phases or one.phase in phases)
+    wanted = ((one, text) for one, text in read if not phases or one.phase in phases)
+    dated = ((one.created_at, text) for one, text in wanted if one.parent_id is None)
     return (text for _, text in nlargest(limit, dated))
 
 

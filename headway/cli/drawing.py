@@ -47,7 +47,8 @@ def percent(snapshot: Snapshot) -> str:
 
 def details(snapshot: Snapshot) -> str:
     """Return what a snapshot says beyond its phase and bar, in one line."""
-    return visible(_said(snapshot))
+    parts = words.parts(cast(SnapshotDict, vars(snapshot)))
+    return visible(" · ".join(filter(None, (parts, _said(snapshot)))))
 
 
 def _said(snapshot: Snapshot) -> str:

@@ -65,7 +65,7 @@ def follow(records: Records, task_id: str, on_outage: OnOutage) -> Iterator[Upda
                     continue
                 last = update
                 yield update
-                if update.snapshot.final:
+                if update.snapshot.settled:
                     return
         except Exception as error:
             outage = error if isinstance(error, Unavailable) else translate(error)
