@@ -80,6 +80,7 @@ class Run:
     token: str = field(default_factory=lambda: uuid4().hex)
     claimed: bool = False
     ended: bool = False  # its body is over
+    effect: str = ""  # the id of the call by which it began its effect last
     successor: int | None = None  # the order of the message that it parked
     delay: int = 0  # of that
 
@@ -129,6 +130,8 @@ class Task:
     attempt: int = 0
     failures: int = 0
     mail: tuple[str, Run] | None = None
+    effect: str = ""  # by which call its effect was begun, and none ended it
+    receipt: str = ""  # what the effect returned
     saved: str = ""
     has_moved_on: bool = False  # this attempt has saved something new
     question: Asked | None = None  # the last one
@@ -160,10 +163,11 @@ class Task:
         return self.holder is not None and not self.dropped
 
     def lose(self) -> None:
-        """Its run is gone, and it waits again."""
+        """Its run is gone, or one that had not claimed it, and it waits again."""
+        has_moved_on = self.holder is not None and self.has_moved_on
         self.holder = None
         self.dropped = False
-        self.failures += not self.has_moved_on
+        self.failures += not has_moved_on
 
     def go_astray(self) -> None:
         self.stray = True
@@ -342,6 +346,27 @@ class RecordMachine(RuleBasedStateMachine):
         else:
             self.begin(Run(task, 0), claims)
 
+    @one_task(lambda task: task.final and not task.stray, weight=1)
+    def go_on_in_another(self, former: Task) -> None:
+        """As "Go on" does: a new task begins where this one was saved, if it was."""
+        task = Task("", MAX_ATTEMPTS)
+        task.id = self.records.create(
+            owner="ada",
+            message=message_of(0),
+            title="T",
+            max_attempts=MAX_ATTEMPTS,
+            when="",
+            resume_from=former.id,
+        ).task_id
+        task.hand = [0]
+        self.tasks.append(task)
+        if former.saved:
+            task.saved = former.saved
+            task.effect = former.effect
+            task.receipt = former.receipt
+            task.text = former.text
+            task.saved_text = former.saved_text
+
     def park(self, task: Task, order: int, delay: int, run: Delivery) -> str:
         return self.records.outbox.defer(
             task.id,
@@ -365,7 +390,8 @@ class RecordMachine(RuleBasedStateMachine):
         due = (self.client.zscore("headway:outbox", task.id) or inf) <= self.records.queries.now()
         with self.unchanged(task, but_for=due):
             message = self.records.outbox.release(task.id)
-        assert task.stray or (message is not None) == (due and not task.held and not task.final)
+        is_wanted = due and not (task.held or task.cancelling or task.final)
+        assert task.stray or (message is not None) == is_wanted
         if message is not None:
             self.take_due(task, order_of(message), sends)
 
@@ -427,7 +453,7 @@ class RecordMachine(RuleBasedStateMachine):
         if outcome == "claimed" and not run.holds:
             task.holder = run
             if run.order // REPLACEMENT != task.order // REPLACEMENT:
-                task.saved = task.saved_text = ""  # another task's
+                task.saved = task.saved_text = task.effect = task.receipt = ""  # another task's
             task.order = run.order
             run.claimed = True
             task.owed = None
@@ -621,6 +647,56 @@ class RecordMachine(RuleBasedStateMachine):
             assert outcome == ("cancelling" if task.cancelling else "written")
             task.mail = task.mail if task.cancelling else (stage, run)
 
+    @one_run(lambda run: run.speaks, anyway=st.booleans(), repeated=st.booleans(), weight=3)
+    def begin_its_effect(self, run: Run, anyway: bool, repeated: bool) -> None:
+        """`anyway`: whatever became of it when it was begun before."""
+        task = run.task
+        call = uuid4().hex
+        wanted = self.outcome_of_an_effect(run, anyway)
+        begins = wanted == ("written", "")
+        for _ in range(1 + (repeated and begins)):
+            with self.unchanged(task, but_for=begins):
+                told = self.tell_of_its_effect(run, call, "begin again" if anyway else "begin")
+        if task.stray:
+            return
+        assert told == wanted or (wanted[0] == "refused" and told[0] in REFUSED)
+        if begins:
+            task.effect = run.effect = call
+
+    def outcome_of_an_effect(self, run: Run, anyway: bool) -> tuple[str, str]:
+        task = run.task
+        if not self.may_write(run):
+            return "refused", ""
+        if task.receipt:
+            return "done", task.receipt
+        if task.effect and not anyway:
+            return "unknown", ""
+        return "cancelling" if task.cancelling else "written", ""
+
+    @one_run(lambda run: run.effect, fails=st.booleans(), repeated=st.booleans(), weight=4)
+    def end_its_effect(self, run: Run, fails: bool, repeated: bool) -> None:
+        """Also where the run has lost its task meanwhile: what has happened has happened."""
+        task = run.task
+        ends = task.effect == run.effect
+        receipt = f'"{uuid4()}"'
+        with self.unchanged(task, but_for=ends):
+            step = "failed" if fails else "done"
+            told = self.tell_of_its_effect(run, run.effect, step, receipt)
+        assert task.stray or told == ("written" if ends else "stale", "")
+        if ends and not task.stray:
+            task.effect = ""
+            task.receipt = "" if fails else receipt
+        if repeated:
+            with self.unchanged(task):
+                told = self.tell_of_its_effect(run, run.effect, step, receipt)
+            assert task.stray or told == ("stale", "")
+
+    def tell_of_its_effect(
+        self, run: Run, call: str, step: Any, receipt: str = ""
+    ) -> tuple[str, str]:
+        about = (run.task.id, run.delivery, "charge", call, step, receipt)
+        return self.records.runs.advance_effect(*about)
+
     def may_write(self, run: Run) -> bool:
         return run.task.stray or (run.holds and not run.task.final)
 
@@ -670,12 +746,13 @@ class RecordMachine(RuleBasedStateMachine):
     @one_run(
         lambda run: run.on and not run.successor and not run.task.parked,
         timeout=st.sampled_from([None, 3.0]),
+        remind_after=st.sampled_from([None, 1.0]),
         weight=3,
     )
-    def ask(self, run: Run, timeout: float | None) -> None:
+    def ask(self, run: Run, timeout: float | None, remind_after: float | None) -> None:
         """Ask a person, twice where the reply was lost."""
         task = run.task
-        question = Asked(uuid4().hex, "key", "Go on?", None, None, timeout)
+        question = Asked(uuid4().hex, "key", "Go on?", None, None, timeout, remind_after)
         call = (task.id, run.delivery, question, message_of(run.order))
         asks = self.may_write(run) and not task.cancelling
         with self.unchanged(task, but_for=asks):
@@ -1039,13 +1116,19 @@ class RecordMachine(RuleBasedStateMachine):
         assert (lease is not None) == (task.held and not task.final)
         assert (overdue is not None) == (task.phase == Phase.CANCELLING)
         is_asked = task.phase == Phase.WAITING and task.question.timeout is not None
-        assert (deadline is not None) == is_asked
+        assert (deadline is not None) == (is_asked or self.is_to_be_reminded(task))
         if task.final:
             assert outbox is None
         elif task.phase in WAITS_FOR_ITS_TIME:
             assert task.owed or outbox < now + ttl * 1000, "its message is kept until it is due"
         elif task.phase != Phase.QUEUED:
             assert (outbox is not None) == task.parked
+
+    def is_to_be_reminded(self, task: Task) -> bool:
+        """Whether people are still to be reminded of a task's question."""
+        if task.phase != Phase.WAITING or task.question.remind_after is None:
+            return False
+        return task.last.question["reminded_at"] is None
 
     def teardown(self) -> None:
         """All workers die, again and again, and keepers do their rounds: each task comes to its

@@ -238,6 +238,10 @@ local function take_due(record, id, held, ttl)
     redis.call('ZREM', OUTBOX, id)
     return nil
   end
+  if held.cancel then  -- its run is gone, and nobody is to run it again
+    revoke(record, id, held, ttl)
+    return nil
+  end
   local line, queue, in_line = unpack(redis.call('HMGET', record, 'line', 'line_queue', 'in_line'))
   local is_in_line = in_line == '1'
   if not takes_turn(held.fields.owner or '', line, id, ttl) then
