@@ -87,7 +87,8 @@ def test_nobody_starts_tasks_here(redis_url: str, records: Records):
             403,
             "started_elsewhere",
         )
-    for form in (client.get("/live/start"), client.post("/live/start/long_task")):
+    forms = [client.get("/live/start"), client.post("/live/start/long_task")]
+    for form in (*forms, client.post("/live/uploads")):
         assert (form.status_code, form.get_json()["error"]["code"]) == (403, "started_elsewhere")
     assert list(records.queries.scan()) == []
 
