@@ -62,7 +62,7 @@ check: .venv/dev.stamp node_modules/dev.stamp  ## lint, format and types of Pyth
 audit: .venv/dev.stamp  ## known vulnerabilities, licences and a bill of materials (SBOM); needs the network
 	@scripts/audit.sh
 
-bundle: $(BUNDLE)  ## headway.js, the one file that any page can load
+bundle: $(BUNDLE)  ## headway.js, the one file that any page can load, and its sizes
 
 wheel: .venv/dev.stamp $(BUNDLE)  ## the library to install elsewhere, into dist/
 	@$(BIN)/python -m hatchling build -t wheel
@@ -101,7 +101,7 @@ lock: .venv/dev.stamp  ## make requirements*.txt from requirements*.in (remove a
 	scripts/locks.sh
 
 clean:  ## remove all that was set up, but not .data, which holds your tasks
-	rm -rf .venv node_modules bench/node_modules static/vendor $(BUNDLE)* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules bench/node_modules static/vendor $(BUNDLE) headway/static/headway-page.js .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find app bench tests -name __pycache__ -prune -exec rm -r {} +
 
 # A stamp is newer than what was installed, so that a second start installs nothing.

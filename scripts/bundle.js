@@ -1,5 +1,6 @@
 /**
- * Builds headway/static/headway.js, the one file that any page can load, and prints how large it is.
+ * Builds headway/static/headway.js, the one file that any page can load, and headway-page.js, which Headway's own pages
+ * load in its place; prints how large they are.
  * Usage: node scripts/bundle.js
  */
 
@@ -8,7 +9,7 @@ import { gzipSync } from "node:zlib";
 
 import { build, transform } from "esbuild";
 
-const OUT = "headway/static/headway.js";
+const FOLDER = "headway/static";
 
 /** Style sheets become texts, without their comments and spaces. */
 const styles = {
@@ -23,8 +24,8 @@ const styles = {
 };
 
 await build({
-  entryPoints: ["headway/static/js/elements.js"],
-  outfile: OUT,
+  entryPoints: { headway: `${FOLDER}/js/elements.js`, "headway-page": `${FOLDER}/js/own-pages.js` },
+  outdir: FOLDER,
   bundle: true,
   minify: true,
   format: "iife", // a plain script, which a page of another origin may load
@@ -34,6 +35,8 @@ await build({
   logLevel: "warning",
 });
 
-const script = await readFile(OUT);
-const [kB, gzipped] = [script, gzipSync(script)].map(({ length }) => (length / 1000).toFixed(1));
-console.log(`${OUT}: ${kB} kB, ${gzipped} kB gzipped`);
+for (const name of ["headway.js", "headway-page.js"]) {
+  const script = await readFile(`${FOLDER}/${name}`);
+  const [kB, gzipped] = [script, gzipSync(script)].map(({ length }) => (length / 1000).toFixed(1));
+  console.log(`${name}: ${kB} kB, ${gzipped} kB gzipped`);
+}

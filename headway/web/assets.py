@@ -1,4 +1,4 @@
-"""Serves the browser's files: the bundled `headway.js`, and the modules it is made of."""
+"""Serves the browser's files: the bundled scripts, and the modules they are made of."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from headway.web.security import guard
 
 FOLDER = Path(__file__).resolve().parent.parent / "static"
 BUNDLE = "headway.js"
+PAGE_BUNDLE = "headway-page.js"  # the same, and what Headway's own pages have besides
+BUNDLES = (BUNDLE, PAGE_BUNDLE)
 NOT_BUILT = f"{BUNDLE} is not built: run make bundle in Headway's repository, or install a wheel."
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -26,34 +28,34 @@ guard(assets)
 def file(name: str) -> Response:
     """Serve a file to pages of any origin.
 
-    Browsers cache the bundle under its version for a year; other files they revalidate.
+    Browsers cache a bundle under its version for a year; other files they revalidate.
     """
-    if name == BUNDLE and not (FOLDER / BUNDLE).exists():
+    if name in BUNDLES and not (FOLDER / name).exists():
         raise APIError(404, "not_built", NOT_BUILT)
     response = send_from_directory(FOLDER, name)
-    if name == BUNDLE and request.args.get("v") == bundle_version():
+    if name in BUNDLES and request.args.get("v") == bundle_version(name):
         response.headers["Cache-Control"] = FOREVER
     response.headers["Access-Control-Allow-Origin"] = "*"
     return response
 
 
-def bundle_address() -> str:
-    """Return the address of this version of `headway.js`. Raises ConfigError if not built."""
-    return url_for("headway_assets.file", name=BUNDLE, v=bundle_version())
+def bundle_address(name: str = BUNDLE) -> str:
+    """Return the address of this version of a bundle. Raises ConfigError if not built."""
+    return url_for("headway_assets.file", name=name, v=bundle_version(name))
 
 
 def script_address() -> str:
     """Return the same for Headway's own pages; "" where it is not built: they do without."""
     try:
-        return bundle_address()
+        return bundle_address(PAGE_BUNDLE)
     except ConfigError:
         return ""
 
 
 @cache
-def bundle_version() -> str:
-    """Return a hash of `headway.js`. Raises ConfigError if not built."""
+def bundle_version(name: str = BUNDLE) -> str:
+    """Return a hash of a bundle. Raises ConfigError if not built."""
     try:
-        return sha256((FOLDER / BUNDLE).read_bytes()).hexdigest()[:12]
+        return sha256((FOLDER / name).read_bytes()).hexdigest()[:12]
     except FileNotFoundError:
         raise ConfigError(NOT_BUILT) from None

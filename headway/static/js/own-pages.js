@@ -1,0 +1,8 @@
+/** What becomes `headway-page.js`, for Headway's own pages: all of `headway.js`, and their elements. */
+
+import { define } from "./elements.js";
+import { HeadwayForm } from "./headway-form.js";
+import { HeadwayTaskPage } from "./headway-task-page.js";
+
+define("headway-form", HeadwayForm);
+define("headway-task-page", HeadwayTaskPage);
