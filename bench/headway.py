@@ -7,6 +7,8 @@ and records.
 from __future__ import annotations
 
 import os
+import statistics
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -22,9 +24,18 @@ from bench.peers import pace
 from headway import progress, service
 from headway.celery.backend import LiveBackend
 from headway.celery.fencing import FENCE, delivery_of
+from headway.celery.sends import Turn
+from headway.questions import Asked
 from headway.shapes import TaskMessage
+from headway.store.records import Records
 
 WORDS = ["token "] * 5000
+MESSAGE: TaskMessage = {
+    "task": "bench",
+    "args": [],
+    "kwargs": {},
+    "options": {"queue": "celery"},
+}
 
 _runs: dict[str, Context] = {}
 
@@ -55,7 +66,21 @@ def cost(task: Any, what: str = "report", **asked: Any) -> float:
     def say() -> None:
         progress.set(current=next(done), total=pace.TOTAL, status=pace.STATUS)
 
-    bodies = {"report": update_state, "say": say, "ping": task.backend.records.client.ping}
+    def flush() -> None:
+        say()
+        progress.flush()
+
+    def save() -> None:
+        say()
+        progress.save({"row": pace.TOTAL})
+
+    bodies = {
+        "report": update_state,
+        "say": say,
+        "flush": flush,
+        "save": save,
+        "ping": task.backend.records.client.ping,
+    }
     return pace.cost(body=bodies[what], **asked)
 
 
@@ -107,21 +132,74 @@ def stream(task: Any, bursts: int) -> dict[str, float]:
     return {name: min(each) for name, each in took.items()}
 
 
+def tokens(task: Any, rate: float, seconds: float) -> None:
+    """Write words to a stream at an even rate; each is the moment of its writing."""
+    began = time.monotonic()
+    with progress.stream("words") as out:
+        for number in range(int(rate * seconds)):
+            time.sleep(max(0.0, began + number / rate - time.monotonic()))
+            out.write(f"{time.monotonic():.6f} ")
+
+
+def waiting(task: Any, count: int) -> dict[str, Any]:
+    """Have so many tasks ask a person; return what this process and Redis hold before and then."""
+    backend = task.backend
+    client = backend.records.client
+    before, had, used = _held(), len(client.client_list()), client.info("memory")["used_memory"]
+    for number in range(count):
+        request = _run_of(f"waiting-{number}", backend)
+        asked = Asked(f"q{number}", "go", "Go on?", ["yes", "no"], None, None)
+        ask = backend.records.runs.ask
+        assert ask(request.id, delivery_of(request), asked, MESSAGE) == "waiting"
+    due = [
+        client.zcard(f"headway:{each}") for each in ("leases", "outbox", "questions", "reserved")
+    ]
+    grown = client.info("memory")["used_memory"] - used
+    clients = len(client.client_list())
+    _runs.clear()
+    return {
+        "before": before,
+        "after": _held(),
+        "had": had,
+        "clients": clients,
+        "due": sum(due) - 1,  # the lease of the run that asks for all
+        "bytes": grown / count,
+    }
+
+
+def turns(task: Any, count: int, limit: int) -> dict[str, float]:
+    """Have one owner line tasks up, and then another start one; return how it stands."""
+    records: Records = task.backend.records
+    list_before = records.client.llen("celery")
+
+    def create(owner: str) -> float:
+        began = time.perf_counter()
+        turn = Turn(line=f"{limit} digest")
+        options: dict[str, Any] = {"encoded": "a message", "turn": turn}
+        records.create(owner=owner, message=MESSAGE, title="bench", max_attempts=1, **options)
+        return time.perf_counter() - began
+
+    took = [create("one of many") for _ in range(count)]
+    create("another")
+    ahead = records.client.llen("celery") - list_before - 1
+    some = max(1, count // 10)
+    first, last = (statistics.median(each) for each in (took[:some], took[-some:]))
+    return {"ahead": ahead, "first": first, "last": last}
+
+
+def _held() -> int:
+    """Return how many threads and open files this process has."""
+    return threading.active_count() + len(os.listdir("/proc/self/fd"))
+
+
 def _run_of(task_id: str, backend: LiveBackend) -> Context:
     if task_id not in _runs:
         request = _runs[task_id] = Context(
             id=task_id, task="bench", retries=0, replaced_task_nesting=0
         )
         setattr(request, FENCE, uuid4().hex)
-        message: TaskMessage = {
-            "task": "bench",
-            "args": [],
-            "kwargs": {},
-            "options": {"queue": "celery"},
-        }
-        backend.records.runs.claim(
-            task_id, delivery_of(request), "run", message=message, max_attempts=1, hostname="bench"
-        )
+        about: dict[str, Any] = {"message": MESSAGE, "max_attempts": 1, "hostname": "bench"}
+        backend.records.runs.claim(task_id, delivery_of(request), "run", **about)
     return _runs[task_id]
 
 
@@ -133,6 +211,9 @@ def main() -> None:
         "update": update,
         "track": track,
         "stream": stream,
+        "tokens": tokens,
+        "waiting": waiting,
+        "turns": turns,
     }
 
     @app.extensions["headway"].celery.task(name="bench", bind=True)

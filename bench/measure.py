@@ -41,6 +41,7 @@ class Plan:
     hold_seconds: float = 15.0  # long enough for each socket's ping
     stalled_seconds: float = 60.0
     listed: int = 10_000  # tasks of one owner
+    waiting: int = 10_000  # for an answer, or for their turn
     drawn_steps: int = 100
     running: int = 200  # cards of a list
 
@@ -58,6 +59,7 @@ QUICK = Plan(
     stalled_seconds=2.0,
     drawn_steps=10,
     listed=500,
+    waiting=300,
     running=20,
 )
 

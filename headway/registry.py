@@ -13,6 +13,7 @@ from typing import Any
 from celery import Task, shared_task, signals
 
 from headway.annotations import ABSENT, Argument, members_of
+from headway.celery.priorities import OWN, checked
 from headway.celery.sends import TITLE
 from headway.celery.unique_sends import apply_async
 from headway.docstrings import summary_of
@@ -20,6 +21,7 @@ from headway.labels import Labels, register
 from headway.schedules import SCHEDULES, Schedule, rule_of
 from headway.signatures import BadArguments, Call, converting, signature_of
 from headway.snapshot import title_line
+from headway.store.model import Priority
 from headway.typed import holds_upload
 from headway.unique import argument_in, limits_of
 
@@ -110,6 +112,7 @@ def task(
     max_running: int = 0,
     every: str | timedelta | None = None,
     cron: str | None = None,
+    priority: str | int = Priority.NORMAL,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Make a function a Celery task that `POST /tasks` may start under the function's name.
@@ -128,13 +131,17 @@ def task(
     begins `debounce` seconds later. `max_running` of an owner's tasks are with the workers at a
     time, of each text if there is one. With `every` ("15m",
     "1h30m", "1d", or a timedelta) or `cron` ("30 2 * * mon-fri", in Celery's `timezone`) the
-    workers start it by themselves, without arguments.
+    workers start it by themselves, without arguments. Of what waits in a queue or for its turn,
+    `priority` "high" is served before "normal", and that before "low"; or it is a number of
+    Celery's.
 
     Raises TypeError for a label that does not exist, a title or a `unique` that the arguments do
     not fill, what does not go together, and a schedule of a task that needs arguments; ValueError
     for an invalid `every` or `cron`.
     """
     rule = rule_of(every, cron)
+    if (its_priority := checked(priority)) is not None:
+        options[OWN] = its_priority
 
     def decorate(function: Callable[..., Any]) -> Any:
         name = function.__name__

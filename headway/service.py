@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 
 from headway.celery.backend import LiveBackend
 from headway.celery.messages import expiry_of
+from headway.celery.priorities import give_number, step_of
 from headway.celery.sends import NO_TURN, identified, owned, recorded
 from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.shapes import TaskMessage
@@ -57,8 +58,12 @@ def start(
     key: str = "",
     countdown: float = 0.0,
     eta: datetime | None = None,
+    priority: str | int | None = None,
 ) -> StartResult:
     """Start a task for `owner`: in `countdown` seconds, at `eta` (aware), or now.
+
+    `priority` is "high", "normal" or "low", or a number of Celery's; None: the task's own. Another
+    text raises TypeError.
 
     Where it is unique and the owner's is open, that one is returned. The record is written first.
     Once it is, the message will be sent: from here, or by maintenance. Raises UnknownTask,
@@ -68,7 +73,8 @@ def start(
     kind = TASK_TYPES.get(name)
     if kind is None:
         raise UnknownTask(name)
-    return start_kind(state(), kind, args, owner=owner, key=key, when=moment(countdown, eta))
+    when = moment(countdown, eta)
+    return start_kind(state(), kind, args, owner=owner, key=key, when=when, priority=priority)
 
 
 def start_kind(
@@ -79,6 +85,7 @@ def start_kind(
     owner: str,
     key: str = "",
     when: str = "",
+    priority: str | int | None = None,
 ) -> StartResult:
     """Start a task of any kind in a system; `when` is a time as `moment` returns it.
 
@@ -100,6 +107,7 @@ def start_kind(
         key=key,
         when=when,
         uploads=[one.id for one in uploads.values()],
+        priority=priority,
     )
 
 
@@ -200,6 +208,7 @@ def _start(
     uploads: Sequence[str] = (),
     former_part: str = "",
     is_admitted: bool = False,
+    priority: str | int | None = None,
 ) -> StartResult:
     records = system.records
     celery = system.celery
@@ -211,8 +220,12 @@ def _start(
     unique = unique_of(task)
     turn = unique.turn(name, args, kwargs) if unique else NO_TURN
     when = when or (unique.when if unique else "")
-    expiry = expiry_of(task, celery)
-    plain = celery.signature(name, args=args, kwargs=kwargs, queue=queue, **expiry)
+    options: dict[str, Any] = {**expiry_of(task, celery)}
+    if priority is not None:
+        options["priority"] = priority
+    give_number(name, options, celery)
+    turn = turn._replace(priority=step_of(options.get("priority"), celery.conf))
+    plain = celery.signature(name, args=args, kwargs=kwargs, queue=queue, **options)
     message = recorded(identified(owned(plain, owner), task_id), task_id)
     encoded = encoder.write(task_id, message) if encoder and not when else ""
     started = records.create(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class Step(TypedDict):
@@ -113,6 +113,30 @@ class SnapshotDict(TypedDict, total=False):
     question: Question | None
     failures: int
     resume: Resume | None
+
+
+class HistoryAnswer(TypedDict):
+    """Who answered a question, None: nobody in time; `value` is left out where it is long."""
+
+    by: str | None
+    value: NotRequired[Any]
+
+
+class HistoryEvent(TypedDict):
+    """A change of a task's phase; times are RFC 3339, `worker` is the last that took the task.
+
+    Events of an earlier version lack `scheduled_for`: when a task that waits goes on. `answered` is
+    of those with which a question was over.
+    """
+
+    at: str
+    phase: str
+    attempt: int
+    status: str
+    error: TaskError | None
+    worker: str | None
+    scheduled_for: NotRequired[str | None]
+    answered: NotRequired[HistoryAnswer]
 
 
 class AttemptFailure(TypedDict):

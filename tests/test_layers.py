@@ -72,6 +72,7 @@ LAYERS = [
     "headway.celery.programs",
     "headway.celery.inherited",
     "headway.celery.messages",
+    "headway.celery.priorities",
     "headway.celery.broker",
     "headway.celery.publishing",
     "headway.celery.fencing",

@@ -30,9 +30,9 @@ def serve(actions: Mapping[str, Callable[..., Any]]) -> None:
             answers.write(json.dumps(actions[request.pop("do")](**request)) + "\n")
 
 
-def run(task: Any, **kwargs: Any) -> Any:
+def run(task: Any, task_id: str = "", **kwargs: Any) -> Any:
     """Run a Celery task as a worker's pool process does, and return what it returns."""
-    task_id = str(uuid4())
+    task_id = task_id or str(uuid4())
     request = {
         "id": task_id,
         "task": task.name,

@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.measure import Bench
-from bench.rows import busy, connections, delivery, drawing, lists, one_redis, requests, tasks
+from bench.rows import (
+    busy,
+    connections,
+    delivery,
+    drawing,
+    lists,
+    one_redis,
+    requests,
+    tasks,
+    tokens,
+    waiting,
+)
 from bench.table import Row
 
 ROWS: dict[str, Callable[[Bench], Row]] = {
     "update": tasks.update,
     "track": tasks.track,
     "stream": tasks.stream,
+    "tokens": tokens.tokens,
+    "save": tasks.save,
     "report": tasks.report,
     "report-apart": tasks.report_apart,
     "latency": delivery.latency,
@@ -27,6 +40,8 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "starts": requests.starts,
     "redis-report": one_redis.redis_report,
     "redis-ended": one_redis.redis_ended,
+    "waiting": waiting.waiting,
+    "turns": waiting.turns,
     "listed": lists.listed,
     "drawn": drawing.drawn,
     "busy": busy.busy,

@@ -58,6 +58,19 @@ def stream(bench: Bench) -> Row:
     )
 
 
+def save(bench: Bench) -> Row:
+    reporter = bench.candidate(Headway).reporter
+    asked = {"seconds": bench.plan.seconds / 2}
+    measures = {
+        what: partial(reporter.call, "cost", what=what, **asked) for what in ("save", "flush")
+    }
+    took = {name: statistics.median(each) * 1e6 for name, each in bench.in_turn(measures).items()}
+    return Row(
+        "progress.save() with a report",
+        [Comparison("a call", took["save"], "µs", "the report alone", took["flush"], 1.1)],
+    )
+
+
 def report(bench: Bench) -> Row:
     return _report(bench, "one flushed report, back to back", 0.0)
 

@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 from kombu.utils.json import dumps
 
 from headway.celery.messages import CapturingTransport
+from headway.celery.priorities import has_usual_lists
 from headway.shapes import TaskMessage
 from headway.store.checks import Finding, Mark
 from headway.store.names import look_up
@@ -65,7 +66,8 @@ class MessageEncoder:
     def write(self, task_id: str, message: TaskMessage) -> str:
         """Return a message, a Celery signature, as the text that its queue's list stores.
 
-        "" for a message stored elsewhere: one with a priority, or for an exchange.
+        "" for a message stored elsewhere: one for an exchange, or with a priority where the
+        project has other steps of these than kombu.
         """
         with self._lock:
             self._celery.signature(message).apply_async(
@@ -82,8 +84,8 @@ class MessageEncoder:
     def _text(self) -> str:
         message = self._connection.transport.captured
         properties = message["properties"]
-        by_name = not properties["delivery_info"]["exchange"] and not properties["priority"]
-        return dumps(message) if by_name else ""
+        has_list = not properties["priority"] or has_usual_lists(self._celery.conf)
+        return dumps(message) if has_list and not properties["delivery_info"]["exchange"] else ""
 
 
 def message_encoder(celery: Celery, url: str) -> MessageEncoder | None:

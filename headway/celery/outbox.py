@@ -22,6 +22,7 @@ from headway.celery.fencing import (
 )
 from headway.celery.messages import OutboxProducer, request_of, without_times
 from headway.celery.persistence import until_stored
+from headway.celery.priorities import step_of
 from headway.celery.sends import NO_TURN, TURN, Turn, send_of
 from headway.shapes import TaskMessage
 from headway.store.errors import Unavailable
@@ -110,6 +111,7 @@ class MessageOutbox:
         """Keep a message until `when`; `Outbox.defer` says what is returned."""
         task = self._backend.tasks.get(message["task"])
         options = message["options"]
+        priority = step_of(options.get("priority"), self._backend.app.conf)
         return self._records.outbox.defer(
             task_id,
             order_of(options.get("replaced_task_nesting"), options.get("retries")),
@@ -119,7 +121,7 @@ class MessageOutbox:
             run=run,
             source=source,
             only_attended=only_attended,
-            turn=turn,
+            turn=turn._replace(priority=priority),
         )
 
     def release(self, task_id: str) -> None:

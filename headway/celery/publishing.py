@@ -20,6 +20,7 @@ from kombu.connection import Connection
 
 from headway.celery.broker import MessageEncoder, message_encoder
 from headway.celery.messages import OutboxProducer, is_for_another_broker, moment
+from headway.celery.priorities import give_number, has_usual_lists, step_of
 from headway.celery.sends import NO_TURN, OWNER, PARENT, RECORDED, SEND, TITLE, TURN, Existing
 from headway.store.errors import Unavailable
 from headway.store.model import Sent
@@ -60,7 +61,7 @@ class Recorder:
         if not turn.line:  # for a line no worker is there: it is sent at once
             sent = sent._replace(unique=turn.unique)
         task_id = options["headers"]["id"]
-        by_name = sent.queue and not options.get("priority")
+        by_name = sent.queue and (not sent.priority or has_usual_lists(self._app.conf))
         encoded = self.encoder.encode(body, options) if by_name and self.encoder else ""
         if encoded and self._record(task_id, sent, encoded):
             return None
@@ -87,8 +88,10 @@ class Recorder:
         texts = (headers.get(key) for key in (TITLE, OWNER, SEND, PARENT))
         title, owner, send, parent = (text if isinstance(text, str) else "" for text in texts)
         queue = options.get("routing_key") if options.get("exchange") == "" else ""
+        step = step_of(options.get("priority"), self._app.conf)
         attempts = self._max_attempts_of(name)
-        return Sent(name, title, owner, queue or "", when, send, attempts, parent=parent)
+        about = (name, title, owner, queue or "", when, send, attempts)
+        return Sent(*about, parent=parent, priority=step)
 
     def _is_to_our_broker(self, producer: Any) -> bool:
         connection = producer.connection
@@ -151,10 +154,11 @@ def record_sends(app: Celery, recorder: Recorder) -> None:
     def make_sender() -> Callable[..., Any]:
         send = type(amqp)._create_task_sender(amqp)
 
-        def send_recorded(producer: Any, *args: Any, **options: Any) -> Any:
+        def send_recorded(producer: Any, name: str, *args: Any, **options: Any) -> Any:
+            give_number(name, options, app)
             if not isinstance(producer, OutboxProducer):
                 producer = RecordingProducer(producer, recorder)
-            return send(producer, *args, **options)
+            return send(producer, name, *args, **options)
 
         return send_recorded
 

@@ -16,6 +16,7 @@ from headway.celery.attempts import attempts_of
 from headway.celery.dependents import request_of
 from headway.celery.fencing import ENDED, FENCE, delivery_of, signature_of
 from headway.celery.persistence import until_stored
+from headway.celery.priorities import step_of
 from headway.celery.sends import RECORDED, SEND
 from headway.celery.state_store import StateStore
 from headway.questions import Asked
@@ -51,6 +52,7 @@ class RunStore:
             setattr(request, FENCE, uuid4().hex)
         run = uuid4().hex
         message = signature_of(task, request)
+        priority = step_of(message["options"].get("priority"), task.app.conf)
 
         def claim(patient: bool) -> Outcome:
             return self._records.runs.claim(
@@ -62,6 +64,7 @@ class RunStore:
                 hostname=request.hostname or "",
                 source=self.source_of(request),
                 patient=patient,
+                priority=priority,
             )
 
         began = time.monotonic()

@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError
 from headway.celery.attempts import DEFAULT_ATTEMPTS
 from headway.celery.backend import LiveBackend
 from headway.celery.messages import expiry_of
+from headway.celery.priorities import give_number, step_of
 from headway.celery.sends import NO_TURN, identified, owned, recorded
 from headway.schedules import SCHEDULES, Schedule
 from headway.store.errors import Unavailable
@@ -95,8 +96,11 @@ class Scheduler:
         task_id = str(uuid4())
         task = celery.tasks.get(schedule.name)
         unique = unique_of(task)
-        expiry = expiry_of(task, celery)
-        plain = celery.signature(schedule.name, queue=schedule.queue, **expiry)
+        turn = unique.turn(schedule.name, (), {}) if unique else NO_TURN
+        options: dict[str, Any] = {**expiry_of(task, celery)}
+        give_number(schedule.name, options, celery)
+        turn = turn._replace(priority=step_of(options.get("priority"), celery.conf))
+        plain = celery.signature(schedule.name, queue=schedule.queue, **options)
         message: Any = recorded(identified(owned(plain, ""), task_id), task_id)
         try:
             started = self._records.create(
@@ -106,7 +110,7 @@ class Scheduler:
                 max_attempts=DEFAULT_ATTEMPTS,
                 key=key,
                 task_id=task_id,
-                turn=unique.turn(schedule.name, (), {}) if unique else NO_TURN,
+                turn=turn,
             )
         except AlreadyUsed:  # by a worker with other code, such as another queue for it
             return ""

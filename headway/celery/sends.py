@@ -44,12 +44,13 @@ class Turn(NamedTuple):
 
     `unique` is a digest of which one task is open at a time; `line` is "<limit> <digest>" of a line
     of which so many are with the workers at a time; "" for none. With `replaces` the open task of
-    `unique` is cancelled.
+    `unique` is cancelled. `priority` is the step at which its queue and its line serve it.
     """
 
     unique: str = ""
     line: str = ""
     replaces: bool = False
+    priority: int = 0
 
 
 NO_TURN = Turn()

@@ -16,12 +16,22 @@ from kombu.transport import redis
 
 from headway.celery.backend import LiveBackend
 from headway.celery.messages import id_of, readable_request_of
+from headway.celery.priorities import HIGH_STEP, steps_with_high
 
 logger = logging.getLogger(__name__)
 
 
 class Channel(redis.Channel):
-    """Kombu's channel, which can be closed at any moment and cancels what it purges."""
+    """Kombu's channel, which can be closed at any moment and cancels what it purges.
+
+    Its queues have one more step of priority.
+    """
+
+    min_priority = HIGH_STEP
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.priority_steps = steps_with_high(self.priority_steps)
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         """Return the parameters of a connection.

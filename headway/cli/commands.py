@@ -20,7 +20,7 @@ from headway.masking import mask
 from headway.push.follow import UnknownTask
 from headway.snapshot import Phase, Snapshot
 from headway.store.checks import Mark
-from headway.store.model import Outcome, StartResult
+from headway.store.model import Outcome, Priority, StartResult
 from headway.store.records import TASK_ID, Records
 
 MAX_NAMES = 10  # that an error lists
@@ -101,17 +101,29 @@ def watch(project: Project, task_id: str, as_json: bool) -> None:
     help="Whose task it is: what the app's owner loader returns.",
 )
 @click.option(
+    "--priority",
+    type=click.Choice([*Priority]),
+    help="What of its queue is served before others; by default the task's own.",
+)
+@click.option(
     "--watch", "and_watch", is_flag=True, help="Show it until it has ended, as `watch` does."
 )
 @with_project
-def start(project: Project, name: str, args: dict[str, Any], owner: str, and_watch: bool) -> None:
+def start(
+    project: Project,
+    name: str,
+    args: dict[str, Any],
+    owner: str,
+    priority: str | None,
+    and_watch: bool,
+) -> None:
     """Start a task, and print its id.
 
     A value is JSON where it parses, else text: rows=100 is a number, month='"2026"' a text. For an
     argument that is a file, source=@people.csv uploads that file.
     Of a task that is unique the open one is printed, if there is one.
     """
-    started = _start(project, name, args, owner)
+    started = _start(project, name, args, owner, priority)
     click.echo(started.task_id)
     if started.outcome == Outcome.EXISTING:
         click.echo("This one is open already, so no other was started.", err=True)
@@ -119,7 +131,9 @@ def start(project: Project, name: str, args: dict[str, Any], owner: str, and_wat
         _exit(watch_to_the_end(project.records, started.task_id, as_json=False))
 
 
-def _start(project: Project, name: str, args: dict[str, Any], owner: str) -> StartResult:
+def _start(
+    project: Project, name: str, args: dict[str, Any], owner: str, priority: str | None
+) -> StartResult:
     # Not at the top: no other command needs these imports.
     from headway.cli.uploading import with_uploads
     from headway.registry import TASK_TYPES, BadArguments, task_type_of
@@ -132,7 +146,8 @@ def _start(project: Project, name: str, args: dict[str, Any], owner: str) -> Sta
         raise Failure(f"There is no task {name}. {_suggested(name, known)}", ExitCode.USAGE)
     kind = TASK_TYPES.get(name) or task_type_of(known[name], queue_of(system.celery, name))
     try:
-        return start_kind(system, kind, with_uploads(system, kind, args, owner), owner=owner)
+        given = with_uploads(system, kind, args, owner)
+        return start_kind(system, kind, given, owner=owner, priority=priority)
     except BadArguments as error:
         why = "; ".join(
             f"{field}: {text.rstrip('.')}" for field, text in sorted(error.fields.items())

@@ -11,10 +11,10 @@ from typing import Any
 from headway import strict_json
 from headway.file_folder import KEY
 from headway.file_types import MEDIA_TYPE, is_file_name
-from headway.shapes import AttemptFailure
+from headway.shapes import AttemptFailure, HistoryEvent
 from headway.snapshot import STATE, Phase
 from headway.store.errors import Reason, Unavailable
-from headway.store.model import HistoryEvent, LogLine, Point
+from headway.store.model import LogLine, Point
 from headway.throttled import ThrottledLogger
 from headway.values import MAX_NUMBER
 

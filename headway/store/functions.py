@@ -21,6 +21,7 @@ SHARED = (
     "record",
     "saves",
     "points",
+    "priorities",
     "uploads",
     "index",
     "tokens",

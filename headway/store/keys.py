@@ -16,6 +16,9 @@ def room(kind: Room, name: str) -> str:
     return f"{kind}:{name}"
 
 
+STEP_MARK = "\x06\x16"  # kombu's: between the name of a queue and a step of priority
+
+
 @dataclass(frozen=True)
 class Keys:
     """Names with a prefix before each, so that several projects can share a database.
@@ -110,9 +113,9 @@ class Keys:
     def channel(self, room: str) -> str:
         return f"{self.message_queue}:{room}"
 
-    def queue(self, name: str) -> str:
-        """Return the list in which the broker keeps a queue."""
-        return f"{self.broker_prefix}{name}"
+    def queue(self, name: str, priority: int = 0) -> str:
+        """Return the list in which the broker keeps what of a queue has this step of priority."""
+        return f"{self.broker_prefix}{name}{f'{STEP_MARK}{priority}' if priority else ''}"
 
 
 PLAIN = Keys()

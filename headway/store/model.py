@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
-from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
-from headway.shapes import AttemptFailure, Changes, TaskError, TaskMessage
+from headway.shapes import AttemptFailure, Changes, HistoryEvent, TaskMessage
 from headway.snapshot import Phase
 from headway.store.restored import Seen
 
@@ -69,6 +69,14 @@ class Outcome(StrEnum):
     UNATTENDED = "unattended"  # no worker sweeps
 
 
+class Priority(StrEnum):
+    """What of a queue is served before others."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
 EffectStep = Literal["begin", "begin again", "done", "failed"]
 
 # Of a write that took place
@@ -116,30 +124,6 @@ class StreamPage(TypedDict):
     length: int
     closed: bool
     epoch: int
-
-
-class HistoryAnswer(TypedDict):
-    """Who answered a question, None: nobody in time; `value` is left out where it is long."""
-
-    by: str | None
-    value: NotRequired[Any]
-
-
-class HistoryEvent(TypedDict):
-    """A change of a task's phase; times are RFC 3339, `worker` is the last that took the task.
-
-    Events of an earlier version lack `scheduled_for`: when a task that waits goes on. `answered` is
-    of those with which a question was over.
-    """
-
-    at: str
-    phase: str
-    attempt: int
-    status: str
-    error: TaskError | None
-    worker: str | None
-    scheduled_for: NotRequired[str | None]
-    answered: NotRequired[HistoryAnswer]
 
 
 class Point(NamedTuple):
@@ -219,6 +203,7 @@ class Sent(NamedTuple):
     max_attempts: int
     unique: str = ""  # digest of what it is unique by
     parent: str = ""  # the task that started it
+    priority: int = 0  # step of its queue
 
 
 # What notifies a task's dependents of its end: the writer of the end, maintenance, or a holder of

@@ -66,7 +66,7 @@ class Outbox:
             run.token,
             run.order,
         ]
-        turn_args = [turn.unique, turn.line, int(turn.replaces), self._cancel_grace]
+        turn_args = [turn.unique, turn.line, int(turn.replaces), self._cancel_grace, turn.priority]
         reply = self._functions.call(
             "defer",
             [self._keys.record(task_id)],

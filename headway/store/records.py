@@ -132,8 +132,8 @@ class Records:
         send = send_of(message)
         digest = sha256(f"{dumps(as_asked(message))} {when}{resume_from}".encode()).hexdigest()
         begun = time.monotonic()
-        lists = [self.keys.queue(queue), search_words(message)]
-        turn_args = [turn.unique, turn.line, int(turn.replaces), self._cancel_grace]
+        lists = [self.keys.queue(queue, turn.priority), search_words(message)]
+        turn_args = [turn.unique, turn.line, int(turn.replaces), self._cancel_grace, turn.priority]
         parts_args = [parent_of(message), former_part]
         sent = [digest, when, encoded, send, *lists, resume_from, *turn_args, *parts_args, *uploads]
         outcome, *found = self.functions.call("create", keys, [*args, self._deadline(), *sent])
@@ -163,9 +163,10 @@ class Records:
             sent.when,
             sent.send,
             encoded,
-            self.keys.queue(sent.queue),
+            self.keys.queue(sent.queue, sent.priority),
             sent.unique,
             sent.parent,
+            sent.priority,
         ]
         existing = self.functions.call("enqueue", [self.keys.record(task_id)], args)
         if existing:

@@ -55,10 +55,12 @@ class RunRecords:
         hostname: str,
         source: Source = NO_SOURCE,
         patient: bool = False,
+        priority: int = 0,
     ) -> Outcome:
         """Claim the task for this delivery of `message`, its Celery signature.
 
-        `run` is an id of this run alone: one delivery may be run twice.
+        `run` is an id of this run alone: one delivery may be run twice. `priority` is the step of
+        its queue.
 
         Returns "claimed"; "lost" if another run of this delivery has the task, which the caller
         then has to report as lost; or why not: "final", "stale", "superseded", "running",
@@ -86,6 +88,7 @@ class RunRecords:
             int(patient),
             owner_of(message),
             parent_of(message),
+            priority,
         ]
         return Outcome(
             self._functions.call("claim", [self._keys.record(task_id)], [*args, *run_args])

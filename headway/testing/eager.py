@@ -34,6 +34,7 @@ from headway.celery.messages import (
     readable_request_of,
     request_of,
 )
+from headway.celery.priorities import STEPS
 from headway.exceptions import HeadwayError
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import Outcome
@@ -169,8 +170,9 @@ class Eager:
     def _take_from_queues(self) -> None:
         """Take the messages that were put into queues together with their records."""
         for queue in sorted(self._queues):
-            while text := self._client.rpop(queue):
-                self._messages.append(json.loads(str(text)))
+            for step in STEPS:
+                while text := self._client.rpop(self._records.keys.queue(queue, step)):
+                    self._messages.append(json.loads(str(text)))
 
     def _sweep(self) -> None:
         """Sweep as maintenance does: send due messages, and notify dependents of ended tasks."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from flask import request
 
+from headway.shapes import HistoryEvent
 from headway.snapshot import Phase, error_line
-from headway.store.model import HistoryEvent, LogLine
+from headway.store.model import LogLine
 from headway.web.errors import APIError
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

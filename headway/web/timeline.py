@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from headway import masking
-from headway.shapes import SnapshotDict
+from headway.shapes import HistoryAnswer, HistoryEvent, SnapshotDict
 from headway.snapshot import Phase, error_line
-from headway.store.model import HistoryAnswer, HistoryEvent
 from headway.words import SIGNS
 
 WORDS: dict[str, str] = {

@@ -5,7 +5,8 @@
 -- run; ARGV[13]: id of the send ('' unknown); ARGV[14]: '1' for a message that says its task had a
 -- record; ARGV[15]: where the broker holds it, see settle; ARGV[16]: '1' to be told 'early' where
 -- no sweep has seen Redis since it was away: it may have been restored from a backup; ARGV[17]:
--- owner of a task that has no record yet ('' none), ARGV[18]: the task that started it ('').
+-- owner of a task that has no record yet ('' none), ARGV[18]: the task that started it ('');
+-- ARGV[19]: priority, see priorities.lua.
 -- Returns 'claimed', 'lost' when another run of this delivery had it, or why not.
 local record = KEYS[1]
 local id = ARGV[1]
@@ -26,6 +27,7 @@ local delivery = ARGV[15]
 local is_patient = ARGV[16] == '1'
 local owner = ARGV[17]
 local parent = ARGV[18]
+local priority = ARGV[19]
 local last = is_patient and redis.call('GET', LAST_SWEEP)
 if last and NOW - number(last) > 5000000 then return 'early' end
 local held = load(record)
@@ -67,6 +69,7 @@ if redis.call('HEXISTS', PAUSED, 'since') == 1 then
   for field, value in pairs(queued_fields('"Pending..."')) do fields[field] = value end
   fields.message = message
   fields.queue = queue
+  note_priority(held, fields, priority)
   fields.order = integer(order)
   fields.sends = with_send(held, send)
   settle(delivery)
@@ -82,6 +85,7 @@ fields.worker = hostname
 if held.attempt == 0 then fields.max_attempts = max_attempts end  -- a retry may have asked for more
 fields.message = message
 fields.queue = queue
+note_priority(held, fields, priority)
 fields.dependents = dependents_of(message)
 fields.phase = '"running"'
 fields.status = going_on(record, 'Goes on ') or '""'

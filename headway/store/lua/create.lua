@@ -7,9 +7,10 @@
 -- list that is the queue; ARGV[15]: words of the arguments by which the task is found; ARGV[16]:
 -- the task at whose last save it goes on ('' none); ARGV[17]: digest of what it is unique by (''),
 -- ARGV[18]: its line (''), see turns.lua; ARGV[19]: '1' to cancel the open task of that digest,
--- ARGV[20]: us for which a run of that one may go on; ARGV[21]: the task that started it (''),
--- ARGV[22]: the task whose place it takes among the parts of that one (''); ARGV[23] on: ids of the
--- uploads among its arguments, which are kept as long as it is.
+-- ARGV[20]: us for which a run of that one may go on; ARGV[21]: its priority, see priorities.lua;
+-- ARGV[22]: the task that started it (''), ARGV[23]: the task whose place it takes among the parts
+-- of that one (''); ARGV[24] on: ids of the uploads among its arguments, which are kept as long as
+-- it is.
 -- Returns {'created', 'scheduled', 'in_line', 'replayed' or 'existing', id, snapshot}, or {why not}:
 -- 'late', 'conflict'.
 local record = KEYS[1]
@@ -34,9 +35,10 @@ local unique = ARGV[17]
 local line = ARGV[18]
 local replaces = ARGV[19] == '1'
 local grace = tonumber(ARGV[20])
-local parent = ARGV[21]
-local former_part = ARGV[22]
-local FIRST_UPLOAD = 23
+local priority = ARGV[21]
+local parent = ARGV[22]
+local former_part = ARGV[23]
+local FIRST_UPLOAD = 24
 
 -- A command that waited in a socket while Redis hung comes too late: its caller has been told "not
 -- started".
@@ -73,6 +75,7 @@ fields.queue = queue
 fields.message = message
 fields.sends = send
 fields.words = words
+note_priority(held, fields, priority)
 if source ~= '' then
   for field, value in pairs(take_saved(source, id)) do fields[field] = value end
 end
@@ -87,7 +90,7 @@ if at > NOW then
   fields.scheduled_for = format_time(at)
 end
 join_line(fields, line, queue)
-local waits = at <= NOW and not takes_turn(owner, line, id, ttl)
+local waits = at <= NOW and not takes_turn(owner, line, id, priority, ttl)
 if waits then
   due = NOW + LOOK_AGAIN
   for field, value in pairs(waiting_fields()) do fields[field] = value end

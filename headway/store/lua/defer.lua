@@ -7,7 +7,8 @@
 -- ARGV[15]: '1' to keep it only where workers sweep; ARGV[16]: owner of a task that has no record
 -- yet ('' none); ARGV[17]: digest of what a task that is sent is unique by (''), ARGV[18]: its
 -- line (''), see turns.lua; ARGV[19]: '1' to cancel the open task of that digest, ARGV[20]: us for
--- which a run of that one may go on; ARGV[21]: the task that started it ('').
+-- which a run of that one may go on; ARGV[21]: its priority, see priorities.lua; ARGV[22]: the task
+-- that started it ('').
 -- Returns 'parked', 'due' where nobody runs it and its time has come, or why not: 'busy' where
 -- another send has not ended, {'existing', id} where one that is unique is open.
 local record = KEYS[1]
@@ -31,7 +32,8 @@ local unique = ARGV[17]
 local line = ARGV[18]
 local replaces = ARGV[19] == '1'
 local grace = tonumber(ARGV[20])
-local parent = ARGV[21]
+local priority = ARGV[21]
+local parent = ARGV[22]
 local ttl = ttl_from_then + math.max(0, math.floor((at - NOW) / 1000))
 local held = load(record)
 if only_attended and not held.phase and not is_attended() then return 'unattended' end
@@ -58,7 +60,8 @@ redis.call('ZADD', OUTBOX, at, id)
 if not is_first then
   -- The next attempt; it may come before its predecessor has stored that it retries.
   local dependents = dependents_of(message)
-  redis.call('HSET', record, 'message', message, 'queue', queue, 'dependents', dependents)
+  redis.call('HSET', record, 'message', message, 'queue', queue, 'dependents', dependents,
+    'priority', priority)
   redis.call('PEXPIRE', record, ttl, 'GT')
   local list = list_of(held.fields)
   if list then note_kept(record, list, id, held.phase) end
@@ -76,6 +79,7 @@ else
   end
   fields.message = message
   fields.queue = queue
+  note_priority(held, fields, priority)
   fields.order = integer(order)
   fields.dependents = dependents_of(message)
   store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)

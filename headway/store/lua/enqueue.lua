@@ -3,7 +3,8 @@
 -- name, ARGV[5]: title, ARGV[6]: max_attempts, as JSON fragments; ARGV[7]: ttl in ms; ARGV[8]:
 -- when, see resolve_time; ARGV[9]: id of the send; ARGV[10]: the message as it lies in its queue
 -- ('': it is sent by other means); ARGV[11]: the list that is the queue; ARGV[12]: digest of what it
--- is unique by (''); ARGV[13]: the task that started it ('').
+-- is unique by (''); ARGV[13]: the task that started it (''); ARGV[14]: its priority, see
+-- priorities.lua.
 -- Returns nothing; or the id of the open task because of which this message was not put there.
 -- The record does not keep the message: where it never reaches a worker, nothing is sent again, and
 -- the record goes when its time is over.
@@ -22,6 +23,7 @@ local message = ARGV[10]
 local list = ARGV[11]
 local unique = ARGV[12]
 local parent = ARGV[13]
+local priority = ARGV[14]
 local held = load(record)
 local open_id = not held.phase and open_task(owner, unique)
 if open_id and message ~= '' then return open_id end
@@ -32,6 +34,7 @@ local fields = new_fields(id, name, title, max_attempts)
 fields.queue = queue
 fields.sends = with_send(held, send)  -- after those of a task that was forgotten
 fields.dependents = 'unknown'
+note_priority(held, fields, priority)
 if at > NOW then
   ttl = ttl + math.floor((at - NOW) / 1000)
   fields.phase = '"scheduled"'

@@ -4,7 +4,7 @@
 -- take it, ...} of the queues that a worker takes or in which a task waits.
 -- What has ended or expired meanwhile is not counted; maintenance removes it.
 local ttl = tonumber(ARGV[1])
-local oldest = '(' .. integer(NOW - (ttl + UNENDED) * 1000)
+local oldest = NOW - (ttl + UNENDED) * 1000
 local workers = redis.call('ZRANGEBYSCORE', WORKERS, '(' .. integer(NOW), '+inf')
 local slots = 0
 local queued = 0
@@ -41,8 +41,8 @@ for name in pairs(taken) do add(name) end
 
 local found = {format_time(NOW), known, slots, 0, redis.call('HEXISTS', PAUSED, 'since')}
 for _, name in ipairs(names) do
-  local waiting = redis.pcall('ZCOUNT', WAITING .. name, oldest, '+inf')
-  if type(waiting) ~= 'number' then waiting = 0 end  -- the name of something else
+  local is_set, waiting = pcall(count_since, WAITING .. name, oldest)
+  if not is_set then waiting = 0 end  -- the name of something else
   local takers = (taken[name] or 0) + unknown
   queued = queued + waiting
   if waiting > 0 or taken[name] then

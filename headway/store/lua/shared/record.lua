@@ -30,7 +30,7 @@ end
 
 local SHORT = joined(DYNAMIC, PRIVATE)
 local FIELDS = joined(SHORT, STATIC, {'result', 'sends', 'delivery', 'dependents', 'history',
-  'worker', 'words'})
+  'worker', 'words', 'priority'})
 local IS_DYNAMIC = {bar = true, saved = true}
 for i = 1, #DYNAMIC do IS_DYNAMIC[DYNAMIC[i]] = true end
 

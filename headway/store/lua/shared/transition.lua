@@ -32,7 +32,7 @@ local function transition(record, id, held, fields, phase, ttl)
   local queue, before = fields.queue or held.fields.queue, held.fields.queue
   if queue and phase == 'queued' and fields.in_line ~= '1' then
     if queue ~= '' then redis.call('SADD', QUEUES, queue) end
-    redis.call('ZADD', WAITING .. queue, NOW, id)
+    redis.call('ZADD', WAITING .. queue, place(fields.priority or held.fields.priority), id)
   elseif queue then
     redis.call('ZREM', WAITING .. queue, id)
   end
@@ -244,7 +244,7 @@ local function take_due(record, id, held, ttl)
   end
   local line, queue, in_line = unpack(redis.call('HMGET', record, 'line', 'line_queue', 'in_line'))
   local is_in_line = in_line == '1'
-  if not takes_turn(held.fields.owner or '', line, id, ttl) then
+  if not takes_turn(held.fields.owner or '', line, id, held.fields.priority, ttl) then
     redis.call('ZADD', OUTBOX, NOW + LOOK_AGAIN, id)
     if not is_in_line then
       store_version(record, id, held, waiting_fields(), celery_meta(id, 'PENDING'), ttl)

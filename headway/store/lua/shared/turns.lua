@@ -1,7 +1,8 @@
 -- Turns: of the tasks of one line, so many may be with the workers at a time; the others wait.
 --
--- A line has two sets of ids by time: of those that have a turn, and of those that wait for one. A
--- turn counts while its task is open, so nothing has to give it back. A record's field `line` is
+-- A line has two sets of ids: of those that have a turn, by time, and of those that wait for one, by
+-- priority and time. A turn counts while its task is open, so nothing has to give it back. A
+-- record's field `line` is
 -- '<limit> <digest>', `line_queue` the queue that its message goes to when its turn comes, and
 -- `in_line` is '1' while it waits for that.
 
@@ -28,13 +29,13 @@ local function pass_turns(limit, turns, waiting, own)
 end
 
 -- Whether a task whose time has come may be sent: it has a turn, or gets one. Else it waits.
-local function takes_turn(owner, line, id, ttl)
+local function takes_turn(owner, line, id, priority, ttl)
   local limit, digest = string.match(line or '', '^(%d+) (%S+)$')
   if not limit then return true end
   local turns = turns_key(owner, digest)
   local waiting = line_key(owner, digest)
   if not redis.call('ZSCORE', turns, id) then
-    redis.call('ZADD', waiting, 'NX', NOW, id)
+    redis.call('ZADD', waiting, 'NX', place(priority), id)
     pass_turns(tonumber(limit), turns, waiting, id)
   end
   keep_for(turns, tonumber(ttl) + UNENDED)
