@@ -26,7 +26,7 @@ from headway.web.access import get_or_create_owner
 from headway.web.api import accepted, idempotency_key, server_state
 from headway.web.cookies import refuse_without_cookie
 from headway.web.errors import APIError, wants_json, wants_page
-from headway.web.limiting import KINDS, count_request
+from headway.web.limiting import KINDS, count_request, request_has_ended
 from headway.web.listing import Listing, Query, read_listing
 from headway.web.security import refuse_other_sites
 from headway.web.viewers import Viewer
@@ -37,6 +37,7 @@ ALL = Query(frozenset(), (), ("", ""))
 pages = Blueprint("pages", __name__)
 pages.before_request(refuse_other_sites)
 pages.before_request(count_request)
+pages.teardown_request(request_has_ended)
 
 
 @pages.get("/")

@@ -20,6 +20,7 @@ from limits.storage import MemoryStorage, RedisStorage, Storage
 
 from headway import settings
 from headway.exceptions import ConfigError, HeadwayError
+from headway.lanes import Lanes
 from headway.settings import Setting
 from headway.store.records import Records
 from headway.throttled import ThrottledLogger
@@ -136,6 +137,7 @@ class Limits:
             "owner": _number(settings.OWNER_SOCKETS, config),
             "address": _number(settings.ADDRESS_SOCKETS, config),
         }
+        self.lanes = Lanes()
         self._items = {kind: parse(each, each.read(config)) for kind, each in KINDS.items()}
         self._of_address: dict[str, tuple[RateLimitItem, ...]] = {}  # by kind
         self._held: dict[str, Held] = {}

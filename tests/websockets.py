@@ -50,7 +50,7 @@ limits["quotas_of"] = lambda environ: dict.fromkeys(environ.get("HTTP_X_CLIENT",
 settings = {"transports": ["websocket"], "async_handlers": False, **limits, **options}
 with choice.patch_socketio():
     server = socketio.Server(async_mode=mode, **settings)
-handled, gone, released = [], [], threading.Event()
+handled, gone, held, released = [], [], [], threading.Event()
 
 @server.event
 def echo(sid, data):
@@ -72,8 +72,10 @@ def nap(sid, seconds):
 def hold(sid, data):
     # Handled until the test has it released, however long the test takes.
     released.clear()
+    held.append(data)
     while not released.is_set():
         server.sleep(0.01)
+    held.pop()
 
 @server.event
 def leave(sid, data):
@@ -91,6 +93,8 @@ def do(what, given):
                 server.eio.sender_for(sid)(event)
     elif what == "emit":
         server.emit(*given)
+    elif what == "holding":
+        return held
     elif what == "release":
         released.set()
     elif what == "ping":

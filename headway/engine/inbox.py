@@ -10,11 +10,12 @@ UNREAD_BYTES = 64 * 1024  # of unhandled calls; beyond it reading from the clien
 class Inbox:
     """Messages of one socket, handled one at a time and in order; its disconnect comes last."""
 
-    __slots__ = ("_unread", "_waiting")
+    __slots__ = ("_is_paused", "_unread", "_waiting")
 
     def __init__(self) -> None:
         # None when idle: nothing waits, and nothing is being handled.
         self._waiting: deque[tuple[str, str]] | None = None
+        self._is_paused = False
         self._unread = 0  # bytes that wait or are being handled
 
     @property
@@ -41,6 +42,16 @@ class Inbox:
         if not self._waiting:
             self._waiting = None
         return self._waiting is not None
+
+    def pause(self) -> None:
+        """Note that what waits is not handled until `resume`."""
+        self._is_paused = True
+
+    def resume(self) -> bool:
+        """Return whether it was paused, and is no more."""
+        was_paused = self._is_paused
+        self._is_paused = False
+        return was_paused
 
     def clear(self) -> None:
         """Discard what waits."""

@@ -32,6 +32,10 @@ class SocketQuotas:
             self._open.update(quotas.keys())
         return True
 
+    def name_of(self, websocket: object) -> str:
+        """Return the first name by which a websocket is counted, "" if there is none."""
+        return next(iter(self._names.get(websocket, ())), "")
+
     def leave(self, websocket: object) -> None:
         """Count a websocket no more, if it is counted."""
         with self._lock:

@@ -18,13 +18,14 @@ MAX_BACKLOG_BYTES = 512 * 1024  # beyond it a client is dropped
 class FrameSender:
     """Sends frames to one client: what it takes at once, the rest as it takes more."""
 
-    __slots__ = ("_backlog", "_connection", "_engine", "_heard", "closed")
+    __slots__ = ("_answered", "_backlog", "_connection", "_engine", "_heard", "closed")
 
     def __init__(self, engine: Engine, connection: socket.socket) -> None:
         self.closed = False
         self._engine = engine
         self._connection = connection
         self._backlog: Backlog | None = None
+        self._answered = 0  # bytes that went to this client alone
         self._heard = True  # whether the client has sent or taken anything since the last ping
 
     @property
@@ -46,6 +47,7 @@ class FrameSender:
         if data is None:
             encoded = pkt.encode()
             data = pkt.frame = frame(encoded, BINARY) if pkt.binary else frame(encoded.encode())
+        self._answered += len(data)
         self.send_frame(data)
 
     def push(self, event: Event) -> None:

@@ -35,6 +35,7 @@ from headway.engine.handshake import (
 )
 from headway.engine.quotas import QuotasOf, SocketQuotas
 from headway.engine.readable import reading, watch_file
+from headway.engine.shares import Shares
 from headway.engine.socket import Socket
 from headway.engine.timers import TICKS, PingScheduler
 from headway.engine.work_queue import WorkQueue
@@ -46,6 +47,8 @@ KERNEL_BYTES = 64 * 1024
 MAX_BACKLOGS_BYTES = 16 * 1024 * 1024  # of all clients together
 LINGER_SECONDS = 2.0  # for a client to read why it is closed
 BATCH_SIZE = 256  # sockets served before other greenlets have their turn
+WORKERS = 16  # calls at a time: half of the connections to Redis are left to requests
+GREEDY_WORKERS = 1  # of clients that ask for more than their share
 MAX_WAITING = 2000  # sockets whose calls wait; beyond it handshakes are answered with 503
 SPARE_FILES = 200  # left to requests
 
@@ -58,6 +61,7 @@ class EpollServer(engineio.Server):
     ) -> None:
         super().__init__(**options)
         self._quotas = SocketQuotas(quotas_of)
+        self._shares = Shares()
         # Imported here, because the other modes, and workers, run without eventlet.
         from eventlet import patcher, wsgi
 
@@ -73,7 +77,11 @@ class EpollServer(engineio.Server):
         self._by_fd: dict[int, Socket] = {}
         self._blocked: set[Socket] = set()
         self._leaving: deque[tuple[float, Socket]] = deque()
-        self._work = WorkQueue(self.start_background_task, self.sleep)
+        self._work = self._work_queue(WORKERS)
+        self._greedy_work = self._work_queue(GREEDY_WORKERS)
+
+    def _work_queue(self, workers: int) -> WorkQueue:
+        return WorkQueue(workers, self.has_work, self.start_background_task, self.sleep)
 
     def sender_for(self, sid: str) -> Callable[[Event], None]:
         """Return a function that sends an event to a socket, and nothing once that has ended."""
@@ -109,7 +117,8 @@ class EpollServer(engineio.Server):
             self._quotas.leave(sid)
             return self._unauthorized()
         self._web_server.already_handled = True
-        socket = Socket(self, sid, _detach(environ), kept)
+        share = self._shares.of(self._quotas.name_of(sid))
+        socket = Socket(self, sid, _detach(environ), kept, share)
         self.sockets[sid] = socket
         self._by_fd[socket.fileno] = socket
         self._epoll.register(socket.fileno, self.IN)
@@ -175,7 +184,7 @@ class EpollServer(engineio.Server):
 
     def has_work(self, socket: Socket) -> None:
         """Note that a message of this socket waits to be handled."""
-        self._work.add(socket)
+        (self._greedy_work if socket.is_greedy else self._work).add(socket)
 
     def update_interest(self, socket: Socket) -> None:
         """Have epoll watch what the socket is interested in now."""
@@ -190,6 +199,7 @@ class EpollServer(engineio.Server):
     def unblock(self, socket: Socket) -> None:
         self._blocked.discard(socket)
         self.update_interest(socket)
+        socket.resume()
 
     def linger(self, socket: Socket) -> None:
         """Keep a closed socket's connection for LINGER_SECONDS, for the client to close it too."""

@@ -22,6 +22,7 @@ from headway.engine.inbox import Inbox
 from headway.engine.packets import GOODBYE, MESSAGE, is_sound, read_packets
 from headway.engine.protocols import Engine
 from headway.engine.sending import FrameSender
+from headway.engine.shares import Share
 
 logger = logging.getLogger(__name__)
 
@@ -33,20 +34,27 @@ GOODBYE_FRAME = frame(b"1")
 class Socket(FrameSender):
     """The websocket of one client, in Engine.IO's terms. Only `work` may block."""
 
-    __slots__ = ("_environ", "_inbox", "_parser", "_slot", "session", "sid")
+    __slots__ = ("_environ", "_inbox", "_parser", "_share", "_slot", "session", "sid")
 
     # Engine.IO reads these: there is no polling before the websocket.
     connected = upgraded = True
 
     def __init__(
-        self, engine: Engine, sid: str, connection: socket.socket, environ: dict[str, Any]
+        self,
+        engine: Engine,
+        sid: str,
+        connection: socket.socket,
+        environ: dict[str, Any],
+        share: Share,
     ) -> None:
+        """`share` is its client's, which may have other websockets."""
         super().__init__(engine, connection)
         self.sid = sid
         self.session: dict[str, Any] = {}
         self._environ = environ
         self._parser = FrameParser(engine.max_http_buffer_size)
         self._inbox = Inbox()
+        self._share = share
         self._slot = engine.clock.join(self)
 
     @property
@@ -57,6 +65,11 @@ class Socket(FrameSender):
         return (0 if self._inbox.is_full else self._engine.IN) | (
             self._engine.OUT if self._backlog else 0
         )
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the client has asked for more than its share."""
+        return self._share.is_used_up
 
     # Receiving
 
@@ -107,8 +120,12 @@ class Socket(FrameSender):
             self._engine.update_interest(self)
 
     def work(self) -> bool:
-        """Handle the oldest message; return whether more wait."""
+        """Handle the oldest message; return whether more wait that can be handled.
+
+        Those of a client that has not taken its answers wait until it has.
+        """
         event, data = self._inbox.next()
+        answered = self._answered
         try:
             self._engine.handlers[event](self.sid, data)
         except Exception:
@@ -116,12 +133,21 @@ class Socket(FrameSender):
                 self.end(NOT_A_MESSAGE, self._engine.reason.TRANSPORT_ERROR)
             else:
                 logger.exception("A socket's %s could not be handled", event)
+        self._share.spend(len(data) + self._answered - answered)
         self._environ.pop("werkzeug.request", None)  # left there by a request context
         was_full = self._inbox.is_full
         has_more = self._inbox.handled(data)
         if was_full and not self._inbox.is_full:
             self._engine.update_interest(self)
+        if has_more and self._backlog:
+            self._inbox.pause()
+            return False
         return has_more
+
+    def resume(self) -> None:
+        """Go on with the messages that waited for the client to take its answers."""
+        if self._inbox.resume():
+            self._engine.has_work(self)
 
     # Pings and the end
 
@@ -180,3 +206,4 @@ class Socket(FrameSender):
         self._engine.forget(self)
         self._inbox.clear()
         self._post("disconnect", reason)
+        self.resume()

@@ -9,20 +9,29 @@ from typing import Any
 
 from headway.engine.socket import Socket
 
-WORKERS = 64  # calls at a time; there are Redis connections for as many
 TURN_SECONDS = 0.005  # of handling calls, before other greenlets have their turn
 
 
 class WorkQueue:
     """Handles the messages of waiting sockets, one message of each in turn.
 
-    While a worker blocks, another one goes on, up to WORKERS of them.
+    While a worker blocks, another one goes on, up to `workers` of them.
     """
 
     def __init__(
-        self, start: Callable[[Callable[[], None]], object], sleep: Callable[[float], Any]
+        self,
+        workers: int,
+        again: Callable[[Socket], None],
+        start: Callable[[Callable[[], None]], object],
+        sleep: Callable[[float], Any],
     ) -> None:
-        """Set up the queue: `start` starts a background task, `sleep` yields to the others."""
+        """Set up the queue.
+
+        `again` is given a socket for which more waits, `start` starts a background task, `sleep`
+        yields to the others.
+        """
+        self._most = workers
+        self._again = again
         self._start = start
         self._sleep = sleep
         self._sockets: deque[Socket] = deque()
@@ -45,7 +54,7 @@ class WorkQueue:
                 socket = self._sockets.popleft()
                 self._have_a_worker()
                 if socket.work():
-                    self._sockets.append(socket)
+                    self._again(socket)
                 if time.monotonic() > until:
                     self._sleep(0)
                     until = time.monotonic() + TURN_SECONDS
@@ -54,7 +63,7 @@ class WorkQueue:
 
     def _have_a_worker(self) -> None:
         """Start one more worker with the next turn, if there is anything left for it."""
-        if self._sockets and not self._starting and self._workers < WORKERS:
+        if self._sockets and not self._starting and self._workers < self._most:
             self._starting = True
             self._workers += 1
             self._start(self._work)

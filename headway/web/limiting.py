@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, g, request
 
-from headway.limits import subject_of
+from headway.limits import LimitReached, subject_of
 from headway.state import state, state_of
 from headway.web.access import cookie_sessions, current_owner
 
+LANE = "headway_lane"  # of flask.g: where the current request is, if it is costly
 OWNER = "headway.owner"  # in a socket's environ, once its cookie has been read
 
 # What a request to an endpoint counts as. Starts are counted where they are admitted.
@@ -47,12 +48,38 @@ KINDS = {
     "headway_sharing.unshare_all": "changes",
 }
 
+# Costly to answer, besides what counts as a list.
+MANY_READS = frozenset({"headway.batch_status"})
+
 
 def count_request() -> None:
-    """Count the current request, before anything is read for it. Raises LimitReached."""
-    kind = KINDS.get(request.endpoint or "")
+    """Count the current request, before anything is read for it, and wait for its turn.
+
+    Raises LimitReached.
+    """
+    endpoint = request.endpoint or ""
+    kind = KINDS.get(endpoint)
     if kind is not None:
         count(kind)
+    if kind == "lists" or endpoint in MANY_READS:
+        _wait_for_others()
+
+
+def request_has_ended(_: BaseException | None = None) -> None:
+    """Let the visitor's next costly request begin."""
+    if lane := g.pop(LANE, None):
+        lane.leave()
+
+
+def _wait_for_others() -> None:
+    """Wait until no other costly request of this visitor is under way. Raises LimitReached."""
+    limits = state().limits
+    if not limits.are_on:
+        return
+    lane = limits.lanes.of(current_owner() or subject_of(request.remote_addr or ""))
+    if not lane.enter():
+        raise LimitReached("You have too many requests under way.", 1.0)
+    setattr(g, LANE, lane)
 
 
 def count(kind: str) -> None:

@@ -8,7 +8,7 @@ from headway.state import state
 from headway.web.access import UNSAFE, security_headers
 from headway.web.cors import share
 from headway.web.errors import APIError
-from headway.web.limiting import count_request
+from headway.web.limiting import count_request, request_has_ended
 from headway.web.origins import is_cross_site
 
 CORP = "Cross-Origin-Resource-Policy"
@@ -18,6 +18,7 @@ def guard(of: Blueprint) -> None:
     """Apply these guards to all requests of a blueprint."""
     of.before_request(refuse_other_sites)
     of.before_request(count_request)
+    of.teardown_request(request_has_ended)
     of.after_request(add_headers)
 
 

@@ -1,0 +1,41 @@
+"""How much each client asks of a web process, by the size of its calls and of their answers."""
+
+from __future__ import annotations
+
+import time
+from weakref import WeakValueDictionary
+
+# What a client may ask for, at once and on average. Beyond that it is greedy: its calls are
+# handled, but few greedy clients' at a time, and others' go first.
+BURST_BYTES = 64 * 1024
+BYTES_PER_SECOND = 16 * 1024
+
+
+class Share:
+    """What one client has had, from all of its websockets together."""
+
+    __slots__ = ("__weakref__", "_used_until")
+
+    def __init__(self) -> None:
+        self._used_until = 0.0  # when it could have had on average what it has had by now
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether the client has asked for more than its share."""
+        return self._used_until > time.monotonic() + BURST_BYTES / BYTES_PER_SECOND
+
+    def spend(self, size: int) -> None:
+        """Note that so many bytes were called for and answered."""
+        self._used_until = max(self._used_until, time.monotonic()) + size / BYTES_PER_SECOND
+
+
+class Shares:
+    """The shares of all clients that have a websocket."""
+
+    def __init__(self) -> None:
+        self._by_name: WeakValueDictionary[str, Share] = WeakValueDictionary()
+
+    def of(self, name: str) -> Share:
+        """Return the share of the client of this name; one without a name has its own."""
+        share = Share()
+        return self._by_name.setdefault(name, share) if name else share
