@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from tests.faults.load import WITH_STORIES
 from tests.faults.report import Row
 from tests.faults.system import Kept, System, kill
 from tests.faults.tally import UNKNOWN
@@ -177,7 +178,7 @@ def random_faults(system: System, seed: int, minutes: float) -> Row:
     moves = schedule(seed, minutes)
     fault = f"random, seed {seed}, {minutes:g} min"
     with trial(system, fault, len(moves), limit=LIMIT, page=True, errors={UNKNOWN}) as one:
-        one.load(RATE, seed=seed, give_up=0.1)
+        one.load(RATE, WITH_STORIES, seed=seed, give_up=0.1)
         begun = time.monotonic()
         for number in range(int(moves[-1].at // ROUND_SECONDS) + 1):
             of_round = [move for move in moves if move.at // ROUND_SECONDS == number]

@@ -59,6 +59,11 @@ def long_task() -> Start:
     return Start("long_task", {})
 
 
+def story() -> Start:
+    args = {"label": f"t{next(NUMBERS)}", "rows": 300, "every": 20, "seconds": 0.01, "asks": False}
+    return Start("story", args)
+
+
 def mail(countdown: float = 0.0) -> Start:
     return Start("send_async_email", {"email": f"m{next(NUMBERS)}@example.com"}, countdown)
 
@@ -72,6 +77,7 @@ USUAL: Mix = (
     (20, lambda _: mail()),
     (10, lambda chance: mail(chance.uniform(0.5, 3.0))),
 )
+WITH_STORIES: Mix = (*USUAL, (5, lambda _: story()))
 LONG: Mix = (
     (70, lambda chance: work(chance.randint(5, 15), 0.1)),
     (15, lambda _: long_task()),

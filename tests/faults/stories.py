@@ -21,6 +21,11 @@ def word(row: int, run: str) -> str:
     return f"{row:x}·{run} "
 
 
+def is_whole(text: str, rows: int) -> bool:
+    """Whether a text has one word of each row, in their order, and nothing else."""
+    return [each.partition("·")[0] for each in text.split()] == [f"{row:x}" for row in range(rows)]
+
+
 @task("Story {label}", bind=True)
 def story(
     self: Any,

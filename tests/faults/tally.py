@@ -14,6 +14,7 @@ from typing import Any
 from tests.faults.invariants import FINAL
 from tests.faults.load import Start, listed
 from tests.faults.report import Row
+from tests.faults.stories import STREAM, is_whole
 from tests.faults.system import Run, System
 from tests.faults.viewers import Visitor
 from tests.faults.watch import MAX_IDS, Truth
@@ -97,6 +98,17 @@ class Tally:
                     self._row.object_to(
                         f"the e-mail is said to be of unknown fate, and was never on its way: {end}"
                     )
+
+    def stories(self, system: System) -> None:
+        """The text of a story that was told to its end has each row once, in their order."""
+        for start in self._starts:
+            for task_id in start.task_ids.difference(self._excused):
+                end = self._truth[task_id]
+                if start.name != "story" or end is None or end["phase"] != "succeeded":
+                    continue
+                text = system.records.queries.read_streams(task_id, {})[STREAM]["text"]
+                if not is_whole(text, start.args["rows"]):
+                    self._row.object_to(f"the story {task_id} is told so: {text}")
 
     def strangers(self, visitors: Sequence[Visitor]) -> None:
         """Nothing may be there that nobody started.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.readers import Text
-from tests.faults.stories import Diary, word
+from tests.faults.stories import Diary, is_whole, word
 from tests.faults.strikes import HALF, STRIKES, schedule
 from tests.faults.telling import differing
 
@@ -77,3 +77,12 @@ def test_a_reader_follows_the_readers_rule():
 def test_texts_that_differ_are_told_where():
     assert differing("one two", "one too").endswith("at 5")
     assert "7 characters of 3" in differing("one two", "one")
+
+
+def test_a_story_is_whole_with_each_row_once_in_its_order():
+    one, two, three = (word(row, "ab12") for row in range(3))
+
+    assert is_whole(one + two + three, 3)
+    assert not is_whole(one + two, 3)
+    assert not is_whole(one + two + two + three, 3)
+    assert not is_whole(one + "[3 bytes are missing here] " + three, 3)

@@ -201,6 +201,7 @@ class Trial:
         tally.doors(self.visitors)
         tally.tasks(self._errors)
         tally.mails(self.system)
+        tally.stories(self.system)
         tally.strangers(self.visitors)
         tally.runs(self.system, once=self._once)
 
