@@ -185,3 +185,26 @@ def test_a_page_whose_tasks_cannot_be_read_is_accessible(pages: Pages, valkey: V
     finally:
         valkey.thaw()
     expect(chip(pages.page)).to_contain_text("Live", timeout=20_000)
+
+
+def test_a_phones_first_screen_shows_three_tasks(pages: Pages):
+    for _ in range(3):
+        pages.start()
+    pages.page.set_viewport_size({"width": 390, "height": 820})
+    open_live(pages.page, pages.address)
+    expect(cards(pages.page, "running")).to_have_count(3)
+
+    expect(cards(pages.page).nth(2)).to_be_in_viewport(ratio=1)
+
+
+def test_the_list_is_there_before_any_script(pages: Pages):
+    pages.start()
+    pages.page.route("**/*.js*", lambda route: route.abort())
+    pages.page.route("**/assets/**", lambda route: route.abort())
+
+    pages.page.goto(pages.address)
+
+    card = cards(pages.page).first
+    expect(card).to_be_visible()
+    expect(card).to_contain_text("Long task")
+    expect(card.locator("progress")).to_be_visible()
