@@ -39,17 +39,17 @@ def test_the_example_goes_on_with_each_answer(
     test["test_an_import_that_is_answered"](headway_run)
 
 
-def test_an_import_that_is_declined_imports_nothing(imports: ModuleType, headway_run: Any):
+def test_an_import_that_may_not_delete_stops(imports: ModuleType, headway_run: Any):
     run = headway_run(imports.import_rows, [1])
-    with pytest.raises(ValueError, match="Must be one of: Import, Not now"):
+    with pytest.raises(ValueError, match="Must be one of: Delete, Stop"):
         run.answer("Perhaps")
 
-    run.answer("Not now")
+    run.answer("Stop")
 
     run.assert_succeeded("nothing imported")
     run.assert_phases("queued", "running", "waiting", "queued", "running", "succeeded")
     with pytest.raises(HeadwayError, match="asks nothing now"):
-        run.answer("Import")
+        run.answer("Delete")
 
 
 def test_the_limits_are_those_of_the_code():
