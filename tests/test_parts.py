@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from uuid import uuid4
 
+import pytest
+
 from headway.celery.sends import PARENT
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import StateWrite
@@ -160,7 +162,10 @@ def test_open_parts_count_among_the_open_tasks_of_their_owner(records: Records):
     assert records.lists.count_open("ada") == 0
 
 
-def test_cancelling_parts_reaches_parts_of_parts_and_those_that_come_later(records: Records):
+def test_cancelling_parts_reaches_parts_of_parts_and_those_that_come_later(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("headway.store.records.PARTS_BATCH", 1)
     parent = begun(records)
     done = begun(records, parent)
     below = begun(records, done)

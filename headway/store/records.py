@@ -38,7 +38,7 @@ from headway.store.uploads import UploadRecords
 
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
-PARTS_BATCH = 200  # parts that one call cancels
+PARTS_BATCH = 50  # parts that one call cancels: more would hold Redis up
 CLOCK_SECONDS = 5.0  # for which a reading of Redis's clock is good
 
 
