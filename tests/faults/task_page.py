@@ -17,7 +17,15 @@ from tests.faults.stories import STREAM
 
 AGAIN_SECONDS = 0.3
 PATIENCE_SECONDS = 30.0
-TEXT = f'() => document.querySelector("#stream-{STREAM} pre")?.textContent ?? ""'
+# Of a long text a page that is opened shows the end, and offers the whole as a file.
+TEXT = f"""async () => {{
+  const section = document.querySelector("#stream-{STREAM}");
+  const drawn = section?.querySelector("pre").textContent ?? "";
+  const note = section?.querySelector('[data-part="stream-cut"]');
+  if (!note || note.hidden) return drawn;
+  const whole = await (await fetch(section.querySelector("a").href)).text();
+  return drawn && whole.endsWith(drawn) ? whole : drawn;
+}}"""
 
 
 def load(page: Page, url: str) -> None:
