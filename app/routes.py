@@ -23,11 +23,12 @@ from headway.limits import LimitReached
 from headway.service import start
 from headway.store.errors import Unavailable, problem_of
 from headway.web.access import get_or_create_owner
-from headway.web.api import accepted, idempotency_key, server_state
+from headway.web.api import server_state
 from headway.web.cookies import refuse_without_cookie
 from headway.web.errors import APIError, wants_json, wants_page
 from headway.web.limiting import KINDS, count_request, request_has_ended
 from headway.web.listing import Listing, Query, read_listing
+from headway.web.responses import accepted, idempotency_key
 from headway.web.security import refuse_other_sites
 from headway.web.viewers import Viewer
 

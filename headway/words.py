@@ -265,16 +265,15 @@ def _took(task: SnapshotDict) -> str:
     start = task.get("started_at") or end
     if not start or not end:
         return ""
-    ms = max(0, round((_moment(end) - _moment(start)).total_seconds() * 1000))
+    ms = max(
+        0,
+        round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds() * 1000),
+    )
     if ms < 100:
         return f"{ms}{SPACE}ms"
     if ms < 60_000:
         return f"{ms / 1000:.1f}{SPACE}s"
     return format_duration(ms)
-
-
-def _moment(time: str) -> datetime:
-    return datetime.fromisoformat(time)
 
 
 def _clock(task: SnapshotDict) -> str:
@@ -288,7 +287,7 @@ def _time(time: str | None) -> str:
 def _when(time: str | None) -> str:
     if not time:
         return ""
-    date = _moment(time)
+    date = datetime.fromisoformat(time)
     is_today = date.date() == datetime.now(UTC).date()
     return f"{date:%H:%M} UTC" if is_today else f"{date.day} {date:%b %Y}"
 

@@ -57,6 +57,8 @@ def payment(phase: str, **state: object) -> Snapshot:
         "question": None,
         "failures": 0,
         "resume": None,
+        "parent_id": None,
+        "parts": None,
     }
     return Snapshot(**{**keys, "phase": Phase(phase), **state})
 

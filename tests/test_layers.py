@@ -203,6 +203,7 @@ LAYERS = [
     "headway.web.pages",
     "headway.web.parameters",
     "headway.web.listing",
+    "headway.web.responses",
     "headway.web.api",
     "headway.web.answers",
     "headway.web.several",

@@ -36,6 +36,8 @@ FIRST = Snapshot(
     question=None,
     failures=0,
     resume=None,
+    parent_id=None,
+    parts=None,
 )
 STEP = {"index": 1, "count": 2, "name": "Reading", "current": 3, "total": 4}
 TRACEBACK = """Traceback (most recent call last):

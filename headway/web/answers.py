@@ -16,10 +16,10 @@ from headway.shapes import SnapshotDict
 from headway.snapshot import Snapshot
 from headway.state import state
 from headway.store.model import ChangeResult, Outcome, TaskRecord
-from headway.web.api import READ_ONLY, changed
 from headway.web.errors import APIError, handle_errors
 from headway.web.parameters import json_body
 from headway.web.reading import read_one
+from headway.web.responses import READ_ONLY, changed
 from headway.web.security import guard
 from headway.web.viewers import Viewer, current_viewer
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, g, request, url_for
+from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
 from headway.service import moment, rerun, start
 from headway.snapshot import Phase, Snapshot, fragment
 from headway.state import state
-from headway.store.model import ChangeResult, Outcome, StartResult, TaskRecord
-from headway.store.records import Records
-from headway.web.access import cookie_is_dropped, get_or_create_owner, hint
+from headway.store.model import Outcome, TaskRecord
+from headway.web.access import get_or_create_owner
 from headway.web.errors import APIError, handle_errors
 from headway.web.parameters import (
     cursor_of,
@@ -24,13 +23,22 @@ from headway.web.parameters import (
 )
 from headway.web.reading import (
     NOT_FOUND,
-    SEND_COOKIE,
     counts_for,
     list_for,
     read_mine,
     read_one,
     read_to_share,
     reading_news,
+)
+from headway.web.responses import (
+    NOT_ENDED,
+    READ_ONLY,
+    REFUSALS,
+    accepted,
+    changed,
+    get_records,
+    idempotency_key,
+    json_text,
 )
 from headway.web.security import guard
 from headway.web.sent_tags import SENT
@@ -41,30 +49,7 @@ handle_errors(api)
 guard(api)
 
 MAX_IDS = 100
-MAX_KEY = 255
 ASK_AGAIN = "private, no-cache"  # Cache-Control of answers with an ETag
-
-READ_ONLY = APIError(403, "read_only", "This link is read-only: it cannot change the task.")
-ONLY_OVER_HTTPS = " Browsers keep it over https only."
-# Why a task was not changed.
-REFUSALS = {
-    Outcome.UNKNOWN: NOT_FOUND,
-    Outcome.FINAL: APIError(409, "final", "This task has ended already."),
-    Outcome.NOT_WAITING: APIError(
-        409, "not_waiting", "This task cannot be rescheduled: it is queued, running or finished."
-    ),
-    Outcome.NOT_FINAL: APIError(409, "not_final", "This task has not ended yet: cancel it first."),
-    Outcome.BUSY: APIError(
-        409, "busy", "What depends on this task is being told of its end: try again in a minute."
-    ),
-}
-NOT_ENDED = APIError(409, "not_final", "This task has not ended yet.")
-OPEN_ALREADY = APIError(409, "open_already", "Such a task is open already.")
-
-
-def get_records() -> Records:
-    """Return the app's records."""
-    return state().records
 
 
 def server_state() -> dict[str, Any]:
@@ -80,7 +65,7 @@ def status(task_id: str) -> ResponseReturnValue:
     """
     known = next(iter(request.if_none_match), None) or ""  # of an empty tag Werkzeug says None
     stored = _mine(task_id, known)
-    response = _json(stored.snapshot) if stored.snapshot else Response(status=304)
+    response = json_text(stored.snapshot) if stored.snapshot else Response(status=304)
     response.set_etag(stored.tag)
     response.headers["Cache-Control"] = ASK_AGAIN
     return response.make_conditional(request)
@@ -109,7 +94,7 @@ def batch_status() -> ResponseReturnValue:
         response = Response(status=304)
     else:
         snapshots = ",".join(stored.snapshot for stored in found.values())
-        response = _json(
+        response = json_text(
             f'{{"snapshots":[{snapshots}],"missing":{fragment(missing)},"server":{fragment(server)}}}'
         )
     response.set_etag(tag)
@@ -133,7 +118,7 @@ def list_tasks() -> ResponseReturnValue:
     counts = fragment(counts_for(viewer))
     server = fragment(server_state())
     tasks = ",".join(page)
-    return _json(
+    return json_text(
         f'{{"tasks":[{tasks}],"next":{cursor},"counts":{counts},"server":{server}}}',
         cache="private, no-store",
     )
@@ -249,36 +234,9 @@ def log(task_id: str) -> ResponseReturnValue:
     """
     after = integer(request.args.get("after", "0"), "after", 0, 2**53)
     _mine(task_id)
-    return _json(
+    return json_text(
         fragment(get_records().queries.read_log(task_id, after)), cache="private, no-store"
     )
-
-
-def accepted(started: StartResult) -> Response:
-    """Answer 202 with the snapshot and, in `Location`, the status address.
-
-    Raises APIError for an open task that this viewer may not see.
-    """
-    is_existing = started.outcome == Outcome.EXISTING
-    if is_existing and not _is_mine(started.task_id):
-        raise OPEN_ALREADY
-    response = _json(started.snapshot, 202)
-    response.headers["Location"] = url_for("headway.status", task_id=started.task_id)
-    if g.get("is_newcomer"):
-        hint(SEND_COOKIE + (ONLY_OVER_HTTPS if cookie_is_dropped() else ""))
-    if started.outcome == Outcome.REPLAYED:
-        response.headers["Idempotency-Replayed"] = "true"
-    if is_existing:
-        response.headers["Headway-Existing"] = "true"
-    return response
-
-
-def idempotency_key() -> str:
-    """Return the key in the request's header or form, "" for none. Raises APIError."""
-    key = request.headers.get("Idempotency-Key") or request.form.get("idempotency_key", "")
-    if len(key) > MAX_KEY:
-        raise APIError(400, "bad_key", f"An Idempotency-Key has at most {MAX_KEY} characters.")
-    return key
 
 
 def _checked_args(args: Any) -> dict[str, Any]:
@@ -293,31 +251,9 @@ def _mine(task_id: str, known: str = "") -> TaskRecord:
     return read_one(get_records(), current_viewer(), task_id, known)
 
 
-def _is_mine(task_id: str) -> bool:
-    found, _ = read_mine([task_id], current_viewer(), get_records().read)
-    return task_id in found
-
-
 def _to_change(task_id: str) -> TaskRecord:
     viewer = current_viewer()
     stored = read_one(get_records(), viewer, task_id)
     if not viewer.may_change(task_id, stored):
         raise READ_ONLY
     return stored
-
-
-def changed(changed: ChangeResult) -> Response:
-    """Answer to a requested change with 202 and the snapshot.
-
-    Raises APIError where the change came too late.
-    """
-    if changed.snapshot is None:
-        raise REFUSALS[changed.outcome]
-    return _json(changed.snapshot, 202)
-
-
-def _json(text: str, status: int = 200, cache: str = "") -> Response:
-    response = Response(text + "\n", status, mimetype="application/json")
-    if cache:
-        response.headers["Cache-Control"] = cache
-    return response

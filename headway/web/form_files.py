@@ -17,9 +17,9 @@ from headway.store.errors import Unavailable
 from headway.store.uploads import StoredUpload
 from headway.uploading import GONE, max_bytes_of
 from headway.uploads import is_upload_id
-from headway.web.api import idempotency_key
 from headway.web.errors import APIError, wants_json
 from headway.web.limiting import count
+from headway.web.responses import idempotency_key
 from headway.web.uploads import AROUND_BYTES, keep
 
 PIECE_BYTES = 64 * 1024

@@ -11,12 +11,12 @@ from flask.typing import ResponseReturnValue
 from headway.service import rerun_failed_parts
 from headway.snapshot import Phase, fragment
 from headway.state import state
-from headway.web.api import READ_ONLY
 from headway.web.errors import handle_errors, wants_json, wants_page
 from headway.web.listing import filters_of
 from headway.web.parameters import cursor_of, integer, phases_asked_for, words_asked_for
 from headway.web.part_tree import read_parts
 from headway.web.reading import read_one
+from headway.web.responses import READ_ONLY
 from headway.web.security import guard
 from headway.web.viewers import carried_token, current_viewer
 

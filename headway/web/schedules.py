@@ -11,9 +11,9 @@ from flask.typing import ResponseReturnValue
 
 from headway.service import start
 from headway.store.schedules import KeptSchedule
-from headway.web.api import accepted, get_records, idempotency_key
 from headway.web.errors import APIError, handle_errors, wants_json, wants_page
 from headway.web.parameters import json_body
+from headway.web.responses import accepted, get_records, idempotency_key
 from headway.web.security import guard
 from headway.web.viewers import current_viewer
 

@@ -17,15 +17,7 @@ from headway.snapshot import Snapshot
 from headway.state import state
 from headway.store.errors import Unavailable
 from headway.store.model import AlreadyUsed, Outcome, TaskRecord, TooLate
-from headway.web.api import (
-    MAX_IDS,
-    NOT_ENDED,
-    OPEN_ALREADY,
-    READ_ONLY,
-    REFUSALS,
-    get_records,
-    idempotency_key,
-)
+from headway.web.api import MAX_IDS
 from headway.web.errors import (
     ALREADY_USED,
     NOT_KEPT,
@@ -37,6 +29,14 @@ from headway.web.errors import (
 )
 from headway.web.parameters import json_body
 from headway.web.reading import NOT_FOUND, read_mine
+from headway.web.responses import (
+    NOT_ENDED,
+    OPEN_ALREADY,
+    READ_ONLY,
+    REFUSALS,
+    get_records,
+    idempotency_key,
+)
 from headway.web.security import guard
 from headway.web.viewers import Viewer, current_viewer
 

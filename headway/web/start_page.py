@@ -22,13 +22,13 @@ from headway.store.errors import SENTENCES, Reason, Unavailable
 from headway.store.model import AlreadyUsed, TooLate
 from headway.uploading import GONE, max_bytes_of, uploads_of
 from headway.web.access import get_or_create_owner
-from headway.web.api import accepted, get_records, idempotency_key
 from headway.web.assets import script_address
 from headway.web.cookies import refuse_without_cookie
 from headway.web.errors import RETRY_AFTER_SECONDS, UNAVAILABLE, APIError, handle_errors, wants_json
 from headway.web.form_files import expect_files, gone_files, kept_files, take_files
 from headway.web.parameters import time_of
 from headway.web.reading import read_to_share
+from headway.web.responses import accepted, get_records, idempotency_key
 from headway.web.security import guard
 from headway.web.uploads import too_large
 from headway.web.viewers import current_viewer

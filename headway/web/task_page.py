@@ -19,7 +19,7 @@ from headway.snapshot import FINAL, Phase, Snapshot
 from headway.store.model import LogPage, TaskRecord
 from headway.tokens import of_task
 from headway.web.answers import answer_by_form, form_of
-from headway.web.api import READ_ONLY, get_records, idempotency_key, status
+from headway.web.api import status
 from headway.web.assets import script_address
 from headway.web.errors import APIError, handle_errors, wants_json, wants_page
 from headway.web.files import files_shown
@@ -28,6 +28,7 @@ from headway.web.log_view import LEVELS, LogQuery, by_attempt
 from headway.web.part_tree import read_parts
 from headway.web.plot import plot
 from headway.web.reading import read_mine, read_one, read_to_share
+from headway.web.responses import READ_ONLY, get_records, idempotency_key
 from headway.web.results import shown_result
 from headway.web.security import guard
 from headway.web.sharing import make_link
