@@ -107,8 +107,9 @@ def test_each_viewer_at_each_endpoint(client: FlaskClient, who: str):
         code = client.delete(f"/tasks/{MINE}/{gone}", headers=headers).status_code
         assert code == (204 if shares == 201 else 404)
     # The task waits in no queue of this test, and has not ended.
-    for verb, possible in (("schedule", 409), ("retry", 409), ("cancel", 202)):
-        answer = client.post(f"/tasks/{MINE}/{verb}", json={"countdown": 60}, headers=headers)
+    later = {"countdown": 60}
+    for verb, body, possible in (("schedule", later, 409), ("retry", {}, 409), ("cancel", {}, 202)):
+        answer = client.post(f"/tasks/{MINE}/{verb}", json=body, headers=headers)
         assert answer.status_code == (possible if change == 202 else change), verb
 
 
