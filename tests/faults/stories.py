@@ -144,9 +144,11 @@ class Diary:
         return found
 
     def text(self) -> str:
-        """Return what the task has written: of each row the word of the run that did it last."""
-        last = dict(self.rows())
-        return "".join(word(row, last[row]) for row in sorted(last))
+        """Return what the task has written: a run cuts off what follows the save it goes on at."""
+        words: list[str] = []
+        for row, run in self.rows():
+            words[row:] = [word(row, run)]
+        return "".join(words)
 
     def repeated(self) -> int:
         """How many rows were done again."""

@@ -51,6 +51,17 @@ def test_a_diary_tells_what_was_done_again_and_what_the_text_must_be(tmp_path: P
     assert found.text() == "".join(words)
 
 
+def test_the_text_ends_where_the_last_run_was_stopped(tmp_path: Path):
+    found = diary(
+        tmp_path / "diary",
+        *(("first", "row", row) for row in range(9)),
+        *(("stopped", "row", row) for row in range(5, 7)),
+    )
+
+    words = [word(row, "first" if row < 5 else "stopped") for row in range(7)]
+    assert found.text() == "".join(words)
+
+
 def test_a_diary_is_read_on_where_it_ended(tmp_path: Path):
     path = tmp_path / "diary"
     found = diary(path, ("first", "row", 0), torn='["first", "row"')
