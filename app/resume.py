@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Sequence
 
 from app import config
+from headway.cli.restored import NOT_PAUSED, RESUMED, lines
 from headway.exceptions import ConfigError
 from headway.store.connection import connect
 from headway.store.errors import Unavailable
@@ -25,33 +25,13 @@ def main(arguments: Sequence[str]) -> int:
             connect(settings["REDIS_URL"]), settings["TASK_TTL_DAYS"], keys=config.keys(settings)
         )
         if arguments[:1] == ["list"]:
-            _show(records)
-        elif records.maintenance.resume():
-            print("Resumed: what waited goes on.")
+            print(*lines(records, "make resume"), sep="\n")
         else:
-            print("Nothing is paused.")
+            print(RESUMED if records.maintenance.resume() else NOT_PAUSED)
     except (ConfigError, Unavailable) as error:
         print(f"Headway: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _show(records: Records) -> None:
-    paused = records.maintenance.paused()
-    unended = records.maintenance.unended()
-    if paused is None:
-        print("Nothing is paused.")
-    else:
-        print(f"Paused since {paused.since}: Redis holds the data of {paused.data_of}.")
-        print(
-            f"`make resume` has these {len(unended)} tasks go on. Cancel what must not run "
-            "again on its page."
-        )
-    for snapshot in map(json.loads, unended if paused else ()):
-        print(
-            f"  {snapshot['task_id']}  {snapshot['phase']:<10}  {snapshot['created_at']}  "
-            f"{snapshot['title']}"
-        )
 
 
 if __name__ == "__main__":

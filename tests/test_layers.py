@@ -240,6 +240,7 @@ LAYERS = [
     "headway.cli.commands",
     "headway.cli.answering",
     "headway.cli.schedules",
+    "headway.cli.restored",
     "headway.cli.sharing",
     "headway.cli.serving",
     "headway.cli.groups",

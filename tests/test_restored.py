@@ -21,6 +21,7 @@ from headway.store.model import Delivery
 from headway.store.records import Records
 from headway.store.restored import MAX_KEPT, NOT_SEEN, Memory, Seen
 from tests.processes import Valkey, running, wait_for, web, worker
+from tests.terminal import call
 from tests.test_records import FIRST, MESSAGE, claim, read, start, write
 
 TOO_MANY = 31  # sweeps that a Redis does not lose by merely stopping
@@ -223,9 +224,23 @@ def test_make_paused_and_make_resume(
     assert resume.main(["list"]) == 0
     listed = capsys.readouterr().out
     assert task_id in listed
-    assert "these 1 tasks go on" in listed
+    assert "`make resume` has this task go on." in listed
     assert resume.main([]) == 0
     assert capsys.readouterr().out == "Resumed: what waited goes on.\n"
+
+
+def test_headway_paused_and_headway_resume(records: Records, redis_url: str):
+    start(records, title="Stocktake")
+    start(records, title="Export")
+    sweep(records, go_back(records, TOO_MANY))
+
+    listed = call("--redis-url", redis_url, "paused")
+    assert (listed.exit_code, listed.stderr) == (0, "")
+    assert "`headway resume` has these 2 tasks go on." in listed.stdout
+    assert "Stocktake" in listed.stdout
+    assert call("--redis-url", redis_url, "resume").stdout == "Resumed: what waited goes on.\n"
+    assert call("--redis-url", redis_url, "paused").stdout == "Nothing is paused.\n"
+    assert call("--redis-url", redis_url, "resume").stdout == "Nothing is paused.\n"
 
 
 def test_a_redis_that_is_away_is_said_in_one_line(env, monkeypatch: pytest.MonkeyPatch, capsys):

@@ -201,7 +201,7 @@ def test_a_right_that_is_taken_away_later_is_no_error_of_the_servers(
     assert refused.status_code == 503
     assert refused.headers["Retry-After"]
     assert refused.json["error"]["message"].startswith("Redis refuses a right")
-    assert any("hset" in message and "make doctor" in message for message in caplog.messages)
+    assert any("hset" in message and "headway doctor" in message for message in caplog.messages)
 
 
 @pytest.mark.parametrize("less", ["-hset", "-fcall", "resetkeys", "resetchannels"])

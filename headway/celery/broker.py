@@ -120,7 +120,7 @@ def timeouts(broker: str | Sequence[str] | None, seconds: float) -> dict[str, fl
 def findings(
     broker: str | Sequence[str] | None, connect: Callable[..., Any] = Connection
 ) -> Iterator[Finding]:
-    """Yield whether a broker answers, for `make doctor` and `headway doctor`."""
+    """Yield whether a broker answers, for `headway doctor`."""
     options = timeouts(broker, CHECK_SECONDS)
     with connect(broker, connect_timeout=CHECK_SECONDS, transport_options=options) as connection:
         try:

@@ -79,10 +79,10 @@ class Sweeper:
         """
         missed: set[str] = set()
 
-        def look(queue: str, task_ids: list[str]) -> None:
+        def collect(queue: str, task_ids: list[str]) -> None:
             missed.update(broker.missing(self._backend.app, queue, task_ids))
 
-        self._for_each(look, self._backend.records.maintenance.unconfirmed().items())
+        self._for_each(collect, self._backend.records.maintenance.unconfirmed().items())
         if lost := missed & self._missing:
             logger.warning("The messages of %d tasks are lost and are sent again", len(lost))
             self.send_elsewhere(lost)
@@ -109,14 +109,15 @@ class Sweeper:
         if paused is not None:
             logger.warning(
                 "Redis holds the data of %s, and later data was seen: it was restored from "
-                "a backup. Nothing runs until"
-                " `make resume`; %d tasks would run, perhaps again: `make paused` lists them.",
+                "a backup. Nothing runs until `headway resume`; %d tasks would run, perhaps again: "
+                "`headway paused` lists them.",
                 paused.data_of,
                 waiting,
             )
 
     def _for_each(self, duty: Callable[..., None], tasks: Iterable[tuple[Any, ...]]) -> None:
-        """Do a duty for each `(task_id, ...)`; log an error of one, and go on with the others.
+        """Do a duty for each `(task_id, ...)`, or `(queue, ...)`; an error of one is logged, and
+        the others follow.
 
         Raises Unavailable, and the broker's error on the second in a row: those are not the tasks'.
         """

@@ -12,6 +12,7 @@ import click
 from headway.cli.answering import answer
 from headway.cli.commands import COMMANDS
 from headway.cli.project import Project, find
+from headway.cli.restored import paused, resume
 from headway.cli.schedules import schedules
 from headway.cli.serving import serve
 from headway.cli.sharing import revoke, share
@@ -77,7 +78,7 @@ def _show_any_character() -> None:
             stream.reconfigure(errors="replace")
 
 
-for command in (*COMMANDS, answer, schedules, share, revoke):
+for command in (*COMMANDS, answer, schedules, share, revoke, paused, resume):
     headway.add_command(command)
     flask_headway.add_command(command)
 headway.add_command(serve)  # a Flask app with Headway serves its own tasks

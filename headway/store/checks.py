@@ -17,7 +17,7 @@ class Mark(StrEnum):
 
 
 class Finding(NamedTuple):
-    """One line of `make doctor`.
+    """One line of `headway doctor`.
 
     The text says what was found and, unless that is good, what to do. It holds no secrets.
     """

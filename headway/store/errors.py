@@ -102,7 +102,7 @@ def translate(error: BaseException) -> Unavailable | None:
             f"it does not know {unknown[1]}; Headway needs Redis {OLDEST_REDIS} or newer, or Valkey"
         )
     elif reason is Reason.NO_RIGHT:
-        message = f"{message} (`make doctor` says what is missing)"
+        message = f"{message} (`headway doctor` says what is missing)"
     return (ReadOnly if reason in WRITES_FAIL else Unavailable)(message, reason)
 
 

@@ -1,4 +1,4 @@
-"""Checks whether a Redis is fit for Headway, as a process starts and for `make doctor`.
+"""Checks whether a Redis is fit for Headway, as a process starts and for `headway doctor`.
 
 Each check is one small function.
 """

@@ -64,7 +64,7 @@ class RunRecords:
 
         Returns "claimed"; "lost" if another run of this delivery has the task, which the caller
         then has to report as lost; or why not: "final", "stale", "superseded", "running",
-        "cancelled", "expired" (its record has expired), "paused" (it is kept until `make resume`).
+        "cancelled", "expired" (its record has expired), "paused" (kept until `headway resume`).
         A `patient` caller may get "early": ask again after the next sweep.
         """
         name = label(message["task"])
