@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,13 +54,15 @@ class Helper:
         self._requests.write(json.dumps({"do": do, **arguments}).encode() + b"\n")
         self._requests.flush()
 
-    def answered(self) -> bool:
-        return bool(select.select([self._answers], [], [], 0)[0])
+    def answered(self, seconds: float = 0.0) -> bool:
+        """Whether there is an answer, or its end, within so many seconds."""
+        poll = select.poll()  # `select` knows 1,024 files, and a swarm of websockets has more
+        poll.register(self._answers, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
 
     def answer(self, seconds: float = ANSWER_SECONDS) -> Any:
         """Return the answer. Raises Failed when it died, failed or is late."""
-        ready = select.select([self._answers], [], [], seconds)[0]
-        line = self._answers.readline() if ready else b""
+        line = self._answers.readline() if self.answered(seconds) else b""
         if not line:
             raise Failed(
                 f"{self._popen.args!r} did not answer:\n"
@@ -72,7 +75,8 @@ class Helper:
         return self.answer()
 
     def stop(self) -> None:
-        self._requests.close()
+        with suppress(BrokenPipeError):  # it has died: its row says so
+            self._requests.close()
         self._answers.close()
         try:
             self._popen.wait(2)  # the end of its requests is its end

@@ -10,6 +10,7 @@ from bench.machine import allow_many_files, memory_bytes
 from bench.measure import Bench, Load, behind, busiest, notes_on
 from bench.processes import Failed
 from bench.rows.delivery import RATE, ROOMS, one_each
+from bench.schedule import evenly
 from bench.swarm import Crowd, Viewer
 from bench.table import Comparison, Row
 
@@ -99,7 +100,7 @@ def connections(bench: Bench) -> Row:
 
 def _served(bench: Bench, candidate: Candidate, crowd: Crowd, rooms: list[str]) -> int:
     """Return how many get a report of their room."""
-    last = candidate.reporter.call("report", rooms=rooms, rate=float(ROOMS), seconds=1.0)["last"]
+    last = candidate.reporter.call("report", schedule=evenly(rooms, ROOMS, 1.0))["last"]
     bench.swarm.run_until(lambda: not behind([crowd], last), CURRENT_SECONDS)
     return len(crowd.viewers) - behind([crowd], last)
 
@@ -113,7 +114,7 @@ def _restart(
     were so in the end."""
     bench.swarm.come_back(crowd)
     web.process.stop()
-    last = candidate.reporter.call("report", rooms=rooms, rate=10.0 * ROOMS, seconds=0.1)["last"]
+    last = candidate.reporter.call("report", schedule=evenly(rooms, 10 * ROOMS, 0.1))["last"]
     begun = time.monotonic()
     new = candidate.launch_web(web.port)
     bench.swarm.run_until(lambda: not behind([crowd], last), RETURN_SECONDS)
