@@ -74,8 +74,8 @@ class Hand:
 
         Returns whose messages were sent.
         """
-        self.redis.set("headway:round", self.records.queries.now())
-        self.redis.delete("headway:patience")
+        self.redis.set("headway:last_sweep", self.records.queries.now())
+        self.redis.delete("headway:grace")
         due = self.records.maintenance.sweep("keeper").due
         for task_id, message in due:
             self.backend.outbox.send(task_id, message)

@@ -90,7 +90,7 @@ def test_a_task_is_cancelled_at_its_next_report(records: Records, kind: str):
     records.cancel(task_id)
 
     assert end_of(records, task_id)["phase"] == "cancelled"
-    assert records.client.zscore("headway:doomed", task_id) is None  # it was not killed
+    assert records.client.zscore("headway:kill_deadlines", task_id) is None  # it was not killed
 
 
 @pytest.mark.parametrize("kind", TASK_TYPES)

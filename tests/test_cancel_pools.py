@@ -50,8 +50,8 @@ def test_a_run_that_says_nothing_is_ended_or_said_to_go_on(cancels: Project):
     else:
         wait_for(lambda: cancels.snapshot(task_id).status == CANNOT_END, 30)
         for _ in range(ROUNDS):
-            last = cancels.records.client.get("headway:round")
-            wait_for(lambda before=last: cancels.records.client.get("headway:round") != before)
+            last = cancels.records.client.get("headway:last_sweep")
+            wait_for(lambda before=last: cancels.records.client.get("headway:last_sweep") != before)
         assert cancels.process.output().count(CANNOT_END) == 1
         assert cancels.snapshot(task_id).phase == Phase.CANCELLING
         Path(f"{counts}.go").touch()

@@ -41,5 +41,5 @@ def test_a_cancelled_task_ends_where_its_replacement_would_be_sent(
     end = shown(records, task_id)
     assert end is not None
     assert end.phase == Phase.CANCELLED
-    for kept in ("headway:outbox", "headway:doomed"):
+    for kept in ("headway:outbox", "headway:kill_deadlines"):
         assert records.client.zscore(kept, task_id) is None

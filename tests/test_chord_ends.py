@@ -114,4 +114,4 @@ def test_the_body_of_a_chord_with_a_part_in_trouble_ends_as_failed(
     with pytest.raises(ChordError):
         AsyncResult(body.id, app=plain.celery).get(timeout=30)  # without its parents' errors
     assert reached(shared_records, body.id, Phase.FAILED).error["type"] == "ChordError"
-    wait_for(lambda: not shared_records.client.zcard("headway:untold"))
+    wait_for(lambda: not shared_records.client.zcard("headway:unnotified"))

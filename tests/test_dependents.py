@@ -75,8 +75,8 @@ class Part:
 
     def lose(self) -> None:
         # somebody does the rounds
-        self.records.client.set("headway:round", self.records.queries.now())
-        self.records.client.delete("headway:patience")
+        self.records.client.set("headway:last_sweep", self.records.queries.now())
+        self.records.client.delete("headway:grace")
         self.records.client.zadd("headway:leases", {self.id: 0})
 
     def maintain(self) -> None:
@@ -156,7 +156,7 @@ def cancel_and_lose(part: Part) -> None:
 def cancel_and_kill(part: Part) -> None:
     part.claim()
     cancel(part)
-    part.records.client.set("headway:round", part.records.queries.now())
+    part.records.client.set("headway:last_sweep", part.records.queries.now())
     part.backend.mark_as_failure(part.id, WorkerLostError("killed"), request=part.request)
 
 
@@ -238,7 +238,7 @@ def fail_and_die(part: Part) -> None:
     part.claim()
     assert part.write(Phase.FAILED, "1") == "written"
     assert part.records.maintenance.sweep("keeper").ended == []  # it is left to it for a while
-    part.records.client.zadd("headway:untold", {part.id: 0}, xx=True)
+    part.records.client.zadd("headway:unnotified", {part.id: 0}, xx=True)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_who_depends_on_a_task_hears_of_its_end(
 
     assert shown(part.records, part.id).final
     assert part.told() == told
-    assert not part.records.client.zcard("headway:untold")
+    assert not part.records.client.zcard("headway:unnotified")
 
 
 def test_a_success_that_was_stored_as_its_process_died_counts_in_its_chord(part: Part):
@@ -302,7 +302,7 @@ def test_a_revoked_part_without_a_record_is_told_of_when_its_message_comes(part:
             assert part.backend.runs.claim(part.id, task) == "final"
 
     assert part.told() == CANCELLED
-    assert not part.records.client.zcard("headway:untold")
+    assert not part.records.client.zcard("headway:unnotified")
 
 
 def test_an_unknown_tasks_chord_is_told_by_its_message(part: Part):
@@ -339,7 +339,7 @@ def test_what_could_not_be_told_is_told_again(part: Part, monkeypatch: pytest.Mo
         part.maintain()
     assert part.told() == {}
 
-    part.records.client.zadd("headway:untold", {part.id: 0}, xx=True)
+    part.records.client.zadd("headway:unnotified", {part.id: 0}, xx=True)
     part.maintain()
 
     assert part.told() == FAILED
@@ -350,7 +350,7 @@ def test_a_task_that_nobody_depends_on_leaves_nothing_behind(part: Part):
         del part.message["options"][name]
     cancel_scheduled(part)
 
-    assert not part.records.client.zcard("headway:untold")
+    assert not part.records.client.zcard("headway:unnotified")
 
 
 def test_an_eager_run_tells_without_redis():

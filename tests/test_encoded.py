@@ -102,8 +102,8 @@ def maintain(backend: LiveBackend) -> None:
 
 
 def lose(records: Records) -> None:
-    records.client.set("headway:round", records.queries.now())
-    records.client.delete("headway:patience")
+    records.client.set("headway:last_sweep", records.queries.now())
+    records.client.delete("headway:grace")
     records.client.zadd("headway:leases", {ID: 0})
 
 

@@ -152,7 +152,7 @@ def test_one_whose_chord_has_yet_to_be_told_waits(records: Records):
     send(records)
     chord = {"chord": {"task": "body"}}
     assert claim(records, **chord) == "claimed"
-    key = records.keys.shared("untold")
+    key = records.keys.shared("unnotified")
     write(records, Phase.SUCCEEDED, result=1)
     records.client.zadd(key, {ID: 1})
     records.client.hset(records.keys.record(ID), "dependents", "always")

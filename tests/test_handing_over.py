@@ -192,10 +192,10 @@ def test_a_replacement_that_the_body_swallows_runs_all_the_same(live: Fleet):
 
 @pytest.mark.parametrize(("name", "times"), [("many_times", 9), ("replaced_many_times", 20)])
 def test_nothing_waits_for_maintenance(live: Fleet, name: str, times: int):
-    live.redis.set("headway:keeper", "another worker", px=20_000)  # which does no rounds
+    live.redis.set("headway:leader", "another worker", px=20_000)  # which does no rounds
     try:
         [*_, end] = history_of(live, name, times)
     finally:
-        live.redis.delete("headway:keeper")
+        live.redis.delete("headway:leader")
 
     assert (end["phase"], end["attempt"]) == ("succeeded", times + 1)

@@ -119,7 +119,7 @@ def test_each_has_a_leader_and_finds_its_own_lost_runs(both: list[Records], clie
         create(records)
         claim(records, ID)
         records.maintenance.sweep(f"a worker of {records.keys.prefix}")
-        client.delete(records.keys.shared("patience"))
+        client.delete(records.keys.shared("grace"))
     client.zadd(one.keys.shared("leases"), {ID: 1})
 
     assert two.maintenance.sweep("a worker of two_").due == []

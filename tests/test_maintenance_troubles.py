@@ -54,7 +54,7 @@ def lose(records: Records) -> None:
     """Five whose last attempt is lost."""
     for task_id in IDS:
         claim(records, task_id, max_attempts=1)
-    records.client.set("headway:round", records.queries.now())
+    records.client.set("headway:last_sweep", records.queries.now())
     records.client.zadd("headway:leases", dict.fromkeys(IDS, 0))
 
 
@@ -280,7 +280,7 @@ def test_a_run_that_cannot_be_ended_keeps_no_other_from_being_ended(
         claim(records, task_id)
         records.cancel(task_id)
         requests.append(SimpleNamespace(id=task_id, worker_pid=number))
-    records.client.zadd("headway:doomed", dict.fromkeys(IDS, 0))
+    records.client.zadd("headway:kill_deadlines", dict.fromkeys(IDS, 0))
     pool = keeper._worker.pool
 
     def terminate_job(pid: int, _: int) -> None:

@@ -46,7 +46,7 @@ SETS = (
     "headway:leases",
     "headway:reserved",
     "headway:outbox",
-    "headway:doomed",
+    "headway:kill_deadlines",
     "headway:questions",
 )
 PARENT_ID = "the-parent"
@@ -287,7 +287,7 @@ class RecordMachine(RuleBasedStateMachine):
         self.records = records
         self.client = records.client
         self.client.flushdb()
-        self.client.set("headway:round", records.queries.now())
+        self.client.set("headway:last_sweep", records.queries.now())
         # All tasks are parts of this one, which itself does nothing.
         records.create(
             owner="ada", message=message_of(0), title="P", max_attempts=1, task_id=PARENT_ID
@@ -886,21 +886,21 @@ class RecordMachine(RuleBasedStateMachine):
     def pass_without_a_round(self, seconds: int) -> None:
         """Redis hangs, or no worker is there."""
         self.pass_time(seconds)
-        self.client.decrby("headway:round", seconds * 1_000_000)
-        left = self.client.pttl("headway:patience") - seconds * 1000
+        self.client.decrby("headway:last_sweep", seconds * 1_000_000)
+        left = self.client.pttl("headway:grace") - seconds * 1000
         if left > 0:
-            self.client.pexpire("headway:patience", left)
+            self.client.pexpire("headway:grace", left)
         else:
-            self.client.delete("headway:patience")
+            self.client.delete("headway:grace")
 
     def pass_with_rounds(self, seconds: int) -> None:
         self.pass_time(seconds)
-        self.client.set("headway:round", self.records.queries.now())
-        self.client.delete("headway:patience")
+        self.client.set("headway:last_sweep", self.records.queries.now())
+        self.client.delete("headway:grace")
 
     def pass_time(self, seconds: int) -> None:
         self.client.eval(ELAPSE, len(SETS), *SETS, seconds * 1_000_000)
-        self.client.delete("headway:keeper")
+        self.client.delete("headway:leader")
 
     @step(
         "",
@@ -914,7 +914,7 @@ class RecordMachine(RuleBasedStateMachine):
             self.pass_with_rounds(after)
         lapsed = self.client.zrangebyscore("headway:leases", "-inf", self.records.queries.now())
         duties = self.records.maintenance.sweep("keeper")
-        patient = self.client.exists("headway:patience")
+        patient = self.client.exists("headway:grace")
         lost = {
             task_id: Run(self.task(task_id), order_of(message), token)
             for task_id, token, message in duties.lost
@@ -977,7 +977,7 @@ class RecordMachine(RuleBasedStateMachine):
     @step("", lambda machine: len(machine.runs) > 2, weight=1)
     def empty_redis(self) -> None:
         self.client.flushdb()
-        self.client.set("headway:round", self.records.queries.now())
+        self.client.set("headway:last_sweep", self.records.queries.now())
         for task in self.tasks:
             task.go_astray()
 

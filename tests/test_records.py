@@ -55,8 +55,8 @@ def lapse(records: Records, task_id: str) -> None:
 
 def due(records: Records) -> list[str]:
     """Return what a keeper gets to send, as if keepers had done their rounds all the time."""
-    records.client.set("headway:round", records.queries.now())
-    records.client.delete("headway:patience")
+    records.client.set("headway:last_sweep", records.queries.now())
+    records.client.delete("headway:grace")
     return [task_id for task_id, _ in records.maintenance.sweep("keeper").due]
 
 
@@ -192,7 +192,7 @@ def test_the_last_attempt_that_is_lost_is_handed_out_to_be_failed(records: Recor
             == "claimed"
         )
         lapse(records, task_id)
-        records.client.set("headway:round", records.queries.now())
+        records.client.set("headway:last_sweep", records.queries.now())
         duties = records.maintenance.sweep("keeper")
         assert [lost[:2] for lost in duties.lost] == ([(task_id, "two")] if number else [])
 
@@ -217,7 +217,7 @@ def test_one_keeper_at_a_time_has_the_office(records: Records):
     assert records.maintenance.sweep("one").due != []
     records.client.zadd("headway:outbox", {task_id: 1})
     assert records.maintenance.sweep("two").due == []
-    records.client.delete("headway:keeper")  # the first one is gone
+    records.client.delete("headway:leader")  # the first one is gone
     assert records.maintenance.sweep("two").due != []
 
 
@@ -252,7 +252,7 @@ def test_only_its_holder_renews_a_lease_and_none_is_made_anew(records: Records):
 def test_a_lost_process_is_told_by_its_parent(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
-    records.client.set("headway:round", records.queries.now())
+    records.client.set("headway:last_sweep", records.queries.now())
 
     assert records.runs.mark_lost(task_id, SECOND) == "superseded"
     assert records.runs.mark_lost(task_id, FIRST) == "requeued"
@@ -311,7 +311,7 @@ def test_a_cancelled_run_that_is_lost_stopped_or_retried_ends_as_cancelled(
         lapse(records, task_id)
         assert due(records) == []
     elif how == "lose":
-        records.client.set("headway:round", records.queries.now())
+        records.client.set("headway:last_sweep", records.queries.now())
         assert records.runs.mark_lost(task_id, FIRST) == "cancelled"
     elif how == "leave":
         records.maintenance.release([(task_id, "first")])
@@ -324,7 +324,7 @@ def test_a_cancelled_run_that_is_lost_stopped_or_retried_ends_as_cancelled(
     assert read(records, task_id).phase == "cancelled"
 
 
-def test_a_cancelled_run_that_goes_on_is_doomed_when_its_grace_is_over(records: Records):
+def test_a_cancelled_run_that_goes_on_is_killed_when_its_grace_is_over(records: Records):
     patient = start(records)
     soon = start(records)
     claim(records, patient, FIRST)
@@ -497,7 +497,7 @@ def test_a_delivery_that_another_process_takes_up_is_lost_and_not_claimed_twice(
     assert claim(records, task_id, FIRST, "another") == "lost"
 
     assert read(records, task_id) == before
-    records.client.set("headway:round", records.queries.now())
+    records.client.set("headway:last_sweep", records.queries.now())
     assert records.runs.mark_lost(task_id, FIRST) == "requeued"
     assert claim(records, task_id, FIRST, "another") == "superseded"
     assert claim(records, task_id, SECOND) == "claimed"

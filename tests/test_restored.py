@@ -28,8 +28,8 @@ TOO_MANY = 31  # sweeps that a Redis does not lose by merely stopping
 
 
 def sweep(records: Records, seen: Seen = NOT_SEEN):
-    records.client.set("headway:round", records.queries.now() - 500_000)
-    records.client.delete("headway:patience", "headway:keeper")
+    records.client.set("headway:last_sweep", records.queries.now() - 500_000)
+    records.client.delete("headway:grace", "headway:leader")
     return records.maintenance.sweep("keeper", seen=seen)
 
 
@@ -132,7 +132,7 @@ def test_a_claim_waits_for_the_first_sweep_after_an_outage(records: Records):
         return records.runs.claim(task_id, FIRST, "run", **names, patient=True)
 
     task_id = start(records)
-    records.client.set("headway:round", records.queries.now() - 6_000_000)
+    records.client.set("headway:last_sweep", records.queries.now() - 6_000_000)
     assert claim_patiently() == "early"
     sweep(records)
 
@@ -290,7 +290,7 @@ def test_emails_that_went_out_after_the_backup_do_not_go_out_again(own: Valkey, 
         backup = {
             key: client.dump(key)
             for key in client.scan_iter("*")
-            if not key.startswith("headway:keeper")
+            if not key.startswith("headway:leader")
         }
         with worker_of(tmp_path, env):
             wait_for(lambda: phase() == "succeeded", 30)

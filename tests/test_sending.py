@@ -127,7 +127,7 @@ def test_a_message_for_another_broker_goes_there(hand: Hand, redis_url: str, kin
 
 
 def test_where_no_worker_sees_to_the_outbox_a_message_is_sent_as_celery_sends_it(hand: Hand):
-    hand.redis.set("headway:round", hand.records.queries.now() - 61_000_000)
+    hand.redis.set("headway:last_sweep", hand.records.queries.now() - 61_000_000)
 
     result = plain.add.apply_async((1, 2), countdown=60)
 

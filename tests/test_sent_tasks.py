@@ -198,12 +198,12 @@ def test_cancelled_before_a_worker_has_it(hand: Hand):
 
     assert hand.records.cancel(task_id).outcome == "cancelled"
     assert not hand.records.maintenance.sweep("keeper").ended, "nobody knows yet who depends on it"
-    assert hand.redis.zscore("headway:untold", task_id)
+    assert hand.redis.zscore("headway:unnotified", task_id)
     assert hand.claim(hand.take()) == "final"
 
     message, title = hand.records.outbox.message(task_id) or ({}, "")
     assert (message["task"], message["args"], title) == ("tests.plain_celery.add", [1, 2], "Sum")
-    assert not hand.redis.zscore("headway:untold", task_id), "its chord was told"
+    assert not hand.redis.zscore("headway:unnotified", task_id), "its chord was told"
 
 
 class TestForLater:

@@ -31,7 +31,15 @@ def celery(redis_url: str) -> Any:
 def held(records: Records) -> dict[str, int]:
     """Return what this process and Redis hold for tasks, beside their records."""
     client = records.client
-    shared = ("leases", "reserved", "outbox", "doomed", "questions", "untold", "waiting:celery")
+    shared = (
+        "leases",
+        "reserved",
+        "outbox",
+        "kill_deadlines",
+        "questions",
+        "unnotified",
+        "waiting:celery",
+    )
     return {
         "threads": threading.active_count(),
         "files": len(os.listdir("/proc/self/fd")),

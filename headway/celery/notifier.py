@@ -45,7 +45,7 @@ class DependentNotifier:
     ) -> None:
         """Notify a task's dependents of an end that was stored here, or stored without them.
 
-        So is the next one of its line.
+        The next task that waits for its turn behind this one is sent, too.
         """
         if outcome in STORED and request is not None:
             self._backend.outbox.release_next(request.id, request.task)

@@ -107,7 +107,7 @@ class MaintenanceRecords:
 
     def mark_notified(self, task_id: str) -> None:
         """Note that a task's dependents have been told of its end."""
-        self._functions.client.zrem(self._keys.shared("untold"), task_id)
+        self._functions.client.zrem(self._keys.shared("unnotified"), task_id)
 
     def unconfirmed(self, limit: int = 1000) -> dict[str, list[str]]:
         """Return the tasks whose message should be with the broker: their ids by queue.

@@ -48,7 +48,7 @@ class Outcome(StrEnum):
     QUEUED = "queued"
     NOT_WAITING = "not_waiting"
     NOT_FINAL = "not_final"
-    PARTS = "parts"  # are to be forgotten first
+    PARTS = "parts"  # not yet: more of its parts are to be forgotten first
     FORGOTTEN = "forgotten"
     UNKNOWN = "unknown"
     FULL = "full"  # a stream takes no more

@@ -36,8 +36,26 @@ PARTS += (
     "phase",
     "total",
 )
-SHARED = ("leases", "reserved", "outbox", "queues", "doomed", "untold", "epoch", "generation")
-SHARED += ("paused", "keeper", "round", "patience", "workers", "libraries", "damaged", "questions")
+SHARED = (
+    "leases",
+    "reserved",
+    "outbox",
+    "queues",
+    "kill_deadlines",
+    "unnotified",
+    "epoch",
+    "generation",
+)
+SHARED += (
+    "paused",
+    "leader",
+    "last_sweep",
+    "grace",
+    "workers",
+    "libraries",
+    "damaged",
+    "questions",
+)
 
 
 def failed_task(client: FlaskClient, records: Records) -> str:
@@ -166,11 +184,11 @@ def test_what_was_set_aside_is_told_once_and_kept(app: Any, records: Records):
 
 
 def test_a_count_that_is_none_stops_no_sweep(records: Records):
-    for name in ("generation", "round", "epoch", "keeper"):
+    for name in ("generation", "last_sweep", "epoch", "leader"):
         for junk in ("junk", "nan", "-inf", "1e400", "", "9" * 400):
             records.client.set(records.keys.shared(name), junk)
             assert records.maintenance.sweep("test").broken == {}
-            assert records.client.get(records.keys.shared("keeper")) == "test", (name, junk)
+            assert records.client.get(records.keys.shared("leader")) == "test", (name, junk)
 
 
 VALUES = st.recursive(

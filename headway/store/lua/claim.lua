@@ -61,8 +61,8 @@ if held.cancel then
   revoke(record, id, held, ttl)
   return 'cancelled'
 end
--- Should the holder be lost, maintenance does when its lease ends; this delivery's message is not
--- needed then.
+-- Should the holder be lost, maintenance sends the task again when its lease ends, so this
+-- delivery's message is not needed.
 if is_running(held) and order == held.order and has_holder(id) then return 'running' end
 
 if redis.call('HEXISTS', PAUSED, 'since') == 1 then
@@ -73,7 +73,7 @@ if redis.call('HEXISTS', PAUSED, 'since') == 1 then
   fields.order = integer(order)
   fields.sends = with_send(held, send)
   settle(delivery)
-  redis.call('ZADD', OUTBOX, NOW, id)  -- it is sent when all goes on
+  redis.call('ZADD', OUTBOX, NOW, id)  -- it is sent after `resume`
   store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
   return 'paused'
 end

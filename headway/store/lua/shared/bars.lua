@@ -1,4 +1,4 @@
--- What of a report a record takes.
+-- Decides which of the values in a report a record takes.
 
 local function said(argument) return argument ~= '' and argument or nil end
 

@@ -3,19 +3,19 @@
 -- A record is a hash. Its public fields hold JSON fragments, so that a snapshot is a concatenation:
 -- decoding and encoding with cjson would turn [] into {} and a version into 1.7e+15.
 
--- The fan-out reads the id and the version from the first two. What comes after these lies also put
--- together, in `still`: reports come often, change none of it, and read it in one. In each pair of
--- runs measured without it, a report and the reads of pages that poll took longer.
+-- The fan-out reads the id and the version from the first two. The JSON of the STATIC members is
+-- also kept as one text, the field `still`: reports come often and change none of them. In each pair
+-- of runs measured without it, a report and the reads of pages that poll took longer.
 local DYNAMIC = {'task_id', 'version', 'state', 'phase', 'current', 'total', 'status', 'step',
   'updated_at', 'parts'}
 local STATIC = {'parent_id', 'failures', 'resume', 'question', 'result_size', 'name', 'title', 'error',
   'attempt', 'max_attempts', 'created_at', 'scheduled_for', 'started_at', 'finished_at'}
-local STATIC_HEAD = '"parent_id":'  -- what an earlier version put together begins otherwise
+local STATIC_HEAD = '"parent_id":'  -- the text that an earlier release kept begins otherwise
 -- bytes of a result that an earlier version kept, beyond which it is not shown
 local MAX_RESULT = 8192
 -- `spent` are the tokens of runs that may write no more, `high` is the largest fraction shown in
 -- this bar, `point_due` when its next point is to be noted, `kept` when the record's expiry was
--- last set, `still` the STATIC fields put together.
+-- last set, `still` the JSON of the STATIC members.
 local PRIVATE = {'owner', 'queue', 'fence', 'spent', 'order', 'high', 'bar', 'cancel', 'write_id',
   'kept', 'still', 'point_due', 'streams', 'parent_id'}
 
@@ -49,8 +49,8 @@ local function members(names, fields)
   return table.concat(parts, ',')
 end
 
--- What lies put together. The article's page takes a `result` for the sign of success, so it is
--- there in SUCCESS alone.
+-- The JSON of the STATIC members. The article's page takes a `result` for the sign of success, so it
+-- is there in SUCCESS alone.
 local function static_members(fields)
   local all = members(STATIC, fields)
   return fields.state == '"SUCCESS"' and all .. ',' .. members({'result'}, fields) or all
@@ -65,14 +65,15 @@ local function ahead_of(fields)
   return redis.call('ZRANK', WAITING .. fields.queue, id)
 end
 
--- A snapshot between `head` and `tail`: the DYNAMIC members, those that lie put together, where it
--- waits, and its streams. All in one step, for a report copies it no second time.
+-- A snapshot between `head` and `tail`: the DYNAMIC members, the STATIC ones as `still`, where it
+-- waits, and its streams. All in one step, so that a report copies none of it twice.
 local function compose(head, fields, still, position, queue, streams, tail)
   return head .. '{"task_id":' .. fields.task_id .. ',"version":' .. fields.version .. ',"state":' ..
     (fields.state or 'null') .. ',"phase":' .. fields.phase .. ',"current":' ..
     (fields.current or 'null') .. ',"total":' .. (fields.total or 'null') .. ',"status":' ..
     (fields.status or 'null') .. ',"step":' .. (fields.step or 'null') .. ',"updated_at":' ..
-    (fields.updated_at or 'null') .. ',"parts":' .. (fields.parts or 'null') .. ',' .. still .. ',"queue_position":' .. position ..
+    (fields.updated_at or 'null') .. ',"parts":' .. (fields.parts or 'null') .. ',' .. still ..
+    ',"queue_position":' .. position ..
     ',"queue":' .. queue .. ',"streams":' .. streams .. '}' .. tail
 end
 
@@ -92,12 +93,12 @@ local function render(fields)
   return tag, compose('', fields, still, position, queue, streams, '')
 end
 
--- Whether what lies put together is as this version has it.
+-- Whether the kept JSON of the members that seldom change was written by this release.
 local function is_current(still)
   return still and string.sub(still, 1, #STATIC_HEAD) == STATIC_HEAD
 end
 
--- A part's parent, as its field holds it, of what lies put together.
+-- A part's parent, as its field holds it, from the JSON of the STATIC members.
 local function parent_in(still) return string.match(still, '^"parent_id":("[^"]+")') end
 
 -- Return a record: its `fields` as they are stored, and some of them converted for Lua. `phase` is
@@ -117,9 +118,8 @@ local function load(record, names)
   local phase = text(fields.phase)
   return {fields = fields, short = names == SHORT, phase = STATE[phase] and phase,
     cancel = fields.cancel, fence = fields.fence or '', revoked_tokens = fields.spent or '',
-    order = number(fields.order), max_fraction = number(fields.high),
-    attempt = number(fields.attempt), failures = number(fields.failures),
-    max_attempts = number(fields.max_attempts or 1)}
+    order = number(fields.order), attempt = number(fields.attempt),
+    failures = number(fields.failures), max_attempts = number(fields.max_attempts or 1)}
 end
 
 -- Whether what went wrong is what a field holds, and not that Redis refuses a command.

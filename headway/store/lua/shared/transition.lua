@@ -219,7 +219,6 @@ local function restarted_fields(record, id, held, name, max_attempts)
   held.cancel = nil
   held.order = 0
   held.attempt = 0
-  held.max_fraction = 0
   held.failures = 0
   return new_fields(id, name, held.fields.title or name, max_attempts)
 end
