@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from headway.service import rerun_failed_parts
 from headway.snapshot import Phase, fragment
-from headway.state import state
 from headway.web.errors import handle_errors, wants_json, wants_page
 from headway.web.listing import filters_of
 from headway.web.parameters import cursor_of, integer, phases_asked_for, words_asked_for
 from headway.web.part_tree import read_parts
 from headway.web.reading import read_one
-from headway.web.responses import READ_ONLY
+from headway.web.responses import READ_ONLY, get_records, json_text
 from headway.web.security import guard
 from headway.web.viewers import carried_token, current_viewer
 
@@ -35,7 +34,7 @@ def listing(task_id: str) -> ResponseReturnValue:
     Query: `phase`, `state`, `q`, `limit` and `cursor`, as the list of tasks. Whoever may see a task
     may see its parts here. A browser gets the page of it.
     """
-    records = state().records
+    records = get_records()
     viewer = current_viewer()
     stored = read_one(records, viewer, task_id)
     phases = phases_asked_for()
@@ -51,15 +50,12 @@ def listing(task_id: str) -> ResponseReturnValue:
             "opens_parts": viewer.sees_all(stored),
         }
         response = make_response(render_template("headway/parts.html", **page))
-    else:
-        limit = integer(request.args.get("limit", "50"), "limit", 1, 100)
-        wanted = phases, cursor, words_asked_for()
-        found, following = records.lists.parts(task_id, limit, *wanted)
-        following_text = fragment("~".join(following)) if following else "null"
-        text = f'{{"tasks":[{",".join(found)}],"next":{following_text}}}\n'
-        response = Response(text, mimetype="application/json")
-    response.headers["Cache-Control"] = FRESH
-    return response
+        response.headers["Cache-Control"] = FRESH
+        return response
+    limit = integer(request.args.get("limit", "50"), "limit", 1, 100)
+    found, following = records.lists.parts(task_id, limit, phases, cursor, words_asked_for())
+    next_cursor = fragment("~".join(following)) if following else "null"
+    return json_text(f'{{"tasks":[{",".join(found)}],"next":{next_cursor}}}', cache=FRESH)
 
 
 @parts.post("/tasks/<task_id>/parts/retry")
@@ -69,7 +65,7 @@ def retry(task_id: str) -> ResponseReturnValue:
     202 and `{"tasks": [snapshots], "left": how many failed ones are left}`; a browser is sent to
     the task's page. A part whose arguments are no longer kept is left.
     """
-    records = state().records
+    records = get_records()
     viewer = current_viewer()
     stored = read_one(records, viewer, task_id)
     if not viewer.may_change(task_id, stored):
@@ -80,5 +76,4 @@ def retry(task_id: str) -> ResponseReturnValue:
         return redirect(url_for("headway_pages.show", **address) + "#parts", 303)
     left = records.lists.part_counts(task_id)[Phase.FAILED]
     tasks = ",".join(one.snapshot for one in started)
-    text = f'{{"tasks":[{tasks}],"left":{left}}}\n'
-    return Response(text, 202, mimetype="application/json")
+    return json_text(f'{{"tasks":[{tasks}],"left":{left}}}', 202)
