@@ -7,14 +7,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from kombu.exceptions import OperationalError
 
 from headway.celery.backend import LiveBackend
-from headway.celery.messages import expiry_of
-from headway.celery.priorities import give_number, step_of
-from headway.celery.sends import NO_TURN, identified, owned, recorded
+from headway.celery.starting import prepare
 from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.shapes import TaskMessage
 from headway.snapshot import Phase, Snapshot
@@ -23,7 +20,6 @@ from headway.store.errors import Unavailable
 from headway.store.model import Outcome, StartResult
 from headway.store.records import Records
 from headway.system import System
-from headway.unique import unique_of
 from headway.uploading import UnknownUpload, uploads_of
 
 __all__ = [
@@ -215,18 +211,10 @@ def _start(
     encoder = system.encoder
     if not is_admitted:
         system.admit(name, queue, owner, args, kwargs)
-    task_id = str(uuid4())
-    task = celery.tasks.get(name)
-    unique = unique_of(task)
-    turn = unique.turn(name, args, kwargs) if unique else NO_TURN
-    when = when or (unique.when if unique else "")
-    options: dict[str, Any] = {**expiry_of(task, celery)}
-    if priority is not None:
-        options["priority"] = priority
-    give_number(name, options, celery)
-    turn = turn._replace(priority=step_of(options.get("priority"), celery.conf))
-    plain = celery.signature(name, args=args, kwargs=kwargs, queue=queue, **options)
-    message = recorded(identified(owned(plain, owner), task_id), task_id)
+    task_id, message, turn, earliest = prepare(
+        celery, name, args, kwargs, queue=queue, owner=owner, priority=priority
+    )
+    when = when or earliest
     encoded = encoder.write(task_id, message) if encoder and not when else ""
     started = records.create(
         owner=owner,

@@ -133,6 +133,7 @@ LAYERS = [
     "headway.signatures",
     "headway.unique",
     "headway.schedules",
+    "headway.celery.starting",
     "headway.celery.scheduler",
     "headway.celery.file_cleaner",
     "headway.celery.maintenance",

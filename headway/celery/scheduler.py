@@ -9,20 +9,15 @@ from __future__ import annotations
 import logging
 import time
 from datetime import UTC, datetime
-from typing import Any
-from uuid import uuid4
 
 from kombu.exceptions import OperationalError
 
 from headway.celery.attempts import DEFAULT_ATTEMPTS
 from headway.celery.backend import LiveBackend
-from headway.celery.messages import expiry_of
-from headway.celery.priorities import give_number, step_of
-from headway.celery.sends import NO_TURN, identified, owned, recorded
+from headway.celery.starting import prepare
 from headway.schedules import SCHEDULES, Schedule
 from headway.store.errors import Unavailable
 from headway.store.model import AlreadyUsed, Outcome
-from headway.unique import unique_of
 
 logger = logging.getLogger(__name__)
 
@@ -92,16 +87,9 @@ class Scheduler:
 
         Returns its id, "" where none runs for it.
         """
-        celery = self._backend.app
-        task_id = str(uuid4())
-        task = celery.tasks.get(schedule.name)
-        unique = unique_of(task)
-        turn = unique.turn(schedule.name, (), {}) if unique else NO_TURN
-        options: dict[str, Any] = {**expiry_of(task, celery)}
-        give_number(schedule.name, options, celery)
-        turn = turn._replace(priority=step_of(options.get("priority"), celery.conf))
-        plain = celery.signature(schedule.name, queue=schedule.queue, **options)
-        message: Any = recorded(identified(owned(plain, ""), task_id), task_id)
+        task_id, message, turn, _ = prepare(
+            self._backend.app, schedule.name, (), {}, queue=schedule.queue, owner=""
+        )
         try:
             started = self._records.create(
                 owner="",
