@@ -153,7 +153,7 @@ def _rerun(
         queue = message["options"].get("queue") or system.celery.conf.task_default_queue
         name = message["task"]
         kwargs = message["kwargs"]
-        uploads = _uploads_of(name, message["args"], kwargs, owner)
+        uploads = _uploads_of(system, name, message["args"], kwargs, owner)
         return _start(
             system,
             name,
@@ -172,14 +172,15 @@ def _rerun(
         raise NotKept(task_id) from error
 
 
-def _uploads_of(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], owner: str) -> list[str]:
+def _uploads_of(
+    system: System, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], owner: str
+) -> list[str]:
     """Return the ids of the uploads among a message's arguments. Raises UnknownUpload."""
     kind = TASK_TYPES.get(name)
     if kind is None or not kind.uploads:
         return []
-    return [
-        one.id for one in uploads_of(state(), kind, kind.call.joined(args, kwargs), owner).values()
-    ]
+    found = uploads_of(system, kind, kind.call.joined(args, kwargs), owner)
+    return [one.id for one in found.values()]
 
 
 def moment(countdown: float, eta: datetime | None) -> str:
