@@ -216,15 +216,18 @@ class Records:
         Those that it starts from now on are cancelled at once. Returns how many were cancelled.
         """
         total = 0
-        nested = [task_id]
-        for parent in nested:  # which grows meanwhile
+        left = [task_id]
+        known = {task_id}
+        while left:
+            parent = left.pop()
             keys = [self.keys.record(parent)]
             args = [parent, self.ttl, self._cancel_grace, PARTS_BATCH]
             looked = PARTS_BATCH
             while looked == PARTS_BATCH:
-                looked, stopped, deeper = self.functions.call("cancel_parts", keys, args)
+                looked, stopped, nested = self.functions.call("cancel_parts", keys, args)
                 total += stopped
-            nested += [part for part in deeper if part not in nested]
+            left += [part for part in nested if part not in known]
+            known.update(nested)
         return total
 
     def forget_ended(self, task_id: str) -> Outcome:

@@ -1,7 +1,8 @@
 -- Cancel open parts of a task, and from now on each that it starts.
 -- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: ttl in ms; ARGV[3]: us that a run has to end by
 -- itself; ARGV[4]: how many parts at most.
--- Returns {how many were looked at, how many were cancelled, {id, ...} of parts that have parts}.
+-- Returns {how many were looked at, how many were cancelled, {id, ...} of parts that have parts}: these
+-- with the last open ones.
 local record = KEYS[1]
 local id = ARGV[1]
 local ttl = ARGV[2]
@@ -32,4 +33,5 @@ for _, phase in ipairs(PHASES) do
     end
   end
 end
-return {looked, stopped, redis.call('ZRANGE', phase_key(list, NESTED), 0, -1)}
+local nested = looked < limit and redis.call('ZRANGE', phase_key(list, NESTED), 0, -1) or {}
+return {looked, stopped, nested}
