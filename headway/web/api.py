@@ -31,6 +31,7 @@ from headway.web.reading import (
     reading_news,
 )
 from headway.web.responses import (
+    FRESH,
     NOT_ENDED,
     READ_ONLY,
     REFUSALS,
@@ -98,7 +99,7 @@ def batch_status() -> ResponseReturnValue:
             f'{{"snapshots":[{snapshots}],"missing":{fragment(missing)},"server":{fragment(server)}}}'
         )
     response.set_etag(tag)
-    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Cache-Control"] = FRESH
     return response
 
 
@@ -120,7 +121,7 @@ def list_tasks() -> ResponseReturnValue:
     tasks = ",".join(page)
     return json_text(
         f'{{"tasks":[{tasks}],"next":{cursor},"counts":{counts},"server":{server}}}',
-        cache="private, no-store",
+        cache=FRESH,
     )
 
 
@@ -220,7 +221,7 @@ def result(task_id: str) -> ResponseReturnValue:
     size, pieces = found
     response = Response(pieces, mimetype="application/json")
     response.content_length = size
-    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Cache-Control"] = FRESH
     if "download" in request.args:
         response.headers["Content-Disposition"] = f'attachment; filename="{task_id}.json"'
     return response
@@ -234,9 +235,7 @@ def log(task_id: str) -> ResponseReturnValue:
     """
     after = integer(request.args.get("after", "0"), "after", 0, 2**53)
     _mine(task_id)
-    return json_text(
-        fragment(get_records().queries.read_log(task_id, after)), cache="private, no-store"
-    )
+    return json_text(fragment(get_records().queries.read_log(task_id, after)), cache=FRESH)
 
 
 def _checked_args(args: Any) -> dict[str, Any]:

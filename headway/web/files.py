@@ -15,6 +15,7 @@ from headway.state import state
 from headway.store.files import TaskFile
 from headway.web.errors import APIError, handle_errors
 from headway.web.reading import read_one
+from headway.web.responses import FRESH
 from headway.web.security import guard
 from headway.web.viewers import current_viewer
 
@@ -24,7 +25,6 @@ guard(files)
 
 logger = logging.getLogger(__name__)
 
-FRESH = "private, no-store"
 MAX_IMAGE_BYTES = 5 * 1024 * 1024  # that a page shows by itself
 NO_FILE = APIError(404, "not_found", "This task has no such file.")
 NO_FOLDER = APIError(

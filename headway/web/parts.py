@@ -15,7 +15,7 @@ from headway.web.listing import filters_of
 from headway.web.parameters import cursor_of, integer, phases_asked_for, words_asked_for
 from headway.web.part_tree import read_parts
 from headway.web.reading import read_one
-from headway.web.responses import READ_ONLY, get_records, json_text
+from headway.web.responses import FRESH, READ_ONLY, get_records, json_text
 from headway.web.security import guard
 from headway.web.viewers import carried_token, current_viewer
 
@@ -23,7 +23,6 @@ parts = Blueprint("headway_parts", __name__, template_folder="../templates")
 handle_errors(parts)
 guard(parts)
 
-FRESH = "private, no-store"
 MAX_RERUNS = 100  # parts that one request runs again
 
 

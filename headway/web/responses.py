@@ -12,6 +12,7 @@ from headway.web.errors import APIError
 from headway.web.reading import NOT_FOUND, SEND_COOKIE, read_mine
 from headway.web.viewers import current_viewer
 
+FRESH = "private, no-store"  # Cache-Control of an answer for one viewer
 MAX_KEY = 255
 READ_ONLY = APIError(403, "read_only", "This link is read-only: it cannot change the task.")
 ONLY_OVER_HTTPS = " Browsers keep it over https only."

@@ -15,6 +15,7 @@ from headway.store.model import ResultGone
 from headway.web.errors import APIError, handle_errors
 from headway.web.parameters import integer
 from headway.web.reading import read_one
+from headway.web.responses import FRESH
 from headway.web.result_view import Page, as_csv, link_of, page_of, rows_of
 from headway.web.security import guard
 from headway.web.viewers import current_viewer
@@ -46,7 +47,7 @@ def result_csv(task_id: str) -> ResponseReturnValue:
     if rows is None:
         raise NO_TABLE
     response = Response(as_csv(rows), mimetype="text/csv")
-    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Cache-Control"] = FRESH
     response.headers["Content-Disposition"] = f'attachment; filename="{task_id}.csv"'
     return response
 

@@ -13,7 +13,7 @@ from headway.service import start
 from headway.store.schedules import KeptSchedule
 from headway.web.errors import APIError, handle_errors, wants_json, wants_page
 from headway.web.parameters import json_body
-from headway.web.responses import accepted, get_records, idempotency_key
+from headway.web.responses import FRESH, accepted, get_records, idempotency_key
 from headway.web.security import guard
 from headway.web.viewers import current_viewer
 
@@ -40,7 +40,7 @@ def index() -> ResponseReturnValue:
         answer = make_response(render_template("headway/schedules.html", schedules=shown))
     else:
         answer = jsonify(schedules=shown)
-    answer.headers["Cache-Control"] = "private, no-store"
+    answer.headers["Cache-Control"] = FRESH
     return answer
 
 

@@ -30,6 +30,7 @@ from headway.web.errors import (
 from headway.web.parameters import json_body
 from headway.web.reading import NOT_FOUND, read_mine
 from headway.web.responses import (
+    FRESH,
     NOT_ENDED,
     OPEN_ALREADY,
     READ_ONLY,
@@ -163,7 +164,7 @@ def _json(name: str, changes: Sequence[Change]) -> ResponseReturnValue:
             if one.refusal is not None
         ],
     )
-    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Cache-Control"] = FRESH
     return response
 
 
@@ -183,7 +184,7 @@ def _page(
             idempotency_key=idempotency_key() or str(uuid4()),
         )
     )
-    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Cache-Control"] = FRESH
     return response
 
 

@@ -13,6 +13,7 @@ from headway.tokens import DAY_SECONDS, MAX_SECONDS, of_task, read_token, token
 from headway.web.errors import APIError, handle_errors
 from headway.web.parameters import json_body
 from headway.web.reading import read_to_share
+from headway.web.responses import FRESH
 from headway.web.security import guard
 from headway.web.viewers import current_viewer, secret_keys_of
 
@@ -33,7 +34,7 @@ def share(task_id: str) -> ResponseReturnValue:
     read_to_share(state().records, current_viewer(), task_id)
     response = jsonify(make_link(task_id, _expires_in()))
     response.status_code = 201
-    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Cache-Control"] = FRESH
     return response
 
 

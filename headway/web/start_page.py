@@ -28,7 +28,7 @@ from headway.web.errors import RETRY_AFTER_SECONDS, UNAVAILABLE, APIError, handl
 from headway.web.form_files import expect_files, gone_files, kept_files, take_files
 from headway.web.parameters import time_of
 from headway.web.reading import read_to_share
-from headway.web.responses import accepted, get_records, idempotency_key
+from headway.web.responses import FRESH, accepted, get_records, idempotency_key
 from headway.web.security import guard
 from headway.web.uploads import too_large
 from headway.web.viewers import current_viewer
@@ -37,7 +37,6 @@ starting = Blueprint("headway_start", __name__, template_folder="../templates")
 handle_errors(starting)
 guard(starting)
 
-FRESH = "private, no-store"
 START_AT = "start_at"
 NO_START = "Must be a date and a time of day in UTC: 2026-11-29T14:30."
 NOBODY = APIError(403, "no_owner", "Sign in first: nobody would see the task that you start.")

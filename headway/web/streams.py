@@ -9,6 +9,7 @@ from headway.state import state
 from headway.web.errors import APIError, handle_errors
 from headway.web.parameters import integer
 from headway.web.reading import read_one
+from headway.web.responses import FRESH
 from headway.web.security import guard
 from headway.web.viewers import current_viewer
 
@@ -44,6 +45,6 @@ def stream(task_id: str, name: str) -> ResponseReturnValue:
         response = jsonify(found)
     if is_file:
         response.headers["Content-Disposition"] = f'attachment; filename="{task_id}.{name}.txt"'
-    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Cache-Control"] = FRESH
     response.vary.add("Accept")
     return response

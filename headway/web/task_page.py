@@ -28,7 +28,7 @@ from headway.web.log_view import LEVELS, LogQuery, by_attempt
 from headway.web.part_tree import read_parts
 from headway.web.plot import plot
 from headway.web.reading import read_mine, read_one, read_to_share
-from headway.web.responses import READ_ONLY, get_records, idempotency_key
+from headway.web.responses import FRESH, READ_ONLY, get_records, idempotency_key
 from headway.web.results import shown_result
 from headway.web.security import guard
 from headway.web.sharing import make_link
@@ -42,7 +42,6 @@ pages = Blueprint("headway_pages", __name__, template_folder="../templates")
 handle_errors(pages)
 guard(pages)
 
-FRESH = "private, no-store"
 MAX_SHOWN_CHARS = 20_000  # of arguments, a result or a traceback
 BAD_ACTION = APIError(
     400,

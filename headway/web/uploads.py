@@ -18,6 +18,7 @@ from headway.uploading import UploadsFull, max_bytes_of, take_in
 from headway.web.access import get_or_create_owner
 from headway.web.errors import APIError, handle_errors
 from headway.web.multipart import UploadedPart
+from headway.web.responses import FRESH
 from headway.web.security import guard
 from headway.web.viewers import current_viewer
 
@@ -66,7 +67,7 @@ def take() -> ResponseReturnValue:
     upload = keep(part.name, part, owner, request.content_length)
     file = upload.file
     response = jsonify(upload_id=upload.id, name=file.name, size=file.size, type=file.type)
-    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Cache-Control"] = FRESH
     return response, 201
 
 
