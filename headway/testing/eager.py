@@ -7,7 +7,6 @@ in memory. There is no other process and no waiting: a task for later runs next.
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -42,9 +41,8 @@ from headway.testing.eager_tasks import EagerTasks
 from headway.testing.memory import memory_clients
 from headway.testing.switch import switched
 from headway.testing.task_run import TaskRun
-from headway.testing.uploads import GivenUploads
+from headway.testing.uploads import GivenUploads, GivesUploads
 from headway.testing.viewer import Viewer
-from headway.uploads import Upload
 
 BROKER_URL = "headway-eager://localhost"
 HOSTNAME = "eager@test"
@@ -52,7 +50,7 @@ MAX_RUNS = 1000  # of one call: a task that always asks for a next attempt would
 LATER = (Phase.SCHEDULED, Phase.RETRYING)
 
 
-class Eager:
+class Eager(GivesUploads):
     """A worker in the test's own process, and a viewer that collects what its tasks show."""
 
     def __init__(self, app: Celery) -> None:
@@ -100,16 +98,6 @@ class Eager:
                 f"runs those of {self.app.main!r}: override the fixture headway_celery_app."
             )
         return self.run_of(task.apply_async(args, kwargs))
-
-    def upload(
-        self, source: str | os.PathLike[str] | bytes, name: str = "", *, owner: str = ""
-    ) -> Upload:
-        """Return an upload, for a task's argument, with what a path or bytes hold.
-
-        It lies in the app's `headway_files` until the test has ended; `owner` is whose it is.
-        Raises ConfigError where that is not set.
-        """
-        return self._uploads.give(source, name, owner)
 
     def run_of(self, task: Any) -> TaskRun:
         """Return what a task, an AsyncResult or its id, has shown.

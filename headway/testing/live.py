@@ -22,9 +22,8 @@ from headway.snapshot import Phase, Snapshot
 from headway.store.redis_url import normalize
 from headway.testing.switch import switched
 from headway.testing.task_run import NotEnded, TaskRun
-from headway.testing.uploads import GivenUploads
+from headway.testing.uploads import GivenUploads, GivesUploads
 from headway.testing.viewer import Viewer, id_of
-from headway.uploads import Upload
 
 REDIS_VARIABLE = "HEADWAY_TEST_REDIS_URL"
 READY = " ready."  # in the log of a worker that takes tasks
@@ -139,7 +138,7 @@ def running(worker: Worker) -> Iterator[Worker]:
         worker.stop()
 
 
-class Live:
+class Live(GivesUploads):
     """Starts a project's tasks in its worker, and waits for them."""
 
     def __init__(
@@ -155,16 +154,6 @@ class Live:
         result = task.delay(*args, **kwargs)
         self.wait(result)
         return self.run_of(result)
-
-    def upload(
-        self, source: str | os.PathLike[str] | bytes, name: str = "", *, owner: str = ""
-    ) -> Upload:
-        """Return an upload, for a task's argument, with what a path or bytes hold.
-
-        It lies in the app's `headway_files` until the test has ended; `owner` is whose it is.
-        Raises ConfigError where that is not set.
-        """
-        return self._uploads.give(source, name, owner)
 
     def wait(self, task: Any, timeout: float = WAIT_SECONDS) -> Snapshot:
         """Return the final snapshot of a task, an AsyncResult or its id.

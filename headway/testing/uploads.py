@@ -41,3 +41,19 @@ class GivenUploads:
         for upload_id in self._given:
             if folder is not None:
                 folder.keep(upload_id, ())
+
+
+class GivesUploads:
+    """What the fixtures have in common that give uploads to tasks."""
+
+    _uploads: GivenUploads
+
+    def upload(
+        self, source: str | os.PathLike[str] | bytes, name: str = "", *, owner: str = ""
+    ) -> Upload:
+        """Return an upload, for a task's argument, with what a path or bytes hold.
+
+        It lies in the app's `headway_files` until the test has ended; `owner` is whose it is.
+        Raises ConfigError where that is not set.
+        """
+        return self._uploads.give(source, name, owner)
