@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headway.shapes import TaskMessage
+from headway.shapes import Changes, TaskMessage
 from headway.snapshot import Phase, progress_fields
 from headway.store.model import Delivery, Outcome, StateWrite
 from headway.store.records import Records
@@ -135,6 +135,17 @@ def test_what_a_report_does_not_know_of_write_decides(
     snapshot = shown(records, task_id)
     assert snapshot is not None
     assert snapshot.status == status
+
+
+def test_what_else_a_report_changes_is_stored_too(records: Records):
+    task_id = claimed(records, MESSAGE)
+    why = {"type": "Slow", "message": "the shop answers late"}
+
+    fields: Changes = {"status": "Waiting", "error": why}
+    write = StateWrite(task_id, HERE, Phase.RUNNING, fields, "{}", "long_task", 4)
+    assert records.runs.write(write) == Outcome.WRITTEN
+
+    assert shown(records, task_id).error == why
 
 
 def test_reports_put_the_end_of_their_record_off(records: Records):

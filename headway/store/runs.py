@@ -129,7 +129,8 @@ class RunRecords:
         `staged` are the keys of its large texts. Returns a function that waits for the reply and
         returns what `write` does; it must be called.
         """
-        if write.phase == Phase.RUNNING and not (write.saved or write.may_leave or staged):
+        is_more = write.saved or write.may_leave or staged or write.fields.keys() - REPORTED
+        if write.phase == Phase.RUNNING and not is_more:
             return self._begin_report(write)
         return self._begin_write(write, staged)
 
