@@ -145,25 +145,28 @@ def waiting(task: Any, count: int) -> dict[str, Any]:
     """Have so many tasks ask a person; return what this process and Redis hold before and then."""
     backend = task.backend
     client = backend.records.client
-    before, had, used = _held(), len(client.client_list()), client.info("memory")["used_memory"]
+
+    def due() -> int:
+        sets = ("leases", "outbox", "questions", "reserved")
+        return sum(client.zcard(f"headway:{each}") for each in sets)
+
+    before = _held()
+    had = len(client.client_list())
+    was_due = due()
+    used = client.info("memory")["used_memory"]
     for number in range(count):
         request = _run_of(f"waiting-{number}", backend)
         asked = Asked(f"q{number}", "go", "Go on?", ["yes", "no"], None, None)
-        ask = backend.records.runs.ask
-        assert ask(request.id, delivery_of(request), asked, MESSAGE) == "waiting"
-    due = [
-        client.zcard(f"headway:{each}") for each in ("leases", "outbox", "questions", "reserved")
-    ]
-    grown = client.info("memory")["used_memory"] - used
-    clients = len(client.client_list())
-    _runs.clear()
+        outcome = backend.records.runs.ask(request.id, delivery_of(request), asked, MESSAGE)
+        assert outcome == "waiting", outcome
+        del _runs[request.id]
     return {
         "before": before,
         "after": _held(),
         "had": had,
-        "clients": clients,
-        "due": sum(due) - 1,  # the lease of the run that asks for all
-        "bytes": grown / count,
+        "clients": len(client.client_list()),
+        "due": due() - was_due,
+        "bytes": (client.info("memory")["used_memory"] - used) / count,
     }
 
 

@@ -34,7 +34,7 @@ def waiting(bench: Bench) -> Row:
             Comparison("connections of Redis", held["clients"], "", "before", held["had"], 1.0),
         ],
         [
-            f"leases, messages and times at which something is due, of all: {held['due']}",
+            f"leases, messages and times at which something is due, of all these: {held['due']}",
             f"a task in Redis: {held['bytes'] / 1000:.1f} kB",
         ],
     )
