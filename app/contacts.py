@@ -88,7 +88,7 @@ class Contacts:
 
 @contextmanager
 def open_contacts(path: Path, owner: str, task_id: str) -> Iterator[Contacts]:
-    """Open an owner's contacts for a task; the database is made if there is none."""
+    """Open an owner's contacts for a task. Creates the database if it does not exist."""
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as database:
         database.executescript(TABLES)
         path.chmod(0o600)

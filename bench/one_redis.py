@@ -30,7 +30,7 @@ APART_SECONDS = 0.001
 WRITTEN = b"$7\r\nwritten\r\n"
 OWNER = "ada"
 
-# What a report needs at least: the record is read and written once, and two rooms hear of it.
+# The least that a report needs: it reads its record once, writes it once and publishes twice.
 LEAN = """#!lua name=lean
 redis.register_function('lean', function(keys, args)
   local record = keys[1]

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 from uuid import uuid4
 
 from headway import settings
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 KEY = re.compile(r"[0-9a-f]{32}")
 OWN = re.compile(rf"{KEY.pattern}(\.part)?")  # what may be deleted here
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}")
+Kind: TypeAlias = Literal["tasks", "uploads"]  # whose files a folder is for
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 # No link is followed, and opening a pipe that somebody has put there does not wait.
@@ -50,9 +51,7 @@ class FileFolder:
     With the kind "uploads" the ids are those of uploads in the place of tasks.
     """
 
-    def __init__(
-        self, folder: Path, prefix: str, kind: Literal["tasks", "uploads"] = "tasks"
-    ) -> None:
+    def __init__(self, folder: Path, prefix: str, kind: Kind = "tasks") -> None:
         """`prefix` is that of the project's keys: projects with different ones may share it."""
         self._folder = folder
         self._root = folder / f"{kind}-{sha256(prefix.encode()).hexdigest()[:8]}"
@@ -122,9 +121,7 @@ class FileFolder:
         return self._root / task_id / key
 
 
-def file_folder(
-    conf: Mapping[str, Any], prefix: str, kind: Literal["tasks", "uploads"] = "tasks"
-) -> FileFolder | None:
+def file_folder(conf: Mapping[str, Any], prefix: str, kind: Kind = "tasks") -> FileFolder | None:
     """Return the folder of a Celery app's settings, None if none is set."""
     folder = settings.FILES.read(conf)
     return FileFolder(Path(folder).expanduser(), prefix, kind) if folder else None

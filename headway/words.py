@@ -265,10 +265,8 @@ def _took(task: SnapshotDict) -> str:
     start = task.get("started_at") or end
     if not start or not end:
         return ""
-    ms = max(
-        0,
-        round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds() * 1000),
-    )
+    took = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+    ms = max(0, round(took.total_seconds() * 1000))
     if ms < 100:
         return f"{ms}{SPACE}ms"
     if ms < 60_000:

@@ -25,7 +25,7 @@ MAX_ENDED_BYTES = 1500
 
 
 def redis_report(bench: Bench) -> Row:
-    """What a report costs Redis, when it is idle otherwise and when it does nothing else."""
+    """Measure Redis's CPU of a report: while it is idle otherwise, and while it is saturated."""
     with _one_redis(bench, "redis-report") as redis:
         many = round(bench.plan.seconds * REPORTS_A_SECOND)
         few = round(bench.plan.seconds * ALONE_A_SECOND)

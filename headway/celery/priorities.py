@@ -20,9 +20,8 @@ MAX_PRIORITY = 9
 OWN = "headway_priority"  # a task's own; Celery deprecates its attribute `priority`
 OWN_LISTS = frozenset({"priority_steps", "sep"})  # options by which a queue's lists are others
 
-
 ON_REDIS = {Priority.HIGH: HIGH_STEP, Priority.NORMAL: 0, Priority.LOW: MAX_PRIORITY}
-# The larger is the first, and a message without a priority the last.
+# On other brokers the largest number is served first, and a message without a priority last.
 ELSEWHERE = {Priority.HIGH: MAX_PRIORITY, Priority.NORMAL: 0, Priority.LOW: 0}
 
 
@@ -42,9 +41,9 @@ def checked(priority: Any) -> str | int | None:
 
 
 def number_of(priority: str | int, conf: Any) -> int:
-    """Return the number that a message of this priority has on an app's broker.
+    """Return the number of a priority, "high", "normal" or "low", on an app's broker.
 
-    Raises TypeError for a text that is none of the words.
+    Raises TypeError for any other text than these words.
     """
     if isinstance(priority, int):
         return priority
@@ -62,7 +61,7 @@ def own_priority(task: Any) -> str | int | None:
 def give_number(name: str, options: dict[str, Any], app: Any) -> None:
     """Give the options of a task's message the number of its priority, if it has one.
 
-    Raises TypeError for a text that is none of the words.
+    Raises TypeError for a text that is no priority.
     """
     priority = options.get("priority")
     if priority is None or priority == app.conf.task_default_priority:

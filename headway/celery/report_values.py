@@ -1,4 +1,4 @@
-"""What the calls of `headway.progress` are given, as reports take it. Nothing here raises."""
+"""Converts what the calls of `headway.progress` are given for reports. Nothing here raises."""
 
 from __future__ import annotations
 

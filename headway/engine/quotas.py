@@ -33,7 +33,7 @@ class SocketQuotas:
         return True
 
     def name_of(self, websocket: object) -> str:
-        """Return the first name by which a websocket is counted, "" if there is none."""
+        """Return the first name under which a websocket is counted, "" if it is not counted."""
         return next(iter(self._names.get(websocket, ())), "")
 
     def leave(self, websocket: object) -> None:

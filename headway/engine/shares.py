@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from weakref import WeakValueDictionary
 
-# What a client may ask for, at once and on average. Beyond that it is greedy: its calls are
-# handled, but few greedy clients' at a time, and others' go first.
+# What a client may ask for at once, and on average. One that asks for more is greedy: its calls are
+# still handled, but few greedy clients' at a time, and those of others go first.
 BURST_BYTES = 64 * 1024
 BYTES_PER_SECOND = 16 * 1024
 
 
 class Share:
-    """What one client has had, from all of its websockets together."""
+    """How much one client has asked for, on all of its websockets together."""
 
     __slots__ = ("__weakref__", "_used_until")
 
     def __init__(self) -> None:
-        self._used_until = 0.0  # when it could have had on average what it has had by now
+        self._used_until = 0.0  # when the average rate will have caught up with what it has had
 
     @property
     def is_used_up(self) -> bool:

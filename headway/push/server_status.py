@@ -42,8 +42,7 @@ class ServerStatus:
     def recent(self) -> dict[str, Any]:
         """Return what `state` does, with `now` as it is now.
 
-        The overview is the last heartbeat's, or read where there is none of late. Raises
-        Unavailable.
+        Uses the overview of the last heartbeat; if that is too old, reads one. Raises Unavailable.
         """
         age = time.monotonic() - self._overview_at
         if age > RECENT_SECONDS:

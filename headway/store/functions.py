@@ -47,12 +47,8 @@ READS = {
     "read_streams",
     "revoked",
 }
-NEED_MEMORY = {
-    "create",
-    "enqueue",
-    "note_upload",
-    "probe",
-}  # may not run where Redis is full; all others may
+# May not run where Redis is full; all others may.
+NEED_MEMORY = {"create", "enqueue", "note_upload", "probe"}
 
 
 def shared_source() -> str:

@@ -9,14 +9,12 @@ from typing import Literal
 Room = Literal["task", "owner"]
 
 TASK_KEYPREFIX = "celery-task-meta-"  # of Celery's results
+STEP_MARK = "\x06\x16"  # kombu's: between the name of a queue and a step of priority
 
 
 def room(kind: Room, name: str) -> str:
     """Return the room of a task or of an owner."""
     return f"{kind}:{name}"
-
-
-STEP_MARK = "\x06\x16"  # kombu's: between the name of a queue and a step of priority
 
 
 @dataclass(frozen=True)

@@ -68,10 +68,10 @@ def act(task_id: str) -> ResponseReturnValue:
     """Do what a button of the page asks for, and answer with a redirect to the page.
 
     Form: `action` is `cancel` (its parts too), `cancel_task` (without them), `now`, `again` or
-    `go_on` (again, from where it was saved), perhaps
-    with `idempotency_key`; or `answer`, with `question_id` and the fields of the answer, which may
-    be wrong: the page says so, 422. An action that comes too late changes nothing: the page shows
-    what the task is by then. `share` answers with the page and a link to it, `unshare` withdraws
+    `go_on` (again, from where it was saved), perhaps with `idempotency_key`; or `answer`, with
+    `question_id` and the fields of the answer, which may be wrong: the page says so, 422. An action
+    that comes too late changes nothing: the page shows what the task is by then. `share` answers
+    with the page and a link to it, `unshare` withdraws
     all links.
     """
     if request.form.get("action") == "share":

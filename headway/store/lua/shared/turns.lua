@@ -2,9 +2,8 @@
 --
 -- A line has two sets of ids: of those that have a turn, by time, and of those that wait for one, by
 -- priority and time. A turn counts while its task is open, so nothing has to give it back. A
--- record's field `line` is
--- '<limit> <digest>', `line_queue` the queue that its message goes to when its turn comes, and
--- `in_line` is '1' while it waits for that.
+-- record's field `line` is '<limit> <digest>', `line_queue` the queue that its message goes to when
+-- its turn comes, and `in_line` is '1' while it waits for that.
 
 -- us: when what waits is looked at again, should nobody have passed a turn on
 local LOOK_AGAIN = HOUR
