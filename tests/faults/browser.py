@@ -10,9 +10,7 @@ import json
 import select
 import sys
 
-from playwright.sync_api import sync_playwright
-
-from tests.chromium import options
+from tests.faults.visitor_page import visitor_page
 
 ROUND_MS = 100
 OBSERVE = """() => {
@@ -36,25 +34,14 @@ READ = """() => ({
 
 
 def main(address: str, cookies: dict[str, str]) -> None:
-    chromium = options()
-    if chromium is None:
-        sys.exit("No Chromium: install Debian's package chromium.")
     errors: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**chromium)
-        context = browser.new_context()
-        context.add_cookies(
-            [{"name": name, "value": value, "url": address} for name, value in cookies.items()]
-        )
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
+    with visitor_page(address, cookies, errors) as page:
         page.goto(address)
         page.evaluate(OBSERVE)
         while not select.select([sys.stdin], [], [], 0)[0]:
             print(json.dumps({**page.evaluate(READ), "errors": errors}), flush=True)
             errors.clear()
             page.wait_for_timeout(ROUND_MS)
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -59,27 +59,34 @@ class Text:
         return (self.epoch, len(self.data)) < (end["epoch"], end["length"])
 
 
-class SocketReader:
-    """Hears what is pushed, and asks over its socket for what it lacks."""
+class ThreadReader(threading.Thread):
+    """Reads in a thread of its own until it is closed."""
 
-    def __init__(self, visitor: Visitor, task_id: str) -> None:
+    def __init__(self, visitor: Visitor) -> None:
+        super().__init__(name=type(self).__name__, daemon=True)
         self._visitor = visitor
-        self._task_id = task_id
         self._text = Text()
-        self._lock = threading.Lock()
-        self._lacks = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._read, name="socket reader", daemon=True)
-        self._thread.start()
+        self.start()
 
     def text(self) -> str:
         return self._text.data.decode()
 
     def close(self) -> None:
         self._stopping.set()
-        self._thread.join()
+        self.join()
 
-    def _read(self) -> None:
+
+class SocketReader(ThreadReader):
+    """Hears what is pushed, and asks over its socket for what it lacks."""
+
+    def __init__(self, visitor: Visitor, task_id: str) -> None:
+        self._task_id = task_id
+        self._lock = threading.Lock()
+        self._lacks = threading.Event()
+        super().__init__(visitor)
+
+    def run(self) -> None:
         socket = None
         while not self._stopping.wait(ROUND_SECONDS):
             if socket is None or not socket.open:
@@ -127,25 +134,14 @@ class SocketReader:
             self._lacks.set()
 
 
-class HttpReader:
+class HttpReader(ThreadReader):
     """Asks again and again for what follows."""
 
     def __init__(self, visitor: Visitor, task_id: str) -> None:
-        self._visitor = visitor
         self._path = f"/tasks/{task_id}/streams/{STREAM}"
-        self._text = Text()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._read, name="HTTP reader", daemon=True)
-        self._thread.start()
+        super().__init__(visitor)
 
-    def text(self) -> str:
-        return self._text.data.decode()
-
-    def close(self) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def _read(self) -> None:
+    def run(self) -> None:
         with requests.Session() as http:
             http.cookies.update(self._visitor.cookies)
             while not self._stopping.wait(ASK_SECONDS):

@@ -10,10 +10,10 @@ import json
 import sys
 import time
 
-from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import Error, Page
 
-from tests.chromium import options
 from tests.faults.stories import STREAM
+from tests.faults.visitor_page import visitor_page
 
 AGAIN_SECONDS = 0.3
 PATIENCE_SECONDS = 30.0
@@ -44,24 +44,13 @@ def load(page: Page, url: str) -> None:
 
 
 def main(address: str, task_id: str, cookies: dict[str, str]) -> None:
-    chromium = options()
-    if chromium is None:
-        sys.exit("No Chromium: install Debian's package chromium.")
     errors: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**chromium)
-        context = browser.new_context()
-        context.add_cookies(
-            [{"name": name, "value": value, "url": address} for name, value in cookies.items()]
-        )
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
+    with visitor_page(address, cookies, errors) as page:
         for line in sys.stdin:
             if line.strip() == "load":
                 load(page, f"{address}/tasks/{task_id}")
             print(json.dumps({"text": page.evaluate(TEXT), "errors": errors}), flush=True)
             errors.clear()
-        browser.close()
 
 
 if __name__ == "__main__":
