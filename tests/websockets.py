@@ -50,7 +50,10 @@ limits["quotas_of"] = lambda environ: dict.fromkeys(environ.get("HTTP_X_CLIENT",
 settings = {"transports": ["websocket"], "async_handlers": False, **limits, **options}
 with choice.patch_socketio():
     server = socketio.Server(async_mode=mode, **settings)
-handled, gone, held, released = [], [], [], threading.Event()
+handled = []
+gone = []
+held = []
+released = threading.Event()
 
 @server.event
 def echo(sid, data):

@@ -47,7 +47,7 @@ def import_contacts(self: Any, source: Upload) -> dict[str, int]:
             rejected = _add(contacts, batch, columns, may_log=done["rejected"] < MAX_LOGGED)
             rows_done = done["rows"] + len(batch)
             done = {**done, "rows": rows_done, "rejected": done["rejected"] + rejected}
-            progress.set(done["rows"], total, f"{done['rejected']} rows rejected")
+            progress.set(done["rows"], total, f"{done['rejected']} rejected")
             progress.save(done)
         if done["rejected"]:
             progress.file("rejected.csv", _as_file(headings, contacts))
@@ -59,7 +59,8 @@ def _add(
     contacts: Contacts, batch: list[tuple[int, list[str]]], columns: dict[str, int], may_log: bool
 ) -> int:
     """Store a batch of rows, and return how many of them were rejected."""
-    found, rejected = [], []
+    found: list[Contact] = []
+    rejected: list[Rejected] = []
     for line, cells in batch:
         values = {field: cells[at].strip() for field, at in columns.items() if at < len(cells)}
         try:

@@ -57,7 +57,8 @@ def timeline(
         if event["phase"] == Phase.RUNNING and event["worker"]:
             words = f"{words} on {event['worker']}"
         if "answered" in event:
-            sign, words = "✓", _answered(event["answered"], reader)
+            sign = "✓"
+            words = _answered(event["answered"], reader)
         after = _after(start, event["at"])
         failed = event["error"] is not None
         due = event.get("scheduled_for") or ""

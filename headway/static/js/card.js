@@ -145,7 +145,8 @@ export class Card {
     const { connection } = this.#watcher;
     const now = connection.state === "offline" ? connection.heardAt : connection.now(); // then times stop
     const shown = asShown(snapshot);
-    const [rate, left] = [this.#pace.rate(now), this.#pace.left(shown, now)];
+    const rate = this.#pace.rate(now);
+    const left = this.#pace.left(shown, now);
     const { workers = null, queues = null, paused = null } = connection.server ?? {};
     const labels = connection.labelsOf(snapshot.name);
     const { hints } = this.#options;

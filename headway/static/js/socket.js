@@ -110,7 +110,8 @@ export class Socket {
     let type, number, payload;
     try {
       const found = /** @type {RegExpExecArray} */ (PACKET.exec(data));
-      [type, number] = [found[1], Number(found[2])];
+      type = found[1];
+      number = Number(found[2]);
       payload = found[3] && parse(found[3]);
     } catch {
       return this.#lose("parse error");

@@ -17,14 +17,17 @@ end
 local function fit_numbers(current, total, bar, was_current, was_total, was_bar, was_high)
   local high = nil
   if bar and bar ~= was_bar then
-    high, was_high = '0', 0
-    current, total = current or '0', total or 'null'
+    high = '0'
+    was_high = 0
+    current = current or '0'
+    total = total or 'null'
   elseif not (current or total) then
     return nil, nil, nil
   elseif current and was_current == '0' and was_total == '1' and tonumber(current) > 1 then
     total = total or 'null'  -- of how much, nobody has said yet
   end
-  local now, all = tonumber(current or was_current), tonumber(total or was_total)  -- nil: unknown
+  local now = tonumber(current or was_current)  -- nil: unknown, as the next
+  local all = tonumber(total or was_total)
   if not now then return current, total, high end
   local part = all and all > 0 and now / all
   if now < 0 or (all and all < 0) or (part and (part < number(was_high) or part > 1 + 1e-9)) then

@@ -37,7 +37,8 @@ local function date(seconds)
   return string.format('%04d-%02d-%02d', year, month, day)
 end
 
-local last_second, last_text = nil, nil
+local last_second = nil
+local last_text = nil
 
 -- RFC 3339 in UTC with milliseconds, as a JSON fragment.
 local function format_time(micros)

@@ -3,7 +3,8 @@
 -- The record's field `priority` is the step of its message in its queue, from -1 to 9, '0' if it is
 -- missing; see headway/celery/priorities.py.
 
-local FIRST_STEP, LAST_STEP = -1, 9
+local FIRST_STEP = -1
+local LAST_STEP = 9
 local STEP = 500000000 * 1000000  -- us, some 15 years: longer than anything waits
 
 -- The score of what begins to wait now, in a set whose smallest is served first.
