@@ -22,7 +22,7 @@ from headway.store.model import Delivery
 from headway.store.records import Records
 from headway.testing.eager import Eager
 from tests import documents
-from tests.test_records import FIRST, MESSAGE, due
+from tests.by_records import FIRST, MESSAGE, due
 from tests.test_turns import create, end, read
 
 HIGH, NORMAL, LOW = (Turn(priority=step) for step in (-1, 0, 9))

@@ -20,9 +20,9 @@ from headway.store.connection import connect
 from headway.store.model import Delivery
 from headway.store.records import Records
 from headway.store.restored import MAX_KEPT, NOT_SEEN, Memory, Seen
+from tests.by_records import FIRST, MESSAGE, claim, read, start, write
 from tests.processes import Valkey, running, wait_for, web, worker
 from tests.terminal import call
-from tests.test_records import FIRST, MESSAGE, claim, read, start, write
 
 TOO_MANY = 31  # sweeps that a Redis does not lose by merely stopping
 

@@ -23,8 +23,8 @@ from headway.celery.backend import LiveBackend
 from headway.celery.transport import Transport
 from headway.store.records import Records
 from tests.by_hand import HERE
+from tests.by_records import claim
 from tests.processes import ROOT, Valkey
-from tests.test_records import claim
 
 ADDRESS = "ada@example.com"
 EMBED = b"what follows the arguments"

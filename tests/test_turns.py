@@ -17,7 +17,7 @@ from headway.snapshot import Phase, Snapshot
 from headway.store.model import Outcome, StartResult
 from headway.store.records import Records
 from tests.by_hand import HERE, claim, shown, write
-from tests.test_records import MESSAGE, due
+from tests.by_records import MESSAGE, due
 
 ONE = Turn(line="1 digest")
 TWO = Turn(line="2 digest")

@@ -24,7 +24,7 @@ from headway.store.model import Outcome, StartResult
 from headway.store.records import Records
 from headway.unique import unique_by
 from tests.by_hand import claim, shown, write
-from tests.test_records import MESSAGE
+from tests.by_records import MESSAGE
 
 
 @pytest.fixture(scope="module", autouse=True)

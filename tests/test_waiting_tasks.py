@@ -14,8 +14,8 @@ from headway.celery.sends import Turn
 from headway.snapshot import Phase
 from headway.store.records import Records
 from tests.bodies import live_celery, read
+from tests.by_records import due
 from tests.test_questions import Asking
-from tests.test_records import due
 from tests.test_turns import create, end
 
 COUNT = 200
