@@ -5,6 +5,7 @@ Started by the tests as `celery -A tests.streaming_tasks worker`.
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def talk(self, folder):
     begun = Path(folder) / "attempts"
     attempt = len(begun.read_text()) + 1 if begun.exists() else 1
     begun.write_text("." * attempt)
+    (Path(folder) / "pid").write_text(str(os.getpid()))
     out = progress.stream("answer")
     for part in range(progress.saved or 0, PARTS):
         for n, word in enumerate(part_of(attempt, part)):

@@ -16,7 +16,7 @@ from headway.store.records import Records
 from headway.tokens import token
 from tests import plain_celery as plain
 from tests.browser import OrderedClient
-from tests.processes import Process, Valkey, children_of, running, wait_for, web, worker
+from tests.processes import Process, Valkey, running, wait_for, web, worker
 from tests.streamed import text_of
 from tests.streaming_tasks import HALF, part_of, talk
 
@@ -124,16 +124,15 @@ def streaming_worker(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -
         yield process
 
 
-def kill_the_run(process: Process) -> None:
-    for child in children_of(process.pid):
-        os.kill(child, signal.SIGKILL)
+def kill_the_run(folder: Path) -> None:
+    os.kill(int((folder / "pid").read_text()), signal.SIGKILL)
 
 
+@pytest.mark.usefixtures("streaming_worker")
 def test_three_viewers_end_with_the_same_bytes(
     page: Page,
     valkey: Valkey,
     shared_records: Records,
-    streaming_worker: Process,
     tmp_path: Path,
 ):
     env = {"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path), "SECRET_KEY": SECRET}
@@ -166,7 +165,7 @@ def test_three_viewers_end_with_the_same_bytes(
         let_write(0)
         all_have(part_of(1, 0))
 
-        kill_the_run(streaming_worker)  # before anything was saved
+        kill_the_run(tmp_path)  # before anything was saved
         all_have(part_of(2, 0))
         box = page.locator("#stream-answer pre")
         follow = page.locator("#stream-answer input")
@@ -185,7 +184,7 @@ def test_three_viewers_end_with_the_same_bytes(
         (tmp_path / "2.0").touch()
         half = part_of(2, 2)[HALF - 1]
         wait_for(lambda: text_of(shared_records, task_id).endswith(half))
-        kill_the_run(streaming_worker)  # after a save
+        kill_the_run(tmp_path)  # after a save
         let_write(2)
         server, _ = web(tmp_path, env, int(address.rpartition(":")[2]))
         whole = part_of(2, 0), part_of(2, 1), part_of(3, 2)

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
+import { ServerClock } from "../../headway/static/js/clock.js";
 import { Connection } from "../../headway/static/js/connection.js";
 import { TaskWatcher } from "../../headway/static/js/task-watcher.js";
 import { FakeServer, FakeSocket, server, settled, snapshot } from "./fakes.js";
@@ -12,7 +13,8 @@ afterEach(() => mock.timers.reset());
 async function page() {
   const socket = new FakeSocket();
   const http = new FakeServer();
-  const connection = new Connection({ socket });
+  const clock = new ServerClock({ steady: () => Date.now() }); // time passes when the test lets it
+  const connection = new Connection({ socket, clock });
   const chip = [];
   connection.on("change", (state) => chip.push(state));
   const watcher = new TaskWatcher(connection, { fetch: http.fetch, random: () => 1 });
