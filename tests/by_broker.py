@@ -74,7 +74,7 @@ class Hand:
 
         Returns whose messages were sent.
         """
-        self.redis.set("headway:last_sweep", self.records.queries.now())
+        self.redis.set("headway:last_sweep", self.records.clock.now())
         self.redis.delete("headway:grace")
         due = self.records.maintenance.sweep("keeper").due
         for task_id, message in due:

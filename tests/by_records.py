@@ -41,11 +41,11 @@ def write(records: Records, task_id: str, delivery: Delivery, phase: Phase, **fi
 
 def lapse(records: Records, task_id: str) -> None:
     """Let the time of a lease go by."""
-    records.client.zadd("headway:leases", {task_id: records.queries.now() - 1})
+    records.client.zadd("headway:leases", {task_id: records.clock.now() - 1})
 
 
 def due(records: Records) -> list[str]:
     """Return what a keeper gets to send, as if keepers had done their rounds all the time."""
-    records.client.set("headway:last_sweep", records.queries.now())
+    records.client.set("headway:last_sweep", records.clock.now())
     records.client.delete("headway:grace")
     return [task_id for task_id, _ in records.maintenance.sweep("keeper").due]

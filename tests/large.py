@@ -32,7 +32,7 @@ def text_of(records: Records, task_id: str) -> str:
 
 def whole(records: Records, task_id: str) -> bytes:
     """Return the JSON of a task's result, read in its pieces."""
-    found = records.queries.result(task_id)
+    found = records.results.read(task_id)
     assert found is not None
     size, pieces = found
     text = b"".join(pieces)

@@ -59,7 +59,7 @@ def test_the_newest_ten_are_kept(records: Records, task_id: str):
         attempt(records, task_id, number, Phase.RETRYING)
 
     kept = [name for name in records.client.hkeys(records.keys.record(task_id)) if ":" in name]
-    failures = records.queries.details(task_id).failures
+    failures = records.history.details(task_id).failures
 
     assert sorted(failures) == list(range(4, 14))
     assert len(kept) == 10
@@ -88,5 +88,5 @@ def test_a_worker_keeps_it(records: Records, redis_url: str):
         "fails", ValueError("no"), "FAILURE", traceback="line 7", request=request
     )
 
-    [failure] = records.queries.details("fails").failures.values()
+    [failure] = records.history.details("fails").failures.values()
     assert (failure["traceback"], failure["environment"][:8]) == ("line 7", "w@host ·")

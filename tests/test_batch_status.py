@@ -58,7 +58,7 @@ def is_forgotten(records: Records, task_id: str) -> None:
 
 
 def queue_grows(records: Records, task_id: str) -> None:
-    records.client.zadd("headway:waiting:celery", {"another": records.queries.now()})
+    records.client.zadd("headway:waiting:celery", {"another": records.clock.now()})
 
 
 @pytest.mark.parametrize("happens", [ends, is_forgotten, queue_grows])

@@ -71,7 +71,7 @@ def test_a_question_outlives_its_worker_and_redis_and_its_answer_counts_once(
     assert answered.outcome == "queued"
     assert (end.phase, end.result, end.attempt) == (Phase.SUCCEEDED, "yes", 2)
     assert runs(counts) == 2
-    phases = [event["phase"] for event in first.records.queries.details(task_id).history]
+    phases = [event["phase"] for event in first.records.history.details(task_id).history]
     assert phases == ["queued", "running", "waiting", "queued", "running", "succeeded"]
 
 

@@ -75,7 +75,7 @@ class Part:
 
     def lose(self) -> None:
         # somebody does the rounds
-        self.records.client.set("headway:last_sweep", self.records.queries.now())
+        self.records.client.set("headway:last_sweep", self.records.clock.now())
         self.records.client.delete("headway:grace")
         self.records.client.zadd("headway:leases", {self.id: 0})
 
@@ -156,7 +156,7 @@ def cancel_and_lose(part: Part) -> None:
 def cancel_and_kill(part: Part) -> None:
     part.claim()
     cancel(part)
-    part.records.client.set("headway:last_sweep", part.records.queries.now())
+    part.records.client.set("headway:last_sweep", part.records.clock.now())
     part.backend.mark_as_failure(part.id, WorkerLostError("killed"), request=part.request)
 
 

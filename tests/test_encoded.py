@@ -102,7 +102,7 @@ def maintain(backend: LiveBackend) -> None:
 
 
 def lose(records: Records) -> None:
-    records.client.set("headway:last_sweep", records.queries.now())
+    records.client.set("headway:last_sweep", records.clock.now())
     records.client.delete("headway:grace")
     records.client.zadd("headway:leases", {ID: 0})
 

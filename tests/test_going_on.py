@@ -73,7 +73,7 @@ def test_each_way_to_go_on_says_where(records: Records, shown: dict[str, Any], w
     going_on = f"Goes on {where}"
     # a report without numbers keeps the bar of its attempt, which had not moved
     assert said == [going_on, going_on, f"Worker lost, goes on {where}", "Goes on at 0 %"]
-    history = records.queries.details(task_id).history
+    history = records.history.details(task_id).history
     assert [event["status"] for event in history if event["phase"] == "running"][1:2] == [going_on]
 
 

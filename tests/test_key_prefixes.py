@@ -192,7 +192,7 @@ def test_a_stock_client_with_the_same_prefix_reads_a_result(
         stock = project(redis_url, prefix, backend="")
         assert stock.AsyncResult(ID).get(timeout=20) == f"{app.main} {text}"
         assert app.AsyncResult(ID).result == f"{app.main} {text}"
-        size_and_pieces = app.backend.records.queries.result(ID)
+        size_and_pieces = app.backend.records.results.read(ID)
         assert json.loads(b"".join(size_and_pieces[1])) == f"{app.main} {text}"
 
 

@@ -141,7 +141,7 @@ def test_no_more_of_what_was_lost_either(records: Records):
             task_id, run, "run", message=message(MEGABYTE), max_attempts=1, hostname="here"
         )
         records.client.zadd("headway:leases", {task_id: 1})
-    records.client.set("headway:last_sweep", records.queries.now())
+    records.client.set("headway:last_sweep", records.clock.now())
 
     first = records.maintenance.sweep("keeper")
     second = records.maintenance.sweep("keeper")

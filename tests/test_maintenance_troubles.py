@@ -54,7 +54,7 @@ def lose(records: Records) -> None:
     """Five whose last attempt is lost."""
     for task_id in IDS:
         claim(records, task_id, max_attempts=1)
-    records.client.set("headway:last_sweep", records.queries.now())
+    records.client.set("headway:last_sweep", records.clock.now())
     records.client.zadd("headway:leases", dict.fromkeys(IDS, 0))
 
 

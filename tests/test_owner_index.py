@@ -90,7 +90,7 @@ def test_the_index_lives_as_long_as_its_tasks(records: Records):
     keys = [records.keys.phase(ADA, Phase.SUCCEEDED), records.keys.index(ADA)]
     assert all(records.client.pttl(key) >= kept - 1000 for key in keys)
     until = records.client.zscore(keys[0], task_id)
-    assert until == pytest.approx(records.queries.now() / 1000 + kept, abs=5000)
+    assert until == pytest.approx(records.clock.now() / 1000 + kept, abs=5000)
 
 
 def test_a_record_that_outlives_what_the_index_says_is_counted_again(records: Records):
@@ -199,5 +199,5 @@ def test_a_task_that_celery_sends_is_counted_for_as_long_as_it_is_kept(records: 
 
     kept = records.client.pttl(records.keys.record(task_id))
     until = records.client.zscore(records.keys.phase(ADA, Phase.QUEUED), task_id)
-    assert until == pytest.approx(records.queries.now() / 1000 + kept, abs=5000)
+    assert until == pytest.approx(records.clock.now() / 1000 + kept, abs=5000)
     assert found(records, "order") == [task_id]

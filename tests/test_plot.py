@@ -38,7 +38,7 @@ def test_the_whole_of_a_run_is_kept_in_at_most_240_points(records: Records):
     for current in range(1, 700):
         records.client.hset(record, "point_due", "0")  # as if the time had gone by
         write(records, task_id, current)
-    points = records.queries.points(task_id)
+    points = records.history.points(task_id)
 
     assert 100 < len(points) <= 240
     assert points[-1][1:] == (699, 1000)
@@ -57,9 +57,9 @@ def test_a_report_that_follows_soon_is_no_point_but_the_end_is(records: Records)
         write(records, task_id, current)
     write(records, task_id, 19, Phase.FAILED)
 
-    assert [point.current for point in records.queries.points(task_id)] == [0, 19]
+    assert [point.current for point in records.history.points(task_id)] == [0, 19]
     records.forget(task_id)
-    assert records.queries.points(task_id) == []
+    assert records.history.points(task_id) == []
 
 
 def test_the_server_and_the_browser_draw_the_same():

@@ -287,7 +287,7 @@ class RecordMachine(RuleBasedStateMachine):
         self.records = records
         self.client = records.client
         self.client.flushdb()
-        self.client.set("headway:last_sweep", records.queries.now())
+        self.client.set("headway:last_sweep", records.clock.now())
         # All tasks are parts of this one, which itself does nothing.
         records.create(
             owner="ada", message=message_of(0), title="P", max_attempts=1, task_id=PARENT_ID
@@ -387,7 +387,7 @@ class RecordMachine(RuleBasedStateMachine):
     @one_task(lambda task: task.last, sends=st.booleans(), weight=3)
     def release(self, task: Task, sends: bool) -> None:
         """Whoever has parked a message that is due sends it, and may die before that."""
-        due = (self.client.zscore("headway:outbox", task.id) or inf) <= self.records.queries.now()
+        due = (self.client.zscore("headway:outbox", task.id) or inf) <= self.records.clock.now()
         with self.unchanged(task, but_for=due):
             message = self.records.outbox.release(task.id)
         is_wanted = due and not (task.held or task.cancelling or task.final)
@@ -895,7 +895,7 @@ class RecordMachine(RuleBasedStateMachine):
 
     def pass_with_rounds(self, seconds: int) -> None:
         self.pass_time(seconds)
-        self.client.set("headway:last_sweep", self.records.queries.now())
+        self.client.set("headway:last_sweep", self.records.clock.now())
         self.client.delete("headway:grace")
 
     def pass_time(self, seconds: int) -> None:
@@ -912,7 +912,7 @@ class RecordMachine(RuleBasedStateMachine):
     def round(self, after: int, gives_up: bool, sends: bool) -> None:
         if after:
             self.pass_with_rounds(after)
-        lapsed = self.client.zrangebyscore("headway:leases", "-inf", self.records.queries.now())
+        lapsed = self.client.zrangebyscore("headway:leases", "-inf", self.records.clock.now())
         duties = self.records.maintenance.sweep("keeper")
         patient = self.client.exists("headway:grace")
         lost = {
@@ -977,7 +977,7 @@ class RecordMachine(RuleBasedStateMachine):
     @step("", lambda machine: len(machine.runs) > 2, weight=1)
     def empty_redis(self) -> None:
         self.client.flushdb()
-        self.client.set("headway:last_sweep", self.records.queries.now())
+        self.client.set("headway:last_sweep", self.records.clock.now())
         for task in self.tasks:
             task.go_astray()
 

@@ -57,7 +57,7 @@ def test_the_last_attempt_that_is_lost_is_handed_out_to_be_failed(records: Recor
             == "claimed"
         )
         lapse(records, task_id)
-        records.client.set("headway:last_sweep", records.queries.now())
+        records.client.set("headway:last_sweep", records.clock.now())
         duties = records.maintenance.sweep("keeper")
         assert [lost[:2] for lost in duties.lost] == ([(task_id, "two")] if number else [])
 
@@ -105,9 +105,9 @@ def test_only_its_holder_renews_a_lease_and_none_is_made_anew(records: Records):
     lapse(records, task_id)
 
     records.maintenance.heartbeat("worker", 4, [(task_id, "second")], [])
-    assert records.client.zscore("headway:leases", task_id) < records.queries.now()
+    assert records.client.zscore("headway:leases", task_id) < records.clock.now()
     records.maintenance.heartbeat("worker", 4, [(task_id, "first")], [])
-    assert records.client.zscore("headway:leases", task_id) > records.queries.now()
+    assert records.client.zscore("headway:leases", task_id) > records.clock.now()
 
     records.runs.abandon(task_id, FIRST)
     records.maintenance.heartbeat("worker", 4, [(task_id, "first")], [])
@@ -117,7 +117,7 @@ def test_only_its_holder_renews_a_lease_and_none_is_made_anew(records: Records):
 def test_a_lost_process_is_told_by_its_parent(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)
-    records.client.set("headway:last_sweep", records.queries.now())
+    records.client.set("headway:last_sweep", records.clock.now())
 
     assert records.runs.mark_lost(task_id, SECOND) == "superseded"
     assert records.runs.mark_lost(task_id, FIRST) == "requeued"
@@ -176,7 +176,7 @@ def test_a_cancelled_run_that_is_lost_stopped_or_retried_ends_as_cancelled(
         lapse(records, task_id)
         assert due(records) == []
     elif how == "lose":
-        records.client.set("headway:last_sweep", records.queries.now())
+        records.client.set("headway:last_sweep", records.clock.now())
         assert records.runs.mark_lost(task_id, FIRST) == "cancelled"
     elif how == "leave":
         records.maintenance.release([(task_id, "first")])
@@ -322,7 +322,7 @@ def test_a_next_attempt_that_nobody_has_claimed_may_be_ended_by_its_worker(recor
 
 
 def test_what_a_worker_had_received_is_forgotten_when_nobody_says_it_again(records: Records):
-    records.client.zadd("headway:reserved", {"long gone": records.queries.now() - 1})
+    records.client.zadd("headway:reserved", {"long gone": records.clock.now() - 1})
 
     records.maintenance.heartbeat("one@host", 4, [], ["here"])
 
@@ -362,7 +362,7 @@ def test_a_delivery_that_another_process_takes_up_is_lost_and_not_claimed_twice(
     assert claim(records, task_id, FIRST, "another") == "lost"
 
     assert read(records, task_id) == before
-    records.client.set("headway:last_sweep", records.queries.now())
+    records.client.set("headway:last_sweep", records.clock.now())
     assert records.runs.mark_lost(task_id, FIRST) == "requeued"
     assert claim(records, task_id, FIRST, "another") == "superseded"
     assert claim(records, task_id, SECOND) == "claimed"

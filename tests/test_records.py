@@ -40,7 +40,7 @@ def test_a_new_task_is_queued_and_waits_behind_those_before_it(records: Records)
 def test_times_are_redis_time_in_rfc_3339(records: Records):
     from datetime import UTC, datetime
 
-    before = records.queries.now() // 1000
+    before = records.clock.now() // 1000
     snapshot = read(records, start(records))
 
     created = datetime.fromisoformat(snapshot.created_at)
@@ -96,7 +96,7 @@ def test_versions_grow_with_each_write_and_never_fall_behind_the_clock(records: 
 
 def test_a_version_grows_even_when_the_clock_falls_back(records: Records):
     task_id = start(records)
-    ahead = records.queries.now() + 10**12
+    ahead = records.clock.now() + 10**12
     records.client.hset(f"headway:task:{task_id}", "version", ahead)
 
     claim(records, task_id, FIRST)
@@ -188,7 +188,7 @@ def test_a_start_that_redis_saw_too_late_is_refused(
 ):
     from headway.store.model import TooLate
 
-    monkeypatch.setattr(records.queries, "now", lambda: int(records.client.time()[0] * 1e6 - 60e6))
+    monkeypatch.setattr(records.clock, "now", lambda: int(records.client.time()[0] * 1e6 - 60e6))
 
     with pytest.raises(TooLate):
         start(records)
@@ -198,8 +198,8 @@ def test_a_start_that_redis_saw_too_late_is_refused(
 
 def test_a_start_begins_though_redis_clock_was_put_forward(records: Records):
     start(records)
-    asked, ahead = records._clock
-    records._clock = asked, ahead - 3600 * 1_000_000  # what was seen of the clock before
+    asked, ahead = records.clock._reading
+    records.clock._reading = asked, ahead - 3600 * 1_000_000  # what was seen of the clock before
 
     assert read(records, start(records)).phase == "queued"
 

@@ -28,7 +28,7 @@ TOO_MANY = 31  # sweeps that a Redis does not lose by merely stopping
 
 
 def sweep(records: Records, seen: Seen = NOT_SEEN):
-    records.client.set("headway:last_sweep", records.queries.now() - 500_000)
+    records.client.set("headway:last_sweep", records.clock.now() - 500_000)
     records.client.delete("headway:grace", "headway:leader")
     return records.maintenance.sweep("keeper", seen=seen)
 
@@ -132,7 +132,7 @@ def test_a_claim_waits_for_the_first_sweep_after_an_outage(records: Records):
         return records.runs.claim(task_id, FIRST, "run", **names, patient=True)
 
     task_id = start(records)
-    records.client.set("headway:last_sweep", records.queries.now() - 6_000_000)
+    records.client.set("headway:last_sweep", records.clock.now() - 6_000_000)
     assert claim_patiently() == "early"
     sweep(records)
 

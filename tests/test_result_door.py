@@ -10,9 +10,9 @@ from flask.testing import FlaskClient
 
 from headway.celery.backend import LiveBackend
 from headway.store.errors import Unavailable
-from headway.store.queries import Queries
+from headway.store.model import PIECE_BYTES
 from headway.store.records import Records
-from headway.store.runs import PIECE_BYTES
+from headway.store.results import ResultReader
 from tests.large import celery_app, start
 
 ROWS = [{"row": n, "name": "é"} for n in range(100_000)]
@@ -124,6 +124,6 @@ def test_redis_away_is_503(
     def away(*_: Any) -> Any:
         raise Unavailable("away")
 
-    monkeypatch.setattr(Queries, "_pieces", away)
+    monkeypatch.setattr(ResultReader, "_pieces", away)
 
     assert ada.get(f"/tasks/{task_id}/result").status_code == 503

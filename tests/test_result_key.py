@@ -154,7 +154,7 @@ def test_a_large_result_of_an_earlier_version_is_not_shown(records: Records):
     shown = check(stored.snapshot)
     assert (shown["result"], shown["result_size"]) == (None, len(whole))
     assert len(stored.snapshot) < 10_000
-    found = records.queries.result(task_id)
+    found = records.results.read(task_id)
     assert found is not None
     assert (found[0], b"".join(found[1])) == (len(whole), whole.encode())
 

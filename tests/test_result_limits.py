@@ -17,9 +17,9 @@ from headway.celery.backend import LiveBackend
 from headway.celery.results import ResultTooLarge
 from headway.snapshot import Phase, Snapshot
 from headway.store.errors import Unavailable
-from headway.store.model import MAX_CALL_BYTES, Delivery, ResultGone, StateWrite
+from headway.store.model import MAX_CALL_BYTES, PIECE_BYTES, Delivery, ResultGone, StateWrite
 from headway.store.records import Records
-from headway.store.runs import PIECE_BYTES, STAGED_SECONDS
+from headway.store.runs import STAGED_SECONDS
 from tests.large import MB, celery_app, left_over, start, text_of, whole
 
 
@@ -140,7 +140,7 @@ def test_a_result_that_expires_while_it_is_read_breaks_off(
 ):
     task_id = start(records)
     live.mark_as_done(task_id, "x" * MB)
-    found = records.queries.result(task_id)
+    found = records.results.read(task_id)
     assert found is not None
     next(found[1])
 
@@ -148,7 +148,7 @@ def test_a_result_that_expires_while_it_is_read_breaks_off(
 
     with pytest.raises(ResultGone):
         list(found[1])
-    assert records.queries.result(task_id) is None
+    assert records.results.read(task_id) is None
     assert PIECE_BYTES < MB
 
 

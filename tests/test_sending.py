@@ -127,7 +127,7 @@ def test_a_message_for_another_broker_goes_there(hand: Hand, redis_url: str, kin
 
 
 def test_where_no_worker_sees_to_the_outbox_a_message_is_sent_as_celery_sends_it(hand: Hand):
-    hand.redis.set("headway:last_sweep", hand.records.queries.now() - 61_000_000)
+    hand.redis.set("headway:last_sweep", hand.records.clock.now() - 61_000_000)
 
     result = plain.add.apply_async((1, 2), countdown=60)
 
@@ -161,7 +161,7 @@ def test_each_part_of_a_canvas_waits_for_its_time(hand: Hand, name: str):
     CANVAS[name]()
 
     scores = dict(hand.redis.zrange("headway:outbox", 0, -1, withscores=True))
-    seconds = sorted(round((score - hand.records.queries.now()) / 1e6) for score in scores.values())
+    seconds = sorted(round((score - hand.records.clock.now()) / 1e6) for score in scores.values())
     assert [round(each, -1) for each in seconds] == (
         [60, 120, 180] if name == "skew" else [60, 60, 60]
     )

@@ -230,7 +230,7 @@ def test_what_is_sent_waits_or_takes_the_place_of_the_last(
 ):
     if is_live:
         make_all_live(jobs)
-    records.client.set("headway:last_sweep", records.queries.now())  # a worker sweeps
+    records.client.set("headway:last_sweep", records.clock.now())  # a worker sweeps
 
     queue = [jobs.tasks["turns_queue"].delay(1).id for _ in range(2)]
     latest = [jobs.tasks["turns_latest"].delay(1).id for _ in range(2)]
@@ -251,7 +251,7 @@ def test_while_nobody_sweeps_it_is_sent_at_once(jobs: Celery, records: Records, 
 
 
 def test_who_ends_a_task_sends_the_next_one(jobs: Celery, records: Records):
-    records.client.set("headway:last_sweep", records.queries.now())  # a worker sweeps
+    records.client.set("headway:last_sweep", records.clock.now())  # a worker sweeps
     queue = jobs.tasks["turns_queue"]
     first, second = (queue.delay(1).id for _ in range(2))
     claim(records, first)

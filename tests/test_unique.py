@@ -244,7 +244,7 @@ def test_a_task_that_is_lost_and_requeued_is_open(records: Records):
     first = create(records).task_id
     claim(records, first)
     records.client.zadd("headway:leases", {first: 1})
-    records.client.set("headway:last_sweep", records.queries.now())
+    records.client.set("headway:last_sweep", records.clock.now())
     records.maintenance.sweep("keeper")
 
     assert shown(records, first).phase == Phase.QUEUED  # type: ignore[union-attr]

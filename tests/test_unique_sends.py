@@ -53,7 +53,7 @@ def queued(records: Records) -> list[dict[str, Any]]:
 
 def attend(records: Records) -> None:
     """Have a worker sweep, as far as senders know."""
-    records.client.set("headway:last_sweep", records.queries.now())
+    records.client.set("headway:last_sweep", records.clock.now())
 
 
 def test_a_second_send_returns_the_result_of_the_open_task(tidy: Task, records: Records):

@@ -58,7 +58,7 @@ def test_a_worker_that_changes_its_slots_and_queues_stays_one(records: Records):
 
 
 def test_a_worker_of_an_earlier_version_may_take_any_queue(records: Records):
-    records.client.zadd("headway:workers", {"old@host 2": records.queries.now() + 15_000_000})
+    records.client.zadd("headway:workers", {"old@host 2": records.clock.now() + 15_000_000})
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "extra"}}
     records.create(owner="ada", message=message, title="Long task", max_attempts=4)
 

@@ -39,7 +39,7 @@ class Scheduler:
             return
         begun = time.monotonic()
         self._look_at = begun + RETRY_SECONDS  # unless all goes well
-        now = self._records.queries.now()
+        now = self._records.clock.now()
         due = [self._try(each, now) for each in SCHEDULES.values()]
         self._look_at = begun + min(LOOK_SECONDS, (min(due) - now) / 1e6)
 

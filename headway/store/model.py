@@ -16,6 +16,7 @@ UNFENCED = ""  # the token of a write that comes from no delivery
 # The token of a delivery that no worker marked: it may write to an unclaimed record.
 UNCLAIMED = "-"
 MAX_CALL_BYTES = 64 * 1024  # of a text that is sent to Redis, and published, in one piece
+PIECE_BYTES = 512 * 1024  # of a larger one, which is sent and read piece by piece
 
 
 class Outcome(StrEnum):

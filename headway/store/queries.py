@@ -1,41 +1,29 @@
-"""Reads of records, results and logs, and of the system at a glance."""
+"""Reads of records and of what their tasks put out, and of the system at a glance."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
-from typing import Any
 
-from headway import strict_json
-from headway.shapes import AttemptFailure
 from headway.store import damaged
-from headway.store.damaged import unless_damaged
 from headway.store.functions import Functions
-from headway.store.messages import decoded
 from headway.store.model import (
     LogPage,
     Overview,
-    Point,
     QueueLoad,
-    ResultGone,
     StreamPage,
-    TaskDetails,
     TaskRecord,
 )
-from headway.store.runs import PIECE_BYTES
 
 TAG = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?")
 READ_BATCH = 200
 MAX_STREAM_BYTES = 16 * 1024 * 1024  # of text in one answer
 EVERYBODY = "*"  # as a reader
-MAX_TRACEBACKS = 10  # as in transition.lua
-MAX_POINTS = 240  # as in points.lua
 
 
 class Queries:
-    """Reads of many records, of results and logs."""
+    """Reads of many records, of logs and streams."""
 
     def __init__(self, functions: Functions, ttl: int) -> None:
         self._functions = functions
@@ -70,36 +58,6 @@ class Queries:
         ids = list({str(key).removeprefix(self._keys.record("")) for key in keys})
         for begin in range(0, len(ids), READ_BATCH):
             yield from filter(None, self.read(ids[begin : begin + READ_BATCH]))
-
-    def result(self, task_id: str) -> tuple[int, Iterator[bytes]] | None:
-        """Return the size in bytes of a task's result as JSON, and its pieces; None if not kept.
-
-        A later piece raises ResultGone if the result expires meanwhile.
-        """
-        names = ("state", "result", "result_size", "result_at")
-        state, text, size, start = self._functions.client.hmget(self._keys.record(task_id), names)
-        if state != '"SUCCESS"' or text is None:
-            return None
-        if size in (None, "null"):
-            whole = str(text).encode()
-            return len(whole), iter([whole])
-        key = self._keys.celery(task_id) if start else self._keys.result(task_id)
-        pieces = self._pieces(key, damaged.count(start), damaged.count(size))
-        try:
-            first = unless_damaged(None, next, pieces)
-        except ResultGone:
-            return None
-        return None if first is None else (damaged.count(size), chain([first], pieces))
-
-    def _pieces(self, key: str, start: int, size: int) -> Iterator[bytes]:
-        for at in range(start, start + size, PIECE_BYTES):
-            end = min(at + PIECE_BYTES, start + size)
-            piece: bytes = self._functions.client.execute_command(
-                "GETRANGE", key, at, end - 1, NEVER_DECODE=True
-            )
-            if len(piece) != end - at:
-                raise ResultGone
-            yield piece
 
     def read_log(self, task_id: str, after: int) -> LogPage:
         """Return the log lines after the seq `after`."""
@@ -139,47 +97,6 @@ class Queries:
         field = self._functions.client.hget(self._keys.record(task_id), "streams")
         return [stream.partition(" ")[0] for stream in str(field or "").split(";")[:-1]]
 
-    def points(self, task_id: str) -> list[Point]:
-        """Return how a task got on, oldest first; see points.lua."""
-        key = self._keys.points(task_id)
-        found = unless_damaged([], self._functions.client.lrange, key, -MAX_POINTS, -1)
-        return damaged.points(found)
-
-    def details(self, task_id: str) -> TaskDetails:
-        """Return a task's history, message and the failures of its newest attempts."""
-        client: Any = self._functions.client
-        names = ("history", "message", "state", "error", "attempt")
-        history, message, state, error, last = client.hmget(self._keys.record(task_id), names)
-        attempt = damaged.count(last)
-        failures = self._failures(task_id, attempt)
-        has_failed = state == '"FAILURE"' or error not in (None, "null")
-        if has_failed and attempt not in failures:
-            traceback = self._traceback_of(task_id)
-            if traceback is not None:
-                failures[attempt] = {"traceback": traceback, "environment": ""}
-        return TaskDetails(
-            damaged.history_events(history.split("\n") if history else ()),
-            decoded(str(message or "")),
-            failures,
-        )
-
-    def _failures(self, task_id: str, last: int) -> dict[int, AttemptFailure]:
-        attempts = range(max(0, last - MAX_TRACEBACKS + 1), last + 1)
-        names = [f"traceback:{attempt}" for attempt in attempts]
-        client: Any = self._functions.client
-        found = client.hmget(self._keys.record(task_id), names)
-        each = zip(attempts, found, strict=True)
-        read = {attempt: damaged.attempt_failure(text) for attempt, text in each if text}
-        return {attempt: failure for attempt, failure in read.items() if failure}
-
-    def _traceback_of(self, task_id: str) -> str | None:
-        """Return the traceback in Celery's own form of a result."""
-        key = self._keys.celery(task_id)
-        meta = unless_damaged(None, self._functions.client.get, key)
-        found = strict_json.parse_or_text(meta) if meta else None
-        traceback = found.get("traceback") if isinstance(found, dict) else None
-        return traceback if isinstance(traceback, str) else None
-
     def newest_lines(self, task_ids: Sequence[str]) -> list[str]:
         """Return the newest line of each task's log as JSON, "" where there is none."""
         lines: list[str] = self._functions.call(
@@ -194,11 +111,6 @@ class Queries:
         """
         denied: list[str] = self._functions.call("probe", [], list(commands))
         return denied
-
-    def now(self) -> int:
-        """Return Redis's clock in microseconds."""
-        seconds, micros = self._functions.client.time()
-        return seconds * 1_000_000 + micros
 
     def overview(self) -> Overview:
         """Return the system at a glance."""

@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Sequence
 from hashlib import sha256
-from math import inf
 from typing import Any
 from uuid import uuid4
 
@@ -21,9 +20,11 @@ from headway.celery.sends import NO_TURN, Existing, Turn, as_asked, parent_of, s
 from headway.settings import CANCEL_GRACE_SECONDS, LEASE_SECONDS
 from headway.shapes import TaskMessage
 from headway.snapshot import fragment, title_line
+from headway.store.clock import RedisClock
 from headway.store.connection import Client
 from headway.store.files import FileRecords
 from headway.store.functions import Functions
+from headway.store.history import TaskHistory
 from headway.store.keys import PLAIN, Keys
 from headway.store.maintenance import MaintenanceRecords
 from headway.store.messages import label, search_words
@@ -31,6 +32,7 @@ from headway.store.model import AlreadyUsed, ChangeResult, Outcome, Sent, StartR
 from headway.store.outbox import Outbox
 from headway.store.owner_lists import OwnerLists
 from headway.store.queries import Queries
+from headway.store.results import ResultReader
 from headway.store.runs import RunRecords
 from headway.store.schedules import ScheduleRecords
 from headway.store.tokens import TokenRecords
@@ -39,7 +41,6 @@ from headway.store.uploads import UploadRecords
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
 PARTS_BATCH = 50  # parts that one call cancels: more would hold Redis up
-CLOCK_SECONDS = 5.0  # for which a reading of Redis's clock is good
 
 
 class Records:
@@ -61,8 +62,6 @@ class Records:
         self.lease_seconds = lease_seconds
         self._lease = int(lease_seconds * 1e6)  # microseconds, as the next
         self._cancel_grace = int(cancel_grace_seconds * 1e6)
-        # When Redis's clock was read (monotonic seconds), and its lead over ours (microseconds).
-        self._clock = (-inf, 0)
         self.keys = keys
         self.functions = Functions(client, keys)
         self.outbox = Outbox(self.functions, self.ttl, self._cancel_grace)
@@ -70,6 +69,9 @@ class Records:
         self.files = FileRecords(self.functions, self.ttl)
         self.uploads = UploadRecords(self.functions, self.ttl)
         self.queries = Queries(self.functions, self.ttl)
+        self.results = ResultReader(self.functions)
+        self.history = TaskHistory(self.functions)
+        self.clock = RedisClock(self.functions)
         self.lists = OwnerLists(self.functions)
         self.read = self.queries.read
         self.tokens = TokenRecords(self.functions)
@@ -136,11 +138,14 @@ class Records:
         turn_args = [turn.unique, turn.line, int(turn.replaces), self._cancel_grace, turn.priority]
         parts_args = [parent_of(message), former_part]
         sent = [digest, when, encoded, send, *lists, resume_from, *turn_args, *parts_args, *uploads]
-        outcome, *found = self.functions.call("create", keys, [*args, self._deadline(), *sent])
+        outcome, *found = self.functions.call(
+            "create", keys, [*args, self.clock.after(START_SECONDS), *sent]
+        )
         if outcome == Outcome.LATE and time.monotonic() - begun < START_SECONDS:
-            # Redis's clock has been put forward
-            self._clock = -inf, 0
-            outcome, *found = self.functions.call("create", keys, [*args, self._deadline(), *sent])
+            self.clock.expire()  # it has been put forward
+            outcome, *found = self.functions.call(
+                "create", keys, [*args, self.clock.after(START_SECONDS), *sent]
+            )
         if outcome == Outcome.LATE:
             raise TooLate
         if outcome == Outcome.CONFLICT:
@@ -171,16 +176,6 @@ class Records:
         existing = self.functions.call("enqueue", [self.keys.record(task_id)], args)
         if existing:
             raise Existing(existing)
-
-    def _deadline(self) -> int:
-        """Return until when a start may begin, on Redis's clock, which is read now and then."""
-        asked, ahead = self._clock
-        if time.monotonic() - asked > CLOCK_SECONDS:
-            now = self.queries.now()
-            asked = time.monotonic()
-            ahead = now - int(asked * 1e6)
-            self._clock = asked, ahead
-        return int((time.monotonic() + START_SECONDS) * 1e6) + ahead
 
     def forget(self, task_id: str) -> None:
         """Delete everything that is kept of a task, whatever it does, as Celery's clients ask.

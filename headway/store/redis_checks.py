@@ -124,7 +124,7 @@ def check_persistence(server: Server) -> Finding:
 
 def check_clock(server: Server) -> Finding:
     """Headway goes by Redis's clock; cookies and Celery's own times by this machine's."""
-    apart = server.records.queries.now() / 1e6 - time.time()
+    apart = server.records.clock.now() / 1e6 - time.time()
     if abs(apart) > CLOCK_SECONDS:
         way = "ahead of" if apart > 0 else "behind"
         text = f"Redis's is {abs(apart):.1f} s {way} this machine's: have NTP set both"

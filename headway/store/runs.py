@@ -20,6 +20,7 @@ from headway.store.messages import label, title_fragment
 from headway.store.model import (
     MAX_CALL_BYTES,
     NO_SOURCE,
+    PIECE_BYTES,
     Delivery,
     EffectStep,
     Outcome,
@@ -28,7 +29,6 @@ from headway.store.model import (
 )
 
 LOG_LINES = 1000  # kept of each task
-PIECE_BYTES = 512 * 1024
 # The keys of the snapshot that a report may change, in the order in which report.lua takes them.
 REPORTED = ("current", "total", "status", "step", "bar")
 OTHER = "other"  # what report.lua answers where `write` has to decide

@@ -74,7 +74,7 @@ class Viewer:
             run.streams[said["name"]] = before.decode() + said["text"]
 
     def _whole_result(self, task_id: str) -> Any:
-        found = self._records.queries.result(task_id)
+        found = self._records.results.read(task_id)
         if found is None:
             raise HeadwayError(f"The result of task {task_id} is no longer kept.")
         return json.loads(b"".join(found[1]))

@@ -212,7 +212,7 @@ def forget(task_id: str) -> ResponseReturnValue:
 def result(task_id: str) -> ResponseReturnValue:
     """Answer with the whole result as JSON, a file with `?download`; 409 before success."""
     stored = _mine(task_id)
-    found = get_records().queries.result(task_id)
+    found = get_records().results.read(task_id)
     if found is None:
         ended_well = Snapshot.from_json(stored.snapshot).phase == Phase.SUCCEEDED
         raise (

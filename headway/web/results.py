@@ -66,7 +66,7 @@ def _value(task: SnapshotDict, max_bytes: int) -> Any:
     """Return a task's whole result; None where there is none, or it is larger than that."""
     if task.get("result_size") is None:
         return task.get("result")
-    found = state().records.queries.result(task["task_id"])
+    found = state().records.results.read(task["task_id"])
     if found is None or found[0] > max_bytes:
         return None
     try:

@@ -136,12 +136,12 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
     task: SnapshotDict = json.loads(stored.snapshot)
     task_id = task["task_id"]
     wanted = LogQuery.read()
-    queries = get_records().queries
-    details = queries.details(task_id)
+    records = get_records()
+    details = records.history.details(task_id)
     is_private = viewer.sees_all(stored)
     address = {"task_id": task_id, **carried_token(viewer)}
     may_change = viewer.may_change(task_id, stored)
-    log = queries.read_log(task_id, 0)
+    log = records.queries.read_log(task_id, 0)
     lines = [line for line in log["lines"] if wanted.matches(line)]
     return {
         "task": task,
@@ -153,8 +153,8 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         **(form_of(task, {}) if may_change else {}),
         "idempotency_key": str(uuid4()),
         **_parts_of(viewer, stored, task),
-        "plot": plot(task, queries.points(task_id)),
-        "streams": stream_ends(queries, task),
+        "plot": plot(task, records.history.points(task_id)),
+        "streams": stream_ends(records.queries, task),
         "files": files_shown(task_id),
         "timeline": timeline(
             task,

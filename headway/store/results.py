@@ -1,0 +1,49 @@
+"""Reads the results of tasks, also large ones, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from headway.store import damaged
+from headway.store.damaged import unless_damaged
+from headway.store.functions import Functions
+from headway.store.model import PIECE_BYTES, ResultGone
+
+
+class ResultReader:
+    """Reads results piece by piece: a large one is never held in memory."""
+
+    def __init__(self, functions: Functions) -> None:
+        self._functions = functions
+        self._keys = functions.keys
+
+    def read(self, task_id: str) -> tuple[int, Iterator[bytes]] | None:
+        """Return the size in bytes of a task's result as JSON, and its pieces; None if not kept.
+
+        A later piece raises ResultGone if the result expires meanwhile.
+        """
+        names = ("state", "result", "result_size", "result_at")
+        state, text, size, start = self._functions.client.hmget(self._keys.record(task_id), names)
+        if state != '"SUCCESS"' or text is None:
+            return None
+        if size in (None, "null"):
+            whole = str(text).encode()
+            return len(whole), iter([whole])
+        key = self._keys.celery(task_id) if start else self._keys.result(task_id)
+        pieces = self._pieces(key, damaged.count(start), damaged.count(size))
+        try:
+            first = unless_damaged(None, next, pieces)
+        except ResultGone:
+            return None
+        return None if first is None else (damaged.count(size), chain([first], pieces))
+
+    def _pieces(self, key: str, start: int, size: int) -> Iterator[bytes]:
+        for at in range(start, start + size, PIECE_BYTES):
+            end = min(at + PIECE_BYTES, start + size)
+            piece: bytes = self._functions.client.execute_command(
+                "GETRANGE", key, at, end - 1, NEVER_DECODE=True
+            )
+            if len(piece) != end - at:
+                raise ResultGone
+            yield piece
