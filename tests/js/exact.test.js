@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 
 import { parse, print, reviver } from "../../headway/static/js/exact.js";
 import { isNewer, percent, normalize } from "../../headway/static/js/snapshot.js";
@@ -36,6 +36,20 @@ test("parse reads what JSON.parse does", () => {
     version: 1790000000000001,
   });
   assert.throws(() => parse("<html>"), SyntaxError);
+});
+
+test("parse asks for the digits of each integer that a number would round", () => {
+  const asked = mock.method(JSON, "parse");
+  const isAsked = (digits) => {
+    parse(`{"version": ${digits}}`);
+    return asked.mock.calls.at(-1).arguments.length === 2;
+  };
+
+  for (const digits of ["9007199254740992", "-9007199254740993", "9999999999999999", "10000000000000000", "1".repeat(400)]) {
+    assert.ok(isAsked(digits), digits);
+  }
+  for (const digits of ["0", "-8999999999999999", "1790000000000001"]) assert.ok(!isAsked(digits), digits);
+  asked.mock.restore();
 });
 
 test("long integers are printed as JSON has them, and nothing else is touched", () => {

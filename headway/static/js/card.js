@@ -8,6 +8,7 @@ import { asShown, isFinal, percent } from "./snapshot.js";
 import { TaskActions } from "./task-actions.js";
 import { read } from "./card-reading.js";
 import { details, showAll } from "./details.js";
+import { drawNoMore, drawSoon } from "./drawing.js";
 import { FORGOTTEN, MISSING } from "./words.js";
 
 /**
@@ -40,7 +41,7 @@ export class Card {
   #fault = "";
   #missing = ""; // why there is no snapshot, where that is known
   #pace = new Pace();
-  #frame = 0;
+  #drawing = () => this.#draw();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #later;
   #isInView = true; // until it is known
@@ -116,20 +117,19 @@ export class Card {
     this.#ticking = undefined;
   }
 
-  // Drawing: once per frame, and no part that has not changed
+  // Drawing: all cards in one frame, and no part that has not changed
 
   #drawSoon() {
     if (this.#isInView || this.#snapshot?.phase !== this.#host.dataset.phase) {
-      this.#frame ||= requestAnimationFrame(() => this.#draw());
+      drawSoon(this.#drawing);
     } else {
-      this.#later ??= setTimeout(() => this.#draw(), OUT_OF_VIEW_MS);
+      this.#later ??= setTimeout(() => drawSoon(this.#drawing), OUT_OF_VIEW_MS);
     }
   }
 
   #cancel() {
-    cancelAnimationFrame(this.#frame);
+    drawNoMore(this.#drawing);
     clearTimeout(this.#later);
-    this.#frame = 0;
     this.#later = undefined;
   }
 

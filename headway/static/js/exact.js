@@ -7,9 +7,12 @@
 const MARK = "\u0000";
 const MARKED = /"\\u0000(-?\d+)\\u0000"/g;
 
+/** In all text that has an integer which a number rounds: to ask of each value takes some three times as long. */
+const MAY_BE_ROUNDED = /9\d{15}|\d{17}/;
+
 /** @param {string} text */
 export function parse(text) {
-  return JSON.parse(text, reviver);
+  return MAY_BE_ROUNDED.test(text) ? JSON.parse(text, reviver) : JSON.parse(text);
 }
 
 /**
