@@ -130,6 +130,7 @@ LAYERS = [
     "headway.celery.heartbeats",
     "headway.celery.loop_watch",
     "headway.celery.namesakes",
+    "headway.celery.leases",
     "headway.celery.run_killer",
     "headway.celery.sweeper",
     "headway.docstrings",

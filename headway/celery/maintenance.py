@@ -24,12 +24,11 @@ from headway.celery import inherited, programs
 from headway.celery.backend import LiveBackend
 from headway.celery.broker_url import broker_url
 from headway.celery.consumer import guarded
-from headway.celery.fencing import FENCE
 from headway.celery.file_cleaner import FileCleaner
 from headway.celery.heartbeats import Heartbeats
+from headway.celery.leases import WorkerLeases, running
 from headway.celery.live_tasks import make_all_live
 from headway.celery.loop_watch import LoopWatch
-from headway.celery.namesakes import Namesakes
 from headway.celery.run_killer import RunKiller
 from headway.celery.scheduler import Scheduler
 from headway.celery.stopping import PlannedStop, can_end_runs
@@ -70,13 +69,13 @@ class Maintenance(bootsteps.StartStopStep):
         self._worker = worker
         self._celery: Celery = worker.app
         self._backend: LiveBackend = worker.app.backend
-        self._id = f"{worker.hostname}/{uuid4().hex}"
-        self._namesakes = Namesakes(self._backend.records.lease_seconds)
         self._killer = RunKiller(worker, self._backend)
-        self.sweeper = Sweeper(self._backend, self._id, self._end_runs)
+        worker_id = f"{worker.hostname}/{uuid4().hex}"
+        self.sweeper = Sweeper(self._backend, worker_id, self._end_runs)
         self._scheduler = Scheduler(self._backend)
         self._cleaner = FileCleaner(self._backend)
         self.loop_watch = LoopWatch(worker)
+        self._leases = WorkerLeases(worker, worker_id, self._backend.records, self.loop_watch)
         self._well = True
         self._planned_stop = PlannedStop(worker, self._release_running, self._abandon)
         # In a thread of another program, as celery.contrib.testing starts one.
@@ -139,7 +138,7 @@ class Maintenance(bootsteps.StartStopStep):
             if rounds % heartbeat_every == 0:
                 self._try(self._renew_leases)
             if self._planned_stop.is_begun:
-                self._try(self._ask_to_leave)
+                self._try(self._leases.ask_to_leave)
             self._try(self._sweep)
             if rounds % max(CHECK_EVERY, heartbeat_every + 2) == 0:
                 self._try(self.sweeper.check_missing)
@@ -154,7 +153,7 @@ class Maintenance(bootsteps.StartStopStep):
             self._try(self._killer.end_pool)
             rounds += 1
         self.sweeper.remember()
-        self._try(self._deregister)
+        self._try(self._leases.deregister)
 
     def _try(self, duty: Callable[[], None]) -> None:
         """Do one duty of a round; its failure must not keep the others from being done."""
@@ -168,25 +167,7 @@ class Maintenance(bootsteps.StartStopStep):
             logger.exception("A sweep failed")
 
     def _renew_leases(self) -> None:
-        running = _running()
-        begun = {task_id for task_id, _ in running}
-        received = {request.id for request in list(state.reserved_requests)} - begun
-        if self.loop_watch.is_stuck:
-            received = set()  # it will not start them; others may
-        queues = sorted(self._celery.amqp.queues.consume_from)
-        namesakes = self._backend.records.maintenance.heartbeat(
-            self._id,
-            self._worker.concurrency,
-            running,
-            received,
-            name=self._worker.hostname,
-            queues=queues,
-            taking=not self._planned_stop.is_begun,
-        )
-        if self._namesakes.to_tell(namesakes):
-            logger.warning(
-                "Another worker is named %s too: give each a name with -n", self._worker.hostname
-            )
+        self._leases.renew(taking=not self._planned_stop.is_begun)
 
     def _sweep(self) -> None:
         self.sweeper.sweep(self._stop)
@@ -196,29 +177,13 @@ class Maintenance(bootsteps.StartStopStep):
     def _end_runs(self, overdue: set[str]) -> None:
         self._killer.end(overdue, self.sweeper.complain)
 
-    def _ask_to_leave(self) -> None:
-        """Have what runs end at its next save: another worker goes on with it from there."""
-        if running := _running():
-            self._backend.records.runs.ask_to_leave(running)
-
     def _release_running(self) -> None:
-        self._try(lambda: self._backend.records.maintenance.release(_running()))
+        self._try(self._leases.release)
 
     def _abandon(self) -> None:
         """End this process, whose only thread is in a task that nothing interrupts.
 
         It cannot give its messages back, so they are sent again.
         """
-        self._try(lambda: self.sweeper.send_elsewhere([task_id for task_id, _ in _running()]))
+        self._try(lambda: self.sweeper.send_elsewhere([task_id for task_id, _ in running()]))
         self._exit()
-
-    def _deregister(self) -> None:
-        self._backend.records.maintenance.release(_running())
-        self._backend.records.maintenance.deregister(self._id, self._worker.concurrency)
-
-
-def _running() -> list[tuple[str, str]]:
-    """Return `(task_id, token)` of what this worker runs."""
-    return [
-        (request.id, request.request_dict.get(FENCE, "")) for request in list(state.active_requests)
-    ]
