@@ -183,6 +183,7 @@ LAYERS = [
     "headway.web.proxies",
     "headway.web.hosts",
     "headway.web.request_head",
+    "headway.web.incoming",
     "headway.web.request_reader",
     "headway.web.listening",
     "headway.web.serving",

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any
 
 from headway.throttled import ThrottledLogger
+from headway.web.incoming import READ_BYTES, Incoming
 from headway.web.request_head import (
     MAX_CHUNK_LINE_BYTES,
     MAX_LINE_BYTES,
@@ -23,13 +24,10 @@ from headway.web.request_head import (
 logger = ThrottledLogger(logging.getLogger(__name__))
 
 SILENCE_SECONDS = 60  # for a client to begin its next request
-READ_BYTES = 16 * 1024
 # A body that comes at least as fast may take longer than a request has: it may be a large file.
 SECOND_BYTES = 16 * 1024
 LINGER_SECONDS = 1.0  # for a client to read why it is refused
 LINGER_BYTES = 256 * 1024
-# Data that has arrived is read even after the deadline.
-MIN_WAIT_SECONDS = 0.05
 
 _refused = count(1)  # requests of this process
 
@@ -53,12 +51,10 @@ class RequestReader(io.IOBase):
         self._connection = connection
         self._file = file
         self._seconds = seconds
-        self._deadline = 0.0
-        self._data = bytearray()  # received, and not read yet
+        self._incoming = Incoming(connection)
         self._lines: deque[bytes] = deque()  # checked, and not read yet
         self._left = 0  # bytes of the body, or of its chunk
         self._chunks: ChunkLines | None = None
-        self._has_ended = False
 
     @property
     def raw(self) -> Any:
@@ -73,17 +69,18 @@ class RequestReader(io.IOBase):
     def begin(self) -> None:
         """Wait for the next request, and check its head."""
         if self._left or (self._chunks and not self._chunks.is_complete):
-            self._has_ended = True  # nobody knows where the next request begins
+            self._incoming.has_ended = True  # nobody knows where the next request begins
             return
         self._chunks = None
-        self._deadline = time.monotonic() + SILENCE_SECONDS
-        with contextlib.suppress(TimeoutError):
-            if not self._data and not self._receive():
+        self._incoming.wait_at_most(SILENCE_SECONDS)
+        try:
+            if not self._incoming.data and not self._incoming.receive():
                 return
-            self._deadline = time.monotonic() + self._seconds
-            self._take_head()
+        except TimeoutError:
+            self._incoming.has_ended = True
             return
-        self._has_ended = True
+        self._incoming.wait_at_most(self._seconds)
+        self._take_head()
 
     def readline(self, limit: int | None = -1) -> bytes:
         """Read a line of the head, of the chunks, or of the body."""
@@ -92,8 +89,8 @@ class RequestReader(io.IOBase):
             return self._lines.popleft()
         size = self._left if limit is None or limit < 0 else min(limit, self._left)
         while True:
-            end = self._data.find(b"\n", 0, size) + 1
-            if end or len(self._data) >= size or not self._receive_body():
+            end = self._incoming.data.find(b"\n", 0, size) + 1
+            if end or len(self._incoming.data) >= size or not self._receive_body():
                 return self._take(end or size)
 
     def read(self, size: int = -1) -> bytes:
@@ -106,20 +103,19 @@ class RequestReader(io.IOBase):
                 line = line[:size]
             return line
         size = self._left if size < 0 else min(size, self._left)
-        while len(self._data) < size and self._receive_body():
+        while len(self._incoming.data) < size and self._receive_body():
             pass
         return self._take(size)
 
     def _take(self, size: int) -> bytes:
-        data = bytes(self._data[:size])
-        del self._data[:size]
+        data = self._incoming.take(size)
         self._left -= len(data)
         return data
 
     def _take_head(self) -> None:
         head = Head()
         try:
-            while line := self._take_line(MAX_LINE_BYTES, is_first=not head.lines):
+            while line := self._incoming.take_line(MAX_LINE_BYTES, is_first=not head.lines):
                 if head.add(line):
                     break
             else:
@@ -136,75 +132,31 @@ class RequestReader(io.IOBase):
         if self._lines or self._left or self._chunks is None or self._chunks.is_complete:
             return
         try:
-            if line := self._take_line(MAX_CHUNK_LINE_BYTES):
+            if line := self._incoming.take_line(MAX_CHUNK_LINE_BYTES):
                 self._left = self._chunks.add(line)
                 self._lines.append(line)
         except (BadSyntax, TimeoutError) as error:
-            self._has_ended = True
+            self._incoming.has_ended = True
             _count(error)
             raise BadBody(str(error)) from None
 
-    def _take_line(self, limit: int, is_first: bool = False) -> bytes:
-        """Return the next line, b"" at the end of the connection.
-
-        Raises BadSyntax for a longer one, TimeoutError.
-        """
-        begin = 0
-        while not (end := self._data.find(b"\n", begin, limit) + 1):
-            if len(self._data) >= limit:
-                status = "414 URI Too Long" if is_first else "400 Bad Request"
-                raise BadSyntax("a line that is too long", status)
-            begin = len(self._data)
-            if not self._receive():
-                return b""
-        line = bytes(self._data[:end])
-        del self._data[:end]
-        return line
-
     def _receive_body(self) -> bool:
-        before = len(self._data)
+        before = len(self._incoming.data)
         try:
-            has_come = self._receive()
+            has_come = self._incoming.receive()
         except TimeoutError as error:
-            self._has_ended = True
+            self._incoming.has_ended = True
             _count(error)
             raise BadBody("a body that came too slowly") from None
-        self._deadline += (len(self._data) - before) / SECOND_BYTES
+        self._incoming.wait_longer((len(self._incoming.data) - before) / SECOND_BYTES)
         return has_come
-
-    def _receive(self) -> bool:
-        """Wait for data; return False at the end of the connection. Raises TimeoutError."""
-        if self._has_ended:
-            return False
-        seconds = max(self._deadline - time.monotonic(), MIN_WAIT_SECONDS)
-        try:
-            data = _receive(self._connection, seconds)
-        except TimeoutError:
-            raise
-        except OSError:
-            data = b""
-        self._data += data
-        self._has_ended = not data
-        return bool(data)
 
     def _refuse(self, bad: BadSyntax) -> None:
         """Answer a bad head, after which nothing is read."""
-        self._has_ended = True
-        self._data.clear()
+        self._incoming.has_ended = True
+        self._incoming.data.clear()
         _count(bad)
         _answer(self._connection, bad.status)
-
-
-def _receive(connection: Any, seconds: float) -> bytes:
-    """Wait so long for data; b"" is the end of the connection. Raises OSError."""
-    before = connection.gettimeout()
-    connection.settimeout(seconds)
-    try:
-        data: bytes = connection.recv(READ_BYTES)
-        return data
-    finally:
-        with contextlib.suppress(OSError):
-            connection.settimeout(before)
 
 
 def _count(error: Exception) -> None:

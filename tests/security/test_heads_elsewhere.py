@@ -54,7 +54,7 @@ def test_a_large_body_may_take_longer_and_one_that_trickles_may_not(
         now += 0.9
         return b"x" * piece
 
-    monkeypatch.setattr("headway.web.request_reader._receive", receive)
+    monkeypatch.setattr("headway.web.incoming._receive", receive)
     monkeypatch.setattr("time.monotonic", lambda: now)
     reader = RequestReader(None, io.BytesIO(), 5)
     reader.begin()
