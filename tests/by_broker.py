@@ -43,7 +43,7 @@ class Hand:
         """Claim as a pool process does that got this message."""
         task = plain.celery.tasks[message.headers["task"]]
         with running_as(task, message):
-            return str(self.backend.runs.claim(message.headers["id"], task))
+            return str(self.backend.claims.claim(message.headers["id"], task))
 
     def park(self, message: Any) -> bool:
         """Keep a message for its time as a worker does that got it."""

@@ -23,7 +23,7 @@ def running_by_hand(hand: Hand, task: Any) -> Iterator[Context]:
     """Claim the next message of `task` and let it run in this thread."""
     message = hand.take()
     with running_as(task, message) as request:
-        assert hand.backend.runs.claim(request.id, task) == "claimed"
+        assert hand.backend.claims.claim(request.id, task) == "claimed"
         _task_stack.push(task)
         try:
             yield request

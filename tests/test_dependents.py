@@ -299,7 +299,7 @@ def test_a_revoked_part_without_a_record_is_told_of_when_its_message_comes(part:
         else:
             task = part.app.tasks["part"]
             task.request_stack.push(part.request)
-            assert part.backend.runs.claim(part.id, task) == "final"
+            assert part.backend.claims.claim(part.id, task) == "final"
 
     assert part.told() == CANCELLED
     assert not part.records.client.zcard("headway:unnotified")

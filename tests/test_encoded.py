@@ -85,7 +85,7 @@ def claim(
     context = Context(known | headers, delivery_info=info, called_directly=False)
     task = app.tasks["odd"]
     task.request_stack.push(context)
-    assert app.backend.runs.claim(ID, task) == "claimed"
+    assert app.backend.claims.claim(ID, task) == "claimed"
     return context
 
 

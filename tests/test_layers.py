@@ -89,6 +89,7 @@ LAYERS = [
     "headway.celery.report_sender",
     "headway.celery.writes",
     "headway.celery.state_store",
+    "headway.celery.claims",
     "headway.celery.run_store",
     "headway.celery.outbox",
     "headway.celery.notifier",

@@ -378,16 +378,16 @@ def test_a_message_of_protocol_1_that_waits_is_not_missed(hand: Hand, old_protoc
 def test_a_message_of_protocol_1_says_that_it_had_a_record(hand: Hand, old_protocol: None):
     plain.add.apply_async((1, 2), task_id="old")
     request = request_of(hand.take())
-    assert not hand.backend.runs.source_of(request).recorded
+    assert not hand.backend.claims.source_of(request).recorded
     request.properties["delivery_tag"] = hand.redis.hkeys("unacked")[0]
     task = plain.celery.tasks["tests.plain_celery.add"]
     task.request_stack.push(request)
     try:
-        assert hand.backend.runs.claim("old", task) == "claimed"
+        assert hand.backend.claims.claim("old", task) == "claimed"
     finally:
         task.request_stack.pop()
 
     hand.let_record_expire("old")
     hand.let_time_pass()
 
-    assert hand.backend.runs.source_of(request_of(hand.take())).recorded
+    assert hand.backend.claims.source_of(request_of(hand.take())).recorded

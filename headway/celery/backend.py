@@ -23,6 +23,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from headway import masking, settings
 from headway.celery.attempts import attempts_of, retry_delay
 from headway.celery.broker_url import unacked_keys, visibility_days
+from headway.celery.claims import RunClaims
 from headway.celery.context import as_context
 from headway.celery.key_prefixes import keys_of
 from headway.celery.lean_backend import LeanBackend
@@ -95,6 +96,7 @@ class LiveBackend(LeanBackend):
         keys = keys_of(app, self.task_keyprefix)
         self.records = Records(client, ttl_days, lease_seconds, cancel_grace, keys)
         self.states = StateStore(self, self.records)
+        self.claims = RunClaims(self, self.records)
         self.runs = RunStore(self, self.records, self.states)
         self.outbox = MessageOutbox(self, self.records)
         self.dependents = DependentNotifier(self, self.records)

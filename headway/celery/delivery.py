@@ -146,7 +146,7 @@ def keep_until_due(task: LiveTask, message: Any) -> bool:
     try:
         request = request_of(message)
         kept = signature_of(task, request)
-        source = task.backend.runs.source_of(request)
+        source = task.backend.claims.source_of(request)
         when = moment(request.eta, task.app)
         outcome = task.backend.outbox.store(request.id, kept, when, Delivery(), source)
         if outcome == Outcome.FINAL:  # cancelled before any worker had its message

@@ -49,7 +49,7 @@ class LiveTask(Task):
         request = self.request
         if not self.has_record or getattr(request, CLAIMED, "") == getattr(request, FENCE, None):
             return
-        outcome = self.backend.runs.claim(task_id, self)
+        outcome = self.backend.claims.claim(task_id, self)
         if outcome != Outcome.CLAIMED:
             raise Ignore(f"{self.name}[{task_id}] is {outcome}: this delivery is dropped")
         setattr(request, CLAIMED, getattr(request, FENCE))
