@@ -181,7 +181,7 @@ def save(value: Any) -> None:
         loop = _loop_around(part)
         part.run.checkpoint.save(value, loop)
         if loop is None:
-            part.run.report.save()
+            part.run.sender.save()
 
 
 def once(name: str, effect: Callable[[], T], in_doubt: Callable[[], T] | None = None) -> T:
@@ -273,7 +273,7 @@ def flush() -> None:
     if part := _find():
         if part.run.streams is not None:
             part.run.streams.flush()
-        part.run.report.flush(now=True)
+        part.run.sender.flush(now=True)
 
 
 def bind(function: Callable[P, T]) -> Callable[P, T]:
@@ -296,5 +296,5 @@ def _loop_around(part: Part) -> Loop | None:
 def _advance(part: Part, key: Any) -> None:
     """Count an item of a resumable loop as done, and store it if that is due."""
     cursor = encoded(key, MAX_CURSOR_BYTES, "What resume_from returns")
-    if part.loop.advance(cursor) or part.run.report.is_save_due:
-        part.run.report.save()
+    if part.loop.advance(cursor) or part.run.sender.is_save_due:
+        part.run.sender.save()

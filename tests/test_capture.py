@@ -197,7 +197,7 @@ def test_a_cancelled_run_ends_at_its_next_item(celery: Celery, records: Records)
                 done.append(item)
                 if item == 3:
                     records.cancel(celery.current_task.request.id)
-                    runs.present().report.ask()
+                    runs.present().sender.ask()
                     progress.flush()
 
     with contextlib.suppress(BaseException):

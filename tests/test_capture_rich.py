@@ -92,7 +92,7 @@ def test_its_drawing_is_not_logged_and_its_messages_are(
 def wait_until_told() -> None:
     """Wait until the run knows that it has to end."""
     run: Any = runs.present()
-    wait_for(lambda: run.report.ask() or run._outcome)
+    wait_for(lambda: run.sender.ask() or run._outcome)
 
 
 def test_a_cancelled_run_ends_at_its_next_item(celery: Celery, records: Records):

@@ -106,6 +106,7 @@ LAYERS = [
     "headway.celery.checkpoint",
     "headway.celery.asking",
     "headway.celery.report",
+    "headway.celery.progress_sender",
     "headway.celery.report_values",
     "headway.celery.reporting",
     "headway.celery.children",

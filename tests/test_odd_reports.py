@@ -15,7 +15,7 @@ from celery import Celery, current_task
 
 from headway import progress
 from headway.celery.log_lines import MAX_CHARS
-from headway.celery.report import FLUSHER
+from headway.celery.progress_sender import FLUSHER
 from headway.celery.run_store import RunStore
 from headway.celery.runs import HERE
 from headway.progress import MAX_LINE_CHARS
@@ -173,13 +173,13 @@ def test_one_run_that_cannot_be_sent_costs_no_other_and_not_itself(
     assert len([record for record in caplog.records if "is not sent" in record.message]) == 1
 
 
-@pytest.mark.parametrize("what", ["flush", "_meta"])
+@pytest.mark.parametrize("what", ["flush", "_send_first"])
 def test_the_sending_thread_ends_by_nothing(
     celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch, what: str
 ):
     def body() -> None:
         progress.set(status="first")
-        buffer = next(iter(FLUSHER._buffers))
+        sender = next(iter(FLUSHER._buffers))
         failed = threading.Event()
 
         def broken(*_: object) -> None:
@@ -187,7 +187,7 @@ def test_the_sending_thread_ends_by_nothing(
             raise KeyError("a bug")
 
         with monkeypatch.context() as patched:
-            patched.setattr(buffer, what, broken)
+            patched.setattr(sender, what, broken)
             assert failed.wait(30)
         progress.set(status="after")
         wait_for(lambda: read(records, current_task.request.id).status == "after")
@@ -247,7 +247,8 @@ def test_lines_that_wait_for_redis_take_bounded_room(
         for number in range(800):
             progress.log(f"{number} " + "x" * 5000)
         progress.flush()
-        buffer = next(iter(FLUSHER._buffers))
+        sender = next(iter(FLUSHER._buffers))
+        buffer = sender._buffer
         with buffer._writing:
             waiting.append(sum(len(text) for _, text in buffer._lines._lines))
         is_away = False

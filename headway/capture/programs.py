@@ -205,4 +205,4 @@ class _Output:
         now = time.monotonic()
         if now - self._asked_at >= ASK_SECONDS:
             self._asked_at = now
-            run.report.ask()
+            run.sender.ask()

@@ -81,7 +81,7 @@ def _ask(run: Run, question: Asked) -> NoReturn:
         raise RuntimeError("A run that has asked for its next attempt can ask no person.")
     if run.streams is not None:
         run.streams.flush()
-    run.report.flush(now=True)
+    run.sender.flush(now=True)
     runs = run.task.backend.runs
     outcome = runs.ask(run.task, run.request, question)
     if outcome == Outcome.EXPIRED:  # Redis has lost the record: a report makes it again

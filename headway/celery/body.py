@@ -43,8 +43,8 @@ def run_body(run: Run, body: Callable[[], Any]) -> Any:
         _close_streams(run)
         if run.relay is not None:
             run.relay.close()
-        if run.report is not None:
-            run.report.close()
+        if run.sender is not None:
+            run.sender.close()
         run.end()
 
 

@@ -21,7 +21,8 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 from headway.bars import Part
 from headway.celery import runs
-from headway.celery.report import FLUSHER, UNSET
+from headway.celery.progress_sender import FLUSHER
+from headway.celery.report import UNSET
 from headway.celery.reporting import find
 from headway.celery.runs import HERE, Run, call_in, detached
 
@@ -258,13 +259,13 @@ def _call_in_child(
     if address is None or (around is not None and not around.has_ended):
         return function(*args, **kwargs)
     run = ChildRun(address)
-    run.report = ChildReport(run, address)
+    run.report = run.sender = ChildReport(run, address)
     run.open(run.parts[0])
-    FLUSHER.add(run.report)
+    FLUSHER.add(run.sender)
     try:
         return call_in(run.parts[0], function, *args, **kwargs)
     finally:
-        run.report.close()
+        run.sender.close()
         run.end()
 
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from headway.bars import Part
 from headway.celery import runs
 from headway.celery.checkpoint import Checkpoint
-from headway.celery.report import FLUSHER, ProgressBuffer
+from headway.celery.progress_sender import FLUSHER, ProgressSender
+from headway.celery.report import ProgressBuffer
 from headway.celery.runs import HERE, Run
 
 
@@ -61,6 +62,8 @@ def _begin(run: Run) -> None:
     with run.lock:
         if run.report is None:
             run.checkpoint = Checkpoint(run)
-            run.report = ProgressBuffer(run)
+            report = ProgressBuffer(run)
+            run.sender = ProgressSender(run, report)
+            run.report = report  # last: another thread takes it for the sign that all is there
             run.open(run.parts[0])
-            FLUSHER.add(run.report)
+            FLUSHER.add(run.sender)

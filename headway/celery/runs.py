@@ -49,6 +49,7 @@ class Run:
         self.parts = [Part(run=self)]
         # The ProgressBuffer of `headway.progress`; None before its first report.
         self.report: Any = None
+        self.sender: Any = None  # the ProgressSender of that, likewise
         self.checkpoint: Any = None  # the Checkpoint of `headway.progress`, likewise
         self.streams: Any = None  # its RunStreams; None before the first one
         self.report_sender: Any = None  # the ReportSender of `update_state`

@@ -26,9 +26,9 @@ class DetailedRun(Run):
 
     def check(self) -> None:
         """Send what was reported, and raise Stopped if the run has to end."""
-        if self.report is not None and self.flushes < MAX_FLUSHES:
+        if self.sender is not None and self.flushes < MAX_FLUSHES:
             self.flushes += 1
-            self.report.flush()
+            self.sender.flush()
             if self.streams is not None:
                 self.streams.flush()
         super().check()
