@@ -35,9 +35,18 @@ DIFFER = {"task_id", "version", "created_at", "started_at", "updated_at", "kept"
 DIFFER |= {"still", "history"}  # made of these
 
 
-def report(task_id: str, meta: dict[str, Any], delivery: Delivery = HERE) -> StateWrite:
+def report(
+    task_id: str, meta: dict[str, Any], delivery: Delivery = HERE, **more: Any
+) -> StateWrite:
     fields = progress_fields("PROGRESS", meta)
-    return StateWrite(task_id, delivery, Phase.RUNNING, fields, str(meta), "long_task", 4)
+    return StateWrite(task_id, delivery, Phase.RUNNING, fields, str(meta), "long_task", 4, **more)
+
+
+def written(records: Records, task_id: str, text: str) -> None:
+    """Write to a stream of the task, from its attempt's beginning."""
+    how = {"closes": False, "max_bytes": 1000}
+    outcome = records.runs.write_stream(task_id, HERE, "words", 0, text.encode(), **how)
+    assert outcome == "written"
 
 
 def calls(records: Records, act: Callable[[], object]) -> dict[str, int]:
@@ -76,6 +85,57 @@ def test_a_report_leaves_what_a_write_leaves(
     of_report, of_write = (kept(records, task_id) for task_id in (short, whole))
     assert of_report.keys() >= {"current", "status", "celery"}
     assert of_report == of_write
+
+
+@pytest.mark.parametrize("metas", REPORTS)
+def test_a_save_leaves_what_a_write_leaves(
+    records: Records, metas: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+):
+    short, whole = claimed(records, MESSAGE), claimed(records, MESSAGE)
+
+    def save_all(task_id: str) -> dict[str, str]:
+        for number, meta in enumerate(metas):
+            saved = f'{{"row":{number}}}'
+            write = report(task_id, meta, saved=saved, may_leave=True)
+            assert records.runs.write(write) == "written"
+        record = kept(records, task_id)
+        assert (record["saved"], record["saved_by"]) == (saved, HERE.token)
+        return record
+
+    of_report = save_all(short)
+    monkeypatch.setattr(RunRecords, "_begin_report", RunRecords._begin_write)
+    assert of_report == save_all(whole)
+
+
+def test_a_save_keeps_how_long_the_streams_are(records: Records):
+    task_id = claimed(records, MESSAGE)
+    written(records, task_id, "five\n")
+
+    assert records.runs.write(report(task_id, {"current": 1}, saved="{}")) == "written"
+
+    *_, saved, _ = records.client.hget(records.keys.record(task_id), "streams").split()
+    assert saved == "5"
+
+
+def test_a_save_makes_one_call(records: Records):
+    task_id = claimed(records, MESSAGE)
+    records.runs.write(report(task_id, {"current": 1, "total": 10}))
+    write = report(task_id, {"current": 2, "total": 10}, saved='{"row":2}', may_leave=True)
+
+    made = calls(records, lambda: records.runs.write(write))
+
+    assert (made["fcall"], made["hset"], made["hget"]) == (1, 1, 2)
+
+
+def test_a_stopping_worker_ends_a_run_at_its_save(records: Records):
+    task_id = claimed(records, MESSAGE)
+    records.runs.ask_to_leave([(task_id, HERE.token)])
+    write = report(task_id, {"current": 3, "total": 10}, saved='{"row":3}')
+
+    assert records.runs.write(write) == "written"
+    assert records.runs.write(write._replace(may_leave=True)) == Outcome.REQUEUED
+
+    assert shown(records, task_id).phase == Phase.QUEUED
 
 
 def test_a_report_reads_its_record_once_and_writes_it_once(records: Records):

@@ -129,7 +129,7 @@ class RunRecords:
         `staged` are the keys of its large texts. Returns a function that waits for the reply and
         returns what `write` does; it must be called.
         """
-        is_more = write.saved or write.may_leave or staged or write.fields.keys() - REPORTED
+        is_more = staged or write.fields.keys() - REPORTED
         if write.phase == Phase.RUNNING and not is_more:
             return self._begin_report(write)
         return self._begin_write(write, staged)
@@ -138,7 +138,8 @@ class RunRecords:
         """Send a report to the function that knows only those, and what it leaves to `write`."""
         fields: Mapping[str, object] = write.fields
         said = [fragment(fields[key]) if key in fields else "" for key in REPORTED]
-        args = [write.task_id, *write.delivery, write.meta, self._ttl, *said]
+        save = [write.saved, int(write.may_leave)]
+        args = [write.task_id, *write.delivery, write.meta, self._ttl, *said, *save]
         reply = self._functions.begin("report", [self._keys.record(write.task_id)], args)
 
         def outcome() -> Outcome:

@@ -1,7 +1,8 @@
 -- Store a report of the run that has the task: what `write` does, for what comes most often.
 -- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: token, ARGV[3]: order of the run's delivery; ARGV[4]:
 -- Celery's own form; ARGV[5]: ttl in ms; ARGV[6]: current, ARGV[7]: total, ARGV[8]: status, ARGV[9]:
--- step, ARGV[10]: bar, as JSON fragments, '' for what it does not say.
+-- step, ARGV[10]: bar, as JSON fragments, '' for what it does not say; ARGV[11]: what the run saves
+-- with it ('' nothing); ARGV[12]: '1' where it may end with this save.
 -- Returns 'written', or 'other' where it has stored nothing, as there is more to do or to refuse
 -- than it knows of: then `write` is called.
 local record = KEYS[1]
@@ -15,6 +16,8 @@ local total = said(ARGV[7])
 local status = said(ARGV[8])
 local step = said(ARGV[9])
 local bar = said(ARGV[10])
+local saved = said(ARGV[11])
+local may_leave = ARGV[12] == '1'
 local redis = server()  -- a damaged record is left to `write`, which sets it aside
 local phase, fence, its_order, still, owner, streams, version, was_current, was_total, was_status,
   was_step, high, was_bar, point_due, parts = unpack(redis.pcall('HMGET', record, 'phase', 'fence',
@@ -24,6 +27,7 @@ local phase, fence, its_order, still, owner, streams, version, was_current, was_
 if phase ~= '"running"' or fence ~= token or its_order ~= order or not is_current(still) then
   return 'other'
 end
+if may_leave and redis.call('HGET', record, 'leave') == token then return 'other' end
 local new_high
 current, total, new_high = fit_numbers(current, total, bar, was_current, was_total, was_bar, high)
 version = integer(math.max(number(version) + 1, NOW))
@@ -44,6 +48,13 @@ status = put(changes, 'status', status, was_status)
 step = put(changes, 'step', step, was_step)
 put(changes, 'bar', bar, was_bar)
 put(changes, 'high', new_high, high)
+if saved then
+  local noted = {}
+  local run = {fence = fence, fields = {streams = streams}}
+  note_save(record, id, run, noted, saved, tonumber(current), tonumber(total))
+  streams = noted.streams or streams
+  for field, value in pairs(noted) do put(changes, field, value) end
+end
 redis.call('HSET', record, unpack(changes))
 local celery = celery_key(id)
 redis.call('SET', celery, meta, 'PX', ttl)
