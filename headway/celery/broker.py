@@ -12,6 +12,7 @@ from typing import Any
 from celery import Celery
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
+from kombu.messaging import Producer
 from kombu.utils.json import dumps
 
 from headway.celery.messages import CapturingTransport
@@ -50,6 +51,13 @@ class FailFastCelery(Celery):
         )
 
 
+class _Producer(Producer):
+    """A producer that declares nothing: the list that is a queue needs no declaration."""
+
+    def maybe_declare(self, entity: Any, retry: bool = False, **retry_policy: Any) -> None:
+        """Do nothing; kombu would copy and bind the queue and its exchange."""
+
+
 class MessageEncoder:
     """Encodes messages as a Redis broker's queues hold them, to write one together with its record.
 
@@ -60,7 +68,7 @@ class MessageEncoder:
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
         self._connection = Connection(transport=CapturingTransport)
-        self._producer = celery.amqp.Producer(self._connection, auto_declare=False)
+        self._producer = _Producer(self._connection, auto_declare=False)
         self._lock = threading.Lock()
 
     def write(self, task_id: str, message: TaskMessage) -> str:
@@ -78,7 +86,7 @@ class MessageEncoder:
     def encode(self, body: Any, options: Mapping[str, Any]) -> str:
         """Return the same for the message that a producer's `publish` would send."""
         with self._lock:
-            self._producer.publish(body, **{**options, "retry": False, "declare": None})
+            self._producer.publish(body, **{**options, "retry": False})
             return self._text()
 
     def _text(self) -> str:

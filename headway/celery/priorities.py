@@ -77,9 +77,12 @@ def step_of(priority: Any, conf: Any) -> int:
     `priority` is that of the message; one that is no number is as none.
     """
     number = min(MAX_PRIORITY, max(HIGH_STEP, priority)) if type(priority) is int else 0
+    own_steps = _options(conf).get("priority_steps")
+    if not number and not own_steps:
+        return 0
     if not _is_redis(conf):
         return HIGH_STEP if number > 0 else 0
-    steps = steps_with_high(_options(conf).get("priority_steps") or PRIORITY_STEPS)
+    steps = steps_with_high(own_steps or PRIORITY_STEPS)
     return steps[max(0, bisect(steps, number) - 1)]
 
 

@@ -117,8 +117,11 @@ class Records:
         task_id = task_id or str(uuid4())
         text = dumps(message)
         keys = [self.keys.record(task_id), self.keys.owner(owner)]
+        digest = ""
         if key:
             keys.append(self.keys.once(owner, sha256(key.encode()).hexdigest()))
+            asked = f"{dumps(as_asked(message))} {when}{resume_from}"
+            digest = sha256(asked.encode()).hexdigest()
         name = fragment(message["task"])
         queue = message["options"]["queue"]
         args = [
@@ -132,7 +135,6 @@ class Records:
             self.ttl,
         ]
         send = send_of(message)
-        digest = sha256(f"{dumps(as_asked(message))} {when}{resume_from}".encode()).hexdigest()
         begun = time.monotonic()
         lists = [self.keys.queue(queue, turn.priority), search_words(message)]
         turn_args = [turn.unique, turn.line, int(turn.replaces), self._cancel_grace, turn.priority]

@@ -101,7 +101,7 @@ else
   redis.call('LPUSH', list, encoded)
 end
 local former_parent = former_part ~= '' and parent_of_failed(former_part)
-add_to_list(owner, former_parent or parent, id, fields, ttl)
+add_to_list(owner, former_parent or parent, id, fields)
 if former_parent and fields.parent_id then take_place(former_part, id, fields, ttl) end
 local listed = list_of(fields)
 if listed then forget_expired(listed, ENDS, 3) end

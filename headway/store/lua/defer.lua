@@ -68,7 +68,7 @@ if not is_first then
 else
   local fields = renewal or is_sent and queued_fields('"Pending..."')
     or new_fields(id, name, title, max_attempts)
-  if not renewal and not is_sent then add_to_list(owner, parent, id, fields, ttl) end
+  if not renewal and not is_sent then add_to_list(owner, parent, id, fields) end
   note_unique(owner, unique, id, fields, ttl)
   join_line(fields, line, queue)
   fields.sends = with_send(held, send)

@@ -41,7 +41,7 @@ if at > NOW then
   fields.status = '""'
   fields.scheduled_for = format_time(at)
 end
-add_to_list(owner, parent, id, fields, ttl)
+add_to_list(owner, parent, id, fields)
 if not open_id then note_unique(owner, unique, id, fields, ttl) end
 store_version(record, id, held, fields, nil, ttl)
 redis.call('PEXPIRE', record, ttl)  -- the claim's is longer

@@ -10,11 +10,6 @@ local PHASES = {'scheduled', 'queued', 'running', 'retrying', 'waiting', 'cancel
 local NESTED = 'nested'
 local ENDS = {'succeeded', 'failed', 'cancelled'}
 
--- The longest that any of its tasks is kept, a key of the index is.
-local function keep_for(key, ttl)
-  if redis.call('PTTL', key) < ttl then redis.call('PEXPIRE', key, ttl) end
-end
-
 local function words_of(fields)
   local all = {text(fields.title) or '', fields.words or '', text(fields.status) or ''}
   if fields.error and fields.error ~= 'null' then all[4] = fields.error end

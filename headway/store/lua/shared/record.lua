@@ -159,6 +159,13 @@ local function new_fields(id, name, title, max_attempts)
     started_at = 'null', finished_at = 'null', order = '0', fence = '', spent = '', high = '0'}
 end
 
+-- Keep a list, or a key of its index, for as long as its tasks; for a while longer, so that not each
+-- new one puts its end off.
+local KEPT_LONGER = 3600 * 1000  -- ms
+local function keep_for(key, ttl)
+  if redis.call('PTTL', key) < ttl then redis.call('PEXPIRE', key, ttl + KEPT_LONGER) end
+end
+
 -- The list that a task is in: of its parent's parts, else of its owner's tasks; nil for neither.
 local function list_of(fields)
   local owner = fields.owner or ''
@@ -168,7 +175,7 @@ end
 
 -- Have a new record be its owner's, '' for nobody's, and the part of the task that started it ('')
 -- unless that is somebody else's. Parts are listed in the order in which they were started.
-local function add_to_list(owner, parent, id, fields, ttl)
+local function add_to_list(owner, parent, id, fields)
   if string.find(parent, '^%w[%w-]*$') and parent ~= id then
     local phase, whose = unpack(redis.call('HMGET', record_key(parent), 'phase', 'owner'))
     if owner == '' then owner = phase and whose or '' end
@@ -178,5 +185,4 @@ local function add_to_list(owner, parent, id, fields, ttl)
   local list = list_of(fields)
   if not list then return end
   redis.call('ZADD', list_key(list), integer(fields.parent_id and -NOW or NOW), id)
-  if redis.call('PTTL', list_key(list)) < ttl then redis.call('PEXPIRE', list_key(list), ttl) end
 end

@@ -37,10 +37,10 @@ local function transition(record, id, held, fields, phase, ttl)
     redis.call('ZREM', WAITING .. queue, id)
   end
   if before and before ~= queue then redis.call('ZREM', WAITING .. before, id) end
-  if phase ~= 'running' and phase ~= 'cancelling' then redis.call('ZREM', LEASES, id) end
-  if phase ~= 'waiting' then
-    fields.question = 'null'
-    redis.call('ZREM', QUESTIONS, id)
+  if phase ~= 'waiting' then fields.question = 'null' end
+  if held.phase then
+    if phase ~= 'running' and phase ~= 'cancelling' then redis.call('ZREM', LEASES, id) end
+    if phase ~= 'waiting' then redis.call('ZREM', QUESTIONS, id) end
   end
   if FINAL[phase] then
     settle(held.fields.delivery)
@@ -150,17 +150,19 @@ local function store_version(record, id, held, changes, meta, ttl)
     if FINAL[phase] or redis.call('PTTL', record) < tonumber(ttl) then
       redis.call('PEXPIRE', record, ttl)
     end
-    redis.call('PEXPIRE', log_key(id), ttl)
-    redis.call('PEXPIRE', points_key(id), ttl)
+    if held.phase then  -- a new one has none of these, or has just set their end
+      redis.call('PEXPIRE', log_key(id), ttl)
+      redis.call('PEXPIRE', points_key(id), ttl)
+      keep_unique(record, id, owner, phase, ttl)
+    end
     for _, stream in ipairs(streams_of(fields.streams)) do
       redis.call('PEXPIRE', stream_key(id, stream.name), ttl)
     end
     if not meta then redis.call('PEXPIRE', celery, ttl) end
-    keep_unique(record, id, owner, phase, ttl)
     if FINAL[phase] then leave_line(record, id, owner) end
     -- The list lives as long as what it lists.
     local list = list_of(fields)
-    if list then redis.call('PEXPIRE', list_key(list), ttl, 'GT') end
+    if list then keep_for(list_key(list), tonumber(ttl)) end
     if list and phase and not held.short then
       note_phase(record, list, id, held.phase, phase, fields)
     elseif list then
