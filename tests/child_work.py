@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import Any
 
 from headway import progress
+from headway.capture import programs
 
 
 def count(item: int) -> int:
@@ -29,6 +31,12 @@ def count_and_die(item: int) -> None:
     progress.update()
     progress.flush()
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_program(text: str) -> None:
+    """Run a program that prints a line, and asks for the end of the run at each look at it."""
+    programs.ASK_SECONDS = 0  # in this process, which ends with it
+    progress.run([sys.executable, "-c", f"print({text!r})"])
 
 
 def printed(text: str) -> None:

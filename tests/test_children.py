@@ -117,6 +117,14 @@ def test_a_child_is_told_what_it_cannot_do(celery: Celery):
     run(celery, body)
 
 
+def test_a_child_may_run_a_program(celery: Celery, records: Records):
+    def body() -> None:
+        with process_pool("fork", 1) as pool:
+            pool.submit(progress.bind(child_work.run_program), "hello").result()
+
+    assert texts(records, run(celery, body)) == ["hello"]
+
+
 def test_what_is_not_bound_reports_for_nobody(celery: Celery, records: Records):
     def body() -> None:
         with process_pool("fork", 1) as pool:

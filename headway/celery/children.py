@@ -236,6 +236,9 @@ class ChildReport:
         if n:
             self._send(n=n)
 
+    def ask(self) -> None:
+        """Do nothing: only the task itself learns whether it has to end."""
+
     def close(self) -> None:
         """Send the rest."""
         FLUSHER.remove(self)
