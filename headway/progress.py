@@ -45,6 +45,7 @@ from headway.capture.programs import run
 from headway.celery import asking, children
 from headway.celery.asking import NO_DEFAULT
 from headway.celery.checkpoint import MAX_CURSOR_BYTES, Loop
+from headway.celery.effects import Effect
 from headway.celery.files import FileSource, give_out
 from headway.celery.log_lines import level_of
 from headway.celery.report import UNSET
@@ -197,8 +198,7 @@ def once(name: str, effect: Callable[[], T], in_doubt: Callable[[], T] | None = 
     part = _find()
     if part is None:
         return effect()
-    result: T = part.run.checkpoint.once(name, effect, in_doubt)
-    return result
+    return Effect(part.run, name).once(effect, in_doubt)
 
 
 def ask(

@@ -103,6 +103,7 @@ LAYERS = [
     "headway.celery.effects",
     "headway.celery.files",
     "headway.celery.uploads",
+    "headway.celery.saved",
     "headway.celery.checkpoint",
     "headway.celery.asking",
     "headway.celery.report",

@@ -1,8 +1,5 @@
 """The checkpoint of a run: the value that the task has saved, and the places of its loops.
 
-A record keeps both as one JSON text, `{"value": ..., "loops": {"<key>": [done, cursor], ...}}`, and
-under "held_back" the ends of its streams' texts that were not sent, by name; under "asked" how many
-questions of each text had been asked by then.
 It is stored together with a report, so what is shown and what is saved agree.
 """
 
@@ -11,24 +8,22 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
-from headway.celery.effects import Effect
 from headway.celery.runs import Run
+from headway.celery.saved import NONE, Saved, saved_from
 from headway.celery.streams import open_stream
 from headway.json_values import encoded
 from headway.store.model import Outcome
 
-T = TypeVar("T")
 MAX_VALUE_BYTES = 64 * 1024
 MAX_CURSOR_BYTES = 1024
 MAX_LOOPS = 100
 MAX_ANSWERS = 1000
 MAX_NAME_CHARS = 100
-NONE = "null"
 
 
 class Loop:
@@ -137,10 +132,6 @@ class Checkpoint:
             self._count_change()
             return has_saved
 
-    def once(self, name: str, effect: Callable[[], T], in_doubt: Callable[[], T] | None) -> T:
-        """Run a side effect once for the task; see `progress.once`."""
-        return Effect(self._run, name).once(effect, in_doubt)
-
     def key_of(self, text: str) -> str:
         """Return the key of the next question with this text: a run that goes on asks it so too.
 
@@ -175,15 +166,8 @@ class Checkpoint:
     def pending(self, held_back: Mapping[str, str]) -> tuple[str, int]:
         """Return it as JSON, with what its streams hold back, and the number to `confirm` then."""
         with self._lock:
-            loops = ",".join(
-                f"{json.dumps(key)}:[{done},{cursor}]"
-                for key, (done, cursor) in self._loops.items()
-            )
-            ends = f',"held_back":{json.dumps(held_back)}' if held_back else ""
-            asked = self._asked_by_save and f',"asked":{json.dumps(self._asked_by_save)}'
-            rest = f"{ends}{asked or ''}"
-            text = f'{{"value":{self._value or NONE},"loops":{{{loops}}}{rest}}}'
-            return text, self._changes
+            saved = Saved(self._value, self._loops, held_back, self._asked_by_save)
+            return saved.as_json(), self._changes
 
     def confirm(self, number: int) -> None:
         """Note that the record has what `pending` returned with this number."""
@@ -208,15 +192,11 @@ class Checkpoint:
             if outcome != Outcome.READ:
                 self._run.stop(outcome)
                 self._run.check()
-            saved = json.loads(text or "{}")
-            if saved:
-                self._value = self._newest = json.dumps(saved["value"])
-            self._loops = {
-                key: [str(done), json.dumps(cursor)]
-                for key, (done, cursor) in saved.get("loops", {}).items()
-            }
-            self._held_back = saved.get("held_back", {})
-            self._asked = Counter(saved.get("asked", {}))
-            self._asked_by_save = dict(self._asked)
+            saved = saved_from(text)
+            self._value = self._newest = saved.value
+            self._loops = dict(saved.loops)
+            self._held_back = dict(saved.held_back)
+            self._asked = Counter(saved.asked)
+            self._asked_by_save = dict(saved.asked)
             self._answers = json.loads(answers)
             self._is_read = True
