@@ -7,7 +7,6 @@ headway.init_app(app, celery=celery)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -16,9 +15,9 @@ from flask import Flask, current_app
 from flask_socketio import SocketIO
 
 from headway import masking, settings
+from headway.celery.backend import LiveBackend
 from headway.celery.broker import message_encoder
 from headway.celery.sends import load_owner_by
-from headway.engine.choice import patch_socketio
 from headway.exceptions import ConfigError
 from headway.limits import Limits
 from headway.push.manager import RoomManager
@@ -31,26 +30,40 @@ from headway.web.answers import answers
 from headway.web.api import api
 from headway.web.assets import assets
 from headway.web.files import files
-from headway.web.handlers import SocketHandlers
 from headway.web.hosts import TrustedHosts, parse_hosts
-from headway.web.limiting import socket_quotas
 from headway.web.ops import ops
-from headway.web.origins import is_cross_site, parse_origins
+from headway.web.origins import parse_origins
 from headway.web.pages import Pages
 from headway.web.parts import parts
 from headway.web.results import results
 from headway.web.schedules import schedules
 from headway.web.several import several
 from headway.web.sharing import sharing
+from headway.web.sockets import serve_sockets
 from headway.web.start_page import starting
 from headway.web.streams import streams
 from headway.web.task_page import pages
 from headway.web.uploads import uploads
 from headway.web.viewers import secret_keys_of
 
-MAX_PACKET_BYTES = 16 * 1024  # from a client
 # These may log the address of a request, or what a socket's client has sent.
 LOGS_OF_REQUESTS = ("werkzeug", "engineio.server", "socketio.server")
+BLUEPRINTS = (
+    api,
+    answers,
+    several,
+    sharing,
+    streams,
+    files,
+    results,
+    ops,
+    assets,
+    pages,
+    parts,
+    starting,
+    uploads,
+    schedules,
+)
 
 
 class Headway:
@@ -136,73 +149,31 @@ class Headway:
             app.config.setdefault(name, default)
         self._apps.add(app)
         masking.hide_tokens(*LOGS_OF_REQUESTS)
-        state = State(
-            celery=celery,
-            records=backend.records,
-            manager=RoomManager(backend.url, backend.records),
-            encoder=message_encoder(celery, backend.url),
-            max_attempts=app.config["HEADWAY_MAX_ATTEMPTS"],
-            allowed_origins=parse_origins(
-                "HEADWAY_ALLOWED_ORIGINS", app.config["HEADWAY_ALLOWED_ORIGINS"]
-            ),
-            frame_ancestors=parse_origins(
-                "HEADWAY_FRAME_ANCESTORS", app.config["HEADWAY_FRAME_ANCESTORS"]
-            ),
-            limits=Limits(backend.records, app.config),
-        )
-        app.extensions[KEY] = state
+        state = app.extensions[KEY] = _state_for(app, celery, backend)
         load_owner_by(access.owner_of_sender)
-        for blueprint in (
-            api,
-            answers,
-            several,
-            sharing,
-            streams,
-            files,
-            results,
-            ops,
-            assets,
-            pages,
-            parts,
-            starting,
-            uploads,
-            schedules,
-        ):
+        for blueprint in BLUEPRINTS:
             app.register_blueprint(blueprint, url_prefix=url_prefix or None)
         app.jinja_env.globals["headway"] = Pages()
-        self._serve_sockets(app, state, backend.url, url_prefix)
+        serve_sockets(self.socketio, app, state, backend.url, url_prefix)
         hosts = parse_hosts("HEADWAY_TRUSTED_HOSTS", app.config["HEADWAY_TRUSTED_HOSTS"])
         if hosts:  # around the sockets too
             wrapped = TrustedHosts(app.wsgi_app, hosts)
             app.wsgi_app = wrapped  # type: ignore[method-assign]  # how Flask wants it wrapped
 
-    def _serve_sockets(self, app: Flask, state: State, redis_url: str, url_prefix: str) -> None:
-        own = app.extensions.get("socketio")
-        with patch_socketio():
-            self.socketio.init_app(
-                app,
-                path=f"{url_prefix}/socket.io",
-                # Both: without `message_queue` a later init_app would silently replace the manager
-                # by the stock one.
-                client_manager=state.manager,
-                message_queue=redis_url,
-                async_mode=app.config["HEADWAY_ASYNC_MODE"],
-                transports=["websocket"],
-                cors_allowed_origins=[],  # turns Engine.IO's own rule off; ours is in `refuses`
-                refuses=partial(is_cross_site, allowed=state.allowed_origins),
-                quotas_of=partial(socket_quotas, app),
-                max_sockets=app.config["HEADWAY_MAX_CONNECTIONS"],
-                max_http_buffer_size=MAX_PACKET_BYTES,
-                http_compression=False,
-                # One event of a socket at a time, in order: a client that floods delays only
-                # itself.
-                async_handlers=False,
-                # Together 13 s: by then both ends know of a half-open connection.
-                ping_interval=7,
-                ping_timeout=6,
-                cookie=None,
-                manage_session=False,
-            )
-        if own is not None:
-            app.extensions["socketio"] = own  # where `emit` finds its server
-        SocketHandlers(app).open()
+
+def _state_for(app: Flask, celery: Celery, backend: LiveBackend) -> State:
+    """Return Headway's state in an app of these settings. Raises ConfigError."""
+    return State(
+        celery=celery,
+        records=backend.records,
+        manager=RoomManager(backend.url, backend.records),
+        encoder=message_encoder(celery, backend.url),
+        max_attempts=app.config["HEADWAY_MAX_ATTEMPTS"],
+        allowed_origins=parse_origins(
+            "HEADWAY_ALLOWED_ORIGINS", app.config["HEADWAY_ALLOWED_ORIGINS"]
+        ),
+        frame_ancestors=parse_origins(
+            "HEADWAY_FRAME_ANCESTORS", app.config["HEADWAY_FRAME_ANCESTORS"]
+        ),
+        limits=Limits(backend.records, app.config),
+    )

@@ -238,6 +238,7 @@ LAYERS = [
     "headway.web.schedules",
     "headway.web.ops",
     "headway.web.handlers",
+    "headway.web.sockets",
     "headway.extension",
     "headway.standalone",
     "headway.cli",

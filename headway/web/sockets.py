@@ -1,0 +1,51 @@
+"""Serves the websockets of an app by Socket.IO."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from flask import Flask
+from flask_socketio import SocketIO
+
+from headway.engine.choice import patch_socketio
+from headway.state import State
+from headway.web.handlers import SocketHandlers
+from headway.web.limiting import socket_quotas
+from headway.web.origins import is_cross_site
+
+MAX_PACKET_BYTES = 16 * 1024  # from a client
+
+
+def serve_sockets(
+    socketio: SocketIO, app: Flask, state: State, redis_url: str, url_prefix: str
+) -> None:
+    """Add the websockets of Headway's state to an app, below `url_prefix`."""
+    own = app.extensions.get("socketio")
+    with patch_socketio():
+        socketio.init_app(
+            app,
+            path=f"{url_prefix}/socket.io",
+            # Both: without `message_queue` a later init_app would silently replace the manager
+            # by the stock one.
+            client_manager=state.manager,
+            message_queue=redis_url,
+            async_mode=app.config["HEADWAY_ASYNC_MODE"],
+            transports=["websocket"],
+            cors_allowed_origins=[],  # turns Engine.IO's own rule off; ours is in `refuses`
+            refuses=partial(is_cross_site, allowed=state.allowed_origins),
+            quotas_of=partial(socket_quotas, app),
+            max_sockets=app.config["HEADWAY_MAX_CONNECTIONS"],
+            max_http_buffer_size=MAX_PACKET_BYTES,
+            http_compression=False,
+            # One event of a socket at a time, in order: a client that floods delays only
+            # itself.
+            async_handlers=False,
+            # Together 13 s: by then both ends know of a half-open connection.
+            ping_interval=7,
+            ping_timeout=6,
+            cookie=None,
+            manage_session=False,
+        )
+    if own is not None:
+        app.extensions["socketio"] = own  # where `emit` finds its server
+    SocketHandlers(app).open()
