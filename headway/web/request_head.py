@@ -34,12 +34,16 @@ class BadSyntax(Exception):
 
 
 class Head:
-    """The head of one request; `length` is its body's, if it `is_chunked` not known yet."""
+    """The head of one request; `length` is its body's, if it `is_chunked` not known yet.
+
+    Who `awaits_continue` sends the body when the server has answered 100.
+    """
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
         self.length = 0
         self.is_chunked = False
+        self.awaits_continue = False
         self._size = 0
         self._minor = b""  # of HTTP's version
         self._single: dict[bytes, bytes] = {}
@@ -59,6 +63,7 @@ class Head:
         if found is None:
             raise BadSyntax("a line that is no header")
         name = found[1].lower()
+        self.awaits_continue |= name == b"expect"
         if name in SINGLE_FIELDS:
             if name in self._single:
                 raise BadSyntax(f"two headers {name.decode()}")

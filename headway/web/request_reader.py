@@ -26,6 +26,7 @@ logger = ThrottledLogger(logging.getLogger(__name__))
 SILENCE_SECONDS = 60  # for a client to begin its next request
 # A body that comes at least as fast may take longer than a request has: it may be a large file.
 SECOND_BYTES = 16 * 1024
+SMALL_BODY_BYTES = 64 * 1024
 LINGER_SECONDS = 1.0  # for a client to read why it is refused
 LINGER_BYTES = 256 * 1024
 
@@ -39,8 +40,8 @@ class BadBody(ConnectionError):
 class RequestReader(io.IOBase):
     """The file that an HTTP server reads requests from, in the place of the connection's own.
 
-    Call `begin` before each request. A bad head is answered here, and the server finds the
-    connection ended. A bad body raises BadBody where it is read.
+    Call `begin` before each request. A bad head or small body is answered here, and the server
+    finds the connection ended. Any other bad body raises BadBody where it is read.
     """
 
     def __init__(self, connection: Any, file: Any, seconds: float) -> None:
@@ -80,7 +81,12 @@ class RequestReader(io.IOBase):
             self._incoming.has_ended = True
             return
         self._incoming.wait_at_most(self._seconds)
-        self._take_head()
+        try:
+            self._take_head()
+        except BadSyntax as bad:
+            self._refuse(bad)
+        except TimeoutError:
+            self._refuse(BadSyntax("a request that came too slowly", "408 Request Timeout"))
 
     def readline(self, limit: int | None = -1) -> bytes:
         """Read a line of the head, of the chunks, or of the body."""
@@ -114,19 +120,27 @@ class RequestReader(io.IOBase):
 
     def _take_head(self) -> None:
         head = Head()
-        try:
-            while line := self._incoming.take_line(MAX_LINE_BYTES, is_first=not head.lines):
-                if head.add(line):
-                    break
-            else:
-                return
-        except BadSyntax as bad:
-            return self._refuse(bad)
-        except TimeoutError:
-            return self._refuse(BadSyntax("a head that came too slowly", "408 Request Timeout"))
+        while line := self._incoming.take_line(MAX_LINE_BYTES, is_first=not head.lines):
+            if head.add(line):
+                break
+        else:
+            return
+        self._wait_for_small_body(head)
         self._lines.extend(head.lines)
         self._left = head.length
         self._chunks = ChunkLines() if head.is_chunked else None
+
+    def _wait_for_small_body(self, head: Head) -> None:
+        """Wait here, where it takes a third of the memory that a view which reads has in use.
+
+        Who has announced that they wait for the answer 100 is left to the server.
+        """
+        if head.length > SMALL_BODY_BYTES or head.awaits_continue:
+            return
+        self._incoming.wait_longer(head.length / SECOND_BYTES)
+        while len(self._incoming.data) < head.length:
+            if not self._incoming.receive():
+                raise BadSyntax("a body that ends too early")
 
     def _check_chunk_line(self) -> None:
         if self._lines or self._left or self._chunks is None or self._chunks.is_complete:

@@ -105,6 +105,7 @@ def serve(
         """Reads checked requests only; closes connections once the process is stopping."""
 
         rfile: Any
+        rbufsize = 1  # nothing is read by the file itself, whose buffer takes 8 KiB otherwise
 
         def setup(self) -> None:
             super().setup()
