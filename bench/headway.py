@@ -24,10 +24,10 @@ from bench.peers import pace
 from headway import progress, service
 from headway.celery.backend import LiveBackend
 from headway.celery.fencing import FENCE, delivery_of
-from headway.celery.sends import Turn
 from headway.questions import Asked
 from headway.shapes import TaskMessage
 from headway.store.records import Records
+from headway.turns import Turn
 
 WORDS = ["token "] * 5000
 MESSAGE: TaskMessage = {

@@ -14,10 +14,10 @@ from celery import Task, shared_task, signals
 
 from headway.annotations import ABSENT, Argument, members_of
 from headway.celery.priorities import OWN, checked
-from headway.celery.sends import TITLE
 from headway.celery.unique_sends import apply_async
 from headway.docstrings import summary_of
 from headway.labels import Labels, register
+from headway.message_headers import TITLE
 from headway.schedules import SCHEDULES, Schedule, rule_of
 from headway.signatures import BadArguments, Call, converting, signature_of
 from headway.snapshot import title_line

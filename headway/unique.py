@@ -11,8 +11,8 @@ from string import Formatter
 from typing import Any
 
 from headway.annotations import ABSENT, as_json
-from headway.celery.sends import Turn
 from headway.signatures import BadArguments, Call, Signature
+from headway.turns import Turn
 
 
 class WhenOpen(StrEnum):

@@ -16,7 +16,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from headway.celery.sends import OWNER, RECORDED, SEND
+from headway.message_headers import OWNER, RECORDED, SEND
 from headway.snapshot import Snapshot
 from headway.store.records import TASK_ID, Records
 from headway.web.access import CLOCK_TOLERANCE_SECONDS

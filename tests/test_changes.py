@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from headway.celery.sends import OWNER, RECORDED, SEND
+from headway.message_headers import OWNER, RECORDED, SEND
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records

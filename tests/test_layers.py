@@ -34,14 +34,14 @@ LAYERS = [
     "headway.formats",
     "headway.words",
     "headway.order",
+    "headway.message_headers",
+    "headway.turns",
     "headway.store",
     "headway.store.checks",
     "headway.store.names",
     "headway.store.redis_url",
     "headway.store.errors",
     "headway.store.connection",
-    "headway.celery.context",
-    "headway.celery.sends",
     "headway.store.restored",
     "headway.store.keys",
     "headway.store.model",
@@ -67,6 +67,8 @@ LAYERS = [
     "headway.store.redis_server",
     "headway.store.redis_checks",
     "headway.celery",
+    "headway.celery.context",
+    "headway.celery.sends",
     "headway.celery.runs",
     "headway.celery.error_text",
     "headway.celery.results",
@@ -365,6 +367,13 @@ def test_the_library_knows_no_application():
     for module, path in files().items():
         if module.startswith("headway"):
             assert not {name for name in imports_of(path) if name.split(".")[0] == "app"}, module
+
+
+def test_the_store_knows_nothing_of_workers_and_pages():
+    above = ("headway.celery", "headway.push", "headway.web", "headway.engine")
+    for module, path in files().items():
+        if module.startswith("headway.store"):
+            assert not [name for name in imports_of(path) if name.startswith(above)], module
 
 
 def test_only_these_files_speak_redis():

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from headway.celery.sends import PARENT
+from headway.message_headers import PARENT
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import StateWrite
 from headway.store.records import Records

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from headway.celery.sends import PARENT
+from headway.message_headers import PARENT
 from headway.snapshot import Phase
 from headway.store.model import StateWrite
 from headway.store.records import Records

@@ -15,12 +15,12 @@ from headway.celery.fencing import signature_of
 from headway.celery.live_tasks import make_all_live
 from headway.celery.messages import request_of
 from headway.celery.priorities import number_of, step_of
-from headway.celery.sends import Turn
 from headway.registry import TASK_TYPES, task
 from headway.service import rerun, start
 from headway.store.model import Delivery
 from headway.store.records import Records
 from headway.testing.eager import Eager
+from headway.turns import Turn
 from tests import documents
 from tests.by_records import FIRST, MESSAGE, due
 from tests.test_turns import create, end, read

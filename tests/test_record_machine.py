@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 
 from app.config import QUEUES
 from headway.celery.fencing import REPLACEMENT
-from headway.celery.sends import PARENT
+from headway.message_headers import PARENT
 from headway.questions import Asked
 from headway.snapshot import FINAL, STATE, Phase, Snapshot, progress_fields, success_fields
 from headway.store.connection import connect

@@ -13,7 +13,8 @@ from celery._state import _task_stack
 
 from headway.celery import broker, sends
 from headway.celery.messages import request_of
-from headway.celery.sends import RECORDED, SEND, identified, recorded
+from headway.celery.sends import identified
+from headway.message_headers import RECORDED, SEND, recorded
 from headway.snapshot import Phase
 from headway.store.model import Delivery, Source, StateWrite
 from headway.store.records import Records

@@ -17,8 +17,8 @@ from kombu import Connection, Exchange, Queue
 from kombu.exceptions import EncodeError
 
 from headway.celery.messages import CapturingTransport
-from headway.celery.sends import RECORDED, SEND
 from headway.celery.task import LiveTask
+from headway.message_headers import RECORDED, SEND
 from tests import plain_celery as plain
 from tests.by_broker import Hand
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from celery import Celery, chain, chord, group
 
-from headway.celery.sends import OWNER
+from headway.message_headers import OWNER
 from headway.snapshot import Phase, Snapshot
 from headway.store.records import Records
 from tests.bodies import do_what_waits, live_celery

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from headway.celery.sends import PARENT
+from headway.message_headers import PARENT
 from headway.snapshot import Phase
 from headway.store.records import Records
 from tests.by_hand import claim, shown

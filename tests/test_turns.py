@@ -11,11 +11,11 @@ from celery import Celery, _state
 from celery.app.task import Context
 
 from headway.celery.live_tasks import make_all_live
-from headway.celery.sends import Turn
 from headway.registry import TASK_TYPES, task
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import Outcome, StartResult
 from headway.store.records import Records
+from headway.turns import Turn
 from tests.by_hand import HERE, claim, shown, write
 from tests.by_records import MESSAGE, due
 

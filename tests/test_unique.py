@@ -15,13 +15,13 @@ from flask.cli import ScriptInfo
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from headway.celery.sends import Turn
 from headway.cli.groups import flask_headway
 from headway.registry import TASK_TYPES, task
 from headway.signatures import BadArguments, signature_of
 from headway.snapshot import Phase
 from headway.store.model import Outcome, StartResult
 from headway.store.records import Records
+from headway.turns import Turn
 from headway.unique import unique_by
 from tests.by_hand import claim, shown, write
 from tests.by_records import MESSAGE

@@ -10,9 +10,9 @@ import pytest
 from celery import Celery
 
 from headway import progress
-from headway.celery.sends import Turn
 from headway.snapshot import Phase
 from headway.store.records import Records
+from headway.turns import Turn
 from tests.bodies import live_celery, read
 from tests.by_records import due
 from tests.test_questions import Asking

@@ -18,9 +18,10 @@ from app.mail_errors import MailDeferred, MailUnavailable, OutcomeUnknown
 from app.messages import make_message
 from app.outage import MAX_WAIT_SECONDS, OUTAGE
 from headway.celery.runs import Stopped
-from headway.celery.sends import WAITS, waits_of
+from headway.celery.sends import waits_of
 from headway.celery.task import LiveTask
 from headway.labels import Labels
+from headway.message_headers import WAITS
 from headway.registry import BadArguments
 from headway.store.connection import Client
 from headway.store.errors import Unavailable

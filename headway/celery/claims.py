@@ -16,7 +16,7 @@ from headway.celery.attempts import attempts_of
 from headway.celery.fencing import FENCE, delivery_of, signature_of
 from headway.celery.persistence import until_stored
 from headway.celery.priorities import step_of
-from headway.celery.sends import RECORDED, SEND
+from headway.message_headers import RECORDED, SEND
 from headway.store.model import Outcome, Source
 from headway.store.records import Records
 

@@ -12,7 +12,8 @@ from celery.app.task import Context
 from headway.celery import encoded
 from headway.celery.context import whole_number
 from headway.celery.encoded import SERIALIZER
-from headway.celery.sends import BODY_ENDED, recorded
+from headway.celery.sends import BODY_ENDED
+from headway.message_headers import recorded
 from headway.shapes import TaskMessage
 from headway.store.model import UNCLAIMED, Delivery
 

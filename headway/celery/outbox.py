@@ -23,11 +23,12 @@ from headway.celery.fencing import (
 from headway.celery.messages import OutboxProducer, request_of, without_times
 from headway.celery.persistence import until_stored
 from headway.celery.priorities import step_of
-from headway.celery.sends import NO_TURN, TURN, Turn, send_of
+from headway.message_headers import TURN, send_of
 from headway.shapes import TaskMessage
 from headway.store.errors import Unavailable
 from headway.store.model import NO_SOURCE, Delivery, Outcome, Source
 from headway.store.records import Records
+from headway.turns import NO_TURN, Turn
 
 logger = logging.getLogger(__name__)
 

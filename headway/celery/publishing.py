@@ -21,12 +21,13 @@ from kombu.connection import Connection
 from headway.celery.broker import MessageEncoder, message_encoder
 from headway.celery.messages import OutboxProducer, is_for_another_broker, moment
 from headway.celery.priorities import give_number, has_usual_lists, step_of
-from headway.celery.sends import NO_TURN, OWNER, PARENT, RECORDED, SEND, TITLE, TURN, Existing
+from headway.message_headers import OWNER, PARENT, RECORDED, SEND, TITLE, TURN
 from headway.store.errors import Unavailable
 from headway.store.model import Sent
 from headway.store.records import TASK_ID, Records
 from headway.store.redis_url import BadURL
 from headway.throttled import ThrottledLogger
+from headway.turns import NO_TURN, Existing
 
 logger = logging.getLogger(__name__)
 throttled = ThrottledLogger(logger)

@@ -10,8 +10,10 @@ from celery import Celery
 
 from headway.celery.messages import expiry_of
 from headway.celery.priorities import give_number, step_of
-from headway.celery.sends import NO_TURN, Turn, identified, owned, recorded
+from headway.celery.sends import identified
+from headway.message_headers import owned, recorded
 from headway.shapes import TaskMessage
+from headway.turns import NO_TURN, Turn
 from headway.unique import unique_of
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from headway.celery.backend import LiveBackend
 from headway.celery.messages import OutboxProducer, due_time
-from headway.celery.sends import TURN, Existing
+from headway.message_headers import TURN
+from headway.turns import Existing
 
 
 def apply_async(

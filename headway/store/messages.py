@@ -9,8 +9,8 @@ from typing import Any
 
 from kombu.utils.json import loads
 
-from headway.celery.sends import title_of
 from headway.masking import head
+from headway.message_headers import title_of
 from headway.shapes import TaskMessage
 from headway.snapshot import fragment, title_line
 

@@ -7,13 +7,14 @@ from typing import Any
 
 from kombu.utils.json import dumps
 
-from headway.celery.sends import NO_TURN, Existing, Turn, owner_of, parent_of
+from headway.message_headers import owner_of, parent_of
 from headway.shapes import TaskMessage
 from headway.store.damaged import unless_damaged
 from headway.store.functions import Functions
 from headway.store.messages import decoded, label, title_fragment
 from headway.store.model import NO_SOURCE, Delivery, Outcome, Source
 from headway.strict_json import parse_or_text
+from headway.turns import NO_TURN, Existing, Turn
 
 
 class Outbox:

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from kombu.utils.json import dumps
 
-from headway.celery.sends import NO_TURN, Existing, Turn, as_asked, parent_of, send_of
+from headway.message_headers import as_asked, parent_of, send_of
 from headway.settings import CANCEL_GRACE_SECONDS, LEASE_SECONDS
 from headway.shapes import TaskMessage
 from headway.snapshot import fragment, title_line
@@ -37,6 +37,7 @@ from headway.store.runs import RunRecords
 from headway.store.schedules import ScheduleRecords
 from headway.store.tokens import TokenRecords
 from headway.store.uploads import UploadRecords
+from headway.turns import NO_TURN, Existing, Turn
 
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
 START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late

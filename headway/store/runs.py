@@ -9,8 +9,8 @@ from uuid import uuid4
 
 from kombu.utils.json import dumps
 
-from headway.celery.sends import owner_of, parent_of
 from headway.masking import mask
+from headway.message_headers import owner_of, parent_of
 from headway.questions import Asked
 from headway.shapes import TaskMessage
 from headway.snapshot import Phase, fragment
