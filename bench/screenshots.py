@@ -88,13 +88,14 @@ def fail_task(system: System, visitor: Visitor) -> str:
     body: dict[str, str | int] = {"name": "long_task", "countdown": 3600}
     task_id = str(visitor.http.post(f"{system.address}/tasks", json=body).json()["task_id"])
     client = connect(system.valkey.url)
-    runs = Records(client, ttl_days=7).runs
+    records = Records(client, ttl_days=7)
     message: TaskMessage = {"task": "long_task", "args": [], "kwargs": {}, "options": {}}
-    runs.claim(task_id, HERE, "run", message=message, max_attempts=1, hostname="worker-1")
-    runs.log(task_id, HERE, [("INFO", "1,204 rows read"), ("WARNING", "Row 1,205 is incomplete")])
+    records.runs.claim(task_id, HERE, "run", message=message, max_attempts=1, hostname="worker-1")
+    lines = [("INFO", "1,204 rows read"), ("WARNING", "Row 1,205 is incomplete")]
+    records.output.log(task_id, HERE, lines)
     fields: Changes = {"error": {"type": "ValueError", "message": "Row 1,205 has no price"}}
     meta = json.dumps({"status": "FAILURE", "result": {}, "traceback": TRACEBACK})
-    runs.write(StateWrite(task_id, HERE, Phase.FAILED, fields, meta, "long_task", 1))
+    records.runs.write(StateWrite(task_id, HERE, Phase.FAILED, fields, meta, "long_task", 1))
     client.close()
     return task_id
 

@@ -28,7 +28,7 @@ def write(
     max_bytes: int = 1000,
     delivery: Delivery = HERE,
 ) -> str:
-    return records.runs.write_stream(
+    return records.output.write_stream(
         task_id, delivery, "answer", before, text.encode(), closes=closes, max_bytes=max_bytes
     )
 

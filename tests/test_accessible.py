@@ -56,12 +56,12 @@ class Pages:
 
     def running(self) -> None:
         task_id = self.start()
-        runs = self.records.runs
+        output = self.records.output
         for current in (100, 200, 300):
             self.records.client.hset(self.records.keys.record(task_id), "point_due", "0")
             self.end(task_id, Phase.RUNNING, {}, current=current, total=1000, status=LONG)
-        runs.log(task_id, HERE, [("INFO", LONG), ("WARNING", "slow"), ("ERROR", "\x1b[31mred")])
-        runs.write_stream(
+        output.log(task_id, HERE, [("INFO", LONG), ("WARNING", "slow"), ("ERROR", "\x1b[31mred")])
+        output.write_stream(
             task_id, HERE, "answer", 0, b"\x1b[32mgreen", closes=False, max_bytes=1000
         )
         self.records.files.note(task_id, HERE, LONG[:200], 1500, "text/csv", "0" * 32)

@@ -18,8 +18,8 @@ from headway import progress
 from headway.capture.logs import RunLogHandler
 from headway.celery import runs
 from headway.celery.log_lines import MAX_LINES
+from headway.store.output import LOG_LINES
 from headway.store.records import Records
-from headway.store.runs import LOG_LINES
 from tests.bodies import log_of, run
 
 

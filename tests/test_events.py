@@ -188,10 +188,10 @@ def test_a_log_is_given_from_where_the_reader_stands_and_then_pushed(
 ):
     task_id = hand_task(records, visitor)
     for number in range(3):
-        records.runs.log(task_id, HERE, [("INFO", f"line {number + 1}")])
+        records.output.log(task_id, HERE, [("INFO", f"line {number + 1}")])
 
     ack = visitor.call("watch", {"task_ids": [task_id], "after": {task_id: 1}})
-    records.runs.log(task_id, HERE, [("WARNING", "line 4")])
+    records.output.log(task_id, HERE, [("WARNING", "line 4")])
 
     assert [line["text"] for line in ack["logs"][task_id]["lines"]] == ["line 2", "line 3"]
     wait_for(lambda: visitor.logs)

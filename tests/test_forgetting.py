@@ -39,10 +39,10 @@ def write(records: Records, phase: Phase, token: str = HERE.token, **fields: Any
 def ended(records: Records, phase: Phase = Phase.FAILED) -> None:
     send(records)
     assert claim(records) == "claimed"
-    assert records.runs.log(ID, HERE, [("INFO", "a line")])
+    assert records.output.log(ID, HERE, [("INFO", "a line")])
     write(records, Phase.RUNNING, current=1, total=2)
     assert (
-        records.runs.write_stream(ID, HERE, "answer", 0, b"a", closes=False, max_bytes=9)
+        records.output.write_stream(ID, HERE, "answer", 0, b"a", closes=False, max_bytes=9)
         == "written"
     )
     assert write(records, phase, **FAILED if phase is Phase.FAILED else {"result": 1}) == "written"
@@ -120,7 +120,7 @@ def test_its_run_that_is_still_going_brings_nothing_back(records: Records):
 
     assert write(records, Phase.RUNNING, current=1) == "final"
     assert write(records, Phase.SUCCEEDED, token="", result=1) == "final"
-    assert not records.runs.log(ID, HERE, [("INFO", "late")])
+    assert not records.output.log(ID, HERE, [("INFO", "late")])
     assert shown(records, ID) is None
 
 

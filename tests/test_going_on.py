@@ -26,7 +26,7 @@ def failed(client: FlaskClient, records: Records, *, saves: bool = True) -> str:
     """Start a task that saves at 37 % what it has written, writes more and fails."""
     task_id = str(client.post("/tasks", json={"name": "long_task"}).get_json()["task_id"])
     claim(records, task_id)
-    write_stream = records.runs.write_stream
+    write_stream = records.output.write_stream
     write_stream(task_id, HERE, "answer", 0, b"saved", closes=False, max_bytes=100)
     if saves:
         run = StateWrite(task_id, HERE, Phase.RUNNING, FIRST, "{}", "long_task", 4, saved=SAVE)

@@ -195,7 +195,7 @@ def test_after_a_fault_all_that_is_watched_is_right_again(
     with fault(server, network, records, visitor):
         for task_id in (watched, listed):
             write(records, task_id, 7)
-        records.runs.log(watched, HERE, [("INFO", "said while nobody heard")])
+        records.output.log(watched, HERE, [("INFO", "said while nobody heard")])
 
     wait_for(lambda: answers(f"{visitor.address}/readyz"))
     wait_for(lambda: (shown(visitor, watched), shown(visitor, listed)) == (7, 7))

@@ -69,7 +69,7 @@ def test_a_task_of_one_project_is_unknown_to_the_other(both: list[Records]):
     create(one)
     claim(one, ID)
     write(one, ID, 7)
-    one.runs.log(ID, HERE, [("INFO", "a line")])
+    one.output.log(ID, HERE, [("INFO", "a line")])
 
     assert shown(one, ID).current == 7
     assert two.read([ID]) == [None]
@@ -158,7 +158,7 @@ def test_a_push_reaches_the_viewers_of_its_own_project(both: list[Records]):
     create(two)
     with subscribed(one, "*") as channels:
         create(one)
-        one.runs.log(ID, Delivery(), [("INFO", "a line")])
+        one.output.log(ID, Delivery(), [("INFO", "a line")])
         heard = set()
         while message := channels.get_message(timeout=0.2):
             heard.add(message["channel"])
@@ -253,13 +253,13 @@ def test_nothing_is_written_but_under_the_prefix(apps: list[Celery], client: red
     create(records, task_id="later", when=f"+{MINUTE}")
     app.tasks["add"].apply_async((1, 2), task_id="sent", headers={"headway_owner": OWNER})
     claim(records, ID)
-    records.runs.log(ID, HERE, [("INFO", "a line")])
+    records.output.log(ID, HERE, [("INFO", "a line")])
     records.maintenance.heartbeat("w@here", 4, [(ID, HERE.token)], ["sent"], queues=["celery"])
     records.maintenance.sweep("a worker", seen=records.maintenance.sweep("a worker").seen)
     end = StateWrite(ID, HERE, Phase.SUCCEEDED, {}, meta="{}", name="long_task", max_attempts=4)
     whole = b'"' + b"x" * 100_000 + b'"'
     records.runs.write(end._replace(fields={"result": "x", "result_size": len(whole)}, whole=whole))
-    records.runs._stage("a text that no write takes over")
+    records.runs._staging.put("a text that no write takes over")
     records.maintenance.release([("sent", "")])
 
     assert {key for key in client.scan_iter() if not key.startswith("one_")} == set()

@@ -41,7 +41,7 @@ def test_from_a_form_to_a_shared_link(page: Page, web_address: str, shared_recor
     claim(shared_records, task_id)
     write(shared_records, task_id, 420)
     expect(page).to_have_title(re.compile(r"\(42"))
-    shared_records.runs.log(task_id, HERE, [("INFO", "half way")])
+    shared_records.output.log(task_id, HERE, [("INFO", "half way")])
     expect(page.get_by_role("log", name="Log")).to_contain_text("half way")
     press(page, page.locator("[data-part=follow] input"), "Space")
     expect(page.locator("[data-part=follow] input")).not_to_be_checked()

@@ -24,7 +24,7 @@ from headway.push.resync import MINE
 from headway.snapshot import Snapshot, fragment
 from headway.store.model import Delivery, Source
 from headway.store.records import Records
-from headway.store.runs import STAGED_SECONDS
+from headway.store.staging import STAGED_SECONDS
 from tests.by_hand import subscribed
 from tests.large import MB, MESSAGE, celery_app, left_over, start, text_of, whole
 from tests.processes import wait_for

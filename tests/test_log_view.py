@@ -21,7 +21,7 @@ def task_id(client: FlaskClient, records: Records) -> str:
     started = client.post("/tasks", json={"name": "long_task", "countdown": 3600})
     task_id = str(started.json["task_id"])
     claim(records, task_id)
-    assert records.runs.log(task_id, HERE, LINES)
+    assert records.output.log(task_id, HERE, LINES)
     return task_id
 
 

@@ -293,7 +293,7 @@ def test_reports_and_log_lines_are_stored_masked(celery: Celery, records: Record
     masking.keep("test", ["pässwort€"])
     celery.backend.store_result("a", {"current": 1, "total": 2, "status": "pässwort€"}, "PROGRESS")
 
-    records.runs.log("a", Delivery(), [("info", "with pässwort€")])
+    records.output.log("a", Delivery(), [("info", "with pässwort€")])
 
     kept = everything(records)
     assert kept.count("***") >= 2

@@ -21,8 +21,8 @@ from headway.celery.runs import HERE
 from headway.progress import MAX_LINE_CHARS
 from headway.store.errors import Unavailable
 from headway.store.functions import Functions
+from headway.store.output import OutputRecords
 from headway.store.records import Records
-from headway.store.runs import RunRecords
 from tests.bodies import read, run
 from tests.processes import wait_for
 from tests.test_values import NO_NUMBERS, NUMBERS, Broken, Lazy
@@ -232,15 +232,15 @@ def test_texts_are_cut_with_a_mark_before_they_are_sent(
 def test_lines_that_wait_for_redis_take_bounded_room(
     celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
 ):
-    store = RunRecords.log
+    store = OutputRecords.log
     is_away = True
 
-    def log(self: RunRecords, *args: Any) -> bool:
+    def log(self: OutputRecords, *args: Any) -> bool:
         if is_away:
             raise Unavailable
         return store(self, *args)
 
-    monkeypatch.setattr(RunRecords, "log", log)
+    monkeypatch.setattr(OutputRecords, "log", log)
 
     def body() -> None:
         nonlocal is_away

@@ -166,7 +166,7 @@ def test_a_reply_that_was_lost_is_asked_for_again(records: Records):
     run = claimed(records, task_id, "first")
 
     def tell(call: str, step: Any, result: str = "") -> tuple[str, str]:
-        return records.runs.advance_effect(task_id, run, "charge", call, step, result)
+        return records.effects.advance_effect(task_id, run, "charge", call, step, result)
 
     assert [tell("one", "begin"), tell("one", "begin")] == [("written", "")] * 2
     assert tell("two", "begin") == ("unknown", "")
@@ -204,7 +204,7 @@ def test_a_task_that_goes_on_does_not_repeat_it_and_one_that_replaces_it_does(
     again = claimed(records, task_id, "again")
     other = claimed(records, runs.task_id, "other", 1_000_000)
 
-    begin = records.runs.advance_effect
+    begin = records.effects.advance_effect
     assert begin(task_id, again, "charge", "call", "begin")[0] == "done"
     assert begin(runs.task_id, other, "charge", "call", "begin")[0] == "written"
 

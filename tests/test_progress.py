@@ -21,8 +21,8 @@ from headway.celery.runs import Stopped
 from headway.snapshot import Phase
 from headway.store.errors import Unavailable
 from headway.store.model import Outcome
+from headway.store.output import OutputRecords
 from headway.store.records import Records
-from headway.store.runs import RunRecords
 from tests.bodies import pushes, read, run
 from tests.processes import Valkey, wait_for
 
@@ -128,10 +128,10 @@ def test_a_hung_redis_holds_no_run_up_and_the_newest_word_arrives_after_it(
 def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
     celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
 ):
-    store = RunRecords.log
+    store = OutputRecords.log
     refusals = iter([True])
 
-    def log(self: RunRecords, *args: Any) -> bool:
+    def log(self: OutputRecords, *args: Any) -> bool:
         if next(refusals, False):
             progress.log("said while the others are on their way")
             raise Unavailable
@@ -140,7 +140,7 @@ def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
     monkeypatch.setattr("headway.celery.log_lines.MAX_LINES", 3)
     # the test sends itself
     monkeypatch.setattr("headway.celery.reporting.FLUSHER", SimpleNamespace(add=bool))
-    monkeypatch.setattr(RunRecords, "log", log)
+    monkeypatch.setattr(OutputRecords, "log", log)
 
     def body() -> None:
         for number in range(4):

@@ -609,7 +609,7 @@ class RecordMachine(RuleBasedStateMachine):
     @one_run(lambda run: run.speaks, weight=1)
     def log(self, run: Run) -> None:
         with self.unchanged(run.task, but_for=self.may_write(run)):
-            written = self.records.runs.log(run.task.id, run.delivery, [("INFO", "line")])
+            written = self.records.output.log(run.task.id, run.delivery, [("INFO", "line")])
         assert run.task.stray or written == self.may_write(run)
 
     @one_run(lambda run: run.speaks, word=st.sampled_from(["", "a", "ü🙂"]), again=st.booleans())
@@ -619,7 +619,7 @@ class RecordMachine(RuleBasedStateMachine):
         about = ("answer", before, word.encode())
         with self.unchanged(task, but_for=self.may_write(run)):
             for _ in range(1 + again):
-                outcome = self.records.runs.write_stream(
+                outcome = self.records.output.write_stream(
                     task.id, run.delivery, *about, closes=word == "", max_bytes=1000
                 )
         if task.stray:
@@ -638,7 +638,7 @@ class RecordMachine(RuleBasedStateMachine):
         task = run.task
         known, mailer = task.mail or ("", None)
         with self.unchanged(task, but_for=self.may_write(run)):
-            outcome = self.records.runs.advance_commit(task.id, run.delivery, stage)
+            outcome = self.records.effects.advance_commit(task.id, run.delivery, stage)
         if not self.may_write(run):
             assert outcome in REFUSED
         elif known == "committing" and mailer is not run:
@@ -695,7 +695,7 @@ class RecordMachine(RuleBasedStateMachine):
         self, run: Run, call: str, step: Any, receipt: str = ""
     ) -> tuple[str, str]:
         about = (run.task.id, run.delivery, "charge", call, step, receipt)
-        return self.records.runs.advance_effect(*about)
+        return self.records.effects.advance_effect(*about)
 
     def may_write(self, run: Run) -> bool:
         return run.task.stray or (run.holds and not run.task.final)

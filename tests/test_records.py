@@ -218,7 +218,7 @@ def test_a_message_is_put_down_with_its_record_or_not_at_all(records: Records):
 def test_everything_that_names_a_task_lives_until_a_week_after_its_end(records: Records):
     task_id = start(records, key="k")
     claim(records, task_id, FIRST)
-    records.runs.log(task_id, FIRST, [("INFO", "line")])
+    records.output.log(task_id, FIRST, [("INFO", "line")])
     week = 7 * 24 * 3600 * 1000
     unended = 90 * 24 * 3600 * 1000
     keys = [f"headway:task:{task_id}", f"celery-task-meta-{task_id}", f"headway:log:{task_id}"]
@@ -328,12 +328,12 @@ def test_a_list_can_be_of_some_phases_and_forgets_what_expired(records: Records)
 def test_a_log_numbers_its_lines_and_keeps_the_newest(
     records: Records, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("headway.store.runs.LOG_LINES", 3)
+    monkeypatch.setattr("headway.store.output.LOG_LINES", 3)
     task_id = start(records)
     claim(records, task_id, FIRST)
 
     for number in range(1, 6):
-        assert records.runs.log(task_id, FIRST, [("INFO", f'line "{number}"')])
+        assert records.output.log(task_id, FIRST, [("INFO", f'line "{number}"')])
 
     tail = records.queries.read_log(task_id, 0)
     assert [(line["seq"], line["text"]) for line in tail["lines"]] == [
@@ -344,7 +344,7 @@ def test_a_log_numbers_its_lines_and_keeps_the_newest(
     assert (tail["first_seq"], tail["last_seq"]) == (3, 5)
     assert [line["seq"] for line in records.queries.read_log(task_id, 4)["lines"]] == [5]
     assert records.queries.read_log(task_id, 5) == {"lines": [], "first_seq": 3, "last_seq": 5}
-    assert not records.runs.log(task_id, SECOND, [("INFO", "a stranger")])
+    assert not records.output.log(task_id, SECOND, [("INFO", "a stranger")])
 
 
 def test_each_write_is_published_to_the_task_and_to_its_owner_and_to_celery(records: Records):

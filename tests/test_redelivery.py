@@ -284,14 +284,14 @@ def test_a_new_send_is_not_stopped_by_the_former_ones_mail(hand: Hand):
     task_id = plainly(hand)
     hand.claim(hand.take())
     fence = hand.redis.hget(f"headway:task:{task_id}", "fence")
-    assert hand.records.runs.advance_commit(task_id, Delivery(fence), "committing") == "written"
+    assert hand.records.effects.advance_commit(task_id, Delivery(fence), "committing") == "written"
     end(hand, task_id)
 
     plain.add.apply_async((3, 4), task_id=task_id)
     hand.claim(hand.take())
 
     fence = hand.redis.hget(f"headway:task:{task_id}", "fence")
-    assert hand.records.runs.advance_commit(task_id, Delivery(fence), "prepared") == "written"
+    assert hand.records.effects.advance_commit(task_id, Delivery(fence), "prepared") == "written"
 
 
 # The id of a send

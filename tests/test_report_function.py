@@ -45,7 +45,7 @@ def report(
 def written(records: Records, task_id: str, text: str) -> None:
     """Write to a stream of the task, from its attempt's beginning."""
     how = {"closes": False, "max_bytes": 1000}
-    outcome = records.runs.write_stream(task_id, HERE, "words", 0, text.encode(), **how)
+    outcome = records.output.write_stream(task_id, HERE, "words", 0, text.encode(), **how)
     assert outcome == "written"
 
 

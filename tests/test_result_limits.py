@@ -19,7 +19,7 @@ from headway.snapshot import Phase, Snapshot
 from headway.store.errors import Unavailable
 from headway.store.model import MAX_CALL_BYTES, PIECE_BYTES, Delivery, ResultGone, StateWrite
 from headway.store.records import Records
-from headway.store.runs import STAGED_SECONDS
+from headway.store.staging import STAGED_SECONDS
 from tests.large import MB, celery_app, left_over, start, text_of, whole
 
 
@@ -107,13 +107,14 @@ def test_what_was_staged_and_lost_is_staged_again(
     records: Records, monkeypatch: pytest.MonkeyPatch
 ):
     task_id = start(records)
-    stage = records.runs._stage
-    monkeypatch.setattr(records.runs, "_stage", lambda text: "headway:staged:lost")
+    staging = records.runs._staging
+    put = staging.put
+    monkeypatch.setattr(staging, "put", lambda text: "headway:staged:lost")
 
     with pytest.raises(Unavailable):
         records.runs.write(write_of(task_id))
     assert Snapshot.from_json(text_of(records, task_id)).phase == "queued"
-    monkeypatch.setattr(records.runs, "_stage", stage)
+    monkeypatch.setattr(staging, "put", put)
 
     assert records.runs.write(write_of(task_id)) == "written"
     assert records.client.strlen(f"celery-task-meta-{task_id}") == MB
@@ -130,7 +131,7 @@ def test_a_repeated_or_refused_write_leaves_nothing_behind(records: Records):
 
 
 def test_a_process_that_ends_between_two_pieces_leaves_nothing_for_long(records: Records):
-    key = records.runs._stage("x" * MB)
+    key = records.runs._staging.put("x" * MB)
 
     assert 0 < records.client.pttl(key) <= STAGED_SECONDS * 1000
 

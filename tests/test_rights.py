@@ -76,7 +76,7 @@ def test_records_are_written_and_read_with_these_rights(admin: redis.Redis, url:
     records.reschedule(scheduled, "+1000000")
     run = {"message": MESSAGE, "max_attempts": 4, "hostname": "here"}
     assert records.runs.claim(task_id, RUN, "run", **run) == "claimed"
-    assert records.runs.log(task_id, RUN, [("INFO", "a line")])
+    assert records.output.log(task_id, RUN, [("INFO", "a line")])
     for phase in (Phase.RUNNING, Phase.SUCCEEDED):
         fields = {"current": 1, "total": 2}
         write = StateWrite(task_id, RUN, phase, fields, meta="{}", name="long_task", max_attempts=4)

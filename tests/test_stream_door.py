@@ -22,7 +22,7 @@ def task_id(client: FlaskClient, records: Records) -> str:
     task_id = str(client.post("/longtask").get_json()["task_id"])
     claim(records, task_id)
     text = TEXT.encode()
-    records.runs.write_stream(task_id, HERE, "answer", 0, text, closes=False, max_bytes=1000)
+    records.output.write_stream(task_id, HERE, "answer", 0, text, closes=False, max_bytes=1000)
     return task_id
 
 
@@ -48,7 +48,7 @@ def test_a_status_that_has_another_length_is_not_the_same(
 ):
     tag = client.get(f"/status/{task_id}").headers["ETag"]
     same = client.get(f"/status/{task_id}", headers={"If-None-Match": tag})
-    records.runs.write_stream(task_id, HERE, "answer", 10, b"more", closes=False, max_bytes=1000)
+    records.output.write_stream(task_id, HERE, "answer", 10, b"more", closes=False, max_bytes=1000)
     other = client.get(f"/status/{task_id}", headers={"If-None-Match": tag})
 
     assert (same.status_code, other.status_code) == (304, 200)
@@ -110,7 +110,7 @@ def test_control_sequences_are_no_text_of_the_page(
     client: FlaskClient, records: Records, task_id: str
 ):
     said = b"\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b[2Jend"
-    records.runs.write_stream(task_id, HERE, "log", 0, said, closes=False, max_bytes=1000)
+    records.output.write_stream(task_id, HERE, "log", 0, said, closes=False, max_bytes=1000)
 
     page = client.get(f"/tasks/{task_id}", headers=HTML).get_data(as_text=True)
 

@@ -16,8 +16,8 @@ from headway import masking, progress
 from headway.celery import streams, text_stream
 from headway.celery.runs import Run, Stopped
 from headway.store.errors import Unavailable
+from headway.store.output import OutputRecords
 from headway.store.records import Records
-from headway.store.runs import RunRecords
 from tests.bodies import read, run
 from tests.processes import Valkey, wait_for
 from tests.streamed import events, text_of
@@ -220,16 +220,16 @@ def test_a_run_that_only_writes_is_stopped_too(celery: Celery, records: Records)
 def test_a_run_ends_when_its_text_is_stored(
     celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
 ):
-    write = RunRecords.write_stream
+    write = OutputRecords.write_stream
     refusals = iter(range(3))
 
-    def away_for_a_while(self: RunRecords, *args: Any, **about: Any) -> Any:
+    def away_for_a_while(self: OutputRecords, *args: Any, **about: Any) -> Any:
         if next(refusals, None) is not None:
             raise Unavailable("away")
         return write(self, *args, **about)
 
     def body() -> None:
-        monkeypatch.setattr(RunRecords, "write_stream", away_for_a_while)
+        monkeypatch.setattr(OutputRecords, "write_stream", away_for_a_while)
         progress.stream("answer").write("the last words")
 
     task_id = run(celery, body)
@@ -267,11 +267,11 @@ def test_outside_a_task_what_is_written_is_ignored():
 def test_a_fault_in_sending_costs_the_text_and_not_the_task(
     celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ):
-    def fail(self: RunRecords, *args: Any, **about: Any) -> Any:
+    def fail(self: OutputRecords, *args: Any, **about: Any) -> Any:
         raise LookupError("no such function")
 
     def body() -> None:
-        monkeypatch.setattr(RunRecords, "write_stream", fail)
+        monkeypatch.setattr(OutputRecords, "write_stream", fail)
         out = progress.stream("answer")
         for _ in range(5):
             out.write("x" * text_stream.MAX_UNSENT_CHARS)

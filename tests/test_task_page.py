@@ -46,7 +46,7 @@ def context(browser: Browser, visitor: Visitor) -> Iterator[BrowserContext]:
 
 def say(records: Records, task_id: str, *texts: str, level: str = "INFO") -> None:
     lines = [(level, text) for text in texts]
-    assert records.runs.log(task_id, HERE, lines)
+    assert records.output.log(task_id, HERE, lines)
 
 
 def give_out(records: Records, task_id: str, name: str) -> None:

@@ -82,7 +82,7 @@ class Effect:
     def _tell(self, step: EffectStep, result: str = "") -> tuple[Outcome, str]:
         request = self._run.request
         records: Any = self._run.task.backend.records
-        told: tuple[Outcome, str] = records.runs.advance_effect(
+        told: tuple[Outcome, str] = records.effects.advance_effect(
             request.id, delivery_of(request), self._name, self._call, step, result
         )
         return told

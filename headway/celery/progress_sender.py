@@ -141,7 +141,7 @@ class ProgressSender:
         if not lines:
             return False
         try:
-            self._backend.records.runs.log(
+            self._backend.records.output.log(
                 self._request.id, delivery_of(self._request), gap(lost) + lines
             )
         except Unavailable:

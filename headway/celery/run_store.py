@@ -95,12 +95,12 @@ class RunStore:
     def advance_commit(
         self, request: Context, stage: Literal["prepared", "committing"], seconds: float
     ) -> Outcome:
-        """Advance a run's commit point; see `RunRecords.advance_commit`.
+        """Advance a run's commit point; see `EffectRecords.advance_commit`.
 
         Raises Unavailable if Redis does not take it within `seconds`.
         """
         return until_stored(
-            lambda: self._records.runs.advance_commit(request.id, delivery_of(request), stage),
+            lambda: self._records.effects.advance_commit(request.id, delivery_of(request), stage),
             seconds,
         )
 

@@ -87,7 +87,7 @@ class StreamSender:
         request = self._run.request
         run = (request.id, delivery_of(request))
         about = {"closes": closes, "max_bytes": self._max_bytes}
-        write = self._backend.records.runs.write_stream
+        write = self._backend.records.output.write_stream
         outcome: Outcome = write(*run, self.stream.name, self._sent, piece, **about)
         if outcome == Outcome.UNKNOWN:  # Redis has lost the record: a report makes it again
             self._backend.runs.report(request, "PROGRESS", {})

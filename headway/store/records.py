@@ -22,6 +22,7 @@ from headway.shapes import TaskMessage
 from headway.snapshot import fragment, title_line
 from headway.store.clock import RedisClock
 from headway.store.connection import Client
+from headway.store.effects import EffectRecords
 from headway.store.files import FileRecords
 from headway.store.functions import Functions
 from headway.store.history import TaskHistory
@@ -30,6 +31,7 @@ from headway.store.maintenance import MaintenanceRecords
 from headway.store.messages import label, search_words
 from headway.store.model import AlreadyUsed, ChangeResult, Outcome, Sent, StartResult, TooLate
 from headway.store.outbox import Outbox
+from headway.store.output import OutputRecords
 from headway.store.owner_lists import OwnerLists
 from headway.store.queries import Queries
 from headway.store.results import ResultReader
@@ -67,6 +69,8 @@ class Records:
         self.functions = Functions(client, keys)
         self.outbox = Outbox(self.functions, self.ttl, self._cancel_grace)
         self.runs = RunRecords(self.functions, self.ttl, self._lease)
+        self.output = OutputRecords(self.functions, self.ttl)
+        self.effects = EffectRecords(self.functions)
         self.files = FileRecords(self.functions, self.ttl)
         self.uploads = UploadRecords(self.functions, self.ttl)
         self.queries = Queries(self.functions, self.ttl)

@@ -1,11 +1,9 @@
-"""What the runs of tasks write to their records."""
+"""Claims of records for runs, and the changes that these runs make."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from typing import Literal
-from uuid import uuid4
+from typing import Any
 
 from kombu.utils.json import dumps
 
@@ -20,19 +18,16 @@ from headway.store.messages import label, title_fragment
 from headway.store.model import (
     MAX_CALL_BYTES,
     NO_SOURCE,
-    PIECE_BYTES,
     Delivery,
-    EffectStep,
     Outcome,
     Source,
     StateWrite,
 )
+from headway.store.staging import Staging
 
-LOG_LINES = 1000  # kept of each task
 # The keys of the snapshot that a report may change, in the order in which report.lua takes them.
 REPORTED = ("current", "total", "status", "step", "bar")
 OTHER = "other"  # what report.lua answers where `write` has to decide
-STAGED_SECONDS = 60.0  # for which a staged text waits for its write
 
 
 class RunRecords:
@@ -43,6 +38,7 @@ class RunRecords:
         self._keys = functions.keys
         self._ttl = ttl
         self._lease = lease
+        self._staging = Staging(functions)
 
     def claim(
         self,
@@ -67,32 +63,11 @@ class RunRecords:
         "cancelled", "expired" (its record has expired), "paused" (kept until `headway resume`).
         A `patient` caller may get "early": ask again after the next sweep.
         """
-        name = label(message["task"])
-        queue = message["options"].get("queue", "")
-        args = [
-            task_id,
-            delivery.token,
-            delivery.order,
-            name,
-            title_fragment(message),
-            max_attempts,
-            fragment(hostname),
-        ]
-        run_args = [
-            dumps(message),
-            queue,
-            self._ttl,
-            self._lease,
-            run,
-            *source.args,
-            int(patient),
-            owner_of(message),
-            parent_of(message),
-            priority,
-        ]
-        return Outcome(
-            self._functions.call("claim", [self._keys.record(task_id)], [*args, *run_args])
-        )
+        task = [label(message["task"]), title_fragment(message), max_attempts]
+        kept = [dumps(message), message["options"].get("queue", ""), self._ttl]
+        whose = [owner_of(message), parent_of(message), priority]
+        args = [*delivery, *task, fragment(hostname), *kept, self._lease, run, *source.args]
+        return self._change("claim", task_id, [*args, int(patient), *whose])
 
     def write(self, write: StateWrite) -> Outcome:
         """Store a change and publish it.
@@ -105,23 +80,12 @@ class RunRecords:
         """
         if len(write.meta) <= MAX_CALL_BYTES and not write.whole:
             return self.begin_write(write)()
-        staged = [self._stage(text) for text in (write.meta, write.whole) if text]
+        staged = [self._staging.put(text) for text in (write.meta, write.whole) if text]
         outcome = self.begin_write(write._replace(meta=""), staged=staged)()
         if outcome == Outcome.UNSTAGED:
             raise Unavailable("Redis lost a large result while it was being stored.")
-        with suppress(Unavailable):
-            self._functions.client.unlink(*staged)  # in case the write did not take it over
+        self._staging.clear(staged)  # in case the write did not take it over
         return outcome
-
-    def _stage(self, text: str | bytes) -> str:
-        """Put a large text into Redis piece by piece, and return the key where it waits."""
-        key = self._keys.staged(uuid4().hex)
-        data = text.encode() if isinstance(text, str) else text
-        # From its end, so that the first piece makes room for all.
-        for start in reversed(range(0, len(data), PIECE_BYTES)):
-            piece = data[start : start + PIECE_BYTES]
-            self._functions.call("stage", [key], [start, piece, int(STAGED_SECONDS * 1000)])
-        return key
 
     def begin_write(self, write: StateWrite, staged: Sequence[str] = ()) -> Callable[[], Outcome]:
         """Send a change.
@@ -152,64 +116,12 @@ class RunRecords:
         name = label(write.name)
         fields = {**write.fields, "phase": write.phase}
         flat = [part for key, value in fields.items() for part in (key, fragment(value))]
-        run = [write.task_id, write.delivery.token, write.delivery.order]
+        run = [write.task_id, *write.delivery]
         retry = [int(write.retry_in * 1e6), write.write_id, write.most_failures, write.teller]
         save = [write.saved, int(write.may_leave)]
         args = [*run, name, name, write.max_attempts, write.meta, self._ttl, *retry, *save, *flat]
         reply = self._functions.begin("write", [self._keys.record(write.task_id), *staged], args)
         return lambda: Outcome(reply())
-
-    def log(self, task_id: str, delivery: Delivery, lines: Iterable[tuple[str, str]]) -> bool:
-        """Append `(level, text)` lines to the task's log and publish them.
-
-        Returns False if the record refuses them.
-        """
-        flat = [part for level, line in lines for part in (fragment(level), fragment(mask(line)))]
-        keys = [self._keys.record(task_id), self._keys.log(task_id)]
-        return bool(
-            self._functions.call(
-                "log", keys, [task_id, delivery.token, delivery.order, LOG_LINES, *flat]
-            )
-            == Outcome.WRITTEN
-        )
-
-    def write_stream(
-        self,
-        task_id: str,
-        delivery: Delivery,
-        name: str,
-        before: int,
-        text: bytes,
-        *,
-        closes: bool,
-        max_bytes: int,
-    ) -> Outcome:
-        """Append UTF-8 to a stream of the task and publish it; repeated, it is stored once.
-
-        `before` is how many bytes this attempt has written to the stream before. Returns
-        "written"; "cancelling" if it was and the run has to stop; "full" if the stream takes no
-        more; "unknown" without a record; or why it was refused.
-        """
-        keys = [self._keys.record(task_id), self._keys.stream(task_id, name)]
-        run = [task_id, delivery.token, delivery.order]
-        args = [*run, name, before, text, int(closes), max_bytes, self._ttl]
-        return Outcome(self._functions.call("write_stream", keys, args))
-
-    def advance_commit(
-        self, task_id: str, delivery: Delivery, stage: Literal["prepared", "committing"]
-    ) -> Outcome:
-        """Advance the commit point of the task's at-most-once effect, such as an email.
-
-        Returns "written"; "cancelling" if the run has to stop; "unknown" if another run was lost
-        while it committed; or why the write was refused.
-        """
-        return Outcome(
-            self._functions.call(
-                "advance_commit",
-                [self._keys.record(task_id)],
-                [delivery.token, delivery.order, stage],
-            )
-        )
 
     def read_saved(self, task_id: str, delivery: Delivery) -> tuple[Outcome, str, str]:
         """Return (READ, what earlier runs saved, "" for nothing, what they were answered).
@@ -237,32 +149,12 @@ class RunRecords:
         )
         asked = [question.id, question.key, fragment(mask(question.text))]
         answers = [fragment(question.choices), fragment(question.schema)]
-        args = [task_id, *delivery, *asked, *answers, timeout, dumps(message), self._ttl, reminder]
-        return Outcome(self._functions.call("ask", [self._keys.record(task_id)], args))
+        args = [*delivery, *asked, *answers, timeout, dumps(message), self._ttl, reminder]
+        return self._change("ask", task_id, args)
 
     def ask_to_leave(self, runs: Iterable[tuple[str, str]]) -> None:
         """Ask runs of a stopping worker, `(task_id, token)` of each, to end at their next save."""
         self._functions.call("ask_to_leave", [], [part for run in runs for part in run])
-
-    def advance_effect(
-        self,
-        task_id: str,
-        delivery: Delivery,
-        name: str,
-        call: str,
-        step: EffectStep,
-        result: str = "",
-    ) -> tuple[Outcome, str]:
-        """Begin or end an effect that the task has once; `call` is an id of this attempt at it.
-
-        Returns (WRITTEN, ""); (DONE, its result as JSON) for one that has taken place;
-        (UNKNOWN, "") for one that another call began; (CANCELLING, "") if the task has to stop;
-        (EXPIRED, "") without a record; or (why not, "").
-        """
-        outcome, *results = self._functions.call(
-            "once", [self._keys.record(task_id)], [*delivery, name, call, step, result]
-        )
-        return Outcome(outcome), results[0] if results else ""
 
     def mark_lost(self, task_id: str, delivery: Delivery) -> Outcome:
         """Record that the process of a run is gone.
@@ -270,14 +162,11 @@ class RunRecords:
         Returns "requeued"; "cancelled"; "exhausted" if the caller has to store the failure; or why
         nothing changed.
         """
-        return Outcome(
-            self._functions.call(
-                "mark_lost",
-                [self._keys.record(task_id)],
-                [task_id, delivery.token, delivery.order, self._ttl],
-            )
-        )
+        return self._change("mark_lost", task_id, [*delivery, self._ttl])
 
     def abandon(self, task_id: str, delivery: Delivery) -> None:
         """Give up a run that ends without an outcome."""
         self._functions.call("abandon", [self._keys.record(task_id)], [task_id, delivery.token])
+
+    def _change(self, script: str, task_id: str, args: Sequence[Any]) -> Outcome:
+        return Outcome(self._functions.call(script, [self._keys.record(task_id)], [task_id, *args]))

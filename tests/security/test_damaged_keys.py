@@ -66,8 +66,8 @@ def failed_task(client: FlaskClient, records: Records) -> str:
         records.runs.write(
             StateWrite(task_id, HERE, Phase.RUNNING, {"current": current}, "{}", "long_task", 4)
         )
-    records.runs.log(task_id, HERE, [("INFO", "It has begun.")])
-    records.runs.write_stream(task_id, HERE, "out", 0, b"text", closes=True, max_bytes=100)
+    records.output.log(task_id, HERE, [("INFO", "It has begun.")])
+    records.output.write_stream(task_id, HERE, "out", 0, b"text", closes=True, max_bytes=100)
     records.files.note(task_id, HERE, "a", 1, "text/plain", "0" * 32)
     error = {"type": "ValueError", "message": "no"}
     failure = {"traceback": "Traceback ...", "environment": "here"}

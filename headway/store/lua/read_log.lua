@@ -7,6 +7,6 @@ local after = tonumber(ARGV[1])
 local last = number(redis.call('HGET', record, 'log_seq'))
 local count = redis.call('LLEN', log)
 local first = last - count + 1
-local MAX_LINES = 1000  -- as runs.py keeps of a log: there are more where others write to it
+local MAX_LINES = 1000  -- as output.py keeps of a log: there are more where others write to it
 local skip = math.min(math.max(0, after + 1 - first, count - MAX_LINES), count)
 return {integer(first), integer(last), redis.call('LRANGE', log, skip, -1)}
