@@ -90,7 +90,7 @@ class OneRedis:
             "options": {"queue": "celery"},
         }
         title = "E-mail to ada@example.com"
-        task_id = self.records.create(
+        task_id = self.records.starts.create(
             owner=OWNER, message=message, title=title, max_attempts=4
         ).task_id
         request = Context(id=task_id, task="send_async_email", hostname="celery@bench")

@@ -184,7 +184,7 @@ def _uploads_of(
 
 
 def moment(countdown: float, eta: datetime | None) -> str:
-    """Return a time in microseconds as `Records.create` takes it: Unix time, "+delay" or ""."""
+    """Return a time in microseconds as `Starts.create` takes it: Unix time, "+delay" or ""."""
     if eta is not None:
         return f"{eta.timestamp() * 1e6:.0f}"
     return f"+{countdown * 1e6:.0f}" if countdown else ""
@@ -217,7 +217,7 @@ def _start(
     )
     when = when or earliest
     encoded = encoder.write(task_id, message) if encoder and not when else ""
-    started = records.create(
+    started = records.starts.create(
         owner=owner,
         message=message,
         title=title,

@@ -40,7 +40,7 @@ class Unique:
 
     @property
     def when(self) -> str:
-        """When a task that is started now begins, as `Records.create` takes it."""
+        """When a task that is started now begins, as `Starts.create` takes it."""
         return f"+{self.debounce * 1e6:.0f}" if self.debounce else ""
 
     def turn(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Turn:

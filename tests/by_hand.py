@@ -64,7 +64,9 @@ def write(records: Records, task_id: str, current: int, phase: Phase = Phase.RUN
 def claimed(records: Records, message: TaskMessage) -> str:
     """Return a new task of Ada's that is claimed: the test writes in the place of its run."""
     task_id = str(uuid4())
-    records.create(owner="ada", message=message, title="Task", max_attempts=4, task_id=task_id)
+    records.starts.create(
+        owner="ada", message=message, title="Task", max_attempts=4, task_id=task_id
+    )
     claim(records, task_id)
     return task_id
 

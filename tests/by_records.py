@@ -14,7 +14,7 @@ SECOND = Delivery("second", 0)
 
 def start(records: Records, **options) -> str:
     message = MESSAGE | {"kwargs": options.pop("kwargs", {})}
-    started = records.create(
+    started = records.starts.create(
         **{"owner": "ada", "message": message, "title": "Long task", "max_attempts": 4} | options
     )
     return started.task_id

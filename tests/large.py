@@ -20,7 +20,9 @@ def celery_app(url: str, **conf: Any) -> Celery:
 
 
 def start(records: Records) -> str:
-    return records.create(owner="ada", message=MESSAGE, title="Long task", max_attempts=4).task_id
+    return records.starts.create(
+        owner="ada", message=MESSAGE, title="Long task", max_attempts=4
+    ).task_id
 
 
 def text_of(records: Records, task_id: str) -> str:

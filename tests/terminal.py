@@ -36,7 +36,7 @@ def snapshots(result: Result) -> list[dict[str, Any]]:
 
 def create(records: Records, task_id: str = TASK_ID, owner: str = "", title: str = "Report") -> str:
     """Make the record of a task that no worker takes."""
-    return records.create(
+    return records.starts.create(
         owner=owner, message=MESSAGE, title=title, max_attempts=4, task_id=task_id
     ).task_id
 

@@ -178,7 +178,7 @@ def test_a_task_of_a_newer_web_process_keeps_its_record_and_ends(
     shared_records: Records, plain_worker: Process
 ):
     message = {"task": "tests.newer", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-    task_id = shared_records.create(
+    task_id = shared_records.starts.create(
         owner="ada", message=message, title="Something new", max_attempts=4
     ).task_id
     plain.celery.send_task("tests.newer", task_id=task_id)

@@ -388,7 +388,7 @@ def test_a_word_set_by_hand_leaves_a_task_that_waits_where_it_is(
 ):
     message = {"task": "add", "args": [1], "kwargs": {}, "options": {"queue": "celery"}}
     for when in ("", "+3600000000"):
-        task_id = records.create(
+        task_id = records.starts.create(
             owner="ada", message=message, title="Add", max_attempts=4, when=when
         ).task_id
         before = shown(records, task_id)

@@ -107,7 +107,7 @@ def test_the_readmes_extension_serves_an_owners_tasks(redis_url: str):
     celery = Celery("shop", broker=redis_url, backend=f"headway+{redis_url}", set_as_current=False)
     exec(code, {"app": app, "celery": celery, "session": flask.session})
     load_owner_by(nobody)
-    celery.backend.records.create(
+    celery.backend.records.starts.create(
         owner="ada",
         message={"task": "add", "options": {"queue": "celery"}},
         title="Sum",

@@ -202,7 +202,7 @@ def test_an_email_for_later_goes_once_and_not_before_its_time(system: System):
 def test_a_task_whose_sender_died_before_the_message_is_sent_by_a_keeper(system: System):
     records = Records(connect(system.valkey.url), 7)
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-    task_id = records.create(
+    task_id = records.starts.create(
         owner="ada", message=message, title="Long task", max_attempts=4
     ).task_id
     records.client.zadd("headway:outbox", {task_id: 1})  # as if its five seconds were over

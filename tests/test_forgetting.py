@@ -23,7 +23,7 @@ def message(**options: Any) -> dict[str, Any]:
 
 def send(records: Records, send_id: str = "first") -> None:
     """Send it as a program does, by `.delay()`: no header of its message says that it is known."""
-    records.enqueue(ID, Sent("any", "", ADA, "q", "", send_id, 4), "its message")
+    records.starts.enqueue(ID, Sent("any", "", ADA, "q", "", send_id, 4), "its message")
 
 
 def claim(records: Records, send_id: str = "first", token: str = HERE.token, **more: Any) -> str:

@@ -90,7 +90,9 @@ def create(records: Records, queue: str = "celery") -> str:
         "kwargs": {},
         "options": {"queue": queue},
     }
-    task_id = records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id
+    task_id = records.starts.create(
+        owner="ada", message=message, title="Add", max_attempts=4
+    ).task_id
     records.outbox.mark_published(task_id)
     return task_id
 

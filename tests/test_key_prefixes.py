@@ -61,7 +61,7 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
 
 def create(records: Records, **options: Any) -> str:
     options = {"owner": OWNER, "task_id": ID} | options
-    return records.create(message=MESSAGE, title="A task", max_attempts=4, **options).outcome
+    return records.starts.create(message=MESSAGE, title="A task", max_attempts=4, **options).outcome
 
 
 def test_a_task_of_one_project_is_unknown_to_the_other(both: list[Records]):

@@ -49,6 +49,7 @@ LAYERS = [
     "headway.store.functions",
     "headway.store.messages",
     "headway.store.clock",
+    "headway.store.starts",
     "headway.store.results",
     "headway.store.history",
     "headway.store.files",

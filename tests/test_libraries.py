@@ -50,7 +50,7 @@ def put_back(records: Records, hours: float) -> None:
 
 def test_two_versions_work_on_one_task(clean: Records, as_version: AsVersion):
     as_version(OLD)
-    task_id = clean.create(owner="ada", message=MESSAGE, title="A", max_attempts=4).task_id
+    task_id = clean.starts.create(owner="ada", message=MESSAGE, title="A", max_attempts=4).task_id
     as_version(LIBRARY_DIGEST)
     claim(clean, task_id)
     as_version(OLD)
@@ -82,7 +82,7 @@ def test_an_earlier_versions_library_is_deleted_a_day_after_its_last_use(
     [
         lambda records: records.maintenance.heartbeat("w@here", 4, [], []),
         lambda records: records.maintenance.sweep("w@here"),
-        lambda records: records.create(owner="", message=MESSAGE, title="A", max_attempts=4),
+        lambda records: records.starts.create(owner="", message=MESSAGE, title="A", max_attempts=4),
         lambda records: records.queries.probe(),  # a web process does, every other second
     ],
     ids=["worker", "leader", "sender", "web"],

@@ -44,7 +44,7 @@ class Tasks:
         }
         about = {"owner": str(owner), "message": message, "title": f"E-mail to {email}"}
         return [
-            self._records.create(**about, max_attempts=4, when="+3600000000").task_id
+            self._records.starts.create(**about, max_attempts=4, when="+3600000000").task_id
             for _ in range(count)
         ]
 

@@ -27,7 +27,7 @@ def client(app: Flask, records: Records) -> FlaskClient:
         (THEIRS, "Order 8", "bob"),
     ):
         when = "+60000000" if task_id == REPORT else ""
-        records.enqueue(task_id, Sent("long_task", title, owner, "celery", when, "", 4))
+        records.starts.enqueue(task_id, Sent("long_task", title, owner, "celery", when, "", 4))
     return app.test_client()
 
 

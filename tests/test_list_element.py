@@ -35,7 +35,7 @@ def owner(page: Page, web_address: str, shared_records: Records) -> str:
 def start(records: Records, owner: str, title: str, phase: Phase | None = None) -> str:
     message = {"task": "any", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
     about = {"owner": owner, "message": message, "title": title, "max_attempts": 4}
-    task_id = records.create(**about, when="+3600000000").task_id
+    task_id = records.starts.create(**about, when="+3600000000").task_id
     if phase:
         claim(records, task_id)
         write(records, task_id, 10, phase)

@@ -32,7 +32,7 @@ def test_they_are_asked_whether_registered_before_or_after(redis_url: str, regis
     load_owner_by(nobody)
     for task_id, owner in ((ADAS, "ada"), (NOBODYS, "")):
         sent = Sent("add", "", owner, "celery", "", "", 4)
-        celery.backend.records.enqueue(task_id, sent)
+        celery.backend.records.starts.enqueue(task_id, sent)
 
     codes = {
         user: [

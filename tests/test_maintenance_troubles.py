@@ -245,7 +245,9 @@ def test_garbage_in_a_queue_or_in_a_workers_hands_keeps_no_message_missing(
 ):
     for queue in ("celery", "other"):
         message = MESSAGE | {"options": {"queue": queue}}
-        task_id = records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id
+        task_id = records.starts.create(
+            owner="ada", message=message, title="Add", max_attempts=4
+        ).task_id
         records.outbox.mark_published(task_id)
         records.client.lpush(queue, garbage)
     records.client.hset("unacked", "tag", garbage)
@@ -262,7 +264,7 @@ def test_a_queue_that_cannot_be_read_keeps_no_other_from_being_read(
     for queue in ("broken", "other"):
         message = MESSAGE | {"options": {"queue": queue}}
         records.outbox.mark_published(
-            records.create(owner="ada", message=message, title="Add", max_attempts=4).task_id
+            records.starts.create(owner="ada", message=message, title="Add", max_attempts=4).task_id
         )
     records.client.set("broken", "not a list")
 

@@ -35,7 +35,9 @@ def records(server: Valkey) -> Iterator[Records]:
 
 
 def start(records: Records) -> str:
-    return records.create(owner="ada", message=MESSAGE, title="A task", max_attempts=4).task_id
+    return records.starts.create(
+        owner="ada", message=MESSAGE, title="A task", max_attempts=4
+    ).task_id
 
 
 def snapshot_ids(page: list[str]) -> list[str]:

@@ -200,7 +200,7 @@ def test_a_task_that_goes_on_does_not_repeat_it_and_one_that_replaces_it_does(
     runs(body)
     message = {"task": "t", "args": [], "kwargs": {}, "options": {"queue": "q"}}
     about: dict[str, Any] = {"owner": "", "message": message, "title": "T", "max_attempts": 4}
-    records.create(**about, task_id=task_id, resume_from=runs.task_id)
+    records.starts.create(**about, task_id=task_id, resume_from=runs.task_id)
     again = claimed(records, task_id, "again")
     other = claimed(records, runs.task_id, "other", 1_000_000)
 

@@ -18,7 +18,7 @@ ADA = "ada"
 
 def start(records: Records, title: str = "Long task", owner: str = ADA, when: str = "", **kwargs):
     message = {"task": "long_task", "args": [], "kwargs": kwargs, "options": {"queue": "celery"}}
-    return records.create(
+    return records.starts.create(
         owner=owner, message=message, title=title, max_attempts=4, when=when
     ).task_id
 
@@ -195,7 +195,7 @@ def test_what_an_earlier_version_has_changed_is_listed_and_counted_as_it_is(reco
 
 def test_a_task_that_celery_sends_is_counted_for_as_long_as_it_is_kept(records: Records):
     task_id = str(uuid4())
-    records.enqueue(task_id, Sent("shop.order", "Order 7", ADA, "celery", "", "send", 4))
+    records.starts.enqueue(task_id, Sent("shop.order", "Order 7", ADA, "celery", "", "send", 4))
 
     kept = records.client.pttl(records.keys.record(task_id))
     until = records.client.zscore(records.keys.phase(ADA, Phase.QUEUED), task_id)

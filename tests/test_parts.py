@@ -18,7 +18,7 @@ def start(records: Records, parent: str = "", owner: str = "ada", title: str = "
     headers = {PARENT: parent} if parent else {}
     options = {"queue": "celery", "headers": headers}
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": options}
-    return records.create(
+    return records.starts.create(
         owner=owner, message=message, title=title, max_attempts=4, task_id=str(uuid4()), **more
     ).task_id
 

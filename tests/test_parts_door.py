@@ -29,7 +29,9 @@ def part_of(records: Records, parent: str, title: str = "Part") -> str:
     assert stored is not None
     options = {"queue": "celery", "headers": {PARENT: parent}}
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": options}
-    started = records.create(owner=stored.owner, message=message, title=title, max_attempts=4)
+    started = records.starts.create(
+        owner=stored.owner, message=message, title=title, max_attempts=4
+    )
     claim(records, started.task_id)
     return started.task_id
 

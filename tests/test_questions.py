@@ -405,7 +405,7 @@ def test_a_task_that_goes_on_as_another_one_has_its_answers(records: Records, wa
     save = StateWrite(waiting, Delivery("second"), Phase.RUNNING, {}, "{}", "t", 4, saved="{}")
     records.runs.write(save)
 
-    new = records.create(
+    new = records.starts.create(
         owner="", message=MESSAGE, title="T", max_attempts=4, resume_from=waiting
     ).task_id
 

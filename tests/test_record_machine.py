@@ -289,7 +289,7 @@ class RecordMachine(RuleBasedStateMachine):
         self.client.flushdb()
         self.client.set("headway:last_sweep", records.clock.now())
         # All tasks are parts of this one, which itself does nothing.
-        records.create(
+        records.starts.create(
             owner="ada", message=message_of(0), title="P", max_attempts=1, task_id=PARENT_ID
         )
         self.client.zrem("headway:outbox", PARENT_ID)
@@ -336,7 +336,7 @@ class RecordMachine(RuleBasedStateMachine):
         elif how == "created":
             message = message_of(0)
             when = moment(delay) if delay else ""
-            started = self.records.create(
+            started = self.records.starts.create(
                 owner="ada", message=message, title="T", max_attempts=attempts, when=when
             )
             task.id = started.task_id
@@ -350,7 +350,7 @@ class RecordMachine(RuleBasedStateMachine):
     def go_on_in_another(self, former: Task) -> None:
         """As "Go on" does: a new task begins where this one was saved, if it was."""
         task = Task("", MAX_ATTEMPTS)
-        task.id = self.records.create(
+        task.id = self.records.starts.create(
             owner="ada",
             message=message_of(0),
             title="T",

@@ -40,7 +40,7 @@ def with_its_record(hand: Hand) -> str:
     message = plain.celery.signature(
         "tests.plain_celery.add", args=(1, 2), kwargs={}, queue="celery"
     )
-    started = hand.records.create(
+    started = hand.records.starts.create(
         owner="ada",
         message=recorded(identified(message, "by-hand"), "by-hand"),
         title="Add",

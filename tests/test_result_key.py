@@ -31,7 +31,7 @@ ENDS: dict[Phase, dict[str, Any]] = {
 
 
 def start(records: Records, when: str = "") -> str:
-    started = records.create(
+    started = records.starts.create(
         owner="ada", message=MESSAGE, title="Long task", max_attempts=4, when=when
     )
     check(started.snapshot)

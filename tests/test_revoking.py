@@ -26,7 +26,7 @@ OTHER = "7f3a1c52-other"
 @pytest.fixture(autouse=True)
 def two_tasks(records: Records) -> None:
     for task_id in (MINE, OTHER):
-        records.enqueue(task_id, Sent("long_task", "", "ada", "celery", "+60000000", "", 4))
+        records.starts.enqueue(task_id, Sent("long_task", "", "ada", "celery", "+60000000", "", 4))
 
 
 @pytest.fixture

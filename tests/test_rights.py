@@ -65,7 +65,7 @@ def test_records_are_written_and_read_with_these_rights(admin: redis.Redis, url:
     refuse_unfit(url, url, production=True)
     records = records_of(url)
     started = [
-        records.create(
+        records.starts.create(
             owner="ada", message=MESSAGE, title="A task", max_attempts=4, **options
         ).task_id
         for options in ({}, {"key": "once"}, {"when": "+60000000"}, {"encoded": "{}"})
@@ -213,7 +213,7 @@ def test_a_denial_is_unavailable_to_the_caller_whatever_it_is_for(
     allow(admin, f"{RULES} {less}")
 
     with pytest.raises(Unavailable) as raised:
-        records.create(owner="ada", message=MESSAGE, title="A task", max_attempts=4)
+        records.starts.create(owner="ada", message=MESSAGE, title="A task", max_attempts=4)
 
     assert raised.value.reason is Reason.NO_RIGHT
 

@@ -17,6 +17,7 @@ from kombu.transport.redis import Channel
 from headway.celery.sends import load_owner_by, nobody
 from headway.store.errors import Unavailable
 from headway.store.records import Records
+from headway.store.starts import Starts
 from tests import plain_celery as plain
 from tests.by_broker import Hand
 
@@ -159,7 +160,7 @@ def test_without_redis_it_is_sent_all_the_same(
         calls.append(1)
         raise Unavailable("away")
 
-    monkeypatch.setattr(Records, "enqueue", fail)
+    monkeypatch.setattr(Starts, "enqueue", fail)
     sent = [send_as_web_process().id for _ in range(3)]
 
     assert sorted(hand.take().headers["id"] for _ in sent) == sorted(sent)

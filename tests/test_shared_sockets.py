@@ -28,7 +28,9 @@ STOPS_SECONDS = 5.0
 def two_tasks(shared_records: Records) -> None:
     for task_id in (MINE, OTHER):
         shared_records.forget(task_id)
-        shared_records.enqueue(task_id, Sent("long_task", "", "ada", "celery", "+60000000", "", 4))
+        shared_records.starts.enqueue(
+            task_id, Sent("long_task", "", "ada", "celery", "+60000000", "", 4)
+        )
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def tasks(app: Flask, records: Records) -> None:
     app.config["HEADWAY_OWNER_LOADER"] = lambda: request.headers.get("User")
     app.config["HEADWAY_VISIBLE"] = lambda: "Operator" in request.headers
     for task_id, owner in ((MINE, "ada"), (OTHER, "ada"), (NOBODYS, "")):
-        records.enqueue(task_id, Sent("long_task", "", owner, "celery", "+60000000", "", 4))
+        records.starts.enqueue(task_id, Sent("long_task", "", owner, "celery", "+60000000", "", 4))
 
 
 def share(client: FlaskClient, task_id: str = MINE, **body: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def part(records: Records) -> str:
     """A running part of a running task."""
     running(records)
     options = {"queue": "celery", "headers": {PARENT: TASK_ID}}
-    started = records.create(
+    started = records.starts.create(
         owner="",
         message={**MESSAGE, "options": options},
         title="Part",

@@ -121,7 +121,7 @@ def test_a_title_that_no_argument_can_fill_is_refused(title: str, why: str):
 def test_a_record_takes_no_other_title(records: Records):
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
 
-    started = records.create(
+    started = records.starts.create(
         owner="ada", message=message, title="a\n\u202e" + "b" * 60_000, max_attempts=4
     )
 

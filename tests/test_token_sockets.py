@@ -27,7 +27,9 @@ THEIRS = "7f3a1c52-theirs"
 def two_tasks(shared_records: Records) -> None:
     for task_id, owner in ((MINE, "ada"), (THEIRS, "bob")):
         shared_records.forget(task_id)
-        shared_records.enqueue(task_id, Sent("long_task", "", owner, "celery", "+60000000", "", 4))
+        shared_records.starts.enqueue(
+            task_id, Sent("long_task", "", owner, "celery", "+60000000", "", 4)
+        )
 
 
 @pytest.fixture

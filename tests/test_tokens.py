@@ -27,7 +27,7 @@ NOBODYS = "7f3a1c52-nobodys"
 @pytest.fixture
 def three_tasks(records: Records) -> None:
     for task_id, owner in ((MINE, "ada"), (THEIRS, "bob"), (NOBODYS, "")):
-        records.enqueue(task_id, Sent("long_task", "", owner, "celery", "+60000000", "", 4))
+        records.starts.enqueue(task_id, Sent("long_task", "", owner, "celery", "+60000000", "", 4))
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ LATEST = Turn("digest", "1 digest", replaces=True)
 
 def create(records: Records, turn: Turn = ONE, **options: Any) -> StartResult:
     about = {"owner": "ada", "message": MESSAGE, "title": "Long task", "max_attempts": 4}
-    return records.create(**about | {"turn": turn, "encoded": "a message"} | options)
+    return records.starts.create(**about | {"turn": turn, "encoded": "a message"} | options)
 
 
 def read(records: Records, task_id: str) -> Snapshot:

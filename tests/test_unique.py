@@ -62,7 +62,7 @@ def id_in(answer: TestResponse) -> str:
 
 def create(records: Records, unique: str = "one", **options: Any) -> StartResult:
     about = {"owner": "ada", "message": MESSAGE, "title": "Long task", "max_attempts": 4}
-    return records.create(turn=Turn(unique=unique), **about | options)
+    return records.starts.create(turn=Turn(unique=unique), **about | options)
 
 
 # At each door

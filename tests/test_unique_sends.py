@@ -91,7 +91,9 @@ def test_a_start_finds_what_was_sent(tidy: Task, records: Records):
 
     turn = tidy.unique.turn("tidy", ["hall"], {})
     message = {"task": "tidy", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
-    started = records.create(owner="", message=message, title="Tidy", max_attempts=4, turn=turn)
+    started = records.starts.create(
+        owner="", message=message, title="Tidy", max_attempts=4, turn=turn
+    )
 
     assert (started.task_id, started.outcome) == (sent.id, "existing")
 

@@ -17,7 +17,7 @@ TOKEN = f"1 id task:{HERS}"
 @pytest.fixture(autouse=True)
 def two_tasks(records: Records) -> None:
     for task_id, owner in ((HERS, "ada"), (NOBODYS, "")):
-        records.enqueue(task_id, Sent("long_task", "", owner, "celery", "+60000000", "", 4))
+        records.starts.enqueue(task_id, Sent("long_task", "", owner, "celery", "+60000000", "", 4))
 
 
 def found(records: Records, reader: str, claim: str = "") -> list[str]:

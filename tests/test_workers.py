@@ -60,7 +60,7 @@ def test_a_worker_that_changes_its_slots_and_queues_stays_one(records: Records):
 def test_a_worker_of_an_earlier_version_may_take_any_queue(records: Records):
     records.client.zadd("headway:workers", {"old@host 2": records.clock.now() + 15_000_000})
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "extra"}}
-    records.create(owner="ada", message=message, title="Long task", max_attempts=4)
+    records.starts.create(owner="ada", message=message, title="Long task", max_attempts=4)
 
     assert workers_of(records) == {"extra": 1}
 
@@ -85,7 +85,7 @@ def test_a_queue_that_no_worker_takes_is_named_at_every_door(client: FlaskClient
 @pytest.mark.parametrize("queue", ["mail", "a b", 'q"uote', "schlange-ü", "a/b", "back\\slash"])
 def test_a_queue_of_any_name_is_shown_while_its_task_waits(records: Records, queue: str):
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": queue}}
-    started = records.create(owner="ada", message=message, title="Long task", max_attempts=4)
+    started = records.starts.create(owner="ada", message=message, title="Long task", max_attempts=4)
 
     assert json.loads(started.snapshot)["queue"] == queue
     assert records.queries.overview()["queues"][queue] == {"queued": 1, "workers": 0}

@@ -81,7 +81,7 @@ def _start(records: Records, owner: str, number: int) -> str:
         "options": {"queue": "celery"},
     }
     title = f"E-mail to reader{number}@example.com"
-    return records.create(owner=owner, message=message, title=title, max_attempts=4).task_id
+    return records.starts.create(owner=owner, message=message, title=title, max_attempts=4).task_id
 
 
 def _ask(client: FlaskClient, path: str) -> None:

@@ -117,7 +117,7 @@ class Recorder:
         if time.monotonic() < self._away_until:
             return False
         try:
-            self._records.enqueue(task_id, sent, encoded)
+            self._records.starts.enqueue(task_id, sent, encoded)
         except Existing:
             raise
         except Unavailable as error:

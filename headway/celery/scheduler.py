@@ -91,7 +91,7 @@ class Scheduler:
             self._backend.app, schedule.name, (), {}, queue=schedule.queue, owner=""
         )
         try:
-            started = self._records.create(
+            started = self._records.starts.create(
                 owner="",
                 message=message,
                 title=schedule.title,

@@ -193,7 +193,7 @@ NO_SOURCE = Source()
 
 
 class Sent(NamedTuple):
-    """A message that Celery sends: `queue` is "" if unknown, `when` as for `create`."""
+    """A message that Celery sends: `queue` is "" if unknown, `when` as for `Starts.create`."""
 
     name: str
     title: str  # "" for the name
@@ -285,7 +285,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class StartResult:
-    """The outcome of `create`, and the snapshot as JSON.
+    """The outcome of `Starts.create`, and the snapshot as JSON.
 
     The outcome is CREATED, SCHEDULED for later, IN_LINE, REPLAYED or EXISTING.
     """

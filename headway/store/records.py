@@ -8,18 +8,10 @@ Redis.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Sequence
-from hashlib import sha256
 from typing import Any
-from uuid import uuid4
 
-from kombu.utils.json import dumps
-
-from headway.message_headers import as_asked, parent_of, send_of
 from headway.settings import CANCEL_GRACE_SECONDS, LEASE_SECONDS
-from headway.shapes import TaskMessage
-from headway.snapshot import fragment, title_line
+from headway.snapshot import fragment
 from headway.store.clock import RedisClock
 from headway.store.connection import Client
 from headway.store.effects import EffectRecords
@@ -28,8 +20,7 @@ from headway.store.functions import Functions
 from headway.store.history import TaskHistory
 from headway.store.keys import PLAIN, Keys
 from headway.store.maintenance import MaintenanceRecords
-from headway.store.messages import label, search_words
-from headway.store.model import AlreadyUsed, ChangeResult, Outcome, Sent, StartResult, TooLate
+from headway.store.model import ChangeResult, Outcome
 from headway.store.outbox import Outbox
 from headway.store.output import OutputRecords
 from headway.store.owner_lists import OwnerLists
@@ -37,12 +28,11 @@ from headway.store.queries import Queries
 from headway.store.results import ResultReader
 from headway.store.runs import RunRecords
 from headway.store.schedules import ScheduleRecords
+from headway.store.starts import Starts
 from headway.store.tokens import TokenRecords
 from headway.store.uploads import UploadRecords
-from headway.turns import NO_TURN, Existing, Turn
 
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}\Z")
-START_SECONDS = 2.0  # a start that takes Redis longer than this is refused, not begun late
 PARTS_BATCH = 50  # parts that one call cancels: more would hold Redis up
 
 
@@ -77,6 +67,7 @@ class Records:
         self.results = ResultReader(self.functions)
         self.history = TaskHistory(self.functions)
         self.clock = RedisClock(self.functions)
+        self.starts = Starts(self.functions, self.clock, self.ttl, self._cancel_grace)
         self.lists = OwnerLists(self.functions)
         self.read = self.queries.read
         self.tokens = TokenRecords(self.functions)
@@ -91,98 +82,6 @@ class Records:
     @client.setter
     def client(self, client: Client) -> None:
         self.functions.client = client
-
-    def create(
-        self,
-        *,
-        owner: str,
-        message: TaskMessage,
-        title: str,
-        max_attempts: int,
-        key: str = "",
-        when: str = "",
-        task_id: str = "",
-        encoded: str = "",
-        resume_from: str = "",
-        former_part: str = "",
-        turn: Turn = NO_TURN,
-        uploads: Sequence[str] = (),
-    ) -> StartResult:
-        """Create the record of a task; `message` is its Celery signature, with a queue.
-
-        `when` is "" for now, "+<microseconds>" from now, or "<microseconds>" on Redis's clock.
-        `encoded` is the message in the queue's own form, put there together with the record;
-        without it the message is not sent yet. `resume_from` is a task like it at whose last
-        save it goes on, if there is one; `former_part` is one that has failed and whose place
-        it takes among the parts of a task. The same `key` of the same owner gives the same task.
-        Where `turn` says that another is open already, that one is returned, or replaced.
-        `uploads` are the ids of those among its arguments, which are kept as long as the task.
-        Raises AlreadyUsed if the key came with another message, TooLate after START_SECONDS.
-        """
-        task_id = task_id or str(uuid4())
-        text = dumps(message)
-        keys = [self.keys.record(task_id), self.keys.owner(owner)]
-        digest = ""
-        if key:
-            keys.append(self.keys.once(owner, sha256(key.encode()).hexdigest()))
-            asked = f"{dumps(as_asked(message))} {when}{resume_from}"
-            digest = sha256(asked.encode()).hexdigest()
-        name = fragment(message["task"])
-        queue = message["options"]["queue"]
-        args = [
-            task_id,
-            owner,
-            queue,
-            name,
-            fragment(title_line(title)),
-            max_attempts,
-            text,
-            self.ttl,
-        ]
-        send = send_of(message)
-        begun = time.monotonic()
-        lists = [self.keys.queue(queue, turn.priority), search_words(message)]
-        turn_args = [turn.unique, turn.line, int(turn.replaces), self._cancel_grace, turn.priority]
-        parts_args = [parent_of(message), former_part]
-        sent = [digest, when, encoded, send, *lists, resume_from, *turn_args, *parts_args, *uploads]
-        outcome, *found = self.functions.call(
-            "create", keys, [*args, self.clock.after(START_SECONDS), *sent]
-        )
-        if outcome == Outcome.LATE and time.monotonic() - begun < START_SECONDS:
-            self.clock.expire()  # it has been put forward
-            outcome, *found = self.functions.call(
-                "create", keys, [*args, self.clock.after(START_SECONDS), *sent]
-            )
-        if outcome == Outcome.LATE:
-            raise TooLate
-        if outcome == Outcome.CONFLICT:
-            raise AlreadyUsed
-        return StartResult(found[0], found[1], Outcome(outcome))
-
-    def enqueue(self, task_id: str, sent: Sent, encoded: str = "") -> None:
-        """Create the record of a task that Celery sends, unless it has one.
-
-        `encoded` is the message in the form of its queue in this Redis, put there together with the
-        record; "" if it is sent by other means. Raises Existing, and puts nothing there, for a
-        unique task whose owner has an open one.
-        """
-        title = fragment(title_line(sent.title)) if sent.title else label(sent.name)
-        about = [sent.owner, sent.queue, label(sent.name), title, sent.max_attempts]
-        args = [
-            task_id,
-            *about,
-            self.ttl,
-            sent.when,
-            sent.send,
-            encoded,
-            self.keys.queue(sent.queue, sent.priority),
-            sent.unique,
-            sent.parent,
-            sent.priority,
-        ]
-        existing = self.functions.call("enqueue", [self.keys.record(task_id)], args)
-        if existing:
-            raise Existing(existing)
 
     def forget(self, task_id: str) -> None:
         """Delete everything that is kept of a task, whatever it does, as Celery's clients ask.
@@ -249,7 +148,7 @@ class Records:
         return Outcome(outcome)
 
     def reschedule(self, task_id: str, when: str) -> ChangeResult:
-        """Change the time of a scheduled or retrying task; `when` is as for `create`.
+        """Change the time of a scheduled or retrying task; `when` is as for `Starts.create`.
 
         The outcome is "scheduled" or, for now, "queued"; else "not_waiting" or "unknown".
         """
