@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from headway.revoking import revoke
     from headway.snapshot import Phase, Snapshot
     from headway.tokens import token
+    from headway.typed_results import Image, Markdown, Plot
     from headway.uploads import Upload
 
 __all__ = [
@@ -30,7 +31,10 @@ __all__ = [
     "Email",
     "Headway",
     "HeadwayError",
+    "Image",
+    "Markdown",
     "Phase",
+    "Plot",
     "ProgramFailed",
     "Snapshot",
     "Stopped",
@@ -47,7 +51,10 @@ HOMES = {
     "Email": "headway.annotations",
     "Headway": "headway.extension",
     "HeadwayError": "headway.exceptions",
+    "Image": "headway.typed_results",
+    "Markdown": "headway.typed_results",
     "Phase": "headway.snapshot",
+    "Plot": "headway.typed_results",
     "ProgramFailed": "headway.exceptions",
     "Snapshot": "headway.snapshot",
     "Stopped": "headway.celery.runs",

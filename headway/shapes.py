@@ -150,7 +150,8 @@ class Changes(TypedDict, total=False):
     """The keys of the snapshot that a write changes, and what goes with them.
 
     `bar` names the bar that the numbers belong to, within which they never go back. `result_at` is
-    where a large result begins in Celery's form, in bytes; `traceback` is where an attempt failed.
+    where a large result begins in Celery's form, in bytes; `result_kind` what its author says that
+    it is (`headway.typed_results`); `traceback` is where an attempt failed.
     """
 
     current: float
@@ -160,6 +161,7 @@ class Changes(TypedDict, total=False):
     result: Any
     result_size: int
     result_at: int
+    result_kind: str
     error: TaskError | None
     traceback: AttemptFailure
     bar: str | int

@@ -17,6 +17,7 @@ from typing import Any
 from headway import masking
 from headway.bars import place, scaled, sensible
 from headway.shapes import Changes, PartCounts, Question, Resume, Step, StreamState, TaskError
+from headway.typed_results import kind_of
 from headway.values import as_number, as_text
 
 STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
@@ -214,13 +215,18 @@ def success_fields(value: Any) -> Changes:
     if isinstance(value, dict) and "result" in value and value.keys() <= ARTICLE_KEYS:
         fields: Changes = {
             "status": one_line(as_text(value.get("status"), MAX_READ_CHARS) or ""),
-            "result": value["result"],
+            **_result_fields(value["result"]),
         }
         total = as_number(value.get("total"))
         if total is not None:
             fields["total"] = total
         return fields
-    return {"status": "", "result": value}
+    return {"status": "", **_result_fields(value)}
+
+
+def _result_fields(value: Any) -> Changes:
+    kind = kind_of(value)
+    return {"result": value, "result_kind": kind} if kind else {"result": value}
 
 
 def cancelled_status(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from headway import strict_json
 from headway.store import damaged
 from headway.store.damaged import unless_damaged
 from headway.store.functions import Functions
@@ -37,6 +38,12 @@ class ResultReader:
         except ResultGone:
             return None
         return None if first is None else (damaged.count(size), chain([first], pieces))
+
+    def kind(self, task_id: str) -> str:
+        """Return what a task's author says that its result is; "" where nothing is said."""
+        noted = self._functions.client.hget(self._keys.record(task_id), "result_kind")
+        found = strict_json.parse_or_text(str(noted or ""))
+        return found if isinstance(found, str) else ""
 
     def _pieces(self, key: str, start: int, size: int) -> Iterator[bytes]:
         for at in range(start, start + size, PIECE_BYTES):

@@ -143,6 +143,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
     may_change = viewer.may_change(task_id, stored)
     log = records.queries.read_log(task_id, 0)
     lines = [line for line in log["lines"] if wanted.matches(line)]
+    files = files_shown(task_id)
     return {
         "task": task,
         "reading": words.read(task, labels_of(task["name"])),
@@ -155,7 +156,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         **_parts_of(viewer, stored, task),
         "plot": plot(task, records.history.points(task_id)),
         "streams": stream_ends(records.queries, task),
-        "files": files_shown(task_id),
+        "files": files,
         "timeline": timeline(
             task,
             details.history,
@@ -171,7 +172,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "arguments": _arguments(details.message) if is_private else "",
         "can_change_arguments": is_private and viewer.grant is None and can_refill(details.message),
         "result": _json(task["result"]) if task.get("result") is not None else "",
-        "shown": shown_result(task),
+        "shown": shown_result(task, files, address.get("token", "")),
         "failures": _failures(details.failures) if is_private else [],
         "script": script_address(),
         "may_share": is_private and viewer.grant is None,

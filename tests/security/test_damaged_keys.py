@@ -31,6 +31,7 @@ PARTS += (
     "traceback:1",
     "result_size",
     "result_at",
+    "result_kind",
     "log_seq",
     "version",
     "phase",
