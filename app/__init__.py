@@ -8,15 +8,14 @@ from typing import Any
 
 from celery import Celery
 from flask import Flask
-from kombu.entity import Exchange, Queue
 
 from app import config, extensions, inbox, routes, tasks  # noqa: F401 - which registers them
+from app.celery_settings import celery_settings
 from app.services import ROOT
 from headway import words
 from headway.celery import broker
 from headway.celery.task import LiveTask
 from headway.labels import labels_of
-from headway.registry import TASK_TYPES
 from headway.settings import LIMITS
 from headway.shapes import SnapshotDict
 from headway.web import access
@@ -76,60 +75,9 @@ def _celery(app: Flask) -> Celery:
                 return super().__call__(*args, **kwargs)
 
     celery = broker.FailFastCelery(app.name, task_cls=FlaskTask)
-    url = app.config["REDIS_URL"]
-    celery.conf.update(
-        broker_url=app.config["CELERY_BROKER_URL"],
-        result_backend=f"headway.celery.backend.LiveBackend+{url}",
-        result_backend_transport_options=_prefixed(app),
-        result_expires=app.config["TASK_TTL_DAYS"] * 86400,
-        headway_lease_seconds=app.config["LEASE_SECONDS"],
-        headway_cancel_grace_seconds=app.config["CANCEL_GRACE_SECONDS"],
-        headway_result_max_bytes=app.config["RESULT_MAX_BYTES"],
-        # A worker stores there what it last saw of Redis, to notice a restored backup.
-        headway_data_dir=app.config["DATA_DIR"],
-        headway_files=app.config["DATA_DIR"] / "files",
-        redis_socket_timeout=2.0,
-        redis_socket_connect_timeout=2.0,
-        task_default_queue="celery",
-        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in config.QUEUES],
-        task_routes={kind.name: {"queue": kind.queue} for kind in TASK_TYPES.values()},
-        task_create_missing_queues=True,
-        task_serializer="json",
-        accept_content=["json"],
-        task_acks_late=True,
-        task_acks_on_failure_or_timeout=True,
-        task_reject_on_worker_lost=False,
-        worker_prefetch_multiplier=1,
-        worker_cancel_long_running_tasks_on_connection_loss=False,
-        worker_soft_shutdown_timeout=app.config["SHUTDOWN_SECONDS"],
-        # How long to wait for a lost process's last messages; what it has stored itself stands
-        # anyway.
-        worker_lost_wait=1.0,
-        worker_hijack_root_logger=True,
-        broker_pool_acquire_timeout=0.5,  # starts do not queue up behind a broker that hangs
-        broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
-        broker_channel_error_retry=True,
-        broker_transport_options=_prefixed(app)
-        | {
-            # Maintenance handles lost messages. A worker whose clock is ahead by this would
-            # redeliver messages that others run.
-            "visibility_timeout": 7 * 86400,
-            "socket_timeout": 2,
-            "socket_connect_timeout": 2,
-            "socket_keepalive": True,
-            # A half-open connection is found within 11 s.
-            "health_check_interval": 5,
-        },
-    )
+    celery.conf.update(celery_settings(app.config))
     celery.set_default()
     return celery
-
-
-def _prefixed(app: Flask) -> dict[str, str]:
-    """Return the option of Celery's that puts the key prefix before all that lies in Redis."""
-    prefix = app.config["REDIS_KEY_PREFIX"]
-    return {"global_keyprefix": prefix} if prefix else {}
 
 
 def _add_to_templates(app: Flask) -> None:

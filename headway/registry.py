@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from inspect import unwrap
@@ -18,7 +18,7 @@ from headway.celery.unique_sends import apply_async
 from headway.docstrings import summary_of
 from headway.labels import Labels, register
 from headway.message_headers import TITLE
-from headway.schedules import SCHEDULES, Schedule, rule_of
+from headway.schedules import SCHEDULES, Rule, Schedule, rule_of
 from headway.signatures import BadArguments, Call, converting, signature_of
 from headway.snapshot import title_line
 from headway.store.model import Priority
@@ -152,9 +152,7 @@ def task(
         kept = dict(options)
         if limits := limits_of(own, unique, when_open, debounce, max_running):
             kept |= {"unique": limits, "apply_async": apply_async}
-        arguments = None if validate else own.asked
-        if form:
-            arguments = tuple(members_of(form))
+        asked = None if validate else own.asked
         register(name, labels or {})
         kind = TASK_TYPES[name] = TaskType(
             name,
@@ -162,16 +160,14 @@ def task(
             queue,
             validate or own.validate,
             own.call,
-            arguments,
+            tuple(members_of(form)) if form else asked,
             summary_of(function.__doc__),
             can_refill=validate is None and form is None,
             admit=admit,
             uploads=tuple(each for each in own.arguments if holds_upload(each.hint)),
         )
         if rule:
-            if needed := [each.name for each in own.asked if each.is_required]:
-                raise TypeError(f"{name} runs by itself: {', '.join(needed)} needs a default.")
-            SCHEDULES[name] = Schedule(name, kind.heading, queue, rule)
+            _schedule(kind, own.asked, rule)
         return shared_task(name=name, **kept)(converting(function, is_bound=is_bound))
 
     return decorate
@@ -193,6 +189,13 @@ def _give_title(
 
 
 signals.before_task_publish.connect(_give_title)
+
+
+def _schedule(kind: TaskType, asked: Iterable[Argument], rule: Rule) -> None:
+    """Have the workers start a kind of task. Raises TypeError for one that needs arguments."""
+    if needed := [each.name for each in asked if each.is_required]:
+        raise TypeError(f"{kind.name} runs by itself: {', '.join(needed)} needs a default.")
+    SCHEDULES[kind.name] = Schedule(kind.name, kind.heading, kind.queue, rule)
 
 
 def _check_title(title: str, known: Collection[str]) -> None:

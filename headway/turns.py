@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Turn(NamedTuple):
@@ -17,6 +17,10 @@ class Turn(NamedTuple):
     line: str = ""
     replaces: bool = False
     priority: int = 0
+
+    def args(self, cancel_grace: int) -> list[Any]:
+        """Return it as scripts take it; what it replaces has so long to end, in microseconds."""
+        return [self.unique, self.line, int(self.replaces), cancel_grace, self.priority]
 
 
 NO_TURN = Turn()

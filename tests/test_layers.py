@@ -302,6 +302,7 @@ LAYERS = [
     "app.forms",
     "app.inbox",
     "app.routes",
+    "app.celery_settings",
     "app",
     "app.unsent",
 ]

@@ -63,30 +63,8 @@ class MessageOutbox:
         if run is not None and (serializer := getattr(run, SERIALIZER, "json")) != "json":
             options = {"serializer": serializer, **options}  # it has the same arguments
 
-        def put(made: Message) -> None:
-            turn = made.headers.pop(TURN, NO_TURN)
-            request = request_of(made)
-            message = signature_of(task, request)
-            source = Source(send_of(message))
-            if run is not None:
-                until_stored(
-                    lambda: self.store(request.id, message, when, delivery_of(run), source)
-                )
-                return
-            outcome = self.store(
-                request.id, message, when, Delivery(), source, only_attended=True, turn=turn
-            )
-            if outcome == Outcome.UNATTENDED:
-                raise Unattended
-            if outcome == Outcome.BUSY:
-                raise ValueError(
-                    f"Task {request.id} has not ended: it cannot be sent again under this id."
-                )
-            if outcome == Outcome.DUE:
-                self.release(request.id)
-
         kept = {
-            "producer": OutboxProducer(put),
+            "producer": OutboxProducer(lambda made: self._keep(made, task, when, run)),
             "publisher": None,
             "connection": None,
             "retry": False,
@@ -97,6 +75,27 @@ class MessageOutbox:
             return send(args, kwargs, task_id, **without_times(options) | kept)
         except Unattended:
             return send(args, kwargs, task_id, **options)
+
+    def _keep(self, made: Message, task: Task, when: str, run: Any) -> None:
+        """Keep a message in the place of publishing it; `run` is whose successor it is, or None."""
+        turn = made.headers.pop(TURN, NO_TURN)
+        request = request_of(made)
+        message = signature_of(task, request)
+        source = Source(send_of(message))
+        if run is not None:
+            until_stored(lambda: self.store(request.id, message, when, delivery_of(run), source))
+            return
+        outcome = self.store(
+            request.id, message, when, Delivery(), source, only_attended=True, turn=turn
+        )
+        if outcome == Outcome.UNATTENDED:
+            raise Unattended
+        if outcome == Outcome.BUSY:
+            raise ValueError(
+                f"Task {request.id} has not ended: it cannot be sent again under this id."
+            )
+        if outcome == Outcome.DUE:
+            self.release(request.id)
 
     def store(
         self,

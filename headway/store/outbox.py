@@ -51,35 +51,11 @@ class Outbox:
         `only_attended` that may be "unattended": no worker has swept for a minute, so nobody might
         send it. Raises Existing where one that `turn` says is unique is open.
         """
-        name = label(message["task"])
-        queue = message["options"].get("queue", "")
-        title = title_fragment(message)
-        args = [
-            task_id,
-            order,
-            name,
-            title,
-            max_attempts,
-            dumps(message),
-            queue,
-            self._ttl,
-            when,
-            run.token,
-            run.order,
-        ]
-        turn_args = [turn.unique, turn.line, int(turn.replaces), self._cancel_grace, turn.priority]
-        reply = self._functions.call(
-            "defer",
-            [self._keys.record(task_id)],
-            [
-                *args,
-                *source.args,
-                int(only_attended),
-                owner_of(message),
-                *turn_args,
-                parent_of(message),
-            ],
-        )
+        task = [label(message["task"]), title_fragment(message), max_attempts]
+        kept = [dumps(message), message["options"].get("queue", ""), self._ttl, when]
+        whose = [owner_of(message), *turn.args(self._cancel_grace), parent_of(message)]
+        args = [task_id, order, *task, *kept, *run, *source.args, int(only_attended), *whose]
+        reply = self._functions.call("defer", [self._keys.record(task_id)], args)
         if isinstance(reply, list):
             raise Existing(reply[1])
         return Outcome(reply)

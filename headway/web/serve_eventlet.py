@@ -75,6 +75,26 @@ class AcceptQueue:
                 time.sleep(0)
 
 
+class ConnectionPool(eventlet.GreenPool):  # type: ignore[misc]  # untyped
+    """Room for so many connections; beyond it a client gets a 503 at once.
+
+    Websockets take no room.
+    """
+
+    def __init__(self, requests: Requests, size: int) -> None:
+        super().__init__(size)
+        self._requests = requests
+
+    def spawn(self, serve: Callable[..., None], connection: Any) -> Any:
+        if self.free() <= 0:
+            return eventlet.spawn(_reject, connection[1])
+        return super().spawn(self._serve, serve, connection)
+
+    def _serve(self, serve: Callable[..., None], connection: Any) -> None:
+        with self._requests.of(connection[0]):
+            serve(connection)
+
+
 def serve(
     listener: socket.socket,
     requests: Requests,
@@ -85,21 +105,23 @@ def serve(
 
     A client has `request_seconds` to send a whole request.
     """
+    queue = AcceptQueue(listener)
+    eventlet.spawn(
+        wsgi.server,
+        queue,
+        requests,
+        custom_pool=ConnectionPool(requests, max_connections),
+        protocol=_protocol(requests, request_seconds),
+        socket_timeout=SILENCE_SECONDS,
+        log_output=False,
+        debug=False,  # no traceback to clients
+        capitalize_response_headers=False,  # they are spelled as they should be
+    )
+    return Serving(queue.stop, queue.waiting)
 
-    class ConnectionPool(eventlet.GreenPool):  # type: ignore[misc]  # untyped
-        """Room for so many connections; beyond it a client gets a 503 at once.
 
-        Websockets take no room.
-        """
-
-        def spawn(self, serve: Callable[..., None], connection: Any) -> Any:
-            if self.free() <= 0:
-                return eventlet.spawn(_reject, connection[1])
-            return super().spawn(self._serve, serve, connection)
-
-        def _serve(self, serve: Callable[..., None], connection: Any) -> None:
-            with requests.of(connection[0]):
-                serve(connection)
+def _protocol(requests: Requests, seconds: float) -> type:
+    """Return the protocol by which eventlet reads requests."""
 
     class Protocol(wsgi.HttpProtocol):  # type: ignore[misc]  # untyped
         """Reads checked requests only; closes connections once the process is stopping."""
@@ -109,7 +131,7 @@ def serve(
 
         def setup(self) -> None:
             super().setup()
-            self.rfile = RequestReader(self.connection, self.rfile, request_seconds)
+            self.rfile = RequestReader(self.connection, self.rfile, seconds)
 
         def _read_request_line(self) -> bytes:
             self.rfile.begin()
@@ -121,19 +143,7 @@ def serve(
             self.close_connection |= requests.last
             return is_sound
 
-    queue = AcceptQueue(listener)
-    eventlet.spawn(
-        wsgi.server,
-        queue,
-        requests,
-        custom_pool=ConnectionPool(max_connections),
-        protocol=Protocol,
-        socket_timeout=SILENCE_SECONDS,
-        log_output=False,
-        debug=False,  # no traceback to clients
-        capitalize_response_headers=False,  # they are spelled as they should be
-    )
-    return Serving(queue.stop, queue.waiting)
+    return Protocol
 
 
 def _reject(connection: Any) -> None:
