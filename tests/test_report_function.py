@@ -9,6 +9,7 @@ import pytest
 
 from headway.shapes import Changes, TaskMessage
 from headway.snapshot import Phase, progress_fields
+from headway.store.functions import shared_source
 from headway.store.model import Delivery, Outcome, StateWrite
 from headway.store.records import Records
 from headway.store.runs import RunRecords
@@ -20,6 +21,7 @@ MESSAGE: TaskMessage = {
     "kwargs": {},
     "options": {"queue": "celery"},
 }
+TITLED = {"headway_title": 'No ,"error":null,"attempt":7 "quotes"'}
 STEP = {"index": 1, "count": 2, "name": "Read"}
 NEXT = {"index": 2, "count": 2, "name": "Write"}
 REPORTS = [
@@ -229,7 +231,7 @@ def test_an_ended_task_keeps_no_field_of_its_run(records: Records):
     assert records.runs.write(whole) == "written"
 
     record = records.client.hgetall(records.keys.record(task_id))
-    assert not {"run", "high", "bar", "point_due", "delivery"} & record.keys()
+    assert not {"run", "high", "bar", "point_due", "delivery", "kept", "worker"} & record.keys()
     assert [name for name, value in record.items() if value in ("", "null")] == ["result"]
     snapshot = shown(records, task_id)
     assert snapshot is not None
@@ -239,3 +241,20 @@ def test_an_ended_task_keeps_no_field_of_its_run(records: Records):
         None,
         10,
     )
+
+
+def test_of_an_ended_task_what_seldom_changes_is_kept_once(records: Records):
+    tricky = '","attempt":9,"x":"\\'
+    task_id = claimed(records, {**MESSAGE, "options": {"queue": "celery", "headers": TITLED}})
+    fields: Changes = {"status": "no", "error": {"type": "ValueError", "message": tricky}}
+    end = StateWrite(task_id, HERE, Phase.FAILED, fields, "{}", "long_task", 4)
+    assert records.runs.write(end) == "written"
+    key = records.keys.record(task_id)
+    before = shown(records, task_id)
+
+    loaded = f"{shared_source()}set_prefix('') return static_members(load(KEYS[1]).fields)"
+
+    assert records.client.eval(loaded, 1, key) == records.client.hget(key, "still")
+    kept_apart = set(records.client.hkeys(key))
+    assert not {"name", "created_at", "finished_at", "max_attempts"} & kept_apart
+    assert (before.error["message"], before.attempt, before.name) == (tricky, 1, "long_task")

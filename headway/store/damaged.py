@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from headway import strict_json
 from headway.file_folder import KEY
@@ -36,8 +36,10 @@ def log_lines(texts: Iterable[str]) -> list[LogLine]:
 
 
 def history_events(texts: Iterable[str]) -> list[HistoryEvent]:
-    """Return those events of a history that are intact, of their JSON."""
-    return _read(texts, _fits(EVENT, optional={"scheduled_for", "answered"}))
+    """Return those events of a history that are intact, of their JSON without what is null."""
+    optional = {"error", "worker", "scheduled_for", "answered"}
+    found = _read(texts, _fits(EVENT, optional=optional))
+    return [cast(HistoryEvent, {"error": None, "worker": None, **event}) for event in found]
 
 
 def points(texts: Iterable[str]) -> list[Point]:

@@ -99,7 +99,7 @@ fields.started_at = format_time(NOW)
 fields.attempt = integer(held.attempt + 1)
 fields.fence = token
 fields.order = integer(order)
-fields.spent = held.revoked_tokens .. ' ' .. held.fence
+if held.fence ~= '' then fields.spent = held.revoked_tokens .. ' ' .. held.fence end
 fields.run = run
 if held.fields.streams then fields.streams = cut_streams(id, held.fields.streams, is_another) end
 fields.sends = with_send(held, send)

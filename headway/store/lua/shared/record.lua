@@ -98,6 +98,19 @@ local function is_current(still)
   return still and string.sub(still, 1, #STATIC_HEAD) == STATIC_HEAD
 end
 
+-- Have a record's fields hold all STATIC members, of which an ended task's `still` alone has some.
+-- In JSON a text holds no bare quote, so none holds the name of a member as it stands here.
+local unfold
+do
+  local form = '^'
+  for i = 1, #STATIC do form = form .. '"' .. STATIC[i] .. '":(.-),' end
+
+  unfold = function(fields)
+    local values = {string.match(fields.still .. ',', form)}
+    for i, name in ipairs(STATIC) do fields[name] = fields[name] or values[i] end
+  end
+end
+
 -- A part's parent, as its field holds it, from the JSON of the STATIC members.
 local function parent_in(still) return string.match(still, '^"parent_id":("[^"]+")') end
 
@@ -116,6 +129,7 @@ local function load(record, names)
     end
   end
   local phase = text(fields.phase)
+  if FINAL[phase] and fields.still and names ~= SHORT then unfold(fields) end
   return {fields = fields, short = names == SHORT, phase = STATE[phase] and phase,
     cancel = fields.cancel, fence = fields.fence or '', revoked_tokens = fields.spent or '',
     order = number(fields.order), attempt = number(fields.attempt),
@@ -161,9 +175,8 @@ end
 
 -- Keep a list, or a key of its index, for as long as its tasks; for a while longer, so that not each
 -- new one puts its end off.
-local KEPT_LONGER = 3600 * 1000  -- ms
 local function keep_for(key, ttl)
-  if redis.call('PTTL', key) < ttl then redis.call('PEXPIRE', key, ttl + KEPT_LONGER) end
+  if redis.call('PTTL', key) < ttl then redis.call('PEXPIRE', key, ttl + HOUR / 1000) end
 end
 
 -- The list that a task is in: of its parent's parts, else of its owner's tasks; nil for neither.

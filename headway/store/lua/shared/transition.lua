@@ -57,12 +57,15 @@ end
 local MAX_HISTORY = 8192  -- bytes
 local function note_history(fields, changes, phase)
   local function now(name) return changes[name] or fields[name] or 'null' end
+  local function unless_null(name, value)
+    return value ~= 'null' and ',"' .. name .. '":' .. value or ''
+  end
   local waits = phase == 'scheduled' or phase == 'retrying'
   local due = waits and now('scheduled_for') or 'null'
   local event = '{"at":' .. changes.updated_at .. ',"phase":"' .. phase .. '","attempt":' ..
-    now('attempt') .. ',"status":' .. now('status') .. ',"error":' .. now('error') ..
-    ',"worker":' .. now('worker') .. ',"scheduled_for":' .. due ..
-    (changes.answered and ',"answered":' .. changes.answered or '') .. '}'
+    now('attempt') .. ',"status":' .. now('status') .. unless_null('error', now('error')) ..
+    unless_null('worker', now('worker')) .. unless_null('scheduled_for', due) ..
+    unless_null('answered', changes.answered or 'null') .. '}'
   changes.answered = nil
   local history = fields.history and fields.history .. '\n' .. event or event
   while #history > MAX_HISTORY and string.find(history, '\n', 1, true) do
@@ -95,8 +98,10 @@ local function publish_event(id, fields, event)
 end
 
 -- Drop what a record no longer needs once its task has ended, and what means the same where it is
--- missing: each field takes some 40 bytes beside its name and what it holds.
-local ENDED = {'run', 'leave', 'high', 'bar', 'point_due', 'point_gap', 'delivery'}
+-- missing or in `still`: each field takes some 40 bytes beside its name and what it holds.
+local ENDED = {'run', 'leave', 'high', 'bar', 'kept', 'worker', 'point_due', 'point_gap',
+  'delivery', 'failures', 'resume', 'question', 'name', 'max_attempts', 'created_at',
+  'scheduled_for', 'started_at', 'finished_at'}
 local function drop_fields_of_run(record, fields)
   local dropped = joined(ENDED)
   for name, value in pairs(fields) do
