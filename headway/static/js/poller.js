@@ -1,7 +1,7 @@
 /** Reads the watched tasks by plain HTTP, again and again while the socket is not live. */
 
 import { readNews } from "./reading.js";
-import { MAX_IDS } from "./subscriber.js";
+import { MAX_IDS } from "./watch-requests.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot

@@ -1,12 +1,11 @@
-/** Asks for the watched tasks over the socket, and again on each new one. */
+/** Sees to it that all that is watched is asked for over the socket, and again on each new one. */
+
+import { WatchRequests } from "./watch-requests.js";
 
 /**
- * @typedef {import("./snapshot.js").Snapshot} Snapshot
  * @typedef {import("./connection.js").Connection} Connection
  * @typedef {import("./tracked-tasks.js").TrackedTasks} TrackedTasks
  */
-
-export const MAX_IDS = 100; // in one request
 
 const ANSWER_GRACE_MS = 2000; // without an answer, before the connection counts as lost
 const RETRY_MS = { min: 500, max: 5000, growth: 2 };
@@ -14,8 +13,8 @@ const RETRY_MS = { min: 500, max: 5000, growth: 2 };
 export class Subscriber {
   #connection;
   #tasks;
+  #requests;
   #random;
-  #listAsked = false;
   #answered = false; // on the present socket
   #asking = false;
   #serverIsLive = true; // whether the server says that it receives from Redis
@@ -31,6 +30,7 @@ export class Subscriber {
   constructor(connection, tasks, random) {
     this.#connection = connection;
     this.#tasks = tasks;
+    this.#requests = new WatchRequests(connection, tasks);
     this.#random = random;
     connection.on("connect", () => this.#onConnect());
     connection.on("announced", (server) => this.#onAnnounced(server));
@@ -45,15 +45,15 @@ export class Subscriber {
   /** Ask for everything again. */
   askAllAgain() {
     this.#doubt();
-    this.#answered = this.#listAsked = false;
-    for (const [, task] of this.#tasks.entries) task.asked = false;
+    this.#answered = false;
+    this.#requests.forgetAll();
     this.#retryIn = RETRY_MS.min;
     this.#ask();
   }
 
   /** Ask for the list again, as for its counts. */
   askForListAgain() {
-    this.#listAsked = false;
+    this.#requests.forgetList();
     this.#ask();
   }
 
@@ -91,7 +91,7 @@ export class Subscriber {
 
   /** @param {string} taskId @param {import("./snapshot.js").LogLine[]} lines */
   #onLog(taskId, lines) {
-    this.#tasks.appendLog(taskId, lines);
+    this.#tasks.find(taskId)?.appendLog(lines);
     this.#ask();
   }
 
@@ -100,11 +100,10 @@ export class Subscriber {
     if (this.#asking || !this.#connection.connected) return;
     this.#asking = true;
     try {
-      while (!this.#answered || this.#listWanted || this.#tasks.unasked.length) {
-        // What begins meanwhile is new.
-        const isLast = this.#tasks.unasked.length <= (this.#listWanted ? 0 : MAX_IDS);
+      while (!this.#answered || this.#requests.isWanted) {
+        const { isLast } = this.#requests; // what begins meanwhile is new
         this.#answered = true; // unless all is to be asked again before the answer comes
-        await this.#withGrace(this.#listWanted ? this.#askForMine() : this.#askForTasks());
+        await this.#withGrace(this.#requests.next());
         if (isLast && this.#answered) this.#allAcknowledged();
       }
       // An answer may have ended tasks still to be asked for, and cards may have gone.
@@ -142,46 +141,5 @@ export class Subscriber {
     if (!this.#connection.connected) return; // the next connect asks
     this.#retryTimer = setTimeout(() => this.#ask(), this.#retryIn * (0.5 + 0.5 * this.#random()));
     this.#retryIn = Math.min(RETRY_MS.max, this.#retryIn * RETRY_MS.growth);
-  }
-
-  get #listWanted() {
-    return this.#tasks.listListeners.size > 0 && !this.#listAsked;
-  }
-
-  async #askForMine() {
-    this.#listAsked = true;
-    try {
-      const { snapshots, counts } = await this.#connection.request("watch_mine", {});
-      snapshots.forEach((/** @type {Snapshot} */ snapshot) => this.#receive(snapshot));
-      this.#tasks.listRead(counts, snapshots);
-    } catch (error) {
-      this.#listAsked = false;
-      throw error;
-    }
-  }
-
-  async #askForTasks() {
-    const tasks = this.#tasks;
-    const ids = tasks.unasked.slice(0, MAX_IDS);
-    const after = Object.fromEntries(ids.map((id) => [id, tasks.track(id).line?.seq ?? 0]));
-    // Set before the answer: a gap in the log that shows meanwhile takes it back, and the task is
-    // asked for again.
-    ids.forEach((id) => (tasks.track(id).asked = true));
-    try {
-      const answer = await this.#connection.request("watch", { task_ids: ids, after });
-      const { snapshots, logs, missing } = answer;
-      snapshots.forEach((/** @type {Snapshot} */ snapshot) => this.#receive(snapshot));
-      missing.forEach((/** @type {string} */ id) => tasks.miss(id));
-      for (const [id, { lines }] of Object.entries(logs)) tasks.catchUpLog(id, lines);
-    } catch (error) {
-      ids.forEach((id) => (tasks.track(id).asked = false));
-      throw error;
-    }
-  }
-
-  /** @param {Snapshot} snapshot */
-  #receive(snapshot) {
-    this.#connection.observe(snapshot.updated_at);
-    this.#tasks.receive(snapshot);
   }
 }

@@ -9,7 +9,7 @@ import { TrackedTasks } from "./tracked-tasks.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
- * @typedef {import("./tracked-tasks.js").OnTask} OnTask
+ * @typedef {import("./tracked-task.js").OnTask} OnTask
  * @typedef {import("./tracked-tasks.js").OnMine} OnMine
  */
 

@@ -1,18 +1,13 @@
-/** What a page knows of the tasks that it watches, and the listeners that it tells. */
+/** What a page knows of the tasks that it watches, and the listeners of all of them. */
 
 import { callAll } from "./listeners.js";
-import { isFinal, isNewer, normalize } from "./snapshot.js";
+import { isFinal, normalize } from "./snapshot.js";
+import { TrackedTask } from "./tracked-task.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
  * @typedef {import("./snapshot.js").LogLine} LogLine
- *
- * @callback OnTask called with each newer snapshot, and the newest line of the task's log; null:
- *   no longer kept, or not the caller's
- * @param {Snapshot | null} snapshot
- * @param {LogLine | null} line
- * @param {boolean} isForgotten no longer kept because a person had it forgotten
- * @returns {void}
+ * @typedef {import("./tracked-task.js").OnTask} OnTask
  *
  * @callback OnMine called with each newer snapshot of any task; null: the task of this id is no
  *   longer kept
@@ -26,15 +21,6 @@ import { isFinal, isNewer, normalize } from "./snapshot.js";
  * @callback OnRead called each time that the caller's own tasks have been read
  * @param {Counts} counts
  * @returns {void}
- *
- * @typedef {object} TrackedTask
- * @property {Snapshot | null} snapshot
- * @property {LogLine | null} line
- * @property {boolean} missing
- * @property {boolean} isForgotten
- * @property {boolean} isDoubtful whether the list that should have it did not
- * @property {boolean} asked on the present socket
- * @property {Set<OnTask>} listeners
  */
 
 export class TrackedTasks {
@@ -61,13 +47,13 @@ export class TrackedTasks {
 
   /** Ids of the tasks of which news may still come. */
   get unfinished() {
-    return this.entries.filter(([, task]) => !task.missing && isOpen(task)).map(([id]) => id);
+    return this.entries.filter(([, task]) => !task.missing && task.isOpen).map(([id]) => id);
   }
 
   /** Ids of the tasks that are watched and have not been asked for on the present socket. */
   get unasked() {
     const entries = this.entries.filter(([, { asked, listeners }]) => !asked && listeners.size);
-    return entries.filter(([, task]) => isOpen(task)).map(([id]) => id);
+    return entries.filter(([, task]) => task.isOpen).map(([id]) => id);
   }
 
   /** @param {string} taskId */
@@ -79,15 +65,7 @@ export class TrackedTasks {
   track(taskId) {
     const known = this.#tasks.get(taskId);
     if (known) return known;
-    const task = {
-      snapshot: null,
-      line: null,
-      missing: false,
-      isForgotten: false,
-      isDoubtful: false,
-      asked: false,
-      listeners: new Set(),
-    };
+    const task = new TrackedTask();
     this.#tasks.set(taskId, task);
     return task;
   }
@@ -106,13 +84,10 @@ export class TrackedTasks {
     const next = normalize(snapshot);
     if (next.version <= (this.#forgotten.get(next.task_id) ?? -1)) return;
     const task = this.track(next.task_id);
-    task.isDoubtful = false;
-    if (!isNewer(next, task.snapshot)) return;
-    task.snapshot = next;
-    task.missing = task.isForgotten = false;
+    if (!task.receive(next)) return;
     this.changes++;
     callAll(this.listListeners, next, next.task_id, false);
-    emit(task);
+    task.emit();
   }
 
   /**
@@ -143,11 +118,9 @@ export class TrackedTasks {
 
   /** @param {TrackedTask} task @param {string} taskId */
   #lose(task, taskId) {
-    task.missing = true;
-    task.snapshot = null;
-    task.isDoubtful = false;
+    task.miss();
     callAll(this.listListeners, null, taskId, task.isForgotten);
-    emit(task);
+    task.emit();
   }
 
   /**
@@ -167,47 +140,4 @@ export class TrackedTasks {
     }
     callAll(this.readListeners, counts);
   }
-
-  // The log: lines carry numbers without gaps
-
-  /**
-   * Take in lines as pushed; a gap in their numbers has the task asked for again.
-   *
-   * @param {string} taskId
-   * @param {LogLine[]} lines
-   */
-  appendLog(taskId, lines) {
-    const task = this.#tasks.get(taskId);
-    if (!task) return;
-    for (const line of lines) {
-      const last = task.line?.seq ?? 0;
-      if (line.seq === last + 1) task.line = line;
-      else if (line.seq > last) task.asked = false;
-    }
-    emit(task);
-  }
-
-  /**
-   * Take in lines as answered: older ones may no longer be kept.
-   *
-   * @param {string} taskId
-   * @param {LogLine[]} lines
-   */
-  catchUpLog(taskId, lines) {
-    const task = this.#tasks.get(taskId);
-    const newest = lines.at(-1);
-    if (!task || !newest || newest.seq <= (task.line?.seq ?? 0)) return;
-    task.line = newest;
-    emit(task);
-  }
-}
-
-/** Whether there may be news of a task. @param {TrackedTask} task */
-function isOpen({ snapshot, isDoubtful }) {
-  return !snapshot || !isFinal(snapshot) || isDoubtful;
-}
-
-/** @param {TrackedTask} task */
-function emit({ listeners, snapshot, line, missing, isForgotten }) {
-  callAll(listeners, missing ? null : snapshot, line, isForgotten);
 }
