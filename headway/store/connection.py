@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from headway.store.errors import translate_errors
+from headway.store.free_connections import FreeConnections
 
 MAX_CONNECTIONS = 32  # of one client
 # A large call is sent in pieces of this size, each with the connection's timeout.
@@ -113,6 +114,7 @@ def connect(url: str, timeout: float = 1.0) -> Client:
         url,
         max_connections=MAX_CONNECTIONS,
         timeout=timeout,
+        queue_class=FreeConnections,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 0),
