@@ -70,6 +70,13 @@ class Head:
             self._single[name] = found[2].strip()
         return False
 
+    def set_length(self, length: int) -> None:
+        """Give the body, whose chunks have been joined, a length."""
+        kept = [line for line in self.lines[:-1] if line[:18].lower() != b"transfer-encoding:"]
+        self.lines = [*kept, b"Content-Length: %d\r\n" % length, CRLF]
+        self.length = length
+        self.is_chunked = False
+
     def _add_request_line(self, line: bytes) -> bool:
         if line == CRLF and self._size == len(CRLF):
             return False  # an empty line before the request, as old clients send after a form

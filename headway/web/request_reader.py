@@ -20,13 +20,11 @@ from headway.web.request_head import (
     ChunkLines,
     Head,
 )
+from headway.web.small_bodies import SECOND_BYTES, await_small_body
 
 logger = ThrottledLogger(logging.getLogger(__name__))
 
 SILENCE_SECONDS = 60  # for a client to begin its next request
-# A body that comes at least as fast may take longer than a request has: it may be a large file.
-SECOND_BYTES = 16 * 1024
-SMALL_BODY_BYTES = 64 * 1024
 LINGER_SECONDS = 1.0  # for a client to read why it is refused
 LINGER_BYTES = 256 * 1024
 
@@ -125,22 +123,10 @@ class RequestReader(io.IOBase):
                 break
         else:
             return
-        self._wait_for_small_body(head)
+        await_small_body(self._incoming, head)
         self._lines.extend(head.lines)
         self._left = head.length
         self._chunks = ChunkLines() if head.is_chunked else None
-
-    def _wait_for_small_body(self, head: Head) -> None:
-        """Wait here, where it takes a third of the memory that a view which reads has in use.
-
-        Who has announced that they wait for the answer 100 is left to the server.
-        """
-        if head.length > SMALL_BODY_BYTES or head.awaits_continue:
-            return
-        self._incoming.wait_longer(head.length / SECOND_BYTES)
-        while len(self._incoming.data) < head.length:
-            if not self._incoming.receive():
-                raise BadSyntax("a body that ends too early")
 
     def _check_chunk_line(self) -> None:
         if self._lines or self._left or self._chunks is None or self._chunks.is_complete:
