@@ -27,7 +27,6 @@ EXCEPTED = {
     ("socket.py", "Socket"),
     ("card.js", "Card"),
     ("choice.js", "Choice"),
-    ("connection.js", "Connection"),
     ("headway-list.js", "HeadwayList"),
     ("headway-task-page.js", "HeadwayTaskPage"),
     ("socket.js", "Socket"),
