@@ -29,6 +29,7 @@ SHARED = (
     "unique",
     "turns",
     "bars",
+    "history",
     "transition",
     "parts",
     "questions",

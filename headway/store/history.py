@@ -12,7 +12,7 @@ from headway.store.functions import Functions
 from headway.store.messages import decoded
 from headway.store.model import Point, TaskDetails
 
-MAX_TRACEBACKS = 10  # as in transition.lua
+MAX_TRACEBACKS = 10  # as in history.lua
 MAX_POINTS = 240  # as in points.lua
 
 

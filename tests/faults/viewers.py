@@ -21,7 +21,7 @@ from tests.faults.invariants import FINAL, History
 from tests.faults.sockets import DEAD, ROUND_SECONDS, Socket
 from tests.processes import ROOT, wait_for
 
-# As in headway/static/js: connection.js, subscriber.js, poller.js.
+# As in headway/static/js: kept-socket.js, subscriber.js, poller.js.
 RECONNECT_SECONDS = (0.25, 2.0)
 PATIENCE_SECONDS = 2.0
 POLL_SECONDS = 2.0

@@ -1,0 +1,38 @@
+-- The past of a task: its changes of phase, and why its newest attempts failed.
+
+-- Add a change of phase to a task's history: JSON objects, one a line, the newest that fit. With the
+-- change `answered`, who answered the task's question, see questions.lua.
+local MAX_HISTORY = 8192  -- bytes
+local function note_history(fields, changes, phase)
+  local function now(name) return changes[name] or fields[name] or 'null' end
+  local function unless_null(name, value)
+    return value ~= 'null' and ',"' .. name .. '":' .. value or ''
+  end
+  local waits = phase == 'scheduled' or phase == 'retrying'
+  local due = waits and now('scheduled_for') or 'null'
+  local event = '{"at":' .. changes.updated_at .. ',"phase":"' .. phase .. '","attempt":' ..
+    now('attempt') .. ',"status":' .. now('status') .. unless_null('error', now('error')) ..
+    unless_null('worker', now('worker')) .. unless_null('scheduled_for', due) ..
+    unless_null('answered', changes.answered or 'null') .. '}'
+  changes.answered = nil
+  local history = fields.history and fields.history .. '\n' .. event or event
+  while #history > MAX_HISTORY and string.find(history, '\n', 1, true) do
+    history = string.match(history, '\n(.*)')
+  end
+  changes.history = history
+end
+
+-- Keep why an attempt failed, as JSON, of the newest attempts; what fails comes as `traceback`.
+local MAX_TRACEBACKS = 10
+local function note_traceback(record, held, changes)
+  if not changes.traceback then return end
+  redis.call('HDEL', record, 'traceback:' .. integer(held.attempt - MAX_TRACEBACKS))
+  changes['traceback:' .. integer(held.attempt)] = changes.traceback
+  changes.traceback = nil
+end
+
+local function forget_tracebacks(record, attempt)
+  for past = 0, MAX_TRACEBACKS do
+    redis.call('HDEL', record, 'traceback:' .. integer(attempt - past))
+  end
+end
