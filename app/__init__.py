@@ -12,7 +12,7 @@ from flask import Flask
 from app import config, extensions, inbox, routes, tasks  # noqa: F401 - which registers them
 from app.celery_settings import celery_settings
 from app.services import ROOT
-from headway import words
+from headway import formats, words
 from headway.celery import broker
 from headway.celery.task import LiveTask
 from headway.labels import labels_of
@@ -89,6 +89,8 @@ def _add_to_templates(app: Flask) -> None:
             "inbox_on": inbox_on,
             "inbox_count": inbox.count() if inbox_on else 0,
         }
+
+    app.template_filter("size")(formats.format_size)
 
     @app.template_global()
     def reading_of(task: SnapshotDict) -> words.Reading:

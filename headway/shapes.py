@@ -78,6 +78,20 @@ class PartCounts(TypedDict):
     first_failed: FailedPart | None
 
 
+class FileShown(TypedDict):
+    """A file of a task: its name, and its size in bytes."""
+
+    name: str
+    size: int
+
+
+class FilesShown(TypedDict):
+    """How many files a task has given out, and the first few of them."""
+
+    count: int
+    first: list[FileShown]
+
+
 class SnapshotDict(TypedDict, total=False):
     """A snapshot as its JSON has it; docs/protocol.md says what each key means.
 
@@ -113,6 +127,7 @@ class SnapshotDict(TypedDict, total=False):
     question: Question | None
     failures: int
     resume: Resume | None
+    files: FilesShown | None
 
 
 class HistoryAnswer(TypedDict):

@@ -16,7 +16,16 @@ from typing import Any
 
 from headway import masking
 from headway.bars import place, scaled, sensible
-from headway.shapes import Changes, PartCounts, Question, Resume, Step, StreamState, TaskError
+from headway.shapes import (
+    Changes,
+    FilesShown,
+    PartCounts,
+    Question,
+    Resume,
+    Step,
+    StreamState,
+    TaskError,
+)
 from headway.typed_results import kind_of
 from headway.values import as_number, as_text
 
@@ -104,6 +113,7 @@ class Snapshot:
     question: Question | None  # while waiting
     failures: int  # attempts that have failed
     resume: Resume | None  # of one that failed or was cancelled, and had saved
+    files: FilesShown | None  # that it has given out
     result: Any = None  # the key is there in SUCCESS only
 
     @classmethod

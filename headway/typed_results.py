@@ -22,7 +22,7 @@ class Markdown(str):
     """A text in Markdown, as a result: its task's page shows it formatted.
 
     Tables and ~~struck out~~ texts are known beside CommonMark; HTML in it stays text. The names of
-    files that the task gives out may stand for addresses: `![Sales](sales.png)`.
+    files that the task gives out may stand for addresses, of links and of images.
     """
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:

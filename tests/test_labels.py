@@ -57,6 +57,7 @@ def payment(phase: str, **state: object) -> Snapshot:
         "question": None,
         "failures": 0,
         "resume": None,
+        "files": None,
         "parent_id": None,
         "parts": None,
     }

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from headway.snapshot import Phase
 from headway.store.records import Records
 from headway.web.listing import FILTERS
-from tests.by_hand import claim, write
+from tests.by_hand import HERE, claim, write
 from tests.processes import ROOT
 
 PAGE = """<!doctype html><html lang="en"><title>Yours</title>
@@ -108,3 +108,31 @@ def test_offline_it_is_dimmed_and_says_from_when_it_is(page: Page, web_address: 
     expect(page.locator("headway-list")).to_contain_text("Offline, showing")
     page.context.set_offline(False)
     expect(page.locator("headway-list ul")).to_have_css("filter", "none")
+
+
+def test_a_card_lists_the_files_as_they_come_and_does_not_jump(
+    page: Page, web_address: str, shared_records: Records, owner: str
+):
+    task_id = start(shared_records, owner, "Import of June", Phase.RUNNING)
+    page.goto(f"{web_address}/yours")
+    card = items(page).filter(has_text="Import of June")
+    expect(card.get_by_text("1 %")).to_be_visible()
+    files = card.locator("[part=files] a")
+    before = card.bounding_box()
+
+    for name in ("report.csv", "a #?.csv"):
+        shared_records.files.note(task_id, HERE, name, 1500, "text/csv", "0" * 32)
+    expect(files).to_have_text(["report.csv", "a #?.csv"])
+    assert card.bounding_box() == before
+    expect(files.last).to_have_attribute("href", re.compile(f"{task_id}/files/a%20%23%3F.csv$"))
+    for name in ("c.csv", "a-name-that-is-long-and-does-not-end-" * 4):
+        shared_records.files.note(task_id, HERE, name, 1500, "text/csv", "0" * 32)
+    expect(files).to_have_text(["report.csv", "a #?.csv", "c.csv", "1 more"])
+    expect(files.last).to_have_attribute("href", re.compile(f"/tasks/{task_id}#files$"))
+    write(shared_records, task_id, 20, Phase.SUCCEEDED)
+    expect(card.locator("headway-task")).to_have_attribute("row", "")
+
+    page.set_viewport_size({"width": 320, "height": 600})
+    width = "document.documentElement.scrollWidth"
+    assert page.evaluate(width) <= 320
+    assert not Axe().run(page).response["violations"]

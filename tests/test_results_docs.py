@@ -42,7 +42,7 @@ def test_results_are_what_the_document_says(sales: ModuleType, headway_run: Any)
         {"file": "sales.png", "alt": "Sales rise from 3 to 4"}
     )
     headway_run(sales.report).assert_succeeded(
-        "# Sales\n\n**12** were sold: [all of them](sales.csv)."
+        "# Sales\n\n**12** were sold: [all of them].\n\n[all of them]: sales.csv"
     )
     assert media_type("sales.png", sales.drawn_by_a_library()) == "image/png"
 

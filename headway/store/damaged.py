@@ -164,6 +164,8 @@ QUESTION = {
     "expires_at": _or_null(_is_time),
     "reminded_at": _or_null(_is_time),
 }
+SHOWN = {"name": _is_text, "size": _is_count}
+FILES = {"count": _is_count, "first": lambda value: isinstance(value, list)}
 RESUME = {"percent": _or_null(_is_count)}
 ANSWERED = {"by": _or_null(_is_text), "value": lambda _: True}
 FAILED_PART = {"task_id": _is_text, "title": _is_text, "error": _or_null(_fits(ERROR))}
@@ -206,6 +208,7 @@ SNAPSHOT = {
     "question": _or_null(_fits(QUESTION)),
     "failures": _is_count,
     "resume": _or_null(_fits(RESUME)),
+    "files": _or_null(lambda value: _fits(FILES)(value) and all(map(_fits(SHOWN), value["first"]))),
     "created_at": _is_time,
     "scheduled_for": _or_null(_is_time),
     "started_at": _or_null(_is_time),

@@ -14,6 +14,7 @@ const TAGS = /** @type {const} */ ({
   text: "span",
   numbers: "span",
   link: "a",
+  files: "span",
   line: "code",
   message: "p",
   note: "p",
@@ -58,7 +59,7 @@ function build(root, words) {
   more.hidden = link.hidden = list.hidden = true;
   headline.textContent = words.headline;
   const line = document.createElement("p");
-  line.append(headline, " ", part("text"), " ", part("numbers"), " ", link);
+  line.append(headline, " ", part("text"), " ", part("numbers"), " ", link, " ", part("files"));
   const head = document.createElement("div");
   head.append(sign, " ", title, " ", part("when"), " ", actions, " ", more);
   root.replaceChildren(head, bar, " ", part("figure"), line, part("line"), message, part("note"), list);

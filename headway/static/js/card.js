@@ -1,5 +1,6 @@
 /** Draws one task into a page: its parts, which the server may have rendered, and what has changed of them. */
 
+import { drawFiles } from "./card-files.js";
 import { adopt, set } from "./card-parts.js";
 import { formatTime, formatWhen } from "./format.js";
 import { watchView } from "./in-view.js";
@@ -160,6 +161,7 @@ export class Card {
     this.#drawEnd(shown, now);
     this.#drawBar(shown);
     this.#drawLink(snapshot);
+    drawFiles(this.#part("files"), snapshot, (path) => this.#watcher.server.link(path));
     this.#drawDetails(snapshot);
     this.#actions?.show(snapshot);
     set(this.#host, "data-version", String(snapshot.version)); // last: who sees it finds all else drawn
@@ -169,7 +171,7 @@ export class Card {
   #drawEmpty(phase, headline, text = "") {
     set(this.#host, "data-phase", phase);
     this.#write("sign", "–");
-    for (const part of /** @type {const} */ (["figure", "numbers", "line", "when"])) this.#write(part, "");
+    for (const part of /** @type {const} */ (["figure", "numbers", "line", "when", "files"])) this.#write(part, "");
     this.#write("headline", headline);
     this.#write("text", text);
     this.#part("bar").setAttribute("value", "0");

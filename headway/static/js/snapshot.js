@@ -32,6 +32,7 @@
  * @property {Question | null} question while waiting
  * @property {number} failures how many attempts have failed
  * @property {{percent: number | null} | null} resume where one that failed or was cancelled can go on
+ * @property {{count: number, first: {name: string, size: number}[]} | null} files that it has given out
  *
  * @typedef {object} Parts of a task: how many there are of which kind
  * @property {number} count
@@ -89,6 +90,7 @@ const BLANK = {
   question: null,
   failures: 0,
   resume: null,
+  files: null,
 };
 const BLANK_STEP = { index: null, count: null, name: "", current: 0, total: null };
 

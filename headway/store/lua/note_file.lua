@@ -6,6 +6,23 @@
 -- Returns {'written', what was noted under this name before, '' for nothing}; {'full'} for a file
 -- too many; {'cancelling'} where the task has to stop instead; {'unknown'} without a record; or
 -- {why not}.
+local SHOWN = 3
+
+-- What a snapshot shows of the files: how many there are, and the first of them.
+local function shown_of(files)
+  local all, first = {}, {}
+  for _, file in pairs(files) do all[#all + 1] = tostring(file) end
+  table.sort(all)  -- each begins with its time
+  for i = 1, math.min(SHOWN, #all) do
+    local is_sound, file = pcall(cjson.decode, all[i])
+    if is_sound and type(file) == 'table' and type(file.name) == 'string' and tonumber(file.size) then
+      first[#first + 1] = '{"name":' .. cjson.encode(file.name) .. ',"size":' ..
+        integer(tonumber(file.size)) .. '}'
+    end
+  end
+  return '{"count":' .. integer(#all) .. ',"first":[' .. table.concat(first, ',') .. ']}'
+end
+
 local record = KEYS[1]
 local id = ARGV[1]
 local token = ARGV[2]
@@ -14,7 +31,7 @@ local name = ARGV[4]
 local noted = ARGV[5]
 local most = tonumber(ARGV[6])
 local ttl = ARGV[7]
-local held = load(record, SHORT)
+local held = load(record)
 if not held.phase then return {'unknown'} end
 local refused = refusal_of(held, token, order)
 if refused then return {refused} end
@@ -28,6 +45,7 @@ local former = files[name]
 if not former and count >= most then return {'full'} end
 files[name] = '{"at":' .. format_time(NOW) .. ',' .. string.sub(noted, 2)
 redis.call('HSET', record, 'files', cjson.encode(files))
-store_version(record, id, held, {phase = held.fields.phase}, nil, ttl)
+local changes = {phase = held.fields.phase, files_shown = shown_of(files)}
+store_version(record, id, held, changes, nil, ttl)
 redis.call('PUBLISH', CHANNEL .. 'task:' .. id, '["files",{"task_id":"' .. id .. '"}]')
 return {'written', type(former) == 'string' and former or ''}

@@ -8,9 +8,9 @@
 -- of runs measured without it, a report and the reads of pages that poll took longer.
 local DYNAMIC = {'task_id', 'version', 'state', 'phase', 'current', 'total', 'status', 'step',
   'updated_at', 'parts'}
-local STATIC = {'parent_id', 'failures', 'resume', 'question', 'result_size', 'name', 'title', 'error',
+local STATIC = {'failures', 'parent_id', 'resume', 'question', 'result_size', 'name', 'title', 'error',
   'attempt', 'max_attempts', 'created_at', 'scheduled_for', 'started_at', 'finished_at'}
-local STATIC_HEAD = '"parent_id":'  -- the text that an earlier release kept begins otherwise
+local STATIC_HEAD = '"failures":'  -- the text that an earlier release kept begins otherwise
 -- bytes of a result that an earlier version kept, beyond which it is not shown
 local MAX_RESULT = 8192
 -- `spent` are the tokens of runs that may write no more, `high` is the largest fraction shown in
@@ -29,7 +29,7 @@ local function joined(...)
 end
 
 local SHORT = joined(DYNAMIC, PRIVATE)
-local FIELDS = joined(SHORT, STATIC, {'result', 'sends', 'delivery', 'dependents', 'history',
+local FIELDS = joined(SHORT, STATIC, {'result', 'files_shown', 'sends', 'delivery', 'dependents', 'history',
   'worker', 'words', 'priority'})
 local IS_DYNAMIC = {bar = true, saved = true}
 for i = 1, #DYNAMIC do IS_DYNAMIC[DYNAMIC[i]] = true end
@@ -52,7 +52,7 @@ end
 -- The JSON of the STATIC members. The article's page takes a `result` for the sign of success, so it
 -- is there in SUCCESS alone.
 local function static_members(fields)
-  local all = members(STATIC, fields)
+  local all = members(STATIC, fields) .. ',"files":' .. (fields.files_shown or 'null')
   return fields.state == '"SUCCESS"' and all .. ',' .. members({'result'}, fields) or all
 end
 
@@ -112,7 +112,9 @@ do
 end
 
 -- A part's parent, as its field holds it, from the JSON of the STATIC members.
-local function parent_in(still) return string.match(still, '^"parent_id":("[^"]+")') end
+local function parent_in(still)
+  return string.match(still, '^"failures":%w+,"parent_id":("[^"]+")')
+end
 
 -- Return a record: its `fields` as they are stored, and some of them converted for Lua. `phase` is
 -- nil for no record, and for one with an unknown phase. The SHORT names are enough to show it, and
@@ -168,7 +170,7 @@ end
 local function new_fields(id, name, title, max_attempts)
   return {task_id = '"' .. id .. '"', name = name, title = title, phase = '"queued"', current = '0',
     total = '1', status = '"Pending..."', step = 'null', result = 'null', result_size = 'null',
-    resume = 'null', question = 'null', error = 'null', attempt = '0', failures = '0',
+    files_shown = 'null', resume = 'null', question = 'null', error = 'null', attempt = '0', failures = '0',
     max_attempts = max_attempts, created_at = format_time(NOW), scheduled_for = 'null',
     started_at = 'null', finished_at = 'null', order = '0', fence = '', spent = '', high = '0'}
 end
