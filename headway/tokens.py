@@ -84,6 +84,11 @@ def of_owner(owner: str) -> str:
     return f"owner:{owner}"
 
 
+def of_login(owner: str) -> str:
+    """Return the subject of the websockets that an owner has opened."""
+    return f"login:{owner}"
+
+
 def ends_of(token_id: str) -> int | None:
     """Return when the token with this id ends, as a Unix time; None for what is no token's id."""
     found = TOKEN_ID.match(token_id)

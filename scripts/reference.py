@@ -30,7 +30,7 @@ test fixtures ([testing.md](testing.md)), the elements ([pages.md](pages.md)).
 
 ## Settings
 """
-EXTENSION = ("init_app", "owner_loader", "visible", "token", "revoke")
+EXTENSION = ("init_app", "owner_loader", "visible", "token", "revoke", "log_out")
 PROGRESS = (
     "update",
     "set",

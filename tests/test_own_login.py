@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,8 +15,9 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
+from tests.browser import OrderedClient
 from tests.documents import Followed, files_of
-from tests.processes import ROOT, Valkey, free_port
+from tests.processes import ROOT, Valkey, free_port, wait_for
 
 PAGE = "docs/own-login.md"
 TASK_ID = "7f0b2a3e-5c1d-4e8f-9a6b-2d3c4e5f6a7b"
@@ -107,6 +108,48 @@ def test_a_task_of_nobody_is_the_operators(shop: Shop):
     }
 
     assert codes == {"olga": 200, "ada": 404}
+
+
+@pytest.fixture
+def watch(shop: Shop) -> Iterator[Callable[[requests.Session], OrderedClient]]:
+    """Opens a websocket as the page of a browser does that has these cookies."""
+    clients: list[OrderedClient] = []
+
+    def watch(browser: requests.Session) -> OrderedClient:
+        client = OrderedClient(reconnection=False)
+        clients.append(client)
+        cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+        client.connect(
+            shop.address,
+            headers={"Cookie": cookies},
+            socketio_path="headway/socket.io",
+            transports=["websocket"],
+            wait_timeout=5,
+        )
+        return client
+
+    yield watch
+    for client in clients:
+        client.close()
+
+
+def shown(client: OrderedClient) -> int:
+    return len(client.call("watch_mine", {}, timeout=5)["snapshots"])
+
+
+def test_who_logs_out_is_shown_nothing_more(
+    shop: Shop, watch: Callable[[requests.Session], OrderedClient]
+):
+    ada, elsewhere, bob = shop.log_in("ada"), shop.log_in("ada"), shop.log_in("bob")
+    ada.post(f"{shop.address}/export", timeout=10).raise_for_status()
+    open_pages = [watch(browser) for browser in (ada, elsewhere, bob)]
+    assert [shown(page) > 0 for page in open_pages] == [True, True, False]
+
+    ada.post(f"{shop.address}/logout", timeout=10).raise_for_status()
+
+    wait_for(lambda: not (open_pages[0].connected or open_pages[1].connected), 5)
+    assert open_pages[2].connected
+    assert [shown(watch(browser)) > 0 for browser in (ada, elsewhere)] == [False, True]
 
 
 def test_who_is_not_logged_in_starts_nothing(shop: Shop):

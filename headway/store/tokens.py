@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from headway.store.functions import Functions
-from headway.tokens import MAX_SECONDS, Grant, ends_of
+from headway.tokens import DAY_SECONDS, MAX_SECONDS, Grant, ends_of, of_login
 
 ALL = "*"  # stands for the id of every token
 
@@ -32,6 +32,10 @@ class TokenRecords:
     def revoke_all(self, subject: str) -> None:
         """Have all tokens that were made so far no longer open a task or an owner's tasks."""
         self._revoke(subject, ALL, int(time.time() * 1e6), MAX_SECONDS)
+
+    def log_out(self, owner: str) -> None:
+        """Have the websockets end that an owner has opened so far."""
+        self._revoke(of_login(owner), ALL, int(time.time() * 1e6), DAY_SECONDS)
 
     def begin_check(self, claims: Sequence[str]) -> Callable[[], list[bool]]:
         """Ask which claims are of revoked tokens; the returned function waits for the answer.

@@ -7,6 +7,7 @@ event.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import wraps
 from json import loads
@@ -17,6 +18,7 @@ from flask import Flask
 from headway.limits import LimitReached, counted
 from headway.push.resync import MINE
 from headway.push.subscriber import SubscriptionTimeout
+from headway.push.withdrawals import LOGIN, Login
 from headway.snapshot import Phase
 from headway.state import state_of
 from headway.store.errors import SENTENCES, Unavailable
@@ -206,7 +208,10 @@ class SocketHandlers:
         sessions = cookie_sessions(self._app)
         if sessions is None or self._app.config["HEADWAY_VISIBLE"] is not None:
             with self._app.request_context(environ):
-                return current_viewer()
+                viewer = current_viewer()
+            if viewer.owner and LOGIN not in environ:
+                environ[LOGIN] = Login(viewer.owner, time.time())
+            return viewer
         return viewer_of(self._app, environ, owner_of_socket(self._app, environ))
 
 
