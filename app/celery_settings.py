@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.utils import parseaddr
 from typing import Any
 
 from kombu.entity import Exchange, Queue
@@ -27,6 +28,8 @@ def celery_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         # A worker stores there what it last saw of Redis, to notice a restored backup.
         "headway_data_dir": config["DATA_DIR"],
         "headway_files": config["DATA_DIR"] / "files",
+        "headway_push_key": config["DATA_DIR"] / "push_key",
+        "headway_push_contact": f"mailto:{parseaddr(config['MAIL_DEFAULT_SENDER'])[1]}",
         "redis_socket_timeout": 2.0,
         "redis_socket_connect_timeout": 2.0,
         "task_default_queue": "celery",

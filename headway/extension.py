@@ -45,6 +45,8 @@ from headway.web.streams import streams
 from headway.web.task_page import pages
 from headway.web.uploads import uploads
 from headway.web.viewers import secret_keys_of
+from headway.web.web_push import push
+from headway.webpush.settings import push_key
 
 # These may log the address of a request, or what a socket's client has sent.
 LOGS_OF_REQUESTS = ("werkzeug", "engineio.server", "socketio.server")
@@ -63,6 +65,7 @@ BLUEPRINTS = (
     starting,
     uploads,
     schedules,
+    push,
 )
 
 
@@ -141,10 +144,14 @@ class Headway:
     def log_out(self, owner: str) -> None:
         """Close the websockets that a user has open, within 5 s, in all web processes.
 
+        The user's browsers are told of no task any more (Web Push).
+
         Call it where a user logs out, or changes the password. Their pages connect again, with the
         cookies that their browsers have then.
         """
-        state_of(current_app).records.tokens.log_out(owner)
+        records = state_of(current_app).records
+        records.tokens.log_out(owner)
+        records.devices.forget_all(owner)
 
     def init_app(self, app: Flask, *, celery: Celery, url_prefix: str = "/headway") -> None:
         """Add the endpoints and the websockets to an app, below `url_prefix`.
@@ -184,4 +191,5 @@ def _state_for(app: Flask, celery: Celery, backend: LiveBackend) -> State:
             "HEADWAY_FRAME_ANCESTORS", app.config["HEADWAY_FRAME_ANCESTORS"]
         ),
         limits=Limits(backend.records, app.config),
+        push_key=push_key(celery.conf),
     )

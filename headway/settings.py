@@ -216,6 +216,18 @@ TOKEN_SECRET_FALLBACKS = Setting(
     "former ones, a list or separated by spaces, whose tokens `headway.revoke` and `headway serve` "
     "still know; unset: the environment's `HEADWAY_SECRET_KEY_FALLBACKS`",
 )
+PUSH_KEY = Setting(
+    "headway_push_key",
+    None,
+    "a file for the key by which browsers know this project's notifications (Web Push); it is made "
+    "where it is missing. Workers and web processes need the same one. Unset: no Web Push",
+)
+PUSH_CONTACT = Setting(
+    "headway_push_contact",
+    None,
+    "a `mailto:` or `https:` address at which push services reach you: some, as Apple's, take no "
+    "notification without one",
+)
 CELERY = (
     LEASE_SECONDS,
     CANCEL_GRACE_SECONDS,
@@ -229,4 +241,6 @@ CELERY = (
     DATA_DIR,
     TOKEN_SECRET,
     TOKEN_SECRET_FALLBACKS,
+    PUSH_KEY,
+    PUSH_CONTACT,
 )

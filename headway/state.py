@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app, has_request_context, request
 
@@ -13,6 +13,9 @@ from headway.push.manager import RoomManager
 from headway.registry import TASK_TYPES
 from headway.system import System
 from headway.web.origins import Origin
+
+if TYPE_CHECKING:
+    from headway.webpush.keys import PushKey
 
 KEY = "headway"
 WAIT_SECONDS = 30.0  # before a start that finds too many tasks is worth another attempt
@@ -26,6 +29,7 @@ class State(System):
     allowed_origins: frozenset[Origin]
     frame_ancestors: frozenset[Origin]
     limits: Limits
+    push_key: PushKey | None
 
     def admit(
         self, name: str, queue: str, owner: str, args: Sequence[Any], kwargs: Mapping[str, Any]

@@ -33,6 +33,7 @@ from headway.celery.run_killer import RunKiller
 from headway.celery.scheduler import Scheduler
 from headway.celery.stopping import PlannedStop, can_end_runs
 from headway.celery.sweeper import Sweeper
+from headway.celery.web_pusher import WebPusher
 from headway.exceptions import ConfigError
 from headway.store.errors import Unavailable
 from headway.store.redis_checks import refuse_unfit
@@ -74,6 +75,7 @@ class Maintenance(bootsteps.StartStopStep):
         self.sweeper = Sweeper(self._backend, worker_id, self._end_runs)
         self._scheduler = Scheduler(self._backend)
         self._cleaner = FileCleaner(self._backend)
+        self._web_pusher: WebPusher | None = None
         self.loop_watch = LoopWatch(worker)
         self._leases = WorkerLeases(worker, worker_id, self._backend.records, self.loop_watch)
         self._well = True
@@ -96,6 +98,7 @@ class Maintenance(bootsteps.StartStopStep):
                 self._celery.amqp.queues,
                 production=False,
             )
+            self._web_pusher = WebPusher(self._backend)
         except ConfigError as error:
             raise SystemExit(f"Headway: {error}") from None
         make_all_live(self._celery)
@@ -149,6 +152,8 @@ class Maintenance(bootsteps.StartStopStep):
             if not self._planned_stop.is_begun:
                 self._try(self._scheduler.look)
             self._try(self._cleaner.clean)
+            if self._web_pusher is not None:
+                self._try(self._web_pusher.look)
             self._try(programs.sweep)
             self._try(self._killer.end_pool)
             rounds += 1

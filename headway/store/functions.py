@@ -21,6 +21,7 @@ SHARED = (
     "record",
     "saves",
     "points",
+    "devices",
     "priorities",
     "uploads",
     "index",

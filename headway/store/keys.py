@@ -86,6 +86,14 @@ class Keys:
         """Return the hash of how much an owner, or an address, has uploaded; see uploads.lua."""
         return f"{self.prefix}headway:uploaded:{account}"
 
+    def devices(self, owner: str) -> str:
+        """Return the hash of an owner's browsers that Web Push tells; see devices.lua."""
+        return f"{self.prefix}headway:devices:{owner}"
+
+    def device(self, digest: str) -> str:
+        """Return where it is kept whose a browser is, by the digest of its endpoint."""
+        return f"{self.prefix}headway:device:{digest}"
+
     def staged(self, name: str) -> str:
         return f"{self.prefix}headway:staged:{name}"
 

@@ -14,6 +14,7 @@ from headway.settings import CANCEL_GRACE_SECONDS, LEASE_SECONDS
 from headway.snapshot import fragment
 from headway.store.clock import RedisClock
 from headway.store.connection import Client
+from headway.store.devices import DeviceRecords
 from headway.store.effects import EffectRecords
 from headway.store.files import FileRecords
 from headway.store.functions import Functions
@@ -70,6 +71,7 @@ class Records:
         self.starts = Starts(self.functions, self.clock, self.ttl, self._cancel_grace)
         self.lists = OwnerLists(self.functions)
         self.read = self.queries.read
+        self.devices = DeviceRecords(self.functions)
         self.tokens = TokenRecords(self.functions)
         self.schedules = ScheduleRecords(self.functions)
         self.maintenance = MaintenanceRecords(self.functions, self.read, self.ttl, self._lease)

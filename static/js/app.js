@@ -5,6 +5,7 @@ import { buttonsReason, connectionReason, connectionWords } from "headway/connec
 import { formatTime } from "headway/format.js";
 import { Notifier } from "headway/notifier.js";
 import { PAGE, sharedWatcher } from "headway/page.js";
+import { offerPush } from "headway/push-switch.js";
 import { TabTitle } from "headway/tab-title.js";
 import { TaskProgress } from "headway/task-progress.js";
 
@@ -54,6 +55,7 @@ function showTasks() {
   const titles = new TabTitle(document);
   const notifier = new Notifier((taskId) => PAGE.at(`/tasks/${encodeURIComponent(taskId)}`));
   Notifier.offer(/** @type {HTMLInputElement} */ (find("#notify input")), find("#notify"));
+  void offerPush(/** @type {HTMLInputElement} */ (find("#push input")), find("#push"), PAGE);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let refresh;
   const refreshSoon = () => {

@@ -17,6 +17,7 @@ from headway.store import damaged
 from headway.store.model import StateWrite
 from headway.store.records import Records
 from tests.by_hand import HERE, claim
+from tests.push_service import FakeBrowser
 
 PAGE = {"Accept": "text/html"}
 PARTS = ("history", "message", "error", "attempt", "title", "step", "status", "current", "still")
@@ -56,6 +57,7 @@ SHARED += (
     "libraries",
     "damaged",
     "questions",
+    "news",
 )
 
 
@@ -119,7 +121,8 @@ def junk_keys(records: Records, task_id: str, owner: str) -> list[str]:
     own += [keys.result(task_id), keys.owner(owner), keys.index(owner), keys.stream(task_id, "out")]
     own += [keys.phase(owner, phase) for phase in Phase]
     own += [keys.waiting("celery"), keys.worker("test"), keys.parts(task_id)]
-    own += [keys.upload("0" * 32), keys.uploaded(f"owner:{owner}")]
+    own += [keys.upload("0" * 32), keys.uploaded(f"owner:{owner}"), keys.devices(owner)]
+    own.append(keys.device(FakeBrowser().subscription.digest))
     return own + [keys.shared(name) for name in SHARED]
 
 
@@ -155,6 +158,11 @@ def test_each_key_of_another_type_is_an_error_of_nothing_else(app: Any, records:
         records.maintenance.unended()
         records.maintenance.paused()
         records.maintenance.epoch()
+        records.devices.take_news(10)
+        records.devices.of(owner)
+        asked = {"device": FakeBrowser().subscription.digest}
+        answers["push"] = me.get("/push", query_string=asked).status_code
+        answers["push on"] = me.post("/push", json=FakeBrowser().said).status_code
         sweep = records.maintenance.sweep("test")
         begun = other.post("/longtask")
         theirs = begun.json["task_id"]

@@ -17,6 +17,15 @@ export default {
   "unknown_sign": "–",
   "tab": { "running": "{count} running", "failed": "{count} failed", "asked": "{count} to answer" },
   "notify": "Notify me while this page is out of view",
+  "push": {
+    "label": "Notify this browser when no page with my tasks is open",
+    "failed": "this did not work: try again",
+    "unavailable": {
+      "insecure": "it needs https",
+      "unsupported": "this browser cannot; on an iPhone or iPad, add the page to the Home Screen first",
+      "blocked": "this browser's settings block notifications"
+    }
+  },
   "headlines": {
     "scheduled": "Scheduled",
     "queued": "Queued",

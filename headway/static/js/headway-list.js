@@ -7,6 +7,7 @@ import { ListTools } from "./list-tools.js";
 import { LiveElement } from "./live-element.js";
 import { Notifier } from "./notifier.js";
 import { ENDED, arrange, compare, rank } from "./order.js";
+import { pushBox } from "./push-switch.js";
 import { read } from "./reading.js";
 import { asShown, normalize } from "./snapshot.js";
 import { TabTitle } from "./tab-title.js";
@@ -68,7 +69,7 @@ export class HeadwayList extends LiveElement {
         new TabTitle(document),
         new Notifier((taskId) => watcher.server.link(`/tasks/${encodeURIComponent(taskId)}`)),
       ];
-      content.append(Notifier.box());
+      content.append(Notifier.box(), pushBox(watcher.server));
     }
     if (this.hasAttribute("actions")) {
       const bar = document.createElement("form");

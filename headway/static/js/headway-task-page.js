@@ -5,6 +5,7 @@ import { formatTime } from "./format.js";
 import { parse } from "./exact.js";
 import { Favicon } from "./favicon.js";
 import { Notifier } from "./notifier.js";
+import { offerPush } from "./push-switch.js";
 import { PageParts } from "./page-parts.js";
 import { PageStreams } from "./page-streams.js";
 import { Plot } from "./plot.js";
@@ -96,6 +97,8 @@ export class HeadwayTaskPage extends HTMLElement {
     ];
     const notify = this.#part("notify");
     Notifier.offer(/** @type {HTMLInputElement} */ (notify.querySelector("input")), notify);
+    const push = this.#part("push");
+    void offerPush(/** @type {HTMLInputElement} */ (push.querySelector("input")), push, server);
     this.#part("follow").hidden = false;
     this.#part("connection").hidden = false;
     this.#offerCopy();

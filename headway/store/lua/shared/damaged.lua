@@ -4,8 +4,6 @@
 -- such key must not stop the others' tasks, nor its own owner for ever. A function that may not
 -- write reads it as missing. The worker that sweeps logs what was set aside.
 
-local SET_ASIDE_MS = 7 * 24 * 3600 * 1000
-
 -- The number in a field or a key, 0 if it is missing or no number.
 local function number(value)
   local found = tonumber(value or 0)
@@ -32,7 +30,7 @@ local function call(command, ...)
     if not string.find(moved.err, 'read-only scripts', 1, true) then error(moved) end
     return try(command, SET_ASIDE .. ':nothing', select(2, ...))
   end
-  try('PEXPIRE', aside, SET_ASIDE_MS)
+  try('PEXPIRE', aside, 7 * 24 * 3600 * 1000)
   call('SADD', SET_ASIDE, key)
   return call(command, ...)
 end

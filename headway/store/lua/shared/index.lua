@@ -3,7 +3,6 @@
 -- For each phase a set of ids by the time (ms) until which their records are kept, so that a count
 -- leaves out what has expired. And a hash: id -> '|<phase>|<words>', in lower case.
 
-local MAX_WORDS = 1000  -- bytes of a task's words
 local PHASES = {'scheduled', 'queued', 'running', 'retrying', 'waiting', 'cancelling', 'succeeded',
   'failed', 'cancelled'}
 -- Not a phase: parts that have parts of their own.
@@ -11,6 +10,7 @@ local NESTED = 'nested'
 local ENDS = {'succeeded', 'failed', 'cancelled'}
 
 local function words_of(fields)
+  local MAX_WORDS = 1000  -- bytes
   local all = {text(fields.title) or '', fields.words or '', text(fields.status) or ''}
   if fields.error and fields.error ~= 'null' then all[4] = fields.error end
   return string.lower(string.sub(table.concat(all, ' '), 1, MAX_WORDS))

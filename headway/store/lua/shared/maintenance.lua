@@ -1,8 +1,8 @@
 -- What maintenance does beside its tasks' transitions.
 
 -- Pause all where a worker remembers a later state of this data: it was restored from a backup.
-local SWEEPS_LOST = 30  -- at most, where Redis has lost its last seconds only
 local function notice_restore(epoch, seen)
+  local SWEEPS_LOST = 30  -- at most, where Redis has lost its last seconds only
   local generation = number(redis.call('GET', GENERATION))
   if redis.call('GET', EPOCH) ~= epoch or generation + SWEEPS_LOST >= seen then return end
   local former = number(redis.call('HGET', PAUSED, 'seen'))

@@ -75,6 +75,9 @@ local function change_counts(parent, before, after, grown, ttl)
   note_nested(parent, held.fields)
   local parts = counted(held.fields.parts, before, after, done, parent)
   store_version(record, parent, held, {phase = held.fields.phase, parts = parts}, nil, ttl)
+  -- A task whose own run ended before its parts is shown as going on until now.
+  local is_end = before ~= after and FINAL[held.phase] and not has_open_parts(held.fields)
+  if is_end and not held.fields.parent_id then devices.note_news(parent, held.fields.owner or '') end
 end
 
 -- An owner's parts that have not ended, which are in no list of the owner's.

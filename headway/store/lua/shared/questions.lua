@@ -5,8 +5,6 @@
 -- {"question_id", "by", "at", "value"}, and without a value for a question that went unanswered. The
 -- field `remind` is there while a reminder is due before the deadline, which it holds: us, '' none.
 
-local MAX_TOLD = 200  -- bytes of an answer that the history shows
-
 local function answers_of(record)
   local is_sound, answers = pcall(cjson.decode, redis.call('HGET', record, 'answers') or '{}')
   return is_sound and type(answers) == 'table' and answers or {}
@@ -22,6 +20,7 @@ local function answer_question(record, id, held, value, by, ttl)
   redis.call('HSET', record, 'answers', cjson.encode(answers))
   redis.call('ZADD', OUTBOX, NOW, id)
   local fields = queued_fields('"Pending..."')
+  local MAX_TOLD = 200  -- bytes of an answer that the history shows
   local told = value and #value <= MAX_TOLD and ',"value":' .. value or ''
   fields.answered = '{"by":' .. by .. told .. '}'
   return store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)

@@ -140,6 +140,7 @@ local function store_version(record, id, held, changes, meta, ttl)
   local _, json = render(fields)
   publish_event(id, fields, '["snapshot",' .. json .. ']')
   if fields.parent_id then count_part(record, id, fields, ttl) end
+  if devices.is_news(held, changes, phase) then devices.note_news(id, owner) end
   return json
 end
 

@@ -1,0 +1,44 @@
+"""What a browser is told of a task: its title and its outcome, and nothing that it worked with."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import NamedTuple
+
+from headway import words
+from headway.labels import labels_of
+from headway.shapes import SnapshotDict
+from headway.snapshot import FINAL, Phase
+
+TOLD = FINAL | {Phase.WAITING}
+TOPIC_CHARS = 32  # at most, of base64url
+
+
+class Message(NamedTuple):
+    """A message: its text (JSON), and the topic under which a newer one replaces an older."""
+
+    text: bytes
+    topic: str
+
+
+def message_of(task: SnapshotDict) -> Message | None:
+    """Return what there is to tell of a task; None where it goes on.
+
+    The tag is the one under which a page shows the same: see notifier.js.
+    """
+    labels = labels_of(task.get("name", ""))
+    reading = words.read(task, labels)
+    if reading.phase not in TOLD:
+        return None
+    question = task.get("question")
+    asked = (question["id"], question["reminded_at"]) if question else ()
+    tag = " ".join(filter(None, (task["task_id"], reading.phase, *asked)))
+    told = {
+        "task_id": task["task_id"],
+        "title": f"{reading.sign} {task['title']}",
+        "body": reading.headline,
+        "tag": tag,
+    }
+    topic = sha256(tag.encode()).hexdigest()[:TOPIC_CHARS]
+    return Message(json.dumps(told, ensure_ascii=False).encode(), topic)
