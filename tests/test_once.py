@@ -209,6 +209,21 @@ def test_a_task_that_goes_on_does_not_repeat_it_and_one_that_replaces_it_does(
     assert begin(runs.task_id, other, "charge", "call", "begin")[0] == "written"
 
 
+def test_the_effects_of_a_record_are_apart(records: Records):
+    task_id = str(uuid4())
+    run = claimed(records, task_id, "first")
+    begin = records.effects.advance_effect
+    for name in ("first", "second"):
+        assert begin(task_id, run, name, "one", "begin")[0] == "written"
+    assert begin(task_id, run, "first", "one", "failed")[0] == "written"
+
+    kept = records.client.hkeys(records.keys.record(task_id))
+
+    assert {field for field in kept if field.startswith("effect:")} == {"effect:second"}
+    assert begin(task_id, run, "first", "two", "begin")[0] == "written"
+    assert begin(task_id, run, "second", "two", "begin")[0] == "unknown"
+
+
 def test_outside_a_task_it_just_takes_place():
     charge = Charge()
 

@@ -12,11 +12,6 @@ local function note_save(record, id, held, changes, saved, current, total)
   if held.fields.streams then changes.streams = saved_streams(id, held.fields.streams) end
 end
 
--- Whether the run that has the task has saved something new.
-local function has_moved_on(record, held)
-  return held.fence ~= '' and redis.call('HGET', record, 'saved_by') == held.fence
-end
-
 -- The status of a task that goes on at its last save, after these words; nil without a save.
 local function going_on(record, words)
   local saved, percent = unpack(redis.call('HMGET', record, 'saved', 'saved_percent'))
@@ -34,19 +29,34 @@ local function resume_point(record, changes)
   return '{"percent":' .. (percent and percent ~= '' and percent or 'null') .. '}'
 end
 
+-- The fields of a record's effects; see once.lua.
+local function effect_fields(record)
+  local found = {}
+  if redis.call('HEXISTS', record, 'effects') == 0 then return found end
+  for _, field in ipairs(redis.call('HKEYS', record)) do
+    if string.sub(field, 1, 7) == 'effect:' then found[#found + 1] = field end
+  end
+  return found
+end
+
 -- The saved fields of a new record that goes on where another task was saved.
 local function take_saved(source, id)
-  local saved, percent, streams, effects, answers = unpack(redis.call('HMGET', record_key(source),
-    'saved', 'saved_percent', 'streams', 'effects', 'answers'))
+  local saved, percent, streams, answers = unpack(redis.call('HMGET', record_key(source),
+    'saved', 'saved_percent', 'streams', 'answers'))
   if not saved then return {} end
   for _, stream in ipairs(streams_of(streams or '')) do
     local text = redis.call('GET', stream_key(source, stream.name))
     if text then redis.call('SET', stream_key(id, stream.name), text) end
   end
+  for _, field in ipairs(effect_fields(record_key(source))) do
+    redis.call('HSET', record_key(id), 'effects', 1, field,
+      redis.call('HGET', record_key(source), field))
+  end
   return {saved = saved, saved_percent = percent or '', streams = streams or '',
-    effects = effects or nil, answers = answers or nil}
+    answers = answers or nil}
 end
 
 local function forget_saved(record)
+  for _, field in ipairs(effect_fields(record)) do redis.call('HDEL', record, field) end
   redis.call('HDEL', record, 'saved', 'saved_percent', 'saved_by', 'effects', 'answers')
 end

@@ -253,8 +253,10 @@ local function requeue_lost(record, id, held, token, ttl)
     revoke(record, id, held, ttl)
     return 'cancelled'
   end
-  -- An attempt that has moved on uses up none: kill by kill, a long task comes to its end.
-  local failed = has_moved_on(record, held) and 0 or 1
+  -- A run that has saved something new uses up no attempt: kill by kill, a long task comes to its
+  -- end.
+  local has_moved_on = held.fence ~= '' and redis.call('HGET', record, 'saved_by') == held.fence
+  local failed = has_moved_on and 0 or 1
   local is_last = failed == 1 and held.failures + 1 >= held.max_attempts
   if redis.call('HEXISTS', record, 'message') == 0 or is_last then
     redis.call('ZADD', LEASES, NOW + 5000000, id)
