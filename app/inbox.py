@@ -131,7 +131,8 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _task_of(message_id: str) -> str | None:
-    task_id = message_id.strip("<>").rpartition("@")[0]
+    # Of a mailing's the line in its file follows.
+    task_id = message_id.strip("<>").rpartition("@")[0].partition(".")[0]
     return task_id if TASK_ID.match(task_id) else None
 
 

@@ -54,6 +54,10 @@ class OutcomeUnknown(Exception):
         super().__init__(text)
 
 
+class SomeNotSent(Exception):
+    """Some recipients of a mailing have not got it yet; the message says why."""
+
+
 def server_words(text: bytes | str, username: str, password: str) -> str:
     """Return a server's text as one line, with the login masked.
 

@@ -290,6 +290,8 @@ LAYERS = [
     "headway.testing.plugin",
     "app.addresses",
     "app.contacts",
+    "app.csv_files",
+    "app.mailing",
     "app.mailbox",
     "app.services",
     "app.secret_keys",
@@ -307,6 +309,7 @@ LAYERS = [
     "app.mail_checks",
     "app.doctor",
     "app.outage",
+    "app.mail_waits",
     "app.email_limits",
     "app.extensions",
     "app.tasks.*",  # a file for each kind of work

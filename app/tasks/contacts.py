@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -12,16 +9,11 @@ from flask import current_app
 
 from app.addresses import BadAddress, check_address
 from app.contacts import Contact, Contacts, Rejected, open_contacts
+from app.csv_files import as_csv, read_rows, recognised, survey
 from headway import Upload, progress, task
 
 BATCH = 500  # rows that are stored at a time, and done once more where a worker dies
 MAX_LOGGED = 50  # rejected rows; all of them are in the file
-MAX_HEADINGS = 4096  # characters, by which the separator is told
-SEPARATORS = ",;\t"
-HEADINGS = {
-    "email": {"email", "e-mail", "mail", "email address", "e-mail address"},
-    "name": {"name", "full name", "contact"},
-}
 
 
 @task("Import contacts from {source}", bind=True)
@@ -33,8 +25,8 @@ def import_contacts(self: Any, source: Upload) -> dict[str, int]:
     Args:
         source: UTF-8, with a line of headings: Email, and perhaps Name.
     """
-    headings, total = _survey(source)
-    columns = _recognised(headings)
+    headings, total = survey(source)
+    columns = recognised(headings)
     said = [f"{field} is in the column {headings[at]!r}" for field, at in columns.items()]
     progress.log(f"{total} rows; {', '.join(said)}")
     # Of a task that goes on where another one failed, the rejected rows of both are one file.
@@ -42,7 +34,7 @@ def import_contacts(self: Any, source: Upload) -> dict[str, int]:
     path = current_app.config["DATA_DIR"] / "contacts.sqlite3"
     owner = getattr(self.request, "headway_owner", None) or ""
     with open_contacts(path, owner, done["first_id"]) as contacts:
-        rows = islice(_rows(source), 1 + done["rows"], None)
+        rows = islice(read_rows(source), 1 + done["rows"], None)
         while batch := list(islice(rows, BATCH)):
             rejected = _add(contacts, batch, columns, may_log=done["rejected"] < MAX_LOGGED)
             rows_done = done["rows"] + len(batch)
@@ -73,47 +65,7 @@ def _add(
     return len(rejected)
 
 
-def _survey(source: Upload) -> tuple[list[str], int]:
-    """Return the file's headings, and how many rows follow. Raises ValueError for another file."""
-    try:
-        rows = _rows(source)
-        _, headings = next(rows, (0, []))
-        return headings, sum(1 for _ in rows)
-    except UnicodeDecodeError:
-        raise ValueError("This file is not UTF-8 text: save it as CSV in UTF-8.") from None
-    except csv.Error as error:
-        raise ValueError(f"This file is no CSV: {error}.") from None
-
-
-def _recognised(headings: list[str]) -> dict[str, int]:
-    """Return which columns hold what. Raises ValueError for a file without email addresses."""
-    names = [heading.strip().lower() for heading in headings]
-    columns = {
-        field: next(at for at, name in enumerate(names) if name in known)
-        for field, known in HEADINGS.items()
-        if known & set(names)
-    }
-    if "email" not in columns:
-        raise ValueError(f"No column is named Email. There are: {', '.join(headings) or 'none'}.")
-    return columns
-
-
-def _rows(source: Upload) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows of a file that are not empty, each with its line."""
-    with source.open("r", encoding="utf-8-sig", newline="") as file:
-        first = file.readline(MAX_HEADINGS)
-        separator = max(SEPARATORS, key=first.count)
-        file.seek(0)
-        reader = csv.reader(file, delimiter=separator)
-        for cells in reader:
-            if any(cells):
-                yield reader.line_num, cells
-
-
 def _as_file(headings: list[str], contacts: Contacts) -> bytes:
     """Return the rejected rows as CSV, with their lines and why."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["Line", "Rejected because", *headings])
-    writer.writerows([each.line, each.why, *each.cells] for each in contacts.rejected())
-    return text.getvalue().encode()
+    head = ["Line", "Rejected because", *headings]
+    return as_csv([head, *([each.line, each.why, *each.cells] for each in contacts.rejected())])

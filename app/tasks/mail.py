@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
-
-from flask import current_app
 
 import headway
 from app.addresses import BadAddress, check_address
 from app.email_limits import count_email
 from app.extensions import mail
 from app.mail_errors import MailDeferred, MailUnavailable, OutcomeUnknown
+from app.mail_waits import deferred, redis, until_there
 from app.messages import make_message
-from app.outage import MAX_WAIT_SECONDS, OUTAGE
+from app.outage import OUTAGE
 from headway.celery.runs import Stopped
-from headway.celery.sends import waits_of
 from headway.celery.task import LiveTask
 from headway.labels import Labels
-from headway.message_headers import WAITS
 from headway.registry import BadArguments
-from headway.store.connection import Client
 from headway.store.errors import Unavailable
 from headway.store.model import Outcome
-from headway.store.records import Records
 
-# The message header with the Unix time at which an email first had to wait for its mail server.
-SINCE = "headway_waits_since"
 COMMIT_SECONDS = 5.0  # for `commit`, while the mail server waits for the final dot
-FEWEST_WAITS = 8  # of an email within MAIL_RETRY_HOURS
-RETRY_GROWTH = 6  # 10 s, 1 min, 6 min: a server that defers strangers wants some minutes
 
 
 def email_message(address: str) -> dict[str, str]:
@@ -148,46 +138,15 @@ def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]
             connection.send(message, commit=key.commit)
             reply = connection.reply
     except MailDeferred as obstacle:
-        OUTAGE.end(_redis())
+        OUTAGE.end(redis())
         key.prepare()
-        waits = waits_of(self.request)
-        deferrals = self.request.retries - waits
-        countdown = current_app.config["MAIL_RETRY_SECONDS"] * RETRY_GROWTH**deferrals
-        limit = self.max_retries + waits
-        raise self.retry(exc=obstacle, countdown=countdown, max_retries=limit) from None
+        raise deferred(self, obstacle) from None
     except MailUnavailable as obstacle:
         key.prepare()
-        raise _wait(self, obstacle) from None
-    OUTAGE.end(_redis())
+        raise until_there(self, obstacle) from None
+    OUTAGE.end(redis())
     result = {"reply": reply, "message_id": message.msgId, "to": to}
     return {"current": 1, "total": 1, "status": "Accepted by the mail server", "result": result}
-
-
-def _wait(task: Any, obstacle: MailUnavailable) -> Exception:
-    """Return the Retry by which an email waits for its mail server without using up an attempt.
-
-    After MAIL_RETRY_HOURS it returns the obstacle itself.
-    """
-    settings = current_app.config
-    request = task.request
-    since = float(getattr(request, SINCE, None) or time.time())
-    patience = settings["MAIL_RETRY_HOURS"] * 3600
-    spacing = settings["MAIL_RETRY_SECONDS"], min(MAX_WAIT_SECONDS, patience / FEWEST_WAITS)
-    countdown = OUTAGE.meet(obstacle, spacing, _redis())
-    if time.time() + countdown > since + patience:
-        return obstacle
-    waits = waits_of(request) + 1
-    headers = {**(request.headers or {}), WAITS: waits, SINCE: since}
-    limit = task.max_retries + waits
-    again: Exception = task.retry(
-        exc=obstacle, countdown=countdown, max_retries=limit, headers=headers, throw=False
-    )
-    return again
-
-
-def _redis() -> Client:
-    records: Records = current_app.extensions["headway"].records
-    return records.client
 
 
 def _report(task: Any, status: str) -> None:

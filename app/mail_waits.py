@@ -1,0 +1,67 @@
+"""Runs a task that sends again, later: after a deferral, in a mail outage, at a limit."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from flask import current_app
+
+from app.mail_errors import MailUnavailable
+from app.outage import MAX_WAIT_SECONDS, OUTAGE
+from headway.celery.sends import waits_of
+from headway.message_headers import WAITS
+from headway.store.connection import Client
+from headway.store.records import Records
+
+# The message header with the Unix time at which an email first had to wait for its mail server.
+SINCE = "headway_waits_since"
+FEWEST_WAITS = 8  # of an email within MAIL_RETRY_HOURS
+RETRY_GROWTH = 6  # 10 s, 1 min, 6 min: a server that defers strangers wants some minutes
+
+
+def deferred(task: Any, obstacle: Exception) -> Exception:
+    """Return the Retry by which a task tries again after a back-off, while attempts remain."""
+    waits = waits_of(task.request)
+    deferrals = task.request.retries - waits
+    countdown = current_app.config["MAIL_RETRY_SECONDS"] * RETRY_GROWTH**deferrals
+    limit = task.max_retries + waits
+    again: Exception = task.retry(exc=obstacle, countdown=countdown, max_retries=limit, throw=False)
+    return again
+
+
+def until_there(task: Any, obstacle: MailUnavailable) -> Exception:
+    """Return the Retry by which a task waits for its mail server without using up an attempt.
+
+    After MAIL_RETRY_HOURS it returns the obstacle itself.
+    """
+    settings = current_app.config
+    since = float(getattr(task.request, SINCE, None) or time.time())
+    patience = settings["MAIL_RETRY_HOURS"] * 3600
+    spacing = settings["MAIL_RETRY_SECONDS"], min(MAX_WAIT_SECONDS, patience / FEWEST_WAITS)
+    countdown = OUTAGE.meet(obstacle, spacing, redis())
+    if time.time() + countdown > since + patience:
+        return obstacle
+    return uncounted(task, obstacle, countdown, {SINCE: since})
+
+
+def uncounted(
+    task: Any, obstacle: Exception, countdown: float, headers: dict[str, float]
+) -> Exception:
+    """Return the Retry by which a task waits so many seconds without using up an attempt."""
+    waits = waits_of(task.request) + 1
+    known = {name: value for name, value in (task.request.headers or {}).items() if name != SINCE}
+    again: Exception = task.retry(
+        exc=obstacle,
+        countdown=countdown,
+        max_retries=task.max_retries + waits,
+        headers={**known, WAITS: waits, **headers},
+        throw=False,
+    )
+    return again
+
+
+def redis() -> Client:
+    """Return the client of the Redis in which outages are noted."""
+    records: Records = current_app.extensions["headway"].records
+    return records.client

@@ -1,0 +1,99 @@
+"""A mailing: who gets it, and what each of them is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from itertools import islice
+from typing import NamedTuple
+
+from app.addresses import BadAddress, check_address
+from app.csv_files import read_rows, recognised, survey
+from headway import Upload
+
+MAX_RECIPIENTS = 10_000
+FIELD = re.compile(r"\{([^{}\n]+)\}")
+
+
+class Recipient(NamedTuple):
+    """A row with an email address: its line in the file, from 1, and its values by heading."""
+
+    line: int
+    email: str
+    values: Mapping[str, str]
+
+    @property
+    def effect(self) -> str:
+        """The name under which the task keeps what became of the email to this address."""
+        return f"email {sha256(self.email.lower().encode()).hexdigest()}"
+
+
+class LeftOut(NamedTuple):
+    """A row that gets no email, and why."""
+
+    line: int
+    email: str
+    why: str
+
+
+class Mailing:
+    """The recipients in a CSV file, and the text for them, in which `{name}` is a row's field."""
+
+    def __init__(self, source: Upload, subject: str, body: str) -> None:
+        """Read the file. Raises ValueError for a file or a text of which no mailing can be made."""
+        self._subject = subject
+        self._body = body
+        self._headings, _ = survey(source)
+        self._columns = recognised(self._headings)
+        self._refuse_unknown_fields()
+        self.recipients: list[Recipient] = []
+        self.left_out: list[LeftOut] = []
+        seen: set[str] = set()
+        for line, cells in islice(read_rows(source), 1, None):
+            self._add(line, cells, seen)
+        if not self.recipients:
+            raise ValueError("No row has a valid email address.")
+        if len(self.recipients) > MAX_RECIPIENTS:
+            raise ValueError(
+                f"A mailing has at most {MAX_RECIPIENTS:,} recipients, "
+                f"and this file {len(self.recipients):,}."
+            )
+
+    def text_for(self, recipient: Recipient) -> tuple[str, str]:
+        """Return the subject and the body for a recipient."""
+
+        def value_of(found: re.Match[str]) -> str:
+            return recipient.values.get(_key(found[1]), "")
+
+        return FIELD.sub(value_of, self._subject), FIELD.sub(value_of, self._body)
+
+    def _add(self, line: int, cells: list[str], seen: set[str]) -> None:
+        pairs = zip(map(_key, self._headings), map(str.strip, cells), strict=False)
+        values = dict(pairs)
+        for field, at in self._columns.items():
+            values.setdefault(field, cells[at].strip() if at < len(cells) else "")
+        at = self._columns["email"]
+        text = cells[at].strip() if at < len(cells) else ""
+        try:
+            email = check_address(text)
+        except BadAddress as error:
+            self.left_out.append(LeftOut(line, text, str(error)))
+            return
+        if email.lower() in seen:
+            self.left_out.append(LeftOut(line, text, "This address stands in the file before."))
+            return
+        seen.add(email.lower())
+        self.recipients.append(Recipient(line, email, values))
+
+    def _refuse_unknown_fields(self) -> None:
+        known = {*map(_key, self._headings), *self._columns}
+        for field in FIELD.findall(f"{self._subject}\n{self._body}"):
+            if _key(field) not in known:
+                raise ValueError(
+                    f"No column is named {field!r}. There are: {', '.join(self._headings)}."
+                )
+
+
+def _key(heading: str) -> str:
+    return heading.strip().lower()

@@ -1,0 +1,141 @@
+"""Bulk email: a mail to each row of a CSV file, seen before it is sent, to nobody twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from app.csv_files import as_csv
+from app.email_limits import SenderWaits, count_in_mailing
+from app.extensions import mail
+from app.mail_errors import (
+    MailDeferred,
+    MailRefused,
+    MailUnavailable,
+    OutcomeUnknown,
+    SomeNotSent,
+)
+from app.mail_waits import deferred, redis, uncounted, until_there
+from app.mailing import Mailing, Recipient
+from app.messages import make_message
+from app.outage import OUTAGE
+from headway import Upload, progress, task
+from headway.labels import Labels
+from headway.limits import LimitReached, counted
+
+PREVIEWED = 3
+MAX_LOGGED = 50  # rows that are left out; all of them are in the file
+SEND = "Send"
+LEVELS = {"sent": "INFO", "left out": "WARNING", "not yet": "WARNING"}  # any other: ERROR
+LOST = "The worker was lost while it sent this email: the mail server may have taken it."
+LABELS: Labels = {
+    "starts": "sends",
+    "waiting": {"MailUnavailable": "Waiting to send", "SenderWaits": "Waiting at a limit"},
+}
+Outcome = list[str]  # what became of an email, and the server's words: JSON
+
+
+@task("Mailing to {source}: {subject}", labels=LABELS, bind=True)
+def send_mailing(self: Any, source: Upload, subject: str, body: list[str]) -> dict[str, int]:
+    """Send an email to each row of a CSV file.
+
+    It shows how the first ones look, and asks, before anything is sent.
+
+    Args:
+        source: UTF-8, with a line of headings: Email, and any others.
+        subject: {name} stands for what a row has in the column Name.
+        body: Each line is a paragraph, and {name} stands for a field here too.
+    """
+    mailing = Mailing(source, subject, "\n\n".join(body))
+    if progress.saved is None:
+        _preview(mailing)
+        progress.set(0, len(mailing.recipients))
+        progress.save(0)
+    people = counted(len(mailing.recipients), "recipient")
+    left_out = f" {counted(len(mailing.left_out), 'row')} left out." if mailing.left_out else ""
+    question = f"Send this to {people}?{left_out}"
+    if progress.ask(question, choices=[SEND, "Do not send"], key="send") != SEND:
+        return {"sent": 0, "left out": len(mailing.recipients) + len(mailing.left_out)}
+    outcomes, obstacle = _send_all(self, mailing)
+    progress.file("outcomes.csv", _as_file(mailing, outcomes))
+    if isinstance(obstacle, SenderWaits):
+        raise uncounted(self, obstacle, obstacle.seconds, {})
+    if isinstance(obstacle, MailUnavailable):
+        raise until_there(self, obstacle)
+    counts = Counter(what for what, _ in outcomes.values())
+    if counts["not yet"]:
+        words = next(words for what, words in outcomes.values() if what == "not yet")
+        left = counted(counts["not yet"], "email")
+        raise deferred(self, SomeNotSent(f"{left} could not be sent yet. {words}"))
+    return {**counts, "left out": len(mailing.left_out)}
+
+
+def _preview(mailing: Mailing) -> None:
+    """Show the first emails, and the rows that get none."""
+    with progress.stream("preview") as out:
+        for recipient in mailing.recipients[:PREVIEWED]:
+            subject, body = mailing.text_for(recipient)
+            out.write(f"To: {recipient.email}\nSubject: {subject}\n\n{body}\n\n")
+    for row in mailing.left_out[:MAX_LOGGED]:
+        progress.log(f"Line {row.line}: {row.why}", LEVELS["left out"])
+
+
+def _send_all(task: Any, mailing: Mailing) -> tuple[dict[int, Outcome], Exception | None]:
+    """Send what has not been sent; return the outcomes by line, and what no email can pass now."""
+    outcomes: dict[int, Outcome] = {}
+    counts: Counter[str] = Counter()
+    for done, recipient in enumerate(mailing.recipients, 1):
+        news: list[Outcome] = []
+        try:
+            outcome = progress.once(
+                recipient.effect,
+                partial(_send, task, mailing, recipient, news),
+                in_doubt=partial(_note, news, "unknown", LOST),
+            )
+        except (MailUnavailable, SenderWaits) as obstacle:
+            return outcomes, obstacle
+        except (MailDeferred, LimitReached) as obstacle:
+            outcome = _note(news, "not yet", str(obstacle))
+        outcomes[recipient.line] = outcome
+        counts[outcome[0]] += 1
+        status = ", ".join(f"{count} {what}" for what, count in counts.items())
+        progress.set(done, len(mailing.recipients), status)
+        if news:
+            what, words = outcome
+            progress.log(f"{recipient.email}: {what}. {words}", LEVELS.get(what, "ERROR"))
+            progress.save(done)
+    return outcomes, None
+
+
+def _send(task: Any, mailing: Mailing, recipient: Recipient, news: list[Outcome]) -> Outcome:
+    """Send one email, and return what became of it for good."""
+    count_in_mailing(getattr(task.request, "headway_owner", None) or "", recipient.email)
+    own_id = f"{task.request.id}.{recipient.line}"
+    message = make_message(own_id, recipient.email, *mailing.text_for(recipient))
+    try:
+        with mail.connect() as connection:
+            connection.send(message)
+            outcome = _note(news, "sent", connection.reply)
+    except MailRefused as refusal:
+        outcome = _note(news, "refused", str(refusal))
+    except OutcomeUnknown as error:
+        outcome = _note(news, "unknown", str(error))
+    OUTAGE.end(redis())
+    return outcome
+
+
+def _note(news: list[Outcome], what: str, words: str) -> Outcome:
+    """Return an outcome, and add it to what this run has to tell."""
+    news.append([what, words])
+    return news[-1]
+
+
+def _as_file(mailing: Mailing, outcomes: Mapping[int, Outcome]) -> bytes:
+    """Return what became of each row as CSV, in the order of the file."""
+    rows = [(each.line, each.email, "left out", each.why) for each in mailing.left_out]
+    for each in mailing.recipients:
+        what, words = outcomes.get(each.line, ["not yet", ""])
+        rows.append((each.line, each.email, what, words))
+    return as_csv([("Line", "Email", "Outcome", "Words"), *sorted(rows)])

@@ -1,0 +1,208 @@
+"""Bulk email: what is seen before, what becomes of each recipient, and nobody gets it twice."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery import Celery
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.tasks import mailing
+from headway.state import state_of
+from tests.smtp_server import DROP, REPLIES, SmtpServer
+
+PEOPLE = "Name,E-Mail,City\nAda,ada@example.com,London\nBob,bob,\nEve,eve@example.com,Paris\n"
+AGAIN = "Ada again,ADA@example.com,\n"
+
+
+@pytest.fixture
+def smtp() -> Iterator[SmtpServer]:
+    with SmtpServer() as server:
+        yield server
+
+
+@pytest.fixture
+def app(env: dict[str, str], smtp: SmtpServer) -> Flask:
+    port = str(smtp.port)
+    mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": port, "MAIL_RETRY_SECONDS": "0"}
+    return create_app({**env, **mail, "MAX_ATTEMPTS": "2", "RATE_LIMITS": "off"})
+
+
+@pytest.fixture
+def headway_celery_app(app: Flask) -> Celery:
+    return state_of(app).celery
+
+
+@pytest.fixture(autouse=True)
+def mailings(app: Flask, headway_eager: Any) -> Any:
+    """Run what is started in this process."""
+    return headway_eager
+
+
+def start(client: FlaskClient, text: str, subject: str = "Hi {name}", body: str = "") -> str:
+    """Upload a file, start its mailing and return the task's id."""
+    upload = client.post("/uploads", data={"file": (io.BytesIO(text.encode()), "people.csv")})
+    args = {"source": upload.json["upload_id"], "subject": subject}
+    args |= {"body": [body or "In {City} too?", "Yours"]}
+    answer = client.post("/tasks", json={"name": "send_mailing", "args": args})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json["task_id"])
+
+
+def outcomes(client: FlaskClient, task_id: str) -> list[list[str]]:
+    text = client.get(f"/tasks/{task_id}/files/outcomes.csv", buffered=True).text
+    return [*csv.reader(text.splitlines())]
+
+
+def recipients(smtp: SmtpServer) -> list[str]:
+    return [to for taken in smtp.accepted for to in taken.rcpt_tos]
+
+
+def test_nothing_is_sent_before_it_was_seen(client: FlaskClient, mailings: Any, smtp: SmtpServer):
+    task_id = start(client, PEOPLE + AGAIN)
+    run = mailings.run_of(task_id)
+
+    assert run.snapshot.question["text"] == "Send this to 2 recipients? 2 rows left out."
+    preview = client.get(f"/tasks/{task_id}/streams/preview").json["text"]
+    assert preview.startswith(
+        "To: ada@example.com\nSubject: Hi Ada\n\nIn London too?\n\nYours\n\nTo: eve"
+    )
+    run.assert_logged("Line 5: This address stands in the file before.")
+    assert smtp.complete == []
+
+    run.answer("Do not send")
+
+    run.assert_succeeded({"sent": 0, "left out": 4})
+    assert smtp.complete == []
+
+
+def test_each_row_is_sent_its_own_text_and_its_outcome_told(
+    client: FlaskClient, mailings: Any, smtp: SmtpServer
+):
+    task_id = start(client, PEOPLE)
+    run = mailings.run_of(task_id)
+    run.answer("Send")
+
+    run.assert_succeeded({"sent": 2, "left out": 1})
+    assert recipients(smtp) == ["ada@example.com", "eve@example.com"]
+    eve = smtp.accepted[1].message
+    assert eve["Subject"] == "Hi Eve"
+    assert eve["Message-ID"].startswith(f"<{task_id}.4@")
+    assert eve.get_payload(decode=True).decode().split() == ["In", "Paris", "too?", "Yours"]
+    run.assert_logged("eve@example.com: sent. 250 2.0.0 Ok: queued as 4B1F")
+    head, ada, bob, _ = outcomes(client, task_id)
+    assert head == ["Line", "Email", "Outcome", "Words"]
+    assert ada == ["2", "ada@example.com", "sent", "250 2.0.0 Ok: queued as 4B1F"]
+    assert bob[:3] == ["3", "bob", "left out"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "what", "words"),
+    [
+        ("550 5.1.1 no such user", "refused", "550 5.1.1 no such user"),
+        (DROP, "unknown", "the server may have taken it"),
+    ],
+)
+def test_what_the_server_refuses_or_leaves_open_is_told_and_not_sent_again(
+    client: FlaskClient, mailings: Any, smtp: SmtpServer, answer: str, what: str, words: str
+):
+    task_id = start(client, PEOPLE)
+    smtp.replies["message"] = answer
+    run = mailings.run_of(task_id)
+    run.answer("Send")
+
+    run.assert_succeeded({what: 2, "left out": 1})
+    assert words in outcomes(client, task_id)[1][3]
+    assert len(smtp.complete) == 2
+
+
+def test_going_on_sends_only_to_those_who_have_not_got_it(
+    client: FlaskClient, mailings: Any, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
+):
+    send = mailing._send
+
+    def defer_eve(task: Any, about: Any, recipient: Any, news: Any) -> Any:
+        later = recipient.email.startswith("eve")
+        smtp.replies["rcpt"] = "451 4.7.1 come back later" if later else REPLIES["rcpt"]
+        return send(task, about, recipient, news)
+
+    monkeypatch.setattr(mailing, "_send", defer_eve)
+    task_id = start(client, PEOPLE + "Zoe,zoe@example.com,\n")
+    run = mailings.run_of(task_id)
+    run.answer("Send")
+    run.assert_failed("SomeNotSent", "1 email could not be sent yet. The mail server said: 451")
+    assert outcomes(client, task_id)[3][2] == "not yet"
+
+    monkeypatch.setattr(mailing, "_send", send)
+    smtp.replies.update(REPLIES)
+    again = client.post(f"/tasks/{task_id}/retry", json={"resume": True}).json["task_id"]
+
+    mailings.run_of(again).assert_succeeded({"sent": 3, "left out": 1})
+    assert recipients(smtp) == ["ada@example.com", "zoe@example.com", "eve@example.com"]
+    assert [row[2] for row in outcomes(client, again)[1:]] == ["sent", "left out", "sent", "sent"]
+
+
+def test_cancel_pauses_between_two_emails_and_go_on_goes_on(
+    client: FlaskClient, mailings: Any, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
+):
+    send = mailing._send
+    task_id = start(client, PEOPLE)
+
+    def cancel_too(*about: Any) -> Any:
+        assert client.post(f"/tasks/{task_id}/cancel").status_code == 202
+        return send(*about)
+
+    monkeypatch.setattr(mailing, "_send", cancel_too)
+    run = mailings.run_of(task_id)
+    run.answer("Send")
+    run.assert_cancelled()
+    assert recipients(smtp) == ["ada@example.com"]
+    assert run.snapshot.resume == {"percent": 0}  # what is saved; the email is not sent again
+
+    monkeypatch.setattr(mailing, "_send", send)
+    again = client.post(f"/tasks/{task_id}/retry", json={"resume": True}).json["task_id"]
+
+    mailings.run_of(again).assert_succeeded({"sent": 2, "left out": 1})
+    assert recipients(smtp) == ["ada@example.com", "eve@example.com"]
+
+
+def test_a_mailing_waits_at_a_limit_and_says_how_long(
+    app: Flask, client: FlaskClient, mailings: Any, smtp: SmtpServer, monkeypatch: Any
+):
+    monkeypatch.setattr(state_of(app).limits, "are_on", True)
+    app.config["EMAILS_LIMIT"] = "1/hour"
+    waits: list[tuple[str, float]] = []
+
+    def note(task: Any, obstacle: Exception, seconds: float, headers: Any) -> Exception:
+        waits.append((str(obstacle), seconds))
+        return obstacle
+
+    monkeypatch.setattr(mailing, "uncounted", note)
+    run = mailings.run_of(start(client, PEOPLE))
+    run.answer("Send")
+
+    run.assert_failed("SenderWaits", "At most 1 email per hour. Try again in 60 minutes.")
+    [(_, seconds)] = waits
+    assert 3500 < seconds <= 3600
+    assert recipients(smtp) == ["ada@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("text", "subject", "why"),
+    [
+        (PEOPLE, "Hi {nme}", "No column is named 'nme'. There are: Name, E-Mail, City."),
+        (PEOPLE, "{name.__class__}", "No column is named 'name.__class__'."),
+        ("Email\nbob\n", "Hi", "No row has a valid email address."),
+        ("Name\nBob\n", "Hi", "No column is named Email."),
+    ],
+)
+def test_what_cannot_be_a_mailing_says_why_before_it_asks(
+    client: FlaskClient, mailings: Any, text: str, subject: str, why: str
+):
+    mailings.run_of(start(client, text, subject, "Hello")).assert_failed("ValueError", why)
