@@ -193,6 +193,7 @@ LAYERS = [
     "headway.push.resync",
     "headway.push.server_status",
     "headway.push.withdrawals",
+    "headway.push.polls",
     "headway.push.heartbeat",
     "headway.push.manager",
     "headway.controls",

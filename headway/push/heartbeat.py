@@ -88,6 +88,7 @@ class Heartbeat:
                 return False
             self._resync.detect_flush()
             self._resync.catch_up()
+            self._manager.polls.forget_idle()
             self._manager.withdrawals.check()
             self._status.note_overview(self._manager.records.queries.overview())
             self._manager.records.queries.probe()

@@ -20,6 +20,7 @@ from headway.push.batch_loader import BatchLoader
 from headway.push.checks import is_event, is_object
 from headway.push.fanout import Fanout, stamp_of
 from headway.push.heartbeat import LIVE_SECONDS, Heartbeat
+from headway.push.polls import Polls
 from headway.push.resync import Resync
 from headway.push.rooms import Rooms, has_channel
 from headway.push.server_status import ServerStatus
@@ -49,6 +50,7 @@ class RoomManager(PubSubManager):
         self.subscriber = RedisSubscriber(url, LIVE_SECONDS)
         self.subscriber.subscribe(self.channel)
         self.live_rooms = Rooms()
+        self.polls = Polls(self)
         self.resync = Resync(self)
         self.status = ServerStatus(self)
         self.heartbeat = Heartbeat(self, self.resync, self.status)
@@ -175,6 +177,7 @@ class RoomManager(PubSubManager):
                 else:
                     task_id, _ = stamp_of(message)
                     key = channel.removeprefix(before_room), task_id or number
+                    self.polls.note(channel)
                     events.pop(key, None)  # of a batch, the newest snapshot is enough
                     events[key] = message
             for (name, _), event in events.items():

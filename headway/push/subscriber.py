@@ -70,6 +70,15 @@ class RedisSubscriber:
         """Whether Redis has confirmed this channel on the current connection."""
         return self._subscriptions.is_confirmed(channel)
 
+    def subscriptions(self, channels: Iterable[str]) -> list[tuple[int, int] | None]:
+        """Return the numbers of the session and of its subscription to each of the channels.
+
+        None while there is none, or Redis has not confirmed it.
+        """
+        with self._lock:
+            numbers = [self._subscriptions.confirmed(channel) for channel in channels]
+            return [(self.session, number) if number else None for number in numbers]
+
     def wait(self, channels: Iterable[str], seconds: float) -> None:
         """Wait until Redis has confirmed all of these channels on the current connection.
 

@@ -40,7 +40,12 @@ class Subscriptions:
 
     def is_confirmed(self, channel: str) -> bool:
         """Whether Redis has confirmed this channel on the current connection."""
-        return 0 < self._numbers.get(channel, 0) <= self._answered
+        return self.confirmed(channel) > 0
+
+    def confirmed(self, channel: str) -> int:
+        """Return the number of the SUBSCRIBE by which this channel is confirmed, 0 for none."""
+        number = self._numbers.get(channel, 0)
+        return number if number <= self._answered else 0
 
     def missing(self, channels: Iterable[str]) -> int:
         """Return the number of the last answer that these channels still await, 0 for none."""

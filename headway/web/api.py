@@ -86,7 +86,7 @@ def batch_status() -> ResponseReturnValue:
     known = next(iter(request.if_none_match), None) or ""
     viewer = current_viewer()
     server = server_state()
-    found, missing = read_mine(task_ids, viewer, reading_news(get_records(), SENT.get(known)))
+    found, missing = read_mine(task_ids, viewer, reading_news(SENT.get(known)))
     tag = SENT.add(found, missing, server)
     if tag != known and not all(stored.snapshot for stored in found.values()):
         found, missing = read_mine(task_ids, viewer, get_records().read)

@@ -42,14 +42,14 @@ def read_mine(
     return found, [task_id for task_id in wanted if task_id not in found]
 
 
-def reading_news(records: Records, known: Mapping[str, str]) -> ReadRecords:
+def reading_news(known: Mapping[str, str]) -> ReadRecords:
     """Return what reads records, leaving "" the snapshots of tasks whose tag is the known one."""
 
     def read(
         task_ids: list[str], *, claims: Sequence[str] = (), readers: Sequence[str] = ()
     ) -> list[TaskRecord | None]:
         tags = [known.get(task_id, "") for task_id in task_ids]
-        return records.read(task_ids, tags, claims, readers)
+        return state().manager.polls.read(task_ids, tags, claims, readers)
 
     return read
 
