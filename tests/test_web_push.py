@@ -30,7 +30,7 @@ from headway.store.records import Records
 from headway.webpush.encryption import CURVE, encrypt
 from headway.webpush.subscriptions import Subscription
 from tests.by_hand import HERE, claim, claimed_by, subscribed
-from tests.processes import wait_for
+from tests.processes import running, wait_for, worker
 from tests.push_service import FakeBrowser, PushService, unpadded
 
 MakePusher = Callable[..., WebPusher]
@@ -268,6 +268,40 @@ def test_a_dead_service_holds_up_nothing_but_what_is_told(
 
     assert left == 4
     assert len(asked) >= 2 * MAX_AT_ONCE
+
+
+def test_an_owner_is_told_of_so_many_tasks_in_an_hour(
+    client: FlaskClient,
+    records: Records,
+    service: PushService,
+    browser: FakeBrowser,
+    make_pusher: MakePusher,
+):
+    end(records, claimed_by(client, records))
+    tell(records, make_pusher())
+    [count] = records.client.scan_iter("headway:told:*")
+    until = records.client.pttl(count)
+    records.client.set(count, 59, keepttl=True)
+    for _ in range(2):
+        end(records, claimed_by(client, records))
+
+    tell(records, make_pusher())
+
+    assert len(service.delivered) == 2
+    assert records.client.zcard("headway:news") == 0
+    assert 0 < records.client.pttl(count) <= until <= 3_600_000
+
+
+def test_a_worker_takes_what_there_is_to_tell(
+    client: FlaskClient, records: Records, env: dict[str, str], tmp_path: Path
+):
+    client.get("/")
+    client.post("/push", json=FakeBrowser(host="push.invalid").said)
+    end(records, claimed_by(client, records))
+    assert records.client.zcard("headway:news") == 1
+
+    with running(worker(tmp_path, env, "celery")):
+        wait_for(lambda: records.client.zcard("headway:news") == 0)
 
 
 def test_a_parts_end_is_told_by_its_parent(

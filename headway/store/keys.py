@@ -94,6 +94,10 @@ class Keys:
         """Return where it is kept whose a browser is, by the digest of its endpoint."""
         return f"{self.prefix}headway:device:{digest}"
 
+    def told(self, owner: str) -> str:
+        """Return the count of what an owner was told of within an hour; see devices.lua."""
+        return f"{self.prefix}headway:told:{owner}"
+
     def staged(self, name: str) -> str:
         return f"{self.prefix}headway:staged:{name}"
 

@@ -122,7 +122,7 @@ def junk_keys(records: Records, task_id: str, owner: str) -> list[str]:
     own += [keys.phase(owner, phase) for phase in Phase]
     own += [keys.waiting("celery"), keys.worker("test"), keys.parts(task_id)]
     own += [keys.upload("0" * 32), keys.uploaded(f"owner:{owner}"), keys.devices(owner)]
-    own.append(keys.device(FakeBrowser().subscription.digest))
+    own += [keys.device(FakeBrowser().subscription.digest), keys.told(owner)]
     return own + [keys.shared(name) for name in SHARED]
 
 

@@ -6,11 +6,14 @@
 --
 -- News are tasks of which there is something to tell: a shared set, by when a worker may take each.
 --
+-- The key `told` of an owner counts what was taken of the owner's, within an hour.
+--
 -- In one table, since a Lua function, and so the library, has at most 200 local names.
 
 local devices = {
   GRACE = 3 * 1000000,  -- us for a page that is loaded again to be back
   LASTS = HOUR,  -- after which nobody is told any more
+  MOST = 60,  -- that an owner is told of in an hour
 }
 
 function devices.news() return PREFIX .. 'headway:news' end
@@ -25,6 +28,19 @@ end
 -- Whether a page of an owner's is open: its web process, whichever it is, hears the owner's room.
 function devices.has_page(owner)
   return redis.call('PUBSUB', 'NUMSUB', room('owner', owner))[2] > 0
+end
+
+-- Whether an owner may be told of one more task; counts it.
+function devices.may_tell(owner)
+  local told = PREFIX .. 'headway:told:' .. owner
+  local count = number(redis.call('GET', told)) + 1
+  if count > devices.MOST then return false end
+  if count == 1 then
+    redis.call('SET', told, integer(count), 'PX', integer(HOUR / 1000))
+  else
+    redis.call('SET', told, integer(count), 'KEEPTTL')
+  end
+  return true
 end
 
 -- Note that a task's owner is to be told of it, unless one of the owner's pages does.
