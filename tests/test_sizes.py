@@ -26,11 +26,9 @@ EXCEPTED = {
     ("server.py", "EpollServer"),
     ("socket.py", "Socket"),
     ("card.js", "Card"),
-    ("choice.js", "Choice"),
     ("headway-list.js", "HeadwayList"),
     ("headway-task-page.js", "HeadwayTaskPage"),
     ("socket.js", "Socket"),
-    ("task-actions.js", "TaskActions"),
     ("task-list.js", "TaskList"),
 }
 

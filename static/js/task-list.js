@@ -4,6 +4,7 @@
  */
 
 import { Choice } from "headway/choice.js";
+import { isHeld } from "headway/chosen-items.js";
 import { ENDED, arrange, compare, rank } from "headway/order.js";
 import { asShown } from "headway/snapshot.js";
 import { TaskCounts } from "headway/task-counts.js";
@@ -224,7 +225,7 @@ export class TaskList {
    */
   #trim(items) {
     const isOver = (/** @type {HTMLLIElement} */ { dataset }) => Number(dataset.rank) === ENDED;
-    const ended = items.filter((item) => isOver(item) && !this.#choice.holds(item));
+    const ended = items.filter((item) => isOver(item) && !isHeld(item));
     const oldest = ended.slice(MAX_SHOWN);
     for (const item of oldest) this.#leave(item);
     if (oldest.length) this.#part("trimmed").hidden = false;

@@ -5,24 +5,22 @@
 
 import { buttonsReason } from "./connection-words.js";
 import { left, phrase, possible } from "./choice-words.js";
-import { newKey, post, reason } from "./requests.js";
+import { ChosenItems } from "./chosen-items.js";
+import { newKey, reason } from "./requests.js";
+import { requestChanges } from "./task-requests.js";
 
 /**
  * @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher
  * @typedef {import("./choice-words.js").Action} Action
- * @typedef {{task_id: string, code: string, message: string}} Refusal
+ * @typedef {import("./task-requests.js").Refusal} Refusal
  */
 
-const MAX_IDS = 100; // in one request
 const ACTIONS = /** @type {Action[]} */ (["cancel", "retry", "forget"]);
 
 export class Choice {
-  #list;
+  #items;
   #bar;
   #watcher;
-  /** @type {HTMLElement | null} the item that was chosen last, where a range begins */
-  #last = null;
-  #withShift = false;
   #isBusy = false;
   /** Whether "Forget" was pressed once, and asks to be pressed again. */
   #isAsked = false;
@@ -34,13 +32,10 @@ export class Choice {
    * @param {TaskWatcher} watcher
    */
   constructor(list, bar, watcher) {
-    this.#list = list;
     this.#bar = bar;
     this.#watcher = watcher;
     if (!bar.childElementCount) build(bar);
-    const noteShift = (/** @type {any} */ { shiftKey }) => (this.#withShift = shiftKey);
-    for (const type of ["keydown", "mousedown"]) list.addEventListener(type, noteShift, true);
-    list.addEventListener("change", (event) => this.#onChange(event));
+    this.#items = new ChosenItems(list, () => this.#showAnew());
     this.#part("all").addEventListener("change", () => this.#chooseAll());
     bar.addEventListener("submit", (event) => this.#onSubmit(event));
     this.#button("forget").addEventListener("blur", () => this.#ask(false));
@@ -53,16 +48,15 @@ export class Choice {
 
   /** Show what is chosen and what can be done to it, after items have come, gone or changed. */
   show() {
-    const items = this.#items;
-    for (const item of items) if (!boxOf(item)) item.prepend(box(item.dataset.title ?? ""));
-    const chosen = items.filter(isChosen);
+    this.#items.complete();
+    const { all: items, chosen } = this.#items;
     const all = /** @type {HTMLInputElement} */ (this.#part("all"));
     all.checked = chosen.length > 0 && chosen.length === items.length;
     all.indeterminate = chosen.length > 0 && !all.checked;
     this.#bar.hidden = !items.length && !this.#part("said").textContent;
     this.#bar.toggleAttribute("data-chosen", chosen.length > 0);
     write(this.#part("number"), chosen.length ? `${chosen.length} chosen` : "");
-    write(this.#part("left"), left(phasesOf(chosen)));
+    write(this.#part("left"), left(chosen.map(phaseOf)));
     const why = buttonsReason(this.#watcher.connection);
     for (const action of ACTIONS) {
       const button = this.#button(action);
@@ -74,58 +68,29 @@ export class Choice {
   }
 
   /**
-   * Whether an item is chosen, or has the focus: it should stay where it is.
-   *
-   * @param {HTMLElement} item
-   */
-  holds(item) {
-    return isChosen(item) || hasFocus(item);
-  }
-
-  /**
    * Take an item away, and put its focus to the next one.
    *
    * @param {HTMLElement} item
    */
   remove(item) {
-    const next = item.nextElementSibling ?? item.previousElementSibling;
-    const hadFocus = hasFocus(item);
-    item.remove();
-    if (this.#last === item) this.#last = null;
-    if (hadFocus) (boxOf(/** @type {HTMLElement} */ (next)) ?? this.#part("all")).focus();
-    this.show();
-  }
-
-  get #items() {
-    const items = /** @type {HTMLElement[]} */ ([...this.#list.children]);
-    return items.filter(({ dataset }) => dataset.taskId && dataset.phase !== "missing");
-  }
-
-  /** @param {Event} event */
-  #onChange(event) {
-    const changed = /** @type {HTMLInputElement} */ (event.target);
-    if (changed.dataset.part !== "choose") return;
-    const items = this.#items;
-    const item = items.find((one) => one.contains(changed)) ?? null;
-    const [from, to] = [this.#last, item].map((one) => items.indexOf(/** @type {HTMLElement} */ (one)));
-    if (this.#withShift && from >= 0) {
-      const range = items.slice(Math.min(from, to), Math.max(from, to) + 1);
-      for (const one of range) set(one, changed.checked);
-    }
-    this.#last = item;
-    this.#say("");
+    const next = this.#items.remove(item);
+    if (next !== undefined) (next ?? this.#part("all")).focus();
     this.show();
   }
 
   #chooseAll() {
     const { checked } = /** @type {HTMLInputElement} */ (this.#part("all"));
-    this.#choose(checked ? this.#items : []);
+    this.#choose(checked ? this.#items.all : []);
   }
 
   /** @param {HTMLElement[]} chosen */
   #choose(chosen) {
-    for (const item of this.#items) set(item, chosen.includes(item));
+    this.#items.set(chosen);
     this.#isAsked = false;
+    this.#showAnew();
+  }
+
+  #showAnew() {
     this.#say("");
     this.show();
   }
@@ -150,14 +115,14 @@ export class Choice {
 
   /** @param {Action} action */
   async #act(action) {
-    const items = this.#items.filter((item) => isChosen(item) && possible(action, phaseOf(item)));
+    const items = this.#items.chosen.filter((item) => possible(action, phaseOf(item)));
     const titles = new Map(items.map(({ dataset }) => [dataset.taskId ?? "", dataset.title ?? ""]));
     this.#isAsked = false;
     this.#busy(true);
     try {
-      const { done, refused } = await this.#request(action, [...titles.keys()]);
+      const { done, refused } = await requestChanges(this.#watcher, action, [...titles.keys()], this.#key);
       this.#key = newKey();
-      for (const item of items) if (done.includes(item.dataset.taskId ?? "")) set(item, false);
+      this.#items.drop(items.filter(({ dataset }) => done.includes(dataset.taskId ?? "")));
       if (action === "forget") for (const id of done) this.#watcher.forget(id);
       this.#say(said(action, done.length, refused, titles));
     } catch (error) {
@@ -170,25 +135,6 @@ export class Choice {
         (button.disabled || !button.checkVisibility() ? this.#part("all") : button).focus();
       }
     }
-  }
-
-  /**
-   * @param {Action} action
-   * @param {string[]} ids
-   */
-  async #request(action, ids) {
-    const { server } = this.#watcher;
-    /** @type {{done: string[], refused: Refusal[]}} */
-    const all = { done: [], refused: [] };
-    for (let from = 0; from < ids.length; from += MAX_IDS) {
-      const body = { action, task_ids: ids.slice(from, from + MAX_IDS) };
-      const means = { body, key: this.#key, headers: server.headers };
-      const answer = await post(server.at("/tasks/batch"), means);
-      for (const snapshot of answer.snapshots) this.#watcher.receive(snapshot);
-      all.done.push(...answer.done);
-      all.refused.push(...answer.refused);
-    }
-    return all;
   }
 
   /** @param {boolean} busy */
@@ -227,51 +173,13 @@ function said(action, count, refused, titles) {
 const DONE = { cancel: "cancelled", retry: "started again", forget: "forgotten" };
 
 /** @param {HTMLElement} item */
-function hasFocus(item) {
-  const { activeElement } = /** @type {Document | ShadowRoot} */ (item.getRootNode());
-  return item.contains(activeElement) || item.querySelector("[data-busy]") !== null;
-}
-
-/** @param {HTMLElement | null} item @returns {HTMLInputElement | null} */
-function boxOf(item) {
-  return item && item.querySelector("[data-part=choose]");
-}
-
-/** @param {HTMLElement} item */
-function isChosen(item) {
-  return boxOf(item)?.checked ?? false;
-}
-
-/** @param {HTMLElement} item @param {boolean} checked */
-function set(item, checked) {
-  const found = boxOf(item);
-  if (found) found.checked = checked;
-}
-
-/** @param {HTMLElement} item */
 function phaseOf({ dataset }) {
   return dataset.phase ?? "";
-}
-
-/** @param {HTMLElement[]} items */
-function phasesOf(items) {
-  return items.map(phaseOf);
 }
 
 /** @param {HTMLElement} part @param {string} text */
 function write(part, text) {
   if (part.textContent !== text) part.textContent = text;
-}
-
-/** @param {string} title */
-function box(title) {
-  const input = document.createElement("input");
-  input.type = "checkbox";
-  input.dataset.part = "choose";
-  input.part.add("choose");
-  input.autocomplete = "off";
-  input.ariaLabel = `Choose ${title}`;
-  return input;
 }
 
 /** @param {HTMLElement} bar */

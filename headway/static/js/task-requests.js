@@ -1,0 +1,55 @@
+/** The requests by which a person changes tasks. */
+
+import { Refused, post } from "./requests.js";
+
+/** @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher */
+/** @typedef {{task_id: string, code: string, message: string}} Refusal */
+
+const MAX_IDS = 100; // in one request
+
+/**
+ * Ask for a change of a task; the answer's snapshot goes where all others go. Returns it, null for a task that is gone.
+ * Where the refusal shows that the page has missed the truth, that is read before this rejects.
+ *
+ * @param {TaskWatcher} watcher
+ * @param {string} taskId
+ * @param {"answer" | "cancel" | "schedule" | "retry" | "forget"} what
+ * @param {object} [body]
+ * @param {string} [key]
+ */
+export async function requestChange(watcher, taskId, what, body, key) {
+  const { server } = watcher;
+  try {
+    const address = server.at(`/tasks/${encodeURIComponent(taskId)}/${what}`);
+    const snapshot = await post(address, { body, key, headers: server.headers });
+    if (snapshot) watcher.receive(snapshot);
+    return snapshot;
+  } catch (error) {
+    if (error instanceof Refused && (error.status === 404 || error.status === 409)) {
+      await watcher.refresh(taskId).catch(() => undefined);
+    }
+    throw error;
+  }
+}
+
+/**
+ * Ask for the same change of several tasks; the snapshots of the answer go where all others go.
+ *
+ * @param {TaskWatcher} watcher
+ * @param {import("./choice-words.js").Action} action
+ * @param {string[]} ids
+ * @param {string} key
+ */
+export async function requestChanges(watcher, action, ids, key) {
+  const { server } = watcher;
+  /** @type {{done: string[], refused: Refusal[]}} */
+  const all = { done: [], refused: [] };
+  for (let from = 0; from < ids.length; from += MAX_IDS) {
+    const body = { action, task_ids: ids.slice(from, from + MAX_IDS) };
+    const answer = await post(server.at("/tasks/batch"), { body, key, headers: server.headers });
+    for (const snapshot of answer.snapshots) watcher.receive(snapshot);
+    all.done.push(...answer.done);
+    all.refused.push(...answer.refused);
+  }
+  return all;
+}
