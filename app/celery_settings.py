@@ -11,6 +11,17 @@ from kombu.entity import Exchange, Queue
 from app.config import QUEUES
 from headway.registry import TASK_TYPES
 
+TRANSPORT_OPTIONS = {
+    # Maintenance handles lost messages. A worker whose clock is ahead by this would redeliver
+    # messages that others run.
+    "visibility_timeout": 7 * 86400,
+    "socket_timeout": 2,
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+    # A half-open connection is found within 11 s.
+    "health_check_interval": 5,
+}
+
 
 def celery_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return Celery's settings from those of the application."""
@@ -52,15 +63,5 @@ def celery_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_channel_error_retry": True,
-        "broker_transport_options": prefixed
-        | {
-            # Maintenance handles lost messages. A worker whose clock is ahead by this would
-            # redeliver messages that others run.
-            "visibility_timeout": 7 * 86400,
-            "socket_timeout": 2,
-            "socket_connect_timeout": 2,
-            "socket_keepalive": True,
-            # A half-open connection is found within 11 s.
-            "health_check_interval": 5,
-        },
+        "broker_transport_options": TRANSPORT_OPTIONS | prefixed,
     }

@@ -12,7 +12,8 @@ from celery import Celery, current_task
 
 from headway import progress
 from headway.bars import Part, shown
-from headway.snapshot import Snapshot, progress_fields
+from headway.snapshot import Snapshot
+from headway.state_fields import progress_fields
 from headway.store.records import Records
 from tests.bodies import live_celery, read, run
 

@@ -29,6 +29,7 @@ LAYERS = [
     "headway.file_types",
     "headway.typed_results",
     "headway.snapshot",
+    "headway.state_fields",
     "headway.labels",
     "headway.file_folder",
     "headway.parts",

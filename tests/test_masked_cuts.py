@@ -10,7 +10,8 @@ import pytest
 
 from headway import masking
 from headway.progress import MAX_LINE_CHARS
-from headway.snapshot import MAX_READ_CHARS, MAX_TEXT, one_line, progress_fields
+from headway.snapshot import MAX_READ_CHARS, MAX_TEXT, one_line
+from headway.state_fields import progress_fields
 from headway.values import MAX_CHARS, as_json, as_text
 
 SECRET = "Tr0ub4dor-and-3"

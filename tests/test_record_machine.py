@@ -32,7 +32,8 @@ from app.config import QUEUES
 from headway.celery.fencing import REPLACEMENT
 from headway.message_headers import PARENT
 from headway.questions import Asked
-from headway.snapshot import FINAL, STATE, Phase, Snapshot, progress_fields, success_fields
+from headway.snapshot import FINAL, STATE, Phase, Snapshot
+from headway.state_fields import progress_fields, success_fields
 from headway.store.connection import connect
 from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from headway.shapes import Changes, TaskMessage
-from headway.snapshot import Phase, progress_fields
+from headway.snapshot import Phase
+from headway.state_fields import progress_fields
 from headway.store.functions import shared_source
 from headway.store.model import Delivery, Outcome, StateWrite
 from headway.store.records import Records

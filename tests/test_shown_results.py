@@ -13,8 +13,9 @@ from flask.testing import FlaskClient
 from headway import Image, Markdown, Plot
 from headway.file_folder import FileFolder
 from headway.file_types import media_type
-from headway.snapshot import Phase, success_fields
+from headway.snapshot import Phase
 from headway.state import state_of
+from headway.state_fields import success_fields
 from headway.store.model import StateWrite
 from headway.store.records import Records
 from headway.web import markdown, result_plot

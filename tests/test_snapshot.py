@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from celery.exceptions import TaskRevokedError
 
-from headway import snapshot
+from headway import snapshot, state_fields
 from headway.shapes import SnapshotDict
 from headway.snapshot import FINAL, STATE, Phase, Snapshot
 
@@ -56,8 +56,8 @@ def test_a_snapshot_has_a_result_in_success_only(case):
 
 @pytest.mark.parametrize("reason", ["terminated", "revoked", None, TaskRevokedError("terminated")])
 def test_a_cancelled_task_says_so_in_one_word(reason: object):
-    assert snapshot.cancelled_status(reason) == "Cancelled"
-    assert snapshot.cancelled_status("expired") == "expired"
+    assert state_fields.cancelled_status(reason) == "Cancelled"
+    assert state_fields.cancelled_status("expired") == "expired"
 
 
 def test_the_article_knows_five_states():
@@ -83,12 +83,12 @@ def test_the_article_knows_five_states():
     ],
 )
 def test_progress_takes_numbers_and_one_line(meta: object, fields: dict):
-    assert snapshot.progress_fields("PROGRESS", meta) == fields
+    assert state_fields.progress_fields("PROGRESS", meta) == fields
 
 
 def test_a_state_of_the_authors_own_shows_itself_where_it_says_nothing():
-    assert snapshot.progress_fields("UPLOADING", [1]) == {"status": "UPLOADING"}
-    assert snapshot.progress_fields("UPLOADING", {"current": 1}) == {
+    assert state_fields.progress_fields("UPLOADING", [1]) == {"status": "UPLOADING"}
+    assert state_fields.progress_fields("UPLOADING", {"current": 1}) == {
         "status": "UPLOADING",
         "current": 1,
     }
@@ -111,7 +111,7 @@ def test_a_state_of_the_authors_own_shows_itself_where_it_says_nothing():
 def test_a_result_in_the_articles_keys_is_unwrapped_and_any_other_is_the_result(
     value: object, fields: dict
 ):
-    assert snapshot.success_fields(value) == fields
+    assert state_fields.success_fields(value) == fields
 
 
 @pytest.mark.parametrize(

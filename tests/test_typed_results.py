@@ -12,7 +12,8 @@ import pytest
 from celery.result import AsyncResult
 
 from headway import Image, Markdown, Plot
-from headway.snapshot import Phase, success_fields
+from headway.snapshot import Phase
+from headway.state_fields import success_fields
 from headway.store.model import Delivery, Source, StateWrite
 from headway.store.records import Records
 from headway.typed_results import MAX_POINTS, MAX_SERIES

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from kombu.utils.json import dumps
 
-from headway.snapshot import progress_fields
+from headway.state_fields import progress_fields
 from headway.values import MAX_ITEMS, as_json, as_number, as_text, clip
 
 

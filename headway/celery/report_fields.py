@@ -9,7 +9,8 @@ from typing import Any
 
 from headway.celery.error_text import error_of, original_of
 from headway.shapes import Changes
-from headway.snapshot import Phase, cancelled_status, progress_fields, success_fields
+from headway.snapshot import Phase
+from headway.state_fields import cancelled_status, progress_fields, success_fields
 from headway.store.model import MAX_CALL_BYTES
 
 logger = logging.getLogger(__name__)

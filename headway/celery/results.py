@@ -40,7 +40,7 @@ class Packed(NamedTuple):
 def pack(meta: dict[str, Any], fields: Changes, encode: Encode, limit: int) -> Packed:
     """Encode Celery's `meta` of a success.
 
-    `fields` are what `snapshot.success_fields` makes of the same value.
+    `fields` are what `state_fields.success_fields` makes of the same value.
 
     Raises ResultTooLarge beyond `limit` bytes, and what `encode` raises.
     """

@@ -26,7 +26,7 @@ from headway.push.rooms import Rooms, has_channel
 from headway.push.server_status import ServerStatus
 from headway.push.subscriber import RedisSubscriber
 from headway.push.withdrawals import Withdrawals
-from headway.store.errors import Problem, Unavailable
+from headway.store.errors import Unavailable
 from headway.store.keys import room
 from headway.store.model import TaskRecord
 from headway.store.records import Records
@@ -183,8 +183,3 @@ class RoomManager(PubSubManager):
             for (name, _), event in events.items():
                 if is_event(name, event):
                     self.deliver(name, event)
-
-    @property
-    def problem(self) -> Problem | None:
-        """Why no task can be started now though Redis answers, None if no reason is known."""
-        return self.status.problem
