@@ -9,6 +9,7 @@ from tests.faults.report import Row
 from tests.faults.scenarios import (
     costs,
     going_on,
+    jobs,
     mail,
     messages,
     moments,
@@ -88,5 +89,7 @@ FAULTS = (
     Fault("kills-of-a-task", costs.kills, (100,), (1,), light=True),
     Fault("deploys-in-a-row", costs.deploys, (20,), (2,), light=True),
     Fault("planned-stop", costs.planned_stop, (10,), (4,), alone=True),
+    Fault("mailing", jobs.mailing, (10_000,), (80,), light=True),
+    Fault("import", jobs.contacts, (100_000,), (6_000,), light=True),
     Fault("scheduled", messages.scheduled_across_a_restart, (2,), (1,)),
 )
