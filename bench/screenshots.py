@@ -7,7 +7,14 @@ import re
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    FilePayload,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from bench.rows.drawing import chromium
 from headway.shapes import Changes, TaskMessage
@@ -66,6 +73,8 @@ def visit(browser: Browser, system: System) -> None:
     picture(page, "task-failed")
     page.goto(f"{system.address}/start/long_task")
     picture(page, "page-form")
+    start_mailing(page, system)
+    picture(page, "task-mailing")
 
 
 def start_tasks(page: Page) -> None:
@@ -78,6 +87,19 @@ def start_tasks(page: Page) -> None:
         page.get_by_role("button", name="Start long task").click()
         page.wait_for_timeout(pause)
     page.locator("#start").click()  # no button has the focus or the pointer
+
+
+def start_mailing(page: Page, system: System) -> None:
+    """Start a mailing, up to its question."""
+    rows = "Name,Email\nAda,ada@example.com\nBob,bob\nGrace,grace@example.com\n"
+    people = FilePayload(name="people.csv", mimeType="text/csv", buffer=rows.encode())
+    page.goto(f"{system.address}/start/send_mailing")
+    page.get_by_label("Source").set_input_files(people)
+    expect(page.get_by_role("checkbox", name="people.csv")).to_be_checked()
+    page.get_by_label("Subject").fill("Hello {name}")
+    page.get_by_label("Body").fill("Dear {name},\nthe new lamps are here.")
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#question")).to_be_visible()
 
 
 def fail_task(system: System, visitor: Visitor) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import requests
+from playwright.sync_api import Page, expect
 
 from headway.store.connection import connect
 from headway.store.records import Records
@@ -274,3 +275,32 @@ def test_the_flow_is_the_same_in_each_async_mode(env: dict[str, str], tmp_path: 
         assert end["result"] == 42
         visitor.close()
         assert process.stop(seconds=10) == 0
+
+
+def test_a_mailing_is_seen_answered_and_told_recipient_by_recipient(
+    page: Page, system: System, tmp_path: Path
+):
+    people = tmp_path / "people.csv"
+    people.write_text("Name,Email\nAda,ada@example.com\nBob,bob\nEve,eve@example.com\n")
+    page.goto(f"{system.address}/start/send_mailing")
+    page.get_by_label("Source").set_input_files(people)
+    expect(page.get_by_role("checkbox", name="people.csv")).to_be_checked()
+    page.get_by_label("Subject").fill("Hello {name}")
+    page.get_by_label("Body").fill("Dear {name},\nuntil soon.")
+    page.get_by_role("button", name="Start").click()
+
+    expect(page.get_by_role("heading", name="Mailing to people.csv: Hello {name}")).to_be_visible()
+    expect(page.get_by_text("Send this to 2 recipients? 1 row left out.").first).to_be_visible()
+    expect(page.get_by_text("Dear Ada,")).to_be_visible()
+    page.get_by_role("button", name="Send", exact=True).click()
+
+    log = page.get_by_role("log", name="Log", exact=True)
+    expect(log).to_contain_text("ada@example.com: sent. 250")
+    expect(log).to_contain_text("eve@example.com: sent. 250")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="outcomes.csv").click()
+    rows = download.value.path().read_text().splitlines()
+    assert [row.split(",")[2] for row in rows] == ["Outcome", "sent", "left out", "sent"]
+    task_id = page.url.rpartition("/")[2]
+    inbox = page.request.get(f"{system.address}/inbox.json?task_id={task_id}").json()["messages"]
+    assert [mail["subject"] for mail in inbox] == ["Hello Eve", "Hello Ada"]
