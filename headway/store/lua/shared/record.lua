@@ -99,7 +99,8 @@ local function is_current(still)
 end
 
 -- Have a record's fields hold all STATIC members, of which an ended task's `still` alone has some.
--- In JSON a text holds no bare quote, so none holds the name of a member as it stands here.
+-- In JSON a text holds no bare quote, so none holds the name of a member as it stands here. What is
+-- null stays missing: a task without a parent is no part.
 local unfold
 do
   local form = '^'
@@ -107,7 +108,9 @@ do
 
   unfold = function(fields)
     local values = {string.match(fields.still .. ',', form)}
-    for i, name in ipairs(STATIC) do fields[name] = fields[name] or values[i] end
+    for i, name in ipairs(STATIC) do
+      if values[i] ~= 'null' then fields[name] = fields[name] or values[i] end
+    end
   end
 end
 

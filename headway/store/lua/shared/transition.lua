@@ -95,7 +95,7 @@ local function store_version(record, id, held, changes, meta, ttl)
   if keep then changes.kept = integer(NOW) end
   local flat = {}
   for name, value in pairs(changes) do
-    if fields[name] ~= value then
+    if fields[name] ~= value or FINAL[held.phase] then  -- an ended record may have it in `still` alone
       flat[#flat + 1], flat[#flat + 2] = name, value
       fields[name] = value
     end
