@@ -63,17 +63,16 @@ class Candidate:
         self.web.process.wait_until(lambda: self.serves(self.web))
         self.reporter.wait()
 
-    def another_web(self) -> Web:
-        """Start a web process more, and wait until it serves."""
-        started = self.launch_web(free_port())
+    def another_web(self, **env: str) -> Web:
+        """Start a web process more, with this in its environment; wait until it serves."""
+        started = self.launch_web(free_port(), **env)
         started.process.wait_until(lambda: self.serves(started))
         return started
 
-    def launch_web(self, port: int) -> Web:
+    def launch_web(self, port: int, **env: str) -> Web:
         """Start a web process, and wait for nothing."""
-        process = Process(
-            self._web_command(port), self._folder / f"web-{port}.log", self._web_env(port)
-        )
+        log = self._folder / f"web-{port}.log"
+        process = Process(self._web_command(port), log, {**self._web_env(port), **env})
         self._started.callback(process.stop)
         return Web(process, port)
 

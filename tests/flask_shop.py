@@ -1,4 +1,5 @@
-"""Somebody's Flask app with Headway in it: `python -m tests.flask_shop PORT`.
+"""Somebody's Flask app with Headway in it: `python -m tests.flask_shop PORT`, or under gunicorn
+`tests.flask_shop:made()`.
 
 Its Redis comes from the environment.
 """
@@ -52,7 +53,12 @@ def use_logins():
         return request.headers.get("X-User")
 
 
-if __name__ == "__main__":
+def made():
     use_logins()
     headway.init_app(app, celery=celery)
+    return app
+
+
+if __name__ == "__main__":
+    made()
     headway.socketio.run(app, port=int(sys.argv[1]), allow_unsafe_werkzeug=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from types import CodeType
 from typing import Any, NamedTuple
@@ -49,7 +50,7 @@ class Part(NamedTuple):
         parsed = self._parsed
         owner_path, _, name = parsed["path"].rpartition(".")
         owner = self._find(owner_path)
-        known = names_of(owner) if isinstance(owner, type) else ()
+        known = names_of(owner) | names_of_standard(owner) if isinstance(owner, type) else ()
         assert hasattr(owner, name) or name in known, f"{parsed['path']} is no more"
         if parsed["signature"]:
             found = signature_of(getattr(owner, name))
@@ -98,6 +99,12 @@ def names_used(found: Any) -> set[str]:
     for name in ("fget", "func", "__func__"):  # of a property, a cached one, a method
         found = getattr(found, name, found)
     return set(_names_in(inspect.unwrap(found).__code__))
+
+
+def names_of_standard(kind: type) -> set[str]:
+    """Return the names that the constructor of a class of the standard library uses."""
+    is_standard = kind.__module__ in sys.stdlib_module_names
+    return names_used(kind.__init__) if is_standard else set()
 
 
 def unlisted(used: set[Use], listed: list[Row]) -> list[str]:

@@ -16,12 +16,14 @@ from headway.engine.frames import (
     TOO_BIG,
 )
 from tests.processes import wait_for
-from tests.websockets import Client, Server, masked, serving
+from tests.websockets import LEAN_ENGINES, Client, Server, masked, serving
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("engine")) as server:
+@pytest.fixture(scope="module", params=LEAN_ENGINES)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("engine"), request.param) as server:
         yield server
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from headway.engine.frames import SERVICE_RESTART
 from headway.engine.timers import PingScheduler
 from tests.processes import wait_for
-from tests.websockets import Client, Server, serving
+from tests.websockets import LEAN_ENGINES, Client, Server, serving
 
 SMALL_BUFFER = 4096
 
@@ -48,8 +50,12 @@ def test_pings_are_spread_over_their_interval():
     assert seen == [[1], [2], [3], [0]]
 
 
-def test_while_the_process_stands_still_nobody_is_given_up(tmp_path: Path):
-    with serving(tmp_path, ping_interval=1.0, ping_timeout=0.5) as server, Client(server) as client:
+@pytest.mark.parametrize("engine", LEAN_ENGINES)
+def test_while_the_process_stands_still_nobody_is_given_up(engine: str, tmp_path: Path):
+    with (
+        serving(tmp_path, engine, ping_interval=1.0, ping_timeout=0.5) as server,
+        Client(server) as client,
+    ):
         client.join()
         assert client.text() == "2"
         server.process.popen.send_signal(19)
@@ -65,8 +71,14 @@ def test_while_the_process_stands_still_nobody_is_given_up(tmp_path: Path):
 # Ends
 
 
-def test_a_client_that_does_not_read_why_it_is_closed_is_not_waited_for(tmp_path: Path):
-    with serving(tmp_path, constants={"LINGER_SECONDS": 0.5}) as server, Client(server) as client:
+@pytest.mark.parametrize("engine", LEAN_ENGINES)
+def test_a_client_that_does_not_read_why_it_is_closed_is_not_waited_for(
+    engine: str, tmp_path: Path
+):
+    with (
+        serving(tmp_path, engine, constants={"LINGER_SECONDS": 0.5}) as server,
+        Client(server) as client,
+    ):
         client.join()
         server.do("end", SERVICE_RESTART)
 
@@ -84,8 +96,10 @@ def connections_of(server: Server) -> list[str]:
     ][1:]
 
 
-def test_where_files_are_few_some_are_left_to_requests(tmp_path: Path):
-    with serving(tmp_path, constants={"SPARE_FILES": 20}, files=100) as server:
+@pytest.mark.parametrize("engine", LEAN_ENGINES)
+def test_where_files_are_few_some_are_left_to_requests(engine: str, tmp_path: Path):
+    spare = 200 if engine == "epoll-threading" else 20  # werkzeug opens a file for each request
+    with serving(tmp_path, engine, constants={"SPARE_FILES": spare}, files=80 + spare) as server:
         clients = [Client(server) for _ in range(90)]
         heads = [client.ask() for client in clients]
 
@@ -101,8 +115,9 @@ def test_where_files_are_few_some_are_left_to_requests(tmp_path: Path):
             assert client.join().call("echo", 1) == 1
 
 
-def test_idle_websockets_cost_little_memory_and_no_greenlets(tmp_path: Path):
-    with serving(tmp_path, ping_interval=300) as server:  # nobody here answers pings
+@pytest.mark.parametrize("engine", LEAN_ENGINES)
+def test_idle_websockets_cost_little_memory_and_no_task_each(engine: str, tmp_path: Path):
+    with serving(tmp_path, engine, ping_interval=300) as server:  # nobody here answers pings
         clients = [Client(server).join() for _ in range(100)]
         tasks = server.tasks
         memory = server.memory

@@ -27,9 +27,12 @@ from headway.engine.frames import (
     TOO_BIG,
 )
 from tests.processes import wait_for
-from tests.websockets import LARGEST, Client, Server, masked, serving
+from tests.websockets import LARGEST, LEAN_ENGINES, Client, Server, masked, serving
 
-ENGINES = ["epoll-eventlet", "stock-eventlet", "stock-gevent", "stock-threading"]
+ENGINES = [
+    *(*LEAN_ENGINES, "epoll-gthread"),
+    *("stock-eventlet", "stock-gevent", "stock-threading"),
+]
 SMALL_BUFFER = 4096
 ELSEWHERE = "http://elsewhere.example"
 
@@ -75,6 +78,14 @@ def impatient(server: Server) -> Iterator[Server]:
 
 
 # Messages
+
+
+def test_a_websocket_is_of_the_engine_that_this_is_about(
+    engine: str, server: Server, client: Client
+):
+    name = "headway.engine.socket" if engine.startswith("epoll") else "engineio.socket"
+
+    assert server.do("kinds") == [name]
 
 
 def test_a_client_is_told_the_limits(client: Client):

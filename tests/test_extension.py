@@ -132,15 +132,19 @@ def test_a_celery_app_that_is_not_live_is_refused(redis_url: str):
         Headway(Flask("shop"), celery=Celery("shop", backend=redis_url, set_as_current=False))
 
 
+# Under gunicorn with as many threads as there are websockets, none of which holds one.
+@pytest.mark.parametrize("server", ["tests.flask_shop", "gunicorn"])
 def test_a_task_of_its_view_is_pushed_to_its_user_and_to_nobody_else(
-    redis_url: str, tmp_path: Path
+    redis_url: str, tmp_path: Path, server: str
 ):
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     env = {"REDIS_URL": redis_url}
-    site = Process(
-        [sys.executable, "-m", "tests.flask_shop", str(port)], tmp_path / "site.log", env
-    )
+    arguments = [str(port)]
+    if server == "gunicorn":
+        options = "--threads=2", f"--bind=127.0.0.1:{port}", "--no-control-socket"
+        arguments = [*options, "tests.flask_shop:made()"]
+    site = Process([sys.executable, "-m", server, *arguments], tmp_path / "site.log", env)
     site.wait_until(lambda: answers(f"{address}/"))
     with running(site), running(worker(tmp_path, env, "celery", "tests.flask_shop:celery")):
         seen: dict[str, list[dict[str, Any]]] = {"ada": [], "bob": []}

@@ -178,9 +178,13 @@ LAYERS = [
     "headway.engine.quotas",
     "headway.engine.checked",
     "headway.engine.simple",
+    "headway.engine.handover",
     "headway.engine.stock",
     "headway.engine.work_queue",
-    "headway.engine.readable",
+    "headway.engine.thread_queue",
+    "headway.engine.mode_eventlet",
+    "headway.engine.mode_gevent",
+    "headway.engine.mode_threading",
     "headway.engine.server",
     "headway.engine.choice",
     "headway.push",
@@ -339,7 +343,7 @@ USE_EVENTLET = {
     "headway.patching",
     "headway.web.listening",
     "headway.web.serve_eventlet",
-    *(f"headway.engine.{name}" for name in ("choice", "handshake", "readable", "server")),
+    *(f"headway.engine.{name}" for name in ("handshake", "mode_eventlet", "server")),
 }
 
 

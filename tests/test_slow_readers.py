@@ -15,17 +15,22 @@ from headway.engine.events import Event
 from headway.engine.frames import PING, PONG
 from headway.engine.sending import MAX_BACKLOG_BYTES
 from tests.processes import wait_for
-from tests.websockets import Client, Server, masked, serving
+from tests.websockets import LEAN_ENGINES, Client, Server, masked, serving
 
 SMALL_BUFFER = 4096
 
 
+@pytest.fixture(scope="module", params=LEAN_ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     # However slow the machine is, nobody here is cut off for what only a test of its own is about.
     patience = {"STALL_SECONDS": 300.0}
     with serving(
-        tmp_path_factory.mktemp("engine"), constants=patience, ping_interval=300
+        tmp_path_factory.mktemp("engine"), engine, constants=patience, ping_interval=300
     ) as server:
         yield server
 
@@ -107,9 +112,9 @@ def test_answers_to_a_slow_reader_are_all_kept_in_order(server: Server, slow: Cl
     assert answers == list(range(20))
 
 
-def test_who_takes_nothing_is_dropped_and_nobody_else(tmp_path: Path):
+def test_who_takes_nothing_is_dropped_and_nobody_else(engine: str, tmp_path: Path):
     with (
-        serving(tmp_path, constants={"STALL_SECONDS": 1.0}) as server,
+        serving(tmp_path, engine, constants={"STALL_SECONDS": 1.0}) as server,
         Client(server) as client,
         Client(server, SMALL_BUFFER) as slow,
     ):
@@ -138,9 +143,9 @@ def drain(client: Client) -> None:
         pass
 
 
-def test_who_takes_a_little_is_not_dropped(tmp_path: Path):
+def test_who_takes_a_little_is_not_dropped(engine: str, tmp_path: Path):
     with (
-        serving(tmp_path, constants={"STALL_SECONDS": 2.0}) as server,
+        serving(tmp_path, engine, constants={"STALL_SECONDS": 2.0}) as server,
         Client(server, SMALL_BUFFER) as slow,
     ):
         slow.join()

@@ -15,12 +15,14 @@ import requests
 from headway.engine.frames import CLOSE, TEXT
 from tests.processes import Process, answers, free_port, running
 
+LEAN_ENGINES = ["epoll-eventlet", "epoll-gevent", "epoll-threading"]
 LARGEST = 16 * 1024  # of what a client may send
 
 # A server without Redis: what it is told over HTTP it does with all its websockets.
 SERVER = """
 import json, sys
-engine, mode = sys.argv[1].split("-")
+engine, served_by = sys.argv[1].split("-")
+mode = "threading" if served_by == "gthread" else served_by
 port = int(sys.argv[2])
 constants, options = map(json.loads, sys.argv[3:5])
 if mode == "eventlet":
@@ -31,11 +33,11 @@ import gc, socket, threading, time
 from importlib import import_module
 import socketio
 from greenlet import greenlet
-from headway.engine import backlog, choice, server as lean, socket as sockets
+from headway.engine import backlog, choice, handover, server as lean, socket as sockets
 from headway.engine.events import Event
 from headway.engine.timers import PingScheduler
 from headway.web.serving import Requests
-for module in (backlog, lean, sockets):
+for module in (backlog, handover, lean, sockets):
     vars(module).update({name: value for name, value in constants.items() if name in vars(module)})
 if files := options.pop("files", None):
     import resource
@@ -112,10 +114,17 @@ def do(what, given):
     elif what == "tasks":
         gc.collect()
         living = sum(isinstance(one, greenlet) and bool(one) for one in gc.get_objects())
-        return threading.active_count() if mode == "threading" else living
-    backlogs = [getattr(one, "_backlog", None) for one in server.eio.sockets.values()]
+        queues = [getattr(server.eio, name, ()) for name in ("_work", "_greedy_work")]
+        # Threads that wait for work, and stay: the engine's, and gunicorn's for requests.
+        threads = [queue for queue in queues if hasattr(queue, "_busy")]
+        waiting = sum(queue._workers - queue._busy for queue in threads)
+        waiting += sum(one.name.startswith("ThreadPool") for one in threading.enumerate())
+        return threading.active_count() - waiting if mode == "threading" else living
+    elif what == "kinds":
+        return sorted({type(one).__module__ for one in tuple(server.eio.sockets.values())})
+    backlogs = [getattr(one, "_backlog", None) for one in tuple(server.eio.sockets.values())]
     return {
-        "sockets": sum(not one.closed for one in server.eio.sockets.values()),
+        "sockets": sum(not one.closed for one in tuple(server.eio.sockets.values())),
         "handled": handled, "gone": gone,
         "waiting": [backlog.size for backlog in backlogs if backlog],
     }
@@ -128,6 +137,20 @@ def control(environ, start_response):
 
 listener = socket.create_server(("127.0.0.1", port), backlog=1024)
 app = Requests(socketio.WSGIApp(server, control))
+if served_by == "gthread":
+    from gunicorn.app.base import BaseApplication
+
+    class Gunicorn(BaseApplication):
+        def load_config(self):
+            settings = {"bind": f"fd://{listener.fileno()}", "worker_class": "gthread"}
+            settings |= {"threads": 8, "loglevel": "critical", "control_socket_disable": True}
+            for name, value in settings.items():
+                self.cfg.set(name, value)
+
+        def load(self):
+            return app
+
+    Gunicorn().run()
 import_module(f"headway.web.serve_{mode}").serve(listener, app, 1000, request_seconds)
 while True:
     server.sleep(60)

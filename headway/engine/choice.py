@@ -21,12 +21,12 @@ def make_engine(
     refuses: Refuses = lambda environ: False,
     quotas_of: QuotasOf = lambda environ: {},
     **options: Any,
-) -> DefaultServer | EpollServer | engineio.Server:
+) -> DefaultServer | engineio.Server:
     """Return Headway's engine for the async mode, or Engine.IO's own without `max_sockets`."""
     if max_sockets is None:
         return engineio.Server(**options)
-    lean = options["async_mode"] == "eventlet" and sys.platform == "linux"
-    return (EpollServer if lean else DefaultServer)(max_sockets, refuses, quotas_of, **options)
+    engine = EpollServer if sys.platform == "linux" else DefaultServer
+    return engine(max_sockets, refuses, quotas_of, **options)
 
 
 @contextmanager

@@ -21,6 +21,8 @@ SWITCHING = (
 # Keys of a handshake's environ that no handler reads; the rest is kept as long as the socket.
 DROPPED_KEYS = (
     "eventlet.",
+    "gunicorn.",
+    "werkzeug.",
     "HTTP_SEC_WEBSOCKET_",
     "HTTP_ACCEPT_",
     "HTTP_UPGRADE",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 
@@ -20,9 +21,11 @@ class Engine(Protocol):
     GONE: int
     clock: Timer
     handlers: dict[str, Callable[..., Any]]
+    make_lock: Callable[[], AbstractContextManager[Any]]
     max_http_buffer_size: int
     reason: Any
 
+    def register(self, socket: Any) -> None: ...
     def update_interest(self, socket: Any) -> None: ...
     def block(self, socket: Any) -> None: ...
     def forget(self, socket: Any) -> None: ...

@@ -16,12 +16,17 @@ MAX_BACKLOG_BYTES = 512 * 1024  # beyond it a client is dropped
 
 
 class FrameSender:
-    """Sends frames to one client: what it takes at once, the rest as it takes more."""
+    """Sends frames to one client: what it takes at once, the rest as it takes more.
 
-    __slots__ = ("_answered", "_backlog", "_connection", "_engine", "_heard", "closed")
+    Any thread may call it. What it has and its connection change only under its lock, which nothing
+    that waits is done under.
+    """
+
+    __slots__ = ("_answered", "_backlog", "_connection", "_engine", "_heard", "_lock", "closed")
 
     def __init__(self, engine: Engine, connection: socket.socket) -> None:
         self.closed = False
+        self._lock = engine.make_lock()
         self._engine = engine
         self._connection = connection
         self._backlog: Backlog | None = None
@@ -35,7 +40,8 @@ class FrameSender:
     @property
     def backlog_bytes(self) -> int:
         """How much is queued for the client."""
-        return self._backlog.size if self._backlog else 0
+        backlog = self._backlog
+        return backlog.size if backlog else 0
 
     def abort(self, reason: str) -> None:
         """Close a broken connection."""
@@ -47,8 +53,9 @@ class FrameSender:
         if data is None:
             encoded = pkt.encode()
             data = pkt.frame = frame(encoded, BINARY) if pkt.binary else frame(encoded.encode())
-        self._answered += len(data)
-        self.send_frame(data)
+        with self._lock:
+            self._answered += len(data)
+            self.send_frame(data)
 
     def push(self, event: Event) -> None:
         """Send an event that goes to many clients."""
@@ -56,30 +63,32 @@ class FrameSender:
 
     def send_frame(self, data: bytes, key: str | None = None) -> None:
         """Send what the client takes at once; queue the rest, of each key only the newest."""
-        if self.closed:
-            return
-        if self._backlog is None:
-            sent = self._write(data)
-            if sent == len(data) or self.closed:
+        with self._lock:
+            if self.closed:
                 return
-            self._backlog = Backlog(data[sent:] if sent else b"")
-            self._engine.block(self)
-            if sent:
-                return
-        self._backlog.add(data, key)
-        if self._backlog.size > MAX_BACKLOG_BYTES:
-            self.drop()
+            if self._backlog is None:
+                sent = self._write(data)
+                if sent == len(data) or self.closed:
+                    return
+                self._backlog = Backlog(data[sent:] if sent else b"")
+                self._engine.block(self)
+                if sent:
+                    return
+            self._backlog.add(data, key)
+            if self._backlog.size > MAX_BACKLOG_BYTES:
+                self.drop()
 
     def send_on(self) -> None:
         """Send queued frames, as far as the client takes them."""
-        while self._backlog and (data := self._backlog.next()):
-            sent = self._write(data)
-            if not sent:
-                return
-            self._heard = True
-            self._backlog.took(sent)
-        self._backlog = None
-        self._engine.unblock(self)
+        with self._lock:
+            while self._backlog and (data := self._backlog.next()):
+                sent = self._write(data)
+                if not sent:
+                    return
+                self._heard = True
+                self._backlog.took(sent)
+            self._backlog = None
+            self._engine.unblock(self)
 
     def _send_first(self, data: bytes) -> None:
         if self._backlog is None:
@@ -99,15 +108,17 @@ class FrameSender:
 
     def is_stalled(self, now: float) -> bool:
         """Whether the client has taken nothing for too long; called at each tick."""
-        return self._backlog is not None and self._backlog.is_stalled(self.fileno, now)
+        with self._lock:
+            return self._backlog is not None and self._backlog.is_stalled(self.fileno, now)
 
     def drop(self) -> None:
         """Close the connection of a client with too long a backlog, or a stalled one.
 
         What the kernel's buffer holds for it is discarded too.
         """
-        with suppress(OSError):
-            self._connection.setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-            )
-        self.abort(self._engine.reason.TRANSPORT_ERROR)
+        with self._lock:
+            with suppress(OSError):
+                self._connection.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
+            self.abort(self._engine.reason.TRANSPORT_ERROR)

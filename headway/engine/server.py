@@ -1,52 +1,40 @@
-"""Engine.IO for many websockets under eventlet.
+"""Engine.IO for many websockets, in every async mode.
 
 An idle websocket costs a few kilobytes, an event one system call for each viewer. After its
-handshake a websocket is detached from the web server: one epoll finds what can be read, one clock
-pings all, a few greenlets handle calls.
+handshake a websocket is taken over from the web server: one epoll finds what can be read, one clock
+pings all, a few greenlets or threads handle calls. What only one async mode does is in a module of
+its own, as `mode_threading.py`.
 """
 
 from __future__ import annotations
 
 import logging
 import resource
-import socket
+import select
+import threading
 import time
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from hashlib import sha1
+from importlib import import_module
 from typing import Any
-
-import engineio
 
 from headway.engine.events import Event
 from headway.engine.frames import frame
-from headway.engine.handshake import (
-    GUID,
-    SWITCHING,
-    Refuses,
-    cross_site,
-    is_handshake,
-    kept_environ,
-    no_handshake,
-    too_busy,
-    too_many,
-)
-from headway.engine.quotas import QuotasOf, SocketQuotas
-from headway.engine.readable import reading, watch_file
+from headway.engine.handshake import GUID, SWITCHING, Refuses, kept_environ, too_busy, too_many
+from headway.engine.quotas import QuotasOf
 from headway.engine.shares import Shares
 from headway.engine.socket import Socket
+from headway.engine.stock import DefaultServer
 from headway.engine.timers import TICKS, PingScheduler
-from headway.engine.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
-# Of a connection, each way: what the kernel holds can no longer be replaced by newer data.
-KERNEL_BYTES = 64 * 1024
 MAX_BACKLOGS_BYTES = 16 * 1024 * 1024  # of all clients together
 LINGER_SECONDS = 2.0  # for a client to read why it is closed
-BATCH_SIZE = 256  # sockets served before other greenlets have their turn
+BATCH_SIZE = 256  # sockets served before others have their turn
 # Calls at a time. With 16, thousands of clients that come back together took twice as long.
 WORKERS = 64
 GREEDY_WORKERS = 1  # of clients that ask for more than their share
@@ -54,61 +42,59 @@ MAX_WAITING = 2000  # sockets whose calls wait; beyond it handshakes are answere
 SPARE_FILES = 200  # left to requests
 
 
-class EpollServer(engineio.Server):
-    """Engine.IO's server for eventlet, with sockets that need no greenlet."""
+class EpollServer(DefaultServer):
+    """Engine.IO's server with sockets that need no thread or greenlet each.
+
+    Engine.IO's own serve a connection that its web server does not give away, and TLS.
+    """
 
     def __init__(
         self, max_sockets: int, refuses: Refuses, quotas_of: QuotasOf, **options: Any
     ) -> None:
-        super().__init__(**options)
-        self._quotas = SocketQuotas(quotas_of)
-        self._shares = Shares()
-        # Imported here, because the other modes, and workers, run without eventlet.
-        from eventlet import patcher, wsgi
-
-        self._web_server = wsgi.WSGI_LOCAL
-        self._select = patcher.original("select")
-        self.IN = self._select.EPOLLIN
-        self.OUT = self._select.EPOLLOUT
-        self.GONE = self._select.EPOLLRDHUP
+        super().__init__(max_sockets, refuses, quotas_of, **options)
+        # Imported here, because the other modes, and workers, run without eventlet and gevent.
+        self._mode: Any = import_module(f"headway.engine.mode_{options['async_mode']}")
+        self.make_lock = self._mode.make_lock
+        self.IN = select.EPOLLIN
+        self.OUT = select.EPOLLOUT
+        self.GONE = select.EPOLLRDHUP
         self.clock = PingScheduler(self.ping_interval, self.ping_timeout)
-        self._max_sockets = max_sockets
-        self._refuses = refuses
-        self._epoll: Any = None
+        self._shares = Shares()
         self._by_fd: dict[int, Socket] = {}
         self._blocked: set[Socket] = set()
         self._leaving: deque[tuple[float, Socket]] = deque()
-        self._work = self._work_queue(WORKERS)
-        self._greedy_work = self._work_queue(GREEDY_WORKERS)
-
-    def _work_queue(self, workers: int) -> WorkQueue:
-        return WorkQueue(workers, self.has_work, self.start_background_task, self.sleep)
+        self._starting = threading.Lock()
+        self._epoll: Any = None
+        self._work: Any = ()  # until the first handshake: a process may fork before it serves
+        self._greedy_work: Any = ()
 
     def sender_for(self, sid: str) -> Callable[[Event], None]:
         """Return a function that sends an event to a socket, and nothing once that has ended."""
         socket = self.sockets.get(sid)
-        return socket.push if socket else lambda event: None
+        return socket.push if isinstance(socket, Socket) else super().sender_for(sid)
 
     def end(self, code: int, sids: Iterable[str] | None = None) -> None:
         """Close these websockets, or all, with this close code."""
-        for sid in tuple(self.sockets) if sids is None else sids:
-            if socket := self.sockets.get(sid):
+        ending = tuple(self.sockets if sids is None else sids)
+        super().end(code, ending)
+        for sid in ending:
+            socket = self.sockets.get(sid)
+            if isinstance(socket, Socket):
                 socket.end(code, self.reason.SERVER_DISCONNECT)
 
     def reading(self, connection: Any) -> AbstractContextManager[Callable[[int], bytes]]:
         """Return a context whose value reads from a connection as its `recv` does."""
-        return reading(connection)
+        reads: AbstractContextManager[Callable[[int], bytes]] = self._mode.reading(connection)
+        return reads
 
     # The handshake
 
-    def _handle_connect(self, environ: dict[str, Any], *_: Any) -> Any:
-        if self._refuses(environ):
-            return cross_site()
-        if self._is_full(environ) or len(self._work) > MAX_WAITING:
-            return too_busy()
-        if not is_handshake(environ):
-            return no_handshake()
-        key = environ["HTTP_SEC_WEBSOCKET_KEY"]
+    def _handle_connect(self, environ: dict[str, Any], start_response: Any, *args: Any) -> Any:
+        connection = self._mode.connection_of(environ)
+        if connection is None:
+            return super()._handle_connect(environ, start_response, *args)
+        if refusal := self._refusal(environ):
+            return refusal
         self._start()
         sid = self.generate_id()
         kept = kept_environ(environ)
@@ -117,38 +103,37 @@ class EpollServer(engineio.Server):
         if self._trigger_event("connect", sid, kept, run_async=False) is False:
             self._quotas.leave(sid)
             return self._unauthorized()
-        self._web_server.already_handled = True
+        try:
+            most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+            ours = self._mode.take(connection, start_response, most_files - SPARE_FILES)
+        except OSError:
+            self._trigger_event("disconnect", sid, self.reason.TRANSPORT_ERROR, run_async=False)
+            self._quotas.leave(sid)
+            return too_busy()
         share = self._shares.of(self._quotas.name_of(sid))
-        socket = Socket(self, sid, _detach(environ), kept, share)
-        self.sockets[sid] = socket
-        self._by_fd[socket.fileno] = socket
-        self._epoll.register(socket.fileno, self.IN)
-        accept = b64encode(sha1(key.encode() + GUID).digest())
-        socket.send_frame(SWITCHING % accept + _opening(sid, self))
+        accept = b64encode(sha1(environ["HTTP_SEC_WEBSOCKET_KEY"].encode() + GUID).digest())
+        Socket(self, sid, ours, kept, share).open(SWITCHING % accept + _opening(sid, self))
         return []
 
-    def _is_full(self, environ: dict[str, Any]) -> bool:
+    def _is_full(self) -> bool:
         """Whether there is no room for another socket."""
-        most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        return (
-            len(self.sockets) >= self._max_sockets
-            or environ["eventlet.input"].get_socket().fileno() >= most_files - SPARE_FILES
-        )
+        return super()._is_full() or len(self._work) > MAX_WAITING
 
     # Background tasks
 
     def _start(self) -> None:
-        if self._epoll is None:
-            self._epoll = self._select.epoll()
-            self.start_background_task(self._serve_for_ever)
-            self.start_background_task(self._tick_for_ever)
+        with self._starting:
+            if self._epoll is None:
+                self._work = self._mode.make_queue(self, WORKERS)
+                self._greedy_work = self._mode.make_queue(self, GREEDY_WORKERS)
+                self._epoll = self._mode.make_epoll()
+                self.start_background_task(self._serve_for_ever)
+                self.start_background_task(self._tick_for_ever)
 
     def _serve_for_ever(self) -> None:
-        # Registered once: adding an epoll to another one costs more the more it contains.
-        wait, _ = watch_file(self._epoll.fileno())
+        wait = self._mode.watch(self._epoll)
         while True:
-            wait()
-            ready = self._epoll.poll(0, BATCH_SIZE)
+            ready = wait(BATCH_SIZE)
             for fd, what in ready:
                 if socket := self._by_fd.get(fd):
                     self._serve(socket, what)
@@ -175,13 +160,21 @@ class EpollServer(engineio.Server):
                 logger.exception("A tick failed")
 
     def _clear(self, now: float) -> None:
-        for stuck in [blocked for blocked in self._blocked if blocked.is_stalled(now)]:
-            stuck.drop()
-        _drop_longest_backlogs(self._blocked)
+        blocked = tuple(self._blocked)
+        for each in blocked:
+            if each.is_stalled(now):
+                each.drop()
+        _drop_longest_backlogs(blocked)
         while self._leaving and self._leaving[0][0] < now:
             self._leaving.popleft()[1].release()
 
     # Called by sockets
+
+    def register(self, socket: Socket) -> None:
+        """Watch the connection of a new socket."""
+        self.sockets[socket.sid] = socket
+        self._by_fd[socket.fileno] = socket
+        self._epoll.register(socket.fileno, self.IN)
 
     def has_work(self, socket: Socket) -> None:
         """Note that a message of this socket waits to be handled."""
@@ -229,18 +222,6 @@ def _drop_longest_backlogs(blocked: Iterable[Socket]) -> None:
         longest.drop()
         if excess <= 0:
             return
-
-
-def _detach(environ: dict[str, Any]) -> Any:
-    """Take the connection over from the web server, which is left with nothing to close."""
-    theirs = environ["eventlet.input"].get_socket().fd
-    ours = type(theirs)(fileno=theirs.detach())
-    ours.setblocking(False)
-    with suppress(OSError):  # the connection may be broken already
-        ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BYTES)
-    return ours
 
 
 def _opening(sid: str, server: EpollServer) -> bytes:

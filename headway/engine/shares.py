@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import AbstractContextManager
+from typing import Any
 from weakref import WeakValueDictionary
 
 # What a client may ask for at once, and on average. One that asks for more is greedy: its calls are
@@ -14,9 +17,10 @@ BYTES_PER_SECOND = 16 * 1024
 class Share:
     """How much one client has asked for, on all of its websockets together."""
 
-    __slots__ = ("__weakref__", "_used_until")
+    __slots__ = ("__weakref__", "_lock", "_used_until")
 
-    def __init__(self) -> None:
+    def __init__(self, lock: AbstractContextManager[Any]) -> None:
+        self._lock = lock
         self._used_until = 0.0  # when the average rate will have caught up with what it has had
 
     @property
@@ -26,16 +30,19 @@ class Share:
 
     def spend(self, size: int) -> None:
         """Note that so many bytes were called for and answered."""
-        self._used_until = max(self._used_until, time.monotonic()) + size / BYTES_PER_SECOND
+        with self._lock:
+            self._used_until = max(self._used_until, time.monotonic()) + size / BYTES_PER_SECOND
 
 
 class Shares:
     """The shares of all clients that have a websocket."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._by_name: WeakValueDictionary[str, Share] = WeakValueDictionary()
 
     def of(self, name: str) -> Share:
         """Return the share of the client of this name; one without a name has its own."""
-        share = Share()
-        return self._by_name.setdefault(name, share) if name else share
+        share = Share(self._lock)
+        with self._lock:
+            return self._by_name.setdefault(name, share) if name else share

@@ -32,7 +32,10 @@ GOODBYE_FRAME = frame(b"1")
 
 
 class Socket(FrameSender):
-    """The websocket of one client, in Engine.IO's terms. Only `work` may block."""
+    """The websocket of one client, in Engine.IO's terms. Only `work` may block.
+
+    Any thread may send to it or end it; `work` is called by one at a time.
+    """
 
     __slots__ = ("_environ", "_inbox", "_parser", "_share", "_slot", "session", "sid")
 
@@ -59,7 +62,7 @@ class Socket(FrameSender):
 
     @property
     def interest(self) -> Any:
-        """The epoll flags to watch the connection for."""
+        """The epoll flags to watch the connection for, under its lock."""
         if self.closed:
             return self._engine.GONE
         return (0 if self._inbox.is_full else self._engine.IN) | (
@@ -73,21 +76,28 @@ class Socket(FrameSender):
 
     # Receiving
 
+    def open(self, head: bytes) -> None:
+        """Send the head of the websocket's stream, and read the connection from now on."""
+        with self._lock:  # nobody else sends before
+            self._engine.register(self)
+            self.send_frame(head)
+
     def receive(self) -> None:
         """Read and queue what the client has sent."""
-        if self.closed:
-            return self.release()  # it is gone
-        try:
-            data = self._connection.recv(READ_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if data:
-            self._heard = True
-            self._take(data)
-        else:
-            self.abort(self._engine.reason.TRANSPORT_CLOSE)
+        with self._lock:
+            if self.closed:
+                return self.release()  # it is gone
+            try:
+                data = self._connection.recv(READ_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if data:
+                self._heard = True
+                self._take(data)
+            else:
+                self.abort(self._engine.reason.TRANSPORT_CLOSE)
 
     def _take(self, data: bytes) -> None:
         try:
@@ -124,8 +134,9 @@ class Socket(FrameSender):
 
         Those of a client that has not taken its answers wait until it has.
         """
-        event, data = self._inbox.next()
-        answered = self._answered
+        with self._lock:
+            event, data = self._inbox.next()
+            answered = self._answered
         try:
             self._engine.handlers[event](self.sid, data)
         except Exception:
@@ -135,14 +146,15 @@ class Socket(FrameSender):
                 logger.exception("A socket's %s could not be handled", event)
         self._share.spend(len(data) + self._answered - answered)
         self._environ.pop("werkzeug.request", None)  # left there by a request context
-        was_full = self._inbox.is_full
-        has_more = self._inbox.handled(data)
-        if was_full and not self._inbox.is_full:
-            self._engine.update_interest(self)
-        if has_more and self._backlog:
-            self._inbox.pause()
-            return False
-        return has_more
+        with self._lock:
+            was_full = self._inbox.is_full
+            has_more = self._inbox.handled(data)
+            if was_full and not self._inbox.is_full:
+                self._engine.update_interest(self)
+            if has_more and self._backlog:
+                self._inbox.pause()
+                return False
+            return has_more
 
     def resume(self) -> None:
         """Go on with the messages that waited for the client to take its answers."""
@@ -152,8 +164,9 @@ class Socket(FrameSender):
     # Pings and the end
 
     def ping(self) -> None:
-        self._heard = False
-        self._send_first(PING_FRAME)
+        with self._lock:
+            self._heard = False
+            self._send_first(PING_FRAME)
 
     def check_timeout(self) -> None:
         """Close the connection of a client that has shown no sign of life since the last ping.
@@ -161,43 +174,48 @@ class Socket(FrameSender):
         A client with a backlog is left to the stall check, and one whose reading is paused cannot
         answer.
         """
-        if self._heard or self._backlog or self._inbox.is_full:
-            return
-        self.receive()  # it may have answered while this process was busy
-        if not self._heard:
-            self.abort(self._engine.reason.PING_TIMEOUT)
+        with self._lock:
+            if self._heard or self._backlog or self._inbox.is_full:
+                return
+            self.receive()  # it may have answered while this process was busy
+            if not self._heard:
+                self.abort(self._engine.reason.PING_TIMEOUT)
 
     def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
         """Close as Engine.IO does: with its own close packet first."""
-        if not abort:
-            self._send_first(GOODBYE_FRAME)
-        self.end(NORMAL, reason or self._engine.reason.SERVER_DISCONNECT)
+        with self._lock:
+            if not abort:
+                self._send_first(GOODBYE_FRAME)
+            self.end(NORMAL, reason or self._engine.reason.SERVER_DISCONNECT)
 
     def end(self, code: int, reason: str) -> None:
         """Close with this close code, and leave the client a moment to read it.
 
         What the client sends from now on is not read.
         """
-        if not self.closed and self._backlog is None:
-            self._write(close_frame(code))
-        if self.closed:
-            return
-        self._part(reason)
-        with suppress(OSError):
-            self._connection.shutdown(socket.SHUT_WR)
-        self._engine.linger(self)
+        with self._lock:
+            if not self.closed and self._backlog is None:
+                self._write(close_frame(code))
+            if self.closed:
+                return
+            self._part(reason)
+            with suppress(OSError):
+                self._connection.shutdown(socket.SHUT_WR)
+            self._engine.linger(self)
 
     def abort(self, reason: str) -> None:
         """Close at once, without a close frame."""
-        if not self.closed:
-            self._part(reason)
-            self.release()
+        with self._lock:
+            if not self.closed:
+                self._part(reason)
+                self.release()
 
     def release(self) -> None:
         """Close the connection itself and stop watching it."""
-        if self.fileno >= 0:
-            self._engine.unregister(self)
-            self._connection.close()
+        with self._lock:
+            if self.fileno >= 0:
+                self._engine.unregister(self)
+                self._connection.close()
 
     def _part(self, reason: str) -> None:
         self.closed = True

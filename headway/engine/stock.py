@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from engineio.exceptions import SocketIsClosedError
 from headway.engine.checked import CheckedWebSocket
 from headway.engine.events import Event
 from headway.engine.frames import close_frame
+from headway.engine.handover import reading
 from headway.engine.handshake import (
     Refuses,
     cross_site,
@@ -53,10 +54,9 @@ class DefaultServer(engineio.Server):
 
         return push
 
-    @contextmanager
-    def reading(self, connection: Any) -> Iterator[Callable[[int], bytes]]:
-        """Yield a function that reads from a connection as its `recv` does."""
-        yield connection.recv
+    def reading(self, connection: Any) -> AbstractContextManager[Callable[[int], bytes]]:
+        """Return a context whose value reads from a connection as its `recv` does."""
+        return reading(connection)
 
     def end(self, code: int, sids: Iterable[str] | None = None) -> None:
         """Close these websockets, or all, with this close code.
@@ -72,14 +72,21 @@ class DefaultServer(engineio.Server):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def _handle_connect(self, environ: dict[str, Any], *args: Any) -> Any:
-        if self._refuses(environ):
-            return cross_site()
-        if len(self.sockets) >= self._max_sockets:
-            return too_busy()
-        if not is_handshake(environ):
-            return no_handshake()
+        if refusal := self._refusal(environ):
+            return refusal
         with self._quotas.entered(environ) as has_room:  # until the websocket has ended
             return super()._handle_connect(environ, *args) if has_room else too_many()
+
+    def _refusal(self, environ: dict[str, Any]) -> dict[str, Any] | None:
+        if self._refuses(environ):
+            return cross_site()
+        if self._is_full():
+            return too_busy()
+        return None if is_handshake(environ) else no_handshake()
+
+    def _is_full(self) -> bool:
+        """Whether there is no room for another socket."""
+        return len(self.sockets) >= self._max_sockets
 
     def _accept(self, accept: Callable[..., Any], handler: Any, engineio: Any) -> Any:
         """Make a websocket's WSGI app with the driver's `accept`, and track its connection."""

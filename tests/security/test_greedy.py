@@ -15,7 +15,7 @@ from headway.engine.shares import BURST_BYTES, BYTES_PER_SECOND, Shares
 from headway.lanes import BURST, INTERVAL_SECONDS, Lanes
 from headway.state import state_of
 from tests.processes import wait_for
-from tests.websockets import Client, masked, serving
+from tests.websockets import LEAN_ENGINES, Client, masked, serving
 
 SMALL_BUFFER = 4096
 LARGE = "x" * 15_000
@@ -63,9 +63,12 @@ def test_the_websockets_of_a_client_have_one_share_and_strangers_their_own():
     assert shares.of("") is not shares.of("")
 
 
-def test_a_client_that_reads_no_answers_is_asked_for_no_more_and_misses_none(tmp_path: Path):
+@pytest.mark.parametrize("engine", LEAN_ENGINES)
+def test_a_client_that_reads_no_answers_is_asked_for_no_more_and_misses_none(
+    engine: str, tmp_path: Path
+):
     calls = [masked(f'42{n}["echo","{n}{LARGE}"]'.encode()) for n in range(40)]
-    with serving(tmp_path) as server, Client(server, SMALL_BUFFER).join() as client:
+    with serving(tmp_path, engine) as server, Client(server, SMALL_BUFFER).join() as client:
         writer = threading.Thread(target=lambda: [client.write(call) for call in calls])
         writer.start()
         wait_for(lambda: server.do()["waiting"])
@@ -79,8 +82,9 @@ def test_a_client_that_reads_no_answers_is_asked_for_no_more_and_misses_none(tmp
     assert answers == [f"{n}{LARGE}" for n in range(40)]
 
 
-def test_the_calls_of_a_greedy_client_are_handled_one_at_a_time(tmp_path: Path):
-    with serving(tmp_path) as server:
+@pytest.mark.parametrize("engine", LEAN_ENGINES)
+def test_the_calls_of_a_greedy_client_are_handled_one_at_a_time(engine: str, tmp_path: Path):
+    with serving(tmp_path, engine) as server:
         ada, again, bob = (Client(server) for _ in range(3))
         for client, name in ((ada, "ada"), (again, "ada"), (bob, "bob")):
             assert client.ask(X_Client=name).startswith(b"HTTP/1.1 101 ")

@@ -20,7 +20,7 @@ from tests.websockets import Client, Server, serving
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    mode = f"stock-{request.param}"
+    mode = f"epoll-{request.param}"
     with serving(tmp_path_factory.mktemp(mode), mode, request_seconds=0.5) as server:
         yield server
 

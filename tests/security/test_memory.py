@@ -13,7 +13,7 @@ from headway.web.reading import NOT_FOUND
 from tests.processes import wait_for
 from tests.security.conftest import Served
 from tests.security.wire import memory
-from tests.websockets import Client, serving
+from tests.websockets import LEAN_ENGINES, Client, serving
 
 GREW = 20_000_000  # bytes
 SMALL_BUFFER = 4096
@@ -57,9 +57,12 @@ def test_odd_tags_are_no_error(served: Served, tags: str, known: bool):
     assert "Traceback" not in served.process.output()
 
 
-def test_clients_that_read_nothing_share_a_bound_and_the_longest_backlogs_go(tmp_path: Path):
+@pytest.mark.parametrize("engine", LEAN_ENGINES)
+def test_clients_that_read_nothing_share_a_bound_and_the_longest_backlogs_go(
+    engine: str, tmp_path: Path
+):
     bound = {"MAX_BACKLOGS_BYTES": 4_000_000}
-    with serving(tmp_path, constants=bound) as server:
+    with serving(tmp_path, engine, constants=bound) as server:
         slow = [Client(server, SMALL_BUFFER).join() for _ in range(40)]
         before = server.memory
 

@@ -1,0 +1,29 @@
+"""Headway's engine in threads: one serves all sockets, one pings them, a few handle calls."""
+
+from __future__ import annotations
+
+import select
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from headway.engine.handover import connection_of, reading, take
+from headway.engine.thread_queue import ThreadQueue
+
+__all__ = ["connection_of", "make_epoll", "make_lock", "make_queue", "reading", "take", "watch"]
+
+make_lock = threading.RLock  # one for each socket: any thread may send to it, or end it
+
+
+def make_epoll() -> Any:
+    return select.epoll()
+
+
+def watch(epoll: Any) -> Callable[[int], list[tuple[int, int]]]:
+    """Return a function that waits until something can be done, and returns so much of it."""
+    return partial(epoll.poll, -1)
+
+
+def make_queue(engine: Any, workers: int) -> ThreadQueue:
+    return ThreadQueue(workers, engine.has_work, engine.start_background_task)
