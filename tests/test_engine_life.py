@@ -12,7 +12,7 @@ import pytest
 from headway.engine.frames import SERVICE_RESTART
 from headway.engine.timers import PingScheduler
 from tests.processes import wait_for
-from tests.websockets import LEAN_ENGINES, Client, Server, serving
+from tests.websockets import LEAN_ENGINES, UNLIKE_ENGINES, Client, Server, serving
 
 SMALL_BUFFER = 4096
 
@@ -50,7 +50,7 @@ def test_pings_are_spread_over_their_interval():
     assert seen == [[1], [2], [3], [0]]
 
 
-@pytest.mark.parametrize("engine", LEAN_ENGINES)
+@pytest.mark.parametrize("engine", UNLIKE_ENGINES)
 def test_while_the_process_stands_still_nobody_is_given_up(engine: str, tmp_path: Path):
     with (
         serving(tmp_path, engine, ping_interval=1.0, ping_timeout=0.5) as server,

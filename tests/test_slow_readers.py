@@ -15,12 +15,12 @@ from headway.engine.events import Event
 from headway.engine.frames import PING, PONG
 from headway.engine.sending import MAX_BACKLOG_BYTES
 from tests.processes import wait_for
-from tests.websockets import LEAN_ENGINES, Client, Server, masked, serving
+from tests.websockets import UNLIKE_ENGINES, Client, Server, masked, serving
 
 SMALL_BUFFER = 4096
 
 
-@pytest.fixture(scope="module", params=LEAN_ENGINES)
+@pytest.fixture(scope="module", params=UNLIKE_ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -16,6 +16,7 @@ from headway.engine.frames import CLOSE, TEXT
 from tests.processes import Process, answers, free_port, running
 
 LEAN_ENGINES = ["epoll-eventlet", "epoll-gevent", "epoll-threading"]
+UNLIKE_ENGINES = ["epoll-eventlet", "epoll-threading"]  # gevent's is as eventlet's beyond its waits
 LARGEST = 16 * 1024  # of what a client may send
 
 # A server without Redis: what it is told over HTTP it does with all its websockets.
