@@ -30,6 +30,7 @@ Kind: TypeAlias = Literal["tasks", "uploads"]  # whose files a folder is for
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 # No link is followed, and opening a pipe that somebody has put there does not wait.
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -62,10 +63,7 @@ class FileFolder:
         Raises TooLarge beyond `max_bytes`, OSError where the folder cannot be written; nothing is
         left of it then.
         """
-        folder = self._path(task_id)
-        self._folder.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
-        self._root.mkdir(PRIVATE_FOLDER, exist_ok=True)
-        folder.mkdir(PRIVATE_FOLDER, exist_ok=True)
+        folder = self._make(task_id)
         key = uuid4().hex
         part = folder / f"{key}.part"
         try:
@@ -75,6 +73,15 @@ class FileFolder:
             part.unlink(missing_ok=True)
             raise
         return StoredFile(key, size, head)
+
+    def begin(self, task_id: str) -> tuple[str, BinaryIO]:
+        """Begin a file that grows; return its key, and the file open to be written unbuffered.
+
+        Raises OSError where the folder cannot be written.
+        """
+        key = uuid4().hex
+        descriptor = os.open(self._make(task_id) / key, CREATE, PRIVATE_FILE)
+        return key, os.fdopen(descriptor, "wb", buffering=0)
 
     def open(self, task_id: str, key: str) -> BinaryIO | None:
         """Open a stored file; None where there is none that this process can read."""
@@ -114,6 +121,14 @@ class FileFolder:
                 with suppress(OSError):  # there is more in it
                     folder.rmdir()
 
+    def _make(self, task_id: str) -> Path:
+        """Return the folder of a task's files, which is there then."""
+        folder = self._path(task_id)
+        self._folder.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
+        self._root.mkdir(PRIVATE_FOLDER, exist_ok=True)
+        folder.mkdir(PRIVATE_FOLDER, exist_ok=True)
+        return folder
+
     def _path(self, task_id: str, key: str = "") -> Path:
         """Return where a task's files lie, or one of them. Raises ValueError for what is no id."""
         if not TASK_ID.fullmatch(task_id) or (key and not KEY.fullmatch(key)):
@@ -135,7 +150,7 @@ def _write(path: Path, pieces: Iterable[bytes], max_bytes: int) -> tuple[int, by
     """Write a new file; return its size and how it begins."""
     size = 0
     head = b""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
+    descriptor = os.open(path, CREATE, PRIVATE_FILE)
     with os.fdopen(descriptor, "wb") as out:
         for piece in pieces:
             size += len(piece)

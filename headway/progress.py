@@ -9,8 +9,7 @@ a task its calls do nothing. The task's threads and coroutines may report for it
         progress.set(current=0, total=size)
         progress.update(len(chunk))
     progress.log("uploaded to the archive")
-    with progress.stream("answer") as out:
-        print("The words of", model, file=out)
+    print("The words of", model, file=progress.stream("answer"))
     progress.file("report.csv", path)
 
     for row in progress.track(rows, "Importing", resume=True):
@@ -37,7 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from headway.bars import Part
 from headway.capture import capture
@@ -242,17 +241,18 @@ def log(text: str, level: str | int = "INFO") -> None:
         part.run.report.log(level_of(level), line)
 
 
-def stream(name: str) -> TextStream:
+def stream(name: str, *, overflow: Literal["file"] | None = None) -> TextStream:
     """Return an output stream of the task, a text file that its viewers see as it is written.
 
     `name` tells it from the task's others; the same name in one run is the same stream, opened
-    again if it was closed. Its text is kept up to `headway_stream_max_bytes`. A new attempt begins
-    where the task was last saved. Outside a task, what is written is ignored. Raises ValueError for
-    a name other than 1 to 64 of A-Z a-z 0-9 _ . -, or for the 17th stream of a run; RuntimeError in
-    a child process of the run.
+    again. It keeps `headway_stream_max_bytes`; with `overflow="file"` all of a longer one is a file
+    of the task, `<name>.txt`. A new attempt begins where the task was last saved. Outside a task
+    what is written is ignored. Raises ValueError for a name other than 1 to 64 of A-Z
+    a-z 0-9 _ . -, or for the 17th stream of a run; RuntimeError in a child process of the run;
+    ConfigError for a file without the folder `headway_files`.
     """
     part = _find()
-    return open_stream(part.run if part else None, name)
+    return open_stream(part.run if part else None, name, overflow)
 
 
 def file(name: str, source: FileSource) -> None:

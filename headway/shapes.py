@@ -27,11 +27,15 @@ class TaskError(TypedDict):
 
 
 class StreamState(TypedDict):
-    """An output stream; `length` is in bytes of UTF-8, `epoch` changes when text is taken back."""
+    """An output stream; `length` is in bytes of UTF-8, `epoch` changes when text is taken back.
+
+    One that is full may have a `file` of the task that has the whole text.
+    """
 
     length: int
     closed: bool
     epoch: int
+    file: NotRequired[str]
 
 
 class Question(TypedDict):

@@ -30,13 +30,13 @@ class Runs:
     """Runs the same body again and again under one task id, as after a lost worker."""
 
     def __init__(self, celery: Celery, records: Records) -> None:
-        self._celery = celery
+        self.celery = celery
         self._records = records
         self.task_id = str(uuid4())
 
     def __call__(self, body: Callable[[], Any]) -> None:
         """Run a body; a Killed that it raises loses the run."""
-        task = self._celery.task(name=f"body-{uuid4()}", shared=False)(body)
+        task = self.celery.task(name=f"body-{uuid4()}", shared=False)(body)
         try:
             run_task(task, self.task_id)
         except BaseException as error:

@@ -127,3 +127,25 @@ def test_what_a_task_has_written_is_deleted_with_it(
     records.forget(task_id)
 
     assert not records.client.exists(key)
+
+
+def test_the_page_links_the_file_with_the_whole_text(
+    client: FlaskClient, records: Records, task_id: str
+):
+    link = f'href="/tasks/{task_id}/files/long.txt" download'
+    about: Any = {"closes": False, "max_bytes": 10, "overflow": "long.txt"}
+    write = records.output.write_stream
+
+    assert write(task_id, HERE, "long", 0, b"short", **about) == "written"
+    before = client.get(f"/tasks/{task_id}", headers=HTML).get_data(as_text=True)
+    assert write(task_id, HERE, "long", 5, b"and long", **about) == "full"
+    assert write(task_id, HERE, "long", 5, b"and long", **about) == "full"
+    after = client.get(f"/tasks/{task_id}", headers=HTML).get_data(as_text=True)
+
+    assert f"{link} hidden>" in before
+    assert f"{link}>Download all of it" in after
+    text = ask(client, task_id).get_json()["text"]
+    assert text == TEXT
+    text = client.get(f"/tasks/{task_id}/streams/long").get_json()["text"]
+    assert text.endswith("its limit is 10 bytes. The whole text is the file long.txt.]\n")
+    assert client.get(f"/status/{task_id}").get_json()["streams"]["long"]["file"] == "long.txt"

@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any
 
 from headway.celery.runs import Run
-from headway.celery.saved import NONE, Saved, saved_from
-from headway.celery.streams import open_stream
+from headway.celery.saved import NONE, Saved, StreamEnds, saved_from
+from headway.celery.streams import OVERFLOW_FILE, open_stream
 from headway.json_values import encoded
 from headway.store.model import Outcome
 
@@ -71,6 +71,7 @@ class Checkpoint:
         self._newest = ""  # the same, also while its loop's item is not done
         self._loops: dict[str, list[str]] = {}  # key -> done and cursor, as JSON
         self._held_back: dict[str, str] = {}
+        self._overflows: dict[str, int] = {}
         self._names: Counter[str] = Counter()
         self._answers: dict[str, str] = {}  # key of a question -> its answer, see questions.lua
         self._asked: Counter[str] = Counter()  # questions without a key of their own, by their text
@@ -163,10 +164,18 @@ class Checkpoint:
         self._read()
         return self._held_back.pop(stream, "")
 
-    def pending(self, held_back: Mapping[str, str]) -> tuple[str, int]:
-        """Return it as JSON, with what its streams hold back, and the number to `confirm` then."""
+    def overflow(self, stream: str) -> int | None:
+        """Return how many bytes a stream's file had at the last save; None for no file. Raises
+        Stopped.
+        """
+        self._read()
+        return self._overflows.pop(stream, None)
+
+    def pending(self, ends: StreamEnds) -> tuple[str, int]:
+        """Return it as JSON, with how its streams are, and the number to `confirm` then."""
         with self._lock:
-            saved = Saved(self._value, self._loops, held_back, self._asked_by_save)
+            asked = self._asked_by_save
+            saved = Saved(self._value, self._loops, ends.held_back, asked, ends.overflows)
             return saved.as_json(), self._changes
 
     def confirm(self, number: int) -> None:
@@ -180,6 +189,8 @@ class Checkpoint:
     def _go_on(self) -> None:
         """Read what earlier runs saved, and have the ends of their texts sent."""
         self._read()
+        for stream in tuple(self._overflows):
+            open_stream(self._run, stream, OVERFLOW_FILE)
         for stream in tuple(self._held_back):
             open_stream(self._run, stream)
 
@@ -196,6 +207,7 @@ class Checkpoint:
             self._value = self._newest = saved.value
             self._loops = dict(saved.loops)
             self._held_back = dict(saved.held_back)
+            self._overflows = dict(saved.overflows)
             self._asked = Counter(saved.asked)
             self._asked_by_save = dict(saved.asked)
             self._answers = json.loads(answers)

@@ -42,7 +42,7 @@ def give_out(run: Run | None, name: str, source: FileSource) -> None:
     max_bytes = int(settings.FILE_MAX_BYTES.read(conf))
     stored = folder.store(run.task_id, _pieces(source), max_bytes)
     # Where this raises, the record may name the file or not: maintenance deletes it if not.
-    outcome, former = _note(run, name, stored)
+    outcome, former = until_stored(lambda: note(run, name, stored))
     if outcome != Outcome.WRITTEN:
         folder.delete(run.task_id, stored.key)
         _refuse(run, outcome)
@@ -50,21 +50,21 @@ def give_out(run: Run | None, name: str, source: FileSource) -> None:
         folder.delete(run.task_id, former.key)
 
 
-def _note(run: Run, name: str, stored: StoredFile) -> tuple[Outcome, TaskFile | None]:
+def note(run: Run, name: str, stored: StoredFile) -> tuple[Outcome, TaskFile | None]:
     """Note a stored file in the record; return what `FileRecords.note` does."""
     backend = run.task.backend
+    about = (name, stored.size, media_type(name, stored.head), stored.key)
 
-    def note() -> tuple[Outcome, TaskFile | None]:
-        about = (name, stored.size, media_type(name, stored.head), stored.key)
+    def once() -> tuple[Outcome, TaskFile | None]:
         noted: tuple[Outcome, TaskFile | None] = backend.records.files.note(
             run.task_id, delivery_of(run.request), *about
         )
         return noted
 
-    outcome, former = until_stored(note)
+    outcome, former = once()
     if outcome == Outcome.UNKNOWN:  # Redis has lost the record: a report makes it again
         backend.runs.report(run.request, "PROGRESS", {})
-        outcome, former = until_stored(note)
+        outcome, former = once()
     return outcome, former
 
 

@@ -12,7 +12,7 @@ from headway.celery.flusher import Flusher
 from headway.celery.log_lines import gap
 from headway.celery.report import Meta, ProgressBuffer
 from headway.celery.runs import Run
-from headway.celery.streams import held_still
+from headway.celery.streams import NO_STREAMS, held_still
 from headway.store.errors import Unavailable
 from headway.store.model import Outcome
 
@@ -53,7 +53,7 @@ class ProgressSender:
             meta = self._buffer.meta()
             if self._run.checkpoint.has_news and self._run.streams is None:
                 if now or self.is_save_due:
-                    self._send(meta, self._run.checkpoint.pending({}))
+                    self._send(meta, self._run.checkpoint.pending(NO_STREAMS))
             elif self._is_asking or meta not in (self._sent, self._buffer.withheld):
                 self._send(meta)
             while self._send_lines():
@@ -121,11 +121,11 @@ class ProgressSender:
     def _store(self, meta: Meta) -> None:
         """Store what the run saves, with its report and the lengths that its streams have now."""
         may_leave = self._run.successor is None
-        with held_still(self._run) as held_back:
-            if held_back is None:
+        with held_still(self._run) as ends:
+            if ends is None:
                 self._is_behind = True
                 return
-            self._send(meta, self._run.checkpoint.pending(held_back), may_leave=may_leave)
+            self._send(meta, self._run.checkpoint.pending(ends), may_leave=may_leave)
 
     def _send_first(self) -> bool:
         """Send the first of the unsent reports; return whether to go on with the next."""

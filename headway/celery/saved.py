@@ -2,7 +2,7 @@
 
 It is `{"value": ..., "loops": {"<key>": [done, cursor], ...}}`; under "held_back" the ends of the
 task's streams that were not sent, by name; under "asked" how many questions of each text had been
-asked by then.
+asked by then; under "overflows" the bytes of the files that have the whole text of streams.
 """
 
 from __future__ import annotations
@@ -14,6 +14,13 @@ from typing import NamedTuple
 NONE = "null"
 
 
+class StreamEnds(NamedTuple):
+    """How the streams of a run are as it saves, by name."""
+
+    held_back: Mapping[str, str]  # what is not sent yet: it may begin a secret
+    overflows: Mapping[str, int]  # bytes of the files that have the whole text
+
+
 class Saved(NamedTuple):
     """What a task has saved; values and cursors are JSON, `value` is "" for none."""
 
@@ -21,6 +28,7 @@ class Saved(NamedTuple):
     loops: Mapping[str, list[str]]  # key -> done and cursor
     held_back: Mapping[str, str]
     asked: Mapping[str, int]
+    overflows: Mapping[str, int]  # stream -> bytes of its file
 
     def as_json(self) -> str:
         """Return it as the record keeps it."""
@@ -29,7 +37,8 @@ class Saved(NamedTuple):
         )
         ends = f',"held_back":{json.dumps(self.held_back)}' if self.held_back else ""
         asked = f',"asked":{json.dumps(self.asked)}' if self.asked else ""
-        return f'{{"value":{self.value or NONE},"loops":{{{loops}}}{ends}{asked}}}'
+        files = f',"overflows":{json.dumps(self.overflows)}' if self.overflows else ""
+        return f'{{"value":{self.value or NONE},"loops":{{{loops}}}{ends}{asked}{files}}}'
 
 
 def saved_from(text: str) -> Saved:
@@ -43,4 +52,5 @@ def saved_from(text: str) -> Saved:
         },
         kept.get("held_back", {}),
         kept.get("asked", {}),
+        kept.get("overflows", {}),
     )

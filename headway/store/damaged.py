@@ -153,7 +153,12 @@ def _are_streams(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_stream, value.values()))
 
 
-STREAM = {"length": _is_count, "closed": lambda value: isinstance(value, bool), "epoch": _is_count}
+STREAM = {
+    "length": _is_count,
+    "closed": lambda value: isinstance(value, bool),
+    "epoch": _is_count,
+    "file": _is_text,
+}
 ERROR = {"type": _is_text, "message": _is_text}
 QUESTION = {
     "id": _is_text,
@@ -216,7 +221,7 @@ SNAPSHOT = {
     "finished_at": _or_null(_is_time),
 }
 _fits_snapshot = _fits(SNAPSHOT, optional={"result"})
-_is_stream = _fits(STREAM)
+_is_stream = _fits(STREAM, optional={"file"})
 LOG_LINE = {"seq": _is_count, "at": _is_time, "level": _is_text, "text": _is_text}
 EVENT = {
     "at": _is_time,

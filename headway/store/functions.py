@@ -18,6 +18,7 @@ SHARED = (
     "damaged",
     "clock",
     "streams",
+    "files",
     "record",
     "saves",
     "points",

@@ -44,14 +44,16 @@ class OutputRecords:
         *,
         closes: bool,
         max_bytes: int,
+        overflow: str = "",
     ) -> Outcome:
         """Append UTF-8 to a stream of the task and publish it; repeated, it is stored once.
 
-        `before` is how many bytes this attempt has written to the stream before. Returns
+        `before` is how many bytes this attempt has written to the stream before, and `overflow` the
+        name of the file that has the whole text once the stream is full, "" for none. Returns
         "written"; "cancelling" if it was and the run has to stop; "full" if the stream takes no
         more; "unknown" without a record; or why it was refused.
         """
         keys = [self._keys.record(task_id), self._keys.stream(task_id, name)]
         run = [task_id, delivery.token, delivery.order]
-        args = [*run, name, before, text, int(closes), max_bytes, self._ttl]
+        args = [*run, name, before, text, int(closes), max_bytes, self._ttl, overflow]
         return Outcome(self._functions.call("write_stream", keys, args))

@@ -21,12 +21,16 @@ SEQUENCES = re.compile(
 
 @dataclass(frozen=True)
 class StreamEnd:
-    """The end of a stream's text; `is_cut` where there is more before it."""
+    """The end of a stream's text; `is_cut` where there is more before it.
+
+    `file` is the task's file that has the whole text of a longer one, "" for none.
+    """
 
     name: str
     state: str
     text: str
     is_cut: bool
+    file: str
 
 
 def stream_ends(queries: Queries, task: SnapshotDict) -> list[StreamEnd]:
@@ -43,6 +47,7 @@ def stream_ends(queries: Queries, task: SnapshotDict) -> list[StreamEnd]:
             "Ended" if page["closed"] else "Being written",
             SEQUENCES.sub("", page["text"]),
             page["offset"] > 0,
+            streams[name].get("file", ""),
         )
         for name, page in found.items()
     ]

@@ -51,6 +51,7 @@ export class PageStreams {
       const { stream, output } = this.#find(name);
       stream.reach(end);
       output.showState(end.closed);
+      output.showFile(Boolean(end.file));
     }
   }
 
@@ -71,11 +72,13 @@ export class PageStreams {
   #make(name) {
     const part = /** @type {DocumentFragment} */ (this.#template.content.cloneNode(true));
     const section = /** @type {HTMLElement} */ (part.querySelector("section"));
-    const [heading, link] = [section.querySelector("h2"), section.querySelector("a")];
+    const heading = section.querySelector("h2");
     section.dataset.stream = name;
     section.id = `stream-${name}`;
     if (heading) heading.textContent = name;
-    if (link) link.href = link.href.replace("/streams/name?", `/streams/${name}?`);
+    for (const link of section.querySelectorAll("a")) {
+      link.href = link.href.replace("/streams/name?", `/streams/${name}?`).replace("/files/name.txt", `/files/${name}.txt`);
+    }
     section.querySelector("pre")?.setAttribute("aria-label", name);
     this.#root.append(section);
     return section;
@@ -99,6 +102,7 @@ class Output {
   #follow;
   #state;
   #note;
+  #file;
   #colors = new AnsiText();
   #waiting = "";
   #isWhole = false;
@@ -108,6 +112,7 @@ class Output {
   constructor(section) {
     this.#box = /** @type {HTMLElement} */ (section.querySelector("pre"));
     this.#state = /** @type {HTMLElement} */ (section.querySelector('[data-part="stream-state"]'));
+    this.#file = /** @type {HTMLElement} */ (section.querySelector('[data-part="stream-file"]'));
     this.#note = /** @type {HTMLElement} */ (section.querySelector('[data-part="stream-cut"]'));
     const label = /** @type {HTMLElement} */ (section.querySelector("label"));
     this.#follow = /** @type {HTMLInputElement} */ (label.querySelector("input"));
@@ -126,6 +131,11 @@ class Output {
   showState(closed) {
     const words = closed ? ENDED : WRITING;
     if (this.#state.textContent !== words) this.#state.textContent = words;
+  }
+
+  /** @param {boolean} isThere whether a file has the whole text */
+  showFile(isThere) {
+    this.#file.hidden = !isThere;
   }
 
   stop() {

@@ -101,7 +101,11 @@ fields.fence = token
 fields.order = integer(order)
 if held.fence ~= '' then fields.spent = held.revoked_tokens .. ' ' .. held.fence end
 fields.run = run
-if held.fields.streams then fields.streams = cut_streams(id, held.fields.streams, is_another) end
+if held.fields.streams then
+  local outdated
+  fields.streams, outdated = cut_streams(id, held.fields.streams, is_another)
+  files.withdraw(record, fields, outdated)
+end
 fields.sends = with_send(held, send)
 fields.delivery = delivery
 -- The broker need keep no former message of this id, and this one has to say that it was here.

@@ -4,6 +4,9 @@
 -- one goes, and the gap doubles: so most reports only compare a number, and the whole of a run is
 -- kept, however long it takes.
 
+local note_point, is_point
+do  -- a scope of its own: Redis allows 200 local variables in all
+
 local MAX_POINTS = 240
 local FIRST_GAP = 100000  -- us
 
@@ -17,7 +20,7 @@ local function thin_points(key, count)
 end
 
 -- Note where a task is now. `changes` are what is being stored over `fields`; ttl in ms.
-local function note_point(record, id, fields, changes, ttl)
+note_point = function(record, id, fields, changes, ttl)
   local key = points_key(id)
   local gap = number(redis.call('HGET', record, 'point_gap') or FIRST_GAP)
   local current = changes.current or fields.current or '0'
@@ -34,9 +37,11 @@ local function note_point(record, id, fields, changes, ttl)
 end
 
 -- Whether a change is to be noted: a report when it is due, the begin and the end of a run always.
-local function is_point(held, changes, phase)
+is_point = function(held, changes, phase)
   if phase == held.phase or not phase then
     return changes.current and NOW >= number(held.fields.point_due)
   end
   return phase == 'running' or (FINAL[phase] and held.attempt > 0)
+end
+
 end

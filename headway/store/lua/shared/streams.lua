@@ -3,7 +3,8 @@
 -- The record's field `streams` says which there are, in the order in which they began: for each
 -- '<name> <epoch> <start> <saved> <state>;'. A reader of bytes of another epoch reads all
 -- again: since then some were taken back. `start` is where the present attempt's text begins, and
--- `saved` how long the stream was at the last save, in bytes. `state` is 'open', 'closed' or 'full'.
+-- `saved` how long the stream was at the last save, in bytes. `state` is 'open', 'closed', 'full', or
+-- 'spilled' where a file of the task, '<name>.txt', has the whole text.
 
 local function streams_of(field)
   local all = {}
@@ -34,6 +35,9 @@ local function find_stream(all, name)
   return stream
 end
 
+-- Whether a stream takes no more.
+local function is_full(stream) return stream.state == 'full' or stream.state == 'spilled' end
+
 -- A task's streams as a snapshot shows them, and how long they are together; nil where there are
 -- none.
 local function render_streams(id, field, has_ended)
@@ -43,7 +47,8 @@ local function render_streams(id, field, has_ended)
     local length = redis.call('STRLEN', stream_key(id, stream.name))
     total = total + length
     parts[i] = '"' .. stream.name .. '":{"length":' .. integer(length) .. ',"closed":' ..
-      tostring(has_ended or stream.state ~= 'open') .. ',"epoch":' .. stream.epoch .. '}'
+      tostring(has_ended or stream.state ~= 'open') .. ',"epoch":' .. stream.epoch ..
+      (stream.state == 'spilled' and ',"file":"' .. stream.name .. '.txt"}' or '}')
   end
   return '{' .. table.concat(parts, ',') .. '}', integer(total)
 end
@@ -75,9 +80,9 @@ local function saved_streams(id, field)
 end
 
 -- Cut each stream back to the last save, for a new attempt, or to nothing for another task. Returns
--- the field as it is then.
+-- the field as it is then, and the files that have text which was cut, by name.
 local function cut_streams(id, field, is_another)
-  local all = streams_of(field)
+  local all, outdated = streams_of(field), {}
   for _, stream in ipairs(all) do
     if is_another then stream.saved = 0 end
     local key = stream_key(id, stream.name)
@@ -89,12 +94,13 @@ local function cut_streams(id, field, is_another)
         redis.call('SET', key, kept, 'KEEPTTL')
       end
       stream.epoch = integer(NOW)
+      if stream.state == 'spilled' then outdated[#outdated + 1] = stream.name .. '.txt' end
       stream.state = 'open'
       publish_stream(id, stream, stream.saved, '')
     end
     stream.start = stream.saved
   end
-  return streams_field(all)
+  return streams_field(all), outdated
 end
 
 local function delete_streams(id, field)

@@ -1,0 +1,140 @@
+"""Keeps the whole text of a stream in a file of its task, once it has more than streams keep."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import BinaryIO
+
+from headway import settings
+from headway.celery.files import NO_FOLDER, note
+from headway.celery.runs import Run
+from headway.exceptions import ConfigError
+from headway.file_folder import FileFolder, StoredFile, file_folder
+from headway.file_types import HEAD_BYTES
+from headway.store.model import Outcome
+
+logger = logging.getLogger(__name__)
+
+GAP = "\n[{:,} bytes are missing here: the file of the run before is gone.]\n"
+END = "\n[This file ends here: its limit is {:,} bytes.]\n"
+PIECE_BYTES = 1024 * 1024
+
+
+class Overflow:
+    """All that a stream has: in memory while Redis takes it, then in a file of its task.
+
+    A run that goes on has a file of its own, which begins with what was saved: the run before may
+    still be writing to its own.
+    """
+
+    def __init__(self, run: Run, stream: str, saved: int | None) -> None:
+        """`saved` is how many bytes the file had at the last save, None for no file by then.
+
+        Raises ConfigError without a folder of files.
+        """
+        self._run = run
+        self._stream = stream
+        self._named = (stream, run.task_id)
+        self.file_name = f"{stream}.txt"
+        self._backend = run.task.backend
+        conf = self._backend.app.conf
+        folder = file_folder(conf, self._backend.records.keys.prefix)
+        if folder is None:
+            raise ConfigError(NO_FOLDER)
+        self._folder: FileFolder = folder
+        self._max_bytes = int(settings.FILE_MAX_BYTES.read(conf))
+        self._saved = saved
+        self.has_begun = False
+        self._early = bytearray()  # what the stream has, before there is a file
+        self._file: BinaryIO | None = None
+        self._key = ""
+        self._head = b""
+        self._is_full = False
+        self._noted: int | None = None  # the size that the record knows
+        self.size = 0  # of the file
+
+    @property
+    def is_spilled(self) -> bool:
+        """Whether there is a file, which takes all from now on."""
+        return self._file is not None
+
+    def begin(self) -> None:
+        """Take over what earlier runs have written, once. Raises Unavailable, OSError."""
+        if self.has_begun:
+            return
+        records = self._backend.records
+        task_id = self._run.task_id
+        found = records.queries.read_streams(task_id, {}, only=self._stream).get(self._stream)
+        former = [one for one in records.files.of(task_id) if one.name == self.file_name]
+        self._early += found["text"].encode() if found else b""
+        self.has_begun = True
+        if self._saved is None:
+            return
+        opened = self._folder.open(task_id, former[0].key) if former else None
+        if opened is None:
+            self._early += GAP.format(max(0, self._saved - len(self._early))).encode()
+            self.spill()
+            return
+        self._early.clear()
+        self.spill()
+        with opened:
+            left = self._saved
+            while left and (piece := opened.read(min(left, PIECE_BYTES))):
+                self.add(piece)
+                left -= len(piece)
+        if left:
+            self.add(GAP.format(left).encode())
+
+    def add(self, data: bytes) -> None:
+        """Keep what the stream has next. Raises OSError where the file cannot be written."""
+        if self._file is None:
+            self._early += data
+            return
+        room = self._max_bytes - self.size
+        if self._is_full:
+            return
+        if len(data) > room:
+            self._is_full = True
+            data = data[:room].decode(errors="ignore").encode()
+            data += END.format(self._max_bytes).encode()
+        self._head += data[: HEAD_BYTES - len(self._head)]
+        self._file.write(data)
+        self.size += len(data)
+
+    def spill(self) -> None:
+        """Begin the file with all that the stream has. Raises OSError."""
+        self._key, self._file = self._folder.begin(self._run.task_id)
+        early = bytes(self._early)
+        self._early.clear()
+        self.add(early)
+
+    def sync(self) -> int:
+        """Have the file survive a power cut; return its size. Raises OSError."""
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+        return self.size
+
+    def settle(self, is_last: bool) -> Outcome:
+        """Note the file in the record: when it begins, and with its size at the end.
+
+        Returns what `FileRecords.note` does. Raises Unavailable, OSError.
+        """
+        if self._noted is not None and (not is_last or self._noted == self.size):
+            return Outcome.WRITTEN
+        size = self.sync()
+        stored = StoredFile(self._key, size, self._head)
+        outcome, former = note(self._run, self.file_name, stored)
+        if outcome == Outcome.WRITTEN:
+            self._noted = size
+        elif self._noted is None:
+            logger.warning("The file of stream %s of %s is refused: %s", *self._named, outcome)
+            self._folder.delete(self._run.task_id, self._key)
+        if former is not None and former.key != self._key:
+            self._folder.delete(self._run.task_id, former.key)
+        return outcome
+
+    def close(self) -> None:
+        """Close the file; nothing is added any more."""
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,36 @@
+-- The files that a task has given out, as its record notes them.
+--
+-- The record's field `files` is a JSON object: by name, what is noted as a JSON text. The field
+-- `files_shown` is what a snapshot shows of them.
+-- One table, see points.lua.
+local files = {SHOWN = 3}
+
+-- What a snapshot shows of the files: how many there are, and the first of them.
+function files.shown_of(noted)
+  local all, first = {}, {}
+  for _, file in pairs(noted) do all[#all + 1] = tostring(file) end
+  table.sort(all)  -- each begins with its time
+  for i = 1, math.min(files.SHOWN, #all) do
+    local is_sound, file = pcall(cjson.decode, all[i])
+    if is_sound and type(file) == 'table' and type(file.name) == 'string' and tonumber(file.size) then
+      first[#first + 1] = '{"name":' .. cjson.encode(file.name) .. ',"size":' ..
+        integer(tonumber(file.size)) .. '}'
+    end
+  end
+  return '{"count":' .. integer(#all) .. ',"first":[' .. table.concat(first, ',') .. ']}'
+end
+
+function files.of(record)
+  local is_sound, noted = pcall(cjson.decode, redis.call('HGET', record, 'files') or '{}')
+  return is_sound and type(noted) == 'table' and noted or {}
+end
+
+-- Note in the changes of a record that it has these files no more.
+function files.withdraw(record, changes, names)
+  if #names == 0 then return end
+  local noted = files.of(record)
+  for _, name in ipairs(names) do noted[name] = nil end
+  local has_any = next(noted) ~= nil
+  changes.files = has_any and cjson.encode(noted) or '{}'
+  changes.files_shown = has_any and files.shown_of(noted) or 'null'
+end

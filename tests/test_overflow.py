@@ -1,0 +1,210 @@
+"""A stream that overflows to a file: all of its text is there, to the byte, whatever was killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from celery import Celery
+
+from headway import masking, progress
+from headway.celery.overflow import END, GAP
+from headway.exceptions import ConfigError
+from headway.file_folder import file_folder
+from headway.store.records import Records
+from tests.by_hand import shown
+from tests.test_checkpoints import Killed, Runs, runs
+
+__all__ = ["runs"]
+
+MARK = "\n[This stream ends here: its limit is 20 bytes. The whole text is the file answer.txt.]\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(runs: Runs, tmp_path: Path) -> Path:
+    runs.celery.conf.headway_files = tmp_path / "files"
+    runs.celery.conf.headway_stream_max_bytes = 20
+    return tmp_path / "files"
+
+
+def stream_of(records: Records, task_id: str) -> str:
+    return records.queries.read_streams(task_id, {})["answer"]["text"]
+
+
+def files_of(records: Records, celery: Celery, task_id: str) -> dict[str, str]:
+    """Return the texts of a task's files by name; the sizes that are noted are theirs."""
+    found = {}
+    for file in records.files.of(task_id):
+        opened = file_folder(celery.conf, "").open(task_id, file.key)
+        with opened:
+            found[file.name] = opened.read().decode()
+        assert file.size == len(found[file.name].encode())
+        assert file.type == "text/plain"
+    return found
+
+
+def test_the_whole_of_a_long_text_is_a_file(runs: Runs, records: Records, folder: Path):
+    text = "0123456789 grüße 🙂 and more " * 3
+
+    def body() -> None:
+        with progress.stream("answer", overflow="file") as out:
+            for character in text:
+                out.write(character)
+                progress.flush()
+
+    runs(body)
+
+    assert files_of(records, runs.celery, runs.task_id) == {"answer.txt": text}
+    assert stream_of(records, runs.task_id) == f"0123456789 grüße {MARK}"
+    snapshot = shown(records, runs.task_id)
+    assert snapshot
+    assert snapshot.streams["answer"]["file"] == "answer.txt"
+    assert snapshot.streams["answer"]["closed"]
+    assert snapshot.files == {
+        "count": 1,
+        "first": [{"name": "answer.txt", "size": len(text.encode())}],
+    }
+
+
+def test_a_short_text_leaves_no_file(runs: Runs, records: Records, folder: Path):
+    def body() -> None:
+        progress.stream("answer", overflow="file").write("x" * 20)
+
+    runs(body)
+
+    assert files_of(records, runs.celery, runs.task_id) == {}
+    assert not folder.exists()
+    assert stream_of(records, runs.task_id) == "x" * 20
+
+
+def test_a_file_that_was_not_saved_goes_with_its_attempt(runs: Runs, records: Records):
+    killed: list[int] = []
+
+    def body() -> None:
+        out = progress.stream("answer", overflow="file")
+        if not killed:
+            killed.append(1)
+            out.write("y" * 50)
+            progress.flush()
+            progress.flush()
+            assert files_of(records, runs.celery, runs.task_id) == {"answer.txt": "y" * 50}
+            raise Killed
+        assert records.files.of(runs.task_id) == []
+        snapshot = shown(records, runs.task_id)
+        assert snapshot
+        assert snapshot.files is None
+        assert "file" not in snapshot.streams["answer"]
+        out.write("short")
+
+    runs(body)
+    runs(body)
+
+    assert files_of(records, runs.celery, runs.task_id) == {}
+    assert stream_of(records, runs.task_id) == "short"
+
+
+@pytest.mark.parametrize("at", range(8))
+def test_a_run_that_goes_on_has_all_of_it_once(runs: Runs, records: Records, folder: Path, at: int):
+    killed: list[int] = []
+
+    def body() -> None:
+        out = progress.stream("answer", overflow="file")
+        for page in progress.track(range(8), resume=True):
+            out.write(f"Page {page}: ")
+            if page == at and len(killed) < 2:
+                killed.append(page)
+                progress.flush()
+                raise Killed
+            out.write("done\n")
+            progress.save(page)
+
+    runs(body)
+    runs(body)
+    runs(body)
+
+    text = "".join(f"Page {page}: done\n" for page in range(8))
+    assert files_of(records, runs.celery, runs.task_id) == {"answer.txt": text}
+    assert stream_of(records, runs.task_id) == text[:20] + MARK
+
+
+def test_a_run_that_goes_on_without_the_stream_leaves_what_was_saved(runs: Runs, records: Records):
+    def body() -> None:
+        if progress.saved is None:
+            out = progress.stream("answer", overflow="file")
+            out.write("a" * 30)
+            progress.save(1)
+            out.write("lost")
+            progress.flush()
+            raise Killed
+
+    runs(body)
+    runs(body)
+
+    assert files_of(records, runs.celery, runs.task_id) == {"answer.txt": "a" * 30}
+
+
+def test_a_file_that_is_gone_is_said_to_be(runs: Runs, records: Records, folder: Path):
+    def body() -> None:
+        out = progress.stream("answer", overflow="file")
+        if progress.saved is None:
+            out.write("a" * 30)
+            progress.save(1)
+            raise Killed
+        out.write("more")
+
+    runs(body)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.unlink()
+    runs(body)
+
+    [text] = files_of(records, runs.celery, runs.task_id).values()
+    assert text.startswith("a" * 20 + MARK)
+    assert text.endswith("more")
+    assert GAP.split("{")[0] in text
+
+
+def test_the_file_has_a_limit_too(runs: Runs, records: Records):
+    runs.celery.conf.headway_file_max_bytes = 50
+
+    def body() -> None:
+        progress.stream("answer", overflow="file").write("ü" * 100)
+
+    runs(body)
+
+    [text] = files_of(records, runs.celery, runs.task_id).values()
+    assert text == "ü" * 25 + END.format(50)
+
+
+def test_secrets_are_masked_in_it(runs: Runs, records: Records):
+    masking.keep("test", ["s3cret-word"])
+
+    def body() -> None:
+        out = progress.stream("answer", overflow="file")
+        for piece in ("a" * 30, " s3cr", "et-word", " end"):
+            out.write(piece)
+            progress.flush()
+
+    try:
+        runs(body)
+    finally:
+        masking.keep("test", [])
+
+    assert files_of(records, runs.celery, runs.task_id) == {"answer.txt": "a" * 30 + " *** end"}
+
+
+def test_a_wrong_overflow_or_no_folder_is_refused(runs: Runs):
+    with pytest.raises(ValueError, match="overflows to a file"):
+        progress.stream("answer", overflow="disk")  # type: ignore[arg-type]
+    runs.celery.conf.headway_files = None
+    raised: list[Exception] = []
+
+    def body() -> None:
+        try:
+            progress.stream("answer", overflow="file")
+        except ConfigError as error:
+            raised.append(error)
+
+    runs(body)
+
+    assert len(raised) == 1
