@@ -17,6 +17,7 @@ from playwright.sync_api import (
 )
 
 from bench.rows.drawing import chromium
+from headway.message_headers import PARENT
 from headway.shapes import Changes, TaskMessage
 from headway.snapshot import Phase
 from headway.store.connection import connect
@@ -75,6 +76,8 @@ def visit(browser: Browser, system: System) -> None:
     picture(page, "page-form")
     start_mailing(page, system)
     picture(page, "task-mailing")
+    page.goto(f"{system.address}/tasks/{with_parts(system, visitor)}")
+    picture(page, "task-parts")
 
 
 def start_tasks(page: Page) -> None:
@@ -102,6 +105,33 @@ def start_mailing(page: Page, system: System) -> None:
     expect(page.locator("#question")).to_be_visible()
 
 
+def with_parts(system: System, visitor: Visitor) -> str:
+    """Return the id of a task of the visitor's with parts, in a worker that is played here."""
+    body: dict[str, str | int] = {"name": "long_task", "countdown": 3600}
+    task_id = str(visitor.http.post(f"{system.address}/tasks", json=body).json()["task_id"])
+    client = connect(system.valkey.url)
+    records = Records(client, ttl_days=7)
+    claim(records, task_id)
+    [stored] = records.read([task_id])
+    assert stored is not None
+    options = {"queue": "celery", "headers": {PARENT: task_id}}
+    message: TaskMessage = {"task": "long_task", "args": [], "kwargs": {}, "options": options}
+    regions: tuple[tuple[str, Phase, Changes], ...] = (
+        ("North", Phase.SUCCEEDED, {}),
+        ("East", Phase.FAILED, {"error": {"type": "OSError", "message": "east.csv is empty"}}),
+        ("South", Phase.RUNNING, {"current": 64, "total": 100}),
+        ("West", Phase.RUNNING, {"current": 21, "total": 100}),
+    )
+    for region, phase, fields in regions:
+        part = records.starts.create(
+            owner=stored.owner, message=message, title=f"Sales of the {region}", max_attempts=1
+        ).task_id
+        claim(records, part)
+        records.runs.write(StateWrite(part, HERE, phase, fields, "{}", "long_task", 1))
+    client.close()
+    return task_id
+
+
 def fail_task(system: System, visitor: Visitor) -> str:
     """Return the id of a task of the visitor's that failed in a worker that is played here.
 
@@ -111,8 +141,7 @@ def fail_task(system: System, visitor: Visitor) -> str:
     task_id = str(visitor.http.post(f"{system.address}/tasks", json=body).json()["task_id"])
     client = connect(system.valkey.url)
     records = Records(client, ttl_days=7)
-    message: TaskMessage = {"task": "long_task", "args": [], "kwargs": {}, "options": {}}
-    records.runs.claim(task_id, HERE, "run", message=message, max_attempts=1, hostname="worker-1")
+    claim(records, task_id)
     lines = [("INFO", "1,204 rows read"), ("WARNING", "Row 1,205 is incomplete")]
     records.output.log(task_id, HERE, lines)
     fields: Changes = {"error": {"type": "ValueError", "message": "Row 1,205 has no price"}}
@@ -120,6 +149,11 @@ def fail_task(system: System, visitor: Visitor) -> str:
     records.runs.write(StateWrite(task_id, HERE, Phase.FAILED, fields, meta, "long_task", 1))
     client.close()
     return task_id
+
+
+def claim(records: Records, task_id: str) -> None:
+    message: TaskMessage = {"task": "long_task", "args": [], "kwargs": {}, "options": {}}
+    records.runs.claim(task_id, HERE, "run", message=message, max_attempts=1, hostname="worker-1")
 
 
 def picture(page: Page, name: str) -> None:

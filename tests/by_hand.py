@@ -10,6 +10,7 @@ from uuid import uuid4
 import websocket
 from flask.testing import FlaskClient
 
+from headway.message_headers import PARENT
 from headway.shapes import TaskMessage
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import Delivery, StateWrite
@@ -69,6 +70,19 @@ def claimed(records: Records, message: TaskMessage) -> str:
     )
     claim(records, task_id)
     return task_id
+
+
+def start_part(records: Records, parent: str, title: str = "Part") -> str:
+    """Return a part of a task, which runs: the test writes in the place of its run."""
+    [stored] = records.read([parent])
+    assert stored is not None
+    options = {"queue": "celery", "headers": {PARENT: parent}}
+    message: TaskMessage = {"task": "long_task", "args": [], "kwargs": {}, "options": options}
+    started = records.starts.create(
+        owner=stored.owner, message=message, title=title, max_attempts=4
+    )
+    claim(records, started.task_id)
+    return started.task_id
 
 
 def claimed_by(client: FlaskClient, records: Records) -> str:

@@ -1,4 +1,4 @@
-"""Every page, light and dark, on a desk and on a phone: axe finds nothing, nothing is cut off."""
+"""Every page, light or dark, on a desk or a phone, at 200 %: axe finds nothing, nothing is cut."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from headway.questions import Asked
 from headway.snapshot import Phase
 from headway.store.model import StateWrite
 from headway.store.records import Records
-from tests.by_hand import HERE
+from tests.by_hand import HERE, start_part
 from tests.page import cards, chip, open_live, start_by_hand
 from tests.processes import Valkey
 
 WIDTHS = (1280, 320)
+ZOOMED = 640  # what 1280 px are at 200 %
 LONG = "a long name " * 12 + "x" * 90
 TRACEBACK = "Traceback (most recent call last):\n" + "  File deep/in/the/shop.py, line 7\n" * 20
 ROWS = [{"product": f"Lamp {n}", "in stock": n, "where": LONG} for n in range(40)]
@@ -94,6 +95,23 @@ class Pages:
         self.open(task_id, "succeeded")
         expect(self.page.locator("#outcome table")).to_be_visible()
 
+    def with_parts(self) -> str:
+        """Open a task with a part that runs, one that failed, and one with a part of its own."""
+        parent = self.start()
+        for phase in (Phase.RUNNING, Phase.FAILED, Phase.SUCCEEDED):
+            part = start_part(self.records, parent, LONG)
+            error = {"error": {"type": "OSError", "message": LONG}}
+            self.end(part, phase, {}, **(error if phase == Phase.FAILED else {}))
+        start_part(self.records, part, "A part of a part")
+        self.open(parent, "running")
+        expect(self.page.locator("#parts")).to_contain_text("A part of a part")
+        return parent
+
+    def parts(self) -> None:
+        parent = self.with_parts()
+        self.page.goto(f"{self.address}/tasks/{parent}/parts")
+        expect(self.page.get_by_role("heading", name="Parts of Long task")).to_be_visible()
+
     def several(self) -> None:
         task_id = self.start()
         self.end(task_id, Phase.SUCCEEDED, {"status": "SUCCESS"}, result=None)
@@ -130,11 +148,20 @@ def check(page: Page) -> None:
     page.emulate_media(reduced_motion="reduce")  # colours change at once
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, width
+        assert width_of(page) <= width
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of two
             found = Axe().run(page)
             assert not found.response["violations"], f"{width} {scheme}\n{found.generate_report()}"
+    page.set_viewport_size({"width": ZOOMED, "height": 400})
+    assert width_of(page) <= ZOOMED
+    page.set_viewport_size({"width": WIDTHS[0], "height": 800})
+    page.evaluate("document.documentElement.style.fontSize = '200%'")  # the text alone
+    assert width_of(page) <= WIDTHS[0]
+
+
+def width_of(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth"))
 
 
 @pytest.mark.parametrize(
@@ -146,6 +173,8 @@ def check(page: Page) -> None:
         Pages.asking,
         Pages.choices,
         Pages.table,
+        Pages.with_parts,
+        Pages.parts,
         Pages.several,
         Pages.form,
         Pages.inbox,
@@ -153,7 +182,7 @@ def check(page: Page) -> None:
         Pages.nowhere,
     ],
 )
-def test_a_page_is_accessible_in_every_dress(pages: Pages, show: Callable[[Pages], None]):
+def test_a_page_is_accessible_in_every_dress(pages: Pages, show: Callable[[Pages], object]):
     show(pages)
 
     check(pages.page)

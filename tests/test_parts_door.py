@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from headway.message_headers import PARENT
 from headway.snapshot import Phase
 from headway.store.model import StateWrite
 from headway.store.records import Records
 from headway.tokens import token
-from tests.by_hand import HERE, claim, claimed_by, shown
+from tests.by_hand import HERE, claimed_by, shown, start_part
 
 HTML = {"Accept": "text/html"}
 
@@ -21,19 +20,6 @@ HTML = {"Accept": "text/html"}
 def parent(client: FlaskClient, records: Records) -> str:
     """A running task of the client's."""
     return claimed_by(client, records)
-
-
-def part_of(records: Records, parent: str, title: str = "Part") -> str:
-    """Return a running part of a task."""
-    [stored] = records.read([parent])
-    assert stored is not None
-    options = {"queue": "celery", "headers": {PARENT: parent}}
-    message = {"task": "long_task", "args": [], "kwargs": {}, "options": options}
-    started = records.starts.create(
-        owner=stored.owner, message=message, title=title, max_attempts=4
-    )
-    claim(records, started.task_id)
-    return started.task_id
 
 
 def end(records: Records, task_id: str, phase: Phase) -> None:
@@ -60,7 +46,7 @@ def page(client: FlaskClient, path: str) -> str:
 def test_parts_come_in_pages_in_the_order_of_their_starts(
     client: FlaskClient, records: Records, parent: str
 ):
-    started = [part_of(records, parent) for _ in range(3)]
+    started = [start_part(records, parent) for _ in range(3)]
     end(records, started[1], Phase.FAILED)
 
     first = parts(client, parent, "?limit=2")
@@ -76,7 +62,7 @@ def test_parts_come_in_pages_in_the_order_of_their_starts(
 def test_whoever_has_a_link_to_a_task_reads_its_parts_but_changes_none(
     app: Any, client: FlaskClient, records: Records, parent: str
 ):
-    failed = part_of(records, parent)
+    failed = start_part(records, parent)
     end(records, failed, Phase.FAILED)
     link = f"?token={token(parent, secret_key=app.secret_key)}"
     stranger = app.test_client()
@@ -91,7 +77,7 @@ def test_whoever_has_a_link_to_a_task_reads_its_parts_but_changes_none(
 def test_cancelling_a_task_cancels_its_parts_unless_it_is_asked_not_to(
     client: FlaskClient, records: Records, parent: str
 ):
-    kept, second = part_of(records, parent), part_of(records, parent)
+    kept, second = start_part(records, parent), start_part(records, parent)
 
     alone = client.post(f"/tasks/{parent}/cancel", json={"parts": False})
     assert alone.get_json()["phase"] == "cancelling"
@@ -108,7 +94,7 @@ def test_cancelling_a_task_cancels_its_parts_unless_it_is_asked_not_to(
 def test_the_parts_of_a_task_that_has_ended_can_be_cancelled(
     client: FlaskClient, records: Records, parent: str
 ):
-    part_of(records, parent)
+    start_part(records, parent)
     end(records, parent, Phase.SUCCEEDED)
 
     answer = client.post(f"/tasks/{parent}/cancel")
@@ -119,7 +105,7 @@ def test_the_parts_of_a_task_that_has_ended_can_be_cancelled(
 
 
 def test_only_what_failed_is_run_again(client: FlaskClient, records: Records, parent: str):
-    done, failed, running = (part_of(records, parent) for _ in range(3))
+    done, failed, running = (start_part(records, parent) for _ in range(3))
     end(records, done, Phase.SUCCEEDED)
     end(records, failed, Phase.FAILED)
 
@@ -138,8 +124,9 @@ def test_only_what_failed_is_run_again(client: FlaskClient, records: Records, pa
 def test_a_page_shows_the_tree_and_its_buttons_work_without_a_script(
     client: FlaskClient, records: Records, parent: str
 ):
-    failed, open_part = part_of(records, parent, "Bad <row>"), part_of(records, parent, "Open")
-    below = part_of(records, open_part, "Below")
+    failed = start_part(records, parent, "Bad <row>")
+    open_part = start_part(records, parent, "Open")
+    below = start_part(records, open_part, "Below")
     end(records, failed, Phase.FAILED)
 
     text = page(client, f"/tasks/{parent}")
@@ -160,7 +147,7 @@ def test_a_page_shows_the_tree_and_its_buttons_work_without_a_script(
 
 def test_a_page_has_all_parts_by_phase(client: FlaskClient, records: Records, parent: str):
     for number in range(51):
-        part_of(records, parent, f"Part {number}")
+        start_part(records, parent, f"Part {number}")
 
     assert "Show all 51 parts" in page(client, f"/tasks/{parent}")
     text = page(client, f"/tasks/{parent}/parts?phase=running&phase=cancelling")

@@ -29,7 +29,7 @@ from headway.store.model import StateWrite
 from headway.store.records import Records
 from headway.webpush.encryption import CURVE, encrypt
 from headway.webpush.subscriptions import Subscription
-from tests.by_hand import HERE, claim, claimed_by, subscribed
+from tests.by_hand import HERE, claimed_by, start_part, subscribed
 from tests.processes import running, wait_for, worker
 from tests.push_service import FakeBrowser, PushService, unpadded
 
@@ -312,18 +312,7 @@ def test_a_parts_end_is_told_by_its_parent(
     make_pusher: MakePusher,
 ):
     parent = claimed_by(client, records)
-    [stored] = records.read([parent])
-    assert stored is not None
-    message: Any = {
-        "task": "part",
-        "args": [],
-        "kwargs": {},
-        "options": {"queue": "celery", "headers": {"headway_parent": parent}},
-    }
-    part = records.starts.create(
-        owner=stored.owner, message=message, title="Part", max_attempts=4
-    ).task_id
-    claim(records, part)
+    part = start_part(records, parent)
     end(records, parent)
     tell(records, make_pusher())
     assert service.delivered == []
