@@ -28,5 +28,10 @@ test("what is left out is said before", () => {
     left(["running", "failed", "succeeded"]),
     "Cancel leaves out the 2 that have ended. Start again and Forget leave out the 1 that has not.",
   );
-  assert.match(left(["cancelling", "cancelling"]), /2 are being cancelled already/);
+  assert.equal(
+    left(["running", "queued", "failed"]),
+    "Cancel leaves out the 1 that has ended. Start again and Forget leave out the 2 that have not.",
+  );
+  assert.equal(left(["cancelling"]), "1 is being cancelled already.");
+  assert.equal(left(["cancelling", "cancelling"]), "2 are being cancelled already.");
 });

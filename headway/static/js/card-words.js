@@ -1,6 +1,7 @@
 /**
- * The words of a card, in one place: a name in braces stands for a value. headway/words.py reads
- * this file too, so what follows `export default` is JSON.
+ * The words of cards and lists, in one place: a name in braces stands for a value, and what counts
+ * one thing stands apart, under `_one`. headway/words.py reads this file too, so what follows
+ * `export default` is JSON.
  */
 export default {
   "signs": {
@@ -89,6 +90,26 @@ export default {
     "forget_surely": "Forget for good?",
     "answer": "Answer"
   },
+  "connection": {
+    "live": "Live",
+    "reconnecting": "Reconnecting…",
+    "polling": "Polling every {seconds} s",
+    "offline": "Offline, showing {time}",
+    "no_buttons": "Offline: the buttons work again as soon as the server answers."
+  },
+  "choice": {
+    "actions": { "cancel": "Cancel", "retry": "Start again", "forget": "Forget" },
+    "counted": { "cancel": "Cancel {count}", "retry": "Start again {count}", "forget": "Forget {count}" },
+    "forget_surely": "Forget {count} for good?",
+    "all_open": "They can be started again or forgotten once they have ended.",
+    "ended": "Cancel leaves out the {count} that have ended.",
+    "ended_one": "Cancel leaves out the 1 that has ended.",
+    "open": "Start again and Forget leave out the {count} that have not.",
+    "open_one": "Start again and Forget leave out the 1 that has not.",
+    "stopping": "{count} are being cancelled already.",
+    "stopping_one": "1 is being cancelled already."
+  },
+  "left": { "time": "~{time} left", "range": "~{from}–{to} left", "overdue": "longer than usual" },
   "starts": "starts",
   "forgotten": "This task was forgotten.",
   "missing": "This task has expired or belongs to someone else."

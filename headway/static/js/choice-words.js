@@ -1,8 +1,11 @@
 /** What can be done to chosen tasks together, in words. Pure. */
 
+import WORDS from "./card-words.js";
+import { fill } from "./format.js";
+
 /** @typedef {"cancel" | "retry" | "forget"} Action */
 
-const LABELS = { cancel: "Cancel", retry: "Start again", forget: "Forget" };
+const CHOICE = WORDS.choice;
 const CANCELLABLE = new Set(["scheduled", "queued", "running", "retrying", "waiting"]);
 const ENDED = new Set(["succeeded", "failed", "cancelled"]);
 
@@ -24,8 +27,8 @@ export function possible(action, phase) {
  * @param {boolean} isAsked whether it was pressed, and asks once more
  */
 export function phrase(action, count, isAsked) {
-  if (isAsked) return `Forget ${count} for good?`;
-  return count ? `${LABELS[action]} ${count}` : LABELS[action];
+  if (isAsked) return fill(CHOICE.forget_surely, { count });
+  return count ? fill(CHOICE.counted[action], { count }) : CHOICE.actions[action];
 }
 
 /**
@@ -37,15 +40,18 @@ export function left(phases) {
   const ended = phases.filter((phase) => ENDED.has(phase)).length;
   const open = phases.length - ended;
   const stopping = phases.filter((phase) => phase === "cancelling").length;
-  if (!ended && !stopping) return open ? "They can be started again or forgotten once they have ended." : "";
+  if (!ended && !stopping) return open ? CHOICE.all_open : "";
   const parts = [];
-  if (ended && open > stopping) parts.push(`Cancel leaves out the ${ended} that ${has(ended)} ended.`);
-  if (ended && open) parts.push(`Start again and Forget leave out the ${open} that ${has(open)} not.`);
-  if (stopping) parts.push(`${stopping} ${stopping === 1 ? "is" : "are"} being cancelled already.`);
+  if (ended && open > stopping) parts.push(counted("ended", ended));
+  if (ended && open) parts.push(counted("open", open));
+  if (stopping) parts.push(counted("stopping", stopping));
   return parts.join(" ");
 }
 
-/** @param {number} count */
-function has(count) {
-  return count === 1 ? "has" : "have";
+/**
+ * @param {"ended" | "open" | "stopping"} kind
+ * @param {number} count
+ */
+function counted(kind, count) {
+  return count === 1 ? CHOICE[`${kind}_one`] : fill(CHOICE[kind], { count });
 }

@@ -1,6 +1,7 @@
 /** The truth about the connection, in a sign and words. Pure. */
 
-import { formatTime } from "./format.js";
+import WORDS from "./card-words.js";
+import { fill, formatTime } from "./format.js";
 
 /**
  * @param {import("./connection.js").Connection} connection
@@ -8,15 +9,16 @@ import { formatTime } from "./format.js";
  */
 export function connectionWords(connection) {
   const { state, pollSeconds, heardAt } = connection;
+  const words = WORDS.connection;
   switch (state) {
     case "live":
-      return ["●", "Live"];
+      return ["●", words.live];
     case "reconnecting":
-      return ["◌", "Reconnecting…"];
+      return ["◌", words.reconnecting];
     case "polling":
-      return ["◔", `Polling every ${pollSeconds} s`];
+      return ["◔", fill(words.polling, { seconds: pollSeconds })];
     case "offline":
-      return ["○", `Offline, showing ${formatTime(heardAt, connection.now())}`];
+      return ["○", fill(words.offline, { time: formatTime(heardAt, connection.now()) })];
   }
 }
 
@@ -26,8 +28,7 @@ export function connectionWords(connection) {
  * @param {import("./connection.js").Connection} connection
  */
 export function buttonsReason({ state }) {
-  if (state !== "offline") return "";
-  return "Offline: the buttons work again as soon as the server answers.";
+  return state === "offline" ? WORDS.connection.no_buttons : "";
 }
 
 /**

@@ -1,5 +1,7 @@
 /** Numbers, sizes and times as text. Pure. */
 
+import WORDS from "./card-words.js";
+
 const SPACE = "\u202f"; // narrow, and no line break
 
 /** @param {number} part */
@@ -93,10 +95,10 @@ const OVERDUE_SECONDS = 1; // past the estimate: with the second before it, "~0:
 
 /** @param {[number, number]} seconds least and most; negative where it takes longer than expected */
 export function formatLeft([least, most]) {
-  if (most < -OVERDUE_SECONDS) return "longer than usual";
+  if (most < -OVERDUE_SECONDS) return WORDS.left.overdue;
   const from = formatDuration(least * 1000);
   const to = formatDuration(most * 1000);
-  return from === to ? `~${to} left` : `~${from}–${to} left`;
+  return from === to ? fill(WORDS.left.time, { time: to }) : fill(WORDS.left.range, { from, to });
 }
 
 /** @param {{current: number, total: number | null}} part */
