@@ -28,6 +28,7 @@ from tests.processes import Valkey
 
 APART_SECONDS = 0.001
 WRITTEN = b"$7\r\nwritten\r\n"
+MESSAGE_HEAD = b"*3\r\n"
 OWNER = "ada"
 
 # The least that a report needs: it reads its record once, writes it once and publishes twice.
@@ -127,8 +128,10 @@ class OneRedis:
         received = [0]
 
         def read() -> None:
+            rest = b""  # the beginning of a message may come in two pieces
             while data := connection.recv(1 << 20):
-                received[0] += data.count(b"*3\r\n")
+                received[0] += (rest + data).count(MESSAGE_HEAD)
+                rest = (rest + data)[1 - len(MESSAGE_HEAD) :]
 
         thread = threading.Thread(target=read, daemon=True)
         thread.start()
