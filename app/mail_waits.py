@@ -42,20 +42,22 @@ def until_there(task: Any, obstacle: MailUnavailable) -> Exception:
     countdown = OUTAGE.meet(obstacle, spacing, redis())
     if time.time() + countdown > since + patience:
         return obstacle
-    return uncounted(task, obstacle, countdown, {SINCE: since})
+    return uncounted(task, obstacle, countdown, since)
 
 
 def uncounted(
-    task: Any, obstacle: Exception, countdown: float, headers: dict[str, float]
+    task: Any, obstacle: Exception, countdown: float, since: float | None = None
 ) -> Exception:
-    """Return the Retry by which a task waits so many seconds without using up an attempt."""
+    """Return the Retry by which a task waits so many seconds without using up an attempt.
+
+    `since` is the Unix time from which its patience with the mail server counts, if it does.
+    """
     waits = waits_of(task.request) + 1
-    known = {name: value for name, value in (task.request.headers or {}).items() if name != SINCE}
     again: Exception = task.retry(
         exc=obstacle,
         countdown=countdown,
         max_retries=task.max_retries + waits,
-        headers={**known, WAITS: waits, **headers},
+        headers={**(task.request.headers or {}), WAITS: waits, SINCE: since},
         throw=False,
     )
     return again

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -172,25 +173,71 @@ def test_cancel_pauses_between_two_emails_and_go_on_goes_on(
     assert recipients(smtp) == ["ada@example.com", "eve@example.com"]
 
 
-def test_a_mailing_waits_at_a_limit_and_says_how_long(
+def test_a_mailing_waits_at_a_limit_says_how_long_and_uses_up_no_attempt(
     app: Flask, client: FlaskClient, mailings: Any, smtp: SmtpServer, monkeypatch: Any
 ):
     monkeypatch.setattr(state_of(app).limits, "are_on", True)
     app.config["EMAILS_LIMIT"] = "1/hour"
-    waits: list[tuple[str, float]] = []
+    waits: list[float] = []
+    wait = mailing.uncounted
 
-    def note(task: Any, obstacle: Exception, seconds: float, headers: Any) -> Exception:
-        waits.append((str(obstacle), seconds))
-        return obstacle
+    def until_there_is_no_limit(task: Any, obstacle: Exception, seconds: float) -> Exception:
+        waits.append(seconds)
+        app.config["EMAILS_LIMIT"] = "1/hour" if len(waits) < 3 else "100/minute"
+        return wait(task, obstacle, seconds)
 
-    monkeypatch.setattr(mailing, "uncounted", note)
+    monkeypatch.setattr(mailing, "uncounted", until_there_is_no_limit)
     run = mailings.run_of(start(client, PEOPLE))
     run.answer("Send")
 
-    run.assert_failed("SenderWaits", "At most 1 email per hour. Try again in 60 minutes.")
-    [(_, seconds)] = waits
-    assert 3500 < seconds <= 3600
+    run.assert_succeeded({"sent": 2, "left out": 1})
+    [error, *_] = [each.error for each in run.snapshots if each.phase == "retrying"]
+    message = "At most 1 email per hour. Try again in 60 minutes."
+    assert error == {"type": "SenderWaits", "message": message}
+    assert len(waits) == 3  # more than it has attempts
+    assert 3500 < waits[0] <= 3600
+    assert recipients(smtp) == ["ada@example.com", "eve@example.com"]
+
+
+def test_a_mailing_waits_for_a_mail_server_that_is_away(
+    client: FlaskClient, mailings: Any, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
+):
+    task_id = start(client, PEOPLE)
+    wait = mailing.until_there
+
+    def until_it_answers(task: Any, obstacle: Any) -> Exception:
+        smtp.replies["connect"] = REPLIES["connect"]
+        return wait(task, obstacle)
+
+    monkeypatch.setattr(mailing, "until_there", until_it_answers)
+    smtp.replies["connect"] = "554 5.3.2 not today"
+    run = mailings.run_of(task_id)
+    run.answer("Send")
+
+    run.assert_succeeded({"sent": 2, "left out": 1})
+    assert recipients(smtp) == ["ada@example.com", "eve@example.com"]
+
+
+def test_an_email_that_a_lost_run_had_begun_is_told_and_not_sent_again(
+    client: FlaskClient, mailings: Any, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
+):
+    send = mailing._send
+
+    def lose(task: Any, about: Any, recipient: Any, news: Any) -> Any:
+        if recipient.email.startswith("eve"):
+            raise SoftTimeLimitExceeded  # which leaves the effect in doubt, as a kill does
+        return send(task, about, recipient, news)
+
+    monkeypatch.setattr(mailing, "_send", lose)
+    task_id = start(client, PEOPLE)
+    mailings.run_of(task_id).answer("Send")
+    monkeypatch.setattr(mailing, "_send", send)
+
+    again = client.post(f"/tasks/{task_id}/retry", json={"resume": True}).json["task_id"]
+
+    mailings.run_of(again).assert_succeeded({"sent": 1, "unknown": 1, "left out": 1})
     assert recipients(smtp) == ["ada@example.com"]
+    assert outcomes(client, again)[3][2:] == ["unknown", mailing.LOST]
 
 
 @pytest.mark.parametrize(

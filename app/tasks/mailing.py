@@ -61,7 +61,7 @@ def send_mailing(self: Any, source: Upload, subject: str, body: list[str]) -> di
     outcomes, obstacle = _send_all(self, mailing)
     progress.file("outcomes.csv", _as_file(mailing, outcomes))
     if isinstance(obstacle, SenderWaits):
-        raise uncounted(self, obstacle, obstacle.seconds, {})
+        raise uncounted(self, obstacle, obstacle.seconds)
     if isinstance(obstacle, MailUnavailable):
         raise until_there(self, obstacle)
     counts = Counter(what for what, _ in outcomes.values())
