@@ -28,7 +28,6 @@ EXCEPTED = {
     ("card.js", "Card"),
     ("headway-list.js", "HeadwayList"),
     ("headway-task-page.js", "HeadwayTaskPage"),
-    ("socket.js", "Socket"),
     ("task-list.js", "TaskList"),
 }
 
