@@ -165,9 +165,7 @@ class Checkpoint:
         return self._held_back.pop(stream, "")
 
     def overflow(self, stream: str) -> int | None:
-        """Return how many bytes a stream's file had at the last save; None for no file. Raises
-        Stopped.
-        """
+        """Return the bytes of a stream's file at the last save; None without. Raises Stopped."""
         self._read()
         return self._overflows.pop(stream, None)
 
