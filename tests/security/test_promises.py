@@ -1,0 +1,70 @@
+"""docs/security.md names the test of each promise and each known attack; the attacks are many."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from tests.processes import ROOT
+from tests.security import (
+    test_heads,
+    test_hosts,
+    test_memory,
+    test_push_doors,
+    test_redis_input,
+    test_small_bodies,
+)
+
+TESTS = ROOT / "tests"
+NAMED = re.compile(r"`(?:tests/)?((?:\w+/)?(?:test_\w+\.py|\w+\.test\.js))(?:::(\w+))?`")
+
+# Which parameter of a test is the attack. The others are doors that it is tried at.
+ATTACKS: list[tuple[Callable[..., None], str]] = [
+    (test_heads.test_a_bad_head_is_refused_and_what_follows_is_no_request, "attack"),
+    (test_heads.test_a_head_that_is_too_large_is_refused, "attack"),
+    (test_heads.test_after_a_bad_chunk_nothing_is_read, "attack"),
+    (test_heads.test_what_comes_byte_by_byte_is_cut, "begun"),
+    (test_hosts.test_another_name_gets_in_nowhere, "host"),
+    (test_memory.test_odd_tags_are_no_error, "tags"),
+    (test_push_doors.test_only_https_of_a_named_host_is_taken, "endpoint"),
+    (test_push_doors.test_only_whole_keys_are_taken, "keys"),
+    (test_push_doors.test_no_other_address_than_a_public_one_is_connected_to, "address"),
+    (test_redis_input.test_what_is_no_event_of_a_room_goes_no_further, "junk"),
+    (test_redis_input.test_a_damaged_record_is_not_shown_and_the_others_are, "damage"),
+    (test_small_bodies.test_a_small_body_that_ends_too_early_is_told_so, "begun"),
+]
+
+
+def named_tests() -> list[tuple[str, str]]:
+    """Return (file, test or "") of each test that docs/security.md names."""
+    return NAMED.findall((ROOT / "docs/security.md").read_text())
+
+
+def inputs(test: Any, parameter: str) -> set[str]:
+    """Return the distinct values that a parametrised test tries, however many doors it has."""
+    [values] = [
+        mark.args[1]
+        for mark in test.pytestmark
+        if mark.name == "parametrize" and parameter in mark.args[0]
+    ]
+    return {repr(value) for value in values}
+
+
+def test_at_least_a_hundred_attacks_are_tried():
+    assert sum(len(inputs(*attack)) for attack in ATTACKS) >= 100
+
+
+def is_there(file: str, test: str) -> bool:
+    texts = [path.read_text() for path in TESTS.rglob(file)]
+    return any(not test or f"def {test}(" in text for text in texts)
+
+
+def test_each_test_that_a_promise_names_is_there():
+    assert [named for named in named_tests() if not is_there(*named)] == []
+
+
+def test_each_file_of_attacks_stands_beside_its_promise():
+    files = {path.name for path in (TESTS / "security").glob("test_*.py")}
+
+    assert files <= {file.rpartition("/")[2] for file, _ in named_tests()}
