@@ -109,6 +109,27 @@ export default {
     "stopping": "{count} are being cancelled already.",
     "stopping_one": "1 is being cancelled already."
   },
+  "list": {
+    "loading": "Loading…",
+    "none": "No tasks yet.",
+    "no_match": "Nothing matches.",
+    "fault": "The tasks cannot be loaded: {reason}",
+    "older": "Show older",
+    "filters": "Show",
+    "search": "Search…",
+    "search_label": "Search tasks",
+    "chosen": "Chosen tasks",
+    "choose": "Choose {title}"
+  },
+  "refusals": {
+    "final": "It has ended already.",
+    "not_final": "It has not ended yet.",
+    "not_waiting": "It is no longer waiting.",
+    "answered": "It has been answered already.",
+    "not_asked": "It does not ask this any more.",
+    "not_found": "It has expired or belongs to someone else."
+  },
+  "unreached": "The server does not answer. Nothing is lost: try again in a moment.",
   "left": { "time": "~{time} left", "range": "~{from}–{to} left", "overdue": "longer than usual" },
   "starts": "starts",
   "forgotten": "This task was forgotten.",

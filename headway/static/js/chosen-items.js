@@ -1,5 +1,8 @@
 /** The items of a list that a person chooses by check boxes: a range with Shift, none with Escape. */
 
+import WORDS from "./card-words.js";
+import { fill } from "./format.js";
+
 export class ChosenItems {
   #list;
   #onChange;
@@ -111,6 +114,6 @@ function box(title) {
   input.dataset.part = "choose";
   input.part.add("choose");
   input.autocomplete = "off";
-  input.ariaLabel = `Choose ${title}`;
+  input.ariaLabel = fill(WORDS.list.choose, { title });
   return input;
 }

@@ -1,7 +1,9 @@
 /** `<headway-list src=".../tasks" token="..." tab>`: the visitor's tasks, live, in any page. */
 
 import { PARTS } from "./card-parts.js";
+import WORDS from "./card-words.js";
 import { Choice } from "./choice.js";
+import { fill } from "./format.js";
 import { ListQuery } from "./list-filters.js";
 import { ListTools } from "./list-tools.js";
 import { LiveElement } from "./live-element.js";
@@ -55,7 +57,7 @@ export class HeadwayList extends LiveElement {
     this.#list.setAttribute("role", "list"); // Safari takes it away from lists without bullets
     this.#empty = document.createElement("p");
     this.#empty.part.add("empty");
-    this.#empty.textContent = "Loading…";
+    this.#empty.textContent = WORDS.list.loading;
     this.#query = new ListQuery();
     this.#counts = new TaskCounts();
     this.#next = undefined;
@@ -75,7 +77,7 @@ export class HeadwayList extends LiveElement {
       const bar = document.createElement("form");
       bar.className = "choice";
       bar.part.add("choice");
-      bar.ariaLabel = "Chosen tasks";
+      bar.ariaLabel = WORDS.list.chosen;
       this.#list.before(bar);
       this.#choice = new Choice(this.#list, bar, watcher);
     }
@@ -87,7 +89,7 @@ export class HeadwayList extends LiveElement {
       (counts) => {
         clearTimeout(this.#refresh);
         this.#counts.read(counts, watcher.connection.now());
-        if (this.#query.isWhole) this.#empty.textContent = "No tasks yet.";
+        if (this.#query.isWhole) this.#empty.textContent = WORDS.list.none;
         this.#showTools();
       },
     );
@@ -113,7 +115,7 @@ export class HeadwayList extends LiveElement {
     for (const [id, { item, snapshot }] of this.#known) {
       if (!query.matches(snapshot)) this.#remove(id, item);
     }
-    this.#empty.textContent = "Loading…";
+    this.#empty.textContent = WORDS.list.loading;
     this.#showTools();
     await this.#readPage(watcher);
   }
@@ -136,7 +138,7 @@ export class HeadwayList extends LiveElement {
       this.#next = next ?? "";
       this.#counts.read(counts, watcher.connection.now());
       for (const task of tasks) this.#take(normalize(task), watcher);
-      this.#empty.textContent = query.isWhole ? "No tasks yet." : "Nothing matches.";
+      this.#empty.textContent = query.isWhole ? WORDS.list.none : WORDS.list.no_match;
     } catch (error) {
       if (query !== this.#query) return;
       this.#next = "";
@@ -157,7 +159,7 @@ export class HeadwayList extends LiveElement {
 
   /** @param {string} sentence */
   explain(sentence) {
-    this.#empty.textContent = `The tasks cannot be loaded: ${sentence}`;
+    this.#empty.textContent = fill(WORDS.list.fault, { reason: sentence });
   }
 
   /** @param {Snapshot} snapshot @param {TaskWatcher} watcher */

@@ -1,5 +1,6 @@
 /** The tools of an element's list: a search, filters with counts, and the way to older tasks. */
 
+import WORDS from "./card-words.js";
 import { FILTERS, ListQuery } from "./list-filters.js";
 
 /** @typedef {import("./task-counts.js").TaskCounts} TaskCounts */
@@ -25,7 +26,7 @@ export class ListTools {
     this.older = document.createElement("button");
     this.older.type = "button";
     this.older.part.add("older");
-    this.older.textContent = "Show older";
+    this.older.textContent = WORDS.list.older;
     this.older.hidden = true;
     this.older.addEventListener("click", onOlder);
   }
@@ -54,7 +55,7 @@ export class ListTools {
   #navigation() {
     const group = document.createElement("div");
     group.role = "group";
-    group.ariaLabel = "Show";
+    group.ariaLabel = WORDS.list.filters;
     group.className = "filters";
     group.append(...this.#filters.map(({ button }) => button));
     return group;
@@ -64,9 +65,9 @@ export class ListTools {
     const form = document.createElement("form");
     const input = this.#search;
     input.type = "search";
-    input.placeholder = "Search…";
+    input.placeholder = WORDS.list.search;
     input.maxLength = 200;
-    input.ariaLabel = "Search tasks";
+    input.ariaLabel = WORDS.list.search_label;
     form.role = "search";
     form.append(input);
     form.addEventListener("submit", (event) => {

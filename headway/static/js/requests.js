@@ -1,20 +1,13 @@
 /** Requests that start or change something: plain HTTP, so that they work whatever the socket does. */
 
+import WORDS from "./card-words.js";
 import { parse } from "./exact.js";
 import { CREDENTIALS } from "./reading.js";
 
 const TIMEOUT_MS = 10_000;
-const UNREACHED = "The server does not answer. Nothing is lost: try again in a moment.";
 
 /** Where the server's own words say less than the card needs: by the refusal's code. */
-const REFUSALS = /** @type {Record<string, string>} */ ({
-  final: "It has ended already.",
-  not_final: "It has not ended yet.",
-  not_waiting: "It is no longer waiting.",
-  answered: "It has been answered already.",
-  not_asked: "It does not ask this any more.",
-  not_found: "It has expired or belongs to someone else.",
-});
+const REFUSALS = /** @type {Record<string, string>} */ (WORDS.refusals);
 
 /** The server said no; the message says why. */
 export class Refused extends Error {
@@ -64,7 +57,7 @@ export async function post(address, { body, key, headers } = {}) {
  * @param {unknown} error
  */
 export function reason(error) {
-  return error instanceof Refused ? error.message : UNREACHED;
+  return error instanceof Refused ? error.message : WORDS.unreached;
 }
 
 /** A key for one wish; the wish keeps it until it is fulfilled. */
