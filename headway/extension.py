@@ -31,6 +31,7 @@ from headway.web.api import api
 from headway.web.assets import assets
 from headway.web.files import files
 from headway.web.hosts import TrustedHosts, parse_hosts
+from headway.web.openapi import openapi
 from headway.web.ops import ops
 from headway.web.origins import parse_origins
 from headway.web.pages import Pages
@@ -66,6 +67,7 @@ BLUEPRINTS = (
     uploads,
     schedules,
     push,
+    openapi,
 )
 
 

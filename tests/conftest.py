@@ -20,6 +20,7 @@ from headway.celery import runs
 from headway.store.connection import connect
 from headway.store.records import Records
 from tests import plain_celery as plain
+from tests.answers_described import Described
 from tests.bodies import live_celery
 from tests.browser import Visitor
 from tests.by_broker import Hand
@@ -220,7 +221,9 @@ def env(redis_url: str, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def app(env: dict[str, str]):
-    return create_app(env)
+    app = create_app(env)
+    Described(app)
+    return app
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -50,6 +51,7 @@ handle_errors(api)
 guard(api)
 
 MAX_IDS = 100
+IS_ANOTHER = APIError(412, "precondition_failed", "This is another version of the task.")
 ASK_AGAIN = "private, no-cache"  # Cache-Control of answers with an ETag
 
 
@@ -69,7 +71,10 @@ def status(task_id: str) -> ResponseReturnValue:
     response = json_text(stored.snapshot) if stored.snapshot else Response(status=304)
     response.set_etag(stored.tag)
     response.headers["Cache-Control"] = ASK_AGAIN
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+        raise IS_ANOTHER
+    return response
 
 
 @api.get("/status")

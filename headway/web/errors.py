@@ -28,6 +28,7 @@ JSON_BLUEPRINTS = {
     "headway_sharing",
     "headway_streams",
     "headway_uploads",
+    "headway_openapi",
 }
 # The templates of error pages, by blueprint; all others have the app's own.
 ERROR_PAGES = {

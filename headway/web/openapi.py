@@ -1,0 +1,154 @@
+"""`GET /openapi.json`: the JSON routes for programs that read OpenAPI 3.1."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from types import UnionType
+from typing import Any, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+from flask import Blueprint, Flask, current_app, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from headway.json_schema import Schema, schema_of
+from headway.web.errors import handle_errors
+from headway.web.operations import OPERATIONS, Operation
+from headway.web.payloads import Refused
+from headway.web.security import guard
+
+openapi = Blueprint("headway_openapi", __name__)
+handle_errors(openapi)
+guard(openapi)
+
+PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+# What any route may refuse with, what one of a task, and what one that is sent something.
+EVERYWHERE = frozenset({429, 503})
+OF_A_TASK = frozenset({404})
+OF_A_POST = frozenset({413})
+SECURITY = {
+    "visitor": {"type": "apiKey", "in": "cookie", "name": "session"},
+    "token": {"type": "http", "scheme": "bearer"},
+}
+UPLOAD = "headway_uploads.take"
+FILE = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {"type": "object", "properties": {"file": {"contentEncoding": "binary"}}}
+        }
+    },
+}
+
+
+@openapi.get("/openapi.json")
+def show() -> ResponseReturnValue:
+    """Answer with the OpenAPI document of the JSON routes."""
+    return jsonify(document(current_app, request.script_root))
+
+
+def document(app: Flask, root: str = "") -> dict[str, Any]:
+    """Return the OpenAPI document of an app that is mounted at `root`."""
+    shapes = Shapes()
+    paths: dict[str, dict[str, Any]] = {}
+    for rule, method, operation in described(app):
+        refused = {*operation.refuses, *EVERYWHERE}
+        refused |= OF_A_TASK if rule.arguments else set()
+        refused |= OF_A_POST if method == "POST" else set()
+        path = PARAMETER.sub(r"{\1}", rule.rule)
+        paths.setdefault(path, {})[method.lower()] = {
+            **_named(rule, app.view_functions[rule.endpoint]),
+            "parameters": list(_parameters(rule, operation, shapes)),
+            **_request(rule, operation, shapes),
+            "responses": _responses(operation.answers | dict.fromkeys(refused, Refused), shapes),
+        }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Headway", "version": "1", "description": "Tasks, live."},
+        "servers": [{"url": root or "/"}],
+        "security": [{}, *({name: []} for name in SECURITY)],
+        "paths": paths,
+        "components": {"schemas": shapes.named, "securitySchemes": SECURITY},
+    }
+
+
+def described(app: Flask) -> Iterator[tuple[Any, str, Operation]]:
+    """Yield the rules of JSON routes, each with a method and what it does."""
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        for method in sorted(rule.methods or ()):
+            if operation := OPERATIONS.get((rule.endpoint, method)):
+                yield rule, method, operation
+
+
+class Shapes:
+    """Makes schemas of types; those of TypedDicts have a name, and are described once."""
+
+    def __init__(self) -> None:
+        self.named: dict[str, Schema] = {}
+
+    def of(self, hint: Any) -> Schema:
+        """Return the schema of a type, or a reference to it."""
+        inner = get_args(hint)
+        kind = get_origin(hint) or hint
+        if is_typeddict(hint):
+            return self._reference(hint)
+        if kind is NotRequired:
+            return self.of(inner[0])
+        if kind in (Union, UnionType):
+            return {"anyOf": [self.of(each) for each in inner]}
+        if kind is list:
+            return {"type": "array", "items": self.of(inner[0])}
+        if kind in (dict, Mapping) or (isinstance(kind, type) and issubclass(kind, Mapping)):
+            return {"type": "object", "additionalProperties": self.of(inner[1])}
+        return schema_of(hint)
+
+    def _reference(self, shape: Any) -> Schema:
+        name = shape.__name__.removesuffix("Dict")
+        if name not in self.named:
+            self.named[name] = {}  # a shape may contain itself
+            members = get_type_hints(shape, include_extras=True)
+            # Of annotations that are texts a TypedDict does not see what is not required.
+            optional = {key for key, hint in members.items() if get_origin(hint) is NotRequired}
+            self.named[name] = {
+                "type": "object",
+                "description": inspect.getdoc(shape),
+                "properties": {key: self.of(hint) for key, hint in members.items()},
+                "required": sorted(shape.__required_keys__ - optional),
+            }
+        return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _named(rule: Any, view: Any) -> dict[str, str]:
+    summary, _, more = (inspect.getdoc(view) or "").partition("\n\n")
+    name = rule.endpoint.removeprefix("headway").lstrip("._").replace(".", "_")
+    return {"operationId": name, "summary": summary, "description": more}
+
+
+def _request(rule: Any, operation: Operation, shapes: Shapes) -> dict[str, Any]:
+    if rule.endpoint == UPLOAD:
+        return {"requestBody": FILE}
+    if operation.body is None:
+        return {}
+    content = {"application/json": {"schema": shapes.of(operation.body)}}
+    return {"requestBody": {"required": operation.needs_body, "content": content}}
+
+
+def _responses(answers: Mapping[int, Any], shapes: Shapes) -> dict[str, Any]:
+    return {str(status): _answer(status, answers[status], shapes) for status in sorted(answers)}
+
+
+def _answer(status: int, hint: Any, shapes: Shapes) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+    if hint is not None:
+        described["content"] = {"application/json": {"schema": shapes.of(hint)}}
+    return described
+
+
+def _parameters(rule: Any, operation: Operation, shapes: Shapes) -> Iterator[dict[str, Any]]:
+    for name in sorted(rule.arguments):
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    for name, hint in operation.query.items():
+        yield {"name": name, "in": "query", "schema": shapes.of(hint)}
+    for name in sorted(operation.headers):
+        yield {"name": name, "in": "header", "schema": {"type": "string"}}

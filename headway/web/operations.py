@@ -1,0 +1,133 @@
+"""What each JSON route takes and answers: the source of the OpenAPI document.
+
+How it is called and what it does, its rule and its view's docstring say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from headway.shapes import SnapshotDict
+from headway.snapshot import Phase
+from headway.store.model import LogPage, StreamPage
+from headway.web.payloads import (
+    Answer,
+    Cancel,
+    ChangeSchedule,
+    FileList,
+    Health,
+    PartList,
+    PartsRetried,
+    PushState,
+    Retry,
+    Schedule,
+    ScheduleList,
+    Several,
+    SeveralChanged,
+    Share,
+    Shared,
+    Start,
+    Statuses,
+    Subscription,
+    TaskList,
+    Unsubscribe,
+    Uploaded,
+    When,
+)
+
+LISTED: Mapping[str, Any] = {
+    "phase": list[Phase],
+    "state": list[str],
+    "q": str,
+    "limit": int,
+    "cursor": str,
+}
+CONDITIONAL = frozenset({"If-None-Match"})
+KEYED = frozenset({"Idempotency-Key"})
+
+
+class Operation(NamedTuple):
+    """What a route takes and answers.
+
+    `answers` are types of JSON by status, None where there is no body; what `refuses` answers is a
+    `Refused`. Each route may answer 429 and 503 besides, one of a task 404, and one that is sent
+    something 413.
+    """
+
+    answers: dict[int, Any]
+    body: Any = None
+    needs_body: bool = True
+    query: Mapping[str, Any] = {}  # of a NamedTuple, which nobody changes
+    headers: frozenset[str] = frozenset()
+    refuses: tuple[int, ...] = ()
+
+
+# By endpoint and method.
+OPERATIONS: Mapping[tuple[str, str], Operation] = {
+    ("headway.status", "GET"): Operation(
+        {200: SnapshotDict, 304: None}, headers=CONDITIONAL, refuses=(412,)
+    ),
+    ("headway.batch_status", "GET"): Operation(
+        {200: Statuses, 304: None},
+        query={"task_id": list[str]},
+        headers=CONDITIONAL,
+        refuses=(400,),
+    ),
+    ("headway.list_tasks", "GET"): Operation({200: TaskList}, query=LISTED, refuses=(400,)),
+    ("headway.start_task", "POST"): Operation(
+        {202: SnapshotDict}, Start, headers=KEYED, refuses=(400, 403, 409, 415, 422)
+    ),
+    ("headway.cancel", "POST"): Operation(
+        {202: SnapshotDict}, Cancel, needs_body=False, refuses=(400, 403, 409)
+    ),
+    ("headway.schedule", "POST"): Operation(
+        {202: SnapshotDict}, When, refuses=(400, 403, 409, 415)
+    ),
+    ("headway.retry", "POST"): Operation(
+        {202: SnapshotDict},
+        Retry,
+        needs_body=False,
+        headers=KEYED,
+        refuses=(400, 403, 409, 422),
+    ),
+    ("headway.forget", "POST"): Operation({204: None}, refuses=(403, 409)),
+    ("headway.result", "GET"): Operation({200: Any}, query={"download": str}, refuses=(409,)),
+    ("headway.log", "GET"): Operation({200: LogPage}, query={"after": int}, refuses=(400,)),
+    ("headway_answers.answer_by_json", "POST"): Operation(
+        {202: SnapshotDict}, Answer, refuses=(400, 403, 409, 415, 422)
+    ),
+    ("headway_several.change", "POST"): Operation(
+        {200: SeveralChanged}, Several, headers=KEYED, refuses=(400, 403)
+    ),
+    ("headway_streams.stream", "GET"): Operation(
+        {200: StreamPage}, query={"offset": int, "epoch": int, "download": str}, refuses=(400,)
+    ),
+    ("headway_files.listing", "GET"): Operation({200: FileList}),
+    ("headway_parts.listing", "GET"): Operation({200: PartList}, query=LISTED, refuses=(400,)),
+    ("headway_parts.retry", "POST"): Operation({202: PartsRetried}, refuses=(403, 422)),
+    ("headway_sharing.share", "POST"): Operation(
+        {201: Shared}, Share, needs_body=False, refuses=(400, 403, 415)
+    ),
+    ("headway_sharing.unshare_all", "DELETE"): Operation({204: None}, refuses=(403,)),
+    ("headway_sharing.unshare", "DELETE"): Operation({204: None}, refuses=(400, 403)),
+    ("headway_uploads.take", "POST"): Operation({201: Uploaded}, refuses=(400, 403, 413, 415)),
+    ("headway_schedules.index", "GET"): Operation({200: ScheduleList}, refuses=(404,)),
+    ("headway_schedules.change", "POST"): Operation(
+        {200: Schedule, 202: SnapshotDict},
+        ChangeSchedule,
+        headers=KEYED,
+        refuses=(400, 403, 404, 409, 415, 422),
+    ),
+    ("headway_push.about", "GET"): Operation(
+        {200: PushState}, query={"device": str}, refuses=(404,)
+    ),
+    ("headway_push.subscribe", "POST"): Operation(
+        {204: None}, Subscription, refuses=(400, 403, 404, 409, 415)
+    ),
+    ("headway_push.unsubscribe", "DELETE"): Operation(
+        {204: None}, Unsubscribe, refuses=(400, 403, 415)
+    ),
+    ("headway_ops.healthz", "GET"): Operation({200: Health}),
+    ("headway_ops.readyz", "GET"): Operation({200: Health}),
+}

@@ -1,0 +1,231 @@
+"""The shapes of what the JSON routes take and answer, besides the snapshot.
+
+docs/protocol.md says what each key means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NotRequired, TypedDict
+
+from headway.labels import Labels
+from headway.shapes import SnapshotDict
+from headway.store.errors import Problem
+from headway.store.model import QueueLoad
+
+
+class Refusal(TypedDict):
+    """Why a request was refused; `fields` says where, by path."""
+
+    code: str
+    message: str
+    fields: NotRequired[dict[str, str]]
+
+
+class Refused(TypedDict):
+    """The body of each answer from 400 on."""
+
+    error: Refusal
+
+
+class Server(TypedDict):
+    """What a web process knows of the system, null what it does not know yet."""
+
+    live: bool
+    now: str | None
+    workers: int | None
+    slots: int | None
+    queued: int | None
+    queues: Mapping[str, QueueLoad] | None
+    paused: bool | None
+    problem: Problem | None
+    labels: Mapping[str, Labels]
+
+
+class Statuses(TypedDict):
+    """Several tasks, and the ids of those that are unknown, expired or not the viewer's."""
+
+    snapshots: list[SnapshotDict]
+    missing: list[str]
+    server: Server
+
+
+class TaskList(TypedDict):
+    """A page of an owner's tasks, the cursor of the next one, and how many are in each phase."""
+
+    tasks: list[SnapshotDict]
+    next: str | None
+    counts: dict[str, int]
+    server: Server
+
+
+class PartList(TypedDict):
+    """A page of a task's parts, and the cursor of the next one."""
+
+    tasks: list[SnapshotDict]
+    next: str | None
+
+
+class PartsRetried(TypedDict):
+    """The parts that were started again, and how many failed ones are left."""
+
+    tasks: list[SnapshotDict]
+    left: int
+
+
+class RefusedTask(TypedDict):
+    """Why one of several tasks was not changed."""
+
+    task_id: str
+    code: str
+    message: str
+
+
+class SeveralChanged(TypedDict):
+    """What became of several tasks."""
+
+    action: str
+    done: list[str]
+    snapshots: list[SnapshotDict]
+    refused: list[RefusedTask]
+
+
+class FileGiven(TypedDict):
+    """A file that a task has given out; its size is in bytes."""
+
+    name: str
+    size: int
+    type: str
+    at: str
+
+
+class FileList(TypedDict):
+    """A task's files, oldest first."""
+
+    files: list[FileGiven]
+
+
+class Uploaded(TypedDict):
+    """A file that was taken in; its size is in bytes."""
+
+    upload_id: str
+    name: str
+    size: int
+    type: str
+
+
+class Shared(TypedDict):
+    """A read-only token for a task, and a link with it."""
+
+    url: str
+    token: str
+    token_id: str
+    expires_at: str
+
+
+class Schedule(TypedDict):
+    """When a task runs every so often."""
+
+    name: str
+    title: str
+    rule: str
+    next_at: str | None
+    ran_at: str | None
+    task_id: str | None
+    missed: int
+    paused: bool
+    has_worker: bool
+
+
+class ScheduleList(TypedDict):
+    """All schedules, by name."""
+
+    schedules: list[Schedule]
+
+
+class PushState(TypedDict):
+    """What a browser subscribes to Web Push with, and whether it is told already."""
+
+    key: str
+    on: bool
+
+
+class Health(TypedDict):
+    """That the process serves, or that it takes tasks."""
+
+    status: str
+
+
+# What requests carry
+
+
+class When(TypedDict, total=False):
+    """A time: `countdown` in seconds, or `eta` in RFC 3339."""
+
+    countdown: float | None
+    eta: str | None
+
+
+class Start(When):
+    """Which task to start, with which arguments, by name."""
+
+    name: str
+    args: NotRequired[dict[str, Any]]
+
+
+class Cancel(TypedDict, total=False):
+    """Whether its parts are cancelled too, as they are by default."""
+
+    parts: bool
+
+
+class Retry(TypedDict, total=False):
+    """Other arguments, all of them; or whether it goes on where the old task was saved."""
+
+    args: dict[str, Any] | None
+    resume: bool
+
+
+class Answer(TypedDict):
+    """An answer to a task's question."""
+
+    question_id: str
+    value: Any
+
+
+class SubscriptionKeys(TypedDict):
+    """What a push message for a browser is encrypted with, in base64."""
+
+    p256dh: str
+    auth: str
+
+
+class Unsubscribe(TypedDict):
+    """Which browser is told no longer, by its push service's address for it."""
+
+    endpoint: str
+
+
+class Subscription(Unsubscribe):
+    """A browser's subscription, as `PushSubscription.toJSON` has it."""
+
+    keys: SubscriptionKeys
+
+
+class Several(TypedDict):
+    """What to do with which tasks."""
+
+    action: Literal["cancel", "retry", "forget"]
+    task_ids: list[str]
+
+
+class Share(TypedDict, total=False):
+    """For how many seconds a link lasts."""
+
+    expires_in: float
+
+
+class ChangeSchedule(TypedDict):
+    """What to do with a schedule."""
+
+    action: Literal["pause", "resume", "run"]
