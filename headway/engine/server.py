@@ -16,7 +16,7 @@ import time
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from hashlib import sha1
 from importlib import import_module
 from typing import Any
@@ -208,8 +208,9 @@ class EpollServer(DefaultServer):
 
     def unregister(self, socket: Socket) -> None:
         """Stop watching a connection that is about to be closed."""
-        del self._by_fd[socket.fileno]
-        self._epoll.unregister(socket.fileno)
+        self._by_fd.pop(socket.fileno, None)
+        with suppress(OSError):  # one that could not be registered
+            self._epoll.unregister(socket.fileno)
 
 
 def _drop_longest_backlogs(blocked: Iterable[Socket]) -> None:

@@ -83,21 +83,20 @@ class Socket(FrameSender):
             self.send_frame(head)
 
     def receive(self) -> None:
-        """Read and queue what the client has sent."""
+        """Read and queue what the client has sent; of a closed one it is discarded."""
         with self._lock:
-            if self.closed:
-                return self.release()  # it is gone
             try:
                 data = self._connection.recv(READ_BYTES)
             except BlockingIOError:
                 return
             except OSError:
                 data = b""
-            if data:
+            if not data:
+                self.abort(self._engine.reason.TRANSPORT_CLOSE)
+                self.release()  # one that was closed before has left now
+            elif not self.closed:
                 self._heard = True
                 self._take(data)
-            else:
-                self.abort(self._engine.reason.TRANSPORT_CLOSE)
 
     def _take(self, data: bytes) -> None:
         try:
@@ -139,7 +138,9 @@ class Socket(FrameSender):
             answered = self._answered
         try:
             self._engine.handlers[event](self.sid, data)
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # a handler may call sys.exit, or raise a green library's time-out
             if event == "message" and not is_sound(data):
                 self.end(NOT_A_MESSAGE, self._engine.reason.TRANSPORT_ERROR)
             else:

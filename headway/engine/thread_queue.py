@@ -48,7 +48,7 @@ class ThreadQueue:
             try:
                 if socket.work():
                     self._again(socket)
-            except BaseException:  # a handler may call sys.exit
+            except BaseException:  # whatever a handler raises, KeyboardInterrupt too
                 logger.exception("A socket's message could not be handled")
             with self._lock:
                 self._busy -= 1

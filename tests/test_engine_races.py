@@ -1,0 +1,106 @@
+"""Headway's engine where two things happen to one websocket in an order that is rare."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from headway.engine import server
+from headway.engine.frames import CLOSE, SERVICE_RESTART, frame
+from headway.engine.server import EpollServer
+from headway.engine.socket import Socket
+from tests.processes import wait_for
+from tests.test_engine_threads import Connected, engine
+
+__all__ = ["engine"]
+
+FIRST = '2["first"]'
+SECOND = '2["second"]'
+
+
+def exits() -> None:
+    sys.exit()
+
+
+class TimeOut(BaseException):
+    """What gevent and eventlet raise, which is no Exception either."""
+
+
+def times_out() -> None:
+    raise TimeOut
+
+
+@pytest.mark.parametrize("fails", [exits, times_out])
+def test_after_a_handler_that_raises_no_exception_the_same_websocket_goes_on(
+    engine: EpollServer, fails: Callable[[], None]
+):
+    handled: list[str] = []
+    gone: list[str] = []
+
+    def handle(sid: str, text: str) -> None:
+        handled.append(text)
+        if text == FIRST:
+            fails()
+
+    engine.on("message", handle)
+    engine.on("disconnect", lambda sid, reason: gone.append(sid))
+    with Connected(engine) as client:
+        client.say(f"4{FIRST}")
+        client.say(f"4{SECOND}")
+        wait_for(lambda: handled == [FIRST, SECOND])
+
+    wait_for(lambda: gone == [client.sid])
+    wait_for(lambda: not engine._by_fd)
+
+
+def test_what_a_client_said_before_its_end_does_not_cut_the_close_frame(
+    engine: EpollServer, monkeypatch: pytest.MonkeyPatch
+):
+    """The loop may have seen that it can be read before another thread ended it."""
+    monkeypatch.setattr(server, "LINGER_SECONDS", 600.0)
+    with Connected(engine) as client:
+        (ours,) = engine.sockets.values()
+        with ours._lock:  # so that the loop does not read it
+            client.say("42late")
+            ours.end(SERVICE_RESTART, "")
+            ours.receive()
+            ours.receive()
+            assert ours.fileno >= 0
+
+        assert client.read() == (CLOSE, SERVICE_RESTART.to_bytes(2))
+    wait_for(lambda: not engine._by_fd)  # once it has left
+
+
+def test_a_closed_websocket_outlives_the_check_of_its_ping(engine: EpollServer):
+    """The clock checks those that it knew when its tick began."""
+    with Connected(engine) as client:
+        (ours,) = engine.sockets.values()
+        ours.ping()
+        ours.end(SERVICE_RESTART, "")
+        ours.check_timeout()
+
+        assert ours.fileno >= 0
+        assert client.rest()[-1] == (CLOSE, SERVICE_RESTART.to_bytes(2))
+
+
+def test_nobody_sends_before_the_head_of_the_stream(
+    engine: EpollServer, monkeypatch: pytest.MonkeyPatch
+):
+    register = engine.register
+    pushing: list[threading.Thread] = []
+
+    def register_and_push(ours: Socket) -> None:
+        register(ours)
+        other = threading.Thread(target=ours.send_frame, args=[frame(b"4early")])
+        pushing.append(other)
+        other.start()
+        other.join(0.2)  # it ends in that time where nothing holds it
+
+    monkeypatch.setattr(engine, "register", register_and_push)
+
+    with Connected(engine) as client:  # which has read the head
+        assert client.text() == "4early"
+    pushing[0].join()
