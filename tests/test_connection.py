@@ -22,7 +22,7 @@ def begin(records: Records, times: int) -> Callable[[], Any]:
 
 
 def free_connections(records: Records) -> int:
-    return records.client.connection_pool.pool.qsize()
+    return len(records.client.connection_pool.pool.queue)
 
 
 def test_a_connection_that_redis_has_closed_or_that_holds_a_stray_reply_is_not_used_again(

@@ -8,7 +8,7 @@ from flask import Flask, request
 
 from headway import Headway
 from headway.celery.sends import load_owner_by, nobody
-from headway.store.records import Sent
+from headway.store.model import Sent
 
 ADAS = "7f3a1c52-adas"
 NOBODYS = "7f3a1c52-nobodys"

@@ -38,6 +38,7 @@ FIRST = Snapshot(
     resume=None,
     parent_id=None,
     parts=None,
+    files=None,
 )
 STEP = {"index": 1, "count": 2, "name": "Reading", "current": 3, "total": 4}
 TRACEBACK = """Traceback (most recent call last):

@@ -28,6 +28,7 @@ KINDS = {
     "headway_parts.listing": "reads",
     "headway_pages.log_text": "reads",
     "headway_schedules.index": "reads",
+    "headway_openapi.show": "reads",
     "headway_start.index": "reads",
     "headway_start.show": "reads",
     "headway.list_tasks": "lists",

@@ -91,3 +91,17 @@ test("a card that cannot be drawn keeps no other from it, nor the next drawing",
   assert.deepEqual(drawn, [2]);
   assert.equal(error.mock.callCount(), 1);
 });
+
+test("a clock that has stood still meanwhile holds nothing up", () => {
+  const { drawn, draws } = cards(1);
+  drawSoon(draws[0]);
+  frame();
+
+  now -= 5 * 3600 * 1000;
+  drawSoon(draws[0]);
+  mock.timers.tick(100);
+  frame();
+
+  assert.deepEqual(drawn, [2]);
+  now += 5 * 3600 * 1000;
+});

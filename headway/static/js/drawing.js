@@ -22,7 +22,7 @@ export function drawSoon(draw) {
   waiting.add(draw);
   if (isDue) return;
   isDue = true;
-  const rest = restsUntil - performance.now();
+  const rest = Math.min(restsUntil - performance.now(), LONGEST_REST_MS); // that clock may have stood still
   if (rest > 0) setTimeout(() => requestAnimationFrame(drawAll), rest);
   else requestAnimationFrame(drawAll);
 }
