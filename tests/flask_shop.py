@@ -6,6 +6,7 @@ Its Redis comes from the environment.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 
@@ -40,6 +41,14 @@ def buy():
 @app.get("/broken")
 def broken():
     raise ZeroDivisionError
+
+
+@app.post("/fork")
+def fork():
+    if child := os.fork():
+        return str(os.waitpid(child, 0)[1])
+    atexit._run_exitfuncs()
+    os._exit(0)
 
 
 @app.errorhandler(404)

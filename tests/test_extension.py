@@ -12,12 +12,14 @@ import engineio
 import pytest
 import requests
 import socketio
+import websocket
 from celery import Celery
 from flask import Flask
 from flask_socketio import SocketIO, emit
 
 from headway import ConfigError, Headway
 from headway.celery.sends import load_owner_by, nobody
+from headway.engine.frames import SERVICE_RESTART
 from tests.browser import OrderedClient
 from tests.processes import Process, answers, free_port, running, wait_for, worker
 
@@ -176,3 +178,26 @@ def test_a_task_of_its_view_is_pushed_to_its_user_and_to_nobody_else(
     assert {one["task_id"] for one in seen["ada"]} == {started}
     assert (status.json()["phase"], status.json()["result"]) == ("succeeded", 3)
     assert (strange.status_code, seen["bob"]) == (404, [])
+
+
+def test_gunicorn_ends_its_websockets_so_that_their_clients_come_back_and_a_fork_of_it_ends_none(
+    redis_url: str, tmp_path: Path
+):
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    options = "--threads=2", f"--bind={address}", "--no-control-socket"
+    words = [sys.executable, "-m", "gunicorn", *options, "tests.flask_shop:made()"]
+    site = Process(words, tmp_path / "site.log", {"REDIS_URL": redis_url})
+    site.wait_until(lambda: answers(f"http://{address}/"))
+    with running(site):
+        path = "headway/socket.io/?EIO=4&transport=websocket"
+        client = websocket.create_connection(f"ws://{address}/{path}", timeout=20)
+        assert client.recv().startswith("0{")
+        assert requests.post(f"http://{address}/fork", timeout=10).text == "0"
+        client.send("40")
+        assert client.recv().startswith("40{")
+
+    while (found := client.recv_data())[0] == websocket.ABNF.OPCODE_TEXT:
+        pass
+    client.shutdown()
+    assert found == (websocket.ABNF.OPCODE_CLOSE, SERVICE_RESTART.to_bytes(2))

@@ -7,7 +7,9 @@ too: a plain `SocketIO(message_queue=...).emit(to=room)` from any process arrive
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -71,6 +73,7 @@ class RoomManager(PubSubManager):
                 self._started = True
                 super().initialize()
                 self.server.start_background_task(self.heartbeat.run)
+                atexit.register(self._close_at_exit, os.getpid())
 
     @property
     def live(self) -> bool:
@@ -84,6 +87,11 @@ class RoomManager(PubSubManager):
         After Engine.IO's own close packet some clients would not reconnect.
         """
         self.server.eio.end(SERVICE_RESTART)
+
+    def _close_at_exit(self, pid: int) -> None:
+        """Close them where somebody else's web server ends this process, and not a fork of it."""
+        if os.getpid() == pid:
+            self.close_websockets()
 
     def connect(self, sid: str, namespace: str) -> Any:
         """Connect a client and send it the `server` event at once."""
