@@ -73,7 +73,7 @@ class RoomManager(PubSubManager):
                 self._started = True
                 super().initialize()
                 self.server.start_background_task(self.heartbeat.run)
-                atexit.register(self._close_at_exit, os.getpid())
+                atexit.register(_close_websockets, self, os.getpid())
 
     @property
     def live(self) -> bool:
@@ -87,11 +87,6 @@ class RoomManager(PubSubManager):
         After Engine.IO's own close packet some clients would not reconnect.
         """
         self.server.eio.end(SERVICE_RESTART)
-
-    def _close_at_exit(self, pid: int) -> None:
-        """Close them where somebody else's web server ends this process, and not a fork of it."""
-        if os.getpid() == pid:
-            self.close_websockets()
 
     def connect(self, sid: str, namespace: str) -> Any:
         """Connect a client and send it the `server` event at once."""
@@ -191,3 +186,9 @@ class RoomManager(PubSubManager):
             for (name, _), event in events.items():
                 if is_event(name, event):
                     self.deliver(name, event)
+
+
+def _close_websockets(manager: RoomManager, pid: int) -> None:
+    """Close them as this process ends, whoever ends it; a child that it forked does not."""
+    if os.getpid() == pid:
+        manager.close_websockets()
