@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import select
+import socket
 import sys
 import threading
 from collections.abc import Callable
 
 import pytest
 
-from headway.engine import server
+from headway.engine import mode_threading, server
 from headway.engine.frames import CLOSE, SERVICE_RESTART, frame
 from headway.engine.server import EpollServer
 from headway.engine.socket import Socket
@@ -104,3 +106,12 @@ def test_nobody_sends_before_the_head_of_the_stream(
     with Connected(engine) as client:  # which has read the head
         assert client.text() == "4early"
     pushing[0].join()
+
+
+def test_where_threads_are_greenlets_engine_io_serves(monkeypatch: pytest.MonkeyPatch):
+    """Under `gunicorn -k gevent`, which a setting need not say: it patches late, `epoll` away."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert mode_threading.connection_of({"gunicorn.socket": ours}) is ours
+        monkeypatch.delattr(select, "epoll")
+        assert mode_threading.connection_of({"gunicorn.socket": ours}) is None

@@ -8,12 +8,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from headway.engine.handover import connection_of, reading, take
+from headway.engine import handover
+from headway.engine.handover import reading, take
 from headway.engine.thread_queue import ThreadQueue
 
 __all__ = ["connection_of", "make_epoll", "make_lock", "make_queue", "reading", "take", "watch"]
 
 make_lock = threading.RLock  # one for each socket: any thread may send to it, or end it
+
+
+def connection_of(environ: dict[str, Any]) -> Any:
+    """Return a request's connection, None where the server gives none that can be taken.
+
+    Nor can one be where a worker of gunicorn's has made greenlets of this process's threads.
+    """
+    return handover.connection_of(environ) if hasattr(select, "epoll") else None
 
 
 def make_epoll() -> Any:
