@@ -21,6 +21,9 @@ local function integer(number)
   return string.format('%.0f', number)
 end
 
+local format_time
+do  -- see points.lua
+
 -- The day of a time in seconds. After Howard Hinnant, "chrono-compatible low-level date
 -- algorithms".
 local function date(seconds)
@@ -41,7 +44,7 @@ local last_second = nil
 local last_text = nil
 
 -- RFC 3339 in UTC with milliseconds, as a JSON fragment.
-local function format_time(micros)
+format_time = function(micros)
   local ms = math.floor(micros / 1000)
   local seconds = math.floor(ms / 1000)
   if seconds ~= last_second then
@@ -51,6 +54,8 @@ local function format_time(micros)
       math.floor(rest / 60) % 60, rest % 60)
   end
   return last_text .. string.format('%03dZ"', ms % 1000)
+end
+
 end
 
 -- A time as it is asked for: '' now, '+<us>' from now, or '<us>' on this clock. Microseconds.

@@ -1,9 +1,12 @@
 -- The past of a task: its changes of phase, and why its newest attempts failed.
 
+local note_history, note_traceback, forget_tracebacks
+do  -- see points.lua
+
 -- Add a change of phase to a task's history: JSON objects, one a line, the newest that fit. With the
 -- change `answered`, who answered the task's question, see questions.lua.
 local MAX_HISTORY = 8192  -- bytes
-local function note_history(fields, changes, phase)
+note_history = function(fields, changes, phase)
   local function now(name) return changes[name] or fields[name] or 'null' end
   local function unless_null(name, value)
     return value ~= 'null' and ',"' .. name .. '":' .. value or ''
@@ -24,15 +27,17 @@ end
 
 -- Keep why an attempt failed, as JSON, of the newest attempts; what fails comes as `traceback`.
 local MAX_TRACEBACKS = 10
-local function note_traceback(record, held, changes)
+note_traceback = function(record, held, changes)
   if not changes.traceback then return end
   redis.call('HDEL', record, 'traceback:' .. integer(held.attempt - MAX_TRACEBACKS))
   changes['traceback:' .. integer(held.attempt)] = changes.traceback
   changes.traceback = nil
 end
 
-local function forget_tracebacks(record, attempt)
+forget_tracebacks = function(record, attempt)
   for past = 0, MAX_TRACEBACKS do
     redis.call('HDEL', record, 'traceback:' .. integer(attempt - past))
   end
+end
+
 end

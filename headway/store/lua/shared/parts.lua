@@ -5,6 +5,9 @@
 -- `parts_cancelled` is there once it was cancelled together with its parts. A part's private field
 -- `counted` is what its parent has counted of it, '<kind> <share>': each change counts once.
 
+local has_open_parts, parent_of_failed, leave_parent, take_place, stop_part
+do  -- see points.lua
+
 local REPORT_GAP = 200000  -- us
 local COUNTS = '^{"count":(%d+),"ended":(%d+),"failed":(%d+),"waiting":(%d+),"progress":[%d.]+,' ..
   '"first_failed":(.*)}$'
@@ -51,7 +54,7 @@ local function counted(shown, before, after, done, parent)
     '"first_failed":', count, ended, failed, waiting, progress) .. (first or 'null') .. '}'
 end
 
-local function has_open_parts(fields)
+has_open_parts = function(fields)
   local count, ended = string.match(fields.parts or '', COUNTS)
   return count and number(ended) < number(count)
 end
@@ -115,7 +118,7 @@ count_part = function(record, id, fields, ttl)
 end
 
 -- The parent of a part that has ended without success and is still among its parts; nil for none.
-local function parent_of_failed(id)
+parent_of_failed = function(id)
   local parent, phase, known = unpack(redis.call('HMGET', record_key(id), 'parent_id', 'phase',
     'counted'))
   local is_failed = phase == '"failed"' or phase == '"cancelled"'
@@ -123,7 +126,7 @@ local function parent_of_failed(id)
 end
 
 -- Take a part that has ended from among its parent's parts. Returns its place there.
-local function leave_parent(id, ttl)
+leave_parent = function(id, ttl)
   local record = record_key(id)
   local parent, known = unpack(redis.call('HMGET', record, 'parent_id', 'counted'))
   local before, share = string.match(known or '', '^(%a+) (%S+)$')
@@ -137,17 +140,19 @@ local function leave_parent(id, ttl)
 end
 
 -- Have a new part take the place of one that has failed, and of what is left of the wish to cancel.
-local function take_place(former, id, fields, ttl)
+take_place = function(former, id, fields, ttl)
   local place = leave_parent(former, ttl)
   if place then redis.call('ZADD', list_key(list_of(fields)), place, id) end
   redis.call('HDEL', record_key(text(fields.parent_id)), 'parts_cancelled')
 end
 
 -- Cancel a new part whose parent was cancelled together with its parts. Returns its snapshot then.
-local function stop_part(record, id, fields, ttl, grace)
+stop_part = function(record, id, fields, ttl, grace)
   local parent = fields.parent_id and record_key(text(fields.parent_id))
   if not parent or not redis.call('HGET', parent, 'parts_cancelled') then return nil end
   redis.call('HSET', record, 'parts_cancelled', '1')
   local _, json = cancel_open(record, id, load(record), ttl, grace)
   return json
+end
+
 end

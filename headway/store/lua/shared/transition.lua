@@ -14,6 +14,18 @@ local function dependents_of(message)
   return string.match(message, '^{"dependents": "(%a+)"') or ''
 end
 
+-- Tell a task's room of an event, and its owner's, unless it is a part of another task.
+local function publish_event(id, fields, event)
+  local redis = server()
+  local owner = fields.owner or ''
+  redis.call('PUBLISH', room('task', id), event)
+  if owner ~= '' and not fields.parent_id then redis.call('PUBLISH', room('owner', owner), event) end
+end
+
+local count_part  -- see parts.lua
+local store_version
+do  -- see points.lua
+
 -- Note that dependents have to be told of a task's end. `held.teller`: '1' if its writer does now.
 local function note_dependents(id, held, fields, phase, ttl)
   local who, due = fields.dependents or held.fields.dependents, NOW
@@ -52,14 +64,6 @@ local function transition(record, id, held, fields, phase, ttl)
   end
 end
 
--- Tell a task's room of an event, and its owner's, unless it is a part of another task.
-local function publish_event(id, fields, event)
-  local redis = server()
-  local owner = fields.owner or ''
-  redis.call('PUBLISH', room('task', id), event)
-  if owner ~= '' and not fields.parent_id then redis.call('PUBLISH', room('owner', owner), event) end
-end
-
 -- Drop what a record no longer needs once its task has ended, and what means the same where it is
 -- missing or in `still`: each field takes some 40 bytes beside its name and what it holds.
 local ENDED = {'run', 'leave', 'high', 'bar', 'kept', 'worker', 'point_due', 'point_gap',
@@ -73,12 +77,10 @@ local function drop_fields_of_run(record, fields)
   redis.call('HDEL', record, unpack(dropped))
 end
 
-local count_part  -- see parts.lua
-
 -- Store `changes` (name -> fragment) as the record's next version; tell Celery's clients and the
 -- rooms. `meta` is Celery's own form of the result (nil: as it was), `ttl` milliseconds. Returns
 -- the snapshot.
-local function store_version(record, id, held, changes, meta, ttl)
+store_version = function(record, id, held, changes, meta, ttl)
   local fields = held.fields
   local phase = text(changes.phase)
   changes.version = integer(math.max(number(fields.version) + 1, NOW))
@@ -142,6 +144,8 @@ local function store_version(record, id, held, changes, meta, ttl)
   if fields.parent_id then count_part(record, id, fields, ttl) end
   if devices.is_news(held, changes, phase) then devices.note_news(id, owner) end
   return json
+end
+
 end
 
 -- End a task as cancelled, with this status if there is one.
