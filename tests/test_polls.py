@@ -14,6 +14,7 @@ import pytest
 from headway.push import polls
 from headway.push.manager import RoomManager
 from headway.shapes import TaskMessage
+from headway.store.errors import Unavailable
 from headway.store.model import TaskRecord
 from headway.store.records import Records
 from headway.web.reading import read_mine
@@ -182,6 +183,33 @@ def test_news_that_comes_during_a_read_is_not_lost(
     tag = poller.tag
     assert poller.poll()
     assert poller.tag != tag
+
+
+def test_a_read_that_fails_leaves_nothing(poller: Poller, monkeypatch: pytest.MonkeyPatch):
+    """A watched task's room may never be told of anything more."""
+    manager = poller.manager
+
+    def fail(*asked: Any) -> list[TaskRecord | None]:
+        raise Unavailable("away")
+
+    is_read_long_ago(poller)
+    with monkeypatch.context() as patched:
+        patched.setattr(manager.records, "read", fail)
+        with pytest.raises(Unavailable):
+            poller.poll()
+
+    assert not manager.polls._known
+
+
+def test_a_task_that_is_forgotten_is_known_no_more(poller: Poller):
+    manager = poller.manager
+    manager.records.client.delete(manager.records.keys.record(poller.task_id))
+    event = f'["forgotten",{{"task_id":"{poller.task_id}"}}]'
+    manager.records.client.publish(manager.channel_of(room_of(poller)), event)
+
+    wait_for(lambda: not manager.polls._known)
+
+    assert manager.polls.read([poller.task_id], [poller.tag], (), [OWNER]) == [None]
 
 
 def test_a_place_in_a_queue_changes_without_a_word(manager: RoomManager, records: Records):

@@ -59,14 +59,17 @@ class Polls:
         mark = object()
         self._known.update(dict.fromkeys(subscribed, mark))
         began = time.monotonic()
-        stored = self._read(task_ids, tags, claims, readers)
-        quiet = {
-            name: Unchanged(one, own, began)
-            for name, own, one in zip(rooms, subscriptions, stored, strict=True)
-            if one is not None and _is_quiet(one)
-        }
-        for name in subscribed:
-            self._replace(name, mark, quiet.get(name))
+        quiet: dict[str, Unchanged] = {}
+        try:
+            stored = self._read(task_ids, tags, claims, readers)
+            quiet = {
+                name: Unchanged(one, own, began)
+                for name, own, one in zip(rooms, subscriptions, stored, strict=True)
+                if one is not None and _is_quiet(one)
+            }
+        finally:
+            for name in subscribed:
+                self._replace(name, mark, quiet.get(name))
         self._subscribe(quiet.keys() - subscribed)
         return stored
 
