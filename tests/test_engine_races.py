@@ -7,6 +7,8 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from itertools import count
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,7 @@ from headway.engine.frames import CLOSE, SERVICE_RESTART, frame
 from headway.engine.server import EpollServer
 from headway.engine.socket import Socket
 from tests.processes import wait_for
-from tests.test_engine_threads import Connected, engine
+from tests.test_engine_threads import WEBSOCKET, Connected, engine
 
 __all__ = ["engine"]
 
@@ -106,6 +108,33 @@ def test_nobody_sends_before_the_head_of_the_stream(
     with Connected(engine) as client:  # which has read the head
         assert client.text() == "4early"
     pushing[0].join()
+
+
+@pytest.mark.parametrize("missing", range(1, 5))
+def test_a_system_without_threads_is_asked_again(
+    engine: EpollServer, monkeypatch: pytest.MonkeyPatch, missing: int
+):
+    start = engine.start_background_task
+    asked = count(1)
+
+    def start_most(*what: Any) -> Any:
+        if next(asked) == missing:
+            raise RuntimeError("can't start new thread")
+        return start(*what)
+
+    monkeypatch.setattr(engine, "start_background_task", start_most)
+    ours, theirs = socket.socketpair()
+    answers: list[str] = []
+    with ours, theirs:
+        environ = {**WEBSOCKET, "werkzeug.socket": theirs}
+        engine.handle_request(environ, lambda status, headers: answers.append(status))
+    assert answers == ["503 Service Unavailable"]
+
+    handled = threading.Event()
+    engine.on("message", lambda sid, text: handled.set())
+    with Connected(engine) as client:
+        client.say("42x")
+        assert handled.wait(20)
 
 
 def test_where_threads_are_greenlets_engine_io_serves(monkeypatch: pytest.MonkeyPatch):

@@ -95,7 +95,10 @@ class EpollServer(DefaultServer):
             return super()._handle_connect(environ, start_response, *args)
         if refusal := self._refusal(environ):
             return refusal
-        self._start()
+        try:
+            self._start()
+        except RuntimeError:  # there is no thread for it
+            return too_busy()
         sid = self.generate_id()
         kept = kept_environ(environ)
         if not self._quotas.enter(sid, kept):
@@ -126,12 +129,13 @@ class EpollServer(DefaultServer):
             if self._epoll is None:
                 self._work = self._mode.make_queue(self, WORKERS)
                 self._greedy_work = self._mode.make_queue(self, GREEDY_WORKERS)
-                self._epoll = self._mode.make_epoll()
-                self.start_background_task(self._serve_for_ever)
+                epoll = self._mode.make_epoll()
+                self.start_background_task(self._serve_for_ever, epoll)
                 self.start_background_task(self._tick_for_ever)
+                self._epoll = epoll  # not before: the system may have no thread more
 
-    def _serve_for_ever(self) -> None:
-        wait = self._mode.watch(self._epoll)
+    def _serve_for_ever(self, epoll: Any) -> None:
+        wait = self._mode.watch(epoll)
         while True:
             ready = wait(BATCH_SIZE)
             for fd, what in ready:
