@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 import sys
@@ -108,6 +109,34 @@ def test_nobody_sends_before_the_head_of_the_stream(
     with Connected(engine) as client:  # which has read the head
         assert client.text() == "4early"
     pushing[0].join()
+
+
+class FullEpoll:
+    """As the system's, of which a user may have it watch so many files (max_user_watches)."""
+
+    def register(self, *_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def unregister(self, *_: Any) -> None:
+        raise OSError(errno.ENOENT, "No such file or directory")
+
+
+def test_a_websocket_that_cannot_be_watched_leaves_nothing(engine: EpollServer):
+    gone: list[str] = []
+    engine.on("disconnect", lambda sid, reason: gone.append(sid))
+    engine._start()
+    engine._epoll = FullEpoll()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        environ = {**WEBSOCKET, "werkzeug.socket": theirs}
+        assert engine.handle_request(environ, lambda status, headers: None) == []
+        theirs.close()
+        ours.settimeout(20)
+        assert ours.recv(1) == b""
+
+    wait_for(lambda: gone)
+    assert (engine.sockets, engine._by_fd) == ({}, {})
+    assert not any(engine.clock._slots)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("missing", range(1, 5))

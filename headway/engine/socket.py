@@ -79,7 +79,10 @@ class Socket(FrameSender):
     def open(self, head: bytes) -> None:
         """Send the head of the websocket's stream, and read the connection from now on."""
         with self._lock:  # nobody else sends before
-            self._engine.register(self)
+            try:
+                self._engine.register(self)
+            except OSError:  # the system watches as many as it may
+                return self.abort(self._engine.reason.TRANSPORT_ERROR)
             self.send_frame(head)
 
     def receive(self) -> None:
