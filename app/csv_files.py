@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from typing import IO
 
 from headway import Upload
+from headway.web.result_view import without_formula
 
 MAX_HEADINGS = 4096  # characters, by which the separator is told
 SEPARATORS = ",;\t"
@@ -24,8 +26,6 @@ def survey(source: Upload) -> tuple[list[str], int]:
         return headings, sum(1 for _ in rows)
     except UnicodeDecodeError:
         raise ValueError("This file is not UTF-8 text: save it as CSV in UTF-8.") from None
-    except csv.Error as error:
-        raise ValueError(f"This file is no CSV: {error}.") from None
 
 
 def recognised(headings: list[str]) -> dict[str, int]:
@@ -42,19 +42,36 @@ def recognised(headings: list[str]) -> dict[str, int]:
 
 
 def read_rows(source: Upload) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows of a file that are not empty, each with its line."""
+    """Yield the rows of a file that are not empty, each with its line.
+
+    Raises ValueError where no row can be told from the next.
+    """
     with source.open("r", encoding="utf-8-sig", newline="") as file:
-        first = file.readline(MAX_HEADINGS)
-        separator = max(SEPARATORS, key=first.count)
+        separator = _separator(file)
         file.seek(0)
-        reader = csv.reader(file, delimiter=separator)
-        for cells in reader:
-            if any(cells):
-                yield reader.line_num, cells
+        # Strict: a quotation mark that is never closed would make one cell of all that follows.
+        reader = csv.reader(file, delimiter=separator, strict=True)
+        line = 0
+        try:
+            for cells in reader:
+                line = reader.line_num
+                if any(cells):
+                    yield line, cells
+        except csv.Error as error:
+            raise ValueError(
+                f"Line {line + 1} is not CSV: {error}. Perhaps a quotation mark is not closed."
+            ) from None
 
 
 def as_csv(rows: Iterable[Iterable[object]]) -> bytes:
-    """Return rows as a CSV file."""
+    """Return rows as a CSV file, in which no text is a formula to a spreadsheet."""
     text = io.StringIO()
-    csv.writer(text).writerows(rows)
+    csv.writer(text).writerows(map(without_formula, row) for row in rows)
     return text.getvalue().encode()
+
+
+def _separator(file: IO[str]) -> str:
+    """Return what separates the cells of the first line that is not empty."""
+    while (line := file.readline(MAX_HEADINGS)) and not line.strip():
+        pass
+    return max(SEPARATORS, key=line.count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from hashlib import sha256
 from itertools import islice
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from app.addresses import BadAddress, check_address
 from app.csv_files import read_rows, recognised, survey
+from app.messages import one_line
 from headway import Upload
 
 MAX_RECIPIENTS = 10_000
@@ -46,7 +48,7 @@ class Mailing:
         self._body = body
         self._headings, _ = survey(source)
         self._columns = recognised(self._headings)
-        self._refuse_unknown_fields()
+        self._refuse_unclear_columns()
         self.recipients: list[Recipient] = []
         self.left_out: list[LeftOut] = []
         seen: set[str] = set()
@@ -61,12 +63,12 @@ class Mailing:
             )
 
     def text_for(self, recipient: Recipient) -> tuple[str, str]:
-        """Return the subject and the body for a recipient."""
+        """Return the subject, as it is sent, and the body for a recipient."""
 
         def value_of(found: re.Match[str]) -> str:
             return recipient.values.get(_key(found[1]), "")
 
-        return FIELD.sub(value_of, self._subject), FIELD.sub(value_of, self._body)
+        return one_line(FIELD.sub(value_of, self._subject)), FIELD.sub(value_of, self._body)
 
     def _add(self, line: int, cells: list[str], seen: set[str]) -> None:
         pairs = zip(map(_key, self._headings), map(str.strip, cells), strict=False)
@@ -86,10 +88,15 @@ class Mailing:
         seen.add(email.lower())
         self.recipients.append(Recipient(line, email, values))
 
-    def _refuse_unknown_fields(self) -> None:
-        known = {*map(_key, self._headings), *self._columns}
-        for field in FIELD.findall(f"{self._subject}\n{self._body}"):
-            if _key(field) not in known:
+    def _refuse_unclear_columns(self) -> None:
+        """Refuse a field of the text that is no column, or that is as good as several."""
+        counts = Counter(map(_key, self._headings))
+        addresses = self._headings[self._columns["email"]]
+        for field in (addresses, *FIELD.findall(f"{self._subject}\n{self._body}")):
+            count = counts[_key(field)]
+            if count > 1:
+                raise ValueError(f"{count} columns are named {field!r}: rename all but one.")
+            if not count and _key(field) not in self._columns:
                 raise ValueError(
                     f"No column is named {field!r}. There are: {', '.join(self._headings)}."
                 )

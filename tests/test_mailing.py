@@ -83,6 +83,16 @@ def test_nothing_is_sent_before_it_was_seen(client: FlaskClient, mailings: Any, 
     assert smtp.complete == []
 
 
+def test_what_is_seen_is_what_is_sent(client: FlaskClient, mailings: Any, smtp: SmtpServer):
+    task_id = start(client, '\n\nName;Email;x;x\n"Ada\nBcc: eve";ada@example.com;\n', body="Hello")
+    mailings.run_of(task_id).answer("Send")
+
+    preview = client.get(f"/tasks/{task_id}/streams/preview").json["text"]
+    subject = smtp.accepted[0].message["Subject"]
+    assert subject == "Hi Ada Bcc: eve"
+    assert f"Subject: {subject}\n" in preview
+
+
 def test_each_row_is_sent_its_own_text_and_its_outcome_told(
     client: FlaskClient, mailings: Any, smtp: SmtpServer
 ):
@@ -247,6 +257,13 @@ def test_an_email_that_a_lost_run_had_begun_is_told_and_not_sent_again(
         (PEOPLE, "{name.__class__}", "No column is named 'name.__class__'."),
         ("Email\nbob\n", "Hi", "No row has a valid email address."),
         ("Name\nBob\n", "Hi", "No column is named Email."),
+        (
+            'Email,Name\na@example.com,Ada\nb@example.com,"Bob\nc@example.com,Eve\n',
+            "Hi",
+            "Line 3 is not CSV: unexpected end of data. Perhaps a quotation mark is not closed.",
+        ),
+        ("Email, email\na@example.com,b@example.com\n", "Hi", "2 columns are named 'Email'"),
+        ("Email,Name,name\na@example.com,A,B\n", "{Name}", "2 columns are named 'Name'"),
     ],
 )
 def test_what_cannot_be_a_mailing_says_why_before_it_asks(

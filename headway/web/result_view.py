@@ -76,9 +76,16 @@ def as_csv(rows: Sequence[Row]) -> str:
     columns = columns_of(rows)
     text = io.StringIO()
     out = csv.writer(text)
-    out.writerow([_harmless(name) for name in columns])
-    out.writerows([[_harmless(row.get(name)) for name in columns] for row in rows])
+    out.writerow([without_formula(name) for name in columns])
+    out.writerows([[without_formula(row.get(name)) for name in columns] for row in rows])
     return text.getvalue()
+
+
+def without_formula(value: Any) -> str:
+    """Return a value as the text of a cell, which no spreadsheet takes for a formula."""
+    text = _text(value)
+    is_number = isinstance(value, int | float)
+    return f"'{text}" if not is_number and text.startswith(FORMULA) else text
 
 
 def link_of(value: Any) -> str:
@@ -111,9 +118,3 @@ def _text(value: Any) -> str:
 def _shown(value: Any) -> str:
     text = _text(value)
     return text if len(text) <= MAX_CELL_CHARS else f"{text[:MAX_CELL_CHARS]}…"
-
-
-def _harmless(value: Any) -> str:
-    text = _text(value)
-    is_number = isinstance(value, int | float)
-    return f"'{text}" if not is_number and text.startswith(FORMULA) else text
