@@ -143,14 +143,17 @@ class Headway:
         records = state_of(current_app).records
         revoke_from(records, secret_keys_of(current_app), token, **which)
 
-    def log_out(self, owner: str) -> None:
+    def log_out(self, owner: str | None) -> None:
         """Close the websockets that a user has open, within 5 s, in all web processes.
 
-        The user's browsers are told of no task any more (Web Push).
+        The user's browsers are told of no task any more (Web Push). None is nobody, as where the
+        login has ended already, and does nothing.
 
         Call it where a user logs out, or changes the password. Their pages connect again, with the
         cookies that their browsers have then.
         """
+        if not owner:
+            return
         records = state_of(current_app).records
         records.tokens.log_out(owner)
         records.devices.forget_all(owner)

@@ -38,6 +38,19 @@ def test_only_the_sockets_of_who_has_logged_out_are_ended(manager: Manager):
     assert manager.ended == ["ada"]
 
 
+@pytest.mark.parametrize("owner", ["a b", "a\nb", "a:b *", "\u00e4", "x" * 5000])
+def test_an_owner_may_be_any_text(manager: Manager, shared_records: Records, owner: str):
+    shared_records.client.delete(shared_records.keys.revoked(f"login:{owner}", "*"))
+    manager.server.environ["odd"] = {LOGIN: Login(owner, time.time())}
+    withdrawals = Withdrawals(manager)
+    withdrawals.receive(f"{time.time() * 1e6:.0f} * login:{owner}".encode())
+    shared_records.tokens.log_out(owner)
+    manager.subscriber.session = 1  # connected again
+    withdrawals.check()
+
+    assert manager.ended == ["odd", "odd"]
+
+
 def test_a_logout_that_its_process_did_not_hear_is_read(manager: Manager, shared_records: Records):
     withdrawals = Withdrawals(manager)
     withdrawals.check()

@@ -357,6 +357,8 @@ def test_an_owner_who_logs_out_is_forgotten(
     with app.app_context():
         from app.extensions import headway
 
+        headway.log_out(None)  # of whom the session knew no more
+        assert is_told(client, browser)
         headway.log_out(key.removeprefix("headway:devices:"))
 
     assert list(records.client.scan_iter("headway:device*")) == []

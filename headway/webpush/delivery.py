@@ -21,8 +21,8 @@ PORT = 443
 SECONDS = 10.0  # for one delivery, after the name was looked up
 MAX_ADDRESSES = 3  # of a name that are tried
 MAX_STATUS = 512  # bytes of an answer's first line
-# IPv6 addresses that lead to an IPv4 address: NAT64, 6to4, Teredo.
-TRANSLATED = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
+PUBLIC_IPV6 = ip_network("2000::/3")  # all that is given out; others lead to sites or to IPv4
+TRANSLATED = tuple(map(ip_network, ("2002::/16", "2001::/32")))  # to IPv4: 6to4, Teredo
 
 Address: TypeAlias = tuple[str, int]  # an IP address and a port
 Resolve: TypeAlias = Callable[[str], Sequence[Address]]
@@ -78,7 +78,7 @@ def is_public(text: str) -> bool:
     """Whether an IP address is one of the public internet."""
     address: IPv4Address | IPv6Address = ip_address(text)
     if isinstance(address, IPv6Address):
-        if address.ipv4_mapped or address.scope_id:
+        if address.scope_id or address not in PUBLIC_IPV6:
             return False
         if any(address in network for network in TRANSLATED):
             return False

@@ -16,7 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 MAX_ENDPOINT = 2048  # characters
-ENDPOINT = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z][a-z0-9-]*(:443)?/[!-~]*", re.ASCII)
+LABEL = r"[a-z0-9-]{1,63}"  # of a host's name: no resolver takes a longer one
+ENDPOINT = re.compile(rf"https://({LABEL}\.)+(?=[a-z]){LABEL}(:443)?/[!-~]*", re.ASCII)
 POINT_BYTES = 65  # of an uncompressed point of P-256
 AUTH_BYTES = 16
 

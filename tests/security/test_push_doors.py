@@ -33,6 +33,7 @@ ENDPOINTS = [
     "https://push.example.com\\@10.0.0.1/a",
     "https://bücher.example/a",
     "https://push.example.com/" + "a" * 2048,
+    f"https://{'a' * 64}.example.com/a",
     "file:///etc/passwd",
     "",
     None,
@@ -104,7 +105,10 @@ def test_another_sites_page_can_neither_subscribe_nor_unsubscribe(client: FlaskC
         "ff02::1",
         "::ffff:10.0.0.1",
         "::ffff:8.8.8.8",
+        "::10.0.0.1",
+        "fec0::1",
         "64:ff9b::a00:1",
+        "64:ff9b:1::a00:1",
         "2002:a00:1::",
     ],
 )
