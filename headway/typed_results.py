@@ -6,6 +6,7 @@ more than that is noted beside it, for the task's page.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -70,6 +71,8 @@ class Plot(dict[str, Any]):
         if not 0 < len(named) <= MAX_SERIES:
             raise ValueError(f"A plot has 1 to {MAX_SERIES} series, not {len(named)}.")
         lines = {_label(name): _numbers(values) for name, values in named.items()}
+        if len(lines) < len(named):
+            raise ValueError(f"Two series of a plot have the name {_doubled(named)!r}.")
         places = None if x is None else _places(list(x))
         lengths = {len(line) for line in [*lines.values(), *([] if places is None else [places])]}
         if len(lengths) > 1:
@@ -88,6 +91,12 @@ KINDS: Mapping[type, str] = {Markdown: "markdown", Image: "image", Plot: "plot"}
 def kind_of(value: Any) -> str:
     """Return the word for what a result says that it is; "" for any other."""
     return KINDS.get(type(value), "")
+
+
+def _doubled(names: Iterable[Any]) -> str:
+    """Return the name that stands for several series: "1" for 1 too, or cut to its beginning."""
+    [(name, _), *_] = Counter(map(_label, names)).most_common()
+    return name
 
 
 def _numbers(values: Iterable[Any]) -> list[float | None]:

@@ -174,6 +174,7 @@ def test_lines_and_bars_are_where_their_numbers_are():
     line = result_plot.draw(Plot([0, 10, None, 5], [0, 1, 2, 4]))
     bars = result_plot.draw(Plot([10, -10], ["a", "b"], kind="bar"))
     same = result_plot.draw(Plot([7, 7 + 1e-15]))
+    tiniest = result_plot.draw(Plot([0, 5e-324]))
     assert line
     assert bars
     assert same
@@ -184,6 +185,7 @@ def test_lines_and_bars_are_where_their_numbers_are():
     assert bars.series[0].path == "M50.0 120V0h400.0V120ZM550.0 120V240h400.0V120Z"
     assert bars.x_labels == ["a", "b"]
     assert float(same.y_labels[-1]) <= 7 < float(same.y_labels[0])
+    assert tiniest
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ def test_a_plot_takes_any_numbers():
         ({str(n): [1] for n in range(MAX_SERIES + 1)}, None, "series"),
         ({"a": [1], "b": [1, 2]}, None, "lengths"),
         ([1], [1, 2], "lengths"),
+        ({1: [1], "1": [2]}, None, "Two series of a plot have the name '1'"),
         (["many"], None, "number"),
         ([math.inf], None, "number"),
         ([True], None, "number"),

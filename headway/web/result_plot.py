@@ -16,6 +16,7 @@ STEPS = 4  # between the lines of the grid, or some more
 BAR_SHARE = 0.8  # of its place's width that a bar takes, together with those beside it
 MAX_LABELS = 8  # on the x axis; of more places the ends alone are named
 
+LEAST_STEP = 1 / MAX_NUMBER  # of the grid: a smaller one would be lost in a double's last digits
 SAME = 1e-9  # of a value: what differs by less is drawn as one line
 
 Numbers = Sequence[float | None]
@@ -123,7 +124,7 @@ def _scale(values: Sequence[float]) -> Scale:
     span = high - low
     if span <= SAME * abs(high):  # its steps would be lost in the values' own digits
         span = 0.0
-    step = _round_step(span / STEPS or abs(high) / STEPS or 1.0)
+    step = _round_step(max(LEAST_STEP, span / STEPS or abs(high) / STEPS or 1.0))
     first = floor(low / step)
     last = max(ceil(high / step), first + 1)
     return Scale(first * step, last * step, last - first)
