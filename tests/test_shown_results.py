@@ -216,3 +216,25 @@ def test_a_kind_that_does_not_fit_shows_json(
     records.client.hset(records.keys.record(task_id), "result_kind", json.dumps(kind))
 
     assert "&#34;odd&#34;: 1" in outcome(client, records, task_id, {"odd": 1})
+
+
+HALF = "half \ud800 a pair"  # of a file name that is not UTF-8
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        HALF,
+        {HALF: HALF},
+        [{HALF: HALF}],
+        Markdown(f"# {HALF}"),
+        Markdown(f"[{HALF}](https://x.example/{HALF})"),
+        Plot([1, 2], [HALF, "b"], title=HALF),
+        Plot({HALF: [1, 2]}),
+        f"https://x.example/{HALF}",
+    ],
+)
+def test_half_a_surrogate_pair_is_shown_as_a_question_mark(
+    client: FlaskClient, records: Records, task_id: str, result: Any
+):
+    assert "half ? a pair" in outcome(client, records, task_id, result)
