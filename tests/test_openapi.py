@@ -96,6 +96,15 @@ def test_an_answer_that_is_otherwise_would_be_seen(app: Flask, answer: dict[str,
     assert list(validator.iter_errors(answer)) != []
 
 
+def test_it_names_the_cookie_that_a_visitor_is_given(
+    client: FlaskClient, described: dict[str, Any]
+):
+    client.post("/longtask")
+
+    named = described["components"]["securitySchemes"]["visitor"]["name"]
+    assert client.get_cookie(named) is not None
+
+
 def test_it_says_where_the_app_is_mounted(client: FlaskClient):
     found = client.get("/openapi.json", environ_overrides={"SCRIPT_NAME": "/shop"}).get_json()
 

@@ -27,16 +27,16 @@ PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 EVERYWHERE = frozenset({429, 503})
 OF_A_TASK = frozenset({404})
 OF_A_POST = frozenset({413})
-SECURITY = {
-    "visitor": {"type": "apiKey", "in": "cookie", "name": "session"},
-    "token": {"type": "http", "scheme": "bearer"},
-}
 UPLOAD = "headway_uploads.take"
 FILE = {
     "required": True,
     "content": {
         "multipart/form-data": {
-            "schema": {"type": "object", "properties": {"file": {"contentEncoding": "binary"}}}
+            "schema": {
+                "type": "object",
+                "properties": {"file": {"contentEncoding": "binary"}},
+                "required": ["file"],
+            }
         }
     },
 }
@@ -45,11 +45,19 @@ FILE = {
 @openapi.get("/openapi.json")
 def show() -> ResponseReturnValue:
     """Answer with the OpenAPI document of the JSON routes."""
-    return jsonify(document(current_app, request.script_root))
+    cookie = current_app.session_interface.get_cookie_name(current_app)
+    return jsonify(document(current_app, request.script_root, cookie))
 
 
-def document(app: Flask, root: str = "") -> dict[str, Any]:
-    """Return the OpenAPI document of an app that is mounted at `root`."""
+def document(app: Flask, root: str = "", cookie: str = "session") -> dict[str, Any]:
+    """Return the OpenAPI document of an app that is mounted at `root`.
+
+    `cookie` is the name of the one that visitors are known by.
+    """
+    security = {
+        "visitor": {"type": "apiKey", "in": "cookie", "name": cookie},
+        "token": {"type": "http", "scheme": "bearer"},
+    }
     shapes = Shapes()
     paths: dict[str, dict[str, Any]] = {}
     for rule, method, operation in described(app):
@@ -67,9 +75,9 @@ def document(app: Flask, root: str = "") -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Headway", "version": "1", "description": "Tasks, live."},
         "servers": [{"url": root or "/"}],
-        "security": [{}, *({name: []} for name in SECURITY)],
+        "security": [{}, *({name: []} for name in security)],
         "paths": paths,
-        "components": {"schemas": shapes.named, "securitySchemes": SECURITY},
+        "components": {"schemas": shapes.named, "securitySchemes": security},
     }
 
 

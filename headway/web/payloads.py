@@ -6,6 +6,7 @@ docs/protocol.md says what each key means.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal, NotRequired, TypedDict
 
 from headway.labels import Labels
@@ -163,7 +164,7 @@ class When(TypedDict, total=False):
     """A time: `countdown` in seconds, or `eta` in RFC 3339."""
 
     countdown: float | None
-    eta: str | None
+    eta: datetime | None
 
 
 class Start(When):
