@@ -61,7 +61,7 @@ def mailing(system: System, recipients: int) -> Row:
 def contacts(system: System, rows: int) -> Row:
     """Each row is stored once, or rejected once."""
     domain = f"c{next(NUMBERS)}.example.com"
-    emails = [f"{'@' if n % BAD_EVERY == 0 else ''}p{n}@{domain}" for n in range(int(rows))]
+    emails = [f"p{n}{'@' if n % BAD_EVERY == 0 else ''}@{domain}" for n in range(int(rows))]
     strikes = _strikes(len(emails))
     with trial(system, "an import", strikes) as one:
         begun = time.monotonic()
