@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from headway.snapshot import Phase, Snapshot
-from headway.store.connection import connect
 from headway.store.records import Records
 from tests import ending_tasks as tasks
 from tests.by_hand import shown
@@ -76,7 +75,7 @@ def project(
     """Start a project; `env` are settings of its workers."""
     tasks.celery.conf.broker_url = valkey.url
     tasks.celery.conf.result_backend = f"headway.celery.backend.LiveBackend+{valkey.url}"
-    client = connect(valkey.url)
+    client = valkey.connect()
     queue = f"{pool}-{os.urandom(4).hex()}"
     started = kind(pool, queue, Records(client, 7), folder, {"REDIS_URL": valkey.url, **env})
     with running(started.process):

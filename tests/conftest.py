@@ -165,7 +165,7 @@ def records(redis_url: str) -> Iterator[Records]:
 @pytest.fixture
 def shared_records(valkey: Valkey) -> Iterator[Records]:
     """Records in a Valkey that a process of the module works on, so it is not emptied."""
-    client = connect(valkey.url)
+    client = valkey.connect()
     yield Records(client, ttl_days=7)
     client.close()
 

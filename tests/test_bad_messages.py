@@ -15,7 +15,6 @@ from uuid import uuid4
 import pytest
 
 from headway.snapshot import FINAL, Phase
-from headway.store.connection import connect
 from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.by_hand import reached, shown
@@ -124,7 +123,7 @@ def put(records: Records, case: tuple[Any, dict[str, Any], Any], task_id: str) -
 @pytest.fixture(scope="module")
 def sent(plain_worker: Process, valkey: Valkey) -> dict[str, str]:
     """All of them at once, more than the worker has places for."""
-    client = connect(valkey.url)
+    client = valkey.connect()
     records = Records(client, 7)
     ids = {}
     for name, case in (BAD | RUNS | NAMELESS).items():

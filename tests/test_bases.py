@@ -19,7 +19,6 @@ from headway.celery.backend import name_what_is_not_live
 from headway.celery.delivery import LiveRequest
 from headway.celery.live_tasks import make_all_live
 from headway.celery.task import LiveTask
-from headway.store.connection import connect
 from headway.store.records import Records
 from tests import based_celery as based
 from tests.processes import Process, Valkey, running, wait_for, worker
@@ -45,7 +44,7 @@ def system(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def records(system: Process, valkey: Valkey) -> Iterator[Records]:
-    client = connect(valkey.url)
+    client = valkey.connect()
     yield Records(client, 7)
     client.close()
 

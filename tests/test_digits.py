@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from headway.snapshot import Phase
-from headway.store.connection import connect
 from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
 from tests.processes import Valkey, running, web
@@ -28,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Reco
         "SECRET_KEY": "of the tests" * 2,
     }
     process, address = web(tmp_path_factory.mktemp("web"), env)
-    client = connect(valkey.url)
+    client = valkey.connect()
     with running(process):
         yield address, Records(client, 7)
     client.close()

@@ -18,7 +18,6 @@ from app import create_app
 from headway import token
 from headway.celery.sends import load_owner_by, nobody
 from headway.snapshot import Phase
-from headway.store.connection import connect
 from headway.store.records import Records
 from tests.by_hand import write
 from tests.page import start_by_hand
@@ -88,7 +87,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey) -> Iterator[
         "ALLOWED_ORIGINS": site.allowed,
     }
     process, address = web(tmp_path_factory.mktemp("web"), env)
-    client = connect(valkey.url)
+    client = valkey.connect()
     with running(process):
         yield World(address, Records(client, 7), site)
     client.close()

@@ -15,7 +15,6 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from headway.store.connection import connect
 from headway.store.records import Records
 from tests.browser import Visitor
 from tests.processes import System, running, wait_for, web, worker
@@ -201,7 +200,7 @@ def test_an_email_for_later_goes_once_and_not_before_its_time(system: System):
 
 
 def test_a_task_whose_sender_died_before_the_message_is_sent_by_a_keeper(system: System):
-    records = Records(connect(system.valkey.url), 7)
+    records = Records(system.valkey.connect(), 7)
     message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
     task_id = records.starts.create(
         owner="ada", message=message, title="Long task", max_attempts=4

@@ -23,7 +23,6 @@ from headway.celery.broker import break_off
 from headway.celery.loop_watch import STUCK_AFTER
 from headway.celery.maintenance import Maintenance
 from headway.snapshot import Phase, Snapshot
-from headway.store.connection import connect
 from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.faults.proxy import Proxy
@@ -55,7 +54,7 @@ def another(workers: Process, valkey: Valkey, tmp_path: Path) -> Iterator[Proces
 
 @pytest.fixture
 def records(workers: Process, valkey: Valkey) -> Iterator[Records]:
-    client = connect(valkey.url)
+    client = valkey.connect()
     yield Records(client, 7)
     client.close()
 

@@ -12,7 +12,6 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from headway.celery.backend import LiveBackend
-from headway.store.connection import connect
 from headway.store.records import Records
 from tests.browser import Visitor
 from tests.by_hand import hand_task, write
@@ -32,7 +31,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         "SECRET_KEY": "of the tests" * 2,
     }
     process, address = web(tmp_path_factory.mktemp("web"), env)
-    client = connect(valkey.url)
+    client = valkey.connect()
     with running(process):
         yield address, Records(client, 7), celery_app(valkey.url).backend
     client.close()

@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from headway.snapshot import Phase
-from headway.store.connection import connect
 from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
 from tests.page import open_live
@@ -24,7 +23,7 @@ class Tasks:
     def __init__(self, page: Page, address: str, valkey: Valkey) -> None:
         self._page = page
         self._address = address
-        self._records = Records(connect(valkey.url), 7)
+        self._records = Records(valkey.connect(), 7)
 
     def start(self, email: str = "", countdown: float = 0) -> str:
         name = "send_async_email" if email else "long_task"

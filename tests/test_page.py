@@ -19,7 +19,6 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, e
 from app.extensions import headway
 from headway.questions import Asked
 from headway.snapshot import Phase
-from headway.store.connection import connect
 from headway.store.model import STORED, Delivery, StateWrite
 from headway.store.records import Records
 from tests.processes import ROOT, System, running, web
@@ -338,7 +337,7 @@ def start_for_later(page: Page, system: System, name: str = "long_task", **args:
 
 def as_left(system: System, task_id: str, *writes: tuple[Phase, dict]) -> None:
     """Claim a task and write these changes, as a worker that is gone since would have."""
-    records = Records(connect(system.valkey.url), 7)
+    records = Records(system.valkey.connect(), 7)
     here = Delivery(task_id, 0)
     kept = records.outbox.message(task_id)
     assert kept is not None
@@ -621,7 +620,7 @@ def test_the_page_waits_longer_for_a_sign_of_life_than_the_server_between_two(ap
 
 def ask(system: System, task_id: str) -> None:
     """Ask the visitor something, as the run that `as_left` has begun would."""
-    records = Records(connect(system.valkey.url), 7)
+    records = Records(system.valkey.connect(), 7)
     kept = records.outbox.message(task_id)
     assert kept is not None
     question = Asked("q", "q", "Import the new rows?", ["Import", "Skip"], None, 3600.0)

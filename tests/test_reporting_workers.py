@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from headway.snapshot import FINAL, Phase, Snapshot
-from headway.store.connection import connect
 from headway.store.records import Records
 from tests import reporting_tasks as tasks
 from tests.by_hand import reached, shown
@@ -37,7 +36,7 @@ def started(
 ) -> Iterator[Started]:
     tasks.celery.conf.broker_url = valkey.url
     tasks.celery.conf.result_backend = f"headway.celery.backend.LiveBackend+{valkey.url}"
-    client = connect(valkey.url)
+    client = valkey.connect()
     queue = f"reports-{request.param}-{os.urandom(4).hex()}"
     folder = tmp_path_factory.mktemp("reports")
     process = worker(
