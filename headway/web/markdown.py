@@ -7,7 +7,7 @@ web or to a file of the task, and an image is such a file.
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
@@ -19,12 +19,14 @@ from markupsafe import Markup
 
 from headway.web.result_view import link_of
 
-# What is longer stays text: it is read in the time of a request, and some texts take the square of
-# their length.
+# A longer text is shown as it is: it would be parsed within a request, and the time that takes can
+# grow with the square of the length.
 MAX_CHARS = 32 * 1024
 UNDER = 2  # levels that the page's own headings take
 MAX_LEVEL = 6
 ALIGN = {"text-align:right": "end", "text-align:center": "center", "text-align:left": "start"}
+
+Env: TypeAlias = MutableMapping[str, Any]  # what `render` hands to the renderer
 
 
 class TaskFiles:
@@ -45,54 +47,24 @@ def render(text: str, files: TaskFiles) -> Markup | None:
 class Renderer(RendererHTML):
     """Writes links, images, headings and cells; all else as markdown-it does."""
 
-    def link_open(
-        self,
-        tokens: Sequence[Token],
-        at: int,
-        options: OptionsDict,
-        env: MutableMapping[str, Any],
-    ) -> str:
+    def link_open(self, tokens: Sequence[Token], at: int, _: OptionsDict, env: Env) -> str:
         address = _address(tokens[at].attrGet("href"), env["files"].files)
         return f'<a href="{escapeHtml(address)}" rel="noopener noreferrer">' if address else "<a>"
 
-    def image(
-        self,
-        tokens: Sequence[Token],
-        at: int,
-        options: OptionsDict,
-        env: MutableMapping[str, Any],
-    ) -> str:
+    def image(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: Env) -> str:
         """Show a file of the task; an image from elsewhere, which would tell who looks, is text."""
         token = tokens[at]
         alt = escapeHtml(self.renderInlineAsText(token.children or (), options, env))
         source = env["files"].images.get(unquote(str(token.attrGet("src"))))
         return f'<img src="{escapeHtml(source)}" alt="{alt}" loading="lazy">' if source else alt
 
-    def heading_open(
-        self,
-        tokens: Sequence[Token],
-        at: int,
-        options: OptionsDict,
-        env: MutableMapping[str, Any],
-    ) -> str:
+    def heading_open(self, tokens: Sequence[Token], at: int, *_: Any) -> str:
         return f"<{_heading(tokens[at])}>"
 
-    def heading_close(
-        self,
-        tokens: Sequence[Token],
-        at: int,
-        options: OptionsDict,
-        env: MutableMapping[str, Any],
-    ) -> str:
+    def heading_close(self, tokens: Sequence[Token], at: int, *_: Any) -> str:
         return f"</{_heading(tokens[at])}>\n"
 
-    def td_open(
-        self,
-        tokens: Sequence[Token],
-        at: int,
-        options: OptionsDict,
-        env: MutableMapping[str, Any],
-    ) -> str:
+    def td_open(self, tokens: Sequence[Token], at: int, *_: Any) -> str:
         """Write a cell; its alignment is a class, since the page obeys no style of its elements."""
         aligned = ALIGN.get(str(tokens[at].attrGet("style")))
         return f'<{tokens[at].tag} class="{aligned}">' if aligned else f"<{tokens[at].tag}>"
