@@ -23,23 +23,10 @@ handle_errors(openapi)
 guard(openapi)
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
-# What any route may refuse with, what one of a task, and what one that is sent something.
+# Statuses with which any route may refuse, one whose path has a parameter, and one with a body.
 EVERYWHERE = frozenset({429, 503})
-OF_A_TASK = frozenset({404})
-OF_A_POST = frozenset({413})
-UPLOAD = "headway_uploads.take"
-FILE = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "properties": {"file": {"contentEncoding": "binary"}},
-                "required": ["file"],
-            }
-        }
-    },
-}
+WITH_PARAMETER = frozenset({404})
+WITH_BODY = frozenset({413})
 
 
 @openapi.get("/openapi.json")
@@ -62,13 +49,13 @@ def document(app: Flask, root: str = "", cookie: str = "session") -> dict[str, A
     paths: dict[str, dict[str, Any]] = {}
     for rule, method, operation in described(app):
         refused = {*operation.refuses, *EVERYWHERE}
-        refused |= OF_A_TASK if rule.arguments else set()
-        refused |= OF_A_POST if method == "POST" else set()
+        refused |= WITH_PARAMETER if rule.arguments else set()
+        refused |= WITH_BODY if method == "POST" or operation.body else set()
         path = PARAMETER.sub(r"{\1}", rule.rule)
         paths.setdefault(path, {})[method.lower()] = {
             **_named(rule, app.view_functions[rule.endpoint]),
             "parameters": list(_parameters(rule, operation, shapes)),
-            **_request(rule, operation, shapes),
+            **_request(operation, shapes),
             "responses": _responses(operation.answers | dict.fromkeys(refused, Refused), shapes),
         }
     return {
@@ -103,6 +90,8 @@ class Shapes:
             return self._reference(hint)
         if kind is NotRequired:
             return self.of(inner[0])
+        if hint is bytes:
+            return {"contentEncoding": "binary"}
         if kind in (Union, UnionType):
             return {"anyOf": [self.of(each) for each in inner]}
         if kind is list:
@@ -114,7 +103,6 @@ class Shapes:
     def _reference(self, shape: Any) -> Schema:
         name = shape.__name__.removesuffix("Dict")
         if name not in self.named:
-            self.named[name] = {}  # a shape may contain itself
             members = get_type_hints(shape, include_extras=True)
             # Of annotations that are texts a TypedDict does not see what is not required.
             optional = {key for key, hint in members.items() if get_origin(hint) is NotRequired}
@@ -133,12 +121,10 @@ def _named(rule: Any, view: Any) -> dict[str, str]:
     return {"operationId": name, "summary": summary, "description": more}
 
 
-def _request(rule: Any, operation: Operation, shapes: Shapes) -> dict[str, Any]:
-    if rule.endpoint == UPLOAD:
-        return {"requestBody": FILE}
+def _request(operation: Operation, shapes: Shapes) -> dict[str, Any]:
     if operation.body is None:
         return {}
-    content = {"application/json": {"schema": shapes.of(operation.body)}}
+    content = {operation.body_type: {"schema": shapes.of(operation.body)}}
     return {"requestBody": {"required": operation.needs_body, "content": content}}
 
 

@@ -1,6 +1,6 @@
 """What each JSON route takes and answers: the source of the OpenAPI document.
 
-How it is called and what it does, its rule and its view's docstring say.
+Its path comes from the URL map, and what it does from the docstring of its view.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from headway.web.payloads import (
     Answer,
     Cancel,
     ChangeSchedule,
+    FileForm,
     FileList,
     Health,
     PartList,
@@ -51,14 +52,14 @@ class Operation(NamedTuple):
     """What a route takes and answers.
 
     `answers` are types of JSON by status, None where there is no body; what `refuses` answers is a
-    `Refused`. Each route may answer 429 and 503 besides, one of a task 404, and one that is sent
-    something 413.
+    `Refused`. What many routes refuse with, openapi.py adds.
     """
 
     answers: dict[int, Any]
     body: Any = None
     needs_body: bool = True
-    query: Mapping[str, Any] = {}  # of a NamedTuple, which nobody changes
+    body_type: str = "application/json"
+    query: Mapping[str, Any] = {}
     headers: frozenset[str] = frozenset()
     refuses: tuple[int, ...] = ()
 
@@ -111,7 +112,9 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ),
     ("headway_sharing.unshare_all", "DELETE"): Operation({204: None}, refuses=(403,)),
     ("headway_sharing.unshare", "DELETE"): Operation({204: None}, refuses=(400, 403)),
-    ("headway_uploads.take", "POST"): Operation({201: Uploaded}, refuses=(400, 403, 413, 415)),
+    ("headway_uploads.take", "POST"): Operation(
+        {201: Uploaded}, FileForm, body_type="multipart/form-data", refuses=(400, 403, 415)
+    ),
     ("headway_schedules.index", "GET"): Operation({200: ScheduleList}, refuses=(404,)),
     ("headway_schedules.change", "POST"): Operation(
         {200: Schedule, 202: SnapshotDict},

@@ -30,7 +30,7 @@ class Refused(TypedDict):
 
 
 class Server(TypedDict):
-    """What a web process knows of the system, null what it does not know yet."""
+    """What a web process knows of the system; null is what it does not know yet."""
 
     live: bool
     now: str | None
@@ -158,6 +158,12 @@ class Health(TypedDict):
 
 
 # What requests carry
+
+
+class FileForm(TypedDict):
+    """A form with one file."""
+
+    file: bytes
 
 
 class When(TypedDict, total=False):
