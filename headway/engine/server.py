@@ -148,7 +148,9 @@ class EpollServer(DefaultServer):
         try:
             if what & self.OUT:
                 socket.send_on()
-            if what & ~self.OUT:
+            if socket.closed and what & ~(self.IN | self.OUT):
+                socket.release()  # its client has left
+            elif what & ~self.OUT:
                 socket.receive()
         except Exception:
             logger.exception("A socket could not be served")

@@ -86,20 +86,21 @@ class Socket(FrameSender):
             self.send_frame(head)
 
     def receive(self) -> None:
-        """Read and queue what the client has sent; of a closed one it is discarded."""
+        """Read and queue what the client has sent, which of a closed one nobody wants."""
         with self._lock:
+            if self.closed:
+                return
             try:
                 data = self._connection.recv(READ_BYTES)
             except BlockingIOError:
                 return
             except OSError:
                 data = b""
-            if not data:
-                self.abort(self._engine.reason.TRANSPORT_CLOSE)
-                self.release()  # one that was closed before has left now
-            elif not self.closed:
+            if data:
                 self._heard = True
                 self._take(data)
+            else:
+                self.abort(self._engine.reason.TRANSPORT_CLOSE)
 
     def _take(self, data: bytes) -> None:
         try:
