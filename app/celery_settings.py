@@ -1,4 +1,4 @@
-"""What the reference application sets of Celery, and why where that is not plain."""
+"""Celery's settings in the reference application."""
 
 from __future__ import annotations
 

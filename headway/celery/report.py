@@ -29,7 +29,7 @@ class ProgressBuffer:
         self._is_silent = True
         # Reentrant: the garbage collector may end a loop, and with it a part, at any time.
         self._writing = threading.RLock()
-        # What is shown since a part failed, which is not sent before it changes.
+        # What a failed part has left behind: it is not sent until it changes.
         self.withheld = self._meta()
 
     def say(

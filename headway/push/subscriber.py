@@ -73,7 +73,7 @@ class RedisSubscriber:
     def subscriptions(self, channels: Iterable[str]) -> list[tuple[int, int] | None]:
         """Return the numbers of the session and of its subscription to each of the channels.
 
-        None while there is none, or Redis has not confirmed it.
+        None for a channel without a subscription that Redis has confirmed.
         """
         with self._lock:
             numbers = [self._subscriptions.confirmed(channel) for channel in channels]

@@ -1,8 +1,7 @@
 """Ends the sockets whose token no longer counts, or whose owner has logged out.
 
 Their clients connect again, and get what they may see now. Redis tells every web process of each
-revoked token and of each logout. What it told while a process did not hear it
-is read again.
+revoked token and of each logout. What a process did not hear in an outage it reads afterwards.
 """
 
 from __future__ import annotations
