@@ -10,6 +10,8 @@ from uuid import uuid4
 import websocket
 from flask.testing import FlaskClient
 
+from headway.file_folder import FileFolder
+from headway.file_types import media_type
 from headway.message_headers import PARENT
 from headway.shapes import TaskMessage
 from headway.snapshot import Phase, Snapshot
@@ -129,3 +131,11 @@ def open_websocket(address: str) -> websocket.WebSocket:
     while not connection.recv().startswith("40"):
         pass
     return connection
+
+
+def give(records: Records, folder: FileFolder, task_id: str, name: str, data: bytes) -> str:
+    """Give out a file as a run does; returns its key."""
+    stored = folder.store(task_id, [data], 10_000)
+    about = (name, stored.size, media_type(name, stored.head), stored.key)
+    assert records.files.note(task_id, HERE, *about)[0] == "written"
+    return stored.key

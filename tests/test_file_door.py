@@ -12,12 +12,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from headway.file_folder import FileFolder
-from headway.file_types import media_type
 from headway.snapshot import Phase
 from headway.state import state_of
 from headway.store.records import Records
 from tests import by_hand
-from tests.by_hand import HERE, claimed_by
+from tests.by_hand import claimed_by, give
 
 HTML = {"Accept": "text/html"}
 CSV = b"name,amount\nada,1\n"
@@ -36,14 +35,6 @@ def folder(app: Flask) -> FileFolder:
     found = state_of(app).files
     assert found is not None
     return found
-
-
-def give(records: Records, folder: FileFolder, task_id: str, name: str, data: bytes) -> str:
-    """Give out a file as a run does; returns its key."""
-    stored = folder.store(task_id, [data], 10_000)
-    about = (name, stored.size, media_type(name, stored.head), stored.key)
-    assert records.files.note(task_id, HERE, *about)[0] == "written"
-    return stored.key
 
 
 def ask(client: FlaskClient, task_id: str, name: str, **headers: str) -> Any:

@@ -12,7 +12,6 @@ from flask.testing import FlaskClient
 
 from headway import Image, Markdown, Plot
 from headway.file_folder import FileFolder
-from headway.file_types import media_type
 from headway.snapshot import Phase
 from headway.state import state_of
 from headway.state_fields import success_fields
@@ -20,7 +19,7 @@ from headway.store.model import StateWrite
 from headway.store.records import Records
 from headway.web import markdown, result_plot
 from headway.web.markdown import MAX_CHARS, TaskFiles
-from tests.by_hand import HERE, claimed_by
+from tests.by_hand import HERE, claimed_by, give
 
 HTML = {"Accept": "text/html"}
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
@@ -58,12 +57,6 @@ def folder(app: Flask) -> FileFolder:
     found = state_of(app).files
     assert found is not None
     return found
-
-
-def give(records: Records, folder: FileFolder, task_id: str, name: str, data: bytes) -> None:
-    stored = folder.store(task_id, [data], 10_000)
-    about = (name, stored.size, media_type(name, stored.head), stored.key)
-    assert records.files.note(task_id, HERE, *about)[0] == "written"
 
 
 def outcome(client: FlaskClient, records: Records, task_id: str, result: Any) -> str:
