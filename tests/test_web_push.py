@@ -270,6 +270,28 @@ def test_a_dead_service_holds_up_nothing_but_what_is_told(
     assert len(asked) >= 2 * MAX_AT_ONCE
 
 
+def test_an_owner_whose_browsers_do_not_answer_holds_up_nobody_for_long(
+    client: FlaskClient,
+    records: Records,
+    browser: FakeBrowser,
+    make_pusher: MakePusher,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(web_pusher, "OWNER_SECONDS", 0.0)
+    asked: list[str] = []
+
+    def dead(endpoint: str, *_: Any) -> int:
+        asked.append(endpoint)
+        raise TimeoutError
+
+    for name in ("second", "third"):
+        assert client.post("/push", json=FakeBrowser(name).said).status_code == 204
+    end(records, claimed_by(client, records))
+    tell(records, make_pusher(dead))
+
+    assert len(set(asked)) == 1
+
+
 def test_an_owner_is_told_of_so_many_tasks_in_an_hour(
     client: FlaskClient,
     records: Records,

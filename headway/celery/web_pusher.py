@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 logger = ThrottledLogger(logging.getLogger(__name__))
 
 MAX_AT_ONCE = 8  # tasks that are told of at a time
+# For all browsers of an owner. Those of one whose push services do not answer would otherwise keep
+# the threads from everybody else.
+OWNER_SECONDS = 30.0
 RETRY_SECONDS = 5.0
 KEPT_SECONDS = 24 * 3600  # by the push service, for a device that is off
 GONE = frozenset({404, 410})  # the browser has withdrawn its subscription
@@ -77,8 +80,12 @@ class WebPusher:
         message = message_of(json.loads(stored.snapshot)) if stored else None
         if message is None:
             return
+        until = time.monotonic() + OWNER_SECONDS
         for device in self._records.devices.of(news.owner):
             self._tell_device(news.owner, device, message, key)
+            if time.monotonic() > until:
+                logger.warning("Web Push of task %s took too long for some browsers", news.task_id)
+                return
 
     def _tell_device(
         self, owner: str, device: Subscription, message: Message, key: PushKey
