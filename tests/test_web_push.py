@@ -21,13 +21,16 @@ from flask.testing import FlaskClient
 
 from headway.celery import web_pusher
 from headway.celery.web_pusher import MAX_AT_ONCE, Post, WebPusher
+from headway.labels import LABELS
 from headway.questions import Asked
+from headway.shapes import SnapshotDict
 from headway.snapshot import Phase
 from headway.state import state_of
 from headway.store.devices import MAX_DEVICES
 from headway.store.model import StateWrite
 from headway.store.records import Records
-from headway.webpush.encryption import CURVE, encrypt
+from headway.webpush.encryption import CURVE, MAX_TEXT, encrypt
+from headway.webpush.messages import message_of
 from headway.webpush.subscriptions import Subscription
 from tests.by_hand import HERE, claimed_by, start_part, subscribed
 from tests.processes import running, wait_for, worker
@@ -384,6 +387,18 @@ def test_an_owner_who_logs_out_is_forgotten(
         headway.log_out(key.removeprefix("headway:devices:"))
 
     assert list(records.client.scan_iter("headway:device*")) == []
+
+
+def test_the_longest_message_is_not_too_long_to_encrypt(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(LABELS, "report", {"succeeded": "🙂" * 1000})
+    ended = SnapshotDict(
+        task_id="x" * 36, name="report", title="🙂" * 200, phase="succeeded", state="SUCCESS"
+    )
+
+    message = message_of(ended)
+
+    assert message is not None
+    assert len(message.text) <= MAX_TEXT
 
 
 def test_the_example_of_the_standard_comes_out_byte_by_byte():

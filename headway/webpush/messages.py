@@ -10,8 +10,10 @@ from headway import words
 from headway.labels import labels_of
 from headway.shapes import SnapshotDict
 from headway.snapshot import FINAL, Phase
+from headway.values import clip
 
 TOLD = FINAL | {Phase.WAITING}
+MAX_BODY_CHARS = 200  # with a title it fits into what is encrypted, whatever its characters
 TOPIC_CHARS = 32  # at most, of base64url
 
 
@@ -37,7 +39,7 @@ def message_of(task: SnapshotDict) -> Message | None:
     told = {
         "task_id": task["task_id"],
         "title": f"{reading.sign} {task['title']}",
-        "body": reading.headline,
+        "body": clip(reading.headline, MAX_BODY_CHARS),
         "tag": tag,
     }
     topic = sha256(tag.encode()).hexdigest()[:TOPIC_CHARS]
