@@ -164,9 +164,11 @@ def test_a_list_shows_what_there_is_and_what_begins_and_its_buttons_work(page: P
     # the list speaks, and no card in it
     expect(page.locator("[aria-live=polite]")).to_have_text(["Long task: Running"])
     second = start_by_hand(page, world.address, world.records)
-    expect(cards).to_have_count(2, timeout=SOON_MS)
-    ids = [card.get_attribute("src") for card in cards.all()]
-    assert ids == [f"{world.address}/status/{task_id}" for task_id in (second, first)]
+    # it is below the running one until it is heard to run itself
+    sources = [f"{world.address}/status/{task_id}" for task_id in (second, first)]
+    for number, source in enumerate(sources):
+        expect(cards.nth(number)).to_have_attribute("src", source, timeout=SOON_MS)
+    expect(cards).to_have_count(2)
     cards.first.get_by_role("button", name="Cancel").click()
     expect(cards.first).to_contain_text("Cancelling")
 
