@@ -44,6 +44,7 @@ from headway.web.sockets import serve_sockets
 from headway.web.start_page import starting
 from headway.web.streams import streams
 from headway.web.task_page import pages
+from headway.web.tus import tus
 from headway.web.uploads import uploads
 from headway.web.viewers import secret_keys_of
 from headway.web.web_push import push
@@ -65,6 +66,7 @@ BLUEPRINTS = (
     parts,
     starting,
     uploads,
+    tus,
     schedules,
     push,
     openapi,

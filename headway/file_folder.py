@@ -6,6 +6,7 @@ person has chosen is ever a part of a path. Only this process's user may read it
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import re
@@ -32,10 +33,19 @@ PRIVATE_FOLDER = 0o700
 # No link is followed, and opening a pipe that somebody has put there does not wait.
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class TooLarge(ValueError):
     """A file is larger than files may be."""
+
+
+class Moved(ValueError):
+    """A file that grows has another size than the one from which it was to go on."""
+
+
+class Busy(OSError):
+    """Another process is just writing to the file."""
 
 
 class StoredFile(NamedTuple):
@@ -82,6 +92,39 @@ class FileFolder:
         key = uuid4().hex
         descriptor = os.open(self._make(task_id) / key, CREATE, PRIVATE_FILE)
         return key, os.fdopen(descriptor, "wb", buffering=0)
+
+    def create(self, task_id: str) -> str:
+        """Create an empty file, for `append`, and return its key. Raises OSError as `begin`."""
+        key, file = self.begin(task_id)
+        file.close()
+        return key
+
+    def append(
+        self, task_id: str, key: str, at: int, pieces: Iterable[bytes], max_bytes: int
+    ) -> int:
+        """Append the pieces to a file that has `at` bytes; return how many it has then.
+
+        Each piece is written as it comes, and only if nobody else has appended to the file since
+        the one before. Raises Moved where the file has another size, Busy where another writes at
+        that moment, FileNotFoundError if it is gone, TooLarge beyond `max_bytes`, OSError, and what
+        the pieces raise. What was written before that stays.
+        """
+        with os.fdopen(os.open(self._path(task_id, key), APPEND), "ab", buffering=0) as file:
+            _append(file, at, b"", max_bytes)
+            try:
+                for piece in pieces:
+                    _append(file, at, piece, max_bytes)
+                    at += len(piece)
+            finally:
+                os.fsync(file.fileno())
+        return at
+
+    def size(self, task_id: str, key: str) -> int | None:
+        """Return how many bytes a file has, None if there is none."""
+        try:
+            return self._path(task_id, key).lstat().st_size
+        except FileNotFoundError:
+            return None
 
     def open(self, task_id: str, key: str) -> BinaryIO | None:
         """Open a stored file; None where there is none that this process can read."""
@@ -161,3 +204,24 @@ def _write(path: Path, pieces: Iterable[bytes], max_bytes: int) -> tuple[int, by
         out.flush()
         os.fsync(out.fileno())  # what the record names is there, also after a power cut
     return size, head
+
+
+def _append(file: Any, at: int, piece: bytes, max_bytes: int) -> None:
+    """Append a piece to an unbuffered file that has `at` bytes. Raises as `FileFolder.append`."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # which a process that dies lets go
+    except BlockingIOError:
+        raise Busy("Another process writes to this file.") from None
+    try:
+        found = os.fstat(file.fileno())
+        if not found.st_nlink:
+            raise FileNotFoundError("This file has been deleted.")
+        if found.st_size != at:
+            raise Moved(f"This file has {found.st_size} bytes, not {at}.")
+        if at + len(piece) > max_bytes:
+            raise TooLarge(f"This file may have {max_bytes} bytes.")
+        left = memoryview(piece)
+        while left:
+            left = left[file.write(left) :]
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)

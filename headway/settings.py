@@ -88,7 +88,8 @@ SHARES_LIMIT = Setting(
 READS_LIMIT = Setting(
     "HEADWAY_READS_LIMIT",
     "1200/minute",
-    "how often an owner may read tasks, results, logs, streams and files",
+    "how often an owner may read tasks, results, logs, streams and files, or send a piece of an "
+    "upload",
 )
 LISTS_LIMIT = Setting(
     "HEADWAY_LISTS_LIMIT", "240/minute", "how often an owner may list or search tasks"

@@ -82,7 +82,7 @@ def _nobody() -> None:
 
 def _refuse_starts() -> None:
     starts = request.endpoint == "headway.start_task"
-    if starts or request.blueprint in ("headway_start", "headway_uploads"):
+    if starts or request.blueprint in ("headway_start", "headway_uploads", "headway_tus"):
         raise STARTED_ELSEWHERE
 
 

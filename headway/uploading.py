@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from headway import settings
 from headway.exceptions import ConfigError, HeadwayError
-from headway.file_folder import file_folder
+from headway.file_folder import FileFolder, file_folder
 from headway.file_types import file_name, media_type
 from headway.registry import BadArguments, TaskType
 from headway.store.errors import Unavailable
@@ -35,6 +35,19 @@ def max_bytes_of(system: System) -> int:
     return int(settings.UPLOAD_MAX_BYTES.read(system.celery.conf))
 
 
+def keep_seconds(system: System) -> float:
+    """Return for how long an upload is kept that no task uses."""
+    return float(settings.UPLOAD_HOURS.read(system.celery.conf)) * 3600
+
+
+def upload_folder(system: System) -> FileFolder:
+    """Return the folder of uploads. Raises ConfigError where none is set."""
+    folder = file_folder(system.celery.conf, system.records.keys.prefix, "uploads")
+    if folder is None:
+        raise ConfigError(NO_FOLDER)
+    return folder
+
+
 def take_in(
     system: System,
     name: str,
@@ -51,10 +64,7 @@ def take_in(
     nothing is left: ConfigError without a folder, TooLarge, UploadsFull, OSError, Unavailable, and
     what the pieces raise.
     """
-    conf = system.celery.conf
-    folder = file_folder(conf, system.records.keys.prefix, "uploads")
-    if folder is None:
-        raise ConfigError(NO_FOLDER)
+    folder = upload_folder(system)
     max_bytes = max_bytes_of(system)
     room = max_bytes if size is None else min(size, max_bytes)
     accounts = accounts or {}
@@ -72,8 +82,7 @@ def take_in(
             "type": kind,
             "key": stored.key,
         }
-        seconds = float(settings.UPLOAD_HOURS.read(conf)) * 3600
-        file = uploads.note(upload_id, owner, about, seconds, accounts)
+        file = uploads.note(upload_id, owner, about, keep_seconds(system), accounts)
     finally:
         if file is None:
             folder.keep(upload_id, ())

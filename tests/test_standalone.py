@@ -88,7 +88,7 @@ def test_nobody_starts_tasks_here(redis_url: str, records: Records):
             "started_elsewhere",
         )
     forms = [client.get("/live/start"), client.post("/live/start/long_task")]
-    for form in (*forms, client.post("/live/uploads")):
+    for form in (*forms, client.post("/live/uploads"), client.get("/live/uploads/" + "0" * 32)):
         assert (form.status_code, form.get_json()["error"]["code"]) == (403, "started_elsewhere")
     assert list(records.queries.scan()) == []
 

@@ -131,7 +131,7 @@ def test_what_is_said_without_the_form_works(followed: Followed, address: str):
     said = re.findall(
         r"^\$ (curl .*?|headway .*?)(?=\n\{|\n\$|\n```)", documents.page(DOCUMENT), re.M | re.S
     )
-    upload, start, terminal = said[-3:]
+    upload, start, terminal = said[-6:-3]
     answer = json.loads(followed.say(upload.replace("localhost:5000", address)))
     assert answer | {"name": "people.csv", "size": 71, "type": "text/csv"} == answer
     example = re.search(r'"source": "(\w{32})"', start)
@@ -143,6 +143,24 @@ def test_what_is_said_without_the_form_works(followed: Followed, address: str):
 
     assert json.loads(started)["title"] == "Check people.csv"
     assert followed.say(f"PYTHONPATH=.:$PYTHONPATH {terminal}").count("-") == 4  # an id
+
+
+def test_what_is_said_of_pieces_works(followed: Followed, address: str):
+    page = documents.page(DOCUMENT)
+    begin, ask, send = re.findall(r"^\$ (curl .*?)(?=\n\$|\n```)", page, re.M | re.S)[-3:]
+    known = re.search(r"uploads/(\w{32})", ask)
+    assert known
+
+    def say(command: str, upload_id: str = "") -> str:
+        here = command.replace("localhost:5000", address)
+        return followed.say(here.replace(known[1], upload_id))
+
+    answer = say(begin)
+    upload_id = json.loads(answer.splitlines()[-1])["upload_id"]
+    assert f"Location: /headway/uploads/{upload_id}" in answer
+    assert "Upload-Offset: 0" in say(ask, upload_id)
+    say(send, upload_id)
+    assert "Upload-Offset: 71" in say(ask, upload_id)
 
 
 def test_axe_finds_nothing_and_nothing_is_cut(browser: Browser, address: str, people: Path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from headway.snapshot import fragment
 from headway.store import damaged
@@ -35,7 +35,7 @@ class UploadRecords:
 
         `accounts` is how many bytes may be kept of each, by its name.
         """
-        return bool(self._note(upload_id, "", size, "", seconds, accounts))
+        return bool(self._note(upload_id, "", size, "", "about", seconds, accounts))
 
     def note(
         self,
@@ -50,7 +50,46 @@ class UploadRecords:
         `file` is what a TaskFile says, but for the time.
         """
         size = int(file["size"])
-        return file_of(self._note(upload_id, owner, size, fragment(file), seconds, accounts))
+        noted = fragment(file)
+        return file_of(self._note(upload_id, owner, size, noted, "about", seconds, accounts))
+
+    def begin(
+        self,
+        upload_id: str,
+        owner: str,
+        file: Mapping[str, str | int],
+        seconds: float,
+        accounts: Mapping[str, int],
+    ) -> TaskFile | None:
+        """Note an upload that is to come in pieces, as `note` does one that is whole."""
+        size = int(file["size"])
+        noted = fragment(file)
+        return file_of(self._note(upload_id, owner, size, noted, "begun", seconds, accounts))
+
+    def finish(
+        self, upload_id: str, file: Mapping[str, str | int], seconds: float
+    ) -> TaskFile | None:
+        """Note that an upload which was begun is whole; None if it is not kept."""
+        args = [fragment(file), int(seconds * 1000)]
+        return file_of(self._functions.call("finish_upload", [self._keys.upload(upload_id)], args))
+
+    def begun(self, upload_id: str) -> StoredUpload | None:
+        """Return an upload that is coming in pieces; None if it is whole, or not kept."""
+        return self._read(upload_id, "begun")
+
+    def prolong(self, upload_id: str, seconds: float) -> None:
+        """Keep an upload for `seconds` at least."""
+        key = self._keys.upload(upload_id)
+        self._functions.client.pexpire(key, int(seconds * 1000), gt=True)
+
+    def seconds_left(self, upload_id: str) -> float:
+        """Return for how many more seconds an upload is kept, 0 if it is not."""
+        left: int = self._functions.client.pttl(self._keys.upload(upload_id))
+        return max(0, left) / 1000
+
+    def drop(self, upload_id: str) -> bool:
+        """Forget an upload; False, and it is kept, if a task uses it."""
+        return bool(self._functions.call("drop_upload", [self._keys.upload(upload_id)], []))
 
     def release(self, upload_id: str, accounts: Mapping[str, int]) -> None:
         """Give back the room of an upload that has not come."""
@@ -73,7 +112,10 @@ class UploadRecords:
         return file_of(self._functions.call("hold_upload", keys, [task_id, upload_id, self._ttl]))
 
     def keep(self, upload_id: str) -> TaskFile | None:
-        """Keep an upload while tasks that use it are; return its file, None if it is not kept."""
+        """Keep an upload while tasks that use it are; return its file, None if it is not kept.
+
+        That of one which has begun to come may be shorter than it will be.
+        """
         return file_of(self._functions.call("keep_upload", [self._keys.upload(upload_id)], []))
 
     def _note(
@@ -82,16 +124,20 @@ class UploadRecords:
         owner: str,
         size: int,
         about: str,
+        field: Literal["about", "begun"],
         seconds: float,
         accounts: Mapping[str, int],
     ) -> str:
         keys = [self._keys.upload(upload_id), *map(self._keys.uploaded, accounts)]
-        args = [upload_id, owner, size, about, int(seconds * 1000), *accounts.values()]
+        ms = int(seconds * 1000)
+        args = [upload_id, owner, size, about, field, ms, *accounts.values()]
         return str(self._functions.call("note_upload", keys, args))
 
-    def _read(self, upload_id: str) -> StoredUpload | None:
+    def _read(
+        self, upload_id: str, field: Literal["about", "begun"] = "about"
+    ) -> StoredUpload | None:
         client = self._functions.client
         key = self._keys.upload(upload_id)
-        owner, about = damaged.unless_damaged((None, None), client.hmget, key, "owner", "about")
+        owner, about = damaged.unless_damaged((None, None), client.hmget, key, "owner", field)
         file = file_of(str(about or ""))
         return StoredUpload(upload_id, str(owner or ""), file) if file else None

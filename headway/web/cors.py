@@ -8,10 +8,16 @@ from flask import Response, request
 
 from headway.web.origins import Origin, parse_origin
 
-EXPOSED = "ETag, Headway-Existing, Headway-Hint, Idempotency-Replayed, Location, Retry-After"
+EXPOSED = (
+    "ETag, Headway-Existing, Headway-Hint, Idempotency-Replayed, Location, Retry-After, "
+    "Tus-Resumable, Upload-Expires, Upload-Length, Upload-Offset"
+)
 PREFLIGHT = {
-    "Access-Control-Allow-Methods": "DELETE, GET, POST",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match",
+    "Access-Control-Allow-Methods": "DELETE, GET, HEAD, PATCH, POST",
+    "Access-Control-Allow-Headers": (
+        "Authorization, Content-Type, Idempotency-Key, If-None-Match, Tus-Resumable, "
+        "Upload-Length, Upload-Metadata, Upload-Offset"
+    ),
     "Access-Control-Max-Age": "7200",  # seconds, Chromium's maximum
 }
 

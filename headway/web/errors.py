@@ -28,6 +28,7 @@ JSON_BLUEPRINTS = {
     "headway_sharing",
     "headway_streams",
     "headway_uploads",
+    "headway_tus",
     "headway_openapi",
 }
 # The templates of error pages, by blueprint; all others have the app's own.
@@ -101,8 +102,9 @@ def as_json(
 
 def refused(exc: APIError) -> ResponseReturnValue:
     # Some are constants: each time they are raised their traceback would grow by the frames of that
-    # request, and keep these, with all that it sent.
+    # request, and keep these, with all that it sent; so would what they were raised for.
     exc.__traceback__ = None
+    exc.__context__ = None
     return error(exc.status, exc.code, exc.message, exc.fields)
 
 

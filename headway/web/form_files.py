@@ -20,7 +20,7 @@ from headway.uploads import is_upload_id
 from headway.web.errors import APIError, wants_json
 from headway.web.limiting import count
 from headway.web.responses import idempotency_key
-from headway.web.uploads import AROUND_BYTES, keep
+from headway.web.taking_in import AROUND_BYTES, keep
 
 PIECE_BYTES = 64 * 1024
 CHOSEN = "The file that you chose"  # while Redis does not say which

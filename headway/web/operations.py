@@ -34,6 +34,7 @@ from headway.web.payloads import (
     TaskList,
     Unsubscribe,
     Uploaded,
+    UploadProgress,
     When,
 )
 
@@ -113,7 +114,22 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("headway_sharing.unshare_all", "DELETE"): Operation({204: None}, refuses=(403,)),
     ("headway_sharing.unshare", "DELETE"): Operation({204: None}, refuses=(400, 403)),
     ("headway_uploads.take", "POST"): Operation(
-        {201: Uploaded}, FileForm, body_type="multipart/form-data", refuses=(400, 403, 415)
+        {201: Uploaded | UploadProgress},
+        FileForm,
+        body_type="multipart/form-data",
+        headers=frozenset({"Tus-Resumable", "Upload-Length", "Upload-Metadata"}),
+        refuses=(400, 403, 412, 415),
+    ),
+    ("headway_tus.show", "GET"): Operation({200: UploadProgress}),
+    ("headway_tus.append", "PATCH"): Operation(
+        {204: None},
+        bytes,
+        body_type="application/offset+octet-stream",
+        headers=frozenset({"Tus-Resumable", "Upload-Offset"}),
+        refuses=(400, 403, 409, 412, 415, 423),
+    ),
+    ("headway_tus.end", "DELETE"): Operation(
+        {204: None}, headers=frozenset({"Tus-Resumable"}), refuses=(403, 409, 412)
     ),
     ("headway_schedules.index", "GET"): Operation({200: ScheduleList}, refuses=(404,)),
     ("headway_schedules.change", "POST"): Operation(

@@ -115,6 +115,19 @@ class Uploaded(TypedDict):
     type: str
 
 
+class UploadProgress(TypedDict):
+    """A file that comes in pieces: `offset` bytes of its `size` have come.
+
+    `type` is null until all have.
+    """
+
+    upload_id: str
+    name: str
+    size: int
+    type: str | None
+    offset: int
+
+
 class Shared(TypedDict):
     """A read-only token for a task, and a link with it."""
 

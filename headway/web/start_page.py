@@ -30,7 +30,7 @@ from headway.web.parameters import time_of
 from headway.web.reading import read_to_share
 from headway.web.responses import FRESH, accepted, get_records, idempotency_key
 from headway.web.security import guard
-from headway.web.uploads import too_large
+from headway.web.taking_in import too_large
 from headway.web.viewers import current_viewer
 
 starting = Blueprint("headway_start", __name__, template_folder="../templates")

@@ -1,8 +1,9 @@
--- Note an upload, or make room for one that is about to come.
+-- Note an upload, whole or begun, or make room for one that is about to come.
 -- KEYS[1]: the upload; KEYS[2] on: the accounts that it counts in.
 -- ARGV[1]: id; ARGV[2]: owner ('' nobody's); ARGV[3]: size in bytes; ARGV[4]: what is noted of it, a
--- JSON object that is not empty ('': it is about to come); ARGV[5]: ms for which it is kept, or for
--- which there is room for it; ARGV[6] on: how many bytes may be kept of each account.
+-- JSON object that is not empty ('': it is about to come); ARGV[5]: 'about', or 'begun' for one that
+-- comes in pieces; ARGV[6]: ms for which it is kept, or for which there is room for it; ARGV[7] on:
+-- how many bytes may be kept of each account.
 -- Returns what is noted of it, 'room' for one that is about to come; '' where an account has no
 -- room, and nothing is noted.
 local upload = KEYS[1]
@@ -11,8 +12,9 @@ local id = ARGV[1]
 local owner = ARGV[2]
 local size = ARGV[3]
 local about = ARGV[4]
-local ttl = tonumber(ARGV[5])
-local FIRST_MOST = 6
+local field = ARGV[5]
+local ttl = tonumber(ARGV[6])
+local FIRST_MOST = 7
 
 local function kept_in(account)
   local total = 0
@@ -43,6 +45,6 @@ end
 if about == '' then return 'room' end
 
 local noted = '{"at":' .. format_time(NOW) .. ',' .. string.sub(about, 2)
-redis.call('HSET', upload, 'owner', owner, 'about', noted)
+redis.call('HSET', upload, 'owner', owner, field, noted)
 redis.call('PEXPIRE', upload, ttl)
 return noted

@@ -1,7 +1,8 @@
 -- Files that people have uploaded for tasks; the files themselves lie in a folder.
 --
 -- An upload is a hash: its `owner` ('' nobody's), `about`, a JSON object as note_file.lua notes of a
--- task's file, and a field `task:<id>` for each task that has it as an argument. With one it is kept
+-- task's file, and a field `task:<id>` for each task that has it as an argument. One that comes in
+-- pieces has `begun`, such an object, in the place of `about` until it is whole. With one it is kept
 -- as a task that has not ended, and the cleaner has it expire with the last of them. The record of
 -- such a task names its uploads in the field `uploads`, with spaces between.
 --
