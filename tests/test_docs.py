@@ -80,6 +80,18 @@ def test_the_project_passes_its_checks_with_that_task(followed: Path, check: str
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+def test_no_test_takes_the_name_of_that_task():
+    names = re.findall(r"@task.*\ndef (\w+)\(", files_of(RUNNING)["app/tasks/report.py"])
+    files = {file: file.read_text() for file in (ROOT / "tests").rglob("*.py")}
+
+    taken = [
+        (file, name) for file, text in files.items() for name in names if f"def {name}(" in text
+    ]
+
+    assert names
+    assert not taken, "Celery refuses a second task of one name"
+
+
 def test_the_readmes_one_setting_makes_a_celery_app_live():
     from celery import Celery
 

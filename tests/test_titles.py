@@ -180,10 +180,10 @@ def test_a_heading_is_a_title_without_arguments(title: str, heading: str):
 @pytest.fixture(scope="module")
 def monthly() -> Iterator[str]:
     @task("Report for {month}, {rows} rows")
-    def monthly_report(month: str, rows: int = 10) -> None: ...
+    def titled_report(month: str, rows: int = 10) -> None: ...
 
-    yield monthly_report.name
-    del TASK_TYPES[monthly_report.name]
+    yield titled_report.name
+    del TASK_TYPES[titled_report.name]
 
 
 def test_what_project_code_sends_has_the_title_of_a_start_by_name(
