@@ -25,10 +25,6 @@ STYLES = sorted([*(ROOT / "headway/static").glob("*.css"), *(ROOT / "static").gl
 EXCEPTED = {
     ("server.py", "EpollServer"),
     ("socket.py", "Socket"),
-    ("card.js", "Card"),
-    ("headway-list.js", "HeadwayList"),
-    ("headway-task-page.js", "HeadwayTaskPage"),
-    ("task-list.js", "TaskList"),
 }
 
 

@@ -4,34 +4,20 @@
  */
 
 import { Choice } from "headway/choice.js";
-import { isHeld } from "headway/chosen-items.js";
-import { ENDED, arrange, compare, rank } from "headway/order.js";
-import { asShown } from "headway/snapshot.js";
+import { ListQuery } from "headway/list-filters.js";
 import { TaskCounts } from "headway/task-counts.js";
-import { TaskProgress } from "headway/task-progress.js";
+
+import { MISSING, TaskItems } from "./task-items.js";
 
 /** @typedef {import("headway/snapshot.js").Snapshot} Snapshot */
 
-const MISSING = "missing"; // in place of a phase
-const POINTER_MS = 1000; // nothing moves under a pointer that has moved for less
-const MAX_SHOWN = 100; // tasks, of those that have ended; the older pages have the others
-const FIRST = -2; // the rank of a request that has not been answered
-
 export class TaskList {
-  /** @type {Map<string, {item: HTMLLIElement, version: number}>} by task id */
-  #tasks = new Map();
   #counts = new TaskCounts();
   #stale = false; // whether what is shown waits for the next frame
-  /** @type {Set<HTMLLIElement>} items that may stand elsewhere now */
-  #unplaced = new Set();
-  #pointed = -Infinity; // when a pointer last moved over the list
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #waiting;
   #root;
   #list;
-  #seen;
-  #phases;
-  #words;
+  #items;
+  #query;
   #choice;
   /** Whether it is the page of all tasks, from the newest on. */
   #isWhole;
@@ -44,17 +30,11 @@ export class TaskList {
     const { seen = "", phases = "", words = "", older, counts, now } = root.dataset;
     this.#root = root;
     this.#list = /** @type {HTMLUListElement} */ (root.querySelector("ul"));
-    this.#seen = seen;
-    this.#phases = split(phases);
-    this.#words = split(words.toLowerCase());
-    this.#isWhole = older === undefined && !this.#phases.length && !this.#words.length;
-    this.#list.addEventListener("pointermove", () => (this.#pointed = performance.now()));
-    for (const item of this.#items) {
-      const { taskId = "", phase = "" } = item.dataset;
-      this.#tasks.set(taskId, { item, version: 0 });
-      this.#counts.note(taskId, phase);
-    }
+    this.#query = new ListQuery(split(phases), words);
+    this.#isWhole = older === undefined && this.#query.isWhole;
     this.#choice = new Choice(this.#list, this.#part("choice"), watcher);
+    this.#items = new TaskItems(this.#list, this.#choice, seen);
+    for (const { dataset } of this.#items.all) this.#counts.note(dataset.taskId ?? "", dataset.phase ?? "");
     if (counts) this.#counts.read(JSON.parse(counts), Date.parse(now ?? ""));
     this.#show();
   }
@@ -94,10 +74,7 @@ export class TaskList {
    * @returns {HTMLLIElement}
    */
   expect(title) {
-    const item = card({ label: title });
-    item.dataset.title = title;
-    item.dataset.rank = String(FIRST);
-    this.#list.prepend(item);
+    const item = this.#items.expect(title);
     this.#show();
     return item;
   }
@@ -130,21 +107,12 @@ export class TaskList {
    * @returns {boolean} whether the counts have to be read again
    */
   receive(snapshot) {
-    const known = this.#tasks.get(snapshot.task_id);
+    const known = this.#items.get(snapshot.task_id);
     if (known && snapshot.version < known.version) return false;
     const isUncounted = this.#counts.receive(snapshot);
-    if (!known || known.item.dataset.phase !== snapshot.phase) this.#showSoon();
-    const item = known?.item ?? this.#expected(snapshot) ?? (this.#isNew(snapshot) ? this.#insert(snapshot) : null);
-    if (!item) return isUncounted;
-    this.#tasks.set(snapshot.task_id, { item, version: snapshot.version });
-    const { phase, finished_at } = asShown(snapshot);
-    if (item.dataset.phase === snapshot.phase && item.dataset.shown === phase) return isUncounted;
-    item.dataset.phase = snapshot.phase;
-    item.dataset.shown = phase;
-    item.dataset.created = snapshot.created_at;
-    item.dataset.finished = finished_at ?? "";
-    item.dataset.title = snapshot.title;
-    this.#unplaced.add(item);
+    if (known?.item.dataset.phase !== snapshot.phase) this.#showSoon();
+    const isOfNewest = this.#root.dataset.older === undefined; // among older ones no new one belongs
+    this.#items.receive(snapshot, isOfNewest && this.#query.matches(snapshot));
     return isUncounted;
   }
 
@@ -155,91 +123,9 @@ export class TaskList {
    * @param {boolean} isForgotten
    */
   remove(taskId, isForgotten) {
-    const known = this.#tasks.get(taskId);
     this.#counts.remove(taskId);
-    if (known && isForgotten) this.#leave(known.item);
-    else if (known) known.item.dataset.phase = MISSING;
+    this.#items.remove(taskId, isForgotten);
     this.#showSoon();
-  }
-
-  /**
-   * Whether a task that is not shown belongs here: among older ones no newer one does.
-   *
-   * @param {Snapshot} snapshot
-   */
-  #isNew({ phase, title, status, error }) {
-    if (this.#root.dataset.older !== undefined) return false;
-    const text = `${title} ${status} ${error?.message ?? ""}`.toLowerCase();
-    return this.#isOfPhase(phase) && this.#words.every((word) => text.includes(word));
-  }
-
-  /** @param {string} phase */
-  #isOfPhase(phase) {
-    return !this.#phases.length || phase === MISSING || this.#phases.includes(phase);
-  }
-
-  /** @param {Snapshot} snapshot */
-  #expected({ task_id, title }) {
-    const item = this.#items.find(({ dataset }) => !dataset.taskId && dataset.title === title);
-    if (!item) return undefined;
-    item.dataset.taskId = task_id;
-    item.querySelector("task-progress")?.setAttribute("task-id", task_id);
-    return item;
-  }
-
-  /** @param {Snapshot} snapshot */
-  #insert({ task_id }) {
-    const item = card({ "task-id": task_id });
-    item.dataset.taskId = task_id;
-    this.#list.append(item);
-    this.#pointed = -Infinity;
-    return item;
-  }
-
-  /** Put what has changed where it belongs, unless a pointer is on its way to something. */
-  #place() {
-    clearTimeout(this.#waiting);
-    if (!this.#unplaced.size) return;
-    const pause = this.#pointed + POINTER_MS - performance.now();
-    if (pause > 0) {
-      this.#waiting = setTimeout(() => this.#showSoon(), pause);
-      return;
-    }
-    for (const item of this.#unplaced) {
-      if (!this.#isOfPhase(item.dataset.phase ?? "")) this.#leave(item);
-      item.dataset.rank = String(rank(placed(item), this.#seen));
-    }
-    const items = this.#items.sort((one, other) => {
-      const first = Number(one.dataset.rank) - Number(other.dataset.rank);
-      return first || compare(placed(one), placed(other), this.#seen);
-    });
-    arrange(this.#list, items, this.#unplaced);
-    this.#unplaced.clear();
-    this.#trim(items);
-  }
-
-  /**
-   * A page that stays open holds only what it shows: the oldest of those that have ended leave it.
-   *
-   * @param {HTMLLIElement[]} items in their order
-   */
-  #trim(items) {
-    const isOver = (/** @type {HTMLLIElement} */ { dataset }) => Number(dataset.rank) === ENDED;
-    const ended = items.filter((item) => isOver(item) && !isHeld(item));
-    const oldest = ended.slice(MAX_SHOWN);
-    for (const item of oldest) this.#leave(item);
-    if (oldest.length) this.#part("trimmed").hidden = false;
-  }
-
-  /** @param {HTMLLIElement} item of another phase by now */
-  #leave(item) {
-    this.#tasks.delete(item.dataset.taskId ?? "");
-    this.#unplaced.delete(item);
-    this.#choice.remove(item);
-  }
-
-  get #items() {
-    return [...this.#list.children].filter((child) => child instanceof HTMLLIElement);
   }
 
   /** @param {string} name */
@@ -258,14 +144,14 @@ export class TaskList {
   }
 
   #show() {
-    this.#place();
+    const belongs = (/** @type {string} */ phase) => phase === MISSING || this.#query.allows(phase);
+    const haveLeft = this.#items.place(belongs, () => this.#showSoon());
+    if (haveLeft) this.#part("trimmed").hidden = false;
     this.#choice.show();
     const { unknown, away } = this.#root.dataset; // words for as long as nobody has read which tasks there are
     for (const link of /** @type {NodeListOf<HTMLElement>} */ (this.#root.querySelectorAll(".filters a"))) {
       const phases = split(link.dataset.phases ?? "");
-      const count = this.#counts.of(phases);
-      /** @type {HTMLElement} */ (link.querySelector("span")).textContent = unknown ? "–" : String(count);
-      if (phases[0] === "retrying" || phases[0] === "waiting") link.hidden = !count && link.ariaCurrent !== "true";
+      showCount(link, phases, this.#counts.of(phases), unknown !== undefined);
     }
     const empty = this.#part("empty");
     empty.hidden = this.#list.childElementCount > 0;
@@ -274,22 +160,20 @@ export class TaskList {
   }
 }
 
+/**
+ * Show how many tasks a filter finds; of those that are seldom needed, only one that finds some.
+ *
+ * @param {HTMLElement} link
+ * @param {string[]} phases
+ * @param {number} count
+ * @param {boolean} isUnknown whether nobody has read yet which tasks there are
+ */
+function showCount(link, phases, count, isUnknown) {
+  /** @type {HTMLElement} */ (link.querySelector("span")).textContent = isUnknown ? "–" : String(count);
+  if (phases[0] === "retrying" || phases[0] === "waiting") link.hidden = !count && link.ariaCurrent !== "true";
+}
+
 /** @param {string} words */
 function split(words) {
   return words.split(/\s+/).filter(Boolean);
-}
-
-/** @param {HTMLLIElement} item */
-function placed({ dataset }) {
-  const { phase = "", shown = phase, created = "", finished = "" } = dataset;
-  return { phase: shown, created_at: created, finished_at: finished };
-}
-
-/** @param {Record<string, string>} attributes of the task-progress in it */
-function card(attributes) {
-  const item = document.createElement("li");
-  const progress = new TaskProgress();
-  for (const [name, value] of Object.entries(attributes)) progress.setAttribute(name, value);
-  item.append(progress);
-  return item;
 }

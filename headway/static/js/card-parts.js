@@ -1,6 +1,9 @@
 /** The parts of a card: the server's, or our own, which are the same. */
 
-/** @typedef {keyof typeof TAGS} Part */
+/**
+ * @typedef {keyof typeof TAGS} Part
+ * @typedef {Record<Part, HTMLElement>} Parts
+ */
 
 const TAGS = /** @type {const} */ ({
   sign: "span",
@@ -28,12 +31,12 @@ export const PARTS = /** @type {Part[]} */ (Object.keys(TAGS));
  *
  * @param {HTMLElement} root
  * @param {{title: string, headline: string}} words until the task's own are known
- * @returns {Record<Part, HTMLElement>}
+ * @returns {Parts}
  */
 export function adopt(root, words) {
   if (!root.querySelector("[data-part]")) build(root, words);
   const entries = PARTS.map((name) => [name, root.querySelector(`[data-part="${name}"]`)]);
-  return /** @type {Record<Part, HTMLElement>} */ (Object.fromEntries(entries));
+  return /** @type {Parts} */ (Object.fromEntries(entries));
 }
 
 /** @param {HTMLElement} root @param {{title: string, headline: string}} words */

@@ -1,21 +1,17 @@
-/** Draws one task into a page: its parts, which the server may have rendered, and what has changed of them. */
+/** One task in a page: what is known of it, and when that is drawn. */
 
-import { drawFiles } from "./card-files.js";
+import { CardDrawing } from "./card-drawing.js";
 import { adopt, set } from "./card-parts.js";
-import { formatTime, formatWhen } from "./format.js";
+import { drawNoMore, drawSoon } from "./drawing.js";
 import { watchView } from "./in-view.js";
 import { Pace } from "./pace.js";
-import { asShown, isFinal, percent } from "./snapshot.js";
+import { asShown, isFinal } from "./snapshot.js";
 import { TaskActions } from "./task-actions.js";
-import { read } from "./card-reading.js";
-import { details, showAll } from "./details.js";
-import { drawNoMore, drawSoon } from "./drawing.js";
 import { FORGOTTEN, MISSING } from "./words.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
  * @typedef {import("./snapshot.js").LogLine} LogLine
- * @typedef {import("./card-parts.js").Part} Part
  * @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher
  *
  * @typedef {object} CardOptions
@@ -34,7 +30,7 @@ export class Card {
   #watcher;
   #parts;
   #actions;
-  #options;
+  #drawn;
   /** @type {Snapshot | null} */
   #snapshot = null;
   /** @type {LogLine | null} */
@@ -61,12 +57,12 @@ export class Card {
    */
   constructor(host, root, watcher, options) {
     const { hasActions, headline = "Loading…" } = options;
-    this.#options = options;
     this.#host = host;
     this.#watcher = watcher;
     this.#parts = adopt(root, { title: host.getAttribute("label") ?? "Task", headline });
     this.#parts.more.addEventListener("click", () => this.#toggleDetails());
     this.#actions = hasActions ? new TaskActions(watcher, this.#parts) : null;
+    this.#drawn = new CardDrawing(host, this.#parts, watcher, options);
   }
 
   /**
@@ -136,100 +132,13 @@ export class Card {
 
   #draw() {
     this.#cancel();
-    if (this.#snapshot) this.#drawSnapshot(this.#snapshot);
-    else if (this.#missing) this.#drawEmpty("missing", this.#missing);
-    else if (this.#fault) this.#drawEmpty("unreachable", "Cannot be loaded:", this.#fault);
-  }
-
-  /** @param {Snapshot} snapshot */
-  #drawSnapshot(snapshot) {
-    const { connection } = this.#watcher;
-    const now = connection.state === "offline" ? connection.heardAt : connection.now(); // then times stop
-    const shown = asShown(snapshot);
-    const rate = this.#pace.rate(now);
-    const left = this.#pace.left(shown, now);
-    const { workers = null, queues = null, paused = null } = connection.server ?? {};
-    const labels = connection.labelsOf(snapshot.name);
-    const { hints } = this.#options;
-    const reading = read(snapshot, { now, labels, hints, workers, queues, paused, rate, left });
-    set(this.#host, "data-phase", shown.phase);
-    this.#drawTitle(snapshot);
-    for (const part of /** @type {const} */ (["sign", "figure", "headline", "text", "numbers"])) {
-      this.#write(part, reading[part]);
-    }
-    this.#write("line", isFinal(snapshot) ? "" : (this.#line?.text ?? ""));
-    this.#drawEnd(shown, now);
-    this.#drawBar(shown);
-    this.#drawLink(snapshot);
-    drawFiles(this.#part("files"), snapshot, (path) => this.#watcher.server.link(path));
-    this.#drawDetails(snapshot);
-    this.#actions?.show(snapshot);
-    set(this.#host, "data-version", String(snapshot.version)); // last: who sees it finds all else drawn
-  }
-
-  /** @param {string} phase @param {string} headline @param {string} [text] */
-  #drawEmpty(phase, headline, text = "") {
-    set(this.#host, "data-phase", phase);
-    this.#write("sign", "–");
-    for (const part of /** @type {const} */ (["figure", "numbers", "line", "when", "files"])) this.#write(part, "");
-    this.#write("headline", headline);
-    this.#write("text", text);
-    this.#part("bar").setAttribute("value", "0");
-    for (const part of /** @type {const} */ (["more", "details", "link"])) this.#part(part).hidden = true;
-    this.#actions?.show(null);
-  }
-
-  /** The title leads to the task's own page. @param {Snapshot} snapshot */
-  #drawTitle({ title, task_id }) {
-    const part = this.#part("title");
-    const link = part.querySelector("a") ?? document.createElement("a");
-    if (!link.parentElement) part.replaceChildren(link);
-    set(link, "href", this.#watcher.server.link(`/tasks/${encodeURIComponent(task_id)}`));
-    if (link.textContent !== title) link.textContent = title;
-  }
-
-  /** @param {Snapshot} snapshot @param {number} now */
-  #drawEnd({ finished_at }, now) {
-    this.#write("when", formatWhen(finished_at, now));
-    if (!finished_at) return;
-    set(this.#part("when"), "datetime", finished_at);
-    set(this.#part("when"), "title", formatTime(finished_at, now));
-  }
-
-  /** @param {Snapshot} snapshot */
-  #drawBar(snapshot) {
-    const bar = this.#part("bar");
-    const part = percent(snapshot);
-    set(bar, "aria-label", snapshot.title);
-    if (part === null && !isFinal(snapshot)) bar.removeAttribute("value");
-    else set(bar, "value", String(part ?? 0));
-  }
-
-  /** @param {Snapshot} snapshot */
-  #drawLink(snapshot) {
-    const link = this.#part("link");
-    const shown = this.#resultLink(snapshot) ?? this.#options.linkOf?.(snapshot);
-    link.hidden = !shown;
-    if (!shown) return;
-    set(link, "href", shown.href);
-    this.#write("link", shown.text);
-  }
-
-  /** @param {Snapshot} snapshot */
-  #resultLink(snapshot) {
-    const text = showAll(snapshot);
-    const path = `/tasks/${encodeURIComponent(snapshot.task_id)}/result`;
-    return text ? { href: this.#watcher.server.link(path), text } : null;
-  }
-
-  /** @param {Snapshot} snapshot */
-  #drawDetails(snapshot) {
-    const more = this.#part("more");
-    more.hidden = false;
-    set(more, "aria-label", `Details of ${snapshot.title}`);
-    const list = this.#part("details");
-    list.hidden = more.getAttribute("aria-expanded") !== "true";
-    if (!list.hidden) fillList(list, details(snapshot, this.#watcher.connection.labelsOf(snapshot.name)));
+    if (this.#snapshot) this.#drawn.show(this.#snapshot, this.#line, this.#pace);
+    else if (this.#missing) this.#drawn.showNone("missing", this.#missing);
+    else if (this.#fault) this.#drawn.showNone("unreachable", "Cannot be loaded:", this.#fault);
+    else return;
+    this.#actions?.show(this.#snapshot);
+    // Last: who sees the version finds all else drawn.
+    if (this.#snapshot) set(this.#host, "data-version", String(this.#snapshot.version));
   }
 
   #toggleDetails() {
@@ -237,29 +146,4 @@ export class Card {
     set(more, "aria-expanded", String(more.getAttribute("aria-expanded") !== "true"));
     this.#drawSoon();
   }
-
-  /** @param {Part} name @param {string} text */
-  #write(name, text) {
-    const part = this.#part(name);
-    if (part.textContent !== text) part.textContent = text;
-  }
-
-  /** @param {Part} name */
-  #part(name) {
-    return this.#parts[name];
-  }
-}
-
-/** @param {HTMLElement} list @param {[string, string][]} rows */
-function fillList(list, rows) {
-  if (list.dataset.filled === JSON.stringify(rows)) return; // a redraw would undo the reader's selection of text
-  list.dataset.filled = JSON.stringify(rows);
-  const cells = rows.flatMap((row) =>
-    row.map((text, column) => {
-      const cell = document.createElement(column ? "dd" : "dt");
-      cell.textContent = text;
-      return cell;
-    }),
-  );
-  list.replaceChildren(...cells);
 }

@@ -1,21 +1,20 @@
 /** `<headway-list src=".../tasks" token="..." tab>`: the visitor's tasks, live, in any page. */
 
-import { PARTS } from "./card-parts.js";
 import WORDS from "./card-words.js";
 import { Choice } from "./choice.js";
 import { fill } from "./format.js";
-import { ListQuery } from "./list-filters.js";
+import { ListItems } from "./list-items.js";
+import { ListPages } from "./list-pages.js";
 import { ListTools } from "./list-tools.js";
 import { LiveElement } from "./live-element.js";
 import { Notifier } from "./notifier.js";
-import { ENDED, arrange, compare, rank } from "./order.js";
 import { pushBox } from "./push-switch.js";
-import { read } from "./reading.js";
 import { asShown, normalize } from "./snapshot.js";
 import { TabTitle } from "./tab-title.js";
 import { TaskCounts } from "./task-counts.js";
 
 /**
+ * @typedef {import("./list-filters.js").ListQuery} ListQuery
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
  * @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher
  */
@@ -26,60 +25,44 @@ const REFRESH_MS = 500; // after which counts that nobody can move on are read a
 export class HeadwayList extends LiveElement {
   static kind = /** @type {const} */ ("list");
 
-  /** @type {Map<string, {item: HTMLElement, snapshot: Snapshot, shown: Snapshot}>} by id, the tasks that it shows */
-  #known = new Map();
-  #seen = ""; // until when failures have been seen: when this was opened
-  #list = document.createElement("ul");
+  #items = new ListItems(this, "");
   #empty = document.createElement("p");
-  /** @type {Choice | undefined} */
-  #choice;
-  #query = new ListQuery();
   #counts = new TaskCounts();
   /** @type {(TabTitle | Notifier)[]} what tells of its tasks while the page is out of view */
   #tellers = [];
+  /** @type {ListPages | undefined} */
+  #pages;
   /** @type {ListTools | undefined} */
   #tools;
-  /** @type {string | undefined} where older tasks begin: "" on the last page; not known before one was read */
-  #next;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #refresh;
 
   get isFilled() {
-    return this.#known.size > 0;
+    return this.#items.size > 0;
   }
 
   /** @param {HTMLElement} content @param {TaskWatcher} watcher */
   begin(content, watcher) {
-    this.#known.clear();
-    this.#seen = new Date(watcher.connection.now()).toISOString();
-    this.#list = document.createElement("ul");
-    this.#list.part.add("list");
-    this.#list.setAttribute("role", "list"); // Safari takes it away from lists without bullets
+    const openedAt = new Date(watcher.connection.now()).toISOString();
+    const { list } = (this.#items = new ListItems(this, openedAt));
     this.#empty = document.createElement("p");
     this.#empty.part.add("empty");
     this.#empty.textContent = WORDS.list.loading;
-    this.#query = new ListQuery();
     this.#counts = new TaskCounts();
-    this.#next = undefined;
+    const pages = (this.#pages = new ListPages(watcher.server));
     const tools = (this.#tools = new ListTools(
       (query) => void this.#show(query, watcher),
       () => void this.#showOlder(watcher),
     ));
-    content.append(tools.bar, this.#list, this.#empty, tools.older);
+    content.append(tools.bar, list, this.#empty, tools.older);
     if (this.hasAttribute("tab")) {
-      this.#tellers = [
-        new TabTitle(document),
-        new Notifier((taskId) => watcher.server.link(`/tasks/${encodeURIComponent(taskId)}`)),
-      ];
+      this.#tellers = tellersOf(watcher.server);
       content.append(Notifier.box(), pushBox(watcher.server));
     }
     if (this.hasAttribute("actions")) {
-      const bar = document.createElement("form");
-      bar.className = "choice";
-      bar.part.add("choice");
-      bar.ariaLabel = WORDS.list.chosen;
-      this.#list.before(bar);
-      this.#choice = new Choice(this.#list, bar, watcher);
+      const bar = choiceBar();
+      list.before(bar);
+      this.#items.choice = new Choice(list, bar, watcher);
     }
     const stop = watcher.watchMine(
       (snapshot, taskId, isForgotten) => {
@@ -89,7 +72,7 @@ export class HeadwayList extends LiveElement {
       (counts) => {
         clearTimeout(this.#refresh);
         this.#counts.read(counts, watcher.connection.now());
-        if (this.#query.isWhole) this.#empty.textContent = WORDS.list.none;
+        if (pages.query.isWhole) this.#empty.textContent = WORDS.list.none;
         this.#showTools();
       },
     );
@@ -103,18 +86,15 @@ export class HeadwayList extends LiveElement {
   /** Dim what may be true no longer. @param {TaskWatcher} watcher */
   showConnection(watcher) {
     super.showConnection(watcher);
-    this.#list.classList.toggle("dimmed", watcher.connection.state === "offline");
+    this.#items.list.classList.toggle("dimmed", watcher.connection.state === "offline");
   }
 
   // Other lists than that of the newest: read page by page, and kept up to date by what is pushed
 
   /** @param {ListQuery} query @param {TaskWatcher} watcher */
   async #show(query, watcher) {
-    this.#query = query;
-    this.#next = undefined;
-    for (const [id, { item, snapshot }] of this.#known) {
-      if (!query.matches(snapshot)) this.#remove(id, item);
-    }
+    this.#pages?.show(query);
+    this.#items.keep((snapshot) => query.matches(snapshot));
     this.#empty.textContent = WORDS.list.loading;
     this.#showTools();
     await this.#readPage(watcher);
@@ -122,39 +102,33 @@ export class HeadwayList extends LiveElement {
 
   /** What the page has already may be the whole of the newest one. @param {TaskWatcher} watcher */
   async #showOlder(watcher) {
-    const { size } = this.#known;
+    const { size } = this.#items;
     do await this.#readPage(watcher);
-    while (this.#next && this.#known.size === size);
+    while (this.#pages?.hasOlder(size, size) && this.#items.size === size);
   }
 
   /** @param {TaskWatcher} watcher */
   async #readPage(watcher) {
-    const query = this.#query;
+    const pages = /** @type {ListPages} */ (this.#pages);
     try {
-      const path = query.path(this.#next ?? "");
-      const answer = await read(watcher.server, path, (...asked) => fetch(...asked));
-      const { tasks, next, counts } = answer;
-      if (query !== this.#query) return;
-      this.#next = next ?? "";
-      this.#counts.read(counts, watcher.connection.now());
-      for (const task of tasks) this.#take(normalize(task), watcher);
-      this.#empty.textContent = query.isWhole ? WORDS.list.none : WORDS.list.no_match;
+      const answer = await pages.read();
+      if (!answer) return;
+      this.#counts.read(answer.counts, watcher.connection.now());
+      for (const task of answer.tasks) this.#take(normalize(task), watcher);
+      this.#empty.textContent = pages.query.isWhole ? WORDS.list.none : WORDS.list.no_match;
     } catch (error) {
-      if (query !== this.#query) return;
-      this.#next = "";
       this.explain(/** @type {Error} */ (error).message);
     }
     this.#showTools();
   }
 
   #showTools() {
-    this.#empty.hidden = this.#known.size > 0;
-    if (!this.#tools) return;
-    this.#tools.bar.hidden = this.#query.isWhole && !this.#counts.of([]);
+    this.#empty.hidden = this.#items.size > 0;
+    if (!this.#tools || !this.#pages) return;
+    const all = this.#counts.of([]);
+    this.#tools.bar.hidden = this.#pages.query.isWhole && !all;
     this.#tools.show(this.#counts);
-    const isUnread = this.#next === undefined;
-    const hasOlder = isUnread ? this.#counts.of([]) > this.#known.size : this.#next !== "";
-    this.#tools.older.hidden = !hasOlder || (this.#next === undefined && !this.#query.isWhole);
+    this.#tools.older.hidden = !this.#pages.hasOlder(all, this.#items.size);
   }
 
   /** @param {string} sentence */
@@ -173,30 +147,19 @@ export class HeadwayList extends LiveElement {
       clearTimeout(this.#refresh);
       this.#refresh = setTimeout(() => watcher.refreshList(), REFRESH_MS);
     }
-    const known = this.#known.get(task_id);
-    const { phases } = this.#query;
+    const known = this.#items.get(task_id);
+    const { query } = /** @type {ListPages} */ (this.#pages);
     if (known?.snapshot.phase === snapshot.phase) return void this.#take(snapshot, watcher);
-    if (known && phases.length && !phases.includes(snapshot.phase)) {
-      this.#remove(task_id, known.item);
-    }
-    else if (known || this.#query.matches(snapshot)) this.#take(snapshot, watcher);
+    if (known && !query.allows(snapshot.phase)) this.#items.remove(task_id);
+    else if (known || query.matches(snapshot)) this.#take(snapshot, watcher);
     this.#showTools();
   }
 
   /** @param {Snapshot} snapshot @param {TaskWatcher} watcher */
   #take(snapshot, { server }) {
-    const { task_id } = snapshot;
-    this.#counts.note(task_id, snapshot.phase);
-    const known = this.#known.get(task_id);
-    if (known && snapshot.version < known.snapshot.version) return;
-    const shown = asShown(snapshot);
-    const { phase } = shown;
-    const item = known?.item ?? this.#add(server.at(`/status/${encodeURIComponent(task_id)}`));
-    this.#known.set(task_id, { item, snapshot, shown }); // what is in it, its element watches
-    if (known?.shown.phase === phase) return;
-    Object.assign(item.dataset, { taskId: task_id, phase, title: snapshot.title });
-    this.#place(item, shown);
-    this.#choice?.show();
+    this.#counts.note(snapshot.task_id, snapshot.phase);
+    this.#items.take(snapshot, server.at(`/status/${encodeURIComponent(snapshot.task_id)}`));
+    this.#empty.hidden = true;
   }
 
   /** @param {string} taskId @param {boolean} isForgotten */
@@ -204,49 +167,22 @@ export class HeadwayList extends LiveElement {
     this.announcer?.remove(taskId, isForgotten);
     for (const teller of this.#tellers) teller.remove(taskId);
     this.#counts.remove(taskId);
-    const known = this.#known.get(taskId);
-    if (!known) return;
-    known.item.dataset.phase = "missing";
-    if (isForgotten) this.#remove(taskId, known.item);
-    this.#choice?.show();
+    if (!this.#items.get(taskId)) return;
+    this.#items.lose(taskId, isForgotten);
     this.#showTools();
   }
+}
 
-  /** @param {string} taskId @param {HTMLElement} item */
-  #remove(taskId, item) {
-    this.#known.delete(taskId);
-    if (this.#choice) this.#choice.remove(item);
-    else item.remove();
-  }
+/** @param {import("./server.js").Server} server */
+function tellersOf(server) {
+  const notifier = new Notifier((taskId) => server.link(`/tasks/${encodeURIComponent(taskId)}`));
+  return [new TabTitle(document), notifier];
+}
 
-  /** @param {string} src */
-  #add(src) {
-    const item = document.createElement("li");
-    item.part.add("item");
-    item.append(this.#element(src));
-    this.#list.append(item);
-    this.#empty.hidden = true;
-    return item;
-  }
-
-  /** @param {HTMLElement} item @param {Snapshot} snapshot */
-  #place(item, snapshot) {
-    const isRow = rank(snapshot, this.#seen) === ENDED;
-    item.querySelector("headway-task")?.toggleAttribute("row", isRow);
-    const shown = [...this.#known.values()];
-    shown.sort((one, other) => compare(one.shown, other.shown, this.#seen));
-    arrange(this.#list, shown.map((one) => one.item), new Set([item]));
-  }
-
-  /** @param {string} src */
-  #element(src) {
-    const element = document.createElement("headway-task");
-    element.setAttribute("src", src);
-    for (const name of ["token", "actions"]) {
-      const value = this.getAttribute(name);
-      if (value !== null) element.setAttribute(name, value);
-    }
-    element.setAttribute("exportparts", PARTS.join(", "));
-    return element;
-  }
+function choiceBar() {
+  const bar = document.createElement("form");
+  bar.className = "choice";
+  bar.part.add("choice");
+  bar.ariaLabel = WORDS.list.chosen;
+  return bar;
 }

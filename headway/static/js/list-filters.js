@@ -41,13 +41,18 @@ export class ListQuery {
     return fields.length ? `/tasks?${new URLSearchParams(fields)}` : "/tasks";
   }
 
+  /** @param {string} phase */
+  allows(phase) {
+    return !this.phases.length || this.phases.includes(phase);
+  }
+
   /**
    * Whether a task belongs to it, as far as its snapshot tells: the server searches its arguments too.
    *
    * @param {import("./snapshot.js").Snapshot} snapshot
    */
   matches({ phase, title, status, error }) {
-    if (this.phases.length && !this.phases.includes(phase)) return false;
+    if (!this.allows(phase)) return false;
     const text = `${title} ${status} ${error?.message ?? ""}`.toLowerCase();
     return this.words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
   }

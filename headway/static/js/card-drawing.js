@@ -1,0 +1,163 @@
+/** Draws one task into the parts of its card, which the server may have rendered: what has changed of them. */
+
+import { drawFiles } from "./card-files.js";
+import { set } from "./card-parts.js";
+import { read } from "./card-reading.js";
+import { details, showAll } from "./details.js";
+import { formatTime, formatWhen } from "./format.js";
+import { asShown, isFinal, percent } from "./snapshot.js";
+
+/**
+ * @typedef {import("./card.js").CardOptions} CardOptions
+ * @typedef {import("./card-parts.js").Part} Part
+ * @typedef {import("./card-parts.js").Parts} Parts
+ * @typedef {import("./pace.js").Pace} Pace
+ * @typedef {import("./snapshot.js").LogLine} LogLine
+ * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher
+ */
+
+export class CardDrawing {
+  #host;
+  #parts;
+  #watcher;
+  #options;
+
+  /**
+   * @param {HTMLElement} host gets the phase as a data attribute
+   * @param {Parts} parts
+   * @param {TaskWatcher} watcher
+   * @param {CardOptions} options
+   */
+  constructor(host, parts, watcher, options) {
+    this.#host = host;
+    this.#parts = parts;
+    this.#watcher = watcher;
+    this.#options = options;
+  }
+
+  /**
+   * Draw a task that is known.
+   *
+   * @param {Snapshot} snapshot
+   * @param {LogLine | null} line the newest of its log
+   * @param {Pace} pace
+   */
+  show(snapshot, line, pace) {
+    const { connection } = this.#watcher;
+    const now = connection.state === "offline" ? connection.heardAt : connection.now(); // then times stop
+    const shown = asShown(snapshot);
+    const rate = pace.rate(now);
+    const left = pace.left(shown, now);
+    const { workers = null, queues = null, paused = null } = connection.server ?? {};
+    const labels = connection.labelsOf(snapshot.name);
+    const { hints } = this.#options;
+    const reading = read(snapshot, { now, labels, hints, workers, queues, paused, rate, left });
+    set(this.#host, "data-phase", shown.phase);
+    this.#drawTitle(snapshot);
+    for (const part of /** @type {const} */ (["sign", "figure", "headline", "text", "numbers"])) {
+      this.#write(part, reading[part]);
+    }
+    this.#write("line", isFinal(snapshot) ? "" : (line?.text ?? ""));
+    this.#drawEnd(shown, now);
+    this.#drawBar(shown);
+    this.#drawLink(snapshot);
+    drawFiles(this.#part("files"), snapshot, (path) => this.#watcher.server.link(path));
+    this.#drawDetails(snapshot);
+  }
+
+  /**
+   * Draw why there is no task to be shown.
+   *
+   * @param {string} phase for the style sheet
+   * @param {string} headline
+   * @param {string} [text]
+   */
+  showNone(phase, headline, text = "") {
+    set(this.#host, "data-phase", phase);
+    this.#write("sign", "–");
+    for (const part of /** @type {const} */ (["figure", "numbers", "line", "when", "files"])) this.#write(part, "");
+    this.#write("headline", headline);
+    this.#write("text", text);
+    this.#part("bar").setAttribute("value", "0");
+    for (const part of /** @type {const} */ (["more", "details", "link"])) this.#part(part).hidden = true;
+  }
+
+  /** The title leads to the task's own page. @param {Snapshot} snapshot */
+  #drawTitle({ title, task_id }) {
+    const part = this.#part("title");
+    const link = part.querySelector("a") ?? document.createElement("a");
+    if (!link.parentElement) part.replaceChildren(link);
+    set(link, "href", this.#watcher.server.link(`/tasks/${encodeURIComponent(task_id)}`));
+    if (link.textContent !== title) link.textContent = title;
+  }
+
+  /** @param {Snapshot} snapshot @param {number} now */
+  #drawEnd({ finished_at }, now) {
+    this.#write("when", formatWhen(finished_at, now));
+    if (!finished_at) return;
+    set(this.#part("when"), "datetime", finished_at);
+    set(this.#part("when"), "title", formatTime(finished_at, now));
+  }
+
+  /** @param {Snapshot} snapshot */
+  #drawBar(snapshot) {
+    const bar = this.#part("bar");
+    const part = percent(snapshot);
+    set(bar, "aria-label", snapshot.title);
+    if (part === null && !isFinal(snapshot)) bar.removeAttribute("value");
+    else set(bar, "value", String(part ?? 0));
+  }
+
+  /** @param {Snapshot} snapshot */
+  #drawLink(snapshot) {
+    const link = this.#part("link");
+    const shown = this.#resultLink(snapshot) ?? this.#options.linkOf?.(snapshot);
+    link.hidden = !shown;
+    if (!shown) return;
+    set(link, "href", shown.href);
+    this.#write("link", shown.text);
+  }
+
+  /** @param {Snapshot} snapshot */
+  #resultLink(snapshot) {
+    const text = showAll(snapshot);
+    const path = `/tasks/${encodeURIComponent(snapshot.task_id)}/result`;
+    return text ? { href: this.#watcher.server.link(path), text } : null;
+  }
+
+  /** @param {Snapshot} snapshot */
+  #drawDetails(snapshot) {
+    const more = this.#part("more");
+    more.hidden = false;
+    set(more, "aria-label", `Details of ${snapshot.title}`);
+    const list = this.#part("details");
+    list.hidden = more.getAttribute("aria-expanded") !== "true";
+    if (!list.hidden) fillList(list, details(snapshot, this.#watcher.connection.labelsOf(snapshot.name)));
+  }
+
+  /** @param {Part} name @param {string} text */
+  #write(name, text) {
+    const part = this.#part(name);
+    if (part.textContent !== text) part.textContent = text;
+  }
+
+  /** @param {Part} name */
+  #part(name) {
+    return this.#parts[name];
+  }
+}
+
+/** @param {HTMLElement} list @param {[string, string][]} rows */
+function fillList(list, rows) {
+  if (list.dataset.filled === JSON.stringify(rows)) return; // a redraw would undo the reader's selection of text
+  list.dataset.filled = JSON.stringify(rows);
+  const cells = rows.flatMap((row) =>
+    row.map((text, column) => {
+      const cell = document.createElement(column ? "dd" : "dt");
+      cell.textContent = text;
+      return cell;
+    }),
+  );
+  list.replaceChildren(...cells);
+}

@@ -1,0 +1,58 @@
+/** The pages of a list, the newest first: which list is read, and how far. */
+
+import { ListQuery } from "./list-filters.js";
+import { read } from "./reading.js";
+
+/** @typedef {import("./server.js").Server} Server */
+
+export class ListPages {
+  #server;
+  #query = new ListQuery();
+  /** @type {string | undefined} where older tasks begin: "" on the last page; not known before one was read */
+  #next;
+
+  /** @param {Server} server */
+  constructor(server) {
+    this.#server = server;
+  }
+
+  get query() {
+    return this.#query;
+  }
+
+  /** Begin with another list. @param {ListQuery} query */
+  show(query) {
+    this.#query = query;
+    this.#next = undefined;
+  }
+
+  /**
+   * Whether there are older tasks than those that are shown.
+   *
+   * @param {number} all how many there are
+   * @param {number} shown
+   */
+  hasOlder(all, shown) {
+    if (this.#next !== undefined) return this.#next !== "";
+    return this.#query.isWhole && all > shown;
+  }
+
+  /**
+   * Read the next page. It throws the reason if that cannot be, and then has no older ones.
+   *
+   * @returns {Promise<any>} the answer of /tasks; null: another list has been asked for meanwhile
+   */
+  async read() {
+    const query = this.#query;
+    try {
+      const answer = await read(this.#server, query.path(this.#next ?? ""), (...asked) => fetch(...asked));
+      if (query !== this.#query) return null;
+      this.#next = answer.next ?? "";
+      return answer;
+    } catch (error) {
+      if (query !== this.#query) return null;
+      this.#next = "";
+      throw error;
+    }
+  }
+}

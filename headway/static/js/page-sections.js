@@ -1,0 +1,80 @@
+/** The sections of a task's own page that tell of its history: the server makes them, anew after each change. */
+
+import { formatTime } from "./format.js";
+import { CREDENTIALS } from "./reading.js";
+
+const RENEW_SOON_MS = 500; // between two renewals for the number of parts
+
+export class PageSections {
+  #page;
+  #onRenewed;
+  #onFault;
+  #renewals = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #soon;
+
+  /**
+   * @param {HTMLElement} page
+   * @param {() => void} onRenewed
+   * @param {() => void} onFault they could not be read
+   */
+  constructor(page, onRenewed, onFault) {
+    this.#page = page;
+    this.#onRenewed = onRenewed;
+    this.#onFault = onFault;
+    localise(page);
+  }
+
+  /** Renew for what changes often. */
+  renewSoon() {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      void this.renew();
+    }, RENEW_SOON_MS);
+  }
+
+  /** Have the server make them again. */
+  async renew() {
+    const renewal = ++this.#renewals;
+    try {
+      const response = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: CREDENTIALS });
+      if (!response.ok) return;
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      if (renewal !== this.#renewals) return; // a later one has begun
+      this.#replace(page);
+      this.#onRenewed();
+    } catch {
+      this.#onFault();
+    }
+  }
+
+  stop() {
+    clearTimeout(this.#soon);
+  }
+
+  /** @param {Document} page as the server makes it now */
+  #replace(page) {
+    for (const section of this.#page.querySelectorAll("[data-live]")) {
+      const next = page.getElementById(section.id);
+      if (!next || next.outerHTML === section.outerHTML || isSameQuestion(section, next)) continue;
+      section.replaceWith(document.adoptNode(next));
+    }
+    localise(this.#page);
+  }
+}
+
+/**
+ * Whether a section asks what it asked: its form may hold an answer, and what is wrong with it.
+ *
+ * @param {Element} one
+ * @param {Element} other
+ */
+function isSameQuestion(one, other) {
+  const [before, after] = [one, other].map((section) => section.querySelector("[name=question_id]")?.getAttribute("value"));
+  return before !== undefined && before === after;
+}
+
+/** Show times by the reader's own clock. @param {HTMLElement} root */
+function localise(root) {
+  for (const time of root.querySelectorAll("time")) time.textContent = formatTime(time.dateTime);
+}
