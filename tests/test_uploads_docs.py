@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import sys
 from collections.abc import Iterator
@@ -14,15 +15,16 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from celery import Celery
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from headway import settings
 from tests import documents
 from tests.documents import Followed
-from tests.processes import Valkey
+from tests.processes import Valkey, wait_for
 
 DOCUMENT = "docs/files.md"
 FORM = "/headway/start/check_people"
+MIB = 1024 * 1024
 MISSING = re.compile("Is missing.")
 SIZES = [(scheme, width) for scheme in ("light", "dark") for width in (320, 1280)]
 
@@ -101,7 +103,7 @@ def test_the_file_comes_with_the_form_without_javascript(
     context.close()
 
 
-def test_start_waits_for_an_upload_and_sends_one_that_broke_off(
+def test_start_waits_for_an_upload_and_for_one_that_broke_off(
     page: Page, address: str, people: Path
 ):
     held: list[Any] = []
@@ -121,10 +123,72 @@ def test_start_waits_for_an_upload_and_sends_one_that_broke_off(
     expect(page.get_by_role("heading", name="Check people.csv")).to_be_visible()
 
     choose().abort()
-    expect(page.get_by_text("The upload broke off.")).to_be_visible()
+    waits = "The server cannot be reached. The upload goes on by itself."
+    expect(page.get_by_text(waits)).to_be_visible()
     assert page.url.endswith(FORM)
-    start(page)
+    page.unroute("**/uploads")
+    for route in held:
+        route.continue_()
     expect(page.get_by_role("heading", name="Check people.csv")).to_be_visible()
+
+
+class Pieces:
+    """The pieces that a page sends; each is let through, cut off or held, as the test says."""
+
+    def __init__(self, page: Page, *fates: str) -> None:
+        self.offsets: list[int] = []
+        self._fates = list(fates)
+        page.route("**/uploads/*", self._take)
+
+    def _take(self, route: Route) -> None:
+        if route.request.method != "PATCH":
+            route.continue_()
+            return
+        self.offsets.append(int(route.request.headers["upload-offset"]))
+        fate = self._fates.pop(0) if self._fates else "go"
+        if fate != "hold":
+            route.abort() if fate == "cut" else route.continue_()
+
+
+def test_a_large_file_goes_on_after_a_cut_line_a_reload_and_offline(
+    page: Page, followed: Followed, address: str, tmp_path: Path
+):
+    data = random.Random(5).randbytes(20 * MIB)
+    (tmp_path / "large.csv").write_bytes(data)
+    source = page.get_by_label("Source")
+    pieces = Pieces(page, "go", "cut", "hold", "hold")
+
+    page.goto(f"{address}{FORM}")
+    source.set_input_files(tmp_path / "large.csv")
+    expect(page.get_by_role("progressbar", name="Upload")).to_have_js_property("value", 40)
+    wait_for(lambda: page.title() and len(pieces.offsets) == 3)
+    page.reload()
+    source.set_input_files(tmp_path / "large.csv")
+    wait_for(lambda: page.title() and len(pieces.offsets) == 4)
+    page.context.set_offline(True)
+    expect(page.get_by_text("You are offline. The upload goes on by itself.")).to_be_visible()
+    page.context.set_offline(False)
+
+    kept = page.get_by_role("checkbox", name="large.csv, 21 MB")
+    expect(kept).to_be_checked()
+    assert pieces.offsets == [0, *[8 * MIB] * 4, 16 * MIB]
+    [path] = followed.folder.glob(f"files/uploads-*/{kept.input_value()}/*")
+    assert path.read_bytes() == data
+
+
+def test_cancel_ends_an_upload(page: Page, followed: Followed, address: str, people: Path):
+    before = set(followed.folder.glob("files/uploads-*/*"))
+    pieces = Pieces(page, "hold")
+    page.goto(f"{address}{FORM}")
+    page.get_by_label("Source").set_input_files(people)
+    wait_for(lambda: page.title() and pieces.offsets)
+
+    page.get_by_role("button", name="Cancel the upload").click()
+
+    expect(page.get_by_text("The upload is cancelled.")).to_be_visible()
+    expect(page.get_by_label("Source")).to_be_focused()
+    expect(page.get_by_role("progressbar", name="Upload")).to_be_hidden()
+    wait_for(lambda: page.title() and set(followed.folder.glob("files/uploads-*/*")) == before)
 
 
 def test_what_is_said_without_the_form_works(followed: Followed, address: str):

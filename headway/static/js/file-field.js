@@ -1,19 +1,22 @@
 /** A form's field for a file, which is uploaded as it is chosen: its progress is shown, and the form stays small. */
 
 import { formatPercent, formatSize } from "./format.js";
-import { CREDENTIALS } from "./reading.js";
+import { ResumableUpload } from "./resumable-upload.js";
 
-const BROKE_OFF = "The upload broke off. Start sends the file once more.";
 const TOO_LARGE = "This file is too large: it may have";
 const UPLOADING = "Uploading…";
 const UPLOADED = "Uploaded.";
+const CANCELLED = "The upload is cancelled.";
+const UNREACHED = "The server cannot be reached.";
+const OFFLINE = "You are offline.";
+const GOES_ON = "The upload goes on by itself.";
 
 export class FileField {
   #input;
   #address;
   #max;
-  /** @type {XMLHttpRequest | undefined} */
-  #request;
+  /** @type {ResumableUpload | undefined} */
+  #upload;
   /**
    * Whether what was chosen is uploaded, once that is known; true for nothing.
    *
@@ -32,11 +35,12 @@ export class FileField {
     this.#address = address;
     this.#max = max;
     input.addEventListener("change", () => this.#take(), { signal });
-    signal.addEventListener("abort", () => this.#request?.abort());
+    this.#part("cancel").addEventListener("click", () => this.#cancel(), { signal });
+    signal.addEventListener("abort", () => this.#stop());
   }
 
   get isUploading() {
-    return this.#request !== undefined;
+    return this.#upload !== undefined;
   }
 
   /** @param {string} name @returns {any} */
@@ -45,7 +49,7 @@ export class FileField {
   }
 
   #take() {
-    this.#request?.abort();
+    this.#end();
     const file = this.#input.files?.[0];
     if (!file) {
       this.#say("");
@@ -53,49 +57,65 @@ export class FileField {
       this.#input.value = "";
       this.#say(`${TOO_LARGE} ${formatSize(this.#max)}.`, true);
     } else {
-      this.done = this.#upload(file);
+      this.done = this.#send(file);
     }
   }
 
-  /** @param {File} file */
-  async #upload(file) {
-    const request = new XMLHttpRequest(); // fetch tells no progress of what it sends
-    this.#request = request;
-    const body = new FormData();
-    body.set("file", file);
-    request.open("POST", this.#address);
-    request.withCredentials = CREDENTIALS === "include";
-    request.responseType = "json";
-    request.setRequestHeader("Accept", "application/json");
-    request.upload.addEventListener("progress", ({ loaded, total }) => this.#draw(total ? loaded / total : 0));
-    this.#draw(0);
-    this.#say(UPLOADING);
-    await new Promise((resolve) => {
-      request.addEventListener("loadend", resolve);
-      request.send(body);
-    });
-    return this.#request === request ? this.#end(request) : true; // another file was chosen
+  /** What has come stays, for the same file to go on. */
+  #stop() {
+    this.#upload?.stop();
+    this.#upload = undefined;
   }
 
-  /** @param {XMLHttpRequest} request */
-  #end({ status, response }) {
-    this.#request = undefined;
+  #cancel() {
+    this.#end();
+    this.#input.value = "";
+    this.#input.focus(); // the button is gone
+    this.#say(CANCELLED);
+  }
+
+  /** End what is being uploaded. */
+  #end() {
+    void this.#upload?.cancel();
+    this.#upload = undefined;
     this.#part("uploading").hidden = true;
-    if (status !== 201) {
-      this.#say(response?.error?.message ?? BROKE_OFF, true);
+  }
+
+  /** @param {File} file @returns {Promise<boolean>} */
+  async #send(file) {
+    const upload = new ResumableUpload(
+      file,
+      this.#address,
+      (part) => this.#upload === upload && this.#draw(part),
+      (why) => this.#say(`${why || (navigator.onLine ? UNREACHED : OFFLINE)} ${GOES_ON}`),
+    );
+    this.#upload = upload;
+    this.#draw(0);
+    try {
+      this.#keep(await upload.run());
+      return true;
+    } catch (error) {
+      if (this.#upload !== upload) return false; // cancelled, or another file was chosen
+      this.#end();
+      this.#say(error instanceof Error ? error.message : String(error), true);
       return false;
     }
+  }
+
+  /** @param {{upload_id: string, name: string, size: number}} uploaded */
+  #keep({ upload_id, name, size }) {
+    this.#upload = undefined;
+    this.#part("uploading").hidden = true;
     const kept = this.#part("kept");
     const box = kept.querySelector("input");
-    box.value = response.upload_id;
+    box.value = upload_id;
     box.checked = true;
     box.disabled = false;
-    kept.querySelector("span").textContent = `${response.name}, ${formatSize(response.size)}`;
+    kept.querySelector("span").textContent = `${name}, ${formatSize(size)}`;
     kept.hidden = false;
     this.#input.value = ""; // it is not sent once more
     document.getElementById(`${this.#input.id}-error`)?.remove();
     this.#say(UPLOADED);
-    return true;
   }
 
   /** @param {number} part of the file that is sent */
@@ -103,6 +123,7 @@ export class FileField {
     const bar = this.#part("uploading");
     const percent = Math.floor(part * 100);
     bar.hidden = false;
+    if (this.#part("upload").textContent !== UPLOADING) this.#say(UPLOADING);
     bar.querySelector("progress").value = percent;
     bar.querySelector("span").textContent = formatPercent(percent);
   }

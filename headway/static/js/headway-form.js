@@ -81,6 +81,7 @@ export class HeadwayForm extends HTMLElement {
     const isOff = !navigator.onLine && !(await answers());
     if (this.#end?.signal.aborted) return;
     for (const button of this.#form.querySelectorAll("button")) {
+      if (button.type !== "submit") continue;
       button.disabled = isOff;
       button.title = isOff ? OFFLINE : "";
     }

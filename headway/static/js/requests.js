@@ -18,6 +18,7 @@ export class Refused extends Error {
   constructor(status, { code, message, fields = {} }) {
     super(REFUSALS[code] ?? (Object.values(fields).join(" ") || message));
     this.status = status;
+    this.code = code;
   }
 }
 
