@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, before, mock, test } from "node:test";
 
 import { read } from "../../headway/static/js/card-reading.js";
 import { details } from "../../headway/static/js/details.js";
@@ -18,6 +18,9 @@ const PAYMENT = {
   result: { receipt: "Receipt", lines: "Lines" },
 };
 const AT = { now: Date.parse("2026-11-22T08:00:13.400Z"), labels: PAYMENT };
+
+before(() => mock.timers.enable({ apis: ["Date"], now: AT.now })); // no day ends meanwhile
+after(() => mock.timers.reset());
 
 function payment(state) {
   return normalize({

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { iconOf } from "headway/favicon.js";
 import { Notifier } from "headway/notifier.js";
-import { snapshot } from "./fakes.js";
+import { settled, snapshot } from "./fakes.js";
 
-const ANSWERED_MS = 400; // long after the other tabs have said whether they are in view
+const ANSWER_MS = 150; // for another tab to say that it is in view
 
 let shown;
 let kept;
@@ -23,13 +22,37 @@ class FakeNotification {
   }
 }
 
+/** Between the tabs of one process: what is posted is heard in the same turn, however slow the machine is. */
+class FakeChannel {
+  static #open = new Set();
+
+  constructor(name) {
+    this.name = name;
+    FakeChannel.#open.add(this);
+  }
+
+  postMessage(data) {
+    for (const other of FakeChannel.#open) {
+      if (other !== this && other.name === this.name) queueMicrotask(() => other.onmessage({ data }));
+    }
+  }
+
+  close() {
+    FakeChannel.#open.delete(this);
+  }
+}
+
+const RealChannel = globalThis.BroadcastChannel;
+
 beforeEach(() => {
+  mock.timers.enable({ apis: ["setTimeout"] });
   shown = [];
   opened = [];
   tabs = [];
   kept = new Map([["headway-notify", "on"]]);
   FakeNotification.permission = "granted";
   Object.assign(globalThis, {
+    BroadcastChannel: FakeChannel,
     Notification: FakeNotification,
     isSecureContext: true,
     document: { hidden: true },
@@ -40,10 +63,12 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  mock.timers.reset();
   for (const tab of tabs) tab.stop();
   for (const name of ["Notification", "isSecureContext", "document", "location", "window", "localStorage"]) {
     delete globalThis[name];
   }
+  globalThis.BroadcastChannel = RealChannel;
 });
 
 function open() {
@@ -56,7 +81,14 @@ async function go(tab, ...phases) {
   for (const [index, phase] of phases.entries()) {
     tab.receive(snapshot("a", index + 1, { title: "Import", phase, status: "", error: null, question: null }));
   }
-  await sleep(ANSWERED_MS);
+  await answered();
+}
+
+/** Let other tabs answer, and the time pass that they have for it. */
+async function answered() {
+  await settled();
+  mock.timers.tick(ANSWER_MS);
+  await settled();
 }
 
 for (const [phase, title] of [["succeeded", "Import"], ["failed", "Import"], ["waiting", "Import"]]) {
@@ -81,7 +113,7 @@ test("a reminder and the next question are told of, each once", async () => {
 
   tab.receive(snapshot("a", 1, { phase: "running" }));
   for (const [index, question] of [first, first, reminded, reminded, { ...first, id: "q2" }].entries()) asked(index + 2, question);
-  await sleep(ANSWERED_MS);
+  await answered();
 
   assert.deepEqual(shown.map(({ tag }) => tag), ["a waiting q1", `a waiting q1 ${reminded.reminded_at}`, "a waiting q2"]);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { test } from "node:test";
+import { after, before, mock, test } from "node:test";
 
 import { details, showAll } from "../../headway/static/js/details.js";
 import { formatDuration, formatLeft, formatRate, formatSize, formatTime } from "../../headway/static/js/format.js";
@@ -12,6 +12,10 @@ const contract = JSON.parse(readFileSync(new URL("../contract.json", import.meta
 const NARROW = "\u202f";
 const EMAIL = contract.labels.send_async_email;
 const HINTS = { worker: "Start one with: make worker", resume: "To go on: make resume" };
+
+// Whether a time is of today says the machine's own day, and none begins while these run.
+before(() => mock.timers.enable({ apis: ["Date"], now: Date.parse("2026-11-22T08:00:00Z") }));
+after(() => mock.timers.reset());
 
 /** With what the page has: the labels of the task's registration, and its hints. */
 function read(snapshot, at) {
