@@ -50,6 +50,19 @@ def test_a_snapshot_has_the_first_files_and_their_count(records: Records, task_i
     assert read(records, task_id).files == {"count": 4, "first": first}
 
 
+def test_files_of_one_moment_keep_the_order_in_which_they_were_given(
+    records: Records, task_id: str
+):
+    names = list("hgfedcba")
+
+    note(records, task_id, *names)
+
+    assert [file.name for file in records.files.of(task_id)] == names
+    files = read(records, task_id).files
+    assert files is not None
+    assert [one["name"] for one in files["first"]] == names[:3]
+
+
 def test_a_file_that_replaces_another_is_listed_once(records: Records, task_id: str):
     note(records, task_id, "a")
     note(records, task_id, "b", "a")

@@ -5,6 +5,16 @@
 -- One table, see points.lua.
 local files = {SHOWN = 3}
 
+-- When the next of the files is given out: now, or as many milliseconds later as keep the files in
+-- their order, which is that of their times.
+function files.next_time(noted)
+  local taken = {}
+  for _, file in pairs(noted) do taken[string.match(tostring(file), '^{"at":([^,]+),') or ''] = true end
+  local at = NOW
+  while taken[format_time(at)] do at = at + 1000 end
+  return format_time(at)
+end
+
 -- What a snapshot shows of the files: how many there are, and the first of them.
 function files.shown_of(noted)
   local all, first = {}, {}
