@@ -122,3 +122,19 @@ def test_outside_of_a_request_the_app_names_nobody(app: Flask, hand: Hand, ask_n
 
     assert "headway_owner" not in hand.take().headers
     assert result.id
+
+
+@pytest.mark.parametrize("name", ["\ud800", "ada\udfff"])
+def test_a_name_that_is_no_utf8_is_nobodys_at_every_endpoint(app: Flask, name: str):
+    app.config["HEADWAY_OWNER_LOADER"] = lambda: name
+    client = app.test_client()
+    device = {"endpoint": "https://push.example.com/1"}
+
+    started = client.post("/tasks", json={"name": "long_task"})
+    task_id = started.get_json()["task_id"]
+
+    assert started.status_code == 202
+    assert client.get(f"/status/{task_id}").status_code == 404
+    assert listed(client) == []
+    assert client.delete("/push", json=device).status_code == 403
+    assert client.get("/").status_code == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Collection, Mapping
@@ -23,6 +24,8 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.sansio.http import parse_cookie  # the one that a request uses: it takes any bytes
 
 from headway.web.origins import Origin
+
+logger = logging.getLogger(__name__)
 
 VISITOR = "visitor"
 # Browsers take a cookie of such a name from this very host alone, over TLS, and for all its paths:
@@ -114,9 +117,23 @@ def owner_in_session(session: Mapping[str, Any]) -> str | None:
 
 
 def current_owner() -> str | None:
-    """Return the owner of the request or socket, as the app's owner loader says."""
+    """Return the owner of the request or socket, as the app's owner loader says.
+
+    Half a surrogate pair has no bytes that Redis could store: whoever is named so is nobody.
+    """
     owner: str | None = current_app.config["HEADWAY_OWNER_LOADER"]()
+    if owner and not _is_utf8(owner):
+        logger.warning("The owner loader returned a name that is not UTF-8, so it is nobody")
+        return None
     return owner or None
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def cookie_sessions(app: Flask) -> Sessions | None:
