@@ -10,7 +10,7 @@ ALL_QUEUES := celery,mail
 BUNDLE := headway/static/headway.js
 
 .DEFAULT_GOAL := help
-.PHONY: help install run worker web doctor paused resume unsent retry-unsent test check audit faults bench bench-smoke matrix celery-tests docs picture screenshots bundle wheel fmt lock clean
+.PHONY: help install run worker web doctor paused resume unsent retry-unsent test check audit fuzz faults bench bench-smoke matrix celery-tests docs picture screenshots bundle wheel fmt lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
@@ -61,6 +61,9 @@ check: .venv/dev.stamp node_modules/dev.stamp  ## lint, format and types of Pyth
 
 audit: .venv/dev.stamp  ## known vulnerabilities, licences and a bill of materials (SBOM); needs the network
 	@scripts/audit.sh
+
+fuzz: .venv/dev.stamp $(BUNDLE)  ## the JSON routes and the websockets, 10 minutes each; needs the network once (FUZZ="http --minutes 5")
+	@scripts/fuzz.sh $(or $(FUZZ),http websockets)
 
 bundle: $(BUNDLE)  ## headway.js, the one file that any page can load, and its sizes
 

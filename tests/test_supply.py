@@ -34,7 +34,7 @@ def test_each_npm_package_is_pinned_by_hash(lock: Path):
 
 def test_no_installation_runs_the_packages_scripts():
     # The others try the wheel with releases of Celery that no lock names.
-    scripts = [ROOT / "scripts" / f"{name}.sh" for name in ("install", "npm", "audit")]
+    scripts = [ROOT / "scripts" / f"{name}.sh" for name in ("install", "npm", "audit", "fuzz")]
     for script in [ROOT / "Makefile", ROOT / "scripts" / "browser-files.sh", *scripts]:
         text = script.read_text()
         for line in re.findall(r".*npm\.sh.* ci .*", text):
