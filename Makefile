@@ -10,7 +10,7 @@ ALL_QUEUES := celery,mail
 BUNDLE := headway/static/headway.js
 
 .DEFAULT_GOAL := help
-.PHONY: help install run worker web doctor paused resume unsent retry-unsent test check audit fuzz faults bench bench-smoke matrix celery-tests docs picture screenshots bundle wheel fmt lock clean
+.PHONY: help install run worker web doctor paused resume unsent retry-unsent test check audit fuzz faults bench bench-smoke matrix celery-tests docs catalogues picture screenshots bundle wheel fmt lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
@@ -58,6 +58,7 @@ check: .venv/dev.stamp node_modules/dev.stamp  ## lint, format and types of Pyth
 	scripts/npm.sh run --silent check
 	scripts/locks.sh --check
 	$(BIN)/python scripts/reference.py --check
+	$(BIN)/python scripts/catalogues.py --check
 
 audit: .venv/dev.stamp  ## known vulnerabilities, licences and a bill of materials (SBOM); needs the network
 	@scripts/audit.sh
@@ -85,6 +86,9 @@ matrix: .venv/dev.stamp $(BUNDLE)  ## the wheel with each Celery and Python that
 
 celery-tests: .venv/dev.stamp $(BUNDLE)  ## Celery's own integration tests, with the stock Redis backend and with Headway's
 	@scripts/celery-tests.sh
+
+catalogues: .venv/dev.stamp  ## extract the texts of pages into each language's catalogue, and compile these
+	@$(BIN)/python scripts/catalogues.py $(if $(ADD),--add $(ADD))
 
 docs: .venv/dev.stamp  ## make docs/reference.md from the settings and the docstrings
 	@$(BIN)/python scripts/reference.py

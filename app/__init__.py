@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -12,7 +13,7 @@ from flask import Flask
 from app import config, extensions, inbox, routes, tasks  # noqa: F401 - which registers them
 from app.celery_settings import celery_settings
 from app.services import ROOT
-from headway import formats, words
+from headway import formats, languages, words
 from headway.celery import broker
 from headway.celery.task import LiveTask
 from headway.labels import labels_of
@@ -51,6 +52,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     for limit in LIMITS:
         app.config[limit.name] = app.config[limit.name.removeprefix("HEADWAY_")]
     app.session_interface = access.Sessions()
+    languages.add(Path(__file__).with_name("translations"))
     extensions.mail.init_app(app)
     extensions.headway.init_app(app, celery=_celery(app), url_prefix="")
     for blueprint in (routes.pages, inbox.inbox):

@@ -7,8 +7,11 @@ import unicodedata
 from email_validator import EmailNotValidError, validate_email
 from flask import current_app
 
+from headway.languages import Sentence
+
 MAX_ADDRESS = 254
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+TOO_LONG = Sentence("An email address has at most {most} characters.", most=MAX_ADDRESS)
 
 
 class BadAddress(ValueError):
@@ -21,15 +24,15 @@ def check_address(text: str) -> str:
     Domains that are reserved for tests ("ada@example.test") pass if no real mail server is set.
     """
     if not text:
-        raise BadAddress("Enter an email address.")
+        raise BadAddress(Sentence("Enter an email address."))
     if len(text) > MAX_ADDRESS:
-        raise BadAddress(f"An email address has at most {MAX_ADDRESS} characters.")
+        raise BadAddress(TOO_LONG)
     if any(unicodedata.category(char) in INVISIBLE for char in text):
-        raise BadAddress("An email address has no line breaks or invisible characters.")
+        raise BadAddress(Sentence("An email address has no line breaks or invisible characters."))
     if text.count("@") > 1 or "," in text or ";" in text:
-        raise BadAddress("Enter one email address, not several.")
+        raise BadAddress(Sentence("Enter one email address, not several."))
     if "<" in text or ">" in text:
-        raise BadAddress("Enter the address alone, without a name or brackets.")
+        raise BadAddress(Sentence("Enter the address alone, without a name or brackets."))
     no_real_mail = current_app.config["MAIL_INBOX"] is not None
     try:
         valid = validate_email(
@@ -44,5 +47,5 @@ def check_address(text: str) -> str:
         raise BadAddress(str(error)) from None
     address = valid.ascii_email
     if address is None or len(address) > MAX_ADDRESS:
-        raise BadAddress(f"An email address has at most {MAX_ADDRESS} characters.")
+        raise BadAddress(TOO_LONG)
     return address

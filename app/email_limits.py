@@ -7,8 +7,13 @@ from collections.abc import Mapping
 from flask import current_app, request
 
 from app.settings import EMAIL_LIMITS
+from headway.languages import Counted
 from headway.limits import LimitReached, Limits, parse
 from headway.web.access import current_owner
+
+EMAILS = Counted("{count} email", "{count} emails")
+TO_THIS_ADDRESS = Counted("{count} email to this address", "{count} emails to this address")
+OF_ALL = Counted("{count} email of all visitors", "{count} emails of all visitors")
 
 
 def count_email(email_data: Mapping[str, str]) -> None:
@@ -17,11 +22,9 @@ def count_email(email_data: Mapping[str, str]) -> None:
     of_sender, of_recipient, of_all = (
         parse(each, current_app.config[each.name]) for each in EMAIL_LIMITS
     )
-    limits.count_by(
-        of_sender, "emails", "email{s}", current_owner() or "", request.remote_addr or ""
-    )
-    limits.take(of_recipient, f"emails:to:{email_data['to'].lower()}", "email{s} to this address")
-    limits.take(of_all, "emails", "email{s} of all visitors")
+    limits.count_by(of_sender, "emails", EMAILS, current_owner() or "", request.remote_addr or "")
+    limits.take(of_recipient, f"emails:to:{email_data['to'].lower()}", TO_THIS_ADDRESS)
+    limits.take(of_all, "emails", OF_ALL)
 
 
 class SenderWaits(Exception):
@@ -43,9 +46,9 @@ def count_in_mailing(owner: str, to: str) -> None:
     of_sender, of_recipient, of_all = (
         parse(each, current_app.config[each.name]) for each in EMAIL_LIMITS
     )
-    limits.take(of_recipient, f"emails:to:{to.lower()}", "email{s} to this address")
+    limits.take(of_recipient, f"emails:to:{to.lower()}", TO_THIS_ADDRESS)
     try:
-        limits.take(of_sender, f"emails:owner:{owner}", "email{s}")
-        limits.take(of_all, "emails", "email{s} of all visitors")
+        limits.take(of_sender, f"emails:owner:{owner}", EMAILS)
+        limits.take(of_all, "emails", OF_ALL)
     except LimitReached as reached:
         raise SenderWaits(reached) from None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.addresses import BadAddress, check_address
+from headway.languages import Sentence
 
 COUNTDOWNS = {"Send": 0.0, "Send in 1 minute": 60.0}
 
@@ -26,7 +27,7 @@ class EmailForm:
         try:
             check_address(email)
         except BadAddress as error:
-            errors["email"] = str(error)
+            errors["email"] = error.args[0]
         if submit not in COUNTDOWNS:
-            errors["submit"] = f"Must be one of: {', '.join(COUNTDOWNS)}."
+            errors["submit"] = Sentence("Must be one of: {choices}.", choices=", ".join(COUNTDOWNS))
         return cls(email, COUNTDOWNS.get(submit, 0.0), errors)

@@ -18,8 +18,10 @@ from flask import Blueprint, abort, current_app, jsonify, render_template, reque
 from flask.typing import ResponseReturnValue
 
 from headway.store.records import TASK_ID
+from headway.web.language import remember
 
 inbox = Blueprint("inbox", __name__)
+inbox.after_request(remember)
 
 MAX_LISTED = 200
 MAX_KEPT = 1_000

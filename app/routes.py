@@ -19,6 +19,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from app.forms import EmailForm
+from headway.languages import say
 from headway.limits import LimitReached
 from headway.service import start
 from headway.store.errors import Unavailable, problem_of
@@ -26,6 +27,7 @@ from headway.web.access import get_or_create_owner
 from headway.web.api import server_state
 from headway.web.cookies import refuse_without_cookie
 from headway.web.errors import APIError, wants_json, wants_page
+from headway.web.language import remember
 from headway.web.limiting import KINDS, count_request, request_has_ended
 from headway.web.listing import Listing, Query, read_listing
 from headway.web.responses import accepted, idempotency_key
@@ -39,6 +41,7 @@ pages = Blueprint("pages", __name__)
 pages.before_request(refuse_other_sites)
 pages.before_request(count_request)
 pages.teardown_request(request_has_ended)
+pages.after_request(remember)
 
 
 @pages.get("/")
@@ -61,10 +64,9 @@ def send_email() -> ResponseReturnValue:
     """Send an email, now or in a minute. Form: `email`, `submit`, perhaps `idempotency_key`."""
     form = EmailForm.read(request.form)
     if form.errors:
-        message = " ".join(form.errors.values())
         if wants_json():
-            raise APIError(400, "bad_form", message, form.errors)
-        return _page(form.email, message), 400
+            raise APIError(400, "bad_form", " ".join(form.errors.values()), form.errors)
+        return _page(form.email, " ".join(map(say, form.errors.values()))), 400
     refuse_without_cookie()
     owner = get_or_create_owner() or ""
     try:
@@ -78,15 +80,15 @@ def send_email() -> ResponseReturnValue:
     except LimitReached as reached:
         if wants_json():
             raise
-        page = _page(form.email, str(reached))
+        page = _page(form.email, reached.message)
         return page, reached.status, {"Retry-After": str(reached.seconds)}
     session["email"] = form.email
     if wants_json():
         return accepted(started)
     if form.countdown:
-        flash(f"An email will be sent to {form.email} in one minute")
+        flash(say("An email will be sent to {email} in one minute", email=form.email))
     else:
-        flash(f"Sending email to {form.email}")
+        flash(say("Sending email to {email}", email=form.email))
     return redirect(url_for(".index"))
 
 

@@ -12,6 +12,7 @@ from typing import Any, get_args, get_origin
 
 from headway import strict_json
 from headway.annotations import ABSENT, Email, bare, choices, is_record, members_of, without_none
+from headway.languages import Sentence
 from headway.typed import converted, is_converted
 from headway.uploads import Upload
 
@@ -63,7 +64,7 @@ def options_of(hint: Any) -> list[tuple[str, str]]:
     """Return the options of a select: the text of each value, and its label."""
     known = bare(without_none(hint)[0])
     if known is bool:
-        return [("true", "Yes"), ("false", "No")]
+        return [("true", Sentence("Yes")), ("false", Sentence("No"))]
     return [(as_text(plain), as_text(plain)) for plain, _ in choices(known) or ()]
 
 

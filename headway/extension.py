@@ -19,6 +19,7 @@ from headway.celery.backend import LiveBackend
 from headway.celery.broker import message_encoder
 from headway.celery.sends import load_owner_by
 from headway.exceptions import ConfigError
+from headway.languages import choose_by
 from headway.limits import Limits
 from headway.push.manager import RoomManager
 from headway.revoking import revoke_from
@@ -31,6 +32,7 @@ from headway.web.api import api
 from headway.web.assets import assets
 from headway.web.files import files
 from headway.web.hosts import TrustedHosts, parse_hosts
+from headway.web.language import current_language
 from headway.web.openapi import openapi
 from headway.web.ops import ops
 from headway.web.origins import parse_origins
@@ -173,6 +175,7 @@ class Headway:
         masking.hide_tokens(*LOGS_OF_REQUESTS)
         state = app.extensions[KEY] = _state_for(app, celery, backend)
         load_owner_by(access.owner_of_sender)
+        choose_by(current_language)
         for blueprint in BLUEPRINTS:
             app.register_blueprint(blueprint, url_prefix=url_prefix or None)
         app.jinja_env.globals["headway"] = Pages()

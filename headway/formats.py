@@ -19,6 +19,13 @@ def format_duration(ms: float) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
+def format_took(ms: int) -> str:
+    """Return how long something took: "32 ms", "12.4 s", "2:05"."""
+    if ms < 100:
+        return f"{ms}{SPACE}ms"
+    return f"{ms / 1000:.1f}{SPACE}s" if ms < 60_000 else format_duration(ms)
+
+
 def format_rate(rate: float) -> str:
     """Return a rate per second as text, per minute where it is low."""
     if rate >= 10:

@@ -27,11 +27,16 @@ from headway.controls import (
     read,
     shown,
 )
+from headway.languages import Sentence, say
 
 ROOT = "args"
 AS_JSON = ":json"
-NOTES = {LINES: "One per line.", JSON: "As JSON.", DATE_AND_TIME: "In UTC."}
-UNTOUCHED = "Left as it is: none."
+NOTES = {
+    LINES: Sentence("One per line."),
+    JSON: Sentence("As JSON."),
+    DATE_AND_TIME: Sentence("In UTC."),
+}
+UNTOUCHED = Sentence("Left as it is: none.")
 
 
 @dataclass(frozen=True)
@@ -182,10 +187,10 @@ def _field_of(
         members, is_optional = _members(argument.hint)
         within = fields_of(members, form, wrong, path)
         why = wrong.get(path.removeprefix(f"{ROOT}."), "")
-        note = " ".join(filter(None, [argument.help, UNTOUCHED if is_optional else ""]))
+        note = " ".join(filter(None, [say(argument.help), say(UNTOUCHED) if is_optional else ""]))
         return Field(name, label, GROUP, "", note, why, not is_optional, fields=within)
     text = _text(form, name)
-    help_ = " ".join(filter(None, [argument.help, NOTES.get(control)]))
+    help_ = " ".join(filter(None, [say(argument.help), say(NOTES.get(control, ""))]))
     return Field(
         name,
         label,
@@ -202,8 +207,8 @@ def _options(argument: Argument) -> list[tuple[str, str]]:
     has_none = without_none(argument.hint)[1]
     found = options_of(argument.hint)
     if argument.is_required:
-        return [("", "Choose…"), *found]
-    return [("", "None"), *found] if has_none or argument.default is ABSENT else found
+        return [("", Sentence("Choose…")), *found]
+    return [("", Sentence("None")), *found] if has_none or argument.default is ABSENT else found
 
 
 def _error_at(path: str, wrong: Mapping[str, str]) -> str:
@@ -212,12 +217,16 @@ def _error_at(path: str, wrong: Mapping[str, str]) -> str:
     if name in wrong:
         return wrong[name]
     within = {key: why for key, why in wrong.items() if key.startswith(f"{name}.")}
-    return " ".join(f"{_place(key[len(name) + 1 :])}: {why}" for key, why in within.items())
+    return " ".join(
+        say("{title}: {why}", title=_place(key[len(name) + 1 :]), why=say(why))
+        for key, why in within.items()
+    )
 
 
 def _place(path: str) -> str:
     first, dot, rest = path.partition(".")
-    place = f"Item {int(first) + 1}" if first.isascii() and first.isdigit() else first
+    is_item = first.isascii() and first.isdigit()
+    place = say("Item {number}", number=int(first) + 1) if is_item else first
     return f"{place}{dot}{rest}"
 
 

@@ -21,6 +21,7 @@ from limits.storage import MemoryStorage, RedisStorage, Storage
 from headway import settings
 from headway.exceptions import ConfigError, HeadwayError
 from headway.lanes import Lanes
+from headway.languages import Counted, Sentence
 from headway.settings import Setting
 from headway.store.records import Records
 from headway.throttled import ThrottledLogger
@@ -32,12 +33,12 @@ BLOCKS = 25  # counts are fetched from Redis in blocks of this part of a limit: 
 MAX_HELD = 20_000  # counts that one process knows without asking
 IPV6_BITS = 64  # of an address that are one client's
 WORDS = {
-    "starts": "new task{s}",
-    "changes": "change{s}",
-    "shares": "link{s}",
-    "reads": "request{s}",
-    "lists": "list{s}",
-    "uploads": "upload{s}",
+    "starts": Counted("{count} new task", "{count} new tasks"),
+    "changes": Counted("{count} change", "{count} changes"),
+    "shares": Counted("{count} link", "{count} links"),
+    "reads": Counted("{count} request", "{count} requests"),
+    "lists": Counted("{count} list", "{count} lists"),
+    "uploads": Counted("{count} upload", "{count} uploads"),
 }
 KINDS = {
     "starts": settings.STARTS_LIMIT,
@@ -47,7 +48,20 @@ KINDS = {
     "lists": settings.LISTS_LIMIT,
     "uploads": settings.UPLOADS_LIMIT,
 }
-UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+DAYS = Counted("{count} day", "{count} days")
+HOURS = Counted("{count} hour", "{count} hours")
+MINUTES = Counted("{count} minute", "{count} minutes")
+SECONDS = Counted("{count} second", "{count} seconds")
+UNITS = ((86400, DAYS), (3600, HOURS), (60, MINUTES), (1, SECONDS))
+# By the name that the library `limits` gives a period: one of it, and several.
+PERIODS = {
+    "second": (Sentence("second"), SECONDS),
+    "minute": (Sentence("minute"), MINUTES),
+    "hour": (Sentence("hour"), HOURS),
+    "day": (Sentence("day"), DAYS),
+    "month": (Sentence("month"), Counted("{count} month", "{count} months")),
+    "year": (Sentence("year"), Counted("{count} year", "{count} years")),
+}
 
 
 class LimitReached(HeadwayError):
@@ -60,7 +74,8 @@ class LimitReached(HeadwayError):
     code = "rate_limited"
 
     def __init__(self, message: str, seconds: float) -> None:
-        super().__init__(f"{message} Try again in {in_words(seconds)}.")
+        self.message = Sentence("{why} Try again in {time}.", why=message, time=in_words(seconds))
+        super().__init__(str(self.message))
         self.seconds = max(1, ceil(seconds))
 
 
@@ -85,11 +100,11 @@ class Held(NamedTuple):
 NOTHING = Held(0, 0.0)
 
 
-def in_words(seconds: float) -> str:
+def in_words(seconds: float) -> Sentence:
     """Return a duration in words, rounded up: "40 seconds", "3 minutes"."""
     whole = max(1, ceil(seconds))
     size, unit = next((size, unit) for size, unit in UNITS if whole >= 2 * size or size == 1)
-    return counted(ceil(whole / size), unit)
+    return Sentence(*unit, count=ceil(whole / size))
 
 
 def counted(count: int, word: str) -> str:
@@ -153,13 +168,13 @@ class Limits:
         self,
         items: tuple[RateLimitItem, ...],
         kind: str,
-        words: str,
+        words: Counted,
         owner: str,
         address: str,
     ) -> None:
         """Count one action against limits of an owner, and an address's. Raises LimitReached.
 
-        `kind` is the action's own name, `words` are those for people ("email{s}"). An address that
+        `kind` is the action's own name, `words` are those for people. An address that
         has reached its limit is counted no further: it could have any number of owners.
         """
         if kind not in self._of_address:
@@ -178,14 +193,14 @@ class Limits:
             most[f"address:{subject_of(address)}"] = self._max_uploaded * self._factor
         return most
 
-    def take(self, items: tuple[RateLimitItem, ...], name: str, words: str) -> None:
+    def take(self, items: tuple[RateLimitItem, ...], name: str, words: Counted) -> None:
         """Count one of what `words` names against limits of one's own. Raises LimitReached.
 
         `name` is who or what they are for: it has a count of its own.
         """
         for item in items:
             if seconds := self._take(item, name):
-                raise LimitReached(f"At most {_described(item, words)}.", seconds)
+                raise LimitReached(_described(item, words), seconds)
 
     def _take(self, item: RateLimitItem, name: str) -> float:
         """Count one; return 0, or in how many seconds one more is possible."""
@@ -230,10 +245,11 @@ def _count(storage: Storage, key: str, item: RateLimitItem, now: float) -> Held:
     return Held(0, now + max(1.0, storage.get_expiry(key) - time.time()), is_over=True)
 
 
-def _described(item: RateLimitItem, words: str) -> str:
-    unit = item.GRANULARITY.name
-    per = unit if item.multiples == 1 else f"{item.multiples} {unit}s"
-    return f"{item.amount} {words.format(s='' if item.amount == 1 else 's')} per {per}"
+def _described(item: RateLimitItem, words: Counted) -> Sentence:
+    one, several = PERIODS[item.GRANULARITY.name]
+    period = one if item.multiples == 1 else Sentence(*several, count=item.multiples)
+    things = Sentence(*words, count=item.amount)
+    return Sentence("At most {things} per {period}.", things=things, period=period)
 
 
 def _flag(setting: Setting, config: Mapping[str, Any]) -> bool:

@@ -66,6 +66,12 @@ SECRET_KEY = Setting(
 SECRET_KEY_FALLBACKS = Setting(
     "HEADWAY_SECRET_KEY_FALLBACKS", (), "older keys, whose tokens still count"
 )
+LANGUAGE = Setting(
+    "HEADWAY_LANGUAGE",
+    "en",
+    "the language of pages, as `en` or `zh-Hans`, for readers who have chosen none and whose "
+    "browsers ask for none that there is",
+)
 # Limits of visitors, in the same config.
 RATE_LIMITS = Setting(
     "HEADWAY_RATE_LIMITS",
@@ -147,6 +153,7 @@ FLASK = (
     MAX_ATTEMPTS,
     SECRET_KEY,
     SECRET_KEY_FALLBACKS,
+    LANGUAGE,
     *LIMITS,
 )
 

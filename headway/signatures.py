@@ -92,7 +92,7 @@ class Signature:
     def validate(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """Return arguments with the defaults that JSON has. Raises BadArguments."""
         known = {each.name: each for each in self.arguments}
-        wrong = {
+        wrong: dict[str, str] = {
             name: MISSING_ARGUMENT
             for name, each in known.items()
             if each.is_required and name not in args

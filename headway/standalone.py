@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from headway import masking
 from headway.exceptions import ConfigError
 from headway.extension import Headway
-from headway.settings import LIMITS
+from headway.settings import LANGUAGE, LIMITS
 from headway.weak_secrets import is_secret, refuse_weak
 from headway.web.errors import APIError, as_json
 from headway.web.proxies import TrustedProxies
@@ -54,6 +54,7 @@ def create_app(celery: Celery, *, url_prefix: str, async_mode: str, trusted_prox
     )
     for limit in LIMITS:
         app.config[limit.name] = _setting(celery, limit.name)
+    app.config[LANGUAGE.name] = _setting(celery, LANGUAGE.name) or LANGUAGE.default
     headway = Headway()
     headway.owner_loader(_nobody)
     headway.init_app(app, celery=celery, url_prefix=url_prefix)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app, has_request_context, request
 
-from headway.limits import LimitReached, Limits, QueueFull, counted
+from headway.languages import Sentence
+from headway.limits import LimitReached, Limits, QueueFull
 from headway.push.manager import RoomManager
 from headway.registry import TASK_TYPES
 from headway.system import System
@@ -45,11 +46,16 @@ class State(System):
         queues = self.records.queries.overview()["queues"]
         waiting = queues[queue]["queued"] if queue in queues else 0
         if waiting >= limits.max_queue_length:
-            raise QueueFull("Too many tasks are waiting.", WAIT_SECONDS)
+            raise QueueFull(Sentence("Too many tasks are waiting."), WAIT_SECONDS)
         if owner and self.records.lists.count_open(owner) >= limits.max_open_tasks:
-            reached = counted(limits.max_open_tasks, "task")
-            verb = "has" if limits.max_open_tasks == 1 else "have"
-            raise LimitReached(f"You have {reached} that {verb} not ended.", WAIT_SECONDS)
+            raise LimitReached(
+                Sentence(
+                    "You have 1 task that has not ended.",
+                    "You have {count} tasks that have not ended.",
+                    count=limits.max_open_tasks,
+                ),
+                WAIT_SECONDS,
+            )
 
 
 def state_of(app: Flask) -> State:

@@ -24,6 +24,7 @@ from headway.annotations import (
     members_of,
     without_none,
 )
+from headway.languages import Sentence
 from headway.uploads import Upload, is_upload_id, upload_of
 
 # What a browser's <input type="email"> takes, by the HTML standard.
@@ -33,8 +34,8 @@ EMAIL = re.compile(
 )
 MAX_EMAIL = 254  # characters
 DATE = re.compile(r"\d{4}-\d\d-\d\d")  # Python reads "20261129" and "2026-W48-7" too
-MISSING_ARGUMENT = "Is missing."
-UNKNOWN_ARGUMENT = "No such argument."
+MISSING_ARGUMENT = Sentence("Is missing.")
+UNKNOWN_ARGUMENT = Sentence("No such argument.")
 
 Wrong = dict[str, str]
 
@@ -47,7 +48,8 @@ def wrong_with(value: Any, hint: Any) -> Wrong:
     if kind in (Union, UnionType):
         return _wrong_with_union(value, hint, inner)
     if (of := choices(known)) is not None:
-        return {} if _chosen(value, of) else {"": f"Must be one of: {_listed(of)}."}
+        says = Sentence("Must be one of: {choices}.", choices=_listed(of))
+        return {} if _chosen(value, of) else {"": says}
     if kind in (list, Sequence):
         return _wrong_with_list(value, inner)
     if kind in (dict, Mapping):
@@ -126,19 +128,23 @@ def _is_email(value: Any) -> bool:
 
 
 SCALARS: Mapping[Any, _Scalar] = {
-    str: _Scalar("Must be text.", lambda value: isinstance(value, str)),
-    int: _Scalar("Must be a whole number.", lambda value: type(value) is int),
-    float: _Scalar("Must be a number.", lambda value: type(value) in (int, float)),
-    bool: _Scalar("Must be true or false.", lambda value: isinstance(value, bool)),
-    date: _Scalar("Must be a date: 2026-11-29.", _reads(_date), _date),
+    str: _Scalar(Sentence("Must be text."), lambda value: isinstance(value, str)),
+    int: _Scalar(Sentence("Must be a whole number."), lambda value: type(value) is int),
+    float: _Scalar(Sentence("Must be a number."), lambda value: type(value) in (int, float)),
+    bool: _Scalar(Sentence("Must be true or false."), lambda value: isinstance(value, bool)),
+    date: _Scalar(Sentence("Must be a date: 2026-11-29."), _reads(_date), _date),
     datetime: _Scalar(
-        "Must be a time with its zone: 2026-11-22T08:00:00Z.", _reads(_datetime), _datetime
+        Sentence("Must be a time with its zone: 2026-11-22T08:00:00Z."),
+        _reads(_datetime),
+        _datetime,
     ),
-    time: _Scalar("Must be a time of day: 14:30.", _reads(time.fromisoformat), time.fromisoformat),
-    Email: _Scalar("Must be an email address: ada@example.com.", _is_email, Email),
-    Upload: _Scalar("Must be the id of an upload.", is_upload_id, upload_of),
-    None: _Scalar("Must be null.", lambda value: value is None),
-    NoneType: _Scalar("Must be null.", lambda value: value is None),
+    time: _Scalar(
+        Sentence("Must be a time of day: 14:30."), _reads(time.fromisoformat), time.fromisoformat
+    ),
+    Email: _Scalar(Sentence("Must be an email address: ada@example.com."), _is_email, Email),
+    Upload: _Scalar(Sentence("Must be the id of an upload."), is_upload_id, upload_of),
+    None: _Scalar(Sentence("Must be null."), lambda value: value is None),
+    NoneType: _Scalar(Sentence("Must be null."), lambda value: value is None),
 }
 
 
@@ -158,27 +164,27 @@ def _wrong_with_union(value: Any, hint: Any, inner: tuple[Any, ...]) -> Wrong:
     only, has_none = without_none(hint)
     if has_none and only is not hint:
         return wrong_with(value, only)
-    return {"": f"Must be of type {formatannotation(bare(hint))}."}
+    return {"": Sentence("Must be of type {type}.", type=formatannotation(bare(hint)))}
 
 
 def _wrong_with_list(value: Any, inner: tuple[Any, ...]) -> Wrong:
     if not isinstance(value, list):
-        return {"": "Must be a list."}
+        return {"": Sentence("Must be a list.")}
     return below((str(i), wrong_with(each, inner[0])) for i, each in enumerate(value) if inner)
 
 
 def _wrong_with_object(value: Any, inner: tuple[Any, ...]) -> Wrong:
     if not isinstance(value, dict):
-        return {"": "Must be an object."}
+        return {"": Sentence("Must be an object.")}
     return below((name, wrong_with(each, inner[1])) for name, each in value.items() if inner)
 
 
 def _wrong_with_record(value: Any, kind: Any) -> Wrong:
     """Return what is wrong with an object; what its maker says, where each member is right."""
     if not isinstance(value, dict):
-        return {"": "Must be an object."}
+        return {"": Sentence("Must be an object.")}
     members = {each.name: each for each in members_of(kind)}
-    found = {
+    found: Wrong = {
         name: MISSING_ARGUMENT
         for name, each in members.items()
         if each.is_required and name not in value

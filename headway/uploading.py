@@ -11,6 +11,7 @@ from headway import settings
 from headway.exceptions import ConfigError, HeadwayError
 from headway.file_folder import FileFolder, file_folder
 from headway.file_types import file_name, media_type
+from headway.languages import Sentence
 from headway.registry import BadArguments, TaskType
 from headway.store.errors import Unavailable
 from headway.store.uploads import StoredUpload
@@ -18,7 +19,7 @@ from headway.system import System
 from headway.typed import uploads_in
 
 RESERVED_SECONDS = 3600.0  # for which an upload that has begun may take to come
-GONE = "This file has expired or is not yours: upload it again."
+GONE = Sentence("This file has expired or is not yours: upload it again.")
 NO_FOLDER = "There is no folder for uploads: set headway_files, in the workers' settings too."
 
 

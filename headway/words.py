@@ -1,35 +1,25 @@
 """The words for a task that a page shows before its script runs, and that a terminal prints.
 
-The words themselves are in static/js/card-words.js, which the script reads too.
+The words themselves are in static/js/card-words.js, which the script reads too, and in the
+catalogues of other languages.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import floor
-from pathlib import Path
-from typing import Any
 
-from headway.formats import SPACE, format_duration, format_number, format_percent, format_size
+from headway.formats import SPACE, format_number, format_percent, format_size, format_took
 from headway.labels import Labels
+from headway.languages import ENGLISH, current, words_of
 from headway.parts import PARTS_FAILED, as_shown, has_open_parts, has_said_nothing, phase_of
 from headway.shapes import SnapshotDict, Step, TaskError
 from headway.snapshot import Phase
 
 MAX_LINE = 80  # characters of a result that stands in a line
 PENDING = "Pending..."  # the article's word for a task that waits for its first worker
-
-
-def _load() -> dict[str, Any]:
-    text = Path(__file__).with_name("static").joinpath("js", "card-words.js").read_text("utf-8")
-    words: dict[str, Any] = json.loads(text.partition("export default ")[2].rstrip(";\n"))
-    return words
-
-
-WORDS = _load()
-SIGNS: dict[str, str] = WORDS["signs"]
+SIGNS: dict[str, str] = ENGLISH.words["signs"]
 
 
 @dataclass(frozen=True)
@@ -59,14 +49,19 @@ def read(task: SnapshotDict, labels: Labels) -> Reading:
         phase=phase,
         finished_at=task.get("finished_at") or "",
         percent=part,
-        sign=SIGNS.get(phase, WORDS["unknown_sign"]),
+        sign=SIGNS.get(phase, words_of("unknown_sign")),
         figure=figure,
         headline=_lead(task, labels, part),
         text=_joined(parts(task), _text(task, labels)),
         numbers=_numbers(task, labels),
         when=_when(task.get("finished_at")),
-        result_link=f"Show all ({format_size(size)})" if size else "",
+        result_link=show_all(size),
     )
+
+
+def show_all(size: int | None) -> str:
+    """Return the words of the link to a result that is kept apart; "" for none."""
+    return _fill(words_of("card")["show_all"], size=format_size(size)) if size else ""
 
 
 def parts(task: SnapshotDict) -> str:
@@ -74,13 +69,15 @@ def parts(task: SnapshotDict) -> str:
     counts = task.get("parts")
     if not counts or _error(task)["type"] == PARTS_FAILED:
         return ""
-    words = WORDS["parts"]
-    ended = "one" if counts["count"] == 1 else "ended"
-    kinds = ["open" if has_open_parts(task) else ended]
-    kinds += [kind for kind in ("failed", "waiting") if counts.get(kind)]
+    words = words_of("parts")
+    kinds = [kind for kind in ("failed", "waiting") if counts.get(kind)]
     first = counts["first_failed"]
     title = first["title"] if first else ""
-    return _joined(*(_fill(words[kind], title=title, **counts) for kind in kinds))
+    ended = current().counted(words["ended"], counts["count"])
+    return _joined(
+        _fill(words["open"], **counts) if has_open_parts(task) else ended,
+        *(_fill(words[kind], title=title, **counts) for kind in kinds),
+    )
 
 
 def cancel_all(task: SnapshotDict) -> str:
@@ -97,8 +94,7 @@ def retry_parts(task: SnapshotDict) -> str:
 
 
 def _counted(action: str, count: int) -> str:
-    said = WORDS["actions"]
-    return str(said[f"{action}_one"] if count == 1 else _fill(said[action], count=count))
+    return current().counted(words_of("actions")[action], count)
 
 
 def percent(task: SnapshotDict) -> int | None:
@@ -114,7 +110,7 @@ def percent(task: SnapshotDict) -> int | None:
 
 def headline(task: SnapshotDict, labels: Labels) -> str:
     """Return the phase in words, with its number if it has one."""
-    words = WORDS["headlines"]
+    words = words_of("headlines")
     phase = phase_of(task)
     part = percent(task)
     failures = task.get("failures") or 0
@@ -147,7 +143,7 @@ def failure(task: SnapshotDict, labels: Labels) -> str:
     error = _error(task)
     kind = error.get("type", "")
     own = labels.get("errors", {}).get(kind)
-    return str(own or WORDS["errors"].get(kind) or error.get("message", ""))
+    return str(own or words_of("errors").get(kind) or error.get("message", ""))
 
 
 def _error(task: SnapshotDict) -> TaskError:
@@ -156,7 +152,8 @@ def _error(task: SnapshotDict) -> TaskError:
 
 def starts_at(time: str, labels: Labels) -> str:
     """Return the sentence that says when a task starts."""
-    return _fill(WORDS["texts"]["scheduled"], starts=labels.get("starts", "starts"), time=time)
+    starts = labels.get("starts", words_of("starts"))
+    return _fill(words_of("texts")["scheduled"], starts=starts, time=time)
 
 
 def next_attempt(task: SnapshotDict) -> dict[str, int]:
@@ -168,7 +165,7 @@ def next_attempt(task: SnapshotDict) -> dict[str, int]:
 
 def again(task: SnapshotDict) -> dict[str, str]:
     """Return the buttons that start an ended task again: action and words."""
-    words = WORDS["actions"]
+    words = words_of("actions")
     resume = task.get("resume")
     if not resume:
         return {"again": words["retry"] if phase_of(task) == Phase.FAILED else words["again"]}
@@ -181,11 +178,12 @@ def _lead(task: SnapshotDict, labels: Labels, part: int | None) -> str:
     phase = phase_of(task)
     if phase == Phase.RUNNING and part is not None:
         return ""  # the number stands beside the bar
-    return headline(task, labels) + (":" if phase == Phase.RETRYING else "")
+    lead = headline(task, labels)
+    return _fill(words_of("leads")["plain"], headline=lead) if phase == Phase.RETRYING else lead
 
 
 def _text(task: SnapshotDict, labels: Labels) -> str:
-    words = WORDS["texts"]
+    words = words_of("texts")
     phase = phase_of(task)
     status = task.get("status") or ""
     if phase == Phase.SCHEDULED:
@@ -208,7 +206,7 @@ def _text(task: SnapshotDict, labels: Labels) -> str:
 
 
 def _numbers(task: SnapshotDict, labels: Labels) -> str:
-    words = WORDS["numbers"]
+    words = words_of("numbers")
     phase = phase_of(task)
     if phase == Phase.RETRYING and waiting(task, labels):
         return _fill(words["waiting"], time=_clock(task))
@@ -232,7 +230,7 @@ def _short_result(task: SnapshotDict) -> str:
     if len(text) > MAX_LINE and not task.get("result_size"):
         return ""
     line = text if len(text) <= MAX_LINE else text[: MAX_LINE - 1] + "…"
-    return _fill(WORDS["texts"]["result"], result=line)
+    return _fill(words_of("texts")["result"], result=line)
 
 
 def _step(task: SnapshotDict) -> str:
@@ -241,7 +239,7 @@ def _step(task: SnapshotDict) -> str:
         return ""
     place = ""
     if _is_numbered(step):
-        place = _fill(WORDS["texts"]["step"], index=step["index"], count=step["count"])
+        place = _fill(words_of("texts")["step"], index=step["index"], count=step["count"])
     own = (step.get("current"), step.get("total"))
     is_bar = not place and own == (task.get("current"), task.get("total"))
     return " ".join(filter(None, (place, step.get("name"), "" if is_bar else _count(step))))
@@ -266,12 +264,7 @@ def _took(task: SnapshotDict) -> str:
     if not start or not end:
         return ""
     took = datetime.fromisoformat(end) - datetime.fromisoformat(start)
-    ms = max(0, round(took.total_seconds() * 1000))
-    if ms < 100:
-        return f"{ms}{SPACE}ms"
-    if ms < 60_000:
-        return f"{ms / 1000:.1f}{SPACE}s"
-    return format_duration(ms)
+    return format_took(max(0, round(took.total_seconds() * 1000)))
 
 
 def _clock(task: SnapshotDict) -> str:
@@ -287,7 +280,10 @@ def _when(time: str | None) -> str:
         return ""
     date = datetime.fromisoformat(time)
     is_today = date.date() == datetime.now(UTC).date()
-    return f"{date:%H:%M} UTC" if is_today else f"{date.day} {date:%b %Y}"
+    if is_today:
+        return f"{date:%H:%M} UTC"
+    month = words_of("months")[str(date.month)]
+    return _fill(words_of("date"), day=date.day, month=month, year=date.year)
 
 
 def _fill(words: str, **values: object) -> str:

@@ -23,6 +23,7 @@ from app.routes import pages
 from app.services import ROOT
 from headway.web.access import nonce
 from headway.web.assets import assets
+from headway.web.pages import Pages
 from tests.processes import free_port
 
 TASK = "0d4c4b7e-2f0e-4a0b-9a3e-1c5d7f7b9a10"
@@ -53,6 +54,7 @@ def inbox_app(folder: Path | None, port: int = 1) -> Flask:
     app.register_blueprint(inbox)
     app.register_blueprint(pages)  # which the frame of each page links to
     app.register_blueprint(assets)  # and its modules' addresses
+    app.jinja_env.globals["headway"] = Pages()  # and its words
     app.add_template_global(nonce, "csp_nonce")
     return app
 

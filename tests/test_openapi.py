@@ -15,6 +15,7 @@ from tests.answers_described import Described
 
 # Routes that answer with pages, files or the document itself.
 NOT_JSON = {
+    ("headway_assets.words", "GET"),
     ("headway_assets.file", "GET"),
     ("headway_files.file", "GET"),
     ("headway_openapi.show", "GET"),

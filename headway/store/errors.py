@@ -9,6 +9,8 @@ from typing import TypedDict
 import redis
 from redis.exceptions import ClusterDownError, NoPermissionError
 
+from headway.languages import Sentence
+
 OLDEST_REDIS = "7.0"  # the first with functions
 UNKNOWN_COMMAND = re.compile(r"unknown command [`']?([\w|]+)")
 NO_RIGHT_IN_FUNCTION = ("ACL failure in script", "The user executing the script can't")
@@ -30,16 +32,16 @@ class Reason(StrEnum):
 
 
 SENTENCES = {
-    Reason.UNREACHABLE: "Redis does not answer",
-    Reason.LOADING: "Redis is starting",
-    Reason.BUSY: "Redis is busy",
-    Reason.FULL: "Redis is full",
-    Reason.READ_ONLY: "Redis takes no writes",
-    Reason.CANNOT_SAVE: "Redis cannot write to its disk",
-    Reason.TOO_OLD: f"Redis is older than {OLDEST_REDIS}",
-    Reason.NO_RIGHT: "Redis refuses a right that Headway needs",
-    Reason.NO_LOGIN: "Redis refuses the password",
-    Reason.WRONG_TYPE: "A key in Redis holds another type than it should",
+    Reason.UNREACHABLE: Sentence("Redis does not answer"),
+    Reason.LOADING: Sentence("Redis is starting"),
+    Reason.BUSY: Sentence("Redis is busy"),
+    Reason.FULL: Sentence("Redis is full"),
+    Reason.READ_ONLY: Sentence("Redis takes no writes"),
+    Reason.CANNOT_SAVE: Sentence("Redis cannot write to its disk"),
+    Reason.TOO_OLD: Sentence("Redis is older than {version}", version=OLDEST_REDIS),
+    Reason.NO_RIGHT: Sentence("Redis refuses a right that Headway needs"),
+    Reason.NO_LOGIN: Sentence("Redis refuses the password"),
+    Reason.WRONG_TYPE: Sentence("A key in Redis holds another type than it should"),
 }
 # By type, because redis-py strips the error code from the messages of these.
 REASONS: tuple[tuple[type[Exception], Reason], ...] = (

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from headway.answering import BadAnswer, answer
 from headway.forms import fields_of, filled, read_form
+from headway.languages import Sentence
 from headway.questions import VALUE, argument_of
 from headway.shapes import SnapshotDict
 from headway.snapshot import Snapshot
@@ -31,9 +32,9 @@ REFUSALS = {
     Outcome.NOT_ASKED: APIError(409, "not_asked", "This task does not ask this now."),
     Outcome.CONFLICT: APIError(409, "answered", "This question has been answered already."),
 }
-OPERATOR = "an operator"
-TOKEN = "a link"
-YOUR_ANSWER = "Your answer"
+OPERATOR = Sentence("an operator")
+TOKEN = Sentence("a link")
+YOUR_ANSWER = Sentence("Your answer")
 
 
 @answers.post("/tasks/<task_id>/answer")

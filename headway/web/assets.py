@@ -9,7 +9,9 @@ from pathlib import Path
 from flask import Blueprint, Response, request, send_from_directory, url_for
 
 from headway.exceptions import ConfigError
+from headway.languages import ENGLISH, current, find
 from headway.web.errors import APIError, handle_errors
+from headway.web.language import words_as_json, words_version
 from headway.web.security import guard
 
 FOLDER = Path(__file__).resolve().parent.parent / "static"
@@ -37,6 +39,36 @@ def file(name: str) -> Response:
         response.headers["Cache-Control"] = FOREVER
     response.headers["Access-Control-Allow-Origin"] = "*"
     return response
+
+
+@assets.get("/assets/words/<tag>.<kind>")
+def words(tag: str, kind: str) -> Response:
+    """Serve the words of cards and lists in a language to pages of any origin.
+
+    As JSON, {} for English and for a language that there is not; `js` is a script with the same,
+    which browsers cache under its version for a year.
+    """
+    if kind not in ("js", "json"):
+        raise APIError(404, "not_found", "There is no such file.")
+    language = find(tag) or ENGLISH
+    text = "{}" if language is ENGLISH else words_as_json(language.tag)
+    is_script = kind == "js"
+    response = Response(
+        f"globalThis.headwayWords={text};" if is_script else text,
+        mimetype="text/javascript" if is_script else "application/json",
+    )
+    is_version = request.args.get("v") == words_version(language.tag)
+    response.headers["Cache-Control"] = FOREVER if is_version else "no-cache"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
+
+
+def words_address() -> str:
+    """Return the address of the script with the current language's words, "" for English."""
+    tag = current().tag
+    if tag == ENGLISH.tag:
+        return ""
+    return url_for("headway_assets.words", tag=tag, kind="js", v=words_version(tag))
 
 
 def bundle_address(name: str = BUNDLE) -> str:

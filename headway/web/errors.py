@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, Response, jsonify, make_response, render_tem
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
+from headway.languages import Sentence
 from headway.limits import LimitReached
 from headway.service import TASK_TYPES, BadArguments, NotKept, UnknownTask, UnknownUpload
 from headway.store.errors import SENTENCES, Reason, Unavailable
@@ -41,7 +42,19 @@ ERROR_PAGES = {
     "headway_several": "headway/error.html",
     "headway_schedules": "headway/error.html",
 }
-UNAVAILABLE = "{}, so nothing was started or changed. Try again in a moment."
+
+TITLES = {
+    400: Sentence("Bad Request"),
+    403: Sentence("Forbidden"),
+    404: Sentence("Not Found"),
+    405: Sentence("Method Not Allowed"),
+    409: Sentence("Conflict"),
+    413: Sentence("Request Entity Too Large"),
+    422: Sentence("Unprocessable Entity"),
+    429: Sentence("Too Many Requests"),
+    500: Sentence("Internal Server Error"),
+    503: Sentence("Service Unavailable"),
+}
 
 
 class APIError(Exception):
@@ -80,10 +93,10 @@ def error(
 ) -> Response:
     """Answer with `{"error": {"code", "message", "fields"?}}`, or a page that says the same."""
     if wants_page() and not wants_json() and request.blueprint not in JSON_BLUEPRINTS:
-        phrase = HTTPStatus(status).phrase
+        title = TITLES.get(status, HTTPStatus(status).phrase)
         template = ERROR_PAGES.get(request.blueprint or "", "error.html")
         response = make_response(
-            render_template(template, code=status, title=phrase, message=message), status
+            render_template(template, code=status, title=title, message=message), status
         )
     else:
         response = as_json(status, code, message, fields)
@@ -109,7 +122,7 @@ def refused(exc: APIError) -> ResponseReturnValue:
 
 
 def bad_arguments(exc: BadArguments) -> ResponseReturnValue:
-    return error(400, "bad_arguments", "Some arguments are invalid.", exc.fields)
+    return error(400, "bad_arguments", Sentence("Some arguments are invalid."), exc.fields)
 
 
 def unknown_upload(exc: UnknownUpload) -> ResponseReturnValue:
@@ -137,16 +150,22 @@ def already_used(_: AlreadyUsed) -> ResponseReturnValue:
 
 def too_late(_: TooLate) -> ResponseReturnValue:
     logger.warning("Redis took a start only after its deadline, and refused it")
-    return error(503, "unavailable", UNAVAILABLE.format(SENTENCES[Reason.UNREACHABLE]))
+    return error(503, "unavailable", nothing_done(Reason.UNREACHABLE))
 
 
 def unavailable(exc: Unavailable) -> ResponseReturnValue:
     logger.warning("%s: %s", SENTENCES[exc.reason], exc)
-    return error(503, "unavailable", UNAVAILABLE.format(SENTENCES[exc.reason]))
+    return error(503, "unavailable", nothing_done(exc.reason))
+
+
+def nothing_done(reason: Reason) -> Sentence:
+    """Say why Redis let nothing be done."""
+    said = SENTENCES[reason]
+    return Sentence("{why}, so nothing was started or changed. Try again in a moment.", why=said)
 
 
 def limit_reached(exc: LimitReached) -> ResponseReturnValue:
-    response = error(exc.status, exc.code, str(exc))
+    response = error(exc.status, exc.code, exc.message)
     response.headers["Retry-After"] = str(exc.seconds)
     return response
 
@@ -165,7 +184,7 @@ def http_error(exc: HTTPException) -> ResponseReturnValue:
 
 def unexpected(exc: Exception) -> ResponseReturnValue:
     logger.exception("Unexpected error at %s %s", request.method, request.path)
-    return error(500, "internal_error", "Something went wrong here. It has been logged.")
+    return error(500, "internal_error", Sentence("Something went wrong here. It has been logged."))
 
 
 HANDLERS: dict[type[Exception], Callable[[Any], ResponseReturnValue]] = {

@@ -11,6 +11,7 @@ from werkzeug.datastructures import FileStorage
 
 from headway.formats import format_size
 from headway.forms import file_fields
+from headway.languages import Sentence
 from headway.registry import TaskType
 from headway.state import state
 from headway.store.errors import Unavailable
@@ -23,7 +24,7 @@ from headway.web.responses import idempotency_key
 from headway.web.taking_in import AROUND_BYTES, keep
 
 PIECE_BYTES = 64 * 1024
-CHOSEN = "The file that you chose"  # while Redis does not say which
+CHOSEN = Sentence("The file that you chose")  # while Redis does not say which
 
 
 def expect_files(kind: TaskType) -> None:

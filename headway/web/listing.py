@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import request
 
+from headway.languages import words_of
 from headway.order import in_order, rank
 from headway.shapes import SnapshotDict
 from headway.snapshot import FINAL, Phase
@@ -19,16 +20,17 @@ from headway.web.viewers import Viewer
 
 PAGE = 50
 UNFINISHED = frozenset(Phase) - FINAL
+# By the key of their names in card-words.js.
 FILTERS: Mapping[str, tuple[Phase, ...]] = {
-    "All": (),
-    "Running": (Phase.RUNNING, Phase.CANCELLING),
-    "Waiting": (Phase.WAITING,),
-    "Retrying": (Phase.RETRYING,),
-    "Queued": (Phase.QUEUED,),
-    "Scheduled": (Phase.SCHEDULED,),
-    "Failed": (Phase.FAILED,),
-    "Done": (Phase.SUCCEEDED,),
-    "Cancelled": (Phase.CANCELLED,),
+    "all": (),
+    "running": (Phase.RUNNING, Phase.CANCELLING),
+    "waiting": (Phase.WAITING,),
+    "retrying": (Phase.RETRYING,),
+    "queued": (Phase.QUEUED,),
+    "scheduled": (Phase.SCHEDULED,),
+    "failed": (Phase.FAILED,),
+    "succeeded": (Phase.SUCCEEDED,),
+    "cancelled": (Phase.CANCELLED,),
 }
 
 
@@ -93,14 +95,15 @@ class Listing:
 
 def filters_of(counts: Mapping[str, int] | None, current: Set[Phase]) -> list[Filter]:
     """Return the choices of what a list shows, with how many tasks each has; None: not known."""
+    names = words_of("list")["phases"]
     return [
         Filter(
-            name,
+            names[key],
             [phase.value for phase in phases],
             None if counts is None else sum(counts.get(phase, 0) for phase in phases or Phase),
             frozenset(phases) == current,
         )
-        for name, phases in FILTERS.items()
+        for key, phases in FILTERS.items()
     ]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from flask import request
 
+from headway.languages import say
 from headway.shapes import HistoryEvent
 from headway.snapshot import Phase, error_line
 from headway.store.model import LogLine
@@ -73,7 +74,10 @@ def _starts(history: Sequence[HistoryEvent]) -> Iterator[tuple[str, str]]:
     why = ""
     for event in history:
         if event["phase"] == Phase.RUNNING and event["attempt"] > 1:
-            last = f"Attempt {event['attempt'] - 1} ended"
-            yield event["at"], f"{last}{f': {why}' if why else ''}. Attempt {event['attempt']}:"
+            numbers = {"last": event["attempt"] - 1, "attempt": event["attempt"]}
+            words = say("Attempt {last} ended. Attempt {attempt}:", **numbers)
+            if why:
+                words = say("Attempt {last} ended: {why}. Attempt {attempt}:", why=why, **numbers)
+            yield event["at"], words
         error = event["error"]
         why = error_line(error) if error else event["status"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from flask import url_for
+from urllib.parse import urlencode
+
+from flask import current_app, request, url_for
 from jinja2 import pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from headway.web.assets import bundle_address
+from headway.languages import Language, current, known
+from headway.web.assets import bundle_address, words_address
+from headway.web.language import CHOICE, project_language
 
 
 class Pages:
@@ -32,11 +36,44 @@ class Pages:
     def card(self, task_id: str) -> Markup:
         """Return the live card of a task, with its buttons."""
         address = url_for("headway.status", task_id=task_id)
-        link = Markup('<a href="{}">The task’s status</a>').format(address)
+        link = Markup('<a href="{}">{}</a>').format(address, self.say("The task’s status"))
         return Markup('<headway-task src="{}" actions>{}</headway-task>').format(address, link)
+
+    @property
+    def language(self) -> Language:
+        """The page's language: its `tag`, and its `direction` for `<html lang dir>`."""
+        return current()
+
+    def languages(self) -> list[tuple[Language, str]]:
+        """Return the other languages that a reader may choose, and this page's address in each.
+
+        None where the project's own Flask-Babel says the language.
+        """
+        paths = current_app.create_url_adapter(request)
+        if project_language() or (paths and "GET" not in paths.allowed_methods(request.path)):
+            return []
+        others = [each for each in known().values() if each is not current()]
+        query = request.args.to_dict(flat=False)
+        return [
+            (each, f"?{urlencode(query | {CHOICE: [each.tag]}, doseq=True)}") for each in others
+        ]
+
+    @property
+    def words_address(self) -> str:
+        """The address of the script with the language's words; "" for English."""
+        return words_address()
+
+    def say(self, text: str, **values: object) -> Markup:
+        """Return a text of Headway's own in the page's language; values may be HTML."""
+        said = Markup(escape(current().say(text)))
+        return said.format(**values) if values else said
+
+    def count(self, one: str, other: str, count: int, **values: object) -> Markup:
+        """Return the text for a number of things in the page's language."""
+        return Markup(escape(current().count(one, other, count, **values)))
 
     def list(self) -> Markup:
         """Return the live list of the visitor's own tasks, with their buttons."""
         address = url_for("headway.list_tasks")
-        link = Markup('<a href="{}">Your tasks</a>').format(address)
+        link = Markup('<a href="{}">{}</a>').format(address, self.say("Your tasks"))
         return Markup('<headway-list src="{}" actions tab>{}</headway-list>').format(address, link)

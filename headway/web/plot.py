@@ -10,6 +10,7 @@ from math import floor
 from typing import NamedTuple
 
 from headway.formats import format_duration, format_percent, format_rate
+from headway.languages import say, words_of
 from headway.shapes import SnapshotDict
 from headway.snapshot import Phase
 from headway.store.model import Point
@@ -112,8 +113,9 @@ def _summary(task: SnapshotDict, points: Sequence[Point]) -> str:
     fastest = max((rate for _, rate in rates(points)), default=0.0)
     part = percent(task)
     reached = f"{points[-1].current:g}" if part is None else format_percent(part)
-    speed = f" · at most {format_rate(fastest)}" if fastest else ""
-    return f"{reached} after {took}{speed}"
+    words = words_of("page")
+    speed = words["fastest"].format(rate=format_rate(fastest)) if fastest else ""
+    return " · ".join(filter(None, (words["reached"].format(reached=reached, time=took), speed)))
 
 
 def _judgement(
@@ -126,7 +128,10 @@ def _judgement(
         part = point.current / point.total if point.total else 0.0
         if part >= JUDGED_AT and estimate:
             least, most = (format_duration(end) for end in estimate)
-            said = least if least == most else f"{least} to {most}"
+            said = least if least == most else say("{least} to {most}", least=least, most=most)
             took = format_duration(attempt[-1].at - attempt[0].at)
-            return f"Estimated {said} at {format_percent(floor(100 * part))}, took {took}"
+            at = format_percent(floor(100 * part))
+            return say(
+                "Estimated {time} at {percent}, took {took}", time=said, percent=at, took=took
+            )
     return ""

@@ -8,6 +8,7 @@ from headway.state import state
 from headway.web.access import UNSAFE, security_headers
 from headway.web.cors import share
 from headway.web.errors import APIError
+from headway.web.language import remember
 from headway.web.limiting import count_request, request_has_ended
 from headway.web.origins import is_cross_site
 
@@ -20,6 +21,7 @@ def guard(of: Blueprint) -> None:
     of.before_request(count_request)
     of.teardown_request(request_has_ended)
     of.after_request(add_headers)
+    of.after_request(remember)
 
 
 def refuse_other_sites() -> None:

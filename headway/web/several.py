@@ -11,6 +11,7 @@ from uuid import uuid4
 from flask import Blueprint, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
+from headway.languages import Counted, Sentence
 from headway.limits import LimitReached
 from headway.service import NotKept, UnknownUpload, rerun
 from headway.snapshot import Snapshot
@@ -46,7 +47,7 @@ handle_errors(several)
 guard(several)
 
 BAD_ACTION = APIError(400, "bad_action", "The action is cancel, retry or forget.")
-BAD_IDS = APIError(400, "bad_task_ids", f"Choose 1 to {MAX_IDS} tasks.")
+BAD_IDS = APIError(400, "bad_task_ids", Sentence("Choose 1 to {most} tasks.", most=MAX_IDS))
 UNREACHED = APIError(503, "unavailable", "Redis does not answer: try again in a moment.")
 
 
@@ -87,7 +88,12 @@ def _forget(task_id: str, _stored: TaskRecord, _key: str) -> str:
 # the snapshot that is to be shown.
 Action: TypeAlias = Callable[[str, TaskRecord, str], str]
 ACTIONS: Mapping[str, Action] = {"cancel": _cancel, "retry": _retry, "forget": _forget}
-DONE = {"cancel": "cancelled", "retry": "started again", "forget": "forgotten"}
+# Of one task, and of several.
+DONE = {
+    "cancel": Counted("{done} of 1 task cancelled", "{done} of {count} tasks cancelled"),
+    "retry": Counted("{done} of 1 task started again", "{done} of {count} tasks started again"),
+    "forget": Counted("{done} of 1 task forgotten", "{done} of {count} tasks forgotten"),
+}
 
 
 @several.post("/tasks/batch")
@@ -132,7 +138,7 @@ def _change_one(
     name: str, task_id: str, stored: TaskRecord | None, viewer: Viewer, key: str
 ) -> Change:
     if stored is None:
-        return Change(task_id, "A task", refusal=NOT_FOUND)
+        return Change(task_id, Sentence("A task"), refusal=NOT_FOUND)
     title = loads(stored.snapshot)["title"]
     if not viewer.may_change(task_id, stored):
         return Change(task_id, title, refusal=READ_ONLY)
@@ -148,7 +154,9 @@ def _change_one(
     except AlreadyUsed:
         return Change(task_id, title, refusal=ALREADY_USED)
     except LimitReached as reached:
-        return Change(task_id, title, refusal=APIError(reached.status, reached.code, str(reached)))
+        return Change(
+            task_id, title, refusal=APIError(reached.status, reached.code, reached.message)
+        )
     except (Unavailable, TooLate):
         return Change(task_id, title, refusal=UNREACHED)
 

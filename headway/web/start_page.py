@@ -14,17 +14,24 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from headway import masking
 from headway.controls import DATE_AND_TIME, read
 from headway.forms import Field, fields_of, file_fields, filled, label_of, read_form
+from headway.languages import Sentence, say
 from headway.limits import LimitReached
 from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.service import NotKept, start
 from headway.state import state
-from headway.store.errors import SENTENCES, Reason, Unavailable
+from headway.store.errors import Reason, Unavailable
 from headway.store.model import AlreadyUsed, TooLate
 from headway.uploading import GONE, max_bytes_of, uploads_of
 from headway.web.access import get_or_create_owner
 from headway.web.assets import script_address
 from headway.web.cookies import refuse_without_cookie
-from headway.web.errors import RETRY_AFTER_SECONDS, UNAVAILABLE, APIError, handle_errors, wants_json
+from headway.web.errors import (
+    RETRY_AFTER_SECONDS,
+    APIError,
+    handle_errors,
+    nothing_done,
+    wants_json,
+)
 from headway.web.form_files import expect_files, gone_files, kept_files, take_files
 from headway.web.parameters import time_of
 from headway.web.reading import read_to_share
@@ -38,11 +45,13 @@ handle_errors(starting)
 guard(starting)
 
 START_AT = "start_at"
-NO_START = "Must be a date and a time of day in UTC: 2026-11-29T14:30."
+NO_START = Sentence("Must be a date and a time of day in UTC: 2026-11-29T14:30.")
+HIDDEN = Sentence("Not filled in, since it holds a secret: {names}. Enter it again.")
 NOBODY = APIError(403, "no_owner", "Sign in first: nobody would see the task that you start.")
-HIDDEN = "Not filled in, since it holds a secret: {}. Enter it again."
-EXPIRED = "A file of the earlier task is no longer kept: choose it again."
-USED = "This form has started a task already, with other values. Send it again to start one more."
+EXPIRED = Sentence("A file of the earlier task is no longer kept: choose it again.")
+USED = Sentence(
+    "This form has started a task already, with other values. Send it again to start one more."
+)
 
 
 @starting.get("/start")
@@ -67,7 +76,7 @@ def show(name: str) -> ResponseReturnValue:
     hidden = ", ".join(label_of(name) for name in values if name not in plain)
     form = filled(kind.arguments or (), plain)
     has_gone = gone_files(kind, form, kept_files(kind, form, owner))
-    notes = [HIDDEN.format(hidden) if hidden else "", EXPIRED if has_gone else ""]
+    notes = [say(HIDDEN, names=hidden) if hidden else "", say(EXPIRED) if has_gone else ""]
     return _page(kind, form, {}, message=" ".join(filter(None, notes)))
 
 
@@ -108,14 +117,14 @@ def _start(kind: TaskType, owner: str) -> ResponseReturnValue:
     except LimitReached as reached:
         if wants_json():
             raise
-        page = _page(kind, form, {}, reached.status, str(reached))
+        page = _page(kind, form, {}, reached.status, reached.message)
         page.headers["Retry-After"] = str(reached.seconds)
         return page
     except (Unavailable, TooLate) as error:
         if wants_json():
             raise
         reason = error.reason if isinstance(error, Unavailable) else Reason.UNREACHABLE
-        return _page(kind, form, {}, 503, UNAVAILABLE.format(SENTENCES[reason]))
+        return _page(kind, form, {}, 503, nothing_done(reason))
     if wants_json():
         return accepted(started)
     return redirect(url_for("headway_pages.show", task_id=started.task_id), 303)
@@ -202,10 +211,10 @@ def _page(
     focus = next(filter(None, (each.first_wrong() for each in fields)), "")
     when = Field(
         START_AT,
-        "Start at",
+        Sentence("Start at"),
         DATE_AND_TIME,
         form.get(START_AT, ""),
-        "In UTC; at once if left empty.",
+        Sentence("In UTC; at once if left empty."),
         wrong.get(START_AT, ""),
     )
     response = _fresh(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from headway.languages import words_of
 from headway.shapes import SnapshotDict
 from headway.store.queries import Queries
 
@@ -44,7 +45,7 @@ def stream_ends(queries: Queries, task: SnapshotDict) -> list[StreamEnd]:
     return [
         StreamEnd(
             name,
-            "Ended" if page["closed"] else "Being written",
+            words_of("page")["ended" if page["closed"] else "writing"],
             SEQUENCES.sub("", page["text"]),
             page["offset"] > 0,
             streams[name].get("file", ""),

@@ -11,6 +11,7 @@ from flask import request
 from headway.exceptions import ConfigError
 from headway.file_folder import TooLarge
 from headway.formats import format_size
+from headway.languages import Sentence
 from headway.state import state
 from headway.store.uploads import StoredUpload
 from headway.uploading import UploadsFull, max_bytes_of, take_in
@@ -87,4 +88,5 @@ def refusals() -> Iterator[None]:
 def too_large() -> APIError:
     """Return the refusal of a file that is too large."""
     largest = format_size(max_bytes_of(state()))
-    return APIError(413, "too_large", f"This file is too large: it may have {largest}.")
+    says = Sentence("This file is too large: it may have {size}.", size=largest)
+    return APIError(413, "too_large", says)

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from headway import masking, words
 from headway.labels import labels_of
+from headway.languages import Sentence, say, words_of
 from headway.parts import has_open_parts
 from headway.service import moment, rerun
 from headway.shapes import AttemptFailure, SnapshotDict
@@ -124,8 +125,9 @@ def log_text(task_id: str) -> ResponseReturnValue:
     read_one(get_records(), current_viewer(), task_id)
     page = get_records().queries.read_log(task_id, 0)
     wanted = filter(LogQuery.read().matches, page["lines"])
+    missing = _missing(page)
     lines = [f"{line['at']} {line['level']} {line['text']}\n" for line in wanted]
-    response = Response([_missing(page), *lines], mimetype="text/plain")
+    response = Response([*([f"{missing}\n"] if missing else []), *lines], mimetype="text/plain")
     response.headers["Cache-Control"] = FRESH
     response.headers["Content-Disposition"] = f'attachment; filename="{task_id}.log.txt"'
     return response
@@ -168,7 +170,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "log_address": {**wanted.address, **address},
         "levels": LEVELS,
         "attempts": by_attempt(lines, details.history),
-        "missing": _missing(log).strip(),
+        "missing": say(_missing(log)),
         "arguments": _arguments(details.message) if is_private else "",
         "can_change_arguments": is_private and viewer.grant is None and can_refill(details.message),
         "result": _json(task["result"]) if task.get("result") is not None else "",
@@ -210,13 +212,13 @@ def _requester(viewer: Viewer, stored: TaskRecord) -> str:
     if not viewer.sees_all(stored):
         return ""
     if not stored.owner:
-        return "a program"
-    return "you" if stored.owner == viewer.owner else stored.owner
+        return Sentence("a program")
+    return Sentence("you") if stored.owner == viewer.owner else stored.owner
 
 
 def _actions(task: SnapshotDict) -> dict[str, str]:
     """Return the actions that fit a task's phase, and the words of their buttons."""
-    said = words.WORDS["actions"]
+    said = words_of("actions")
     phase = task["phase"]
     if has_open_parts(task):
         return _actions_on_parts(task)
@@ -231,7 +233,7 @@ def _actions(task: SnapshotDict) -> dict[str, str]:
 
 
 def _actions_on_parts(task: SnapshotDict) -> dict[str, str]:
-    said = words.WORDS["actions"]
+    said = words_of("actions")
     both = {"cancel": words.cancel_all(task)}
     is_open = Phase(task["phase"]) not in FINAL | {Phase.CANCELLING}
     return {**both, "cancel_task": said["cancel_task"]} if is_open else both
@@ -260,10 +262,12 @@ def _json(value: Any) -> str:
 def _cut(text: str) -> str:
     if len(text) <= MAX_SHOWN_CHARS:
         return text
-    return f"{masking.head(text, MAX_SHOWN_CHARS)}\n… {len(text) - MAX_SHOWN_CHARS} characters more"
+    more = say("{count} characters more", count=len(text) - MAX_SHOWN_CHARS)
+    return f"{masking.head(text, MAX_SHOWN_CHARS)}\n… {more}"
 
 
 def _missing(log: LogPage) -> str:
     """Say which lines of a log are no longer kept, "" for none."""
     lost = log["first_seq"] - 1 if log["lines"] else log["last_seq"]
-    return f"Lines 1 to {lost} are no longer kept.\n" if lost > 0 else ""
+    said = Sentence("Lines 1 to {line} are no longer kept.", line=lost)
+    return said if lost > 0 else ""

@@ -8,20 +8,21 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from headway import masking
+from headway.languages import Sentence, say
 from headway.shapes import HistoryAnswer, HistoryEvent, SnapshotDict
 from headway.snapshot import Phase, error_line
 from headway.words import SIGNS
 
 WORDS: dict[str, str] = {
-    Phase.SCHEDULED: "Scheduled",
-    Phase.QUEUED: "Queued",
-    Phase.RUNNING: "Attempt {attempt} started",
-    Phase.RETRYING: "Attempt {attempt} failed, the next waits",
-    Phase.WAITING: "Asked a person",
-    Phase.CANCELLING: "Asked to stop",
-    Phase.SUCCEEDED: "Done",
-    Phase.FAILED: "Failed",
-    Phase.CANCELLED: "Cancelled",
+    Phase.SCHEDULED: Sentence("Scheduled"),
+    Phase.QUEUED: Sentence("Queued"),
+    Phase.RUNNING: Sentence("Attempt {attempt} started"),
+    Phase.RETRYING: Sentence("Attempt {attempt} failed, the next waits"),
+    Phase.WAITING: Sentence("Asked a person"),
+    Phase.CANCELLING: Sentence("Asked to stop"),
+    Phase.SUCCEEDED: Sentence("Done"),
+    Phase.FAILED: Sentence("Failed"),
+    Phase.CANCELLED: Sentence("Cancelled"),
 }
 PENDING = "Pending..."
 
@@ -50,12 +51,14 @@ def timeline(
     who may not know what was answered, and by whom.
     """
     start = task["created_at"]
-    entries = [Entry(start, "", "✓", f"Requested by {requester}" if requester else "Requested", "")]
+    requested = say("Requested by {who}", who=say(requester)) if requester else say("Requested")
+    entries = [Entry(start, "", "✓", requested, "")]
     for event in history or _from_snapshot(task):
         sign = SIGNS.get(event["phase"], "•")
-        words = WORDS.get(event["phase"], event["phase"]).format(attempt=event["attempt"])
+        attempt = {"attempt": event["attempt"], "worker": event["worker"]}
+        words = say(WORDS.get(event["phase"], event["phase"]), **attempt)
         if event["phase"] == Phase.RUNNING and event["worker"]:
-            words = f"{words} on {event['worker']}"
+            words = say("Attempt {attempt} started on {worker}", **attempt)
         if "answered" in event:
             sign = "✓"
             words = _answered(event["answered"], reader)
@@ -86,11 +89,13 @@ def _from_snapshot(task: SnapshotDict) -> Iterator[HistoryEvent]:
 def _answered(answered: HistoryAnswer, reader: str | None) -> str:
     by = answered["by"]
     if by is None:
-        return "Nobody answered in time"
+        return say("Nobody answered in time")
     if reader is None:
-        return "Answered"
-    said = f" “{_shown(answered['value'])}”" if "value" in answered else ""
-    return f"Answered{said} by {'you' if by == reader else by}"
+        return say("Answered")
+    who = say("you") if by == reader else say(by)
+    if "value" in answered:
+        return say("Answered “{value}” by {who}", value=_shown(answered["value"]), who=who)
+    return say("Answered by {who}", who=who)
 
 
 def _shown(value: Any) -> str:

@@ -2,7 +2,8 @@
 
 import { Announcer } from "headway/announcer.js";
 import { buttonsReason, connectionReason, connectionWords } from "headway/connection-words.js";
-import { formatTime } from "headway/format.js";
+import { fill, formatTime } from "headway/format.js";
+import { translated } from "headway/language.js";
 import { Notifier } from "headway/notifier.js";
 import { PAGE, sharedWatcher } from "headway/page.js";
 import { offerPush } from "headway/push-switch.js";
@@ -14,6 +15,7 @@ import { offerShortcuts } from "./shortcuts.js";
 import { TaskForm } from "./task-form.js";
 import { TaskList } from "./task-list.js";
 import { offerThemes } from "./theme.js";
+import WORDS from "./words.js";
 
 /**
  * @typedef {import("headway/snapshot.js").Snapshot} Snapshot
@@ -24,7 +26,7 @@ import { offerThemes } from "./theme.js";
 const REFRESH_MS = 500; // after which counts that nobody can move on are read again
 const CHIP_GRACE_MS = 300; // a check that is answered sooner is no loss of connection
 
-const HINTS = { worker: "Start one with: make worker", resume: "To go on: make resume" };
+const HINTS = { worker: WORDS.worker_hint, resume: WORDS.resume_hint };
 
 /** @param {string} selector */
 function find(selector) {
@@ -100,7 +102,7 @@ function inboxLink({ name, phase, task_id }) {
   const isThere = name === "send_async_email" && phase === "succeeded";
   if (!isThere || document.body.dataset.inbox !== "on") return null;
   const href = PAGE.at(`/inbox?${new URLSearchParams({ task_id })}`);
-  return { href, text: "Open in inbox →" };
+  return { href, text: WORDS.inbox_link };
 }
 
 function showConnection() {
@@ -131,10 +133,10 @@ function showDoubt(list) {
   const { connection } = sharedWatcher();
   const show = () => {
     const isOffline = connection.state === "offline";
-    const reason = connectionReason(connection).replace(/\.$/, "");
-    const why = isOffline ? reason || "the server does not answer" : problemOf(connection)?.message;
-    const sentence = why ? `Tasks cannot be shown just now: ${why}. They appear here as soon as they can.` : "";
-    const since = isOffline ? `Offline: these are the tasks as of ${formatTime(connection.heardAt, connection.now())}.` : "";
+    const reason = connectionReason(connection).replace(/[.。]$/, "");
+    const why = isOffline ? reason || WORDS.away : translated(problemOf(connection)?.message ?? "");
+    const sentence = why ? fill(WORDS.unknown, { why }) : "";
+    const since = isOffline ? fill(WORDS.since, { time: formatTime(connection.heardAt, connection.now()) }) : "";
     list.doubt(sentence, since);
   };
   connection.on("server", show);
@@ -153,7 +155,7 @@ function problemOf({ state, server }) {
 /** @param {import("headway/connection.js").Connection} connection */
 function chipWords(connection) {
   const problem = problemOf(connection);
-  return problem ? ["▲", problem.message] : connectionWords(connection);
+  return problem ? ["▲", translated(problem.message)] : connectionWords(connection);
 }
 
 /** Without a cookie nobody's tasks can be shown: said before anything is started. */
@@ -164,12 +166,9 @@ function showCookies() {
 }
 
 function cookieProblem() {
-  const why = "A cookie tells which tasks are yours.";
   const isSecure = document.body.dataset.cookies === "secure";
   if (keepsCookie(isSecure)) return "";
-  return isSecure && keepsCookie(false)
-    ? `${why} Browsers keep it over https only, and this page came over plain http: open it over https.`
-    : `${why} This browser blocks it: allow cookies, then reload the page.`;
+  return isSecure && keepsCookie(false) ? WORDS.cookie_insecure : WORDS.cookie_blocked;
 }
 
 /**

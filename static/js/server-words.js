@@ -1,6 +1,8 @@
 /** The page's footer: how many workers and slots there are, and what waits. Pure. */
 
-import { joined } from "headway/format.js";
+import { counted, fill, joined } from "headway/format.js";
+
+import WORDS from "./words.js";
 
 /**
  * What waits includes the queues that no worker takes.
@@ -12,15 +14,10 @@ export function serverWords({ workers, slots, queued, queues, paused }) {
   const names = Object.keys(queues);
   const untaken = names.filter((name) => queues[name].queued && !queues[name].workers);
   return joined([
-    counted(workers, "worker"),
-    counted(slots, "slot"),
-    `queue ${queued}`,
-    paused ? "paused: see make paused" : "",
-    untaken.length ? `no worker takes ${untaken.join(", ")}` : "",
+    counted(WORDS.workers, workers),
+    counted(WORDS.slots, slots),
+    fill(WORDS.queue, { queued: queued ?? 0 }),
+    paused ? WORDS.paused : "",
+    untaken.length ? fill(WORDS.untaken, { names: untaken.join(", ") }) : "",
   ]);
-}
-
-/** @param {number} n @param {string} noun */
-function counted(n, noun) {
-  return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }

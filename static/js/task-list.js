@@ -3,6 +3,7 @@
  * says, and the server has rendered; here it is kept up to date.
  */
 
+import WORDS from "headway/card-words.js";
 import { Choice } from "headway/choice.js";
 import { ListQuery } from "headway/list-filters.js";
 import { TaskCounts } from "headway/task-counts.js";
@@ -156,7 +157,7 @@ export class TaskList {
     const empty = this.#part("empty");
     empty.hidden = this.#list.childElementCount > 0;
     const hasElsewhere = this.#isWhole && this.#counts.of([]) > 0;
-    empty.textContent = away ?? unknown ?? (hasElsewhere ? "Loading…" : (empty.dataset.none ?? ""));
+    empty.textContent = away ?? unknown ?? (hasElsewhere ? WORDS.list.loading : (empty.dataset.none ?? ""));
   }
 }
 

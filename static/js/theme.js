@@ -28,10 +28,11 @@ function apply(theme) {
 export function offerThemes(button) {
   const label = /** @type {HTMLElement} */ (button.querySelector("span"));
   let theme = stored();
-  label.textContent = theme;
+  const show = () => (label.textContent = button.dataset[theme] ?? theme);
+  show();
   button.addEventListener("click", () => {
     theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
-    label.textContent = theme;
+    show();
     apply(theme);
     try {
       localStorage.setItem(KEY, theme);

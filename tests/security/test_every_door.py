@@ -57,7 +57,15 @@ OF_TASKS: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/start/send_async_email?from=<task_id>", {}),
 ]
 # What a rule's other parts are in a request.
-PARTS = {"token_id": "t" * 22, "name": "headway.js", "message_id": "1", "filename": "page.css"}
+PARTS = {
+    "token_id": "t" * 22,
+    "name": "headway.js",
+    "message_id": "1",
+    "filename": "page.css",
+    "upload_id": "u" * 32,
+    "tag": "zh",
+    "kind": "js",
+}
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 /** Speaks to screen readers: changes of state and each quarter, at most once in 5 s; failures at once. */
 
 import { FINAL, percent } from "./snapshot.js";
-import { FORGOTTEN, MISSING, failure, headline } from "./words.js";
+import WORDS from "./card-words.js";
+import { failure, headline } from "./words.js";
 
 /** @typedef {import("./snapshot.js").Snapshot} Snapshot */
 
@@ -47,7 +48,7 @@ export class Announcer {
 
   /** @param {string} taskId of a task that is no longer kept @param {boolean} [isForgotten] */
   remove(taskId, isForgotten) {
-    const words = isForgotten ? FORGOTTEN : MISSING;
+    const words = isForgotten ? WORDS.forgotten : WORDS.missing;
     this.#waiting.set(taskId, `${this.#seen.get(taskId)?.title ?? "A task"}: ${words}`);
     this.#seen.delete(taskId);
     this.#speak();

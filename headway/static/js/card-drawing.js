@@ -3,8 +3,9 @@
 import { drawFiles } from "./card-files.js";
 import { set } from "./card-parts.js";
 import { read } from "./card-reading.js";
+import WORDS from "./card-words.js";
 import { details, showAll } from "./details.js";
-import { formatTime, formatWhen } from "./format.js";
+import { fill, formatTime, formatWhen } from "./format.js";
 import { asShown, isFinal, percent } from "./snapshot.js";
 
 /**
@@ -130,7 +131,7 @@ export class CardDrawing {
   #drawDetails(snapshot) {
     const more = this.#part("more");
     more.hidden = false;
-    set(more, "aria-label", `Details of ${snapshot.title}`);
+    set(more, "aria-label", fill(WORDS.card.more_of, { title: snapshot.title }));
     const list = this.#part("details");
     list.hidden = more.getAttribute("aria-expanded") !== "true";
     if (!list.hidden) fillList(list, details(snapshot, this.#watcher.connection.labelsOf(snapshot.name)));

@@ -1,7 +1,8 @@
 /** The files that a task has given out, on its card: the first few, and how many more there are. */
 
 import { set } from "./card-parts.js";
-import { formatSize } from "./format.js";
+import WORDS from "./card-words.js";
+import { fill, formatSize } from "./format.js";
 
 /**
  * Draw a link for each file; nothing where they are the same as before.
@@ -22,7 +23,7 @@ export function drawFiles(part, { task_id, files }, link) {
     return [file, ` ${formatSize(size)} `];
   });
   const more = count - first.length;
-  part.replaceChildren(...links.flat(), ...(more > 0 ? [anchor(`${more} more`, `${link(page)}#files`)] : []));
+  part.replaceChildren(...links.flat(), ...(more > 0 ? [anchor(fill(WORDS.card.more_files, { count: more }), `${link(page)}#files`)] : []));
 }
 
 /** @param {string} text @param {string} href */

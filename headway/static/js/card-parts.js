@@ -1,5 +1,7 @@
 /** The parts of a card: the server's, or our own, which are the same. */
 
+import WORDS from "./card-words.js";
+
 /**
  * @typedef {keyof typeof TAGS} Part
  * @typedef {Record<Part, HTMLElement>} Parts
@@ -54,7 +56,7 @@ function build(root, words) {
   title.textContent = words.title;
   set(more, "type", "button");
   set(more, "aria-expanded", "false");
-  more.textContent = "Details";
+  more.textContent = WORDS.card.more;
   set(bar, "max", "100");
   set(bar, "value", "0");
   set(bar, "aria-label", words.title);

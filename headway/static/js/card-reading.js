@@ -74,8 +74,9 @@ export function read(known, at) {
 function lead(snapshot, { now, labels = {} }) {
   if (snapshot.phase === "running" && percent(snapshot) !== null) return "";
   if (snapshot.phase === "retrying") {
-    const link = waiting(snapshot, labels) ? ", next attempt" : "";
-    return `${headline(snapshot, labels)}${link} ${countdown(snapshot.scheduled_for, now)}:`;
+    const { retrying, waiting: other } = WORDS.leads;
+    const words = { headline: headline(snapshot, labels), countdown: countdown(snapshot.scheduled_for, now) };
+    return fill(waiting(snapshot, labels) ? other : retrying, words);
   }
   return headline(snapshot, labels);
 }
@@ -151,7 +152,7 @@ function numbers(snapshot, { now, rate, left, labels = {} }, isOfAll) {
       return joined([
         isOfAll ? "" : formatCount(snapshot),
         rate && !isOfAll ? formatRate(rate) : "",
-        snapshot.started_at ? `${formatDuration(now - Date.parse(snapshot.started_at))} elapsed` : "",
+        snapshot.started_at ? elapsed(now - Date.parse(snapshot.started_at)) : "",
         left ? formatLeft(left) : "",
       ]);
     case "succeeded":
@@ -165,7 +166,12 @@ function numbers(snapshot, { now, rate, left, labels = {} }, isOfAll) {
 function countdown(due, now) {
   if (!due) return "";
   const ms = Date.parse(due) - now;
-  return ms > 0 ? `in ${formatDuration(ms)}` : "at any moment";
+  return ms > 0 ? fill(WORDS.countdown.in, { time: formatDuration(ms) }) : WORDS.countdown.now;
+}
+
+/** @param {number} ms */
+function elapsed(ms) {
+  return fill(WORDS.numbers.elapsed, { time: formatDuration(ms) });
 }
 
 /**

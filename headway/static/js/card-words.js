@@ -1,9 +1,11 @@
 /**
- * The words of cards and lists, in one place: a name in braces stands for a value, and what counts
- * one thing stands apart, under `_one`. headway/words.py reads this file too, so what follows
- * `export default` is JSON.
+ * The words of cards and lists, in one place: a name in braces stands for a value. What counts
+ * things has a text for each plural form of the language (Intl.PluralRules), "other" at least.
+ * headway/languages.py reads this file too, so what follows `export default` is JSON. It is
+ * English; language.js puts another language's words in their places.
  */
 export default {
+  "language": "en",
   "signs": {
     "scheduled": "◷",
     "queued": "○",
@@ -43,6 +45,12 @@ export default {
     "cancelled_at": "Cancelled at {percent}",
     "cancelled_unstarted": "Cancelled before it started"
   },
+  "leads": {
+    "retrying": "{headline} {countdown}:",
+    "waiting": "{headline}, next attempt {countdown}:",
+    "plain": "{headline}:"
+  },
+  "countdown": { "in": "in {time}", "now": "at any moment" },
   "texts": {
     "scheduled": "{starts} at {time}",
     "queued": "waiting for a worker",
@@ -55,8 +63,7 @@ export default {
   },
   "parts": {
     "open": "{ended} of {count} parts",
-    "ended": "{count} parts",
-    "one": "1 part",
+    "ended": { "one": "1 part", "other": "{count} parts" },
     "failed": "{failed} failed, first {title}",
     "waiting": "{waiting} waiting for an answer"
   },
@@ -64,6 +71,7 @@ export default {
     "waiting": "next attempt at {time}",
     "retrying": "retrying at {time}",
     "until": "until {time}",
+    "elapsed": "{time} elapsed",
     "succeeded_in": "in {time}"
   },
   "errors": {
@@ -77,10 +85,9 @@ export default {
     "change": "Change",
     "cancel": "Cancel",
     "cancel_task": "Cancel only the task",
-    "cancel_all": "Cancel with {count} parts",
-    "cancel_all_one": "Cancel with 1 part",
-    "retry_parts": "Retry {count} failed parts",
-    "retry_parts_one": "Retry the failed part",
+    "cancel_all": { "one": "Cancel with 1 part", "other": "Cancel with {count} parts" },
+    "retry_parts": { "one": "Retry the failed part", "other": "Retry {count} failed parts" },
+    "sure": "{words}?",
     "again": "Run again",
     "retry": "Retry",
     "go_on": "Go on where it was",
@@ -95,6 +102,7 @@ export default {
     "reconnecting": "Reconnecting…",
     "polling": "Polling every {seconds} s",
     "offline": "Offline, showing {time}",
+    "device": "This device is offline.",
     "no_buttons": "Offline: the buttons work again as soon as the server answers."
   },
   "choice": {
@@ -102,12 +110,25 @@ export default {
     "counted": { "cancel": "Cancel {count}", "retry": "Start again {count}", "forget": "Forget {count}" },
     "forget_surely": "Forget {count} for good?",
     "all_open": "They can be started again or forgotten once they have ended.",
-    "ended": "Cancel leaves out the {count} that have ended.",
-    "ended_one": "Cancel leaves out the 1 that has ended.",
-    "open": "Start again and Forget leave out the {count} that have not.",
-    "open_one": "Start again and Forget leave out the 1 that has not.",
-    "stopping": "{count} are being cancelled already.",
-    "stopping_one": "1 is being cancelled already."
+    "ended": {
+      "one": "Cancel leaves out the 1 that has ended.",
+      "other": "Cancel leaves out the {count} that have ended."
+    },
+    "open": {
+      "one": "Start again and Forget leave out the 1 that has not.",
+      "other": "Start again and Forget leave out the {count} that have not."
+    },
+    "stopping": {
+      "one": "1 is being cancelled already.",
+      "other": "{count} are being cancelled already."
+    },
+    "all": "All on this page",
+    "number": "{count} chosen",
+    "done": {
+      "cancel": "{count} cancelled.",
+      "retry": "{count} started again.",
+      "forget": "{count} forgotten."
+    }
   },
   "list": {
     "loading": "Loading…",
@@ -119,7 +140,85 @@ export default {
     "search": "Search…",
     "search_label": "Search tasks",
     "chosen": "Chosen tasks",
-    "choose": "Choose {title}"
+    "choose": "Choose {title}",
+    "phases": {
+      "all": "All",
+      "running": "Running",
+      "waiting": "Waiting",
+      "retrying": "Retrying",
+      "queued": "Queued",
+      "scheduled": "Scheduled",
+      "failed": "Failed",
+      "succeeded": "Done",
+      "cancelled": "Cancelled"
+    }
+  },
+  "card": {
+    "title": "Task",
+    "sending": "Sending request…",
+    "fault": "Cannot be loaded:",
+    "no_source": "This cannot be shown: {reason}",
+    "more": "Details",
+    "more_of": "Details of {title}",
+    "show_all": "Show all ({size})",
+    "more_files": "{count} more",
+    "yes": "Yes",
+    "no": "No",
+    "started_again": "Started again, as {task}.",
+    "new_task": "a new task"
+  },
+  "details": {
+    "result": "Result",
+    "error": "Error",
+    "attempts": "Attempts",
+    "failed_attempts": "Failed attempts",
+    "of_attempts": "{failures} of {attempts}",
+    "requested": "Requested",
+    "started": "Started",
+    "finished": "Finished",
+    "task": "Task"
+  },
+  "time_form": {
+    "label": "{starts} at",
+    "save": "Save",
+    "save_of": "Save the new time of {title}"
+  },
+  "form": {
+    "offline": "Offline: the form can be sent as soon as the server answers.",
+    "in_utc": "In UTC",
+    "in_own_zone": "In your time zone",
+    "goes_on": "{why} The upload goes on by itself.",
+    "unreached": "The server cannot be reached.",
+    "unconnected": "You are offline.",
+    "unreadable": "The file has been changed or moved: choose it again.",
+    "cancelled": "The upload is cancelled.",
+    "too_large": "This file is too large: it may have {size}.",
+    "uploading": "Uploading…",
+    "uploaded": "Uploaded."
+  },
+  "page": {
+    "copied": "Copied",
+    "gap": "Lines up to {line} are no longer kept.",
+    "line": "Line {line}",
+    "ended": "Ended",
+    "writing": "Being written",
+    "reached": "{reached} after {time}",
+    "fastest": "at most {rate}"
+  },
+  "date": "{day} {month} {year}",
+  "months": {
+    "1": "Jan",
+    "2": "Feb",
+    "3": "Mar",
+    "4": "Apr",
+    "5": "May",
+    "6": "Jun",
+    "7": "Jul",
+    "8": "Aug",
+    "9": "Sep",
+    "10": "Oct",
+    "11": "Nov",
+    "12": "Dec"
   },
   "refusals": {
     "final": "It has ended already.",
@@ -128,6 +227,16 @@ export default {
     "answered": "It has been answered already.",
     "not_asked": "It does not ask this any more.",
     "not_found": "It has expired or belongs to someone else."
+  },
+  "reading": {
+    "the_server": "The server",
+    "away": "{server} does not answer.",
+    "insecure": "{server} is reached by plain http, which browsers refuse to a page that came by https.",
+    "forbidden": "{server} does not let pages of {origin} read it: there, HEADWAY_ALLOWED_ORIGINS must name that origin, or no Headway lives at this address.",
+    "nothing": "No Headway lives at {server} (404).",
+    "answers": "{server} answers {status}.",
+    "says": "{server} answers {status}: {message}",
+    "not_headway": "What answers at {server} is not Headway."
   },
   "unreached": "The server does not answer. Nothing is lost: try again in a moment.",
   "left": { "time": "~{time} left", "range": "~{from}–{to} left", "overdue": "longer than usual" },

@@ -2,12 +2,12 @@
 
 import { CardDrawing } from "./card-drawing.js";
 import { adopt, set } from "./card-parts.js";
+import WORDS from "./card-words.js";
 import { drawNoMore, drawSoon } from "./drawing.js";
 import { watchView } from "./in-view.js";
 import { Pace } from "./pace.js";
 import { asShown, isFinal } from "./snapshot.js";
 import { TaskActions } from "./task-actions.js";
-import { FORGOTTEN, MISSING } from "./words.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -56,10 +56,10 @@ export class Card {
    * @param {CardOptions} options
    */
   constructor(host, root, watcher, options) {
-    const { hasActions, headline = "Loading…" } = options;
+    const { hasActions, headline = WORDS.list.loading } = options;
     this.#host = host;
     this.#watcher = watcher;
-    this.#parts = adopt(root, { title: host.getAttribute("label") ?? "Task", headline });
+    this.#parts = adopt(root, { title: host.getAttribute("label") ?? WORDS.card.title, headline });
     this.#parts.more.addEventListener("click", () => this.#toggleDetails());
     this.#actions = hasActions ? new TaskActions(watcher, this.#parts) : null;
     this.#drawn = new CardDrawing(host, this.#parts, watcher, options);
@@ -75,7 +75,7 @@ export class Card {
   take(snapshot, line, isForgotten) {
     this.#snapshot = snapshot;
     this.#line = line;
-    this.#missing = snapshot ? "" : isForgotten ? FORGOTTEN : MISSING;
+    this.#missing = snapshot ? "" : isForgotten ? WORDS.forgotten : WORDS.missing;
     if (snapshot) this.#pace.observe(asShown(snapshot));
     this.#unobserve ??= watchView(this.#host, (isInView) => {
       this.#isInView = isInView;
@@ -134,7 +134,7 @@ export class Card {
     this.#cancel();
     if (this.#snapshot) this.#drawn.show(this.#snapshot, this.#line, this.#pace);
     else if (this.#missing) this.#drawn.showNone("missing", this.#missing);
-    else if (this.#fault) this.#drawn.showNone("unreachable", "Cannot be loaded:", this.#fault);
+    else if (this.#fault) this.#drawn.showNone("unreachable", WORDS.card.fault, this.#fault);
     else return;
     this.#actions?.show(this.#snapshot);
     // Last: who sees the version finds all else drawn.

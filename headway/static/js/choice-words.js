@@ -1,7 +1,7 @@
 /** What can be done to chosen tasks together, in words. Pure. */
 
 import WORDS from "./card-words.js";
-import { fill } from "./format.js";
+import { counted, fill } from "./format.js";
 
 /** @typedef {"cancel" | "retry" | "forget"} Action */
 
@@ -42,16 +42,8 @@ export function left(phases) {
   const stopping = phases.filter((phase) => phase === "cancelling").length;
   if (!ended && !stopping) return open ? CHOICE.all_open : "";
   const parts = [];
-  if (ended && open > stopping) parts.push(counted("ended", ended));
-  if (ended && open) parts.push(counted("open", open));
-  if (stopping) parts.push(counted("stopping", stopping));
+  if (ended && open > stopping) parts.push(counted(CHOICE.ended, ended));
+  if (ended && open) parts.push(counted(CHOICE.open, open));
+  if (stopping) parts.push(counted(CHOICE.stopping, stopping));
   return parts.join(" ");
-}
-
-/**
- * @param {"ended" | "open" | "stopping"} kind
- * @param {number} count
- */
-function counted(kind, count) {
-  return count === 1 ? CHOICE[`${kind}_one`] : fill(CHOICE[kind], { count });
 }

@@ -3,9 +3,12 @@
  * have made both; what lacks is made here.
  */
 
+import WORDS from "./card-words.js";
 import { buttonsReason } from "./connection-words.js";
 import { left, phrase, possible } from "./choice-words.js";
 import { ChosenItems } from "./chosen-items.js";
+import { fill } from "./format.js";
+import { translated } from "./language.js";
 import { newKey, reason } from "./requests.js";
 import { requestChanges } from "./task-requests.js";
 
@@ -55,7 +58,7 @@ export class Choice {
     all.indeterminate = chosen.length > 0 && !all.checked;
     this.#bar.hidden = !items.length && !this.#part("said").textContent;
     this.#bar.toggleAttribute("data-chosen", chosen.length > 0);
-    write(this.#part("number"), chosen.length ? `${chosen.length} chosen` : "");
+    write(this.#part("number"), chosen.length ? fill(WORDS.choice.number, { count: chosen.length }) : "");
     write(this.#part("left"), left(chosen.map(phaseOf)));
     const why = buttonsReason(this.#watcher.connection);
     for (const action of ACTIONS) {
@@ -166,11 +169,9 @@ export class Choice {
  * @param {Map<string, string>} titles by id
  */
 function said(action, count, refused, titles) {
-  const reasons = refused.map(({ task_id, message }) => `${titles.get(task_id)}: ${message}`);
-  return [`${count} ${DONE[action]}.`, ...reasons].join(" ");
+  const reasons = refused.map(({ task_id, message }) => `${titles.get(task_id)}: ${translated(message)}`);
+  return [fill(WORDS.choice.done[action], { count }), ...reasons].join(" ");
 }
-
-const DONE = { cancel: "cancelled", retry: "started again", forget: "forgotten" };
 
 /** @param {HTMLElement} item */
 function phaseOf({ dataset }) {
@@ -192,7 +193,7 @@ function build(bar) {
   const all = /** @type {HTMLInputElement} */ (part("input", "all"));
   all.type = "checkbox";
   const label = document.createElement("label");
-  label.append(all, " All on this page");
+  label.append(all, ` ${WORDS.choice.all}`);
   const buttons = document.createElement("span");
   for (const action of ACTIONS) {
     const button = document.createElement("button");

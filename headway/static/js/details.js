@@ -1,7 +1,8 @@
 /** What there is to say of a task beyond a line. Pure. */
 
 import { print } from "./exact.js";
-import { formatSize, formatTime } from "./format.js";
+import WORDS from "./card-words.js";
+import { fill, formatSize, formatTime } from "./format.js";
 import { shortResult, waiting } from "./words.js";
 
 /**
@@ -19,16 +20,18 @@ import { shortResult, waiting } from "./words.js";
 export function details(snapshot, labels = {}) {
   const { error, attempt, failures, max_attempts } = snapshot;
   const attempts = attempt && !waiting(snapshot, labels);
+  const names = WORDS.details;
+  const of = { failures, attempts: Math.max(max_attempts, failures) };
   /** @type {[string, string][]} */
   const rows = [
     ...resultRows(snapshot, labels),
-    ["Error", error ? errorLine(error) : ""],
-    ["Attempts", attempts ? String(attempt) : ""],
-    ["Failed attempts", attempts && failures ? `${failures} of ${Math.max(max_attempts, failures)}` : ""],
-    ["Requested", formatTime(snapshot.created_at)],
-    ["Started", formatTime(snapshot.started_at)],
-    ["Finished", formatTime(snapshot.finished_at)],
-    ["Task", snapshot.task_id],
+    [names.error, error ? errorLine(error) : ""],
+    [names.attempts, attempts ? String(attempt) : ""],
+    [names.failed_attempts, attempts && failures ? fill(names.of_attempts, of) : ""],
+    [names.requested, formatTime(snapshot.created_at)],
+    [names.started, formatTime(snapshot.started_at)],
+    [names.finished, formatTime(snapshot.finished_at)],
+    [names.task, snapshot.task_id],
   ];
   return rows.filter(([, value]) => value);
 }
@@ -39,7 +42,7 @@ export function details(snapshot, labels = {}) {
  * @param {Snapshot} snapshot
  */
 export function showAll({ result_size }) {
-  return result_size ? `Show all (${formatSize(result_size)})` : "";
+  return result_size ? fill(WORDS.card.show_all, { size: formatSize(result_size) }) : "";
 }
 
 /**
@@ -55,7 +58,7 @@ function resultRows(snapshot, labels) {
     return Object.entries(labels.result).map(([key, name]) => [name, inWords(values[key])]);
   }
   const isInLine = !result_size && shortResult(snapshot);
-  return isInLine ? [] : [["Result", result_size ? String(result) : print(result)]];
+  return isInLine ? [] : [[WORDS.details.result, result_size ? String(result) : print(result)]];
 }
 
 /** @param {unknown} value */

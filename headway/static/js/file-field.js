@@ -1,15 +1,8 @@
 /** A form's field for a file, which is uploaded as it is chosen: its progress is shown, and the form stays small. */
 
-import { formatPercent, formatSize } from "./format.js";
+import WORDS from "./card-words.js";
+import { fill, formatPercent, formatSize } from "./format.js";
 import { ResumableUpload } from "./resumable-upload.js";
-
-const TOO_LARGE = "This file is too large: it may have";
-const UPLOADING = "Uploading…";
-const UPLOADED = "Uploaded.";
-const CANCELLED = "The upload is cancelled.";
-const UNREACHED = "The server cannot be reached.";
-const OFFLINE = "You are offline.";
-const GOES_ON = "The upload goes on by itself.";
 
 export class FileField {
   #input;
@@ -55,7 +48,7 @@ export class FileField {
       this.#say("");
     } else if (file.size > this.#max) {
       this.#input.value = "";
-      this.#say(`${TOO_LARGE} ${formatSize(this.#max)}.`, true);
+      this.#say(fill(WORDS.form.too_large, { size: formatSize(this.#max) }), true);
     } else {
       this.done = this.#send(file);
     }
@@ -71,7 +64,7 @@ export class FileField {
     this.#end();
     this.#input.value = "";
     this.#input.focus(); // the button is gone
-    this.#say(CANCELLED);
+    this.#say(WORDS.form.cancelled);
   }
 
   /** End what is being uploaded. */
@@ -87,7 +80,7 @@ export class FileField {
       file,
       this.#address,
       (part) => this.#upload === upload && this.#draw(part),
-      (why) => this.#say(`${why || (navigator.onLine ? UNREACHED : OFFLINE)} ${GOES_ON}`),
+      (why) => this.#say(fill(WORDS.form.goes_on, { why: why || silence() })),
     );
     this.#upload = upload;
     this.#draw(0);
@@ -115,7 +108,7 @@ export class FileField {
     kept.hidden = false;
     this.#input.value = ""; // it is not sent once more
     document.getElementById(`${this.#input.id}-error`)?.remove();
-    this.#say(UPLOADED);
+    this.#say(WORDS.form.uploaded);
   }
 
   /** @param {number} part of the file that is sent */
@@ -123,7 +116,8 @@ export class FileField {
     const bar = this.#part("uploading");
     const percent = Math.floor(part * 100);
     bar.hidden = false;
-    if (this.#part("upload").textContent !== UPLOADING) this.#say(UPLOADING);
+    const { uploading } = WORDS.form;
+    if (this.#part("upload").textContent !== uploading) this.#say(uploading);
     bar.querySelector("progress").value = percent;
     bar.querySelector("span").textContent = formatPercent(percent);
   }
@@ -136,4 +130,9 @@ export class FileField {
     if (isWrong) this.#input.setAttribute("aria-invalid", "true");
     else this.#input.removeAttribute("aria-invalid"); // for "false" styles of pages praise an empty field
   }
+}
+
+/** Why no server answers. */
+function silence() {
+  return navigator.onLine ? WORDS.form.unreached : WORDS.form.unconnected;
 }

@@ -54,14 +54,14 @@ export function formatTook(ms) {
 export function formatTime(time, now = Date.now()) {
   const date = new Date(time ?? NaN);
   if (Number.isNaN(date.getTime())) return "";
-  const clock = date.toLocaleTimeString([], {
+  const clock = date.toLocaleTimeString(locales(), {
     hourCycle: "h23",
     hour: "2-digit",
     minute: "2-digit",
     second: "2-digit",
   });
   const isToday = date.toDateString() === new Date(now).toDateString();
-  return isToday ? clock : `${date.toLocaleDateString()} ${clock}`;
+  return isToday ? clock : `${date.toLocaleDateString(locales())} ${clock}`;
 }
 
 /**
@@ -75,10 +75,10 @@ export function formatWhen(time, now = Date.now()) {
   if (Number.isNaN(date.getTime())) return "";
   const today = new Date(now);
   if (date.toDateString() === today.toDateString()) {
-    return date.toLocaleTimeString([], { hourCycle: "h23", hour: "2-digit", minute: "2-digit" });
+    return date.toLocaleTimeString(locales(), { hourCycle: "h23", hour: "2-digit", minute: "2-digit" });
   }
   const isThisYear = date.getFullYear() === today.getFullYear();
-  return date.toLocaleDateString([], {
+  return date.toLocaleDateString(locales(), {
     day: "numeric",
     month: "short",
     year: isThisYear ? undefined : "numeric",
@@ -112,6 +112,25 @@ export function formatNumber(number) {
   const [whole, rest] = String(Number(number.toFixed(2))).split(".");
   const digits = whole.replace(/\B(?=(\d{3})+$)/g, SPACE);
   return rest ? `${digits}.${rest}` : digits;
+}
+
+/** The reader's own kinds of the page's language, as en-GB, then the language itself. */
+function locales() {
+  const { language } = WORDS;
+  const [primary] = language.split("-");
+  const own = (globalThis.navigator?.languages ?? []).filter((one) => one.split("-")[0] === primary);
+  return [...own, language];
+}
+
+/**
+ * The words for a number of things, in the language's plural form.
+ *
+ * @param {{other: string, [form: string]: string}} forms
+ * @param {number} count
+ */
+export function counted(forms, count) {
+  const form = new Intl.PluralRules(WORDS.language).select(count);
+  return fill(forms[form] ?? forms.other, { count });
 }
 
 /**

@@ -3,14 +3,13 @@
  * are uploaded as they are chosen.
  */
 
+import WORDS from "./card-words.js";
 import { FileField } from "./file-field.js";
 import { formText, utcText } from "./form-times.js";
 import { CREDENTIALS } from "./reading.js";
 
 const RETRY_MS = 2000;
 const TIMEOUT_MS = 5000;
-const OFFLINE = "Offline: the form can be sent as soon as the server answers.";
-const IN_UTC = "In UTC";
 
 export class HeadwayForm extends HTMLElement {
   /** @type {AbortController | undefined} */
@@ -56,8 +55,11 @@ export class HeadwayForm extends HTMLElement {
       input.value = formText(input.value);
       const help = document.getElementById(`${input.id}-help`);
       const words = help?.textContent ?? "";
-      const at = words.lastIndexOf(IN_UTC); // after the author's own words
-      if (help && at >= 0) help.textContent = `${words.slice(0, at)}In your time zone${words.slice(at + IN_UTC.length)}`;
+      const at = words.lastIndexOf(WORDS.form.in_utc); // after the author's own words
+      if (help && at >= 0) {
+        const rest = words.slice(at + WORDS.form.in_utc.length);
+        help.textContent = `${words.slice(0, at)}${WORDS.form.in_own_zone}${rest}`;
+      }
     }
   }
 
@@ -83,10 +85,10 @@ export class HeadwayForm extends HTMLElement {
     for (const button of this.#form.querySelectorAll("button")) {
       if (button.type !== "submit") continue;
       button.disabled = isOff;
-      button.title = isOff ? OFFLINE : "";
+      button.title = isOff ? WORDS.form.offline : "";
     }
     const note = /** @type {HTMLElement} */ (this.querySelector("[data-part=offline]"));
-    note.textContent = isOff ? OFFLINE : "";
+    note.textContent = isOff ? WORDS.form.offline : "";
     if (isOff) this.#retry = setTimeout(() => void this.#check(), RETRY_MS);
   }
 }

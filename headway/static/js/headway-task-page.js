@@ -1,5 +1,6 @@
 /** `<headway-task-page>`: keeps a task's own page, which the server has made, up to date. */
 
+import WORDS from "./card-words.js";
 import { ConnectionChip } from "./connection-chip.js";
 import { parse } from "./exact.js";
 import { Favicon } from "./favicon.js";
@@ -157,7 +158,7 @@ export class HeadwayTaskPage extends HTMLElement {
     button.hidden = false;
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(this.#part("id").textContent ?? "");
-      button.textContent = "Copied";
+      button.textContent = WORDS.page.copied;
     });
   }
 

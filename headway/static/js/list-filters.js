@@ -1,16 +1,19 @@
-/** The choices of what a list shows: names and phases, none for all; headway/web/listing.py has the same. */
+/**
+ * The choices of what a list shows: the key of their name (WORDS.list.phases) and phases, none for all;
+ * headway/web/listing.py has the same.
+ */
 
-/** @type {readonly (readonly [name: string, phases: readonly string[]])[]} */
+/** @type {readonly (readonly [name: keyof typeof import("./card-words.js").default.list.phases, phases: readonly string[]])[]} */
 export const FILTERS = [
-  ["All", []],
-  ["Running", ["running", "cancelling"]],
-  ["Waiting", ["waiting"]],
-  ["Retrying", ["retrying"]],
-  ["Queued", ["queued"]],
-  ["Scheduled", ["scheduled"]],
-  ["Failed", ["failed"]],
-  ["Done", ["succeeded"]],
-  ["Cancelled", ["cancelled"]],
+  ["all", []],
+  ["running", ["running", "cancelling"]],
+  ["waiting", ["waiting"]],
+  ["retrying", ["retrying"]],
+  ["queued", ["queued"]],
+  ["scheduled", ["scheduled"]],
+  ["failed", ["failed"]],
+  ["succeeded", ["succeeded"]],
+  ["cancelled", ["cancelled"]],
 ];
 
 /** What a list is asked for. */

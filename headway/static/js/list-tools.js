@@ -18,7 +18,7 @@ export class ListTools {
    */
   constructor(onQuery, onOlder) {
     this.#onQuery = onQuery;
-    this.#filters = FILTERS.map(([name, phases]) => ({ button: this.#filter(name, phases), phases }));
+    this.#filters = FILTERS.map(([name, phases]) => ({ button: this.#filter(WORDS.list.phases[name], phases), phases }));
     this.bar = document.createElement("div");
     this.bar.hidden = true; // until it is known that there are tasks
     this.bar.part.add("tools");

@@ -3,7 +3,10 @@
 import card from "../card.css";
 import list from "../list.css";
 import { Announcer } from "./announcer.js";
+import WORDS from "./card-words.js";
 import { connectionReason, connectionWords } from "./connection-words.js";
+import { fill } from "./format.js";
+import { translated, withWords } from "./language.js";
 import { parseSource } from "./server.js";
 import { release, watcherOf } from "./watchers.js";
 
@@ -106,11 +109,12 @@ export class LiveElement extends HTMLElement {
   #beginSoon() {
     if (this.#isDue) return;
     this.#isDue = true;
-    queueMicrotask(() => {
+    const begin = () => {
       this.#isDue = false;
       this.#end();
       if (this.isConnected) this.#begin();
-    });
+    };
+    queueMicrotask(() => withWords(this, this.#source(), begin));
   }
 
   #begin() {
@@ -124,7 +128,7 @@ export class LiveElement extends HTMLElement {
     root.replaceChildren(content, note, ...this.#voice(root));
     const source = this.#source();
     if (typeof source === "string") {
-      content.textContent = `This cannot be shown: ${source}`;
+      content.textContent = fill(WORDS.card.no_source, { reason: source });
       console.error(`Headway: ${source}`, this);
       return;
     }
@@ -184,10 +188,10 @@ export class LiveElement extends HTMLElement {
     const reason = connectionReason(connection);
     const isOffline = connection.state === "offline";
     const problem = isOffline ? null : connection.server?.problem; // no task can be started or changed now
-    if (isOffline) this.explain(reason || "This device is offline.");
+    if (isOffline) this.explain(reason || WORDS.connection.device);
     note.hidden = (connection.state === "live" && !problem) || this.hasEnded || (isOffline && !this.isFilled);
     note.textContent = problem
-      ? `▲ ${problem.message}`
+      ? `▲ ${translated(problem.message)}`
       : connectionWords(connection).join(" ") + (reason && `: ${reason}`);
   }
 }

@@ -1,5 +1,7 @@
 /** The log of a task's own page: lines that the server has rendered, and those that come. */
 
+import WORDS from "./card-words.js";
+import { fill } from "./format.js";
 import { MAX_SHOWN, lineElement, matches } from "./task-log.js";
 
 /** @typedef {import("./snapshot.js").LogLine} LogLine */
@@ -48,6 +50,6 @@ export class PageLog {
 /** @param {number} lost */
 function gap(lost) {
   const item = document.createElement("li");
-  item.textContent = `Lines up to ${lost} are no longer kept.`;
+  item.textContent = fill(WORDS.page.gap, { line: lost });
   return item;
 }

@@ -1,5 +1,6 @@
 /** Draws the streams of a task into its page, which the server has made with the text so far. */
 
+import WORDS from "./card-words.js";
 import { AnsiText, nodeOf } from "./ansi.js";
 import { TaskStream } from "./task-stream.js";
 
@@ -14,8 +15,6 @@ import { TaskStream } from "./task-stream.js";
  * @returns {Promise<StreamEvent>}
  */
 
-const ENDED = "Ended";
-const WRITING = "Being written";
 
 export class PageStreams {
   #root;
@@ -129,7 +128,7 @@ class Output {
 
   /** @param {boolean} closed */
   showState(closed) {
-    const words = closed ? ENDED : WRITING;
+    const words = closed ? WORDS.page.ended : WORDS.page.writing;
     if (this.#state.textContent !== words) this.#state.textContent = words;
   }
 

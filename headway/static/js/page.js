@@ -1,5 +1,6 @@
 /** Headway's own page: it lives where its modules come from, below a path, perhaps, which a proxy takes away. */
 
+import "./language.js"; // the words that the page has brought
 import { Server } from "./server.js";
 import { watcherOf } from "./watchers.js";
 

@@ -1,6 +1,7 @@
 /** Continues the plot of progress and rate that the server has drawn; plot.py draws the same. */
 
-import { formatDuration, formatPercent, formatRate } from "./format.js";
+import WORDS from "./card-words.js";
+import { fill, formatDuration, formatPercent, formatRate, joined } from "./format.js";
 import { Pace } from "./pace.js";
 import { percent } from "./snapshot.js";
 
@@ -75,8 +76,10 @@ export class Plot {
     const [at, current] = points[points.length - 1];
     const fastest = Math.max(0, ...rates(points).map(([, rate]) => rate));
     const reached = part === null ? String(current) : formatPercent(part);
-    const speed = fastest ? ` · at most ${formatRate(fastest)}` : "";
-    return `${reached} after ${formatDuration(at - points[0][0])}${speed}`;
+    return joined([
+      fill(WORDS.page.reached, { reached, time: formatDuration(at - points[0][0]) }),
+      fastest ? fill(WORDS.page.fastest, { rate: formatRate(fastest) }) : "",
+    ]);
   }
 }
 

@@ -1,6 +1,9 @@
 /** Reading from the server by plain HTTP, with words for all that can go wrong. */
 
+import WORDS from "./card-words.js";
 import { parse } from "./exact.js";
+import { fill } from "./format.js";
+import { translated } from "./language.js";
 
 /** @typedef {import("./server.js").Server} Server */
 
@@ -43,7 +46,7 @@ export async function readNews(server, path, get, knownTag = "") {
   try {
     return { answer: parse(text), tag: response.headers?.get("ETag") ?? "" };
   } catch (error) {
-    throw new Error(`What answers at ${nameOf(server)} is not Headway.`, { cause: error });
+    throw new Error(fill(WORDS.reading.not_headway, { server: nameOf(server) }), { cause: error });
   }
 }
 
@@ -59,10 +62,10 @@ export const CREDENTIALS = /** @type {const} */ ("include");
  */
 async function unreached(server, get) {
   const name = nameOf(server);
-  const away = `${name} does not answer.`;
+  const away = fill(WORDS.reading.away, { server: name });
   if (!server.origin || server.origin === location.origin) return away;
   if (location.protocol === "https:" && server.origin.startsWith("http:")) {
-    return `${name} is reached by plain http, which browsers refuse to a page that came by https.`;
+    return fill(WORDS.reading.insecure, { server: name });
   }
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
@@ -70,33 +73,31 @@ async function unreached(server, get) {
   } catch {
     return away;
   }
-  return (
-    `${name} does not let pages of ${location.origin} read it: there, HEADWAY_ALLOWED_ORIGINS must name that origin, ` +
-    "or no Headway lives at this address."
-  );
+  return fill(WORDS.reading.forbidden, { server: name, origin: location.origin });
 }
 
 /** @param {Server} server @param {number} status @param {string} text */
 function refusal(server, status, text) {
-  if (status === 404) return `No Headway lives at ${nameOf(server)} (404).`;
-  return `${nameOf(server)} answers ${status}${sentenceIn(text)}`;
+  const { nothing, answers, says } = WORDS.reading;
+  const message = sentenceIn(text);
+  const words = status === 404 ? nothing : message ? says : answers;
+  return fill(words, { server: nameOf(server), status, message });
 }
 
 /**
- * The server's own words in an answer, after a colon; a full stop where it has none.
+ * The server's own words in an answer, "" where it has none.
  *
  * @param {string} text
  */
 function sentenceIn(text) {
   try {
-    const { message } = JSON.parse(text).error;
-    return message ? `: ${message}` : ".";
+    return translated(JSON.parse(text).error.message ?? "");
   } catch {
-    return ".";
+    return "";
   }
 }
 
 /** @param {Server} server */
 function nameOf(server) {
-  return server.base || "The server";
+  return server.base || WORDS.reading.the_server;
 }

@@ -2,6 +2,7 @@
 
 import WORDS from "./card-words.js";
 import { parse } from "./exact.js";
+import { translated } from "./language.js";
 import { CREDENTIALS } from "./reading.js";
 
 const TIMEOUT_MS = 10_000;
@@ -16,7 +17,7 @@ export class Refused extends Error {
    * @param {{code: string, message: string, fields?: Record<string, string>}} error
    */
   constructor(status, { code, message, fields = {} }) {
-    super(REFUSALS[code] ?? (Object.values(fields).join(" ") || message));
+    super(REFUSALS[code] ?? (Object.values(fields).map(translated).join(" ") || translated(message)));
     this.status = status;
     this.code = code;
   }

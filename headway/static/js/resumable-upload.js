@@ -1,11 +1,11 @@
 /** An upload that goes on where it was: after a cut line, a restart of the server, a reload with the same file. */
 
+import WORDS from "./card-words.js";
 import { Refused } from "./requests.js";
 import { TusUpload } from "./tus.js";
 
 const PIECE_BYTES = 8 * 1024 * 1024; // a proxy may pass on none that is not whole
 const PAUSES_MS = [500, 1000, 2000, 4000, 8000]; // the last one again and again
-const UNREADABLE = "The file has been changed or moved: choose it again.";
 const NO_FOLDER = "no_file_folder";
 const BROKEN = "broken_body";
 /** Refusals that pass, besides those of a server that has trouble. */
@@ -88,7 +88,7 @@ export class ResumableUpload {
       await this.#file.slice(0, 1).arrayBuffer();
       return true;
     } catch (cause) {
-      throw new Error(UNREADABLE, { cause });
+      throw new Error(WORDS.form.unreadable, { cause });
     }
   }
 

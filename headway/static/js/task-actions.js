@@ -87,8 +87,9 @@ export class TaskActions {
     this.#key = newKey();
     const link = document.createElement("a");
     link.href = this.#watcher.server.link(`/tasks/${encodeURIComponent(started.task_id)}`);
-    link.textContent = "a new task";
-    this.#report.note("Started again, as ", link, ".");
+    link.textContent = WORDS.card.new_task;
+    const [before, after] = WORDS.card.started_again.split("{task}");
+    this.#report.note(before, link, after);
   }
 
   /** What cannot be undone takes a second press. */

@@ -1,6 +1,7 @@
 /** Adds the lines of a task's log to a list that the server may have filled, each once and in order. */
 
-import { formatTime } from "./format.js";
+import WORDS from "./card-words.js";
+import { fill, formatTime } from "./format.js";
 
 /**
  * @typedef {import("./snapshot.js").LogLine} LogLine
@@ -114,7 +115,7 @@ export function lineElement({ seq, at, level, text }) {
   item.dataset.level = level;
   const link = document.createElement("a");
   link.href = `#L${seq}`;
-  link.ariaLabel = `Line ${seq}`;
+  link.ariaLabel = fill(WORDS.page.line, { line: seq });
   link.textContent = String(seq);
   const time = document.createElement("time");
   time.dateTime = at;

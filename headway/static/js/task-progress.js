@@ -3,6 +3,7 @@
  * kept and filled; an empty element makes its own parts.
  */
 
+import WORDS from "./card-words.js";
 import { Card } from "./card.js";
 import { sharedWatcher } from "./page.js";
 
@@ -24,7 +25,7 @@ export class TaskProgress extends HTMLElement {
   connectedCallback() {
     if (this.#isShown) return; // it was moved
     this.#isShown = true;
-    const headline = this.hasAttribute("task-id") ? "Loading…" : "Sending request…";
+    const headline = this.hasAttribute("task-id") ? WORDS.list.loading : WORDS.card.sending;
     const options = { hasActions: true, headline, ...TaskProgress.options };
     this.#card ??= new Card(this, this, sharedWatcher(), options);
     this.#watch(this.#card);

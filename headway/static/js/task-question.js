@@ -7,11 +7,6 @@ import WORDS from "./card-words.js";
  * @typedef {import("./snapshot.js").Question} Question
  */
 
-const YES_OR_NO = /** @type {[string, boolean][]} */ ([
-  ["Yes", true],
-  ["No", false],
-]);
-
 export class TaskQuestion {
   #box = document.createElement("div");
   #asked = "";
@@ -103,6 +98,6 @@ export class TaskQuestion {
  */
 export function valuesOf({ choices, schema }) {
   const { enum: members = null, type = "" } = /** @type {{enum?: unknown[], type?: string}} */ (schema ?? {});
-  if (type === "boolean") return YES_OR_NO;
+  if (type === "boolean") return [[WORDS.card.yes, true], [WORDS.card.no, false]];
   return (choices ?? members)?.map((value) => [String(value), value]) ?? null;
 }

@@ -1,5 +1,8 @@
 /** A small form for another time of a task, which a button opens and closes. */
 
+import WORDS from "./card-words.js";
+import { fill } from "./format.js";
+
 const MINUTE_MS = 60_000;
 const FARTHEST_MS = 365 * 24 * 60 * MINUTE_MS;
 
@@ -50,8 +53,8 @@ export class TimeForm {
     input.min = wholeMinute(now);
     input.max = wholeMinute(now + FARTHEST_MS);
     input.value = wholeMinute(Math.max(now, Date.parse(time ?? "") || now));
-    save.textContent = "Save";
-    save.setAttribute("aria-label", `Save the new time of ${title}`);
+    save.textContent = WORDS.time_form.save;
+    save.setAttribute("aria-label", fill(WORDS.time_form.save_of, { title }));
     form.append(field, " ", save);
     form.addEventListener("keydown", ({ key }) => key === "Escape" && onEscape());
     form.addEventListener("submit", (event) => {

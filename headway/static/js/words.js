@@ -1,7 +1,7 @@
 /** A task's phase, its end and its actions in words. Pure. */
 
 import WORDS from "./card-words.js";
-import { fill, formatPercent, formatTook, joined } from "./format.js";
+import { counted, fill, formatPercent, formatTook, joined } from "./format.js";
 import { FINAL, PARTS_FAILED, openParts, percent } from "./snapshot.js";
 
 /**
@@ -21,8 +21,6 @@ import { FINAL, PARTS_FAILED, openParts, percent } from "./snapshot.js";
 
 const LINE_CHARS = 80;
 
-export const MISSING = WORDS.missing;
-export const FORGOTTEN = WORDS.forgotten;
 const HEADLINES = WORDS.headlines;
 const TEXTS = WORDS.texts;
 const ERRORS = /** @type {Record<string, string>} */ (WORDS.errors);
@@ -125,9 +123,8 @@ function bothWays({ percent }) {
  */
 export function cancelWords(snapshot) {
   const count = openParts(snapshot);
-  const { cancel, cancel_all, cancel_all_one } = WORDS.actions;
-  if (!count) return cancel;
-  return `${count === 1 ? cancel_all_one : fill(cancel_all, { count })}?`;
+  const { cancel, cancel_all, sure } = WORDS.actions;
+  return count ? fill(sure, { words: counted(cancel_all, count) }) : cancel;
 }
 
 /**
@@ -138,9 +135,9 @@ export function cancelWords(snapshot) {
 export function partsWords({ parts, error }) {
   if (!parts || error?.type === PARTS_FAILED) return "";
   const { count, ended, failed, waiting: asking, first_failed } = parts;
-  const { open, ended: all, one, failed: some, waiting: ask } = WORDS.parts;
+  const { open, ended: all, failed: some, waiting: ask } = WORDS.parts;
   return joined([
-    ended < count ? fill(open, { ended, count }) : count === 1 ? one : fill(all, { count }),
+    ended < count ? fill(open, { ended, count }) : counted(all, count),
     failed ? fill(some, { failed, title: first_failed?.title ?? "" }) : "",
     asking ? fill(ask, { waiting: asking }) : "",
   ]);
@@ -163,7 +160,7 @@ export function failure({ error }, labels = {}) {
  * @param {Labels} [labels]
  */
 export function timeLabel({ starts = WORDS.starts } = {}) {
-  return `${capitalized(starts)} at`;
+  return fill(WORDS.time_form.label, { starts: capitalized(starts) });
 }
 
 /**

@@ -1,0 +1,172 @@
+"""The languages of pages: their catalogues, and which one the current request has.
+
+English is the source: its texts stand in the code and in static/js/card-words.js, which the script
+reads too. Each other language has a catalogue in translations/, see docs/languages.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FOLDER = Path(__file__).with_name("translations")
+WORDS_FILE = Path(__file__).with_name("static").joinpath("js", "card-words.js")
+CATALOGUE = "headway.json"
+# From here on the plural form of a number follows its last two digits.
+PLURALS_KNOWN = 100
+
+
+class Sentence(str):
+    """An English sentence that a page can say in another language: it keeps what it is made of.
+
+    `Sentence("It has at most {most} items.", most=5)`: values are English themselves, or numbers.
+    """
+
+    template: str
+    plural: str  # "" for one that counts nothing
+    values: Mapping[str, Any]
+
+    def __new__(cls, template: str, plural: str = "", **values: object) -> Sentence:
+        """Make a sentence; `plural` is for any `count` among the values but 1."""
+        chosen = plural if plural and values["count"] != 1 else template
+        made = super().__new__(cls, chosen.format(**values) if values else chosen)
+        made.template = template
+        made.plural = plural
+        made.values = values
+        return made
+
+
+class Counted(NamedTuple):
+    """An English text for one thing, and the one for several."""
+
+    one: str
+    other: str
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language: its BCP 47 tag, its own name, "ltr" or "rtl", and its words."""
+
+    tag: str
+    name: str
+    direction: str
+    words: Mapping[str, Any]  # of cards and lists, as card-words.js has them
+    texts: Mapping[str, Any] = field(default_factory=dict)  # by the English; plural ones by form
+    # Numbers below 200 by their plural form; all others are "other".
+    plurals: Mapping[str, list[int]] = field(default_factory=dict)
+    # How tags begin that are another language's, though they begin as this one's.
+    others: tuple[str, ...] = ()
+
+    def say(self, text: str, **values: object) -> str:
+        """Return a text in this language, English where its catalogue has none."""
+        if isinstance(text, Sentence):
+            values = {**text.values, **values}
+            values = {
+                name: self.say(value) if isinstance(value, Sentence) else value
+                for name, value in values.items()
+            }
+            if text.plural:
+                return self.count(text.template, text.plural, **values)  # type: ignore[arg-type]
+            text = text.template
+        found = self.texts.get(text, text)
+        return str(found.format(**values) if values else found)
+
+    def count(self, one: str, other: str, count: int, **values: object) -> str:
+        """Return the text for a number of things: `one` and `other` are the English ones."""
+        forms = self.texts.get(one) or {"one": one, "other": other}
+        return self.counted(forms, count, **values)
+
+    def counted(self, forms: Mapping[str, str], count: int, **values: object) -> str:
+        """Return the text for a number of things from those by plural form."""
+        known = count if count < PLURALS_KNOWN else PLURALS_KNOWN + count % PLURALS_KNOWN
+        form = next((name for name, counts in self.plurals.items() if known in counts), "other")
+        return forms.get(form, forms["other"]).format(count=count, **values)
+
+    def joined(self, other: Language) -> Language:
+        """Return this language with another catalogue's texts."""
+        messages = {**self.words.get("messages", {}), **other.words.get("messages", {})}
+        words = {**self.words, **other.words, "messages": messages}
+        return replace(self, texts={**self.texts, **other.texts}, words=words)
+
+    def is_meant_by(self, tag: str) -> bool:
+        """Whether a reader who asks for a language by this tag is to get this one."""
+        asked = tag.lower()
+        own = self.tag.lower()
+        if _begins(asked, own):
+            return True
+        return _begins(asked, own.split("-")[0]) and not any(
+            _begins(asked, one.lower()) for one in self.others
+        )
+
+
+def _begins(tag: str, with_: str) -> bool:
+    return f"{tag}-".startswith(f"{with_}-")
+
+
+def _english_words() -> dict[str, Any]:
+    text = WORDS_FILE.read_text("utf-8")
+    words: dict[str, Any] = json.loads(text.partition("export default ")[2].rstrip(";\n"))
+    return words
+
+
+ENGLISH = Language("en", "English", "ltr", _english_words(), plurals={"one": [1]})
+
+
+def load(path: Path) -> Language:
+    """Return the language of a catalogue."""
+    made = json.loads(path.read_text("utf-8"))
+    return Language(**{**made, "others": tuple(made["others"])})
+
+
+_folders = [FOLDER]
+
+
+def add(folder: Path) -> None:
+    """Add the catalogues of a project, for its own texts, or for a language that is not here."""
+    if folder not in _folders:
+        _folders.append(folder)
+        known.cache_clear()
+
+
+@cache
+def known() -> Mapping[str, Language]:
+    """Return all languages by their tags, English first."""
+    found = {ENGLISH.tag: ENGLISH}
+    for folder in _folders:
+        for path in sorted(folder.glob(f"*/{CATALOGUE}")):
+            made = load(path)
+            before = found.get(made.tag, replace(made, words=ENGLISH.words))
+            found[made.tag] = before.joined(made)
+    return found
+
+
+def find(tag: str) -> Language | None:
+    """Return the language that a reader means by a tag as "zh-CN", None if there is none."""
+    return next((each for each in known().values() if each.is_meant_by(tag)), None)
+
+
+_choosers: list[Callable[[], Language]] = []
+
+
+def choose_by(chooser: Callable[[], Language]) -> None:
+    """Have this function say which language the current request has."""
+    _choosers[:] = [chooser]
+
+
+def current() -> Language:
+    """Return the current request's language; English outside of one."""
+    return _choosers[0]() if _choosers else ENGLISH
+
+
+def words_of(part: str) -> Any:
+    """Return a part of card-words.js in the current language."""
+    return current().words[part]
+
+
+def say(text: str, **values: object) -> str:
+    """Return a text in the current language."""
+    return current().say(text, **values)

@@ -1,0 +1,70 @@
+/** The words of a page in another language than English: its server has them. One language a page. */
+
+import WORDS from "./card-words.js";
+
+/** @typedef {{[key: string]: Tree | string}} Tree */
+
+const TIMEOUT_MS = 3000; // after which a page is shown in English
+
+let isDecided = false;
+/** @type {Promise<void> | null} */
+let loading = null;
+
+/**
+ * Call back once there are the words of an element's language, that of its nearest `lang`: at once where nothing has to
+ * be loaded. The first element of a page decides for all.
+ *
+ * @param {Element} element
+ * @param {import("./server.js").Source | string} source a string: it names none
+ * @param {() => void} begin
+ */
+export function withWords(element, source, begin) {
+  if (!isDecided && typeof source !== "string") {
+    isDecided = true;
+    const { lang } = /** @type {HTMLElement} */ (element.closest("[lang]") ?? document.documentElement);
+    const isThere = !lang || /^en\b/i.test(lang) || WORDS.language !== "en";
+    const address = source.server.at(`/assets/words/${encodeURIComponent(lang)}.json`);
+    if (!isThere) loading = load(address).finally(() => (loading = null));
+  }
+  if (loading) void loading.then(begin);
+  else begin();
+}
+
+/**
+ * A sentence of the server's in the page's language; English for one that its catalogue has not.
+ *
+ * @param {string} message
+ */
+export function translated(message) {
+  const { messages = {} } = /** @type {{messages?: Record<string, string>}} */ (WORDS);
+  return messages[message] ?? message;
+}
+
+/** @param {string} address of the words; of a language that the server has not, they are {} */
+async function load(address) {
+  try {
+    const response = await fetch(address, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (response.ok) put(WORDS, await response.json());
+  } catch (error) {
+    console.warn(`Headway: ${address} cannot be loaded, so the words are English.`, error);
+  }
+}
+
+/**
+ * Put words in the places of others. The places stay: modules hold them.
+ *
+ * @param {Tree} places
+ * @param {Tree} words
+ */
+function put(places, words) {
+  for (const [key, value] of Object.entries(words)) {
+    const place = places[key];
+    // What counts things has as many forms as the language needs.
+    if (typeof value === "string" || typeof (place ?? "") === "string" || "other" in value) places[key] = value;
+    else put(/** @type {Tree} */ (place), value);
+  }
+}
+
+// Pages of the server's own load them before this.
+const { headwayWords = {} } = /** @type {{headwayWords?: Tree}} */ (globalThis);
+put(WORDS, headwayWords);

@@ -1,0 +1,199 @@
+"""Pages in the reader's language: which one that is, and the same words here and in the browser."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from flask import Flask, request
+from flask_babel import Babel
+
+from app import create_app
+from headway import words
+from headway.labels import labels_of
+from headway.languages import ENGLISH, Language, Sentence, find, known
+from headway.web.language import COOKIE, words_as_json
+from tests.processes import Valkey
+
+ROOT = Path(__file__).resolve().parent.parent
+CASES = json.loads((Path(__file__).parent / "contract.json").read_text())["snapshots"]
+CHINESE = {"Accept-Language": "de, zh-CN;q=0.9, en;q=0.8"}
+
+
+@pytest.fixture(scope="module")
+def app(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    data = tmp_path_factory.mktemp("data")
+    return create_app(
+        {"REDIS_URL": valkey.url, "DATA_DIR": str(data), "SECRET_KEY": "a secret for the tests"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("tag", "found"),
+    [
+        ("zh", "zh-Hans"),
+        ("zh-CN", "zh-Hans"),
+        ("zh-hans-SG", "zh-Hans"),
+        ("zh-TW", None),
+        ("zh-Hant-HK", None),
+        ("en-GB", "en"),
+        ("zhx", None),
+        ("", None),
+    ],
+)
+def test_a_tag_means_the_language_that_its_reader_reads(tag: str, found: str | None):
+    language = find(tag)
+
+    assert (language.tag if language else None) == found
+
+
+def lang_of(page: str) -> str:
+    return page.partition('<html lang="')[2].partition('"')[0]
+
+
+def test_the_choice_counts_before_the_browser_s_wish_and_this_before_the_setting(app: Flask):
+    client = app.test_client()
+
+    assert lang_of(client.get("/start").text) == "en"
+    assert lang_of(client.get("/start", headers=CHINESE).text) == "zh-Hans"
+    chosen = client.get("/start?lang=en", headers=CHINESE)
+    assert lang_of(chosen.text) == "en"
+    assert {"Accept-Language", "Cookie"} <= set(chosen.vary)
+    assert client.get_cookie(COOKIE)
+    assert lang_of(client.get("/", headers=CHINESE).text) == "en"  # remembered
+    assert lang_of(client.get("/?lang=nonsense", headers=CHINESE).text) == "en"
+
+
+def test_a_setting_says_the_language_of_all_others(app: Flask, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(app.config, "HEADWAY_LANGUAGE", "zh-Hans")
+    client = app.test_client()
+
+    assert lang_of(client.get("/start").text) == "zh-Hans"
+    assert lang_of(client.get("/start", headers={"Accept-Language": "en"}).text) == "en"
+
+
+def test_the_page_offers_the_other_languages_with_its_own_address(app: Flask):
+    page = app.test_client().get("/?phase=failed&q=a").text
+
+    assert 'href="?phase=failed&amp;q=a&amp;lang=zh-Hans" lang="zh-Hans"' in page
+
+
+def test_programs_get_english(app: Flask):
+    client = app.test_client()
+
+    answer = client.post("/tasks", json={"name": "none"}, headers=CHINESE)
+
+    assert answer.get_json()["error"]["message"].startswith("There is no task")
+
+
+def test_the_words_are_for_pages_of_any_origin(app: Flask):
+    client = app.test_client()
+
+    answer = client.get("/assets/words/zh-CN.json")
+
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.get_json() == known()["zh-Hans"].words
+    assert client.get("/assets/words/fr.json").get_json() == {}
+    assert client.get("/assets/words/en.js").text == "globalThis.headwayWords={};"
+
+
+def test_a_page_s_words_are_cached_for_a_year(app: Flask):
+    client = app.test_client()
+    page = client.get("/", headers=CHINESE).text
+    address = page.partition('<script src="/assets/words')[2].partition('"')[0]
+
+    answer = client.get(f"/assets/words{address}")
+
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert "nosniff" in answer.headers["X-Content-Type-Options"]
+
+
+# The same words on the server and in the browser
+
+READ = """
+globalThis.headwayWords = JSON.parse(process.argv[1]);
+const base = process.argv[2];
+await import(`${base}/language.js`);
+const { read } = await import(`${base}/card-reading.js`);
+const { headline } = await import(`${base}/words.js`);
+const cases = JSON.parse(process.argv[3]);
+const texts = cases.map(({ snapshot, labels }) => {
+  const { sign, figure, text } = read(snapshot, { now: 0, labels });
+  return [sign, figure, headline(snapshot, labels), text];
+});
+console.log(JSON.stringify(texts));
+"""
+
+
+def test_the_server_draws_a_card_in_chinese_as_the_browser_does(app: Flask):
+    cases = [
+        {"snapshot": case["snapshot"], "labels": dict(labels_of(case["snapshot"]["name"]))}
+        for case in CASES
+        if case["snapshot"]["phase"] != "scheduled"  # its time is the reader's own
+    ]
+    modules = (ROOT / "headway" / "static" / "js").as_uri()
+    arguments = [words_as_json("zh-Hans"), modules, json.dumps(cases)]
+    node = ["node", "--input-type=module", "-e", READ, "--", *arguments]
+    drawn = json.loads(subprocess.run(node, check=True, capture_output=True, text=True).stdout)
+
+    with app.test_request_context(headers=CHINESE):
+        for case, in_browser in zip(cases, drawn, strict=True):
+            snapshot = case["snapshot"]
+            labels = labels_of(snapshot["name"])
+            reading = words.read(snapshot, labels)
+            headline = words.headline(snapshot, labels)
+            assert [reading.sign, reading.figure, headline, reading.text] == in_browser
+    assert "已完成" in str(drawn)
+
+
+# Languages
+
+
+def test_a_number_has_the_form_of_its_language():
+    polish = Language(
+        "pl", "polski", "ltr", {}, plurals={"one": [1], "few": [2, 3, 4, 22, 102, 122]}
+    )
+    forms = {"one": "{count} plik", "few": "{count} pliki", "other": "{count} plików"}
+
+    texts = [polish.counted(forms, count) for count in (1, 2, 5, 22, 101, 102, 112, 1022)]
+
+    assert texts == [
+        "1 plik",
+        "2 pliki",
+        "5 plików",
+        "22 pliki",
+        "101 plików",
+        "102 pliki",
+        "112 plików",
+        "1022 pliki",
+    ]
+
+
+def test_a_sentence_is_english_and_remembers_what_it_is_made_of():
+    sentence = Sentence("It has at most {most} items.", most=5)
+    language = Language(
+        "zh-Hans", "中文", "ltr", {}, {"It has at most {most} items.": "最多 {most} 项。"}
+    )
+
+    assert sentence == "It has at most 5 items."
+    assert language.say(sentence) == "最多 5 项。"
+    assert ENGLISH.say(sentence) == sentence
+
+
+def test_a_project_s_flask_babel_says_the_language_and_keeps_its_own_texts(
+    valkey: Valkey, tmp_path: Path
+):
+    app = create_app({"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path), "SECRET_KEY": "s" * 40})
+    Babel(app, locale_selector=lambda: request.headers.get("X-Locale", "en"))
+    gettext = app.jinja_env.globals["gettext"]
+    client = app.test_client()
+
+    chinese = client.get("/start?lang=en", headers={"X-Locale": "zh_Hans_CN"}).text
+    other = client.get("/start", headers={"X-Locale": "fr", **CHINESE}).text
+
+    assert lang_of(chinese) == "zh-Hans"
+    assert lang_of(other) == "en"
+    assert "?lang=" not in chinese  # the choice is the project's
+    assert app.jinja_env.globals["gettext"] is gettext
