@@ -248,8 +248,8 @@ def stream(name: str, *, overflow: Literal["file"] | None = None) -> TextStream:
     again. It keeps `headway_stream_max_bytes`; with `overflow="file"` all of a longer one is a file
     of the task, `<name>.txt`. A new attempt begins where the task was last saved. Outside a task
     what is written is ignored. Raises ValueError for a name other than 1 to 64 of A-Z
-    a-z 0-9 _ . -, or for the 17th stream of a run; RuntimeError in a child process of the run;
-    ConfigError for a file without the folder `headway_files`.
+    a-z 0-9 _ . -, for the 17th stream of a run, or for a file of one that is full; RuntimeError in
+    a child process of the run; ConfigError for a file without the folder `headway_files`.
     """
     part = _find()
     return open_stream(part.run if part else None, name, overflow)

@@ -208,3 +208,22 @@ def test_a_wrong_overflow_or_no_folder_is_refused(runs: Runs):
     runs(body)
 
     assert len(raised) == 1
+
+
+def test_a_full_stream_gets_no_file_any_more(runs: Runs, records: Records):
+    raised: list[str] = []
+
+    def body() -> None:
+        with progress.stream("answer") as out:
+            out.write("a" * 30)
+        progress.flush()
+        try:
+            progress.stream("answer", overflow="file")
+        except ValueError as error:
+            raised.append(str(error))
+        progress.stream("answer").write("ignored, as before")
+
+    runs(body)
+
+    assert raised == ["The stream 'answer' is full: ask for its file before that."]
+    assert files_of(records, runs.celery, runs.task_id) == {}

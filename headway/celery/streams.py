@@ -52,6 +52,7 @@ class StreamSender:
         self._told_closed: bool | None = None  # None: nothing has been sent
         self.overflow: Overflow | None = None
         self.has_ended = False
+        self.is_full = False  # and no file takes the rest
 
     def send(self) -> bool:
         """Send what has been written, in one piece of at most MAX_CALL_BYTES.
@@ -132,6 +133,7 @@ class StreamSender:
         """Stop the run if it has to end, and the stream if it is full or refused."""
         if outcome not in (Outcome.WRITTEN, Outcome.FULL):
             self._run.stop(outcome)
+        self.is_full = outcome == Outcome.FULL
         if outcome not in (Outcome.WRITTEN, Outcome.CANCELLING):
             self._end()
 
@@ -159,7 +161,9 @@ class RunStreams:
         self._has_failed = False
 
     def open(self, name: str, overflow: str | None) -> TextStream:
-        """Return the run's stream of this name, open. Raises ValueError for too many, ConfigError.
+        """Return the run's stream of this name, open.
+
+        Raises ValueError for too many, or for a file of one that is full; ConfigError.
 
         It overflows to a file from when that is first asked for.
         """
@@ -171,6 +175,8 @@ class RunStreams:
                 sender = StreamSender(TextStream(name, self._run), self._run)
                 self._senders = {**self._senders, name: sender}
             if overflow and sender.overflow is None:
+                if sender.is_full:
+                    raise ValueError(f"The stream {name!r} is full: ask for its file before that.")
                 saved = self._run.checkpoint.overflow(name)
                 sender.overflow = Overflow(self._run, name, saved)
             sender.stream.open_again()
@@ -242,8 +248,9 @@ def held_still(run: Run) -> AbstractContextManager[StreamEnds | None]:
 def open_stream(run: Run | None, name: str, overflow: str | None = None) -> TextStream:
     """Return a stream of the run, open; outside of runs, one that ignores what is written.
 
-    Raises ValueError for an invalid name or overflow, or for too many streams; RuntimeError in a
-    child process of the run; ConfigError for a file without a folder.
+    Raises ValueError for an invalid name or overflow, for too many streams, or for a file of one
+    that is full; RuntimeError in a child process of the run; ConfigError for a file without a
+    folder.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a stream: 1 to 64 of A-Z a-z 0-9 _ . -")
