@@ -27,7 +27,7 @@ FAILED = {
     "GeneratorExit": ("GeneratorExit", "The task raised GeneratorExit."),
     "CancelledError": ("CancelledError", "The task raised CancelledError."),
     "BaseException": ("OwnBase", "nobody's business"),
-    "group": ("BaseExceptionGroup", "several (2 sub-exceptions)"),
+    "group": ("BaseExceptionGroup", "several: KeyboardInterrupt; ValueError: no"),
     "MemoryError": ("MemoryError", "Unable to allocate 74.5 GiB"),
     "MemoryError()": ("MemoryError", "MemoryError"),
     "allocation": ("MemoryError", "MemoryError"),

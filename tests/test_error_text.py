@@ -102,6 +102,11 @@ def test_a_line_names_the_type_once(error: Exception, line: str):
             "two of three failed: ValueError: a; KeyError: 'b'",
         ),
         (
+            BaseExceptionGroup("stopped", [KeyboardInterrupt(), SystemExit(2)]),
+            "BaseExceptionGroup",
+            "stopped: KeyboardInterrupt; SystemExit: 2",
+        ),
+        (
             ExceptionGroup("all failed", [ExceptionGroup("some", [ValueError("a")])] * 9),
             "ExceptionGroup",
             "all failed: " + "; ".join(["ExceptionGroup: some: ValueError: a"] * 5),

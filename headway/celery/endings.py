@@ -22,6 +22,8 @@ from celery.exceptions import (
     WorkerTerminate,
 )
 
+from headway.celery.error_text import error_of
+
 
 class BodyFailure(Exception):
     """What a body raised, as an exception that ends only the task.
@@ -99,4 +101,6 @@ def _words_of(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         code = "" if error.code is None else repr(error.code)
         return f"The task called sys.exit({code})."
-    return str(error) or f"The task raised {type(error).__name__}."
+    name = type(error).__name__
+    words = error_of(error)["message"]
+    return f"The task raised {name}." if words == name else words

@@ -109,6 +109,8 @@ def _read_exception(error: BaseException) -> tuple[str, str]:
 
 def _in_group(error: BaseException) -> str:
     name, words = _read(error)
+    if not words:
+        return name
     return words if words.startswith(name) else f"{name}: {words}"
 
 
