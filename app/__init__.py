@@ -16,7 +16,7 @@ from app.services import ROOT
 from headway import formats, languages, words
 from headway.celery import broker
 from headway.celery.task import LiveTask
-from headway.labels import labels_of
+from headway.labels import labels_for_page
 from headway.settings import LIMITS
 from headway.shapes import SnapshotDict
 from headway.web import access
@@ -96,4 +96,4 @@ def _add_to_templates(app: Flask) -> None:
 
     @app.template_global()
     def reading_of(task: SnapshotDict) -> words.Reading:
-        return words.read(task, labels_of(task.get("name", "")))
+        return words.read(task, labels_for_page(task.get("name", "")))

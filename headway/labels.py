@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+from headway.languages import ENGLISH, current, say
+
 
 class Labels(TypedDict, total=False):
     """What a card says instead of the usual words; each key may be left out."""
@@ -40,6 +42,24 @@ def register(name: str, labels: Labels) -> None:
 def labels_of(name: str) -> Labels:
     """Return the labels of the tasks of this name, as far as this process knows them."""
     return LABELS.get(name, {})
+
+
+def labels_for_page(name: str) -> Labels:
+    """Return the same in the current language, as far as its catalogues have them."""
+    labels = labels_of(name)
+    if current() is ENGLISH:
+        return labels
+    found: Any = {
+        key: say(value)
+        if isinstance(value, str)
+        else {kind: say(words) for kind, words in value.items()}  # type: ignore[attr-defined]
+        for key, value in labels.items()
+    }
+    # A verb of another language would stand in the middle of a sentence.
+    if found.get("starts") == labels.get("starts"):
+        found.pop("starts", None)
+    own: Labels = found
+    return own
 
 
 def _is_text_by_text(value: Any) -> bool:

@@ -12,7 +12,7 @@ from math import floor
 
 from headway.formats import SPACE, format_number, format_percent, format_size, format_took
 from headway.labels import Labels
-from headway.languages import ENGLISH, current, words_of
+from headway.languages import ENGLISH, current, say, words_of
 from headway.parts import PARTS_FAILED, as_shown, has_open_parts, has_said_nothing, phase_of
 from headway.shapes import SnapshotDict, Step, TaskError
 from headway.snapshot import Phase
@@ -199,7 +199,9 @@ def _text(task: SnapshotDict, labels: Labels) -> str:
     if phase == Phase.FAILED:
         return failure(task, labels)
     if phase == Phase.SUCCEEDED:
-        return _joined("" if status == labels.get("succeeded") else status, _short_result(task))
+        return _joined(
+            "" if say(status) == labels.get("succeeded") else status, _short_result(task)
+        )
     if phase == Phase.CANCELLED:
         return "" if headline(task, labels).startswith(status) else status
     return _joined(_step(task), status)

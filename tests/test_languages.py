@@ -12,7 +12,7 @@ from flask_babel import Babel
 
 from app import create_app
 from headway import words
-from headway.labels import labels_of
+from headway.labels import LABELS, labels_for_page, labels_of
 from headway.languages import ENGLISH, Language, Sentence, find, known
 from headway.web.language import COOKIE, words_as_json
 from tests.processes import Valkey
@@ -115,11 +115,12 @@ def test_a_page_s_words_are_cached_for_a_year(app: Flask):
 READ = """
 globalThis.headwayWords = JSON.parse(process.argv[1]);
 const base = process.argv[2];
-await import(`${base}/language.js`);
+const { translatedLabels } = await import(`${base}/language.js`);
 const { read } = await import(`${base}/card-reading.js`);
 const { headline } = await import(`${base}/words.js`);
 const cases = JSON.parse(process.argv[3]);
-const texts = cases.map(({ snapshot, labels }) => {
+const texts = cases.map(({ snapshot, labels: given }) => {
+  const labels = translatedLabels(given);
   const { sign, figure, text } = read(snapshot, { now: 0, labels });
   return [sign, figure, headline(snapshot, labels), text];
 });
@@ -141,7 +142,7 @@ def test_the_server_draws_a_card_in_chinese_as_the_browser_does(app: Flask):
     with app.test_request_context(headers=CHINESE):
         for case, in_browser in zip(cases, drawn, strict=True):
             snapshot = case["snapshot"]
-            labels = labels_of(snapshot["name"])
+            labels = labels_for_page(snapshot["name"])
             reading = words.read(snapshot, labels)
             headline = words.headline(snapshot, labels)
             assert [reading.sign, reading.figure, headline, reading.text] == in_browser
@@ -197,3 +198,13 @@ def test_a_project_s_flask_babel_says_the_language_and_keeps_its_own_texts(
     assert lang_of(other) == "en"
     assert "?lang=" not in chinese  # the choice is the project's
     assert app.jinja_env.globals["gettext"] is gettext
+
+
+def test_labels_of_a_task_are_translated_and_none_stands_in_another_language_s_sentence(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(LABELS, "shop", {"starts": "begins", "succeeded": "Shipped"})
+    with app.test_request_context(headers=CHINESE):
+        assert labels_for_page("send_async_email")["starts"] == "发送"
+        assert labels_for_page("shop") == {"succeeded": "Shipped"}
+    assert labels_for_page("shop") == LABELS["shop"]

@@ -18,6 +18,7 @@ from app.outage import OUTAGE
 from headway.celery.runs import Stopped
 from headway.celery.task import LiveTask
 from headway.labels import Labels
+from headway.languages import Sentence
 from headway.registry import BadArguments
 from headway.store.errors import Unavailable
 from headway.store.model import Outcome
@@ -96,15 +97,17 @@ class SendGuard:
 
 
 LABELS: Labels = {
-    "starts": "sends",
-    "succeeded": "Accepted by the mail server",
+    "starts": Sentence("sends"),
+    "succeeded": Sentence("Accepted by the mail server"),
     "errors": {
-        "OutcomeUnknown": "The mail server may have taken it already. If you send it again, a "
-        "second email may arrive."
+        "OutcomeUnknown": Sentence(
+            "The mail server may have taken it already. If you send it again, a second email "
+            "may arrive."
+        )
     },
-    "again": {"OutcomeUnknown": "Send again"},
-    "waiting": {"MailUnavailable": "Waiting to send"},
-    "result": {"reply": "Server’s reply", "message_id": "Message-ID"},
+    "again": {"OutcomeUnknown": Sentence("Send again")},
+    "waiting": {"MailUnavailable": Sentence("Waiting to send")},
+    "result": {"reply": Sentence("Server’s reply"), "message_id": Sentence("Message-ID")},
 }
 
 

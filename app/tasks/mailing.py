@@ -23,6 +23,7 @@ from app.messages import make_message
 from app.outage import OUTAGE
 from headway import Upload, progress, task
 from headway.labels import Labels
+from headway.languages import Sentence
 from headway.limits import LimitReached, counted
 
 PREVIEWED = 3
@@ -31,8 +32,11 @@ SEND = "Send"
 LEVELS = {"sent": "INFO", "left out": "WARNING", "not yet": "WARNING"}  # any other: ERROR
 LOST = "The worker was lost while it sent this email: the mail server may have taken it."
 LABELS: Labels = {
-    "starts": "sends",
-    "waiting": {"MailUnavailable": "Waiting to send", "SenderWaits": "Waiting at a limit"},
+    "starts": Sentence("sends"),
+    "waiting": {
+        "MailUnavailable": Sentence("Waiting to send"),
+        "SenderWaits": Sentence("Waiting at a limit"),
+    },
 }
 Outcome = list[str]  # what became of an email, and the server's words: JSON
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from json import loads
 
 from headway import words
-from headway.labels import labels_of
+from headway.labels import labels_for_page
 from headway.shapes import SnapshotDict
 from headway.snapshot import Phase
 from headway.store.records import Records
@@ -57,4 +57,4 @@ def read_parts(
 
 
 def _shown(task: SnapshotDict) -> ShownPart:
-    return ShownPart(task, words.read(task, labels_of(task["name"])))
+    return ShownPart(task, words.read(task, labels_for_page(task["name"])))

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 
 from headway import masking, words
-from headway.labels import labels_of
+from headway.labels import labels_for_page
 from headway.languages import Sentence, say, words_of
 from headway.parts import has_open_parts
 from headway.service import moment, rerun
@@ -148,7 +148,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
     files = files_shown(task_id)
     return {
         "task": task,
-        "reading": words.read(task, labels_of(task["name"])),
+        "reading": words.read(task, labels_for_page(task["name"])),
         "address": address,
         "token": address.get("token", ""),
         "may_change": may_change,

@@ -11,6 +11,7 @@ import {
   formatTime,
   joined,
 } from "./format.js";
+import { translated } from "./language.js";
 import { asShown, percent } from "./snapshot.js";
 import { failure, headline, partsWords, shortResult, took, waiting } from "./words.js";
 
@@ -103,7 +104,7 @@ function text(snapshot, at) {
     case "failed":
       return failure(snapshot, labels);
     case "succeeded":
-      return joined([status === labels.succeeded ? "" : status, shortResult(snapshot)]);
+      return joined([translated(status) === labels.succeeded ? "" : status, shortResult(snapshot)]);
     case "cancelled":
       return headline(snapshot).startsWith(status) ? "" : status;
     default:

@@ -1,5 +1,6 @@
 /** One websocket to the server, and the truth about it: what the chip says, the server's state and its clock. */
 
+import { translatedLabels } from "./language.js";
 import { ServerClock } from "./clock.js";
 import { ConnectionFacts } from "./connection-facts.js";
 import { KeptSocket } from "./kept-socket.js";
@@ -81,7 +82,7 @@ export class Connection extends Emitter {
    * @returns {import("./words.js").Labels}
    */
   labelsOf(name) {
-    return this.server?.labels?.[name] ?? {};
+    return translatedLabels(this.server?.labels?.[name] ?? {});
   }
 
   /** Why it is not live, in half a sentence. */

@@ -40,6 +40,24 @@ export function translated(message) {
   return messages[message] ?? message;
 }
 
+/**
+ * A task's labels in the page's language, as far as its catalogue has them; labels.py has the same.
+ *
+ * @param {import("./words.js").Labels} labels
+ * @returns {import("./words.js").Labels}
+ */
+export function translatedLabels(labels) {
+  if (WORDS.language === "en") return labels;
+  /** @type {(words: any) => any} */
+  const own = (words) =>
+    typeof words === "string"
+      ? translated(words)
+      : Object.fromEntries(Object.entries(words).map(([key, each]) => [key, own(each)]));
+  const all = own(labels);
+  if (all.starts === labels.starts) delete all.starts; // it would stand in the middle of a sentence
+  return all;
+}
+
 /** @param {string} address of the words; of a language that the server has not, they are {} */
 async function load(address) {
   try {
