@@ -16,7 +16,7 @@ from celery.app.trace import build_tracer
 
 from headway.snapshot import Snapshot
 from headway.store.records import Records
-from tests.by_hand import shown, subscribed
+from tests.by_hand import published, shown, subscribed
 
 
 def live_celery(redis_url: str) -> Celery:
@@ -71,7 +71,7 @@ def pushes(records: Records) -> Iterator[Callable[[], list[Snapshot]]]:
     with subscribed(records, "flask-socketio:task:*") as pubsub:
 
         def so_far() -> list[Snapshot]:
-            while message := pubsub.get_message(timeout=0.05):
+            for message in published(pubsub):
                 event, payload = json.loads(message["data"])
                 if event == "snapshot":
                     seen.append(Snapshot.from_json(json.dumps(payload)))

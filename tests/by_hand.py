@@ -121,6 +121,15 @@ def subscribed(records: Records, pattern: str) -> Iterator[Any]:
     pubsub.close()
 
 
+def published(pubsub: Any) -> list[dict[str, Any]]:
+    """Return what has been published since the last call: Redis answers a ping after all of it."""
+    pubsub.ping()
+    messages: list[dict[str, Any]] = []
+    while (message := pubsub.get_message(timeout=20))["type"] != "pong":
+        messages.append(message)
+    return messages
+
+
 def open_websocket(address: str) -> websocket.WebSocket:
     """A Socket.IO connection that answers nothing by itself."""
     connection = websocket.create_connection(

@@ -9,7 +9,7 @@ from typing import Any
 
 from headway.store.model import Delivery
 from headway.store.records import Records
-from tests.by_hand import HERE, subscribed
+from tests.by_hand import HERE, published, subscribed
 
 Event = dict[str, Any]
 
@@ -40,7 +40,7 @@ def events(records: Records, wanted: str = "stream") -> Iterator[Callable[[], li
     with subscribed(records, "flask-socketio:task:*") as pubsub:
 
         def so_far() -> list[Event]:
-            while message := pubsub.get_message(timeout=0.05):
+            for message in published(pubsub):
                 kind, payload = json.loads(message["data"])
                 if kind == wanted:
                     seen.append(payload)

@@ -22,7 +22,7 @@ from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
 from headway.store.rights import missing as missing_rights
 from headway.system import system_of
-from tests.by_hand import claim, shown, subscribed, write
+from tests.by_hand import claim, published, shown, subscribed, write
 
 ID = "the-same-id"
 OWNER = "ada"
@@ -159,9 +159,7 @@ def test_a_push_reaches_the_viewers_of_its_own_project(both: list[Records]):
     with subscribed(one, "*") as channels:
         create(one)
         one.output.log(ID, Delivery(), [("INFO", "a line")])
-        heard = set()
-        while message := channels.get_message(timeout=0.2):
-            heard.add(message["channel"])
+        heard = {message["channel"] for message in published(channels)}
     rooms = {one.keys.channel(f"task:{ID}"), one.keys.channel(f"owner:{OWNER}")}
     assert heard == {*rooms, one.keys.celery(ID)}
 

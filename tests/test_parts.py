@@ -11,7 +11,7 @@ from headway.message_headers import PARENT
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import StateWrite
 from headway.store.records import Records
-from tests.by_hand import HERE, claim, shown, subscribed, write
+from tests.by_hand import HERE, claim, published, shown, subscribed, write
 
 
 def start(records: Records, parent: str = "", owner: str = "ada", title: str = "Part", **more: str):
@@ -120,7 +120,7 @@ def test_viewers_of_a_parent_are_told_of_its_parts_and_its_owner_of_no_part(reco
     with subscribed(records, "flask-socketio:*") as pubsub:
         part = start(records, parent)
         told = []
-        while message := pubsub.get_message(timeout=0.1):
+        for message in published(pubsub):
             pushed = json.loads(message["data"])[1]
             told.append((message["channel"].split(":")[1], pushed["task_id"], pushed["version"]))
 

@@ -16,7 +16,7 @@ from headway.questions import Asked
 from headway.snapshot import STATE, Phase, Snapshot
 from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
-from tests.by_hand import subscribed
+from tests.by_hand import published, subscribed
 
 MESSAGE = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
 RUN = Delivery("run", 0)
@@ -93,10 +93,7 @@ def test_each_door_has_the_key_in_success_only(
     assert client.get(f"/status/{task_id}").json == shown
     assert client.get(f"/status?task_id={task_id}").json["snapshots"] == [shown]
     assert client.get("/tasks").json["tasks"] == [shown]
-    pushed = [
-        json.loads(message["data"])
-        for message in iter(lambda: pushes.get_message(timeout=0.05), None)
-    ]
+    pushed = [json.loads(message["data"]) for message in published(pushes)]
     assert pushed
     assert {event for event, _ in pushed} == {"snapshot"}
     for _, snapshot in pushed:
