@@ -25,7 +25,7 @@ from tests.bodies import live_celery
 from tests.browser import Visitor
 from tests.by_broker import Hand
 from tests.chromium import LEANEST_FIRST, WHOLE, options
-from tests.processes import Process, Valkey, running, web_for, worker
+from tests.processes import PATIENCE_SECONDS, Process, Valkey, running, web_for, worker
 
 hypothesis.settings.register_profile("headway", deadline=None)  # a busy machine is no fault
 hypothesis.settings.load_profile("headway")
@@ -83,6 +83,23 @@ def pytest_collection_finish() -> None:
     """Leave what stays for the whole run out of each later search for garbage."""
     gc.collect()
     gc.freeze()
+
+
+OF_THE_PRODUCT = connect.__defaults__
+
+
+@pytest.fixture(autouse=True, scope="session")
+def redis_has_time_to_answer() -> Iterator[None]:
+    """In the tests' own process the product waits longer for Redis: a busy machine is no fault."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connect, "__defaults__", (PATIENCE_SECONDS,))
+        yield
+
+
+@pytest.fixture
+def hasty_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give Redis no longer than the product does: for a test in which it hangs."""
+    monkeypatch.setattr(connect, "__defaults__", OF_THE_PRODUCT)
 
 
 CONNECTIONS: list[AbstractConnection] = []

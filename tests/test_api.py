@@ -579,6 +579,7 @@ def test_without_redis_the_page_still_opens(redis_down: FlaskClient):
     assert (page.status_code, "Redis does not answer" in page.text) == (503, True)
 
 
+@pytest.mark.usefixtures("hasty_redis")
 def test_a_start_while_redis_hangs_is_503_and_never_begins(
     env: dict[str, str], valkey: Valkey, records: Records
 ):
@@ -595,6 +596,7 @@ def test_a_start_while_redis_hangs_is_503_and_never_begins(
     assert started(env["REDIS_URL"]) == 0
 
 
+@pytest.mark.usefixtures("hasty_redis")
 def test_a_status_while_redis_hangs_is_503_in_time(env: dict[str, str], valkey: Valkey):
     client = create_app(env).test_client()
     location = client.post("/longtask").headers["Location"]

@@ -229,6 +229,7 @@ def test_a_get_changes_nothing(client: FlaskClient, door: str):
     assert client.get(f"/tasks/{start(client, countdown=3600)}/{door}").status_code == 405
 
 
+@pytest.mark.usefixtures("hasty_redis")
 def test_while_redis_hangs_nothing_is_changed_then_or_later(
     client: FlaskClient, records: Records, valkey: Valkey
 ):

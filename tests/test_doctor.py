@@ -115,6 +115,7 @@ def test_a_redis_that_is_away_is_one_line_soon(environ: dict[str, str]):
     assert SECRET not in ended.stdout
 
 
+@pytest.mark.usefixtures("hasty_redis")
 def test_a_redis_that_hangs_ends_the_checks(server: Valkey):
     server.freeze()
     try:

@@ -383,6 +383,7 @@ def test_workers_are_counted_while_they_say_that_they_are_there(records: Records
     assert records.queries.overview()["workers"] == 0
 
 
+@pytest.mark.usefixtures("hasty_redis")
 def test_a_hung_redis_holds_up_a_report_for_a_second_at_most(records: Records, valkey: Valkey):
     task_id = start(records)
     claim(records, task_id, FIRST)

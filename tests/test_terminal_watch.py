@@ -167,6 +167,7 @@ def test_a_redis_that_stays_away_ends_it(own_valkey: Valkey, monkeypatch: pytest
     assert result.stderr.splitlines()[-1].startswith("Error: Redis does not answer: ")
 
 
+@pytest.mark.usefixtures("hasty_redis")
 def test_a_redis_that_hangs_is_told_at_once(own_valkey: Valkey):
     own_valkey.freeze()
     try:
