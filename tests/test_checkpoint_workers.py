@@ -19,9 +19,14 @@ LONG = "300"  # seconds that a worker would give what runs, were there no save
 class Saving(Project):
     module = "tests.checkpoint_tasks"
 
-    def beyond(self, task_id: str, current: float) -> None:
-        """Wait until a task has done more than so many rows."""
-        wait_for(lambda: (now := self.snapshot(task_id)) and now.current > current, 30)
+    def beyond(self, task_id: str, current: float, attempt: int) -> None:
+        """Wait until this attempt has brought a task beyond so many rows."""
+
+        def is_beyond() -> bool:
+            now = self.snapshot(task_id)
+            return now is not None and now.attempt == attempt and now.current > current
+
+        wait_for(is_beyond)
 
 
 def test_each_row_is_done_once_but_for_one_of_each_kill(valkey: Valkey, tmp_path: Path):
@@ -29,9 +34,9 @@ def test_each_row_is_done_once_but_for_one_of_each_kill(valkey: Valkey, tmp_path
         "prefork", valkey, tmp_path, Saving, SHUTDOWN_SECONDS=LONG, LEASE_SECONDS="2"
     ) as first:
         task_id, counts = first.start(tasks.counts_rows, ROWS)
-        first.beyond(task_id, 20)
+        first.beyond(task_id, 20, 1)
         os.kill(int(Path(f"{counts}.pid").read_text()), signal.SIGKILL)
-        first.beyond(task_id, 60)
+        first.beyond(task_id, 60, 2)
 
         first.process.popen.send_signal(signal.SIGTERM)
         first.process.popen.wait(30)
@@ -42,7 +47,7 @@ def test_each_row_is_done_once_but_for_one_of_each_kill(valkey: Valkey, tmp_path
         assert max(before) < ROWS - 1, "it ended by itself, before the worker was stopped"
         assert len([row for row, times in before.items() if times > 1]) <= 1
         with running(first.worker()) as second:
-            first.beyond(task_id, 120)
+            first.beyond(task_id, 120, 3)
             os.killpg(second.pid, signal.SIGKILL)
             with running(first.worker()):
                 end = first.end_of(task_id)
