@@ -51,8 +51,9 @@ class Taken:
 class SmtpServer:
     """Listens on a free port of 127.0.0.1; use it as a context manager.
 
-    `replies` replaces the answer to a step (see REPLIES): a line, DROP or SILENCE; `delays` are
-    seconds by which the answer to a step is late. Both may be changed while it runs. `complete`
+    `replies` replaces the answer to a step (see REPLIES): a line, DROP or SILENCE; `first` does so
+    for one answer; `delays` are seconds by which the answer to a step is late. All may be changed
+    while it runs. `complete`
     holds each message whose final dot came, `accepted` those that were answered with 250, `broken`
     what came of each message that was cut off before its dot.
     """
@@ -66,6 +67,7 @@ class SmtpServer:
         **replies: str,
     ) -> None:
         self.replies = {**REPLIES, **replies}
+        self.first: dict[str, str] = {}
         self.delays: dict[str, float] = {}
         self.complete: list[Taken] = []
         self.accepted: list[Taken] = []
@@ -209,8 +211,9 @@ class _Session(socketserver.StreamRequestHandler):
 
     def _say(self, step: str) -> bool:
         """Answer as the script has it; returns whether the answer is a yes."""
-        time.sleep(self.server.owner.delays.get(step, 0))
-        answer = self.server.owner.replies[step]
+        owner = self.server.owner
+        time.sleep(owner.delays.get(step, 0))
+        answer = owner.first.pop(step, "") or owner.replies[step]
         if answer == DROP:
             raise _Gone
         if answer == SILENCE:
@@ -250,6 +253,14 @@ class _Session(socketserver.StreamRequestHandler):
         )
         self.rfile = self.connection.makefile("rb")
         self.wfile = self.connection.makefile("wb", buffering=0)
+
+
+def time_out_of(answer: str) -> float:
+    """Return how many seconds to wait for a server that gives this answer to one of its steps.
+
+    One that is silent is waited for as long, and has to have time for all the others.
+    """
+    return 1.0 if answer == SILENCE else 20.0
 
 
 def _address(text: str) -> str:
