@@ -24,8 +24,8 @@ FOR_EVER = 600.0
 def test_a_warm_shutdown_finishes_what_runs_and_holds_it_meanwhile(
     pool: str, number: signal.Signals, valkey: Valkey, tmp_path: Path
 ):
-    with project(pool, valkey, tmp_path, REMAP_SIGTERM="", LEASE_SECONDS="2") as stops:
-        task_id, counts = stops.start(tasks.neighbour, 6)
+    with project(pool, valkey, tmp_path, REMAP_SIGTERM="", LEASE_SECONDS="4") as stops:
+        task_id, counts = stops.start(tasks.neighbour, 8)
         stops.reached(task_id, Phase.RUNNING)
 
         stops.process.popen.send_signal(number)

@@ -55,20 +55,21 @@ def test_what_a_run_writes_is_kept_to_the_byte_and_pushed_in_few_pieces(
 
 
 def test_text_is_pushed_at_most_thirty_times_a_second(celery: Celery, records: Records):
-    def body() -> None:
-        out = progress.stream("answer")
-        end = time.monotonic() + 0.5
-        while time.monotonic() < end:
-            out.write(".")
-            time.sleep(0.0005)
-
     with events(records) as seen:
+
+        def body() -> None:
+            out = progress.stream("answer")
+            end = time.monotonic() + 0.5
+            while time.monotonic() < end or len(seen()) < 3:
+                out.write(".")
+                time.sleep(0.0005)
+
         began = time.monotonic()
         run(celery, body)
         seconds = time.monotonic() - began
         pushed = seen()
 
-    assert 3 <= len(pushed) <= 30 * seconds + 2
+    assert len(pushed) <= 30 * seconds + 2
 
 
 def test_text_is_seen_while_its_task_goes_on(celery: Celery, records: Records):
@@ -89,6 +90,7 @@ def test_text_is_seen_while_its_task_goes_on(celery: Celery, records: Records):
     assert read(records, task_id).streams["answer"]["closed"] is True  # with the run's end
 
 
+@pytest.mark.usefixtures("hasty_redis")
 def test_a_task_waits_for_a_redis_that_is_away_and_loses_nothing(
     celery: Celery, records: Records, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ):
