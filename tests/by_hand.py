@@ -133,7 +133,7 @@ def published(pubsub: Any) -> list[dict[str, Any]]:
 def open_websocket(address: str) -> websocket.WebSocket:
     """A Socket.IO connection that answers nothing by itself."""
     connection = websocket.create_connection(
-        address.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket", timeout=5
+        address.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket", timeout=20
     )
     connection.recv()
     connection.send("40")

@@ -198,7 +198,7 @@ def test_a_log_is_given_from_where_the_reader_stands_and_then_pushed(
     assert visitor.logs[0]["task_id"] == task_id
     assert [(line["seq"], line["level"]) for line in visitor.logs[0]["lines"]] == [(4, "WARNING")]
     tail = visitor.http.get(
-        f"{visitor.address}/tasks/{task_id}/log", params={"after": 2}, timeout=5
+        f"{visitor.address}/tasks/{task_id}/log", params={"after": 2}, timeout=20
     ).json()
     assert [line["seq"] for line in tail["lines"]] == [3, 4]
 
@@ -285,7 +285,7 @@ def test_an_oversized_message_closes_its_socket_and_nobody_elses(visitor: Visito
 
 def test_only_websockets_are_served(address: str):
     polling = requests.get(
-        f"{address}/socket.io/", params={"EIO": "4", "transport": "polling"}, timeout=5
+        f"{address}/socket.io/", params={"EIO": "4", "transport": "polling"}, timeout=20
     )
 
     assert polling.status_code == 400

@@ -158,7 +158,7 @@ def test_a_task_of_its_view_is_pushed_to_its_user_and_to_nobody_else(
                 {"X-User": user},
                 transports=["websocket"],
                 socketio_path="headway/socket.io",
-                wait_timeout=5,
+                wait_timeout=20,
             )
             client.call("watch_mine", {}, timeout=20)
         started = requests.post(f"{address}/buy", headers={"X-User": "ada"}, timeout=10).json()[

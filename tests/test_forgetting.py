@@ -92,7 +92,7 @@ def test_each_of_its_rooms_is_told(records: Records):
 
     with subscribed(records, "flask-socketio:*") as pubsub:
         records.forget_ended(ID)
-        told = [pubsub.get_message(timeout=5) for _ in range(2)]
+        told = [pubsub.get_message(timeout=20) for _ in range(2)]
 
     assert [one["channel"] for one in told] == [
         f"flask-socketio:task:{ID}",

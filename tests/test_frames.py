@@ -92,7 +92,7 @@ def test_what_nobody_has_asked_for_is_not_read_on():
         assert len(unread) <= MAX_UNREAD
         taken.append(unread.pop(0))
 
-    reader.join(5)
+    reader.join(20)
     assert taken == list(range(2 * MAX_UNREAD))
 
 
@@ -104,5 +104,5 @@ def test_a_reader_that_waits_for_room_ends_with_its_websocket():
 
     unread.end()
 
-    reader.join(5)
+    reader.join(20)
     assert not reader.is_alive()

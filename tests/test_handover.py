@@ -106,7 +106,7 @@ def visiting(address: str) -> Iterator[list[str]]:
     def visit(_: int) -> None:
         while not over.is_set():
             try:
-                requests.get(f"{address}/healthz", timeout=5).raise_for_status()
+                requests.get(f"{address}/healthz", timeout=20).raise_for_status()
             except requests.RequestException as error:
                 failures.append(repr(error))
 
@@ -137,7 +137,7 @@ def test_a_request_in_the_air_is_answered_before_the_process_ends(
         with ThreadPoolExecutor() as other:
             where = f"{webs.address}/status/{task_id}"
             cookies = visitor.http.cookies
-            asked = other.submit(requests.get, where, cookies=cookies, timeout=9)
+            asked = other.submit(requests.get, where, cookies=cookies, timeout=20)
             time.sleep(0.3)  # on its way
             process.popen.send_signal(signal.SIGTERM)
 

@@ -352,7 +352,7 @@ def counting(
     address = f"http://127.0.0.1:{port}"
     process.wait_until(lambda: answers(f"{address}/readyz"))
     with running(process):
-        yield address, lambda: int(requests.get(f"{address}/counted", timeout=5).text)
+        yield address, lambda: int(requests.get(f"{address}/counted", timeout=20).text)
 
 
 def test_while_redis_hangs_all_is_refused_in_time_and_nothing_stays_stuck(

@@ -156,7 +156,7 @@ def test_what_a_killed_worker_ran_goes_on_elsewhere_and_what_was_cancelled_does_
 
     another.kill()
     records.client.zadd("headway:leases", {result.id: 0 for result in ran + stopped})  # it is over
-    plain.celery.control.add_consumer("other", reply=True, timeout=5)
+    plain.celery.control.add_consumer("other", reply=True, limit=1, timeout=20)
 
     for result in stopped:
         assert reached(records, result.id, Phase.CANCELLED, seconds=30).attempt == 1
@@ -177,7 +177,7 @@ def test_what_a_stopped_worker_ran_goes_back_and_has_not_failed(records: Records
     assert (waiting.phase, waiting.status, waiting.attempt) == ("queued", "Pending...", 1)
     assert snapshot(records, short.id).phase == "succeeded"
     assert records.client.hget(f"headway:task:{long.id}", "failures") == "0"
-    plain.celery.control.add_consumer("other", reply=True, timeout=5)
+    plain.celery.control.add_consumer("other", reply=True, limit=1, timeout=20)
     assert reached(records, long.id, Phase.RUNNING).attempt == 2
     records.cancel(long.id)
 

@@ -325,7 +325,7 @@ def test_a_web_process_finishes_its_requests_and_stops(
             client.sendall(b"GET /slow HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             wait_for(lambda: "working" in process.output())
             process.popen.send_signal(signal.SIGTERM)
-            client.settimeout(5)
+            client.settimeout(20)
             answer = b"".join(iter(lambda: client.recv(65536), b""))
         code = process.popen.wait(30)
     finally:

@@ -198,7 +198,7 @@ def test_it_says_where_it_is_and_pushes_to_who_has_a_token(
 def test_it_stops_in_order(served: Served):
     address = served.address.replace("http", "ws")
     connection = websocket.create_connection(
-        f"{address}/socket.io/?EIO=4&transport=websocket", timeout=5
+        f"{address}/socket.io/?EIO=4&transport=websocket", timeout=20
     )
 
     served.process.popen.send_signal(signal.SIGTERM)
@@ -214,8 +214,8 @@ def test_it_stops_in_order(served: Served):
 def test_it_comes_up_without_redis_and_says_so(tmp_path: Path):
     served = Served(tmp_path, f"redis://:hunter2-marked@127.0.0.1:{free_port()}/0", *HERE)
     try:
-        ready = requests.get(f"{served.address}/readyz", timeout=5)
-        assert requests.get(f"{served.address}/healthz", timeout=5).status_code == 200
+        ready = requests.get(f"{served.address}/readyz", timeout=20)
+        assert requests.get(f"{served.address}/healthz", timeout=20).status_code == 200
     finally:
         code = served.process.stop(signal.SIGINT)
 

@@ -40,7 +40,7 @@ def connect(web_address: str) -> Iterator[Callable[[str], OrderedClient]]:
     def connect(text: str) -> OrderedClient:
         client = OrderedClient(reconnection=False)
         clients.append(client)
-        client.connect(web_address, auth={"token": text}, transports=["websocket"], wait_timeout=5)
+        client.connect(web_address, auth={"token": text}, transports=["websocket"], wait_timeout=20)
         return client
 
     yield connect
@@ -50,7 +50,7 @@ def connect(web_address: str) -> Iterator[Callable[[str], OrderedClient]]:
 
 def seen(client: OrderedClient, event: str = "watch") -> list[str]:
     payload = {"task_ids": [MINE, OTHER]} if event == "watch" else {}
-    return [one["task_id"] for one in client.call(event, payload, timeout=5)["snapshots"]]
+    return [one["task_id"] for one in client.call(event, payload, timeout=20)["snapshots"]]
 
 
 REVOKED: dict[str, tuple[dict[str, Any], Callable[[Records, str], None]]] = {

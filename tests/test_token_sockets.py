@@ -40,7 +40,7 @@ def connect(web_address: str) -> Iterator[Any]:
         client = OrderedClient(reconnection=False)
         clients.append(client)
         url = web_address + options.pop("path", "")
-        client.connect(url, transports=["websocket"], wait_timeout=5, **options)
+        client.connect(url, transports=["websocket"], wait_timeout=20, **options)
         return client
 
     yield connect
