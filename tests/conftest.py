@@ -27,7 +27,9 @@ from tests.by_broker import Hand
 from tests.chromium import LEANEST_FIRST, WHOLE, options
 from tests.processes import PATIENCE_SECONDS, Process, Valkey, running, web_for, worker
 
-hypothesis.settings.register_profile("headway", deadline=None)  # a busy machine is no fault
+# A busy machine is no fault.
+BUSY = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("headway", **BUSY)
 hypothesis.settings.load_profile("headway")
 expect.set_options(timeout=20_000)  # ms
 # Tests start and read more than a visitor would; those of the limits turn them on.

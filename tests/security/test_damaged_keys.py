@@ -216,7 +216,10 @@ EDGES = (
 JUNK = st.sampled_from(EDGES) | VALUES.map(lambda value: json.dumps(value).encode())
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     fields=st.dictionaries(st.sampled_from(PARTS), JUNK, max_size=3),
     line=JUNK,

@@ -23,7 +23,8 @@ EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "100"))
 LARGEST = 150  # bytes of a message
 CODES = {1002, 1003, 1007, 1008, 1009}
 few = settings(
-    max_examples=EXAMPLES // 5, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=EXAMPLES // 5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 many = settings(max_examples=EXAMPLES)
 
