@@ -17,8 +17,10 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from headway.celery.file_cleaner import GRACE_SECONDS, FileCleaner
+from headway.file_folder import FileFolder, Moved, TooLarge
 from headway.state import state_of
 from headway.store.records import Records
+from headway.web.tus import WRONG_OFFSET
 
 CSV = b"name,email\nada,ada@example.com\n"
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -124,6 +126,19 @@ def test_each_answer_says_which_tus_it_is_and_until_when_it_is_kept(client: Flas
     for one in (answer, head, piece):
         left = parsedate_to_datetime(one.headers["Upload-Expires"]).timestamp() - time.time()
         assert 23 * 3600 < left <= 24 * 3600 + 1
+
+
+def test_a_client_whose_proxy_lets_no_other_method_through_posts(client: FlaskClient):
+    address = begun(client)
+    say = {"X-HTTP-Method-Override": "PATCH", "Upload-Offset": "0"}
+    sent = client.post(address, data=CSV, headers=TUS | say, content_type=PIECE)
+    at = offset(client, address)
+    other = client.post(address, headers=TUS | {"X-HTTP-Method-Override": "PUT"})
+    ended = client.post(address, headers=TUS | {"X-HTTP-Method-Override": "DELETE"})
+
+    assert (sent.status_code, at, ended.status_code) == (204, len(CSV), 204)
+    assert code(other) == (405, "method_not_allowed")
+    assert client.head(address, headers=TUS).status_code == 404
 
 
 def test_a_file_without_a_byte_is_whole_as_it_begins(client: FlaskClient, records: Records):
@@ -233,6 +248,7 @@ def test_of_two_at_once_one_is_refused_and_nothing_is_mixed(app: Flask, client: 
     first = send(client, address, 0, input_stream=Body(b"a" * size, interfere))
 
     assert [one.status_code for one in others] == [409, 204]
+    assert WRONG_OFFSET.__context__ is None  # it would hold what was sent
     assert code(first) == (409, "wrong_offset")
     [path] = files(app)
     assert path.read_bytes() == b"a" * 2 * 65536 + b"c" * 3 * 65536
@@ -251,15 +267,44 @@ def test_while_another_process_writes_it_is_locked(app: Flask, client: FlaskClie
 
 def test_what_is_ended_while_it_comes_is_gone(app: Flask, client: FlaskClient):
     size = 3 * 65536
-    address = begun(client, size)
+    for announced in (size, 2 * size):  # the last piece, and one before it
+        address = begun(client, announced)
 
-    def interfere(count: int) -> None:
-        client.delete(address, headers=TUS)
+        def interfere(count: int, address: str = address) -> None:
+            client.delete(address, headers=TUS)
 
-    answer = send(client, address, 0, input_stream=Body(b"a" * size, interfere))
+        answer = send(client, address, 0, input_stream=Body(b"a" * size, interfere))
 
-    assert code(answer) == (404, "not_found")
-    assert files(app) == []
+        assert code(answer) == (404, "not_found")
+        assert files(app) == []
+
+
+def test_what_is_ended_as_its_last_byte_comes_does_not_come_back(
+    client: FlaskClient, records: Records
+):
+    address = begun(client)
+    upload_id = address.rpartition("/")[2]
+    client.delete(address, headers=TUS)
+    about = {"name": "a.csv", "size": 5, "type": "text/csv", "key": "0" * 32}
+
+    assert records.uploads.finish(upload_id, about, 60.0) is None
+    assert records.uploads.read([upload_id]) == [None]
+
+
+def test_a_file_that_grows_keeps_to_its_size_before_anything_is_read(tmp_path: Path):
+    folder = FileFolder(tmp_path, "", "uploads")
+    key = folder.create("u")
+    folder.append("u", key, 0, [b"abc"], 5)
+    unread = iter([b"x"])
+
+    with pytest.raises(TooLarge):
+        folder.append("u", key, 3, [b"de", b"f"], 5)
+    with pytest.raises(Moved):
+        folder.append("u", key, 3, unread, 5)
+
+    assert list(unread) == [b"x"]
+    assert folder.size("u", key) == 5
+    assert folder.size("u", "0" * 32) is None
 
 
 def test_more_in_chunks_than_was_announced_is_refused(app: Flask, client: FlaskClient):

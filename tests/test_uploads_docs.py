@@ -268,5 +268,8 @@ def test_the_limits_are_those_of_the_code():
     assert (
         f"{settings.UPLOADED_MAX_BYTES.default // 2**30} GiB (`HEADWAY_UPLOADED_MAX_BYTES`)" in text
     )
+    script = (documents.ROOT / "headway/static/js/resumable-upload.js").read_text()
+    assert "PIECE_BYTES = 8 * 1024 * 1024" in script
+    assert "pieces of 8 MiB" in text
     assert f"`{settings.UPLOADS_LIMIT.default}` (`HEADWAY_UPLOADS_LIMIT`)" in text
     assert f"{settings.UPLOAD_HOURS.default:g} hours (`headway_upload_hours`)" in text

@@ -39,6 +39,7 @@ KINDS = {
     "headway_tus.show": "reads",
     "headway_tus.append": "reads",
     "headway_tus.end": "changes",
+    "headway_tus.override": "changes",
     "headway.cancel": "changes",
     "headway_answers.answer_by_json": "changes",
     "headway.schedule": "changes",

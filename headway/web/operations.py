@@ -128,6 +128,14 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         headers=frozenset({"Tus-Resumable", "Upload-Offset"}),
         refuses=(400, 403, 409, 412, 415, 423),
     ),
+    ("headway_tus.override", "POST"): Operation(
+        {204: None},
+        bytes,
+        needs_body=False,
+        body_type="application/offset+octet-stream",
+        headers=frozenset({"Tus-Resumable", "Upload-Offset", "X-HTTP-Method-Override"}),
+        refuses=(400, 403, 405, 409, 412, 415, 423),
+    ),
     ("headway_tus.end", "DELETE"): Operation(
         {204: None}, headers=frozenset({"Tus-Resumable"}), refuses=(403, 409, 412)
     ),

@@ -36,6 +36,7 @@ guard(tus)
 
 VERSION = "1.0.0"
 VERSION_HEADER = "Tus-Resumable"
+OVERRIDE = "X-HTTP-Method-Override"
 EXTENSIONS = "creation,expiration,termination"
 PIECE_TYPE = "application/offset+octet-stream"
 PIECE_BYTES = 64 * 1024
@@ -64,6 +65,7 @@ TOO_LONG = APIError(413, "too_long", "These bytes would make the file larger tha
 BROKEN = APIError(
     400, "broken_body", "Not all bytes arrived: ask by HEAD for Upload-Offset, and go on there."
 )
+NO_METHOD = APIError(405, "method_not_allowed", f"Send PATCH or DELETE as {OVERRIDE}.")
 IN_USE = APIError(409, "in_use", "A task uses this file: forget the task first.")
 
 
@@ -149,6 +151,18 @@ def end(upload_id: str) -> ResponseReturnValue:
     if not resumable.drop(state(), upload_id):
         raise IN_USE
     return "", 204
+
+
+@tus.post("/uploads/<upload_id>")
+def override(upload_id: str) -> ResponseReturnValue:
+    """Do what `X-HTTP-Method-Override` says: PATCH or DELETE.
+
+    It is for clients behind proxies that let no other methods through.
+    """
+    view = {"PATCH": append, "DELETE": end}.get(request.headers.get(OVERRIDE, ""))
+    if view is None:
+        raise NO_METHOD
+    return view(upload_id)
 
 
 @contextmanager
