@@ -46,7 +46,7 @@ class BadPayload(ValueError):
     """A malformed payload; the message says what the event takes."""
 
 
-BAD_STREAMS = BadPayload("streams must give a byte offset by task id and by a stream's name.")
+BAD_STREAMS = "streams must give a byte offset by task id and by a stream's name."
 
 
 def guarded(door: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., Answer]:
@@ -236,10 +236,10 @@ def _streams(payload: dict[str, Any]) -> dict[str, Had]:
     found: dict[str, Had] = {}
     by_task = payload.get("streams", {})
     if not isinstance(by_task, dict):
-        raise BAD_STREAMS
+        raise BadPayload(BAD_STREAMS)
     for task_id, by_name in by_task.items():
         if not isinstance(by_name, dict):
-            raise BAD_STREAMS
+            raise BadPayload(BAD_STREAMS)
         found[task_id] = {name: _had(value) for name, value in by_name.items()}
     return found
 
@@ -254,7 +254,7 @@ def _had(value: Any) -> tuple[int, int | None]:
 
 def _number(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 2**53:
-        raise BAD_STREAMS
+        raise BadPayload(BAD_STREAMS)
     return value
 
 

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.hostile import CLEAR_SECONDS, connections
+from headway.store.connection import MAX_CONNECTIONS
 from tests.processes import System
 from tests.security.wire import memory
 
 MAX_GROWTH = 20_000_000  # bytes of memory, once it has warmed up
-MAX_FILES = 10  # descriptors more than before: connections to Redis that stay for the next call
+MAX_FILES = MAX_CONNECTIONS  # descriptors more than before: to Redis, for the next calls
 SAMPLE_SECONDS = 1.0
 WARM_SHARE = 0.2  # of the time: what is loaded or cached once is no leak
 

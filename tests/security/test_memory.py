@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from headway.web.handlers import _after, _streams, _task_ids, guarded
 from headway.web.reading import NOT_FOUND
 from tests.processes import wait_for
 from tests.security.conftest import Served
@@ -42,6 +44,26 @@ def test_an_error_that_is_a_constant_keeps_no_request(client: Any):
         assert client.get(UNKNOWN).status_code == 404
 
     assert NOT_FOUND.__traceback__ is None
+
+
+class Payload(dict[str, Any]):
+    """One whose life can be watched."""
+
+
+@pytest.mark.parametrize("given", [{}, {"task_ids": 1}, {"after": 1}, {"streams": 1}])
+@pytest.mark.parametrize("more", [{"x": "y"}, {"streams": {"x": {"y": -1}}}])
+def test_a_payload_that_is_refused_is_not_kept(given: dict[str, Any], more: dict[str, Any]):
+    payload = Payload(more | given)
+    watched = weakref.ref(payload)
+
+    def door(_: str, payload: dict[str, Any]) -> dict[str, Any]:
+        return {"read": [_after(payload), _streams(payload), _task_ids(payload)]}
+
+    answer = guarded(door)("sid", payload)
+    del payload
+
+    assert answer["error"]["code"] == "bad_payload"
+    assert watched() is None
 
 
 @pytest.mark.parametrize("tags", ['""', 'W/""', '"", ""', "*", "x", '"', ",,,", '"' + "x" * 7000])
