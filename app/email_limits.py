@@ -8,7 +8,7 @@ from flask import current_app, request
 
 from app.settings import EMAIL_LIMITS
 from headway.languages import Counted
-from headway.limits import LimitReached, Limits, parse
+from headway.limits import LimitReached, Limits, described, parse
 from headway.web.access import current_owner
 
 EMAILS = Counted("{count} email", "{count} emails")
@@ -30,9 +30,20 @@ def count_email(email_data: Mapping[str, str]) -> None:
 class SenderWaits(Exception):
     """An owner, or all of them together, may send no more for so many `seconds`."""
 
-    def __init__(self, reached: LimitReached) -> None:
-        super().__init__(str(reached))
-        self.seconds = reached.seconds
+    def __init__(self, limit: str, seconds: float) -> None:
+        super().__init__(limit)
+        self.seconds = seconds
+
+
+def limits_below(count: int) -> list[str]:
+    """Return in words the limits at which a mailing of so many emails has to wait."""
+    limits: Limits = current_app.extensions["headway"].limits
+    if not limits.are_on:
+        return []
+    of_sender, _, of_all = (parse(each, current_app.config[each.name]) for each in EMAIL_LIMITS)
+    named = [(item, EMAILS) for item in of_sender]
+    named += [(item, OF_ALL) for item in of_all]
+    return [described(item, words) for item, words in named if item.amount < count]
 
 
 def count_in_mailing(owner: str, to: str) -> None:
@@ -51,4 +62,4 @@ def count_in_mailing(owner: str, to: str) -> None:
         limits.take(of_sender, f"emails:owner:{owner}", EMAILS)
         limits.take(of_all, "emails", OF_ALL)
     except LimitReached as reached:
-        raise SenderWaits(reached) from None
+        raise SenderWaits(reached.limit, reached.seconds) from None

@@ -67,13 +67,14 @@ PERIODS = {
 class LimitReached(HeadwayError):
     """A visitor has done something too often; `seconds` from now it is possible again.
 
-    `status` and `code` are those of the answer over HTTP.
+    `limit` says which limit it is; `status` and `code` are those of the answer over HTTP.
     """
 
     status = 429
     code = "rate_limited"
 
     def __init__(self, message: str, seconds: float) -> None:
+        self.limit = message
         self.message = Sentence("{why} Try again in {time}.", why=message, time=in_words(seconds))
         super().__init__(str(self.message))
         self.seconds = max(1, ceil(seconds))
@@ -200,7 +201,7 @@ class Limits:
         """
         for item in items:
             if seconds := self._take(item, name):
-                raise LimitReached(_described(item, words), seconds)
+                raise LimitReached(described(item, words), seconds)
 
     def _take(self, item: RateLimitItem, name: str) -> float:
         """Count one; return 0, or in how many seconds one more is possible."""
@@ -245,7 +246,8 @@ def _count(storage: Storage, key: str, item: RateLimitItem, now: float) -> Held:
     return Held(0, now + max(1.0, storage.get_expiry(key) - time.time()), is_over=True)
 
 
-def _described(item: RateLimitItem, words: Counted) -> Sentence:
+def described(item: RateLimitItem, words: Counted) -> Sentence:
+    """Return a limit in words: "At most 20 emails per hour.", of words as for 20 emails."""
     one, several = PERIODS[item.GRANULARITY.name]
     period = one if item.multiples == 1 else Sentence(*several, count=item.multiples)
     things = Sentence(*words, count=item.amount)

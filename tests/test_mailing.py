@@ -197,12 +197,21 @@ def test_a_mailing_waits_at_a_limit_says_how_long_and_uses_up_no_attempt(
         return wait(task, obstacle, seconds)
 
     monkeypatch.setattr(mailing, "uncounted", until_there_is_no_limit)
-    run = mailings.run_of(start(client, PEOPLE))
+    task_id = start(client, PEOPLE)
+    run = mailings.run_of(task_id)
+    asked = (
+        "Send this to 2 recipients? 1 row left out. At most 1 email per hour. It waits in between."
+    )
+    assert run.snapshot.question["text"] == asked
     run.answer("Send")
 
     run.assert_succeeded({"sent": 2, "left out": 1})
+    page = client.get(f"/tasks/{task_id}", headers={"Accept": "text/html"}).text
+    assert page.count("<strong>Waiting at a limit</strong>") == 3
+    assert "failed" not in page.partition('id="timeline"')[2].partition("</section>")[0]
+    assert "Traceback of attempt" not in page
     [error, *_] = [each.error for each in run.snapshots if each.phase == "retrying"]
-    message = "At most 1 email per hour. Try again in 60 minutes."
+    message = "At most 1 email per hour. 1 of 2 done."
     assert error == {"type": "SenderWaits", "message": message}
     assert len(waits) == 3  # more than it has attempts
     assert 3500 < waits[0] <= 3600

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from app.csv_files import as_csv
-from app.email_limits import SenderWaits, count_in_mailing
+from app.email_limits import SenderWaits, count_in_mailing, limits_below
 from app.extensions import mail
 from app.mail_errors import (
     MailDeferred,
@@ -57,15 +57,14 @@ def send_mailing(self: Any, source: Upload, subject: str, body: list[str]) -> di
         _preview(mailing)
         progress.set(0, len(mailing.recipients))
         progress.save(0)
-    people = counted(len(mailing.recipients), "recipient")
-    left_out = f" {counted(len(mailing.left_out), 'row')} left out." if mailing.left_out else ""
-    question = f"Send this to {people}?{left_out}"
-    if progress.ask(question, choices=[SEND, "Do not send"], key="send") != SEND:
+    if progress.ask(_question(mailing), choices=[SEND, "Do not send"], key="send") != SEND:
         return {"sent": 0, "left out": len(mailing.recipients) + len(mailing.left_out)}
     outcomes, obstacle = _send_all(self, mailing)
     progress.file("outcomes.csv", _as_file(mailing, outcomes))
     if isinstance(obstacle, SenderWaits):
-        raise uncounted(self, obstacle, obstacle.seconds)
+        done = f"{len(outcomes):,} of {len(mailing.recipients):,} done"
+        waits = SenderWaits(f"{obstacle} {done}.", obstacle.seconds)
+        raise uncounted(self, waits, obstacle.seconds)
     if isinstance(obstacle, MailUnavailable):
         raise until_there(self, obstacle)
     counts = Counter(what for what, _ in outcomes.values())
@@ -74,6 +73,16 @@ def send_mailing(self: Any, source: Upload, subject: str, body: list[str]) -> di
         left = counted(counts["not yet"], "email")
         raise deferred(self, SomeNotSent(f"{left} could not be sent yet. {words}"))
     return {**counts, "left out": len(mailing.left_out)}
+
+
+def _question(mailing: Mailing) -> str:
+    """Return what is asked before anything is sent: to how many, and what holds it up."""
+    words = [f"Send this to {counted(len(mailing.recipients), 'recipient')}?"]
+    if mailing.left_out:
+        words.append(f"{counted(len(mailing.left_out), 'row')} left out.")
+    if limits := limits_below(len(mailing.recipients)):
+        words += [*limits, "It waits in between."]
+    return " ".join(words)
 
 
 def _preview(mailing: Mailing) -> None:

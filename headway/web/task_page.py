@@ -11,13 +11,13 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 
 from headway import masking, words
-from headway.labels import labels_for_page
+from headway.labels import Labels, labels_for_page, labels_of
 from headway.languages import Sentence, say, words_of
 from headway.parts import has_open_parts
 from headway.service import moment, rerun
-from headway.shapes import AttemptFailure, SnapshotDict
+from headway.shapes import SnapshotDict
 from headway.snapshot import FINAL, Phase, Snapshot
-from headway.store.model import LogPage, TaskRecord
+from headway.store.model import LogPage, TaskDetails, TaskRecord
 from headway.tokens import of_task
 from headway.web.answers import answer_by_form, form_of
 from headway.web.api import status
@@ -36,7 +36,7 @@ from headway.web.sharing import make_link
 from headway.web.snippets import curl, python
 from headway.web.start_page import can_refill
 from headway.web.stream_view import stream_ends
-from headway.web.timeline import timeline
+from headway.web.timeline import timeline, waiting_at
 from headway.web.viewers import Viewer, carried_token, current_viewer
 
 pages = Blueprint("headway_pages", __name__, template_folder="../templates")
@@ -175,7 +175,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "can_change_arguments": is_private and viewer.grant is None and can_refill(details.message),
         "result": _json(task["result"]) if task.get("result") is not None else "",
         "shown": shown_result(task, files, address.get("token", "")),
-        "failures": _failures(details.failures) if is_private else [],
+        "failures": _failures(details, labels_of(task["name"])) if is_private else [],
         "script": script_address(),
         "may_share": is_private and viewer.grant is None,
         **_snippets(task_id, {"token": address.get("token", "")}),
@@ -246,11 +246,16 @@ def _arguments(message: Mapping[str, Any]) -> str:
     return _json({"args": args, **kwargs} if args else kwargs) if args or kwargs else ""
 
 
-def _failures(failures: Mapping[int, AttemptFailure]) -> list[tuple[int, str, str]]:
-    """Return attempt, traceback and environment of each failed attempt, the newest first."""
+def _failures(details: TaskDetails, labels: Labels) -> list[tuple[int, str, str]]:
+    """Return attempt, traceback and environment of each failed attempt, the newest first.
+
+    An attempt that ended to wait, as its task's labels call it, has not failed.
+    """
+    waits = {event["attempt"] for event in details.history if waiting_at(event, labels)}
     return [
         (attempt, _cut(masking.mask(failure["traceback"])), failure["environment"])
-        for attempt, failure in sorted(failures.items(), reverse=True)
+        for attempt, failure in sorted(details.failures.items(), reverse=True)
+        if attempt not in waits
     ]
 
 

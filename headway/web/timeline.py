@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from headway import masking
+from headway.labels import Labels, labels_for_page
 from headway.languages import Sentence, say
 from headway.shapes import HistoryAnswer, HistoryEvent, SnapshotDict
 from headway.snapshot import Phase, error_line
@@ -51,6 +52,7 @@ def timeline(
     who may not know what was answered, and by whom.
     """
     start = task["created_at"]
+    labels = labels_for_page(task["name"])
     requested = say("Requested by {who}", who=say(requester)) if requester else say("Requested")
     entries = [Entry(start, "", "✓", requested, "")]
     for event in history or _from_snapshot(task):
@@ -63,10 +65,25 @@ def timeline(
             sign = "✓"
             words = _answered(event["answered"], reader)
         after = _after(start, event["at"])
-        failed = event["error"] is not None
-        due = event.get("scheduled_for") or ""
-        entries.append(Entry(event["at"], after, sign, words, _why(event), failed, due))
+        error = event["error"]
+        failed = error is not None
+        why = _why(event)
+        waiting = waiting_at(event, labels)
+        if error and waiting:
+            words = waiting
+            failed = False
+            why = error["message"]
+        due = "" if waiting else event.get("scheduled_for") or ""
+        entries.append(Entry(event["at"], after, sign, words, why, failed, due))
     return entries
+
+
+def waiting_at(event: HistoryEvent, labels: Labels) -> str:
+    """Return the task's own words for a wait that is no failed attempt, "" if this is none."""
+    error = event["error"]
+    if event["phase"] != Phase.RETRYING or not error:
+        return ""
+    return labels.get("waiting", {}).get(error["type"], "")
 
 
 def _from_snapshot(task: SnapshotDict) -> Iterator[HistoryEvent]:
