@@ -14,11 +14,15 @@ from app import create_app
 from headway import words
 from headway.labels import LABELS, labels_for_page, labels_of
 from headway.languages import ENGLISH, Language, Sentence, find, known
+from headway.limits import LimitReached
 from headway.web.language import COOKIE, words_as_json
 from tests.processes import Valkey
 
 ROOT = Path(__file__).resolve().parent.parent
-CASES = json.loads((Path(__file__).parent / "contract.json").read_text())["snapshots"]
+CASES = [
+    *json.loads((Path(__file__).parent / "contract.json").read_text())["snapshots"],
+    *json.loads((Path(__file__).parent / "parts.json").read_text()),
+]
 CHINESE = {"Accept-Language": "de, zh-CN;q=0.9, en;q=0.8"}
 
 
@@ -86,6 +90,33 @@ def test_programs_get_english(app: Flask):
     answer = client.post("/tasks", json={"name": "none"}, headers=CHINESE)
 
     assert answer.get_json()["error"]["message"].startswith("There is no task")
+
+
+def test_what_is_wrong_with_a_form_is_chinese_for_a_person_and_english_for_a_program(app: Flask):
+    client = app.test_client()
+    page = {"Accept": "text/html", **CHINESE}
+    client.get("/", headers=page)
+    email = "a" * 300
+
+    shown = client.post("/", data={"email": email, "submit": "Send"}, headers=page)
+    form = {"args.email": email, "cookie": "required"}
+    started = client.post("/start/send_async_email", data=form, headers=page)
+    told = client.post("/tasks", json={"name": "send_async_email", "args": {"email": email}})
+
+    assert (shown.status_code, started.status_code, told.status_code) == (400, 400, 400)
+    assert "电子邮件地址最多 254 个字符。" in shown.text
+    assert "电子邮件地址最多 254 个字符。" in started.text
+    assert "未启动任何任务：有 1 个字段填写有误。" in started.text
+    english = "An email address has at most 254 characters."
+    assert told.get_json()["error"]["fields"] == {"email": english}
+
+
+def test_a_limit_is_said_in_chinese():
+    reached = LimitReached(Sentence("Too many tasks are waiting."), 90)
+
+    assert str(reached) == "Too many tasks are waiting. Try again in 90 seconds."
+    said = known()["zh-Hans"].say(reached.message)
+    assert said == "等待中的任务过多。请在 90 秒后重试。"
 
 
 def test_the_words_are_for_pages_of_any_origin(app: Flask):

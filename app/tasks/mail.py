@@ -22,6 +22,7 @@ from headway.languages import Sentence
 from headway.registry import BadArguments
 from headway.store.errors import Unavailable
 from headway.store.model import Outcome
+from headway.typed import UNKNOWN_ARGUMENT
 
 COMMIT_SECONDS = 5.0  # for `commit`, while the mail server waits for the final dot
 
@@ -37,14 +38,14 @@ def email_message(address: str) -> dict[str, str]:
 
 def _email_data(args: Mapping[str, Any]) -> dict[str, Any]:
     """Turn `{"email": address}` into the task's arguments. Raises BadArguments."""
-    wrong = {name: "No such argument." for name in args if name != "email"}
+    wrong: dict[str, str] = {name: UNKNOWN_ARGUMENT for name in args if name != "email"}
     address = args.get("email", "")
     try:
         to = check_address(address) if isinstance(address, str) else ""
     except BadAddress as error:
-        wrong["email"] = str(error)
+        wrong["email"] = error.args[0]
     if not isinstance(address, str):
-        wrong["email"] = "Must be text."
+        wrong["email"] = Sentence("Must be text.")
     if wrong:
         raise BadArguments(wrong)
     return {"email_data": email_message(to)}
