@@ -293,7 +293,7 @@ def browser(chromium: dict[str, Any]) -> Iterator[Browser]:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context()
+    context = browser.new_context(reduced_motion="reduce")  # axe finds no colour on its way
     yield context
     context.close()
 

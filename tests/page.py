@@ -5,11 +5,16 @@ hand.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from playwright.sync_api import Locator, Page, expect
 
 from headway.store.records import Records
 from tests.by_hand import claim
+from tests.processes import wait_for
+
+T = TypeVar("T")
 
 LIVE = re.compile("Live")
 
@@ -24,9 +29,26 @@ def cards(page: Page, phase: str = "") -> Locator:
     )
 
 
-def open_live(page: Page, address: str, milliseconds: float = 10_000) -> None:
+def open_live(page: Page, address: str) -> None:
     page.goto(address)
-    expect(chip(page)).to_have_text(LIVE, timeout=milliseconds)
+    expect(chip(page)).to_have_text(LIVE)
+
+
+def hear(page: Page, what: Callable[[], T], message: str = "") -> T:
+    """Wait for what a browser tells beside what it draws; return it.
+
+    It is heard while the page is asked for something.
+    """
+    return wait_for(lambda: (page.title(), what())[1], message=message)
+
+
+def expect_fits(page: Page, width: int) -> None:
+    """Wait until nothing is wider than the page: it is drawn again after its size has changed."""
+
+    def found() -> int:
+        return int(page.evaluate("document.documentElement.scrollWidth"))
+
+    wait_for(lambda: found() <= width, message=f"wider than {width} px")
 
 
 def start_by_hand(page: Page, address: str, records: Records) -> str:

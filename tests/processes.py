@@ -265,6 +265,20 @@ def web_for(server: Valkey, folder: Path) -> Iterator[str]:
         yield address
 
 
+@contextmanager
+def held(worker: Process) -> Iterator[None]:
+    """Let no run of a worker's go on meanwhile, nor begin."""
+    children = children_of(worker.pid)
+    for child in children:
+        os.kill(child, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGCONT)
+
+
 def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 

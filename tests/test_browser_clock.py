@@ -39,9 +39,9 @@ def test_a_clock_that_is_set_leaves_what_has_elapsed_and_what_is_to_come(
     page: Page, web_address: str, shared_records: Records, hours: int
 ):
     write(shared_records, start_by_hand(page, web_address, shared_records), 1)
-    expect(cards(page, "running")).to_contain_text(re.compile(r"0:0\d elapsed"))
+    expect(cards(page, "running")).to_contain_text(re.compile(r"\b0:[0-5]\d elapsed"))
     page.request.post(f"{web_address}/tasks", data={"name": "long_task", "countdown": 600})
-    expect(cards(page, "scheduled")).to_contain_text(re.compile(r"in 9:5\d"))
+    expect(cards(page, "scheduled")).to_contain_text(re.compile(r"in 9:[0-5]\d"))
 
     before = cards(page, "running").inner_text()
     page.evaluate("ms => { window.set.wall = ms; }", hours * HOURS * 1000)
@@ -72,5 +72,5 @@ def test_after_a_sleep_what_has_elapsed_is_right(
         5 * HOURS * 1000,
     )
 
-    expect(cards(page, "running")).to_contain_text(some, timeout=5000)
-    expect(chip(page)).to_have_text(LIVE, timeout=5000)
+    expect(cards(page, "running")).to_contain_text(some)
+    expect(chip(page)).to_have_text(LIVE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 import pytest
@@ -41,6 +42,7 @@ def mine(page: Page, web_address: str, shared_records: Records) -> Mine:
     ended = [start() for _ in range(4)]
     for task_id in ended:
         write(shared_records, task_id, 1000, Phase.SUCCEEDED)
+        time.sleep(0.002)  # what ends within one millisecond has no order by its end
     return Mine(start(), ended[::-1], web_address)
 
 

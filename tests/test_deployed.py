@@ -14,7 +14,7 @@ from tests.deployed import PAGE, Deployment
 from tests.processes import ROOT, Valkey
 
 EXAMPLES = {"Django, under gunicorn": "django", "FastAPI": "fastapi"}
-SOON_MS = 15_000
+SOON_MS = 20_000
 
 
 @pytest.fixture(scope="module", params=EXAMPLES)

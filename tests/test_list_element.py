@@ -13,6 +13,7 @@ from headway.snapshot import Phase
 from headway.store.records import Records
 from headway.web.listing import FILTERS
 from tests.by_hand import HERE, claim, write
+from tests.page import expect_fits
 from tests.processes import ROOT
 
 PAGE = """<!doctype html><html lang="en"><title>Yours</title>
@@ -118,6 +119,7 @@ def test_a_card_lists_the_files_as_they_come_and_does_not_jump(
     card = items(page).filter(has_text="Import of June")
     expect(card.get_by_text("1 %")).to_be_visible()
     files = card.locator("[part=files] a")
+    expect(page.get_by_role("button", name="All 2")).to_be_visible()  # what is above is there
     before = card.bounding_box()
 
     for name in ("report.csv", "a #?.csv"):
@@ -133,6 +135,5 @@ def test_a_card_lists_the_files_as_they_come_and_does_not_jump(
     expect(card.locator("headway-task")).to_have_attribute("row", "")
 
     page.set_viewport_size({"width": 320, "height": 600})
-    width = "document.documentElement.scrollWidth"
-    assert page.evaluate(width) <= 320
+    expect_fits(page, 320)
     assert not Axe().run(page).response["violations"]

@@ -47,7 +47,7 @@ def test_it_is_live_and_does_not_poll(
     page.reload()
     expect(chip(page)).to_have_text(LIVE, timeout=SOON_MS)
     tab = context.new_page()
-    open_live(tab, web_address, SOON_MS)
+    open_live(tab, web_address)
 
     expect(cards(tab)).to_have_count(min(len(ends), 50))
     assert [path for path in asked if path.startswith(("/tasks", "/status"))] == []

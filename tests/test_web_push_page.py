@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from headway.store.records import Records
 from tests.browser import Visitor
 from tests.by_hand import hand_task
+from tests.page import hear
 from tests.processes import wait_for
 from tests.push_service import FakeBrowser
 
@@ -90,7 +91,11 @@ def test_the_switch_has_the_service_worker_show_what_is_pushed(
     about = {"device": browser.subscription.digest}
     assert visitor.http.get(f"{visitor.address}/push", params=about, timeout=10).json()["on"]
     scope = f"{visitor.address}/push/"
-    [number] = {one["registrationId"] for one in registrations if one["scopeURL"] == scope}
+
+    def numbers() -> set[str]:
+        return {one["registrationId"] for one in registrations if one["scopeURL"] == scope}
+
+    [number] = hear(page, numbers)
     told = {"task_id": task_id, "title": "✓ Long task", "body": "Done", "tag": "a"}
     for _ in range(2):
         session.send(
