@@ -23,6 +23,8 @@ def survey(source: Upload) -> tuple[list[str], int]:
     try:
         rows = read_rows(source)
         _, headings = next(rows, (0, []))
+        if not headings:
+            raise ValueError("This file is empty: it has no line of headings.")
         return headings, sum(1 for _ in rows)
     except UnicodeDecodeError:
         raise ValueError("This file is not UTF-8 text: save it as CSV in UTF-8.") from None
@@ -37,7 +39,7 @@ def recognised(headings: list[str]) -> dict[str, int]:
         if known & set(names)
     }
     if "email" not in columns:
-        raise ValueError(f"No column is named Email. There are: {', '.join(headings) or 'none'}.")
+        raise ValueError(f"No column is named Email. There are: {', '.join(headings)}.")
     return columns
 
 

@@ -103,7 +103,8 @@ def test_an_import_goes_on_after_its_last_batch(
     ("text", "why"),
     [
         ("Name,City\nAda,London\n", "No column is named Email. There are: Name, City."),
-        ("", "No column is named Email. There are: none."),
+        ("", "This file is empty: it has no line of headings."),
+        ("\n\n", "This file is empty: it has no line of headings."),
         ("Email\nbj\xf6rn@example.com\n".encode("latin-1"), "This file is not UTF-8 text"),
     ],
 )
