@@ -17,7 +17,8 @@ from headway import Upload, task
 from headway.registry import TASK_TYPES
 from headway.state import state_of
 from headway.store.records import Records
-from headway.uploading import GONE
+from headway.uploading import GONE, UploadsFull
+from headway.web.taking_in import FULL
 
 HTML = {"Accept": "text/html"}
 ADDRESS = "/start/import_rows"
@@ -142,6 +143,18 @@ def test_a_file_that_is_too_large_is_said_at_its_field(app: Flask, client: Flask
     assert huge.status_code == 413
     assert "too large" in huge.text
     assert (program.status_code, program.json["error"]["code"]) == (413, "too_large")
+
+
+def test_a_refusal_that_is_a_constant_keeps_no_form(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+):
+    def is_full(*_: Any, **__: Any) -> None:
+        raise UploadsFull
+
+    monkeypatch.setattr("headway.web.taking_in.take_in", is_full)
+
+    assert FULL.message in send(client, source=CSV, rows="3").text
+    assert FULL.__traceback__ is None
 
 
 def test_an_earlier_tasks_file_is_chosen_already_until_it_expires(

@@ -51,6 +51,7 @@ def take_files(kind: TaskType, owner: str) -> tuple[dict[str, str], dict[str, st
         except APIError as error:
             if wants_json():
                 raise
+            error.__traceback__ = None  # it may be a constant, whose traceback would grow
             wrong[path] = error.message
     return form, wrong
 
