@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT, Process, answers, free_port
+from tests.processes import ROOT, Process, answers, children_of, free_port
 
 PAGE = (ROOT / "docs" / "serve.md").read_text()
 SECRET = "a secret for the tests"
@@ -80,10 +80,11 @@ class Deployment:
         with ExitStack() as started:
             started.callback(self.stop)
             self._nginx()
-            self._run("worker", worker)
+            self.worker = self._run("worker", worker)
             pages = self._run("pages", serve_pages)
             self.start_headway()
             pages.wait_until(lambda: answers(f"{self.address}/"))
+            self.worker.wait_until(lambda: bool(children_of(self.worker.pid)))
             started.pop_all()
 
     def start_headway(self) -> None:
