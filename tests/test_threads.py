@@ -319,6 +319,21 @@ def test_two_runs_at_once_share_a_pool_and_neither_counts_in_the_other(
     }
 
 
+def test_a_thread_of_which_nothing_is_known_counts_in_the_only_run(
+    celery: Celery, records: Records
+):
+    with ThreadPool(1) as unknown:  # it is older than the run
+        unknown.apply(int)
+
+        def body() -> None:
+            progress.set(current=0, total=2)
+            unknown.apply(progress.update)
+
+        end = read(records, run(celery, body))
+
+    assert (end.current, end.total) == (1, 2)
+
+
 def test_a_thread_of_which_nothing_is_known_counts_in_none_of_two_runs(
     celery: Celery, records: Records
 ):
