@@ -93,6 +93,7 @@ LAYERS = [
     "headway.celery.endings",
     "headway.celery.programs",
     "headway.celery.inherited",
+    "headway.celery.pool_exit",
     "headway.celery.messages",
     "headway.celery.priorities",
     "headway.celery.broker",

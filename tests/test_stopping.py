@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from headway.snapshot import Phase
+from tests import checkpoint_tasks
 from tests import ending_tasks as tasks
-from tests.by_project import project, runs
+from tests.by_project import Project, project, runs
 from tests.processes import Valkey, running, wait_for
 
 LONG = "300"
@@ -79,6 +80,25 @@ def test_what_does_not_end_within_the_grace_runs_elsewhere_and_has_not_failed(
             end = stops.end_of(task_id)
         assert (end.phase, end.result, end.attempt, runs(counts)) == ("succeeded", "again", 2, 2)
         assert end.failures == 0
+
+
+class StoppingPool(Project):
+    module = "tests.stopping_pool"
+
+
+def test_a_stop_asks_what_runs_to_end_at_once_and_its_pool_sleeps_for_nothing(
+    valkey: Valkey, tmp_path: Path
+):
+    settings = {"SHUTDOWN_SECONDS": LONG, "LEASE_SECONDS": LONG, "SLEPT": str(tmp_path / "slept")}
+    with project("prefork", valkey, tmp_path, StoppingPool, **settings) as stops:
+        task_id, counts = stops.start(checkpoint_tasks.counts_rows, 1_000_000)
+        wait_for(Path(f"{counts}.rows").exists)
+
+        stops.process.popen.send_signal(signal.SIGTERM)
+
+        stops.process.popen.wait(60)
+        assert stops.snapshot(task_id).phase == "queued"
+        assert not (tmp_path / "slept").exists()
 
 
 def test_a_second_signal_ends_the_grace(valkey: Valkey, tmp_path: Path):

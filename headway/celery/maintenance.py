@@ -20,7 +20,7 @@ from celery.platforms import EX_FAILURE
 from celery.worker import state
 from kombu.exceptions import OperationalError
 
-from headway.celery import inherited, programs
+from headway.celery import inherited, pool_exit, programs
 from headway.celery.backend import LiveBackend
 from headway.celery.broker_url import broker_url
 from headway.celery.consumer import guarded
@@ -79,7 +79,9 @@ class Maintenance(bootsteps.StartStopStep):
         self.loop_watch = LoopWatch(worker)
         self._leases = WorkerLeases(worker, worker_id, self._backend.records, self.loop_watch)
         self._well = True
-        self._planned_stop = PlannedStop(worker, self._release_running, self._abandon)
+        self._planned_stop = PlannedStop(
+            worker, self._ask_to_leave, self._release_running, self._abandon
+        )
         # In a thread of another program, as celery.contrib.testing starts one.
         self._is_embedded = False
         self._stop = threading.Event()
@@ -104,6 +106,7 @@ class Maintenance(bootsteps.StartStopStep):
         make_all_live(self._celery)
         worker.consumer_cls = guarded(worker.consumer_cls)  # its consumer is made after this step
         inherited.separate()
+        pool_exit.exit_without_sleep()
         # A step stops before the pool does; leases of what that still runs are held until its end.
         worker.blueprint.on_stopped = partial(self._leave_and, worker.blueprint.on_stopped)
 
@@ -141,7 +144,7 @@ class Maintenance(bootsteps.StartStopStep):
             if rounds % heartbeat_every == 0:
                 self._try(self._renew_leases)
             if self._planned_stop.is_begun:
-                self._try(self._leases.ask_to_leave)
+                self._ask_to_leave()
             self._try(self._sweep)
             if rounds % max(CHECK_EVERY, heartbeat_every + 2) == 0:
                 self._try(self.sweeper.check_missing)
@@ -181,6 +184,9 @@ class Maintenance(bootsteps.StartStopStep):
 
     def _end_runs(self, overdue: set[str]) -> None:
         self._killer.end(overdue, self.sweeper.complain)
+
+    def _ask_to_leave(self) -> None:
+        self._try(self._leases.ask_to_leave)
 
     def _release_running(self) -> None:
         self._try(self._leases.release)

@@ -28,7 +28,7 @@ from kombu.common import ignore_errors
 logger = logging.getLogger(__name__)
 
 SIGNALS = ("SIGQUIT", "SIGTERM") if REMAP_SIGTERM == "SIGQUIT" else ("SIGQUIT",)
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.05
 URGE_AFTER = 1.0  # seconds after which a worker that has not begun to end gets the signal again
 LEAVE_AFTER = 2.0  # further seconds after which one that has still not begun is abandoned
 
@@ -36,13 +36,19 @@ LEAVE_AFTER = 2.0  # further seconds after which one that has still not begun is
 class PlannedStop:
     """The planned stop of one worker.
 
-    `give_back` gives back what still runs; `abandon` ends a process that nothing else can end.
+    `ask_to_leave` asks what runs to end at its next save; `give_back` gives back what still runs;
+    `abandon` ends a process that nothing else can end.
     """
 
     def __init__(
-        self, worker: Any, give_back: Callable[[], None], abandon: Callable[[], None]
+        self,
+        worker: Any,
+        ask_to_leave: Callable[[], None],
+        give_back: Callable[[], None],
+        abandon: Callable[[], None],
     ) -> None:
         self._worker = worker
+        self._ask_to_leave = ask_to_leave
         self._give_back = give_back
         self._abandon = abandon
         self._grace = float(worker.app.conf.worker_soft_shutdown_timeout or 0)
@@ -83,6 +89,7 @@ class PlannedStop:
 
     def _attend(self) -> None:
         self._asked.wait()
+        self._ask_to_leave()
         while state.active_requests and time.monotonic() < self._deadline:
             self._call(self._take_no_more)
             time.sleep(LOOK_SECONDS)
