@@ -19,6 +19,7 @@ from tests.documents import files_of, page
 from tests.processes import ROOT, running, web, worker
 
 RUNNING = "docs/running.md"
+CARD = "document.querySelector('task-progress[task-id]')?"
 README = (ROOT / "README.md").read_text()
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 
@@ -57,7 +58,8 @@ def test_the_own_task_is_at_once_on_the_page_that_started_it(
             expect(opened.locator("#connection")).to_have_text(re.compile("Live"))
             opened.evaluate(f"async () => {{ {start} }}")
             card = opened.locator("task-progress[task-id]")
-            expect(card).to_contain_text("Reading")
+            # looks at each frame: it may be there for less than two looks of an expectation
+            opened.wait_for_function(f"() => {CARD}.textContent.includes('Reading')")
             expect(card).to_have_attribute("data-phase", "succeeded", timeout=30_000)
             task_id = card.get_attribute("task-id")
             end = opened.request.get(f"{address}/status/{task_id}").json()
