@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from flask import Flask, request
 from flask_babel import Babel
 
 from app import create_app
-from headway import words
+from headway import token, words
 from headway.labels import LABELS, labels_for_page, labels_of
 from headway.languages import ENGLISH, Language, Sentence, find, known
 from headway.limits import LimitReached
@@ -81,7 +83,21 @@ def test_a_setting_says_the_language_of_all_others(app: Flask, monkeypatch: pyte
 def test_the_page_offers_the_other_languages_with_its_own_address(app: Flask):
     page = app.test_client().get("/?phase=failed&q=a").text
 
-    assert 'href="?phase=failed&amp;q=a&amp;lang=zh-Hans" lang="zh-Hans"' in page
+    assert 'href="/?phase=failed&amp;q=a&amp;lang=zh-Hans" lang="zh-Hans"' in page
+
+
+def test_a_page_that_a_token_opens_stays_open_in_another_language(app: Flask):
+    task_id = app.test_client().post("/longtask").get_json()["task_id"]
+    page = f"/tasks/{task_id}?token={token(task_id, secret_key='a secret for the tests')}"
+    stranger = app.test_client()
+
+    shown = stranger.get(page, headers={"Accept": "text/html"}).text
+    offered = re.search(r'href="([^"]+)" lang="zh-Hans"', shown)
+
+    assert offered is not None
+    chosen = stranger.get(unescape(offered[1]), headers={"Accept": "text/html"})
+    assert chosen.status_code == 200
+    assert lang_of(chosen.text) == "zh-Hans"
 
 
 def test_programs_get_english(app: Flask):

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from headway.languages import Language, current, known
 from headway.web.assets import bundle_address, words_address
 from headway.web.language import CHOICE, project_language
+from headway.web.viewers import carried_token, current_viewer
 
 
 class Pages:
@@ -52,10 +53,14 @@ class Pages:
         paths = current_app.create_url_adapter(request)
         if project_language() or (paths and "GET" not in paths.allowed_methods(request.path)):
             return []
+        arguments = request.view_args or {}
+        page = url_for(request.endpoint or "", **arguments)
+        query = {name: values for name, values in request.args.lists() if name != "token"}
+        if "task_id" in arguments:  # no other page is opened by a token, and none tells one else
+            query |= carried_token(current_viewer())
         others = [each for each in known().values() if each is not current()]
-        query = request.args.to_dict(flat=False)
         return [
-            (each, f"?{urlencode(query | {CHOICE: [each.tag]}, doseq=True)}") for each in others
+            (each, f"{page}?{urlencode(query | {CHOICE: each.tag}, doseq=True)}") for each in others
         ]
 
     @property
