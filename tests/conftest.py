@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 from celery import Celery
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from redis import TimeoutError as RedisTimeout
 from redis.connection import AbstractConnection
 
 from app import create_app
@@ -102,6 +103,23 @@ def redis_has_time_to_answer() -> Iterator[None]:
 def hasty_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give Redis no longer than the product does: for a test in which it hangs."""
     monkeypatch.setattr(connect, "__defaults__", OF_THE_PRODUCT)
+
+
+@pytest.fixture
+def redis_timeouts(hasty_redis: None, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Note each time that the product gives a hung Redis up: a second each."""
+    read = AbstractConnection.read_response
+    noted: list[object] = []
+
+    def note(connection: AbstractConnection, *args: Any, **options: Any) -> Any:
+        try:
+            return read(connection, *args, **options)
+        except RedisTimeout:
+            noted.append(connection)
+            raise
+
+    monkeypatch.setattr(AbstractConnection, "read_response", note)
+    return noted
 
 
 CONNECTIONS: list[AbstractConnection] = []

@@ -596,22 +596,22 @@ def test_a_start_while_redis_hangs_is_503_and_never_begins(
     assert started(env["REDIS_URL"]) == 0
 
 
-@pytest.mark.usefixtures("hasty_redis")
-def test_a_status_while_redis_hangs_is_503_in_time(env: dict[str, str], valkey: Valkey):
+def test_a_status_while_redis_hangs_is_503_in_time(
+    env: dict[str, str], valkey: Valkey, redis_timeouts: list[object]
+):
     client = create_app(env).test_client()
     location = client.post("/longtask").headers["Location"]
     valkey.freeze()
     try:
-        begun = time.monotonic()
         response = client.get(location)
-        seconds = time.monotonic() - begun
+        asked = len(redis_timeouts)
     finally:
         valkey.thaw()
 
     assert (response.status_code, response.get_json()["error"]["code"]) == (503, "unavailable")
     assert int(response.headers["Retry-After"]) > 0
     assert "Content-Security-Policy" in response.headers
-    assert seconds < 3
+    assert asked == 1
     assert client.get(location).status_code == 200
 
 
