@@ -49,9 +49,7 @@ class UploadRecords:
 
         `file` is what a TaskFile says, but for the time.
         """
-        size = int(file["size"])
-        noted = fragment(file)
-        return file_of(self._note(upload_id, owner, size, noted, "about", seconds, accounts))
+        return self._note_file(upload_id, owner, file, "about", seconds, accounts)
 
     def begin(
         self,
@@ -62,9 +60,7 @@ class UploadRecords:
         accounts: Mapping[str, int],
     ) -> TaskFile | None:
         """Note an upload that is to come in pieces, as `note` does one that is whole."""
-        size = int(file["size"])
-        noted = fragment(file)
-        return file_of(self._note(upload_id, owner, size, noted, "begun", seconds, accounts))
+        return self._note_file(upload_id, owner, file, "begun", seconds, accounts)
 
     def finish(
         self, upload_id: str, file: Mapping[str, str | int], seconds: float
@@ -117,6 +113,19 @@ class UploadRecords:
         That of one which has begun to come may be shorter than it will be.
         """
         return file_of(self._functions.call("keep_upload", [self._keys.upload(upload_id)], []))
+
+    def _note_file(
+        self,
+        upload_id: str,
+        owner: str,
+        file: Mapping[str, str | int],
+        field: Literal["about", "begun"],
+        seconds: float,
+        accounts: Mapping[str, int],
+    ) -> TaskFile | None:
+        size = int(file["size"])
+        noted = fragment(file)
+        return file_of(self._note(upload_id, owner, size, noted, field, seconds, accounts))
 
     def _note(
         self,
