@@ -120,7 +120,7 @@ class FileFolder:
         return at
 
     def size(self, task_id: str, key: str) -> int | None:
-        """Return how many bytes a file has, None if there is none."""
+        """Return how many bytes a file has, None if the file is gone."""
         try:
             return self._path(task_id, key).lstat().st_size
         except FileNotFoundError:

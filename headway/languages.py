@@ -145,7 +145,7 @@ def known() -> Mapping[str, Language]:
 
 
 def find(tag: str) -> Language | None:
-    """Return the language that a reader means by a tag as "zh-CN", None if there is none."""
+    """Return the language for a tag such as "zh-CN", None if no catalogue has it."""
     return next((each for each in known().values() if each.is_meant_by(tag)), None)
 
 

@@ -14,7 +14,7 @@ from celery.concurrency.asynpool import AsynPool, Worker
 
 
 class PoolProcess(Worker):  # type: ignore[misc]
-    """What a process of the pool does: take tasks until it is told to end."""
+    """A process of the pool, which ends without a sleep once all that it sent has been read."""
 
     _is_heard = False  # whether the worker has all that this process has sent
 
@@ -24,7 +24,7 @@ class PoolProcess(Worker):  # type: ignore[misc]
 
     def _do_exit(self, pid: int, exitcode: int | None, exc: Exception | None = None) -> None:
         if not self._is_heard:
-            super()._do_exit(pid, exitcode, exc)
+            super()._do_exit(pid, exitcode, exc)  # it sleeps, and ends the process
         if exitcode is None:
             exitcode = EX_FAILURE if exc else EX_OK
         self.on_exit(pid, exitcode)

@@ -29,7 +29,7 @@ class ProgressBuffer:
         self._is_silent = True
         # Reentrant: the garbage collector may end a loop, and with it a part, at any time.
         self._writing = threading.RLock()
-        # What a failed part has left behind: it is not sent until it changes.
+        # The values that a failed part reported last: they are not sent again before they change.
         self.withheld = self._meta()
 
     def say(

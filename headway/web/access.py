@@ -119,7 +119,7 @@ def owner_in_session(session: Mapping[str, Any]) -> str | None:
 def current_owner() -> str | None:
     """Return the owner of the request or socket, as the app's owner loader says.
 
-    Half a surrogate pair has no bytes that Redis could store: whoever is named so is nobody.
+    Half a surrogate pair cannot be encoded as UTF-8, so Redis could not store such a name.
     """
     owner: str | None = current_app.config["HEADWAY_OWNER_LOADER"]()
     if owner and not _is_utf8(owner):

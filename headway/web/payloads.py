@@ -30,7 +30,7 @@ class Refused(TypedDict):
 
 
 class Server(TypedDict):
-    """What a web process knows of the system; null is what it does not know yet."""
+    """What a web process knows of the system; null where it does not know it yet."""
 
     live: bool
     now: str | None

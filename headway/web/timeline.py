@@ -79,7 +79,7 @@ def timeline(
 
 
 def waiting_at(event: HistoryEvent, labels: Labels) -> str:
-    """Return the task's own words for a wait that is no failed attempt, "" if this is none."""
+    """Return the task's own words for a planned wait, "" where an attempt has failed."""
     error = event["error"]
     if event["phase"] != Phase.RETRYING or not error:
         return ""

@@ -77,7 +77,7 @@ async function load(address) {
 function put(places, words) {
   for (const [key, value] of Object.entries(words)) {
     const place = places[key];
-    // What counts things has as many forms as the language needs.
+    // A text that counts things has a form for each plural of the language.
     if (typeof value === "string" || typeof (place ?? "") === "string" || "other" in value) places[key] = value;
     else put(/** @type {Tree} */ (place), value);
   }

@@ -13,7 +13,7 @@ export class PageLog {
 
   /**
    * @param {HTMLElement} box holds the list, and says as data which lines are wanted
-   * @param {HTMLElement} empty shown while there are none
+   * @param {HTMLElement} empty shown while there are no lines
    * @param {HTMLElement} follow a label with the check box
    */
   constructor(box, empty, follow) {

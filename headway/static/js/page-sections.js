@@ -1,4 +1,4 @@
-/** The sections of a task's own page that tell of its history: the server makes them, anew after each change. */
+/** The sections of a task's page that show its history. The server renders them again after each change. */
 
 import { formatTime } from "./format.js";
 import { CREDENTIALS } from "./reading.js";

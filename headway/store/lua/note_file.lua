@@ -24,7 +24,7 @@ local count = 0
 for _ in pairs(all) do count = count + 1 end
 local former = all[name]
 if not former and count >= most then return {'full'} end
-all[name] = nil
+all[name] = nil  -- the file that it replaces gives its time back
 all[name] = '{"at":' .. files.next_time(all) .. ',' .. string.sub(noted, 2)
 redis.call('HSET', record, 'files', cjson.encode(all))
 local changes = {phase = held.fields.phase, files_shown = files.shown_of(all)}
