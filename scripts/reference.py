@@ -46,7 +46,7 @@ PROGRESS = (
     "flush",
     "bind",
 )
-TEMPLATES = ("scripts", "card", "list")
+TEMPLATES = ("scripts", "card", "list", "language_links")
 
 
 def document() -> str:

@@ -45,11 +45,22 @@ class Pages:
         """The page's language: its `tag`, and its `direction` for `<html lang dir>`."""
         return current()
 
-    def languages(self) -> list[tuple[Language, str]]:
-        """Return the other languages that a reader may choose, and this page's address in each.
+    def language_links(self) -> Markup:
+        """Return the links to this page in the other languages, as a `<nav class="languages">`.
 
-        None where the project's own Flask-Babel says the language.
+        "" where there is no choice: the project's own Flask-Babel says the language, or nothing is
+        at this address to GET.
         """
+        links = Markup("").join(
+            Markup('<a href="{}" lang="{tag}" hreflang="{tag}">{}</a> ').format(
+                address, language.name, tag=language.tag
+            )
+            for language, address in self._other_languages()
+        )
+        nav = Markup('<nav class="languages" aria-label="{}">{}</nav>')
+        return nav.format(self.say("Language"), links) if links else links
+
+    def _other_languages(self) -> list[tuple[Language, str]]:
         paths = current_app.create_url_adapter(request)
         if project_language() or (paths and "GET" not in paths.allowed_methods(request.path)):
             return []
