@@ -13,10 +13,10 @@ from flask import Flask
 from app import config, extensions, inbox, routes, tasks  # noqa: F401 - which registers them
 from app.celery_settings import celery_settings
 from app.services import ROOT
-from headway import formats, languages, words
 from headway.celery import broker
 from headway.celery.task import LiveTask
-from headway.labels import labels_for_page
+from headway.display import formats, languages, words
+from headway.display.labels import labels_for_page
 from headway.settings import LIMITS
 from headway.shapes import SnapshotDict
 from headway.web import access

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from flask import current_app, request
 
 from app.settings import EMAIL_LIMITS
-from headway.languages import Counted
+from headway.display.languages import Counted
 from headway.limits import LimitReached, Limits, described, parse
 from headway.web.access import current_owner
 

@@ -19,7 +19,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from app.forms import EmailForm
-from headway.languages import say
+from headway.display.languages import say
 from headway.limits import LimitReached
 from headway.service import start
 from headway.store.errors import Unavailable, problem_of

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from headway.annotations import Email
+    from headway.arguments.annotations import Email
     from headway.celery.runs import Stopped
     from headway.exceptions import (
         ConfigError,
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
         UploadExpired,
     )
     from headway.extension import Headway
+    from headway.files.upload import Upload
     from headway.registry import task
     from headway.revoking import revoke
     from headway.snapshot import Phase, Snapshot
     from headway.tokens import token
     from headway.typed_results import Image, Markdown, Plot
-    from headway.uploads import Upload
 
 __all__ = [
     "ConfigError",
@@ -48,7 +48,7 @@ __all__ = [
 
 HOMES = {
     "ConfigError": "headway.exceptions",
-    "Email": "headway.annotations",
+    "Email": "headway.arguments.annotations",
     "Headway": "headway.extension",
     "HeadwayError": "headway.exceptions",
     "Image": "headway.typed_results",
@@ -59,7 +59,7 @@ HOMES = {
     "Snapshot": "headway.snapshot",
     "Stopped": "headway.celery.runs",
     "Unanswered": "headway.exceptions",
-    "Upload": "headway.uploads",
+    "Upload": "headway.files.upload",
     "UploadExpired": "headway.exceptions",
     "revoke": "headway.revoking",
     "task": "headway.registry",

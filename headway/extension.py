@@ -18,8 +18,8 @@ from headway import masking, settings
 from headway.celery.backend import LiveBackend
 from headway.celery.broker import message_encoder
 from headway.celery.sends import load_owner_by
+from headway.display.languages import choose_by
 from headway.exceptions import ConfigError
-from headway.languages import choose_by
 from headway.limits import Limits
 from headway.push.manager import RoomManager
 from headway.revoking import revoke_from

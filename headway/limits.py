@@ -19,9 +19,9 @@ from limits.errors import StorageError
 from limits.storage import MemoryStorage, RedisStorage, Storage
 
 from headway import settings
+from headway.display.languages import Counted, Sentence
 from headway.exceptions import ConfigError, HeadwayError
 from headway.lanes import Lanes
-from headway.languages import Counted, Sentence
 from headway.settings import Setting
 from headway.store.records import Records
 from headway.throttled import ThrottledLogger

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from headway.annotations import Argument
-from headway.json_schema import hint_of, schema_of
+from headway.arguments.annotations import Argument
+from headway.arguments.json_schema import hint_of, schema_of
+from headway.arguments.typed import Wrong, below, wrong_with
 from headway.json_values import encoded
-from headway.typed import Wrong, below, wrong_with
 
 MAX_CHOICES = 100
 MAX_CHOICE_CHARS = 200

@@ -12,17 +12,17 @@ from typing import Any
 
 from celery import Task, shared_task, signals
 
-from headway.annotations import ABSENT, Argument, members_of
+from headway.arguments.annotations import ABSENT, Argument, members_of
+from headway.arguments.docstrings import summary_of
+from headway.arguments.signatures import BadArguments, Call, converting, signature_of
+from headway.arguments.typed import holds_upload
 from headway.celery.priorities import OWN, checked
 from headway.celery.unique_sends import apply_async
-from headway.docstrings import summary_of
-from headway.labels import Labels, register
+from headway.display.labels import Labels, register
 from headway.message_headers import TITLE
 from headway.schedules import SCHEDULES, Rule, Schedule, rule_of
-from headway.signatures import BadArguments, Call, converting, signature_of
 from headway.snapshot import title_line
 from headway.store.model import Priority
-from headway.typed import holds_upload
 from headway.unique import argument_in, limits_of
 
 __all__ = ["TASK_TYPES", "BadArguments", "Call", "TaskType", "task", "task_type_of"]

@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError
 
 from headway.celery.backend import LiveBackend
 from headway.celery.starting import prepare
+from headway.files.uploading import UnknownUpload, uploads_of
 from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.shapes import TaskMessage
 from headway.snapshot import Phase, Snapshot
@@ -20,7 +21,6 @@ from headway.store.errors import Unavailable
 from headway.store.model import Outcome, StartResult
 from headway.store.records import Records
 from headway.system import System
-from headway.uploading import UnknownUpload, uploads_of
 
 __all__ = [
     "TASK_TYPES",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app, has_request_context, request
 
-from headway.languages import Sentence
+from headway.display.languages import Sentence
 from headway.limits import LimitReached, Limits, QueueFull
 from headway.push.manager import RoomManager
 from headway.registry import TASK_TYPES

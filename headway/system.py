@@ -13,7 +13,7 @@ from headway.celery.attempts import DEFAULT_ATTEMPTS
 from headway.celery.backend import LiveBackend
 from headway.celery.broker import MessageEncoder, message_encoder
 from headway.exceptions import ConfigError
-from headway.file_folder import FileFolder, file_folder
+from headway.files.folder import FileFolder, file_folder
 from headway.store.model import Outcome
 from headway.store.records import Records
 

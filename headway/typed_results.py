@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from headway.file_types import is_file_name
+from headway.files.types import is_file_name
 from headway.values import as_number, as_text
 
 MAX_POINTS = 1000  # of a line, or bars

@@ -10,8 +10,8 @@ from hashlib import sha256
 from string import Formatter
 from typing import Any
 
-from headway.annotations import ABSENT, as_json
-from headway.signatures import BadArguments, Call, Signature
+from headway.arguments.annotations import ABSENT, as_json
+from headway.arguments.signatures import BadArguments, Call, Signature
 from headway.turns import Turn
 
 

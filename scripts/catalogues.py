@@ -28,7 +28,7 @@ from jinja2 import Environment, nodes
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from headway.languages import CATALOGUE, PLURALS_KNOWN, WORDS_FILE  # noqa: E402  # from above
+from headway.display.languages import CATALOGUE, PLURALS_KNOWN, WORDS_FILE  # noqa: E402  # from above
 
 SOURCE = "headway.po"
 NAMES = re.compile(r"\{(\w+)\}")
@@ -145,7 +145,7 @@ def _in_words(words: dict[str, Any], within: str) -> Iterator[Text]:
 
 
 def compiled(catalogue: Catalog, domain: Domain) -> str:
-    """Return a catalogue as JSON, as headway/languages.py reads it."""
+    """Return a catalogue as JSON, as headway/display/languages.py reads it."""
     locale = catalogue.locale
     assert locale is not None
     tag = str(locale).replace("_", "-")

@@ -10,8 +10,8 @@ from uuid import uuid4
 import websocket
 from flask.testing import FlaskClient
 
-from headway.file_folder import FileFolder
-from headway.file_types import media_type
+from headway.files.folder import FileFolder
+from headway.files.types import media_type
 from headway.message_headers import PARENT
 from headway.shapes import TaskMessage
 from headway.snapshot import Phase, Snapshot

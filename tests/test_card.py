@@ -13,8 +13,8 @@ import pytest
 from flask import Flask, render_template_string
 
 from app import create_app
-from headway import words
-from headway.labels import labels_of
+from headway.display import words
+from headway.display.labels import labels_of
 from tests.processes import Valkey
 
 CONTRACT = json.loads((Path(__file__).parent / "contract.json").read_text())

@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 from babel.messages.catalog import Catalog
 
-from headway import languages
+from headway.display import languages
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from headway.file_folder import FileFolder
+from headway.files.folder import FileFolder
 from headway.snapshot import Phase
 from headway.state import state_of
 from headway.store.records import Records

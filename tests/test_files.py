@@ -16,8 +16,8 @@ from celery import Celery
 from headway import progress
 from headway.celery.file_cleaner import GRACE_SECONDS, FileCleaner
 from headway.exceptions import ConfigError
-from headway.file_folder import FileFolder, file_folder
-from headway.file_types import is_file_name, media_type
+from headway.files.folder import FileFolder, file_folder
+from headway.files.types import is_file_name, media_type
 from headway.push.checks import is_event
 from headway.push.resync import Resync
 from headway.snapshot import Phase

@@ -11,7 +11,7 @@ import pytest
 from celery import Celery
 
 from headway import settings
-from headway.file_types import MAX_NAME_BYTES
+from headway.files.types import MAX_NAME_BYTES
 from headway.store.files import MAX_FILES
 from headway.web.files import MAX_IMAGE_BYTES
 from tests import documents

@@ -11,9 +11,9 @@ from flask import Flask, render_template_string
 
 import headway
 from app import create_app
-from headway import words
 from headway.cli import drawing
-from headway.labels import LABELS, labels_of
+from headway.display import words
+from headway.display.labels import LABELS, labels_of
 from headway.registry import TASK_TYPES
 from headway.snapshot import Phase, Snapshot
 from tests.documents import module_of

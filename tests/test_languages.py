@@ -13,9 +13,10 @@ from flask import Flask, request
 from flask_babel import Babel
 
 from app import create_app
-from headway import token, words
-from headway.labels import LABELS, labels_for_page, labels_of
-from headway.languages import ENGLISH, Language, Sentence, find, known
+from headway import token
+from headway.display import words
+from headway.display.labels import LABELS, labels_for_page, labels_of
+from headway.display.languages import ENGLISH, Language, Sentence, find, known
 from headway.limits import LimitReached
 from headway.web.language import COOKIE, words_as_json
 from tests.processes import Valkey

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import pytest
 
-from headway.forms import filled, read_form
+from headway.arguments.form import filled, read_form
+from headway.arguments.signatures import BadArguments, converting, signature_of
 from headway.registry import TaskType
-from headway.signatures import BadArguments, converting, signature_of
 
 
 class Colour(Enum):

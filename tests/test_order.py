@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from headway.order import in_order
+from headway.display.order import in_order
 
 CASES = json.loads(Path(__file__).with_name("orders.json").read_text())
 

@@ -10,7 +10,7 @@ from celery import Celery
 from headway import masking, progress
 from headway.celery.overflow import END, GAP
 from headway.exceptions import ConfigError
-from headway.file_folder import file_folder
+from headway.files.folder import file_folder
 from headway.store.records import Records
 from tests.by_hand import shown
 from tests.test_checkpoints import Killed, Runs, runs

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headway import words
+from headway.display import words
 
 CASES = json.loads(Path(__file__).with_name("parts.json").read_text())
 

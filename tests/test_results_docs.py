@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from headway.file_types import media_type
+from headway.files.types import media_type
 from headway.typed_results import MAX_POINTS, MAX_SERIES
 from headway.web.markdown import MAX_CHARS
 from headway.web.result_view import MAX_COLUMNS, ROWS_OF_PAGE

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from headway import Image, Markdown, Plot
-from headway.file_folder import FileFolder
+from headway.files.folder import FileFolder
 from headway.snapshot import Phase
 from headway.state import state_of
 from headway.state_fields import success_fields

@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from headway.celery.file_cleaner import GRACE_SECONDS, FileCleaner
-from headway.file_folder import FileFolder, Moved, TooLarge
+from headway.files.folder import FileFolder, Moved, TooLarge
 from headway.state import state_of
 from headway.store.records import Records
 from headway.web.tus import WRONG_OFFSET

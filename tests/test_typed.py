@@ -11,10 +11,11 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from headway import Email, controls
-from headway.controls import control_of, read
-from headway.forms import fields_of, filled, read_form
-from headway.signatures import BadArguments, converting, signature_of
+from headway import Email
+from headway.arguments import controls
+from headway.arguments.controls import control_of, read
+from headway.arguments.form import fields_of, filled, read_form
+from headway.arguments.signatures import BadArguments, converting, signature_of
 
 
 class Colour(Enum):

@@ -15,9 +15,9 @@ from flask.cli import ScriptInfo
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from headway.arguments.signatures import BadArguments, signature_of
 from headway.cli.groups import flask_headway
 from headway.registry import TASK_TYPES, task
-from headway.signatures import BadArguments, signature_of
 from headway.snapshot import Phase
 from headway.store.model import Outcome, StartResult
 from headway.store.records import Records

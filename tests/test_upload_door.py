@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from headway.file_types import MAX_NAME_BYTES
+from headway.files.types import MAX_NAME_BYTES
 from headway.state import state_of
 from headway.store.records import Records
 

@@ -14,10 +14,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from headway import Upload, task
+from headway.files.uploading import GONE, UploadsFull
 from headway.registry import TASK_TYPES
 from headway.state import state_of
 from headway.store.records import Records
-from headway.uploading import GONE, UploadsFull
 from headway.web.taking_in import FULL
 
 HTML = {"Accept": "text/html"}

@@ -15,17 +15,17 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from headway import Upload, UploadExpired, task
+from headway.arguments.typed import holds_upload, uploads_in
 from headway.celery.file_cleaner import GRACE_SECONDS, FileCleaner
 from headway.cli.errors import Failure
 from headway.cli.uploading import with_uploads
 from headway.exceptions import HeadwayError
-from headway.file_folder import FileFolder, file_folder
+from headway.files.folder import FileFolder, file_folder
+from headway.files.uploading import GONE
 from headway.registry import TASK_TYPES
 from headway.snapshot import Phase
 from headway.state import state_of
 from headway.store.records import Records
-from headway.typed import holds_upload, uploads_in
-from headway.uploading import GONE
 from tests.bodies import run_task
 from tests.by_hand import claim
 

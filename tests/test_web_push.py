@@ -21,7 +21,7 @@ from flask.testing import FlaskClient
 
 from headway.celery import web_pusher
 from headway.celery.web_pusher import MAX_AT_ONCE, Post, WebPusher
-from headway.labels import LABELS
+from headway.display.labels import LABELS
 from headway.questions import Asked
 from headway.shapes import SnapshotDict
 from headway.snapshot import Phase

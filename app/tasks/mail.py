@@ -15,14 +15,14 @@ from app.mail_errors import MailDeferred, MailUnavailable, OutcomeUnknown
 from app.mail_waits import deferred, redis, until_there
 from app.messages import make_message
 from app.outage import OUTAGE
+from headway.arguments.typed import UNKNOWN_ARGUMENT
 from headway.celery.runs import Stopped
 from headway.celery.task import LiveTask
-from headway.labels import Labels
-from headway.languages import Sentence
+from headway.display.labels import Labels
+from headway.display.languages import Sentence
 from headway.registry import BadArguments
 from headway.store.errors import Unavailable
 from headway.store.model import Outcome
-from headway.typed import UNKNOWN_ARGUMENT
 
 COMMIT_SECONDS = 5.0  # for `commit`, while the mail server waits for the final dot
 

@@ -22,8 +22,8 @@ from app.mailing import Mailing, Recipient
 from app.messages import make_message
 from app.outage import OUTAGE
 from headway import Upload, progress, task
-from headway.labels import Labels
-from headway.languages import Sentence
+from headway.display.labels import Labels
+from headway.display.languages import Sentence
 from headway.limits import LimitReached, counted
 
 PREVIEWED = 3

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any, Literal, NoReturn
 from uuid import uuid4
 
+from headway.arguments.typed import converted, wrong_with
 from headway.bars import Part
 from headway.celery.runs import Run, Stopped
 from headway.exceptions import Unanswered
 from headway.questions import VALUE, Asked, checked_schema, choices_of
 from headway.store.model import Outcome
-from headway.typed import converted, wrong_with
 from headway.values import as_text
 
 NO_DEFAULT: Any = object()

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from math import inf
 from typing import Any, TypeAlias
 
-from headway.file_folder import FileFolder, file_folder
+from headway.files.folder import FileFolder, file_folder
 
 CLEAN_SECONDS = 300.0  # between two looks at all files
 # A file that changed within it may be one that a task is giving out, or that is being uploaded.

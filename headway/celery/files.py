@@ -12,8 +12,8 @@ from headway.celery.fencing import delivery_of
 from headway.celery.persistence import until_stored
 from headway.celery.runs import Run
 from headway.exceptions import ConfigError
-from headway.file_folder import StoredFile, file_folder
-from headway.file_types import MAX_NAME_BYTES, is_file_name, media_type
+from headway.files.folder import StoredFile, file_folder
+from headway.files.types import MAX_NAME_BYTES, is_file_name, media_type
 from headway.store.files import MAX_FILES, TaskFile
 from headway.store.model import Outcome
 

@@ -10,8 +10,8 @@ from headway import settings
 from headway.celery.files import NO_FOLDER, note
 from headway.celery.runs import Run
 from headway.exceptions import ConfigError
-from headway.file_folder import FileFolder, StoredFile, file_folder
-from headway.file_types import HEAD_BYTES
+from headway.files.folder import FileFolder, StoredFile, file_folder
+from headway.files.types import HEAD_BYTES
 from headway.store.model import Outcome
 
 logger = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 from headway.celery import runs
 from headway.celery.persistence import until_stored
 from headway.exceptions import UploadExpired
-from headway.file_folder import FileFolder, file_folder
+from headway.files.folder import FileFolder, file_folder
+from headway.files.upload import Upload
 from headway.store.files import TaskFile
-from headway.uploads import Upload
 
 EXPIRED = "The uploaded file is no longer kept: upload it again."
 NOT_HERE = (

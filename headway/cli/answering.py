@@ -7,14 +7,14 @@ from typing import Any
 import click
 
 from headway import strict_json
-from headway.annotations import ABSENT
 from headway.answering import BadAnswer
 from headway.answering import answer as answer_with
+from headway.arguments.annotations import ABSENT
+from headway.arguments.controls import GROUP, control_of, read
 from headway.cli.commands import text_option, with_project
 from headway.cli.drawing import visible
 from headway.cli.errors import Command, ExitCode, Failure
 from headway.cli.project import Project
-from headway.controls import GROUP, control_of, read
 from headway.push.follow import UnknownTask
 from headway.questions import argument_of
 from headway.shapes import Question

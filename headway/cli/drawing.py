@@ -6,8 +6,8 @@ import math
 import os
 from typing import Any, TextIO, cast
 
-from headway import words
-from headway.labels import Labels, labels_of
+from headway.display import words
+from headway.display.labels import Labels, labels_of
 from headway.shapes import SnapshotDict
 from headway.snapshot import BIDI_MARKS, LINE_BREAKS, STATE, Phase, Snapshot, error_line, fragment
 

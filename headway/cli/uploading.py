@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from headway.annotations import bare, without_none
+from headway.arguments.annotations import bare, without_none
 from headway.cli.errors import ExitCode, Failure
 from headway.exceptions import ConfigError
-from headway.file_folder import TooLarge
+from headway.files.folder import TooLarge
+from headway.files.upload import Upload
+from headway.files.uploading import take_in
 from headway.registry import TaskType
 from headway.system import System
-from headway.uploading import take_in
-from headway.uploads import Upload
 
 PIECE_BYTES = 1024 * 1024
 

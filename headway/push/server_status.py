@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from headway.display.labels import LABELS
 from headway.engine.events import Event
-from headway.labels import LABELS
 from headway.push.resync import NAMESPACE
 from headway.snapshot import fragment
 from headway.store.errors import SENTENCES, Problem, Unavailable, problem_of

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, cast
 
 from headway import strict_json
-from headway.file_folder import KEY
-from headway.file_types import MEDIA_TYPE, is_file_name
+from headway.files.folder import KEY
+from headway.files.types import MEDIA_TYPE, is_file_name
 from headway.shapes import AttemptFailure, HistoryEvent
 from headway.snapshot import STATE, Phase
 from headway.store.errors import Reason, Unavailable

@@ -9,7 +9,7 @@ from typing import TypedDict
 import redis
 from redis.exceptions import ClusterDownError, NoPermissionError
 
-from headway.languages import Sentence
+from headway.display.languages import Sentence
 
 OLDEST_REDIS = "7.0"  # the first with functions
 UNKNOWN_COMMAND = re.compile(r"unknown command [`']?([\w|]+)")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from headway.files.upload import is_upload_id
 from headway.snapshot import fragment
 from headway.store import damaged
 from headway.store.files import TaskFile, file_of
 from headway.store.functions import Functions
-from headway.uploads import is_upload_id
 
 
 class StoredUpload(NamedTuple):

@@ -9,10 +9,10 @@ from celery import Celery
 
 from headway.celery.uploads import upload_in
 from headway.exceptions import HeadwayError
-from headway.file_folder import file_folder
+from headway.files.folder import file_folder
+from headway.files.upload import Upload
+from headway.files.uploading import take_in
 from headway.system import system_of
-from headway.uploading import take_in
-from headway.uploads import Upload
 
 
 class GivenUploads:

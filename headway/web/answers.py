@@ -10,8 +10,8 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from headway.answering import BadAnswer, answer
-from headway.forms import fields_of, filled, read_form
-from headway.languages import Sentence
+from headway.arguments.form import fields_of, filled, read_form
+from headway.display.languages import Sentence
 from headway.questions import VALUE, argument_of
 from headway.shapes import SnapshotDict
 from headway.snapshot import Snapshot

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from flask import Blueprint, Response, request, send_from_directory, url_for
 
+from headway.display.languages import ENGLISH, current, find
 from headway.exceptions import ConfigError
-from headway.languages import ENGLISH, current, find
 from headway.web.errors import APIError, handle_errors
 from headway.web.language import words_as_json, words_version
 from headway.web.security import guard

@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Response, jsonify, make_response, render_tem
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from headway.languages import Sentence
+from headway.display.languages import Sentence
 from headway.limits import LimitReached
 from headway.service import TASK_TYPES, BadArguments, NotKept, UnknownTask, UnknownUpload
 from headway.store.errors import SENTENCES, Reason, Unavailable

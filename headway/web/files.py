@@ -9,8 +9,8 @@ from typing import NamedTuple
 from flask import Blueprint, jsonify, request, send_file
 from flask.typing import ResponseReturnValue
 
-from headway.file_types import IMAGES
-from headway.formats import format_size
+from headway.display.formats import format_size
+from headway.files.types import IMAGES
 from headway.state import state
 from headway.store.files import TaskFile
 from headway.web.errors import APIError, handle_errors

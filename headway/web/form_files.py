@@ -9,15 +9,15 @@ from uuid import uuid4
 from flask import request
 from werkzeug.datastructures import FileStorage
 
-from headway.formats import format_size
-from headway.forms import file_fields
-from headway.languages import Sentence
+from headway.arguments.form import file_fields
+from headway.display.formats import format_size
+from headway.display.languages import Sentence
+from headway.files.upload import is_upload_id
+from headway.files.uploading import GONE, max_bytes_of
 from headway.registry import TaskType
 from headway.state import state
 from headway.store.errors import Unavailable
 from headway.store.uploads import StoredUpload
-from headway.uploading import GONE, max_bytes_of
-from headway.uploads import is_upload_id
 from headway.web.errors import APIError, wants_json
 from headway.web.limiting import count
 from headway.web.responses import idempotency_key

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from flask import Response, current_app, g, has_request_context, request
 
-from headway.languages import ENGLISH, Language, find, known
+from headway.display.languages import ENGLISH, Language, find, known
 from headway.settings import LANGUAGE
 
 CHOICE = "lang"  # in the address of a page

@@ -10,8 +10,8 @@ from typing import Any
 
 from flask import request
 
-from headway.languages import words_of
-from headway.order import in_order, rank
+from headway.display.languages import words_of
+from headway.display.order import in_order, rank
 from headway.shapes import SnapshotDict
 from headway.snapshot import FINAL, Phase
 from headway.web.parameters import cursor_of, phases_asked_for, words_asked_for
@@ -89,7 +89,7 @@ class Listing:
         return filters_of(self.counts, self.query.phases)
 
     def rank_of(self, task: SnapshotDict) -> int:
-        """Return a task's place in the order; see headway.order."""
+        """Return a task's place in the order; see headway.display.order."""
         return rank(task, self.seen)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flask import request
 
-from headway.languages import say
+from headway.display.languages import say
 from headway.shapes import HistoryEvent
 from headway.snapshot import Phase, error_line
 from headway.store.model import LogLine

@@ -12,7 +12,7 @@ from typing import Any, NotRequired, Union, get_args, get_origin, get_type_hints
 from flask import Blueprint, Flask, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from headway.json_schema import Schema, schema_of
+from headway.arguments.json_schema import Schema, schema_of
 from headway.web.errors import handle_errors
 from headway.web.operations import OPERATIONS, Operation
 from headway.web.payloads import Refused

@@ -9,7 +9,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from headway.languages import Language, current, known
+from headway.display.languages import Language, current, known
 from headway.web.assets import bundle_address, words_address
 from headway.web.language import CHOICE, project_language
 from headway.web.viewers import carried_token, current_viewer

@@ -6,12 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from json import loads
 
-from headway import words
-from headway.labels import labels_for_page
+from headway.display import words
+from headway.display.labels import labels_for_page
+from headway.display.words import Reading
 from headway.shapes import SnapshotDict
 from headway.snapshot import Phase
 from headway.store.records import Records
-from headway.words import Reading
 
 PAGE = 50
 NESTED = 10  # parts of a part that are shown with it

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, NotRequired, TypedDict
 
-from headway.labels import Labels
+from headway.display.labels import Labels
 from headway.shapes import SnapshotDict
 from headway.store.errors import Problem
 from headway.store.model import QueueLoad

@@ -9,13 +9,13 @@ from itertools import pairwise
 from math import floor
 from typing import NamedTuple
 
-from headway.formats import format_duration, format_percent, format_rate
-from headway.languages import say, words_of
+from headway.display.formats import format_duration, format_percent, format_rate
+from headway.display.languages import say, words_of
+from headway.display.words import percent
 from headway.shapes import SnapshotDict
 from headway.snapshot import Phase
 from headway.store.model import Point
 from headway.web.pace import SMOOTHING, Range, estimates
-from headway.words import percent
 
 WIDTH = 1000
 HEIGHT = 200

@@ -11,7 +11,7 @@ from uuid import uuid4
 from flask import Blueprint, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
-from headway.languages import Counted, Sentence
+from headway.display.languages import Counted, Sentence
 from headway.limits import LimitReached
 from headway.service import NotKept, UnknownUpload, rerun
 from headway.snapshot import Snapshot

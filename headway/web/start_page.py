@@ -12,16 +12,16 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from headway import masking
-from headway.controls import DATE_AND_TIME, read
-from headway.forms import Field, fields_of, file_fields, filled, label_of, read_form
-from headway.languages import Sentence, say
+from headway.arguments.controls import DATE_AND_TIME, read
+from headway.arguments.form import Field, fields_of, file_fields, filled, label_of, read_form
+from headway.display.languages import Sentence, say
+from headway.files.uploading import GONE, max_bytes_of, uploads_of
 from headway.limits import LimitReached
 from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.service import NotKept, start
 from headway.state import state
 from headway.store.errors import Reason, Unavailable
 from headway.store.model import AlreadyUsed, TooLate
-from headway.uploading import GONE, max_bytes_of, uploads_of
 from headway.web.access import get_or_create_owner
 from headway.web.assets import script_address
 from headway.web.cookies import refuse_without_cookie

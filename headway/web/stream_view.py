@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from headway.languages import words_of
+from headway.display.languages import words_of
 from headway.shapes import SnapshotDict
 from headway.store.queries import Queries
 

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 from flask import request
 
+from headway.display.formats import format_size
+from headway.display.languages import Sentence
 from headway.exceptions import ConfigError
-from headway.file_folder import TooLarge
-from headway.formats import format_size
-from headway.languages import Sentence
+from headway.files.folder import TooLarge
+from headway.files.uploading import UploadsFull, max_bytes_of, take_in
 from headway.state import state
 from headway.store.uploads import StoredUpload
-from headway.uploading import UploadsFull, max_bytes_of, take_in
 from headway.web.access import get_or_create_owner
 from headway.web.errors import APIError
 from headway.web.viewers import current_viewer

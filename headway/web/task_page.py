@@ -10,10 +10,11 @@ from uuid import uuid4
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from headway import masking, words
-from headway.labels import Labels, labels_for_page, labels_of
-from headway.languages import Sentence, say, words_of
-from headway.parts import has_open_parts
+from headway import masking
+from headway.display import words
+from headway.display.labels import Labels, labels_for_page, labels_of
+from headway.display.languages import Sentence, say, words_of
+from headway.display.parts import has_open_parts
 from headway.service import moment, rerun
 from headway.shapes import SnapshotDict
 from headway.snapshot import FINAL, Phase, Snapshot

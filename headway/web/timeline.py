@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from headway import masking
-from headway.labels import Labels, labels_for_page
-from headway.languages import Sentence, say
+from headway.display.labels import Labels, labels_for_page
+from headway.display.languages import Sentence, say
+from headway.display.words import SIGNS
 from headway.shapes import HistoryAnswer, HistoryEvent, SnapshotDict
 from headway.snapshot import Phase, error_line
-from headway.words import SIGNS
 
 WORDS: dict[str, str] = {
     Phase.SCHEDULED: Sentence("Scheduled"),

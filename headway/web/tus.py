@@ -17,12 +17,12 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.http import http_date
 
-from headway import resumable
-from headway.file_folder import Busy, Moved, TooLarge
-from headway.resumable import UploadState
+from headway.files import resumable
+from headway.files.folder import Busy, Moved, TooLarge
+from headway.files.resumable import UploadState
+from headway.files.upload import is_upload_id
+from headway.files.uploading import max_bytes_of
 from headway.state import state
-from headway.uploading import max_bytes_of
-from headway.uploads import is_upload_id
 from headway.web.access import current_owner
 from headway.web.errors import APIError, handle_errors
 from headway.web.responses import FRESH

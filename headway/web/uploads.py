@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from headway.files.uploading import max_bytes_of
 from headway.state import state
-from headway.uploading import max_bytes_of
 from headway.web.errors import APIError, handle_errors
 from headway.web.multipart import UploadedPart
 from headway.web.responses import FRESH

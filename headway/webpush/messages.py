@@ -6,8 +6,8 @@ import json
 from hashlib import sha256
 from typing import NamedTuple
 
-from headway import words
-from headway.labels import labels_of
+from headway.display import words
+from headway.display.labels import labels_of
 from headway.shapes import SnapshotDict
 from headway.snapshot import FINAL, Phase
 from headway.values import clip

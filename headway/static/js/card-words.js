@@ -1,7 +1,7 @@
 /**
  * The words of cards and lists, in one place: a name in braces stands for a value. What counts
  * things has a text for each plural form of the language (Intl.PluralRules), "other" at least.
- * headway/languages.py reads this file too, so what follows `export default` is JSON. It is
+ * headway/display/languages.py reads this file too, so what follows `export default` is JSON. It is
  * English; language.js puts another language's words in their places.
  */
 export default {

@@ -7,7 +7,7 @@
  * @property {string | null} finished_at
  */
 
-/** @type {Readonly<Record<string, number>>} headway/order.py has the same */
+/** @type {Readonly<Record<string, number>>} headway/display/order.py has the same */
 const RANKS = {
   waiting: -1,
   failed: 0,

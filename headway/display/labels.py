@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from headway.languages import ENGLISH, current, say
+from headway.display.languages import ENGLISH, current, say
 
 
 class Labels(TypedDict, total=False):

@@ -10,7 +10,7 @@ from math import isfinite
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from headway.uploads import Upload
+from headway.files.upload import Upload
 
 ABSENT: Any = object()  # no default, or one that JSON cannot express
 

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 from uuid import uuid4
 
 from headway import settings
-from headway.file_types import HEAD_BYTES
+from headway.files.types import HEAD_BYTES
 
 logger = logging.getLogger(__name__)
 

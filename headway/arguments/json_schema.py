@@ -9,7 +9,7 @@ from keyword import iskeyword
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from headway.annotations import (
+from headway.arguments.annotations import (
     ABSENT,
     Argument,
     Email,

@@ -15,7 +15,7 @@ from inspect import formatannotation
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from headway.annotations import (
+from headway.arguments.annotations import (
     Email,
     bare,
     choices,
@@ -24,8 +24,8 @@ from headway.annotations import (
     members_of,
     without_none,
 )
-from headway.languages import Sentence
-from headway.uploads import Upload, is_upload_id, upload_of
+from headway.display.languages import Sentence
+from headway.files.upload import Upload, is_upload_id, upload_of
 
 # What a browser's <input type="email"> takes, by the HTML standard.
 EMAIL = re.compile(

@@ -11,10 +11,18 @@ from math import isfinite
 from typing import Any, get_args, get_origin
 
 from headway import strict_json
-from headway.annotations import ABSENT, Email, bare, choices, is_record, members_of, without_none
-from headway.languages import Sentence
-from headway.typed import converted, is_converted
-from headway.uploads import Upload
+from headway.arguments.annotations import (
+    ABSENT,
+    Email,
+    bare,
+    choices,
+    is_record,
+    members_of,
+    without_none,
+)
+from headway.arguments.typed import converted, is_converted
+from headway.display.languages import Sentence
+from headway.files.upload import Upload
 
 CHECKBOX = "checkbox"
 FILE = "file"

@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-FOLDER = Path(__file__).with_name("translations")
-WORDS_FILE = Path(__file__).with_name("static").joinpath("js", "card-words.js")
+LIBRARY = Path(__file__).resolve().parent.parent
+FOLDER = LIBRARY / "translations"
+WORDS_FILE = LIBRARY.joinpath("static", "js", "card-words.js")
 CATALOGUE = "headway.json"
 # From here on the plural form of a number follows its last two digits.
 PLURALS_KNOWN = 100

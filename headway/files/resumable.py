@@ -7,11 +7,11 @@ from contextlib import suppress
 from typing import NamedTuple
 from uuid import uuid4
 
-from headway.file_folder import TooLarge
-from headway.file_types import BINARY, HEAD_BYTES, file_name, media_type
+from headway.files.folder import TooLarge
+from headway.files.types import BINARY, HEAD_BYTES, file_name, media_type
+from headway.files.uploading import UploadsFull, keep_seconds, max_bytes_of, upload_folder
 from headway.store.uploads import StoredUpload
 from headway.system import System
-from headway.uploading import UploadsFull, keep_seconds, max_bytes_of, upload_folder
 
 
 class UploadState(NamedTuple):

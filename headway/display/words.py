@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import floor
 
-from headway.formats import SPACE, format_number, format_percent, format_size, format_took
-from headway.labels import Labels
-from headway.languages import ENGLISH, current, say, words_of
-from headway.parts import PARTS_FAILED, as_shown, has_open_parts, has_said_nothing, phase_of
+from headway.display.formats import SPACE, format_number, format_percent, format_size, format_took
+from headway.display.labels import Labels
+from headway.display.languages import ENGLISH, current, say, words_of
+from headway.display.parts import PARTS_FAILED, as_shown, has_open_parts, has_said_nothing, phase_of
 from headway.shapes import SnapshotDict, Step, TaskError
 from headway.snapshot import Phase
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from headway.annotations import ABSENT, Argument, bare, members_of, without_none
-from headway.controls import (
+from headway.arguments.annotations import ABSENT, Argument, bare, members_of, without_none
+from headway.arguments.controls import (
     CHECKBOX,
     DATE_AND_TIME,
     FILE,
@@ -27,7 +27,7 @@ from headway.controls import (
     read,
     shown,
 )
-from headway.languages import Sentence, say
+from headway.display.languages import Sentence, say
 
 ROOT = "args"
 AS_JSON = ":json"

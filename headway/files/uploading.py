@@ -8,15 +8,15 @@ from typing import Any
 from uuid import uuid4
 
 from headway import settings
+from headway.arguments.typed import uploads_in
+from headway.display.languages import Sentence
 from headway.exceptions import ConfigError, HeadwayError
-from headway.file_folder import FileFolder, file_folder
-from headway.file_types import file_name, media_type
-from headway.languages import Sentence
+from headway.files.folder import FileFolder, file_folder
+from headway.files.types import file_name, media_type
 from headway.registry import BadArguments, TaskType
 from headway.store.errors import Unavailable
 from headway.store.uploads import StoredUpload
 from headway.system import System
-from headway.typed import uploads_in
 
 RESERVED_SECONDS = 3600.0  # for which an upload that has begun may take to come
 GONE = Sentence("This file has expired or is not yours: upload it again.")

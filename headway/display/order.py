@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from headway.parts import as_shown
+from headway.display.parts import as_shown
 from headway.shapes import SnapshotDict
 from headway.snapshot import Phase
 

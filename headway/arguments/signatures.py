@@ -11,10 +11,9 @@ from math import isfinite
 from types import GenericAlias, SimpleNamespace
 from typing import Any, get_type_hints
 
-from headway.annotations import ABSENT, Argument, as_default, or_none
-from headway.celery.uploads import load_upload
-from headway.docstrings import helps_of
-from headway.typed import (
+from headway.arguments.annotations import ABSENT, Argument, as_default, or_none
+from headway.arguments.docstrings import helps_of
+from headway.arguments.typed import (
     MISSING_ARGUMENT,
     UNKNOWN_ARGUMENT,
     below,
@@ -22,7 +21,8 @@ from headway.typed import (
     is_converted,
     wrong_with,
 )
-from headway.uploads import loaded_by
+from headway.celery.uploads import load_upload
+from headway.files.upload import loaded_by
 
 
 class BadArguments(ValueError):

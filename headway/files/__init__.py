@@ -1,0 +1,1 @@
+"""Files: those that tasks give out, and those that people upload for tasks."""
