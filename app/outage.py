@@ -12,7 +12,7 @@ import time
 
 from app.mail_errors import MailUnavailable
 from headway.store.connection import Client
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -54,13 +54,13 @@ class Outage:
         try:
             if client.delete(KEY):
                 logger.warning("The mail server takes mail again")
-        except Unavailable:
+        except RedisUnavailable:
             return  # the key expires
 
     def _say(self, obstacle: MailUnavailable, client: Client) -> None:
         try:
             is_first = client.set(KEY, str(obstacle), nx=True, ex=KEPT_SECONDS)
-        except Unavailable:
+        except RedisUnavailable:
             is_first = True
         if is_first:
             logger.warning("Emails wait: %s", obstacle)

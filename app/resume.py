@@ -10,7 +10,7 @@ from app import config
 from headway.cli.restored import NOT_PAUSED, RESUMED, lines
 from headway.exceptions import ConfigError
 from headway.store.connection import connect
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.records import Records
 
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
             print(*lines(records, "make resume"), sep="\n")
         else:
             print(RESUMED if records.maintenance.resume() else NOT_PAUSED)
-    except (ConfigError, Unavailable) as error:
+    except (ConfigError, RedisUnavailable) as error:
         print(f"Headway: {error}", file=sys.stderr)
         return 1
     return 0

@@ -22,7 +22,7 @@ from app.forms import EmailForm
 from headway.display.languages import say
 from headway.limits import LimitReached
 from headway.service import start
-from headway.store.errors import Unavailable, problem_of
+from headway.store.errors import RedisUnavailable, problem_of
 from headway.web.access import get_or_create_owner
 from headway.web.api import server_state
 from headway.web.cookies import refuse_without_cookie
@@ -112,7 +112,7 @@ def _page(email: str, error: str | None, query: Query = ALL) -> str:
     try:
         listing = read_listing(Viewer(get_or_create_owner()), query, seen)
         server = server_state()
-    except Unavailable as away:
+    except RedisUnavailable as away:
         # The page still opens, says so, and fills itself when Redis is back.
         current_app.logger.warning("The page is shown without tasks: %s", away)
         server = {"workers": None, "problem": problem_of(away), "now": ""}

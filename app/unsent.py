@@ -14,7 +14,7 @@ from app.mail_errors import MailUnavailable
 from headway.exceptions import ConfigError
 from headway.masking import guard_process
 from headway.service import NotKept, rerun
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import TooLate
 from headway.store.records import Records
 
@@ -59,7 +59,7 @@ def find(records: Records) -> list[Unsent]:
 def retry(unsent: Sequence[Unsent]) -> list[Unsent]:
     """Start a new task for each, once however often this is called; needs an app context.
 
-    Returns those whose arguments have expired. On Unavailable and records.TooLate, which it
+    Returns those whose arguments have expired. On RedisUnavailable and records.TooLate, which it
     raises, call it again.
     """
     not_kept = []
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         app = create_app({"SOCKETIO_ASYNC_MODE": "threading"})  # serves nothing
         return _run(app, only_list=arguments[:1] == ["list"])
-    except (ConfigError, Unavailable, TooLate) as error:
+    except (ConfigError, RedisUnavailable, TooLate) as error:
         print(f"Headway: {error or 'Redis was too slow: run this again'}", file=sys.stderr)
         return 1
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from headway.registry import task
     from headway.revoking import revoke
     from headway.snapshot import Phase, Snapshot
+    from headway.store.errors import RedisUnavailable
     from headway.tokens import token
     from headway.typed_results import Image, Markdown, Plot
 
@@ -36,6 +37,7 @@ __all__ = [
     "Phase",
     "Plot",
     "ProgramFailed",
+    "RedisUnavailable",
     "Snapshot",
     "Stopped",
     "Unanswered",
@@ -56,6 +58,7 @@ HOMES = {
     "Phase": "headway.snapshot",
     "Plot": "headway.typed_results",
     "ProgramFailed": "headway.exceptions",
+    "RedisUnavailable": "headway.store.errors",
     "Snapshot": "headway.snapshot",
     "Stopped": "headway.celery.runs",
     "Unanswered": "headway.exceptions",

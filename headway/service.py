@@ -17,7 +17,7 @@ from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.shapes import TaskMessage
 from headway.snapshot import Phase, Snapshot
 from headway.state import state
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import Outcome, StartResult
 from headway.store.records import Records
 from headway.system import System
@@ -63,8 +63,8 @@ def start(
 
     Where it is unique and the owner's is open, that one is returned. The record is written first.
     Once it is, the message will be sent: from here, or by maintenance. Raises UnknownTask,
-    BadArguments, UnknownUpload, records.AlreadyUsed, records.TooLate or Unavailable; nothing is
-    started then.
+    BadArguments, UnknownUpload, records.AlreadyUsed, records.TooLate or RedisUnavailable; nothing
+    is started then.
     """
     kind = TASK_TYPES.get(name)
     if kind is None:
@@ -240,5 +240,5 @@ def _send_now(backend: LiveBackend, records: Records, task_id: str, message: Tas
     try:
         backend.outbox.send(task_id, message)
         records.outbox.mark_published(task_id)
-    except (OperationalError, Unavailable) as error:
+    except (OperationalError, RedisUnavailable) as error:
         logger.warning("Task %s stands in the outbox; maintenance will send it: %s", task_id, error)

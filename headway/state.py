@@ -35,7 +35,7 @@ class State(System):
     def admit(
         self, name: str, queue: str, owner: str, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> None:
-        """Refuse a visitor's start that exceeds a limit. Raises LimitReached, Unavailable."""
+        """Refuse a visitor's start that exceeds a limit. Raises LimitReached, RedisUnavailable."""
         limits = self.limits
         if not limits.are_on or not has_request_context():
             return

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.functions import LIBRARY_DIGEST
 from headway.store.keys import PLAIN
 from headway.store.records import Records
@@ -58,7 +58,7 @@ def test_a_call_whose_connection_ends_says_so_and_the_next_takes_another(records
     reply = begin(records, 1)
     records.client.connection_pool.disconnect(inuse_connections=True)
 
-    with pytest.raises(Unavailable):
+    with pytest.raises(RedisUnavailable):
         reply()
     assert begin(records, 2)() == ["", ""]
     assert free_connections(records) == before

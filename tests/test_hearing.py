@@ -28,7 +28,7 @@ from headway.push.manager import RoomManager
 from headway.push.resync import REREAD
 from headway.push.rooms import MAX_VERSIONS
 from headway.store.connection import connect
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.records import Records
 from tests.browser import Returning, Visitor
 from tests.by_hand import HERE, hand_task, open_websocket, write
@@ -528,7 +528,7 @@ def test_a_beat_that_cannot_be_sent_is_the_last_on_its_connection_and_on_idle_on
     assert [client["cmd"] for client in others()].count("ping") == 1
 
     def publish(channel: str, text: str) -> None:
-        raise Unavailable
+        raise RedisUnavailable
 
     monkeypatch.setattr(manager.records.client, "publish", publish)
     assert not manager.heartbeat.check_health()
@@ -789,11 +789,11 @@ def test_records_asked_for_while_others_are_read_are_read_together():
 
 def test_a_read_that_fails_fails_for_all_who_asked():
     def read(task_ids: list[str], **_: Sequence[str]) -> list[Any]:
-        raise Unavailable("away")
+        raise RedisUnavailable("away")
 
     reader = BatchLoader(read)
 
     for _ in range(2):
-        with pytest.raises(Unavailable):
+        with pytest.raises(RedisUnavailable):
             reader.read(["a"])
     assert reader.read([]) == []

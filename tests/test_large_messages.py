@@ -15,7 +15,7 @@ import pytest
 
 from headway.snapshot import Phase
 from headway.store.connection import connect
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
 from tests.processes import Valkey
@@ -105,7 +105,7 @@ def test_what_takes_longer_to_send_than_redis_may_be_silent_is_sent(slow: Record
 
 @pytest.mark.parametrize("slow", [3 * MEGABYTE], indirect=True)
 def test_a_redis_that_takes_no_more_of_it_is_unavailable(slow: Records):
-    with pytest.raises(Unavailable):
+    with pytest.raises(RedisUnavailable):
         claim(slow, megabytes=16)
 
 

@@ -14,7 +14,7 @@ from celery.worker import state
 from kombu.exceptions import OperationalError
 
 from headway.celery.maintenance import Maintenance
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import Delivery
 from headway.store.records import Records
 from tests.by_hand import shown
@@ -147,7 +147,7 @@ def test_a_message_that_the_broker_does_not_take_is_left_with_one_line(
     assert complaints(caplog) == 1
 
 
-@pytest.mark.parametrize("error", [OperationalError("away"), Unavailable("away")])
+@pytest.mark.parametrize("error", [OperationalError("away"), RedisUnavailable("away")])
 def test_a_broker_or_a_redis_that_is_away_is_not_asked_for_each_task(
     keeper: Maintenance, records: Records, monkeypatch: pytest.MonkeyPatch, error: Exception
 ):

@@ -19,7 +19,7 @@ from headway.celery.progress_sender import FLUSHER
 from headway.celery.run_store import RunStore
 from headway.celery.runs import HERE
 from headway.progress import MAX_LINE_CHARS
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.functions import Functions
 from headway.store.output import OutputRecords
 from headway.store.records import Records
@@ -237,7 +237,7 @@ def test_lines_that_wait_for_redis_take_bounded_room(
 
     def log(self: OutputRecords, *args: Any) -> bool:
         if is_away:
-            raise Unavailable
+            raise RedisUnavailable
         return store(self, *args)
 
     monkeypatch.setattr(OutputRecords, "log", log)

@@ -140,10 +140,10 @@ def test_several_processes_say_once_that_it_began_and_ended(
 def test_it_does_without_redis(clock: Clock, valkey: object, caplog: pytest.LogCaptureFixture):
     class Away:
         def set(self, *_: object, **__: object) -> None:
-            raise outage.Unavailable("gone")
+            raise outage.RedisUnavailable("gone")
 
         def delete(self, *_: object) -> None:
-            raise outage.Unavailable("gone")
+            raise outage.RedisUnavailable("gone")
 
     one = Outage()
     assert one.meet(MailUnavailable("away"), WAITS, Away()) == 10  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ import pytest
 from headway.push import polls
 from headway.push.manager import RoomManager
 from headway.shapes import TaskMessage
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import TaskRecord
 from headway.store.records import Records
 from headway.web.reading import read_mine
@@ -190,12 +190,12 @@ def test_a_read_that_fails_leaves_nothing(poller: Poller, monkeypatch: pytest.Mo
     manager = poller.manager
 
     def fail(*asked: Any) -> list[TaskRecord | None]:
-        raise Unavailable("away")
+        raise RedisUnavailable("away")
 
     is_read_long_ago(poller)
     with monkeypatch.context() as patched:
         patched.setattr(manager.records, "read", fail)
-        with pytest.raises(Unavailable):
+        with pytest.raises(RedisUnavailable):
             poller.poll()
 
     assert not manager.polls._known

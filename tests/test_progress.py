@@ -19,7 +19,7 @@ from headway import progress
 from headway.celery.report_sender import LONG_SECONDS, ReportSender
 from headway.celery.runs import Stopped
 from headway.snapshot import Phase
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import Outcome
 from headway.store.output import OutputRecords
 from headway.store.records import Records
@@ -137,7 +137,7 @@ def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
     def log(self: OutputRecords, *args: Any) -> bool:
         if next(refusals, False):
             progress.log("said while the others are on their way")
-            raise Unavailable
+            raise RedisUnavailable
         return store(self, *args)
 
     monkeypatch.setattr("headway.celery.log_lines.MAX_LINES", 3)

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from headway.snapshot import FINAL, Phase
-from headway.store.errors import ReadOnly, Unavailable
+from headway.store.errors import ReadOnly, RedisUnavailable
 from headway.store.functions import shared_source
 from headway.store.model import AlreadyUsed, Delivery, StateWrite
 from headway.store.records import Records
@@ -390,7 +390,7 @@ def test_a_hung_redis_holds_up_a_report_for_a_second_at_most(
     valkey.freeze()
     try:
         for attempt in (1, 2):  # on the open connection, and on a new one
-            with pytest.raises(Unavailable):
+            with pytest.raises(RedisUnavailable):
                 write(records, task_id, FIRST, Phase.RUNNING, current=1, total=2)
             assert len(redis_timeouts) == attempt
     finally:

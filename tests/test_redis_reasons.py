@@ -11,7 +11,7 @@ import redis
 from redis.exceptions import MasterDownError, NoPermissionError
 
 from headway.store.connection import connect
-from headway.store.errors import SENTENCES, ReadOnly, Reason, Unavailable, translate
+from headway.store.errors import SENTENCES, ReadOnly, Reason, RedisUnavailable, translate
 from tests.old_redis import OldRedis
 
 SECRET = "hunter2-marked"
@@ -67,7 +67,7 @@ def test_a_mistake_of_the_callers_is_none_of_these(error: Exception):
 
 
 def test_a_command_that_redis_does_not_know_is_named_without_its_arguments():
-    with OldRedis() as server, pytest.raises(Unavailable) as raised:
+    with OldRedis() as server, pytest.raises(RedisUnavailable) as raised:
         connect(server.url).execute_command("FCALL", SECRET, 0)
 
     said = "".join(traceback.format_exception(raised.value))

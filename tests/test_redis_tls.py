@@ -16,7 +16,7 @@ from headway.celery.backend import LiveBackend
 from headway.celery.broker import FailFastCelery
 from headway.push.subscriber import RedisSubscriber
 from headway.store.connection import connect
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.records import Records
 from headway.store.redis_url import normalize
 from tests.browser import Visitor
@@ -78,7 +78,7 @@ def test_each_user_of_the_url_verifies_as_it_says(
     verifies = word.lower().removeprefix("cert_") != "none"
 
     if verifies:
-        with pytest.raises((Unavailable, redis.ConnectionError, OperationalError)):
+        with pytest.raises((RedisUnavailable, redis.ConnectionError, OperationalError)):
             use(normalize(url))
         url += f"{'&' if word else '?'}ssl_ca_certs={certificate}"
     use(normalize(url))
@@ -90,7 +90,7 @@ def test_a_certificate_for_another_host_is_refused_unless_the_url_says_otherwise
 ):
     url = f"{address.replace('127.0.0.1', 'localhost')}?ssl_ca_certs={certificate}"
 
-    with pytest.raises((Unavailable, redis.ConnectionError, OperationalError)):
+    with pytest.raises((RedisUnavailable, redis.ConnectionError, OperationalError)):
         use(normalize(url))
     use(normalize(f"{url}&ssl_check_hostname=false"))
 

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from headway.celery.backend import LiveBackend
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import PIECE_BYTES
 from headway.store.records import Records
 from headway.store.results import ResultReader
@@ -122,7 +122,7 @@ def test_redis_away_is_503(
     live.mark_as_done(task_id, "x" * 100_000)
 
     def away(*_: Any) -> Any:
-        raise Unavailable("away")
+        raise RedisUnavailable("away")
 
     monkeypatch.setattr(ResultReader, "_pieces", away)
 

@@ -16,7 +16,7 @@ from celery.result import AsyncResult
 from headway.celery.backend import LiveBackend
 from headway.celery.results import ResultTooLarge
 from headway.snapshot import Phase, Snapshot
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import MAX_CALL_BYTES, PIECE_BYTES, Delivery, ResultGone, StateWrite
 from headway.store.records import Records
 from headway.store.staging import STAGED_SECONDS
@@ -111,7 +111,7 @@ def test_what_was_staged_and_lost_is_staged_again(
     put = staging.put
     monkeypatch.setattr(staging, "put", lambda text: "headway:staged:lost")
 
-    with pytest.raises(Unavailable):
+    with pytest.raises(RedisUnavailable):
         records.runs.write(write_of(task_id))
     assert Snapshot.from_json(text_of(records, task_id)).phase == "queued"
     monkeypatch.setattr(staging, "put", put)

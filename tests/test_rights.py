@@ -16,7 +16,7 @@ from app import config, create_app
 from headway.exceptions import ConfigError
 from headway.snapshot import Phase
 from headway.store.connection import connect
-from headway.store.errors import Reason, Unavailable
+from headway.store.errors import Reason, RedisUnavailable
 from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records
 from headway.store.redis_checks import refuse_unfit
@@ -212,7 +212,7 @@ def test_a_denial_is_unavailable_to_the_caller_whatever_it_is_for(
     records.read(["a-task"])
     allow(admin, f"{RULES} {less}")
 
-    with pytest.raises(Unavailable) as raised:
+    with pytest.raises(RedisUnavailable) as raised:
         records.starts.create(owner="ada", message=MESSAGE, title="A task", max_attempts=4)
 
     assert raised.value.reason is Reason.NO_RIGHT

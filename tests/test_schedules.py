@@ -15,7 +15,7 @@ from celery import Celery
 from headway.celery.scheduler import Scheduler
 from headway.registry import TASK_TYPES, task
 from headway.schedules import MAX_MISSED, SCHEDULES, Schedule, rule_of
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.records import Records
 from headway.store.schedules import KeptSchedule, ScheduleRecords
 from tests.bodies import read
@@ -238,13 +238,13 @@ def test_a_worker_that_dies_between_its_start_and_its_note_costs_no_second_run(
     celery: Celery, records: Records, hourly: str, monkeypatch: pytest.MonkeyPatch
 ):
     def die(*_: object) -> bool:
-        raise Unavailable("gone")
+        raise RedisUnavailable("gone")
 
     Scheduler(celery.backend).look()
     put_back(records, hourly, 1)
     with monkeypatch.context() as patch:
         patch.setattr(ScheduleRecords, "settle", die)
-        with pytest.raises(Unavailable):
+        with pytest.raises(RedisUnavailable):
             Scheduler(celery.backend).look()
 
     Scheduler(celery.backend).look()

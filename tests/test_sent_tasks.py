@@ -15,7 +15,7 @@ from kombu.messaging import Producer
 from kombu.transport.redis import Channel
 
 from headway.celery.sends import load_owner_by, nobody
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.records import Records
 from headway.store.starts import Starts
 from tests import plain_celery as plain
@@ -158,7 +158,7 @@ def test_without_redis_it_is_sent_all_the_same(
 
     def fail(*_: Any) -> None:
         calls.append(1)
-        raise Unavailable("away")
+        raise RedisUnavailable("away")
 
     monkeypatch.setattr(Starts, "enqueue", fail)
     sent = [send_as_web_process().id for _ in range(3)]

@@ -214,10 +214,10 @@ def test_what_is_no_form_of_yours_is_refused(client: FlaskClient, records: Recor
 
 
 def test_without_redis_the_form_stays_filled(app: Flask, client: FlaskClient, monkeypatch):
-    from headway.store.errors import Reason, Unavailable
+    from headway.store.errors import Reason, RedisUnavailable
 
     def unavailable(*_: Any, **__: Any) -> None:
-        raise Unavailable("away", Reason.UNREACHABLE)
+        raise RedisUnavailable("away", Reason.UNREACHABLE)
 
     shown(client)
     monkeypatch.setattr("headway.web.start_page.start", unavailable)

@@ -15,7 +15,7 @@ from celery.exceptions import Ignore
 from headway import masking, progress
 from headway.celery import streams, text_stream
 from headway.celery.runs import Run, Stopped
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.output import OutputRecords
 from headway.store.records import Records
 from tests.bodies import read, run
@@ -227,7 +227,7 @@ def test_a_run_ends_when_its_text_is_stored(
 
     def away_for_a_while(self: OutputRecords, *args: Any, **about: Any) -> Any:
         if next(refusals, None) is not None:
-            raise Unavailable("away")
+            raise RedisUnavailable("away")
         return write(self, *args, **about)
 
     def body() -> None:

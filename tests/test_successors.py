@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from celery.app.trace import build_tracer
 
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from tests import plain_celery as plain
 from tests.by_broker import Hand
 
@@ -112,7 +112,7 @@ def test_redis_may_be_away_for_a_moment(
 ):
     part, _, method = where.partition(".")
     store = getattr(hand.records, part)
-    monkeypatch.setattr(store, method, fail(2, getattr(store, method), Unavailable("away")))
+    monkeypatch.setattr(store, method, fail(2, getattr(store, method), RedisUnavailable("away")))
     monkeypatch.setattr("headway.celery.persistence.PAUSE_SECONDS", (0.0, 0.0))
     task_id = task.delay().id
     run(hand.take())

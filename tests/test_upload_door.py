@@ -204,10 +204,10 @@ def test_a_server_without_a_folder_or_an_owner_says_so(app: Flask, client: Flask
 def test_without_redis_nothing_is_kept(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ):
-    from headway.store.errors import Unavailable
+    from headway.store.errors import RedisUnavailable
 
     def away(*_: Any, **__: Any) -> None:
-        raise Unavailable("away")
+        raise RedisUnavailable("away")
 
     uploads = state_of(app).records.uploads
     monkeypatch.setattr(uploads, "note", away)

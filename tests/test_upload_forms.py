@@ -174,10 +174,10 @@ def test_an_earlier_tasks_file_is_chosen_already_until_it_expires(
 
 
 def test_without_redis_the_form_stays_filled(client: FlaskClient, monkeypatch: Any):
-    from headway.store.errors import Unavailable
+    from headway.store.errors import RedisUnavailable
 
     def away(*_: Any, **__: Any) -> None:
-        raise Unavailable("away")
+        raise RedisUnavailable("away")
 
     [(upload_id, _)] = kept_in(send(client, source=CSV, rows="many").text)
     monkeypatch.setattr("headway.store.uploads.UploadRecords.read", away)

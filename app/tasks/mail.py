@@ -21,7 +21,7 @@ from headway.celery.task import LiveTask
 from headway.display.labels import Labels
 from headway.display.languages import Sentence
 from headway.registry import BadArguments
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import Outcome
 
 COMMIT_SECONDS = 5.0  # for `commit`, while the mail server waits for the final dot
@@ -82,7 +82,7 @@ class SendGuard:
         """
         try:
             self._note("committing", COMMIT_SECONDS)
-        except Unavailable as error:
+        except RedisUnavailable as error:
             raise MailUnavailable("Redis did not answer, so the message was not sent.") from error
 
     def _note(self, stage: Literal["prepared", "committing"], seconds: float) -> None:

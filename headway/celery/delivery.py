@@ -17,7 +17,7 @@ from headway.celery.fencing import FENCE, signature_of
 from headway.celery.messages import moment, request_of
 from headway.celery.programs import Origin, clock_at
 from headway.celery.task import LiveTask
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import Delivery, Outcome
 
 logger = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ def keep_until_due(task: LiveTask, message: Any) -> bool:
         outcome = task.backend.outbox.store(request.id, kept, when, Delivery(), source)
         if outcome == Outcome.FINAL:  # cancelled before any worker had its message
             task.backend.dependents.tell_by_request(request)
-    except (Unavailable, ValueError) as error:  # Celery itself refuses an invalid time
+    except (RedisUnavailable, ValueError) as error:  # Celery itself refuses an invalid time
         logger.warning("Task %s is not kept in Redis for its time: %s", request.id, error)
         return False
     return True

@@ -19,7 +19,7 @@ from headway.celery.persistence import until_stored
 from headway.celery.runs import Run
 from headway.exceptions import OutcomeUnknown
 from headway.json_values import encoded
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import EffectStep, Outcome
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class Effect:
         except SoftTimeLimitExceeded:  # from anywhere within it
             raise
         except Exception:
-            with suppress(Unavailable):
+            with suppress(RedisUnavailable):
                 self._tell("failed")
             raise
         return self._keep(returned)

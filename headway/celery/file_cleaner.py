@@ -37,7 +37,7 @@ class FileCleaner:
         self._begun_at = -inf
 
     def clean(self) -> None:
-        """Clean the next files. Raises Unavailable where Redis does not say."""
+        """Clean the next files. Raises RedisUnavailable where Redis does not say."""
         if not self._folders:
             return
         batch = list(islice(self._left, BATCH))

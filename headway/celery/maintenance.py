@@ -35,7 +35,7 @@ from headway.celery.stopping import PlannedStop, can_end_runs
 from headway.celery.sweeper import Sweeper
 from headway.celery.web_pusher import WebPusher
 from headway.exceptions import ConfigError
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.redis_checks import refuse_unfit
 
 logger = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ class Maintenance(bootsteps.StartStopStep):
         """Do one duty of a round; its failure must not keep the others from being done."""
         try:
             duty()
-        except (Unavailable, OperationalError) as error:
+        except (RedisUnavailable, OperationalError) as error:
             if self._well:
                 logger.warning("Maintenance waits for Redis: %s", error)
             self._well = False

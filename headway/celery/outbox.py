@@ -25,7 +25,7 @@ from headway.celery.persistence import until_stored
 from headway.celery.priorities import step_of
 from headway.message_headers import TURN, send_of
 from headway.shapes import TaskMessage
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import NO_SOURCE, Delivery, Outcome, Source
 from headway.store.records import Records
 from headway.turns import NO_TURN, Turn
@@ -57,7 +57,7 @@ class MessageOutbox:
         """Keep the message that `send`, Celery's `apply_async`, makes until it is due.
 
         `when` is as for `Outbox.defer`. A run's own successor is stored even if Redis is away for a
-        while, and is sent when the run has ended. Any other send then raises Unavailable.
+        while, and is sent when the run has ended. Any other send then raises RedisUnavailable.
         """
         run = present_request_of(task_id)
         if run is not None and (serializer := getattr(run, SERIALIZER, "json")) != "json":
@@ -138,7 +138,7 @@ class MessageOutbox:
         """Send what has its turn since a task has ended; if that fails, maintenance sends it."""
         if getattr(self._backend.tasks.get(name), "unique", None) is None:
             return
-        with suppress(Unavailable):
+        with suppress(RedisUnavailable):
             for waiting in self._records.outbox.passed_turns(task_id):
                 self.release(waiting)
 

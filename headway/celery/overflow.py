@@ -60,7 +60,7 @@ class Overflow:
         return self._file is not None
 
     def begin(self) -> None:
-        """Take over what earlier runs have written, once. Raises Unavailable, OSError."""
+        """Take over what earlier runs have written, once. Raises RedisUnavailable, OSError."""
         if self.has_begun:
             return
         records = self._backend.records
@@ -118,7 +118,7 @@ class Overflow:
     def settle(self, is_last: bool) -> Outcome:
         """Note the file in the record: when it begins, and with its size at the end.
 
-        Returns what `FileRecords.note` does. Raises Unavailable, OSError.
+        Returns what `FileRecords.note` does. Raises RedisUnavailable, OSError.
         """
         if self._noted is not None and (not is_last or self._noted == self.size):
             return Outcome.WRITTEN

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from math import inf
 from typing import TypeVar
 
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.throttled import ThrottledLogger
 
 logger = logging.getLogger(__name__)
@@ -21,15 +21,15 @@ PAUSE_SECONDS = (0.1, 1.0)  # between attempts at such a write: the first pause,
 def until_stored(write: Callable[[], T], seconds: float = inf) -> T:
     """Repeat a write until Redis takes it, and return what it returns.
 
-    A task's start and its outcome must not be lost with one connection. Raises Unavailable after
-    `seconds`.
+    A task's start and its outcome must not be lost with one connection. Raises
+    RedisUnavailable after `seconds`.
     """
     pause, longest = PAUSE_SECONDS
     deadline = time.monotonic() + seconds
     while True:
         try:
             return write()
-        except Unavailable as error:
+        except RedisUnavailable as error:
             if time.monotonic() > deadline:
                 raise
             throttled.warning("A write to Redis failed and is repeated: %s", error)

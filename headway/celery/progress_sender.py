@@ -13,7 +13,7 @@ from headway.celery.log_lines import gap
 from headway.celery.report import Meta, ProgressBuffer
 from headway.celery.runs import Run
 from headway.celery.streams import NO_STREAMS, held_still
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import Outcome
 
 logger = logging.getLogger(__name__)
@@ -144,7 +144,7 @@ class ProgressSender:
             self._backend.records.output.log(
                 self._request.id, delivery_of(self._request), gap(lost) + lines
             )
-        except Unavailable:
+        except RedisUnavailable:
             self._buffer.give_back(lines, lost)
             return False
         except Exception:

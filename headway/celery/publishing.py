@@ -22,7 +22,7 @@ from headway.celery.broker import MessageEncoder, message_encoder
 from headway.celery.messages import OutboxProducer, is_for_another_broker, moment
 from headway.celery.priorities import give_number, has_usual_lists, step_of
 from headway.message_headers import OWNER, PARENT, RECORDED, SEND, TITLE, TURN
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import Sent
 from headway.store.records import TASK_ID, Records
 from headway.store.redis_url import BadURL
@@ -120,7 +120,7 @@ class Recorder:
             self._records.starts.enqueue(task_id, sent, encoded)
         except Existing:
             raise
-        except Unavailable as error:
+        except RedisUnavailable as error:
             self._away_until = time.monotonic() + AWAY_SECONDS
             throttled.warning("Tasks are sent without a record, until they are claimed: %s", error)
             return False

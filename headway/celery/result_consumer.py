@@ -9,7 +9,7 @@ from typing import Any
 
 from celery.backends.redis import ResultConsumer
 
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 
 READ_AGAIN_SECONDS = 1.0  # between two reads while waiting for a result
 
@@ -35,7 +35,7 @@ class PollingResultConsumer(ResultConsumer):
     def _read(self) -> None:
         keys = list(self.subscribed_to)
         client = self.backend.records.client
-        with suppress(Unavailable):
+        with suppress(RedisUnavailable):
             for meta in client.execute_command("MGET", *keys, NEVER_DECODE=True) if keys else ():
                 if meta:
                     self.on_state_change(self._decode_result(meta), None)

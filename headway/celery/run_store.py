@@ -16,7 +16,7 @@ from headway.celery.state_store import StateStore
 from headway.questions import Asked
 from headway.shapes import TaskMessage
 from headway.snapshot import FINAL, phase_by_hand
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import STORED, Outcome
 from headway.store.records import Records
 
@@ -97,7 +97,7 @@ class RunStore:
     ) -> Outcome:
         """Advance a run's commit point; see `EffectRecords.advance_commit`.
 
-        Raises Unavailable if Redis does not take it within `seconds`.
+        Raises RedisUnavailable if Redis does not take it within `seconds`.
         """
         return until_stored(
             lambda: self._records.effects.advance_commit(request.id, delivery_of(request), stage),
@@ -115,7 +115,7 @@ class RunStore:
         """
         try:
             self._records.maintenance.release([(task_id, token)])
-        except Unavailable as error:
+        except RedisUnavailable as error:
             logger.warning("Task %s is not given back now: %s", task_id, error)
 
     def give_up(self, task_id: str, token: str, message: TaskMessage | None) -> None:

@@ -16,7 +16,7 @@ from headway.celery.attempts import DEFAULT_ATTEMPTS
 from headway.celery.backend import LiveBackend
 from headway.celery.starting import prepare
 from headway.schedules import SCHEDULES, Schedule
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import AlreadyUsed, Outcome
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Scheduler:
         """Do what `_look_at_one` does; a schedule that fails must not keep the others from it."""
         try:
             return self._look_at_one(schedule, now)
-        except (Unavailable, OperationalError):
+        except (RedisUnavailable, OperationalError):
             raise
         except Exception:
             logger.exception("The schedule of %s cannot be followed", schedule.name)

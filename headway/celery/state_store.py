@@ -17,7 +17,7 @@ from headway.celery.fencing import FENCE, delivery_of
 from headway.celery.persistence import until_stored
 from headway.celery.writes import WriteBuilder
 from headway.snapshot import Phase, phase_by_hand, phase_of
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import UNCLAIMED, Outcome, StateWrite, Teller
 from headway.store.records import Records
 from headway.throttled import ThrottledLogger
@@ -98,19 +98,19 @@ class StateStore:
         A report that Redis does not take is UNSTORED and not sent again: the next one repeats it.
         """
 
-        def unstored(error: Unavailable) -> Outcome:
+        def unstored(error: RedisUnavailable) -> Outcome:
             throttled.warning("A progress report of %s was not stored: %s", write.task_id, error)
             return Outcome.UNSTORED
 
         try:
             reply = self._records.runs.begin_write(write)
-        except Unavailable as error:
+        except RedisUnavailable as error:
             return partial(unstored, error)
 
         def outcome() -> Outcome:
             try:
                 return reply()
-            except Unavailable as error:
+            except RedisUnavailable as error:
                 return unstored(error)
 
         return outcome

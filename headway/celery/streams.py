@@ -17,7 +17,7 @@ from headway.celery.persistence import until_stored
 from headway.celery.runs import Run
 from headway.celery.saved import StreamEnds
 from headway.celery.text_stream import TextStream
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import MAX_CALL_BYTES, Outcome
 
 logger = logging.getLogger(__name__)
@@ -57,12 +57,12 @@ class StreamSender:
     def send(self) -> bool:
         """Send what has been written, in one piece of at most MAX_CALL_BYTES.
 
-        Returns whether there is more to send. Raises Unavailable if Redis does not take it now; the
-        same piece is sent again the next time.
+        Returns whether there is more to send. Raises RedisUnavailable if Redis does not take it
+        now; the same piece is sent again the next time.
         """
         try:
             return not self.has_ended and self._send()
-        except Unavailable:
+        except RedisUnavailable:
             raise
         except Exception:  # it would fail for ever, and the task would wait for ever
             task_id = self._run.task_id
@@ -188,7 +188,7 @@ class RunStreams:
             for sender in self._senders.values():
                 try:
                     sender.send()
-                except Unavailable:
+                except RedisUnavailable:
                     return
 
     @contextmanager
@@ -205,7 +205,7 @@ class RunStreams:
             for sender in self._senders.values():
                 while sender.send():
                     pass
-        except Unavailable:
+        except RedisUnavailable:
             return None
         held_back = {name: sender.held_back for name, sender in self._senders.items()}
         files = {name: sender.overflow for name, sender in self._senders.items()}

@@ -16,7 +16,7 @@ from headway import settings
 from headway.celery import broker
 from headway.celery.backend import LiveBackend
 from headway.shapes import TaskMessage
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.restored import Memory
 
 logger = logging.getLogger(__name__)
@@ -119,14 +119,15 @@ class Sweeper:
         """Do a duty for each `(task_id, ...)`, or `(queue, ...)`; an error of one is logged, and
         the others follow.
 
-        Raises Unavailable, and the broker's error on the second in a row: those are not the tasks'.
+        Raises RedisUnavailable, and the broker's error on the second in a row: those are not the
+        tasks'.
         """
         refused = 0
         for task_id, *rest in tasks:
             try:
                 duty(task_id, *rest)
                 refused = 0
-            except Unavailable:
+            except RedisUnavailable:
                 raise
             except OperationalError as error:
                 refused += 1
@@ -139,7 +140,7 @@ class Sweeper:
     def _send(self, task_id: str, message: TaskMessage) -> None:
         try:
             self._backend.outbox.send(task_id, message)
-        except (Unavailable, OperationalError):
+        except (RedisUnavailable, OperationalError):
             raise
         except Exception as error:  # its code has changed since: it can never be sent
             logger.exception("Task %s cannot be sent", task_id)

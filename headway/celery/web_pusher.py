@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headway.store.devices import News
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.throttled import ThrottledLogger
 from headway.webpush import delivery
 from headway.webpush.messages import Message, message_of
@@ -49,7 +49,7 @@ class WebPusher:
         self._at_once = threading.BoundedSemaphore(MAX_AT_ONCE)
 
     def look(self) -> None:
-        """Begin to tell of what there is, as far as threads are free. Raises Unavailable."""
+        """Begin to tell of what there is, as far as threads are free. Raises RedisUnavailable."""
         if self._key is None:
             return
         free = 0
@@ -68,7 +68,7 @@ class WebPusher:
     def _run(self, news: News, key: PushKey) -> None:
         try:
             self._tell(news, key)
-        except Unavailable as error:
+        except RedisUnavailable as error:
             logger.warning("A task's owner is not told by Web Push: %s", error)
         except Exception as error:
             logger.warning("Web Push of task %s failed: %s", news.task_id, type(error).__name__)

@@ -13,7 +13,7 @@ from headway.exceptions import ConfigError
 from headway.masking import mask
 from headway.push.follow import UnknownTask
 from headway.snapshot import Phase
-from headway.store.errors import SENTENCES, Unavailable
+from headway.store.errors import SENTENCES, RedisUnavailable
 from headway.store.model import TooLate
 
 
@@ -64,7 +64,7 @@ def translated_errors() -> Iterator[None]:
         raise Failure(
             f"There is no task {error}, or it is kept no longer.", ExitCode.UNKNOWN
         ) from error
-    except Unavailable as error:
+    except RedisUnavailable as error:
         raise Failure(f"{SENTENCES[error.reason]}: {error}", ExitCode.UNAVAILABLE) from error
     except TooLate as error:
         raise Failure(

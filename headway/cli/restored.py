@@ -35,7 +35,10 @@ def resume(project: Project) -> None:
 
 
 def lines(records: Records, command: str) -> Iterator[str]:
-    """Yield what is paused, a line each; `command` is what has it go on. Raises Unavailable."""
+    """Yield what is paused, a line each; `command` is what has it go on.
+
+    Raises RedisUnavailable.
+    """
     found = records.maintenance.paused()
     if found is None:
         yield NOT_PAUSED

@@ -10,7 +10,7 @@ import click
 from headway.cli import drawing
 from headway.cli.errors import EXIT_OF, ExitCode, Failure
 from headway.push.follow import Update, follow
-from headway.store.errors import SENTENCES, Unavailable
+from headway.store.errors import SENTENCES, RedisUnavailable
 from headway.store.records import Records
 
 
@@ -92,7 +92,7 @@ def _lines(as_json: bool) -> Lines:
     return Bar() if drawing.is_terminal(sys.stdout) else Lines()
 
 
-def _note(lines: Lines, outage: Unavailable | None) -> None:
+def _note(lines: Lines, outage: RedisUnavailable | None) -> None:
     lines.note(
         f"({SENTENCES[outage.reason]}; waiting for it)" if outage else "(Redis answers again)"
     )

@@ -32,7 +32,7 @@ def begin(
     """Begin an upload of `owner`'s that will have `size` bytes, which count from now on.
 
     `accounts` is how many bytes may be kept at a time, by whose they are. Raises ConfigError
-    without a folder, TooLarge, UploadsFull, OSError, Unavailable; nothing is left then.
+    without a folder, TooLarge, UploadsFull, OSError, RedisUnavailable; nothing is left then.
     """
     folder = upload_folder(system)
     if size > max_bytes_of(system):
@@ -74,7 +74,7 @@ def append(system: System, begun: UploadState, pieces: Iterable[bytes]) -> Uploa
 
     Raises Moved where more or less has come than `begun` says, Busy where another one is just being
     added to, FileNotFoundError if it is gone, TooLarge where it would have more bytes than it was
-    begun with, OSError, Unavailable, and what the pieces raise; what has come by then is kept.
+    begun with, OSError, RedisUnavailable, and what the pieces raise; what has come by then is kept.
     """
     upload = begun.upload
     folder = upload_folder(system)

@@ -14,7 +14,7 @@ from headway.exceptions import ConfigError, HeadwayError
 from headway.files.folder import FileFolder, file_folder
 from headway.files.types import file_name, media_type
 from headway.registry import BadArguments, TaskType
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.uploads import StoredUpload
 from headway.system import System
 
@@ -62,8 +62,8 @@ def take_in(
     """Store an upload of `owner`'s: what the pieces hold together, at most `size` if it is given.
 
     `accounts` is how many bytes may be kept at a time, by whose they are. Whatever is raised,
-    nothing is left: ConfigError without a folder, TooLarge, UploadsFull, OSError, Unavailable, and
-    what the pieces raise.
+    nothing is left: ConfigError without a folder, TooLarge, UploadsFull, OSError, RedisUnavailable,
+    and what the pieces raise.
     """
     folder = upload_folder(system)
     max_bytes = max_bytes_of(system)
@@ -87,7 +87,7 @@ def take_in(
     finally:
         if file is None:
             folder.keep(upload_id, ())
-            with suppress(Unavailable):  # it is given back after RESERVED_SECONDS
+            with suppress(RedisUnavailable):  # it is given back after RESERVED_SECONDS
                 uploads.release(upload_id, accounts)
     if file is None:
         raise UploadsFull

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from headway.push.checks import is_event
 from headway.snapshot import Snapshot
-from headway.store.errors import Unavailable, translate
+from headway.store.errors import RedisUnavailable, translate
 from headway.store.keys import room
 from headway.store.records import TASK_ID, Records
 
@@ -21,7 +21,7 @@ AWAY_SECONDS = 60.0  # how long to wait for a Redis that went away
 PAUSE_SECONDS = 0.2
 SNAPSHOT_HEAD = '["snapshot",'
 
-OnOutage = Callable[[Unavailable | None], None]
+OnOutage = Callable[[RedisUnavailable | None], None]
 
 
 class UnknownTask(LookupError):
@@ -48,7 +48,7 @@ def follow(records: Records, task_id: str, on_outage: OnOutage) -> Iterator[Upda
     """Yield a task's snapshots, each newer than the one before, until the task has ended.
 
     When Redis goes away, `on_outage` is called with the reason at each failed attempt, and with
-    None when Redis answers again. Raises UnknownTask; Unavailable if Redis does not answer the
+    None when Redis answers again. Raises UnknownTask; RedisUnavailable if Redis does not answer the
     first read, or does not answer for a minute.
     """
     last: Update | None = None
@@ -68,7 +68,7 @@ def follow(records: Records, task_id: str, on_outage: OnOutage) -> Iterator[Upda
                 if update.snapshot.settled:
                     return
         except Exception as error:
-            outage = error if isinstance(error, Unavailable) else translate(error)
+            outage = error if isinstance(error, RedisUnavailable) else translate(error)
             if outage is None:
                 raise
             if last is None or time.monotonic() - answered_at > AWAY_SECONDS:
@@ -89,7 +89,7 @@ def _subscribed(records: Records, task_id: str) -> Iterator[Update]:
         name = room("task", task_id)
         pubsub.subscribe(records.keys.channel(name))
         if pubsub.get_message(timeout=CONFIRM_SECONDS) is None:
-            raise Unavailable("it does not confirm a subscription")
+            raise RedisUnavailable("it does not confirm a subscription")
         yield _read(records, task_id)
         while message := pubsub.get_message(timeout=QUIET_SECONDS):
             text = str(message["data"])

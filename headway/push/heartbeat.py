@@ -12,7 +12,7 @@ from uuid import uuid4
 from headway.push.resync import Resync
 from headway.push.server_status import ServerStatus
 from headway.push.subscriber import SubscriptionTimeout
-from headway.store.errors import ReadOnly, Reason, Unavailable
+from headway.store.errors import ReadOnly, Reason, RedisUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Heartbeat:
     def round_trip(self, seconds: float) -> bool:
         """Send a heartbeat through Redis; return whether it came back within `seconds`.
 
-        Raises Unavailable when it cannot even be sent.
+        Raises RedisUnavailable when it cannot even be sent.
         """
         self._manager.initialize()
         deadline = time.monotonic() + seconds
@@ -94,7 +94,7 @@ class Heartbeat:
             self._manager.records.queries.probe()
         except SubscriptionTimeout:
             return False
-        except Unavailable as error:
+        except RedisUnavailable as error:
             if error.reason is Reason.UNREACHABLE:
                 logger.debug("Redis is away: %s", error)
                 self._resync.drop_idle_connections()

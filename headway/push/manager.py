@@ -28,7 +28,7 @@ from headway.push.rooms import Rooms, has_channel
 from headway.push.server_status import ServerStatus
 from headway.push.subscriber import RedisSubscriber
 from headway.push.withdrawals import Withdrawals
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.keys import room
 from headway.store.model import TaskRecord
 from headway.store.records import Records
@@ -163,7 +163,7 @@ class RoomManager(PubSubManager):
     def _publish(self, data: Any) -> None:
         try:
             self.records.client.publish(self.channel, self.json.dumps(data))
-        except Unavailable as error:
+        except RedisUnavailable as error:
             logger.error("An emit did not reach the message queue: %s", error)
 
     def _listen(self) -> Iterator[bytes]:

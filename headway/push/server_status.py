@@ -12,7 +12,7 @@ from headway.display.labels import LABELS
 from headway.engine.events import Event
 from headway.push.resync import NAMESPACE
 from headway.snapshot import fragment
-from headway.store.errors import SENTENCES, Problem, Unavailable, problem_of
+from headway.store.errors import SENTENCES, Problem, RedisUnavailable, problem_of
 from headway.store.model import Overview
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class ServerStatus:
         self._manager = manager
         self.overview: Mapping[str, Any] = dict.fromkeys(Overview.__annotations__)  # not known yet
         self._overview_at = float("-inf")
-        self._trouble: Unavailable | None = None  # why Redis refuses tasks, though it answers
+        self._trouble: RedisUnavailable | None = None  # why Redis refuses tasks, though it answers
         self._state: dict[str, Any] = {}
         self._state_event = Event(b"")
         self._announced: dict[str, Any] = {}
@@ -42,7 +42,8 @@ class ServerStatus:
     def recent(self) -> dict[str, Any]:
         """Return what `state` does, with `now` as it is now.
 
-        Uses the overview of the last heartbeat; if that is too old, reads one. Raises Unavailable.
+        Uses the overview of the last heartbeat; if that is too old, reads one. Raises
+        RedisUnavailable.
         """
         age = time.monotonic() - self._overview_at
         if age > RECENT_SECONDS:
@@ -51,7 +52,7 @@ class ServerStatus:
         text = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return {**self.state(), "now": text}
 
-    def note(self, trouble: Unavailable | None) -> None:
+    def note(self, trouble: RedisUnavailable | None) -> None:
         """Note why Redis refuses tasks, None if it takes them; log changes."""
         if trouble and (self._trouble is None or self._trouble.reason != trouble.reason):
             logger.warning("%s: %s", SENTENCES[trouble.reason], trouble)

@@ -77,7 +77,7 @@ class Withdrawals:
     def check(self) -> None:
         """End the sockets whose token has ended and, after an outage, whose token was revoked.
 
-        Raises Unavailable.
+        Raises RedisUnavailable.
         """
         grants = self._grants()
         now = time.time()

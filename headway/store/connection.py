@@ -30,7 +30,7 @@ NO_BYTES = bytes(4)  # FIONREAD where there is nothing to read
 
 
 class Client(redis.Redis):
-    """A Redis client that raises Unavailable when Redis is away, hangs or refuses.
+    """A Redis client that raises RedisUnavailable when Redis is away, hangs or refuses.
 
     The caller's own mistakes stay redis-py's exceptions.
     """

@@ -13,7 +13,7 @@ from headway.files.folder import KEY
 from headway.files.types import MEDIA_TYPE, is_file_name
 from headway.shapes import AttemptFailure, HistoryEvent
 from headway.snapshot import STATE, Phase
-from headway.store.errors import Reason, Unavailable
+from headway.store.errors import Reason, RedisUnavailable
 from headway.store.model import LogLine, Point
 from headway.throttled import ThrottledLogger
 from headway.values import MAX_NUMBER
@@ -67,7 +67,7 @@ def unless_damaged(missing: Any, read: Callable[..., Any], *args: Any) -> Any:
     """Return what a command reads from Redis; `missing` where its key holds another type."""
     try:
         return read(*args)
-    except Unavailable as error:
+    except RedisUnavailable as error:
         if error.reason is not Reason.WRONG_TYPE:
             raise
     logger.warning("A key in Redis holds another type than Headway gave it, and is not read")

@@ -10,6 +10,7 @@ import redis
 from redis.exceptions import ClusterDownError, NoPermissionError
 
 from headway.display.languages import Sentence
+from headway.exceptions import HeadwayError
 
 OLDEST_REDIS = "7.0"  # the first with functions
 UNKNOWN_COMMAND = re.compile(r"unknown command [`']?([\w|]+)")
@@ -63,7 +64,7 @@ CODES = {
 WRITES_FAIL = {Reason.BUSY, Reason.FULL, Reason.READ_ONLY, Reason.CANNOT_SAVE}
 
 
-class Unavailable(Exception):
+class RedisUnavailable(HeadwayError):
     """Redis is away, hangs or refuses: nothing was changed, or only the reply was lost.
 
     `reason` says why.
@@ -74,7 +75,7 @@ class Unavailable(Exception):
         self.reason = reason
 
 
-class ReadOnly(Unavailable):
+class ReadOnly(RedisUnavailable):
     """Redis answers, but is busy, full, read-only or cannot write to its disk."""
 
 
@@ -85,12 +86,12 @@ class Problem(TypedDict):
     message: str
 
 
-def problem_of(error: Unavailable) -> Problem:
+def problem_of(error: RedisUnavailable) -> Problem:
     """Return what anybody may know of an error: no addresses, users or rights."""
     return {"code": error.reason, "message": SENTENCES[error.reason]}
 
 
-def translate(error: BaseException) -> Unavailable | None:
+def translate(error: BaseException) -> RedisUnavailable | None:
     """Return what an exception of redis-py means; None if it is the caller's mistake.
 
     The message is Redis's own, except for an unknown command: there Redis repeats the arguments.
@@ -105,7 +106,7 @@ def translate(error: BaseException) -> Unavailable | None:
         )
     elif reason is Reason.NO_RIGHT:
         message = f"{message} (`headway doctor` says what is missing)"
-    return (ReadOnly if reason in WRITES_FAIL else Unavailable)(message, reason)
+    return (ReadOnly if reason in WRITES_FAIL else RedisUnavailable)(message, reason)
 
 
 def _reason_of(error: BaseException) -> Reason | None:
@@ -123,7 +124,7 @@ def _reason_of(error: BaseException) -> Reason | None:
 
 
 class _TranslateErrors:
-    """Raises Unavailable from redis-py's exceptions that mean it.
+    """Raises RedisUnavailable from redis-py's exceptions that mean it.
 
     A class, because a generator would cost each call more.
     """

@@ -117,7 +117,7 @@ class Functions:
     def delete_library(self, digest: str) -> None:
         """Delete the library of a digest, if Redis has it; a call of its functions loads it again.
 
-        Raises Unavailable.
+        Raises RedisUnavailable.
         """
         try:
             self.client.execute_command("FUNCTION", "DELETE", f"headway_{digest}")

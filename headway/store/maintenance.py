@@ -9,7 +9,7 @@ from uuid import uuid4
 from kombu.utils.json import dumps
 
 from headway.store.damaged import count, unless_damaged
-from headway.store.errors import Reason, Unavailable
+from headway.store.errors import Reason, RedisUnavailable
 from headway.store.functions import Functions
 from headway.store.messages import decoded
 from headway.store.model import Paused, Sweep, TaskRecord
@@ -130,7 +130,7 @@ class MaintenanceRecords:
         for digest in self._functions.call("unused_libraries", [], [UNUSED_US]):
             try:
                 self._functions.delete_library(digest)
-            except Unavailable as error:
+            except RedisUnavailable as error:
                 if error.reason is Reason.NO_RIGHT:
                     return
                 raise

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from headway.snapshot import FINAL, Phase, fragment
 from headway.store.damaged import is_intact, unless_damaged
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.functions import Functions
 
 TIDY_BATCH = 500  # ids of an owner's list that one call brings in order
@@ -94,7 +94,7 @@ class OwnerLists:
         return open_parts, dict(zip(flat[::2], flat[1::2], strict=True))
 
     def _tidy(self, name: str, ids: Sequence[str]) -> None:
-        with suppress(Unavailable):  # where Redis takes no writes, a later reader does
+        with suppress(RedisUnavailable):  # where Redis takes no writes, a later reader does
             for begin in range(0, max(1, len(ids)), TIDY_BATCH):
                 batch = ids[begin : begin + TIDY_BATCH]
                 self._functions.call("tidy", [], [name, *batch])

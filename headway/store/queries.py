@@ -107,7 +107,7 @@ class Queries:
     def probe(self, commands: Iterable[str] = ()) -> list[str]:
         """Return those of the commands (space-separated words) that this user may not run.
 
-        Raises Unavailable, with the reason, also when Redis takes no new tasks.
+        Raises RedisUnavailable, with the reason, also when Redis takes no new tasks.
         """
         denied: list[str] = self._functions.call("probe", [], list(commands))
         return denied

@@ -40,7 +40,7 @@ PARTS_BATCH = 50  # parts that one call cancels: more would hold Redis up
 class Records:
     """All reads and writes of records, over one Redis client.
 
-    Every method raises Unavailable when Redis does not answer in time, or takes no writes.
+    Every method raises RedisUnavailable when Redis does not answer in time, or takes no writes.
     """
 
     def __init__(

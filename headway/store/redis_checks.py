@@ -15,7 +15,7 @@ from contextlib import closing
 from headway.exceptions import ConfigError
 from headway.store.checks import LOCAL, Finding, Mark
 from headway.store.connection import connect
-from headway.store.errors import OLDEST_REDIS, SENTENCES, ReadOnly, Reason, Unavailable
+from headway.store.errors import OLDEST_REDIS, SENTENCES, ReadOnly, Reason, RedisUnavailable
 from headway.store.keys import PLAIN, Keys
 from headway.store.names import look_up
 from headway.store.redis_server import DEFAULT_QUEUES, Server
@@ -59,7 +59,7 @@ def check_rights(server: Server) -> Finding:
         denied = missing(server.records, server.queues, server.is_broker, server.database)
     except ReadOnly:
         return Finding(Mark.WARNING, subject, "cannot be seen while Redis takes no writes")
-    except Unavailable as error:
+    except RedisUnavailable as error:
         if error.reason is not Reason.NO_RIGHT:
             raise
         return Finding(Mark.BAD, subject, f"{error}. {RIGHTS_HELP}.")
@@ -196,7 +196,7 @@ def findings(
 def _found(check: Callable[[Server], Finding], server: Server) -> Finding:
     try:
         return check(server)
-    except Unavailable as error:
+    except RedisUnavailable as error:
         text = f"{SENTENCES[error.reason]} ({server.address}): {error}"
         return Finding(Mark.BAD, check.__name__.removeprefix("check_"), text)
 
@@ -225,7 +225,7 @@ def refuse_unfit(
                 _warn(check_eviction(server))
                 if production:
                     _warn(check_persistence(server))
-        except Unavailable as error:
+        except RedisUnavailable as error:
             if error.reason in (Reason.NO_LOGIN, Reason.TOO_OLD):
                 raise ConfigError(f"{setting}: {SENTENCES[error.reason]}: {error}") from None
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import redis
 
 from headway.store.connection import Client
-from headway.store.errors import Reason, Unavailable
+from headway.store.errors import Reason, RedisUnavailable
 from headway.store.keys import PLAIN, Keys
 from headway.store.records import Records
 from headway.store.redis_url import is_same_database
@@ -45,8 +45,8 @@ class Server:
         """As in "Redis 7.2.4"; "" where it does not say. HELLO needs no right."""
         try:
             reply = self.client.execute_command("HELLO")
-        except (redis.ResponseError, Unavailable) as error:
-            if isinstance(error, Unavailable) and error.reason is not Reason.TOO_OLD:
+        except (redis.ResponseError, RedisUnavailable) as error:
+            if isinstance(error, RedisUnavailable) and error.reason is not Reason.TOO_OLD:
                 raise
             return ""
         pairs = reply if isinstance(reply, Mapping) else zip(reply[::2], reply[1::2], strict=True)
@@ -67,7 +67,7 @@ def _if_allowed(ask: Callable[[], T]) -> T | None:
     """Return Redis's answer; None if it refuses or does not know the command."""
     try:
         return ask()
-    except Unavailable as error:
+    except RedisUnavailable as error:
         if error.reason in (Reason.NO_RIGHT, Reason.TOO_OLD):
             return None
         raise

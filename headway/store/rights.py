@@ -82,7 +82,7 @@ def missing(
 
     `queues` are the project's.
 
-    Raises Unavailable.
+    Raises RedisUnavailable.
     """
     keys = records.keys
     names = [name for name in queues if not re.search(r"\s", name)]  # a right is words

@@ -12,7 +12,7 @@ from headway.message_headers import owner_of, parent_of
 from headway.questions import Asked
 from headway.shapes import TaskMessage
 from headway.snapshot import Phase, fragment
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.functions import Functions
 from headway.store.messages import label, title_fragment
 from headway.store.model import (
@@ -83,7 +83,7 @@ class RunRecords:
         staged = [self._staging.put(text) for text in (write.meta, write.whole) if text]
         outcome = self.begin_write(write._replace(meta=""), staged=staged)()
         if outcome == Outcome.UNSTAGED:
-            raise Unavailable("Redis lost a large result while it was being stored.")
+            raise RedisUnavailable("Redis lost a large result while it was being stored.")
         self._staging.clear(staged)  # in case the write did not take it over
         return outcome
 

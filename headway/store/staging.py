@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from uuid import uuid4
 
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.functions import Functions
 from headway.store.model import PIECE_BYTES
 
@@ -32,5 +32,5 @@ class Staging:
 
     def clear(self, keys: Iterable[str]) -> None:
         """Delete what still waits under these keys; if Redis is away, it expires."""
-        with suppress(Unavailable):
+        with suppress(RedisUnavailable):
             self._functions.client.unlink(*keys)

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from headway.display.languages import Sentence
 from headway.limits import LimitReached
 from headway.service import TASK_TYPES, BadArguments, NotKept, UnknownTask, UnknownUpload
-from headway.store.errors import SENTENCES, Reason, Unavailable
+from headway.store.errors import SENTENCES, Reason, RedisUnavailable
 from headway.store.model import AlreadyUsed, TooLate
 
 logger = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ def too_late(_: TooLate) -> ResponseReturnValue:
     return error(503, "unavailable", nothing_done(Reason.UNREACHABLE))
 
 
-def unavailable(exc: Unavailable) -> ResponseReturnValue:
+def unavailable(exc: RedisUnavailable) -> ResponseReturnValue:
     logger.warning("%s: %s", SENTENCES[exc.reason], exc)
     return error(503, "unavailable", nothing_done(exc.reason))
 
@@ -195,7 +195,7 @@ HANDLERS: dict[type[Exception], Callable[[Any], ResponseReturnValue]] = {
     NotKept: not_kept,
     AlreadyUsed: already_used,
     TooLate: too_late,
-    Unavailable: unavailable,
+    RedisUnavailable: unavailable,
     LimitReached: limit_reached,
     HTTPException: http_error,
     Exception: unexpected,

@@ -16,7 +16,7 @@ from headway.files.upload import is_upload_id
 from headway.files.uploading import GONE, max_bytes_of
 from headway.registry import TaskType
 from headway.state import state
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.uploads import StoredUpload
 from headway.web.errors import APIError, wants_json
 from headway.web.limiting import count
@@ -36,7 +36,7 @@ def expect_files(kind: TaskType) -> None:
 def take_files(kind: TaskType, owner: str) -> tuple[dict[str, str], dict[str, str]]:
     """Store the files of the current request's form, and return the form, with their ids.
 
-    And why those that were not stored were not, by path of arguments. Raises Unavailable,
+    And why those that were not stored were not, by path of arguments. Raises RedisUnavailable,
     LimitReached.
     """
     form = request.form.to_dict()
@@ -62,7 +62,7 @@ def kept_files(kind: TaskType, form: Mapping[str, str], owner: str) -> dict[str,
     ids = [one for one in named if is_upload_id(one)]
     try:
         found = state().records.uploads.read(ids)
-    except Unavailable:
+    except RedisUnavailable:
         return dict.fromkeys(ids, CHOSEN)
     own = [one for one in found if one is not None and one.owner == owner]
     return {one.id: f"{one.file.name}, {format_size(one.file.size)}" for one in own}

@@ -21,7 +21,7 @@ from headway.push.subscriber import SubscriptionTimeout
 from headway.push.withdrawals import LOGIN, Login
 from headway.snapshot import Phase
 from headway.state import state_of
-from headway.store.errors import SENTENCES, Unavailable
+from headway.store.errors import SENTENCES, RedisUnavailable
 from headway.store.keys import room
 from headway.store.model import StreamPage
 from headway.web.access import cookie_sessions
@@ -69,7 +69,7 @@ def guarded(door: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., Answ
             return _error("rate_limited", str(reached))
         except SubscriptionTimeout:
             return _error("unavailable", "Live updates are paused. Try again in a moment.")
-        except Unavailable as error:
+        except RedisUnavailable as error:
             return _error("unavailable", f"{SENTENCES[error.reason]}. Try again in a moment.")
 
     return answer

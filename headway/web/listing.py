@@ -108,7 +108,7 @@ def filters_of(counts: Mapping[str, int] | None, current: Set[Phase]) -> list[Fi
 
 
 def read_listing(viewer: Viewer, query: Query, seen: str) -> Listing:
-    """Return what a viewer's page shows. Raises Unavailable.
+    """Return what a viewer's page shows. Raises RedisUnavailable.
 
     The first page has all that has not ended too, however old.
     """

@@ -6,7 +6,7 @@ from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
 from headway.state import state
-from headway.store.errors import SENTENCES, Reason, Unavailable
+from headway.store.errors import SENTENCES, Reason, RedisUnavailable
 from headway.web.errors import APIError, handle_errors
 from headway.web.security import guard
 
@@ -32,7 +32,7 @@ def readyz() -> ResponseReturnValue:
     try:
         state().records.queries.probe()
         proven = state().manager.heartbeat.round_trip(PROOF_SECONDS)
-    except Unavailable as error:
+    except RedisUnavailable as error:
         current_app.logger.warning("Not ready: %s: %s", SENTENCES[error.reason], error)
         raise APIError(503, error.reason, f"{SENTENCES[error.reason]}.") from None
     if not proven:

@@ -16,7 +16,7 @@ from headway.limits import LimitReached
 from headway.service import NotKept, UnknownUpload, rerun
 from headway.snapshot import Snapshot
 from headway.state import state
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from headway.store.model import AlreadyUsed, Outcome, TaskRecord, TooLate
 from headway.web.api import MAX_IDS
 from headway.web.errors import (
@@ -128,7 +128,7 @@ def _task_ids(given: object) -> list[str]:
 
 
 def _change_all(name: str, task_ids: Sequence[str], viewer: Viewer) -> list[Change]:
-    """Change these tasks. Raises Unavailable where Redis cannot say which are the viewer's."""
+    """Change these tasks. Raises RedisUnavailable where Redis cannot say which are the viewer's."""
     found, _ = read_mine(task_ids, viewer, get_records().read)
     key = idempotency_key()
     return [_change_one(name, task_id, found.get(task_id), viewer, key) for task_id in task_ids]
@@ -157,7 +157,7 @@ def _change_one(
         return Change(
             task_id, title, refusal=APIError(reached.status, reached.code, reached.message)
         )
-    except (Unavailable, TooLate):
+    except (RedisUnavailable, TooLate):
         return Change(task_id, title, refusal=UNREACHED)
 
 

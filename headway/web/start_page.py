@@ -20,7 +20,7 @@ from headway.limits import LimitReached
 from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.service import NotKept, start
 from headway.state import state
-from headway.store.errors import Reason, Unavailable
+from headway.store.errors import Reason, RedisUnavailable
 from headway.store.model import AlreadyUsed, TooLate
 from headway.web.access import get_or_create_owner
 from headway.web.assets import script_address
@@ -120,10 +120,10 @@ def _start(kind: TaskType, owner: str) -> ResponseReturnValue:
         page = _page(kind, form, {}, reached.status, reached.message)
         page.headers["Retry-After"] = str(reached.seconds)
         return page
-    except (Unavailable, TooLate) as error:
+    except (RedisUnavailable, TooLate) as error:
         if wants_json():
             raise
-        reason = error.reason if isinstance(error, Unavailable) else Reason.UNREACHABLE
+        reason = error.reason if isinstance(error, RedisUnavailable) else Reason.UNREACHABLE
         return _page(kind, form, {}, 503, nothing_done(reason))
     if wants_json():
         return accepted(started)

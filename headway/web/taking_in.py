@@ -55,7 +55,10 @@ def accounts_of(owner: str) -> Mapping[str, int]:
 def keep(
     name: str, pieces: Iterable[bytes], owner: str, size: int | None, upload_id: str = ""
 ) -> StoredUpload:
-    """Store an upload of at most `size` bytes, if that is known. Raises APIError, Unavailable."""
+    """Store an upload of at most `size` bytes, if that is known.
+
+    Raises APIError, RedisUnavailable.
+    """
     with refusals():
         return take_in(
             state(),

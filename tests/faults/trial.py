@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from tests.faults.invariants import FINAL, History
 from tests.faults.load import USUAL, Load, Mix, Start, insist
 from tests.faults.report import Row
@@ -149,7 +149,7 @@ class Trial:
             nonlocal waiting
             try:
                 truth = read(self.system, waiting)
-            except Unavailable:
+            except RedisUnavailable:
                 return False
             waiting = {
                 task_id for task_id, one in truth.items() if one and one["phase"] not in FINAL
@@ -181,7 +181,7 @@ class Trial:
                 self.row.blame(f"right only {right_after:.1f} s after the fault: {wound.wrong}")
         try:
             self._count()
-        except (Unavailable, requests.RequestException) as error:
+        except (RedisUnavailable, requests.RequestException) as error:
             self.row.object_to(f"the system did not recover: {error}")
         for silence in self.history.unanswered if self._answered else ():
             self.row.object_to(silence)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from headway.store.errors import Unavailable
+from headway.store.errors import RedisUnavailable
 from tests.faults.invariants import FINAL
 from tests.faults.load import Start
 from tests.faults.system import System
@@ -29,7 +29,7 @@ Truth = Mapping[str, Mapping[str, Any] | None]
 
 def read(system: System, task_ids: Iterable[str]) -> dict[str, dict[str, Any] | None]:
     """Return what the records say, None for what is gone. What has no owner is gone, too: a run
-    that went on wrote it anew after Redis was emptied. Raises Unavailable."""
+    that went on wrote it anew after Redis was emptied. Raises RedisUnavailable."""
     ids = list(task_ids)
     chunks = [ids[first : first + MAX_IDS] for first in range(0, len(ids), MAX_IDS)]
     found = [stored for chunk in chunks for stored in system.records.read(chunk)]
@@ -116,7 +116,7 @@ class Watch:
                 continue
             try:
                 self._round(open_wounds)
-            except Unavailable as error:
+            except RedisUnavailable as error:
                 self._note(open_wounds, f"Redis: {error}")
 
     def _round(self, open_wounds: Sequence[Wound]) -> None:
