@@ -36,24 +36,33 @@ SCALARS: Mapping[Any, Schema] = {
 }
 
 
-def schema_of(hint: Any) -> Schema:
-    """Return the JSON Schema of an annotation. Raises TypeError for a type that has none here."""
+def no_schema(hint: Any) -> Schema:
+    """Raise TypeError for a type that has no schema."""
+    raise TypeError(f"{hint!r} is no type of an answer: take a dataclass or a pydantic model.")
+
+
+def schema_of(hint: Any, of_other: Callable[[Any], Schema] = no_schema) -> Schema:
+    """Return the JSON Schema of an annotation; of a type that has none here, what `of_other` says.
+
+    By default that raises TypeError.
+    """
     known = bare(hint)
     kind = get_origin(known) or known
     inner = get_args(known)
     if kind in (Union, UnionType):
-        return {"anyOf": [schema_of(each) for each in inner]}
+        return {"anyOf": [schema_of(each, of_other) for each in inner]}
     if (of := choices(known)) is not None:
         return {"enum": [plain for plain, _ in of]}
     if kind in (list, Sequence):
-        return {"type": "array", "items": schema_of(inner[0] if inner else Any)}
+        return {"type": "array", "items": schema_of(inner[0] if inner else Any, of_other)}
     if kind in (dict, Mapping):
-        return {"type": "object", "additionalProperties": schema_of(inner[1] if inner else Any)}
+        of_values = schema_of(inner[1] if inner else Any, of_other)
+        return {"type": "object", "additionalProperties": of_values}
     if is_record(kind):
-        return _schema_of_record(members_of(kind))
+        return schema_of_members(members_of(kind), of_other)
     if (kind is Any or kind is None or isinstance(kind, type)) and kind in SCALARS:
         return dict(SCALARS[kind])
-    raise TypeError(f"{known!r} is no type of an answer: take a dataclass or a pydantic model.")
+    return of_other(known)
 
 
 def hint_of(schema: Any) -> Any:
@@ -75,22 +84,25 @@ def hint_of(schema: Any) -> Any:
     return Any
 
 
-def _schema_of_record(members: Sequence[Argument]) -> Schema:
+def schema_of_members(
+    members: Sequence[Argument], of_other: Callable[[Any], Schema] = no_schema
+) -> Schema:
+    """Return the JSON Schema of an object with these members. Raises TypeError."""
     for each in members:
         if not each.name.isidentifier() or iskeyword(each.name):
             raise TypeError(f"An answer cannot have a member named {each.name!r}.")
     return {
         "type": "object",
-        "properties": {each.name: _schema_of_member(each) for each in members},
+        "properties": {each.name: _schema_of_member(each, of_other) for each in members},
         "required": [each.name for each in members if each.is_required],
         "additionalProperties": False,
     }
 
 
-def _schema_of_member(member: Argument) -> Schema:
+def _schema_of_member(member: Argument, of_other: Callable[[Any], Schema]) -> Schema:
     told = {"description": member.help} if member.help else {}
     default = {} if member.default is ABSENT else {"default": member.default}
-    return {**schema_of(member.hint), **told, **default}
+    return {**schema_of(member.hint, of_other), **told, **default}
 
 
 def _record_of(members: Mapping[str, Schema], required: Sequence[str]) -> Any:

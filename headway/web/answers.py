@@ -19,6 +19,7 @@ from headway.state import state
 from headway.store.model import ChangeResult, Outcome, TaskRecord
 from headway.web.errors import APIError, handle_errors
 from headway.web.parameters import json_body
+from headway.web.payloads import Answer
 from headway.web.reading import read_one
 from headway.web.responses import READ_ONLY, changed
 from headway.web.security import guard
@@ -48,7 +49,7 @@ def answer_by_json(task_id: str) -> ResponseReturnValue:
     stored = read_one(state().records, viewer, task_id)
     if not viewer.may_change(task_id, stored):
         raise READ_ONLY
-    body = json_body({"question_id", VALUE})
+    body = json_body(Answer)
     question_id = body.get("question_id")
     if not isinstance(question_id, str) or VALUE not in body:
         why = {"question_id": "Must be the id of the task's question.", VALUE: "Must be there."}

@@ -22,6 +22,17 @@ from headway.web.parameters import (
     when_of,
     words_asked_for,
 )
+from headway.web.payloads import (
+    ARGS_OR_RESUME,
+    LIMIT,
+    OFFSET,
+    SOME_TIME,
+    TASK_IDS,
+    Cancel,
+    Retry,
+    Start,
+    When,
+)
 from headway.web.reading import (
     NOT_FOUND,
     counts_for,
@@ -50,8 +61,10 @@ api = Blueprint("headway", __name__)
 handle_errors(api)
 guard(api)
 
-MAX_IDS = 100
 IS_ANOTHER = APIError(412, "precondition_failed", "This is another version of the task.")
+BAD_IDS = APIError(
+    400, "bad_task_ids", f"Ask for {TASK_IDS} tasks: /status?task_id=...&task_id=..."
+)
 ASK_AGAIN = "private, no-cache"  # Cache-Control of answers with an ETag
 
 
@@ -84,10 +97,8 @@ def batch_status() -> ResponseReturnValue:
     With an ETag: 304 on If-None-Match where nothing but the time has changed.
     """
     task_ids = request.args.getlist("task_id")
-    if not task_ids or len(task_ids) > MAX_IDS:
-        raise APIError(
-            400, "bad_task_ids", f"Ask for 1 to {MAX_IDS} tasks: /status?task_id=...&task_id=..."
-        )
+    if not TASK_IDS.takes(task_ids):
+        raise BAD_IDS
     known = next(iter(request.if_none_match), None) or ""
     viewer = current_viewer()
     server = server_state()
@@ -115,7 +126,7 @@ def list_tasks() -> ResponseReturnValue:
     `counts` are of all that are kept, by phase. Query: `phase` and `state` (repeatable), `q`
     (words of title, status, error, arguments), `limit`, `cursor` (an answer's `next`).
     """
-    limit = integer(request.args.get("limit", "50"), "limit", 1, 100)
+    limit = integer(request.args.get("limit", "50"), "limit", LIMIT)
     phases = phases_asked_for()
     start_at = cursor_of(request.args.get("cursor"))
     viewer = current_viewer()
@@ -133,7 +144,7 @@ def list_tasks() -> ResponseReturnValue:
 @api.post("/tasks")
 def start_task() -> ResponseReturnValue:
     """Start a task by JSON `{"name", "args", "countdown" or "eta"}`; 202 and the snapshot."""
-    body = json_body({"name", "args", "countdown", "eta"})
+    body = json_body(Start)
     name = body.get("name")
     if not isinstance(name, str):
         raise APIError(400, "bad_request", "Which task?", {"name": "Must be the name of a task."})
@@ -152,7 +163,7 @@ def cancel(task_id: str) -> ResponseReturnValue:
     409 if all have ended. JSON, if any: `{"parts": false}`, to leave its parts alone.
     """
     _to_change(task_id)
-    body = json_body({"parts"}) if request.is_json and request.get_data() else {}
+    body = json_body(Cancel) if request.is_json and request.get_data() else {}
     parts = body.get("parts", True)
     if not isinstance(parts, bool):
         why = {"parts": "Must be true or false."}
@@ -168,8 +179,8 @@ def schedule(task_id: str) -> ResponseReturnValue:
     202 and the snapshot; 409 in any other phase.
     """
     _to_change(task_id)
-    body = json_body({"countdown", "eta"})
-    if body.get("countdown") is None and body.get("eta") is None:
+    body = json_body(When)
+    if not SOME_TIME.takes(body):
         raise APIError(400, "bad_time", 'Give a time: {"countdown": seconds} or {"eta": time}.')
     return changed(get_records().reschedule(task_id, moment(*when_of(body))))
 
@@ -182,19 +193,19 @@ def retry(task_id: str) -> ResponseReturnValue:
     by a token; or `{"resume": true}`: it goes on where the old one was saved.
     """
     stored = _to_change(task_id)
-    ended = Snapshot.from_json(stored.snapshot)
-    if not ended.final:
-        raise NOT_ENDED
-    body = json_body({"args", "resume"}) if request.is_json and request.get_data() else {}
+    body = json_body(Retry) if request.is_json and request.get_data() else {}
     args = body.get("args")
     resume = body.get("resume", False)
-    if not isinstance(resume, bool) or (resume and args is not None):
+    if not isinstance(resume, bool) or not ARGS_OR_RESUME.takes(body):
         raise APIError(
             400,
             "bad_resume",
             "Give resume as true or false, and with true no args.",
             {"resume": "Must be true or false, and false where there are args."},
         )
+    ended = Snapshot.from_json(stored.snapshot)
+    if not ended.final:
+        raise NOT_ENDED
     if args is None:
         return accepted(rerun(task_id, owner=stored.owner, key=idempotency_key(), resume=resume))
     read_to_share(get_records(), current_viewer(), task_id)
@@ -238,7 +249,7 @@ def log(task_id: str) -> ResponseReturnValue:
 
     `{"lines": [{"seq", "at", "level", "text"}], "first_seq", "last_seq"}`.
     """
-    after = integer(request.args.get("after", "0"), "after", 0, 2**53)
+    after = integer(request.args.get("after", "0"), "after", OFFSET)
     _mine(task_id)
     return json_text(fragment(get_records().queries.read_log(task_id, after)), cache=FRESH)
 

@@ -25,8 +25,8 @@ from headway.store.errors import SENTENCES, RedisUnavailable
 from headway.store.keys import room
 from headway.store.model import StreamPage
 from headway.web.access import cookie_sessions
-from headway.web.api import MAX_IDS
 from headway.web.limiting import count_event, owner_of_socket
+from headway.web.payloads import TASK_IDS
 from headway.web.reading import read_mine
 from headway.web.viewers import Viewer, current_viewer, note_token, viewer_of
 
@@ -217,8 +217,8 @@ class SocketHandlers:
 
 def _task_ids(payload: dict[str, Any]) -> list[str]:
     task_ids = payload.get("task_ids")
-    if not isinstance(task_ids, list) or len(task_ids) > MAX_IDS:
-        raise BadPayload(f"task_ids must be a list of at most {MAX_IDS} ids.")
+    if not isinstance(task_ids, list) or len(task_ids) > TASK_IDS.most:
+        raise BadPayload(f"task_ids must be a list of at most {TASK_IDS.most} ids.")
     return [task_id if isinstance(task_id, str) else str(task_id)[:40] for task_id in task_ids]
 
 

@@ -7,12 +7,24 @@ import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from types import UnionType
-from typing import Any, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import (
+    Annotated,
+    Any,
+    NotRequired,
+    Required,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 from flask import Blueprint, Flask, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from headway.arguments.annotations import bare
 from headway.arguments.json_schema import Schema, schema_of
+from headway.web.bounds import bounds_of
 from headway.web.errors import handle_errors
 from headway.web.operations import OPERATIONS, Operation
 from headway.web.payloads import Refused
@@ -88,8 +100,10 @@ class Shapes:
         kind = get_origin(hint) or hint
         if is_typeddict(hint):
             return self._reference(hint)
-        if kind is NotRequired:
+        if kind in (NotRequired, Required):
             return self.of(inner[0])
+        if kind is Annotated:
+            return self._bounded(hint)
         if hint is bytes:
             return {"contentEncoding": "binary"}
         if kind in (Union, UnionType):
@@ -100,8 +114,23 @@ class Shapes:
             return {"type": "object", "additionalProperties": self.of(inner[1])}
         return schema_of(hint)
 
+    def of_body(self, hint: Any) -> Schema:
+        """Return the schema of a request's body, which has no other keys than these."""
+        found = self.of(hint)
+        shape = bare(hint)
+        if is_typeddict(shape):
+            self.named[_name_of(shape)]["additionalProperties"] = False
+        return found
+
+    def _bounded(self, hint: Any) -> Schema:
+        known = self.of(bare(hint))
+        bounds = [bound.schema for bound in bounds_of(hint)]
+        if is_typeddict(bare(hint)):
+            return {"allOf": [known, *bounds]}
+        return {key: value for schema in (known, *bounds) for key, value in schema.items()}
+
     def _reference(self, shape: Any) -> Schema:
-        name = shape.__name__.removesuffix("Dict")
+        name = _name_of(shape)
         if name not in self.named:
             members = get_type_hints(shape, include_extras=True)
             # Of annotations that are texts a TypedDict does not see what is not required.
@@ -115,6 +144,10 @@ class Shapes:
         return {"$ref": f"#/components/schemas/{name}"}
 
 
+def _name_of(shape: Any) -> str:
+    return str(shape.__name__).removesuffix("Dict")
+
+
 def _named(rule: Any, view: Any) -> dict[str, str]:
     summary, _, more = (inspect.getdoc(view) or "").partition("\n\n")
     name = rule.endpoint.removeprefix("headway").lstrip("._").replace(".", "_")
@@ -124,7 +157,7 @@ def _named(rule: Any, view: Any) -> dict[str, str]:
 def _request(operation: Operation, shapes: Shapes) -> dict[str, Any]:
     if operation.body is None:
         return {}
-    content = {operation.body_type: {"schema": shapes.of(operation.body)}}
+    content = {operation.body_type: {"schema": shapes.of_body(operation.body)}}
     return {"requestBody": {"required": operation.needs_body, "content": content}}
 
 
@@ -141,8 +174,9 @@ def _answer(status: int, hint: Any, shapes: Shapes) -> dict[str, Any]:
 
 def _parameters(rule: Any, operation: Operation, shapes: Shapes) -> Iterator[dict[str, Any]]:
     for name in sorted(rule.arguments):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-    for name, hint in operation.query.items():
-        yield {"name": name, "in": "query", "schema": shapes.of(hint)}
-    for name in sorted(operation.headers):
-        yield {"name": name, "in": "header", "schema": {"type": "string"}}
+        schema = shapes.of(operation.path.get(name, str))
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+    for place, hints in (("query", operation.query), ("header", operation.headers)):
+        for name, hint in hints.items():
+            described = {"name": name, "in": place, "schema": shapes.of(hint)}
+            yield described | ({"required": True} if get_origin(hint) is Required else {})

@@ -6,12 +6,23 @@ Its path comes from the URL map, and what it does from the docstring of its view
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Required
 
 from headway.shapes import SnapshotDict
-from headway.snapshot import Phase
+from headway.snapshot import STATE, Phase
 from headway.store.model import LogPage, StreamPage
+from headway.tokens import TOKEN_ID
+from headway.web.bounds import Matching
 from headway.web.payloads import (
+    ARGS_OR_RESUME,
+    CURSOR,
+    KEY,
+    LIMIT,
+    OFFSET,
+    ONE_TIME,
+    QUERY,
+    SOME_TIME,
+    TASK_IDS,
     Answer,
     Cancel,
     ChangeSchedule,
@@ -37,31 +48,37 @@ from headway.web.payloads import (
     UploadProgress,
     When,
 )
+from headway.web.task_bodies import OfAKind
+from headway.web.tus import NUMBER, OVERRIDE, VERSION, VERSION_HEADER
 
 LISTED: Mapping[str, Any] = {
     "phase": list[Phase],
-    "state": list[str],
-    "q": str,
-    "limit": int,
-    "cursor": str,
+    "state": list[Literal[tuple(sorted(set(STATE.values())))]],  # type: ignore[misc]
+    "q": Annotated[str, QUERY],
+    "limit": Annotated[int, LIMIT],
+    "cursor": Annotated[str, Matching(CURSOR)],
 }
-CONDITIONAL = frozenset({"If-None-Match"})
-KEYED = frozenset({"Idempotency-Key"})
+CONDITIONAL: Mapping[str, Any] = {"If-None-Match": str}
+KEYED: Mapping[str, Any] = {"Idempotency-Key": Annotated[str, KEY]}
+TUS: Mapping[str, Any] = {VERSION_HEADER: Required[Literal[VERSION]]}
+PLACE = Annotated[str, Matching(NUMBER)]
 
 
 class Operation(NamedTuple):
     """What a route takes and answers.
 
     `answers` are types of JSON by status, None where there is no body; what `refuses` answers is a
-    `Refused`. What many routes refuse with, openapi.py adds.
+    `Refused`. What many routes refuse with, openapi.py adds. Parameters are types by name; those of
+    the query and the headers may be left out unless they are `Required`.
     """
 
     answers: dict[int, Any]
     body: Any = None
     needs_body: bool = True
     body_type: str = "application/json"
+    path: Mapping[str, Any] = {}
     query: Mapping[str, Any] = {}
-    headers: frozenset[str] = frozenset()
+    headers: Mapping[str, Any] = {}
     refuses: tuple[int, ...] = ()
 
 
@@ -72,30 +89,35 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ),
     ("headway.batch_status", "GET"): Operation(
         {200: Statuses, 304: None},
-        query={"task_id": list[str]},
+        query={"task_id": Required[Annotated[list[str], TASK_IDS]]},
         headers=CONDITIONAL,
         refuses=(400,),
     ),
     ("headway.list_tasks", "GET"): Operation({200: TaskList}, query=LISTED, refuses=(400,)),
     ("headway.start_task", "POST"): Operation(
-        {202: SnapshotDict}, Start, headers=KEYED, refuses=(400, 403, 409, 415, 422)
+        {202: SnapshotDict},
+        Annotated[Start, ONE_TIME, OfAKind()],
+        headers=KEYED,
+        refuses=(400, 403, 409, 415, 422),
     ),
     ("headway.cancel", "POST"): Operation(
         {202: SnapshotDict}, Cancel, needs_body=False, refuses=(400, 403, 409)
     ),
     ("headway.schedule", "POST"): Operation(
-        {202: SnapshotDict}, When, refuses=(400, 403, 409, 415)
+        {202: SnapshotDict}, Annotated[When, ONE_TIME, SOME_TIME], refuses=(400, 403, 409, 415)
     ),
     ("headway.retry", "POST"): Operation(
         {202: SnapshotDict},
-        Retry,
+        Annotated[Retry, ARGS_OR_RESUME],
         needs_body=False,
         headers=KEYED,
         refuses=(400, 403, 409, 422),
     ),
     ("headway.forget", "POST"): Operation({204: None}, refuses=(403, 409)),
     ("headway.result", "GET"): Operation({200: Any}, query={"download": str}, refuses=(409,)),
-    ("headway.log", "GET"): Operation({200: LogPage}, query={"after": int}, refuses=(400,)),
+    ("headway.log", "GET"): Operation(
+        {200: LogPage}, query={"after": Annotated[int, OFFSET]}, refuses=(400,)
+    ),
     ("headway_answers.answer_by_json", "POST"): Operation(
         {202: SnapshotDict}, Answer, refuses=(400, 403, 409, 415, 422)
     ),
@@ -103,7 +125,13 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         {200: SeveralChanged}, Several, headers=KEYED, refuses=(400, 403)
     ),
     ("headway_streams.stream", "GET"): Operation(
-        {200: StreamPage}, query={"offset": int, "epoch": int, "download": str}, refuses=(400,)
+        {200: StreamPage},
+        query={
+            "offset": Annotated[int, OFFSET],
+            "epoch": Annotated[int, OFFSET],
+            "download": str,
+        },
+        refuses=(400,),
     ),
     ("headway_files.listing", "GET"): Operation({200: FileList}),
     ("headway_parts.listing", "GET"): Operation({200: PartList}, query=LISTED, refuses=(400,)),
@@ -112,12 +140,19 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         {201: Shared}, Share, needs_body=False, refuses=(400, 403, 415)
     ),
     ("headway_sharing.unshare_all", "DELETE"): Operation({204: None}, refuses=(403,)),
-    ("headway_sharing.unshare", "DELETE"): Operation({204: None}, refuses=(400, 403)),
+    ("headway_sharing.unshare", "DELETE"): Operation(
+        {204: None}, path={"token_id": Annotated[str, Matching(TOKEN_ID)]}, refuses=(400, 403)
+    ),
     ("headway_uploads.take", "POST"): Operation(
         {201: Uploaded | UploadProgress},
         FileForm,
+        needs_body=False,  # with Tus-Resumable there is none
         body_type="multipart/form-data",
-        headers=frozenset({"Tus-Resumable", "Upload-Length", "Upload-Metadata"}),
+        headers={
+            VERSION_HEADER: Literal[VERSION],
+            "Upload-Length": PLACE,
+            "Upload-Metadata": str,
+        },
         refuses=(400, 403, 412, 415),
     ),
     ("headway_tus.show", "GET"): Operation({200: UploadProgress}),
@@ -125,7 +160,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         {204: None},
         bytes,
         body_type="application/offset+octet-stream",
-        headers=frozenset({"Tus-Resumable", "Upload-Offset"}),
+        headers={**TUS, "Upload-Offset": Required[PLACE]},
         refuses=(400, 403, 409, 412, 415, 423),
     ),
     ("headway_tus.override", "POST"): Operation(
@@ -133,12 +168,10 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         bytes,
         needs_body=False,
         body_type="application/offset+octet-stream",
-        headers=frozenset({"Tus-Resumable", "Upload-Offset", "X-HTTP-Method-Override"}),
+        headers={**TUS, "Upload-Offset": PLACE, OVERRIDE: Required[Literal["PATCH", "DELETE"]]},
         refuses=(400, 403, 405, 409, 412, 415, 423),
     ),
-    ("headway_tus.end", "DELETE"): Operation(
-        {204: None}, headers=frozenset({"Tus-Resumable"}), refuses=(403, 409, 412)
-    ),
+    ("headway_tus.end", "DELETE"): Operation({204: None}, headers=TUS, refuses=(403, 409, 412)),
     ("headway_schedules.index", "GET"): Operation({200: ScheduleList}, refuses=(404,)),
     ("headway_schedules.change", "POST"): Operation(
         {200: Schedule, 202: SnapshotDict},

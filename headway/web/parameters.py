@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Set
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import request
 
-from headway.snapshot import Phase, is_number, phases_of_state
-from headway.store.records import TASK_ID
+from headway.snapshot import Phase, phases_of_state
+from headway.web.bounds import Within
 from headway.web.errors import APIError
+from headway.web.payloads import AHEAD, CURSOR, MAX_AHEAD_SECONDS, ONE_TIME, QUERY
 
-MAX_AHEAD_SECONDS = 366 * 86400
-MAX_QUERY = 200  # characters
-SCORE = re.compile(r"-?[0-9]{1,18}")  # parts have those below zero
 NO_TIME = "Must be a time with its zone: 2026-11-22T08:00:00Z."
 
 
-def json_body(keys: Set[str]) -> dict[str, Any]:
-    """Return the request's JSON, an object with no other keys than these. Raises APIError."""
+def json_body(shape: type) -> dict[str, Any]:
+    """Return the request's JSON, an object with no other keys than this TypedDict.
+
+    Raises APIError.
+    """
+    keys = shape.__annotations__.keys()
     if not request.is_json:
         raise APIError(415, "not_json", "Send JSON, with Content-Type: application/json.")
     try:
@@ -48,13 +48,13 @@ def when_of(body: dict[str, Any]) -> tuple[float, datetime | None]:
     """
     countdown = body.get("countdown")
     eta = body.get("eta")
-    if countdown is not None and eta is not None:
+    if not ONE_TIME.takes(body):
         raise APIError(
             400, "bad_time", "Give countdown or eta, not both.", {"eta": "Not with countdown."}
         )
     if countdown is not None:
-        if not is_number(countdown) or not 0 <= countdown <= MAX_AHEAD_SECONDS:
-            why = f"Must be a number of seconds from 0 to {MAX_AHEAD_SECONDS}."
+        if not AHEAD.takes(countdown):
+            why = f"Must be a number of seconds {AHEAD}."
             raise APIError(400, "bad_time", why, {"countdown": why})
         return float(countdown), None
     if eta is None:
@@ -76,12 +76,10 @@ def time_of(text: Any, name: str, why: str = NO_TIME) -> datetime:
     return when
 
 
-def integer(text: str, name: str, least: int, most: int) -> int:
-    """Return a whole number within these bounds. Raises APIError."""
-    if not text.isascii() or not text.isdigit() or len(text) > 18 or not least <= int(text) <= most:
-        raise APIError(
-            400, "bad_number", f"{name} must be from {least} to {most}.", {name: "Out of range."}
-        )
+def integer(text: str, name: str, bound: Within) -> int:
+    """Return a whole number within this bound. Raises APIError."""
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or not bound.takes(int(text)):
+        raise APIError(400, "bad_number", f"{name} must be {bound}.", {name: "Out of range."})
     return int(text)
 
 
@@ -100,21 +98,19 @@ def phases_asked_for() -> set[Phase]:
 
 
 def words_asked_for() -> list[str]:
-    """Return the words of `?q=`. Raises APIError for more than MAX_QUERY characters."""
+    """Return the words of `?q=`. Raises APIError for more than QUERY's characters."""
     text = request.args.get("q", "")
-    if len(text) > MAX_QUERY:
-        why = f"Search for at most {MAX_QUERY} characters."
+    if len(text) > QUERY.most:
+        why = f"Search for at most {QUERY.most} characters."
         raise APIError(400, "bad_query", why, {"q": why})
     return text.split()
 
 
 def cursor_of(text: str | None) -> tuple[str, str]:
     """Return the score and the task_id at which a page begins. Raises APIError."""
-    if not text:
-        return "", ""
-    score, _, task_id = text.partition("~")
-    if not SCORE.fullmatch(score) or not TASK_ID.match(task_id):
+    found = CURSOR.fullmatch(text or "")
+    if found is None:
         raise APIError(
             400, "bad_cursor", "Use the cursor from the previous answer.", {"cursor": "Malformed."}
         )
-    return score, task_id
+    return found[1] or "", found[2] or ""

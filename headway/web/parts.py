@@ -14,6 +14,7 @@ from headway.web.errors import handle_errors, wants_json, wants_page
 from headway.web.listing import filters_of
 from headway.web.parameters import cursor_of, integer, phases_asked_for, words_asked_for
 from headway.web.part_tree import read_parts
+from headway.web.payloads import LIMIT
 from headway.web.reading import read_one
 from headway.web.responses import FRESH, READ_ONLY, get_records, json_text
 from headway.web.security import guard
@@ -51,7 +52,7 @@ def listing(task_id: str) -> ResponseReturnValue:
         response = make_response(render_template("headway/parts.html", **page))
         response.headers["Cache-Control"] = FRESH
         return response
-    limit = integer(request.args.get("limit", "50"), "limit", 1, 100)
+    limit = integer(request.args.get("limit", "50"), "limit", LIMIT)
     found, following = records.lists.parts(task_id, limit, phases, cursor, words_asked_for())
     next_cursor = fragment("~".join(following)) if following else "null"
     return json_text(f'{{"tasks":[{",".join(found)}],"next":{next_cursor}}}', cache=FRESH)

@@ -5,14 +5,34 @@ docs/protocol.md says what each key means.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from headway.display.labels import Labels
 from headway.shapes import SnapshotDict
 from headway.store.errors import Problem
 from headway.store.model import QueueLoad
+from headway.store.records import TASK_ID
+from headway.tokens import MAX_SECONDS
+from headway.web.bounds import AtLeastOne, AtMostOne, Chars, Items, Matching, Within
+from headway.webpush.subscriptions import AUTH, ENDPOINT, MAX_ENDPOINT, P256DH
+
+MAX_AHEAD_SECONDS = 366 * 86400
+AHEAD = Within(0, MAX_AHEAD_SECONDS)
+LASTING = Within(1, MAX_SECONDS)  # seconds of a link
+TASK_IDS = Items(1, 100)  # of one request
+LIMIT = Within(1, 100)  # tasks on a page
+OFFSET = Within(0, 2**53)  # the whole numbers that JavaScript knows
+QUERY = Chars(200)
+KEY = Chars(255)
+# Where a page begins: a score, which is below zero for parts, and a task's id; "" for the first.
+CURSOR = re.compile(rf"(?:(-?[0-9]{{1,18}})~({TASK_ID.pattern}))?")
+# Of requests with two of these, neither could be done.
+ONE_TIME = AtMostOne(countdown=None, eta=None)
+SOME_TIME = AtLeastOne("countdown", "eta")
+ARGS_OR_RESUME = AtMostOne(args=None, resume=False)
 
 
 class Refusal(TypedDict):
@@ -182,7 +202,7 @@ class FileForm(TypedDict):
 class When(TypedDict, total=False):
     """A time: `countdown` in seconds, or `eta` in RFC 3339."""
 
-    countdown: float | None
+    countdown: Annotated[float, AHEAD] | None
     eta: datetime | None
 
 
@@ -216,33 +236,34 @@ class Answer(TypedDict):
 class SubscriptionKeys(TypedDict):
     """What a push message for a browser is encrypted with, in base64."""
 
-    p256dh: str
-    auth: str
+    p256dh: Annotated[str, Matching(P256DH)]
+    auth: Annotated[str, Matching(AUTH)]
 
 
 class Unsubscribe(TypedDict):
     """Which browser is told no longer, by its push service's address for it."""
 
-    endpoint: str
+    endpoint: Annotated[str, Matching(ENDPOINT), Chars(MAX_ENDPOINT)]
 
 
 class Subscription(Unsubscribe):
     """A browser's subscription, as `PushSubscription.toJSON` has it."""
 
     keys: SubscriptionKeys
+    expirationTime: NotRequired[Any]
 
 
 class Several(TypedDict):
     """What to do with which tasks."""
 
     action: Literal["cancel", "retry", "forget"]
-    task_ids: list[str]
+    task_ids: Annotated[list[str], TASK_IDS]
 
 
 class Share(TypedDict, total=False):
     """For how many seconds a link lasts."""
 
-    expires_in: float
+    expires_in: Annotated[float, LASTING]
 
 
 class ChangeSchedule(TypedDict):

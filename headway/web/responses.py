@@ -9,11 +9,11 @@ from headway.store.model import ChangeResult, Outcome, StartResult
 from headway.store.records import Records
 from headway.web.access import cookie_is_dropped, hint
 from headway.web.errors import APIError
+from headway.web.payloads import KEY
 from headway.web.reading import NOT_FOUND, SEND_COOKIE, read_mine
 from headway.web.viewers import current_viewer
 
 FRESH = "private, no-store"  # Cache-Control of an answer for one viewer
-MAX_KEY = 255
 READ_ONLY = APIError(403, "read_only", "This link is read-only: it cannot change the task.")
 ONLY_OVER_HTTPS = " Browsers keep it over https only."
 # Why a task was not changed.
@@ -59,8 +59,8 @@ def accepted(started: StartResult) -> Response:
 def idempotency_key() -> str:
     """Return the key in the request's header or form, "" for none. Raises APIError."""
     key = request.headers.get("Idempotency-Key") or request.form.get("idempotency_key", "")
-    if len(key) > MAX_KEY:
-        raise APIError(400, "bad_key", f"An Idempotency-Key has at most {MAX_KEY} characters.")
+    if len(key) > KEY.most:
+        raise APIError(400, "bad_key", f"An Idempotency-Key has at most {KEY.most} characters.")
     return key
 
 

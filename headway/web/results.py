@@ -15,6 +15,7 @@ from headway.shapes import SnapshotDict
 from headway.state import state
 from headway.store.model import ResultGone
 from headway.web import markdown, result_plot
+from headway.web.bounds import Within
 from headway.web.errors import APIError, handle_errors
 from headway.web.files import ShownFile
 from headway.web.parameters import integer
@@ -29,6 +30,7 @@ results = Blueprint("headway_results", __name__)
 handle_errors(results)
 guard(results)
 
+PAGES = Within(1, 10**9)
 MAX_TABLE_BYTES = 1024 * 1024  # of a result as JSON that is shown as a table
 MAX_CSV_BYTES = 16 * 1024 * 1024
 NO_TABLE = APIError(404, "no_table", "This task's result is no table: a list of objects.")
@@ -85,7 +87,7 @@ def shown_result(task: SnapshotDict, files: Sequence[ShownFile], token: str) -> 
     rows = rows_of(value)
     if rows is None:
         return ShownResult(link=link_of(value))
-    number = integer(request.args.get("page", "1"), "page", 1, 10**9)
+    number = integer(request.args.get("page", "1"), "page", PAGES)
     return ShownResult(page_of(rows, request.args.get("sort", ""), number))
 
 

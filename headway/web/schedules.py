@@ -13,6 +13,7 @@ from headway.service import start
 from headway.store.schedules import KeptSchedule
 from headway.web.errors import APIError, handle_errors, wants_json, wants_page
 from headway.web.parameters import json_body
+from headway.web.payloads import ChangeSchedule
 from headway.web.responses import FRESH, accepted, get_records, idempotency_key
 from headway.web.security import guard
 from headway.web.viewers import current_viewer
@@ -52,7 +53,7 @@ def change(name: str) -> ResponseReturnValue:
     answers, the others with the schedule; a browser is redirected to the task or to the page.
     """
     _only_operators()
-    given = json_body({"action"}) if request.is_json else request.form
+    given = json_body(ChangeSchedule) if request.is_json else request.form
     action = given.get("action")
     if action not in ("pause", "resume", "run"):
         raise BAD_ACTION

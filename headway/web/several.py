@@ -18,7 +18,6 @@ from headway.snapshot import Snapshot
 from headway.state import state
 from headway.store.errors import RedisUnavailable
 from headway.store.model import AlreadyUsed, Outcome, TaskRecord, TooLate
-from headway.web.api import MAX_IDS
 from headway.web.errors import (
     ALREADY_USED,
     NOT_KEPT,
@@ -29,6 +28,7 @@ from headway.web.errors import (
     wants_page,
 )
 from headway.web.parameters import json_body
+from headway.web.payloads import TASK_IDS, Several
 from headway.web.reading import NOT_FOUND, read_mine
 from headway.web.responses import (
     FRESH,
@@ -47,7 +47,7 @@ handle_errors(several)
 guard(several)
 
 BAD_ACTION = APIError(400, "bad_action", "The action is cancel, retry or forget.")
-BAD_IDS = APIError(400, "bad_task_ids", Sentence("Choose 1 to {most} tasks.", most=MAX_IDS))
+BAD_IDS = APIError(400, "bad_task_ids", Sentence("Choose 1 to {most} tasks.", most=TASK_IDS.most))
 UNREACHED = APIError(503, "unavailable", "Redis does not answer: try again in a moment.")
 
 
@@ -106,7 +106,7 @@ def change() -> ResponseReturnValue:
     malformed is refused as `not_found`.
     """
     is_page = wants_page() and not wants_json()
-    body = json_body({"action", "task_ids"}) if request.is_json else {}
+    body = json_body(Several) if request.is_json else {}
     name = body.get("action", request.form.get("action"))
     if not isinstance(name, str) or name not in ACTIONS:
         raise BAD_ACTION
@@ -121,10 +121,9 @@ def _task_ids(given: object) -> list[str]:
     """Return the ids, each once. Raises APIError."""
     if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
         raise BAD_IDS
-    task_ids = list(dict.fromkeys(given))
-    if not 1 <= len(task_ids) <= MAX_IDS:
+    if not TASK_IDS.takes(given):
         raise BAD_IDS
-    return task_ids
+    return list(dict.fromkeys(given))
 
 
 def _change_all(name: str, task_ids: Sequence[str], viewer: Viewer) -> list[Change]:

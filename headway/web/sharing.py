@@ -7,11 +7,11 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
-from headway.snapshot import is_number
 from headway.state import state
-from headway.tokens import DAY_SECONDS, MAX_SECONDS, of_task, read_token, token
+from headway.tokens import DAY_SECONDS, of_task, read_token, token
 from headway.web.errors import APIError, handle_errors
 from headway.web.parameters import json_body
+from headway.web.payloads import LASTING, Share
 from headway.web.reading import read_to_share
 from headway.web.responses import FRESH
 from headway.web.security import guard
@@ -20,8 +20,6 @@ from headway.web.viewers import current_viewer, secret_keys_of
 sharing = Blueprint("headway_sharing", __name__)
 handle_errors(sharing)
 guard(sharing)
-
-MIN_SECONDS = 1
 
 
 @sharing.post("/tasks/<task_id>/share")
@@ -75,8 +73,8 @@ def _expires_in() -> float:
     """Return for how many seconds the request wants a token. Raises APIError."""
     if not request.get_data():
         return DAY_SECONDS
-    wanted: Any = json_body({"expires_in"}).get("expires_in", DAY_SECONDS)
-    if not is_number(wanted) or not MIN_SECONDS <= wanted <= MAX_SECONDS:
-        why = f"Must be a number of seconds from {MIN_SECONDS} to {MAX_SECONDS:.0f}."
+    wanted: Any = json_body(Share).get("expires_in", DAY_SECONDS)
+    if not LASTING.takes(wanted):
+        why = f"Must be a number of seconds {LASTING}."
         raise APIError(400, "bad_time", why, {"expires_in": why})
     return float(wanted)

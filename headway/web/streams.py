@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from headway.state import state
 from headway.web.errors import APIError, handle_errors
 from headway.web.parameters import integer
+from headway.web.payloads import OFFSET
 from headway.web.reading import read_one
 from headway.web.responses import FRESH
 from headway.web.security import guard
@@ -30,9 +31,9 @@ def stream(task_id: str, name: str) -> ResponseReturnValue:
     """
     records = state().records
     read_one(records, current_viewer(), task_id)
-    offset = integer(request.args.get("offset", "0"), "offset", 0, 2**53)
+    offset = integer(request.args.get("offset", "0"), "offset", OFFSET)
     epoch = request.args.get("epoch")
-    had = offset, None if epoch is None else integer(epoch, "epoch", 0, 2**53)
+    had = offset, None if epoch is None else integer(epoch, "epoch", OFFSET)
     found = records.queries.read_streams(task_id, {name: had}, only=name).get(name)
     if found is None:
         raise NO_STREAM

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify, request, send_from_directory
 from flask.typing import ResponseReturnValue
 
 from headway.state import state
+from headway.web import payloads
 from headway.web.access import current_owner, get_or_create_owner
 from headway.web.assets import FOLDER
 from headway.web.errors import APIError, handle_errors
@@ -80,7 +81,7 @@ def subscribe() -> ResponseReturnValue:
 def unsubscribe() -> ResponseReturnValue:
     """Tell a browser no longer; 204, also where it was not told. JSON `{"endpoint"}`."""
     try:
-        endpoint = parse_endpoint(json_body({"endpoint"}).get("endpoint"))
+        endpoint = parse_endpoint(json_body(payloads.Unsubscribe).get("endpoint"))
     except BadSubscription as error:
         raise _refusal(error) from None
     state().records.devices.forget(_owner(), digest_of(endpoint))
@@ -99,7 +100,7 @@ def _subscription() -> Subscription:
     # Not at the top: only projects with Web Push have cryptography.
     from headway.webpush.encryption import is_public_key
 
-    body = json_body({"endpoint", "expirationTime", "keys"})
+    body = json_body(payloads.Subscription)
     keys = body.get("keys")
     try:
         found = parse_subscription(body.get("endpoint"), keys if isinstance(keys, Mapping) else {})
