@@ -9,7 +9,7 @@ from typing import Any
 def parse(text: str) -> Any:
     """Return the value of a JSON text. Raises ValueError, also where it is nested too deeply."""
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _DECODER.decode(text)
     except RecursionError:
         raise ValueError("The JSON is nested too deeply.") from None
 
@@ -24,3 +24,7 @@ def parse_or_text(text: str) -> Any:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON.")
+
+
+# Made once: `json.loads` makes one for each call that has options.
+_DECODER = json.JSONDecoder(parse_constant=_refuse)

@@ -18,7 +18,7 @@ from headway.celery.file_cleaner import GRACE_SECONDS, FileCleaner
 from headway.exceptions import ConfigError
 from headway.files.folder import FileFolder, file_folder
 from headway.files.types import is_file_name, media_type
-from headway.push.checks import is_event
+from headway.push.checks import is_event, stamp_of
 from headway.push.resync import Resync
 from headway.snapshot import Phase
 from headway.store.files import MAX_FILES
@@ -253,7 +253,7 @@ def test_viewers_who_may_have_missed_a_file_are_told(records: Records, task_id: 
 
     hint = f'["files",{{"task_id":"{task_id}"}}]'.encode()
     assert delivered.count(hint) == 1
-    assert is_event(f"task:{task_id}", hint)
+    assert is_event(f"task:{task_id}", hint, stamp_of(hint))
 
 
 def test_after_its_end_a_task_gives_out_nothing_more(records: Records, task_id: str):

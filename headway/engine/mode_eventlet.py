@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -76,9 +76,11 @@ def reading(connection: Any) -> Iterator[Callable[[int], bytes]]:
     def receive(size: int) -> bytes:
         while True:
             wait()
-            with suppress(BlockingIOError):
+            try:
                 data: bytes = connection.fd.recv(size)
-                return data
+            except BlockingIOError:
+                continue
+            return data
 
     try:
         yield receive

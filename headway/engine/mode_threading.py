@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import select
+import socket
+import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from headway.engine import handover
-from headway.engine.handover import reading, take
+from headway.engine.handover import take
 from headway.engine.thread_queue import ThreadQueue
 
 __all__ = ["connection_of", "make_epoll", "make_lock", "make_queue", "reading", "take", "watch"]
@@ -32,6 +35,21 @@ def make_epoll() -> Any:
 def watch(epoll: Any) -> Callable[[int], list[tuple[int, int]]]:
     """Return a function that waits until something can be done, and returns so much of it."""
     return partial(epoll.poll, -1)
+
+
+@contextmanager
+def reading(connection: Any) -> Iterator[Callable[[int], bytes]]:
+    """Yield a function that reads from a connection as its `recv` does.
+
+    The kernel keeps the connection's time limit: Python would ask it before each read.
+    """
+    seconds = connection.gettimeout()
+    if seconds and not hasattr(connection, "pending"):
+        limit = struct.pack("@ll", int(seconds), int(seconds % 1 * 1e6))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        connection.settimeout(None)
+    yield connection.recv
 
 
 def make_queue(engine: Any, workers: int) -> ThreadQueue:

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import logging
+import re
 from itertools import count
-from typing import Any
+from typing import Any, TypeAlias
 
 from headway import strict_json
-from headway.push.fanout import stamp_of
 from headway.throttled import ThrottledLogger
 
 logger = ThrottledLogger(logging.getLogger(__name__))
 
 OTHERS = ("forgotten", "log", "stream", "files")
 
+STAMP = re.compile(rb'\["snapshot",\{"task_id":"([^"]*)","version":([0-9]{1,18}),')
+
+Stamp: TypeAlias = tuple[str, int]  # of a snapshot: task id and version
+
 _refused = count(1)
 
 
-def is_event(name: str, message: bytes) -> bool:
-    """Whether a message is an event of this room: a snapshot, or one of OTHERS.
+def stamp_of(message: bytes) -> Stamp:
+    """Return the stamp of a snapshot event, ("", 0) of any other message.
+
+    `record.lua` writes these two keys first.
+    """
+    found = STAMP.match(message)
+    return (found[1].decode(errors="replace"), int(found[2])) if found else ("", 0)
+
+
+def is_event(name: str, message: bytes, stamp: Stamp) -> bool:
+    """Whether a message with this stamp is an event of this room: a snapshot, or one of OTHERS.
 
     Anything else is logged, and not for browsers.
     """
-    if _is_of(name, message, _parse(message)):
+    if _is_of(name, stamp, _parse(message)):
         return True
     _count(f"room {name}")
     return False
@@ -36,7 +49,7 @@ def is_object(message: bytes) -> bool:
     return False
 
 
-def _is_of(name: str, message: bytes, found: Any) -> bool:
+def _is_of(name: str, stamp: Stamp, found: Any) -> bool:
     if not (isinstance(found, list) and len(found) == 2 and isinstance(found[1], dict)):
         return False
     kind, payload = found
@@ -44,7 +57,7 @@ def _is_of(name: str, message: bytes, found: Any) -> bool:
     if name.startswith("task:") and name != f"task:{task_id}":
         return False
     if kind == "snapshot":
-        return isinstance(task_id, str) and stamp_of(message)[0] == task_id
+        return isinstance(task_id, str) and stamp[0] == task_id
     return kind in OTHERS
 
 

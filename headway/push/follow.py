@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
-from headway.push.checks import is_event
+from headway.push.checks import is_event, stamp_of
 from headway.snapshot import Snapshot
 from headway.store.errors import RedisUnavailable, translate
 from headway.store.keys import room
@@ -93,7 +93,8 @@ def _subscribed(records: Records, task_id: str) -> Iterator[Update]:
         yield _read(records, task_id)
         while message := pubsub.get_message(timeout=QUIET_SECONDS):
             text = str(message["data"])
-            if text.startswith(SNAPSHOT_HEAD) and is_event(name, text.encode()):
+            told = text.encode()
+            if text.startswith(SNAPSHOT_HEAD) and is_event(name, told, stamp_of(told)):
                 text = text.removeprefix(SNAPSHOT_HEAD)[:-1]
                 yield Update(Snapshot.from_json(text), text)
 

@@ -19,8 +19,8 @@ from socketio.pubsub_manager import PubSubManager
 
 from headway.engine.frames import SERVICE_RESTART
 from headway.push.batch_loader import BatchLoader
-from headway.push.checks import is_event, is_object
-from headway.push.fanout import Fanout, stamp_of
+from headway.push.checks import is_object
+from headway.push.fanout import Fanout
 from headway.push.heartbeat import LIVE_SECONDS, Heartbeat
 from headway.push.polls import Polls
 from headway.push.resync import Resync
@@ -60,7 +60,8 @@ class RoomManager(PubSubManager):
         self._receivers = {one.channel: one.receive for one in (self.heartbeat, self.withdrawals)}
         for channel in self._receivers:
             self.subscriber.subscribe(channel)
-        self.deliver = Fanout(self.live_rooms, lambda seconds: self.server.sleep(seconds)).deliver
+        self._fanout = Fanout(self.live_rooms, lambda seconds: self.server.sleep(seconds))
+        self.deliver = self._fanout.deliver
         self._starting = threading.Lock()
         self._started = False
 
@@ -170,22 +171,17 @@ class RoomManager(PubSubManager):
         """Deliver messages of rooms' channels; yield the common channel's to python-socketio."""
         before_room = self.channel_of("")
         for messages in self.subscriber.read_batches(self.server.eio.reading):
-            events: dict[tuple[str, str | int], bytes] = {}
-            for number, (channel, message) in enumerate(messages):
+            of_rooms: list[tuple[str, bytes]] = []
+            for channel, message in messages:
                 if channel == self.channel:
                     if is_object(message):
                         yield message
                 elif receive := self._receivers.get(channel):
                     receive(message)
                 else:
-                    task_id, _ = stamp_of(message)
-                    key = channel.removeprefix(before_room), task_id or number
                     self.polls.note(channel)
-                    events.pop(key, None)  # of a batch, the newest snapshot is enough
-                    events[key] = message
-            for (name, _), event in events.items():
-                if is_event(name, event):
-                    self.deliver(name, event)
+                    of_rooms.append((channel.removeprefix(before_room), message))
+            self._fanout.deliver_batch(of_rooms)
 
 
 def _close_websockets(manager: RoomManager, pid: int) -> None:

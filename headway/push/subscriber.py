@@ -6,6 +6,7 @@ import logging
 import socket
 import threading
 import time
+from _thread import RLock  # which no async mode patches
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from functools import partial
@@ -38,17 +39,12 @@ class RedisSubscriber:
 
     def __init__(self, url: str, silence_seconds: float) -> None:
         """Set up; a connection that is silent for `silence_seconds` will be given up."""
-        pool = redis.ConnectionPool.from_url(
-            url,
-            socket_timeout=HANDSHAKE_SECONDS,
-            socket_connect_timeout=HANDSHAKE_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-        )
         self._silence_seconds = silence_seconds
-        # Not taken from the pool, which gives out 100 connections in its life and then none.
-        self._make: Callable[[], Any] = partial(pool.connection_class, **pool.connection_kwargs)
-        self._lock = threading.RLock()
+        self._make = _maker_of_connections(url)
+        # The state changes only under `_lock`, which nothing that waits is done under, and commands
+        # are taken and sent only under `_sending`, so that they go out in their order.
+        self._lock = RLock()
+        self._sending = threading.RLock()
         self._connection: Any = None
         self._subscriptions = Subscriptions()
         self._sessions = count(1)
@@ -90,8 +86,8 @@ class RedisSubscriber:
             return
         time.sleep(0)  # others may want channels too: one write for all
         while True:
+            self._flush()
             with self._lock:
-                self._flush()
                 number = self._subscriptions.missing(channels)
                 if not number:
                     return
@@ -153,11 +149,13 @@ class RedisSubscriber:
 
     def _begin(self, connection: Any) -> None:
         connection._sock.settimeout(self._silence_seconds)
-        with self._lock:
-            self._connection = connection
-            self.received_at = time.monotonic()
-            self._subscriptions.ask_again()
+        with self._sending:
+            with self._lock:
+                self._connection = connection
+                self.received_at = time.monotonic()
+                self._subscriptions.ask_again()
             self._flush()
+        with self._lock:
             if self._connection is None:
                 raise redis.ConnectionError(
                     "The connection broke while it was being asked for its channels."
@@ -176,10 +174,26 @@ class RedisSubscriber:
 
     def _flush(self) -> None:
         """Send the unsent commands; without a connection, the next one subscribes to everything."""
-        commands = self._subscriptions.take_unsent()
-        if commands and self._connection is not None:
-            try:
-                packed = self._connection.pack_commands(commands)
-                self._connection.send_packed_command(packed, check_health=False)
-            except (redis.RedisError, OSError):
-                self.drop()
+        with self._sending:
+            with self._lock:
+                commands = self._subscriptions.take_unsent()
+                connection = self._connection
+            if commands and connection is not None:
+                try:
+                    packed = connection.pack_commands(commands)
+                    connection.send_packed_command(packed, check_health=False)
+                except (redis.RedisError, OSError):
+                    self.drop()
+
+
+def _maker_of_connections(url: str) -> Callable[[], Any]:
+    """Return a function that makes a connection, which is not open yet."""
+    pool = redis.ConnectionPool.from_url(
+        url,
+        socket_timeout=HANDSHAKE_SECONDS,
+        socket_connect_timeout=HANDSHAKE_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+    )
+    # Not taken from the pool, which gives out 100 connections in its life and then none.
+    return partial(pool.connection_class, **pool.connection_kwargs)

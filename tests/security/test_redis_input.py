@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from headway.push.checks import is_event, is_object
-from headway.push.fanout import stamp_of
+from headway.push.checks import is_event, is_object, stamp_of
 from headway.store.connection import connect
 from headway.store.records import Records
 from tests.browser import Visitor
@@ -54,19 +53,21 @@ def client(valkey: Valkey) -> Iterator[Any]:
 
 @pytest.mark.parametrize("junk", JUNK)
 def test_what_is_no_event_of_a_room_goes_no_further(junk: str):
-    stamp_of(JUNK[junk])  # raises nothing
+    stamp = stamp_of(JUNK[junk])
 
-    assert not is_event(f"task:{ID}", JUNK[junk])
+    assert not is_event(f"task:{ID}", JUNK[junk], stamp)
 
 
 @pytest.mark.parametrize("name", [f"task:{ID}", "owner:ada"])
 def test_what_headway_publishes_is_an_event(name: str):
     snapshot = f'["snapshot",{{"task_id":"{ID}","version":9,"state":"ä\\u0000"}}]'.encode()
 
-    assert is_event(name, snapshot)
-    assert is_event(name, f'["log",{{"task_id":"{ID}","lines":[]}}]'.encode())
-    assert is_event(name, f'["stream",{{"task_id":"{ID}","name":"a","offset":0}}]'.encode())
     assert stamp_of(snapshot) == (ID, 9)
+    assert is_event(name, snapshot, (ID, 9))
+    assert is_event(name, f'["log",{{"task_id":"{ID}","lines":[]}}]'.encode(), ("", 0))
+    assert is_event(
+        name, f'["stream",{{"task_id":"{ID}","name":"a","offset":0}}]'.encode(), ("", 0)
+    )
 
 
 def test_the_common_channel_takes_objects():
