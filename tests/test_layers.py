@@ -124,6 +124,7 @@ LAYERS = [
     "headway.celery.saved",
     "headway.celery.files",
     "headway.celery.overflow",
+    "headway.celery.stream_sender",
     "headway.celery.streams",
     "headway.celery.effects",
     "headway.celery.uploads",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import Celery
 
 from headway import masking, progress
+from headway.celery import overflow
 from headway.celery.overflow import END, GAP
 from headway.exceptions import ConfigError
-from headway.files.folder import file_folder
+from headway.files.folder import FileFolder, file_folder
+from headway.store.files import MAX_FILES
 from headway.store.records import Records
 from tests.by_hand import shown
 from tests.test_checkpoints import Killed, Runs, runs
@@ -18,6 +23,60 @@ from tests.test_checkpoints import Killed, Runs, runs
 __all__ = ["runs"]
 
 MARK = "\n[This stream ends here: its limit is 20 bytes. The whole text is the file answer.txt.]\n"
+NOT_KEPT = (
+    "\n[This stream ends here: its limit is 20 bytes. The rest was not kept: "
+    "the file answer.txt could not be written.]\n"
+)
+PARTIAL = "[Some of the rest was not kept: the file answer.txt could not be written.]\n"
+
+
+def refuse(*args: Any, **options: Any) -> Any:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def a_file_in_its_place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.write_text("no folder")
+
+
+def no_rights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FileFolder, "begin", refuse)
+
+
+class FullDisk:
+    """A file on a disk with little room: it takes a part of a text, then no more."""
+
+    def __init__(self, file: Any, room: int) -> None:
+        self._file = file
+        self._room = room
+
+    def write(self, data: memoryview) -> int:
+        if data and not self._room:
+            refuse()
+        taken = self._file.write(data[: self._room])
+        self._room -= taken
+        return int(taken)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def with_room(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """Have each file that is begun from now on take so many bytes."""
+    begin = FileFolder.begin
+
+    def scarce(self: FileFolder, task_id: str) -> tuple[str, Any]:
+        key, file = begin(self, task_id)
+        return key, FullDisk(file, room)
+
+    monkeypatch.setattr(FileFolder, "begin", scarce)
+
+
+def no_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_room(monkeypatch, 10)
+
+
+def no_sync(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overflow.os, "fsync", refuse)
 
 
 @pytest.fixture(autouse=True)
@@ -227,3 +286,118 @@ def test_a_full_stream_gets_no_file_any_more(runs: Runs, records: Records):
 
     assert raised == ["The stream 'answer' is full: ask for its file before that."]
     assert files_of(records, runs.celery, runs.task_id) == {}
+
+
+@pytest.mark.parametrize("breaks", [a_file_in_its_place, no_rights, no_room, no_sync])
+def test_a_file_that_cannot_be_begun_is_said_to_be_missing(
+    runs: Runs,
+    records: Records,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    breaks: Callable[[Path, pytest.MonkeyPatch], None],
+):
+    breaks(folder, monkeypatch)
+
+    def body() -> None:
+        out = progress.stream("answer", overflow="file")
+        for _ in range(5):
+            out.write("0123456789")
+            progress.flush()
+            progress.save(1)
+
+    runs(body)
+
+    assert stream_of(records, runs.task_id) == "0123456789" * 2 + NOT_KEPT
+    assert records.files.of(runs.task_id) == []
+    snapshot = shown(records, runs.task_id)
+    assert snapshot
+    assert "file" not in snapshot.streams["answer"]
+    assert snapshot.files is None
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+
+
+def test_a_file_too_many_is_said_to_be_missing(runs: Runs, records: Records):
+    def body() -> None:
+        for number in range(MAX_FILES):
+            progress.file(f"{number}.txt", b"x")
+        progress.stream("answer", overflow="file").write("0123456789" * 3)
+
+    runs(body)
+
+    assert stream_of(records, runs.task_id) == "0123456789" * 2 + NOT_KEPT
+    assert len(records.files.of(runs.task_id)) == MAX_FILES
+
+
+def test_a_disk_that_is_full_later_ends_the_file_and_is_told(
+    runs: Runs, records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    with_room(monkeypatch, 35)
+    at_save: list[int] = []
+
+    def body() -> None:
+        out = progress.stream("answer", overflow="file")
+        for number in range(6):
+            out.write("0123456789")
+            for _ in range(3):  # the file is begun, named, and noted
+                progress.flush()
+            if not at_save and number == 4:
+                progress.save(1)
+                at_save.append(1)
+                raise Killed
+
+    runs(body)
+
+    [file] = records.files.of(runs.task_id)
+    assert stream_of(records, runs.task_id) == "0123456789" * 2 + MARK + PARTIAL
+    with file_folder(runs.celery.conf, "").open(runs.task_id, file.key) as opened:
+        assert opened.read() == b"0123456789" * 3 + b"01234"
+
+    monkeypatch.undo()
+    runs(body)
+
+    [text] = files_of(records, runs.celery, runs.task_id).values()
+    assert text.startswith("0123456789" * 3 + "01234" + GAP.partition("{")[0])
+    assert text.endswith("0123456789" * 6)
+    assert stream_of(records, runs.task_id) == "0123456789" * 2 + MARK + PARTIAL
+
+
+def test_a_disk_that_is_full_within_the_last_text_is_told(
+    runs: Runs, records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    with_room(monkeypatch, 35)
+
+    def body() -> None:
+        out = progress.stream("answer", overflow="file")
+        out.write("a" * 30)
+        progress.save(1)
+        out.write("b" * 10)
+
+    runs(body)
+
+    assert stream_of(records, runs.task_id) == "a" * 20 + MARK + PARTIAL
+
+
+def test_a_run_that_cannot_take_over_the_file_leaves_what_was_saved(
+    runs: Runs, records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    def body() -> None:
+        out = progress.stream("answer", overflow="file")
+        out.write("a" * 30)
+        if progress.saved is None:
+            progress.save(1)
+        else:
+            progress.save(2)
+        raise Killed
+
+    runs(body)
+    monkeypatch.setattr(FileFolder, "begin", refuse)
+    runs(body)
+
+    assert files_of(records, runs.celery, runs.task_id) == {"answer.txt": "a" * 30}
+    assert stream_of(records, runs.task_id) == "a" * 20 + MARK + PARTIAL
+
+    monkeypatch.undo()
+    runs(body)
+
+    [text] = files_of(records, runs.celery, runs.task_id).values()
+    assert text == "a" * 60

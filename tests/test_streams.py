@@ -16,6 +16,7 @@ from headway import masking, progress
 from headway.celery import streams, text_stream
 from headway.celery.runs import Run, Stopped
 from headway.store.errors import RedisUnavailable
+from headway.store.model import MAX_CALL_BYTES
 from headway.store.output import OutputRecords
 from headway.store.records import Records
 from tests.bodies import read, run
@@ -48,7 +49,7 @@ def test_what_a_run_writes_is_kept_to_the_byte_and_pushed_in_few_pieces(
         event["offset"] + len(event["text"].encode()) for event in pushed[:-1]
     ]
     assert [event["closed"] for event in pushed] == [False] * (len(pushed) - 1) + [True]
-    of_calls = len(whole.encode()) / streams.MAX_CALL_BYTES
+    of_calls = len(whole.encode()) / MAX_CALL_BYTES
     assert len(pushed) <= 30 * seconds + of_calls + 2
     state = read(records, task_id).streams["answer"]
     assert (state["length"], state["closed"]) == (len(whole.encode()), True)

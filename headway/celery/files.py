@@ -23,6 +23,7 @@ BAD_NAME = (
     "{!r} is no name of a file: one line of visible characters, without / and \\, of at most "
     f"{MAX_NAME_BYTES} bytes of UTF-8."
 )
+TOO_MANY = f"A task has at most {MAX_FILES} files."
 NO_FOLDER = "There is no folder for files: set headway_files, in the web process's settings too."
 
 
@@ -71,7 +72,7 @@ def note(run: Run, name: str, stored: StoredFile) -> tuple[Outcome, TaskFile | N
 def _refuse(run: Run, outcome: Outcome) -> None:
     """Raise ValueError for a file too many, Stopped for a run that must not go on."""
     if outcome == Outcome.FULL:
-        raise ValueError(f"A task has at most {MAX_FILES} files.")
+        raise ValueError(TOO_MANY)
     run.stop(outcome)
     run.check()
 

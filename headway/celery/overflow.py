@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from typing import BinaryIO
 
 from headway import settings
-from headway.celery.files import NO_FOLDER, note
+from headway.celery.files import NO_FOLDER, TOO_MANY, note
 from headway.celery.runs import Run
 from headway.exceptions import ConfigError
 from headway.files.folder import FileFolder, StoredFile, file_folder
-from headway.files.types import HEAD_BYTES
+from headway.files.types import HEAD_BYTES, media_type
+from headway.store.files import noted
 from headway.store.model import Outcome
+from headway.store.output import Overflowing
 
 logger = logging.getLogger(__name__)
 
-GAP = "\n[{:,} bytes are missing here: the file of the run before is gone.]\n"
+GAP = "\n[{:,} bytes or more are missing here: the file of the run before does not have them.]\n"
 END = "\n[This file ends here: its limit is {:,} bytes.]\n"
 PIECE_BYTES = 1024 * 1024
 
@@ -52,12 +55,12 @@ class Overflow:
         self._head = b""
         self._is_full = False
         self._noted: int | None = None  # the size that the record knows
-        self.size = 0  # of the file
-
-    @property
-    def is_spilled(self) -> bool:
-        """Whether there is a file, which takes all from now on."""
-        return self._file is not None
+        self._may_be_noted = False
+        self._has_failed = False
+        # Whether the record says of the stream that the file takes the rest; it does from the
+        # beginning where a run before has saved its own.
+        self.is_named = saved is not None
+        self.size = 0  # that the file has, or should have where it failed
 
     def begin(self) -> None:
         """Take over what earlier runs have written, once. Raises RedisUnavailable, OSError."""
@@ -76,9 +79,9 @@ class Overflow:
             self._early += GAP.format(max(0, self._saved - len(self._early))).encode()
             self.spill()
             return
-        self._early.clear()
-        self.spill()
         with opened:
+            self._early.clear()
+            self.spill()
             left = self._saved
             while left and (piece := opened.read(min(left, PIECE_BYTES))):
                 self.add(piece)
@@ -99,19 +102,37 @@ class Overflow:
             data = data[:room].decode(errors="ignore").encode()
             data += END.format(self._max_bytes).encode()
         self._head += data[: HEAD_BYTES - len(self._head)]
-        self._file.write(data)
         self.size += len(data)
+        left = memoryview(data)
+        while left:  # a disk that is just full takes a part, and refuses the rest
+            left = left[self._file.write(left) :]
 
     def spill(self) -> None:
-        """Begin the file with all that the stream has. Raises OSError."""
-        self._key, self._file = self._folder.begin(self._run.task_id)
-        early = bytes(self._early)
-        self._early.clear()
-        self.add(early)
+        """Begin the file with all that the stream has, and have it stay. Raises OSError."""
+        if self._file is None:
+            self._key, self._file = self._folder.begin(self._run.task_id)
+            early = bytes(self._early)
+            self._early.clear()
+            self.add(early)
+        self.sync()
+
+    def in_record(self) -> Overflowing:
+        """Return what the record is to know of the file with the stream's next text."""
+        if self._file is None or self._has_failed:
+            return Overflowing(self.file_name, has_failed=self._has_failed)
+        self._may_be_noted = True
+        about = (self.file_name, self.size, media_type(self.file_name, self._head), self._key)
+        return Overflowing(self.file_name, noted(*about))
+
+    def fail(self) -> None:
+        """Give the file up; what it has by now stays, if the record may know it."""
+        self._has_failed = True
+        self.size = max(self.size, self._saved or 0)
+        self.close()
 
     def sync(self) -> int:
         """Have the file survive a power cut; return its size. Raises OSError."""
-        if self._file is not None:
+        if self._file is not None and not self._has_failed:
             os.fsync(self._file.fileno())
         return self.size
 
@@ -127,14 +148,19 @@ class Overflow:
         outcome, former = note(self._run, self.file_name, stored)
         if outcome == Outcome.WRITTEN:
             self._noted = size
+        elif outcome == Outcome.FULL:
+            raise ValueError(TOO_MANY)
         elif self._noted is None:
             logger.warning("The file of stream %s of %s is refused: %s", *self._named, outcome)
-            self._folder.delete(self._run.task_id, self._key)
         if former is not None and former.key != self._key:
             self._folder.delete(self._run.task_id, former.key)
         return outcome
 
     def close(self) -> None:
-        """Close the file; nothing is added any more."""
+        """Close the file, to which nothing is added any more; delete it if no record knows it."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # a disk may say only now that it is full
+                self._file.close()
+        if self._key and self._noted is None and not self._may_be_noted:
+            with suppress(Exception):  # maintenance deletes it later
+                self._folder.delete(self._run.task_id, self._key)

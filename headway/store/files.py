@@ -43,9 +43,8 @@ class FileRecords:
         (CANCELLING, None) if the task has to stop; (UNKNOWN, None) without a record; or
         (why not, None).
         """
-        noted = fragment({"name": name, "size": size, "type": media_type, "key": key})
         run = [task_id, delivery.token, delivery.order]
-        args = [*run, name, noted, MAX_FILES, self._ttl]
+        args = [*run, name, noted(name, size, media_type, key), MAX_FILES, self._ttl]
         outcome, *former = self._functions.call("note_file", [self._keys.record(task_id)], args)
         return Outcome(outcome), file_of(former[0]) if former else None
 
@@ -54,14 +53,19 @@ class FileRecords:
         return _files(self._functions.client.hget(self._keys.record(task_id), "files"))
 
 
+def noted(name: str, size: int, media_type: str, key: str) -> str:
+    """Return what a record notes of a file, as JSON."""
+    return fragment({"name": name, "size": size, "type": media_type, "key": key})
+
+
 def _files(field: Any) -> list[TaskFile]:
-    noted = strict_json.parse_or_text(str(field or ""))
-    texts = noted.values() if isinstance(noted, dict) else ()
+    files = strict_json.parse_or_text(str(field or ""))
+    texts = files.values() if isinstance(files, dict) else ()
     found = [file for file in map(file_of, texts) if file]
     return sorted(found, key=lambda file: (file.at, file.name))
 
 
 def file_of(text: Any) -> TaskFile | None:
     """Return a file of what is noted of it as JSON; None for "", and where that is damaged."""
-    noted = damaged.task_file(text) if isinstance(text, str) and text else None
-    return TaskFile(**noted) if noted else None
+    file = damaged.task_file(text) if isinstance(text, str) and text else None
+    return TaskFile(**file) if file else None

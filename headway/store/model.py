@@ -53,6 +53,8 @@ class Outcome(StrEnum):
     FORGOTTEN = "forgotten"
     UNKNOWN = "unknown"
     FULL = "full"  # a stream takes no more
+    SPILLS = "spills"  # a stream is about to be full: its file is to be begun
+    SPILLED = "spilled"  # a stream is full, and its file takes the rest
     UNSTAGED = "unstaged"  # Redis has lost what was staged for it
     UNSTORED = ""  # a report did not reach Redis
     # Refused, as another has the task or nobody

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from headway.masking import mask
 from headway.snapshot import fragment
+from headway.store.files import MAX_FILES
 from headway.store.functions import Functions
 from headway.store.model import Delivery, Outcome
 
 LOG_LINES = 1000  # kept of each task
+
+
+class Overflowing(NamedTuple):
+    """The file that takes the whole text of a stream once that is full."""
+
+    name: str  # "" for none
+    noted: str = ""  # of it, by `files.noted`; "" until it is begun
+    has_failed: bool = False  # whether it could not be written
+
+
+NO_FILE = Overflowing("")
 
 
 class OutputRecords:
@@ -44,16 +57,17 @@ class OutputRecords:
         *,
         closes: bool,
         max_bytes: int,
-        overflow: str = "",
+        overflow: Overflowing = NO_FILE,
     ) -> Outcome:
         """Append UTF-8 to a stream of the task and publish it; repeated, it is stored once.
 
-        `before` is how many bytes this attempt has written to the stream before, and `overflow` the
-        name of the file that has the whole text once the stream is full, "" for none. Returns
-        "written"; "cancelling" if it was and the run has to stop; "full" if the stream takes no
-        more; "unknown" without a record; or why it was refused.
+        `before` is how many bytes this attempt has written to the stream before. Returns "written";
+        "cancelling" if it was and the run has to stop; "full" if the stream takes no more,
+        "spilled" if its file does; "spills" where nothing was stored and the file is to be begun
+        first; "unknown" without a record; or why it was refused.
         """
         keys = [self._keys.record(task_id), self._keys.stream(task_id, name)]
         run = [task_id, delivery.token, delivery.order]
-        args = [*run, name, before, text, int(closes), max_bytes, self._ttl, overflow]
+        file = [overflow.name, overflow.noted, int(overflow.has_failed), MAX_FILES]
+        args = [*run, name, before, text, int(closes), max_bytes, self._ttl, *file]
         return Outcome(self._functions.call("write_stream", keys, args))

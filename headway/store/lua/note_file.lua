@@ -19,15 +19,8 @@ local refused = refusal_of(held, token, order)
 if refused then return {refused} end
 if held.cancel then return {'cancelling'} end
 
-local all = files.of(record)
-local count = 0
-for _ in pairs(all) do count = count + 1 end
-local former = all[name]
-if not former and count >= most then return {'full'} end
-all[name] = nil  -- the file that it replaces gives its time back
-all[name] = '{"at":' .. files.next_time(all) .. ',' .. string.sub(noted, 2)
-redis.call('HSET', record, 'files', cjson.encode(all))
-local changes = {phase = held.fields.phase, files_shown = files.shown_of(all)}
+local changes = {phase = held.fields.phase}
+local former = files.note(record, id, changes, name, noted, most)
+if not former then return {'full'} end
 store_version(record, id, held, changes, nil, ttl)
-redis.call('PUBLISH', CHANNEL .. 'task:' .. id, '["files",{"task_id":"' .. id .. '"}]')
-return {'written', type(former) == 'string' and former or ''}
+return {'written', former}

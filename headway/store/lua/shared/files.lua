@@ -35,6 +35,20 @@ function files.of(record)
   return is_sound and type(noted) == 'table' and noted or {}
 end
 
+-- Note a file in a record and its changes, and tell the task's viewers. Returns what was noted under
+-- its name before, '' for nothing; nil for a file too many.
+function files.note(record, id, changes, name, noted, most)
+  local all, count = files.of(record), 0
+  for _ in pairs(all) do count = count + 1 end
+  local former = all[name]
+  if not former and count >= most then return nil end
+  all[name] = nil  -- the file that it replaces gives its time back
+  all[name] = '{"at":' .. files.next_time(all) .. ',' .. string.sub(noted, 2)
+  changes.files, changes.files_shown = cjson.encode(all), files.shown_of(all)
+  redis.call('PUBLISH', CHANNEL .. 'task:' .. id, '["files",{"task_id":"' .. id .. '"}]')
+  return type(former) == 'string' and former or ''
+end
+
 -- Note in the changes of a record that it has these files no more.
 function files.withdraw(record, changes, names)
   if #names == 0 then return end

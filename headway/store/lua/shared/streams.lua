@@ -3,8 +3,9 @@
 -- The record's field `streams` says which there are, in the order in which they began: for each
 -- '<name> <epoch> <start> <saved> <state>;'. A reader of bytes of another epoch reads all
 -- again: since then some were taken back. `start` is where the present attempt's text begins, and
--- `saved` how long the stream was at the last save, in bytes. `state` is 'open', 'closed', 'full', or
--- 'spilled' where a file of the task, '<name>.txt', has the whole text.
+-- `saved` how long the stream was at the last save, in bytes. `state` is 'open', 'closed', 'full',
+-- 'spilled' where a file of the task, '<name>.txt', has the whole text, or 'partial' where that file
+-- lacks some of it.
 
 local function streams_of(field)
   local all = {}
@@ -35,8 +36,21 @@ local function find_stream(all, name)
   return stream
 end
 
+local function has_file(stream) return stream.state == 'spilled' or stream.state == 'partial' end
+
 -- Whether a stream takes no more.
-local function is_full(stream) return stream.state == 'full' or stream.state == 'spilled' end
+local function is_full(stream) return stream.state == 'full' or has_file(stream) end
+
+-- The last line of a stream that has all it may have. With the name of the file that takes the rest
+-- ('' none), and whether it does.
+local function end_of_stream(most, file, takes_rest)
+  local why = ''
+  if file ~= '' then
+    why = takes_rest and ' The whole text is the file ' .. file .. '.' or
+      ' The rest was not kept: the file ' .. file .. ' could not be written.'
+  end
+  return '\n[This stream ends here: its limit is ' .. integer(most) .. ' bytes.' .. why .. ']\n'
+end
 
 -- A task's streams as a snapshot shows them, and how long they are together; nil where there are
 -- none.
@@ -94,7 +108,7 @@ local function cut_streams(id, field, is_another)
         redis.call('SET', key, kept, 'KEEPTTL')
       end
       stream.epoch = integer(NOW)
-      if stream.state == 'spilled' then outdated[#outdated + 1] = stream.name .. '.txt' end
+      if has_file(stream) then outdated[#outdated + 1] = stream.name .. '.txt' end
       stream.state = 'open'
       publish_stream(id, stream, stream.saved, '')
     end
