@@ -194,7 +194,7 @@ def retry(task_id: str) -> ResponseReturnValue:
     """
     stored = _to_change(task_id)
     body = json_body(Retry) if request.is_json and request.get_data() else {}
-    args = body.get("args")
+    args = None if body.get("args") is None else _checked_args(body["args"])
     resume = body.get("resume", False)
     if not isinstance(resume, bool) or not ARGS_OR_RESUME.takes(body):
         raise APIError(
@@ -203,15 +203,14 @@ def retry(task_id: str) -> ResponseReturnValue:
             "Give resume as true or false, and with true no args.",
             {"resume": "Must be true or false, and false where there are args."},
         )
+    key = idempotency_key()
     ended = Snapshot.from_json(stored.snapshot)
     if not ended.final:
         raise NOT_ENDED
     if args is None:
-        return accepted(rerun(task_id, owner=stored.owner, key=idempotency_key(), resume=resume))
+        return accepted(rerun(task_id, owner=stored.owner, key=key, resume=resume))
     read_to_share(get_records(), current_viewer(), task_id)
-    return accepted(
-        start(ended.name, _checked_args(args), owner=stored.owner, key=idempotency_key())
-    )
+    return accepted(start(ended.name, args, owner=stored.owner, key=key))
 
 
 @api.post("/tasks/<task_id>/forget")

@@ -53,6 +53,7 @@ def change(name: str) -> ResponseReturnValue:
     answers, the others with the schedule; a browser is redirected to the task or to the page.
     """
     _only_operators()
+    key = idempotency_key()
     given = json_body(ChangeSchedule) if request.is_json else request.form
     action = given.get("action")
     if action not in ("pause", "resume", "run"):
@@ -60,7 +61,7 @@ def change(name: str) -> ResponseReturnValue:
     kept = _kept(name)
     is_page = wants_page() and not wants_json()
     if action == "run":
-        started = start(kept.name, {}, owner="", key=idempotency_key())
+        started = start(kept.name, {}, owner="", key=key)
         if is_page:
             return redirect(url_for("headway_pages.show", task_id=started.task_id), 303)
         return accepted(started)
