@@ -28,10 +28,10 @@ web: install  ## one more web process (PORT=5001)
 	@$(BIN)/python wsgi.py
 
 paused: .venv/run.stamp  ## what a Redis that was restored from a backup would run again
-	@$(BIN)/python -m app.resume list
+	@$(BIN)/python -m headway -A worker paused
 
 resume: .venv/run.stamp  ## have what a restored Redis holds go on
-	@$(BIN)/python -m app.resume
+	@$(BIN)/python -m headway -A worker resume
 
 unsent: .venv/run.stamp  ## emails that failed because the mail server took none for MAIL_RETRY_HOURS
 	@$(BIN)/python -m app.unsent list

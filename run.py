@@ -24,16 +24,9 @@ from urllib.parse import urlsplit
 
 from app import config, embedded, startup
 from app.services import ROOT, data_dir, make_private, private_files
-from headway.exceptions import ConfigError
-from headway.masking import guard_process
-from headway.store import redis_checks
-from headway.web.listening import (
-    HANDSHAKE_SECONDS,
-    CannotListen,
-    address_of,
-    listen,
-    refuse_newcomers,
-)
+from headway import ConfigError, checks
+from headway.secrets import guard_process
+from headway.server import CannotListen, address_of, listen, refuse_newcomers
 from supervisor import ManagedProcess, echo
 
 LEFTOVERS_SECONDS = 25.0  # how long the processes of a killed run may take to stop
@@ -95,7 +88,7 @@ def check_surroundings(settings: Mapping[str, Any]) -> None:
     """Log once, for all children, what is wrong with Redis and cookies. Raises ConfigError."""
     logging.basicConfig(level=logging.WARNING, format="Headway: %(message)s")
     startup.check_surroundings(settings)
-    os.environ[redis_checks.WARNED] = "1"
+    checks.warn_no_more()
 
 
 # In the order in which they start; they stop in the reverse order.
@@ -232,8 +225,8 @@ async def supervise(stages: Stages, services: Mapping[str, Any], listener: socke
     finally:
         starting.cancel()
         echo("Stopping, so that nothing is lost (Ctrl-C again hurries) ...")
-        refuse_newcomers(listener)
-        await asyncio.sleep(HANDSHAKE_SECONDS)  # meanwhile the web processes accept the rest
+        # Meanwhile the web processes accept those that have begun.
+        await asyncio.sleep(refuse_newcomers(listener))
         for stage in reversed(stages):
             await asyncio.gather(*(child.stop(force) for child in stage))
             listener.close()  # the web processes are first

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from headway.celery.programs import processes
+from headway.server import processes
 
 BACK_OFF_SECONDS = (0.2, 5.0)  # before a restart: at first, at most
 STEADY_SECONDS = 10.0  # after running for so long, it restarts with the short back-off

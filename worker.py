@@ -6,7 +6,7 @@ It binds only `celery`: Celery takes the first app that it finds in this module,
 import gc
 
 from app import create_app
-from headway.masking import guard_process
+from headway.secrets import guard_process
 
 guard_process()
 

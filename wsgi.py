@@ -16,10 +16,9 @@ import sys
 
 from app import create_app
 from app.startup import check_surroundings
-from headway.exceptions import ConfigError
-from headway.masking import guard_process
-from headway.web.listening import CannotListen, address_of, listen
-from headway.web.server import serve
+from headway import ConfigError
+from headway.secrets import guard_process
+from headway.server import CannotListen, address_of, listen, serve
 
 guard_process()
 try:

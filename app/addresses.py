@@ -7,7 +7,7 @@ import unicodedata
 from email_validator import EmailNotValidError, validate_email
 from flask import current_app
 
-from headway.display.languages import Sentence
+from headway.texts import Sentence
 
 MAX_ADDRESS = 254
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})

@@ -9,7 +9,6 @@ from typing import Any
 from kombu.entity import Exchange, Queue
 
 from app.config import QUEUES
-from headway.registry import TASK_TYPES
 
 TRANSPORT_OPTIONS = {
     # Maintenance handles lost messages. A worker whose clock is ahead by this would redeliver
@@ -45,7 +44,6 @@ def celery_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         "redis_socket_connect_timeout": 2.0,
         "task_default_queue": "celery",
         "task_queues": [Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
-        "task_routes": {kind.name: {"queue": kind.queue} for kind in TASK_TYPES.values()},
         "task_create_missing_queues": True,
         "task_serializer": "json",
         "accept_content": ["json"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,16 @@ from app.mail_settings import (
 from app.secret_keys import old_secret_keys, secret_key
 from app.services import data_dir, services
 from app.settings import SETTINGS, Flag, Number, Text
-from headway import masking
-from headway.exceptions import ConfigError
-from headway.limits import parse as parse_limits
-from headway.store import redis_url
-from headway.store.keys import Keys
-from headway.weak_secrets import is_secret
-from headway.web.hosts import LOOPBACK, parse_hosts
-from headway.web.origins import parse_origins
+from headway import ConfigError
+from headway.config import (
+    parse_broker_url,
+    parse_hosts,
+    parse_limits,
+    parse_origins,
+    parse_prefix,
+    parse_redis_url,
+)
+from headway.secrets import is_secret, passwords_in, set_secrets
 
 NUMBERS = [one for one in SETTINGS if isinstance(one, Number)]
 FLAGS = [one for one in SETTINGS if isinstance(one, Flag)]
@@ -38,14 +40,14 @@ URLS = (
     "CELERY_RESULT_BACKEND",
 )
 EMBEDDED = "services.json"  # where the embedded Valkey's URL is from
-SEPARATORS = "_:-."  # one of which Celery has between a prefix and a name
+LOOPBACK = "localhost .localhost"
 SOCKETIO_ASYNC_MODES = ("eventlet", "gevent", "threading")
 
 
 def load(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return all settings by name, from `environ` or else from files in `DATA_DIR`.
 
-    From then on the secrets are masked in what is logged and stored; see headway/masking.py.
+    From then on the secrets are masked in what is logged and stored; see `headway.secrets`.
     Raises ConfigError for the first setting that is invalid or, in production, unsafe.
     """
     _mask_secrets(environ)
@@ -54,7 +56,7 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     for text in TEXTS:
         settings[text.name] = environ.get(text.name) or text.default
         if text.name.endswith("_LIMIT"):
-            parse_limits(text, settings[text.name])
+            parse_limits(text.name, settings[text.name])
     for flag in FLAGS:
         settings[flag.name] = _flag(flag.name, environ.get(flag.name), flag.default)
     for one in NUMBERS:
@@ -81,7 +83,8 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     settings["SECRET_KEY_FALLBACKS"] = old_secret_keys(environ, production)
     settings["REDIS_URL"] = _redis_url(environ, settings["DATA_DIR"], production)
     settings["CELERY_BROKER_URL"] = _broker_url(environ) or settings["REDIS_URL"]
-    settings["REDIS_KEY_PREFIX"] = _key_prefix(settings["REDIS_KEY_PREFIX"])
+    prefix = settings["REDIS_KEY_PREFIX"]
+    settings["REDIS_KEY_PREFIX"] = parse_prefix("REDIS_KEY_PREFIX", prefix)
     refuse_bad_login(settings)
     refuse_bad_hostname(settings["MAIL_LOCAL_HOSTNAME"])
     settings["MAIL_DEFAULT_SENDER"] = normalized_sender(settings["MAIL_DEFAULT_SENDER"])
@@ -90,30 +93,14 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     return settings
 
 
-def keys(settings: Mapping[str, Any]) -> Keys:
-    """Return the names of all that these settings' Headway has in Redis."""
-    prefix = settings["REDIS_KEY_PREFIX"]
-    return Keys(prefix, prefix)
-
-
-def _key_prefix(prefix: str) -> str:
-    """Return a key prefix that ends in a separator, as Celery writes it. Raises ConfigError."""
-    ended = prefix if not prefix or prefix[-1] in SEPARATORS else f"{prefix}_"
-    try:
-        Keys(ended)
-    except ValueError as error:
-        raise ConfigError(f"REDIS_KEY_PREFIX: {error}.") from None
-    return ended
-
-
 def _mask_secrets(environ: Mapping[str, str]) -> None:
     for name in SECRETS:
         value = environ.get(name, "")
         parts = value.split() if name == "SECRET_KEY_FALLBACKS" else [value]
-        masking.keep(name, filter(is_secret, parts))
+        set_secrets(name, filter(is_secret, parts))
     for name in URLS:
-        parts = masking.of_url(environ.get(name, ""))
-        masking.keep(name, filter(is_secret, parts))
+        parts = passwords_in(environ.get(name, ""))
+        set_secrets(name, filter(is_secret, parts))
 
 
 def _refuse_bad_bytes(environ: Mapping[str, str]) -> None:
@@ -171,7 +158,7 @@ def _refuse_unknown_words(settings: Mapping[str, Any]) -> None:
 
 def _trusted_hosts(environ: Mapping[str, str], production: bool) -> frozenset[str]:
     """Return TRUSTED_HOSTS; in development this machine's own names, in production any."""
-    default = "*" if production else " ".join(LOOPBACK)
+    default = "*" if production else LOOPBACK
     return parse_hosts("TRUSTED_HOSTS", environ.get("TRUSTED_HOSTS") or default)
 
 
@@ -188,12 +175,12 @@ def _redis_url(environ: Mapping[str, str], folder: Path, production: bool) -> st
             "In production set REDIS_URL, or ALLOW_EMBEDDED_VALKEY=1 to use the embedded Valkey."
         )
     if url == embedded:
-        masking.keep(EMBEDDED, masking.of_url(embedded))
-        if production and not masking.of_url(embedded):
+        set_secrets(EMBEDDED, passwords_in(embedded))
+        if production and not passwords_in(embedded):
             raise ConfigError(
                 "The embedded Valkey has no password: an older `make run` started it. Restart it."
             )
-    return _normalized("REDIS_URL", str(url), redis_url.normalize)
+    return parse_redis_url("REDIS_URL", url)
 
 
 def _broker_url(environ: Mapping[str, str]) -> str:
@@ -202,17 +189,8 @@ def _broker_url(environ: Mapping[str, str]) -> str:
     The other two names are only checked: Celery reads them itself.
     """
     for name in ("CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"):
-        _normalized(name, environ.get(name, ""), redis_url.normalize_broker)
-    return _normalized(
-        "CELERY_BROKER_URL", environ.get("CELERY_BROKER_URL", ""), redis_url.normalize_broker
-    )
-
-
-def _normalized(name: str, url: str, normalize: Callable[[str], str]) -> str:
-    try:
-        return url and normalize(url)
-    except redis_url.BadURL as error:
-        raise ConfigError(f"{name} {error}") from None
+        parse_broker_url(name, environ.get(name, ""))
+    return parse_broker_url("CELERY_BROKER_URL", environ.get("CELERY_BROKER_URL", ""))
 
 
 def _flask(settings: Mapping[str, Any], production: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import IO
 
 from headway import Upload
-from headway.web.result_view import without_formula
+from headway.texts import without_formula
 
 MAX_HEADINGS = 4096  # characters, by which the separator is told
 SEPARATORS = ",;\t"

@@ -11,12 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from app import config, mail_checks
-from headway.celery import broker
-from headway.exceptions import ConfigError
-from headway.masking import mask
-from headway.store import redis_checks
-from headway.store.checks import Finding, Mark
-from headway.weak_secrets import MIN_SECRET, is_weak
+from headway import ConfigError
+from headway.checks import Finding, Mark, broker_findings, redis_findings
+from headway.secrets import is_weak, mask
 
 Settings: TypeAlias = Mapping[str, Any]
 
@@ -27,9 +24,7 @@ def check_secret(settings: Settings) -> Iterator[Finding]:
     In production a weak one is refused before, as the settings are loaded.
     """
     if is_weak(settings["SECRET_KEY"]):
-        text = (
-            f"weak, and refused in production: set a random one of {MIN_SECRET} characters or more"
-        )
+        text = "weak, and refused in production: set a random one of 16 characters or more"
         yield Finding(Mark.WARNING, "SECRET_KEY", text)
     else:
         yield Finding(Mark.GOOD, "SECRET_KEY", "strong enough")
@@ -42,17 +37,18 @@ def check_cookies(settings: Settings) -> Iterator[Finding]:
 
 
 def check_redis(settings: Settings) -> Iterator[Finding]:
-    """Check the Redis of REDIS_URL; see headway/store/redis_checks.py."""
+    """Check the Redis of REDIS_URL; see `headway.checks`."""
     url = settings["REDIS_URL"]
     broker_url = settings["CELERY_BROKER_URL"]
-    for finding in redis_checks.findings(url, broker_url, config.keys(settings), config.QUEUES):
+    prefix = settings["REDIS_KEY_PREFIX"]
+    for finding in redis_findings(url, broker_url, prefix=prefix, queues=config.QUEUES):
         yield finding._replace(subject=f"Redis {finding.subject}")
 
 
 def check_broker(settings: Settings) -> Iterator[Finding]:
     """Check the broker, if it is not the Redis of the records."""
     if settings["CELERY_BROKER_URL"] != settings["REDIS_URL"]:
-        yield from broker.findings(settings["CELERY_BROKER_URL"])
+        yield from broker_findings(settings["CELERY_BROKER_URL"])
 
 
 def check_mail(settings: Settings) -> Iterator[Finding]:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from flask import current_app, request
+from limits import RateLimitItem
 
+from app.extensions import headway
 from app.settings import EMAIL_LIMITS
-from headway.display.languages import Counted
-from headway.limits import LimitReached, Limits, described, parse
-from headway.web.access import current_owner
+from headway import LimitReached
+from headway.config import parse_limits
+from headway.texts import Counted, described
+from headway.views import current_owner
 
 EMAILS = Counted("{count} email", "{count} emails")
 TO_THIS_ADDRESS = Counted("{count} email to this address", "{count} emails to this address")
 OF_ALL = Counted("{count} email of all visitors", "{count} emails of all visitors")
 
 
+def _email_limits() -> Iterator[tuple[RateLimitItem, ...]]:
+    """Yield the limits of a sender, of a recipient, and of all together."""
+    for each in EMAIL_LIMITS:
+        yield parse_limits(each.name, current_app.config[each.name])
+
+
 def count_email(email_data: Mapping[str, str]) -> None:
     """Count an email that the current request sends. Raises LimitReached."""
-    limits: Limits = current_app.extensions["headway"].limits
-    of_sender, of_recipient, of_all = (
-        parse(each, current_app.config[each.name]) for each in EMAIL_LIMITS
-    )
+    limits = headway.limits
+    of_sender, of_recipient, of_all = _email_limits()
     limits.count_by(of_sender, "emails", EMAILS, current_owner() or "", request.remote_addr or "")
     limits.take(of_recipient, f"emails:to:{email_data['to'].lower()}", TO_THIS_ADDRESS)
     limits.take(of_all, "emails", OF_ALL)
@@ -37,10 +44,10 @@ class SenderWaits(Exception):
 
 def limits_below(count: int) -> list[str]:
     """Return in words the limits at which a mailing of so many emails has to wait."""
-    limits: Limits = current_app.extensions["headway"].limits
+    limits = headway.limits
     if not limits.are_on:
         return []
-    of_sender, _, of_all = (parse(each, current_app.config[each.name]) for each in EMAIL_LIMITS)
+    of_sender, _, of_all = _email_limits()
     named = [(item, EMAILS) for item in of_sender]
     named += [(item, OF_ALL) for item in of_all]
     return [described(item, words) for item, words in named if item.amount < count]
@@ -51,12 +58,10 @@ def count_in_mailing(owner: str, to: str) -> None:
 
     Raises SenderWaits; LimitReached if only this address may get no more now.
     """
-    limits: Limits = current_app.extensions["headway"].limits
+    limits = headway.limits
     if not limits.are_on:
         return
-    of_sender, of_recipient, of_all = (
-        parse(each, current_app.config[each.name]) for each in EMAIL_LIMITS
-    )
+    of_sender, of_recipient, of_all = _email_limits()
     limits.take(of_recipient, f"emails:to:{to.lower()}", TO_THIS_ADDRESS)
     try:
         limits.take(of_sender, f"emails:owner:{owner}", EMAILS)

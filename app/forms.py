@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.addresses import BadAddress, check_address
-from headway.display.languages import Sentence
+from headway.texts import Sentence
 
 COUNTDOWNS = {"Send": 0.0, "Send in 1 minute": 60.0}
 

@@ -17,16 +17,16 @@ from typing import Any
 from flask import Blueprint, abort, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
-from headway.store.records import TASK_ID
-from headway.web.language import remember
+from headway.views import guard
 
 inbox = Blueprint("inbox", __name__)
-inbox.after_request(remember)
+guard(inbox)
 
 MAX_LISTED = 200
 MAX_KEPT = 1_000
 MAX_READ_BYTES = 1024 * 1024  # bytes of a message
 
+TASK_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")  # a UUID
 FILE_NAME = re.compile(r"(\d{1,11})\.M(\d{1,6})P\d+Q(\d+)\.[^:]+")  # seconds, microseconds, count
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from app.mail_errors import server_words
 from app.smtp import SMTPSession, TLSSession
-from headway.store.checks import LOCAL, Finding, Mark
-from headway.store.names import look_up
+from headway.checks import Finding, Mark, look_up
 
 CONNECT_SECONDS = 5.0
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})  # names of this machine
 PORTS = "587 with MAIL_USE_TLS, 465 with MAIL_USE_SSL, else mostly 25"
 LATER = "the server says that this may pass: try again later"
 OTHER_NAME = (62, 64)  # OpenSSL's codes for a certificate of another host name or address

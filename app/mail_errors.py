@@ -7,8 +7,9 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import headway
 from app.messages import one_line
-from headway.masking import MASK, forms
+from headway.secrets import without_secret
 
 LOGIN_WANTED = (530, 538)  # replies to any command, RFC 4954
 REFUSALS: dict[type[smtplib.SMTPResponseException], str] = {
@@ -47,7 +48,7 @@ class MailUnavailable(Exception):
     """
 
 
-class OutcomeUnknown(Exception):
+class OutcomeUnknown(headway.OutcomeUnknown):
     """The whole message was sent without a reply: the server may or may not have accepted it."""
 
     def __init__(self, text: str = UNCONFIRMED) -> None:
@@ -64,9 +65,7 @@ def server_words(text: bytes | str, username: str, password: str) -> str:
     Some servers repeat the commands that they did not understand, secrets included.
     """
     words = text.decode(errors="replace") if isinstance(text, bytes) else text
-    for form in forms(password, username):
-        words = words.replace(form, MASK)
-    return one_line(words)
+    return one_line(without_secret(words, password, username))
 
 
 class ErrorTranslator:

@@ -11,7 +11,7 @@ from typing import Any
 
 from app import mailbox
 from app.services import services
-from headway.exceptions import ConfigError
+from headway import ConfigError
 
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOSTNAME = re.compile(rf"(?=.{{1,253}}\Z){LABEL}(?:\.{LABEL})*\Z")

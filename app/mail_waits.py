@@ -7,12 +7,10 @@ from typing import Any
 
 from flask import current_app
 
+from app.extensions import headway
 from app.mail_errors import MailUnavailable
 from app.outage import MAX_WAIT_SECONDS, OUTAGE
-from headway.celery.sends import waits_of
-from headway.message_headers import WAITS
-from headway.store.connection import Client
-from headway.store.records import Records
+from headway import failures_of, retry_later
 
 # The message header with the Unix time at which an email first had to wait for its mail server.
 SINCE = "headway_waits_since"
@@ -22,12 +20,8 @@ RETRY_GROWTH = 6  # 10 s, 1 min, 6 min: a server that defers strangers wants som
 
 def deferred(task: Any, obstacle: Exception) -> Exception:
     """Return the Retry by which a task tries again after a back-off, while attempts remain."""
-    waits = waits_of(task.request)
-    deferrals = task.request.retries - waits
-    countdown = current_app.config["MAIL_RETRY_SECONDS"] * RETRY_GROWTH**deferrals
-    limit = task.max_retries + waits
-    again: Exception = task.retry(exc=obstacle, countdown=countdown, max_retries=limit, throw=False)
-    return again
+    countdown = current_app.config["MAIL_RETRY_SECONDS"] * RETRY_GROWTH ** failures_of(task)
+    return retry_later(task, obstacle, countdown)
 
 
 def until_there(task: Any, obstacle: MailUnavailable) -> Exception:
@@ -39,7 +33,7 @@ def until_there(task: Any, obstacle: MailUnavailable) -> Exception:
     since = float(getattr(task.request, SINCE, None) or time.time())
     patience = settings["MAIL_RETRY_HOURS"] * 3600
     spacing = settings["MAIL_RETRY_SECONDS"], min(MAX_WAIT_SECONDS, patience / FEWEST_WAITS)
-    countdown = OUTAGE.meet(obstacle, spacing, redis())
+    countdown = OUTAGE.meet(obstacle, spacing, headway.redis)
     if time.time() + countdown > since + patience:
         return obstacle
     return uncounted(task, obstacle, countdown, since)
@@ -52,18 +46,4 @@ def uncounted(
 
     `since` is the Unix time from which its patience with the mail server counts, if it does.
     """
-    waits = waits_of(task.request) + 1
-    again: Exception = task.retry(
-        exc=obstacle,
-        countdown=countdown,
-        max_retries=task.max_retries + waits,
-        headers={**(task.request.headers or {}), WAITS: waits, SINCE: since},
-        throw=False,
-    )
-    return again
-
-
-def redis() -> Client:
-    """Return the client of the Redis in which outages are noted."""
-    records: Records = current_app.extensions["headway"].records
-    return records.client
+    return retry_later(task, obstacle, countdown, is_failure=False, headers={SINCE: since})

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import random
 import time
+from typing import Any, Protocol
 
 from app.mail_errors import MailUnavailable
-from headway.store.connection import Client
-from headway.store.errors import RedisUnavailable
+from headway import RedisUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +20,13 @@ KEY = "headway:mail-outage"
 KEPT_SECONDS = 600  # how long the key marks an outage as logged
 MAX_WAIT_SECONDS = 60.0  # so soon after the server is back, emails go on
 SPREAD = 0.2  # of a wait, so that the waiting emails do not all come at once
+
+
+class Redis(Protocol):
+    """What an outage needs of a Redis client."""
+
+    def set(self, name: str, value: str, *, nx: bool, ex: int) -> Any: ...
+    def delete(self, *names: str) -> Any: ...
 
 
 class Outage:
@@ -30,7 +37,7 @@ class Outage:
         self._wait = 0.0
         self._until = 0.0
 
-    def meet(self, obstacle: MailUnavailable, waits: tuple[float, float], client: Client) -> float:
+    def meet(self, obstacle: MailUnavailable, waits: tuple[float, float], client: Redis) -> float:
         """Note that no mail can be sent, log it once, and return an email's wait in seconds.
 
         `waits` are the shortest and the longest wait, in seconds.
@@ -45,7 +52,7 @@ class Outage:
             self._is_met = True
         return left * (1 + random.uniform(0, SPREAD))
 
-    def end(self, client: Client) -> None:
+    def end(self, client: Redis) -> None:
         """Note that the mail server has replied to a message."""
         if not self._is_met:
             return
@@ -57,7 +64,7 @@ class Outage:
         except RedisUnavailable:
             return  # the key expires
 
-    def _say(self, obstacle: MailUnavailable, client: Client) -> None:
+    def _say(self, obstacle: MailUnavailable, client: Redis) -> None:
         try:
             is_first = client.set(KEY, str(obstacle), nx=True, ex=KEPT_SECONDS)
         except RedisUnavailable:

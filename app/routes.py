@@ -18,30 +18,28 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
+from app.extensions import headway
 from app.forms import EmailForm
-from headway.display.languages import say
-from headway.limits import LimitReached
-from headway.service import start
-from headway.store.errors import RedisUnavailable, problem_of
-from headway.web.access import get_or_create_owner
-from headway.web.api import server_state
-from headway.web.cookies import refuse_without_cookie
-from headway.web.errors import APIError, wants_json, wants_page
-from headway.web.language import remember
-from headway.web.limiting import KINDS, count_request, request_has_ended
-from headway.web.listing import Listing, Query, read_listing
-from headway.web.responses import accepted, idempotency_key
-from headway.web.security import refuse_other_sites
-from headway.web.viewers import Viewer
+from headway import LimitReached, RedisUnavailable
+from headway.texts import say
+from headway.views import (
+    APIError,
+    Listing,
+    Query,
+    accepted,
+    guard,
+    idempotency_key,
+    read_listing,
+    refuse_without_cookie,
+    server_state,
+    wants_json,
+    wants_page,
+)
 
-KINDS.update({"pages.index": "lists", "pages.send_email": "changes", "pages.long_task": "changes"})
 ALL = Query(frozenset(), (), ("", ""))
 
 pages = Blueprint("pages", __name__)
-pages.before_request(refuse_other_sites)
-pages.before_request(count_request)
-pages.teardown_request(request_has_ended)
-pages.after_request(remember)
+guard(pages, {"index": "lists", "send_email": "changes", "long_task": "changes"})
 
 
 @pages.get("/")
@@ -68,12 +66,10 @@ def send_email() -> ResponseReturnValue:
             raise APIError(400, "bad_form", " ".join(form.errors.values()), form.errors)
         return _page(form.email, " ".join(map(say, form.errors.values()))), 400
     refuse_without_cookie()
-    owner = get_or_create_owner() or ""
     try:
-        started = start(
+        started = headway.start(
             "send_async_email",
             {"email": form.email},
-            owner=owner,
             key=idempotency_key(),
             countdown=form.countdown,
         )
@@ -99,7 +95,7 @@ def long_task() -> ResponseReturnValue:
     A form without JavaScript is redirected to the page.
     """
     refuse_without_cookie()
-    started = start("long_task", {}, owner=get_or_create_owner() or "", key=idempotency_key())
+    started = headway.start("long_task", key=idempotency_key())
     if wants_page() and not wants_json():
         return redirect(url_for(".index"), 303)
     return accepted(started)
@@ -110,12 +106,12 @@ def _page(email: str, error: str | None, query: Query = ALL) -> str:
     listing = Listing(query, seen)
     server: dict[str, Any]
     try:
-        listing = read_listing(Viewer(get_or_create_owner()), query, seen)
+        listing = read_listing(query, seen)
         server = server_state()
     except RedisUnavailable as away:
         # The page still opens, says so, and fills itself when Redis is back.
         current_app.logger.warning("The page is shown without tasks: %s", away)
-        server = {"workers": None, "problem": problem_of(away), "now": ""}
+        server = {"workers": None, "problem": away.problem, "now": ""}
     return render_template(
         "index.html",
         email=email,

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from app.services import make_private
-from headway import masking
-from headway.exceptions import ConfigError
-from headway.weak_secrets import HOW_TO_MAKE, MIN_SECRET, is_weak
+from headway import ConfigError
+from headway.secrets import is_weak, set_secrets
+
+RANDOM_SECRET = "a random secret of 16 characters or more"
+HOW_TO_MAKE = "python -c 'import secrets; print(secrets.token_hex(32))' makes one"
 
 
 def secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> str:
@@ -23,15 +25,12 @@ def secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> st
     key = environ.get("SECRET_KEY", "")
     if production:
         if is_weak(key):
-            raise ConfigError(
-                f"SECRET_KEY must be a random secret of {MIN_SECRET} characters or more in "
-                f"production: {HOW_TO_MAKE}."
-            )
+            raise ConfigError(f"SECRET_KEY must be {RANDOM_SECRET} in production: {HOW_TO_MAKE}.")
         return key
     if key:
         return key
     kept = kept_secret(folder / "secret_key")
-    masking.keep("SECRET_KEY", [kept])
+    set_secrets("SECRET_KEY", [kept])
     return kept
 
 
@@ -44,9 +43,8 @@ def old_secret_keys(environ: Mapping[str, str], production: bool) -> list[str]:
     if production and any(map(is_weak, keys)):
         raise ConfigError(
             "SECRET_KEY_FALLBACKS holds a weak key, by which anybody could sign cookies: "
-            "each must be a random secret of "
-            f"{MIN_SECRET} characters or more in production. Leave it out; its cookies are "
-            "not taken any more."
+            f"each must be {RANDOM_SECRET} in production. Leave it out; its cookies are not taken "
+            "any more."
         )
     return keys
 

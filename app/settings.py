@@ -8,31 +8,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headway import settings
-from headway.settings import Setting
 
 
 @dataclass(frozen=True)
-class Number(Setting):
+class Number(settings.Setting):
     """A number from `least` to `most`."""
 
     least: float
     most: float
 
 
-class Text(Setting):
+class Text(settings.Setting):
     """A text, used as it is given."""
 
 
-class Flag(Setting):
+class Flag(settings.Setting):
     """True or false."""
 
 
 @dataclass(frozen=True)
-class Derived(Setting):
+class Derived(settings.Setting):
     """A setting that depends on others; `default` describes in words what it is if unset."""
 
 
-def _same_as(setting: Setting) -> Setting:
+def _same_as(setting: settings.Setting) -> settings.Setting:
     """Return a limit of the library's under this application's name."""
     name = setting.name.removeprefix("HEADWAY_")
     if setting.default is True:
@@ -51,7 +50,8 @@ EMAIL_LIMITS = (
     ),
     Text("EMAILS_IN_ALL_LIMIT", "1000/day", "how many emails are sent by all visitors together"),
 )
-SETTINGS: tuple[Setting, ...] = (
+LIMITS = [each.name.removeprefix("HEADWAY_") for each in settings.LIMITS]
+SETTINGS: tuple[settings.Setting, ...] = (
     Derived(
         "REDIS_URL",
         "an embedded Valkey, kept under `.data/`",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from app import config
-from headway.store import redis_checks
+from headway import checks
 
 logger = logging.getLogger(__name__)
 
@@ -19,11 +18,15 @@ def check_surroundings(settings: Mapping[str, Any]) -> None:
     Raises ConfigError for a Redis that Headway cannot work with.
     """
     warning = config.cookie_warning(settings)
-    if warning and not os.environ.get(redis_checks.WARNED):
+    if warning and not checks.has_warned():
         logger.warning("TRUSTED_PROXIES is 0; %s.", warning)
     production = settings["APP_ENV"] == "production"
     url = settings["REDIS_URL"]
     broker_url = settings["CELERY_BROKER_URL"]
-    redis_checks.refuse_unfit(
-        url, broker_url, config.keys(settings), config.QUEUES, production=production
+    checks.refuse_unfit_redis(
+        url,
+        broker_url,
+        prefix=settings["REDIS_KEY_PREFIX"],
+        queues=config.QUEUES,
+        production=production,
     )

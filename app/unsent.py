@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from flask import Flask
 
 from app import create_app
+from app.extensions import headway
 from app.mail_errors import MailUnavailable
-from headway.exceptions import ConfigError
-from headway.masking import guard_process
-from headway.service import NotKept, rerun
-from headway.store.errors import RedisUnavailable
-from headway.store.model import TooLate
-from headway.store.records import Records
+from headway import ConfigError, NotKept, RedisUnavailable, TooLate
+from headway.secrets import guard_process
 
 
 class Unsent(NamedTuple):
@@ -35,19 +31,19 @@ class Unsent(NamedTuple):
         return f"{task['task_id']}  {task['finished_at']}  {task['title']}: {why}"
 
 
-def find(records: Records) -> list[Unsent]:
+def find(tasks: Iterable[tuple[str, Any]]) -> list[Unsent]:
     """Return the emails that failed so, oldest first, unless they were started again since.
 
-    A later task of the same owner and title counts as started again.
+    `tasks` are all tasks, an owner and a snapshot each. A later one of the same owner and title
+    counts as started again.
     """
     newest: dict[tuple[str, str], str] = {}
     failed: list[Unsent] = []
-    for stored in records.queries.scan():
-        task = json.loads(stored.snapshot)
-        about = stored.owner, task["title"]
+    for owner, task in tasks:
+        about = owner, task["title"]
         newest[about] = max(newest.get(about, ""), task["created_at"])
         if task["phase"] == "failed" and task["error"]["type"] == MailUnavailable.__name__:
-            failed.append(Unsent(stored.owner, task))
+            failed.append(Unsent(owner, task))
 
     def is_left(one: Unsent) -> bool:
         since = newest[one.owner, one.snapshot["title"]]
@@ -59,13 +55,13 @@ def find(records: Records) -> list[Unsent]:
 def retry(unsent: Sequence[Unsent]) -> list[Unsent]:
     """Start a new task for each, once however often this is called; needs an app context.
 
-    Returns those whose arguments have expired. On RedisUnavailable and records.TooLate, which it
+    Returns those whose arguments have expired. On RedisUnavailable and TooLate, which it
     raises, call it again.
     """
     not_kept = []
     for one in unsent:
         try:
-            rerun(one.task_id, owner=one.owner, key=f"retry-unsent {one.task_id}")
+            headway.rerun(one.task_id, owner=one.owner, key=f"retry-unsent {one.task_id}")
         except NotKept:
             not_kept.append(one)
     return not_kept
@@ -82,7 +78,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(app: Flask, *, only_list: bool) -> int:
-    unsent = find(app.extensions["headway"].records)
+    with app.app_context():
+        unsent = find(headway.every_task())
     if only_list:
         print(f"{len(unsent)} emails failed because the mail server took none.")
         for one in unsent:

@@ -15,6 +15,7 @@ from flask import Flask, current_app
 from flask_socketio import SocketIO
 
 from headway import masking, settings
+from headway.app_tasks import AppTasks
 from headway.celery.backend import LiveBackend
 from headway.celery.broker import message_encoder
 from headway.celery.sends import load_owner_by
@@ -75,7 +76,7 @@ BLUEPRINTS = (
 )
 
 
-class Headway:
+class Headway(AppTasks):
     """Endpoints and websockets for the tasks of a Celery app.
 
     The Celery app's result backend is `headway+redis://...`. `socketio` is the Flask app's

@@ -113,13 +113,13 @@ def counted(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
-def parse(setting: Setting, text: str) -> tuple[RateLimitItem, ...]:
+def parse(setting: str, text: str) -> tuple[RateLimitItem, ...]:
     """Return the limits in a setting, as `30/minute; 500/day`. Raises ConfigError."""
     try:
         return tuple(parse_many(text))
     except ValueError:
         raise ConfigError(
-            f"{setting.name} must hold limits such as 30/minute; 500/day, not {text!r}."
+            f"{setting} must hold limits such as 30/minute; 500/day, not {text!r}."
         ) from None
 
 
@@ -154,7 +154,7 @@ class Limits:
             "address": _number(settings.ADDRESS_SOCKETS, config),
         }
         self.lanes = Lanes()
-        self._items = {kind: parse(each, each.read(config)) for kind, each in KINDS.items()}
+        self._items = {kind: parse(each.name, each.read(config)) for kind, each in KINDS.items()}
         self._of_address: dict[str, tuple[RateLimitItem, ...]] = {}  # by kind
         self._held: dict[str, Held] = {}
         self._redis: RedisStorage | None = None

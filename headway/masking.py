@@ -38,7 +38,7 @@ _encoded: tuple[bytes, ...] = ()
 _beginnings: frozenset[str] = frozenset()  # of all forms
 
 
-def keep(source: str, secrets: Iterable[str]) -> None:
+def set_secrets(source: str, secrets: Iterable[str]) -> None:
     """Mask these secrets from now on, instead of those given before for this source."""
     global _forms, _encoded, _beginnings
     _known[source] = frozenset(
@@ -49,7 +49,7 @@ def keep(source: str, secrets: Iterable[str]) -> None:
     _beginnings = frozenset(form[:size] for form in _forms for size in range(1, len(form)))
 
 
-def of_url(urls: str) -> list[str]:
+def passwords_in(urls: str) -> list[str]:
     """Return the passwords in URLs separated by ";", each as it is written and decoded."""
     found = [password for url in urls.split(";") for password in IN_URL.findall(url)]
     return [*found, *map(unquote, found)]
@@ -94,6 +94,16 @@ def _inner_base64(raw: bytes) -> Iterator[str]:
         whole = (before + len(raw)) * 8 // 6
         text = base64.b64encode(b"\0" * before + raw).decode()[-(-before * 8 // 6) : whole]
         yield from {text, text.replace("+", "-").replace("/", "_")}
+
+
+def without_secret(text: str, secret: str, username: str = "") -> str:
+    """Return a text with a secret masked, in each form in which a library may show it.
+
+    `username` is the user name that is sent with it in AUTH PLAIN.
+    """
+    for form in forms(secret, username):
+        text = text.replace(form, MASK)
+    return text
 
 
 def mask(text: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 
+__all__ = ["patch_for"]
+
 patched_for = ""  # the mode, once patched
 
 

@@ -29,6 +29,7 @@ __all__ = ["TASK_TYPES", "BadArguments", "Call", "TaskType", "task", "task_type_
 
 logger = logging.getLogger(__name__)
 
+DEFAULT_QUEUE = "celery"
 TASK_TYPES: dict[str, TaskType] = {}
 _unfit_titles: set[str] = set()  # already warned of
 
@@ -101,7 +102,7 @@ class TaskType:
 def task(
     title: str,
     *,
-    queue: str = "celery",
+    queue: str = DEFAULT_QUEUE,
     validate: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
     form: type | None = None,
     labels: Labels | None = None,
@@ -149,7 +150,7 @@ def task(
         own = signature_of(function, function.__globals__, is_bound=is_bound)
         if validate is None and not own.call.options:
             _check_title(title, {each.name for each in own.arguments})
-        kept = dict(options)
+        kept = {**_route_to(queue), **options}
         if limits := limits_of(own, unique, when_open, debounce, max_running):
             kept |= {"unique": limits, "apply_async": apply_async}
         asked = None if validate else own.asked
@@ -171,6 +172,11 @@ def task(
         return shared_task(name=name, **kept)(converting(function, is_bound=is_bound))
 
     return decorate
+
+
+def _route_to(queue: str) -> dict[str, str]:
+    """Return Celery's option for a queue; of the usual one the project's own routes decide."""
+    return {} if queue == DEFAULT_QUEUE else {"queue": queue}
 
 
 def _give_title(

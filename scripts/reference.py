@@ -9,6 +9,8 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from enum import EnumType
+from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import headway  # noqa: E402  # from the path above
 from app import settings as application  # noqa: E402
 from headway import progress, settings  # noqa: E402
 from headway.celery.report import UNSET  # noqa: E402
+from headway.limits import Limits  # noqa: E402
 from headway.web.pages import Pages  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "reference.md"
@@ -30,7 +33,21 @@ test fixtures ([testing.md](testing.md)), the elements ([pages.md](pages.md)).
 
 ## Settings
 """
-EXTENSION = ("init_app", "owner_loader", "visible", "token", "revoke", "log_out")
+EXTENSION = (
+    "init_app",
+    "owner_loader",
+    "visible",
+    "start",
+    "rerun",
+    "every_task",
+    "limits",
+    "redis",
+    "token",
+    "revoke",
+    "log_out",
+)
+# Public modules beside `headway` itself, whose names are in their `__all__`.
+MODULES = ("views", "texts", "checks", "config", "secrets", "patching", "server")
 PROGRESS = (
     "update",
     "set",
@@ -46,7 +63,7 @@ PROGRESS = (
     "flush",
     "bind",
 )
-TEMPLATES = ("scripts", "card", "list", "language_links")
+TEMPLATES = ("scripts", "card", "list", "language_links", "reading", "size")
 
 
 def document() -> str:
@@ -66,7 +83,14 @@ def document() -> str:
         *_section(
             "In a task: `from headway import progress`", _members(progress, "progress", PROGRESS)
         ),
+        *_section(
+            "Limits of a project's own: `headway.limits`",
+            _members(Limits, "limits", ("take", "count_by")),
+        ),
         *_section("In a template", _members(Pages, "headway", TEMPLATES)),
+        "## For an app that is built on Headway\n",
+        "The reference application uses these; most projects need none of them.\n",
+        *(line for name in MODULES for line in _module(name)),
     ]
     return "\n".join(parts)
 
@@ -93,6 +117,14 @@ def _public() -> Iterator[tuple[str, Any]]:
             yield name, getattr(headway, name)
 
 
+def _module(name: str) -> Iterator[str]:
+    module = import_module(f"headway.{name}")
+    yield f"### From `headway.{name}`\n"
+    yield f"{inspect.getdoc(module)}\n"
+    members = ((each, getattr(module, each)) for each in module.__all__)
+    yield from islice(_section("", members), 1, None)
+
+
 def _members(owner: Any, prefix: str, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
     for name in names:
         yield f"{prefix}.{name}", getattr(owner, name)
@@ -109,6 +141,8 @@ def _section(title: str, members: Iterable[tuple[str, Any]]) -> Iterator[str]:
 
 def _signature(member: Callable[..., Any]) -> str:
     if inspect.isclass(member):
+        return ""
+    if not callable(member):  # a property
         return ""
     found = inspect.signature(member)
     plain = [

@@ -16,14 +16,10 @@ from flask_mail import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app import create_app
 from app.extensions import mail
-from app.inbox import MAX_KEPT, MAX_LISTED, count, inbox
+from app.inbox import MAX_KEPT, MAX_LISTED, count
 from app.messages import make_message
-from app.routes import pages
-from app.services import ROOT
-from headway.web.access import nonce
-from headway.web.assets import assets
-from headway.web.pages import Pages
 from tests.processes import free_port
 
 TASK = "0d4c4b7e-2f0e-4a0b-9a3e-1c5d7f7b9a10"
@@ -39,23 +35,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 def inbox_app(folder: Path | None, port: int = 1) -> Flask:
-    app = Flask(
-        __name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
-    )
-    app.config.update(
-        MAIL_INBOX=folder,
-        MAIL_SERVER="127.0.0.1",
-        MAIL_PORT=port,
-        MAIL_DEFAULT_SENDER="flask@example.com",
-        MAIL_TIMEOUT_SECONDS=5.0,
-        SECRET_KEY="a secret for the tests",
-    )
-    mail.init_app(app)
-    app.register_blueprint(inbox)
-    app.register_blueprint(pages)  # which the frame of each page links to
-    app.register_blueprint(assets)  # and its modules' addresses
-    app.jinja_env.globals["headway"] = Pages()  # and its words
-    app.add_template_global(nonce, "csp_nonce")
+    """The application, with its inbox in a folder, or without one; its pages need no Redis here."""
+    settings = {
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "SOCKETIO_ASYNC_MODE": "threading",
+        "SECRET_KEY": "a secret for the tests",
+    }
+    app = create_app(settings if folder is None else settings | {"DATA_DIR": str(folder.parent)})
+    app.config.update(MAIL_INBOX=folder, MAIL_PORT=port, MAIL_TIMEOUT_SECONDS=5.0)
+    mail.init_app(app)  # with this port
     return app
 
 

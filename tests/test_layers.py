@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import runpy
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -88,7 +92,9 @@ LAYERS = [
     "headway.celery",
     "headway.celery.context",
     "headway.celery.sends",
+    "headway.celery.later",
     "headway.celery.runs",
+    "headway.celery.commit_point",
     "headway.celery.error_text",
     "headway.celery.results",
     "headway.celery.dependents",
@@ -282,6 +288,8 @@ LAYERS = [
     "headway.web.openapi",
     "headway.web.handlers",
     "headway.web.sockets",
+    "headway.web.whole_site",
+    "headway.app_tasks",
     "headway.extension",
     "headway.standalone",
     "headway.cli",
@@ -300,6 +308,12 @@ LAYERS = [
     "headway.__main__",
     "headway.patched",
     "headway",
+    "headway.views",
+    "headway.texts",
+    "headway.checks",
+    "headway.config",
+    "headway.secrets",
+    "headway.server",
     "headway.testing.task_run",
     "headway.testing.viewer",
     "headway.testing.switch",
@@ -321,7 +335,6 @@ LAYERS = [
     "app.config",
     "app.embedded",
     "app.startup",
-    "app.resume",
     "app.messages",
     "app.mailing",
     "app.mail_errors",
@@ -330,10 +343,10 @@ LAYERS = [
     "app.mail",
     "app.mail_checks",
     "app.doctor",
+    "app.extensions",
     "app.outage",
     "app.mail_waits",
     "app.email_limits",
-    "app.extensions",
     "app.tasks.*",  # a file for each kind of work
     "app.tasks",
     "app.forms",
@@ -351,6 +364,11 @@ SPEAK_REDIS = {
     "headway.store.redis_checks",
     "headway.push.subscriber",
 }
+# What uses Headway as any project does, and so by its public names alone.
+PROJECTS = [
+    *(ROOT / name for name in ("run.py", "supervisor.py", "wsgi.py", "worker.py")),
+    *(path for folder in ("app", "examples") for path in sorted((ROOT / folder).rglob("*.py"))),
+]
 USE_EVENTLET = {
     "headway.settings",
     "app.settings",
@@ -437,3 +455,47 @@ def test_only_settings_the_server_and_the_engine_use_eventlet():
     users = {module for module, path in files().items() if "eventlet" in path.read_text()}
 
     assert users <= USE_EVENTLET
+
+
+@cache
+def public_names() -> set[str]:
+    """Return the names that docs/reference.md documents, with their modules."""
+    modules = runpy.run_path(str(ROOT / "scripts" / "reference.py"))["MODULES"]
+    names = {f"headway.{name}" for name in ("progress", "settings", *modules)}
+    for module in ("headway", *(f"headway.{name}" for name in modules)):
+        names |= {f"{module}.{name}" for name in import_module(module).__all__}
+    return names
+
+
+def names_of_headway(tree: ast.AST) -> set[str]:
+    """Return what a file imports of Headway, and what it takes of its state in an app."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names if each.name.startswith("headway.")}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "headway":
+            found |= {f"{node.module}.{each.name}" for each in node.names}
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith(
+            "extensions['headway']"
+        ):
+            found.add(f"headway.state.{node.attr}")
+    return found - {"headway.state.celery"}  # by which a worker finds it, see docs/design.md
+
+
+@pytest.mark.parametrize("path", PROJECTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_projects_use_public_names_alone(path: Path):
+    assert names_of_headway(ast.parse(path.read_text())) <= public_names()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from headway.store.records import Records",
+        "from headway.web import access",
+        "import headway.celery.task",
+        "from headway import service",
+        "records = app.extensions['headway'].records",
+    ],
+)
+def test_an_inner_name_is_seen(line: str):
+    assert names_of_headway(ast.parse(line)) - public_names()

@@ -269,7 +269,7 @@ def test_durations_in_words(seconds: float, words: str):
 @pytest.mark.parametrize("text", ["", "many", "0 per", "5/fortnight"])
 def test_a_limit_that_cannot_be_read_is_refused_by_name(text: str):
     with pytest.raises(ConfigError, match="HEADWAY_STARTS_LIMIT must hold limits such as"):
-        parse(STARTS_LIMIT, text)
+        parse(STARTS_LIMIT.name, text)
 
 
 def test_a_setting_that_cannot_be_read_is_refused(make_app: MakeApp):

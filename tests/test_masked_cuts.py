@@ -20,9 +20,9 @@ PARTS = [SECRET[:4], SECRET[-4:]]
 
 @pytest.fixture(autouse=True)
 def secrets() -> Iterator[None]:
-    masking.keep("test", [SECRET])
+    masking.set_secrets("test", [SECRET])
     yield
-    masking.keep("test", [])
+    masking.set_secrets("test", [])
 
 
 CUTS: dict[str, tuple[int, Callable[[str], object]]] = {
@@ -62,7 +62,7 @@ def test_secrets_that_are_masked_bring_no_part_of_another_before_the_cut(cut: st
 
 
 def test_a_secret_with_spaces_is_masked_before_they_go():
-    masking.keep("test", ["two  words"])
+    masking.set_secrets("test", ["two  words"])
 
     assert one_line("it is two  words") == "it is ***"
 

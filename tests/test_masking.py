@@ -57,13 +57,13 @@ FORMS: dict[str, Callable[[str], str]] = {
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
     yield
-    masking.keep("test", [])
+    masking.set_secrets("test", [])
 
 
 @pytest.mark.parametrize("secret", SECRETS)
 @pytest.mark.parametrize("form", FORMS)
 def test_no_form_of_a_secret_is_told(secret: str, form: str):
-    masking.keep("test", [secret])
+    masking.set_secrets("test", [secret])
     told = FORMS[form](secret)
 
     text = masking.mask(f"before {told} after")
@@ -78,21 +78,21 @@ def test_no_form_of_a_secret_is_told(secret: str, form: str):
 
 
 def test_what_is_no_secret_any_more_is_told():
-    masking.keep("test", ["one secret"])
-    masking.keep("test", ["another secret"])
+    masking.set_secrets("test", ["one secret"])
+    masking.set_secrets("test", ["another secret"])
 
     assert masking.mask("one secret, another secret") == "one secret, ***"
 
 
 @pytest.mark.parametrize("secret", ["", "a", "abc"])
 def test_what_is_part_of_any_word_is_left(secret: str):
-    masking.keep("test", [secret])
+    masking.set_secrets("test", [secret])
 
     assert masking.mask("abc a") == "abc a"
 
 
 def test_values_keep_their_shape():
-    masking.keep("test", ["hunter22"])
+    masking.set_secrets("test", ["hunter22"])
 
     value = {
         "a hunter22": ["x", ("hunter22", 5, None, True)],
@@ -104,7 +104,7 @@ def test_values_keep_their_shape():
 
 
 def test_masking_costs_linear_time():
-    masking.keep("test", SECRETS)
+    masking.set_secrets("test", SECRETS)
     began = time.thread_time()
 
     masking.mask("pässwort" * 500_000 + "://" * 100_000)
@@ -123,14 +123,14 @@ def test_masking_costs_linear_time():
     ],
 )
 def test_the_password_of_a_url_is_found(url: str, password: str):
-    assert password in masking.of_url(url)
+    assert password in masking.passwords_in(url)
 
 
 def test_a_url_without_a_password_has_none():
     assert (
-        masking.of_url("redis://ops@db/0")
-        == masking.of_url("redis://db:6379/0")
-        == masking.of_url("")
+        masking.passwords_in("redis://ops@db/0")
+        == masking.passwords_in("redis://db:6379/0")
+        == masking.passwords_in("")
         == []
     )
 
@@ -159,7 +159,7 @@ def test_the_settings_secrets_are_known_from_the_start():
 
 
 def test_a_log_line_and_its_traceback_are_masked(capsys: pytest.CaptureFixture[str]):
-    masking.keep("test", ["pässwort€"])
+    masking.set_secrets("test", ["pässwort€"])
     logger = logging.getLogger("masked")
     handler = logging.StreamHandler()
     logger.addHandler(handler)
@@ -184,7 +184,7 @@ def test_a_log_line_and_its_traceback_are_masked(capsys: pytest.CaptureFixture[s
 def test_what_nobody_catches_is_masked(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    masking.keep("test", ["pässwort€"])
+    masking.set_secrets("test", ["pässwort€"])
     for module, name in ((masking.sys, "excepthook"), (threading, "excepthook")):
         monkeypatch.setattr(module, name, getattr(module, name))
     before = logging.getLogRecordFactory()
@@ -247,7 +247,7 @@ LARGE = ["x" * 100, "pässwort€"] * 200
     ids=["text", "article", "keys", "large"],
 )
 def test_a_result_is_stored_masked(celery: Celery, records: Records, value: Any):
-    masking.keep("test", ["pässwort€"])
+    masking.set_secrets("test", ["pässwort€"])
 
     @celery.task(shared=False)
     def says() -> Any:
@@ -275,7 +275,7 @@ def test_a_result_is_stored_masked(celery: Celery, records: Records, value: Any)
 def test_an_error_is_stored_masked_with_its_traceback(
     celery: Celery, records: Records, error: Exception
 ):
-    masking.keep("test", ["pässwort€"])
+    masking.set_secrets("test", ["pässwort€"])
 
     @celery.task(shared=False)
     def raises() -> None:
@@ -291,7 +291,7 @@ def test_an_error_is_stored_masked_with_its_traceback(
 
 
 def test_reports_and_log_lines_are_stored_masked(celery: Celery, records: Records):
-    masking.keep("test", ["pässwort€"])
+    masking.set_secrets("test", ["pässwort€"])
     celery.backend.store_result("a", {"current": 1, "total": 2, "status": "pässwort€"}, "PROGRESS")
 
     records.output.log("a", Delivery(), [("info", "with pässwort€")])

@@ -236,7 +236,7 @@ def test_the_file_has_a_limit_too(runs: Runs, records: Records):
 
 
 def test_secrets_are_masked_in_it(runs: Runs, records: Records):
-    masking.keep("test", ["s3cret-word"])
+    masking.set_secrets("test", ["s3cret-word"])
 
     def body() -> None:
         out = progress.stream("answer", overflow="file")
@@ -247,7 +247,7 @@ def test_secrets_are_masked_in_it(runs: Runs, records: Records):
     try:
         runs(body)
     finally:
-        masking.keep("test", [])
+        masking.set_secrets("test", [])
 
     assert files_of(records, runs.celery, runs.task_id) == {"answer.txt": "a" * 30 + " *** end"}
 

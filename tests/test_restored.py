@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from app import resume
 from headway.snapshot import Phase
 from headway.store.connection import connect
 from headway.store.model import Delivery
 from headway.store.records import Records
 from headway.store.restored import MAX_KEPT, NOT_SEEN, Memory, Seen
+from tests.by_make import by_make
 from tests.by_records import FIRST, MESSAGE, claim, read, start, write
 from tests.processes import Valkey, running, wait_for, web, worker
 from tests.terminal import call
@@ -211,22 +211,18 @@ def test_without_a_folder_or_with_one_that_cannot_be_written_it_is_in_memory(tmp
 # The commands
 
 
-def test_make_paused_and_make_resume(
-    records: Records, env, monkeypatch: pytest.MonkeyPatch, capsys
-):
-    for name, value in env.items():
-        monkeypatch.setenv(name, value)
-    assert (resume.main(["list"]), resume.main([])) == (0, 0)
-    assert capsys.readouterr().out == "Nothing is paused.\n" * 2
+def test_make_paused_and_make_resume(records: Records, env: dict[str, str]):
+    assert by_make("paused", env).stdout == "Nothing is paused.\n"
     task_id = start(records)
     sweep(records, go_back(records, TOO_MANY))
 
-    assert resume.main(["list"]) == 0
-    listed = capsys.readouterr().out
-    assert task_id in listed
-    assert "`make resume` has this task go on." in listed
-    assert resume.main([]) == 0
-    assert capsys.readouterr().out == "Resumed: what waited goes on.\n"
+    listed = by_make("paused", env)
+
+    assert listed.returncode == 0, listed.stderr
+    assert task_id in listed.stdout
+    assert "`resume` lets this task go on." in listed.stdout
+    assert by_make("resume", env).stdout == "Resumed: what waited goes on.\n"
+    assert by_make("resume", env).stdout == "Nothing is paused.\n"
 
 
 def test_headway_paused_and_headway_resume(records: Records, redis_url: str):
@@ -236,19 +232,18 @@ def test_headway_paused_and_headway_resume(records: Records, redis_url: str):
 
     listed = call("--redis-url", redis_url, "paused")
     assert (listed.exit_code, listed.stderr) == (0, "")
-    assert "`headway resume` has these 2 tasks go on." in listed.stdout
+    assert "`resume` lets these 2 tasks go on." in listed.stdout
     assert "Stocktake" in listed.stdout
     assert call("--redis-url", redis_url, "resume").stdout == "Resumed: what waited goes on.\n"
     assert call("--redis-url", redis_url, "paused").stdout == "Nothing is paused.\n"
     assert call("--redis-url", redis_url, "resume").stdout == "Nothing is paused.\n"
 
 
-def test_a_redis_that_is_away_is_said_in_one_line(env, monkeypatch: pytest.MonkeyPatch, capsys):
-    for name, value in (env | {"REDIS_URL": "redis://127.0.0.1:1/0"}).items():
-        monkeypatch.setenv(name, value)
+def test_a_redis_that_is_away_is_said_in_one_line(env: dict[str, str]):
+    away = by_make("resume", env | {"REDIS_URL": "redis://127.0.0.1:1/0"})
 
-    assert resume.main([]) == 1
-    assert capsys.readouterr().err.startswith("Headway: ")
+    assert away.returncode != 0
+    assert away.stderr.count("\n") == 1
 
 
 # The whole

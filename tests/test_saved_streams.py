@@ -21,9 +21,9 @@ def text_of(records: Records, task_id: str) -> str:
 
 @contextmanager
 def secret(word: str) -> Iterator[None]:
-    masking.keep("test", [word])
+    masking.set_secrets("test", [word])
     yield
-    masking.keep("test", [])
+    masking.set_secrets("test", [])
 
 
 def test_text_since_the_last_save_is_taken_back(runs: Runs, records: Records):

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
-import headway
 from app.addresses import BadAddress, check_address
 from app.email_limits import count_email
-from app.extensions import mail
-from app.mail_errors import MailDeferred, MailUnavailable, OutcomeUnknown
-from app.mail_waits import deferred, redis, until_there
+from app.extensions import headway, mail
+from app.mail_errors import MailDeferred, MailUnavailable
+from app.mail_waits import deferred, until_there
 from app.messages import make_message
 from app.outage import OUTAGE
-from headway.arguments.typed import UNKNOWN_ARGUMENT
-from headway.celery.runs import Stopped
-from headway.celery.task import LiveTask
-from headway.display.labels import Labels
-from headway.display.languages import Sentence
-from headway.registry import BadArguments
-from headway.store.errors import RedisUnavailable
-from headway.store.model import Outcome
+from headway import BadArguments, CommitPoint, Email, Labels, RedisUnavailable, task
+from headway.texts import Sentence
 
-COMMIT_SECONDS = 5.0  # for `commit`, while the mail server waits for the final dot
+UNKNOWN_ARGUMENT = Sentence("No such argument.")
+LOST = "The worker was lost while it sent this email: the mail server may have taken it."
 
 
 def email_message(address: str) -> dict[str, str]:
@@ -38,7 +32,7 @@ def email_message(address: str) -> dict[str, str]:
 
 def _email_data(args: Mapping[str, Any]) -> dict[str, Any]:
     """Turn `{"email": address}` into the task's arguments. Raises BadArguments."""
-    wrong: dict[str, str] = {name: UNKNOWN_ARGUMENT for name in args if name != "email"}
+    wrong: dict[str, str] = dict.fromkeys(args.keys() - {"email"}, UNKNOWN_ARGUMENT)
     address = args.get("email", "")
     try:
         to = check_address(address) if isinstance(address, str) else ""
@@ -55,46 +49,7 @@ def _email_data(args: Mapping[str, Any]) -> dict[str, Any]:
 class EmailArguments:
     """What a request for an email holds."""
 
-    email: headway.Email
-
-
-class SendGuard:
-    """Records the commit point of a task's email, so that it is sent at most once.
-
-    Before the commit it may be sent again. A run that is lost after the commit may or may not have
-    sent it.
-    """
-
-    def __init__(self, task: LiveTask) -> None:
-        self._task = task
-
-    def prepare(self) -> None:
-        """Record that the mail server has not received the email.
-
-        Raises OutcomeUnknown if a lost run may have sent it; Stopped.
-        """
-        self._note("prepared", inf)
-
-    def commit(self) -> None:
-        """Record that the email is about to be sent.
-
-        Raises Stopped if it must not be; MailUnavailable if Redis does not answer.
-        """
-        try:
-            self._note("committing", COMMIT_SECONDS)
-        except RedisUnavailable as error:
-            raise MailUnavailable("Redis did not answer, so the message was not sent.") from error
-
-    def _note(self, stage: Literal["prepared", "committing"], seconds: float) -> None:
-        if not self._task.has_record:
-            return
-        outcome = self._task.backend.runs.advance_commit(self._task.request, stage, seconds)
-        if outcome == Outcome.UNKNOWN:
-            raise OutcomeUnknown(
-                "The worker was lost while it sent this email: the mail server may have taken it."
-            )
-        if outcome != Outcome.WRITTEN:
-            raise Stopped(outcome)
+    email: Email
 
 
 LABELS: Labels = {
@@ -112,7 +67,7 @@ LABELS: Labels = {
 }
 
 
-@headway.task(
+@task(
     "E-mail to {email}",
     queue="mail",
     validate=_email_data,
@@ -133,24 +88,32 @@ def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]
     """
     to = check_address(email_data["to"])
     message = make_message(self.request.id, to, email_data["subject"], email_data["body"])
-    key = SendGuard(self)
-    key.prepare()
+    point = CommitPoint(in_doubt=LOST)
+    point.prepare()
     try:
         _report(self, "Connecting to the mail server...")
         with mail.connect() as connection:
             _report(self, "Sending...")
-            connection.send(message, commit=key.commit)
+            connection.send(message, commit=partial(_commit, point))
             reply = connection.reply
     except MailDeferred as obstacle:
-        OUTAGE.end(redis())
-        key.prepare()
+        OUTAGE.end(headway.redis)
+        point.prepare()
         raise deferred(self, obstacle) from None
     except MailUnavailable as obstacle:
-        key.prepare()
+        point.prepare()
         raise until_there(self, obstacle) from None
-    OUTAGE.end(redis())
+    OUTAGE.end(headway.redis)
     result = {"reply": reply, "message_id": message.msgId, "to": to}
     return {"current": 1, "total": 1, "status": "Accepted by the mail server", "result": result}
+
+
+def _commit(point: CommitPoint) -> None:
+    """Note that the email is about to be sent; without Redis it waits as without a mail server."""
+    try:
+        point.commit()
+    except RedisUnavailable as error:
+        raise MailUnavailable("Redis did not answer, so the message was not sent.") from error
 
 
 def _report(task: Any, status: str) -> None:

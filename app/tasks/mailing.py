@@ -9,7 +9,7 @@ from typing import Any
 
 from app.csv_files import as_csv
 from app.email_limits import SenderWaits, count_in_mailing, limits_below
-from app.extensions import mail
+from app.extensions import headway, mail
 from app.mail_errors import (
     MailDeferred,
     MailRefused,
@@ -17,14 +17,12 @@ from app.mail_errors import (
     OutcomeUnknown,
     SomeNotSent,
 )
-from app.mail_waits import deferred, redis, uncounted, until_there
+from app.mail_waits import deferred, uncounted, until_there
 from app.mailing import Mailing, Recipient
 from app.messages import make_message
 from app.outage import OUTAGE
-from headway import Upload, progress, task
-from headway.display.labels import Labels
-from headway.display.languages import Sentence
-from headway.limits import LimitReached, counted
+from headway import Labels, LimitReached, Upload, progress, task
+from headway.texts import Sentence, counted
 
 PREVIEWED = 3
 MAX_LOGGED = 50  # rows that are left out; all of them are in the file
@@ -135,7 +133,7 @@ def _send(task: Any, mailing: Mailing, recipient: Recipient, news: list[Outcome]
         outcome = _note(news, "refused", str(refusal))
     except OutcomeUnknown as error:
         outcome = _note(news, "unknown", str(error))
-    OUTAGE.end(redis())
+    OUTAGE.end(headway.redis)
     return outcome
 
 

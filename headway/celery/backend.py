@@ -234,7 +234,7 @@ def _checked_url(app: Any, url: str | None) -> str:
         url = normalize(url or "")
     except BadURL as error:
         raise ImproperlyConfigured(f"result_backend {error}") from None
-    masking.keep("result_backend", masking.of_url(url))
+    masking.set_secrets("result_backend", masking.passwords_in(url))
     if app.conf.redis_backend_use_ssl:
         why = "put its options into the URL of result_backend, which begins with rediss://"
         raise ImproperlyConfigured(f"redis_backend_use_ssl cannot be used with LiveBackend: {why}.")

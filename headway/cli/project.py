@@ -93,7 +93,7 @@ def find(app: str | None, redis_url: str | None, prefix: str = "") -> Project:
         return Project(load_celery(app))
     if not redis_url:
         raise ConfigError(NOTHING_GIVEN)
-    masking.keep("HEADWAY_REDIS_URL", masking.of_url(redis_url))
+    masking.set_secrets("HEADWAY_REDIS_URL", masking.passwords_in(redis_url))
     try:
         keys = Keys(prefix)
     except ValueError as error:

@@ -23,7 +23,7 @@ RESUMED = "Resumed: what waited goes on."
 @with_project
 def paused(project: Project) -> None:
     """List what would run again in a Redis that was restored from a backup."""
-    for line in lines(project.records, "headway resume"):
+    for line in _lines(project.records):
         click.echo(line)
 
 
@@ -34,11 +34,8 @@ def resume(project: Project) -> None:
     click.echo(RESUMED if project.records.maintenance.resume() else NOT_PAUSED)
 
 
-def lines(records: Records, command: str) -> Iterator[str]:
-    """Yield what is paused, a line each; `command` is what has it go on.
-
-    Raises RedisUnavailable.
-    """
+def _lines(records: Records) -> Iterator[str]:
+    """Yield what is paused, a line each. Raises RedisUnavailable."""
     found = records.maintenance.paused()
     if found is None:
         yield NOT_PAUSED
@@ -46,6 +43,6 @@ def lines(records: Records, command: str) -> Iterator[str]:
     unended = records.maintenance.unended()
     yield f"Paused since {found.since}: Redis holds the data of {found.data_of}."
     tasks = "this task" if len(unended) == 1 else f"these {len(unended)} tasks"
-    yield f"`{command}` has {tasks} go on. Cancel first what must not run again."
+    yield f"`resume` lets {tasks} go on. Cancel first what must not run again."
     for task in map(json.loads, unended):
         yield f"  {task['task_id']}  {task['phase']:<10}  {task['created_at']}  {task['title']}"

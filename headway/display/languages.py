@@ -126,7 +126,7 @@ def load(path: Path) -> Language:
 _folders = [FOLDER]
 
 
-def add(folder: Path) -> None:
+def add_translations(folder: Path) -> None:
     """Add the catalogues of a project, for its own texts, or for a language that is not here."""
     if folder not in _folders:
         _folders.append(folder)

@@ -12,7 +12,7 @@ from headway.display.labels import LABELS
 from headway.engine.events import Event
 from headway.push.resync import NAMESPACE
 from headway.snapshot import fragment
-from headway.store.errors import SENTENCES, Problem, RedisUnavailable, problem_of
+from headway.store.errors import SENTENCES, Problem, RedisUnavailable
 from headway.store.model import Overview
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class ServerStatus:
     @property
     def problem(self) -> Problem | None:
         """Why no task can be started now though Redis answers, None if no reason is known."""
-        return problem_of(self._trouble) if self._trouble else None
+        return self._trouble.problem if self._trouble else None
 
     def announce(self) -> None:
         """Send the state to all clients if it has changed.

@@ -74,6 +74,11 @@ class RedisUnavailable(HeadwayError):
         super().__init__(message)
         self.reason = reason
 
+    @property
+    def problem(self) -> Problem:
+        """What anybody may know of it: no addresses, users or rights."""
+        return {"code": self.reason, "message": SENTENCES[self.reason]}
+
 
 class ReadOnly(RedisUnavailable):
     """Redis answers, but is busy, full, read-only or cannot write to its disk."""
@@ -84,11 +89,6 @@ class Problem(TypedDict):
 
     code: str
     message: str
-
-
-def problem_of(error: RedisUnavailable) -> Problem:
-    """Return what anybody may know of an error: no addresses, users or rights."""
-    return {"code": error.reason, "message": SENTENCES[error.reason]}
 
 
 def translate(error: BaseException) -> RedisUnavailable | None:

@@ -6,10 +6,26 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from headway.exceptions import ConfigError
+
 Room = Literal["task", "owner"]
 
 TASK_KEYPREFIX = "celery-task-meta-"  # of Celery's results
+SEPARATORS = "_:-."  # one of which Celery has between a prefix and a name
 STEP_MARK = "\x06\x16"  # kombu's: between the name of a queue and a step of priority
+
+
+def parse_prefix(setting: str, prefix: str) -> str:
+    """Return a prefix of keys with a separator at its end, as Celery writes it; "" for none.
+
+    Raises ConfigError.
+    """
+    ended = prefix if not prefix or prefix[-1] in SEPARATORS else f"{prefix}_"
+    try:
+        Keys(ended)
+    except ValueError as error:
+        raise ConfigError(f"{setting}: {error}.") from None
+    return ended
 
 
 def room(kind: Room, name: str) -> str:

@@ -201,6 +201,16 @@ def _found(check: Callable[[Server], Finding], server: Server) -> Finding:
         return Finding(Mark.BAD, check.__name__.removeprefix("check_"), text)
 
 
+def has_warned() -> bool:
+    """Whether a parent process has logged what is wrong here, for its children too."""
+    return bool(os.environ.get(WARNED))
+
+
+def warn_no_more() -> None:
+    """Have the children of this process not log again what `refuse_unfit` has logged."""
+    os.environ[WARNED] = "1"
+
+
 def refuse_unfit(
     url: str,
     broker_url: str,
@@ -221,7 +231,7 @@ def refuse_unfit(
             for check in (check_version, check_rights):
                 if (finding := check(server)).mark is Mark.BAD:
                     raise ConfigError(f"{setting}: {finding.text}")
-            if server.info is not None and not os.environ.get(WARNED):
+            if server.info is not None and not has_warned():
                 _warn(check_eviction(server))
                 if production:
                     _warn(check_persistence(server))

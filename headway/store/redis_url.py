@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os.path import isdir
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.utils.url import parse_url
 
+from headway.exceptions import ConfigError
 from headway.store.checks import LOCAL
 
 DEFAULT_PORT = 6379
@@ -68,6 +69,26 @@ def normalize_broker(url: str) -> str:
     Raises BadURL.
     """
     return ";".join(_normalize_broker(one) for one in url.strip().split(";"))
+
+
+def parse_redis_url(setting: str, url: str) -> str:
+    """Return a setting's Redis URL in the form that all libraries read alike; "" for none.
+
+    Certificates are verified by default. Raises ConfigError, without a secret of the URL.
+    """
+    return _parse(setting, url, normalize)
+
+
+def parse_broker_url(setting: str, url: str) -> str:
+    """Return a setting's broker URL, or several separated by ";", likewise. Raises ConfigError."""
+    return _parse(setting, url, normalize_broker)
+
+
+def _parse(setting: str, url: str, normal: Callable[[str], str]) -> str:
+    try:
+        return url and normal(url)
+    except BadURL as error:
+        raise ConfigError(f"{setting} {error}") from None
 
 
 def is_same_database(url: str, other: str) -> bool:

@@ -44,8 +44,10 @@ def listen(host: str, port: int, choose: str = "another one") -> socket.socket:
         raise CannotListen(f"Cannot listen at {host}, port {port}: {error.strerror}") from error
 
 
-def refuse_newcomers(listener: socket.socket) -> None:
+def refuse_newcomers(listener: socket.socket) -> float:
     """Drop new connections' SYNs; connections that have begun can still be accepted.
+
+    Returns for how many seconds to accept them before the socket is closed.
 
     Closing a listening socket resets the connections that wait to be accepted. Called before, with
     some time to accept them all, this leaves none: a newcomer's SYN is repeated after a second and
@@ -53,12 +55,13 @@ def refuse_newcomers(listener: socket.socket) -> None:
     systems other than Linux.
     """
     if sys.platform != "linux":
-        return
+        return HANDSHAKE_SECONDS
     program = ctypes.create_string_buffer(
         b"".join(struct.pack("HBBI", *step) for step in DROP_FIRST_SEGMENTS)
     )
     pointer = struct.pack("HP", len(DROP_FIRST_SEGMENTS), ctypes.addressof(program))
     listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, pointer)
+    return HANDSHAKE_SECONDS
 
 
 def address_of(listener: socket.socket) -> str:

@@ -14,6 +14,7 @@ from headway.display.languages import words_of
 from headway.display.order import in_order, rank
 from headway.shapes import SnapshotDict
 from headway.snapshot import FINAL, Phase
+from headway.web.access import get_or_create_owner
 from headway.web.parameters import cursor_of, phases_asked_for, words_asked_for
 from headway.web.reading import counts_for, list_for
 from headway.web.viewers import Viewer
@@ -107,11 +108,13 @@ def filters_of(counts: Mapping[str, int] | None, current: Set[Phase]) -> list[Fi
     ]
 
 
-def read_listing(viewer: Viewer, query: Query, seen: str) -> Listing:
-    """Return what a viewer's page shows. Raises RedisUnavailable.
+def read_listing(query: Query, seen: str) -> Listing:
+    """Return what the page of the present request's owner shows. Raises RedisUnavailable.
 
-    The first page has all that has not ended too, however old.
+    The first page has all that has not ended too, however old. `seen` is the RFC 3339 time at which
+    the owner last opened it, "" for never: failures since then come first.
     """
+    viewer = Viewer(get_or_create_owner())
     page, following = list_for(viewer, PAGE, query.phases, query.cursor, query.words)
     if query.is_first:
         page += list_for(viewer, PAGE, UNFINISHED)[0]

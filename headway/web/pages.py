@@ -9,7 +9,11 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
+from headway.display.formats import format_size
+from headway.display.labels import labels_for_page
 from headway.display.languages import Language, current, known
+from headway.display.words import Reading, read
+from headway.shapes import SnapshotDict
 from headway.web.assets import bundle_address, words_address
 from headway.web.language import CHOICE, project_language
 from headway.web.viewers import carried_token, current_viewer
@@ -87,6 +91,14 @@ class Pages:
     def count(self, one: str, other: str, count: int, **values: object) -> Markup:
         """Return the text for a number of things in the page's language."""
         return Markup(escape(current().count(one, other, count, **values)))
+
+    def size(self, size: int) -> str:
+        """Return a number of bytes for people: "1.2 kB"."""
+        return format_size(size)
+
+    def reading(self, task: SnapshotDict) -> Reading:
+        """Return the texts of a task's card in the page's language, as its script shows them."""
+        return read(task, labels_for_page(task.get("name", "")))
 
     def list(self) -> Markup:
         """Return the live list of the visitor's own tasks, with their buttons."""

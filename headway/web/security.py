@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import Blueprint, Response, current_app, g, request
 
 from headway.state import state
@@ -9,14 +11,20 @@ from headway.web.access import UNSAFE, security_headers
 from headway.web.cors import share
 from headway.web.errors import APIError
 from headway.web.language import remember
-from headway.web.limiting import count_request, request_has_ended
+from headway.web.limiting import KINDS, count_request, request_has_ended
 from headway.web.origins import is_cross_site
 
 CORP = "Cross-Origin-Resource-Policy"
 
 
-def guard(of: Blueprint) -> None:
-    """Apply these guards to all requests of a blueprint."""
+def guard(of: Blueprint, counted: Mapping[str, str] | None = None) -> None:
+    """Guard all requests of a blueprint as Headway's own are.
+
+    Another site's page changes nothing, answers have the security headers, and the language that a
+    page's address chooses is remembered. `counted` says of views by name what they count as for
+    the visitor's limits: "reads", "lists" or "changes".
+    """
+    KINDS.update({f"{of.name}.{view}": kind for view, kind in (counted or {}).items()})
     of.before_request(refuse_other_sites)
     of.before_request(count_request)
     of.teardown_request(request_has_ended)

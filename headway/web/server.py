@@ -13,7 +13,7 @@ from importlib import import_module
 from flask import Flask
 
 from headway.state import state_of
-from headway.web.listening import HANDSHAKE_SECONDS, refuse_newcomers
+from headway.web.listening import refuse_newcomers
 from headway.web.serving import Requests, Serving
 
 # At shutdown: at least so long for data that has arrived and was not read yet; at most so long for
@@ -42,8 +42,8 @@ def serve(app: Flask, listener: socket.socket, *, is_shared: bool = False) -> No
     _wait_for_stop()
     requests.last = True
     if not is_shared:
-        refuse_newcomers(listener)
-        time.sleep(HANDSHAKE_SECONDS)  # meanwhile the server accepts those that have begun
+        # Meanwhile the server accepts those that have begun.
+        time.sleep(refuse_newcomers(listener))
     serving.stop_accepting()
     listener.close()
     manager.close_websockets()

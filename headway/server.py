@@ -1,0 +1,14 @@
+"""For a program that serves, or that starts the processes that do."""
+
+from headway.celery.programs import processes
+from headway.web.listening import CannotListen, address_of, listen, refuse_newcomers
+from headway.web.server import serve
+
+__all__ = [
+    "CannotListen",
+    "address_of",
+    "listen",
+    "processes",
+    "refuse_newcomers",
+    "serve",
+]

@@ -1,0 +1,27 @@
+"""What a Flask project's own views need to answer as Headway's do."""
+
+from headway.web.access import current_owner, get_or_create_owner
+from headway.web.api import server_state
+from headway.web.cookies import refuse_without_cookie
+from headway.web.errors import APIError, wants_json, wants_page
+from headway.web.listing import Listing, Query, read_listing
+from headway.web.responses import accepted, idempotency_key
+from headway.web.security import guard
+from headway.web.whole_site import protect
+
+__all__ = [
+    "APIError",
+    "Listing",
+    "Query",
+    "accepted",
+    "current_owner",
+    "get_or_create_owner",
+    "guard",
+    "idempotency_key",
+    "protect",
+    "read_listing",
+    "refuse_without_cookie",
+    "server_state",
+    "wants_json",
+    "wants_page",
+]
