@@ -13,9 +13,10 @@ from flask.testing import FlaskClient
 from headway.files.folder import FileFolder
 from headway.files.types import media_type
 from headway.message_headers import PARENT
+from headway.questions import Asked
 from headway.shapes import TaskMessage
 from headway.snapshot import Phase, Snapshot
-from headway.store.model import Delivery, StateWrite
+from headway.store.model import STORED, Delivery, StateWrite
 from headway.store.records import Records
 from tests.browser import Visitor
 from tests.processes import wait_for
@@ -52,6 +53,38 @@ def claim(records: Records, task_id: str) -> None:
         records.runs.claim(task_id, HERE, "run", message=message, max_attempts=4, hostname="test")
         == "claimed"
     )
+
+
+def as_left(records: Records, task_id: str, *writes: tuple[Phase, dict[str, Any]]) -> None:
+    """Claim a task and write these changes, as a worker that is gone since would have."""
+    here = Delivery(task_id, 0)
+    kept = records.outbox.message(task_id)
+    assert kept is not None
+    message = kept[0]
+    records.runs.claim(here.token, here, "run", message=message, max_attempts=4, hostname="test")
+    for phase, fields in writes:
+        if phase == Phase.QUEUED:
+            records.maintenance.release([(task_id, here.token)])
+            here = Delivery()  # who gave it back writes no more
+        change = StateWrite(
+            task_id,
+            here,
+            phase,
+            fields,  # type: ignore[arg-type]
+            meta="{}",
+            name=message["task"],
+            max_attempts=4,
+            retry_in=3600.0,
+        )
+        assert records.runs.write(change) in STORED
+
+
+def ask(records: Records, task_id: str) -> None:
+    """Ask the owner something, as the run that `as_left` has begun would."""
+    kept = records.outbox.message(task_id)
+    assert kept is not None
+    question = Asked("q", "q", "Import the new rows?", ["Import", "Skip"], None, 3600.0)
+    assert records.runs.ask(task_id, Delivery(task_id), question, kept[0]) == "waiting"
 
 
 def write(records: Records, task_id: str, current: int, phase: Phase = Phase.RUNNING) -> None:

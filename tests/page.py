@@ -1,6 +1,4 @@
-"""The page in a browser, for tests with a web process and no worker: they play the worker by
-hand.
-"""
+"""The page in a browser: what a test looks at, clicks and starts."""
 
 from __future__ import annotations
 
@@ -17,6 +15,15 @@ from tests.processes import wait_for
 T = TypeVar("T")
 
 LIVE = re.compile("Live")
+# Notes what each card draws from now on.
+HISTORY = """() => {
+  window.history_ = [];
+  const note = (element) => window.history_.push({
+    id: element.getAttribute("task-id"), version: Number(element.dataset.version),
+    phase: element.dataset.phase, value: element.querySelector("progress").value });
+  new MutationObserver((records) => records.forEach((record) => note(record.target)))
+    .observe(document.body, { subtree: true, attributes: true, attributeFilter: ["data-version"] });
+}"""
 
 
 def chip(page: Page) -> Locator:
@@ -27,6 +34,19 @@ def cards(page: Page, phase: str = "") -> Locator:
     return page.locator(
         f'task-progress[data-phase="{phase}"]' if phase else "task-progress[task-id]"
     )
+
+
+def card_of(page: Page, task_id: str) -> Locator:
+    return page.locator(f'task-progress[task-id="{task_id}"]')
+
+
+def is_in(card: Locator, phase: str) -> None:
+    expect(card).to_have_attribute("data-phase", phase)
+
+
+def act(card: Locator, words: str) -> None:
+    """Click the button of these words; its name goes on with the task's."""
+    card.get_by_role("button", name=f"{words}: ").click()
 
 
 def open_live(page: Page, address: str) -> None:
@@ -51,10 +71,29 @@ def expect_fits(page: Page, width: int) -> None:
     wait_for(lambda: found() <= width, message=f"wider than {width} px")
 
 
-def start_by_hand(page: Page, address: str, records: Records) -> str:
-    """Start a task of the page's visitor, as a worker that claims it; returns its id."""
-    response = page.request.post(f"{address}/tasks", data={"name": "long_task", "countdown": 3600})
+def start_long_task(page: Page) -> None:
+    page.get_by_role("button", name="Start long task").click()
+
+
+def start(
+    page: Page, address: str, name: str = "long_task", countdown: float = 0, **args: str
+) -> str:
+    """Start a task of the page's visitor beside the page."""
+    body = {"name": name, "args": args, "countdown": countdown}
+    response = page.request.post(f"{address}/tasks", data=body)
     assert response.status == 202, response.text()
-    task_id = str(response.json()["task_id"])
+    return str(response.json()["task_id"])
+
+
+def start_for_later(page: Page, address: str, name: str = "long_task", **args: str) -> str:
+    return start(page, address, name, 3600, **args)
+
+
+def start_by_hand(page: Page, address: str, records: Records) -> str:
+    """Start a task of the page's visitor, as a worker that claims it; returns its id.
+
+    Where there is no worker: one would take it for lost.
+    """
+    task_id = start_for_later(page, address)
     claim(records, task_id)
     return task_id

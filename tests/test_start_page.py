@@ -207,7 +207,7 @@ def test_what_is_no_form_of_yours_is_refused(client: FlaskClient, records: Recor
     assert client.get("/start/nothing", headers=HTML).status_code == 404
     assert client.post("/start/nothing", headers=HTML).status_code == 404
     assert "did not send the cookie" in send(client, month="May").text
-    shown(client)
+    assert 'name="cookie" value="required"' in shown(client)  # so each form says that it needs one
     elsewhere = send(client, ELSEWHERE, month="May")
     assert (elsewhere.status_code, "another site" in elsewhere.text) == (403, True)
     assert records.client.llen("celery") == 0
