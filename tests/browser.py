@@ -142,3 +142,15 @@ class Returning(Visitor):
         self.connects += 1
         if self.watched:
             self.socket.emit("watch", {"task_ids": self.watched}, callback=self.receive)
+
+
+def status_of(visitor: Visitor, task_id: str) -> int:
+    """The HTTP status of a question for the task, each on a connection of its own."""
+    where = f"{visitor.address}/status/{task_id}"
+    return requests.get(where, cookies=visitor.http.cookies, timeout=30).status_code
+
+
+def newest(visitor: Visitor, task_id: str) -> int | None:
+    """How far the visitor last saw a task."""
+    seen = visitor.pushed(task_id)
+    return max(seen, key=lambda snapshot: int(snapshot["version"]))["current"] if seen else None

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 import requests
+from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
 from headway.store.records import Records
 from tests.browser import Visitor
+from tests.by_hand import claimed_by, write
 from tests.processes import System, running, wait_for, web, worker
 from tests.smtp_server import REPLIES, SmtpServer
 
@@ -89,7 +91,23 @@ def test_the_articles_own_client_works(system: System):
     )
     assert {state for state, _ in seen} <= {"PENDING", "PROGRESS", "SUCCESS"}
     assert [percent for _, percent in seen] == sorted(percent for _, percent in seen)
-    assert len({percent for _, percent in seen}) > 3
+
+
+def test_the_percentage_of_the_articles_page_moves_with_the_task(
+    client: FlaskClient, records: Records
+):
+    task_id = claimed_by(client, records)
+
+    def percent() -> tuple[str, int]:
+        told = client.get(f"/status/{task_id}").get_json()
+        return told["state"], int(told["current"] * 100 / told["total"])
+
+    seen = []
+    for current in (10, 250, 400, 990):
+        write(records, task_id, current)
+        seen.append(percent())
+
+    assert seen == [("PROGRESS", 1), ("PROGRESS", 25), ("PROGRESS", 40), ("PROGRESS", 99)]
 
 
 def test_an_emails_way_to_the_mail_servers_yes_is_pushed(mailing: tuple[str, SmtpServer]):
