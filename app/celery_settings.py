@@ -37,7 +37,7 @@ def celery_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         "headway_result_max_bytes": config["RESULT_MAX_BYTES"],
         # A worker stores there what it last saw of Redis, to notice a restored backup.
         "headway_data_dir": config["DATA_DIR"],
-        "headway_files": config["DATA_DIR"] / "files",
+        "headway_files": config["FILES"] or config["DATA_DIR"] / "files",
         "headway_push_key": config["DATA_DIR"] / "push_key",
         "headway_push_contact": f"mailto:{parseaddr(config['MAIL_DEFAULT_SENDER'])[1]}",
         "redis_socket_timeout": 2.0,

@@ -154,6 +154,13 @@ SETTINGS: tuple[settings.Setting, ...] = (
     *map(_same_as, settings.LIMITS),
     *EMAIL_LIMITS,
     Derived("DATA_DIR", "`.data`", "what outlives a restart on this machine"),
+    Text(
+        "FILES",
+        "",
+        "where files are kept that tasks give out and people upload: a folder, or a bucket as "
+        "`s3://bucket/prefix?endpoint=https://minio.internal:9000`, which needs `pip install "
+        "botocore`; unset: `files` in `DATA_DIR`",
+    ),
     Derived("ALLOW_EMBEDDED_VALKEY", "", "1: production with the embedded Valkey"),
     Text("MAIL_SERVER", "", "the mail server's host; unset: the development inbox"),
     Number("MAIL_PORT", 25, "its port", 1, 65535),

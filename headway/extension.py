@@ -21,6 +21,7 @@ from headway.celery.broker import message_encoder
 from headway.celery.sends import load_owner_by
 from headway.display.languages import choose_by
 from headway.exceptions import ConfigError
+from headway.files.place import file_store
 from headway.limits import Limits
 from headway.push.manager import RoomManager
 from headway.revoking import revoke_from
@@ -169,6 +170,7 @@ class Headway(AppTasks):
         Raises ConfigError if the Celery app has another result backend or a setting is invalid.
         """
         backend = live_backend(celery)
+        file_store(celery.conf, backend.records)  # a wrong setting is refused now
         defaults = {each.name: each.default for each in settings.FLASK}
         for name, default in (defaults | self._own).items():
             app.config.setdefault(name, default)

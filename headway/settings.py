@@ -189,8 +189,10 @@ STREAM_MAX_BYTES = Setting(
 FILES = Setting(
     "headway_files",
     None,
-    "a folder of this project's own for the files that tasks give out by `progress.file` and those "
-    "that people upload for tasks; workers and web processes need the same one. Unset: no files",
+    "where the files are kept that tasks give out by `progress.file` and that people upload for "
+    "tasks: a folder of this project's own, or a bucket, as "
+    "`s3://bucket/prefix?endpoint=https://minio.internal:9000&region=eu-central-1`; workers and "
+    "web processes need the same one. Unset: no files",
 )
 FILE_MAX_BYTES = Setting(
     "headway_file_max_bytes",

@@ -13,7 +13,8 @@ from headway.celery.attempts import DEFAULT_ATTEMPTS
 from headway.celery.backend import LiveBackend
 from headway.celery.broker import MessageEncoder, message_encoder
 from headway.exceptions import ConfigError
-from headway.files.folder import FileFolder, file_folder
+from headway.files.place import file_store
+from headway.files.store import FileStore
 from headway.store.model import Outcome
 from headway.store.records import Records
 
@@ -38,9 +39,9 @@ class System:
         """Refuse a start by raising an exception; here all are admitted."""
 
     @property
-    def files(self) -> FileFolder | None:
-        """The folder of the files that tasks give out; None where this process has none."""
-        return file_folder(self.celery.conf, self.records.keys.prefix)
+    def files(self) -> FileStore | None:
+        """Where the files are that tasks give out; None where this process knows no place."""
+        return file_store(self.celery.conf, self.records)
 
     def forget(self, task_id: str) -> Outcome:
         """Delete what is kept of a task that has ended, as `Records.forget_ended`, and its files.
@@ -53,7 +54,7 @@ class System:
         outcome = self.records.forget_ended(task_id)
         if outcome == Outcome.FORGOTTEN and self.files is not None:
             try:
-                self.files.keep(task_id, ())
+                self.files.delete_all(task_id)
                 self._delete_unused(uploads)
             except OSError as error:
                 logger.warning("The files of task %s cannot be deleted here: %s", task_id, error)
@@ -61,10 +62,10 @@ class System:
 
     def _delete_unused(self, upload_ids: Sequence[str]) -> None:
         """Delete the files of those uploads that are no longer kept. Raises OSError."""
-        folder = file_folder(self.celery.conf, self.records.keys.prefix, "uploads")
+        store = file_store(self.celery.conf, self.records, "uploads")
         for upload_id in upload_ids:
-            if folder is not None and self.records.uploads.keep(upload_id) is None:
-                folder.keep(upload_id, ())
+            if store is not None and self.records.uploads.keep(upload_id) is None:
+                store.delete_all(upload_id)
 
 
 def live_backend(celery: Celery) -> LiveBackend:

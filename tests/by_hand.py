@@ -10,7 +10,7 @@ from uuid import uuid4
 import websocket
 from flask.testing import FlaskClient
 
-from headway.files.folder import FileFolder
+from headway.files.store import FileStore
 from headway.files.types import media_type
 from headway.message_headers import PARENT
 from headway.questions import Asked
@@ -175,9 +175,9 @@ def open_websocket(address: str) -> websocket.WebSocket:
     return connection
 
 
-def give(records: Records, folder: FileFolder, task_id: str, name: str, data: bytes) -> str:
+def give(records: Records, store: FileStore, task_id: str, name: str, data: bytes) -> str:
     """Give out a file as a run does; returns its key."""
-    stored = folder.store(task_id, [data], 10_000)
+    stored = store.store(task_id, [data], 10_000)
     about = (name, stored.size, media_type(name, stored.head), stored.key)
     assert records.files.note(task_id, HERE, *about)[0] == "written"
     return stored.key

@@ -26,7 +26,9 @@ from tests.bodies import live_celery
 from tests.browser import Visitor
 from tests.by_broker import Hand
 from tests.chromium import LEANEST_FIRST, WHOLE, options
+from tests.kept_files import BucketPlace, FolderPlace, Place
 from tests.processes import PATIENCE_SECONDS, Process, Valkey, running, web_for, worker
+from tests.s3_server import CREDENTIALS, Bucket, S3Server
 
 # A busy machine is no fault.
 BUSY = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
@@ -216,6 +218,30 @@ def plain_worker(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> It
         worker(folder, {"REDIS_URL": valkey.url}, "celery", "tests.plain_celery")
     ) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def s3_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        server = S3Server(tmp_path_factory.mktemp("s3"))
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def bucket(s3_of_the_run: S3Server) -> Bucket:
+    """An empty bucket."""
+    return s3_of_the_run.bucket()
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where files are kept: what uses it is tested with each of the two."""
+    if request.param == "folder":
+        return FolderPlace(tmp_path / "files")
+    return BucketPlace(request.getfixturevalue("bucket"))
 
 
 @pytest.fixture

@@ -11,17 +11,23 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from headway.files.folder import FileFolder
+from headway.files.store import FileStore
 from headway.snapshot import Phase
 from headway.state import state_of
 from headway.store.records import Records
 from tests import by_hand
 from tests.by_hand import claimed_by, give
+from tests.kept_files import IN_A_FOLDER, Place, only, owners
 
 HTML = {"Accept": "text/html"}
 CSV = b"name,amount\nada,1\n"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 ODD = '<img src=x onerror=alert(1)>"; filename=evil.exe; ä🙂.csv'
+
+
+@pytest.fixture
+def env(env: dict[str, str], kept: Place) -> dict[str, str]:
+    return env | {"FILES": kept.at}
 
 
 @pytest.fixture
@@ -31,7 +37,7 @@ def task_id(client: FlaskClient, records: Records) -> str:
 
 
 @pytest.fixture
-def folder(app: Flask) -> FileFolder:
+def store(app: Flask) -> FileStore:
     found = state_of(app).files
     assert found is not None
     return found
@@ -42,9 +48,9 @@ def ask(client: FlaskClient, task_id: str, name: str, **headers: str) -> Any:
 
 
 def test_a_file_is_downloaded(
-    client: FlaskClient, records: Records, folder: FileFolder, task_id: str
+    client: FlaskClient, records: Records, store: FileStore, task_id: str
 ):
-    give(records, folder, task_id, "report.csv", CSV)
+    give(records, store, task_id, "report.csv", CSV)
 
     response = ask(client, task_id, "report.csv")
     listed = client.get(f"/tasks/{task_id}/files").get_json()["files"]
@@ -61,9 +67,9 @@ def test_a_file_is_downloaded(
 
 
 def test_a_part_of_a_file_is_downloaded(
-    client: FlaskClient, records: Records, folder: FileFolder, task_id: str
+    client: FlaskClient, records: Records, store: FileStore, task_id: str
 ):
-    give(records, folder, task_id, "report.csv", CSV)
+    give(records, store, task_id, "report.csv", CSV)
 
     part = ask(client, task_id, "report.csv", Range="bytes=5-10")
     beyond = ask(client, task_id, "report.csv", Range="bytes=999-")
@@ -74,9 +80,9 @@ def test_a_part_of_a_file_is_downloaded(
 
 
 def test_a_name_becomes_no_header_and_no_html(
-    client: FlaskClient, records: Records, folder: FileFolder, task_id: str
+    client: FlaskClient, records: Records, store: FileStore, task_id: str
 ):
-    give(records, folder, task_id, ODD, b"a")
+    give(records, store, task_id, ODD, b"a")
 
     response = ask(client, task_id, ODD)
     page = client.get(f"/tasks/{task_id}", headers=HTML).get_data(as_text=True)
@@ -91,9 +97,9 @@ def test_a_name_becomes_no_header_and_no_html(
 
 
 def test_what_a_browser_would_run_is_text(
-    client: FlaskClient, records: Records, folder: FileFolder, task_id: str
+    client: FlaskClient, records: Records, store: FileStore, task_id: str
 ):
-    give(records, folder, task_id, "page.html", b"<script>alert(1)</script>")
+    give(records, store, task_id, "page.html", b"<script>alert(1)</script>")
 
     response = ask(client, task_id, "page.html", **HTML)
 
@@ -102,10 +108,10 @@ def test_what_a_browser_would_run_is_text(
 
 
 def test_the_page_links_its_files_and_shows_images_without_a_script(
-    app: Flask, client: FlaskClient, records: Records, folder: FileFolder, task_id: str
+    app: Flask, client: FlaskClient, records: Records, store: FileStore, task_id: str
 ):
-    give(records, folder, task_id, "a b.csv", CSV)
-    give(records, folder, task_id, "plot.png", PNG)
+    give(records, store, task_id, "a b.csv", CSV)
+    give(records, store, task_id, "plot.png", PNG)
     shared = client.post(f"/tasks/{task_id}/share").get_json()["token"]
 
     own = client.get(f"/tasks/{task_id}", headers=HTML).get_data(as_text=True)
@@ -123,9 +129,9 @@ def test_the_page_links_its_files_and_shows_images_without_a_script(
 
 
 def test_files_of_others_and_unknown_ones_are_alike(
-    app: Flask, client: FlaskClient, records: Records, folder: FileFolder, task_id: str
+    app: Flask, client: FlaskClient, records: Records, store: FileStore, task_id: str
 ):
-    key = give(records, folder, task_id, "report.csv", CSV)
+    key = give(records, store, task_id, "report.csv", CSV)
     stranger = app.test_client()
     stranger.get("/")
 
@@ -145,13 +151,19 @@ def test_files_of_others_and_unknown_ones_are_alike(
         assert client.get(f"/tasks/{task_id}/files/{name}").status_code == 404
 
 
+@IN_A_FOLDER
 def test_a_link_in_the_place_of_a_file_is_not_followed(
-    client: FlaskClient, records: Records, folder: FileFolder, task_id: str, tmp_path: Path
+    client: FlaskClient,
+    records: Records,
+    store: FileStore,
+    task_id: str,
+    kept: Place,
+    tmp_path: Path,
 ):
-    key = give(records, folder, task_id, "report.csv", CSV)
+    give(records, store, task_id, "report.csv", CSV)
     secret = tmp_path / "secret"
     secret.write_text("secret")
-    [path] = folder._root.rglob(key)
+    path = Path(kept.at, only(kept, "tasks")[0])
     path.unlink()
     path.symlink_to(secret)
 
@@ -162,9 +174,9 @@ def test_a_link_in_the_place_of_a_file_is_not_followed(
 
 
 def test_a_server_without_the_files_says_so(
-    app: Flask, client: FlaskClient, records: Records, folder: FileFolder, task_id: str
+    app: Flask, client: FlaskClient, records: Records, store: FileStore, task_id: str
 ):
-    folder.delete(task_id, give(records, folder, task_id, "report.csv", CSV))
+    store.delete(task_id, give(records, store, task_id, "report.csv", CSV))
     missing = ask(client, task_id, "report.csv")
     conf = state_of(app).celery.conf
     before = conf.headway_files
@@ -181,22 +193,22 @@ def test_a_server_without_the_files_says_so(
 
 
 def test_what_a_task_has_given_out_is_deleted_with_it(
-    client: FlaskClient, records: Records, folder: FileFolder, task_id: str
+    client: FlaskClient, records: Records, store: FileStore, task_id: str, kept: Place
 ):
-    key = give(records, folder, task_id, "report.csv", CSV)
+    key = give(records, store, task_id, "report.csv", CSV)
     by_hand.write(records, task_id, 1, Phase.SUCCEEDED)
 
     assert client.post(f"/tasks/{task_id}/forget").status_code == 204
 
-    assert folder.open(task_id, key) is None
-    assert task_id not in set(folder.task_ids())
+    assert store.open(task_id, key) is None
+    assert task_id not in owners(kept, "tasks")
     assert ask(client, task_id, "report.csv").status_code == 404
 
 
 def test_a_damaged_note_is_no_file(
-    client: FlaskClient, records: Records, folder: FileFolder, task_id: str
+    client: FlaskClient, records: Records, store: FileStore, task_id: str
 ):
-    key = give(records, folder, task_id, "a", b"a")
+    key = give(records, store, task_id, "a", b"a")
     good = {"at": "2026-11-29T08:00:00.000Z", "name": "a", "size": 1, "type": "text/plain"}
     for bad in ({"key": "../../x"}, {"type": "text/html\r\nX: y"}, {"name": "a\r\nb"}):
         note = json.dumps({**good, "key": key, **bad})

@@ -16,7 +16,8 @@ from celery import Celery
 from headway import progress
 from headway.celery.file_cleaner import GRACE_SECONDS, FileCleaner
 from headway.exceptions import ConfigError
-from headway.files.folder import FileFolder, file_folder
+from headway.files.place import file_store
+from headway.files.store import FileStore
 from headway.files.types import is_file_name, media_type
 from headway.push.checks import is_event, stamp_of
 from headway.push.resync import Resync
@@ -27,6 +28,7 @@ from headway.store.records import Records
 from tests import by_hand
 from tests.bodies import live_celery, read, run
 from tests.by_hand import HERE
+from tests.kept_files import IN_A_FOLDER, Place, only
 from tests.streamed import events
 
 MESSAGE: Any = {"task": "t", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
@@ -34,16 +36,16 @@ KEY = "0" * 32
 
 
 @pytest.fixture
-def celery(redis_url: str, tmp_path: Path) -> Celery:
+def celery(redis_url: str, kept: Place) -> Celery:
     app = live_celery(redis_url)
-    app.conf.headway_files = tmp_path / "files"
+    app.conf.headway_files = kept.at
     app.conf.headway_file_max_bytes = 1000
     return app
 
 
 @pytest.fixture
-def folder(celery: Celery) -> FileFolder:
-    found = file_folder(celery.conf, "")
+def store(celery: Celery, records: Records) -> FileStore:
+    found = file_store(celery.conf, records)
     assert found is not None
     return found
 
@@ -59,23 +61,19 @@ def note(records: Records, task_id: str, name: str, key: str = KEY, **options: A
     return records.files.note(task_id, delivery, name, 3, "text/plain", key)
 
 
-def texts(records: Records, folder: FileFolder, task_id: str) -> dict[str, bytes]:
+def texts(records: Records, store: FileStore, task_id: str) -> dict[str, bytes]:
     """Return what a task has given out, by name."""
     found = {}
     for file in records.files.of(task_id):
-        opened = folder.open(task_id, file.key)
+        opened = store.open(task_id, file.key)
         assert opened is not None
         with opened:
             found[file.name] = opened.read()
     return found
 
 
-def stored(tmp_path: Path) -> list[Path]:
-    return [path for path in tmp_path.rglob("files/**/*") if path.is_file()]
-
-
 def test_a_task_gives_out_paths_bytes_and_files(
-    celery: Celery, records: Records, folder: FileFolder, tmp_path: Path
+    celery: Celery, records: Records, store: FileStore, tmp_path: Path
 ):
     path = tmp_path / "report"
     path.write_bytes(b"a,b\n")
@@ -88,7 +86,7 @@ def test_a_task_gives_out_paths_bytes_and_files(
 
     task_id = run(celery, body)
 
-    assert texts(records, folder, task_id) == {
+    assert texts(records, store, task_id) == {
         "report.csv": b"a,b\n",
         "again.csv": b"a,b\n",
         "März 🙂.txt": "grüße".encode(),
@@ -101,13 +99,23 @@ def test_a_task_gives_out_paths_bytes_and_files(
         "März 🙂.txt": (7, "text/plain"),
         "data": (900, "application/octet-stream"),
     }
+
+
+@IN_A_FOLDER
+def test_files_are_for_the_user_of_the_process_alone(celery: Celery, kept: Place, tmp_path: Path):
+    def body() -> None:
+        progress.file("report.csv", b"a")
+
+    run(celery, body)
+
+    assert only(kept, "tasks")[1] == b"a"
     modes = {stat.S_IMODE(one.stat().st_mode) for one in (tmp_path / "files").rglob("*")}
     assert modes == {0o600, 0o700}
     assert stat.S_IMODE((tmp_path / "files").stat().st_mode) == 0o700
 
 
 def test_a_file_replaces_that_of_its_name(
-    celery: Celery, records: Records, folder: FileFolder, tmp_path: Path
+    celery: Celery, records: Records, store: FileStore, kept: Place
 ):
     def body() -> None:
         progress.file("report.csv", b"first")
@@ -115,21 +123,28 @@ def test_a_file_replaces_that_of_its_name(
 
     task_id = run(celery, body)
 
-    assert texts(records, folder, task_id) == {"report.csv": b"second"}
-    assert len(stored(tmp_path)) == 1
+    assert texts(records, store, task_id) == {"report.csv": b"second"}
+    assert len(kept.files()) == 1
 
 
 @pytest.mark.parametrize(
-    "source", [b"x" * 1001, io.BytesIO(b"x" * 1001), io.StringIO("text"), 7, "/no/such/file"]
+    "source",
+    [
+        lambda: b"x" * 1001,
+        lambda: io.BytesIO(b"x" * 1001),
+        lambda: io.StringIO("text"),
+        lambda: 7,
+        lambda: "/no/such/file",
+    ],
 )
 def test_what_cannot_be_given_out_raises_and_leaves_nothing(
-    celery: Celery, records: Records, tmp_path: Path, source: Any
+    celery: Celery, records: Records, kept: Place, source: Any
 ):
     raised: list[Exception] = []
 
     def body() -> None:
         try:
-            progress.file("report.csv", source)
+            progress.file("report.csv", source())
         except (ValueError, TypeError, OSError) as error:
             raised.append(error)
 
@@ -137,7 +152,7 @@ def test_what_cannot_be_given_out_raises_and_leaves_nothing(
 
     assert len(raised) == 1
     assert records.files.of(task_id) == []
-    assert stored(tmp_path) == []
+    assert kept.files() == {}
 
 
 @pytest.mark.parametrize(
@@ -202,14 +217,14 @@ def test_a_new_attempt_keeps_what_it_does_not_replace(records: Records, task_id:
     assert keys == {"a": "4" * 32, "b": "2" * 32}
 
 
-def test_a_cancelled_run_gives_out_nothing(celery: Celery, records: Records, tmp_path: Path):
+def test_a_cancelled_run_gives_out_nothing(celery: Celery, records: Records, kept: Place):
     def body(task: Any) -> None:
         records.cancel(task.request.id)
         progress.file("report.csv", b"late")
 
     with pytest.raises(Exception, match="cancelling"):
         run(celery, body, bind=True)
-    assert stored(tmp_path) == []
+    assert kept.files() == {}
 
 
 def test_a_task_has_so_many_files_at_most(records: Records, task_id: str):
@@ -277,42 +292,46 @@ def test_a_task_that_starts_over_has_no_files_of_the_last_time(records: Records)
         records.runs.write(end)
 
 
-def test_no_link_is_followed_and_nothing_but_a_file_is_read(folder: FileFolder, tmp_path: Path):
+@IN_A_FOLDER
+def test_no_link_is_followed_and_nothing_but_a_file_is_read(
+    store: FileStore, kept: Place, tmp_path: Path
+):
     secret = tmp_path / "secret"
     secret.write_text("secret")
     task_id = str(uuid4())
-    there = folder.store(task_id, [b"a"], 10)
-    [path] = stored(tmp_path)
+    there = store.store(task_id, [b"a"], 10)
+    path = Path(kept.at, only(kept, "tasks")[0])
     link, pipe = path.with_name("1" * 32), path.with_name("2" * 32)
     link.symlink_to(secret)
     os.mkfifo(pipe)
 
-    opened = [folder.open(task_id, key) for key in (link.name, pipe.name, "3" * 32)]
+    opened = [store.open(task_id, key) for key in (link.name, pipe.name, "3" * 32)]
 
     assert opened == [None, None, None]
-    with folder.open(task_id, there.key) or io.BytesIO() as file:
+    with store.open(task_id, there.key) or io.BytesIO() as file:
         assert file.read() == b"a"
     for task, key in (("..", KEY), (task_id, "../secret"), ("a/b", KEY), (task_id, "..")):
         with pytest.raises(ValueError, match="can have no files"):
-            folder.open(task, key)
+            store.open(task, key)
 
 
+@IN_A_FOLDER
 def test_maintenance_deletes_what_no_record_names(
-    celery: Celery, records: Records, folder: FileFolder, task_id: str, tmp_path: Path
+    celery: Celery, records: Records, store: FileStore, task_id: str, kept: Place
 ):
-    kept, replaced, fresh = (folder.store(task_id, [b"a"], 10).key for _ in range(3))
-    expired = folder.store(str(uuid4()), [b"a"], 10).key
-    note(records, task_id, "a", kept)
-    foreign = stored(tmp_path)[0].parent / "not ours"
+    named, replaced, fresh = (store.store(task_id, [b"a"], 10).key for _ in range(3))
+    expired = store.store(str(uuid4()), [b"a"], 10).key
+    note(records, task_id, "a", named)
+    foreign = Path(kept.at, next(iter(kept.files()))).with_name("not ours")
     foreign.write_text("")
-    for path in (tmp_path / "files").rglob("*"):
+    for path in Path(kept.at).rglob("*"):
         if path.name != fresh:
             os.utime(path, (0, 0))
 
     FileCleaner(celery.backend).clean()
 
-    names = {path.name for path in stored(tmp_path)}
-    assert names - {"not ours"} == {kept, fresh}
+    names = {name.rpartition("/")[2] for name in kept.files()}
+    assert names - {"not ours"} == {named, fresh}
     assert foreign.exists()
     assert replaced not in names
     assert expired not in names

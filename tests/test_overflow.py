@@ -11,13 +11,14 @@ import pytest
 from celery import Celery
 
 from headway import masking, progress
-from headway.celery import overflow
 from headway.celery.overflow import END, GAP
 from headway.exceptions import ConfigError
-from headway.files.folder import FileFolder, file_folder
+from headway.files.folder import FileFolder
+from headway.files.place import file_store
 from headway.store.files import MAX_FILES
 from headway.store.records import Records
 from tests.by_hand import shown
+from tests.kept_files import IN_A_FOLDER, Place
 from tests.test_checkpoints import Killed, Runs, runs
 
 __all__ = ["runs"]
@@ -64,9 +65,10 @@ def with_room(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
     """Have each file that is begun from now on take so many bytes."""
     begin = FileFolder.begin
 
-    def scarce(self: FileFolder, task_id: str) -> tuple[str, Any]:
-        key, file = begin(self, task_id)
-        return key, FullDisk(file, room)
+    def scarce(self: FileFolder, task_id: str) -> Any:
+        file: Any = begin(self, task_id)
+        file._file = FullDisk(file._file, room)
+        return file
 
     monkeypatch.setattr(FileFolder, "begin", scarce)
 
@@ -76,14 +78,13 @@ def no_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def no_sync(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overflow.os, "fsync", refuse)
+    monkeypatch.setattr("os.fsync", refuse)
 
 
 @pytest.fixture(autouse=True)
-def folder(runs: Runs, tmp_path: Path) -> Path:
-    runs.celery.conf.headway_files = tmp_path / "files"
+def small_streams(runs: Runs, kept: Place) -> None:
+    runs.celery.conf.headway_files = kept.at
     runs.celery.conf.headway_stream_max_bytes = 20
-    return tmp_path / "files"
 
 
 def stream_of(records: Records, task_id: str) -> str:
@@ -94,7 +95,7 @@ def files_of(records: Records, celery: Celery, task_id: str) -> dict[str, str]:
     """Return the texts of a task's files by name; the sizes that are noted are theirs."""
     found = {}
     for file in records.files.of(task_id):
-        opened = file_folder(celery.conf, "").open(task_id, file.key)
+        opened = file_store(celery.conf, records).open(task_id, file.key)
         with opened:
             found[file.name] = opened.read().decode()
         assert file.size == len(found[file.name].encode())
@@ -102,7 +103,7 @@ def files_of(records: Records, celery: Celery, task_id: str) -> dict[str, str]:
     return found
 
 
-def test_the_whole_of_a_long_text_is_a_file(runs: Runs, records: Records, folder: Path):
+def test_the_whole_of_a_long_text_is_a_file(runs: Runs, records: Records, kept: Place):
     text = "0123456789 grüße 🙂 and more " * 3
 
     def body() -> None:
@@ -125,14 +126,14 @@ def test_the_whole_of_a_long_text_is_a_file(runs: Runs, records: Records, folder
     }
 
 
-def test_a_short_text_leaves_no_file(runs: Runs, records: Records, folder: Path):
+def test_a_short_text_leaves_no_file(runs: Runs, records: Records, kept: Place):
     def body() -> None:
         progress.stream("answer", overflow="file").write("x" * 20)
 
     runs(body)
 
     assert files_of(records, runs.celery, runs.task_id) == {}
-    assert not folder.exists()
+    assert kept.files() == {}
     assert stream_of(records, runs.task_id) == "x" * 20
 
 
@@ -163,7 +164,7 @@ def test_a_file_that_was_not_saved_goes_with_its_attempt(runs: Runs, records: Re
 
 
 @pytest.mark.parametrize("at", range(8))
-def test_a_run_that_goes_on_has_all_of_it_once(runs: Runs, records: Records, folder: Path, at: int):
+def test_a_run_that_goes_on_has_all_of_it_once(runs: Runs, records: Records, kept: Place, at: int):
     killed: list[int] = []
 
     def body() -> None:
@@ -202,7 +203,7 @@ def test_a_run_that_goes_on_without_the_stream_leaves_what_was_saved(runs: Runs,
     assert files_of(records, runs.celery, runs.task_id) == {"answer.txt": "a" * 30}
 
 
-def test_a_file_that_is_gone_is_said_to_be(runs: Runs, records: Records, folder: Path):
+def test_a_file_that_is_gone_is_said_to_be(runs: Runs, records: Records, kept: Place):
     def body() -> None:
         out = progress.stream("answer", overflow="file")
         if progress.saved is None:
@@ -212,9 +213,8 @@ def test_a_file_that_is_gone_is_said_to_be(runs: Runs, records: Records, folder:
         out.write("more")
 
     runs(body)
-    for path in folder.rglob("*"):
-        if path.is_file():
-            path.unlink()
+    for name in kept.files():
+        kept.delete(name)
     runs(body)
 
     [text] = files_of(records, runs.celery, runs.task_id).values()
@@ -288,15 +288,16 @@ def test_a_full_stream_gets_no_file_any_more(runs: Runs, records: Records):
     assert files_of(records, runs.celery, runs.task_id) == {}
 
 
+@IN_A_FOLDER
 @pytest.mark.parametrize("breaks", [a_file_in_its_place, no_rights, no_room, no_sync])
 def test_a_file_that_cannot_be_begun_is_said_to_be_missing(
     runs: Runs,
     records: Records,
-    folder: Path,
+    kept: Place,
     monkeypatch: pytest.MonkeyPatch,
     breaks: Callable[[Path, pytest.MonkeyPatch], None],
 ):
-    breaks(folder, monkeypatch)
+    breaks(Path(kept.at), monkeypatch)
 
     def body() -> None:
         out = progress.stream("answer", overflow="file")
@@ -313,7 +314,7 @@ def test_a_file_that_cannot_be_begun_is_said_to_be_missing(
     assert snapshot
     assert "file" not in snapshot.streams["answer"]
     assert snapshot.files is None
-    assert [path for path in folder.rglob("*") if path.is_file()] == []
+    assert kept.files() == {}
 
 
 def test_a_file_too_many_is_said_to_be_missing(runs: Runs, records: Records):
@@ -328,6 +329,7 @@ def test_a_file_too_many_is_said_to_be_missing(runs: Runs, records: Records):
     assert len(records.files.of(runs.task_id)) == MAX_FILES
 
 
+@IN_A_FOLDER
 def test_a_disk_that_is_full_later_ends_the_file_and_is_told(
     runs: Runs, records: Records, monkeypatch: pytest.MonkeyPatch
 ):
@@ -349,7 +351,7 @@ def test_a_disk_that_is_full_later_ends_the_file_and_is_told(
 
     [file] = records.files.of(runs.task_id)
     assert stream_of(records, runs.task_id) == "0123456789" * 2 + MARK + PARTIAL
-    with file_folder(runs.celery.conf, "").open(runs.task_id, file.key) as opened:
+    with file_store(runs.celery.conf, records).open(runs.task_id, file.key) as opened:
         assert opened.read() == b"0123456789" * 3 + b"01234"
 
     monkeypatch.undo()
@@ -361,6 +363,7 @@ def test_a_disk_that_is_full_later_ends_the_file_and_is_told(
     assert stream_of(records, runs.task_id) == "0123456789" * 2 + MARK + PARTIAL
 
 
+@IN_A_FOLDER
 def test_a_disk_that_is_full_within_the_last_text_is_told(
     runs: Runs, records: Records, monkeypatch: pytest.MonkeyPatch
 ):
@@ -377,6 +380,7 @@ def test_a_disk_that_is_full_within_the_last_text_is_told(
     assert stream_of(records, runs.task_id) == "a" * 20 + MARK + PARTIAL
 
 
+@IN_A_FOLDER
 def test_a_run_that_cannot_take_over_the_file_leaves_what_was_saved(
     runs: Runs, records: Records, monkeypatch: pytest.MonkeyPatch
 ):

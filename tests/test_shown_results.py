@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from headway import Image, Markdown, Plot
-from headway.files.folder import FileFolder
+from headway.files.store import FileStore
 from headway.snapshot import Phase
 from headway.state import state_of
 from headway.state_fields import success_fields
@@ -53,7 +53,7 @@ def task_id(client: FlaskClient, records: Records) -> str:
 
 
 @pytest.fixture
-def folder(app: Flask) -> FileFolder:
+def folder(app: Flask) -> FileStore:
     found = state_of(app).files
     assert found is not None
     return found
@@ -98,7 +98,7 @@ def test_markdown_names_files_of_the_task_and_the_web():
 
 
 def test_the_page_shows_markdown(
-    client: FlaskClient, records: Records, folder: FileFolder, task_id: str
+    client: FlaskClient, records: Records, folder: FileStore, task_id: str
 ):
     give(records, folder, task_id, "a.png", PNG)
     text = "# Sold\n\n| n |\n|--:|\n| **3** |\n\n![All](a.png) redis://ada:hunter2@db.example/0"
@@ -126,7 +126,7 @@ def test_markdown_that_is_too_long_stays_text(client: FlaskClient, records: Reco
 
 
 def test_the_page_shows_an_image_from_its_own_address(
-    client: FlaskClient, records: Records, folder: FileFolder, task_id: str
+    client: FlaskClient, records: Records, folder: FileStore, task_id: str
 ):
     give(records, folder, task_id, "ä.png", PNG)
 
@@ -143,7 +143,7 @@ def test_the_page_shows_an_image_from_its_own_address(
     [("a.svg", b"<svg onload='alert(1)'/>"), ("a.png", b"<script>alert(1)</script>"), ("", b"")],
 )
 def test_what_is_no_image_is_not_shown_as_one(
-    client: FlaskClient, records: Records, folder: FileFolder, task_id: str, name: str, data: bytes
+    client: FlaskClient, records: Records, folder: FileStore, task_id: str, name: str, data: bytes
 ):
     if name:
         give(records, folder, task_id, name, data)

@@ -17,14 +17,22 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from headway.celery.file_cleaner import GRACE_SECONDS, FileCleaner
-from headway.files.folder import FileFolder, Moved, TooLarge
+from headway.files import resumable
+from headway.files.folder import FileFolder
+from headway.files.store import Moved, TooLarge
 from headway.state import state_of
 from headway.store.records import Records
 from headway.web.tus import WRONG_OFFSET
+from tests.kept_files import IN_A_FOLDER, Place, only, owners
 
 CSV = b"name,email\nada,ada@example.com\n"
 TUS = {"Tus-Resumable": "1.0.0"}
 PIECE = "application/offset+octet-stream"
+
+
+@pytest.fixture
+def env(env: dict[str, str], kept: Place) -> dict[str, str]:
+    return env | {"FILES": kept.at}
 
 
 def named(name: str) -> str:
@@ -58,11 +66,6 @@ def code(response: Any) -> tuple[int, str]:
     return response.status_code, response.get_json()["error"]["code"]
 
 
-def files(app: Flask) -> list[Path]:
-    folder = Path(state_of(app).celery.conf.headway_files)
-    return [path for path in folder.rglob("uploads-*/*/*") if path.is_file()]
-
-
 class Body(io.BytesIO):
     """A body in whose midst something happens: before each piece but the first."""
 
@@ -79,7 +82,7 @@ class Body(io.BytesIO):
 
 
 def test_an_upload_comes_in_pieces_and_starts_a_task(
-    app: Flask, client: FlaskClient, records: Records
+    client: FlaskClient, records: Records, kept: Place
 ):
     answer = begin(client)
     address = answer.location
@@ -99,12 +102,10 @@ def test_an_upload_comes_in_pieces_and_starts_a_task(
         assert (sent.status_code, sent.data) == (204, b"")
         assert sent.headers["Upload-Offset"] == str(min(at + 10, len(CSV)))
     assert client.get(address).json == answer.json | {"type": "text/csv", "offset": len(CSV)}
-    [kept] = records.uploads.read([upload_id])
-    assert kept is not None
-    assert kept.file.size == len(CSV)
-    [path] = files(app)
-    assert path.read_bytes() == CSV
-    assert path.stat().st_mode & 0o777 == 0o600
+    [whole] = records.uploads.read([upload_id])
+    assert whole is not None
+    assert whole.file.size == len(CSV)
+    assert only(kept)[1] == CSV
 
 
 def test_each_answer_says_which_tus_it_is_and_until_when_it_is_kept(client: FlaskClient):
@@ -165,13 +166,13 @@ def test_a_file_without_a_byte_is_whole_as_it_begins(client: FlaskClient, record
     ],
 )
 def test_what_cannot_begin_is_told_why(
-    app: Flask, client: FlaskClient, records: Records, headers: dict[str, str], said: Any
+    client: FlaskClient, records: Records, kept: Place, headers: dict[str, str], said: Any
 ):
     answer = begin(client, **headers)
 
     assert code(answer) == said
     assert answer.headers["Tus-Version"] == "1.0.0"
-    assert files(app) == []
+    assert kept.files() == {}
     assert list(records.client.scan_iter("*headway:upload*")) == []
 
 
@@ -203,22 +204,20 @@ def test_what_is_not_yours_expired_or_ended_is_as_what_is_not(
 ):
     client.get("/")
     foreign = begun(app.test_client())
-    expired, ended, lost = begun(client), begun(client), begun(client)
+    expired, ended = begun(client), begun(client)
     records.client.delete(records.keys.upload(expired.rpartition("/")[2]))
     client.delete(ended, headers=TUS)
-    [path] = [each for each in files(app) if each.parent.name == lost.rpartition("/")[2]]
-    path.unlink()
-    addresses = [foreign, expired, ended, lost, f"/uploads/{'0' * 32}", "/uploads/..x"]
+    addresses = [foreign, expired, ended, f"/uploads/{'0' * 32}", "/uploads/..x"]
 
     for method in ("GET", "HEAD", "DELETE"):
         answers = [client.open(one, method=method, headers=TUS) for one in addresses]
-        assert [one.status_code for one in answers] == [404] * 6
+        assert [one.status_code for one in answers] == [404] * 5
         assert len({one.text for one in answers}) == 1
     sent = [send(client, one, 0, CSV) for one in addresses]
-    assert [code(one) for one in sent] == [(404, "not_found")] * 6
+    assert [code(one) for one in sent] == [(404, "not_found")] * 5
 
 
-def test_of_a_body_that_breaks_off_what_has_come_is_kept(app: Flask, client: FlaskClient):
+def test_of_a_body_that_breaks_off_what_has_come_is_kept(client: FlaskClient, kept: Place):
     size = 200_000
     address = begun(client, size)
 
@@ -230,11 +229,11 @@ def test_of_a_body_that_breaks_off_what_has_come_is_kept(app: Flask, client: Fla
     assert code(short) == (400, "broken_body")
     assert at == 150_000
     assert rest.status_code == 204
-    [path] = files(app)
-    assert path.read_bytes() == b"a" * at + b"b" * (size - at)
+    assert only(kept)[1] == b"a" * at + b"b" * (size - at)
 
 
-def test_of_two_at_once_one_is_refused_and_nothing_is_mixed(app: Flask, client: FlaskClient):
+@IN_A_FOLDER
+def test_of_two_at_once_one_is_refused_and_nothing_is_mixed(client: FlaskClient, kept: Place):
     size = 5 * 65536
     address = begun(client, size)
     others: list[Any] = []
@@ -250,14 +249,13 @@ def test_of_two_at_once_one_is_refused_and_nothing_is_mixed(app: Flask, client: 
     assert [one.status_code for one in others] == [409, 204]
     assert WRONG_OFFSET.__context__ is None  # it would hold what was sent
     assert code(first) == (409, "wrong_offset")
-    [path] = files(app)
-    assert path.read_bytes() == b"a" * 2 * 65536 + b"c" * 3 * 65536
+    assert only(kept)[1] == b"a" * 2 * 65536 + b"c" * 3 * 65536
 
 
-def test_while_another_process_writes_it_is_locked(app: Flask, client: FlaskClient):
+@IN_A_FOLDER
+def test_while_another_process_writes_it_is_locked(client: FlaskClient, kept: Place):
     address = begun(client)
-    [path] = files(app)
-    with path.open("ab") as file:
+    with Path(kept.at, only(kept)[0]).open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         locked = send(client, address, 0, CSV)
 
@@ -265,7 +263,7 @@ def test_while_another_process_writes_it_is_locked(app: Flask, client: FlaskClie
     assert send(client, address, 0, CSV).status_code == 204
 
 
-def test_what_is_ended_while_it_comes_is_gone(app: Flask, client: FlaskClient):
+def test_what_is_ended_while_it_comes_is_gone(client: FlaskClient, kept: Place):
     size = 3 * 65536
     for announced in (size, 2 * size):  # the last piece, and one before it
         address = begun(client, announced)
@@ -276,7 +274,7 @@ def test_what_is_ended_while_it_comes_is_gone(app: Flask, client: FlaskClient):
         answer = send(client, address, 0, input_stream=Body(b"a" * size, interfere))
 
         assert code(answer) == (404, "not_found")
-        assert files(app) == []
+        assert kept.files() == {}
 
 
 def test_what_is_ended_as_its_last_byte_comes_does_not_come_back(
@@ -324,15 +322,19 @@ def test_more_in_chunks_than_was_announced_is_refused(app: Flask, client: FlaskC
 
 
 def test_one_whose_last_byte_came_before_its_process_died_is_whole(
-    app: Flask, client: FlaskClient, records: Records
+    client: FlaskClient, records: Records, kept: Place, monkeypatch: Any
 ):
     address = begun(client)
-    [path] = files(app)
-    path.write_bytes(CSV)  # as a process does that dies before it notes the end
+    upload_id = address.rpartition("/")[2]
+    with monkeypatch.context() as patch:  # as in a process that dies before it notes the end
+        patch.setattr(resumable, "_finished", lambda system, state: state)
+        send(client, address, 0, CSV)
+    assert records.uploads.read([upload_id]) == [None]
 
     assert offset(client, address) == len(CSV)
-    [kept] = records.uploads.read([address.rpartition("/")[2]])
-    assert kept is not None
+    [whole] = records.uploads.read([upload_id])
+    assert whole is not None
+    assert only(kept)[1] == CSV
 
 
 def test_what_is_announced_counts_at_once_and_until_it_ends(env: dict[str, str]):
@@ -358,9 +360,10 @@ def test_beginning_one_counts_as_an_upload(env: dict[str, str]):
 
 
 def test_each_piece_keeps_it_for_longer_and_one_that_is_left_goes(
-    app: Flask, client: FlaskClient, records: Records, monkeypatch: Any
+    app: Flask, client: FlaskClient, records: Records, kept: Place, monkeypatch: Any
 ):
     going_on, left = begun(client), begun(client)
+    send(client, left, 0, CSV[:5])
     keys = [records.keys.upload(one.rpartition("/")[2]) for one in (going_on, left)]
     for key in keys:
         records.client.pexpire(key, 5000)
@@ -374,7 +377,7 @@ def test_each_piece_keeps_it_for_longer_and_one_that_is_left_goes(
     monkeypatch.setattr("time.time", lambda: now + GRACE_SECONDS + 1)
     cleaner.clean()
 
-    assert [path.parent.name for path in files(app)] == [going_on.rpartition("/")[2]]
+    assert owners(kept, "uploads") == {going_on.rpartition("/")[2]}
 
 
 def test_one_that_a_task_uses_stays(client: FlaskClient, records: Records):
@@ -401,7 +404,7 @@ def test_a_damaged_record_of_one_is_none(client: FlaskClient, records: Records):
     assert send(client, address, 0, CSV).status_code == 404
 
 
-def test_a_server_without_a_folder_says_so(app: Flask, client: FlaskClient):
+def test_a_server_without_a_place_for_files_says_so(app: Flask, client: FlaskClient):
     address = begun(client)
     state_of(app).celery.conf.headway_files = None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +13,17 @@ from app import create_app
 from headway.files.types import MAX_NAME_BYTES
 from headway.state import state_of
 from headway.store.records import Records
+from tests.kept_files import Place, only, owners
 
 CSV = b"name,email\nada,ada@example.com\n"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 BOUNDARY = "b0undary"
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+@pytest.fixture
+def env(env: dict[str, str], kept: Place) -> dict[str, str]:
+    return env | {"FILES": kept.at}
 
 
 def upload(client: FlaskClient, data: bytes = CSV, name: str = "people.csv") -> Any:
@@ -40,16 +45,11 @@ def part(name: str, data: bytes, file: str = "") -> bytes:
     return f'Content-Disposition: form-data; name="{name}"{filename}\r\n\r\n'.encode() + data
 
 
-def stored(app: Flask) -> list[Path]:
-    folder = Path(state_of(app).celery.conf.headway_files)
-    return [path for path in folder.rglob("uploads-*/*") if path.exists()]
-
-
 def code(response: Any) -> tuple[int, str]:
     return response.status_code, response.get_json()["error"]["code"]
 
 
-def test_a_file_is_kept_for_who_sends_it(app: Flask, client: FlaskClient, records: Records):
+def test_a_file_is_kept_for_who_sends_it(client: FlaskClient, records: Records, kept: Place):
     answer = upload(client)
 
     assert answer.status_code == 201
@@ -61,15 +61,12 @@ def test_a_file_is_kept_for_who_sends_it(app: Flask, client: FlaskClient, record
         "type": "text/csv",
     }
     assert answer.headers["Cache-Control"] == "private, no-store"
-    [kept] = records.uploads.read([upload_id])
-    assert kept is not None
+    [taken] = records.uploads.read([upload_id])
+    assert taken is not None
     with client.session_transaction() as session:
-        assert kept.owner == session["visitor"]
+        assert taken.owner == session["visitor"]
     assert 23 * 3600 < records.client.ttl(records.keys.upload(upload_id)) <= 24 * 3600
-    [folder] = stored(app)
-    [path] = folder.iterdir()
-    assert path.read_bytes() == CSV
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert only(kept)[1] == CSV
 
 
 @pytest.mark.parametrize(
@@ -86,15 +83,14 @@ def test_a_file_is_kept_for_who_sends_it(app: Flask, client: FlaskClient, record
     ],
 )
 def test_a_name_is_no_path_and_no_type(
-    app: Flask, client: FlaskClient, data: bytes, name: str, shown: str, kind: str
+    client: FlaskClient, kept: Place, data: bytes, name: str, shown: str, kind: str
 ):
     sent = body(part("file", data, name.replace("\\", "\\\\")))
 
     answer = client.post("/uploads", data=sent, content_type=MULTIPART).json
 
     assert (answer["name"], answer["type"]) == (shown, kind)
-    [folder] = stored(app)
-    assert folder.name == answer["upload_id"]
+    assert owners(kept, "uploads") == {answer["upload_id"]}
 
 
 @pytest.mark.parametrize(
@@ -112,18 +108,23 @@ def test_a_name_is_no_path_and_no_type(
     ],
 )
 def test_of_what_does_not_arrive_whole_nothing_is_left(
-    app: Flask, client: FlaskClient, records: Records, sent: bytes, said: tuple[int, str]
+    app: Flask,
+    client: FlaskClient,
+    records: Records,
+    kept: Place,
+    sent: bytes,
+    said: tuple[int, str],
 ):
     state_of(app).celery.conf.headway_upload_max_bytes = 1000
 
     answer = client.post("/uploads", data=sent, content_type=MULTIPART)
 
     assert code(answer) == said
-    assert stored(app) == []
+    assert kept.files() == {}
     assert list(records.client.scan_iter("*headway:upload*")) == []
 
 
-def test_a_client_that_goes_away_leaves_nothing(app: Flask, client: FlaskClient, records: Records):
+def test_a_client_that_goes_away_leaves_nothing(client: FlaskClient, kept: Place):
     whole = body(part("file", CSV * 100, "a"))
 
     answer = client.post(
@@ -134,7 +135,7 @@ def test_a_client_that_goes_away_leaves_nothing(app: Flask, client: FlaskClient,
     )
 
     assert code(answer) == (400, "broken_body")
-    assert stored(app) == []
+    assert kept.files() == {}
 
 
 def test_other_parts_and_other_types_are_not_taken(client: FlaskClient):
@@ -145,7 +146,9 @@ def test_other_parts_and_other_types_are_not_taken(client: FlaskClient):
         assert code(client.post("/uploads", data=CSV, content_type=kind)) == (415, "not_multipart")
 
 
-def test_an_owner_may_keep_so_many_bytes_and_get_them_back(env: dict[str, str], records: Records):
+def test_an_owner_may_keep_so_many_bytes_and_get_them_back(
+    env: dict[str, str], records: Records, kept: Place
+):
     app = create_app({**env, "RATE_LIMITS": "on", "UPLOADED_MAX_BYTES": "1000"})
     client = app.test_client()
     first = upload(client, b"x" * 600).json["upload_id"]
@@ -161,7 +164,7 @@ def test_an_owner_may_keep_so_many_bytes_and_get_them_back(env: dict[str, str], 
     assert code(full) == (413, "uploads_full")
     assert code(broken) == (400, "broken_body")
     assert [one.status_code for one in (other, small, after)] == [201] * 3
-    assert len(stored(app)) == 4
+    assert len(kept.files()) == 4
 
 
 def test_an_address_may_keep_no_more_however_many_owners_it_has(env: dict[str, str]):
@@ -183,7 +186,7 @@ def test_uploads_are_counted_by_their_own_limit(env: dict[str, str]):
     assert "At most 2 uploads per hour." in answers[2].json["error"]["message"]
 
 
-def test_a_server_without_a_folder_or_an_owner_says_so(app: Flask, client: FlaskClient):
+def test_a_server_without_a_place_for_files_or_an_owner_says_so(app: Flask, client: FlaskClient):
     conf = state_of(app).celery.conf
     folder = conf.headway_files
     conf.headway_files = None
@@ -202,7 +205,7 @@ def test_a_server_without_a_folder_or_an_owner_says_so(app: Flask, client: Flask
 
 
 def test_without_redis_nothing_is_kept(
-    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    app: Flask, client: FlaskClient, kept: Place, monkeypatch: pytest.MonkeyPatch
 ):
     from headway.store.errors import RedisUnavailable
 
@@ -213,4 +216,4 @@ def test_without_redis_nothing_is_kept(
     monkeypatch.setattr(uploads, "note", away)
 
     assert upload(client).status_code == 503
-    assert stored(app) == []
+    assert kept.files() == {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +18,17 @@ from headway.registry import TASK_TYPES
 from headway.state import state_of
 from headway.store.records import Records
 from headway.web.taking_in import FULL
+from tests.kept_files import Place
 
 HTML = {"Accept": "text/html"}
 ADDRESS = "/start/import_rows"
 CSV = b"name\nada\n"
 KEY = "the form's key"
+
+
+@pytest.fixture
+def env(env: dict[str, str], kept: Place) -> dict[str, str]:
+    return env | {"FILES": kept.at}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -82,7 +87,7 @@ def test_a_file_that_comes_with_the_form_starts_the_task(client: FlaskClient, re
 
 
 def test_a_form_that_is_sent_twice_is_one_upload_and_one_task(
-    app: Flask, client: FlaskClient, records: Records
+    client: FlaskClient, records: Records, kept: Place
 ):
     once = send(client, source=CSV, rows="3")
     twice = send(client, source=CSV, rows="3")
@@ -90,8 +95,7 @@ def test_a_form_that_is_sent_twice_is_one_upload_and_one_task(
     assert once.location == twice.location
     assert len(sent(records)) == 1
     assert len(list(records.client.scan_iter("headway:upload:*"))) == 1
-    folder = Path(state_of(app).celery.conf.headway_files)
-    assert len([one for one in folder.rglob("*") if one.is_file()]) == 1
+    assert len(kept.files()) == 1
 
 
 def test_a_file_is_not_chosen_again_where_another_field_is_wrong(

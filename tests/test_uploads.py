@@ -20,7 +20,6 @@ from headway.celery.file_cleaner import GRACE_SECONDS, FileCleaner
 from headway.cli.errors import Failure
 from headway.cli.uploading import with_uploads
 from headway.exceptions import HeadwayError
-from headway.files.folder import FileFolder, file_folder
 from headway.files.uploading import GONE
 from headway.registry import TASK_TYPES
 from headway.snapshot import Phase
@@ -28,6 +27,7 @@ from headway.state import state_of
 from headway.store.records import Records
 from tests.bodies import run_task
 from tests.by_hand import claim
+from tests.kept_files import Place, only, owners
 
 CSV = b"name\nada\n"
 UNKNOWN = "0" * 32
@@ -59,10 +59,8 @@ def kinds() -> Iterator[None]:
 
 
 @pytest.fixture
-def folder(app: Flask) -> FileFolder:
-    found = file_folder(state_of(app).celery.conf, "", "uploads")
-    assert found is not None
-    return found
+def env(env: dict[str, str], kept: Place) -> dict[str, str]:
+    return env | {"FILES": kept.at}
 
 
 def uploaded(client: FlaskClient, data: bytes = CSV, name: str = "people.csv") -> str:
@@ -154,22 +152,22 @@ def test_an_upload_is_kept_as_long_as_a_task_that_uses_it(
 
 
 def test_a_file_goes_with_its_upload(
-    app: Flask, client: FlaskClient, records: Records, folder: FileFolder, monkeypatch: Any
+    app: Flask, client: FlaskClient, records: Records, kept: Place, monkeypatch: Any
 ):
-    gone, kept = uploaded(client), uploaded(client)
+    gone, used = uploaded(client), uploaded(client)
     records.client.delete(records.keys.upload(gone))
     cleaner = FileCleaner(state_of(app).celery.backend)
-    assert set(folder.task_ids()) == {gone, kept}
+    assert owners(kept, "uploads") == {gone, used}
     now = time.time()
 
     monkeypatch.setattr("time.time", lambda: now + GRACE_SECONDS + 1)
     cleaner.clean()
 
-    assert set(folder.task_ids()) == {kept}
+    assert owners(kept, "uploads") == {used}
 
 
 def test_forgetting_the_last_task_of_an_upload_deletes_it(
-    client: FlaskClient, records: Records, folder: FileFolder
+    client: FlaskClient, records: Records, kept: Place
 ):
     upload_id = uploaded(client)
     tasks = [start(client, source=upload_id).json["task_id"] for _ in range(2)]
@@ -177,10 +175,10 @@ def test_forgetting_the_last_task_of_an_upload_deletes_it(
         records.cancel(task_id)
 
     client.post(f"/tasks/{tasks[0]}/forget")
-    assert list(folder.task_ids()) == [upload_id]
+    assert owners(kept, "uploads") == {upload_id}
     client.post(f"/tasks/{tasks[1]}/forget")
 
-    assert list(folder.task_ids()) == []
+    assert owners(kept, "uploads") == set()
     assert records.uploads.read([upload_id]) == [None]
 
 
@@ -208,15 +206,15 @@ def test_a_rerun_has_the_same_upload_or_says_that_it_has_expired(
 
 @pytest.mark.parametrize("why", ["damaged", "headway_files", "no longer kept"])
 def test_a_run_fails_before_its_work_where_the_file_is_not_there(
-    app: Flask, client: FlaskClient, records: Records, folder: FileFolder, why: str
+    app: Flask, client: FlaskClient, records: Records, kept: Place, why: str
 ):
     upload_id = uploaded(client)
     task_id = start(client, source=upload_id).json["task_id"]
-    [path] = [one for one in Path(folder._root).rglob("*") if one.is_file()]
+    name, _ = only(kept)
     if why == "damaged":
-        path.write_bytes(b"cut")
+        kept.write(name, b"cut")
     elif why == "headway_files":
-        path.unlink()
+        kept.delete(name)
     else:
         records.client.delete(records.keys.upload(upload_id))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,13 @@ from headway.celery.fencing import delivery_of
 from headway.celery.persistence import until_stored
 from headway.celery.runs import Run
 from headway.exceptions import ConfigError
-from headway.files.folder import StoredFile, file_folder
+from headway.files.place import file_store
+from headway.files.store import FileStore, StoredFile
 from headway.files.types import MAX_NAME_BYTES, is_file_name, media_type
 from headway.store.files import MAX_FILES, TaskFile
 from headway.store.model import Outcome
+
+logger = logging.getLogger(__name__)
 
 FileSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
 PIECE_BYTES = 1024 * 1024
@@ -24,7 +28,7 @@ BAD_NAME = (
     f"{MAX_NAME_BYTES} bytes of UTF-8."
 )
 TOO_MANY = f"A task has at most {MAX_FILES} files."
-NO_FOLDER = "There is no folder for files: set headway_files, in the web process's settings too."
+NO_PLACE = "There is no place for files: set headway_files, in the web process's settings too."
 
 
 def give_out(run: Run | None, name: str, source: FileSource) -> None:
@@ -37,18 +41,26 @@ def give_out(run: Run | None, name: str, source: FileSource) -> None:
         raise RuntimeError("A child process cannot give out files: do it in the run's own process.")
     backend = run.task.backend
     conf = backend.app.conf
-    folder = file_folder(conf, backend.records.keys.prefix)
-    if folder is None:
-        raise ConfigError(NO_FOLDER)
+    store = file_store(conf, backend.records)
+    if store is None:
+        raise ConfigError(NO_PLACE)
     max_bytes = int(settings.FILE_MAX_BYTES.read(conf))
-    stored = folder.store(run.task_id, _pieces(source), max_bytes)
+    stored = store.store(run.task_id, _pieces(source), max_bytes)
     # Where this raises, the record may name the file or not: maintenance deletes it if not.
     outcome, former = until_stored(lambda: note(run, name, stored))
     if outcome != Outcome.WRITTEN:
-        folder.delete(run.task_id, stored.key)
+        delete_file(store, run.task_id, stored.key)
         _refuse(run, outcome)
     if former is not None and former.key != stored.key:  # it is the same after a reply was lost
-        folder.delete(run.task_id, former.key)
+        delete_file(store, run.task_id, former.key)
+
+
+def delete_file(store: FileStore, task_id: str, key: str) -> None:
+    """Delete a file that no record names; maintenance does where this process cannot."""
+    try:
+        store.delete(task_id, key)
+    except OSError as error:
+        logger.warning("A file of task %s is not deleted yet: %s", task_id, error)
 
 
 def note(run: Run, name: str, stored: StoredFile) -> tuple[Outcome, TaskFile | None]:

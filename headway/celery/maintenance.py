@@ -74,7 +74,7 @@ class Maintenance(bootsteps.StartStopStep):
         worker_id = f"{worker.hostname}/{uuid4().hex}"
         self.sweeper = Sweeper(self._backend, worker_id, self._end_runs)
         self._scheduler = Scheduler(self._backend)
-        self._cleaner = FileCleaner(self._backend)
+        self._cleaner: FileCleaner | None = None
         self._web_pusher: WebPusher | None = None
         self.loop_watch = LoopWatch(worker)
         self._leases = WorkerLeases(worker, worker_id, self._backend.records, self.loop_watch)
@@ -100,6 +100,7 @@ class Maintenance(bootsteps.StartStopStep):
                 self._celery.amqp.queues,
                 production=False,
             )
+            self._cleaner = FileCleaner(self._backend)
             self._web_pusher = WebPusher(self._backend)
         except ConfigError as error:
             raise SystemExit(f"Headway: {error}") from None
@@ -154,7 +155,8 @@ class Maintenance(bootsteps.StartStopStep):
                 self._try(self._backend.records.maintenance.delete_unused_libraries)
             if not self._planned_stop.is_begun:
                 self._try(self._scheduler.look)
-            self._try(self._cleaner.clean)
+            if self._cleaner is not None:
+                self._try(self._cleaner.clean)
             if self._web_pusher is not None:
                 self._try(self._web_pusher.look)
             self._try(programs.sweep)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import suppress
-from typing import BinaryIO
 
 from headway import settings
-from headway.celery.files import NO_FOLDER, TOO_MANY, note
+from headway.celery.files import NO_PLACE, TOO_MANY, delete_file, note
 from headway.celery.runs import Run
 from headway.exceptions import ConfigError
-from headway.files.folder import FileFolder, StoredFile, file_folder
+from headway.files.place import file_store
+from headway.files.store import GrowingFile, StoredFile
 from headway.files.types import HEAD_BYTES, media_type
 from headway.store.files import noted
 from headway.store.model import Outcome
@@ -34,7 +33,7 @@ class Overflow:
     def __init__(self, run: Run, stream: str, saved: int | None) -> None:
         """`saved` is how many bytes the file had at the last save, None for no file by then.
 
-        Raises ConfigError without a folder of files.
+        Raises ConfigError without a place for files.
         """
         self._run = run
         self._stream = stream
@@ -42,15 +41,15 @@ class Overflow:
         self.file_name = f"{stream}.txt"
         self._backend = run.task.backend
         conf = self._backend.app.conf
-        folder = file_folder(conf, self._backend.records.keys.prefix)
-        if folder is None:
-            raise ConfigError(NO_FOLDER)
-        self._folder: FileFolder = folder
+        store = file_store(conf, self._backend.records)
+        if store is None:
+            raise ConfigError(NO_PLACE)
+        self._store = store
         self._max_bytes = int(settings.FILE_MAX_BYTES.read(conf))
         self._saved = saved
         self.has_begun = False
         self._early = bytearray()  # what the stream has, before there is a file
-        self._file: BinaryIO | None = None
+        self._file: GrowingFile | None = None
         self._key = ""
         self._head = b""
         self._is_full = False
@@ -74,7 +73,7 @@ class Overflow:
         self.has_begun = True
         if self._saved is None:
             return
-        opened = self._folder.open(task_id, former[0].key) if former else None
+        opened = self._store.open(task_id, former[0].key) if former else None
         if opened is None:
             self._early += GAP.format(max(0, self._saved - len(self._early))).encode()
             self.spill()
@@ -103,14 +102,13 @@ class Overflow:
             data += END.format(self._max_bytes).encode()
         self._head += data[: HEAD_BYTES - len(self._head)]
         self.size += len(data)
-        left = memoryview(data)
-        while left:  # a disk that is just full takes a part, and refuses the rest
-            left = left[self._file.write(left) :]
+        self._file.write(data)
 
     def spill(self) -> None:
         """Begin the file with all that the stream has, and have it stay. Raises OSError."""
         if self._file is None:
-            self._key, self._file = self._folder.begin(self._run.task_id)
+            self._file = self._store.begin(self._run.task_id)
+            self._key = self._file.key
             early = bytes(self._early)
             self._early.clear()
             self.add(early)
@@ -133,7 +131,7 @@ class Overflow:
     def sync(self) -> int:
         """Have the file survive a power cut; return its size. Raises OSError."""
         if self._file is not None and not self._has_failed:
-            os.fsync(self._file.fileno())
+            self._file.sync()
         return self.size
 
     def settle(self, is_last: bool) -> Outcome:
@@ -153,7 +151,7 @@ class Overflow:
         elif self._noted is None:
             logger.warning("The file of stream %s of %s is refused: %s", *self._named, outcome)
         if former is not None and former.key != self._key:
-            self._folder.delete(self._run.task_id, former.key)
+            delete_file(self._store, self._run.task_id, former.key)
         return outcome
 
     def close(self) -> None:
@@ -163,4 +161,4 @@ class Overflow:
                 self._file.close()
         if self._key and self._noted is None and not self._may_be_noted:
             with suppress(Exception):  # maintenance deletes it later
-                self._folder.delete(self._run.task_id, self._key)
+                self._store.delete(self._run.task_id, self._key)

@@ -9,7 +9,7 @@ from typing import Any
 from headway.arguments.annotations import bare, without_none
 from headway.cli.errors import ExitCode, Failure
 from headway.exceptions import ConfigError
-from headway.files.folder import TooLarge
+from headway.files.store import TooLarge
 from headway.files.upload import Upload
 from headway.files.uploading import take_in
 from headway.registry import TaskType

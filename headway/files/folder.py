@@ -1,8 +1,4 @@
-"""The folder of files: those that tasks give out, and those that people upload for tasks.
-
-A file lies in a folder of its task, or of its upload, under a random key: no name that a task or a
-person has chosen is ever a part of a path. Only this process's user may read it.
-"""
+"""Files in a folder: each in a folder of its task, or of its upload, for this user alone."""
 
 from __future__ import annotations
 
@@ -12,22 +8,29 @@ import os
 import re
 import stat
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
+from typing import Any, BinaryIO
 from uuid import uuid4
 
-from headway import settings
+from headway.files.store import (
+    KEY,
+    TASK_ID,
+    Busy,
+    KeysOf,
+    Kind,
+    Moved,
+    StoredFile,
+    TooLarge,
+    check_ids,
+    root_of,
+)
 from headway.files.types import HEAD_BYTES
 
 logger = logging.getLogger(__name__)
 
-KEY = re.compile(r"[0-9a-f]{32}")
 OWN = re.compile(rf"{KEY.pattern}(\.part)?")  # what may be deleted here
-TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}")
-Kind: TypeAlias = Literal["tasks", "uploads"]  # whose files a folder is for
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 # No link is followed, and opening a pipe that somebody has put there does not wait.
@@ -36,43 +39,38 @@ READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class TooLarge(ValueError):
-    """A file is larger than files may be."""
+class GrowingFolderFile:
+    """A file in a folder as it grows, written unbuffered: others read it at once."""
 
+    def __init__(self, key: str, file: BinaryIO) -> None:
+        self.key = key
+        self._file = file
 
-class Moved(ValueError):
-    """A file that grows has another size than the one from which it was to go on."""
+    def write(self, data: bytes) -> None:
+        """Add to the file."""
+        left = memoryview(data)
+        while left:  # a disk that is just full takes a part, and refuses the rest
+            left = left[self._file.write(left) :]
 
+    def sync(self) -> None:
+        """Have the file survive a power cut."""
+        os.fsync(self._file.fileno())
 
-class Busy(OSError):
-    """Another process is just writing to the file."""
-
-
-class StoredFile(NamedTuple):
-    """A file as it was stored: the key it is kept under, its size in bytes and how it begins."""
-
-    key: str
-    size: int
-    head: bytes
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 class FileFolder:
-    """Keeps files by task and key in a folder, which it makes when it stores the first one.
-
-    With the kind "uploads" the ids are those of uploads in the place of tasks.
-    """
+    """Keeps files in a folder, which it makes when it stores the first one; see FileStore."""
 
     def __init__(self, folder: Path, prefix: str, kind: Kind = "tasks") -> None:
         """`prefix` is that of the project's keys: projects with different ones may share it."""
         self._folder = folder
-        self._root = folder / f"{kind}-{sha256(prefix.encode()).hexdigest()[:8]}"
+        self._root = folder / root_of(prefix, kind)
 
     def store(self, task_id: str, pieces: Iterable[bytes], max_bytes: int) -> StoredFile:
-        """Store what the pieces hold together.
-
-        Raises TooLarge beyond `max_bytes`, OSError where the folder cannot be written; nothing is
-        left of it then.
-        """
+        """Store what the pieces hold together."""
         folder = self._make(task_id)
         key = uuid4().hex
         part = folder / f"{key}.part"
@@ -84,20 +82,17 @@ class FileFolder:
             raise
         return StoredFile(key, size, head)
 
-    def begin(self, task_id: str) -> tuple[str, BinaryIO]:
-        """Begin a file that grows; return its key, and the file open to be written unbuffered.
-
-        Raises OSError where the folder cannot be written.
-        """
+    def begin(self, task_id: str) -> GrowingFolderFile:
+        """Begin a file that grows."""
         key = uuid4().hex
         descriptor = os.open(self._make(task_id) / key, CREATE, PRIVATE_FILE)
-        return key, os.fdopen(descriptor, "wb", buffering=0)
+        return GrowingFolderFile(key, os.fdopen(descriptor, "wb", buffering=0))
 
     def create(self, task_id: str) -> str:
-        """Create an empty file, for `append`, and return its key. Raises OSError as `begin`."""
-        key, file = self.begin(task_id)
+        """Create an empty file, for `append`, and return its key."""
+        file = self.begin(task_id)
         file.close()
-        return key
+        return file.key
 
     def append(
         self, task_id: str, key: str, at: int, pieces: Iterable[bytes], max_bytes: int
@@ -105,9 +100,7 @@ class FileFolder:
         """Append the pieces to a file that has `at` bytes; return how many it has then.
 
         Each piece is written as it comes, and only if nobody else has appended to the file since
-        the one before. Raises Moved where the file has another size, Busy where another writes at
-        that moment, FileNotFoundError if it is gone, TooLarge beyond `max_bytes`, OSError, and what
-        the pieces raise. What was written before that stays.
+        the one before.
         """
         with os.fdopen(os.open(self._path(task_id, key), APPEND), "ab", buffering=0) as file:
             _append(file, at, b"", max_bytes)
@@ -125,6 +118,9 @@ class FileFolder:
             return self._path(task_id, key).lstat().st_size
         except FileNotFoundError:
             return None
+
+    def seal(self, task_id: str, key: str) -> None:
+        """Do nothing: what is appended can be read at once."""
 
     def open(self, task_id: str, key: str) -> BinaryIO | None:
         """Open a stored file; None where there is none that this process can read."""
@@ -144,14 +140,19 @@ class FileFolder:
         """Delete a file, if it is there."""
         self._path(task_id, key).unlink(missing_ok=True)
 
-    def task_ids(self) -> Iterator[str]:
-        """Yield the tasks of which there is a folder, in no order."""
+    def delete_all(self, task_id: str) -> None:
+        """Delete all files of a task."""
+        self._keep(task_id, (), 0.0)
+
+    def sweep(self, keys_of: KeysOf, grace: float) -> Iterator[None]:
+        """Delete the files whose keys no task has, but those that changed `grace` seconds ago."""
         with suppress(FileNotFoundError), os.scandir(self._root) as entries:
             for entry in entries:
                 if TASK_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-                    yield entry.name
+                    self._keep(entry.name, keys_of(entry.name), grace)
+                    yield
 
-    def keep(self, task_id: str, keys: Collection[str], grace: float = 0.0) -> None:
+    def _keep(self, task_id: str, keys: Collection[str], grace: float) -> None:
         """Delete a task's files but these, and those that changed in the last `grace` seconds."""
         folder = self._path(task_id)
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -174,15 +175,8 @@ class FileFolder:
 
     def _path(self, task_id: str, key: str = "") -> Path:
         """Return where a task's files lie, or one of them. Raises ValueError for what is no id."""
-        if not TASK_ID.fullmatch(task_id) or (key and not KEY.fullmatch(key)):
-            raise ValueError(f"A task with the id {task_id!r} can have no files.")
+        check_ids(task_id, key)
         return self._root / task_id / key
-
-
-def file_folder(conf: Mapping[str, Any], prefix: str, kind: Kind = "tasks") -> FileFolder | None:
-    """Return the folder of a Celery app's settings, None if none is set."""
-    folder = settings.FILES.read(conf)
-    return FileFolder(Path(folder).expanduser(), prefix, kind) if folder else None
 
 
 def _is_old(path: Path, grace: float) -> bool:

@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import NamedTuple
 from uuid import uuid4
 
-from headway.files.folder import TooLarge
+from headway.files.store import TooLarge, size_of
 from headway.files.types import BINARY, HEAD_BYTES, file_name, media_type
-from headway.files.uploading import UploadsFull, keep_seconds, max_bytes_of, upload_folder
+from headway.files.uploading import UploadsFull, keep_seconds, max_bytes_of, upload_store
 from headway.store.uploads import StoredUpload
 from headway.system import System
 
@@ -32,13 +32,13 @@ def begin(
     """Begin an upload of `owner`'s that will have `size` bytes, which count from now on.
 
     `accounts` is how many bytes may be kept at a time, by whose they are. Raises ConfigError
-    without a folder, TooLarge, UploadsFull, OSError, RedisUnavailable; nothing is left then.
+    without a place for it, TooLarge, UploadsFull, OSError, RedisUnavailable; nothing is left then.
     """
-    folder = upload_folder(system)
+    store = upload_store(system)
     if size > max_bytes_of(system):
         raise TooLarge
     upload_id = uuid4().hex
-    key = folder.create(upload_id)
+    key = store.create(upload_id)
     about: dict[str, str | int] = {
         "name": file_name(name),
         "size": size,
@@ -50,7 +50,8 @@ def begin(
         file = system.records.uploads.begin(upload_id, owner, about, keep_seconds(system), accounts)
     finally:
         if file is None:
-            folder.keep(upload_id, ())
+            with suppress(OSError):  # maintenance deletes it
+                store.delete_all(upload_id)
     if file is None:
         raise UploadsFull
     return _finished(system, UploadState(StoredUpload(upload_id, owner, file), 0))
@@ -63,7 +64,7 @@ def find(system: System, upload_id: str) -> UploadState | None:
     """
     uploads = system.records.uploads
     if upload := uploads.begun(upload_id):
-        size = upload_folder(system).size(upload_id, upload.file.key)
+        size = upload_store(system).size(upload_id, upload.file.key)
         return None if size is None else _finished(system, UploadState(upload, size))
     [whole] = uploads.read([upload_id])
     return UploadState(whole, whole.file.size) if whole else None
@@ -77,10 +78,10 @@ def append(system: System, begun: UploadState, pieces: Iterable[bytes]) -> Uploa
     begun with, OSError, RedisUnavailable, and what the pieces raise; what has come by then is kept.
     """
     upload = begun.upload
-    folder = upload_folder(system)
+    store = upload_store(system)
     file = upload.file
     system.records.uploads.prolong(upload.id, keep_seconds(system))
-    offset = folder.append(upload.id, file.key, begun.offset, pieces, file.size)
+    offset = store.append(upload.id, file.key, begun.offset, pieces, file.size)
     return _finished(system, UploadState(upload, offset))
 
 
@@ -89,19 +90,23 @@ def drop(system: System, upload_id: str) -> bool:
     if not system.records.uploads.drop(upload_id):
         return False
     with suppress(OSError):  # maintenance deletes it
-        upload_folder(system).keep(upload_id, ())
+        upload_store(system).delete_all(upload_id)
     return True
 
 
 def _finished(system: System, state: UploadState) -> UploadState:
-    """Note an upload if it is whole. Raises FileNotFoundError if it is gone."""
+    """Note an upload if it is whole. Raises FileNotFoundError if it is gone, OSError."""
     if not state.is_whole:
         return state
     upload = state.upload
-    opened = upload_folder(system).open(upload.id, upload.file.key)
+    store = upload_store(system)
+    store.seal(upload.id, upload.file.key)
+    opened = store.open(upload.id, upload.file.key)
     if opened is None:
         raise FileNotFoundError(upload.id)
     with opened:
+        if (stored := size_of(opened)) != state.offset:
+            raise OSError(f"Of an upload of {state.offset} bytes {stored} are stored.")
         head = opened.read(HEAD_BYTES)
     name = upload.file.name
     about: dict[str, str | int] = {

@@ -11,7 +11,8 @@ from headway import settings
 from headway.arguments.typed import uploads_in
 from headway.display.languages import Sentence
 from headway.exceptions import ConfigError, HeadwayError
-from headway.files.folder import FileFolder, file_folder
+from headway.files.place import file_store
+from headway.files.store import FileStore
 from headway.files.types import file_name, media_type
 from headway.registry import BadArguments, TaskType
 from headway.store.errors import RedisUnavailable
@@ -20,7 +21,7 @@ from headway.system import System
 
 RESERVED_SECONDS = 3600.0  # for which an upload that has begun may take to come
 GONE = Sentence("This file has expired or is not yours: upload it again.")
-NO_FOLDER = "There is no folder for uploads: set headway_files, in the workers' settings too."
+NO_PLACE = "There is no place for uploads: set headway_files, in the workers' settings too."
 
 
 class UploadsFull(HeadwayError):
@@ -41,12 +42,12 @@ def keep_seconds(system: System) -> float:
     return float(settings.UPLOAD_HOURS.read(system.celery.conf)) * 3600
 
 
-def upload_folder(system: System) -> FileFolder:
-    """Return the folder of uploads. Raises ConfigError where none is set."""
-    folder = file_folder(system.celery.conf, system.records.keys.prefix, "uploads")
-    if folder is None:
-        raise ConfigError(NO_FOLDER)
-    return folder
+def upload_store(system: System) -> FileStore:
+    """Return where uploads are kept. Raises ConfigError where nothing is set."""
+    store = file_store(system.celery.conf, system.records, "uploads")
+    if store is None:
+        raise ConfigError(NO_PLACE)
+    return store
 
 
 def take_in(
@@ -62,10 +63,10 @@ def take_in(
     """Store an upload of `owner`'s: what the pieces hold together, at most `size` if it is given.
 
     `accounts` is how many bytes may be kept at a time, by whose they are. Whatever is raised,
-    nothing is left: ConfigError without a folder, TooLarge, UploadsFull, OSError, RedisUnavailable,
-    and what the pieces raise.
+    nothing is left: ConfigError without a place for it, TooLarge, UploadsFull, OSError,
+    RedisUnavailable, and what the pieces raise.
     """
-    folder = upload_folder(system)
+    store = upload_store(system)
     max_bytes = max_bytes_of(system)
     room = max_bytes if size is None else min(size, max_bytes)
     accounts = accounts or {}
@@ -75,7 +76,7 @@ def take_in(
         raise UploadsFull
     file = None
     try:
-        stored = folder.store(upload_id, pieces, max_bytes)
+        stored = store.store(upload_id, pieces, max_bytes)
         kind = media_type(file_name(name), stored.head)
         about: dict[str, str | int] = {
             "name": file_name(name),
@@ -86,7 +87,8 @@ def take_in(
         file = uploads.note(upload_id, owner, about, keep_seconds(system), accounts)
     finally:
         if file is None:
-            folder.keep(upload_id, ())
+            with suppress(OSError):  # maintenance deletes it
+                store.delete_all(upload_id)
             with suppress(RedisUnavailable):  # it is given back after RESERVED_SECONDS
                 uploads.release(upload_id, accounts)
     if file is None:

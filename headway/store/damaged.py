@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from headway import strict_json
-from headway.files.folder import KEY
+from headway.files.store import KEY
 from headway.files.types import MEDIA_TYPE, is_file_name
 from headway.shapes import AttemptFailure, HistoryEvent
 from headway.snapshot import STATE, Phase

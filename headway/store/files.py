@@ -16,7 +16,7 @@ MAX_FILES = 100  # of a task
 class TaskFile(NamedTuple):
     """A file of a task: `size` in bytes, `at` (RFC 3339) when it was given out.
 
-    `key` is what it is kept under; see `headway.files.folder`.
+    `key` is what it is kept under; see `headway.files.store`.
     """
 
     name: str

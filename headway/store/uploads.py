@@ -10,6 +10,7 @@ from headway.snapshot import fragment
 from headway.store import damaged
 from headway.store.files import TaskFile, file_of
 from headway.store.functions import Functions
+from headway.store.upload_parts import UploadParts
 
 
 class StoredUpload(NamedTuple):
@@ -27,6 +28,7 @@ class UploadRecords:
         self._functions = functions
         self._keys = functions.keys
         self._ttl = ttl
+        self.parts = UploadParts(functions)
 
     def reserve(
         self, upload_id: str, size: int, seconds: float, accounts: Mapping[str, int]

@@ -9,7 +9,7 @@ from celery import Celery
 
 from headway.celery.uploads import upload_in
 from headway.exceptions import HeadwayError
-from headway.files.folder import file_folder
+from headway.files.place import file_store
 from headway.files.upload import Upload
 from headway.files.uploading import take_in
 from headway.system import system_of
@@ -31,16 +31,15 @@ class GivenUploads:
         system = system_of(self._app)
         stored = take_in(system, name, [data], owner=owner)
         self._given.append(stored.id)
-        folder = file_folder(self._app.conf, system.records.keys.prefix, "uploads")
-        return upload_in(folder, stored.id, stored.file)
+        store = file_store(self._app.conf, system.records, "uploads")
+        return upload_in(store, stored.id, stored.file)
 
     def delete(self) -> None:
         """Delete the files of all that were given."""
-        prefix = system_of(self._app).records.keys.prefix
-        folder = file_folder(self._app.conf, prefix, "uploads")
+        store = file_store(self._app.conf, system_of(self._app).records, "uploads")
         for upload_id in self._given:
-            if folder is not None:
-                folder.keep(upload_id, ())
+            if store is not None:
+                store.delete_all(upload_id)
 
 
 class GivesUploads:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import NamedTuple
 
 from flask import Blueprint, jsonify, request, send_file
 from flask.typing import ResponseReturnValue
 
 from headway.display.formats import format_size
+from headway.files.store import size_of
 from headway.files.types import IMAGES
 from headway.state import state
 from headway.store.files import TaskFile
@@ -30,12 +30,13 @@ NO_FILE = APIError(404, "not_found", "This task has no such file.")
 NO_FOLDER = APIError(
     503,
     "no_file_folder",
-    "This server cannot give out files: it has no headway_files folder.",
+    "This server cannot give out files: headway_files is not set here.",
 )
+AWAY = APIError(503, "files_away", "The file cannot be read now. Try again later.")
 NOT_HERE = APIError(
     404,
     "file_not_here",
-    "The task has given out this file, but it is not in this server's folder.",
+    "The task has given out this file, but it is not where this server looks for files.",
 )
 
 
@@ -65,7 +66,7 @@ def file(task_id: str, name: str) -> ResponseReturnValue:
     """Answer with a file as an attachment, or with the part that `Range` asks for.
 
     404 for a file that the task has not given out, or that this server does not have; 503 where it
-    has no folder of files.
+    has no place for files, or cannot reach it.
     """
     read_one(state().records, current_viewer(), task_id)
     found = [each for each in state().records.files.of(task_id) if each.name == name]
@@ -87,15 +88,19 @@ def files_shown(task_id: str) -> list[ShownFile]:
 
 
 def _send(task_id: str, file: TaskFile) -> ResponseReturnValue:
-    folder = state().files
-    if folder is None:
+    store = state().files
+    if store is None:
         logger.error("A task has given out a file, but headway_files is not set here")
         raise NO_FOLDER
-    opened = folder.open(task_id, file.key)
+    try:
+        opened = store.open(task_id, file.key)
+    except OSError as error:
+        logger.error("A file of task %s cannot be read: %s", task_id, error)
+        raise AWAY from None
     if opened is None:
         logger.error("A file of task %s is not in this server's headway_files", task_id)
         raise NOT_HERE
-    size = os.fstat(opened.fileno()).st_size
+    size = size_of(opened)
     response = send_file(
         opened,
         mimetype=file.type,

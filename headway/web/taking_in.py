@@ -11,7 +11,7 @@ from flask import request
 from headway.display.formats import format_size
 from headway.display.languages import Sentence
 from headway.exceptions import ConfigError
-from headway.files.folder import TooLarge
+from headway.files.store import TooLarge
 from headway.files.uploading import UploadsFull, max_bytes_of, take_in
 from headway.state import state
 from headway.store.uploads import StoredUpload
@@ -25,7 +25,7 @@ AROUND_BYTES = 64 * 1024  # of a body, beside its file
 NO_FOLDER = APIError(
     503,
     "no_file_folder",
-    "This server takes no files: it has no headway_files folder.",
+    "This server takes no files: headway_files is not set here.",
 )
 NOT_WRITTEN = APIError(
     503, "not_stored", "The file could not be stored, so it was not kept. Try again later."

@@ -18,8 +18,8 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.http import http_date
 
 from headway.files import resumable
-from headway.files.folder import Busy, Moved, TooLarge
 from headway.files.resumable import UploadState
+from headway.files.store import Busy, Moved, TooLarge
 from headway.files.upload import is_upload_id
 from headway.files.uploading import max_bytes_of
 from headway.state import state

@@ -8,6 +8,7 @@ local ttl = ARGV[2]
 local known = redis.call('HGET', upload, 'about')
 if known then return known end
 if redis.call('HDEL', upload, 'begun') == 0 then return '' end
+redis.call('HDEL', upload, 'parts', 'part_number')
 local noted = '{"at":' .. format_time(NOW) .. ',' .. string.sub(about, 2)
 redis.call('HSET', upload, 'about', noted)
 redis.call('PEXPIRE', upload, ttl)

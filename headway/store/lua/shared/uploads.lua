@@ -1,10 +1,12 @@
--- Files that people have uploaded for tasks; the files themselves lie in a folder.
+-- Files that people have uploaded for tasks; the files themselves lie elsewhere.
 --
 -- An upload is a hash: its `owner` ('' nobody's), `about`, a JSON object as note_file.lua notes of a
 -- task's file, and a field `task:<id>` for each task that has it as an argument. One that comes in
--- pieces has `begun`, such an object, in the place of `about` until it is whole. With one it is kept
--- as a task that has not ended, and the cleaner has it expire with the last of them. The record of
--- such a task names its uploads in the field `uploads`, with spaces between.
+-- pieces has `begun`, such an object, in the place of `about` until it is whole; where it comes into
+-- a bucket, also `parts`, in which its bytes lie (headway/files/bucket/parts.py), and `part_number`, the
+-- last number that a part took. With a task an upload is kept as long as one that has not ended, and
+-- the cleaner has it expire with the last of them. The record of such a task names its uploads in
+-- the field `uploads`, with spaces between.
 --
 -- An account is a hash of how much an owner, or an address, has uploaded: by the upload's id,
 -- '<bytes> <until>': it counts until that time (us), and while there is the upload.

@@ -1,0 +1,39 @@
+"""Where this project's files are kept: in a folder or in a bucket, as `headway_files` says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from headway import settings
+from headway.exceptions import ConfigError
+from headway.files.bucket.address import SCHEME, address_of
+from headway.files.folder import FileFolder
+from headway.files.store import FileStore, Kind
+from headway.store.records import Records
+
+NOT_INSTALLED = (
+    "headway_files is a bucket, but botocore is not installed: pip install 'headway[s3]'."
+)
+
+
+def file_store(conf: Mapping[str, Any], records: Records, kind: Kind = "tasks") -> FileStore | None:
+    """Return where a Celery app's settings keep files, None where they say nothing.
+
+    Raises ConfigError for a bucket's address that is wrong, or where the extra `s3` is missing.
+    """
+    place = settings.FILES.read(conf)
+    if not place:
+        return None
+    prefix = records.keys.prefix
+    if not str(place).startswith(SCHEME):
+        return FileFolder(Path(place).expanduser(), prefix, kind)
+    address = address_of(str(place))
+    if find_spec("botocore") is None:
+        raise ConfigError(NOT_INSTALLED)
+    # Not at the top: only projects with a bucket need botocore.
+    from headway.files.bucket.files import FileBucket
+
+    return FileBucket(address, prefix, records.uploads.parts, kind)
