@@ -7,9 +7,11 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from headway.celery.consumer import LONGEST_WAIT, guarded
 from headway.snapshot import Phase
 from tests import checkpoint_tasks
 from tests import ending_tasks as tasks
@@ -99,6 +101,22 @@ def test_a_stop_asks_what_runs_to_end_at_once_and_its_pool_sleeps_for_nothing(
         stops.process.popen.wait(60)
         assert stops.snapshot(task_id).phase == "queued"
         assert not (tmp_path / "slept").exists()
+
+
+@pytest.mark.parametrize(("hub", "waits"), [(None, LONGEST_WAIT), (object(), 2.0)])
+def test_a_loop_of_greenlets_soon_sees_that_its_worker_stops(hub: object, waits: float):
+    """Celery's waits for two seconds, and once more after it has been told to stop."""
+    asked: list[float] = []
+
+    class Consumer:
+        def connection_for_read(self, heartbeat: float | None = None) -> SimpleNamespace:
+            return SimpleNamespace(drain_events=lambda timeout: asked.append(timeout))
+
+    consumer = guarded(Consumer)()
+    consumer.hub = hub
+    consumer.connection_for_read(heartbeat=None).drain_events(timeout=2.0)
+
+    assert asked == [waits]
 
 
 def test_a_second_signal_ends_the_grace(valkey: Valkey, tmp_path: Path):

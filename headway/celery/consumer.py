@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from celery import signals
@@ -21,11 +22,16 @@ from headway.celery.messages import id_of, readable_request_of
 
 logger = logging.getLogger(__name__)
 
+# A loop of greenlets looks whether its worker has to stop between two waits for messages alone, and
+# in Celery once more after that.
+LONGEST_WAIT = 0.2  # seconds
+
 
 class MessageGuard:
     """Mixin for a worker's consumer: an exception of one message does not stop the others."""
 
     app: Any
+    hub: Any
     connection_errors: tuple[type[Exception], ...]
     channel_errors: tuple[type[Exception], ...]
 
@@ -48,6 +54,13 @@ class MessageGuard:
         super().on_decode_error(message, exc)  # type: ignore[misc]
         signals.task_rejected.send(sender=self, message=message, exc=exc)
 
+    def connection_for_read(self, *args: Any, **options: Any) -> Any:
+        """Return a connection to the broker; a loop without Celery's hub waits at it in steps."""
+        connection = super().connection_for_read(*args, **options)  # type: ignore[misc]
+        if self.hub is None:
+            connection.drain_events = partial(_drain_briefly, connection.drain_events)
+        return connection
+
     def _reject(self, message: Any, error: Exception) -> None:
         logger.error(
             "A message cannot be run and is rejected (task %s): %s",
@@ -69,6 +82,10 @@ def guarded(consumer_class: Any) -> type:
     `consumer_class` may be its qualified name.
     """
     return type("GuardedConsumer", (MessageGuard, symbol_by_name(consumer_class)), {})
+
+
+def _drain_briefly(drain: Callable[..., Any], timeout: float) -> Any:
+    return drain(timeout=min(timeout, LONGEST_WAIT))
 
 
 def check(message: Any) -> None:
