@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from headway.store.functions import LIBRARY, SCRIPTS
+from headway.store.starts import CreateArgs, EnqueueArgs
 
 FUNCTIONS = sorted(SCRIPTS.glob("*.lua"))
 ARGUMENT = re.compile(r"\b(KEYS|ARGV)\[(\d+)\]")
@@ -50,6 +51,19 @@ def faults(function: str) -> list[str]:
 @pytest.mark.parametrize("path", FUNCTIONS, ids=lambda path: path.stem)
 def test_a_function_describes_and_names_its_arguments(path: Path):
     assert faults(path.read_text()) == []
+
+
+@pytest.mark.parametrize(("function", "args"), [("create", CreateArgs), ("enqueue", EnqueueArgs)])
+def test_the_caller_has_the_functions_own_names_in_its_order(
+    function: str, args: type[CreateArgs | EnqueueArgs]
+):
+    code = (SCRIPTS / f"{function}.lua").read_text()
+    named = {
+        int(n): name for name, n in re.findall(r"^local (\w+) = .*\bARGV\[(\d+)\]", code, re.M)
+    }
+
+    assert [named[n] for n in sorted(named)] == list(args._fields)
+    assert sorted(named) == [*range(1, len(named) + 1)]
 
 
 def test_every_registered_function_is_looked_at():
