@@ -46,17 +46,30 @@ test: .venv/dev.stamp node_modules/dev.stamp $(BUNDLE)  ## all tests: a real Val
 	@scripts/need-chromium.sh
 	@scripts/need-nginx.sh
 	@scripts/npm.sh test
-	@# Most tests wait most of the time, so several files run side by side; the faults have the machine for themselves.
-	@$(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder --ignore tests/faults
-	@# The first of them waits until all have been made, some 5 minutes.
-	@$(BIN)/python -m pytest -o faulthandler_timeout=900 tests/faults
+	@# Most tests wait most of the time, so several files run side by side, the faults as one of them.
+	@$(BIN)/python -m pytest -n 8 --dist loadfile --no-loadscope-reorder
 
-check: .venv/dev.stamp node_modules/dev.stamp  ## lint, format and types of Python and JavaScript, the locks and the reference
+CHECKS := lint types javascript locks documents
+.PHONY: $(CHECKS:%=check-%)
+
+check: $(CHECKS:%=check-%)  ## lint, format and types of Python and JavaScript, the locks and the reference
+
+$(CHECKS:%=check-%): .venv/dev.stamp node_modules/dev.stamp
+
+check-lint:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+check-types:
 	$(BIN)/mypy
+
+check-javascript:
 	scripts/npm.sh run --silent check
+
+check-locks:
 	scripts/locks.sh --check
+
+check-documents:
 	$(BIN)/python scripts/reference.py --check
 	$(BIN)/python scripts/catalogues.py --check
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import sys
 from typing import Any
@@ -42,6 +43,7 @@ def rows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         str(folder / "rows.json"),
     ]
     process = Process([*command, *only], folder / "report.txt")
+    faulthandler.cancel_dump_traceback_later()  # the first test waits until all have been made
     try:
         process.popen.wait(MAX_SECONDS)
     finally:
