@@ -31,7 +31,7 @@ class Mine(NamedTuple):
 
 @pytest.fixture
 def mine(page: Page, web_address: str, shared_records: Records) -> Mine:
-    page.goto(web_address)  # its cookie makes the owner
+    page.request.get(web_address)  # its cookie makes the owner
 
     def start() -> str:
         body = {"name": "long_task", "countdown": 3600}

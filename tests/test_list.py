@@ -65,7 +65,7 @@ class Tasks:
 
 @pytest.fixture
 def tasks(page: Page, web_address: str, valkey: Valkey) -> Tasks:
-    page.goto(web_address)  # its cookie makes the owner
+    page.request.get(web_address)  # its cookie makes the owner
     return Tasks(page, web_address, valkey)
 
 
