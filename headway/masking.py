@@ -158,7 +158,7 @@ def _starts_across(text: str, end: int) -> Iterator[int]:
             yield found.start()
 
 
-def is_told(text: str | bytes) -> bool:
+def holds_secret(text: str | bytes) -> bool:
     """Whether a text holds a secret of the settings."""
     if isinstance(text, str):
         return any(form in text for form in _forms)
@@ -175,7 +175,7 @@ def masked(value: Any) -> Any:
         return [masked(item) for item in value]
     if value is None or isinstance(value, int | float):
         return value
-    return mask(str(value)) if is_told(str(value)) else value
+    return mask(str(value)) if holds_secret(str(value)) else value
 
 
 class MaskedRecord(logging.LogRecord):
@@ -212,11 +212,13 @@ def hide_tokens(*names: str) -> None:
 def guard_process() -> None:
     """Mask secrets in this process's log records and in tracebacks of uncaught exceptions."""
     logging.setLogRecordFactory(MaskedRecord)
-    sys.excepthook = _tell
-    threading.excepthook = lambda args: _tell(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda args: _log_uncaught(
+        args.exc_type, args.exc_value, args.exc_traceback
+    )
 
 
-def _tell(
+def _log_uncaught(
     kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
 ) -> None:
     if not issubclass(kind, SystemExit) and sys.stderr is not None:

@@ -85,7 +85,7 @@ class Part:
         for task_id, token, message in duties.lost:
             self.backend.runs.give_up(task_id, token, message)
         for task_id, message in duties.ended:
-            self.backend.dependents.tell_dependents(task_id, message)
+            self.backend.dependents.notify_dependents(task_id, message)
 
     def told(self) -> dict[str, str]:
         """The states of those that depend on it; "sent" where the error callback was."""
@@ -315,8 +315,8 @@ def test_an_unknown_tasks_chord_is_told_by_its_message(part: Part):
     part.backend.mark_as_failure(part.id, LookupError("part"), request=Bunch())
     assert part.told() == {}
 
-    part.backend.dependents.tell_by_request(part.request)
-    part.backend.dependents.tell_by_request(part.request)
+    part.backend.dependents.notify_by_request(part.request)
+    part.backend.dependents.notify_by_request(part.request)
 
     assert part.told() == FAILED
 

@@ -169,7 +169,7 @@ def test_a_broker_or_a_redis_that_is_away_is_not_asked_for_each_task(
 @pytest.mark.parametrize("error", [RuntimeError("x"), RecursionError(), ValueError()])
 @pytest.mark.parametrize(
     ("make", "duty"),
-    [(lose, "runs.give_up"), (cancel, "dependents.tell_dependents"), (park, "outbox.send")],
+    [(lose, "runs.give_up"), (cancel, "dependents.notify_dependents"), (park, "outbox.send")],
 )
 def test_whatever_one_raises_the_others_have_their_turn(
     keeper: Maintenance,
@@ -211,7 +211,7 @@ def test_a_record_that_no_script_can_handle_is_left_with_one_line(
     backend = keeper._backend
     for part, duty in (
         (backend.runs, "give_up"),
-        (backend.dependents, "tell_dependents"),
+        (backend.dependents, "notify_dependents"),
         (backend.outbox, "send"),
     ):
         setattr(part, duty, lambda task_id, *_: handled.append(task_id))

@@ -223,12 +223,12 @@ class TestForLater:
 
     def test_cancelled_before_that_it_is_not_wanted(self, hand: Hand):
         told: list[str] = []
-        hand.backend.dependents.tell_by_request = lambda request: told.append(request.id)
+        hand.backend.dependents.notify_by_request = lambda request: told.append(request.id)
         task_id = send_as_web_process(countdown=60).id
         hand.records.cancel(task_id)
 
         assert hand.park(hand.take())
-        del hand.backend.dependents.tell_by_request
+        del hand.backend.dependents.notify_by_request
 
         assert (hand.phase(task_id), told) == ("cancelled", [task_id])
         assert not hand.redis.zscore("headway:outbox", task_id)

@@ -525,10 +525,10 @@ def test_outside_a_run_threads_are_as_they_were():
 
 def test_stopped_is_told_once_by_each_word():
     run_ = runs.Run(SimpleNamespace(backend=None), SimpleNamespace(id="x"))
-    run_.check_told()
+    run_.check_raised()
     run_.stop("superseded")
     for _ in range(2):
         with pytest.raises(Stopped, match="superseded"):
             run_.check()
     with pytest.raises(Stopped):
-        run_.check_told()
+        run_.check_raised()

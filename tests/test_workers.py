@@ -126,7 +126,7 @@ def test_a_dead_predecessor_is_no_namesake(monkeypatch: pytest.MonkeyPatch):
     namesakes = Namesakes(15.0)
     known = [["dead", "alive"]] * 2 + [["alive"]] * 4 + [["alive", "another"]] * 2
 
-    told = [namesakes.to_tell(ids) for ids in known]
+    told = [namesakes.is_news(ids) for ids in known]
 
     assert told == [False, False, False, True, False, False, False, True]
 

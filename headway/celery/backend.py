@@ -149,7 +149,7 @@ class LiveBackend(LeanBackend):
         stored = self.states.store(
             task_id, result if keep else None, state, None, request, teller="1"
         )
-        self.dependents.tell(stored, request, state, result)
+        self.dependents.notify(stored, request, state, result)
 
     def mark_as_retry(
         self,
@@ -196,7 +196,7 @@ class LiveBackend(LeanBackend):
         ):
             return
         stored = self.states.store_end(task_id, exc, state, traceback, request, teller)
-        self.dependents.tell(
+        self.dependents.notify(
             stored,
             request,
             state,
@@ -219,7 +219,7 @@ class LiveBackend(LeanBackend):
         teller: Teller = "?" if request is None else "1"  # a revoke command has only the id
         request = as_context(task_id, request)
         stored = self.states.store_end(task_id, exc, state, None, request, teller)
-        self.dependents.tell(stored, request, state, exc)
+        self.dependents.notify(stored, request, state, exc)
 
     def _forget(self, task_id: str) -> None:
         self.records.forget(task_id)

@@ -20,7 +20,7 @@ def run_body(run: Run, body: Callable[[], Any]) -> Any:
         try:
             return _call_body(run, body)
         finally:
-            run.check_told()
+            run.check_raised()
     except Stopped as stopped:
         programs.end(run.origin)
         _close_streams(run)  # while the record still takes their last words

@@ -62,7 +62,7 @@ class RunClaims:
                 "Task %s came again after its record had expired, and is not run", task_id
             )
         if outcome in (Outcome.FINAL, Outcome.CANCELLED):
-            self._backend.dependents.tell_by_request(request)
+            self._backend.dependents.notify_by_request(request)
         if outcome == Outcome.LOST:
             self._backend.mark_as_failure(
                 task_id, WorkerLostError("Worker exited prematurely."), request=request

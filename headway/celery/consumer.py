@@ -118,12 +118,12 @@ def fail_rejected(sender: Any, message: Any, exc: Exception | None, **_: Any) ->
 
 
 @signals.task_unknown.connect
-def tell_dependents(sender: Any, message: Any, **_: Any) -> None:
+def notify_dependents(sender: Any, message: Any, **_: Any) -> None:
     """Notify the dependents of a task with an unknown name, which the consumer does not know."""
     backend = sender.app.backend
     task_id = id_of(message)
     if task_id is not None and isinstance(backend, LiveBackend):
-        backend.dependents.tell_by_request(readable_request_of(message))
+        backend.dependents.notify_by_request(readable_request_of(message))
 
 
 def _check_body(payload: Any) -> None:

@@ -150,7 +150,7 @@ def keep_until_due(task: LiveTask, message: Any) -> bool:
         when = moment(request.eta, task.app)
         outcome = task.backend.outbox.store(request.id, kept, when, Delivery(), source)
         if outcome == Outcome.FINAL:  # cancelled before any worker had its message
-            task.backend.dependents.tell_by_request(request)
+            task.backend.dependents.notify_by_request(request)
     except (RedisUnavailable, ValueError) as error:  # Celery itself refuses an invalid time
         logger.warning("Task %s is not kept in Redis for its time: %s", request.id, error)
         return False

@@ -67,7 +67,7 @@ def request_of(task_id: str, message: TaskMessage, **more: Any) -> Context:
     )
 
 
-def tell(
+def notify(
     backend: Any,
     request: Context,
     state: str,

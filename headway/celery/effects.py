@@ -62,24 +62,24 @@ class Effect:
             raise
         except Exception:
             with suppress(RedisUnavailable):
-                self._tell("failed")
+                self._advance("failed")
             raise
         return self._keep(returned)
 
     def _keep(self, result: T) -> T:
         text = encoded(result, MAX_RESULT_BYTES, "What an effect returns")
-        until_stored(lambda: self._tell("done", text), END_SECONDS)
+        until_stored(lambda: self._advance("done", text), END_SECONDS)
         kept: T = json.loads(text)  # as later calls get it
         return kept
 
     def _begin(self, step: EffectStep) -> tuple[Outcome, str]:
-        outcome, result = until_stored(lambda: self._tell(step))
+        outcome, result = until_stored(lambda: self._advance(step))
         if outcome == Outcome.EXPIRED:  # Redis has lost the record: a report makes it again
             self._run.task.backend.runs.report(self._run.request, "PROGRESS", {})
-            outcome, result = until_stored(lambda: self._tell(step))
+            outcome, result = until_stored(lambda: self._advance(step))
         return outcome, result
 
-    def _tell(self, step: EffectStep, result: str = "") -> tuple[Outcome, str]:
+    def _advance(self, step: EffectStep, result: str = "") -> tuple[Outcome, str]:
         request = self._run.request
         records: Any = self._run.task.backend.records
         told: tuple[Outcome, str] = records.effects.advance_effect(

@@ -42,7 +42,8 @@ def delivery_of(request: Context | None) -> Delivery:
     if request is None:
         return Delivery()
     return Delivery(
-        getattr(request, FENCE, UNCLAIMED), order_of(request.replaced_task_nesting, request.retries)
+        getattr(request, FENCE, UNCLAIMED),
+        generation_of(request.replaced_task_nesting, request.retries),
     )
 
 
@@ -68,7 +69,7 @@ def default_serializer(task: Any) -> str:
     return str(getattr(task, "serializer", None) or task.app.conf.task_serializer)
 
 
-def order_of(nesting: Any, retries: Any) -> int:
+def generation_of(nesting: Any, retries: Any) -> int:
     return whole_number(nesting) * REPLACEMENT + whole_number(retries)
 
 

@@ -42,7 +42,7 @@ class WorkerLeases:
             queues=sorted(self._worker.app.amqp.queues.consume_from),
             taking=taking,
         )
-        if self._namesakes.to_tell(namesakes):
+        if self._namesakes.is_news(namesakes):
             logger.warning(
                 "Another worker is named %s too: give each a name with -n", self._worker.hostname
             )

@@ -8,7 +8,7 @@ from celery import states
 from celery.app.task import Context
 from celery.exceptions import SecurityError
 
-from headway.celery.dependents import concern, request_of, tell
+from headway.celery.dependents import concern, notify, request_of
 from headway.celery.error_text import error_of
 from headway.celery.persistence import until_stored
 from headway.shapes import TaskMessage
@@ -23,18 +23,18 @@ class DependentNotifier:
         self._backend = backend
         self._records = records
 
-    def tell_dependents(self, task_id: str, message: TaskMessage) -> None:
+    def notify_dependents(self, task_id: str, message: TaskMessage) -> None:
         """Notify the dependents that an ended task's kept message names."""
-        self._tell_late(request_of(task_id, self._backend.outbox.signature_from(message)))
+        self._notify_late(request_of(task_id, self._backend.outbox.signature_from(message)))
 
-    def tell_by_request(self, request: Context) -> None:
+    def notify_by_request(self, request: Context) -> None:
         """Notify those that a later delivery names, unless that is done or being done."""
         if concern(request, states.FAILURE) and until_stored(
             lambda: self._records.maintenance.may_notify(request.id)
         ):
-            self._tell_late(request)
+            self._notify_late(request)
 
-    def tell(
+    def notify(
         self,
         outcome: Outcome,
         request: Context | None,
@@ -52,18 +52,18 @@ class DependentNotifier:
         if not concern(request, state):
             return
         if outcome == Outcome.FINAL:
-            self.tell_by_request(request)
+            self.notify_by_request(request)
         elif (
             outcome in STORED
-            and tell(self._backend, request, state, result, *rest, **how)
+            and notify(self._backend, request, state, result, *rest, **how)
             and not request.is_eager
         ):
             until_stored(lambda: self._records.maintenance.mark_notified(request.id))
 
-    def _tell_late(self, request: Context) -> None:
+    def _notify_late(self, request: Context) -> None:
         state, result = self._end_of(request.id)
         ended = state in self._backend.READY_STATES and concern(request, state)
-        if not ended or tell(self._backend, request, state, result):
+        if not ended or notify(self._backend, request, state, result):
             until_stored(lambda: self._records.maintenance.mark_notified(request.id))
 
     def _end_of(self, task_id: str) -> tuple[str, Any]:

@@ -16,7 +16,7 @@ from headway.celery.encoded import SERIALIZER
 from headway.celery.fencing import (
     default_serializer,
     delivery_of,
-    order_of,
+    generation_of,
     present_request_of,
     signature_of,
 )
@@ -114,7 +114,7 @@ class MessageOutbox:
         priority = step_of(options.get("priority"), self._backend.app.conf)
         return self._records.outbox.defer(
             task_id,
-            order_of(options.get("replaced_task_nesting"), options.get("retries")),
+            generation_of(options.get("replaced_task_nesting"), options.get("retries")),
             message=self.kept(message, task),
             max_attempts=attempts_of(task),
             when=when,

@@ -62,7 +62,7 @@ class Run:
         self.has_ended = False
         # Why it has to end, once it does.
         self._outcome: Outcome | None = None
-        self._was_told = False
+        self._has_raised = False
 
     def open(self, part: Part) -> None:
         """Let a part be counted in."""
@@ -78,12 +78,12 @@ class Run:
     def check(self) -> None:
         """Raise Stopped if it has to end."""
         if self._outcome:
-            self._was_told = True
+            self._has_raised = True
             raise Stopped(self._outcome)
 
-    def check_told(self) -> None:
+    def check_raised(self) -> None:
         """Raise Stopped if it stopped a thread or coroutine: the result lacks their part."""
-        if self._outcome and self._was_told:
+        if self._outcome and self._has_raised:
             raise Stopped(self._outcome)
 
     def end(self) -> None:

@@ -62,7 +62,7 @@ class Sweeper:
                 logger.error(SET_ASIDE, len(sweep.set_aside), sweep.set_aside[:SHOWN])
             # Due tasks come last: a broker that is away must not hold up the rest of the sweep.
             self._for_each(self._backend.runs.give_up, sweep.lost)
-            self._for_each(self._backend.dependents.tell_dependents, sweep.ended)
+            self._for_each(self._backend.dependents.notify_dependents, sweep.ended)
             self._end_runs(sweep.overdue)
             self._for_each(self._send, sweep.due)
             has_more = sweep.has_more

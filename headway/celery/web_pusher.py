@@ -67,7 +67,7 @@ class WebPusher:
 
     def _run(self, news: News, key: PushKey) -> None:
         try:
-            self._tell(news, key)
+            self._push(news, key)
         except RedisUnavailable as error:
             logger.warning("A task's owner is not told by Web Push: %s", error)
         except Exception as error:
@@ -75,19 +75,19 @@ class WebPusher:
         finally:
             self._at_once.release()
 
-    def _tell(self, news: News, key: PushKey) -> None:
+    def _push(self, news: News, key: PushKey) -> None:
         [stored] = self._records.read([news.task_id])
         message = message_of(json.loads(stored.snapshot)) if stored else None
         if message is None:
             return
         until = time.monotonic() + OWNER_SECONDS
         for device in self._records.devices.of(news.owner):
-            self._tell_device(news.owner, device, message, key)
+            self._push_to_device(news.owner, device, message, key)
             if time.monotonic() > until:
                 logger.warning("Web Push of task %s took too long for some browsers", news.task_id)
                 return
 
-    def _tell_device(
+    def _push_to_device(
         self, owner: str, device: Subscription, message: Message, key: PushKey
     ) -> None:
         # Not at the top: only projects with Web Push have cryptography.

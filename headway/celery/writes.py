@@ -64,7 +64,7 @@ class WriteBuilder:
         meta["task_id"] = task_id
         fields = fields_of(phase, state, value)
         packed = self._pack(phase, meta, fields)
-        if masking.is_told(packed.meta) or masking.is_told(packed.whole):
+        if masking.holds_secret(packed.meta) or masking.holds_secret(packed.whole):
             packed = self._pack(phase, masking.masked(meta), masking.masked(fields))
         task = self._backend.tasks.get(name)
         failure = attempt_failure(traceback, request)

@@ -169,7 +169,7 @@ class Eager(GivesUploads):
             self._backend.outbox.send(task_id, message)
             self._records.outbox.mark_published(task_id)
         for task_id, message in duties.ended:
-            self._backend.dependents.tell_dependents(task_id, message)
+            self._backend.dependents.notify_dependents(task_id, message)
 
     def _deliver(self, raw: dict[str, Any]) -> None:
         """Do what a worker does with a message."""

@@ -49,18 +49,18 @@ class BadPayload(ValueError):
 BAD_STREAMS = "streams must give a byte offset by task id and by a stream's name."
 
 
-def guarded(door: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., Answer]:
+def guarded(handler: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., Answer]:
     """Wrap a handler so that it gets an object as payload and its errors are acknowledged.
 
     The acknowledgement is `{"error": {...}}` for any other payload, and when Redis is away.
     """
 
-    @wraps(door)
+    @wraps(handler)
     def answer(sid: str, payload: Any = None, *_: Any) -> Answer:
         if not isinstance(payload, dict):
             return _error("bad_payload", "Send one object.")
         try:
-            return door(sid, payload)
+            return handler(sid, payload)
         except BadPayload as bad:
             return _error("bad_payload", str(bad))
         except TooManyWatches as error:
@@ -86,8 +86,8 @@ class SocketHandlers:
     def open(self) -> None:
         """Register the handlers at the app's Socket.IO server."""
         server = self._fanout.server
-        for door in (self.watch, self.unwatch, self.watch_mine):
-            server.on(door.__name__, guarded(door))
+        for handler in (self.watch, self.unwatch, self.watch_mine):
+            server.on(handler.__name__, guarded(handler))
         connect = server._handle_connect
 
         def connect_with_token(eio_sid: str, namespace: str | None, auth: Any) -> None:
