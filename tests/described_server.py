@@ -157,17 +157,8 @@ class DescribedServer:
 
 
 def as_one(operation: Operation, request: Request) -> Request:
-    """Return a request with what goes together where a document cannot say that.
-
-    An upload is begun either by a body or by headers; what another method stands for decides what
-    it needs.
-    """
+    """Return a request with what its overriding method needs, which a document cannot say."""
     header = dict(request.header)
-    if operation.path == "/uploads" and TUS.items() <= header.items():
-        header |= {"Upload-Length": "5", "Upload-Metadata": "filename YS5jc3Y="}
-        return request._replace(header=header, body=None)
-    if operation.path == "/uploads":
-        return request._replace(body=request.body or b"")
     if header.get("X-HTTP-Method-Override") == "PATCH":
         return request._replace(header={"Upload-Offset": "0", **header}, body=request.body or b"")
     if header.get("X-HTTP-Method-Override") == "DELETE":

@@ -238,15 +238,19 @@ def worker(
 
 
 def web(
-    folder: Path, env: Mapping[str, str], port: int = 0, root: Path = ROOT
+    folder: Path,
+    env: Mapping[str, str],
+    port: int = 0,
+    root: Path = ROOT,
+    program: Sequence[str] = ("wsgi.py",),
 ) -> tuple[Process, str]:
     """Start a web process, on a free port if none is given, and wait until it is ready.
 
-    Returns it and its address.
+    `program` is what Python runs. Returns the process and its address.
     """
     port = port or free_port()
     process = Process(
-        [sys.executable, "wsgi.py"],
+        [sys.executable, *program],
         folder / f"web-{port}.log",
         {**env, "PORT": str(port)},
         root=root,
@@ -296,8 +300,11 @@ class System:
     a port that it keeps.
     """
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, program: Sequence[str] = ("wsgi.py",), **settings: str
+    ) -> None:
         self.folder = folder
+        self._program = program
         with ExitStack() as started:
             self.valkey = Valkey(folder)
             started.callback(self.valkey.stop)
@@ -320,14 +327,14 @@ class System:
             started.callback(self.inbox.stop)
             self.worker = worker(folder, self.env)
             started.callback(self.worker.stop)
-            self.web, self.address = web(folder, self.env)
+            self.web, self.address = web(folder, self.env, program=program)
             started.callback(lambda: self.web.stop())  # whichever runs then
             self._started = started.pop_all()
 
     def restart_web(self) -> None:
         """Start a web process again where the last one listened."""
         port = self.address.rpartition(":")[2]
-        self.web, self.address = web(self.folder, self.env, int(port))
+        self.web, self.address = web(self.folder, self.env, int(port), program=self._program)
 
     def stop(self) -> None:
         self._started.close()

@@ -74,15 +74,15 @@ class Items:
 
 @dataclass(frozen=True)
 class Matching:
-    """A text that a regular expression matches as a whole."""
+    """A text that a regular expression matches as a whole; it is no choice (`a|b`)."""
 
     pattern: re.Pattern[str]
 
     @property
     def schema(self) -> Schema:
         # JavaScript's expressions, which JSON Schema has, know no \Z.
-        whole = self.pattern.pattern.replace(r"\Z", "$")
-        return {"pattern": f"^(?:{whole})$"}
+        text = self.pattern.pattern.removesuffix(r"\Z").replace(r"\Z", "$")
+        return {"pattern": f"^{text}$"}
 
 
 class AtMostOne:

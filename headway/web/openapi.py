@@ -39,6 +39,8 @@ PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 EVERYWHERE = frozenset({429, 503})
 WITH_PARAMETER = frozenset({404})
 WITH_BODY = frozenset({413})
+# And one with a query, which may be too long: that answer has no body.
+WITH_QUERY = frozenset({414})
 
 
 @openapi.get("/openapi.json")
@@ -68,7 +70,7 @@ def document(app: Flask, root: str = "", cookie: str = "session") -> dict[str, A
             **_named(rule, app.view_functions[rule.endpoint]),
             "parameters": list(_parameters(rule, operation, shapes)),
             **_request(operation, shapes),
-            "responses": _responses(operation.answers | dict.fromkeys(refused, Refused), shapes),
+            "responses": _responses(operation, refused, shapes),
         }
     return {
         "openapi": "3.1.0",
@@ -105,7 +107,7 @@ class Shapes:
         if kind is Annotated:
             return self._bounded(hint)
         if hint is bytes:
-            return {"contentEncoding": "binary"}
+            return {"type": "string", "format": "binary"}
         if kind in (Union, UnionType):
             return {"anyOf": [self.of(each) for each in inner]}
         if kind is list:
@@ -157,18 +159,23 @@ def _named(rule: Any, view: Any) -> dict[str, str]:
 def _request(operation: Operation, shapes: Shapes) -> dict[str, Any]:
     if operation.body is None:
         return {}
-    content = {operation.body_type: {"schema": shapes.of_body(operation.body)}}
+    # Forms may have other fields too.
+    of = shapes.of_body if operation.body_type == "application/json" else shapes.of
+    content = {operation.body_type: {"schema": of(operation.body)}}
     return {"requestBody": {"required": operation.needs_body, "content": content}}
 
 
-def _responses(answers: Mapping[int, Any], shapes: Shapes) -> dict[str, Any]:
-    return {str(status): _answer(status, answers[status], shapes) for status in sorted(answers)}
-
-
-def _answer(status: int, hint: Any, shapes: Shapes) -> dict[str, Any]:
-    described: dict[str, Any] = {"description": HTTPStatus(status).phrase}
-    if hint is not None:
-        described["content"] = {"application/json": {"schema": shapes.of(hint)}}
+def _responses(operation: Operation, refused: set[int], shapes: Shapes) -> dict[str, Any]:
+    answers = operation.answers | dict.fromkeys(refused, Refused)
+    answers |= dict.fromkeys(WITH_QUERY if operation.query else (), None)
+    described: dict[str, Any] = {}
+    for status in sorted(answers):
+        described[str(status)] = {"description": HTTPStatus(status).phrase}
+        if answers[status] is not None:
+            content = {"application/json": {"schema": shapes.of(answers[status])}}
+            described[str(status)]["content"] = content
+            if operation.is_text_too and status == HTTPStatus.OK:
+                content["text/plain"] = {"schema": {"type": "string"}}
     return described
 
 

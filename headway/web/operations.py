@@ -69,7 +69,8 @@ class Operation(NamedTuple):
 
     `answers` are types of JSON by status, None where there is no body; what `refuses` answers is a
     `Refused`. What many routes refuse with, openapi.py adds. Parameters are types by name; those of
-    the query and the headers may be left out unless they are `Required`.
+    the query and the headers may be left out unless they are `Required`. `is_text_too`: a client
+    may get plain text instead.
     """
 
     answers: dict[int, Any]
@@ -80,6 +81,7 @@ class Operation(NamedTuple):
     query: Mapping[str, Any] = {}
     headers: Mapping[str, Any] = {}
     refuses: tuple[int, ...] = ()
+    is_text_too: bool = False
 
 
 # By endpoint and method.
@@ -131,6 +133,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
             "epoch": Annotated[int, OFFSET],
             "download": str,
         },
+        is_text_too=True,
         refuses=(400,),
     ),
     ("headway_files.listing", "GET"): Operation({200: FileList}),
@@ -143,16 +146,12 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("headway_sharing.unshare", "DELETE"): Operation(
         {204: None}, path={"token_id": Annotated[str, Matching(TOKEN_ID)]}, refuses=(400, 403)
     ),
+    # With the headers of tus it is another operation, one without a body, which OpenAPI cannot
+    # describe beside this one.
     ("headway_uploads.take", "POST"): Operation(
         {201: Uploaded | UploadProgress},
         FileForm,
-        needs_body=False,  # with Tus-Resumable there is none
         body_type="multipart/form-data",
-        headers={
-            VERSION_HEADER: Literal[VERSION],
-            "Upload-Length": PLACE,
-            "Upload-Metadata": str,
-        },
         refuses=(400, 403, 412, 415),
     ),
     ("headway_tus.show", "GET"): Operation({200: UploadProgress}),

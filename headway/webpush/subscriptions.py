@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 MAX_ENDPOINT = 2048  # characters
-LABEL = r"[a-z0-9-]{1,63}"  # of a host's name: no resolver takes a longer one
-ENDPOINT = re.compile(rf"https://({LABEL}\.)+(?=[a-z]){LABEL}(:443)?/[!-~]*", re.ASCII)
+# No resolver takes a longer part of a name; an IP address has none that begins with a letter.
+ENDPOINT = re.compile(r"https://([a-z0-9-]{1,63}\.)+[a-z][a-z0-9-]{0,62}(:443)?/[!-~]*", re.ASCII)
 # In base64url, padded or not: an uncompressed point of P-256 in 65 bytes, and 16 bytes.
 P256DH = re.compile(r"[A-Za-z0-9_-]{87}=?")
 AUTH = re.compile(r"[A-Za-z0-9_-]{22}(?:==)?")

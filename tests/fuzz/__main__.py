@@ -19,13 +19,14 @@ from tests.fuzz.watched import watching
 from tests.processes import System
 
 KINDS = {"http": http.run, "websockets": websockets.run}
+PROGRAM = ("-m", "tests.fuzz.operated")
 SETTINGS = {"RATE_LIMITS": "off", "LONG_TASK_STEPS": "5", "LONG_TASK_STEP_SECONDS": "0.05"}
 
 
 def fuzz(kind: str, seed: int, minutes: float) -> Iterator[str]:
     """Fuzz a system of its own; yield what is wrong."""
     with TemporaryDirectory() as name:
-        system = System(Path(name), **SETTINGS)
+        system = System(Path(name), PROGRAM, **SETTINGS)
         try:
             with watching(system) as watched:
                 yield from KINDS[kind](system.address, seed, minutes * 60)

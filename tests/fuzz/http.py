@@ -18,7 +18,13 @@ CHECKS = (
     "status_code_conformance",
     "content_type_conformance",
     "response_schema_conformance",
+    "positive_data_acceptance",
+    "negative_data_rejection",
 )
+# What is as described may still be of what is not there, or not so now.
+ACCEPTED = ["2xx", "3xx", "403", "404", "409", "413", "414", "422"]
+# 404: whose task it is comes first. 412 and 415: the version of tus, and the type of a body.
+REJECTED = ["400", "404", "405", "412", "413", "414", "415"]
 CONFIG = f"""
 hooks = "tests.fuzz.hooks"
 continue-on-failure = true
@@ -26,6 +32,10 @@ request-timeout = {ANSWER_SECONDS}
 [generation]
 with-security-parameters = false  # the hooks send a visitor's cookie
 database = "none"
+[checks.positive_data_acceptance]
+expected-statuses = {ACCEPTED}
+[checks.negative_data_rejection]
+expected-statuses = {REJECTED}
 """
 
 
