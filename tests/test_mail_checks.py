@@ -13,9 +13,9 @@ import pytest
 
 from app import doctor, mail_checks
 from headway.store.checks import Finding, Mark
+from tests.mail_sending import certificate_for
 from tests.processes import free_port
 from tests.smtp_server import DROP, SILENCE, SmtpServer, time_out_of
-from tests.test_mail import certificate_for
 
 PASSWORD = "hunter2-märked"
 LOGIN = {"MAIL_USERNAME": "ops", "MAIL_PASSWORD": PASSWORD}

@@ -12,8 +12,8 @@ import pytest
 from app import config
 from app.mail_errors import MailUnavailable
 from headway.exceptions import ConfigError
+from tests.mail_sending import send
 from tests.smtp_server import SmtpServer
-from tests.test_mail import send
 
 PASSWORDS = [
     "pässwort€",

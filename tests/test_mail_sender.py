@@ -13,8 +13,8 @@ from app import config
 from app.extensions import mail
 from app.messages import make_message
 from headway.exceptions import ConfigError
+from tests.mail_sending import TASK, mail_app, send
 from tests.smtp_server import SmtpServer
-from tests.test_mail import TASK, mail_app, send
 
 ENV = {"REDIS_URL": "redis://127.0.0.1/0"}
 

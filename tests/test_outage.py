@@ -16,10 +16,10 @@ from app.mail_errors import MailUnavailable
 from app.outage import MAX_WAIT_SECONDS, Outage
 from headway.store.records import Records
 from tests.browser import Visitor
+from tests.mail_sending import PASSWORD, certificate_for, send
 from tests.processes import System, wait_for
 from tests.smtp_server import REPLIES, SmtpServer
 from tests.test_flow import start_email
-from tests.test_mail import PASSWORD, certificate_for, send
 
 WAITS = 10.0, MAX_WAIT_SECONDS
 CODES = ["421 4.3.2 too busy", "454 4.7.0 later", "535 5.7.8 no", "554 5.7.1 not you"]
