@@ -142,7 +142,7 @@ class HistoryAnswer(TypedDict):
 
 
 class HistoryEvent(TypedDict):
-    """A change of a task's phase; times are RFC 3339, `worker` is the last that took the task.
+    """A change of a task's phase; times are RFC 3339, `worker` is the one that began a run.
 
     Events of an earlier version lack `scheduled_for`: when a task that waits goes on. `answered` is
     of those with which a question was over.

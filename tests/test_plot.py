@@ -9,7 +9,7 @@ from typing import Any
 from headway.snapshot import Phase
 from headway.store.model import Point
 from headway.store.records import Records
-from headway.web.plot import Plot, plot
+from headway.web.plot import FEWEST_POINTS, Plot, plot
 from tests.by_hand import claim, write
 from tests.terminal import create
 
@@ -52,13 +52,25 @@ def test_a_report_that_follows_soon_is_no_point_but_the_end_is(records: Records)
     task_id = create(records)
     claim(records, task_id)
 
-    for current in range(1, 20):
+    records.client.hset(records.keys.record(task_id), "point_due", "0")
+    write(records, task_id, 1)
+    for current in range(2, 20):
         records.client.hset(records.keys.record(task_id), "point_due", str(2**52))
         write(records, task_id, current)
     write(records, task_id, 19, Phase.FAILED)
 
-    assert [point.current for point in records.history.points(task_id)] == [0, 19]
+    assert [point.current for point in records.history.points(task_id)] == [0, 1, 19]
     records.forget(task_id)
+    assert records.history.points(task_id) == []
+
+
+def test_too_few_points_for_a_plot_are_not_kept(records: Records):
+    task_id = create(records)
+    claim(records, task_id)
+    assert len(records.history.points(task_id)) == FEWEST_POINTS - 2
+
+    write(records, task_id, 1, Phase.FAILED)
+
     assert records.history.points(task_id) == []
 
 

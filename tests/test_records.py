@@ -440,3 +440,20 @@ def test_a_record_that_an_earlier_version_has_kept_is_read_and_written_as_any(re
     assert read(records, task_id) == before
     assert write(records, task_id, FIRST, Phase.RUNNING, current=1, total=2)
     assert (read(records, task_id).current, read(records, task_id).title) == (1, before.title)
+
+
+def test_an_ended_record_takes_no_room_that_its_run_needed(records: Records):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+    assert write(records, task_id, FIRST, Phase.RUNNING, current=1, total=2)
+    assert write(records, task_id, FIRST, Phase.SUCCEEDED, result=42)
+    record = f"headway:task:{task_id}"
+
+    client = records.client
+    fresh = f"headway:copy:{task_id}"
+    client.hset(fresh, mapping=client.hgetall(record))
+    client.pexpire(fresh, 1000)
+
+    assert client.memory_usage(record, samples=0) <= client.memory_usage(fresh, samples=0)
+    assert client.pttl(record) > 1000
+    assert not {"queue", "order", "worker", "point_due"} & set(client.hkeys(record))

@@ -87,7 +87,7 @@ class WriteBuilder:
             max_attempts=write.max_attempts if most_failures == inf else int(most_failures),
             retry_in=retry_delay(value, self._backend.app),
             most_failures=most_failures,
-            write_id=uuid4().hex,
+            write_id=uuid4().hex[:16],  # kept with the record: enough to tell one's own
         )
 
     def _pack(self, phase: Phase, meta: dict[str, Any], fields: Changes) -> Packed:

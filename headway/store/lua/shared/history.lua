@@ -13,9 +13,10 @@ note_history = function(fields, changes, phase)
   end
   local waits = phase == 'scheduled' or phase == 'retrying'
   local due = waits and now('scheduled_for') or 'null'
+  local worker = phase == 'running' and now('worker') or 'null'
   local event = '{"at":' .. changes.updated_at .. ',"phase":"' .. phase .. '","attempt":' ..
     now('attempt') .. ',"status":' .. now('status') .. unless_null('error', now('error')) ..
-    unless_null('worker', now('worker')) .. unless_null('scheduled_for', due) ..
+    unless_null('worker', worker) .. unless_null('scheduled_for', due) ..
     unless_null('answered', changes.answered or 'null') .. '}'
   changes.answered = nil
   local history = fields.history and fields.history .. '\n' .. event or event

@@ -4,10 +4,11 @@
 -- one goes, and the gap doubles: so most reports only compare a number, and the whole of a run is
 -- kept, however long it takes.
 
-local note_point, is_point
+local note_point, is_point, drop_few_points
 do  -- a scope of its own: Redis allows 200 local variables in all
 
 local MAX_POINTS = 240
+local FEWEST_POINTS = 3  -- that a page draws a plot of
 local FIRST_GAP = 100000  -- us
 
 -- Drop every second point, but never the last.
@@ -34,6 +35,12 @@ note_point = function(record, id, fields, changes, ttl)
   end
   if count == 1 or count > MAX_POINTS then redis.call('PEXPIRE', key, ttl) end
   changes.point_due = integer(NOW + gap)
+end
+
+-- Drop the points of a task that has ended, where there are too few for a plot.
+drop_few_points = function(id)
+  local key = points_key(id)
+  if redis.call('LLEN', key) < FEWEST_POINTS then redis.call('DEL', key) end
 end
 
 -- Whether a change is to be noted: a report when it is due, the begin and the end of a run always.

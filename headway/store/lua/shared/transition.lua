@@ -65,16 +65,21 @@ local function transition(record, id, held, fields, phase, ttl)
 end
 
 -- Drop what a record no longer needs once its task has ended, and what means the same where it is
--- missing or in `still`: each field takes some 40 bytes beside its name and what it holds.
-local ENDED = {'run', 'leave', 'high', 'bar', 'kept', 'worker', 'point_due', 'point_gap',
-  'delivery', 'failures', 'resume', 'question', 'name', 'max_attempts', 'created_at',
+-- missing or in `still`: each field takes some 40 bytes beside its name and what it holds. What is
+-- left is written once more, since a hash keeps the room that it once had: 256 bytes of most records.
+local ENDED = {'run', 'leave', 'high', 'bar', 'kept', 'worker', 'queue', 'order', 'point_due',
+  'point_gap', 'delivery', 'failures', 'resume', 'question', 'name', 'max_attempts', 'created_at',
   'scheduled_for', 'started_at', 'finished_at'}
-local function drop_fields_of_run(record, fields)
+local function drop_fields_of_run(record, id, fields)
   local dropped = joined(ENDED)
   for name, value in pairs(fields) do
     if name ~= 'result' and (value == 'null' or value == '') then dropped[#dropped + 1] = name end
   end
   redis.call('HDEL', record, unpack(dropped))
+  local left = redis.call('HGETALL', record)
+  redis.call('DEL', record)
+  redis.call('HSET', record, unpack(left))
+  drop_few_points(id)
 end
 
 -- Store `changes` (name -> fragment) as the record's next version; tell Celery's clients and the
@@ -107,7 +112,7 @@ store_version = function(record, id, held, changes, meta, ttl)
     flat[#flat + 1], flat[#flat + 2] = 'still', fields.still
   end
   redis.call('HSET', record, unpack(flat))
-  if FINAL[phase] then drop_fields_of_run(record, fields) end
+  if FINAL[phase] then drop_fields_of_run(record, id, fields) end
   local celery = celery_key(id)
   if meta then
     redis.call('SET', celery, meta, 'PX', ttl)
