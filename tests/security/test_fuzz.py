@@ -17,7 +17,7 @@ from headway.engine.frames import CLOSE, FINAL, MASKED, PING, TEXT, FrameParser,
 from headway.engine.packets import GOODBYE, MESSAGE, is_sound, read_packets
 from headway.store.records import Records
 from headway.web.handlers import _after, _task_ids, guarded
-from tests.security.test_every_door import path_of, rules
+from tests.security.test_every_endpoint import path_of, rules
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "100"))
 LARGEST = 150  # bytes of a message

@@ -8,7 +8,7 @@ import pytest
 
 from app import create_app
 from headway.exceptions import ConfigError
-from tests.security.test_every_door import path_of, rules
+from tests.security.test_every_endpoint import path_of, rules
 
 PRODUCTION = {
     "APP_ENV": "production",

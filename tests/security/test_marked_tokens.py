@@ -18,7 +18,7 @@ from headway.store.records import Records
 from tests.browser import OrderedClient
 from tests.processes import free_port
 from tests.security.conftest import Served
-from tests.security.test_every_door import path_of, rules
+from tests.security.test_every_endpoint import path_of, rules
 from tests.test_masking import everything
 
 SECRET = "a secret for the tests"

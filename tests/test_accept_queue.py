@@ -31,11 +31,11 @@ def door(listener: socket.socket, env: dict[str, str]) -> Iterator[AcceptQueue]:
 
 
 class AcceptQueue:
-    """`tests.door` as a process."""
+    """`tests.accept_queue` as a process."""
 
     def __init__(self, listener: socket.socket, env: dict[str, str]) -> None:
         self._popen = subprocess.Popen(
-            [sys.executable, "-m", "tests.door"],
+            [sys.executable, "-m", "tests.accept_queue"],
             cwd=ROOT,
             env={**os.environ, **env, "HEADWAY_LISTEN_FD": str(listener.fileno())},
             pass_fds=[listener.fileno()],

@@ -1,4 +1,4 @@
-"""The door of a web process, with no server behind it: `python -m tests.door`, at the socket
+"""The door of a web process, with no server behind it: `python -m tests.accept_queue`, at the socket
 HEADWAY_LISTEN_FD.
 
 Each line of input, "next" or "shut", is answered by one: the port of the client that is let in, or
