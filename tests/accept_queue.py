@@ -1,5 +1,5 @@
-"""The door of a web process, with no server behind it: `python -m tests.accept_queue`, at the socket
-HEADWAY_LISTEN_FD.
+"""The accept queue of a web process, with no server behind it, at the socket HEADWAY_LISTEN_FD:
+`python -m tests.accept_queue`.
 
 Each line of input, "next" or "shut", is answered by one: the port of the client that is let in, or
 nothing.
@@ -19,10 +19,10 @@ from eventlet import tpool
 
 from headway.web.serve_eventlet import AcceptQueue
 
-door = AcceptQueue(socket.socket(-1, fileno=int(os.environ["HEADWAY_LISTEN_FD"])))
+queue = AcceptQueue(socket.socket(-1, fileno=int(os.environ["HEADWAY_LISTEN_FD"])))
 while line := tpool.execute(sys.stdin.readline):
     if line.strip() == "next":
-        print(door.accept()[1][1], flush=True)
+        print(queue.accept()[1][1], flush=True)
     else:
-        door.stop()
+        queue.stop()
         print(flush=True)
