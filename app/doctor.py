@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from app import config, mail_checks
 from headway import ConfigError
-from headway.checks import Finding, Mark, broker_findings, redis_findings
+from headway.checks import Finding, Mark, broker_findings, file_findings, redis_findings
 from headway.secrets import is_weak, mask
 
 Settings: TypeAlias = Mapping[str, Any]
@@ -51,6 +51,11 @@ def check_broker(settings: Settings) -> Iterator[Finding]:
         yield from broker_findings(settings["CELERY_BROKER_URL"])
 
 
+def check_files(settings: Settings) -> Iterator[Finding]:
+    """Check the bucket of FILES, if one is set, or the folder of files."""
+    yield from file_findings(settings["FILES"] or settings["DATA_DIR"] / "files")
+
+
 def check_mail(settings: Settings) -> Iterator[Finding]:
     """Check the mail server of MAIL_SERVER, if one is set; see app/mail_checks.py."""
     if settings["MAIL_INBOX"] is None:
@@ -63,6 +68,7 @@ CHECKS: Iterable[Callable[[Settings], Iterator[Finding]]] = (
     check_cookies,
     check_redis,
     check_broker,
+    check_files,
     check_mail,
 )
 

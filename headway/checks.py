@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from headway.celery import broker
+from headway.files import checks as file_checks
 from headway.store import redis_checks
 from headway.store.checks import Finding, Mark
 from headway.store.keys import Keys
@@ -16,6 +18,7 @@ __all__ = [
     "Finding",
     "Mark",
     "broker_findings",
+    "file_findings",
     "has_warned",
     "look_up",
     "redis_findings",
@@ -27,6 +30,11 @@ __all__ = [
 def broker_findings(url: str) -> Iterator[Finding]:
     """Yield whether a broker answers."""
     yield from broker.findings(url)
+
+
+def file_findings(place: str | Path) -> Iterator[Finding]:
+    """Yield whether files can be kept at a place: what `headway_files` is, a folder or a bucket."""
+    yield from file_checks.findings(place)
 
 
 def redis_findings(

@@ -100,6 +100,7 @@ LAYERS = [
     "headway.store.redis_server",
     "headway.store.redis_checks",
     "headway.files.place",
+    "headway.files.checks",
     "headway.celery",
     "headway.celery.context",
     "headway.celery.sends",

@@ -39,10 +39,12 @@ def headway(ctx: click.Context) -> None:
 def findings(app: Celery) -> Iterator[Finding]:
     """Yield whether an app's tasks are live, and what may keep them from it."""
     # Not at the top: projects in this environment that do not use Headway need not load it.
+    from headway import settings
     from headway.celery import broker
     from headway.celery.backend import LiveBackend
     from headway.celery.broker_url import broker_url
     from headway.celery.live_tasks import live_and_not
+    from headway.files import checks as file_checks
     from headway.store import redis_checks
     from headway.store.redis_url import is_same_database
 
@@ -58,6 +60,8 @@ def findings(app: Celery) -> Iterator[Finding]:
             f"not live, as they have a result backend of their own; remove it: {', '.join(others)}"
         )
         yield Finding(Mark.WARNING, "tasks", text)
+    if place := settings.FILES.read(app.conf):
+        yield from file_checks.findings(place)
     url = broker_url(app)
     yield from redis_checks.findings(backend.url, url, backend.records.keys, app.amqp.queues)
     if not is_same_database(backend.url, url):

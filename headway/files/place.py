@@ -11,7 +11,7 @@ from headway import settings
 from headway.exceptions import ConfigError
 from headway.files.bucket.address import SCHEME, address_of
 from headway.files.folder import FileFolder
-from headway.files.store import FileStore, Kind
+from headway.files.store import FileStore, Kind, PartNotes
 from headway.store.records import Records
 
 NOT_INSTALLED = (
@@ -25,9 +25,14 @@ def file_store(conf: Mapping[str, Any], records: Records, kind: Kind = "tasks") 
     Raises ConfigError for a bucket's address that is wrong, or where the extra `s3` is missing.
     """
     place = settings.FILES.read(conf)
-    if not place:
-        return None
-    prefix = records.keys.prefix
+    return store_at(place, records.keys.prefix, records.uploads.parts, kind) if place else None
+
+
+def store_at(place: str | Path, prefix: str, notes: PartNotes, kind: Kind) -> FileStore:
+    """Return the store in a folder or a bucket; `prefix` is that of the project's keys in Redis.
+
+    Raises ConfigError as `file_store` does.
+    """
     if not str(place).startswith(SCHEME):
         return FileFolder(Path(place).expanduser(), prefix, kind)
     address = address_of(str(place))
@@ -36,4 +41,4 @@ def file_store(conf: Mapping[str, Any], records: Records, kind: Kind = "tasks") 
     # Not at the top: only projects with a bucket need botocore.
     from headway.files.bucket.files import FileBucket
 
-    return FileBucket(address, prefix, records.uploads.parts, kind)
+    return FileBucket(address, prefix, notes, kind)

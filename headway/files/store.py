@@ -109,6 +109,19 @@ class FileStore(Protocol):
         """
 
 
+class PartNotes(Protocol):
+    """What is noted of the parts of uploads, as text; it goes with the upload's record."""
+
+    def read(self, upload_id: str) -> str | None:
+        """Return what is noted, "" for nothing yet, None if the upload is whole or not kept."""
+
+    def replace(self, upload_id: str, before: str, after: str) -> bool:
+        """Note `after`, if `before` is noted, or `after` already; return whether it is now."""
+
+    def take_number(self, upload_id: str) -> int:
+        """Return a number for a part, each greater than those before; 0 as `read` returns None."""
+
+
 def size_of(file: BinaryIO) -> int:
     """Return the size in bytes of an open file, which is read from its beginning then."""
     size = file.seek(0, os.SEEK_END)

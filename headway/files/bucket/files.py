@@ -14,13 +14,14 @@ from uuid import uuid4
 from headway.files.bucket.address import Address
 from headway.files.bucket.growing import GrowingBucketFile, segment_name
 from headway.files.bucket.objects import Found, Objects, OpenParts
-from headway.files.bucket.parts import Addition, PartNotes, Parts
+from headway.files.bucket.parts import Addition, Parts
 from headway.files.bucket.reading import BucketFile, Segment
 from headway.files.bucket.whole import write_whole
 from headway.files.store import (
     KEY,
     KeysOf,
     Kind,
+    PartNotes,
     StoredFile,
     TooLarge,
     check_ids,

@@ -10,30 +10,17 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from uuid import uuid4
 
 from headway import strict_json
 from headway.files.bucket.objects import Objects
-from headway.files.store import FilesAway, Moved
+from headway.files.store import FilesAway, Moved, PartNotes
 
 LEAST_PART_BYTES = 5 * 1024 * 1024  # S3's limit
 MOST_PARTS = 10_000  # S3's limit
 # Half of the numbers are left for parts that were stored and not noted.
 PLANNED_PARTS = MOST_PARTS // 2
-
-
-class PartNotes(Protocol):
-    """What is noted of the parts of uploads, as text; it goes with the upload's record."""
-
-    def read(self, upload_id: str) -> str | None:
-        """Return what is noted, "" for nothing yet, None if the upload is whole or not kept."""
-
-    def replace(self, upload_id: str, before: str, after: str) -> bool:
-        """Note `after`, if `before` is noted, or `after` already; return whether it is now."""
-
-    def take_number(self, upload_id: str) -> int:
-        """Return a number for a part, each greater than those before; 0 as `read` returns None."""
 
 
 class Parts(NamedTuple):
