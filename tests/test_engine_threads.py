@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from headway.engine import sending
+from headway.engine import mode_threading, sending
 from headway.engine.events import Event
 from headway.engine.frames import CLOSE, SERVICE_RESTART, TEXT
 from headway.engine.handover import connection_of
@@ -151,7 +151,7 @@ def test_so_do_those_that_the_client_takes_in_parts_and_later(
         for name in range(THREADS):
             assert numbers_of(texts, name) == list(range(EACH))
         wait_for(lambda: not ours.backlog_bytes)
-        assert ours not in engine._blocked
+        assert ours not in engine.loop._blocked
 
 
 def test_nothing_comes_after_a_close_frame_whoever_sends_meanwhile(engine: EpollServer):
@@ -188,9 +188,9 @@ def test_who_ends_while_all_send_and_call_leaves_nothing(engine: EpollServer):
 
     wait_for(lambda: len(gone) == len(sids))
     assert sorted(gone) == sorted(sids)  # each once
-    wait_for(lambda: not engine._by_fd)  # those that were closed politely linger
-    assert (engine.sockets, engine._blocked) == ({}, set())
-    assert not any(engine.clock._slots)  # type: ignore[attr-defined]
+    wait_for(lambda: not engine.loop._by_fd)  # those that were closed politely linger
+    assert (engine.sockets, engine.loop._blocked) == ({}, set())
+    assert not any(engine.loop.clock._slots)  # type: ignore[attr-defined]
 
 
 def test_calls_of_a_socket_are_handled_in_order_one_at_a_time_in_whichever_thread(
@@ -217,7 +217,7 @@ def test_calls_of_a_socket_are_handled_in_order_one_at_a_time_in_whichever_threa
     assert overlaps == []
     for client in clients:
         client.__exit__()
-    wait_for(lambda: not engine._by_fd)
+    wait_for(lambda: not engine.loop._by_fd)
 
 
 def test_a_handler_that_ends_its_thread_ends_no_other_calls(engine: EpollServer):
@@ -277,3 +277,15 @@ def test_a_connection_with_tls_is_left_to_engine_io():
             assert connection_of({name: theirs}) is theirs
             assert connection_of({name: secured}) is None
     assert connection_of({}) is None
+
+
+def test_the_time_limit_of_a_connection_that_is_read_holds_for_reads_and_writes():
+    ours, theirs = socket.socketpair()
+    ours.settimeout(0.1)
+    with ours, theirs, mode_threading.reading(ours) as receive:
+        theirs.send(b"read")
+        assert receive(10) == b"read"
+        with pytest.raises(OSError):
+            receive(10)
+        with pytest.raises(OSError):
+            ours.sendall(bytes(10_000_000))  # which nobody reads

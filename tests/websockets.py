@@ -34,11 +34,11 @@ import gc, socket, threading, time
 from importlib import import_module
 import socketio
 from greenlet import greenlet
-from headway.engine import backlog, choice, handover, server as lean, socket as sockets
+from headway.engine import backlog, choice, handover, loop, server as lean, socket as sockets
 from headway.engine.events import Event
 from headway.engine.timers import PingScheduler
 from headway.web.serving import Requests
-for module in (backlog, handover, lean, sockets):
+for module in (backlog, handover, lean, loop, sockets):
     vars(module).update({name: value for name, value in constants.items() if name in vars(module)})
 if files := options.pop("files", None):
     import resource
@@ -107,7 +107,7 @@ def do(what, given):
         # From the next websocket on.
         server.eio.ping_interval, server.eio.ping_timeout = given
         if engine == "epoll":
-            server.eio.clock = PingScheduler(*given)
+            server.eio.loop.clock = PingScheduler(*given)
     elif what == "limit":
         server.eio._max_sockets = given
     elif what == "end":

@@ -11,6 +11,7 @@ from typing import Any
 from eventlet import getcurrent, hubs, patcher, wsgi
 
 from headway.engine.handover import NoFileLeft, bare, prepared
+from headway.engine.loop import Wait
 from headway.engine.work_queue import WorkQueue
 
 NO_LOCK = nullcontext()  # no greenlet lets others run while it sends
@@ -46,13 +47,13 @@ def make_queue(engine: Any, workers: int) -> WorkQueue:
     return WorkQueue(workers, engine.has_work, engine.start_background_task, engine.sleep)
 
 
-def watch(epoll: Any) -> Callable[[int], list[tuple[int, int]]]:
+def watch(epoll: Any) -> Wait:
     """Return a function that waits until something can be done, and returns so much of it."""
     # Registered once: adding an epoll to another one costs more the more it contains.
     wait_for_any, _ = _watch_file(epoll.fileno())
 
-    def wait(most: int) -> list[tuple[int, int]]:
-        wait_for_any()
+    def wait(most: int, seconds: float) -> list[tuple[int, int]]:
+        wait_for_any(seconds)
         ready: list[tuple[int, int]] = epoll.poll(0, most)
         return ready
 
@@ -88,23 +89,29 @@ def reading(connection: Any) -> Iterator[Callable[[int], bytes]]:
         stop()
 
 
-def _watch_file(fd: int) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Return two functions: one waits until the file is readable, one ends the watch on it."""
+def _watch_file(fd: int) -> tuple[Callable[..., None], Callable[[], None]]:
+    """Return two functions: one waits until the file is readable, one ends the watch on it.
+
+    The first may be given how many seconds it waits at most.
+    """
     hub = hubs.get_hub()
     me = getcurrent()
     waiting = False
 
-    def wake(fd: int) -> None:
+    def wake(*_: int) -> None:
         if waiting:
             me.switch()
 
-    def wait() -> None:
+    def wait(seconds: float | None = None) -> None:
         nonlocal waiting
         waiting = True
+        timer = None if seconds is None else hub.schedule_call_global(seconds, wake)
         try:
             hub.switch()
         finally:
             waiting = False
+            if timer:
+                timer.cancel()
 
     watch = hub.add(hub.READ, fd, wake, me.throw, None)
     return wait, partial(hub.remove, watch)

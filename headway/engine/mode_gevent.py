@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
-from gevent import get_hub, monkey
+from gevent import Timeout, get_hub, monkey
 
 from headway.engine import handover
 from headway.engine.handover import reading, take
+from headway.engine.loop import Wait
 from headway.engine.work_queue import WorkQueue
 
 __all__ = ["connection_of", "make_epoll", "make_lock", "make_queue", "reading", "take", "watch"]
@@ -26,13 +26,14 @@ def make_epoll() -> Any:
     return monkey.get_original("select", "epoll")()
 
 
-def watch(epoll: Any) -> Callable[[int], list[tuple[int, int]]]:
+def watch(epoll: Any) -> Wait:
     """Return a function that waits until something can be done, and returns so much of it."""
     hub = get_hub()
     watcher = hub.loop.io(epoll.fileno(), READABLE)
 
-    def wait(most: int) -> list[tuple[int, int]]:
-        hub.wait(watcher)
+    def wait(most: int, seconds: float) -> list[tuple[int, int]]:
+        with Timeout(seconds, False):
+            hub.wait(watcher)
         ready: list[tuple[int, int]] = epoll.poll(0, most)
         return ready
 

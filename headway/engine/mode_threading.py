@@ -1,4 +1,4 @@
-"""Headway's engine in threads: one serves all sockets, one pings them, a few handle calls."""
+"""Headway's engine in threads: one serves all sockets and pings them, a few handle calls."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from headway.engine import handover
 from headway.engine.handover import take
+from headway.engine.loop import Wait
 from headway.engine.thread_queue import ThreadQueue
 
 __all__ = ["connection_of", "make_epoll", "make_lock", "make_queue", "reading", "take", "watch"]
@@ -32,9 +32,14 @@ def make_epoll() -> Any:
     return select.epoll()
 
 
-def watch(epoll: Any) -> Callable[[int], list[tuple[int, int]]]:
+def watch(epoll: Any) -> Wait:
     """Return a function that waits until something can be done, and returns so much of it."""
-    return partial(epoll.poll, -1)
+
+    def wait(most: int, seconds: float) -> list[tuple[int, int]]:
+        ready: list[tuple[int, int]] = epoll.poll(seconds, most)
+        return ready
+
+    return wait
 
 
 @contextmanager

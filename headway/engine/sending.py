@@ -71,7 +71,7 @@ class FrameSender:
                 if sent == len(data) or self.closed:
                     return
                 self._backlog = Backlog(data[sent:] if sent else b"")
-                self._engine.block(self)
+                self._engine.loop.block(self)
                 if sent:
                     return
             self._backlog.add(data, key)
@@ -88,7 +88,7 @@ class FrameSender:
                 self._heard = True
                 self._backlog.took(sent)
             self._backlog = None
-            self._engine.unblock(self)
+            self._engine.loop.unblock(self)
 
     def _send_first(self, data: bytes) -> None:
         if self._backlog is None:

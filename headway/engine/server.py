@@ -1,22 +1,19 @@
 """Engine.IO for many websockets, in every async mode.
 
 An idle websocket costs a few kilobytes, an event one system call for each viewer. After its
-handshake a websocket is taken over from the web server: one epoll finds what can be read, one clock
-pings all, a few greenlets or threads handle calls. What only one async mode does is in a module of
-its own, as `mode_threading.py`.
+handshake a websocket is taken over from the web server: one loop serves and pings all, a few
+greenlets or threads handle calls. What only one async mode does is in a module of its own, as
+`mode_threading.py`.
 """
 
 from __future__ import annotations
 
-import logging
 import resource
-import select
 import threading
-import time
 from base64 import b64encode
-from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
+from functools import partial
 from hashlib import sha1
 from importlib import import_module
 from typing import Any
@@ -24,17 +21,12 @@ from typing import Any
 from headway.engine.events import Event
 from headway.engine.frames import frame
 from headway.engine.handshake import GUID, SWITCHING, Refuses, kept_environ, too_busy, too_many
+from headway.engine.loop import EpollLoop
 from headway.engine.quotas import QuotasOf
 from headway.engine.shares import Shares
 from headway.engine.socket import Socket
 from headway.engine.stock import DefaultServer
-from headway.engine.timers import TICKS, PingScheduler
 
-logger = logging.getLogger(__name__)
-
-MAX_BACKLOGS_BYTES = 16 * 1024 * 1024  # of all clients together
-LINGER_SECONDS = 2.0  # for a client to read why it is closed
-BATCH_SIZE = 256  # sockets served before others have their turn
 # Calls at a time. With 16, thousands of clients that come back together took twice as long.
 WORKERS = 64
 GREEDY_WORKERS = 1  # of clients that ask for more than their share
@@ -55,16 +47,9 @@ class EpollServer(DefaultServer):
         # Imported here, because the other modes, and workers, run without eventlet and gevent.
         self._mode: Any = import_module(f"headway.engine.mode_{options['async_mode']}")
         self.make_lock = self._mode.make_lock
-        self.IN = select.EPOLLIN
-        self.OUT = select.EPOLLOUT
-        self.GONE = select.EPOLLRDHUP
-        self.clock = PingScheduler(self.ping_interval, self.ping_timeout)
+        self.loop = EpollLoop(self.ping_interval, self.ping_timeout)
         self._shares = Shares()
-        self._by_fd: dict[int, Socket] = {}
-        self._blocked: set[Socket] = set()
-        self._leaving: deque[tuple[float, Socket]] = deque()
         self._starting = threading.Lock()
-        self._epoll: Any = None
         self._work: Any = ()  # until the first handshake: a process may fork before it serves
         self._greedy_work: Any = ()
 
@@ -122,113 +107,32 @@ class EpollServer(DefaultServer):
         """Whether there is no room for another socket."""
         return super()._is_full() or len(self._work) > MAX_WAITING
 
-    # Background tasks
-
     def _start(self) -> None:
         with self._starting:
-            if self._epoll is None:
+            if not self.loop.epoll:
                 self._work = self._mode.make_queue(self, WORKERS)
                 self._greedy_work = self._mode.make_queue(self, GREEDY_WORKERS)
                 epoll = self._mode.make_epoll()
-                self.start_background_task(self._serve_for_ever, epoll)
-                self.start_background_task(self._tick_for_ever)
-                self._epoll = epoll  # not before: the system may have no thread more
-
-    def _serve_for_ever(self, epoll: Any) -> None:
-        wait = self._mode.watch(epoll)
-        while True:
-            ready = wait(BATCH_SIZE)
-            for fd, what in ready:
-                if socket := self._by_fd.get(fd):
-                    self._serve(socket, what)
-            if len(ready) == BATCH_SIZE:
-                self.sleep(0)
-
-    def _serve(self, socket: Socket, what: int) -> None:
-        try:
-            if what & self.OUT:
-                socket.send_on()
-            if socket.closed and what & ~(self.IN | self.OUT):
-                socket.release()  # its client has left
-            elif what & ~self.OUT:
-                socket.receive()
-        except Exception:
-            logger.exception("A socket could not be served")
-            socket.abort(self.reason.TRANSPORT_ERROR)
-
-    def _tick_for_ever(self) -> None:
-        while True:
-            self.sleep(1 / TICKS)
-            try:
-                self.clock.tick()
-                self._clear(time.monotonic())
-            except Exception:
-                logger.exception("A tick failed")
-
-    def _clear(self, now: float) -> None:
-        blocked = tuple(self._blocked)
-        for each in blocked:
-            if each.is_stalled(now):
-                each.drop()
-        _drop_longest_backlogs(blocked)
-        while self._leaving and self._leaving[0][0] < now:
-            self._leaving.popleft()[1].release()
+                wait = partial(self._mode.watch, epoll)
+                self.start_background_task(self.loop.run, wait, self.sleep)
+                self.loop.epoll = epoll  # not before: the system may have no thread more
 
     # Called by sockets
-
-    def register(self, socket: Socket) -> None:
-        """Watch the connection of a new socket."""
-        self.sockets[socket.sid] = socket
-        self._by_fd[socket.fileno] = socket
-        self._epoll.register(socket.fileno, self.IN)
 
     def has_work(self, socket: Socket) -> None:
         """Note that a message of this socket waits to be handled."""
         (self._greedy_work if socket.is_greedy else self._work).add(socket)
 
-    def update_interest(self, socket: Socket) -> None:
-        """Have epoll watch what the socket is interested in now."""
-        if socket.fileno in self._by_fd:
-            self._epoll.modify(socket.fileno, socket.interest)
-
-    def block(self, socket: Socket) -> None:
-        """Note that a client has a backlog."""
-        self._blocked.add(socket)
-        self.update_interest(socket)
-
-    def unblock(self, socket: Socket) -> None:
-        self._blocked.discard(socket)
-        self.update_interest(socket)
-        socket.resume()
-
-    def linger(self, socket: Socket) -> None:
-        """Keep a closed socket's connection for LINGER_SECONDS, for the client to close it too."""
-        self._leaving.append((time.monotonic() + LINGER_SECONDS, socket))
-        self.update_interest(socket)
+    def enter(self, socket: Socket) -> None:
+        """Note that a socket has begun, and watch its connection. Raises OSError."""
+        self.sockets[socket.sid] = socket
+        self.loop.register(socket)
 
     def forget(self, socket: Socket) -> None:
         """Note that a socket has ended."""
         self.sockets.pop(socket.sid, None)
         self._quotas.leave(socket.sid)
-        self._blocked.discard(socket)
-
-    def unregister(self, socket: Socket) -> None:
-        """Stop watching a connection that is about to be closed."""
-        self._by_fd.pop(socket.fileno, None)
-        with suppress(OSError):  # one that could not be registered
-            self._epoll.unregister(socket.fileno)
-
-
-def _drop_longest_backlogs(blocked: Iterable[Socket]) -> None:
-    """Drop the clients with the longest backlogs while all of them together are too long."""
-    excess = sum(each.backlog_bytes for each in blocked) - MAX_BACKLOGS_BYTES
-    if excess <= 0:
-        return
-    for longest in sorted(blocked, key=lambda each: -each.backlog_bytes):
-        excess -= longest.backlog_bytes
-        longest.drop()
-        if excess <= 0:
-            return
+        self.loop.forget_backlog(socket)
 
 
 def _opening(sid: str, server: EpollServer) -> bytes:

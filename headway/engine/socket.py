@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-import logging
 import socket
-from contextlib import suppress
 from typing import Any
 
+from headway.engine.connection import Connection
 from headway.engine.frames import (
-    CLOSE,
     NORMAL,
     NOT_A_MESSAGE,
     PING,
     PONG,
     FrameParser,
     ProtocolError,
-    close_frame,
     frame,
 )
 from headway.engine.inbox import Inbox
-from headway.engine.packets import GOODBYE, MESSAGE, is_sound, read_packets
+from headway.engine.packets import GOODBYE, MESSAGE, read_packets
 from headway.engine.protocols import Engine
-from headway.engine.sending import FrameSender
 from headway.engine.shares import Share
-
-logger = logging.getLogger(__name__)
 
 READ_BYTES = 64 * 1024
 PING_FRAME = frame(b"2")  # Engine.IO's own ping, not a websocket's
 GOODBYE_FRAME = frame(b"1")
 
 
-class Socket(FrameSender):
+class Socket(Connection):
     """The websocket of one client, in Engine.IO's terms. Only `work` may block.
 
     Any thread may send to it or end it; `work` is called by one at a time.
     """
 
-    __slots__ = ("_environ", "_inbox", "_parser", "_share", "_slot", "session", "sid")
+    __slots__ = ("_inbox", "_parser", "_slot", "session", "sid")
 
     # Engine.IO reads these: there is no polling before the websocket.
     connected = upgraded = True
@@ -50,37 +44,32 @@ class Socket(FrameSender):
         environ: dict[str, Any],
         share: Share,
     ) -> None:
-        """`share` is its client's, which may have other websockets."""
         super().__init__(engine, connection)
         self.sid = sid
         self.session: dict[str, Any] = {}
-        self._environ = environ
         self._parser = FrameParser(engine.max_http_buffer_size)
-        self._inbox = Inbox()
-        self._share = share
-        self._slot = engine.clock.join(self)
+        self._inbox = Inbox(environ, share)
+        self._slot = engine.loop.clock.join(self)
 
     @property
     def interest(self) -> Any:
         """The epoll flags to watch the connection for, under its lock."""
         if self.closed:
-            return self._engine.GONE
-        return (0 if self._inbox.is_full else self._engine.IN) | (
-            self._engine.OUT if self._backlog else 0
+            return self._engine.loop.GONE
+        return (0 if self._inbox.is_full else self._engine.loop.IN) | (
+            self._engine.loop.OUT if self._backlog else 0
         )
 
     @property
     def is_greedy(self) -> bool:
         """Whether the client has asked for more than its share."""
-        return self._share.is_used_up
-
-    # Receiving
+        return self._inbox.is_greedy
 
     def open(self, head: bytes) -> None:
         """Send the head of the websocket's stream, and read the connection from now on."""
         with self._lock:  # nobody else sends before
             try:
-                self._engine.register(self)
+                self._engine.enter(self)
             except OSError:  # the system watches as many as it may
                 return self.abort(self._engine.reason.TRANSPORT_ERROR)
             self.send_frame(head)
@@ -112,16 +101,11 @@ class Socket(FrameSender):
                 elif kind == GOODBYE:
                     self.end(NORMAL, self._engine.reason.CLIENT_DISCONNECT)
                 else:
-                    self._on_close_frame(payload)
+                    self.answer_close(payload)
                 if self.closed:
                     return
         except ProtocolError as error:
             self.end(error.code, self._engine.reason.TRANSPORT_ERROR)
-
-    def _on_close_frame(self, code: bytes) -> None:
-        if self._backlog is None:
-            self._write(frame(code, CLOSE))
-        self.abort(self._engine.reason.TRANSPORT_CLOSE)
 
     # Handling
 
@@ -130,7 +114,7 @@ class Socket(FrameSender):
         if self._inbox.add(event, data):
             self._engine.has_work(self)
         if self._inbox.is_full and not was_full:
-            self._engine.update_interest(self)
+            self._engine.loop.update_interest(self)
 
     def work(self) -> bool:
         """Handle the oldest message; return whether more wait that can be handled.
@@ -140,22 +124,13 @@ class Socket(FrameSender):
         with self._lock:
             event, data = self._inbox.next()
             answered = self._answered
-        try:
-            self._engine.handlers[event](self.sid, data)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # a handler may call sys.exit, or raise a green library's time-out
-            if event == "message" and not is_sound(data):
-                self.end(NOT_A_MESSAGE, self._engine.reason.TRANSPORT_ERROR)
-            else:
-                logger.exception("A socket's %s could not be handled", event)
-        self._share.spend(len(data) + self._answered - answered)
-        self._environ.pop("werkzeug.request", None)  # left there by a request context
+        if not self._inbox.handle(self._engine.handlers, self.sid, event, data):
+            self.end(NOT_A_MESSAGE, self._engine.reason.TRANSPORT_ERROR)
         with self._lock:
             was_full = self._inbox.is_full
-            has_more = self._inbox.handled(data)
+            has_more = self._inbox.handled(data, self._answered - answered)
             if was_full and not self._inbox.is_full:
-                self._engine.update_interest(self)
+                self._engine.loop.update_interest(self)
             if has_more and self._backlog:
                 self._inbox.pause()
                 return False
@@ -193,38 +168,7 @@ class Socket(FrameSender):
                 self._send_first(GOODBYE_FRAME)
             self.end(NORMAL, reason or self._engine.reason.SERVER_DISCONNECT)
 
-    def end(self, code: int, reason: str) -> None:
-        """Close with this close code, and leave the client a moment to read it.
-
-        What the client sends from now on is not read.
-        """
-        with self._lock:
-            if not self.closed and self._backlog is None:
-                self._write(close_frame(code))
-            if self.closed:
-                return
-            self._part(reason)
-            with suppress(OSError):
-                self._connection.shutdown(socket.SHUT_WR)
-            self._engine.linger(self)
-
-    def abort(self, reason: str) -> None:
-        """Close at once, without a close frame."""
-        with self._lock:
-            if not self.closed:
-                self._part(reason)
-                self.release()
-
-    def release(self) -> None:
-        """Close the connection itself and stop watching it."""
-        with self._lock:
-            if self.fileno >= 0:
-                self._engine.unregister(self)
-                self._connection.close()
-
-    def _part(self, reason: str) -> None:
-        self.closed = True
-        self._backlog = None
+    def on_end(self, reason: str) -> None:
         self._slot.discard(self)
         self._engine.forget(self)
         self._inbox.clear()
