@@ -104,6 +104,7 @@ class Candidate:
 class Headway(Candidate):
     name = "Headway"
     dialect = HEADWAY
+    mode: ClassVar[str] = "eventlet"
 
     @cached_property
     def env(self) -> Mapping[str, str]:
@@ -148,10 +149,31 @@ class Headway(Candidate):
         return [sys.executable, "wsgi.py"]
 
     def _web_env(self, port: int) -> Mapping[str, str]:
-        return {**self.env, "PORT": str(port)}
+        return {**self.env, "PORT": str(port), "SOCKETIO_ASYNC_MODE": self.mode}
 
     def _start_reporter(self) -> Helper:
         return python_helper("bench.headway", self._folder / "reporter.log", env=self.env)
+
+
+class HeadwayGevent(Headway):
+    name = "Headway, gevent"
+    mode = "gevent"
+
+
+class HeadwayThreading(Headway):
+    name = "Headway, threading"
+    mode = "threading"
+
+
+class HeadwayGunicorn(Headway):
+    """Under gunicorn's threaded workers, one of them."""
+
+    name = "Headway, gunicorn gthread"
+    mode = "threading"
+
+    def _web_command(self, port: int) -> list[str]:
+        options = ["--threads", "8", "--bind", f"127.0.0.1:{port}"]
+        return [sys.executable, "-m", "gunicorn", *options, "wsgi:app"]
 
 
 class Pattern(Candidate):

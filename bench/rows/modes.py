@@ -1,17 +1,28 @@
-"""What an idle websocket costs in each async mode."""
+"""What Headway costs, and how long it takes, in each async mode."""
 
 from __future__ import annotations
 
-from bench.candidates import Headway, Web
+from bench.candidates import (
+    Headway,
+    HeadwayGevent,
+    HeadwayGunicorn,
+    HeadwayThreading,
+    Node,
+    Pattern,
+    Web,
+)
 from bench.machine import cpu_seconds, memory_bytes
-from bench.measure import Bench
-from bench.rows.delivery import ROOMS
+from bench.measure import Bench, busiest, median, notes_on
+from bench.rows.delivery import RATE, REPORTING_TASKS, ROOMS, SLOW_RATE, one_each
+from bench.schedule import at_random
 from bench.table import Comparison, Row
 
 MODES = ("eventlet", "gevent", "threading")
 WARM = 100  # connections before the first look: what the process needs once
 MOST_KB = 6.0
 MOST_US = 2.0
+SLOWER = 1.2  # what another mode may take, of eventlet's time
+CHEAPER = {Pattern: 0.4, Node: 0.8}
 
 
 def modes(bench: Bench) -> Row:
@@ -49,3 +60,54 @@ def _cpu(bench: Bench, web: Web) -> float:
     before = cpu_seconds(web.pid)
     bench.swarm.run(bench.plan.hold_seconds)
     return (cpu_seconds(web.pid) - before) / bench.plan.hold_seconds
+
+
+def latency_modes(bench: Bench) -> Row:
+    return _latency(bench, SLOW_RATE)
+
+
+def latency_modes_busy(bench: Bench) -> Row:
+    return _latency(bench, RATE)
+
+
+def _latency(bench: Bench, rate: float) -> Row:
+    others = (HeadwayGevent, HeadwayThreading, HeadwayGunicorn)
+    candidates = bench.candidates(Headway, *others)
+    found = bench.loads(candidates, one_each, REPORTING_TASKS, rate, at_random)
+
+    def compare(what: str, share: float, other: type[Headway]) -> Comparison:
+        figure, peer_figure = (
+            median(found[kind.name], lambda load: load.latency(share)) for kind in (other, Headway)
+        )
+        name = f"{what}, {other.name.partition(', ')[2]}"
+        return Comparison(name, figure, "ms", Headway.mode, peer_figure, SLOWER)
+
+    return Row(
+        f"from a worker's report to the client in each async mode: {REPORTING_TASKS} tasks, "
+        f"{rate:,.0f} reports/s at random times",
+        [
+            compare(what, share, other)
+            for what, share in (("p50", 0.5), ("p99", 0.99))
+            for other in others
+        ],
+        notes_on(found),
+        client=busiest(found),
+    )
+
+
+def rooms_modes(bench: Bench) -> Row:
+    modes = (Headway, HeadwayGevent, HeadwayThreading)
+    found = bench.loads(bench.candidates(*modes, *CHEAPER), one_each, ROOMS, RATE)
+    cpu = {name: median(loads, lambda load: load.per_delivery) for name, loads in found.items()}
+    return Row(
+        f"web CPU in each async mode: {ROOMS} rooms of one viewer, {RATE:,.0f} reports/s",
+        [
+            Comparison(
+                f"a delivery, {kind.mode}", cpu[kind.name], "µs", peer.name, cpu[peer.name], bar
+            )
+            for kind in modes
+            for peer, bar in CHEAPER.items()
+        ],
+        notes_on(found),
+        client=busiest(found),
+    )
