@@ -69,10 +69,7 @@ class DescribedServer:
                 content = described.get("requestBody", {}).get("content", {})
                 [(kind, body)] = content.items() or [("", {"schema": None})]
                 needs_body = described.get("requestBody", {}).get("required", False)
-                parameters = {
-                    place: as_object([p for p in described["parameters"] if p["in"] == place])
-                    for place in PLACES
-                }
+                parameters = {place: as_object(place, described["parameters"]) for place in PLACES}
                 yield Operation(path, method, parameters, body["schema"], kind, needs_body)
 
     @st.composite
@@ -157,8 +154,12 @@ class DescribedServer:
 
 
 def as_one(operation: Operation, request: Request) -> Request:
-    """Return a request with what its overriding method needs, which a document cannot say."""
+    """Return a request with what a document cannot say: what an overriding method needs, and that a
+    rerun has the arguments of its own task, which here takes none.
+    """
     header = dict(request.header)
+    if operation.path == "/tasks/{task_id}/retry" and (request.body or {}).get("args"):
+        return request._replace(body={**request.body, "args": {}})
     if header.get("X-HTTP-Method-Override") == "PATCH":
         return request._replace(header={"Upload-Offset": "0", **header}, body=request.body or b"")
     if header.get("X-HTTP-Method-Override") == "DELETE":
@@ -167,12 +168,14 @@ def as_one(operation: Operation, request: Request) -> Request:
     return request
 
 
-def as_object(parameters: list[dict[str, Any]]) -> Schema:
+def as_object(place: str, described: list[dict[str, Any]]) -> Schema:
     """Return the schema of parameters as that of an object with these members."""
+    parameters = [each for each in described if each["in"] == place]
     return {
         "type": "object",
         "properties": {each["name"]: each["schema"] for each in parameters},
         "required": [each["name"] for each in parameters if each.get("required")],
+        "additionalProperties": place != "path",
     }
 
 

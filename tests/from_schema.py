@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import string
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +17,10 @@ from jsonschema import Draft202012Validator, FormatChecker
 Schema = dict[str, Any]
 
 OTHER_TYPES = (None, True, "text", "", -1.5, [], {})
+# Of what has no bound: more than the bounds that a schema might have forgotten.
+MANY = 101  # items
+MANY_CHARS = 300
+FEW_CHARS = 20
 ADDRESSES = ("ada@example.com", "a.b+c@example.org", f"{'a' * 64}@example.com")
 CHECKS = FormatChecker(formats=())
 JSON = st.recursive(
@@ -98,9 +101,11 @@ class Schemas:
             case "string":
                 return texts(way)
             case "integer":
-                return edges(way) | st.integers(way["minimum"], way["maximum"])
+                least, most = ends(way)
+                return st.sampled_from([least, most]) | st.integers(least, most)
             case "number":
-                return edges(way) | st.floats(way["minimum"], way["maximum"])
+                least, most = ends(way)
+                return st.sampled_from([least, most]) | st.floats(least, most)
             case "boolean":
                 return st.booleans()
             case "null":
@@ -111,6 +116,8 @@ class Schemas:
         members = {
             name: self.values(each, whole=whole) for name, each in way.get("properties", {}).items()
         }
+        if way.get("additionalProperties") is not False:
+            members["unknown"] = st.just("1")
         must = members.keys() if whole else way.get("required", ())
         return st.fixed_dictionaries(
             {name: members[name] for name in members if name in must},
@@ -121,8 +128,8 @@ class Schemas:
         items = self.values(way.get("items", {}), whole=whole)
         least = max(way.get("minItems", 0), int(whole))
         few = st.lists(items, min_size=least, max_size=least + 2)
-        most = way.get("maxItems")
-        return few | items.map(lambda one: [one] * most) if most else few
+        most = way.get("maxItems", MANY)
+        return few | items.map(lambda one: [one] * most)
 
     def _broken(self, way: Schema, value: Any) -> Iterator[Any]:
         yield from OTHER_TYPES
@@ -131,7 +138,7 @@ class Schemas:
                 yield {**value, "unknown": 1}
                 for name in value:
                     yield {key: value[key] for key in value if key != name}
-                    for wrong in self.broken(way["properties"].get(name, {}), value[name]):
+                    for wrong in self.broken(way.get("properties", {}).get(name, {}), value[name]):
                         yield {**value, name: wrong}
             case "array":
                 yield value[:1] * (way.get("maxItems", 0) + 1)
@@ -141,12 +148,13 @@ class Schemas:
                 yield "a" * (way.get("maxLength", 0) + 1)
                 yield from (f"{value}!", f"{value} ", f"{value}\n", f"!{value}", value[1:], "é")
             case "number" | "integer":
-                yield from (way["minimum"] - 1, way["maximum"] + 1, 10**30, way["minimum"] + 0.5)
+                least, most = ends(way)
+                yield from (least - 1, most + 1, 10**30, least + 0.5)
 
 
-def edges(way: Schema) -> st.SearchStrategy[Any]:
+def ends(way: Schema) -> tuple[float, float]:
     """Return the least and the largest number."""
-    return st.sampled_from([way["minimum"], way["maximum"]])
+    return way.get("minimum", -(2**63)), way.get("maximum", 2**63)
 
 
 def texts(way: Schema) -> st.SearchStrategy[str]:
@@ -159,8 +167,8 @@ def texts(way: Schema) -> st.SearchStrategy[str]:
         return seconds.map(lambda after: (now + timedelta(seconds=after)).isoformat())
     if way.get("format") == "email":
         return st.sampled_from(ADDRESSES)
-    most = way.get("maxLength", 20)
-    return st.text(max_size=min(most, 20)) | st.just(string.printable[:1] * most)
+    most = way.get("maxLength", MANY_CHARS)
+    return st.text(max_size=min(most, FEW_CHARS)) | st.just("a" * most)
 
 
 def _merged(schemas: list[Schema]) -> Schema:

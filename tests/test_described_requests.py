@@ -27,7 +27,7 @@ OWN_STATUS = {"Tus-Resumable": 412, "X-HTTP-Method-Override": 405}
 NEVER_DONE = {"/tasks/{task_id}/result"}
 
 walked = settings(
-    max_examples=15,
+    max_examples=30,
     phases=[Phase.generate],
     derandomize=True,
     database=None,
@@ -66,8 +66,9 @@ def test_what_is_as_described_is_done(server: DescribedServer, operation: Operat
     statuses = set()
 
     @walked
-    @given(DescribedServer.requests(server, operation))
-    def walk(request: Request) -> None:
+    @given(st.data(), st.booleans())
+    def walk(data: st.DataObject, whole: bool) -> None:
+        request = data.draw(DescribedServer.requests(server, operation, whole=whole))
         answer = server.send(operation, request)
         assert answer.status_code < 300 or answer.status_code in NOT_NOW, (request, answer.text)
         statuses.add(answer.status_code)
