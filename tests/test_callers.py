@@ -443,4 +443,8 @@ def test_an_end_set_by_hand_is_the_end_and_its_run_goes_on(
     backend.mark_as_failure(ID, ValueError("raised"), request=request)
 
     assert shown(records, ID) == ended
-    assert records.maintenance.sweep("keeper").due == records.maintenance.sweep("keeper").lost == []
+    assert (
+        records.maintenance.sweep("keeper").due
+        == records.maintenance.sweep("keeper").exhausted
+        == []
+    )

@@ -82,7 +82,7 @@ class Part:
     def maintain(self) -> None:
         """Do one round as a worker's maintenance does."""
         duties = self.records.maintenance.sweep("keeper")
-        for task_id, token, message in duties.lost:
+        for task_id, token, message in duties.exhausted:
             self.backend.runs.give_up(task_id, token, message)
         for task_id, message in duties.ended:
             self.backend.dependents.notify_dependents(task_id, message)

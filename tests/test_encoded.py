@@ -94,7 +94,7 @@ def maintain(backend: LiveBackend) -> None:
     if due:
         backend.records.client.zadd("headway:outbox", dict.fromkeys(due, 0))  # their time has come
     duties = backend.records.maintenance.sweep("keeper")
-    for task_id, token, message in duties.lost:
+    for task_id, token, message in duties.exhausted:
         backend.runs.give_up(task_id, token, message)
     for task_id, message in duties.due:
         backend.outbox.send(task_id, message)

@@ -146,9 +146,9 @@ def test_no_more_of_what_was_lost_either(records: Records):
     first = records.maintenance.sweep("keeper")
     second = records.maintenance.sweep("keeper")
 
-    assert (len(first.lost), first.has_more) == (5, True)
-    assert (len(second.lost), second.has_more) == (2, False)
-    assert {task_id for task_id, *_ in first.lost + second.lost} == {
+    assert (len(first.exhausted), first.has_more) == (5, True)
+    assert (len(second.exhausted), second.has_more) == (2, False)
+    assert {task_id for task_id, *_ in first.exhausted + second.exhausted} == {
         f"task-{number}" for number in range(7)
     }
 

@@ -314,7 +314,7 @@ def test_while_it_waits_no_delivery_runs_it_and_no_run_writes(records: Records, 
     records.maintenance.republish([waiting])
     sweep = records.maintenance.sweep("w")
 
-    assert (sweep.due, sweep.lost) == ([], [])
+    assert (sweep.due, sweep.exhausted) == ([], [])
     now = read(records, waiting)
     assert (now.phase, now.question) == (Phase.WAITING, asked.question)
 

@@ -918,7 +918,7 @@ class RecordMachine(RuleBasedStateMachine):
         patient = self.client.exists("headway:grace")
         lost = {
             task_id: Run(self.task(task_id), order_of(message), token)
-            for task_id, token, message in duties.lost
+            for task_id, token, message in duties.exhausted
         }
         assert not (patient and lost)
         requeued = set()

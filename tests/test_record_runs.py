@@ -59,10 +59,10 @@ def test_the_last_attempt_that_is_lost_is_handed_out_to_be_failed(records: Recor
         lapse(records, task_id)
         records.client.set("headway:last_sweep", records.clock.now())
         duties = records.maintenance.sweep("keeper")
-        assert [lost[:2] for lost in duties.lost] == ([(task_id, "two")] if number else [])
+        assert [lost[:2] for lost in duties.exhausted] == ([(task_id, "two")] if number else [])
 
     # put off, for whoever took it is storing the failure
-    assert records.maintenance.sweep("keeper").lost == []
+    assert records.maintenance.sweep("keeper").exhausted == []
     assert write(records, task_id, Delivery("two"), Phase.FAILED)
 
 

@@ -73,7 +73,7 @@ def test_what_was_restored_waits_until_it_is_resumed(records: Records):
     duties = sweep(records, seen)
 
     assert duties.paused
-    assert (duties.due, duties.lost) == ([], [])
+    assert (duties.due, duties.exhausted) == ([], [])
     assert (read(records, scheduled).phase, read(records, lost).phase) == ("scheduled", "running")
     assert records.queries.overview()["paused"]
     assert {json.loads(snapshot)["task_id"] for snapshot in records.maintenance.unended()} == {

@@ -185,7 +185,7 @@ class Maintenance(bootsteps.StartStopStep):
         self.loop_watch.check()
 
     def _end_runs(self, overdue: set[str]) -> None:
-        self._killer.end(overdue, self.sweeper.complain)
+        self._killer.end(overdue, self.sweeper.log_once)
 
     def _ask_to_leave(self) -> None:
         self._try(self._leases.ask_to_leave)
@@ -198,5 +198,5 @@ class Maintenance(bootsteps.StartStopStep):
 
         It cannot give its messages back, so they are sent again.
         """
-        self._try(lambda: self.sweeper.send_elsewhere([task_id for task_id, _ in running()]))
+        self._try(lambda: self.sweeper.republish([task_id for task_id, _ in running()]))
         self._exit()

@@ -43,7 +43,7 @@ class Sweeper:
         self._memory = Memory(settings.DATA_DIR.read(backend.app.conf))
         self._paused_said_at = -inf
         self._missing: set[str] = set()
-        self._complained: deque[str] = deque(maxlen=1000)  # ids that are in the log already
+        self._logged: deque[str] = deque(maxlen=1000)  # ids that are in the log already
 
     def sweep(self, stop: threading.Event) -> None:
         """Sweep until nothing is left to do now, or `stop` is set."""
@@ -61,7 +61,7 @@ class Sweeper:
             if sweep.set_aside:
                 logger.error(SET_ASIDE, len(sweep.set_aside), sweep.set_aside[:SHOWN])
             # Due tasks come last: a broker that is away must not hold up the rest of the sweep.
-            self._for_each(self._backend.runs.give_up, sweep.lost)
+            self._for_each(self._backend.runs.give_up, sweep.exhausted)
             self._for_each(self._backend.dependents.notify_dependents, sweep.ended)
             self._end_runs(sweep.overdue)
             self._for_each(self._send, sweep.due)
@@ -85,18 +85,18 @@ class Sweeper:
         self._for_each(collect, self._backend.records.maintenance.unconfirmed().items())
         if lost := missed & self._missing:
             logger.warning("The messages of %d tasks are lost and are sent again", len(lost))
-            self.send_elsewhere(lost)
+            self.republish(lost)
         self._missing = missed - lost
 
-    def send_elsewhere(self, task_ids: Collection[str]) -> None:
+    def republish(self, task_ids: Collection[str]) -> None:
         """Send messages again, and withdraw those that a worker holds unacknowledged."""
         self._backend.records.maintenance.republish(task_ids)
         broker.withdraw(self._backend.app, task_ids)
 
-    def complain(self, task_id: str, error: Exception) -> None:
+    def log_once(self, task_id: str, error: Exception) -> None:
         """Log an error of a task, once for each task."""
-        if task_id not in self._complained:
-            self._complained.append(task_id)
+        if task_id not in self._logged:
+            self._logged.append(task_id)
             logger.error("Maintenance cannot handle %s: %s", task_id, error, exc_info=error)
 
     def _say_paused(self, is_paused: bool) -> None:
@@ -133,9 +133,9 @@ class Sweeper:
                 refused += 1
                 if refused > 1:
                     raise
-                self.complain(task_id, error)
+                self.log_once(task_id, error)
             except Exception as error:
-                self.complain(task_id, error)
+                self.log_once(task_id, error)
 
     def _send(self, task_id: str, message: TaskMessage) -> None:
         try:

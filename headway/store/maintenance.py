@@ -78,13 +78,15 @@ class MaintenanceRecords:
         """
         args = [worker, limit, self._ttl, self._lease, *seen, uuid4().hex]
         found = self._functions.call("sweep", [], args)
-        due, lost, overdue, ended, broken, state, set_aside = found
+        due, exhausted, overdue, ended, broken, state, set_aside = found
         epoch, generation, paused, is_cut = state
         return Sweep(
             [(task_id, decoded(text)) for task_id, text in zip(due[::2], due[1::2], strict=True)],
             [
                 (task_id, token, decoded(text) if text else None)
-                for task_id, token, text in zip(lost[::3], lost[1::3], lost[2::3], strict=True)
+                for task_id, token, text in zip(
+                    exhausted[::3], exhausted[1::3], exhausted[2::3], strict=True
+                )
             ],
             set(overdue),
             [

@@ -272,7 +272,7 @@ class Sweep:
     # (task_id, message) to publish; call `mark_published` for each one that was
     due: list[tuple[str, TaskMessage]]
     # (task_id, token, message) of tasks whose last attempt was lost
-    lost: list[tuple[str, str, TaskMessage | None]]
+    exhausted: list[tuple[str, str, TaskMessage | None]]
     # Cancelled tasks past their kill deadline, to be ended by the worker that runs them
     overdue: set[str]
     # (task_id, message) whose dependents have to be notified; then call `mark_notified`

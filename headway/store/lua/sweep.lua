@@ -2,7 +2,7 @@
 -- ARGV[1]: worker; ARGV[2]: limit of each list; ARGV[3]: ttl in ms; ARGV[4]: lease in us; ARGV[5]:
 -- which data this worker remembers ('' none), ARGV[6]: how many sweeps it had seen; ARGV[7]: a name
 -- for data that has none.
--- Returns {due, lost, overdue, ended, broken, state, set_aside}: {id, message, ...} to be sent;
+-- Returns {due, exhausted, overdue, ended, broken, state, set_aside}: {id, message, ...} to be sent;
 -- {id, token, message, ...} to be failed; {id, ...} whose runs their holders have to end; {id,
 -- message, ...} whose dependents are to be notified of their end; {id, why, ...} that cannot be
 -- handled; {which data, sweeps, 1 while paused, 1 where the messages of one of these lists are so
@@ -20,7 +20,7 @@ local sweeps_seen = tonumber(ARGV[6])
 local new_epoch = ARGV[7]
 local MAX_MESSAGES = 4 * 1024 * 1024  -- bytes of messages after which a list has no further one
 local due = {}
-local lost = {}
+local exhausted = {}
 local overdue = {}
 local ended = {}
 if remembered ~= '' then notice_restore(remembered, sweeps_seen) end
@@ -54,7 +54,7 @@ end)
 local leader = redis.call('GET', LEADER)
 local is_held = redis.call('PTTL', LEADER) > 0  -- our own always expires
 if is_held and leader ~= worker then
-  return {due, lost, overdue, ended, broken, state, set_aside}
+  return {due, exhausted, overdue, ended, broken, state, set_aside}
 end
 redis.call('SET', LEADER, worker, 'PX', 1500)
 set_aside = redis.call('SMEMBERS', SET_ASIDE)
@@ -72,7 +72,7 @@ if NOW - last > 5000000 then
 end
 
 -- What was restored waits until an operator has looked at it.
-if paused == 1 then return {due, lost, overdue, ended, broken, state, set_aside} end
+if paused == 1 then return {due, exhausted, overdue, ended, broken, state, set_aside} end
 
 if redis.call('PTTL', GRACE) <= 0 then
   -- A lease that has ended: its run is lost, and its task is requeued, or failed after its last
@@ -84,9 +84,9 @@ if redis.call('PTTL', GRACE) <= 0 then
       redis.call('ZREM', LEASES, id)
     elseif requeue_lost(record, id, held, held.fence, ttl) == 'exhausted' then
       local message = redis.call('HGET', record, 'message') or ''
-      lost[#lost + 1] = id
-      lost[#lost + 1] = held.fence
-      lost[#lost + 1] = message
+      exhausted[#exhausted + 1] = id
+      exhausted[#exhausted + 1] = held.fence
+      exhausted[#exhausted + 1] = message
       return message
     end
   end)
@@ -134,4 +134,4 @@ sweep(UNNOTIFIED, function(id)
     redis.call('ZREM', UNNOTIFIED, id)
   end
 end)
-return {due, lost, overdue, ended, broken, state, set_aside}
+return {due, exhausted, overdue, ended, broken, state, set_aside}
