@@ -10,24 +10,29 @@ from urllib.parse import urlsplit
 
 import requests
 
+from tests.kept_files import Place, only
 from tests.processes import Valkey, wait_for, web
 
 TUS = {"Tus-Resumable": "1.0.0"}
 PIECE = {"Content-Type": "application/offset+octet-stream"}
-SIZE = 3_000_000
-SENT = 1_000_000
+SIZE = 15_000_000
+SENT = 12_000_000
 
 
-def uploaded(folder: Path) -> Path:
-    [path] = [path for path in folder.rglob("uploads-*/*/*") if path.is_file()]
-    return path
-
-
-def test_a_killed_process_keeps_no_lock_and_no_byte_is_lost(valkey: Valkey, tmp_path: Path):
+def test_a_killed_process_keeps_no_lock_and_no_byte_is_lost(
+    valkey: Valkey, tmp_path: Path, kept: Place
+):
     data = random.Random(5).randbytes(SIZE)
     env = {"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path), "SECRET_KEY": "one for the tests"}
+    env["FILES"] = kept.at
     process, address = web(tmp_path, env)
+    other, elsewhere = web(tmp_path, env)
     session = requests.Session()
+
+    def offset() -> int:
+        here = session.head(f"{elsewhere}{path}", headers=TUS)
+        return int(here.headers["Upload-Offset"])
+
     try:
         begun = session.post(f"{address}/uploads", headers=TUS | {"Upload-Length": str(SIZE)})
         path = begun.headers["Location"]
@@ -43,21 +48,17 @@ def test_a_killed_process_keeps_no_lock_and_no_byte_is_lost(valkey: Valkey, tmp_
         ]
         with socket.create_connection((to.hostname, to.port)) as connection:
             connection.sendall("\r\n".join([*head, "", ""]).encode() + data[:SENT])
-            wait_for(lambda: uploaded(tmp_path).stat().st_size > SENT // 2)
+            wait_for(lambda: offset() > SENT // 2)
             process.stop(signal.SIGKILL)
-    finally:
-        process.kill()
-    process, address = web(tmp_path, env)
-    try:
-        here = session.head(f"{address}{path}", headers=TUS)
-        offset = int(here.headers["Upload-Offset"])
-        assert SENT // 2 < offset <= SENT
+        at = offset()
+        assert SENT // 2 < at <= SENT
 
-        going_on = TUS | PIECE | {"Upload-Offset": str(offset)}
-        rest = session.patch(f"{address}{path}", data=data[offset:], headers=going_on)
+        going_on = TUS | PIECE | {"Upload-Offset": str(at)}
+        rest = session.patch(f"{elsewhere}{path}", data=data[at:], headers=going_on)
 
         assert rest.status_code == 204
-        assert session.get(f"{address}{path}").json()["type"] == "application/octet-stream"
-        assert uploaded(tmp_path).read_bytes() == data
+        assert session.get(f"{elsewhere}{path}").json()["type"] == "application/octet-stream"
+        assert only(kept)[1] == data
     finally:
-        process.stop()
+        process.kill()
+        other.stop()
