@@ -1,4 +1,7 @@
-"""Hostile clients of a web process: `python -m bench.attackers PORT SOCKETS REQUESTS [COOKIE]...`.
+"""Hostile clients of a web process.
+
+`python -m bench.attackers PORT SOCKETS REQUESTS KINDS [COOKIE]...`; KINDS, parted by commas, are of
+SOCKETS and REQUESTS.
 
 Each connection has an IP address of its own, so that no limit of an address stops it, and comes
 back a second after it was ended. Each cookie is a visitor's with tasks to watch. Runs until killed.
@@ -13,7 +16,7 @@ import os
 import random
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Container, Iterator, Mapping
 from contextlib import suppress
 
 from bench.machine import allow_many_files
@@ -242,11 +245,12 @@ async def again_and_again(attack: Attack, port: int, source: str, cookie: str) -
         await asyncio.sleep(BACK_SECONDS)
 
 
-async def attack(port: int, sockets: int, requests: int, cookies: list[str]) -> None:
-    """Attack with so many websockets and plain HTTP clients until cancelled."""
+async def attack(
+    port: int, sockets: int, requests: int, names: Container[str], cookies: list[str]
+) -> None:
+    """Attack with so many websockets and plain HTTP clients of these kinds until cancelled."""
     kinds = itertools.chain(
-        itertools.islice(itertools.cycle(SOCKETS.values()), sockets),
-        itertools.islice(itertools.cycle(REQUESTS.values()), requests),
+        _each_in_turn(SOCKETS, names, sockets), _each_in_turn(REQUESTS, names, requests)
     )
     each = zip(kinds, addresses(), itertools.cycle(cookies or [""]), strict=False)
     async with asyncio.TaskGroup() as group:
@@ -254,10 +258,18 @@ async def attack(port: int, sockets: int, requests: int, cookies: list[str]) -> 
             group.create_task(again_and_again(kind, port, source, cookie))
 
 
+def _each_in_turn(
+    kinds: Mapping[str, Attack], names: Container[str], count: int
+) -> Iterator[Attack]:
+    """Return so many attacks, of the kinds with these names; none where there is no such kind."""
+    named = [attack for name, attack in kinds.items() if name in names]
+    return itertools.islice(itertools.cycle(named), count)
+
+
 def main() -> None:
     port, sockets, requests = map(int, sys.argv[1:4])
     allow_many_files()
-    asyncio.run(attack(port, sockets, requests, sys.argv[4:]))
+    asyncio.run(attack(port, sockets, requests, sys.argv[4].split(","), sys.argv[5:]))
 
 
 if __name__ == "__main__":

@@ -15,16 +15,17 @@ import random
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 import requests as http
 
-from bench.attackers import Client
+from bench.attackers import REQUESTS, SOCKETS, Client
 from bench.machine import cpu_seconds
 from tests.processes import Process, Valkey, running, wait_for, web
 from tests.security.wire import memory
@@ -38,6 +39,7 @@ CLEAR_SECONDS = 90.0  # for the connections of clients that are gone to end
 OPEN_STATES = ("01", "08")  # of /proc/net/tcp: established, closed by the client alone
 VICTIMS = 4  # visitors whose cookies the attackers use, or attackers with cookies
 TASKS = 100  # of each of them
+KINDS = (*SOCKETS, *REQUESTS)
 # The tasks are started from one address.
 PREPARED = dict.fromkeys(("STARTS_LIMIT", "CHANGES_LIMIT"), "10000/minute")
 
@@ -129,16 +131,34 @@ def visitor(address: str, tasks: int) -> tuple[str, list[str]]:
     with http.Session() as session:
         session.get(address, timeout=10)
         body: dict[str, Any] = {"name": "long_task", "countdown": 86_400}
-        made = [session.post(f"{address}/tasks", json=body, timeout=10) for _ in range(tasks)]
+        made = [started(session, address, body) for _ in range(tasks)]
         [(name, value)] = session.cookies.items()
-    return f"{name}={value}", [each.json()["task_id"] for each in made]
+    return f"{name}={value}", made
+
+
+def started(session: http.Session, address: str, body: dict[str, Any]) -> str:
+    """Start a task and return its id; again, as its answer asks, where the server is busy."""
+    headers = {"Idempotency-Key": str(uuid4())}
+    end = time.monotonic() + ANSWER_SECONDS
+    while True:
+        answer = session.post(f"{address}/tasks", json=body, headers=headers, timeout=10)
+        if answer.status_code != 503 or time.monotonic() > end:
+            answer.raise_for_status()
+            return str(answer.json()["task_id"])
+        time.sleep(float(answer.headers["Retry-After"]))
 
 
 @contextmanager
 def attackers(
-    folder: Path, port: int, sockets: int, requests: int, cookies: list[str]
+    folder: Path,
+    port: int,
+    sockets: int,
+    requests: int,
+    kinds: Collection[str],
+    cookies: list[str],
 ) -> Iterator[Process]:
-    command = [sys.executable, "-m", "bench.attackers", *map(str, (port, sockets, requests))]
+    numbers = map(str, (port, sockets, requests))
+    command = [sys.executable, "-m", "bench.attackers", *numbers, ",".join(kinds)]
     process = Process([*command, *cookies], folder / "attackers.log")
     try:
         yield process
@@ -157,12 +177,13 @@ async def load(
     good: int,
     seconds: float,
     tasks: int = TASKS,
+    kinds: Collection[str] = KINDS,
     **others: int,
 ) -> Load:
     """Attack a web process for so long.
 
-    `tasks` is how many each visitor has whose cookie attackers use; `others` are further processes
-    to measure.
+    `tasks` is how many each visitor has whose cookie attackers use, `kinds` which kinds these are;
+    `others` are further processes to measure.
     """
     port = int(address.rpartition(":")[2])
     hostile = [visitor(address, tasks)[0] for _ in range(VICTIMS)]
@@ -190,7 +211,7 @@ async def load(
     before = connections(port)
     log = served.log.stat().st_size
     result.growth = 0
-    with attackers(folder, port, sockets, requests, hostile) as process:
+    with attackers(folder, port, sockets, requests, kinds, hostile) as process:
         pids = {"web": served.pid, "attackers": process.pid, "good": os.getpid(), **others}
         cpu = {name: cpu_seconds(pid) for name, pid in pids.items()}
         begun = time.monotonic()
@@ -219,6 +240,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.hostile", description=__doc__)
     parser.add_argument("--sockets", type=int, default=500)
     parser.add_argument("--requests", type=int, default=200)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, metavar="KIND")
     parser.add_argument("--good", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=30.0)
     asked = vars(parser.parse_args())
