@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import resource
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
 
@@ -22,6 +23,7 @@ BATCH_SIZE = 16  # connections handed to the server before other greenlets run
 RECEIVED_BATCH = 64  # connections accepted into the queue before other greenlets run
 STAYS_SECONDS = 1.0  # a client that half-closes before that may just have sent its request
 MAX_HEAD_BYTES = 64 * 1024
+JOINED_BYTES = 4 * 1024  # an answer of more is not copied to be sent with its head
 NO_PLACE = (
     b"HTTP/1.1 503 Service Unavailable\r\n"
     b"Retry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -95,6 +97,24 @@ class ConnectionPool(eventlet.GreenPool):  # type: ignore[misc]  # untyped
             serve(connection)
 
 
+class JoinedWriter(io.BufferedWriter):
+    """Sends what is written together in one piece, or two, without a buffer of its own.
+
+    A buffer would take 16 KiB for each connection, as long as it is open.
+    """
+
+    def __init__(self, raw: Any) -> None:
+        super().__init__(raw, 1)
+
+    def writelines(self, lines: Iterable[Any]) -> None:
+        *first, last = lines
+        if len(last) < JOINED_BYTES:
+            self.write(b"".join((*first, last)))
+        else:
+            self.write(b"".join(first))
+            self.write(last)
+
+
 def serve(
     listener: socket.socket,
     requests: Requests,
@@ -127,11 +147,27 @@ def _protocol(requests: Requests, seconds: float) -> type:
         """Reads checked requests only; closes connections once the process is stopping."""
 
         rfile: Any
+        wfile: Any
         rbufsize = 1  # nothing is read by the file itself, whose buffer takes 8 KiB otherwise
+        wbufsize = 0  # a JoinedWriter does without
 
         def setup(self) -> None:
             super().setup()
             self.rfile = RequestReader(self.connection, self.rfile, seconds)
+            self.wfile = JoinedWriter(self.wfile)
+
+        def get_environ(self) -> dict[str, Any]:
+            environ: dict[str, Any] = super().get_environ()
+            if environ["eventlet.input"].chunked_input:
+                # Its end is told, so it may be read: Werkzeug takes it for empty otherwise.
+                environ["wsgi.input_terminated"] = True
+            return environ
+
+        def finish(self) -> None:
+            super().finish()
+            # It refers to this: with all that a connection has, it would wait for the garbage
+            # collector, which looks at what was long in use once in a long while.
+            self.environ = None
 
         def _read_request_line(self) -> bytes:
             self.rfile.begin()

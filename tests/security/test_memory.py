@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import secrets
+import socket
+import subprocess
+import sys
 import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from jinja2.runtime import Context
 
 from headway.web.handlers import _after, _streams, _task_ids, guarded
 from headway.web.reading import NOT_FOUND
-from tests.processes import wait_for
+from tests.processes import ROOT, wait_for
 from tests.security.conftest import Served
-from tests.security.wire import memory
+from tests.security.wire import connect, memory
 from tests.websockets import LEAN_ENGINES, Client, serving
 
 GREW = 20_000_000  # bytes
@@ -37,6 +43,85 @@ def test_cookies_that_are_all_different_are_not_kept(served: Served):
     visit(800)  # of 12 kB
 
     assert memory(served.process.pid) - before < 4_000_000
+
+
+def test_a_client_that_has_not_sent_its_request_takes_a_few_kilobytes(served: Served):
+    clients = 400
+
+    def open_all() -> list[socket.socket]:
+        opened = [connect(served.address) for _ in range(clients)]
+        for each in opened:
+            each.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
+        assert requests.get(f"{served.address}/healthz", timeout=10).status_code == 200
+        return opened
+
+    requests.get(f"{served.address}/healthz", timeout=10)
+    before = memory(served.process.pid)
+    waiting = open_all()
+    wait_for(lambda: open_files(served.process.pid) > clients, message="not all are connected")
+    grown = memory(served.process.pid) - before
+    for each in waiting:
+        each.close()
+
+    assert grown / clients < 19_500  # a buffer for answers would take 16 KiB more
+
+
+PLAIN_SERVER = """
+import eventlet
+eventlet.monkey_patch()
+import gc, socket
+from headway.web.serve_eventlet import serve
+from headway.web.serving import Requests
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+
+listener = socket.create_server(("127.0.0.1", 0))
+address = listener.getsockname()
+serve(listener, Requests(app), 100)
+gc.collect()
+gc.disable()
+for _ in range(5):
+    with socket.create_connection(address) as client:
+        client.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n")
+        while client.recv(4096):
+            pass
+eventlet.sleep(0.1)
+print(sum(type(each).__name__ == "Protocol" for each in gc.get_objects()))
+"""
+
+
+def test_of_a_connection_that_has_ended_nothing_waits_for_the_garbage_collector():
+    command = [sys.executable, "-W", "ignore", "-c", PLAIN_SERVER]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert (ended.stdout.strip(), ended.stderr) == ("0", "")
+
+
+def test_of_a_page_that_was_sent_nothing_waits_for_the_garbage_collector(client: Any):
+    client.post("/longtask")
+    client.get("/")  # the first one is compiled
+    gc.collect()
+    gc.disable()
+    try:
+        before = contexts()
+        for _ in range(3):
+            assert client.get("/").status_code == 200
+        after = contexts()
+    finally:
+        gc.enable()
+
+    assert after <= before
+
+
+def contexts() -> int:
+    """Return how many contexts of templates are kept."""
+    return sum(isinstance(each, Context) for each in gc.get_objects())
+
+
+def open_files(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def test_an_error_that_is_a_constant_keeps_no_request(client: Any):
