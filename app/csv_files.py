@@ -11,6 +11,8 @@ from headway import Upload
 from headway.texts import without_formula
 
 MAX_HEADINGS = 4096  # characters, by which the separator is told
+MAX_COLUMNS = 200
+MAX_ROW = 128 * 1024  # characters: the csv module would collect a row of any number of cells
 SEPARATORS = ",;\t"
 HEADINGS = {
     "email": {"email", "e-mail", "mail", "email address", "e-mail address"},
@@ -25,6 +27,8 @@ def survey(source: Upload) -> tuple[list[str], int]:
         _, headings = next(rows, (0, []))
         if not headings:
             raise ValueError("This file is empty: it has no line of headings.")
+        if len(headings) > MAX_COLUMNS:
+            raise ValueError(f"This file has {len(headings):,} columns, of at most {MAX_COLUMNS}.")
         return headings, sum(1 for _ in rows)
     except UnicodeDecodeError:
         raise ValueError("This file is not UTF-8 text: save it as CSV in UTF-8.") from None
@@ -46,16 +50,18 @@ def recognised(headings: list[str]) -> dict[str, int]:
 def read_rows(source: Upload) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows of a file that are not empty, each with its line.
 
-    Raises ValueError where no row can be told from the next.
+    Raises ValueError where no row can be told from the next, or one is too long.
     """
     with source.open("r", encoding="utf-8-sig", newline="") as file:
         separator = _separator(file)
         file.seek(0)
         # Strict: a quotation mark that is never closed would make one cell of all that follows.
-        reader = csv.reader(file, delimiter=separator, strict=True)
+        lines = _Lines(file)
+        reader = csv.reader(lines, delimiter=separator, strict=True)
         line = 0
         try:
             for cells in reader:
+                lines.begin_row()
                 line = reader.line_num
                 if any(cells):
                     yield line, cells
@@ -70,6 +76,30 @@ def as_csv(rows: Iterable[Iterable[object]]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerows(map(without_formula, row) for row in rows)
     return text.getvalue().encode()
+
+
+class _Lines:
+    """The lines of a file, of which no row has more than MAX_ROW characters."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._left = MAX_ROW
+        self._line = 0
+
+    def begin_row(self) -> None:
+        """Note that the next line begins a row."""
+        self._left = MAX_ROW
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._file.readline(self._left + 1):
+            self._line += 1
+            self._left -= len(line)
+            if self._left < 0:
+                raise ValueError(
+                    f"The row that line {self._line} is part of is too long: it may have "
+                    f"{MAX_ROW:,} characters. Perhaps a quotation mark is not closed."
+                )
+            yield line
 
 
 def _separator(file: IO[str]) -> str:

@@ -15,6 +15,8 @@ from app.messages import one_line
 from headway import Upload
 
 MAX_RECIPIENTS = 10_000
+MAX_ROWS = 20_000  # with those that get no email
+MAX_CHARS = 100_000  # of an email: a long cell may stand in it many times
 FIELD = re.compile(r"\{([^{}\n]+)\}")
 
 
@@ -46,9 +48,12 @@ class Mailing:
         """Read the file. Raises ValueError for a file or a text of which no mailing can be made."""
         self._subject = subject
         self._body = body
-        self._headings, _ = survey(source)
+        self._headings, rows = survey(source)
+        if rows > MAX_ROWS:
+            raise ValueError(f"A mailing's file has at most {MAX_ROWS:,} rows, and this {rows:,}.")
         self._columns = recognised(self._headings)
         self._refuse_unclear_columns()
+        self._fields = Counter(map(_key, FIELD.findall(f"{subject}\n{body}")))
         self.recipients: list[Recipient] = []
         self.left_out: list[LeftOut] = []
         seen: set[str] = set()
@@ -71,10 +76,7 @@ class Mailing:
         return one_line(FIELD.sub(value_of, self._subject)), FIELD.sub(value_of, self._body)
 
     def _add(self, line: int, cells: list[str], seen: set[str]) -> None:
-        pairs = zip(map(_key, self._headings), map(str.strip, cells), strict=False)
-        values = dict(pairs)
-        for field, at in self._columns.items():
-            values.setdefault(field, cells[at].strip() if at < len(cells) else "")
+        values = self._values_in(cells)
         at = self._columns["email"]
         text = cells[at].strip() if at < len(cells) else ""
         try:
@@ -85,8 +87,24 @@ class Mailing:
         if email.lower() in seen:
             self.left_out.append(LeftOut(line, text, "This address stands in the file before."))
             return
+        if self._length_of(values) > MAX_CHARS:
+            why = f"Its email would have more than {MAX_CHARS:,} characters."
+            self.left_out.append(LeftOut(line, text, why))
+            return
         seen.add(email.lower())
         self.recipients.append(Recipient(line, email, values))
+
+    def _values_in(self, cells: list[str]) -> dict[str, str]:
+        """Return a row's values for the fields of the text."""
+        values = dict(zip(map(_key, self._headings), map(str.strip, cells), strict=False))
+        for field, at in self._columns.items():
+            values.setdefault(field, cells[at].strip() if at < len(cells) else "")
+        return {field: value for field, value in values.items() if field in self._fields}
+
+    def _length_of(self, values: Mapping[str, str]) -> int:
+        """Return how many characters an email has at most."""
+        filled = sum(len(values.get(field, "")) * times for field, times in self._fields.items())
+        return len(self._subject) + len(self._body) + filled
 
     def _refuse_unclear_columns(self) -> None:
         """Refuse a field of the text that is no column, or that is as good as several."""

@@ -136,7 +136,7 @@ def append(upload_id: str) -> ResponseReturnValue:
     if (request.content_length or 0) > left:
         raise TOO_LONG
     if left:
-        request.max_content_length = left
+        request.max_content_length = left + 1  # Werkzeug refuses a chunked body that reaches it
         with refusals(), _changed_meanwhile():
             found = resumable.append(state(), found, _pieces())
     response = Response(status=204, headers={"Upload-Offset": str(found.offset)})
