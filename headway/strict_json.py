@@ -15,11 +15,27 @@ def parse(text: str) -> Any:
 
 
 def parse_or_text(text: str) -> Any:
-    """Return the value of a text that is JSON, the text itself of any other."""
+    """Return the value of a text that is JSON, the text itself of any other.
+
+    One with half a surrogate pair in it is none: nobody could store it.
+    """
     try:
-        return parse(text)
+        value = parse(text)
     except ValueError:
         return text
+    return value if is_whole_text(value) else text
+
+
+def is_whole_text(value: Any) -> bool:
+    """Whether no text in a JSON value holds half a surrogate pair, which is no Unicode.
+
+    JSON may say one as an escape; UTF-8 has none, so nothing can store it or send it on.
+    """
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refuse(constant: str) -> None:

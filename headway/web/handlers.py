@@ -61,6 +61,8 @@ def guarded(handler: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., A
             return _error("bad_payload", "Send one object.")
         try:
             return handler(sid, payload)
+        except UnicodeEncodeError:  # JSON may say it, and Redis can store no such name
+            return _error("bad_payload", "A text holds half a surrogate pair.")
         except BadPayload as bad:
             return _error("bad_payload", str(bad))
         except TooManyWatches as error:

@@ -8,6 +8,7 @@ from typing import Any
 from flask import request
 
 from headway.snapshot import Phase, phases_of_state
+from headway.strict_json import is_whole_text
 from headway.web.bounds import Within
 from headway.web.errors import APIError
 from headway.web.payloads import AHEAD, CURSOR, MAX_AHEAD_SECONDS, ONE_TIME, QUERY
@@ -27,6 +28,8 @@ def json_body(shape: type) -> dict[str, Any]:
         body = request.get_json()
     except RecursionError:
         raise APIError(400, "bad_json", "This JSON is nested too deeply.") from None
+    if not is_whole_text(body):
+        raise APIError(400, "bad_json", "A text in this JSON holds half a surrogate pair.")
     if not isinstance(body, dict):
         raise APIError(
             400, "bad_json", f"Send an object with these keys: {', '.join(sorted(keys))}."

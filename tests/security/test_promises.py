@@ -9,13 +9,14 @@ from typing import Any
 from tests.processes import ROOT
 from tests.security import (
     test_csv_bombs,
+    test_half_characters,
     test_heads,
     test_hosts,
     test_memory,
     test_push_endpoints,
     test_redis_input,
+    test_resumable_uploads,
     test_small_bodies,
-    test_tus_doors,
 )
 
 TESTS = ROOT / "tests"
@@ -27,10 +28,11 @@ ATTACKS: list[tuple[Callable[..., None], str]] = [
     (test_csv_bombs.test_no_cell_is_two_addresses_or_a_command, "address"),
     (test_csv_bombs.test_no_field_adds_a_header_or_is_filled_twice, "name"),
     (test_csv_bombs.test_no_file_fills_the_memory_of_a_worker, "bomb"),
-    (test_tus_doors.test_a_number_that_is_none_begins_and_moves_nothing, "number"),
-    (test_tus_doors.test_metadata_that_is_none_is_refused_or_names_nothing, "metadata"),
-    (test_tus_doors.test_no_name_becomes_a_path_or_hides_what_it_is, "name"),
-    (test_tus_doors.test_no_upload_is_asked_for_by_what_is_no_id, "upload_id"),
+    (test_half_characters.test_half_a_character_is_a_bad_request, "half"),
+    (test_resumable_uploads.test_a_number_that_is_none_begins_and_moves_nothing, "number"),
+    (test_resumable_uploads.test_metadata_that_is_none_is_refused_or_names_nothing, "metadata"),
+    (test_resumable_uploads.test_no_name_becomes_a_path_or_hides_what_it_is, "name"),
+    (test_resumable_uploads.test_no_upload_is_asked_for_by_what_is_no_id, "upload_id"),
     (test_heads.test_a_bad_head_is_refused_and_what_follows_is_no_request, "attack"),
     (test_heads.test_a_head_that_is_too_large_is_refused, "attack"),
     (test_heads.test_after_a_bad_chunk_nothing_is_read, "attack"),
