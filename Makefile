@@ -46,8 +46,9 @@ test: .venv/dev.stamp node_modules/dev.stamp $(BUNDLE)  ## all tests: a real Val
 	@scripts/need-chromium.sh
 	@scripts/need-nginx.sh
 	@scripts/npm.sh test
-	@# Most tests wait most of the time, so several files run side by side, the faults as one of them.
-	@$(BIN)/python -m pytest -n 8 --dist loadfile --no-loadscope-reorder
+	@# Most tests wait most of the time, so several files run side by side, most faults as one of them.
+	@$(BIN)/python -m pytest -n 8 --dist loadfile --no-loadscope-reorder -m "not alone"
+	@$(BIN)/python -m pytest -m alone tests/faults
 
 CHECKS := lint types javascript locks documents
 .PHONY: $(CHECKS:%=check-%)
