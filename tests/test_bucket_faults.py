@@ -25,7 +25,7 @@ from tests.by_hand import claimed_by
 from tests.s3_faults import Fault, FaultyProxy, faulty_proxy
 from tests.s3_server import CREDENTIALS, Bucket
 from tests.test_tus import begun, code, offset, send
-from tests.test_upload_door import MULTIPART, body, part
+from tests.test_upload_endpoint import MULTIPART, body, part
 
 PART = LEAST_PART_BYTES
 DATA = random.Random(9).randbytes(PART + 1_000_000)
