@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-import { drawNoMore, drawSoon } from "../../headway/static/js/drawing.js";
+import { drawLater, drawNoMore, drawSoon } from "../../headway/static/js/drawing.js";
 
 let now = 0; // what one test has asked for is drawn before the next begins
 let frames = [];
@@ -73,6 +73,31 @@ test("a card that has gone is not drawn", () => {
   frame();
 
   assert.deepEqual(drawn, [0, 1]);
+});
+
+test("those out of view are drawn a few at a time, each once, in their order", () => {
+  const { drawn, draws } = cards(45);
+  for (const draw of [...draws, ...draws]) drawLater(draw);
+
+  assert.equal(frame(), 0);
+  for (const count of [20, 40, 45, 45]) {
+    pass(250);
+    frame();
+    assert.deepEqual(drawn, Array.from(drawn, (_, i) => (i < count ? 1 : 0)));
+  }
+});
+
+test("one that comes into view is drawn at once, and not once more; one that has gone is not", () => {
+  const { drawn, draws } = cards(2);
+  draws.forEach(drawLater);
+
+  drawSoon(draws[0]);
+  drawNoMore(draws[1]);
+  frame();
+  pass(1000);
+  frame();
+
+  assert.deepEqual(drawn, [1, 0]);
 });
 
 test("a card that cannot be drawn keeps no other from it, nor the next drawing", () => {

@@ -3,11 +3,12 @@
 import { CardDrawing } from "./card-drawing.js";
 import { adopt, set } from "./card-parts.js";
 import WORDS from "./card-words.js";
-import { drawNoMore, drawSoon } from "./drawing.js";
+import { drawLater, drawNoMore, drawSoon } from "./drawing.js";
 import { watchView } from "./in-view.js";
 import { Pace } from "./pace.js";
 import { asShown, isFinal } from "./snapshot.js";
 import { TaskActions } from "./task-actions.js";
+import { onTick } from "./ticker.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -21,9 +22,6 @@ import { TaskActions } from "./task-actions.js";
  * @property {(snapshot: Snapshot) => {href: string, text: string} | null} [linkOf] a link of the
  *   page's own
  */
-
-const TICK_MS = 250;
-const OUT_OF_VIEW_MS = 1000; // between two drawings of what nobody looks at; a change of phase is drawn at once
 
 export class Card {
   #host;
@@ -39,13 +37,11 @@ export class Card {
   #missing = ""; // why there is no snapshot, where that is known
   #pace = new Pace();
   #drawing = () => this.#draw();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #later;
   #isInView = true; // until it is known
   /** @type {(() => void) | undefined} */
   #unobserve;
-  /** @type {ReturnType<typeof setInterval> | undefined} */
-  #ticking;
+  /** @type {(() => void) | undefined} */
+  #stopTicking;
   /** @type {(() => void) | undefined} */
   #forget;
 
@@ -84,8 +80,8 @@ export class Card {
     if (this.#actions) {
       this.#forget ??= this.#watcher.connection.on("change", () => this.#drawSoon());
     }
-    if (!snapshot || isFinal(snapshot)) this.#stopTicking();
-    else this.#ticking ??= setInterval(() => this.#drawSoon(), TICK_MS);
+    if (!snapshot || isFinal(snapshot)) this.#endTicking();
+    else this.#stopTicking ??= onTick(() => this.#drawSoon());
     this.#drawSoon();
   }
 
@@ -101,37 +97,28 @@ export class Card {
 
   /** Draw no more. */
   stop() {
-    this.#stopTicking();
+    this.#endTicking();
     this.#forget?.();
     this.#forget = undefined;
     this.#unobserve?.();
     this.#unobserve = undefined;
-    this.#cancel();
+    drawNoMore(this.#drawing);
   }
 
-  #stopTicking() {
-    clearInterval(this.#ticking);
-    this.#ticking = undefined;
+  #endTicking() {
+    this.#stopTicking?.();
+    this.#stopTicking = undefined;
   }
 
   // Drawing: all cards in one frame, and no part that has not changed
 
+  /** What nobody looks at can wait, but for a change of its phase: it may belong elsewhere in a list. */
   #drawSoon() {
-    if (this.#isInView || this.#snapshot?.phase !== this.#host.dataset.phase) {
-      drawSoon(this.#drawing);
-    } else {
-      this.#later ??= setTimeout(() => drawSoon(this.#drawing), OUT_OF_VIEW_MS);
-    }
-  }
-
-  #cancel() {
-    drawNoMore(this.#drawing);
-    clearTimeout(this.#later);
-    this.#later = undefined;
+    const canWait = !this.#isInView && this.#snapshot?.phase === this.#host.dataset.phase;
+    (canWait ? drawLater : drawSoon)(this.#drawing);
   }
 
   #draw() {
-    this.#cancel();
     if (this.#snapshot) this.#drawn.show(this.#snapshot, this.#line, this.#pace);
     else if (this.#missing) this.#drawn.showNone("missing", this.#missing);
     else if (this.#fault) this.#drawn.showNone("unreachable", WORDS.card.fault, this.#fault);

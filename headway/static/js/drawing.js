@@ -7,9 +7,15 @@ import { callAll } from "./listeners.js";
 
 const REST_MS = 10; // until the next drawing, for each card that this one drew
 const LONGEST_REST_MS = 100;
+const LATER_MS = 250;
+const AT_A_TIME = 20; // of those out of view
 
 /** @type {Set<() => void>} */
 const waiting = new Set();
+/** @type {Set<() => void>} in the order in which they are drawn */
+const outOfView = new Set();
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let later;
 let isDue = false;
 let restsUntil = 0;
 
@@ -20,6 +26,7 @@ let restsUntil = 0;
  */
 export function drawSoon(draw) {
   waiting.add(draw);
+  outOfView.delete(draw);
   if (isDue) return;
   isDue = true;
   const rest = Math.min(restsUntil - performance.now(), LONGEST_REST_MS); // that clock may have stood still
@@ -27,9 +34,27 @@ export function drawSoon(draw) {
   else requestAnimationFrame(drawAll);
 }
 
+/**
+ * Have a card drawn that is out of view: a few of these at a time, so that no frame has all of them to draw.
+ *
+ * @param {() => void} draw
+ */
+export function drawLater(draw) {
+  if (waiting.has(draw)) return;
+  outOfView.add(draw);
+  later ??= setTimeout(drawSome, LATER_MS);
+}
+
 /** @param {() => void} draw as it was asked for */
 export function drawNoMore(draw) {
   waiting.delete(draw);
+  outOfView.delete(draw);
+}
+
+function drawSome() {
+  later = undefined;
+  for (const draw of [...outOfView].slice(0, AT_A_TIME)) drawSoon(draw);
+  if (outOfView.size) later = setTimeout(drawSome, LATER_MS);
 }
 
 function drawAll() {
