@@ -7,13 +7,18 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import IO
 
-from headway import Upload
+from headway import Example, Upload
 from headway.texts import without_formula
 
 MAX_HEADINGS = 4096  # characters, by which the separator is told
 MAX_COLUMNS = 200
 MAX_ROW = 128 * 1024  # characters: the csv module would collect a row of any number of cells
 SEPARATORS = ",;\t"
+# What a file looks like that can be imported, or mailed to.
+PEOPLE = Example(
+    "people.csv",
+    "Name,Email,City\nAda,ada@example.com,London\nGrace,grace@example.com,New York\n",
+)
 HEADINGS = {
     "email": {"email", "e-mail", "mail", "email address", "e-mail address"},
     "name": {"name", "full name", "contact"},

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from headway.arguments.annotations import Email
+    from headway.arguments.annotations import Email, Example
     from headway.arguments.signatures import BadArguments
     from headway.celery.broker import FailFastCelery
     from headway.celery.commit_point import CommitPoint
@@ -43,6 +43,7 @@ __all__ = [
     "CommitPoint",
     "ConfigError",
     "Email",
+    "Example",
     "FailFastCelery",
     "Headway",
     "HeadwayError",
@@ -74,6 +75,7 @@ HOMES = {
     "CommitPoint": "headway.celery.commit_point",
     "ConfigError": "headway.exceptions",
     "Email": "headway.arguments.annotations",
+    "Example": "headway.arguments.annotations",
     "FailFastCelery": "headway.celery.broker",
     "Headway": "headway.extension",
     "HeadwayError": "headway.exceptions",

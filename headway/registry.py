@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +15,7 @@ from celery import Task, shared_task, signals
 
 from headway.arguments.annotations import ABSENT, Argument, members_of
 from headway.arguments.docstrings import summary_of
+from headway.arguments.form import label_of
 from headway.arguments.signatures import BadArguments, Call, converting, signature_of
 from headway.arguments.typed import holds_upload
 from headway.celery.priorities import OWN, checked
@@ -31,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_QUEUE = "celery"
 TASK_TYPES: dict[str, TaskType] = {}
+# How a title leads on to an argument, at the end of what stands before it.
+LEADS_ON = re.compile(r"([\s:#,(–—-]|\b(about|as|at|by|for|from|in|into|of|on|to|with))+$", re.I)
 _unfit_titles: set[str] = set()  # already warned of
 
 
@@ -58,13 +62,15 @@ class TaskType:
 
     @property
     def heading(self) -> str:
-        """The title without arguments: "Report for …"."""
+        """The title as far as it is known without arguments: "Report" of "Report for {month}"."""
         try:
             pieces = list(Formatter().parse(self.title))
         except ValueError:  # an invalid format: no task has this title either
-            return self.name
-        asks = (text + ("" if name is None else "…") for text, name, _, _ in pieces)
-        return title_line("".join(asks)) or self.name
+            return label_of(self.name)
+        named = [name for _, name, _, _ in pieces]
+        asks = next((at for at, name in enumerate(named) if name is not None), None)
+        known = "".join(text for text, *_ in pieces[: None if asks is None else asks + 1])
+        return title_line(known if asks is None else LEADS_ON.sub("", known)) or label_of(self.name)
 
     def merged(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """Return a form's arguments as a request has them: those of `**options` beside the others.

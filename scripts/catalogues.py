@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ from jinja2 import Environment, nodes
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from headway.arguments.form import label_of  # noqa: E402  # from above
 from headway.display.languages import CATALOGUE, PLURALS_KNOWN, WORDS_FILE  # noqa: E402  # from above
+from headway.registry import TASK_TYPES  # noqa: E402  # from above
 
 SOURCE = "headway.po"
 NAMES = re.compile(r"\{(\w+)\}")
@@ -36,6 +39,7 @@ NAMES = re.compile(r"\{(\w+)\}")
 UNTRANSLATED = {"language", "signs", "unknown_sign"}
 # Calls whose texts are for people, and at which argument the text stands.
 SAYING = {"say": 0, "Sentence": 0, "APIError": 2}
+TELLING_CHARS = 6  # beside the names in braces
 # What mostly programs read: without a translation it is English.
 OPTIONAL = {"APIError"}
 COUNTING = {"count", "Counted", "Sentence"}
@@ -92,6 +96,9 @@ def texts_of(domain: Domain) -> dict[Text, str]:
     for path in sorted(domain.python.rglob("*.py")):
         for text in _in_python(path.read_text("utf-8")):
             found.setdefault(text, str(path.relative_to(ROOT)))
+    if domain.within:
+        for text in _of_tasks():
+            found.setdefault(text, "app/tasks/__init__.py")
     for text in _in_words(_words(domain), ""):
         found.setdefault(text, str(domain.words.relative_to(ROOT)))
     return found
@@ -126,6 +133,18 @@ def _words(domain: Domain) -> dict[str, Any]:
     text = domain.words.read_text("utf-8").partition("export default ")[2].rstrip(";\n")
     made: dict[str, Any] = json.loads(text)
     return {domain.within: made} if domain.within else made
+
+
+def _of_tasks() -> Iterator[Text]:
+    """Yield what the forms of the application's tasks say."""
+    import_module("app.tasks")
+    for kind in TASK_TYPES.values():
+        for text in (kind.heading, kind.summary):
+            yield Text(text)
+        for argument in kind.arguments or ():
+            yield Text(label_of(argument.name))
+            if argument.help:
+                yield Text(argument.help)
 
 
 def _in_words(words: dict[str, Any], within: str) -> Iterator[Text]:
@@ -172,15 +191,27 @@ def compiled(catalogue: Catalog, domain: Domain) -> str:
 
 
 def _messages(catalogue: Catalog) -> dict[str, str]:
-    """Return what the server's code says whole, which a browser may get in an answer."""
-    return {
-        _key(message): str(message.string)
-        for message in catalogue
-        if any(place.endswith(".py") for place, _ in message.locations)
-        and isinstance(message.id, str)
-        and message.string
-        and not NAMES.search(message.id)
-    }
+    """Return what the server's code says, which a browser may get in an answer, by the English.
+
+    A text with names in braces is known by the words around them, if these are enough.
+    """
+    found: dict[str, str] = {}
+    for message in catalogue:
+        if not any(place.endswith(".py") for place, _ in message.locations):
+            continue
+        if isinstance(message.id, str):
+            found[message.id] = str(message.string)
+        elif message.string:
+            one, other = message.id
+            forms = _translated(message, _forms(catalogue.locale, catalogue))
+            found[one] = forms.get("one", forms["other"]).replace("{count}", "1")
+            found[other] = forms["other"]
+    return {text: said for text, said in found.items() if said and _is_telling(text)}
+
+
+def _is_telling(text: str) -> bool:
+    """Whether a text is known by the words around the names in it."""
+    return len(NAMES.sub("", text)) >= TELLING_CHARS or not NAMES.search(text)
 
 
 def _key(message: Message) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from headway.store.records import Records
@@ -24,6 +25,8 @@ HISTORY = """() => {
   new MutationObserver((records) => records.forEach((record) => note(record.target)))
     .observe(document.body, { subtree: true, attributes: true, attributeFilter: ["data-version"] });
 }"""
+WIDTHS = (1280, 320)
+ZOOMED = 640  # what 1280 px are at 200 %
 
 
 def chip(page: Page) -> Locator:
@@ -69,6 +72,30 @@ def expect_fits(page: Page, width: int) -> None:
         return int(page.evaluate("document.documentElement.scrollWidth"))
 
     wait_for(lambda: found() <= width, message=f"wider than {width} px")
+
+
+def expect_uncut(part: Locator) -> None:
+    """Wait until a part of the page shows all of its words."""
+    cut = """one => one.scrollWidth > one.clientWidth + 1
+      && getComputedStyle(one).overflowX !== 'visible'"""
+    wait_for(lambda: not part.evaluate(cut), message=f"cut: {part.text_content()}")
+
+
+def expect_accessible(page: Page) -> None:
+    """Fail on what axe finds, and where something is wider than the page."""
+    page.emulate_media(reduced_motion="reduce")  # colours change at once
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        expect_fits(page, width)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of two
+            found = Axe().run(page)
+            assert not found.response["violations"], f"{width} {scheme}\n{found.generate_report()}"
+    page.set_viewport_size({"width": ZOOMED, "height": 400})
+    expect_fits(page, ZOOMED)
+    page.set_viewport_size({"width": WIDTHS[0], "height": 800})
+    page.evaluate("document.documentElement.style.fontSize = '200%'")  # the text alone
+    expect_fits(page, WIDTHS[0])
 
 
 def start_long_task(page: Page) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from app import create_app
@@ -18,11 +17,9 @@ from headway.snapshot import Phase
 from headway.store.model import StateWrite
 from headway.store.records import Records
 from tests.by_hand import HERE, start_part
-from tests.page import cards, chip, expect_fits, open_live, start_by_hand
+from tests.page import cards, chip, expect_accessible, expect_uncut, open_live, start_by_hand
 from tests.processes import Valkey
 
-WIDTHS = (1280, 320)
-ZOOMED = 640  # what 1280 px are at 200 %
 LONG = "a long name " * 12 + "x" * 90
 TRACEBACK = "Traceback (most recent call last):\n" + "  File deep/in/the/shop.py, line 7\n" * 20
 ROWS = [{"product": f"Lamp {n}", "in stock": n, "where": LONG} for n in range(40)]
@@ -144,23 +141,6 @@ def pages(page: Page, web_address: str, shared_records: Records) -> Pages:
     return Pages(page, web_address, shared_records)
 
 
-def check(page: Page) -> None:
-    """Fail on what axe finds, and where something is wider than the page."""
-    page.emulate_media(reduced_motion="reduce")  # colours change at once
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 800})
-        expect_fits(page, width)
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of two
-            found = Axe().run(page)
-            assert not found.response["violations"], f"{width} {scheme}\n{found.generate_report()}"
-    page.set_viewport_size({"width": ZOOMED, "height": 400})
-    expect_fits(page, ZOOMED)
-    page.set_viewport_size({"width": WIDTHS[0], "height": 800})
-    page.evaluate("document.documentElement.style.fontSize = '200%'")  # the text alone
-    expect_fits(page, WIDTHS[0])
-
-
 @pytest.mark.parametrize(
     "show",
     [
@@ -182,7 +162,7 @@ def check(page: Page) -> None:
 def test_a_page_is_accessible_in_every_dress(pages: Pages, show: Callable[[Pages], object]):
     show(pages)
 
-    check(pages.page)
+    expect_accessible(pages.page)
 
 
 def test_the_schedules_are_accessible(pages: Pages, valkey: Valkey, tmp_path: Path):
@@ -199,7 +179,7 @@ def test_the_schedules_are_accessible(pages: Pages, valkey: Valkey, tmp_path: Pa
     pages.page.goto(f"{pages.address}/schedules")
 
     expect(pages.page.get_by_role("button", name="Run")).to_have_count(2)
-    check(pages.page)
+    expect_accessible(pages.page)
 
 
 def test_a_page_whose_tasks_cannot_be_read_is_accessible(pages: Pages, valkey: Valkey):
@@ -207,7 +187,7 @@ def test_a_page_whose_tasks_cannot_be_read_is_accessible(pages: Pages, valkey: V
     try:
         pages.page.goto(pages.address)
         expect(pages.page.get_by_text("Tasks cannot be shown just now").first).to_be_visible()
-        check(pages.page)
+        expect_accessible(pages.page)
     finally:
         valkey.thaw()
     expect(chip(pages.page)).to_contain_text("Live")
@@ -221,6 +201,24 @@ def test_a_phones_first_screen_shows_three_tasks(pages: Pages):
     expect(cards(pages.page, "running")).to_have_count(3)
 
     expect(cards(pages.page).nth(2)).to_be_in_viewport(ratio=1)
+
+
+def test_a_phone_cuts_no_word_of_the_connection_or_of_what_became_of_a_task(pages: Pages):
+    for phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED):
+        error = {"error": {"type": "ValueError", "message": "Row 1,205 has no price"}}
+        fields = error if phase == Phase.FAILED else {}
+        pages.end(pages.start(), phase, {}, **fields, **({"result": LONG} if not fields else {}))
+    pages.page.set_viewport_size({"width": 320, "height": 800})
+    open_live(pages.page, pages.address)
+    expect(cards(pages.page)).to_have_count(3)
+
+    for part in ("headline", "title"):
+        for each in pages.page.locator(f"[data-part={part}]").all():
+            expect_uncut(each)
+    expect_uncut(chip(pages.page))
+    pages.page.context.set_offline(True)
+    expect(chip(pages.page)).to_contain_text("Offline, showing")
+    expect_uncut(chip(pages.page))
 
 
 def test_the_list_is_there_before_any_script(pages: Pages):

@@ -113,3 +113,19 @@ def test_a_wait_for_the_mail_server_counts_for_no_attempt(
 
     assert part(card, "headline") == headline
     assert part(card, "numbers") == numbers
+
+
+def test_a_table_is_told_in_a_word_with_a_way_to_it(app: Flask):
+    task = next(case["snapshot"] for case in CASES if case["case"] == "succeeded with an object")
+    rows = [{"product": "Lamp", "n": n} for n in range(3)]
+
+    cards = [
+        card_of(app, {**task, "status": "", "result": rows}),
+        card_of(app, {**task, "status": "", "result": "1204 rows…", "result_size": 40_000}),
+    ]
+
+    assert [part(card, "text") for card in cards] == ["3 rows", "1\u202f204 rows"]
+    for card in cards:
+        assert part(card, "link") == "Show the table"
+        assert f'href="/tasks/{task["task_id"]}#outcome"' in card
+        assert "Lamp" not in card

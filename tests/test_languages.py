@@ -16,9 +16,10 @@ from app import create_app
 from headway import token
 from headway.display import words
 from headway.display.labels import LABELS, labels_for_page, labels_of
-from headway.display.languages import ENGLISH, Language, Sentence, find, known
+from headway.display.languages import ENGLISH, Language, Sentence, find, known, speaking
 from headway.limits import LimitReached
 from headway.web.language import COOKIE, words_as_json
+from headway.webpush.messages import message_of
 from tests.processes import Valkey
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -216,7 +217,7 @@ def test_a_number_has_the_form_of_its_language():
         "101 plików",
         "102 pliki",
         "112 plików",
-        "1022 pliki",
+        "1\u202f022 pliki",
     ]
 
 
@@ -256,3 +257,38 @@ def test_labels_of_a_task_are_translated_and_none_stands_in_another_language_s_s
         assert labels_for_page("send_async_email")["starts"] == "发送"
         assert labels_for_page("shop") == {"succeeded": "Shipped"}
     assert labels_for_page("shop") == LABELS["shop"]
+
+
+def test_what_a_program_has_put_together_is_known_by_its_template():
+    messages = {
+        "Goes on at {percent} %": "从 {percent} % 处继续",
+        "{field} must be {what}.": "{field} 必须是{what}。",
+        "text": "文本",
+        "Row {n} of {n}": "第 {n} 行",
+    }
+    made = Language("zh-Hans", "中文", "ltr", {"messages": messages})
+
+    assert made.translated("Goes on at 42 %") == "从 42 % 处继续"
+    assert made.translated("name must be text.") == "name 必须是文本。"
+    assert made.translated("Row 3 of 3") == "第 3 行"
+    assert made.translated("Row 3 of 4") == "Row 3 of 4"
+    assert made.translated("Goes on (.*) at") == "Goes on (.*) at"
+
+
+def test_a_card_says_headways_own_statuses_in_the_pages_language():
+    chinese = known()["zh-Hans"]
+    for status in words.STATUSES:
+        filled = status.replace("{percent}", "42")
+        assert chinese.translated(filled) != filled
+        assert ("42" in chinese.translated(filled)) == ("42" in filled)
+
+
+@pytest.mark.parametrize(("tag", "word"), [("zh-CN", "取消"), ("xx", "Cancelled")])
+def test_a_notification_is_in_the_language_in_which_it_was_turned_on(tag: str, word: str):
+    case = next(each["snapshot"] for each in CASES if each["snapshot"]["phase"] == "cancelled")
+
+    with speaking(tag):
+        told = message_of(case)
+
+    assert told is not None
+    assert word in json.loads(told.text)["body"]

@@ -19,6 +19,7 @@ from kombu.utils.json import dumps, loads
 
 from headway.celery.backend import LiveBackend
 from headway.celery.results import MAX_RESULT_BYTES, PREVIEW_CHARS
+from headway.display.tables import count_rows
 from headway.engine.sending import MAX_BACKLOG_BYTES
 from headway.push.resync import MINE
 from headway.snapshot import Snapshot, fragment
@@ -88,6 +89,18 @@ def test_a_large_result_is_whole_for_celery_and_at_its_address_and_cut_in_the_sn
     assert json.dumps(json.loads(json_text)) == json.dumps(as_json(result))
     assert str(AsyncResult(task_id, app=stock).get(timeout=20)) == str(as_celery_reads(value))
     assert left_over(records) == []
+
+
+def test_a_large_table_is_shown_as_the_number_of_its_rows(records: Records, live: LiveBackend):
+    task_id = start(records)
+    rows = [{"product": f"Lamp {n}", "n": n} for n in range(1204)]
+
+    live.mark_as_done(task_id, rows)
+
+    shown = Snapshot.from_json(text_of(records, task_id))
+    assert shown.result == "1204 rows…"
+    assert count_rows(shown.result, shown.result_size) == 1204
+    assert json.loads(whole(records, task_id)) == rows
 
 
 @pytest.mark.parametrize("value", LARGE.values(), ids=LARGE)

@@ -80,10 +80,27 @@ def sent(records: Records) -> Any:
 def test_the_index_names_each_task_with_its_summary(client: FlaskClient):
     page = shown(client, "/start")
 
-    assert 'href="/start/quarterly_report">Report for …</a>' in page
+    assert 'href="/start/quarterly_report">Report</a>' in page
     assert "<span>Write the quarterly report.</span>" in page
     assert 'href="/start/long_task">Long task</a>' in page
     assert 'href="/start"' in shown(client, "/")
+
+
+def test_the_index_is_in_the_order_in_which_one_reads_it(client: FlaskClient):
+    page = shown(client, "/start")
+
+    headings = re.findall(r'<li><a href="[^"]*">([^<]+)</a>', page)
+    assert headings == sorted(headings, key=str.casefold)
+    assert {"E-mail", "Mailing", "Report", "Import contacts"} <= set(headings)
+
+
+def test_an_example_is_shown_and_can_be_downloaded(client: FlaskClient):
+    page = shown(client, "/start/send_mailing")
+
+    example = page.partition('<details class="example">')[2].partition("</details>")[0]
+    assert "Name,Email,City\nAda,ada@example.com" in example
+    assert 'href="data:text/plain;charset=utf-8,Name%2CEmail%2CCity%0AAda' in example
+    assert 'download="people.csv"' in example
 
 
 def test_a_form_has_labels_defaults_and_help(client: FlaskClient):

@@ -167,10 +167,15 @@ def test_a_title_that_its_argument_does_not_fit_refuses_no_start(
     ("title", "heading"),
     [
         ("Long task", "Long task"),
-        ("Report for {month}", "Report for …"),
-        ("{rows:>5} rows of {{all}}", "… rows of {all}"),
-        ("half a {brace", "long_task"),
-        ("", "long_task"),
+        ("Report for {month}", "Report"),
+        ("Mailing to {source}: {subject}", "Mailing"),
+        ("Order #{number}", "Order"),
+        ("Into {place}", "Long task"),
+        ("All of {{all}} in {rows:>5} rows", "All of {all}"),
+        ("Go on", "Go on"),
+        ("{rows:>5} rows", "Long task"),
+        ("half a {brace", "Long task"),
+        ("", "Long task"),
     ],
 )
 def test_a_heading_is_a_title_without_arguments(title: str, heading: str):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 
 from flask import current_app
 
 from app.addresses import BadAddress, check_address
 from app.contacts import Contact, Contacts, Rejected, open_contacts
-from app.csv_files import as_csv, read_rows, recognised, survey
+from app.csv_files import PEOPLE, as_csv, read_rows, recognised, survey
 from headway import Upload, progress, task
 
 BATCH = 500  # rows that are stored at a time, and done once more where a worker dies
@@ -17,7 +17,7 @@ MAX_LOGGED = 50  # rejected rows; all of them are in the file
 
 
 @task("Import contacts from {source}", bind=True)
-def import_contacts(self: Any, source: Upload) -> dict[str, int]:
+def import_contacts(self: Any, source: Annotated[Upload, PEOPLE]) -> dict[str, int]:
     """Import contacts from a CSV file.
 
     Rows without a valid email address are left out, and given out as a file.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-from app.csv_files import as_csv
+from app.csv_files import PEOPLE, as_csv
 from app.email_limits import SenderWaits, count_in_mailing, limits_below
 from app.extensions import headway, mail
 from app.mail_errors import (
@@ -31,6 +31,7 @@ LEVELS = {"sent": "INFO", "left out": "WARNING", "not yet": "WARNING"}  # any ot
 LOST = "The worker was lost while it sent this email: the mail server may have taken it."
 LABELS: Labels = {
     "starts": Sentence("sends"),
+    "pauses": True,
     "waiting": {
         "MailUnavailable": Sentence("Waiting to send"),
         "SenderWaits": Sentence("Waiting at a limit"),
@@ -40,7 +41,9 @@ Outcome = list[str]  # what became of an email, and the server's words: JSON
 
 
 @task("Mailing to {source}: {subject}", labels=LABELS, bind=True)
-def send_mailing(self: Any, source: Upload, subject: str, body: list[str]) -> dict[str, int]:
+def send_mailing(
+    self: Any, source: Annotated[Upload, PEOPLE], subject: str, body: list[str]
+) -> dict[str, int]:
     """Send an email to each row of a CSV file.
 
     It shows how the first ones look, and asks, before anything is sent.

@@ -9,6 +9,7 @@ from enum import Enum
 from math import isfinite
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from urllib.parse import quote
 
 from headway.files.upload import Upload
 
@@ -31,6 +32,28 @@ class Argument:
     is_required: bool
     default: Any = ABSENT
     help: str = ""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A small text file as an example of what an argument takes: its form shows and offers it.
+
+    `source: Annotated[Upload, Example("people.csv", "Name,Email\\nAda,ada@example.com\\n")]`.
+    """
+
+    name: str
+    text: str
+
+    @property
+    def address(self) -> str:
+        """A `data:` address of the file."""
+        return f"data:text/plain;charset=utf-8,{quote(self.text)}"
+
+
+def example_of(hint: Any) -> Example | None:
+    """Return the example in an annotation, None for one without."""
+    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return next((each for each in notes if isinstance(each, Example)), None)
 
 
 def bare(hint: Any) -> Any:

@@ -10,7 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from headway.arguments.annotations import ABSENT, Argument, bare, members_of, without_none
+from headway.arguments.annotations import (
+    ABSENT,
+    Argument,
+    Example,
+    bare,
+    example_of,
+    members_of,
+    without_none,
+)
 from headway.arguments.controls import (
     CHECKBOX,
     DATE_AND_TIME,
@@ -52,6 +60,7 @@ class Field:
     is_required: bool = False
     options: list[tuple[str, str]] = field(default_factory=list)
     fields: list[Field] = field(default_factory=list)
+    example: Example | None = None
 
     @property
     def id(self) -> str:
@@ -200,6 +209,7 @@ def _field_of(
         _error_at(path, wrong),
         argument.is_required,
         _options(argument) if control == SELECT else [],
+        example=example_of(argument.hint),
     )
 
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from kombu.exceptions import EncodeError
 
+from headway.display.tables import preview_of_rows, rows_of
 from headway.shapes import Changes
 from headway.snapshot import fragment
 
@@ -66,6 +67,8 @@ def _json(value: Any) -> tuple[bytes, bool]:
 
 
 def _preview(result: Any, text: bytes) -> str:
+    if rows := rows_of(result):
+        return preview_of_rows(len(rows))
     shown = result if isinstance(result, str) else text[: 4 * PREVIEW_CHARS].decode(errors="ignore")
     return shown[: PREVIEW_CHARS - 1] + "…"
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from headway.display.languages import speaking
 from headway.store.devices import News
 from headway.store.errors import RedisUnavailable
 from headway.throttled import ThrottledLogger
@@ -77,11 +78,15 @@ class WebPusher:
 
     def _push(self, news: News, key: PushKey) -> None:
         [stored] = self._records.read([news.task_id])
-        message = message_of(json.loads(stored.snapshot)) if stored else None
-        if message is None:
+        if stored is None:
             return
+        task = json.loads(stored.snapshot)
         until = time.monotonic() + OWNER_SECONDS
         for device in self._records.devices.of(news.owner):
+            with speaking(device.language):
+                message = message_of(task)
+            if message is None:
+                return
             self._push_to_device(news.owner, device, message, key)
             if time.monotonic() > until:
                 logger.warning("Web Push of task %s took too long for some browsers", news.task_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
 from headway.display.languages import ENGLISH, current, say
@@ -18,10 +18,35 @@ class Labels(TypedDict, total=False):
     # By the type of an error that uses up no attempt: the headline until the next attempt.
     waiting: Mapping[str, str]
     result: Mapping[str, str]  # by a key of the result: its name in the details
+    # Whether a run that is cancelled can go on where it was: then people pause it.
+    pauses: bool
 
 
-TEXTS = {"starts", "succeeded"}
-MAPPINGS = {"errors", "again", "waiting", "result"}
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_text_by_text(value: Any) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    return all(isinstance(one, str) for pair in value.items() for one in pair)
+
+
+def _is_switch(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+TEXT = ("text", _is_text)
+TEXTS = ("a dict of text by text", _is_text_by_text)
+KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "again": TEXTS,
+    "errors": TEXTS,
+    "pauses": ("True or False", _is_switch),
+    "result": TEXTS,
+    "starts": TEXT,
+    "succeeded": TEXT,
+    "waiting": TEXTS,
+}
 
 # By the registered name of their tasks.
 LABELS: dict[str, Labels] = {}
@@ -30,11 +55,10 @@ LABELS: dict[str, Labels] = {}
 def register(name: str, labels: Labels) -> None:
     """Give the tasks of this name their labels. Raises TypeError where a key or value is wrong."""
     for key, value in labels.items():
-        if key not in TEXTS | MAPPINGS:
-            known = ", ".join(sorted(TEXTS | MAPPINGS))
-            raise TypeError(f"labels of {name}: there is no {key!r}, only {known}.")
-        if not (isinstance(value, str) if key in TEXTS else _is_text_by_text(value)):
-            wanted = "text" if key in TEXTS else "a dict of text by text"
+        if key not in KINDS:
+            raise TypeError(f"labels of {name}: there is no {key!r}, only {', '.join(KINDS)}.")
+        wanted, is_right = KINDS[key]
+        if not is_right(value):
             raise TypeError(f"labels of {name}: {key} must be {wanted}.")
     LABELS[name] = labels
 
@@ -49,12 +73,7 @@ def labels_for_page(name: str) -> Labels:
     labels = labels_of(name)
     if current() is ENGLISH:
         return labels
-    found: Any = {
-        key: say(value)
-        if isinstance(value, str)
-        else {kind: say(words) for kind, words in value.items()}  # type: ignore[attr-defined]
-        for key, value in labels.items()
-    }
+    found: Any = {key: _in_its_language(value) for key, value in labels.items()}
     # A verb of another language would stand in the middle of a sentence.
     if found.get("starts") == labels.get("starts"):
         found.pop("starts", None)
@@ -62,7 +81,8 @@ def labels_for_page(name: str) -> Labels:
     return own
 
 
-def _is_text_by_text(value: Any) -> bool:
-    if not isinstance(value, Mapping):
-        return False
-    return all(isinstance(one, str) for pair in value.items() for one in pair)
+def _in_its_language(value: Any) -> Any:
+    if isinstance(value, str):
+        return say(value)
+    is_mapping = isinstance(value, Mapping)
+    return {kind: say(words) for kind, words in value.items()} if is_mapping else value

@@ -7,16 +7,23 @@ reads too. Each other language has a catalogue in translations/, see docs/langua
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from headway.display.formats import format_number
 
 LIBRARY = Path(__file__).resolve().parent.parent
 FOLDER = LIBRARY / "translations"
 WORDS_FILE = LIBRARY.joinpath("static", "js", "card-words.js")
 CATALOGUE = "headway.json"
+TEXTS = "*.json"  # beside the catalogues: a project's own
+NAMED = re.compile(r"\{(\w+)\}")
 # From here on the plural form of a number follows its last two digits.
 PLURALS_KNOWN = 100
 
@@ -73,7 +80,7 @@ class Language:
             if text.plural:
                 return self.count(text.template, text.plural, **values)  # type: ignore[arg-type]
             text = text.template
-        found = self.texts.get(text, text)
+        found = self.texts.get(text) or (text if values else self.translated(text))
         return str(found.format(**values) if values else found)
 
     def count(self, one: str, other: str, count: int, **values: object) -> str:
@@ -85,7 +92,29 @@ class Language:
         """Return the text for a number of things from those by plural form."""
         known = count if count < PLURALS_KNOWN else PLURALS_KNOWN + count % PLURALS_KNOWN
         form = next((name for name, counts in self.plurals.items() if known in counts), "other")
-        return forms.get(form, forms["other"]).format(count=count, **values)
+        number = format_number(count)
+        return forms.get(form, forms["other"]).format(count=number, **values)
+
+    def translated(self, text: str) -> str:
+        """Return a text that a program has put together in English, in this language.
+
+        It is known by the English text that it was made of; one that is not stays as it is.
+        """
+        messages: Mapping[str, str] = self.words.get("messages", {})
+        if text in messages:
+            return messages[text]
+        for pattern, words in self._templates:
+            if found := pattern.fullmatch(text):
+                return words.format(**{k: self.translated(v) for k, v in found.groupdict().items()})
+        return text
+
+    @cached_property
+    def _templates(self) -> list[tuple[re.Pattern[str], str]]:
+        """The messages with names in braces, those with most words of their own first."""
+        messages: Mapping[str, str] = self.words.get("messages", {})
+        named = [(NAMED.split(text), words) for text, words in messages.items() if "{" in text]
+        named.sort(key=lambda each: -sum(map(len, each[0][::2])))
+        return [(_pattern(parts), words) for parts, words in named]
 
     def joined(self, other: Language) -> Language:
         """Return this language with another catalogue's texts."""
@@ -102,6 +131,16 @@ class Language:
         return _begins(asked, own.split("-")[0]) and not any(
             _begins(asked, one.lower()) for one in self.others
         )
+
+
+def _pattern(parts: list[str]) -> re.Pattern[str]:
+    """Return a pattern for a text from its parts: words, a name, words, and so on."""
+    found = []
+    for at, part in enumerate(parts):
+        is_again = part in parts[1:at:2]
+        name = f"(?P={part})" if is_again else f"(?P<{part}>.+?)"
+        found.append(name if at % 2 else re.escape(part))
+    return re.compile("".join(found), re.DOTALL)
 
 
 def _begins(tag: str, with_: str) -> bool:
@@ -123,11 +162,30 @@ def load(path: Path) -> Language:
     return Language(**{**made, "others": tuple(made["others"])})
 
 
+def load_texts(path: Path) -> Language:
+    """Return the language of a file of texts by the English ones. Raises ValueError."""
+    try:
+        texts = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}") from None
+    if not isinstance(texts, dict) or not all(isinstance(each, str) for each in texts.values()):
+        raise ValueError(f"{path} must be a JSON object of texts by the English ones.")
+    tag = path.stem
+    return Language(tag, tag, "ltr", {"messages": texts}, texts)
+
+
 _folders = [FOLDER]
 
 
 def add_translations(folder: Path) -> None:
-    """Add the catalogues of a project, for its own texts, or for a language that is not here."""
+    """Add a project's translations: of its own texts, and of Headway's into another language.
+
+    `folder` holds `zh-Hans.json`, a JSON object of texts by the English ones, for each language; or
+    catalogues as Headway has them. To be called before the first page is made. Raises ValueError
+    for a file that is no such object.
+    """
+    for path in folder.glob(TEXTS):
+        load_texts(path)
     if folder not in _folders:
         _folders.append(folder)
         known.cache_clear()
@@ -138,8 +196,9 @@ def known() -> Mapping[str, Language]:
     """Return all languages by their tags, English first."""
     found = {ENGLISH.tag: ENGLISH}
     for folder in _folders:
-        for path in sorted(folder.glob(f"*/{CATALOGUE}")):
-            made = load(path)
+        catalogues = map(load, sorted(folder.glob(f"*/{CATALOGUE}")))
+        texts = map(load_texts, sorted(folder.glob(TEXTS)))
+        for made in (*catalogues, *texts):
             before = found.get(made.tag, replace(made, words=ENGLISH.words))
             found[made.tag] = before.joined(made)
     return found
@@ -151,6 +210,17 @@ def find(tag: str) -> Language | None:
 
 
 _choosers: list[Callable[[], Language]] = []
+_spoken: ContextVar[Language | None] = ContextVar("headway_language", default=None)
+
+
+@contextmanager
+def speaking(tag: str) -> Iterator[None]:
+    """Have what is said within be in the language of this tag, English if it is not known."""
+    before = _spoken.set(find(tag) or ENGLISH)
+    try:
+        yield
+    finally:
+        _spoken.reset(before)
 
 
 def choose_by(chooser: Callable[[], Language]) -> None:
@@ -159,8 +229,8 @@ def choose_by(chooser: Callable[[], Language]) -> None:
 
 
 def current() -> Language:
-    """Return the current request's language; English outside of one."""
-    return _choosers[0]() if _choosers else ENGLISH
+    """Return the language of `speaking`, else the current request's; English outside of both."""
+    return _spoken.get() or (_choosers[0]() if _choosers else ENGLISH)
 
 
 def words_of(part: str) -> Any:

@@ -12,13 +12,24 @@ from math import floor
 
 from headway.display.formats import SPACE, format_number, format_percent, format_size, format_took
 from headway.display.labels import Labels
-from headway.display.languages import ENGLISH, current, say, words_of
+from headway.display.languages import ENGLISH, Sentence, current, words_of
 from headway.display.parts import PARTS_FAILED, as_shown, has_open_parts, has_said_nothing, phase_of
+from headway.display.tables import count_rows
 from headway.shapes import SnapshotDict, Step, TaskError
 from headway.snapshot import Phase
 
 MAX_LINE = 80  # characters of a result that stands in a line
 PENDING = "Pending..."  # the article's word for a task that waits for its first worker
+# What Headway itself says in a status: the record's functions, and state_fields.py.
+STATUSES = (
+    Sentence("Cancelled"),
+    Sentence("Waits for its turn"),
+    Sentence("Worker lost, trying again"),
+    Sentence("Worker lost, goes on where it was"),
+    Sentence("Worker lost, goes on at {percent} %"),
+    Sentence("Goes on where it was"),
+    Sentence("Goes on at {percent} %"),
+)
 SIGNS: dict[str, str] = ENGLISH.words["signs"]
 
 
@@ -36,6 +47,7 @@ class Reading:
     numbers: str
     when: str  # it ended
     result_link: str  # to a result that is stored apart
+    table_link: str  # to a result that is a table
 
 
 def read(task: SnapshotDict, labels: Labels) -> Reading:
@@ -44,6 +56,7 @@ def read(task: SnapshotDict, labels: Labels) -> Reading:
     part = percent(task)
     phase = phase_of(task)
     size = task.get("result_size")
+    is_table = count_rows(task.get("result"), size) is not None
     figure = "" if part is None or (part == 0 and phase != Phase.RUNNING) else format_percent(part)
     return Reading(
         phase=phase,
@@ -55,7 +68,8 @@ def read(task: SnapshotDict, labels: Labels) -> Reading:
         text=_joined(parts(task), _text(task, labels)),
         numbers=_numbers(task, labels),
         when=_when(task.get("finished_at")),
-        result_link=show_all(size),
+        result_link="" if is_table else show_all(size),
+        table_link=words_of("card")["show_table"] if is_table else "",
     )
 
 
@@ -78,23 +92,6 @@ def parts(task: SnapshotDict) -> str:
         _fill(words["open"], **counts) if has_open_parts(task) else ended,
         *(_fill(words[kind], title=title, **counts) for kind in kinds),
     )
-
-
-def cancel_all(task: SnapshotDict) -> str:
-    """Return the words of the button that cancels a task and its open parts."""
-    counts = task.get("parts")
-    count = counts["count"] - counts["ended"] if counts else 0
-    return _counted("cancel_all", count)
-
-
-def retry_parts(task: SnapshotDict) -> str:
-    """Return the words of the button that runs a task's failed parts again."""
-    counts = task.get("parts")
-    return _counted("retry_parts", counts["failed"] if counts else 0)
-
-
-def _counted(action: str, count: int) -> str:
-    return current().counted(words_of("actions")[action], count)
 
 
 def percent(task: SnapshotDict) -> int | None:
@@ -126,11 +123,20 @@ def headline(task: SnapshotDict, labels: Labels) -> str:
         return _fill(words["parts_failed"], **counts)
     if phase == Phase.FAILED and failures > 1 and not waiting(task, labels):
         return _fill(words["failed_again"], failures=failures)
-    if phase == Phase.CANCELLED and not task.get("started_at"):
-        return str(words["cancelled_unstarted"])
-    if phase == Phase.CANCELLED and part is not None:
-        return _fill(words["cancelled_at"], percent=format_percent(part))
+    if phase == Phase.CANCELLED:
+        return _cancelled(task, labels, part)
+    if phase == Phase.CANCELLING and labels.get("pauses"):
+        return str(words["pausing"])
     return str(words.get(phase, phase.capitalize()))
+
+
+def _cancelled(task: SnapshotDict, labels: Labels, part: int | None) -> str:
+    words = words_of("headlines")
+    if not task.get("started_at"):
+        return str(words["cancelled_unstarted"])
+    what = "paused" if labels.get("pauses") and task.get("resume") else "cancelled"
+    at = None if part is None else format_percent(part)
+    return str(words[what]) if at is None else _fill(words[f"{what}_at"], percent=at)
 
 
 def waiting(task: SnapshotDict, labels: Labels) -> str:
@@ -163,17 +169,6 @@ def next_attempt(task: SnapshotDict) -> dict[str, int]:
     return {"attempt": attempt, "attempts": max(task.get("max_attempts") or 1, attempt)}
 
 
-def again(task: SnapshotDict) -> dict[str, str]:
-    """Return the buttons that start an ended task again: action and words."""
-    words = words_of("actions")
-    resume = task.get("resume")
-    if not resume:
-        return {"again": words["retry"] if phase_of(task) == Phase.FAILED else words["again"]}
-    part = resume["percent"]
-    go_on = words["go_on"] if part is None else _fill(words["go_on_at"], percent=part)
-    return {"go_on": go_on, "again": words["start_over"]}
-
-
 def _lead(task: SnapshotDict, labels: Labels, part: int | None) -> str:
     phase = phase_of(task)
     if phase == Phase.RUNNING and part is not None:
@@ -185,13 +180,14 @@ def _lead(task: SnapshotDict, labels: Labels, part: int | None) -> str:
 def _text(task: SnapshotDict, labels: Labels) -> str:
     words = words_of("texts")
     phase = phase_of(task)
-    status = task.get("status") or ""
+    status = current().translated(task.get("status") or "")
     if phase == Phase.SCHEDULED:
         return starts_at(_clock(task), labels)
     if phase == Phase.QUEUED:
         ahead = task.get("queue_position")
         count = _fill(words["ahead"], count=ahead) if ahead else ""
-        return status if status not in ("", PENDING) else _joined(words["queued"], count)
+        is_first = task.get("status") in (None, "", PENDING)
+        return _joined(words["queued"], count) if is_first else status
     if phase == Phase.RETRYING:
         return _error(task).get("message", "")
     if phase == Phase.WAITING and (question := task.get("question")):
@@ -199,9 +195,7 @@ def _text(task: SnapshotDict, labels: Labels) -> str:
     if phase == Phase.FAILED:
         return failure(task, labels)
     if phase == Phase.SUCCEEDED:
-        return _joined(
-            "" if say(status) == labels.get("succeeded") else status, _short_result(task)
-        )
+        return _joined("" if status == labels.get("succeeded") else status, _short_result(task))
     if phase == Phase.CANCELLED:
         return "" if headline(task, labels).startswith(status) else status
     return _joined(_step(task), status)
@@ -226,6 +220,9 @@ def _numbers(task: SnapshotDict, labels: Labels) -> str:
 
 def _short_result(task: SnapshotDict) -> str:
     result = task.get("result")
+    rows = count_rows(result, task.get("result_size"))
+    if rows is not None:
+        return current().counted(words_of("texts")["rows"], rows)
     if not isinstance(result, int | float | str):
         return ""
     text = str(result).lower() if isinstance(result, bool) else str(result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from headway import strict_json
@@ -72,6 +73,10 @@ def _subscription(text: str) -> Subscription | None:
     """Return a subscription that was noted as this JSON; None where that is damaged."""
     try:
         kept = strict_json.parse(text)
-        return parse_subscription(kept.get("endpoint"), kept) if isinstance(kept, Mapping) else None
+        if not isinstance(kept, Mapping):
+            return None
+        found = parse_subscription(kept.get("endpoint"), kept)
+        language = kept.get("language")
+        return replace(found, language=language) if isinstance(language, str) else found
     except ValueError:
         return None

@@ -5,19 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-MAX_COLUMNS = 100
+from headway.display.tables import Row, columns_of
+
 ROWS_OF_PAGE = 50
 MAX_CELL_CHARS = 500  # on the page
 MAX_LINK_CHARS = 2000
 # A cell of text that begins so is a formula to a spreadsheet.
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")  # full width
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,18 +40,6 @@ class Page:
         if column != self.sort:
             return "none"
         return "descending" if self.is_descending else "ascending"
-
-
-def rows_of(value: Any) -> Sequence[Row] | None:
-    """Return a result that is a list of objects as rows, None for any other."""
-    if not isinstance(value, list) or not value or not all(isinstance(one, dict) for one in value):
-        return None
-    return value if 0 < len(columns_of(value)) <= MAX_COLUMNS else None
-
-
-def columns_of(rows: Iterable[Row]) -> list[str]:
-    """Return the keys of the rows, in the order in which they come up."""
-    return list(dict.fromkeys(str(key) for row in rows for key in row))
 
 
 def page_of(rows: Sequence[Row], sort: str, number: int) -> Page:

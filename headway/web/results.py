@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from headway import masking, strict_json
+from headway.display.tables import rows_of
 from headway.shapes import SnapshotDict
 from headway.state import state
 from headway.store.model import ResultGone
@@ -22,7 +23,7 @@ from headway.web.parameters import integer
 from headway.web.reading import read_one
 from headway.web.responses import FRESH
 from headway.web.result_plot import DrawnPlot
-from headway.web.result_view import Page, as_csv, link_of, page_of, rows_of
+from headway.web.result_view import Page, as_csv, link_of, page_of
 from headway.web.security import guard
 from headway.web.viewers import current_viewer
 

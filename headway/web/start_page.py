@@ -56,8 +56,9 @@ USED = Sentence(
 
 @starting.get("/start")
 def index() -> ResponseReturnValue:
-    """Show which tasks can be started, each with a link to its form."""
-    kinds = [kind for _, kind in sorted(TASK_TYPES.items()) if kind.arguments is not None]
+    """Show which tasks can be started, by their headings, each with a link to its form."""
+    kinds = [kind for kind in TASK_TYPES.values() if kind.arguments is not None]
+    kinds.sort(key=lambda kind: (say(kind.heading).casefold(), kind.name))
     return _fresh(render_template("headway/start.html", kinds=kinds))
 
 

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 
 from headway import masking
-from headway.display import words
+from headway.display import action_words, words
 from headway.display.labels import Labels, labels_for_page, labels_of
 from headway.display.languages import Sentence, say, words_of
 from headway.display.parts import has_open_parts
@@ -147,13 +147,14 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
     log = records.queries.read_log(task_id, 0)
     lines = [line for line in log["lines"] if wanted.matches(line)]
     files = files_shown(task_id)
+    labels = labels_for_page(task["name"])
     return {
         "task": task,
-        "reading": words.read(task, labels_for_page(task["name"])),
+        "reading": words.read(task, labels),
         "address": address,
         "token": address.get("token", ""),
         "may_change": may_change,
-        "actions": _actions(task) if may_change else {},
+        "actions": _actions(task, labels) if may_change else {},
         **(form_of(task, {}) if may_change else {}),
         "idempotency_key": str(uuid4()),
         **_parts_of(viewer, stored, task),
@@ -191,7 +192,7 @@ def _parts_of(viewer: Viewer, stored: TaskRecord, task: SnapshotDict) -> dict[st
     return {
         "parent": json.loads(found[parent_id].snapshot) if found and parent_id else None,
         "parts_shown": read_parts(get_records(), task["task_id"]) if parts else None,
-        "retry_parts": words.retry_parts(task),
+        "retry_parts": action_words.retry_parts(task),
         "opens_parts": viewer.sees_all(stored),
         "has_open_parts": has_open_parts(task),
     }
@@ -217,25 +218,26 @@ def _requester(viewer: Viewer, stored: TaskRecord) -> str:
     return Sentence("you") if stored.owner == viewer.owner else stored.owner
 
 
-def _actions(task: SnapshotDict) -> dict[str, str]:
+def _actions(task: SnapshotDict, labels: Labels) -> dict[str, str]:
     """Return the actions that fit a task's phase, and the words of their buttons."""
     said = words_of("actions")
+    cancel = action_words.cancel(task, labels)
     phase = task["phase"]
     if has_open_parts(task):
         return _actions_on_parts(task)
     if phase in (Phase.SCHEDULED, Phase.RETRYING):
         now = said["now"] if phase == Phase.SCHEDULED else said["retry_now"]
-        return {"now": now, "cancel": said["cancel"]}
+        return {"now": now, "cancel": cancel}
     if phase in (Phase.QUEUED, Phase.RUNNING, Phase.WAITING):
-        return {"cancel": said["cancel"]}
+        return {"cancel": cancel}
     if phase in (Phase.FAILED, Phase.SUCCEEDED, Phase.CANCELLED):
-        return words.again(task)
+        return action_words.again(task)
     return {}
 
 
 def _actions_on_parts(task: SnapshotDict) -> dict[str, str]:
     said = words_of("actions")
-    both = {"cancel": words.cancel_all(task)}
+    both = {"cancel": action_words.cancel_all(task)}
     is_open = Phase(task["phase"]) not in FINAL | {Phase.CANCELLING}
     return {**both, "cancel_task": said["cancel_task"]} if is_open else both
 

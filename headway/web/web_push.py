@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from flask import Blueprint, Response, jsonify, request, send_from_directory
 from flask.typing import ResponseReturnValue
 
+from headway.display.languages import current
 from headway.state import state
 from headway.web import payloads
 from headway.web.access import current_owner, get_or_create_owner
@@ -68,12 +70,14 @@ def about() -> ResponseReturnValue:
 def subscribe() -> ResponseReturnValue:
     """Tell a browser of the sender's tasks from now on, and of nobody else's; 204.
 
+    It is told in the language that the sender's pages have.
+
     JSON `{"endpoint", "keys": {"p256dh", "auth"}}`, as the browser's subscription says.
     """
     if state().push_key is None:
         raise OFF
     subscription = _subscription()
-    state().records.devices.note(_owner(), subscription)
+    state().records.devices.note(_owner(), replace(subscription, language=current().tag))
     return Response(status=204)
 
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from headway.display import words
-from headway.display.labels import labels_of
+from headway.display.labels import labels_for_page
 from headway.shapes import SnapshotDict
 from headway.snapshot import FINAL, Phase
 from headway.values import clip
@@ -25,11 +25,11 @@ class Message(NamedTuple):
 
 
 def message_of(task: SnapshotDict) -> Message | None:
-    """Return what there is to tell of a task; None where it goes on.
+    """Return what there is to tell of a task, in the current language; None where it goes on.
 
     The tag is the one under which a page shows the same: see notifier.js.
     """
-    labels = labels_of(task.get("name", ""))
+    labels = labels_for_page(task.get("name", ""))
     reading = words.read(task, labels)
     if reading.phase not in TOLD:
         return None

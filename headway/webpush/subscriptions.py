@@ -32,11 +32,15 @@ class BadSubscription(ValueError):
 
 @dataclass(frozen=True)
 class Subscription:
-    """A browser's subscription: its endpoint, its public key and its secret (RFC 8291)."""
+    """A browser's subscription: its endpoint, its public key and its secret (RFC 8291).
+
+    `language` is the tag of the one in which it is told.
+    """
 
     endpoint: str
     p256dh: bytes
     auth: bytes
+    language: str = "en"
 
     @property
     def digest(self) -> str:
@@ -55,6 +59,7 @@ class Subscription:
             "endpoint": self.endpoint,
             "p256dh": to_base64(self.p256dh),
             "auth": to_base64(self.auth),
+            "language": self.language,
         }
 
 

@@ -56,6 +56,18 @@ test("success has the label's words, and the result's named values in the detail
   assert.ok(!("Result" in rows) && !Object.values(rows).includes("not named"));
 });
 
+test("a run that can go on where it was is paused, in words", () => {
+  const labels = { pauses: true };
+  const words = (state) => headline(payment({ current: 2, total: 5, ...state }), labels);
+  const button = (phase) => actions(payment({ phase }), labels).cancel;
+
+  assert.deepEqual(["queued", "running", "retrying", "waiting"].map(button), ["Cancel", "Pause", "Pause", "Cancel"]);
+  assert.equal(words({ phase: "cancelling" }), "Pausing…");
+  assert.equal(words({ phase: "cancelled", resume: { percent: 40 } }), "Paused at 40\u202f%");
+  assert.equal(words({ phase: "cancelled", resume: null }), "Cancelled at 40\u202f%");
+  assert.equal(actions(payment({ phase: "running" })).cancel, "Cancel");
+});
+
 test("an outcome that nobody can know is told, and run again, in the label's words", () => {
   const unknown = payment({ phase: "failed", error: { type: "OutcomeUnknown", message: "timed out" } });
 

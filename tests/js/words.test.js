@@ -287,6 +287,20 @@ test("a large result shows its beginning, and where the whole is", () => {
   assert.equal(showAll(whole), "");
 });
 
+test("a table says how many rows it has, and repeats none of them", () => {
+  const rows = [{ a: 1 }, { a: 2, b: [3] }];
+  const table = { ...snapshot("succeeded with an object"), status: "", result: rows };
+  const large = { ...table, result: "1204 rows…", result_size: 40_000 };
+  const words = (one) => read(one, at("2026-11-22T08:00:22Z")).text;
+  const isShown = (one) => details(one).some(([name]) => name === "Result");
+
+  assert.deepEqual([table, large].map(words), ["2 rows", `1${NARROW}204 rows`]);
+  assert.deepEqual([table, large].map(isShown), [false, false]);
+  for (const result of [[], [1], [{}], [{ a: 1 }, 2], [[]], { a: 1 }, "3 rows…"]) {
+    assert.doesNotMatch(words({ ...table, result }), /^\d rows?$/, JSON.stringify(result));
+  }
+});
+
 test("sizes have two digits at least, and a unit", () => {
   const sizes = [0, 999, 1000, 8193, 999_499, 999_500, 1_500_000, 9_949_999, 9_950_000, 20_000_002, 1_234_567_890];
 

@@ -7,6 +7,7 @@ import WORDS from "./card-words.js";
 import { details, showAll } from "./details.js";
 import { fill, formatTime, formatWhen } from "./format.js";
 import { asShown, isFinal, percent } from "./snapshot.js";
+import { countRows } from "./words.js";
 
 /**
  * @typedef {import("./card.js").CardOptions} CardOptions
@@ -122,9 +123,12 @@ export class CardDrawing {
 
   /** @param {Snapshot} snapshot */
   #resultLink(snapshot) {
+    const { server } = this.#watcher;
+    const page = server.link(`/tasks/${encodeURIComponent(snapshot.task_id)}`);
+    if (countRows(snapshot)) return { href: `${page}#outcome`, text: WORDS.card.show_table };
     const text = showAll(snapshot);
     const path = `/tasks/${encodeURIComponent(snapshot.task_id)}/result`;
-    return text ? { href: this.#watcher.server.link(path), text } : null;
+    return text ? { href: server.link(path), text } : null;
   }
 
   /** @param {Snapshot} snapshot */

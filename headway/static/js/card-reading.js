@@ -89,7 +89,8 @@ function lead(snapshot, { now, labels = {} }) {
  */
 function text(snapshot, at) {
   const { labels = {} } = at;
-  const { phase, status } = snapshot;
+  const { phase } = snapshot;
+  const status = translated(snapshot.status);
   switch (phase) {
     case "scheduled": {
       const { starts = WORDS.starts } = labels;
@@ -104,7 +105,7 @@ function text(snapshot, at) {
     case "failed":
       return failure(snapshot, labels);
     case "succeeded":
-      return joined([translated(status) === labels.succeeded ? "" : status, shortResult(snapshot)]);
+      return joined([status === labels.succeeded ? "" : status, shortResult(snapshot)]);
     case "cancelled":
       return headline(snapshot).startsWith(status) ? "" : status;
     default:
@@ -118,7 +119,7 @@ function text(snapshot, at) {
  */
 function queuedText(snapshot, { now, workers, queues, paused, hints = {} }) {
   const { status, queue } = snapshot;
-  const again = status === PENDING ? "" : status;
+  const again = status === PENDING ? "" : translated(status);
   if (paused) return sentences(TEXTS.paused, hints.resume);
   if (now - Date.parse(snapshot.updated_at) >= WORKERLESS_MS) {
     if (workers === 0) return joined([again, sentences(TEXTS.no_worker, hints.worker)]);

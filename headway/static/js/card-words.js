@@ -43,7 +43,10 @@ export default {
     "parts_failed": "{failed} of {count} parts failed",
     "cancelled": "Cancelled",
     "cancelled_at": "Cancelled at {percent}",
-    "cancelled_unstarted": "Cancelled before it started"
+    "cancelled_unstarted": "Cancelled before it started",
+    "pausing": "Pausing…",
+    "paused": "Paused",
+    "paused_at": "Paused at {percent}"
   },
   "leads": {
     "retrying": "{headline} {countdown}:",
@@ -59,7 +62,8 @@ export default {
     "no_worker_for_queue": "No worker takes the queue {queue}.",
     "paused": "Paused: the data was restored from a backup.",
     "step": "step {index}/{count}",
-    "result": "Result: {result}"
+    "result": "Result: {result}",
+    "rows": { "one": "1 row", "other": "{count} rows" }
   },
   "parts": {
     "open": "{ended} of {count} parts",
@@ -84,6 +88,7 @@ export default {
     "retry_now": "Retry now",
     "change": "Change",
     "cancel": "Cancel",
+    "pause": "Pause",
     "cancel_task": "Cancel only the task",
     "cancel_all": { "one": "Cancel with 1 part", "other": "Cancel with {count} parts" },
     "retry_parts": { "one": "Retry the failed part", "other": "Retry {count} failed parts" },
@@ -161,6 +166,7 @@ export default {
     "more": "Details",
     "more_of": "Details of {title}",
     "show_all": "Show all ({size})",
+    "show_table": "Show the table",
     "more_files": "{count} more",
     "yes": "Yes",
     "no": "No",

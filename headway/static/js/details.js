@@ -3,7 +3,7 @@
 import { print } from "./exact.js";
 import WORDS from "./card-words.js";
 import { fill, formatSize, formatTime } from "./format.js";
-import { shortResult, waiting } from "./words.js";
+import { countRows, shortResult, waiting } from "./words.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -57,7 +57,7 @@ function resultRows(snapshot, labels) {
     const values = /** @type {Record<string, unknown>} */ (result);
     return Object.entries(labels.result).map(([key, name]) => [name, inWords(values[key])]);
   }
-  const isInLine = !result_size && shortResult(snapshot);
+  const isInLine = countRows(snapshot) || (!result_size && shortResult(snapshot));
   return isInLine ? [] : [[WORDS.details.result, result_size ? String(result) : print(result)]];
 }
 

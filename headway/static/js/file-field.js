@@ -30,6 +30,7 @@ export class FileField {
     input.addEventListener("change", () => this.#take(), { signal });
     this.#part("cancel").addEventListener("click", () => this.#cancel(), { signal });
     signal.addEventListener("abort", () => this.#stop());
+    if (input.files?.length) this.#take(); // chosen before this script had come
   }
 
   get isUploading() {

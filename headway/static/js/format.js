@@ -130,7 +130,7 @@ function locales() {
  */
 export function counted(forms, count) {
   const form = new Intl.PluralRules(WORDS.language).select(count);
-  return fill(forms[form] ?? forms.other, { count });
+  return fill(forms[form] ?? forms.other, { count: formatNumber(count) });
 }
 
 /**

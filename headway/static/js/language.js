@@ -1,11 +1,20 @@
 /** The words of a page in another language than English: its server has them. One language a page. */
 
 import WORDS from "./card-words.js";
+import { fill } from "./format.js";
 
 /** @typedef {{[key: string]: Tree | string}} Tree */
 
 const TIMEOUT_MS = 3000; // after which a page is shown in English
 
+const MAX_MADE = 500;
+
+/** @typedef {{size: number, pattern: RegExp, names: string[], words: string}} Template */
+
+/** @type {Template[] | undefined} */
+let templates;
+/** @type {Map<string, string>} what was translated last: a status is drawn many times */
+const made = new Map();
 let isDecided = false;
 /** @type {Promise<void> | null} */
 let loading = null;
@@ -31,13 +40,49 @@ export function withWords(element, source, begin) {
 }
 
 /**
- * A sentence of the server's in the page's language; English for one that its catalogue has not.
+ * A sentence of the server's in the page's language, known by the English text that it was made of; English for one that
+ * its catalogue has not. languages.py has the same.
  *
  * @param {string} message
+ * @returns {string}
  */
 export function translated(message) {
-  const { messages = {} } = /** @type {{messages?: Record<string, string>}} */ (WORDS);
-  return messages[message] ?? message;
+  const { messages } = /** @type {{messages?: Record<string, string>}} */ (WORDS);
+  if (!messages) return message;
+  if (Object.hasOwn(messages, message)) return messages[message];
+  const known = made.get(message);
+  if (known !== undefined) return known;
+  templates ??= templatesOf(messages);
+  const words = fromTemplates(message, templates);
+  if (made.size >= MAX_MADE) made.clear();
+  made.set(message, words);
+  return words;
+}
+
+/**
+ * The texts with names in braces, those with most words of their own first.
+ *
+ * @param {Record<string, string>} messages
+ * @returns {Template[]}
+ */
+function templatesOf(messages) {
+  const named = Object.entries(messages).filter(([text]) => text.includes("{"));
+  const found = named.map(([text, words]) => {
+    const parts = text.split(/\{(\w+)\}/);
+    const own = parts.filter((_, at) => at % 2 === 0);
+    const pattern = own.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("(.+?)");
+    return { size: own.join("").length, pattern: new RegExp(`^${pattern}$`, "s"), names: parts.filter((_, at) => at % 2), words };
+  });
+  return found.sort((one, other) => other.size - one.size);
+}
+
+/** @param {string} message @param {Template[]} among */
+function fromTemplates(message, among) {
+  for (const { pattern, names, words } of among) {
+    const values = pattern.exec(message)?.slice(1);
+    if (values) return fill(words, Object.fromEntries(names.map((name, at) => [name, translated(values[at])])));
+  }
+  return message;
 }
 
 /**
@@ -50,8 +95,8 @@ export function translatedLabels(labels) {
   if (WORDS.language === "en") return labels;
   /** @type {(words: any) => any} */
   const own = (words) =>
-    typeof words === "string"
-      ? translated(words)
+    typeof words !== "object"
+      ? typeof words === "string" ? translated(words) : words
       : Object.fromEntries(Object.entries(words).map(([key, each]) => [key, own(each)]));
   const all = own(labels);
   if (all.starts === labels.starts) delete all.starts; // it would stand in the middle of a sentence

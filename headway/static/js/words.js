@@ -15,11 +15,13 @@ import { FINAL, PARTS_FAILED, openParts, percent } from "./snapshot.js";
  * @property {Record<string, string>} [waiting] by the type of an error that uses up no attempt, the
  *   headline until the next one
  * @property {Record<string, string>} [result] by a key of the result, its name in the details
+ * @property {boolean} [pauses] whether a run that is cancelled can go on where it was: then people pause it
  *
  * @typedef {"now" | "change" | "go_on" | "again" | "cancel" | "forget"} Action what a person may do with a task
  */
 
 const LINE_CHARS = 80;
+const MAX_COLUMNS = 100;
 
 const HEADLINES = WORDS.headlines;
 const TEXTS = WORDS.texts;
@@ -63,16 +65,24 @@ export function headline(snapshot, labels = {}) {
       if (parts && error?.type === PARTS_FAILED) return fill(HEADLINES.parts_failed, { failed: parts.failed, count: parts.count });
       return failures > 1 && !waiting(snapshot, labels) ? fill(HEADLINES.failed_again, { failures }) : HEADLINES.failed;
     case "cancelled":
-      if (!snapshot.started_at) return HEADLINES.cancelled_unstarted;
-      return part === null ? HEADLINES.cancelled : fill(HEADLINES.cancelled_at, { percent: formatPercent(part) });
+      return cancelled(snapshot, part, Boolean(labels.pauses && snapshot.resume));
+    case "cancelling":
+      return labels.pauses ? HEADLINES.pausing : HEADLINES.cancelling;
     case "scheduled":
     case "queued":
     case "waiting":
-    case "cancelling":
       return HEADLINES[phase];
     default:
       return capitalized(phase); // another version's
   }
+}
+
+/** @param {Snapshot} snapshot @param {number | null} part @param {boolean} isPaused */
+function cancelled({ started_at }, part, isPaused) {
+  if (!started_at) return HEADLINES.cancelled_unstarted;
+  const { cancelled, cancelled_at, paused, paused_at } = HEADLINES;
+  if (part === null) return isPaused ? paused : cancelled;
+  return fill(isPaused ? paused_at : cancelled_at, { percent: formatPercent(part) });
 }
 
 /**
@@ -84,18 +94,20 @@ export function headline(snapshot, labels = {}) {
  */
 export function actions(snapshot, labels = {}) {
   const { phase, error, resume } = snapshot;
-  const { now, retry_now, change, cancel, again, retry, forget } = WORDS.actions;
+  const { now, retry_now, change, cancel, pause, again, retry, forget } = WORDS.actions;
+  const stop = labels.pauses ? pause : cancel;
   if (openParts(snapshot) && FINAL.has(phase)) return { cancel };
   if (resume) return { ...bothWays(resume), forget };
   switch (phase) {
     case "scheduled":
       return { now, change, cancel };
     case "queued":
-    case "running":
     case "waiting":
       return { cancel };
+    case "running":
+      return { cancel: stop };
     case "retrying":
-      return { now: retry_now, cancel };
+      return { now: retry_now, cancel: stop };
     case "failed":
       return { again: labels.again?.[error?.type ?? ""] ?? retry, forget };
     case "succeeded":
@@ -169,11 +181,27 @@ export function timeLabel({ starts = WORDS.starts } = {}) {
  *
  * @param {Snapshot} snapshot
  */
-export function shortResult({ result, result_size }) {
+export function shortResult(snapshot) {
+  const { result, result_size } = snapshot;
+  const rows = countRows(snapshot);
+  if (rows) return counted(TEXTS.rows, rows);
   if (!["number", "bigint", "boolean", "string"].includes(typeof result)) return "";
   const whole = String(result);
   if (whole.length <= LINE_CHARS) return fill(TEXTS.result, { result: whole });
   return result_size ? fill(TEXTS.result, { result: `${whole.slice(0, LINE_CHARS - 1)}…` }) : "";
+}
+
+/**
+ * How many rows a result has that is a table, as headway/tables.py counts them; 0 for any other.
+ *
+ * @param {Snapshot} snapshot
+ */
+export function countRows({ result, result_size }) {
+  if (result_size !== null) return typeof result === "string" ? Number(/^(\d{1,9}) rows…$/.exec(result)?.[1] ?? 0) : 0;
+  const isOfObjects = (/** @type {unknown} */ row) => typeof row === "object" && row !== null && !Array.isArray(row);
+  if (!Array.isArray(result) || !result.every(isOfObjects)) return 0;
+  const columns = new Set(result.flatMap(Object.keys)).size;
+  return columns && columns <= MAX_COLUMNS ? result.length : 0;
 }
 
 /**
