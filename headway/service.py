@@ -11,8 +11,10 @@ from typing import Any
 from kombu.exceptions import OperationalError
 
 from headway.celery.backend import LiveBackend
+from headway.celery.following import following
 from headway.celery.starting import prepare
 from headway.files.uploading import UnknownUpload, uploads_of
+from headway.message_headers import PARENT, parent_of
 from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.shapes import TaskMessage
 from headway.snapshot import Phase, Snapshot
@@ -167,9 +169,25 @@ def _rerun(
             uploads=uploads,
             former_part=task_id,
             is_admitted=is_admitted,
+            rest=_rest_of(system, task_id, message),
         )
     except (KeyError, TypeError) as error:
         raise NotKept(task_id) from error
+
+
+def _rest_of(system: System, task_id: str, message: TaskMessage) -> dict[str, Any]:
+    """Return what a task in another's place is followed by: what has not followed that one.
+
+    It is of the same parent, so that what follows it stands beside it, too.
+    """
+    rest = following(message["options"])
+    if not rest:
+        return rest
+    [former] = system.records.read([task_id])
+    if former is None or Snapshot.from_json(former.snapshot).phase == Phase.SUCCEEDED:
+        return {}
+    parent = parent_of(message)
+    return {**rest, "headers": {PARENT: parent}} if parent else rest
 
 
 def _uploads_of(
@@ -206,17 +224,18 @@ def _start(
     former_part: str = "",
     is_admitted: bool = False,
     priority: str | int | None = None,
+    rest: Mapping[str, Any] | None = None,
 ) -> StartResult:
     records = system.records
     celery = system.celery
-    encoder = system.encoder
     if not is_admitted:
         system.admit(name, queue, owner, args, kwargs)
     task_id, message, turn, earliest = prepare(
-        celery, name, args, kwargs, queue=queue, owner=owner, priority=priority
+        celery, name, args, kwargs, queue=queue, owner=owner, priority=priority, rest=rest
     )
     when = when or earliest
-    encoded = encoder.write(task_id, message) if encoder and not when else ""
+    encoder = None if when or rest else system.encoder
+    encoded = encoder.write(task_id, message) if encoder else ""
     started = records.starts.create(
         owner=owner,
         message=message,

@@ -185,6 +185,7 @@ LAYERS = [
     "headway.unique",
     "headway.schedules",
     "headway.celery.starting",
+    "headway.celery.following",
     "headway.celery.scheduler",
     "headway.celery.file_cleaner",
     "headway.celery.web_pusher",

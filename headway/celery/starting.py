@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from celery import Celery
 
+from headway.celery.dependents import marked
 from headway.celery.messages import expiry_of
 from headway.celery.priorities import give_number, step_of
 from headway.celery.sends import identified
@@ -35,16 +36,20 @@ def prepare(
     queue: str,
     owner: str,
     priority: str | int | None = None,
+    rest: Mapping[str, Any] | None = None,
 ) -> Prepared:
-    """Prepare a task that has no record yet. Raises TypeError for a bad priority."""
+    """Prepare a task that has no record yet; `rest` are the options for what follows it.
+
+    Raises TypeError for a bad priority.
+    """
     task_id = str(uuid4())
     task = celery.tasks.get(name)
-    options: dict[str, Any] = {**expiry_of(task, celery)}
+    options: dict[str, Any] = {**expiry_of(task, celery), **(rest or {})}
     if priority is not None:
         options["priority"] = priority
     give_number(name, options, celery)
     plain = celery.signature(name, args=args, kwargs=kwargs, queue=queue, **options)
-    message: Any = recorded(identified(owned(plain, owner), task_id), task_id)
+    message: Any = marked(recorded(identified(owned(plain, owner), task_id), task_id))
     unique = unique_of(task)
     turn = unique.turn(name, args, kwargs) if unique else NO_TURN
     step = step_of(options.get("priority"), celery.conf)
