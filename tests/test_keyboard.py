@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from headway.questions import Asked
 from headway.snapshot import Phase
@@ -13,6 +13,7 @@ from tests.by_hand import HERE, claim, write
 from tests.page import LIVE, chip, open_live
 
 MAX_TABS = 120
+TASK_PAGE = re.compile("/tasks/[0-9a-f-]{36}$")
 
 
 def tab_to(page: Page, wanted: Locator) -> None:
@@ -93,3 +94,80 @@ def test_search_filter_choose_and_forget(page: Page, web_address: str, shared_re
         page.keyboard.press(key)
     expect(dialog).to_be_hidden()
     expect(page.locator("input[type=search]")).not_to_be_focused()
+
+
+def test_the_whole_product_by_keyboard(page: Page, web_address: str, shared_records: Records):
+    """Start, list, search, task page, log filter, question, cancel, run again, and a mailing."""
+    open_live(page, web_address)
+    press(page, page.get_by_role("link", name="All that can be started"))
+    press(page, page.get_by_role("link", name="Long task"))
+    press(page, page.get_by_role("button", name="Start"))
+    expect(page).to_have_url(TASK_PAGE)
+    task_id = page.url.rpartition("/")[2]
+    claim(shared_records, task_id)
+    write(shared_records, task_id, 420)
+    lines = [("INFO", "half way"), ("WARNING", "a row is odd")]
+    shared_records.output.log(task_id, HERE, lines)
+    expect(page.get_by_role("log", name="Log")).to_contain_text("half way")
+
+    press(page, page.locator("header").get_by_role("link", name="Tasks"))
+    expect(chip(page)).to_have_text(LIVE)
+    page.keyboard.press("/")
+    page.keyboard.type("long")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("q=long"))
+    press(page, page.locator(f'[task-id="{task_id}"]').get_by_role("link", name="Long task"))
+
+    log = page.get_by_role("log", name="Log")
+    expect(log).to_contain_text("half way")
+    tab_to(page, page.get_by_label("Level"))
+    page.keyboard.type("WARN")
+    press(page, page.get_by_role("button", name="Show", exact=True))
+    expect(log).to_contain_text("a row is odd")
+    expect(log).not_to_contain_text("half way")
+
+    ask(shared_records, task_id, ["Yes", "No"])
+    press(page, page.locator("#question").get_by_role("button", name="Yes"))
+    expect(page.locator("#timeline")).to_contain_text("Queued")
+    card = page.locator("headway-task")
+    press(page, card.get_by_role("button", name="Cancel: Long task"))
+    expect(card).to_have_attribute("data-phase", "cancelled")
+    press(page, card.get_by_role("button", name="Run again: Long task"))
+    press(page, card.get_by_role("link", name="a new task"))
+    expect(page).not_to_have_url(re.compile(task_id))
+    expect(page.locator("[data-part=connection]")).to_contain_text(LIVE)
+
+    send_a_mailing(page, web_address, shared_records)
+
+
+def send_a_mailing(page: Page, web_address: str, records: Records) -> None:
+    """Start a mailing, and pause it."""
+    page.keyboard.press("t")
+    expect(chip(page)).to_have_text(LIVE)
+    press(page, page.get_by_role("link", name="All that can be started"))
+    press(page, page.get_by_role("link", name="Mailing"))
+    tab_to(page, page.get_by_label("Source"))  # what Enter opens there is the browser's own
+    rows = b"Name,Email\nAda,ada@example.com\n"
+    file: FilePayload = {"name": "people.csv", "mimeType": "text/csv", "buffer": rows}
+    page.get_by_label("Source").set_input_files(file)
+    expect(page.get_by_role("checkbox", name="people.csv")).to_be_checked()
+    tab_to(page, page.get_by_label("Subject"))
+    page.keyboard.type("Hello {name}")
+    tab_to(page, page.get_by_label("Body"))
+    page.keyboard.type("Dear {name}")
+    press(page, page.get_by_role("button", name="Start"))
+    expect(page).to_have_url(TASK_PAGE)
+    task_id = page.url.rpartition("/")[2]
+    message, _ = records.outbox.message(task_id) or ({}, "")
+    outcome = records.runs.claim(
+        task_id, HERE, "run", message=message, max_attempts=4, hostname="test"
+    )
+    assert outcome == "claimed"
+    press(page, page.locator("headway-task").get_by_role("button", name="Pause: Mailing"))
+    expect(page.locator("headway-task")).to_have_attribute("data-phase", "cancelling")
+
+
+def ask(records: Records, task_id: str, choices: list[str]) -> None:
+    message, _ = records.outbox.message(task_id) or ({}, "")
+    question = Asked("q", "q", "Go on?", choices, None, 3600.0)
+    assert records.runs.ask(task_id, HERE, question, message) == "waiting"
