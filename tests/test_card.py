@@ -19,7 +19,7 @@ from tests.processes import Valkey
 
 CONTRACT = json.loads((Path(__file__).parent / "contract.json").read_text())
 CASES = CONTRACT["snapshots"]
-CARD = '{% from "task.html" import card %}{{ card(task) }}'
+CARD = '{% include "task.html" %}'
 
 
 @pytest.fixture(scope="module")

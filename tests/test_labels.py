@@ -19,7 +19,7 @@ from headway.snapshot import Phase, Snapshot
 from tests.documents import module_of
 from tests.processes import Valkey
 
-CARD = '{% from "task.html" import card %}{{ card(task) }}'
+CARD = '{% include "task.html" %}'
 DUE = "2026-11-22T08:00:43.400Z"
 
 
