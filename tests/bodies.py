@@ -14,6 +14,8 @@ from uuid import uuid4
 from celery import Celery
 from celery.app.trace import build_tracer
 
+from headway.celery.live_tasks import make_all_live
+from headway.celery.task import LiveTask
 from headway.snapshot import Snapshot
 from headway.store.records import Records
 from tests.by_hand import published, shown, subscribed
@@ -36,6 +38,8 @@ def run(celery: Celery, body: Callable[..., Any], *, bind: bool = False) -> str:
 
 
 def run_task(task: Any, task_id: str = "") -> str:
+    if not isinstance(task, LiveTask):
+        make_all_live(task.app)  # as a worker does when it starts
     task_id = task_id or str(uuid4())
     task.push_request(
         id=task_id,
