@@ -23,7 +23,7 @@ from app import create_app
 from bench.peers import pace
 from headway import progress, service
 from headway.celery.backend import LiveBackend
-from headway.celery.fencing import FENCE, delivery_of
+from headway.celery.storing.fencing import FENCE, delivery_of
 from headway.questions import Asked
 from headway.shapes import TaskMessage
 from headway.store.records import Records

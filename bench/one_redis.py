@@ -18,7 +18,7 @@ from bench.machine import cpu_seconds
 from bench.peers.pace import STATUS, TOTAL
 from bench.processes import Failed
 from headway.celery.backend import LiveBackend
-from headway.celery.fencing import FENCE, delivery_of
+from headway.celery.storing.fencing import FENCE, delivery_of
 from headway.shapes import TaskMessage
 from headway.snapshot import Phase
 from headway.store.functions import Functions

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from headway.arguments.annotations import Email, Example
     from headway.arguments.signatures import BadArguments
-    from headway.celery.broker import FailFastCelery
-    from headway.celery.commit_point import CommitPoint
     from headway.celery.later import failures_of, retry_later
+    from headway.celery.messages.broker import FailFastCelery
+    from headway.celery.run.commit_point import CommitPoint
     from headway.celery.runs import Stopped
     from headway.display.labels import Labels
     from headway.exceptions import (
@@ -72,11 +72,11 @@ __all__ = [
 
 HOMES = {
     "BadArguments": "headway.arguments.signatures",
-    "CommitPoint": "headway.celery.commit_point",
+    "CommitPoint": "headway.celery.run.commit_point",
     "ConfigError": "headway.exceptions",
     "Email": "headway.arguments.annotations",
     "Example": "headway.arguments.annotations",
-    "FailFastCelery": "headway.celery.broker",
+    "FailFastCelery": "headway.celery.messages.broker",
     "Headway": "headway.extension",
     "HeadwayError": "headway.exceptions",
     "Image": "headway.typed_results",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from headway.celery import broker
+from headway.celery.messages import broker
 from headway.files import checks as file_checks
 from headway.store import redis_checks
 from headway.store.checks import Finding, Mark

@@ -3,8 +3,8 @@
 from headway.limits import parse as parse_limits
 from headway.store.keys import parse_prefix
 from headway.store.redis_url import parse_broker_url, parse_redis_url
-from headway.web.hosts import parse_hosts
-from headway.web.origins import parse_origins
+from headway.web.requests.hosts import parse_hosts
+from headway.web.requests.origins import parse_origins
 
 __all__ = [
     "parse_broker_url",

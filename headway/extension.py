@@ -17,8 +17,8 @@ from flask_socketio import SocketIO
 from headway import masking, settings
 from headway.app_tasks import AppTasks
 from headway.celery.backend import LiveBackend
-from headway.celery.broker import message_encoder
-from headway.celery.sends import load_owner_by
+from headway.celery.messages.broker import message_encoder
+from headway.celery.messages.sends import load_owner_by
 from headway.display.languages import choose_by
 from headway.exceptions import ConfigError
 from headway.files.place import file_store
@@ -28,30 +28,30 @@ from headway.revoking import revoke_from
 from headway.state import KEY, State, state_of
 from headway.system import live_backend
 from headway.tokens import DAY_SECONDS, token
-from headway.web import access
-from headway.web.answers import answers
-from headway.web.api import api
+from headway.web.api.answers import answers
+from headway.web.api.files import files
+from headway.web.api.openapi import openapi
+from headway.web.api.ops import ops
+from headway.web.api.parts import parts
+from headway.web.api.several import several
+from headway.web.api.sharing import sharing
+from headway.web.api.streams import streams
+from headway.web.api.tasks import api
+from headway.web.api.tus import tus
+from headway.web.api.uploads import uploads
+from headway.web.api.web_push import push
 from headway.web.assets import assets
-from headway.web.files import files
-from headway.web.hosts import TrustedHosts, parse_hosts
-from headway.web.language import current_language
-from headway.web.openapi import openapi
-from headway.web.ops import ops
-from headway.web.origins import parse_origins
-from headway.web.pages import Pages
-from headway.web.parts import parts
-from headway.web.results import results
-from headway.web.schedules import schedules
-from headway.web.several import several
-from headway.web.sharing import sharing
+from headway.web.pages.results import results
+from headway.web.pages.schedules import schedules
+from headway.web.pages.start_page import starting
+from headway.web.pages.task_page import pages
+from headway.web.pages.template_functions import Pages
+from headway.web.requests import access
+from headway.web.requests.hosts import TrustedHosts, parse_hosts
+from headway.web.requests.language import current_language
+from headway.web.requests.origins import parse_origins
+from headway.web.requests.viewers import secret_keys_of
 from headway.web.sockets import serve_sockets
-from headway.web.start_page import starting
-from headway.web.streams import streams
-from headway.web.task_page import pages
-from headway.web.tus import tus
-from headway.web.uploads import uploads
-from headway.web.viewers import secret_keys_of
-from headway.web.web_push import push
 from headway.webpush.settings import push_key
 
 # These may log the address of a request, or what a socket's client has sent.

@@ -41,21 +41,21 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 from headway.bars import Part
 from headway.capture import capture
 from headway.capture.programs import run
-from headway.celery import asking, children
-from headway.celery.asking import NO_DEFAULT
-from headway.celery.checkpoint import MAX_CURSOR_BYTES, Loop
-from headway.celery.effects import Effect
-from headway.celery.files import FileSource, give_out
-from headway.celery.log_lines import level_of
-from headway.celery.report import UNSET
-from headway.celery.report_values import name_of as _name
-from headway.celery.report_values import number_of as _number
-from headway.celery.report_values import status_of as _status
-from headway.celery.reporting import find as _find
-from headway.celery.reporting import inside as _inside
+from headway.celery.run import asking, children
+from headway.celery.run.asking import NO_DEFAULT
+from headway.celery.run.checkpoint import MAX_CURSOR_BYTES, Loop
+from headway.celery.run.effects import Effect
+from headway.celery.run.files import FileSource, give_out
+from headway.celery.run.log_lines import level_of
+from headway.celery.run.report import UNSET
+from headway.celery.run.report_values import name_of as _name
+from headway.celery.run.report_values import number_of as _number
+from headway.celery.run.report_values import status_of as _status
+from headway.celery.run.reporting import find as _find
+from headway.celery.run.reporting import inside as _inside
+from headway.celery.run.streams import open_stream
+from headway.celery.run.text_stream import TextStream
 from headway.celery.runs import HERE
-from headway.celery.streams import open_stream
-from headway.celery.text_stream import TextStream
 from headway.json_values import encoded
 from headway.values import as_number, as_text, length_of
 

@@ -18,7 +18,7 @@ from headway.arguments.docstrings import summary_of
 from headway.arguments.form import label_of
 from headway.arguments.signatures import BadArguments, Call, converting, signature_of
 from headway.arguments.typed import holds_upload
-from headway.celery.priorities import OWN, checked
+from headway.celery.messages.priorities import OWN, checked
 from headway.celery.unique_sends import apply_async
 from headway.display.labels import Labels, register
 from headway.message_headers import TITLE

@@ -197,8 +197,8 @@ class EncodedArguments(TypedDict):
 class TaskMessage(TypedDict, total=False):
     """A task's message as its record keeps it: a Celery signature; {} if it cannot be read.
 
-    `dependents` says which ends others have to be notified of (headway/celery/dependents.py), and
-    `encoded` holds what JSON cannot (headway/celery/encoded.py). `options` are those of
+    `dependents` says which ends others have to be notified of (celery/storing/dependents.py), and
+    `encoded` holds what JSON cannot (celery/messages/encoded.py). `options` are those of
     `apply_async`.
     """
 

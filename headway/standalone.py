@@ -15,9 +15,9 @@ from headway.exceptions import ConfigError
 from headway.extension import Headway
 from headway.settings import LANGUAGE, LIMITS
 from headway.weak_secrets import is_secret, refuse_weak
-from headway.web.errors import APIError, as_json
-from headway.web.proxies import TrustedProxies
-from headway.web.security import add_headers
+from headway.web.requests.errors import APIError, as_json
+from headway.web.requests.proxies import TrustedProxies
+from headway.web.requests.security import add_headers
 
 MAX_BODY_BYTES = 64 * 1024
 NO_SECRET = (

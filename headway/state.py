@@ -13,7 +13,7 @@ from headway.limits import LimitReached, Limits, QueueFull
 from headway.push.manager import RoomManager
 from headway.registry import TASK_TYPES
 from headway.system import System
-from headway.web.origins import Origin
+from headway.web.requests.origins import Origin
 
 if TYPE_CHECKING:
     from headway.webpush.keys import PushKey

@@ -9,9 +9,9 @@ from typing import Any
 
 from celery import Celery
 
-from headway.celery.attempts import DEFAULT_ATTEMPTS
 from headway.celery.backend import LiveBackend
-from headway.celery.broker import MessageEncoder, message_encoder
+from headway.celery.messages.broker import MessageEncoder, message_encoder
+from headway.celery.storing.attempts import DEFAULT_ATTEMPTS
 from headway.exceptions import ConfigError
 from headway.files.place import file_store
 from headway.files.store import FileStore

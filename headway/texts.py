@@ -2,7 +2,7 @@
 
 from headway.display.languages import Counted, Sentence, add_translations, say
 from headway.limits import counted, described
-from headway.web.result_view import without_formula
+from headway.web.pages.result_view import without_formula
 
 __all__ = [
     "Counted",

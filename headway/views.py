@@ -1,13 +1,13 @@
 """What a Flask project's own views need to answer as Headway's do."""
 
-from headway.web.access import current_owner, get_or_create_owner
-from headway.web.api import server_state
-from headway.web.cookies import refuse_without_cookie
-from headway.web.errors import APIError, wants_json, wants_page
-from headway.web.listing import Listing, Query, read_listing
-from headway.web.responses import accepted, idempotency_key
-from headway.web.security import guard
-from headway.web.whole_site import protect
+from headway.web.api.listing import Listing, Query, read_listing
+from headway.web.api.responses import accepted, idempotency_key
+from headway.web.api.tasks import server_state
+from headway.web.requests.access import current_owner, get_or_create_owner
+from headway.web.requests.cookies import refuse_without_cookie
+from headway.web.requests.errors import APIError, wants_json, wants_page
+from headway.web.requests.security import guard
+from headway.web.requests.whole_site import protect
 
 __all__ = [
     "APIError",

@@ -17,7 +17,7 @@ patch_for("eventlet")
 
 from eventlet import tpool
 
-from headway.web.serve_eventlet import AcceptQueue
+from headway.web.server.serve_eventlet import AcceptQueue
 
 queue = AcceptQueue(socket.socket(-1, fileno=int(os.environ["HEADWAY_LISTEN_FD"])))
 while line := tpool.execute(sys.stdin.readline):

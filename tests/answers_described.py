@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, Response, request
 from jsonschema import Draft202012Validator
 
-from headway.web.openapi import document
+from headway.web.api.openapi import document
 
 
 class Described:

@@ -14,8 +14,8 @@ from uuid import uuid4
 from celery import Celery
 from celery.app.trace import build_tracer
 
-from headway.celery.live_tasks import make_all_live
 from headway.celery.task import LiveTask
+from headway.celery.worker.live_tasks import make_all_live
 from headway.snapshot import Snapshot
 from headway.store.records import Records
 from tests.by_hand import published, shown, subscribed

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from celery.app.task import Context
 
-from headway.celery.delivery import keep_until_due
-from headway.celery.fencing import FENCE
+from headway.celery.storing.fencing import FENCE
+from headway.celery.worker.delivery import keep_until_due
 from tests import plain_celery as plain
 
 

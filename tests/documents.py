@@ -13,7 +13,7 @@ from types import ModuleType
 
 from celery import _state, current_app
 
-from headway.celery.sends import load_owner_by, nobody
+from headway.celery.messages.sends import load_owner_by, nobody
 from tests.processes import ROOT, Process, Valkey, answers, free_port, running, worker
 
 

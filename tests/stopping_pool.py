@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 from billiard import pool
 
-from headway.celery import maintenance
+from headway.celery.worker import maintenance
 from tests.checkpoint_tasks import celery, counts_rows
 
 __all__ = ["celery", "counts_rows"]

@@ -13,7 +13,7 @@ from celery._state import _task_stack
 from celery.app.task import Context
 from celery.exceptions import Retry, TimeLimitExceeded
 
-from headway.celery.sends import waits_of
+from headway.celery.messages.sends import waits_of
 from headway.message_headers import WAITS
 from tests.by_broker import Hand, running_as
 from tests.test_successors import again, again_in_silence, phase_at_last

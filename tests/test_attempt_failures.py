@@ -6,7 +6,7 @@ import pytest
 from celery.app.task import Context
 from flask.testing import FlaskClient
 
-from headway.celery.writes import MAX_TRACEBACK_CHARS, attempt_failure
+from headway.celery.storing.writes import MAX_TRACEBACK_CHARS, attempt_failure
 from headway.snapshot import Phase
 from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from celery.app.task import Context
 
-from headway.celery.attempts import DEFAULT_ATTEMPTS, attempts_of, retries_for_ever
+from headway.celery.storing.attempts import DEFAULT_ATTEMPTS, attempts_of, retries_for_ever
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.result import AsyncResult, GroupResult
 from kombu.exceptions import EncodeError
 
-from headway.celery.result_consumer import READ_AGAIN_SECONDS
+from headway.celery.storing.result_consumer import READ_AGAIN_SECONDS
 from headway.snapshot import Snapshot
 from headway.store.records import Records
 from tests import plain_celery as plain

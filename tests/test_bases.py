@@ -16,9 +16,9 @@ from celery import Celery, Task
 from celery.app.trace import build_tracer
 
 from headway.celery.backend import name_what_is_not_live
-from headway.celery.delivery import LiveRequest
-from headway.celery.live_tasks import make_all_live
 from headway.celery.task import LiveTask
+from headway.celery.worker.delivery import LiveRequest
+from headway.celery.worker.live_tasks import make_all_live
 from headway.store.records import Records
 from tests import based_celery as based
 from tests.processes import Process, Valkey, running, wait_for, worker
@@ -114,7 +114,7 @@ def make_app(**options: Any) -> Celery:
 
 
 LIVE_URL = "headway+redis://127.0.0.1:1"
-MAINTENANCE = "headway.celery.maintenance.Maintenance"
+MAINTENANCE = "headway.celery.worker.maintenance.Maintenance"
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from headway.snapshot import Phase
 from headway.state import state_of
 from headway.store.model import TaskRecord
 from headway.store.records import Records
-from headway.web import api
-from headway.web.sent_tags import MAX_ANSWERS, SentTags
+from headway.web.api import tasks as api
+from headway.web.api.sent_tags import MAX_ANSWERS, SentTags
 from tests.by_hand import claimed_by, write
 
 

@@ -21,7 +21,7 @@ from celery.utils.objects import Bunch
 from redis.exceptions import ResponseError
 
 from headway.celery.backend import LiveBackend
-from headway.celery.fencing import FENCE
+from headway.celery.storing.fencing import FENCE
 from headway.store.model import Delivery
 from headway.store.records import Records
 from headway.store.runs import RunRecords

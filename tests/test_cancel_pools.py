@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from headway.celery.run_killer import CANNOT_END
+from headway.celery.worker.run_killer import CANNOT_END
 from headway.snapshot import Phase
 from tests import ending_tasks as tasks
 from tests.by_project import Project, project, runs

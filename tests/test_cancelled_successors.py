@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from headway.celery.fencing import REPLACEMENT
+from headway.celery.storing.fencing import REPLACEMENT
 from headway.shapes import TaskMessage
 from headway.snapshot import Phase
 from headway.store.records import Records

@@ -17,7 +17,7 @@ from celery.utils.log import LoggingProxy
 from headway import progress
 from headway.capture.logs import RunLogHandler
 from headway.celery import runs
-from headway.celery.log_lines import MAX_LINES
+from headway.celery.run.log_lines import MAX_LINES
 from headway.store.output import LOG_LINES
 from headway.store.records import Records
 from tests.bodies import log_of, run
@@ -209,7 +209,7 @@ def test_warnings_are_lines(celery: Celery, records: Records):
 def test_headways_own_records_are_no_lines_of_a_task(celery: Celery, records: Records):
     def body() -> None:
         with progress.capture():
-            logging.getLogger("headway.celery.report").warning("a report is not sent")
+            logging.getLogger("headway.celery.run.report").warning("a report is not sent")
 
     assert log_of(records, run(celery, body)) == []
 

@@ -12,7 +12,7 @@ from celery import Celery, current_task
 from celery.exceptions import Ignore, Retry
 
 from headway import progress
-from headway.celery.children import Address, InChild
+from headway.celery.run.children import Address, InChild
 from headway.celery.runs import Stopped
 from headway.snapshot import Phase
 from headway.store.model import NO_SOURCE, Delivery, Source, StateWrite

@@ -14,8 +14,8 @@ from celery import Celery, states
 from celery.app.task import Context
 from celery.exceptions import WorkerLostError
 
-from headway.celery import dependents
-from headway.celery.fencing import FENCE
+from headway.celery.storing import dependents
+from headway.celery.storing.fencing import FENCE
 from headway.snapshot import Phase
 from headway.store.model import Delivery, StateWrite
 from headway.store.records import Records

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from app import create_app
 from headway.state import state_of
-from headway.web.operations import OPERATIONS
+from headway.web.api.operations import OPERATIONS
 from tests.described_server import PLACES, DescribedServer, Operation, Request, can_be_sent
 from tests.processes import Valkey
 

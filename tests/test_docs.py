@@ -112,7 +112,7 @@ def test_the_readmes_extension_serves_an_owners_tasks(redis_url: str):
     import flask
     from celery import Celery
 
-    from headway.celery.sends import load_owner_by, nobody
+    from headway.celery.messages.sends import load_owner_by, nobody
 
     [code] = [block for block in blocks("python") if "Headway()" in block]
     app = flask.Flask("shop")

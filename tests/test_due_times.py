@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from headway.celery.messages import due_time
+from headway.celery.messages.captured import due_time
 from headway.registry import TASK_TYPES, task
 from headway.store.records import Records
 from tests import plain_celery as plain

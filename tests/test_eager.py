@@ -11,7 +11,7 @@ from celery import Celery, chain, chord, group
 from celery.exceptions import Ignore
 
 from headway import progress
-from headway.celery.publishing import Recorder
+from headway.celery.storing.publishing import Recorder
 from headway.exceptions import ConfigError, HeadwayError
 from headway.testing.eager import Eager
 from tests import plain_celery as plain

@@ -10,7 +10,7 @@ from flask import Flask, has_request_context
 from flask.testing import FlaskClient
 
 from headway import Headway, progress
-from headway.celery.sends import load_owner_by, nobody
+from headway.celery.messages.sends import load_owner_by, nobody
 from headway.registry import TASK_TYPES, Call, TaskType
 from headway.testing.eager import Eager
 

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from app import create_app
 from headway import token
-from headway.celery.sends import load_owner_by, nobody
+from headway.celery.messages.sends import load_owner_by, nobody
 from headway.snapshot import Phase
 from headway.store.records import Records
 from tests.by_hand import write

@@ -20,8 +20,8 @@ from celery.app.task import Context
 from kombu.exceptions import ContentDisallowed
 
 from headway.celery.backend import LiveBackend
-from headway.celery.encoded import decode, encode, serializer_of
-from headway.celery.fencing import FENCE, mark_delivery
+from headway.celery.messages.encoded import decode, encode, serializer_of
+from headway.celery.storing.fencing import FENCE, mark_delivery
 from headway.service import NotKept, rerun
 from headway.store.model import Delivery
 from headway.store.records import Records

@@ -18,7 +18,7 @@ from flask import Flask
 from flask_socketio import SocketIO, emit
 
 from headway import ConfigError, Headway
-from headway.celery.sends import load_owner_by, nobody
+from headway.celery.messages.sends import load_owner_by, nobody
 from headway.engine.frames import SERVICE_RESTART
 from tests.browser import OrderedClient
 from tests.processes import Process, answers, free_port, running, wait_for, worker

@@ -14,7 +14,7 @@ import pytest
 from celery import Celery
 
 from headway import progress
-from headway.celery.file_cleaner import GRACE_SECONDS, FileCleaner
+from headway.celery.worker.file_cleaner import GRACE_SECONDS, FileCleaner
 from headway.exceptions import ConfigError
 from headway.files.place import file_store
 from headway.files.store import FileStore

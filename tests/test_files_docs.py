@@ -13,7 +13,7 @@ from celery import Celery
 from headway import settings
 from headway.files.types import MAX_NAME_BYTES
 from headway.store.files import MAX_FILES
-from headway.web.files import MAX_IMAGE_BYTES
+from headway.web.api.files import MAX_IMAGE_BYTES
 from tests import documents
 
 DOCUMENT = "docs/files.md"

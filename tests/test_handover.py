@@ -20,7 +20,7 @@ import websocket
 
 from headway.snapshot import Phase
 from headway.store.records import Records
-from headway.web.listening import listen
+from headway.web.server.listening import listen
 from tests.browser import Returning, Visitor
 from tests.by_hand import hand_task, open_websocket, write
 from tests.processes import Process, Valkey, answers, wait_for

@@ -12,7 +12,7 @@ from celery import Celery
 from celery.exceptions import ImproperlyConfigured
 
 from headway.celery.backend import LiveBackend
-from headway.celery.broker import missing, withdraw
+from headway.celery.messages.broker import missing, withdraw
 from headway.push.manager import RoomManager
 from headway.push.subscriber import RedisSubscriber
 from headway.snapshot import Phase, Snapshot

@@ -18,7 +18,7 @@ from headway.display import words
 from headway.display.labels import LABELS, labels_for_page, labels_of
 from headway.display.languages import ENGLISH, Language, Sentence, find, known, speaking
 from headway.limits import LimitReached
-from headway.web.language import COOKIE, words_as_json
+from headway.web.requests.language import COOKIE, words_as_json
 from headway.webpush.messages import message_of
 from tests.processes import Valkey
 

@@ -18,7 +18,7 @@ from celery.result import AsyncResult
 from kombu.utils.json import dumps, loads
 
 from headway.celery.backend import LiveBackend
-from headway.celery.results import MAX_RESULT_BYTES, PREVIEW_CHARS
+from headway.celery.storing.results import MAX_RESULT_BYTES, PREVIEW_CHARS
 from headway.display.tables import count_rows
 from headway.engine.sending import MAX_BACKLOG_BYTES
 from headway.push.resync import MINE

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from headway.web.limiting import KINDS
+from headway.web.requests.limiting import KINDS
 
 BROWSER = {"Accept": "text/html"}
 MakeApp = Callable[..., Flask]

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from headway.celery.log_lines import gap
+from headway.celery.run.log_lines import gap
 from headway.exceptions import ConfigError
 from headway.limits import counted, in_words, parse, subject_of
 from headway.settings import STARTS_LIMIT

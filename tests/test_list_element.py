@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from headway.snapshot import Phase
 from headway.store.records import Records
-from headway.web.listing import FILTERS
+from headway.web.api.listing import FILTERS
 from tests.by_hand import HERE, claim, write
 from tests.page import expect_fits
 from tests.processes import ROOT

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from celery import Task
 
-from headway.celery import programs
+from headway.celery.run import programs
 from headway.exceptions import ConfigError, HeadwayError
 from headway.snapshot import FINAL, Phase
 from headway.testing import NotEnded, TaskRun

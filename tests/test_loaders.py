@@ -7,7 +7,7 @@ from celery import Celery
 from flask import Flask, request
 
 from headway import Headway
-from headway.celery.sends import load_owner_by, nobody
+from headway.celery.messages.sends import load_owner_by, nobody
 from headway.store.model import Sent
 
 ADAS = "7f3a1c52-adas"

@@ -6,10 +6,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from headway.celery.log_lines import level_of
+from headway.celery.run.log_lines import level_of
 from headway.store.model import HistoryEvent, LogLine
 from headway.store.records import Records
-from headway.web.log_view import LogQuery, by_attempt
+from headway.web.pages.log_view import LogQuery, by_attempt
 from tests.by_hand import HERE, claim
 
 HTML = {"Accept": "text/html"}

@@ -19,9 +19,9 @@ from types import SimpleNamespace
 import pytest
 from celery import bootsteps, chord
 
-from headway.celery.broker import break_off
-from headway.celery.loop_watch import STUCK_AFTER
-from headway.celery.maintenance import Maintenance
+from headway.celery.messages.broker import break_off
+from headway.celery.worker.loop_watch import STUCK_AFTER
+from headway.celery.worker.maintenance import Maintenance
 from headway.snapshot import Phase, Snapshot
 from headway.store.records import Records
 from tests import plain_celery as plain
@@ -373,7 +373,7 @@ def test_a_worker_that_is_stopped_while_it_starts_ends_without_a_word_of_fault(
 def freed(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Return the connections that are broken off."""
     connections: list[object] = []
-    monkeypatch.setattr("headway.celery.broker.break_off", connections.append)
+    monkeypatch.setattr("headway.celery.messages.broker.break_off", connections.append)
     return connections
 
 

@@ -13,7 +13,7 @@ from celery import Celery
 from celery.worker import state
 from kombu.exceptions import OperationalError
 
-from headway.celery.maintenance import Maintenance
+from headway.celery.worker.maintenance import Maintenance
 from headway.store.errors import RedisUnavailable
 from headway.store.model import Delivery
 from headway.store.records import Records

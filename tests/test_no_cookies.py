@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from app import config, create_app, doctor
-from headway.web import cookies
+from headway.web.requests import cookies
 from tests.page import LIVE, cards, chip
 from tests.processes import Process, Valkey, running, web
 

@@ -14,10 +14,10 @@ import redis
 from celery import Celery, current_task
 
 from headway import progress
-from headway.celery.log_lines import MAX_CHARS
-from headway.celery.progress_sender import FLUSHER
-from headway.celery.run_store import RunStore
+from headway.celery.run.log_lines import MAX_CHARS
+from headway.celery.run.progress_sender import FLUSHER
 from headway.celery.runs import HERE
+from headway.celery.storing.run_store import RunStore
 from headway.progress import MAX_LINE_CHARS
 from headway.store.errors import RedisUnavailable
 from headway.store.functions import Functions

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 
 from headway.extension import BLUEPRINTS
-from headway.web.operations import OPERATIONS
+from headway.web.api.operations import OPERATIONS
 from tests.answers_described import Described
 
 # Routes that answer with pages, files or the document itself.

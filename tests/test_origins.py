@@ -12,7 +12,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from app import config, create_app
 from headway.exceptions import ConfigError
-from headway.web.origins import Origin, parse_origin
+from headway.web.requests.origins import Origin, parse_origin
 
 HANDSHAKE = {
     "Connection": "Upgrade",

@@ -11,7 +11,7 @@ import pytest
 from celery import Celery
 
 from headway import masking, progress
-from headway.celery.overflow import END, GAP
+from headway.celery.run.overflow import END, GAP
 from headway.exceptions import ConfigError
 from headway.files.folder import FileFolder
 from headway.files.place import file_store

@@ -13,7 +13,7 @@ from celery._state import _task_stack
 from flask import Flask
 from flask.testing import FlaskClient
 
-from headway.celery.sends import identify, load_owner_by, nobody
+from headway.celery.messages.sends import identify, load_owner_by, nobody
 from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.by_broker import Hand, running_as

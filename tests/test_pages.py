@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from hatch_build import BUNDLE, CustomBuildHook
 from headway import ConfigError, Headway
-from headway.celery.sends import load_owner_by, nobody
+from headway.celery.messages.sends import load_owner_by, nobody
 from headway.web import assets
 from tests.processes import ROOT, Valkey
 

@@ -9,7 +9,7 @@ from typing import Any
 from headway.snapshot import Phase
 from headway.store.model import Point
 from headway.store.records import Records
-from headway.web.plot import FEWEST_POINTS, Plot, plot
+from headway.web.pages.plot import FEWEST_POINTS, Plot, plot
 from tests.by_hand import claim, write
 from tests.terminal import create
 

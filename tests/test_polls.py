@@ -17,8 +17,8 @@ from headway.shapes import TaskMessage
 from headway.store.errors import RedisUnavailable
 from headway.store.model import TaskRecord
 from headway.store.records import Records
-from headway.web.reading import read_mine
-from headway.web.viewers import Viewer
+from headway.web.api.reading import read_mine
+from headway.web.requests.viewers import Viewer
 from tests.by_hand import claimed, write
 from tests.processes import wait_for
 

@@ -11,10 +11,10 @@ import pytest
 from celery import Celery, _state
 from flask import Flask
 
-from headway.celery.fencing import signature_of
-from headway.celery.live_tasks import make_all_live
-from headway.celery.messages import request_of
-from headway.celery.priorities import number_of, step_of
+from headway.celery.messages.captured import request_of
+from headway.celery.messages.priorities import number_of, step_of
+from headway.celery.storing.fencing import signature_of
+from headway.celery.worker.live_tasks import make_all_live
 from headway.registry import TASK_TYPES, task
 from headway.service import rerun, start
 from headway.store.model import Delivery

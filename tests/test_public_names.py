@@ -12,7 +12,7 @@ from app.tasks.mail import send_async_email
 from headway import CommitPoint, Headway
 from headway.store.records import Records
 from headway.views import APIError, guard, protect
-from headway.web.limiting import KINDS
+from headway.web.requests.limiting import KINDS
 
 
 def test_a_task_is_sent_to_its_queue_by_whatever_sends_it(app: Flask, records: Records):

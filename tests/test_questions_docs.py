@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from headway.celery.checkpoint import MAX_ANSWERS
+from headway.celery.run.checkpoint import MAX_ANSWERS
 from headway.exceptions import HeadwayError
 from tests import documents
 

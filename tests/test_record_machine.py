@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 )
 
 from app.config import QUEUES
-from headway.celery.fencing import REPLACEMENT
+from headway.celery.storing.fencing import REPLACEMENT
 from headway.message_headers import PARENT
 from headway.questions import Asked
 from headway.snapshot import FINAL, STATE, Phase, Snapshot

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from celery._state import _task_stack
 
-from headway.celery import broker, sends
-from headway.celery.messages import request_of
-from headway.celery.sends import identified
+from headway.celery.messages import broker, sends
+from headway.celery.messages.captured import request_of
+from headway.celery.messages.sends import identified
 from headway.message_headers import RECORDED, SEND, recorded
 from headway.snapshot import Phase
 from headway.store.model import Delivery, Source, StateWrite

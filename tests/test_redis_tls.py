@@ -13,7 +13,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from headway.celery.backend import LiveBackend
-from headway.celery.broker import FailFastCelery
+from headway.celery.messages.broker import FailFastCelery
 from headway.push.subscriber import RedisSubscriber
 from headway.store.connection import connect
 from headway.store.errors import RedisUnavailable

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from app import config
 from headway.celery.backend import LiveBackend
-from headway.celery.broker import FailFastCelery
+from headway.celery.messages.broker import FailFastCelery
 from headway.exceptions import ConfigError
 from headway.store.redis_url import BadURL, normalize, normalize_broker
 

@@ -11,7 +11,7 @@ import pytest
 from celery import Celery
 from celery.exceptions import Ignore
 
-from headway.celery.body import _call_body
+from headway.celery.run.body import _call_body
 from headway.celery.task import LiveTask
 
 

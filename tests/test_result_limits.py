@@ -14,7 +14,7 @@ from celery import Celery
 from celery.result import AsyncResult
 
 from headway.celery.backend import LiveBackend
-from headway.celery.results import ResultTooLarge
+from headway.celery.storing.results import ResultTooLarge
 from headway.snapshot import Phase, Snapshot
 from headway.store.errors import RedisUnavailable
 from headway.store.model import MAX_CALL_BYTES, PIECE_BYTES, Delivery, ResultGone, StateWrite

@@ -14,7 +14,7 @@ from headway.display.tables import rows_of
 from headway.snapshot import Phase
 from headway.store.model import StateWrite
 from headway.store.records import Records
-from headway.web.result_view import as_csv, link_of, page_of
+from headway.web.pages.result_view import as_csv, link_of, page_of
 from tests.by_hand import HERE, claimed_by
 
 HTML = {"Accept": "text/html"}

@@ -13,8 +13,8 @@ from celery import Celery
 from headway.display.tables import MAX_COLUMNS
 from headway.files.types import media_type
 from headway.typed_results import MAX_POINTS, MAX_SERIES
-from headway.web.markdown import MAX_CHARS
-from headway.web.result_view import ROWS_OF_PAGE
+from headway.web.pages.markdown import MAX_CHARS
+from headway.web.pages.result_view import ROWS_OF_PAGE
 from tests import documents
 
 DOCUMENT = "docs/results.md"

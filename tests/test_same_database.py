@@ -10,8 +10,8 @@ import pytest
 from celery import Celery
 
 from headway.celery.backend import LiveBackend
-from headway.celery.broker_url import broker_url
 from headway.celery.cli import findings
+from headway.celery.messages.broker_url import broker_url
 from headway.store.connection import connect
 from headway.store.redis_server import Server
 from headway.store.redis_url import is_same_database

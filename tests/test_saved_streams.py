@@ -50,7 +50,7 @@ def test_text_since_the_last_save_is_taken_back(runs: Runs, records: Records):
 def test_a_resumable_loop_and_its_text_agree(
     runs: Runs, records: Records, seconds: float, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("headway.celery.progress_sender.FLUSH_SECONDS", seconds)
+    monkeypatch.setattr("headway.celery.run.progress_sender.FLUSH_SECONDS", seconds)
     killed: list[int] = []
 
     def body() -> None:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from celery import Celery
 
-from headway.celery.scheduler import Scheduler
+from headway.celery.worker.scheduler import Scheduler
 from headway.registry import TASK_TYPES, task
 from headway.schedules import MAX_MISSED, SCHEDULES, Schedule, rule_of
 from headway.store.errors import RedisUnavailable
@@ -300,7 +300,9 @@ def test_a_schedule_that_fails_keeps_no_other_from_its_time(
             raise ArithmeticError
 
     broken = Schedule("broken", "Broken", "celery", Broken())
-    monkeypatch.setattr("headway.celery.scheduler.SCHEDULES", {"broken": broken, **SCHEDULES})
+    monkeypatch.setattr(
+        "headway.celery.worker.scheduler.SCHEDULES", {"broken": broken, **SCHEDULES}
+    )
     Scheduler(celery.backend).look()
     put_back(records, hourly, 1)
 

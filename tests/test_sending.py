@@ -16,7 +16,7 @@ from celery.schedules import schedule
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import EncodeError
 
-from headway.celery.messages import CapturingTransport
+from headway.celery.messages.captured import CapturingTransport
 from headway.celery.task import LiveTask
 from headway.message_headers import RECORDED, SEND
 from tests import plain_celery as plain

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 from kombu.messaging import Producer
 from kombu.transport.redis import Channel
 
-from headway.celery.sends import load_owner_by, nobody
+from headway.celery.messages.sends import load_owner_by, nobody
 from headway.store.errors import RedisUnavailable
 from headway.store.records import Records
 from headway.store.starts import Starts

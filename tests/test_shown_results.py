@@ -17,8 +17,8 @@ from headway.state import state_of
 from headway.state_fields import success_fields
 from headway.store.model import StateWrite
 from headway.store.records import Records
-from headway.web import markdown, result_plot
-from headway.web.markdown import MAX_CHARS, TaskFiles
+from headway.web.pages import markdown, result_plot
+from headway.web.pages.markdown import MAX_CHARS, TaskFiles
 from tests.by_hand import HERE, claimed_by, give
 
 HTML = {"Accept": "text/html"}

@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from headway.registry import TASK_TYPES, BadArguments, task
 from headway.store.records import Records
 from headway.tokens import token
-from headway.web.start_page import NO_START
+from headway.web.pages.start_page import NO_START
 
 SECRET = "a secret for the tests"
 HTML = {"Accept": "text/html"}
@@ -237,7 +237,7 @@ def test_without_redis_the_form_stays_filled(app: Flask, client: FlaskClient, mo
         raise RedisUnavailable("away", Reason.UNREACHABLE)
 
     shown(client)
-    monkeypatch.setattr("headway.web.start_page.start", unavailable)
+    monkeypatch.setattr("headway.web.pages.start_page.start", unavailable)
 
     answer = send(client, month="May")
 

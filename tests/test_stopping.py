@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from headway.celery.consumer import LONGEST_WAIT, guarded
+from headway.celery.worker.consumer import LONGEST_WAIT, guarded
 from headway.snapshot import Phase
 from tests import checkpoint_tasks
 from tests import ending_tasks as tasks

@@ -13,7 +13,7 @@ from celery import Celery, current_task
 from celery.exceptions import Ignore
 
 from headway import masking, progress
-from headway.celery import streams, text_stream
+from headway.celery.run import streams, text_stream
 from headway.celery.runs import Run, Stopped
 from headway.store.errors import RedisUnavailable
 from headway.store.model import MAX_CALL_BYTES

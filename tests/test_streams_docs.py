@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from headway.celery.streams import MAX_STREAMS
-from headway.celery.text_stream import MAX_UNSENT_CHARS
+from headway.celery.run.streams import MAX_STREAMS
+from headway.celery.run.text_stream import MAX_UNSENT_CHARS
 from tests import documents
 
 DOCUMENT = "docs/streams.md"

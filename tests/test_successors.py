@@ -113,7 +113,7 @@ def test_redis_may_be_away_for_a_moment(
     part, _, method = where.partition(".")
     store = getattr(hand.records, part)
     monkeypatch.setattr(store, method, fail(2, getattr(store, method), RedisUnavailable("away")))
-    monkeypatch.setattr("headway.celery.persistence.PAUSE_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("headway.celery.storing.persistence.PAUSE_SECONDS", (0.0, 0.0))
     task_id = task.delay().id
     run(hand.take())
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from headway.celery import broker
+from headway.celery.messages import broker
 from headway.cli import project
 from headway.snapshot import Phase
 from headway.store.records import Records

@@ -20,7 +20,7 @@ from celery.exceptions import Ignore
 
 from headway import progress
 from headway.celery import runs
-from headway.celery.progress_sender import FLUSHER
+from headway.celery.run.progress_sender import FLUSHER
 from headway.celery.runs import Stopped
 from headway.snapshot import Phase
 from headway.store.records import Records

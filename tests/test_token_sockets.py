@@ -14,7 +14,7 @@ import socketio
 from headway import token
 from headway.store.model import Sent
 from headway.store.records import Records
-from headway.web.viewers import SHOWN, viewer_of
+from headway.web.requests.viewers import SHOWN, viewer_of
 from tests.browser import OrderedClient
 from tests.processes import wait_for
 

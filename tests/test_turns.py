@@ -10,7 +10,7 @@ import pytest
 from celery import Celery, _state
 from celery.app.task import Context
 
-from headway.celery.live_tasks import make_all_live
+from headway.celery.worker.live_tasks import make_all_live
 from headway.registry import TASK_TYPES, task
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import Outcome, StartResult

@@ -16,13 +16,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from headway.celery.file_cleaner import GRACE_SECONDS, FileCleaner
+from headway.celery.worker.file_cleaner import GRACE_SECONDS, FileCleaner
 from headway.files import resumable
 from headway.files.folder import FileFolder
 from headway.files.store import Moved, TooLarge
 from headway.state import state_of
 from headway.store.records import Records
-from headway.web.tus import WRONG_OFFSET
+from headway.web.api.tus import WRONG_OFFSET
 from tests.kept_files import IN_A_FOLDER, Place, only, owners
 
 CSV = b"name,email\nada,ada@example.com\n"

@@ -19,10 +19,10 @@ from celery import Celery
 from celery.app.task import Context
 
 from app import create_app
-from headway.celery import state_store as live
 from headway.celery.backend import LiveBackend
-from headway.celery.fencing import FENCE
-from headway.celery.maintenance import Maintenance
+from headway.celery.storing import state_store as live
+from headway.celery.storing.fencing import FENCE
+from headway.celery.worker.maintenance import Maintenance
 from headway.exceptions import ConfigError
 from headway.store.redis_checks import WARNED, refuse_unfit
 from headway.throttled import ThrottledLogger

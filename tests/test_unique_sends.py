@@ -10,7 +10,7 @@ import pytest
 from celery import Celery, Task, _state, group
 from celery.result import AsyncResult
 
-from headway.celery.live_tasks import make_all_live
+from headway.celery.worker.live_tasks import make_all_live
 from headway.registry import TASK_TYPES, BadArguments, task
 from headway.store.records import Records
 from tests.by_hand import shown

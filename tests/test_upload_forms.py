@@ -17,7 +17,7 @@ from headway.files.uploading import GONE, UploadsFull
 from headway.registry import TASK_TYPES
 from headway.state import state_of
 from headway.store.records import Records
-from headway.web.taking_in import FULL
+from headway.web.api.taking_in import FULL
 from tests.kept_files import Place
 
 HTML = {"Accept": "text/html"}
@@ -155,7 +155,7 @@ def test_a_refusal_that_is_a_constant_keeps_no_form(
     def is_full(*_: Any, **__: Any) -> None:
         raise UploadsFull
 
-    monkeypatch.setattr("headway.web.taking_in.take_in", is_full)
+    monkeypatch.setattr("headway.web.api.taking_in.take_in", is_full)
 
     assert FULL.message in send(client, source=CSV, rows="3").text
     assert FULL.__traceback__ is None

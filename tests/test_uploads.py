@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 
 from headway import Upload, UploadExpired, task
 from headway.arguments.typed import holds_upload, uploads_in
-from headway.celery.file_cleaner import GRACE_SECONDS, FileCleaner
+from headway.celery.worker.file_cleaner import GRACE_SECONDS, FileCleaner
 from headway.cli.errors import Failure
 from headway.cli.uploading import with_uploads
 from headway.exceptions import HeadwayError

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from flask import Flask
 from flask.testing import FlaskClient
 
-from headway.celery import web_pusher
-from headway.celery.web_pusher import MAX_AT_ONCE, Post, WebPusher
+from headway.celery.worker import web_pusher
+from headway.celery.worker.web_pusher import MAX_AT_ONCE, Post, WebPusher
 from headway.display.labels import LABELS
 from headway.questions import Asked
 from headway.shapes import SnapshotDict

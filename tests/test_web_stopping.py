@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from headway.web.listening import refuse_newcomers
+from headway.web.server.listening import refuse_newcomers
 from tests.processes import Process, running, wait_for, web
 from tests.stream import get, stream_of_clients
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from headway.celery.namesakes import Namesakes
+from headway.celery.worker.namesakes import Namesakes
 from headway.store.connection import connect
 from headway.store.records import Records
 from tests import plain_celery as plain
@@ -122,7 +122,7 @@ def two(redis_url: str, valkey: Valkey, tmp_path: Path) -> Iterator[list[Process
 
 def test_a_dead_predecessor_is_no_namesake(monkeypatch: pytest.MonkeyPatch):
     clock = iter([0, 4, 15, 16, 20, 36, 40, 56])
-    monkeypatch.setattr("headway.celery.namesakes.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("headway.celery.worker.namesakes.time.monotonic", lambda: next(clock))
     namesakes = Namesakes(15.0)
     known = [["dead", "alive"]] * 2 + [["alive"]] * 4 + [["alive", "another"]] * 2
 

@@ -37,7 +37,7 @@ from greenlet import greenlet
 from headway.engine import backlog, choice, handover, loop, server as lean, socket as sockets
 from headway.engine.events import Event
 from headway.engine.timers import PingScheduler
-from headway.web.serving import Requests
+from headway.web.server.serving import Requests
 for module in (backlog, handover, lean, loop, sockets):
     vars(module).update({name: value for name, value in constants.items() if name in vars(module)})
 if files := options.pop("files", None):
@@ -152,7 +152,7 @@ if served_by == "gthread":
             return app
 
     Gunicorn().run()
-import_module(f"headway.web.serve_{mode}").serve(listener, app, 1000, request_seconds)
+import_module(f"headway.web.server.serve_{mode}").serve(listener, app, 1000, request_seconds)
 while True:
     server.sleep(60)
 """

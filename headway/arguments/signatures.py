@@ -21,7 +21,7 @@ from headway.arguments.typed import (
     is_converted,
     wrong_with,
 )
-from headway.celery.uploads import load_upload
+from headway.celery.run.uploads import load_upload
 from headway.files.upload import loaded_by
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from headway.capture import logs, rich_bars, streams, tqdm_bars
 from headway.capture.captured import Captured
 from headway.capture.imports import PatchingFinder
-from headway.celery.reporting import find
+from headway.celery.run.reporting import find
 from headway.celery.runs import Run
 from headway.settings import CAPTURE
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from headway.bars import Part
 from headway.capture.captured import Captured, captured
-from headway.celery.report import UNSET
-from headway.celery.reporting import enter, find, leave
+from headway.celery.run.report import UNSET
+from headway.celery.run.reporting import enter, find, leave
 from headway.snapshot import MAX_READ_CHARS, one_line
 from headway.values import as_number, as_text
 

@@ -20,8 +20,8 @@ from headway.bars import Part
 from headway.capture.bars import Bar
 from headway.capture.lines import Line, LineSplitter
 from headway.capture.measures import Measure, MeasureReader, is_field
-from headway.celery.programs import MARK
-from headway.celery.reporting import find
+from headway.celery.run.programs import MARK
+from headway.celery.run.reporting import find
 from headway.exceptions import ProgramFailed
 from headway.values import as_text
 

@@ -21,18 +21,18 @@ from celery.exceptions import (
 from kombu.transport import TRANSPORT_ALIASES
 
 from headway import masking, settings
-from headway.celery.attempts import attempts_of, retry_delay
-from headway.celery.broker_url import unacked_keys, visibility_days
-from headway.celery.claims import RunClaims
 from headway.celery.context import as_context
 from headway.celery.key_prefixes import keys_of
-from headway.celery.lean_backend import LeanBackend
-from headway.celery.notifier import DependentNotifier
-from headway.celery.outbox import MessageOutbox
-from headway.celery.publishing import Recorder, record_sends
-from headway.celery.result_consumer import PollingResultConsumer
-from headway.celery.run_store import RunStore
-from headway.celery.state_store import StateStore
+from headway.celery.messages.broker_url import unacked_keys, visibility_days
+from headway.celery.storing.attempts import attempts_of, retry_delay
+from headway.celery.storing.claims import RunClaims
+from headway.celery.storing.lean_backend import LeanBackend
+from headway.celery.storing.notifier import DependentNotifier
+from headway.celery.storing.outbox import MessageOutbox
+from headway.celery.storing.publishing import Recorder, record_sends
+from headway.celery.storing.result_consumer import PollingResultConsumer
+from headway.celery.storing.run_store import RunStore
+from headway.celery.storing.state_store import StateStore
 from headway.store.connection import connect
 from headway.store.model import Outcome, Teller
 from headway.store.records import Records
@@ -40,7 +40,7 @@ from headway.store.redis_url import BadURL, normalize
 
 logger = logging.getLogger(__name__)
 
-MAINTENANCE = "headway.celery.maintenance:Maintenance"  # by name: it imports this file
+MAINTENANCE = "headway.celery.worker.maintenance:Maintenance"  # by name: it imports this file
 # By name: it imports this file.
 TRANSPORT_ALIASES.update(
     redis="headway.celery.transport:Transport", rediss="headway.celery.transport:Transport"

@@ -40,10 +40,10 @@ def findings(app: Celery) -> Iterator[Finding]:
     """Yield whether an app's tasks are live, and what may keep them from it."""
     # Not at the top: projects in this environment that do not use Headway need not load it.
     from headway import settings
-    from headway.celery import broker
     from headway.celery.backend import LiveBackend
-    from headway.celery.broker_url import broker_url
-    from headway.celery.live_tasks import live_and_not
+    from headway.celery.messages import broker
+    from headway.celery.messages.broker_url import broker_url
+    from headway.celery.worker.live_tasks import live_and_not
     from headway.files import checks as file_checks
     from headway.store import redis_checks
     from headway.store.redis_url import is_same_database

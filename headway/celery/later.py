@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import Task
 
-from headway.celery.sends import waits_of
+from headway.celery.messages.sends import waits_of
 from headway.message_headers import WAITS
 
 

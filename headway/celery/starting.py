@@ -8,10 +8,10 @@ from uuid import uuid4
 
 from celery import Celery
 
-from headway.celery.dependents import marked
-from headway.celery.messages import expiry_of
-from headway.celery.priorities import give_number, step_of
-from headway.celery.sends import identified
+from headway.celery.messages.captured import expiry_of
+from headway.celery.messages.priorities import give_number, step_of
+from headway.celery.messages.sends import identified
+from headway.celery.storing.dependents import marked
 from headway.message_headers import owned, recorded
 from headway.shapes import TaskMessage
 from headway.turns import NO_TURN, Turn

@@ -11,15 +11,16 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
 from headway.capture import capturing
-from headway.celery import programs, runs
-from headway.celery.attempts import MAX_ATTEMPTS
+from headway.celery import runs
 from headway.celery.backend import LiveBackend
-from headway.celery.body import run_body
-from headway.celery.fencing import CLAIMED, FENCE, present_request_of
-from headway.celery.messages import due_time, is_for_another_broker, without_times
-from headway.celery.report_sender import ReportSender
+from headway.celery.messages.captured import due_time, is_for_another_broker, without_times
+from headway.celery.messages.sends import BODY_ENDED
+from headway.celery.run import programs
+from headway.celery.run.body import run_body
 from headway.celery.runs import Run, Stopped
-from headway.celery.sends import BODY_ENDED
+from headway.celery.storing.attempts import MAX_ATTEMPTS
+from headway.celery.storing.fencing import CLAIMED, FENCE, present_request_of
+from headway.celery.storing.report_sender import ReportSender
 from headway.settings import CAPTURE
 from headway.store.model import Outcome
 
@@ -32,8 +33,8 @@ class LiveTask(Task):
 
     abstract = True
     # By name: that file imports this one.
-    Request = "headway.celery.delivery:LiveRequest"
-    Strategy = "headway.celery.delivery:receive"
+    Request = "headway.celery.worker.delivery:LiveRequest"
+    Strategy = "headway.celery.worker.delivery:receive"
     run_class = Run
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:

@@ -15,8 +15,8 @@ from celery import current_app
 from kombu.transport import redis
 
 from headway.celery.backend import LiveBackend
-from headway.celery.messages import id_of, readable_request_of
-from headway.celery.priorities import HIGH_STEP, steps_with_high
+from headway.celery.messages.captured import id_of, readable_request_of
+from headway.celery.messages.priorities import HIGH_STEP, steps_with_high
 
 logger = logging.getLogger(__name__)
 

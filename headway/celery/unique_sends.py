@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from headway.celery.backend import LiveBackend
-from headway.celery.messages import OutboxProducer, due_time
+from headway.celery.messages.captured import OutboxProducer, due_time
 from headway.message_headers import TURN
 from headway.turns import Existing
 

@@ -59,7 +59,7 @@ def _of_flask(info: ScriptInfo) -> Project:
     """Return the project of the Flask app, and push its context for the command."""
     # Not at the top: `headway` needs no Flask.
     from headway.state import KEY, state_of
-    from headway.web.viewers import secret_keys_of
+    from headway.web.requests.viewers import secret_keys_of
 
     app = info.load_app()
     if KEY not in app.extensions:

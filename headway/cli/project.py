@@ -12,7 +12,7 @@ from celery.app.utils import find_app
 from celery.exceptions import ImproperlyConfigured
 
 from headway import masking
-from headway.celery.broker import timeouts
+from headway.celery.messages.broker import timeouts
 from headway.exceptions import ConfigError
 from headway.store.checks import Finding
 from headway.store.connection import connect

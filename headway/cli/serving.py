@@ -13,7 +13,7 @@ import click
 from headway import patching
 from headway.cli.errors import Command, ExitCode, Failure
 from headway.cli.project import bound_broker_waits, load_celery
-from headway.web.proxies import PREFIX
+from headway.web.requests.proxies import PREFIX
 
 MODES = ("eventlet", "gevent", "threading")
 SETTING = "result_backend"
@@ -104,12 +104,12 @@ def _start_again_patched(mode: str) -> None:
 
 def _serve(name: str, host: str, port: int, prefix: str, trusted_proxies: int, mode: str) -> None:
     # Not at the top: no other command needs Flask.
-    from headway.celery.broker_url import broker_url
+    from headway.celery.messages.broker_url import broker_url
     from headway.standalone import create_app
     from headway.store import redis_checks
     from headway.system import live_backend
-    from headway.web.listening import CannotListen, address_of, listen
-    from headway.web.server import serve
+    from headway.web.server.listening import CannotListen, address_of, listen
+    from headway.web.server.serve import serve
 
     celery = load_celery(name)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")

@@ -23,17 +23,17 @@ from kombu.connection import Connection
 from kombu.transport import TRANSPORT_ALIASES
 
 from headway.celery.backend import LiveBackend
-from headway.celery.broker import MessageEncoder
-from headway.celery.delivery import keep_until_due
-from headway.celery.fencing import FENCE
-from headway.celery.messages import (
+from headway.celery.messages.broker import MessageEncoder
+from headway.celery.messages.captured import (
     CapturingChannel,
     CapturingTransport,
     id_of,
     readable_request_of,
     request_of,
 )
-from headway.celery.priorities import STEPS
+from headway.celery.messages.priorities import STEPS
+from headway.celery.storing.fencing import FENCE
+from headway.celery.worker.delivery import keep_until_due
 from headway.exceptions import HeadwayError
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import Outcome

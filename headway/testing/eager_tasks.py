@@ -9,8 +9,8 @@ from celery._state import get_current_worker_task
 from celery.result import EagerResult
 
 from headway.celery.backend import LiveBackend
-from headway.celery.live_tasks import make_all_live
 from headway.celery.runs import Run
+from headway.celery.worker.live_tasks import make_all_live
 
 MAX_FLUSHES = 1000  # of one run
 ONLY_OF_APPLY = ("logfile", "loglevel")  # options that messages lack

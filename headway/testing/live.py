@@ -15,8 +15,8 @@ from typing import Any
 
 from celery import Celery, Task
 
-from headway.celery import programs
 from headway.celery.backend import LiveBackend
+from headway.celery.run import programs
 from headway.exceptions import ConfigError, HeadwayError
 from headway.snapshot import Phase, Snapshot
 from headway.store.redis_url import normalize

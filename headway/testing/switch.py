@@ -12,7 +12,7 @@ from celery import Celery
 from kombu.pools import ProducerPool
 
 from headway.celery.backend import LiveBackend
-from headway.celery.publishing import record_sends
+from headway.celery.storing.publishing import record_sends
 from headway.exceptions import ConfigError
 from headway.system import live_backend
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from celery import Celery
 
-from headway.celery.uploads import upload_in
+from headway.celery.run.uploads import upload_in
 from headway.exceptions import HeadwayError
 from headway.files.place import file_store
 from headway.files.upload import Upload

@@ -10,11 +10,11 @@ from flask import Blueprint, Response, request, send_from_directory, url_for
 
 from headway.display.languages import ENGLISH, current, find
 from headway.exceptions import ConfigError
-from headway.web.errors import APIError, handle_errors
-from headway.web.language import words_as_json, words_version
-from headway.web.security import guard
+from headway.web.requests.errors import APIError, handle_errors
+from headway.web.requests.language import words_as_json, words_version
+from headway.web.requests.security import guard
 
-FOLDER = Path(__file__).resolve().parent.parent / "static"
+FOLDER = Path(__file__).resolve().parents[1] / "static"
 BUNDLE = "headway.js"
 PAGE_BUNDLE = "headway-page.js"  # the same, and what Headway's own pages have besides
 BUNDLES = (BUNDLE, PAGE_BUNDLE)

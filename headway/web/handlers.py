@@ -24,11 +24,11 @@ from headway.state import state_of
 from headway.store.errors import SENTENCES, RedisUnavailable
 from headway.store.keys import room
 from headway.store.model import StreamPage
-from headway.web.access import cookie_sessions
-from headway.web.limiting import count_event, owner_of_socket
-from headway.web.payloads import TASK_IDS
-from headway.web.reading import read_mine
-from headway.web.viewers import Viewer, current_viewer, note_token, viewer_of
+from headway.web.api.payloads import TASK_IDS
+from headway.web.api.reading import read_mine
+from headway.web.requests.access import cookie_sessions
+from headway.web.requests.limiting import count_event, owner_of_socket
+from headway.web.requests.viewers import Viewer, current_viewer, note_token, viewer_of
 
 NAMESPACE = "/"
 

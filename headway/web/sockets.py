@@ -10,8 +10,8 @@ from flask_socketio import SocketIO
 from headway.engine.choice import patch_socketio
 from headway.state import State
 from headway.web.handlers import SocketHandlers
-from headway.web.limiting import socket_quotas
-from headway.web.origins import is_cross_site
+from headway.web.requests.limiting import socket_quotas
+from headway.web.requests.origins import is_cross_site
 
 MAX_PACKET_BYTES = 16 * 1024  # from a client
 

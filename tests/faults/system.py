@@ -17,7 +17,7 @@ from pathlib import Path
 
 from headway.store.connection import connect
 from headway.store.records import Records
-from headway.web.listening import listen
+from headway.web.server.listening import listen
 from tests.faults.kinds import JOURNAL
 from tests.faults.proxy import Proxy
 from tests.faults.stories import Diary, path_of

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from werkzeug.wsgi import LimitedStream
 
-from headway.web.request_reader import RequestReader
-from headway.web.small_bodies import SECOND_BYTES
+from headway.web.server.request_reader import RequestReader
+from headway.web.server.small_bodies import SECOND_BYTES
 from tests.security.test_heads import BAD_BODIES, BAD_HEADS, CHUNKED, START, TOO_LARGE
 from tests.security.wire import SECOND, exchange, statuses
 from tests.websockets import Client, Server, serving
@@ -55,7 +55,7 @@ def test_a_large_body_may_take_longer_and_one_that_trickles_may_not(
         now += 0.9
         return b"x" * piece
 
-    monkeypatch.setattr("headway.web.incoming._receive", receive)
+    monkeypatch.setattr("headway.web.server.incoming._receive", receive)
     monkeypatch.setattr("time.monotonic", lambda: now)
     reader = RequestReader(None, io.BytesIO(), 5)
     reader.begin()

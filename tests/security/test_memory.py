@@ -16,8 +16,8 @@ import pytest
 import requests
 from jinja2.runtime import Context
 
+from headway.web.api.reading import NOT_FOUND
 from headway.web.handlers import _after, _streams, _task_ids, guarded
-from headway.web.reading import NOT_FOUND
 from tests.processes import ROOT, wait_for
 from tests.security.conftest import Served
 from tests.security.wire import connect, memory
@@ -70,8 +70,8 @@ PLAIN_SERVER = """
 import eventlet
 eventlet.monkey_patch()
 import gc, socket
-from headway.web.serve_eventlet import serve
-from headway.web.serving import Requests
+from headway.web.server.serve_eventlet import serve
+from headway.web.server.serving import Requests
 
 def app(environ, start_response):
     start_response("200 OK", [("Content-Length", "2")])

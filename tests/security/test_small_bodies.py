@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from headway.web.request_reader import RequestReader
-from headway.web.small_bodies import SMALL_BODY_BYTES
+from headway.web.server.request_reader import RequestReader
+from headway.web.server.small_bodies import SMALL_BODY_BYTES
 from tests.security.test_heads import CHUNKED, START
 
 Pair = tuple[socket.socket, socket.socket]

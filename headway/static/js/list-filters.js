@@ -1,6 +1,6 @@
 /**
  * The choices of what a list shows: the key of their name (WORDS.list.phases) and phases, none for all;
- * headway/web/listing.py has the same.
+ * headway/web/api/listing.py has the same.
  */
 
 /** @type {readonly (readonly [name: keyof typeof import("./card-words.js").default.list.phases, phases: readonly string[]])[]} */

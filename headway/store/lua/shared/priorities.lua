@@ -1,7 +1,7 @@
 -- Priorities: what waits is served by step, the smallest first, and within a step by time.
 --
 -- The record's field `priority` is the step of its message in its queue, from -1 to 9, '0' if it is
--- missing; see headway/celery/priorities.py.
+-- missing; see headway/celery/messages/priorities.py.
 
 local place, count_since, note_priority
 do  -- see points.lua

@@ -1,0 +1,1 @@
+"""Messages of tasks, as Celery makes them and a broker's queues hold them."""

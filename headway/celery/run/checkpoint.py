@@ -1,0 +1,212 @@
+"""The checkpoint of a run: the value that the task has saved, and the places of its loops.
+
+It is stored together with a report, so what is shown and what is saved agree.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import islice
+from typing import Any
+
+from headway.celery.run.saved import NONE, Saved, StreamEnds, saved_from
+from headway.celery.run.streams import OVERFLOW_FILE, open_stream
+from headway.celery.runs import Run
+from headway.json_values import encoded
+from headway.store.model import Outcome
+
+MAX_VALUE_BYTES = 64 * 1024
+MAX_CURSOR_BYTES = 1024
+MAX_LOOPS = 100
+MAX_ANSWERS = 1000
+MAX_NAME_CHARS = 100
+
+
+class Loop:
+    """A resumable loop of a run, and how far it is."""
+
+    def __init__(self, checkpoint: Checkpoint, key: str, done: int, cursor: str) -> None:
+        self._checkpoint = checkpoint
+        self.key = key
+        self.done = done
+        self.cursor = cursor
+        self.value = ""  # saved by the item that is not done yet
+        self.names: Counter[str] = Counter()  # of the loops that this item has begun
+
+    @property
+    def scope(self) -> str:
+        """What the keys of the loops that begin within its present item begin with."""
+        return f"{self.key}[{self.done}]/"
+
+    def rest(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Return the items that are not done. Raises TypeError for what has no order."""
+        if isinstance(items, AbstractSet):
+            raise TypeError("A set has no order in which a loop could go on: sort it first.")
+        if isinstance(items, Sequence):
+            return (items[index] for index in range(self.done, len(items)))
+        return islice(items, self.done, None)
+
+    @property
+    def last(self) -> Any:
+        """The cursor of the last item that is done; None for none."""
+        return json.loads(self.cursor)
+
+    def advance(self, cursor: str = NONE) -> bool:
+        """Count an item as done; return whether it has saved a value."""
+        return self._checkpoint.advance(self, cursor)
+
+
+class Checkpoint:
+    """What one run saves, and what earlier runs of its task have saved."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._lock = threading.Lock()
+        self._is_read = False
+        self._value = ""  # as JSON, "" for none
+        self._newest = ""  # the same, also while its loop's item is not done
+        self._loops: dict[str, list[str]] = {}  # key -> done and cursor, as JSON
+        self._held_back: dict[str, str] = {}
+        self._overflows: dict[str, int] = {}
+        self._names: Counter[str] = Counter()
+        self._answers: dict[str, str] = {}  # key of a question -> its answer, see questions.lua
+        self._asked: Counter[str] = Counter()  # questions without a key of their own, by their text
+        self._asked_by_save: dict[str, int] = {}
+        self._changes = 0
+        self._stored = 0  # how many of the changes the record has
+
+    @property
+    def value(self) -> Any:
+        """The value that the task saved last, None before it has saved any. Raises Stopped."""
+        self._go_on()
+        return json.loads(self._newest or NONE)
+
+    def save(self, value: Any, loop: Loop | None) -> None:
+        """Save a value; within a resumable loop it counts from when its item is done.
+
+        Raises TypeError or ValueError for a value that cannot be saved; Stopped.
+        """
+        text = encoded(value, MAX_VALUE_BYTES, "What progress.save stores")
+        self._go_on()
+        with self._lock:
+            self._newest = text
+            if loop is not None:
+                loop.value = text
+            else:
+                self._value = text
+                self._count_change()
+
+    def loop(self, name: str, around: Loop | None) -> Loop:
+        """Begin a resumable loop. Raises ValueError for too many of them; Stopped."""
+        self._go_on()
+        name = name[:MAX_NAME_CHARS]
+        with self._lock:
+            names = around.names if around else self._names
+            key = f"{around.scope if around else ''}{name}#{names[name]}"
+            names[name] += 1
+            if key not in self._loops and len(self._loops) >= MAX_LOOPS:
+                raise ValueError(
+                    f"A task may have {MAX_LOOPS} resumable loops: "
+                    "make the loop around them resumable too."
+                )
+            done, cursor = self._loops.setdefault(key, ["0", NONE])
+        return Loop(self, key, int(done), cursor)
+
+    def advance(self, loop: Loop, cursor: str) -> bool:
+        """Count an item of a loop as done; return whether it has saved a value."""
+        with self._lock:
+            if loop.names:  # the next item's loops start over
+                loop.names.clear()
+                inner = [key for key in self._loops if key.startswith(loop.scope)]
+                for key in inner:
+                    del self._loops[key]
+            loop.done += 1
+            self._loops[loop.key] = [str(loop.done), cursor]
+            has_saved = loop.value != ""
+            if has_saved:
+                self._value = loop.value
+                loop.value = ""
+            self._count_change()
+            return has_saved
+
+    def key_of(self, text: str) -> str:
+        """Return the key of the next question with this text: a run that goes on asks it so too.
+
+        Raises Stopped.
+        """
+        self._go_on()
+        with self._lock:
+            self._asked[text] += 1
+            return f"{text}#{self._asked[text]}"
+
+    def answer(self, key: str) -> dict[str, Any] | None:
+        """Return the answer to the question with this key, as questions.lua says; None for none.
+
+        Raises Stopped; ValueError for a task that has asked too often.
+        """
+        self._go_on()
+        if key not in self._answers and len(self._answers) >= MAX_ANSWERS:
+            raise ValueError(f"A task may ask {MAX_ANSWERS} questions.")
+        found: dict[str, Any] | None = json.loads(self._answers.get(key, NONE))
+        return found
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the record does not have all of it."""
+        return self._changes != self._stored
+
+    def held_back(self, stream: str) -> str:
+        """Return the end of a stream's text that was held back at the last save. Raises Stopped."""
+        self._read()
+        return self._held_back.pop(stream, "")
+
+    def overflow(self, stream: str) -> int | None:
+        """Return the bytes of a stream's file at the last save; None without. Raises Stopped."""
+        self._read()
+        return self._overflows.pop(stream, None)
+
+    def pending(self, ends: StreamEnds) -> tuple[str, int]:
+        """Return it as JSON, with how its streams are, and the number to `confirm` then."""
+        with self._lock:
+            asked = self._asked_by_save
+            saved = Saved(self._value, self._loops, ends.held_back, asked, ends.overflows)
+            return saved.as_json(), self._changes
+
+    def confirm(self, number: int) -> None:
+        """Note that the record has what `pending` returned with this number."""
+        self._stored = number
+
+    def _count_change(self) -> None:
+        self._changes += 1
+        self._asked_by_save = dict(self._asked)
+
+    def _go_on(self) -> None:
+        """Read what earlier runs saved, and have the ends of their texts sent."""
+        self._read()
+        for stream in tuple(self._overflows):
+            open_stream(self._run, stream, OVERFLOW_FILE)
+        for stream in tuple(self._held_back):
+            open_stream(self._run, stream)
+
+    def _read(self) -> None:
+        """Read what earlier runs saved, once."""
+        with self._lock:
+            if self._is_read:
+                return
+            outcome, text, answers = self._run.task.backend.runs.read_saved(self._run.request)
+            if outcome != Outcome.READ:
+                self._run.stop(outcome)
+                self._run.check()
+            saved = saved_from(text)
+            self._value = self._newest = saved.value
+            self._loops = dict(saved.loops)
+            self._held_back = dict(saved.held_back)
+            self._overflows = dict(saved.overflows)
+            self._asked = Counter(saved.asked)
+            self._asked_by_save = dict(saved.asked)
+            self._answers = json.loads(answers)
+            self._is_read = True

@@ -1,0 +1,156 @@
+"""Sends what a run's buffer of reports holds, from a background thread or at once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+
+from headway.celery.run.flusher import Flusher
+from headway.celery.run.log_lines import gap
+from headway.celery.run.report import Meta, ProgressBuffer
+from headway.celery.run.streams import NO_STREAMS, held_still
+from headway.celery.runs import Run
+from headway.celery.storing.fencing import delivery_of
+from headway.store.errors import RedisUnavailable
+from headway.store.model import Outcome
+
+logger = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 0.1
+NO_SAVE = ("", 0)
+
+
+class ProgressSender:
+    """Sends one run's reports and log lines, and with a report what the run saves."""
+
+    def __init__(self, run: Run, buffer: ProgressBuffer) -> None:
+        self._run = run
+        self._buffer = buffer
+        self._backend = run.task.backend
+        self._request = run.request
+        self._is_asking = False  # whether to send a report even if it says nothing new
+        self._has_failed = False
+        self._is_behind = False  # whether Redis did not take the last save
+        self._saved_at = 0.0
+        self._sending = threading.Lock()
+        self._sent = buffer.meta()
+
+    def ask(self) -> None:
+        """Have a report sent even if it says nothing new: the reply says if the run has to end."""
+        self._is_asking = True
+
+    def flush(self, *, now: bool = False) -> None:
+        """Send what is unsent; what Redis does not take now is sent the next time.
+
+        What a resumable loop has stored only just now it stores again itself, unless `now`. A run
+        with streams stores what it saves by itself: here more may have been written since.
+        """
+        with self._sending:
+            while self._send_first():
+                pass
+            meta = self._buffer.meta()
+            if self._run.checkpoint.has_news and self._run.streams is None:
+                if now or self.is_save_due:
+                    self._send(meta, self._run.checkpoint.pending(NO_STREAMS))
+            elif self._is_asking or meta not in (self._sent, self._buffer.withheld):
+                self._send(meta)
+            while self._send_lines():
+                pass
+
+    def save(self) -> None:
+        """Store what the run saves now, with its report; a planned stop may end the run here.
+
+        While Redis is away `flush` does it later, so that the run need not wait each time.
+        Raises Stopped.
+        """
+        if not self._is_behind or self._run.streams is not None:
+            with self._sending:
+                while self._send_lines():  # a run that ends here can send no more
+                    pass
+                while self._send_first():
+                    pass
+                self._store(self._buffer.meta())
+            self._saved_at = time.monotonic()
+        self._run.check()
+
+    @property
+    def is_save_due(self) -> bool:
+        """Whether a loop that reports often should store how far it is."""
+        return time.monotonic() - self._saved_at >= FLUSH_SECONDS
+
+    def close(self) -> None:
+        """Send the last report, before the run's outcome is stored."""
+        FLUSHER.remove(self)
+        try:
+            self.flush(now=True)
+        except Exception:
+            self.fail("Progress")
+
+    def fail(self, what: str) -> None:
+        """Log once why something is not sent; that stops neither the run nor the flusher."""
+        if not self._has_failed:
+            logger.exception("%s of task %s is not sent", what, self._request.id)
+        self._has_failed = True
+
+    def _send(
+        self, said: Meta, save: tuple[str, int] = NO_SAVE, *, may_leave: bool = False
+    ) -> bool:
+        """Send a report, and what is saved with it; return False if it has to be sent again."""
+        saved, number = save
+        try:
+            outcome = self._backend.runs.report(
+                self._request, "PROGRESS", *said, saved=saved, may_leave=may_leave
+            )
+        except Exception:
+            self.fail("A report")
+            outcome = Outcome.WRITTEN
+        if saved:
+            self._is_behind = outcome == Outcome.UNSTORED
+        if outcome == Outcome.UNSTORED:
+            return False
+        self._sent = said
+        self._is_asking = False
+        if saved:
+            self._run.checkpoint.confirm(number)
+        if outcome != Outcome.WRITTEN:
+            self._run.stop(outcome)
+        return True
+
+    def _store(self, meta: Meta) -> None:
+        """Store what the run saves, with its report and the lengths that its streams have now."""
+        may_leave = self._run.successor is None
+        with held_still(self._run) as ends:
+            if ends is None:
+                self._is_behind = True
+                return
+            self._send(meta, self._run.checkpoint.pending(ends), may_leave=may_leave)
+
+    def _send_first(self) -> bool:
+        """Send the first of the unsent reports; return whether to go on with the next."""
+        first = self._buffer.first()
+        if first is None or not self._send(first):
+            return False
+        self._buffer.remove(first)
+        return True
+
+    def _send_lines(self) -> bool:
+        """Send a batch of log lines; return whether to go on with the next."""
+        lines, lost = self._buffer.take_lines()
+        if not lines:
+            return False
+        try:
+            self._backend.records.output.log(
+                self._request.id, delivery_of(self._request), gap(lost) + lines
+            )
+        except RedisUnavailable:
+            self._buffer.give_back(lines, lost)
+            return False
+        except Exception:
+            self.fail("A log line")
+        return True
+
+
+FLUSHER = Flusher("progress", FLUSH_SECONDS)
+os.register_at_fork(after_in_child=FLUSHER.forget)

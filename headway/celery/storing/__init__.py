@@ -1,0 +1,1 @@
+"""What becomes of a task, stored in its record: sends, states, claims, ends, results."""

@@ -1,0 +1,135 @@
+"""Stores what the runs of tasks report, and how they end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Literal
+
+from celery.app.task import Context
+from celery.exceptions import WorkerLostError
+
+from headway.celery.storing.dependents import request_of
+from headway.celery.storing.fencing import ENDED, FENCE, delivery_of, signature_of
+from headway.celery.storing.persistence import until_stored
+from headway.celery.storing.state_store import StateStore
+from headway.questions import Asked
+from headway.shapes import TaskMessage
+from headway.snapshot import FINAL, phase_by_hand
+from headway.store.errors import RedisUnavailable
+from headway.store.model import STORED, Outcome
+from headway.store.records import Records
+
+logger = logging.getLogger(__name__)
+
+
+class RunStore:
+    """Stores what runs report until they end or are given up."""
+
+    def __init__(self, backend: Any, records: Records, states: StateStore) -> None:
+        self._backend = backend
+        self._records = records
+        self._states = states
+
+    def report(
+        self,
+        request: Context,
+        state: str | None,
+        meta: Any,
+        bar: int | None = None,
+        *,
+        saved: str = "",
+        may_leave: bool = False,
+    ) -> Outcome:
+        """Store a run's report, and what it saves with it.
+
+        Its numbers never go back within the bar of this number. Returns what `RunRecords.write`
+        does, or UNSTORED.
+        """
+        return self.begin_report(request, state, meta, bar=bar, saved=saved, may_leave=may_leave)()
+
+    def begin_report(
+        self,
+        request: Context,
+        state: str | None,
+        meta: Any,
+        *,
+        bar: int | None = None,
+        saved: str = "",
+        may_leave: bool = False,
+    ) -> Callable[[], Outcome]:
+        """Send a run's report.
+
+        Returns a function that waits for the reply and returns what `report` does; it must be
+        called.
+        """
+        if getattr(request, ENDED, False):
+            return lambda: Outcome.WRITTEN  # the run has itself stored an end, and goes on
+        state = state or "PROGRESS"
+        write = self._states.writes.write_of(
+            request.id, meta, state, None, request, phase_by_hand(state, begun=True)
+        )
+        if bar is not None:
+            write = write._replace(fields={**write.fields, "bar": bar})
+        write = write._replace(saved=saved, may_leave=may_leave)
+        if write.phase not in FINAL:
+            return self._states.begin(write)
+        outcome = until_stored(lambda: self._records.runs.write(write))
+        setattr(request, ENDED, outcome in STORED)
+        return lambda: outcome
+
+    def read_saved(self, request: Context) -> tuple[Outcome, str, str]:
+        """Return what earlier runs of a run's task saved; see `RunRecords.read_saved`."""
+        return until_stored(lambda: self._records.runs.read_saved(request.id, delivery_of(request)))
+
+    def ask(self, task: Any, request: Context, question: Asked) -> Outcome:
+        """Ask a person, with which a run ends; see `RunRecords.ask`."""
+        message = signature_of(task, request)
+        # It has begun in time, and goes on whenever there is an answer.
+        options = {key: each for key, each in message["options"].items() if key != "expires"}
+        kept = self._backend.outbox.kept({**message, "options": options}, task)
+        return until_stored(
+            lambda: self._records.runs.ask(request.id, delivery_of(request), question, kept)
+        )
+
+    def advance_commit(
+        self, request: Context, stage: Literal["prepared", "committing"], seconds: float
+    ) -> Outcome:
+        """Advance a run's commit point; see `EffectRecords.advance_commit`.
+
+        Raises RedisUnavailable if Redis does not take it within `seconds`.
+        """
+        return until_stored(
+            lambda: self._records.effects.advance_commit(request.id, delivery_of(request), stage),
+            seconds,
+        )
+
+    def abandon(self, request: Context) -> None:
+        """Give up a run that ends without an outcome."""
+        until_stored(lambda: self._records.runs.abandon(request.id, delivery_of(request)))
+
+    def release(self, task_id: str, token: str) -> None:
+        """Give back a run that its worker ends because the worker stops.
+
+        If Redis is away, its lease runs out instead.
+        """
+        try:
+            self._records.maintenance.release([(task_id, token)])
+        except RedisUnavailable as error:
+            logger.warning("Task %s is not given back now: %s", task_id, error)
+
+    def give_up(self, task_id: str, token: str, message: TaskMessage | None) -> None:
+        """Fail a task whose last attempt was lost with its worker; `token` is that attempt's."""
+        try:
+            known = self._backend.outbox.signature_from(message or {})
+        except Exception as error:
+            logger.warning(
+                "The dependents of task %s cannot be notified of its end: %s", task_id, error
+            )
+            known = dict(message or {})
+        request = request_of(task_id, known, **{FENCE: token})
+        self._backend.mark_as_failure(
+            task_id,
+            WorkerLostError("Its worker died and no attempts remain."),
+            request=request,
+        )

@@ -1,0 +1,69 @@
+"""A worker's leases in Redis: that it is there, and of the tasks that it runs."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery.worker import state
+
+from headway.celery.storing.fencing import FENCE
+from headway.celery.worker.loop_watch import LoopWatch
+from headway.celery.worker.namesakes import Namesakes
+from headway.store.records import Records
+
+logger = logging.getLogger(__name__)
+
+
+class WorkerLeases:
+    """Renews the leases of one worker, and gives them back when it stops."""
+
+    def __init__(self, worker: Any, worker_id: str, records: Records, loop: LoopWatch) -> None:
+        """`worker_id` is of this process alone, `loop` the watch of its event loop."""
+        self._worker = worker
+        self._id = worker_id
+        self._records = records
+        self._loop = loop
+        self._namesakes = Namesakes(records.lease_seconds)
+
+    def renew(self, *, taking: bool) -> None:
+        """Send a heartbeat, which renews all leases; `taking` whether it takes more tasks."""
+        runs = running()
+        begun = {task_id for task_id, _ in runs}
+        received = {request.id for request in list(state.reserved_requests)} - begun
+        if self._loop.is_stuck:
+            received = set()  # it will not start them; others may
+        namesakes = self._records.maintenance.heartbeat(
+            self._id,
+            self._worker.concurrency,
+            runs,
+            received,
+            name=self._worker.hostname,
+            queues=sorted(self._worker.app.amqp.queues.consume_from),
+            taking=taking,
+        )
+        if self._namesakes.is_news(namesakes):
+            logger.warning(
+                "Another worker is named %s too: give each a name with -n", self._worker.hostname
+            )
+
+    def ask_to_leave(self) -> None:
+        """Have what runs end at its next save: another worker goes on with it from there."""
+        if runs := running():
+            self._records.runs.ask_to_leave(runs)
+
+    def release(self) -> None:
+        """Give back what still runs."""
+        self._records.maintenance.release(running())
+
+    def deregister(self) -> None:
+        """Give back what still runs, and be a worker no longer."""
+        self.release()
+        self._records.maintenance.deregister(self._id, self._worker.concurrency)
+
+
+def running() -> list[tuple[str, str]]:
+    """Return `(task_id, token)` of what this worker runs."""
+    return [
+        (request.id, request.request_dict.get(FENCE, "")) for request in list(state.active_requests)
+    ]

@@ -1,0 +1,203 @@
+"""Worker maintenance: heartbeats, leases, and killing unresponsive cancelled runs.
+
+The leader among the workers also requeues lost tasks, dispatches due ones, and notifies the
+dependents of ended ones. A Celery bootstep with a thread in the worker's parent process: timers of
+Celery's event loop stop under `--pool=solo`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from celery import Celery, bootsteps, signals
+from celery.platforms import EX_FAILURE
+from celery.worker import state
+from kombu.exceptions import OperationalError
+
+from headway.celery.backend import LiveBackend
+from headway.celery.messages.broker_url import broker_url
+from headway.celery.run import programs
+from headway.celery.worker import inherited, pool_exit
+from headway.celery.worker.consumer import guarded
+from headway.celery.worker.file_cleaner import FileCleaner
+from headway.celery.worker.heartbeats import Heartbeats
+from headway.celery.worker.leases import WorkerLeases, running
+from headway.celery.worker.live_tasks import make_all_live
+from headway.celery.worker.loop_watch import LoopWatch
+from headway.celery.worker.run_killer import RunKiller
+from headway.celery.worker.scheduler import Scheduler
+from headway.celery.worker.stopping import PlannedStop, can_end_runs
+from headway.celery.worker.sweeper import Sweeper
+from headway.celery.worker.web_pusher import WebPusher
+from headway.exceptions import ConfigError
+from headway.store.errors import RedisUnavailable
+from headway.store.redis_checks import refuse_unfit
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 0.5
+RENEWALS = 4  # of a lease, while it lasts
+CHECK_EVERY = 10  # rounds at least: every worker sends a heartbeat between two checks
+SAVE_EVERY = 10  # rounds, to write Redis's state to disk
+DELETE_EVERY = 7200  # sweeps to the next look at unused libraries, an hour's
+LEAVE_SECONDS = 3.0  # how long a stopping worker waits to deregister at a Redis that may be away
+
+
+@signals.worker_ready.connect
+def obey_early_stop(**_: Any) -> None:
+    """End a worker that was told to stop while it started.
+
+    Celery's loop would look for its pool, which is gone.
+    """
+    state.maybe_shutdown()
+
+
+class Maintenance(bootsteps.StartStopStep):
+    """Starts and stops the maintenance thread with the worker."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, **_: Any) -> None:
+        # Celery's workers send each other messages from their loop, which stands still while Redis
+        # does not answer, and for minutes after it. Maintenance knows the workers by their leases.
+        self._heartbeats = None if worker.options.get("without_heartbeat") else Heartbeats(worker)
+        worker.options.update(without_heartbeat=True, without_gossip=True, without_mingle=True)
+        self._worker = worker
+        self._celery: Celery = worker.app
+        self._backend: LiveBackend = worker.app.backend
+        self._killer = RunKiller(worker, self._backend)
+        worker_id = f"{worker.hostname}/{uuid4().hex}"
+        self.sweeper = Sweeper(self._backend, worker_id, self._end_runs)
+        self._scheduler = Scheduler(self._backend)
+        self._cleaner: FileCleaner | None = None
+        self._web_pusher: WebPusher | None = None
+        self.loop_watch = LoopWatch(worker)
+        self._leases = WorkerLeases(worker, worker_id, self._backend.records, self.loop_watch)
+        self._well = True
+        self._planned_stop = PlannedStop(
+            worker, self._ask_to_leave, self._release_running, self._abandon
+        )
+        # In a thread of another program, as celery.contrib.testing starts one.
+        self._is_embedded = False
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
+
+    def include_if(self, worker: Any) -> bool:
+        return isinstance(worker.app.backend, LiveBackend)
+
+    def create(self, worker: Any) -> None:
+        """Refuse to start with a Redis that Headway cannot use, and prepare the worker."""
+        try:
+            refuse_unfit(
+                self._backend.url,
+                broker_url(self._celery),
+                self._backend.records.keys,
+                self._celery.amqp.queues,
+                production=False,
+            )
+            self._cleaner = FileCleaner(self._backend)
+            self._web_pusher = WebPusher(self._backend)
+        except ConfigError as error:
+            raise SystemExit(f"Headway: {error}") from None
+        make_all_live(self._celery)
+        worker.consumer_cls = guarded(worker.consumer_cls)  # its consumer is made after this step
+        inherited.separate()
+        pool_exit.exit_without_sleep()
+        # A step stops before the pool does; leases of what that still runs are held until its end.
+        worker.blueprint.on_stopped = partial(self._leave_and, worker.blueprint.on_stopped)
+
+    def start(self, worker: Any) -> None:
+        self._is_embedded = threading.current_thread() is not threading.main_thread()
+        if not self._is_embedded:  # only the main thread may handle signals
+            self._planned_stop.install()
+        if self._heartbeats is not None:
+            self._heartbeats.start()
+        self._thread.start()
+
+    def _leave_and(self, on_stopped: Callable[[], None]) -> None:
+        self._stop.set()
+        if self._heartbeats is not None:
+            self._heartbeats.stop()
+        self._thread.join(LEAVE_SECONDS)
+        programs.sweep_all()
+        on_stopped()
+        if state.active_requests and not (self._is_embedded or can_end_runs(self._worker.pool)):
+            logger.warning(
+                "The threads of this worker still run what was given back: its process ends"
+            )
+            self._exit()
+
+    def _exit(self) -> None:
+        logging.shutdown()
+        os._exit(EX_FAILURE)
+
+    def _run(self) -> None:
+        heartbeat_every = max(
+            1, int(self._backend.records.lease_seconds / RENEWALS / SWEEP_SECONDS)
+        )
+        rounds = 0
+        while not self._stop.wait(SWEEP_SECONDS if rounds else 0):
+            if rounds % heartbeat_every == 0:
+                self._try(self._renew_leases)
+            if self._planned_stop.is_begun:
+                self._ask_to_leave()
+            self._try(self._sweep)
+            if rounds % max(CHECK_EVERY, heartbeat_every + 2) == 0:
+                self._try(self.sweeper.check_missing)
+            if rounds % SAVE_EVERY == 0:
+                self.sweeper.remember()
+            if rounds % DELETE_EVERY == 0:
+                self._try(self._backend.records.maintenance.delete_unused_libraries)
+            if not self._planned_stop.is_begun:
+                self._try(self._scheduler.look)
+            if self._cleaner is not None:
+                self._try(self._cleaner.clean)
+            if self._web_pusher is not None:
+                self._try(self._web_pusher.look)
+            self._try(programs.sweep)
+            self._try(self._killer.end_pool)
+            rounds += 1
+        self.sweeper.remember()
+        self._try(self._leases.deregister)
+
+    def _try(self, duty: Callable[[], None]) -> None:
+        """Do one duty of a round; its failure must not keep the others from being done."""
+        try:
+            duty()
+        except (RedisUnavailable, OperationalError) as error:
+            if self._well:
+                logger.warning("Maintenance waits for Redis: %s", error)
+            self._well = False
+        except Exception:
+            logger.exception("A sweep failed")
+
+    def _renew_leases(self) -> None:
+        self._leases.renew(taking=not self._planned_stop.is_begun)
+
+    def _sweep(self) -> None:
+        self.sweeper.sweep(self._stop)
+        self._well = True
+        self.loop_watch.check()
+
+    def _end_runs(self, overdue: set[str]) -> None:
+        self._killer.end(overdue, self.sweeper.log_once)
+
+    def _ask_to_leave(self) -> None:
+        self._try(self._leases.ask_to_leave)
+
+    def _release_running(self) -> None:
+        self._try(self._leases.release)
+
+    def _abandon(self) -> None:
+        """End this process, whose only thread is in a task that nothing interrupts.
+
+        It cannot give its messages back, so they are sent again.
+        """
+        self._try(lambda: self.sweeper.republish([task_id for task_id, _ in running()]))
+        self._exit()

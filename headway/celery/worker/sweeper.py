@@ -1,0 +1,148 @@
+"""Sweeps: requeues or fails lost tasks, sends due ones, notifies dependents of ended ones."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
+from math import inf
+from typing import Any
+
+from kombu.exceptions import OperationalError
+
+from headway import settings
+from headway.celery.backend import LiveBackend
+from headway.celery.messages import broker
+from headway.shapes import TaskMessage
+from headway.store.errors import RedisUnavailable
+from headway.store.restored import Memory
+
+logger = logging.getLogger(__name__)
+
+BATCH = 100
+SAY_EVERY_SECONDS = 60.0
+SHOWN = 5  # keys that one line of the log names
+SET_ASIDE = (
+    "%d keys in Redis held another type than Headway gave them, so what they were for is begun "
+    "afresh: they are kept for a week under headway:damaged: (%s)"
+)
+
+
+class Sweeper:
+    """Does the maintenance of all workers' tasks; one worker at a time is the leader."""
+
+    def __init__(
+        self, backend: LiveBackend, worker_id: str, end_runs: Callable[[set[str]], None]
+    ) -> None:
+        """`end_runs` ends this worker's runs of cancelled tasks."""
+        self._backend = backend
+        self._id = worker_id
+        self._end_runs = end_runs
+        self._memory = Memory(settings.DATA_DIR.read(backend.app.conf))
+        self._paused_said_at = -inf
+        self._missing: set[str] = set()
+        self._logged: deque[str] = deque(maxlen=1000)  # ids that are in the log already
+
+    def sweep(self, stop: threading.Event) -> None:
+        """Sweep until nothing is left to do now, or `stop` is set."""
+        if not self._memory.seen.epoch:
+            self._memory.recall(self._backend.records.maintenance.epoch())
+        has_more = True
+        while has_more and not stop.is_set():
+            sweep = self._backend.records.maintenance.sweep(self._id, BATCH, self._memory.seen)
+            self._memory.note(sweep.seen)
+            self._say_paused(sweep.paused)
+            for task_id, why in sweep.broken.items():
+                logger.error(
+                    "The record of task %s cannot be handled and is left: %s", task_id, why
+                )
+            if sweep.set_aside:
+                logger.error(SET_ASIDE, len(sweep.set_aside), sweep.set_aside[:SHOWN])
+            # Due tasks come last: a broker that is away must not hold up the rest of the sweep.
+            self._for_each(self._backend.runs.give_up, sweep.exhausted)
+            self._for_each(self._backend.dependents.notify_dependents, sweep.ended)
+            self._end_runs(sweep.overdue)
+            self._for_each(self._send, sweep.due)
+            has_more = sweep.has_more
+
+    def remember(self) -> None:
+        """Save which state of Redis was seen."""
+        self._memory.save()
+
+    def check_missing(self) -> None:
+        """Send each message again that two checks in a row have missed: it is lost.
+
+        Age plays no part. If the message turns up after all, its delivery is dropped at the claim.
+        One left unacknowledged by a worker that was killed before starting it is withdrawn.
+        """
+        missed: set[str] = set()
+
+        def collect(queue: str, task_ids: list[str]) -> None:
+            missed.update(broker.missing(self._backend.app, queue, task_ids))
+
+        self._for_each(collect, self._backend.records.maintenance.unconfirmed().items())
+        if lost := missed & self._missing:
+            logger.warning("The messages of %d tasks are lost and are sent again", len(lost))
+            self.republish(lost)
+        self._missing = missed - lost
+
+    def republish(self, task_ids: Collection[str]) -> None:
+        """Send messages again, and withdraw those that a worker holds unacknowledged."""
+        self._backend.records.maintenance.republish(task_ids)
+        broker.withdraw(self._backend.app, task_ids)
+
+    def log_once(self, task_id: str, error: Exception) -> None:
+        """Log an error of a task, once for each task."""
+        if task_id not in self._logged:
+            self._logged.append(task_id)
+            logger.error("Maintenance cannot handle %s: %s", task_id, error, exc_info=error)
+
+    def _say_paused(self, is_paused: bool) -> None:
+        """Log each minute while everything is paused, and what to do."""
+        if not is_paused or time.monotonic() - self._paused_said_at < SAY_EVERY_SECONDS:
+            return
+        paused = self._backend.records.maintenance.paused()
+        waiting = len(self._backend.records.maintenance.unended())
+        self._paused_said_at = time.monotonic()
+        if paused is not None:
+            logger.warning(
+                "Redis holds the data of %s, and later data was seen: it was restored from "
+                "a backup. Nothing runs until `headway resume`; %d tasks would run, perhaps again: "
+                "`headway paused` lists them.",
+                paused.data_of,
+                waiting,
+            )
+
+    def _for_each(self, duty: Callable[..., None], tasks: Iterable[tuple[Any, ...]]) -> None:
+        """Do a duty for each `(task_id, ...)`, or `(queue, ...)`; an error of one is logged, and
+        the others follow.
+
+        Raises RedisUnavailable, and the broker's error on the second in a row: those are not the
+        tasks'.
+        """
+        refused = 0
+        for task_id, *rest in tasks:
+            try:
+                duty(task_id, *rest)
+                refused = 0
+            except RedisUnavailable:
+                raise
+            except OperationalError as error:
+                refused += 1
+                if refused > 1:
+                    raise
+                self.log_once(task_id, error)
+            except Exception as error:
+                self.log_once(task_id, error)
+
+    def _send(self, task_id: str, message: TaskMessage) -> None:
+        try:
+            self._backend.outbox.send(task_id, message)
+        except (RedisUnavailable, OperationalError):
+            raise
+        except Exception as error:  # its code has changed since: it can never be sent
+            logger.exception("Task %s cannot be sent", task_id)
+            self._backend.mark_as_failure(task_id, error)
+        self._backend.records.outbox.mark_published(task_id)

@@ -1,0 +1,1 @@
+"""The JSON endpoints, and the document that describes them."""

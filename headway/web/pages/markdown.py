@@ -1,0 +1,85 @@
+"""Renders the Markdown of a task's result as HTML, in which nothing of the text is HTML itself.
+
+What may come out is a list of what is allowed: markdown-it knows no HTML here, a link leads to the
+web or to a file of the task, and an image is such a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, TypeAlias
+from urllib.parse import unquote
+
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+from markupsafe import Markup
+
+from headway.web.pages.result_view import link_of
+
+# A longer text is shown as it is: it would be parsed within a request, and the time that takes can
+# grow with the square of the length.
+MAX_CHARS = 32 * 1024
+UNDER = 2  # levels that the page's own headings take
+MAX_LEVEL = 6
+ALIGN = {"text-align:right": "end", "text-align:center": "center", "text-align:left": "start"}
+
+Env: TypeAlias = MutableMapping[str, Any]  # what `render` hands to the renderer
+
+
+class TaskFiles:
+    """The addresses of a task's files by name, of all and of the images alone."""
+
+    def __init__(self, files: Mapping[str, str], images: Mapping[str, str]) -> None:
+        self.files = files
+        self.images = images
+
+
+def render(text: str, files: TaskFiles) -> Markup | None:
+    """Return Markdown as HTML; None for a text that is too long."""
+    if len(text) > MAX_CHARS:
+        return None
+    return Markup(PARSER.render(text, {"files": files}))  # all its text is escaped
+
+
+class Renderer(RendererHTML):
+    """Writes links, images, headings and cells; all else as markdown-it does."""
+
+    def link_open(self, tokens: Sequence[Token], at: int, _: OptionsDict, env: Env) -> str:
+        address = _address(tokens[at].attrGet("href"), env["files"].files)
+        return f'<a href="{escapeHtml(address)}" rel="noopener noreferrer">' if address else "<a>"
+
+    def image(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: Env) -> str:
+        """Show a file of the task; an image from elsewhere, which would tell who looks, is text."""
+        token = tokens[at]
+        alt = escapeHtml(self.renderInlineAsText(token.children or (), options, env))
+        source = env["files"].images.get(unquote(str(token.attrGet("src"))))
+        return f'<img src="{escapeHtml(source)}" alt="{alt}" loading="lazy">' if source else alt
+
+    def heading_open(self, tokens: Sequence[Token], at: int, *_: Any) -> str:
+        return f"<{_heading(tokens[at])}>"
+
+    def heading_close(self, tokens: Sequence[Token], at: int, *_: Any) -> str:
+        return f"</{_heading(tokens[at])}>\n"
+
+    def td_open(self, tokens: Sequence[Token], at: int, *_: Any) -> str:
+        """Write a cell; its alignment is a class, since the page obeys no style of its elements."""
+        aligned = ALIGN.get(str(tokens[at].attrGet("style")))
+        return f'<{tokens[at].tag} class="{aligned}">' if aligned else f"<{tokens[at].tag}>"
+
+    th_open = td_open
+
+
+def _address(href: object, files: Mapping[str, str]) -> str:
+    """Return where a link may lead: to a file of the task or to the web, else ""."""
+    return files.get(unquote(str(href))) or link_of(href)
+
+
+def _heading(token: Token) -> str:
+    return f"h{min(MAX_LEVEL, int(token.tag[1:]) + UNDER)}"
+
+
+PARSER = MarkdownIt("commonmark", {"html": False}, renderer_cls=Renderer)
+PARSER.enable(["table", "strikethrough"])

@@ -1,0 +1,137 @@
+"""Viewers: who asks for tasks, and which they may see and change. One rule for all endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
+
+from flask import Flask, current_app, request
+
+from headway.push.withdrawals import GRANT
+from headway.store.model import TaskRecord
+from headway.store.queries import EVERYBODY
+from headway.tokens import PREFIX, Grant, read_token
+from headway.web.requests.access import current_owner
+
+SHOWN = "headway.token"  # in a socket's environ: the token of its connect
+BEARER = "bearer "
+
+
+class Viewer(NamedTuple):
+    """A viewer: an owner, as the owner loader says, or the holder of a token, or both."""
+
+    owner: str | None
+    grant: Grant | None = None
+    sees_unowned: bool = False
+    token_has_ended: bool = False
+
+    def may_see(self, task_id: str, stored: TaskRecord) -> bool:
+        """Whether this viewer may see a task."""
+        return self._is_own(stored) or self._is_granted(task_id, stored)
+
+    def may_change(self, task_id: str, stored: TaskRecord) -> bool:
+        """Whether this viewer may cancel, reschedule and rerun a task."""
+        if self._is_own(stored):
+            return True
+        writes = self.grant is not None and not self.grant.read_only
+        return writes and self._is_granted(task_id, stored)
+
+    def had_access(self, task_id: str, stored: TaskRecord) -> bool:
+        """Whether this viewer's token opened a task until it was revoked."""
+        return stored.is_revoked and self._is_named(task_id, stored)
+
+    def claims(self, task_ids: Sequence[str]) -> list[str]:
+        """Return what to read these tasks with, so that a revoked token opens none."""
+        return [self.grant.claim(task_id) for task_id in task_ids] if self.grant else []
+
+    def readers(self, task_ids: Sequence[str]) -> list[str]:
+        """Return who reads these tasks, so that others' are not even read."""
+        return [EVERYBODY if self.sees_unowned else self.owner or ""] * len(task_ids)
+
+    def sees_all(self, stored: TaskRecord) -> bool:
+        """Whether this viewer is a task's owner or operator, who sees arguments and tracebacks.
+
+        So is the holder of a token for all of the owner's tasks, but of none for some tasks.
+        """
+        holds = self.grant is not None and self.grant.owner == stored.owner
+        return self._is_own(stored) or (bool(stored.owner) and holds and not stored.is_revoked)
+
+    @property
+    def lists(self) -> str | None:
+        """The owner whose tasks are listed: the token's if it names one, else the viewer's own."""
+        return self.grant.owner if self.grant and self.grant.owner else self.owner
+
+    @property
+    def granted_ids(self) -> tuple[str, ...]:
+        """The tasks that a token names."""
+        return self.grant.task_ids if self.grant else ()
+
+    def _is_own(self, stored: TaskRecord) -> bool:
+        if not stored.owner:
+            return self.sees_unowned
+        return stored.owner == self.owner
+
+    def _is_granted(self, task_id: str, stored: TaskRecord) -> bool:
+        return self._is_named(task_id, stored) and not stored.is_revoked
+
+    def _is_named(self, task_id: str, stored: TaskRecord) -> bool:
+        if self.grant is None:
+            return False
+        return task_id in self.grant.task_ids or (
+            bool(stored.owner) and stored.owner == self.grant.owner
+        )
+
+
+def current_viewer() -> Viewer:
+    """Return the viewer who sent the current request or opened the socket being handled."""
+    visible = current_app.config["HEADWAY_VISIBLE"]
+    sees_unowned = visible is not None and bool(visible())
+    return viewer_of(current_app, request.environ, current_owner(), sees_unowned)
+
+
+def carried_token(viewer: Viewer) -> dict[str, Any]:
+    """Return the token in the page's address, as a query for its links; {} for none."""
+    token = request.args.get("token", "")
+    return {"token": token} if viewer.grant and token.startswith(PREFIX) else {}
+
+
+def viewer_of(
+    app: Flask, environ: MutableMapping[str, Any], owner: str | None, sees_unowned: bool = False
+) -> Viewer:
+    """Return the viewer with this owner and with the token in a request's or socket's environ."""
+    text = _token_of(environ)
+    grant = read_token(text, secret_keys_of(app)) if text else None
+    if grant is not None and grant.has_ended:
+        return Viewer(owner, None, sees_unowned, token_has_ended=True)
+    return Viewer(owner, grant, sees_unowned)
+
+
+def note_token(app: Flask, environ: MutableMapping[str, Any], auth: Any) -> None:
+    """Store in a socket's environ the token that its client sent with its connect.
+
+    And what the token opens, so that the socket ends with it.
+    """
+    found = auth.get("token") if isinstance(auth, dict) else None
+    if isinstance(found, str):
+        environ[SHOWN] = found
+    grant = viewer_of(app, environ, None).grant
+    if grant is not None:
+        environ[GRANT] = grant
+
+
+def secret_keys_of(app: Flask) -> list[str]:
+    """Return the keys whose tokens an app accepts; it signs with the last one."""
+    own = app.config["HEADWAY_SECRET_KEY"]
+    name = "HEADWAY_SECRET_KEY_FALLBACKS" if own else "SECRET_KEY_FALLBACKS"
+    return [*filter(None, [*(app.config.get(name) or ()), own or app.secret_key])]
+
+
+def _token_of(environ: MutableMapping[str, Any]) -> str:
+    """Return the token that is shown, "" for none; tokens of other kinds may be an app's own."""
+    header = environ.get("HTTP_AUTHORIZATION", "")
+    query = environ.get("QUERY_STRING", "")
+    bearer = header[len(BEARER) :].strip() if header[: len(BEARER)].lower() == BEARER else ""
+    in_query = parse_qs(query).get("token", []) if "token=" in query else []
+    found = [environ.get(SHOWN, ""), bearer, *in_query]
+    return next((text for text in found if text.startswith(PREFIX)), "")
