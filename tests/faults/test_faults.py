@@ -51,10 +51,7 @@ def rows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return list(json.loads((folder / "rows.json").read_text()))
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [pytest.param(one.name, marks=[pytest.mark.alone] if one.alone else []) for one in FAULTS],
-)
+@pytest.mark.parametrize("fault", [one.name for one in FAULTS])
 def test_nothing_is_lost_doubled_or_wrong_and_the_pages_are_right_in_time(rows: Rows, fault: str):
     mine = [row for row in rows if row["name"] == fault]
 
