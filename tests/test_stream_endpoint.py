@@ -8,6 +8,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from headway.store.files import noted
+from headway.store.output import Overflowing
 from headway.store.records import Records
 from tests.by_hand import HERE, claim
 
@@ -133,13 +135,15 @@ def test_the_page_links_the_file_with_the_whole_text(
     client: FlaskClient, records: Records, task_id: str
 ):
     link = f'href="/tasks/{task_id}/files/long.txt" download'
-    about: Any = {"closes": False, "max_bytes": 10, "overflow": "long.txt"}
+    about: Any = {"closes": False, "max_bytes": 10}
+    to_begin = Overflowing("long.txt")
+    begun = Overflowing("long.txt", noted("long.txt", 13, "text/plain", "0" * 32))
     write = records.output.write_stream
 
-    assert write(task_id, HERE, "long", 0, b"short", **about) == "written"
+    assert write(task_id, HERE, "long", 0, b"short", overflow=to_begin, **about) == "written"
     before = client.get(f"/tasks/{task_id}", headers=HTML).get_data(as_text=True)
-    assert write(task_id, HERE, "long", 5, b"and long", **about) == "full"
-    assert write(task_id, HERE, "long", 5, b"and long", **about) == "full"
+    assert write(task_id, HERE, "long", 5, b"and long", overflow=to_begin, **about) == "spills"
+    assert write(task_id, HERE, "long", 5, b"and long", overflow=begun, **about) == "spilled"
     after = client.get(f"/tasks/{task_id}", headers=HTML).get_data(as_text=True)
 
     assert f"{link} hidden>" in before
