@@ -1,4 +1,4 @@
-"""Worker maintenance: heartbeats, leases, and killing unresponsive cancelled runs.
+"""Worker maintenance: renews leases, sweeps, and does what else is due each round.
 
 The leader among the workers also requeues lost tasks, dispatches due ones, and notifies the
 dependents of ended ones. A Celery bootstep with a thread in the worker's parent process: timers of
@@ -79,7 +79,7 @@ class Maintenance(bootsteps.StartStopStep):
         self._web_pusher: WebPusher | None = None
         self.loop_watch = LoopWatch(worker)
         self._leases = WorkerLeases(worker, worker_id, self._backend.records, self.loop_watch)
-        self._well = True
+        self._waiting: set[str] = set()  # the duties whose last try found Redis or the broker away
         self._planned_stop = PlannedStop(
             worker, self._ask_to_leave, self._release_running, self._abandon
         )
@@ -138,17 +138,15 @@ class Maintenance(bootsteps.StartStopStep):
         os._exit(EX_FAILURE)
 
     def _run(self) -> None:
-        heartbeat_every = max(
-            1, int(self._backend.records.lease_seconds / RENEWALS / SWEEP_SECONDS)
-        )
+        renew_every = max(1, int(self._backend.records.lease_seconds / RENEWALS / SWEEP_SECONDS))
         rounds = 0
         while not self._stop.wait(SWEEP_SECONDS if rounds else 0):
-            if rounds % heartbeat_every == 0:
+            if rounds % renew_every == 0:
                 self._try(self._renew_leases)
             if self._planned_stop.is_begun:
                 self._ask_to_leave()
             self._try(self._sweep)
-            if rounds % max(CHECK_EVERY, heartbeat_every + 2) == 0:
+            if rounds % max(CHECK_EVERY, renew_every + 2) == 0:
                 self._try(self.sweeper.check_missing)
             if rounds % SAVE_EVERY == 0:
                 self.sweeper.remember()
@@ -168,21 +166,23 @@ class Maintenance(bootsteps.StartStopStep):
 
     def _try(self, duty: Callable[[], None]) -> None:
         """Do one duty of a round; its failure must not keep the others from being done."""
+        name = duty.__qualname__
         try:
             duty()
         except (RedisUnavailable, OperationalError) as error:
-            if self._well:
-                logger.warning("Maintenance waits for Redis: %s", error)
-            self._well = False
+            if name not in self._waiting:
+                logger.warning("Maintenance waits for Redis or the broker: %s: %s", name, error)
+            self._waiting.add(name)
         except Exception:
-            logger.exception("A sweep failed")
+            logger.exception("Maintenance failed: %s", name)
+        else:
+            self._waiting.discard(name)
 
     def _renew_leases(self) -> None:
         self._leases.renew(taking=not self._planned_stop.is_begun)
 
     def _sweep(self) -> None:
         self.sweeper.sweep(self._stop)
-        self._well = True
         self.loop_watch.check()
 
     def _end_runs(self, overdue: set[str]) -> None:

@@ -1,4 +1,7 @@
-"""Sweeps: requeues or fails lost tasks, sends due ones, notifies dependents of ended ones."""
+"""Sweeps, and acts on what that finds: due and exhausted tasks, and ends with dependents.
+
+The sweep itself (sweep.lua) requeues lost tasks.
+"""
 
 from __future__ import annotations
 
