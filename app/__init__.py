@@ -1,4 +1,4 @@
-"""Headway: slow work in the background, shown live and correctly in the browser."""
+"""The reference application: emails, a long task, an import and a mailing, made with Headway."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headway.celery.later import failures_of, retry_later
     from headway.celery.messages.broker import FailFastCelery
     from headway.celery.run.commit_point import CommitPoint
-    from headway.celery.runs import Stopped
+    from headway.celery.run.runs import Stopped
     from headway.display.labels import Labels
     from headway.exceptions import (
         ConfigError,
@@ -90,7 +90,7 @@ HOMES = {
     "ProgramFailed": "headway.exceptions",
     "RedisUnavailable": "headway.store.errors",
     "Snapshot": "headway.snapshot",
-    "Stopped": "headway.celery.runs",
+    "Stopped": "headway.celery.run.runs",
     "TooLate": "headway.store.model",
     "Unanswered": "headway.exceptions",
     "Upload": "headway.files.upload",

@@ -30,8 +30,8 @@ from headway.system import live_backend
 from headway.tokens import DAY_SECONDS, token
 from headway.web.api.answers import answers
 from headway.web.api.files import files
+from headway.web.api.health import ops
 from headway.web.api.openapi import openapi
-from headway.web.api.ops import ops
 from headway.web.api.parts import parts
 from headway.web.api.several import several
 from headway.web.api.sharing import sharing

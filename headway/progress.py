@@ -29,7 +29,7 @@ A call only buffers the report. A background thread sends what is buffered, at m
 second: the first report at once, the newest numbers and status, each step and each log line. So a
 run never waits for Redis. Values that cannot be shown (NaN, an object whose `str` raises) are left
 out. Once a task has been cancelled, or another run of it has taken over, the next call raises
-`headway.celery.runs.Stopped`.
+`headway.celery.run.runs.Stopped`.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ from headway.celery.run.report_values import number_of as _number
 from headway.celery.run.report_values import status_of as _status
 from headway.celery.run.reporting import find as _find
 from headway.celery.run.reporting import inside as _inside
+from headway.celery.run.runs import HERE
 from headway.celery.run.streams import open_stream
 from headway.celery.run.text_stream import TextStream
-from headway.celery.runs import HERE
 from headway.json_values import encoded
 from headway.values import as_number, as_text, length_of
 

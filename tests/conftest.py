@@ -17,7 +17,7 @@ from redis.connection import AbstractConnection
 
 from app import create_app
 from headway import masking
-from headway.celery import runs
+from headway.celery.run import runs
 from headway.store.connection import connect
 from headway.store.records import Records
 from tests import plain_celery as plain

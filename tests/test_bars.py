@@ -21,7 +21,7 @@ from tests.bodies import live_celery, read, run
 @pytest.fixture
 def celery(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
     # so that each `update_state` is there to be looked at
-    monkeypatch.setattr("headway.celery.storing.report_sender.OFTEN_SECONDS", 0)
+    monkeypatch.setattr("headway.celery.run.report_sender.OFTEN_SECONDS", 0)
     app = live_celery(redis_url)
     yield app
     app.close()

@@ -17,7 +17,7 @@ import tqdm.auto
 from celery import Celery
 
 from headway import progress
-from headway.celery import runs
+from headway.celery.run import runs
 from headway.snapshot import Snapshot
 from headway.store.records import Records
 from tests.bodies import log_of, pushes, read, run

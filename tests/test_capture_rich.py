@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, track
 
 from headway import progress
-from headway.celery import runs
+from headway.celery.run import runs
 from headway.store.records import Records
 from tests.bodies import log_of, pushes, read, run
 from tests.processes import wait_for

@@ -16,7 +16,7 @@ from celery.utils.log import LoggingProxy
 
 from headway import progress
 from headway.capture.logs import RunLogHandler
-from headway.celery import runs
+from headway.celery.run import runs
 from headway.celery.run.log_lines import MAX_LINES
 from headway.store.output import LOG_LINES
 from headway.store.records import Records

@@ -13,7 +13,7 @@ from celery.exceptions import Ignore, Retry
 
 from headway import progress
 from headway.celery.run.children import Address, InChild
-from headway.celery.runs import Stopped
+from headway.celery.run.runs import Stopped
 from headway.snapshot import Phase
 from headway.store.model import NO_SOURCE, Delivery, Source, StateWrite
 from headway.store.records import Records

@@ -13,7 +13,7 @@ import pytest
 from celery import Celery
 
 from headway import progress
-from headway.celery import runs
+from headway.celery.run import runs
 from headway.store.records import Records
 from tests import child_work
 from tests.bodies import log_of, pushes, read, run

@@ -108,7 +108,7 @@ LAYERS = [
     "headway.celery.messages",
     "headway.celery.messages.sends",
     "headway.celery.later",
-    "headway.celery.runs",
+    "headway.celery.run.runs",
     "headway.celery.run",
     "headway.celery.run.commit_point",
     "headway.celery.error_text",
@@ -132,7 +132,7 @@ LAYERS = [
     "headway.celery.messages.broker_url",
     "headway.celery.storing.result_consumer",
     "headway.celery.storing.persistence",
-    "headway.celery.storing.report_sender",
+    "headway.celery.run.report_sender",
     "headway.celery.storing.writes",
     "headway.celery.storing.state_store",
     "headway.celery.storing.claims",
@@ -307,7 +307,7 @@ LAYERS = [
     "headway.web.pages.start_page",
     "headway.web.pages.task_page",
     "headway.web.pages.schedules",
-    "headway.web.api.ops",
+    "headway.web.api.health",
     "headway.web.api.task_bodies",
     "headway.web.api.operations",
     "headway.web.api.openapi",
@@ -451,6 +451,26 @@ def test_a_file_imports_only_from_files_above_it():
             assert above < below, f"{module} imports {name}"
 
 
+@pytest.mark.parametrize(
+    "packages",
+    [
+        [f"headway.celery.{name}" for name in ("messages", "storing", "run", "worker")],
+        [f"headway.web.{name}" for name in ("server", "requests", "api", "pages")],
+    ],
+)
+def test_a_package_imports_only_from_packages_before_it(packages: list[str]):
+    for module, path in files().items():
+        at = package_at(packages, module)
+        for name in imports_of(path) & files().keys():
+            assert package_at(packages, name) <= at or at < 0, f"{module} imports {name}"
+
+
+def package_at(packages: list[str], module: str) -> int:
+    """Return the place of a module's package among these, -1 if it is in none."""
+    at = [module.startswith(f"{package}.") for package in packages]
+    return at.index(True) if True in at else -1
+
+
 def test_the_library_knows_no_application():
     for module, path in files().items():
         if module.startswith("headway"):
@@ -516,7 +536,7 @@ def test_projects_use_public_names_alone(path: Path):
     "line",
     [
         "from headway.store.records import Records",
-        "from headway.web import access",
+        "from headway.web.requests import access",
         "import headway.celery.task",
         "from headway import service",
         "records = app.extensions['headway'].records",

@@ -16,7 +16,7 @@ from celery import Celery, current_task
 from headway import progress
 from headway.celery.run.log_lines import MAX_CHARS
 from headway.celery.run.progress_sender import FLUSHER
-from headway.celery.runs import HERE
+from headway.celery.run.runs import HERE
 from headway.celery.storing.run_store import RunStore
 from headway.progress import MAX_LINE_CHARS
 from headway.store.errors import RedisUnavailable

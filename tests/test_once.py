@@ -10,7 +10,7 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
 from headway import progress
-from headway.celery.runs import Stopped
+from headway.celery.run.runs import Stopped
 from headway.exceptions import OutcomeUnknown
 from headway.store.records import Records
 from tests.bodies import read

@@ -16,7 +16,7 @@ from celery import Celery, current_task
 from celery.exceptions import Ignore
 
 from headway import ProgramFailed, progress
-from headway.celery import runs
+from headway.celery.run import runs
 from headway.store.records import Records
 from tests.bodies import log_of, pushes, read, run
 from tests.processes import wait_for

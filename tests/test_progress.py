@@ -16,8 +16,8 @@ from celery.app.task import Context
 from celery.exceptions import Ignore
 
 from headway import progress
-from headway.celery.runs import Stopped
-from headway.celery.storing.report_sender import LONG_SECONDS, ReportSender
+from headway.celery.run.report_sender import LONG_SECONDS, ReportSender
+from headway.celery.run.runs import Stopped
 from headway.snapshot import Phase
 from headway.store.errors import RedisUnavailable
 from headway.store.model import Outcome
@@ -221,7 +221,7 @@ def test_updates_of_the_state_in_quick_succession_wait_for_no_reply_and_are_all_
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ):
-    monkeypatch.setattr("headway.celery.storing.report_sender.OFTEN_SECONDS", 60)
+    monkeypatch.setattr("headway.celery.run.report_sender.OFTEN_SECONDS", 60)
 
     def body() -> None:
         for done in range(3):
@@ -244,7 +244,7 @@ def test_updates_of_the_state_in_quick_succession_wait_for_no_reply_and_are_all_
 def test_a_cancelled_run_that_seldom_says_something_hears_of_it_in_the_same_call(
     celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("headway.celery.storing.report_sender.OFTEN_SECONDS", 0)
+    monkeypatch.setattr("headway.celery.run.report_sender.OFTEN_SECONDS", 0)
 
     def body() -> None:
         current_task.update_state(meta={"status": "one"})
@@ -259,7 +259,7 @@ def test_a_cancelled_run_that_seldom_says_something_hears_of_it_in_the_same_call
 def test_a_call_waits_once_for_a_slow_redis_and_sends_every_report(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("headway.celery.storing.report_sender.OFTEN_SECONDS", 0)
+    monkeypatch.setattr("headway.celery.run.report_sender.OFTEN_SECONDS", 0)
     events: list[str] = []
 
     def begin_report(_request: Context, _state: str, number: int) -> Callable[[], Outcome]:
@@ -275,9 +275,9 @@ def test_a_call_waits_once_for_a_slow_redis_and_sends_every_report(
     backend: Any = SimpleNamespace(runs=SimpleNamespace(begin_report=begin_report))
     sender = ReportSender()
     sender.send(backend, Context(), "PROGRESS", 1)
-    monkeypatch.setattr("headway.celery.storing.report_sender.OFTEN_SECONDS", 60)
+    monkeypatch.setattr("headway.celery.run.report_sender.OFTEN_SECONDS", 60)
     sender.send(backend, Context(), "PROGRESS", 2)
-    monkeypatch.setattr("headway.celery.storing.report_sender.OFTEN_SECONDS", 0)
+    monkeypatch.setattr("headway.celery.run.report_sender.OFTEN_SECONDS", 0)
     sender.send(backend, Context(), "PROGRESS", 3)
 
     # The third would wait for its own reply, had it not waited for the second's.

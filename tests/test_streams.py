@@ -14,7 +14,7 @@ from celery.exceptions import Ignore
 
 from headway import masking, progress
 from headway.celery.run import streams, text_stream
-from headway.celery.runs import Run, Stopped
+from headway.celery.run.runs import Run, Stopped
 from headway.store.errors import RedisUnavailable
 from headway.store.model import MAX_CALL_BYTES
 from headway.store.output import OutputRecords

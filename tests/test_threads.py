@@ -19,9 +19,9 @@ from celery import Celery, current_task
 from celery.exceptions import Ignore
 
 from headway import progress
-from headway.celery import runs
+from headway.celery.run import runs
 from headway.celery.run.progress_sender import FLUSHER
-from headway.celery.runs import Stopped
+from headway.celery.run.runs import Stopped
 from headway.snapshot import Phase
 from headway.store.records import Records
 from tests.bodies import pushes, read, run, run_task

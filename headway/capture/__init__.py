@@ -11,7 +11,7 @@ from headway.capture import logs, rich_bars, streams, tqdm_bars
 from headway.capture.captured import Captured
 from headway.capture.imports import PatchingFinder
 from headway.celery.run.reporting import find
-from headway.celery.runs import Run
+from headway.celery.run.runs import Run
 from headway.settings import CAPTURE
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from typing import Any
 
 from headway.capture.lines import MAX_LINE_CHARS, LineSplitter
 from headway.capture.measures import MeasureReader
-from headway.celery.runs import HERE, Run
+from headway.celery.run.runs import HERE, Run
 from headway.values import clip
 
 

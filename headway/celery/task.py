@@ -11,16 +11,15 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
 from headway.capture import capturing
-from headway.celery import runs
 from headway.celery.backend import LiveBackend
 from headway.celery.messages.captured import due_time, is_for_another_broker, without_times
 from headway.celery.messages.sends import BODY_ENDED
-from headway.celery.run import programs
+from headway.celery.run import programs, runs
 from headway.celery.run.body import run_body
-from headway.celery.runs import Run, Stopped
+from headway.celery.run.report_sender import ReportSender
+from headway.celery.run.runs import Run, Stopped
 from headway.celery.storing.attempts import MAX_ATTEMPTS
 from headway.celery.storing.fencing import CLAIMED, FENCE, present_request_of
-from headway.celery.storing.report_sender import ReportSender
 from headway.settings import CAPTURE
 from headway.store.model import Outcome
 

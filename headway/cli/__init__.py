@@ -1,0 +1,1 @@
+"""The commands of `headway`, which `flask headway` and `celery headway` have too."""

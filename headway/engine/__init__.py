@@ -1,0 +1,1 @@
+"""Websockets in every async mode. Nothing else reaches into python-engineio."""

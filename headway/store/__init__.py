@@ -1,0 +1,1 @@
+"""The record of each task in Redis, and all else that lies there."""

@@ -9,7 +9,7 @@ from celery._state import get_current_worker_task
 from celery.result import EagerResult
 
 from headway.celery.backend import LiveBackend
-from headway.celery.runs import Run
+from headway.celery.run.runs import Run
 from headway.celery.worker.live_tasks import make_all_live
 
 MAX_FLUSHES = 1000  # of one run

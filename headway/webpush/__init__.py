@@ -1,0 +1,1 @@
+"""Web Push: tells browsers that have no page open."""

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from headway.arguments.typed import converted, wrong_with
 from headway.bars import Part
-from headway.celery.runs import Run, Stopped
+from headway.celery.run.runs import Run, Stopped
 from headway.exceptions import Unanswered
 from headway.questions import VALUE, Asked, checked_schema, choices_of
 from headway.store.model import Outcome

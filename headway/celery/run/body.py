@@ -9,7 +9,7 @@ from celery.app.task import get_actual_ignore_result
 from celery.exceptions import Ignore, Reject, Retry
 
 from headway.celery.run import endings, programs
-from headway.celery.runs import Run, Stopped
+from headway.celery.run.runs import Run, Stopped
 from headway.store.model import Outcome
 
 

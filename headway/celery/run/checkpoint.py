@@ -13,9 +13,9 @@ from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any
 
+from headway.celery.run.runs import Run
 from headway.celery.run.saved import NONE, Saved, StreamEnds, saved_from
 from headway.celery.run.streams import OVERFLOW_FILE, open_stream
-from headway.celery.runs import Run
 from headway.json_values import encoded
 from headway.store.model import Outcome
 

@@ -20,11 +20,11 @@ from types import SimpleNamespace
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 from headway.bars import Part
-from headway.celery import runs
+from headway.celery.run import runs
 from headway.celery.run.progress_sender import FLUSHER
 from headway.celery.run.report import UNSET
 from headway.celery.run.reporting import find
-from headway.celery.runs import HERE, Run, call_in, detached
+from headway.celery.run.runs import HERE, Run, call_in, detached
 
 P = ParamSpec("P")
 T = TypeVar("T")

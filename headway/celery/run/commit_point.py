@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Literal
 
-from headway.celery.runs import Stopped, present
+from headway.celery.run.runs import Stopped, present
 from headway.exceptions import OutcomeUnknown
 from headway.store.model import Outcome
 

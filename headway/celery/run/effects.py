@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from celery.exceptions import SoftTimeLimitExceeded
 
-from headway.celery.runs import Run
+from headway.celery.run.runs import Run
 from headway.celery.storing.fencing import delivery_of
 from headway.celery.storing.persistence import until_stored
 from headway.exceptions import OutcomeUnknown

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 from headway import settings
-from headway.celery.runs import Run
+from headway.celery.run.runs import Run
 from headway.celery.storing.fencing import delivery_of
 from headway.celery.storing.persistence import until_stored
 from headway.exceptions import ConfigError

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Protocol
 
-from headway.celery.runs import detached
+from headway.celery.run.runs import detached
 
 
 class Buffer(Protocol):

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from headway import settings
 from headway.celery.run.files import NO_PLACE, TOO_MANY, delete_file, note
-from headway.celery.runs import Run
+from headway.celery.run.runs import Run
 from headway.exceptions import ConfigError
 from headway.files.place import file_store
 from headway.files.store import GrowingFile, StoredFile

@@ -10,8 +10,8 @@ import time
 from headway.celery.run.flusher import Flusher
 from headway.celery.run.log_lines import gap
 from headway.celery.run.report import Meta, ProgressBuffer
+from headway.celery.run.runs import Run
 from headway.celery.run.streams import NO_STREAMS, held_still
-from headway.celery.runs import Run
 from headway.celery.storing.fencing import delivery_of
 from headway.store.errors import RedisUnavailable
 from headway.store.model import Outcome

@@ -8,7 +8,7 @@ from typing import Any
 
 from headway.bars import Display, Part
 from headway.celery.run.log_lines import LogLine, LogLines
-from headway.celery.runs import Run
+from headway.celery.run.runs import Run
 
 MAX_UNSENT = 1000  # steps that wait for Redis; beyond it the oldest are dropped
 UNSET: Any = object()

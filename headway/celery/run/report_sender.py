@@ -10,7 +10,7 @@ from typing import Any
 
 from celery.app.task import Context
 
-from headway.celery.runs import Stopped
+from headway.celery.run.runs import Stopped
 from headway.store.model import Outcome
 
 OFTEN_SECONDS = 0.05  # a report this soon after another does not wait for its reply

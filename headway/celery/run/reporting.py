@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from headway.bars import Part
-from headway.celery import runs
+from headway.celery.run import runs
 from headway.celery.run.checkpoint import Checkpoint
 from headway.celery.run.progress_sender import FLUSHER, ProgressSender
 from headway.celery.run.report import ProgressBuffer
-from headway.celery.runs import HERE, Run
+from headway.celery.run.runs import HERE, Run
 
 
 def find() -> Part | None:

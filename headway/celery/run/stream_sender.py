@@ -6,8 +6,8 @@ import logging
 
 from headway import masking, settings
 from headway.celery.run.overflow import Overflow
+from headway.celery.run.runs import Run
 from headway.celery.run.text_stream import TextStream
-from headway.celery.runs import Run
 from headway.celery.storing.fencing import delivery_of
 from headway.store.errors import RedisUnavailable
 from headway.store.model import MAX_CALL_BYTES, Outcome

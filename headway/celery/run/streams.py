@@ -11,10 +11,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from headway.celery.run.flusher import Flusher
 from headway.celery.run.overflow import Overflow
+from headway.celery.run.runs import Run
 from headway.celery.run.saved import StreamEnds
 from headway.celery.run.stream_sender import StreamSender
 from headway.celery.run.text_stream import TextStream
-from headway.celery.runs import Run
 from headway.celery.storing.persistence import until_stored
 from headway.store.errors import RedisUnavailable
 

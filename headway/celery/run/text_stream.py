@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
-from headway.celery.runs import Run
+from headway.celery.run.runs import Run
 
 MAX_UNSENT_CHARS = 256 * 1024  # of one stream; beyond it the task waits until Redis has some
 WAIT_SECONDS = 0.5  # after which a task that waits looks whether it has to end

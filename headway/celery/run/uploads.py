@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import BinaryIO
 
-from headway.celery import runs
+from headway.celery.run import runs
 from headway.celery.storing.persistence import until_stored
 from headway.exceptions import UploadExpired
 from headway.files.place import file_store

@@ -192,7 +192,7 @@ export function shortResult(snapshot) {
 }
 
 /**
- * How many rows a result has that is a table, as headway/tables.py counts them; 0 for any other.
+ * How many rows a result has that is a table, as headway/display/tables.py counts them; 0 for any other.
  *
  * @param {Snapshot} snapshot
  */
