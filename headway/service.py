@@ -112,8 +112,9 @@ def start_kind(
 def rerun(task_id: str, *, owner: str, key: str = "", resume: bool = False) -> StartResult:
     """Start a new task with the same arguments as another.
 
-    With `resume` it goes on where that one was saved, if it was. A part that has failed or was
-    cancelled gives it its place.
+    With `resume` it goes on where that one was saved, if it was; a task has one such continuation,
+    which each further `resume` of it returns. A part that has failed or was cancelled gives it its
+    place.
 
     Raises NotKept, UnknownUpload if an upload has expired, and what `start` raises.
     """
@@ -164,7 +165,8 @@ def _rerun(
             title,
             args=message["args"],
             owner=owner,
-            key=key,
+            # Two continuations would both do what comes after the save: send the same emails.
+            key=f"resume {task_id}" if resume else key,
             resume_from=task_id if resume else "",
             uploads=uploads,
             former_part=task_id,

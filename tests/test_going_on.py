@@ -127,16 +127,20 @@ def test_the_snapshot_says_where_an_ended_task_goes_on(client: FlaskClient, reco
     assert (running, read(records, task_id).resume) == (None, None)
 
 
-def test_one_key_is_for_one_way_to_start(client: FlaskClient, records: Records):
-    path = f"/tasks/{failed(client, records)}/retry"
-    key = {"Idempotency-Key": "k"}
+def test_a_task_has_one_continuation_however_often_it_is_asked_for(
+    client: FlaskClient, records: Records
+):
+    task_id = failed(client, records)
+    path = f"/tasks/{task_id}/retry"
 
-    first = client.post(path, json={"resume": True}, headers=key)
-    again = client.post(path, json={"resume": True}, headers=key)
-    over = client.post(path, json={}, headers=key)
+    first = client.post(path, json={"resume": True})
+    again = client.post(path, json={"resume": True}, headers={"Idempotency-Key": "k"})
+    pressed = client.post(f"/tasks/{task_id}", data={"action": "go_on"})
+    over = client.post(path, json={})
 
     assert first.get_json()["task_id"] == again.get_json()["task_id"]
-    assert over.status_code == 422
+    assert pressed.headers["Location"].endswith(first.get_json()["task_id"])
+    assert over.get_json()["task_id"] not in (first.get_json()["task_id"], task_id)
 
 
 @pytest.mark.parametrize(
