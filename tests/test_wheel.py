@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
@@ -53,6 +54,28 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=ROOT)
     [built] = folder.glob("*.whl")
     return built
+
+
+def test_the_source_archive_holds_the_library_and_nothing_of_the_application(tmp_path: Path):
+    run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path, cwd=ROOT)
+    [built] = tmp_path.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+
+    own = {name for name in names if not name.startswith("headway/")}
+    assert own == {
+        "LICENSE",
+        "PKG-INFO",
+        "README.md",
+        "hatch_build.py",
+        "pyproject.toml",
+        ".gitignore",
+    }
+    assert {
+        "headway/py.typed",
+        "headway/store/lua/create.lua",
+        "headway/static/headway.js",
+    } <= names
 
 
 @pytest.fixture(scope="module")
