@@ -57,6 +57,18 @@ def test_a_wrong_address_is_refused_at_the_start_and_not_repeated(
     assert SECRET not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "url", ["s3:/shop-files", "S3://shop-files", "gs://shop-files/x", "file:///srv"]
+)
+def test_an_address_that_is_no_bucket_makes_no_folder(env: dict[str, str], url: str):
+    with pytest.raises(ConfigError, match="neither a folder nor an address"):
+        create_app(env | {"FILES": url})
+
+    [finding] = doctor.check_files({"FILES": url})
+    assert finding.mark == Mark.BAD
+    assert not Path(url.partition("/")[0]).exists()
+
+
 def test_a_bucket_without_its_extra_is_refused(records: Records, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(place, "find_spec", lambda name: None)
 

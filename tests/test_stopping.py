@@ -65,7 +65,7 @@ def test_what_does_not_end_within_the_grace_runs_elsewhere_and_has_not_failed(
 ):
     with project(pool, valkey, tmp_path, SHUTDOWN_SECONDS="1") as stops:
         task_id, counts = stops.start(tasks.neighbour_once, FOR_EVER)
-        stops.reached(task_id, Phase.RUNNING)
+        wait_for(lambda: runs(counts) == 1)  # RUNNING is stored before the body begins
 
         stops.process.popen.send_signal(signal.SIGTERM)
 

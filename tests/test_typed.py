@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from headway import Email
 from headway.arguments import controls
+from headway.arguments.annotations import ABSENT
 from headway.arguments.controls import control_of, read
 from headway.arguments.form import fields_of, filled, read_form
 from headway.arguments.signatures import BadArguments, converting, signature_of
@@ -332,3 +333,9 @@ def test_a_list_that_may_be_missing_is_written_one_a_line(text: str, value: list
     assert read(text, hint, is_required=False) == value
     assert controls.shown(value, hint) == "\n".join(value or [])
     assert controls.shown([], hint) is None  # it would be sent as none
+
+
+@pytest.mark.parametrize("text", ["", " \n "])
+def test_a_list_that_is_required_is_not_empty_in_a_form(text: str):
+    assert read(text, list[str], is_required=True) is ABSENT
+    assert read(text, list[str], is_required=False) == []

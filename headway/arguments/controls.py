@@ -86,7 +86,9 @@ def read(text: str, hint: Any, *, is_required: bool) -> Any:
     known = bare(only)
     if control == LINES:
         lines = [_scalar(line, get_args(known)[0]) for line in text.split("\n") if line.strip()]
-        return None if has_none and not lines else lines
+        if not lines and (has_none or is_required):
+            return None if has_none else ABSENT
+        return lines
     if not (text if known is str else text.strip()):
         if has_none:
             return None

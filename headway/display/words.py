@@ -20,9 +20,10 @@ from headway.snapshot import Phase
 
 MAX_LINE = 80  # characters of a result that stands in a line
 PENDING = "Pending..."  # the article's word for a task that waits for its first worker
+CANCELLED = "Cancelled"  # Headway's status of a cancelled task, which the headline says better
 # What Headway itself says in a status: the record's functions, and state_fields.py.
 STATUSES = (
-    Sentence("Cancelled"),
+    Sentence(CANCELLED),
     Sentence("Waits for its turn"),
     Sentence("Worker lost, trying again"),
     Sentence("Worker lost, goes on where it was"),
@@ -197,7 +198,7 @@ def _text(task: SnapshotDict, labels: Labels) -> str:
     if phase == Phase.SUCCEEDED:
         return _joined("" if status == labels.get("succeeded") else status, _short_result(task))
     if phase == Phase.CANCELLED:
-        return "" if headline(task, labels).startswith(status) else status
+        return "" if task.get("status") == CANCELLED else status
     return _joined(_step(task), status)
 
 

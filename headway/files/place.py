@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,8 @@ from headway.files.folder import FileFolder
 from headway.files.store import FileStore, Kind, PartNotes
 from headway.store.records import Records
 
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")  # a slip in s3://..., or another scheme
+NO_FOLDER = "headway_files is neither a folder nor an address as s3://bucket/prefix."
 NOT_INSTALLED = (
     "headway_files is a bucket, but botocore is not installed: pip install 'headway[s3]'."
 )
@@ -34,6 +37,8 @@ def store_at(place: str | Path, prefix: str, notes: PartNotes, kind: Kind) -> Fi
     Raises ConfigError as `file_store` does.
     """
     if not str(place).startswith(SCHEME):
+        if URL.match(str(place)):
+            raise ConfigError(NO_FOLDER)
         return FileFolder(Path(place).expanduser(), prefix, kind)
     address = address_of(str(place))
     if find_spec("botocore") is None:

@@ -68,6 +68,15 @@ test("a run that can go on where it was is paused, in words", () => {
   assert.equal(actions(payment({ phase: "running" })).cancel, "Cancel");
 });
 
+test("what was cancelled says so once, whatever the headline is called", () => {
+  const cancelled = payment({ phase: "cancelled", status: "Cancelled", current: 2, total: 5, resume: { percent: 40 } });
+  const words = (labels) => read(cancelled, { ...AT, labels });
+
+  assert.deepEqual([words({ pauses: true }).headline, words({ pauses: true }).text], ["Paused at 40\u202f%", ""]);
+  assert.deepEqual([words({}).headline, words({}).text], ["Cancelled at 40\u202f%", ""]);
+  assert.equal(read({ ...cancelled, status: "3 sent" }, AT).text, "3 sent");
+});
+
 test("an outcome that nobody can know is told, and run again, in the label's words", () => {
   const unknown = payment({ phase: "failed", error: { type: "OutcomeUnknown", message: "timed out" } });
 

@@ -42,6 +42,7 @@ import { failure, headline, partsWords, shortResult, took, waiting } from "./wor
  */
 
 const WORKERLESS_MS = 5000;
+const CANCELLED = "Cancelled"; // the server's status, which the headline says better
 const PENDING = "Pending..."; // the article's word for a task that waits for its first worker
 
 export const SIGNS = /** @type {Record<string, string>} */ (WORDS.signs);
@@ -107,7 +108,7 @@ function text(snapshot, at) {
     case "succeeded":
       return joined([status === labels.succeeded ? "" : status, shortResult(snapshot)]);
     case "cancelled":
-      return headline(snapshot).startsWith(status) ? "" : status;
+      return snapshot.status === CANCELLED ? "" : status;
     default:
       return joined([stepText(snapshot), status]);
   }
