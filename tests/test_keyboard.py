@@ -165,6 +165,7 @@ def send_a_mailing(page: Page, web_address: str, records: Records) -> None:
     assert outcome == "claimed"
     press(page, page.locator("headway-task").get_by_role("button", name="Pause: Mailing"))
     expect(page.locator("headway-task")).to_have_attribute("data-phase", "cancelling")
+    expect(page.locator("headway-task [part=actions]")).to_be_focused()  # not lost with the button
 
 
 def ask(records: Records, task_id: str, choices: list[str]) -> None:

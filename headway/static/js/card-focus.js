@@ -26,12 +26,20 @@ export class CardFocus {
   /** Put it elsewhere if what had it is gone. @param {Element | null} held */
   leave(held) {
     const isGone = held instanceof HTMLElement && (!held.isConnected || (held.hidden && this.#bar.contains(held)));
-    if (isGone) this.#fallback.focus();
+    if (isGone) this.#rest();
   }
 
   /** @param {HTMLElement} wanted */
   put(wanted) {
-    (wanted.checkVisibility() ? wanted : this.#fallback).focus();
+    if (wanted.checkVisibility()) wanted.focus();
+    else this.#rest();
+  }
+
+  /** On a task's own page there is no button for more: then the next Tab leads to the first that fits. */
+  #rest() {
+    if (this.#fallback.checkVisibility()) return this.#fallback.focus();
+    this.#bar.tabIndex = -1;
+    this.#bar.focus();
   }
 
   /** Note whether a request is on its way: a list that takes the card away then knows where the focus was. @param {boolean} busy */

@@ -57,7 +57,9 @@ export class PageSections {
     for (const section of this.#page.querySelectorAll("[data-live]")) {
       const next = page.getElementById(section.id);
       if (!next || next.outerHTML === section.outerHTML || isSameQuestion(section, next)) continue;
+      const held = section.contains(document.activeElement);
       section.replaceWith(document.adoptNode(next));
+      if (held) this.#page.querySelector("h1")?.focus(); // not where nobody knows
     }
     localise(this.#page);
   }
