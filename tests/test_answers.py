@@ -10,6 +10,7 @@ import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
 
+from app.extensions import headway
 from headway import token
 from headway.questions import Asked, checked_schema
 from headway.snapshot import Phase
@@ -149,6 +150,23 @@ def test_its_owner_operators_and_a_token_with_that_right_may_answer(
     assert read(records, task_id).phase == Phase.WAITING
     assert answer(client, task_id, yes, **bearer(read_only=False)).status_code == 202
     assert answer_kept(records, task_id)["by"] == "a link"
+
+
+def test_operators_answer_for_tasks_of_nobody_and_are_named_as_such(
+    app: Flask, client: FlaskClient, records: Records
+):
+    asked_of_ada(app, client, records, YES_OR_NO)  # who is who is said there
+    with app.app_context():
+        task_id = headway.start("long_task", owner="").task_id
+    claim(records, task_id)
+    assert records.runs.ask(task_id, Delivery("run"), YES_OR_NO, MESSAGE) == "waiting"
+    yes = {"question_id": "q1", "value": "yes"}
+
+    refused = answer(client, task_id, yes)
+    given = answer(client, task_id, yes, Operator="1")
+
+    assert (refused.status_code, given.status_code) == (404, 202)
+    assert answer_kept(records, task_id)["by"] == "an operator"
 
 
 PAGE = {"User": "ada", "Accept": "text/html"}

@@ -98,6 +98,29 @@ def test_an_address_has_a_limit_whatever_owners_it_makes(make_app: MakeApp):
 
 
 @pytest.mark.parametrize(
+    ("hops", "claimed", "last"),
+    [
+        ("0", "192.0.2.{}", 429),  # nobody says for the client where it comes from
+        ("1", "192.0.2.{}", 202),  # what the proxy saw counts
+        ("1", "192.0.2.{}, 198.51.100.1", 429),  # and not what the client told the proxy
+    ],
+)
+def test_an_address_is_what_trusted_proxies_say(
+    make_app: MakeApp, hops: str, claimed: str, last: int
+):
+    app = make_app(STARTS_LIMIT="1/minute", ADDRESS_FACTOR="2", TRUSTED_PROXIES=hops)
+
+    answers = [
+        app.test_client()
+        .post("/longtask", headers={"X-Forwarded-For": claimed.format(number)})
+        .status_code
+        for number in range(3)
+    ]
+
+    assert answers == [202, 202, last]
+
+
+@pytest.mark.parametrize(
     ("address", "subject"),
     [
         ("192.0.2.7", "192.0.2.7"),
