@@ -79,7 +79,7 @@ class Maintenance(bootsteps.StartStopStep):
         self._web_pusher: WebPusher | None = None
         self.loop_watch = LoopWatch(worker)
         self._leases = WorkerLeases(worker, worker_id, self._backend.records, self.loop_watch)
-        self._waiting: set[str] = set()  # the duties whose last try found Redis or the broker away
+        self._well = True
         self._planned_stop = PlannedStop(
             worker, self._ask_to_leave, self._release_running, self._abandon
         )
@@ -166,23 +166,21 @@ class Maintenance(bootsteps.StartStopStep):
 
     def _try(self, duty: Callable[[], None]) -> None:
         """Do one duty of a round; its failure must not keep the others from being done."""
-        name = duty.__qualname__
         try:
             duty()
         except (RedisUnavailable, OperationalError) as error:
-            if name not in self._waiting:
-                logger.warning("Maintenance waits for Redis or the broker: %s: %s", name, error)
-            self._waiting.add(name)
+            if self._well:
+                logger.warning("Maintenance waits for Redis or the broker: %s", error)
+            self._well = False
         except Exception:
-            logger.exception("Maintenance failed: %s", name)
-        else:
-            self._waiting.discard(name)
+            logger.exception("Maintenance failed: %s", duty.__qualname__)
 
     def _renew_leases(self) -> None:
         self._leases.renew(taking=not self._planned_stop.is_begun)
 
     def _sweep(self) -> None:
         self.sweeper.sweep(self._stop)
+        self._well = True
         self.loop_watch.check()
 
     def _end_runs(self, overdue: set[str]) -> None:
