@@ -1,7 +1,7 @@
 """Hostile clients of a web process.
 
-`python -m bench.attackers PORT SOCKETS REQUESTS KINDS [COOKIE]...`; KINDS, parted by commas, are of
-SOCKETS and REQUESTS.
+`python -m bench.attackers PORT SOCKETS REQUESTS KINDS [COOKIE]...`; KINDS, separated by commas,
+are of SOCKETS and REQUESTS.
 
 Each connection has an IP address of its own, so that no limit of an address stops it, and comes
 back a second after it was ended. Each cookie is a visitor's with tasks to watch. Runs until killed.

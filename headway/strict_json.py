@@ -17,7 +17,7 @@ def parse(text: str) -> Any:
 def parse_or_text(text: str) -> Any:
     """Return the value of a text that is JSON, the text itself of any other.
 
-    One with half a surrogate pair in it is none: nobody could store it.
+    A value with half a surrogate pair counts as no JSON: it could not be stored as UTF-8.
     """
     try:
         value = parse(text)

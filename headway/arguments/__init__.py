@@ -1,1 +1,1 @@
-"""What a task says of its arguments: types, form, and how they are read from JSON."""
+"""The arguments of tasks: their types, their form, and how they are read from JSON."""

@@ -1,7 +1,7 @@
 """What follows a task that runs in the place of one that failed: the rest of its chain.
 
 The rest of a chain, and the callbacks, have ended with the task that failed, under their ids. For
-the task in its place they are made anew, so that all that would have followed follows still.
+the task in its place they are copied under new ids, so that the chain goes on.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 KINDS = ("chain", "link", "link_error")
-# What a signature has got from how it was sent. A chord that counted it has ended too.
+# Options that a signature gets when it is sent. The chord that counted the failed task has ended.
 OF_A_SEND = frozenset(
     ("task_id", "group_id", "group_index", "root_id", "parent_id", "reply_to", "chord")
 )

@@ -15,7 +15,7 @@ SAMPLE = b"headway doctor"
 
 
 class _NoParts:
-    """Notes of the parts of uploads, of which there are none here."""
+    """Stands for the notes of uploads: the check makes no upload in parts."""
 
     def read(self, upload_id: str) -> None:
         return None

@@ -1,4 +1,4 @@
-"""Where this project's files are kept: in a folder or in a bucket, as `headway_files` says."""
+"""Chooses where files are kept, a folder or a bucket, by the setting `headway_files`."""
 
 from __future__ import annotations
 

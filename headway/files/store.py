@@ -1,4 +1,4 @@
-"""Where files are kept: what is asked of it, be it a folder or a bucket.
+"""The interface of a store of files, which a folder and a bucket implement.
 
 A file belongs to a task, or to an upload, and lies there under a random key: no name that a task or
 a person has chosen is ever a part of where it lies.
@@ -94,7 +94,7 @@ class FileStore(Protocol):
         """Have a file be opened to which all is appended; again does no harm."""
 
     def open(self, task_id: str, key: str) -> BinaryIO | None:
-        """Open a file to read it from anywhere; None where there is none that can be read."""
+        """Open a file for reading and seeking; None if it does not exist or cannot be read."""
 
     def delete(self, task_id: str, key: str) -> None:
         """Delete a file, if it is there."""

@@ -43,7 +43,7 @@ class RunStore:
     ) -> Outcome:
         """Store a run's report, and what it saves with it.
 
-        Its numbers never go back within the bar of this number. Returns what `RunRecords.write`
+        Within bar number `bar` its numbers never go back. Returns what `RunRecords.write`
         does, or UNSTORED.
         """
         return self.begin_report(request, state, meta, bar=bar, saved=saved, may_leave=may_leave)()

@@ -172,7 +172,7 @@ def _client(address: Address, pid: int) -> Any:
         read_timeout=READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": TRIES},
         max_pool_connections=CONNECTIONS,
-        # What not all storages know is left out; the signed digest of a body sees what arrives.
+        # Some storages do not know these checksums; the signed digest of the body checks it anyway.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         s3={

@@ -10,7 +10,7 @@
 const ANSWER_MS = 5000; // the server itself gives up on Redis after 2 s
 const SENT_AWAY_MS = 500;
 const REFUSED_MS = 2000;
-const COUNTING_MS = 500; // for which packets are not counted: thousands a second would each begin a timer anew
+const COUNTING_MS = 500; // between two restarts of the timer: thousands of packets a second would each restart it
 const SILENCE_MS = 9000; // the server pings every 7 s, and Engine.IO waits 6 s more before it gives the socket up
 
 export class KeptSocket {
