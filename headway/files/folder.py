@@ -20,13 +20,13 @@ from headway.files.store import (
     Busy,
     KeysOf,
     Kind,
+    Measured,
     Moved,
     StoredFile,
     TooLarge,
     check_ids,
     root_of,
 )
-from headway.files.types import HEAD_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -185,19 +185,13 @@ def _is_old(path: Path, grace: float) -> bool:
 
 def _write(path: Path, pieces: Iterable[bytes], max_bytes: int) -> tuple[int, bytes]:
     """Write a new file; return its size and how it begins."""
-    size = 0
-    head = b""
+    measured = Measured(pieces, max_bytes)
     descriptor = os.open(path, CREATE, PRIVATE_FILE)
     with os.fdopen(descriptor, "wb") as out:
-        for piece in pieces:
-            size += len(piece)
-            if size > max_bytes:
-                raise TooLarge(f"A file here may have {max_bytes} bytes.")
-            head += piece[: HEAD_BYTES - len(head)]
-            out.write(piece)
+        out.writelines(measured)
         out.flush()
         os.fsync(out.fileno())  # what the record names is there, also after a power cut
-    return size, head
+    return measured.size, measured.head
 
 
 def _append(file: Any, at: int, piece: bytes, max_bytes: int) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from typing import BinaryIO, Literal, NamedTuple, Protocol, TypeAlias
 
+from headway.files.types import HEAD_BYTES
+
 KEY = re.compile(r"[0-9a-f]{32}")
 TASK_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,127}")
 Kind: TypeAlias = Literal["tasks", "uploads"]  # whose files a store is for
@@ -41,6 +43,25 @@ class StoredFile(NamedTuple):
     key: str
     size: int
     head: bytes
+
+
+class Measured:
+    """The pieces of a file as they come: their size so far, and how they begin."""
+
+    def __init__(self, pieces: Iterable[bytes], max_bytes: int) -> None:
+        self._pieces = pieces
+        self._max_bytes = max_bytes
+        self.size = 0
+        self.head = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the pieces. Raises TooLarge beyond `max_bytes`."""
+        for piece in self._pieces:
+            self.size += len(piece)
+            if self.size > self._max_bytes:
+                raise TooLarge(f"A file here may have {self._max_bytes} bytes.")
+            self.head += piece[: HEAD_BYTES - len(self.head)]
+            yield piece
 
 
 class GrowingFile(Protocol):

@@ -7,8 +7,7 @@ from contextlib import suppress
 
 from headway.files.bucket.objects import Objects
 from headway.files.bucket.parts import part_bytes
-from headway.files.store import TooLarge
-from headway.files.types import HEAD_BYTES
+from headway.files.store import Measured
 
 
 def write_whole(
@@ -19,21 +18,16 @@ def write_whole(
     Raises TooLarge, OSError, and what the pieces raise.
     """
     writing = _Writing(objects, name, part_bytes(max_bytes))
-    size = 0
-    head = b""
+    measured = Measured(pieces, max_bytes)
     try:
-        for piece in pieces:
-            size += len(piece)
-            if size > max_bytes:
-                raise TooLarge(f"A file here may have {max_bytes} bytes.")
-            head += piece[: HEAD_BYTES - len(head)]
+        for piece in measured:
             writing.add(piece)
         writing.end()
     except BaseException:
         with suppress(OSError):  # maintenance deletes what is left
             writing.undo()
         raise
-    return size, head
+    return measured.size, measured.head
 
 
 class _Writing:
