@@ -70,7 +70,7 @@ def as_left(records: Records, task_id: str, *writes: tuple[Phase, dict[str, Any]
             task_id,
             here,
             phase,
-            fields,  # type: ignore[arg-type]
+            fields,  # type: ignore[arg-type]  # of any name, as tests write them
             meta="{}",
             name=message["task"],
             max_attempts=4,
