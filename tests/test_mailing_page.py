@@ -77,7 +77,7 @@ class Mailing:
     def shows(self, what: Locator) -> None:
         """Wait until the page shows this, which without a script takes reloads."""
         if self.has_script:
-            expect(what.first).to_be_visible(timeout=SLOWLY_ENDED)
+            expect(what.filter(visible=True).first).to_be_visible(timeout=SLOWLY_ENDED)
         else:
             wait_for(
                 lambda: self.page.reload() and what.count(), seconds=60, message=f"never: {what}"
@@ -172,5 +172,6 @@ def test_each_step_of_a_mailing_is_accessible(
     pause = mailing.button("Pause")
     expect(pause).to_be_visible(timeout=SLOWLY_ENDED)
     pause.click()
-    expect(page.get_by_text("Paused at").first).to_be_visible(timeout=SLOWLY_ENDED)
+    paused = page.get_by_text("Paused at").filter(visible=True)
+    expect(paused.first).to_be_visible(timeout=SLOWLY_ENDED)
     expect_accessible(page)
