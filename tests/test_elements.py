@@ -19,7 +19,7 @@ from headway import token
 from headway.celery.messages.sends import load_owner_by, nobody
 from headway.snapshot import Phase
 from headway.store.records import Records
-from tests.by_hand import write
+from tests.by_hand import HERE, write
 from tests.page import hear, start_by_hand
 from tests.processes import ROOT, Valkey, free_port, running, web
 
@@ -234,6 +234,8 @@ def test_a_template_s_elements_work_under_a_strict_policy(
     page: Page, world: World, valkey: Valkey, tmp_path: Path
 ):
     task_id = start_by_hand(page, world.address, world.records)
+    about = {"closes": False, "max_bytes": 1000}
+    world.records.output.write_stream(task_id, HERE, "answer", 0, b"\x1b[31mred", **about)  # type: ignore[arg-type]
     app = create_app({"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path), "SECRET_KEY": SECRET})
     load_owner_by(nobody)
     template = app.jinja_env.from_string(
@@ -255,6 +257,8 @@ def test_a_template_s_elements_work_under_a_strict_policy(
     expect(card).to_have_attribute("data-phase", "running", timeout=SOON_MS)
     expect(card).to_have_css("border-top-left-radius", "8px")  # its own style is there
     expect(card.get_by_role("button", name="Cancel")).to_be_visible()
+    expect(card.get_by_role("log", name="answer")).to_have_text("red")  # of a file loaded later
+    expect(card.get_by_text("red")).to_have_css("color", "rgb(185, 28, 28)")
     expect(page.get_by_text("The task’s status")).to_be_hidden()
     assert not [
         line for line in said if "Content Security Policy" in line and "favicon" not in line

@@ -8,7 +8,7 @@ const encode = (text) => new TextEncoder().encode(text);
 const decode = (data) => new TextDecoder().decode(data);
 
 /** A stream as the server has it, and a viewer of it. */
-function viewer() {
+function viewer(tail = Infinity) {
   const server = { text: "", epoch: 1, reads: 0 };
   const page = { text: "" };
   const read = async (offset, epoch) => {
@@ -17,7 +17,7 @@ function viewer() {
     const from = epoch === server.epoch ? Math.min(offset, encode(server.text).length) : 0;
     return { offset: from, text: decode(encode(server.text).subarray(from)), epoch: server.epoch };
   };
-  const stream = new TaskStream((text, isWhole) => (page.text = isWhole ? text : page.text + text), read);
+  const stream = new TaskStream((text, isWhole) => (page.text = isWhole ? text : page.text + text), read, tail);
   /** Append text; returns its push. */
   const write = (text) => {
     const event = { offset: encode(server.text).length, text, epoch: server.epoch };
@@ -131,4 +131,33 @@ test("a promise that is not kept is not asked for for ever", async () => {
   await settled();
 
   assert.equal(server.reads, 2);
+});
+
+test("a viewer of the end leaves out what is before it, once, and is never taken back to it", async () => {
+  const { server, page, stream, write, end } = viewer(8);
+
+  write("0123456789".repeat(100));
+  stream.reach(end());
+  await settled();
+  assert.equal(page.text, "23456789");
+
+  stream.take(write("ab"));
+  assert.equal(page.text, "23456789ab");
+  write("lost more than it reads");
+  stream.take(write("!"));
+  stream.reach(end());
+  await settled();
+  assert.equal(page.text, "t reads!");
+  assert.equal(server.reads, 2);
+});
+
+test("text that is pushed while the end is read stays", async () => {
+  const { page, stream, write, cut, end } = viewer(8);
+
+  write("0123456789");
+  stream.reach(end());
+  stream.take(cut(0));
+  stream.take(write("new"));
+  await settled();
+  assert.equal(page.text, "new");
 });

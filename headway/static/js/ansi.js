@@ -17,6 +17,25 @@
  * @typedef {{text: string, style: Style}} Piece
  */
 
+/** The sixteen colours in the light and in the dark, as task-page.css has them for pages without scripts. */
+const PALETTE = [
+  "#1c2430, #0f141b",
+  "#b91c1c, #f87171",
+  "#15803d, #4ade80",
+  "#92600a, #fbbf24",
+  "#1d4ed8, #60a5fa",
+  "#a21caf, #e879f9",
+  "#0e7490, #22d3ee",
+  "#5b6472, #cbd5e1",
+  "#6b7280, #8b97a8",
+  "#dc2626, #fca5a5",
+  "#166534, #86efac",
+  "#854d0e, #fde68a",
+  "#2563eb, #93c5fd",
+  "#c026d3, #f0abfc",
+  "#155e75, #67e8f9",
+  "#374151, #fff",
+];
 const MAX_OPEN_CHARS = 1024; // of a sequence whose end may still come
 /**
  * A sequence that is whole: CSI with its parameters and its final character, a string up to its
@@ -145,9 +164,9 @@ function rgb(parts) {
   return isColor ? `rgb(${parts.join(" ")})` : "";
 }
 
-/** @param {number} index of a colour in task-page.css */
+/** @param {number} index of a colour that a page may name */
 function variable(index) {
-  return `var(--ansi-${index})`;
+  return `var(--ansi-${index}, light-dark(${PALETTE[index]}))`;
 }
 
 /**

@@ -7,6 +7,7 @@ import WORDS from "./card-words.js";
 import { details, showAll } from "./details.js";
 import { fill, formatTime, formatWhen } from "./format.js";
 import { asShown, isFinal, percent } from "./snapshot.js";
+import { StreamBox } from "./stream-box.js";
 import { countRows } from "./words.js";
 
 /**
@@ -24,6 +25,7 @@ export class CardDrawing {
   #parts;
   #watcher;
   #options;
+  #streams;
 
   /**
    * @param {HTMLElement} host gets the phase as a data attribute
@@ -36,6 +38,7 @@ export class CardDrawing {
     this.#parts = parts;
     this.#watcher = watcher;
     this.#options = options;
+    this.#streams = new StreamBox(parts.streams, watcher);
   }
 
   /**
@@ -66,6 +69,12 @@ export class CardDrawing {
     this.#drawLink(snapshot);
     drawFiles(this.#part("files"), snapshot, (path) => this.#watcher.server.link(path));
     this.#drawDetails(snapshot);
+    this.#streams.show(snapshot);
+  }
+
+  /** Draw no more of what comes by itself. */
+  stop() {
+    this.#streams.stop();
   }
 
   /**
@@ -77,6 +86,7 @@ export class CardDrawing {
    */
   showNone(phase, headline, text = "") {
     set(this.#host, "data-phase", phase);
+    this.#streams.stop();
     this.#write("sign", "–");
     for (const part of /** @type {const} */ (["figure", "numbers", "line", "when", "files"])) this.#write(part, "");
     this.#write("headline", headline);

@@ -21,6 +21,7 @@ const TAGS = /** @type {const} */ ({
   link: "a",
   files: "span",
   line: "code",
+  streams: "div",
   message: "p",
   note: "p",
   details: "dl",
@@ -67,7 +68,7 @@ function build(root, words) {
   line.append(headline, " ", part("text"), " ", part("numbers"), " ", link, " ", part("files"));
   const head = document.createElement("div");
   head.append(sign, " ", title, " ", part("when"), " ", actions, " ", more);
-  root.replaceChildren(head, bar, " ", part("figure"), line, part("line"), message, part("note"), list);
+  root.replaceChildren(head, bar, " ", part("figure"), line, part("line"), part("streams"), message, part("note"), list);
 }
 
 /** @param {Element} element @param {string} name @param {string} value */

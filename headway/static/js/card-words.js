@@ -168,6 +168,8 @@ export default {
     "show_all": "Show all ({size})",
     "show_table": "Show the table",
     "more_files": "{count} more",
+    "follow": "Follow",
+    "output": "Output {name}",
     "yes": "Yes",
     "no": "No",
     "started_again": "Started again, as {task}.",

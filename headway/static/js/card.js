@@ -103,6 +103,7 @@ export class Card {
     this.#unobserve?.();
     this.#unobserve = undefined;
     drawNoMore(this.#drawing);
+    this.#drawn.stop();
   }
 
   #endTicking() {

@@ -1,7 +1,7 @@
 /** Draws the streams of a task into its page, which the server has made with the text so far. */
 
 import WORDS from "./card-words.js";
-import { AnsiText, nodeOf } from "./ansi.js";
+import { StreamOutput } from "./stream-output.js";
 import { TaskStream } from "./task-stream.js";
 
 /**
@@ -20,7 +20,7 @@ export class PageStreams {
   #root;
   #template;
   #read;
-  /** @type {Map<string, {stream: TaskStream, output: Output}>} */
+  /** @type {Map<string, {stream: TaskStream, section: Section}>} */
   #streams = new Map();
 
   /**
@@ -39,26 +39,26 @@ export class PageStreams {
 
   /** Take in text as pushed. @param {StreamEvent & {name: string, closed: boolean}} event */
   take(event) {
-    const { stream, output } = this.#find(event.name);
+    const { stream, section } = this.#find(event.name);
     stream.take(event);
-    output.showState(event.closed);
+    section.showState(event.closed);
   }
 
   /** Read what a snapshot says is there. @param {Snapshot} snapshot */
   reach({ streams }) {
     for (const [name, end] of Object.entries(streams)) {
-      const { stream, output } = this.#find(name);
+      const { stream, section } = this.#find(name);
       stream.reach(end);
-      output.showState(end.closed);
-      output.showFile(Boolean(end.file));
+      section.showState(end.closed);
+      section.showFile(Boolean(end.file));
     }
   }
 
   /** Read and draw no more. */
   stop() {
-    for (const { stream, output } of this.#streams.values()) {
+    for (const { stream, section } of this.#streams.values()) {
       stream.stop();
-      output.stop();
+      section.stop();
     }
   }
 
@@ -83,47 +83,40 @@ export class PageStreams {
     return section;
   }
 
-  /** @param {string} name @param {HTMLElement} section */
-  #adopt(name, section) {
-    const output = new Output(section);
+  /** @param {string} name @param {HTMLElement} element */
+  #adopt(name, element) {
+    const section = new Section(element);
     const stream = new TaskStream(
-      (text, isWhole) => output.add(text, isWhole),
+      (text, isWhole) => section.add(text, isWhole),
       (offset, epoch) => this.#read(name, offset, epoch),
     );
-    this.#streams.set(name, { stream, output });
-    return { stream, output };
+    this.#streams.set(name, { stream, section });
+    return { stream, section };
   }
 }
 
-/** The text of one stream: drawn once per frame, and followed to its end if the person wishes. */
-class Output {
-  #box;
-  #follow;
+/** The section of one stream. */
+class Section {
+  #output;
   #state;
   #note;
   #file;
-  #colors = new AnsiText();
-  #waiting = "";
-  #isWhole = false;
-  #frame = 0;
 
   /** @param {HTMLElement} section */
   constructor(section) {
-    this.#box = /** @type {HTMLElement} */ (section.querySelector("pre"));
-    this.#state = /** @type {HTMLElement} */ (section.querySelector('[data-part="stream-state"]'));
-    this.#file = /** @type {HTMLElement} */ (section.querySelector('[data-part="stream-file"]'));
-    this.#note = /** @type {HTMLElement} */ (section.querySelector('[data-part="stream-cut"]'));
-    const label = /** @type {HTMLElement} */ (section.querySelector("label"));
-    this.#follow = /** @type {HTMLInputElement} */ (label.querySelector("input"));
+    const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (section.querySelector(name));
+    this.#state = part('[data-part="stream-state"]');
+    this.#file = part('[data-part="stream-file"]');
+    this.#note = part('[data-part="stream-cut"]');
+    const label = part("label");
     label.hidden = false;
-    this.#box.addEventListener("scroll", () => this.#onScroll());
+    this.#output = new StreamOutput(part("pre"), /** @type {HTMLInputElement} */ (label.querySelector("input")));
   }
 
   /** @param {string} text @param {boolean} isWhole */
   add(text, isWhole) {
-    this.#isWhole ||= isWhole;
-    this.#waiting = isWhole ? text : this.#waiting + text;
-    this.#frame ||= requestAnimationFrame(() => this.#drawText());
+    if (isWhole) this.#note.hidden = true;
+    this.#output.add(text, isWhole);
   }
 
   /** @param {boolean} closed */
@@ -138,27 +131,6 @@ class Output {
   }
 
   stop() {
-    cancelAnimationFrame(this.#frame);
-  }
-
-  #drawText() {
-    this.#frame = 0;
-    const { scrollTop } = this.#box;
-    if (this.#isWhole) {
-      this.#colors = new AnsiText();
-      this.#box.replaceChildren();
-      this.#note.hidden = true;
-    }
-    this.#box.append(...this.#colors.read(this.#waiting).map(nodeOf));
-    this.#box.normalize(); // one text, so that what a person has selected stays one
-    this.#isWhole = false;
-    this.#waiting = "";
-    this.#box.scrollTop = this.#follow.checked ? this.#box.scrollHeight : scrollTop;
-  }
-
-  /** Scrolling away from the end stops following. */
-  #onScroll() {
-    const { scrollTop, scrollHeight, clientHeight } = this.#box;
-    this.#follow.checked = scrollHeight - scrollTop - clientHeight < 2;
+    this.#output.stop();
   }
 }

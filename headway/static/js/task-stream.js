@@ -22,6 +22,7 @@ const NOTHING = { length: 0, epoch: 0 };
 export class TaskStream {
   #draw;
   #read;
+  #tail;
   /** What is drawn. @type {StreamEnd} */
   #has = NOTHING;
   /** What is known to be there. @type {StreamEnd} */
@@ -34,10 +35,12 @@ export class TaskStream {
   /**
    * @param {(text: string, isWhole: boolean) => void} draw gets text that follows the text before, or is the whole
    * @param {ReadStream} read
+   * @param {number} tail bytes of the end that are read where more is missing: what is before them is left out
    */
-  constructor(draw, read) {
+  constructor(draw, read, tail = Infinity) {
     this.#draw = draw;
     this.#read = read;
+    this.#tail = tail;
   }
 
   /**
@@ -84,15 +87,26 @@ export class TaskStream {
     this.#draw(next, isWhole);
   }
 
+  /** Have nothing but this, wherever it begins. @param {StreamEvent} event */
+  #replace({ offset, text, epoch }) {
+    const end = { length: offset + bytes(text).length, epoch };
+    if (!isBefore(this.#has, end)) return; // more has been pushed since
+    this.#has = end;
+    this.#draw(text, true);
+  }
+
   async #catchUp() {
     clearTimeout(this.#retry);
     this.#reading = true;
     try {
       while (this.#isBehind) {
         const before = this.#has;
-        const found = await this.#read(before.length, before.epoch);
+        const { length, epoch } = this.#wanted;
+        const skips = length - (epoch === before.epoch ? before.length : 0) > this.#tail;
+        const found = await (skips ? this.#read(length - this.#tail, epoch) : this.#read(before.length, before.epoch));
         if (this.#stopped) return;
-        this.#add(found);
+        if (skips) this.#replace(found);
+        else this.#add(found);
         if (this.#has === before) this.#wanted = before; // there is no more
       }
     } catch {

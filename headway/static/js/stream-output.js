@@ -1,0 +1,75 @@
+/** The text of one stream in its box: drawn once per frame, and followed to its end if the person wishes. */
+
+import { AnsiText, nodeOf } from "./ansi.js";
+
+export class StreamOutput {
+  #box;
+  #follow;
+  #most;
+  #colors = new AnsiText();
+  #waiting = "";
+  #isWhole = false;
+  #frame = 0;
+
+  /**
+   * @param {HTMLElement} box
+   * @param {HTMLInputElement} follow whether its end stays in view
+   * @param {number} most how many characters the box keeps, of the end
+   */
+  constructor(box, follow, most = Infinity) {
+    this.#box = box;
+    this.#follow = follow;
+    this.#most = most;
+    box.addEventListener("scroll", () => this.#onScroll());
+    follow.addEventListener("change", () => this.#scroll(box.scrollTop));
+  }
+
+  /** @param {string} text that follows, or is the whole @param {boolean} isWhole */
+  add(text, isWhole) {
+    this.#isWhole ||= isWhole;
+    this.#waiting = isWhole ? text : this.#waiting + text;
+    this.#frame ||= requestAnimationFrame(() => this.#draw());
+  }
+
+  stop() {
+    cancelAnimationFrame(this.#frame);
+  }
+
+  #draw() {
+    this.#frame = 0;
+    const { scrollTop } = this.#box;
+    if (this.#isWhole) {
+      this.#colors = new AnsiText();
+      this.#box.replaceChildren();
+    }
+    this.#box.append(...this.#colors.read(this.#waiting).map(nodeOf));
+    this.#box.normalize(); // one text, so that what a person has selected stays one
+    this.#isWhole = false;
+    this.#waiting = "";
+    if (this.#follow.checked) this.#forgetBeginning();
+    this.#scroll(scrollTop);
+  }
+
+  /** Not under the eyes of a person who reads there. */
+  #forgetBeginning() {
+    let excess = (this.#box.textContent ?? "").length - this.#most;
+    while (excess > 0 && this.#box.firstChild) {
+      const first = this.#box.firstChild;
+      const { length } = first.textContent ?? "";
+      if (first instanceof Text && length > excess) first.deleteData(0, excess);
+      else first.remove();
+      excess -= length;
+    }
+  }
+
+  /** @param {number} before */
+  #scroll(before) {
+    this.#box.scrollTop = this.#follow.checked ? this.#box.scrollHeight : before;
+  }
+
+  /** Scrolling away from the end stops following. */
+  #onScroll() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#box;
+    this.#follow.checked = scrollHeight - scrollTop - clientHeight < 2;
+  }
+}
