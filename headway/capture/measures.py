@@ -1,8 +1,9 @@
 """Reads how far a program is from what it prints.
 
-Understood are percentages, counts such as `[3/10]`, curl's table and ffmpeg's times. The kind that
-comes first is followed, so that other numbers in the output do not disturb it, until several lines
-in a row have another kind alone: then the first was such a number itself.
+Understood are percentages, counts such as `[3/10]`, sizes such as `1.2/3 MB`, curl's table and
+ffmpeg's times. The kind that comes first is followed, so that other numbers in the output do not
+disturb it, until several lines in a row have another kind alone: then the first was such a number
+itself. Only ffmpeg's times are no accident: the statistics after them are not followed.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from typing import NamedTuple
 
 from headway.values import as_number
 
-# Not of a negative number; dashes draw a bar.
-PERCENT = re.compile(r"(?<![\w.])(?<!(?<!-)-)(\d{1,3}(?:[.,]\d+)?) ?%")
+# Not of a negative number, nor of a part of one; dashes and dots draw a bar.
+PERCENT = re.compile(r"(?<!\w)(?<!(?<!\.)\.)(?<!(?<!-)-)(\d{1,3}(?:[.,]\d+)?)\s?%")
 # In brackets or after a word; in a bar, which is drawn over itself, anywhere. No dates or paths.
-COUNT = re.compile(r"(?:[\[(]|[A-Za-z]:? )\s*(\d{1,15})\s?/\s?(\d{1,15})(?![\w/.])")
-DRAWN_COUNT = re.compile(r"(?<![\w/.])(\d{1,15})\s?/\s?(\d{1,15})(?![\w/.])")
+PAIR = r"(\d{1,3}(?:,\d{3})+|\d{1,15})(?:\s?/\s?| of )(\d{1,3}(?:,\d{3})+|\d{1,15})(?![\w/.])"
+COUNT = re.compile(rf"(?:[\[(]|[A-Za-z]:? )\s*{PAIR}")
+DRAWN_COUNT = re.compile(rf"(?<![\w/.,]){PAIR}")
+UNIT = r"[kKMGT]?i?B"
+SIZE = re.compile(rf"(?<![\w.,])(\d+(?:\.\d+)?)\s?({UNIT})?\s?/\s?~?(\d+(?:\.\d+)?)\s?({UNIT})\b")
 CURL = re.compile(r"\s*(\d{1,3})\s+\S+\s+\d{1,3}\s+\S+\s+\d{1,3}\s+\S+(?:\s+\S+){6}\s*$")
 DURATION = re.compile(r"\bDuration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
 TIME = re.compile(r"\b(?:out_)?time=\s*(\d+):(\d\d):(\d\d(?:\.\d+)?)")
@@ -57,7 +61,7 @@ class MeasureReader:
         if self._found and (measure := self._found(text, is_drawn)):
             self._others = 0
             return measure
-        for way in (self._time, _percent, _count, _curl):
+        for way in (self._time, _percent, _count, _curl, _size):
             if measure := way(text, is_drawn):
                 return self._follow(way, measure)
         return None
@@ -65,7 +69,7 @@ class MeasureReader:
     def _follow(self, way: Way, measure: Measure) -> Measure | None:
         """Return the measure if its kind is followed from now on."""
         self._others += 1
-        if self._found and self._others < PATIENCE:
+        if self._found and (self._others < PATIENCE or self._found == self._time):
             return None
         self._found = way
         self._others = 0
@@ -96,8 +100,8 @@ def _percent(text: str, is_drawn: bool) -> Measure | None:
 
 def _count(text: str, is_drawn: bool) -> Measure | None:
     for found in (DRAWN_COUNT if is_drawn else COUNT).finditer(text):
-        current = int(found[1])
-        total = int(found[2])
+        current = int(found[1].replace(",", ""))
+        total = int(found[2].replace(",", ""))
         if total > 0 and current <= total:
             return Measure(current, total)
     return None
@@ -108,6 +112,22 @@ def _curl(text: str, is_drawn: bool) -> Measure | None:
     if found is None or int(found[1]) > ALL_PERCENT:
         return None
     return Measure(int(found[1]), ALL_PERCENT)
+
+
+def _size(text: str, is_drawn: bool) -> Measure | None:
+    """Return a size of another, both in the unit of that one."""
+    for found in SIZE.finditer(text):
+        total = as_number(float(found[3]))
+        current = as_number(float(found[1]) * _bytes(found[2] or found[4]) / _bytes(found[4]))
+        if current is not None and total is not None and 0 < total >= current:
+            return Measure(current, total)
+    return None
+
+
+def _bytes(unit: str) -> float:
+    """Return how many bytes a unit as "kB" or "MiB" is."""
+    base = 1024 if "i" in unit else 1000
+    return float(base ** (" kMGT".index(unit[0].replace("K", "k")) if len(unit) > 1 else 0))
 
 
 def _seconds(found: re.Match[str]) -> float:

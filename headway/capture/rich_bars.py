@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import wraps
 from types import ModuleType
 from typing import Any
@@ -27,7 +27,7 @@ def _add_task(original: Callable[..., int]) -> Callable[..., int]:
     @wraps(original)
     def add_task(self: Any, *args: Any, **kwargs: Any) -> int:
         task_id = original(self, *args, **kwargs)
-        if captured() is not None and not self.disable:
+        if captured() is not None and not self.disable and not _is_tqdms(self):
             self.__dict__.setdefault(BARS, {})[task_id] = None
             _show(self, task_id)
         return task_id
@@ -44,14 +44,22 @@ def _changing(original: Callable[..., None]) -> Callable[..., None]:
     return change
 
 
-def _track(original: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+def _track(original: Callable[..., Generator[Any, None, None]]) -> Callable[..., Iterator[Any]]:
     @wraps(original)
     def track(self: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
         # The loop itself is to end where its run has to: rich counts it in a thread.
-        for item in original(self, *args, **kwargs):
-            yield item
-            if captured() is not None:
-                find()
+        before = set(_bars(self))
+        own: set[int] | None = None
+        items = original(self, *args, **kwargs)
+        try:
+            for item in items:
+                own = set(_bars(self)) - before if own is None else own
+                yield item
+                if captured() is not None:
+                    find()
+        finally:
+            items.close()
+            _close(self, own or ())  # rich goes on drawing that of a loop that is left early
 
     return track
 
@@ -61,11 +69,7 @@ def _stop(original: Callable[..., None]) -> Callable[..., None]:
     def stop(self: Any) -> None:
         with muted():
             original(self)
-        bars = _bars(self)
-        for task_id, bar in bars.items():
-            bars[task_id] = None
-            if bar is not None:
-                bar.close()
+        _close(self, _bars(self))
 
     return stop
 
@@ -93,6 +97,21 @@ WRAPPERS: dict[str, Callable[[Any], Any]] = {
 def _bars(progress: Any) -> dict[int, Bar | None]:
     found: dict[int, Bar | None] = progress.__dict__.get(BARS, {})
     return found
+
+
+def _close(progress: Any, task_ids: Iterable[int]) -> None:
+    """End the bars of these tasks."""
+    bars = _bars(progress)
+    for task_id in task_ids:
+        bar = bars[task_id]
+        bars[task_id] = None
+        if bar is not None:
+            bar.close()
+
+
+def _is_tqdms(progress: Any) -> bool:
+    """Whether this draws a bar of `tqdm.rich`, which is shown as tqdm's."""
+    return any(type(column).__module__ == "tqdm.rich" for column in progress.columns)
 
 
 def _show(progress: Any, task_id: int) -> None:
