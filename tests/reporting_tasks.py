@@ -6,9 +6,10 @@ Started as `celery -A tests.reporting_tasks worker`.
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import billiard
 from celery.utils.log import get_task_logger
@@ -51,6 +52,17 @@ def spread(items):
     """Count in processes of billiard's: Celery's may start none by `multiprocessing`."""
     with billiard.Pool(2) as pool:
         return len(pool.map(progress.bind(child_work.update), range(items)))
+
+
+@celery.task
+def executed(start, items):
+    """Count in processes of the standard library's, begun as `start` says."""
+    processes = multiprocessing.get_context(start)
+    with ProcessPoolExecutor(1, mp_context=processes) as executor:
+        done = list(executor.map(progress.bind(child_work.update), range(items)))
+    with processes.Pool(1) as pool:
+        done += pool.map(progress.bind(child_work.update), range(items))
+    return len(done)
 
 
 @celery.task

@@ -94,6 +94,14 @@ def test_processes_of_a_task_count_for_it(started: Started):
     assert (end.phase, end.current, end.error) == (Phase.SUCCEEDED, 10, None)
 
 
+@pytest.mark.parametrize("started", ["threads"], indirect=True)  # Celery's processes may have none
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_processes_of_the_standard_librarys_count_for_their_task(started: Started, start: str):
+    end = started.end_of(started.start(tasks.executed, start, 5))
+
+    assert (end.phase, end.current, end.error) == (Phase.SUCCEEDED, 10, None)
+
+
 def test_a_cancel_reaches_a_run_of_which_only_a_thread_reports(started: Started):
     task_id = started.start(tasks.beats, 0)
     wait_for(lambda: (now := shown(started.records, task_id)) and now.current > 2, 30)
