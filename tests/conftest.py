@@ -73,6 +73,7 @@ LONG_FILES = [
     "test_handover",
     "test_docs",
     "test_handing_over",
+    "test_any_pool",
     "test_list_element",
     "test_schedules_docs",
     "test_engine_life",

@@ -18,7 +18,7 @@ from celery.app.trace import build_tracer
 from headway.celery.backend import name_what_is_not_live
 from headway.celery.task import LiveTask
 from headway.celery.worker.delivery import LiveRequest
-from headway.celery.worker.live_tasks import make_all_live
+from headway.celery.worker.live_tasks import log_what_is_live, make_all_live
 from headway.store.records import Records
 from tests import based_celery as based
 from tests.processes import Process, Valkey, running, wait_for, worker
@@ -147,7 +147,7 @@ def test_a_task_with_a_result_backend_of_its_own_is_named(caplog: pytest.LogCapt
     app = make_app(task_cls=LiveTask, backend=LIVE_URL)
     app.tasks["its_task"].backend = make_app(backend="cache+memory://").backend
 
-    make_all_live(app)
+    log_what_is_live(app)
 
     [line] = caplog.messages
     assert line.endswith("remove it: its_task")

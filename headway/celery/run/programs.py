@@ -73,8 +73,7 @@ def prepare_process(**_: object) -> None:
             os.setpgid(0, 0)
 
 
-@signals.worker_init.connect
-def spare_groups(**_: object) -> None:
+def spare_groups() -> None:
     """Have a hard time limit kill a run's process alone, not the whole group.
 
     billiard kills the group of a process that leads one, and with it what earlier tasks have left

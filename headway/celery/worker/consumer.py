@@ -19,6 +19,7 @@ from celery.worker import state
 
 from headway.celery.backend import LiveBackend
 from headway.celery.messages.captured import id_of, readable_request_of
+from headway.celery.worker.live_tasks import make_all_live
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,11 @@ class MessageGuard:
     hub: Any
     connection_errors: tuple[type[Exception], ...]
     channel_errors: tuple[type[Exception], ...]
+
+    def update_strategies(self) -> None:
+        """Make tasks live that were registered since the worker was made, and prepare all."""
+        make_all_live(self.app)
+        super().update_strategies()  # type: ignore[misc]
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
         handle: Callable[[Any], Any] = super().create_task_handler(*args, **kwargs)  # type: ignore[misc]

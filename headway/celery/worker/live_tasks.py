@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from celery import Celery, Task
+from celery import Celery, Task, current_app, signals
+from celery.app.trace import build_tracer
 from celery.utils.imports import symbol_by_name
 from celery.worker.request import Request
 
@@ -32,11 +33,28 @@ class Outermost:
         return self.run_live(super().__call__, args, kwargs)  # type: ignore[misc]
 
 
-def make_all_live(app: Celery) -> None:
-    """Make each task of an app live, and log which are live and which cannot be."""
-    for task in app.tasks.values():
-        if isinstance(task.backend, LiveBackend):
-            _make_live(task)
+def make_all_live(app: Celery) -> list[Task]:
+    """Make each task of an app live; returns those that were not."""
+    return [
+        task
+        for task in app.tasks.values()
+        if isinstance(task.backend, LiveBackend) and _make_live(task)
+    ]
+
+
+@signals.worker_process_init.connect
+def make_process_live(sender: Any = None, **_: Any) -> None:
+    """Make the tasks of a pool's process live that it has not inherited as such from its worker.
+
+    One that is spawned instead of forked, as on macOS, inherits none and has made all of its own.
+    """
+    for task in make_all_live(current_app):
+        # Celery has built their tracers already, by the classes that they had.
+        task.__trace__ = build_tracer(task.name, task, task.app.loader, sender, app=task.app)
+
+
+def log_what_is_live(app: Celery) -> None:
+    """Log which of an app's tasks are live, and which cannot be."""
     live, others = live_and_not(app)
     logger.info(
         "%s tasks are live: claimed by one worker at a time, leased, pushed and recovered",
@@ -57,10 +75,10 @@ def live_and_not(app: Celery) -> tuple[list[str], list[str]]:
     return live, [name for name in own if name not in live]
 
 
-def _make_live(task: Task) -> None:
+def _make_live(task: Task) -> bool:
     kind = type(task)
     if isinstance(task, Outermost) or _is_live(kind):
-        return
+        return False
     bases = (Outermost, kind) if isinstance(task, LiveTask) else (Outermost, LiveTask, kind)
     names: dict[str, Any] = {"__module__": kind.__module__, "__doc__": kind.__doc__}
     names |= {
@@ -68,6 +86,7 @@ def _make_live(task: Task) -> None:
         "Strategy": LiveTask.Strategy,
     }
     task.__class__ = type(kind.__name__, bases, names)
+    return True
 
 
 def _is_live(kind: type[Task]) -> bool:

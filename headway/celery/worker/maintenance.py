@@ -28,7 +28,7 @@ from headway.celery.worker.consumer import guarded
 from headway.celery.worker.file_cleaner import FileCleaner
 from headway.celery.worker.heartbeats import Heartbeats
 from headway.celery.worker.leases import WorkerLeases, running
-from headway.celery.worker.live_tasks import make_all_live
+from headway.celery.worker.live_tasks import log_what_is_live, make_all_live
 from headway.celery.worker.loop_watch import LoopWatch
 from headway.celery.worker.run_killer import RunKiller
 from headway.celery.worker.scheduler import Scheduler
@@ -106,6 +106,8 @@ class Maintenance(bootsteps.StartStopStep):
         except ConfigError as error:
             raise SystemExit(f"Headway: {error}") from None
         make_all_live(self._celery)
+        log_what_is_live(self._celery)
+        programs.spare_groups()
         worker.consumer_cls = guarded(worker.consumer_cls)  # its consumer is made after this step
         inherited.separate()
         pool_exit.exit_without_sleep()

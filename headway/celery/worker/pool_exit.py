@@ -3,6 +3,8 @@
 In billiard, a process that ends tells the worker so and sleeps for a second, in which the worker
 reads that and kills it. A worker that stops reads nothing more, so each stop would take that
 second. The sleep gives the worker time to read results, but the process has waited for that before.
+
+A process that is spawned instead of forked imports this file before its project.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import os
 
 from billiard.pool import EX_FAILURE, EX_OK
 from celery.concurrency.asynpool import AsynPool, Worker
+
+import headway.celery.worker.live_tasks  # noqa: F401  # makes the tasks of a spawned process live
 
 
 class PoolProcess(Worker):  # type: ignore[misc]
