@@ -64,6 +64,19 @@ def test_a_report_that_follows_soon_is_no_point_but_the_end_is(records: Records)
     assert records.history.points(task_id) == []
 
 
+def test_a_run_that_goes_on_has_its_first_point_where_it_goes_on(records: Records):
+    task_id = create(records)
+    record = records.keys.record(task_id)
+    records.client.hset(record, mapping={"saved": "{}", "saved_percent": "38"})
+
+    claim(records, task_id)
+    write(records, task_id, 380)
+    records.client.hset(record, "point_due", "0")
+    write(records, task_id, 381)
+
+    assert [point.current for point in records.history.points(task_id)] == [380, 381]
+
+
 def test_too_few_points_for_a_plot_are_not_kept(records: Records):
     task_id = create(records)
     claim(records, task_id)

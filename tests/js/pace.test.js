@@ -6,9 +6,9 @@ import { Pace } from "../../headway/static/js/pace.js";
 const START = Date.parse("2026-11-22T08:00:00Z");
 
 /** A running task's snapshot, so many ms after its start. */
-function running(current, ms, attempt = 1) {
+function running(current, ms, attempt = 1, status = "") {
   const [started_at, updated_at] = [START, START + ms].map((time) => new Date(time).toISOString());
-  return { phase: "running", attempt, current, total: 20, started_at, updated_at };
+  return { phase: "running", attempt, current, total: 20, status, started_at, updated_at };
 }
 
 function paced(...updates) {
@@ -56,10 +56,27 @@ test("a page opened half way takes the mean so far", () => {
 test("another attempt begins anew", () => {
   const pace = paced([1, 1000], [2, 2000], [3, 3000]);
 
+  pace.observe(running(0, 0, 2));
   pace.observe(running(1, 4000, 2));
 
   assert.equal(pace.rate(START + 4000), 0.25);
   assert.equal(pace.left(running(1, 4000, 2), START + 4000), null);
+});
+
+test("what attempts before have done is no pace of one that goes on", () => {
+  const pace = paced([1, 1000], [2, 2000], [3, 3000]);
+
+  pace.observe(running(0, 0, 2, "Goes on at 65 %"));
+  pace.observe(running(13, 50, 2, "Reading"));
+  pace.observe(running(14, 1050, 2, "Reading"));
+
+  assert.equal(pace.rate(START + 3000), 1);
+
+  const late = new Pace();
+  late.observe(running(16, 3000, 2));
+  late.observe(running(17, 4000, 2));
+
+  assert.equal(late.rate(START + 6000), 1);
 });
 
 test("the next loop of an attempt begins where it is seen first", () => {

@@ -34,6 +34,17 @@ test("it goes on, and keeps the whole of a long run in few points", () => {
   assert.match(plot.paths(snapshot(899)).range, /^M89\d 2\dL1000 0L1000 0Z$/);
 });
 
+test("an attempt that goes on has its first point where it goes on", () => {
+  const plot = new Plot([[START, 0, 1000]]);
+  plot.take(snapshot(400));
+
+  const claimed = { ...snapshot(402), attempt: 2, current: 0, total: 1, status: "Goes on at 38 %" };
+
+  assert.equal(plot.take(claimed), false);
+  assert.equal(plot.take({ ...snapshot(403), attempt: 2, current: 380, status: "Reading" }), true);
+  assert.deepEqual(plot.points.map(([, current]) => current), [0, 400, 380]);
+});
+
 test("a report that follows soon, or again, is no point", () => {
   const plot = new Plot([[START, 0, 1000]]);
 

@@ -16,13 +16,18 @@ export class Pace {
   #updates = 0;
   #rate = 0;
   #spread = 0;
+  #goesOn = false; // where, its first report says
 
   /** @param {Snapshot} snapshot */
-  observe({ phase, attempt, current, started_at, updated_at }) {
+  observe({ phase, attempt, current, status, started_at, updated_at }) {
     if (phase !== "running" || !started_at) return;
     const at = Date.parse(updated_at);
-    if (attempt !== this.#attempt) this.#restart(attempt, Date.parse(started_at), 0);
-    else if (current < this.#current) this.#restart(attempt, at, current); // the next loop, or step
+    if (attempt !== this.#attempt && (attempt === 1 || !current)) {
+      this.#restart(attempt, Date.parse(started_at), 0);
+      this.#goesOn = !current && status !== "";
+    } else if (attempt !== this.#attempt || current < this.#current || this.#goesOn) {
+      this.#restart(attempt, at, current); // the next loop, or step, or what an attempt before has done
+    }
     if (current <= this.#current || at <= this.#at) return;
     this.#take((1000 * (current - this.#current)) / (at - this.#at));
     this.#at = at;
@@ -60,6 +65,7 @@ export class Pace {
     this.#startedAt = this.#at = at;
     this.#current = current;
     this.#updates = this.#rate = this.#spread = 0;
+    this.#goesOn = false;
   }
 
   /** @param {number} rate of the newest stretch */

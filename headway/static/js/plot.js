@@ -22,6 +22,8 @@ export class Plot {
   /** @type {Point[]} */
   points;
   #gap = FIRST_GAP_MS;
+  /** @type {number | null} */
+  #attempt = null;
   #pace = new Pace();
 
   /** @param {Point[]} points that the server has kept */
@@ -35,8 +37,11 @@ export class Plot {
    * @param {Snapshot} snapshot
    */
   take(snapshot) {
-    const { phase, current, total, updated_at, started_at } = snapshot;
+    const { phase, attempt, current, total, status, updated_at, started_at } = snapshot;
     this.#pace.observe(snapshot);
+    const begins = this.#attempt !== null && attempt !== this.#attempt;
+    this.#attempt = attempt;
+    if (phase === "running" && begins && !current && status) return false; // it goes on where its first report says
     const at = Date.parse(updated_at);
     const last = this.points.at(-1);
     const isDue = !last || at - last[0] >= (phase === "running" ? this.#gap : 1);

@@ -43,12 +43,14 @@ drop_few_points = function(id)
   if redis.call('LLEN', key) < FEWEST_POINTS then redis.call('DEL', key) end
 end
 
--- Whether a change is to be noted: a report when it is due, the begin and the end of a run always.
+-- Whether a change is to be noted: a report when it is due, the begin and the end of a run always,
+-- but for one that goes on: its first report says where it begins.
 is_point = function(held, changes, phase)
   if phase == held.phase or not phase then
     return changes.current and NOW >= number(held.fields.point_due)
   end
-  return phase == 'running' or (FINAL[phase] and held.attempt > 0)
+  local goes_on = changes.attempt and changes.status ~= '""'  -- as claim.lua says it
+  return (phase == 'running' and not goes_on) or (FINAL[phase] and held.attempt > 0)
 end
 
 end
