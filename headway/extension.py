@@ -46,6 +46,7 @@ from headway.web.pages.schedules import schedules
 from headway.web.pages.start_page import starting
 from headway.web.pages.task_page import pages
 from headway.web.pages.template_functions import Pages
+from headway.web.pages.token_links import token_links
 from headway.web.requests import access
 from headway.web.requests.hosts import TrustedHosts, parse_hosts
 from headway.web.requests.language import current_language
@@ -67,6 +68,7 @@ BLUEPRINTS = (
     ops,
     assets,
     pages,
+    token_links,
     parts,
     starting,
     uploads,

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -207,6 +207,38 @@ def test_a_token_opens_its_task_to_a_page_of_another_site(page: Page, world: Wor
     assert polls == []
     card.get_by_role("button", name="Cancel").click()
     expect(card).to_contain_text("Cancelling")
+
+
+@pytest.mark.parametrize("modifiers", [[], ["Control"]], ids=["here", "in a new tab"])
+def test_links_of_an_element_with_a_token_open_and_no_address_has_the_token(
+    page: Page, world: World, modifiers: list[Literal["Control"]]
+):
+    task_id = start_by_hand(page, world.address, world.records)
+    elsewhere = world.address.replace("127.0.0.1", "localhost")
+    opening = token(task_id, read_only=False, secret_key=SECRET)
+    asked: list[str] = []
+    page.context.on("request", lambda request: asked.append(request.url))
+    show(
+        page,
+        world,
+        world.element("headway-list", f"{elsewhere}/tasks", f'token="{opening}" actions'),
+    )
+    link = page.locator("headway-task").get_by_role("link").filter(visible=True)
+    expect(link).to_have_attribute("href", f"{elsewhere}/tasks/{task_id}", timeout=SOON_MS)
+
+    if modifiers:
+        with page.context.expect_page() as opened:
+            link.click(modifiers=modifiers)
+        shown = opened.value
+    else:
+        link.click()
+        shown = page
+
+    expect(shown).to_have_url(f"{elsewhere}/tasks/{task_id}", timeout=SOON_MS)
+    shown.reload()
+    shown.get_by_role("button", name="Cancel").click()
+    expect(shown.locator("headway-task")).to_contain_text("Cancelling")
+    assert not [address for address in asked if "hwt_" in address]
 
 
 def test_a_token_that_comes_later_opens_what_was_closed(page: Page, world: World):

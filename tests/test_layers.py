@@ -306,6 +306,7 @@ LAYERS = [
     "headway.web.pages.form_files",
     "headway.web.pages.start_page",
     "headway.web.pages.task_page",
+    "headway.web.pages.token_links",
     "headway.web.pages.schedules",
     "headway.web.api.health",
     "headway.web.api.task_bodies",

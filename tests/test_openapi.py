@@ -24,6 +24,7 @@ NOT_JSON = {
     ("headway_pages.show", "GET"),
     ("headway_push.worker", "GET"),
     ("headway_results.result_csv", "GET"),
+    ("headway_token_links.follow", "POST"),
     ("headway_start.index", "GET"),
     ("headway_start.send", "POST"),
     ("headway_start.show", "GET"),

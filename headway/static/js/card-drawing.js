@@ -67,7 +67,7 @@ export class CardDrawing {
     this.#drawEnd(shown, now);
     this.#drawBar(shown);
     this.#drawLink(snapshot);
-    drawFiles(this.#part("files"), snapshot, (path) => this.#watcher.server.link(path));
+    drawFiles(this.#part("files"), snapshot, (path) => this.#watcher.server.at(path));
     this.#drawDetails(snapshot);
     this.#streams.show(snapshot);
   }
@@ -100,7 +100,7 @@ export class CardDrawing {
     const part = this.#part("title");
     const link = part.querySelector("a") ?? document.createElement("a");
     if (!link.parentElement) part.replaceChildren(link);
-    set(link, "href", this.#watcher.server.link(`/tasks/${encodeURIComponent(task_id)}`));
+    set(link, "href", this.#watcher.server.at(`/tasks/${encodeURIComponent(task_id)}`));
     if (link.textContent !== title) link.textContent = title;
   }
 
@@ -134,11 +134,11 @@ export class CardDrawing {
   /** @param {Snapshot} snapshot */
   #resultLink(snapshot) {
     const { server } = this.#watcher;
-    const page = server.link(`/tasks/${encodeURIComponent(snapshot.task_id)}`);
+    const page = server.at(`/tasks/${encodeURIComponent(snapshot.task_id)}`);
     if (countRows(snapshot)) return { href: `${page}#outcome`, text: WORDS.card.show_table };
     const text = showAll(snapshot);
     const path = `/tasks/${encodeURIComponent(snapshot.task_id)}/result`;
-    return text ? { href: server.link(path), text } : null;
+    return text ? { href: server.at(path), text } : null;
   }
 
   /** @param {Snapshot} snapshot */

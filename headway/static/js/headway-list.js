@@ -12,6 +12,7 @@ import { pushBox } from "./push-switch.js";
 import { asShown, normalize } from "./snapshot.js";
 import { TabTitle } from "./tab-title.js";
 import { TaskCounts } from "./task-counts.js";
+import { visit } from "./token-links.js";
 
 /**
  * @typedef {import("./list-filters.js").ListQuery} ListQuery
@@ -175,7 +176,10 @@ export class HeadwayList extends LiveElement {
 
 /** @param {import("./server.js").Server} server */
 function tellersOf(server) {
-  const notifier = new Notifier((taskId) => server.link(`/tasks/${encodeURIComponent(taskId)}`));
+  const notifier = new Notifier(
+    (taskId) => server.at(`/tasks/${encodeURIComponent(taskId)}`),
+    (address) => visit(server, address.slice(server.base.length), "_blank"),
+  );
   return [new TabTitle(document), notifier];
 }
 

@@ -8,6 +8,7 @@ import { connectionReason, connectionWords } from "./connection-words.js";
 import { fill } from "./format.js";
 import { translated, withWords } from "./language.js";
 import { parseSource } from "./server.js";
+import { followLinks } from "./token-links.js";
 import { release, watcherOf } from "./watchers.js";
 
 /**
@@ -134,7 +135,7 @@ export class LiveElement extends HTMLElement {
     }
     const watcher = watcherOf(source.server);
     report(watcher);
-    this.#undo.push(this.begin(content, watcher, source.name), () => release(source.server));
+    this.#undo.push(this.begin(content, watcher, source.name), followLinks(content, source.server), () => release(source.server));
     // Each poll brings the server's state: the reason for polling may be another by then.
     for (const topic of /** @type {const} */ (["change", "server"])) {
       this.#undo.push(watcher.connection.on(topic, () => this.#showSoon(watcher)));

@@ -22,10 +22,15 @@ export class Notifier {
   #channel;
   #isSeen = false;
   #addressOf;
+  #visit;
 
-  /** @param {(taskId: string) => string} addressOf the address of a task's page */
-  constructor(addressOf) {
+  /**
+   * @param {(taskId: string) => string} addressOf the address of a task's page
+   * @param {(address: string) => void} [visit] opens such an address
+   */
+  constructor(addressOf, visit = (address) => void window.open(address)) {
     this.#addressOf = addressOf;
+    this.#visit = visit;
     this.#channel = new BroadcastChannel(CHANNEL);
     this.#channel.onmessage = ({ data }) => {
       if (data === "here") this.#isSeen = true;
@@ -104,7 +109,7 @@ export class Notifier {
       note.close();
       const address = this.#addressOf(task_id);
       if (address === location.href) window.focus();
-      else window.open(address);
+      else this.#visit(address);
     };
   }
 

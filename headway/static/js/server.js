@@ -44,15 +44,6 @@ export class Server {
     return this.base + path;
   }
 
-  /**
-   * The same for a link, which sends no headers.
-   *
-   * @param {string} path
-   */
-  link(path) {
-    return this.at(path) + (this.token && `?${new URLSearchParams({ token: this.token })}`);
-  }
-
   /** What each request carries. @returns {Record<string, string>} */
   get headers() {
     return { Accept: "application/json", ...(this.token && { Authorization: `Bearer ${this.token}` }) };

@@ -72,7 +72,7 @@ export class StreamBox {
     const { follow, output, more_files } = WORDS.card;
     return {
       read: (name, offset, epoch) => read(server, `${page}/streams/${name}?offset=${offset}&epoch=${epoch}`, fetch),
-      linkOf: (name) => `${server.link(page)}#stream-${name}`,
+      linkOf: (name) => `${server.at(page)}#stream-${name}`,
       words: {
         follow,
         output: (name) => fill(output, { name }),

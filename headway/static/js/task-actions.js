@@ -44,7 +44,7 @@ export class TaskActions {
     this.#focus = new CardFocus(bar, more);
     this.#question = new TaskQuestion(
       message,
-      (taskId) => watcher.server.link(`/tasks/${encodeURIComponent(taskId)}`),
+      (taskId) => watcher.server.at(`/tasks/${encodeURIComponent(taskId)}`),
       ({ id }, value) => void this.#ask("answer", { question_id: id, value }),
     );
     this.#buttons.add("now", () => this.#ask("schedule", { countdown: 0 }));
@@ -86,7 +86,7 @@ export class TaskActions {
     if (!started) return;
     this.#key = newKey();
     const link = document.createElement("a");
-    link.href = this.#watcher.server.link(`/tasks/${encodeURIComponent(started.task_id)}`);
+    link.href = this.#watcher.server.at(`/tasks/${encodeURIComponent(started.task_id)}`);
     link.textContent = WORDS.card.new_task;
     const [before, after] = WORDS.card.started_again.split("{task}");
     this.#report.note(before, link, after);

@@ -38,7 +38,7 @@ from headway.web.pages.timeline import timeline, waiting_at
 from headway.web.requests.errors import APIError, handle_errors, wants_json, wants_page
 from headway.web.requests.limiting import count
 from headway.web.requests.security import guard
-from headway.web.requests.viewers import Viewer, carried_token, current_viewer
+from headway.web.requests.viewers import Viewer, carried_token, current_viewer, held_token
 
 pages = Blueprint("headway_pages", __name__, template_folder="../../templates")
 handle_errors(pages)
@@ -153,6 +153,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "reading": words.read(task, labels),
         "address": address,
         "token": address.get("token", ""),
+        "element_token": held_token(viewer),
         "may_change": may_change,
         "actions": _actions(task, labels) if may_change else {},
         **(form_of(task, {}) if may_change else {}),

@@ -37,6 +37,7 @@ ERROR_PAGES = {
     "headway_pages": "headway/error.html",
     "headway_results": "headway/error.html",
     "headway_files": "headway/error.html",
+    "headway_token_links": "headway/error.html",
     "headway_parts": "headway/error.html",
     "headway_start": "headway/error.html",
     "headway_several": "headway/error.html",

@@ -25,6 +25,7 @@ KINDS = {
     "headway_files.listing": "reads",
     "headway_files.file": "reads",
     "headway_pages.show": "reads",
+    "headway_token_links.follow": "reads",
     "headway_parts.listing": "reads",
     "headway_pages.log_text": "reads",
     "headway_schedules.index": "reads",

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from flask import Flask, current_app, request
+from werkzeug.http import parse_cookie
 
 from headway.push.withdrawals import GRANT
 from headway.store.model import TaskRecord
@@ -15,6 +16,7 @@ from headway.tokens import PREFIX, Grant, read_token
 from headway.web.requests.access import current_owner
 
 SHOWN = "headway.token"  # in a socket's environ: the token of its connect
+TOKEN_COOKIE = "headway_token"  # of a browser that followed a link of an element with a token
 BEARER = "bearer "
 
 
@@ -96,6 +98,11 @@ def carried_token(viewer: Viewer) -> dict[str, Any]:
     return {"token": token} if viewer.grant and token.startswith(PREFIX) else {}
 
 
+def held_token(viewer: Viewer) -> str:
+    """Return the token that the current request shows, for its page's element; "" for none."""
+    return _token_of(request.environ) if viewer.grant else ""
+
+
 def viewer_of(
     app: Flask, environ: MutableMapping[str, Any], owner: str | None, sees_unowned: bool = False
 ) -> Viewer:
@@ -133,5 +140,7 @@ def _token_of(environ: MutableMapping[str, Any]) -> str:
     query = environ.get("QUERY_STRING", "")
     bearer = header[len(BEARER) :].strip() if header[: len(BEARER)].lower() == BEARER else ""
     in_query = parse_qs(query).get("token", []) if "token=" in query else []
-    found = [environ.get(SHOWN, ""), bearer, *in_query]
+    cookies = environ.get("HTTP_COOKIE", "")
+    in_cookie = parse_cookie(cookies).getlist(TOKEN_COOKIE) if TOKEN_COOKIE in cookies else []
+    found = [environ.get(SHOWN, ""), bearer, *in_query, *in_cookie]
     return next((text for text in found if text.startswith(PREFIX)), "")

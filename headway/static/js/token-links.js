@@ -1,0 +1,54 @@
+/**
+ * Links of an element whose token says who asks. A link sends no headers, and a token in its address would stay in
+ * histories and logs: so following one is a form, whose answer keeps the token in a cookie and leads to the address.
+ */
+
+/** @typedef {import("./server.js").Server} Server */
+
+const MIDDLE = 1; // the button that opens a new tab
+
+/**
+ * Follow the links within an element as its server's token says; return how to stop.
+ *
+ * @param {HTMLElement} element
+ * @param {Server} server
+ * @returns {() => void}
+ */
+export function followLinks(element, server) {
+  if (!server.token) return () => {};
+  const events = /** @type {const} */ (["click", "auxclick"]);
+  /** @param {MouseEvent} event */
+  const follow = (event) => {
+    const link = event.composedPath().find((each) => each instanceof HTMLAnchorElement);
+    if (!link || event.defaultPrevented || event.button > MIDDLE || !link.href.startsWith(server.at("/tasks/"))) return;
+    event.preventDefault();
+    const isApart = event.button === MIDDLE || event.ctrlKey || event.metaKey || event.shiftKey;
+    visit(server, link.href.slice(server.base.length), isApart ? "_blank" : link.target);
+  };
+  for (const name of events) element.addEventListener(name, follow);
+  return () => events.forEach((name) => element.removeEventListener(name, follow));
+}
+
+/**
+ * Go to one of a task's addresses.
+ *
+ * @param {Server} server
+ * @param {string} path
+ * @param {string} target the window, "" for this one
+ */
+export function visit(server, path, target) {
+  if (!server.token) return void window.open(server.at(path), target || "_self");
+  const form = document.createElement("form");
+  form.hidden = true;
+  form.method = "post";
+  form.action = server.at("/tokens");
+  form.target = target;
+  for (const [name, value] of Object.entries({ token: server.token, path })) {
+    const field = document.createElement("input");
+    Object.assign(field, { type: "hidden", name, value });
+    form.append(field);
+  }
+  document.body.append(form);
+  form.submit();
+  form.remove();
+}
