@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import headway
 from app.messages import one_line
 from headway.secrets import without_secret
+from headway.texts import Sentence
 
 LOGIN_WANTED = (530, 538)  # replies to any command, RFC 4954
 REFUSALS: dict[type[smtplib.SMTPResponseException], str] = {
@@ -30,7 +31,7 @@ class SMTPReply(Exception):
         self.text = text
 
     def __str__(self) -> str:
-        return f"The mail server said: {self.code} {self.text}".rstrip()
+        return Sentence("The mail server said: {reply}", reply=f"{self.code} {self.text}".rstrip())
 
 
 class MailRefused(SMTPReply):

@@ -40,14 +40,14 @@ def choices_of(choices: Sequence[str | int]) -> list[str | int]:
     if not 0 < len(choices) <= MAX_CHOICES:
         raise ValueError(f"A question has 1 to {MAX_CHOICES} choices.")
     for each in choices:
-        if type(each) not in (str, int):
+        if not isinstance(each, str) and type(each) is not int:
             raise TypeError(f"A choice is a text or a whole number, not {each!r}.")
         if not 0 < len(str(each)) <= MAX_CHOICE_CHARS:
             raise ValueError(f"A choice has 1 to {MAX_CHOICE_CHARS} characters.")
     if len({str(each) for each in choices}) < len(choices):
         raise ValueError("Two choices are alike.")
     encoded(choices, MAX_CHOICES_BYTES, "What a question lets choose from")
-    return list(choices)
+    return [each if type(each) is int else str(each) for each in choices]
 
 
 def checked_schema(hint: Any) -> dict[str, Any]:

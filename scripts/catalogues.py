@@ -39,7 +39,7 @@ NAMES = re.compile(r"\{(\w+)\}")
 UNTRANSLATED = {"language", "signs", "unknown_sign"}
 # Calls whose texts are for people, and at which argument the text stands.
 SAYING = {"say": 0, "Sentence": 0, "APIError": 2}
-TELLING_CHARS = 6  # beside the names in braces
+TELLING_CHARS = 5  # beside the names in braces
 # What mostly programs read: without a translation it is English.
 OPTIONAL = {"APIError"}
 COUNTING = {"count", "Counted", "Sentence"}
@@ -95,7 +95,8 @@ def texts_of(domain: Domain) -> dict[Text, str]:
             found.setdefault(text, str(path.relative_to(ROOT)))
     for path in sorted(domain.python.rglob("*.py")):
         for text in _in_python(path.read_text("utf-8")):
-            found.setdefault(text, str(path.relative_to(ROOT)))
+            if not found.get(text, "").endswith(".py"):  # what code says may reach a browser
+                found[text] = str(path.relative_to(ROOT))
     if domain.within:
         for text in _of_tasks():
             found.setdefault(text, "app/tasks/__init__.py")

@@ -275,6 +275,16 @@ def test_what_a_program_has_put_together_is_known_by_its_template():
     assert made.translated("Goes on (.*) at") == "Goes on (.*) at"
 
 
+def test_a_text_of_several_sentences_is_known_sentence_by_sentence():
+    messages = {"Send {what}?": "发送 {what}？", "It waits.": "会等待。", "{n} sent": "已发送 {n}"}
+    made = Language("zh-Hans", "中文", "ltr", {"messages": messages})
+
+    assert made.translated("Send 3? It waits.") == "发送 3？ 会等待。"
+    assert made.translated("3 sent, 4 sent") == "已发送 3, 已发送 4"
+    assert made.translated("Send 3? It does not.") == "Send 3? It does not."
+    assert made.translated("3 sent, 4 lost") == "3 sent, 4 lost"
+
+
 def test_a_card_says_headways_own_statuses_in_the_pages_language():
     chinese = known()["zh-Hans"]
     for status in words.STATUSES:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -61,6 +64,13 @@ def outcomes(client: FlaskClient, task_id: str) -> list[list[str]]:
     return [*csv.reader(text.splitlines())]
 
 
+def bob_is_left_out(run: Any, status: str) -> None:
+    """Assert that all but the row without an address were sent to, with this status."""
+    [bob] = run.snapshot.result
+    assert (bob["email"], bob["outcome"]) == ("bob", "left out")
+    assert run.snapshot.status == status
+
+
 def recipients(smtp: SmtpServer) -> list[str]:
     return [to for taken in smtp.accepted for to in taken.rcpt_tos]
 
@@ -71,15 +81,14 @@ def test_nothing_is_sent_before_it_was_seen(client: FlaskClient, mailings: Any, 
 
     assert run.snapshot.question["text"] == "Send this to 2 recipients? 2 rows left out."
     preview = client.get(f"/tasks/{task_id}/streams/preview").json["text"]
-    assert preview.startswith(
-        "To: ada@example.com\nSubject: Hi Ada\n\nIn London too?\n\nYours\n\nTo: eve"
-    )
+    assert preview.startswith("✉ ada@example.com\nHi Ada\n\nIn London too?\n\nYours\n\n\n✉ eve")
     run.assert_logged("Line 5: This address stands in the file before.")
     assert smtp.complete == []
 
     run.answer("Do not send")
 
-    run.assert_succeeded({"sent": 0, "left out": 4})
+    run.assert_succeeded([])
+    assert run.snapshot.status == "Nothing was sent"
     assert smtp.complete == []
 
 
@@ -90,7 +99,7 @@ def test_what_is_seen_is_what_is_sent(client: FlaskClient, mailings: Any, smtp: 
     preview = client.get(f"/tasks/{task_id}/streams/preview").json["text"]
     subject = smtp.accepted[0].message["Subject"]
     assert subject == "Hi Ada Bcc: eve"
-    assert f"Subject: {subject}\n" in preview
+    assert f"\n{subject}\n" in preview
 
 
 def test_each_row_is_sent_its_own_text_and_its_outcome_told(
@@ -100,7 +109,7 @@ def test_each_row_is_sent_its_own_text_and_its_outcome_told(
     run = mailings.run_of(task_id)
     run.answer("Send")
 
-    run.assert_succeeded({"sent": 2, "left out": 1})
+    bob_is_left_out(run, "2 sent, 1 left out")
     assert recipients(smtp) == ["ada@example.com", "eve@example.com"]
     eve = smtp.accepted[1].message
     assert eve["Subject"] == "Hi Eve"
@@ -128,8 +137,16 @@ def test_what_the_server_refuses_or_leaves_open_is_told_and_not_sent_again(
     run = mailings.run_of(task_id)
     run.answer("Send")
 
-    run.assert_succeeded({what: 2, "left out": 1})
+    assert run.snapshot.phase == "succeeded"
+    assert run.snapshot.status == f"2 {what}, 1 left out"
+    ada, bob, eve = run.snapshot.result
+    assert ada["line"] == 2
+    assert ada["email"] == "ada@example.com"
+    assert (ada["outcome"], bob["outcome"], eve["outcome"]) == (what, "left out", what)
+    assert words in ada["words"]
     assert words in outcomes(client, task_id)[1][3]
+    listed = client.get(f"/tasks/{task_id}/result.csv").text.splitlines()
+    assert listed[1].startswith(f"2,ada@example.com,{what},")
     assert len(smtp.complete) == 2
 
 
@@ -154,9 +171,63 @@ def test_going_on_sends_only_to_those_who_have_not_got_it(
     smtp.replies.update(REPLIES)
     again = client.post(f"/tasks/{task_id}/retry", json={"resume": True}).json["task_id"]
 
-    mailings.run_of(again).assert_succeeded({"sent": 3, "left out": 1})
+    bob_is_left_out(mailings.run_of(again), "3 sent, 1 left out")
     assert recipients(smtp) == ["ada@example.com", "zoe@example.com", "eve@example.com"]
     assert [row[2] for row in outcomes(client, again)[1:]] == ["sent", "left out", "sent", "sent"]
+
+
+def test_the_numbers_add_up_at_each_moment(
+    client: FlaskClient, mailings: Any, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
+):
+    send = mailing._send
+    tried: Counter[str] = Counter()
+    replies = {"bad": "550 5.1.1 no such user", "later": "451 4.7.1 come back later"}
+
+    def send_as_named(task: Any, about: Any, recipient: Any, *rest: Any) -> Any:
+        name = recipient.email.partition("@")[0].rstrip("0123456789")
+        tried[recipient.email] += 1
+        is_over = name == "later" and tried[recipient.email] > 1
+        smtp.replies["rcpt"] = REPLIES["rcpt"] if is_over else replies.get(name, REPLIES["rcpt"])
+        return send(task, about, recipient, *rest)
+
+    monkeypatch.setattr(mailing, "_send", send_as_named)
+    names = ["good1", "bad1", "later1", "good2", "later2", "bad2"]
+    rows = "".join(f"{name},{name}@example.com,\n" for name in names)
+    run = mailings.run_of(start(client, f"Name,Email,City\nBob,bob,\n{rows}"))
+    run.answer("Send")
+
+    told = [each for each in run.snapshots if "sent" in each.status]
+    assert len({each.status for each in told}) >= len(names)
+    for each in told[:-1]:
+        assert sum(map(int, re.findall(r"\d+", each.status))) == each.current
+        assert each.total == len(names)
+    statuses = [status for status, _ in groupby(each.status for each in told)]
+    assert statuses.count("1 sent") == 1  # not counted up again
+    assert told[-1].status == "4 sent, 2 refused, 1 left out"
+    assert [row["email"] for row in told[-1].result] == [
+        "bob",
+        "bad1@example.com",
+        "bad2@example.com",
+    ]
+    assert [row["words"] for row in told[-1].result][1:] == [
+        f"The mail server said: {replies['bad']}"
+    ] * 2
+    assert tried == {f"{name}@example.com": 1 + name.startswith("later") for name in names}
+    assert len(recipients(smtp)) == 4
+
+
+def test_a_mailing_asks_and_tells_in_the_pages_language(client: FlaskClient, mailings: Any):
+    task_id = start(client, PEOPLE)
+    chinese = {"Accept": "text/html", "Accept-Language": "zh-CN"}
+
+    asked = client.get(f"/tasks/{task_id}", headers=chinese).text
+    mailings.run_of(task_id).answer("Send")
+    told = client.get(f"/tasks/{task_id}", headers=chinese).text
+
+    assert "<h2>要发送给 2 位收件人吗？ 跳过了 1 行。</h2>" in asked
+    assert 'value="Do not send">不发送</button>' in asked
+    assert "<h2>预览</h2>" in asked
+    assert "已发送 2, 跳过 1" in told
 
 
 def test_cancel_pauses_between_two_emails_and_go_on_goes_on(
@@ -179,7 +250,7 @@ def test_cancel_pauses_between_two_emails_and_go_on_goes_on(
     monkeypatch.setattr(mailing, "_send", send)
     again = client.post(f"/tasks/{task_id}/retry", json={"resume": True}).json["task_id"]
 
-    mailings.run_of(again).assert_succeeded({"sent": 2, "left out": 1})
+    bob_is_left_out(mailings.run_of(again), "2 sent, 1 left out")
     assert recipients(smtp) == ["ada@example.com", "eve@example.com"]
 
 
@@ -205,7 +276,7 @@ def test_a_mailing_waits_at_a_limit_says_how_long_and_uses_up_no_attempt(
     assert run.snapshot.question["text"] == asked
     run.answer("Send")
 
-    run.assert_succeeded({"sent": 2, "left out": 1})
+    bob_is_left_out(run, "2 sent, 1 left out")
     page = client.get(f"/tasks/{task_id}", headers={"Accept": "text/html"}).text
     assert page.count("<strong>Waiting at a limit</strong>") == 3
     assert "failed" not in page.partition('id="timeline"')[2].partition("</section>")[0]
@@ -233,7 +304,7 @@ def test_a_mailing_waits_for_a_mail_server_that_is_away(
     run = mailings.run_of(task_id)
     run.answer("Send")
 
-    run.assert_succeeded({"sent": 2, "left out": 1})
+    bob_is_left_out(run, "2 sent, 1 left out")
     assert recipients(smtp) == ["ada@example.com", "eve@example.com"]
 
 
@@ -254,7 +325,7 @@ def test_an_email_that_a_lost_run_had_begun_is_told_and_not_sent_again(
 
     again = client.post(f"/tasks/{task_id}/retry", json={"resume": True}).json["task_id"]
 
-    mailings.run_of(again).assert_succeeded({"sent": 1, "unknown": 1, "left out": 1})
+    assert mailings.run_of(again).snapshot.status == "1 sent, 1 unknown, 1 left out"
     assert recipients(smtp) == ["ada@example.com"]
     assert outcomes(client, again)[3][2:] == ["unknown", mailing.LOST]
 

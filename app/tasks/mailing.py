@@ -22,11 +22,19 @@ from app.mailing import Mailing, Recipient
 from app.messages import make_message
 from app.outage import OUTAGE
 from headway import Labels, LimitReached, Upload, progress, task
-from headway.texts import Sentence, counted
+from headway.texts import Sentence
 
 PREVIEWED = 3
 MAX_LOGGED = 50  # rows that are left out; all of them are in the file
-SEND = "Send"
+SEND = Sentence("Send")
+DO_NOT_SEND = Sentence("Do not send")
+COUNTS = {
+    "sent": Sentence("{count} sent"),
+    "refused": Sentence("{count} refused"),
+    "unknown": Sentence("{count} unknown"),
+    "not yet": Sentence("{count} not yet"),
+    "left out": Sentence("{count} left out"),
+}
 LEVELS = {"sent": "INFO", "left out": "WARNING", "not yet": "WARNING"}  # any other: ERROR
 LOST = "The worker was lost while it sent this email: the mail server may have taken it."
 LABELS: Labels = {
@@ -37,16 +45,19 @@ LABELS: Labels = {
         "SenderWaits": Sentence("Waiting at a limit"),
     },
 }
-Outcome = list[str]  # what became of an email, and the server's words: JSON
+Outcome = list[str]  # what became of an email, of COUNTS, and the server's words: JSON
+Obstacle = MailUnavailable | SenderWaits  # what no email can pass now
+Row = tuple[int, str, str, str]  # line, email, what became of it, and why
 
 
 @task("Mailing to {source}: {subject}", labels=LABELS, bind=True)
 def send_mailing(
     self: Any, source: Annotated[Upload, PEOPLE], subject: str, body: list[str]
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Send an email to each row of a CSV file.
 
-    It shows how the first ones look, and asks, before anything is sent.
+    It shows how the first ones look, and asks, before anything is sent. Its result is who has not
+    got it, and why.
 
     Args:
         source: UTF-8, with a line of headings: Email, and any others.
@@ -58,45 +69,55 @@ def send_mailing(
         _preview(mailing)
         progress.set(0, len(mailing.recipients))
         progress.save(0)
-    if progress.ask(_question(mailing), choices=[SEND, "Do not send"], key="send") != SEND:
-        return {"sent": 0, "left out": len(mailing.recipients) + len(mailing.left_out)}
+    if progress.ask(_question(mailing), choices=[SEND, DO_NOT_SEND], key="send") != SEND:
+        return {"status": Sentence("Nothing was sent"), "result": []}
     outcomes, obstacle = _send_all(self, mailing)
-    progress.file("outcomes.csv", _as_file(mailing, outcomes))
-    if isinstance(obstacle, SenderWaits):
-        done = f"{len(outcomes):,} of {len(mailing.recipients):,} done"
-        waits = SenderWaits(f"{obstacle} {done}.", obstacle.seconds)
-        raise uncounted(self, waits, obstacle.seconds)
-    if isinstance(obstacle, MailUnavailable):
-        raise until_there(self, obstacle)
-    counts = Counter(what for what, _ in outcomes.values())
-    if counts["not yet"]:
-        words = next(words for what, words in outcomes.values() if what == "not yet")
-        left = counted(counts["not yet"], "email")
-        raise deferred(self, SomeNotSent(f"{left} could not be sent yet. {words}"))
-    return {**counts, "left out": len(mailing.left_out)}
+    rows = _rows(mailing, outcomes)
+    progress.file("outcomes.csv", as_csv([("Line", "Email", "Outcome", "Words"), *rows]))
+    if obstacle is not None:
+        raise _until_possible(self, obstacle, len(outcomes), len(mailing.recipients))
+    later = [words for what, words in outcomes.values() if what == "not yet"]
+    if later:
+        left = Sentence("{count} email", "{count} emails", count=len(later))
+        error = Sentence("{emails} could not be sent yet. {words}", emails=left, words=later[0])
+        raise deferred(self, SomeNotSent(error))
+    counts = Counter(what for _, _, what, _ in rows)
+    names = ("line", "email", "outcome", "words")
+    unsent = [dict(zip(names, row, strict=True)) for row in rows if row[2] != "sent"]
+    return {"status": _counted(counts), "result": unsent}
+
+
+def _until_possible(task: Any, obstacle: Obstacle, done: int, count: int) -> Exception:
+    """Return the Retry by which a mailing waits for what no email can pass now."""
+    if not isinstance(obstacle, SenderWaits):
+        return until_there(task, obstacle)
+    so_far = Sentence("{done} of {count} done.", done=done, count=count)
+    return uncounted(task, SenderWaits(f"{obstacle} {so_far}", obstacle.seconds), obstacle.seconds)
 
 
 def _question(mailing: Mailing) -> str:
     """Return what is asked before anything is sent: to how many, and what holds it up."""
-    words = [f"Send this to {counted(len(mailing.recipients), 'recipient')}?"]
-    if mailing.left_out:
-        words.append(f"{counted(len(mailing.left_out), 'row')} left out.")
-    if limits := limits_below(len(mailing.recipients)):
-        words += [*limits, "It waits in between."]
+    count = len(mailing.recipients)
+    people = Sentence("{count} recipient", "{count} recipients", count=count)
+    words: list[str] = [Sentence("Send this to {people}?", people=people)]
+    if left_out := len(mailing.left_out):
+        words.append(Sentence("{count} row left out.", "{count} rows left out.", count=left_out))
+    if limits := limits_below(count):
+        words += [*limits, Sentence("It waits in between.")]
     return " ".join(words)
 
 
 def _preview(mailing: Mailing) -> None:
-    """Show the first emails, and the rows that get none."""
-    with progress.stream("preview") as out:
+    """Show the first emails, in no words but their own, and the rows that get none."""
+    with progress.stream(Sentence("preview")) as out:
         for recipient in mailing.recipients[:PREVIEWED]:
             subject, body = mailing.text_for(recipient)
-            out.write(f"To: {recipient.email}\nSubject: {subject}\n\n{body}\n\n")
+            out.write(f"✉ {recipient.email}\n{subject}\n\n{body}\n\n\n")
     for row in mailing.left_out[:MAX_LOGGED]:
         progress.log(f"Line {row.line}: {row.why}", LEVELS["left out"])
 
 
-def _send_all(task: Any, mailing: Mailing) -> tuple[dict[int, Outcome], Exception | None]:
+def _send_all(task: Any, mailing: Mailing) -> tuple[dict[int, Outcome], Obstacle | None]:
     """Send what has not been sent; return the outcomes by line, and what no email can pass now."""
     outcomes: dict[int, Outcome] = {}
     counts: Counter[str] = Counter()
@@ -114,8 +135,9 @@ def _send_all(task: Any, mailing: Mailing) -> tuple[dict[int, Outcome], Exceptio
             outcome = _note(news, "not yet", str(obstacle))
         outcomes[recipient.line] = outcome
         counts[outcome[0]] += 1
-        status = ", ".join(f"{count} {what}" for what, count in counts.items())
-        progress.set(done, len(mailing.recipients), status)
+        # What earlier runs have done is not counted up again before people's eyes.
+        if news or done == len(mailing.recipients):
+            progress.set(done, len(mailing.recipients), _counted(counts))
         if news:
             what, words = outcome
             progress.log(f"{recipient.email}: {what}. {words}", LEVELS.get(what, "ERROR"))
@@ -146,10 +168,14 @@ def _note(news: list[Outcome], what: str, words: str) -> Outcome:
     return news[-1]
 
 
-def _as_file(mailing: Mailing, outcomes: Mapping[int, Outcome]) -> bytes:
-    """Return what became of each row as CSV, in the order of the file."""
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(COUNTS[what].format(count=counts[what]) for what in COUNTS if counts[what])
+
+
+def _rows(mailing: Mailing, outcomes: Mapping[int, Outcome]) -> list[Row]:
+    """Return what became of each row, in the order of the file."""
     rows = [(each.line, each.email, "left out", each.why) for each in mailing.left_out]
     for each in mailing.recipients:
         what, words = outcomes.get(each.line, ["not yet", ""])
         rows.append((each.line, each.email, what, words))
-    return as_csv([("Line", "Email", "Outcome", "Words"), *sorted(rows)])
+    return sorted(rows)

@@ -24,6 +24,8 @@ WORDS_FILE = LIBRARY.joinpath("static", "js", "card-words.js")
 CATALOGUE = "headway.json"
 TEXTS = "*.json"  # beside the catalogues: a project's own
 NAMED = re.compile(r"\{(\w+)\}")
+# Between the sentences of a text, and between the things that it lists.
+BETWEEN = re.compile(r"((?<=[.?!]) |, )")
 # From here on the plural form of a number follows its last two digits.
 PLURALS_KNOWN = 100
 
@@ -98,15 +100,25 @@ class Language:
     def translated(self, text: str) -> str:
         """Return a text that a program has put together in English, in this language.
 
-        It is known by the English text that it was made of; one that is not stays as it is.
+        It is known by the English text that it was made of, or sentence by sentence; one that is
+        not stays as it is.
         """
+        parts = BETWEEN.split(text)
+        known = [self._known(part) for part in parts[::2]]
+        if None not in known:
+            parts[::2] = known
+            return "".join(parts)
+        return self._known(text) or text
+
+    def _known(self, text: str) -> str | None:
+        """Return a text by a message, or by one with names in braces; None if there is neither."""
         messages: Mapping[str, str] = self.words.get("messages", {})
         if text in messages:
             return messages[text]
         for pattern, words in self._templates:
             if found := pattern.fullmatch(text):
                 return words.format(**{k: self.translated(v) for k, v in found.groupdict().items()})
-        return text
+        return None
 
     @cached_property
     def _templates(self) -> list[tuple[re.Pattern[str], str]]:

@@ -149,8 +149,8 @@ def failure(task: SnapshotDict, labels: Labels) -> str:
     """Return why a task failed, in one plain sentence."""
     error = _error(task)
     kind = error.get("type", "")
-    own = labels.get("errors", {}).get(kind)
-    return str(own or words_of("errors").get(kind) or error.get("message", ""))
+    own = labels.get("errors", {}).get(kind) or words_of("errors").get(kind)
+    return str(own or current().translated(error.get("message", "")))
 
 
 def _error(task: SnapshotDict) -> TaskError:
@@ -190,9 +190,9 @@ def _text(task: SnapshotDict, labels: Labels) -> str:
         is_first = task.get("status") in (None, "", PENDING)
         return _joined(words["queued"], count) if is_first else status
     if phase == Phase.RETRYING:
-        return _error(task).get("message", "")
+        return current().translated(_error(task).get("message", ""))
     if phase == Phase.WAITING and (question := task.get("question")):
-        return question["text"]
+        return current().translated(question["text"])
     if phase == Phase.FAILED:
         return failure(task, labels)
     if phase == Phase.SUCCEEDED:

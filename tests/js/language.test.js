@@ -15,11 +15,18 @@ test("what the server has put together is known by the words around its values",
     "{field} must be {what}.": "{field} 必须是{what}。",
     text: "文本",
     Charged: "已扣款",
+    "Send {what}?": "发送 {what}？",
+    "It waits.": "会等待。",
+    "{n} sent": "已发送 {n}",
   };
 
   assert.equal(translated("Goes on at 42 %"), "从 42 % 处继续");
   assert.equal(translated("Goes on at 43 %"), "从 43 % 处继续");
   assert.equal(translated("name must be text."), "name 必须是文本。");
+  assert.equal(translated("Send 3? It waits."), "发送 3？ 会等待。");
+  assert.equal(translated("3 sent, 4 sent"), "已发送 3, 已发送 4");
+  assert.equal(translated("Send 3? It does not."), "Send 3? It does not.");
+  assert.equal(translated("3 sent, 4 lost"), "3 sent, 4 lost");
   assert.equal(translated("toString"), "toString");
   assert.equal(translated("Goes on (.*) at"), "Goes on (.*) at");
   assert.deepEqual(translatedLabels({ succeeded: "Charged", pauses: true, again: { X: "text" } }), {

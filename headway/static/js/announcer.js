@@ -2,6 +2,7 @@
 
 import { FINAL, percent } from "./snapshot.js";
 import WORDS from "./card-words.js";
+import { translated } from "./language.js";
 import { failure, headline } from "./words.js";
 
 /** @typedef {import("./snapshot.js").Snapshot} Snapshot */
@@ -36,7 +37,7 @@ export class Announcer {
     this.#seen.set(task_id, { title, mark });
     // What had ended before the page was opened is no news.
     if (before === mark || (before === undefined && FINAL.has(phase))) return;
-    const sentence = [`${title}: ${headline(snapshot, labels)}`, question?.text].filter(Boolean).join(". ");
+    const sentence = [`${title}: ${headline(snapshot, labels)}`, translated(question?.text ?? "")].filter(Boolean).join(". ");
     if (phase === "failed") {
       this.#waiting.delete(task_id);
       this.#alert.textContent = `${sentence}. ${failure(snapshot, labels)}`;

@@ -100,9 +100,9 @@ function text(snapshot, at) {
     case "queued":
       return queuedText(snapshot, at);
     case "retrying":
-      return snapshot.error?.message ?? "";
+      return translated(snapshot.error?.message ?? "");
     case "waiting":
-      return snapshot.question?.text ?? "";
+      return translated(snapshot.question?.text ?? "");
     case "failed":
       return failure(snapshot, labels);
     case "succeeded":

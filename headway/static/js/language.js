@@ -40,8 +40,8 @@ export function withWords(element, source, begin) {
 }
 
 /**
- * A sentence of the server's in the page's language, known by the English text that it was made of; English for one that
- * its catalogue has not. languages.py has the same.
+ * A text of the server's in the page's language, known by the English text that it was made of, or sentence by sentence;
+ * English for one that its catalogue has not. languages.py has the same.
  *
  * @param {string} message
  * @returns {string}
@@ -53,7 +53,7 @@ export function translated(message) {
   const known = made.get(message);
   if (known !== undefined) return known;
   templates ??= templatesOf(messages);
-  const words = fromTemplates(message, templates);
+  const words = byParts(message, messages, templates) ?? knownAs(message, messages, templates) ?? message;
   if (made.size >= MAX_MADE) made.clear();
   made.set(message, words);
   return words;
@@ -76,13 +76,27 @@ function templatesOf(messages) {
   return found.sort((one, other) => other.size - one.size);
 }
 
-/** @param {string} message @param {Template[]} among */
-function fromTemplates(message, among) {
+/**
+ * A text sentence by sentence, and a list thing by thing; undefined where one of them is not known.
+ *
+ * @param {string} message
+ * @param {Record<string, string>} messages
+ * @param {Template[]} among
+ */
+function byParts(message, messages, among) {
+  const parts = message.replace(/([.?!]) /g, "$1\0 \0").replaceAll(", ", "\0, \0").split("\0");
+  const known = parts.map((part, at) => (at % 2 ? part : knownAs(part, messages, among)));
+  return known.includes(undefined) ? undefined : known.join("");
+}
+
+/** @param {string} message @param {Record<string, string>} messages @param {Template[]} among */
+function knownAs(message, messages, among) {
+  if (Object.hasOwn(messages, message)) return messages[message];
   for (const { pattern, names, words } of among) {
     const values = pattern.exec(message)?.slice(1);
     if (values) return fill(words, Object.fromEntries(names.map((name, at) => [name, translated(values[at])])));
   }
-  return message;
+  return undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Draws the streams of a task into its page, which the server has made with the text so far. */
 
 import WORDS from "./card-words.js";
+import { translated } from "./language.js";
 import { StreamOutput } from "./stream-output.js";
 import { TaskStream } from "./task-stream.js";
 
@@ -74,7 +75,7 @@ export class PageStreams {
     const heading = section.querySelector("h2");
     section.dataset.stream = name;
     section.id = `stream-${name}`;
-    if (heading) heading.textContent = name;
+    if (heading) heading.textContent = translated(name);
     for (const link of section.querySelectorAll("a")) {
       link.href = link.href.replace("/streams/name?", `/streams/${name}?`).replace("/files/name.txt", `/files/${name}.txt`);
     }

@@ -1,6 +1,7 @@
 /** The answers that a card offers to its task's question: a button for each choice, or a field for a text. */
 
 import WORDS from "./card-words.js";
+import { translated } from "./language.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -39,7 +40,7 @@ export class TaskQuestion {
     if (asked === this.#asked) return; // a redraw would undo what is being typed
     this.#asked = asked;
     this.#box.hidden = !question;
-    this.#box.ariaLabel = question?.text ?? "";
+    this.#box.ariaLabel = translated(question?.text ?? "");
     this.#box.replaceChildren(...(question && snapshot ? this.#controls(question, snapshot.task_id) : []));
   }
 
@@ -71,7 +72,7 @@ export class TaskQuestion {
     ];
     input.required = true;
     input.autocomplete = "off";
-    input.ariaLabel = question.text;
+    input.ariaLabel = translated(question.text);
     button.textContent = WORDS.actions.answer;
     form.append(input, " ", button);
     form.addEventListener("submit", (event) => {
@@ -99,5 +100,5 @@ export class TaskQuestion {
 export function valuesOf({ choices, schema }) {
   const { enum: members = null, type = "" } = /** @type {{enum?: unknown[], type?: string}} */ (schema ?? {});
   if (type === "boolean") return [[WORDS.card.yes, true], [WORDS.card.no, false]];
-  return (choices ?? members)?.map((value) => [String(value), value]) ?? null;
+  return (choices ?? members)?.map((value) => [translated(String(value)), value]) ?? null;
 }

@@ -2,6 +2,7 @@
 
 import WORDS from "./card-words.js";
 import { counted, fill, formatPercent, formatTook, joined } from "./format.js";
+import { translated } from "./language.js";
 import { FINAL, PARTS_FAILED, openParts, percent } from "./snapshot.js";
 
 /**
@@ -163,7 +164,7 @@ export function partsWords({ parts, error }) {
  */
 export function failure({ error }, labels = {}) {
   const type = error?.type ?? "";
-  return labels.errors?.[type] ?? ERRORS[type] ?? error?.message ?? "";
+  return labels.errors?.[type] ?? ERRORS[type] ?? translated(error?.message ?? "");
 }
 
 /**
