@@ -85,7 +85,7 @@ def _is_alive(pid: str) -> bool:
 
 
 def check_surroundings(settings: Mapping[str, Any]) -> None:
-    """Log once, for all children, what is wrong with Redis and cookies. Raises ConfigError."""
+    """Log once, for all children, what is wrong with Redis. Raises ConfigError."""
     logging.basicConfig(level=logging.WARNING, format="Headway: %(message)s")
     startup.check_surroundings(settings)
     checks.warn_no_more()
@@ -244,6 +244,7 @@ def main() -> int:
         with lock(folder) as locked:
             services = embedded.choose_services(folder, os.environ)
             settings = config.load(os.environ)
+            config.refuse_plain_http(settings)
             if "redis_url" not in services:
                 check_surroundings(settings)
             port = settings["PORT"]

@@ -75,6 +75,7 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     settings["TRUSTED_PROXIES"] = _number(
         "TRUSTED_PROXIES", environ.get("TRUSTED_PROXIES"), 0, 0, 10
     )
+    settings["ALLOW_PLAIN_HTTP"] = environ.get("ALLOW_PLAIN_HTTP") == "1"
     _refuse_unknown_words(settings)
     production = settings["APP_ENV"] == "production"
     if production and _flag("FLASK_DEBUG", environ.get("FLASK_DEBUG"), False):
@@ -113,15 +114,19 @@ def _refuse_bad_bytes(environ: Mapping[str, str]) -> None:
             ) from None
 
 
-def cookie_warning(settings: Mapping[str, Any]) -> str | None:
-    """Return why browsers may drop this server's cookies, None if they keep them."""
+def refuse_plain_http(settings: Mapping[str, Any]) -> None:
+    """Raise ConfigError if a server of these settings would serve production over plain http.
+
+    The server speaks no TLS itself, so without a proxy nobody does. Workers serve nothing.
+    """
     if settings["APP_ENV"] != "production" or settings["TRUSTED_PROXIES"]:
-        return None
-    return (
-        "in production the cookie by which visitors find their tasks is Secure: browsers "
-        "keep it over https only. "
-        "Serve through a proxy with TLS, and set TRUSTED_PROXIES to the number of proxies"
-    )
+        return
+    if not settings["ALLOW_PLAIN_HTTP"]:
+        raise ConfigError(
+            "In production browsers must reach Headway over https: serve it through a proxy with "
+            "TLS and set TRUSTED_PROXIES to the number of proxies, or set ALLOW_PLAIN_HTTP=1, and "
+            "whoever is on the way can read pages and cookies."
+        )
 
 
 def _number(name: str, text: str | None, default: float, least: float, most: float) -> float | int:
@@ -198,7 +203,7 @@ def _flask(settings: Mapping[str, Any], production: bool) -> dict[str, Any]:
         # Cookies are shared by every port of a host, so the name is Headway's own.
         "SESSION_COOKIE_NAME": "headway_session",
         "SESSION_COOKIE_SAMESITE": "Lax",
-        "SESSION_COOKIE_SECURE": production,
+        "SESSION_COOKIE_SECURE": production and not settings["ALLOW_PLAIN_HTTP"],
         "PERMANENT_SESSION_LIFETIME": timedelta(days=365),
         "SESSION_REFRESH_EACH_REQUEST": False,
         "MAX_CONTENT_LENGTH": 64 * 1024,

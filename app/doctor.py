@@ -30,10 +30,15 @@ def check_secret(settings: Settings) -> Iterator[Finding]:
         yield Finding(Mark.GOOD, "SECRET_KEY", "strong enough")
 
 
-def check_cookies(settings: Settings) -> Iterator[Finding]:
-    """Check that browsers keep the cookie, without which a visitor finds no tasks."""
-    if warning := config.cookie_warning(settings):
-        yield Finding(Mark.WARNING, "cookies", f"TRUSTED_PROXIES is 0; {warning}")
+def check_https(settings: Settings) -> Iterator[Finding]:
+    """Check that browsers reach production over https."""
+    try:
+        config.refuse_plain_http(settings)
+    except ConfigError as error:
+        yield Finding(Mark.BAD, "https", str(error))
+    if settings["APP_ENV"] == "production" and settings["ALLOW_PLAIN_HTTP"]:
+        text = "ALLOW_PLAIN_HTTP is 1: cookies and pages can be read on the way"
+        yield Finding(Mark.WARNING, "https", text)
 
 
 def check_redis(settings: Settings) -> Iterator[Finding]:
@@ -65,7 +70,7 @@ def check_mail(settings: Settings) -> Iterator[Finding]:
 
 CHECKS: Iterable[Callable[[Settings], Iterator[Finding]]] = (
     check_secret,
-    check_cookies,
+    check_https,
     check_redis,
     check_broker,
     check_files,

@@ -79,7 +79,7 @@ SETTINGS: tuple[settings.Setting, ...] = (
     Text(
         "APP_ENV",
         "development",
-        "`production` refuses weak secrets, the inbox and the embedded Valkey",
+        "`production` refuses weak secrets, plain http, the inbox and the embedded Valkey",
     ),
     Text("HOST", "127.0.0.1", "the address to listen at"),
     Number("PORT", 5000, "the port to listen at", 1, 65535),
@@ -150,6 +150,12 @@ SETTINGS: tuple[settings.Setting, ...] = (
         "0",
         "how many proxies stand before it; their `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and "
         "`-Prefix` count",
+    ),
+    Derived(
+        "ALLOW_PLAIN_HTTP",
+        "",
+        "1: production without https, whose cookies and pages can be read on the way; else "
+        "production serves only behind a proxy (`TRUSTED_PROXIES`), which is to speak TLS",
     ),
     *map(_same_as, settings.LIMITS),
     *EMAIL_LIMITS,

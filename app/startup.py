@@ -1,25 +1,20 @@
-"""Checks Redis and cookies before a program serves."""
+"""Checks Redis and the way to browsers before a program serves."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from app import config
 from headway import checks
 
-logger = logging.getLogger(__name__)
-
 
 def check_surroundings(settings: Mapping[str, Any]) -> None:
-    """Log problems with cookies and Redis, unless a parent process has logged them.
+    """Log problems with Redis, unless a parent process has logged them.
 
-    Raises ConfigError for a Redis that Headway cannot work with.
+    Raises ConfigError for plain http in production, and for a Redis that Headway cannot work with.
     """
-    warning = config.cookie_warning(settings)
-    if warning and not checks.has_warned():
-        logger.warning("TRUSTED_PROXIES is 0; %s.", warning)
+    config.refuse_plain_http(settings)
     production = settings["APP_ENV"] == "production"
     url = settings["REDIS_URL"]
     broker_url = settings["CELERY_BROKER_URL"]

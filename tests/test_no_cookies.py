@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from app import config, create_app, doctor
+from headway.checks import Mark
 from headway.web.requests import cookies
 from tests.page import LIVE, cards, chip
 from tests.processes import Process, Valkey, running, web
@@ -137,23 +138,23 @@ def test_production_over_plain_http_says_so(
 
 
 @pytest.mark.parametrize(
-    ("settings", "warns"),
+    ("settings", "marks"),
     [
-        ({}, False),
-        (PRODUCTION, True),
-        (PRODUCTION | {"TRUSTED_PROXIES": "1"}, False),
-        ({"TRUSTED_PROXIES": "1"}, False),
+        ({}, []),
+        (PRODUCTION, [Mark.BAD]),
+        (PRODUCTION | {"ALLOW_PLAIN_HTTP": "1"}, [Mark.WARNING]),
+        (PRODUCTION | {"TRUSTED_PROXIES": "1"}, []),
+        ({"TRUSTED_PROXIES": "1"}, []),
     ],
 )
-def test_a_start_that_may_lose_cookies_is_warned_of(
-    tmp_path: Path, settings: dict[str, str], warns: bool
+def test_the_doctor_says_where_production_is_served_over_plain_http(
+    tmp_path: Path, settings: dict[str, str], marks: list[Mark]
 ):
     loaded = config.load(
         {"REDIS_URL": "redis://127.0.0.1:1/0", "DATA_DIR": str(tmp_path)} | settings
     )
 
-    assert bool(config.cookie_warning(loaded)) == warns
-    assert bool(list(doctor.check_cookies(loaded))) == warns
+    assert [finding.mark for finding in doctor.check_https(loaded)] == marks
 
 
 # In a browser
@@ -163,9 +164,10 @@ def test_a_start_that_may_lose_cookies_is_warned_of(
 def process(
     valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Process, str]]:
-    """Production over plain http."""
+    """Production whose proxy, so it believes, speaks TLS: browsers reach it over plain http."""
     folder = tmp_path_factory.mktemp("web")
-    process, address = web(folder, PRODUCTION | {"REDIS_URL": valkey.url, "DATA_DIR": str(folder)})
+    env = {"REDIS_URL": valkey.url, "DATA_DIR": str(folder), "TRUSTED_PROXIES": "1"}
+    process, address = web(folder, PRODUCTION | env)
     with running(process):
         yield process, address
 
@@ -240,8 +242,22 @@ def test_over_plain_http_production_says_so_in_the_page_and_the_log(
     expect(page.locator("task-progress")).to_have_count(0)
     assert started(valkey.url) == before
     log = process[0].output()
-    assert log.count("TRUSTED_PROXIES is 0") == 1
     assert log.count("keeps no cookie of this server over plain http") == 1
+
+
+def test_where_plain_http_is_meant_a_browser_keeps_the_cookie(
+    elsewhere: BrowserContext, valkey: Valkey, tmp_path: Path
+):
+    env = {"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path / "data"), "ALLOW_PLAIN_HTTP": "1"}
+    process, address = web(tmp_path, PRODUCTION | env)
+    with running(process):
+        page = elsewhere.new_page()
+        page.goto(address.replace("127.0.0.1", "tasks.test"))
+        expect(chip(page)).to_have_text(LIVE)
+
+        page.get_by_role("button", name="Start long task").click()
+
+        expect(cards(page)).to_have_count(1)
 
 
 def test_where_cookies_are_kept_nothing_is_said(browser: Browser, process: tuple[Process, str]):

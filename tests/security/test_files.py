@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 import run
 from app import config, embedded
 from headway.exceptions import ConfigError
+from tests.processes import ROOT
 
 PRODUCTION = {
     "APP_ENV": "production",
@@ -71,10 +75,34 @@ def test_production_refuses_what_is_unsafe_in_one_line(name: str, value: str, sa
     assert value == "" or value not in str(refused.value) or name == "FLASK_DEBUG"
 
 
-def test_production_says_that_plain_http_keeps_no_cookies():
-    settings = config.load(PRODUCTION)
+def test_production_refuses_plain_http_unless_that_is_said():
+    with pytest.raises(ConfigError, match=r"over https: .* TRUSTED_PROXIES .* ALLOW_PLAIN_HTTP=1"):
+        config.refuse_plain_http(config.load(PRODUCTION))
 
-    assert "over https only" in (config.cookie_warning(settings) or "")
+    said = config.load(PRODUCTION | {"ALLOW_PLAIN_HTTP": "1"})
+    config.refuse_plain_http(said)
+    assert said["SESSION_COOKIE_SECURE"] is False  # or browsers would keep no cookie at all
+    config.refuse_plain_http(config.load(PRODUCTION | {"TRUSTED_PROXIES": "1"}))
+    config.refuse_plain_http(config.load(PRODUCTION | {"APP_ENV": "development"}))
+
+
+@pytest.mark.parametrize(
+    ("program", "services"),
+    [("run.py", {}), ("run.py", {"REDIS_URL": "", "ALLOW_EMBEDDED_VALKEY": "1"}), ("wsgi.py", {})],
+    ids=["make run", "make run with Valkey", "make web"],
+)
+def test_each_way_to_serve_production_over_plain_http_is_refused(
+    tmp_path: Path, program: str, services: dict[str, str]
+):
+    env = {**os.environ, **PRODUCTION, **services, "DATA_DIR": str(tmp_path), "PORT": "1"}
+
+    ended = subprocess.run(
+        [sys.executable, program], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode
+    [line] = ended.stderr.splitlines()
+    assert line.startswith("Headway: In production browsers must reach Headway over https")
 
 
 def test_production_starts_with_a_random_secret():
