@@ -21,6 +21,7 @@ LAYERS = [
     "headway.masking",
     "headway.weak_secrets",
     "headway.throttled",
+    "headway.early_answers",
     "headway.values",
     "headway.json_values",
     "headway.files",

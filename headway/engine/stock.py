@@ -13,6 +13,7 @@ from typing import Any
 import engineio
 from engineio.exceptions import SocketIsClosedError
 
+from headway.early_answers import EARLY_HEADERS
 from headway.engine.checked import CheckedWebSocket
 from headway.engine.events import Event
 from headway.engine.frames import close_frame
@@ -70,6 +71,14 @@ class DefaultServer(engineio.Server):
                     connection.send(close_frame(code))
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_request(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        """Answer a request as Engine.IO does, with the headers of early answers."""
+
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            return start_response(status, [*headers, *EARLY_HEADERS], *more)
+
+        return super().handle_request(environ, start)
 
     def _handle_connect(self, environ: dict[str, Any], *args: Any) -> Any:
         if refusal := self._refusal(environ):

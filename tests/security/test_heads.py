@@ -76,6 +76,7 @@ BAD_HEADS = {
 TOO_LARGE = {
     "an endless request line": (b"GET /" + b"x" * 100_000, 414),
     "an endless header": (GET + HOST + b"X: " + b"x" * 100_000, 400),
+    "a hundred headers": (GET + HOST + b"X: y\r\n" * 99 + b"\r\n", 431),
     "many headers": (GET + HOST + b"X: y\r\n" * 200, 431),
     "a large head": (GET + HOST + (b"X: " + b"x" * 8000 + b"\r\n") * 9, 431),
 }

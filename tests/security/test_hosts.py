@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app import config, create_app
+from headway.early_answers import EARLY_HEADERS
 from headway.exceptions import ConfigError
 from tests.test_origins import HANDSHAKE, ask
 
@@ -62,6 +63,13 @@ def test_another_name_gets_in_nowhere(
     same = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
 
     assert ask(app, method, path, headers | same) == 400
+
+
+def test_the_refusal_can_be_neither_run_nor_framed(app: Any):
+    answer = app.test_client().get("/", headers={"Host": "evil.example"})
+
+    assert answer.status_code == 400
+    assert set(EARLY_HEADERS) <= set(answer.headers.items())
 
 
 def test_what_nobody_is_trusted_to_forward_makes_no_difference(app: Any):

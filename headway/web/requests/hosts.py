@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from ipaddress import ip_address
 from typing import Any
 
+from headway.early_answers import EARLY_HEADERS
 from headway.exceptions import ConfigError
 from headway.web.requests.origins import parse_origin
 
@@ -24,8 +25,7 @@ REFUSAL = (
 HEADERS = [
     ("Content-Type", "application/json"),
     ("Content-Length", str(len(REFUSAL))),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Cache-Control", "no-store"),
+    *EARLY_HEADERS,
 ]
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
