@@ -144,8 +144,7 @@ class HistoryAnswer(TypedDict):
 class HistoryEvent(TypedDict):
     """A change of a task's phase; times are RFC 3339, `worker` is the one that began a run.
 
-    Events of an earlier version lack `scheduled_for`: when a task that waits goes on. `answered` is
-    of those with which a question was over.
+    `scheduled_for` is when a task that waits goes on; with `answered` a question was over.
     """
 
     at: str
@@ -154,8 +153,8 @@ class HistoryEvent(TypedDict):
     status: str
     error: TaskError | None
     worker: str | None
-    scheduled_for: NotRequired[str | None]
-    answered: NotRequired[HistoryAnswer]
+    scheduled_for: str | None
+    answered: HistoryAnswer | None
 
 
 class AttemptFailure(TypedDict):

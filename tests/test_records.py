@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from typing import Any
 
 import pytest
 
@@ -456,4 +457,35 @@ def test_an_ended_record_takes_no_room_that_its_run_needed(records: Records):
 
     assert client.memory_usage(record, samples=0) <= client.memory_usage(fresh, samples=0)
     assert client.pttl(record) > 1000
-    assert not {"queue", "order", "worker", "point_due"} & set(client.hkeys(record))
+    left = {"owner", "version", "phase", "total", "still", "message", "history", "fence"}
+    assert set(client.hkeys(record)) == left
+
+
+@pytest.mark.parametrize(
+    ("phase", "changes"),
+    [
+        (Phase.SUCCEEDED, {"result": {"result": [None, '"result":', ""]}, "total": 3}),
+        (Phase.SUCCEEDED, {"result": None, "status": "Done"}),
+        (Phase.FAILED, {"error": {"type": "ValueError", "message": '"error":null,"attempt":'}}),
+        (Phase.FAILED, {"error": {"type": "ValueError", "message": ""}, "current": 1, "total": 2}),
+        (Phase.CANCELLED, {"status": "Cancelled"}),
+    ],
+)
+@pytest.mark.parametrize("title", ["Report", '"finished_at":null,"files":'])
+def test_an_ended_record_is_read_as_its_end_was_pushed(
+    records: Records, phase: Phase, changes: dict[str, Any], title: str
+):
+    task_id = start(records, title=title)
+    claim(records, task_id, FIRST)
+    pushes = records.client.pubsub()
+    pushes.subscribe(f"flask-socketio:task:{task_id}")
+    assert pushes.get_message(timeout=10)
+
+    assert write(records, task_id, FIRST, phase, **changes)
+
+    message = pushes.get_message(timeout=10)
+    pushes.close()
+    assert message is not None
+    [stored] = records.read([task_id])
+    assert stored is not None
+    assert json.loads(stored.snapshot) == json.loads(message["data"])[1]

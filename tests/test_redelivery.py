@@ -256,6 +256,11 @@ def test_a_new_send_for_later_waits_and_runs(hand: Hand):
     hand.redis.zadd("headway:outbox", {task_id: 1})
     assert hand.keep() == [task_id]
     assert hand.claim(hand.take()) == "claimed"
+    claimed = hand.snapshot(task_id)
+    end(hand, task_id)
+    for shown in (claimed, hand.snapshot(task_id)):
+        assert shown["name"] == shown["title"] == "tests.plain_celery.add"
+        assert (shown["attempt"], shown["max_attempts"], shown["failures"]) == (1, 4, 0)
 
 
 def test_a_new_send_for_later_of_what_has_not_ended_is_an_error(hand: Hand):

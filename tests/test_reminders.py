@@ -115,7 +115,7 @@ def test_the_timeline_says_that_nobody_did_and_shows_no_long_answer(
 
     assert timeline(client, late, User="ada")[-1] == "Nobody answered in time"
     assert timeline(client, long, User="ada")[-1] == "Answered by you"
-    [event] = [each for each in records.history.details(long).history if "answered" in each]
+    [event] = [each for each in records.history.details(long).history if each["answered"]]
     assert event["answered"] == {"by": "ada"}
 
 

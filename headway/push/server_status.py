@@ -11,7 +11,7 @@ from typing import Any
 from headway.display.labels import LABELS
 from headway.engine.events import Event
 from headway.push.resync import NAMESPACE
-from headway.snapshot import fragment
+from headway.snapshot import fragment, rfc3339
 from headway.store.errors import SENTENCES, Problem, RedisUnavailable
 from headway.store.model import Overview
 
@@ -49,8 +49,7 @@ class ServerStatus:
         if age > RECENT_SECONDS:
             return self.state(self._manager.records.queries.overview())
         now = datetime.fromisoformat(self.overview["now"]) + timedelta(seconds=age)
-        text = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return {**self.state(), "now": text}
+        return {**self.state(), "now": rfc3339(now)}
 
     def note(self, trouble: RedisUnavailable | None) -> None:
         """Note why Redis refuses tasks, None if it takes them; log changes."""

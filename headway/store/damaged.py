@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any, cast
 
 from headway import strict_json
 from headway.files.store import KEY
 from headway.files.types import MEDIA_TYPE, is_file_name
 from headway.shapes import AttemptFailure, HistoryEvent
-from headway.snapshot import STATE, Phase
+from headway.snapshot import STATE, Phase, rfc3339
 from headway.store.errors import Reason, RedisUnavailable
 from headway.store.model import LogLine, Point
 from headway.throttled import ThrottledLogger
@@ -23,6 +24,7 @@ Check = Callable[[Any], bool]
 logger = ThrottledLogger(logging.getLogger(__name__))
 
 PHASES = frozenset(Phase)
+LAST_MS = 253_402_300_800_000  # the end of year 9999, the last that a datetime can hold
 
 
 def is_intact(snapshot: str) -> bool:
@@ -36,10 +38,12 @@ def log_lines(texts: Iterable[str]) -> list[LogLine]:
 
 
 def history_events(texts: Iterable[str]) -> list[HistoryEvent]:
-    """Return those events of a history that are intact, of their JSON without what is null."""
-    optional = {"error", "worker", "scheduled_for", "answered"}
-    found = _read(texts, _fits(EVENT, optional=optional))
-    return [cast(HistoryEvent, {"error": None, "worker": None, **event}) for event in found]
+    """Return those events of a history that are intact, of their JSON (see history.lua)."""
+    events = []
+    for at, *values in _read(texts, _is_event):
+        when = rfc3339(datetime.fromtimestamp(at / 1000, UTC))
+        events.append(cast(HistoryEvent, {"at": when, **dict(zip_longest(EVENT, values))}))
+    return events
 
 
 def points(texts: Iterable[str]) -> list[Point]:
@@ -55,6 +59,12 @@ def attempt_failure(text: str) -> AttemptFailure | None:
 def task_file(text: str) -> dict[str, Any] | None:
     """Return what is noted of a file, of its JSON; None where that is damaged."""
     return next(iter(_read([text], _fits(FILE))), None)
+
+
+def members(text: object) -> dict[str, Any]:
+    """Return the members of an object whose JSON lacks its braces, {} where that is damaged."""
+    found = strict_json.parse_or_text(f"{{{text or ''}}}")
+    return found if isinstance(found, dict) else {}
 
 
 def count(text: object) -> int:
@@ -142,6 +152,14 @@ def _is_point(value: Any) -> bool:
     return False
 
 
+def _is_event(value: Any) -> bool:
+    match value:
+        case [at, _phase, _attempt, _status, *_] if _is_count(at) and at < LAST_MS:
+            values = zip_longest(EVENT.values(), value[1:])
+            return len(value) <= 1 + len(EVENT) and all(fits(item) for fits, item in values)
+    return False
+
+
 def _is_snapshot(value: Any) -> bool:
     if not _fits_snapshot(value):
         return False
@@ -223,15 +241,14 @@ SNAPSHOT = {
 _fits_snapshot = _fits(SNAPSHOT, optional={"result"})
 _is_stream = _fits(STREAM, optional={"file"})
 LOG_LINE = {"seq": _is_count, "at": _is_time, "level": _is_text, "text": _is_text}
-EVENT = {
-    "at": _is_time,
+EVENT = {  # what follows its time, in order
     "phase": _is_phase,
     "attempt": _is_count,
     "status": _is_text,
     "error": _or_null(_fits(ERROR)),
     "worker": _or_null(_is_text),
     "scheduled_for": _or_null(_is_time),
-    "answered": _fits(ANSWERED, optional={"value"}),
+    "answered": _or_null(_fits(ANSWERED, optional={"value"})),
 }
 FILE = {
     "at": _is_time,

@@ -32,11 +32,12 @@ class TaskHistory:
     def details(self, task_id: str) -> TaskDetails:
         """Return a task's history, message and the failures of its newest attempts."""
         client: Any = self._functions.client
-        names = ("history", "message", "state", "error", "attempt")
-        history, message, state, error, last = client.hmget(self._keys.record(task_id), names)
-        attempt = damaged.count(last)
+        names = ("history", "message", "phase", "still")
+        history, message, phase, still = client.hmget(self._keys.record(task_id), names)
+        members = damaged.members(still)
+        attempt = damaged.count(members.get("attempt"))
         failures = self._failures(task_id, attempt)
-        has_failed = state == '"FAILURE"' or error not in (None, "null")
+        has_failed = phase == '"failed"' or members.get("error") is not None
         if has_failed and attempt not in failures:
             traceback = self._traceback_of(task_id)
             if traceback is not None:

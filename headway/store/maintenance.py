@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from kombu.utils.json import dumps
 
+from headway.snapshot import rfc3339
 from headway.store.damaged import count, unless_damaged
 from headway.store.errors import Reason, RedisUnavailable
 from headway.store.functions import Functions
@@ -148,7 +149,7 @@ class MaintenanceRecords:
         client = self._functions.client
         key = self._keys.shared("paused")
         since, data_of = unless_damaged(("", ""), client.hmget, key, "since", "data_of")
-        return Paused(_rfc3339(str(since)), _rfc3339(str(data_of))) if since and data_of else None
+        return Paused(_time(str(since)), _time(str(data_of))) if since and data_of else None
 
     def unended(self) -> list[str]:
         """Return the snapshots (JSON) of all tasks that wait or run."""
@@ -168,6 +169,5 @@ class MaintenanceRecords:
         return bool(self._functions.call("resume", [], []))
 
 
-def _rfc3339(micros: str) -> str:
-    time = datetime.fromtimestamp(count(micros) / 1e6, UTC)
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _time(micros: str) -> str:
+    return rfc3339(datetime.fromtimestamp(count(micros) / 1e6, UTC))

@@ -9,11 +9,10 @@ from kombu.utils.json import dumps
 
 from headway.message_headers import owner_of, parent_of
 from headway.shapes import TaskMessage
-from headway.store.damaged import unless_damaged
+from headway.store.damaged import members, unless_damaged
 from headway.store.functions import Functions
 from headway.store.messages import decoded, label, title_fragment
 from headway.store.model import NO_SOURCE, Delivery, Outcome, Source
-from headway.strict_json import parse_or_text
 from headway.turns import NO_TURN, Existing, Turn
 
 
@@ -87,7 +86,7 @@ class Outbox:
     def message(self, task_id: str) -> tuple[TaskMessage, str] | None:
         """Return a task's Celery signature and its title; None where they are not kept."""
         client: Any = self._functions.client
-        message, title = client.hmget(self._keys.record(task_id), "message", "title")
-        shown = parse_or_text(title or "")
+        message, still = client.hmget(self._keys.record(task_id), "message", "still")
+        title = members(still).get("title")
         kept = decoded(message or "")
-        return (kept, shown) if kept and shown and isinstance(shown, str) else None
+        return (kept, title) if kept and title and isinstance(title, str) else None

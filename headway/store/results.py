@@ -11,6 +11,8 @@ from headway.store.damaged import unless_damaged
 from headway.store.functions import Functions
 from headway.store.model import PIECE_BYTES, ResultGone
 
+RESULT = ',"result":'  # the last member of what a record holds as JSON, see record.lua
+
 
 class ResultReader:
     """Reads results piece by piece: a large one is never held in memory."""
@@ -24,12 +26,13 @@ class ResultReader:
 
         A later piece raises ResultGone if the result expires meanwhile.
         """
-        names = ("state", "result", "result_size", "result_at")
-        state, text, size, start = self._functions.client.hmget(self._keys.record(task_id), names)
-        if state != '"SUCCESS"' or text is None:
+        names = ("phase", "still", "result_size", "result_at")
+        phase, still, size, start = self._functions.client.hmget(self._keys.record(task_id), names)
+        _, has_result, text = str(still or "").partition(RESULT)
+        if phase != '"succeeded"' or not has_result:
             return None
         if size in (None, "null"):
-            whole = str(text).encode()
+            whole = text.encode()
             return len(whole), iter([whole])
         key = self._keys.celery(task_id) if start else self._keys.result(task_id)
         pieces = self._pieces(key, damaged.count(start), damaged.count(size))

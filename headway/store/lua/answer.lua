@@ -17,7 +17,7 @@ end
 for _, kept in pairs(answers_of(record)) do
   if is_answer_to(kept, question) then
     if not has_value(kept, value) then return {'conflict'} end
-    local _, json = render(held.fields)
+    local _, json = render(id, held.fields)
     return {'replayed', json}
   end
 end

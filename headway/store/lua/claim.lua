@@ -46,7 +46,7 @@ local fields = {}
 if again then
   fields = restarted_fields(record, id, held, name, max_attempts)
 elseif not held.phase then
-  fields = new_fields(id, name, title, max_attempts)
+  fields = new_fields(name, title, max_attempts)
   add_to_list(owner, parent, id, fields)
 end
 if held.phase == 'waiting' then return 'waiting' end

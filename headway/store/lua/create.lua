@@ -56,7 +56,7 @@ if once then
   local former = known_id and load(record_key(known_id))
   if former and former.phase then
     if known_digest ~= digest then return {'conflict'} end
-    local _, json = render(former.fields)
+    local _, json = render(known_id, former.fields)
     return {'replayed', known_id, json}
   end
 end
@@ -64,13 +64,13 @@ end
 local open_id, open = open_task(owner, unique)
 if open_id and not replaces then
   note_once(open_id)
-  local _, json = render(open.fields)
+  local _, json = render(open_id, open.fields)
   return {'existing', open_id, json}
 end
 
 if open_id then replace_open(open_id, open, ttl, grace) end
 local held = load(record)
-local fields = new_fields(id, name, title, max_attempts)
+local fields = new_fields(name, title, max_attempts)
 fields.queue = queue
 fields.message = message
 fields.sends = send

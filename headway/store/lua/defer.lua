@@ -67,7 +67,7 @@ if not is_first then
   if list then note_kept(record, list, id, held.phase) end
 else
   local fields = renewal or is_sent and queued_fields('"Pending..."')
-    or new_fields(id, name, title, max_attempts)
+    or new_fields(name, title, max_attempts)
   if not renewal and not is_sent then add_to_list(owner, parent, id, fields) end
   note_unique(owner, unique, id, fields, ttl)
   join_line(fields, line, queue)

@@ -30,7 +30,7 @@ if open_id and message ~= '' then return open_id end
 if message ~= '' then redis.call('LPUSH', list, message) end
 if held.phase then return end
 
-local fields = new_fields(id, name, title, max_attempts)
+local fields = new_fields(name, title, max_attempts)
 fields.queue = queue
 fields.sends = with_send(held, send)  -- after those of a task that was forgotten
 fields.dependents = 'unknown'

@@ -60,10 +60,9 @@ local celery = celery_key(id)
 redis.call('SET', celery, meta, 'PX', ttl)
 -- Where nobody listens: to ask Redis costs as much, and does not tell who listens by a pattern.
 redis.call('PUBLISH', celery, meta)
-local shown = {task_id = '"' .. id .. '"', version = version, state = '"PROGRESS"', phase = phase,
-  current = current, total = total, status = status, step = step, updated_at = updated_at,
-  parts = parts, parent_id = parent_in(still), owner = owner}
-local event = compose('["snapshot",', shown, still, 'null', 'null', render_streams(id, streams), ']')
+local shown = {version = version, phase = phase, current = current, total = total, status = status,
+  step = step, updated_at = updated_at, parts = parts, parent_id = parent_in(still), owner = owner}
+local event = compose('["snapshot",', id, shown, still, 'null', 'null', render_streams(id, streams), ']')
 publish_event(id, shown, event)
 if shown.parent_id then count_part(record, id, shown, ttl) end
 return 'written'

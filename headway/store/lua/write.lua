@@ -44,7 +44,7 @@ local refused = refusal_of(held, token, order)
 if refused then return refused end
 
 if not held.phase then
-  for field, value in pairs(new_fields(id, name, title, max_attempts)) do
+  for field, value in pairs(new_fields(name, title, max_attempts)) do
     fields[field] = fields[field] or value
   end
 end

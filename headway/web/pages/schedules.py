@@ -10,6 +10,7 @@ from flask import Blueprint, jsonify, make_response, redirect, render_template, 
 from flask.typing import ResponseReturnValue
 
 from headway.service import start
+from headway.snapshot import rfc3339
 from headway.store.schedules import KeptSchedule
 from headway.web.api.parameters import json_body
 from headway.web.api.payloads import ChangeSchedule
@@ -98,5 +99,4 @@ def _shown(kept: KeptSchedule) -> dict[str, Any]:
 def _time(micros: int) -> str | None:
     if not micros:
         return None
-    moment = datetime.fromtimestamp(micros / 1e6, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339(datetime.fromtimestamp(micros / 1e6, UTC))

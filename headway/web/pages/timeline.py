@@ -61,7 +61,7 @@ def timeline(
         words = say(WORDS.get(event["phase"], event["phase"]), **attempt)
         if event["phase"] == Phase.RUNNING and event["worker"]:
             words = say("Attempt {attempt} started on {worker}", **attempt)
-        if "answered" in event:
+        if event["answered"]:
             sign = "✓"
             words = _answered(event["answered"], reader)
         after = _after(start, event["at"])
@@ -73,7 +73,7 @@ def timeline(
             words = waiting
             failed = False
             why = error["message"]
-        due = "" if waiting else event.get("scheduled_for") or ""
+        due = "" if waiting else event["scheduled_for"] or ""
         entries.append(Entry(event["at"], after, sign, words, why, failed, due))
     return entries
 
@@ -95,6 +95,8 @@ def _from_snapshot(task: SnapshotDict) -> Iterator[HistoryEvent]:
         "status": "",
         "error": None,
         "worker": None,
+        "scheduled_for": None,
+        "answered": None,
     }
     if task["started_at"]:
         yield {**nothing, "at": task["started_at"], "phase": Phase.RUNNING}

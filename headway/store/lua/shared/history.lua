@@ -3,21 +3,19 @@
 local note_history, note_traceback, forget_tracebacks
 do  -- see points.lua
 
--- Add a change of phase to a task's history: JSON objects, one a line, the newest that fit. With the
--- change `answered`, who answered the task's question, see questions.lua.
+-- Add a change of phase to a task's history: JSON arrays, one a line, the newest that fit. Each holds
+-- the time in ms since 1970, phase, attempt, status, and as far as one of them is not null the error,
+-- the worker, the time until which it waits and who answered its question, see questions.lua.
 local MAX_HISTORY = 8192  -- bytes
 note_history = function(fields, changes, phase)
   local function now(name) return changes[name] or fields[name] or 'null' end
-  local function unless_null(name, value)
-    return value ~= 'null' and ',"' .. name .. '":' .. value or ''
-  end
   local waits = phase == 'scheduled' or phase == 'retrying'
   local due = waits and now('scheduled_for') or 'null'
   local worker = phase == 'running' and now('worker') or 'null'
-  local event = '{"at":' .. changes.updated_at .. ',"phase":"' .. phase .. '","attempt":' ..
-    now('attempt') .. ',"status":' .. now('status') .. unless_null('error', now('error')) ..
-    unless_null('worker', worker) .. unless_null('scheduled_for', due) ..
-    unless_null('answered', changes.answered or 'null') .. '}'
+  local event = {integer(math.floor(NOW / 1000)), '"' .. phase .. '"', now('attempt'), now('status'), now('error'),
+    worker, due, changes.answered}
+  while event[#event] == 'null' do event[#event] = nil end
+  event = '[' .. table.concat(event, ',') .. ']'
   changes.answered = nil
   local history = fields.history and fields.history .. '\n' .. event or event
   while #history > MAX_HISTORY and string.find(history, '\n', 1, true) do

@@ -29,10 +29,10 @@ end
 
 local function first_failed(parent)
   for _, id in ipairs(redis.call('ZRANGE', phase_key('parts:' .. parent, 'failed'), 0, 2)) do
-    local title, why = unpack(redis.call('HMGET', record_key(id), 'title', 'error'))
-    if title then
-      return '{"task_id":' .. cjson.encode(id) .. ',"title":' .. title .. ',"error":' ..
-        (why or 'null') .. '}'
+    local failed = load(record_key(id)).fields
+    if failed.title then
+      return '{"task_id":' .. cjson.encode(id) .. ',"title":' .. failed.title .. ',"error":' ..
+        (failed.error or 'null') .. '}'
     end
   end
   return 'null'

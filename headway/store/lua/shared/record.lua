@@ -3,14 +3,17 @@
 -- A record is a hash. Its public fields hold JSON fragments, so that a snapshot is a concatenation:
 -- decoding and encoding with cjson would turn [] into {} and a version into 1.7e+15.
 
--- The fan-out reads the id and the version from the first two. The JSON of the STATIC members is
--- also kept as one text, the field `still`: reports come often and change none of them. In each pair
--- of runs measured without it, a report and the reads of pages that poll took longer.
-local DYNAMIC = {'task_id', 'version', 'state', 'phase', 'current', 'total', 'status', 'step',
-  'updated_at', 'parts'}
+-- What follows from another is not stored: the id from the key, Celery's state from the phase. The
+-- JSON of the STATIC members is also kept as one text, the field `still`: reports come often and
+-- change none of them. In each pair of runs measured without it, a report and the reads of pages
+-- that poll took longer.
+local DYNAMIC = {'version', 'phase', 'current', 'total', 'status', 'step', 'updated_at', 'parts'}
 local STATIC = {'failures', 'parent_id', 'resume', 'question', 'result_size', 'name', 'title', 'error',
   'attempt', 'max_attempts', 'created_at', 'scheduled_for', 'started_at', 'finished_at'}
 local STATIC_HEAD = '"failures":'  -- the text that an earlier release kept begins otherwise
+-- what most ended tasks say nothing in, which their record leaves out, by the member behind it
+local UNUSED = {['"name":'] = '"parent_id":null,"resume":null,"question":null,"result_size":null,',
+  ['"attempt":'] = '"error":null,', ['"started_at":'] = '"scheduled_for":null,'}
 -- bytes of a result that an earlier version kept, beyond which it is not shown
 local MAX_RESULT = 8192
 -- `spent` are the tokens of runs that may write no more, `high` is the largest fraction shown in
@@ -53,12 +56,11 @@ end
 -- is there in SUCCESS alone.
 local function static_members(fields)
   local all = members(STATIC, fields) .. ',"files":' .. (fields.files_shown or 'null')
-  return fields.state == '"SUCCESS"' and all .. ',' .. members({'result'}, fields) or all
+  return fields.phase == '"succeeded"' and all .. ',' .. members({'result'}, fields) or all
 end
 
 -- How many are ahead of a task that is queued: in its line while it waits there, else in its queue.
-local function ahead_of(fields)
-  local id = text(fields.task_id)
+local function ahead_of(id, fields)
   local line = fields.queue == '' and redis.call('HGET', record_key(id), 'line')
   local digest = line and string.match(line, '^%d+ (%S+)$')
   if digest then return redis.call('ZRANK', line_key(fields.owner or '', digest), id) end
@@ -66,31 +68,31 @@ local function ahead_of(fields)
 end
 
 -- A snapshot between `head` and `tail`: the DYNAMIC members, the STATIC ones as `still`, where it
--- waits, and its streams. All in one step, so that a report copies none of it twice.
-local function compose(head, fields, still, position, queue, streams, tail)
-  return head .. '{"task_id":' .. fields.task_id .. ',"version":' .. fields.version .. ',"state":' ..
-    (fields.state or 'null') .. ',"phase":' .. fields.phase .. ',"current":' ..
+-- waits, and its streams. All in one step, so that a report copies none of it twice. The fan-out
+-- reads the id and the version from the first two.
+local function compose(head, id, fields, still, position, queue, streams, tail)
+  return head .. '{"task_id":"' .. id .. '","version":' .. fields.version .. ',"state":"' ..
+    STATE[text(fields.phase)] .. '","phase":' .. fields.phase .. ',"current":' ..
     (fields.current or 'null') .. ',"total":' .. (fields.total or 'null') .. ',"status":' ..
-    (fields.status or 'null') .. ',"step":' .. (fields.step or 'null') .. ',"updated_at":' ..
+    (fields.status or '""') .. ',"step":' .. (fields.step or 'null') .. ',"updated_at":' ..
     (fields.updated_at or 'null') .. ',"parts":' .. (fields.parts or 'null') .. ',' .. still ..
     ',"queue_position":' .. position ..
     ',"queue":' .. queue .. ',"streams":' .. streams .. '}' .. tail
 end
 
 -- Of a record's fields: a tag that changes with what is shown, and the snapshot as JSON.
-local function render(fields)
+local function render(id, fields)
   local position, queue = 'null', 'null'
   if fields.phase == '"queued"' and fields.queue then
-    local ahead = ahead_of(fields)
+    local ahead = ahead_of(id, fields)
     if ahead then position = integer(ahead) end
     if fields.queue ~= '' then queue = cjson.encode(fields.queue) end
   end
-  local streams, written = render_streams(text(fields.task_id), fields.streams,
-    FINAL[text(fields.phase)])
+  local streams, written = render_streams(id, fields.streams, FINAL[text(fields.phase)])
   local moving = position ~= 'null' and position or written
   local tag = moving and fields.version .. '-' .. moving or fields.version
   local still = fields.still or static_members(fields)
-  return tag, compose('', fields, still, position, queue, streams, '')
+  return tag, compose('', id, fields, still, position, queue, streams, '')
 end
 
 -- Whether the kept JSON of the members that seldom change was written by this release.
@@ -98,15 +100,36 @@ local function is_current(still)
   return still and string.sub(still, 1, #STATIC_HEAD) == STATIC_HEAD
 end
 
--- Have a record's fields hold all STATIC members, of which an ended task's `still` alone has some.
--- In JSON a text holds no bare quote, so none holds the name of a member as it stands here. What is
--- null stays missing: a task without a parent is no part.
+-- The text `still` without what is UNUSED, as an ended task's record keeps it, and with it again.
+local function shortened(still)
+  for behind, nulls in pairs(UNUSED) do still = string.gsub(still, nulls .. behind, behind, 1) end
+  return still
+end
+
+local function lengthened(still)
+  for behind, nulls in pairs(UNUSED) do
+    local first = string.match(nulls, '^"[^"]+":')
+    if not string.find(still, first, 1, true) then
+      still = string.gsub(still, behind, nulls .. behind, 1)
+    end
+  end
+  return still
+end
+
+-- Have an ended task's fields hold again what its record leaves out: what `still` alone has, all
+-- STATIC members of it where these may change. In JSON a text holds no bare quote, so none holds the
+-- name of a member as it stands here. What is null stays missing: a task without a parent is no part.
 local unfold
 do
   local form = '^'
   for i = 1, #STATIC do form = form .. '"' .. STATIC[i] .. '":(.-),' end
 
-  unfold = function(fields)
+  unfold = function(fields, names)
+    fields.still = lengthened(fields.still)
+    fields.updated_at = fields.updated_at or string.match(fields.still, '"finished_at":([^,]+)')
+    fields.current = fields.current or fields.total
+    if names == SHORT then return end
+    fields.result = fields.result or string.match(fields.still, ',"result":(.*)$')
     local values = {string.match(fields.still .. ',', form)}
     for i, name in ipairs(STATIC) do
       if values[i] ~= 'null' then fields[name] = fields[name] or values[i] end
@@ -134,8 +157,8 @@ local function load(record, names)
     end
   end
   local phase = text(fields.phase)
-  if FINAL[phase] and fields.still and names ~= SHORT then unfold(fields) end
-  return {fields = fields, short = names == SHORT, phase = STATE[phase] and phase,
+  if FINAL[phase] and fields.still then unfold(fields, names) end
+  return {fields = fields, short = names == SHORT, phase = STATE[phase] and phase, had_ended = FINAL[phase],
     cancel = fields.cancel, fence = fields.fence or '', revoked_tokens = fields.spent or '',
     order = number(fields.order), attempt = number(fields.attempt),
     failures = number(fields.failures), max_attempts = number(fields.max_attempts or 1)}
@@ -155,7 +178,7 @@ local function show(record)
     error(held)
   end
   if not held.phase then return nil end
-  local is_shown, tag, json = pcall(render, held.fields)
+  local is_shown, tag, json = pcall(render, string.sub(record, #record_key('') + 1), held.fields)
   if is_shown then return held, tag, json end
   if not is_damage(tag) then error(tag) end
 end
@@ -170,8 +193,8 @@ local function load_for_run(record, changes)
 end
 
 -- The fields of a record that nobody has written yet.
-local function new_fields(id, name, title, max_attempts)
-  return {task_id = '"' .. id .. '"', name = name, title = title, phase = '"queued"', current = '0',
+local function new_fields(name, title, max_attempts)
+  return {name = name, title = title, phase = '"queued"', current = '0',
     total = '1', status = '"Pending..."', step = 'null', result = 'null', result_size = 'null',
     files_shown = 'null', resume = 'null', question = 'null', error = 'null', attempt = '0', failures = '0',
     max_attempts = max_attempts, created_at = format_time(NOW), scheduled_for = 'null',

@@ -68,14 +68,16 @@ end
 -- missing or in `still`: each field takes some 40 bytes beside its name and what it holds. What is
 -- left is written once more, since a hash keeps the room that it once had: 256 bytes of most records.
 local ENDED = {'run', 'leave', 'high', 'bar', 'kept', 'worker', 'queue', 'order', 'point_due',
-  'point_gap', 'delivery', 'failures', 'resume', 'question', 'name', 'max_attempts', 'created_at',
-  'scheduled_for', 'started_at', 'finished_at'}
+  'point_gap', 'delivery', 'failures', 'resume', 'question', 'name', 'title', 'attempt', 'max_attempts',
+  'created_at', 'scheduled_for', 'started_at', 'finished_at', 'updated_at', 'result'}
 local function drop_fields_of_run(record, id, fields)
   local dropped = joined(ENDED)
   for name, value in pairs(fields) do
-    if name ~= 'result' and (value == 'null' or value == '') then dropped[#dropped + 1] = name end
+    local follows = name == 'current' and value == fields.total
+    if follows or value == 'null' or value == '' or value == '""' then dropped[#dropped + 1] = name end
   end
   redis.call('HDEL', record, unpack(dropped))
+  redis.call('HSET', record, 'still', shortened(fields.still))
   local left = redis.call('HGETALL', record)
   redis.call('DEL', record)
   redis.call('HSET', record, unpack(left))
@@ -92,7 +94,6 @@ store_version = function(record, id, held, changes, meta, ttl)
   changes.updated_at = format_time(NOW)
   if not FINAL[phase or held.phase] then ttl = tonumber(ttl) + UNENDED end
   if phase and not held.short then
-    changes.state = '"' .. STATE[phase] .. '"'
     transition(record, id, held, changes, phase, ttl)
     if phase ~= held.phase then note_history(fields, changes, phase) end
   end
@@ -102,7 +103,7 @@ store_version = function(record, id, held, changes, meta, ttl)
   if keep then changes.kept = integer(NOW) end
   local flat = {}
   for name, value in pairs(changes) do
-    if fields[name] ~= value or FINAL[held.phase] then  -- an ended record may have it in `still` alone
+    if fields[name] ~= value or held.had_ended then  -- the record may have it in `still` alone
       flat[#flat + 1], flat[#flat + 2] = name, value
       fields[name] = value
     end
@@ -144,7 +145,7 @@ store_version = function(record, id, held, changes, meta, ttl)
       note_kept(record, list, id, text(fields.phase))
     end
   end
-  local _, json = render(fields)
+  local _, json = render(id, fields)
   publish_event(id, fields, '["snapshot",' .. json .. ']')
   if fields.parent_id then count_part(record, id, fields, ttl) end
   if devices.is_news(held, changes, phase) then devices.note_news(id, owner) end
@@ -169,7 +170,7 @@ local function cancel_open(record, id, held, ttl, grace, status)
     return 'cancelled', revoke(record, id, held, ttl, status)
   end
   if held.cancel then
-    local _, json = render(held.fields)
+    local _, json = render(id, held.fields)
     return 'cancelling', json
   end
   redis.call('ZADD', KILL_DEADLINES, NOW + grace, id)
@@ -200,7 +201,7 @@ local function restarted_fields(record, id, held, name, max_attempts)
   held.order = 0
   held.attempt = 0
   held.failures = 0
-  return new_fields(id, name, held.fields.title or name, max_attempts)
+  return new_fields(name, held.fields.title or name, max_attempts)
 end
 
 -- What a task shows while it waits for a worker.
