@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import headway
 from app.messages import one_line
+from headway import RedisUnavailable
 from headway.secrets import without_secret
 from headway.texts import Sentence
 
@@ -19,6 +20,7 @@ REFUSALS: dict[type[smtplib.SMTPResponseException], str] = {
     smtplib.SMTPAuthenticationError: "refuses the login",
 }
 REFUSES_TLS = "refuses to encrypt"
+LOST = "The worker was lost while it sent this email: the mail server may have taken it."
 UNCONFIRMED = "The mail server did not confirm the message: the server may have taken it."
 
 
@@ -103,6 +105,8 @@ class ErrorTranslator:
             raise self._translate_reply(code, text) from None
         except smtplib.SMTPResponseException as error:
             raise self._translate_reply(error.smtp_code, error.smtp_error) from None
+        except RedisUnavailable as error:  # from `commit`
+            raise MailUnavailable("Redis did not answer, so the message was not sent.") from error
         except OSError as error:  # smtplib's other exceptions are OSErrors too
             raise MailUnavailable(self.describe_error(error)) from error
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from headway.arguments.signatures import BadArguments
     from headway.celery.later import failures_of, retry_later
     from headway.celery.messages.broker import FailFastCelery
-    from headway.celery.run.commit_point import CommitPoint
     from headway.celery.run.runs import Stopped
     from headway.display.labels import Labels
     from headway.exceptions import (
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BadArguments",
-    "CommitPoint",
     "ConfigError",
     "Email",
     "Example",
@@ -72,7 +70,6 @@ __all__ = [
 
 HOMES = {
     "BadArguments": "headway.arguments.signatures",
-    "CommitPoint": "headway.celery.run.commit_point",
     "ConfigError": "headway.exceptions",
     "Email": "headway.arguments.annotations",
     "Example": "headway.arguments.annotations",

@@ -41,10 +41,9 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 from headway.bars import Part
 from headway.capture import capture
 from headway.capture.programs import run
-from headway.celery.run import asking, children
+from headway.celery.run import asking, children, effects
 from headway.celery.run.asking import NO_DEFAULT
-from headway.celery.run.checkpoint import MAX_CURSOR_BYTES, Loop
-from headway.celery.run.effects import Effect
+from headway.celery.run.checkpoint import MAX_CURSOR_BYTES, loop_around
 from headway.celery.run.files import FileSource, give_out
 from headway.celery.run.log_lines import level_of
 from headway.celery.run.report import UNSET
@@ -133,7 +132,7 @@ def track(
         return
     loop = None
     if resume or resume_from:
-        loop = around.run.checkpoint.loop(_name(status), _loop_around(around))
+        loop = around.run.checkpoint.loop(_name(status), loop_around(around))
     if callable(iterable):
         items: Iterable[T] = iterable(loop.last if loop else None)
     else:
@@ -178,26 +177,33 @@ def save(value: Any) -> None:
     a child process of the run.
     """
     if part := _find():
-        loop = _loop_around(part)
+        loop = loop_around(part)
         part.run.checkpoint.save(value, loop)
         if loop is None:
             part.run.sender.save()
 
 
-def once(name: str, effect: Callable[[], T], in_doubt: Callable[[], T] | None = None) -> T:
+def once(
+    name: str,
+    effect: Callable[..., T],
+    in_doubt: Callable[[], T] | None = None,
+    *,
+    commits: bool = False,
+) -> T:
     """Run a side effect once for the task, whatever number of runs it has; return its result.
 
     Later calls with this `name`, in this run or the next ones, return the same result (JSON, at
     most 16 KiB) and do not run it. An effect that raises counts as not done. Where a run died
     within it, nobody can know whether it took place: then `in_doubt` is called in its place, to
     look it up, and what that returns is kept; pass the effect itself to run it again. Without
-    `in_doubt` it raises `headway.exceptions.OutcomeUnknown`. Raises TypeError or ValueError for a
+    `in_doubt` it raises `headway.exceptions.OutcomeUnknown`, as an effect may itself.
+
+    With `commits` the effect gets a function, to be called directly before its one step that
+    counts, such as an email's final dot: a run that dies before it has done nothing. It raises
+    RedisUnavailable where Redis does not answer within 5 s. Raises TypeError or ValueError for a
     result that cannot be kept, which leaves the effect in doubt, and for an invalid name.
     """
-    part = _find()
-    if part is None:
-        return effect()
-    return Effect(part.run, name).once(effect, in_doubt)
+    return effects.once(_find(), name, effect, in_doubt, commits=commits)
 
 
 def ask(
@@ -285,12 +291,6 @@ def bind(function: Callable[P, T]) -> Callable[P, T]:
     it anyway.
     """
     return children.bind(function)
-
-
-def _loop_around(part: Part) -> Loop | None:
-    """Return the innermost resumable loop that contains this part."""
-    loops: list[Loop] = [other.loop for other in part.lineage if other.loop is not None]
-    return loops[-1] if loops else None
 
 
 def _advance(part: Part, key: Any) -> None:

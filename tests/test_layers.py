@@ -111,7 +111,6 @@ LAYERS = [
     "headway.celery.later",
     "headway.celery.run.runs",
     "headway.celery.run",
-    "headway.celery.run.commit_point",
     "headway.celery.error_text",
     "headway.celery.storing",
     "headway.celery.storing.results",

@@ -12,6 +12,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 from headway import progress
 from headway.celery.run.runs import Stopped
 from headway.exceptions import OutcomeUnknown
+from headway.store.effects import EffectRecords
+from headway.store.errors import RedisUnavailable
 from headway.store.records import Records
 from tests.bodies import read
 from tests.test_checkpoints import Killed, Runs, claimed, runs
@@ -20,13 +22,21 @@ __all__ = ["runs"]
 
 
 class Charge:
-    """An effect that notes how often it took place."""
+    """An effect that notes how often it took place.
 
-    def __init__(self, *ends: BaseException) -> None:
+    Given a function, it calls that before the step that counts, and fails before it or after it.
+    """
+
+    def __init__(self, *ends: BaseException, is_early: bool = False) -> None:
         self._ends = list(ends)
+        self._is_early = is_early
         self.times = 0
 
-    def __call__(self) -> dict[str, Any]:
+    def __call__(self, commit: Callable[[], None] | None = None) -> dict[str, Any]:
+        if commit:
+            if self._ends and self._is_early:
+                raise self._ends.pop(0)
+            commit()
         self.times += 1
         if self._ends:
             raise self._ends.pop(0)
@@ -112,6 +122,126 @@ def test_one_that_raises_has_not_taken_place(runs: Runs):
     assert results == [2]
 
 
+@pytest.mark.parametrize("is_early", [True, False])
+def test_only_the_step_that_counts_can_be_in_doubt(runs: Runs, is_early: bool):
+    charge = Charge(Killed(), is_early=is_early)
+    results: list[Any] = []
+
+    def body() -> None:
+        try:
+            results.append(progress.once("charge", charge, commits=True))
+        except OutcomeUnknown as error:
+            results.append(type(error))
+
+    runs(body)
+    runs(body)
+    runs(body)
+
+    assert charge.times == 1
+    assert results == ([RECEIPT] * 2 if is_early else [OutcomeUnknown] * 2)
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_a_step_that_fails_may_come_again(runs: Runs, is_early: bool):
+    charge = Charge(ConnectionError("refused"), is_early=is_early)
+
+    def body() -> None:
+        with pytest.raises(ConnectionError):
+            progress.once("charge", charge, commits=True)
+        raise Killed
+
+    results: list[Any] = []
+
+    def next_body() -> None:
+        results.append(progress.once("charge", charge, commits=True))
+
+    runs(body)
+    runs(next_body)
+
+    assert results == [{"receipt": 1 if is_early else 2, "of": ["a", None]}]
+
+
+def test_what_ends_without_its_step_is_kept(runs: Runs):
+    told = ["refused", "accepted"]
+    results: list[Any] = []
+
+    def body() -> None:
+        results.append(progress.once("charge", lambda _: told.pop(0), commits=True))
+
+    runs(body)
+    runs(body)
+
+    assert results == ["refused", "refused"]
+
+
+def test_an_effect_may_say_itself_that_nobody_can_know(runs: Runs):
+    charge = Charge(OutcomeUnknown("no reply"))
+    errors: list[str] = []
+
+    def body() -> None:
+        for _ in range(2):
+            with pytest.raises(OutcomeUnknown) as told:
+                progress.once("charge", charge)
+            errors.append(str(told.value)[:10])
+
+    runs(body)
+
+    assert (charge.times, errors) == (1, ["no reply", "'charge' wa"[:10]])
+
+
+@pytest.mark.parametrize("comes_late", [True, False])
+def test_a_run_that_was_cancelled_does_not_take_its_step(
+    runs: Runs, records: Records, comes_late: bool
+):
+    charge = Charge()
+
+    def cancel_and_charge(commit: Callable[[], None]) -> Any:
+        records.cancel(runs.task_id)
+        return charge(commit)
+
+    def body() -> None:
+        if not comes_late:
+            records.cancel(runs.task_id)
+        with pytest.raises(Stopped):
+            progress.once("charge", cancel_and_charge, commits=True)
+
+    with pytest.raises(Exception, match=r"this run ends|cancel"):
+        runs(body)
+    assert charge.times == 0
+
+
+def test_a_step_for_which_redis_does_not_answer_is_not_taken(
+    runs: Runs, records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    """What it may have stored all the same does not stay: the effect is not in doubt."""
+    charge = Charge()
+    advance = EffectRecords.advance_effect
+    results: list[Any] = []
+
+    def lose_the_reply(effects: EffectRecords, *about: Any) -> Any:
+        told = advance(effects, *about)
+        if about[4] == "begin":
+            raise RedisUnavailable("no reply")
+        return told
+
+    def body() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(EffectRecords, "advance_effect", lose_the_reply)
+            with pytest.raises(RedisUnavailable):
+                progress.once("charge", charge, commits=True)
+        results.append(charge.times)
+        raise Killed
+
+    def next_body() -> None:
+        results.append(progress.once("charge", charge, commits=True))
+
+    monkeypatch.setattr("headway.celery.run.effects.COMMIT_SECONDS", 0.0)
+    runs(body)
+    runs(next_body)
+
+    assert results == [0, RECEIPT]
+
+
 def test_a_run_that_is_to_stop_begins_none_and_keeps_what_it_has_done(runs: Runs, records: Records):
     charge = Charge()
 
@@ -169,7 +299,7 @@ def test_a_reply_that_was_lost_is_asked_for_again(records: Records):
         return records.effects.advance_effect(task_id, run, "charge", call, step, result)
 
     assert [tell("one", "begin"), tell("one", "begin")] == [("written", "")] * 2
-    assert tell("two", "begin") == ("unknown", "")
+    assert [tell("two", "look"), tell("two", "begin")] == [("unknown", "")] * 2
     assert tell("two", "done", "2") == ("stale", "")
     assert tell("one", "done", "[]") == ("written", "")
     assert tell("two", "begin again") == ("done", "[]")
@@ -228,3 +358,4 @@ def test_outside_a_task_it_just_takes_place():
     charge = Charge()
 
     assert [progress.once("charge", charge)["receipt"] for _ in range(2)] == [1, 2]
+    assert progress.once("charge", charge, commits=True)["receipt"] == 3

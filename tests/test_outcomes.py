@@ -9,7 +9,6 @@ from headway.store.model import Outcome
 
 # Their replies are made Outcomes: headway/store/records.py, runs.py and outbox.py.
 ASKED = {
-    "advance_commit",
     "cancel",
     "claim",
     "answer",

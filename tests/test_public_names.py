@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, session
 
 from app.extensions import headway
 from app.tasks.mail import send_async_email
-from headway import CommitPoint, Headway
+from headway import Headway
 from headway.store.records import Records
 from headway.views import APIError, guard, protect
 from headway.web.requests.limiting import KINDS
@@ -50,13 +50,6 @@ def test_a_projects_keys_lie_beside_the_records(app: Flask, records: Records):
         headway.redis.set("project:note", "1")
 
     assert records.client.get("project:note") == "1"
-
-
-def test_outside_a_task_a_commit_point_does_nothing():
-    point = CommitPoint(in_doubt="It may have been paid.")
-
-    point.prepare()
-    point.commit()
 
 
 def test_a_guarded_view_of_a_protected_app_answers_as_headways_do(

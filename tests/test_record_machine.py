@@ -130,7 +130,6 @@ class Task:
     cancelling: bool = False
     attempt: int = 0
     failures: int = 0
-    mail: tuple[str, Run] | None = None
     effect: str = ""  # by which call its effect was begun, and none ended it
     receipt: str = ""  # what the effect returned
     saved: str = ""
@@ -631,22 +630,12 @@ class RecordMachine(RuleBasedStateMachine):
         else:
             assert outcome in REFUSED
 
-    @one_run(
-        lambda run: run.speaks and not run.task.stray,
-        stage=st.sampled_from(["prepared", "committing"]),
-    )
-    def mail(self, run: Run, stage: Any) -> None:
-        task = run.task
-        known, mailer = task.mail or ("", None)
-        with self.unchanged(task, but_for=self.may_write(run)):
-            outcome = self.records.effects.advance_commit(task.id, run.delivery, stage)
-        if not self.may_write(run):
-            assert outcome in REFUSED
-        elif known == "committing" and mailer is not run:
-            assert outcome == "unknown"
-        else:
-            assert outcome == ("cancelling" if task.cancelling else "written")
-            task.mail = task.mail if task.cancelling else (stage, run)
+    @one_run(lambda run: run.speaks, weight=1)
+    def look_at_its_effect(self, run: Run) -> None:
+        wanted = self.outcome_of_an_effect(run, anyway=False)
+        with self.unchanged(run.task):
+            told = self.tell_of_its_effect(run, uuid4().hex, "look")
+        assert run.task.stray or told == wanted or (wanted[0] == "refused" and told[0] in REFUSED)
 
     @one_run(lambda run: run.speaks, anyway=st.booleans(), repeated=st.booleans(), weight=3)
     def begin_its_effect(self, run: Run, anyway: bool, repeated: bool) -> None:

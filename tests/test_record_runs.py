@@ -329,34 +329,10 @@ def test_what_a_worker_had_received_is_forgotten_when_nobody_says_it_again(recor
     assert records.client.zrange("headway:reserved", 0, -1) == ["here"]
 
 
-def test_an_e_mail_that_was_committed_by_a_lost_run_is_unknown(records: Records):
-    task_id = start(records)
-    claim(records, task_id, FIRST)
-    assert records.effects.advance_commit(task_id, FIRST, "prepared") == "written"
-    assert records.effects.advance_commit(task_id, SECOND, "committing") == "superseded"
-    lapse(records, task_id)
-    due(records)
-    claim(records, task_id, SECOND)
-
-    # the first had not got so far
-    assert records.effects.advance_commit(task_id, SECOND, "prepared") == "written"
-    assert records.effects.advance_commit(task_id, SECOND, "committing") == "written"
-    # its own word: the server said no
-    assert records.effects.advance_commit(task_id, SECOND, "prepared") == "written"
-    assert records.effects.advance_commit(task_id, SECOND, "committing") == "written"
-    assert records.effects.advance_commit(task_id, FIRST, "committing") == "superseded"
-    lapse(records, task_id)
-    due(records)
-    claim(records, task_id, Delivery("third"))
-
-    assert records.effects.advance_commit(task_id, Delivery("third"), "prepared") == "unknown"
-
-
 def test_a_delivery_that_another_process_takes_up_is_lost_and_not_claimed_twice(records: Records):
     task_id = start(records)
     assert claim(records, task_id, FIRST, "one") == "claimed"
     assert claim(records, task_id, FIRST, "one") == "claimed"  # the reply was lost
-    assert records.effects.advance_commit(task_id, FIRST, "committing") == "written"
     before = read(records, task_id)
 
     assert claim(records, task_id, FIRST, "another") == "lost"
@@ -366,15 +342,6 @@ def test_a_delivery_that_another_process_takes_up_is_lost_and_not_claimed_twice(
     assert records.runs.mark_lost(task_id, FIRST) == "requeued"
     assert claim(records, task_id, FIRST, "another") == "superseded"
     assert claim(records, task_id, SECOND) == "claimed"
-    assert records.effects.advance_commit(task_id, SECOND, "prepared") == "unknown"
-
-
-def test_a_cancelled_e_mail_is_not_committed(records: Records):
-    task_id = start(records)
-    claim(records, task_id, FIRST)
-    records.cancel(task_id)
-
-    assert records.effects.advance_commit(task_id, FIRST, "committing") == "cancelling"
 
 
 def test_a_retry_supersedes_the_attempt_before_it_whichever_is_stored_first(records: Records):

@@ -285,18 +285,20 @@ def test_a_former_send_stays_done_when_it_comes_again_after_a_later_one(hand: Ha
     assert hand.claim(hand.take()) == "stale"
 
 
-def test_a_new_send_is_not_stopped_by_the_former_ones_mail(hand: Hand):
+def test_a_new_send_is_not_stopped_by_the_former_ones_effect(hand: Hand):
     task_id = plainly(hand)
     hand.claim(hand.take())
     fence = hand.redis.hget(f"headway:task:{task_id}", "fence")
-    assert hand.records.effects.advance_commit(task_id, Delivery(fence), "committing") == "written"
+    about = ("charge", "one", "begin")
+    assert hand.records.effects.advance_effect(task_id, Delivery(fence), *about)[0] == "written"
     end(hand, task_id)
 
     plain.add.apply_async((3, 4), task_id=task_id)
     hand.claim(hand.take())
 
     fence = hand.redis.hget(f"headway:task:{task_id}", "fence")
-    assert hand.records.effects.advance_commit(task_id, Delivery(fence), "prepared") == "written"
+    about = ("charge", "two", "begin")
+    assert hand.records.effects.advance_effect(task_id, Delivery(fence), *about)[0] == "written"
 
 
 # The id of a send

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
+
+from flask_mail import Message
 
 from app.addresses import BadAddress, check_address
 from app.email_limits import count_email
 from app.extensions import headway, mail
-from app.mail_errors import MailDeferred, MailUnavailable
+from app.mail_errors import LOST, MailDeferred, MailUnavailable, OutcomeUnknown
 from app.mail_waits import deferred, until_there
 from app.messages import make_message
 from app.outage import OUTAGE
-from headway import BadArguments, CommitPoint, Email, Labels, RedisUnavailable, task
+from headway import BadArguments, Email, Labels, progress, task
 from headway.texts import Sentence
 
 UNKNOWN_ARGUMENT = Sentence("No such argument.")
-LOST = "The worker was lost while it sent this email: the mail server may have taken it."
 
 
 def email_message(address: str) -> dict[str, str]:
@@ -88,32 +89,29 @@ def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]
     """
     to = check_address(email_data["to"])
     message = make_message(self.request.id, to, email_data["subject"], email_data["body"])
-    point = CommitPoint(in_doubt=LOST)
-    point.prepare()
     try:
-        _report(self, "Connecting to the mail server...")
-        with mail.connect() as connection:
-            _report(self, "Sending...")
-            connection.send(message, commit=partial(_commit, point))
-            reply = connection.reply
+        reply = progress.once("email", partial(_send, self, message), _be_lost, commits=True)
     except MailDeferred as obstacle:
         OUTAGE.end(headway.redis)
-        point.prepare()
         raise deferred(self, obstacle) from None
     except MailUnavailable as obstacle:
-        point.prepare()
         raise until_there(self, obstacle) from None
     OUTAGE.end(headway.redis)
     result = {"reply": reply, "message_id": message.msgId, "to": to}
     return {"current": 1, "total": 1, "status": "Accepted by the mail server", "result": result}
 
 
-def _commit(point: CommitPoint) -> None:
-    """Note that the email is about to be sent; without Redis it waits as without a mail server."""
-    try:
-        point.commit()
-    except RedisUnavailable as error:
-        raise MailUnavailable("Redis did not answer, so the message was not sent.") from error
+def _send(task: Any, message: Message, commit: Callable[[], None]) -> str:
+    """Send the message, and return the mail server's reply."""
+    _report(task, "Connecting to the mail server...")
+    with mail.connect() as connection:
+        _report(task, "Sending...")
+        connection.send(message, commit=commit)
+        return connection.reply
+
+
+def _be_lost() -> NoReturn:
+    raise OutcomeUnknown(LOST)
 
 
 def _report(task: Any, status: str) -> None:

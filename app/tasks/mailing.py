@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from app.csv_files import PEOPLE, as_csv
 from app.email_limits import SenderWaits, count_in_mailing, limits_below
 from app.extensions import headway, mail
 from app.mail_errors import (
+    LOST,
     MailDeferred,
     MailRefused,
     MailUnavailable,
@@ -36,7 +37,6 @@ COUNTS = {
     "left out": Sentence("{count} left out"),
 }
 LEVELS = {"sent": "INFO", "left out": "WARNING", "not yet": "WARNING"}  # any other: ERROR
-LOST = "The worker was lost while it sent this email: the mail server may have taken it."
 LABELS: Labels = {
     "starts": Sentence("sends"),
     "pauses": True,
@@ -128,6 +128,7 @@ def _send_all(task: Any, mailing: Mailing) -> tuple[dict[int, Outcome], Obstacle
                 recipient.effect,
                 partial(_send, task, mailing, recipient, news),
                 in_doubt=partial(_note, news, "unknown", LOST),
+                commits=True,
             )
         except (MailUnavailable, SenderWaits) as obstacle:
             return outcomes, obstacle
@@ -145,14 +146,20 @@ def _send_all(task: Any, mailing: Mailing) -> tuple[dict[int, Outcome], Obstacle
     return outcomes, None
 
 
-def _send(task: Any, mailing: Mailing, recipient: Recipient, news: list[Outcome]) -> Outcome:
+def _send(
+    task: Any,
+    mailing: Mailing,
+    recipient: Recipient,
+    news: list[Outcome],
+    commit: Callable[[], None],
+) -> Outcome:
     """Send one email, and return what became of it for good."""
     count_in_mailing(getattr(task.request, "headway_owner", None) or "", recipient.email)
     own_id = f"{task.request.id}.{recipient.line}"
     message = make_message(own_id, recipient.email, *mailing.text_for(recipient))
     try:
         with mail.connect() as connection:
-            connection.send(message)
+            connection.send(message, commit=commit)
             outcome = _note(news, "sent", connection.reply)
     except MailRefused as refusal:
         outcome = _note(news, "refused", str(refusal))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from headway.store.functions import Functions
 from headway.store.model import Delivery, EffectStep, Outcome
 
@@ -15,22 +13,6 @@ class EffectRecords:
         self._functions = functions
         self._keys = functions.keys
 
-    def advance_commit(
-        self, task_id: str, delivery: Delivery, stage: Literal["prepared", "committing"]
-    ) -> Outcome:
-        """Advance the commit point of the task's at-most-once effect, such as an email.
-
-        Returns "written"; "cancelling" if the run has to stop; "unknown" if another run was lost
-        while it committed; or why the write was refused.
-        """
-        return Outcome(
-            self._functions.call(
-                "advance_commit",
-                [self._keys.record(task_id)],
-                [delivery.token, delivery.order, stage],
-            )
-        )
-
     def advance_effect(
         self,
         task_id: str,
@@ -41,6 +23,8 @@ class EffectRecords:
         result: str = "",
     ) -> tuple[Outcome, str]:
         """Begin or end an effect that the task has once; `call` is an id of this attempt at it.
+
+        "look" changes nothing: it returns what "begin" would.
 
         Returns (WRITTEN, ""); (DONE, its result as JSON) for one that has taken place;
         (UNKNOWN, "") for one that another call began; (CANCELLING, "") if the task has to stop;

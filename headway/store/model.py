@@ -80,7 +80,7 @@ class Priority(StrEnum):
     LOW = "low"
 
 
-EffectStep = Literal["begin", "begin again", "done", "failed"]
+EffectStep = Literal["look", "begin", "begin again", "done", "failed"]
 
 # Of a write that took place
 STORED = frozenset({Outcome.WRITTEN, Outcome.CANCELLING, Outcome.CANCELLED})

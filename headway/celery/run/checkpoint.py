@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any
 
+from headway.bars import Part
 from headway.celery.run.runs import Run
 from headway.celery.run.saved import NONE, Saved, StreamEnds, saved_from
 from headway.celery.run.streams import OVERFLOW_FILE, open_stream
@@ -58,6 +59,12 @@ class Loop:
     def advance(self, cursor: str = NONE) -> bool:
         """Count an item as done; return whether it has saved a value."""
         return self._checkpoint.advance(self, cursor)
+
+
+def loop_around(part: Part) -> Loop | None:
+    """Return the innermost resumable loop that contains this part of a run."""
+    loops: list[Loop] = [other.loop for other in part.lineage if other.loop is not None]
+    return loops[-1] if loops else None
 
 
 class Checkpoint:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from celery.app.task import Context
 from celery.exceptions import WorkerLostError
@@ -90,18 +90,6 @@ class RunStore:
         kept = self._backend.outbox.kept({**message, "options": options}, task)
         return until_stored(
             lambda: self._records.runs.ask(request.id, delivery_of(request), question, kept)
-        )
-
-    def advance_commit(
-        self, request: Context, stage: Literal["prepared", "committing"], seconds: float
-    ) -> Outcome:
-        """Advance a run's commit point; see `EffectRecords.advance_commit`.
-
-        Raises RedisUnavailable if Redis does not take it within `seconds`.
-        """
-        return until_stored(
-            lambda: self._records.effects.advance_commit(request.id, delivery_of(request), stage),
-            seconds,
         )
 
     def abandon(self, request: Context) -> None:

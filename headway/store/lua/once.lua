@@ -1,7 +1,8 @@
 -- Begin or end an effect that a task has once.
 -- KEYS[1]: the record. ARGV[1]: token, ARGV[2]: order of the run's delivery; ARGV[3]: name of the
--- effect; ARGV[4]: id of this call; ARGV[5]: what happens: 'begin', 'begin again' (whatever became
--- of it), 'done' or 'failed'; ARGV[6]: the result of one that is done, as JSON.
+-- effect; ARGV[4]: id of this call; ARGV[5]: what happens: 'begin', 'look' (whether it could), 'begin
+-- again' (whatever became of it), 'done' or 'failed'; ARGV[6]: the result of one that is done, as
+-- JSON.
 -- The field `effect:<name>` is 'begun <call>' or 'done <result>': a field of its own for each, so
 -- that the 10,000th costs no more than the first. A record that has any has the field `effects`.
 -- Returns {'written'}; {'done', result}; {'unknown'} where another call began it and did not end it;
@@ -30,6 +31,7 @@ else
   if known and string.sub(known, 1, 5) == 'done ' then return {'done', string.sub(known, 6)} end
   if known and known ~= call and what ~= 'begin again' then return {'unknown'} end
   if held.cancel then return {'cancelling'} end
+  if what == 'look' then return {'written'} end
 end
 redis.call('HSET', record, 'effects', 1, field, call)
 return {'written'}
