@@ -344,6 +344,15 @@ def test_a_delivery_that_another_process_takes_up_is_lost_and_not_claimed_twice(
     assert claim(records, task_id, SECOND) == "claimed"
 
 
+def test_a_process_that_is_lost_before_its_task_has_a_record_leaves_no_lease(records: Records):
+    records.client.set("headway:last_sweep", records.clock.now())
+    assert records.runs.mark_lost("sent", FIRST) == "exhausted"
+
+    assert write(records, "sent", FIRST, Phase.FAILED)
+
+    assert records.client.zrange("headway:leases", 0, -1) == []
+
+
 def test_a_retry_supersedes_the_attempt_before_it_whichever_is_stored_first(records: Records):
     task_id = start(records)
     claim(records, task_id, FIRST)

@@ -269,7 +269,7 @@ local function requeue_lost(record, id, held, token, ttl)
   local failed = has_moved_on and 0 or 1
   local is_last = failed == 1 and held.failures + 1 >= held.max_attempts
   if redis.call('HEXISTS', record, 'message') == 0 or is_last then
-    redis.call('ZADD', LEASES, NOW + 5000000, id)
+    if is_running(held) then redis.call('ZADD', LEASES, NOW + 5000000, id) end
     return 'exhausted'
   end
   held.fields.failures = integer(held.failures + failed)
