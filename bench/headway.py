@@ -225,9 +225,9 @@ def main() -> None:
     def bench(self: Any, action: str, **asked: Any) -> Any:
         return within[action](self, **asked)
 
-    def start(seconds: float) -> float:
+    def start(seconds: float) -> dict[str, float]:
         with app.app_context():
-            return pace.cost(seconds, lambda: service.start("long_task", {}, owner="bench"))
+            return pace.starts(seconds, lambda: service.start("long_task", {}, owner="bench"))
 
     pace.serve({"start": start, **{name: partial(pace.run, bench, action=name) for name in within}})
 

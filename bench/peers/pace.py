@@ -84,6 +84,20 @@ def cost(seconds: float, body: Callable[[], object], work_seconds: float = 0.0) 
     return statistics.median(taken)
 
 
+def starts(seconds: float, body: Callable[[], object]) -> dict[str, float]:
+    """Call the body for so long; return the median of a call and its CPU here, in seconds."""
+    calls = 0
+
+    def counted() -> None:
+        nonlocal calls
+        body()
+        calls += 1
+
+    cpu = time.process_time()
+    median = cost(seconds, counted)
+    return {"median": median, "cpu": (time.process_time() - cpu) / calls}
+
+
 def per_turn(seconds: float, **loops: Callable[[int], object]) -> dict[str, float]:
     """Run each loop, a function of how often it turns, for about so long.
 

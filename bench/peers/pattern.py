@@ -60,7 +60,7 @@ def report(url: str) -> None:
         {
             "report": lambda **asked: pace.run(reports, **asked),
             "cost": lambda **asked: pace.run(cost, **asked),
-            "start": lambda seconds: pace.cost(seconds, long_task.apply_async),
+            "start": lambda seconds: pace.starts(seconds, long_task.apply_async),
         }
     )
 

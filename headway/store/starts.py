@@ -115,7 +115,7 @@ class Starts:
         Raises AlreadyUsed if the key came with another message, TooLate after START_SECONDS.
         """
         task_id = task_id or str(uuid4())
-        once, digest = self._once(owner, key, f"{dumps(as_asked(message))} {when}{resume_from}")
+        once, digest = self._once(owner, key, message, f"{when}{resume_from}")
         queue = message["options"]["queue"]
         args = CreateArgs(
             id=task_id,
@@ -148,14 +148,15 @@ class Starts:
             raise REFUSALS[outcome]
         return StartResult(found[0], found[1], Outcome(outcome))
 
-    def _once(self, owner: str, key: str, asked: str) -> tuple[list[str], str]:
-        """Return the key in Redis of an idempotency key, if there is one, and a digest of `asked`.
+    def _once(self, owner: str, key: str, message: TaskMessage, how: str) -> tuple[list[str], str]:
+        """Return the key in Redis of an idempotency key, if there is one, and a digest of a start.
 
         The same key may come again with the same digest only.
         """
         if not key:
             return [], ""
         of_key = sha256(key.encode()).hexdigest()
+        asked = f"{dumps(as_asked(message))} {how}"
         return [self._keys.once(owner, of_key)], sha256(asked.encode()).hexdigest()
 
     def _create_in_time(self, keys: Sequence[str], args: CreateArgs, uploads: Sequence[str]) -> Any:
