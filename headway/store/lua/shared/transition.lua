@@ -67,6 +67,9 @@ end
 -- Drop what a record no longer needs once its task has ended, and what means the same where it is
 -- missing or in `still`: each field takes some 40 bytes beside its name and what it holds. What is
 -- left is written once more, since a hash keeps the room that it once had: 256 bytes of most records.
+-- One with many fields, such as those of thousands of effects, is no compact hash that gains by that,
+-- and is more than one call takes.
+local COMPACT_FIELDS = 128
 local ENDED = {'run', 'leave', 'high', 'bar', 'kept', 'worker', 'queue', 'order', 'point_due',
   'point_gap', 'delivery', 'failures', 'resume', 'question', 'name', 'title', 'attempt', 'max_attempts',
   'created_at', 'scheduled_for', 'started_at', 'finished_at', 'updated_at', 'result'}
@@ -78,9 +81,11 @@ local function drop_fields_of_run(record, id, fields)
   end
   redis.call('HDEL', record, unpack(dropped))
   redis.call('HSET', record, 'still', shortened(fields.still))
-  local left = redis.call('HGETALL', record)
-  redis.call('DEL', record)
-  redis.call('HSET', record, unpack(left))
+  if redis.call('HLEN', record) <= COMPACT_FIELDS then
+    local left = redis.call('HGETALL', record)
+    redis.call('DEL', record)
+    redis.call('HSET', record, unpack(left))
+  end
   drop_few_points(id)
 end
 
