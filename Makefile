@@ -81,12 +81,12 @@ audit: .venv/dev.stamp  ## known vulnerabilities, licences and a bill of materia
 fuzz: .venv/dev.stamp $(BUNDLE)  ## the JSON routes and the websockets, 10 minutes each; needs the network once (FUZZ="http --minutes 5")
 	@scripts/fuzz.sh $(or $(FUZZ),http websockets)
 
-bundle: $(BUNDLE)  ## headway.js, the one file that any page can load, and its sizes
+bundle: $(BUNDLE)  ## what pages load: headway.js, the scripts and styles of the application; and their sizes
 
 wheel: .venv/dev.stamp $(BUNDLE)  ## the library to install elsewhere, into dist/
 	@$(BIN)/python -m hatchling build -t wheel
 
-faults: .venv/dev.stamp node_modules/dev.stamp  ## break everything in every way, count what is lost (FAULTS="--seed 7 --minutes 10")
+faults: .venv/dev.stamp node_modules/dev.stamp $(BUNDLE)  ## break everything in every way, count what is lost (FAULTS="--seed 7 --minutes 10")
 	@scripts/need-chromium.sh
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
@@ -108,7 +108,7 @@ catalogues: .venv/dev.stamp  ## extract the texts of pages into each language's 
 docs: .venv/dev.stamp  ## make docs/reference.md from the settings and the docstrings
 	@$(BIN)/python scripts/reference.py
 
-screenshots: .venv/dev.stamp node_modules/dev.stamp  ## the pictures of docs/running.md, from a running system
+screenshots: .venv/dev.stamp node_modules/dev.stamp $(BUNDLE)  ## the pictures of docs/running.md, from a running system
 	@$(BIN)/python -m bench.screenshots
 
 picture: .venv/dev.stamp node_modules/dev.stamp $(BUNDLE)  ## the README's moving picture, from its example
@@ -123,7 +123,7 @@ lock: .venv/dev.stamp  ## make requirements*.txt from requirements*.in (remove a
 	scripts/locks.sh
 
 clean:  ## remove all that was set up, but not .data, which holds your tasks
-	rm -rf .venv node_modules bench/node_modules static/vendor $(BUNDLE) headway/static/headway-page.js headway/static/headway-streams.js .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules bench/node_modules static/vendor $(BUNDLE) headway/static/headway-page.js headway/static/headway-streams.js static/bundles .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find app bench tests -name __pycache__ -prune -exec rm -r {} +
 
 # A stamp is newer than what was installed, so that a second start installs nothing.
@@ -155,5 +155,5 @@ node_modules/dev.stamp: package.json package-lock.json scripts/browser-files.sh 
 	@scripts/browser-files.sh
 	@touch $@ static/vendor/run.stamp
 
-$(BUNDLE): scripts/bundle.js headway/static/card.css headway/static/list.css $(wildcard headway/static/js/*.js) static/vendor/run.stamp | .venv/run.stamp
+$(BUNDLE): scripts/bundle.js $(wildcard headway/static/*.css headway/static/js/*.js static/css/*.css static/js/*.js) static/vendor/run.stamp | .venv/run.stamp
 	@scripts/npm.sh run --silent bundle

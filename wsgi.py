@@ -15,6 +15,7 @@ import socket
 import sys
 
 from app import create_app
+from app.bundles import check_bundles
 from app.startup import check_surroundings
 from headway import ConfigError
 from headway.secrets import guard_process
@@ -22,6 +23,7 @@ from headway.server import CannotListen, address_of, listen, serve
 
 guard_process()
 try:
+    check_bundles()
     app = create_app()
 except ConfigError as error:
     sys.exit(f"Headway: {error}")

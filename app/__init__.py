@@ -10,7 +10,7 @@ from typing import Any
 from celery import Celery, Task
 from flask import Flask, current_app
 
-from app import config, extensions, inbox, routes, tasks  # noqa: F401 - which registers them
+from app import bundles, config, extensions, inbox, routes, tasks  # noqa: F401 - which registers them
 from app.celery_settings import celery_settings
 from app.services import ROOT
 from app.settings import LIMITS
@@ -50,6 +50,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     for blueprint in (routes.pages, inbox.inbox):
         app.register_blueprint(blueprint)
     app.context_processor(_inbox_state)
+    bundles.add_bundles(app)
     protect(app, trusted_proxies=app.config["TRUSTED_PROXIES"])
     return app
 

@@ -379,6 +379,7 @@ LAYERS = [
     "app.inbox",
     "app.routes",
     "app.celery_settings",
+    "app.bundles",
     "app",
     "app.unsent",
 ]

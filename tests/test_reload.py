@@ -17,9 +17,7 @@ PATIENT = """
   window.setTimeout = (act, ms, ...rest) => soon(act, ms < 1000 ? ms : 20 * ms, ...rest);
 """
 
-LONE_CARD = """async (task_id) => {
-  const { TaskProgress } = await import("/assets/js/task-progress.js");
-  TaskProgress.define();
+LONE_CARD = """(task_id) => {
   document.querySelector("main").innerHTML = `<task-progress task-id="${task_id}"></task-progress>`;
 }"""
 

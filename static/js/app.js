@@ -77,8 +77,6 @@ function showTasks() {
     list.settle(counts, watcher.connection.now());
   });
   showDoubt(list);
-  TaskProgress.options = { hints: HINTS, linkOf: inboxLink };
-  TaskProgress.define();
   for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll("#new form"))) {
     const taskForm = new TaskForm(form, {
       sending: (title) => list.expect(title),
@@ -205,3 +203,5 @@ if (document.querySelector("headway-task-page")) {
 }
 if (document.querySelector("#cookies")) showCookies();
 if (document.querySelector("#tasks")) showTasks();
+TaskProgress.options = { hints: HINTS, linkOf: inboxLink };
+TaskProgress.define();

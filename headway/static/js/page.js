@@ -1,12 +1,10 @@
-/** Headway's own page: it lives where its modules come from, below a path, perhaps, which a proxy takes away. */
+/** Headway's own page: it says what it lives below, perhaps a path that a proxy takes away. */
 
 import "./language.js"; // the words that the page has brought
 import { Server } from "./server.js";
 import { watcherOf } from "./watchers.js";
 
-const here = new URL("../..", import.meta.url); // from assets/js/
-
-export const PAGE = new Server(here.pathname.slice(0, -1));
+export const PAGE = new Server(document.body.dataset.base);
 
 /** The page's one watcher, made and connected at its first use. */
 export function sharedWatcher() {
