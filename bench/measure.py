@@ -44,6 +44,7 @@ class Plan:
     waiting: int = 10_000  # for an answer, or for their turn
     drawn_steps: int = 100
     running: int = 200  # cards of a list
+    visits: int = 20  # of new visitors
 
 
 QUICK = Plan(
@@ -61,6 +62,7 @@ QUICK = Plan(
     listed=500,
     waiting=300,
     running=20,
+    visits=2,
 )
 
 

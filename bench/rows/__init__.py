@@ -16,6 +16,7 @@ from bench.rows import (
     requests,
     tasks,
     tokens,
+    visiting,
     waiting,
 )
 from bench.table import Row
@@ -51,4 +52,5 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "drawn": drawing.drawn,
     "busy": busy.busy,
     "script": busy.script,
+    "visit": visiting.visit,
 }

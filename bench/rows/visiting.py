@@ -1,0 +1,72 @@
+"""What it costs to open the application's page: requests, and processor time at both ends."""
+
+from __future__ import annotations
+
+import statistics
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from playwright.sync_api import Browser, CDPSession, expect, sync_playwright
+
+from bench.candidates import Headway
+from bench.machine import cpu_seconds
+from bench.measure import Bench
+from bench.rows.drawing import chromium
+from bench.table import Comparison, Row
+
+FILES = 5.0  # requests: the page, two scripts, a style sheet, an icon
+BROWSER_MS = 400.0
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One page, opened by a browser that has seen nothing of it before, until it is live."""
+
+    requests: int
+    browser_ms: float  # processor time, as the next
+    web_ms: float
+
+
+def visit(bench: Bench) -> Row:
+    """Open the page again and again, each time as a new visitor."""
+    with ExitStack() as started:
+        candidate = Headway(bench.folder / "visit", started)
+        candidate.wait()
+        playwright = started.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        started.callback(browser.close)
+        _visit(browser, candidate)  # the first one starts more than the page
+        visits = [_visit(browser, candidate) for _ in range(bench.plan.visits)]
+    browser_ms = statistics.median(each.browser_ms for each in visits)
+    web_ms = statistics.median(each.web_ms for each in visits)
+    return Row(
+        "the application's page, opened by a new visitor",
+        [
+            Comparison("requests", visits[0].requests, "", "allowed", FILES, 1.0),
+            Comparison("browser's CPU", browser_ms, "ms", "allowed", BROWSER_MS, 1.0),
+        ],
+        [f"the web process takes {web_ms:.0f} ms of CPU for it"],
+    )
+
+
+def _visit(browser: Browser, candidate: Headway) -> Visit:
+    session = browser.new_browser_cdp_session()
+    browser_before = _browser_seconds(session)
+    web_before = cpu_seconds(candidate.web.pid)
+    asked: list[str] = []
+    context = browser.new_context()
+    context.on("request", lambda request: asked.append(request.url))
+    page = context.new_page()
+    page.goto(candidate.web.address)
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    taken = _browser_seconds(session) - browser_before
+    web = cpu_seconds(candidate.web.pid) - web_before
+    context.close()
+    session.detach()
+    return Visit(len(asked), taken * 1000, web * 1000)
+
+
+def _browser_seconds(session: CDPSession) -> float:
+    """Return the CPU time of all of the browser's processes."""
+    processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    return sum(float(each["cpuTime"]) for each in processes)
