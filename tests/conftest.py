@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tests.browser import Visitor
 from tests.by_broker import Hand
 from tests.chromium import LEANEST_FIRST, WHOLE, options
 from tests.kept_files import BucketPlace, FolderPlace, Place
-from tests.processes import PATIENCE_SECONDS, Process, Valkey, running, web_for, worker
+from tests.processes import CRASHES, PATIENCE_SECONDS, Process, Valkey, running, web_for, worker
 from tests.s3_server import CREDENTIALS, Bucket, S3Server
 
 # A busy machine is no fault.
@@ -126,6 +127,38 @@ def redis_timeouts(hasty_redis: None, monkeypatch: pytest.MonkeyPatch) -> list[o
 
     monkeypatch.setattr(AbstractConnection, "read_response", note)
     return noted
+
+
+@pytest.fixture(autouse=True, scope="session")
+def crashes_are_known() -> Iterator[list[subprocess.Popen[Any]]]:
+    """Note each child process that crashes in native code, and have Python's say where.
+
+    What tests/processes.py starts says so by itself.
+    """
+    crashed: list[subprocess.Popen[Any]] = []
+
+    def noting(method: Callable[..., int | None]) -> Callable[..., int | None]:
+        def note(process: subprocess.Popen[Any], *args: Any, **options: Any) -> int | None:
+            code = method(process, *args, **options)
+            if code in CRASHES and process not in crashed:
+                crashed.append(process)
+            return code
+
+        return note
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONFAULTHANDLER", "1")
+        patch.setattr(subprocess.Popen, "wait", noting(subprocess.Popen.wait))
+        patch.setattr(subprocess.Popen, "poll", noting(subprocess.Popen.poll))
+        yield crashed
+
+
+@pytest.fixture(autouse=True)
+def no_process_crashes(crashes_are_known: list[subprocess.Popen[Any]]) -> Iterator[None]:
+    yield
+    crashed = [process.args for process in crashes_are_known]
+    crashes_are_known.clear()
+    assert not crashed
 
 
 CONNECTIONS: list[AbstractConnection] = []

@@ -32,6 +32,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 20.0
 
 CRASHED = "Fatal Python error"  # what faulthandler's words begin with
+# Of native code; Python itself sends none of them.
+CRASHES = {-number for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)}
 
 T = TypeVar("T")
 
@@ -75,8 +77,8 @@ class Process:
 
     `fds` are file descriptors for it.
 
-    Where it, or a child of it, crashes in native code, it says where, and `stop` fails with that. A
-    test that crashes one on purpose sets PYTHONFAULTHANDLER to "".
+    Where it, or a child of it, crashes in native code, it says where, and `stop` and `kill` fail
+    with that. A test that crashes one on purpose sets PYTHONFAULTHANDLER to "".
     """
 
     def __init__(
@@ -135,12 +137,14 @@ class Process:
             code = self.popen.wait(seconds)
         finally:
             self.kill()
-        assert CRASHED not in self.output(), f"{self.popen.args!r} crashed:\n{self.output()}"
         return code
 
     def kill(self) -> None:
+        """End whatever is left of its group, and wait for its own end."""
         kill_session(self.popen.pid, signal.SIGKILL)
-        self.popen.wait()
+        code = self.popen.wait()
+        crashed = code in CRASHES or CRASHED in self.output()
+        assert not crashed, f"{self.popen.args!r} crashed ({code}):\n{self.output()}"
 
 
 class Valkey:

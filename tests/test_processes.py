@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.processes import Process
 
+IN_A_CHILD = "import os; os.fork() and sys.exit(os.wait()[1] == 0);"
+CRASH = "import ctypes, sys; {by} ctypes.string_at(0)"
 
-@pytest.mark.parametrize("by", ["", "import os; os.fork() and sys.exit(os.wait()[1] == 0);"])
-def test_a_process_that_crashes_in_native_code_fails_its_test(tmp_path: Path, by: str):
-    code = f"import ctypes, sys; {by} ctypes.string_at(0)"
-    process = Process([sys.executable, "-c", code], tmp_path / "log")
+
+@pytest.fixture
+def wanted(crashes_are_known: list[subprocess.Popen[bytes]]) -> Iterator[None]:
+    """The test crashes a process on purpose."""
+    yield
+    crashes_are_known.clear()
+
+
+@pytest.mark.parametrize("end", [Process.stop, Process.kill])
+@pytest.mark.parametrize("by", ["", IN_A_CHILD])
+def test_a_process_that_crashes_in_native_code_fails_its_test(
+    tmp_path: Path, by: str, end: Callable[[Process], None], wanted: None
+):
+    process = Process([sys.executable, "-c", CRASH.format(by=by)], tmp_path / "log")
     process.popen.wait(20)
 
     with pytest.raises(AssertionError, match="Segmentation fault"):
-        process.stop()
+        end(process)
+
+
+def test_one_that_says_nothing_does_too(tmp_path: Path, wanted: None):
+    command = ["sh", "-c", "kill -SEGV $$"]
+    process = Process(command, tmp_path / "log")
+    process.popen.wait(20)
+
+    with pytest.raises(AssertionError, match=r"crashed \(-11\)"):
+        process.kill()
+
+
+def test_a_crash_of_any_child_is_known_and_says_where(
+    crashes_are_known: list[subprocess.Popen[bytes]], wanted: None
+):
+    said = subprocess.run([sys.executable, "-c", CRASH.format(by="")], capture_output=True)
+
+    assert [process.returncode for process in crashes_are_known] == [-signal.SIGSEGV]
+    assert b"Segmentation fault" in said.stderr
