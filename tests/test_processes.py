@@ -10,7 +10,31 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import Process
+from tests.processes import ROOT, Process
+
+# Notes each question for the environment that a file of Headway's asks while it is imported.
+NOTE_QUESTIONS = """
+import os, sys
+from importlib import import_module
+ask = os._Environ.__getitem__
+def note(environ, name):
+    frame = sys._getframe(1)
+    while frame:
+        module = frame.f_globals.get("__name__", "")
+        if frame.f_code.co_name == "<module>" and module.partition(".")[0] in ("app", "headway"):
+            print(module, "asks for", name)
+            break
+        if frame.f_code.co_name == "<module>" and module != "__main__":
+            break  # a library's own
+        frame = frame.f_back
+    return ask(environ, name)
+os._Environ.__getitem__ = note
+for module in sys.argv[1:]:
+    import_module(module)
+"""
+# Importing it runs it.
+PROGRAMS = {"headway/__main__.py"}
+
 
 IN_A_CHILD = "import os; os.fork() and sys.exit(os.wait()[1] == 0);"
 CRASH = "import ctypes, sys; {by} ctypes.string_at(0)"
@@ -51,3 +75,21 @@ def test_a_crash_of_any_child_is_known_and_says_where(
 
     assert [process.returncode for process in crashes_are_known] == [-signal.SIGSEGV]
     assert b"Segmentation fault" in said.stderr
+
+
+def test_no_module_of_headways_reads_the_environment_when_it_is_imported():
+    files = [*(ROOT / "app").rglob("*.py"), *(ROOT / "headway").rglob("*.py")]
+    names = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for file in files
+        if str(file.relative_to(ROOT)) not in PROGRAMS
+    }
+
+    said = subprocess.run(
+        [sys.executable, "-c", NOTE_QUESTIONS, *sorted(names)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+    assert (said.returncode, said.stdout) == (0, ""), said.stderr
