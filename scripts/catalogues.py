@@ -137,15 +137,16 @@ def _words(domain: Domain) -> dict[str, Any]:
 
 
 def _of_tasks() -> Iterator[Text]:
-    """Yield what the forms of the application's tasks say."""
+    """Yield what the forms of the application's tasks say.
+
+    Who adds a task need not know Chinese: without a translation it is English.
+    """
     import_module("app.tasks")
     for kind in TASK_TYPES.values():
-        for text in (kind.heading, kind.summary):
-            yield Text(text)
+        said = [kind.heading, kind.summary]
         for argument in kind.arguments or ():
-            yield Text(label_of(argument.name))
-            if argument.help:
-                yield Text(argument.help)
+            said += [label_of(argument.name), argument.help]
+        yield from (Text(text, is_needed=False) for text in said if text)
 
 
 def _in_words(words: dict[str, Any], within: str) -> Iterator[Text]:

@@ -13,8 +13,12 @@ from types import ModuleType
 import pytest
 from babel.messages.catalog import Catalog
 
+from app import tasks  # noqa: F401 - which registers them
+from headway.arguments.form import label_of
 from headway.display import languages
+from headway.registry import TASK_TYPES
 
+OWN_TASKS = ("long_task", "send_async_email", "import_contacts", "send_mailing")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -113,3 +117,15 @@ def test_no_sign_or_number_of_a_text_is_lost():
 
     assert chinese["words"]["signs"] == languages.ENGLISH.words["signs"]
     assert chinese["words"]["language"] == chinese["tag"] == "zh-Hans"
+
+
+@pytest.mark.parametrize("name", OWN_TASKS)
+def test_what_the_form_of_a_task_of_the_application_says_is_translated(name: str):
+    kind = TASK_TYPES[name]
+    said = [kind.heading, kind.summary]
+    for argument in kind.arguments or ():
+        said += [label_of(argument.name), argument.help]
+
+    for catalogue in sorted((ROOT / "app" / "translations").glob("*/headway.json")):
+        texts = json.loads(catalogue.read_text())["texts"]
+        assert [text for text in said if text and text not in texts] == []

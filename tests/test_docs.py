@@ -72,7 +72,13 @@ def test_the_own_task_is_at_once_on_the_page_that_started_it(
 
 @pytest.mark.parametrize(
     "check",
-    ["ruff check app", "ruff format --check app", "mypy app", "pytest tests/test_layers.py"],
+    [
+        "ruff check app",
+        "ruff format --check app",
+        "mypy app",
+        "scripts.catalogues --check",
+        "pytest tests/test_layers.py",
+    ],
 )
 def test_the_project_passes_its_checks_with_that_task(followed: Path, check: str):
     command = [sys.executable, "-m", *check.split()]
