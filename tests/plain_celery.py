@@ -29,6 +29,7 @@ celery.conf.update(
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
     worker_soft_shutdown_timeout=4.0,
+    headway_lease_seconds=float(os.environ.get("LEASE_SECONDS", "15")),
     result_backend_transport_options={"global_keyprefix": PREFIX},
     broker_transport_options={
         "global_keyprefix": PREFIX,

@@ -111,9 +111,9 @@ def two(redis_url: str, valkey: Valkey, tmp_path: Path) -> Iterator[list[Process
         "-n",
         "same@%h",
     ]
+    env = {"REDIS_URL": redis_url, "LEASE_SECONDS": "4"}  # for so long a namesake may be dead
     processes = [
-        Process([*command, "-Q", "celery"], tmp_path / f"{number}.log", {"REDIS_URL": redis_url})
-        for number in "12"
+        Process([*command, "-Q", "celery"], tmp_path / f"{number}.log", env) for number in "12"
     ]
     yield processes
     for process in processes:
