@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { AnsiText } from "../../headway/static/js/ansi.js";
 
 const ESC = "\x1b";
+const SHEET = await readFile(new URL("../../headway/static/task-page.css", import.meta.url), "utf8");
+
+/** A colour that a page may name; else it is the one that pages without scripts have. @param {number} index */
+function color(index) {
+  return `var(--ansi-${index}, ${SHEET.match(`--ansi-${index}: (.*?);`)?.[1]})`;
+}
 
 /** @param {string[]} texts that follow each other */
 function read(...texts) {
@@ -14,17 +21,17 @@ function read(...texts) {
 test("colours and faces are those of the text that follows, until they end", () => {
   assert.deepEqual(read(`a${ESC}[1;31mb${ESC}[22;44mc${ESC}[md`), [
     ["a", {}],
-    ["b", { bold: true, color: "var(--ansi-1)" }],
-    ["c", { bold: false, dim: false, color: "var(--ansi-1)", ground: "var(--ansi-4)" }],
+    ["b", { bold: true, color: color(1) }],
+    ["c", { bold: false, dim: false, color: color(1), ground: color(4) }],
     ["d", {}],
   ]);
 });
 
 for (const [code, style] of [
-  ["37", { color: "var(--ansi-7)" }],
-  ["97", { color: "var(--ansi-15)" }],
-  ["107", { ground: "var(--ansi-15)" }],
-  ["38;5;9", { color: "var(--ansi-9)" }],
+  ["37", { color: color(7) }],
+  ["97", { color: color(15) }],
+  ["107", { ground: color(15) }],
+  ["38;5;9", { color: color(9) }],
   ["38;5;16", { color: "rgb(0 0 0)" }],
   ["48;5;196", { ground: "rgb(255 0 0)" }],
   ["38;5;255", { color: "rgb(238 238 238)" }],
@@ -38,6 +45,13 @@ for (const [code, style] of [
 ]) {
   test(`the code ${code} is read`, () => assert.deepEqual(read(`${ESC}[${code}mx`), [["x", style]]));
 }
+
+test("each of the sixteen colours is that of pages without scripts", () => {
+  for (let index = 0; index < 16; index++) {
+    assert.match(color(index), /light-dark\(#/);
+    assert.deepEqual(read(`${ESC}[38;5;${index}mx`), [["x", { color: color(index) }]]);
+  }
+});
 
 test("nothing else that a terminal would do is done or shown", () => {
   const moves = [`${ESC}[2J`, `${ESC}[10;20H`, `${ESC}[?25l`, `${ESC}[K`, `${ESC}7`, `${ESC}(B`, `${ESC}[1;2 q`];
