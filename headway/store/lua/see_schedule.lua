@@ -3,7 +3,9 @@
 -- ARGV[2]: title; ARGV[3]: rule, for people; ARGV[4]: now, ARGV[5]: when it is due next, in us;
 -- ARGV[6]: seconds for which it is kept.
 -- Returns up to when its times are settled, in us, and 1 where it is paused, else 0. The first time
--- they are settled up to now.
+-- they are settled up to now; and where they are settled up to what is to come, as Redis's clock was
+-- ahead for a while: nothing would run until then. What ran then has its idempotency key, and does
+-- not run again.
 local schedule = KEYS[1]
 local all = KEYS[2]
 local name = ARGV[1]
@@ -13,7 +15,8 @@ local now = ARGV[4]
 local due = ARGV[5]
 local seconds = ARGV[6]
 local settled = redis.call('HGET', schedule, 'settled') or ''
-if #settled > 16 or not string.match(settled, '^[1-9]%d*$') then
+local is_time = #settled <= 16 and string.match(settled, '^[1-9]%d*$')
+if not is_time or tonumber(settled) > NOW then
   redis.call('HSET', schedule, 'settled', now)
 end
 redis.call('HSET', schedule, 'title', title, 'rule', rule, 'seen', now, 'next', due)
