@@ -14,6 +14,7 @@ from headway import progress
 from headway.files.bucket import objects
 from headway.files.bucket.address import address_of
 from headway.files.bucket.files import FileBucket
+from headway.files.bucket.objects import Objects
 from headway.files.bucket.parts import LEAST_PART_BYTES
 from headway.files.store import FilesAway
 from headway.snapshot import Phase
@@ -150,6 +151,26 @@ def test_what_fails_once_is_tried_again(
     with proxy.failing(fault, which, times=1):
         assert upload(client).status_code == 201
     assert list(bucket.objects().values()) == [DATA] * 2
+
+
+def test_parts_that_are_gone_are_not_taken_for_joined_ones(
+    url: str, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+):
+    """A bucket may be told to drop parts that nobody joins."""
+    call = Objects._call
+
+    def join_none(storage: Objects, what: str, **about: Any) -> Any:
+        if what == "complete_multipart_upload":
+            raise FileNotFoundError("NoSuchUpload")
+        return call(storage, what, **about)
+
+    monkeypatch.setattr(Objects, "_call", join_none)
+    storage = Objects(address_of(url))
+    storage.put("joined", b"data")
+
+    storage.join_parts("joined", "upload", [(1, "etag")])
+    with pytest.raises(FileNotFoundError):
+        storage.join_parts("join", "upload", [(1, "etag")])
 
 
 @pytest.mark.parametrize("fault", [*LASTING, Fault.CUTS])

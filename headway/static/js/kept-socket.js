@@ -10,7 +10,6 @@
 const ANSWER_MS = 5000; // the server itself gives up on Redis after 2 s
 const SENT_AWAY_MS = 500;
 const REFUSED_MS = 2000;
-const COUNTING_MS = 500; // between two restarts of the timer: thousands of packets a second would each restart it
 const SILENCE_MS = 9000; // the server pings every 7 s, and Engine.IO waits 6 s more before it gives the socket up
 
 export class KeptSocket {
@@ -20,7 +19,6 @@ export class KeptSocket {
   #isClosed = false; // for good
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #silence;
-  #isCounting = false; // from a packet on
   /** @type {(isSilent: boolean) => void} */
   #onSilence = () => {};
   /** The server's own words, where it opened the websocket and then refused it. */
@@ -104,9 +102,6 @@ export class KeptSocket {
   /** A half-open socket says nothing, and no error either: until Engine.IO has found out, there is polling. */
   #expectPackets() {
     this.#onSilence(false);
-    if (this.#isCounting) return;
-    this.#isCounting = true;
-    setTimeout(() => (this.#isCounting = false), COUNTING_MS);
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#onSilence(true), SILENCE_MS);
   }
