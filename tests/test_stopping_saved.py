@@ -1,0 +1,46 @@
+"""A planned stop of a worker whose tasks save: each ends at its next save, whatever the number."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from headway.snapshot import Phase
+from tests import leaving_tasks
+from tests.by_project import Project, project, runs
+from tests.processes import Process, Valkey, wait_for, worker
+
+TASKS = 10
+FOR_EVER = 1_000_000  # rows
+LONG = "300"  # seconds
+
+
+class Leaving(Project):
+    module = "tests.leaving_tasks"
+
+    def worker(self, **env: str) -> Process:
+        options = ("-P", self.pool, "-c", str(TASKS))
+        return worker(self.folder, self._env | env, self.queue, self.module, *options)
+
+
+def rows_in(path: str) -> int:
+    """Return how many rows a file has, none where it is not there."""
+    file = Path(f"{path}.rows")
+    return len(file.read_text().splitlines()) if file.exists() else 0
+
+
+def test_ten_tasks_end_at_their_next_save(valkey: Valkey, tmp_path: Path):
+    settings = {"SHUTDOWN_SECONDS": LONG, "LEASE_SECONDS": LONG}
+    with project("prefork", valkey, tmp_path, Leaving, **settings) as stops:
+        started = [stops.start(leaving_tasks.counts_late_rows, FOR_EVER) for _ in range(TASKS)]
+        wait_for(lambda: all(rows_in(str(counts)) > 2 for _, counts in started), 60)
+
+        stops.process.popen.send_signal(signal.SIGTERM)
+        stops.process.popen.wait(100)  # none of them ends by itself, nor is it killed before
+
+        for task_id, counts in started:
+            assert stops.snapshot(task_id).phase == Phase.QUEUED
+            assert runs(counts) == 1
+            # The row at whose end it was asked, and the one at which it hears of that.
+            assert rows_in(f"{counts}.late") <= 2
+            assert stops.records.client.hexists(f"headway:task:{task_id}", "saved")
