@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,13 @@ MANY_CHARS = 300
 FEW_CHARS = 20
 ADDRESSES = ("ada@example.com", "a.b+c@example.org", f"{'a' * 64}@example.com")
 CHECKS = FormatChecker(formats=())
+# The forms that RFC 3339 has for one time.
+TIME_FORMS: tuple[Callable[[str], str], ...] = (
+    str,
+    lambda text: text.replace("+00:00", "Z"),
+    lambda text: text.replace("+00:00", "z").replace("T", "t"),
+    lambda text: f"{text[:19]}-00:00",
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
     lambda some: (
@@ -164,7 +171,11 @@ def texts(way: Schema) -> st.SearchStrategy[str]:
     if way.get("format") == "date-time":
         now = datetime.now(UTC)
         seconds = st.integers(-86_400, 365 * 86_400)
-        return seconds.map(lambda after: (now + timedelta(seconds=after)).isoformat())
+        return st.builds(
+            lambda after, spelled: spelled((now + timedelta(seconds=after)).isoformat()),
+            seconds,
+            st.sampled_from(TIME_FORMS),
+        )
     if way.get("format") == "email":
         return st.sampled_from(ADDRESSES)
     most = way.get("maxLength", MANY_CHARS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,10 @@ from headway.web.api.payloads import AHEAD, CURSOR, MAX_AHEAD_SECONDS, ONE_TIME,
 from headway.web.requests.errors import APIError
 
 NO_TIME = "Must be a time with its zone: 2026-11-22T08:00:00Z."
+# As the OpenAPI document says; Python reads other forms of ISO 8601 too, as 2026-W48-1T08+01.
+RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
+)
 
 
 def json_body(shape: type) -> dict[str, Any]:
@@ -62,6 +67,8 @@ def when_of(body: dict[str, Any]) -> tuple[float, datetime | None]:
         return float(countdown), None
     if eta is None:
         return 0.0, None
+    if not isinstance(eta, str) or not RFC_3339.fullmatch(eta):
+        raise APIError(400, "bad_time", NO_TIME, {"eta": NO_TIME})
     return 0.0, time_of(eta, "eta")
 
 
