@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -63,12 +64,14 @@ class SomeNotSent(Exception):
 
 
 def server_words(text: bytes | str, username: str, password: str) -> str:
-    """Return a server's text as one line, with the login masked.
+    """Return a server's text as one line of visible characters, with the login masked.
 
     Some servers repeat the commands that they did not understand, secrets included.
     """
     words = text.decode(errors="replace") if isinstance(text, bytes) else text
-    return one_line(without_secret(words, password, username))
+    # Without marks that are not seen themselves, and have what follows read in another order.
+    visible = "".join(char for char in words if unicodedata.category(char) != "Cf")
+    return one_line(without_secret(visible, password, username))
 
 
 class ErrorTranslator:

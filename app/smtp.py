@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.mail_errors import OutcomeUnknown
+from app.smtp_replies import ReplyReader
 
 MAX_CHALLENGES = 5  # of a login, as smtplib has it
 
@@ -18,12 +19,22 @@ MAX_CHALLENGES = 5  # of a login, as smtplib has it
 class SMTPSession(smtplib.SMTP):
     """One SMTP session, which keeps the server's reply to the last message."""
 
+    file: ReplyReader | None
     quit_seconds = 2.0
     messages = 0  # that the server has accepted
     committed = False  # whether the server may have received the current one
     reply: tuple[int, bytes] | None = None
     # Called just before the final dot; if it raises, no message is sent.
     commit: Callable[[], None] | None = None
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Read a reply as smtplib does, but within the time limit and a bound of its size."""
+        if self.file is None and self.sock is not None:
+            # Also after STARTTLS: what came before the encryption is nobody's reply.
+            self.file = ReplyReader(self.sock)
+        if self.file is not None:
+            self.file.begin()
+        return super().getreply()
 
     def auth(
         self,

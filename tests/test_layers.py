@@ -364,6 +364,7 @@ LAYERS = [
     "app.messages",
     "app.mailing",
     "app.mail_errors",
+    "app.smtp_replies",
     "app.smtp",
     "app.connection_cache",
     "app.mail",

@@ -14,7 +14,10 @@ import redis
 from app import config, embedded
 from headway.masking import masked
 from supervisor import ManagedProcess
-from tests.processes import ROOT, Process, running
+from tests.browser import Visitor
+from tests.processes import ROOT, Process, free_port, running, wait_for
+from tests.security.test_files import modes
+from tests.test_flow import start_email
 
 
 def command_of(managed: ManagedProcess) -> list[str]:
@@ -62,6 +65,34 @@ def test_the_password_is_made_once_and_masked(tmp_path: Path, url: str):
 
     assert urlsplit(again).password == password
     assert password not in masked(f"cannot reach {password}@127.0.0.1")
+
+
+def test_all_that_a_whole_run_leaves_is_readable_by_its_owner_alone(tmp_path: Path):
+    folder = tmp_path / "data"
+    port = free_port()
+    env = {"DATA_DIR": str(folder), "PORT": str(port), "REDIS_URL": "", "LONG_TASK_STEPS": "1"}
+    env |= {"LONG_TASK_STEP_SECONDS": "0.05", "WORKER_CONCURRENCY": "1", "MAIL_CONCURRENCY": "1"}
+    before = os.umask(0o000)  # whatever the person who starts it has
+    try:
+        process = Process([sys.executable, "run.py"], tmp_path / "run.log", env)
+    finally:
+        os.umask(before)
+    with running(process):
+        process.wait_until(lambda: "Headway is ready" in process.output())
+        visitor = Visitor(f"http://127.0.0.1:{port}")
+        task_id = start_email(visitor)["task_id"]
+        uploaded = visitor.http.post(
+            f"{visitor.address}/uploads", files={"file": ("people.csv", b"a,b\n1,2\n")}, timeout=20
+        )
+        assert uploaded.status_code == 201, uploaded.text
+        wait_for(lambda: visitor.status(task_id)["state"] == "SUCCESS")
+        while_running = modes(folder)
+        kept = {path.relative_to(folder).parts[0] for path in folder.rglob("*") if path.is_file()}
+    left = modes(folder)
+
+    assert {"valkey", "inbox", "files", "secret_key", "services.json", "valkey_password"} <= kept
+    assert while_running == {}
+    assert left == {}
 
 
 def _answers(client: redis.Redis) -> bool:

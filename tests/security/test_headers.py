@@ -70,3 +70,47 @@ def test_only_named_sites_frame_a_page(env: dict[str, str]):
 def test_a_site_that_is_none_is_refused(env: dict[str, str], text: str):
     with pytest.raises(ConfigError, match="FRAME_ANCESTORS"):
         create_app({**env, "FRAME_ANCESTORS": text})
+
+
+# Cross-origin resource sharing
+
+PARTNER = "https://partner.example"
+OTHERS = ["null", "", "*", "https://evil.example", "https://partner.example.evil.example"]
+OTHERS += ["http://partner.example", "https://partner.example:8443", "https://sub.partner.example"]
+OTHERS += ["https://partner.example@evil.example", "https://partner.example,https://evil.example"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"ALLOWED_ORIGINS": PARTNER}], ids=["none", "a partner"])
+def test_cors_never_gives_credentials_to_everybody_nor_its_name_to_a_stranger(
+    env: dict[str, str], settings: dict[str, str]
+):
+    app = create_app({**env, **settings})
+    client = app.test_client()
+    for method, rule in rules(app):
+        if rule == "/readyz":
+            continue
+        for origin in (*OTHERS, PARTNER):
+            asked = {"Origin": origin}
+            preflight = {**asked, "Access-Control-Request-Method": method}
+            for way, headers in ((method, asked), ("OPTIONS", preflight)):
+                response = client.open(path_of(rule), method=way, headers=headers)
+                given = shared_with(response)
+                is_partner = bool(settings) and origin == PARTNER
+                allowed = given.get("Access-Control-Allow-Origin")
+                assert allowed in ((PARTNER,) if is_partner else (None, "*")), (rule, origin)
+                if allowed != PARTNER:
+                    assert "Access-Control-Allow-Credentials" not in given, (rule, origin)
+                if allowed == "*":
+                    assert rule.startswith("/assets/"), rule
+                response.close()
+
+
+@pytest.mark.parametrize("text", ["*", "null", "https://*", "https://*.example.com", "https:"])
+def test_everybody_is_no_allowed_origin(env: dict[str, str], text: str):
+    with pytest.raises(ConfigError, match="ALLOWED_ORIGINS"):
+        create_app({**env, "ALLOWED_ORIGINS": text})
+
+
+def shared_with(response: Any) -> dict[str, str]:
+    """Return what an answer says of cross-origin sharing."""
+    return {name: value for name, value in response.headers if name.startswith("Access-Control")}

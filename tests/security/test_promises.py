@@ -11,6 +11,7 @@ from tests.security import (
     test_csv_bombs,
     test_half_characters,
     test_heads,
+    test_hostile_mail_server,
     test_hosts,
     test_memory,
     test_push_endpoints,
@@ -37,6 +38,8 @@ ATTACKS: list[tuple[Callable[..., None], str]] = [
     (test_heads.test_a_head_that_is_too_large_is_refused, "attack"),
     (test_heads.test_after_a_bad_chunk_nothing_is_read, "attack"),
     (test_heads.test_what_comes_byte_by_byte_is_cut, "begun"),
+    (test_hostile_mail_server.test_what_never_ends_is_cut_and_not_kept, "attack"),
+    (test_hostile_mail_server.test_whatever_is_said_at_any_step_is_one_clear_line, "said"),
     (test_hosts.test_another_name_gets_in_nowhere, "host"),
     (test_memory.test_odd_tags_are_no_error, "tags"),
     (test_push_endpoints.test_only_https_of_a_named_host_is_taken, "endpoint"),
@@ -74,6 +77,18 @@ def is_there(file: str, test: str) -> bool:
 
 def test_each_test_that_a_promise_names_is_there():
     assert [named for named in named_tests() if not is_there(*named)] == []
+
+
+def test_each_promise_names_a_test():
+    """Each row of the page's tables but that of the threat model and the headings."""
+    text = (ROOT / "docs/security.md").read_text()
+    rows = [
+        line for line in text.split("## Limits of a visitor")[1].splitlines() if line[:2] == "| "
+    ]
+    promises = [row for row in rows if not row.endswith("| test |")]
+
+    assert len(promises) > 60
+    assert [row for row in promises if not NAMED.search(row.rsplit(" | ", 1)[1])] == []
 
 
 def test_each_file_of_attacks_stands_beside_its_promise():
