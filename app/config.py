@@ -25,7 +25,7 @@ from headway.config import (
     parse_prefix,
     parse_redis_url,
 )
-from headway.secrets import is_secret, passwords_in, set_secrets
+from headway.secrets import is_secret, mask_addresses, passwords_in, set_secrets
 
 NUMBERS = [one for one in SETTINGS if isinstance(one, Number)]
 FLAGS = [one for one in SETTINGS if isinstance(one, Flag)]
@@ -59,6 +59,7 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
             parse_limits(text.name, settings[text.name])
     for flag in FLAGS:
         settings[flag.name] = _flag(flag.name, environ.get(flag.name), flag.default)
+    mask_addresses(settings["MASK_ADDRESSES"])
     for one in NUMBERS:
         value = _number(one.name, environ.get(one.name), one.default, one.least, one.most)
         settings[one.name] = value

@@ -157,6 +157,12 @@ SETTINGS: tuple[settings.Setting, ...] = (
         "1: production without https, whose cookies and pages can be read on the way; else "
         "production serves only behind a proxy (`TRUSTED_PROXIES`), which is to speak TLS",
     ),
+    Flag(
+        "MASK_ADDRESSES",
+        False,
+        "mask email addresses, as `***@example.com`, in logs, tracebacks and texts of tasks; not "
+        "in arguments and results",
+    ),
     *map(_same_as, settings.LIMITS),
     *EMAIL_LIMITS,
     Derived("DATA_DIR", "`.data`", "what outlives a restart on this machine"),

@@ -32,10 +32,15 @@ OPEN = re.compile(r"(?:h(?:w(?:t(?:_[\w.-]*)?)?)?|:(?:/(?:/[^\s/]*)?)?)\Z")
 WHOLE = re.compile(r"hwt_[\w.-]+|://[^\s/]*@")
 MAX_OPEN_CHARS = 4096  # of such a beginning
 
+# What stands before the @ of an email address (RFC 5321 has 64 characters of it), and what may yet.
+LOCAL_PART = re.compile(r"[\w.!#$%&'+/=?^`{|}~-]{1,64}(?=@)")
+OPEN_LOCAL_PART = re.compile(r"[\w.!#$%&'+/=?^`{|}~-]{1,64}\Z")
+
 _known: dict[str, frozenset[str]] = {}  # by source, its secrets in all their forms
 _forms: tuple[str, ...] = ()  # the same together, the longest first
 _encoded: tuple[bytes, ...] = ()
 _beginnings: frozenset[str] = frozenset()  # of all forms
+_hides_addresses = False
 
 
 def set_secrets(source: str, secrets: Iterable[str]) -> None:
@@ -47,6 +52,21 @@ def set_secrets(source: str, secrets: Iterable[str]) -> None:
     _forms = tuple(sorted(frozenset().union(*_known.values()), key=len, reverse=True))
     _encoded = tuple(form.encode(errors="surrogateescape") for form in _forms)
     _beginnings = frozenset(form[:size] for form in _forms for size in range(1, len(form)))
+
+
+def mask_addresses(on: bool = True) -> None:
+    """Mask email addresses too, or no longer, in logs, tracebacks and the texts of tasks.
+
+    Texts are titles, statuses, errors, questions, log lines and streams: what stands before the @
+    becomes `***`. Arguments and results, which tasks work with, stay as they are.
+    """
+    global _hides_addresses
+    _hides_addresses = on
+
+
+def without_addresses(text: str) -> str:
+    """Return a text with email addresses masked, if they are to be."""
+    return LOCAL_PART.sub(MASK, text) if _hides_addresses and "@" in text else text
 
 
 def passwords_in(urls: str) -> list[str]:
@@ -107,7 +127,11 @@ def without_secret(text: str, secret: str, username: str = "") -> str:
 
 
 def mask(text: str) -> str:
-    """Mask the secrets, and `user:password@` in any URL."""
+    """Mask the secrets, `user:password@` in any URL and, if so set, email addresses."""
+    return without_addresses(_without_secrets(text))
+
+
+def _without_secrets(text: str) -> str:
     text = USERINFO.sub(f"{MASK}@", text)
     if tokens.PREFIX in text:
         text = tokens.TOKEN.sub(MASK, text)
@@ -137,6 +161,8 @@ def closed_end(text: str) -> int:
     tail = text[-MAX_OPEN_CHARS:]
     open_tail = OPEN.search(tail)
     end = len(text) - len(open_tail[0]) if open_tail else len(text)
+    if _hides_addresses and (address := OPEN_LOCAL_PART.search(tail)):
+        end = min(end, len(text) - len(address[0]))
     longest = len(_forms[0]) if _forms else 0
     for start in range(max(0, len(text) - longest), end):
         if text[start:] in _beginnings:
@@ -168,14 +194,14 @@ def holds_secret(text: str | bytes) -> bool:
 def masked(value: Any) -> Any:
     """Return a value with the secrets masked in all texts that it holds."""
     if isinstance(value, str):
-        return mask(value)
+        return _without_secrets(value)
     if isinstance(value, Mapping):
         return {masked(key): masked(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [masked(item) for item in value]
     if value is None or isinstance(value, int | float):
         return value
-    return mask(str(value)) if holds_secret(str(value)) else value
+    return _without_secrets(str(value)) if holds_secret(str(value)) else value
 
 
 class MaskedRecord(logging.LogRecord):

@@ -3,6 +3,7 @@
 from headway.masking import (
     guard_process,
     mask,
+    mask_addresses,
     passwords_in,
     set_secrets,
     without_secret,
@@ -14,6 +15,7 @@ __all__ = [
     "is_secret",
     "is_weak",
     "mask",
+    "mask_addresses",
     "passwords_in",
     "set_secrets",
     "without_secret",

@@ -159,7 +159,7 @@ def one_line(value: Any) -> str:
     """Return `value` as one line of at most MAX_TEXT characters, of its first MAX_READ_CHARS."""
     whole = str(value).strip()
     is_read = len(whole) <= MAX_READ_CHARS
-    head = whole if is_read else masking.head(whole, MAX_READ_CHARS)
+    head = masking.without_addresses(whole) if is_read else masking.head(whole, MAX_READ_CHARS)
     line = " ".join(head.split())
     if line != head:  # a secret may contain spaces that were just collapsed
         line = " ".join(masking.mask(head).split())
@@ -176,7 +176,7 @@ def error_line(error: TaskError) -> str:
 def title_line(text: str) -> str:
     """Return `text` as a title: one line of visible characters, at most MAX_TITLE_CHARS."""
     visible = BIDI_MARKS.sub("", LINE_BREAKS.sub(" ", text))
-    line = " ".join(visible.split())
+    line = masking.without_addresses(" ".join(visible.split()))
     return line if len(line) <= MAX_TITLE_CHARS else line[: MAX_TITLE_CHARS - 1] + "…"
 
 
