@@ -16,7 +16,9 @@ MAX_CHUNK_LINE_BYTES = 100
 CRLF = b"\r\n"
 
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-REQUEST_LINE = re.compile(TOKEN + rb' [!-"$-~]+ HTTP/1\.([01])\r\n')
+# Of a path, of a whole address as for a proxy, or of the server (`OPTIONS *`).
+TARGET = rb'(?:/[!-"$-~]*|[A-Za-z][A-Za-z0-9+.-]*://[!-"$-~]+|\*)'
+REQUEST_LINE = re.compile(TOKEN + b" " + TARGET + rb" HTTP/1\.([01])\r\n")
 FIELD = re.compile(rb"(" + TOKEN + rb"):([\t -~\x80-\xff]*)\r\n")
 HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 LENGTH = re.compile(rb"[0-9]{1,15}")
