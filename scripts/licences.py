@@ -19,8 +19,8 @@ NPM_LOCKS = ("package-lock.json", "bench/package-lock.json")
 LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[\w,-]+\])?==", re.MULTILINE)
 # MPL: what is changed of the package itself has to be shown, and nothing here is.
 ALLOWED = re.compile(
-    r"\b(0BSD|Apache[- ]2\.0|Apache Software|BSD|ISC|MIT|MPL[- ]2\.0|Mozilla Public|PSF|Python "
-    r"Software Foundation|Unlicense|ZPL|Zope Public)\b",
+    r"\b(0BSD|Apache[- ]2\.0|Apache Software|BSD|CC0-1\.0|ISC|MIT|MPL[- ]2\.0|Mozilla Public|PSF|"
+    r"Python Software Foundation|Unlicense|Zlib|ZPL|Zope Public)\b",
     re.IGNORECASE,
 )
 # What their files say where their metadata does not.
