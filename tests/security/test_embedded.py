@@ -34,7 +34,7 @@ def test_nobody_gets_in_without_the_password(tmp_path: Path, url: str):
     password = urlsplit(url).password or ""
     with running(Process(command, tmp_path / "out.log")) as valkey:
         with redis.Redis.from_url(url) as client:
-            valkey.wait_until(lambda: _answers(client))
+            valkey.wait_until(lambda: answers_to(client))
             port = urlsplit(url).port or 0
             for guess in (None, "", "password", password[:-1]):
                 with (
@@ -95,7 +95,7 @@ def test_all_that_a_whole_run_leaves_is_readable_by_its_owner_alone(tmp_path: Pa
     assert left == {}
 
 
-def _answers(client: redis.Redis) -> bool:
+def answers_to(client: redis.Redis) -> bool:
     try:
         return bool(client.ping())
     except redis.ConnectionError:
