@@ -173,6 +173,7 @@ LAYERS = [
     "headway.celery.task",
     "headway.celery.transport",
     "headway.celery.worker.delivery",
+    "headway.celery.weakening",
     "headway.celery.worker.live_tasks",
     "headway.celery.worker.pool_exit",
     "headway.celery.cli",

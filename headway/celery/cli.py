@@ -43,6 +43,7 @@ def findings(app: Celery) -> Iterator[Finding]:
     from headway.celery.backend import LiveBackend
     from headway.celery.messages import broker
     from headway.celery.messages.broker_url import broker_url
+    from headway.celery.weakening import weakened
     from headway.celery.worker.live_tasks import live_and_not
     from headway.files import checks as file_checks
     from headway.store import redis_checks
@@ -60,6 +61,8 @@ def findings(app: Celery) -> Iterator[Finding]:
             f"not live, as they have a result backend of their own; remove it: {', '.join(others)}"
         )
         yield Finding(Mark.WARNING, "tasks", text)
+    for sentence in weakened(app):
+        yield Finding(Mark.WARNING, "settings", sentence)
     if place := settings.FILES.read(app.conf):
         yield from file_checks.findings(place)
     url = broker_url(app)

@@ -17,6 +17,7 @@ from celery.worker.request import Request
 
 from headway.celery.backend import LiveBackend
 from headway.celery.task import LiveTask
+from headway.celery.weakening import acknowledges_early, weakened
 from headway.celery.worker.delivery import LiveRequest
 
 logger = logging.getLogger(__name__)
@@ -54,12 +55,15 @@ def make_process_live(sender: Any = None, **_: Any) -> None:
 
 
 def log_what_is_live(app: Celery) -> None:
-    """Log which of an app's tasks are live, and which cannot be."""
+    """Log which of an app's tasks are live, which cannot be, and what weakens the promise."""
     live, others = live_and_not(app)
     logger.info(
-        "%s tasks are live: claimed by one worker at a time, leased, pushed and recovered",
+        "%s tasks are live: claimed by one worker at a time, leased, pushed and recovered%s",
         len(live),
+        " from their claim on, as task_acks_late is off" if acknowledges_early(app) else "",
     )
+    for sentence in weakened(app):
+        logger.warning("%s", sentence)
     if others:
         logger.warning(
             "These tasks are not live, since they have a result backend of their own; "
