@@ -55,6 +55,7 @@ class Load:
     attacked: Times
     growth: int = 0  # bytes of memory, at most
     log: int = 0  # bytes of the web process's log
+    connections: int = 0  # of all clients, at most
     cpu: dict[str, float] = field(default_factory=dict)  # of a core by process, while attacked
     failures: list[str] = field(default_factory=list)  # of good clients
 
@@ -200,6 +201,7 @@ async def load(
 
         def until() -> bool:
             result.growth = max(result.growth, memory(served.pid) - before)
+            result.connections = max(result.connections, connections(port))
             return time.monotonic() > end
 
         before = memory(served.pid) if times is result.quiet else grown_from
