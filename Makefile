@@ -78,8 +78,8 @@ check-documents:
 audit: .venv/dev.stamp  ## known vulnerabilities, licences and a bill of materials (SBOM); needs the network
 	@scripts/audit.sh
 
-fuzz: .venv/dev.stamp $(BUNDLE)  ## the JSON routes and the websockets, 10 minutes each; needs the network once (FUZZ="http --minutes 5")
-	@scripts/fuzz.sh $(or $(FUZZ),http websockets)
+fuzz: .venv/dev.stamp $(BUNDLE)  ## the JSON routes, the websockets and the parsers, 10 minutes each; needs the network once (FUZZ="http --minutes 5")
+	@scripts/fuzz.sh $(or $(FUZZ),http websockets parsers)
 
 bundle: $(BUNDLE)  ## what pages load: headway.js, the scripts and styles of the application; and their sizes
 
