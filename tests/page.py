@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from headway.store.records import Records
 from tests.by_hand import claim
+from tests.overlaps import expect_apart
 from tests.processes import wait_for
 
 T = TypeVar("T")
@@ -82,7 +83,7 @@ def expect_uncut(part: Locator) -> None:
 
 
 def expect_accessible(page: Page) -> None:
-    """Fail on what axe finds, and where something is wider than the page."""
+    """Fail on what axe finds, and where something is wider than the page or over another."""
     page.emulate_media(reduced_motion="reduce")  # colours change at once
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
@@ -91,6 +92,7 @@ def expect_accessible(page: Page) -> None:
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of two
             found = Axe().run(page)
             assert not found.response["violations"], f"{width} {scheme}\n{found.generate_report()}"
+    expect_apart(page)
     page.set_viewport_size({"width": ZOOMED, "height": 400})
     expect_fits(page, ZOOMED)
     page.set_viewport_size({"width": WIDTHS[0], "height": 800})

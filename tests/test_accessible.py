@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Page, expect
 
 from app import create_app
@@ -17,6 +18,7 @@ from headway.snapshot import Phase
 from headway.store.model import StateWrite
 from headway.store.records import Records
 from tests.by_hand import HERE, start_part
+from tests.overlaps import WIDTHS, overlaps
 from tests.page import cards, chip, expect_accessible, expect_uncut, open_live, start_by_hand
 from tests.processes import Valkey
 
@@ -141,33 +143,116 @@ def pages(page: Page, web_address: str, shared_records: Records) -> Pages:
     return Pages(page, web_address, shared_records)
 
 
-@pytest.mark.parametrize(
-    "show",
-    [
-        Pages.choosing,
+# Each page that the application has, by its endpoint, and how it comes to be shown.
+SHOWN: dict[str, list[Callable[[Pages], object]]] = {
+    "pages.index": [Pages.choosing],
+    "headway_pages.show": [
         Pages.running,
         Pages.failed,
         Pages.asking,
         Pages.choices,
         Pages.table,
         Pages.with_parts,
-        Pages.parts,
-        Pages.several,
-        Pages.form,
-        Pages.inbox,
-        Pages.starts,
         Pages.nowhere,
     ],
-)
+    "headway_parts.listing": [Pages.parts],
+    "headway_several.change": [Pages.several],
+    "headway_start.index": [Pages.starts],
+    "headway_start.show": [Pages.form],
+    "inbox.index": [Pages.inbox],
+    # These two are drawn by an app of their own, below.
+    "inbox.show": [],
+    "headway_schedules.index": [],
+}
+# What answers a browser with JSON, text or a file.
+NO_PAGES = {
+    "static",
+    "headway.status",
+    "headway.batch_status",
+    "headway.list_tasks",
+    "headway.result",
+    "headway.log",
+    "headway_streams.stream",
+    "headway_files.listing",
+    "headway_files.file",
+    "headway_results.result_csv",
+    "headway_ops.healthz",
+    "headway_ops.readyz",
+    "headway_assets.file",
+    "headway_assets.words",
+    "headway_pages.log_text",
+    "headway_tus.show",
+    "headway_push.worker",
+    "headway_push.about",
+    "headway_openapi.show",
+    "inbox.index_json",
+}
+
+
+@pytest.mark.parametrize("show", [show for shows in SHOWN.values() for show in shows])
 def test_a_page_is_accessible_in_every_dress(pages: Pages, show: Callable[[Pages], object]):
     show(pages)
 
     expect_accessible(pages.page)
 
 
-def test_the_schedules_are_accessible(pages: Pages, valkey: Valkey, tmp_path: Path):
-    app = create_app({"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path), "SECRET_KEY": "s" * 40})
+def own_app(valkey: Valkey, folder: Path) -> Flask:
+    """Return an app in this process, whose visitor is an operator."""
+    app = create_app({"REDIS_URL": valkey.url, "DATA_DIR": str(folder), "SECRET_KEY": "s" * 40})
     app.config["HEADWAY_VISIBLE"] = lambda: True
+    return app
+
+
+def test_each_page_of_the_application_is_looked_at(valkey: Valkey, tmp_path: Path):
+    app = own_app(valkey, tmp_path)
+    rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
+
+    assert {rule.endpoint for rule in rules} == (set(SHOWN) - {"headway_several.change"}) | NO_PAGES
+    for rule in rules:
+        if rule.endpoint in NO_PAGES and not rule.arguments:
+            answer = app.test_client().get(
+                rule.rule, headers={"Accept": "text/html"}, buffered=True
+            )
+            assert answer.mimetype != "text/html" or answer.status_code >= 300, rule.rule
+
+
+def test_a_message_of_the_inbox_is_accessible(pages: Pages, valkey: Valkey, tmp_path: Path):
+    folder = tmp_path / "inbox" / "new"
+    folder.mkdir(parents=True)
+    name = "1700000000.M1P7Q1.host"
+    (folder / name).write_text(f"To: ada@example.com\nSubject: {LONG}\n\n{LONG}\n")
+    app = own_app(valkey, tmp_path)
+    html = app.test_client().get(f"/inbox/{name}", headers={"Accept": "text/html"}).text
+    pages.page.route(
+        "**/inbox/message", lambda route: route.fulfill(body=html, content_type="text/html")
+    )
+
+    pages.page.goto(f"{pages.address}/inbox/message")
+
+    expect(pages.page.get_by_role("heading", name="a long name").first).to_be_visible()
+    expect(pages.page.locator("main time")).not_to_contain_text("UTC")  # the reader's own clock
+    expect_accessible(pages.page)
+
+
+def test_the_buttons_of_a_row_lie_over_nothing(pages: Pages):
+    for phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED):
+        task_id = pages.start()
+        pages.records.files.note(task_id, HERE, "a file.csv", 1500, "text/csv", "0" * 32)
+        error = {"error": {"type": "ValueError", "message": LONG}}
+        fields = error if phase == Phase.FAILED else {}
+        pages.end(task_id, phase, {}, **fields, **({"result": LONG} if not fields else {}))
+    open_live(pages.page, pages.address)
+    expect(cards(pages.page)).to_have_count(3)
+
+    for card in cards(pages.page).all():
+        for width in WIDTHS:
+            pages.page.set_viewport_size({"width": width, "height": 800})
+            card.hover()
+            assert overlaps(pages.page) == []
+
+
+def test_the_schedules_are_accessible(pages: Pages, valkey: Valkey, tmp_path: Path):
+    app = own_app(valkey, tmp_path)
     now = int(time.time() * 1e6)
     for name in ("long_task", "unknown"):
         pages.records.schedules.see(name, title=LONG, rule="0 3 * * *", now=now, following=now)

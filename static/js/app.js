@@ -192,6 +192,14 @@ function showServer() {
   });
 }
 
+/** The server writes times in UTC: those of the inbox, and what its pages say besides tasks. */
+function localise() {
+  for (const time of document.querySelectorAll("main time:not([data-part])")) {
+    if (time instanceof HTMLTimeElement) time.textContent = formatTime(time.dateTime);
+  }
+}
+
+localise();
 offerThemes(find("#theme"));
 offerShortcuts(find("#keys"), /** @type {HTMLDialogElement} */ (find("#shortcuts")));
 // A task's own page has a socket of its own, and its card says how that is.
