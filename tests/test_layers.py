@@ -306,6 +306,7 @@ LAYERS = [
     "headway.web.api.web_push",
     "headway.web.pages.form_files",
     "headway.web.pages.start_page",
+    "headway.web.pages.facts",
     "headway.web.pages.task_page",
     "headway.web.pages.token_links",
     "headway.web.pages.schedules",

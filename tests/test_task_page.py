@@ -185,6 +185,19 @@ def test_it_is_live_and_each_line_of_the_log_is_there_once(
     expect(page).to_have_title(re.compile("Failed"))
 
 
+def test_a_traceback_is_copied(page: Page, visitor: Visitor, shared_records: Records):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    task_id = hand_task(shared_records, visitor)
+    fail(shared_records, task_id)
+    page.goto(f"{visitor.address}/tasks/{task_id}")
+    copy = page.get_by_role("button", name="Copy: Traceback of attempt")
+
+    copy.click()
+
+    expect(copy).to_have_text("Copied")
+    assert "line 7" in page.evaluate("navigator.clipboard.readText()")
+
+
 def test_a_failed_task_goes_on_by_its_card(page: Page, visitor: Visitor, shared_records: Records):
     task_id = hand_task(shared_records, visitor)
     saved = '{"value":1,"loops":{}}'

@@ -83,6 +83,8 @@ def test_the_tutorial_says_what_is_seen(page: Page, address: str, people: Path, 
         page.get_by_role("link", name="elsewhere.csv").click()
     assert download.value.path().read_bytes() == b"Bob,bob@example.org\r\n"
 
+    arguments = page.get_by_role("region", name="Arguments", exact=True)
+    expect(arguments).to_contain_text('"source": "people.csv, 71 B (')
     page.get_by_role("link", name="Start again with other arguments").click()
     expect(kept).to_be_checked()
 

@@ -110,9 +110,10 @@ def _question(mailing: Mailing) -> str:
 def _preview(mailing: Mailing) -> None:
     """Show the first emails, in no words but their own, and the rows that get none."""
     with progress.stream(Sentence("preview")) as out:
-        for recipient in mailing.recipients[:PREVIEWED]:
+        for number, recipient in enumerate(mailing.recipients[:PREVIEWED]):
             subject, body = mailing.text_for(recipient)
-            out.write(f"✉ {recipient.email}\n{subject}\n\n{body}\n\n\n")
+            gap = "\n\n" if number else ""
+            out.write(f"{gap}✉ {recipient.email}\n{subject}\n\n{body}\n")
     for row in mailing.left_out[:MAX_LOGGED]:
         progress.log(f"Line {row.line}: {row.why}", LEVELS["left out"])
 

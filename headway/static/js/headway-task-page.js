@@ -154,6 +154,13 @@ export class HeadwayTaskPage extends HTMLElement {
 
   #offerCopy() {
     if (!navigator.clipboard) return; // plain http from another machine
+    this.dataset.canCopy = "";
+    this.addEventListener("click", async ({ target }) => {
+      const one = /** @type {HTMLElement} */ (target);
+      if (!one.matches("[data-copies]")) return;
+      await navigator.clipboard.writeText(one.nextElementSibling?.textContent ?? "");
+      one.textContent = WORDS.page.copied;
+    });
     const button = this.#part("copy");
     button.hidden = false;
     button.addEventListener("click", async () => {

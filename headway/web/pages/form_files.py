@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from uuid import uuid4
 
@@ -61,9 +61,14 @@ def kept_files(kind: TaskType, form: Mapping[str, str], owner: str) -> dict[str,
     named = [form.get(field, "") for field in file_fields(kind.arguments or ()).values()]
     ids = [one for one in named if is_upload_id(one)]
     try:
-        found = state().records.uploads.read(ids)
+        return own_files(ids, owner)
     except RedisUnavailable:
         return dict.fromkeys(ids, CHOSEN)
+
+
+def own_files(ids: Sequence[str], owner: str) -> dict[str, str]:
+    """Return the name and size of each of these uploads that is kept and `owner`'s, by id."""
+    found = state().records.uploads.read(ids) if ids else []
     own = [one for one in found if one is not None and one.owner == owner]
     return {one.id: f"{one.file.name}, {format_size(one.file.size)}" for one in own}
 

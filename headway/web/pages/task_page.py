@@ -15,6 +15,7 @@ from headway.display import action_words, words
 from headway.display.labels import Labels, labels_for_page, labels_of
 from headway.display.languages import Sentence, say, words_of
 from headway.display.parts import has_open_parts
+from headway.files.upload import is_upload_id
 from headway.service import moment, rerun
 from headway.shapes import SnapshotDict
 from headway.snapshot import FINAL, Phase, Snapshot
@@ -28,6 +29,8 @@ from headway.web.api.responses import FRESH, READ_ONLY, get_records, idempotency
 from headway.web.api.sharing import make_link
 from headway.web.api.tasks import status
 from headway.web.assets import script_address
+from headway.web.pages.facts import facts
+from headway.web.pages.form_files import own_files
 from headway.web.pages.log_view import LEVELS, LogQuery, by_attempt
 from headway.web.pages.plot import plot
 from headway.web.pages.results import shown_result
@@ -155,6 +158,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "token": address.get("token", ""),
         "element_token": held_token(viewer),
         "may_change": may_change,
+        "facts": facts(task),
         "actions": _actions(task, labels) if may_change else {},
         **(form_of(task, {}) if may_change else {}),
         "idempotency_key": str(uuid4()),
@@ -174,7 +178,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "levels": LEVELS,
         "attempts": by_attempt(lines, details.history),
         "missing": say(_missing(log)),
-        "arguments": _arguments(details.message) if is_private else "",
+        "arguments": _arguments(details.message, stored.owner) if is_private else "",
         "can_change_arguments": is_private and viewer.grant is None and can_refill(details.message),
         "result": _json(task["result"]) if task.get("result") is not None else "",
         "shown": shown_result(task, files, address.get("token", "")),
@@ -243,10 +247,16 @@ def _actions_on_parts(task: SnapshotDict) -> dict[str, str]:
     return {**both, "cancel_task": said["cancel_task"]} if is_open else both
 
 
-def _arguments(message: Mapping[str, Any]) -> str:
-    """Return a message's arguments as text, "" for none."""
-    args = list(message.get("args") or ())
-    kwargs = dict(message.get("kwargs") or {})
+def _arguments(message: Mapping[str, Any], owner: str) -> str:
+    """Return a message's arguments as text, "" for none; an upload has its name beside its id."""
+    given = [*(message.get("args") or ()), *(message.get("kwargs") or {}).values()]
+    files = own_files([each for each in given if is_upload_id(each)], owner)
+
+    def named(value: Any) -> Any:
+        return f"{files[value]} ({value})" if is_upload_id(value) and value in files else value
+
+    args = [named(each) for each in message.get("args") or ()]
+    kwargs = {name: named(each) for name, each in (message.get("kwargs") or {}).items()}
     return _json({"args": args, **kwargs} if args else kwargs) if args or kwargs else ""
 
 

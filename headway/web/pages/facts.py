@@ -1,0 +1,28 @@
+"""What a page says of a run at a glance: how long it waited and ran, and which attempt it was."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from headway.display.formats import format_took
+from headway.display.languages import Sentence
+from headway.shapes import SnapshotDict
+
+
+def facts(task: SnapshotDict) -> list[Sentence]:
+    """Return the facts, in the order in which they came about."""
+    found = []
+    started, finished = task["started_at"], task["finished_at"]
+    if started and task["attempt"] == 1:  # of a later attempt it is not known apart
+        due = max(task["created_at"], task["scheduled_for"] or "")
+        found.append(Sentence("Waited {time}", time=_between(due, started)))
+    if started and finished:
+        found.append(Sentence("Ran {time}", time=_between(started, finished)))
+    if task["attempt"] > 1:
+        found.append(Sentence("Attempt {attempt}", attempt=task["attempt"]))
+    return found
+
+
+def _between(one: str, other: str) -> str:
+    passed = datetime.fromisoformat(other) - datetime.fromisoformat(one)
+    return format_took(max(0, round(passed.total_seconds() * 1000)))

@@ -1,0 +1,37 @@
+"""What a task's page says of its run at a glance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from headway.web.pages.facts import facts
+
+CREATED = "2026-11-30T08:00:00.000Z"
+TASK = {
+    "created_at": CREATED,
+    "scheduled_for": None,
+    "started_at": "2026-11-30T08:00:02.000Z",
+    "finished_at": "2026-11-30T08:00:14.400Z",
+    "attempt": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ["Waited 2.0 s", "Ran 12.4 s"]),
+        ({"finished_at": None}, ["Waited 2.0 s"]),
+        ({"scheduled_for": "2026-11-30T08:00:01.500Z"}, ["Waited 0.5 s", "Ran 12.4 s"]),
+        ({"scheduled_for": "2026-11-30T09:00:00.000Z"}, ["Waited 0 ms", "Ran 12.4 s"]),  # run now
+        ({"attempt": 3}, ["Ran 12.4 s", "Attempt 3"]),
+        ({"started_at": None, "attempt": 0}, []),
+    ],
+)
+def test_it_says_how_long_it_waited_and_ran_and_which_attempt_it_was(
+    changes: dict[str, Any], said: list[str]
+):
+    task: Any = {**TASK, **changes}
+
+    assert [fact.replace("\u202f", " ") for fact in facts(task)] == said
