@@ -3,15 +3,12 @@
 `progress` belongs to the running task as Flask's `request` belongs to the running request; outside
 a task its calls do nothing. The task's threads and coroutines may report for it too.
 
-    for row in progress.track(rows, "Reading"):
-        ...
     with progress.step("Upload", 2, 3):
         progress.set(current=0, total=size)
         progress.update(len(chunk))
     progress.log("uploaded to the archive")
     print("The words of", model, file=progress.stream("answer"))
     progress.file("report.csv", path)
-
     for row in progress.track(rows, "Importing", resume=True):
         ...
     progress.save({"page": 3})
@@ -247,18 +244,21 @@ def log(text: str, level: str | int = "INFO") -> None:
         part.run.report.log(level_of(level), line)
 
 
-def stream(name: str, *, overflow: Literal["file"] | None = None) -> TextStream:
+def stream(
+    name: str, *, format: Literal["markdown"] | None = None, overflow: Literal["file"] | None = None
+) -> TextStream:
     """Return an output stream of the task, a text file that its viewers see as it is written.
 
     `name` tells it from the task's others; the same name in one run is the same stream, opened
-    again. It keeps `headway_stream_max_bytes`; with `overflow="file"` all of a longer one is a file
-    of the task, `<name>.txt`. A new attempt begins where the task was last saved. Outside a task
-    what is written is ignored. Raises ValueError for a name other than 1 to 64 of A-Z
-    a-z 0-9 _ . -, for the 17th stream of a run, or for a file of one that is full; RuntimeError in
+    again. With `format="markdown"` it is shown as Markdown, else as plain text in a terminal's
+    colours. It keeps `headway_stream_max_bytes`; with `overflow="file"` all of a longer one is a
+    file of the task, `<name>.txt`. A new attempt begins where the task was last saved. Outside a
+    task what is written is ignored. Raises ValueError for a name other than 1 to 64 of A-Z a-z 0-9
+    _ . -, another format, the 17th stream of a run, or a file of one that is full; RuntimeError in
     a child process of the run; ConfigError for a file without the folder `headway_files`.
     """
     part = _find()
-    return open_stream(part.run if part else None, name, overflow)
+    return open_stream(part.run if part else None, name, format=format, overflow=overflow)
 
 
 def file(name: str, source: FileSource) -> None:

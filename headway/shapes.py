@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 
 class Step(TypedDict):
@@ -29,12 +29,14 @@ class TaskError(TypedDict):
 class StreamState(TypedDict):
     """An output stream; `length` is in bytes of UTF-8, `epoch` changes when text is taken back.
 
-    One that is full may have a `file` of the task that has the whole text.
+    One that is full may have a `file` of the task that has the whole text. Without `format` it is
+    plain text.
     """
 
     length: int
     closed: bool
     epoch: int
+    format: NotRequired[Literal["markdown"]]
     file: NotRequired[str]
 
 

@@ -25,17 +25,17 @@ class Writer:
 
     def __init__(self, records: Records, task_id: str) -> None:
         self._records = records
-        self._task_id = task_id
+        self.task_id = task_id
         self._written: dict[str, int] = {}
 
     def write(
-        self, text: str, name: str = "answer", *, closes: bool = False, run: Delivery = HERE
+        self, text: str, name: str = "answer", *, run: Delivery = HERE, format: str = ""
     ) -> None:
         before = self._written.get(name, 0)
         data = text.encode()
-        about = {"closes": closes, "max_bytes": MAX_BYTES}
+        about = {"closes": False, "max_bytes": MAX_BYTES, "format": format}
         write = self._records.output.write_stream
-        outcome = write(self._task_id, run, name, before, data, **about)  # type: ignore[arg-type]
+        outcome = write(self.task_id, run, name, before, data, **about)  # type: ignore[arg-type]
         assert outcome == "written"
         self._written[name] = before + len(data)
 
@@ -43,9 +43,9 @@ class Writer:
         """Lose the run; return the delivery of the next one, which has claimed the task."""
         message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
         again = Delivery("again", 0)
-        self._records.maintenance.release([(self._task_id, HERE.token)])
+        self._records.maintenance.release([(self.task_id, HERE.token)])
         about = {"message": message, "max_attempts": 4, "hostname": "test"}
-        claimed = self._records.runs.claim(self._task_id, again, "run 2", **about)  # type: ignore[arg-type]
+        claimed = self._records.runs.claim(self.task_id, again, "run 2", **about)  # type: ignore[arg-type]
         assert claimed == "claimed"
         self._written.clear()
         return again

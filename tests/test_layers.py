@@ -295,6 +295,7 @@ LAYERS = [
     "headway.web.pages.results",
     "headway.web.pages.snippets",
     "headway.web.pages.log_view",
+    "headway.web.pages.ansi",
     "headway.web.pages.stream_view",
     "headway.web.pages.pace",
     "headway.web.pages.plot",

@@ -43,5 +43,8 @@ def test_the_limits_are_those_of_the_code():
 
     assert f"once {MAX_UNSENT_CHARS:,} characters" in text
     assert f"at most {MAX_STREAMS} streams" in text
-    for name in ("progress.stream(name, *, overflow=None)", "`headway_stream_max_bytes`"):
+    for name in (
+        "progress.stream(name, *, format=None, overflow=None)",
+        "`headway_stream_max_bytes`",
+    ):
         assert name in documents.page("docs/reference.md")

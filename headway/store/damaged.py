@@ -175,6 +175,7 @@ STREAM = {
     "length": _is_count,
     "closed": lambda value: isinstance(value, bool),
     "epoch": _is_count,
+    "format": lambda value: value == "markdown",
     "file": _is_text,
 }
 ERROR = {"type": _is_text, "message": _is_text}
@@ -239,7 +240,7 @@ SNAPSHOT = {
     "finished_at": _or_null(_is_time),
 }
 _fits_snapshot = _fits(SNAPSHOT, optional={"result"})
-_is_stream = _fits(STREAM, optional={"file"})
+_is_stream = _fits(STREAM, optional={"format", "file"})
 LOG_LINE = {"seq": _is_count, "at": _is_time, "level": _is_text, "text": _is_text}
 EVENT = {  # what follows its time, in order
     "phase": _is_phase,

@@ -58,10 +58,12 @@ class OutputRecords:
         closes: bool,
         max_bytes: int,
         overflow: Overflowing = NO_FILE,
+        format: str = "",
     ) -> Outcome:
         """Append UTF-8 to a stream of the task and publish it; repeated, it is stored once.
 
-        `before` is how many bytes this attempt has written to the stream before. Returns "written";
+        `before` is how many bytes this attempt has written to the stream before; `format` is
+        "markdown", or "" for plain text. Returns "written";
         "cancelling" if it was and the run has to stop; "full" if the stream takes no more,
         "spilled" if its file does; "spills" where nothing was stored and the file is to be begun
         first; "unknown" without a record; or why it was refused.
@@ -69,5 +71,5 @@ class OutputRecords:
         keys = [self._keys.record(task_id), self._keys.stream(task_id, name)]
         run = [task_id, delivery.token, delivery.order]
         file = [overflow.name, overflow.noted, int(overflow.has_failed), MAX_FILES]
-        args = [*run, name, before, text, int(closes), max_bytes, self._ttl, *file]
+        args = [*run, name, before, text, int(closes), max_bytes, self._ttl, *file, format]
         return Outcome(self._functions.call("write_stream", keys, args))

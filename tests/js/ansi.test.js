@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { AnsiText } from "../../headway/static/js/ansi.js";
 
 const ESC = "\x1b";
-const SHEET = await readFile(new URL("../../headway/static/task-page.css", import.meta.url), "utf8");
+const SHEET = await readFile(new URL("../../headway/static/written.css", import.meta.url), "utf8");
 
 /** A colour that a page may name; else it is the one that pages without scripts have. @param {number} index */
 function color(index) {

@@ -23,6 +23,7 @@ PAGE = {"Accept": "text/html"}
 PARTS = ("history", "message", "error", "attempt", "title", "step", "status", "current", "still")
 PARTS += (
     "streams",
+    "stream_formats",
     "files",
     "uploads",
     "answers",

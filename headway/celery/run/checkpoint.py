@@ -195,7 +195,7 @@ class Checkpoint:
         """Read what earlier runs saved, and have the ends of their texts sent."""
         self._read()
         for stream in tuple(self._overflows):
-            open_stream(self._run, stream, OVERFLOW_FILE)
+            open_stream(self._run, stream, overflow=OVERFLOW_FILE)
         for stream in tuple(self._held_back):
             open_stream(self._run, stream)
 

@@ -37,6 +37,7 @@ class StreamSender:
         self._told_closed: bool | None = None  # None: nothing has been sent
         self.overflow: Overflow | None = None
         self._is_cut_off = False  # as the file cannot be written
+        self.format = ""  # plain text
         self.has_ended = False
         self.is_full = False  # and no file takes the rest
 
@@ -140,12 +141,12 @@ class StreamSender:
         request = self._run.request
         run = (request.id, delivery_of(request))
         file = self._overflow.in_record() if self._overflow is not None else NO_FILE
-        about = {"closes": closes, "max_bytes": self._max_bytes, "overflow": file}
+        kept = {"max_bytes": self._max_bytes, "overflow": file, "format": self.format}
         write = self._backend.records.output.write_stream
-        outcome: Outcome = write(*run, self.stream.name, self._sent, piece, **about)
+        outcome: Outcome = write(*run, self.stream.name, self._sent, piece, closes=closes, **kept)
         if outcome == Outcome.UNKNOWN:  # Redis has lost the record: a report makes it again
             self._backend.runs.report(request, "PROGRESS", {})
-            outcome = write(*run, self.stream.name, self._sent, piece, **about)
+            outcome = write(*run, self.stream.name, self._sent, piece, closes=closes, **kept)
         return outcome
 
     def _act_on(self, outcome: Outcome) -> None:

@@ -24,6 +24,7 @@ FLUSH_SECONDS = 1 / 30  # between two pushes of a stream
 MAX_STREAMS = 16  # of a run
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 OVERFLOW_FILE = "file"
+MARKDOWN = "markdown"
 NO_STREAMS = StreamEnds({}, {})
 
 FLUSHER = Flusher("streams", FLUSH_SECONDS)
@@ -40,12 +41,13 @@ class RunStreams:
         self._sending = threading.Lock()
         self._has_failed = False
 
-    def open(self, name: str, overflow: str | None) -> TextStream:
+    def open(self, name: str, format: str | None, overflow: str | None) -> TextStream:
         """Return the run's stream of this name, open.
 
         Raises ValueError for too many, or for a file of one that is full; ConfigError.
 
-        It overflows to a file from when that is first asked for.
+        It has the last format that was asked for, and overflows to a file from when that is first
+        asked for.
         """
         with self._opening:
             sender = self._senders.get(name)
@@ -54,6 +56,7 @@ class RunStreams:
                     raise ValueError(f"A run has at most {MAX_STREAMS} streams.")
                 sender = StreamSender(TextStream(name, self._run), self._run)
                 self._senders = {**self._senders, name: sender}
+            sender.format = format or sender.format
             if overflow and sender.overflow is None:
                 if sender.is_full:
                     raise ValueError(f"The stream {name!r} is full: ask for its file before that.")
@@ -125,17 +128,21 @@ def held_still(run: Run) -> AbstractContextManager[StreamEnds | None]:
     return nullcontext(NO_STREAMS) if run.streams is None else run.streams.held_still()
 
 
-def open_stream(run: Run | None, name: str, overflow: str | None = None) -> TextStream:
+def open_stream(
+    run: Run | None, name: str, *, format: str | None = None, overflow: str | None = None
+) -> TextStream:
     """Return a stream of the run, open; outside of runs, one that ignores what is written.
 
-    Raises ValueError for an invalid name or overflow, for too many streams, or for a file of one
-    that is full; RuntimeError in a child process of the run; ConfigError for a file without a
-    folder.
+    Raises ValueError for an invalid name, format or overflow, for too many streams, or for a file
+    of one that is full; RuntimeError in a child process of the run; ConfigError for a file without
+    a folder.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a stream: 1 to 64 of A-Z a-z 0-9 _ . -")
     if overflow not in (None, OVERFLOW_FILE):
         raise ValueError(f"A stream overflows to a file or not at all, not to {overflow!r}.")
+    if format not in (None, MARKDOWN):
+        raise ValueError(f"A stream is plain text or {MARKDOWN!r}, not {format!r}.")
     if run is None:
         return TextStream(name, None)
     if run.task is None:
@@ -146,5 +153,5 @@ def open_stream(run: Run | None, name: str, overflow: str | None = None) -> Text
         if run.streams is None:
             run.streams = RunStreams(run)
             FLUSHER.add(run.streams)
-    stream: TextStream = run.streams.open(name, overflow)
+    stream: TextStream = run.streams.open(name, format, overflow)
     return stream

@@ -17,7 +17,7 @@
  * @typedef {{text: string, style: Style}} Piece
  */
 
-/** The sixteen colours in the light and in the dark, as task-page.css has them for pages without scripts. */
+/** The sixteen colours in the light and in the dark, as written.css has them for pages without scripts. */
 const PALETTE = [
   "#1c2430, #0f141b",
   "#b91c1c, #f87171",

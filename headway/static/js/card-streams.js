@@ -3,6 +3,7 @@
  * nothing that the page has already.
  */
 
+import { markdownBox } from "./stream-drawing.js";
 import { StreamOutput } from "./stream-output.js";
 import { TaskStream } from "./task-stream.js";
 
@@ -49,7 +50,7 @@ export class CardStreams {
     const names = Object.keys(streams);
     const last = names.slice(-MAX_SHOWN);
     for (const name of [...this.#shown.keys()].filter((name) => !last.includes(name))) this.#remove(name);
-    for (const name of last) this.#find(name).stream.reach(streams[name]);
+    for (const name of last) this.#find(name, streams[name].format).stream.reach(streams[name]);
     this.#linkMore(names.length - last.length, names[0]);
   }
 
@@ -68,12 +69,12 @@ export class CardStreams {
     this.#shown.delete(name);
   }
 
-  /** @param {string} name */
-  #find(name) {
+  /** @param {string} name @param {"markdown"} [format] */
+  #find(name, format) {
     const known = this.#shown.get(name);
     if (known) return known;
     const { section, box, follow } = this.#build(name);
-    const output = new StreamOutput(box, follow, MAX_CHARS);
+    const output = new StreamOutput(format ? markdownBox(box) : box, follow, { format, most: MAX_CHARS });
     const stream = new TaskStream(
       (text, isWhole) => output.add(text, isWhole),
       (offset, epoch) => this.#source.read(name, offset, epoch),

@@ -2,6 +2,7 @@
 
 import WORDS from "./card-words.js";
 import { translated } from "./language.js";
+import { markdownBox } from "./stream-drawing.js";
 import { StreamOutput } from "./stream-output.js";
 import { TaskStream } from "./task-stream.js";
 
@@ -40,7 +41,7 @@ export class PageStreams {
 
   /** Take in text as pushed. @param {StreamEvent & {name: string, closed: boolean}} event */
   take(event) {
-    const { stream, section } = this.#find(event.name);
+    const { stream, section } = this.#find(event.name, event.format);
     stream.take(event);
     section.showState(event.closed);
   }
@@ -48,7 +49,7 @@ export class PageStreams {
   /** Read what a snapshot says is there. @param {Snapshot} snapshot */
   reach({ streams }) {
     for (const [name, end] of Object.entries(streams)) {
-      const { stream, section } = this.#find(name);
+      const { stream, section } = this.#find(name, end.format);
       stream.reach(end);
       section.showState(end.closed);
       section.showFile(Boolean(end.file));
@@ -63,13 +64,13 @@ export class PageStreams {
     }
   }
 
-  /** @param {string} name */
-  #find(name) {
-    return this.#streams.get(name) ?? this.#adopt(name, this.#make(name));
+  /** @param {string} name @param {"markdown"} [format] */
+  #find(name, format) {
+    return this.#streams.get(name) ?? this.#adopt(name, this.#make(name, format));
   }
 
-  /** @param {string} name */
-  #make(name) {
+  /** @param {string} name @param {"markdown"} [format] */
+  #make(name, format) {
     const part = /** @type {DocumentFragment} */ (this.#template.content.cloneNode(true));
     const section = /** @type {HTMLElement} */ (part.querySelector("section"));
     const heading = section.querySelector("h2");
@@ -80,6 +81,7 @@ export class PageStreams {
       link.href = link.href.replace("/streams/name?", `/streams/${name}?`).replace("/files/name.txt", `/files/${name}.txt`);
     }
     section.querySelector("pre")?.setAttribute("aria-label", name);
+    if (format) section.dataset.format = format;
     this.#root.append(section);
     return section;
   }
@@ -111,7 +113,10 @@ class Section {
     this.#note = part('[data-part="stream-cut"]');
     const label = part("label");
     label.hidden = false;
-    this.#output = new StreamOutput(part("pre"), /** @type {HTMLInputElement} */ (label.querySelector("input")));
+    const follow = /** @type {HTMLInputElement} */ (label.querySelector("input"));
+    const format = section.dataset.format === "markdown" ? "markdown" : undefined;
+    const box = part('[data-part="stream-text"]');
+    this.#output = new StreamOutput(format && box.matches("pre") ? markdownBox(box) : box, follow, { format });
   }
 
   /** @param {string} text @param {boolean} isWhole */

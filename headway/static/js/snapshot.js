@@ -28,7 +28,7 @@
  * @property {string | null} started_at
  * @property {string} updated_at
  * @property {string | null} finished_at
- * @property {Record<string, {length: number, closed: boolean, epoch: number, file?: string}>} streams by name, see task-stream.js
+ * @property {Record<string, {length: number, closed: boolean, epoch: number, format?: "markdown", file?: string}>} streams by name, see task-stream.js
  * @property {Question | null} question while waiting
  * @property {number} failures how many attempts have failed
  * @property {{percent: number | null} | null} resume where one that failed or was cancelled can go on

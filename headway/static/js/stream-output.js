@@ -1,12 +1,12 @@
 /** The text of one stream in its box: drawn once per frame, and followed to its end if the person wishes. */
 
-import { AnsiText, nodeOf } from "./ansi.js";
+import { ColouredDrawing, MarkdownDrawing } from "./stream-drawing.js";
 
 export class StreamOutput {
   #box;
   #follow;
   #most;
-  #colors = new AnsiText();
+  #drawing;
   #waiting = "";
   #isWhole = false;
   #frame = 0;
@@ -14,12 +14,15 @@ export class StreamOutput {
   /**
    * @param {HTMLElement} box
    * @param {HTMLInputElement} follow whether its end stays in view
-   * @param {number} most how many characters the box keeps, of the end
+   * @param {object} [options]
+   * @param {"markdown"} [options.format] plain text without it
+   * @param {number} [options.most] how many characters the box keeps, of the end
    */
-  constructor(box, follow, most = Infinity) {
+  constructor(box, follow, { format, most = Infinity } = {}) {
     this.#box = box;
     this.#follow = follow;
     this.#most = most;
+    this.#drawing = format === "markdown" ? new MarkdownDrawing(box) : new ColouredDrawing(box);
     box.addEventListener("scroll", () => this.#onScroll());
     follow.addEventListener("change", () => this.#scroll(box.scrollTop));
   }
@@ -38,12 +41,8 @@ export class StreamOutput {
   #draw() {
     this.#frame = 0;
     const { scrollTop } = this.#box;
-    if (this.#isWhole) {
-      this.#colors = new AnsiText();
-      this.#box.replaceChildren();
-    }
-    this.#box.append(...this.#colors.read(this.#waiting).map(nodeOf));
-    this.#box.normalize(); // one text, so that what a person has selected stays one
+    if (this.#isWhole) this.#drawing.clear();
+    this.#drawing.add(this.#waiting);
     this.#isWhole = false;
     this.#waiting = "";
     if (this.#follow.checked) this.#forgetBeginning();
@@ -56,8 +55,11 @@ export class StreamOutput {
     while (excess > 0 && this.#box.firstChild) {
       const first = this.#box.firstChild;
       const { length } = first.textContent ?? "";
-      if (first instanceof Text && length > excess) first.deleteData(0, excess);
-      else first.remove();
+      if (length > excess) {
+        if (first instanceof Text) first.deleteData(0, excess);
+        return;
+      }
+      first.remove();
       excess -= length;
     }
   }

@@ -5,10 +5,12 @@
  * @property {number} offset
  * @property {string} text
  * @property {number} epoch another one than before: text was taken back
+ * @property {"markdown"} [format] what a stream is that is no plain text
  *
  * @typedef {object} StreamEnd how long a stream is, as a snapshot says
  * @property {number} length
  * @property {number} epoch
+ * @property {"markdown"} [format]
  *
  * @callback ReadStream reads what follows an offset, of an epoch
  * @param {number} offset

@@ -4,7 +4,8 @@
 -- ARGV[7]: '1' to close the stream; ARGV[8]: how many bytes it may have; ARGV[9]: ttl in ms;
 -- ARGV[10]: name of the file that takes the whole text once the stream is full, '' for none;
 -- ARGV[11]: what is noted of that file, a JSON object, '' until it is begun; ARGV[12]: '1' where it
--- could not be written; ARGV[13]: how many files a task may have.
+-- could not be written; ARGV[13]: how many files a task may have; ARGV[14]: the stream's format, '' for
+-- plain text.
 -- Returns 'written'; 'cancelling' when it was and the task has to stop; 'full' when the stream takes
 -- no more, 'spilled' when its file does; 'spills' where nothing is stored, as that file is to be
 -- begun first; or why not.
@@ -23,6 +24,7 @@ local file = ARGV[10]
 local noted = ARGV[11]
 local has_failed = ARGV[12] == '1'
 local most_files = tonumber(ARGV[13])
+local format = ARGV[14]
 local held = load(record, noted == '' and SHORT or nil)
 if not held.phase then return 'unknown' end
 local refused = refusal_of(held, token, order)
@@ -63,8 +65,9 @@ if piece ~= '' then
   redis.call('APPEND', key, piece)
   redis.call('PEXPIRE', key, redis.call('PTTL', record))
 end
-if piece ~= '' or stream.state ~= former then publish_stream(id, stream, length, piece) end
-if stream.state ~= former or lost > 0 then
+if piece ~= '' or stream.state ~= former then publish_stream(id, stream, length, piece, format) end
+local is_new_format = format ~= '' and before == 0 and note_format(record, name, format)
+if stream.state ~= former or lost > 0 or is_new_format then
   changes.streams = streams_field(all)
   store_version(record, id, held, changes, nil, ttl)
 end

@@ -41,8 +41,8 @@ end
 
 -- The saved fields of a new record that goes on where another task was saved.
 local function take_saved(source, id)
-  local saved, percent, streams, answers = unpack(redis.call('HMGET', record_key(source),
-    'saved', 'saved_percent', 'streams', 'answers'))
+  local saved, percent, streams, answers, formats = unpack(redis.call('HMGET', record_key(source),
+    'saved', 'saved_percent', 'streams', 'answers', 'stream_formats'))
   if not saved then return {} end
   for _, stream in ipairs(streams_of(streams or '')) do
     local text = redis.call('GET', stream_key(source, stream.name))
@@ -53,7 +53,7 @@ local function take_saved(source, id)
       redis.call('HGET', record_key(source), field))
   end
   return {saved = saved, saved_percent = percent or '', streams = streams or '',
-    answers = answers or nil}
+    answers = answers or nil, stream_formats = formats or nil}
 end
 
 local function forget_saved(record)

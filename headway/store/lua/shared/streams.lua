@@ -6,6 +6,27 @@
 -- `saved` how long the stream was at the last save, in bytes. `state` is 'open', 'closed', 'full',
 -- 'spilled' where a file of the task, '<name>.txt', has the whole text, or 'partial' where that file
 -- lacks some of it.
+--
+-- The field `stream_formats` has for each that is no plain text '<name> <format>;'.
+
+local FORMATS = {markdown = true}
+
+-- What the streams of a task are, by name, where that is not plain text.
+local function formats_of(field)
+  local all = {}
+  for name, format in string.gmatch(field or '', '([%w_.-]+) (%a+);') do
+    all[name] = FORMATS[format] and format
+  end
+  return all
+end
+
+-- Note what a stream is; returns whether that is news.
+local function note_format(record, name, format)
+  local field = redis.call('HGET', record, 'stream_formats') or ''
+  if formats_of(field)[name] == format then return false end
+  redis.call('HSET', record, 'stream_formats', field .. name .. ' ' .. format .. ';')
+  return true
+end
 
 local function streams_of(field)
   local all = {}
@@ -56,12 +77,14 @@ end
 -- none.
 local function render_streams(id, field, has_ended)
   if not field or field == '' then return '{}', nil end
+  local formats = formats_of(redis.call('HGET', record_key(id), 'stream_formats') or nil)
   local parts, total = {}, 0
   for i, stream in ipairs(streams_of(field)) do
     local length = redis.call('STRLEN', stream_key(id, stream.name))
     total = total + length
     parts[i] = '"' .. stream.name .. '":{"length":' .. integer(length) .. ',"closed":' ..
       tostring(has_ended or stream.state ~= 'open') .. ',"epoch":' .. stream.epoch ..
+      (formats[stream.name] and ',"format":"' .. formats[stream.name] .. '"' or '') ..
       (stream.state == 'spilled' and ',"file":"' .. stream.name .. '.txt"}' or '}')
   end
   return '{' .. table.concat(parts, ',') .. '}', integer(total)
@@ -77,10 +100,12 @@ local function whole_characters(text, bytes)
   return math.max(0, bytes)
 end
 
-local function publish_stream(id, stream, offset, text)
+-- `format` is '' for plain text, and where it is known already.
+local function publish_stream(id, stream, offset, text, format)
   local payload = '{"task_id":"' .. id .. '","name":"' .. stream.name .. '","offset":' ..
     integer(offset) .. ',"text":' .. cjson.encode(text) .. ',"closed":' ..
-    tostring(stream.state ~= 'open') .. ',"epoch":' .. stream.epoch .. '}'
+    tostring(stream.state ~= 'open') .. ',"epoch":' .. stream.epoch ..
+    (format ~= '' and ',"format":"' .. format .. '"' or '') .. '}'
   redis.call('PUBLISH', CHANNEL .. 'task:' .. id, '["stream",' .. payload .. ']')
 end
 
@@ -110,7 +135,7 @@ local function cut_streams(id, field, is_another)
       stream.epoch = integer(NOW)
       if has_file(stream) then outdated[#outdated + 1] = stream.name .. '.txt' end
       stream.state = 'open'
-      publish_stream(id, stream, stream.saved, '')
+      publish_stream(id, stream, stream.saved, '', '')
     end
     stream.start = stream.saved
   end

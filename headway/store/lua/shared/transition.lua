@@ -191,7 +191,7 @@ end
 -- The fields of a record that starts over, for a new send of an id whose task has ended.
 local function restarted_fields(record, id, held, name, max_attempts)
   redis.call('HDEL', record, 'cancel', 'result_at', 'result_kind', 'run',
-    'write_id', 'point_due', 'point_gap', 'streams', 'files', 'files_shown', 'unique', 'line', 'in_line', 'parts_cancelled')
+    'write_id', 'point_due', 'point_gap', 'streams', 'stream_formats', 'files', 'files_shown', 'unique', 'line', 'in_line', 'parts_cancelled')
   forget_saved(record)
   redis.call('DEL', points_key(id))
   delete_streams(id, held.fields.streams)
