@@ -56,9 +56,13 @@ class Question(TypedDict):
 
 
 class Resume(TypedDict):
-    """Where a task goes on if it is started again so; `percent` None: unknown."""
+    """Where a task goes on if it is started again so; `percent` None: unknown.
+
+    `task_id` is the task that has gone on there, where one has.
+    """
 
     percent: int | None
+    task_id: NotRequired[str]
 
 
 class FailedPart(TypedDict):

@@ -143,6 +143,24 @@ def test_a_task_has_one_continuation_however_often_it_is_asked_for(
     assert over.get_json()["task_id"] not in (first.get_json()["task_id"], task_id)
 
 
+def test_a_task_says_which_one_has_gone_on(client: FlaskClient, records: Records):
+    task_id, other = failed(client, records), failed(client, records)
+    before = read(records, task_id)
+    client.post(f"/tasks/{other}/retry", json={})
+
+    new = client.post(f"/tasks/{task_id}/retry", json={"resume": True}).get_json()["task_id"]
+
+    after = read(records, task_id)
+    assert after.resume == {"percent": 37, "task_id": new}
+    assert after.version > before.version
+    assert (after.phase, after.finished_at) == (before.phase, before.finished_at)
+    assert read(records, other).resume == {"percent": 37}
+    page = client.get(f"/tasks/{task_id}", headers={"Accept": "text/html"}).text
+    assert f'<a href="/tasks/{new}">Continued as another task →</a>' in page
+    listed = client.get("/", headers={"Accept": "text/html"}).text
+    assert f'<a data-part="link" href="/tasks/{new}">Continued as another task →</a>' in listed
+
+
 @pytest.mark.parametrize(
     "body", [{"resume": 1}, {"resume": "yes"}, {"resume": True, "args": {}}, {"resume": None}]
 )

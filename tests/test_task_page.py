@@ -214,6 +214,13 @@ def test_a_failed_task_goes_on_by_its_card(page: Page, visitor: Visitor, shared_
     expect(link).to_be_visible()
     new = str(link.get_attribute("href")).rpartition("/")[2]
     assert shared_records.client.hget(shared_records.keys.record(new), "saved") == saved
+    continued = page.get_by_role("link", name="Continued as another task →")
+    expect(continued.filter(visible=True)).to_have_count(1)
+    expect(continued).to_have_attribute("href", re.compile(new))
+    page.reload()
+    expect(page.locator("headway-task")).to_have_attribute("data-phase", "failed")
+    continued.click()
+    expect(page).to_have_url(re.compile(f"/tasks/{new}$"))
 
 
 def test_a_wrong_answer_stays_with_its_reason_while_the_page_is_renewed(

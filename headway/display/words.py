@@ -188,7 +188,7 @@ def _text(task: SnapshotDict, labels: Labels) -> str:
         ahead = task.get("queue_position")
         count = _fill(words["ahead"], count=ahead) if ahead else ""
         is_first = task.get("status") in (None, "", PENDING)
-        return _joined(words["queued"], count) if is_first else status
+        return _joined(words["queued"] if is_first else status, count)
     if phase == Phase.RETRYING:
         return current().translated(_error(task).get("message", ""))
     if phase == Phase.WAITING and (question := task.get("question")):

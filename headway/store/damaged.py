@@ -190,7 +190,7 @@ QUESTION = {
 }
 SHOWN = {"name": _is_text, "size": _is_count}
 FILES = {"count": _is_count, "first": lambda value: isinstance(value, list)}
-RESUME = {"percent": _or_null(_is_count)}
+RESUME = {"percent": _or_null(_is_count), "task_id": _is_text}
 ANSWERED = {"by": _or_null(_is_text), "value": lambda _: True}
 FAILED_PART = {"task_id": _is_text, "title": _is_text, "error": _or_null(_fits(ERROR))}
 PARTS = {
@@ -231,7 +231,7 @@ SNAPSHOT = {
     "streams": _are_streams,
     "question": _or_null(_fits(QUESTION)),
     "failures": _is_count,
-    "resume": _or_null(_fits(RESUME)),
+    "resume": _or_null(_fits(RESUME, optional={"task_id"})),
     "files": _or_null(lambda value: _fits(FILES)(value) and all(map(_fits(SHOWN), value["first"]))),
     "created_at": _is_time,
     "scheduled_for": _or_null(_is_time),

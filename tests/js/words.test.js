@@ -102,6 +102,14 @@ test("a queued task says who is ahead, and after five seconds that no worker run
   assert.equal(unknown.text, early.text);
 });
 
+test("a task that waits for its turn says who is ahead in its line", () => {
+  const waits = { ...snapshot("queued, with tasks ahead"), status: "Waits for its turn", queue: null };
+
+  const reading = read(waits, { ...at("2026-11-22T08:10:00Z"), workers: 1 });
+
+  assert.equal(reading.text, "Waits for its turn · 2 ahead");
+});
+
 test("a queued task says when no worker takes its queue, however many there are", () => {
   const queued = { ...snapshot("queued, with tasks ahead"), queue: "mail" };
   const text = (queues, time = "2026-11-22T08:10:00Z") => read(queued, { ...at(time), workers: 2, queues }).text;

@@ -124,11 +124,18 @@ export class CardDrawing {
   /** @param {Snapshot} snapshot */
   #drawLink(snapshot) {
     const link = this.#part("link");
-    const shown = this.#resultLink(snapshot) ?? this.#options.linkOf?.(snapshot);
+    const shown = this.#resultLink(snapshot) ?? this.#continuation(snapshot) ?? this.#options.linkOf?.(snapshot);
     link.hidden = !shown;
     if (!shown) return;
     set(link, "href", shown.href);
     this.#write("link", shown.text);
+  }
+
+  /** @param {Snapshot} snapshot */
+  #continuation({ resume }) {
+    if (!resume?.task_id) return null;
+    const href = this.#watcher.server.at(`/tasks/${encodeURIComponent(resume.task_id)}`);
+    return { href, text: WORDS.card.continued };
   }
 
   /** @param {Snapshot} snapshot */

@@ -129,7 +129,7 @@ function queuedText(snapshot, { now, workers, queues, paused, hints = {} }) {
     }
   }
   const count = snapshot.queue_position;
-  return again || joined([TEXTS.queued, count ? fill(TEXTS.ahead, { count }) : ""]);
+  return joined([again || TEXTS.queued, count ? fill(TEXTS.ahead, { count }) : ""]);
 }
 
 /**

@@ -14,7 +14,7 @@ import { TaskStream } from "./task-stream.js";
  * @typedef {object} StreamSource where the streams of a card come from, and what it says of them
  * @property {(name: string, offset: number, epoch: number) => Promise<StreamEvent>} read
  * @property {(name: string) => string} linkOf the address of a stream on the task's page
- * @property {{follow: string, output: (name: string) => string, more: (count: number) => string}} words
+ * @property {{follow: string, name: (name: string) => string, output: (name: string) => string, more: (count: number) => string}} words
  *
  * @typedef {object} Shown
  * @property {HTMLElement} section
@@ -101,7 +101,7 @@ export class CardStreams {
     follow.checked = true;
     follow.autocomplete = "off";
     label.append(follow, ` ${words.follow}`);
-    head.append(anchor(linkOf(name), name), " ", label);
+    head.append(anchor(linkOf(name), words.name(name)), " ", label);
     box.role = "log";
     box.ariaLive = "off"; // it would read out every word
     box.ariaLabel = name;

@@ -173,7 +173,8 @@ export default {
     "yes": "Yes",
     "no": "No",
     "started_again": "Started again, as {task}.",
-    "new_task": "a new task"
+    "new_task": "a new task",
+    "continued": "Continued as another task →"
   },
   "details": {
     "result": "Result",

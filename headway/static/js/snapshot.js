@@ -31,7 +31,8 @@
  * @property {Record<string, {length: number, closed: boolean, epoch: number, format?: "markdown", file?: string}>} streams by name, see task-stream.js
  * @property {Question | null} question while waiting
  * @property {number} failures how many attempts have failed
- * @property {{percent: number | null} | null} resume where one that failed or was cancelled can go on
+ * @property {{percent: number | null, task_id?: string} | null} resume where one that failed or was cancelled can go on, and
+ *   which task has
  * @property {{count: number, first: {name: string, size: number}[]} | null} files that it has given out
  *
  * @typedef {object} Parts of a task: how many there are of which kind

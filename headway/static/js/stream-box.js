@@ -2,6 +2,7 @@
 
 import WORDS from "./card-words.js";
 import { fill } from "./format.js";
+import { translated } from "./language.js";
 import { read } from "./reading.js";
 
 /**
@@ -75,7 +76,8 @@ export class StreamBox {
       linkOf: (name) => `${server.at(page)}#stream-${name}`,
       words: {
         follow,
-        output: (name) => fill(output, { name }),
+        name: translated,
+        output: (name) => fill(output, { name: translated(name) }),
         more: (count) => fill(more_files, { count }),
       },
     };

@@ -110,5 +110,6 @@ note_unique(owner, unique, id, fields, ttl)
 for i = FIRST_UPLOAD, #ARGV do hold_upload(ARGV[i], id, ttl + UNENDED) end
 if #ARGV >= FIRST_UPLOAD then fields.uploads = table.concat(ARGV, ' ', FIRST_UPLOAD) end
 local json = store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
+if source ~= '' then note_continuation(source, id, ttl) end
 json = stop_part(record, id, fields, ttl, grace) or json
 return {at > NOW and 'scheduled' or waits and 'in_line' or 'created', id, json}

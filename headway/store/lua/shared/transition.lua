@@ -159,6 +159,16 @@ end
 
 end
 
+-- Note in an ended task which one goes on where it was saved.
+local function note_continuation(source, id, ttl)
+  local record = record_key(source)
+  local held = load(record)
+  local resume = held.fields.resume
+  if not FINAL[held.phase] or not resume or resume == 'null' then return end
+  resume = '{"percent":' .. (string.match(resume, '"percent":(%d+)') or 'null') .. ',"task_id":"' .. id .. '"}'
+  store_version(record, source, held, {resume = resume}, nil, ttl)
+end
+
 -- End a task as cancelled, with this status if there is one.
 local function revoke(record, id, held, ttl, status)
   local why = '{"exc_type":"TaskRevokedError","exc_message":["cancelled"],' ..
