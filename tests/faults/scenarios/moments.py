@@ -7,6 +7,7 @@ from __future__ import annotations
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from tests.faults.report import Row
 from tests.faults.stories import Line
@@ -30,6 +31,10 @@ ON_ITS_WAY_SECONDS = 0.2
 EVENT_SECONDS = 20.0
 
 
+# By a socket client, an HTTP client and the task's page.
+watched = partial(telling, in_a_page=True, seconds=SECONDS)
+
+
 def at_a_save(system: System, count: int) -> Row:
     """The run has sent its save, and Valkey has not said that it has it."""
     return _hit(system, "at a save", count, (CHILD, VALKEY, PARENT), 10, _is_saving)
@@ -44,7 +49,7 @@ def in_an_effect(system: System, count: int) -> Row:
     """A process dies within the side effect that its task may have once."""
     with trial(system, "in a side effect", count, limit=LIMIT) as one:
         for number in range(count):
-            with telling(one, rows=FEW_ROWS, every=10, seconds=SECONDS) as story:
+            with watched(one, rows=FEW_ROWS, every=10) as story:
                 story.answer(story.until_asked())
                 _until(story, "charge")
                 story.strike((CHILD, PARENT)[number % 2])
@@ -55,7 +60,7 @@ def while_waiting(system: System, count: int) -> Row:
     """Everything dies at once while a task waits for its answer; nobody runs it meanwhile."""
     with trial(system, "while waiting", count, limit=LIMIT) as one:
         for _ in range(count):
-            with telling(one, rows=FEW_ROWS, every=10, seconds=SECONDS) as story:
+            with watched(one, rows=FEW_ROWS, every=10) as story:
                 asked = story.until_asked()
                 runs = len(story.diary.runs())
                 for process in (*system.webs, *system.workers):
@@ -73,7 +78,7 @@ def at_an_answer(system: System, count: int) -> Row:
     with trial(system, "at an answer", count, limit=LIMIT) as one:
         for number in range(count):
             what = (WEB, CHILD, VALKEY, PARENT)[number % 4]
-            with telling(one, rows=FEW_ROWS, every=10, seconds=SECONDS) as story:
+            with watched(one, rows=FEW_ROWS, every=10) as story:
                 if (statuses := _answer_and_strike(story, what)) != [202, 409]:
                     one.row.object_to(f"two answers were answered {statuses}")
     return one.row
@@ -104,7 +109,7 @@ def _hit(
     rows = ROWS * count
     with (
         trial(system, fault, count, limit=LIMIT) as one,
-        telling(one, rows=rows, every=every, seconds=SECONDS, asks=False) as story,
+        watched(one, rows=rows, every=every, asks=False) as story,
     ):
         for number in range(count):
             story.until_row(number * ROWS + HIT_AT)
