@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,6 +37,8 @@ BUSY = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_s
 hypothesis.settings.register_profile("headway", **BUSY)
 hypothesis.settings.load_profile("headway")
 expect.set_options(timeout=20_000)  # ms
+# A shell has what it starts in the background ignore it, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests start and read more than a visitor would; those of the limits turn them on.
 os.environ.setdefault("RATE_LIMITS", "off")
 
