@@ -54,11 +54,12 @@ def test_a_bad_query_is_refused(client: FlaskClient, task_id: str, query: str):
     assert answer.status_code == 400
 
 
-def test_the_last_lines_of_a_killed_attempt_stay_and_are_marked():
-    def event(at: str, phase: str, attempt: int, status: str = "") -> HistoryEvent:
-        known = {"at": at, "phase": phase, "attempt": attempt, "status": status}
-        return {**known, "error": None, "worker": None}  # type: ignore[typeddict-item]
+def event(at: str, phase: str, attempt: int, status: str = "") -> HistoryEvent:
+    known = {"at": at, "phase": phase, "attempt": attempt, "status": status}
+    return {**known, "error": None, "worker": None}  # type: ignore[typeddict-item]
 
+
+def test_the_last_lines_of_a_killed_attempt_stay_and_are_marked():
     lines: list[LogLine] = [
         {"seq": n, "at": at, "level": "INFO", "text": at} for n, at in enumerate("bcef")
     ]
@@ -69,6 +70,18 @@ def test_the_last_lines_of_a_killed_attempt_stay_and_are_marked():
     assert (first.begins, [line["at"] for line in first.lines]) == ("", ["b", "c"])
     assert second.begins == "Attempt 1 ended: Worker lost. Attempt 2:"
     assert [line["at"] for line in second.lines] == ["e", "f"]
+
+
+def test_an_attempt_that_asked_a_person_is_said_to_have_asked():
+    lines: list[LogLine] = [
+        {"seq": n, "at": at, "level": "INFO", "text": at} for n, at in enumerate("be")
+    ]
+    asked = [event("b", "waiting", 1), event("c", "queued", 1, "Pending...")]
+    history = [event("a", "running", 1), *asked, event("d", "running", 2)]
+
+    _, second = by_attempt(lines, history)
+
+    assert second.begins == "Attempt 1 ended: Asked a person. Attempt 2:"
 
 
 def test_what_asks_for_nothing_is_not_in_the_address(app: Flask):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flask import request
 
 from headway.display.languages import say
+from headway.display.words import PENDING
 from headway.shapes import HistoryEvent
 from headway.snapshot import Phase, error_line
 from headway.store.model import LogLine
@@ -79,5 +80,9 @@ def _starts(history: Sequence[HistoryEvent]) -> Iterator[tuple[str, str]]:
             if why:
                 words = say("Attempt {last} ended: {why}. Attempt {attempt}:", why=why, **numbers)
             yield event["at"], words
-        error = event["error"]
-        why = error_line(error) if error else event["status"]
+        if event["error"]:
+            why = error_line(event["error"])
+        elif event["phase"] == Phase.WAITING:
+            why = say("Asked a person")
+        elif event["status"] != PENDING:  # that says nothing of the attempt before
+            why = say(event["status"])
