@@ -30,6 +30,7 @@ DESK = ViewportSize(width=1000, height=1080)
 HERE = Delivery("here", 0)
 PHONE = ViewportSize(width=390, height=820)
 STILL_MS = 600  # until colours and bars have moved
+AWAY_MS = 20_000  # until the page knows that Redis does not answer
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/shop/imports.py", line 7, in import_rows
     raise ValueError(f"Row {number:,} has no price")
@@ -76,8 +77,21 @@ def visit(browser: Browser, system: System) -> None:
     picture(page, "page-form")
     start_mailing(page, system)
     picture(page, "task-mailing")
+    page.locator("#question").get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("#outcome table")).to_be_visible()
+    page.reload()
+    page.locator("#outcome").scroll_into_view_if_needed()
+    picture(page, "task-table")
     page.goto(f"{system.address}/tasks/{with_parts(system, visitor)}")
     picture(page, "task-parts")
+    page.goto(system.address)
+    expect(page.locator("#connection")).to_have_text(re.compile("Live"))
+    system.valkey.freeze()
+    try:
+        expect(page.get_by_text("these are the tasks as of")).to_be_visible(timeout=AWAY_MS)
+        picture(page, "page-away")
+    finally:
+        system.valkey.thaw()
 
 
 def start_tasks(page: Page) -> None:
