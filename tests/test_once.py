@@ -189,6 +189,22 @@ def test_an_effect_may_say_itself_that_nobody_can_know(runs: Runs):
     assert (charge.times, errors) == (1, ["no reply", "'charge' wa"[:10]])
 
 
+def test_of_two_calls_at_once_one_takes_the_step(runs: Runs):
+    charge = Charge()
+
+    def call_within_a_call(commit: Callable[[], None]) -> Any:
+        progress.once("charge", charge, commits=True)
+        return charge(commit)
+
+    def body() -> None:
+        with pytest.raises(OutcomeUnknown, match="by another call meanwhile"):
+            progress.once("charge", call_within_a_call, commits=True)
+
+    runs(body)
+
+    assert charge.times == 1
+
+
 @pytest.mark.parametrize("comes_late", [True, False])
 def test_a_run_that_was_cancelled_does_not_take_its_step(
     runs: Runs, records: Records, comes_late: bool
