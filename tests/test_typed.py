@@ -146,7 +146,7 @@ def test_a_time_is_in_utc_in_its_control():
     [at] = [each for each in SIGNATURE.asked if each.name == "at"]
 
     assert filled([at], {"at": "2026-11-29T12:00:00+02:00"}) == {"args.at": "2026-11-29T10:00"}
-    assert read_form([at], {"args.at": "2026-11-29T10:00"}) == {"at": "2026-11-29T10:00Z"}
+    assert read_form([at], {"args.at": "2026-11-29T10:00"}) == {"at": "2026-11-29T10:00:00Z"}
 
 
 @pytest.mark.parametrize(
@@ -178,6 +178,10 @@ def test_a_call_in_python_is_what_it_was():
     [
         ({"colour": "RED"}, {"colour": "Must be one of: red, blue."}),
         ({"day": "20261129"}, {"day": "Must be a date: 2026-11-29."}),
+        *(
+            ({"at": text}, {"at": "Must be a time with its zone: 2026-11-22T08:00:00Z."})
+            for text in ("2026-11-22T08:00Z", "2026-W47-7T08:00:00Z", "2026-11-22T08:00:00+01")
+        ),
         ({"day": "2026-02-30"}, {"day": "Must be a date: 2026-11-29."}),
         ({"day": 5}, {"day": "Must be a date: 2026-11-29."}),
         ({"days": ["x"]}, {"days.0": "Must be a date: 2026-11-29."}),

@@ -157,7 +157,7 @@ def _scalar(text: str, hint: Any) -> Any:
         return next((plain for plain, _ in of if as_text(plain) == text), text)
     if known in (int, float):
         return _number(text, is_whole=known is int)
-    return f"{text}Z" if known is datetime and _is_naive(text) else text
+    return _whole_time(text) if known is datetime else text
 
 
 def _number(text: str, *, is_whole: bool) -> Any:
@@ -170,11 +170,18 @@ def _number(text: str, *, is_whole: bool) -> Any:
     return text
 
 
-def _is_naive(text: str) -> bool:
+def _whole_time(text: str) -> str:
+    """Return a time with its seconds and its zone, UTC if it names none; an invalid text as it is.
+
+    A browser's control leaves seconds of 0 out.
+    """
     try:
-        return datetime.fromisoformat(text).tzinfo is None
+        found = datetime.fromisoformat(text)
     except ValueError:
-        return False
+        return text
+    if "T" not in text:  # a date alone
+        return text
+    return found.isoformat() if found.tzinfo else f"{found.isoformat()}Z"
 
 
 def _in_utc(text: str) -> str:

@@ -33,7 +33,11 @@ EMAIL = re.compile(
     r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*"
 )
 MAX_EMAIL = 254  # characters
-DATE = re.compile(r"\d{4}-\d\d-\d\d")  # Python reads "20261129" and "2026-W48-7" too
+# What the schemas say; Python reads "20261129", "2026-W48-7" and "2026-11-29T08+01" too.
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
+RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
+)
 MISSING_ARGUMENT = Sentence("Is missing.")
 UNKNOWN_ARGUMENT = Sentence("No such argument.")
 
@@ -123,6 +127,10 @@ def _datetime(text: str) -> datetime:
     return found
 
 
+def _is_datetime(value: Any) -> bool:
+    return isinstance(value, str) and bool(RFC_3339.fullmatch(value)) and _reads(_datetime)(value)
+
+
 def _is_email(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= MAX_EMAIL and bool(EMAIL.fullmatch(value))
 
@@ -135,7 +143,7 @@ SCALARS: Mapping[Any, _Scalar] = {
     date: _Scalar(Sentence("Must be a date: 2026-11-29."), _reads(_date), _date),
     datetime: _Scalar(
         Sentence("Must be a time with its zone: 2026-11-22T08:00:00Z."),
-        _reads(_datetime),
+        _is_datetime,
         _datetime,
     ),
     time: _Scalar(

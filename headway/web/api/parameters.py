@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import request
 
+from headway.arguments.typed import RFC_3339
 from headway.snapshot import Phase, phases_of_state
 from headway.strict_json import is_whole_text
 from headway.web.api.bounds import Within
@@ -15,10 +15,6 @@ from headway.web.api.payloads import AHEAD, CURSOR, MAX_AHEAD_SECONDS, ONE_TIME,
 from headway.web.requests.errors import APIError
 
 NO_TIME = "Must be a time with its zone: 2026-11-22T08:00:00Z."
-# As the OpenAPI document says; Python reads other forms of ISO 8601 too, as 2026-W48-1T08+01.
-RFC_3339 = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
-)
 
 
 def json_body(shape: type) -> dict[str, Any]:
