@@ -111,6 +111,10 @@ def test_markdown_is_drawn_while_it_is_written(
     run.write("wer\n\n- one\n- **tw")
     expect(box.get_by_role("heading", name="Answer")).to_be_visible()
     expect(box.get_by_role("listitem")).to_have_count(2)
+    item = box.get_by_role("listitem").first  # of a text, and not of the tasks
+    expect(item).to_have_css("display", "list-item")
+    expect(item).to_have_css("padding-left", "0px")
+    expect(item).to_have_css("list-style-type", "disc")
     run.write(f"o**\n\n[web](https://x.example/a) {EVIL}")
     expect(box.locator("strong")).to_have_text("two")
     link = box.get_by_role("link", name="web")
