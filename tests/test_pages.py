@@ -14,11 +14,10 @@ from flask import Flask, render_template_string
 from flask.testing import FlaskClient
 
 from app import create_app
-from hatch_build import BUNDLE, CustomBuildHook
 from headway import ConfigError, Headway
 from headway.celery.messages.sends import load_owner_by, nobody
 from headway.web import assets
-from tests.processes import ROOT, Valkey
+from tests.processes import Valkey
 
 TASK = "7f3a1c52-9b1e-4c7d-8a55-0d2f6f1b9e01"
 PARTNER = {"Origin": "https://partner.example"}
@@ -133,17 +132,6 @@ def test_a_script_that_is_not_built_is_said_to_be(
     assert (answer.status_code, answer.get_json()["error"]["code"]) == (404, "not_built")
     with pytest.raises(ConfigError, match="make bundle"):
         rendered(shop, "{{ headway.scripts() }}")
-
-
-def test_a_wheel_without_the_script_is_not_built(tmp_path: Path):
-    def hook(root: Path) -> CustomBuildHook:
-        return CustomBuildHook(str(root), {}, None, None, "", "wheel")  # type: ignore[arg-type]  # it asks neither
-
-    with pytest.raises(FileNotFoundError, match="make bundle"):
-        hook(tmp_path).initialize("standard", {})
-    hook(tmp_path).initialize("editable", {})
-    assert (ROOT / BUNDLE).exists()
-    hook(ROOT).initialize("standard", {})
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,10 @@ import zipfile
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+import redis
 
 from headway.store.records import Records
 from tests.processes import ROOT, Process, Valkey, running
@@ -78,6 +80,25 @@ def test_the_source_archive_holds_the_library_and_nothing_of_the_application(tmp
     } <= names
 
 
+BUNDLES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"][
+    "artifacts"
+]
+
+
+@pytest.mark.parametrize("missing", BUNDLES)
+def test_without_a_bundle_no_wheel_is_built(tmp_path: Path, missing: str):
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", *BUNDLES):
+        if name != missing:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
+
+    done = subprocess.run(build, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode != 0
+    assert f"{missing} missing: build them with make bundle" in done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
 def shop(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project's folder with an environment of its own, `.venv`, that has the wheel and
@@ -95,7 +116,9 @@ def shop(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Shop:
     """The project as it runs: its worker, and what its commands say."""
 
-    def __init__(self, folder: Path, valkey: Valkey, backend: str, logs: Path) -> None:
+    def __init__(
+        self, folder: Path, valkey: Valkey, backend: str, logs: Path, module: str = "app"
+    ) -> None:
         self.folder = folder
         self.env = {
             "SHOP_REDIS": valkey.url,
@@ -104,8 +127,9 @@ class Shop:
             "LANG": "C.UTF-8",
         }
         celery = [str(folder / ".venv/bin/celery"), "-A", "app"]
-        command = [*celery, "worker", "-c", "2", "--loglevel", "INFO"]
-        self.worker = Process(command, logs / "worker.log", self.env, root=folder)
+        command = [celery[0], "-A", module, "worker", "-c", "2", "--loglevel", "INFO"]
+        log = logs / f"worker-{uuid4().hex}.log"
+        self.worker = Process(command, log, self.env, root=folder)
         self.worker.wait_until(lambda: " ready." in self.worker.output())
         self.check = subprocess.run(
             [*celery, "headway"], cwd=folder, env=os.environ | self.env, capture_output=True
@@ -116,6 +140,71 @@ class Shop:
         python = self.folder / ".venv" / "bin" / "python"
         done = run(python, "-c", CLIENT, mark, cwd=self.folder, env=os.environ | self.env)
         return [tuple(end) for end in json.loads(done.stdout)]
+
+
+# A module of the project's that writes each signal, with what it carries, into the worker's log.
+OBSERVED = """
+import logging
+from celery import signals
+from app import celery
+def connect(name, signal):
+    def note(sender=None, **carried):
+        logging.getLogger("signals").warning("signal %s with %s", name, sorted(carried))
+    signal.connect(note, weak=False)
+for name in signals.__all__:
+    if name.startswith(("task_", "worker_", "before_", "after_task", "celeryd_")):
+        connect(name, getattr(signals, name))
+"""
+VARIES = re.compile(
+    r"0x[0-9a-f]+|\[\d{4}-[^]]*\]|[0-9a-f]{8}-[0-9a-f-]{27}|worker\d*@\S+|\d+(\.\d+)?s?"
+)
+LEFT = """
+import app, json, sys
+result = app.celery.AsyncResult(sys.argv[1])
+print(json.dumps(result.get(timeout=60)))
+"""
+
+
+def described(shop: Path, valkey: Valkey, backend: str, folder: Path) -> dict[str, object]:
+    """Run the project, and return all that its tasks, settings, signals and log say of it."""
+    folder.mkdir()
+    started = Shop(shop, valkey, backend, folder, "observed")
+    with running(started.worker):
+        ends = started.ends(folder / "mark")
+        assert started.worker.stop() == 0
+    with redis.Redis.from_url(valkey.url) as client:
+        stored = [client.get(f"celery-task-meta-{task_id}").decode() for task_id, _ in ends]
+    python = shop / ".venv" / "bin" / "python"
+    tasks = run(python, "-c", DESCRIBE, cwd=shop, env=os.environ | started.env).stdout
+    return {
+        "results": [end for _, end in ends],
+        "stored": [VARIES.sub("*", one) for one in stored],
+        "tasks and settings": json.loads(tasks),
+        "log": sorted({VARIES.sub("*", line) for line in started.worker.output().splitlines()}),
+    }
+
+
+def test_taken_out_after_it_was_live_all_is_as_it_was(
+    shop: Path, valkey: Valkey, redis_url: str, tmp_path: Path
+):
+    (shop / "observed.py").write_text(OBSERVED)
+    live_url = f"headway+{redis_url}"
+    python = shop / ".venv" / "bin" / "python"
+    env = {"SHOP_REDIS": redis_url, "PYTHONPATH": "", "SHOP_BACKEND": live_url}
+    before = described(shop, valkey, redis_url, tmp_path / "before")
+
+    live = described(shop, valkey, live_url, tmp_path / "live")
+    send = "import app; print(app.add.delay(20, 22).id)"  # while no worker runs
+    waiting = run(python, "-c", send, cwd=shop, env=os.environ | env).stdout.strip()
+    after = described(shop, valkey, redis_url, tmp_path / "after")
+
+    left = [python, "-c", LEFT, waiting]
+    got = run(*left, cwd=shop, env=os.environ | env | {"SHOP_BACKEND": redis_url}).stdout
+    assert live["results"] != before["results"]
+    assert any("task_prerun" in line for line in before["log"])
+    for name in before:
+        assert after[name] == before[name], name
+    assert json.loads(got) == 42  # sent while it was live, run without it
 
 
 @pytest.fixture
