@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import IO
 
 from headway import Example, Upload
@@ -27,14 +28,30 @@ HEADINGS = {
 
 def survey(source: Upload) -> tuple[list[str], int]:
     """Return the file's headings, and how many rows follow. Raises ValueError for another file."""
-    try:
+    with _read_as_text():
         rows = read_rows(source)
-        _, headings = next(rows, (0, []))
-        if not headings:
-            raise ValueError("This file is empty: it has no line of headings.")
-        if len(headings) > MAX_COLUMNS:
-            raise ValueError(f"This file has {len(headings):,} columns, of at most {MAX_COLUMNS}.")
-        return headings, sum(1 for _ in rows)
+        return _first(rows), sum(1 for _ in rows)
+
+
+def headings_of(source: Upload) -> list[str]:
+    """Return the file's headings, and read no more of it. Raises ValueError for another file."""
+    with _read_as_text(), closing(read_rows(source)) as rows:
+        return _first(rows)
+
+
+def _first(rows: Iterator[tuple[int, list[str]]]) -> list[str]:
+    _, headings = next(rows, (0, []))
+    if not headings:
+        raise ValueError("This file is empty: it has no line of headings.")
+    if len(headings) > MAX_COLUMNS:
+        raise ValueError(f"This file has {len(headings):,} columns, of at most {MAX_COLUMNS}.")
+    return headings
+
+
+@contextmanager
+def _read_as_text() -> Iterator[None]:
+    try:
+        yield
     except UnicodeDecodeError:
         raise ValueError("This file is not UTF-8 text: save it as CSV in UTF-8.") from None
 
@@ -52,7 +69,7 @@ def recognised(headings: list[str]) -> dict[str, int]:
     return columns
 
 
-def read_rows(source: Upload) -> Iterator[tuple[int, list[str]]]:
+def read_rows(source: Upload) -> Generator[tuple[int, list[str]], None, None]:
     """Yield the rows of a file that are not empty, each with its line.
 
     Raises ValueError where no row can be told from the next, or one is too long.

@@ -52,7 +52,8 @@ class Mailing:
         if rows > MAX_ROWS:
             raise ValueError(f"A mailing's file has at most {MAX_ROWS:,} rows, and this {rows:,}.")
         self._columns = recognised(self._headings)
-        self._refuse_unclear_columns()
+        refuse_unclear_columns(self._headings)
+        refuse_unknown_fields(self._headings, f"{subject}\n{body}")
         self._fields = Counter(map(_key, FIELD.findall(f"{subject}\n{body}")))
         self.recipients: list[Recipient] = []
         self.left_out: list[LeftOut] = []
@@ -106,18 +107,25 @@ class Mailing:
         filled = sum(len(values.get(field, "")) * times for field, times in self._fields.items())
         return len(self._subject) + len(self._body) + filled
 
-    def _refuse_unclear_columns(self) -> None:
-        """Refuse a field of the text that is no column, or that is as good as several."""
-        counts = Counter(map(_key, self._headings))
-        addresses = self._headings[self._columns["email"]]
-        for field in (addresses, *FIELD.findall(f"{self._subject}\n{self._body}")):
-            count = counts[_key(field)]
-            if count > 1:
-                raise ValueError(f"{count} columns are named {field!r}: rename all but one.")
-            if not count and _key(field) not in self._columns:
-                raise ValueError(
-                    f"No column is named {field!r}. There are: {', '.join(self._headings)}."
-                )
+
+def refuse_unclear_columns(headings: list[str]) -> None:
+    """Raise ValueError for headings of which none, or more than one, is that of the addresses."""
+    _refuse_twice(headings, headings[recognised(headings)["email"]])
+
+
+def refuse_unknown_fields(headings: list[str], text: str) -> None:
+    """Raise ValueError for a field of a text that is no column, or that is as good as several."""
+    known = {*map(_key, headings), *recognised(headings)}
+    for field in FIELD.findall(text):
+        _refuse_twice(headings, field)
+        if _key(field) not in known:
+            raise ValueError(f"No column is named {field!r}. There are: {', '.join(headings)}.")
+
+
+def _refuse_twice(headings: list[str], field: str) -> None:
+    count = sum(_key(heading) == _key(field) for heading in headings)
+    if count > 1:
+        raise ValueError(f"{count} columns are named {field!r}: rename all but one.")
 
 
 def _key(heading: str) -> str:

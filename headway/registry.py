@@ -46,7 +46,8 @@ class TaskType:
     those that its form asks for, None where it has no form; `summary` says what it does.
     `can_refill`: the form's arguments are the task's, so that an earlier task's fill it.
     `admit` takes the task's arguments, and raises LimitReached where this visitor may not start it
-    now. `uploads` are those of the task's arguments that may hold uploads.
+    now. `uploads` are those of the task's arguments that may hold uploads. `check` takes the task's
+    arguments with their types, and raises BadArguments.
     """
 
     name: str
@@ -59,6 +60,7 @@ class TaskType:
     can_refill: bool = False
     admit: Callable[..., None] | None = None
     uploads: tuple[Argument, ...] = ()
+    check: Callable[..., None] | None = None
 
     @property
     def heading(self) -> str:
@@ -112,6 +114,7 @@ def task(
     validate: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
     form: type | None = None,
     labels: Labels | None = None,
+    check: Callable[..., None] | None = None,
     admit: Callable[..., None] | None = None,
     unique: str = "",
     when_open: str = "show",
@@ -127,10 +130,11 @@ def task(
     `title` is for people and may name arguments ("Report for {month}"); `validate` replaces the
     check of the arguments against the function's signature and annotations, and then `form`, a
     dataclass or a pydantic model, has the arguments that its form asks for; `labels` replace words
-    on its cards; `admit` takes the task's arguments and may refuse a visitor's start; `options` are
-    Celery's (`bind`, `max_retries`, `time_limit`, ...). A request gives arguments by name, also
-    those that the function takes by position; its `*rest` is a list. The function gets dates,
-    Enums, dataclasses and models as its annotations say.
+    on its cards; `check` takes the task's arguments, annotated as the task's and with uploads to
+    read, at each start by name, and raises `headway.BadArguments`; `admit` takes them too, and may
+    refuse a visitor's start; `options` are Celery's (`bind`, `max_retries`, `time_limit`, ...). A
+    request gives arguments by name, also those that the function takes by position; its `*rest` is
+    a list. The function gets dates, Enums, dataclasses and models as its annotations say.
 
     `unique` is a text that names arguments ("{customer_id}"): while an owner's task with the same
     text is open, a start shows that one, and `.delay()` returns its result. With
@@ -159,7 +163,6 @@ def task(
         kept = {**_route_to(queue), **options}
         if limits := limits_of(own, unique, when_open, debounce, max_running):
             kept |= {"unique": limits, "apply_async": apply_async}
-        asked = None if validate else own.asked
         register(name, labels or {})
         kind = TASK_TYPES[name] = TaskType(
             name,
@@ -167,11 +170,12 @@ def task(
             queue,
             validate or own.validate,
             own.call,
-            tuple(members_of(form)) if form else asked,
+            tuple(members_of(form)) if form else None if validate else own.asked,
             summary_of(function.__doc__),
             can_refill=validate is None and form is None,
             admit=admit,
             uploads=tuple(each for each in own.arguments if holds_upload(each.hint)),
+            check=check,
         )
         if rule:
             _schedule(kind, own.asked, rule)

@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from headway.celery.backend import LiveBackend
 from headway.celery.following import following
 from headway.celery.starting import prepare
-from headway.files.uploading import UnknownUpload, uploads_of
+from headway.files.uploading import UnknownUpload, check, uploads_of
 from headway.message_headers import PARENT, parent_of
 from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.shapes import TaskMessage
@@ -91,6 +91,7 @@ def start_kind(
     """
     prepared = kind.validate(args)
     uploads = uploads_of(system, kind, prepared, owner)
+    check(system, kind, prepared, uploads)
     shown = {path: one.file.name for path, one in uploads.items()}  # by an id nobody knows a file
     title = kind.title_of({**args, **shown}, prepared)
     ordered, named = kind.call.split(prepared)

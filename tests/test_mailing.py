@@ -51,12 +51,17 @@ def mailings(app: Flask, headway_eager: Any) -> Any:
 
 def start(client: FlaskClient, text: str, subject: str = "Hi {name}", body: str = "") -> str:
     """Upload a file, start its mailing and return the task's id."""
+    answer = asked_to_start(client, text, subject, body)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json["task_id"])
+
+
+def asked_to_start(client: FlaskClient, text: str, subject: str, body: str) -> Any:
+    """Upload a file, ask for its mailing and return the answer."""
     upload = client.post("/uploads", data={"file": (io.BytesIO(text.encode()), "people.csv")})
     args = {"source": upload.json["upload_id"], "subject": subject}
     args |= {"body": [body or "In {City} too?", "Yours"]}
-    answer = client.post("/tasks", json={"name": "send_mailing", "args": args})
-    assert answer.status_code == 202, answer.text
-    return str(answer.json["task_id"])
+    return client.post("/tasks", json={"name": "send_mailing", "args": args})
 
 
 def outcomes(client: FlaskClient, task_id: str) -> list[list[str]]:
@@ -335,20 +340,49 @@ def test_an_email_that_a_lost_run_had_begun_is_told_and_not_sent_again(
 @pytest.mark.parametrize(
     ("text", "subject", "why"),
     [
-        (PEOPLE, "Hi {nme}", "No column is named 'nme'. There are: Name, E-Mail, City."),
-        (PEOPLE, "{name.__class__}", "No column is named 'name.__class__'."),
         ("Email\nbob\n", "Hi", "No row has a valid email address."),
-        ("Name\nBob\n", "Hi", "No column is named Email."),
         (
             'Email,Name\na@example.com,Ada\nb@example.com,"Bob\nc@example.com,Eve\n',
             "Hi",
             "Line 3 is not CSV: unexpected end of data. Perhaps a quotation mark is not closed.",
         ),
-        ("Email, email\na@example.com,b@example.com\n", "Hi", "2 columns are named 'Email'"),
-        ("Email,Name,name\na@example.com,A,B\n", "{Name}", "2 columns are named 'Name'"),
     ],
 )
 def test_what_cannot_be_a_mailing_says_why_before_it_asks(
     client: FlaskClient, mailings: Any, text: str, subject: str, why: str
 ):
     mailings.run_of(start(client, text, subject, "Hello")).assert_failed("ValueError", why)
+
+
+@pytest.mark.parametrize(
+    ("text", "subject", "body", "field", "why"),
+    [
+        (
+            PEOPLE,
+            "Hi {nme}",
+            "",
+            "subject",
+            "No column is named 'nme'. There are: Name, E-Mail, City.",
+        ),
+        (PEOPLE, "{name.__class__}", "", "subject", "No column is named 'name.__class__'."),
+        (PEOPLE, "Hi", "In {Town}", "body", "No column is named 'Town'."),
+        ("Name\nBob\n", "Hi", "Hello", "source", "No column is named Email."),
+        ("", "Hi", "Hello", "source", "This file is empty"),
+        ("Email, email\na@b.org,b@b.org\n", "Hi", "Hello", "source", "2 columns are named 'Email'"),
+        (
+            "Email,Name,name\na@b.org,A,B\n",
+            "{Name}",
+            "Hello",
+            "subject",
+            "2 columns are named 'Name'",
+        ),
+    ],
+)
+def test_a_field_that_is_no_column_is_found_before_the_start(
+    client: FlaskClient, text: str, subject: str, body: str, field: str, why: str
+):
+    answer = asked_to_start(client, text, subject, body)
+
+    assert answer.status_code == 400
+    assert answer.json["error"]["fields"][field].startswith(why)
+    assert client.get("/tasks").json["tasks"] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from base64 import b64decode
@@ -19,6 +20,7 @@ from headway.registry import TASK_TYPES, BadArguments, task
 from headway.store.records import Records
 from headway.tokens import token
 from headway.web.pages.start_page import NO_START
+from tests import documents
 
 SECRET = "a secret for the tests"
 HTML = {"Accept": "text/html"}
@@ -29,7 +31,11 @@ ELSEWHERE = HTML | {"Sec-Fetch-Site": "cross-site"}
 def report() -> Iterator[None]:
     finalizers = set(_state._on_app_finalizers)
 
-    @task("Report for {month}")
+    def check_month(month: str, **_: Any) -> None:
+        if month == "Smarch":
+            raise BadArguments({"month": "There is no such month."})
+
+    @task("Report for {month}", check=check_month)
     def quarterly_report(month: str, rows: int = 100, loud: bool = False, **options: int):
         """Write the quarterly report.
 
@@ -75,6 +81,44 @@ def control(page: str, name: str) -> str:
 def sent(records: Records) -> Any:
     [message] = records.client.lrange("celery", 0, -1)
     return json.loads(b64decode(json.loads(message)["body"]))[:2]
+
+
+def test_a_check_of_ones_own_is_told_at_its_field(client: FlaskClient):
+    client.get("/")
+    page = send(client, month="Smarch", rows="7")
+
+    assert page.status_code == 400
+    assert "There is no such month." in page.text
+    assert 'value="Smarch"' in control(page.text, "args.month")
+    assert 'value="7"' in control(page.text, "args.rows")
+    told = client.post("/tasks", json={"name": "quarterly_report", "args": {"month": "Smarch"}})
+    assert (told.status_code, told.json["error"]["fields"]) == (
+        400,
+        {"month": "There is no such month."},
+    )
+    assert send(client, month="March").status_code == 303
+
+
+def test_the_documents_check_looks_into_the_file(client: FlaskClient):
+    def start(text: str) -> Any:
+        file = (io.BytesIO(b"email\na@b.org\n"), "people.csv")
+        upload = client.post("/uploads", data={"file": file}).json["upload_id"]
+        args = {"people": upload, "text": text}
+        return client.post("/tasks", json={"name": "write_letters", "args": args})
+
+    def unreachable(**_: Any) -> None:
+        raise OSError("The bucket is away")
+
+    with documents.module_of("docs/forms.md", "letters.py"):
+        refused = start("Dear {town}")
+        accepted = start("Dear")
+        kind = TASK_TYPES["write_letters"]
+        TASK_TYPES["write_letters"] = replace(kind, check=unreachable)
+        left_to_the_task = start("Dear {town}")
+    del TASK_TYPES["write_letters"]
+
+    assert refused.json["error"]["fields"] == {"text": "There are only: email."}
+    assert (accepted.status_code, left_to_the_task.status_code) == (202, 202)
 
 
 def test_the_index_names_each_task_with_its_summary(client: FlaskClient):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any
 
-from app.csv_files import PEOPLE, as_csv
+from app.csv_files import PEOPLE, as_csv, headings_of
 from app.email_limits import SenderWaits, count_in_mailing, limits_below
 from app.extensions import headway, mail
 from app.mail_errors import (
@@ -19,10 +19,10 @@ from app.mail_errors import (
     SomeNotSent,
 )
 from app.mail_waits import deferred, uncounted, until_there
-from app.mailing import Mailing, Recipient
+from app.mailing import Mailing, Recipient, refuse_unclear_columns, refuse_unknown_fields
 from app.messages import make_message
 from app.outage import OUTAGE
-from headway import Labels, LimitReached, Upload, progress, task
+from headway import BadArguments, Labels, LimitReached, Upload, progress, task
 from headway.texts import Sentence
 
 PREVIEWED = 3
@@ -50,7 +50,23 @@ Obstacle = MailUnavailable | SenderWaits  # what no email can pass now
 Row = tuple[int, str, str, str]  # line, email, what became of it, and why
 
 
-@task("Mailing to {source}: {subject}", labels=LABELS, bind=True)
+def check_fields(source: Upload, subject: str, body: list[str]) -> None:
+    """Raise BadArguments for a file without addresses, and for a field that is none of its columns.
+
+    They are found in the task too, but here the person still sees what was written.
+    """
+    texts = {"subject": subject, "body": "\n".join(body)}
+    wrong = "source"
+    try:
+        headings = headings_of(source)
+        refuse_unclear_columns(headings)
+        for wrong in texts:
+            refuse_unknown_fields(headings, texts[wrong])
+    except ValueError as error:
+        raise BadArguments({wrong: str(error)}) from error
+
+
+@task("Mailing to {source}: {subject}", labels=LABELS, check=check_fields, bind=True)
 def send_mailing(
     self: Any, source: Annotated[Upload, PEOPLE], subject: str, body: list[str]
 ) -> dict[str, Any]:

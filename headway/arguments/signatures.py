@@ -22,7 +22,7 @@ from headway.arguments.typed import (
     wrong_with,
 )
 from headway.celery.run.uploads import load_upload
-from headway.files.upload import loaded_by
+from headway.files.upload import Upload, loaded_by
 
 
 class BadArguments(ValueError):
@@ -143,10 +143,15 @@ def signature_of(
     return Signature(call, tuple(arguments), extra)
 
 
-def converting(function: Callable[..., Any], *, is_bound: bool = False) -> Callable[..., Any]:
+def converting(
+    function: Callable[..., Any],
+    *,
+    is_bound: bool = False,
+    load: Callable[[str], Upload] = load_upload,
+) -> Callable[..., Any]:
     """Return a function that is called with JSON, and calls `function` with its types.
 
-    It is `function` itself where JSON has all of them.
+    It is `function` itself where JSON has all of them. `load` returns an upload by its id.
     """
     parameters = list(signature(function).parameters.values())[1 if is_bound else 0 :]
     hints = {each.name: _hint_of(each, function.__globals__) for each in parameters}
@@ -157,7 +162,7 @@ def converting(function: Callable[..., Any], *, is_bound: bool = False) -> Calla
     @wraps(function)
     def convert(*args: Any, **kwargs: Any) -> Any:
         bound = own.bind(*args, **kwargs)
-        with loaded_by(load_upload):
+        with loaded_by(load):
             for each in parameters:
                 if each.name in bound.arguments:
                     value = bound.arguments[each.name]

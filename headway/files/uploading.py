@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 from headway import settings
+from headway.arguments.signatures import converting
 from headway.arguments.typed import uploads_in
+from headway.celery.run.uploads import upload_in
 from headway.display.languages import Sentence
-from headway.exceptions import ConfigError, HeadwayError
+from headway.exceptions import ConfigError, HeadwayError, UploadExpired
 from headway.files.place import file_store
 from headway.files.store import FileStore
 from headway.files.types import file_name, media_type
+from headway.files.upload import Upload
 from headway.registry import BadArguments, TaskType
 from headway.store.errors import RedisUnavailable
 from headway.store.uploads import StoredUpload
 from headway.system import System
+
+logger = logging.getLogger(__name__)
 
 RESERVED_SECONDS = 3600.0  # for which an upload that has begun may take to come
 GONE = Sentence("This file has expired or is not yours: upload it again.")
@@ -114,3 +120,26 @@ def uploads_of(
     if len(own) < len(named):
         raise UnknownUpload(dict.fromkeys(named.keys() - own.keys(), GONE))
     return own
+
+
+def check(
+    system: System, kind: TaskType, args: Mapping[str, Any], uploads: Mapping[str, StoredUpload]
+) -> None:
+    """Have a kind's own check look at the arguments of a start, and into their uploads.
+
+    What cannot be read here and now, the task finds. Raises BadArguments, UnknownUpload.
+    """
+    if kind.check is None:
+        return
+    files = {one.id: one.file for one in uploads.values()}
+
+    def load(upload_id: str) -> Upload:
+        return upload_in(upload_store(system), upload_id, files[upload_id])
+
+    ordered, named = kind.call.split(args)
+    try:
+        converting(kind.check, load=load)(*ordered, **named)
+    except UploadExpired as error:
+        raise UnknownUpload(dict.fromkeys(uploads, GONE)) from error
+    except OSError:
+        logger.warning("The uploads of a start of %s cannot be checked", kind.name, exc_info=True)

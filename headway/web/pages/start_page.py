@@ -15,7 +15,7 @@ from headway import masking
 from headway.arguments.controls import DATE_AND_TIME, read
 from headway.arguments.form import Field, fields_of, file_fields, filled, label_of, read_form
 from headway.display.languages import Sentence, say
-from headway.files.uploading import GONE, max_bytes_of, uploads_of
+from headway.files.uploading import GONE, check, max_bytes_of, uploads_of
 from headway.limits import LimitReached
 from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.service import NotKept, start
@@ -140,7 +140,8 @@ def _checked(
     eta = None
     try:
         args = kind.merged(args)
-        uploads_of(state(), kind, kind.validate(args), owner)
+        prepared = kind.validate(args)
+        check(state(), kind, prepared, uploads_of(state(), kind, prepared, owner))
     except BadArguments as error:
         if wants_json():
             raise
