@@ -11,7 +11,7 @@ from typing import Any
 from kombu.exceptions import OperationalError
 
 from headway.celery.backend import LiveBackend
-from headway.celery.following import following
+from headway.celery.following import chord_again, following
 from headway.celery.starting import prepare
 from headway.files.uploading import UnknownUpload, check, uploads_of
 from headway.message_headers import PARENT, parent_of
@@ -183,12 +183,14 @@ def _rest_of(system: System, task_id: str, message: TaskMessage) -> dict[str, An
 
     It is of the same parent, so that what follows it stands beside it, too.
     """
-    rest = following(message["options"])
-    if not rest:
+    options = message["options"]
+    rest = following(options)
+    if not rest and not options.get("chord"):
         return rest
     [former] = system.records.read([task_id])
     if former is None or Snapshot.from_json(former.snapshot).phase == Phase.SUCCEEDED:
         return {}
+    rest |= chord_again(system.records.client, system.celery.backend, task_id, options)
     parent = parent_of(message)
     return {**rest, "headers": {PARENT: parent}} if parent else rest
 

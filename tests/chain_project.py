@@ -36,7 +36,11 @@ def step(before: Any, name: str) -> str:
 def chains(which: str) -> Any:
     first = step.s("", f"{which} flaky")
     last = step.s(f"{which} last")
+    header = [first, *(step.s("", f"{which} {n}") for n in "ab")]
+    both = [*header, step.s("", f"{which} other flaky")]
     return {
+        "header": lambda: chain(chord(header, step.s(f"{which} body")), last),
+        "both": lambda: chain(chord(both, step.s(f"{which} body")), last),
         "chain": lambda: chain(first, step.s(f"{which} middle"), last),
         "chord": lambda: chain(
             first, chord([step.s(f"{which} {n}") for n in "ab"], step.s(f"{which} body")), last

@@ -23,15 +23,22 @@ FOLLOWS = {
         "chord last": ["chord body"],
     },
     "group": {"group a": ["group flaky"], "group b": ["group flaky"]},
+    "header": {
+        "header a": [""],
+        "header b": [""],
+        "header body": ["['header flaky', 'header a', 'header b']"],
+        "header last": ["header body"],
+    },
 }
 
 
 class Shop:
     """The project with a worker, and a visitor."""
 
-    def __init__(self, address: str, folder: Path) -> None:
+    def __init__(self, address: str, folder: Path, worker: Process) -> None:
         self.address = f"{address}/headway"
         self.folder = folder
+        self.worker = worker
         self.http = requests.Session()
 
     def start(self, which: str) -> str:
@@ -57,10 +64,11 @@ def shop(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         port = free_port()
         command = [sys.executable, "-m", "flask", "--app", MODULE, "run", "--port", str(port)]
         stack.enter_context(running(Process(command, folder / "site.log", env)))
-        stack.enter_context(running(worker(folder, env, "celery", f"{MODULE}:celery")))
+        process = worker(folder, env, "celery", f"{MODULE}:celery")
+        stack.enter_context(running(process))
         address = f"http://127.0.0.1:{port}"
         wait_for(lambda: answers(f"{address}/headway/healthz"))
-        yield Shop(address, folder)
+        yield Shop(address, folder, process)
 
 
 @pytest.mark.parametrize("which", FOLLOWS)
@@ -82,3 +90,27 @@ def test_a_chain_whose_failed_part_is_run_again_goes_on(shop: Shop, which: str):
     where = f"{shop.address}/status/{alone}"
     wait_for(lambda: shop.http.get(where, timeout=10).json()["phase"] == "succeeded")
     assert all(shop.done(name) == before for name, before in FOLLOWS[which].items())
+
+
+def test_a_chord_that_has_failed_waits_for_each_part_that_is_run_again(shop: Shop):
+    def failures() -> int:
+        return shop.worker.output().count("celery.exceptions.ChordError: Dependency")
+
+    before = failures()
+    task_id = shop.start("both")
+    wait_for(lambda: len(shop.parts(task_id, "failed")) == 2, message="both parts are to fail")
+    wait_for(lambda: failures() == before + 1, message="the chord is to fail")
+
+    one, other = shop.parts(task_id, "failed")
+    shop.http.post(f"{shop.address}/tasks/{one}/retry", timeout=10)
+    wait_for(
+        lambda: failures() == before + 2, message="the chord is to fail again, by the other part"
+    )
+    assert shop.parts(task_id, "failed") == [other]
+    shop.http.post(f"{shop.address}/tasks/{task_id}/parts/retry", timeout=10)
+
+    [results] = wait_for(lambda: shop.done("both body"), message="no body")
+    assert results == "['both flaky', 'both a', 'both b', 'both other flaky']"
+    assert wait_for(lambda: shop.done("both last"), message="no end") == ["both body"]
+    wait_for(lambda: len(shop.parts(task_id, "succeeded")) == 6)
+    assert shop.parts(task_id, "failed") == []
