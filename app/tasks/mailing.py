@@ -138,6 +138,8 @@ def _send_all(task: Any, mailing: Mailing) -> tuple[dict[int, Outcome], Obstacle
     """Send what has not been sent; return the outcomes by line, and what no email can pass now."""
     outcomes: dict[int, Outcome] = {}
     counts: Counter[str] = Counter()
+    before = progress.saved or 0  # emails whose outcome earlier runs have settled
+    progress.set(before, len(mailing.recipients))
     for done, recipient in enumerate(mailing.recipients, 1):
         news: list[Outcome] = []
         try:
@@ -153,13 +155,14 @@ def _send_all(task: Any, mailing: Mailing) -> tuple[dict[int, Outcome], Obstacle
             outcome = _note(news, "not yet", str(obstacle))
         outcomes[recipient.line] = outcome
         counts[outcome[0]] += 1
+        settled = max(before, done - counts["not yet"])
         # What earlier runs have done is not counted up again before people's eyes.
-        if news or done == len(mailing.recipients):
-            progress.set(done, len(mailing.recipients), _counted(counts))
+        if (news and settled > before) or done == len(mailing.recipients):
+            progress.set(settled, len(mailing.recipients), _counted(counts))
         if news:
             what, words = outcome
             progress.log(f"{recipient.email}: {what}. {words}", LEVELS.get(what, "ERROR"))
-            progress.save(done)
+            progress.save(settled)
     return outcomes, None
 
 
