@@ -25,6 +25,7 @@ from headway.lanes import Lanes
 from headway.settings import Setting
 from headway.store.records import Records
 from headway.throttled import ThrottledLogger
+from headway.turns import fair_lines
 
 logger = ThrottledLogger(logging.getLogger(__name__))
 
@@ -148,6 +149,7 @@ class Limits:
         self.max_open_tasks = _number(settings.MAX_OPEN_TASKS, config)
         self._max_uploaded = _number(settings.UPLOADED_MAX_BYTES, config)
         self.max_queue_length = _number(settings.MAX_QUEUE_LENGTH, config)
+        self._max_running = _number(settings.MAX_RUNNING, config)
         self.max_watches = _number(settings.MAX_WATCHES, config)
         self.sockets = {
             "owner": _number(settings.OWNER_SOCKETS, config),
@@ -193,6 +195,11 @@ class Limits:
         if address:
             most[f"address:{subject_of(address)}"] = self._max_uploaded * self._factor
         return most
+
+    def fair_lines(self, queue: str, owner: str, address: str) -> str:
+        """Return the lines in which a visitor's task of a queue waits, as `Turn.line`."""
+        of_address = self._max_running * self._factor
+        return fair_lines(queue, owner, subject_of(address), self._max_running, of_address)
 
     def take(self, items: tuple[RateLimitItem, ...], name: str, words: Counted) -> None:
         """Count one of what `words` names against limits of one's own. Raises LimitReached.

@@ -27,6 +27,9 @@ PARENT = "headway_parent"
 # The header for how many attempts of a task do not count, as they were no fault of its own.
 WAITS = "headway_waits"
 
+# The header of a task that waits for its turn, or has others wait for it.
+HAS_LINES = "headway_has_lines"
+
 # The header for a Turn, from `apply_async` to where the record is made: no message carries it.
 TURN = "headway_turn"
 

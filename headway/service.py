@@ -14,7 +14,7 @@ from headway.celery.backend import LiveBackend
 from headway.celery.following import chord_again, following
 from headway.celery.starting import prepare
 from headway.files.uploading import UnknownUpload, check, uploads_of
-from headway.message_headers import PARENT, parent_of
+from headway.message_headers import HAS_LINES, PARENT, parent_of, with_headers
 from headway.registry import TASK_TYPES, BadArguments, TaskType
 from headway.shapes import TaskMessage
 from headway.snapshot import Phase, Snapshot
@@ -238,6 +238,9 @@ def _start(
     task_id, message, turn, earliest = prepare(
         celery, name, args, kwargs, queue=queue, owner=owner, priority=priority, rest=rest
     )
+    if lines := system.fair_lines(queue, owner):
+        turn = turn._replace(line=f"{turn.line} {lines}".lstrip())
+        message = with_headers(message, {**message["options"]["headers"], HAS_LINES: True})
     when = when or earliest
     encoder = None if when or rest else system.encoder
     encoded = encoder.write(task_id, message) if encoder else ""

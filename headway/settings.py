@@ -122,6 +122,12 @@ MAX_QUEUE_LENGTH = Setting(
     10_000,
     "tasks that wait in a queue; beyond it visitors start none in it (503)",
 )
+MAX_RUNNING = Setting(
+    "HEADWAY_MAX_RUNNING",
+    4,
+    "tasks of an owner in one queue that are with the workers at a time: the owner's others wait "
+    "for their turn, and other visitors' go between. Raise it with the number of slots",
+)
 OWNER_SOCKETS = Setting("HEADWAY_OWNER_SOCKETS", 50, "websockets of an owner at each web process")
 ADDRESS_SOCKETS = Setting(
     "HEADWAY_ADDRESS_SOCKETS", 500, "websockets of an IP address at each web process"
@@ -139,6 +145,7 @@ LIMITS = (
     ADDRESS_FACTOR,
     MAX_OPEN_TASKS,
     MAX_QUEUE_LENGTH,
+    MAX_RUNNING,
     OWNER_SOCKETS,
     ADDRESS_SOCKETS,
     MAX_WATCHES,

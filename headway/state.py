@@ -57,6 +57,13 @@ class State(System):
                 WAIT_SECONDS,
             )
 
+    def fair_lines(self, queue: str, owner: str) -> str:
+        """Return the lines in which a visitor's start waits, so that others' go between."""
+        limits = self.limits
+        if not limits.are_on or not has_request_context():
+            return ""
+        return limits.fair_lines(queue, owner, request.remote_addr or "")
+
 
 def state_of(app: Flask) -> State:
     """Return Headway's state in an app."""

@@ -38,6 +38,10 @@ class System:
     ) -> None:
         """Refuse a start by raising an exception; here all are admitted."""
 
+    def fair_lines(self, queue: str, owner: str) -> str:
+        """Return the lines in which a start waits besides those of its kind, as `Turn.line`."""
+        return ""
+
     @property
     def files(self) -> FileStore | None:
         """Where the files are that tasks give out; None where this process knows no place."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from celery import Task
+from celery.app.task import Context
 from kombu.message import Message
 
 from headway.celery.messages import encoded
@@ -24,7 +25,7 @@ from headway.celery.storing.fencing import (
     signature_of,
 )
 from headway.celery.storing.persistence import until_stored
-from headway.message_headers import TURN, send_of
+from headway.message_headers import HAS_LINES, TURN, send_of
 from headway.shapes import TaskMessage
 from headway.store.errors import RedisUnavailable
 from headway.store.model import NO_SOURCE, Delivery, Outcome, Source
@@ -135,12 +136,13 @@ class MessageOutbox:
         except Exception as error:
             logger.warning("Task %s is not sent at once, but by maintenance: %s", task_id, error)
 
-    def release_next(self, task_id: str, name: str | None) -> None:
+    def release_next(self, request: Context) -> None:
         """Send what has its turn since a task has ended; if that fails, maintenance sends it."""
-        if getattr(self._backend.tasks.get(name), "unique", None) is None:
+        is_unique = getattr(self._backend.tasks.get(request.task), "unique", None) is not None
+        if not is_unique and not request.get(HAS_LINES):
             return
         with suppress(RedisUnavailable):
-            for waiting in self._records.outbox.passed_turns(task_id):
+            for waiting in self._records.outbox.passed_turns(request.id):
                 self.release(waiting)
 
     def send(self, task_id: str, message: TaskMessage) -> None:

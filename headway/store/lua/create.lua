@@ -6,7 +6,7 @@
 -- message as it lies in its queue ('': it is sent later); ARGV[13]: id of the send; ARGV[14]: the
 -- list that is the queue; ARGV[15]: words of the arguments by which the task is found; ARGV[16]:
 -- the task at whose last save it goes on ('' none); ARGV[17]: digest of what it is unique by (''),
--- ARGV[18]: its line (''), see turns.lua; ARGV[19]: '1' to cancel the open task of that digest,
+-- ARGV[18]: its lines (''), see turns.lua; ARGV[19]: '1' to cancel the open task of that digest,
 -- ARGV[20]: us for which a run of that one may go on; ARGV[21]: its priority, see priorities.lua;
 -- ARGV[22]: the task that started it (''), ARGV[23]: the task whose place it takes among the parts
 -- of that one (''); ARGV[24] on: ids of the uploads among its arguments, which are kept as long as

@@ -80,10 +80,29 @@ local function open_parts_key(owner) return PREFIX .. 'headway:open_parts:' .. o
 local function unique_key(owner, digest)
   return PREFIX .. 'headway:unique:' .. owner .. ':' .. digest
 end
+
+local lines_of
+do
+
 local function turns_key(owner, digest)
   return PREFIX .. 'headway:turns:' .. owner .. ':' .. digest
 end
 local function line_key(owner, digest)
   return PREFIX .. 'headway:line:' .. owner .. ':' .. digest
 end
+
+-- The lines of a task, in the order in which it waits in them; see turns.lua.
+lines_of = function(line, owner)
+  local lines = {}
+  for limit, digest in string.gmatch(line or '', '(%d+) (%S+)') do
+    local mark = string.sub(digest, 1, 1)
+    local whose = mark == '@' and '' or owner
+    lines[#lines + 1] = {limit = tonumber(limit), turns = turns_key(whose, digest),
+      waiting = line_key(whose, digest), is_fair = mark == '@' or mark == '='}
+  end
+  return lines
+end
+
+end
+
 local function celery_key(id) return PREFIX .. 'celery-task-meta-' .. id end

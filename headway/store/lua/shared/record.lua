@@ -62,8 +62,10 @@ end
 -- How many are ahead of a task that is queued: in its line while it waits there, else in its queue.
 local function ahead_of(id, fields)
   local line = fields.queue == '' and redis.call('HGET', record_key(id), 'line')
-  local digest = line and string.match(line, '^%d+ (%S+)$')
-  if digest then return redis.call('ZRANK', line_key(fields.owner or '', digest), id) end
+  for _, each in ipairs(lines_of(line, fields.owner or '')) do
+    local rank = redis.call('ZRANK', each.waiting, id)
+    if rank then return rank end
+  end
   return redis.call('ZRANK', WAITING .. fields.queue, id)
 end
 

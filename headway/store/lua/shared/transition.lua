@@ -140,7 +140,7 @@ store_version = function(record, id, held, changes, meta, ttl)
       redis.call('PEXPIRE', stream_key(id, stream.name), ttl)
     end
     if not meta then redis.call('PEXPIRE', celery, ttl) end
-    if FINAL[phase] then leave_line(record, id, owner) end
+    if held.phase then leave_lines(record, id, owner, phase) end
     -- The list lives as long as what it lists.
     local list = list_of(fields)
     if list then keep_for(list_key(list), tonumber(ttl)) end

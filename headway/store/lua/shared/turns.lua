@@ -2,11 +2,16 @@
 --
 -- A line has two sets of ids: of those that have a turn, by time, and of those that wait for one, by
 -- priority and time. A turn counts while its task is open, so nothing has to give it back. A
--- record's field `line` is '<limit> <digest>', `line_queue` the queue that its message goes to when
--- its turn comes, and `in_line` is '1' while it waits for that.
+-- record's field `line` holds '<limit> <digest>' for each line in which the task waits, one after
+-- the other; `line_queue` is the queue that its message goes to when its last turn comes, and
+-- `in_line` is '1' while it waits for that. A digest after '=' or '@' is of a fair line, of which a
+-- task has a turn only while it is with the workers; after '@' it is a line of all owners.
 
 -- us: when what waits is looked at again, should nobody have passed a turn on
 local LOOK_AGAIN = HOUR
+
+local takes_turn, leave_lines
+do
 
 local function is_open(id)
   local phase = text(redis.call('HGET', record_key(id), 'phase') or nil)
@@ -27,33 +32,41 @@ local function pass_turns(limit, turns, waiting, own)
   end
 end
 
--- Whether a task whose time has come may be sent: it has a turn, or gets one. Else it waits.
-local function takes_turn(owner, line, id, priority, ttl)
-  local limit, digest = string.match(line or '', '^(%d+) (%S+)$')
-  if not limit then return true end
-  local turns = turns_key(owner, digest)
-  local waiting = line_key(owner, digest)
-  if not redis.call('ZSCORE', turns, id) then
-    redis.call('ZADD', waiting, 'NX', place(priority), id)
-    pass_turns(tonumber(limit), turns, waiting, id)
+-- Whether a task whose time has come may be sent: it has each of its turns, or gets it. Else it
+-- waits.
+takes_turn = function(owner, line, id, priority, ttl)
+  for _, each in ipairs(lines_of(line, owner)) do
+    if not redis.call('ZSCORE', each.turns, id) then
+      redis.call('ZADD', each.waiting, 'NX', place(priority), id)
+      pass_turns(each.limit, each.turns, each.waiting, id)
+    end
+    keep_for(each.turns, tonumber(ttl) + UNENDED)
+    keep_for(each.waiting, tonumber(ttl) + UNENDED)
+    if not redis.call('ZSCORE', each.turns, id) then return false end
   end
-  keep_for(turns, tonumber(ttl) + UNENDED)
-  keep_for(waiting, tonumber(ttl) + UNENDED)
-  return redis.call('ZSCORE', turns, id)
+  return true
 end
 
--- Take a task that has ended out of its line, whose next one gets its turn.
-local function leave_line(record, id, owner)
-  local line = redis.call('HGET', record, 'line')
-  local limit, digest = string.match(line or '', '^(%d+) (%S+)$')
-  if not limit then return end
-  local turns = turns_key(owner, digest)
-  local waiting = line_key(owner, digest)
-  redis.call('ZREM', waiting, id)
-  if redis.call('ZREM', turns, id) == 1 then pass_turns(tonumber(limit), turns, waiting) end
+-- Phases of an open task in which no worker is at it, nor takes it next.
+local RESTS = {scheduled = true, retrying = true, waiting = true}
+
+-- Take a task that has ended out of its lines, whose next ones get its turns. One that is to go on
+-- later leaves the fair ones alone.
+leave_lines = function(record, id, owner, phase)
+  if not FINAL[phase] and not RESTS[phase] then return end
+  for _, each in ipairs(lines_of(redis.call('HGET', record, 'line'), owner)) do
+    if FINAL[phase] or each.is_fair then
+      redis.call('ZREM', each.waiting, id)
+      if redis.call('ZREM', each.turns, id) == 1 then
+        pass_turns(each.limit, each.turns, each.waiting)
+      end
+    end
+  end
 end
 
--- Have a new record be one of a line, '' for none.
+end
+
+-- Have a new record be one of these lines, '' for none.
 local function join_line(fields, line, queue)
   if line == '' then return end
   fields.line = line
@@ -62,6 +75,6 @@ end
 
 -- What a task shows while it waits in line: it is in no queue.
 local function waiting_fields()
-  return {phase = '"queued"', status = '"Waits for its turn"', queue = '', scheduled_for = 'null',
-    in_line = '1'}
+  return {phase = '"queued"', status = '"Waits for its turn"', queue = '', current = '0', total = '1',
+    step = 'null', error = 'null', scheduled_for = 'null', high = '0', in_line = '1'}
 end
