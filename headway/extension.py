@@ -124,6 +124,7 @@ class Headway(AppTasks):
         *,
         owner: str | None = None,
         read_only: bool = True,
+        once: bool = False,
         expires: float = DAY_SECONDS,
     ) -> str:
         """Make a token that the current app accepts, as the function `token` does.
@@ -133,7 +134,14 @@ class Headway(AppTasks):
         keys = secret_keys_of(current_app)
         if not keys:
             raise ConfigError("There is no secret to sign a token with: set SECRET_KEY.")
-        return token(task_ids, owner=owner, read_only=read_only, expires=expires, secret_key=keys)
+        return token(
+            task_ids,
+            owner=owner,
+            read_only=read_only,
+            once=once,
+            expires=expires,
+            secret_key=keys,
+        )
 
     def revoke(
         self,

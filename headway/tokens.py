@@ -32,13 +32,14 @@ MAX_SECONDS = 366 * DAY_SECONDS  # for which a token may last, and the revoking 
 TOKEN_ID = re.compile(r"([0-9a-f]{1,10})-[\w-]{8}\Z", re.ASCII)
 # Keys in a token, which should be short.
 TASKS, OWNER, READ_ONLY, ENDS = "t", "o", "r", "e"
-ID, MADE = "i", "m"
+ID, MADE, ONCE = "i", "m", "1"
 
 
 class Grant(NamedTuple):
     """What a token opens: some tasks, or all of an owner.
 
-    `ends` is a Unix time, `made` one in microseconds. A token of an earlier version has no id.
+    One with `once` opens it to the first request or websocket that shows it. `ends` is a Unix time,
+    `made` one in microseconds. A token of an earlier version has no id.
     """
 
     task_ids: tuple[str, ...]
@@ -47,6 +48,7 @@ class Grant(NamedTuple):
     ends: float
     token_id: str = ""
     made: int = 0
+    once: bool = False
 
     @property
     def has_ended(self) -> bool:
@@ -100,12 +102,14 @@ def token(
     *,
     owner: str | None = None,
     read_only: bool = True,
+    once: bool = False,
     expires: float = DAY_SECONDS,
     secret_key: str | Sequence[str] | None = None,
 ) -> str:
     """Make a token for one task, for up to 100 tasks, or for all tasks of an owner.
 
-    With `read_only=False` its holder may also cancel, reschedule and rerun. `expires` is in seconds
+    With `read_only=False` its holder may also cancel, reschedule and rerun. With `once` it opens
+    one request, or one websocket until that ends, and no other. `expires` is in seconds
     from now, at most a year. `secret_key` defaults to the setting `headway_secret_key` of the
     current Celery app, then to the environment's HEADWAY_SECRET_KEY; of several, the last one
     signs.
@@ -129,6 +133,7 @@ def token(
         ENDS: ends,
         ID: f"{ends:x}-{secrets.token_urlsafe(6)}",
         MADE: int(now * 1e6),
+        **({ONCE: 1} if once else {}),
     }
     signed = _serializer(secret_key or secrets_of_process()).dumps(says)
     return f"{PREFIX}{signed.decode() if isinstance(signed, bytes) else signed}"
@@ -147,6 +152,7 @@ def read_token(text: str, secret_keys: Sequence[str]) -> Grant | None:
             float(says[ENDS]),
             says.get(ID, ""),
             says.get(MADE, 0),
+            bool(says.get(ONCE)),
         )
     except (BadData, LookupError, TypeError, ValueError, AttributeError):
         return None

@@ -95,6 +95,10 @@ class Keys:
         """Return where it is kept that a token, or all made by a time, no longer opens this."""
         return f"{self.prefix}headway:revoked:{token_id}:{subject}"
 
+    def used(self, token_id: str) -> str:
+        """Return where it is kept that a token for one use has been used."""
+        return f"{self.prefix}headway:used:{token_id}"
+
     def upload(self, upload_id: str) -> str:
         return f"{self.prefix}headway:upload:{upload_id}"
 

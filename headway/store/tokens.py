@@ -1,4 +1,4 @@
-"""What Redis keeps of tokens: only that some are revoked, for as long as they would last."""
+"""What Redis keeps of tokens: that some are revoked or used up, for as long as they would last."""
 
 from __future__ import annotations
 
@@ -48,6 +48,12 @@ class TokenRecords:
     def is_revoked(self, grant: Grant) -> bool:
         """Whether a token no longer opens any of what it names."""
         return all(self.begin_check(grant.claims)())
+
+    def use_up(self, grant: Grant) -> bool:
+        """Whether this is the one use of a token that is for one; from then on it is not."""
+        client, keys = self._functions.client, self._functions.keys
+        milliseconds = max(1, int((grant.ends + 1 - time.time()) * 1000))
+        return bool(client.set(keys.used(grant.token_id), 1, nx=True, px=milliseconds))
 
     def _revoke(self, subject: str, token_id: str, made_by: int, seconds: float) -> None:
         args = [token_id, subject, made_by, int(seconds * 1000)]

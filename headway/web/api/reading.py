@@ -17,6 +17,7 @@ from headway.web.requests.viewers import Viewer
 NOT_FOUND = APIError(404, "not_found", "There is no such task, or it is not yours.")
 TOKEN_HAS_ENDED = APIError(404, "token_expired", "This link has expired: ask for a new one.")
 TOKEN_IS_REVOKED = APIError(404, "token_revoked", "This link has been withdrawn.")
+TOKEN_IS_USED = APIError(404, "token_used", "This link opens once, and has been used.")
 SEND_COOKIE = (
     "A task is shown to its owner: send the cookie that came with the 202 (curl -c jar, then "
     "curl -b jar)."
@@ -64,6 +65,8 @@ def read_one(records: Records, viewer: Viewer, task_id: str, known: str = "") ->
         return stored
     if viewer.token_has_ended:
         raise TOKEN_HAS_ENDED
+    if viewer.token_is_used:
+        raise TOKEN_IS_USED
     if stored is not None and viewer.had_access(task_id, stored):
         raise TOKEN_IS_REVOKED
     if viewer.owner is None and viewer.grant is None and lacks_cookie():

@@ -10,6 +10,7 @@ from flask import Flask, current_app, request
 from werkzeug.http import parse_cookie
 
 from headway.push.withdrawals import GRANT
+from headway.state import state_of
 from headway.store.model import TaskRecord
 from headway.store.queries import EVERYBODY
 from headway.tokens import PREFIX, Grant, read_token
@@ -17,6 +18,8 @@ from headway.web.requests.access import current_owner
 
 SHOWN = "headway.token"  # in a socket's environ: the token of its connect
 TOKEN_COOKIE = "headway_token"  # of a browser that followed a link of an element with a token
+# In an environ: by the id of a token that is for one use, whether this is that use.
+USES = "headway.token_uses"
 BEARER = "bearer "
 
 
@@ -27,6 +30,7 @@ class Viewer(NamedTuple):
     grant: Grant | None = None
     sees_unowned: bool = False
     token_has_ended: bool = False
+    token_is_used: bool = False
 
     def may_see(self, task_id: str, stored: TaskRecord) -> bool:
         """Whether this viewer may see a task."""
@@ -111,7 +115,17 @@ def viewer_of(
     grant = read_token(text, secret_keys_of(app)) if text else None
     if grant is not None and grant.has_ended:
         return Viewer(owner, None, sees_unowned, token_has_ended=True)
+    if grant is not None and grant.once and not _is_its_use(app, environ, grant):
+        return Viewer(owner, None, sees_unowned, token_is_used=True)
     return Viewer(owner, grant, sees_unowned)
+
+
+def _is_its_use(app: Flask, environ: MutableMapping[str, Any], grant: Grant) -> bool:
+    """Whether this is the request, or the socket, that a token for one use opens."""
+    found: dict[str, bool] = environ.setdefault(USES, {})
+    if grant.token_id not in found:
+        found[grant.token_id] = state_of(app).records.tokens.use_up(grant)
+    return found[grant.token_id]
 
 
 def note_token(app: Flask, environ: MutableMapping[str, Any], auth: Any) -> None:
