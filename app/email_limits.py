@@ -17,6 +17,10 @@ from headway.views import current_owner
 EMAILS = Counted("{count} email", "{count} emails")
 TO_THIS_ADDRESS = Counted("{count} email to this address", "{count} emails to this address")
 OF_ALL = Counted("{count} email of all visitors", "{count} emails of all visitors")
+# In Redis for an email of a mailing that waits: against which limits it has been counted.
+COUNTED = "headway:mail-counted"
+FOR_RECIPIENT, FOR_ALL = "recipient", "all"
+HOUR_SECONDS = 3600
 
 
 def _email_limits() -> Iterator[tuple[RateLimitItem, ...]]:
@@ -53,18 +57,31 @@ def limits_below(count: int) -> list[str]:
     return [described(item, words) for item, words in named if item.amount < count]
 
 
-def count_in_mailing(owner: str, to: str) -> None:
-    """Count an email that a mailing of this owner sends.
+def count_in_mailing(owner: str, to: str, email_id: str) -> None:
+    """Count an email that a mailing of this owner sends, once however often it is tried.
 
-    Raises SenderWaits; LimitReached if only this address may get no more now.
+    After an attempt that failed call `keep_count`. Raises SenderWaits; LimitReached if only this
+    address may get no more now.
     """
     limits = headway.limits
     if not limits.are_on:
         return
     of_sender, of_recipient, of_all = _email_limits()
-    limits.take(of_recipient, f"emails:to:{to.lower()}", TO_THIS_ADDRESS)
+    counted = headway.redis.get(f"{COUNTED}:{email_id}")
+    if counted == FOR_ALL:
+        return
+    if counted != FOR_RECIPIENT:
+        limits.take(of_recipient, f"emails:to:{to.lower()}", TO_THIS_ADDRESS)
     try:
         limits.take(of_sender, f"emails:owner:{owner}", EMAILS)
         limits.take(of_all, "emails", OF_ALL)
     except LimitReached as reached:
+        keep_count(email_id, FOR_RECIPIENT)
         raise SenderWaits(reached.limit, reached.seconds) from None
+
+
+def keep_count(email_id: str, counted: str = FOR_ALL) -> None:
+    """Keep that an email has been counted which is not sent yet, for its next attempt."""
+    if headway.limits.are_on:
+        seconds = current_app.config["MAIL_RETRY_HOURS"] * 3600 + HOUR_SECONDS
+        headway.redis.set(f"{COUNTED}:{email_id}", counted, ex=int(seconds))

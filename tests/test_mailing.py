@@ -297,6 +297,49 @@ def test_a_mailing_waits_at_a_limit_says_how_long_and_uses_up_no_attempt(
     assert recipients(smtp) == ["ada@example.com", "eve@example.com"]
 
 
+def test_an_email_that_is_tried_again_counts_once(
+    app: Flask, client: FlaskClient, mailings: Any, smtp: SmtpServer, monkeypatch: Any
+):
+    monkeypatch.setattr(state_of(app).limits, "are_on", True)
+    app.config["EMAILS_PER_RECIPIENT_LIMIT"] = "1/day"
+    app.config["EMAILS_LIMIT"] = "2/day"
+    smtp.replies["rcpt"] = "451 4.7.1 come back later"
+    again = mailing.deferred
+
+    def once_more(task: Any, obstacle: Exception) -> Exception:
+        smtp.replies.update(REPLIES)
+        return again(task, obstacle)
+
+    monkeypatch.setattr(mailing, "deferred", once_more)
+    task_id = start(client, PEOPLE)
+    run = mailings.run_of(task_id)
+    run.answer("Send")
+
+    bob_is_left_out(run, "2 sent, 1 left out")
+    assert recipients(smtp) == ["ada@example.com", "eve@example.com"]
+
+
+def test_an_email_that_waits_for_its_sender_counts_once_for_its_recipient(
+    app: Flask, client: FlaskClient, mailings: Any, smtp: SmtpServer, monkeypatch: Any
+):
+    monkeypatch.setattr(state_of(app).limits, "are_on", True)
+    app.config["EMAILS_PER_RECIPIENT_LIMIT"] = "1/day"
+    app.config["EMAILS_LIMIT"] = "1/hour"
+    wait = mailing.uncounted
+
+    def until_there_is_no_limit(task: Any, obstacle: Exception, seconds: float) -> Exception:
+        app.config["EMAILS_LIMIT"] = "100/minute"
+        return wait(task, obstacle, seconds)
+
+    monkeypatch.setattr(mailing, "uncounted", until_there_is_no_limit)
+    task_id = start(client, PEOPLE)
+    run = mailings.run_of(task_id)
+    run.answer("Send")
+
+    bob_is_left_out(run, "2 sent, 1 left out")
+    assert recipients(smtp) == ["ada@example.com", "eve@example.com"]
+
+
 def test_a_mailing_waits_for_a_mail_server_that_is_away(
     client: FlaskClient, mailings: Any, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ):

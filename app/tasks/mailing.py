@@ -8,7 +8,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from app.csv_files import PEOPLE, as_csv, headings_of
-from app.email_limits import SenderWaits, count_in_mailing, limits_below
+from app.email_limits import SenderWaits, count_in_mailing, keep_count, limits_below
 from app.extensions import headway, mail
 from app.mail_errors import (
     LOST,
@@ -174,8 +174,9 @@ def _send(
     commit: Callable[[], None],
 ) -> Outcome:
     """Send one email, and return what became of it for good."""
-    count_in_mailing(getattr(task.request, "headway_owner", None) or "", recipient.email)
     own_id = f"{task.request.id}.{recipient.line}"
+    owner = getattr(task.request, "headway_owner", None) or ""
+    count_in_mailing(owner, recipient.email, own_id)
     message = make_message(own_id, recipient.email, *mailing.text_for(recipient))
     try:
         with mail.connect() as connection:
@@ -185,6 +186,9 @@ def _send(
         outcome = _note(news, "refused", str(refusal))
     except OutcomeUnknown as error:
         outcome = _note(news, "unknown", str(error))
+    except (MailDeferred, MailUnavailable):
+        keep_count(own_id)
+        raise
     OUTAGE.end(headway.redis)
     return outcome
 
