@@ -112,7 +112,8 @@ def plan(
     if "inbox_port" in services:
         stages.insert(0, [embedded.inbox(services["inbox_port"], settings["MAIL_INBOX"])])
     if "redis_url" in services:
-        stages.insert(0, [embedded.valkey(services["redis_url"], folder)])
+        valkey = embedded.valkey(services["redis_url"], folder, settings["VALKEY_MAX_MB"])
+        stages.insert(0, [valkey])
     for child in chain(*stages):
         child.inherits.append(locked.fileno())
     return stages

@@ -44,8 +44,11 @@ def choose_services(folder: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     return services
 
 
-def valkey(redis_url: str, folder: Path) -> ManagedProcess:
-    """Return the Valkey of a URL, which keeps its data in this folder and asks for a password."""
+def valkey(redis_url: str, folder: Path, max_mb: int) -> ManagedProcess:
+    """Return the Valkey of a URL, which keeps its data in this folder and asks for a password.
+
+    With `max_mb` of memory it takes no new task, and drops none.
+    """
     where = urlsplit(redis_url)
     data = folder / "valkey"
     make_private(data)
@@ -58,6 +61,7 @@ def valkey(redis_url: str, folder: Path) -> ManagedProcess:
         "appendonly": "yes",
         "appendfsync": "everysec",
         "save": "",
+        "maxmemory": f"{max_mb}mb",
         "maxmemory-policy": "noeviction",
         "loglevel": "warning",
     }

@@ -173,6 +173,14 @@ SETTINGS: tuple[settings.Setting, ...] = (
         "`s3://bucket/prefix?endpoint=https://minio.internal:9000`, which needs `pip install "
         "botocore`; unset: `files` in `DATA_DIR`",
     ),
+    Number(
+        "VALKEY_MAX_MB",
+        1024,
+        "megabytes of memory for the embedded Valkey: when they are full no task is started, and "
+        "those that are there go on",
+        16,
+        1_000_000,
+    ),
     Derived("ALLOW_EMBEDDED_VALKEY", "", "1: production with the embedded Valkey"),
     Text("MAIL_SERVER", "", "the mail server's host; unset: the development inbox"),
     Number("MAIL_PORT", 25, "its port", 1, 65535),

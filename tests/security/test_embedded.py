@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import redis
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
-from app import config, embedded
+from app import config, create_app, embedded
 from headway.masking import masked
 from supervisor import ManagedProcess
 from tests.browser import Visitor
 from tests.processes import ROOT, Process, free_port, running, wait_for
 from tests.security.test_files import modes
 from tests.test_flow import start_email
+
+MAX_MB = 16
 
 
 def command_of(managed: ManagedProcess) -> list[str]:
@@ -30,7 +37,7 @@ def url(tmp_path: Path) -> str:
 
 
 def test_nobody_gets_in_without_the_password(tmp_path: Path, url: str):
-    command = command_of(embedded.valkey(url, tmp_path))
+    command = command_of(embedded.valkey(url, tmp_path, MAX_MB))
     password = urlsplit(url).password or ""
     with running(Process(command, tmp_path / "out.log")) as valkey:
         with redis.Redis.from_url(url) as client:
@@ -93,6 +100,49 @@ def test_all_that_a_whole_run_leaves_is_readable_by_its_owner_alone(tmp_path: Pa
     assert {"valkey", "inbox", "files", "secret_key", "services.json", "valkey_password"} <= kept
     assert while_running == {}
     assert left == {}
+
+
+def test_when_it_is_full_no_task_is_started_and_none_is_lost(tmp_path: Path, url: str):
+    command = command_of(embedded.valkey(url, tmp_path, MAX_MB))
+    with (
+        running(Process(command, tmp_path / "out.log")) as valkey,
+        redis.Redis.from_url(url) as filler,
+    ):
+        valkey.wait_until(lambda: answers_to(filler))
+        settings = {"REDIS_URL": url, "DATA_DIR": str(tmp_path), "RATE_LIMITS": "off"}
+        client = create_app(settings).test_client()
+        started = client.post("/longtask").get_json()["task_id"]
+        with contextlib.suppress(redis.OutOfMemoryError):
+            while True:
+                filler.rpush("junk", b"x" * 100_000)
+        # Some small ones still fit in.
+        _, refused_start = until_refused(lambda: client.post("/longtask"))
+        accepted, refused_upload = until_refused(lambda: upload(client))
+        cancelled = client.post(f"/tasks/{started}/cancel")
+        filler.delete("junk")
+        again = client.post("/longtask")
+
+    for answer in (refused_start, refused_upload):
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert answer.get_json()["error"]["message"].startswith("Redis is full, so nothing was ")
+    assert cancelled.status_code == 202
+    assert cancelled.get_json()["phase"] == "cancelled"
+    assert again.status_code == 202
+    kept = [each for each in (tmp_path / "files").rglob("*") if each.is_file()]
+    assert len(kept) == accepted  # of one that could not be noted nothing is left on the disk
+
+
+def until_refused(ask: Callable[[], TestResponse]) -> tuple[int, TestResponse]:
+    """Ask until it is refused; return how often it was not, and the refusal."""
+    for accepted in range(10_000):
+        if (answer := ask()).status_code not in (201, 202):
+            return accepted, answer
+    raise AssertionError("It was never refused.")
+
+
+def upload(client: FlaskClient) -> TestResponse:
+    return client.post("/uploads", data={"file": (BytesIO(b"Email\n"), "people.csv")})
 
 
 def answers_to(client: redis.Redis) -> bool:

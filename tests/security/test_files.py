@@ -41,7 +41,7 @@ def test_the_data_folder_and_what_is_in_it_are_the_owners_alone(tmp_path: Path, 
     with run.lock(folder):
         services = embedded.choose_services(folder, {})
         config.load({"DATA_DIR": str(folder)})
-        embedded.valkey(services["redis_url"], folder)
+        embedded.valkey(services["redis_url"], folder, 64)
 
     assert {path.name for path in folder.iterdir()} == {
         "run.lock",

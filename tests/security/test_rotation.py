@@ -23,7 +23,9 @@ WITH_MAIL = {"MAIL_SERVER": "mail.example"}
 def test_the_password_of_the_embedded_valkey_is_replaced_and_its_data_stays(tmp_path: Path):
     before = str(embedded.choose_services(tmp_path, WITH_MAIL)["redis_url"])
     with (
-        running(Process(command_of(embedded.valkey(before, tmp_path)), tmp_path / "log")) as valkey,
+        running(
+            Process(command_of(embedded.valkey(before, tmp_path, 64)), tmp_path / "log")
+        ) as valkey,
         redis.Redis.from_url(before) as client,
     ):
         valkey.wait_until(lambda: answers_to(client))
@@ -32,7 +34,9 @@ def test_the_password_of_the_embedded_valkey_is_replaced_and_its_data_stays(tmp_
     (tmp_path / embedded.PASSWORD).unlink()
     now = str(embedded.choose_services(tmp_path, WITH_MAIL)["redis_url"])
     with (
-        running(Process(command_of(embedded.valkey(now, tmp_path)), tmp_path / "log")) as valkey,
+        running(
+            Process(command_of(embedded.valkey(now, tmp_path, 64)), tmp_path / "log")
+        ) as valkey,
         redis.Redis.from_url(now, decode_responses=True) as client,
     ):
         valkey.wait_until(lambda: answers_to(client))
