@@ -20,7 +20,7 @@ from flask.typing import ResponseReturnValue
 from headway.views import guard
 
 inbox = Blueprint("inbox", __name__)
-guard(inbox)
+guard(inbox, {"index": "lists", "index_json": "lists", "show": "reads"})
 
 MAX_LISTED = 200
 MAX_KEPT = 1_000

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from io import BytesIO
 
 import pytest
 from flask import Flask
+from werkzeug.test import EnvironBuilder
 
 from app import create_app
-from headway.web.requests.limiting import KINDS
+from headway.limits import KINDS as LIMITS
+from headway.web.requests.limiting import KINDS, socket_quotas
 
 BROWSER = {"Accept": "text/html"}
+JSON = {"Accept": "application/json"}
 MakeApp = Callable[..., Flask]
 
 
@@ -65,10 +69,65 @@ def test_each_endpoint_has_its_limit(make_app: MakeApp, method: str, path: str, 
 
 
 def test_each_endpoint_of_a_visitors_counts_as_something(make_app: MakeApp):
-    uncounted = {"static", "headway_ops", "headway_assets", "inbox"}
+    uncounted = {"static", "headway_ops", "headway_assets"}
     endpoints = {rule.endpoint for rule in make_app().url_map.iter_rules()}
 
     assert {name for name in endpoints if name.partition(".")[0] not in uncounted} == set(KINDS)
+
+
+def one_request_to_each(app: Flask) -> Iterator[tuple[str, str, str]]:
+    """Yield each endpoint that counts, with a method and a path that reach it."""
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint in KINDS:
+            method = min((rule.methods or set()) - {"HEAD", "OPTIONS"} or {"OPTIONS"})
+            yield rule.endpoint, method, re.sub(r"<[^>]+>", "unknown", rule.rule)
+
+
+@pytest.mark.parametrize("headers", [JSON, BROWSER], ids=["program", "browser"])
+def test_each_kind_of_limit_says_how_much_time_is_left(make_app: MakeApp, headers: dict[str, str]):
+    ones = {setting.name.removeprefix("HEADWAY_"): "1/hour" for setting in LIMITS.values()}
+    app = make_app(**ones, ADDRESS_FACTOR="1")
+    refused = set()
+    for endpoint, method, path in one_request_to_each(app):
+        # Each from an address of its own: one that no other endpoint has used up.
+        here = {"REMOTE_ADDR": f"192.0.2.{len(refused) + 1}"}
+        client = app.test_client()
+        with client.open(path, method=method, headers=headers, environ_base=here) as first:
+            assert first.status_code != 429, endpoint
+        second = client.open(path, method=method, headers=headers, environ_base=here)
+        assert second.status_code == 429, endpoint
+        assert 3500 < int(second.headers["Retry-After"]) <= 3600, endpoint
+        assert re.search(r"At most 1 [\w ]+ per hour\. Try again in 60 minutes\.", second.text)
+        refused.add(endpoint)
+
+    assert refused == set(KINDS)
+    assert {*KINDS.values(), "starts"} == set(LIMITS)  # a start is admitted by what it starts
+
+
+def test_off_turns_each_limit_off(make_app: MakeApp):
+    ones = {setting.name.removeprefix("HEADWAY_"): "1/hour" for setting in LIMITS.values()}
+    ones |= {"MAX_OPEN_TASKS": "1", "MAX_QUEUE_LENGTH": "1", "MAX_RUNNING": "1"}
+    ones |= {"OWNER_SOCKETS": "1", "ADDRESS_SOCKETS": "1", "UPLOADED_MAX_BYTES": "1"}
+    app = make_app(**ones, ADDRESS_FACTOR="1", RATE_LIMITS="off")
+    client = app.test_client()
+
+    answers = set()
+    for endpoint, method, path in one_request_to_each(app):
+        for _ in range(3):
+            with client.open(path, method=method) as response:  # it may be a file
+                answers.add((endpoint, response.status_code))
+    started = [client.post("/longtask") for _ in range(3)]
+    uploads = [
+        client.post("/uploads", data={"file": (BytesIO(b"Email\n"), "people.csv")})
+        for _ in range(3)
+    ]
+
+    assert {endpoint for endpoint, _ in answers} == set(KINDS)
+    assert 429 not in {status for _, status in answers}
+    assert [each.status_code for each in started] == [202] * 3
+    assert {each.get_json()["status"] for each in started} == {"Pending..."}
+    assert [each.status_code for each in uploads] == [201] * 3
+    assert socket_quotas(app, EnvironBuilder().get_environ()) == {}
 
 
 def test_the_button_that_makes_a_link_counts_as_a_link(make_app: MakeApp):

@@ -198,7 +198,8 @@ class SocketHandlers:
         }
         if len(rooms | watched) > limits.max_watches:
             raise TooManyWatches(
-                f"A websocket watches at most {counted(limits.max_watches, 'task')}."
+                f"A websocket watches at most {counted(limits.max_watches, 'task')}: "
+                "unwatch some, then watch these."
             )
         count_event(self._app, kind, self._fanout.server.get_environ(sid) or {})
 

@@ -61,7 +61,7 @@ def test_a_websocket_watches_so_many_tasks(served: Served):
     refused = visitor.call("watch", {"task_ids": task_ids[2:]})
     again = visitor.call("watch", {"task_ids": task_ids[:3]})
 
-    message = f"A websocket watches at most {MAX_WATCHES} tasks."
+    message = f"A websocket watches at most {MAX_WATCHES} tasks: unwatch some, then watch these."
     assert refused == {"error": {"code": "too_many_watches", "message": message}}
     assert len(again["snapshots"]) == 3
     assert visitor.call("unwatch", {"task_ids": task_ids[:1]}) == {}
