@@ -235,14 +235,20 @@ def test_a_message_of_the_inbox_is_accessible(pages: Pages, valkey: Valkey, tmp_
 
 
 def test_the_buttons_of_a_row_lie_over_nothing(pages: Pages):
-    for phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED):
+    # the texts of the second end in a link, which stands where the row's end is
+    shown: list[tuple[Phase, dict[str, Any]]] = [
+        (Phase.FAILED, {"error": {"type": "ValueError", "message": LONG}}),
+        (Phase.SUCCEEDED, {"status": LONG, "result": ROWS}),
+        (Phase.CANCELLED, {}),
+    ]
+    for phase, fields in shown:
         task_id = pages.start()
         pages.records.files.note(task_id, HERE, "a file.csv", 1500, "text/csv", "0" * 32)
-        error = {"error": {"type": "ValueError", "message": LONG}}
-        fields = error if phase == Phase.FAILED else {}
-        pages.end(task_id, phase, {}, **fields, **({"result": LONG} if not fields else {}))
+        meta = {"status": "SUCCESS", "result": ROWS} if phase == Phase.SUCCEEDED else {}
+        pages.end(task_id, phase, meta, **fields)
     open_live(pages.page, pages.address)
     expect(cards(pages.page)).to_have_count(3)
+    expect(pages.page.get_by_role("link", name="Show the table")).to_be_visible()
 
     for card in cards(pages.page).all():
         for width in WIDTHS:
