@@ -34,7 +34,7 @@ TURNS = {
 }
 STEP = 500_000_000 * 1_000_000  # us between the scores of two priorities
 PERIOD = 3600 * 1_000_000  # us
-START = 1_800_000_000 * 1_000_000  # us since 1970
+START = 1_700_000_000 * 1_000_000  # us since 1970; Redis has nothing settled beyond its clock
 WAITING = tuple(f"headway:waiting:{queue}" for queue in QUEUES)
 WAITS_FOR_ITS_TIME = {Phase.SCHEDULED, Phase.RETRYING}
 NO_KEY = -2  # as PTTL has it
