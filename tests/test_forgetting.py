@@ -170,3 +170,14 @@ def test_of_one_cancelled_before_it_began_its_message_still_finds_whom_to_tell(r
 
     assert json.loads(records.client.get(records.keys.celery(ID)))["status"] == "REVOKED"
     assert records.maintenance.may_notify(ID)
+
+
+def test_a_send_of_its_id_that_comes_unannounced_runs_and_the_former_one_does_not(
+    records: Records,
+):
+    ended(records)
+    records.forget_ended(ID)
+
+    assert claim(records, "first", "late") == "final"
+    assert claim(records, "second", "another") == "claimed"
+    assert claim(records, "first", "late") == "stale"
