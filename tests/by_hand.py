@@ -22,7 +22,7 @@ from tests.browser import Visitor
 from tests.processes import wait_for
 
 HERE = Delivery("test", 0)
-# What a server says of itself, at each door: docs/protocol.md.
+# What a server says of itself, at each endpoint: docs/protocol.md.
 SERVER_KEYS = {
     "live",
     "now",

@@ -25,9 +25,9 @@ def listener() -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def door(listener: socket.socket, env: dict[str, str]) -> Iterator[AcceptQueue]:
-    with AcceptQueue(listener, env) as door:
-        yield door
+def queue(listener: socket.socket, env: dict[str, str]) -> Iterator[AcceptQueue]:
+    with AcceptQueue(listener, env) as queue:
+        yield queue
 
 
 class AcceptQueue:
@@ -75,51 +75,51 @@ def waiting_in_the_kernel(listener: socket.socket) -> int:
 
 
 def test_a_crowd_is_received_before_it_is_let_in_and_in_its_order(
-    listener: socket.socket, door: AcceptQueue
+    listener: socket.socket, queue: AcceptQueue
 ):
     crowd = [come(listener) for _ in range(CROWD)]
 
-    assert [door.ask("next") for _ in crowd] == [port_of(client) for client in crowd]
+    assert [queue.ask("next") for _ in crowd] == [port_of(client) for client in crowd]
     for client in crowd:
         client.close()
 
 
-def test_who_has_only_said_all_is_let_in(listener: socket.socket, door: AcceptQueue):
+def test_who_has_only_said_all_is_let_in(listener: socket.socket, queue: AcceptQueue):
     first = come(listener)
-    assert door.ask("next") == port_of(first)
+    assert queue.ask("next") == port_of(first)
     client = come(listener)
     client.shutdown(socket.SHUT_WR)
 
-    assert door.ask("next") == port_of(client)
+    assert queue.ask("next") == port_of(client)
     first.close()
     client.close()
 
 
-def test_who_has_left_meanwhile_is_not_let_in(listener: socket.socket, door: AcceptQueue):
+def test_who_has_left_meanwhile_is_not_let_in(listener: socket.socket, queue: AcceptQueue):
     first = come(listener)
-    assert door.ask("next") == port_of(first)
+    assert queue.ask("next") == port_of(first)
     for _ in range(3):
         come(listener).close()
     second = come(listener)
     time.sleep(1.2)  # as a crowd makes them wait
 
-    assert door.ask("next") == port_of(second)
+    assert queue.ask("next") == port_of(second)
     first.close()
     second.close()
 
 
 def test_a_shut_door_receives_nobody_and_lets_in_who_waits(
-    listener: socket.socket, door: AcceptQueue
+    listener: socket.socket, queue: AcceptQueue
 ):
     first = come(listener)
     second = come(listener)
-    assert door.ask("next") == port_of(first)
+    assert queue.ask("next") == port_of(first)
     wait_for(lambda: waiting_in_the_kernel(listener) == 0)
 
-    door.ask("shut")
+    queue.ask("shut")
     third = come(listener)
 
-    assert door.ask("next") == port_of(second)
+    assert queue.ask("next") == port_of(second)
     assert waiting_in_the_kernel(listener) == 1
     for client in (first, second, third):
         client.close()

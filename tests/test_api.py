@@ -1,4 +1,4 @@
-"""The HTTP doors that start tasks: what works, what is refused, and that a refusal
+"""The HTTP endpoints that start tasks: what works, what is refused, and that a refusal
 starts nothing.
 """
 

@@ -1,4 +1,4 @@
-"""The HTTP doors that tasks are read at."""
+"""The HTTP endpoints that tasks are read at."""
 
 from __future__ import annotations
 

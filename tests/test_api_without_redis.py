@@ -1,4 +1,4 @@
-"""The HTTP doors while Redis is away, or hangs."""
+"""The HTTP endpoints while Redis is away, or hangs."""
 
 from __future__ import annotations
 

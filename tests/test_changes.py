@@ -1,4 +1,4 @@
-"""The doors by which a person changes a task: cancel, another time, once more."""
+"""The endpoints by which a person changes a task: cancel, another time, once more."""
 
 from __future__ import annotations
 
@@ -193,25 +193,27 @@ def test_what_is_no_time_changes_nothing(client: FlaskClient, body: object):
 
 def test_no_number_and_no_json_change_nothing(client: FlaskClient):
     task_id = start(client, countdown=3600)
-    door = f"/tasks/{task_id}/schedule"
+    endpoint = f"/tasks/{task_id}/schedule"
 
     assert (
-        client.post(door, data='{"countdown": NaN}', content_type="application/json").status_code
+        client.post(
+            endpoint, data='{"countdown": NaN}', content_type="application/json"
+        ).status_code
         == 400
     )
-    assert client.post(door, data="countdown=0").status_code == 415
+    assert client.post(endpoint, data="countdown=0").status_code == 415
     assert client.get(f"/status/{task_id}").get_json()["phase"] == "scheduled"
 
 
-@pytest.mark.parametrize("door", ["cancel", "retry", "schedule"])
+@pytest.mark.parametrize("endpoint", ["cancel", "retry", "schedule"])
 def test_what_is_unknown_malformed_or_not_yours_is_alike(
-    app: Flask, client: FlaskClient, door: str
+    app: Flask, client: FlaskClient, endpoint: str
 ):
     theirs = start(app.test_client(), countdown=3600)
     client.get("/")
 
     answers = [
-        client.post(f"/tasks/{task_id}/{door}", json={"countdown": 0})
+        client.post(f"/tasks/{task_id}/{endpoint}", json={"countdown": 0})
         for task_id in (theirs, "00000000-0000-0000-0000-000000000000", "no id at all")
     ]
 
@@ -219,12 +221,12 @@ def test_what_is_unknown_malformed_or_not_yours_is_alike(
     assert len({answer.text for answer in answers}) == 1
 
 
-@pytest.mark.parametrize("door", ["cancel", "retry", "schedule"])
-def test_another_sites_page_changes_nothing(client: FlaskClient, door: str):
+@pytest.mark.parametrize("endpoint", ["cancel", "retry", "schedule"])
+def test_another_sites_page_changes_nothing(client: FlaskClient, endpoint: str):
     task_id = start(client, countdown=3600)
 
     response = client.post(
-        f"/tasks/{task_id}/{door}",
+        f"/tasks/{task_id}/{endpoint}",
         json={"countdown": 0},
         headers={"Origin": "https://evil.example.com"},
     )
@@ -233,9 +235,9 @@ def test_another_sites_page_changes_nothing(client: FlaskClient, door: str):
     assert client.get(f"/status/{task_id}").get_json()["phase"] == "scheduled"
 
 
-@pytest.mark.parametrize("door", ["cancel", "retry", "schedule"])
-def test_a_get_changes_nothing(client: FlaskClient, door: str):
-    assert client.get(f"/tasks/{start(client, countdown=3600)}/{door}").status_code == 405
+@pytest.mark.parametrize("endpoint", ["cancel", "retry", "schedule"])
+def test_a_get_changes_nothing(client: FlaskClient, endpoint: str):
+    assert client.get(f"/tasks/{start(client, countdown=3600)}/{endpoint}").status_code == 405
 
 
 @pytest.mark.usefixtures("hasty_redis")

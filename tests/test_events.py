@@ -1,4 +1,4 @@
-"""The socket's doors, over real websockets to a real web process, with a real worker behind it."""
+"""The socket's events, over real websockets to a real web process, with a real worker behind it."""
 
 from __future__ import annotations
 

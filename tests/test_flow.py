@@ -1,4 +1,4 @@
-"""Whole flows over real processes: the article's client, an e-mail's fate, the outbox, many
+"""Whole flows over real processes: the article's client, an email's fate, the outbox, many
 visitors at once.
 """
 

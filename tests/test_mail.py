@@ -89,7 +89,7 @@ def test_an_emails_fate_is_in_its_snapshot(env: dict[str, str], tmp_path: Path):
 
 
 def fate(client: FlaskClient, address: str) -> dict[str, Any]:
-    """Send an e-mail by the form and return its final snapshot."""
+    """Send an email by the form and return its final snapshot."""
     accepted = client.post(
         "/", data={"email": address, "submit": "Send"}, headers={"Accept": "application/json"}
     )

@@ -1,4 +1,4 @@
-"""Requests and websockets of other sites' pages: one rule for both doors, whatever stands
+"""Requests and websockets of other sites' pages: one rule for both endpoints, whatever stands
 before the server.
 """
 
@@ -110,7 +110,7 @@ OTHER_BEHIND_ONE = [
 
 
 @pytest.fixture(scope="module")
-def doors(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Any]:
+def endpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Any]:
     """Apps by how many proxies they trust; of Redis they need nothing here."""
     env = {
         "REDIS_URL": "redis://127.0.0.1:1/0",
@@ -149,28 +149,30 @@ def passes(app: Any, origin: str | None, headers: dict[str, str]) -> tuple[bool,
 @pytest.mark.parametrize(("origin", "headers"), SAME)
 @pytest.mark.parametrize("hops", [0, 1])
 def test_both_doors_take_what_is_our_own(
-    doors: dict[int, Any], hops: int, origin: str | None, headers: dict[str, str]
+    endpoints: dict[int, Any], hops: int, origin: str | None, headers: dict[str, str]
 ):
-    assert passes(doors[hops], origin, headers) == (True, True)
+    assert passes(endpoints[hops], origin, headers) == (True, True)
 
 
 @pytest.mark.parametrize(("origin", "headers"), OTHER)
 def test_both_doors_refuse_what_is_not(
-    doors: dict[int, Any], origin: str | None, headers: dict[str, str]
+    endpoints: dict[int, Any], origin: str | None, headers: dict[str, str]
 ):
-    assert passes(doors[0], origin, headers) == (False, False)
+    assert passes(endpoints[0], origin, headers) == (False, False)
 
 
 @pytest.mark.parametrize(("origin", "headers"), SAME_BEHIND_ONE)
-def test_behind_a_proxy_both_take_it(doors: dict[int, Any], origin: str, headers: dict[str, str]):
-    assert passes(doors[1], origin, headers) == (True, True)
+def test_behind_a_proxy_both_take_it(
+    endpoints: dict[int, Any], origin: str, headers: dict[str, str]
+):
+    assert passes(endpoints[1], origin, headers) == (True, True)
 
 
 @pytest.mark.parametrize(("origin", "headers"), OTHER_BEHIND_ONE)
 def test_behind_a_proxy_both_refuse_it(
-    doors: dict[int, Any], origin: str | None, headers: dict[str, str]
+    endpoints: dict[int, Any], origin: str | None, headers: dict[str, str]
 ):
-    assert passes(doors[1], origin, headers) == (False, False)
+    assert passes(endpoints[1], origin, headers) == (False, False)
 
 
 @pytest.mark.parametrize(

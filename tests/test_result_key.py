@@ -1,4 +1,4 @@
-"""The snapshot's key `result` is there in SUCCESS only, at every door.
+"""The snapshot's key `result` is there in SUCCESS only, at every endpoint.
 
 Every other key always is.
 """

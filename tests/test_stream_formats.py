@@ -1,4 +1,4 @@
-"""A stream that is Markdown: said with it at each door, kept with its text, shown as what it is."""
+"""A stream that is Markdown: said at each endpoint, kept with its text, shown as what it is."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def create(records: Records, unique: str = "one", **options: Any) -> StartResult
     return records.starts.create(turn=Turn(unique=unique), **about | options)
 
 
-# At each door
+# At each endpoint
 
 
 def test_a_second_start_shows_the_open_task(ada: FlaskClient, records: Records):

@@ -21,7 +21,7 @@ STATES = {
     "failed": "FAILURE",
     "cancelled": "REVOKED",
 }
-# doors of which one visitor uses one after the other
+# endpoints of which one visitor uses one after the other
 MOVING = frozenset({"queue_position", "streams"})  # without another version
 ORDERED = frozenset({"ack", "push", "status", "list"})
 REFUSAL_SECONDS = 3.0
@@ -35,7 +35,7 @@ class Seen(NamedTuple):
     """
 
     viewer: str
-    door: str
+    endpoint: str
     line: str
     task_id: str
     version: int
@@ -60,7 +60,7 @@ class Seen(NamedTuple):
         numbers = f"{self.current}/{self.total}"
         return (
             f"{self.version} {self.phase} attempt {self.attempt} {numbers} {self.error} "
-            f"({self.viewer}, {self.door})"
+            f"({self.viewer}, {self.endpoint})"
         )
 
 
@@ -74,7 +74,7 @@ class History:
         self.unanswered: list[str] = []
         self._bars: dict[str, tuple[int, str, float]] = {}
 
-    def see(self, viewer: str, door: str, line: str, snapshot: dict[str, Any]) -> None:
+    def see(self, viewer: str, endpoint: str, line: str, snapshot: dict[str, Any]) -> None:
         """Note a snapshot; `line` names the connection that brought it."""
         same = {key: value for key, value in snapshot.items() if key not in MOVING}
         numbers = (
@@ -82,7 +82,7 @@ class History:
             for key in ("task_id", "version", "phase", "state", "attempt", "current", "total")
         )
         error = (snapshot["error"] or {}).get("type", "")
-        seen = Seen(viewer, door, line, *numbers, error, hash(json.dumps(same, sort_keys=True)))
+        seen = Seen(viewer, endpoint, line, *numbers, error, hash(json.dumps(same, sort_keys=True)))
         with self._lock:
             self.by_task[seen.task_id].append(seen)
 
@@ -138,18 +138,18 @@ def final_is_final(seen: list[Seen]) -> Iterator[str]:
 
 
 def versions_grow(seen: list[Seen]) -> Iterator[str]:
-    """At one door one visitor sees versions in their order.
+    """At one endpoint one visitor sees versions in their order.
 
     Pushed ones grow strictly on one socket.
     """
-    doors: dict[tuple[str, str, str], list[Seen]] = defaultdict(list)
+    endpoints: dict[tuple[str, str, str], list[Seen]] = defaultdict(list)
     for one in seen:
-        if one.door in ORDERED:
-            doors[one.viewer, one.door, one.line].append(one)
-    for (_, door, _), ones in doors.items():
+        if one.endpoint in ORDERED:
+            endpoints[one.viewer, one.endpoint, one.line].append(one)
+    for (_, endpoint, _), ones in endpoints.items():
         for before, after in pairwise(ones):
             if after.version < before.version or (
-                door == "push" and after.version == before.version
+                endpoint == "push" and after.version == before.version
             ):
                 yield f"{after} came after {before}"
 

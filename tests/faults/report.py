@@ -15,10 +15,10 @@ class Row:
     fault: str
     count: int
     tasks: int = 0
-    lost: int = 0  # tasks without an end, e-mails said to be sent that are not
-    doubled: int = 0  # tasks and e-mails that came into being, or happened, twice
+    lost: int = 0  # tasks without an end, emails said to be sent that are not
+    doubled: int = 0  # tasks and emails that came into being, or happened, twice
     wrong: int = 0  # ends that are not what they must be, and breaches of invariants
-    unknown: int = 0  # e-mails of which nobody can know, rightly
+    unknown: int = 0  # emails of which nobody can know, rightly
     right_after: float = 0.0  # seconds from a fault's end until every page was right: the worst
     limit: float = 5.0
     name: str = ""

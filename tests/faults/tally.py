@@ -1,4 +1,4 @@
-"""What became of it all: tasks, e-mails, starts and runs counted against what had to become of
+"""What became of it all: tasks, emails, starts and runs counted against what had to become of
 them.
 """
 
@@ -39,7 +39,7 @@ class Tally:
         self._excused = excused
         row.tasks = len(truth)
 
-    def doors(self, visitors: Sequence[Visitor]) -> None:
+    def endpoints(self, visitors: Sequence[Visitor]) -> None:
         """The status endpoint must say what the records say."""
         for visitor in visitors:
             ids = [
@@ -57,7 +57,7 @@ class Tally:
     def tasks(self, errors: Collection[str]) -> None:
         """Each key is one task, with the end it must have.
 
-        E-mails may also fail with one of these errors.
+        Emails may also fail with one of these errors.
         """
         for start in self._starts:
             if len(start.task_ids) > 1:
@@ -72,7 +72,7 @@ class Tally:
                     self._row.object_to(f"{start.name} ended wrongly: {end}")
 
     def mails(self, system: System) -> None:
-        """An e-mail is sent if the server accepted it, once, and of unknown fate only if it was
+        """An email is sent if the server accepted it, once, and of unknown fate only if it was
         on its way.
         """
         accepted = Counter(map(_task_of, list(system.smtp.accepted)))
@@ -83,20 +83,20 @@ class Tally:
             end = self._truth[task_id]
             times = accepted[task_id]
             if times > 1:
-                self._row.double(f"the e-mail of {task_id} was accepted {times} times: {end}")
+                self._row.double(f"the email of {task_id} was accepted {times} times: {end}")
             if end is None or task_id in self._excused:
                 continue
             if end["phase"] == "succeeded" and not times:
                 self._row.lose(
-                    f"the e-mail is said to be sent, and the server has not got it: {end}"
+                    f"the email is said to be sent, and the server has not got it: {end}"
                 )
             if end["phase"] != "succeeded" and times and _error(end) != UNKNOWN:
-                self._row.object_to(f"the e-mail was accepted, and this is said of it: {end}")
+                self._row.object_to(f"the email was accepted, and this is said of it: {end}")
             if _error(end) == UNKNOWN:
                 self._row.unknown += 1
                 if task_id not in out:
                     self._row.object_to(
-                        f"the e-mail is said to be of unknown fate, and was never on its way: {end}"
+                        f"the email is said to be of unknown fate, and was never on its way: {end}"
                     )
 
     def stories(self, system: System) -> None:
@@ -163,6 +163,6 @@ def _error(end: Mapping[str, Any]) -> str:
 
 
 def _task_of(taken: Taken) -> str:
-    """Return the id of the task whose e-mail this is."""
+    """Return the id of the task whose email this is."""
     found = re.search(rb"(?mi)^Message-ID: <([^@>]*)@", taken.content)
     return found[1].decode() if found else ""

@@ -48,10 +48,10 @@ def snapshot(
     return {**numbers, **words, **changes}
 
 
-def violations(*seen: dict[str, Any], door: str = "push") -> list[str]:
+def violations(*seen: dict[str, Any], endpoint: str = "push") -> list[str]:
     history = History()
     for one in seen:
-        history.see("ada", door, "socket", one)
+        history.see("ada", endpoint, "socket", one)
     return history.violations()
 
 
@@ -137,7 +137,7 @@ def test_two_truths_in_one_version_are_seen_whoever_sees_them():
 def test_a_queue_that_moves_on_is_no_second_truth():
     waiting = [snapshot(1, "queued", queue_position=ahead) for ahead in (2, 1)]
 
-    assert violations(*waiting, door="ack") == []
+    assert violations(*waiting, endpoint="ack") == []
 
 
 @pytest.mark.parametrize(

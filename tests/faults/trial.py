@@ -198,7 +198,7 @@ class Trial:
         for fault in self.watch.faults(kept, fresh=0):
             self.row.object_to(f"in the end {fault}")
         tally = Tally(self.row, truth, self.starts, self.excused)
-        tally.doors(self.visitors)
+        tally.endpoints(self.visitors)
         tally.tasks(self._errors)
         tally.mails(self.system)
         tally.stories(self.system)

@@ -75,7 +75,7 @@ class Visitor:
     """A visitor with one page open: starts tasks, hears of them over a websocket, polls while that
     is not live.
 
-    Every snapshot that it meets, at whichever door, goes into `history`.
+    Every snapshot that it meets, at whichever endpoint, goes into `history`.
     """
 
     def __init__(self, name: str, address: str, history: History) -> None:
@@ -116,9 +116,9 @@ class Visitor:
     def is_full(self) -> bool:
         return False
 
-    def take(self, door: str, snapshot: dict[str, Any], line: str = "") -> None:
+    def take(self, endpoint: str, snapshot: dict[str, Any], line: str = "") -> None:
         """Draw a snapshot, if it is newer than what is drawn."""
-        self.history.see(self.owner, door, line, snapshot)
+        self.history.see(self.owner, endpoint, line, snapshot)
         task_id = snapshot["task_id"]
         known = self._newest.get(task_id)
         if known is None or snapshot["version"] > known["version"]:
@@ -214,13 +214,13 @@ class Visitor:
 
     def _take_all(
         self,
-        door: str,
+        endpoint: str,
         snapshots: Iterable[dict[str, Any]],
         missing: Iterable[str] = (),
         line: str = "",
     ) -> None:
         for snapshot in snapshots:
-            self.take(door, snapshot, line)
+            self.take(endpoint, snapshot, line)
         self._gone.update(missing)
 
     # The status endpoint

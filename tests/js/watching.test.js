@@ -1,4 +1,4 @@
-/** What watchers of tasks hear: each version once, whatever its door, until they stop. */
+/** What watchers of tasks hear: each version once, whatever its endpoint, until they stop. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -186,7 +186,7 @@ test("a task that was running a moment ago and is gone is told as missing, to it
   assert.deepEqual(mine, [["a", 5], ["a", undefined]]);
 });
 
-test("an older snapshot takes no task back from its end, whatever the door", async () => {
+test("an older snapshot takes no task back from its end, whatever the endpoint", async () => {
   const { socket, http, watcher } = await page();
   const { versions, onSnapshot } = history();
   watcher.watchTask("a", onSnapshot);

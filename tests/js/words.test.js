@@ -140,8 +140,8 @@ test("the footer names queues that wait for a worker of their own", () => {
   );
 });
 
-test("a scheduled e-mail counts down, and not below nothing", () => {
-  const scheduled = snapshot("scheduled e-mail");
+test("a scheduled email counts down, and not below nothing", () => {
+  const scheduled = snapshot("scheduled email");
 
   assert.equal(read(scheduled, at("2026-11-22T08:00:12Z")).numbers, "in 0:48");
   assert.equal(read(scheduled, at("2026-11-22T08:02:00Z")).numbers, "at any moment");
@@ -209,7 +209,7 @@ test("a cancelled task does not say so twice", () => {
 test("each phase offers what can be done in it", () => {
   const offered = Object.fromEntries(contract.snapshots.map(({ case: name, snapshot }) => [name, actions(snapshot, contract.labels[snapshot.name])]));
 
-  assert.deepEqual(offered["scheduled e-mail"], { now: "Run now", change: "Change", cancel: "Cancel" });
+  assert.deepEqual(offered["scheduled email"], { now: "Run now", change: "Change", cancel: "Cancel" });
   assert.deepEqual(offered["queued, next"], { cancel: "Cancel" });
   assert.deepEqual(offered["running at 42 %"], { cancel: "Cancel" });
   assert.deepEqual(offered["retrying after an error"], { now: "Retry now", cancel: "Cancel" });
@@ -240,8 +240,8 @@ test("a short result stands in the line, a longer one in the details, null nowhe
   assert.ok(!names("succeeded with null").includes("Result"));
 });
 
-test("an accepted e-mail shows the server's reply and its Message-ID", () => {
-  const accepted = snapshot("e-mail accepted");
+test("an accepted email shows the server's reply and its Message-ID", () => {
+  const accepted = snapshot("email accepted");
 
   const rows = Object.fromEntries(details(accepted, EMAIL));
 

@@ -105,13 +105,13 @@ def read_all(client: FlaskClient, task_id: str) -> dict[str, int]:
 
 def change_all(client: FlaskClient, task_id: str) -> dict[str, int]:
     """Return the statuses of all that changes this task."""
-    doors = ("answer", "cancel", "retry", "schedule", "share")
+    endpoints = ("answer", "cancel", "retry", "schedule", "share")
     bodies = {"schedule": {"countdown": 60}, "answer": {"question_id": "q", "value": "yes"}}
     return {
-        door: client.post(f"/tasks/{task_id}/{door}", json=bodies[door]).status_code
-        if door in bodies
-        else client.post(f"/tasks/{task_id}/{door}").status_code
-        for door in doors
+        endpoint: client.post(f"/tasks/{task_id}/{endpoint}", json=bodies[endpoint]).status_code
+        if endpoint in bodies
+        else client.post(f"/tasks/{task_id}/{endpoint}").status_code
+        for endpoint in endpoints
     }
 
 

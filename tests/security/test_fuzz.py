@@ -111,10 +111,10 @@ def test_what_is_sound_is_an_event_with_a_name_or_has_no_data_of_its_own(text: s
 @many
 @given(VALUES | OBJECTS)
 def test_any_payload_of_an_event_is_taken_or_refused_in_its_answer(payload: Any):
-    def door(_: str, given: dict[str, Any]) -> dict[str, Any]:
+    def handler(_: str, given: dict[str, Any]) -> dict[str, Any]:
         return {"task_ids": _task_ids(given), "after": _after(given)}
 
-    answer = guarded(door)("sid", payload)
+    answer = guarded(handler)("sid", payload)
 
     assert answer.keys() in ({"error"}, {"task_ids", "after"})
     if "error" in answer:

@@ -1,4 +1,4 @@
-"""DNS rebinding and forged hosts: a name that is not this server's gets in by no door."""
+"""DNS rebinding and forged hosts: a name that is not this server's gets in by no endpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OWN += ["192.168.1.7:5000", "[fe80::1]"]
 FOREIGN = ["evil.example", "evil.example:5000", "localhost.evil.example", "evillocalhost"]
 FOREIGN += ["127.0.0.1.evil.example", "127.0.0.1@evil.example", "", "null", "a b", "[::1"]
 FORWARDED = {"X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
-DOORS = [
+ENDPOINTS = [
     ("GET", "/", {}),
     ("GET", "/healthz", {}),
     ("GET", "/inbox.json", {}),
@@ -56,7 +56,7 @@ def test_in_development_this_machine_is_its_own_host(app: Any, host: str):
 
 
 @pytest.mark.parametrize("host", FOREIGN)
-@pytest.mark.parametrize(("method", "path", "headers"), DOORS, ids=lambda each: str(each)[:24])
+@pytest.mark.parametrize(("method", "path", "headers"), ENDPOINTS, ids=lambda each: str(each)[:24])
 def test_another_name_gets_in_nowhere(
     app: Any, method: str, path: str, headers: dict[str, str], host: str
 ):

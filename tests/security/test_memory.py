@@ -141,10 +141,10 @@ def test_a_payload_that_is_refused_is_not_kept(given: dict[str, Any], more: dict
     payload = Payload(more | given)
     watched = weakref.ref(payload)
 
-    def door(_: str, payload: dict[str, Any]) -> dict[str, Any]:
+    def handler(_: str, payload: dict[str, Any]) -> dict[str, Any]:
         return {"read": [_after(payload), _streams(payload), _task_ids(payload)]}
 
-    answer = guarded(door)("sid", payload)
+    answer = guarded(handler)("sid", payload)
     del payload
 
     assert answer["error"]["code"] == "bad_payload"

@@ -23,7 +23,7 @@ from tests.security import (
 TESTS = ROOT / "tests"
 NAMED = re.compile(r"`(?:tests/)?((?:\w+/)?(?:test_\w+\.py|\w+\.test\.js))(?:::(\w+))?`")
 
-# Which parameter of a test is the attack. The others are doors that it is tried at.
+# Which parameter of a test is the attack. The others are endpoints that it is tried at.
 ATTACKS: list[tuple[Callable[..., None], str]] = [
     (test_csv_bombs.test_a_row_that_would_make_an_email_enormous_gets_none, "subject"),
     (test_csv_bombs.test_no_cell_is_two_addresses_or_a_command, "address"),
@@ -57,7 +57,7 @@ def named_tests() -> list[tuple[str, str]]:
 
 
 def inputs(test: Any, parameter: str) -> set[str]:
-    """Return the distinct values that a parametrised test tries, however many doors it has."""
+    """Return the distinct values that a parametrised test tries, however many endpoints it has."""
     [values] = [
         mark.args[1]
         for mark in test.pytestmark

@@ -16,7 +16,7 @@ from tests.smtp_server import DROP, REPLIES, SILENCE
 
 
 def down(system: System, seconds: float) -> Row:
-    """Nobody listens; each e-mail waits for its next attempt, and is sent."""
+    """Nobody listens; each email waits for its next attempt, and is sent."""
     with trial(system, "SMTP: down", once=True) as one:
         one.load(6, MAILS)
         time.sleep(1)
@@ -85,7 +85,7 @@ def _with_answer(
 ) -> Row:
     """Answer so for a while.
 
-    E-mails end with `error`, or wait for their next attempt and are sent then.
+    Emails end with `error`, or wait for their next attempt and are sent then.
     """
     with trial(system, fault, once=True, errors={error}) as one:
         one.load(6, MAILS)
@@ -100,7 +100,7 @@ def _with_answer(
 
 
 def _must_be_met(one: Trial, error: str = "") -> None:
-    """Wait until some e-mail has met the fault: it has ended with `error`, or waits for another
+    """Wait until some email has met the fault: it has ended with `error`, or waits for another
     attempt.
     """
 
@@ -111,4 +111,4 @@ def _must_be_met(one: Trial, error: str = "") -> None:
             for mail in map(one.status, ids)
         )
 
-    wait_for(met, 20, "no e-mail has met the fault")
+    wait_for(met, 20, "no email has met the fault")
