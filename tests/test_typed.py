@@ -190,7 +190,10 @@ def test_a_call_in_python_is_what_it_was():
             {"at": "2026-11-22T08:00:00"},
             {"at": "Must be a time with its zone: 2026-11-22T08:00:00Z."},
         ),
-        ({"alarm": "25:00"}, {"alarm": "Must be a time of day: 14:30."}),
+        *(
+            ({"alarm": text}, {"alarm": "Must be a time of day: 14:30."})
+            for text in ("25:00", "14", "1430", "T14:30", "14:30\n", "14:30+24:00", "١٤:٣٠")
+        ),
         ({"within": 5}, {"within": "Must be an object."}),
         ({"within": {}}, {"within.first": "Is missing."}),
         ({"within": {"first": 1, "x": 1}}, {"within.x": "No such argument."}),

@@ -14,6 +14,11 @@ from urllib.parse import quote
 from headway.files.upload import Upload
 
 ABSENT: Any = object()  # no default, or one that JSON cannot express
+# A time of day, also without a zone, for which JSON Schema has no format.
+TIME_PATTERN = (
+    r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
+    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?"
+)
 
 
 class Email(str):

@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from headway.arguments.annotations import (
     ABSENT,
+    TIME_PATTERN,
     Argument,
     Email,
     bare,
@@ -29,7 +30,7 @@ SCALARS: Mapping[Any, Schema] = {
     Email: {"type": "string", "format": "email"},
     date: {"type": "string", "format": "date"},
     datetime: {"type": "string", "format": "date-time"},
-    time: {"type": "string", "format": "time"},
+    time: {"type": "string", "pattern": f"^{TIME_PATTERN}$"},
     NoneType: {"type": "null"},
     None: {"type": "null"},
     Any: {},

@@ -16,6 +16,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from headway.arguments.annotations import (
+    TIME_PATTERN,
     Email,
     bare,
     choices,
@@ -33,11 +34,12 @@ EMAIL = re.compile(
     r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*"
 )
 MAX_EMAIL = 254  # characters
-# What the schemas say; Python reads "20261129", "2026-W48-7" and "2026-11-29T08+01" too.
+# What the schemas say; Python reads "20261129", "2026-W48-7", "2026-11-29T08+01" and "T1430" too.
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 RFC_3339 = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
 )
+TIME = re.compile(TIME_PATTERN)
 MISSING_ARGUMENT = Sentence("Is missing.")
 UNKNOWN_ARGUMENT = Sentence("No such argument.")
 
@@ -127,6 +129,12 @@ def _datetime(text: str) -> datetime:
     return found
 
 
+def _time(text: str) -> time:
+    if not TIME.fullmatch(text):
+        raise ValueError(text)
+    return time.fromisoformat(text)
+
+
 def _is_datetime(value: Any) -> bool:
     return isinstance(value, str) and bool(RFC_3339.fullmatch(value)) and _reads(_datetime)(value)
 
@@ -146,9 +154,7 @@ SCALARS: Mapping[Any, _Scalar] = {
         _is_datetime,
         _datetime,
     ),
-    time: _Scalar(
-        Sentence("Must be a time of day: 14:30."), _reads(time.fromisoformat), time.fromisoformat
-    ),
+    time: _Scalar(Sentence("Must be a time of day: 14:30."), _reads(_time), _time),
     Email: _Scalar(Sentence("Must be an email address: ada@example.com."), _is_email, Email),
     Upload: _Scalar(Sentence("Must be the id of an upload."), is_upload_id, upload_of),
     None: _Scalar(Sentence("Must be null."), lambda value: value is None),
