@@ -65,9 +65,7 @@ def test_a_worker_of_an_earlier_version_may_take_any_queue(records: Records):
     assert workers_of(records) == {"extra": 1}
 
 
-def test_a_queue_that_no_worker_takes_is_named_everywhere(
-    client: FlaskClient, records: Records
-):
+def test_a_queue_that_no_worker_takes_is_named_everywhere(client: FlaskClient, records: Records):
     hold(records, "1", "worker@host", "celery")
     email = client.post(
         "/tasks", json={"name": "send_async_email", "args": {"email": "ada@example.com"}}
