@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from headway.message_headers import PARENT
+from headway.message_headers import PARENT, with_headers
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import StateWrite
 from headway.store.records import Records
 from tests.by_hand import HERE, claim, published, shown, subscribed, write
+from tests.by_records import MESSAGE
 
 
 def start(records: Records, parent: str = "", owner: str = "ada", title: str = "Part", **more: str):
@@ -68,6 +69,16 @@ def test_a_task_that_a_task_starts_is_its_part_and_no_card_of_its_own(records: R
     assert listed(records) == [parent]
     assert counts(records, parent) == (2, 0, 0)
     assert snapshot(records, first).parts is None
+
+
+def test_a_part_that_is_known_by_its_message_alone_has_its_parents_owner(records: Records):
+    parent = begun(records)
+    part = str(uuid4())
+    message = with_headers(MESSAGE, {PARENT: parent})
+    assert records.runs.claim(part, HERE, "run", message=message, max_attempts=4, hostname="here")
+
+    assert parts_of(records, parent) == [part]
+    assert records.client.hget(f"headway:task:{part}", "owner") == "ada"
 
 
 def test_a_parent_counts_what_becomes_of_its_parts_once(records: Records):

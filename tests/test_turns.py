@@ -11,6 +11,7 @@ from celery import Celery, _state
 from celery.app.task import Context
 
 from headway.celery.worker.live_tasks import make_all_live
+from headway.message_headers import PARENT, with_headers
 from headway.registry import TASK_TYPES, task
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import Outcome, StartResult
@@ -67,6 +68,18 @@ def test_the_next_one_starts_when_the_first_has_ended(records: Records):
     assert read(records, third.task_id).queue_position == 0
     end(records, second.task_id)
     assert due(records) == [third.task_id]
+
+
+def test_a_task_that_names_its_parent_alone_is_in_its_owners_line(records: Records):
+    parent = create(records, Turn()).task_id
+    message = with_headers(MESSAGE, {PARENT: parent})
+    first = create(records, owner="", message=message)
+    second = create(records)
+    assert second.outcome == Outcome.IN_LINE
+
+    end(records, first.task_id)
+
+    assert due(records) == [second.task_id]
 
 
 @pytest.mark.parametrize("phase", [Phase.FAILED, Phase.CANCELLED])

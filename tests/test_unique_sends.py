@@ -73,6 +73,23 @@ def test_a_second_send_returns_the_result_of_the_open_task(tidy: Task, records: 
     assert tidy.apply_async(("hall",), headers=HEADERS) != first
 
 
+@pytest.mark.parametrize("options", [{}, {"countdown": 60}])
+def test_a_send_that_names_its_parent_alone_counts_for_its_owner(
+    tidy: Task, records: Records, options: dict[str, Any]
+):
+    attend(records)
+    parent = tidy.apply_async(("desk",), headers=HEADERS)
+
+    part = tidy.apply_async(("hall",), headers={"headway_parent": parent.id}, **options)
+
+    assert tidy.apply_async(("hall",), headers=HEADERS) == part
+    assert tidy.delay("hall") != part
+    records.cancel(part.id)
+    assert records.client.keys("headway:unique:ada:*") == [
+        f"headway:unique:ada:{tidy.unique.digest('tidy', ['desk'], {})}"
+    ]
+
+
 def test_one_for_later_counts_too(tidy: Task, records: Records):
     attend(records)
 

@@ -22,11 +22,11 @@ export class Pace {
   observe({ phase, attempt, current, status, started_at, updated_at }) {
     if (phase !== "running" || !started_at) return;
     const at = Date.parse(updated_at);
-    if (attempt !== this.#attempt && (attempt === 1 || !current)) {
+    if (attempt !== this.#attempt && !current) {
       this.#restart(attempt, Date.parse(started_at), 0);
-      this.#goesOn = !current && status !== "";
+      this.#goesOn = status !== "";
     } else if (attempt !== this.#attempt || current < this.#current || this.#goesOn) {
-      this.#restart(attempt, at, current); // the next loop, or step, or what an attempt before has done
+      this.#restart(attempt, at, current); // the next loop, or step, or what runs before may have done
     }
     if (current <= this.#current || at <= this.#at) return;
     this.#take((1000 * (current - this.#current)) / (at - this.#at));

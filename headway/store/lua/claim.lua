@@ -47,7 +47,7 @@ if again then
   fields = restarted_fields(record, id, held, name, max_attempts)
 elseif not held.phase then
   fields = new_fields(name, title, max_attempts)
-  add_to_list(owner, parent, id, fields)
+  add_to_list(resolve_owner(owner, parent, id), parent, id, fields)
 end
 if held.phase == 'waiting' then return 'waiting' end
 if held.phase and order < held.order then return 'stale' end

@@ -16,7 +16,6 @@
 local record = KEYS[1]
 local once = KEYS[3]
 local id = ARGV[1]
-local owner = ARGV[2]
 local queue = ARGV[3]
 local name = ARGV[4]
 local title = ARGV[5]
@@ -37,6 +36,7 @@ local replaces = ARGV[19] == '1'
 local grace = tonumber(ARGV[20])
 local priority = ARGV[21]
 local parent = ARGV[22]
+local owner = resolve_owner(ARGV[2], parent, id)
 local former_part = ARGV[23]
 local FIRST_UPLOAD = 24
 

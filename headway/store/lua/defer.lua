@@ -36,6 +36,7 @@ local priority = ARGV[21]
 local parent = ARGV[22]
 local ttl = ttl_from_then + math.max(0, math.floor((at - NOW) / 1000))
 local held = load(record)
+if not held.phase then owner = resolve_owner(owner, parent, id) end
 if only_attended and not held.phase and not is_attended() then return 'unattended' end
 settle(delivery)  -- from here on it waits here, or is not wanted
 if is_forgotten(held) and not is_new_send(held, send) then return 'final' end

@@ -25,6 +25,7 @@ local unique = ARGV[12]
 local parent = ARGV[13]
 local priority = ARGV[14]
 local held = load(record)
+if not held.phase then owner = resolve_owner(owner, parent, id) end
 local open_id = not held.phase and open_task(owner, unique)
 if open_id and message ~= '' then return open_id end
 if message ~= '' then redis.call('LPUSH', list, message) end

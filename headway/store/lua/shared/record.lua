@@ -102,19 +102,9 @@ local function is_current(still)
   return still and string.sub(still, 1, #STATIC_HEAD) == STATIC_HEAD
 end
 
--- The text `still` without what is UNUSED, as an ended task's record keeps it, and with it again.
+-- The text `still` without what is UNUSED, as an ended task's record keeps it.
 local function shortened(still)
   for behind, nulls in pairs(UNUSED) do still = string.gsub(still, nulls .. behind, behind, 1) end
-  return still
-end
-
-local function lengthened(still)
-  for behind, nulls in pairs(UNUSED) do
-    local first = string.match(nulls, '^"[^"]+":')
-    if not string.find(still, first, 1, true) then
-      still = string.gsub(still, behind, nulls .. behind, 1)
-    end
-  end
   return still
 end
 
@@ -123,6 +113,17 @@ end
 -- name of a member as it stands here. What is null stays missing: a task without a parent is no part.
 local unfold
 do
+  -- The text `still` with what is UNUSED.
+  local function lengthened(still)
+    for behind, nulls in pairs(UNUSED) do
+      local first = string.match(nulls, '^"[^"]+":')
+      if not string.find(still, first, 1, true) then
+        still = string.gsub(still, behind, nulls .. behind, 1)
+      end
+    end
+    return still
+  end
+
   local form = '^'
   for i = 1, #STATIC do form = form .. '"' .. STATIC[i] .. '":(.-),' end
 
@@ -216,16 +217,30 @@ local function list_of(fields)
   return owner ~= '' and 'owner:' .. owner or nil
 end
 
+local resolve_owner, add_to_list
+do  -- see points.lua
+
+local function may_be_parent(parent, id)
+  return parent ~= id and string.find(parent, '^%w[%w-]*$')
+end
+
+-- The owner of a new record: who is named, or where that is '', whose the task is that started it.
+resolve_owner = function(owner, parent, id)
+  if owner ~= '' or not may_be_parent(parent, id) then return owner end
+  return redis.call('HGET', record_key(parent), 'owner') or ''
+end
+
 -- Have a new record be its owner's, '' for nobody's, and the part of the task that started it ('')
 -- unless that is somebody else's. Parts are listed in the order in which they were started.
-local function add_to_list(owner, parent, id, fields)
-  if string.find(parent, '^%w[%w-]*$') and parent ~= id then
+add_to_list = function(owner, parent, id, fields)
+  if may_be_parent(parent, id) then
     local phase, whose = unpack(redis.call('HMGET', record_key(parent), 'phase', 'owner'))
-    if owner == '' then owner = phase and whose or '' end
     if phase and (whose or '') == owner then fields.parent_id = cjson.encode(parent) end
   end
   if owner ~= '' then fields.owner = owner end
   local list = list_of(fields)
   if not list then return end
   redis.call('ZADD', list_key(list), integer(fields.parent_id and -NOW or NOW), id)
+end
+
 end
