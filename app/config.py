@@ -72,11 +72,11 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     settings["FRAME_ANCESTORS"] = environ.get("FRAME_ANCESTORS", "").split()
     parse_origins("FRAME_ANCESTORS", settings["FRAME_ANCESTORS"])
     settings["TRUSTED_HOSTS"] = None  # Flask's own check sees no websockets
-    settings["HEADWAY_TRUSTED_HOSTS"] = _trusted_hosts(environ, settings["APP_ENV"] == "production")
     settings["TRUSTED_PROXIES"] = _number(
         "TRUSTED_PROXIES", environ.get("TRUSTED_PROXIES"), 0, 0, 10
     )
     settings["ALLOW_PLAIN_HTTP"] = environ.get("ALLOW_PLAIN_HTTP") == "1"
+    settings["HEADWAY_TRUSTED_HOSTS"] = _trusted_hosts(environ, settings)
     _refuse_unknown_words(settings)
     production = settings["APP_ENV"] == "production"
     if production and _flag("FLASK_DEBUG", environ.get("FLASK_DEBUG"), False):
@@ -162,9 +162,13 @@ def _refuse_unknown_words(settings: Mapping[str, Any]) -> None:
         raise ConfigError("Set MAIL_USE_TLS (STARTTLS) or MAIL_USE_SSL, not both.")
 
 
-def _trusted_hosts(environ: Mapping[str, str], production: bool) -> frozenset[str]:
-    """Return TRUSTED_HOSTS; in development this machine's own names, in production any."""
-    default = "*" if production else LOOPBACK
+def _trusted_hosts(environ: Mapping[str, str], settings: Mapping[str, Any]) -> frozenset[str]:
+    """Return TRUSTED_HOSTS: by default any in production over TLS, else this machine's own names.
+
+    Over TLS a foreign name that resolves to this server gets no further than its certificate.
+    """
+    has_tls = settings["APP_ENV"] == "production" and not settings["ALLOW_PLAIN_HTTP"]
+    default = "*" if has_tls else LOOPBACK
     return parse_hosts("TRUSTED_HOSTS", environ.get("TRUSTED_HOSTS") or default)
 
 

@@ -140,7 +140,7 @@ SETTINGS: tuple[settings.Setting, ...] = (
     Derived("FRAME_ANCESTORS", "", settings.FRAME_ANCESTORS.meaning),
     Derived(
         "TRUSTED_HOSTS",
-        "in development `localhost .localhost`, in production any",
+        "in production over TLS any, else `localhost .localhost`",
         "space-separated list of the names by which this server is called, as `tasks.example.com`, "
         "or `.example.com` for all below it; requests for others are refused, but for IP "
         "addresses. `*`: any",

@@ -249,6 +249,7 @@ def test_where_plain_http_is_meant_a_browser_keeps_the_cookie(
     elsewhere: BrowserContext, valkey: Valkey, tmp_path: Path
 ):
     env = {"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path / "data"), "ALLOW_PLAIN_HTTP": "1"}
+    env["TRUSTED_HOSTS"] = "tasks.test"
     process, address = web(tmp_path, PRODUCTION | env)
     with running(process):
         page = elsewhere.new_page()

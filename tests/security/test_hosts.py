@@ -91,7 +91,17 @@ def test_behind_a_proxy_its_host_counts(env: dict[str, str]):
     assert status("tasks.example", "tasks.example, evil.example") == 400
 
 
-def test_production_names_its_hosts_or_takes_any(env: dict[str, str]):
+def test_production_without_tls_goes_by_no_name_that_it_does_not_know(env: dict[str, str]):
+    plain = env | {"APP_ENV": "production", "MAIL_SERVER": "mail.example", "ALLOW_PLAIN_HTTP": "1"}
+    unnamed = create_app(plain)
+
+    assert not opens(unnamed, "evil.example")
+    assert opens(unnamed, "192.0.2.1:5000")
+    assert opens(create_app(plain | {"TRUSTED_HOSTS": "tasks.lan"}), "tasks.lan")
+    assert opens(create_app(plain | {"TRUSTED_HOSTS": "*"}), "tasks.lan")
+
+
+def test_production_over_tls_names_its_hosts_or_takes_any(env: dict[str, str]):
     more = {"APP_ENV": "production", "MAIL_SERVER": "mail.example"}
     named = create_app(env | more | {"TRUSTED_HOSTS": "tasks.example .tasks.example"})
 

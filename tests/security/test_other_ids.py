@@ -302,6 +302,13 @@ def test_guesses_are_answered_alike_and_then_refused(
     assert all(re.search(rb"Try again in \d+ minutes", body) for *_, body in after)
 
 
+def test_no_event_of_a_websocket_stands_in_no_list(app: Flask):
+    """A new one has to be tried with ids that are not its client's, below, and then named here."""
+    handlers = state_of(app).manager.server.handlers["/"]
+
+    assert set(handlers) == {"watch", "unwatch", "watch_mine"}
+
+
 def test_who_guesses_over_a_websocket_gets_no_foreign_event(served: Served):
     owner, stranger = (Visitor(served.address).connect() for _ in range(2))
     foreign = [owner.start() for _ in range(20)]
