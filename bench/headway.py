@@ -23,7 +23,8 @@ from app import create_app
 from bench.peers import pace
 from headway import progress, service
 from headway.celery.backend import LiveBackend
-from headway.celery.storing.fencing import FENCE, delivery_of
+from headway.celery.storing.fencing import CLAIMED, FENCE, delivery_of
+from headway.celery.worker.live_tasks import make_all_live
 from headway.questions import Asked
 from headway.shapes import TaskMessage
 from headway.store.records import Records
@@ -223,7 +224,12 @@ def main() -> None:
 
     @app.extensions["headway"].celery.task(name="bench", bind=True)
     def bench(self: Any, action: str, **asked: Any) -> Any:
+        if not getattr(self.request, CLAIMED, None):
+            # What it reports would cost nothing, and go nowhere.
+            raise RuntimeError("This run is not live.")
         return within[action](self, **asked)
+
+    make_all_live(app.extensions["headway"].celery)  # as a worker does
 
     def start(seconds: float) -> dict[str, float]:
         with app.app_context():
