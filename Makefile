@@ -123,7 +123,7 @@ lock: .venv/dev.stamp  ## make requirements*.txt from requirements*.in (remove a
 	scripts/locks.sh
 
 clean:  ## remove all that was set up, but not .data, which holds your tasks
-	rm -rf .venv node_modules bench/node_modules static/vendor $(BUNDLE) headway/static/headway-page.js headway/static/headway-streams.js static/bundles .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules bench/node_modules static/vendor $(BUNDLE) headway/static/headway-page.js headway/static/headway-streams.js headway/static/headway-markdown.* static/bundles .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find app bench tests -name __pycache__ -prune -exec rm -r {} +
 
 # A stamp is newer than what was installed, so that a second start installs nothing.

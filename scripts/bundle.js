@@ -1,11 +1,12 @@
 /**
  * Builds what pages load, and prints how large it is. In headway/static/: headway.js, the one file that any page can load,
- * headway-page.js, which Headway's own pages load in its place, and headway-streams.js, which either loads once it shows a
- * stream. In static/bundles/: the scripts and the style sheet of the reference application, and headway-streams.js for these.
+ * headway-page.js, which Headway's own pages load in its place, headway-streams.js, which cards load once they show a stream,
+ * and headway-markdown.js for streams that are Markdown. In static/bundles/: the scripts and the style sheet of the reference
+ * application, and the last two for these. Beside a bundle with packages of npm's in it stand their licences.
  * Usage: node scripts/bundle.js
  */
 
-import { readFile } from "node:fs/promises";
+import { readFile, readdir, writeFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 
 import { build, transform } from "esbuild";
@@ -36,13 +37,20 @@ const COMMON = {
   metafile: true,
 };
 /** @type {import("esbuild").BuildOptions} */
-const STREAMS = { entryPoints: { "headway-streams": `${LIBRARY}/js/card-streams.js` }, format: "esm" };
+const STREAMS = {
+  entryPoints: {
+    "headway-streams": `${LIBRARY}/js/card-streams.js`,
+    "headway-markdown": `${LIBRARY}/js/headway-markdown.js`,
+  },
+  format: "esm",
+};
 /** @type {import("esbuild").BuildOptions[]} */
 const BUNDLES = [
   {
     entryPoints: { headway: `${LIBRARY}/js/elements.js`, "headway-page": `${LIBRARY}/js/own-pages.js` },
     outdir: LIBRARY,
     plugins: [styles],
+    logOverride: { "empty-import-meta": "silent" }, // a plain script has another way to its address
   },
   { ...STREAMS, outdir: LIBRARY },
   {
@@ -54,9 +62,23 @@ const BUNDLES = [
   { ...STREAMS, outdir: APPLICATION },
 ];
 
+/** The names, versions and licences of the packages that these files are of. @param {string[]} paths */
+async function licencesOf(paths) {
+  const folders = paths.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path) ?? []);
+  const texts = [...new Set(folders)].sort().map(async (folder) => {
+    const { name, version } = JSON.parse(await readFile(`${folder}/package.json`, "utf8"));
+    const file = (await readdir(folder)).find((each) => /^licen[cs]e/i.test(each));
+    if (!file) throw new Error(`${name} has no licence to go with it.`);
+    return `${name} ${version}\n\n${await readFile(`${folder}/${file}`, "utf8")}`;
+  });
+  return (await Promise.all(texts)).join(`\n${"-".repeat(80)}\n\n`);
+}
+
 for (const options of BUNDLES) {
   const { metafile } = await build({ ...COMMON, ...options });
-  for (const path of Object.keys(metafile?.outputs ?? {}).filter((each) => !each.endsWith(".map"))) {
+  for (const [path, { inputs }] of Object.entries(metafile?.outputs ?? {}).filter(([each]) => !each.endsWith(".map"))) {
+    const licences = await licencesOf(Object.keys(inputs));
+    if (licences) await writeFile(path.replace(/\.\w+$/, ".licences.txt"), licences);
     const file = await readFile(path);
     const [kB, gzipped] = [file, gzipSync(file)].map(({ length }) => (length / 1000).toFixed(1));
     console.log(`${path}: ${kB} kB, ${gzipped} kB gzipped`);

@@ -19,7 +19,7 @@ from headway.web.pages.markdown import TaskFiles
 from tests import by_hand
 from tests.bodies import live_celery, read, run_task
 from tests.by_hand import HERE, claimed_by
-from tests.page import start_by_hand
+from tests.page import hear, start_by_hand
 from tests.streamed import events
 from tests.test_card_streams import Writer, card_of, output
 
@@ -128,3 +128,48 @@ def test_markdown_is_drawn_while_it_is_written(
     run.write("> over", run=again, format="markdown")
     expect(box.locator("blockquote")).to_have_text("over")
     expect(box.locator("h3")).to_have_count(0)
+
+
+def test_what_reads_markdown_is_loaded_by_a_stream_that_is_markdown(
+    page: Page, web_address: str, shared_records: Records
+):
+    page.goto(web_address)
+    task_id = start_by_hand(page, web_address, shared_records)
+    run = Writer(shared_records, task_id)
+    loaded: list[str] = []
+    page.on("request", lambda request: loaded.append(request.url.rpartition("/")[2]))
+
+    card = card_of(page, web_address, task_id, "element")
+    run.write("*plain*", "log")
+    expect(output(card, "log")).to_have_text("*plain*")
+    assert "headway-streams.js" in loaded
+    assert "headway-markdown.js" not in loaded
+
+    run.write("*said*", format="markdown")
+    expect(output(card).locator("em")).to_have_text("said")
+    assert loaded.count("headway-markdown.js") == 1
+
+
+@pytest.mark.parametrize("place", ["element", "page"])
+def test_without_what_reads_markdown_the_text_is_shown_as_it_was_written(
+    page: Page, web_address: str, shared_records: Records, place: str
+):
+    page.goto(web_address)
+    task_id = start_by_hand(page, web_address, shared_records)
+    run = Writer(shared_records, task_id)
+    run.write("# Answer\n\n", format="markdown")
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.route("**/headway-markdown.js", lambda route: route.abort())
+
+    if place == "page":
+        page.goto(f"{web_address}/tasks/{task_id}")
+        box = page.locator("#stream-answer").get_by_role("log")
+    else:
+        box = output(card_of(page, web_address, task_id, place))
+    hear(page, lambda: any("shown as plain text" in one for one in said), str(said))
+    run.write("**42**")
+
+    expect(box).to_contain_text("**42**")
+    expect(box.locator("strong")).to_have_count(0)
+    expect(box).to_have_css("white-space", "pre-wrap")

@@ -99,6 +99,24 @@ def test_without_a_bundle_no_wheel_is_built(tmp_path: Path, missing: str):
     assert f"{missing} missing: build them with make bundle" in done.stdout + done.stderr
 
 
+def test_the_wheel_holds_the_licence_of_each_bundled_package(wheel: Path):
+    with zipfile.ZipFile(wheel) as archive:
+        script = archive.read("headway/static/headway-markdown.js").decode()
+        licences = archive.read("headway/static/headway-markdown.licences.txt").decode()
+    locked = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    version = locked["node_modules/markdown-it"]["version"]
+    assert f"markdown-it {version}" in script
+
+    _, *parts = re.split(r"^([\w.-]+) (\d+\.\d+\.\d+)\n\n", licences, flags=re.MULTILINE)
+    names, versions, texts = parts[::3], parts[1::3], parts[2::3]
+
+    # argparse, which its command alone needs, is not in it.
+    needed = locked["node_modules/markdown-it"]["dependencies"]
+    assert set(names) == {"markdown-it", *needed} - {"argparse"}
+    assert versions == [locked[f"node_modules/{name}"]["version"] for name in names]
+    assert ["AS IS" in text for text in texts] == [True] * len(names)
+
+
 @pytest.fixture(scope="module")
 def shop(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project's folder with an environment of its own, `.venv`, that has the wheel and

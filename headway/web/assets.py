@@ -17,8 +17,9 @@ from headway.web.requests.security import guard
 FOLDER = Path(__file__).resolve().parents[1] / "static"
 BUNDLE = "headway.js"
 PAGE_BUNDLE = "headway-page.js"  # the same, and what Headway's own pages have besides
-STREAMS_BUNDLE = "headway-streams.js"  # which either loads once it shows a stream
-BUNDLES = (BUNDLE, PAGE_BUNDLE, STREAMS_BUNDLE)
+STREAMS_BUNDLE = "headway-streams.js"  # which cards load once they show a stream
+MARKDOWN_BUNDLE = "headway-markdown.js"  # which streams load that are Markdown
+BUNDLES = (BUNDLE, PAGE_BUNDLE, STREAMS_BUNDLE, MARKDOWN_BUNDLE)
 NOT_BUILT = f"{BUNDLE} is not built: run make bundle in Headway's repository, or install a wheel."
 FOREVER = "public, max-age=31536000, immutable"
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
-import { MarkdownText } from "../../headway/static/js/markdown.js";
+import { MarkdownText } from "../../headway/static/js/headway-markdown.js";
 
 const SAMPLES = JSON.parse(await readFile(new URL("../markdown.json", import.meta.url), "utf8"));
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
@@ -61,6 +61,12 @@ test("a long text of unpaired signs takes no time that grows with its square", (
     drawn([text]);
     drawn([`${text}\n`, text]);
   }
+});
+
+test("what is within a long block stays text", () => {
+  const { open } = new MarkdownText().read("*a* ".repeat(6000));
+
+  assert.deepEqual(open, [{ tag: "p", attributes: undefined, children: ["*a* ".repeat(6000).trim()] }]);
 });
 
 /** All elements of a tree. */

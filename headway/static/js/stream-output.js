@@ -1,15 +1,17 @@
 /** The text of one stream in its box: drawn once per frame, and followed to its end if the person wishes. */
 
-import { ColouredDrawing, MarkdownDrawing } from "./stream-drawing.js";
+import { ColouredDrawing, markdownDrawing } from "./stream-drawing.js";
 
 export class StreamOutput {
   #box;
   #follow;
   #most;
+  /** Of Markdown once its reader is loaded. @type {Awaited<ReturnType<typeof markdownDrawing>> | undefined} */
   #drawing;
   #waiting = "";
   #isWhole = false;
   #frame = 0;
+  #isStopped = false;
 
   /**
    * @param {HTMLElement} box
@@ -22,7 +24,8 @@ export class StreamOutput {
     this.#box = box;
     this.#follow = follow;
     this.#most = most;
-    this.#drawing = format === "markdown" ? new MarkdownDrawing(box) : new ColouredDrawing(box);
+    if (format === "markdown") void this.#load();
+    else this.#drawing = new ColouredDrawing(box);
     box.addEventListener("scroll", () => this.#onScroll());
     follow.addEventListener("change", () => this.#scroll(box.scrollTop));
   }
@@ -31,15 +34,26 @@ export class StreamOutput {
   add(text, isWhole) {
     this.#isWhole ||= isWhole;
     this.#waiting = isWhole ? text : this.#waiting + text;
-    this.#frame ||= requestAnimationFrame(() => this.#draw());
+    this.#ask();
   }
 
   stop() {
+    this.#isStopped = true;
     cancelAnimationFrame(this.#frame);
+  }
+
+  async #load() {
+    this.#drawing = await markdownDrawing(this.#box);
+    if (this.#isWhole || this.#waiting) this.#ask();
+  }
+
+  #ask() {
+    if (!this.#isStopped) this.#frame ||= requestAnimationFrame(() => this.#draw());
   }
 
   #draw() {
     this.#frame = 0;
+    if (!this.#drawing) return; // the text waits for it
     const { scrollTop } = this.#box;
     if (this.#isWhole) this.#drawing.clear();
     this.#drawing.add(this.#waiting);
