@@ -169,8 +169,10 @@ def is_negative(case: Any, place: ParameterLocation) -> bool:
 
 
 def put_known(visitor: Visitor, part: dict[str, Any]) -> None:
-    """Replace much of what was made up by what exists."""
+    """Replace much of what was made up by what exists, but for a task's name beside arguments."""
     for name in part.keys() & visitor.known.keys():
+        if name == "name" and "args" in part:
+            continue
         if chance.random() < SHARE:
             part[name] = chance.choice(visitor.known[name])
 
