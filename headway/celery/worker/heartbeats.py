@@ -30,20 +30,31 @@ class Heartbeats:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop sending; does not wait for the thread, which a hung broker may block."""
+        """Send no more, and say last that the worker is offline. A broker that hangs holds this."""
         self._stop.set()
+        self._thread.join()
 
     def _run(self) -> None:
-        event = "worker-online"
+        is_online = False
         while not self._stop.wait(INTERVAL_SECONDS):
             dispatcher = getattr(self._worker.consumer, "event_dispatcher", None)
-            if dispatcher is None or not dispatcher.enabled:
+            if dispatcher is None:  # not connected, or the worker stops
                 continue
-            try:
-                self._send(event)
-                event = "worker-heartbeat"
-            except Exception as error:  # the next one may succeed
-                logger.debug("A heartbeat is not sent: %s", error)
+            if not dispatcher.enabled:
+                is_online = False
+            elif self._try("worker-heartbeat" if is_online else "worker-online"):
+                is_online = True
+        if is_online:  # else nobody has heard of it, or its events were turned off
+            self._try("worker-offline")
+
+    def _try(self, event: str) -> bool:
+        """Send an event; returns whether it was sent."""
+        try:
+            self._send(event)
+        except Exception as error:  # the next one may succeed
+            logger.debug("A heartbeat is not sent: %s", error)
+            return False
+        return True
 
     def _send(self, event: str) -> None:
         with self._worker.app.events.default_dispatcher(

@@ -124,8 +124,6 @@ class Maintenance(bootsteps.StartStopStep):
 
     def _leave_and(self, on_stopped: Callable[[], None]) -> None:
         self._stop.set()
-        if self._heartbeats is not None:
-            self._heartbeats.stop()
         self._thread.join(LEAVE_SECONDS)
         programs.sweep_all()
         on_stopped()
@@ -163,8 +161,13 @@ class Maintenance(bootsteps.StartStopStep):
             self._try(programs.sweep)
             self._try(self._killer.end_pool)
             rounds += 1
+        self._leave()
+
+    def _leave(self) -> None:
         self.sweeper.remember()
         self._try(self._leases.deregister)
+        if self._heartbeats is not None:
+            self._heartbeats.stop()
 
     def _try(self, duty: Callable[[], None]) -> None:
         """Do one duty of a round; its failure must not keep the others from being done."""
