@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +14,16 @@ from headway import progress
 from headway.snapshot import Phase
 from headway.store.records import Records
 from headway.turns import Turn
+from tests import checkpoint_tasks
 from tests.bodies import live_celery, read
+from tests.by_project import Project, project
 from tests.by_records import due
+from tests.processes import Valkey, wait_for
 from tests.test_questions import Asking
 from tests.test_turns import create, end
 
 COUNT = 200
+OF_A_WORKER = 400
 
 
 @pytest.fixture
@@ -67,6 +72,55 @@ def test_tasks_that_ask_hold_no_slot_connection_or_timer(celery: Celery, records
     assert due(records) == []
     assert tasks[-1].answer("yes") == "queued"
     assert read(records, tasks[-2].task_id).phase == Phase.WAITING
+
+
+class Asks(Project):
+    module = "tests.checkpoint_tasks"
+
+    def ask(self, count: int) -> list[str]:
+        """Return so many tasks of which each has asked its question."""
+        with checkpoint_tasks.celery.connection_for_write() as connection:
+            options = {"queue": self.queue, "connection": connection}
+            ids = [
+                checkpoint_tasks.asks.apply_async((str(self.folder),), **options).id
+                for _ in range(count)
+            ]
+        for task_id in ids:
+            self.reached(task_id, Phase.WAITING, seconds=180)
+        return ids
+
+    def held(self) -> dict[str, int]:
+        """Return what the worker's processes hold, and the broker for it."""
+        parent = Path(f"/proc/{self.process.pid}")
+        children = (parent / "task" / parent.name / "children").read_text().split()
+        processes = [parent, *(parent.with_name(child) for child in children)]
+        client = self.records.client
+        return {
+            "processes": len(processes),
+            "threads": sum(len(os.listdir(each / "task")) for each in processes),
+            "files": sum(len(os.listdir(each / "fd")) for each in processes),
+            "connections": len(client.client_list()),
+            "messages": client.llen(self.queue) + client.hlen("unacked"),
+            "timers": client.zcard("headway:leases") + client.zcard("headway:outbox"),
+        }
+
+
+def test_a_worker_holds_nothing_for_tasks_that_wait(valkey: Valkey, tmp_path: Path):
+    with project("prefork", valkey, tmp_path, Asks) as asks:
+        asks.ask(10)  # what the worker needs once
+        before = asks.held()
+
+        ids = asks.ask(OF_A_WORKER)
+
+        def holds_no_more() -> bool:
+            now = asks.held()
+            return all(now[what] <= count for what, count in before.items())
+
+        wait_for(holds_no_more, 60)
+        question = asks.snapshot(ids[-1]).question
+        assert asks.records.answer(ids[-1], question["id"], '"yes"', "ada").outcome == "queued"
+        assert asks.end_of(ids[-1]).phase == Phase.SUCCEEDED
+        assert asks.snapshot(ids[0]).phase == Phase.WAITING
 
 
 def test_one_owners_line_is_ahead_of_nobody_but_by_its_turns(records: Records):
