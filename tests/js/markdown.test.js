@@ -69,6 +69,10 @@ test("what is within a long block stays text", () => {
   assert.deepEqual(open, [{ tag: "p", attributes: undefined, children: ["*a* ".repeat(6000).trim()] }]);
 });
 
+test("a link's definition stays text, before and after what it defines", () => {
+  assert.equal(drawn(["[a]: https://a.example\n\n", "[a] [b]\n\n", "[b]: https://b.example\n"]), "<p>[a]: https://a.example</p><p>[a] [b]</p><p>[b]: https://b.example</p>");
+});
+
 /** All elements of a tree. */
 function elements(tree) {
   return typeof tree === "string" ? [] : [tree, ...tree.children.flatMap(elements)];
