@@ -96,7 +96,7 @@ bench: .venv/bench.stamp node_modules/dev.stamp bench/node_modules/bench.stamp $
 bench-smoke: .venv/bench.stamp node_modules/dev.stamp bench/node_modules/bench.stamp $(BUNDLE)  ## the same in tiny windows: whether it runs, in under a minute
 	@$(BIN)/python -m bench --quick $(BENCH)
 
-matrix: .venv/dev.stamp $(BUNDLE)  ## the wheel with each Celery and Python that it is declared for (RELEASES="5.7")
+matrix: .venv/dev.stamp $(BUNDLE)  ## the wheel with each Celery and Python that it is declared for (RELEASES="5.6 5.7")
 	@scripts/matrix.sh $(RELEASES)
 
 celery-tests: .venv/dev.stamp $(BUNDLE)  ## Celery's own integration tests, with the stock Redis backend and with Headway's

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 releases=("$@")
-[ "${#releases[@]}" -gt 0 ] || releases=(5.7)
+[ "${#releases[@]}" -gt 0 ] || releases=(5.6 5.7)
 
 # Prints the path of a Python of this version: of the machine, or of pyenv.
 find_python() {

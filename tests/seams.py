@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from types import CodeType
 from typing import Any, NamedTuple
 
+import celery
+
 from tests.foreign import ROOT, Use, find, names_of
 
 PAGE = ROOT / "docs" / "seams.md"
 COLUMNS = 5
 WITHOUT_ROW = "{use.file} uses {use.name}: give it a row in docs/seams.md"
 CODE = re.compile(r"`([^`]+)`")
+SINCE = re.compile(r", since ([\d.]+)")
 PART = re.compile(r"(?P<path>[\w.]+)(?P<signature>\(.*\))?(?: = (?P<value>.+))?")
 
 
@@ -24,6 +27,7 @@ class Part(NamedTuple):
 
     text: str
     callers: list[str]
+    since: str = ""  # the first release of Celery that has it
 
     @property
     def name(self) -> str:
@@ -47,6 +51,8 @@ class Part(NamedTuple):
 
     def check(self) -> None:
         """Raise AssertionError where the installed version has another part."""
+        if _release(celery.__version__) < _release(self.since):
+            return
         parsed = self._parsed
         owner_path, _, name = parsed["path"].rpartition(".")
         owner = self._find(owner_path)
@@ -135,9 +141,14 @@ def _row(line: str) -> Row:
     parts = []
     for item in cells[0].split("<br>"):
         text, *callers = CODE.findall(item)
+        since = SINCE.search(item)
         assert bool(callers) == ("called by" in item), f"docs/seams.md: who calls {item}?"
-        parts.append(Part(text, callers))
+        parts.append(Part(text, callers, since[1] if since else ""))
     return Row(parts, CODE.findall(cells[1]), cells[2], cells[3], CODE.findall(cells[4]))
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split(".")[:2] if number)
 
 
 def _bare(parameter: inspect.Parameter) -> inspect.Parameter:

@@ -16,6 +16,7 @@ import celery
 import pytest
 from celery import Celery, states
 from celery.app.task import Context
+from celery.backends.base import Backend
 from celery.exceptions import NotRegistered, Reject, Retry, TimeLimitExceeded, WorkerLostError
 from celery.utils.objects import Bunch
 from redis.exceptions import ResponseError
@@ -62,7 +63,6 @@ CALLERS = {
     ("app/trace.py", "trace_task", "mark_as_done"): ("context", "SUCCESS"),
     ("app/trace.py", "trace_task", "process_cleanup"): ("none", ""),
     ("app/trace.py", "trace_task", "store_result"): ("context", "STARTED"),
-    ("backends/base.py", "_fail_chain", "store_result"): ("signature", "FAILURE"),
     ("backends/base.py", "_handle_group_chord_error", "_call_task_errbacks"): ("made up", ""),
     ("backends/base.py", "_handle_group_chord_error", "fail_from_current_stack"): (
         "none",
@@ -70,7 +70,6 @@ CALLERS = {
     ),
     ("backends/base.py", "_handle_group_chord_error", "mark_as_failure"): ("none", "FAILURE"),
     ("backends/base.py", "chord_error_from_stack", "_call_task_errbacks"): ("made up", ""),
-    ("backends/base.py", "chord_error_from_stack", "_fail_chain"): ("none", "FAILURE"),
     ("backends/base.py", "chord_error_from_stack", "fail_from_current_stack"): ("none", "FAILURE"),
     ("backends/base.py", "fail_from_current_stack", "mark_as_failure"): ("none", "FAILURE"),
     ("backends/base.py", "on_chord_part_return", "chord_error_from_stack"): ("none", "FAILURE"),
@@ -82,11 +81,17 @@ CALLERS = {
     ("worker/control.py", "_revoke", "mark_as_revoked"): ("none", "REVOKED"),
     ("worker/request.py", "_announce_cancelled", "mark_as_retry"): ("context", "RETRY"),
     ("worker/request.py", "_announce_revoked", "mark_as_revoked"): ("context", "REVOKED"),
-    ("worker/request.py", "_retry_worker_lost", "mark_as_retry"): ("context", "RETRY"),
     ("worker/request.py", "on_failure", "mark_as_failure"): ("context", "FAILURE"),
     ("worker/request.py", "on_timeout", "mark_as_failure"): ("context", "FAILURE"),
+}
+SINCE_5_7 = {
+    ("backends/base.py", "_fail_chain", "store_result"): ("signature", "FAILURE"),
+    ("backends/base.py", "chord_error_from_stack", "_fail_chain"): ("none", "FAILURE"),
+    ("worker/request.py", "_retry_worker_lost", "mark_as_retry"): ("context", "RETRY"),
     ("worker/strategy.py", "task_message_handler", "mark_as_failure"): ("context", "FAILURE"),
 }
+if hasattr(Backend, "_fail_chain"):
+    CALLERS |= SINCE_5_7
 
 ID = "7f3a1c52-9b1e-4c7d-8a55-0d2f6f1b9e01"
 

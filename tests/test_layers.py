@@ -114,6 +114,7 @@ LAYERS = [
     "headway.celery.error_text",
     "headway.celery.storing",
     "headway.celery.storing.results",
+    "headway.celery.releases",
     "headway.celery.storing.dependents",
     "headway.celery.messages.encoded",
     "headway.celery.run.endings",

@@ -7,6 +7,7 @@ import signal
 import time
 
 from celery import Celery
+from celery.exceptions import Reject
 
 import headway.celery.backend  # noqa: F401  # so that a purge cancels what it removes
 from headway import progress
@@ -48,6 +49,20 @@ def die_once(mark):
         open(mark, "w").close()
         os.kill(os.getpid(), signal.SIGKILL)
     return "alive"
+
+
+@app.task
+def exit_once(mark):
+    """End the process that runs it as if all were well, the first time."""
+    if not os.path.exists(mark):
+        open(mark, "w").close()
+        os._exit(0)
+    return "alive"
+
+
+@app.task
+def reject():
+    raise Reject("not for me", requeue=False)
 
 
 @app.task(bind=True, max_retries=2)

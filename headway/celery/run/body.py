@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from celery.app.task import get_actual_ignore_result
+from celery.app.trace import get_actual_ignore_result
 from celery.exceptions import Ignore, Reject, Retry
 
 from headway.celery.run import endings, programs

@@ -14,6 +14,7 @@ from celery import states
 from celery.app.task import Context
 
 from headway.celery.context import whole_number
+from headway.celery.releases import fail_chain
 from headway.shapes import TaskMessage
 
 logger = logging.getLogger(__name__)
@@ -86,8 +87,8 @@ def notify(
         if request.chord:
             backend.on_chord_part_return(request, state, result)
         if state in states.PROPAGATE_STATES:
-            backend._fail_chain(
-                request.chain, result, traceback, store_result=store_result, state=state
+            fail_chain(
+                backend, request.chain, result, traceback, store_result=store_result, state=state
             )
         if state == states.FAILURE and call_errbacks and request.errbacks:
             backend._call_task_errbacks(request, result, traceback)

@@ -30,7 +30,7 @@ class LeanBackend(RedisBackend):
 
         Skips kombu's lookup of the encoder, which takes longer than the encoding.
         """
-        if self.compression:
+        if getattr(self, "compression", None):  # new in 5.7
             return super().encode(data)
         try:
             return self.encoder(data)

@@ -9,10 +9,10 @@ from typing import Any
 
 from billiard.einfo import ExceptionInfo
 from celery.worker import strategy
-from celery.worker.request import Request
 
 from headway.celery.backend import LiveBackend
 from headway.celery.messages.captured import moment, request_of
+from headway.celery.releases import Request
 from headway.celery.run import endings, programs
 from headway.celery.run.programs import Origin, clock_at
 from headway.celery.storing.fencing import FENCE, signature_of
