@@ -4,6 +4,7 @@ target is named.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -191,14 +192,27 @@ def test_links_between_documents_lead_somewhere():
             )
 
 
-def test_the_articles_requests_work_over_http(env: dict[str, str], tmp_path: Path):
-    import requests
+def test_the_articles_requests_are_answered_as_the_page_says(env: dict[str, str], tmp_path: Path):
+    begin, look = re.findall(r"^\$ (curl .*)$", page(RUNNING), re.MULTILINE)
+    [promised] = re.findall(r"^\{.*, \.\.\.\}$", page(RUNNING), re.MULTILINE)
 
     process, address = web(tmp_path, env)
-    with running(process), requests.Session() as visitor:
-        started = visitor.post(f"{address}/longtask", timeout=10)
-        status = visitor.get(address + started.headers["Location"], timeout=10)
-        stranger = requests.get(address + started.headers["Location"], timeout=10)
+    with running(process):
 
-    assert (started.status_code, status.status_code, stranger.status_code) == (202, 200, 404)
-    assert status.json()["state"] == "PENDING"
+        def say(command: str) -> str:
+            words = ["sh", "-c", command.replace("localhost:5000", address)]
+            done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        started = say(begin)
+        [path] = re.findall(r"^Location: (/status/\S+)$", started, re.MULTILINE)
+        look = look.replace("/status/<task_id>", path)
+        status = json.loads(say(look))
+        stranger = json.loads(say(look.replace("-b jar ", "")))
+
+    assert started.startswith("HTTP/1.1 202 ACCEPTED")
+    assert set(re.findall(r'"(\w+)":', promised)) <= status.keys()
+    assert status["task_id"] == path.rpartition("/")[2]
+    assert status["state"] == "PENDING"  # no worker runs here
+    assert stranger["error"]["code"] == "not_found"
