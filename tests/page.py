@@ -49,7 +49,8 @@ def is_in(card: Locator, phase: str) -> None:
 
 
 def act(card: Locator, words: str) -> None:
-    """Click the button of these words; its name goes on with the task's."""
+    """Point at a card and click its button of these words; its name goes on with the task's."""
+    card.hover()
     card.get_by_role("button", name=f"{words}: ").click()
 
 

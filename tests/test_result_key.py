@@ -77,7 +77,7 @@ def pushes(records: Records) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("phase", Phase)
-def test_each_door_has_the_key_in_success_only(
+def test_each_endpoint_has_the_key_in_success_only(
     records: Records, client: Any, pushes: Any, phase: Phase
 ):
     with client.session_transaction() as session:
@@ -169,7 +169,7 @@ def as_before(records: Records, task_id: str) -> None:
         "scheduled_for",
         "started_at",
     )
-    names = (*names, "finished_at")
+    names = (*names, "finished_at", "updated_at", "current")
     key = f"headway:task:{task_id}"
     [shown] = records.read([task_id])
     assert shown is not None

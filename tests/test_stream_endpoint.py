@@ -116,7 +116,7 @@ def test_control_sequences_are_no_text_of_the_page(
 
     page = client.get(f"/tasks/{task_id}", headers=HTML).get_data(as_text=True)
 
-    assert ">\nred end</pre>" in page
+    assert '>\n<span class="ink-1">red</span> end</pre>' in page
 
 
 def test_what_a_task_has_written_is_deleted_with_it(

@@ -14,7 +14,7 @@ import socketio
 from headway import token
 from headway.store.model import Sent
 from headway.store.records import Records
-from headway.web.requests.viewers import SHOWN, viewer_of
+from headway.web.requests.viewers import SHOWN, Viewer, viewer_of
 from tests.browser import OrderedClient
 from tests.processes import wait_for
 
@@ -107,7 +107,7 @@ def test_one_that_ends_while_its_socket_is_open(app: Any, monkeypatch: pytest.Mo
     later = time.time() + 61
     monkeypatch.setattr("headway.tokens.time.time", lambda: later)
 
-    assert viewer_of(app, environ, None) == (None, None, False, True)
+    assert viewer_of(app, environ, None) == Viewer(None, token_has_ended=True)
 
 
 def test_the_connect_that_is_replaced_is_the_one_that_a_server_calls():

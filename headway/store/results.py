@@ -26,13 +26,16 @@ class ResultReader:
 
         A later piece raises ResultGone if the result expires meanwhile.
         """
-        names = ("phase", "still", "result_size", "result_at")
-        phase, still, size, start = self._functions.client.hmget(self._keys.record(task_id), names)
-        _, has_result, text = str(still or "").partition(RESULT)
-        if phase != '"succeeded"' or not has_result:
+        names = ("phase", "result", "still", "result_size", "result_at")
+        values = self._functions.client.hmget(self._keys.record(task_id), names)
+        phase, text, still, size, start = values
+        if text is None:  # as of each that has ended since it is kept once
+            _, has_result, text = str(still or "").partition(RESULT)
+            text = text if has_result else None
+        if phase != '"succeeded"' or text is None:
             return None
         if size in (None, "null"):
-            whole = text.encode()
+            whole = str(text).encode()
             return len(whole), iter([whole])
         key = self._keys.celery(task_id) if start else self._keys.result(task_id)
         pieces = self._pieces(key, damaged.count(start), damaged.count(size))
