@@ -247,7 +247,7 @@ def test_a_running_task_is_ended_by_revoke(pool, shop, tmp_path):
 
 
 @pytest.mark.parametrize("pool", ["prefork"], indirect=True)
-@pytest.mark.parametrize("death", ["die_once", "exit_once"])
+@pytest.mark.parametrize("death", ["die_once", "exit_once", "exit_early"])
 def test_a_lost_child_s_task_runs_again(pool, shop, tmp_path, death):
     result = getattr(shop, death).delay(str(tmp_path / "mark"))
 

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from celery import Celery
+from celery import Celery, Task
 from celery.exceptions import Reject
 
 import headway.celery.backend  # noqa: F401  # so that a purge cancels what it removes
@@ -57,6 +57,21 @@ def exit_once(mark):
     if not os.path.exists(mark):
         open(mark, "w").close()
         os._exit(0)
+    return "alive"
+
+
+class Exiting(Task):
+    """Ends its process in a hook, the first time, before the body begins."""
+
+    def before_start(self, task_id, args, kwargs):
+        super().before_start(task_id, args, kwargs)
+        if not os.path.exists(args[0]):
+            open(args[0], "w").close()
+            raise SystemExit
+
+
+@app.task(base=Exiting)
+def exit_early(mark):
     return "alive"
 
 
