@@ -261,8 +261,8 @@ def test_the_doctor_says_what_does_not_work(redis_url: str, project: None):
         ),
         (("-A", "tests.plain_celery:nothing"), "cannot be loaded: ModuleNotFoundError"),
         (
-            ("-A", "tests.flask_shop"),
-            "tests.flask_shop is no Celery app but Flask: name it as MODULE:NAME.",
+            ("-A", "tests.flask_shop:home"),
+            "tests.flask_shop:home is no Celery app but function: name it as MODULE:NAME.",
         ),
         (("-A", "tests.plain_celery:stock"), "set result_backend to headway+redis://"),
         (("--redis-url", f"redis://:{SECRET}@here/first"), "must end with a database's number"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -105,10 +106,14 @@ def find(app: str | None, redis_url: str | None, prefix: str = "") -> Project:
 
 
 def load_celery(name: str) -> Celery:
-    """Return the Celery app of that name, found as `celery -A` finds it, with all its tasks."""
+    """Return the Celery app of that name with all its tasks, found as `celery -A` finds it.
+
+    Where that finds a Flask app, it is the Celery app beside it, or the one it was given.
+    """
     try:
-        app: Any = find_app(name)
-        if isinstance(app, Celery):
+        found: Any = find_app(name)
+        app = found if isinstance(found, Celery) else _celery_beside(found, name)
+        if app is not None:
             app.loader.import_default_modules()
             app.finalize(auto=True)
             app.backend  # noqa: B018  # a property that makes it
@@ -119,4 +124,23 @@ def load_celery(name: str) -> Celery:
         raise ConfigError(
             f"The Celery app {name} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
-    raise ConfigError(f"{name} is no Celery app but {type(app).__name__}: name it as MODULE:NAME.")
+    raise ConfigError(
+        f"{name} is no Celery app but {type(found).__name__}: name it as MODULE:NAME."
+    )
+
+
+def _celery_beside(app: Any, name: str) -> Celery | None:
+    """Return the Celery app of another `app` in the module of that name, None if it is not clear.
+
+    That is the module's `celery`, else its only Celery app, else the one that Headway's extension,
+    or one as in Flask's documentation, holds for the Flask app.
+    """
+    names = vars(sys.modules[name]) if name in sys.modules else {}
+    if isinstance(celery := names.get("celery"), Celery):
+        return celery
+    apps = {id(each): each for each in names.values() if isinstance(each, Celery)}
+    if len(apps) == 1:
+        return apps.popitem()[1]
+    extensions = getattr(app, "extensions", {})
+    given = getattr(extensions.get("headway"), "celery", extensions.get("celery"))
+    return given if isinstance(given, Celery) else None
