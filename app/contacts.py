@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 BUSY_SECONDS = 30.0  # to wait for another import's batch
-KEPT_SECONDS = 30 * 86400.0  # what was rejected for a task that never came to its end
+KEPT_SECONDS = 30 * 86400.0  # what is noted for a task that never came to its end
 TABLES = """
 CREATE TABLE IF NOT EXISTS contacts (
     owner TEXT, email TEXT, name TEXT, PRIMARY KEY (owner, email)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS added (
+    task_id TEXT, email TEXT, at REAL, PRIMARY KEY (task_id, email)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rejected (
     task_id TEXT, line INTEGER, why TEXT, cells TEXT, at REAL, PRIMARY KEY (task_id, line)
@@ -48,11 +51,17 @@ class Contacts:
     def add(self, contacts: Iterable[Contact], rejected: Iterable[Rejected]) -> None:
         """Store a batch, all of it or nothing; a known address gets the new name."""
         now = time.time()
+        found = list(contacts)
         with self._database:
+            self._database.executemany(
+                "INSERT OR IGNORE INTO added SELECT ?, ?, ? WHERE NOT EXISTS "
+                "(SELECT 1 FROM contacts WHERE owner = ? AND email = ?)",
+                [(self._task_id, each.email, now, self._owner, each.email) for each in found],
+            )
             self._database.executemany(
                 "INSERT INTO contacts VALUES (?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET name = excluded.name",
-                [(self._owner, each.email, each.name) for each in contacts],
+                [(self._owner, each.email, each.name) for each in found],
             )
             self._database.executemany(
                 "INSERT OR REPLACE INTO rejected VALUES (?, ?, ?, ?, ?)",
@@ -69,6 +78,13 @@ class Contacts:
         )
         return [Contact(*row) for row in found]
 
+    def count_added(self) -> int:
+        """Return how many addresses the task has added that were not there before."""
+        counted = self._database.execute(
+            "SELECT count(*) FROM added WHERE task_id = ?", [self._task_id]
+        )
+        return int(counted.fetchone()[0])
+
     def rejected(self) -> Iterator[Rejected]:
         """Yield what was rejected for the task, in the order of the file."""
         found = self._database.execute(
@@ -77,13 +93,14 @@ class Contacts:
         for line, why, cells in found:
             yield Rejected(line, why, json.loads(cells))
 
-    def forget_rejected(self) -> None:
-        """Delete what was rejected for the task, and for those that never came to their end."""
+    def forget_task(self) -> None:
+        """Delete what is noted for the task, and for those that never came to their end."""
         with self._database:
-            self._database.execute(
-                "DELETE FROM rejected WHERE task_id = ? OR at < ?",
-                [self._task_id, time.time() - KEPT_SECONDS],
-            )
+            for table in ("added", "rejected"):
+                self._database.execute(
+                    f"DELETE FROM {table} WHERE task_id = ? OR at < ?",
+                    [self._task_id, time.time() - KEPT_SECONDS],
+                )
 
 
 @contextmanager

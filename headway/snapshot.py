@@ -173,10 +173,14 @@ def error_line(error: TaskError) -> str:
     return message if message.startswith(kind) else f"{kind}: {message}"
 
 
+def visible_line(text: str) -> str:
+    """Return `text` as one line without characters that are invisible, or reorder what follows."""
+    return " ".join(BIDI_MARKS.sub("", LINE_BREAKS.sub(" ", text)).split())
+
+
 def title_line(text: str) -> str:
     """Return `text` as a title: one line of visible characters, at most MAX_TITLE_CHARS."""
-    visible = BIDI_MARKS.sub("", LINE_BREAKS.sub(" ", text))
-    line = masking.without_addresses(" ".join(visible.split()))
+    line = masking.without_addresses(visible_line(text))
     return line if len(line) <= MAX_TITLE_CHARS else line[: MAX_TITLE_CHARS - 1] + "…"
 
 

@@ -59,7 +59,7 @@ def test_rows_with_an_address_are_imported_and_the_others_given_out(
     task_id = start(client, "\ufeff" + HEAD + rows)
 
     run = imports.run_of(task_id)
-    run.assert_succeeded({"imported": 2, "rejected": 2})
+    run.assert_succeeded({"imported": 2, "known": 0, "rejected": 2})
     assert run.snapshot.title == "Import contacts from people.csv"
     assert stored(app, client) == [
         Contact("ada@example.com", "Ada"),
@@ -72,6 +72,28 @@ def test_rows_with_an_address_are_imported_and_the_others_given_out(
     assert only == "6,Enter an email address.,Only"
     run.assert_logged("4 rows; email is in the column 'E-Mail', name is in the column 'Full name'")
     run.assert_logged("Line 4: ")
+
+
+def test_an_address_is_counted_as_imported_once(app: Flask, client: FlaskClient, imports: Any):
+    rows = "Ada;ada@example.com;\nEve;eve@example.com;\nAda Lovelace;ada@example.com;\n"
+
+    first, second = start(client, HEAD + rows), start(client, HEAD + rows)
+
+    imports.run_of(first).assert_succeeded({"imported": 2, "known": 1, "rejected": 0})
+    imports.run_of(second).assert_succeeded({"imported": 0, "known": 3, "rejected": 0})
+    assert Contact("ada@example.com", "Ada Lovelace") in stored(app, client)
+
+
+def test_a_batch_that_is_stored_twice_counts_once(tmp_path: Path):
+    batch = [Contact("ada@example.com", "Ada"), Contact("eve@example.com", "Eve")]
+
+    with open_contacts(tmp_path / "contacts.sqlite3", "owner", "task") as contacts:
+        contacts.add(batch, [])
+        contacts.add(batch, [])  # its worker died before it had saved
+
+        assert contacts.count_added() == 2
+        contacts.forget_task()
+        assert contacts.count_added() == 0
 
 
 def test_an_import_goes_on_after_its_last_batch(
@@ -93,7 +115,7 @@ def test_an_import_goes_on_after_its_last_batch(
 
     again = client.post(f"/tasks/{task_id}/retry", json={"resume": True}).json["task_id"]
 
-    imports.run_of(again).assert_succeeded({"imported": 906, "rejected": 101})
+    imports.run_of(again).assert_succeeded({"imported": 906, "known": 0, "rejected": 101})
     assert batches == [BATCH, BATCH, BATCH, 7]
     assert len(stored(app, client)) == 906
     assert len(rejected(client, again)) == 1 + 101

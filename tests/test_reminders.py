@@ -105,6 +105,15 @@ def test_the_timeline_says_who_answered(
     assert told[-2:] == ["Asked a person", f"Answered “yes” by {shown}"]
 
 
+def test_no_mark_in_an_answer_reorders_who_gave_it(
+    app: Flask, client: FlaskClient, records: Records
+):
+    task_id = asked_of_ada(app, client, records, YES_OR_NO._replace(choices=None))
+    answer(client, task_id, {"question_id": "q1", "value": "\u202eyes\n\u2066no"}, User="ada")
+
+    assert timeline(client, task_id, User="ada")[-1] == "Answered “yes no” by you"
+
+
 def test_the_timeline_says_that_nobody_did_and_shows_no_long_answer(
     app: Flask, client: FlaskClient, records: Records
 ):

@@ -20,7 +20,7 @@ from headway.exceptions import ConfigError, UploadExpired
 from headway.registry import TASK_TYPES, BadArguments, task
 from headway.store.records import Records
 from headway.tokens import token
-from headway.web.pages.start_page import NO_START
+from headway.web.pages.start_page import NO_START, PAST
 from tests import documents
 
 SECRET = "a secret for the tests"
@@ -265,6 +265,28 @@ def test_a_start_at_no_time_says_what_is_expected(client: FlaskClient, text: str
 
     assert answer.status_code == 400
     assert answer.json["error"]["fields"] == {"start_at": NO_START}
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+def test_a_start_at_a_time_that_has_passed_is_refused(
+    client: FlaskClient, records: Records, accept: str
+):
+    shown(client)
+
+    answer = send(client, month="May", start_at="2000-01-01T00:00", headers={"Accept": accept})
+
+    assert PAST in answer.text
+    assert answer.status_code == 400
+    assert records.client.llen("celery") == 0
+
+
+def test_a_start_in_this_minute_is_at_once(client: FlaskClient):
+    shown(client)
+    now = datetime.now(UTC)
+
+    answer = send(client, month="May", start_at=f"{now:%Y-%m-%dT%H:%M}")
+
+    assert answer.status_code == 303
 
 
 def test_a_task_starts_within_a_year(client: FlaskClient):

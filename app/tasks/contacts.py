@@ -43,8 +43,10 @@ def import_contacts(self: Any, source: Annotated[Upload, PEOPLE]) -> dict[str, i
             progress.save(done)
         if done["rejected"]:
             progress.file("rejected.csv", _as_file(headings, contacts))
-        contacts.forget_rejected()
-    return {"imported": done["rows"] - done["rejected"], "rejected": done["rejected"]}
+        imported = contacts.count_added()
+        contacts.forget_task()
+    known = done["rows"] - done["rejected"] - imported
+    return {"imported": imported, "known": known, "rejected": done["rejected"]}
 
 
 def _add(

@@ -12,13 +12,12 @@ from headway.answering import answer as answer_with
 from headway.arguments.annotations import ABSENT
 from headway.arguments.controls import GROUP, control_of, read
 from headway.cli.commands import text_option, with_project
-from headway.cli.drawing import visible
 from headway.cli.errors import Command, ExitCode, Failure
 from headway.cli.project import Project
 from headway.push.follow import UnknownTask
 from headway.questions import argument_of
 from headway.shapes import Question
-from headway.snapshot import Snapshot
+from headway.snapshot import Snapshot, visible_line
 from headway.store.model import Outcome
 from headway.store.records import TASK_ID
 
@@ -62,8 +61,8 @@ def _question_of(project: Project, task_id: str) -> Question:
 
 def _shown(question: Question) -> str:
     choices = question["choices"]
-    of = f" ({', '.join(visible(str(each)) for each in choices)})" if choices else ""
-    return f"{visible(question['text'])}{of}"
+    of = f" ({', '.join(visible_line(str(each)) for each in choices)})" if choices else ""
+    return f"{visible_line(question['text'])}{of}"
 
 
 def _read(text: str, question: Question) -> Any:

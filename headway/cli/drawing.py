@@ -9,7 +9,7 @@ from typing import Any, TextIO, cast
 from headway.display import words
 from headway.display.labels import Labels, labels_of
 from headway.shapes import SnapshotDict
-from headway.snapshot import BIDI_MARKS, LINE_BREAKS, STATE, Phase, Snapshot, error_line, fragment
+from headway.snapshot import STATE, Phase, Snapshot, error_line, fragment, visible_line
 
 BAR_CELLS = 24
 EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -19,11 +19,6 @@ MAX_TITLE_CELLS = 40
 CLEAR = "\r\x1b[K"
 NO_WRAP = "\x1b[?7l"
 WRAP = "\x1b[?7h"
-
-
-def visible(text: str) -> str:
-    """Return a task's text without control characters that a terminal would obey."""
-    return " ".join(BIDI_MARKS.sub("", LINE_BREAKS.sub(" ", text)).split())
 
 
 def fraction(snapshot: Snapshot) -> float | None:
@@ -48,7 +43,7 @@ def percent(snapshot: Snapshot) -> str:
 def details(snapshot: Snapshot) -> str:
     """Return what a snapshot says beyond its phase and bar, in one line."""
     parts = words.parts(cast(SnapshotDict, vars(snapshot)))
-    return visible(" · ".join(filter(None, (parts, _said(snapshot)))))
+    return visible_line(" · ".join(filter(None, (parts, _said(snapshot)))))
 
 
 def _said(snapshot: Snapshot) -> str:
@@ -93,7 +88,7 @@ def list_line(snapshot: Snapshot) -> str:
     """Return the line of a task in a list."""
     return (
         f"{snapshot.task_id}  {snapshot.created_at}  {snapshot.phase:<10}  {percent(snapshot):>5}  "
-        + visible(snapshot.title)
+        + visible_line(snapshot.title)
     )
 
 
@@ -106,7 +101,7 @@ def bar(done: float | None) -> str:
 
 def bar_line(snapshot: Snapshot) -> str:
     """Return the line that a terminal shows while a task goes on: title, phase, bar, details."""
-    title = visible(snapshot.title)
+    title = visible_line(snapshot.title)
     title = title if len(title) <= MAX_TITLE_CELLS else title[: MAX_TITLE_CELLS - 1] + "…"
     head = f"{words.SIGNS[snapshot.phase]} {title}  {snapshot.phase}"
     if snapshot.phase in (Phase.RUNNING, Phase.CANCELLING):

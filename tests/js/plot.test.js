@@ -52,3 +52,13 @@ test("a report that follows soon, or again, is no point", () => {
   assert.equal(plot.take(snapshot(0.05)), false);
   assert.equal(plot.take(snapshot(1)), true);
 });
+
+test("an ended task ends when it did, whatever is noted of it later", () => {
+  const plot = new Plot([[START, 0, 1000], [START + 1000, 100, 1000], [START + 2000, 300, 1000]]);
+  const finished_at = new Date(START + 2000).toISOString();
+
+  const isNew = plot.take({ ...snapshot(300), phase: "cancelled", finished_at }); // another task goes on
+
+  assert.equal(isNew, false);
+  assert.match(plot.summary({ ...snapshot(300), phase: "cancelled" }), /after 0:02/);
+});

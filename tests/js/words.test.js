@@ -143,6 +143,9 @@ test("the footer names queues that wait for a worker of their own", () => {
 test("a scheduled email counts down, and not below nothing", () => {
   const scheduled = snapshot("scheduled email");
 
+  assert.equal(read(scheduled, at("2026-10-23T08:00:12Z")).numbers, "in 30 days");
+  assert.equal(read(scheduled, at("2026-11-20T08:01:01Z")).numbers, "in 47:59:59");
+
   assert.equal(read(scheduled, at("2026-11-22T08:00:12Z")).numbers, "in 0:48");
   assert.equal(read(scheduled, at("2026-11-22T08:02:00Z")).numbers, "at any moment");
   assert.match(read(scheduled, at("2026-11-22T08:00:12Z")).text, /^sends at /);

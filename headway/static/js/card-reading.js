@@ -2,6 +2,7 @@
 
 import WORDS from "./card-words.js";
 import {
+  counted,
   fill,
   formatCount,
   formatDuration,
@@ -42,6 +43,8 @@ import { failure, headline, partsWords, shortResult, took, waiting } from "./wor
  */
 
 const WORKERLESS_MS = 5000;
+const DAY_MS = 86_400_000;
+const FEWEST_DAYS = 2; // that are counted as days: before that, hours
 const CANCELLED = "Cancelled"; // the server's status, which the headline says better
 const PENDING = "Pending..."; // the article's word for a task that waits for its first worker
 
@@ -169,6 +172,7 @@ function numbers(snapshot, { now, rate, left, labels = {} }, isOfAll) {
 function countdown(due, now) {
   if (!due) return "";
   const ms = Date.parse(due) - now;
+  if (ms >= FEWEST_DAYS * DAY_MS) return counted(WORDS.countdown.days, Math.round(ms / DAY_MS));
   return ms > 0 ? fill(WORDS.countdown.in, { time: formatDuration(ms) }) : WORDS.countdown.now;
 }
 

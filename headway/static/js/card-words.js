@@ -53,7 +53,11 @@ export default {
     "waiting": "{headline}, next attempt {countdown}:",
     "plain": "{headline}:"
   },
-  "countdown": { "in": "in {time}", "now": "at any moment" },
+  "countdown": {
+    "in": "in {time}",
+    "days": { "one": "in 1 day", "other": "in {count} days" },
+    "now": "at any moment"
+  },
   "texts": {
     "scheduled": "{starts} at {time}",
     "queued": "waiting for a worker",

@@ -37,12 +37,12 @@ export class Plot {
    * @param {Snapshot} snapshot
    */
   take(snapshot) {
-    const { phase, attempt, current, total, status, updated_at, started_at } = snapshot;
+    const { phase, attempt, current, total, status, updated_at, started_at, finished_at } = snapshot;
     this.#pace.observe(snapshot);
     const begins = this.#attempt !== null && attempt !== this.#attempt;
     this.#attempt = attempt;
     if (phase === "running" && begins && !current && status) return false; // it goes on where its first report says
-    const at = Date.parse(updated_at);
+    const at = Date.parse(finished_at ?? updated_at); // an ended task changes when another one goes on
     const last = this.points.at(-1);
     const isDue = !last || at - last[0] >= (phase === "running" ? this.#gap : 1);
     if (!started_at || !PLOTTED.includes(phase) || !isDue) return false;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -45,6 +45,8 @@ handle_errors(starting)
 guard(starting)
 
 START_AT = "start_at"
+PAST = Sentence("This time has passed.")
+PAST_GRACE = timedelta(minutes=1)  # the field has whole minutes
 NO_START = Sentence("Must be a date and a time of day in UTC: 2026-11-29T14:30.")
 HIDDEN = Sentence("Not filled in, since it holds a secret: {names}. Enter it again.")
 NOBODY = APIError(403, "no_owner", "Sign in first: nobody would see the task that you start.")
@@ -160,7 +162,10 @@ def _start_at() -> datetime | None:
     text = request.form.get(START_AT, "").strip()
     if not text:
         return None
-    return time_of(read(text, datetime, is_required=True), START_AT, NO_START)
+    when = time_of(read(text, datetime, is_required=True), START_AT, NO_START)
+    if datetime.now(UTC) - when > PAST_GRACE:
+        raise APIError(400, "bad_time", PAST, {START_AT: PAST})
+    return when
 
 
 def _kind_of(name: str) -> TaskType:

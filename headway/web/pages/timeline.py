@@ -12,7 +12,7 @@ from headway.display.labels import Labels, labels_for_page
 from headway.display.languages import Sentence, say
 from headway.display.words import SIGNS
 from headway.shapes import HistoryAnswer, HistoryEvent, SnapshotDict
-from headway.snapshot import Phase, error_line
+from headway.snapshot import Phase, error_line, visible_line
 
 WORDS: dict[str, str] = {
     Phase.SCHEDULED: Sentence("Scheduled"),
@@ -111,7 +111,7 @@ def _answered(answered: HistoryAnswer, reader: str | None) -> str:
         return say("Nobody answered in time")
     if reader is None:
         return say("Answered")
-    who = say("you") if by == reader else say(by)
+    who = say("you") if by == reader else say(visible_line(by))
     if "value" in answered:
         return say("Answered “{value}” by {who}", value=_shown(answered["value"]), who=who)
     return say("Answered by {who}", who=who)
@@ -120,7 +120,8 @@ def _answered(answered: HistoryAnswer, reader: str | None) -> str:
 def _shown(value: Any) -> str:
     """Return an answer as one line, with secrets masked."""
     known = masking.masked(value)
-    return known if isinstance(known, str) else json.dumps(known, ensure_ascii=False)
+    line = known if isinstance(known, str) else json.dumps(known, ensure_ascii=False)
+    return visible_line(line)  # the words beside it say who answered: no mark may reorder them
 
 
 def _why(event: HistoryEvent) -> str:
