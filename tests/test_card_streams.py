@@ -13,6 +13,7 @@ from headway.store.records import Records
 from tests.by_hand import HERE, write
 from tests.page import LIVE, chip, hear, open_live, start_by_hand
 from tests.processes import wait_for
+from tests.test_list_element import PAGE
 
 ELEMENT = """<!doctype html><title>Yours</title><link rel="icon" href="data:,">
 <headway-task src="/status/{task_id}"></headway-task><script src="/assets/headway.js"></script>"""
@@ -127,6 +128,43 @@ def test_who_comes_late_reads_the_end_once_and_what_a_new_attempt_takes_back_goe
     again = run.begin_again()
     run.write("over", run=again)
     expect(output(card)).to_have_text("over")
+
+
+def test_a_list_in_a_card_of_a_list_has_its_numbers(
+    page: Page, web_address: str, shared_records: Records
+):
+    page.goto(web_address)
+    task_id = start_by_hand(page, web_address, shared_records)
+    Writer(shared_records, task_id).write("1. one\n2. two\n", format="markdown")
+    page.route("**/yours", lambda route: route.fulfill(body=PAGE, content_type="text/html"))
+
+    page.goto(f"{web_address}/yours")
+
+    lines = page.locator("headway-list").get_by_role("log", name="answer").locator("ol li")
+    expect(lines).to_have_text(["one", "two"])
+    for line in lines.all():
+        expect(line).to_have_css("list-style-type", "decimal")
+        expect(line).to_have_css("content-visibility", "visible")  # else what is outside is clipped
+        expect(line).to_have_css("border-top-width", "0px")
+
+
+@pytest.mark.parametrize("place", ["list", "element"])
+def test_no_line_above_the_last_ones_of_a_list_is_cut(
+    page: Page, web_address: str, shared_records: Records, place: str
+):
+    page.goto(web_address)
+    task_id = start_by_hand(page, web_address, shared_records)
+    text = "".join(f"{number}. line\n" for number in range(1, 41))
+    Writer(shared_records, task_id).write(text, format="markdown")
+
+    card = card_of(page, web_address, task_id, place)
+    expect(output(card).locator("li")).to_have_count(40)
+    wait_for(lambda: output(card).evaluate(IS_AT_END))
+
+    cut = """box => { const { top } = box.getBoundingClientRect();
+      return [...box.querySelectorAll("li")].map((line) => line.getBoundingClientRect())
+        .filter((line) => line.top < top - 1 && line.bottom > top + 1).length; }"""
+    assert output(card).evaluate(cut) == 0
 
 
 def test_a_card_shows_two_streams_and_links_to_the_others(

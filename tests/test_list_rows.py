@@ -1,0 +1,92 @@
+"""What has ended, in a list: how it ended, and as much of a long title or error as has room."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from headway.snapshot import Phase
+from headway.store.model import StateWrite
+from headway.store.records import Records
+from tests.by_hand import HERE, claim
+from tests.overlaps import expect_apart
+from tests.page import expect_fits, start_by_hand
+from tests.test_list_element import PAGE
+
+LINE = 24  # px of a line of a row, and a little over what is the highest
+WORDS = (
+    "The row of the third warehouse has no price in the column of June, nor in that of July. " * 3
+)
+FILE = "an-export-of-all-that-was-sold-" * 6 + ".csv"
+
+
+def failed(page: Page, address: str, records: Records) -> None:
+    """Leave a task of the page's visitor with a long title that has failed with a long message."""
+    first = start_by_hand(page, address, records)
+    owner = str(records.client.hget(records.keys.record(first), "owner"))
+    task_id = str(uuid4())
+    message = {"task": "long_task", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
+    records.starts.create(
+        owner=owner,
+        message=message,  # type: ignore[arg-type]
+        title=f"Import {FILE}",
+        max_attempts=4,
+        task_id=task_id,
+    )
+    claim(records, task_id)
+    error = {"error": {"type": "ValueError", "message": WORDS}}
+    end = StateWrite(task_id, HERE, Phase.FAILED, error, "{}", "long_task", 4)  # type: ignore[arg-type]
+    assert records.runs.write(end) == "written"
+
+
+def row_of(page: Page, address: str, place: str) -> Locator:
+    """Open a page whose list has the failed task; return its card."""
+    if place == "element":
+        page.route("**/yours", lambda route: route.fulfill(body=PAGE, content_type="text/html"))
+    page.request.get(address)  # a failure has a row of its own once it has been seen
+    page.goto(f"{address}/yours" if place == "element" else address)
+    row = page.locator("headway-task, task-progress").filter(has_text=FILE)
+    expect(row).to_have_attribute("data-phase", "failed")
+    return row
+
+
+def part(row: Locator, name: str) -> Locator:
+    return row.locator(f"[data-part={name}]")
+
+
+@pytest.mark.parametrize("place", ["element", "application"])
+def test_a_long_title_or_error_leaves_room_for_how_the_task_ended(
+    page: Page, web_address: str, shared_records: Records, place: str
+):
+    page.request.get(web_address)
+    failed(page, web_address, shared_records)
+    row = row_of(page, web_address, place)
+
+    for width in (768, 1000, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        shown = part(row, "headline").evaluate("one => [one.clientWidth, one.scrollWidth]")
+        assert shown[0] >= shown[1] > 30, f"{width} px: {shown}"
+        assert row.evaluate("one => one.clientHeight") < 2 * LINE
+        assert part(row, "text").bounding_box()["width"] > 100  # type: ignore[index]
+    expect_apart(page)
+
+
+@pytest.mark.parametrize("place", ["element", "application"])
+def test_on_a_phone_a_row_has_a_few_lines_and_its_title_the_width(
+    page: Page, web_address: str, shared_records: Records, place: str
+):
+    page.request.get(web_address)
+    failed(page, web_address, shared_records)
+    page.set_viewport_size({"width": 320, "height": 800})
+
+    row = row_of(page, web_address, place)
+
+    expect_fits(page, 320)
+    widths = [one.bounding_box()["width"] for one in (part(row, "title"), row)]  # type: ignore[index]
+    assert widths[0] > 0.75 * widths[1] - 28  # beside the sign and the check box
+    assert (
+        row.evaluate("one => one.clientHeight") < 8 * LINE
+    )  # 2 of title, time, headline, 3 of text
+    expect(part(row, "headline")).to_have_text("Failed")
