@@ -5,6 +5,8 @@ was given.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -231,3 +233,21 @@ def test_a_message_for_an_exchange_arrives_also_where_nobody_has_met_that_yet(
 
 
 def do_nothing() -> None: ...
+
+
+def test_without_a_backend_of_headway_a_message_has_no_header_of_its():
+    code = """
+from celery import Celery, signals
+from headway import progress, task
+import headway.celery.backend
+
+@signals.before_task_publish.connect
+def note(headers=None, **_):
+    print(*[name for name in headers if name.startswith("headway")], "-", headers["task"])
+
+Celery("shop", broker="memory://", backend="cache+memory://").send_task("add")
+"""
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+    assert (done.stdout, done.stderr) == ("- add\n", "")

@@ -24,6 +24,7 @@ from headway import masking, settings
 from headway.celery.context import as_context
 from headway.celery.key_prefixes import keys_of
 from headway.celery.messages.broker_url import unacked_keys, visibility_days
+from headway.celery.messages.sends import identify_messages
 from headway.celery.storing.attempts import attempts_of, retry_delay
 from headway.celery.storing.claims import RunClaims
 from headway.celery.storing.lean_backend import LeanBackend
@@ -103,6 +104,7 @@ class LiveBackend(LeanBackend):
         app.steps["worker"].add(MAINTENANCE)
         self.recorder = Recorder(app, self.records, self.url, self._max_attempts_of)
         record_sends(app, self.recorder)
+        identify_messages()
 
     def _max_attempts_of(self, name: str) -> int:
         return attempts_of(self.app._tasks.get(name))  # a send does not finalize its app

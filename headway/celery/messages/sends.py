@@ -39,7 +39,11 @@ def load_owner_by(loader: Callable[[], str | None]) -> None:
     _load_owner = loader
 
 
-@signals.before_task_publish.connect
+def identify_messages() -> None:
+    """Have each message identified from now on; a process of stock backends alone never does."""
+    signals.before_task_publish.connect(identify)
+
+
 def identify(headers: dict[str, Any] | None = None, **_: Any) -> None:
     """Give a message the id of its send, and its owner.
 
