@@ -31,12 +31,17 @@ def imports(app: Flask, headway_eager: Any) -> Any:
 
 def start(client: FlaskClient, text: str | bytes) -> str:
     """Upload a file, start its import and return the task's id."""
+    answer = asked_to_start(client, text)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json["task_id"])
+
+
+def asked_to_start(client: FlaskClient, text: str | bytes) -> Any:
+    """Upload a file, ask for its import and return the answer."""
     data = text if isinstance(text, bytes) else text.encode()
     upload = client.post("/uploads", data={"file": (io.BytesIO(data), "people.csv")})
     args = {"source": upload.json["upload_id"]}
-    answer = client.post("/tasks", json={"name": "import_contacts", "args": args})
-    assert answer.status_code == 202, answer.text
-    return str(answer.json["task_id"])
+    return client.post("/tasks", json={"name": "import_contacts", "args": args})
 
 
 def stored(app: Flask, client: FlaskClient) -> list[Contact]:
@@ -128,12 +133,33 @@ def test_an_import_goes_on_after_its_last_batch(
         ("", "This file is empty: it has no line of headings."),
         ("\n\n", "This file is empty: it has no line of headings."),
         ("Email\nbj\xf6rn@example.com\n".encode("latin-1"), "This file is not UTF-8 text"),
+        (b"\x89PNG\r\n\x1a\n", "This file is not UTF-8 text"),
     ],
 )
-def test_a_file_that_is_no_list_of_contacts_says_why(
-    client: FlaskClient, imports: Any, text: str | bytes, why: str
+def test_a_file_that_is_no_list_of_contacts_is_refused_where_it_was_given(
+    client: FlaskClient, text: str | bytes, why: str
 ):
-    imports.run_of(start(client, text)).assert_failed("ValueError", why)
+    answer = asked_to_start(client, text)
+
+    assert answer.status_code == 400
+    assert answer.json["error"]["fields"]["source"].startswith(why)
+    assert client.get("/tasks").json["tasks"] == []
+
+
+@pytest.mark.parametrize(
+    ("end", "why"),
+    [
+        ("bj\xf6rn@example.com\n".encode("latin-1"), "This file is not UTF-8 text"),
+        (b'"a@example.com\n', "Line 20002 is not CSV: unexpected end of data."),
+    ],
+)
+def test_what_is_wrong_far_below_fails_the_task_before_anything_is_stored(
+    app: Flask, client: FlaskClient, imports: Any, end: bytes, why: str
+):
+    task_id = start(client, b"Email\n" + 20_000 * b"a@example.com\n" + end)
+
+    imports.run_of(task_id).assert_failed("ValueError", why)
+    assert stored(app, client) == []
 
 
 def test_an_owner_has_contacts_of_its_own(app: Flask, client: FlaskClient):

@@ -9,14 +9,25 @@ from flask import current_app
 
 from app.addresses import BadAddress, check_address
 from app.contacts import Contact, Contacts, Rejected, open_contacts
-from app.csv_files import PEOPLE, as_csv, read_rows, recognised, survey
-from headway import Upload, progress, task
+from app.csv_files import PEOPLE, as_csv, headings_of, read_rows, recognised, survey
+from headway import BadArguments, Upload, progress, task
 
 BATCH = 500  # rows that are stored at a time, and done once more where a worker dies
 MAX_LOGGED = 50  # rejected rows; all of them are in the file
 
 
-@task("Import contacts from {source}", bind=True)
+def check_headings(source: Upload) -> None:
+    """Raise BadArguments for a file that does not begin as a CSV file with addresses does.
+
+    Its rows are the task's: they may be many.
+    """
+    try:
+        recognised(headings_of(source))
+    except ValueError as error:
+        raise BadArguments({"source": str(error)}) from error
+
+
+@task("Import contacts from {source}", check=check_headings, bind=True)
 def import_contacts(self: Any, source: Annotated[Upload, PEOPLE]) -> dict[str, int]:
     """Import contacts from a CSV file.
 
