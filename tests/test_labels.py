@@ -99,6 +99,13 @@ def test_a_page_says_the_labels_before_its_script_runs():
     )
 
 
+def test_a_page_says_where_a_task_is_paused_whose_next_run_has_said_nothing_yet():
+    bar = {"current": 0, "total": 1, "resume": {"percent": 29}}
+    paused = payment("cancelled", state="REVOKED", **bar)
+
+    assert words.headline(vars(paused), {"pauses": True}) == "Paused at 29\u202f%"
+
+
 def test_without_labels_the_words_are_of_no_application():
     said = words.read(vars(FAILED), {}).text
 

@@ -292,9 +292,36 @@ def test_a_mailing_waits_at_a_limit_says_how_long_and_uses_up_no_attempt(
     [error, *_] = [each.error for each in run.snapshots if each.phase == "retrying"]
     message = "At most 1 email per hour. 1 of 2 done."
     assert error == {"type": "SenderWaits", "message": message}
+    bars = {(each.current, each.total) for each in run.snapshots if each.phase == "retrying"}
+    assert bars == {(1, 2)}  # what was done is shown while it waits
     assert len(waits) == 3  # more than it has attempts
     assert 3500 < waits[0] <= 3600
     assert recipients(smtp) == ["ada@example.com", "eve@example.com"]
+
+
+def test_a_mailing_that_is_paused_at_a_limit_says_how_far_it_is(
+    app: Flask, client: FlaskClient, mailings: Any, monkeypatch: Any
+):
+    monkeypatch.setattr(state_of(app).limits, "are_on", True)
+    app.config["EMAILS_LIMIT"] = "1/hour"
+    wait = mailing.uncounted
+    task_id = start(client, PEOPLE)
+
+    def paused(task: Any, obstacle: Exception, seconds: float) -> Exception:
+        assert client.post(f"/tasks/{task_id}/cancel").status_code == 202
+        return wait(task, obstacle, seconds)
+
+    monkeypatch.setattr(mailing, "uncounted", paused)
+    run = mailings.run_of(task_id)
+    run.answer("Send")
+
+    run.assert_cancelled()
+    assert (run.snapshot.current, run.snapshot.total) == (1, 2)
+    page = client.get(f"/tasks/{task_id}", headers={"Accept": "text/html"}).text
+    assert "Paused at 50" in page
+    timeline = page.partition('id="timeline"')[2].partition("</section>")[0]
+    assert "<strong>Paused</strong>" in timeline
+    assert "Cancelled" not in timeline
 
 
 def test_an_email_that_is_tried_again_counts_once(

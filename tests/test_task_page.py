@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -248,6 +249,27 @@ def test_a_wrong_answer_stays_with_its_reason_while_the_page_is_renewed(
 
     expect(page.locator("#timeline")).to_contain_text("Answered “7” by you")
     expect(page.get_by_label("Your answer")).to_have_count(0)
+
+
+def test_a_link_that_is_withdrawn_says_so_on_the_open_page(
+    browser: Browser, visitor: Visitor, shared_records: Records
+):
+    task_id = hand_task(shared_records, visitor)
+    say(shared_records, task_id, "reading rows")
+    path = f"{visitor.address}/tasks/{task_id}"
+    made = visitor.http.post(path, data={"action": "share"}, headers=HTML, timeout=10)
+    link = re.search(r'readonly value="([^"]*)"', made.text)
+    assert link is not None
+    with browser.new_context() as stranger:
+        page = stranger.new_page()
+        page.goto(html.unescape(link[1]))
+        expect(page.locator("[data-part=connection]")).to_have_text(re.compile("Live"))
+        expect(page.get_by_text("reading rows").filter(visible=True).first).to_be_visible()
+
+        visitor.http.post(path, data={"action": "unshare"}, headers=HTML, timeout=10)
+
+        expect(page.get_by_text("This link has been withdrawn.")).to_be_visible()
+        expect(page.locator("headway-task-page")).to_have_count(0)
 
 
 NOTES = """

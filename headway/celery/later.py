@@ -8,6 +8,7 @@ from typing import Any
 from celery import Task
 
 from headway.celery.messages.sends import waits_of
+from headway.celery.storing.attempts import IS_WAIT
 from headway.message_headers import WAITS
 
 
@@ -30,8 +31,9 @@ def retry_later(
     """Return the Retry by which a bound task runs again in so many seconds, to be raised.
 
     The card shows `error` meanwhile. With `is_failure=False` it uses up no attempt, as where a
-    server that the task needs is away: labels have words for such a wait. `headers` are the next
-    run's own, beside those of this one. Raises `error` where no attempt is left.
+    server that the task needs is away: labels have words for such a wait, and the bar stays.
+    `headers` are the next run's own, beside those of this one. Raises `error` where no attempt is
+    left.
     """
     waits = waits_of(task.request) + (not is_failure)
     own = {**(task.request.headers or {}), **(headers or {}), WAITS: waits}
@@ -42,4 +44,5 @@ def retry_later(
         headers=own,
         throw=False,
     )
+    setattr(again, IS_WAIT, not is_failure)
     return again

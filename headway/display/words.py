@@ -135,9 +135,15 @@ def _cancelled(task: SnapshotDict, labels: Labels, part: int | None) -> str:
     words = words_of("headlines")
     if not task.get("started_at"):
         return str(words["cancelled_unstarted"])
-    what = "paused" if labels.get("pauses") and task.get("resume") else "cancelled"
-    at = None if part is None else format_percent(part)
-    return str(words[what]) if at is None else _fill(words[f"{what}_at"], percent=at)
+    resume = task.get("resume") if labels.get("pauses") else None
+    what = "paused" if resume else "cancelled"
+    if part is None and resume:
+        part = resume["percent"]  # its next run had not said where it is
+    return (
+        str(words[what])
+        if part is None
+        else _fill(words[f"{what}_at"], percent=format_percent(part))
+    )
 
 
 def waiting(task: SnapshotDict, labels: Labels) -> str:

@@ -64,6 +64,8 @@ test("a run that can go on where it was is paused, in words", () => {
   assert.deepEqual(["queued", "running", "retrying", "waiting"].map(button), ["Cancel", "Pause", "Pause", "Cancel"]);
   assert.equal(words({ phase: "cancelling" }), "Pausing…");
   assert.equal(words({ phase: "cancelled", resume: { percent: 40 } }), "Paused at 40\u202f%");
+  assert.equal(words({ phase: "cancelled", current: 0, total: 1, resume: { percent: 40 } }), "Paused at 40\u202f%");
+  assert.equal(words({ phase: "cancelled", current: 0, total: 1, resume: { percent: null } }), "Paused");
   assert.equal(words({ phase: "cancelled", resume: null }), "Cancelled at 40\u202f%");
   assert.equal(actions(payment({ phase: "running" })).cancel, "Cancel");
 });

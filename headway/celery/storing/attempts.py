@@ -15,6 +15,8 @@ from headway.celery.messages.captured import moment
 
 # The attribute of a Retry for the attempts that its call allows; inf for no limit.
 MAX_ATTEMPTS = "headway_max_attempts"
+# The attribute of a Retry that is a planned wait, after which the task goes on where it was.
+IS_WAIT = "headway_is_wait"
 DEFAULT_ATTEMPTS = 4
 
 

@@ -88,7 +88,11 @@ export class HeadwayTaskPage extends HTMLElement {
       watcher.connection.on("stream", (event) => event.task_id === name && streams.take(event)),
       watcher.connection.on("files", ({ task_id }) => task_id === name && files.reach()),
       watcher.connection.on("change", (state) => state === "live" && files.reach()), // some may have been missed
-      watcher.watchTask(name, (snapshot, line) => snapshot && this.#take(snapshot, line, watcher)),
+      watcher.watchTask(name, (snapshot, line, isForgotten) => {
+        if (snapshot) return this.#take(snapshot, line, watcher);
+        queueMicrotask(() => this.disconnectedCallback()); // nothing here is this reader's any more
+        if (!isForgotten) void reloadIfGone();
+      }),
       () => log.stop(),
       () => streams.stop(),
       () => files.stop(),
@@ -125,9 +129,8 @@ export class HeadwayTaskPage extends HTMLElement {
       this.#files?.reach();
       return;
     }
-    const isFirst = !this.#made;
+    if (this.#made || !isFinal(snapshot)) this.#log?.reach(Infinity);
     this.#made = made;
-    if (!isFirst || !isFinal(snapshot)) this.#log?.reach(Infinity);
     void this.#sections?.renew();
   }
 
@@ -173,6 +176,13 @@ export class HeadwayTaskPage extends HTMLElement {
   #part(name) {
     return /** @type {HTMLElement} */ (this.querySelector(`[data-part="${name}"]`));
   }
+}
+
+/** The link was withdrawn, or the task has expired: where the page is gone, the server says which. */
+async function reloadIfGone() {
+  const request = fetch(location.href, { headers: { Accept: "text/html" }, credentials: CREDENTIALS });
+  const page = await request.catch(() => null);
+  if (page?.status === 404) location.reload();
 }
 
 /** @param {string} address @param {Record<string, string>} headers */

@@ -79,11 +79,12 @@ export function headline(snapshot, labels = {}) {
 }
 
 /** @param {Snapshot} snapshot @param {number | null} part @param {boolean} isPaused */
-function cancelled({ started_at }, part, isPaused) {
+function cancelled({ started_at, resume }, part, isPaused) {
   if (!started_at) return HEADLINES.cancelled_unstarted;
   const { cancelled, cancelled_at, paused, paused_at } = HEADLINES;
-  if (part === null) return isPaused ? paused : cancelled;
-  return fill(isPaused ? paused_at : cancelled_at, { percent: formatPercent(part) });
+  const at = part ?? (isPaused ? (resume?.percent ?? null) : null); // its next run had not said where it is
+  if (at === null) return isPaused ? paused : cancelled;
+  return fill(isPaused ? paused_at : cancelled_at, { percent: formatPercent(at) });
 }
 
 /**

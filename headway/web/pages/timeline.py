@@ -25,6 +25,7 @@ WORDS: dict[str, str] = {
     Phase.FAILED: Sentence("Failed"),
     Phase.CANCELLED: Sentence("Cancelled"),
 }
+PAUSE_WORDS = {Phase.CANCELLING: Sentence("Asked to pause"), Phase.CANCELLED: Sentence("Paused")}
 PENDING = "Pending..."
 
 
@@ -58,7 +59,7 @@ def timeline(
     for event in history or _from_snapshot(task):
         sign = SIGNS.get(event["phase"], "•")
         attempt = {"attempt": event["attempt"], "worker": event["worker"]}
-        words = say(WORDS.get(event["phase"], event["phase"]), **attempt)
+        words = say(_phase_words(event["phase"], labels, task), **attempt)
         if event["phase"] == Phase.RUNNING and event["worker"]:
             words = say("Attempt {attempt} started on {worker}", **attempt)
         if event["answered"]:
@@ -76,6 +77,13 @@ def timeline(
         due = "" if waiting else event["scheduled_for"] or ""
         entries.append(Entry(event["at"], after, sign, words, why, failed, due))
     return entries
+
+
+def _phase_words(phase: str, labels: Labels, task: SnapshotDict) -> str:
+    """Return the words for a phase; a task that can go on is paused where others are cancelled."""
+    can_go_on = labels.get("pauses") and (task["resume"] or not task["finished_at"])
+    own = PAUSE_WORDS.get(Phase(phase)) if can_go_on and phase in set(Phase) else None
+    return own or WORDS.get(phase, phase)
 
 
 def waiting_at(event: HistoryEvent, labels: Labels) -> str:
