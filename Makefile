@@ -83,7 +83,8 @@ fuzz: .venv/dev.stamp $(BUNDLE)  ## the JSON routes, the websockets and the pars
 
 bundle: $(BUNDLE)  ## what pages load: headway.js, the scripts and styles of the application; and their sizes
 
-wheel: .venv/dev.stamp $(BUNDLE)  ## the library to install elsewhere, into dist/
+wheel: .venv/build.stamp $(BUNDLE)  ## the library to install elsewhere, into dist/
+	@echo "Building the wheel ..."
 	@$(BIN)/python -m hatchling build -t wheel
 
 faults: .venv/dev.stamp node_modules/dev.stamp $(BUNDLE)  ## break everything in every way, count what is lost (FAULTS="--seed 7 --minutes 10")
@@ -130,6 +131,10 @@ clean:  ## remove all that was set up, but not .data, which holds your tasks
 
 .venv/run.stamp: requirements.txt scripts/install.sh
 	@scripts/install.sh requirements.txt
+	@touch $@
+
+.venv/build.stamp: requirements-build.txt .venv/run.stamp
+	@scripts/install.sh requirements-build.txt
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.txt pyproject.toml .venv/run.stamp

@@ -19,8 +19,8 @@ run() {
   "$@" || failed+=("$*")
 }
 
-for lock in requirements.txt requirements-dev.txt requirements-bench.txt requirements-node.txt requirements-audit.txt \
-  requirements-fuzz.txt; do
+for lock in requirements.txt requirements-dev.txt requirements-build.txt requirements-bench.txt requirements-node.txt \
+  requirements-audit.txt requirements-fuzz.txt; do
   # --strict: a package that could not be looked up is no good news.
   run "pip-audit: $lock" "$own/bin/pip-audit" --strict --require-hashes --disable-pip --progress-spinner off -r "$lock"
 done

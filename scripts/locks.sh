@@ -10,8 +10,8 @@ if [ "${1:-}" = --check ]; then
   trap 'rm -rf "$where"' EXIT
   cp requirements*.txt "$where"
 fi
-for name in requirements requirements-dev requirements-bench requirements-node requirements-audit \
-  requirements-fuzz; do
+for name in requirements requirements-dev requirements-build requirements-bench requirements-node \
+  requirements-audit requirements-fuzz; do
   .venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
     --no-emit-find-links --custom-compile-command "make lock" "$name.in" --output-file "$where/$name.txt"
   if ! cmp -s "$name.txt" "$where/$name.txt"; then

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,18 @@ def test_no_installation_runs_the_packages_scripts():
             assert "--ignore-scripts" in line, script
         for line in re.findall(r".*-m pip install.*", text):
             assert "--require-hashes" in line or line.endswith("-e ."), script
+
+
+def test_the_wheel_needs_none_of_the_development_tools():
+    steps = subprocess.run(
+        ["make", "-n", "-B", "wheel"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert re.findall(r"requirements\S*", steps) == ["requirements.txt", "requirements-build.txt"]
+    assert steps.splitlines()[-2:] == [
+        'echo "Building the wheel ..."',
+        ".venv/bin/python -m hatchling build -t wheel",
+    ]
 
 
 def test_no_package_asks_more_than_to_be_named():
