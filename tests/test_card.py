@@ -115,6 +115,13 @@ def test_a_wait_for_the_mail_server_counts_for_no_attempt(
     assert part(card, "numbers") == numbers
 
 
+def test_a_wait_without_a_reason_ends_in_no_colon(app: Flask):
+    [snapshot] = [case["snapshot"] for case in CASES if case["case"] == "retrying after an error"]
+    silent = {**snapshot, "error": {"type": "Retry", "message": ""}}
+
+    assert part(card_of(app, silent), "headline") == "Attempt 2 of 4"
+
+
 def test_a_table_is_told_in_a_word_with_a_way_to_it(app: Flask):
     task = next(case["snapshot"] for case in CASES if case["case"] == "succeeded with an object")
     rows = [{"product": "Lamp", "n": n} for n in range(3)]

@@ -1,7 +1,6 @@
 """The words for a task that a page shows before its script runs, and that a terminal prints.
 
-The words themselves are in static/js/card-words.js, which the script reads too, and in the
-catalogues of other languages.
+The words themselves are in static/js/card-words.js, which the script reads, and in catalogues.
 """
 
 from __future__ import annotations
@@ -181,7 +180,8 @@ def _lead(task: SnapshotDict, labels: Labels, part: int | None) -> str:
     if phase == Phase.RUNNING and part is not None:
         return ""  # the number stands beside the bar
     lead = headline(task, labels)
-    return _fill(words_of("leads")["plain"], headline=lead) if phase == Phase.RETRYING else lead
+    has_reason = phase == Phase.RETRYING and _text(task, labels)
+    return _fill(words_of("leads")["plain"], headline=lead) if has_reason else lead
 
 
 def _text(task: SnapshotDict, labels: Labels) -> str:

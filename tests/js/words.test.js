@@ -159,6 +159,8 @@ test("a retry says when and why, and when that is by the clock", () => {
   assert.equal(`${reading.headline} ${reading.text}`, "Attempt 2 of 4 in 0:08: connection refused");
   assert.equal(reading.numbers, `retrying at ${formatTime(retrying.scheduled_for)}`);
   assert.equal(read(retrying, at("2026-11-22T08:01:00Z")).headline, "Attempt 2 of 4 at any moment:");
+  const silent = { ...retrying, error: { ...retrying.error, message: "" } };
+  assert.equal(read(silent, at("2026-11-22T08:01:00Z")).headline, "Attempt 2 of 4 at any moment");
 });
 
 test("an email that waits for its mail server counts no attempts, nor when it has waited in vain", () => {

@@ -76,12 +76,14 @@ export function read(known, at) {
  * @param {Snapshot} snapshot
  * @param {Circumstances} at
  */
-function lead(snapshot, { now, labels = {} }) {
+function lead(snapshot, at) {
+  const { now, labels = {} } = at;
   if (snapshot.phase === "running" && percent(snapshot) !== null) return "";
   if (snapshot.phase === "retrying") {
-    const { retrying, waiting: other } = WORDS.leads;
+    const { retrying, waiting: other, plain } = WORDS.leads;
     const words = { headline: headline(snapshot, labels), countdown: countdown(snapshot.scheduled_for, now) };
-    return fill(waiting(snapshot, labels) ? other : retrying, words);
+    const said = fill(waiting(snapshot, labels) ? other : retrying, words);
+    return text(snapshot, at) ? fill(plain, { headline: said }) : said;
   }
   return headline(snapshot, labels);
 }

@@ -49,8 +49,8 @@ export default {
     "paused_at": "Paused at {percent}"
   },
   "leads": {
-    "retrying": "{headline} {countdown}:",
-    "waiting": "{headline}, next attempt {countdown}:",
+    "retrying": "{headline} {countdown}",
+    "waiting": "{headline}, next attempt {countdown}",
     "plain": "{headline}:"
   },
   "countdown": {
