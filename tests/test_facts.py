@@ -25,7 +25,7 @@ TASK = {
         ({"finished_at": None}, ["Waited 2.0 s"]),
         ({"scheduled_for": "2026-11-30T08:00:01.500Z"}, ["Waited 0.5 s", "Ran 12.4 s"]),
         ({"scheduled_for": "2026-11-30T09:00:00.000Z"}, ["Waited 0 ms", "Ran 12.4 s"]),  # run now
-        ({"attempt": 3}, ["Ran 12.4 s", "Attempt 3"]),
+        ({"attempt": 3}, ["Attempt 3"]),  # its history does not say when the first began
         ({"started_at": None, "attempt": 0}, []),
     ],
 )
@@ -35,3 +35,21 @@ def test_it_says_how_long_it_waited_and_ran_and_which_attempt_it_was(
     task: Any = {**TASK, **changes}
 
     assert [fact.replace("\u202f", " ") for fact in facts(task)] == said
+
+
+def test_it_ran_from_the_start_of_its_first_attempt():
+    task: Any = {**TASK, "started_at": "2026-11-30T08:00:14.381Z", "attempt": 3}
+    begun = [
+        ("running", 1, "07"),
+        ("retrying", 1, "09"),
+        ("running", 2, "10"),
+        ("running", 3, "14"),
+    ]
+    history: Any = [
+        {"phase": phase, "attempt": attempt, "at": f"2026-11-30T08:00:{second}.400Z"}
+        for phase, attempt, second in begun
+    ]
+
+    said = [fact.replace("\u202f", " ") for fact in facts(task, history)]
+
+    assert said == ["Ran 7.0 s", "Attempt 3"]

@@ -106,6 +106,13 @@ def test_a_page_says_where_a_task_is_paused_whose_next_run_has_said_nothing_yet(
     assert words.headline(vars(paused), {"pauses": True}) == "Paused at 29\u202f%"
 
 
+def test_what_several_attempts_took_is_not_said_by_the_last_alone():
+    paid = vars(payment("succeeded", state="SUCCESS", attempt=3))
+
+    assert words.read(paid, {}).headline == "Done"
+    assert words.read(paid, {"succeeded": "Charged"}).numbers == ""
+
+
 def test_without_labels_the_words_are_of_no_application():
     said = words.read(vars(FAILED), {}).text
 

@@ -116,7 +116,7 @@ def headline(task: SnapshotDict, labels: Labels) -> str:
     if phase == Phase.RETRYING:
         return waiting(task, labels) or _fill(words[phase], **next_attempt(task))
     if phase == Phase.SUCCEEDED:
-        done = words["succeeded_in"] if task.get("started_at") else words[phase]
+        done = words["succeeded_in" if task.get("attempt") == 1 else phase]  # of several: unknown
         return labels.get("succeeded") or _fill(done, time=_took(task))
     counts = task.get("parts")
     if counts and _error(task)["type"] == PARTS_FAILED:
@@ -220,7 +220,7 @@ def _numbers(task: SnapshotDict, labels: Labels) -> str:
         return _fill(words["until"], time=until) if until else ""
     if phase == Phase.RUNNING and not _is_numbered(task.get("step")):
         return _count(task)
-    if phase == Phase.SUCCEEDED and labels.get("succeeded"):
+    if phase == Phase.SUCCEEDED and labels.get("succeeded") and task.get("attempt") == 1:
         return _fill(words["succeeded_in"], time=_took(task))
     return ""
 

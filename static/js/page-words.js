@@ -10,7 +10,7 @@ export default {
   "cookie_blocked": "A cookie tells which tasks are yours. This browser blocks it: allow cookies, then reload the page.",
   "workers": { "one": "1 worker", "other": "{count} workers" },
   "slots": { "one": "1 slot", "other": "{count} slots" },
-  "queue": "queue {queued}",
+  "queue": "{queued} waiting for a worker",
   "paused": "paused: see make paused",
   "untaken": "no worker takes {names}"
 };

@@ -56,6 +56,18 @@ test("success has the label's words, and the result's named values in the detail
   assert.ok(!("Result" in rows) && !Object.values(rows).includes("not named"));
 });
 
+test("what several attempts took is not said by the last alone", () => {
+  const paid = { phase: "succeeded", state: "SUCCESS", started_at: "2026-11-22T08:00:07.000Z", finished_at: "2026-11-22T08:00:07.019Z" };
+  const words = (attempt, labels = {}) => {
+    const { headline: first, numbers } = read(payment({ ...paid, attempt }), { ...AT, labels });
+    return [first, numbers];
+  };
+
+  assert.deepEqual(words(1), ["Done in 19\u202fms", ""]);
+  assert.deepEqual(words(3), ["Done", ""]);
+  assert.deepEqual(words(3, { succeeded: "Charged" }), ["Charged", ""]);
+});
+
 test("a run that can go on where it was is paused, in words", () => {
   const labels = { pauses: true };
   const words = (state) => headline(payment({ current: 2, total: 5, ...state }), labels);

@@ -133,10 +133,10 @@ test("the footer names queues that wait for a worker of their own", () => {
   const server = { live: true, now: null, workers: 1, slots: 4, queued: 3 };
   const words = (queues) => serverWords({ ...server, queues });
 
-  assert.equal(words({ celery: { queued: 3, workers: 1 }, mail: { queued: 0, workers: 0 } }), "1 worker · 4 slots · queue 3");
+  assert.equal(words({ celery: { queued: 3, workers: 1 }, mail: { queued: 0, workers: 0 } }), "1 worker · 4 slots · 3 waiting for a worker");
   assert.equal(
     words({ celery: { queued: 1, workers: 0 }, mail: { queued: 2, workers: 0 } }),
-    "1 worker · 4 slots · queue 3 · no worker takes celery, mail",
+    "1 worker · 4 slots · 3 waiting for a worker · no worker takes celery, mail",
   );
 });
 

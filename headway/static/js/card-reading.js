@@ -164,7 +164,7 @@ function numbers(snapshot, { now, rate, left, labels = {} }, isOfAll) {
         left ? formatLeft(left) : "",
       ]);
     case "succeeded":
-      return labels.succeeded ? fill(WORDS.numbers.succeeded_in, { time: took(snapshot) }) : "";
+      return labels.succeeded && snapshot.attempt === 1 ? fill(WORDS.numbers.succeeded_in, { time: took(snapshot) }) : "";
     default:
       return "";
   }

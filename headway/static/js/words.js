@@ -61,7 +61,7 @@ export function headline(snapshot, labels = {}) {
       return waiting(snapshot, labels) || fill(HEADLINES.retrying, nextAttempt(snapshot));
     case "succeeded":
       if (labels.succeeded) return labels.succeeded;
-      return snapshot.started_at ? fill(HEADLINES.succeeded_in, { time: took(snapshot) }) : HEADLINES.succeeded;
+      return snapshot.attempt === 1 ? fill(HEADLINES.succeeded_in, { time: took(snapshot) }) : HEADLINES.succeeded;
     case "failed":
       if (parts && error?.type === PARTS_FAILED) return fill(HEADLINES.parts_failed, { failed: parts.failed, count: parts.count });
       return failures > 1 && !waiting(snapshot, labels) ? fill(HEADLINES.failed_again, { failures }) : HEADLINES.failed;
@@ -224,7 +224,7 @@ function nextAttempt({ failures, max_attempts }) {
 }
 
 /**
- * From the start of the last attempt to the end.
+ * From the start to the end, of a task with one attempt: when the first of several began a snapshot does not say.
  *
  * @param {Snapshot} snapshot
  */

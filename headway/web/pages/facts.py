@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from headway.display.formats import format_took
 from headway.display.languages import Sentence
-from headway.shapes import SnapshotDict
+from headway.shapes import HistoryEvent, SnapshotDict
+from headway.snapshot import Phase
 
 
-def facts(task: SnapshotDict) -> list[Sentence]:
-    """Return the facts, in the order in which they came about."""
+def facts(task: SnapshotDict, history: Sequence[HistoryEvent] = ()) -> list[Sentence]:
+    """Return the facts, in the order in which they came about.
+
+    How long it ran counts from the start of the first attempt, as far back as `history` knows it.
+    """
     found = []
-    started, finished = task["started_at"], task["finished_at"]
+    started, finished = _first_start(task, history), task["finished_at"]
     if started and task["attempt"] == 1:  # of a later attempt it is not known apart
         due = max(task["created_at"], task["scheduled_for"] or "")
         found.append(Sentence("Waited {time}", time=_between(due, started)))
@@ -21,6 +26,13 @@ def facts(task: SnapshotDict) -> list[Sentence]:
     if task["attempt"] > 1:
         found.append(Sentence("Attempt {attempt}", attempt=task["attempt"]))
     return found
+
+
+def _first_start(task: SnapshotDict, history: Sequence[HistoryEvent]) -> str | None:
+    if task["attempt"] <= 1:
+        return task["started_at"]
+    begun = (each for each in reversed(history) if each["phase"] == Phase.RUNNING)
+    return next((each["at"] for each in begun if each["attempt"] == 1), None)
 
 
 def _between(one: str, other: str) -> str:

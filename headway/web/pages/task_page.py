@@ -158,7 +158,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "token": address.get("token", ""),
         "element_token": held_token(viewer),
         "may_change": may_change,
-        "facts": facts(task),
+        "facts": facts(task, details.history),
         "actions": _actions(task, labels) if may_change else {},
         **(form_of(task, {}) if may_change else {}),
         "idempotency_key": str(uuid4()),
