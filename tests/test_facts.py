@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from headway.web.pages.facts import facts
+from headway.web.pages.timeline import timeline
 
 CREATED = "2026-11-30T08:00:00.000Z"
 TASK = {
@@ -53,3 +54,9 @@ def test_it_ran_from_the_start_of_its_first_attempt():
     said = [fact.replace("\u202f", " ") for fact in facts(task, history)]
 
     assert said == ["Ran 7.0 s", "Attempt 3"]
+
+
+def test_no_mark_in_a_name_reorders_the_line_that_says_who_requested_it():
+    task: Any = {**TASK, "name": "long_task", "phase": "running", "finished_at": None}
+
+    assert timeline(task, [], "\u202ebob")[0].words == "Requested by bob"

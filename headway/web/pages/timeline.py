@@ -54,7 +54,8 @@ def timeline(
     """
     start = task["created_at"]
     labels = labels_for_page(task["name"])
-    requested = say("Requested by {who}", who=say(requester)) if requester else say("Requested")
+    who = visible_line(requester)
+    requested = say("Requested by {who}", who=say(who)) if who else say("Requested")
     entries = [Entry(start, "", "✓", requested, "")]
     for event in history or _from_snapshot(task):
         sign = SIGNS.get(event["phase"], "•")
