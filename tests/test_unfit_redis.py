@@ -143,7 +143,13 @@ def test_a_worker_says_it_once_while_an_older_redis_answers(
     pool = SimpleNamespace(uses_semaphore=False)
     rounds = iter([False] * 20 + [True])
     keeper = Maintenance(
-        SimpleNamespace(app=celery, options={}, hostname="a@here", concurrency=1, pool=pool)
+        SimpleNamespace(
+            app=celery,
+            options={"without_heartbeat": True},
+            hostname="a@here",
+            concurrency=1,
+            pool=pool,
+        )
     )
     keeper._stop = SimpleNamespace(wait=lambda _: next(rounds), is_set=lambda: False)
 
