@@ -122,6 +122,7 @@ def test_what_says_nothing_is_not_drawn():
 
     assert plot(task(), []) is None
     assert plot(task(), same) is None
+    assert plot(task("succeeded"), [*same, Point(START + 9, 1, 1)]) is None  # it ended, no more
     assert plot(unclaimed, [Point(START + n, n, None) for n in range(9)]) is None
     without_total = [Point(START + n, n, None) for n in range(9)]
     assert drawn(task(total=None), without_total).estimate == ""

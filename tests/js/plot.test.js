@@ -62,3 +62,12 @@ test("an ended task ends when it did, whatever is noted of it later", () => {
   assert.equal(isNew, false);
   assert.match(plot.summary({ ...snapshot(300), phase: "cancelled" }), /after 0:02/);
 });
+
+test("there is a curve where progress was reported before the end", () => {
+  const silent = [[0, 0, null], [1000, 0, null], [2000, 1, 1]];
+  const reporting = [[0, 0, 10], [1000, 4, 10], [2000, 10, 10]];
+
+  assert.equal(new Plot(silent).hasCurve, false);
+  assert.equal(new Plot(reporting).hasCurve, true);
+  assert.equal(new Plot(reporting.slice(1)).hasCurve, false); // too few points
+});

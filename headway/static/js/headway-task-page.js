@@ -25,8 +25,6 @@ import { headline } from "./words.js";
  * @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher
  */
 
-const FEWEST_POINTS = 3; // below that there is no curve to see
-
 export class HeadwayTaskPage extends HTMLElement {
   /** @type {(() => void)[]} */
   #undo = [];
@@ -101,9 +99,9 @@ export class HeadwayTaskPage extends HTMLElement {
     ];
     const notify = this.#part("notify");
     Notifier.offer(/** @type {HTMLInputElement} */ (notify.querySelector("input")), notify);
-    const push = this.#part("push");
-    void offerPush(/** @type {HTMLInputElement} */ (push.querySelector("input")), push, server);
-    this.#offerCopy();
+    const push = this.#part("push"); // where the server sends none there is no such part
+    if (push) void offerPush(/** @type {HTMLInputElement} */ (push.querySelector("input")), push, server);
+    offerCopy(this);
   }
 
   disconnectedCallback() {
@@ -145,30 +143,13 @@ export class HeadwayTaskPage extends HTMLElement {
   /** @param {Snapshot} snapshot */
   #drawPlotSoon(snapshot) {
     cancelAnimationFrame(this.#frame);
-    if (this.#plot.points.length < FEWEST_POINTS) return;
+    if (!this.#plot.hasCurve) return;
     this.#frame = requestAnimationFrame(() => {
       for (const [name, path] of Object.entries(this.#plot.paths(snapshot))) {
         this.#part(name).setAttribute("d", path);
       }
       this.#part("plot-summary").textContent = this.#plot.summary(snapshot);
       this.#part("plot").hidden = false;
-    });
-  }
-
-  #offerCopy() {
-    if (!navigator.clipboard) return; // plain http from another machine
-    this.dataset.canCopy = "";
-    this.addEventListener("click", async ({ target }) => {
-      const one = /** @type {HTMLElement} */ (target);
-      if (!one.matches("[data-copies]")) return;
-      await navigator.clipboard.writeText(one.nextElementSibling?.textContent ?? "");
-      one.textContent = WORDS.page.copied;
-    });
-    const button = this.#part("copy");
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(this.#part("id").textContent ?? "");
-      button.textContent = WORDS.page.copied;
     });
   }
 
@@ -183,6 +164,25 @@ async function reloadIfGone() {
   const request = fetch(location.href, { headers: { Accept: "text/html" }, credentials: CREDENTIALS });
   const page = await request.catch(() => null);
   if (page?.status === 404) location.reload();
+}
+
+/** Have the buttons of a page copy the texts after them, where a script can. @param {HTMLElement} page */
+function offerCopy(page) {
+  if (!navigator.clipboard) return; // plain http from another machine
+  page.dataset.canCopy = "";
+  page.addEventListener("click", async ({ target }) => {
+    const one = /** @type {HTMLElement} */ (target);
+    if (!one.matches("[data-copies]")) return;
+    const copied = one.nextElementSibling;
+    await navigator.clipboard.writeText((copied instanceof HTMLInputElement ? copied.value : copied?.textContent) ?? "");
+    one.textContent = WORDS.page.copied;
+  });
+  const button = /** @type {HTMLElement} */ (page.querySelector('[data-part="copy"]'));
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(page.querySelector('[data-part="id"]')?.textContent ?? "");
+    button.textContent = WORDS.page.copied;
+  });
 }
 
 /** @param {string} address @param {Record<string, string>} headers */

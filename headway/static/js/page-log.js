@@ -6,6 +6,8 @@ import { MAX_SHOWN, lineElement, matches } from "./task-log.js";
 
 /** @typedef {import("./snapshot.js").LogLine} LogLine */
 
+const LINE = /^#L\d+$/; // of an address: the browser shows that line
+
 export class PageLog {
   #box;
   #empty;
@@ -21,6 +23,7 @@ export class PageLog {
     this.#empty = empty;
     this.#follow = /** @type {HTMLInputElement} */ (follow.querySelector("input"));
     follow.hidden = false;
+    if (!LINE.test(location.hash)) this.#showEnd();
   }
 
   /** The number of the last line that the server has rendered. */
@@ -43,7 +46,11 @@ export class PageLog {
     while (list.childElementCount > MAX_SHOWN) list.firstElementChild?.remove();
     this.#box.hidden = false;
     this.#empty.hidden = true;
-    if (this.#follow.checked) this.#box.scrollTop = this.#box.scrollHeight;
+    if (this.#follow.checked) this.#showEnd();
+  }
+
+  #showEnd() {
+    this.#box.scrollTop = this.#box.scrollHeight;
   }
 }
 

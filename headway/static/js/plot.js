@@ -16,6 +16,7 @@ const FASTEST = 0.8; // of the height
 const SMOOTHING = 0.3; // as tqdm's
 export const MAX_POINTS = 240;
 const FIRST_GAP_MS = 100;
+const FEWEST_POINTS = 3; // below that there is no curve to see
 const PLOTTED = ["running", "succeeded", "failed", "cancelled"];
 
 export class Plot {
@@ -53,6 +54,12 @@ export class Plot {
       this.#gap *= 2;
     }
     return true;
+  }
+
+  /** Whether the task has reported progress before its end, which alone is reported of each. */
+  get hasCurve() {
+    const { points } = this;
+    return points.length >= FEWEST_POINTS && points.slice(0, -1).some(([, current]) => current !== points[0][1]);
   }
 
   /**

@@ -40,6 +40,8 @@ def plot(task: SnapshotDict, points: Sequence[Point]) -> Plot | None:
     started_at = task["started_at"]
     if len(points) < FEWEST_POINTS or points[-1].at == points[0].at or not started_at:
         return None
+    if all(point.current == points[0].current for point in points[:-1]):
+        return None  # only its end, which is reported of each task
     first = points[0].at
     attempt = _of_attempt(started_at, points)
     expected = estimates(attempt)

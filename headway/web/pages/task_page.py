@@ -19,6 +19,7 @@ from headway.files.upload import is_upload_id
 from headway.service import moment, rerun
 from headway.shapes import SnapshotDict
 from headway.snapshot import FINAL, Phase, Snapshot
+from headway.state import state
 from headway.store.model import LogPage, TaskDetails, TaskRecord
 from headway.tokens import of_task
 from headway.web.api.answers import answer_by_form, form_of
@@ -184,6 +185,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "shown": shown_result(task, files, address.get("token", "")),
         "failures": _failures(details, labels_of(task["name"])) if is_private else [],
         "script": script_address(),
+        "has_push": state().push_key is not None,
         "may_share": is_private and viewer.grant is None,
         **_snippets(task_id, {"token": address.get("token", "")}),
     }
