@@ -90,3 +90,6 @@ def test_on_a_phone_a_row_has_a_few_lines_and_its_title_the_width(
         row.evaluate("one => one.clientHeight") < 8 * LINE
     )  # 2 of title, time, headline, 3 of text
     expect(part(row, "headline")).to_have_text("Failed")
+    boxes = [one.bounding_box() or {} for one in (part(row, "text"), row)]
+    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"] + boxes[1]["width"]  # not clipped
+    assert 2 * LINE < boxes[0]["height"] < 3 * LINE  # 3 lines of 21 px
