@@ -85,6 +85,8 @@ class Mailing:
 
     def go_on(self) -> None:
         """Go on with what was paused, or failed, and look at the task that does."""
+        if not self.has_script:  # what is looked for before may be said while it still runs
+            self.shows(self.button("Go on at"))
         self.press(self.button("Go on at"))
         if self.has_script:
             self.page.get_by_role("link", name="a new task").click()

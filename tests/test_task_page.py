@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from headway.questions import Asked
 from headway.snapshot import Phase
@@ -184,6 +184,24 @@ def test_it_is_live_and_each_line_of_the_log_is_there_once(
     expect(page.locator("#timeline")).to_contain_text("no such column")
     expect(page.get_by_role("region", name="Traceback")).to_contain_text("line 7")
     expect(page).to_have_title(re.compile("Failed"))
+
+
+@pytest.mark.parametrize("how", ["refused", "lost"])
+def test_an_end_that_could_not_be_read_is_read_again(
+    page: Page, visitor: Visitor, shared_records: Records, how: str
+):
+    task_id = hand_task(shared_records, visitor)
+    address = f"{visitor.address}/tasks/{task_id}"
+    page.goto(address)
+    expect(page.locator("headway-task")).to_have_attribute("data-phase", "running")
+
+    def fail_to_answer(route: Route) -> None:
+        route.fulfill(status=503) if how == "refused" else route.abort()
+
+    page.route(address, fail_to_answer, times=2)
+    fail(shared_records, task_id)
+
+    expect(page.locator("#timeline")).to_contain_text("no such column")
 
 
 def test_a_traceback_is_copied(page: Page, visitor: Visitor, shared_records: Records):

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { settled } from "./fakes.js";
-import { page } from "./watched-page.js";
+import { settled, snapshot } from "./fakes.js";
+import { history, page } from "./watched-page.js";
 
 function line(seq) {
   return { seq, at: "2026-11-22T08:00:00.000Z", level: "INFO", text: `line ${seq}` };
@@ -13,7 +13,8 @@ function line(seq) {
 test("log lines arrive in order, each once", async () => {
   const { socket, watcher } = await page();
   const seen = [];
-  watcher.watchTask("a", (_, newest) => seen.push(newest?.seq));
+  watcher.watchTask("a", (_, newest) => newest && seen.push(newest.seq));
+  watcher.receive(snapshot("a", 1));
   socket.answer = () => ({ snapshots: [], logs: { a: { lines: [line(1), line(2)] } }, missing: [] });
   socket.open();
   await settled();
@@ -30,6 +31,7 @@ test("a gap in the log is asked for after the last line known", async () => {
   const { socket, watcher } = await page();
   let newest;
   watcher.watchTask("a", (_, last) => (newest = last?.seq));
+  watcher.receive(snapshot("a", 1));
   socket.answer = () => ({ snapshots: [], logs: { a: { lines: [line(1)] } }, missing: [] });
   socket.open();
   await settled();
@@ -48,6 +50,7 @@ test("a gap that shows while an answer is on its way is asked for again", async 
   let newest;
   let acknowledge;
   watcher.watchTask("a", (_, last) => (newest = last?.seq));
+  watcher.receive(snapshot("a", 1));
   socket.answer = () => new Promise((resolve) => (acknowledge = resolve));
   socket.open();
   await settled();
@@ -59,4 +62,16 @@ test("a gap that shows while an answer is on its way is asked for again", async 
   await settled();
 
   assert.equal(newest, 3);
+});
+
+test("a line that comes before the first snapshot takes no task for gone", async () => {
+  const { socket, watcher } = await page();
+  const { versions, onSnapshot } = history();
+  watcher.watchTask("a", onSnapshot);
+  socket.open();
+
+  socket.emit("log", { task_id: "a", lines: [line(1)] });
+  watcher.receive(snapshot("a", 1));
+
+  assert.deepEqual(versions, [1]);
 });

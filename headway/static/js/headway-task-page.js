@@ -71,11 +71,7 @@ export class HeadwayTaskPage extends HTMLElement {
     ));
     this.#plot = new Plot(JSON.parse(this.#part("plot").dataset.points ?? "[]"));
     const parts = new PageParts(() => this.querySelector("#parts"), watcher);
-    const sections = (this.#sections = new PageSections(
-      this,
-      () => parts.adopt(),
-      () => (this.#made = ""), // the next news of the task tries it again
-    ));
+    const sections = (this.#sections = new PageSections(this, () => parts.adopt()));
     const chip = new ConnectionChip(this.#part("connection"), watcher.connection);
     this.#undo = [
       () => sections.stop(),

@@ -4,24 +4,24 @@ import { formatTime } from "./format.js";
 import { CREDENTIALS } from "./reading.js";
 
 const RENEW_SOON_MS = 500; // between two renewals for the number of parts
+const RENEW_AGAIN_MS = 2000; // after one that failed: there may be no news of the task that would try it again
 
 export class PageSections {
   #page;
   #onRenewed;
-  #onFault;
   #renewals = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #soon;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #again;
 
   /**
    * @param {HTMLElement} page
    * @param {() => void} onRenewed
-   * @param {() => void} onFault they could not be read
    */
-  constructor(page, onRenewed, onFault) {
+  constructor(page, onRenewed) {
     this.#page = page;
     this.#onRenewed = onRenewed;
-    this.#onFault = onFault;
     localise(page);
   }
 
@@ -36,20 +36,25 @@ export class PageSections {
   /** Have the server make them again. */
   async renew() {
     const renewal = ++this.#renewals;
+    clearTimeout(this.#again);
     try {
       const response = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: CREDENTIALS });
-      if (!response.ok) return;
+      if (response.status === 404) return; // gone, as the card says
+      if (!response.ok) throw new Error(`${response.status}`);
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       if (renewal !== this.#renewals) return; // a later one has begun
       this.#replace(page);
       this.#onRenewed();
     } catch {
-      this.#onFault();
+      if (renewal !== this.#renewals) return;
+      this.#again = setTimeout(() => void this.renew(), RENEW_AGAIN_MS);
     }
   }
 
   stop() {
+    this.#renewals++;
     clearTimeout(this.#soon);
+    clearTimeout(this.#again);
   }
 
   /** @param {Document} page as the server makes it now */

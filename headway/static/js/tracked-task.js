@@ -54,9 +54,9 @@ export class TrackedTask {
     this.isDoubtful = false;
   }
 
-  /** Tell the listeners what is known. */
+  /** Tell the listeners what is known. Without a snapshot they take a task for gone, also while its log alone has come. */
   emit() {
-    callAll(this.listeners, this.snapshot, this.line, this.isForgotten);
+    if (this.snapshot || this.missing) callAll(this.listeners, this.snapshot, this.line, this.isForgotten);
   }
 
   // The log: lines carry numbers without gaps
