@@ -74,10 +74,10 @@ def test_a_task_is_claimed(pool: str, records: Records, kind: str):
     assert ends(records, result.id) == [("succeeded", 1)]
 
 
+# Spawned processes do not have what a worker registers by itself.
+@pytest.mark.parametrize("pool", [one for one in POOLS if one != "spawn"], indirect=True)
 @pytest.mark.parametrize("kind", ["late", "late_based"])
 def test_a_task_that_was_registered_late_is_claimed(pool: str, records: Records, kind: str):
-    if pool == "spawn":
-        pytest.skip("Its processes do not have what a worker registers by itself.")
     result = project.celery.send_task(f"any_pool.{kind}", (3,))
 
     assert result.get(timeout=PATIENCE) == 3

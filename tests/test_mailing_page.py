@@ -57,7 +57,7 @@ class Mailing:
             expect(page.get_by_role("checkbox", name="people.csv")).to_be_checked()
         page.get_by_label("Subject").fill("Hello {name}")
         page.get_by_label("Body").fill("Dear {name}")
-        page.get_by_role("button", name="Start").click()
+        self.press(page.get_by_role("button", name="Start"))
         self.shows(page.get_by_text("Dear Person 0"))
         self.press(page.locator("#question").get_by_role("button", name="Send", exact=True))
 

@@ -46,7 +46,11 @@ def test_no_installation_runs_the_packages_scripts():
 
 def test_the_wheel_needs_none_of_the_development_tools():
     steps = subprocess.run(
-        ["make", "-n", "-B", "wheel"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "-n", "-B", "--no-print-directory", "wheel"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
 
     assert re.findall(r"requirements\S*", steps) == ["requirements.txt", "requirements-build.txt"]
