@@ -20,8 +20,8 @@ def weakened(app: Celery) -> Iterator[str]:
     expires = app.backend.expires
     if expires and expires < SHORT_EXPIRY:
         yield (
-            f"result_expires is {expires:g} s: a task that waits for a worker, or runs without a "
-            "report, for longer than that is forgotten"
+            f"result_expires is {expires:g} s: a task that ended longer ago is forgotten, also by "
+            "who was away meanwhile"
         )
     if conf.worker_prefetch_multiplier == 0:
         yield (
