@@ -44,7 +44,7 @@ def _keep(response: Response) -> Response:
 
 
 def _version(filename: str) -> str:
-    """Return a hash of what the file holds now: `make bundle` may have built it anew."""
+    """Return a hash of the file as it is now: `make bundle` may have rebuilt it."""
     try:
         return _hash(filename, (STATIC / filename).stat().st_mtime_ns)
     except FileNotFoundError:

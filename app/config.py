@@ -125,8 +125,8 @@ def refuse_plain_http(settings: Mapping[str, Any]) -> None:
     if not settings["ALLOW_PLAIN_HTTP"]:
         raise ConfigError(
             "In production browsers must reach Headway over https: serve it through a proxy with "
-            "TLS and set TRUSTED_PROXIES to the number of proxies, or set ALLOW_PLAIN_HTTP=1, and "
-            "whoever is on the way can read pages and cookies."
+            "TLS and set TRUSTED_PROXIES to the number of proxies, or set ALLOW_PLAIN_HTTP=1 "
+            "to serve it unencrypted: the network can then read pages and cookies."
         )
 
 

@@ -32,7 +32,8 @@ OPEN = re.compile(r"(?:h(?:w(?:t(?:_[\w.-]*)?)?)?|:(?:/(?:/[^\s/]*)?)?)\Z")
 WHOLE = re.compile(r"hwt_[\w.-]+|://[^\s/]*@")
 MAX_OPEN_CHARS = 4096  # of such a beginning
 
-# What stands before the @ of an email address (RFC 5321 has 64 characters of it), and what may yet.
+# The local part of an email address (at most 64 characters by RFC 5321), and, at the end of a text
+# that goes on, what may become one.
 LOCAL_PART = re.compile(r"[\w.!#$%&'+/=?^`{|}~-]{1,64}(?=@)")
 OPEN_LOCAL_PART = re.compile(r"[\w.!#$%&'+/=?^`{|}~-]{1,64}\Z")
 

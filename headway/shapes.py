@@ -56,7 +56,7 @@ class Question(TypedDict):
 
 
 class Resume(TypedDict):
-    """Where a task goes on if it is started again so; `percent` None: unknown.
+    """Where a task goes on if it is resumed; `percent` is None if that is unknown.
 
     `task_id` is the task that has gone on there, where one has.
     """

@@ -51,9 +51,9 @@ Row = tuple[int, str, str, str]  # line, email, what became of it, and why
 
 
 def check_fields(source: Upload, subject: str, body: list[str]) -> None:
-    """Raise BadArguments for a file without addresses, and for a field that is none of its columns.
+    """Raise BadArguments if the file has no addresses, or a text names a column that it lacks.
 
-    They are found in the task too, but here the person still sees what was written.
+    The task would find these too, but here the form can still show what was written.
     """
     texts = {"subject": subject, "body": "\n".join(body)}
     wrong = "source"
@@ -156,7 +156,7 @@ def _send_all(task: Any, mailing: Mailing) -> tuple[dict[int, Outcome], Obstacle
         outcomes[recipient.line] = outcome
         counts[outcome[0]] += 1
         settled = max(before, done - counts["not yet"])
-        # What earlier runs have done is not counted up again before people's eyes.
+        # The bar does not count up again what earlier runs have done.
         if (news and settled > before) or done == len(mailing.recipients):
             progress.set(settled, len(mailing.recipients), _counted(counts))
         if news:

@@ -26,8 +26,8 @@ def follow() -> ResponseReturnValue:
     """Lead a browser to one of a task's addresses, and keep in a cookie the token that opens it.
 
     Form: `token`, and `path`, which is `/tasks/<task_id>` or below it. The cookie goes to such
-    addresses alone, not to the list of tasks, and ends with the browser. 303; 400 for a token that
-    is none, or another path.
+    addresses alone, not to the list of tasks, and ends with the browser. 303; 400 for an invalid
+    token, or for any other path.
     """
     shown = request.form.get("token", "")
     path = request.form.get("path", "")

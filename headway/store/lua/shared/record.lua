@@ -3,7 +3,7 @@
 -- A record is a hash. Its public fields hold JSON fragments, so that a snapshot is a concatenation:
 -- decoding and encoding with cjson would turn [] into {} and a version into 1.7e+15.
 
--- What follows from another is not stored: the id from the key, Celery's state from the phase. The
+-- What can be derived is not stored: the id is in the key, Celery's state follows from the phase. The
 -- JSON of the STATIC members is also kept as one text, the field `still`: reports come often and
 -- change none of them. In each pair of runs measured without it, a report and the reads of pages
 -- that poll took longer.

@@ -11,7 +11,7 @@
 
 local FORMATS = {markdown = true}
 
--- What the streams of a task are, by name, where that is not plain text.
+-- The formats of a task's streams by name; one that is not there is plain text.
 local function formats_of(field)
   local all = {}
   for name, format in string.gmatch(field or '', '([%w_.-]+) (%a+);') do
