@@ -51,7 +51,8 @@ class TokenRecords:
 
     def use_up(self, grant: Grant) -> bool:
         """Whether this is the one use of a token that is for one; from then on it is not."""
-        client, keys = self._functions.client, self._functions.keys
+        client = self._functions.client
+        keys = self._functions.keys
         milliseconds = max(1, int((grant.ends + 1 - time.time()) * 1000))
         return bool(client.set(keys.used(grant.token_id), 1, nx=True, px=milliseconds))
 

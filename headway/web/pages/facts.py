@@ -17,7 +17,8 @@ def facts(task: SnapshotDict, history: Sequence[HistoryEvent] = ()) -> list[Sent
     How long it ran counts from the start of the first attempt, as far back as `history` knows it.
     """
     found = []
-    started, finished = _first_start(task, history), task["finished_at"]
+    started = _first_start(task, history)
+    finished = task["finished_at"]
     if started and task["attempt"] == 1:  # of a later attempt it is not known apart
         due = max(task["created_at"], task["scheduled_for"] or "")
         found.append(Sentence("Waited {time}", time=_between(due, started)))
